@@ -1,0 +1,109 @@
+/**
+ * The one error family of the driver. Every failure that reaches a person is a
+ * {@link DriverError}: it has a stable code, says what was tried on what, and
+ * what can be done next.
+ */
+
+/** Stable codes: documented in docs/errors.md, never renamed once released. */
+export type ErrorCode =
+  | "CONFIG_INVALID"
+  | "UNSUPPORTED"
+  | "TASK_NOT_FOUND"
+  | "TASK_EXISTS"
+  | "TASK_NOT_RUNNING"
+  | "TASK_STILL_RUNNING"
+  | "TASK_LOST"
+  | "HANDLE_INVALID"
+  | "COMMAND_NOT_FOUND"
+  | "WORK_DIR_INVALID"
+  | "USER_UNKNOWN"
+  | "USER_FORBIDDEN"
+  | "CGROUP_MISSING"
+  | "CGROUP_WRITE_FAILED"
+  | "NETWORK_NAMESPACE_INVALID"
+  | "LOG_PIPE_UNSAFE"
+  | "LOG_PIPE_NO_READER"
+  | "LANDLOCK_UNAVAILABLE"
+  | "UNVEIL_PATH_MISSING"
+  | "SIGNAL_UNKNOWN"
+  | "LAUNCH_FAILED"
+  | "KERNEL_CALL_FAILED"
+  | "STATE_DIR_IN_USE"
+  | "STATE_DIR_UNUSABLE"
+  | "STORE_FAILED"
+  | "WRONG_EXPECTED_VERSION"
+  | "EVENT_INVALID"
+  | "JOB_INVALID"
+  | "PLUGIN_FAILED";
+
+/** The kernel call (or file operation) behind an error. */
+export interface FailedCall {
+  /** Name of the system call or library function, such as `landlock_add_rule`. */
+  readonly call: string;
+  /** The path (or other object) it was applied to. */
+  readonly path?: string;
+  /** Symbolic errno, such as `ENOENT`. */
+  readonly errno?: string;
+}
+
+export interface DriverErrorOptions {
+  readonly failed?: FailedCall;
+  /** One sentence that tells a person what to do next. */
+  readonly hint?: string;
+  /** True where trying the same again may succeed (Nomad then restarts the task). */
+  readonly recoverable?: boolean;
+  readonly cause?: unknown;
+}
+
+/**
+ * An error with a stable {@link ErrorCode}. `message` is complete: what was
+ * wrong, then the failed call in parentheses, then the hint.
+ */
+export class DriverError extends Error {
+  override readonly name = "DriverError";
+  readonly code: ErrorCode;
+  readonly failed: FailedCall | undefined;
+  readonly hint: string | undefined;
+  readonly recoverable: boolean;
+
+  constructor(code: ErrorCode, summary: string, options: DriverErrorOptions = {}) {
+    super(composeMessage(summary, options), { cause: options.cause });
+    this.code = code;
+    this.failed = options.failed;
+    this.hint = options.hint;
+    this.recoverable = options.recoverable ?? false;
+  }
+
+  /** Turns anything that was thrown into a DriverError; one that is one already stays as it is. */
+  static from(thrown: unknown, code: ErrorCode, summary: string): DriverError {
+    if (thrown instanceof DriverError) return thrown;
+    const failed = failedCallOf(thrown);
+    const options = { cause: thrown, ...(failed ? { failed } : {}) };
+    return new DriverError(code, failed ? summary : `${summary}: ${messageOf(thrown)}`, options);
+  }
+}
+
+/** The text of anything that was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** The symbolic errno of an error that Node's own file calls threw, such as `ENOENT`. */
+export function errnoOf(thrown: unknown): string | undefined {
+  const code = (thrown as NodeJS.ErrnoException | null | undefined)?.code;
+  return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}
+
+function failedCallOf(thrown: unknown): FailedCall | undefined {
+  const errno = errnoOf(thrown);
+  const error = thrown as NodeJS.ErrnoException;
+  if (errno === undefined || error.syscall === undefined) return undefined;
+  return { call: error.syscall, errno, ...(error.path === undefined ? {} : { path: error.path }) };
+}
+
+function composeMessage(summary: string, { failed, hint }: DriverErrorOptions): string {
+  const call = failed
+    ? ` (${failed.call}${failed.path === undefined ? "" : ` ${failed.path}`}${failed.errno ? `: ${failed.errno}` : ""})`
+    : "";
+  return `${summary}${call}${hint ? `. ${hint}` : ""}`;
+}
