@@ -1,0 +1,24 @@
+/**
+ * What the machine may ask for. Names only: src/driver carries each out with the
+ * operations of src/effects and reports what came of it as an event.
+ */
+export const effectNames = [
+  /** Reports `fingerprinted`. */
+  "inspectHost",
+  /** Limits, user, rules, plan: reports `sandboxed` or `startFailed`. */
+  "prepareSandbox",
+  /** Runs the launch plan: reports `started` or `startFailed`. */
+  "launch",
+  /** Waits for the end of the run's init: reports `exited`. */
+  "watchExit",
+  /** Sends the stop's signal to the task's process group: reports `signalled`. */
+  "sendStopSignal",
+  /** Reports `stopTimedOut` when the stop's time is over; ends with the task. */
+  "startKillTimer",
+  /** SIGKILL to the run's init: reports `forceKilled`. */
+  "killInit",
+  /** Removes the run's status file, alive FIFO and open descriptors. */
+  "releaseRun",
+] as const;
+
+export type EffectName = (typeof effectNames)[number];

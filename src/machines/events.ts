@@ -1,0 +1,148 @@
+/**
+ * The facts of a task's life, in the past tense, with everything that a replay
+ * needs. One schema each: its type is what the driver writes, and the schema
+ * itself checks histories that come from elsewhere.
+ *
+ * Environment values are never part of an event: their keys and a keyed digest are.
+ */
+import { z } from "zod";
+
+/** Version of the schemas below, stored with every event. */
+export const EVENT_SCHEMA_VERSION = 1;
+
+const failedCall = z.object({
+  call: z.string(),
+  path: z.string().optional(),
+  errno: z.string().optional(),
+});
+
+/** Which plugin process wrote an event that depends on it. */
+const pluginProcess = z.object({ pid: z.number(), version: z.string() });
+
+/** A process that survives the plugin: identified by all three, since pids are reused. */
+const processIdentity = z.object({
+  pid: z.number(),
+  /** Start time in clock ticks since boot: field 22 of proc_pid_stat(5). */
+  startTicks: z.number(),
+});
+
+export const eventSchemas = {
+  /** The agent asked for the task. */
+  requested: z.object({
+    taskName: z.string(),
+    allocId: z.string(),
+    groupName: z.string(),
+    jobId: z.string(),
+    jobName: z.string(),
+    namespace: z.string(),
+    nodeName: z.string(),
+    command: z.string(),
+    args: z.array(z.string()),
+    unveil: z.array(z.string()),
+    workDir: z.string().nullable(),
+    oomScoreAdj: z.number(),
+    user: z.string(),
+    envKeys: z.array(z.string()),
+    envDigest: z.string(),
+    resources: z.object({
+      cpuMhz: z.number(),
+      memoryMb: z.number(),
+      memoryMaxMb: z.number(),
+      cpusetCpus: z.string(),
+      cgroup: z.string(),
+    }),
+    network: z.object({ mode: z.enum(["host", "group", "none"]), path: z.string() }),
+    allocDir: z.string(),
+    stdoutPath: z.string(),
+    stderrPath: z.string(),
+    plugin: pluginProcess,
+  }),
+  /** What the host offered when the task came. */
+  fingerprinted: z.object({
+    kernel: z.string(),
+    arch: z.string(),
+    bootId: z.string(),
+    landlockAbi: z.number(),
+    cgroupControllers: z.array(z.string()),
+    mhzPerCore: z.number(),
+  }),
+  /** Everything is in place for the task to start: limits written, rules laid, plan built. */
+  sandboxed: z.object({
+    command: z.string(),
+    workDir: z.string(),
+    user: z.string(),
+    uid: z.number(),
+    gid: z.number(),
+    limits: z.array(
+      z.object({
+        file: z.string(),
+        value: z.string(),
+        applied: z.boolean(),
+        reason: z.string().optional(),
+      }),
+    ),
+    unveiled: z.array(z.object({ path: z.string(), mode: z.string(), source: z.string() })),
+    skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
+    privateTmp: z.boolean(),
+    /** Why `/tmp` is the host's, where it is. */
+    sharedTmpReason: z.string().nullable(),
+    runFolder: z.string(),
+    /** The launch plan, a line a step, environment values masked. */
+    plan: z.array(z.string()),
+  }),
+  /** `execve` succeeded. */
+  started: z.object({ init: processIdentity, task: processIdentity, bootId: z.string() }),
+  /** The task could not be started; nothing of it is left. */
+  startFailed: z.object({
+    code: z.string(),
+    message: z.string(),
+    recoverable: z.boolean(),
+    failed: failedCall.nullable(),
+  }),
+  /** A signal that was asked for reached the task's process group, or found it gone. */
+  signalled: z.object({ signal: z.number(), delivered: z.boolean() }),
+  stopRequested: z.object({ signal: z.number(), timeoutMs: z.number() }),
+  /** The task had not ended when its time to stop was over. */
+  stopTimedOut: z.object({ timeoutMs: z.number() }),
+  destroyRequested: z.object({ force: z.boolean() }),
+  /** SIGKILL was sent to the run's init: its pid namespace dies with it. */
+  forceKilled: z.object({ reason: z.enum(["stopTimedOut", "destroyRequested"]), delivered: z.boolean() }),
+  /** The task's main process ended and so did everything in its namespace. */
+  exited: z.object({
+    /** The exit code, 128 + signal where a signal ended it, -1 where nobody can know. */
+    exitCode: z.number(),
+    signal: z.number(),
+    oomKilled: z.boolean(),
+    /** Milliseconds since the epoch, from the status that init recorded. */
+    endedAt: z.number(),
+    /** `status`: recorded by init. `forceKilled`: init was killed by us. `unknown`: init is gone and recorded nothing. */
+    source: z.enum(["status", "forceKilled", "unknown"]),
+  }),
+  /** A new plugin process has taken the running task over. */
+  recovered: z.object({ plugin: pluginProcess, found: z.string() }),
+  /** Nothing more can be known of the task, and why. */
+  lost: z.object({ reason: z.string() }),
+  /** The agent is done with the task. */
+  destroyed: z.object({}),
+} as const;
+
+export type EventType = keyof typeof eventSchemas;
+export type EventData<T extends EventType> = z.infer<(typeof eventSchemas)[T]>;
+
+/** A fact as the machine takes it; `time` in milliseconds since the epoch. */
+export type TaskEvent = {
+  [T in EventType]: { readonly type: T; readonly time: number; readonly data: EventData<T> };
+}[EventType];
+
+/** The event of one type. */
+export type TaskEventOf<T extends EventType> = Extract<TaskEvent, { type: T }>;
+
+/**
+ * The same things as a task event checks an event that comes from outside this process.
+ * @returns the event with unknown keys of its data removed
+ * @throws ZodError naming the field
+ */
+export function parseTaskEvent(type: string, time: number, data: unknown): TaskEvent {
+  const schema = z.enum(Object.keys(eventSchemas) as [EventType]).parse(type);
+  return { type: schema, time, data: eventSchemas[schema].parse(data) } as TaskEvent;
+}

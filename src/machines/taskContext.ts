@@ -1,0 +1,76 @@
+/** What the machine remembers of a task: folded from its events alone. */
+import type { EventData, TaskEvent } from "./events.ts";
+
+export interface TaskContext {
+  readonly request: EventData<"requested"> | null;
+  readonly host: EventData<"fingerprinted"> | null;
+  readonly sandbox: EventData<"sandboxed"> | null;
+  readonly process: EventData<"started"> | null;
+  /** Milliseconds since the epoch: the task's own time, not the plugin's. */
+  readonly startedAt: number | null;
+  readonly stop: StopInProgress | null;
+  readonly forceKilled: boolean;
+  /** Signals that were delivered. */
+  readonly signals: number;
+  /** How often another plugin process took the task over. */
+  readonly recoveries: number;
+  readonly exit: EventData<"exited"> | null;
+  readonly failure: EventData<"startFailed"> | null;
+  readonly lostReason: string | null;
+}
+
+export interface StopInProgress {
+  readonly signal: number;
+  readonly timeoutMs: number;
+  readonly requestedAt: number;
+  readonly timedOut: boolean;
+}
+
+export const initialContext: TaskContext = {
+  request: null,
+  host: null,
+  sandbox: null,
+  process: null,
+  startedAt: null,
+  stop: null,
+  forceKilled: false,
+  signals: 0,
+  recoveries: 0,
+  exit: null,
+  failure: null,
+  lostReason: null,
+};
+
+/** The part of the context that an event changes. Pure; called only for events that the machine accepts. */
+export function rememberEvent(context: TaskContext, event: TaskEvent): Partial<TaskContext> {
+  switch (event.type) {
+    case "requested":
+      return { request: event.data };
+    case "fingerprinted":
+      return { host: event.data };
+    case "sandboxed":
+      return { sandbox: event.data };
+    case "started":
+      return { process: event.data, startedAt: event.time };
+    case "startFailed":
+      return { failure: event.data };
+    case "signalled":
+      return { signals: context.signals + (event.data.delivered ? 1 : 0) };
+    case "stopRequested":
+      return { stop: { ...event.data, requestedAt: event.time, timedOut: false } };
+    case "stopTimedOut":
+      return { stop: context.stop && { ...context.stop, timedOut: true } };
+    case "destroyRequested":
+      return {};
+    case "forceKilled":
+      return { forceKilled: context.forceKilled || event.data.delivered };
+    case "exited":
+      return { exit: event.data };
+    case "recovered":
+      return { recoveries: context.recoveries + 1, stop: null };
+    case "lost":
+      return { lostReason: event.data.reason };
+    case "destroyed":
+      return {};
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * The task as a state machine: state + event → state + the names of the effects
+ * to run. It runs nothing itself: src/driver carries the effects out, and what
+ * they did comes back as events.
+ *
+ *     pending → fingerprinted → sandboxed → running ──────────────→ exited → destroyed
+ *        └────────────┴─────────────┴→ failed  └→ stopping → killing ┘
+ *
+ * `recovered` stands in for `running` once another plugin process has taken the
+ * task over; `lost` is where nothing more can be known.
+ */
+import { assign, setup } from "xstate";
+import type { EffectName } from "./effects.ts";
+import type { TaskEvent } from "./events.ts";
+import { initialContext, rememberEvent, type TaskContext } from "./taskContext.ts";
+
+/** To the machine effects are names; nothing happens here. */
+const named = () => undefined;
+const effects: Record<EffectName, typeof named> = {
+  inspectHost: named,
+  prepareSandbox: named,
+  launch: named,
+  watchExit: named,
+  sendStopSignal: named,
+  startKillTimer: named,
+  killInit: named,
+  releaseRun: named,
+};
+
+const remember = { actions: "remember" } as const;
+const failed = { target: "failed", ...remember } as const;
+
+/** What can happen to a task while it runs, whoever watches it. */
+const whileAlive = {
+  signalled: remember,
+  exited: { target: "exited", ...remember },
+  recovered: { target: "recovered", reenter: true, ...remember },
+  lost: { target: "lost", ...remember },
+  destroyRequested: { target: "killing", ...remember },
+} as const;
+
+const untilStopped = {
+  ...whileAlive,
+  stopRequested: { target: "stopping", reenter: true, ...remember },
+} as const;
+
+export const taskMachine = setup({
+  types: { context: {} as TaskContext, events: {} as TaskEvent },
+  actions: {
+    ...effects,
+    remember: assign(({ context, event }) => rememberEvent(context, event)),
+  },
+}).createMachine({
+  id: "task",
+  context: initialContext,
+  initial: "pending",
+  states: {
+    pending: {
+      on: {
+        requested: { actions: ["remember", "inspectHost"] },
+        fingerprinted: { target: "fingerprinted", ...remember },
+        startFailed: failed,
+      },
+    },
+    fingerprinted: {
+      entry: "prepareSandbox",
+      on: { sandboxed: { target: "sandboxed", ...remember }, startFailed: failed },
+    },
+    sandboxed: {
+      entry: "launch",
+      on: { started: { target: "running", ...remember }, startFailed: failed },
+    },
+    running: { entry: "watchExit", on: untilStopped },
+    recovered: { entry: "watchExit", on: untilStopped },
+    stopping: {
+      entry: ["sendStopSignal", "startKillTimer"],
+      on: { ...untilStopped, stopTimedOut: { target: "killing", ...remember } },
+    },
+    killing: { entry: "killInit", on: { ...whileAlive, forceKilled: remember } },
+    exited: {
+      entry: "releaseRun",
+      on: { signalled: remember, forceKilled: remember, destroyed: { target: "destroyed", ...remember } },
+    },
+    failed: { entry: "releaseRun", on: { destroyed: { target: "destroyed", ...remember } } },
+    lost: { entry: "releaseRun", on: { destroyed: { target: "destroyed", ...remember } } },
+    destroyed: { type: "final" },
+  },
+});
+
+/** Names of the machine's states. */
+export type StateName = keyof (typeof taskMachine)["config"]["states"] & string;
