@@ -22,3 +22,8 @@ export const effectNames = [
 ] as const;
 
 export type EffectName = (typeof effectNames)[number];
+
+/** Preparations change nothing that anyone outside could see: they need not wait for a commit. */
+export function isPreparation(effect: EffectName): boolean {
+  return effect === "inspectHost" || effect === "prepareSandbox";
+}

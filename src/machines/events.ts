@@ -86,6 +86,9 @@ export const eventSchemas = {
     privateTmp: z.boolean(),
     /** Why `/tmp` is the host's, where it is. */
     sharedTmpReason: z.string().nullable(),
+    /** OOM kills that the cgroup had counted before the task was in it. */
+    oomKills: z.number(),
+    /** Folder of the run's status file and alive FIFO. */
     runFolder: z.string(),
     /** The launch plan, a line a step, environment values masked. */
     plan: z.array(z.string()),
@@ -138,8 +141,8 @@ export type TaskEvent = {
 export type TaskEventOf<T extends EventType> = Extract<TaskEvent, { type: T }>;
 
 /**
- * The same things as a task event checks an event that comes from outside this process.
- * @returns the event with unknown keys of its data removed
+ * Checks an event that comes from outside this process.
+ * @returns the event, without keys that its schema does not know
  * @throws ZodError naming the field
  */
 export function parseTaskEvent(type: string, time: number, data: unknown): TaskEvent {

@@ -41,9 +41,9 @@ export function fold(events: Iterable<TaskEvent>): TaskSnapshot {
   return snapshot;
 }
 
-/** The machine's states are flat: the value is the name. */
+/** The state's name: the machine is flat, so that is its whole value. */
 export function stateName(snapshot: TaskSnapshot): StateName {
-  return snapshot.value as StateName;
+  return snapshot.value;
 }
 
 const known: ReadonlySet<string> = new Set(effectNames);

@@ -9,7 +9,7 @@
  * `recovered` stands in for `running` once another plugin process has taken the
  * task over; `lost` is where nothing more can be known.
  */
-import { assign, setup } from "xstate";
+import { assign, type StateValueFrom, setup } from "xstate";
 import type { EffectName } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";
 import { initialContext, rememberEvent, type TaskContext } from "./taskContext.ts";
@@ -88,4 +88,18 @@ export const taskMachine = setup({
 });
 
 /** Names of the machine's states. */
-export type StateName = keyof (typeof taskMachine)["config"]["states"] & string;
+export type StateName = StateValueFrom<typeof taskMachine>;
+
+const aliveStates: ReadonlySet<StateName> = new Set(["running", "recovered", "stopping", "killing"]);
+
+/** Whether processes of the task are running, as far as its events tell. */
+export function isAlive(state: StateName): boolean {
+  return aliveStates.has(state);
+}
+
+const endStates: ReadonlySet<StateName> = new Set(["exited", "failed", "lost", "destroyed"]);
+
+/** Whether the task is over for good. */
+export function isOver(state: StateName): boolean {
+  return endStates.has(state);
+}

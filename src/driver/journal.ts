@@ -1,0 +1,53 @@
+/**
+ * The writing side of one stream: events are appended in the order in which
+ * they were recorded, those of one turn of the event loop in one transaction.
+ */
+import type { EventStore, EventToAppend } from "../store/eventStore.ts";
+
+export class Journal {
+  readonly #store: EventStore;
+  readonly #stream: string;
+  /** Number of the last event that is stored. */
+  #version: number;
+  /** Events that are recorded and not stored yet, oldest first. */
+  #pending: EventToAppend[] = [];
+  #flushing: Promise<void> | undefined;
+
+  constructor(store: EventStore, stream: string, version: number) {
+    this.#store = store;
+    this.#stream = stream;
+    this.#version = version;
+  }
+
+  /**
+   * Takes an event. Resolves once it is committed.
+   *
+   * Where the store refuses, the event stays in the journal and goes in with the
+   * next one: history may be late, it has no gaps.
+   * @throws DriverError `STORE_FAILED` or `WRONG_EXPECTED_VERSION`
+   */
+  async append(event: EventToAppend): Promise<void> {
+    this.#pending.push(event);
+    await this.settled();
+  }
+
+  /** Resolves once everything recorded so far is committed; rejects as {@link append} does. */
+  async settled(): Promise<void> {
+    const target = this.#version + this.#pending.length;
+    while (this.#version < target) {
+      this.#flushing ??= this.#flush().finally(() => {
+        this.#flushing = undefined;
+      });
+      await this.#flushing;
+    }
+  }
+
+  async #flush(): Promise<void> {
+    // Lets what is recorded in the same turn join this transaction.
+    await Promise.resolve();
+    const batch = [...this.#pending];
+    await this.#store.append(this.#stream, this.#version, batch);
+    this.#version += batch.length;
+    this.#pending.splice(0, batch.length);
+  }
+}

@@ -1,0 +1,34 @@
+/** The `requested` event of a task: the request without the values of its environment. */
+import type { TaskRequest } from "../config/taskRequest.ts";
+import type { EventData } from "../machines/events.ts";
+
+export function requestedEvent(
+  request: TaskRequest,
+  envDigest: string,
+  plugin: { readonly pid: number; readonly version: string },
+): EventData<"requested"> {
+  const { options, network } = request;
+  return {
+    taskName: request.taskName,
+    allocId: request.allocId,
+    groupName: request.groupName,
+    jobId: request.jobId,
+    jobName: request.jobName,
+    namespace: request.namespace,
+    nodeName: request.nodeName,
+    command: options.command,
+    args: [...options.args],
+    unveil: [...options.unveil],
+    workDir: options.workDir ?? null,
+    oomScoreAdj: options.oomScoreAdj,
+    user: request.user,
+    envKeys: Object.keys(request.env).sort(),
+    envDigest,
+    resources: { ...request.resources },
+    network: { mode: network.mode, path: network.path },
+    allocDir: request.allocDir,
+    stdoutPath: request.stdoutPath,
+    stderrPath: request.stderrPath,
+    plugin: { ...plugin },
+  };
+}

@@ -1,0 +1,22 @@
+/** What the plugin holds for a task while it lives; nothing of it is needed to recover the task. */
+import type { TaskRequest } from "../config/taskRequest.ts";
+import type { ExitWatch } from "../effects/exitWatch.ts";
+import type { LaunchPlan } from "../effects/launch/plan.ts";
+
+export interface RunResources {
+  /** The request with its secrets, until the task has started. */
+  request?: TaskRequest;
+  /** The task's environment, until the task has started and StartTask has been answered. */
+  environment?: Readonly<Record<string, string>>;
+  /** What `launch` needs and `releaseRun` closes where it never came to that. */
+  prepared?: PreparedLaunch;
+  exitWatch?: ExitWatch;
+  killTimer?: NodeJS.Timeout;
+}
+
+export interface PreparedLaunch {
+  readonly plan: LaunchPlan;
+  readonly stdout: number;
+  readonly stderr: number;
+  readonly ruleset: number;
+}

@@ -1,0 +1,118 @@
+/**
+ * A task at run time: its place in the machine, its journal, and what it holds
+ * while it lives. A fact is recorded, the machine names effects, those are run
+ * once the fact is committed, and what they did is recorded in turn.
+ */
+import { filter, firstValueFrom, Subject } from "rxjs";
+import { DriverError } from "../errors.ts";
+import { type EffectName, isPreparation } from "../machines/effects.ts";
+import { EVENT_SCHEMA_VERSION, type EventData, type EventType, type TaskEvent } from "../machines/events.ts";
+import { initialSnapshot, type Step, stateName, step, type TaskSnapshot } from "../machines/fold.ts";
+import { isAlive, type StateName } from "../machines/taskMachine.ts";
+import type { EventStore } from "../store/eventStore.ts";
+import { Journal } from "./journal.ts";
+import type { RunResources } from "./runResources.ts";
+
+/** A committed event, with what the machine made of it. */
+export interface CommittedStep extends Step {
+  readonly task: Task;
+  readonly event: TaskEvent;
+}
+
+/** What a task needs of its surroundings. */
+export interface TaskSurroundings {
+  readonly store: EventStore;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Starts an effect; reports back through {@link Task.record} and never throws. */
+  readonly runEffect: (name: EffectName, task: Task) => void;
+  /** Told of every event, once it is committed. */
+  readonly onCommitted: (committed: CommittedStep) => void;
+  /** Told where an event of a living task could not be stored; it goes in with the next one. */
+  readonly onStoreFailure: (task: Task, event: TaskEvent, error: DriverError) => void;
+}
+
+/** What is known of a task before this process had to do with it. */
+export interface TaskHistory {
+  readonly snapshot: TaskSnapshot;
+  /** Number of the stream's last event. */
+  readonly version: number;
+}
+
+const noHistory: TaskHistory = { snapshot: initialSnapshot, version: 0 };
+
+export class Task {
+  readonly id: string;
+  /** Descriptors, timers and watches of the present run. */
+  readonly resources: RunResources = {};
+  readonly #surroundings: TaskSurroundings;
+  readonly #journal: Journal;
+  readonly #commits = new Subject<TaskSnapshot>();
+  #recorded: TaskSnapshot;
+  #committed: TaskSnapshot;
+
+  constructor(id: string, surroundings: TaskSurroundings, history: TaskHistory = noHistory) {
+    this.id = id;
+    this.#surroundings = surroundings;
+    this.#journal = new Journal(surroundings.store, id, history.version);
+    this.#recorded = history.snapshot;
+    this.#committed = history.snapshot;
+  }
+
+  /** The state that others may see: every event that led to it is committed. */
+  get snapshot(): TaskSnapshot {
+    return this.#committed;
+  }
+
+  get state(): StateName {
+    return stateName(this.#committed);
+  }
+
+  /**
+   * Records a fact and, once it is committed, runs the effects that the machine
+   * names for it. Preparations, which nobody outside can see, start at once.
+   * @returns false where the machine has no use for the fact in its present state
+   * @throws DriverError `STORE_FAILED` while the task has not started yet. A task
+   * that lives goes on although its history cannot be written.
+   */
+  async record<T extends EventType>(type: T, data: EventData<T>): Promise<boolean> {
+    const event = { type, time: this.#surroundings.now(), data } as TaskEvent;
+    const taken = step(this.#recorded, event);
+    if (!taken.accepted) return false;
+    this.#recorded = taken.snapshot;
+    const stored = this.#journal.append({ ...event, ...taken, schema: EVENT_SCHEMA_VERSION });
+    for (const effect of taken.effects.filter(isPreparation)) this.#surroundings.runEffect(effect, this);
+    await stored.catch((thrown: unknown) => this.#survive(event, taken.from, thrown));
+    this.#publish(event, taken);
+    return true;
+  }
+
+  /**
+   * Resolves with the first committed state that satisfies the condition, at once if it holds now.
+   * @throws DriverError where the task was given up, see {@link abandon}
+   */
+  async reached(condition: (snapshot: TaskSnapshot) => boolean): Promise<TaskSnapshot> {
+    if (condition(this.#committed)) return this.#committed;
+    return firstValueFrom(this.#commits.pipe(filter(condition)));
+  }
+
+  /** Gives the task up: everyone who waits for a state of it is told why. */
+  abandon(error: DriverError): void {
+    this.#commits.error(error);
+  }
+
+  #publish(event: TaskEvent, taken: Step): void {
+    this.#committed = taken.snapshot;
+    this.#commits.next(taken.snapshot);
+    this.#surroundings.onCommitted({ ...taken, task: this, event });
+    for (const effect of taken.effects) {
+      if (!isPreparation(effect)) this.#surroundings.runEffect(effect, this);
+    }
+  }
+
+  #survive(event: TaskEvent, from: StateName, thrown: unknown): void {
+    const error = DriverError.from(thrown, "STORE_FAILED", `event ${event.type} could not be stored`);
+    if (!isAlive(from)) throw error;
+    this.#surroundings.onStoreFailure(this, event, error);
+  }
+}

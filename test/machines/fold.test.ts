@@ -1,0 +1,84 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { effectNames } from "../../src/machines/effects.ts";
+import { parseTaskEvent } from "../../src/machines/events.ts";
+import { fold, initialSnapshot, stateName, step } from "../../src/machines/fold.ts";
+import { isAlive, isOver } from "../../src/machines/taskMachine.ts";
+import { event, eventTypes } from "../support/history.ts";
+
+const histories = fc.array(fc.constantFrom(...eventTypes), { maxLength: 30 });
+
+describe("the fold", () => {
+  it("gives the same state and effects for the same events, whenever it runs", () => {
+    fc.assert(
+      fc.property(histories, (types) => {
+        const events = types.map((type) => event(type));
+        expect(JSON.stringify(fold(events))).toBe(JSON.stringify(fold(events)));
+      }),
+    );
+  });
+
+  it("can be stopped and taken up again after any event", () => {
+    fc.assert(
+      fc.property(histories, fc.nat(30), (types, at) => {
+        const events = types.map((type) => event(type));
+        let snapshot = fold(events.slice(0, at));
+        for (const later of events.slice(at)) snapshot = step(snapshot, later).snapshot;
+        expect(JSON.stringify(snapshot)).toBe(JSON.stringify(fold(events)));
+      }),
+    );
+  });
+
+  it("leaves everything as it is for an event that is refused", () => {
+    fc.assert(
+      fc.property(histories, (types) => {
+        let snapshot = initialSnapshot;
+        for (const type of types) {
+          const taken = step(snapshot, event(type));
+          if (!taken.accepted) {
+            expect(taken.snapshot).toBe(snapshot);
+            expect(taken.effects).toEqual([]);
+          }
+          snapshot = taken.snapshot;
+        }
+      }),
+    );
+  });
+
+  it("never leaves an end for a living state, and names known effects only", () => {
+    fc.assert(
+      fc.property(histories, (types) => {
+        let snapshot = initialSnapshot;
+        for (const type of types) {
+          const taken = step(snapshot, event(type));
+          if (isOver(taken.from)) expect(isAlive(taken.to)).toBe(false);
+          for (const effect of taken.effects) expect(effectNames).toContain(effect);
+          snapshot = taken.snapshot;
+        }
+      }),
+    );
+  });
+
+  it("does not mix up two tasks that are folded in turn", () => {
+    const first = step(initialSnapshot, event("requested", { taskName: "first" }));
+    const second = step(initialSnapshot, event("requested", { taskName: "second" }));
+    expect(first.snapshot.context.request?.taskName).toBe("first");
+    expect(second.snapshot.context.request?.taskName).toBe("second");
+    expect(first.effects).toEqual(["inspectHost"]);
+    expect(stateName(initialSnapshot)).toBe("pending");
+  });
+});
+
+describe("events from elsewhere", () => {
+  it("are accepted in the form in which they were written", () => {
+    for (const type of eventTypes) {
+      const { time, data } = event(type);
+      expect(parseTaskEvent(type, time, structuredClone(data))).toEqual({ type, time, data });
+    }
+  });
+
+  it("are refused with the name of the wrong field", () => {
+    expect(() => parseTaskEvent("started", 1, { init: { pid: "1", startTicks: 2 } })).toThrow(/init/);
+    expect(() => parseTaskEvent("vanished", 1, {})).toThrow(/requested/);
+  });
+});

@@ -1,0 +1,126 @@
+import { describe, expect, it } from "vitest";
+import type { EventType } from "../../src/machines/events.ts";
+import { fold, initialSnapshot, stateName, step } from "../../src/machines/fold.ts";
+import { event } from "../support/history.ts";
+
+/** Folds events of these types and tells each state on the way and the effects asked for. */
+function walk(...types: EventType[]) {
+  let snapshot = initialSnapshot;
+  return types.map((type) => {
+    const taken = step(snapshot, event(type));
+    snapshot = taken.snapshot;
+    return `${type}${taken.accepted ? "" : " (refused)"}: ${taken.to} [${taken.effects.join(" ")}]`;
+  });
+}
+
+const toRunning: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
+
+describe("a task's way through the machine", () => {
+  it("runs from the request to its end and names each effect once", () => {
+    expect(walk(...toRunning, "exited", "destroyed")).toEqual([
+      "requested: pending [inspectHost]",
+      "fingerprinted: fingerprinted [prepareSandbox]",
+      "sandboxed: sandboxed [launch]",
+      "started: running [watchExit]",
+      "exited: exited [releaseRun]",
+      "destroyed: destroyed []",
+    ]);
+  });
+
+  it("stops politely", () => {
+    expect(walk(...toRunning, "stopRequested", "signalled", "exited").slice(4)).toEqual([
+      "stopRequested: stopping [sendStopSignal startKillTimer]",
+      "signalled: stopping []",
+      "exited: exited [releaseRun]",
+    ]);
+  });
+
+  it("kills what ignores the stop", () => {
+    expect(walk(...toRunning, "stopRequested", "stopTimedOut", "forceKilled", "exited").slice(5)).toEqual([
+      "stopTimedOut: killing [killInit]",
+      "forceKilled: killing []",
+      "exited: exited [releaseRun]",
+    ]);
+  });
+
+  it("sends the signal and starts the time anew when a stop is asked for again", () => {
+    expect(walk(...toRunning, "stopRequested", "stopRequested").at(-1)).toBe(
+      "stopRequested: stopping [sendStopSignal startKillTimer]",
+    );
+  });
+
+  it("kills at once when it is to be destroyed by force", () => {
+    expect(walk(...toRunning, "destroyRequested").at(-1)).toBe("destroyRequested: killing [killInit]");
+  });
+
+  it("is watched anew by every plugin process that takes it over", () => {
+    expect(walk(...toRunning, "recovered", "recovered", "exited").slice(4)).toEqual([
+      "recovered: recovered [watchExit]",
+      "recovered: recovered [watchExit]",
+      "exited: exited [releaseRun]",
+    ]);
+  });
+
+  it("forgets a stop of which the next plugin process knows nothing", () => {
+    const snapshot = fold(
+      [...toRunning, "stopRequested" as const, "recovered" as const].map((t) => event(t)),
+    );
+    expect(stateName(snapshot)).toBe("recovered");
+    expect(snapshot.context).toMatchObject({ stop: null, recoveries: 1 });
+  });
+
+  it.each([1, 2, 3])("can fail at each step before it runs (after %i events)", (count) => {
+    expect(walk(...toRunning.slice(0, count), "startFailed").at(-1)).toBe("startFailed: failed [releaseRun]");
+  });
+
+  it("can be lost while it lives, and only then", () => {
+    expect(walk(...toRunning, "lost").at(-1)).toBe("lost: lost [releaseRun]");
+    expect(walk(...toRunning, "exited", "lost").at(-1)).toBe("lost (refused): exited []");
+  });
+});
+
+describe("what the machine refuses", () => {
+  it.each<[EventType, EventType[]]>([
+    ["started", ["requested", "fingerprinted"]],
+    ["exited", ["requested", "fingerprinted", "sandboxed"]],
+    ["startFailed", toRunning],
+    ["stopRequested", [...toRunning, "exited"]],
+    ["destroyed", toRunning],
+    ["exited", [...toRunning, "exited"]],
+    ["recovered", [...toRunning, "exited"]],
+  ])("%s after %j", (type, before) => {
+    const last = walk(...before, type).at(-1);
+    expect(last).toContain("(refused)");
+    expect(last).toContain("[]");
+  });
+});
+
+describe("what it remembers", () => {
+  it("keeps the facts that a reader needs, and the task's own times", () => {
+    const started = event("started");
+    const snapshot = fold([
+      event("requested"),
+      event("fingerprinted"),
+      event("sandboxed"),
+      started,
+      event("signalled", { delivered: true }),
+      event("signalled", { delivered: false }),
+      event("exited", { exitCode: 139, signal: 11 }),
+    ]);
+    expect(snapshot.context).toMatchObject({
+      request: { taskName: "web" },
+      host: { landlockAbi: 6 },
+      sandbox: { uid: 80001 },
+      process: { init: { pid: 200 } },
+      startedAt: started.time,
+      signals: 1,
+      exit: { exitCode: 139, signal: 11 },
+    });
+  });
+
+  it("knows a kill that reached its target from one that came too late", () => {
+    const killed = [...toRunning, "destroyRequested" as const].map((type) => event(type));
+    expect(fold([...killed, event("forceKilled", { delivered: true })]).context.forceKilled).toBe(true);
+    expect(fold([...killed, event("forceKilled", { delivered: false })]).context.forceKilled).toBe(false);
+  });
+});
