@@ -1,0 +1,18 @@
+#!/bin/sh
+# Starts the bundled driver on the pinned runtime, whatever the folder and the
+# environment it is called from.
+self=$0
+case $self in */*) ;; *) self=./$self ;; esac
+if [ -L "$self" ]; then self=$(readlink -f "$self"); fi
+root=${self%/*}/../..
+node=$root/node_modules/node-linux-@ARCH@/bin/node
+if [ ! -x "$node" ]; then
+  echo "nomad-driver-exec2: the runtime is missing: $node. Run 'npm ci' in the project's folder" >&2
+  exit 1
+fi
+# What the agent's environment says to other Node programs is not meant for this one.
+unset NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS NODE_COMPILE_CACHE NODE_V8_COVERAGE NODE_DEBUG
+# Node raises its own soft limit of open files: tasks get back what the agent had.
+NOMAD_DRIVER_EXEC2_NOFILE=$(ulimit -Sn)
+export NOMAD_DRIVER_EXEC2_NOFILE
+exec "$node" "$root/dist/lib/main.js" "$@"

@@ -1,0 +1,57 @@
+// Makes a fresh clone ready, on whatever Node the machine has: installs the npm
+// packages (the pinned runtime among them) where they are missing or out of date,
+// with --debian the Debian packages that the tests use, with --build the program.
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const wanted = new Set(process.argv.slice(2));
+
+/** What the tests call, and the Debian package that has it. */
+const debianPackages = { as: "binutils", ip: "iproute2", python3: "python3", getent: "libc-bin" };
+
+if (wanted.has("--debian")) installDebianPackages();
+if (changedAt(join(root, "package-lock.json")) > changedAt(join(root, "node_modules/.package-lock.json"))) {
+  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+}
+if (wanted.has("--build") && newestSource() > changedAt(join(root, "dist/plugin/nomad-driver-exec2"))) {
+  run("npm", ["run", "--silent", "build"]);
+}
+
+function installDebianPackages() {
+  const missing = Object.entries(debianPackages).filter(([command]) => !onPath(command));
+  if (missing.length === 0) return;
+  const names = missing.map(([, name]) => name);
+  if (!onPath("apt-get") || process.getuid?.() !== 0) {
+    fail(`the tests need the commands ${missing.map(([command]) => command).join(", ")}: install ${names.join(", ")}`);
+  }
+  run("apt-get", ["update", "-qq"]);
+  run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names]);
+}
+
+function onPath(command) {
+  return (process.env.PATH ?? "").split(":").some((folder) => folder && existsSync(join(folder, command)));
+}
+
+function run(command, args) {
+  console.error(`[setup] ${command} ${args.join(" ")}`);
+  // npm's own answers go to standard error: standard output is the command's that follows.
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2] });
+  if (error || status !== 0) fail(`${command} ${args.join(" ")} failed: ${error?.message ?? `exit code ${status}`}`);
+}
+
+function newestSource() {
+  const folders = ["src", "proto"].flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((file) => join(root, folder, file)));
+  return Math.max(...[...folders, join(root, "package.json"), join(root, "scripts/build.ts")].map(changedAt));
+}
+
+function changedAt(path) {
+  return existsSync(path) ? statSync(path).mtimeMs : 0;
+}
+
+function fail(message) {
+  console.error(`[setup] ${message}`);
+  process.exit(1);
+}
