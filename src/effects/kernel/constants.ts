@@ -1,0 +1,46 @@
+/**
+ * Numbers of the Linux kernel's interface, each with the header that defines it.
+ * Only those that are used; names as in C, so that they can be looked up.
+ */
+
+/** `linux/landlock.h` */
+export const LANDLOCK_CREATE_RULESET_VERSION = 1;
+
+/** `asm-generic/fcntl.h`; the same on x86-64 and arm64 */
+export const O_RDONLY = 0;
+export const O_WRONLY = 0o1;
+export const O_RDWR = 0o2;
+export const O_CREAT = 0o100;
+export const O_TRUNC = 0o1000;
+export const O_NONBLOCK = 0o4000;
+export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
+
+/** `linux/fcntl.h` */
+export const AT_FDCWD = -100;
+export const F_SETFL = 4;
+export const F_ADD_SEALS = 1033;
+export const F_SEAL_SEAL = 0x1;
+export const F_SEAL_SHRINK = 0x2;
+export const F_SEAL_GROW = 0x4;
+export const F_SEAL_WRITE = 0x8;
+
+/** `linux/memfd.h` */
+export const MFD_CLOEXEC = 0x1;
+export const MFD_ALLOW_SEALING = 0x2;
+export const MFD_EXEC = 0x10;
+
+/** `spawn.h` of the C library */
+export const POSIX_SPAWN_SETSIGDEF = 0x04;
+export const POSIX_SPAWN_SETSIGMASK = 0x08;
+export const POSIX_SPAWN_SETSID = 0x80;
+
+/**
+ * System call numbers of `asm/unistd.h` that x86-64 and arm64 share: since
+ * kernel 5.1 new calls have the same number everywhere.
+ */
+export const SYS_pidfd_send_signal = 424;
+export const SYS_pidfd_open = 434;
+export const SYS_openat2 = 437;
+export const SYS_landlock_create_ruleset = 444;
+export const SYS_landlock_add_rule = 445;

@@ -1,0 +1,13 @@
+/** The error of a call that the kernel refused. */
+import { DriverError } from "../../errors.ts";
+
+/**
+ * @param call the system call or library function
+ * @param errno its symbolic errno, such as `ENOENT`
+ * @param path what it was applied to
+ */
+export function kernelError(call: string, errno: string, path?: string): DriverError {
+  return new DriverError("KERNEL_CALL_FAILED", "the kernel refused a call", {
+    failed: { call, errno, ...(path === undefined ? {} : { path }) },
+  });
+}

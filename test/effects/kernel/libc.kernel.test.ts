@@ -1,0 +1,117 @@
+import { closeSync, mkdtempSync, readFileSync, readSync, rmSync, statSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import * as k from "../../../src/effects/kernel/constants.ts";
+import * as libc from "../../../src/effects/kernel/libc.ts";
+import { DriverError } from "../../../src/errors.ts";
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "libc-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const descriptorFlags = (fd: number) =>
+  Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "", 8);
+
+describe("calls of the C library", () => {
+  it("makes pipes that close on exec", () => {
+    const { read, write } = libc.pipe2();
+    writeSync(write, "through");
+    const buffer = Buffer.alloc(16);
+    expect(buffer.toString("utf8", 0, readSync(read, buffer))).toBe("through");
+    expect(descriptorFlags(read) & k.O_CLOEXEC).toBe(k.O_CLOEXEC);
+    expect(descriptorFlags(write) & k.O_CLOEXEC).toBe(k.O_CLOEXEC);
+    libc.fcntlSetFlags(read, k.O_NONBLOCK);
+    expect(descriptorFlags(read) & k.O_NONBLOCK).toBe(k.O_NONBLOCK);
+    closeSync(read);
+    closeSync(write);
+  });
+
+  it("makes a FIFO and finds its path without opening it", () => {
+    const path = join(folder, "fifo");
+    libc.mkfifo(path, 0o600);
+    expect(statSync(path).isFIFO()).toBe(true);
+    const fd = libc.openPath(path);
+    expect(descriptorFlags(fd) & k.O_PATH).toBe(k.O_PATH);
+    closeSync(fd);
+  });
+
+  it("opens below a folder with openat2, and says which way it was refused", () => {
+    const directory = libc.openPath(folder);
+    const fd = libc.openat2(directory, "new", { flags: k.O_WRONLY | k.O_CREAT, mode: 0o600 });
+    expect(descriptorFlags(fd) & k.O_CLOEXEC).toBe(k.O_CLOEXEC);
+    closeSync(fd);
+    const RESOLVE_BENEATH = 0x08;
+    expect(() => libc.openat2(directory, "../x", { flags: k.O_RDONLY, resolve: RESOLVE_BENEATH })).toThrow(
+      expect.objectContaining({ failed: { call: "openat2", path: "../x", errno: "EXDEV" } }),
+    );
+    closeSync(directory);
+  });
+
+  it("seals a memfd against every change", () => {
+    const memfd = libc.memfdCreate("sealed", k.MFD_CLOEXEC | k.MFD_ALLOW_SEALING);
+    writeSync(memfd, "bytes");
+    libc.addSeals(memfd, k.F_SEAL_SEAL | k.F_SEAL_SHRINK | k.F_SEAL_GROW | k.F_SEAL_WRITE);
+    expect(() => writeSync(memfd, "other", 0)).toThrow(expect.objectContaining({ code: "EPERM" }));
+    closeSync(memfd);
+  });
+
+  it("asks Landlock for its version and makes a ruleset", () => {
+    expect(libc.landlockCreateRuleset(null, k.LANDLOCK_CREATE_RULESET_VERSION)).toBeGreaterThanOrEqual(1);
+    const ruleset = libc.landlockCreateRuleset(new Uint8Array(new BigUint64Array([1n]).buffer), 0);
+    expect(descriptorFlags(ruleset) & k.O_CLOEXEC).toBe(k.O_CLOEXEC);
+    closeSync(ruleset);
+    expect(() => libc.landlockCreateRuleset(new Uint8Array(8), 0)).toThrow(
+      expect.objectContaining({ failed: { call: "landlock_create_ruleset", errno: "ENOMSG" } }),
+    );
+  });
+
+  it("starts a child with a clean signal state, a session of its own and an exact environment", () => {
+    const { read, write } = libc.pipe2();
+    const script =
+      'cut -d" " -f6 /proc/self/stat; echo "$A[$B]"; while read l; do echo "$l"; done < /proc/self/status';
+    const pid = libc.posixSpawn(
+      "/bin/sh",
+      ["sh", "-c", script],
+      ["A=seen", "B=", "PATH=/bin:/usr/bin"],
+      [{ from: write, to: 1 }],
+    );
+    closeSync(write);
+    expect(libc.waitpid(pid, 0)).toBe(0);
+    const buffer = Buffer.alloc(4096);
+    const output = buffer.toString("utf8", 0, readSync(read, buffer));
+    closeSync(read);
+    const none = "0".repeat(16);
+    const lines = output.split("\n");
+    expect(lines.slice(0, 2)).toEqual([String(pid), "seen[]"]);
+    expect(lines.filter((line) => /^Sig(Blk|Ign)/.test(line))).toEqual([
+      `SigBlk:\t${none}`,
+      `SigIgn:\t${none}`,
+    ]);
+  });
+
+  it("signals a process by pidfd and tells one that does not exist", () => {
+    const pid = libc.posixSpawn("/bin/sleep", ["sleep", "60"], [], []);
+    expect(libc.waitpid(pid, 1)).toBeUndefined();
+    const pidfd = libc.pidfdOpen(pid);
+    libc.pidfdSendSignal(pidfd, 9, 0);
+    expect(libc.waitpid(pid, 0)).toBe(9);
+    expect(() => libc.pidfdSendSignal(pidfd, 9, 0)).toThrow(
+      expect.objectContaining({ failed: { call: "pidfd_send_signal", errno: "ESRCH" } }),
+    );
+    closeSync(pidfd);
+  });
+
+  it("names call, path and errno of what failed", () => {
+    expect(() => libc.openPath("/nowhere/at/all")).toThrow(
+      expect.objectContaining({
+        code: "KERNEL_CALL_FAILED",
+        failed: { call: "open", path: "/nowhere/at/all", errno: "ENOENT" },
+      }),
+    );
+    expect(() => libc.posixSpawn("/nowhere", ["x"], [], [])).toThrow(DriverError);
+    expect(() => libc.mkfifo(folder, 0o600)).toThrow("mkfifo");
+  });
+});
