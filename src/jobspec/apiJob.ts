@@ -1,0 +1,163 @@
+/**
+ * Jobs in the JSON form of Nomad's API, as `nomad job run -output` prints them:
+ * brought into the form that an HCL file has, so that one reader serves both.
+ */
+import { type Body, many } from "./body.ts";
+import { escapeLiteral } from "./template.ts";
+
+/** @returns undefined where the content is not of that form */
+export function apiJobToBody(content: Body): Body | undefined {
+  const job = asBody(content.Job) ?? ("TaskGroups" in content ? content : undefined);
+  if (!job) return undefined;
+  const { ID, TaskGroups, ...rest } = job;
+  const groups = byName(TaskGroups, ({ Networks, Tasks, ...group }) => ({
+    ...rename(group),
+    network: many(Networks).map((network) => networkBody(network as Body)),
+    task: byName(Tasks, taskBody),
+  }));
+  return { job: { [String(ID)]: { ...rename(rest), group: groups } } };
+}
+
+function taskBody({
+  Templates,
+  Lifecycle,
+  Resources,
+  LogConfig,
+  KillTimeout,
+  Config,
+  Env,
+  Meta,
+  ...task
+}: Body): Body {
+  return {
+    ...rename(task),
+    config: Config ?? {},
+    env: Env ?? {},
+    meta: Meta ?? {},
+    lifecycle: many(Lifecycle).map((block) => rename(block as Body)),
+    resources: many(Resources).map((block) => resourcesBody(block as Body)),
+    logs: many(LogConfig).map((block) => rename(block as Body)),
+    template: many(Templates).map((block) => templateBody(block as Body)),
+    ...(typeof KillTimeout === "number" ? { kill_timeout: `${KillTimeout}ns` } : {}),
+  };
+}
+
+/** Unset limits are zeros in the API's form. */
+function resourcesBody({ CPU, Cores, MemoryMB, MemoryMaxMB, ...rest }: Body): Body {
+  return {
+    ...rename(rest),
+    cpu: Cores ? null : CPU || null,
+    cores: Cores ?? null,
+    memory: MemoryMB || null,
+    memory_max: MemoryMaxMB || null,
+  };
+}
+
+function templateBody({
+  EmbeddedTmpl,
+  SourcePath,
+  DestPath,
+  Envvars,
+  LeftDelim,
+  RightDelim,
+  ...rest
+}: Body): Body {
+  return {
+    ...rename(rest),
+    // The API's form is past HCL: what looks like a reference in a template is text.
+    data: escapeLiteral(String(EmbeddedTmpl ?? "")),
+    source: SourcePath || null,
+    destination: DestPath,
+    env: Envvars ?? null,
+    left_delimiter: LeftDelim || null,
+    right_delimiter: RightDelim || null,
+    perms: rest.Perms || null,
+  };
+}
+
+function networkBody({ DynamicPorts, ReservedPorts, DNS, Mode, ...rest }: Body): Body {
+  const ports = {
+    ...byLabel(DynamicPorts, ({ To }) => ({ to: Number(To) > 0 ? To : null })),
+    ...byLabel(ReservedPorts, ({ Value, To }) => ({ static: Value, to: Number(To) > 0 ? To : null })),
+  };
+  const dns = many(DNS).map((block) => rename(block as Body));
+  return { mode: Mode || null, port: ports, dns, cni: rest.CNI ?? null };
+}
+
+function byName(list: unknown, convert: (item: Body) => Body): Record<string, Body> {
+  return Object.fromEntries(
+    many(list).map((item) => {
+      const { Name, ...rest } = item as Body;
+      return [String(Name), convert(rest)];
+    }),
+  );
+}
+
+function byLabel(list: unknown, convert: (item: Body) => Body): Record<string, Body> {
+  return Object.fromEntries(many(list).map((item) => [String((item as Body).Label), convert(item as Body)]));
+}
+
+/** What the API calls otherwise than a job file does. */
+const names: Readonly<Record<string, string>> = {
+  Affinities: "affinity",
+  Constraints: "constraint",
+  Spreads: "spread",
+  Services: "service",
+  Artifacts: "artifact",
+  Actions: "action",
+  Identities: "identity",
+  Secrets: "secret",
+  Volumes: "volume",
+  VolumeMounts: "volume_mount",
+  Devices: "device",
+  RestartPolicy: "restart",
+  ReschedulePolicy: "reschedule",
+  ParameterizedJob: "parameterized",
+  EphemeralDisk: "ephemeral_disk",
+  ScalingPolicies: "scaling",
+  CSIPluginConfig: "csi_plugin",
+  MaxFileSizeMB: "max_file_size",
+  DiskMB: "disk",
+  IOPS: "iops",
+  NUMA: "numa",
+  UI: "ui",
+};
+
+/** `KillSignal` → `kill_signal`; what is null, false, empty or only the server's own bookkeeping is left out. */
+function rename(block: Body): Record<string, unknown> {
+  const kept = Object.entries(block).filter(([key, value]) => !isUnset(value) && !bookkeeping.has(key));
+  return Object.fromEntries(kept.map(([key, value]) => [names[key] ?? snakeCase(key), value]));
+}
+
+const bookkeeping = new Set([
+  "CreateIndex",
+  "Dispatched",
+  "DispatchIdempotencyToken",
+  "Identity",
+  "JobModifyIndex",
+  "ModifyIndex",
+  "NomadTokenID",
+  "ConsulNamespace",
+  "VaultNamespace",
+  "ParentID",
+  "Payload",
+  "Stable",
+  "Status",
+  "StatusDescription",
+  "Stop",
+  "SubmitTime",
+  "Version",
+]);
+
+function isUnset(value: unknown): boolean {
+  if (value === null || value === undefined || value === "" || value === 0 || value === false) return true;
+  return typeof value === "object" && Object.keys(value).length === 0;
+}
+
+function snakeCase(key: string): string {
+  return key.replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2").toLowerCase();
+}
+
+function asBody(value: unknown): Body | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Body) : undefined;
+}

@@ -1,0 +1,44 @@
+/**
+ * Shapes that HCL and its JSON form share: a body is a map of attributes and
+ * blocks; a block is a body or a list of them; labels are one more map around it.
+ */
+import { type JobFile, rejectJob } from "./jobFile.ts";
+
+export type Body = Readonly<Record<string, unknown>>;
+
+export interface LabelledBlock {
+  readonly label: string;
+  readonly block: Body;
+}
+
+/** One body out of a block that may stand once only; an absent one is empty. */
+export function body(file: JobFile, place: string, value: unknown): Body {
+  const [first, second] = many(value);
+  if (second !== undefined) return rejectJob(file, { place, message: "there may be only one such block" });
+  if (first === undefined) return {};
+  if (typeof first !== "object" || Array.isArray(first)) {
+    return rejectJob(file, { place, message: "a block is expected here, not a single value" });
+  }
+  return first as Body;
+}
+
+/** Blocks of one type: none, one, or a list. */
+export function many(value: unknown): readonly NonNullable<unknown>[] {
+  const list = Array.isArray(value) ? value : [value];
+  return list.filter((item) => item !== undefined && item !== null);
+}
+
+/** Blocks with one label, in the file's (that is the parser's: sorted) order. */
+export function labelled(file: JobFile, place: string, value: unknown): LabelledBlock[] {
+  const blocks = many(value).flatMap((map) =>
+    Object.entries(body(file, place, map)).map(([label, block]) => ({
+      label,
+      block: body(file, `${place}.${label}`, block),
+    })),
+  );
+  for (const [index, { label }] of blocks.entries()) {
+    const isFirst = blocks.findIndex((other) => other.label === label) === index;
+    if (!isFirst) rejectJob(file, { place: `${place}.${label}`, message: "the name is used twice" });
+  }
+  return blocks;
+}

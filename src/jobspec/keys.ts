@@ -1,0 +1,173 @@
+/**
+ * What a local run makes of each attribute and block of a job file: uses it,
+ * goes without it (it steers a cluster, not what the task sees), or refuses the
+ * file, because the task would not see what the file promises.
+ */
+import { type Body, many } from "./body.ts";
+import { type JobFile, rejectJob } from "./jobFile.ts";
+import { suggestion } from "./suggest.ts";
+
+interface Keys {
+  readonly attributes: readonly string[];
+  readonly blocks: readonly string[];
+  readonly ignored: readonly string[];
+  /** Name → why not. */
+  readonly refused: Readonly<Record<string, string>>;
+}
+
+const cluster = "it needs a Nomad cluster";
+const vault = "a local run has no Vault to ask";
+const consul = "a local run has no Consul to ask";
+const volumes = "volumes are made and mounted by the Nomad client";
+const dynamic = "a local run does not unroll dynamic blocks: write them out";
+
+const scheduling = ["affinity", "constraint", "spread", "reschedule", "migrate", "update", "ui"];
+
+export const levels = {
+  file: { attributes: [], blocks: ["job", "locals", "variable"], ignored: [], refused: {} },
+  job: {
+    attributes: ["datacenters", "id", "meta", "name", "namespace", "region", "type"],
+    blocks: ["group", "task"],
+    ignored: [
+      ...scheduling,
+      "all_at_once",
+      "consul_token",
+      "multiregion",
+      "node_pool",
+      "periodic",
+      "priority",
+      "vault_token",
+      "version_tag",
+    ],
+    refused: {
+      consul,
+      dynamic,
+      parameterized: "it waits for a dispatch, which needs a Nomad cluster",
+      vault,
+    },
+  },
+  group: {
+    attributes: ["count", "meta"],
+    blocks: ["network", "task"],
+    ignored: [
+      ...scheduling,
+      "disconnect",
+      "ephemeral_disk",
+      "max_client_disconnect",
+      "prevent_reschedule_on_lost",
+      "restart",
+      "scaling",
+      "service",
+      "shutdown_delay",
+      "stop_after_client_disconnect",
+    ],
+    refused: { consul, dynamic, vault, volume: volumes },
+  },
+  network: {
+    attributes: ["mode"],
+    blocks: ["dns", "port"],
+    ignored: ["hostname", "mbits"],
+    refused: { cni: "only a Nomad client can make CNI networks", dynamic },
+  },
+  port: {
+    attributes: ["static", "to"],
+    blocks: [],
+    ignored: ["host_network", "ignore_collision"],
+    refused: {},
+  },
+  dns: { attributes: ["options", "searches", "servers"], blocks: [], ignored: [], refused: {} },
+  task: {
+    attributes: ["config", "driver", "env", "kill_signal", "kill_timeout", "leader", "meta", "user"],
+    blocks: ["lifecycle", "logs", "resources", "template"],
+    ignored: [...scheduling, "action", "kind", "restart", "scaling", "schedule", "service", "shutdown_delay"],
+    refused: {
+      artifact: "fetching artifacts is the Nomad client's work: fetch the files beforehand",
+      consul,
+      csi_plugin: cluster,
+      dispatch_payload: "the payload of a dispatch needs a Nomad cluster",
+      dynamic,
+      identity: "workload identities are signed by a Nomad server",
+      secret: "secrets come from a Nomad server or Vault",
+      vault,
+      volume_mount: volumes,
+    },
+  },
+  resources: {
+    attributes: ["cores", "cpu", "memory", "memory_max"],
+    blocks: [],
+    ignored: ["disk", "iops", "numa", "secrets"],
+    refused: {
+      device: "devices are fingerprinted and reserved by the Nomad client",
+      network: "a network per task is an old form: move the block to the group",
+    },
+  },
+  lifecycle: { attributes: ["hook", "sidecar"], blocks: [], ignored: [], refused: {} },
+  logs: {
+    attributes: ["disabled"],
+    blocks: [],
+    ignored: ["destination", "enabled", "max_file_size", "max_files"],
+    refused: {},
+  },
+  template: {
+    attributes: ["data", "destination", "env", "gid", "left_delimiter", "perms", "right_delimiter", "uid"],
+    blocks: [],
+    ignored: [
+      "change_mode",
+      "change_script",
+      "change_signal",
+      "error_on_missing_key",
+      "once",
+      "splay",
+      "vault_grace",
+      "wait",
+    ],
+    refused: { source: "a local run takes templates from the job file only: use data" },
+  },
+} as const satisfies Record<string, Keys>;
+
+export type Level = keyof typeof levels;
+
+/** A body without what is ignored, apart by how it is read. */
+export interface UsedPart {
+  readonly attributes: Body;
+  readonly blocks: Body;
+}
+
+/**
+ * Looks through the keys of a body, and notes those that are ignored.
+ * @throws DriverError `JOB_INVALID` for keys that are refused or unknown
+ */
+export function usedPart(file: JobFile, level: Level, place: string, block: Body): UsedPart {
+  const keys: Keys = levels[level];
+  const attributes: Record<string, unknown> = {};
+  const blocks: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(block)) {
+    if (value === null) continue;
+    if (keys.attributes.includes(key)) attributes[key] = value;
+    else if (keys.blocks.includes(key)) blocks[key] = value;
+    else if (keys.ignored.includes(key)) file.ignored.add(inside(place, key));
+    else rejectKey(file, keys, inside(place, key), key);
+  }
+  return { attributes, blocks };
+}
+
+/** Services are registered nowhere here; those of a mesh would also need a proxy beside the task. */
+export function refuseConnect(file: JobFile, place: string, block: Body): void {
+  for (const service of many(block.service)) {
+    if (!("connect" in service)) continue;
+    const message = "Consul Connect needs a sidecar proxy that a Nomad client starts";
+    rejectJob(file, { place: inside(place, "service.connect"), message, find: "connect" });
+  }
+}
+
+/** The place of a key within a body. */
+export function inside(place: string, key: string): string {
+  return place === "" ? key : `${place}.${key}`;
+}
+
+function rejectKey(file: JobFile, keys: Keys, place: string, key: string): never {
+  const refusal = Object.hasOwn(keys.refused, key) ? keys.refused[key] : undefined;
+  if (refusal !== undefined) return rejectJob(file, { place, message: refusal, find: key });
+  const hint = suggestion(key, [...keys.attributes, ...keys.blocks, ...keys.ignored]);
+  return rejectJob(file, { place, message: "there is no such attribute or block", find: key, hint });
+}

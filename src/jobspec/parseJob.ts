@@ -1,0 +1,35 @@
+/** From the text of a job file, HCL2 or JSON, to a checked {@link Job}. */
+import { messageOf } from "../errors.ts";
+import { apiJobToBody } from "./apiJob.ts";
+import type { Body } from "./body.ts";
+import { parseHcl } from "./hclParser.ts";
+import type { Job } from "./job.ts";
+import { excerptAt, type JobFile, rejectJob } from "./jobFile.ts";
+import { usedPart } from "./keys.ts";
+import { inPlace } from "./reader.ts";
+import { readJob } from "./readJob.ts";
+import { readFileScope, type VariableSources } from "./variables.ts";
+
+/**
+ * @param name the file as the person gave it, for messages
+ * @throws DriverError `JOB_INVALID` naming file, place and what is allowed
+ */
+export async function parseJob(name: string, source: string, variables: VariableSources): Promise<Job> {
+  const file: JobFile = { name, source, ignored: new Set() };
+  const content = /^\s*\{/.test(source) ? parseJson(file) : await parseHcl(file);
+  const api = apiJobToBody(content);
+  const top = api ?? usedPart(file, "file", "", content).blocks;
+  const scope = inPlace(file, "", () => readFileScope(file, top, variables));
+  return readJob({ file, scope }, top);
+}
+
+function parseJson(file: JobFile): Body {
+  try {
+    return JSON.parse(file.source) as Body;
+  } catch (thrown) {
+    const message = messageOf(thrown);
+    const [, line, column] = /line (\d+) column (\d+)/.exec(message) ?? [];
+    const excerpt = line ? `\n${excerptAt(file.source, Number(line), Number(column))}` : "";
+    return rejectJob(file, { place: "", message: `this is not valid JSON: ${message}${excerpt}` });
+  }
+}

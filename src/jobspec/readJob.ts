@@ -1,0 +1,82 @@
+/** The body of a `job` block to a {@link Job}. */
+import { type Body, body, labelled, many } from "./body.ts";
+import type { Group, Job, Network, PortRequest } from "./job.ts";
+import { rejectJob } from "./jobFile.ts";
+import { inside, refuseConnect } from "./keys.ts";
+import { type JobReader, read } from "./reader.ts";
+import { readTask } from "./readTask.ts";
+import { dnsSchema, groupSchema, jobSchema, networkSchema, portSchema } from "./schemas.ts";
+
+/** @throws DriverError `JOB_INVALID` naming file, place and what is allowed */
+export function readJob(reader: JobReader, top: Body): Job {
+  const { file } = reader;
+  const [job, second] = labelled(file, "job", top.job);
+  if (!job) return rejectJob(file, { place: "", message: "there is no job block in this file" });
+  if (second) return rejectJob(file, { place: "", message: "there is more than one job block in this file" });
+  const place = `job.${job.label}`;
+  const { attributes, blocks } = read(reader, "job", place, job.block, jobSchema);
+  const id = attributes.id ?? job.label;
+  return {
+    id,
+    name: attributes.name ?? id,
+    namespace: attributes.namespace,
+    region: attributes.region,
+    datacenter: attributes.datacenters.find((name) => !name.includes("*")) ?? "dc1",
+    groups: readGroups(reader, place, blocks, attributes.meta),
+    ignored: [...file.ignored].map((name) => name.replace(`${place}.`, "")).sort(),
+  };
+}
+
+type Meta = Readonly<Record<string, string>>;
+
+function readGroups(reader: JobReader, place: string, blocks: Body, meta: Meta): Group[] {
+  const groups = labelled(reader.file, inside(place, "group"), blocks.group).map(({ label, block }) =>
+    readGroup(reader, `${place}.group.${label}`, label, block, meta),
+  );
+  // A task right below the job is a group of its own, of the same name.
+  const lone = labelled(reader.file, inside(place, "task"), blocks.task).map(({ label, block }) =>
+    readGroup(reader, place, label, { task: { [label]: block } }, meta),
+  );
+  const all = [...groups, ...lone];
+  if (all.length === 0) rejectJob(reader.file, { place, message: "the job has no group, so nothing to run" });
+  return all;
+}
+
+function readGroup(reader: JobReader, place: string, name: string, block: Body, jobMeta: Meta): Group {
+  refuseConnect(reader.file, place, block);
+  const { attributes, blocks } = read(reader, "group", place, block, groupSchema);
+  const meta = { ...jobMeta, ...attributes.meta };
+  const network = readNetwork(reader, inside(place, "network"), blocks.network);
+  const tasks = labelled(reader.file, inside(place, "task"), blocks.task).map(({ label, block: task }) =>
+    readTask(reader, `${place}.task.${label}`, label, task, meta),
+  );
+  if (!tasks.some(({ phase }) => phase === "main")) {
+    rejectJob(reader.file, { place, message: "the group has no main task, so nothing to run" });
+  }
+  return { name, count: attributes.count, network, tasks };
+}
+
+function readNetwork(reader: JobReader, place: string, value: unknown): Network {
+  const block = body(reader.file, place, value);
+  const { attributes, blocks } = read(reader, "network", place, block, networkSchema);
+  const dns = body(reader.file, inside(place, "dns"), blocks.dns);
+  return {
+    mode: attributes.mode,
+    ports: labelled(reader.file, inside(place, "port"), blocks.port).map(({ label, block: port }) =>
+      readPort(reader, `${place}.port.${label}`, label, port),
+    ),
+    dns:
+      many(blocks.dns).length === 0
+        ? undefined
+        : read(reader, "dns", `${place}.dns`, dns, dnsSchema).attributes,
+  };
+}
+
+function readPort(reader: JobReader, place: string, label: string, block: Body): PortRequest {
+  const { attributes } = read(reader, "port", place, block, portSchema);
+  if (attributes.to > 0 && attributes.to !== attributes.static) {
+    const message = "ports are mapped in networks of their own only (bridge), which need a Nomad client";
+    rejectJob(reader.file, { place: inside(place, "to"), message });
+  }
+  return { label, static: attributes.static };
+}

@@ -1,0 +1,84 @@
+/** The body of a `task` block to a {@link Task}. */
+import { type Body, body, many } from "./body.ts";
+import type { Phase, Resources, Task, Template } from "./job.ts";
+import { rejectJob } from "./jobFile.ts";
+import { inside, refuseConnect } from "./keys.ts";
+import { type JobReader, read } from "./reader.ts";
+import { lifecycleSchema, logsSchema, resourcesSchema, taskSchema, templateSchema } from "./schemas.ts";
+
+/** @throws DriverError `JOB_INVALID` naming file, place and what is allowed */
+export function readTask(
+  reader: JobReader,
+  place: string,
+  name: string,
+  block: Body,
+  meta: Readonly<Record<string, string>>,
+): Task {
+  if (!/^[^/\0]+$/.test(name))
+    rejectJob(reader.file, { place, message: "a task's name may not hold a slash" });
+  refuseConnect(reader.file, place, block);
+  const { attributes, blocks } = read(reader, "task", place, block, taskSchema);
+  const once = <T extends string>(key: T) => body(reader.file, inside(place, key), blocks[key]);
+  const logs = read(reader, "logs", inside(place, "logs"), once("logs"), logsSchema).attributes;
+  return {
+    name,
+    ...readPhase(reader, inside(place, "lifecycle"), blocks.lifecycle),
+    leader: attributes.leader,
+    user: attributes.user === "" ? undefined : attributes.user,
+    config: attributes.config,
+    env: attributes.env,
+    meta: { ...meta, ...attributes.meta },
+    resources: readResources(reader, inside(place, "resources"), once("resources")),
+    killSignal: attributes.kill_signal === "" ? undefined : attributes.kill_signal,
+    killTimeoutMs: attributes.kill_timeout,
+    logsDisabled: logs.disabled,
+    templates: many(blocks.template).map((template) =>
+      readTemplate(reader, inside(place, "template"), template),
+    ),
+  };
+}
+
+function readPhase(reader: JobReader, place: string, value: unknown): { phase: Phase; sidecar: boolean } {
+  if (many(value).length === 0) return { phase: "main", sidecar: false };
+  const { hook, sidecar } = read(
+    reader,
+    "lifecycle",
+    place,
+    body(reader.file, place, value),
+    lifecycleSchema,
+  ).attributes;
+  return { phase: hook, sidecar };
+}
+
+function readResources(reader: JobReader, place: string, block: Body): Resources {
+  const { cpu, cores, memory, memory_max } = read(
+    reader,
+    "resources",
+    place,
+    block,
+    resourcesSchema,
+  ).attributes;
+  if (cpu !== undefined && cores > 0) {
+    rejectJob(reader.file, { place, message: "cpu (MHz) and cores exclude each other" });
+  }
+  if (memory_max !== undefined && memory_max !== -1 && memory_max < memory) {
+    rejectJob(reader.file, { place: inside(place, "memory_max"), message: `it is below memory (${memory})` });
+  }
+  return { cpuMhz: cores > 0 ? 0 : (cpu ?? 100), cores, memoryMb: memory, memoryMaxMb: memory_max };
+}
+
+function readTemplate(reader: JobReader, place: string, value: unknown): Template {
+  const block = body(reader.file, place, value);
+  const { attributes } = read(reader, "template", place, block, templateSchema);
+  const { data, destination, perms, env, uid, gid, left_delimiter, right_delimiter } = attributes;
+  return {
+    data,
+    destination,
+    perms,
+    env,
+    uid,
+    gid,
+    leftDelimiter: left_delimiter,
+    rightDelimiter: right_delimiter,
+  };
+}

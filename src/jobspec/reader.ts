@@ -1,0 +1,56 @@
+/** Reads the attributes of one body: what is allowed, the file's own names put in, types checked. */
+import type { z } from "zod";
+import type { Body } from "./body.ts";
+import { substitute } from "./interpolate.ts";
+import { type JobFile, rejectJob } from "./jobFile.ts";
+import { inside, type Level, usedPart } from "./keys.ts";
+import { TemplateError } from "./template.ts";
+import type { FileScope } from "./variables.ts";
+
+export interface JobReader {
+  readonly file: JobFile;
+  readonly scope: FileScope;
+}
+
+/** @throws DriverError `JOB_INVALID` */
+export function read<T extends z.ZodType>(
+  { file, scope }: JobReader,
+  level: Level,
+  place: string,
+  block: Body,
+  schema: T,
+): { attributes: z.output<T>; blocks: Body } {
+  const { attributes, blocks } = usedPart(file, level, place, block);
+  const result = schema.safeParse(inPlace(file, place, () => substitute(attributes, scope)));
+  if (result.success) return { attributes: result.data, blocks };
+  const [issue] = result.error.issues;
+  const steps = issue?.path.map((step) => (typeof step === "symbol" ? String(step) : step)) ?? [];
+  return rejectJob(file, {
+    place: placeOf(place, steps),
+    message: issue?.message ?? "it is invalid",
+    find: String(steps[0] ?? ""),
+  });
+}
+
+/** Runs work on template text, and makes what goes wrong in it an error that names the place. */
+export function inPlace<T>(file: JobFile, place: string, work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    if (!(thrown instanceof TemplateError)) throw thrown;
+    return rejectJob(file, {
+      place: placeOf(place, thrown.path),
+      message: thrown.message,
+      find: thrown.text,
+    });
+  }
+}
+
+/** Positions are shown where they tell apart: not for a block, which the parser makes a list of one. */
+function placeOf(place: string, steps: readonly (string | number)[]): string {
+  return steps.reduce<string>((path, step, index) => {
+    if (typeof step === "string") return inside(path, step);
+    const isBlock = typeof steps[index + 1] === "string";
+    return isBlock ? path : `${path}[${step}]`;
+  }, place);
+}

@@ -1,0 +1,124 @@
+/** What the attributes of a job file may hold, with Nomad's defaults. */
+import { z } from "zod";
+import { parseDuration } from "./duration.ts";
+
+const texts = z.array(z.string());
+const count = z.coerce
+  .number("must be a number")
+  .int("must be a whole number")
+  .min(0, "must not be negative");
+const megabytes = count.min(10, "must be at least 10 (MiB)");
+
+/** `{ … }` as a block (the parser makes it a list) or as an attribute. */
+function map<T extends z.ZodType>(value: T) {
+  const given = z.record(z.string(), value, "must be a block or a map");
+  const blocks = z.array(z.unknown()).max(1, "there may be only one such block");
+  return z
+    .unknown()
+    .transform((input, context) => {
+      if (!Array.isArray(input)) return input;
+      for (const issue of blocks.safeParse(input).error?.issues ?? []) context.addIssue(issue.message);
+      return input[0];
+    })
+    .pipe(given)
+    .default({} as Record<string, z.output<T>>);
+}
+
+/** Variables; null counts as absent. */
+function textMap() {
+  const value = z.union(
+    [z.string(), z.number(), z.boolean(), z.null()],
+    "must be a text, a number or a truth value",
+  );
+  return map(value).transform((given) => {
+    const set = Object.entries(given).filter((entry) => entry[1] !== null);
+    return Object.fromEntries(set.map(([name, item]) => [name, String(item)]));
+  });
+}
+
+const duration = z.union([z.string(), z.number()]).transform((given, context) => {
+  const value = parseDuration(String(given));
+  if (value !== undefined) return value;
+  context.addIssue({ code: "custom", message: "must be a duration such as 500ms, 5s or 1m30s" });
+  return z.NEVER;
+});
+
+export const jobSchema = z.object({
+  id: z.string().min(1).optional(),
+  name: z.string().min(1).optional(),
+  namespace: z.string().default("default"),
+  region: z.string().default("global"),
+  datacenters: texts.default([]),
+  type: z
+    .enum(["service", "batch", "system", "sysbatch"], "must be service, batch, system or sysbatch")
+    .optional(),
+  meta: textMap(),
+});
+
+export const groupSchema = z.object({ count: count.default(1), meta: textMap() });
+
+export const networkSchema = z.object({
+  mode: z
+    .enum(["host", "none", ""], {
+      error: ({ input }) =>
+        `a local run knows the modes host and none; ${String(input)} needs a network namespace that a Nomad client makes`,
+    })
+    .transform((mode) => (mode === "" ? "host" : mode))
+    .default("host"),
+});
+
+export const portSchema = z.object({
+  static: count.min(1).max(65_535, "must be a port: 1 to 65535").optional(),
+  to: z.coerce.number().int().default(0),
+});
+
+export const dnsSchema = z.object({
+  servers: texts.default([]),
+  searches: texts.default([]),
+  options: texts.default([]),
+});
+
+export const taskSchema = z.object({
+  driver: z.literal("exec2", {
+    error: ({ input }) =>
+      input === undefined
+        ? 'the task names no driver: driver = "exec2"'
+        : `this program runs tasks with driver = "exec2" only, not "${String(input)}"`,
+  }),
+  config: map(z.unknown()),
+  env: textMap(),
+  kill_signal: z.string().default(""),
+  kill_timeout: duration.default(5_000),
+  leader: z.boolean().default(false),
+  meta: textMap(),
+  user: z.string().default(""),
+});
+
+export const resourcesSchema = z.object({
+  cpu: count.min(1, "must be at least 1 (MHz)").optional(),
+  cores: count.default(0),
+  memory: megabytes.default(300),
+  memory_max: z.union([z.literal(-1), megabytes]).optional(),
+});
+
+export const lifecycleSchema = z.object({
+  hook: z.enum(["prestart", "poststart", "poststop"], "must be prestart, poststart or poststop"),
+  sidecar: z.boolean().default(false),
+});
+
+export const logsSchema = z.object({ disabled: z.boolean().default(false) });
+
+export const templateSchema = z.object({
+  data: z.string("a template needs its text in data"),
+  destination: z.string("a template needs a destination, such as local/index.html"),
+  env: z.boolean().default(false),
+  perms: z
+    .string()
+    .regex(/^[0-7]{3,4}$/, 'must be an octal file mode such as "0644"')
+    .default("0644")
+    .transform((digits) => Number.parseInt(digits, 8)),
+  uid: z.number().int().optional(),
+  gid: z.number().int().optional(),
+  left_delimiter: z.string().min(1).default("{{"),
+  right_delimiter: z.string().min(1).default("}}"),
+});

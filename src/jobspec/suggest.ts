@@ -1,0 +1,42 @@
+/** Names that a person may have meant. */
+
+/** The candidate nearest to a name, if it is near enough to be a slip of the fingers. */
+export function nearest(name: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(name, candidate);
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+/** `Did you mean x?`, or what there is to choose from. */
+export function suggestion(name: string, candidates: readonly string[]): string {
+  const meant = nearest(name, candidates);
+  if (meant !== undefined) return `Did you mean ${meant}?`;
+  return candidates.length === 0 ? "There is none." : `Allowed here: ${[...candidates].sort().join(", ")}.`;
+}
+
+/** Levenshtein distance, two adjacent letters swapped counting as one edit. */
+function editDistance(a: string, b: string): number {
+  let beforePrevious: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const substitution = at(previous, column - 1) + (a[row - 1] === b[column - 1] ? 0 : 1);
+      let distance = Math.min(at(previous, column) + 1, at(current, column - 1) + 1, substitution);
+      const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      if (swapped) distance = Math.min(distance, at(beforePrevious, column - 2) + 1);
+      current.push(distance);
+    }
+    beforePrevious = previous;
+    previous = current;
+  }
+  return at(previous, b.length);
+}
+
+function at(row: readonly number[], column: number): number {
+  return row[column] ?? Number.POSITIVE_INFINITY;
+}

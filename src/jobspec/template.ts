@@ -1,0 +1,95 @@
+/**
+ * HCL2's template text: literals with `${reference}` in them. The HCL parser
+ * leaves such text as it stands, escapes (`$${`, `%%{`) included.
+ */
+
+/** A name to look up, such as `var.image`, `env["X"]` or `NOMAD_PORT_http`. */
+export interface Reference {
+  readonly root: string;
+  /** What follows the root: names and list positions. */
+  readonly path: readonly (string | number)[];
+  /** As it stands between the braces. */
+  readonly text: string;
+}
+
+/** A literal is still escaped. */
+export type TemplatePart = string | Reference;
+
+/** Why a text could not be taken apart, for a person. */
+export class TemplateError extends Error {
+  override readonly name = "TemplateError";
+  /** The part of the text that is to blame. */
+  readonly text: string;
+  /** Where in a value the text stood: keys and positions, filled from the inside out. */
+  readonly path: (string | number)[] = [];
+
+  constructor(message: string, text: string) {
+    super(message);
+    this.text = text;
+  }
+}
+
+/** @throws TemplateError for directives (`%{`) and for expressions that are more than a reference */
+export function parseTemplate(text: string): TemplatePart[] {
+  const parts: TemplatePart[] = [];
+  let literalStart = 0;
+  let at = 0;
+  while (at < text.length) {
+    if (text.startsWith("$${", at) || text.startsWith("%%{", at)) {
+      at += 3;
+    } else if (text.startsWith("%{", at)) {
+      throw new TemplateError("a local run does not evaluate %{ } directives", text.slice(at, at + 20));
+    } else if (text.startsWith("${", at)) {
+      const end = closingBrace(text, at + 2);
+      if (at > literalStart) parts.push(text.slice(literalStart, at));
+      parts.push(parseReference(text.slice(at + 2, end)));
+      at = literalStart = end + 1;
+    } else {
+      at++;
+    }
+  }
+  if (literalStart < text.length) parts.push(text.slice(literalStart));
+  return parts;
+}
+
+/** The text that a literal stands for. */
+export function unescapeLiteral(text: string): string {
+  return text.replaceAll(/\$\$\{|%%\{/g, (escaped) => escaped.slice(1));
+}
+
+/** Template text that stands for a literal: the inverse of {@link unescapeLiteral}. */
+export function escapeLiteral(text: string): string {
+  return text.replaceAll(/[$%]\{/g, (opening) => opening[0] + opening);
+}
+
+const namePattern = /[\p{L}_][\p{L}\p{N}_-]*/u.source;
+const stepPattern = `\\.(?<name>${namePattern})|\\.(?<position>\\d+)|\\[\\s*(?<index>\\d+)\\s*\\]|\\[\\s*"(?<key>[^"\\\\$]*)"\\s*\\]`;
+const referencePattern = new RegExp(`^${namePattern}(?:${stepPattern.replaceAll(/\?<\w+>/g, "?:")})*$`, "u");
+
+function parseReference(inside: string): Reference {
+  const text = inside.trim();
+  if (!referencePattern.test(text)) {
+    throw new TemplateError(`a local run looks up names only; it does not evaluate \${${inside}}`, inside);
+  }
+  const root = new RegExp(namePattern, "u").exec(text)?.[0] ?? text;
+  const path = [...text.slice(root.length).matchAll(new RegExp(stepPattern, "gu"))].map(({ groups = {} }) => {
+    const number = groups.position ?? groups.index;
+    return number === undefined ? (groups.name ?? groups.key ?? "") : Number(number);
+  });
+  return { root, path, text };
+}
+
+/** Position of the brace that ends an expression; quoted text in it may hold braces of its own. */
+function closingBrace(text: string, from: number): number {
+  let depth = 0;
+  let quoted = false;
+  for (let at = from; at < text.length; at++) {
+    const character = text[at];
+    if (quoted && character === "\\") at++;
+    else if (character === '"') quoted = !quoted;
+    else if (quoted) continue;
+    else if (character === "{") depth++;
+    else if (character === "}" && depth-- === 0) return at;
+  }
+  throw new TemplateError("${ without its closing brace", text.slice(from - 2, from + 20));
+}

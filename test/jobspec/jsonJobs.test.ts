@@ -1,0 +1,173 @@
+/** Job files in JSON: HCL's own JSON form, and the form of Nomad's API. */
+import { describe, expect, it } from "vitest";
+import { parseJob } from "../../src/jobspec/parseJob.ts";
+
+const parse = (content: unknown) =>
+  parseJob("job.json", JSON.stringify(content, null, 2), { given: {}, environment: {} });
+
+describe("HCL's JSON form", () => {
+  it("needs no lists around blocks", async () => {
+    const job = await parse({
+      variable: { greeting: { default: "hello" } },
+      job: {
+        j: {
+          group: {
+            g: {
+              network: { port: { http: {} } },
+              task: {
+                t: {
+                  driver: "exec2",
+                  config: { command: "echo", args: [`\${var.greeting}`, `\${NOMAD_PORT_http}`] },
+                  template: [{ data: "x", destination: "local/x" }],
+                },
+              },
+            },
+          },
+        },
+      },
+    });
+    expect(job.groups).toMatchObject([
+      {
+        network: { ports: [{ label: "http" }] },
+        tasks: [
+          {
+            config: { command: "echo", args: ["hello", `\${NOMAD_PORT_http}`] },
+            templates: [{ destination: "local/x" }],
+          },
+        ],
+      },
+    ]);
+  });
+});
+
+/** As `nomad job run -output` prints a job: everything named, most of it unset. */
+const apiJob = {
+  Job: {
+    ID: "web",
+    Name: "website",
+    Type: "service",
+    Datacenters: ["*"],
+    Namespace: null,
+    Priority: null,
+    Constraints: null,
+    Update: { MaxParallel: 1 },
+    Periodic: null,
+    ParameterizedJob: null,
+    Payload: null,
+    VaultToken: null,
+    Meta: { owner: "ops" },
+    TaskGroups: [
+      {
+        Name: "group",
+        Count: 2,
+        Networks: [
+          {
+            Mode: "",
+            CIDR: "",
+            IP: "",
+            Hostname: "",
+            DNS: null,
+            MBits: null,
+            CNI: null,
+            DynamicPorts: [{ Label: "http", Value: 0, To: 0, HostNetwork: "", IgnoreCollision: false }],
+            ReservedPorts: [{ Label: "db", Value: 5432, To: 0 }],
+          },
+        ],
+        RestartPolicy: { Attempts: 2, Interval: 1_800_000_000_000, Delay: 15_000_000_000, Mode: "fail" },
+        Volumes: null,
+        Services: null,
+        Tasks: [
+          {
+            Name: "server",
+            Driver: "exec2",
+            User: "",
+            Lifecycle: { Hook: "prestart", Sidecar: true },
+            Config: { command: "sh", args: ["-c", `echo \${NOMAD_PORT_http}`] },
+            Env: { A: "1" },
+            KillTimeout: 7_000_000_000,
+            KillSignal: "SIGTERM",
+            LogConfig: { MaxFiles: 10, MaxFileSizeMB: 10, Disabled: true },
+            Resources: {
+              CPU: 100,
+              Cores: 0,
+              MemoryMB: 64,
+              MemoryMaxMB: 0,
+              DiskMB: null,
+              Devices: null,
+              NUMA: null,
+            },
+            Artifacts: null,
+            Vault: null,
+            Templates: [
+              {
+                SourcePath: "",
+                DestPath: "local/run.sh",
+                EmbeddedTmpl: `echo \${x:-y} %{z}`,
+                ChangeMode: "restart",
+                Perms: "0755",
+                LeftDelim: "{{",
+                RightDelim: "}}",
+                Envvars: false,
+                Uid: null,
+              },
+            ],
+            Leader: false,
+            Identities: null,
+          },
+          { Name: "main", Driver: "exec2", Config: { command: "true" } },
+        ],
+      },
+    ],
+  },
+};
+
+describe("the form of Nomad's API", () => {
+  it("is the same job", async () => {
+    const job = await parse(apiJob);
+    expect(job).toMatchObject({ id: "web", name: "website", namespace: "default", datacenter: "dc1" });
+    const [group] = job.groups;
+    expect(group).toMatchObject({
+      name: "group",
+      count: 2,
+      network: {
+        mode: "host",
+        ports: [
+          { label: "http", static: undefined },
+          { label: "db", static: 5432 },
+        ],
+      },
+    });
+    expect(group?.tasks[0]).toMatchObject({
+      name: "server",
+      phase: "prestart",
+      sidecar: true,
+      user: undefined,
+      meta: { owner: "ops" },
+      env: { A: "1" },
+      killTimeoutMs: 7_000,
+      killSignal: "SIGTERM",
+      logsDisabled: true,
+      resources: { cpuMhz: 100, cores: 0, memoryMb: 64, memoryMaxMb: undefined },
+    });
+    expect(job.ignored).toEqual(
+      expect.arrayContaining([
+        "update",
+        "group.group.restart",
+        "group.group.task.server.template.change_mode",
+      ]),
+    );
+  });
+
+  it("holds template texts literally", async () => {
+    const [template] = (await parse(apiJob)).groups[0]?.tasks[0]?.templates ?? [];
+    expect(template).toMatchObject({ data: `echo $\${x:-y} %%{z}`, perms: 0o755 });
+  });
+
+  it("is refused for the same reasons", async () => {
+    const withVault = structuredClone(apiJob) as unknown as { Job: { TaskGroups: { Tasks: object[] }[] } };
+    withVault.Job.TaskGroups[0]?.Tasks.push({ Name: "v", Driver: "exec2", Vault: { Role: "x" } });
+    await expect(parse(withVault)).rejects.toThrow(
+      "job.web.group.group.task.v.vault: a local run has no Vault",
+    );
+  });
+});

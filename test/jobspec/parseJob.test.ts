@@ -1,0 +1,346 @@
+import { describe, expect, it } from "vitest";
+import { DriverError } from "../../src/errors.ts";
+import type { Job, Task } from "../../src/jobspec/job.ts";
+import { parseJob } from "../../src/jobspec/parseJob.ts";
+
+async function parse(source: string, given: Record<string, string> = {}, environment = {}): Promise<Job> {
+  return parseJob("test.hcl", source, { given, environment });
+}
+
+async function refusal(source: string, given: Record<string, string> = {}): Promise<string> {
+  try {
+    await parse(source, given);
+  } catch (thrown) {
+    if (thrown instanceof DriverError && thrown.code === "JOB_INVALID") return thrown.message;
+    throw thrown;
+  }
+  throw new Error("nothing was refused");
+}
+
+const inTask = (lines: string) =>
+  `job "j" {\n group "g" {\n  task "t" {\n   driver = "exec2"\n${lines}\n  }\n }\n}\n`;
+
+async function task(lines: string): Promise<Task> {
+  const job = await parse(inTask(lines));
+  const [first] = job.groups[0]?.tasks ?? [];
+  if (!first) throw new Error("no task");
+  return first;
+}
+
+describe("a job file", () => {
+  it("has Nomad's defaults", async () => {
+    const job = await parse(inTask(""));
+    expect(job).toMatchObject({
+      id: "j",
+      name: "j",
+      namespace: "default",
+      region: "global",
+      datacenter: "dc1",
+    });
+    expect(job.groups[0]).toMatchObject({ name: "g", count: 1, network: { mode: "host", ports: [] } });
+    expect(job.groups[0]?.tasks[0]).toEqual({
+      name: "t",
+      phase: "main",
+      sidecar: false,
+      leader: false,
+      user: undefined,
+      config: {},
+      env: {},
+      meta: {},
+      resources: { cpuMhz: 100, cores: 0, memoryMb: 300, memoryMaxMb: undefined },
+      killSignal: undefined,
+      killTimeoutMs: 5_000,
+      logsDisabled: false,
+      templates: [],
+    });
+  });
+
+  it("keeps what the driver gets as it stands", async () => {
+    const lines = `config {
+      command = "sh"
+      args = ["-c", "echo \${NOMAD_ALLOC_ID} $\${x}", 3, true]
+      options = { "a.b" = 1 }
+    }`;
+    expect((await task(lines)).config).toEqual({
+      command: "sh",
+      args: ["-c", `echo \${NOMAD_ALLOC_ID} $\${x}`, 3, true],
+      options: { "a.b": 1 },
+    });
+  });
+
+  it.each([
+    ['kill_timeout = "1m30s"', { killTimeoutMs: 90_000 }],
+    ['kill_timeout = "500ms"', { killTimeoutMs: 500 }],
+    ['kill_signal = "SIGTERM"', { killSignal: "SIGTERM" }],
+    ['user = "nobody"', { user: "nobody" }],
+    ['user = ""', { user: undefined }],
+    ["leader = true", { leader: true }],
+    ["logs {\n disabled = true\n}", { logsDisabled: true }],
+    ["env {\n A = 1\n B = true\n C = null\n}", { env: { A: "1", B: "true" } }],
+    ['env = {\n "A" = "x"\n}', { env: { A: "x" } }],
+    ["resources {\n cores = 2\n}", { resources: { cpuMhz: 0, cores: 2, memoryMb: 300 } }],
+    [
+      "resources {\n cpu = 50\n memory = 16\n memory_max = 32\n}",
+      { resources: { cpuMhz: 50, cores: 0, memoryMb: 16, memoryMaxMb: 32 } },
+    ],
+    ["resources {\n memory_max = -1\n}", { resources: { memoryMaxMb: -1 } }],
+  ])("%j is understood", async (lines, expected) => {
+    expect(await task(lines)).toMatchObject(expected);
+  });
+
+  it("knows the phases around the main tasks", async () => {
+    const phases = ["prestart", "poststart", "poststop"].map(
+      (hook) =>
+        `task "${hook}" {\n driver = "exec2"\n lifecycle {\n hook = "${hook}"\n sidecar = ${hook !== "poststop"}\n}\n}`,
+    );
+    const source = `job "j" {\n group "g" {\n task "a" {\n driver = "exec2"\n}\n${phases.join("\n")}\n}\n}`;
+    expect((await parse(source)).groups[0]?.tasks).toMatchObject([
+      { name: "a", phase: "main", sidecar: false },
+      { name: "poststart", phase: "poststart", sidecar: true },
+      { name: "poststop", phase: "poststop", sidecar: false },
+      { name: "prestart", phase: "prestart", sidecar: true },
+    ]);
+  });
+
+  it("reads templates, each with its own", async () => {
+    const { templates } = await task(`
+      template {
+        data = <<-EOF
+          one
+            two
+          EOF
+        destination = "local/x"
+        perms = "600"
+      }
+      template {
+        data = "A=1"
+        destination = "\${NOMAD_SECRETS_DIR}/env"
+        env = true
+        change_mode = "noop"
+      }`);
+    expect(templates).toMatchObject([
+      { data: "one\n  two\n", destination: "local/x", perms: 0o600, env: false },
+      { data: "A=1", destination: `\${NOMAD_SECRETS_DIR}/env`, env: true },
+    ]);
+  });
+
+  it("joins metadata from the job down to the task", async () => {
+    const source = `job "j" {
+      meta {
+        a = "job"
+        b = "job"
+      }
+      group "g" {
+        meta {
+          b = "group"
+        }
+        task "t" {
+          driver = "exec2"
+          meta {
+            c = 3
+          }
+        }
+      }
+    }`;
+    expect((await parse(source)).groups[0]?.tasks[0]?.meta).toEqual({ a: "job", b: "group", c: "3" });
+  });
+
+  it("takes a task right below the job as a group of its own", async () => {
+    const job = await parse('job "j" {\n task "t" {\n driver = "exec2"\n }\n}');
+    expect(job.groups.map(({ name, tasks }) => [name, tasks.map((each) => each.name)])).toEqual([
+      ["t", ["t"]],
+    ]);
+  });
+
+  it("reads ports and name servers", async () => {
+    const source = `job "j" {
+      group "g" {
+        network {
+          port "http" {}
+          port "db" {
+            static = 5432
+            to = 5432
+          }
+          dns {
+            servers = ["192.0.2.1"]
+          }
+        }
+        task "t" {
+          driver = "exec2"
+        }
+      }
+    }`;
+    expect((await parse(source)).groups[0]?.network).toEqual({
+      mode: "host",
+      ports: [
+        { label: "db", static: 5432 },
+        { label: "http", static: undefined },
+      ],
+      dns: { servers: ["192.0.2.1"], searches: [], options: [] },
+    });
+  });
+
+  it("lists what has no effect here, once, without the job's name", async () => {
+    const source = `job "j" {
+      update {
+        max_parallel = "\${upper("not evaluated")}"
+      }
+      group "g" {
+        restart {
+          attempts = 0
+        }
+        task "t" {
+          driver = "exec2"
+          service {
+            name = "x"
+          }
+          service {
+            name = "y"
+          }
+        }
+      }
+    }`;
+    expect((await parse(source)).ignored).toEqual(["group.g.restart", "group.g.task.t.service", "update"]);
+  });
+});
+
+describe("a job file is refused", () => {
+  it.each([
+    [
+      'kill_timeuot = "5s"',
+      "test.hcl:5:1: job.j.group.g.task.t.kill_timeuot: there is no such attribute or block",
+    ],
+    ['kill_timeuot = "5s"', "Did you mean kill_timeout?"],
+    ['kill_timeuot = "5s"', '\n  5 | kill_timeuot = "5s"\n    | ^'],
+    ['kill_timeout = "5 s"', "task.t.kill_timeout: must be a duration such as 500ms, 5s or 1m30s"],
+    ["user = 5", "task.t.user: "],
+    ["resources {\n cpu = 5.5\n}", "task.t.resources.cpu: must be a whole number"],
+    ["resources {\n memory = 5\n}", "task.t.resources.memory: must be at least 10 (MiB)"],
+    [
+      "resources {\n memory = 50\n memory_max = 20\n}",
+      "task.t.resources.memory_max: it is below memory (50)",
+    ],
+    ["resources {\n cpu = 50\n cores = 1\n}", "task.t.resources: cpu (MHz) and cores exclude each other"],
+    ["resources {\n device {}\n}", "task.t.resources.device: devices are fingerprinted"],
+    ['artifact {\n source = "x"\n}', "task.t.artifact: fetching artifacts is the Nomad client's work"],
+    ["vault {}", "task.t.vault: a local run has no Vault to ask"],
+    [
+      'volume_mount {\n volume = "x"\n}',
+      "task.t.volume_mount: volumes are made and mounted by the Nomad client",
+    ],
+    ["service {\n connect {\n sidecar_service {}\n }\n}", "task.t.service.connect: "],
+    [
+      'template {\n source = "x"\n destination = "y"\n}',
+      "task.t.template.source: a local run takes templates from",
+    ],
+    ['template {\n data = "x"\n}', "task.t.template.destination: a template needs a destination"],
+    [
+      'template {\n data = "x"\n destination = "y"\n perms = "rw"\n}',
+      'must be an octal file mode such as "0644"',
+    ],
+    ['lifecycle {\n hook = "later"\n}', "task.t.lifecycle.hook: must be prestart, poststart or poststop"],
+    ["config {}\nconfig {}", "task.t.config: there may be only one such block"],
+    ["env {\n A = [1]\n}", "task.t.env.A: must be a text, a number"],
+    [`env {\n A = "\${var.x}"\n}`, "task.t.env.A: there is no var.x. There is none."],
+    [
+      `config {\n args = ["a", "\${1 + x}"]\n}`,
+      `task.t.config.args[1]: a local run looks up names only; it does not evaluate \${1 + x}`,
+    ],
+    [
+      'config {\n args = ["%{ if true }a%{ endif }"]\n}',
+      "task.t.config.args[0]: a local run does not evaluate %{ } directives",
+    ],
+  ])("for %j", async (lines, message) => {
+    expect(await refusal(inTask(lines))).toContain(message);
+  });
+
+  it("for another driver", async () => {
+    const source = inTask("").replace("exec2", "docker");
+    const place = "test.hcl:4:4: job.j.group.g.task.t.driver";
+    expect(await refusal(source)).toContain(
+      `${place}: this program runs tasks with driver = "exec2" only, not "docker"`,
+    );
+  });
+
+  it.each([
+    ["", "test.hcl: there is no job block in this file"],
+    ['job "a" {}\njob "b" {}', "there is more than one job block"],
+    ['job "a" {}', "job.a: the job has no group, so nothing to run"],
+    ['job "a" {\n group "g" {}\n}', "job.a.group.g: the group has no main task, so nothing to run"],
+    [
+      'job "a" {\n group "g" {\n  network {\n   mode = "bridge"\n  }\n }\n}',
+      "bridge needs a network namespace",
+    ],
+    ['job "a" {\n parameterized {}\n}', "job.a.parameterized: it waits for a dispatch"],
+    ['job "a" {\n  group "g" {\n    count =\n  }\n}', "test.hcl:3:12: Invalid expression"],
+    ['job "a" {\n  group "g" {\n    count =\n  }\n}', "\n  3 |     count =\n    |            ^"],
+    ['jbo "a" {}', "test.hcl:1:1: jbo: there is no such attribute or block"],
+    ['{ "job": { } ', "test.hcl: this is not valid JSON"],
+  ])("for %j as a whole", async (source, message) => {
+    expect(await refusal(source)).toContain(message);
+  });
+
+  it("for ports that would have to be mapped", async () => {
+    const source =
+      'job "a" {\n group "g" {\n network {\n port "p" {\n to = 80\n}\n}\n task "t" {\n driver = "exec2"\n}\n}\n}';
+    expect(await refusal(source)).toContain(
+      "job.a.group.g.network.port.p.to: ports are mapped in networks of their own",
+    );
+  });
+});
+
+describe("variables", () => {
+  const file = (declarations: string, value: string) =>
+    `${declarations}\n${inTask(`env {\n V = ${value}\n}`)}`;
+  const variable = async (source: string, given = {}, environment = {}) =>
+    (await parse(source, given, environment)).groups[0]?.tasks[0]?.env.V;
+
+  it("come from the command line before the environment before their defaults", async () => {
+    const source = file('variable "v" {\n default = "default"\n}', "var.v");
+    expect(await variable(source)).toBe("default");
+    expect(await variable(source, {}, { NOMAD_VAR_v: "environment" })).toBe("environment");
+    expect(await variable(source, { v: "given" }, { NOMAD_VAR_v: "environment" })).toBe("given");
+  });
+
+  it("have the type that the file declares", async () => {
+    const source = file('variable "v" {\n type = list(string)\n}', `"\${var.v[1]}"`);
+    expect(await variable(source, { v: '["a", "b"]' })).toBe("b");
+    expect(await refusal(source, { v: "a,b" })).toContain("variable.v: the value given is no list");
+    const number = 'variable "v" {\n type = number\n}\n';
+    const job = await parse(number + inTask("resources {\n memory = var.v\n}"), { v: "64" });
+    expect(job.groups[0]?.tasks[0]?.resources.memoryMb).toBe(64);
+    expect(await refusal(number + inTask(""), { v: "many" })).toContain(
+      "variable.v: the value given is no number",
+    );
+  });
+
+  it("serve in locals, which may use one another", async () => {
+    const declarations = `variable "v" {\n default = "x"\n}\nlocals {\n b = "\${local.a}!"\n a = "<\${var.v}>"\n}`;
+    expect(await variable(file(declarations, "local.b"))).toBe("<x>!");
+  });
+
+  it.each([
+    [
+      'variable "v" {}',
+      "var.v",
+      {},
+      "variable.v: it has no default and no value was given. Give one with --var v=VALUE",
+    ],
+    [
+      'variable "image" {\n default = ""\n}',
+      '"x"',
+      { imgae: "y" },
+      "declares no variable imgae. Did you mean image?",
+    ],
+    [
+      'variable "image" {\n default = ""\n}',
+      "var.imgae",
+      {},
+      "task.t.env.V: there is no var.imgae. Did you mean image?",
+    ],
+    ["locals {\n a = local.b\n b = local.a\n}", "local.a", {}, "local.a depends on itself"],
+    ['locals {\n a = { x = "y" }\n}', "local.a.z", {}, "local.a.z does not exist"],
+  ])("%j are refused where they do not fit", async (declarations, value, given, message) => {
+    expect(await refusal(file(declarations, value), given)).toContain(message);
+  });
+});
