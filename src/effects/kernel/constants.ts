@@ -44,3 +44,6 @@ export const SYS_pidfd_open = 434;
 export const SYS_openat2 = 437;
 export const SYS_landlock_create_ruleset = 444;
 export const SYS_landlock_add_rule = 445;
+
+/** `linux/pidfd.h`, from kernel 6.9 on: the group that the process leads */
+export const PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2;

@@ -1,0 +1,91 @@
+/**
+ * How the end of a task is noticed and read, the same way for one that this
+ * process started and for one that it took over.
+ *
+ * The run's init holds the *alive* FIFO open for writing and nobody else does, so
+ * end of file means that init is gone. Init ends last: before that it has
+ * recorded the task's status and reaped everything in its pid namespace.
+ */
+import { closeSync, constants, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { Socket } from "node:net";
+import { DriverError, errnoOf } from "../errors.ts";
+
+export interface ExitWatch {
+  /** Resolves once init has ended. Never rejects; stays pending for good after {@link ExitWatch.cancel}. */
+  readonly ended: Promise<void>;
+  /** Stops watching and closes the FIFO; harmless once it has ended. */
+  cancel(): void;
+}
+
+/** What init recorded when the task's main process ended. */
+export interface ExitStatus {
+  /** The code given to exit(3); 0 where a signal ended the task. */
+  readonly exitCode: number;
+  /** Number of the signal that ended the task, or 0. */
+  readonly signal: number;
+  readonly coreDumped: boolean;
+  /** When it ended: milliseconds since the epoch. */
+  readonly endedAtMs: number;
+}
+
+/**
+ * Watches for the end of a run's init. To be called once the launch has
+ * succeeded, since a FIFO that nobody has opened yet looks like one whose writer has gone.
+ * Costs a descriptor in the event loop's epoll set, no thread and no timer.
+ * @throws DriverError `KERNEL_CALL_FAILED` where the FIFO cannot be opened
+ */
+export function watchExit(aliveFifo: string): ExitWatch {
+  const descriptor = openFifo(aliveFifo);
+  // poll(2) reports only hang-ups that happen after the open: one before it shows in a read.
+  if (isAtEnd(descriptor)) {
+    closeSync(descriptor);
+    return { ended: Promise.resolve(), cancel: () => {} };
+  }
+  const socket = new Socket({ fd: descriptor, readable: true, writable: false });
+  const ended = new Promise<void>((resolve) => socket.once("end", resolve));
+  // A failing read tells nothing about init; the watch goes on being pending, as after a cancel.
+  socket.on("error", () => socket.destroy());
+  socket.resume();
+  return { ended, cancel: () => socket.destroy() };
+}
+
+/**
+ * Reads what init recorded.
+ * @returns undefined where it recorded nothing: the task still runs, or init was killed
+ * @throws DriverError `KERNEL_CALL_FAILED` where the file is there and cannot be read
+ */
+export function readExitStatus(statusFile: string): ExitStatus | undefined {
+  try {
+    const bytes = readFileSync(statusFile);
+    if (bytes.length < 4) return undefined;
+    const status = bytes.readInt32LE();
+    // Layout of the wait status: wait(2), `bits/waitstatus.h`.
+    const signal = status & 0x7f;
+    return {
+      exitCode: signal === 0 ? (status >> 8) & 0xff : 0,
+      signal,
+      coreDumped: (status & 0x80) !== 0,
+      endedAtMs: statSync(statusFile).mtimeMs,
+    };
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return undefined;
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the recorded exit status cannot be read");
+  }
+}
+
+function openFifo(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  } catch (thrown) {
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the end of the task cannot be watched");
+  }
+}
+
+function isAtEnd(descriptor: number): boolean {
+  try {
+    return readSync(descriptor, new Uint8Array(1)) === 0;
+  } catch (thrown) {
+    if (errnoOf(thrown) === "EAGAIN") return false;
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the end of the task cannot be watched");
+  }
+}

@@ -1,0 +1,107 @@
+/** Signals: their names, and sending them to the right process or to none. */
+import { closeSync } from "node:fs";
+import { constants } from "node:os";
+import { DriverError } from "../errors.ts";
+import { PIDFD_SIGNAL_PROCESS_GROUP } from "./kernel/constants.ts";
+import { pidfdOpen, pidfdSendSignal } from "./kernel/libc.ts";
+import { isSameProcess, type ProcessIdentity } from "./processIdentity.ts";
+
+/**
+ * Number of a signal given by name (`SIGHUP`, `HUP`, `hup`, `SIGRTMIN+3`, `SIGRTMAX-1`) or number (`1`).
+ * @throws DriverError `SIGNAL_UNKNOWN`, listing the names
+ */
+export function parseSignal(signal: string): number {
+  const name = signal.trim().toUpperCase();
+  const number = /^\d+$/.test(name) ? Number(name) : numbers.get(name.replace(/^SIG/, ""));
+  if (number !== undefined && number >= 1 && number <= SIGRTMAX) return number;
+  throw new DriverError("SIGNAL_UNKNOWN", `there is no signal ${JSON.stringify(signal)}`, {
+    hint: `Use a number from 1 to ${SIGRTMAX}, SIGRTMIN+n, SIGRTMAX-n, or one of ${[...standardNumbers.keys()].join(", ")}`,
+  });
+}
+
+/** Name of a signal, such as `SIGTERM`; `signal 33` for the two that the C library keeps to itself. */
+export function signalName(signal: number): string {
+  for (const [name, number] of numbers) if (number === signal) return `SIG${name}`;
+  return `signal ${signal}`;
+}
+
+/**
+ * Sends a signal to the task's own process group, that is to the task and to
+ * the children that have not made a group of their own.
+ * @param task the task's main process, leader of its group
+ * @returns false where the task is gone already
+ * @throws DriverError `KERNEL_CALL_FAILED` where the kernel refuses
+ */
+export function signalGroup(task: ProcessIdentity, signal: number): boolean {
+  return withProcess(task, (pidfd) => {
+    try {
+      pidfdSendSignal(pidfd, signal, PIDFD_SIGNAL_PROCESS_GROUP);
+    } catch (thrown) {
+      if (!failedWith(thrown, "EINVAL")) throw thrown;
+      // Before kernel 6.9. The pidfd doesn't keep the number from being reused, but we have just seen who has it.
+      process.kill(-task.pid, signal);
+    }
+  });
+}
+
+/**
+ * Ends a task and everything in its pid namespace, and lets init record it:
+ * SIGKILL to the task's main process, upon which init kills the rest, reaps it and ends.
+ * So nothing of the run is left when init is gone.
+ * @returns false where the task is gone already, and init is about to be
+ */
+export function killTask(task: ProcessIdentity): boolean {
+  return withProcess(task, (pidfd) => pidfdSendSignal(pidfd, constants.signals.SIGKILL, 0));
+}
+
+/**
+ * Ends a run by SIGKILL to its init. The kernel then kills the pid namespace,
+ * no status is recorded, and init's files are closed shortly before the last process is gone.
+ * {@link killTask} is the better way where the task's main process is known.
+ * @returns false where init is gone already
+ */
+export function killInit(init: ProcessIdentity): boolean {
+  return withProcess(init, (pidfd) => pidfdSendSignal(pidfd, constants.signals.SIGKILL, 0));
+}
+
+/** As the C library numbers them: the kernel's first two real-time signals are its own. */
+const SIGRTMIN = 34;
+const SIGRTMAX = 64;
+
+/** Names without `SIG`. */
+const standardNumbers = new Map(
+  Object.entries(constants.signals).map(([name, number]): [string, number] => [name.slice(3), number]),
+);
+const numbers = new Map([...standardNumbers, ...realTimeNumbers()]);
+
+function realTimeNumbers(): [string, number][] {
+  const offsets = Array.from({ length: SIGRTMAX - SIGRTMIN + 1 }, (_, offset) => offset);
+  return [
+    ["RTMIN", SIGRTMIN],
+    ["RTMAX", SIGRTMAX],
+    ...offsets.map((offset): [string, number] => [`RTMIN+${offset}`, SIGRTMIN + offset]),
+    ...offsets.map((offset): [string, number] => [`RTMAX-${offset}`, SIGRTMAX - offset]),
+  ];
+}
+
+/** The pidfd comes first and the identity after it: what the pidfd stands for can't change any more. */
+function withProcess(target: ProcessIdentity, send: (pidfd: number) => void): boolean {
+  let pidfd: number | undefined;
+  try {
+    pidfd = pidfdOpen(target.pid);
+    if (!isSameProcess(target)) return false;
+    send(pidfd);
+    return true;
+  } catch (thrown) {
+    if (failedWith(thrown, "ESRCH")) return false;
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `process ${target.pid} cannot be signalled`);
+  } finally {
+    if (pidfd !== undefined) closeSync(pidfd);
+  }
+}
+
+function failedWith(thrown: unknown, errno: string): boolean {
+  return thrown instanceof DriverError
+    ? thrown.failed?.errno === errno
+    : (thrown as NodeJS.ErrnoException).code === errno;
+}
