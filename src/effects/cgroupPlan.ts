@@ -1,0 +1,84 @@
+/**
+ * A task's resources as files of its cgroup: what the kernel is to be told. Pure.
+ * The files are described in the kernel's Documentation/admin-guide/cgroup-v2.rst.
+ *
+ * `memory.oom.group` is left at 0 on purpose: the kernel then kills the process
+ * that needs the memory, and the task's init lives on to record it.
+ */
+import type { TaskResources } from "../config/taskRequest.ts";
+
+export interface CgroupWrite {
+  /** Name of a file of the cgroup; the controller is what stands before the first dot. */
+  readonly file: string;
+  readonly value: string;
+  /** What it is for, as a person reads it in a printed plan. */
+  readonly why: string;
+}
+
+/** @param node MHz of one of the node's cores */
+export function planCgroupWrites(
+  resources: TaskResources,
+  node: { readonly mhzPerCore: number },
+): readonly CgroupWrite[] {
+  return [...memoryWrites(resources), ...cpuWrites(resources, node.mhzPerCore)];
+}
+
+function memoryWrites({ memoryMb, memoryMaxMb }: TaskResources): CgroupWrite[] {
+  if (memoryMb <= 0 && memoryMaxMb === 0) return [];
+  const noSwap = {
+    file: "memory.swap.max",
+    value: "0",
+    why: "memory that is swapped out is not limited memory",
+  };
+  if (memoryMaxMb === 0) {
+    return [{ file: "memory.max", value: bytes(memoryMb), why: `limit of ${memoryMb} MiB` }, noSwap];
+  }
+  const unlimited = memoryMaxMb < 0;
+  return [
+    { file: "memory.low", value: bytes(memoryMb), why: `${memoryMb} MiB that the task keeps under pressure` },
+    {
+      file: "memory.max",
+      value: unlimited ? "max" : bytes(memoryMaxMb),
+      why: unlimited ? "no limit, by memory_max = -1" : `limit of ${memoryMaxMb} MiB, by memory_max`,
+    },
+    noSwap,
+  ];
+}
+
+function cpuWrites({ cpuMhz, cpusetCpus }: TaskResources, mhzPerCore: number): CgroupWrite[] {
+  const writes: CgroupWrite[] = [];
+  if (cpusetCpus !== "") {
+    writes.push({ file: "cpuset.cpus", value: cpusetCpus, why: "the cores that are reserved for the task" });
+  } else if (cpuMhz > 0) {
+    const why = `${cpuMhz} MHz of cores with ${Math.round(mhzPerCore)} MHz`;
+    writes.push({ file: "cpu.max", value: `${cpuQuota(cpuMhz, mhzPerCore)} ${cpuPeriod}`, why });
+  }
+  if (cpuMhz > 0) {
+    const why = "share among the node's tasks in proportion to their MHz";
+    writes.push({ file: "cpu.weight", value: String(cpuWeight(cpuMhz, mhzPerCore)), why });
+  }
+  return writes;
+}
+
+/** Microseconds: the kernel's default, and what Nomad's own figures are based on. */
+const cpuPeriod = 100_000;
+
+/** Microseconds: the kernel refuses less (`min_cfs_quota_period`, 1 ms). */
+const leastQuota = 1_000;
+
+function cpuQuota(cpuMhz: number, mhzPerCore: number): number {
+  return Math.max(leastQuota, Math.round((cpuMhz * cpuPeriod) / mhzPerCore));
+}
+
+/**
+ * Linear, since weights are compared as ratios: twice the MHz, twice the share.
+ * One whole core weighs 100, the kernel's default, so that a task of one core
+ * and a neighbour that nobody gave a weight count alike.
+ */
+function cpuWeight(cpuMhz: number, mhzPerCore: number): number {
+  return Math.min(10_000, Math.max(1, Math.round((cpuMhz * 100) / mhzPerCore)));
+}
+
+function bytes(mebibytes: number): string {
+  return String(Math.max(0, mebibytes) * 1024 * 1024);
+}

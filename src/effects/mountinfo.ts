@@ -1,0 +1,18 @@
+/** `/proc/<pid>/mountinfo`, proc_pid_mountinfo(5). Pure. */
+
+/** Where file systems of a type are mounted, in the order of the file. */
+export function mountPoints(mountinfo: string, fileSystemType: string): string[] {
+  return mountinfo.split("\n").flatMap((line) => {
+    const fields = line.split(" ");
+    // Optional fields of unknown number stand before the separator, the type right after it.
+    const separator = fields.indexOf("-", 6);
+    const point = fields[4];
+    const found = separator > 0 && point !== undefined && fields[separator + 1] === fileSystemType;
+    return found ? [unescapeOctal(point)] : [];
+  });
+}
+
+/** The kernel writes space, tab, newline and backslash as three octal digits. */
+function unescapeOctal(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}

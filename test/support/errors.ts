@@ -1,0 +1,13 @@
+import { expect } from "vitest";
+import { DriverError } from "../../src/errors.ts";
+
+/** The DriverError that the call throws; fails the test where it throws none. */
+export function errorOf(call: () => unknown): DriverError {
+  try {
+    call();
+  } catch (thrown) {
+    expect(thrown).toBeInstanceOf(DriverError);
+    return thrown as DriverError;
+  }
+  throw new Error("expected a DriverError, but nothing was thrown");
+}
