@@ -1,0 +1,122 @@
+/**
+ * The driver as the gRPC layer sees it: plain requests and answers, no protobuf.
+ * Every method may reject with a DriverError; an unknown task is `TASK_NOT_FOUND`
+ * unless a method says otherwise.
+ */
+import type { Observable } from "rxjs";
+import type { NodeTopology } from "../config/nodeTopology.ts";
+import type { PluginOptions } from "../config/pluginOptions.ts";
+import type { TaskOptions } from "../config/taskOptions.ts";
+import type { TaskRequest } from "../config/taskRequest.ts";
+
+export interface DriverPort {
+  /**
+   * Takes the options into use; may be called again. Never called where the
+   * agent only validates them, so that such a launch touches nothing.
+   */
+  configure(options: PluginOptions, topology: NodeTopology): Promise<void>;
+
+  capabilities(): Capabilities;
+
+  /** Whether tasks can run here: at once (when configured), then at every change. Does not complete. */
+  fingerprints(): Observable<Fingerprint>;
+
+  /** Resolves once the task runs. */
+  startTask(request: TaskRequest): Promise<StartedTask>;
+
+  /** Takes a task over; one that is known already stays as it is. */
+  recoverTask(handle: RecoverableHandle): Promise<void>;
+
+  /** Resolves once the task has ended, at once where it has. Rejects when `signal` is aborted. */
+  waitTask(taskId: string, signal: AbortSignal): Promise<ExitResult>;
+
+  /**
+   * Resolves once the run's processes are gone; an unknown task is gone.
+   * @param signal what to send first, such as `SIGTERM`; empty: the driver's default
+   */
+  stopTask(taskId: string, timeoutMs: number, signal: string): Promise<void>;
+
+  /** Forgets a task, with `force` a running one too; an unknown task is forgotten. */
+  destroyTask(taskId: string, force: boolean): Promise<void>;
+
+  inspectTask(taskId: string): Promise<TaskStatus>;
+
+  signalTask(taskId: string, signal: string): Promise<void>;
+
+  /** What happens to tasks, told for people; from the subscription on. Does not complete. */
+  taskEvents(): Observable<TaskEventMessage>;
+
+  /** Lets go of what this process holds. Tasks go on. May be called twice. */
+  shutdown(): Promise<void>;
+}
+
+/** What Nomad may ask of tasks of this driver. */
+export interface Capabilities {
+  readonly sendSignals: boolean;
+  readonly exec: boolean;
+  readonly fsIsolation: "none" | "chroot" | "image" | "unveil";
+  readonly networkModes: readonly ("host" | "group" | "task" | "none")[];
+  readonly mountConfigs: "any" | "none";
+  readonly disableLogCollection: boolean;
+  readonly dynamicWorkloadUsers: boolean;
+}
+
+export interface Fingerprint {
+  /** Node attributes by their full names, such as `driver.exec2.unveil.tasks`. */
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+  readonly health: "undetected" | "unhealthy" | "healthy";
+  readonly description: string;
+}
+
+export interface StartedTask {
+  /** The driver's own bytes, given back by {@link DriverPort.recoverTask}. */
+  readonly driverState: Uint8Array;
+  /** The task's whole environment, with what the driver added. Holds secrets. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A started task, as the agent kept it. */
+export interface RecoverableHandle {
+  readonly taskId: string;
+  readonly driverState: Uint8Array;
+  readonly request: RecoveredRequest;
+}
+
+/**
+ * The request that the task was started with. Its options are gone where the
+ * agent itself was restarted, and where today's configuration refuses them.
+ */
+export interface RecoveredRequest extends Omit<TaskRequest, "options"> {
+  readonly options: TaskOptions | undefined;
+}
+
+export interface ExitResult {
+  readonly exitCode: number;
+  /** Number of the signal that ended the task; 0: it exited. */
+  readonly signal: number;
+  readonly oomKilled: boolean;
+  /** Why the rest is unknown. */
+  readonly error?: string | undefined;
+}
+
+/** Times are milliseconds since the Unix epoch. */
+export interface TaskStatus {
+  readonly taskId: string;
+  readonly taskName: string;
+  readonly state: "unknown" | "running" | "exited";
+  readonly startedAtMs: number | undefined;
+  readonly completedAtMs: number | undefined;
+  readonly exit: ExitResult | undefined;
+  /** Shown by `nomad alloc status -verbose`. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+export interface TaskEventMessage {
+  readonly taskId: string;
+  readonly allocId: string;
+  readonly taskName: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly timeMs: number;
+  readonly message: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,120 @@
+/**
+ * The plugin's log: JSON lines as HashiCorp's hclog writes them, so that the
+ * agent shows each as an entry of its own log, with its level and fields.
+ */
+import { createWriteStream, fstatSync } from "node:fs";
+import { Socket } from "node:net";
+import type { Writable } from "node:stream";
+
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
+
+/** Values that are easy to read in a log line; never values of a task's environment. */
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+export interface Logger {
+  trace(message: string, fields?: LogFields): void;
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** A logger of a part of the program: `exec2.part`. */
+  child(name: string): Logger;
+  /** Resolves once all lines so far are written, or cannot be, or the reader has been silent for {@link flushLimitMs}. */
+  flush(): Promise<void>;
+}
+
+/** Bytes that wait for a slow reader; lines beyond are dropped, and counted. */
+const queueLimit = 1 << 20;
+
+/** The agent kills a plugin that ends too slowly: a reader that hangs must not hold it. */
+const flushLimitMs = 500;
+
+/** A logger that writes to a file descriptor, by default standard error. */
+export function createLogger(module: string, fd = 2): Logger {
+  const sink = new LogSink(openForWriting(fd));
+  return loggerOf(module, sink);
+}
+
+function loggerOf(module: string, sink: LogSink): Logger {
+  const at = (level: LogLevel) => (message: string, fields?: LogFields) =>
+    sink.write(formatLine(level, module, message, new Date(), fields));
+  return {
+    trace: at("trace"),
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    child: (name) => loggerOf(`${module}.${name}`, sink),
+    flush: () => sink.flush(),
+  };
+}
+
+/**
+ * One line as hclog's JSON format has it. A field cannot pose as one of the
+ * line's own (`@…`). Times have microseconds, the last three of them zero.
+ */
+export function formatLine(
+  level: LogLevel,
+  module: string,
+  message: string,
+  time: Date,
+  fields: LogFields = {},
+): string {
+  const own = {
+    "@level": level,
+    "@message": message,
+    "@module": module,
+    "@timestamp": time.toISOString().replace("Z", "000Z"),
+  };
+  return `${JSON.stringify({ ...fields, ...own })}\n`;
+}
+
+/** Writes lines without blocking, waiting or failing; one whose reader is gone swallows them. */
+class LogSink {
+  readonly #stream: Writable;
+  #dropped = 0;
+
+  constructor(stream: Writable) {
+    this.#stream = stream;
+    // A reader that is gone (EPIPE) must not harm the plugin: the stream ends, and lines with it.
+    stream.on("error", () => {});
+    stream.on("drain", () => this.#reportDropped());
+  }
+
+  write(line: string): void {
+    if (this.#stream.destroyed) return;
+    if (this.#stream.writableLength > queueLimit) this.#dropped += 1;
+    else this.#stream.write(line);
+  }
+
+  flush(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#stream.destroyed) return resolve();
+      const timer = setTimeout(resolve, flushLimitMs);
+      this.#stream.write("", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  #reportDropped(): void {
+    const count = this.#dropped;
+    if (count === 0) return;
+    this.#dropped = 0;
+    this.write(
+      formatLine("warn", "log", "log lines were dropped: their reader was too slow", new Date(), { count }),
+    );
+  }
+}
+
+/** Pipes, as the agent gives them, must not block when the agent hangs; files need no care. */
+function openForWriting(fd: number): Writable {
+  const kind = fstatSync(fd);
+  if (kind.isFIFO() || kind.isSocket()) {
+    const socket = new Socket({ fd, readable: false, writable: true });
+    socket.unref();
+    return socket;
+  }
+  return createWriteStream("", { fd, autoClose: false });
+}
