@@ -1,0 +1,74 @@
+/** What a task runs, and where: looked up before the launch, so that a typing error is told as one. */
+import { type Stats, statSync } from "node:fs";
+import { isAbsolute } from "node:path";
+import type { TaskFolders } from "../config/taskFolders.ts";
+import { DriverError } from "../errors.ts";
+
+/**
+ * The command as execvp(3) would find it, but in the task's `PATH`, never the plugin's.
+ * @param command with a "/": a path, relative to the work dir unless absolute; otherwise a name to look for
+ * @param options.path the task's `PATH`; of its entries only the absolute ones count
+ * @returns an absolute path of a regular file with an execute bit
+ * @throws DriverError `COMMAND_NOT_FOUND` telling where it looked
+ */
+export function resolveCommand(
+  command: string,
+  options: { readonly path: string | undefined; readonly workDir: string },
+): string {
+  const candidates = candidatesOf(command, options);
+  const found = candidates.find(isExecutable);
+  if (found !== undefined) return found;
+  const tried =
+    candidates.length > 0 ? `looked for ${candidates.join(", ")}` : "its PATH names no absolute folder";
+  const unusable = candidates.find((path) => statusOf(path) !== undefined);
+  const hint = unusable
+    ? `${unusable} is no regular file with an execute bit: correct its mode, or name another command`
+    : "Install the command on the node, fetch it as an artifact, or give its absolute path";
+  throw new DriverError("COMMAND_NOT_FOUND", `command ${JSON.stringify(command)} not found: ${tried}`, {
+    hint,
+  });
+}
+
+/**
+ * @param workDir the task's option: absolute, or relative to the task's folder (`local/app`)
+ * @returns an absolute path of a folder; without the option the task's folder
+ * @throws DriverError `WORK_DIR_INVALID`
+ */
+export function resolveWorkDir(workDir: string | undefined, folders: Pick<TaskFolders, "rootDir">): string {
+  if (workDir === undefined) return folders.rootDir;
+  const path = isAbsolute(workDir) ? workDir : `${folders.rootDir}/${workDir}`;
+  if (statusOf(path)?.isDirectory()) return path;
+  throw new DriverError(
+    "WORK_DIR_INVALID",
+    `work_dir ${JSON.stringify(workDir)} is no folder: looked for ${path}`,
+    {
+      hint: "Give an absolute path, or one relative to the task's folder, such as local/app",
+    },
+  );
+}
+
+/** Paths are joined, not normalized: "..", too, means what it means to the kernel. */
+function candidatesOf(
+  command: string,
+  { path, workDir }: { readonly path: string | undefined; readonly workDir: string },
+): readonly string[] {
+  if (isAbsolute(command)) return [command];
+  if (command.includes("/")) return [`${workDir}/${command}`];
+  const folders = (path ?? "").split(":").filter(isAbsolute);
+  return command === "" ? [] : folders.map((folder) => `${folder.replace(/\/+$/, "")}/${command}`);
+}
+
+/** Whether the task's user may run it is for the kernel to say, at the launch. */
+function isExecutable(path: string): boolean {
+  const status = statusOf(path);
+  return status?.isFile() === true && (status.mode & 0o111) !== 0;
+}
+
+/** Undefined for whatever cannot be reached, be it missing, a loop of symlinks or too long a name. */
+function statusOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
