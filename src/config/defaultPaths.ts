@@ -1,0 +1,64 @@
+/**
+ * What every task reaches under `unveil_defaults`, each path only where it exists
+ * when the task starts: enough for ordinary programs to start, and nothing that
+ * tells about other users or tasks.
+ */
+import { parseUnveil, type UnveilEntry } from "./unveil.ts";
+
+export const defaultPaths = {
+  programs: ["rx:/bin", "rx:/usr/bin", "rx:/usr/local/bin"],
+  sharedObjects: [
+    "rx:/lib",
+    "rx:/lib64",
+    "rx:/usr/lib",
+    "rx:/usr/lib64",
+    "rx:/usr/libexec",
+    "rx:/usr/local/lib",
+    "rx:/usr/local/lib64",
+    "r:/etc/ld.so.conf",
+    "r:/etc/ld.so.cache",
+    "r:/etc/ld.so.conf.d",
+  ],
+  common: [
+    // Only ever the task's own folder that is bound over it: see unveilRules.ts.
+    "rwc:/tmp",
+    "rw:/dev/null",
+    "rw:/dev/full",
+    "rw:/dev/stdin",
+    "rw:/dev/stdout",
+    "rw:/dev/stderr",
+    "w:/dev/log",
+    "r:/dev/zero",
+    "r:/dev/fd",
+    "r:/dev/urandom",
+    "r:/usr/share/locale",
+    "r:/usr/share/zoneinfo",
+    "r:/usr/share/common-licenses",
+    "r:/proc/self/cmdline",
+    "r:/proc/sys/kernel/ngroups_max",
+    "r:/proc/sys/kernel/cap_last_cap",
+    "r:/proc/sys/vm/overcommit_memory",
+  ],
+  dns: [
+    "r:/etc/hosts",
+    "r:/etc/hostname",
+    // The name under which the published list has /etc/hostname.
+    "r:/hostname",
+    "r:/etc/services",
+    "r:/etc/protocols",
+    "r:/etc/resolv.conf",
+  ],
+  certificates: [
+    "r:/etc/ssl/certs",
+    "r:/etc/ssl/cert.pem",
+    "r:/etc/ssl/ca-bundle.pem",
+    "r:/etc/pki/tls/certs",
+    "r:/etc/pki/tls/cacert.pem",
+    "r:/etc/pki/ca-trust-extracted/pem/tls-ca-bundle.pem",
+    "r:/sys/etc/security/cacerts",
+  ],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+export const defaultEntries: readonly UnveilEntry[] = Object.values(defaultPaths)
+  .flat()
+  .map((entry) => parseUnveil(entry, "default"));

@@ -1,0 +1,44 @@
+/**
+ * The zod schemas that options are made of, with messages that continue
+ * `option "name" …`. No message repeats a value: arguments may hold secrets.
+ */
+import { z } from "zod";
+import { unveilProblem } from "./unveil.ts";
+
+export const flag = () => z.boolean(mustBe("true or false"));
+
+export const wholeNumber = () =>
+  z.number(mustBe("a number")).refine(Number.isInteger, "must be a whole number");
+
+/** A string that the kernel can take: one without NUL bytes, which end strings there. */
+export const text = () => z.string(mustBe("a string")).refine(withoutNul, "must not contain a NUL byte");
+
+export const absolutePath = () =>
+  text().refine((path) => path.startsWith("/"), "must be an absolute path, one that begins with /");
+
+export const list = <Entry extends z.ZodType>(entry: Entry) => z.array(entry, mustBe("a list of strings"));
+
+export const unveilEntry = () =>
+  z.string(mustBe("a string")).superRefine((entry, context) => {
+    const problem = unveilProblem(entry);
+    if (problem === undefined) return;
+    const message = `(${JSON.stringify(entry)}) ${problem.message}`;
+    context.addIssue({ code: "custom", message, params: { hint: problem.hint } });
+  });
+
+function mustBe(what: string) {
+  return {
+    error: ({ input }: { readonly input?: unknown }) =>
+      input === undefined ? "is missing" : `must be ${what}, not ${typeOf(input)}`,
+  };
+}
+
+function withoutNul(value: string): boolean {
+  return !value.includes("\0");
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "a map" : `a ${typeof value}`;
+}

@@ -1,0 +1,36 @@
+/**
+ * The options of the `plugin "nomad-driver-exec2" { config { … } }` block: one
+ * schema gives the type, the check and what the client is told. In HCL their
+ * names have underscores: `unveil_defaults`.
+ */
+import { z } from "zod";
+import { decodeOptions } from "./decodeOptions.ts";
+import { absolutePath, flag, list, unveilEntry } from "./fields.ts";
+import { hclSpecOf } from "./hclSpec.ts";
+
+const schema = z.object({
+  /** Whether tasks reach the paths of defaultPaths.ts and their own NOMAD_* folders. */
+  unveilDefaults: flag().default(true),
+  /** Further paths for all tasks, `MODE:PATH` each. */
+  unveilPaths: list(unveilEntry()).default([]),
+  /** Whether jobs may add paths with the task option `unveil`. */
+  unveilByTask: flag().default(false),
+  /** Whether a task has its own temporary folder as `/tmp` instead of the host's. */
+  privateTmp: flag().default(true),
+  /** Whether tasks may run as root; a task that would is refused otherwise. */
+  allowRoot: flag().default(false),
+  /** Where the event log and what belongs to running tasks are kept; root's alone. */
+  stateDir: absolutePath().default("/var/lib/nomad-driver-exec2"),
+});
+
+export type PluginOptions = Readonly<z.output<typeof schema>>;
+
+export const pluginOptionsSpec = hclSpecOf(schema);
+
+/**
+ * @param raw the decoded msgpack map of SetConfig
+ * @throws DriverError `CONFIG_INVALID`
+ */
+export function parsePluginOptions(raw: unknown): PluginOptions {
+  return decodeOptions("plugin", schema, raw);
+}

@@ -1,0 +1,77 @@
+/**
+ * From unveil rules to a Landlock ruleset: landlock(7). The ruleset is built here,
+ * in the plugin, and inherited by the task, which alone restricts itself with it.
+ */
+import { closeSync } from "node:fs";
+import type { UnveilRule } from "../config/unveilRules.ts";
+import { DriverError } from "../errors.ts";
+import { LANDLOCK_CREATE_RULESET_VERSION } from "./kernel/constants.ts";
+import { landlockCreateRuleset } from "./kernel/libc.ts";
+import { handledAccess, scopesOf } from "./landlockAccess.ts";
+import { rulesetAttr } from "./landlockAttr.ts";
+import {
+  type AppliedRule,
+  type NamespaceRule,
+  type OpenedPath,
+  RulesetDraft,
+  type SkippedRule,
+} from "./landlockRules.ts";
+
+export interface Ruleset {
+  /** Close-on-exec, and the caller's to close. */
+  readonly fd: number;
+  /** What the task reaches: the rules of `insideNamespace` too. */
+  readonly applied: readonly AppliedRule[];
+  readonly skipped: readonly SkippedRule[];
+  /** Rules that the launch plan has to add. */
+  readonly insideNamespace: readonly NamespaceRule[];
+}
+
+/**
+ * The highest ABI of the kernel: landlock_create_ruleset(2).
+ * @returns 0 where the kernel has no Landlock, or it was not enabled when it booted
+ */
+export function landlockAbi(): number {
+  try {
+    return landlockCreateRuleset(null, LANDLOCK_CREATE_RULESET_VERSION);
+  } catch (thrown) {
+    const errno = thrown instanceof DriverError ? thrown.failed?.errno : undefined;
+    if (errno === "ENOSYS" || errno === "EOPNOTSUPP") return 0;
+    throw thrown;
+  }
+}
+
+/**
+ * Builds the ruleset of one task.
+ * @param extra what is open already, such as the task's log pipes
+ * @param abi of the kernel; rights that it does not know are left out
+ * @param scopes a process that joins a task later has a Landlock domain of its own:
+ *   only without scopes (0) can it send signals to the task
+ * @throws DriverError `LANDLOCK_UNAVAILABLE` for ABI 0
+ * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, where a path of the options does not exist
+ * @throws DriverError `UNVEIL_PATH_UNSAFE` where one leads out of a folder that is open to tasks
+ * @throws DriverError `KERNEL_CALL_FAILED`
+ */
+export function buildRuleset(
+  entries: readonly UnveilRule[],
+  extra: readonly OpenedPath[],
+  abi: number,
+  scopes = scopesOf(abi),
+): Ruleset {
+  if (abi < 1) {
+    throw new DriverError("LANDLOCK_UNAVAILABLE", "The kernel does not offer Landlock", {
+      hint: "Use Linux 5.15 or newer, with landlock in the kernel's lsm= list",
+    });
+  }
+  const fd = landlockCreateRuleset(rulesetAttr(handledAccess(abi), scopes), 0);
+  try {
+    const draft = new RulesetDraft(fd, abi);
+    for (const opened of extra) draft.addOpened(opened);
+    for (const entry of entries) draft.add(entry);
+    const { applied, skipped, insideNamespace } = draft;
+    return { fd, applied, skipped, insideNamespace };
+  } catch (thrown) {
+    closeSync(fd);
+    throw thrown;
+  }
+}
