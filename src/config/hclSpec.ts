@@ -57,6 +57,6 @@ function hclType(name: string, field: unknown): string {
 function hclLiteral(value: unknown): string | undefined {
   if (Array.isArray(value)) return undefined;
   if (typeof value !== "string") return String(value);
-  // In an HCL string these begin a template; doubled, they stand for themselves.
-  return JSON.stringify(value).replaceAll("${", "$${").replaceAll("%{", "%%{");
+  // In an HCL string `${` and `%{` begin a template; doubled, the first character stands for itself.
+  return JSON.stringify(value).replace(/[$%](?=\{)/g, "$&$&");
 }
