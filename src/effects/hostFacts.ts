@@ -41,7 +41,7 @@ export type NamespaceKind = "pid" | "mount" | "ipc";
 export const assumedMhz = 1000;
 
 /**
- * Some fifteen reads from memory, and a look at the kernel's Landlock: 0.4 ms.
+ * Some fifteen reads from memory, and a look at the kernel's Landlock: 0.1 ms.
  * @param topology the agent's; without it the host's own figures are read
  */
 export function probeHost(topology: NodeTopology = readNodeTopology()): HostFacts {

@@ -32,20 +32,21 @@ export function judgeHost(facts: HostFacts): HostJudgement {
   return { health: "healthy", description, problems };
 }
 
-/** The node's attributes, `driver.exec2.…`, for the constraints of jobs. */
+/** The node's attributes, `driver.exec2.…`, for the constraints of jobs; none where the driver is undetected. */
 export function fingerprintAttributes(
-  { landlockAbi, cgroupControllers }: HostFacts,
+  facts: HostFacts,
   { unveilDefaults, unveilByTask }: PluginOptions,
   version: string,
 ): Readonly<Record<string, string | number | boolean>> {
+  if (alienProblems(facts).length > 0) return {};
   return {
     "driver.exec2": true,
     "driver.exec2.version": version,
     "driver.exec2.unveil.defaults": unveilDefaults,
     "driver.exec2.unveil.tasks": unveilByTask,
-    "driver.exec2.landlock.abi": landlockAbi,
+    "driver.exec2.landlock.abi": facts.landlockAbi,
     // A list as the constraint operator set_contains takes it.
-    "driver.exec2.cgroup.controllers": cgroupControllers.toSorted().join(","),
+    "driver.exec2.cgroup.controllers": facts.cgroupControllers.toSorted().join(","),
   };
 }
 

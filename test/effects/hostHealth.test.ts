@@ -107,4 +107,8 @@ describe("attributes", () => {
       "driver.exec2.cgroup.controllers": "cpu,cpuset,io,memory,pids",
     });
   });
+
+  it("are none where the driver is undetected", () => {
+    expect(fingerprintAttributes({ ...good, root: false }, parsePluginOptions({}), "1.2.3")).toEqual({});
+  });
 });
