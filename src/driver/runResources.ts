@@ -2,16 +2,19 @@
 import type { TaskRequest } from "../config/taskRequest.ts";
 import type { ExitWatch } from "../effects/exitWatch.ts";
 import type { LaunchPlan } from "../effects/launch/plan.ts";
+import type { DriverError } from "../errors.ts";
 
 export interface RunResources {
   /** The request with its secrets, until the task has started. */
   request?: TaskRequest;
   /** The task's environment, until the task has started and StartTask has been answered. */
   environment?: Readonly<Record<string, string>>;
-  /** What `launch` needs and `releaseRun` closes where it never came to that. */
+  /** What `launch` needs; `releaseRun` closes it where it never came to that. */
   prepared?: PreparedLaunch;
   exitWatch?: ExitWatch;
   killTimer?: NodeJS.Timeout;
+  /** Why the task could not be started. */
+  startError?: DriverError;
 }
 
 export interface PreparedLaunch {
@@ -19,4 +22,6 @@ export interface PreparedLaunch {
   readonly stdout: number;
   readonly stderr: number;
   readonly ruleset: number;
+  /** Closes the descriptors. */
+  readonly descriptors: DisposableStack;
 }

@@ -3,7 +3,7 @@
  * while it lives. A fact is recorded, the machine names effects, those are run
  * once the fact is committed, and what they did is recorded in turn.
  */
-import { filter, firstValueFrom, Subject } from "rxjs";
+import { EMPTY, filter, firstValueFrom, map, merge, Observable, Subject, timer } from "rxjs";
 import { DriverError } from "../errors.ts";
 import { type EffectName, isPreparation } from "../machines/effects.ts";
 import { EVENT_SCHEMA_VERSION, type EventData, type EventType, type TaskEvent } from "../machines/events.ts";
@@ -40,6 +40,12 @@ export interface TaskHistory {
 }
 
 const noHistory: TaskHistory = { snapshot: initialSnapshot, version: 0 };
+
+export interface WaitLimits {
+  readonly signal?: AbortSignal;
+  /** Milliseconds. */
+  readonly withinMs?: number;
+}
 
 export class Task {
   readonly id: string;
@@ -89,16 +95,36 @@ export class Task {
 
   /**
    * Resolves with the first committed state that satisfies the condition, at once if it holds now.
-   * @throws DriverError where the task was given up, see {@link abandon}
+   * @throws DriverError `TASK_STILL_RUNNING` where that takes longer than `withinMs`
+   * @throws the reason of `signal` once it is aborted, and the error the task was given up with
    */
-  async reached(condition: (snapshot: TaskSnapshot) => boolean): Promise<TaskSnapshot> {
+  async reached(
+    condition: (snapshot: TaskSnapshot) => boolean,
+    limits: WaitLimits = {},
+  ): Promise<TaskSnapshot> {
     if (condition(this.#committed)) return this.#committed;
-    return firstValueFrom(this.#commits.pipe(filter(condition)));
+    const aborted = limits.signal ? abortion(limits.signal) : EMPTY;
+    const tooLate = limits.withinMs === undefined ? EMPTY : this.#overdue(limits.withinMs);
+    return firstValueFrom(merge(this.#commits, aborted, tooLate).pipe(filter(condition)));
   }
 
   /** Gives the task up: everyone who waits for a state of it is told why. */
   abandon(error: DriverError): void {
     this.#commits.error(error);
+  }
+
+  #overdue(withinMs: number): Observable<never> {
+    return timer(withinMs).pipe(
+      map(() => {
+        throw new DriverError(
+          "TASK_STILL_RUNNING",
+          `task ${this.id} is still ${this.state} after ${withinMs} ms`,
+          {
+            hint: "A process of it may be in an uninterruptible system call: see /proc/<pid>/stack",
+          },
+        );
+      }),
+    );
   }
 
   #publish(event: TaskEvent, taken: Step): void {
@@ -115,4 +141,13 @@ export class Task {
     if (!isAlive(from)) throw error;
     this.#surroundings.onStoreFailure(this, event, error);
   }
+}
+
+function abortion(signal: AbortSignal): Observable<never> {
+  return new Observable((subscriber) => {
+    const abort = () => subscriber.error(signal.reason);
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort);
+    return () => signal.removeEventListener("abort", abort);
+  });
 }

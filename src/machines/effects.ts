@@ -15,8 +15,8 @@ export const effectNames = [
   "sendStopSignal",
   /** Reports `stopTimedOut` when the stop's time is over; ends with the task. */
   "startKillTimer",
-  /** SIGKILL to the run's init: reports `forceKilled`. */
-  "killInit",
+  /** SIGKILL for everything of the run, whatever it does: reports `forceKilled`. */
+  "killRun",
   /** Removes the run's status file, alive FIFO and open descriptors. */
   "releaseRun",
 ] as const;

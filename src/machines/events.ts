@@ -108,7 +108,7 @@ export const eventSchemas = {
   /** The task had not ended when its time to stop was over. */
   stopTimedOut: z.object({ timeoutMs: z.number() }),
   destroyRequested: z.object({ force: z.boolean() }),
-  /** SIGKILL was sent to the run's init: its pid namespace dies with it. */
+  /** SIGKILL was sent to the task's main process: its init ends whatever is left of the run. */
   forceKilled: z.object({ reason: z.enum(["stopTimedOut", "destroyRequested"]), delivered: z.boolean() }),
   /** The task's main process ended and so did everything in its namespace. */
   exited: z.object({
@@ -118,7 +118,7 @@ export const eventSchemas = {
     oomKilled: z.boolean(),
     /** Milliseconds since the epoch, from the status that init recorded. */
     endedAt: z.number(),
-    /** `status`: recorded by init. `forceKilled`: init was killed by us. `unknown`: init is gone and recorded nothing. */
+    /** `status`: recorded by init. `forceKilled`: init had to be killed too. `unknown`: init is gone and recorded nothing. */
     source: z.enum(["status", "forceKilled", "unknown"]),
   }),
   /** A new plugin process has taken the running task over. */

@@ -23,7 +23,7 @@ const effects: Record<EffectName, typeof named> = {
   watchExit: named,
   sendStopSignal: named,
   startKillTimer: named,
-  killInit: named,
+  killRun: named,
   releaseRun: named,
 };
 
@@ -76,7 +76,7 @@ export const taskMachine = setup({
       entry: ["sendStopSignal", "startKillTimer"],
       on: { ...untilStopped, stopTimedOut: { target: "killing", ...remember } },
     },
-    killing: { entry: "killInit", on: { ...whileAlive, forceKilled: remember } },
+    killing: { entry: "killRun", on: { ...whileAlive, forceKilled: remember } },
     exited: {
       entry: "releaseRun",
       on: { signalled: remember, forceKilled: remember, destroyed: { target: "destroyed", ...remember } },

@@ -37,7 +37,7 @@ describe("a task's way through the machine", () => {
 
   it("kills what ignores the stop", () => {
     expect(walk(...toRunning, "stopRequested", "stopTimedOut", "forceKilled", "exited").slice(5)).toEqual([
-      "stopTimedOut: killing [killInit]",
+      "stopTimedOut: killing [killRun]",
       "forceKilled: killing []",
       "exited: exited [releaseRun]",
     ]);
@@ -50,7 +50,7 @@ describe("a task's way through the machine", () => {
   });
 
   it("kills at once when it is to be destroyed by force", () => {
-    expect(walk(...toRunning, "destroyRequested").at(-1)).toBe("destroyRequested: killing [killInit]");
+    expect(walk(...toRunning, "destroyRequested").at(-1)).toBe("destroyRequested: killing [killRun]");
   });
 
   it("is watched anew by every plugin process that takes it over", () => {

@@ -1,0 +1,12 @@
+/** What Nomad may ask of tasks of this driver. */
+import type { Capabilities } from "./driverPort.ts";
+
+export const capabilities: Capabilities = {
+  sendSignals: true,
+  exec: false,
+  fsIsolation: "unveil",
+  networkModes: ["host", "group", "none"],
+  mountConfigs: "none",
+  disableLogCollection: true,
+  dynamicWorkloadUsers: true,
+};

@@ -1,0 +1,53 @@
+/** Carries out the effects that the machine names, and sees to it that a failing one is told of. */
+import { DriverError, messageOf } from "../errors.ts";
+import type { EffectName } from "../machines/effects.ts";
+import { isAlive, isOver } from "../machines/taskMachine.ts";
+import { inspectHost } from "./effects/inspectHost.ts";
+import { launchTask } from "./effects/launchTask.ts";
+import { prepareSandbox } from "./effects/prepareSandbox.ts";
+import { releaseRun } from "./effects/releaseRun.ts";
+import { killRun, sendStopSignal, startKillTimer } from "./effects/stopTask.ts";
+import { watchTask } from "./effects/watchTask.ts";
+import type { DriverServices } from "./services.ts";
+import type { Task } from "./task.ts";
+
+type Effect = (task: Task, services: DriverServices) => Promise<void>;
+
+const effects: Readonly<Record<EffectName, Effect>> = {
+  inspectHost,
+  prepareSandbox,
+  launch: launchTask,
+  watchExit: watchTask,
+  sendStopSignal,
+  startKillTimer,
+  killRun,
+  releaseRun,
+};
+
+/** Starts an effect. Never throws, never rejects: a failure becomes an event or, where it cannot, a log line. */
+export function runEffect(name: EffectName, task: Task, services: DriverServices): void {
+  effects[name](task, services)
+    .catch((thrown: unknown) => reportFailure(name, task, services, thrown))
+    .catch((thrown: unknown) => services.log.error(messageOf(thrown), { task_id: task.id, effect: name }));
+}
+
+async function reportFailure(
+  name: EffectName,
+  task: Task,
+  { log }: DriverServices,
+  thrown: unknown,
+): Promise<void> {
+  const error = DriverError.from(thrown, "LAUNCH_FAILED", `the effect ${name} failed`);
+  if (isAlive(task.state) || isOver(task.state)) {
+    log.error(error.message, { task_id: task.id, effect: name, code: error.code });
+    return;
+  }
+  task.resources.startError = error;
+  const { code, message, recoverable, failed } = error;
+  const failure = { code, message, recoverable, failed: failed ?? null };
+  const recorded = await task.record("startFailed", failure).catch(() => false);
+  if (recorded) return;
+  // The store refuses: nobody will be told by an event.
+  task.abandon(error);
+  await releaseRun(task);
+}

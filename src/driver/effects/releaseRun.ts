@@ -1,0 +1,16 @@
+/** Carries out `releaseRun`: nothing of a run stays open, scheduled or on disk once it is over. */
+import { rm } from "node:fs/promises";
+import type { Task } from "../task.ts";
+
+export async function releaseRun(task: Task): Promise<void> {
+  const { resources, snapshot } = task;
+  clearTimeout(resources.killTimer);
+  resources.exitWatch?.cancel();
+  resources.prepared?.descriptors.dispose();
+  delete resources.killTimer;
+  delete resources.exitWatch;
+  delete resources.prepared;
+  delete resources.request;
+  const folder = snapshot.context.sandbox?.runFolder;
+  if (folder !== undefined) await rm(folder, { recursive: true, force: true });
+}

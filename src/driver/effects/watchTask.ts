@@ -1,0 +1,39 @@
+/** Carries out `watchExit`: waits for the end of the run's init and tells how the task ended. */
+import { readOomKills } from "../../effects/cgroup.ts";
+import { readExitStatus, watchExit } from "../../effects/exitWatch.ts";
+import { runFiles } from "../../effects/runFiles.ts";
+import type { EventData } from "../../machines/events.ts";
+import type { TaskSnapshot } from "../../machines/fold.ts";
+import type { Task } from "../task.ts";
+
+export async function watchTask(task: Task): Promise<void> {
+  const { sandbox } = task.snapshot.context;
+  if (sandbox === null) return;
+  const watch = watchExit(runFiles(sandbox.runFolder).alive);
+  task.resources.exitWatch = watch;
+  await watch.ended;
+  await task.record("exited", exitOf(task.snapshot));
+}
+
+/** How a task ended whose init is gone: as init recorded it, or by what else is known. */
+export function exitOf({ context }: TaskSnapshot, now = Date.now()): EventData<"exited"> {
+  const { sandbox, request, forceKilled } = context;
+  if (sandbox === null || request === null)
+    throw new TypeError("a task that never started cannot have ended");
+  const status = readExitStatus(runFiles(sandbox.runFolder).status);
+  if (status === undefined) {
+    const unknown = { exitCode: -1, signal: 0, source: "unknown" } as const;
+    const killed = { exitCode: 137, signal: 9, source: "forceKilled" } as const;
+    return { ...(forceKilled ? killed : unknown), oomKilled: false, endedAt: now };
+  }
+  const exitCode = status.signal > 0 ? 128 + status.signal : status.exitCode;
+  const oomKills = readOomKills(request.resources.cgroup) ?? 0;
+  return {
+    exitCode,
+    signal: status.signal,
+    // A kill elsewhere in the cgroup that the task came through unharmed is not its end.
+    oomKilled: exitCode !== 0 && !forceKilled && oomKills > sandbox.oomKills,
+    endedAt: status.endedAtMs,
+    source: "status",
+  };
+}

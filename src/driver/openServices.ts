@@ -1,0 +1,45 @@
+/** Opens what the driver works with: done at the third launch's SetConfig, never before. */
+import type { NodeTopology } from "../config/nodeTopology.ts";
+import type { PluginOptions } from "../config/pluginOptions.ts";
+import { probeHost } from "../effects/hostFacts.ts";
+import { DriverError } from "../errors.ts";
+import type { Logger } from "../log/hclog.ts";
+import { openEventStore } from "../store/lmdbEventStore.ts";
+import { openStateFolder } from "../store/stateFolder.ts";
+import { version } from "../version.ts";
+import type { DriverServices } from "./services.ts";
+
+/**
+ * Takes the state folder, opens the event log and looks at the host.
+ * @param present the services of an earlier SetConfig of this process, whose folder and log are kept
+ * @throws DriverError `STATE_DIR_IN_USE` where another plugin process owns the folder
+ * @throws DriverError `CONFIG_INVALID` for another `state_dir` than the one already open
+ */
+export async function openServices(
+  options: PluginOptions,
+  topology: NodeTopology,
+  log: Logger,
+  present: DriverServices | undefined,
+): Promise<DriverServices> {
+  const facts = probeHost(topology);
+  if (present !== undefined) {
+    if (options.stateDir !== present.options.stateDir) {
+      throw new DriverError(
+        "CONFIG_INVALID",
+        `state_dir cannot change from ${present.options.stateDir} to ${options.stateDir} while the plugin runs`,
+        {
+          hint: "Restart the Nomad agent",
+        },
+      );
+    }
+    return { ...present, options, topology, facts };
+  }
+  const folder = await openStateFolder(options.stateDir);
+  try {
+    const store = await openEventStore(folder.events);
+    return { options, topology, facts, folder, store, log, plugin: { pid: process.pid, version } };
+  } catch (thrown) {
+    await folder.close();
+    throw thrown;
+  }
+}

@@ -1,0 +1,19 @@
+/** What the driver works with once the plugin is configured. */
+import type { NodeTopology } from "../config/nodeTopology.ts";
+import type { PluginOptions } from "../config/pluginOptions.ts";
+import type { HostFacts } from "../effects/hostFacts.ts";
+import type { Logger } from "../log/hclog.ts";
+import type { EventStore } from "../store/eventStore.ts";
+import type { StateFolder } from "../store/stateFolder.ts";
+
+export interface DriverServices {
+  readonly options: PluginOptions;
+  /** The node's cores, as the agent tells them. */
+  readonly topology: NodeTopology;
+  readonly facts: HostFacts;
+  readonly folder: StateFolder;
+  readonly store: EventStore;
+  readonly log: Logger;
+  /** This process, as events name it. */
+  readonly plugin: { readonly pid: number; readonly version: string };
+}

@@ -1,0 +1,36 @@
+/**
+ * The files of one run, in a folder that is root's alone: the task can neither
+ * forge its exit status nor pretend to have ended.
+ */
+import { mkdirSync } from "node:fs";
+import { DriverError } from "../errors.ts";
+import { mkfifo } from "./kernel/libc.ts";
+
+export interface RunFiles {
+  /** Where init records the task's raw wait status. */
+  readonly status: string;
+  /** Held open for writing by init as long as it lives. */
+  readonly alive: string;
+  /** A generated resolv.conf, where the job asks for one. */
+  readonly resolvConf: string;
+}
+
+/** Where the files of a run are. */
+export function runFiles(folder: string): RunFiles {
+  return { status: `${folder}/status`, alive: `${folder}/alive`, resolvConf: `${folder}/resolv.conf` };
+}
+
+/**
+ * Makes the folder of a new run, with its alive FIFO.
+ * @throws DriverError `STATE_DIR_UNUSABLE`, also where the folder exists: a status in it would be another run's
+ */
+export function makeRunFiles(folder: string): RunFiles {
+  const files = runFiles(folder);
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+    mkfifo(files.alive, 0o600);
+    return files;
+  } catch (thrown) {
+    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the folder of the task's run cannot be made");
+  }
+}
