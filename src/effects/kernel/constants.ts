@@ -47,3 +47,54 @@ export const SYS_landlock_add_rule = 445;
 
 /** `linux/pidfd.h`, from kernel 6.9 on: the group that the process leads */
 export const PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2;
+
+/** `linux/sched.h` */
+export const CLONE_NEWNS = 0x00020000;
+export const CLONE_NEWIPC = 0x08000000;
+export const CLONE_NEWPID = 0x20000000;
+export const CLONE_NEWNET = 0x40000000;
+export const CLONE_INTO_CGROUP = 0x200000000;
+
+/** `asm-generic/signal.h` */
+export const SIGKILL = 9;
+export const SIGCHLD = 17;
+
+/** `linux/prctl.h` */
+export const PR_SET_NAME = 15;
+export const PR_SET_NO_NEW_PRIVS = 38;
+
+/** `linux/keyctl.h` */
+export const KEYCTL_JOIN_SESSION_KEYRING = 1;
+
+/** `linux/mount.h` */
+export const MS_NOSUID = 2;
+export const MS_NODEV = 4;
+export const MS_NOEXEC = 8;
+export const MS_REC = 16384;
+export const MS_SLAVE = 1 << 19;
+export const OPEN_TREE_CLONE = 1;
+export const OPEN_TREE_CLOEXEC = O_CLOEXEC;
+export const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
+export const MOVE_MOUNT_T_SYMLINKS = 0x10;
+export const MOUNT_ATTR_RDONLY = 0x1;
+export const MOUNT_ATTR_NOSUID = 0x2;
+export const MOUNT_ATTR_NODEV = 0x4;
+
+/** `linux/fcntl.h` */
+export const AT_SYMLINK_NOFOLLOW = 0x100;
+export const AT_EMPTY_PATH = 0x1000;
+export const AT_RECURSIVE = 0x8000;
+
+/** `asm-generic/resource.h` */
+export const RLIMIT_NOFILE = 7;
+
+/** `linux/close_range.h`: no descriptor number is above it, and how to mark them instead of closing */
+export const HIGHEST_DESCRIPTOR = 0xffffffff;
+export const CLOSE_RANGE_CLOEXEC = 1 << 2;
+
+/** `linux/socket.h`, `linux/net.h`, `linux/sockios.h`, `linux/if.h` */
+export const AF_INET = 2;
+export const SOCK_DGRAM = 2;
+export const SOCK_CLOEXEC = O_CLOEXEC;
+export const SIOCSIFFLAGS = 0x8914;
+export const IFF_UP = 0x1;

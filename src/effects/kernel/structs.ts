@@ -1,0 +1,69 @@
+/**
+ * Layouts of the kernel's structs, little-endian as on every architecture that
+ * the driver runs on. Each function returns the bytes of one.
+ */
+
+/** `struct clone_args` of `linux/sched.h`, third published size: clone3(2) without a stack, that is a fork. */
+export function cloneArgs({ flags = 0, exitSignal, cgroup = 0 }: CloneArgs): Uint8Array {
+  const words = new BigUint64Array(11);
+  words[0] = BigInt(flags);
+  words[4] = BigInt(exitSignal);
+  words[10] = BigInt(cgroup);
+  return bytesOf(words);
+}
+
+export interface CloneArgs {
+  readonly flags?: number;
+  /** What the parent gets when the child ends. */
+  readonly exitSignal: number;
+  /** Descriptor of the cgroup's folder, with `CLONE_INTO_CGROUP`. */
+  readonly cgroup?: number;
+}
+
+/** `struct mount_attr` of `linux/mount.h`, first published size: mount_setattr(2). */
+export function mountAttr(set: number): Uint8Array {
+  return bytesOf(new BigUint64Array([BigInt(set), 0n, 0n, 0n]));
+}
+
+/** `struct rlimit64` of `linux/resource.h`: prlimit(2). `Infinity` means no limit. */
+export function rlimit64({ soft, hard }: ResourceLimit): Uint8Array {
+  return bytesOf(
+    new BigUint64Array([soft, hard].map((limit) => (limit === Infinity ? NO_LIMIT : BigInt(limit)))),
+  );
+}
+
+export interface ResourceLimit {
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** `RLIM64_INFINITY` of `linux/resource.h` */
+const NO_LIMIT = 2n ** 64n - 1n;
+
+/** An array of `gid_t`: setgroups(2). */
+export function groupList(groups: readonly number[]): Uint8Array {
+  return bytesOf(new Uint32Array(groups));
+}
+
+/** `struct ifreq` of `linux/if.h` with `ifr_flags`: netdevice(7). */
+export function interfaceFlags(name: string, flags: number): Uint8Array {
+  const bytes = new Uint8Array(40);
+  new TextEncoder().encodeInto(name, bytes.subarray(0, 15));
+  new DataView(bytes.buffer).setInt16(16, flags, true);
+  return bytes;
+}
+
+/** `struct __user_cap_header_struct` of `linux/capability.h`, version 3, for the calling thread: capset(2). */
+export function capabilityHeader(): Uint8Array {
+  const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+  return bytesOf(new Uint32Array([LINUX_CAPABILITY_VERSION_3, 0]));
+}
+
+/** Two `struct __user_cap_data_struct`: no capability effective, permitted or inheritable. */
+export function noCapabilities(): Uint8Array {
+  return new Uint8Array(24);
+}
+
+function bytesOf(view: BigUint64Array | Uint32Array): Uint8Array {
+  return new Uint8Array(view.buffer);
+}

@@ -1,0 +1,111 @@
+/** From a launch plan to the table of bytes that the runner carries out; table.ts tells the layout. Pure. */
+import { type Architecture, systemCallNumber } from "../kernel/systemCalls.ts";
+import {
+  type Argument,
+  type BufferName,
+  bufferBytes,
+  type LaunchPlan,
+  type Phase,
+  phases,
+  type Step,
+} from "./plan.ts";
+import { ARGUMENTS, ENTRY_BYTES, KEPT_BYTES, TABLE_ADDRESS, WORD_BYTES } from "./table.ts";
+import { TableWriter } from "./tableWriter.ts";
+
+/**
+ * The table, as it is to lie at `TABLE_ADDRESS`.
+ * @throws DriverError `LAUNCH_FAILED` where arguments and environment do not fit, or hold a NUL
+ */
+export function assemblePlan(plan: LaunchPlan, architecture: Architecture): Uint8Array {
+  const layout = layOut(plan);
+  const table = new TableWriter(layout.data);
+  for (const phase of phases) {
+    for (const [index, step] of plan.steps[phase].entries()) {
+      const address = layout.phases[phase] + index * ENTRY_BYTES;
+      const words = [
+        systemCallNumber(step.call, architecture),
+        ...argumentWords(step, layout, table),
+        ...successors(step, address, layout),
+      ];
+      for (const [position, word] of words.entries()) table.writeWord(address + position * WORD_BYTES, word);
+    }
+  }
+  return table.bytes();
+}
+
+/** The step whose entry is at an address of the assembled plan; undefined where there is none. */
+export function stepAt(plan: LaunchPlan, address: number): Step | undefined {
+  const layout = layOut(plan);
+  for (const phase of phases) {
+    const step = plan.steps[phase][(address - layout.phases[phase]) / ENTRY_BYTES];
+    if (step !== undefined) return step;
+  }
+  return undefined;
+}
+
+/** Addresses that are known before anything is written. */
+interface Layout {
+  /** Of the first entry of each phase. */
+  readonly phases: Readonly<Record<Phase, number>>;
+  readonly buffers: Readonly<Record<BufferName, number>>;
+  /** Where strings and structs begin. */
+  readonly data: number;
+}
+
+function layOut({ steps }: LaunchPlan): Layout {
+  const supervise = TABLE_ADDRESS;
+  const outside = TABLE_ADDRESS + KEPT_BYTES;
+  const init = outside + steps.outside.length * ENTRY_BYTES;
+  const task = init + steps.init.length * ENTRY_BYTES;
+  const identity = task + steps.task.length * ENTRY_BYTES;
+  return {
+    phases: { outside, init, task, supervise },
+    buffers: { waitStatus: supervise + steps.supervise.length * ENTRY_BYTES, identity },
+    data: identity + bufferBytes.identity,
+  };
+}
+
+function argumentWords({ args }: Step, layout: Layout, table: TableWriter): number[] {
+  const words = args.map((argument) => argumentWord(argument, layout, table));
+  return [...words, ...new Array<number>(ARGUMENTS - words.length).fill(0)];
+}
+
+function argumentWord(argument: Argument, { buffers }: Layout, table: TableWriter): number {
+  if (typeof argument === "number") return argument;
+  if (typeof argument === "string") return table.addString(argument);
+  switch (argument.kind) {
+    case "flags":
+      return argument.value;
+    case "bytes":
+      return table.addBytes(argument.bytes);
+    case "strings":
+      return table.addStrings(argument.strings);
+    case "place":
+      return buffers[argument.buffer] + argument.offset;
+  }
+}
+
+/** `match`, `onMatch`, `onError` and `next` of an entry. */
+function successors({ flow }: Step, here: number, layout: Layout): [number, number, number, number] {
+  const next = here + ENTRY_BYTES;
+  switch (flow?.kind) {
+    case undefined:
+      return [0, next, REPORT, next];
+    case "tolerateErrors":
+      return [0, next, next, next];
+    case "fork":
+      return [
+        0,
+        layout.phases[flow.child],
+        REPORT,
+        flow.parent === "next" ? next : layout.phases[flow.parent],
+      ];
+    case "repeatUntil":
+      return [flow.result, next, REPORT, here];
+    case "repeatUntilError":
+      return [0, here, next, here];
+  }
+}
+
+/** No entry: the runner reports the error and ends the process. */
+const REPORT = 0;

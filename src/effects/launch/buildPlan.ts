@@ -1,0 +1,54 @@
+/** From what a task needs to the system calls that start it. Pure. */
+import * as k from "../kernel/constants.ts";
+import { cloneArgs } from "../kernel/structs.ts";
+import { closeRangeStep, openFolderStep } from "./fileSteps.ts";
+import { initSteps } from "./initSteps.ts";
+import type { LaunchInput } from "./launchInput.ts";
+import { bytes, descriptors, flags, type LaunchPlan, type Step } from "./plan.ts";
+import { superviseSteps } from "./superviseSteps.ts";
+import { taskSteps } from "./taskSteps.ts";
+
+export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
+  return {
+    initName: input.initName,
+    aliveFifo: input.aliveFifo,
+    steps: {
+      outside: outsideSteps(input),
+      init: initSteps(input),
+      task: taskSteps(input),
+      supervise: superviseSteps(),
+    },
+  };
+}
+
+/**
+ * The process that is spawned only forks init and ends, so that init is not the
+ * plugin's child and outlives it.
+ *
+ * Init is born in its cgroup (clone(2), `CLONE_INTO_CGROUP`). To move a process
+ * there through `cgroup.procs` takes 8 ms and more on a host that seldom does it,
+ * since the kernel then waits for an RCU grace period.
+ */
+function outsideSteps({ cgroup }: LaunchInput): Step[] {
+  const { CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_INTO_CGROUP } = k;
+  const namespaces = flags({ CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC });
+  const inCgroup = flags({ CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_INTO_CGROUP });
+  const name = "enter namespaces and cgroup";
+  const fork = (how: typeof namespaces, meaning: string): Step => {
+    const attributes = cloneArgs({ flags: how.value, exitSignal: k.SIGCHLD, cgroup: descriptors.free });
+    return {
+      name,
+      call: "clone3",
+      args: [bytes(attributes, `{flags: ${how.names}, exit_signal: SIGCHLD${meaning}}`), attributes.length],
+      flow: { kind: "fork", child: "init", parent: "next" },
+    };
+  };
+  return [
+    // What the agent left open would be the task's otherwise, and all that is opened from here on has a known number.
+    closeRangeStep("close inherited descriptors", descriptors.free),
+    ...(cgroup === undefined
+      ? [fork(namespaces, "")]
+      : [openFolderStep(name, cgroup), fork(inCgroup, `, cgroup: ${descriptors.free}`)]),
+    { name: "leave init alone", call: "exit_group", args: [0] },
+  ];
+}

@@ -1,0 +1,45 @@
+/** A launch plan for people. */
+import { type Argument, type LaunchPlan, phases, type Step } from "./plan.ts";
+
+/**
+ * A line a step, in the order in which the processes come to be:
+ * `task     set uid: setresuid(80001, 80001, 80001)`. Values of the environment are left out.
+ */
+export function describePlan({ steps }: LaunchPlan): string[] {
+  return phases.flatMap((phase) => steps[phase].map((step) => `${phase.padEnd(10)}${describeStep(step)}`));
+}
+
+function describeStep({ name, call, args, flow }: Step): string {
+  const line = `${name}: ${call}(${args.map(describeArgument).join(", ")})`;
+  switch (flow?.kind) {
+    case undefined:
+      return line;
+    case "tolerateErrors":
+      return `${line}, errors tolerated`;
+    case "fork":
+      return `${line}, the child goes on as ${flow.child}`;
+    case "repeatUntil":
+      return `${line} until ${flow.result}`;
+    case "repeatUntilError":
+      return `${line} until it fails`;
+  }
+}
+
+function describeArgument(argument: Argument): string {
+  if (typeof argument === "number") return String(argument);
+  if (typeof argument === "string") return JSON.stringify(argument);
+  switch (argument.kind) {
+    case "flags":
+      return argument.names;
+    case "bytes":
+      return argument.meaning;
+    case "strings":
+      return `[${argument.strings.map((text) => JSON.stringify(argument.secret ? mask(text) : text)).join(", ")}]`;
+    case "place":
+      return argument.offset === 0 ? `&${argument.buffer}` : `&${argument.buffer}[${argument.offset}]`;
+  }
+}
+
+function mask(assignment: string): string {
+  return `${assignment.slice(0, assignment.indexOf("="))}=…`;
+}

@@ -1,0 +1,69 @@
+/** The error of a launch: which step failed, on what, why, and what can be done. Pure. */
+import { DriverError } from "../../errors.ts";
+import { type LaunchPlan, phases, type Step } from "./plan.ts";
+
+/**
+ * @param step the step that failed
+ * @param errno its symbolic error, such as `EACCES`
+ */
+export function launchError(plan: LaunchPlan, step: Step, errno: string): DriverError {
+  const path = pathOf(plan, step);
+  const hint = hintFor(step, errno, path);
+  return new DriverError("LAUNCH_FAILED", `the task could not be started: step "${step.name}" failed`, {
+    failed: { call: step.call, errno, ...(path === undefined ? {} : { path }) },
+    recoverable: passing.has(errno),
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/** Errors of a host that is short of something and may not be so a moment later. */
+const passing: ReadonlySet<string> = new Set(["EAGAIN", "ENFILE"]);
+
+/** The path that a step is about: its own, or the one of the steps that it works with. */
+function pathOf({ steps }: LaunchPlan, step: Step): string | undefined {
+  const group = phases.flatMap((phase) => steps[phase]).filter(({ name }) => name === step.name);
+  for (const { args } of [step, ...group]) {
+    const path = args.find((argument) => typeof argument === "string" && argument.startsWith("/"));
+    if (typeof path === "string") return path;
+  }
+  return undefined;
+}
+
+function hintFor({ call, name }: Step, errno: string, path = "the path"): string | undefined {
+  switch (`${call} ${errno}`) {
+    case "execve EACCES":
+      return `The command or its interpreter is not unveiled with x, or its file mode keeps the task's user from executing it: add unveil "rx:${path}"`;
+    case "execve ENOENT":
+      return "The command does not exist; or it is a script whose first line names an interpreter that does not, or a program whose dynamic loader is missing";
+    case "execve ENOEXEC":
+      return "The file is no program of this machine's architecture, and no script: a script's first line is #! and its interpreter";
+    case "execve E2BIG":
+      return "The arguments and the environment are too long: see execve(2)";
+    case "execve ENOMEM":
+    case "clone3 ENOMEM":
+      return "The task's memory limit may be too small to start anything: raise resources.memory";
+    case "clone3 EAGAIN":
+      return "A limit of processes is reached: pids.max of a cgroup, or kernel.pid_max";
+    case "clone3 ENOSPC":
+      return "A limit of namespaces is reached: see /proc/sys/user/max_pid_namespaces and its neighbours";
+    case "clone3 EBUSY":
+      return "The task's cgroup has controllers enabled for cgroups below it, so that no process can be in it";
+    case "clone3 EPERM":
+      return "The driver has to run as root with all capabilities, outside of a container";
+    case "chdir EACCES":
+      return `The task's user may not enter ${path}: change its owner or mode, or set work_dir`;
+    case "chdir ENOENT":
+    case "chdir ENOTDIR":
+      return "work_dir has to be an existing folder";
+    case "setns EINVAL":
+      return `${path} is no network namespace`;
+    case "landlock_restrict_self E2BIG":
+      return "Landlock allows 16 layers of rules on top of each other: the driver itself is restricted too often";
+    case "open_tree ELOOP":
+      return `${path} must not be a symlink`;
+    case "move_mount ENOTDIR":
+      return `${name}: a folder can only be mounted on a folder, a file on a file, and a symlink nowhere`;
+    default:
+      return undefined;
+  }
+}

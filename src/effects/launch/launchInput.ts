@@ -1,0 +1,49 @@
+/** What has to be known to start a task: everything a launch plan is made of. */
+import type { ResourceLimit } from "../kernel/structs.ts";
+
+export interface LaunchInput {
+  /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
+  readonly initName: string;
+  /** Absolute path of the cgroup v2 folder that the task is born in; undefined for this process's own. */
+  readonly cgroup: string | undefined;
+  readonly network: LaunchNetwork;
+  readonly binds: readonly Bind[];
+  /** A folder that the task sees as `/tmp`, and that is no symlink; undefined for the host's `/tmp`. */
+  readonly privateTmp: string | undefined;
+  /** Where init records the task's raw wait status, in a folder that is root's alone. */
+  readonly statusFile: string;
+  /** An existing FIFO beside it, which init holds open for writing as long as it lives. */
+  readonly aliveFifo: string;
+  /** Absolute path. */
+  readonly command: string;
+  /** Without the command itself. */
+  readonly args: readonly string[];
+  /** The whole environment; values are secrets. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Entered with the task's own rights. */
+  readonly workDir: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary groups; none of this process's are inherited. */
+  readonly groups: readonly number[];
+  /** -1000 to 1000, see proc_pid_oom_score_adj(5). */
+  readonly oomScoreAdj: number;
+  readonly umask: number;
+  /** Limit of open descriptors. Not this process's: Node raises its own. */
+  readonly noFile: ResourceLimit;
+}
+
+export type LaunchNetwork =
+  /** The network of this process. */
+  | { readonly kind: "host" }
+  /** The namespace that is mounted at a path, such as `/var/run/netns/<alloc>`. */
+  | { readonly kind: "join"; readonly path: string }
+  /** A new namespace with nothing but a loopback interface. */
+  | { readonly kind: "loopback" };
+
+/** A file or folder that the task sees at another path; mounts below the source come along. */
+export interface Bind {
+  readonly source: string;
+  readonly target: string;
+  readonly readOnly: boolean;
+}

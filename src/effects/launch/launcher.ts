@@ -1,0 +1,132 @@
+/** Starts a task: assembles the plan, spawns the runner with it and listens to what becomes of it. */
+import { closeSync, openSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
+import { DriverError } from "../../errors.ts";
+import { watchExit } from "../exitWatch.ts";
+import { MFD_CLOEXEC } from "../kernel/constants.ts";
+import { errnoName } from "../kernel/errnoName.ts";
+import { memfdCreate, pipe2, posixSpawn, type SpawnDescriptor, waitpid } from "../kernel/libc.ts";
+import type { ProcessIdentity } from "../processIdentity.ts";
+import { assemblePlan, stepAt } from "./assemble.ts";
+import { launchError } from "./launchError.ts";
+import { descriptors, type LaunchPlan } from "./plan.ts";
+import { parseReport, type Report } from "./report.ts";
+import { runnerArchitecture, runnerInFolder, runnerInMemory } from "./runner.ts";
+
+/** Descriptors of this process that a launch needs; they stay open here. */
+export interface LaunchDescriptors {
+  readonly stdout: number;
+  readonly stderr: number;
+  /** A Landlock ruleset. */
+  readonly ruleset: number;
+}
+
+/** A task that has been started. */
+export interface Launched {
+  /** PID 1 of its pid namespace. */
+  readonly init: ProcessIdentity;
+  /** The task itself, leader of its session and process group. */
+  readonly task: ProcessIdentity;
+}
+
+/**
+ * Carries a launch plan out. Resolves once `execve` has succeeded, or the kernel
+ * has killed the task on the way there (out of memory), which its exit status tells.
+ * On failure nothing of the launch is left.
+ * @param runnerFolder where to put the runner if this host doesn't execute memfds; root's alone
+ * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno
+ */
+export async function launch(
+  plan: LaunchPlan,
+  { stdout, stderr, ruleset }: LaunchDescriptors,
+  runnerFolder?: string,
+): Promise<Launched> {
+  const pipe = pipe2();
+  const table = memfdCreate("exec2-plan", MFD_CLOEXEC);
+  let outside: number;
+  try {
+    writeAt(table, assemblePlan(plan, runnerArchitecture()));
+    outside = spawnRunner(plan.initName, runnerFolder, [
+      { from: nullDevice(), to: descriptors.stdin },
+      { from: stdout, to: descriptors.stdout },
+      { from: stderr, to: descriptors.stderr },
+      { from: table, to: descriptors.plan },
+      { from: pipe.write, to: descriptors.report },
+      { from: ruleset, to: descriptors.ruleset },
+    ]);
+  } catch (thrown) {
+    closeSync(pipe.read);
+    throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not be begun");
+  } finally {
+    closeSync(table);
+    closeSync(pipe.write);
+  }
+  const report = parseReport(await readToEnd(pipe.read));
+  // It closes the pipe by ending, so that there is nothing to wait for.
+  const status = waitpid(outside, 0);
+  const [init, task] = report.processes;
+  if (report.failure === undefined && init !== undefined && task !== undefined) return { init, task };
+  if (init !== undefined) await watchExit(plan.aliveFifo).ended;
+  throw failureOf(plan, report, status);
+}
+
+function failureOf(
+  plan: LaunchPlan,
+  { failure, processes }: Report,
+  status: number | undefined,
+): DriverError {
+  const step = failure && stepAt(plan, failure.entry);
+  if (failure && step) return launchError(plan, step, errnoName(failure.errno));
+  const reported = ["none", "only init", "init and the task"][processes.length];
+  return new DriverError(
+    "LAUNCH_FAILED",
+    `the launch ended without a report (status ${status}; of its processes, ${reported} told of themselves)`,
+    { hint: "The kernel has killed it: the task's memory limit may be too small to start anything" },
+  );
+}
+
+/** What is executed as the runner, once that is known. */
+let runner: string | undefined;
+
+function spawnRunner(
+  name: string,
+  folder: string | undefined,
+  inherited: readonly SpawnDescriptor[],
+): number {
+  try {
+    runner ??= runnerInMemory();
+    return posixSpawn(runner, [name], [], inherited);
+  } catch (thrown) {
+    const refused = thrown instanceof DriverError && thrown.failed?.errno === "EACCES";
+    if (!refused || folder === undefined) throw thrown;
+    runner = runnerInFolder(folder);
+    return posixSpawn(runner, [name], [], inherited);
+  }
+}
+
+/** Not through the descriptor's own offset, which the runner reads from. */
+function writeAt(memfd: number, content: Uint8Array): void {
+  let written = 0;
+  while (written < content.length) {
+    written += writeSync(memfd, content, written, content.length - written, written);
+  }
+}
+
+let openedNullDevice: number | undefined;
+
+/** `/dev/null` for reading, opened once. */
+function nullDevice(): number {
+  openedNullDevice ??= openSync("/dev/null", "r");
+  return openedNullDevice;
+}
+
+/** All that comes through a pipe, which is closed after it. Waits in the event loop: no thread is held up. */
+function readToEnd(pipe: number): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  const chunks: Buffer[] = [];
+  new Socket({ fd: pipe, readable: true, writable: false })
+    .on("data", (chunk: Buffer) => chunks.push(chunk))
+    .once("end", () => resolve(Buffer.concat(chunks)))
+    .once("error", reject);
+  return promise;
+}

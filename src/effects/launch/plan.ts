@@ -1,0 +1,138 @@
+/**
+ * A launch plan: the system calls between this process and the task's `execve`,
+ * as data. It can be printed, tested and logged without a kernel; the runner
+ * (runnerX86.s) carries it out.
+ */
+import type { SystemCall } from "../kernel/systemCalls.ts";
+
+/**
+ * Who carries a list of steps out.
+ *
+ * - `outside`: the process that is spawned. It forks init and ends.
+ * - `init`: PID 1 of the run's pid namespace, root, until it has forked the task.
+ * - `task`: PID 2, which becomes the task's command.
+ * - `supervise`: init from then on.
+ */
+export const phases = ["outside", "init", "task", "supervise"] as const;
+
+export type Phase = (typeof phases)[number];
+
+export interface LaunchPlan {
+  /** First argument of the processes before `execve`. */
+  readonly initName: string;
+  /** The FIFO that tells when init has ended, also after a launch that failed. */
+  readonly aliveFifo: string;
+  readonly steps: Readonly<Record<Phase, readonly Step[]>>;
+}
+
+/** One system call. */
+export interface Step {
+  /** What it is for. Stable: errors name it. Steps that only work together share a name. */
+  readonly name: string;
+  readonly call: SystemCall;
+  readonly args: readonly Argument[];
+  /** What comes after it; `next` where absent. */
+  readonly flow?: Flow;
+}
+
+/**
+ * What comes after a call. Where nothing else is said, the step after it does,
+ * and an error ends the process and is reported.
+ */
+export type Flow =
+  /** An error is no reason to stop. */
+  | { readonly kind: "tolerateErrors" }
+  /** The call returns twice, in the child with 0; the child goes on with `child`, the caller with `parent`. */
+  | { readonly kind: "fork"; readonly child: Phase; readonly parent: Phase | "next" }
+  /** Again, until the call returns this. */
+  | { readonly kind: "repeatUntil"; readonly result: number }
+  /** Again, until there is an error. */
+  | { readonly kind: "repeatUntilError" };
+
+/** A number, a string (passed as its address), or one of the things below. */
+export type Argument = number | string | Flags | Bytes | Strings | Place;
+
+/** A number as people write it: mostly the names of the constants that it is made of. */
+export interface Flags {
+  readonly kind: "flags";
+  readonly value: number;
+  readonly names: string;
+}
+
+/** The address of a struct. */
+export interface Bytes {
+  readonly kind: "bytes";
+  readonly bytes: Uint8Array;
+  /** For people: what is in it. */
+  readonly meaning: string;
+}
+
+/** The address of a null-terminated array of strings, such as `argv`. */
+export interface Strings {
+  readonly kind: "strings";
+  readonly strings: readonly string[];
+  /** True where what comes after `=` in each string is not for people's eyes. */
+  readonly secret: boolean;
+}
+
+/** An address in a piece of memory that begins as zeros and that calls write to. */
+export interface Place {
+  readonly kind: "place";
+  readonly buffer: BufferName;
+  readonly offset: number;
+}
+
+export type BufferName = keyof typeof bufferBytes;
+
+/** Sizes of the buffers. */
+export const bufferBytes = {
+  /** What a process reports of itself: eight zeros, then the beginning of its `/proc/self/stat`. */
+  identity: 256,
+  /** The raw wait status of the task. */
+  waitStatus: 8,
+} as const;
+
+/** Length of the zeros at the beginning of {@link bufferBytes.identity}. */
+export const IDENTITY_TAG_BYTES = 8;
+
+/** Descriptors have fixed numbers, since nothing else is open when the plan begins. */
+export const descriptors = {
+  stdin: 0,
+  stdout: 1,
+  stderr: 2,
+  /** The plan itself. */
+  plan: 3,
+  /** Pipe to the plugin; closed by `execve`. */
+  report: 4,
+  ruleset: 5,
+  /** Lowest number that is free to begin with. */
+  free: 6,
+  /** The `/proc` of the plugin's pid namespace, in init and task. */
+  hostProc: 6,
+  status: 7,
+  alive: 8,
+  /** What is opened by one step and closed by one soon after. */
+  scratch: 9,
+} as const;
+
+/**
+ * Flags by their names: `flags({ MS_REC, MS_SLAVE })`.
+ * They are added, not or-ed, since some are beyond 32 bits.
+ */
+export function flags(constants: Readonly<Record<string, number>>): Flags {
+  const value = Object.values(constants).reduce((sum, flag) => sum + flag, 0);
+  return { kind: "flags", value, names: Object.keys(constants).join("|") || "0" };
+}
+
+/** A file mode, as people write it. */
+export function octal(mode: number): Flags {
+  return { kind: "flags", value: mode, names: `0${mode === 0 ? "" : mode.toString(8)}` };
+}
+
+export function bytes(content: Uint8Array, meaning: string): Bytes {
+  return { kind: "bytes", bytes: content, meaning };
+}
+
+export function place(buffer: BufferName, offset = 0): Place {
+  return { kind: "place", buffer, offset };
+}

@@ -1,0 +1,44 @@
+/** What comes through a launch's report pipe. Pure. */
+import { type ProcessIdentity, parseStat } from "../processIdentity.ts";
+import { bufferBytes, IDENTITY_TAG_BYTES } from "./plan.ts";
+
+/** What the processes of a launch told of themselves until all had closed the pipe. */
+export interface Report {
+  /** Those that got as far as to report themselves: init, then the task. */
+  readonly processes: readonly ProcessIdentity[];
+  readonly failure: StepFailure | undefined;
+}
+
+/** A step that failed. */
+export interface StepFailure {
+  /** Address of its entry in the assembled plan. */
+  readonly entry: number;
+  readonly errno: number;
+}
+
+/**
+ * Takes the report apart. Records begin with a word: 0 for an identity, else the
+ * address of the entry that failed. A record that was cut short is left out.
+ */
+export function parseReport(bytes: Uint8Array): Report {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const processes: ProcessIdentity[] = [];
+  let failure: StepFailure | undefined;
+  let offset = 0;
+  while (offset + FAILURE_BYTES <= bytes.length) {
+    const entry = view.getUint32(offset, true);
+    if (entry === 0) {
+      const text = decoder.decode(bytes.subarray(offset + IDENTITY_TAG_BYTES, offset + bufferBytes.identity));
+      const stat = parseStat(text);
+      if (stat !== undefined) processes.push({ pid: stat.pid, startTicks: stat.startTicks });
+      offset += bufferBytes.identity;
+    } else {
+      failure ??= { entry, errno: view.getUint32(offset + 8, true) };
+      offset += FAILURE_BYTES;
+    }
+  }
+  return { processes, failure };
+}
+
+const FAILURE_BYTES = 16;
+const decoder = new TextDecoder();

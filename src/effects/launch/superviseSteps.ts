@@ -1,0 +1,59 @@
+/** What the run's init does once it has forked the task: it waits, records and clears up. */
+import * as k from "../kernel/constants.ts";
+import { closeRangeStep } from "./fileSteps.ts";
+import { descriptors, flags, place, type Step } from "./plan.ts";
+import { KEPT_BYTES, TABLE_ADDRESS, TABLE_BYTES } from "./table.ts";
+
+const { SIGKILL } = k;
+
+/** The first process that init forks in its pid namespace; its number is not used again while init hasn't reaped it. */
+const TASK_PID = 2;
+
+const ANY_CHILD = -1;
+const EVERY_PROCESS = -1;
+const STATUS_BYTES = 4;
+
+/** Where init keeps the two files that it still needs, so that it can close all others at once. */
+const kept = { status: 0, alive: 1 } as const;
+
+export function superviseSteps(): Step[] {
+  return [
+    // Init must not hold the task's output open: its reader waits for the end of file.
+    keepOpenStep("keep the status file", descriptors.status, kept.status),
+    keepOpenStep("keep the alive FIFO", descriptors.alive, kept.alive),
+    closeRangeStep("close everything else", kept.alive + 1),
+    // The environment is gone from init's memory, which gets smaller too.
+    {
+      name: "forget the task's secrets",
+      call: "munmap",
+      args: [TABLE_ADDRESS + KEPT_BYTES, TABLE_BYTES - KEPT_BYTES],
+    },
+    {
+      name: "wait for the task, reap orphans",
+      call: "wait4",
+      args: [ANY_CHILD, place("waitStatus"), 0, 0],
+      flow: { kind: "repeatUntil", result: TASK_PID },
+    },
+    // Before the rest is killed, which may take its time: the file's age tells when the task ended.
+    { name: "record the wait status", call: "write", args: [kept.status, place("waitStatus"), STATUS_BYTES] },
+    // Init's end would kill the rest as well, but only after the alive FIFO has been closed.
+    {
+      name: "kill the rest",
+      call: "kill",
+      args: [EVERY_PROCESS, flags({ SIGKILL })],
+      // ESRCH where there is no rest.
+      flow: { kind: "tolerateErrors" },
+    },
+    {
+      name: "reap the rest",
+      call: "wait4",
+      args: [ANY_CHILD, 0, 0, 0],
+      flow: { kind: "repeatUntilError" },
+    },
+    { name: "end", call: "exit_group", args: [0] },
+  ];
+}
+
+function keepOpenStep(name: string, descriptor: number, number: number): Step {
+  return { name, call: "dup3", args: [descriptor, number, 0] };
+}

@@ -1,0 +1,81 @@
+/** Memory as it will be at a fixed address of another process: words are set, data are added at the end. */
+import { DriverError } from "../../errors.ts";
+import { TABLE_ADDRESS, TABLE_BYTES, WORD_BYTES } from "./table.ts";
+
+const encoder = new TextEncoder();
+
+export class TableWriter {
+  #memory = new Uint8Array(0x4000);
+  #view = new DataView(this.#memory.buffer);
+  /** Offset of what is added next. */
+  #end: number;
+
+  /** @param data the address where data begin; what lies before it is for words */
+  constructor(data: number) {
+    this.#end = data - TABLE_ADDRESS;
+    this.#reserve(0);
+  }
+
+  /** The table up to the last thing added. */
+  bytes(): Uint8Array {
+    return this.#memory.subarray(0, this.#end);
+  }
+
+  /** Sets eight bytes: an integer that a double holds exactly, negative ones in two's complement. */
+  writeWord(address: number, value: number): void {
+    const offset = address - TABLE_ADDRESS;
+    this.#view.setUint32(offset, value, true);
+    this.#view.setInt32(offset + 4, Math.floor(value / 2 ** 32), true);
+  }
+
+  /** Adds bytes and returns their address, a multiple of eight. */
+  addBytes(content: Uint8Array): number {
+    const offset = this.#reserve(content.length);
+    this.#memory.set(content, offset);
+    return TABLE_ADDRESS + offset;
+  }
+
+  /** Adds a string with its terminating NUL and returns its address. */
+  addString(text: string): number {
+    if (text.includes("\0")) {
+      throw new DriverError("LAUNCH_FAILED", "a string with a NUL character cannot be passed to a program");
+    }
+    // No UTF-16 unit takes more than three bytes.
+    const offset = this.#reserve(text.length * 3 + 1);
+    const { written } = encoder.encodeInto(text, this.#memory.subarray(offset));
+    this.#end = offset + aligned(written + 1);
+    return TABLE_ADDRESS + offset;
+  }
+
+  /** Adds an array of pointers to strings, ended by a null pointer, and returns its address. */
+  addStrings(texts: readonly string[]): number {
+    const array = TABLE_ADDRESS + this.#reserve((texts.length + 1) * WORD_BYTES);
+    for (const [index, text] of texts.entries())
+      this.writeWord(array + index * WORD_BYTES, this.addString(text));
+    return array;
+  }
+
+  /** Makes room at the end and returns its offset. */
+  #reserve(length: number): number {
+    const offset = this.#end;
+    this.#end += aligned(length);
+    if (this.#end > TABLE_BYTES) {
+      throw new DriverError("LAUNCH_FAILED", "the task's arguments and environment are too long", {
+        hint: `All of them together have to stay below ${TABLE_BYTES / 3} characters`,
+      });
+    }
+    if (this.#end > this.#memory.length) this.#grow();
+    return offset;
+  }
+
+  #grow(): void {
+    const memory = new Uint8Array(Math.max(this.#end, this.#memory.length * 2));
+    memory.set(this.#memory);
+    this.#memory = memory;
+    this.#view = new DataView(memory.buffer);
+  }
+}
+
+function aligned(length: number): number {
+  return Math.ceil(length / WORD_BYTES) * WORD_BYTES;
+}
