@@ -4,8 +4,9 @@
  *
  * - `r` read files and list folders,
  * - `w` write and truncate files,
- * - `x` execute files,
- * - `c` (folders) create, rename, link and remove what is in them,
+ * - `x` execute files, which the kernel has to be able to read, too: `rx`,
+ * - `c` (folders) create, rename, link and remove what is in them; open(2) creates
+ *   a file only together with `w`,
  *
  * and ends at the first colon, so a path may contain colons. What the letters
  * mean to the kernel is told in src/effects/landlockAccess.ts.
