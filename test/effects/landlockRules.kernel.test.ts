@@ -1,5 +1,4 @@
 /** What becomes of each kind of path: a rule here, one for the launch plan, none, or an error. */
-import { execFileSync } from "node:child_process";
 import {
   closeSync,
   mkdirSync,
@@ -12,7 +11,7 @@ import {
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { parseUnveil, type UnveilSource } from "../../src/config/unveil.ts";
 import type { UnveilRule } from "../../src/config/unveilRules.ts";
-import { pipe2 } from "../../src/effects/kernel/libc.ts";
+import { mkfifo, pipe2 } from "../../src/effects/kernel/libc.ts";
 import { buildRuleset, landlockAbi, type Ruleset } from "../../src/effects/landlock.ts";
 import type { OpenedPath } from "../../src/effects/landlockRules.ts";
 import { errorOf } from "../support/errors.ts";
@@ -128,7 +127,7 @@ describe("something that is open already", () => {
   const mode = parseUnveil("rw:/x", "log").mode;
 
   test("gets a rule, wherever its path leads by now", () => {
-    execFileSync("mkfifo", [`${base}/fifo`]);
+    mkfifo(`${base}/fifo`, 0o600);
     const fd = openSync(`${base}/fifo`, "r+");
     onTestFinished(() => closeSync(fd));
     const { applied } = build([], [{ fd, mode, path: "stdout" }]);
