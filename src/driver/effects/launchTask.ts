@@ -1,22 +1,21 @@
 /** Carries out `launch`: runs the launch plan and reports the processes that came of it. */
 import { launch } from "../../effects/launch/launcher.ts";
-import { processIdentity } from "../../effects/processIdentity.ts";
 import { killInit } from "../../effects/signals.ts";
 import type { DriverServices } from "../services.ts";
 import type { Task } from "../task.ts";
 
-export async function launchTask(task: Task, { facts }: DriverServices): Promise<void> {
+export async function launchTask(task: Task, { facts, folder }: DriverServices): Promise<void> {
   const { prepared } = task.resources;
   if (prepared === undefined) return;
-  const { initPid, taskPid } = await launch(prepared.plan, prepared);
+  const launched = await launch(prepared.plan, prepared, folder.run);
   prepared.descriptors.dispose();
   delete task.resources.prepared;
-  const init = processIdentity(initPid);
+  delete task.resources.request;
   try {
-    await task.record("started", { init, task: processIdentity(taskPid), bootId: facts.bootId });
+    await task.record("started", { ...launched, bootId: facts.bootId });
   } catch (storeFailure) {
     // Unrecorded, the task would be lost at the next restart of the plugin.
-    killInit(init);
+    killInit(launched.init);
     throw storeFailure;
   }
 }

@@ -38,6 +38,7 @@ const numbers = {
   clone3: [435, 435],
   close_range: [436, 436],
   mount_setattr: [442, 442],
+  landlock_add_rule: [445, 445],
   landlock_restrict_self: [446, 446],
 } as const satisfies Record<string, readonly [number, number]>;
 

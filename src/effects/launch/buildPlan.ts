@@ -16,7 +16,7 @@ export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
       outside: outsideSteps(input),
       init: initSteps(input),
       task: taskSteps(input),
-      supervise: superviseSteps(),
+      supervise: superviseSteps(input),
     },
   };
 }

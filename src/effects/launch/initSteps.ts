@@ -8,6 +8,7 @@ import {
   openStep,
   reportIdentitySteps,
 } from "./fileSteps.ts";
+import { initRuleSteps } from "./landlockSteps.ts";
 import type { LaunchInput } from "./launchInput.ts";
 import { mountSteps } from "./mountSteps.ts";
 import { networkSteps } from "./networkSteps.ts";
@@ -44,6 +45,7 @@ export function initSteps(input: LaunchInput): Step[] {
     ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),
     ...networkSteps(input.network),
     ...mountSteps(input),
+    ...initRuleSteps(input.namespaceRules),
     { name: "leave the working directory", call: "chdir", args: ["/"] },
     forkTask(),
   ];

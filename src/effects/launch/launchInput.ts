@@ -1,5 +1,6 @@
 /** What has to be known to start a task: everything a launch plan is made of. */
 import type { ResourceLimit } from "../kernel/structs.ts";
+import type { NamespaceRule } from "../landlockRules.ts";
 
 export interface LaunchInput {
   /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
@@ -10,6 +11,8 @@ export interface LaunchInput {
   readonly binds: readonly Bind[];
   /** A folder that the task sees as `/tmp`, and that is no symlink; undefined for the host's `/tmp`. */
   readonly privateTmp: string | undefined;
+  /** Landlock rules that only the run's own processes can add. */
+  readonly namespaceRules: readonly NamespaceRule[];
   /** Where init records the task's raw wait status, in a folder that is root's alone. */
   readonly statusFile: string;
   /** An existing FIFO beside it, which init holds open for writing as long as it lives. */

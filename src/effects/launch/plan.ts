@@ -113,6 +113,8 @@ export const descriptors = {
   alive: 8,
   /** What is opened by one step and closed by one soon after. */
   scratch: 9,
+  /** First of those that init holds for the sake of their Landlock rules. */
+  heldRules: 10,
 } as const;
 
 /**

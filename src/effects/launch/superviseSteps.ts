@@ -1,6 +1,7 @@
 /** What the run's init does once it has forked the task: it waits, records and clears up. */
 import * as k from "../kernel/constants.ts";
-import { closeRangeStep } from "./fileSteps.ts";
+import { closeUnneededSteps } from "./landlockSteps.ts";
+import type { LaunchInput } from "./launchInput.ts";
 import { descriptors, flags, place, type Step } from "./plan.ts";
 import { KEPT_BYTES, TABLE_ADDRESS, TABLE_BYTES } from "./table.ts";
 
@@ -16,12 +17,12 @@ const STATUS_BYTES = 4;
 /** Where init keeps the two files that it still needs, so that it can close all others at once. */
 const kept = { status: 0, alive: 1 } as const;
 
-export function superviseSteps(): Step[] {
+export function superviseSteps({ namespaceRules }: LaunchInput): Step[] {
   return [
     // Init must not hold the task's output open: its reader waits for the end of file.
     keepOpenStep("keep the status file", descriptors.status, kept.status),
     keepOpenStep("keep the alive FIFO", descriptors.alive, kept.alive),
-    closeRangeStep("close everything else", kept.alive + 1),
+    ...closeUnneededSteps(kept.alive + 1, namespaceRules),
     // The environment is gone from init's memory, which gets smaller too.
     {
       name: "forget the task's secrets",

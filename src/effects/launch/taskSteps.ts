@@ -2,6 +2,7 @@
 import * as k from "../kernel/constants.ts";
 import { capabilityHeader, groupList, noCapabilities, rlimit64 } from "../kernel/structs.ts";
 import { closeRangeStep, oomScoreAdjSteps, reportIdentitySteps } from "./fileSteps.ts";
+import { taskRuleSteps } from "./landlockSteps.ts";
 import type { LaunchInput } from "./launchInput.ts";
 import { bytes, descriptors, flags, octal, type Step, type Strings } from "./plan.ts";
 
@@ -20,6 +21,7 @@ export function taskSteps(input: LaunchInput): Step[] {
     // With the task's rights: root could enter folders that are none of the task's business.
     { name: "enter the working directory", call: "chdir", args: [input.workDir] },
     { name: "forbid new privileges", call: "prctl", args: [flags({ PR_SET_NO_NEW_PRIVS }), 1, 0, 0, 0] },
+    ...taskRuleSteps(input.namespaceRules),
     { name: "restrict by Landlock", call: "landlock_restrict_self", args: [descriptors.ruleset, 0] },
     closeRangeStep("hide descriptors", descriptors.stderr + 1, flags({ CLOSE_RANGE_CLOEXEC })),
     {
