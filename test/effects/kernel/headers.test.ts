@@ -1,0 +1,80 @@
+/** Numbers and layouts, compared with what the C compiler makes of the headers. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import * as constants from "../../../src/effects/kernel/constants.ts";
+import { systemCallNumber, systemCalls } from "../../../src/effects/kernel/systemCalls.ts";
+import { requireTools } from "../../support/requireTools.ts";
+
+const headers = `stdio.h stddef.h signal.h spawn.h net/if.h sys/resource.h sys/socket.h sys/syscall.h
+  linux/capability.h linux/close_range.h linux/keyctl.h linux/landlock.h linux/memfd.h linux/mount.h
+  linux/pidfd.h linux/prctl.h linux/sched.h linux/sockios.h linux/fcntl.h`.split(/\s+/);
+
+/** The one that the kernel has no name for. */
+const { HIGHEST_DESCRIPTOR, ...named } = constants;
+
+/** The numbers that C has for expressions. (fcntl.h would define what linux/fcntl.h does.) */
+function evaluateInC(expressions: readonly string[]): Record<string, number> {
+  const folder = mkdtempSync(join(tmpdir(), "headers-"));
+  try {
+    const prints = expressions.map((text) => `printf("%s\\t%lld\\n", "${text}", (long long)(${text}));`);
+    const includes = headers.map((header) => `#include <${header}>`);
+    const source = ["#define _GNU_SOURCE", ...includes, "int main(void) {", ...prints, "}"].join("\n");
+    writeFileSync(join(folder, "numbers.c"), source);
+    execFileSync("cc", ["-o", join(folder, "numbers"), join(folder, "numbers.c")]);
+    const output = execFileSync(join(folder, "numbers"), { encoding: "utf8" }).trim().split("\n");
+    return Object.fromEntries(
+      output.map((line) => line.split("\t")).map(([text, value]) => [text, Number(value)]),
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+it("every constant is the header's", (context) => {
+  requireTools(context, "cc");
+  expect(named).toEqual(evaluateInC(Object.keys(named)));
+  expect(HIGHEST_DESCRIPTOR).toBe(2 ** 32 - 1);
+});
+
+it("every system call has the number of this architecture's header", (context) => {
+  requireTools(context, "cc");
+  const ours = systemCalls.map((call) => [
+    `SYS_${call}`,
+    systemCallNumber(call, process.arch === "arm64" ? "arm64" : "x64"),
+  ]);
+  expect(Object.fromEntries(ours)).toEqual(evaluateInC(ours.map(([name]) => String(name))));
+});
+
+it("every system call has arm64's number in the generic header", () => {
+  const header = readFileSync("/usr/include/asm-generic/unistd.h", "utf8");
+  const numbers = new Map(
+    [...header.matchAll(/#define __NR3?_?(?:3264_)?(\w+)\s+(\d+)/g)].map((m) => [m[1], Number(m[2])]),
+  );
+  for (const call of systemCalls)
+    expect([call, systemCallNumber(call, "arm64")]).toEqual([call, numbers.get(call)]);
+});
+
+it("structs have the sizes and offsets that the layouts assume", (context) => {
+  requireTools(context, "cc");
+  const expected = {
+    "sizeof(struct clone_args)": 88,
+    "offsetof(struct clone_args, flags)": 0,
+    "offsetof(struct clone_args, exit_signal)": 32,
+    "offsetof(struct clone_args, cgroup)": 80,
+    "sizeof(struct mount_attr)": 32,
+    "offsetof(struct mount_attr, attr_set)": 0,
+    "sizeof(struct rlimit64)": 16,
+    "offsetof(struct rlimit64, rlim_max)": 8,
+    "sizeof(gid_t)": 4,
+    "sizeof(struct ifreq)": 40,
+    "offsetof(struct ifreq, ifr_flags)": 16,
+    "sizeof(((struct ifreq *)0)->ifr_flags)": 2,
+    "sizeof(struct __user_cap_header_struct)": 8,
+    "sizeof(struct __user_cap_data_struct) * _LINUX_CAPABILITY_U32S_3": 24,
+    _LINUX_CAPABILITY_VERSION_3: 0x20080522,
+  };
+  expect(evaluateInC(Object.keys(expected))).toEqual(expected);
+});

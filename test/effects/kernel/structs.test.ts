@@ -1,0 +1,42 @@
+import { describe, expect, it } from "vitest";
+import * as structs from "../../../src/effects/kernel/structs.ts";
+
+const view = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+describe("struct layouts", () => {
+  it("clone_args", () => {
+    const args = view(structs.cloneArgs({ flags: 0x220000000, exitSignal: 17, cgroup: 6 }));
+    expect(args.byteLength).toBe(88);
+    expect(args.getBigUint64(0, true)).toBe(0x220000000n);
+    expect(args.getBigUint64(32, true)).toBe(17n);
+    expect(args.getBigUint64(80, true)).toBe(6n);
+  });
+
+  it("mount_attr", () => {
+    expect([...structs.mountAttr(5)]).toEqual([5, ...new Array(31).fill(0)]);
+  });
+
+  it("rlimit64, with and without a limit", () => {
+    const limit = view(structs.rlimit64({ soft: 1024, hard: Number.POSITIVE_INFINITY }));
+    expect(limit.byteLength).toBe(16);
+    expect(limit.getBigUint64(0, true)).toBe(1024n);
+    expect(limit.getBigUint64(8, true)).toBe(2n ** 64n - 1n);
+  });
+
+  it("gid_t arrays", () => {
+    expect([...structs.groupList([1, 0x01020304])]).toEqual([1, 0, 0, 0, 4, 3, 2, 1]);
+    expect(structs.groupList([])).toHaveLength(0);
+  });
+
+  it("ifreq with flags", () => {
+    const request = structs.interfaceFlags("lo", 0x41);
+    expect(request).toHaveLength(40);
+    expect(new TextDecoder().decode(request.subarray(0, 3))).toBe("lo\0");
+    expect(view(request).getInt16(16, true)).toBe(0x41);
+  });
+
+  it("capability sets", () => {
+    expect(view(structs.capabilityHeader()).getUint32(0, true)).toBe(0x20080522);
+    expect(structs.noCapabilities().every((byte) => byte === 0)).toBe(true);
+  });
+});

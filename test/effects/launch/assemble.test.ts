@@ -1,0 +1,108 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
+import { assemblePlan, stepAt } from "../../../src/effects/launch/assemble.ts";
+import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
+import { type Argument, bufferBytes, type LaunchPlan, phases } from "../../../src/effects/launch/plan.ts";
+import { ENTRY_BYTES, KEPT_BYTES, TABLE_ADDRESS, TABLE_BYTES } from "../../../src/effects/launch/table.ts";
+import { anyLaunchInput } from "../../support/anyLaunchInput.ts";
+import { launchInput } from "../../support/launchRun.ts";
+import { Memory } from "../../support/tableInterpreter.ts";
+
+const keptEnd = TABLE_ADDRESS + KEPT_BYTES;
+
+describe("an assembled plan", () => {
+  it("resolves every call and argument to what the plan says, on both architectures", () => {
+    fc.assert(
+      fc.property(anyLaunchInput, fc.constantFrom("x64", "arm64"), (input, architecture) => {
+        const plan = buildLaunchPlan(input);
+        const memory = new Memory(assemblePlan(plan, architecture));
+        for (const { step, entry } of entriesOf(plan)) {
+          const { number, args } = memory.call(entry);
+          expect(number).toBe(systemCallNumber(step.call, architecture));
+          const found = step.args.map((argument, n) => resolve(memory, args[n] as number, argument));
+          expect(found).toEqual(step.args.map(meaningOf));
+          expect(args.slice(step.args.length).every((word) => word === 0)).toBe(true);
+          expect(stepAt(plan, entry)).toBe(step);
+        }
+      }),
+    );
+  });
+
+  it("gives init one page to keep, with everything that it needs to supervise", () => {
+    const plan = buildLaunchPlan(launchInput());
+    const memory = new Memory(assemblePlan(plan, "x64"));
+    for (const { step, entry } of entriesOf(plan).filter(({ phase }) => phase === "supervise")) {
+      expect(entry + ENTRY_BYTES).toBeLessThanOrEqual(keptEnd);
+      for (const [n, argument] of step.args.entries()) {
+        if (typeof argument === "number" || (typeof argument === "object" && argument.kind === "flags"))
+          continue;
+        expect(argument).toMatchObject({ kind: "place", buffer: "waitStatus" });
+        expect(memory.call(entry).args[n]).toBeLessThanOrEqual(keptEnd - bufferBytes.waitStatus);
+      }
+    }
+  });
+
+  it("holds nothing of the environment in the page that init keeps", () => {
+    const table = assemblePlan(buildLaunchPlan(launchInput({ env: { TOKEN: "very-secret" } })), "x64");
+    const kept = new TextDecoder().decode(table.subarray(0, KEPT_BYTES));
+    expect(kept).not.toContain("very-secret");
+    expect(new TextDecoder().decode(table.subarray(KEPT_BYTES))).toContain("TOKEN=very-secret\0");
+  });
+
+  it("finds no step at an address between entries or beyond them", () => {
+    const plan = buildLaunchPlan(launchInput());
+    expect(stepAt(plan, TABLE_ADDRESS + 8)).toBeUndefined();
+    expect(stepAt(plan, TABLE_ADDRESS + KEPT_BYTES + TABLE_BYTES)).toBeUndefined();
+    expect(stepAt(plan, 0)).toBeUndefined();
+  });
+
+  it("refuses what is too long, and strings that would be cut short", () => {
+    const assembled = (args: string[]) => () => assemblePlan(buildLaunchPlan(launchInput({ args })), "x64");
+    expect(assembled(["x".repeat(TABLE_BYTES)])).toThrow(expect.objectContaining({ code: "LAUNCH_FAILED" }));
+    expect(assembled(["x".repeat(100_000)])).not.toThrow();
+    expect(assembled(["before\0after"])).toThrow("NUL");
+  });
+});
+
+/** Every step with the address of its entry, as table.ts tells the layout. */
+function entriesOf({ steps }: LaunchPlan) {
+  let next = keptEnd;
+  return phases.flatMap((phase) => {
+    if (phase === "supervise") next = TABLE_ADDRESS;
+    return steps[phase].map((step) => {
+      const entry = next;
+      next += ENTRY_BYTES;
+      return { phase, step, entry };
+    });
+  });
+}
+
+function resolve(memory: Memory, word: number, argument: Argument): unknown {
+  if (typeof argument === "number") return word;
+  if (typeof argument === "string") return memory.string(word);
+  switch (argument.kind) {
+    case "flags":
+      return word;
+    case "bytes":
+      return memory.bytes(word, argument.bytes.length);
+    case "strings":
+      return memory.strings(word);
+    case "place":
+      return memory.bytes(word, bufferBytes[argument.buffer] - argument.offset);
+  }
+}
+
+function meaningOf(argument: Argument): unknown {
+  if (typeof argument !== "object") return argument;
+  switch (argument.kind) {
+    case "flags":
+      return argument.value;
+    case "bytes":
+      return argument.bytes;
+    case "strings":
+      return argument.strings;
+    case "place":
+      return new Uint8Array(bufferBytes[argument.buffer] - argument.offset);
+  }
+}

@@ -1,0 +1,79 @@
+/** What the three processes of a launch do, one call after the other, with a pretended kernel. */
+import { describe, expect, it } from "vitest";
+import { type SystemCall, systemCallNumber, systemCalls } from "../../../src/effects/kernel/systemCalls.ts";
+import { assemblePlan, stepAt } from "../../../src/effects/launch/assemble.ts";
+import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
+import type { Phase } from "../../../src/effects/launch/plan.ts";
+import { launchInput } from "../../support/launchRun.ts";
+import { interpret } from "../../support/tableInterpreter.ts";
+
+const plan = buildLaunchPlan(launchInput({ cgroup: "/sys/fs/cgroup/task", privateTmp: "/task/tmp" }));
+const table = assemblePlan(plan, "x64");
+const names = new Map(systemCalls.map((call) => [systemCallNumber(call, "x64"), call]));
+const callsOf = (...list: Phase[]) => list.flatMap((phase) => plan.steps[phase].map(({ call }) => call));
+
+const ENOENT = 2;
+const ESRCH = 3;
+const ECHILD = 10;
+
+/**
+ * @param forks what clone3 returns, in order: 0 in a child
+ * @param results what other calls return, in order; 0 where nothing is said
+ */
+function follow(forks: readonly number[], results: Partial<Record<SystemCall, readonly number[]>> = {}) {
+  const queues = new Map(
+    Object.entries({ ...results, clone3: forks }).map(([call, list]) => [call, [...list]]),
+  );
+  const { calls, failure } = interpret(table, ({ number }) => {
+    const call = names.get(number);
+    if (call === undefined) throw new Error(`no system call ${number}`);
+    if (call === "exit_group" || call === "execve") return undefined;
+    return queues.get(call)?.shift() ?? 0;
+  });
+  return {
+    calls: calls.map(({ number }) => names.get(number)),
+    failedStep: failure && stepAt(plan, failure.entry)?.name,
+    errno: failure?.errno,
+  };
+}
+
+describe("the processes of a launch", () => {
+  it("outside: forks init and ends", () => {
+    expect(follow([100]).calls).toEqual(callsOf("outside"));
+  });
+
+  it("task: furnishes the namespaces as init, is forked, executes the command", () => {
+    const forking = callsOf("outside").slice(0, callsOf("outside").indexOf("clone3") + 1);
+    expect(follow([0, 0]).calls).toEqual([...forking, ...callsOf("init", "task")]);
+  });
+
+  it("init: reaps orphans until the task has ended, records, kills and reaps the rest, ends", () => {
+    const orphan = 7;
+    const task = 2;
+    const { calls } = follow([0, task], { wait4: [orphan, orphan, task, orphan, -ECHILD], kill: [-ESRCH] });
+    const supervising = calls.slice(calls.lastIndexOf("clone3") + 1);
+    expect(supervising).toEqual([
+      ...["dup3", "dup3", "close_range", "munmap"],
+      ...["wait4", "wait4", "wait4"],
+      ...["write", "kill"],
+      ...["wait4", "wait4"],
+      "exit_group",
+    ]);
+  });
+
+  it("reports the step that fails, whichever process is at it", () => {
+    expect(follow([-11])).toMatchObject({ failedStep: "enter namespaces and cgroup", errno: 11 });
+    expect(follow([0], { move_mount: [-ENOENT] })).toMatchObject({
+      failedStep: "mount private /tmp",
+      errno: ENOENT,
+    });
+    expect(follow([0, 0], { chdir: [0, -ENOENT] })).toMatchObject({
+      failedStep: "enter the working directory",
+      errno: ENOENT,
+    });
+  });
+
+  it("goes on without keyrings and without the right to protect init", () => {
+    expect(follow([0, 0], { keyctl: [-38], write: [0, -13] }).failedStep).toBeUndefined();
+  });
+});

@@ -1,0 +1,41 @@
+/** Arbitrary inputs of a launch. */
+import fc from "fast-check";
+import type { LaunchInput } from "../../src/effects/launch/launchInput.ts";
+
+const text = fc.string({ unit: "binary" }).filter((value) => !value.includes("\0"));
+const path = text.map((value) => `/${value}`);
+const name = fc.string({ unit: "grapheme-ascii", minLength: 1 }).filter((value) => !value.includes("="));
+const id = fc.integer({ min: 0, max: 2 ** 32 - 2 });
+
+export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
+  initName: text,
+  cgroup: fc.option(path, { nil: undefined }),
+  network: fc.oneof(
+    fc.constant({ kind: "host" } as const),
+    fc.constant({ kind: "loopback" } as const),
+    path.map((value) => ({ kind: "join", path: value }) as const),
+  ),
+  binds: fc.array(fc.record({ source: path, target: path, readOnly: fc.boolean() }), { maxLength: 4 }),
+  namespaceRules: fc.array(
+    fc.record({
+      path,
+      access: fc.nat(0x7fff),
+      addedBy: fc.constantFrom("init" as const, "task" as const),
+      required: fc.boolean(),
+    }),
+    { maxLength: 4 },
+  ),
+  privateTmp: fc.option(path, { nil: undefined }),
+  statusFile: path,
+  aliveFifo: path,
+  command: path,
+  args: fc.array(text),
+  env: fc.dictionary(name, text),
+  workDir: path,
+  uid: id,
+  gid: id,
+  groups: fc.array(id, { maxLength: 8 }),
+  oomScoreAdj: fc.integer({ min: -1000, max: 1000 }),
+  umask: fc.integer({ min: 0, max: 0o777 }),
+  noFile: fc.record({ soft: fc.nat(), hard: fc.oneof(fc.nat(), fc.constant(Number.POSITIVE_INFINITY)) }),
+});

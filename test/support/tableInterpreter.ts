@@ -1,0 +1,76 @@
+/** What the runner does, told in TypeScript: follows an assembled plan over a pretended kernel. */
+import { ENTRY_BYTES, KEPT_BYTES, TABLE_ADDRESS, WORD_BYTES } from "../../src/effects/launch/table.ts";
+
+/** A system call as the kernel would get it. */
+export interface Call {
+  /** Address of the entry. */
+  readonly entry: number;
+  readonly number: number;
+  readonly args: readonly number[];
+}
+
+export interface Outcome {
+  readonly calls: readonly Call[];
+  /** Where the process ended with a reported error: the entry, and the error number. */
+  readonly failure: { readonly entry: number; readonly errno: number } | undefined;
+}
+
+/** Memory of the runner, once it has read the table. */
+export class Memory {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+
+  constructor(table: Uint8Array) {
+    this.#bytes = table;
+    this.#view = new DataView(table.buffer, table.byteOffset, table.byteLength);
+  }
+
+  word(address: number): number {
+    return Number(this.#view.getBigInt64(address - TABLE_ADDRESS, true));
+  }
+
+  bytes(address: number, length: number): Uint8Array {
+    return this.#bytes.slice(address - TABLE_ADDRESS, address - TABLE_ADDRESS + length);
+  }
+
+  string(address: number): string {
+    const begin = address - TABLE_ADDRESS;
+    const end = this.#bytes.indexOf(0, begin);
+    if (begin < 0 || end < 0) throw new RangeError(`no string at ${address}`);
+    return new TextDecoder().decode(this.#bytes.subarray(begin, end));
+  }
+
+  /** A null-terminated array of strings. */
+  strings(address: number): string[] {
+    const pointer = this.word(address);
+    return pointer === 0 ? [] : [this.string(pointer), ...this.strings(address + WORD_BYTES)];
+  }
+
+  call(entry: number): Call {
+    const words = Array.from({ length: ENTRY_BYTES / WORD_BYTES }, (_, n) =>
+      this.word(entry + n * WORD_BYTES),
+    );
+    return { entry, number: words[0] as number, args: words.slice(1, 7) };
+  }
+}
+
+/**
+ * Runs from where the runner begins.
+ * @param kernel the result of a call, a negative error number for a failure; undefined where the call doesn't return
+ */
+export function interpret(table: Uint8Array, kernel: (call: Call) => number | undefined): Outcome {
+  const memory = new Memory(table);
+  const calls: Call[] = [];
+  let entry = TABLE_ADDRESS + KEPT_BYTES;
+  for (;;) {
+    const call = memory.call(entry);
+    const [match, onMatch, onError, next] = [7, 8, 9, 10].map((n) => memory.word(entry + n * WORD_BYTES));
+    calls.push(call);
+    const result = kernel(call);
+    if (result === undefined) return { calls, failure: undefined };
+    if (result === match) entry = onMatch as number;
+    else if (result >= 0) entry = next as number;
+    else if (onError === 0) return { calls, failure: { entry, errno: -result } };
+    else entry = onError as number;
+  }
+}
