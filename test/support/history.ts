@@ -67,6 +67,11 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
   destroyed: {},
 };
 
+/** Plausible data of an event of the given type. */
+export function sampleData<T extends EventType>(type: T): EventData<T> {
+  return samples[type];
+}
+
 let clock = 1_700_000_000_000;
 
 /** An event of the given type, a millisecond after the one before. */
