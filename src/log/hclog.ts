@@ -5,6 +5,7 @@
 import { createWriteStream, fstatSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Writable } from "node:stream";
+import { inspect } from "node:util";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 
@@ -67,6 +68,11 @@ export function formatLine(
     "@timestamp": time.toISOString().replace("Z", "000Z"),
   };
   return `${JSON.stringify({ ...fields, ...own })}\n`;
+}
+
+/** The text of a failure that no one foresaw: with it, where it came from. */
+export function stackOf(thrown: unknown): string {
+  return thrown instanceof Error ? (thrown.stack ?? thrown.message) : inspect(thrown);
 }
 
 /** Writes lines without blocking, waiting or failing; one whose reader is gone swallows them. */

@@ -427,10 +427,10 @@ export interface LinuxResources {
   oomScoreAdj: number;
   /** List format (`0-1,4`); only where the job asks for `cores`. */
   cpusetCpus: string;
-  /** The task's cgroup v2 folder; it exists already, without limits. */
-  cpusetCgroup: string;
   /** The task's share of the node's MHz, 0 to 1. */
   PercentTicks: number;
+  /** The task's cgroup v2 folder; it exists already, without limits. */
+  cpusetCgroup: string;
 }
 
 export interface Mount {
@@ -3859,8 +3859,8 @@ function createBaseLinuxResources(): LinuxResources {
     memoryLimitBytes: 0,
     oomScoreAdj: 0,
     cpusetCpus: "",
-    cpusetCgroup: "",
     PercentTicks: 0,
+    cpusetCgroup: "",
   };
 }
 
@@ -3884,11 +3884,11 @@ export const LinuxResources: MessageFns<LinuxResources> = {
     if (message.cpusetCpus !== "") {
       writer.uint32(50).string(message.cpusetCpus);
     }
-    if (message.cpusetCgroup !== "") {
-      writer.uint32(74).string(message.cpusetCgroup);
-    }
     if (message.PercentTicks !== 0) {
       writer.uint32(65).double(message.PercentTicks);
+    }
+    if (message.cpusetCgroup !== "") {
+      writer.uint32(74).string(message.cpusetCgroup);
     }
     return writer;
   },
@@ -3954,20 +3954,20 @@ export const LinuxResources: MessageFns<LinuxResources> = {
             message.cpusetCpus = reader.string();
             continue;
           }
-          case 9: {
-            if (tag !== 74) {
-              break;
-            }
-
-            message.cpusetCgroup = reader.string();
-            continue;
-          }
           case 8: {
             if (tag !== 65) {
               break;
             }
 
             message.PercentTicks = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.cpusetCgroup = reader.string();
             continue;
           }
         }

@@ -1,0 +1,126 @@
+/** The driver's answers as messages. Pure. */
+import type {
+  Capabilities,
+  ExitResult,
+  Fingerprint,
+  StartedTask,
+  TaskEventMessage,
+  TaskStatus,
+} from "../../driver/driverPort.ts";
+import type { Attribute } from "../generated/nomad/attribute.ts";
+import {
+  type DriverCapabilities,
+  type DriverTaskEvent,
+  type ExitResult as ExitResultMessage,
+  type FingerprintResponse,
+  DriverCapabilities_FSIsolation as FsIsolation,
+  FingerprintResponse_HealthState as Health,
+  type InspectTaskResponse,
+  DriverCapabilities_MountConfigs as MountConfigs,
+  NetworkIsolationSpec_NetworkIsolationMode as NetworkMode,
+  StartTaskResponse_Result as StartResult,
+  type StartTaskResponse,
+  type TaskConfig,
+  TaskState,
+} from "../generated/nomad/driver.ts";
+import { timestampOf } from "./time.ts";
+
+const fsIsolation = {
+  none: FsIsolation.NONE,
+  chroot: FsIsolation.CHROOT,
+  image: FsIsolation.IMAGE,
+  unveil: FsIsolation.UNVEIL,
+};
+const networkMode = {
+  host: NetworkMode.HOST,
+  group: NetworkMode.GROUP,
+  task: NetworkMode.TASK,
+  none: NetworkMode.NONE,
+};
+const mountConfigs = { any: MountConfigs.ANY_MOUNTS, none: MountConfigs.NO_MOUNTS };
+const health = { undetected: Health.UNDETECTED, unhealthy: Health.UNHEALTHY, healthy: Health.HEALTHY };
+const taskState = { unknown: TaskState.UNKNOWN, running: TaskState.RUNNING, exited: TaskState.EXITED };
+
+/** Version of the handles that agents keep: theirs, not that of the driver's own bytes in it. */
+const handleVersion = 1;
+
+export function capabilitiesOf(capabilities: Capabilities): DriverCapabilities {
+  return {
+    sendSignals: capabilities.sendSignals,
+    exec: capabilities.exec,
+    fsIsolation: fsIsolation[capabilities.fsIsolation],
+    networkIsolationModes: capabilities.networkModes.map((mode) => networkMode[mode]),
+    mustCreateNetwork: false,
+    mountConfigs: mountConfigs[capabilities.mountConfigs],
+    disableLogCollection: capabilities.disableLogCollection,
+    dynamicWorkloadUsers: capabilities.dynamicWorkloadUsers,
+  };
+}
+
+export function fingerprintOf(fingerprint: Fingerprint): FingerprintResponse {
+  const attributes = Object.entries(fingerprint.attributes).map(
+    ([name, value]) => [name, attributeOf(value)] as const,
+  );
+  return {
+    attributes: new Map(attributes),
+    health: health[fingerprint.health],
+    healthDescription: fingerprint.description,
+    err: "",
+  };
+}
+
+/** The handle carries the whole config again, for that is what agents give back at recovery. */
+export function startedOf(config: TaskConfig, { driverState, env }: StartedTask): StartTaskResponse {
+  return {
+    result: StartResult.SUCCESS,
+    driverErrorMsg: "",
+    handle: {
+      version: handleVersion,
+      config: { ...config, env: new Map(Object.entries(env)) },
+      state: TaskState.RUNNING,
+      driverState: Buffer.from(driverState),
+    },
+  };
+}
+
+export function exitOf(exit: ExitResult | undefined): ExitResultMessage {
+  return {
+    exitCode: exit?.exitCode ?? 0,
+    signal: exit?.signal ?? 0,
+    oomKilled: exit?.oomKilled ?? false,
+  };
+}
+
+/** Agents read times and result unchecked, so all are set even where they mean nothing yet. */
+export function inspectionOf(status: TaskStatus): InspectTaskResponse {
+  return {
+    task: {
+      id: status.taskId,
+      name: status.taskName,
+      state: taskState[status.state],
+      startedAt: timestampOf(status.startedAtMs),
+      completedAt: timestampOf(status.completedAtMs),
+      result: exitOf(status.exit),
+    },
+    driver: { attributes: new Map(Object.entries(status.attributes)) },
+  };
+}
+
+export function taskEventOf(event: TaskEventMessage): DriverTaskEvent {
+  const { taskId, allocId, taskName, message } = event;
+  return {
+    taskId,
+    allocId,
+    taskName,
+    message,
+    timestamp: timestampOf(event.timeMs),
+    annotations: new Map(Object.entries(event.annotations)),
+  };
+}
+
+function attributeOf(value: string | number | boolean): Attribute {
+  if (typeof value === "string") return { value: { $case: "stringVal", value }, unit: "" };
+  if (typeof value === "boolean") return { value: { $case: "boolVal", value }, unit: "" };
+  const kind = Number.isSafeInteger(value) ? "intVal" : "floatVal";
+  return { value: { $case: kind, value }, unit: "" };
+}

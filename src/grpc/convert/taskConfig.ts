@@ -1,0 +1,72 @@
+/** Nomad's TaskConfig in the driver's own terms. Pure. */
+import type { TaskNetwork, TaskRequest, TaskResources } from "../../config/taskRequest.ts";
+import { DriverError } from "../../errors.ts";
+import {
+  NetworkIsolationSpec_NetworkIsolationMode as Mode,
+  type NetworkIsolationSpec,
+  type Resources,
+  type TaskConfig,
+} from "../generated/nomad/driver.ts";
+
+/** A request but for its options, which come as bytes of their own. */
+export type RequestWithoutOptions = Omit<TaskRequest, "options">;
+
+/** @throws DriverError `UNSUPPORTED` for a kind of network that the driver did not offer */
+export function requestOf(config: TaskConfig): RequestWithoutOptions {
+  return {
+    taskId: config.id,
+    taskName: config.name,
+    allocId: config.allocId,
+    groupName: config.taskGroupName,
+    jobId: config.jobId,
+    jobName: config.jobName,
+    namespace: config.namespace,
+    nodeId: config.nodeId,
+    nodeName: config.nodeName,
+    env: Object.fromEntries([...config.deviceEnv, ...config.env]),
+    user: config.user,
+    allocDir: config.allocDir,
+    stdoutPath: config.stdoutPath,
+    stderrPath: config.stderrPath,
+    resources: resourcesOf(config.resources),
+    network: networkOf(config.networkIsolationSpec),
+    dns: config.dns,
+  };
+}
+
+/** @throws DriverError `UNSUPPORTED` naming the mounts and devices that a task asks for */
+export function refuseMountsAndDevices({ mounts, devices }: TaskConfig): void {
+  const asked = [
+    ...mounts.map(({ taskPath }) => `the mount ${taskPath}`),
+    ...devices.map(({ taskPath }) => `the device ${taskPath}`),
+  ];
+  if (asked.length === 0) return;
+  throw new DriverError(
+    "UNSUPPORTED",
+    `tasks of this driver can have no mounts and devices: ${asked.join(", ")}`,
+    {
+      hint: "Remove the task's volume_mount and device blocks",
+    },
+  );
+}
+
+function resourcesOf(resources: Resources | undefined): TaskResources {
+  const { cpu, memory } = resources?.allocatedResources ?? {};
+  const linux = resources?.linuxResources;
+  return {
+    cpuMhz: cpu?.cpuShares ?? 0,
+    memoryMb: memory?.memoryMb ?? 0,
+    memoryMaxMb: memory?.memoryMaxMb ?? 0,
+    cpusetCpus: linux?.cpusetCpus ?? "",
+    cgroup: linux?.cpusetCgroup ?? "",
+  };
+}
+
+function networkOf(spec: NetworkIsolationSpec | undefined): TaskNetwork {
+  if (spec === undefined) return { mode: "host", path: "" };
+  const { mode, path } = spec;
+  if (mode === Mode.HOST) return { mode: "host", path };
+  if (mode === Mode.GROUP) return { mode: "group", path };
+  if (mode === Mode.NONE) return { mode: "none", path };
+  throw new DriverError("UNSUPPORTED", `the driver does not know the network isolation mode ${mode}`);
+}

@@ -1,0 +1,23 @@
+/** Milliseconds, as the driver counts, and protobuf's times. Pure. */
+import type { Duration } from "../generated/google/protobuf/duration.ts";
+import type { Timestamp } from "../generated/google/protobuf/timestamp.ts";
+
+/** Go's zero time, the first of January of the year 1: what agents take for "never". */
+const never: Timestamp = { seconds: -62_135_596_800, nanos: 0 };
+
+/** @param ms since the Unix epoch */
+export function timestampOf(ms: number | undefined): Timestamp {
+  if (ms === undefined) return never;
+  const seconds = Math.floor(ms / 1000);
+  return { seconds, nanos: Math.floor((ms - seconds * 1000) * 1e6) };
+}
+
+/** Milliseconds; 0 where there is none. */
+export function msOf(duration: Duration | undefined): number {
+  return duration === undefined ? 0 : duration.seconds * 1000 + duration.nanos / 1e6;
+}
+
+export function durationOf(ms: number): Duration {
+  const seconds = Math.trunc(ms / 1000);
+  return { seconds, nanos: Math.round((ms - seconds * 1000) * 1e6) };
+}

@@ -1,0 +1,52 @@
+/**
+ * The driver behind the services. It is loaded by the first call that needs it:
+ * the first two of an agent's three launches never do, and the handshake need
+ * not wait for it.
+ */
+import type { NodeTopology } from "../config/nodeTopology.ts";
+import type { PluginOptions } from "../config/pluginOptions.ts";
+import type { DriverPort } from "../driver/driverPort.ts";
+import { DriverError } from "../errors.ts";
+
+export type LoadDriver = () => Promise<DriverPort>;
+
+export class DriverSlot {
+  readonly #load: LoadDriver;
+  #driver: Promise<DriverPort> | undefined;
+  #options: PluginOptions | undefined;
+
+  constructor(load: LoadDriver) {
+    this.#load = load;
+  }
+
+  /** @throws DriverError `PLUGIN_FAILED` where the driver cannot be loaded on this host */
+  get driver(): Promise<DriverPort> {
+    this.#driver ??= this.#load().catch((thrown: unknown) => {
+      throw DriverError.from(thrown, "PLUGIN_FAILED", "the driver cannot be loaded");
+    });
+    return this.#driver;
+  }
+
+  /**
+   * The options that tasks are checked against.
+   * @throws DriverError `PLUGIN_FAILED` before the first configuration
+   */
+  get options(): PluginOptions {
+    if (this.#options !== undefined) return this.#options;
+    throw new DriverError("PLUGIN_FAILED", "the plugin has not been configured yet", {
+      hint: "The agent calls SetConfig with its own configuration first",
+      recoverable: true,
+    });
+  }
+
+  async configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
+    const driver = await this.driver;
+    await driver.configure(options, topology);
+    this.#options = options;
+  }
+
+  /** Ends a driver that was loaded. */
+  async shutdown(): Promise<void> {
+    await (await this.#driver)?.shutdown();
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * Handlers of calls: they turn plain functions and observables into what grpc-js
+ * wants. A function that throws or rejects fails its call and nothing else.
+ */
+import type { handleServerStreamingCall, handleUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import type { Observable } from "rxjs";
+import { DriverError } from "../errors.ts";
+import { type Logger, stackOf } from "../log/hclog.ts";
+import { toStatus } from "./status.ts";
+import { StreamWriter } from "./streamWriter.ts";
+
+export interface Handlers {
+  /** One answer; `signal` is aborted when the caller cancels or goes away. */
+  readonly unary: <Request, Response>(
+    answer: (request: Request, signal: AbortSignal) => Response | Promise<Response>,
+  ) => handleUnaryCall<Request, Response>;
+
+  /** What an observable tells, each made a message, for as long as the caller listens. */
+  readonly stream: <Request, Response, Told>(
+    observe: () => Promise<Observable<Told>>,
+    toMessage: (told: Told) => Response,
+  ) => handleServerStreamingCall<Request, Response>;
+}
+
+/** @param log is told of failures that no one foresaw, and of readers that are too slow */
+export function createHandlers(log: Logger): Handlers {
+  const statusOf = (thrown: unknown, method: string) => {
+    const status = toStatus(thrown);
+    if (!(thrown instanceof DriverError)) {
+      log.error("a call failed unexpectedly", { method, status: status.code, error: stackOf(thrown) });
+    }
+    return status;
+  };
+
+  const send = <Request, Response, Told>(
+    observable: Observable<Told>,
+    toMessage: (told: Told) => Response,
+    call: ServerWritableStream<Request, Response>,
+  ) => {
+    if (call.cancelled) return;
+    const method = call.getPath();
+    const writer = new StreamWriter(call, () =>
+      log.warn("a reader is too slow: the oldest messages for it are dropped", { method }),
+    );
+    const subscription = observable.subscribe({
+      next: (told) => writer.write(toMessage(told)),
+      error: (thrown) => writer.end(() => call.emit("error", statusOf(thrown, method))),
+      complete: () => writer.end(() => call.end()),
+    });
+    call.on("cancelled", () => subscription.unsubscribe());
+  };
+
+  return {
+    unary: (answer) => async (call, callback) => {
+      const cancelled = new AbortController();
+      call.on("cancelled", () => cancelled.abort());
+      try {
+        callback(null, await answer(call.request, cancelled.signal));
+      } catch (thrown) {
+        callback(cancelled.signal.aborted ? toStatus(thrown) : statusOf(thrown, call.getPath()));
+      }
+    },
+
+    stream: (observe, toMessage) => async (call) => {
+      try {
+        send(await observe(), toMessage, call);
+      } catch (thrown) {
+        call.emit("error", statusOf(thrown, call.getPath()));
+      }
+    },
+  };
+}

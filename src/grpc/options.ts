@@ -1,0 +1,21 @@
+/**
+ * All about options that the services need: their specs and their checks. Loaded
+ * with the first call that needs it, for it brings the schema library along.
+ */
+import { type PluginOptions, parsePluginOptions, pluginOptionsSpec } from "../config/pluginOptions.ts";
+import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../config/taskOptions.ts";
+import { specOf } from "./convert/hclSpec.ts";
+import { decodeMsgpack } from "./convert/msgpack.ts";
+
+export const pluginSpec = specOf(pluginOptionsSpec);
+export const taskSpec = specOf(taskOptionsSpec);
+
+/** @throws DriverError `CONFIG_INVALID` */
+export function readPluginOptions(bytes: Uint8Array): PluginOptions {
+  return parsePluginOptions(decodeMsgpack(bytes));
+}
+
+/** @throws DriverError `CONFIG_INVALID` */
+export function readTaskOptions(bytes: Uint8Array, plugin: PluginOptions): TaskOptions {
+  return parseTaskOptions(decodeMsgpack(bytes), plugin);
+}

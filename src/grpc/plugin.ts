@@ -1,0 +1,68 @@
+/** A plugin's process, from the handshake to its end. */
+import { writeSync } from "node:fs";
+import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import type { DriverPort } from "../driver/driverPort.ts";
+import { messageOf } from "../errors.ts";
+import { createLogger, type Logger } from "../log/hclog.ts";
+import { DriverSlot } from "./driverSlot.ts";
+import { handshakeLine, readLaunch } from "./handshake.ts";
+import { guardProcess } from "./processGuard.ts";
+import { type Listener, listen } from "./socket.ts";
+
+/** Milliseconds for the answer to Shutdown to leave the process. */
+const answerMs = 20;
+
+/** Milliseconds for the driver to let go of what it holds; agents kill a plugin 2 s after they asked it to end. */
+const shutdownLimitMs = 1_000;
+
+const standardOutput = 1;
+
+/**
+ * Serves an agent until it says otherwise. Listens and tells so first, and loads
+ * everything else while the agent reads that and connects.
+ * @param loadDriver makes the driver; called once, when a call first needs it
+ */
+export async function servePlugin(loadDriver: (log: Logger) => Promise<DriverPort>): Promise<void> {
+  const log = createLogger("exec2");
+  guardProcess(log);
+  try {
+    const listener = await listen(readLaunch(process.env));
+    const slot = new DriverSlot(() => loadDriver(log));
+    writeSync(standardOutput, handshakeLine(listener.path));
+    await serve(listener, slot, log);
+  } catch (thrown) {
+    log.error(messageOf(thrown));
+    await log.flush();
+    process.exit(1);
+  }
+}
+
+async function serve({ server: listening }: Listener, slot: DriverSlot, log: Logger): Promise<void> {
+  const connections = new Set<Socket>();
+  const ending = new AbortController();
+  const end = () => ending.abort();
+  ending.signal.addEventListener("abort", () => void endProcess(connections, slot, log));
+  process.on("SIGTERM", end);
+  const serving = import("./server.ts").then(({ createServer }) => createServer(slot, log, end));
+  listening.on("connection", (connection) => {
+    connections.add(connection);
+    connection.on("error", () => connection.destroy());
+    connection.on("close", () => connections.delete(connection));
+    serving.then((serveConnection) => serveConnection(connection)).catch(() => connection.destroy());
+  });
+  await serving;
+}
+
+/**
+ * Calls that are still open end with their connection, which tells the agent that
+ * the plugin is gone; a status would tell it that they have failed.
+ */
+async function endProcess(connections: Iterable<Socket>, slot: DriverSlot, log: Logger): Promise<void> {
+  await delay(answerMs);
+  for (const connection of connections) connection.destroy();
+  const finished = slot.shutdown().catch((thrown) => log.error(messageOf(thrown)));
+  await Promise.race([finished, delay(shutdownLimitMs)]);
+  await log.flush();
+  process.exit(0);
+}

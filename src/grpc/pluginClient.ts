@@ -1,0 +1,151 @@
+/**
+ * The agent's side of the plugin interface: launches a plugin executable, or
+ * connects to one that runs, and speaks its services.
+ */
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { Client, credentials } from "@grpc/grpc-js";
+import { DriverError, messageOf } from "../errors.ts";
+import { type Callers, createCallers } from "./callers.ts";
+import { GRPCBrokerService } from "./generated/goplugin/broker.ts";
+import { GRPCControllerService } from "./generated/goplugin/controller.ts";
+import { GRPCStdioService } from "./generated/goplugin/stdio.ts";
+import { HealthService } from "./generated/grpc/health.ts";
+import { ServerReflectionService } from "./generated/grpc/reflection.ts";
+import { BasePluginService } from "./generated/nomad/base.ts";
+import { DriverService } from "./generated/nomad/driver.ts";
+import { launchEnvironment, parseHandshake } from "./handshake.ts";
+
+export interface PluginConnection {
+  readonly base: Callers<BasePluginService>;
+  readonly driver: Callers<DriverService>;
+  readonly health: Callers<HealthService>;
+  readonly controller: Callers<GRPCControllerService>;
+  readonly broker: Callers<GRPCBrokerService>;
+  readonly stdio: Callers<GRPCStdioService>;
+  readonly reflection: Callers<ServerReflectionService>;
+  /** Lets go of the connection; the plugin goes on. */
+  disconnect(): void;
+}
+
+export interface LaunchOptions {
+  readonly command: string;
+  readonly args?: readonly string[];
+  /** The plugin's whole environment, but for what the launch itself adds. Default: this process's. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Takes each line that the plugin writes to its standard error. */
+  readonly onLogLine?: (line: string) => void;
+}
+
+export interface LaunchedPlugin extends PluginConnection {
+  readonly pid: number;
+  readonly socketPath: string;
+  /** Milliseconds from the launch to the handshake. */
+  readonly handshakeMs: number;
+  /** Resolves when the process has ended. */
+  readonly exited: Promise<PluginExit>;
+  /** Ends the plugin as an agent does: asks, waits 2 s, kills. Tasks go on. */
+  close(): Promise<PluginExit>;
+}
+
+export interface PluginExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** How long an agent waits for the handshake, and for the end. */
+const handshakeLimitMs = 60_000;
+const endLimitMs = 2_000;
+
+/** Lines of the log that the error of a failed launch tells. */
+const toldLines = 5;
+
+type PluginProcess = ChildProcessByStdio<null, Readable, Readable>;
+
+/** @throws DriverError `PLUGIN_FAILED` with what the plugin wrote last, where it does not come up */
+export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlugin> {
+  const { command, args = [], env = process.env } = options;
+  const launchedAt = performance.now();
+  const child = spawn(command, args, {
+    env: { ...env, ...launchEnvironment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const lastLines = followLog(child, options);
+  const exited = exitOf(child);
+  exited.catch(() => undefined);
+  try {
+    const socketPath = parseHandshake(await Promise.race([handshakeOf(child), endedEarly(exited)]));
+    const handshakeMs = performance.now() - launchedAt;
+    const connection = connectPlugin(socketPath);
+    const close = () => end(child, connection, exited);
+    return { ...connection, pid: child.pid as number, socketPath, handshakeMs, exited, close };
+  } catch (thrown) {
+    child.kill("SIGKILL");
+    await exited.catch(() => undefined);
+    const told = lastLines.length > 0 ? `. It wrote: ${lastLines.join(" | ")}` : "";
+    const summary = `the plugin ${command} did not start: ${messageOf(thrown)}${told}`;
+    throw new DriverError("PLUGIN_FAILED", summary, { cause: thrown });
+  }
+}
+
+/** Connects to a plugin that runs already, as an agent does that comes back. */
+export function connectPlugin(socketPath: string): PluginConnection {
+  const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
+    "grpc.max_receive_message_length": -1,
+    "grpc.enable_retries": 0,
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.enable_channelz": 0,
+  });
+  return {
+    base: createCallers(client, BasePluginService),
+    driver: createCallers(client, DriverService),
+    health: createCallers(client, HealthService),
+    controller: createCallers(client, GRPCControllerService),
+    broker: createCallers(client, GRPCBrokerService),
+    stdio: createCallers(client, GRPCStdioService),
+    reflection: createCallers(client, ServerReflectionService),
+    disconnect: () => client.close(),
+  };
+}
+
+function followLog(child: PluginProcess, { onLogLine }: LaunchOptions): string[] {
+  const last: string[] = [];
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    last.push(line);
+    if (last.length > toldLines) last.shift();
+    onLogLine?.(line);
+  });
+  return last;
+}
+
+async function exitOf(child: PluginProcess): Promise<PluginExit> {
+  // `close` comes when the log has been read to its end, too.
+  const [code, signal] = await once(child, "close");
+  return { code, signal };
+}
+
+async function endedEarly(exited: Promise<PluginExit>): Promise<never> {
+  const { code, signal } = await exited;
+  throw new Error(`it ended without a handshake (${signal ?? `exit code ${code}`})`);
+}
+
+/** The first line on standard output; what may follow is read and ignored, as agents do. */
+async function handshakeOf(child: PluginProcess): Promise<string> {
+  const signal = AbortSignal.timeout(handshakeLimitMs);
+  const [line] = await once(createInterface({ input: child.stdout }), "line", { signal });
+  return line;
+}
+
+async function end(child: PluginProcess, connection: PluginConnection, exited: Promise<PluginExit>) {
+  const asked = connection.controller.shutdown({}, { deadlineMs: endLimitMs });
+  asked.catch(() => undefined);
+  const timer = setTimeout(() => child.kill("SIGKILL"), endLimitMs);
+  try {
+    return await exited;
+  } finally {
+    clearTimeout(timer);
+    connection.disconnect();
+  }
+}

@@ -1,0 +1,55 @@
+/** The gRPC server with all that a plugin serves. */
+import type { Socket } from "node:net";
+import { Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { Logger } from "../log/hclog.ts";
+import type { DriverSlot } from "./driverSlot.ts";
+import { GRPCBrokerService } from "./generated/goplugin/broker.ts";
+import { GRPCControllerService } from "./generated/goplugin/controller.ts";
+import { GRPCStdioService } from "./generated/goplugin/stdio.ts";
+import { HealthService } from "./generated/grpc/health.ts";
+import { ServerReflectionService } from "./generated/grpc/reflection.ts";
+import { BasePluginService } from "./generated/nomad/base.ts";
+import { DriverService } from "./generated/nomad/driver.ts";
+import { createHandlers } from "./handlers.ts";
+import { basePluginService } from "./services/basePlugin.ts";
+import { driverService } from "./services/driver.ts";
+import { healthService } from "./services/health.ts";
+import { brokerService, controllerService, stdioService } from "./services/plugin.ts";
+import { reflectionAlphaDefinition, reflectionService } from "./services/reflection.ts";
+
+/** Bytes of a request: far beyond any job's environment and templates, and a bound all the same. */
+const requestLimit = 64 * 1024 * 1024;
+
+/**
+ * @param end ends the process, soon
+ * @returns serves a connection
+ */
+export function createServer(slot: DriverSlot, log: Logger, end: () => void): (connection: Socket) => void {
+  const server = new Server({
+    "grpc.max_receive_message_length": requestLimit,
+    "grpc.enable_channelz": 0,
+  });
+  const handlers = createHandlers(log);
+  const reflection = reflectionService(servedNames);
+  server.addService(BasePluginService, { ...basePluginService(handlers, slot) });
+  server.addService(DriverService, driverService(handlers, slot, log) as UntypedServiceImplementation);
+  server.addService(HealthService, healthService);
+  server.addService(GRPCControllerService, controllerService(end));
+  server.addService(GRPCBrokerService, brokerService);
+  server.addService(GRPCStdioService, stdioService);
+  server.addService(ServerReflectionService, reflection);
+  server.addService(reflectionAlphaDefinition, reflection);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return (connection) => injector.injectConnection(connection);
+}
+
+/** `/package.Service/Method` → `package.Service` */
+const servedNames = [
+  BasePluginService.pluginInfo,
+  DriverService.init,
+  HealthService.check,
+  GRPCControllerService.shutdown,
+  GRPCBrokerService.startStream,
+  GRPCStdioService.streamStdio,
+  ServerReflectionService.serverReflectionInfo,
+].map(({ path }) => path.slice(1, path.lastIndexOf("/")));

@@ -1,0 +1,28 @@
+/**
+ * hashicorp.nomad.plugins.drivers.proto.Driver, in two parts: the driver as such,
+ * and its tasks. What has no handler is answered with UNIMPLEMENTED.
+ */
+import type { Logger } from "../../log/hclog.ts";
+import { capabilitiesOf, fingerprintOf } from "../convert/answers.ts";
+import type { DriverSlot } from "../driverSlot.ts";
+import type { DriverServer } from "../generated/nomad/driver.ts";
+import type { Handlers } from "../handlers.ts";
+import { taskHandlers } from "./tasks.ts";
+
+export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger): Partial<DriverServer> {
+  const { unary, stream } = handlers;
+  return {
+    ...taskHandlers(handlers, slot, log),
+
+    init: unary(() => ({})),
+
+    // Ends nothing: go-plugin's own shutdown follows, and tasks go on in any case.
+    shutdown: unary(() => ({})),
+
+    taskConfigSchema: unary(async () => ({ spec: (await import("../options.ts")).taskSpec })),
+
+    capabilities: unary(async () => ({ capabilities: capabilitiesOf((await slot.driver).capabilities()) })),
+
+    fingerprint: stream(async () => (await slot.driver).fingerprints(), fingerprintOf),
+  };
+}

@@ -1,0 +1,30 @@
+/** grpc.health.v1: what serves here serves until the process ends. */
+import { status } from "@grpc/grpc-js";
+import {
+  type HealthCheckRequest,
+  type HealthCheckResponse,
+  type HealthServer,
+  HealthCheckResponse_ServingStatus as ServingStatus,
+} from "../generated/grpc/health.ts";
+
+/** The whole server, and go-plugin's own name for what a plugin serves. */
+const services: ReadonlySet<string> = new Set(["", "plugin"]);
+
+const serving: HealthCheckResponse = { status: ServingStatus.SERVING };
+
+export const healthService: HealthServer = {
+  check({ request }, answer) {
+    if (services.has(request.service)) answer(null, serving);
+    else answer({ code: status.NOT_FOUND, details: "unknown service" });
+  },
+  list(_call, answer) {
+    answer(null, { statuses: new Map([...services].map((name) => [name, serving])) });
+  },
+  watch(call) {
+    call.write(stateOf(call.request));
+  },
+};
+
+function stateOf({ service }: HealthCheckRequest): HealthCheckResponse {
+  return services.has(service) ? serving : { status: ServingStatus.SERVICE_UNKNOWN };
+}

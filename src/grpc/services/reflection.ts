@@ -1,0 +1,83 @@
+/**
+ * grpc.reflection: tells tools such as grpcurl what is served. The descriptors are
+ * loaded with the first question.
+ */
+import { type ServerDuplexStream, type ServiceDefinition, status } from "@grpc/grpc-js";
+import {
+  type ServerReflectionRequest,
+  type ServerReflectionResponse,
+  type ServerReflectionServer,
+  ServerReflectionService,
+} from "../generated/grpc/reflection.ts";
+
+/** The same messages under the name that older tools ask for. */
+export const reflectionAlphaDefinition: ServiceDefinition = {
+  serverReflectionInfo: {
+    ...ServerReflectionService.serverReflectionInfo,
+    path: "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+  },
+};
+
+/** @param serviceNames fully qualified names of what the server serves */
+export function reflectionService(serviceNames: readonly string[]): ServerReflectionServer {
+  return {
+    serverReflectionInfo(call) {
+      answerEach(call, async (request) => ({
+        validHost: request.host,
+        originalRequest: request,
+        messageResponse: await answerOf(request, serviceNames),
+      }));
+    },
+  };
+}
+
+type Call = ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>;
+type Answer = NonNullable<ServerReflectionResponse["messageResponse"]>;
+
+/** Answers in the order of the questions, and ends when they end. */
+function answerEach(
+  call: Call,
+  answer: (request: ServerReflectionRequest) => Promise<ServerReflectionResponse>,
+) {
+  let last = Promise.resolve();
+  call.on("data", (request: ServerReflectionRequest) => {
+    last = last.then(async () => void call.write(await answer(request)));
+  });
+  call.on("end", () => {
+    last = last.finally(() => call.end());
+  });
+}
+
+async function answerOf(
+  { messageRequest }: ServerReflectionRequest,
+  serviceNames: readonly string[],
+): Promise<Answer> {
+  const { files } = await import("../generated/descriptors.ts");
+  switch (messageRequest?.$case) {
+    case "listServices":
+      return { $case: "listServicesResponse", value: { service: serviceNames.map((name) => ({ name })) } };
+    case "fileByFilename":
+      return filesFor(files.find(({ name }) => name === messageRequest.value));
+    case "fileContainingSymbol":
+      return filesFor(files.find(({ symbols }) => symbols.includes(messageRequest.value)));
+    default:
+      // proto3 has no extensions.
+      return notFound;
+  }
+
+  /** A file and all that it imports. */
+  function filesFor(found: (typeof files)[number] | undefined): Answer {
+    if (found === undefined) return notFound;
+    const wanted = new Set([found]);
+    for (const file of wanted) {
+      for (const other of files) if (file.imports.includes(other.name)) wanted.add(other);
+    }
+    const fileDescriptorProto = [...wanted].map(({ bytes }) => Buffer.from(bytes, "base64"));
+    return { $case: "fileDescriptorResponse", value: { fileDescriptorProto } };
+  }
+}
+
+const notFound: Answer = {
+  $case: "errorResponse",
+  value: { errorCode: status.NOT_FOUND, errorMessage: "not found" },
+};

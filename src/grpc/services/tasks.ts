@@ -1,0 +1,92 @@
+/** The part of the Driver service that is about tasks. */
+import type { PluginOptions } from "../../config/pluginOptions.ts";
+import type { TaskOptions } from "../../config/taskOptions.ts";
+import { DriverError, messageOf } from "../../errors.ts";
+import type { Logger } from "../../log/hclog.ts";
+import { exitOf, inspectionOf, startedOf, taskEventOf } from "../convert/answers.ts";
+import { refuseMountsAndDevices, requestOf } from "../convert/taskConfig.ts";
+import { msOf } from "../convert/time.ts";
+import type { DriverSlot } from "../driverSlot.ts";
+import type { DriverServer, TaskConfig, TaskHandle } from "../generated/nomad/driver.ts";
+import type { Handlers } from "../handlers.ts";
+
+export function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger) {
+  return {
+    startTask: unary(async ({ task }) => {
+      if (task === undefined) throw new DriverError("CONFIG_INVALID", "the request holds no task");
+      refuseMountsAndDevices(task);
+      const { options: plugin, driver } = slot;
+      const options = await optionsOf(task, plugin);
+      return startedOf(task, await (await driver).startTask({ ...requestOf(task), options }));
+    }),
+
+    recoverTask: unary(async ({ taskId, handle }) => {
+      const { config, driverState } = checkHandle(handle);
+      const driver = await slot.driver;
+      const options = await recoveredOptions(config, slot.options, log);
+      await driver.recoverTask({
+        // Agents leave the request's own id unset.
+        taskId: taskId || config.id,
+        driverState,
+        request: { ...requestOf(config), options },
+      });
+      return {};
+    }),
+
+    waitTask: unary(async ({ taskId }, signal) => {
+      const exit = await (await slot.driver).waitTask(taskId, signal);
+      return { result: exitOf(exit), err: exit.error ?? "" };
+    }),
+
+    stopTask: unary(async ({ taskId, timeout, signal }) => {
+      await (await slot.driver).stopTask(taskId, msOf(timeout), signal);
+      return {};
+    }),
+
+    destroyTask: unary(async ({ taskId, force }) => {
+      await (await slot.driver).destroyTask(taskId, force);
+      return {};
+    }),
+
+    inspectTask: unary(async ({ taskId }) => inspectionOf(await (await slot.driver).inspectTask(taskId))),
+
+    signalTask: unary(async ({ taskId, signal }) => {
+      await (await slot.driver).signalTask(taskId, signal);
+      return {};
+    }),
+
+    taskEvents: stream(async () => (await slot.driver).taskEvents(), taskEventOf),
+  } satisfies Partial<DriverServer>;
+}
+
+async function optionsOf(config: TaskConfig, plugin: PluginOptions): Promise<TaskOptions> {
+  const { readTaskOptions } = await import("../options.ts");
+  return readTaskOptions(config.msgpackDriverConfig, plugin);
+}
+
+/** A task that runs is taken over even where today's configuration would refuse its options. */
+async function recoveredOptions(
+  config: TaskConfig,
+  plugin: PluginOptions,
+  log: Logger,
+): Promise<TaskOptions | undefined> {
+  // Agents that were restarted themselves have lost them.
+  if (config.msgpackDriverConfig.length === 0) return undefined;
+  try {
+    return await optionsOf(config, plugin);
+  } catch (thrown) {
+    log.warn("a task is recovered whose options are no longer valid", {
+      task_id: config.id,
+      error: messageOf(thrown),
+    });
+    return undefined;
+  }
+}
+
+function checkHandle(handle: TaskHandle | undefined): TaskHandle & { config: TaskConfig } {
+  const { config } = handle ?? {};
+  if (handle !== undefined && config?.id) return { ...handle, config };
+  throw new DriverError("HANDLE_INVALID", "the handle names no task", {
+    hint: "Nomad will destroy the task and start it anew",
+  });
+}

@@ -1,0 +1,62 @@
+/** The unix socket that the agent connects to. */
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { chmodSync, chownSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DriverError } from "../errors.ts";
+import type { SocketWishes } from "./handshake.ts";
+
+export interface Listener {
+  readonly server: Server;
+  readonly path: string;
+}
+
+/** Longest path that the kernel takes; unix(7), sockaddr_un without the final NUL. */
+const longestPath = 107;
+
+/**
+ * Listens on a new socket that only this user, and the group wished for, can
+ * connect to. The socket's file goes when the process exits.
+ */
+export async function listen({ folder = tmpdir(), group }: SocketWishes): Promise<Listener> {
+  const path = join(folder, `exec2-${process.pid}-${randomBytes(8).toString("hex")}.sock`);
+  if (Buffer.byteLength(path) > longestPath) {
+    throw new DriverError("PLUGIN_FAILED", `the socket's path is longer than ${longestPath} bytes: ${path}`, {
+      hint: "Choose a shorter PLUGIN_UNIX_SOCKET_DIR or TMPDIR for the agent",
+    });
+  }
+  const groupId = group === undefined ? undefined : findGroup(group);
+  const server = createServer();
+  const listening = once(server, "listening");
+  // The file is made in listen() itself: at no time can another user connect.
+  const umask = process.umask(0o177);
+  try {
+    server.listen(path);
+  } finally {
+    process.umask(umask);
+  }
+  process.once("exit", () => rmSync(path, { force: true }));
+  try {
+    await listening;
+    if (groupId !== undefined) {
+      chownSync(path, -1, groupId);
+      chmodSync(path, 0o660);
+    }
+  } catch (thrown) {
+    throw DriverError.from(thrown, "PLUGIN_FAILED", `the plugin's socket ${path} cannot be made`);
+  }
+  return { server, path };
+}
+
+/** A group by number or by its name in group(5). */
+function findGroup(group: string): number {
+  if (/^\d+$/.test(group)) return Number(group);
+  const lines = readFileSync("/etc/group", "utf8").split("\n");
+  const id = lines.map((line) => line.split(":")).find(([name]) => name === group)?.[2];
+  if (id !== undefined) return Number(id);
+  throw new DriverError("PLUGIN_FAILED", `the host has no group ${group} (PLUGIN_UNIX_SOCKET_GROUP)`, {
+    hint: "Give its number, or the name of a group of /etc/group",
+  });
+}

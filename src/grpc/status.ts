@@ -1,0 +1,88 @@
+/**
+ * The one place where errors become gRPC statuses, and back. Apart from
+ * recoverable starts an agent shows a status and acts on nothing in it, so its
+ * message carries all: `CODE: what was wrong, and what to do next`.
+ */
+import { inspect } from "node:util";
+import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
+import { DriverError, type ErrorCode } from "../errors.ts";
+import { Status } from "./generated/grpc/status.ts";
+import { RecoverableError } from "./generated/nomad/recoverable.ts";
+
+/** The whole message of an unknown task: agents compare the text. */
+export const taskNotFound = "task not found for given id";
+
+const detailsKey = "grpc-status-details-bin";
+const recoverableType = "type.googleapis.com/hashicorp.nomad.plugins.shared.structs.RecoverableError";
+
+/** Characters of a message; HTTP/2 peers bound the size of headers. */
+const messageLimit = 4096;
+
+/** Codes that are not INTERNAL. None is UNAVAILABLE: agents take that for the plugin's end. */
+const statusCodes: Partial<Record<ErrorCode, status>> = {
+  CONFIG_INVALID: status.INVALID_ARGUMENT,
+  JOB_INVALID: status.INVALID_ARGUMENT,
+  HANDLE_INVALID: status.INVALID_ARGUMENT,
+  SIGNAL_UNKNOWN: status.INVALID_ARGUMENT,
+  UNSUPPORTED: status.UNIMPLEMENTED,
+  // What Nomad's own plugin library makes of it.
+  TASK_NOT_FOUND: status.UNKNOWN,
+  TASK_EXISTS: status.ALREADY_EXISTS,
+  TASK_NOT_RUNNING: status.FAILED_PRECONDITION,
+  TASK_STILL_RUNNING: status.FAILED_PRECONDITION,
+  USER_FORBIDDEN: status.PERMISSION_DENIED,
+};
+
+/** The status of anything that a handler throws. */
+export function toStatus(thrown: unknown): StatusObject {
+  if (isAbort(thrown)) {
+    return { code: status.CANCELLED, details: "the call was cancelled", metadata: new Metadata() };
+  }
+  const error = DriverError.from(
+    thrown,
+    "PLUGIN_FAILED",
+    "The driver failed in a way that it did not expect",
+  );
+  const details = messageFor(error);
+  const metadata = new Metadata();
+  if (!error.recoverable) return { code: statusCodes[error.code] ?? status.INTERNAL, details, metadata };
+  const code = status.FAILED_PRECONDITION;
+  metadata.set(detailsKey, recoverableDetails(code, details));
+  return { code, details, metadata };
+}
+
+/** The error behind a failed call, as the plugin's side had it. */
+export function errorOfCall(error: ServiceError): DriverError {
+  const [, code, summary] = /^([A-Z_]+): (.*)$/s.exec(error.details) ?? [];
+  if (error.details === taskNotFound)
+    return new DriverError("TASK_NOT_FOUND", taskNotFound, { cause: error });
+  const recoverable = isRecoverable(error);
+  if (code === undefined || summary === undefined) {
+    return new DriverError("PLUGIN_FAILED", `the plugin's answer is ${error.message}`, { cause: error });
+  }
+  return new DriverError(code as ErrorCode, summary, { cause: error, recoverable });
+}
+
+function messageFor(error: DriverError): string {
+  if (error.code === "TASK_NOT_FOUND") return taskNotFound;
+  const message = `${error.code}: ${error.message}`.toWellFormed();
+  return message.length > messageLimit ? `${message.slice(0, messageLimit)}…`.toWellFormed() : message;
+}
+
+function recoverableDetails(code: status, message: string): Buffer {
+  const value = RecoverableError.encode({ recoverable: true }).finish();
+  const details = [{ typeUrl: recoverableType, value: Buffer.from(value) }];
+  return Buffer.from(Status.encode({ code, message, details }).finish());
+}
+
+function isRecoverable({ metadata }: ServiceError): boolean {
+  const [bytes] = metadata.get(detailsKey);
+  if (!Buffer.isBuffer(bytes)) return false;
+  return Status.decode(bytes).details.some(
+    ({ typeUrl, value }) => typeUrl === recoverableType && RecoverableError.decode(value).recoverable,
+  );
+}
+
+function isAbort(thrown: unknown): boolean {
+  return thrown instanceof Error && thrown.name === "AbortError";
+}

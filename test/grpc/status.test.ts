@@ -1,0 +1,111 @@
+import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { DriverError } from "../../src/errors.ts";
+import { Status } from "../../src/grpc/generated/grpc/status.ts";
+import { RecoverableError } from "../../src/grpc/generated/nomad/recoverable.ts";
+import { errorOfCall, toStatus } from "../../src/grpc/status.ts";
+
+describe("an error as a status", () => {
+  test.each([
+    ["CONFIG_INVALID", status.INVALID_ARGUMENT],
+    ["UNSUPPORTED", status.UNIMPLEMENTED],
+    ["TASK_EXISTS", status.ALREADY_EXISTS],
+    ["USER_FORBIDDEN", status.PERMISSION_DENIED],
+    ["LAUNCH_FAILED", status.INTERNAL],
+  ] as const)("%s has a code of its own, and its name in the message", (code, expected) => {
+    const { details, code: given } = toStatus(new DriverError(code, "it is wrong", { hint: "Mend it" }));
+    expect(given).toBe(expected);
+    expect(details).toBe(`${code}: it is wrong. Mend it`);
+  });
+
+  test("an unknown task is exactly what agents compare with", () => {
+    expect(toStatus(new DriverError("TASK_NOT_FOUND", "any text"))).toMatchObject({
+      code: status.UNKNOWN,
+      details: "task not found for given id",
+    });
+  });
+
+  test("a recoverable error carries the one detail that agents look for", () => {
+    const { code, details, metadata } = toStatus(
+      new DriverError("LOG_PIPE_NO_READER", "no reader", { recoverable: true }),
+    );
+    expect(code).toBe(status.FAILED_PRECONDITION);
+    const [bytes] = metadata.get("grpc-status-details-bin");
+    const decoded = Status.decode(bytes as Buffer);
+    expect(decoded).toMatchObject({ code, message: details });
+    expect(decoded.details).toHaveLength(1);
+    expect(decoded.details[0]?.typeUrl).toBe(
+      "type.googleapis.com/hashicorp.nomad.plugins.shared.structs.RecoverableError",
+    );
+    expect(RecoverableError.decode(decoded.details[0]?.value as Buffer)).toEqual({ recoverable: true });
+  });
+
+  test("others carry none", () => {
+    expect(toStatus(new DriverError("LAUNCH_FAILED", "no")).metadata.getMap()).toEqual({});
+  });
+
+  test("an abort is a cancelled call", () => {
+    expect(toStatus(AbortSignal.abort().reason).code).toBe(status.CANCELLED);
+  });
+
+  test.each([new TypeError("odd"), "odd", undefined, { odd: true }])("%o is an internal error", (thrown) => {
+    expect(toStatus(thrown)).toMatchObject({
+      code: status.INTERNAL,
+      details: expect.stringContaining("PLUGIN_FAILED"),
+    });
+  });
+
+  test("whatever is thrown, the message can be sent as a header, and is never UNAVAILABLE", () => {
+    fc.assert(
+      fc.property(
+        fc.anything({ withObjectString: false, withNullPrototype: false }),
+        fc.string({ unit: "binary" }),
+        (thrown, text) => {
+          for (const error of [thrown, new Error(text), new DriverError("STORE_FAILED", text)]) {
+            const { code, details } = toStatus(error);
+            expect(code).not.toBe(status.UNAVAILABLE);
+            expect(encodeURI(details).length).toBeLessThan(64 * 1024);
+          }
+        },
+      ),
+    );
+    expect(toStatus(new Error("\ud800")).details).not.toContain("\ud800");
+    expect(toStatus(new Error("😀".repeat(10_000))).details.length).toBeLessThan(5_000);
+  });
+});
+
+describe("a status as an error again", () => {
+  const asCall = ({ code, details, metadata }: StatusObject): ServiceError =>
+    Object.assign(new Error(`${code}: ${details}`), { code, details, metadata });
+
+  test("is the same error", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom("CONFIG_INVALID", "LAUNCH_FAILED", "STORE_FAILED"),
+        fc.string(),
+        fc.boolean(),
+        (code, summary, recoverable) => {
+          const error = new DriverError(code as "STORE_FAILED", summary, { recoverable });
+          expect(errorOfCall(asCall(toStatus(error)))).toMatchObject({ code, message: summary, recoverable });
+        },
+      ),
+    );
+  });
+
+  test("an unknown task stays one", () => {
+    expect(errorOfCall(asCall(toStatus(new DriverError("TASK_NOT_FOUND", "x")))).code).toBe("TASK_NOT_FOUND");
+  });
+
+  test("a broken connection is the plugin's failure", () => {
+    const lost = asCall({
+      code: status.UNAVAILABLE,
+      details: "Connection dropped",
+      metadata: new Metadata(),
+    });
+    expect(errorOfCall(lost)).toMatchObject({
+      code: "PLUGIN_FAILED",
+      message: expect.stringContaining("Connection dropped"),
+    });
+  });
+});

@@ -1,0 +1,112 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface, type Interface } from "node:readline";
+import fc from "fast-check";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { createLogger, formatLine, stackOf } from "../../src/log/hclog.ts";
+
+const time = new Date(Date.UTC(2026, 0, 2, 3, 4, 5, 678));
+
+describe("a line", () => {
+  test("is what hclog writes", () => {
+    expect(formatLine("warn", "exec2.store", "slow disk", time, { ms: 12, task_id: "a/b/c" })).toBe(
+      '{"ms":12,"task_id":"a/b/c","@level":"warn","@message":"slow disk","@module":"exec2.store","@timestamp":"2026-01-02T03:04:05.678000Z"}\n',
+    );
+  });
+
+  test("cannot be broken in two, nor pretend to be another, by what is told", () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: "binary" }),
+        fc.dictionary(fc.string(), fc.string()),
+        (message, fields) => {
+          const line = formatLine("info", "exec2", message, time, { ...fields, "@level": "error" });
+          expect(line.indexOf("\n")).toBe(line.length - 1);
+          expect(JSON.parse(line)).toMatchObject({ "@level": "info", "@message": message.toWellFormed() });
+        },
+      ),
+    );
+  });
+});
+
+describe("a logger", () => {
+  test("writes its lines in order, those of its parts too", async () => {
+    const { path, fd } = temporaryFile();
+    const log = createLogger("exec2", fd);
+    log.info("first");
+    log.child("store").error("second", { code: "STORE_FAILED" });
+    await log.flush();
+    const lines = readFileSync(path, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines).toMatchObject([
+      { "@level": "info", "@message": "first", "@module": "exec2" },
+      { "@level": "error", "@message": "second", "@module": "exec2.store", code: "STORE_FAILED" },
+    ]);
+  });
+
+  test("survives that its reader goes away", async () => {
+    const { reader, writer } = temporaryPipe();
+    const log = createLogger("exec2", writer);
+    log.info("read by someone");
+    await log.flush();
+    closeSync(reader);
+    for (let count = 0; count < 100; count += 1) log.info("read by no one");
+    await expect(log.flush()).resolves.toBeUndefined();
+    log.info("nor this");
+    await expect(log.flush()).resolves.toBeUndefined();
+  });
+
+  test("does not wait for a reader that hangs, drops what is too much, and tells how much", async () => {
+    const { reader, writer } = temporaryPipe();
+    const log = createLogger("exec2", writer);
+    const written = 5_000;
+    for (let count = 0; count < written; count += 1) log.info("x".repeat(1_000));
+    const lines = createInterface({ input: new Socket({ fd: reader, writable: false }) });
+    await log.flush();
+    log.info("last");
+    const entries = await entriesUntil("last", lines);
+    const reports = entries.filter((entry) => entry["@level"] === "warn");
+    expect(reports).toEqual([expect.objectContaining({ count: expect.any(Number) })]);
+    expect(reports[0]?.count).toBeGreaterThan(0);
+    expect(entries.length - reports.length + Number(reports[0]?.count)).toBe(written);
+  });
+});
+
+async function entriesUntil(message: string, lines: Interface): Promise<Record<string, unknown>[]> {
+  const entries: Record<string, unknown>[] = [];
+  for await (const line of lines) {
+    const entry = JSON.parse(line);
+    if (entry["@message"] === message) break;
+    entries.push(entry);
+  }
+  return entries;
+}
+
+test("anything thrown has a text", () => {
+  expect(stackOf(new TypeError("odd"))).toContain("TypeError: odd");
+  expect(stackOf({ toString: 1 })).toBe("{ toString: 1 }");
+});
+
+function temporaryFile() {
+  const path = join(temporaryFolder(), "log");
+  return { path, fd: openSync(path, "w") };
+}
+
+/** Both ends of a pipe, as descriptors. */
+function temporaryPipe() {
+  const path = join(temporaryFolder(), "fifo");
+  execFileSync("mkfifo", [path]);
+  const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  return { reader, writer: openSync(path, constants.O_WRONLY) };
+}
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "log-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}

@@ -1,0 +1,63 @@
+/** The plugin's gRPC server in the test's own process, on a real unix socket. */
+import { mkdtempSync, rmSync } from "node:fs";
+import type { Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import type { DriverPort } from "../../src/driver/driverPort.ts";
+import { DriverSlot, type LoadDriver } from "../../src/grpc/driverSlot.ts";
+import { connectPlugin, type PluginConnection } from "../../src/grpc/pluginClient.ts";
+import { createServer } from "../../src/grpc/server.ts";
+import { listen } from "../../src/grpc/socket.ts";
+import type { LogFields, Logger } from "../../src/log/hclog.ts";
+
+export interface ServedInProcess extends PluginConnection {
+  readonly socketPath: string;
+  /** What the server logged: level, message and fields. */
+  readonly logged: { readonly level: string; readonly message: string; readonly fields: LogFields }[];
+  /** How often the server wanted to end the process. */
+  readonly ended: () => number;
+}
+
+/** Serves a driver, or what a loader makes, until the test has finished. */
+export async function serveInProcess(driver: DriverPort | LoadDriver): Promise<ServedInProcess> {
+  const folder = mkdtempSync(join(tmpdir(), "serve-"));
+  const { server: listening, path } = await listen({ folder, group: undefined });
+  const logged: ServedInProcess["logged"] = [];
+  const load = typeof driver === "function" ? driver : async () => driver;
+  let ended = 0;
+  const serve = createServer(new DriverSlot(load), recordingLogger(logged), () => {
+    ended += 1;
+  });
+  const sockets = new Set<Socket>();
+  listening.on("connection", (socket) => {
+    sockets.add(socket);
+    serve(socket);
+  });
+  const connection = connectPlugin(path);
+  onTestFinished(() => {
+    connection.disconnect();
+    for (const socket of sockets) socket.destroy();
+    listening.close();
+    rmSync(folder, { recursive: true });
+  });
+  return { ...connection, socketPath: path, logged, ended: () => ended };
+}
+
+function recordingLogger(logged: ServedInProcess["logged"]): Logger {
+  const at =
+    (level: string) =>
+    (message: string, fields: LogFields = {}) => {
+      logged.push({ level, message, fields });
+    };
+  const logger: Logger = {
+    trace: at("trace"),
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    child: () => logger,
+    flush: async () => {},
+  };
+  return logger;
+}

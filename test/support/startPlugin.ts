@@ -1,0 +1,43 @@
+/** Plugin processes of tests, launched as an agent launches them and gone when the test file ends. */
+import { join } from "node:path";
+import { afterAll } from "vitest";
+import { type LaunchedPlugin, launchPlugin } from "../../src/grpc/pluginClient.ts";
+
+export interface StartedPlugin extends LaunchedPlugin {
+  /** What it wrote to standard error, line by line, so far. */
+  readonly stderrLines: readonly string[];
+}
+
+export interface StartOptions {
+  /** A TypeScript or JavaScript file, run by this Node, or an executable. Default: the driver's own entry. */
+  readonly entry?: string;
+  readonly args?: readonly string[];
+  /** Added to this process's environment. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+const started = new Set<LaunchedPlugin>();
+
+afterAll(async () => {
+  for (const { pid, exited } of started) {
+    // Only where it still runs: the kernel may have given its pid to another process.
+    if ((await Promise.race([exited, stillRunning])) === undefined) process.kill(pid, "SIGKILL");
+  }
+});
+
+const stillRunning = Promise.resolve(undefined);
+const ownEntry = join(import.meta.dirname, "../../src/main.ts");
+
+export async function startPlugin(options: StartOptions = {}): Promise<StartedPlugin> {
+  const { entry = ownEntry, args = [], env = {} } = options;
+  const stderrLines: string[] = [];
+  const isScript = /\.[mc]?[jt]s$/.test(entry);
+  const plugin = await launchPlugin({
+    command: isScript ? process.execPath : entry,
+    args: isScript ? [entry, ...args] : args,
+    env: { ...process.env, ...env },
+    onLogLine: (line) => stderrLines.push(line),
+  });
+  started.add(plugin);
+  return { ...plugin, stderrLines };
+}
