@@ -17,8 +17,8 @@ const schema = z.object({
   unveil: list(unveilEntry()).default([]),
   /**
    * proc_pid_oom_score_adj(5): the higher, the earlier the kernel kills the task when memory runs out.
-   * The kernel knows -1000 to 1000. Negative values are refused, as Nomad's own drivers do: they would
-   * let any job protect itself at the cost of its neighbours, and of the agent.
+   * The kernel knows -1000 to 1000. Negative values are refused: they would let
+   * any job protect itself at the cost of its neighbours, and of the agent.
    */
   oomScoreAdj: wholeNumber()
     .refine(

@@ -29,6 +29,7 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
   statusFile: path,
   aliveFifo: path,
   command: path,
+  name: text,
   args: fc.array(text),
   env: fc.dictionary(name, text),
   workDir: path,

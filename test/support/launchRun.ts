@@ -1,5 +1,5 @@
 /** A hand-made run: what a launch needs, without the rest of the driver. Needs root. */
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ExitStatus, readExitStatus, watchExit } from "../../src/effects/exitWatch.ts";
@@ -7,6 +7,7 @@ import { landlockAddRule, landlockCreateRuleset, mkfifo, openPath } from "../../
 import { buildLaunchPlan } from "../../src/effects/launch/buildPlan.ts";
 import { type Launched, launch } from "../../src/effects/launch/launcher.ts";
 import type { LaunchInput } from "../../src/effects/launch/launchInput.ts";
+import { killInit } from "../../src/effects/signals.ts";
 
 /** A uid that no account of the host has. */
 export const taskUid = 84242;
@@ -31,6 +32,7 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     statusFile: "/run/exec2/status",
     aliveFifo: "/run/exec2/alive",
     command: "/bin/true",
+    name: "true",
     args: [],
     env: { PATH: "/usr/bin:/bin" },
     workDir: "/",
@@ -49,14 +51,21 @@ export function rulesetFor(paths: readonly string[] = ["/"]): number {
   const access = BigInt(landlockAccess.execute | landlockAccess.readFile | landlockAccess.readDir);
   const ruleset = landlockCreateRuleset(new Uint8Array(new BigUint64Array([access]).buffer), 0);
   for (const path of paths) {
+    // Landlock takes no rights of folders for a file.
+    const rights = statSync(path).isDirectory() ? access : access & ~BigInt(landlockAccess.readDir);
     const rule = new DataView(new ArrayBuffer(12));
     const parent = openPath(path);
-    rule.setBigUint64(0, access, true);
+    rule.setBigUint64(0, rights, true);
     rule.setInt32(8, parent, true);
     landlockAddRule(ruleset, 1, new Uint8Array(rule.buffer));
     closeSync(parent);
   }
   return ruleset;
+}
+
+interface StartOptions {
+  readonly stdout?: number;
+  readonly runnerFolder?: string;
 }
 
 /** A run of its own folder, whose output goes to a file. */
@@ -66,22 +75,31 @@ export class TestRun {
   readonly aliveFifo = join(this.folder, "alive");
   readonly #output = openSync(join(this.folder, "output"), "a");
   readonly #ruleset: number;
+  readonly #started: Launched[] = [];
 
   constructor(unveiled?: readonly string[]) {
     this.#ruleset = rulesetFor(unveiled);
     mkfifo(this.aliveFifo, 0o600);
   }
 
-  start(overrides: Partial<LaunchInput> = {}, runnerFolder?: string): Promise<Launched> {
+  /** @param options what differs from a launch with output to the run's file */
+  async start(overrides: Partial<LaunchInput> = {}, options: StartOptions = {}): Promise<Launched> {
     const { statusFile, aliveFifo } = this;
     const plan = buildLaunchPlan(launchInput({ statusFile, aliveFifo, ...overrides }));
-    const descriptors = { stdout: this.#output, stderr: this.#output, ruleset: this.#ruleset };
-    return launch(plan, descriptors, runnerFolder);
+    const stdout = options.stdout ?? this.#output;
+    const descriptors = { stdout, stderr: this.#output, ruleset: this.#ruleset };
+    const launched = await launch(plan, descriptors, options.runnerFolder);
+    this.#started.push(launched);
+    return launched;
   }
 
   /** Starts a shell script as the task. */
-  startScript(script: string, overrides: Partial<LaunchInput> = {}): Promise<Launched> {
-    return this.start({ command: "/bin/sh", args: ["-c", script], ...overrides });
+  startScript(
+    script: string,
+    overrides: Partial<LaunchInput> = {},
+    options?: StartOptions,
+  ): Promise<Launched> {
+    return this.start({ command: "/bin/sh", args: ["-c", script], ...overrides }, options);
   }
 
   /** What init recorded, once it has ended. */
@@ -94,9 +112,19 @@ export class TestRun {
     return readFileSync(join(this.folder, "output"), "utf8");
   }
 
+  /** Ends what still runs, such as after an assertion that failed. */
   [Symbol.dispose](): void {
+    for (const { init } of this.#started) killInit(init);
     closeSync(this.#output);
     closeSync(this.#ruleset);
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Lines that a shell script prints as the task. */
+export async function taskLines(script: string, overrides: Partial<LaunchInput> = {}): Promise<string[]> {
+  using run = new TestRun();
+  await run.startScript(script, overrides);
+  await run.ended();
+  return run.output().trim().split("\n");
 }

@@ -8,6 +8,7 @@ import { bytes, descriptors, flags, type LaunchPlan, type Step } from "./plan.ts
 import { superviseSteps } from "./superviseSteps.ts";
 import { taskSteps } from "./taskSteps.ts";
 
+/** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
   return {
     initName: input.initName,

@@ -59,9 +59,7 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
       return `${path} is no network namespace`;
     case "landlock_restrict_self E2BIG":
       return "Landlock allows 16 layers of rules on top of each other: the driver itself is restricted too often";
-    case "open_tree ELOOP":
-      return `${path} must not be a symlink`;
-    case "move_mount ENOTDIR":
+    case "move_mount EINVAL":
       return `${name}: a folder can only be mounted on a folder, a file on a file, and a symlink nowhere`;
     default:
       return undefined;

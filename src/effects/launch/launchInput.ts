@@ -19,7 +19,9 @@ export interface LaunchInput {
   readonly aliveFifo: string;
   /** Absolute path. */
   readonly command: string;
-  /** Without the command itself. */
+  /** First argument: the command as the job names it, which programs tell their names by. */
+  readonly name: string;
+  /** The other arguments. */
   readonly args: readonly string[];
   /** The whole environment; values are secrets. */
   readonly env: Readonly<Record<string, string>>;

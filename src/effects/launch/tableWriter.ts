@@ -23,6 +23,8 @@ export class TableWriter {
 
   /** Sets eight bytes: an integer that a double holds exactly, negative ones in two's complement. */
   writeWord(address: number, value: number): void {
+    // NaN would be written as 0, which is root, the standard input or no limit.
+    if (!Number.isSafeInteger(value)) throw new RangeError(`${value} cannot be passed to the kernel`);
     const offset = address - TABLE_ADDRESS;
     this.#view.setUint32(offset, value, true);
     this.#view.setInt32(offset + 4, Math.floor(value / 2 ** 32), true);

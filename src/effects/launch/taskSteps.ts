@@ -1,4 +1,5 @@
 /** What the task's process does before it becomes the task's command. */
+import { DriverError } from "../../errors.ts";
 import * as k from "../kernel/constants.ts";
 import { capabilityHeader, groupList, noCapabilities, rlimit64 } from "../kernel/structs.ts";
 import { closeRangeStep, oomScoreAdjSteps, reportIdentitySteps } from "./fileSteps.ts";
@@ -27,7 +28,7 @@ export function taskSteps(input: LaunchInput): Step[] {
     {
       name: "execute the command",
       call: "execve",
-      args: [input.command, strings([input.command, ...input.args]), environment(input.env)],
+      args: [input.command, strings([input.name, ...input.args]), environment(input.env)],
     },
   ];
 }
@@ -40,6 +41,7 @@ function openFilesLimitStep({ noFile }: LaunchInput): Step {
 
 /** Groups first: the right to set them goes with the uid. */
 function identitySteps({ uid, gid, groups }: LaunchInput): Step[] {
+  for (const id of [uid, gid, ...groups]) checkId(id);
   const list = bytes(groupList(groups), `[${groups.join(", ")}]`);
   const header = bytes(capabilityHeader(), "{version: 3, pid: 0}");
   const none = bytes(noCapabilities(), "{effective: 0, permitted: 0, inheritable: 0}");
@@ -50,6 +52,12 @@ function identitySteps({ uid, gid, groups }: LaunchInput): Step[] {
     // The change of uid has done it, unless the agent runs with securebits(7) that keep capabilities.
     ...(uid === 0 ? [] : [{ name: "drop capabilities", call: "capset", args: [header, none] } as const]),
   ];
+}
+
+/** setresuid(2) takes the highest number, -1, for "as it is", which is root here. */
+function checkId(id: number): void {
+  if (Number.isInteger(id) && id >= 0 && id < 0xffffffff) return;
+  throw new DriverError("USER_FORBIDDEN", `${id} is no uid or gid that a task can have`);
 }
 
 function environment(env: LaunchInput["env"]): Strings {

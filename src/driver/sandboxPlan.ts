@@ -1,0 +1,102 @@
+/**
+ * What a task's sandbox will be: looked up on this host and laid out, nothing
+ * changed. The driver carries it out; `doctor --plan` prints it.
+ */
+import type { PluginOptions } from "../config/pluginOptions.ts";
+import { taskEnvironment } from "../config/taskEnvironment.ts";
+import { type TaskFolders, taskFolders } from "../config/taskFolders.ts";
+import type { TaskRequest } from "../config/taskRequest.ts";
+import { type UnveilRules, unveilRules } from "../config/unveilRules.ts";
+import { resolveCommand, resolveWorkDir } from "../effects/commandLookup.ts";
+import type { HostFacts } from "../effects/hostFacts.ts";
+import { buildRuleset, type OpenedPath, type Ruleset } from "../effects/landlock.ts";
+import { buildLaunchPlan } from "../effects/launch/buildPlan.ts";
+import type { Bind, LaunchNetwork } from "../effects/launch/launchInput.ts";
+import type { LaunchPlan } from "../effects/launch/plan.ts";
+import { agentFileLimit } from "../effects/resourceLimits.ts";
+import type { RunFiles } from "../effects/runFiles.ts";
+import { resolveUser, type TaskUser } from "../effects/users.ts";
+
+/** Who runs what, where, with which environment. */
+export interface TaskProgram {
+  readonly user: TaskUser;
+  readonly folders: TaskFolders;
+  readonly env: Readonly<Record<string, string>>;
+  readonly workDir: string;
+  /** Absolute path. */
+  readonly command: string;
+}
+
+/** @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND` */
+export async function findProgram(request: TaskRequest, options: PluginOptions): Promise<TaskProgram> {
+  const user = await resolveUser(request.user, options);
+  const folders = taskFolders(request.env);
+  const env = taskEnvironment(request.env, user, folders);
+  const workDir = resolveWorkDir(request.options.workDir, folders);
+  const command = resolveCommand(request.options.command, { path: env.PATH, workDir });
+  return { user, folders, env, workDir, command };
+}
+
+export interface SandboxPlace {
+  readonly options: PluginOptions;
+  readonly facts: Pick<HostFacts, "landlockAbi">;
+  readonly cgroup: string;
+  readonly files: RunFiles;
+  /** Open already, and to be reachable under the names that the task knows them by. */
+  readonly opened: readonly OpenedPath[];
+}
+
+export interface SandboxPlan {
+  readonly rules: UnveilRules;
+  /** Its descriptor is the caller's to close. */
+  readonly ruleset: Ruleset;
+  readonly launch: LaunchPlan;
+}
+
+/** @throws DriverError as `buildRuleset` does */
+export function planSandbox(request: TaskRequest, program: TaskProgram, place: SandboxPlace): SandboxPlan {
+  const { user, folders, env, workDir, command } = program;
+  const { options, facts, cgroup, files } = place;
+  const binds = bindsOf(request, files);
+  const rules = unveilRules({ options, task: request.options, folders, bound: binds });
+  const ruleset = buildRuleset(rules.entries, place.opened, facts.landlockAbi);
+  const launch = buildLaunchPlan({
+    initName: initNameOf(request),
+    cgroup,
+    network: networkOf(request),
+    binds,
+    privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
+    namespaceRules: ruleset.insideNamespace,
+    statusFile: files.status,
+    aliveFifo: files.alive,
+    command,
+    name: request.options.command,
+    args: request.options.args,
+    env,
+    workDir,
+    uid: user.uid,
+    gid: user.gid,
+    groups: [],
+    oomScoreAdj: request.options.oomScoreAdj,
+    umask: taskUmask,
+    noFile: agentFileLimit(),
+  });
+  return { rules, ruleset, launch };
+}
+
+/** What a login session would give; the agent's own is not the task's. */
+const taskUmask = 0o022;
+
+/** `ps` shows whose init it is: `exec2-init: 6f2d4a9e/web`. */
+function initNameOf({ allocId, taskName }: TaskRequest): string {
+  return `exec2-init: ${allocId.slice(0, 8)}/${taskName}`;
+}
+
+function networkOf({ network }: TaskRequest): LaunchNetwork {
+  if (network.path !== "") return { kind: "join", path: network.path };
+  return { kind: network.mode === "none" ? "loopback" : "host" };
+}
+
+function bindsOf({ dns }: TaskRequest, files: RunFiles): Bind[] {
+  return dns === undefined ? [] : [{ source: files.resolvConf, target: "/etc/resolv.conf", readOnly: true }];
+}
