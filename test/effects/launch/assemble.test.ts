@@ -57,6 +57,12 @@ describe("an assembled plan", () => {
     expect(stepAt(plan, 0)).toBeUndefined();
   });
 
+  it("passes no number to the kernel that isn't a whole one", () => {
+    for (const umask of [Number.NaN, 0.5, Number.POSITIVE_INFINITY]) {
+      expect(() => assemblePlan(buildLaunchPlan(launchInput({ umask })), "x64")).toThrow(RangeError);
+    }
+  });
+
   it("refuses what is too long, and strings that would be cut short", () => {
     const assembled = (args: string[]) => () => assemblePlan(buildLaunchPlan(launchInput({ args })), "x64");
     expect(assembled(["x".repeat(TABLE_BYTES)])).toThrow(expect.objectContaining({ code: "LAUNCH_FAILED" }));

@@ -33,6 +33,17 @@ describe("a launch plan", () => {
     expect(names(buildLaunchPlan(launchInput({ uid: 0 })), "task")).not.toContain("drop capabilities");
   });
 
+  it.each([-1, 2 ** 32 - 1, 2 ** 32, 1.5, Number.NaN])(
+    "takes no %d for a uid, gid or group: it could mean root",
+    (id) => {
+      for (const input of [{ uid: id }, { gid: id }, { groups: [id] }]) {
+        expect(() => buildLaunchPlan(launchInput(input))).toThrow(
+          expect.objectContaining({ code: "USER_FORBIDDEN" }),
+        );
+      }
+    },
+  );
+
   it("forks init into its cgroup, without writing cgroup.procs", () => {
     const plan = buildLaunchPlan(launchInput({ cgroup: "/sys/fs/cgroup/task" }));
     expect(describePlan(plan)[1]).toBe(

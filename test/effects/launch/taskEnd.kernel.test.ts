@@ -1,0 +1,72 @@
+/** How a task ends, what is recorded of it, and what it leaves. */
+import { closeSync, createReadStream, readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { pipe2 } from "../../../src/effects/kernel/libc.ts";
+import { isSameProcess } from "../../../src/effects/processIdentity.ts";
+import { killInit, killTask } from "../../../src/effects/signals.ts";
+import { TestRun } from "../../support/launchRun.ts";
+import { processesNamed } from "../../support/processes.ts";
+
+describe("the end of a task", () => {
+  it.each([0, 7, 255])("is recorded with exit code %i", async (code) => {
+    using run = new TestRun();
+    const before = Date.now();
+    await run.startScript(`exit ${code}`);
+    const status = await run.ended();
+    expect(status).toMatchObject({ exitCode: code, signal: 0, coreDumped: false });
+    // The file system's clock is a tick behind.
+    expect(status?.endedAtMs).toBeGreaterThan(before - 20);
+    expect(status?.endedAtMs).toBeLessThanOrEqual(Date.now());
+  });
+
+  it.each([
+    ["SEGV", 11],
+    ["TERM", 15],
+    ["KILL", 9],
+  ])("is recorded with SIG%s", async (name, signal) => {
+    using run = new TestRun();
+    await run.startScript(`kill -${name} $$; sleep 60`);
+    expect(await run.ended()).toMatchObject({ exitCode: 0, signal });
+  });
+
+  it("takes background processes with it, however deep, before init ends", async () => {
+    using run = new TestRun();
+    const mark = `${process.pid}60.5`;
+    const script = `setsid sh -c 'sleep ${mark} & (sleep ${mark} & wait) & wait' & while [ $(ls -d /proc/[0-9]* | wc -l) -lt 7 ]; do :; done`;
+    await run.startScript(script);
+    expect(await run.ended()).toMatchObject({ exitCode: 0 });
+    expect(processesNamed(mark)).toEqual([]);
+  });
+
+  it("is its own although orphans end before it: init reaps them", async () => {
+    using run = new TestRun();
+    // A zombie would be in the way for ever.
+    const untilAlone = "while set -- /proc/[0-9]*; [ $# -gt 2 ]; do :; done";
+    await run.startScript(`for i in 1 2 3; do sh -c 'true &'; done; ${untilAlone}; exit 3`);
+    expect(await run.ended()).toMatchObject({ exitCode: 3 });
+  });
+
+  it("of its output reaches the reader although init still lives", async () => {
+    using run = new TestRun();
+    const pipe = pipe2();
+    const { init } = await run.startScript("echo all; exec >&-; exec sleep 60", {}, { stdout: pipe.write });
+    closeSync(pipe.write);
+    const chunks = await createReadStream("", { fd: pipe.read }).toArray();
+    expect(Buffer.concat(chunks).toString()).toBe("all\n");
+    expect(isSameProcess(init)).toBe(true);
+    killInit(init);
+    expect(await run.ended()).toBeUndefined();
+  });
+
+  it("comes to the processes that the launch told of", async () => {
+    using run = new TestRun();
+    const { init, task } = await run.startScript("exec sleep 60");
+    expect(isSameProcess(init)).toBe(true);
+    expect(isSameProcess(task)).toBe(true);
+    const children = readFileSync(`/proc/${init.pid}/task/${init.pid}/children`, "utf8").trim();
+    expect(children).toBe(String(task.pid));
+    expect(killTask(task)).toBe(true);
+    expect(await run.ended()).toMatchObject({ signal: 9 });
+    expect(isSameProcess(task)).toBe(false);
+  });
+});

@@ -1,0 +1,50 @@
+/** The network that a started task has. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readlinkSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { TestRun, taskLines } from "../../support/launchRun.ts";
+
+const ownNamespace = () => readlinkSync("/proc/self/ns/net");
+
+describe("a task's network", () => {
+  it("is the host's where nothing else is asked for", async () => {
+    expect(await taskLines("readlink /proc/self/ns/net")).toEqual([ownNamespace()]);
+  });
+
+  it("is the namespace that was to be joined", async () => {
+    const holder = spawn("unshare", ["--net", "sh", "-c", "echo ready; exec sleep 60"]);
+    try {
+      await once(holder.stdout, "data");
+      const path = `/proc/${holder.pid}/ns/net`;
+      expect(readlinkSync(path)).not.toBe(ownNamespace());
+      expect(await taskLines("readlink /proc/self/ns/net", { network: { kind: "join", path } })).toEqual([
+        readlinkSync(path),
+      ]);
+    } finally {
+      holder.kill("SIGKILL");
+    }
+  });
+
+  it("is nothing but a loopback interface, which works", async () => {
+    const script = "tail -n +3 /proc/net/dev | cut -d: -f1; cat /proc/net/fib_trie";
+    const lines = await taskLines(script, { network: { kind: "loopback" } });
+    expect(lines[0]?.trim()).toBe("lo");
+    // An interface that is down has no address.
+    expect(lines.join("\n")).toContain("127.0.0.1");
+  });
+
+  it("says so where the namespace is none, or is gone", async () => {
+    using run = new TestRun();
+    const start = (path: string) => run.start({ network: { kind: "join", path } });
+    await expect(start("/etc/hostname")).rejects.toMatchObject({
+      message: expect.stringContaining(
+        'step "join the network namespace" failed (setns /etc/hostname: EINVAL)',
+      ),
+      hint: "/etc/hostname is no network namespace",
+    });
+    await expect(start("/run/netns/gone")).rejects.toMatchObject({
+      failed: { call: "openat", path: "/run/netns/gone", errno: "ENOENT" },
+    });
+  });
+});
