@@ -33,7 +33,7 @@ export function exitOf({ context }: TaskSnapshot, now = Date.now()): EventData<"
     signal: status.signal,
     // A kill elsewhere in the cgroup that the task came through unharmed is not its end.
     oomKilled: exitCode !== 0 && !forceKilled && oomKills > sandbox.oomKills,
-    endedAt: status.endedAtMs,
+    endedAt: Math.round(status.endedAtMs),
     source: "status",
   };
 }
