@@ -38,11 +38,8 @@ export function toStatus(thrown: unknown): StatusObject {
   if (isAbort(thrown)) {
     return { code: status.CANCELLED, details: "the call was cancelled", metadata: new Metadata() };
   }
-  const error = DriverError.from(
-    thrown,
-    "PLUGIN_FAILED",
-    "The driver failed in a way that it did not expect",
-  );
+  const cause = thrown instanceof Error ? thrown : inspect(thrown);
+  const error = DriverError.from(cause, "PLUGIN_FAILED", "the driver failed unexpectedly");
   const details = messageFor(error);
   const metadata = new Metadata();
   if (!error.recoverable) return { code: statusCodes[error.code] ?? status.INTERNAL, details, metadata };

@@ -3,7 +3,7 @@ import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } fro
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface, type Interface } from "node:readline";
+import { createInterface } from "node:readline";
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createLogger, formatLine, stackOf } from "../../src/log/hclog.ts";
@@ -66,10 +66,10 @@ describe("a logger", () => {
     const log = createLogger("exec2", writer);
     const written = 5_000;
     for (let count = 0; count < written; count += 1) log.info("x".repeat(1_000));
-    const lines = createInterface({ input: new Socket({ fd: reader, writable: false }) });
+    const reading = entriesUntil("last", new Socket({ fd: reader, writable: false }));
     await log.flush();
     log.info("last");
-    const entries = await entriesUntil("last", lines);
+    const entries = await reading;
     const reports = entries.filter((entry) => entry["@level"] === "warn");
     expect(reports).toEqual([expect.objectContaining({ count: expect.any(Number) })]);
     expect(reports[0]?.count).toBeGreaterThan(0);
@@ -77,9 +77,9 @@ describe("a logger", () => {
   });
 });
 
-async function entriesUntil(message: string, lines: Interface): Promise<Record<string, unknown>[]> {
+async function entriesUntil(message: string, input: Socket): Promise<Record<string, unknown>[]> {
   const entries: Record<string, unknown>[] = [];
-  for await (const line of lines) {
+  for await (const line of createInterface({ input })) {
     const entry = JSON.parse(line);
     if (entry["@message"] === message) break;
     entries.push(entry);
