@@ -1,0 +1,92 @@
+/** The launcher: many at once, without executable memfds, and what it leaves when it dies. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { Launched } from "../../../src/effects/launch/launcher.ts";
+import { isSameProcess } from "../../../src/effects/processIdentity.ts";
+import { TestRun } from "../../support/launchRun.ts";
+import { openDescriptors, ownZombies, processesNamed } from "../../support/processes.ts";
+
+const fixture = new URL("../../fixtures/launchAndHang.ts", import.meta.url).pathname;
+
+/** Starts the fixture, by a command that takes Node and its arguments, and waits for what it launched. */
+async function launchElsewhere(
+  command: readonly string[],
+  args: readonly string[],
+): Promise<[ChildProcess, Launched]> {
+  const [file, ...before] = [...command, process.execPath, fixture, ...args] as [string, ...string[]];
+  const child = spawn(file, before, { stdio: ["ignore", "pipe", "inherit"] });
+  const [line] = await once(child.stdout, "data");
+  return [child, JSON.parse(String(line)) as Launched];
+}
+
+describe("the launcher", () => {
+  it("starts 200 tasks at once and leaves no process, zombie or descriptor of them", async () => {
+    const initName = `exec2-init: many-${process.pid}`;
+    const round = async (count: number) => {
+      const runs = Array.from({ length: count }, () => new TestRun());
+      try {
+        await Promise.all(runs.map((run, n) => run.startScript(`echo ${n}; exit ${n}`, { initName })));
+        const statuses = await Promise.all(runs.map((run) => run.ended()));
+        expect(statuses.map((status) => status?.exitCode)).toEqual(runs.map((_, n) => n));
+        expect(runs.map((run) => run.output())).toEqual(runs.map((_, n) => `${n}\n`));
+      } finally {
+        for (const run of runs) run[Symbol.dispose]();
+      }
+    };
+    await round(1);
+    const before = openDescriptors();
+    await round(200);
+    expect(openDescriptors()).toEqual(before);
+    expect(ownZombies()).toEqual([]);
+    expect(processesNamed(initName)).toEqual([]);
+  });
+
+  it("tells the identities of a task that is over before anyone could look", async () => {
+    for (let n = 0; n < 20; n++) {
+      using run = new TestRun();
+      const { init, task } = await run.start({ command: "/bin/true" });
+      expect(task.pid).not.toBe(init.pid);
+      expect(task.startTicks).toBeGreaterThanOrEqual(init.startTicks);
+      await run.ended();
+    }
+  });
+
+  it("may be killed once it has launched: the task goes on and its end is recorded", async () => {
+    using run = new TestRun();
+    // The task looks for a file in it.
+    chmodSync(run.folder, 0o711);
+    const go = join(run.folder, "go");
+    const script = `while [ ! -e ${go} ]; do sleep 0.01; done; echo done; exit 5`;
+    const [launcher, launched] = await launchElsewhere([], [run.folder, script]);
+    launcher.kill("SIGKILL");
+    await once(launcher, "exit");
+    expect(isSameProcess(launched.init)).toBe(true);
+    expect(isSameProcess(launched.task)).toBe(true);
+    writeFileSync(go, "");
+    expect(await run.ended()).toMatchObject({ exitCode: 5, signal: 0 });
+    expect(run.output()).toBe("done\n");
+  });
+
+  it("takes a file in place of the memfd where the host executes none", async () => {
+    using run = new TestRun();
+    const runnerFolder = join(run.folder, "runner");
+    mkdirSync(runnerFolder, { mode: 0o700 });
+    // The setting belongs to a pid namespace, whose processes are the only ones that it is changed for.
+    const forbid = 'mount -t proc proc /proc; echo 2 > /proc/sys/vm/memfd_noexec; exec "$@"';
+    const inNamespace = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "sh", "-c", forbid, "sh"];
+    const [launcher] = await launchElsewhere(inNamespace, [
+      run.folder,
+      "echo ran; exec sleep 60",
+      runnerFolder,
+    ]);
+    const [init] = processesNamed(`exec2-init: ${run.folder}`);
+    expect(readlinkSync(`/proc/${init}/exe`)).toBe(join(runnerFolder, "exec2-init"));
+    expect(statSync(join(runnerFolder, "exec2-init")).mode & 0o777).toBe(0o500);
+    launcher.kill("SIGKILL");
+    await run.ended();
+    expect(run.output()).toBe("ran\n");
+  });
+});
