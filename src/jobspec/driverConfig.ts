@@ -4,13 +4,14 @@
  */
 import { inside } from "./keys.ts";
 import { suggestion } from "./suggest.ts";
+import { unescapeLiteral } from "./template.ts";
 
 /** The driver's schema of an attribute, as far as one is needed: `list(string)`, `number`, … */
 export interface AttributeSpec {
   readonly name: string;
   readonly type: string;
   readonly required: boolean;
-  /** The value, as an HCL literal, where the file has none. */
+  /** Where the file has none: an HCL literal that is JSON too. */
   readonly default?: string | undefined;
 }
 
@@ -45,7 +46,7 @@ function configured(value: unknown, attribute: AttributeSpec): unknown {
   const { name, type, required, default: fallback } = attribute;
   if (value !== undefined && value !== null) return convert(value, type, name);
   if (required) throw new ConfigMismatch(name, "the driver requires it");
-  return fallback === undefined ? null : JSON.parse(fallback);
+  return fallback === undefined ? null : JSON.parse(unescapeLiteral(fallback));
 }
 
 /** To a type of HCL's; single values as HCL converts them: between a text and what it spells. */

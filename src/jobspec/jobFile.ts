@@ -9,6 +9,11 @@ export interface JobFile {
   readonly ignored: Set<string>;
 }
 
+/** @param name as the person gave it */
+export function jobFile(name: string, source: string): JobFile {
+  return { name, source, ignored: new Set() };
+}
+
 export interface Problem {
   /** Such as `job.web.group.main.task.server.config.args[0]`. */
   readonly place: string;

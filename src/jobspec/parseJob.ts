@@ -10,15 +10,10 @@ import { inPlace } from "./reader.ts";
 import { readJob } from "./readJob.ts";
 import { readFileScope, type VariableSources } from "./variables.ts";
 
-/**
- * @param name the file as the person gave it, for messages
- * @throws DriverError `JOB_INVALID` naming file, place and what is allowed
- */
-export async function parseJob(name: string, source: string, variables: VariableSources): Promise<Job> {
-  const file: JobFile = { name, source, ignored: new Set() };
-  const content = /^\s*\{/.test(source) ? parseJson(file) : await parseHcl(file);
-  const api = apiJobToBody(content);
-  const top = api ?? usedPart(file, "file", "", content).blocks;
+/** @throws DriverError `JOB_INVALID` naming file, place and what is allowed */
+export async function parseJob(file: JobFile, variables: VariableSources): Promise<Job> {
+  const content = /^\s*\{/.test(file.source) ? parseJson(file) : await parseHcl(file);
+  const top = apiJobToBody(content) ?? usedPart(file, "file", "", content).blocks;
   const scope = inPlace(file, "", () => readFileScope(file, top, variables));
   return readJob({ file, scope }, top);
 }

@@ -6,6 +6,7 @@ import {
   taskEnvironment,
 } from "../../src/jobspec/allocationEnvironment.ts";
 import { render } from "../../src/jobspec/interpolate.ts";
+import { jobFile } from "../../src/jobspec/jobFile.ts";
 import { parseJob } from "../../src/jobspec/parseJob.ts";
 
 const facts: AllocationFacts = {
@@ -19,7 +20,7 @@ const facts: AllocationFacts = {
 
 async function environment(lines: string) {
   const source = `job "j" {\n group "g" {\n task "t" {\n driver = "exec2"\n${lines}\n}\n}\n}`;
-  const job = await parseJob("t.hcl", source, { given: {}, environment: {} });
+  const job = await parseJob(jobFile("t.hcl", source), { given: {}, environment: {} });
   const [group] = job.groups;
   const [task] = group?.tasks ?? [];
   if (!group || !task) throw new Error("no task");

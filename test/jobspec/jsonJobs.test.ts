@@ -1,9 +1,10 @@
 /** Job files in JSON: HCL's own JSON form, and the form of Nomad's API. */
 import { describe, expect, it } from "vitest";
+import { jobFile } from "../../src/jobspec/jobFile.ts";
 import { parseJob } from "../../src/jobspec/parseJob.ts";
 
 const parse = (content: unknown) =>
-  parseJob("job.json", JSON.stringify(content, null, 2), { given: {}, environment: {} });
+  parseJob(jobFile("job.json", JSON.stringify(content, null, 2)), { given: {}, environment: {} });
 
 describe("HCL's JSON form", () => {
   it("needs no lists around blocks", async () => {

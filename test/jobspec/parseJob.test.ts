@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { DriverError } from "../../src/errors.ts";
 import type { Job, Task } from "../../src/jobspec/job.ts";
+import { jobFile } from "../../src/jobspec/jobFile.ts";
 import { parseJob } from "../../src/jobspec/parseJob.ts";
 
 async function parse(source: string, given: Record<string, string> = {}, environment = {}): Promise<Job> {
-  return parseJob("test.hcl", source, { given, environment });
+  return parseJob(jobFile("test.hcl", source), { given, environment });
 }
 
 async function refusal(source: string, given: Record<string, string> = {}): Promise<string> {

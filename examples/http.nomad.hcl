@@ -1,0 +1,54 @@
+# A web server for one static page: a port, a rendered file, and a path unveiled
+# by the job itself.
+#
+#   nomad-driver-exec2 run examples/http.nomad.hcl    # then: curl the address that it prints
+#   Ctrl-C                                            # SIGTERM, then 5 s to end
+#
+# On a cluster the client's plugin block has to say unveil_by_task = true.
+
+job "http" {
+  type = "service"
+
+  group "web" {
+    network {
+      # Any free port. The task finds it as NOMAD_PORT_http, and its address as NOMAD_ADDR_http.
+      port "http" {}
+    }
+
+    task "http" {
+      driver = "exec2"
+
+      config {
+        command = "python3"
+        args = [
+          "-m", "http.server", "${NOMAD_PORT_http}",
+          "--bind", "${NOMAD_IP_http}",
+          "--directory", "${NOMAD_TASK_DIR}",
+        ]
+
+        # The server may read this one file more than the defaults allow: it tells
+        # it which type a file has. Modes are r(ead), w(rite), (e)x(ecute), c(reate).
+        unveil = ["r:/etc/mime.types"]
+      }
+
+      # Written before the task starts, to the only folder that the server hands out.
+      template {
+        destination = "local/index.html"
+        data        = <<-EOF
+          <!doctype html>
+          <title>{{ env "NOMAD_JOB_NAME" }}</title>
+          <h1>It works</h1>
+          <p>Served by task {{ env "NOMAD_TASK_NAME" }} on {{ env "NOMAD_ADDR_http" }}.</p>
+        EOF
+      }
+
+      kill_signal  = "SIGTERM"
+      kill_timeout = "5s"
+
+      resources {
+        cpu    = 100
+        memory = 64
+      }
+    }
+  }
+}

@@ -1,0 +1,52 @@
+/** The command line: verbs, options, and what becomes of errors. */
+import { Command, CommanderError } from "commander";
+import { version } from "../version.ts";
+import { errorText, UsageError } from "./terminal/errorText.ts";
+import { styleFor, widthOf } from "./terminal/style.ts";
+import { addDoctor } from "./verbs/doctorVerb.ts";
+import { addEvents } from "./verbs/eventsVerb.ts";
+import { addRun } from "./verbs/runVerb.ts";
+import { addVersion } from "./verbs/versionVerb.ts";
+
+const verbs = [addRun, addDoctor, addEvents, addVersion];
+
+/** Exit codes of our own; those of tasks are passed on as they are. */
+const failure = 1;
+const usage = 2;
+
+/**
+ * @param args without the program itself
+ * @returns the exit code: 1 where something failed, 2 where the arguments make no sense
+ */
+export async function runCli(args: readonly string[]): Promise<number> {
+  let exitCode = 0;
+  const program = createProgram((code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return exitCode;
+  } catch (thrown) {
+    // commander has written the help or its complaint already.
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : usage;
+    process.stderr.write(`${errorText(thrown, styleFor(process.stderr))}\n`);
+    return thrown instanceof UsageError ? usage : failure;
+  }
+}
+
+export function createProgram(setExitCode: (code: number) => void): Command {
+  const program = new Command("nomad-driver-exec2")
+    .description(
+      "Nomad task driver that runs commands in a Landlock sandbox, and the tool to try and inspect it.",
+    )
+    .usage("VERB [options]")
+    .version(version, "-V, --version", "print the version of the driver")
+    .helpOption("-h, --help", "show this help")
+    .helpCommand("help [verb]", "tell more about a verb")
+    .configureHelp({ helpWidth: Math.min(100, widthOf(process.stdout)) })
+    .showSuggestionAfterError()
+    .showHelpAfterError("(--help tells more)")
+    .exitOverride();
+  for (const addVerb of verbs) addVerb(program, setExitCode);
+  return program;
+}

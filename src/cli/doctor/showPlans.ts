@@ -1,0 +1,130 @@
+/** `doctor --plan`: how each task of a job would be started. */
+import { closeSync } from "node:fs";
+import { type PluginOptions, parsePluginOptions, pluginOptionsSpec } from "../../config/pluginOptions.ts";
+import { parseTaskOptions, taskOptionsSpec } from "../../config/taskOptions.ts";
+import { findProgram, planSandbox } from "../../driver/sandboxPlan.ts";
+import { type CgroupWrite, planCgroupWrites } from "../../effects/cgroupPlan.ts";
+import { probeHost } from "../../effects/hostFacts.ts";
+import type { Ruleset } from "../../effects/landlock.ts";
+import { describePlan } from "../../effects/launch/describePlan.ts";
+import { readNodeTopology } from "../../effects/nodeCores.ts";
+import { runFiles } from "../../effects/runFiles.ts";
+import { specOf } from "../../grpc/convert/hclSpec.ts";
+import { decodeMsgpack } from "../../grpc/convert/msgpack.ts";
+import { requestOf } from "../../grpc/convert/taskConfig.ts";
+import type { TaskConfig } from "../../grpc/generated/nomad/driver.ts";
+import { parseJob } from "../../jobspec/parseJob.ts";
+import { makeAllocation } from "../local/allocation.ts";
+import { makeWorkFolder, removeFolders } from "../local/allocationFolders.ts";
+import { attributeSpecs } from "../local/attributeSpecs.ts";
+import { type Placement, placeTask } from "../local/placeTask.ts";
+import { fitPluginOptions, type LocalPluginConfig } from "../local/pluginConfig.ts";
+import { readJobFile } from "../local/readJobFile.ts";
+import { requireRoot } from "../requireRoot.ts";
+import { type Style, styleFor } from "../terminal/style.ts";
+import { formatTable } from "../terminal/table.ts";
+
+export interface PlanOptions extends LocalPluginConfig {
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/**
+ * @returns the exit code
+ * @throws DriverError as a start would, where a task cannot be started
+ */
+export async function showPlans(path: string, options: PlanOptions): Promise<number> {
+  const file = await readJobFile(path);
+  const job = await parseJob(file, { given: options.variables, environment: process.env });
+  requireRoot("a plan is made for a task's own folders, which are made for it and removed again");
+  const taskSchema = attributeSpecs(specOf(taskOptionsSpec));
+  const placement = { file, job, topology: readNodeTopology(), taskSchema };
+  const plugin = pluginOptionsOf(options);
+  const work = await makeWorkFolder();
+  try {
+    for (const text of await plansOf(placement, plugin, work)) process.stdout.write(`${text}\n\n`);
+  } finally {
+    await removeFolders(work);
+  }
+  return 0;
+}
+
+async function plansOf(placement: Placement, plugin: PluginOptions, work: string): Promise<string[]> {
+  const style = styleFor(process.stdout);
+  const texts: string[] = [];
+  for (const group of placement.job.groups) {
+    const allocation = await makeAllocation(work, group);
+    for (const task of group.tasks) {
+      const message = await placeTask(placement, allocation, task);
+      const title = style.bold(`group ${group.name}, task ${task.name}`);
+      texts.push(`${title}\n\n${formatPlan(await planOf(message, plugin), style)}`);
+    }
+  }
+  return texts;
+}
+
+interface TaskPlan {
+  readonly steps: readonly string[];
+  readonly applied: Ruleset["applied"];
+  readonly skipped: Ruleset["skipped"];
+  readonly limits: readonly CgroupWrite[];
+}
+
+async function planOf(message: TaskConfig, options: PluginOptions): Promise<TaskPlan> {
+  const task = parseTaskOptions(decodeMsgpack(message.msgpackDriverConfig), options);
+  const request = { ...requestOf(message), options: task };
+  const facts = probeHost();
+  const { launch, ruleset } = planSandbox(request, await findProgram(request, options), {
+    options,
+    facts,
+    cgroup: request.resources.cgroup,
+    // The driver makes a folder for each run: its name is not known before.
+    files: runFiles(`${options.stateDir}/…`),
+    opened: [],
+  });
+  closeSync(ruleset.fd);
+  const { applied, skipped } = ruleset;
+  return {
+    steps: describePlan(launch),
+    applied,
+    skipped,
+    limits: planCgroupWrites(request.resources, facts),
+  };
+}
+
+function pluginOptionsOf({ pluginConfig, stateDir }: LocalPluginConfig): PluginOptions {
+  const specs = attributeSpecs(specOf(pluginOptionsSpec));
+  return parsePluginOptions(fitPluginOptions({ ...pluginConfig, state_dir: stateDir }, specs));
+}
+
+/** Lines are as long as they have to be: a wrapped system call reads badly. */
+function formatPlan({ steps, applied, skipped, limits }: TaskPlan, style: Style): string {
+  const unlimited = Number.POSITIVE_INFINITY;
+  const sections: readonly (readonly [string, string])[] = [
+    [
+      "Limits",
+      formatTable(
+        limits.map(({ file, value, why }) => [file, value, style.dim(why)]),
+        unlimited,
+      ),
+    ],
+    [
+      "Unveiled",
+      formatTable(
+        applied.map(({ mode, path, source }) => [mode, path, style.dim(source)]),
+        unlimited,
+      ),
+    ],
+    [
+      "Not there",
+      formatTable(
+        skipped.map(({ path, reason }) => [path, style.dim(reason)]),
+        unlimited,
+      ),
+    ],
+    ["System calls", steps.join("\n")],
+  ];
+  return sections
+    .filter(([, text]) => text !== "")
+    .map(([name, text]) => `${style.dim(name)}\n${text}`)
+    .join("\n\n");
+}

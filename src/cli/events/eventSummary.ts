@@ -1,0 +1,78 @@
+/** One line in plain words for each fact of a task's life. Pure. */
+import { signalName } from "../../effects/signals.ts";
+import type { EventData, TaskEvent } from "../../machines/events.ts";
+import { formatSpan } from "../terminal/time.ts";
+
+/** What the event says; values of the environment are in no event, so none can be shown. */
+export function summarise(event: TaskEvent): string {
+  switch (event.type) {
+    case "requested": {
+      const { command, args, user, resources } = event.data;
+      const memory = resources.memoryMb > 0 ? `, ${resources.memoryMb} MiB` : "";
+      const cpu = resources.cpusetCpus ? `, cores ${resources.cpusetCpus}` : `, ${resources.cpuMhz} MHz`;
+      return `${commandLine([command, ...args])} as ${user || "the default user"}${cpu}${memory}`;
+    }
+    case "fingerprinted": {
+      const { kernel, arch, landlockAbi, cgroupControllers } = event.data;
+      const controllers =
+        cgroupControllers.length > 0 ? cgroupControllers.join(" ") : "no cgroup controllers";
+      return `Linux ${kernel} on ${arch}, Landlock ABI ${landlockAbi}, ${controllers}`;
+    }
+    case "sandboxed":
+      return sandboxSummary(event.data);
+    case "started": {
+      const { task, init } = event.data;
+      return `pid ${task.pid}, below its init ${init.pid}`;
+    }
+    case "startFailed":
+      return `${event.data.message}${event.data.recoverable ? " (may be tried again)" : ""}`;
+    case "signalled": {
+      const name = signalName(event.data.signal);
+      return event.data.delivered ? `${name} delivered` : `${name} came too late`;
+    }
+    case "stopRequested": {
+      const { signal, timeoutMs } = event.data;
+      return `${signalName(signal)}, then ${formatSpan(timeoutMs)} to end`;
+    }
+    case "stopTimedOut":
+      return `still running after ${formatSpan(event.data.timeoutMs)}`;
+    case "destroyRequested":
+      return event.data.force ? "whether it runs or not" : "if it has ended";
+    case "forceKilled":
+      return `SIGKILL ${event.data.delivered ? "delivered" : "came too late"}: ${killReasons[event.data.reason]}`;
+    case "exited":
+      return describeExit(event.data);
+    case "recovered":
+      return `by plugin process ${event.data.plugin.pid}: ${event.data.found}`;
+    case "lost":
+      return event.data.reason;
+    case "destroyed":
+      return "forgotten by the agent";
+  }
+}
+
+const killReasons = { stopTimedOut: "its time to stop was over", destroyRequested: "it was to be destroyed" };
+
+function sandboxSummary({ uid, unveiled, skipped, limits, privateTmp }: EventData<"sandboxed">): string {
+  const applied = limits.filter((limit) => limit.applied).map(({ file, value }) => `${file}=${value}`);
+  const missing = limits.filter((limit) => !limit.applied).map(({ file }) => file);
+  return [
+    `uid ${uid}, ${unveiled.length} paths unveiled${skipped.length > 0 ? ` (${skipped.length} not there)` : ""}`,
+    `${privateTmp ? "its own" : "the host's"} /tmp`,
+    ...(applied.length > 0 ? [applied.join(" ")] : []),
+    ...(missing.length > 0 ? [`not limited: ${missing.join(" ")}`] : []),
+  ].join(", ");
+}
+
+/** How a task ended. */
+export function describeExit({ exitCode, signal, oomKilled, source }: EventData<"exited">): string {
+  if (source === "unknown") return "gone, and nobody can know how it ended";
+  const how = signal > 0 ? `killed by ${signalName(signal)}` : `exit code ${exitCode}`;
+  return oomKilled ? `${how}: out of memory` : how;
+}
+
+/** A command as a shell would take it, on one line and not too long. */
+function commandLine(words: readonly string[]): string {
+  const line = words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(" ");
+  return line.length > 120 ? `${line.slice(0, 119)}…` : line;
+}

@@ -1,0 +1,109 @@
+/** Events and tasks as tables. Pure. */
+import type { StoredEvent } from "../../store/eventStore.ts";
+import type { Style } from "../terminal/style.ts";
+import { formatTable } from "../terminal/table.ts";
+import { formatSpan, formatTime } from "../terminal/time.ts";
+import { summarise } from "./eventSummary.ts";
+import { readable, type TaskHistory } from "./taskHistory.ts";
+
+const taskHeader = ["TASK", "ALLOCATION", "JOB", "STATE", "BEGAN", "RAN", "END"];
+const eventHeader = ["SEQ", "TIME", "DELTA", "EVENT", "STATE", "WHAT"];
+/** A terminal of fewer columns has no room for the state that an event found. */
+const wide = 110;
+/** Least widths of columns, so that rows that come later line up with those before. */
+const eventWidths = [3, 12, 7, 14];
+const liveWidths = [12, 16, 14];
+
+export class EventView {
+  readonly #style: Style;
+  readonly #width: number;
+  readonly #eventWidths: readonly number[];
+  /** The event of the one task that was shown last. */
+  #before: StoredEvent | undefined;
+
+  constructor(style: Style, width: number) {
+    this.#style = style;
+    this.#width = width;
+    this.#eventWidths = [...eventWidths, (width < wide ? "fingerprinted" : "pending → fingerprinted").length];
+  }
+
+  /** All tasks, the newest last. */
+  tasks(histories: readonly TaskHistory[], now: number): string {
+    const rows = histories.map(({ id, task, job, state, begunAt, ranMs, end }) => [
+      task,
+      id.slice(0, 8),
+      job,
+      this.#state(state),
+      `${formatSpan(Math.max(0, now - begunAt))} ago`,
+      ranMs === undefined ? "" : formatSpan(ranMs),
+      end,
+    ]);
+    return formatTable([this.#header(taskHeader), ...rows], this.#width);
+  }
+
+  /** One task's events so far. */
+  task({ id, task, job, begunAt }: TaskHistory, events: readonly StoredEvent[]): string {
+    const title = `${this.#style.bold(task)} of job ${job}, ${formatTime(begunAt).slice(0, 10)}, ${id}`;
+    const rows = events.map((event) => this.#row(event));
+    return `${title}\n\n${formatTable([this.#header(eventHeader), ...rows], this.#width, this.#eventWidths)}`;
+  }
+
+  /** One more of them. */
+  next(event: StoredEvent): string {
+    return formatTable([this.#row(event)], this.#width, this.#eventWidths);
+  }
+
+  /** An event among those of all tasks. */
+  live(event: StoredEvent): string {
+    const [alloc = "", task = ""] = event.stream.split("/");
+    const row = [clock(event), `${alloc.slice(0, 8)}/${task}`, this.#type(event), this.#what(event)];
+    return formatTable([row], this.#width, liveWidths);
+  }
+
+  #row(event: StoredEvent): string[] {
+    const { seq, time, from, to } = event;
+    const before = this.#before;
+    this.#before = event;
+    return [
+      String(seq).padStart(3),
+      clock(event),
+      before ? this.#style.dim(`+${formatSpan(Math.max(0, time - before.time))}`) : "",
+      this.#type(event),
+      this.#states(from, to),
+      this.#what(event),
+    ];
+  }
+
+  #header(names: readonly string[]): string[] {
+    return names.map((name) => this.#style.dim(name));
+  }
+
+  #what(event: StoredEvent): string {
+    const known = readable(event);
+    return known ? summarise(known) : this.#style.dim("written by another version of the driver");
+  }
+
+  #type({ type }: StoredEvent): string {
+    if (bad.has(type)) return this.#style.red(type);
+    return good.has(type) ? this.#style.green(type) : this.#style.cyan(type);
+  }
+
+  #states(from: string, to: string): string {
+    if (from === to) return this.#style.dim(to);
+    return this.#width < wide ? to : `${from} → ${to}`;
+  }
+
+  #state(state: string): string {
+    if (bad.has(state)) return this.#style.red(state);
+    return good.has(state) ? this.#style.green(state) : state;
+  }
+}
+
+/** Types of events and names of states. */
+const bad: ReadonlySet<string> = new Set(["startFailed", "failed", "stopTimedOut", "forceKilled", "lost"]);
+const good: ReadonlySet<string> = new Set(["started", "running", "recovered"]);
+
+/** The time of day: the date stands above the table. */
+function clock({ time }: StoredEvent): string {
+  return formatTime(time).slice(11);
+}

@@ -1,0 +1,78 @@
+/** What a task's events say, put together for people. Pure. */
+
+import { DriverError } from "../../errors.ts";
+import { suggestion } from "../../jobspec/suggest.ts";
+import { parseTaskEvent } from "../../machines/events.ts";
+import type { TaskSnapshot } from "../../machines/fold.ts";
+import { fold, stateName } from "../../machines/fold.ts";
+import type { StoredEvent } from "../../store/eventStore.ts";
+import { describeExit } from "./eventSummary.ts";
+
+export interface TaskHistory {
+  /** `<allocation id>/<task name>/<8 hex digits>`. */
+  readonly id: string;
+  readonly task: string;
+  readonly job: string;
+  readonly state: string;
+  /** Milliseconds since the epoch: when it was asked for. */
+  readonly begunAt: number;
+  /** How it ended, or why it never started; empty while it runs. */
+  readonly end: string;
+  /** How long it ran; undefined where it still does or never did. */
+  readonly ranMs: number | undefined;
+}
+
+/** Events that this version of the driver cannot read are left out. */
+export function taskHistory(id: string, events: readonly StoredEvent[]): TaskHistory {
+  const snapshot = fold(events.flatMap((event) => readable(event) ?? []));
+  const { request, startedAt, exit } = snapshot.context;
+  return {
+    id,
+    task: id.split("/")[1] ?? id,
+    job: request?.jobId ?? "",
+    state: stateName(snapshot),
+    begunAt: events[0]?.time ?? 0,
+    end: endOf(snapshot),
+    ranMs: startedAt !== null && exit !== null ? Math.max(0, exit.endedAt - startedAt) : undefined,
+  };
+}
+
+/** The event as the machine knows it; undefined where it was written by another version. */
+export function readable({ type, time, data }: StoredEvent) {
+  try {
+    return parseTaskEvent(type, time, data);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The task that a person means: by whole id, by name, or by the beginning of an
+ * id. The first of these ways that finds any decides.
+ * @throws DriverError `TASK_NOT_FOUND` where there is none, or more than one
+ */
+export function chooseTask(text: string, histories: readonly TaskHistory[]): TaskHistory {
+  const ways = [
+    ({ id }: TaskHistory) => id === text,
+    ({ task }: TaskHistory) => task === text,
+    ({ id }: TaskHistory) => id.startsWith(text),
+  ];
+  const found = ways.map((fits) => histories.filter(fits)).find(({ length }) => length > 0) ?? [];
+  const [only, second] = found;
+  if (only && !second) return only;
+  if (only) {
+    const list = found.map(({ id, state }) => `  ${id}  ${state}`).join("\n");
+    throw new DriverError("TASK_NOT_FOUND", `${text} may be one of ${found.length} tasks:\n${list}`, {
+      hint: "Give more of the id",
+    });
+  }
+  const names = [...new Set(histories.map(({ task }) => task))];
+  throw new DriverError("TASK_NOT_FOUND", `no task is called ${text}, and no id begins with it`, {
+    hint: suggestion(text, names),
+  });
+}
+
+function endOf({ context }: TaskSnapshot): string {
+  if (context.exit !== null) return describeExit(context.exit);
+  return context.failure?.message ?? context.lostReason ?? "";
+}

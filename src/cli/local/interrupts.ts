@@ -1,0 +1,35 @@
+/** Ctrl-C and its like: the first asks the tasks to stop, the second kills them. */
+
+export interface Interrupts {
+  /** Aborted when the tasks are to stop. */
+  readonly stop: AbortSignal;
+  /** Aborted when they are to be killed. */
+  readonly kill: AbortSignal;
+  /** As a first signal does. */
+  requestStop(): void;
+  /** Gives the signals back their usual meaning. */
+  release(): void;
+}
+
+const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+export function catchInterrupts(): Interrupts {
+  const stop = new AbortController();
+  const kill = new AbortController();
+  const onSignal = () => (stop.signal.aborted ? kill : stop).abort();
+  for (const signal of signals) process.on(signal, onSignal);
+  return {
+    stop: stop.signal,
+    kill: kill.signal,
+    requestStop: () => stop.abort(),
+    release: () => {
+      for (const signal of signals) process.off(signal, onSignal);
+    },
+  };
+}
+
+/** Runs once when the signal is aborted, at once where it is already. */
+export function whenAborted(signal: AbortSignal, work: () => void): void {
+  if (signal.aborted) work();
+  else signal.addEventListener("abort", work, { once: true });
+}

@@ -1,0 +1,50 @@
+/**
+ * Where local runs keep their event logs: `<state_dir>/local/1`, and a further
+ * number for each run that goes on at the same time, since a log has one writer.
+ */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+export const defaultStateDir = "/var/lib/nomad-driver-exec2";
+
+/** More runs at once than this are most likely a mistake. */
+const mostRuns = 64;
+
+/** The state folders of a run, to be tried one after another. */
+export class StateFolderChoice {
+  readonly #stateDir: string;
+  #number = 1;
+
+  constructor(stateDir: string) {
+    this.#stateDir = stateDir;
+  }
+
+  get path(): string {
+    return join(localFolder(this.#stateDir), String(this.#number));
+  }
+
+  /** Goes on to the next one; false where there are no more. */
+  next(): boolean {
+    if (this.#number === mostRuns) return false;
+    this.#number++;
+    return true;
+  }
+}
+
+/** All folders that may hold an event log: the agent's own, then those of local runs. */
+export function stateFolders(stateDir: string): string[] {
+  return [stateDir, ...localNumbers(stateDir).map((number) => join(localFolder(stateDir), String(number)))];
+}
+
+function localFolder(stateDir: string): string {
+  return join(stateDir, "local");
+}
+
+function localNumbers(stateDir: string): number[] {
+  try {
+    const names = readdirSync(localFolder(stateDir)).filter((name) => /^\d+$/.test(name));
+    return names.map(Number).sort((a, b) => a - b);
+  } catch {
+    return [];
+  }
+}

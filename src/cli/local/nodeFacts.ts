@@ -1,0 +1,37 @@
+/** What job files can refer to as `${node.…}` and `${attr.…}`, of this host. */
+import { arch, hostname, release } from "node:os";
+import type { NodeTopology } from "../../config/nodeTopology.ts";
+import type { Job } from "../../jobspec/job.ts";
+
+/** The id of the one node that a local run has; a cluster's are random. */
+export const localNodeId = "00000000-0000-4000-8000-000000000000";
+
+export function nodeFacts(job: Job, topology: NodeTopology): Readonly<Record<string, string>> {
+  return {
+    "node.unique.id": localNodeId,
+    "node.unique.name": hostname(),
+    "node.datacenter": job.datacenter,
+    "node.region": job.region,
+    "node.class": "",
+    "node.pool": "default",
+    "attr.kernel.name": "linux",
+    "attr.kernel.version": release(),
+    "attr.kernel.arch": arch() === "x64" ? "x86_64" : "aarch64",
+    "attr.cpu.arch": arch() === "x64" ? "amd64" : arch(),
+    "attr.cpu.numcores": String(topology.cores.length),
+    "attr.unique.hostname": hostname(),
+    "attr.driver.exec2": "1",
+  };
+}
+
+/**
+ * What tasks get of the environment that `run` was started in: what says how the
+ * host is set up, and nothing that may be a person's secret.
+ */
+export function hostEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {
+  const kept = Object.entries(environment).filter(
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && /^(PATH|HOME|LANG|LC_\w+|TZ)$/.test(entry[0]),
+  );
+  return Object.fromEntries(kept);
+}

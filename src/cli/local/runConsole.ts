@@ -1,0 +1,105 @@
+/** What a run shows: the tasks' output, and a few words of its own on standard error. */
+import type { Readable } from "node:stream";
+import { errnoOf } from "../../errors.ts";
+import type { StoredEvent } from "../../store/eventStore.ts";
+import { EventView } from "../events/eventView.ts";
+import { errorText } from "../terminal/errorText.ts";
+import { LinePrefixer } from "../terminal/lines.ts";
+import { type Style, styleFor, widthOf } from "../terminal/style.ts";
+
+/** In turn; none that a terminal shows badly. */
+const taskColours = ["cyan", "magenta", "green", "yellow", "blue"] as const;
+
+export interface RunConsoleOptions {
+  readonly taskNames: readonly string[];
+  /** Output as it comes, byte by byte, with nothing before it. */
+  readonly raw: boolean;
+  /** Shows the plugin's whole log; without it, what went wrong there. */
+  readonly verbose: boolean;
+  /** Nobody reads the output any more. */
+  readonly onReaderGone: () => void;
+}
+
+export class RunConsole {
+  readonly #options: RunConsoleOptions;
+  readonly #width: number;
+  readonly #view: EventView;
+  readonly style: Style = styleFor(process.stderr);
+
+  constructor(options: RunConsoleOptions) {
+    this.#options = options;
+    this.#view = new EventView(this.style, widthOf(process.stderr));
+    this.#width = Math.max(0, ...options.taskNames.map(({ length }) => length));
+    for (const stream of [process.stdout, process.stderr]) {
+      stream.setMaxListeners(0);
+      stream.on("error", (thrown) => {
+        if (errnoOf(thrown) !== "EPIPE") throw thrown;
+        options.onReaderGone();
+      });
+    }
+  }
+
+  /** A word of the run's own. */
+  say(text: string): void {
+    process.stderr.write(`${text}\n`);
+  }
+
+  note(text: string): void {
+    this.say(this.style.dim(text));
+  }
+
+  warn(text: string): void {
+    this.say(`${this.style.yellow("warning:")} ${text}`);
+  }
+
+  fail(thrown: unknown): void {
+    this.say(errorText(thrown, this.style));
+  }
+
+  /** An event of a task. */
+  readonly event = (event: StoredEvent): void => this.say(this.#view.live(event));
+
+  /** A line of the plugin's log, hclog's JSON. */
+  pluginLog(line: string): void {
+    const { level, message } = parseLogLine(line);
+    if (this.#options.verbose || level === "warn" || level === "error") {
+      this.note(`plugin ${level}: ${message}`);
+    }
+  }
+
+  /** Name of a task as it stands before its lines. */
+  label(task: string, style: Style = this.style): string {
+    const colour = taskColours[this.#options.taskNames.indexOf(task) % taskColours.length] ?? "cyan";
+    return style[colour](task.padEnd(this.#width));
+  }
+
+  /**
+   * Passes a task's output on until its end. Reading waits where the terminal is
+   * slow, and so does the task.
+   */
+  async show(task: string, source: Readable, stream: "stdout" | "stderr"): Promise<void> {
+    const sink = process[stream];
+    const style = styleFor(sink);
+    const prefixer = this.#options.raw
+      ? undefined
+      : new LinePrefixer(`${this.label(task, style)} ${style.dim(stream === "stdout" ? "|" : "!")} `);
+    const write = (bytes: Buffer) => bytes.length === 0 || sink.destroyed || sink.write(bytes);
+    source.on("data", (chunk: Buffer) => {
+      if (write(prefixer ? prefixer.push(chunk) : chunk)) return;
+      source.pause();
+      sink.once("drain", () => source.resume());
+    });
+    await new Promise<void>((resolve) => source.once("close", () => resolve()));
+    if (prefixer) write(prefixer.end());
+  }
+}
+
+function parseLogLine(line: string): { level: string; message: string } {
+  try {
+    const { "@level": level, "@message": message, error } = JSON.parse(line) as Record<string, unknown>;
+    return { level: String(level), message: error === undefined ? String(message) : `${message}: ${error}` };
+  } catch {
+    // Not the plugin's own word: the runtime's, most likely its last.
+    return { level: "error", message: line };
+  }
+}

@@ -1,0 +1,111 @@
+/** `run JOB`: a job's tasks on this host, without a Nomad cluster. */
+import { readNodeTopology } from "../../effects/nodeCores.ts";
+import type { Group, Job } from "../../jobspec/job.ts";
+import type { JobFile } from "../../jobspec/jobFile.ts";
+import { parseJob } from "../../jobspec/parseJob.ts";
+import { requireRoot } from "../requireRoot.ts";
+import { makeWorkFolder, removeFolders } from "./allocationFolders.ts";
+import { type EventFeed, followEvents } from "./eventFeed.ts";
+import { runGroup } from "./groupRun.ts";
+import { catchInterrupts, type Interrupts } from "./interrupts.ts";
+import type { LocalRun } from "./localRun.ts";
+import { StateFolderChoice } from "./localState.ts";
+import type { TaskOutcome } from "./localTask.ts";
+import { PluginSession } from "./pluginSession.ts";
+import { readJobFile } from "./readJobFile.ts";
+import { RunConsole } from "./runConsole.ts";
+
+export interface RunOptions {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly stateDir: string;
+  /** Options of the plugin's config block. */
+  readonly pluginConfig: Readonly<Record<string, unknown>>;
+  readonly verbose: boolean;
+  readonly raw: boolean;
+  readonly keep: boolean;
+}
+
+/**
+ * @param path of the job file; `-` reads it from standard input
+ * @returns the tasks' exit code: of several the first that is not 0
+ * @throws DriverError where nothing could be started at all
+ */
+export async function runJob(path: string, options: RunOptions): Promise<number> {
+  const file = await readJobFile(path);
+  const job = await parseJob(file, { given: options.variables, environment: process.env });
+  requireRoot("run starts tasks in sandboxes of their own");
+  const interrupts = catchInterrupts();
+  const work = await makeWorkFolder();
+  try {
+    return await runIn(work, file, job, interrupts, options);
+  } finally {
+    interrupts.release();
+    if (!options.keep) await removeFolders(work);
+  }
+}
+
+async function runIn(
+  work: string,
+  file: JobFile,
+  job: Job,
+  interrupts: Interrupts,
+  options: RunOptions,
+): Promise<number> {
+  const console = consoleFor(job, options, interrupts);
+  for (const notice of notices(job)) console.note(notice);
+  if (options.keep) console.note(`folders are kept: ${work}`);
+  const topology = readNodeTopology();
+  const stateFolder = new StateFolderChoice(options.stateDir);
+  const session = await PluginSession.start({
+    config: options.pluginConfig,
+    topology,
+    stateFolder,
+    onLogLine: (line) => console.pluginLog(line),
+    onRestart: ({ code, signal }) =>
+      console.warn(
+        `the plugin has ended (${signal ?? `exit code ${code}`}); it is started again, tasks go on`,
+      ),
+  });
+  const { taskSchema } = session;
+  const shared = { file, job, session, taskSchema, console, interrupts, topology, work };
+  let feed: EventFeed | undefined;
+  try {
+    if (options.verbose) feed = await followEvents(stateFolder.path, console.event);
+    const outcomes = await Promise.all(job.groups.map((group) => runGroupOrFail(shared, group)));
+    return exitCodeOf(outcomes.flat());
+  } finally {
+    await session.close();
+    await feed?.close();
+  }
+}
+
+/** A group that cannot be prepared ends the others too: the job would not be what its file says. */
+async function runGroupOrFail(run: LocalRun, group: Group): Promise<TaskOutcome[]> {
+  try {
+    return await runGroup(run, group);
+  } catch (thrown) {
+    run.console.fail(thrown);
+    run.interrupts.requestStop();
+    return [{ exitCode: 1, dismissed: false, endedAt: performance.now() }];
+  }
+}
+
+function consoleFor(job: Job, { raw, verbose }: RunOptions, interrupts: Interrupts): RunConsole {
+  const taskNames = job.groups.flatMap(({ tasks }) => tasks.map(({ name }) => name));
+  // One task into a file or a pipe: whoever reads it wants what the task wrote, and nothing else.
+  const plain = taskNames.length === 1 && !process.stdout.isTTY;
+  return new RunConsole({ taskNames, raw: raw || plain, verbose, onReaderGone: interrupts.requestStop });
+}
+
+function notices({ groups, ignored }: Job): string[] {
+  const single = groups.filter(({ count }) => count !== 1);
+  return [
+    ...(ignored.length > 0 ? [`without effect on a local run: ${ignored.join(", ")}`] : []),
+    ...single.map(({ name, count }) => `group ${name}: count is ${count}, a local run starts 1`),
+  ];
+}
+
+function exitCodeOf(outcomes: readonly TaskOutcome[]): number {
+  const own = outcomes.filter(({ dismissed }) => !dismissed);
+  return own.toSorted((a, b) => a.endedAt - b.endedAt).find(({ exitCode }) => exitCode !== 0)?.exitCode ?? 0;
+}

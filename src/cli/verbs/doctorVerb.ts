@@ -1,0 +1,51 @@
+import { type Assignments, collectAssignment, single } from "./options.ts";
+import type { AddVerb } from "./verb.ts";
+
+interface Options {
+  readonly json?: boolean;
+  readonly plan?: string;
+  readonly var?: Assignments;
+  readonly option?: Assignments;
+  readonly pluginConfig?: string;
+  readonly stateDir?: string;
+}
+
+export const addDoctor: AddVerb = (program, exit) => {
+  program
+    .command("doctor")
+    .summary("tell whether this host can run tasks, and what to do where it cannot")
+    .description(
+      "Looks at what the driver needs of this host: kernel, Landlock, cgroup v2 and its controllers, namespaces, " +
+        "root, a usable state folder. Tells what is missing, what that means and what to do about it. Exits with 1 " +
+        "where tasks cannot run. Changes nothing.",
+    )
+    .option("--json", "the same as one JSON object")
+    .option(
+      "--plan <job>",
+      "instead, show the launch plan of each task of a job file, environment values masked",
+    )
+    .option("--var <name=value>", "with --plan: value of a variable of the job file", collectAssignment)
+    .option("-o, --option <name=value>", "option of the plugin; repeat it for lists", collectAssignment)
+    .option("--plugin-config <file>", "options of the plugin, as in its block of the agent's configuration")
+    .option("--state-dir <folder>", "the driver's state_dir")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nomad-driver-exec2 doctor
+  nomad-driver-exec2 doctor --json | jq .problems
+  nomad-driver-exec2 doctor --plan examples/hello.nomad.hcl`,
+    )
+    .action(async (options: Options) => exit(await act(options)));
+};
+
+async function act(options: Options): Promise<number> {
+  const { readPluginConfig } = await import("../local/pluginConfig.ts");
+  const config = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
+  if (options.plan !== undefined) {
+    const { showPlans } = await import("../doctor/showPlans.ts");
+    return showPlans(options.plan, { ...config, variables: single(options.var) });
+  }
+  const { diagnose } = await import("../doctor/diagnose.ts");
+  return diagnose(config.stateDir, options.json ?? false);
+}

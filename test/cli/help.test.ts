@@ -1,0 +1,81 @@
+/** The command line as a person meets it: help, slips of the fingers, exit codes. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const main = join(import.meta.dirname, "../../src/main.ts");
+
+function call(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    encoding: "utf8",
+    env: { PATH: process.env.PATH, NO_COLOR: "1" },
+    timeout: 20_000,
+  });
+  return { status, stdout, stderr };
+}
+
+describe("help", () => {
+  it("without a verb names all verbs, and is no success", () => {
+    const { status, stdout, stderr } = call();
+    expect(status).toBe(2);
+    expect(stdout).toBe("");
+    for (const verb of ["run", "doctor", "events", "version"])
+      expect(stderr).toMatch(new RegExp(`^ +${verb}\\b`, "m"));
+  });
+
+  it.each([["run"], ["doctor"], ["events"], ["version"]])(
+    "of %s has examples and fits the terminal",
+    (verb) => {
+      const { status, stdout } = call(verb, "--help");
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/^Examples?:\n( +nomad-driver-exec2 .*\n)+/m);
+      expect(stdout).not.toContain("default: false");
+      for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+      expect(call("help", verb).stdout).toBe(stdout);
+    },
+  );
+});
+
+describe("arguments that make no sense", () => {
+  it.each([
+    [["rnu"], "unknown command 'rnu'", "Did you mean run?"],
+    [["run", "--vrebose", "x"], "unknown option '--vrebose'", "Did you mean --verbose?"],
+    [["run"], "missing required argument 'job'", ""],
+    [["run", "a", "b"], "too many arguments", ""],
+    [["run", "--var", "x", "a"], "must be of the form name=value", ""],
+    [["events", "--state-dir"], "argument missing", ""],
+  ])("%j are told so and end with 2", (args, problem, help) => {
+    const { status, stdout, stderr } = call(...args);
+    expect(status).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(problem);
+    expect(stderr).toContain(help);
+    expect(stderr).not.toMatch(/\bat .*\.[jt]s:\d+/);
+  });
+});
+
+describe("what fails", () => {
+  it.each([
+    [["run", "/nowhere.hcl"], "JOB_INVALID: the job file cannot be read (open /nowhere.hcl: ENOENT)\n"],
+    [["doctor", "--plan", "/nowhere.hcl"], "JOB_INVALID: the job file cannot be read"],
+    [
+      ["events", "--state-dir", "/nowhere"],
+      "STORE_FAILED: there is no event log in /nowhere\nhint: Run a job first",
+    ],
+  ])("%j is told with its code and ends with 1", (args, message) => {
+    const { status, stdout, stderr } = call(...args);
+    expect(status).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(message);
+    expect(stderr).not.toMatch(/\bat .*\.[jt]s:\d+/);
+  });
+});
+
+describe("version", () => {
+  it("tells the driver's, the runtime's and the host's", () => {
+    expect(call("version").stdout).toMatch(
+      /^nomad-driver-exec2 \d+\.\d+\.\d+\nNode\.js \d+\.\d+\.\d+\nLinux \S+ \w+\n$/,
+    );
+    expect(call("--version").stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});

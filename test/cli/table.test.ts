@@ -1,0 +1,57 @@
+import fc from "fast-check";
+import picocolors from "picocolors";
+import { describe, expect, it } from "vitest";
+import { formatTable, wrap } from "../../src/cli/terminal/table.ts";
+
+const colours = picocolors.createColors(true);
+
+describe("a table", () => {
+  it("has columns as wide as what is in them", () => {
+    expect(
+      formatTable(
+        [
+          ["a", "bb", "c"],
+          ["aaa", "b", "cc"],
+        ],
+        80,
+      ),
+    ).toBe("a    bb  c\naaa  b   cc");
+  });
+
+  it("takes no room for colours", () => {
+    const coloured = formatTable(
+      [
+        [colours.red("a"), "b"],
+        ["aa", "b"],
+      ],
+      80,
+    );
+    expect(coloured).toBe(`${colours.red("a")}   b\naa  b`);
+  });
+
+  it("wraps its last column, and only that", () => {
+    const text = "words that take more room than there is in one line";
+    expect(formatTable([["name", text]], 40)).toBe(
+      "name  words that take more room than\n      there is in one line",
+    );
+  });
+
+  it("does not wrap where that leaves too little room", () => {
+    expect(formatTable([["a".repeat(60), "two words"]], 40)).toBe(`${"a".repeat(60)}  two words`);
+  });
+
+  it("has the widths that later rows need", () => {
+    expect(formatTable([["1", "x"]], 80, [4])).toBe("1     x");
+  });
+
+  it("has lines no longer than the terminal where words allow it", () => {
+    const word = fc.stringMatching(/^[a-z]{1,8}$/);
+    fc.assert(
+      fc.property(fc.array(word, { minLength: 1 }), fc.integer({ min: 8, max: 60 }), (words, width) => {
+        const lines = wrap(words.join(" "), width);
+        expect(lines.join(" ")).toBe(words.join(" "));
+        for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
+      }),
+    );
+  });
+});
