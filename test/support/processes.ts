@@ -1,5 +1,6 @@
 /** Processes and descriptors as `/proc` shows them, to tell what a test leaves behind. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { posixSpawn, waitpid } from "../../src/effects/kernel/libc.ts";
 
 /** Pids of all processes, zombies too, whose first argument or name contains a text. */
 export function processesNamed(text: string): number[] {
@@ -39,4 +40,11 @@ function read(path: string): string {
   } catch {
     return "";
   }
+}
+
+/** The number of a process that has been reaped a moment ago. */
+export function unusedPid(): number {
+  const pid = posixSpawn("/bin/true", ["true"], [], []);
+  waitpid(pid, 0);
+  return pid;
 }
