@@ -29,7 +29,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } catch (thrown) {
     // commander has written the help or its complaint already.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : usage;
-    process.stderr.write(`${errorText(thrown, styleFor(process.stderr))}\n`);
+    process.stderr.write(`${errorText(thrown, styleFor(process.stderr), widthOf(process.stderr))}\n`);
     return thrown instanceof UsageError ? usage : failure;
   }
 }

@@ -179,13 +179,17 @@ describe("the state folders of local runs", () => {
 describe("the environment that tasks inherit", () => {
   it("says how the host is set up, and no secret", () => {
     const environment = {
-      PATH: "/bin",
+      PATH: "/home/me/bin",
       LC_ALL: "C",
       TZ: "UTC",
       AWS_SECRET_ACCESS_KEY: "s",
       NOMAD_TOKEN: "t",
       UNSET: undefined,
     };
-    expect(hostEnvironment(environment)).toEqual({ PATH: "/bin", LC_ALL: "C", TZ: "UTC" });
+    expect(hostEnvironment(environment)).toEqual({
+      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      LC_ALL: "C",
+      TZ: "UTC",
+    });
   });
 });

@@ -60,6 +60,12 @@ export class EventView {
     return formatTable([row], this.#width, liveWidths);
   }
 
+  /** An event on one line, however long, for where something else stands before it. */
+  line(event: StoredEvent): string {
+    const type = `${this.#type(event)}${" ".repeat(Math.max(0, longestType - event.type.length))}`;
+    return `${this.#style.dim(clock(event))} ${type} ${this.#what(event)}`;
+  }
+
   #row(event: StoredEvent): string[] {
     const { seq, time, from, to } = event;
     const before = this.#before;
@@ -98,6 +104,8 @@ export class EventView {
     return good.has(state) ? this.#style.green(state) : state;
   }
 }
+
+const longestType = "destroyRequested".length;
 
 /** Types of events and names of states. */
 const bad: ReadonlySet<string> = new Set(["startFailed", "failed", "stopTimedOut", "forceKilled", "lost"]);

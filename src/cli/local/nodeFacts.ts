@@ -25,13 +25,15 @@ export function nodeFacts(job: Job, topology: NodeTopology): Readonly<Record<str
 }
 
 /**
- * What tasks get of the environment that `run` was started in: what says how the
- * host is set up, and nothing that may be a person's secret.
+ * What tasks get besides the job's own: the PATH of a service, not that of a
+ * person's shell, whose folders are not unveiled; and of the environment that
+ * `run` was started in only what says how the host speaks.
  */
 export function hostEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {
   const kept = Object.entries(environment).filter(
-    (entry): entry is [string, string] =>
-      entry[1] !== undefined && /^(PATH|HOME|LANG|LC_\w+|TZ)$/.test(entry[0]),
+    (entry): entry is [string, string] => entry[1] !== undefined && /^(LANG|LC_\w+|TZ)$/.test(entry[0]),
   );
-  return Object.fromEntries(kept);
+  return { PATH: servicePath, ...Object.fromEntries(kept) };
 }
+
+const servicePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

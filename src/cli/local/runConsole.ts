@@ -53,18 +53,20 @@ export class RunConsole {
   }
 
   fail(thrown: unknown): void {
-    this.say(errorText(thrown, this.style));
+    this.say(errorText(thrown, this.style, widthOf(process.stderr)));
   }
 
   /** An event of a task. */
-  readonly event = (event: StoredEvent): void => this.say(this.#view.live(event));
+  readonly event = (event: StoredEvent): void => {
+    const [, task = ""] = event.stream.split("/");
+    this.say(`${this.label(task)} ${this.style.dim("*")} ${this.#view.line(event)}`);
+  };
 
   /** A line of the plugin's log, hclog's JSON. */
   pluginLog(line: string): void {
     const { level, message } = parseLogLine(line);
-    if (this.#options.verbose || level === "warn" || level === "error") {
-      this.note(`plugin ${level}: ${message}`);
-    }
+    const wanted = this.#options.verbose ? level !== "trace" : level === "warn" || level === "error";
+    if (wanted) this.note(`plugin ${level}: ${message}`);
   }
 
   /** Name of a task as it stands before its lines. */

@@ -5,9 +5,9 @@ import type { JobFile } from "../../jobspec/jobFile.ts";
 import { parseJob } from "../../jobspec/parseJob.ts";
 import { requireRoot } from "../requireRoot.ts";
 import { makeWorkFolder, removeFolders } from "./allocationFolders.ts";
-import { type EventFeed, followEvents } from "./eventFeed.ts";
+import type { EventFeed } from "./eventFeed.ts";
 import { runGroup } from "./groupRun.ts";
-import { catchInterrupts, type Interrupts } from "./interrupts.ts";
+import { catchInterrupts, type Interrupts, whenAborted } from "./interrupts.ts";
 import type { LocalRun } from "./localRun.ts";
 import { StateFolderChoice } from "./localState.ts";
 import type { TaskOutcome } from "./localTask.ts";
@@ -53,6 +53,7 @@ async function runIn(
 ): Promise<number> {
   const console = consoleFor(job, options, interrupts);
   for (const notice of notices(job)) console.note(notice);
+  whenAborted(interrupts.stop, () => console.note("stopping the tasks; once more kills them"));
   if (options.keep) console.note(`folders are kept: ${work}`);
   const topology = readNodeTopology();
   const stateFolder = new StateFolderChoice(options.stateDir);
@@ -70,7 +71,11 @@ async function runIn(
   const shared = { file, job, session, taskSchema, console, interrupts, topology, work };
   let feed: EventFeed | undefined;
   try {
-    if (options.verbose) feed = await followEvents(stateFolder.path, console.event);
+    if (options.verbose) {
+      // Loads LMDB, which nothing else here needs.
+      const { followEvents } = await import("./eventFeed.ts");
+      feed = await followEvents(stateFolder.path, console.event);
+    }
     const outcomes = await Promise.all(job.groups.map((group) => runGroupOrFail(shared, group)));
     return exitCodeOf(outcomes.flat());
   } finally {

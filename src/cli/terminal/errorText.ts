@@ -1,6 +1,7 @@
 /** Errors as a person reads them: what was wrong, then what to do, without a stack. */
 import { DriverError, messageOf } from "../../errors.ts";
 import type { Style } from "./style.ts";
+import { wrap } from "./table.ts";
 
 /** What the command line was given makes no sense: exit code 2. */
 export class UsageError extends Error {
@@ -8,10 +9,18 @@ export class UsageError extends Error {
 }
 
 /** Begins with the error's code, which docs/errors.md explains. */
-export function errorText(thrown: unknown, style: Style): string {
-  if (!(thrown instanceof DriverError)) return `${style.red("error:")} ${messageOf(thrown)}`;
+export function errorText(thrown: unknown, style: Style, width: number): string {
+  if (!(thrown instanceof DriverError))
+    return wrapLines(`${style.red("error:")} ${messageOf(thrown)}`, width);
   const { code, message, hint } = thrown;
   const tail = `. ${hint}`;
   const summary = hint && message.endsWith(tail) ? message.slice(0, -tail.length) : message;
-  return `${style.red(`${code}:`)} ${summary}${hint ? `\n${style.cyan("hint:")} ${hint}` : ""}`;
+  const advice = hint ? `\n${style.cyan("hint:")} ${hint}` : "";
+  return wrapLines(`${style.red(`${code}:`)} ${summary}${advice}`, width);
+}
+
+/** Indented lines stay as they are: they show a piece of a file. */
+function wrapLines(text: string, width: number): string {
+  const lines = text.split("\n");
+  return lines.flatMap((line) => (line.startsWith(" ") ? line : wrap(line, width))).join("\n");
 }

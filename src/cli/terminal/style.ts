@@ -14,7 +14,7 @@ export function styleFor(stream: TextStream): Style {
   return picocolors.createColors(wanted && !NO_COLOR);
 }
 
-/** Columns that text may take: the terminal's, and a width that reads well where there is none. */
+/** Columns that text may take: the terminal's. A file or a pipe has no end of the line. */
 export function widthOf(stream: TextStream): number {
-  return Math.max(40, stream.columns ?? 100);
+  return stream.isTTY === true ? Math.max(40, stream.columns ?? 80) : Number.POSITIVE_INFINITY;
 }

@@ -32,8 +32,8 @@ export const addRun: AddVerb = (program, exit) => {
       "after",
       `
 The output of a single task into a file or a pipe is raw. Of your environment,
-tasks see PATH, HOME, LANG, LC_… and TZ. unveil_by_task is on, unlike in a
-client's defaults: -o unveil_by_task=false runs without it.
+tasks see LANG, LC_… and TZ; their PATH is that of a service. unveil_by_task is
+on, unlike in a client's defaults: -o unveil_by_task=false runs without it.
 
 Examples:
   nomad-driver-exec2 run examples/hello.nomad.hcl
