@@ -17,6 +17,8 @@ export interface ServedInProcess extends PluginConnection {
   readonly logged: { readonly level: string; readonly message: string; readonly fields: LogFields }[];
   /** How often the server wanted to end the process. */
   readonly ended: () => number;
+  /** Breaks all connections, as the death of an agent does. */
+  readonly breakConnections: () => void;
 }
 
 /** Serves a driver, or what a loader makes, until the test has finished. */
@@ -34,14 +36,17 @@ export async function serveInProcess(driver: DriverPort | LoadDriver): Promise<S
     sockets.add(socket);
     serve(socket);
   });
+  const breakConnections = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   const connection = connectPlugin(path);
   onTestFinished(() => {
     connection.disconnect();
-    for (const socket of sockets) socket.destroy();
+    breakConnections();
     listening.close();
     rmSync(folder, { recursive: true });
   });
-  return { ...connection, socketPath: path, logged, ended: () => ended };
+  return { ...connection, socketPath: path, logged, ended: () => ended, breakConnections };
 }
 
 function recordingLogger(logged: ServedInProcess["logged"]): Logger {

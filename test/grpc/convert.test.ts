@@ -1,0 +1,110 @@
+import fc from "fast-check";
+import { Unpackr } from "msgpackr";
+import { describe, expect, test } from "vitest";
+import type { HclSpec } from "../../src/config/hclSpec.ts";
+import { specOf } from "../../src/grpc/convert/hclSpec.ts";
+import { decodeMsgpack, encodeMsgpack } from "../../src/grpc/convert/msgpack.ts";
+import { durationOf, msOf, timestampOf } from "../../src/grpc/convert/time.ts";
+import { Spec } from "../../src/grpc/generated/nomad/hclspec.ts";
+
+describe("time", () => {
+  test("milliseconds become a duration and are the same again", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -1e12, max: 1e12 }), (ms) => {
+        const { seconds, nanos } = durationOf(ms);
+        expect(Number.isInteger(seconds) && Number.isInteger(nanos)).toBe(true);
+        // protobuf wants both of one sign.
+        expect(seconds * nanos).toBeGreaterThanOrEqual(0);
+        expect(msOf({ seconds, nanos })).toBe(ms);
+      }),
+    );
+  });
+
+  test("a timestamp never has negative nanoseconds, before 1970 either", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -1e12, max: 1e13 }), (ms) => {
+        const { seconds, nanos } = timestampOf(ms);
+        expect(nanos).toBeGreaterThanOrEqual(0);
+        expect(nanos).toBeLessThan(1e9);
+        expect(seconds * 1000 + nanos / 1e6).toBe(ms);
+      }),
+    );
+  });
+
+  test("no duration is none at all", () => {
+    expect(msOf(undefined)).toBe(0);
+  });
+});
+
+describe("options as MessagePack", () => {
+  const values = fc.oneof(fc.string(), fc.boolean(), fc.integer(), fc.array(fc.string()), fc.constant(null));
+
+  test("are the same again; what is undefined is left out", () => {
+    fc.assert(
+      fc.property(fc.dictionary(fc.stringMatching(/^[a-z_]{1,20}$/), values), (options) => {
+        expect(decodeMsgpack(encodeMsgpack({ ...options, absent: undefined }))).toEqual(options);
+      }),
+    );
+  });
+
+  test("are what any other reader of MessagePack reads", () => {
+    const bytes = encodeMsgpack({ command: "sh", args: ["-c"], unveil: null });
+    expect(new Unpackr().unpack(bytes)).toEqual({ command: "sh", args: ["-c"], unveil: null });
+  });
+
+  test("cannot change what all objects inherit", () => {
+    const decoded = decodeMsgpack(
+      Buffer.from([0x81, 0xa9, ...Buffer.from("__proto__"), 0x81, 0xa3, ...Buffer.from("bad"), 0xc3]),
+    );
+    expect({}).not.toHaveProperty("bad");
+    expect(decoded).not.toHaveProperty("bad");
+  });
+
+  test("of no bytes are none; of random bytes are a value or CONFIG_INVALID", () => {
+    expect(decodeMsgpack(Buffer.alloc(0))).toBeUndefined();
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 100 }), (bytes) => {
+        try {
+          decodeMsgpack(bytes);
+        } catch (thrown) {
+          expect(thrown).toMatchObject({ code: "CONFIG_INVALID" });
+        }
+      }),
+    );
+  });
+});
+
+test("a spec becomes its message, and survives the wire", () => {
+  const attr = (name: string, type: string, required: boolean): HclSpec => ({
+    kind: "attr",
+    name,
+    type,
+    required,
+  });
+  const message = specOf({
+    kind: "object",
+    attributes: {
+      command: attr("command", "string", true),
+      quick: { kind: "default", primary: attr("quick", "bool", false), literal: "true" },
+    },
+  });
+  const asMessage = (name: string, type: string, required: boolean): Spec => ({
+    block: { $case: "Attr", value: { name, type, required } },
+  });
+  const quick = {
+    primary: asMessage("quick", "bool", false),
+    default: { block: { $case: "literal", value: { value: "true" } } },
+  };
+  expect(message).toEqual({
+    block: {
+      $case: "object",
+      value: {
+        attributes: new Map([
+          ["command", asMessage("command", "string", true)],
+          ["quick", { block: { $case: "default", value: quick } }],
+        ]),
+      },
+    },
+  });
+  expect(Spec.decode(Spec.encode(message).finish())).toEqual(message);
+});

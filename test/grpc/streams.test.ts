@@ -1,0 +1,183 @@
+import { status } from "@grpc/grpc-js";
+import { NEVER, Observable, of, Subject, throwError } from "rxjs";
+import { describe, expect, test } from "vitest";
+import type { DriverPort, Fingerprint, TaskEventMessage } from "../../src/driver/driverPort.ts";
+import { DriverError } from "../../src/errors.ts";
+import { fakeDriver } from "../support/fakeDriver.ts";
+import { allocId, taskId } from "../support/requests.ts";
+import { type ServedInProcess, serveInProcess } from "../support/serveInProcess.ts";
+
+const healthy: Fingerprint = { attributes: {}, health: "healthy", description: "ready" };
+
+const happened: TaskEventMessage = {
+  taskId,
+  allocId,
+  taskName: "main",
+  timeMs: 1_250,
+  message: "Process started",
+  annotations: { pid: "7" },
+};
+
+describe("Fingerprint", () => {
+  test("tells attributes with their types, and health, at every change", async () => {
+    const attributes = {
+      "driver.exec2": true,
+      "driver.exec2.version": "0.1.0",
+      "driver.exec2.landlock": 7,
+      "driver.exec2.load": 0.5,
+    };
+    const fingerprints = () =>
+      of<Fingerprint[]>(
+        { ...healthy, attributes },
+        { ...healthy, health: "unhealthy" },
+        { ...healthy, health: "undetected" },
+      );
+    const { driver } = await serve({ fingerprints });
+    const [first, second, third] = await driver.fingerprint({}).toArray();
+    expect(first).toEqual({
+      attributes: new Map([
+        ["driver.exec2", { value: { $case: "boolVal", value: true }, unit: "" }],
+        ["driver.exec2.version", { value: { $case: "stringVal", value: "0.1.0" }, unit: "" }],
+        ["driver.exec2.landlock", { value: { $case: "intVal", value: 7 }, unit: "" }],
+        ["driver.exec2.load", { value: { $case: "floatVal", value: 0.5 }, unit: "" }],
+      ]),
+      health: 2,
+      healthDescription: "ready",
+      err: "",
+    });
+    expect([second, third]).toMatchObject([{ health: 1 }, { health: 0 }]);
+  });
+});
+
+describe("TaskEvents", () => {
+  test("tells each event to every reader", async () => {
+    const { driver } = await serve({ taskEvents: () => of(happened, { ...happened, message: "ended" }) });
+    const expected = [
+      {
+        taskId,
+        allocId,
+        taskName: "main",
+        timestamp: { seconds: 1, nanos: 250_000_000 },
+        message: "Process started",
+        annotations: new Map([["pid", "7"]]),
+      },
+      expect.objectContaining({ message: "ended" }),
+    ];
+    const readers = [driver.taskEvents({}).toArray(), driver.taskEvents({}).toArray()];
+    expect(await Promise.all(readers)).toEqual([expected, expected]);
+  });
+});
+
+describe("a stream", () => {
+  test("stays open, and lets go of the driver when its reader cancels", async () => {
+    const source = new Watched<TaskEventMessage>();
+    const { driver } = await serve({ taskEvents: () => source.observable });
+    const stream = driver.taskEvents({});
+    const failed = new Promise((resolve) => stream.on("error", resolve));
+    await source.subscribed;
+    stream.cancel();
+    expect(await failed).toMatchObject({ code: status.CANCELLED });
+    await source.unsubscribed;
+  });
+
+  test("lets go of the driver when its reader is gone", async () => {
+    const source = new Watched<TaskEventMessage>();
+    const { driver, breakConnections } = await serve({ taskEvents: () => source.observable });
+    const failed = new Promise((resolve) => driver.taskEvents({}).on("error", resolve));
+    await source.subscribed;
+    breakConnections();
+    await source.unsubscribed;
+    expect(await failed).toMatchObject({ code: status.UNAVAILABLE });
+  });
+
+  test("that was cancelled before the driver was there never reaches it", async () => {
+    const loaded = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    const fake = fakeDriver({ taskEvents: () => new Observable(() => expect.fail("subscribed")) });
+    const { driver, health } = await serveInProcess(async () => {
+      asked.resolve();
+      await loaded.promise;
+      return fake;
+    });
+    const stream = driver.taskEvents({});
+    stream.on("error", () => {});
+    await asked.promise;
+    stream.cancel();
+    // On the same connection: the server has seen the cancellation by the time it answers this.
+    await health.check({ service: "" });
+    loaded.resolve();
+    await driver.capabilities({});
+  });
+
+  test.each([
+    [
+      "with an error of the driver's",
+      new DriverError("STORE_FAILED", "disk full"),
+      "STORE_FAILED: disk full",
+      0,
+    ],
+    ["with any other", new Error("a defect"), "PLUGIN_FAILED: the driver failed unexpectedly: a defect", 1],
+  ])("that fails %s ends with its status", async (_what, error, details, logs) => {
+    const { driver, logged } = await serve({ taskEvents: () => throwError(() => error) });
+    await expect(driver.taskEvents({}).toArray()).rejects.toMatchObject({ code: status.INTERNAL, details });
+    expect(logged).toHaveLength(logs);
+  });
+
+  test("that cannot even begin ends with a status", async () => {
+    const { driver } = await serve({
+      taskEvents: () => {
+        throw new Error("a defect");
+      },
+    });
+    await expect(driver.taskEvents({}).toArray()).rejects.toMatchObject({ code: status.INTERNAL });
+  });
+
+  test("whose reader does not read keeps a bounded number of messages, and says so once", async () => {
+    const source = new Subject<TaskEventMessage>();
+    const { driver, logged } = await serve({ taskEvents: () => source });
+    const stream = driver.taskEvents({});
+    await expect.poll(() => source.observed).toBe(true);
+    const told = 20_000;
+    const message = "x".repeat(1_000);
+    for (let count = 1; count <= told; count += 1)
+      source.next({ ...happened, timeMs: count * 1_000, message });
+    source.complete();
+    const seconds = (await stream.toArray()).map(({ timestamp }) => timestamp.seconds);
+    expect(seconds.length).toBeLessThan(told / 2);
+    expect(seconds).toEqual(seconds.toSorted((one, other) => one - other));
+    expect(seconds.at(-1)).toBe(told);
+    expect(logged).toMatchObject([
+      { level: "warn", fields: { method: expect.stringContaining("TaskEvents") } },
+    ]);
+  });
+});
+
+test("streams that never tell anything stay open", async () => {
+  const { driver, health } = await serve({ fingerprints: () => NEVER });
+  const stream = driver.fingerprint({});
+  let ended = false;
+  stream
+    .on("error", () => {})
+    .on("end", () => {
+      ended = true;
+    });
+  await health.check({ service: "" });
+  expect(ended).toBe(false);
+  stream.cancel();
+});
+
+function serve(behaviour: Partial<DriverPort>): Promise<ServedInProcess> {
+  return serveInProcess(fakeDriver(behaviour));
+}
+
+/** An observable that tells nothing, and when it is subscribed to and let go. */
+class Watched<Told> {
+  readonly #subscribed = Promise.withResolvers<void>();
+  readonly #unsubscribed = Promise.withResolvers<void>();
+  readonly subscribed = this.#subscribed.promise;
+  readonly unsubscribed = this.#unsubscribed.promise;
+  readonly observable = new Observable<Told>(() => {
+    this.#subscribed.resolve();
+    return () => this.#unsubscribed.resolve();
+  });
+}

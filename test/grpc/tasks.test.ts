@@ -1,0 +1,371 @@
+import { status } from "@grpc/grpc-js";
+import { describe, expect, test } from "vitest";
+import type { DriverPort, TaskStatus } from "../../src/driver/driverPort.ts";
+import { DriverError } from "../../src/errors.ts";
+import { encodeMsgpack } from "../../src/grpc/convert/msgpack.ts";
+import { errorOfCall } from "../../src/grpc/status.ts";
+import { exitedWith, type FakeDriver, fakeDriver, unknownTask } from "../support/fakeDriver.ts";
+import { allocId, setConfig, taskConfig, taskId } from "../support/requests.ts";
+import { type ServedInProcess, serveInProcess } from "../support/serveInProcess.ts";
+
+describe("StartTask", () => {
+  test("gives the driver the request in its own terms", async () => {
+    const { fake, driver } = await configured();
+    await driver.startTask({
+      task: taskConfig({
+        deviceEnv: new Map([["GPU", "0"]]),
+        resources: {
+          allocatedResources: {
+            cpu: { cpuShares: 500 },
+            memory: { memoryMb: 64, memoryMaxMb: 128 },
+            networks: [],
+          },
+          linuxResources: {
+            cpuPeriod: 0,
+            cpuQuota: 0,
+            cpuShares: 500,
+            memoryLimitBytes: 67108864,
+            oomScoreAdj: 0,
+            cpusetCpus: "0-1",
+            cpusetCgroup: "/sys/fs/cgroup/nomad.slice/reserve.slice/a.main.scope",
+            PercentTicks: 0.1,
+          },
+          ports: [],
+        },
+        networkIsolationSpec: { mode: 1, path: "/var/run/netns/a", labels: new Map() },
+        dns: { servers: ["192.0.2.53"], searches: ["example.org"], options: [] },
+      }),
+    });
+    expect(fake.calls.at(-1)).toEqual([
+      "startTask",
+      {
+        taskId,
+        taskName: "main",
+        allocId,
+        groupName: "only",
+        jobId: "job",
+        jobName: "job",
+        namespace: "default",
+        nodeId: "11111111-0000-4000-8000-000000000001",
+        nodeName: "node",
+        options: expect.objectContaining({ command: "sleep", args: ["5"], unveil: [], oomScoreAdj: 0 }),
+        env: { NOMAD_TASK_NAME: "main", EMPTY: "", GPU: "0" },
+        user: "nomad-80001",
+        allocDir: `/data/alloc/${allocId}`,
+        stdoutPath: "/dev/null",
+        stderrPath: "/dev/null",
+        resources: {
+          cpuMhz: 500,
+          memoryMb: 64,
+          memoryMaxMb: 128,
+          cpusetCpus: "0-1",
+          cgroup: "/sys/fs/cgroup/nomad.slice/reserve.slice/a.main.scope",
+        },
+        network: { mode: "group", path: "/var/run/netns/a" },
+        dns: { servers: ["192.0.2.53"], searches: ["example.org"], options: [] },
+      },
+    ]);
+  });
+
+  test("answers with a handle that holds the whole config again, its environment complete", async () => {
+    const { driver } = await configured();
+    const task = taskConfig();
+    const { handle, result } = await driver.startTask({ task });
+    expect(result).toBe(0);
+    expect(handle).toMatchObject({ version: 1, state: 1, driverState: Buffer.from("state") });
+    expect(handle?.config).toEqual({ ...task, env: new Map([...task.env, ["USER", "nobody"]]) });
+  });
+
+  test.each([
+    ["no network spec", undefined, { mode: "host", path: "" }],
+    ["mode HOST", { mode: 0, path: "" }, { mode: "host", path: "" }],
+    ["mode NONE", { mode: 3, path: "" }, { mode: "none", path: "" }],
+  ] as const)("with %s is in the network %o → %o", async (_what, spec, network) => {
+    const { fake, driver } = await configured();
+    const networkIsolationSpec = spec && { ...spec, labels: new Map<string, string>() };
+    await driver.startTask({ task: taskConfig({ networkIsolationSpec }) });
+    expect(fake.calls.at(-1)?.[1]).toMatchObject({ network });
+  });
+
+  test("keeps names that mean something to JavaScript as they are", async () => {
+    const { fake, driver } = await configured();
+    const env = new Map(["__proto__", "constructor", "toString"].map((name) => [name, "mine"]));
+    const { handle } = await driver.startTask({ task: taskConfig({ env }) });
+    const request = fake.calls.at(-1)?.[1] as { env: object };
+    expect(Object.entries(request.env)).toEqual([...env]);
+    expect(handle?.config?.env.get("__proto__")).toBe("mine");
+    expect({}).not.toHaveProperty("mine");
+  });
+
+  test.each([
+    ["an unknown option", encodeMsgpack({ command: "sleep", shell: true }), "CONFIG_INVALID"],
+    ["no command", encodeMsgpack({}), "CONFIG_INVALID"],
+    ["no options", Buffer.alloc(0), "CONFIG_INVALID"],
+    ["bytes that are no MessagePack", Buffer.from([0xc1, 0xc1]), "CONFIG_INVALID"],
+    [
+      "an option called __proto__",
+      Buffer.from([0x81, 0xa9, ...Buffer.from("__proto__"), 0x80]),
+      "CONFIG_INVALID",
+    ],
+  ])("with %s is refused", async (_what, msgpackDriverConfig, code) => {
+    const { fake, driver } = await configured();
+    const refused = await driver.startTask({ task: taskConfig({ msgpackDriverConfig }) }).catch(errorOfCall);
+    expect(refused).toMatchObject({ code, recoverable: false });
+    expect(fake.calls.map(([method]) => method)).toEqual(["configure"]);
+  });
+
+  test("with mounts or devices is refused, and they are named", async () => {
+    const { driver } = await configured();
+    const mount = {
+      hostPath: "/srv",
+      readonly: true,
+      propagationMode: "private",
+      selinuxLabel: "",
+      requestName: "v",
+    };
+    const task = taskConfig({
+      mounts: [{ ...mount, taskPath: "/data" }],
+      devices: [{ taskPath: "/dev/nvidia0", hostPath: "/dev/nvidia0", cgroupPermissions: "rwm" }],
+    });
+    const refused = await driver.startTask({ task }).catch(errorOfCall);
+    expect(refused).toMatchObject({
+      code: "UNSUPPORTED",
+      message: expect.stringContaining("the mount /data, the device /dev/nvidia0"),
+    });
+  });
+
+  test("without a task is refused", async () => {
+    const { driver } = await configured();
+    await expect(driver.startTask({})).rejects.toMatchObject({ code: status.INVALID_ARGUMENT });
+  });
+
+  test("that may succeed if tried again says so", async () => {
+    const { driver } = await configured({
+      startTask: () =>
+        Promise.reject(new DriverError("LOG_PIPE_NO_READER", "no reader", { recoverable: true })),
+    });
+    const refused = await driver.startTask({ task: taskConfig() }).catch((error) => error);
+    expect(refused).toMatchObject({
+      code: status.FAILED_PRECONDITION,
+      details: "LOG_PIPE_NO_READER: no reader",
+    });
+    expect(errorOfCall(refused)).toMatchObject({ code: "LOG_PIPE_NO_READER", recoverable: true });
+  });
+});
+
+describe("RecoverTask", () => {
+  const handle = { version: 1, state: 1, driverState: Buffer.from("state") } as const;
+
+  test("takes the task's id from the handle, for the request has none", async () => {
+    const { fake, driver } = await configured();
+    expect(await driver.recoverTask({ taskId: "", handle: { ...handle, config: taskConfig() } })).toEqual({});
+    expect(fake.calls.at(-1)?.[1]).toMatchObject({
+      taskId,
+      driverState: Buffer.from("state"),
+      request: { taskId, options: { command: "sleep" } },
+    });
+  });
+
+  test("needs no options, for a restarted agent has lost them", async () => {
+    const { fake, driver, logged } = await configured();
+    const config = taskConfig({ msgpackDriverConfig: Buffer.alloc(0) });
+    await driver.recoverTask({ taskId: "", handle: { ...handle, config } });
+    expect(fake.calls.at(-1)?.[1]).toMatchObject({ taskId, request: { options: undefined } });
+    expect(logged).toEqual([]);
+  });
+
+  test("takes over what today's configuration would not let start", async () => {
+    const { fake, driver, logged } = await configured();
+    const msgpackDriverConfig = encodeMsgpack({ command: "sleep", unveil: ["r:/srv"] });
+    await driver.recoverTask({
+      taskId: "",
+      handle: { ...handle, config: taskConfig({ msgpackDriverConfig }) },
+    });
+    expect(fake.calls.at(-1)?.[1]).toMatchObject({ taskId, request: { options: undefined } });
+    expect(logged).toMatchObject([{ level: "warn", fields: { task_id: taskId } }]);
+  });
+
+  test.each([
+    ["no handle", undefined],
+    ["a handle without a config", handle],
+    ["a handle of no task", { ...handle, config: taskConfig({ id: "" }) }],
+  ])("with %s fails", async (_what, given) => {
+    const { fake, driver } = await configured();
+    const refused = await driver.recoverTask({ taskId: "", handle: given }).catch(errorOfCall);
+    expect(refused).toMatchObject({ code: "HANDLE_INVALID" });
+    expect(fake.calls.map(([method]) => method)).toEqual(["configure"]);
+  });
+});
+
+describe("WaitTask", () => {
+  test("tells how the task ended", async () => {
+    const { driver } = await configured({
+      waitTask: async () => ({ exitCode: 137, signal: 9, oomKilled: true }),
+    });
+    expect(await driver.waitTask({ taskId })).toEqual({
+      result: { exitCode: 137, signal: 9, oomKilled: true },
+      err: "",
+    });
+  });
+
+  test("always has a result, also where it is unknown", async () => {
+    const { driver } = await configured({ waitTask: async () => ({ ...exitedWith(-1), error: "lost" }) });
+    expect(await driver.waitTask({ taskId })).toEqual({ result: exitedWith(-1), err: "lost" });
+  });
+
+  test("that is cancelled stops waiting in the driver, and nothing is logged", async () => {
+    const waiting = new PendingWait();
+    const { driver, logged } = await configured({ waitTask: waiting.waitTask });
+    const cancel = new AbortController();
+    const call = driver.waitTask({ taskId }, { signal: cancel.signal });
+    const signal = await waiting.called;
+    cancel.abort();
+    await expect(call).rejects.toMatchObject({ code: status.CANCELLED });
+    await waiting.aborted;
+    expect(signal.aborted).toBe(true);
+    expect(logged).toEqual([]);
+  });
+
+  test("stops waiting when its deadline is over or its caller is gone", async () => {
+    const late = new PendingWait();
+    const first = await configured({ waitTask: late.waitTask });
+    await expect(first.driver.waitTask({ taskId }, { deadlineMs: 1 })).rejects.toMatchObject({
+      code: status.DEADLINE_EXCEEDED,
+    });
+    const gone = new PendingWait();
+    const second = await configured({ waitTask: gone.waitTask });
+    const call = second.driver.waitTask({ taskId });
+    call.catch(() => {});
+    await gone.called;
+    second.breakConnections();
+    await gone.aborted;
+  });
+
+  test("may be called many times at once", async () => {
+    const { driver } = await configured({ waitTask: async (id) => exitedWith(Number(id)) });
+    const ids = Array.from({ length: 500 }, (_, index) => index);
+    const answers = await Promise.all(ids.map((id) => driver.waitTask({ taskId: String(id) })));
+    expect(answers.map(({ result }) => result?.exitCode)).toEqual(ids);
+  });
+});
+
+test("StopTask, DestroyTask and SignalTask pass on what they are given", async () => {
+  const { fake, driver } = await configured();
+  await driver.stopTask({ taskId, timeout: { seconds: 5, nanos: 500_000_000 }, signal: "SIGTERM" });
+  await driver.stopTask({ taskId, signal: "" });
+  await driver.destroyTask({ taskId, force: true });
+  await driver.signalTask({ taskId, signal: "SIGUSR1" });
+  expect(fake.calls.slice(1)).toEqual([
+    ["stopTask", taskId, 5500, "SIGTERM"],
+    ["stopTask", taskId, 0, ""],
+    ["destroyTask", taskId, true],
+    ["signalTask", taskId, "SIGUSR1"],
+  ]);
+});
+
+describe("InspectTask", () => {
+  const inspect = async (differing: Partial<TaskStatus>) => {
+    const base = { taskId, taskName: "main", attributes: { pid: "7" } };
+    const nothing = {
+      state: "unknown",
+      startedAtMs: undefined,
+      completedAtMs: undefined,
+      exit: undefined,
+    } as const;
+    const { driver } = await configured({ inspectTask: async () => ({ ...base, ...nothing, ...differing }) });
+    return driver.inspectTask({ taskId });
+  };
+
+  test("tells of a task that has ended", async () => {
+    const answer = await inspect({
+      state: "exited",
+      startedAtMs: 1_500,
+      completedAtMs: 2_000,
+      exit: exitedWith(7),
+    });
+    expect(answer.task).toEqual({
+      id: taskId,
+      name: "main",
+      state: 2,
+      startedAt: { seconds: 1, nanos: 500_000_000 },
+      completedAt: { seconds: 2, nanos: 0 },
+      result: exitedWith(7),
+    });
+    expect(answer.driver?.attributes).toEqual(new Map([["pid", "7"]]));
+  });
+
+  test("sets times and result even where there are none: agents read them unchecked", async () => {
+    const never = { seconds: -62_135_596_800, nanos: 0 };
+    const answer = await inspect({});
+    expect(answer.task).toMatchObject({
+      state: 0,
+      startedAt: never,
+      completedAt: never,
+      result: exitedWith(0),
+    });
+  });
+});
+
+test.each(["waitTask", "inspectTask"] as const)(
+  "%s of an unknown task says exactly what agents look for",
+  async (method) => {
+    const { driver } = await configured({ [method]: unknownTask });
+    await expect(driver[method]({ taskId })).rejects.toMatchObject({
+      code: status.UNKNOWN,
+      details: "task not found for given id",
+    });
+  },
+);
+
+test("a driver that throws instead of rejecting fails the call, is logged, and nothing else", async () => {
+  const { driver, logged } = await configured({
+    signalTask: () => {
+      throw new TypeError("a defect");
+    },
+  });
+  await expect(driver.signalTask({ taskId, signal: "SIGINT" })).rejects.toMatchObject({
+    code: status.INTERNAL,
+  });
+  expect(logged).toMatchObject([
+    { level: "error", fields: { error: expect.stringContaining("tasks.test.ts") } },
+  ]);
+  expect(await driver.stopTask({ taskId, signal: "" })).toEqual({});
+});
+
+test.each(["execTask", "createNetwork", "destroyNetwork"] as const)(
+  "%s is not implemented",
+  async (method) => {
+    const { driver } = await configured();
+    const call = driver[method] as (request: object) => Promise<unknown>;
+    await expect(call({ taskId, allocId, hostname: "", command: [] })).rejects.toMatchObject({
+      code: status.UNIMPLEMENTED,
+    });
+  },
+);
+
+async function configured(
+  behaviour: Partial<DriverPort> = {},
+): Promise<ServedInProcess & { fake: FakeDriver }> {
+  const fake = fakeDriver(behaviour);
+  const served = await serveInProcess(fake);
+  await served.base.setConfig(setConfig());
+  return { ...served, fake };
+}
+
+/** A wait that never ends of itself. */
+class PendingWait {
+  readonly #called = Promise.withResolvers<AbortSignal>();
+  readonly #aborted = Promise.withResolvers<void>();
+  readonly called = this.#called.promise;
+  readonly aborted = this.#aborted.promise;
+
+  readonly waitTask: DriverPort["waitTask"] = (_taskId, signal) => {
+    this.#called.resolve(signal);
+    return new Promise((_resolve, reject) => {
+      signal.addEventListener("abort", () => {
+        this.#aborted.resolve();
+        reject(signal.reason);
+      });
+    });
+  };
+}
