@@ -30,21 +30,44 @@ export interface StoredEvent extends EventToAppend {
   readonly hash: string;
 }
 
-/** Reading side: what other processes use too. */
+/** The end of a stream: what the next event is chained to. */
+export interface StreamHead {
+  readonly stream: string;
+  /** Number of the stream's last event. */
+  readonly version: number;
+  /** Its hash; hex. */
+  readonly hash: string;
+}
+
+/**
+ * Reading side: what other processes use too. Every event's own hashes are
+ * checked as it is read; whether the events of a stream hang together is what
+ * verifyStream.ts tells.
+ *
+ * Iterables are lazy, end where the log ended when they were started, and hold
+ * nothing open between two events: they can be abandoned at any point.
+ * @throws DriverError `STORE_FAILED` from any call where the log cannot be read
+ */
 export interface EventReader {
   /** Events of one stream, in order, from sequence number `from` (default 1). */
   readStream(stream: string, from?: number): Iterable<StoredEvent>;
+  /** The same as the bytes that are stored (eventRecord.ts), unchecked. */
+  readRecords(stream: string, from?: number): Iterable<Buffer>;
   /** Events of all streams in the order of their position, from `from` (default 1). */
   readAll(from?: number): Iterable<StoredEvent>;
   /** Number of the last event of a stream; 0 where there is no such stream. */
   version(stream: string): number;
-  /** Names of all streams with the number of their last event. */
-  streams(): Iterable<{ readonly stream: string; readonly version: number }>;
+  /** All streams, in the order of their names' UTF-8 bytes. */
+  streams(): Iterable<StreamHead>;
   /** Position of the newest event; 0 where the log is empty. */
   lastPosition(): number;
   /**
    * All events from position `from` on: those stored already, then those to
    * come, each once and in order. Ends only when unsubscribed or closed.
+   *
+   * Nothing is queued for a subscriber: it is read on from where it stands, so a
+   * slow one costs no memory. One that cannot keep up with what it is handed
+   * unsubscribes, and follows again from its last position + 1 later.
    */
   follow(from?: number): Observable<StoredEvent>;
   close(): Promise<void>;
@@ -58,7 +81,8 @@ export interface EventStore extends EventReader {
    * are committed: they survive the death of this process, though not yet a
    * power cut (a flush follows in the background).
    * Calls are carried out in the order in which they were made.
-   * @throws DriverError `WRONG_EXPECTED_VERSION`, telling both versions
+   * @throws WrongExpectedVersion (`WRONG_EXPECTED_VERSION`), telling both versions
+   * @throws DriverError `EVENT_INVALID` for a name or data that cannot be stored
    * @throws DriverError `STORE_FAILED` where the file system refused
    */
   append(
@@ -66,4 +90,11 @@ export interface EventStore extends EventReader {
     expectedVersion: number,
     events: readonly EventToAppend[],
   ): Promise<readonly StoredEvent[]>;
+  /**
+   * Resolves once everything committed so far would survive a power cut.
+   * @throws DriverError `STORE_FAILED` where the disk refused
+   */
+  flushed(): Promise<void>;
+  /** Carries out what was appended, flushes, and ends all followers. */
+  close(): Promise<void>;
 }

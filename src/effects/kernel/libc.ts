@@ -91,6 +91,18 @@ export function fcntlSetFlags(descriptor: number, flags: number): void {
   checked(libc().fcntl(descriptor, k.F_SETFL, flags), "fcntl");
 }
 
+/**
+ * flock(2), exclusive and without waiting. The lock belongs to this opening of the
+ * file: it goes when the last descriptor of it is closed, so with the process at the latest.
+ * @returns false where another opening of the file is locked
+ */
+export function tryFlock(descriptor: number): boolean {
+  const result = libc().flock(descriptor, k.LOCK_EX | k.LOCK_NB);
+  if (result < 0 && errnoName(libc().errno()) === "EAGAIN") return false;
+  checked(result, "flock");
+  return true;
+}
+
 /** pidfd_open(2): a close-on-exec descriptor that stands for the process even if its number is reused. */
 export function pidfdOpen(pid: number): number {
   return checked(libc().pidfdOpen(k.SYS_pidfd_open, pid, 0), "pidfd_open", `pid ${pid}`);
@@ -171,6 +183,7 @@ function bind() {
     mkfifo: library.func("mkfifo", "int", ["const char *", "unsigned int"]),
     memfdCreate: library.func("memfd_create", "int", ["const char *", "unsigned int"]),
     fcntl: library.func("fcntl", "int", ["int", "int", "long"]),
+    flock: library.func("flock", "int", ["int", "int"]),
     waitpid: library.func("waitpid", "int", ["int", "void *", "int"]),
     fileActionsInit: library.func("posix_spawn_file_actions_init", "int", ["void *"]),
     fileActionsAddDup2: library.func("posix_spawn_file_actions_adddup2", "int", ["void *", "int", "int"]),

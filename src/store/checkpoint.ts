@@ -1,0 +1,97 @@
+/**
+ * What makes the log whole again after a power cut.
+ *
+ * Commits go to the page cache and no further: there they survive the death of
+ * the process, and an append takes microseconds instead of a disk's milliseconds.
+ * A power cut may then leave any mixture of old and new pages. So after every
+ * flush (backgroundFlush.ts) LMDB's two meta pages, as they were when it began,
+ * are kept here; and until the next ones are kept, the snapshot that they
+ * describe is held by a read transaction, so that LMDB reuses none of its pages.
+ * Put back, they give the log exactly as it was at that flush.
+ *
+ * Two slots are written in turn, so that one of them is always whole.
+ */
+import { hash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { Packr } from "msgpackr";
+import { DriverError, errnoOf } from "../errors.ts";
+
+export interface Checkpoint {
+  /** Which run of the machine it was made in: `/proc/sys/kernel/random/boot_id`. */
+  readonly bootId: string;
+  /** Length that the data file had at least, in bytes. */
+  readonly dataSize: number;
+  /** The data file's first two pages. */
+  readonly metaPages: Buffer;
+}
+
+interface Slot extends Checkpoint {
+  /** Counts up from 1; the greatest is the newest. */
+  readonly number: number;
+}
+
+/** More than a slot takes with the largest pages that there are (64 KiB). */
+const SLOT_BYTES = 1 << 18;
+const HASH_BYTES = 32;
+const BODY_AT = HASH_BYTES + 4;
+const messagePack = new Packr({ useRecords: false, copyBuffers: true });
+
+/** The newest checkpoint of a file; undefined where it has none, or does not exist. */
+export function readCheckpoint(path: string): Checkpoint | undefined {
+  return newestSlot(path);
+}
+
+/** A file of checkpoints, open for writing. */
+export class CheckpointFile {
+  readonly #handle: FileHandle;
+  #number: number;
+
+  private constructor(handle: FileHandle, number: number) {
+    this.#handle = handle;
+    this.#number = number;
+  }
+
+  static async open(path: string): Promise<CheckpointFile> {
+    const number = newestSlot(path)?.number ?? 0;
+    return new CheckpointFile(await open(path, number === 0 ? "w" : "r+", 0o600), number);
+  }
+
+  /** Resolves once the checkpoint is on the disk; until then the one before it is the newest. */
+  async write({ bootId, dataSize, metaPages }: Checkpoint): Promise<void> {
+    const number = this.#number + 1;
+    const body = messagePack.encode([number, bootId, dataSize, metaPages]);
+    const bytes = Buffer.alloc(BODY_AT + body.length);
+    bytes.write(hash("sha256", body, "hex"), "hex");
+    bytes.writeUInt32BE(body.length, HASH_BYTES);
+    bytes.set(body, BODY_AT);
+    await this.#handle.write(bytes, 0, bytes.length, (number % 2) * SLOT_BYTES);
+    await this.#handle.datasync();
+    this.#number = number;
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+function newestSlot(path: string): Slot | undefined {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return undefined;
+    throw DriverError.from(thrown, "STORE_FAILED", "the event log's checkpoints cannot be read");
+  }
+  const slots = [readSlot(bytes.subarray(0, SLOT_BYTES)), readSlot(bytes.subarray(SLOT_BYTES))];
+  return slots.reduce((a, b) => ((b?.number ?? 0) > (a?.number ?? 0) ? b : a));
+}
+
+/** Undefined for a slot that was never written, or not to its end. */
+function readSlot(bytes: Buffer): Slot | undefined {
+  if (bytes.length < BODY_AT) return undefined;
+  const body = bytes.subarray(BODY_AT, BODY_AT + bytes.readUInt32BE(HASH_BYTES));
+  if (hash("sha256", body, "hex") !== bytes.toString("hex", 0, HASH_BYTES)) return undefined;
+  const [number, bootId, dataSize, metaPages] = messagePack.decode(body);
+  return { number, bootId, dataSize, metaPages };
+}

@@ -1,0 +1,153 @@
+/**
+ * An event as the bytes that are stored, with its place in a chain of hashes.
+ *
+ *     0   version of this format (1)
+ *     1   length of the header, 32 bits, big-endian
+ *     5   hash of the event before it in its stream; zeros for the first
+ *     37  hash of salt and data
+ *     69  header, MessagePack: [stream, seq, position, type, schema, time, from, to, effects]
+ *     …   hash of everything above: what the next event refers to
+ *     …   salt
+ *     …   data, MessagePack
+ *
+ * Hashes are SHA-256 over the very bytes that are stored, so nothing has to be
+ * brought into a canonical form, and no byte is without a hash over it.
+ *
+ * The data have a hash of their own, so that an event whose data were masked for
+ * an export can still be shown to be a link of the chain. The salt stays behind
+ * with the data: without it nobody can find masked data by trying guesses.
+ *
+ * The position is covered too: in which order things happened across tasks is
+ * evidence like any other, and nothing renumbers a log (pruning leaves gaps).
+ */
+import { hash as digest } from "node:crypto";
+import { Packr } from "msgpackr";
+import type { EventToAppend, StoredEvent } from "./eventStore.ts";
+
+/** Hash that the first event of a stream refers to; hex. */
+export const NO_HASH = "0".repeat(64);
+/** Bytes of random salt that {@link sealData} takes. */
+export const SALT_BYTES = 16;
+
+const FORMAT = 1;
+const HASH_BYTES = 32;
+const PREVIOUS_AT = 5;
+const DATA_HASH_AT = PREVIOUS_AT + HASH_BYTES;
+const HEADER_AT = DATA_HASH_AT + HASH_BYTES;
+
+/** Plain MessagePack: no extension that only this library reads; integers and doubles are exact. */
+const messagePack = new Packr({ useRecords: false, variableMapSize: true, copyBuffers: true });
+
+/** An event's data in their stored form. */
+export interface SealedData {
+  /** Salt, then data. */
+  readonly bytes: Uint8Array;
+  /** SHA-256 of `bytes`; hex. */
+  readonly hash: string;
+}
+
+/** Where in the log an event goes. */
+export interface RecordPlace {
+  readonly stream: string;
+  readonly seq: number;
+  readonly position: number;
+  /** Hash of the event before it in its stream, or {@link NO_HASH}; hex. */
+  readonly previousHash: string;
+}
+
+export interface EventRecord {
+  readonly event: StoredEvent;
+  readonly previousHash: string;
+}
+
+/** Why bytes are not an intact record. */
+export interface RecordDefect {
+  /**
+   * `format`: of another version or too short. `hash`: the header, or a hash in
+   * it, is not what was stored. `data`: the data are not what was stored.
+   */
+  readonly kind: "format" | "hash" | "data";
+  readonly expected: string;
+  readonly found: string;
+}
+
+/**
+ * Data as they will be stored: a snapshot, later changes of the object do not count.
+ * @param salt {@link SALT_BYTES} random bytes, never used before
+ * @throws whatever MessagePack says of data that it cannot hold, such as functions and cycles
+ */
+export function sealData(data: unknown, salt: Uint8Array): SealedData {
+  const bytes = Buffer.concat([salt, messagePack.encode(data)]);
+  return { bytes, hash: digest("sha256", bytes, "hex") };
+}
+
+/** The bytes to store, and the event as a reader will see it. */
+export function encodeRecord(
+  event: EventToAppend,
+  place: RecordPlace,
+  sealed: SealedData,
+): { readonly bytes: Uint8Array; readonly event: StoredEvent } {
+  const { type, schema, time, data, from, to, effects } = event;
+  const { stream, seq, position, previousHash } = place;
+  const header = messagePack.encode([stream, seq, position, type, schema, time, from, to, effects]);
+  const hashAt = HEADER_AT + header.length;
+  const bytes = Buffer.allocUnsafe(hashAt + HASH_BYTES + sealed.bytes.length);
+  bytes[0] = FORMAT;
+  bytes.writeUInt32BE(header.length, 1);
+  bytes.write(previousHash, PREVIOUS_AT, HASH_BYTES, "hex");
+  bytes.write(sealed.hash, DATA_HASH_AT, HASH_BYTES, "hex");
+  bytes.set(header, HEADER_AT);
+  const hash = digest("sha256", bytes.subarray(0, hashAt), "hex");
+  bytes.write(hash, hashAt, HASH_BYTES, "hex");
+  bytes.set(sealed.bytes, hashAt + HASH_BYTES);
+  return { bytes, event: { stream, seq, position, type, schema, time, data, from, to, effects, hash } };
+}
+
+/**
+ * Reads stored bytes and checks every one of them.
+ * @param bytes need to hold still only during the call
+ */
+export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
+  if (bytes[0] !== FORMAT)
+    return { kind: "format", expected: `version ${FORMAT}`, found: `version ${bytes[0]}` };
+  const hashAt = HEADER_AT + (bytes.length < HEADER_AT ? 0 : bytes.readUInt32BE(1));
+  const dataAt = hashAt + HASH_BYTES;
+  if (bytes.length <= dataAt + SALT_BYTES) {
+    return {
+      kind: "format",
+      expected: `more than ${dataAt + SALT_BYTES} bytes`,
+      found: `${bytes.length} bytes`,
+    };
+  }
+  const hash = bytes.toString("hex", hashAt, dataAt);
+  const actualHash = digest("sha256", bytes.subarray(0, hashAt), "hex");
+  if (actualHash !== hash) return { kind: "hash", expected: hash, found: actualHash };
+  const dataHash = bytes.toString("hex", DATA_HASH_AT, HEADER_AT);
+  const actualDataHash = digest("sha256", bytes.subarray(dataAt), "hex");
+  if (actualDataHash !== dataHash) return { kind: "data", expected: dataHash, found: actualDataHash };
+
+  const header: Header = messagePack.decode(bytes.subarray(HEADER_AT, hashAt));
+  const [stream, seq, position, type, schema, time, from, to, effects] = header;
+  const data: unknown = messagePack.decode(bytes.subarray(dataAt + SALT_BYTES));
+  return {
+    event: { stream, seq, position, type, schema, time, data, from, to, effects, hash },
+    previousHash: bytes.toString("hex", PREVIOUS_AT, DATA_HASH_AT),
+  };
+}
+
+/** Tells what {@link readRecord} returned. */
+export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect {
+  return "kind" in read;
+}
+
+type Header = readonly [
+  stream: string,
+  seq: number,
+  position: number,
+  type: string,
+  schema: number,
+  time: number,
+  from: string,
+  to: string,
+  effects: readonly string[],
+];

@@ -1,0 +1,74 @@
+/** Keys and small values of the LMDB tables as bytes. Numbers are big-endian, so that keys sort as the numbers do. */
+
+/** Keys of lmdb are written into its own buffer, from `start` on; writing returns where the key ends. */
+interface KeyCodec<K> {
+  writeKey(key: K, target: Buffer, start: number): number;
+  readKey(source: Buffer, start: number): K;
+}
+
+interface ValueCodec<V> {
+  encode(value: V): Buffer;
+  /** @param bytes may be overwritten after the call */
+  decode(bytes: Buffer): V;
+}
+
+/** Positions have 48 bits. */
+const POSITION_BYTES = 6;
+const HASH_BYTES = 32;
+const HEAD_FORMAT = 1;
+
+export const positionKey: KeyCodec<number> = {
+  writeKey: (position, target, start) => target.writeUIntBE(position, start, POSITION_BYTES),
+  readKey: (source, start) => source.readUIntBE(start, POSITION_BYTES),
+};
+
+/** A stream's first position and a sequence number. */
+export type SequenceKey = readonly [firstPosition: number, seq: number];
+export const MAX_SEQ = 0xffff_ffff;
+
+export const sequenceKey: KeyCodec<SequenceKey> = {
+  writeKey: ([firstPosition, seq], target, start) =>
+    target.writeUInt32BE(seq, target.writeUIntBE(firstPosition, start, POSITION_BYTES)),
+  readKey: (source, start) => [
+    source.readUIntBE(start, POSITION_BYTES),
+    source.readUInt32BE(start + POSITION_BYTES),
+  ],
+};
+
+export const positionValue: ValueCodec<number> = {
+  encode: (position) => {
+    const bytes = Buffer.allocUnsafe(POSITION_BYTES);
+    bytes.writeUIntBE(position, 0, POSITION_BYTES);
+    return bytes;
+  },
+  decode: (bytes) => bytes.readUIntBE(0, POSITION_BYTES),
+};
+
+/** lmdb hands values out in one big buffer of its own, whose `length` it sets to that of the value. */
+export const recordValue: ValueCodec<Buffer> = {
+  encode: (bytes) => bytes,
+  decode: (bytes) => bytes.subarray(0, bytes.length),
+};
+
+/** A stream's head but for its name, which is the key. */
+export interface HeadValue {
+  readonly firstPosition: number;
+  readonly version: number;
+  readonly hash: string;
+}
+
+export const headValue: ValueCodec<HeadValue> = {
+  encode: ({ firstPosition, version, hash }) => {
+    const bytes = Buffer.allocUnsafe(1 + POSITION_BYTES + 4 + HASH_BYTES);
+    bytes[0] = HEAD_FORMAT;
+    bytes.writeUIntBE(firstPosition, 1, POSITION_BYTES);
+    bytes.writeUInt32BE(version, 1 + POSITION_BYTES);
+    bytes.write(hash, 5 + POSITION_BYTES, HASH_BYTES, "hex");
+    return bytes;
+  },
+  decode: (bytes) => ({
+    firstPosition: bytes.readUIntBE(1, POSITION_BYTES),
+    version: bytes.readUInt32BE(1 + POSITION_BYTES),
+    hash: bytes.toString("hex", 5 + POSITION_BYTES, 5 + POSITION_BYTES + HASH_BYTES),
+  }),
+};

@@ -1,0 +1,162 @@
+/**
+ * The event log in LMDB: the only file that imports the database. Whoever
+ * imports this one loads it, which the plugin's handshake has no time for.
+ *
+ * Three tables: records by position, appended at the end; the position of each
+ * event of a stream, by the stream's first position and the event's number; the
+ * head of each stream, by name. An append is three puts, whatever the log's size.
+ * Transactions are synchronous: that takes some 20 µs, while LMDB's asynchronous
+ * ones wait for another thread, and that one for the disk.
+ */
+import { readFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { open, type RootDatabase, type RootDatabaseOptions } from "lmdb";
+import { DriverError } from "../errors.ts";
+import { BackgroundFlush } from "./backgroundFlush.ts";
+import type { EventReader, EventStore } from "./eventStore.ts";
+import { folderChanges } from "./folderChanges.ts";
+import { headValue, positionKey, positionValue, recordValue, sequenceKey } from "./lmdbCodecs.ts";
+import { inspectLog, restoreCheckpoint } from "./lmdbFile.ts";
+import { type LmdbEnvironment, LmdbTable, WritableLmdbTable } from "./lmdbTable.ts";
+import { LogReader } from "./logReader.ts";
+import { LogStore } from "./logStore.ts";
+import { storeError } from "./storeError.ts";
+
+/** Address space, not memory or disk: so much that the map need not grow while somebody reads through it. */
+const MAP_BYTES = 2 ** 36;
+/** Version of the tables' layout, kept under this key. */
+const LAYOUT = 1;
+const LAYOUT_KEY = Buffer.from("layout");
+
+export interface OpenOptions {
+  /** This run of the machine, as the kernel tells it; given by tests that play a power cut. */
+  readonly bootId?: string;
+}
+
+/**
+ * Opens the log in a folder for writing and makes it where there is none (folder
+ * 0700, files 0600). The caller owns the folder: there may be one writer at a time.
+ * @throws DriverError `STORE_FAILED` where it cannot be opened, is damaged, or is of a newer version
+ */
+export async function openEventStore(folder: string, options: OpenOptions = {}): Promise<EventStore> {
+  const bootId = options.bootId ?? currentBootId();
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const { data, checkpoint, checkpointed } = inspectLog(folder, bootId);
+  if (data === "torn" && checkpoint !== undefined) restoreCheckpoint(folder, checkpoint);
+  return withRoot(folder, false, async (root) => {
+    if (root.get(LAYOUT_KEY) === undefined) {
+      root.transactionSync(() => void root.put(LAYOUT_KEY, Buffer.from([LAYOUT])));
+    }
+    const lmdb = environment(root, folder);
+    const pin = () => {
+      // Readers that were killed would otherwise hold their snapshots for ever.
+      root.readerCheck();
+      root.resetReadTxn();
+      return root.useReadTransaction();
+    };
+    const flush = await BackgroundFlush.open(folder, bootId, pin, checkpointed);
+    const table = new WritableLmdbTable(lmdb, folder, flush);
+    const store = new LogStore(table);
+    // One event stands for the log: it has to be intact, and the end of its stream. Others are checked as they are read.
+    for (const { stream, seq, hash } of store.readAll(store.lastPosition())) {
+      const head = table.head(stream);
+      if (head?.version !== seq || head.hash !== hash)
+        throw damaged(folder, `the newest event is not the end of ${stream}`);
+    }
+    return store;
+  });
+}
+
+/**
+ * Opens a log for reading, in this process or another, while its writer writes.
+ * @throws DriverError `STORE_FAILED` where there is none, or none that can be read as it is
+ */
+export async function openEventReader(folder: string, options: OpenOptions = {}): Promise<EventReader> {
+  const { data } = inspectLog(folder, options.bootId ?? currentBootId());
+  if (data === "missing") throw noLog(folder);
+  if (data === "torn") {
+    throw new DriverError(
+      "STORE_FAILED",
+      `the event log in ${folder} was cut off when the machine went down`,
+      {
+        hint: "The plugin repairs it when it starts",
+      },
+    );
+  }
+  return withRoot(folder, true, async (root) => {
+    return new LogReader(new LmdbTable(environment(root, folder), folder), folderChanges(folder));
+  });
+}
+
+async function withRoot<T>(
+  folder: string,
+  readOnly: boolean,
+  action: (root: RootDatabase) => Promise<T>,
+): Promise<T> {
+  let root: RootDatabase | undefined;
+  try {
+    root = open(folder, {
+      readOnly,
+      noSubdir: false,
+      maxDbs: 3,
+      mapSize: MAP_BYTES,
+      permissionsMode: 0o600,
+      // Our flushes are our own: backgroundFlush.ts.
+      overlappingSync: false,
+      encoding: "binary",
+      keyEncoding: "binary",
+    } as RootDatabaseOptions);
+    return await action(root);
+  } catch (thrown) {
+    await root?.close();
+    throw storeError(thrown, "open", folder);
+  }
+}
+
+function environment(root: RootDatabase, folder: string): LmdbEnvironment {
+  const layout = root.get(LAYOUT_KEY)?.[0];
+  if (layout === undefined) throw noLog(folder);
+  if (layout > LAYOUT) {
+    throw new DriverError(
+      "STORE_FAILED",
+      `the event log in ${folder} is of a newer version (${layout}, known is ${LAYOUT})`,
+      {
+        hint: "Use the version of the plugin that wrote it, or a newer one",
+      },
+    );
+  }
+  const table = <T extends keyof LmdbEnvironment>(
+    name: T,
+    keyEncoder: object | undefined,
+    encoder: object,
+  ) => {
+    const key = keyEncoder === undefined ? { keyEncoding: "binary" } : { keyEncoder };
+    const database: unknown = root.openDB(name, { ...key, encoder } as object);
+    if (database === undefined) throw noLog(folder);
+    return database as LmdbEnvironment[T];
+  };
+  return {
+    records: table("records", positionKey, recordValue),
+    positions: table("positions", sequenceKey, positionValue),
+    heads: table("heads", undefined, headValue),
+    resetReadTxn: () => root.resetReadTxn(),
+    transactionSync: (action, flags) => root.transactionSync(action, flags),
+    close: () => root.close(),
+  };
+}
+
+function currentBootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+}
+
+function noLog(folder: string): DriverError {
+  return new DriverError("STORE_FAILED", `there is no event log in ${folder}`, {
+    hint: "The plugin makes it when it first starts",
+  });
+}
+
+function damaged(folder: string, how: string): DriverError {
+  return new DriverError("STORE_FAILED", `the event log in ${folder} is damaged: ${how}`, {
+    hint: "Move the folder aside: the plugin then begins a new log",
+  });
+}

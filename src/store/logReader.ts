@@ -1,0 +1,116 @@
+/** The reading side of the event log, over any table of records. */
+import { type Observable, Subject, takeUntil } from "rxjs";
+import { DriverError } from "../errors.ts";
+import { isDefect, readRecord } from "./eventRecord.ts";
+import type { EventReader, StoredEvent, StreamHead } from "./eventStore.ts";
+import { followEvents } from "./followEvents.ts";
+import type { RecordTable, TakeRecord } from "./recordTable.ts";
+
+export class LogReader implements EventReader {
+  readonly #table: RecordTable;
+  readonly #commits: Observable<void>;
+  readonly #closing = new Subject<void>();
+  #closed = false;
+
+  /** @param commits emits after every commit */
+  constructor(table: RecordTable, commits: Observable<void>) {
+    this.#table = table;
+    this.#commits = commits;
+  }
+
+  *readStream(stream: string, from = 1): Iterable<StoredEvent> {
+    let seq = from;
+    for (const event of this.#ofStream(stream, from, intactEvent)) {
+      if (event.stream !== stream || event.seq !== seq) throw misplaced(stream, seq, event);
+      seq += 1;
+      yield event;
+    }
+  }
+
+  readRecords(stream: string, from = 1): Iterable<Buffer> {
+    return this.#ofStream(stream, from, (bytes) => Buffer.from(bytes));
+  }
+
+  *readAll(from = 1): Iterable<StoredEvent> {
+    const last = this.lastPosition();
+    let next = from;
+    while (next <= last) {
+      const batch = this.table.recordsFrom(next, intactEvent);
+      for (const event of batch) {
+        if (event.position > last) return;
+        yield event;
+      }
+      next = (batch.at(-1)?.position ?? last) + 1;
+    }
+  }
+
+  version(stream: string): number {
+    return this.table.head(stream)?.version ?? 0;
+  }
+
+  *streams(): Iterable<StreamHead> {
+    let after: string | undefined;
+    for (;;) {
+      const heads = this.table.heads(after);
+      if (heads.length === 0) return;
+      for (const { stream, version, hash } of heads) yield { stream, version, hash };
+      after = heads.at(-1)?.stream;
+    }
+  }
+
+  lastPosition(): number {
+    return this.table.lastPosition();
+  }
+
+  follow(from = 1): Observable<StoredEvent> {
+    const commits = this.#commits.pipe(takeUntil(this.#closing));
+    return followEvents((next) => this.table.recordsFrom(next, intactEvent), commits, from);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#closing.next();
+    await this.#table.close();
+  }
+
+  /** The table, while it may still be used: a closed LMDB environment must never be touched. */
+  protected get table(): RecordTable {
+    if (this.#closed) throw new DriverError("STORE_FAILED", "the event log is closed");
+    return this.#table;
+  }
+
+  *#ofStream<T>(stream: string, from: number, take: TakeRecord<T>): Iterable<T> {
+    const head = this.table.head(stream);
+    if (head === undefined) return;
+    let next = from;
+    while (next <= head.version) {
+      const batch = this.table.recordsOf(head, next, take);
+      if (batch.length === 0) throw missing(stream, next);
+      for (const item of batch.slice(0, head.version - next + 1)) yield item;
+      next += batch.length;
+    }
+  }
+}
+
+function intactEvent(bytes: Buffer, position: number): StoredEvent {
+  const read = readRecord(bytes);
+  if (isDefect(read)) throw damaged(position, `${read.kind} ${read.found}, expected ${read.expected}`);
+  if (read.event.position !== position) throw damaged(position, `it is the one of ${read.event.position}`);
+  return read.event;
+}
+
+function damaged(position: number, how: string): DriverError {
+  return new DriverError("STORE_FAILED", `the event at position ${position} of the log is damaged: ${how}`, {
+    hint: "Events before and after it can still be read",
+  });
+}
+
+function misplaced(stream: string, seq: number, found: StoredEvent): DriverError {
+  const summary = `event ${seq} of stream ${stream} is another one: number ${found.seq} of ${found.stream}`;
+  return new DriverError("STORE_FAILED", summary);
+}
+
+function missing(stream: string, seq: number): DriverError {
+  return new DriverError("STORE_FAILED", `event ${seq} of stream ${stream} is missing from the log`);
+}

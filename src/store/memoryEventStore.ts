@@ -1,0 +1,97 @@
+/** The event log in memory: for tests, and for programs that embed the driver and need no history. */
+import type { EventStore } from "./eventStore.ts";
+import { LogStore } from "./logStore.ts";
+import {
+  BATCH_BYTES,
+  BATCH_RECORDS,
+  type RecordWriter,
+  type TableHead,
+  type TakeRecord,
+  type WritableTable,
+} from "./recordTable.ts";
+
+/** An empty log that lives as long as the object. Nothing in it survives anything: `flushed` resolves at once. */
+export function memoryEventStore(): EventStore {
+  return new LogStore(new MemoryTable());
+}
+
+class MemoryTable implements WritableTable {
+  /** Index: position - 1. */
+  readonly #records: Buffer[] = [];
+  /** Positions of a stream's records by its first position; index: seq - 1. */
+  readonly #positions = new Map<number, number[]>();
+  readonly #heads = new Map<string, TableHead>();
+
+  head(stream: string): TableHead | undefined {
+    return this.#heads.get(stream);
+  }
+
+  heads(after: string | undefined): TableHead[] {
+    const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+    return [...this.#heads.values()]
+      .filter(({ stream }) => after === undefined || byBytes(stream, after) > 0)
+      .sort((a, b) => byBytes(a.stream, b.stream));
+  }
+
+  lastPosition(): number {
+    return this.#records.length;
+  }
+
+  recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
+    const end = Math.min(from - 1 + BATCH_RECORDS, this.#records.length);
+    return this.#batch(
+      Array.from({ length: Math.max(0, end - from + 1) }, (_, index) => from + index),
+      take,
+    );
+  }
+
+  recordsOf<T>({ firstPosition }: TableHead, seq: number, take: TakeRecord<T>): T[] {
+    const positions = this.#positions.get(firstPosition) ?? [];
+    return this.#batch(positions.slice(seq - 1, seq - 1 + BATCH_RECORDS), take);
+  }
+
+  write<T>(action: (writer: RecordWriter) => T): T {
+    const undo: (() => void)[] = [];
+    const writer: RecordWriter = {
+      putRecord: (firstPosition, _seq, _position, bytes) => {
+        const positions = this.#positions.get(firstPosition) ?? [];
+        this.#positions.set(firstPosition, positions);
+        positions.push(this.#records.push(Buffer.from(bytes)));
+        undo.push(() => {
+          this.#records.pop();
+          positions.pop();
+        });
+      },
+      putHead: (head) => {
+        const before = this.#heads.get(head.stream);
+        this.#heads.set(head.stream, head);
+        undo.push(() => {
+          if (before === undefined) this.#heads.delete(head.stream);
+          else this.#heads.set(head.stream, before);
+        });
+      },
+    };
+    try {
+      return action(writer);
+    } catch (thrown) {
+      for (const step of undo.reverse()) step();
+      throw thrown;
+    }
+  }
+
+  async flushed(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  #batch<T>(positions: readonly number[], take: TakeRecord<T>): T[] {
+    const batch: T[] = [];
+    let bytes = 0;
+    for (const position of positions) {
+      const record = this.#records[position - 1] as Buffer;
+      batch.push(take(record, position));
+      bytes += record.length;
+      if (bytes > BATCH_BYTES) break;
+    }
+    return batch;
+  }
+}

@@ -1,0 +1,40 @@
+/** Whatever LMDB or the file system throws, as the one error of the event log. */
+import { getSystemErrorName } from "node:util";
+import { DriverError, messageOf } from "../errors.ts";
+
+/**
+ * @param call what was being done: `open`, `read` or `commit`
+ * @param path the log's folder
+ */
+export function storeError(thrown: unknown, call: string, path: string): DriverError {
+  if (thrown instanceof DriverError) return thrown;
+  const text = messageOf(thrown);
+  const errno = errnoName(thrown, text);
+  const summary = `the event log refused a call: ${text}`;
+  const failed = { call, path, ...(errno === undefined ? {} : { errno }) };
+  const hint = errno === undefined ? undefined : HINTS[errno];
+  return new DriverError("STORE_FAILED", summary, {
+    failed,
+    ...(hint === undefined ? {} : { hint }),
+    recoverable: true,
+    cause: thrown,
+  });
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: "Make room on the file system of state_dir",
+  EDQUOT: "Make room on the file system of state_dir",
+  EROFS: "Mount the file system of state_dir read-write",
+  // What a transaction says once LMDB has given its environment up.
+  EINVAL: "An earlier error of the disk has shut the log: restart the plugin",
+  MDB_PANIC: "An earlier error of the disk has shut the log: restart the plugin",
+  MDB_READERS_FULL: "Too many processes read the log: end some of them",
+};
+
+/** lmdb's errors carry a number: an errno, or one of LMDB's own, whose name begins the text. */
+function errnoName(thrown: unknown, text: string): string | undefined {
+  const code = (thrown as { readonly code?: unknown }).code;
+  if (typeof code === "string") return code;
+  if (typeof code !== "number") return undefined;
+  return code > 0 ? getSystemErrorName(-code) : /^MDB_\w+/.exec(text)?.[0];
+}
