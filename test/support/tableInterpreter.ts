@@ -1,5 +1,12 @@
 /** What the runner does, told in TypeScript: follows an assembled plan over a pretended kernel. */
-import { ENTRY_BYTES, KEPT_BYTES, TABLE_ADDRESS, WORD_BYTES } from "../../src/effects/launch/table.ts";
+import {
+  ENTRY_BYTES,
+  KEPT_BYTES,
+  REST_ADDRESS,
+  TABLE_ADDRESS,
+  TABLE_BYTES,
+  WORD_BYTES,
+} from "../../src/effects/launch/table.ts";
 
 /** A system call as the kernel would get it. */
 export interface Call {
@@ -17,12 +24,12 @@ export interface Outcome {
 
 /** Memory of the runner, once it has read the table. */
 export class Memory {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #bytes = new Uint8Array(TABLE_BYTES);
+  readonly #view = new DataView(this.#bytes.buffer);
 
   constructor(table: Uint8Array) {
-    this.#bytes = table;
-    this.#view = new DataView(table.buffer, table.byteOffset, table.byteLength);
+    this.#bytes.set(table.subarray(0, KEPT_BYTES));
+    this.#bytes.set(table.subarray(KEPT_BYTES), REST_ADDRESS - TABLE_ADDRESS);
   }
 
   word(address: number): number {
@@ -61,7 +68,7 @@ export class Memory {
 export function interpret(table: Uint8Array, kernel: (call: Call) => number | undefined): Outcome {
   const memory = new Memory(table);
   const calls: Call[] = [];
-  let entry = TABLE_ADDRESS + KEPT_BYTES;
+  let entry = REST_ADDRESS;
   for (;;) {
     const call = memory.call(entry);
     const [match, onMatch, onError, next] = [7, 8, 9, 10].map((n) => memory.word(entry + n * WORD_BYTES));

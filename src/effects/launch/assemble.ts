@@ -9,11 +9,11 @@ import {
   phases,
   type Step,
 } from "./plan.ts";
-import { ARGUMENTS, ENTRY_BYTES, KEPT_BYTES, TABLE_ADDRESS, WORD_BYTES } from "./table.ts";
+import { ARGUMENTS, ENTRY_BYTES, REST_ADDRESS, TABLE_ADDRESS, WORD_BYTES } from "./table.ts";
 import { TableWriter } from "./tableWriter.ts";
 
 /**
- * The table, as it is to lie at `TABLE_ADDRESS`.
+ * The table's bytes, made for where the runner puts them.
  * @throws DriverError `LAUNCH_FAILED` where arguments and environment do not fit, or hold a NUL
  */
 export function assemblePlan(plan: LaunchPlan, architecture: Architecture): Uint8Array {
@@ -54,7 +54,7 @@ interface Layout {
 
 function layOut({ steps }: LaunchPlan): Layout {
   const supervise = TABLE_ADDRESS;
-  const outside = TABLE_ADDRESS + KEPT_BYTES;
+  const outside = REST_ADDRESS;
   const init = outside + steps.outside.length * ENTRY_BYTES;
   const task = init + steps.init.length * ENTRY_BYTES;
   const identity = task + steps.task.length * ENTRY_BYTES;

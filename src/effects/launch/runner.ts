@@ -5,13 +5,14 @@ import { DriverError } from "../../errors.ts";
 import * as k from "../kernel/constants.ts";
 import { addSeals, memfdCreate } from "../kernel/libc.ts";
 import type { Architecture } from "../kernel/systemCalls.ts";
+import { runnerArm64 } from "./runnerArm64.ts";
 import { runnerX86 } from "./runnerX86.ts";
 
 /** @throws DriverError `UNSUPPORTED` where there is no runner for this machine */
 export function runnerArchitecture(): Architecture {
-  if (process.arch === "x64") return process.arch;
+  if (process.arch === "x64" || process.arch === "arm64") return process.arch;
   throw new DriverError("UNSUPPORTED", `tasks cannot be started on ${process.arch}`, {
-    hint: "The driver runs on x86-64",
+    hint: "The driver runs on x86-64 and arm64",
   });
 }
 
@@ -57,5 +58,5 @@ function createExecutableMemfd(name: string): number {
 }
 
 function runnerBytes(): Uint8Array {
-  return Buffer.from(runnerX86, "base64");
+  return Buffer.from(runnerArchitecture() === "x64" ? runnerX86 : runnerArm64, "base64");
 }

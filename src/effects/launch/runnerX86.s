@@ -1,16 +1,17 @@
 # The plan runner for x86-64: carries out the table of a launch plan (table.ts).
 #
-# Found as descriptors: 3 the table, 4 the report pipe. It reads the table to its
-# fixed address, into memory of its own, and goes from entry to entry; what an
-# entry asks for is all that this process ever does.
+# Found as descriptors: 3 the table, 4 the report pipe. It reads the table's two
+# parts to their fixed addresses, into memory of its own, and goes from entry to
+# entry; what an entry asks for is all that this process ever does.
 #
 # An error that no entry takes is reported as 16 bytes, the entry's address and
 # the errno, and ends the process.
 #
-#   as --64 -o runner.o runnerX86.s && objcopy -O binary -j .text runner.o runner
+#   as -o runner.o runnerX86.s && objcopy -O binary -j .text runner.o runner
 
         .set    TABLE_ADDRESS, 0x10000000
         .set    TABLE_BYTES, 0x400000
+        .set    REST_ADDRESS, 0x10010000
         .set    KEPT_BYTES, 0x1000
         .set    CODE_ADDRESS, 0x400000
 
@@ -61,10 +62,16 @@ entry:
         xor     eax, eax                # SYS_read
         mov     edi, 3
         mov     esi, TABLE_ADDRESS
-        mov     edx, TABLE_BYTES
+        mov     edx, KEPT_BYTES
         syscall
 
-        mov     ebx, TABLE_ADDRESS + KEPT_BYTES
+        xor     eax, eax                # SYS_read
+        mov     edi, 3
+        mov     esi, REST_ADDRESS
+        mov     edx, TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS
+        syscall
+
+        mov     ebx, REST_ADDRESS
 run:
         mov     rax, [rbx + CALL]
         mov     rdi, [rbx + ARGUMENT]

@@ -3,7 +3,7 @@ import * as k from "../kernel/constants.ts";
 import { closeUnneededSteps } from "./landlockSteps.ts";
 import type { LaunchInput } from "./launchInput.ts";
 import { descriptors, flags, place, type Step } from "./plan.ts";
-import { KEPT_BYTES, TABLE_ADDRESS, TABLE_BYTES } from "./table.ts";
+import { REST_ADDRESS, TABLE_ADDRESS, TABLE_BYTES } from "./table.ts";
 
 const { SIGKILL } = k;
 
@@ -27,7 +27,7 @@ export function superviseSteps({ namespaceRules }: LaunchInput): Step[] {
     {
       name: "forget the task's secrets",
       call: "munmap",
-      args: [TABLE_ADDRESS + KEPT_BYTES, TABLE_BYTES - KEPT_BYTES],
+      args: [REST_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS],
     },
     {
       name: "wait for the task, reap orphans",

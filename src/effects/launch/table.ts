@@ -1,11 +1,14 @@
 /**
- * Layout of the table of bytes that the runner maps and carries out. What is said
- * here is also said in the listings of the runners, whose tests compare them.
+ * Layout of the table of bytes that the runner reads to a fixed address and carries
+ * out. The listings of the runners say the same; their test compares them.
  *
  * ```
- * TABLE_ADDRESS               entries of the phase `supervise`, and what they point to
- * TABLE_ADDRESS + KEPT_BYTES  entries of the other phases (the runner begins here), strings, structs, buffers
+ * TABLE_ADDRESS  entries of the phase `supervise` and the buffer that they need: the part that init keeps
+ * REST_ADDRESS   entries of the other phases (the runner begins here), then buffers, strings and structs
  * ```
+ *
+ * In the table's bytes the rest follows the `KEPT_BYTES` of the first part at once;
+ * in memory it lies apart, so that init can give it back to the kernel.
  *
  * An entry is eleven words of eight bytes: the number of a system call, its six
  * arguments, then `match`, `onMatch`, `onError` and `next`. Where the call returns
@@ -16,10 +19,13 @@
 /** Far from where the kernel puts the runner, its stack and the vDSO. */
 export const TABLE_ADDRESS = 0x10000000;
 
+/** On the next page, however large the kernel's pages are: arm64 has some of 64 KiB. */
+export const REST_ADDRESS = 0x10010000;
+
 /** What the runner maps. Arguments and environment of a command are limited to less: execve(2). */
 export const TABLE_BYTES = 0x400000;
 
-/** The part that init keeps: one page. */
+/** Size of the part that init keeps: a page where pages are small. */
 export const KEPT_BYTES = 0x1000;
 
 export const ARGUMENTS = 6;

@@ -1,6 +1,6 @@
-/** Memory as it will be at a fixed address of another process: words are set, data are added at the end. */
+/** Memory as it will be at fixed addresses of another process: words are set, data are added at the end. */
 import { DriverError } from "../../errors.ts";
-import { TABLE_ADDRESS, TABLE_BYTES, WORD_BYTES } from "./table.ts";
+import { KEPT_BYTES, REST_ADDRESS, TABLE_ADDRESS, TABLE_BYTES, WORD_BYTES } from "./table.ts";
 
 const encoder = new TextEncoder();
 
@@ -12,7 +12,7 @@ export class TableWriter {
 
   /** @param data the address where data begin; what lies before it is for words */
   constructor(data: number) {
-    this.#end = data - TABLE_ADDRESS;
+    this.#end = offsetOf(data);
     this.#reserve(0);
   }
 
@@ -25,7 +25,7 @@ export class TableWriter {
   writeWord(address: number, value: number): void {
     // NaN would be written as 0, which is root, the standard input or no limit.
     if (!Number.isSafeInteger(value)) throw new RangeError(`${value} cannot be passed to the kernel`);
-    const offset = address - TABLE_ADDRESS;
+    const offset = offsetOf(address);
     this.#view.setUint32(offset, value, true);
     this.#view.setInt32(offset + 4, Math.floor(value / 2 ** 32), true);
   }
@@ -34,7 +34,7 @@ export class TableWriter {
   addBytes(content: Uint8Array): number {
     const offset = this.#reserve(content.length);
     this.#memory.set(content, offset);
-    return TABLE_ADDRESS + offset;
+    return addressOf(offset);
   }
 
   /** Adds a string with its terminating NUL and returns its address. */
@@ -46,12 +46,12 @@ export class TableWriter {
     const offset = this.#reserve(text.length * 3 + 1);
     const { written } = encoder.encodeInto(text, this.#memory.subarray(offset));
     this.#end = offset + aligned(written + 1);
-    return TABLE_ADDRESS + offset;
+    return addressOf(offset);
   }
 
   /** Adds an array of pointers to strings, ended by a null pointer, and returns its address. */
   addStrings(texts: readonly string[]): number {
-    const array = TABLE_ADDRESS + this.#reserve((texts.length + 1) * WORD_BYTES);
+    const array = addressOf(this.#reserve((texts.length + 1) * WORD_BYTES));
     for (const [index, text] of texts.entries())
       this.writeWord(array + index * WORD_BYTES, this.addString(text));
     return array;
@@ -61,9 +61,9 @@ export class TableWriter {
   #reserve(length: number): number {
     const offset = this.#end;
     this.#end += aligned(length);
-    if (this.#end > TABLE_BYTES) {
+    if (addressOf(this.#end) > TABLE_ADDRESS + TABLE_BYTES) {
       throw new DriverError("LAUNCH_FAILED", "the task's arguments and environment are too long", {
-        hint: `All of them together have to stay below ${TABLE_BYTES / 3} characters`,
+        hint: `All of them together have to stay below ${TABLE_BYTES / 4} characters`,
       });
     }
     if (this.#end > this.#memory.length) this.#grow();
@@ -80,4 +80,13 @@ export class TableWriter {
 
 function aligned(length: number): number {
   return Math.ceil(length / WORD_BYTES) * WORD_BYTES;
+}
+
+/** Where the table's bytes hold what is to lie at an address; and back, for what is not init's. */
+function offsetOf(address: number): number {
+  return address < REST_ADDRESS ? address - TABLE_ADDRESS : address - REST_ADDRESS + KEPT_BYTES;
+}
+
+function addressOf(offset: number): number {
+  return REST_ADDRESS + offset - KEPT_BYTES;
 }

@@ -4,7 +4,13 @@ import { systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
 import { assemblePlan, stepAt } from "../../../src/effects/launch/assemble.ts";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import { type Argument, bufferBytes, type LaunchPlan, phases } from "../../../src/effects/launch/plan.ts";
-import { ENTRY_BYTES, KEPT_BYTES, TABLE_ADDRESS, TABLE_BYTES } from "../../../src/effects/launch/table.ts";
+import {
+  ENTRY_BYTES,
+  KEPT_BYTES,
+  REST_ADDRESS,
+  TABLE_ADDRESS,
+  TABLE_BYTES,
+} from "../../../src/effects/launch/table.ts";
 import { anyLaunchInput } from "../../support/anyLaunchInput.ts";
 import { launchInput } from "../../support/launchRun.ts";
 import { Memory } from "../../support/tableInterpreter.ts";
@@ -53,7 +59,7 @@ describe("an assembled plan", () => {
   it("finds no step at an address between entries or beyond them", () => {
     const plan = buildLaunchPlan(launchInput());
     expect(stepAt(plan, TABLE_ADDRESS + 8)).toBeUndefined();
-    expect(stepAt(plan, TABLE_ADDRESS + KEPT_BYTES + TABLE_BYTES)).toBeUndefined();
+    expect(stepAt(plan, TABLE_ADDRESS + TABLE_BYTES)).toBeUndefined();
     expect(stepAt(plan, 0)).toBeUndefined();
   });
 
@@ -73,7 +79,7 @@ describe("an assembled plan", () => {
 
 /** Every step with the address of its entry, as table.ts tells the layout. */
 function entriesOf({ steps }: LaunchPlan) {
-  let next = keptEnd;
+  let next = REST_ADDRESS;
   return phases.flatMap((phase) => {
     if (phase === "supervise") next = TABLE_ADDRESS;
     return steps[phase].map((step) => {

@@ -1,31 +1,132 @@
-/** The runner's bytes are what its listing says. */
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+/** The runners' bytes are what their listings say, and do what a table asks for. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Architecture } from "../../../src/effects/kernel/systemCalls.ts";
+import { assemblePlan, stepAt } from "../../../src/effects/launch/assemble.ts";
+import { bytes, type LaunchPlan, place } from "../../../src/effects/launch/plan.ts";
+import { parseReport } from "../../../src/effects/launch/report.ts";
+import { runnerArm64 } from "../../../src/effects/launch/runnerArm64.ts";
 import { runnerX86 } from "../../../src/effects/launch/runnerX86.ts";
-import { KEPT_BYTES, TABLE_ADDRESS, TABLE_BYTES } from "../../../src/effects/launch/table.ts";
+import { KEPT_BYTES, REST_ADDRESS, TABLE_ADDRESS, TABLE_BYTES } from "../../../src/effects/launch/table.ts";
 import { requireTools } from "../../support/requireTools.ts";
 
-const listing = new URL("../../../src/effects/launch/runnerX86.s", import.meta.url).pathname;
+interface Runner {
+  readonly architecture: Architecture;
+  readonly bytes: string;
+  readonly listing: string;
+  /** What the names of binutils begin with where this machine is another one. */
+  readonly tools: string;
+  readonly emulator: string;
+}
 
-it("assembles to the executable, byte for byte", (context) => {
-  requireTools(context, "as", "objcopy");
-  const folder = mkdtempSync(join(tmpdir(), "runner-"));
-  try {
-    execFileSync("as", ["--64", "-o", join(folder, "object"), listing]);
-    execFileSync("objcopy", ["-O", "binary", "-j", ".text", join(folder, "object"), join(folder, "runner")]);
-    expect(runnerX86).toBe(readFileSync(join(folder, "runner"), "base64"));
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-});
+const runners: Runner[] = [
+  {
+    architecture: "x64",
+    bytes: runnerX86,
+    listing: "runnerX86.s",
+    tools: "x86_64-linux-gnu-",
+    emulator: "qemu-x86_64",
+  },
+  {
+    architecture: "arm64",
+    bytes: runnerArm64,
+    listing: "runnerArm64.s",
+    tools: "aarch64-linux-gnu-",
+    emulator: "qemu-aarch64",
+  },
+];
 
-it("has the same layout in the listing as in the table", () => {
-  const text = readFileSync(listing, "utf8");
-  const constants = Object.fromEntries(
-    [...text.matchAll(/\.set\s+(\w+), (\w+)/g)].map((match) => [match[1], Number(match[2])]),
-  );
-  expect(constants).toMatchObject({ TABLE_ADDRESS, TABLE_BYTES, KEPT_BYTES });
+/** Writes, fails where it may, reads its input to the end, forgets its memory, and fails. */
+const plan: LaunchPlan = {
+  initName: "runner",
+  aliveFifo: "",
+  steps: {
+    outside: [
+      { name: "write", call: "write", args: [1, bytes(new TextEncoder().encode("hello"), "hello"), 5] },
+      { name: "may fail", call: "close", args: [999], flow: { kind: "tolerateErrors" } },
+      {
+        name: "read",
+        call: "read",
+        args: [0, place("identity"), 1],
+        flow: { kind: "repeatUntil", result: 0 },
+      },
+      { name: "until it fails", call: "close", args: [0], flow: { kind: "repeatUntilError" } },
+      // Returns 0, as a fork does in the child.
+      {
+        name: "go on",
+        call: "chdir",
+        args: ["/"],
+        flow: { kind: "fork", child: "supervise", parent: "next" },
+      },
+    ],
+    init: [],
+    task: [],
+    supervise: [
+      { name: "forget", call: "munmap", args: [REST_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS] },
+      { name: "write again", call: "write", args: [1, place("waitStatus"), 2] },
+      { name: "fail", call: "close", args: [999] },
+    ],
+  },
+};
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "runner-"));
 });
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe.each(runners)(
+  "the runner for $architecture",
+  ({ architecture, bytes, listing, tools, emulator }) => {
+    const native = architecture === process.arch;
+    const source = new URL(`../../../src/effects/launch/${listing}`, import.meta.url).pathname;
+
+    it("is what its listing assembles to, byte for byte", (context) => {
+      const [as, objcopy] = ["as", "objcopy"].map((tool) => (native ? tool : tools + tool)) as [
+        string,
+        string,
+      ];
+      requireTools(context, as, objcopy);
+      execFileSync(as, ["-o", join(folder, "object"), source]);
+      execFileSync(objcopy, [
+        "-O",
+        "binary",
+        "-j",
+        ".text",
+        join(folder, "object"),
+        join(folder, "assembled"),
+      ]);
+      expect(bytes).toBe(readFileSync(join(folder, "assembled"), "base64"));
+    });
+
+    it("knows the table by the same numbers as the assembler of plans", () => {
+      const constants = [...readFileSync(source, "utf8").matchAll(/\.set\s+(\w+), (\w+)/g)];
+      const values = Object.fromEntries(constants.map(([, name, value]) => [name, Number(value)]));
+      expect(values).toMatchObject({ TABLE_ADDRESS, TABLE_BYTES, REST_ADDRESS, KEPT_BYTES });
+    });
+
+    it("carries a table out, and reports the step that fails", (context) => {
+      if (!native) requireTools(context, emulator);
+      const executable = join(folder, architecture);
+      const table = join(folder, `${architecture}.table`);
+      writeFileSync(executable, Buffer.from(bytes, "base64"), { mode: 0o755 });
+      writeFileSync(table, assemblePlan(plan, architecture));
+      const descriptor = openSync(table, "r");
+      const [command, args] = native ? [executable, []] : [emulator, [executable]];
+      const { status, output } = spawnSync(command, args, {
+        input: "some input",
+        stdio: ["pipe", "pipe", "inherit", descriptor, "pipe"],
+      });
+      closeSync(descriptor);
+      expect(status).toBe(127);
+      expect(output[1]?.toString()).toBe("hello\0\0");
+      const { failure } = parseReport(output[4] as unknown as Uint8Array);
+      const EBADF = 9;
+      expect(failure?.errno).toBe(EBADF);
+      expect(stepAt(plan, failure?.entry ?? 0)?.name).toBe("fail");
+    });
+  },
+);
