@@ -5,7 +5,7 @@
 import { DriverError } from "../errors.ts";
 
 /** An environment variable and its value: the mark of a launch by Nomad, no secret. */
-export const magicCookie = {
+const magicCookie = {
   name: "NOMAD_PLUGIN_MAGIC_COOKIE",
   value: "e4327c2e01eabfd75a8a67adb114fb34a757d57eee7728d857a8cec6e91a7255",
 } as const;

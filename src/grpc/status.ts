@@ -10,7 +10,7 @@ import { Status } from "./generated/grpc/status.ts";
 import { RecoverableError } from "./generated/nomad/recoverable.ts";
 
 /** The whole message of an unknown task: agents compare the text. */
-export const taskNotFound = "task not found for given id";
+const taskNotFound = "task not found for given id";
 
 const detailsKey = "grpc-status-details-bin";
 const recoverableType = "type.googleapis.com/hashicorp.nomad.plugins.shared.structs.RecoverableError";

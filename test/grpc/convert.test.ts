@@ -1,5 +1,4 @@
 import fc from "fast-check";
-import { Unpackr } from "msgpackr";
 import { describe, expect, test } from "vitest";
 import type { HclSpec } from "../../src/config/hclSpec.ts";
 import { specOf } from "../../src/grpc/convert/hclSpec.ts";
@@ -47,11 +46,6 @@ describe("options as MessagePack", () => {
     );
   });
 
-  test("are what any other reader of MessagePack reads", () => {
-    const bytes = encodeMsgpack({ command: "sh", args: ["-c"], unveil: null });
-    expect(new Unpackr().unpack(bytes)).toEqual({ command: "sh", args: ["-c"], unveil: null });
-  });
-
   test("cannot change what all objects inherit", () => {
     const decoded = decodeMsgpack(
       Buffer.from([0x81, 0xa9, ...Buffer.from("__proto__"), 0x81, 0xa3, ...Buffer.from("bad"), 0xc3]),
@@ -91,9 +85,9 @@ test("a spec becomes its message, and survives the wire", () => {
   const asMessage = (name: string, type: string, required: boolean): Spec => ({
     block: { $case: "Attr", value: { name, type, required } },
   });
-  const quick = {
-    primary: asMessage("quick", "bool", false),
-    default: { block: { $case: "literal", value: { value: "true" } } },
+  const literal: Spec = { block: { $case: "literal", value: { value: "true" } } };
+  const quick: Spec = {
+    block: { $case: "default", value: { primary: asMessage("quick", "bool", false), default: literal } },
   };
   expect(message).toEqual({
     block: {
@@ -101,7 +95,7 @@ test("a spec becomes its message, and survives the wire", () => {
       value: {
         attributes: new Map([
           ["command", asMessage("command", "string", true)],
-          ["quick", { block: { $case: "default", value: quick } }],
+          ["quick", quick],
         ]),
       },
     },

@@ -3,7 +3,7 @@ import { NEVER } from "rxjs";
 import type { Capabilities, DriverPort, ExitResult } from "../../src/driver/driverPort.ts";
 import { DriverError } from "../../src/errors.ts";
 
-export const fakeCapabilities: Capabilities = {
+const fakeCapabilities: Capabilities = {
   sendSignals: true,
   exec: false,
   fsIsolation: "unveil",
