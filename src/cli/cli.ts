@@ -1,7 +1,8 @@
 /** The command line: verbs, options, and what becomes of errors. */
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
-import { errorText, UsageError } from "./terminal/errorText.ts";
+import { tolerateClosedPipes } from "./terminal/closedPipes.ts";
+import { errorText } from "./terminal/errorText.ts";
 import { styleFor, widthOf } from "./terminal/style.ts";
 import { addDoctor } from "./verbs/doctorVerb.ts";
 import { addEvents } from "./verbs/eventsVerb.ts";
@@ -19,6 +20,7 @@ const usage = 2;
  * @returns the exit code: 1 where something failed, 2 where the arguments make no sense
  */
 export async function runCli(args: readonly string[]): Promise<number> {
+  tolerateClosedPipes();
   let exitCode = 0;
   const program = createProgram((code) => {
     exitCode = code;
@@ -30,11 +32,11 @@ export async function runCli(args: readonly string[]): Promise<number> {
     // commander has written the help or its complaint already.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : usage;
     process.stderr.write(`${errorText(thrown, styleFor(process.stderr), widthOf(process.stderr))}\n`);
-    return thrown instanceof UsageError ? usage : failure;
+    return failure;
   }
 }
 
-export function createProgram(setExitCode: (code: number) => void): Command {
+function createProgram(setExitCode: (code: number) => void): Command {
   const program = new Command("nomad-driver-exec2")
     .description(
       "Nomad task driver that runs commands in a Landlock sandbox, and the tool to try and inspect it.",

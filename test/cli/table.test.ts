@@ -44,12 +44,12 @@ describe("a table", () => {
     expect(formatTable([["1", "x"]], 80, [4])).toBe("1     x");
   });
 
-  it("has lines no longer than the terminal where words allow it", () => {
-    const word = fc.stringMatching(/^[a-z]{1,8}$/);
+  it("has no line longer than the terminal, and loses nothing", () => {
+    const word = fc.stringMatching(/^[a-z]{1,20}$/);
     fc.assert(
       fc.property(fc.array(word, { minLength: 1 }), fc.integer({ min: 8, max: 60 }), (words, width) => {
         const lines = wrap(words.join(" "), width);
-        expect(lines.join(" ")).toBe(words.join(" "));
+        expect(lines.join("").replaceAll(" ", "")).toBe(words.join(""));
         for (const line of lines) expect(line.length).toBeLessThanOrEqual(width);
       }),
     );

@@ -7,24 +7,22 @@ import { summarise } from "./eventSummary.ts";
 import { readable, type TaskHistory } from "./taskHistory.ts";
 
 const taskHeader = ["TASK", "ALLOCATION", "JOB", "STATE", "BEGAN", "RAN", "END"];
-const eventHeader = ["SEQ", "TIME", "DELTA", "EVENT", "STATE", "WHAT"];
-/** A terminal of fewer columns has no room for the state that an event found. */
+const eventHeader = ["SEQ", "TIME", "DELTA", "EVENT", "STATE"];
+/** A terminal of fewer columns has no room for what happened beside the rest. */
 const wide = 110;
 /** Least widths of columns, so that rows that come later line up with those before. */
-const eventWidths = [3, 12, 7, 14];
+const eventWidths = [3, 12, 7, 14, 25];
 const liveWidths = [12, 16, 14];
 
 export class EventView {
   readonly #style: Style;
   readonly #width: number;
-  readonly #eventWidths: readonly number[];
   /** The event of the one task that was shown last. */
   #before: StoredEvent | undefined;
 
   constructor(style: Style, width: number) {
     this.#style = style;
     this.#width = width;
-    this.#eventWidths = [...eventWidths, (width < wide ? "fingerprinted" : "pending → fingerprinted").length];
   }
 
   /** All tasks, the newest last. */
@@ -44,13 +42,13 @@ export class EventView {
   /** One task's events so far. */
   task({ id, task, job, begunAt }: TaskHistory, events: readonly StoredEvent[]): string {
     const title = `${this.#style.bold(task)} of job ${job}, ${formatTime(begunAt).slice(0, 10)}, ${id}`;
-    const rows = events.map((event) => this.#row(event));
-    return `${title}\n\n${formatTable([this.#header(eventHeader), ...rows], this.#width, this.#eventWidths)}`;
+    const header = this.#format(this.#header(eventHeader), this.#style.dim("WHAT"));
+    return [title, "", header, ...events.map((event) => this.next(event))].join("\n");
   }
 
   /** One more of them. */
   next(event: StoredEvent): string {
-    return formatTable([this.#row(event)], this.#width, this.#eventWidths);
+    return this.#format(this.#row(event), this.#what(event));
   }
 
   /** An event among those of all tasks. */
@@ -66,6 +64,13 @@ export class EventView {
     return `${this.#style.dim(clock(event))} ${type} ${this.#what(event)}`;
   }
 
+  /** What happened stands in the last column, or where there is no room for it, below the row. */
+  #format(row: readonly string[], what: string): string {
+    if (this.#width >= wide) return formatTable([[...row, what]], this.#width, eventWidths);
+    const below = formatTable([["", what]], this.#width, [3]);
+    return `${formatTable([row], Number.POSITIVE_INFINITY, eventWidths)}\n${below}`;
+  }
+
   #row(event: StoredEvent): string[] {
     const { seq, time, from, to } = event;
     const before = this.#before;
@@ -75,8 +80,7 @@ export class EventView {
       clock(event),
       before ? this.#style.dim(`+${formatSpan(Math.max(0, time - before.time))}`) : "",
       this.#type(event),
-      this.#states(from, to),
-      this.#what(event),
+      from === to ? this.#style.dim(to) : `${from} → ${to}`,
     ];
   }
 
@@ -92,11 +96,6 @@ export class EventView {
   #type({ type }: StoredEvent): string {
     if (bad.has(type)) return this.#style.red(type);
     return good.has(type) ? this.#style.green(type) : this.#style.cyan(type);
-  }
-
-  #states(from: string, to: string): string {
-    if (from === to) return this.#style.dim(to);
-    return this.#width < wide ? to : `${from} → ${to}`;
   }
 
   #state(state: string): string {

@@ -1,7 +1,8 @@
 /** `events`: what happened to the tasks of this host. */
 import { filter, type Observable, takeWhile } from "rxjs";
-import { errnoOf } from "../../errors.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
+import { whenAborted } from "../local/interrupts.ts";
+import { whenReaderGone } from "../terminal/closedPipes.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { EventLogs } from "./eventLogs.ts";
 import { EventView } from "./eventView.ts";
@@ -24,16 +25,10 @@ export async function showEvents(
 ): Promise<number> {
   const logs = await EventLogs.open(stateDir);
   const readerGone = new AbortController();
-  const onError = (thrown: Error) => {
-    // A reader such as head(1) has seen enough.
-    if (errnoOf(thrown) !== "EPIPE") throw thrown;
-    readerGone.abort();
-  };
-  process.stdout.on("error", onError);
+  whenReaderGone(() => readerGone.abort());
   try {
     await show(logs, name, options, readerGone.signal);
   } finally {
-    process.stdout.off("error", onError);
     await logs.close();
   }
   return 0;
@@ -71,7 +66,7 @@ function forEach(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const subscription = events.subscribe({ next: use, error: reject, complete: resolve });
-    enough.addEventListener("abort", () => {
+    whenAborted(enough, () => {
       subscription.unsubscribe();
       resolve();
     });

@@ -74,5 +74,5 @@ export function chooseTask(text: string, histories: readonly TaskHistory[]): Tas
 
 function endOf({ context }: TaskSnapshot): string {
   if (context.exit !== null) return describeExit(context.exit);
-  return context.failure?.message ?? context.lostReason ?? "";
+  return context.failure?.code ?? context.lostReason ?? "";
 }

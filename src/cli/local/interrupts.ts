@@ -1,12 +1,12 @@
 /** Ctrl-C and its like: the first asks the tasks to stop, the second kills them. */
 
 export interface Interrupts {
-  /** Aborted when the tasks are to stop. */
+  /** Aborted when the tasks are to stop; its reason says why. */
   readonly stop: AbortSignal;
   /** Aborted when they are to be killed. */
   readonly kill: AbortSignal;
   /** As a first signal does. */
-  requestStop(): void;
+  requestStop(reason: string): void;
   /** Gives the signals back their usual meaning. */
   release(): void;
 }
@@ -16,12 +16,12 @@ const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 export function catchInterrupts(): Interrupts {
   const stop = new AbortController();
   const kill = new AbortController();
-  const onSignal = () => (stop.signal.aborted ? kill : stop).abort();
+  const onSignal = (signal: string) => (stop.signal.aborted ? kill : stop).abort(signal);
   for (const signal of signals) process.on(signal, onSignal);
   return {
     stop: stop.signal,
     kill: kill.signal,
-    requestStop: () => stop.abort(),
+    requestStop: (reason) => stop.abort(reason),
     release: () => {
       for (const signal of signals) process.off(signal, onSignal);
     },

@@ -58,15 +58,17 @@ export class LocalTask {
   /** Resolves when it runs, or cannot: then it has ended. */
   async start(): Promise<void> {
     const { session, console } = this.#run;
+    const { plugin } = session;
     this.#startedAt = performance.now();
     try {
-      const { handle } = await answered(session.plugin.driver.startTask({ task: this.#prepared.message }));
+      const { handle } = await answered(plugin.driver.startTask({ task: this.#prepared.message }));
       this.#handle = handle;
+      console.note(`${this.task.name}: started`);
       this.#ended = this.#live().catch((thrown) => this.#failed(thrown));
     } catch (thrown) {
-      this.#ended = Promise.resolve(this.#failed(thrown));
+      const died = await hasDied(plugin, thrown);
+      this.#ended = Promise.resolve(this.#failed(died ? diedAtStart(this.task.name) : thrown));
     }
-    console.note(`${this.task.name}: ${this.#handle ? "started" : "not started"}`);
   }
 
   /** Ends the task because the group has no more use for it. */
@@ -164,6 +166,12 @@ async function hasDied(plugin: LaunchedPlugin, thrown: unknown): Promise<boolean
   const died = await Promise.race([plugin.exited.then(() => true), waited]);
   late.abort();
   return died;
+}
+
+function diedAtStart(task: string): DriverError {
+  return new DriverError("PLUGIN_FAILED", `the plugin ended while it started the task ${task}`, {
+    hint: "The next plugin ends what may have come of it; run the job again",
+  });
 }
 
 function shellCode(result: ExitResult | undefined): number {

@@ -1,8 +1,8 @@
 /** What a run shows: the tasks' output, and a few words of its own on standard error. */
 import type { Readable } from "node:stream";
-import { errnoOf } from "../../errors.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { EventView } from "../events/eventView.ts";
+import { whenReaderGone } from "../terminal/closedPipes.ts";
 import { errorText } from "../terminal/errorText.ts";
 import { LinePrefixer } from "../terminal/lines.ts";
 import { type Style, styleFor, widthOf } from "../terminal/style.ts";
@@ -30,13 +30,8 @@ export class RunConsole {
     this.#options = options;
     this.#view = new EventView(this.style, widthOf(process.stderr));
     this.#width = Math.max(0, ...options.taskNames.map(({ length }) => length));
-    for (const stream of [process.stdout, process.stderr]) {
-      stream.setMaxListeners(0);
-      stream.on("error", (thrown) => {
-        if (errnoOf(thrown) !== "EPIPE") throw thrown;
-        options.onReaderGone();
-      });
-    }
+    for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
+    whenReaderGone(options.onReaderGone);
   }
 
   /** A word of the run's own. */

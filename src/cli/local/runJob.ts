@@ -53,7 +53,9 @@ async function runIn(
 ): Promise<number> {
   const console = consoleFor(job, options, interrupts);
   for (const notice of notices(job)) console.note(notice);
-  whenAborted(interrupts.stop, () => console.note("stopping the tasks; once more kills them"));
+  whenAborted(interrupts.stop, () => {
+    console.note(`${interrupts.stop.reason}: stopping the tasks; a signal from now on kills them`);
+  });
   if (options.keep) console.note(`folders are kept: ${work}`);
   const topology = readNodeTopology();
   const stateFolder = new StateFolderChoice(options.stateDir);
@@ -90,7 +92,7 @@ async function runGroupOrFail(run: LocalRun, group: Group): Promise<TaskOutcome[
     return await runGroup(run, group);
   } catch (thrown) {
     run.console.fail(thrown);
-    run.interrupts.requestStop();
+    run.interrupts.requestStop(`group ${group.name} cannot run`);
     return [{ exitCode: 1, dismissed: false, endedAt: performance.now() }];
   }
 }
@@ -99,7 +101,12 @@ function consoleFor(job: Job, { raw, verbose }: RunOptions, interrupts: Interrup
   const taskNames = job.groups.flatMap(({ tasks }) => tasks.map(({ name }) => name));
   // One task into a file or a pipe: whoever reads it wants what the task wrote, and nothing else.
   const plain = taskNames.length === 1 && !process.stdout.isTTY;
-  return new RunConsole({ taskNames, raw: raw || plain, verbose, onReaderGone: interrupts.requestStop });
+  return new RunConsole({
+    taskNames,
+    raw: raw || plain,
+    verbose,
+    onReaderGone: () => interrupts.requestStop("nobody reads the output any more"),
+  });
 }
 
 function notices({ groups, ignored }: Job): string[] {

@@ -3,11 +3,6 @@ import { DriverError, messageOf } from "../../errors.ts";
 import type { Style } from "./style.ts";
 import { wrap } from "./table.ts";
 
-/** What the command line was given makes no sense: exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
-
 /** Begins with the error's code, which docs/errors.md explains. */
 export function errorText(thrown: unknown, style: Style, width: number): string {
   if (!(thrown instanceof DriverError))

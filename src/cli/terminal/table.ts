@@ -23,11 +23,11 @@ export function formatTable(
   return rows.map((row) => formatRow(row, widths, indent, width)).join("\n");
 }
 
-/** Breaks text at spaces; words longer than a line stay whole. */
+/** Breaks text at spaces, and words that are longer than a line where it ends. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
-  for (const word of text.split(" ")) {
+  for (const word of text.split(" ").flatMap((each) => cut(each, width))) {
     if (line !== "" && visibleLength(line) + 1 + visibleLength(word) > width) {
       lines.push(line);
       line = word;
@@ -36,6 +36,12 @@ export function wrap(text: string, width: number): string[] {
     }
   }
   return [...lines, line];
+}
+
+/** Coloured words are never long, and would lose their colour. */
+function cut(word: string, width: number): string[] {
+  if (word.length <= width || word.includes("\x1b")) return [word];
+  return [word.slice(0, width), ...cut(word.slice(width), width)];
 }
 
 function formatRow(row: readonly string[], widths: readonly number[], indent: number, width: number): string {
