@@ -1,0 +1,70 @@
+/** Reads a task's log pipe as the agent's log collector does: from before the task's start, through all runs. */
+import { constants, openSync } from "node:fs";
+import { Socket } from "node:net";
+import { mkfifo } from "../../src/effects/kernel/libc.ts";
+
+export class PipeReader {
+  readonly path: string;
+  readonly #chunks: Buffer[] = [];
+  readonly #ended = Promise.withResolvers<void>();
+  #change = Promise.withResolvers<"data" | "end">();
+  #socket: Socket;
+
+  /** Makes the pipe, and reads it. */
+  constructor(path: string) {
+    mkfifo(path, 0o600);
+    this.path = path;
+    this.#socket = this.#open();
+  }
+
+  /** All that was written, once everybody who could write has closed the pipe. */
+  async bytes(): Promise<Buffer> {
+    await this.#ended.promise;
+    return Buffer.concat(this.#chunks);
+  }
+
+  /** The same as text. */
+  async text(): Promise<string> {
+    return (await this.bytes()).toString();
+  }
+
+  /** Resolves once a text has been written; rejects where the pipe is closed before. */
+  async contains(text: string): Promise<void> {
+    while (!Buffer.concat(this.#chunks).includes(text)) {
+      if ((await this.#change.promise) === "data") continue;
+      throw new Error(
+        `${JSON.stringify(text)} is not in ${JSON.stringify(Buffer.concat(this.#chunks).toString())}`,
+      );
+    }
+  }
+
+  /** Stops reading: nobody reads the pipe any more. */
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #open(): Socket {
+    // An open without a writer would wait for one; poll(2) tells of an end of file only after there was one.
+    const descriptor = openSync(this.path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return new Socket({ fd: descriptor, readable: true, writable: false })
+      .on("data", (chunk: Buffer) => {
+        this.#chunks.push(chunk);
+        this.#tell("data");
+      })
+      .once("end", () => this.#readOn());
+  }
+
+  #tell(change: "data" | "end"): void {
+    this.#change.resolve(change);
+    this.#change = Promise.withResolvers();
+  }
+
+  /** Opened anew before the old end is closed: the next run must find a reader. */
+  #readOn(): void {
+    const old = this.#socket;
+    this.#socket = this.#open();
+    old.destroy();
+    this.#ended.resolve();
+    this.#tell("end");
+  }
+}

@@ -1,0 +1,24 @@
+/** What a plugin process holds, to tell whether a task leaves something behind in it. Needs root. */
+import { readdirSync, readFileSync } from "node:fs";
+import { stateFolderPaths } from "../../src/store/stateFolder.ts";
+import type { Agent } from "./agent.ts";
+
+export interface PluginTraces {
+  /** Number of open descriptors. */
+  readonly descriptors: number;
+  /** Its children, zombies too. */
+  readonly children: readonly number[];
+  /** Names of the folders of runs. */
+  readonly runFolders: readonly string[];
+}
+
+export function tracesOf({ pid, stateDir }: Agent): PluginTraces {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return {
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+    children: threads.flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+    ),
+    runFolders: readdirSync(stateFolderPaths(stateDir).run),
+  };
+}

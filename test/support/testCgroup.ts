@@ -1,0 +1,50 @@
+/** A cgroup for a test's tasks, as an agent makes one for each of its own. Needs root. */
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { vi } from "vitest";
+import { findCgroup2Mount } from "../../src/effects/cgroup.ts";
+
+export class TestCgroup {
+  readonly path: string;
+
+  /** @param name of a folder right below the mount */
+  constructor(name: string) {
+    const mount = findCgroup2Mount();
+    if (mount === undefined) throw new Error("these tests need cgroup v2 to be mounted");
+    this.path = `${mount}/${name}`;
+    mkdirSync(this.path);
+  }
+
+  /** Pids of tasks and their children; an init ends a moment after it has told of its task's end. */
+  processes(): number[] {
+    const pids = readFileSync(`${this.path}/cgroup.procs`, "utf8").split("\n").filter(Boolean);
+    return pids.map(Number).filter((pid) => !["exec2-init", undefined].includes(nameOf(pid)));
+  }
+
+  /** Resolves once nothing runs in it any more, no init either. */
+  async empty(): Promise<void> {
+    const events = `${this.path}/cgroup.events`;
+    await vi.waitFor(
+      () => {
+        if (!readFileSync(events, "utf8").includes("populated 0")) {
+          throw new Error(`still in ${this.path}: ${this.processes().join(", ")}`);
+        }
+      },
+      { timeout: 20_000, interval: 5 },
+    );
+  }
+
+  /** Kills what is in it, and removes it. */
+  async remove(): Promise<void> {
+    writeFileSync(`${this.path}/cgroup.kill`, "1");
+    await this.empty();
+    rmdirSync(this.path);
+  }
+}
+
+function nameOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd();
+  } catch {
+    return undefined;
+  }
+}
