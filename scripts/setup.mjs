@@ -10,7 +10,15 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const wanted = new Set(process.argv.slice(2));
 
 /** What the tests call, and the Debian package that has it. */
-const debianPackages = { as: "binutils", ip: "iproute2", python3: "python3", getent: "libc-bin" };
+const debianPackages = {
+  as: "binutils",
+  "aarch64-linux-gnu-as": "binutils-aarch64-linux-gnu",
+  "qemu-aarch64": "qemu-user",
+  cc: "build-essential",
+  ip: "iproute2",
+  python3: "python3",
+  getent: "libc-bin",
+};
 
 if (wanted.has("--debian")) installDebianPackages();
 if (changedAt(join(root, "package-lock.json")) > changedAt(join(root, "node_modules/.package-lock.json"))) {

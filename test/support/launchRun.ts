@@ -13,7 +13,7 @@ import { killInit } from "../../src/effects/signals.ts";
 export const taskUid = 84242;
 
 /** Access rights of `linux/landlock.h`, ABI 1. */
-export const landlockAccess = {
+const landlockAccess = {
   execute: 1 << 0,
   writeFile: 1 << 1,
   readFile: 1 << 2,

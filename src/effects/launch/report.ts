@@ -10,7 +10,7 @@ export interface Report {
 }
 
 /** A step that failed. */
-export interface StepFailure {
+interface StepFailure {
   /** Address of its entry in the assembled plan. */
   readonly entry: number;
   readonly errno: number;
