@@ -1,6 +1,6 @@
 /** A cgroup for a test's tasks, as an agent makes one for each of its own. Needs root. */
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
-import { vi } from "vitest";
+import { setTimeout as delay } from "node:timers/promises";
 import { findCgroup2Mount } from "../../src/effects/cgroup.ts";
 
 export class TestCgroup {
@@ -23,14 +23,13 @@ export class TestCgroup {
   /** Resolves once nothing runs in it any more, no init either. */
   async empty(): Promise<void> {
     const events = `${this.path}/cgroup.events`;
-    await vi.waitFor(
-      () => {
-        if (!readFileSync(events, "utf8").includes("populated 0")) {
-          throw new Error(`still in ${this.path}: ${this.processes().join(", ")}`);
-        }
-      },
-      { timeout: 20_000, interval: 5 },
-    );
+    const deadline = performance.now() + 20_000;
+    while (!readFileSync(events, "utf8").includes("populated 0")) {
+      if (performance.now() > deadline) {
+        throw new Error(`still in ${this.path}: ${this.processes().join(", ")}`);
+      }
+      await delay(5);
+    }
   }
 
   /** Kills what is in it, and removes it. */

@@ -1,0 +1,157 @@
+/**
+ * The built plugin as its agent sees it: starts, stops, throughput, memory and
+ * launch times, each beside a baseline that is taken in the same run.
+ * As root, after `npm run build`: `node bench/driver.ts [rounds]`.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
+import { Allocation } from "../test/support/allocation.ts";
+import { setConfig } from "../test/support/requests.ts";
+import { printFigure, printTimes } from "./statistics.ts";
+
+const rounds = Number(process.argv[2] ?? 300);
+const atATime = 8;
+const pause = 10;
+const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
+const base = mkdtempSync("/var/lib/exec2-bench-");
+
+try {
+  await benchLaunches();
+  const plugin = await launch();
+  await configure(plugin, "bench");
+  const allocation = new Allocation();
+  await benchStarts(plugin, allocation);
+  await benchStops(plugin, allocation);
+  await benchThroughput(plugin);
+  await benchMemory(plugin, allocation);
+  await plugin.close();
+  await allocation.remove();
+} finally {
+  rmSync(base, { recursive: true });
+}
+
+function launch(): Promise<LaunchedPlugin> {
+  return launchPlugin({ command: executable });
+}
+
+async function configure({ base: service, driver }: LaunchedPlugin, name: string): Promise<void> {
+  await service.setConfig(setConfig({ state_dir: join(base, name) }));
+  await driver.init({});
+}
+
+/** Launch to handshake and to the first fingerprint, beside a Node that does nothing. */
+async function benchLaunches(): Promise<void> {
+  const times = { bareNode: [] as number[], handshake: [] as number[], fingerprint: [] as number[] };
+  for (let round = -2; round < 20; round++) {
+    const bareNode = await timed(() => once(spawn(process.execPath, ["-e", "0"]), "exit"));
+    const begin = performance.now();
+    const plugin = await launch();
+    await configure(plugin, "launches");
+    await once(
+      plugin.driver.fingerprint({}).on("error", () => undefined),
+      "data",
+    );
+    const fingerprint = performance.now() - begin;
+    await plugin.close();
+    if (round < 0) continue;
+    times.bareNode.push(bareNode);
+    times.handshake.push(plugin.handshakeMs);
+    times.fingerprint.push(fingerprint);
+  }
+  printTimes("baseline: node -e 0", times.bareNode);
+  printTimes("plugin: launch to handshake", times.handshake, times.bareNode);
+  printTimes("plugin: launch to fingerprint", times.fingerprint, times.bareNode);
+}
+
+/** A task's start, one at a time with pauses, as tasks come in life. */
+async function benchStarts({ driver }: LaunchedPlugin, allocation: Allocation): Promise<void> {
+  const times = { spawn: [] as number[], answer: [] as number[], firstByte: [] as number[] };
+  for (let round = -20; round < rounds; round++) {
+    const spawned = await timed(() => once(spawn("/bin/true", { stdio: "ignore" }), "exit"));
+    await delay(pause);
+    const task = allocation.config({ command: "/bin/echo", args: [`round${round};`] });
+    const begin = performance.now();
+    const output = allocation.stdout.contains(`round${round};`).then(() => performance.now() - begin);
+    await driver.startTask({ task });
+    const answer = performance.now() - begin;
+    const firstByte = await output;
+    await driver.waitTask({ taskId: task.id });
+    await driver.destroyTask({ taskId: task.id, force: true });
+    await delay(pause);
+    if (round < 0) continue;
+    times.spawn.push(spawned);
+    times.answer.push(answer);
+    times.firstByte.push(firstByte);
+  }
+  printTimes("baseline: spawn of /bin/true", times.spawn);
+  printTimes("StartTask to its answer", times.answer, times.spawn);
+  printTimes("StartTask to the task's first byte", times.firstByte, times.spawn);
+}
+
+/** From StopTask to its answer, for a task that ends at the signal. */
+async function benchStops({ driver }: LaunchedPlugin, allocation: Allocation): Promise<void> {
+  const times: number[] = [];
+  for (let round = 0; round < Math.min(rounds, 100); round++) {
+    const task = allocation.config({ command: "/bin/sleep", args: ["600"] });
+    await driver.startTask({ task });
+    await delay(pause);
+    times.push(
+      await timed(() => driver.stopTask({ taskId: task.id, timeout: { seconds: 5, nanos: 0 }, signal: "" })),
+    );
+    await driver.destroyTask({ taskId: task.id, force: true });
+  }
+  printTimes("StopTask of a polite task to its answer", times);
+}
+
+/** Whole lives of tasks (start, wait, destroy), several at a time. */
+async function benchThroughput({ driver }: LaunchedPlugin): Promise<void> {
+  const allocations = Array.from({ length: atATime }, () => new Allocation());
+  const lives = rounds * 4;
+  let left = lives;
+  const worker = async (allocation: Allocation) => {
+    while (left-- > 0) {
+      const task = allocation.config({ command: "/bin/true" });
+      await driver.startTask({ task });
+      await driver.waitTask({ taskId: task.id });
+      await driver.destroyTask({ taskId: task.id, force: true });
+    }
+  };
+  const ms = await timed(() => Promise.all(allocations.map(worker)));
+  printFigure(`tasks, ${atATime} at a time`, `${((lives / ms) * 1000).toFixed(0)} a second`);
+  for (const allocation of allocations) await allocation.remove();
+}
+
+async function benchMemory({ driver, pid }: LaunchedPlugin, allocation: Allocation): Promise<void> {
+  const tasks = Array.from({ length: 50 }, () => allocation.config({ command: "/bin/sleep", args: ["600"] }));
+  const before = pssOf(pid);
+  for (const task of tasks) await driver.startTask({ task });
+  await delay(200);
+  const inits = allocation.cgroup.processes().filter((each) => commandOf(each).startsWith("exec2-init"));
+  const beside = inits.reduce((sum, init) => sum + pssOf(init), 0) / inits.length;
+  printFigure("memory beside a running task (PSS of its init)", `${beside.toFixed(1)} KiB`);
+  printFigure("memory of the plugin (PSS), 0 / 50 tasks", `${mib(before)} / ${mib(pssOf(pid))} MiB`);
+  for (const task of tasks) await driver.destroyTask({ taskId: task.id, force: true });
+}
+
+async function timed(action: () => Promise<unknown>): Promise<number> {
+  const begin = performance.now();
+  await action();
+  return performance.now() - begin;
+}
+
+/** KiB. */
+function pssOf(pid: number): number {
+  return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
+}
+
+function commandOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+}
+
+function mib(kib: number): string {
+  return (kib / 1024).toFixed(1);
+}
