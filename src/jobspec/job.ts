@@ -31,7 +31,7 @@ export interface PortRequest {
   readonly static: number | undefined;
 }
 
-export interface Dns {
+interface Dns {
   readonly servers: readonly string[];
   readonly searches: readonly string[];
   readonly options: readonly string[];

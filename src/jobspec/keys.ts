@@ -23,7 +23,7 @@ const dynamic = "a local run does not unroll dynamic blocks: write them out";
 
 const scheduling = ["affinity", "constraint", "spread", "reschedule", "migrate", "update", "ui"];
 
-export const levels = {
+const levels = {
   file: { attributes: [], blocks: ["job", "locals", "variable"], ignored: [], refused: {} },
   job: {
     attributes: ["datacenters", "id", "meta", "name", "namespace", "region", "type"],

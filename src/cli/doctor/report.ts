@@ -7,7 +7,7 @@ import type { StateFolderFinding } from "./stateFolderCheck.ts";
 /** `limited`: tasks run, with less than the driver can do. */
 export type Verdict = "fit" | "limited" | "unfit";
 
-export interface Check {
+interface Check {
   readonly name: string;
   readonly verdict: Verdict;
   readonly found: string;
