@@ -5,15 +5,15 @@ import { DriverError } from "../../errors.ts";
 import { watchExit } from "../exitWatch.ts";
 import { MFD_CLOEXEC } from "../kernel/constants.ts";
 import { errnoName } from "../kernel/errnoName.ts";
-import { memfdCreate, pipe2, posixSpawn, type SpawnDescriptor, waitpid } from "../kernel/libc.ts";
+import { memfdCreate, pipe2, waitpid } from "../kernel/libc.ts";
 import type { ProcessIdentity } from "../processIdentity.ts";
 import { assemblePlan, stepAt } from "./assemble.ts";
 import { launchError } from "./launchError.ts";
 import { descriptors, type LaunchPlan } from "./plan.ts";
 import { parseReport, type Report } from "./report.ts";
-import { runnerArchitecture, runnerInFolder, runnerInMemory } from "./runner.ts";
+import { runnerArchitecture, spawnRunner } from "./runner.ts";
 
-/** Descriptors of this process that a launch needs; they stay open here. */
+/** Descriptors of this process that a launch needs, above 5 as all are that it opened itself. They stay open here. */
 export interface LaunchDescriptors {
   readonly stdout: number;
   readonly stderr: number;
@@ -38,36 +38,59 @@ export interface Launched {
  */
 export async function launch(
   plan: LaunchPlan,
-  { stdout, stderr, ruleset }: LaunchDescriptors,
+  given: LaunchDescriptors,
   runnerFolder?: string,
 ): Promise<Launched> {
-  const pipe = pipe2();
-  const table = memfdCreate("exec2-plan", MFD_CLOEXEC);
-  let outside: number;
-  try {
-    writeAt(table, assemblePlan(plan, runnerArchitecture()));
-    outside = spawnRunner(plan.initName, runnerFolder, [
-      { from: nullDevice(), to: descriptors.stdin },
-      { from: stdout, to: descriptors.stdout },
-      { from: stderr, to: descriptors.stderr },
-      { from: table, to: descriptors.plan },
-      { from: pipe.write, to: descriptors.report },
-      { from: ruleset, to: descriptors.ruleset },
-    ]);
-  } catch (thrown) {
-    closeSync(pipe.read);
-    throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not be begun");
-  } finally {
-    closeSync(table);
-    closeSync(pipe.write);
-  }
-  const report = parseReport(await readToEnd(pipe.read));
+  const { outside, reportPipe } = spawnPlan(plan, given, runnerFolder);
+  const report = parseReport(await readToEnd(reportPipe));
   // It closes the pipe by ending, so that there is nothing to wait for.
   const status = waitpid(outside, 0);
   const [init, task] = report.processes;
   if (report.failure === undefined && init !== undefined && task !== undefined) return { init, task };
   if (init !== undefined) await watchExit(plan.aliveFifo).ended;
   throw failureOf(plan, report, status);
+}
+
+interface Spawned {
+  /** Pid of the process that forks init. */
+  readonly outside: number;
+  /** Where its report can be read. */
+  readonly reportPipe: number;
+}
+
+function spawnPlan(plan: LaunchPlan, given: LaunchDescriptors, runnerFolder: string | undefined): Spawned {
+  const pipe = pipe2();
+  try {
+    return { outside: spawnOutside(plan, given, pipe.write, runnerFolder), reportPipe: pipe.read };
+  } catch (thrown) {
+    closeSync(pipe.read);
+    throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not be begun");
+  } finally {
+    closeSync(pipe.write);
+  }
+}
+
+function spawnOutside(
+  plan: LaunchPlan,
+  { stdout, stderr, ruleset }: LaunchDescriptors,
+  report: number,
+  runnerFolder: string | undefined,
+): number {
+  const table = memfdCreate("exec2-plan", MFD_CLOEXEC);
+  try {
+    writeAt(table, assemblePlan(plan, runnerArchitecture()));
+    const inherited = [
+      { from: nullDevice(), to: descriptors.stdin },
+      { from: stdout, to: descriptors.stdout },
+      { from: stderr, to: descriptors.stderr },
+      { from: table, to: descriptors.plan },
+      { from: report, to: descriptors.report },
+      { from: ruleset, to: descriptors.ruleset },
+    ];
+    return spawnRunner(plan.initName, inherited, runnerFolder);
+  } finally {
+    closeSync(table);
+  }
 }
 
 function failureOf(
@@ -83,25 +106,6 @@ function failureOf(
     `the launch ended without a report (status ${status}; of its processes, ${reported} told of themselves)`,
     { hint: "The kernel has killed it: the task's memory limit may be too small to start anything" },
   );
-}
-
-/** What is executed as the runner, once that is known. */
-let runner: string | undefined;
-
-function spawnRunner(
-  name: string,
-  folder: string | undefined,
-  inherited: readonly SpawnDescriptor[],
-): number {
-  try {
-    runner ??= runnerInMemory();
-    return posixSpawn(runner, [name], [], inherited);
-  } catch (thrown) {
-    const refused = thrown instanceof DriverError && thrown.failed?.errno === "EACCES";
-    if (!refused || folder === undefined) throw thrown;
-    runner = runnerInFolder(folder);
-    return posixSpawn(runner, [name], [], inherited);
-  }
 }
 
 /** Not through the descriptor's own offset, which the runner reads from. */

@@ -3,7 +3,7 @@ import { chmodSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError } from "../../errors.ts";
 import * as k from "../kernel/constants.ts";
-import { addSeals, memfdCreate } from "../kernel/libc.ts";
+import { addSeals, memfdCreate, posixSpawn, type SpawnDescriptor } from "../kernel/libc.ts";
 import type { Architecture } from "../kernel/systemCalls.ts";
 import { runnerArm64 } from "./runnerArm64.ts";
 import { runnerX86 } from "./runnerX86.ts";
@@ -17,23 +17,49 @@ export function runnerArchitecture(): Architecture {
 }
 
 /**
- * A path that a child of this process can execute: `/proc/self/fd/<n>` of a memfd
- * that stays open, and that a task can't change whatever it gets hold of.
- * @throws DriverError `KERNEL_CALL_FAILED`, with `EACCES` where memfds are never executable (`vm.memfd_noexec` = 2)
+ * Spawns the runner with no environment.
+ * @param name its first argument
+ * @param folder where to put it as a file if this host executes no memfds: root's alone, not mounted `noexec`
+ * @returns its pid
+ * @throws DriverError `LAUNCH_FAILED` where it cannot be executed, `KERNEL_CALL_FAILED` for the rest
  */
-export function runnerInMemory(): string {
+export function spawnRunner(name: string, inherited: readonly SpawnDescriptor[], folder?: string): number {
+  try {
+    executable ??= runnerInMemory();
+    return posixSpawn(executable, [name], [], inherited);
+  } catch (thrown) {
+    if (!isRefusal(thrown) || folder === undefined) throw thrown;
+  }
+  executable = runnerInFolder(folder);
+  try {
+    return posixSpawn(executable, [name], [], inherited);
+  } catch (thrown) {
+    if (!isRefusal(thrown)) throw thrown;
+    throw new DriverError("LAUNCH_FAILED", "this host executes neither a memfd nor the driver's own file", {
+      failed: { call: "posix_spawn", path: executable, errno: "EACCES" },
+      hint: `Mount the file system of ${folder} without noexec, or set vm.memfd_noexec to 1 or 0`,
+      cause: thrown,
+    });
+  }
+}
+
+/** What is executed as the runner, once that is known. */
+let executable: string | undefined;
+
+/** `vm.memfd_noexec` = 2 and some policies of SELinux refuse a memfd when it is made or when it is executed. */
+function isRefusal(thrown: unknown): boolean {
+  return thrown instanceof DriverError && thrown.failed?.errno === "EACCES";
+}
+
+/** `/proc/self/fd/<n>` of a memfd that stays open, and that a task can't change whatever it gets hold of. */
+function runnerInMemory(): string {
   const memfd = createExecutableMemfd("exec2-init");
   writeSync(memfd, runnerBytes());
   addSeals(memfd, k.F_SEAL_SEAL | k.F_SEAL_SHRINK | k.F_SEAL_GROW | k.F_SEAL_WRITE);
   return `/proc/self/fd/${memfd}`;
 }
 
-/**
- * The path of a file with the runner in a folder.
- * @param folder root's alone, on a file system without `noexec`
- * @throws DriverError `STATE_DIR_UNUSABLE` where it cannot be written
- */
-export function runnerInFolder(folder: string): string {
+function runnerInFolder(folder: string): string {
   const path = join(folder, "exec2-init");
   const unfinished = `${path}.${process.pid}`;
   try {
