@@ -6,8 +6,8 @@
 import { fstatSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { DriverError } from "../errors.ts";
-import { CheckpointFile } from "./checkpoint.ts";
-import { logFiles, readMetaPages } from "./lmdbFile.ts";
+import type { CheckpointFile } from "./checkpoint.ts";
+import { readMetaPages } from "./lmdbFile.ts";
 
 /** A task's start makes a handful of commits within some milliseconds: one flush takes them all. */
 const DELAY_MS = 20;
@@ -19,12 +19,19 @@ export interface Pin {
   done(): void;
 }
 
+/** What is flushed. */
+export interface FlushedLog {
+  readonly dataPath: string;
+  /** This run of the machine. */
+  readonly bootId: string;
+  readonly checkpoints: CheckpointFile;
+  /** Pins the newest snapshot, in the same turn of the event loop. */
+  pin(): Pin;
+}
+
 export class BackgroundFlush {
-  readonly #folder: string;
-  readonly #bootId: string;
-  readonly #pin: () => Pin;
+  readonly #log: FlushedLog;
   readonly #data: FileHandle;
-  readonly #checkpoints: CheckpointFile;
   /** The snapshot that the newest checkpoint describes. */
   #pinned: Pin | undefined;
   #committed = 0;
@@ -32,36 +39,26 @@ export class BackgroundFlush {
   #flushing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(
-    folder: string,
-    bootId: string,
-    pin: () => Pin,
-    data: FileHandle,
-    checkpoints: CheckpointFile,
-  ) {
-    this.#folder = folder;
-    this.#bootId = bootId;
-    this.#pin = pin;
+  private constructor(log: FlushedLog, data: FileHandle) {
+    this.#log = log;
     this.#data = data;
-    this.#checkpoints = checkpoints;
   }
 
   /**
-   * @param pin pins the newest snapshot, in the same turn
-   * @param checkpointed whether that snapshot is the one of the newest checkpoint; otherwise it is flushed first
+   * Returns once there is a checkpoint of the newest snapshot.
+   * @param checkpointed whether there is one already
    */
-  static async open(
-    folder: string,
-    bootId: string,
-    pin: () => Pin,
-    checkpointed: boolean,
-  ): Promise<BackgroundFlush> {
-    const { data: dataPath, checkpoint } = logFiles(folder);
-    const data = await open(dataPath, "r");
-    const flush = new BackgroundFlush(folder, bootId, pin, data, await CheckpointFile.open(checkpoint));
-    if (checkpointed) flush.#pinned = pin();
-    else await flush.#flush();
-    return flush;
+  static async open(log: FlushedLog, checkpointed: boolean): Promise<BackgroundFlush> {
+    const data = await open(log.dataPath, "r");
+    try {
+      const flush = new BackgroundFlush(log, data);
+      if (checkpointed) flush.#pinned = log.pin();
+      else await flush.#flush();
+      return flush;
+    } catch (thrown) {
+      await data.close();
+      throw thrown;
+    }
   }
 
   /** Tells of a commit. */
@@ -79,6 +76,7 @@ export class BackgroundFlush {
     while (this.#flushed < target) await this.#flush();
   }
 
+  /** Flushes a last time. */
   async close(): Promise<void> {
     try {
       await this.flushed();
@@ -86,7 +84,7 @@ export class BackgroundFlush {
       clearTimeout(this.#timer);
       this.#pinned?.done();
       await this.#data.close();
-      await this.#checkpoints.close();
+      await this.#log.checkpoints.close();
     }
   }
 
@@ -115,14 +113,15 @@ export class BackgroundFlush {
   }
 
   async #checkpoint(): Promise<void> {
+    const { dataPath, bootId, checkpoints } = this.#log;
     // These four belong together: no commit can come between them.
     const target = this.#committed;
-    const metaPages = readMetaPages(this.#data.fd, logFiles(this.#folder).data);
+    const metaPages = readMetaPages(this.#data.fd, dataPath);
     const dataSize = fstatSync(this.#data.fd).size;
-    const pin = this.#pin();
+    const pin = this.#log.pin();
     try {
       await this.#data.datasync();
-      await this.#checkpoints.write({ bootId: this.#bootId, dataSize, metaPages });
+      await checkpoints.write({ bootId, dataSize, metaPages });
     } catch (thrown) {
       pin.done();
       throw thrown;

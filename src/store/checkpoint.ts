@@ -12,9 +12,10 @@
  * Two slots are written in turn, so that one of them is always whole.
  */
 import { hash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { constants, readFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { Packr } from "msgpackr";
+import { tryFlock } from "../effects/kernel/libc.ts";
 import { DriverError, errnoOf } from "../errors.ts";
 
 export interface Checkpoint {
@@ -42,7 +43,7 @@ export function readCheckpoint(path: string): Checkpoint | undefined {
   return newestSlot(path);
 }
 
-/** A file of checkpoints, open for writing. */
+/** A file of checkpoints, open for writing. Whoever has it open is the log's only writer: it is locked. */
 export class CheckpointFile {
   readonly #handle: FileHandle;
   #number: number;
@@ -52,9 +53,17 @@ export class CheckpointFile {
     this.#number = number;
   }
 
+  /** @throws DriverError `STORE_FAILED` where another writer has it open */
   static async open(path: string): Promise<CheckpointFile> {
-    const number = newestSlot(path)?.number ?? 0;
-    return new CheckpointFile(await open(path, number === 0 ? "w" : "r+", 0o600), number);
+    const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    try {
+      if (!tryFlock(handle.fd))
+        throw new DriverError("STORE_FAILED", `the event log of ${path} has a writer already`);
+      return new CheckpointFile(handle, newestSlot(path)?.number ?? 0);
+    } catch (thrown) {
+      await handle.close();
+      throw thrown;
+    }
   }
 
   /** Resolves once the checkpoint is on the disk; until then the one before it is the newest. */

@@ -74,9 +74,11 @@ export interface RecordDefect {
 /**
  * Data as they will be stored: a snapshot, later changes of the object do not count.
  * @param salt {@link SALT_BYTES} random bytes, never used before
- * @throws whatever MessagePack says of data that it cannot hold, such as functions and cycles
+ * @throws TypeError for data that are not plain, RangeError for cycles
  */
 export function sealData(data: unknown, salt: Uint8Array): SealedData {
+  if (!isPlain(data))
+    throw new TypeError("they are not plain numbers, strings, booleans, arrays and objects");
   const bytes = Buffer.concat([salt, messagePack.encode(data)]);
   return { bytes, hash: digest("sha256", bytes, "hex") };
 }
@@ -138,6 +140,15 @@ export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
 /** Tells what {@link readRecord} returned. */
 export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect {
   return "kind" in read;
+}
+
+/** Everything else would come back as something else, or with the library's own extensions. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== "object") return !["function", "symbol", "bigint"].includes(typeof value);
+  if (value === null) return true;
+  if (Array.isArray(value)) return value.every(isPlain);
+  const prototype = Object.getPrototypeOf(value);
+  return (prototype === Object.prototype || prototype === null) && Object.values(value).every(isPlain);
 }
 
 type Header = readonly [

@@ -12,11 +12,12 @@ import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { open, type RootDatabase, type RootDatabaseOptions } from "lmdb";
 import { DriverError } from "../errors.ts";
-import { BackgroundFlush } from "./backgroundFlush.ts";
+import { BackgroundFlush, type Pin } from "./backgroundFlush.ts";
+import { CheckpointFile } from "./checkpoint.ts";
 import type { EventReader, EventStore } from "./eventStore.ts";
 import { folderChanges } from "./folderChanges.ts";
 import { headValue, positionKey, positionValue, recordValue, sequenceKey } from "./lmdbCodecs.ts";
-import { inspectLog, restoreCheckpoint } from "./lmdbFile.ts";
+import { inspectLog, logFiles, restoreCheckpoint } from "./lmdbFile.ts";
 import { type LmdbEnvironment, LmdbTable, WritableLmdbTable } from "./lmdbTable.ts";
 import { LogReader } from "./logReader.ts";
 import { LogStore } from "./logStore.ts";
@@ -40,31 +41,27 @@ export interface OpenOptions {
  */
 export async function openEventStore(folder: string, options: OpenOptions = {}): Promise<EventStore> {
   const bootId = options.bootId ?? currentBootId();
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const { data, checkpoint, checkpointed } = inspectLog(folder, bootId);
-  if (data === "torn" && checkpoint !== undefined) restoreCheckpoint(folder, checkpoint);
-  return withRoot(folder, false, async (root) => {
-    if (root.get(LAYOUT_KEY) === undefined) {
-      root.transactionSync(() => void root.put(LAYOUT_KEY, Buffer.from([LAYOUT])));
-    }
-    const lmdb = environment(root, folder);
-    const pin = () => {
-      // Readers that were killed would otherwise hold their snapshots for ever.
-      root.readerCheck();
-      root.resetReadTxn();
-      return root.useReadTransaction();
-    };
-    const flush = await BackgroundFlush.open(folder, bootId, pin, checkpointed);
-    const table = new WritableLmdbTable(lmdb, folder, flush);
-    const store = new LogStore(table);
-    // One event stands for the log: it has to be intact, and the end of its stream. Others are checked as they are read.
-    for (const { stream, seq, hash } of store.readAll(store.lastPosition())) {
-      const head = table.head(stream);
-      if (head?.version !== seq || head.hash !== hash)
-        throw damaged(folder, `the newest event is not the end of ${stream}`);
-    }
-    return store;
-  });
+  const files = logFiles(folder);
+  let checkpoints: CheckpointFile | undefined;
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const locked = await CheckpointFile.open(files.checkpoint);
+    checkpoints = locked;
+    const { data, checkpoint, checkpointed } = inspectLog(folder, bootId);
+    if (data === "torn" && checkpoint !== undefined) restoreCheckpoint(folder, checkpoint);
+    const table = await withRoot(folder, false, async (root) => {
+      if (root.get(LAYOUT_KEY) === undefined) {
+        root.transactionSync(() => void root.put(LAYOUT_KEY, Buffer.from([LAYOUT])));
+      }
+      const lmdb = environment(root, folder);
+      const log = { dataPath: files.data, bootId, checkpoints: locked, pin: () => pin(root) };
+      return new WritableLmdbTable(lmdb, folder, await BackgroundFlush.open(log, checkpointed));
+    });
+    return await checked(new LogStore(table), table);
+  } catch (thrown) {
+    await checkpoints?.close();
+    throw storeError(thrown, "open", folder);
+  }
 }
 
 /**
@@ -75,17 +72,36 @@ export async function openEventReader(folder: string, options: OpenOptions = {})
   const { data } = inspectLog(folder, options.bootId ?? currentBootId());
   if (data === "missing") throw noLog(folder);
   if (data === "torn") {
-    throw new DriverError(
-      "STORE_FAILED",
-      `the event log in ${folder} was cut off when the machine went down`,
-      {
-        hint: "The plugin repairs it when it starts",
-      },
-    );
+    const summary = `the event log in ${folder} was cut off when the machine went down`;
+    throw new DriverError("STORE_FAILED", summary, { hint: "The plugin repairs it when it starts" });
   }
   return withRoot(folder, true, async (root) => {
     return new LogReader(new LmdbTable(environment(root, folder), folder), folderChanges(folder));
   });
+}
+
+/** One event stands for the log: it has to be intact, and the end of its stream. Others are checked as they are read. */
+async function checked(store: EventStore, table: LmdbTable): Promise<EventStore> {
+  try {
+    for (const { stream, seq, hash } of store.readAll(store.lastPosition())) {
+      const head = table.head(stream);
+      if (head?.version === seq && head.hash === hash) continue;
+      const summary = `the event log is damaged: its newest event does not end ${stream}`;
+      const hint = "Move its folder aside: the plugin then begins a new log";
+      throw new DriverError("STORE_FAILED", summary, { hint });
+    }
+    return store;
+  } catch (thrown) {
+    await store.close();
+    throw thrown;
+  }
+}
+
+function pin(root: RootDatabase): Pin {
+  // Readers that were killed would otherwise hold their snapshots for ever.
+  root.readerCheck();
+  root.resetReadTxn();
+  return root.useReadTransaction();
 }
 
 async function withRoot<T>(
@@ -117,28 +133,19 @@ function environment(root: RootDatabase, folder: string): LmdbEnvironment {
   const layout = root.get(LAYOUT_KEY)?.[0];
   if (layout === undefined) throw noLog(folder);
   if (layout > LAYOUT) {
-    throw new DriverError(
-      "STORE_FAILED",
-      `the event log in ${folder} is of a newer version (${layout}, known is ${LAYOUT})`,
-      {
-        hint: "Use the version of the plugin that wrote it, or a newer one",
-      },
-    );
+    const summary = `the event log in ${folder} is of a newer version (${layout}, known is ${LAYOUT})`;
+    const hint = "Use the version of the plugin that wrote it, or a newer one";
+    throw new DriverError("STORE_FAILED", summary, { hint });
   }
-  const table = <T extends keyof LmdbEnvironment>(
-    name: T,
-    keyEncoder: object | undefined,
-    encoder: object,
-  ) => {
-    const key = keyEncoder === undefined ? { keyEncoding: "binary" } : { keyEncoder };
-    const database: unknown = root.openDB(name, { ...key, encoder } as object);
+  const table = <T extends keyof LmdbEnvironment>(name: T, options: object) => {
+    const database: unknown = root.openDB(name, options);
     if (database === undefined) throw noLog(folder);
     return database as LmdbEnvironment[T];
   };
   return {
-    records: table("records", positionKey, recordValue),
-    positions: table("positions", sequenceKey, positionValue),
-    heads: table("heads", undefined, headValue),
+    records: table("records", { keyEncoder: positionKey, encoder: recordValue }),
+    positions: table("positions", { keyEncoder: sequenceKey, encoder: positionValue }),
+    heads: table("heads", { keyEncoding: "binary", encoder: headValue }),
     resetReadTxn: () => root.resetReadTxn(),
     transactionSync: (action, flags) => root.transactionSync(action, flags),
     close: () => root.close(),
@@ -152,11 +159,5 @@ function currentBootId(): string {
 function noLog(folder: string): DriverError {
   return new DriverError("STORE_FAILED", `there is no event log in ${folder}`, {
     hint: "The plugin makes it when it first starts",
-  });
-}
-
-function damaged(folder: string, how: string): DriverError {
-  return new DriverError("STORE_FAILED", `the event log in ${folder} is damaged: ${how}`, {
-    hint: "Move the folder aside: the plugin then begins a new log",
   });
 }

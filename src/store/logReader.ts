@@ -4,13 +4,13 @@ import { DriverError } from "../errors.ts";
 import { isDefect, readRecord } from "./eventRecord.ts";
 import type { EventReader, StoredEvent, StreamHead } from "./eventStore.ts";
 import { followEvents } from "./followEvents.ts";
-import type { RecordTable, TakeRecord } from "./recordTable.ts";
+import type { RecordTable, TableHead, TakeRecord } from "./recordTable.ts";
 
 export class LogReader implements EventReader {
   readonly #table: RecordTable;
   readonly #commits: Observable<void>;
   readonly #closing = new Subject<void>();
-  #closed = false;
+  #closed: Promise<void> | undefined;
 
   /** @param commits emits after every commit */
   constructor(table: RecordTable, commits: Observable<void>) {
@@ -19,16 +19,18 @@ export class LogReader implements EventReader {
   }
 
   *readStream(stream: string, from = 1): Iterable<StoredEvent> {
+    const head = this.table.head(stream);
     let seq = from;
-    for (const event of this.#ofStream(stream, from, intactEvent)) {
+    for (const event of this.#recordsOf(head, from, intactEvent)) {
       if (event.stream !== stream || event.seq !== seq) throw misplaced(stream, seq, event);
       seq += 1;
       yield event;
     }
+    if (head !== undefined && seq <= head.version) throw missing(stream, seq);
   }
 
-  readRecords(stream: string, from = 1): Iterable<Buffer> {
-    return this.#ofStream(stream, from, (bytes) => Buffer.from(bytes));
+  *readRecords(stream: string, from = 1): Iterable<Buffer> {
+    yield* this.#recordsOf(this.table.head(stream), from, (bytes) => Buffer.from(bytes));
   }
 
   *readAll(from = 1): Iterable<StoredEvent> {
@@ -67,27 +69,30 @@ export class LogReader implements EventReader {
     return followEvents((next) => this.table.recordsFrom(next, intactEvent), commits, from);
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#closing.next();
-    await this.#table.close();
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
   }
 
   /** The table, while it may still be used: a closed LMDB environment must never be touched. */
   protected get table(): RecordTable {
-    if (this.#closed) throw new DriverError("STORE_FAILED", "the event log is closed");
+    if (this.#closed !== undefined) throw new DriverError("STORE_FAILED", "the event log is closed");
     return this.#table;
   }
 
-  *#ofStream<T>(stream: string, from: number, take: TakeRecord<T>): Iterable<T> {
-    const head = this.table.head(stream);
+  async #close(): Promise<void> {
+    this.#closing.next();
+    await this.#table.close();
+  }
+
+  /** Up to the stream's end as it was when its head was read, or to where the log has no more of it. */
+  *#recordsOf<T>(head: TableHead | undefined, from: number, take: TakeRecord<T>): Iterable<T> {
     if (head === undefined) return;
     let next = from;
     while (next <= head.version) {
       const batch = this.table.recordsOf(head, next, take);
-      if (batch.length === 0) throw missing(stream, next);
-      for (const item of batch.slice(0, head.version - next + 1)) yield item;
+      if (batch.length === 0) return;
+      yield* batch.slice(0, head.version - next + 1);
       next += batch.length;
     }
   }

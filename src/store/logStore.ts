@@ -25,7 +25,7 @@ export class LogStore extends LogReader implements EventStore {
   readonly #table: WritableTable;
   readonly #commits: Subject<void>;
   #waiting: Append[] = [];
-  #closing = false;
+  #closed = false;
 
   constructor(table: WritableTable) {
     const commits = new Subject<void>();
@@ -39,7 +39,7 @@ export class LogStore extends LogReader implements EventStore {
     expectedVersion: number,
     events: readonly EventToAppend[],
   ): Promise<readonly StoredEvent[]> {
-    if (this.#closing) throw new DriverError("STORE_FAILED", "the event log is closed");
+    if (this.#closed) throw new DriverError("STORE_FAILED", "the event log is closed");
     checkName(stream);
     const sealed = events.map((event) => ({ event, sealed: seal(event) }));
     return new Promise((resolve, reject) => {
@@ -53,11 +53,10 @@ export class LogStore extends LogReader implements EventStore {
     await this.#table.flushed();
   }
 
-  override async close(): Promise<void> {
-    if (this.#closing) return;
-    this.#closing = true;
+  override close(): Promise<void> {
     while (this.#waiting.length > 0) this.#commitGroup();
-    await super.close();
+    this.#closed = true;
+    return super.close();
   }
 
   #commitGroup(): void {

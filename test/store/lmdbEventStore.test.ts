@@ -1,0 +1,121 @@
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { EventStore } from "../../src/store/eventStore.ts";
+import { openEventReader, openEventStore } from "../../src/store/lmdbEventStore.ts";
+import { findDefect } from "../../src/store/verifyStream.ts";
+import { eventStoreContract, labelOf, sampleEvent, samples } from "./eventStoreContract.ts";
+
+const parent = mkdtempSync(join(tmpdir(), "event-log-"));
+afterAll(() => rmSync(parent, { recursive: true }));
+let folders = 0;
+const newFolder = () => join(parent, String(++folders));
+
+eventStoreContract("LMDB", () => openEventStore(newFolder()));
+
+describe("an event log in LMDB", () => {
+  let folder: string;
+  let store: EventStore;
+  beforeEach(async () => {
+    folder = newFolder();
+    store = await openEventStore(folder);
+  });
+  afterEach(() => store.close());
+
+  const reopen = async () => {
+    await store.close();
+    store = await openEventStore(folder);
+  };
+
+  it("is there again when reopened, and goes on where it was", async () => {
+    await store.append("a", 0, samples("a", 1, 2));
+    await store.append("b", 0, samples("b", 1, 1));
+    const before = [...store.readAll()];
+    await reopen();
+    expect([...store.readAll()]).toEqual(before);
+    await store.append("a", 2, samples("a", 3, 1));
+    await reopen();
+    expect([...store.readAll()].map(labelOf)).toEqual(["a 1", "a 2", "b 1", "a 3"]);
+    for (const head of store.streams())
+      expect(findDefect(store.readRecords(head.stream), head)).toBeUndefined();
+  });
+
+  it("is root's alone, whatever the umask", async () => {
+    const umask = process.umask(0);
+    try {
+      await store.close();
+      folder = newFolder();
+      store = await openEventStore(folder);
+      await store.append("a", 0, samples("a", 1, 1));
+      await store.flushed();
+    } finally {
+      process.umask(umask);
+    }
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    for (const file of readdirSync(folder)) {
+      const { mode, uid } = statSync(join(folder, file));
+      expect([file, mode & 0o777, uid]).toEqual([file, 0o600, process.geteuid?.()]);
+    }
+  });
+
+  it("has one writer", async () => {
+    await expect(openEventStore(folder)).rejects.toMatchObject({
+      code: "STORE_FAILED",
+      message: expect.stringContaining("writer already"),
+    });
+    await store.append("a", 0, samples("a", 1, 1));
+    await reopen();
+    expect(store.version("a")).toBe(1);
+  });
+
+  it("resolves flushed, with nothing to flush as well, and while more is appended", async () => {
+    await store.flushed();
+    const appended = Array.from({ length: 50 }, async (_, index) => {
+      await store.append(`s${index}`, 0, [sampleEvent(index)]);
+      await store.flushed();
+    });
+    await Promise.all(appended);
+    expect(store.lastPosition()).toBe(50);
+  });
+
+  it("reads more than one batch's records and bytes", async () => {
+    const big = Array.from({ length: 12 }, (_, index) =>
+      sampleEvent(index, { label: index, text: "x".repeat(300_000) }),
+    );
+    await store.append("big", 0, big);
+    await store.append("many", 0, samples("many", 1, 1000));
+    expect([...store.readStream("big")].map(labelOf)).toEqual(
+      Array.from({ length: 12 }, (_, index) => index),
+    );
+    expect([...store.readAll()].map(({ position }) => position)).toEqual(
+      Array.from({ length: 1012 }, (_, i) => i + 1),
+    );
+  });
+
+  it("finds more streams than fit a batch", async () => {
+    await Promise.all(
+      Array.from({ length: 600 }, (_, index) => store.append(`s${index}`, 0, samples("", 1, 1))),
+    );
+    expect(new Set([...store.streams()].map(({ stream }) => stream)).size).toBe(600);
+  });
+
+  it("cannot be read where there is none", async () => {
+    for (const where of [newFolder(), parent]) {
+      await expect(openEventReader(where)).rejects.toMatchObject({
+        code: "STORE_FAILED",
+        message: expect.stringContaining(`no event log in ${where}`),
+      });
+    }
+  });
+
+  it("tells errors of the file system as they are", async () => {
+    const file = join(parent, "file");
+    rmSync(file, { force: true });
+    await expect(openEventStore(join(folder, "data.mdb", "below"))).rejects.toMatchObject({
+      code: "STORE_FAILED",
+      failed: { errno: "ENOTDIR" },
+    });
+    chmodSync(folder, 0o700);
+  });
+});

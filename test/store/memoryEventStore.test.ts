@@ -1,0 +1,4 @@
+import { memoryEventStore } from "../../src/store/memoryEventStore.ts";
+import { eventStoreContract } from "./eventStoreContract.ts";
+
+eventStoreContract("memory", async () => memoryEventStore());
