@@ -1,5 +1,4 @@
 /** The unix socket that the agent connects to. */
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, chownSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:net";
@@ -21,7 +20,7 @@ const longestPath = 107;
  * connect to. The socket's file goes when the process exits.
  */
 export async function listen({ folder = tmpdir(), group }: SocketWishes): Promise<Listener> {
-  const path = join(folder, `exec2-${process.pid}-${randomBytes(8).toString("hex")}.sock`);
+  const path = join(folder, `exec2-${process.pid}-${anyName()}.sock`);
   if (Buffer.byteLength(path) > longestPath) {
     throw new DriverError("PLUGIN_FAILED", `the socket's path is longer than ${longestPath} bytes: ${path}`, {
       hint: "Choose a shorter PLUGIN_UNIX_SOCKET_DIR or TMPDIR for the agent",
@@ -48,6 +47,11 @@ export async function listen({ folder = tmpdir(), group }: SocketWishes): Promis
     throw DriverError.from(thrown, "PLUGIN_FAILED", `the plugin's socket ${path} cannot be made`);
   }
   return { server, path };
+}
+
+/** Not secret, only unlikely to be taken: bind(2) refuses a name that is. And node:crypto takes 5 ms to load. */
+function anyName(): string {
+  return Math.random().toString(36).slice(2);
 }
 
 /** A group by number or by its name in group(5). */

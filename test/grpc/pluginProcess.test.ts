@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { status } from "@grpc/grpc-js";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { launchEnvironment } from "../../src/grpc/handshake.ts";
 import { connectPlugin } from "../../src/grpc/pluginClient.ts";
 import { setConfig, taskConfig, taskId } from "../support/requests.ts";
@@ -16,10 +16,7 @@ const start = (behaviour = "") => startPlugin({ entry, env: { FAKE_PLUGIN: behav
 
 describe("standard output", () => {
   test("holds the handshake, and nothing else ever", async () => {
-    const plugin = spawn(process.execPath, [entry], {
-      env: { ...process.env, ...launchEnvironment, FAKE_PLUGIN: "noisy" },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const plugin = spawnBare({ FAKE_PLUGIN: "noisy" });
     const [handshake] = await once(plugin.stdout, "data");
     const written = text(plugin.stdout);
     const logged = text(plugin.stderr);
@@ -47,10 +44,7 @@ describe("a launch that cannot be served", () => {
   ])(
     "with %s=%s says so in the agent's log, prints nothing, and exits with 1",
     async (name, value, message) => {
-      const plugin = spawn(process.execPath, [entry], {
-        env: { ...process.env, ...launchEnvironment, [name]: value },
-        stdio: ["ignore", "pipe", "pipe"],
-      });
+      const plugin = spawnBare({ [name]: value });
       const output = Promise.all([text(plugin.stdout), text(plugin.stderr)]);
       const [code] = await once(plugin, "close");
       const [written, logged] = await output;
@@ -123,10 +117,7 @@ describe("a plugin lives on", () => {
   });
 
   test("when its agent dies: it loses its reader, keeps its configuration, and serves the next one", async () => {
-    const plugin = spawn(process.execPath, [entry], {
-      env: { ...process.env, ...launchEnvironment },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const plugin = spawnBare();
     const [handshake] = await once(plugin.stdout, "data");
     const [, , , socketPath = ""] = String(handshake).split("|");
     const first = connectPlugin(socketPath);
@@ -167,5 +158,17 @@ describe("launching", () => {
 async function configured(): Promise<StartedPlugin> {
   const plugin = await start();
   await plugin.base.setConfig(setConfig());
+  return plugin;
+}
+
+/** A plugin whose standard streams are the test's own. */
+function spawnBare(env: NodeJS.ProcessEnv = {}) {
+  const plugin = spawn(process.execPath, [entry], {
+    env: { ...process.env, ...launchEnvironment, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  onTestFinished(() => {
+    plugin.kill("SIGKILL");
+  });
   return plugin;
 }

@@ -343,6 +343,13 @@ test.each(["execTask", "createNetwork", "destroyNetwork"] as const)(
   },
 );
 
+test("execTaskStreaming is not implemented", async () => {
+  const { driver } = await configured();
+  const call = driver.execTaskStreaming();
+  call.write({ setup: { taskId, command: ["true"], tty: false } });
+  await expect(call.toArray()).rejects.toMatchObject({ code: status.UNIMPLEMENTED });
+});
+
 async function configured(
   behaviour: Partial<DriverPort> = {},
 ): Promise<ServedInProcess & { fake: FakeDriver }> {
