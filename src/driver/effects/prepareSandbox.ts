@@ -50,10 +50,9 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
   const oomKills = readOomKills(cgroup) ?? 0;
   const limits = applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts));
 
-  undo.move();
   task.resources.prepared = { plan: launch, stdout, stderr, ruleset: ruleset.fd, descriptors: opened.move() };
   task.resources.environment = env;
-  await task.record("sandboxed", {
+  const recorded = await task.record("sandboxed", {
     command,
     workDir,
     user: user.name,
@@ -68,6 +67,8 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
     runFolder,
     plan: describePlan(launch),
   });
+  // From here on the folder is the machine's to remove; a fact that was refused told it of none.
+  if (recorded) undo.move();
 }
 
 const writeOnly = { read: false, write: true, execute: false, create: false };
