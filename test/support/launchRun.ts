@@ -3,7 +3,8 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ExitStatus, readExitStatus, watchExit } from "../../src/effects/exitWatch.ts";
-import { landlockAddRule, landlockCreateRuleset, mkfifo, openPath } from "../../src/effects/kernel/libc.ts";
+import { O_PATH } from "../../src/effects/kernel/constants.ts";
+import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../src/effects/kernel/libc.ts";
 import { buildLaunchPlan } from "../../src/effects/launch/buildPlan.ts";
 import { type Launched, launch } from "../../src/effects/launch/launcher.ts";
 import type { LaunchInput } from "../../src/effects/launch/launchInput.ts";
@@ -54,7 +55,7 @@ export function rulesetFor(paths: readonly string[] = ["/"]): number {
     // Landlock takes no rights of folders for a file.
     const rights = statSync(path).isDirectory() ? access : access & ~BigInt(landlockAccess.readDir);
     const rule = new DataView(new ArrayBuffer(12));
-    const parent = openPath(path);
+    const parent = openSync(path, O_PATH);
     rule.setBigUint64(0, rights, true);
     rule.setInt32(8, parent, true);
     landlockAddRule(ruleset, 1, new Uint8Array(rule.buffer));

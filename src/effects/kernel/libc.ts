@@ -7,10 +7,8 @@
  * never makes one. All calls are synchronous: koffi's asynchronous ones run on
  * other threads, and much of what is called here belongs to a thread.
  */
-import { openSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { LibraryHandle } from "koffi";
-import { errnoOf } from "../../errors.ts";
 import * as k from "./constants.ts";
 import { errnoName } from "./errnoName.ts";
 import { kernelError } from "./kernelError.ts";
@@ -34,15 +32,6 @@ export function landlockCreateRuleset(attr: Uint8Array | null, flags: number): n
 export function landlockAddRule(ruleset: number, ruleType: number, attr: Uint8Array, path?: string): void {
   const { addRule } = libc();
   checked(addRule(k.SYS_landlock_add_rule, ruleset, ruleType, attr, 0), "landlock_add_rule", path);
-}
-
-/** A descriptor that names a path without opening what is there (`O_PATH`, close-on-exec). Follows symlinks. */
-export function openPath(path: string): number {
-  try {
-    return openSync(path, k.O_PATH | k.O_CLOEXEC);
-  } catch (thrown) {
-    throw kernelError("open", errnoOf(thrown) ?? String(thrown), path);
-  }
 }
 
 /**
