@@ -29,7 +29,6 @@ export async function servePlugin(loadDriver: (log: Logger) => Promise<DriverPor
   try {
     const listener = await listen(readLaunch(process.env));
     const slot = new DriverSlot(() => loadDriver(log));
-    writeSync(standardOutput, handshakeLine(listener.path));
     await serve(listener, slot, log);
   } catch (thrown) {
     log.error(messageOf(thrown));
@@ -38,12 +37,13 @@ export async function servePlugin(loadDriver: (log: Logger) => Promise<DriverPor
   }
 }
 
-async function serve({ server: listening }: Listener, slot: DriverSlot, log: Logger): Promise<void> {
+async function serve({ server: listening, path }: Listener, slot: DriverSlot, log: Logger): Promise<void> {
   const connections = new Set<Socket>();
   const ending = new AbortController();
   const end = () => ending.abort();
   ending.signal.addEventListener("abort", () => void endProcess(connections, slot, log));
   process.on("SIGTERM", end);
+  writeSync(standardOutput, handshakeLine(path));
   const serving = import("./server.ts").then(({ createServer }) => createServer(slot, log, end));
   listening.on("connection", (connection) => {
     connections.add(connection);
