@@ -49,7 +49,12 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
     case "clone3 EBUSY":
       return "The task's cgroup has controllers enabled for cgroups below it, so that no process can be in it";
     case "clone3 EPERM":
+    case "mount EPERM":
       return "The driver has to run as root with all capabilities, outside of a container";
+    case "prlimit64 EPERM":
+      return "The limit of open files is above the agent's own, which needs CAP_SYS_RESOURCE";
+    case "write EACCES":
+      return "An oom_score_adj below the agent's own needs CAP_SYS_RESOURCE";
     case "chdir EACCES":
       return `The task's user may not enter ${path}: change its owner or mode, or set work_dir`;
     case "chdir ENOENT":

@@ -12,8 +12,10 @@
         .set    SYS_write, 64
         .set    SYS_exit_group, 94
         .set    SYS_mmap, 222
+        .set    SYS_madvise, 233
         .set    PROT_READ_WRITE, 3
         .set    MAP_PRIVATE_FIXED_ANONYMOUS, 0x32
+        .set    MADV_NOHUGEPAGE, 15
         .set    LARGEST_ERRNO, 4095
 
         // Offsets in an entry.
@@ -49,6 +51,12 @@ entry:
         mov     x3, MAP_PRIVATE_FIXED_ANONYMOUS
         mov     x4, -1
         mov     x5, 0
+        svc     0
+
+        mov     x8, SYS_madvise
+        mov     x0, TABLE_ADDRESS
+        mov     x1, TABLE_BYTES
+        mov     x2, MADV_NOHUGEPAGE
         svc     0
 
         mov     x8, SYS_read

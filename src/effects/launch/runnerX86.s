@@ -18,9 +18,11 @@
         .set    SYS_read, 0
         .set    SYS_write, 1
         .set    SYS_mmap, 9
+        .set    SYS_madvise, 28
         .set    SYS_exit_group, 231
         .set    PROT_READ_WRITE, 3
         .set    MAP_PRIVATE_FIXED_ANONYMOUS, 0x32
+        .set    MADV_NOHUGEPAGE, 15
         .set    LARGEST_ERRNO, 4095
 
         # Offsets in an entry.
@@ -57,6 +59,13 @@ entry:
         mov     r10d, MAP_PRIVATE_FIXED_ANONYMOUS
         mov     r8, -1
         xor     r9d, r9d
+        syscall
+
+        # Else the first byte may cost 2 MiB, charged to the task. An error means that there are no huge pages.
+        mov     eax, SYS_madvise
+        mov     edi, TABLE_ADDRESS
+        mov     esi, TABLE_BYTES
+        mov     edx, MADV_NOHUGEPAGE
         syscall
 
         xor     eax, eax                # SYS_read
