@@ -23,11 +23,15 @@ export interface Problem {
   readonly hint?: string;
 }
 
+/** Places whose lines are told by their number alone: they may hold passwords. */
+const holdsSecrets = /\.(env|template)\b/;
+
 /** @throws DriverError always: `JOB_INVALID`, with file, place and, where it can be found, the source line */
 export function rejectJob(file: JobFile, { place, message, find, hint }: Problem): never {
   const position = find === undefined ? undefined : positionOf(file.source, find);
   const at = position ? `:${position.line}:${position.column}` : "";
-  const excerpt = position ? `\n${excerptAt(file.source, position.line, position.column)}` : "";
+  const shown = position && !holdsSecrets.test(place);
+  const excerpt = shown ? `\n${excerptAt(file.source, position.line, position.column)}` : "";
   throw new DriverError(
     "JOB_INVALID",
     `${file.name}${at}: ${place === "" ? "" : `${place}: `}${message}${excerpt}`,

@@ -1,7 +1,6 @@
 /** `run` from end to end: this program as a small Nomad client of itself. */
 import { createHash } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
@@ -89,8 +88,10 @@ describe("a job of one task", () => {
   it("works from any folder, and with the job on standard input", async () => {
     const input =
       'job "j" {\n group "g" {\n task "t" {\n driver = "exec2"\n config {\n command = "echo"\n args = ["piped"]\n}\n}\n}\n}';
-    const { code, stdout } = await call(running("-"), { cwd: tmpdir(), input });
+    const cwd = temporaryFolder();
+    const { code, stdout } = await call(["run", "--state-dir", "state", "-"], { cwd, input });
     expect([code, stdout]).toEqual([0, "piped\n"]);
+    expect(existsSync(`${cwd}/state/local/1`)).toBe(true);
   });
 });
 

@@ -255,6 +255,12 @@ describe("a job file is refused", () => {
     expect(await refusal(inTask(lines))).toContain(message);
   });
 
+  it("without showing a line that may hold a password", async () => {
+    const message = await refusal(inTask(`env {\n PASSWORD = "correct-horse \${var.battery}"\n}`));
+    expect(message).toContain("test.hcl:6:30: job.j.group.g.task.t.env.PASSWORD: there is no var.battery");
+    expect(message).not.toContain("correct-horse");
+  });
+
   it("for another driver", async () => {
     const source = inTask("").replace("exec2", "docker");
     const place = "test.hcl:4:4: job.j.group.g.task.t.driver";

@@ -1,5 +1,6 @@
 /** The plugin's options for a local run: from a file and the command line. */
 import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { DriverError } from "../../errors.ts";
 import { type Body, body } from "../../jobspec/body.ts";
 import { type AttributeSpec, ConfigMismatch, followSpec } from "../../jobspec/driverConfig.ts";
@@ -34,7 +35,7 @@ export async function readPluginConfig(
     ...fromFile,
     ...Object.fromEntries(overrides),
   };
-  return { pluginConfig, stateDir: stateDir ?? (state_dir as string | undefined) ?? defaultStateDir };
+  return { pluginConfig, stateDir: resolve(stateDir ?? String(state_dir ?? defaultStateDir)) };
 }
 
 /**

@@ -78,7 +78,8 @@ async function runIn(
       const { followEvents } = await import("./eventFeed.ts");
       feed = await followEvents(stateFolder.path, console.event);
     }
-    const outcomes = await Promise.all(job.groups.map((group) => runGroupOrFail(shared, group)));
+    const wanted = job.groups.filter(({ count }) => count > 0);
+    const outcomes = await Promise.all(wanted.map((group) => runGroupOrFail(shared, group)));
     return exitCodeOf(outcomes.flat());
   } finally {
     await session.close();
@@ -113,7 +114,9 @@ function notices({ groups, ignored }: Job): string[] {
   const single = groups.filter(({ count }) => count !== 1);
   return [
     ...(ignored.length > 0 ? [`without effect on a local run: ${ignored.join(", ")}`] : []),
-    ...single.map(({ name, count }) => `group ${name}: count is ${count}, a local run starts 1`),
+    ...single.map(
+      ({ name, count }) => `group ${name}: count is ${count}, a local run starts ${Math.min(count, 1)}`,
+    ),
   ];
 }
 
