@@ -77,7 +77,7 @@ export const MS_NOEXEC = 8;
 export const MS_REC = 16384;
 export const MS_SLAVE = 1 << 19;
 export const OPEN_TREE_CLONE = 1;
-export const OPEN_TREE_CLOEXEC = O_CLOEXEC;
+export const OPEN_TREE_CLOEXEC = 0o2000000;
 export const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
 export const MOVE_MOUNT_T_SYMLINKS = 0x10;
 export const MOUNT_ATTR_RDONLY = 0x1;
@@ -99,6 +99,6 @@ export const CLOSE_RANGE_CLOEXEC = 1 << 2;
 /** `linux/socket.h`, `linux/net.h`, `linux/sockios.h`, `linux/if.h` */
 export const AF_INET = 2;
 export const SOCK_DGRAM = 2;
-export const SOCK_CLOEXEC = O_CLOEXEC;
+export const SOCK_CLOEXEC = 0o2000000;
 export const SIOCSIFFLAGS = 0x8914;
 export const IFF_UP = 0x1;
