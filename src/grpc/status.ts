@@ -48,8 +48,9 @@ export function toStatus(thrown: unknown): StatusObject {
   return { code, details, metadata };
 }
 
-/** The error behind a failed call, as the plugin's side had it. */
-export function errorOfCall(error: ServiceError): DriverError {
+/** The error behind a failed call, as the plugin's side had it; what is no failed call stays what it is. */
+export function errorOfCall(error: unknown): DriverError {
+  if (!isServiceError(error)) return DriverError.from(error, "PLUGIN_FAILED", "the plugin was not reached");
   const [, code, summary] = /^([A-Z_]+): (.*)$/s.exec(error.details) ?? [];
   if (error.details === taskNotFound)
     return new DriverError("TASK_NOT_FOUND", taskNotFound, { cause: error });
@@ -78,6 +79,10 @@ function isRecoverable({ metadata }: ServiceError): boolean {
   return Status.decode(bytes).details.some(
     ({ typeUrl, value }) => typeUrl === recoverableType && RecoverableError.decode(value).recoverable,
   );
+}
+
+function isServiceError(thrown: unknown): thrown is ServiceError {
+  return thrown instanceof Error && "details" in thrown && "metadata" in thrown;
 }
 
 function isAbort(thrown: unknown): boolean {

@@ -97,6 +97,12 @@ describe("a status as an error again", () => {
     expect(errorOfCall(asCall(toStatus(new DriverError("TASK_NOT_FOUND", "x")))).code).toBe("TASK_NOT_FOUND");
   });
 
+  test("what is no failed call stays what it is", () => {
+    const error = new DriverError("JOB_INVALID", "no such job");
+    expect(errorOfCall(error)).toBe(error);
+    expect(errorOfCall(new Error("odd"))).toMatchObject({ code: "PLUGIN_FAILED" });
+  });
+
   test("a broken connection is the plugin's failure", () => {
     const lost = asCall({
       code: status.UNAVAILABLE,
