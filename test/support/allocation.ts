@@ -139,8 +139,8 @@ export class Allocation {
   async remove(): Promise<void> {
     await this.cgroup.remove();
     for (const gate of this.#gates) closeSync(gate);
-    this.stdout.close();
-    this.stderr.close();
+    await this.stdout.close();
+    await this.stderr.close();
     rmSync(this.#base, { recursive: true });
   }
 }

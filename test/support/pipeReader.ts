@@ -1,4 +1,5 @@
 /** Reads a task's log pipe as the agent's log collector does: from before the task's start, through all runs. */
+import { once } from "node:events";
 import { constants, openSync } from "node:fs";
 import { Socket } from "node:net";
 import { mkfifo } from "../../src/effects/kernel/libc.ts";
@@ -38,9 +39,12 @@ export class PipeReader {
     }
   }
 
-  /** Stops reading: nobody reads the pipe any more. */
-  close(): void {
+  /** Stops reading. Resolves once nobody reads the pipe any more. */
+  async close(): Promise<void> {
+    if (this.#socket.closed) return;
+    const closed = once(this.#socket, "close");
     this.#socket.destroy();
+    await closed;
   }
 
   #open(): Socket {
