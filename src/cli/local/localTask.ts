@@ -32,6 +32,7 @@ export class LocalTask {
   #handle: TaskHandle | undefined;
   #startedAt = 0;
   #dismissed = false;
+  #over = false;
   #ended: Promise<TaskOutcome> | undefined;
 
   constructor(run: LocalRun, prepared: PreparedTask) {
@@ -106,6 +107,7 @@ export class LocalTask {
   }
 
   #outcome(exitCode: number): TaskOutcome {
+    this.#over = true;
     return { exitCode, dismissed: this.#dismissed, endedAt: performance.now() };
   }
 
@@ -123,8 +125,9 @@ export class LocalTask {
     await this.#attempt((driver) => driver.destroyTask({ taskId: this.#id, force: true }));
   }
 
-  /** A call whose failure is told, and nothing more: waiting for the task goes on. */
+  /** A call whose failure is told, and nothing more: waiting for the task goes on, if it is not over. */
   async #attempt(work: (driver: Callers<DriverService>) => Promise<unknown>): Promise<void> {
+    if (this.#over) return;
     try {
       await this.#call(work);
     } catch (thrown) {

@@ -80,12 +80,16 @@ async function runIn(
     }
     const wanted = job.groups.filter(({ count }) => count > 0);
     const outcomes = await Promise.all(wanted.map((group) => runGroupOrFail(shared, group)));
-    return exitCodeOf(outcomes.flat());
+    const stoppedBeforeAnyRan = interrupts.stop.aborted && outcomes.flat().length === 0;
+    return stoppedBeforeAnyRan ? interrupted : exitCodeOf(outcomes.flat());
   } finally {
     await session.close();
     await feed?.close();
   }
 }
+
+/** As a shell has it: 128 and the number of SIGINT. */
+const interrupted = 130;
 
 /** A group that cannot be prepared ends the others too: the job would not be what its file says. */
 async function runGroupOrFail(run: LocalRun, group: Group): Promise<TaskOutcome[]> {
