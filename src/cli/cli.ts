@@ -26,7 +26,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     exitCode = code;
   });
   try {
-    await program.parseAsync([...args], { from: "user" });
+    await program.parseAsync(args.map(doubleDash), { from: "user" });
     return exitCode;
   } catch (thrown) {
     // commander has written the help or its complaint already.
@@ -34,6 +34,11 @@ export async function runCli(args: readonly string[]): Promise<number> {
     process.stderr.write(`${errorText(thrown, styleFor(process.stderr), widthOf(process.stderr))}\n`);
     return failure;
   }
+}
+
+/** Nomad's own commands spell it with one dash. */
+function doubleDash(arg: string): string {
+  return /^-var(=|$)/.test(arg) ? `-${arg}` : arg;
 }
 
 function createProgram(setExitCode: (code: number) => void): Command {

@@ -268,8 +268,8 @@ describe("jobs of several tasks", () => {
 });
 
 describe("the examples", () => {
-  it("say hello", async () => {
-    const { code, stdout } = await call(running("--var", "message=good day", `${examples}/hello.nomad.hcl`));
+  it.each(["--var", "-var"])("say hello, with %s as Nomad has it, too", async (option) => {
+    const { code, stdout } = await call(running(option, "message=good day", `${examples}/hello.nomad.hcl`));
     expect(code).toBe(0);
     expect(stdout).toMatch(/^good day\nI am user \d+, task hello of job hello\n$/);
   });
