@@ -11,6 +11,7 @@ import {
   rmSync,
   writeSync,
 } from "node:fs";
+import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { mkfifo } from "../../src/effects/kernel/libc.ts";
 import { encodeMsgpack } from "../../src/grpc/convert/msgpack.ts";
@@ -32,6 +33,8 @@ export interface AllocationOptions {
   readonly taskName?: string;
   /** A dynamic user, `nomad-<n>`, or one of the host with its ids. */
   readonly user?: { readonly name: string; readonly uid: number; readonly gid: number };
+  /** The cgroup that the task's is made in, below the mount. */
+  readonly slice?: string;
 }
 
 /** An allocation with one task, for the duration of the test; whatever runs in it is killed after it. */
@@ -55,7 +58,8 @@ export class Allocation {
   readonly #base: string;
   readonly #gates: number[] = [];
 
-  constructor({ id = randomUUID(), taskName = "main", user = dynamicUser() }: AllocationOptions = {}) {
+  constructor(options: AllocationOptions = {}) {
+    const { id = randomUUID(), taskName = "main", user = dynamicUser(), slice = "." } = options;
     this.id = id;
     this.taskName = taskName;
     this.user = user;
@@ -63,7 +67,7 @@ export class Allocation {
     this.folder = `${this.#base}/alloc/${id}`;
     this.taskFolder = `${this.folder}/${taskName}`;
     makeFolders(this);
-    this.cgroup = new TestCgroup(`exec2-test-${id}.${taskName}.scope`);
+    this.cgroup = new TestCgroup(join(slice, `exec2-test-${id}.${taskName}.scope`));
     this.stdout = new PipeReader(`${this.folder}/alloc/logs/.${taskName}.stdout.fifo`);
     this.stderr = new PipeReader(`${this.folder}/alloc/logs/.${taskName}.stderr.fifo`);
   }

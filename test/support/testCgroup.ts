@@ -6,7 +6,7 @@ import { findCgroup2Mount } from "../../src/effects/cgroup.ts";
 export class TestCgroup {
   readonly path: string;
 
-  /** @param name of a folder right below the mount */
+  /** @param name of a folder below the mount, in one that is there */
   constructor(name: string) {
     const mount = findCgroup2Mount();
     if (mount === undefined) throw new Error("these tests need cgroup v2 to be mounted");
