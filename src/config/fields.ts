@@ -10,6 +10,19 @@ export const flag = () => z.boolean(mustBe("true or false"));
 export const wholeNumber = () =>
   z.number(mustBe("a number")).refine(Number.isInteger, "must be a whole number");
 
+/**
+ * Processes and threads of a task. Not fewer than every run has: its init, and
+ * the task's main process. Not more than the kernel can count (`PID_MAX_LIMIT`
+ * of linux/threads.h), which would limit nothing.
+ */
+export const pidsLimit = () =>
+  wholeNumber().refine(
+    (limit) => limit >= 2 && limit <= mostPids,
+    `must be from 2, for a task's init and its main process, to ${mostPids}`,
+  );
+
+const mostPids = 4_194_304;
+
 /** A string that the kernel can take: one without NUL bytes, which end strings there. */
 export const text = () => z.string(mustBe("a string")).refine(withoutNul, "must not contain a NUL byte");
 

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { decodeOptions } from "./decodeOptions.ts";
-import { absolutePath, flag, list, unveilEntry } from "./fields.ts";
+import { absolutePath, flag, list, pidsLimit, unveilEntry } from "./fields.ts";
 import { hclSpecOf } from "./hclSpec.ts";
 
 const schema = z.object({
@@ -19,6 +19,11 @@ const schema = z.object({
   privateTmp: flag().default(true),
   /** Whether tasks may run as root; a task that would is refused otherwise. */
   allowRoot: flag().default(false),
+  /**
+   * Processes and threads that a task may have at once, with the run's init; jobs
+   * may ask for fewer with the task option of the same name. Absent: no limit.
+   */
+  pidsLimit: pidsLimit().optional(),
   /** Where the event log and what belongs to running tasks are kept; root's alone. */
   stateDir: absolutePath().default("/var/lib/nomad-driver-exec2"),
 });

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { DriverError } from "../errors.ts";
 import { decodeOptions } from "./decodeOptions.ts";
-import { list, text, unveilEntry, wholeNumber } from "./fields.ts";
+import { list, pidsLimit, text, unveilEntry, wholeNumber } from "./fields.ts";
 import { hclSpecOf } from "./hclSpec.ts";
 import type { PluginOptions } from "./pluginOptions.ts";
 
@@ -26,6 +26,8 @@ const schema = z.object({
       "must be from 0 to 1000; a task cannot be protected from the OOM killer at the cost of others",
     )
     .default(0),
+  /** Processes and threads of the task at once, with its init; absent: as many as the plugin option allows. */
+  pidsLimit: pidsLimit().optional(),
   /** Absolute, or relative to the task's own folder; without it, that folder. */
   workDir: text().min(1, "must not be empty").optional(),
 });
@@ -50,5 +52,17 @@ export function parseTaskOptions(raw: unknown, plugin: PluginOptions): TaskOptio
       },
     );
   }
-  return options;
+  if (
+    options.pidsLimit !== undefined &&
+    plugin.pidsLimit !== undefined &&
+    options.pidsLimit > plugin.pidsLimit
+  ) {
+    throw new DriverError(
+      "CONFIG_INVALID",
+      `The task's config has option "pids_limit" ${options.pidsLimit}, and this client allows ${plugin.pidsLimit}`,
+      { hint: "Lower it, or raise pids_limit in the client's plugin block of this driver" },
+    );
+  }
+  const pidsLimit = options.pidsLimit ?? plugin.pidsLimit;
+  return pidsLimit === undefined ? options : { ...options, pidsLimit };
 }

@@ -15,12 +15,16 @@ export interface CgroupWrite {
   readonly why: string;
 }
 
-/** @param node MHz of one of the node's cores */
+/**
+ * @param node MHz of one of the node's cores
+ * @param pidsLimit processes and threads at once; undefined: any number
+ */
 export function planCgroupWrites(
   resources: TaskResources,
   node: { readonly mhzPerCore: number },
+  pidsLimit?: number,
 ): readonly CgroupWrite[] {
-  return [...memoryWrites(resources), ...cpuWrites(resources, node.mhzPerCore)];
+  return [...memoryWrites(resources), ...cpuWrites(resources, node.mhzPerCore), ...pidsWrites(pidsLimit)];
 }
 
 function memoryWrites({ memoryMb, memoryMaxMb }: TaskResources): CgroupWrite[] {
@@ -58,6 +62,17 @@ function cpuWrites({ cpuMhz, cpusetCpus }: TaskResources, mhzPerCore: number): C
     writes.push({ file: "cpu.weight", value: String(cpuWeight(cpuMhz, mhzPerCore)), why });
   }
   return writes;
+}
+
+function pidsWrites(limit: number | undefined): CgroupWrite[] {
+  if (limit === undefined) return [];
+  return [
+    {
+      file: "pids.max",
+      value: String(limit),
+      why: `${limit} processes and threads at once, init among them`,
+    },
+  ];
 }
 
 /** Microseconds: the kernel's default, and what Nomad's own figures are based on. */

@@ -101,7 +101,12 @@ function missingProblems({ landlockAbi, cgroupMount, namespaces, kernel }: HostF
 }
 
 /** What a cgroup controller is needed for. */
-const limits = { memory: "memory", cpu: "CPU time", cpuset: "reserved cores" } as const;
+const limits = {
+  memory: "memory",
+  cpu: "CPU time",
+  cpuset: "reserved cores",
+  pids: "processes",
+} as const;
 
 function limitingProblems(facts: HostFacts): HostProblem[] {
   const problems: HostProblem[] = [];

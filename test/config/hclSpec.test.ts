@@ -23,6 +23,7 @@ test("the plugin's options", () => {
       unveil_by_task: withDefault(attr("unveil_by_task", "bool"), "false"),
       private_tmp: withDefault(attr("private_tmp", "bool"), "true"),
       allow_root: withDefault(attr("allow_root", "bool"), "false"),
+      pids_limit: attr("pids_limit", "number"),
       state_dir: withDefault(attr("state_dir", "string"), '"/var/lib/nomad-driver-exec2"'),
     },
   });
@@ -38,6 +39,7 @@ test("a task's options", () => {
       args: attr("args", "list(string)"),
       unveil: attr("unveil", "list(string)"),
       oom_score_adj: withDefault(attr("oom_score_adj", "number"), "0"),
+      pids_limit: attr("pids_limit", "number"),
       work_dir: attr("work_dir", "string"),
     },
   });

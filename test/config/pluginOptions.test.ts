@@ -31,6 +31,7 @@ describe("parsePluginOptions", () => {
       unveil_by_task: true,
       private_tmp: false,
       allow_root: true,
+      pids_limit: 500,
       state_dir: "/srv/exec2",
     };
     expect(parsePluginOptions(raw)).toEqual({
@@ -39,6 +40,7 @@ describe("parsePluginOptions", () => {
       unveilByTask: true,
       privateTmp: false,
       allowRoot: true,
+      pidsLimit: 500,
       stateDir: "/srv/exec2",
     });
   });
@@ -58,6 +60,11 @@ describe("parsePluginOptions", () => {
     [{ unveil_paths: ["r:/x", null] }, 'option "unveil_paths" entry 2 must be a string, not nothing'],
     [{ unveil_paths: ["zz:/x"] }, 'option "unveil_paths" entry 1 ("zz:/x") has the unknown mode letter "z"'],
     [{ unveil_paths: ["r:/x/*"] }, "Patterns are not expanded"],
+    [{ pids_limit: "many" }, 'option "pids_limit" must be a number, not a string'],
+    [{ pids_limit: 1 }, 'option "pids_limit" must be from 2'],
+    [{ pids_limit: -1 }, 'option "pids_limit" must be from 2'],
+    [{ pids_limit: 2.5 }, 'option "pids_limit" must be a whole number'],
+    [{ pids_limit: 4_194_305 }, "to 4194304"],
     [{ state_dir: "var/lib" }, 'option "state_dir" must be an absolute path'],
     [{ state_dir: "" }, 'option "state_dir" must be an absolute path'],
     [{ state_dir: "/a\0" }, 'option "state_dir" must not contain a NUL byte'],

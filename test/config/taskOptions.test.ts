@@ -21,6 +21,7 @@ describe("parseTaskOptions", () => {
       args: ["/etc/os-release", ""],
       unveil: ["r:/etc/os-release"],
       oom_score_adj: 500,
+      pids_limit: 64,
       work_dir: "../alloc",
     };
     expect(parseTaskOptions(raw, open)).toEqual({
@@ -28,6 +29,7 @@ describe("parseTaskOptions", () => {
       args: ["/etc/os-release", ""],
       unveil: ["r:/etc/os-release"],
       oomScoreAdj: 500,
+      pidsLimit: 64,
       workDir: "../alloc",
     });
   });
@@ -58,6 +60,9 @@ describe("parseTaskOptions", () => {
     [{ command: "x", oom_score_adj: 1001 }, 'option "oom_score_adj" must be from 0 to 1000'],
     [{ command: "x", oom_score_adj: -1 }, 'option "oom_score_adj" must be from 0 to 1000'],
     [{ command: "x", oom_score_adj: -1000n }, 'option "oom_score_adj" must be from 0 to 1000'],
+    [{ command: "x", pids_limit: true }, 'option "pids_limit" must be a number, not a boolean'],
+    [{ command: "x", pids_limit: 0 }, 'option "pids_limit" must be from 2'],
+    [{ command: "x", pids_limit: 9_000_000 }, 'option "pids_limit" must be from 2'],
     [{ command: "x", cap_add: ["all"] }, 'unknown option "cap_add"'],
     [{ command: "x", unveil: ["rr:/x"] }, 'option "unveil" entry 1 ("rr:/x") has the mode letter "r" twice'],
   ])("refuses %o", (raw, reason) => {
@@ -73,6 +78,24 @@ describe("parseTaskOptions", () => {
     expect(error.code).toBe("CONFIG_INVALID");
     expect(error.hint).toContain("unveil_by_task = true");
     expect(parseTaskOptions({ command: "x", unveil: [] }, closed).unveil).toEqual([]);
+  });
+
+  test.each([
+    [undefined, undefined, undefined],
+    [undefined, 64, 64],
+    [100, undefined, 100],
+    [100, 64, 64],
+    [100, 100, 100],
+  ])("with a plugin's pids_limit of %o and its own of %o, a task has %o", (plugin, task, expected) => {
+    const options = parsePluginOptions({ pids_limit: plugin });
+    expect(parseTaskOptions({ command: "x", pids_limit: task }, options).pidsLimit).toBe(expected);
+  });
+
+  test("refuses a pids_limit above the plugin's, and tells both", () => {
+    const options = parsePluginOptions({ pids_limit: 100 });
+    const error = errorOf(() => parseTaskOptions({ command: "x", pids_limit: 101 }, options));
+    expect(error.code).toBe("CONFIG_INVALID");
+    expect(error.message).toMatch(/"pids_limit" 101, and this client allows 100\. Lower it/);
   });
 
   test("never repeats an argument in an error", () => {

@@ -54,10 +54,20 @@ describe("plan of a cgroup's limits", () => {
     expect(planned(resources)).toEqual(expected);
   });
 
+  it.each([
+    [undefined, undefined],
+    [2, "2"],
+    [4_194_304, "4194304"],
+  ])("a limit of %o processes", (limit, expected) => {
+    const files = planCgroupWrites(none, { mhzPerCore: 2500 }, limit);
+    expect(files.find(({ file }) => file === "pids.max")?.value).toBe(expected);
+  });
+
   it("says why", () => {
     const writes = planCgroupWrites(
       { ...none, cpuMhz: 100, memoryMb: 64, memoryMaxMb: 128 },
       { mhzPerCore: 2500 },
+      50,
     );
     expect(writes.map(({ file, why }) => `${file}: ${why}`)).toEqual([
       "memory.low: 64 MiB that the task keeps under pressure",
@@ -65,6 +75,7 @@ describe("plan of a cgroup's limits", () => {
       "memory.swap.max: memory that is swapped out is not limited memory",
       "cpu.max: 100 MHz of cores with 2500 MHz",
       "cpu.weight: share among the node's tasks in proportion to their MHz",
+      "pids.max: 50 processes and threads at once, init among them",
     ]);
   });
 

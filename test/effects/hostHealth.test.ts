@@ -49,12 +49,12 @@ describe("health", () => {
       "no controllers",
       { cgroupMount: "/sys/fs/cgroup/unified", cgroupControllers: ["hugetlb"] },
       "healthy",
-      "Healthy, but /sys/fs/cgroup/unified lacks the cgroup controllers memory, cpu, cpuset: " +
-        "not limited for tasks: memory, CPU time, reserved cores",
+      "Healthy, but /sys/fs/cgroup/unified lacks the cgroup controllers memory, cpu, cpuset, pids: " +
+        "not limited for tasks: memory, CPU time, reserved cores, processes",
     ],
     [
       "one controller missing",
-      { cgroupControllers: ["cpu", "cpuset"] },
+      { cgroupControllers: ["cpu", "cpuset", "pids"] },
       "healthy",
       "Healthy, but /sys/fs/cgroup lacks the cgroup controllers memory: not limited for tasks: memory",
     ],

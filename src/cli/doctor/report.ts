@@ -74,7 +74,7 @@ const controllers: readonly (readonly [controller: string, limits: string])[] = 
   ["memory", "limits of memory, and word of what ran out of it"],
   ["cpu", "limits of CPU time"],
   ["cpuset", "cores of a task's own"],
-  ["pids", "counting of processes"],
+  ["pids", "limits of processes and threads"],
 ];
 
 function controllerChecks({ cgroupControllers, cgroupMount }: HostFacts): Check[] {

@@ -87,7 +87,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     steps: describePlan(launch),
     applied,
     skipped,
-    limits: planCgroupWrites(request.resources, facts),
+    limits: planCgroupWrites(request.resources, facts, task.pidsLimit),
   };
 }
 

@@ -48,7 +48,8 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
   });
   keep(ruleset.fd);
   const oomKills = readOomKills(cgroup) ?? 0;
-  const limits = applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts));
+  const { pidsLimit } = request.options;
+  const limits = applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts, pidsLimit));
 
   task.resources.prepared = { plan: launch, stdout, stderr, ruleset: ruleset.fd, descriptors: opened.move() };
   task.resources.environment = env;
