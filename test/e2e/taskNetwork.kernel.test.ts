@@ -1,0 +1,109 @@
+import { spawnSync } from "node:child_process";
+import { readFileSync, readlinkSync, statSync } from "node:fs";
+import { beforeAll, describe, expect, onTestFinished, type TestContext, test } from "vitest";
+import { type Agent, pidOf, runTask, startAgent, startTask } from "../support/agent.ts";
+import { makeAllocation } from "../support/allocation.ts";
+import { requireTools } from "../support/requireTools.ts";
+
+const modes = { host: 0, group: 1, none: 3 } as const;
+
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startAgent();
+});
+
+describe("a task's network", () => {
+  test("is the host's by default", async () => {
+    expect(networkOf(await started())).toBe(networkOf(process.pid));
+  });
+
+  test("is the host's in mode host", async () => {
+    expect(networkOf(await started("host"))).toBe(networkOf(process.pid));
+  });
+
+  test("is the allocation's namespace in mode group", async (context) => {
+    const path = namedNamespace(context);
+    const pid = await started("group", path);
+    expect(networkOf(pid)).toBe(`net:[${statSync(path).ino}]`);
+    expect(interfacesOf(pid)).toEqual(["lo"]);
+  });
+
+  test("is the allocation's namespace in mode none, where the agent has made one", async (context) => {
+    const path = namedNamespace(context);
+    expect(networkOf(await started("none", path))).toBe(`net:[${statSync(path).ino}]`);
+  });
+
+  test("is a loopback interface of its own in mode none", async () => {
+    const pid = await started("none");
+    expect(networkOf(pid)).not.toBe(networkOf(process.pid));
+    expect(interfacesOf(pid)).toEqual(["lo"]);
+  });
+
+  test("in mode none lets a task talk to itself, and to nobody else", async () => {
+    const allocation = makeAllocation();
+    const program = `
+      use Socket;
+      socket(my $server, PF_INET, SOCK_STREAM, 0) or die;
+      bind($server, pack_sockaddr_in(0, INADDR_LOOPBACK)) or die; listen($server, 1) or die;
+      my ($port) = unpack_sockaddr_in(getsockname($server));
+      for my $address ("127.0.0.1", "192.0.2.1") {
+        socket(my $socket, PF_INET, SOCK_STREAM, 0) or die;
+        print "$address ", connect($socket, pack_sockaddr_in($port, inet_aton($address))) ? "up" : $!, "\\n";
+      }`;
+    const networkIsolationSpec = { mode: modes.none, path: "", labels: new Map<string, string>() };
+    const config = allocation.config({ command: "perl", args: ["-e", program] }, { networkIsolationSpec });
+    await runTask(agent, config);
+    expect(await allocation.stdout.text()).toBe("127.0.0.1 up\n192.0.2.1 Network is unreachable\n");
+  });
+
+  async function started(mode?: keyof typeof modes, path = ""): Promise<number> {
+    const spec = mode && { mode: modes[mode], path, labels: new Map<string, string>() };
+    const config = makeAllocation().config("exec sleep 1000", { networkIsolationSpec: spec });
+    await startTask(agent, config);
+    return pidOf(agent, config);
+  }
+});
+
+describe("a task's /etc/resolv.conf", () => {
+  const read = "cat /etc/resolv.conf; echo x > /etc/resolv.conf";
+
+  test("is what the group's dns block says, and the host's stays as it is", async () => {
+    const before = readFileSync("/etc/resolv.conf", "utf8");
+    const allocation = makeAllocation();
+    const dns = { servers: ["192.0.2.53", "2001:db8::53"], searches: ["example.org"], options: ["ndots:2"] };
+    const { exitCode } = await runTask(agent, allocation.config(read, { dns }));
+    expect(exitCode).not.toBe(0);
+    expect(await allocation.stdout.text()).toBe(
+      "nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch example.org\noptions ndots:2\n",
+    );
+    expect(readFileSync("/etc/resolv.conf", "utf8")).toBe(before);
+  });
+
+  test("is the host's without one", async () => {
+    const allocation = makeAllocation();
+    await runTask(agent, allocation.config(read));
+    expect(await allocation.stdout.text()).toBe(readFileSync("/etc/resolv.conf", "utf8"));
+  });
+});
+
+function networkOf(pid: number): string {
+  return readlinkSync(`/proc/${pid}/ns/net`);
+}
+
+function interfacesOf(pid: number): string[] {
+  const lines = readFileSync(`/proc/${pid}/net/dev`, "utf8").trimEnd().split("\n").slice(2);
+  return lines.map((line) => line.slice(0, line.indexOf(":")).trim());
+}
+
+/** A network namespace with a name, as an agent makes one for an allocation. */
+function namedNamespace(context: TestContext): string {
+  requireTools(context, "ip");
+  const name = `exec2-test-${process.pid}-${context.task.id}`;
+  const ip = (verb: string) => {
+    const { status, stderr } = spawnSync("ip", ["netns", verb, name], { encoding: "utf8" });
+    if (status !== 0) throw new Error(`ip netns ${verb} failed: ${stderr}`);
+  };
+  ip("add");
+  onTestFinished(() => ip("delete"));
+  return `/var/run/netns/${name}`;
+}
