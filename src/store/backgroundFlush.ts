@@ -3,8 +3,8 @@
  * at a time, on a thread of libuv's pool, each followed by a checkpoint
  * (checkpoint.ts tells why). Nothing waits for it but who asks for `flushed`.
  */
-import { fstatSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { closeSync, fdatasync, fstatSync, openSync } from "node:fs";
+import { promisify } from "node:util";
 import { DriverError } from "../errors.ts";
 import type { CheckpointFile } from "./checkpoint.ts";
 import { readMetaPages } from "./lmdbFile.ts";
@@ -13,6 +13,8 @@ import { readMetaPages } from "./lmdbFile.ts";
 const DELAY_MS = 20;
 /** After a flush that the disk refused. */
 const RETRY_MS = 1000;
+
+const datasync = promisify(fdatasync);
 
 /** A snapshot of the database that is kept from being overwritten. */
 export interface Pin {
@@ -24,6 +26,7 @@ export interface FlushedLog {
   readonly dataPath: string;
   /** This run of the machine. */
   readonly bootId: string;
+  /** Is closed with the flush. */
   readonly checkpoints: CheckpointFile;
   /** Pins the newest snapshot, in the same turn of the event loop. */
   pin(): Pin;
@@ -31,7 +34,7 @@ export interface FlushedLog {
 
 export class BackgroundFlush {
   readonly #log: FlushedLog;
-  readonly #data: FileHandle;
+  readonly #data: number;
   /** The snapshot that the newest checkpoint describes. */
   #pinned: Pin | undefined;
   #committed = 0;
@@ -39,7 +42,7 @@ export class BackgroundFlush {
   #flushing: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  private constructor(log: FlushedLog, data: FileHandle) {
+  private constructor(log: FlushedLog, data: number) {
     this.#log = log;
     this.#data = data;
   }
@@ -49,14 +52,14 @@ export class BackgroundFlush {
    * @param checkpointed whether there is one already
    */
   static async open(log: FlushedLog, checkpointed: boolean): Promise<BackgroundFlush> {
-    const data = await open(log.dataPath, "r");
+    const data = openSync(log.dataPath, "r");
     try {
       const flush = new BackgroundFlush(log, data);
       if (checkpointed) flush.#pinned = log.pin();
       else await flush.#flush();
       return flush;
     } catch (thrown) {
-      await data.close();
+      closeSync(data);
       throw thrown;
     }
   }
@@ -83,8 +86,8 @@ export class BackgroundFlush {
     } finally {
       clearTimeout(this.#timer);
       this.#pinned?.done();
-      await this.#data.close();
-      await this.#log.checkpoints.close();
+      closeSync(this.#data);
+      this.#log.checkpoints.close();
     }
   }
 
@@ -116,11 +119,11 @@ export class BackgroundFlush {
     const { dataPath, bootId, checkpoints } = this.#log;
     // These four belong together: no commit can come between them.
     const target = this.#committed;
-    const metaPages = readMetaPages(this.#data.fd, dataPath);
-    const dataSize = fstatSync(this.#data.fd).size;
+    const metaPages = readMetaPages(this.#data, dataPath);
+    const dataSize = fstatSync(this.#data).size;
     const pin = this.#log.pin();
     try {
-      await this.#data.datasync();
+      await datasync(this.#data);
       await checkpoints.write({ bootId, dataSize, metaPages });
     } catch (thrown) {
       pin.done();

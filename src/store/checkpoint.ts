@@ -12,8 +12,8 @@
  * Two slots are written in turn, so that one of them is always whole.
  */
 import { hash } from "node:crypto";
-import { constants, readFileSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { closeSync, constants, fdatasync, openSync, readFileSync, writeSync } from "node:fs";
+import { promisify } from "node:util";
 import { Packr } from "msgpackr";
 import { tryFlock } from "../effects/kernel/libc.ts";
 import { DriverError, errnoOf } from "../errors.ts";
@@ -36,6 +36,7 @@ interface Slot extends Checkpoint {
 const SLOT_BYTES = 1 << 18;
 const HASH_BYTES = 32;
 const BODY_AT = HASH_BYTES + 4;
+const datasync = promisify(fdatasync);
 const messagePack = new Packr({ useRecords: false, copyBuffers: true });
 
 /** The newest checkpoint of a file; undefined where it has none, or does not exist. */
@@ -45,23 +46,23 @@ export function readCheckpoint(path: string): Checkpoint | undefined {
 
 /** A file of checkpoints, open for writing. Whoever has it open is the log's only writer: it is locked. */
 export class CheckpointFile {
-  readonly #handle: FileHandle;
+  #descriptor: number;
   #number: number;
 
-  private constructor(handle: FileHandle, number: number) {
-    this.#handle = handle;
+  private constructor(descriptor: number, number: number) {
+    this.#descriptor = descriptor;
     this.#number = number;
   }
 
   /** @throws DriverError `STORE_FAILED` where another writer has it open */
-  static async open(path: string): Promise<CheckpointFile> {
-    const handle = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  static open(path: string): CheckpointFile {
+    const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {
-      if (!tryFlock(handle.fd))
+      if (!tryFlock(descriptor))
         throw new DriverError("STORE_FAILED", `the event log of ${path} has a writer already`);
-      return new CheckpointFile(handle, newestSlot(path)?.number ?? 0);
+      return new CheckpointFile(descriptor, newestSlot(path)?.number ?? 0);
     } catch (thrown) {
-      await handle.close();
+      closeSync(descriptor);
       throw thrown;
     }
   }
@@ -74,13 +75,16 @@ export class CheckpointFile {
     bytes.write(hash("sha256", body, "hex"), "hex");
     bytes.writeUInt32BE(body.length, HASH_BYTES);
     bytes.set(body, BODY_AT);
-    await this.#handle.write(bytes, 0, bytes.length, (number % 2) * SLOT_BYTES);
-    await this.#handle.datasync();
+    const written = writeSync(this.#descriptor, bytes, 0, bytes.length, (number % 2) * SLOT_BYTES);
+    if (written < bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes fit the disk`);
+    await datasync(this.#descriptor);
     this.#number = number;
   }
 
-  async close(): Promise<void> {
-    await this.#handle.close();
+  /** May be repeated. */
+  close(): void {
+    if (this.#descriptor >= 0) closeSync(this.#descriptor);
+    this.#descriptor = -1;
   }
 }
 

@@ -17,7 +17,7 @@ import { CheckpointFile } from "./checkpoint.ts";
 import type { EventReader, EventStore } from "./eventStore.ts";
 import { folderChanges } from "./folderChanges.ts";
 import { headValue, positionKey, positionValue, recordValue, sequenceKey } from "./lmdbCodecs.ts";
-import { inspectLog, logFiles, restoreCheckpoint } from "./lmdbFile.ts";
+import { inspectLog, logFiles, restoreCheckpoint, syncFolder } from "./lmdbFile.ts";
 import { type LmdbEnvironment, LmdbTable, WritableLmdbTable } from "./lmdbTable.ts";
 import { LogReader } from "./logReader.ts";
 import { LogStore } from "./logStore.ts";
@@ -45,7 +45,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
   let checkpoints: CheckpointFile | undefined;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const locked = await CheckpointFile.open(files.checkpoint);
+    const locked = CheckpointFile.open(files.checkpoint);
     checkpoints = locked;
     const { data, checkpoint, checkpointed } = inspectLog(folder, bootId);
     if (data === "torn" && checkpoint !== undefined) restoreCheckpoint(folder, checkpoint);
@@ -54,12 +54,13 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
         root.transactionSync(() => void root.put(LAYOUT_KEY, Buffer.from([LAYOUT])));
       }
       const lmdb = environment(root, folder);
+      if (data === "missing") syncFolder(folder);
       const log = { dataPath: files.data, bootId, checkpoints: locked, pin: () => pin(root) };
       return new WritableLmdbTable(lmdb, folder, await BackgroundFlush.open(log, checkpointed));
     });
     return await checked(new LogStore(table), table);
   } catch (thrown) {
-    await checkpoints?.close();
+    checkpoints?.close();
     throw storeError(thrown, "open", folder);
   }
 }

@@ -8,7 +8,7 @@
  * header of 24 bytes, then `struct MDB_meta` of liblmdb's mdb.c.
  */
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DriverError, errnoOf } from "../errors.ts";
 import { type Checkpoint, readCheckpoint } from "./checkpoint.ts";
 
@@ -28,7 +28,7 @@ export interface LogState {
   /** `intact`: can be opened as it is. `torn`: the machine went down before the last commits were flushed. */
   readonly data: "missing" | "intact" | "torn";
   readonly checkpoint: Checkpoint | undefined;
-  /** Whether the newest checkpoint is of the newest commit. */
+  /** Whether the newest checkpoint is of the newest commit, and of this run of the machine. */
   readonly checkpointed: boolean;
 }
 
@@ -39,17 +39,35 @@ export interface LogState {
  */
 export function inspectLog(folder: string, bootId: string): LogState {
   const { data: path, checkpoint: checkpointPath } = logFiles(folder);
+  const checkpoint = readCheckpoint(checkpointPath);
   const file = openData(path);
-  if (file === undefined) return { data: "missing", checkpoint: undefined, checkpointed: false };
+  if (file === undefined) {
+    if (checkpoint !== undefined) throw damaged(path, "it is missing, or empty");
+    return { data: "missing", checkpoint, checkpointed: false };
+  }
   try {
-    const checkpoint = readCheckpoint(checkpointPath);
-    const metaPages = readMetaPages(file.descriptor, path);
     if (file.size < (checkpoint?.dataSize ?? 0)) throw damaged(path, `it was cut to ${file.size} bytes`);
-    const checkpointed = checkpoint?.metaPages.equals(metaPages) ?? false;
-    const torn = checkpoint !== undefined && !checkpointed && checkpoint.bootId !== bootId;
-    return { data: torn ? "torn" : "intact", checkpoint, checkpointed };
+    if (checkpoint === undefined || checkpoint.bootId === bootId) {
+      const metaPages = readMetaPages(file.descriptor, path);
+      return { data: "intact", checkpoint, checkpointed: checkpoint?.metaPages.equals(metaPages) ?? false };
+    }
+    const start = readStart(file.descriptor, checkpoint.metaPages.length, path);
+    const data = start.equals(checkpoint.metaPages) ? "intact" : "torn";
+    return { data, checkpoint, checkpointed: false };
   } finally {
     closeSync(file.descriptor);
+  }
+}
+
+/** Makes sure that a new folder, and the files in it, are found again after a power cut. */
+export function syncFolder(folder: string): void {
+  for (const each of [folder, dirname(folder)]) {
+    const descriptor = openSync(each, "r");
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
   }
 }
 

@@ -28,6 +28,8 @@ const HINTS: Readonly<Record<string, string>> = {
   // What a transaction says once LMDB has given its environment up.
   EINVAL: "An earlier error of the disk has shut the log: restart the plugin",
   MDB_PANIC: "An earlier error of the disk has shut the log: restart the plugin",
+  MDB_CORRUPTED: "Move the log's folder aside: the plugin then begins a new one",
+  MDB_PAGE_NOTFOUND: "Move the log's folder aside: the plugin then begins a new one",
   MDB_READERS_FULL: "Too many processes read the log: end some of them",
 };
 

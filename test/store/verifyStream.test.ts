@@ -62,7 +62,12 @@ describe("verifying a stream", () => {
     const { records, head } = stored(3);
     const [a, , c] = records as [Buffer, Buffer, Buffer];
     const other = stored(3, "other").records[1] as Buffer;
-    expect(findDefect([a, other, c], head)).toEqual({ seq: 2, kind: "stream", expected: "s", found: "other" });
+    expect(findDefect([a, other, c], head)).toEqual({
+      seq: 2,
+      kind: "stream",
+      expected: "s",
+      found: "other",
+    });
   });
 
   it("finds a history that was written anew, by the hash that the log kept", () => {

@@ -1,0 +1,139 @@
+/** Files that are no log, or no longer one. LMDB would crash on most of them: each is opened in a process of its own. */
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { openEventReader, openEventStore } from "../../src/store/lmdbEventStore.ts";
+import { temporaryFolder } from "../support/temporaryFolder.ts";
+import { sampleEvent, samples } from "./eventStoreContract.ts";
+
+const fixture = fileURLToPath(new URL("../fixtures/openLog.ts", import.meta.url));
+const EVENTS = 400;
+
+function openInChild(role: "writer" | "reader", folder: string): Record<string, unknown> {
+  const { stdout, stderr, signal, status } = spawnSync(process.execPath, [fixture, role, folder], {
+    encoding: "utf8",
+  });
+  expect({ signal, status, stderr: stderr.replace(/^internal error.*/m, "").trim() }).toEqual({
+    signal: null,
+    status: 0,
+    stderr: "",
+  });
+  return JSON.parse(stdout);
+}
+
+async function makeLog(folder: string): Promise<void> {
+  const store = await openEventStore(folder);
+  for (let version = 0; version < EVENTS; version += 10)
+    await store.append("s", version, samples("s", version + 1, 10));
+  await store.close();
+}
+
+type Damage = (data: Buffer) => Buffer | Uint8Array;
+const patched =
+  (at: number, patch: Uint8Array | number[]): Damage =>
+  (data) => {
+    data.set(patch, at);
+    return data;
+  };
+
+const damages: readonly [name: string, damage: Damage, says: RegExp][] = [
+  ["empty", () => Buffer.alloc(0), /missing, or empty/],
+  ["a single byte", () => Buffer.from("x"), /cut to 1 bytes/],
+  ["text", () => Buffer.from("not a database\n".repeat(100_000)), /not a database/],
+  ["zeros", (data) => Buffer.alloc(data.length), /not a database/],
+  ["random bytes", (data) => randomBytes(data.length), /not a database/],
+  ["half of it", (data) => data.subarray(0, data.length >> 1), /cut to \d+ bytes/],
+  ["all but the last page", (data) => data.subarray(0, data.length - 4096), /cut to \d+ bytes/],
+  ["the first two pages", (data) => data.subarray(0, 8192), /cut to 8192 bytes/],
+  ["a first page of zeros", patched(0, Buffer.alloc(4096)), /not a database/],
+  ["a second page of zeros", patched(4096, Buffer.alloc(4096)), /not a database/],
+  ["another format of LMDB", patched(28, [1]), /its format is 1, not 2/],
+  ["an impossible page size", patched(48, [0xff, 0x0f]), /its page size is 4095/],
+  [
+    "zeros after the meta pages",
+    (data) => Buffer.concat([data.subarray(0, 8192), Buffer.alloc(data.length - 8192)]),
+    /MDB_CORRUPTED/,
+  ],
+];
+
+describe("a damaged data file is a clear error, never a crash:", () => {
+  it.each(damages)("%s", async (_name, damage, says) => {
+    const parent = temporaryFolder();
+    await makeLog(join(parent, "good"));
+    for (const role of ["writer", "reader"] as const) {
+      const folder = join(parent, role);
+      cpSync(join(parent, "good"), folder, { recursive: true });
+      const file = join(folder, "data.mdb");
+      writeFileSync(file, damage(readFileSync(file)));
+      expect(openInChild(role, folder)).toEqual({
+        code: "STORE_FAILED",
+        message: expect.stringMatching(says),
+        hint: expect.anything(),
+      });
+    }
+  });
+
+  it("a folder in its place", async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "data.mdb"));
+    for (const role of ["writer", "reader"] as const) {
+      expect(openInChild(role, folder)).toMatchObject({
+        code: "STORE_FAILED",
+        message: expect.stringContaining("not a regular file"),
+      });
+    }
+  });
+});
+
+describe("damage that leaves the database itself whole", () => {
+  it("is found at the event it is in, and others can be read", async () => {
+    const folder = temporaryFolder();
+    await makeLog(folder);
+    const file = join(folder, "data.mdb");
+    const data = readFileSync(file);
+    for (let at = data.indexOf("s 123"); at >= 0; at = data.indexOf("s 123", at + 1))
+      data[at] = "S".charCodeAt(0);
+    writeFileSync(file, data);
+    const reader = await openEventReader(folder);
+    expect(() => [...reader.readAll()]).toThrow("the event at position 123 of the log is damaged: data");
+    expect([...reader.readAll(124)]).toHaveLength(EVENTS - 123);
+    expect([...reader.readRecords("s")]).toHaveLength(EVENTS);
+    await reader.close();
+  });
+
+  it("is found in the newest event as soon as the log is opened for writing", async () => {
+    const folder = temporaryFolder();
+    const store = await openEventStore(folder);
+    await store.append("s", 0, [sampleEvent("needle in the log")]);
+    await store.close();
+    const file = join(folder, "data.mdb");
+    const data = readFileSync(file);
+    for (let at = data.indexOf("needle"); at >= 0; at = data.indexOf("needle", at + 1)) data[at] = 0;
+    writeFileSync(file, data);
+    await expect(openEventStore(folder)).rejects.toMatchObject({
+      code: "STORE_FAILED",
+      message: expect.stringContaining("position 1"),
+    });
+    // It lets go of the log: another attempt fails for the same reason, not because the log is taken.
+    await expect(openEventStore(folder)).rejects.toThrow("damaged");
+  });
+});
+
+describe("other files of a log", () => {
+  it("can be missing or damaged: locks are made anew, and so are checkpoints of a closed log", async () => {
+    for (const spoil of [
+      (file: string) => rmSync(file),
+      (file: string) => writeFileSync(file, randomBytes(9000)),
+    ]) {
+      const folder = temporaryFolder();
+      await makeLog(folder);
+      for (const name of ["lock.mdb", "checkpoint"]) spoil(join(folder, name));
+      expect(openInChild("reader", folder)).toEqual({ events: EVENTS });
+      expect(openInChild("writer", folder)).toEqual({ events: EVENTS });
+      expect(openInChild("writer", folder)).toEqual({ events: EVENTS });
+    }
+  });
+});
