@@ -22,7 +22,7 @@ export function requestedEvent(
     workDir: options.workDir ?? null,
     oomScoreAdj: options.oomScoreAdj,
     user: request.user,
-    envKeys: Object.keys(request.env).sort(),
+    envKeys: Object.keys(request.env).map(withoutValue).sort(),
     envDigest,
     resources: { ...request.resources },
     network: { mode: network.mode, path: network.path },
@@ -31,4 +31,10 @@ export function requestedEvent(
     stderrPath: request.stderrPath,
     plugin: { ...plugin },
   };
+}
+
+/** What follows a "=" in a name may be part of a value; such a start is refused, but only later. */
+function withoutValue(name: string): string {
+  const sign = name.indexOf("=");
+  return sign === -1 ? name : name.slice(0, sign);
 }

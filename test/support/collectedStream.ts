@@ -1,0 +1,30 @@
+/** A server's stream, kept as it comes, so that a test can wait for what it is about. */
+import { once } from "node:events";
+import type { ClientReadableStream } from "@grpc/grpc-js";
+import { onTestFinished } from "vitest";
+
+export interface CollectedStream<Message> {
+  /** All that has come so far. */
+  readonly messages: readonly Message[];
+  /** Resolves with the first message that satisfies the condition, now or later. */
+  first(condition: (message: Message) => boolean): Promise<Message>;
+}
+
+/** Reads the stream until the test has finished, or the server ends it. */
+export function collect<Message>(stream: ClientReadableStream<Message>): CollectedStream<Message> {
+  const messages: Message[] = [];
+  stream.on("data", (message: Message) => messages.push(message));
+  // A cancelled call ends with an error, and so does one whose server goes away.
+  stream.on("error", () => {});
+  onTestFinished(() => stream.cancel());
+  return {
+    messages,
+    first: async (condition) => {
+      for (;;) {
+        const found = messages.find(condition);
+        if (found !== undefined) return found;
+        await once(stream, "data");
+      }
+    },
+  };
+}
