@@ -27,8 +27,9 @@ try {
   await benchStarts(plugin, allocation);
   await benchStops(plugin, allocation);
   await benchThroughput(plugin);
-  await benchMemory(plugin, allocation);
+  printFigure("plugin after all these tasks (PSS)", `${mib(pssOf(plugin.pid))} MiB`);
   await plugin.close();
+  await benchMemory(allocation);
   await allocation.remove();
 } finally {
   rmSync(base, { recursive: true });
@@ -125,16 +126,30 @@ async function benchThroughput({ driver }: LaunchedPlugin): Promise<void> {
   for (const allocation of allocations) await allocation.remove();
 }
 
-async function benchMemory({ driver, pid }: LaunchedPlugin, allocation: Allocation): Promise<void> {
+/** Of a plugin that has just been launched, and of what stands beside its tasks. */
+async function benchMemory(allocation: Allocation): Promise<void> {
+  const plugin = await launch();
+  await configure(plugin, "memory");
+  await once(
+    plugin.driver.fingerprint({}).on("error", () => undefined),
+    "data",
+  );
+  const idle = pssOf(plugin.pid);
   const tasks = Array.from({ length: 50 }, () => allocation.config({ command: "/bin/sleep", args: ["600"] }));
-  const before = pssOf(pid);
-  for (const task of tasks) await driver.startTask({ task });
+  for (const task of tasks) await plugin.driver.startTask({ task });
+  // Inits clear their memory up while their tasks are on their way already.
   await delay(200);
-  const inits = allocation.cgroup.processes().filter((each) => commandOf(each).startsWith("exec2-init"));
+  const inits = initsIn(allocation.cgroup.path);
   const beside = inits.reduce((sum, init) => sum + pssOf(init), 0) / inits.length;
-  printFigure("memory beside a running task (PSS of its init)", `${beside.toFixed(1)} KiB`);
-  printFigure("memory of the plugin (PSS), 0 / 50 tasks", `${mib(before)} / ${mib(pssOf(pid))} MiB`);
-  for (const task of tasks) await driver.destroyTask({ taskId: task.id, force: true });
+  printFigure(`memory beside a running task (PSS, ${inits.length} inits)`, `${beside.toFixed(1)} KiB`);
+  printFigure("plugin with no task / 50 tasks (PSS)", `${mib(idle)} / ${mib(pssOf(plugin.pid))} MiB`);
+  for (const task of tasks) await plugin.driver.destroyTask({ taskId: task.id, force: true });
+  await plugin.close();
+}
+
+function initsIn(cgroup: string): number[] {
+  const pids = readFileSync(`${cgroup}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number);
+  return pids.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("exec2-init"));
 }
 
 async function timed(action: () => Promise<unknown>): Promise<number> {
@@ -146,10 +161,6 @@ async function timed(action: () => Promise<unknown>): Promise<number> {
 /** KiB. */
 function pssOf(pid: number): number {
   return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
-}
-
-function commandOf(pid: number): string {
-  return readFileSync(`/proc/${pid}/cmdline`, "utf8");
 }
 
 function mib(kib: number): string {

@@ -15,4 +15,4 @@ unset NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS NODE_COMPILE_CACHE NODE_V8_COVE
 # Node raises its own soft limit of open files: tasks get back what the agent had.
 NOMAD_DRIVER_EXEC2_NOFILE=$(ulimit -Sn)
 export NOMAD_DRIVER_EXEC2_NOFILE
-exec "$node" "$root/dist/lib/main.js" "$@"
+exec "$node" --max-semi-space-size=2 "$root/dist/lib/main.js" "$@"

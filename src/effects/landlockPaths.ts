@@ -14,7 +14,8 @@ import { isAtOrBelow } from "../config/unveil.ts";
 import type { UnveilRule } from "../config/unveilRules.ts";
 import { DriverError } from "../errors.ts";
 import { AT_FDCWD, O_PATH } from "./kernel/constants.ts";
-import { openat2 } from "./kernel/libc.ts";
+import { kernelError } from "./kernel/kernelError.ts";
+import { tryOpenat2 } from "./kernel/libc.ts";
 import type { PathKind } from "./landlockAccess.ts";
 
 export type Found =
@@ -31,15 +32,13 @@ export type Found =
  * @throws DriverError `KERNEL_CALL_FAILED` where the look-up itself fails, as for want of descriptors
  */
 export function find(rule: Pick<UnveilRule, "path" | "beneath">): Found {
-  try {
-    return classify(open(rule));
-  } catch (thrown) {
-    const errno = thrown instanceof DriverError ? thrown.failed?.errno : undefined;
-    if (errno === "ELOOP") return { at: "magicLink" };
-    if (errno === "EXDEV") throw leadsOut(rule, thrown);
-    if (errno !== undefined && ABSENT.has(errno)) return { at: "nowhere", errno };
-    throw thrown;
-  }
+  const opened = open(rule);
+  if (typeof opened === "number") return classify(opened);
+  const { errno } = opened;
+  if (errno === "ELOOP") return { at: "magicLink" };
+  if (errno === "EXDEV") throw leadsOut(rule);
+  if (ABSENT.has(errno)) return { at: "nowhere", errno };
+  throw kernelError("openat2", errno, rule.path);
 }
 
 /** The kind of what a descriptor names. */
@@ -54,14 +53,15 @@ const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG"
 const RESOLVE_NO_MAGICLINKS = 0x02;
 const RESOLVE_BENEATH = 0x08;
 
-function open({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): number {
+function open({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): number | { readonly errno: string } {
   if (beneath === undefined) {
-    return openat2(AT_FDCWD, path, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });
+    return tryOpenat2(AT_FDCWD, path, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });
   }
-  const folder = openat2(AT_FDCWD, beneath, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });
+  const folder = tryOpenat2(AT_FDCWD, beneath, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });
+  if (typeof folder !== "number") return folder;
   try {
     const resolve = RESOLVE_NO_MAGICLINKS | RESOLVE_BENEATH;
-    return openat2(folder, relative(beneath, path), { flags: O_PATH, resolve });
+    return tryOpenat2(folder, relative(beneath, path), { flags: O_PATH, resolve });
   } finally {
     closeSync(folder);
   }
@@ -88,14 +88,13 @@ function procDevice(): number {
   return knownProcDevice;
 }
 
-function leadsOut({ path, beneath }: Pick<UnveilRule, "path" | "beneath">, cause: unknown): DriverError {
+function leadsOut({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): DriverError {
   return new DriverError(
     "UNVEIL_PATH_UNSAFE",
     `The unveiled path ${path} leads out of ${beneath}, where tasks may create links`,
     {
       failed: { call: "openat2", path, errno: "EXDEV" },
       hint: "Look who made the symlink, and unveil the path that it should lead to",
-      cause,
     },
   );
 }

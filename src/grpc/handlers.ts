@@ -53,9 +53,13 @@ export function createHandlers(log: Logger): Handlers {
   return {
     unary: (answer) => async (call, callback) => {
       const cancelled = new AbortController();
-      call.on("cancelled", () => cancelled.abort());
+      let answered = false;
+      // Every call ends with this event, those that were answered too.
+      call.on("cancelled", () => answered || cancelled.abort());
       try {
-        callback(null, await answer(call.request, cancelled.signal));
+        const response = await answer(call.request, cancelled.signal);
+        answered = true;
+        callback(null, response);
       } catch (thrown) {
         callback(cancelled.signal.aborted ? toStatus(thrown) : statusOf(thrown, call.getPath()));
       }

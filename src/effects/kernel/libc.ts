@@ -39,18 +39,33 @@ export function landlockAddRule(ruleset: number, ruleType: number, attr: Uint8Ar
  * @param directory a descriptor, or `AT_FDCWD`
  * @param how flags (`O_CLOEXEC` is added), mode for `O_CREAT`, and `RESOLVE_…` bits
  */
-export function openat2(
+export function openat2(directory: number, path: string, how: OpenHow): number {
+  const opened = tryOpenat2(directory, path, how);
+  if (typeof opened === "number") return opened;
+  throw kernelError("openat2", opened.errno, path);
+}
+
+/** The same for a path that need not be there: an error object with its stack costs more than the call. */
+export function tryOpenat2(
   directory: number,
   path: string,
-  how: { readonly flags: number; readonly mode?: number; readonly resolve?: number },
-): number {
-  const { openHow } = libc();
+  how: OpenHow,
+): number | { readonly errno: string } {
+  const { openHow, errno } = libc();
   const words = new BigUint64Array([
     BigInt((how.flags | k.O_CLOEXEC) >>> 0),
     BigInt(how.mode ?? 0),
     BigInt(how.resolve ?? 0),
   ]);
-  return checked(openHow(k.SYS_openat2, directory, path, words, words.byteLength), "openat2", path);
+  const result = openHow(k.SYS_openat2, directory, path, words, words.byteLength);
+  return result >= 0 ? result : { errno: errnoName(errno()) };
+}
+
+/** `struct open_how` of `linux/openat2.h`. */
+export interface OpenHow {
+  readonly flags: number;
+  readonly mode?: number;
+  readonly resolve?: number;
 }
 
 /** pipe2(2), close-on-exec; further flags such as `O_NONBLOCK` hold for both ends. */
