@@ -33,7 +33,9 @@ function installDebianPackages() {
   if (missing.length === 0) return;
   const names = missing.map(([, name]) => name);
   if (!onPath("apt-get") || process.getuid?.() !== 0) {
-    fail(`the tests need the commands ${missing.map(([command]) => command).join(", ")}: install ${names.join(", ")}`);
+    fail(
+      `the tests need the commands ${missing.map(([command]) => command).join(", ")}: install ${names.join(", ")}`,
+    );
   }
   run("apt-get", ["update", "-qq"]);
   run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names]);
@@ -47,11 +49,14 @@ function run(command, args) {
   console.error(`[setup] ${command} ${args.join(" ")}`);
   // npm's own answers go to standard error: standard output is the command's that follows.
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2] });
-  if (error || status !== 0) fail(`${command} ${args.join(" ")} failed: ${error?.message ?? `exit code ${status}`}`);
+  if (error || status !== 0)
+    fail(`${command} ${args.join(" ")} failed: ${error?.message ?? `exit code ${status}`}`);
 }
 
 function newestSource() {
-  const folders = ["src", "proto"].flatMap((folder) => readdirSync(join(root, folder), { recursive: true }).map((file) => join(root, folder, file)));
+  const folders = ["src", "proto"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true }).map((file) => join(root, folder, file)),
+  );
   return Math.max(...[...folders, join(root, "package.json"), join(root, "scripts/build.ts")].map(changedAt));
 }
 

@@ -96,9 +96,12 @@ export class Driver implements DriverPort {
   }
 
   async recoverTask(handle: RecoverableHandle): Promise<void> {
-    if (this.#tasks.has(handle.taskId)) return;
     const services = this.#services;
-    const task = this.#adopt(handle.taskId, historyOf(handle.taskId, services.store));
+    if (this.#tasks.has(handle.taskId)) return;
+    const history = await historyOf(handle, services);
+    // Asked for twice at once, it is taken over once.
+    if (this.#tasks.has(handle.taskId)) return;
+    const task = this.#adopt(handle.taskId, history);
     try {
       await takeOver(task, services);
     } catch (thrown) {

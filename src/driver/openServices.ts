@@ -8,6 +8,7 @@ import { openEventStore } from "../store/lmdbEventStore.ts";
 import { openStateFolder } from "../store/stateFolder.ts";
 import { version } from "../version.ts";
 import type { DriverServices } from "./services.ts";
+import { sweep } from "./sweep.ts";
 
 /**
  * Takes the state folder, opens the event log and looks at the host.
@@ -37,7 +38,10 @@ export async function openServices(
   const folder = await openStateFolder(options.stateDir);
   try {
     const store = await openEventStore(folder.events);
-    return { options, topology, facts, folder, store, log, plugin: { pid: process.pid, version } };
+    const plugin = { pid: process.pid, version };
+    const services = { options, topology, facts, folder, store, log, plugin };
+    await sweep(services);
+    return services;
   } catch (thrown) {
     await folder.close();
     throw thrown;

@@ -2,35 +2,45 @@
 import { bootId, isSameProcess } from "../effects/processIdentity.ts";
 import { DriverError } from "../errors.ts";
 import type { TaskEvent } from "../machines/events.ts";
-import { fold, stateName } from "../machines/fold.ts";
+import { fold } from "../machines/fold.ts";
 import { isAlive, isOver } from "../machines/taskMachine.ts";
-import type { EventReader } from "../store/eventStore.ts";
+import type { StoredEvent } from "../store/eventStore.ts";
+import type { RecoverableHandle } from "./driverPort.ts";
 import { exitOf } from "./effects/watchTask.ts";
+import { historyFromHandle } from "./handleHistory.ts";
 import type { DriverServices } from "./services.ts";
 import type { Task, TaskHistory } from "./task.ts";
+import { decodeHandle } from "./taskHandle.ts";
 
 /**
- * What the log tells of a task.
- * @throws DriverError `TASK_LOST` where it tells nothing
+ * What is known of a task: by the log, or, where that knows nothing, by the
+ * agent's handle, of which a new stream is begun then.
+ * @throws DriverError `HANDLE_INVALID` for a handle that is none of this driver's, or another task's
  */
-export function historyOf(taskId: string, store: EventReader): TaskHistory {
-  const events = [...store.readStream(taskId)];
-  if (events.length === 0) {
-    throw new DriverError("TASK_LOST", `the event log has no events of task ${taskId}`, {
-      hint: "Nomad will destroy the task and start it anew",
-    });
+export async function historyOf(handle: RecoverableHandle, services: DriverServices): Promise<TaskHistory> {
+  const { taskId } = handle;
+  const events = [...services.store.readStream(taskId)];
+  if (events.length > 0) return { snapshot: fold(events.map(asTaskEvent)), version: events.length };
+  const state = decodeHandle(handle.driverState);
+  if (state.taskId !== taskId) {
+    throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} is that of ${state.taskId}`);
   }
-  return { snapshot: fold(events as unknown as readonly TaskEvent[]), version: events.length };
+  const rebuilt = historyFromHandle(handle, state, services);
+  await services.store.append(taskId, 0, rebuilt.events);
+  services.log.warn("the event log knows nothing of a task: its history begins with the agent's handle", {
+    task_id: taskId,
+  });
+  return rebuilt;
 }
 
 /**
- * Compares what the log tells with the host, and records what was found: the
- * task runs, or has ended while nobody watched.
+ * Compares what is known with the host, and records what was found: the task
+ * runs, or has ended while nobody watched.
  * @throws DriverError `TASK_LOST` where it belongs to an earlier boot or never started
  */
 export async function takeOver(task: Task, { plugin }: DriverServices): Promise<void> {
   const { process } = task.snapshot.context;
-  if (isOver(stateName(task.snapshot))) return;
+  if (isOver(task.state)) return;
   if (!isAlive(task.state) || process === null) {
     throw new DriverError("TASK_LOST", `task ${task.id} was never started: it is ${task.state}`);
   }
@@ -41,4 +51,9 @@ export async function takeOver(task: Task, { plugin }: DriverServices): Promise<
   }
   if (isSameProcess(process.init)) await task.record("recovered", { plugin, found: "running" });
   else await task.record("exited", exitOf(task.snapshot));
+}
+
+/** Events of the log were task events when they were written. */
+function asTaskEvent({ type, time, data }: StoredEvent): TaskEvent {
+  return { type, time, data } as TaskEvent;
 }

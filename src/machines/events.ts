@@ -137,9 +137,6 @@ export type TaskEvent = {
   [T in EventType]: { readonly type: T; readonly time: number; readonly data: EventData<T> };
 }[EventType];
 
-/** The event of one type. */
-export type TaskEventOf<T extends EventType> = Extract<TaskEvent, { type: T }>;
-
 /**
  * Checks an event that comes from outside this process.
  * @returns the event, without keys that its schema does not know

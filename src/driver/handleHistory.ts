@@ -1,0 +1,79 @@
+/**
+ * A task's history as far as the agent's handle tells it, for the case that the
+ * event log is gone: enough to take the task over. Pure.
+ */
+import type { TaskOptions } from "../config/taskOptions.ts";
+import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../machines/events.ts";
+import { initialSnapshot, step } from "../machines/fold.ts";
+import type { EventToAppend } from "../store/eventStore.ts";
+import type { RecoverableHandle } from "./driverPort.ts";
+import { requestedEvent } from "./requestedEvent.ts";
+import type { DriverServices } from "./services.ts";
+import type { TaskHistory } from "./task.ts";
+import type { HandleState } from "./taskHandle.ts";
+
+/** A history, and the events that are to be stored for it. */
+export interface RebuiltHistory extends TaskHistory {
+  readonly events: readonly EventToAppend[];
+}
+
+/** What nobody remembers of a task is empty in its history. */
+const forgottenOptions: TaskOptions = {
+  command: "",
+  args: [],
+  unveil: [],
+  oomScoreAdj: 0,
+  workDir: undefined,
+};
+
+export function historyFromHandle(
+  { request }: RecoverableHandle,
+  state: HandleState,
+  { facts, plugin }: Pick<DriverServices, "facts" | "plugin">,
+): RebuiltHistory {
+  const options = request.options ?? forgottenOptions;
+  const known: readonly TaskEvent[] = [
+    event(state, "requested", requestedEvent({ ...request, options }, "", plugin)),
+    event(state, "fingerprinted", {
+      kernel: facts.kernel,
+      arch: facts.arch,
+      bootId: state.bootId,
+      landlockAbi: facts.landlockAbi,
+      cgroupControllers: [...facts.cgroupControllers],
+      mhzPerCore: facts.mhzPerCore,
+    }),
+    event(state, "sandboxed", {
+      command: options.command,
+      workDir: options.workDir ?? "",
+      user: request.user,
+      uid: state.uid,
+      gid: state.gid,
+      limits: [],
+      unveiled: [],
+      skipped: [],
+      privateTmp: false,
+      sharedTmpReason: "not known: rebuilt from the agent's handle",
+      oomKills: 0,
+      runFolder: state.runFolder,
+      plan: [],
+    }),
+    event(state, "started", { init: state.init, task: state.task, bootId: state.bootId }),
+  ];
+  let snapshot = initialSnapshot;
+  const events = known.map((fact) => {
+    const taken = step(snapshot, fact);
+    snapshot = taken.snapshot;
+    const { from, to, effects } = taken;
+    return { ...fact, schema: EVENT_SCHEMA_VERSION, from, to, effects };
+  });
+  return { snapshot, version: events.length, events };
+}
+
+/** All of them bear the time of the start: it is the one that is known. */
+function event<T extends TaskEvent["type"]>(
+  { startedAt }: HandleState,
+  type: T,
+  data: Extract<TaskEvent, { type: T }>["data"],
+): TaskEvent {
+  return { type, time: startedAt, data } as TaskEvent;
+}
