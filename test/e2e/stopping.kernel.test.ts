@@ -111,6 +111,16 @@ describe("no process survives its task", () => {
   });
 });
 
+test("an init that somebody has stopped does not keep its run alive", async () => {
+  const { allocation, config } = await started("echo up; exec sleep 1000");
+  const init = Number(procStatus(await pidOf(agent, config)).PPid);
+  process.kill(init, "SIGSTOP");
+  const ended = waitTask(agent, config);
+  await agent.driver.destroyTask({ taskId: config.id, force: true });
+  expect(await ended).toEqual({ exitCode: 137, signal: 9, oomKilled: false });
+  await allocation.cgroup.empty();
+});
+
 describe("a restart of an allocation, whose new run shares the cgroup of the old one", () => {
   test("while the old run takes its time to stop", async () => {
     const { allocation, before, after } = restart(

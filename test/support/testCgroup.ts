@@ -20,11 +20,15 @@ export class TestCgroup {
     return pids.map(Number).filter((pid) => !["exec2-init", undefined].includes(nameOf(pid)));
   }
 
-  /** Resolves once nothing runs in it any more, no init either. */
+  /** Whether nothing runs in it, no init either. */
+  isEmpty(): boolean {
+    return readFileSync(`${this.path}/cgroup.events`, "utf8").includes("populated 0");
+  }
+
+  /** Resolves once nothing runs in it any more. */
   async empty(): Promise<void> {
-    const events = `${this.path}/cgroup.events`;
     const deadline = performance.now() + 20_000;
-    while (!readFileSync(events, "utf8").includes("populated 0")) {
+    while (!this.isEmpty()) {
       if (performance.now() > deadline) {
         throw new Error(`still in ${this.path}: ${this.processes().join(", ")}`);
       }

@@ -1,0 +1,186 @@
+import { writeFileSync } from "node:fs";
+import { describe, expect, test, vi } from "vitest";
+import { type TaskHandle, TaskState } from "../../src/grpc/generated/nomad/driver.ts";
+import { type Agent, pidOf, startAgent, startTask, waitTask } from "../support/agent.ts";
+import { makeAllocation } from "../support/allocation.ts";
+import { eventsOf } from "../support/eventLog.ts";
+import { tracesOf } from "../support/pluginTraces.ts";
+import { procStatus } from "../support/procStatus.ts";
+
+describe("a task whose plugin is killed", () => {
+  test("goes on, writes on, and is taken over by the next one", async () => {
+    const agent = await startAgent();
+    const allocation = makeAllocation();
+    const open = allocation.gate();
+    const config = allocation.config("echo before; read -r _ < $NOMAD_TASK_DIR/gate; echo after; exit 19");
+    const handle = await startTask(agent, config);
+    const pid = await pidOf(agent, config);
+    const broken = waitTask(agent, config);
+    const brokenToo = expect(broken).rejects.toMatchObject({ code: 14 });
+    await agent.crash();
+    await brokenToo;
+    expect(allocation.cgroup.processes()).toContain(pid);
+
+    const next = await startAgent({ stateDir: agent.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    expect(await pidOf(next, config)).toBe(pid);
+    const ended = waitTask(next, config);
+    open();
+    expect(await ended).toEqual({ exitCode: 19, signal: 0, oomKilled: false });
+    expect(await allocation.stdout.text()).toBe("before\nafter\n");
+    await next.driver.destroyTask({ taskId: config.id, force: true });
+    await vi.waitFor(() => expect(tracesOf(next).runFolders).toEqual([]), { timeout: 20_000 });
+  });
+
+  test("can be signalled and stopped by the next one, also where the agent has lost the task's options", async () => {
+    const { next, allocation, config } = await takenOver(
+      "trap 'echo signalled' USR1; trap 'echo stopped; exit 6' INT; echo up; while :; do sleep 1000; done",
+      withoutOptions,
+    );
+    await next.driver.signalTask({ taskId: config.id, signal: "SIGUSR1" });
+    await allocation.stdout.contains("signalled\n");
+    await next.driver.stopTask({ taskId: config.id, timeout: { seconds: 600, nanos: 0 }, signal: "" });
+    expect(await waitTask(next, config)).toMatchObject({ exitCode: 6 });
+    expect(allocation.cgroup.processes()).toEqual([]);
+  });
+
+  test("is killed by the next one where it does not obey, or is destroyed", async () => {
+    const stubborn = "trap '' INT; echo up; while :; do sleep 1000; done";
+    const stopped = await takenOver(stubborn);
+    await stopped.next.driver.stopTask({
+      taskId: stopped.config.id,
+      timeout: { seconds: 0, nanos: 1e6 },
+      signal: "",
+    });
+    expect(await waitTask(stopped.next, stopped.config)).toMatchObject({ exitCode: 137, signal: 9 });
+    const destroyed = await takenOver(stubborn);
+    await destroyed.next.driver.destroyTask({ taskId: destroyed.config.id, force: true });
+    expect(destroyed.allocation.cgroup.processes()).toEqual([]);
+  });
+
+  test.each([
+    ["exit 23", { exitCode: 23, signal: 0 }],
+    ["exit 0", { exitCode: 0, signal: 0 }],
+    ["kill -SEGV $$", { exitCode: 139, signal: 11 }],
+  ])("and that does `%s` before there is a next one has ended with %o", async (end, result) => {
+    const agent = await startAgent();
+    const allocation = makeAllocation();
+    const open = allocation.gate();
+    const config = allocation.config(`read -r _ < $NOMAD_TASK_DIR/gate; ${end}`);
+    const handle = await startTask(agent, config);
+    await agent.crash();
+    open();
+    await allocation.cgroup.empty();
+
+    const next = await startAgent({ stateDir: agent.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle: withoutOptions(handle) });
+    expect(await waitTask(next, config)).toMatchObject(result);
+    const { task } = await next.driver.inspectTask({ taskId: config.id });
+    expect(task).toMatchObject({ state: TaskState.EXITED, result });
+    await next.driver.stopTask({ taskId: config.id, timeout: { seconds: 1, nanos: 0 }, signal: "" });
+    await next.driver.destroyTask({ taskId: config.id, force: true });
+    await vi.waitFor(() => expect(tracesOf(next).runFolders).toEqual([]), { timeout: 20_000 });
+  });
+
+  test("and whose init is killed, too, has an end that nobody knows", async () => {
+    const agent = await startAgent();
+    const allocation = makeAllocation();
+    const config = allocation.config("exec sleep 1000");
+    const handle = await startTask(agent, config);
+    const init = Number(procStatus(await pidOf(agent, config)).PPid);
+    await agent.crash();
+    process.kill(init, "SIGKILL");
+    await allocation.cgroup.empty();
+    const next = await startAgent({ stateDir: agent.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    const { result, err } = await next.driver.waitTask({ taskId: config.id });
+    expect(result).toMatchObject({ exitCode: -1 });
+    expect(err).toContain("unknown");
+  });
+});
+
+test("a plugin that is killed while it starts a task leaves no task that nobody knows", async () => {
+  const agent = await startAgent();
+  const allocation = makeAllocation();
+  // What is born in a frozen cgroup waits there for the thaw.
+  writeFileSync(`${allocation.cgroup.path}/cgroup.freeze`, "1");
+  const refused = expect(startTask(agent, allocation.config("echo up"))).rejects.toMatchObject({ code: 14 });
+  await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
+  await agent.crash();
+  await refused;
+  writeFileSync(`${allocation.cgroup.path}/cgroup.freeze`, "0");
+  await allocation.cgroup.empty();
+  expect(await allocation.stdout.text()).toBe("");
+});
+
+describe("RecoverTask", () => {
+  test("may come again, at once or later, and changes nothing then", async () => {
+    const { next, config, handle } = await takenOver("echo up; exec sleep 1000");
+    const recover = () => next.driver.recoverTask({ taskId: "", handle });
+    expect(await Promise.all([recover(), recover(), recover()])).toEqual([{}, {}, {}]);
+    const events = await eventsOf(next.stateDir, config.id);
+    expect(events.filter(({ type }) => type === "recovered")).toHaveLength(1);
+  });
+
+  test("succeeds in the plugin that started the task", async () => {
+    const agent = await startAgent();
+    const config = makeAllocation().config("exec sleep 1000");
+    const handle = await startTask(agent, config);
+    expect(await agent.driver.recoverTask({ taskId: "", handle })).toEqual({});
+    expect(await pidOf(agent, config)).toBeGreaterThan(0);
+  });
+
+  test("works through several crashes, and their history is whole", async () => {
+    let agent = await startAgent();
+    const allocation = makeAllocation();
+    const open = allocation.gate();
+    const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 11");
+    const handle = await startTask(agent, config);
+    for (const _ of [1, 2, 3]) {
+      await agent.crash();
+      agent = await startAgent({ stateDir: agent.stateDir });
+      await agent.driver.recoverTask({ taskId: "", handle });
+    }
+    open();
+    expect(await waitTask(agent, config)).toMatchObject({ exitCode: 11 });
+    expect((await eventsOf(agent.stateDir, config.id)).map(({ type }) => type)).toEqual([
+      "requested",
+      "fingerprinted",
+      "sandboxed",
+      "started",
+      "recovered",
+      "recovered",
+      "recovered",
+      "exited",
+    ]);
+  });
+
+  test("of a task that the log does not know is refused, and the task can be destroyed", async () => {
+    const agent = await startAgent();
+    const config = makeAllocation().config("true");
+    const handle = { version: 1, state: TaskState.RUNNING, config, driverState: Buffer.from("?") };
+    await expect(agent.driver.recoverTask({ taskId: "", handle })).rejects.toThrow(
+      /TASK_LOST|HANDLE_INVALID/,
+    );
+    expect(await agent.driver.destroyTask({ taskId: config.id, force: true })).toEqual({});
+  });
+});
+
+/** What agents that were restarted themselves still have. */
+function withoutOptions(handle: TaskHandle): TaskHandle {
+  if (handle.config === undefined) throw new Error("a handle without config");
+  return { ...handle, config: { ...handle.config, msgpackDriverConfig: Buffer.alloc(0) } };
+}
+
+/** A task that was started by a plugin that is gone. */
+async function takenOver(script: string, change = (handle: TaskHandle) => handle) {
+  const first: Agent = await startAgent();
+  const allocation = makeAllocation();
+  const config = allocation.config(script);
+  const handle = change(await startTask(first, config));
+  await allocation.stdout.contains("up\n");
+  await first.crash();
+  const next = await startAgent({ stateDir: first.stateDir });
+  await next.driver.recoverTask({ taskId: "", handle });
+  return { next, allocation, config, handle };
+}
