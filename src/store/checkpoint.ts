@@ -33,7 +33,7 @@ interface Slot extends Checkpoint {
 }
 
 /** More than a slot takes with the largest pages that there are (64 KiB). */
-const SLOT_BYTES = 1 << 18;
+const SLOT_BYTES = 160 << 10;
 const HASH_BYTES = 32;
 const BODY_AT = HASH_BYTES + 4;
 const datasync = promisify(fdatasync);
@@ -60,7 +60,10 @@ export class CheckpointFile {
     try {
       if (!tryFlock(descriptor))
         throw new DriverError("STORE_FAILED", `the event log of ${path} has a writer already`);
-      return new CheckpointFile(descriptor, newestSlot(path)?.number ?? 0);
+      const number = newestSlot(path)?.number ?? 0;
+      // Room for both slots, so that no checkpoint ever fails for want of it.
+      if (number === 0) writeFully(descriptor, Buffer.alloc(2 * SLOT_BYTES), 0);
+      return new CheckpointFile(descriptor, number);
     } catch (thrown) {
       closeSync(descriptor);
       throw thrown;
@@ -75,8 +78,7 @@ export class CheckpointFile {
     bytes.write(hash("sha256", body, "hex"), "hex");
     bytes.writeUInt32BE(body.length, HASH_BYTES);
     bytes.set(body, BODY_AT);
-    const written = writeSync(this.#descriptor, bytes, 0, bytes.length, (number % 2) * SLOT_BYTES);
-    if (written < bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes fit the disk`);
+    writeFully(this.#descriptor, bytes, (number % 2) * SLOT_BYTES);
     await datasync(this.#descriptor);
     this.#number = number;
   }
@@ -85,6 +87,13 @@ export class CheckpointFile {
   close(): void {
     if (this.#descriptor >= 0) closeSync(this.#descriptor);
     this.#descriptor = -1;
+  }
+}
+
+/** A disk that fills up takes a part first, and refuses only the rest. */
+function writeFully(descriptor: number, bytes: Buffer, at: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(descriptor, bytes, done, bytes.length - done, at + done);
   }
 }
 

@@ -14,6 +14,7 @@ import { open, type RootDatabase, type RootDatabaseOptions } from "lmdb";
 import { DriverError } from "../errors.ts";
 import { BackgroundFlush, type Pin } from "./backgroundFlush.ts";
 import { CheckpointFile } from "./checkpoint.ts";
+import { requireRoom } from "./diskRoom.ts";
 import type { EventReader, EventStore } from "./eventStore.ts";
 import { folderChanges } from "./folderChanges.ts";
 import { headValue, positionKey, positionValue, recordValue, sequenceKey } from "./lmdbCodecs.ts";
@@ -45,6 +46,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
   let checkpoints: CheckpointFile | undefined;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    requireRoom(folder, 0);
     const locked = CheckpointFile.open(files.checkpoint);
     checkpoints = locked;
     const { data, checkpoint, checkpointed } = inspectLog(folder, bootId);

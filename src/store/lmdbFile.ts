@@ -21,7 +21,10 @@ const META_BYTES = 168;
 
 /** The files in the folder of an event log. */
 export function logFiles(folder: string) {
-  return { data: join(folder, "data.mdb"), checkpoint: join(folder, "checkpoint") };
+  return {
+    data: join(folder, "data.mdb"),
+    checkpoint: join(folder, "checkpoint"),
+  };
 }
 
 export interface LogState {

@@ -1,5 +1,6 @@
 /** The log's tables in LMDB. */
 import type { BackgroundFlush } from "./backgroundFlush.ts";
+import { requireRoom } from "./diskRoom.ts";
 import { type HeadValue, MAX_SEQ, type SequenceKey } from "./lmdbCodecs.ts";
 import {
   BATCH_BYTES,
@@ -49,12 +50,11 @@ export interface LmdbEnvironment {
 
 export class LmdbTable implements RecordTable {
   protected readonly lmdb: LmdbEnvironment;
-  readonly #folder: string;
+  protected readonly folder: string;
 
-  /** @param folder for errors */
   constructor(lmdb: LmdbEnvironment, folder: string) {
     this.lmdb = lmdb;
-    this.#folder = folder;
+    this.folder = folder;
   }
 
   head(stream: string): TableHead | undefined {
@@ -114,7 +114,7 @@ export class LmdbTable implements RecordTable {
   }
 
   protected failed(thrown: unknown, call: string): Error {
-    return storeError(thrown, call, this.#folder);
+    return storeError(thrown, call, this.folder);
   }
 
   #reading<T>(action: (lmdb: LmdbEnvironment) => T): T {
@@ -143,8 +143,9 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
     this.#flush = flush;
   }
 
-  write<T>(action: (writer: RecordWriter) => T): T {
+  write<T>(bytes: number, action: (writer: RecordWriter) => T): T {
     try {
+      requireRoom(this.folder, bytes);
       const result = this.lmdb.transactionSync(() => action(this.#writer), COMMIT_WITHOUT_FLUSH);
       this.#flush.committed();
       return result;

@@ -17,6 +17,7 @@ interface Append {
   readonly stream: string;
   readonly expectedVersion: number;
   readonly events: readonly { readonly event: EventToAppend; readonly sealed: SealedData }[];
+  readonly bytes: number;
   readonly resolve: (stored: readonly StoredEvent[]) => void;
   readonly reject: (error: DriverError) => void;
 }
@@ -42,10 +43,11 @@ export class LogStore extends LogReader implements EventStore {
     if (this.#closed) throw new DriverError("STORE_FAILED", "the event log is closed");
     checkName(stream);
     const sealed = events.map((event) => ({ event, sealed: seal(event) }));
+    const bytes = sealed.reduce((sum, each) => sum + each.sealed.bytes.length, 0);
     return new Promise((resolve, reject) => {
       // All that is appended in this turn of the event loop shares one transaction.
       if (this.#waiting.length === 0) setImmediate(() => this.#commitGroup());
-      this.#waiting.push({ stream, expectedVersion, events: sealed, resolve, reject });
+      this.#waiting.push({ stream, expectedVersion, events: sealed, bytes, resolve, reject });
     });
   }
 
@@ -64,7 +66,8 @@ export class LogStore extends LogReader implements EventStore {
     if (group.length === 0) return;
     if (this.#waiting.length > 0) setImmediate(() => this.#commitGroup());
     try {
-      const outcomes = this.#table.write((writer) => this.#carryOut(group, writer));
+      const bytes = group.reduce((sum, append) => sum + append.bytes, 0);
+      const outcomes = this.#table.write(bytes, (writer) => this.#carryOut(group, writer));
       group.forEach(({ resolve, reject }, index) => {
         const outcome = outcomes[index] as (typeof outcomes)[number];
         if (outcome instanceof DriverError) reject(outcome);

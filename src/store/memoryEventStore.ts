@@ -50,7 +50,7 @@ class MemoryTable implements WritableTable {
     return this.#batch(positions.slice(seq - 1, seq - 1 + BATCH_RECORDS), take);
   }
 
-  write<T>(action: (writer: RecordWriter) => T): T {
+  write<T>(_bytes: number, action: (writer: RecordWriter) => T): T {
     const undo: (() => void)[] = [];
     const writer: RecordWriter = {
       putRecord: (firstPosition, _seq, _position, bytes) => {

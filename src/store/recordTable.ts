@@ -44,9 +44,10 @@ export interface WritableTable extends RecordTable {
   /**
    * Carries `action` out in one transaction: reads see the puts made before them,
    * and where anything throws nothing of it remains.
+   * @param bytes how much will be put, so that it can be refused before it fails
    * @throws DriverError `STORE_FAILED` where the puts cannot be committed
    */
-  write<T>(action: (writer: RecordWriter) => T): T;
+  write<T>(bytes: number, action: (writer: RecordWriter) => T): T;
   /** Resolves once everything committed so far would survive a power cut. */
   flushed(): Promise<void>;
 }

@@ -24,6 +24,8 @@ export function storeError(thrown: unknown, call: string, path: string): DriverE
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: "Make room on the file system of state_dir",
   EDQUOT: "Make room on the file system of state_dir",
+  // What LMDB makes of a write that only began to fit, too.
+  EIO: "The disk of state_dir is full or fails",
   EROFS: "Mount the file system of state_dir read-write",
   // What a transaction says once LMDB has given its environment up.
   EINVAL: "An earlier error of the disk has shut the log: restart the plugin",

@@ -1,0 +1,75 @@
+import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Checkpoint, CheckpointFile, readCheckpoint } from "../../src/store/checkpoint.ts";
+import { temporaryFolder } from "../support/temporaryFolder.ts";
+
+const checkpoint = (n: number, pageSize = 4096): Checkpoint => ({
+  bootId: `boot ${n}`,
+  dataSize: 100_000 * n,
+  metaPages: Buffer.alloc(2 * pageSize, n),
+});
+
+async function written(count: number): Promise<string> {
+  const path = join(temporaryFolder(), "checkpoint");
+  const file = CheckpointFile.open(path);
+  for (let n = 1; n <= count; n++) await file.write(checkpoint(n));
+  file.close();
+  return path;
+}
+
+describe("checkpoints", () => {
+  it("the newest is read, also with the largest pages", async () => {
+    const path = await written(5);
+    expect(readCheckpoint(path)).toMatchObject(checkpoint(5));
+    const file = CheckpointFile.open(path);
+    await file.write(checkpoint(6, 65536));
+    await file.write(checkpoint(7, 65536));
+    file.close();
+    expect(readCheckpoint(path)).toMatchObject(checkpoint(7, 65536));
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it("there is none in a new file, nor where there is no file", async () => {
+    expect(readCheckpoint(await written(0))).toBeUndefined();
+    expect(readCheckpoint(join(temporaryFolder(), "checkpoint"))).toBeUndefined();
+  });
+
+  it("one that was not written to its end leaves the one before it, whatever is damaged", async () => {
+    const path = await written(4);
+    const whole = readFileSync(path);
+    const slot = 160 << 10;
+    // Number 4 is in the first slot, number 3 in the second.
+    fc.assert(
+      fc.property(fc.nat({ max: 8200 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+        const torn = Buffer.from(whole);
+        torn[at] = (torn[at] as number) ^ flip;
+        writeFileSync(path, torn);
+        expect(readCheckpoint(path)).toMatchObject(checkpoint(3));
+      }),
+      { numRuns: 60 },
+    );
+    writeFileSync(path, whole.subarray(0, slot + 50));
+    expect(readCheckpoint(path)).toMatchObject(checkpoint(4));
+    writeFileSync(path, Buffer.alloc(2 * slot, 0xff));
+    expect(readCheckpoint(path)).toBeUndefined();
+  });
+
+  it("counting goes on after the file was opened again", async () => {
+    const path = await written(3);
+    const file = CheckpointFile.open(path);
+    await file.write(checkpoint(9));
+    file.close();
+    expect(readCheckpoint(path)).toMatchObject(checkpoint(9));
+  });
+
+  it("one process writes them at a time", async () => {
+    const path = await written(1);
+    const file = CheckpointFile.open(path);
+    expect(() => CheckpointFile.open(path)).toThrow("writer already");
+    file.close();
+    file.close();
+    CheckpointFile.open(path).close();
+  });
+});

@@ -1,0 +1,126 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { Subject } from "rxjs";
+import { describe, expect, it } from "vitest";
+import type { StoredEvent } from "../../src/store/eventStore.ts";
+import { followEvents } from "../../src/store/followEvents.ts";
+import { sampleEvent } from "./eventStoreContract.ts";
+
+/** A log of numbered events, read in batches of up to 10, that counts how often it is asked. */
+class Numbers {
+  readonly commits = new Subject<void>();
+  last = 0;
+  reads = 0;
+
+  commit(count = 1): void {
+    this.last += count;
+    this.commits.next();
+  }
+
+  readonly batch = (from: number): StoredEvent[] => {
+    this.reads += 1;
+    const length = Math.max(0, Math.min(10, this.last - from + 1));
+    return Array.from({ length }, (_, index) => {
+      const position = from + index;
+      return { ...sampleEvent(position), stream: "s", seq: position, position, hash: "" };
+    });
+  };
+
+  follow(from = 1) {
+    return followEvents(this.batch, this.commits, from);
+  }
+}
+
+const turns = async (count: number) => {
+  for (let i = 0; i < count; i++) await turn();
+};
+
+describe("following", () => {
+  it("reads nothing before it is subscribed to, and a batch a turn then", async () => {
+    const log = new Numbers();
+    log.commit(35);
+    const seen: number[] = [];
+    const events = log.follow();
+    await turns(2);
+    expect(log.reads).toBe(0);
+    events.subscribe(({ position }) => seen.push(position));
+    expect(seen).toEqual([]);
+    await turn();
+    expect(seen).toHaveLength(10);
+    await turns(10);
+    expect(seen).toEqual(Array.from({ length: 35 }, (_, index) => index + 1));
+  });
+
+  it("sleeps while there is nothing, however often it is called for nothing", async () => {
+    const log = new Numbers();
+    log.follow().subscribe();
+    await turns(5);
+    expect(log.reads).toBe(1);
+    for (let i = 0; i < 100; i++) log.commits.next();
+    await turns(5);
+    expect(log.reads).toBe(2);
+  });
+
+  it("reads on after a commit that comes while it hands events out", async () => {
+    const log = new Numbers();
+    log.commit(3);
+    const seen: number[] = [];
+    log.follow().subscribe(({ position }) => {
+      seen.push(position);
+      if (position <= 3) log.commit();
+    });
+    await turns(10);
+    expect(seen).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it("misses no commit that comes between subscribing and the first look", async () => {
+    const log = new Numbers();
+    const seen: number[] = [];
+    log.follow().subscribe(({ position }) => seen.push(position));
+    log.commit(2);
+    await turns(3);
+    expect(seen).toEqual([1, 2]);
+  });
+
+  it("lets go of everything when unsubscribed", async () => {
+    const log = new Numbers();
+    log.commit(30);
+    const subscription = log.follow().subscribe();
+    await turn();
+    subscription.unsubscribe();
+    expect(log.commits.observed).toBe(false);
+    const { reads } = log;
+    await turns(5);
+    expect(log.reads).toBe(reads);
+  });
+
+  it("ends with an error where the log cannot be read, or the commits cannot be told", async () => {
+    const broken = new Error("broken");
+    const throwing = followEvents(
+      () => {
+        throw broken;
+      },
+      new Subject(),
+      1,
+    );
+    const errors: unknown[] = [];
+    throwing.subscribe({ error: (thrown) => errors.push(thrown) });
+    const log = new Numbers();
+    log.follow().subscribe({ error: (thrown) => errors.push(thrown) });
+    log.commits.error(broken);
+    await turns(2);
+    expect(errors).toEqual([broken, broken]);
+    expect(log.reads).toBe(0);
+  });
+
+  it("completes with the commits", async () => {
+    const log = new Numbers();
+    let completed = false;
+    log.follow().subscribe({
+      complete: () => {
+        completed = true;
+      },
+    });
+    log.commits.complete();
+    expect(completed).toBe(true);
+  });
+});
