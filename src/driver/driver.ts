@@ -7,14 +7,12 @@ import type { NodeTopology } from "../config/nodeTopology.ts";
 import type { PluginOptions } from "../config/pluginOptions.ts";
 import type { TaskRequest } from "../config/taskRequest.ts";
 import { envDigest } from "../effects/envDigest.ts";
-import { type HostFacts, watchHost } from "../effects/hostFacts.ts";
-import { fingerprintAttributes, judgeHost } from "../effects/hostHealth.ts";
+import { watchHost } from "../effects/hostFacts.ts";
 import { parseSignal, signalGroup } from "../effects/signals.ts";
 import { DriverError } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
 import { stateName, type TaskSnapshot } from "../machines/fold.ts";
 import { isAlive, isOver } from "../machines/taskMachine.ts";
-import { version } from "../version.ts";
 import { capabilities } from "./capabilities.ts";
 import type {
   DriverPort,
@@ -26,6 +24,7 @@ import type {
   TaskStatus,
 } from "./driverPort.ts";
 import { runEffect } from "./effectRunner.ts";
+import { fingerprintOf } from "./fingerprint.ts";
 import { openServices } from "./openServices.ts";
 import { historyOf, takeOver } from "./recovery.ts";
 import { requestedEvent } from "./requestedEvent.ts";
@@ -209,11 +208,6 @@ export class Driver implements DriverPort {
 /** Started, or never will be. */
 function hasStarted(snapshot: TaskSnapshot): boolean {
   return isAlive(stateName(snapshot)) || isOver(stateName(snapshot));
-}
-
-function fingerprintOf(facts: HostFacts, options: PluginOptions): Fingerprint {
-  const { health, description } = judgeHost(facts);
-  return { attributes: fingerprintAttributes(facts, options, version), health, description };
 }
 
 function hasEnded(snapshot: TaskSnapshot): boolean {

@@ -13,6 +13,8 @@ export interface RunResources {
   prepared?: PreparedLaunch;
   exitWatch?: ExitWatch;
   killTimer?: NodeJS.Timeout;
+  /** Init had to be killed, and could record nothing. */
+  initKilled?: boolean;
   /** Why the task could not be started. */
   startError?: DriverError;
 }

@@ -36,7 +36,9 @@ export async function killRun(task: Task): Promise<void> {
   if (process === null) return;
   clearTimeout(task.resources.killTimer);
   const delivered = killTask(process.task);
-  task.resources.killTimer = setTimeout(() => killInit(process.init), initGraceMs);
+  task.resources.killTimer = setTimeout(() => {
+    task.resources.initKilled = killInit(process.init);
+  }, initGraceMs);
   await task.record("forceKilled", {
     reason: stop?.timedOut ? "stopTimedOut" : "destroyRequested",
     delivered,

@@ -4,6 +4,7 @@ import { readExitStatus, watchExit } from "../../effects/exitWatch.ts";
 import { runFiles } from "../../effects/runFiles.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
+import type { RunResources } from "../runResources.ts";
 import type { Task } from "../task.ts";
 
 export async function watchTask(task: Task): Promise<void> {
@@ -12,11 +13,17 @@ export async function watchTask(task: Task): Promise<void> {
   const watch = watchExit(runFiles(sandbox.runFolder).alive);
   task.resources.exitWatch = watch;
   await watch.ended;
-  await task.record("exited", exitOf(task.snapshot));
+  await task.record("exited", exitOf(task.snapshot, task.resources));
 }
 
-/** How a task ended whose init is gone: as init recorded it, or by what else is known. */
-export function exitOf({ context }: TaskSnapshot, now = Date.now()): EventData<"exited"> {
+/**
+ * How a task ended whose init is gone: as init recorded it, or by what else is known.
+ * @param resources of the process that watched, where one did
+ */
+export function exitOf(
+  { context }: TaskSnapshot,
+  { initKilled = false }: Pick<RunResources, "initKilled"> = {},
+): EventData<"exited"> {
   const { sandbox, request, forceKilled } = context;
   if (sandbox === null || request === null)
     throw new TypeError("a task that never started cannot have ended");
@@ -24,7 +31,7 @@ export function exitOf({ context }: TaskSnapshot, now = Date.now()): EventData<"
   if (status === undefined) {
     const unknown = { exitCode: -1, signal: 0, source: "unknown" } as const;
     const killed = { exitCode: 137, signal: 9, source: "forceKilled" } as const;
-    return { ...(forceKilled ? killed : unknown), oomKilled: false, endedAt: now };
+    return { ...(forceKilled || initKilled ? killed : unknown), oomKilled: false, endedAt: Date.now() };
   }
   const exitCode = status.signal > 0 ? 128 + status.signal : status.exitCode;
   const oomKills = readOomKills(request.resources.cgroup) ?? 0;
