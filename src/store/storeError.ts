@@ -3,7 +3,7 @@ import { getSystemErrorName } from "node:util";
 import { DriverError, messageOf } from "../errors.ts";
 
 /**
- * @param call what was being done: `open`, `read` or `commit`
+ * @param call what was being done: `open`, `read`, `commit` or `watch`
  * @param path the log's folder
  */
 export function storeError(thrown: unknown, call: string, path: string): DriverError {
@@ -12,14 +12,17 @@ export function storeError(thrown: unknown, call: string, path: string): DriverE
   const errno = errnoName(thrown, text);
   const summary = `the event log refused a call: ${text}`;
   const failed = { call, path, ...(errno === undefined ? {} : { errno }) };
-  const hint = errno === undefined ? undefined : HINTS[errno];
+  const hint = call === "watch" ? WATCH_HINT : HINTS[errno ?? ""];
   return new DriverError("STORE_FAILED", summary, {
     failed,
     ...(hint === undefined ? {} : { hint }),
-    recoverable: true,
+    recoverable: call === "commit",
     cause: thrown,
   });
 }
+
+/** inotify(7) reports its own limits as ENOSPC and EMFILE. */
+const WATCH_HINT = "Raise the limits fs.inotify.max_user_watches and fs.inotify.max_user_instances";
 
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: "Make room on the file system of state_dir",

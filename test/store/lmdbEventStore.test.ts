@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { firstValueFrom, take, toArray } from "rxjs";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { EventStore } from "../../src/store/eventStore.ts";
 import { openEventReader, openEventStore } from "../../src/store/lmdbEventStore.ts";
@@ -98,6 +99,35 @@ describe("an event log in LMDB", () => {
       Array.from({ length: 600 }, (_, index) => store.append(`s${index}`, 0, samples("", 1, 1))),
     );
     expect(new Set([...store.streams()].map(({ stream }) => stream)).size).toBe(600);
+  });
+
+  it("can be read in the same process too, and outlives its readers there", async () => {
+    await store.append("a", 0, samples("a", 1, 2));
+    const reader = await openEventReader(folder);
+    const seen = firstValueFrom(reader.follow().pipe(take(3), toArray()));
+    expect([...reader.readAll()].map(labelOf)).toEqual(["a 1", "a 2"]);
+    await store.append("a", 2, samples("a", 3, 1));
+    expect((await seen).map(labelOf)).toEqual(["a 1", "a 2", "a 3"]);
+    await reader.close();
+    await store.append("a", 3, samples("a", 4, 1));
+    await store.flushed();
+    expect(store.version("a")).toBe(4);
+  });
+
+  it("keeps few snapshots, however long it is written and followed", async () => {
+    let seen = 0;
+    const subscription = store.follow().subscribe(() => {
+      seen += 1;
+    });
+    for (let version = 0; version < 3000; version++) {
+      await store.append("a", version, samples("a", version + 1, 1));
+      if (version % 100 === 0) await store.flushed();
+    }
+    await firstValueFrom(store.follow(3000));
+    subscription.unsubscribe();
+    expect(seen).toBe(3000);
+    // 3000 commits of some ten pages each: were their pages not used again, it would be 120 MB.
+    expect(statSync(join(folder, "data.mdb")).size).toBeLessThan(40 << 20);
   });
 
   it("cannot be read where there is none", async () => {

@@ -1,0 +1,175 @@
+/**
+ * The event log: appends one by one and by many tasks at once, reads with every
+ * hash checked, and how late another process hears of an event; with an empty log
+ * and with a full one, beside lmdb's own awaited put in the same run.
+ * `node bench/store.ts [events in the full log] [folder]`
+ */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { open } from "lmdb";
+import type { EventStore, EventToAppend } from "../src/store/eventStore.ts";
+import { openEventReader, openEventStore } from "../src/store/lmdbEventStore.ts";
+import { findDefect } from "../src/store/verifyStream.ts";
+import { printFigure, printTimes } from "./statistics.ts";
+
+const full = Number(process.argv[2] ?? 1_000_000);
+const eventsOfATask = 10;
+let tasks = 0;
+
+if (process.send === undefined) {
+  const folder = mkdtempSync(join(process.argv[3] ?? "/var/lib", "exec2-bench-"));
+  try {
+    await benchBaseline(join(folder, "baseline"));
+    await benchLog(join(folder, "log"));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+} else {
+  await reportLags(process.argv[3] as string, process.send.bind(process));
+}
+
+async function benchBaseline(folder: string): Promise<void> {
+  const database = open<Buffer, number>({ path: folder, encoding: "binary" });
+  const value = Buffer.alloc(330);
+  printTimes("baseline: an awaited put of lmdb", await times(1000, (round) => database.put(round, value)));
+  await database.close();
+}
+
+async function benchLog(folder: string): Promise<void> {
+  const store = await openEventStore(folder);
+  await fill(store, 10);
+  await benchAppends(store, "10 events stored");
+  await fill(store, full);
+  await benchAppends(store, `${store.lastPosition()} events stored`);
+  await benchReads(store);
+  await benchLags(store, folder);
+  await store.close();
+  printTimes(
+    "open a log of that size and close it",
+    await times(20, async () => (await openEventStore(folder)).close()),
+  );
+}
+
+async function benchAppends(store: EventStore, state: string): Promise<void> {
+  await store.flushed();
+  const alone = newTask();
+  printTimes(
+    `${state}: an append after another`,
+    await times(1000, (round) => store.append(alone, round, [event()])),
+  );
+  const paused: number[] = [];
+  for (let round = 0; round < 100; round++) {
+    const task = newTask();
+    paused.push(...(await times(1, () => startOfTask(store, task))));
+    await delay(10);
+  }
+  printTimes(`${state}: a start's 4 appends, 10 ms apart`, paused);
+  for (const tasks of [10, 100, 1000]) {
+    const begin = performance.now();
+    let appended = 0;
+    await Promise.all(
+      Array.from({ length: tasks }, async () => {
+        const task = newTask();
+        while (performance.now() - begin < 1000) {
+          await store.append(task, store.version(task), [event()]);
+          appended += 1;
+        }
+      }),
+    );
+    const seconds = (performance.now() - begin) / 1000;
+    printFigure(`${state}: ${tasks} tasks at once`, `${Math.round(appended / seconds)} events/s`);
+  }
+}
+
+async function benchReads(store: EventStore): Promise<void> {
+  const perSecond = (events: number, begin: number) =>
+    `${Math.round((events * 1000) / (performance.now() - begin))} events/s`;
+  let begin = performance.now();
+  let events = 0;
+  for (const _ of store.readAll()) events += 1;
+  printFigure("read all, every event's hashes checked", perSecond(events, begin));
+  begin = performance.now();
+  events = 0;
+  for (const head of store.streams()) {
+    const defect = findDefect(store.readRecords(head.stream), head);
+    if (defect !== undefined) throw new Error(`${head.stream}: ${JSON.stringify(defect)}`);
+    events += head.version;
+  }
+  printFigure("verify all streams, chains included", perSecond(events, begin));
+}
+
+/** Events carry the time at which their append begins; the reader's process tells how much later it had them. */
+async function benchLags(store: EventStore, folder: string): Promise<void> {
+  const reader = fork(import.meta.filename, [String(store.lastPosition() + 1), folder]);
+  await once(reader, "message");
+  const lags: number[] = [];
+  reader.on("message", (lag) => lags.push(lag as number));
+  const task = newTask();
+  for (let round = 0; round < 500; round++) {
+    await store.append(task, round, [event()]);
+    await delay(2);
+  }
+  reader.disconnect();
+  await once(reader, "exit");
+  printTimes("append to another process's follower", lags);
+}
+
+async function reportLags(folder: string, send: (message: number) => unknown): Promise<void> {
+  const reader = await openEventReader(folder);
+  reader.follow(Number(process.argv[2])).subscribe(({ time }) => send(now() - time));
+  send(0);
+  process.on("disconnect", () => void reader.close());
+}
+
+async function fill(store: EventStore, count: number): Promise<void> {
+  while (store.lastPosition() < count) {
+    const tasks = Array.from(
+      { length: Math.min(500, Math.ceil((count - store.lastPosition()) / eventsOfATask)) },
+      newTask,
+    );
+    for (let seq = 0; seq < eventsOfATask; seq++) {
+      await Promise.all(tasks.map((task) => store.append(task, seq, [event()])));
+    }
+  }
+}
+
+async function startOfTask(store: EventStore, task: string): Promise<void> {
+  for (let seq = 0; seq < 4; seq++) await store.append(task, seq, [event()]);
+}
+
+async function times(rounds: number, action: (round: number) => Promise<unknown>): Promise<number[]> {
+  const measured: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const begin = performance.now();
+    await action(round);
+    measured.push(performance.now() - begin);
+  }
+  return measured;
+}
+
+function newTask(): string {
+  tasks += 1;
+  return `6f2d4a9e-0c57-4d2b-8f1e-${tasks.toString(16).padStart(12, "0")}/web/0123abcd`;
+}
+
+function event(): EventToAppend {
+  const identity = { pid: 4711, startTicks: 123_456 };
+  const data = { init: identity, task: identity, bootId: "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20" };
+  return {
+    type: "started",
+    schema: 1,
+    time: now(),
+    data,
+    from: "sandboxed",
+    to: "running",
+    effects: ["watchExit"],
+  };
+}
+
+/** Wall clock in milliseconds with fractions, comparable between processes. */
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}
