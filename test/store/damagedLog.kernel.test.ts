@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { openEventReader, openEventStore } from "../../src/store/lmdbEventStore.ts";
+import { sampleEvent, samples } from "../support/sampleEvents.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
-import { sampleEvent, samples } from "./eventStoreContract.ts";
 
 const fixture = fileURLToPath(new URL("../fixtures/openLog.ts", import.meta.url));
 const EVENTS = 400;

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openEventStore } from "../../src/store/lmdbEventStore.ts";
+import { labelOf, sampleEvent } from "../support/sampleEvents.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
-import { labelOf, sampleEvent } from "./eventStoreContract.ts";
 
 function run(command: string, ...args: string[]): void {
   const { status, stderr } = spawnSync(command, args, { encoding: "utf8" });

@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { EventStore } from "../../src/store/eventStore.ts";
 import { openEventReader, openEventStore } from "../../src/store/lmdbEventStore.ts";
 import { findDefect } from "../../src/store/verifyStream.ts";
-import { eventStoreContract, labelOf, sampleEvent, samples } from "./eventStoreContract.ts";
+import { labelOf, sampleEvent, samples } from "../support/sampleEvents.ts";
+import { eventStoreContract } from "./eventStoreContract.ts";
 
 const parent = mkdtempSync(join(tmpdir(), "event-log-"));
 afterAll(() => rmSync(parent, { recursive: true }));

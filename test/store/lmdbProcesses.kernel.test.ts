@@ -5,8 +5,8 @@ import type { EventReader } from "../../src/store/eventStore.ts";
 import { openEventReader, openEventStore } from "../../src/store/lmdbEventStore.ts";
 import { findDefect } from "../../src/store/verifyStream.ts";
 import { LineProcess } from "../support/lineProcess.ts";
+import { sampleEvent } from "../support/sampleEvents.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
-import { sampleEvent } from "./eventStoreContract.ts";
 
 /** Every stream hangs together, positions have no gap, and what was acknowledged is there. */
 function expectWhole(log: EventReader, acknowledged: readonly string[]): void {

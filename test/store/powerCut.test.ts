@@ -9,8 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { openEventReader, openEventStore } from "../../src/store/lmdbEventStore.ts";
 import { findDefect } from "../../src/store/verifyStream.ts";
+import { labelOf, sampleEvent } from "../support/sampleEvents.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
-import { labelOf, sampleEvent } from "./eventStoreContract.ts";
 
 const PAGE = 4096;
 

@@ -1,0 +1,63 @@
+/** What reading has to do in every event store. */
+import { beforeEach, describe, expect, it } from "vitest";
+import type { EventStore } from "../../../src/store/eventStore.ts";
+import { findDefect } from "../../../src/store/verifyStream.ts";
+import { labelOf, samples } from "../../support/sampleEvents.ts";
+
+export function reading(opened: () => EventStore): void {
+  describe("reading", () => {
+    let store: EventStore;
+    beforeEach(async () => {
+      store = opened();
+      for (let seq = 1; seq <= 3; seq++) {
+        for (const stream of ["b", "a"]) await store.append(stream, seq - 1, samples(stream, seq, 1));
+      }
+    });
+
+    it("reads a stream from a number on", () => {
+      expect([...store.readStream("a", 2)].map(labelOf)).toEqual(["a 2", "a 3"]);
+      expect([...store.readStream("a", 4)]).toEqual([]);
+      expect([...store.readStream("nowhere")]).toEqual([]);
+    });
+
+    it("reads all streams by position, from one on, without gaps", () => {
+      expect([...store.readAll()].map(({ position }) => position)).toEqual([1, 2, 3, 4, 5, 6]);
+      expect([...store.readAll(5)].map(labelOf)).toEqual(["b 3", "a 3"]);
+      expect([...store.readAll(7)]).toEqual([]);
+    });
+
+    it("names all streams with their heads", () => {
+      const end = (stream: string) => [...store.readStream(stream)].at(-1)?.hash;
+      expect([...store.streams()]).toEqual([
+        { stream: "a", version: 3, hash: end("a") },
+        { stream: "b", version: 3, hash: end("b") },
+      ]);
+    });
+
+    it("gives the records of a stream as verification takes them", () => {
+      for (const head of store.streams())
+        expect(findDefect(store.readRecords(head.stream), head)).toBeUndefined();
+      expect([...store.readRecords("a", 3)]).toHaveLength(1);
+    });
+
+    it("ends where the log ended when the reading began, and can be begun again", async () => {
+      const reading = store.readAll()[Symbol.iterator]();
+      reading.next();
+      await store.append("a", 3, samples("a", 4, 1));
+      let rest = 0;
+      while (!reading.next().done) rest += 1;
+      expect(rest).toBe(5);
+      expect([...store.readAll()]).toHaveLength(7);
+    });
+
+    it("reads on from an iterator that rested while much was written", async () => {
+      await store.append("long", 0, samples("long", 1, 600));
+      const reading = store.readStream("long")[Symbol.iterator]();
+      for (let i = 0; i < 256; i++) reading.next();
+      for (let seq = 3; seq < 203; seq++) await store.append("a", seq, samples("a", seq + 1, 1));
+      const rest: unknown[] = [];
+      for (let step = reading.next(); !step.done; step = reading.next()) rest.push(labelOf(step.value));
+      expect(rest).toEqual(samples("long", 257, 344).map(labelOf));
+    });
+  });
+}
