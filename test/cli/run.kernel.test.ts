@@ -136,7 +136,7 @@ describe("what cannot be run", () => {
   });
 
   it("is told: no root", async () => {
-    const { code, stderr } = await call(["run", `${examples}/hello.nomad.hcl`], { uid: 65_534 });
+    const { code, stderr } = await call(["run", `${examples}/hello.nomad.hcl`], { unprivileged: true });
     expect(code).toBe(1);
     expect(stderr).toMatch(/^USER_FORBIDDEN: this needs root: .*\nhint: Try again with sudo\n$/);
   });

@@ -25,14 +25,19 @@ export interface Started {
 
 export interface CallOptions {
   readonly cwd?: string;
-  readonly uid?: number;
+  /** Called by somebody who is not root. */
+  readonly unprivileged?: boolean;
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** Starts it; whatever is left of it ends with the test. */
-export function start(args: readonly string[], { input, env = {}, ...options }: CallOptions = {}): Started {
-  const child = spawn(process.execPath, [main, ...args], {
+export function start(args: readonly string[], given: CallOptions = {}): Started {
+  const { input, env = {}, unprivileged = false, ...options } = given;
+  // In a user namespace that maps nobody, so that the checkout may be where only root can read it.
+  const wrapper = unprivileged ? ["unshare", "--user"] : [];
+  const [command = "", ...rest] = [...wrapper, process.execPath, main, ...args];
+  const child = spawn(command, rest, {
     ...options,
     env: { PATH: process.env.PATH, ...env },
     stdio: "pipe",
