@@ -20,17 +20,24 @@ export function assemblePlan(plan: LaunchPlan, architecture: Architecture): Uint
   const layout = layOut(plan);
   const table = new TableWriter(layout.data);
   for (const phase of phases) {
-    for (const [index, step] of plan.steps[phase].entries()) {
-      const address = layout.phases[phase] + index * ENTRY_BYTES;
-      const words = [
-        systemCallNumber(step.call, architecture),
-        ...argumentWords(step, layout, table),
-        ...successors(step, address, layout),
-      ];
-      for (const [position, word] of words.entries()) table.writeWord(address + position * WORD_BYTES, word);
+    let address = layout.phases[phase];
+    for (const step of plan.steps[phase]) {
+      table.writeWord(address, systemCallNumber(step.call, architecture));
+      writeWords(table, address + ARGUMENTS_AT, argumentWords(step, layout, table));
+      writeWords(table, address + SUCCESSORS_AT, successors(step, address, layout));
+      address += ENTRY_BYTES;
     }
   }
   return table.bytes();
+}
+
+const ARGUMENTS_AT = WORD_BYTES;
+const SUCCESSORS_AT = ARGUMENTS_AT + ARGUMENTS * WORD_BYTES;
+
+function writeWords(table: TableWriter, address: number, words: readonly number[]): void {
+  for (let index = 0; index < words.length; index++) {
+    table.writeWord(address + index * WORD_BYTES, words[index] as number);
+  }
 }
 
 /** The step whose entry is at an address of the assembled plan; undefined where there is none. */
@@ -65,9 +72,9 @@ function layOut({ steps }: LaunchPlan): Layout {
   };
 }
 
+/** Those that a call does not have are zeros, as all memory of the table is. */
 function argumentWords({ args }: Step, layout: Layout, table: TableWriter): number[] {
-  const words = args.map((argument) => argumentWord(argument, layout, table));
-  return [...words, ...new Array<number>(ARGUMENTS - words.length).fill(0)];
+  return args.map((argument) => argumentWord(argument, layout, table));
 }
 
 function argumentWord(argument: Argument, { buffers }: Layout, table: TableWriter): number {
