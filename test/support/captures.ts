@@ -33,6 +33,20 @@ export interface CapturedCall {
   readonly responses: readonly unknown[];
 }
 
+/** A line of a capture, in the order of their times. */
+export interface CapturedStep {
+  readonly launch: number;
+  readonly dir: CapturedLine["dir"];
+  /** The call that it belongs to. */
+  readonly call: number;
+  /** Full path of its method; empty for what is about the whole process. */
+  readonly path: string;
+  /** A request's decoded message. */
+  readonly request: unknown;
+  /** Of an end: whether the call succeeded. */
+  readonly succeeded: boolean;
+}
+
 const folder = join(import.meta.dirname, "../fixtures/captures");
 const services = [
   BasePluginService,
@@ -76,6 +90,18 @@ export function capturedCalls(name: string): CapturedCall[] {
       };
     })
     .filter(({ responses }) => responses.length > 0);
+}
+
+/** A whole capture. */
+export function capturedSteps(name: string): CapturedStep[] {
+  return linesOf(name).map(({ pid, dir, call = 0, method = "", data = "", status }) => ({
+    launch: pid,
+    dir,
+    call,
+    path: method,
+    request: dir === "request" ? methodAt(method).requestDeserialize(Buffer.from(data, "base64")) : undefined,
+    succeeded: status?.code === 0,
+  }));
 }
 
 function linesOf(name: string): CapturedLine[] {

@@ -3,6 +3,9 @@ import type { EventReader, StoredEvent } from "../../src/store/eventStore.ts";
 import { openEventReader } from "../../src/store/lmdbEventStore.ts";
 import { stateFolderPaths } from "../../src/store/stateFolder.ts";
 
+// The database listens for the end of the process at every open; tests open it often.
+process.setMaxListeners(0);
+
 /** Lets a function read the log. */
 export async function withEventLog<T>(stateDir: string, read: (log: EventReader) => T): Promise<T> {
   const log = await openEventReader(stateFolderPaths(stateDir).events);

@@ -30,12 +30,21 @@ export class PipeReader {
   }
 
   /** Resolves once a text has been written; rejects where the pipe is closed before. */
-  async contains(text: string): Promise<void> {
-    while (!Buffer.concat(this.#chunks).includes(text)) {
+  contains(text: string): Promise<void> {
+    return this.#until((written) => written.includes(text), JSON.stringify(text));
+  }
+
+  /** Resolves once so many lines have been written, those of earlier runs too. */
+  hasLines(count: number): Promise<void> {
+    return this.#until((written) => written.split("\n").length > count, `line ${count}`);
+  }
+
+  async #until(condition: (written: string) => boolean, what: string): Promise<void> {
+    for (;;) {
+      const written = Buffer.concat(this.#chunks).toString();
+      if (condition(written)) return;
       if ((await this.#change.promise) === "data") continue;
-      throw new Error(
-        `${JSON.stringify(text)} is not in ${JSON.stringify(Buffer.concat(this.#chunks).toString())}`,
-      );
+      throw new Error(`${what} is not in ${JSON.stringify(written)}`);
     }
   }
 
