@@ -39,6 +39,9 @@ const defaultStopSignal = "SIGINT";
 /** How long the kernel may take to end a killed task before the agent is told that it has not. */
 const killGraceMs = 30_000;
 
+/** 24 days: a Node timer that is given more fires at once. */
+const longestStopMs = 2 ** 31 - 1 - killGraceMs;
+
 export class Driver implements DriverPort {
   readonly #log: Logger;
   readonly #tasks = new Map<string, Task>();
@@ -118,7 +121,8 @@ export class Driver implements DriverPort {
     return taskStatusOf(taskId, this.#find(taskId).snapshot);
   }
 
-  async stopTask(taskId: string, timeoutMs: number, signal: string): Promise<void> {
+  async stopTask(taskId: string, wantedMs: number, signal: string): Promise<void> {
+    const timeoutMs = Math.min(wantedMs, longestStopMs);
     const number = parseSignal(signal === "" ? defaultStopSignal : signal);
     const task = this.#tasks.get(taskId);
     if (task === undefined) return;

@@ -42,6 +42,24 @@ describe("StopTask", () => {
     expect(await waitTask(agent, config)).toMatchObject({ exitCode: 3 });
   });
 
+  test("waits for a month where the job says so, and not at all where it says nothing", async () => {
+    const allocation = makeAllocation();
+    const open = allocation.gate();
+    const trap = "trap 'echo stopping; read -r _ < $NOMAD_TASK_DIR/gate; exit 3' INT";
+    const config = allocation.config(`${trap}; echo up; while :; do sleep 1000; done`);
+    await startTask(agent, config);
+    await allocation.stdout.contains("up\n");
+    const month = { seconds: 31 * 86_400, nanos: 0 };
+    const patient = agent.driver.stopTask({ taskId: config.id, timeout: month, signal: "" });
+    await allocation.stdout.contains("stopping\n");
+    open();
+    expect(await patient).toEqual({});
+    expect(await waitTask(agent, config)).toMatchObject({ exitCode: 3 });
+    const { config: other } = await started("trap '' INT; echo up; while :; do sleep 1000; done");
+    await agent.driver.stopTask({ taskId: other.id, signal: "" });
+    expect(await waitTask(agent, other)).toMatchObject({ exitCode: 137 });
+  });
+
   test("tells the signal of a task that dies of it", async () => {
     const { config } = await started("echo up; exec sleep 1000");
     await agent.driver.stopTask({ taskId: config.id, timeout: longTime, signal: "SIGTERM" });

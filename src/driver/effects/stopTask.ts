@@ -2,9 +2,6 @@
 import { killInit, killTask, signalGroup } from "../../effects/signals.ts";
 import type { Task } from "../task.ts";
 
-/** Longest delay of a Node timer; a stop that may take 24 days is not waited for in one piece. */
-const longestDelayMs = 2 ** 31 - 1;
-
 /** How long init may take to end the rest of a killed run. */
 const initGraceMs = 2_000;
 
@@ -20,7 +17,7 @@ export async function startKillTimer(task: Task): Promise<void> {
   if (stop === null) return;
   clearTimeout(task.resources.killTimer);
   const { promise, resolve } = Promise.withResolvers<void>();
-  task.resources.killTimer = setTimeout(resolve, Math.min(stop.timeoutMs, longestDelayMs));
+  task.resources.killTimer = setTimeout(resolve, stop.timeoutMs);
   await promise;
   await task.record("stopTimedOut", { timeoutMs: stop.timeoutMs });
 }
