@@ -1,9 +1,10 @@
 // Makes a fresh clone ready, on whatever Node the machine has: installs the npm
 // packages (the pinned runtime among them) where they are missing or out of date,
-// with --debian the Debian packages that the tests use, with --build the program.
+// with --debian the Debian packages that the tests use, with --vm those of the
+// virtual machine, with --build the program.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -20,7 +21,21 @@ const debianPackages = {
   getent: "libc-bin",
 };
 
-if (wanted.has("--debian")) installDebianPackages();
+/** What the virtual machine is booted with, and its suites call: commands, and files with a `*` at most. */
+const machinePackages = {
+  "virtme-run": "virtme-ng",
+  "qemu-system-x86_64": "qemu-system-x86",
+  "/usr/libexec/virtiofsd": "virtiofsd",
+  "/boot/vmlinuz-*-cloud-amd64": "linux-image-cloud-amd64",
+  "mkfs.ext4": "e2fsprogs",
+  unshare: "util-linux",
+  busybox: "busybox-static",
+  ip: "iproute2",
+  perl: "perl-base",
+};
+
+if (wanted.has("--debian")) installDebianPackages(debianPackages);
+if (wanted.has("--vm")) installDebianPackages(machinePackages);
 if (changedAt(join(root, "package-lock.json")) > changedAt(join(root, "node_modules/.package-lock.json"))) {
   run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
 }
@@ -28,14 +43,14 @@ if (wanted.has("--build") && newestSource() > changedAt(join(root, "dist/plugin/
   run("npm", ["run", "--silent", "build"]);
 }
 
-function installDebianPackages() {
-  const missing = Object.entries(debianPackages).filter(([command]) => !onPath(command));
+function installDebianPackages(packages) {
+  const missing = Object.entries(packages).filter(
+    ([needed]) => !(isAbsolute(needed) ? exists(needed) : onPath(needed)),
+  );
   if (missing.length === 0) return;
   const names = missing.map(([, name]) => name);
   if (!onPath("apt-get") || process.getuid?.() !== 0) {
-    fail(
-      `the tests need the commands ${missing.map(([command]) => command).join(", ")}: install ${names.join(", ")}`,
-    );
+    fail(`the tests need ${missing.map(([needed]) => needed).join(", ")}: install ${names.join(", ")}`);
   }
   run("apt-get", ["update", "-qq"]);
   run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names]);
@@ -43,6 +58,15 @@ function installDebianPackages() {
 
 function onPath(command) {
   return (process.env.PATH ?? "").split(":").some((folder) => folder && existsSync(join(folder, command)));
+}
+
+function exists(path) {
+  const [start, end = ""] = basename(path).split("*");
+  const folder = dirname(path);
+  if (!path.includes("*")) return existsSync(path);
+  return (
+    existsSync(folder) && readdirSync(folder).some((name) => name.startsWith(start) && name.endsWith(end))
+  );
 }
 
 function run(command, args) {

@@ -1,12 +1,22 @@
-// Prints the totals of vitest's JSON reports as one last line: "N passed, N failed".
+// Prints the totals of JSON reports with vitest's fields as one last line: "N passed, N failed".
+// A report that is missing or broken counts as a failed test: its suites did not come to an end.
 import { readFileSync } from "node:fs";
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 for (const path of process.argv.slice(2)) {
-  const report = JSON.parse(readFileSync(path, "utf8"));
+  const report = readReport(path);
   totals.passed += report.numPassedTests;
   totals.failed += report.numFailedTests;
   totals.skipped += report.numPendingTests + report.numTodoTests;
 }
 const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : "";
 console.log(`${totals.passed} passed, ${totals.failed} failed${skipped}`);
+
+function readReport(path) {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (thrown) {
+    console.error(`no report of tests in ${path}: ${thrown.message}`);
+    return { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0, numTodoTests: 0 };
+  }
+}

@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { pidOf } from "../../support/agent.ts";
+import { procStatus } from "../../support/procStatus.ts";
+import { setConfig } from "../../support/requests.ts";
+import { cgroupFile, coresUsed } from "../support/cgroupFiles.ts";
+import { describe, test } from "../support/runner.ts";
+import { startVmTask } from "../support/runningTask.ts";
+import { mhzPerCore, startVmAgent } from "../support/vmAgent.ts";
+
+const busy = "while :; do :; done";
+const twiceBusy = `(${busy}) & ${busy}`;
+
+describe("cpu", () => {
+  test("a busy loop gets the share of a core that its MHz are", async () => {
+    const { cgroup } = await startVmTask({ command: busy, limits: { cpuMhz: mhzPerCore / 4 } });
+    assertNear(await coresUsed(cgroup), 0.25);
+  });
+
+  test("MHz above those of one core are more than one core", async () => {
+    const { cgroup } = await startVmTask({ command: twiceBusy, limits: { cpuMhz: mhzPerCore * 1.4 } });
+    assertNear(await coresUsed(cgroup), 1.4);
+  });
+
+  test("the same MHz are a larger share of slower cores", async () => {
+    const agent = await startVmAgent({});
+    // As the agent sends it without cpu_total_compute: the cores' own speeds count.
+    const request = setConfig({ state_dir: agent.stateDir });
+    const topology = request.nomadConfig?.driver?.Topology;
+    assert.ok(topology);
+    topology.overrideTotalCompute = 0;
+    for (const core of topology.cores) core.baseSpeed = 1600;
+    await agent.base.setConfig(request);
+    const { cgroup } = await startVmTask({ agent, command: busy, limits: { cpuMhz: 800 } });
+    assertNear(await coresUsed(cgroup), 0.5);
+  });
+
+  test("with cores of its own a task runs there alone, and has all of them", async () => {
+    const { agent, cgroup, config } = await startVmTask({
+      command: twiceBusy,
+      limits: { cores: "1", cpuMhz: mhzPerCore / 2 },
+    });
+    const status = procStatus(await pidOf(agent, config));
+    assert.equal(status.Cpus_allowed_list, "1");
+    assert.equal(cgroupFile(cgroup, "cpu.max").split(" ")[0], "max");
+    assertNear(await coresUsed(cgroup), 1);
+  });
+
+  test("on a busy core, tasks have time in the proportion of their MHz", async () => {
+    const limits = { cores: "1" };
+    const less = await startVmTask({ command: busy, limits: { ...limits, cpuMhz: mhzPerCore / 8 } });
+    const more = await startVmTask({ command: busy, limits: { ...limits, cpuMhz: (mhzPerCore / 8) * 3 } });
+    const used = await Promise.all([coresUsed(less.cgroup, 6000), coresUsed(more.cgroup, 6000)]);
+    assertNear(used[0] / (used[0] + used[1]), 0.25);
+  });
+});
+
+/** Within 15 %. */
+function assertNear(measured: number, expected: number): void {
+  const text = `${measured.toFixed(3)} where ${expected} ± 15 % was expected`;
+  assert.ok(Math.abs(measured - expected) <= expected * 0.15, text);
+}

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { runTask, waitTask } from "../../support/agent.ts";
+import { makeAllocation } from "../../support/allocation.ts";
+import { cgroupCount, cgroupFile } from "../support/cgroupFiles.ts";
+import { diskFolder } from "../support/prepareGuest.ts";
+import { describe, onTestFinished, test } from "../support/runner.ts";
+import { type Limits, resourcesOf, startVmTask } from "../support/runningTask.ts";
+import { cgroupMount, shareSlice } from "../support/slices.ts";
+import { eventData, sharedAgent } from "../support/vmAgent.ts";
+
+const killed = { exitCode: 137, signal: 9, oomKilled: true };
+const wellEnded = { exitCode: 0, signal: 0, oomKilled: false };
+
+describe("memory", () => {
+  test("a task over its limit is killed, and result, message and event say why", async () => {
+    const { agent, config } = await startVmTask({ command: using(64), limits: { memoryMb: 32 } });
+    assert.deepEqual(await waitTask(agent, config), killed);
+    const told = agent.messages.filter(({ taskId }) => taskId === config.id);
+    const message = told.find(({ annotations }) => annotations.get("oom_killed") === "true");
+    assert.equal(message?.message, "Killed by the kernel: out of memory");
+    assert.partialDeepStrictEqual(await eventData(agent, config.id, "exited"), {
+      ...killed,
+      source: "status",
+    });
+  });
+
+  test("a task within its limit is left alone", async () => {
+    assert.deepEqual(await resultOf(32, { memoryMb: 64 }), wellEnded);
+  });
+
+  test("a child over the limit is killed, and the task goes on", async () => {
+    const script = "dd if=/dev/zero of=/dev/null bs=64M count=1; echo $?; exit 7";
+    const { agent, allocation, config } = await startVmTask({ command: script, limits: { memoryMb: 32 } });
+    assert.partialDeepStrictEqual(await waitTask(agent, config), { exitCode: 7, signal: 0 });
+    assert.equal(await allocation.stdout.text(), "137\n");
+  });
+
+  test("a task with 16 MiB starts", async () => {
+    assert.deepEqual(await resultOf(1, { memoryMb: 16 }), wellEnded);
+  });
+
+  test("memory_max is what a task may use at most", async () => {
+    const limits = { memoryMb: 16, memoryMaxMb: 64 };
+    assert.deepEqual(await resultOf(32, limits), wellEnded);
+    assert.deepEqual(await resultOf(96, limits), killed);
+  });
+
+  test("memory_max = -1 lifts the limit that an earlier run left", async () => {
+    const agent = await sharedAgent();
+    const allocation = makeAllocation({ slice: shareSlice });
+    writeFileSync(`${allocation.cgroup.path}/memory.max`, String(32 << 20));
+    const resources = resourcesOf(allocation, { memoryMb: 16, memoryMaxMb: -1 });
+    assert.deepEqual(await runTask(agent, allocation.config(using(96), { resources })), wellEnded);
+    assert.equal(cgroupFile(allocation.cgroup.path, "memory.max"), "max");
+  });
+
+  test("with memory_max, a task keeps its memory while a neighbour is greedy", async () => {
+    const file = `${diskFolder}/kept`;
+    writeFileSync(file, Buffer.alloc(32 << 20, "x"));
+    // A cgroup's protection counts as far as the cgroups above it have one.
+    const slices = [`${cgroupMount}/nomad.slice`, `${cgroupMount}/${shareSlice}`];
+    for (const slice of slices) set(slice, "memory.low", "max", "0");
+    set(`${cgroupMount}/${shareSlice}`, "memory.max", String(96 << 20), "max");
+    dropCaches();
+
+    const { cgroup, allocation } = await startVmTask({
+      command: {
+        command: "sh",
+        args: ["-c", `cat ${file} > /dev/null; echo read; exec sleep 1000`],
+        unveil: [`r:${file}`],
+      },
+      limits: { memoryMb: 48, memoryMaxMb: 64 },
+    });
+    await allocation.stdout.contains("read\n");
+    assert.ok(cgroupCount(cgroup, "memory.stat", "file") > 30 << 20);
+    readDiskIn(makeAllocation({ slice: shareSlice }).cgroup.path);
+    assert.ok(cgroupCount(cgroup, "memory.stat", "file") > 30 << 20, cgroupFile(cgroup, "memory.stat"));
+  });
+
+  test("memory that would be swapped out is over the limit, too", async () => {
+    const swap = `${diskFolder}/swap`;
+    execFileSync("dd", ["if=/dev/zero", `of=${swap}`, "bs=1M", "count=96"], { stdio: "ignore" });
+    execFileSync("chmod", ["600", swap]);
+    execFileSync("mkswap", [swap], { stdio: "ignore" });
+    execFileSync("swapon", [swap]);
+    onTestFinished(() => execFileSync("swapoff", [swap]));
+    assert.deepEqual(await resultOf(64, { memoryMb: 32 }), killed);
+  });
+});
+
+/** A program whose main process uses so much memory, in MiB. */
+function using(mebibytes: number) {
+  return { command: "dd", args: ["if=/dev/zero", "of=/dev/null", `bs=${mebibytes}M`, "count=1"] };
+}
+
+async function resultOf(mebibytes: number, limits: Limits) {
+  const { agent, config } = await startVmTask({ command: using(mebibytes), limits });
+  return waitTask(agent, config);
+}
+
+function set(cgroup: string, file: string, value: string, afterwards: string): void {
+  writeFileSync(`${cgroup}/${file}`, value);
+  onTestFinished(() => writeFileSync(`${cgroup}/${file}`, afterwards));
+}
+
+/** Reads more than there is room for, in a cgroup. */
+function readDiskIn(cgroup: string): void {
+  const script = `echo $$ > ${cgroup}/cgroup.procs; exec dd if=/dev/vda of=/dev/null bs=1M`;
+  execFileSync("sh", ["-c", script], { stdio: "ignore" });
+}
+
+/** Pages that are in memory already belong to the cgroup that first needed them. */
+function dropCaches(): void {
+  execFileSync("sync");
+  writeFileSync("/proc/sys/vm/drop_caches", "3");
+}

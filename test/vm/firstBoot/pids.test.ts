@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { runTask } from "../../support/agent.ts";
+import { makeAllocation } from "../../support/allocation.ts";
+import { cgroupCount, cgroupFile, until } from "../support/cgroupFiles.ts";
+import { describe, test } from "../support/runner.ts";
+import { startVmTask } from "../support/runningTask.ts";
+import { pidsLimit, sharedAgent } from "../support/vmAgent.ts";
+
+/** Doubles eight times, so that it ends where nothing stops it. */
+const bomb = { command: "perl", args: ["-e", "fork for 1..8; sleep 1000"] };
+
+describe("pids", () => {
+  test("a fork bomb gets as far as its own limit, and the host lives", async () => {
+    const { agent, cgroup, config } = await startVmTask({ command: { ...bomb, pids_limit: 24 } });
+    await until(() => cgroupCount(cgroup, "pids.events", "max") > 0, "a fork is refused");
+    assert.equal(Number(cgroupFile(cgroup, "pids.current")), 24);
+    assert.partialDeepStrictEqual(await runTask(agent, makeAllocation().config("exit 5")), { exitCode: 5 });
+    await agent.driver.stopTask({ taskId: config.id, signal: "SIGTERM", timeout: { seconds: 1, nanos: 0 } });
+    await until(() => cgroupFile(cgroup, "pids.current") === "0", "nothing is left of it");
+  });
+
+  test("without a limit of its own, a task has the plugin's", async () => {
+    const { cgroup } = await startVmTask({ command: bomb });
+    await until(() => cgroupCount(cgroup, "pids.events", "max") > 0, "a fork is refused");
+    assert.equal(Number(cgroupFile(cgroup, "pids.current")), pidsLimit);
+  });
+
+  test("a limit above the plugin's is refused", async () => {
+    const { driver } = await sharedAgent();
+    const config = makeAllocation().config({ ...bomb, pids_limit: pidsLimit + 1 });
+    await assert.rejects(driver.startTask({ task: config }), /pids_limit/);
+  });
+});

@@ -1,0 +1,33 @@
+/** What the boot before tells the boot after of its tasks: the agent's side of it. */
+import { readFileSync, writeFileSync } from "node:fs";
+import type { TaskHandle } from "../../../src/grpc/generated/nomad/driver.ts";
+import { DriverService } from "../../../src/grpc/generated/nomad/driver.ts";
+import { diskFolder } from "./prepareGuest.ts";
+
+/** The plugin's state, on a disk that outlives the boot. */
+export const rebootStateDir = `${diskFolder}/state`;
+
+export interface TaskBefore {
+  readonly taskId: string;
+  readonly handle: TaskHandle;
+  /** Pids of its init and its main process. */
+  readonly pids: readonly number[];
+}
+
+/** Tasks by what they did when the machine was switched off. */
+export type TasksBefore = Readonly<Record<"running" | "ended", TaskBefore>>;
+
+const file = (name: string) => `${diskFolder}/${name}.handle`;
+const { requestSerialize, requestDeserialize } = DriverService.recoverTask;
+
+export function rememberTask(name: keyof TasksBefore, { handle, pids }: Omit<TaskBefore, "taskId">): void {
+  writeFileSync(file(name), requestSerialize({ taskId: "", handle }));
+  writeFileSync(`${file(name)}.pids`, JSON.stringify(pids));
+}
+
+export function recallTask(name: keyof TasksBefore): TaskBefore {
+  const { handle } = requestDeserialize(readFileSync(file(name)));
+  if (handle?.config === undefined) throw new Error(`the boot before has left no handle of the task ${name}`);
+  const { id: taskId } = handle.config;
+  return { taskId, handle, pids: JSON.parse(readFileSync(`${file(name)}.pids`, "utf8")) as number[] };
+}

@@ -1,0 +1,37 @@
+/**
+ * The program that runs in the virtual machine, as a boot's only one.
+ *
+ * `guest.js list SUITE…` prints the names of the cases, on any machine.
+ * `guest.js run PLAN` makes the machine ready and runs the cases of a plan: JSON
+ * with the paths of suites and the names of cases. Each outcome is told as a line
+ * of JSON on a port of the machine, so that those before a crash are not lost.
+ */
+import { openSync, readFileSync, writeSync } from "node:fs";
+import { prepareGuest } from "./prepareGuest.ts";
+import { caseNames, runCases } from "./runner.ts";
+
+interface GuestPlan {
+  readonly suites: readonly string[];
+  readonly cases: readonly string[];
+}
+
+const [mode, ...operands] = process.argv.slice(2);
+if (mode === "list") {
+  await load(operands);
+  console.log(JSON.stringify(caseNames()));
+} else {
+  const port = openSync("/dev/virtio-ports/exec2.results", "w");
+  const tell = (line: object) => writeSync(port, `${JSON.stringify(line)}\n`);
+  tell({ up: true });
+  prepareGuest();
+  const { suites, cases } = JSON.parse(readFileSync(operands[0] as string, "utf8")) as GuestPlan;
+  await load(suites);
+  await runCases(new Set(cases), tell);
+  tell({ done: true });
+  // Whatever a failed case has left open must not keep the machine up.
+  process.exit();
+}
+
+async function load(suites: readonly string[]): Promise<void> {
+  for (const suite of suites) await import(suite);
+}

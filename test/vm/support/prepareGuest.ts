@@ -1,0 +1,28 @@
+/** Makes a booted machine one that an agent could run on. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cgroupMount, reserveSlice, shareSlice } from "./slices.ts";
+
+/** Mount point of the only file system that outlives a boot. */
+export const diskFolder = "/run/exec2-disk";
+
+export function prepareGuest(): void {
+  mkdirSync(diskFolder, { recursive: true });
+  execFileSync("mount", ["/dev/vda", diskFolder]);
+  // The machine's own lead to ports of it.
+  for (const [fd, name] of ["stdin", "stdout", "stderr"].entries()) {
+    rmSync(`/dev/${name}`, { force: true });
+    symlinkSync(`/proc/self/fd/${fd}`, `/dev/${name}`);
+  }
+  for (const slice of [shareSlice, reserveSlice]) makeSlice(slice);
+}
+
+/** From the root down: a cgroup can hand on only what it was given. */
+function makeSlice(slice: string): void {
+  mkdirSync(`${cgroupMount}/${slice}`, { recursive: true });
+  let cgroup = cgroupMount;
+  for (const folder of ["", ...slice.split("/")]) {
+    cgroup = folder === "" ? cgroup : `${cgroup}/${folder}`;
+    writeFileSync(`${cgroup}/cgroup.subtree_control`, "+memory +cpu +cpuset +pids");
+  }
+}
