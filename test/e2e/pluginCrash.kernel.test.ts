@@ -1,6 +1,7 @@
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import { type TaskHandle, TaskState } from "../../src/grpc/generated/nomad/driver.ts";
+import { stateFolderPaths } from "../../src/store/stateFolder.ts";
 import { type Agent, pidOf, startAgent, startTask, waitTask } from "../support/agent.ts";
 import { makeAllocation } from "../support/allocation.ts";
 import { eventsOf } from "../support/eventLog.ts";
@@ -99,18 +100,44 @@ describe("a task whose plugin is killed", () => {
   });
 });
 
-test("a plugin that is killed while it starts a task leaves no task that nobody knows", async () => {
-  const agent = await startAgent();
-  const allocation = makeAllocation();
-  // What is born in a frozen cgroup waits there for the thaw.
-  writeFileSync(`${allocation.cgroup.path}/cgroup.freeze`, "1");
-  const refused = expect(startTask(agent, allocation.config("echo up"))).rejects.toMatchObject({ code: 14 });
-  await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
-  await agent.crash();
-  await refused;
-  writeFileSync(`${allocation.cgroup.path}/cgroup.freeze`, "0");
-  await allocation.cgroup.empty();
-  expect(await allocation.stdout.text()).toBe("");
+describe("a plugin that is killed while it starts a task", () => {
+  test.each([
+    [
+      "before the next one comes",
+      (thaw: () => Promise<void>, next: () => Promise<void>) => thaw().then(next),
+    ],
+    [
+      "after the next one has come",
+      (thaw: () => Promise<void>, next: () => Promise<void>) => next().then(thaw),
+    ],
+  ])("leaves no task that nobody knows: it would go on %s", async (_when, inOrder) => {
+    const agent = await startAgent();
+    const allocation = makeAllocation();
+    const config = allocation.config("echo up");
+    const freeze = (state: "0" | "1") => writeFileSync(`${allocation.cgroup.path}/cgroup.freeze`, state);
+    // What is born in a frozen cgroup waits there for the thaw.
+    freeze("1");
+    const refused = expect(startTask(agent, config)).rejects.toMatchObject({ code: 14 });
+    await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
+    await agent.crash();
+    await refused;
+    await inOrder(
+      async () => {
+        freeze("0");
+        await allocation.cgroup.empty();
+      },
+      async () => {
+        const next = await startAgent({ stateDir: agent.stateDir });
+        expect(tracesOf(next).runFolders).toEqual([]);
+      },
+    );
+    expect(await allocation.stdout.text()).toBe("");
+    expect((await eventsOf(agent.stateDir, config.id)).at(-1)).toMatchObject({
+      type: "startFailed",
+      from: "sandboxed",
+      to: "failed",
+    });
+  });
 });
 
 describe("RecoverTask", () => {
@@ -155,7 +182,23 @@ describe("RecoverTask", () => {
     ]);
   });
 
-  test("of a task that the log does not know is refused, and the task can be destroyed", async () => {
+  test("needs no event log: the agent's handle tells enough", async () => {
+    const agent = await startAgent();
+    const allocation = makeAllocation();
+    const open = allocation.gate();
+    const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 12");
+    const handle = withoutOptions(await startTask(agent, config));
+    const pid = await pidOf(agent, config);
+    await agent.crash();
+    rmSync(stateFolderPaths(agent.stateDir).events, { recursive: true });
+    const next = await startAgent({ stateDir: agent.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    expect(await pidOf(next, config)).toBe(pid);
+    open();
+    expect(await waitTask(next, config)).toEqual({ exitCode: 12, signal: 0, oomKilled: false });
+  });
+
+  test("with a handle that is none of this driver's, of a task that the log does not know, is refused, and the task can be destroyed", async () => {
     const agent = await startAgent();
     const config = makeAllocation().config("true");
     const handle = { version: 1, state: TaskState.RUNNING, config, driverState: Buffer.from("?") };
