@@ -6,9 +6,11 @@
  * end of file means that init is gone. Init ends last: before that it has
  * recorded the task's status and reaped everything in its pid namespace.
  */
-import { closeSync, constants, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
 import { Socket } from "node:net";
 import { DriverError, errnoOf } from "../errors.ts";
+import { kept } from "./launch/superviseSteps.ts";
+import { isSameProcess, type ProcessIdentity } from "./processIdentity.ts";
 
 export interface ExitWatch {
   /** Resolves once init has ended. Never rejects; stays pending for good after {@link ExitWatch.cancel}. */
@@ -32,10 +34,11 @@ export interface ExitStatus {
  * Watches for the end of a run's init. To be called once the launch has
  * succeeded, since a FIFO that nobody has opened yet looks like one whose writer has gone.
  * Costs a descriptor in the event loop's epoll set, no thread and no timer.
+ * @param init the run's, which leads to the FIFO where somebody has removed its name
  * @throws DriverError `KERNEL_CALL_FAILED` where the FIFO cannot be opened
  */
-export function watchExit(aliveFifo: string): ExitWatch {
-  const descriptor = openFifo(aliveFifo);
+export function watchExit(aliveFifo: string, init?: ProcessIdentity): ExitWatch {
+  const descriptor = openFifo(aliveFifo, init);
   // poll(2) reports only hang-ups that happen after the open: one before it shows in a read.
   if (isAtEnd(descriptor)) {
     closeSync(descriptor);
@@ -73,12 +76,29 @@ export function readExitStatus(statusFile: string): ExitStatus | undefined {
   }
 }
 
-function openFifo(path: string): number {
+const forReading = constants.O_RDONLY | constants.O_NONBLOCK;
+
+function openFifo(path: string, init: ProcessIdentity | undefined): number {
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+    return openSync(path, forReading | constants.O_NOFOLLOW);
   } catch (thrown) {
+    const held = init && errnoOf(thrown) === "ENOENT" ? openHeldBy(init) : undefined;
+    if (held !== undefined) return held;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the end of the task cannot be watched");
   }
+}
+
+/** Anew, and for reading: proc_pid_fd(5). */
+function openHeldBy(init: ProcessIdentity): number | undefined {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(`/proc/${init.pid}/fd/${kept.alive}`, forReading);
+    if (fstatSync(descriptor).isFIFO() && isSameProcess(init)) return descriptor;
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined) throw thrown;
+  }
+  if (descriptor !== undefined) closeSync(descriptor);
+  return undefined;
 }
 
 function isAtEnd(descriptor: number): boolean {

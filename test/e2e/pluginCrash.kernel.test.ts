@@ -198,6 +198,25 @@ describe("RecoverTask", () => {
     expect(await waitTask(next, config)).toEqual({ exitCode: 12, signal: 0, oomKilled: false });
   });
 
+  test("needs no state folder at all, but for the exit code that is lost with it", async () => {
+    const agent = await startAgent();
+    const allocation = makeAllocation();
+    const open = allocation.gate();
+    const ending = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 12");
+    const stubborn = allocation.config("trap '' INT; while :; do sleep 1000; done");
+    const handles = [await startTask(agent, ending), await startTask(agent, stubborn)];
+    await agent.crash();
+    rmSync(agent.stateDir, { recursive: true });
+    const next = await startAgent({ stateDir: agent.stateDir });
+    for (const handle of handles) await next.driver.recoverTask({ taskId: "", handle });
+    const ended = next.driver.waitTask({ taskId: ending.id });
+    open();
+    expect(await ended).toMatchObject({ result: { exitCode: -1 }, err: expect.stringContaining("unknown") });
+    await next.driver.stopTask({ taskId: stubborn.id, timeout: { seconds: 0, nanos: 1e6 }, signal: "" });
+    expect(await waitTask(next, stubborn)).toMatchObject({ exitCode: 137, signal: 9 });
+    expect(allocation.cgroup.processes()).toEqual([]);
+  });
+
   test("with a handle that is none of this driver's, of a task that the log does not know, is refused, and the task can be destroyed", async () => {
     const agent = await startAgent();
     const config = makeAllocation().config("true");

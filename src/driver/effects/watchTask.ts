@@ -8,9 +8,9 @@ import type { RunResources } from "../runResources.ts";
 import type { Task } from "../task.ts";
 
 export async function watchTask(task: Task): Promise<void> {
-  const { sandbox } = task.snapshot.context;
-  if (sandbox === null) return;
-  const watch = watchExit(runFiles(sandbox.runFolder).alive);
+  const { sandbox, process } = task.snapshot.context;
+  if (sandbox === null || process === null) return;
+  const watch = watchExit(runFiles(sandbox.runFolder).alive, process.init);
   task.resources.exitWatch = watch;
   await watch.ended;
   await task.record("exited", exitOf(task.snapshot, task.resources));

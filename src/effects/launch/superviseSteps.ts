@@ -15,7 +15,7 @@ const EVERY_PROCESS = -1;
 const STATUS_BYTES = 4;
 
 /** Where init keeps the two files that it still needs, so that it can close all others at once. */
-const kept = { status: 0, alive: 1 } as const;
+export const kept = { status: 0, alive: 1 } as const;
 
 export function superviseSteps({ namespaceRules }: LaunchInput): Step[] {
   return [
