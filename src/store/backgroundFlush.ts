@@ -9,8 +9,11 @@ import { DriverError } from "../errors.ts";
 import type { CheckpointFile } from "./checkpoint.ts";
 import { readMetaPages } from "./lmdbFile.ts";
 
-/** A task's start makes a handful of commits within some milliseconds: one flush takes them all. */
-const DELAY_MS = 20;
+/**
+ * A task's start makes a handful of commits within some milliseconds: one flush takes them all.
+ * Commits wait for a flush that the disk is busy with, so it should not fall into the next start.
+ */
+const DELAY_MS = 100;
 /** After a flush that the disk refused. */
 const RETRY_MS = 1000;
 
