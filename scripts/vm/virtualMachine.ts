@@ -43,10 +43,10 @@ export async function bootMachine(request: BootRequest): Promise<Failure> {
       env: { ...process.env, TMPDIR: temporary },
     });
     const ended = once(machine, "exit");
-    const limit = setTimeout(() => machine.kill("SIGKILL"), request.limitMs);
+    const limit = setTimeout(() => switchOff(machine.pid as number), request.limitMs);
     const [code, signal] = await ended;
     clearTimeout(limit);
-    if (signal === "SIGKILL") return `it was not done after ${request.limitMs / 1000} s`;
+    if (signal === "SIGKILL") return `it was not done after ${Math.round(request.limitMs / 1000)} s`;
     return code === 0 ? undefined : `virtme-run ended with ${signal ?? `exit code ${code}`}`;
   } finally {
     server.close();
@@ -56,7 +56,7 @@ export async function bootMachine(request: BootRequest): Promise<Failure> {
 }
 
 /** The last lines of a log, for a person who asks what went wrong. */
-export function lastLines(path: string, count = 15): string {
+export function lastLines(path: string, count = 40): string {
   return readFileSync(path, "utf8").trimEnd().split("\n").slice(-count).join("\n");
 }
 
@@ -72,7 +72,8 @@ const writable = ["/etc", "/lib", "/opt", "/srv", "/usr", "/var", "/tmp"];
 
 function machineOptions({ command, disk, consoleLog }: BootRequest, port: string): string[] {
   const qemu = [
-    ...["-serial", `file:${qemuText(consoleLog)}`],
+    // virtme-run throws away what its console says.
+    ...["-set", `chardev.console.path=${qemuText(consoleLog)}`],
     ...["-drive", `if=virtio,format=raw,file=${qemuText(disk)}`],
     ...["-chardev", `socket,id=results,path=${port}`],
     ...["-device", "virtserialport,name=exec2.results,chardev=results"],
@@ -81,9 +82,18 @@ function machineOptions({ command, disk, consoleLog }: BootRequest, port: string
     ...["--kimg", newestKernel(), "--mods", "auto", "--disable-kvm", "--cpus", "2", "--memory", "2G"],
     ...writable.flatMap((folder) => ["--overlay-rwdir", folder]),
     ...["--cwd", "/", "--script-sh", command],
-    ...["console=ttyS1", "loglevel=4"].flatMap((option) => ["--kopt", option]),
+    ...["--kopt", "loglevel=4"],
     ...qemu.map((option) => `--qemu-opt=${option}`),
   ];
+}
+
+/**
+ * Kills the first process of the machine's pid namespace, and so all of them. The
+ * one outside is left to reap it: not every container's init does that for others.
+ */
+function switchOff(outside: number): void {
+  const inside = Number(readFileSync(`/proc/${outside}/task/${outside}/children`, "utf8"));
+  process.kill(inside > 0 ? inside : outside, "SIGKILL");
 }
 
 /** A comma would end the value. */
