@@ -6,38 +6,39 @@ import { build } from "rolldown";
 
 /** What one boot of the machine runs. */
 export interface BootSuites {
-  /** Folder of test/vm: `firstBoot`. */
+  /** Its folder of test/vm: `firstBoot`. */
   readonly boot: string;
   /** Paths of bundled modules. */
   readonly suites: readonly string[];
-  /** Names of the cases in them, in their order. */
+  /** Names of the cases in them, in the order in which they run. */
   readonly cases: readonly string[];
 }
 
-/** Boots in their order. What the first leaves on the machine's disk is there in the second. */
+/** What the first leaves on the machine's disk is there in the second. */
 const boots = ["firstBoot", "secondBoot"];
 
 /**
  * @param root the checkout
  * @param target folder of the bundle
- * @returns the boots, and the program's path
+ * @returns the path of the program, and the boots in their order
  */
 export async function bundleSuites(
   root: string,
   target: string,
 ): Promise<{ readonly guest: string; readonly boots: readonly BootSuites[] }> {
   const source = join(root, "test/vm");
-  const suiteFiles = boots.map((boot) =>
-    readdirSync(join(source, boot))
-      .filter((name) => name.endsWith(".test.ts"))
-      .sort(),
-  );
-  const suiteInputs = boots.flatMap(
-    (boot, index) =>
-      suiteFiles[index]?.map((name) => [suiteName(boot, name), join(source, boot, name)]) ?? [],
+  const suites = boots.flatMap((boot) =>
+    suiteFiles(join(source, boot)).map((path) => ({
+      boot,
+      path,
+      name: `${boot}.${basename(path, ".test.ts")}`,
+    })),
   );
   await build({
-    input: { guest: join(source, "support/guest.ts"), ...Object.fromEntries(suiteInputs) },
+    input: {
+      guest: join(source, "support/guest.ts"),
+      ...Object.fromEntries(suites.map(({ name, path }) => [name, path])),
+    },
     platform: "node",
     external: ["koffi", "lmdb"],
     // The helpers of test/support are vitest's; there they are the runner's.
@@ -46,20 +47,19 @@ export async function bundleSuites(
     logLevel: "warn",
   });
   const guest = join(target, "guest.js");
-  const modules = boots.map((boot, index) =>
-    (suiteFiles[index] ?? []).map((name) => join(target, `${suiteName(boot, name)}.js`)),
-  );
   return {
     guest,
-    boots: boots.map((boot, index) => {
-      const suites = modules[index] ?? [];
-      return { boot, suites, cases: listCases(guest, suites) };
+    boots: boots.map((boot) => {
+      const modules = suites.filter((suite) => suite.boot === boot);
+      const paths = modules.map(({ name }) => join(target, `${name}.js`));
+      return { boot, suites: paths, cases: listCases(guest, paths) };
     }),
   };
 }
 
-function suiteName(boot: string, file: string): string {
-  return `${boot}.${basename(file, ".test.ts")}`;
+function suiteFiles(folder: string): string[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith(".test.ts"));
+  return names.sort().map((name) => join(folder, name));
 }
 
 /** Asks the suites themselves: a case that does not come back from the machine is missed. */

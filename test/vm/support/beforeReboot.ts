@@ -14,18 +14,18 @@ export interface TaskBefore {
   readonly pids: readonly number[];
 }
 
-/** Tasks by what they did when the machine was switched off. */
-export type TasksBefore = Readonly<Record<"running" | "ended", TaskBefore>>;
+/** What a task did when the machine was switched off. */
+type WhenOff = "running" | "ended";
 
 const file = (name: string) => `${diskFolder}/${name}.handle`;
 const { requestSerialize, requestDeserialize } = DriverService.recoverTask;
 
-export function rememberTask(name: keyof TasksBefore, { handle, pids }: Omit<TaskBefore, "taskId">): void {
+export function rememberTask(name: WhenOff, { handle, pids }: Omit<TaskBefore, "taskId">): void {
   writeFileSync(file(name), requestSerialize({ taskId: "", handle }));
   writeFileSync(`${file(name)}.pids`, JSON.stringify(pids));
 }
 
-export function recallTask(name: keyof TasksBefore): TaskBefore {
+export function recallTask(name: WhenOff): TaskBefore {
   const { handle } = requestDeserialize(readFileSync(file(name)));
   if (handle?.config === undefined) throw new Error(`the boot before has left no handle of the task ${name}`);
   const { id: taskId } = handle.config;

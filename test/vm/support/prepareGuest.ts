@@ -20,9 +20,9 @@ export function prepareGuest(): void {
 /** From the root down: a cgroup can hand on only what it was given. */
 function makeSlice(slice: string): void {
   mkdirSync(`${cgroupMount}/${slice}`, { recursive: true });
-  let cgroup = cgroupMount;
-  for (const folder of ["", ...slice.split("/")]) {
-    cgroup = folder === "" ? cgroup : `${cgroup}/${folder}`;
+  const folders = slice.split("/");
+  for (let depth = 0; depth <= folders.length; depth++) {
+    const cgroup = [cgroupMount, ...folders.slice(0, depth)].join("/");
     writeFileSync(`${cgroup}/cgroup.subtree_control`, "+memory +cpu +cpuset +pids");
   }
 }
