@@ -8,5 +8,7 @@ export default defineConfig({
     // Kernel tests start real processes: a fork each keeps their descriptors apart.
     pool: "forks",
     testTimeout: 30_000,
+    // Real processes on a machine that others share: once more, and told as flaky, before a change is held up.
+    retry: process.env.CI ? 1 : 0,
   },
 });
