@@ -13,8 +13,8 @@ export interface RunResources {
   prepared?: PreparedLaunch;
   exitWatch?: ExitWatch;
   killTimer?: NodeJS.Timeout;
-  /** Init had to be killed, and could record nothing. */
-  initKilled?: boolean;
+  /** This process has killed the run; told here before the event that tells it is committed. */
+  killed?: boolean;
   /** Why the task could not be started. */
   startError?: DriverError;
 }

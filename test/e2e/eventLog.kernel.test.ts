@@ -27,7 +27,9 @@ describe("the history of a task", () => {
 
   test("that is signalled, stopped, and killed since it does not obey", async () => {
     const allocation = makeAllocation();
-    const config = allocation.config("trap 'echo again' INT USR1; echo up; while :; do sleep 1000; done");
+    const config = allocation.config(
+      "trap 'echo again' INT USR1; echo up; while :; do sleep 1000 & wait; done",
+    );
     await startTask(agent, config);
     await allocation.stdout.contains("up\n");
     await agent.driver.signalTask({ taskId: config.id, signal: "SIGUSR1" });

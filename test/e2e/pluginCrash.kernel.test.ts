@@ -35,7 +35,7 @@ describe("a task whose plugin is killed", () => {
 
   test("can be signalled and stopped by the next one, also where the agent has lost the task's options", async () => {
     const { next, allocation, config } = await takenOver(
-      "trap 'echo signalled' USR1; trap 'echo stopped; exit 6' INT; echo up; while :; do sleep 1000; done",
+      "trap 'echo signalled' USR1; trap 'echo stopped; exit 6' INT; echo up; while :; do sleep 1000 & wait; done",
       withoutOptions,
     );
     await next.driver.signalTask({ taskId: config.id, signal: "SIGUSR1" });
@@ -203,8 +203,9 @@ describe("RecoverTask", () => {
     const allocation = makeAllocation();
     const open = allocation.gate();
     const ending = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 12");
-    const stubborn = allocation.config("trap '' INT; while :; do sleep 1000; done");
+    const stubborn = allocation.config("trap '' INT; echo up; while :; do sleep 1000; done");
     const handles = [await startTask(agent, ending), await startTask(agent, stubborn)];
+    await allocation.stdout.contains("up\n");
     await agent.crash();
     rmSync(agent.stateDir, { recursive: true });
     const next = await startAgent({ stateDir: agent.stateDir });

@@ -46,7 +46,7 @@ describe("StopTask", () => {
     const allocation = makeAllocation();
     const open = allocation.gate();
     const trap = "trap 'echo stopping; read -r _ < $NOMAD_TASK_DIR/gate; exit 3' INT";
-    const config = allocation.config(`${trap}; echo up; while :; do sleep 1000; done`);
+    const config = allocation.config(`${trap}; echo up; while :; do sleep 1000 & wait; done`);
     await startTask(agent, config);
     await allocation.stdout.contains("up\n");
     const month = { seconds: 31 * 86_400, nanos: 0 };
@@ -86,7 +86,9 @@ describe("StopTask", () => {
   });
 
   test("lets a task be destroyed by force while it takes its time to stop", async () => {
-    const { allocation, config } = await started("trap 'echo no' INT; echo up; while :; do sleep 1000; done");
+    const { allocation, config } = await started(
+      "trap 'echo no' INT; echo up; while :; do sleep 1000 & wait; done",
+    );
     const stopped = agent.driver.stopTask({ taskId: config.id, timeout: longTime, signal: "" });
     await allocation.stdout.contains("no\n");
     await agent.driver.destroyTask({ taskId: config.id, force: true });
@@ -172,7 +174,7 @@ describe("a restart of an allocation, whose new run shares the cgroup of the old
 
   function restart(trap: string) {
     const allocation = makeAllocation();
-    const script = `${trap}; echo $RUN up; while :; do sleep 1000; done`;
+    const script = `${trap}; echo $RUN up; while :; do sleep 1000 & wait; done`;
     const run = (name: string) => allocation.config(script, { env: { RUN: name } });
     return { allocation, before: run("old"), after: run("new") };
   }
@@ -188,6 +190,7 @@ describe("a restart of an allocation, whose new run shares the cgroup of the old
   }
 });
 
+/** A script with traps waits in `wait`: a signal that comes before a foreground child has begun would wait for its end. */
 async function started(script: string) {
   const allocation = makeAllocation();
   const config = allocation.config(script);

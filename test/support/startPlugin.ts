@@ -1,4 +1,6 @@
 /** Plugin processes of tests, launched as an agent launches them and gone when the test file ends. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
 import { type LaunchedPlugin, launchPlugin } from "../../src/grpc/pluginClient.ts";
@@ -17,12 +19,15 @@ export interface StartOptions {
 }
 
 const started = new Set<LaunchedPlugin>();
+/** A plugin that is killed leaves its socket behind. */
+const sockets = mkdtempSync(join(tmpdir(), "exec2-sockets-"));
 
 afterAll(async () => {
   for (const { pid, exited } of started) {
     // Only where it still runs: the kernel may have given its pid to another process.
     if ((await Promise.race([exited, stillRunning])) === undefined) process.kill(pid, "SIGKILL");
   }
+  rmSync(sockets, { recursive: true, force: true });
 });
 
 const stillRunning = Promise.resolve(undefined);
@@ -37,7 +42,7 @@ export async function startPlugin(options: StartOptions = {}): Promise<StartedPl
   const plugin = await launchPlugin({
     command: isScript ? process.execPath : entry,
     args: isScript ? [entry, ...args] : args,
-    env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...env },
+    env: { ...process.env, PLUGIN_UNIX_SOCKET_DIR: sockets, NODE_COMPILE_CACHE: compileCache, ...env },
     onLogLine: (line) => stderrLines.push(line),
   });
   started.add(plugin);

@@ -33,8 +33,9 @@ export async function killRun(task: Task): Promise<void> {
   if (process === null) return;
   clearTimeout(task.resources.killTimer);
   const delivered = killTask(process.task);
+  if (delivered) task.resources.killed = true;
   task.resources.killTimer = setTimeout(() => {
-    task.resources.initKilled = killInit(process.init);
+    if (killInit(process.init)) task.resources.killed = true;
   }, initGraceMs);
   await task.record("forceKilled", {
     reason: stop?.timedOut ? "stopTimedOut" : "destroyRequested",

@@ -22,16 +22,18 @@ export async function watchTask(task: Task): Promise<void> {
  */
 export function exitOf(
   { context }: TaskSnapshot,
-  { initKilled = false }: Pick<RunResources, "initKilled"> = {},
+  { killed = false }: Pick<RunResources, "killed"> = {},
 ): EventData<"exited"> {
-  const { sandbox, request, forceKilled } = context;
+  const { sandbox, request } = context;
   if (sandbox === null || request === null)
     throw new TypeError("a task that never started cannot have ended");
+  const forceKilled = context.forceKilled || killed;
   const status = readExitStatus(runFiles(sandbox.runFolder).status);
   if (status === undefined) {
-    const unknown = { exitCode: -1, signal: 0, source: "unknown" } as const;
-    const killed = { exitCode: 137, signal: 9, source: "forceKilled" } as const;
-    return { ...(forceKilled || initKilled ? killed : unknown), oomKilled: false, endedAt: Date.now() };
+    const end = forceKilled
+      ? ({ exitCode: 137, signal: 9, source: "forceKilled" } as const)
+      : ({ exitCode: -1, signal: 0, source: "unknown" } as const);
+    return { ...end, oomKilled: false, endedAt: Date.now() };
   }
   const exitCode = status.signal > 0 ? 128 + status.signal : status.exitCode;
   const oomKills = readOomKills(request.resources.cgroup) ?? 0;
