@@ -70,6 +70,12 @@ const confined = [
 /** What the machine may write to is in memory: it must not change the machine that it runs on. */
 const writable = ["/etc", "/lib", "/opt", "/srv", "/usr", "/var", "/tmp"];
 
+const kernelOptions = [
+  "loglevel=4",
+  // The kernel panics where its timer seems to stand still, as it does while this machine is busy elsewhere.
+  "no_timer_check",
+];
+
 function machineOptions({ command, disk, consoleLog }: BootRequest, port: string): string[] {
   const qemu = [
     // virtme-run throws away what its console says.
@@ -82,7 +88,7 @@ function machineOptions({ command, disk, consoleLog }: BootRequest, port: string
     ...["--kimg", newestKernel(), "--mods", "auto", "--disable-kvm", "--cpus", "2", "--memory", "2G"],
     ...writable.flatMap((folder) => ["--overlay-rwdir", folder]),
     ...["--cwd", "/", "--script-sh", command],
-    ...["--kopt", "loglevel=4"],
+    ...kernelOptions.flatMap((option) => ["--kopt", option]),
     ...qemu.map((option) => `--qemu-opt=${option}`),
   ];
 }
