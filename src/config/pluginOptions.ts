@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { decodeOptions } from "./decodeOptions.ts";
+import { defaultStateDir } from "./defaultStateDir.ts";
 import { absolutePath, flag, list, pidsLimit, unveilEntry } from "./fields.ts";
 import { hclSpecOf } from "./hclSpec.ts";
 
@@ -25,7 +26,7 @@ const schema = z.object({
    */
   pidsLimit: pidsLimit().optional(),
   /** Where the event log and what belongs to running tasks are kept; root's alone. */
-  stateDir: absolutePath().default("/var/lib/nomad-driver-exec2"),
+  stateDir: absolutePath().default(defaultStateDir),
 });
 
 export type PluginOptions = Readonly<z.output<typeof schema>>;

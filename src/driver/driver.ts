@@ -11,8 +11,8 @@ import { watchHost } from "../effects/hostFacts.ts";
 import { parseSignal, signalGroup } from "../effects/signals.ts";
 import { DriverError } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
-import { stateName, type TaskSnapshot } from "../machines/fold.ts";
-import { isAlive, isOver } from "../machines/taskMachine.ts";
+import { hasEnded, hasStarted, stateName } from "../machines/fold.ts";
+import { isAlive } from "../machines/taskMachine.ts";
 import { capabilities } from "./capabilities.ts";
 import type {
   DriverPort,
@@ -207,15 +207,6 @@ export class Driver implements DriverPort {
     const { allocId, taskName } = request;
     this.#messages.next({ taskId: task.id, allocId, taskName, timeMs: event.time, ...message });
   }
-}
-
-/** Started, or never will be. */
-function hasStarted(snapshot: TaskSnapshot): boolean {
-  return isAlive(stateName(snapshot)) || isOver(stateName(snapshot));
-}
-
-function hasEnded(snapshot: TaskSnapshot): boolean {
-  return isOver(stateName(snapshot));
 }
 
 function existsAlready(taskId: string): DriverError {

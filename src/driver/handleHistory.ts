@@ -3,12 +3,14 @@
  * event log is gone: enough to take the task over. Pure.
  */
 import type { TaskOptions } from "../config/taskOptions.ts";
-import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../machines/events.ts";
+import type { TaskEvent } from "../machines/events.ts";
 import { initialSnapshot, step } from "../machines/fold.ts";
 import type { EventToAppend } from "../store/eventStore.ts";
 import type { RecoverableHandle } from "./driverPort.ts";
+import { fingerprintedEvent } from "./fingerprintedEvent.ts";
 import { requestedEvent } from "./requestedEvent.ts";
 import type { DriverServices } from "./services.ts";
+import { toStored } from "./storedEvents.ts";
 import type { TaskHistory } from "./task.ts";
 import type { HandleState } from "./taskHandle.ts";
 
@@ -34,14 +36,7 @@ export function historyFromHandle(
   const options = request.options ?? forgottenOptions;
   const known: readonly TaskEvent[] = [
     event(state, "requested", requestedEvent({ ...request, options }, "", plugin)),
-    event(state, "fingerprinted", {
-      kernel: facts.kernel,
-      arch: facts.arch,
-      bootId: state.bootId,
-      landlockAbi: facts.landlockAbi,
-      cgroupControllers: [...facts.cgroupControllers],
-      mhzPerCore: facts.mhzPerCore,
-    }),
+    event(state, "fingerprinted", { ...fingerprintedEvent(facts), bootId: state.bootId }),
     event(state, "sandboxed", {
       command: options.command,
       workDir: options.workDir ?? "",
@@ -63,8 +58,7 @@ export function historyFromHandle(
   const events = known.map((fact) => {
     const taken = step(snapshot, fact);
     snapshot = taken.snapshot;
-    const { from, to, effects } = taken;
-    return { ...fact, schema: EVENT_SCHEMA_VERSION, from, to, effects };
+    return toStored(fact, taken);
   });
   return { snapshot, version: events.length, events };
 }

@@ -36,14 +36,13 @@ export async function openServices(
     return { ...present, options, topology, facts };
   }
   const folder = await openStateFolder(options.stateDir);
-  try {
-    const store = await openEventStore(folder.events);
-    const plugin = { pid: process.pid, version };
-    const services = { options, topology, facts, folder, store, log, plugin };
-    await sweep(services);
-    return services;
-  } catch (thrown) {
-    await folder.close();
-    throw thrown;
-  }
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => folder.close());
+  const store = await openEventStore(folder.events);
+  undo.defer(() => store.close());
+  const plugin = { pid: process.pid, version };
+  const services = { options, topology, facts, folder, store, log, plugin };
+  await sweep(services);
+  undo.move();
+  return services;
 }

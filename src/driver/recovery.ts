@@ -1,14 +1,13 @@
 /** Taking a task over from an earlier plugin process: replay its events, then look at the host. */
 import { bootId, isSameProcess } from "../effects/processIdentity.ts";
 import { DriverError } from "../errors.ts";
-import type { TaskEvent } from "../machines/events.ts";
 import { fold } from "../machines/fold.ts";
 import { isAlive, isOver } from "../machines/taskMachine.ts";
-import type { StoredEvent } from "../store/eventStore.ts";
 import type { RecoverableHandle } from "./driverPort.ts";
 import { exitOf } from "./effects/watchTask.ts";
 import { historyFromHandle } from "./handleHistory.ts";
 import type { DriverServices } from "./services.ts";
+import { toTaskEvent } from "./storedEvents.ts";
 import type { Task, TaskHistory } from "./task.ts";
 import { decodeHandle } from "./taskHandle.ts";
 
@@ -20,7 +19,7 @@ import { decodeHandle } from "./taskHandle.ts";
 export async function historyOf(handle: RecoverableHandle, services: DriverServices): Promise<TaskHistory> {
   const { taskId } = handle;
   const events = [...services.store.readStream(taskId)];
-  if (events.length > 0) return { snapshot: fold(events.map(asTaskEvent)), version: events.length };
+  if (events.length > 0) return { snapshot: fold(events.map(toTaskEvent)), version: events.length };
   const state = decodeHandle(handle.driverState);
   if (state.taskId !== taskId) {
     throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} is that of ${state.taskId}`);
@@ -51,9 +50,4 @@ export async function takeOver(task: Task, { plugin }: DriverServices): Promise<
   }
   if (isSameProcess(process.init)) await task.record("recovered", { plugin, found: "running" });
   else await task.record("exited", exitOf(task.snapshot));
-}
-
-/** Events of the log were task events when they were written. */
-function asTaskEvent({ type, time, data }: StoredEvent): TaskEvent {
-  return { type, time, data } as TaskEvent;
 }

@@ -8,17 +8,18 @@ import { join } from "node:path";
 import { findInit } from "../effects/findInit.ts";
 import { runFiles } from "../effects/runFiles.ts";
 import { killInit } from "../effects/signals.ts";
-import { EVENT_SCHEMA_VERSION, type EventData, type TaskEvent } from "../machines/events.ts";
+import type { EventData, TaskEvent } from "../machines/events.ts";
 import { fold, step } from "../machines/fold.ts";
 import { isAlive, isOver, type StateName } from "../machines/taskMachine.ts";
 import type { EventReader } from "../store/eventStore.ts";
 import { runFolderName } from "../store/stateFolder.ts";
 import type { DriverServices } from "./services.ts";
+import { toStored, toTaskEvent } from "./storedEvents.ts";
 
 /** Nobody was told that such a task runs, and nobody will ask for it: what there is of it is ended. */
 export async function sweep(services: DriverServices): Promise<void> {
   const { store, folder, log } = services;
-  const left = new Set(namesIn(folder.run));
+  const left = new Set(readdirSync(folder.run));
   for (const { stream, version } of [...store.streams()]) {
     const state = lastState(store, stream, version);
     if (!isAlive(state) && !isOver(state)) await endAbandonedStart(stream, services);
@@ -30,19 +31,17 @@ export async function sweep(services: DriverServices): Promise<void> {
 }
 
 async function endAbandonedStart(taskId: string, { store, log }: DriverServices): Promise<void> {
-  const events = [...store.readStream(taskId)].map(
-    ({ type, time, data }) => ({ type, time, data }) as TaskEvent,
-  );
+  const events = [...store.readStream(taskId)].map(toTaskEvent);
   const snapshot = fold(events);
   const { request, sandbox } = snapshot.context;
   const init = request && sandbox && findInit(request.resources.cgroup, runFiles(sandbox.runFolder).alive);
   const killed = init ? killInit(init) : false;
   const failed: TaskEvent = { type: "startFailed", time: Date.now(), data: abandoned };
-  const { from, to, effects } = step(snapshot, failed);
-  await store.append(taskId, events.length, [{ ...failed, schema: EVENT_SCHEMA_VERSION, from, to, effects }]);
+  const taken = step(snapshot, failed);
+  await store.append(taskId, events.length, [toStored(failed, taken)]);
   log.warn("ended a task whose start was never answered", {
     task_id: taskId,
-    state: from,
+    state: taken.from,
     was_running: killed,
   });
 }
@@ -57,8 +56,4 @@ const abandoned: EventData<"startFailed"> = {
 function lastState(store: EventReader, stream: string, version: number): StateName {
   const [last] = store.readStream(stream, version);
   return last?.to as StateName;
-}
-
-function namesIn(folder: string): string[] {
-  return readdirSync(folder).filter((name) => !name.startsWith("."));
 }

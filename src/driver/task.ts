@@ -6,12 +6,13 @@
 import { EMPTY, filter, firstValueFrom, map, merge, Observable, Subject, timer } from "rxjs";
 import { DriverError } from "../errors.ts";
 import { type EffectName, isPreparation } from "../machines/effects.ts";
-import { EVENT_SCHEMA_VERSION, type EventData, type EventType, type TaskEvent } from "../machines/events.ts";
+import type { EventData, EventType, TaskEvent } from "../machines/events.ts";
 import { initialSnapshot, type Step, stateName, step, type TaskSnapshot } from "../machines/fold.ts";
 import { isAlive, type StateName } from "../machines/taskMachine.ts";
 import type { EventStore } from "../store/eventStore.ts";
 import { Journal } from "./journal.ts";
 import type { RunResources } from "./runResources.ts";
+import { toStored } from "./storedEvents.ts";
 
 /** A committed event, with what the machine made of it. */
 export interface CommittedStep extends Step {
@@ -86,7 +87,7 @@ export class Task {
     const taken = step(this.#recorded, event);
     if (!taken.accepted) return false;
     this.#recorded = taken.snapshot;
-    const stored = this.#journal.append({ ...event, ...taken, schema: EVENT_SCHEMA_VERSION });
+    const stored = this.#journal.append(toStored(event, taken));
     for (const effect of taken.effects.filter(isPreparation)) this.#surroundings.runEffect(effect, this);
     await stored.catch((thrown: unknown) => this.#survive(event, taken.from, thrown));
     this.#publish(event, taken);

@@ -6,6 +6,7 @@ import { closeSync, constants, openSync, realpathSync, statfsSync, writeSync } f
 import { dirname, isAbsolute, normalize } from "node:path";
 import { DriverError, errnoOf } from "../errors.ts";
 import type { CgroupWrite } from "./cgroupPlan.ts";
+import { CGROUP2_SUPER_MAGIC } from "./kernel/constants.ts";
 import { readKernelFile } from "./kernelFile.ts";
 import { mountPoints } from "./mountinfo.ts";
 
@@ -13,9 +14,6 @@ import { mountPoints } from "./mountinfo.ts";
 export type LimitOutcome =
   | { readonly file: string; readonly value: string; readonly applied: true }
   | { readonly file: string; readonly value: string; readonly applied: false; readonly reason: string };
-
-/** `CGROUP2_SUPER_MAGIC` of linux/magic.h. */
-const cgroup2Magic = 0x63677270;
 
 /**
  * Makes sure that the path is a cgroup v2 folder and not the root of them all,
@@ -98,7 +96,7 @@ function reasonWithout(file: string): string {
 }
 
 function isCgroup2(path: string): boolean {
-  return statfsSync(path).type === cgroup2Magic;
+  return statfsSync(path).type === CGROUP2_SUPER_MAGIC;
 }
 
 function missing(path: string, summary: string, cause?: unknown): DriverError {

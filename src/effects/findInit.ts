@@ -1,6 +1,8 @@
 /** Finding a run's init again without having been told its pid. */
 import { readFileSync, readlinkSync } from "node:fs";
 import { errnoOf } from "../errors.ts";
+import { descriptors } from "./launch/plan.ts";
+import { kept } from "./launch/superviseSteps.ts";
 import { type ProcessIdentity, processIdentity } from "./processIdentity.ts";
 
 /**
@@ -12,8 +14,8 @@ export function findInit(cgroup: string, aliveFifo: string): ProcessIdentity | u
   return pid === undefined ? undefined : processIdentity(pid);
 }
 
-/** Where init has the FIFO: before and after it has forked the task (launch/plan.ts, launch/superviseSteps.ts). */
-const heldAt = [8, 1] as const;
+/** Where init has the FIFO: before and after it has forked the task. */
+const heldAt = [descriptors.alive, kept.alive];
 
 /** None where the cgroup is gone. */
 function processesOf(cgroup: string): number[] {

@@ -13,7 +13,7 @@ import { relative } from "node:path";
 import { isAtOrBelow } from "../config/unveil.ts";
 import type { UnveilRule } from "../config/unveilRules.ts";
 import { DriverError } from "../errors.ts";
-import { AT_FDCWD, O_PATH } from "./kernel/constants.ts";
+import { AT_FDCWD, O_PATH, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS } from "./kernel/constants.ts";
 import { kernelError } from "./kernel/kernelError.ts";
 import { tryOpenat2 } from "./kernel/libc.ts";
 import type { PathKind } from "./landlockAccess.ts";
@@ -48,10 +48,6 @@ export function kindOf(status: Stats): PathKind {
 
 /** EACCES is what root gets from network and FUSE file systems that do not trust it. */
 const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EACCES"]);
-
-/** Bits of `resolve`, `linux/openat2.h`. */
-const RESOLVE_NO_MAGICLINKS = 0x02;
-const RESOLVE_BENEATH = 0x08;
 
 function open({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): number | { readonly errno: string } {
   if (beneath === undefined) {

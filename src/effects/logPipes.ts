@@ -11,12 +11,8 @@
 import { closeSync, constants, fchownSync, fstatSync, openSync } from "node:fs";
 import { relative } from "node:path";
 import { DriverError, errnoOf, type FailedCall } from "../errors.ts";
-import { O_PATH } from "./kernel/constants.ts";
+import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "./kernel/constants.ts";
 import { fcntlSetFlags, openat2 } from "./kernel/libc.ts";
-
-/** Bits of `resolve`, `linux/openat2.h`. */
-const RESOLVE_NO_SYMLINKS = 0x04;
-const RESOLVE_BENEATH = 0x08;
 
 /**
  * @param path of a FIFO below the allocation's folder, or `/dev/null` where the task's logs are disabled

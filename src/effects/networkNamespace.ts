@@ -2,9 +2,7 @@
 import { statfsSync } from "node:fs";
 import type { TaskNetwork } from "../config/taskRequest.ts";
 import { DriverError, errnoOf } from "../errors.ts";
-
-/** `NSFS_MAGIC` of linux/magic.h: the file system of namespaces, namespaces(7). */
-const nsfsMagic = 0x6e736673;
+import { NSFS_MAGIC } from "./kernel/constants.ts";
 
 /**
  * A path that is gone, or a plain file where the namespace was mounted, would
@@ -17,7 +15,7 @@ export function checkNetworkNamespace({ mode, path }: TaskNetwork): void {
     if (mode === "group") throw invalid("the agent names no network namespace for the allocation");
     return;
   }
-  if (typeAt(path) !== nsfsMagic) throw invalid(`${path} is not a network namespace`);
+  if (typeAt(path) !== NSFS_MAGIC) throw invalid(`${path} is not a network namespace`);
 }
 
 function typeAt(path: string): number {

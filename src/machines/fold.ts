@@ -5,7 +5,7 @@
 import { type ActorScope, createActor, type SnapshotFrom } from "xstate";
 import { type EffectName, effectNames } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";
-import { type StateName, taskMachine } from "./taskMachine.ts";
+import { isAlive, isOver, type StateName, taskMachine } from "./taskMachine.ts";
 
 export type TaskSnapshot = SnapshotFrom<typeof taskMachine>;
 
@@ -44,6 +44,16 @@ export function fold(events: Iterable<TaskEvent>): TaskSnapshot {
 /** The state's name: the machine is flat, so that is its whole value. */
 export function stateName(snapshot: TaskSnapshot): StateName {
   return snapshot.value;
+}
+
+/** Started, or never will be. */
+export function hasStarted({ value }: TaskSnapshot): boolean {
+  return isAlive(value) || isOver(value);
+}
+
+/** Over for good. */
+export function hasEnded({ value }: TaskSnapshot): boolean {
+  return isOver(value);
 }
 
 const known: ReadonlySet<string> = new Set(effectNames);

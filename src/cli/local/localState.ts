@@ -5,8 +5,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
-export const defaultStateDir = "/var/lib/nomad-driver-exec2";
-
 /** More runs at once than this are most likely a mistake. */
 const mostRuns = 64;
 

@@ -1,13 +1,13 @@
 /** The plugin's options for a local run: from a file and the command line. */
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { defaultStateDir } from "../../config/defaultStateDir.ts";
 import { DriverError } from "../../errors.ts";
 import { type Body, body } from "../../jobspec/body.ts";
 import { type AttributeSpec, ConfigMismatch, followSpec } from "../../jobspec/driverConfig.ts";
 import { parseHcl } from "../../jobspec/hclParser.ts";
 import { jobFile } from "../../jobspec/jobFile.ts";
 import type { Assignments } from "../verbs/options.ts";
-import { defaultStateDir } from "./localState.ts";
 
 export interface LocalPluginConfig {
   /** By their HCL names, without `state_dir`. */

@@ -1,4 +1,4 @@
-import { defaultStateDir } from "../local/localState.ts";
+import { defaultStateDir } from "../../config/defaultStateDir.ts";
 import type { AddVerb } from "./verb.ts";
 
 interface Options {

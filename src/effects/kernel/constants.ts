@@ -16,6 +16,15 @@ export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
 
+/** `linux/openat2.h`: bits of `resolve` */
+export const RESOLVE_NO_MAGICLINKS = 0x02;
+export const RESOLVE_NO_SYMLINKS = 0x04;
+export const RESOLVE_BENEATH = 0x08;
+
+/** `linux/magic.h`: types of file systems, statfs(2) */
+export const CGROUP2_SUPER_MAGIC = 0x63677270;
+export const NSFS_MAGIC = 0x6e736673;
+
 /** `sys/file.h` */
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;

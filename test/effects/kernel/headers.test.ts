@@ -10,7 +10,9 @@ import { requireTools } from "../../support/requireTools.ts";
 
 const headers = `stdio.h stddef.h signal.h spawn.h net/if.h sys/resource.h sys/socket.h sys/syscall.h
   linux/capability.h linux/close_range.h linux/keyctl.h linux/landlock.h linux/memfd.h linux/mount.h
-  linux/pidfd.h linux/prctl.h linux/sched.h linux/sockios.h linux/fcntl.h`.split(/\s+/);
+  linux/pidfd.h linux/prctl.h linux/sched.h linux/sockios.h linux/fcntl.h linux/openat2.h linux/magic.h`.split(
+  /\s+/,
+);
 
 /** The one that the kernel has no name for. */
 const { HIGHEST_DESCRIPTOR, ...named } = constants;
