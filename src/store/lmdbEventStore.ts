@@ -22,6 +22,7 @@ import { inspectLog, logFiles, restoreCheckpoint, syncFolder } from "./lmdbFile.
 import { type LmdbEnvironment, LmdbTable, WritableLmdbTable } from "./lmdbTable.ts";
 import { LogReader } from "./logReader.ts";
 import { LogStore } from "./logStore.ts";
+import { NewestCommit } from "./newestCommit.ts";
 import { storeError } from "./storeError.ts";
 
 /** Address space, not memory or disk: so much that the map need not grow while somebody reads through it. */
@@ -57,8 +58,10 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
       }
       const lmdb = environment(root, folder);
       if (data === "missing") syncFolder(folder);
-      const log = { dataPath: files.data, bootId, checkpoints: locked, pin: () => pin(root) };
-      return new WritableLmdbTable(lmdb, folder, await BackgroundFlush.open(log, checkpointed));
+      const newest = new NewestCommit(folder);
+      const log = { dataPath: files.data, bootId, checkpoints: locked, pin: () => pin(root, newest) };
+      const flush = await BackgroundFlush.open(log, checkpointed);
+      return new WritableLmdbTable(lmdb, folder, flush, newest);
     });
     return await checked(new LogStore(table), table);
   } catch (thrown) {
@@ -100,7 +103,9 @@ async function checked(store: EventStore, table: LmdbTable): Promise<EventStore>
   }
 }
 
-function pin(root: RootDatabase): Pin {
+function pin(root: RootDatabase, newest: NewestCommit): Pin {
+  // The checkpoint after it wakes readers: they have to see what it is of.
+  newest.tell();
   // Readers that were killed would otherwise hold their snapshots for ever.
   root.readerCheck();
   root.resetReadTxn();

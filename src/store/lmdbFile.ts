@@ -23,6 +23,7 @@ const META_BYTES = 168;
 export function logFiles(folder: string) {
   return {
     data: join(folder, "data.mdb"),
+    lock: join(folder, "lock.mdb"),
     checkpoint: join(folder, "checkpoint"),
   };
 }

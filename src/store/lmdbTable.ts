@@ -2,6 +2,7 @@
 import type { BackgroundFlush } from "./backgroundFlush.ts";
 import { requireRoom } from "./diskRoom.ts";
 import { type HeadValue, MAX_SEQ, type SequenceKey } from "./lmdbCodecs.ts";
+import type { NewestCommit } from "./newestCommit.ts";
 import {
   BATCH_BYTES,
   BATCH_RECORDS,
@@ -60,7 +61,7 @@ export class LmdbTable implements RecordTable {
   head(stream: string): TableHead | undefined {
     const key = Buffer.from(stream);
     if (key.length === 0 || key.length > MAX_NAME_BYTES) return undefined;
-    return this.#reading(({ heads }) => {
+    return this.reading(({ heads }) => {
       const head = heads.get(key);
       return head && { stream, ...head };
     });
@@ -69,7 +70,7 @@ export class LmdbTable implements RecordTable {
   heads(after: string | undefined): TableHead[] {
     const start = Buffer.from(after ?? "\0");
     const range = { start, exclusiveStart: after !== undefined, limit: BATCH_RECORDS };
-    return this.#reading(({ heads }) =>
+    return this.reading(({ heads }) =>
       Array.from(heads.getRange(range), ({ key, value }) => ({
         stream: Buffer.from(key).toString(),
         ...value,
@@ -78,14 +79,14 @@ export class LmdbTable implements RecordTable {
   }
 
   lastPosition(): number {
-    return this.#reading(({ records }) => {
+    return this.reading(({ records }) => {
       const [newest] = records.getKeys({ reverse: true, end: 0, limit: 1 });
       return newest ?? 0;
     });
   }
 
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
-    return this.#reading(({ records }) => {
+    return this.reading(({ records }) => {
       const batch = new Batch(take);
       for (const { key, value } of records.getRange({ start: from, limit: BATCH_RECORDS })) {
         if (batch.add(value, key)) break;
@@ -95,7 +96,7 @@ export class LmdbTable implements RecordTable {
   }
 
   recordsOf<T>({ firstPosition }: TableHead, seq: number, take: TakeRecord<T>): T[] {
-    return this.#reading(({ records, positions }) => {
+    return this.reading(({ records, positions }) => {
       const batch = new Batch(take);
       const end: SequenceKey = [firstPosition, MAX_SEQ];
       // Positions first: a value holds still only until the next read.
@@ -117,7 +118,7 @@ export class LmdbTable implements RecordTable {
     return storeError(thrown, call, this.folder);
   }
 
-  #reading<T>(action: (lmdb: LmdbEnvironment) => T): T {
+  protected reading<T>(action: (lmdb: LmdbEnvironment) => T): T {
     try {
       // Another process may have written since the last look.
       this.lmdb.resetReadTxn();
@@ -130,6 +131,7 @@ export class LmdbTable implements RecordTable {
 
 export class WritableLmdbTable extends LmdbTable implements WritableTable {
   readonly #flush: BackgroundFlush;
+  readonly #newest: NewestCommit;
   readonly #writer: RecordWriter = {
     putRecord: (firstPosition, seq, position, bytes) => {
       put(this.lmdb.records, position, bytes, { append: true });
@@ -138,15 +140,21 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
     putHead: ({ stream, ...head }) => put(this.lmdb.heads, Buffer.from(stream), head, {}),
   };
 
-  constructor(lmdb: LmdbEnvironment, folder: string, flush: BackgroundFlush) {
+  constructor(lmdb: LmdbEnvironment, folder: string, flush: BackgroundFlush, newest: NewestCommit) {
     super(lmdb, folder);
     this.#flush = flush;
+    this.#newest = newest;
   }
 
   write<T>(bytes: number, action: (writer: RecordWriter) => T): T {
     try {
       requireRoom(this.folder, bytes);
-      const result = this.lmdb.transactionSync(() => action(this.#writer), COMMIT_WITHOUT_FLUSH);
+      const result = this.#onNewest(() =>
+        this.lmdb.transactionSync(() => {
+          if (!this.#newest.isTold()) throw new OutOfDate();
+          return action(this.#writer);
+        }, COMMIT_WITHOUT_FLUSH),
+      );
       this.#flush.committed();
       return result;
     } catch (thrown) {
@@ -163,9 +171,33 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
       await this.#flush.close();
     } finally {
       await super.close();
+      this.#newest.close();
+    }
+  }
+
+  protected override reading<T>(action: (lmdb: LmdbEnvironment) => T): T {
+    return this.#onNewest(() => {
+      const result = super.reading(action);
+      if (!this.#newest.isTold()) throw new OutOfDate();
+      return result;
+    });
+  }
+
+  /** Again, if a process that opened the log has hidden the newest commit (newestCommit.ts); a transaction is aborted then. */
+  #onNewest<T>(attempt: () => T): T {
+    for (;;) {
+      try {
+        return attempt();
+      } catch (thrown) {
+        if (!(thrown instanceof OutOfDate)) throw thrown;
+        this.#newest.tell();
+      }
     }
   }
 }
+
+/** The transaction may have begun from an older commit than the newest. */
+class OutOfDate extends Error {}
 
 class Batch<T> {
   readonly items: T[] = [];
