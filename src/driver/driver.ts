@@ -22,6 +22,7 @@ import type {
   StartedTask,
   TaskEventMessage,
   TaskStatus,
+  TaskUsage,
 } from "./driverPort.ts";
 import { runEffect } from "./effectRunner.ts";
 import { fingerprintOf } from "./fingerprint.ts";
@@ -30,8 +31,10 @@ import { historyOf, takeOver } from "./recovery.ts";
 import { requestedEvent } from "./requestedEvent.ts";
 import type { DriverServices } from "./services.ts";
 import { type CommittedStep, Task, type TaskHistory } from "./task.ts";
+import { existsAlready, notFound, notRunning, stillRunning } from "./taskErrors.ts";
 import { encodeHandle, handleOf } from "./taskHandle.ts";
 import { messageOfEvent } from "./taskMessages.ts";
+import { taskStats } from "./taskStats.ts";
 import { exitResultOf, taskStatusOf } from "./taskStatus.ts";
 
 const defaultStopSignal = "SIGINT";
@@ -135,25 +138,19 @@ export class Driver implements DriverPort {
     const task = this.#find(taskId);
     const number = parseSignal(signal);
     const { process } = task.snapshot.context;
-    if (!isAlive(task.state) || process === null) {
-      throw new DriverError("TASK_NOT_RUNNING", `task ${taskId} is ${task.state}: it cannot be signalled`);
-    }
+    if (!isAlive(task.state) || process === null) throw notRunning(task, "it cannot be signalled");
     await task.record("signalled", { signal: number, delivered: signalGroup(process.task, number) });
+  }
+
+  async taskStats(taskId: string, intervalMs: number): Promise<Observable<TaskUsage>> {
+    return taskStats(this.#find(taskId), intervalMs, this.#services.facts);
   }
 
   async destroyTask(taskId: string, force: boolean): Promise<void> {
     const task = this.#tasks.get(taskId);
     if (task === undefined) return;
     if (!hasEnded(task.snapshot)) {
-      if (!force) {
-        throw new DriverError(
-          "TASK_STILL_RUNNING",
-          `task ${taskId} is ${task.state}: it cannot be destroyed`,
-          {
-            hint: "Stop it first, or destroy it with force",
-          },
-        );
-      }
+      if (!force) throw stillRunning(task);
       await task.reached(hasStarted);
       await task.record("destroyRequested", { force });
       await task.reached(hasEnded, { withinMs: killGraceMs });
@@ -179,7 +176,7 @@ export class Driver implements DriverPort {
   #find(taskId: string): Task {
     const task = this.#tasks.get(taskId);
     if (task) return task;
-    throw new DriverError("TASK_NOT_FOUND", "task not found for given id");
+    throw notFound();
   }
 
   #adopt(taskId: string, history?: TaskHistory): Task {
@@ -207,10 +204,4 @@ export class Driver implements DriverPort {
     const { allocId, taskName } = request;
     this.#messages.next({ taskId: task.id, allocId, taskName, timeMs: event.time, ...message });
   }
-}
-
-function existsAlready(taskId: string): DriverError {
-  return new DriverError("TASK_EXISTS", `task ${taskId} was started already`, {
-    hint: "Every start needs an id of its own",
-  });
 }

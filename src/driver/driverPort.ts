@@ -8,6 +8,7 @@ import type { NodeTopology } from "../config/nodeTopology.ts";
 import type { PluginOptions } from "../config/pluginOptions.ts";
 import type { TaskOptions } from "../config/taskOptions.ts";
 import type { TaskRequest } from "../config/taskRequest.ts";
+import type { RunUsage } from "../effects/stats/usage.ts";
 
 export interface DriverPort {
   /**
@@ -42,6 +43,12 @@ export interface DriverPort {
   inspectTask(taskId: string): Promise<TaskStatus>;
 
   signalTask(taskId: string, signal: string): Promise<void>;
+
+  /**
+   * What a task uses: at once, then every `intervalMs`; completes when the task
+   * ends. Milliseconds; 0: the driver's default.
+   */
+  taskStats(taskId: string, intervalMs: number): Promise<Observable<TaskUsage>>;
 
   /** What happens to tasks, told for people; from the subscription on. Does not complete. */
   taskEvents(): Observable<TaskEventMessage>;
@@ -119,4 +126,9 @@ export interface TaskEventMessage {
   readonly timeMs: number;
   readonly message: string;
   readonly annotations: Readonly<Record<string, string>>;
+}
+
+export interface TaskUsage extends RunUsage {
+  /** Milliseconds since the Unix epoch. */
+  readonly timeMs: number;
 }

@@ -1,8 +1,10 @@
 /** What the plugin holds for a task while it lives; nothing of it is needed to recover the task. */
+import type { Observable } from "rxjs";
 import type { TaskRequest } from "../config/taskRequest.ts";
 import type { ExitWatch } from "../effects/exitWatch.ts";
 import type { LaunchPlan } from "../effects/launch/plan.ts";
 import type { DriverError } from "../errors.ts";
+import type { TaskUsage } from "./driverPort.ts";
 
 export interface RunResources {
   /** The request with its secrets, until the task has started. */
@@ -15,6 +17,8 @@ export interface RunResources {
   killTimer?: NodeJS.Timeout;
   /** This process has killed the run; told here before the event that tells it is committed. */
   killed?: boolean;
+  /** Samplings of what the task uses, by their interval in milliseconds. */
+  stats?: Map<number, Observable<TaskUsage>>;
   /** Why the task could not be started. */
   startError?: DriverError;
 }

@@ -3,7 +3,19 @@
  * while it lives. A fact is recorded, the machine names effects, those are run
  * once the fact is committed, and what they did is recorded in turn.
  */
-import { EMPTY, filter, firstValueFrom, map, merge, Observable, Subject, timer } from "rxjs";
+import {
+  defer,
+  EMPTY,
+  filter,
+  firstValueFrom,
+  map,
+  merge,
+  Observable,
+  Subject,
+  startWith,
+  take,
+  timer,
+} from "rxjs";
 import { DriverError } from "../errors.ts";
 import { type EffectName, isPreparation } from "../machines/effects.ts";
 import type { EventData, EventType, TaskEvent } from "../machines/events.ts";
@@ -106,7 +118,12 @@ export class Task {
     if (condition(this.#committed)) return this.#committed;
     const aborted = limits.signal ? abortion(limits.signal) : EMPTY;
     const tooLate = limits.withinMs === undefined ? EMPTY : this.#overdue(limits.withinMs);
-    return firstValueFrom(merge(this.#commits, aborted, tooLate).pipe(filter(condition)));
+    return firstValueFrom(merge(this.when(condition), aborted, tooLate));
+  }
+
+  /** Tells the first committed state that satisfies the condition, at once if it holds now. */
+  when(condition: (snapshot: TaskSnapshot) => boolean): Observable<TaskSnapshot> {
+    return defer(() => this.#commits.pipe(startWith(this.#committed), filter(condition), take(1)));
   }
 
   /** Gives the task up: everyone who waits for a state of it is told why. */

@@ -4,19 +4,9 @@
  */
 import { readFileSync } from "node:fs";
 import { DriverError, errnoOf } from "../errors.ts";
+import { type ProcessIdentity, type ProcessStat, parseStat } from "./processStat.ts";
 
-/** A process of the present boot. */
-export interface ProcessIdentity {
-  readonly pid: number;
-  /** Start time in clock ticks since boot: field 22 of proc_pid_stat(5). */
-  readonly startTicks: number;
-}
-
-/** What {@link parseStat} finds in a line of `/proc/<pid>/stat`. */
-export interface ProcessStat extends ProcessIdentity {
-  /** `R`, `S`, `D`, `Z` for a zombie, … */
-  readonly state: string;
-}
+export type { ProcessIdentity } from "./processStat.ts";
 
 /**
  * Identity of a process that lives, or is a zombie still.
@@ -45,24 +35,13 @@ export function bootId(): string {
   return knownBootId;
 }
 
-/**
- * Takes a line of proc_pid_stat(5) apart.
- * The program's name, in parentheses, may hold spaces and parentheses itself, so what follows it is
- * counted from the last one.
- * @returns undefined where the line is none
- */
-export function parseStat(line: string): ProcessStat | undefined {
-  const pid = Number.parseInt(line, 10);
-  const [state, ...fields] = line.slice(line.lastIndexOf(")") + 2).split(" ");
-  // `fields` begins with field 4.
-  const startTicks = Number(fields[22 - 4]);
-  if (!line.includes(")") || state === undefined || !(pid > 0) || !(startTicks >= 0)) return undefined;
-  return { pid, state, startTicks };
-}
-
 let knownBootId: string | undefined;
 
-function readStat(pid: number): ProcessStat | undefined {
+/**
+ * What `/proc/<pid>/stat` says; undefined where there is no such process.
+ * Costs some 15 µs and waits for nothing: the kernel takes no lock for it that the process could hold for long.
+ */
+export function readStat(pid: number): ProcessStat | undefined {
   try {
     return parseStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
   } catch (thrown) {

@@ -17,8 +17,8 @@ export interface Handlers {
 
   /** What an observable tells, each made a message, for as long as the caller listens. */
   readonly stream: <Request, Response, Told>(
-    observe: () => Promise<Observable<Told>>,
-    toMessage: (told: Told) => Response,
+    observe: (request: Request) => Promise<Observable<Told>>,
+    toMessage: (told: Told, request: Request) => Response,
   ) => handleServerStreamingCall<Request, Response>;
 }
 
@@ -34,7 +34,7 @@ export function createHandlers(log: Logger): Handlers {
 
   const send = <Request, Response, Told>(
     observable: Observable<Told>,
-    toMessage: (told: Told) => Response,
+    toMessage: (told: Told, request: Request) => Response,
     call: ServerWritableStream<Request, Response>,
   ) => {
     if (call.cancelled) return;
@@ -43,7 +43,7 @@ export function createHandlers(log: Logger): Handlers {
       log.warn("a reader is too slow: the oldest messages for it are dropped", { method }),
     );
     const subscription = observable.subscribe({
-      next: (told) => writer.write(toMessage(told)),
+      next: (told) => writer.write(toMessage(told, call.request)),
       error: (thrown) => writer.end(() => call.emit("error", statusOf(thrown, method))),
       complete: () => writer.end(() => call.end()),
     });
@@ -67,7 +67,7 @@ export function createHandlers(log: Logger): Handlers {
 
     stream: (observe, toMessage) => async (call) => {
       try {
-        send(await observe(), toMessage, call);
+        send(await observe(call.request), toMessage, call);
       } catch (thrown) {
         call.emit("error", statusOf(thrown, call.getPath()));
       }

@@ -1,6 +1,6 @@
-import { of } from "rxjs";
+import { from, of } from "rxjs";
 import { describe, expect, test } from "vitest";
-import type { DriverPort } from "../../src/driver/driverPort.ts";
+import type { DriverPort, TaskUsage } from "../../src/driver/driverPort.ts";
 import type { Callers } from "../../src/grpc/callers.ts";
 import {
   type DriverService,
@@ -9,6 +9,7 @@ import {
   type StartTaskResponse,
   type TaskConfigSchemaResponse,
   TaskState,
+  type TaskStatsResponse,
   type WaitTaskResponse,
 } from "../../src/grpc/generated/nomad/driver.ts";
 import type { Spec } from "../../src/grpc/generated/nomad/hclspec.ts";
@@ -58,6 +59,8 @@ function driverThatRepeats(recorded: { call?: CapturedCall }): DriverPort {
         env: Object.fromEntries(handle?.config?.env ?? []),
       };
     },
+    taskStats: async () =>
+      from((recorded.call?.responses ?? []).map((response) => usageOf(response as TaskStatsResponse))),
     waitTask: async () => answer<WaitTaskResponse>().result ?? expect.fail("recorded without a result"),
     fingerprints: () => {
       const { attributes, healthDescription } = answer<FingerprintResponse>();
@@ -99,7 +102,7 @@ async function expectSameAnswer({ base, driver }: ServedInProcess, call: Capture
       expect(await driver.fingerprint({}).toArray()).toEqual([recorded]);
       break;
     case "TaskStats":
-      await expect(driver.taskStats(request as never).toArray()).rejects.toThrow("UNIMPLEMENTED");
+      await expectSameStats(await driver.taskStats(request as never).toArray(), responses);
       break;
     case "StartTask": {
       // That driver left the state unset.
@@ -113,6 +116,47 @@ async function expectSameAnswer({ base, driver }: ServedInProcess, call: Capture
       expect(await caller(request)).toEqual(recorded);
     }
   }
+}
+
+/** That driver names neither the task nor its ticks as measured, and what it does measure is all there. */
+function expectSameStats(ours: readonly TaskStatsResponse[], recorded: readonly unknown[]): void {
+  expect(ours.length).toBe(recorded.length);
+  for (const [index, { stats }] of ours.entries()) {
+    const { cpu, memory } = (recorded[index] as TaskStatsResponse).stats?.aggResourceUsage ?? {};
+    const measured = (fields: readonly number[] = []) => expect.arrayContaining([...fields]);
+    expect(stats?.aggResourceUsage).toEqual({
+      cpu: {
+        ...cpu,
+        percent: expect.closeTo(cpu?.percent ?? 0),
+        measuredFields: measured(cpu?.measuredFields),
+      },
+      memory: { ...memory, measuredFields: measured(memory?.measuredFields) },
+    });
+  }
+}
+
+/** The recorded figures as the driver would have told them. */
+function usageOf({ stats }: TaskStatsResponse): TaskUsage {
+  const { cpu, memory } = stats?.aggResourceUsage ?? {};
+  return {
+    timeMs: 0,
+    processes: new Map(),
+    total: {
+      cpu: {
+        userPercent: cpu?.userMode ?? 0,
+        systemPercent: cpu?.systemMode ?? 0,
+        mhz: cpu?.totalTicks ?? 0,
+        throttled: { periods: cpu?.throttledPeriods ?? 0, us: (cpu?.throttledTime ?? 0) / 1000 },
+      },
+      memory: {
+        rss: memory?.rss,
+        cache: memory?.cache,
+        kernelUsage: memory?.kernelUsage,
+        usage: memory?.usage,
+        swap: memory?.swap,
+      },
+    },
+  };
 }
 
 type UnaryTaskMethod = Exclude<keyof Callers<DriverService>, "execTaskStreaming">;

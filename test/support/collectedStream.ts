@@ -6,6 +6,8 @@ import { onTestFinished } from "vitest";
 export interface CollectedStream<Message> {
   /** All that has come so far. */
   readonly messages: readonly Message[];
+  /** Whether the server has ended it without an error. */
+  readonly ended: boolean;
   /** Resolves with the first message that satisfies the condition, now or later. */
   first(condition: (message: Message) => boolean): Promise<Message>;
 }
@@ -13,12 +15,19 @@ export interface CollectedStream<Message> {
 /** Reads the stream until the test has finished, or the server ends it. */
 export function collect<Message>(stream: ClientReadableStream<Message>): CollectedStream<Message> {
   const messages: Message[] = [];
+  let ended = false;
+  stream.on("end", () => {
+    ended = true;
+  });
   stream.on("data", (message: Message) => messages.push(message));
   // A cancelled call ends with an error, and so does one whose server goes away.
   stream.on("error", () => {});
   onTestFinished(() => stream.cancel());
   return {
     messages,
+    get ended() {
+      return ended;
+    },
     first: async (condition) => {
       for (;;) {
         const found = messages.find(condition);

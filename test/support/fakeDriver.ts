@@ -44,6 +44,7 @@ export function fakeDriver(behaviour: Partial<DriverPort> = {}): FakeDriver {
       attributes: { pid: "7" },
     }),
     signalTask: async () => {},
+    taskStats: async () => NEVER,
     taskEvents: () => NEVER,
     shutdown: async () => {},
     ...behaviour,

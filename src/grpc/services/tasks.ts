@@ -4,6 +4,7 @@ import type { TaskOptions } from "../../config/taskOptions.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { exitOf, inspectionOf, startedOf, taskEventOf } from "../convert/answers.ts";
+import { taskStatsOf } from "../convert/stats.ts";
 import { refuseMountsAndDevices, requestOf } from "../convert/taskConfig.ts";
 import { msOf } from "../convert/time.ts";
 import type { DriverSlot } from "../driverSlot.ts";
@@ -54,6 +55,12 @@ export function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log:
       await (await slot.driver).signalTask(taskId, signal);
       return {};
     }),
+
+    taskStats: stream(
+      async ({ taskId, collectionInterval }) =>
+        (await slot.driver).taskStats(taskId, msOf(collectionInterval)),
+      (usage, { taskId }) => ({ stats: taskStatsOf(taskId, usage) }),
+    ),
 
     taskEvents: stream(async () => (await slot.driver).taskEvents(), taskEventOf),
   } satisfies Partial<DriverServer>;

@@ -1,12 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseStat } from "../../src/effects/processIdentity.ts";
+import { parseStat } from "../../src/effects/processStat.ts";
 
 const line = (pid: number, name: string, state: string, startTicks: number) =>
-  `${pid} (${name}) ${state} ${new Array(18).fill(0).join(" ")} ${startTicks} 4096 1 18446744073709551615\n`;
+  `${pid} (${name}) ${state} 1 2 3 0 -1 4194560 9 9 0 0 101 102 103 104 20 0 1 0 ${startTicks} 4096 105 18446744073709551615\n`;
+
+const figures = {
+  userTicks: 101,
+  systemTicks: 102,
+  childUserTicks: 103,
+  childSystemTicks: 104,
+  rssPages: 105,
+};
 
 describe("a line of /proc/<pid>/stat", () => {
-  it("gives pid, state and start time, whatever the program is called", () => {
+  it("gives pid, state, times and memory, whatever the program is called", () => {
     const name = fc.oneof(fc.string({ maxLength: 15 }), fc.constantFrom(") R 1 2 (", "a b", "((", "))", ""));
     fc.assert(
       fc.property(
@@ -15,7 +23,12 @@ describe("a line of /proc/<pid>/stat", () => {
         fc.constantFrom("R", "S", "Z"),
         fc.nat(),
         (pid, comm, state, startTicks) => {
-          expect(parseStat(line(pid, comm, state, startTicks))).toEqual({ pid, state, startTicks });
+          expect(parseStat(line(pid, comm, state, startTicks))).toEqual({
+            pid,
+            state,
+            startTicks,
+            ...figures,
+          });
         },
       ),
     );

@@ -1,0 +1,25 @@
+/** Requests that a task's state does not allow. */
+import { DriverError } from "../errors.ts";
+import type { Task } from "./task.ts";
+
+/** Agents compare the text. */
+export function notFound(): DriverError {
+  return new DriverError("TASK_NOT_FOUND", "task not found for given id");
+}
+
+export function existsAlready(taskId: string): DriverError {
+  return new DriverError("TASK_EXISTS", `task ${taskId} was started already`, {
+    hint: "Every start needs an id of its own",
+  });
+}
+
+/** @param consequence what cannot be done therefore */
+export function notRunning({ id, state }: Pick<Task, "id" | "state">, consequence: string): DriverError {
+  return new DriverError("TASK_NOT_RUNNING", `task ${id} is ${state}: ${consequence}`);
+}
+
+export function stillRunning({ id, state }: Pick<Task, "id" | "state">): DriverError {
+  return new DriverError("TASK_STILL_RUNNING", `task ${id} is ${state}: it cannot be destroyed`, {
+    hint: "Stop it first, or destroy it with force",
+  });
+}

@@ -1,0 +1,21 @@
+/** Size of a page of memory: 4 KiB on x86-64; on arm64 what the kernel was built for. */
+import { readFileSync } from "node:fs";
+
+/** In bytes. Read once. */
+export function pageSize(): number {
+  known ??= readPageSize();
+  return known;
+}
+
+let known: number | undefined;
+
+/** The kernel tells every program: getauxval(3). The vector is pairs of words. */
+function readPageSize(): number {
+  const bytes = readFileSync("/proc/self/auxv");
+  const words = new BigUint64Array(new Uint8Array(bytes).buffer);
+  const index = words.findIndex((word, position) => position % 2 === 0 && word === AT_PAGESZ);
+  return Number(words[index + 1] ?? 4096n);
+}
+
+/** `linux/auxvec.h` */
+const AT_PAGESZ = 6n;

@@ -1,0 +1,116 @@
+/** Reads what a run's cgroup and processes have used so far. */
+import { readFile, readlinkSync } from "node:fs";
+import { uptime } from "node:os";
+import { setImmediate } from "node:timers/promises";
+import { promisify } from "node:util";
+import { DriverError, errnoOf } from "../../errors.ts";
+import { readStat } from "../processIdentity.ts";
+import type { ProcessIdentity, ProcessStat } from "../processStat.ts";
+import { type CpuCounters, type MemoryFigures, parseCpuStat, parseMemory } from "./cgroupFigures.ts";
+
+/** Where a run's figures are. */
+export interface RunPlace {
+  readonly cgroup: string;
+  /** The run's init, whose pid namespace tells its processes from those of another run in the same cgroup. */
+  readonly init: ProcessIdentity;
+}
+
+/** Counters at one moment. */
+export interface RunReading {
+  /** Milliseconds on the clock of performance.now(). */
+  readonly atMs: number;
+  /** Milliseconds since the host was booted, to ten: the clock of processes' start times. */
+  readonly uptimeMs: number;
+  /** Start of the run's init: field 22 of proc_pid_stat(5). */
+  readonly startTicks: number;
+  /** Of the whole cgroup; undefined where that is gone. */
+  readonly cpu: CpuCounters | undefined;
+  readonly memory: MemoryFigures;
+  /** The run's own by pid, its init among them. */
+  readonly processes: ReadonlyMap<number, ProcessStat>;
+  readonly initPid: number;
+  /**
+   * Another run's processes are in the cgroup too: when a task is restarted, the
+   * next run starts while the one before is still stopping.
+   */
+  readonly shared: boolean;
+}
+
+/**
+ * The cgroup's files are read on libuv's threads: the kernel adds up the counters
+ * of all processors first, and on a big host that takes its time. What it tells
+ * of single processes is at hand, and read between two turns of the event loop.
+ * @param before the run's last reading, which saves looking at its processes' namespaces again
+ * @throws DriverError `KERNEL_CALL_FAILED` for a file that is there and cannot be read
+ */
+export async function readRun({ cgroup, init }: RunPlace, before?: RunReading): Promise<RunReading> {
+  const file = (name: string) => readCgroupFile(`${cgroup}/${name}`);
+  const [pids, cpu, stat, current, peak, swap] = await Promise.all([
+    file("cgroup.procs"),
+    file("cpu.stat"),
+    file("memory.stat"),
+    file("memory.current"),
+    file("memory.peak"),
+    file("memory.swap.current"),
+  ]);
+  const atMs = performance.now();
+  const uptimeMs = uptime() * 1000;
+  const present = (pids ?? "").split("\n").filter(Boolean).map(Number);
+  const processes = await ownProcesses(present, init, before?.processes ?? new Map());
+  return {
+    atMs,
+    uptimeMs,
+    startTicks: init.startTicks,
+    cpu: cpu === undefined ? undefined : parseCpuStat(cpu),
+    memory: parseMemory({ stat, current, peak, swap }),
+    processes: processes.own,
+    initPid: init.pid,
+    shared: processes.foreign,
+  };
+}
+
+const read = promisify(readFile);
+
+async function readCgroupFile(path: string): Promise<string | undefined> {
+  try {
+    return await read(path, "latin1");
+  } catch (thrown) {
+    // ENODEV: the cgroup was removed between open and read.
+    if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ENODEV") return undefined;
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the task's use of resources cannot be read");
+  }
+}
+
+/** Processes that are looked at before others get their turn: about a millisecond's worth. */
+const batch = 64;
+
+async function ownProcesses(
+  pids: readonly number[],
+  init: ProcessIdentity,
+  known: ReadonlyMap<number, ProcessStat>,
+) {
+  const namespace = namespaceOf(init.pid);
+  const own = new Map<number, ProcessStat>();
+  let foreign = false;
+  for (const [index, pid] of pids.entries()) {
+    if (index % batch === batch - 1) await setImmediate();
+    const stat = readStat(pid);
+    if (stat === undefined) continue;
+    const place = known.get(pid)?.startTicks === stat.startTicks ? namespace : namespaceOf(pid);
+    if (place === undefined) continue;
+    if (place === namespace) own.set(pid, stat);
+    else foreign = true;
+  }
+  return { own, foreign };
+}
+
+/** A process's pid namespace (namespaces(7)); undefined where it has ended. */
+function namespaceOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch (thrown) {
+    // A zombie and a process that is gone have none.
+    if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ESRCH") return undefined;
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the namespaces of process ${pid} cannot be read`);
+  }
+}
