@@ -34,6 +34,7 @@ export type ErrorCode =
   | "STORE_FAILED"
   | "WRONG_EXPECTED_VERSION"
   | "EVENT_INVALID"
+  | "EVENT_TOO_NEW"
   | "JOB_INVALID"
   | "PLUGIN_FAILED";
 

@@ -1,6 +1,7 @@
 /** Between an event as the machine takes it and as the log keeps it. Pure. */
 import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../machines/events.ts";
 import type { Step } from "../machines/fold.ts";
+import { upcast } from "../machines/upcast.ts";
 import type { EventToAppend, StoredEvent } from "../store/eventStore.ts";
 
 /** An event with what the machine made of it. */
@@ -8,7 +9,10 @@ export function toStored(event: TaskEvent, { from, to, effects }: Step): EventTo
   return { ...event, schema: EVENT_SCHEMA_VERSION, from, to, effects };
 }
 
-/** Events of the log were task events when they were written. */
-export function toTaskEvent({ type, time, data }: StoredEvent): TaskEvent {
-  return { type, time, data } as TaskEvent;
+/**
+ * Events of the log were task events when they were written: they are brought to today's shape, not checked.
+ * @throws DriverError `EVENT_TOO_NEW` where a newer version of the driver wrote it
+ */
+export function toTaskEvent(stored: StoredEvent): TaskEvent {
+  return { type: stored.type, time: stored.time, data: upcast(stored) } as TaskEvent;
 }

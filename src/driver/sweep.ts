@@ -8,10 +8,11 @@ import { join } from "node:path";
 import { findInit } from "../effects/findInit.ts";
 import { runFiles } from "../effects/runFiles.ts";
 import { killInit } from "../effects/signals.ts";
+import { messageOf } from "../errors.ts";
 import type { EventData, TaskEvent } from "../machines/events.ts";
 import { fold, step } from "../machines/fold.ts";
 import { isAlive, isOver, type StateName } from "../machines/taskMachine.ts";
-import type { EventReader } from "../store/eventStore.ts";
+import type { EventReader, StreamHead } from "../store/eventStore.ts";
 import { runFolderName } from "../store/stateFolder.ts";
 import type { DriverServices } from "./services.ts";
 import { toStored, toTaskEvent } from "./storedEvents.ts";
@@ -20,13 +21,19 @@ import { toStored, toTaskEvent } from "./storedEvents.ts";
 export async function sweep(services: DriverServices): Promise<void> {
   const { store, folder, log } = services;
   const left = new Set(readdirSync(folder.run));
-  for (const { stream, version } of [...store.streams()]) {
-    const state = lastState(store, stream, version);
-    if (!isAlive(state) && !isOver(state)) await endAbandonedStart(stream, services);
-    const name = runFolderName(stream);
-    if (isAlive(state) || !left.has(name)) continue;
-    rmSync(join(folder.run, name), { recursive: true, force: true });
-    log.debug("removed the files of a run that is over", { task_id: stream });
+  for (const head of [...store.streams()]) {
+    const { stream } = head;
+    try {
+      const state = lastState(store, head);
+      if (!isAlive(state) && !isOver(state)) await endAbandonedStart(stream, services);
+      const name = runFolderName(stream);
+      if (isAlive(state) || !left.has(name)) continue;
+      rmSync(join(folder.run, name), { recursive: true, force: true });
+      log.debug("removed the files of a run that is over", { task_id: stream });
+    } catch (thrown) {
+      // One stream that cannot be read must not keep the node from running tasks.
+      log.error(`left a task as it is: ${messageOf(thrown)}`, { task_id: stream });
+    }
   }
 }
 
@@ -53,7 +60,9 @@ const abandoned: EventData<"startFailed"> = {
   failed: null,
 };
 
-function lastState(store: EventReader, stream: string, version: number): StateName {
+/** @throws DriverError for a last event that is damaged, or too new for this driver */
+function lastState(store: EventReader, { stream, version }: StreamHead): StateName {
   const [last] = store.readStream(stream, version);
+  if (last !== undefined) toTaskEvent(last);
   return last?.to as StateName;
 }

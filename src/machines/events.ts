@@ -7,8 +7,8 @@
  */
 import { z } from "zod";
 
-/** Version of the schemas below, stored with every event. */
-export const EVENT_SCHEMA_VERSION = 1;
+/** Version of the schemas below, stored with every event; upcast.ts reads those of earlier ones. */
+export const EVENT_SCHEMA_VERSION = 2;
 
 const failedCall = z.object({
   call: z.string(),

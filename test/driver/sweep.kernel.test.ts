@@ -38,13 +38,14 @@ async function storeHistory(
   taskId: string,
   types: EventType[],
   data: Partial<Record<EventType, object>> = {},
+  schema = EVENT_SCHEMA_VERSION,
 ) {
   let snapshot = initialSnapshot;
   const events = types.map((type) => {
     const fact = event(type, data[type]);
     const { from, to, effects, snapshot: next } = step(snapshot, fact);
     snapshot = next;
-    return { ...fact, schema: EVENT_SCHEMA_VERSION, from, to, effects };
+    return { ...fact, schema, from, to, effects };
   });
   await store.append(taskId, 0, events);
 }
@@ -105,5 +106,18 @@ describe("the sweep at the start of a plugin", () => {
     // The agent may still come with a handle of it.
     expect(existsSync(join(run, unknown))).toBe(true);
     expect(typesOf(store, alive)).toEqual(running);
+  });
+
+  it("leaves a task of a newer version as it is, files and all, and goes on with the others", async () => {
+    const { run, store, services } = setUp();
+    const newer = "0b0ff9d5-0000-4000-8000-000000000001/web/00000006";
+    const over: EventType[] = ["requested", "startFailed"];
+    await storeHistory(store, newer, over, {}, EVENT_SCHEMA_VERSION + 1);
+    await storeHistory(store, "alloc/web/00000007", ["requested"]);
+    mkdirSync(join(run, runFolderName(newer)));
+    await sweep(services);
+    expect(typesOf(store, newer)).toEqual(over);
+    expect(existsSync(join(run, runFolderName(newer)))).toBe(true);
+    expect(typesOf(store, "alloc/web/00000007")).toEqual(["requested", "startFailed"]);
   });
 });

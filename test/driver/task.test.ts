@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type CommittedStep, Task } from "../../src/driver/task.ts";
 import { DriverError } from "../../src/errors.ts";
-import type { EventType } from "../../src/machines/events.ts";
+import { EVENT_SCHEMA_VERSION, type EventType } from "../../src/machines/events.ts";
 import { stateName } from "../../src/machines/fold.ts";
 import { sampleData } from "../support/history.ts";
 import { refusingStore } from "../support/refusingStore.ts";
@@ -53,7 +53,7 @@ describe("recording a fact", () => {
         seq: 1,
         type: "requested",
         time: 42,
-        schema: 1,
+        schema: EVENT_SCHEMA_VERSION,
         from: "pending",
         to: "pending",
         effects: ["inspectHost"],

@@ -1,5 +1,5 @@
 /** What a task's events say, put together for people. Pure. */
-
+import { toTaskEvent } from "../../driver/storedEvents.ts";
 import { DriverError } from "../../errors.ts";
 import { suggestion } from "../../jobspec/suggest.ts";
 import { parseTaskEvent } from "../../machines/events.ts";
@@ -37,9 +37,10 @@ export function taskHistory(id: string, events: readonly StoredEvent[]): TaskHis
   };
 }
 
-/** The event as the machine knows it; undefined where it was written by another version. */
-export function readable({ type, time, data }: StoredEvent) {
+/** The event as the machine knows it; undefined where a newer version wrote it. */
+export function readable(stored: StoredEvent) {
   try {
+    const { type, time, data } = toTaskEvent(stored);
     return parseTaskEvent(type, time, data);
   } catch {
     return undefined;

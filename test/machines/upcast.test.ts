@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { EVENT_SCHEMA_VERSION, parseTaskEvent } from "../../src/machines/events.ts";
+import { upcast, withAdditions } from "../../src/machines/upcast.ts";
+import { eventTypes, sampleData } from "../support/history.ts";
+
+const place = { stream: "alloc/web/1", seq: 3, type: "exited" };
+
+describe("an event of an earlier version", () => {
+  it.each(eventTypes)("%s of version 1 becomes one that today's schema takes", (type) => {
+    const data = upcast({ ...place, type, schema: 1, data: sampleData(type) });
+    expect(() => parseTaskEvent(type, 1, data)).not.toThrow();
+  });
+
+  it("keeps what it says, and gets what it could not say, at any depth", () => {
+    const added = { caps: [], resources: { limits: { files: 0 }, cgroup: "unknown" } };
+    const data = { user: "web", resources: { cgroup: "/x" } };
+    expect(withAdditions(data, added)).toEqual({
+      user: "web",
+      caps: [],
+      resources: { cgroup: "/x", limits: { files: 0 } },
+    });
+    expect(data).toEqual({ user: "web", resources: { cgroup: "/x" } });
+  });
+
+  it("keeps null, which is a value", () => {
+    expect(withAdditions({ workDir: null }, { workDir: "/" })).toEqual({ workDir: null });
+    expect(withAdditions({ network: null }, { network: { mode: "host" } })).toEqual({ network: null });
+  });
+
+  it("of a type that nobody knows stays as it is", () => {
+    expect(upcast({ ...place, type: "constructor", schema: 1, data: { a: 1 } })).toEqual({ a: 1 });
+  });
+});
+
+describe("an event of today", () => {
+  it("is not touched", () => {
+    const data = sampleData("exited");
+    expect(upcast({ ...place, schema: EVENT_SCHEMA_VERSION, data })).toBe(data);
+  });
+});
+
+describe("an event of a version that is not known", () => {
+  it("is refused where it is newer, naming stream, number and version", () => {
+    const newer = { ...place, schema: EVENT_SCHEMA_VERSION + 1, data: {} };
+    expect(() => upcast(newer)).toThrow(
+      expect.objectContaining({
+        code: "EVENT_TOO_NEW",
+        message: expect.stringMatching(
+          new RegExp(
+            `event 3 of alloc/web/1 has schema version ${EVENT_SCHEMA_VERSION + 1}.*at least as new`,
+          ),
+        ),
+      }),
+    );
+  });
+
+  it.each([0, -1, 1.5, Number.NaN])("is refused where there never was one: %s", (schema) => {
+    expect(() => upcast({ ...place, schema, data: {} })).toThrow(
+      expect.objectContaining({ code: "EVENT_INVALID" }),
+    );
+  });
+});
