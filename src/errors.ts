@@ -35,6 +35,7 @@ export type ErrorCode =
   | "WRONG_EXPECTED_VERSION"
   | "EVENT_INVALID"
   | "EVENT_TOO_NEW"
+  | "MACHINE_INVALID"
   | "JOB_INVALID"
   | "PLUGIN_FAILED";
 

@@ -6,10 +6,11 @@ import { errorText } from "./terminal/errorText.ts";
 import { styleFor, widthOf } from "./terminal/style.ts";
 import { addDoctor } from "./verbs/doctorVerb.ts";
 import { addEvents } from "./verbs/eventsVerb.ts";
+import { addReplay } from "./verbs/replayVerb.ts";
 import { addRun } from "./verbs/runVerb.ts";
 import { addVersion } from "./verbs/versionVerb.ts";
 
-const verbs = [addRun, addDoctor, addEvents, addVersion];
+const verbs = [addRun, addDoctor, addEvents, addReplay, addVersion];
 
 /** Exit codes of our own; those of tasks are passed on as they are. */
 const failure = 1;

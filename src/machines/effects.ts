@@ -1,3 +1,5 @@
+import type { EventType } from "./events.ts";
+
 /**
  * What the machine may ask for. Names only: src/driver carries each out with the
  * operations of src/effects and reports what came of it as an event.
@@ -22,6 +24,18 @@ export const effectNames = [
 ] as const;
 
 export type EffectName = (typeof effectNames)[number];
+
+/** The events that tell what came of an effect. */
+export const effectReports: Readonly<Record<EffectName, readonly EventType[]>> = {
+  inspectHost: ["fingerprinted"],
+  prepareSandbox: ["sandboxed", "startFailed"],
+  launch: ["started", "startFailed"],
+  watchExit: ["exited", "lost"],
+  sendStopSignal: ["signalled"],
+  startKillTimer: ["stopTimedOut"],
+  killRun: ["forceKilled"],
+  releaseRun: [],
+};
 
 /** Preparations change nothing that anyone outside could see: they need not wait for a commit. */
 export function isPreparation(effect: EffectName): boolean {

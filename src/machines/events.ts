@@ -10,6 +10,15 @@ import { z } from "zod";
 /** Version of the schemas below, stored with every event; upcast.ts reads those of earlier ones. */
 export const EVENT_SCHEMA_VERSION = 2;
 
+/**
+ * Marks a field that may hold what its owner would not publish: exports and
+ * replays mask it unless they are told otherwise (src/replay/mask.ts).
+ * `text` is masked whole, of `listsInText` the lists that stand in it.
+ */
+const sensitive = <T extends z.ZodType>(schema: T, kind: SensitiveKind): T =>
+  schema.meta({ sensitive: kind });
+export type SensitiveKind = "text" | "listsInText";
+
 const failedCall = z.object({
   call: z.string(),
   path: z.string().optional(),
@@ -37,7 +46,8 @@ export const eventSchemas = {
     namespace: z.string(),
     nodeName: z.string(),
     command: z.string(),
-    args: z.array(z.string()),
+    /** A secret may have been interpolated into one. */
+    args: sensitive(z.array(z.string()), "text"),
     unveil: z.array(z.string()),
     workDir: z.string().nullable(),
     oomScoreAdj: z.number(),
@@ -91,7 +101,7 @@ export const eventSchemas = {
     /** Folder of the run's status file and alive FIFO. */
     runFolder: z.string(),
     /** The launch plan, a line a step, environment values masked. */
-    plan: z.array(z.string()),
+    plan: sensitive(z.array(z.string()), "listsInText"),
   }),
   /** `execve` succeeded. */
   started: z.object({ init: processIdentity, task: processIdentity, bootId: z.string() }),

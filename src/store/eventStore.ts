@@ -55,6 +55,11 @@ export interface EventReader {
   readRecords(stream: string, from?: number): Iterable<Buffer>;
   /** Events of all streams in the order of their position, from `from` (default 1). */
   readAll(from?: number): Iterable<StoredEvent>;
+  /**
+   * What `take` makes of the stored bytes of all streams, unchecked, in the order
+   * of their position. The bytes may be overwritten after its call.
+   */
+  scanRecords<T>(take: (bytes: Buffer, position: number) => T): Iterable<T>;
   /** Number of the last event of a stream; 0 where there is no such stream. */
   version(stream: string): number;
   /** All streams, in the order of their names' UTF-8 bytes. */

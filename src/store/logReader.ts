@@ -33,17 +33,12 @@ export class LogReader implements EventReader {
     yield* this.#recordsOf(this.table.head(stream), from, (bytes) => Buffer.from(bytes));
   }
 
-  *readAll(from = 1): Iterable<StoredEvent> {
-    const last = this.lastPosition();
-    let next = from;
-    while (next <= last) {
-      const batch = this.table.recordsFrom(next, intactEvent);
-      for (const event of batch) {
-        if (event.position > last) return;
-        yield event;
-      }
-      next = (batch.at(-1)?.position ?? last) + 1;
-    }
+  readAll(from = 1): Iterable<StoredEvent> {
+    return this.#recordsFrom(from, intactEvent);
+  }
+
+  scanRecords<T>(take: TakeRecord<T>): Iterable<T> {
+    return this.#recordsFrom(1, take);
   }
 
   version(stream: string): number {
@@ -83,6 +78,24 @@ export class LogReader implements EventReader {
   async #close(): Promise<void> {
     this.#closing.next();
     await this.#table.close();
+  }
+
+  /** Up to the log's end as it was when this began. */
+  *#recordsFrom<T>(from: number, take: TakeRecord<T>): Iterable<T> {
+    const last = this.lastPosition();
+    let next = from;
+    while (next <= last) {
+      let newest = last;
+      const batch = this.table.recordsFrom(next, (bytes, position) => {
+        newest = position;
+        return { position, taken: take(bytes, position) };
+      });
+      for (const { position, taken } of batch) {
+        if (position > last) return;
+        yield taken;
+      }
+      next = newest + 1;
+    }
   }
 
   /** Up to the stream's end as it was when its head was read, or to where the log has no more of it. */

@@ -1,5 +1,5 @@
 /** Whether the events of a stream are those that were stored, all of them, and in their order. Pure. */
-import { isDefect, NO_HASH, type RecordDefect, readRecord } from "./eventRecord.ts";
+import { type EventRecord, isDefect, NO_HASH, type RecordDefect, readRecord } from "./eventRecord.ts";
 import type { StoredEvent, StreamHead } from "./eventStore.ts";
 
 /** The first thing that is wrong with a stream. */
@@ -17,32 +17,56 @@ export interface StreamDefect {
   readonly found: string;
 }
 
+/** Takes the records of a stream one after another, from its first on. */
+export class StreamVerifier {
+  readonly #head: StreamHead;
+  #seq = 0;
+  #hash = NO_HASH;
+
+  /** @param head what the log says of the stream (`streams`) */
+  constructor(head: StreamHead) {
+    this.#head = head;
+  }
+
+  /** What is wrong with the next record; undefined where it is the one that has to come. */
+  next(read: EventRecord | RecordDefect): StreamDefect | undefined {
+    this.#seq += 1;
+    const seq = this.#seq;
+    if (isDefect(read)) return { seq, ...read };
+    const { event, previousHash } = read;
+    if (event.stream !== this.#head.stream) return defect(seq, "stream", this.#head.stream, event.stream);
+    if (event.seq !== seq) return defect(seq, "sequence", String(seq), String(event.seq));
+    if (previousHash !== this.#hash) return defect(seq, "chain", this.#hash, previousHash);
+    this.#hash = event.hash;
+    return undefined;
+  }
+
+  /** What is wrong where no more records come. */
+  end(): StreamDefect | undefined {
+    const { version, hash } = this.#head;
+    if (this.#seq !== version) return defect(this.#seq + 1, "end", String(version), String(this.#seq));
+    if (this.#hash !== hash) return defect(this.#seq, "end", hash, this.#hash);
+    return undefined;
+  }
+}
+
 /**
  * Yields the events of a stream as long as they are in order; returns the first
  * defect, or undefined where there is none.
  * @param records as they are stored (`readRecords`), from the stream's first event on
- * @param head what the log says of the stream (`streams`)
  */
 export function* verifyStream(
   records: Iterable<Buffer>,
   head: StreamHead,
 ): Generator<StoredEvent, StreamDefect | undefined, undefined> {
-  let seq = 0;
-  let hash = NO_HASH;
+  const verifier = new StreamVerifier(head);
   for (const bytes of records) {
-    seq += 1;
     const read = readRecord(bytes);
-    if (isDefect(read)) return { seq, ...read };
-    const { event, previousHash } = read;
-    if (event.stream !== head.stream) return defect(seq, "stream", head.stream, event.stream);
-    if (event.seq !== seq) return defect(seq, "sequence", String(seq), String(event.seq));
-    if (previousHash !== hash) return defect(seq, "chain", hash, previousHash);
-    yield event;
-    hash = event.hash;
+    const found = verifier.next(read);
+    if (found !== undefined || isDefect(read)) return found;
+    yield read.event;
   }
-  if (seq !== head.version) return defect(seq + 1, "end", String(head.version), String(seq));
-  if (hash !== head.hash) return defect(seq, "end", head.hash, hash);
-  return undefined;
+  return verifier.end();
 }
 
 /** The same for whom only the defect matters. */

@@ -2,16 +2,23 @@
 import { existsSync } from "node:fs";
 import { merge, type Observable } from "rxjs";
 import { DriverError } from "../../errors.ts";
-import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
+import type { EventReader, StoredEvent, StreamHead } from "../../store/eventStore.ts";
 import { openEventReader } from "../../store/lmdbEventStore.ts";
 import { stateFolderPaths } from "../../store/stateFolder.ts";
 import { stateFolders } from "../local/localState.ts";
-import { type TaskHistory, taskHistory } from "./taskHistory.ts";
+import { chooseTask, type TaskHistory, taskHistory } from "./taskHistory.ts";
 
 /** A log, and how far it had come when it was opened. */
 interface OpenLog {
   readonly reader: EventReader;
   readonly end: number;
+}
+
+/** A task in the log that it is in. */
+export interface FoundTask {
+  readonly id: string;
+  readonly head: StreamHead;
+  readonly reader: EventReader;
 }
 
 export class EventLogs {
@@ -44,6 +51,23 @@ export class EventLogs {
       [...reader.streams()].map(({ stream }) => taskHistory(stream, [...reader.readStream(stream)])),
     );
     return histories.sort((a, b) => a.begunAt - b.begunAt);
+  }
+
+  /** The logs themselves. */
+  get readers(): readonly EventReader[] {
+    return this.#logs.map(({ reader }) => reader);
+  }
+
+  /**
+   * The one task that a person means, and the log that it is in. Reads no events.
+   * @param name undefined: the only one there is
+   * @throws DriverError `TASK_NOT_FOUND` where that is none, or several
+   */
+  find(name: string | undefined): FoundTask {
+    const tasks = this.readers.flatMap((reader) =>
+      [...reader.streams()].map((head) => ({ id: head.stream, head, reader })),
+    );
+    return chooseTask(name ?? "", tasks);
   }
 
   /** What was stored when the logs were opened: of one task, or of all by time. */

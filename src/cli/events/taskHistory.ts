@@ -2,9 +2,9 @@
 import { toTaskEvent } from "../../driver/storedEvents.ts";
 import { DriverError } from "../../errors.ts";
 import { suggestion } from "../../jobspec/suggest.ts";
-import { parseTaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { fold, stateName } from "../../machines/fold.ts";
+import { thisMachine } from "../../machines/machineVersion.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { describeExit } from "./eventSummary.ts";
 
@@ -28,7 +28,7 @@ export function taskHistory(id: string, events: readonly StoredEvent[]): TaskHis
   const { request, startedAt, exit } = snapshot.context;
   return {
     id,
-    task: id.split("/")[1] ?? id,
+    task: taskName(id),
     job: request?.jobId ?? "",
     state: stateName(snapshot),
     begunAt: events[0]?.time ?? 0,
@@ -52,25 +52,34 @@ export function readable(stored: StoredEvent) {
  * id. The first of these ways that finds any decides.
  * @throws DriverError `TASK_NOT_FOUND` where there is none, or more than one
  */
-export function chooseTask(text: string, histories: readonly TaskHistory[]): TaskHistory {
+export function chooseTask<T extends Candidate>(text: string, candidates: readonly T[]): T {
   const ways = [
-    ({ id }: TaskHistory) => id === text,
-    ({ task }: TaskHistory) => task === text,
-    ({ id }: TaskHistory) => id.startsWith(text),
+    ({ id }: T) => id === text,
+    ({ id }: T) => taskName(id) === text,
+    ({ id }: T) => id.startsWith(text),
   ];
-  const found = ways.map((fits) => histories.filter(fits)).find(({ length }) => length > 0) ?? [];
+  const found = ways.map((fits) => candidates.filter(fits)).find(({ length }) => length > 0) ?? [];
   const [only, second] = found;
   if (only && !second) return only;
   if (only) {
-    const list = found.map(({ id, state }) => `  ${id}  ${state}`).join("\n");
+    const list = found.map(({ id, state = "" }) => `  ${id}  ${state}`.trimEnd()).join("\n");
     throw new DriverError("TASK_NOT_FOUND", `${text} may be one of ${found.length} tasks:\n${list}`, {
       hint: "Give more of the id",
     });
   }
-  const names = [...new Set(histories.map(({ task }) => task))];
+  const names = [...new Set(candidates.map(({ id }) => taskName(id)))];
   throw new DriverError("TASK_NOT_FOUND", `no task is called ${text}, and no id begins with it`, {
     hint: suggestion(text, names),
   });
+}
+
+interface Candidate {
+  readonly id: string;
+  readonly state?: string;
+}
+
+function taskName(id: string): string {
+  return id.split("/")[1] ?? id;
 }
 
 function endOf({ context }: TaskSnapshot): string {

@@ -1,0 +1,64 @@
+/** `replay --check`: the log, proven. */
+import { DriverError } from "../../errors.ts";
+import { type MachineVersion, thisMachine } from "../../machines/machineVersion.ts";
+import { type CheckReport, checkLog } from "../../replay/checkLog.ts";
+import { loadMachine } from "../../replay/loadMachine.ts";
+import { checkStream } from "../../replay/streamCheck.ts";
+import { EventLogs } from "../events/eventLogs.ts";
+import { errorText } from "../terminal/errorText.ts";
+import { ProgressBar } from "../terminal/progressBar.ts";
+import { styleFor, widthOf } from "../terminal/style.ts";
+import { FindingView } from "./findingView.ts";
+
+export interface CheckTasksOptions {
+  readonly stateDir: string;
+  /** The task to check; undefined: all of them. */
+  readonly task: string | undefined;
+  /** Path of the machine to check with; undefined: this version's. */
+  readonly against: string | undefined;
+  readonly showArgs: boolean;
+  readonly json: boolean;
+}
+
+/** @returns the exit code: 0 all is proven, 1 something differs or is damaged, 2 the check could not be made */
+export async function checkTasks(options: CheckTasksOptions): Promise<number> {
+  try {
+    return await check(options);
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError)) throw thrown;
+    process.stderr.write(`${errorText(thrown, styleFor(process.stderr), widthOf(process.stderr))}\n`);
+    return 2;
+  }
+}
+
+async function check({ stateDir, task, against, showArgs, json }: CheckTasksOptions): Promise<number> {
+  const machine = against === undefined ? thisMachine : await loadMachine(against);
+  const logs = await EventLogs.open(stateDir);
+  const view = new FindingView(styleFor(process.stdout), showArgs);
+  try {
+    const report = task === undefined ? checkAll(logs, machine) : checkOne(logs, task, machine);
+    process.stdout.write(`${json ? view.json(report, machine) : view.report(report, machine)}\n`);
+    return report.findings.length === 0 ? 0 : 1;
+  } finally {
+    await logs.close();
+  }
+}
+
+function checkOne(logs: EventLogs, name: string, machine: MachineVersion): CheckReport {
+  const { head, reader } = logs.find(name);
+  const finding = checkStream(reader.readRecords(head.stream), head, machine);
+  return { streams: 1, events: head.version, findings: finding ? [finding] : [] };
+}
+
+function checkAll(logs: EventLogs, machine: MachineVersion): CheckReport {
+  const bar = new ProgressBar(process.stderr, "checking");
+  const reports = logs.readers.map((reader, index) =>
+    checkLog(reader, { machine, onProgress: (done) => bar.show((index + done) / logs.readers.length) }),
+  );
+  bar.clear();
+  return {
+    streams: reports.reduce((sum, { streams }) => sum + streams, 0),
+    events: reports.reduce((sum, { events }) => sum + events, 0),
+    findings: reports.flatMap(({ findings }) => findings),
+  };
+}

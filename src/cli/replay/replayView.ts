@@ -1,0 +1,109 @@
+/** Moments of a history as text. Pure. */
+import { type Change, contextDiff } from "../../replay/contextDiff.ts";
+import { effectOutcomes } from "../../replay/effectOutcomes.ts";
+import type { History, Moment } from "../../replay/history.ts";
+import { isError } from "../../replay/search.ts";
+import { summarise } from "../events/eventSummary.ts";
+import type { Style } from "../terminal/style.ts";
+import { wrap } from "../terminal/table.ts";
+import { formatSpan, formatTime } from "../terminal/time.ts";
+
+const margin = "      ";
+/** Longer values are cut; `--json` has all of them. */
+const longestValue = 100;
+
+export class ReplayView {
+  readonly #style: Style;
+  readonly #width: number;
+
+  constructor(style: Style, width: number) {
+    this.#style = style;
+    this.#width = width;
+  }
+
+  /** Task, job, day and id. */
+  title(history: History): string {
+    const { stream, events, length } = history;
+    const { request } = history.stateAfter(length).context;
+    const name = this.#style.bold(request?.taskName ?? stream);
+    const day = formatTime(events[0]?.time ?? 0).slice(0, 10);
+    return `${name} of job ${request?.jobId ?? "unknown"}, ${day}, ${stream}: ${length} events`;
+  }
+
+  /** A moment on several lines: the event, the effects that the machine names, and what changed. */
+  moment(history: History, moment: Moment): string {
+    return [
+      this.#heading(moment),
+      ...this.#block(this.#summary(moment)),
+      ...effectOutcomes(history, moment).flatMap(({ effect, report }) =>
+        this.#block(this.#effect(effect, moment, report)),
+      ),
+      ...contextDiff(moment.before.context, moment.after.context).map(
+        (change) => margin + this.#change(change),
+      ),
+    ].join("\n");
+  }
+
+  /** The same as one JSON object. */
+  json(moment: Moment): string {
+    const { seq, stored, before, after, effects, accepted, asRecorded, problem, sinceBefore } = moment;
+    const { type, time, data } = stored;
+    const changes = contextDiff(before.context, after.context);
+    const states = { from: before.value, to: after.value };
+    return JSON.stringify({
+      ...{ seq, type, time, sinceBefore, ...states, effects, accepted, asRecorded, problem, data, changes },
+    });
+  }
+
+  #heading(moment: Moment): string {
+    const { seq, stored, sinceBefore, before, after } = moment;
+    const clock = formatTime(stored.time).slice(11);
+    const delta = sinceBefore === undefined ? "" : ` ${spanBetween(sinceBefore)}`;
+    const type = isError(moment) ? this.#style.red(stored.type) : this.#style.cyan(stored.type);
+    const [from, to] = [before.value, after.value];
+    const states = from === to ? this.#style.dim(to) : `${from} → ${this.#style.bold(to)}`;
+    return `${String(seq).padStart(4)}  ${type}  ${states}  ${this.#style.dim(clock + delta)}`;
+  }
+
+  #summary({ event, problem, accepted, asRecorded, stored }: Moment): string {
+    if (event === undefined) return this.#style.red(`this version cannot read it: ${problem}`);
+    const recorded = `recorded was ${stored.from} → ${stored.to} ${effectList(stored.effects)}`;
+    if (!accepted) return this.#style.red(`the machine refuses it; ${recorded}`);
+    if (!asRecorded) return this.#style.red(`the machine goes another way; ${recorded}`);
+    return summarise(event);
+  }
+
+  #effect(effect: string, moment: Moment, report: Moment | undefined): string {
+    const name = `${this.#style.dim("effect")} ${effect}`;
+    if (report === undefined) return name;
+    const span = formatSpan(Math.max(0, report.stored.time - moment.stored.time));
+    return `${name} ${this.#style.dim(`→ ${report.stored.type} (${report.seq}) after ${span}`)}`;
+  }
+
+  #change({ path, before, after }: Change): string {
+    const name = path.join(".");
+    if (before === undefined || before === null) return `${this.#style.green("+")} ${name} ${shown(after)}`;
+    if (after === undefined || after === null) return `${this.#style.red("-")} ${name} ${shown(before)}`;
+    return `${this.#style.yellow("~")} ${name} ${shown(before)} → ${shown(after)}`;
+  }
+
+  #block(text: string): string[] {
+    return wrap(text, this.#width - margin.length).map((line) => margin + line);
+  }
+}
+
+/** Names of effects, in brackets. */
+function effectList(effects: readonly string[]): string {
+  return `[${effects.join(", ")}]`;
+}
+
+function spanBetween(milliseconds: number): string {
+  return milliseconds < 0 ? `-${formatSpan(-milliseconds)}` : `+${formatSpan(milliseconds)}`;
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value);
+  if (text.length <= longestValue) return text;
+  const count = Array.isArray(value) ? ` (${value.length} entries)` : "";
+  return `${text.slice(0, longestValue - 1)}…${count}`;
+}

@@ -1,0 +1,37 @@
+/** `replay` without a terminal: every moment of a task's history, one after another. */
+import { History } from "../../replay/history.ts";
+import { maskEvent } from "../../replay/mask.ts";
+import { EventLogs } from "../events/eventLogs.ts";
+import { styleFor, widthOf } from "../terminal/style.ts";
+import { ReplayView } from "./replayView.ts";
+
+export interface ReplayOptions {
+  readonly showArgs: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * @param name of the task; undefined: the only one there is
+ * @returns the exit code
+ * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`
+ */
+export async function showReplay(
+  stateDir: string,
+  name: string | undefined,
+  { showArgs, json }: ReplayOptions,
+): Promise<number> {
+  const logs = await EventLogs.open(stateDir);
+  try {
+    const { id, reader } = logs.find(name);
+    const stored = [...reader.readStream(id)];
+    const history = new History(id, showArgs ? stored : stored.map(maskEvent));
+    const view = new ReplayView(styleFor(process.stdout), widthOf(process.stdout));
+    if (!json) process.stdout.write(`${view.title(history)}\n`);
+    for (const moment of history.moments()) {
+      process.stdout.write(json ? `${view.json(moment)}\n` : `\n${view.moment(history, moment)}\n`);
+    }
+  } finally {
+    await logs.close();
+  }
+  return 0;
+}

@@ -1,0 +1,51 @@
+import { defaultStateDir } from "../../config/defaultStateDir.ts";
+import type { AddVerb } from "./verb.ts";
+
+interface Options {
+  readonly check?: boolean;
+  readonly all?: boolean;
+  readonly against?: string;
+  readonly showArgs?: boolean;
+  readonly json?: boolean;
+  readonly stateDir: string;
+}
+
+export const addReplay: AddVerb = (program, exit) => {
+  program
+    .command("replay")
+    .argument("[task]", "name of a task, start of its allocation's id, or its whole id")
+    .summary("go through what happened to a task, and prove that it would happen again")
+    .description(
+      "Folds a task's events again, as the driver did: its state at each of them, what changed in what the driver " +
+        "knew, and the effects that the state machine named. Only reads, beside a running driver too. With --check " +
+        "it proves the log instead: no event is missing or changed, and the machine makes of each what was recorded.",
+    )
+    .option("--check", "prove the events of the task, or of all tasks")
+    .option("--all", "with --check: of all tasks, which is the same as naming none")
+    .option("--against <module>", "check with the machine of another version: its dist/lib/machine.js")
+    .option("--show-args", "show arguments of commands, which may hold secrets")
+    .option("--json", "one JSON object a line")
+    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .addHelpText(
+      "after",
+      `
+Exit codes of a check: 0 all is proven, 1 something differs or is damaged,
+2 it could not be made.
+
+Examples:
+  nomad-driver-exec2 replay web
+  nomad-driver-exec2 replay --check
+  nomad-driver-exec2 replay --check 6f2d4a9e && echo proven`,
+    )
+    .action(async (task: string | undefined, options: Options) => exit(await act(task, options)));
+};
+
+async function act(task: string | undefined, options: Options): Promise<number> {
+  const { stateDir, against, showArgs = false, json = false } = options;
+  if (options.check || options.all || against !== undefined) {
+    const { checkTasks } = await import("../replay/checkTasks.ts");
+    return checkTasks({ stateDir, task: options.all ? undefined : task, against, showArgs, json });
+  }
+  const { showReplay } = await import("../replay/showReplay.ts");
+  return showReplay(stateDir, task, { showArgs, json });
+}

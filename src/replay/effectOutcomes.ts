@@ -1,0 +1,22 @@
+/** What came of the effects that a moment names. Pure. */
+import { effectReports } from "../machines/effects.ts";
+import type { History, Moment } from "./history.ts";
+
+export interface EffectOutcome {
+  readonly effect: string;
+  /** The event that reports it; undefined where none does (yet). */
+  readonly report: Moment | undefined;
+}
+
+/** Each effect with the first event after it that reports such an effect. */
+export function effectOutcomes(history: History, { seq, effects }: Moment): EffectOutcome[] {
+  return effects.map((effect) => ({ effect, report: reportOf(history, seq, effect) }));
+}
+
+function reportOf(history: History, seq: number, effect: string): Moment | undefined {
+  const types: readonly string[] = Object.hasOwn(effectReports, effect)
+    ? effectReports[effect as keyof typeof effectReports]
+    : [];
+  const index = history.events.findIndex((event) => event.seq > seq && types.includes(event.type));
+  return index === -1 ? undefined : history.at(index + 1);
+}

@@ -1,0 +1,121 @@
+/**
+ * A task's history as a list of moments, each of which can be stepped to: the
+ * fold up to there, by the same machine that ran the task. Pure.
+ */
+import { messageOf } from "../errors.ts";
+import type { TaskEvent } from "../machines/events.ts";
+import { type MachineState, type MachineVersion, thisMachine } from "../machines/machineVersion.ts";
+import type { StoredEvent } from "../store/eventStore.ts";
+import { isAsRecorded } from "./streamCheck.ts";
+
+/** An event, and what it did. */
+export interface Moment {
+  /** Number of the event in its stream, from 1. */
+  readonly seq: number;
+  /** The event as it is stored. */
+  readonly stored: StoredEvent;
+  /** The event as the machine takes it; undefined where it cannot, and `problem` tells why. */
+  readonly event: TaskEvent | undefined;
+  readonly problem: string | undefined;
+  readonly before: MachineState;
+  readonly after: MachineState;
+  /** Names of the effects that the machine asks for. */
+  readonly effects: readonly string[];
+  /** False where the machine has no use for the event in its state. */
+  readonly accepted: boolean;
+  /** Whether state and effects are those that were recorded. */
+  readonly asRecorded: boolean;
+  /** Milliseconds since the event before; undefined for the first. Negative where the clock was set back. */
+  readonly sinceBefore: number | undefined;
+}
+
+/** States are kept for every so many events: stepping back folds fewer than this. */
+const CHECKPOINT_EVERY = 64;
+
+export class History {
+  /** The task's id. */
+  readonly stream: string;
+  readonly machine: MachineVersion;
+  readonly #events: readonly StoredEvent[];
+  readonly #checkpoints: MachineState[];
+  /** Where the last look was: going on from there is the commonest way. */
+  #at: { readonly seq: number; readonly state: MachineState };
+
+  /** @param events of one stream, from its first on */
+  constructor(stream: string, events: readonly StoredEvent[], machine = thisMachine) {
+    this.stream = stream;
+    this.machine = machine;
+    this.#events = events;
+    this.#checkpoints = [machine.initialSnapshot];
+    this.#at = { seq: 0, state: machine.initialSnapshot };
+  }
+
+  /** Number of the last event. */
+  get length(): number {
+    return this.#events.length;
+  }
+
+  get events(): readonly StoredEvent[] {
+    return this.#events;
+  }
+
+  /**
+   * The moment of event number `seq`.
+   * @throws RangeError where there is no such event
+   */
+  at(seq: number): Moment {
+    const before = this.stateAfter(seq - 1);
+    const stored = this.#stored(seq);
+    const moment = this.#take(before, stored);
+    this.#remember(seq, moment.after);
+    return moment;
+  }
+
+  /**
+   * The state once event number `seq` has been taken; 0 is the state before the first.
+   * @throws RangeError where there is no such event
+   */
+  stateAfter(seq: number): MachineState {
+    if (seq < 0 || seq > this.length) throw new RangeError(`no event ${seq} among ${this.length}`);
+    const checkpoint = Math.min(Math.floor(seq / CHECKPOINT_EVERY), this.#checkpoints.length - 1);
+    let at = { seq: checkpoint * CHECKPOINT_EVERY, state: this.#checkpoints[checkpoint] as MachineState };
+    if (this.#at.seq > at.seq && this.#at.seq <= seq) at = this.#at;
+    while (at.seq < seq) {
+      at = { seq: at.seq + 1, state: this.#take(at.state, this.#stored(at.seq + 1)).after };
+      this.#remember(at.seq, at.state);
+    }
+    return at.state;
+  }
+
+  /** All moments, from event number `from` on. */
+  *moments(from = 1): Iterable<Moment> {
+    for (let seq = from; seq <= this.length; seq++) yield this.at(seq);
+  }
+
+  #remember(seq: number, state: MachineState): void {
+    this.#at = { seq, state };
+    if (seq === this.#checkpoints.length * CHECKPOINT_EVERY) this.#checkpoints.push(state);
+  }
+
+  #stored(seq: number): StoredEvent {
+    const stored = this.#events[seq - 1];
+    if (stored === undefined) throw new RangeError(`no event ${seq} among ${this.length}`);
+    return stored;
+  }
+
+  #take(before: MachineState, stored: StoredEvent): Moment {
+    const earlier = this.#events[stored.seq - 2];
+    const sinceBefore = earlier && stored.time - earlier.time;
+    const place = { seq: stored.seq, stored, before, sinceBefore };
+    try {
+      const event = this.machine.readEvent(stored);
+      const taken = this.machine.step(before, event);
+      const { snapshot: after, effects, accepted } = taken;
+      const asRecorded = isAsRecorded(stored, taken);
+      return { ...place, event, problem: undefined, after, effects, accepted, asRecorded };
+    } catch (thrown) {
+      const nothing = { event: undefined, after: before, effects: [], accepted: false, asRecorded: false };
+      return { ...place, ...nothing, problem: messageOf(thrown) };
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * What may be secret in an event, masked: arguments of commands, into which Nomad
+ * interpolates variables, and what the launch plan shows of them. Values of the
+ * environment are in no event. Pure.
+ */
+import { eventSchemas, type SensitiveKind } from "../machines/events.ts";
+import type { StoredEvent } from "../store/eventStore.ts";
+
+const MASK = "…";
+
+/**
+ * The event without what may be secret; the same object where there is nothing to
+ * mask. Masking twice changes nothing. Of an event that this version does not
+ * know nothing is shown, and of one that it knows no field that it does not know.
+ */
+export function maskEvent<T extends Pick<StoredEvent, "type" | "data">>(event: T): T {
+  const schema = Object.hasOwn(eventSchemas, event.type)
+    ? eventSchemas[event.type as keyof typeof eventSchemas]
+    : undefined;
+  const data = isObject(event.data) && schema ? maskFields(event.data, schema.shape) : maskAll(event.data);
+  return isSame(data, event.data) ? event : { ...event, data };
+}
+
+/** Part of zod's schemas that is read here. */
+interface Field {
+  meta(): { readonly sensitive?: unknown } | undefined;
+}
+
+function maskFields(data: Record<string, unknown>, shape: Record<string, Field>): unknown {
+  return Object.fromEntries(
+    Object.entries(data).map(([name, value]) => {
+      const field = Object.hasOwn(shape, name) ? shape[name] : undefined;
+      if (field === undefined) return [name, maskAll(value)];
+      const kind = field.meta()?.sensitive as SensitiveKind | undefined;
+      if (kind === undefined) return [name, value];
+      return [name, kind === "text" ? maskAll(value) : mapText(value, maskLists)];
+    }),
+  );
+}
+
+function maskAll(value: unknown): unknown {
+  return mapText(value, () => MASK);
+}
+
+/** Lists of quoted words: `["sh", "-c", "…"]`. Quotes in a word are escaped, so a word cannot end its list. */
+function maskLists(line: string): string {
+  return line.replaceAll(/\["(?:[^"\\]|\\.)*"(?:, "(?:[^"\\]|\\.)*")*\]/gs, `[${MASK}]`);
+}
+
+/** The same data with every text in them replaced; their shape stays, so that they can still be folded. */
+function mapText(value: unknown, change: (text: string) => string): unknown {
+  if (typeof value === "string") return change(value);
+  if (Array.isArray(value)) return value.map((each) => mapText(each, change));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, mapText(each, change)]));
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

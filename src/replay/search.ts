@@ -1,0 +1,68 @@
+/** Finding a moment of a history. Pure. */
+import type { History, Moment } from "./history.ts";
+
+/** What is looked for. */
+export type MomentTest = (moment: Moment) => boolean;
+
+/** The first moment after event number `from` that fits; undefined where there is none. */
+export function nextMoment(history: History, from: number, fits: MomentTest): Moment | undefined {
+  for (const moment of history.moments(from + 1)) if (fits(moment)) return moment;
+  return undefined;
+}
+
+/** The last moment before event number `from` that fits; undefined where there is none. */
+export function previousMoment(history: History, from: number, fits: MomentTest): Moment | undefined {
+  for (let seq = from - 1; seq >= 1; seq--) {
+    const moment = history.at(seq);
+    if (fits(moment)) return moment;
+  }
+  return undefined;
+}
+
+/**
+ * The last moment that had come at a time; undefined where that is before the first.
+ * @param time milliseconds since the epoch
+ */
+export function momentAt(history: History, time: number): Moment | undefined {
+  return previousMoment(history, history.length + 1, ({ stored }) => stored.time <= time);
+}
+
+/** The task comes into a state, or comes into it anew. */
+export function enters(state: string): MomentTest {
+  return ({ after, before, effects }) =>
+    after.value === state && (before.value !== state || effects.length > 0);
+}
+
+export function isOfType(type: string): MomentTest {
+  return ({ stored }) => stored.type === type;
+}
+
+/**
+ * Something went wrong: with the task, or with the replay. An exit counts where
+ * its code is not 0 and nobody had asked for it.
+ */
+export function isError({ event, before, accepted, asRecorded }: Moment): boolean {
+  if (event === undefined || !accepted || !asRecorded) return true;
+  switch (event.type) {
+    case "startFailed":
+    case "stopTimedOut":
+    case "lost":
+      return true;
+    case "signalled":
+      return !event.data.delivered;
+    case "exited":
+      return event.data.oomKilled || (event.data.exitCode !== 0 && !endings.has(before.value));
+    default:
+      return false;
+  }
+}
+
+/** States in which somebody has asked for the task's end. */
+const endings: ReadonlySet<string> = new Set(["stopping", "killing"]);
+
+/** The text is in the event's type, its states, its effects or its data; case does not matter. */
+export function mentions(text: string): MomentTest {
+  const sought = text.toLowerCase();
+  return ({ stored: { type, from, to, effects, data } }) =>
+    JSON.stringify([type, from, to, effects, data]).toLowerCase().includes(sought);
+}
