@@ -1,5 +1,4 @@
 /** What a task's events say, put together for people. Pure. */
-import { toTaskEvent } from "../../driver/storedEvents.ts";
 import { DriverError } from "../../errors.ts";
 import { suggestion } from "../../jobspec/suggest.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
@@ -38,10 +37,9 @@ export function taskHistory(id: string, events: readonly StoredEvent[]): TaskHis
 }
 
 /** The event as the machine knows it; undefined where a newer version wrote it. */
-export function readable(stored: StoredEvent) {
+export function readable(event: StoredEvent) {
   try {
-    const { type, time, data } = toTaskEvent(stored);
-    return parseTaskEvent(type, time, data);
+    return thisMachine.readEvent(event);
   } catch {
     return undefined;
   }

@@ -1,0 +1,70 @@
+/** Records that are all in memory and stay as they are, read as a log is. */
+import { NEVER } from "rxjs";
+import type { EventReader, StreamHead } from "./eventStore.ts";
+import { LogReader } from "./logReader.ts";
+import { BATCH_RECORDS, type RecordTable, type TableHead, type TakeRecord } from "./recordTable.ts";
+
+/** A record in the place where it is to be found. What the record itself says of its place is for readers to check. */
+export interface PlacedRecord {
+  readonly stream: string;
+  readonly seq: number;
+  readonly position: number;
+  readonly bytes: Buffer;
+}
+
+/**
+ * @param heads of all streams
+ * @param records of those streams; each stream's in the order of their numbers
+ */
+export function readerOf(heads: readonly StreamHead[], records: readonly PlacedRecord[]): EventReader {
+  return new LogReader(new RecordList(heads, records), NEVER);
+}
+
+class RecordList implements RecordTable {
+  readonly #heads: readonly TableHead[];
+  readonly #byPosition: readonly PlacedRecord[];
+  readonly #byStream: ReadonlyMap<string, readonly PlacedRecord[]>;
+
+  constructor(heads: readonly StreamHead[], records: readonly PlacedRecord[]) {
+    this.#byStream = Map.groupBy(records, ({ stream }) => stream);
+    this.#byPosition = records.toSorted((a, b) => a.position - b.position);
+    this.#heads = heads
+      .map((head) => ({ ...head, firstPosition: this.#recordsOf(head.stream)[0]?.position ?? 0 }))
+      .sort((a, b) => compare(a.stream, b.stream));
+  }
+
+  head(stream: string): TableHead | undefined {
+    return this.#heads.find((head) => head.stream === stream);
+  }
+
+  heads(after: string | undefined): TableHead[] {
+    return this.#heads.filter(({ stream }) => after === undefined || compare(stream, after) > 0);
+  }
+
+  lastPosition(): number {
+    return this.#byPosition.at(-1)?.position ?? 0;
+  }
+
+  recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
+    const start = this.#byPosition.findIndex(({ position }) => position >= from);
+    return start === -1 ? [] : batch(this.#byPosition, start, take);
+  }
+
+  recordsOf<T>({ stream }: TableHead, seq: number, take: TakeRecord<T>): T[] {
+    return batch(this.#recordsOf(stream), seq - 1, take);
+  }
+
+  async close(): Promise<void> {}
+
+  #recordsOf(stream: string): readonly PlacedRecord[] {
+    return this.#byStream.get(stream) ?? [];
+  }
+}
+
+function batch<T>(records: readonly PlacedRecord[], start: number, take: TakeRecord<T>): T[] {
+  return records.slice(start, start + BATCH_RECORDS).map(({ bytes, position }) => take(bytes, position));
+}
+
+function compare(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
