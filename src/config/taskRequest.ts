@@ -27,6 +27,8 @@ export interface TaskRequest {
   readonly stderrPath: string;
   readonly resources: TaskResources;
   readonly network: TaskNetwork;
+  readonly mounts: readonly TaskMount[];
+  readonly devices: readonly TaskDevice[];
   readonly dns: TaskDns | undefined;
 }
 
@@ -47,6 +49,26 @@ export interface TaskNetwork {
   readonly mode: "host" | "group" | "none";
   /** The network namespace to join; empty where there is none. */
   readonly path: string;
+}
+
+/** A volume: a file or folder of the host that the task sees at a path of its own. */
+export interface TaskMount {
+  readonly source: string;
+  /** As the job has it: absolute, or relative to the task's folder. */
+  readonly target: string;
+  readonly readOnly: boolean;
+  readonly propagation: Propagation;
+}
+
+/** Whether what the host mounts below a volume's source later shows up in a task that runs. */
+export type Propagation = "private" | "host-to-task";
+
+/** A device node of the host. */
+export interface TaskDevice {
+  readonly source: string;
+  readonly target: string;
+  readonly read: boolean;
+  readonly write: boolean;
 }
 
 export interface TaskDns {

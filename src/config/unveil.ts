@@ -22,9 +22,9 @@ export interface UnveilMode {
 
 /**
  * Who asks for a path: the default paths, the options of the plugin or the
- * task, the task's own folders, or its log pipes.
+ * task, the task's own folders, its log pipes, or what is mounted for it.
  */
-export type UnveilSource = "default" | "plugin" | "task" | "folder" | "log";
+export type UnveilSource = "default" | "plugin" | "task" | "folder" | "log" | "volume" | "device";
 
 export interface UnveilEntry {
   /** Absolute, without empty, `.` and `..` segments. */

@@ -2,6 +2,7 @@
 import { defaultEntries } from "./defaultPaths.ts";
 import type { PluginOptions } from "./pluginOptions.ts";
 import type { TaskFolders } from "./taskFolders.ts";
+import { mountAround, type PlacedMount } from "./taskMounts.ts";
 import type { TaskOptions } from "./taskOptions.ts";
 import {
   formatUnveil,
@@ -26,6 +27,7 @@ export interface UnveilInput {
   readonly folders: TaskFolders;
   /** What is bound over single paths; the private `/tmp` need not be named. */
   readonly bound?: readonly BoundPath[];
+  readonly mounts?: readonly PlacedMount[];
 }
 
 /** One path with all that is allowed there, and who asked for it. */
@@ -38,10 +40,12 @@ export interface UnveilRule {
    * run may have put a symlink there, so the path must not lead out of that folder.
    */
   readonly beneath?: string;
+  /** Where the task sees it, if elsewhere: the rule is laid on what is mounted there. */
+  readonly at?: string;
 }
 
 export interface UnveilRules {
-  /** At most one for a path. */
+  /** At most one for a path, and one for each mount. */
   readonly entries: readonly UnveilRule[];
   /** Whether the task's own temporary folder is to be bound over `/tmp`. */
   readonly privateTmp: boolean;
@@ -57,9 +61,10 @@ export function isConfigured({ sources }: UnveilRule): boolean {
 /**
  * Puts a task's rules together. A rule on a path that something is bound over is
  * laid on what is bound: Landlock looks at what is really found there, and skips
- * what lies hidden below a mount.
+ * what lies hidden below a mount. What an entry names in a volume, the volume's own
+ * rule allows already.
  */
-export function unveilRules({ options, task, folders, bound = [] }: UnveilInput): UnveilRules {
+export function unveilRules({ options, task, folders, bound = [], mounts = [] }: UnveilInput): UnveilRules {
   const configured = [
     ...options.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
     ...task.unveil.map((entry) => parseUnveil(entry, "task")),
@@ -71,10 +76,18 @@ export function unveilRules({ options, task, folders, bound = [] }: UnveilInput)
   if (privateTmp) binds.set(TMP, folders.tmpDir);
   // The default `rwc:/tmp` never means the host's, which all users share.
   const entries = [...implied.filter(({ path }) => privateTmp || path !== TMP), ...configured];
-  return { entries: confine(merge(entries, binds)), privateTmp, sharedTmpReason };
+  const covering = mounts.filter(({ source, target }) => source !== target);
+  const seen = entries.filter(({ path }) => mountAround(path, covering) === undefined);
+  const rules = [...confine(merge(seen, binds)), ...mounts.map(mountRule)];
+  return { entries: rules, privateTmp, sharedTmpReason };
 }
 
-const TMP = "/tmp";
+/** What the host's `/tmp` and a task's own are called. */
+export const TMP = "/tmp";
+
+function mountRule({ kind, source, target, mode }: PlacedMount): UnveilRule {
+  return { path: source, mode, sources: [kind], ...(source === target ? {} : { at: target }) };
+}
 
 function whyTmpIsShared(
   { privateTmp }: PluginOptions,

@@ -6,7 +6,7 @@ export const capabilities: Capabilities = {
   exec: false,
   fsIsolation: "unveil",
   networkModes: ["host", "group", "none"],
-  mountConfigs: "none",
+  mountConfigs: "any",
   disableLogCollection: true,
   dynamicWorkloadUsers: true,
 };

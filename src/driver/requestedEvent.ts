@@ -26,6 +26,8 @@ export function requestedEvent(
     envDigest,
     resources: { ...request.resources },
     network: { mode: network.mode, path: network.path },
+    mounts: request.mounts.map((mount) => ({ ...mount })),
+    devices: request.devices.map((device) => ({ ...device })),
     allocDir: request.allocDir,
     stdoutPath: request.stdoutPath,
     stderrPath: request.stderrPath,

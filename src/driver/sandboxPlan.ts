@@ -5,6 +5,7 @@
 import type { PluginOptions } from "../config/pluginOptions.ts";
 import { taskEnvironment } from "../config/taskEnvironment.ts";
 import { type TaskFolders, taskFolders } from "../config/taskFolders.ts";
+import { type PlacedMount, placeMounts } from "../config/taskMounts.ts";
 import type { TaskRequest } from "../config/taskRequest.ts";
 import { type UnveilRules, unveilRules } from "../config/unveilRules.ts";
 import { resolveCommand, resolveWorkDir } from "../effects/commandLookup.ts";
@@ -14,6 +15,7 @@ import type { OpenedPath } from "../effects/landlockRules.ts";
 import { buildLaunchPlan } from "../effects/launch/buildPlan.ts";
 import type { Bind, LaunchNetwork } from "../effects/launch/launchInput.ts";
 import type { LaunchPlan } from "../effects/launch/plan.ts";
+import { prepareMounts } from "../effects/mountPoints.ts";
 import { agentFileLimit } from "../effects/resourceLimits.ts";
 import type { RunFiles } from "../effects/runFiles.ts";
 import { resolveUser, type TaskUser } from "../effects/users.ts";
@@ -23,19 +25,21 @@ export interface TaskProgram {
   readonly user: TaskUser;
   readonly folders: TaskFolders;
   readonly env: Readonly<Record<string, string>>;
+  readonly mounts: readonly PlacedMount[];
   readonly workDir: string;
   /** Absolute path. */
   readonly command: string;
 }
 
-/** @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND` */
+/** @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND` */
 export async function findProgram(request: TaskRequest, options: PluginOptions): Promise<TaskProgram> {
   const user = await resolveUser(request.user, options);
   const folders = taskFolders(request.env);
   const env = taskEnvironment(request.env, user, folders);
-  const workDir = resolveWorkDir(request.options.workDir, folders);
-  const command = resolveCommand(request.options.command, { path: env.PATH, workDir });
-  return { user, folders, env, workDir, command };
+  const mounts = placeMounts(request, folders);
+  const workDir = resolveWorkDir(request.options.workDir, folders, mounts);
+  const command = resolveCommand(request.options.command, { path: env.PATH, workDir, mounts });
+  return { user, folders, env, mounts, workDir, command };
 }
 
 export interface SandboxPlace {
@@ -54,18 +58,20 @@ export interface SandboxPlan {
   readonly launch: LaunchPlan;
 }
 
-/** @throws DriverError as `buildRuleset` does */
+/** @throws DriverError as `prepareMounts` and `buildRuleset` do */
 export function planSandbox(request: TaskRequest, program: TaskProgram, place: SandboxPlace): SandboxPlan {
-  const { user, folders, env, workDir, command } = program;
+  const { user, folders, env, mounts, workDir, command } = program;
   const { options, facts, cgroup, files } = place;
   const binds = bindsOf(request, files);
-  const rules = unveilRules({ options, task: request.options, folders, bound: binds });
+  const rules = unveilRules({ options, task: request.options, folders, bound: binds, mounts });
+  const mountPoints = prepareMounts(mounts, folders, rules);
   const ruleset = buildRuleset(rules.entries, place.opened, facts.landlockAbi);
   const launch = buildLaunchPlan({
     initName: initNameOf(request),
     cgroup,
     network: networkOf(request),
     binds,
+    ...mountPoints,
     privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
     namespaceRules: ruleset.insideNamespace,
     statusFile: files.status,

@@ -2,25 +2,35 @@
 import { type Stats, statSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import type { TaskFolders } from "../config/taskFolders.ts";
+import { hostPath, mountAround, type PlacedMount } from "../config/taskMounts.ts";
 import { DriverError } from "../errors.ts";
 
 /**
  * The command as execvp(3) would find it, but in the task's `PATH`, never the plugin's.
  * @param command with a "/": a path, relative to the work dir unless absolute; otherwise a name to look for
  * @param options.path the task's `PATH`; of its entries only the absolute ones count
+ * @param options.mounts what the task sees otherwise than the host; a path that leads into a
+ *   volume is left to the kernel, since its symlinks mean something only in there
  * @returns an absolute path of a regular file with an execute bit
  * @throws DriverError `COMMAND_NOT_FOUND` telling where it looked
  */
 export function resolveCommand(
   command: string,
-  options: { readonly path: string | undefined; readonly workDir: string },
+  options: {
+    readonly path: string | undefined;
+    readonly workDir: string;
+    readonly mounts?: readonly PlacedMount[];
+  },
 ): string {
+  const { mounts = [] } = options;
   const candidates = candidatesOf(command, options);
-  const found = candidates.find(isExecutable);
+  const [only] = candidates;
+  if (only !== undefined && command.includes("/") && mountAround(only, mounts) !== undefined) return only;
+  const found = candidates.find((path) => isExecutable(hostPath(path, mounts)));
   if (found !== undefined) return found;
   const tried =
     candidates.length > 0 ? `looked for ${candidates.join(", ")}` : "its PATH names no absolute folder";
-  const unusable = candidates.find((path) => statusOf(path) !== undefined);
+  const unusable = candidates.find((path) => statusOf(hostPath(path, mounts)) !== undefined);
   const hint = unusable
     ? `${unusable} is no regular file with an execute bit: correct its mode, or name another command`
     : "Install the command on the node, fetch it as an artifact, or give its absolute path";
@@ -34,10 +44,14 @@ export function resolveCommand(
  * @returns an absolute path of a folder; without the option the task's folder
  * @throws DriverError `WORK_DIR_INVALID`
  */
-export function resolveWorkDir(workDir: string | undefined, folders: Pick<TaskFolders, "rootDir">): string {
+export function resolveWorkDir(
+  workDir: string | undefined,
+  folders: Pick<TaskFolders, "rootDir">,
+  mounts: readonly PlacedMount[] = [],
+): string {
   if (workDir === undefined) return folders.rootDir;
   const path = isAbsolute(workDir) ? workDir : `${folders.rootDir}/${workDir}`;
-  if (statusOf(path)?.isDirectory()) return path;
+  if (mountAround(path, mounts) !== undefined || statusOf(path)?.isDirectory()) return path;
   throw new DriverError(
     "WORK_DIR_INVALID",
     `work_dir ${JSON.stringify(workDir)} is no folder: looked for ${path}`,

@@ -7,8 +7,8 @@ import type { UnveilMode } from "../config/unveil.ts";
 /** The highest ABI whose rights are known here; ABI 4 (TCP) and 7 (audit) add none for files. */
 export const LATEST_ABI = 7;
 
-/** A rule on a folder holds for everything below it. */
-export type PathKind = "file" | "folder";
+/** A rule on a folder holds for everything below it. A device is a file that the task was given to command. */
+export type PathKind = "file" | "folder" | "device";
 
 /**
  * All rights that the ABI knows are handled, so what no rule allows is refused.
@@ -70,12 +70,17 @@ type Right = keyof typeof rights;
  * Device ioctls go with `w`: who may write to a device is meant to use it (terminals,
  * /dev/kvm, /dev/net/tun, graphics), and isatty(3) on /dev/null keeps its usual answer;
  * who may only read it, such as /dev/urandom, has no business commanding it.
+ * A device that was given to the task is meant to be used, even where it is only read.
  * No letter gives makeChar: a character device can be the kernel's memory.
  */
 const rightsOf: Readonly<Record<keyof UnveilMode, Readonly<Record<PathKind, readonly Right[]>>>> = {
-  read: { file: ["readFile"], folder: ["readFile", "readDir"] },
-  write: { file: ["writeFile", "truncate", "ioctlDev"], folder: ["writeFile", "truncate", "ioctlDev"] },
-  execute: { file: ["execute"], folder: ["execute"] },
+  read: { file: ["readFile"], folder: ["readFile", "readDir"], device: ["readFile", "ioctlDev"] },
+  write: {
+    file: ["writeFile", "truncate", "ioctlDev"],
+    folder: ["writeFile", "truncate", "ioctlDev"],
+    device: ["writeFile", "truncate", "ioctlDev"],
+  },
+  execute: { file: ["execute"], folder: ["execute"], device: [] },
   create: {
     file: [],
     folder: [
@@ -89,6 +94,7 @@ const rightsOf: Readonly<Record<keyof UnveilMode, Readonly<Record<PathKind, read
       "removeDir",
       "refer",
     ],
+    device: [],
   },
 };
 

@@ -79,7 +79,7 @@ export class RulesetDraft {
       this.#skip(rule, `not found (${found.errno})`);
     } else if (found.at === "host") {
       try {
-        this.#addHere(rule, found.descriptor, found.kind);
+        this.#addHere(rule, found.descriptor, rule.sources.includes("device") ? "device" : found.kind);
       } finally {
         closeSync(found.descriptor);
       }
@@ -137,9 +137,9 @@ export class RulesetDraft {
     return access;
   }
 
-  #report({ path, mode, sources }: UnveilRule, kind: PathKind): void {
+  #report({ path, at = path, mode, sources }: UnveilRule, kind: PathKind): void {
     const create = kind === "folder" && mode.create;
-    this.applied.push({ path, mode: formatMode({ ...mode, create }), kind, source: sources.join(", ") });
+    this.applied.push({ path: at, mode: formatMode({ ...mode, create }), kind, source: sources.join(", ") });
   }
 
   #skip({ path }: UnveilRule, reason: string): void {

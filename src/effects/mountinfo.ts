@@ -12,6 +12,20 @@ export function mountPoints(mountinfo: string, fileSystemType: string): string[]
   });
 }
 
+/**
+ * Whether what is mounted later below a mount shows up in copies of it that are slaves:
+ * it is shared with them, or a slave itself (mount_namespaces(7)).
+ * @param id as `mnt_id` of proc_pid_fdinfo(5)
+ */
+export function receivesMounts(mountinfo: string, id: number): boolean {
+  const fields =
+    mountinfo
+      .split("\n")
+      .find((line) => line.startsWith(`${id} `))
+      ?.split(" ") ?? [];
+  return fields.slice(6, fields.indexOf("-", 6)).some((field) => /^(shared|master):/.test(field));
+}
+
 /** The kernel writes space, tab, newline and backslash as three octal digits. */
 function unescapeOctal(field: string): string {
   return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));

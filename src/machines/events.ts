@@ -62,6 +62,17 @@ export const eventSchemas = {
       cgroup: z.string(),
     }),
     network: z.object({ mode: z.enum(["host", "group", "none"]), path: z.string() }),
+    mounts: z.array(
+      z.object({
+        source: z.string(),
+        target: z.string(),
+        readOnly: z.boolean(),
+        propagation: z.enum(["private", "host-to-task"]),
+      }),
+    ),
+    devices: z.array(
+      z.object({ source: z.string(), target: z.string(), read: z.boolean(), write: z.boolean() }),
+    ),
     allocDir: z.string(),
     stdoutPath: z.string(),
     stderrPath: z.string(),

@@ -28,7 +28,9 @@ type PartOf<T> = T extends readonly unknown[] | null
     : T;
 
 /** What version 2 brought, as it is for events of version 1. */
-const addedIn2: Additions = {};
+const addedIn2: Additions = {
+  requested: { mounts: [], devices: [] },
+};
 
 /** By the version that is left behind, from 1 on. */
 const additions: readonly Additions[] = [addedIn2];

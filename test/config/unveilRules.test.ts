@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { defaultEntries } from "../../src/config/defaultPaths.ts";
 import { parsePluginOptions } from "../../src/config/pluginOptions.ts";
 import type { TaskFolders } from "../../src/config/taskFolders.ts";
+import { placeMounts } from "../../src/config/taskMounts.ts";
 import { parseTaskOptions } from "../../src/config/taskOptions.ts";
 import { formatUnveil } from "../../src/config/unveil.ts";
 import { type BoundPath, isConfigured, unveilRules } from "../../src/config/unveilRules.ts";
@@ -27,7 +28,7 @@ function rulesOf({ plugin, unveil, bound, rootDir = root }: Given = {}) {
   };
   const result = unveilRules({ options, task, folders, ...(bound ? { bound } : {}) });
   const at = (path: string) => result.entries.find((rule) => rule.path === path);
-  return { ...result, at, written: result.entries.map((rule) => formatUnveil(rule)) };
+  return { ...result, options, task, folders, at, written: result.entries.map((rule) => formatUnveil(rule)) };
 }
 
 describe("defaults", () => {
@@ -149,5 +150,41 @@ describe("a path below a folder where tasks may create files", () => {
   test("is left alone where the driver itself names it, or the folder is / or not open to tasks", () => {
     const { entries } = rulesOf({ unveil: ["rwc:/", "rw:/opt", "r:/opt/x"] });
     expect(entries.filter(({ beneath }) => beneath !== undefined)).toEqual([]);
+  });
+});
+
+describe("volumes and devices", () => {
+  const volume = (source: string, target: string, readOnly = false) =>
+    ({ source, target, readOnly, propagation: "private" }) as const;
+  const device = { source: "/dev/fb0", target: "/dev/fb0", read: true, write: false };
+  const withMounts = (mounts: readonly ReturnType<typeof volume>[], unveil?: readonly string[]) => {
+    const { folders, options, task } = rulesOf({ ...(unveil ? { unveil } : {}) });
+    const placed = placeMounts({ mounts, devices: [device] }, folders);
+    return unveilRules({ options, task, folders, mounts: placed }).entries;
+  };
+
+  test("have rules of their own, on their sources", () => {
+    const rules = withMounts([volume("/srv/a", "/data"), volume("/srv/b", "/mnt", true)]);
+    expect(rules.slice(-3).map(({ at, ...rule }) => [formatUnveil(rule), at, rule.sources])).toEqual([
+      ["rwxc:/srv/a", "/data", ["volume"]],
+      ["r:/dev/fb0", undefined, ["device"]],
+      ["rx:/srv/b", "/mnt", ["volume"]],
+    ]);
+  });
+
+  test("take the place of entries in a volume: what its symlinks lead to on the host is not meant", () => {
+    const rules = withMounts([volume("/srv/a", "/usr", true)], ["r:/usr/share/doc", "r:/etc/os-release"]);
+    expect(rules.filter(({ path }) => path.startsWith("/usr"))).toEqual([]);
+    expect(rules.map((rule) => formatUnveil(rule))).toContain("r:/etc/os-release");
+  });
+
+  test("leave what is unveiled at the same path as it is", () => {
+    const rules = withMounts([volume("/srv", "/srv", true)], ["rw:/srv", "w:/dev/fb0"]);
+    expect(rules.map((rule) => formatUnveil(rule)).filter((rule) => /srv|fb0/.test(rule))).toEqual([
+      "rw:/srv",
+      "w:/dev/fb0",
+      "r:/dev/fb0",
+      "rx:/srv",
+    ]);
   });
 });

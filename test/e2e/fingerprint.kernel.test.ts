@@ -53,7 +53,7 @@ test("Capabilities: all are set, also those whose zero would mean more", async (
   expect(capabilities).toMatchObject({
     sendSignals: true,
     fsIsolation: FsIsolation.UNVEIL,
-    mountConfigs: MountConfigs.NO_MOUNTS,
+    mountConfigs: MountConfigs.ANY_MOUNTS,
     dynamicWorkloadUsers: true,
     disableLogCollection: true,
     mustCreateNetwork: false,

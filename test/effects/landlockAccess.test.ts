@@ -33,6 +33,10 @@ describe("the rights of a letter", () => {
     ["x", "folder", [0x1, 0x1, 0x1, 0x1, 0x1]],
     ["c", "file", [0, 0, 0, 0, 0]],
     ["c", "folder", [0x1fb0, 0x3fb0, 0x3fb0, 0x3fb0, 0x3fb0]],
+    ["r", "device", [0x4, 0x4, 0x4, 0x4, 0x8004]],
+    ["w", "device", [0x2, 0x2, 0x4002, 0x4002, 0xc002]],
+    ["x", "device", [0, 0, 0, 0, 0]],
+    ["c", "device", [0, 0, 0, 0, 0]],
   ] as const)("%s on a %s", (letter, kind, expected) => {
     expect([1, 2, 3, 4, 5].map((abi) => accessOf(mode(letter), kind, abi))).toEqual(expected);
   });

@@ -3,10 +3,21 @@ import { describe, expect, test } from "vitest";
 import type { DriverPort, TaskStatus } from "../../src/driver/driverPort.ts";
 import { DriverError } from "../../src/errors.ts";
 import { encodeMsgpack } from "../../src/grpc/convert/msgpack.ts";
+import type { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
 import { exitedWith, type FakeDriver, fakeDriver, unknownTask } from "../support/fakeDriver.ts";
 import { allocId, setConfig, taskConfig, taskId } from "../support/requests.ts";
 import { type ServedInProcess, serveInProcess } from "../support/serveInProcess.ts";
+
+const mount = {
+  hostPath: "/srv",
+  taskPath: "/data",
+  readonly: false,
+  propagationMode: "private",
+  selinuxLabel: "",
+  requestName: "v",
+};
+const device = { hostPath: "/dev/nvidia0", taskPath: "/dev/gpu", cgroupPermissions: "rw" };
 
 describe("StartTask", () => {
   test("gives the driver the request in its own terms", async () => {
@@ -63,6 +74,8 @@ describe("StartTask", () => {
         },
         network: { mode: "group", path: "/var/run/netns/a" },
         dns: { servers: ["192.0.2.53"], searches: ["example.org"], options: [] },
+        mounts: [],
+        devices: [],
       },
     ]);
   });
@@ -114,24 +127,60 @@ describe("StartTask", () => {
     expect(fake.calls.map(([method]) => method)).toEqual(["configure"]);
   });
 
-  test("with mounts or devices is refused, and they are named", async () => {
-    const { driver } = await configured();
-    const mount = {
-      hostPath: "/srv",
-      readonly: true,
-      propagationMode: "private",
-      selinuxLabel: "",
-      requestName: "v",
-    };
+  test("gives the driver mounts and devices in its own terms", async () => {
+    const { fake, driver } = await configured();
     const task = taskConfig({
-      mounts: [{ ...mount, taskPath: "/data" }],
-      devices: [{ taskPath: "/dev/nvidia0", hostPath: "/dev/nvidia0", cgroupPermissions: "rwm" }],
+      mounts: [
+        { ...mount, readonly: true, propagationMode: "host-to-task" },
+        { ...mount, propagationMode: "" },
+      ],
+      devices: [
+        { ...device, cgroupPermissions: "rwm" },
+        { ...device, cgroupPermissions: "r" },
+      ],
     });
-    const refused = await driver.startTask({ task }).catch(errorOfCall);
-    expect(refused).toMatchObject({
-      code: "UNSUPPORTED",
-      message: expect.stringContaining("the mount /data, the device /dev/nvidia0"),
-    });
+    await driver.startTask({ task });
+    const volume = { source: "/srv", target: "/data", readOnly: false, propagation: "private" };
+    const node = { source: "/dev/nvidia0", target: "/dev/gpu", read: true, write: false };
+    expect(fake.calls.at(-1)).toMatchObject([
+      "startTask",
+      {
+        mounts: [{ ...volume, readOnly: true, propagation: "host-to-task" }, volume],
+        devices: [{ ...node, write: true }, node],
+      },
+    ]);
+  });
+
+  test.each<[string, string, RegExp, Partial<TaskConfig>]>([
+    [
+      "a mount that is to reach the host",
+      "UNSUPPORTED",
+      /mount \/data .*bidirectional.*Landlock lets no task mount/,
+      { mounts: [{ ...mount, propagationMode: "bidirectional" }] },
+    ],
+    [
+      "an unknown propagation mode",
+      "UNSUPPORTED",
+      /mode "upwards".*private and host-to-task/,
+      { mounts: [{ ...mount, propagationMode: "upwards" }] },
+    ],
+    [
+      "an SELinux label",
+      "UNSUPPORTED",
+      /label "Z".*label them on the host/,
+      { mounts: [{ ...mount, selinuxLabel: "Z" }] },
+    ],
+    ...["", "m", "rx"].map((cgroupPermissions): [string, string, RegExp, Partial<TaskConfig>] => [
+      `a device with the permissions "${cgroupPermissions}"`,
+      "CONFIG_INVALID",
+      /device \/dev\/gpu has the permissions .*has to give r, w or both/,
+      { devices: [{ ...device, cgroupPermissions }] },
+    ]),
+  ])("with %s is refused", async (_what, code, message, differing) => {
+    const { fake, driver } = await configured();
+    const refused = await driver.startTask({ task: taskConfig(differing) }).catch(errorOfCall);
+    expect(refused).toMatchObject({ code, message: expect.stringMatching(message) });
+    expect(fake.calls.map(([method]) => method)).toEqual(["configure"]);
   });
 
   test("without a task is refused", async () => {

@@ -16,6 +16,17 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
     path.map((value) => ({ kind: "join", path: value }) as const),
   ),
   binds: fc.array(fc.record({ source: path, target: path, readOnly: fc.boolean() }), { maxLength: 4 }),
+  mounts: fc.array(
+    fc.record({
+      kind: fc.constantFrom("volume" as const, "device" as const),
+      source: path,
+      target: path,
+      readOnly: fc.boolean(),
+      propagation: fc.constantFrom("private" as const, "host-to-task" as const),
+    }),
+    { maxLength: 4 },
+  ),
+  hidden: fc.array(fc.record({ path, isFolder: fc.boolean() }), { maxLength: 4 }),
   namespaceRules: fc.array(
     fc.record({
       path,

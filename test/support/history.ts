@@ -26,6 +26,8 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
       cgroup: "/sys/fs/cgroup/x.scope",
     },
     network: { mode: "host", path: "" },
+    mounts: [{ source: "/srv/shop", target: "/data", readOnly: true, propagation: "private" }],
+    devices: [],
     allocDir: "/var/lib/nomad/alloc/6f2d4a9e",
     stdoutPath: "/var/lib/nomad/alloc/6f2d4a9e/alloc/logs/.web.stdout.fifo",
     stderrPath: "/var/lib/nomad/alloc/6f2d4a9e/alloc/logs/.web.stderr.fifo",

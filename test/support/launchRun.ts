@@ -28,6 +28,8 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     cgroup: undefined,
     network: { kind: "host" },
     binds: [],
+    mounts: [],
+    hidden: [],
     namespaceRules: [],
     privateTmp: undefined,
     statusFile: "/run/exec2/status",

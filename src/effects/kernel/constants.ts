@@ -14,6 +14,7 @@ export const O_CREAT = 0o100;
 export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
+export const O_DIRECTORY = 0o200000;
 export const O_PATH = 0o10000000;
 
 /** `linux/openat2.h`: bits of `resolve` */
@@ -80,18 +81,22 @@ export const PR_SET_NO_NEW_PRIVS = 38;
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;
 
 /** `linux/mount.h` */
+export const MS_RDONLY = 1;
 export const MS_NOSUID = 2;
 export const MS_NODEV = 4;
 export const MS_NOEXEC = 8;
 export const MS_REC = 16384;
+export const MS_PRIVATE = 1 << 18;
 export const MS_SLAVE = 1 << 19;
 export const OPEN_TREE_CLONE = 1;
 export const OPEN_TREE_CLOEXEC = 0o2000000;
 export const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
 export const MOVE_MOUNT_T_SYMLINKS = 0x10;
+export const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
 export const MOUNT_ATTR_RDONLY = 0x1;
 export const MOUNT_ATTR_NOSUID = 0x2;
 export const MOUNT_ATTR_NODEV = 0x4;
+export const MOUNT_ATTR_NOEXEC = 0x8;
 
 /** `linux/fcntl.h` */
 export const AT_SYMLINK_NOFOLLOW = 0x100;

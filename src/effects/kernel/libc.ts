@@ -12,6 +12,7 @@ import type { LibraryHandle } from "koffi";
 import * as k from "./constants.ts";
 import { errnoName } from "./errnoName.ts";
 import { kernelError } from "./kernelError.ts";
+import { type OpenHow, openHow } from "./structs.ts";
 
 /**
  * landlock_create_ruleset(2).
@@ -51,21 +52,10 @@ export function tryOpenat2(
   path: string,
   how: OpenHow,
 ): number | { readonly errno: string } {
-  const { openHow, errno } = libc();
-  const words = new BigUint64Array([
-    BigInt((how.flags | k.O_CLOEXEC) >>> 0),
-    BigInt(how.mode ?? 0),
-    BigInt(how.resolve ?? 0),
-  ]);
-  const result = openHow(k.SYS_openat2, directory, path, words, words.byteLength);
+  const { openat2, errno } = libc();
+  const bytes = openHow({ ...how, flags: how.flags | k.O_CLOEXEC });
+  const result = openat2(k.SYS_openat2, directory, path, bytes, bytes.byteLength);
   return result >= 0 ? result : { errno: errnoName(errno()) };
-}
-
-/** `struct open_how` of `linux/openat2.h`. */
-export interface OpenHow {
-  readonly flags: number;
-  readonly mode?: number;
-  readonly resolve?: number;
 }
 
 /** pipe2(2), close-on-exec; further flags such as `O_NONBLOCK` hold for both ends. */
@@ -180,7 +170,7 @@ function bind() {
     errno: () => koffi.errno(),
     createRuleset: syscall("void *", "size_t", "uint32_t"),
     addRule: syscall("int", "int", "void *", "uint32_t"),
-    openHow: syscall("int", "const char *", "void *", "size_t"),
+    openat2: syscall("int", "const char *", "void *", "size_t"),
     pidfdOpen: syscall("int", "unsigned int"),
     pidfdSendSignal: syscall("int", "int", "void *", "unsigned int"),
     pipe2: library.func("pipe2", "int", ["void *", "int"]),

@@ -20,9 +20,25 @@ export interface CloneArgs {
   readonly cgroup?: number;
 }
 
-/** `struct mount_attr` of `linux/mount.h`, first published size: mount_setattr(2). */
-export function mountAttr(set: number): Uint8Array {
-  return bytesOf(new BigUint64Array([BigInt(set), 0n, 0n, 0n]));
+/**
+ * `struct mount_attr` of `linux/mount.h`, first published size: mount_setattr(2).
+ * @param propagation `MS_PRIVATE` and the like; 0 leaves it as it is
+ */
+export function mountAttr(set: number, propagation = 0): Uint8Array {
+  return bytesOf(new BigUint64Array([BigInt(set), 0n, BigInt(propagation), 0n]));
+}
+
+/** `struct open_how` of `linux/openat2.h`: openat2(2). */
+export function openHow({ flags, mode = 0, resolve = 0 }: OpenHow): Uint8Array {
+  return bytesOf(new BigUint64Array([BigInt(flags), BigInt(mode), BigInt(resolve)]));
+}
+
+export interface OpenHow {
+  readonly flags: number;
+  /** For `O_CREAT`. */
+  readonly mode?: number;
+  /** `RESOLVE_…` bits. */
+  readonly resolve?: number;
 }
 
 /** `struct rlimit64` of `linux/resource.h`: prlimit(2). `Infinity` means no limit. */

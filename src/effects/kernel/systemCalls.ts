@@ -37,6 +37,7 @@ const numbers = {
   move_mount: [429, 429],
   clone3: [435, 435],
   close_range: [436, 436],
+  openat2: [437, 437],
   mount_setattr: [442, 442],
   landlock_add_rule: [445, 445],
   landlock_restrict_self: [446, 446],

@@ -64,6 +64,10 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
       return `${path} is no network namespace`;
     case "landlock_restrict_self E2BIG":
       return "Landlock allows 16 layers of rules on top of each other: the driver itself is restricted too often";
+    case "openat2 ELOOP":
+      return "A symlink has been put into the destination's path while the task started: look who did it";
+    case "open_tree EINVAL":
+      return `What is mounted at ${path} is unbindable: see mount_namespaces(7)`;
     case "move_mount EINVAL":
       return `${name}: a folder can only be mounted on a folder, a file on a file, and a symlink nowhere`;
     default:

@@ -1,4 +1,5 @@
 /** What has to be known to start a task: everything a launch plan is made of. */
+import type { Propagation } from "../../config/taskRequest.ts";
 import type { ResourceLimit } from "../kernel/structs.ts";
 import type { NamespaceRule } from "../landlockRules.ts";
 
@@ -9,6 +10,10 @@ export interface LaunchInput {
   readonly cgroup: string | undefined;
   readonly network: LaunchNetwork;
   readonly binds: readonly Bind[];
+  /** Volumes and devices; each after those that it lies in. */
+  readonly mounts: readonly LaunchMount[];
+  /** What the task reaches through {@link mounts} only. */
+  readonly hidden: readonly HiddenPath[];
   /** A folder that the task sees as `/tmp`, and that is no symlink; undefined for the host's `/tmp`. */
   readonly privateTmp: string | undefined;
   /** Landlock rules that only the run's own processes can add. */
@@ -45,6 +50,22 @@ export type LaunchNetwork =
   | { readonly kind: "join"; readonly path: string }
   /** A new namespace with nothing but a loopback interface. */
   | { readonly kind: "loopback" };
+
+/** A volume or device, with all that is mounted below its source. */
+export interface LaunchMount {
+  readonly kind: "volume" | "device";
+  readonly source: string;
+  /** Exists by the time of the mount, and has no symlink in it: one that has is refused. */
+  readonly target: string;
+  readonly readOnly: boolean;
+  readonly propagation: Propagation;
+}
+
+/** A path of the host that nothing is left of in the task's mount namespace. */
+export interface HiddenPath {
+  readonly path: string;
+  readonly isFolder: boolean;
+}
 
 /** A file or folder that the task sees at another path; mounts below the source come along. */
 export interface Bind {

@@ -113,6 +113,8 @@ export const descriptors = {
   alive: 8,
   /** What is opened by one step and closed by one soon after. */
   scratch: 9,
+  /** First of the volumes' trees, from when they are opened to when they are mounted. */
+  trees: 10,
   /** First of those that init holds for the sake of their Landlock rules. */
   heldRules: 10,
 } as const;

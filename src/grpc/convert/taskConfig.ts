@@ -7,11 +7,15 @@ import {
   type Resources,
   type TaskConfig,
 } from "../generated/nomad/driver.ts";
+import { deviceOf, mountOf } from "./taskMounts.ts";
 
 /** A request but for its options, which come as bytes of their own. */
 export type RequestWithoutOptions = Omit<TaskRequest, "options">;
 
-/** @throws DriverError `UNSUPPORTED` for a kind of network that the driver did not offer */
+/**
+ * @throws DriverError `UNSUPPORTED` for a kind of network or mount that the driver does not offer
+ * @throws DriverError `CONFIG_INVALID` for a device without permissions
+ */
 export function requestOf(config: TaskConfig): RequestWithoutOptions {
   return {
     taskId: config.id,
@@ -31,23 +35,9 @@ export function requestOf(config: TaskConfig): RequestWithoutOptions {
     resources: resourcesOf(config.resources),
     network: networkOf(config.networkIsolationSpec),
     dns: config.dns,
+    mounts: config.mounts.map(mountOf),
+    devices: config.devices.map(deviceOf),
   };
-}
-
-/** @throws DriverError `UNSUPPORTED` naming the mounts and devices that a task asks for */
-export function refuseMountsAndDevices({ mounts, devices }: TaskConfig): void {
-  const asked = [
-    ...mounts.map(({ taskPath }) => `the mount ${taskPath}`),
-    ...devices.map(({ taskPath }) => `the device ${taskPath}`),
-  ];
-  if (asked.length === 0) return;
-  throw new DriverError(
-    "UNSUPPORTED",
-    `tasks of this driver can have no mounts and devices: ${asked.join(", ")}`,
-    {
-      hint: "Remove the task's volume_mount and device blocks",
-    },
-  );
 }
 
 function resourcesOf(resources: Resources | undefined): TaskResources {

@@ -5,7 +5,7 @@ import { DriverError, messageOf } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { exitOf, inspectionOf, startedOf, taskEventOf } from "../convert/answers.ts";
 import { taskStatsOf } from "../convert/stats.ts";
-import { refuseMountsAndDevices, requestOf } from "../convert/taskConfig.ts";
+import { requestOf } from "../convert/taskConfig.ts";
 import { msOf } from "../convert/time.ts";
 import type { DriverSlot } from "../driverSlot.ts";
 import type { DriverServer, TaskConfig, TaskHandle } from "../generated/nomad/driver.ts";
@@ -15,7 +15,6 @@ export function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log:
   return {
     startTask: unary(async ({ task }) => {
       if (task === undefined) throw new DriverError("CONFIG_INVALID", "the request holds no task");
-      refuseMountsAndDevices(task);
       const { options: plugin, driver } = slot;
       const options = await optionsOf(task, plugin);
       return startedOf(task, await (await driver).startTask({ ...requestOf(task), options }));

@@ -56,4 +56,36 @@ describe("a task's file system", () => {
     const binds = [{ source: resolvConf, target: "/etc/hostname", readOnly: true }];
     expect(await taskLines("cat /etc/hostname", { binds })).toEqual(["nameserver 192.0.2.1"]);
   });
+
+  it("follows no symlink to where a volume is mounted", async () => {
+    const source = join(folder, "volume");
+    const link = join(folder, "link-to-etc");
+    mkdirSync(source);
+    symlinkSync("/etc", link);
+    const mount = { kind: "volume", source, readOnly: false, propagation: "private" } as const;
+    using run = new TestRun();
+    for (const target of [link, `${link}/ssl`]) {
+      await expect(run.start({ mounts: [{ ...mount, target }] })).rejects.toMatchObject({
+        code: "LAUNCH_FAILED",
+        message: expect.stringMatching(/step "mount the volume .*" failed \(openat2 .*: ELOOP\)/),
+      });
+    }
+  });
+
+  it("has volumes whose sources others hide, and nothing at paths that are hidden", async () => {
+    const [one, other] = ["one", "other"].map((name) => join(folder, name)) as [string, string];
+    for (const path of [one, other]) mkdirSync(path);
+    writeFileSync(join(one, "file"), "one");
+    writeFileSync(join(other, "file"), "other");
+    const swapped = [
+      { source: one, target: other },
+      { source: other, target: one },
+    ].map((mount) => ({ kind: "volume", readOnly: false, propagation: "private", ...mount }) as const);
+    const hidden = [
+      { path: "/usr/share/zoneinfo", isFolder: true },
+      { path: "/etc/hostname", isFolder: false },
+    ];
+    const script = `cat ${one}/file; echo; cat ${other}/file; echo; ls -A /usr/share/zoneinfo; cat /etc/hostname`;
+    expect(await taskLines(script, { mounts: swapped, hidden, uid: 0, gid: 0 })).toEqual(["other", "one"]);
+  });
 });
