@@ -20,7 +20,7 @@ export interface RebuiltHistory extends TaskHistory {
 }
 
 /** What nobody remembers of a task is empty in its history. */
-const forgottenOptions: TaskOptions = {
+export const forgottenOptions: TaskOptions = {
   command: "",
   args: [],
   unveil: [],
@@ -54,6 +54,11 @@ export function historyFromHandle(
     }),
     event(state, "started", { init: state.init, task: state.task, bootId: state.bootId }),
   ];
+  return rebuild(known);
+}
+
+/** A history of these facts. */
+export function rebuild(known: readonly TaskEvent[]): RebuiltHistory {
   let snapshot = initialSnapshot;
   const events = known.map((fact) => {
     const taken = step(snapshot, fact);

@@ -1,10 +1,13 @@
 /** Taking a task over from an earlier plugin process: replay its events, then look at the host. */
+import type { GoDriverRun } from "../effects/goDriverRun.ts";
 import { bootId, isSameProcess } from "../effects/processIdentity.ts";
 import { DriverError } from "../errors.ts";
-import { fold } from "../machines/fold.ts";
+import { fold, stateName } from "../machines/fold.ts";
 import { isAlive, isOver } from "../machines/taskMachine.ts";
+import { adoptedHistory } from "./adoption.ts";
 import type { RecoverableHandle } from "./driverPort.ts";
 import { exitOf } from "./effects/watchTask.ts";
+import { decodeGoDriverHandle } from "./goDriverHandle.ts";
 import { historyFromHandle } from "./handleHistory.ts";
 import type { DriverServices } from "./services.ts";
 import { toTaskEvent } from "./storedEvents.ts";
@@ -20,6 +23,8 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
   const { taskId } = handle;
   const events = [...services.store.readStream(taskId)];
   if (events.length > 0) return { snapshot: fold(events.map(toTaskEvent)), version: events.length };
+  const run = decodeGoDriverHandle(handle.driverState, taskId);
+  if (run !== undefined) return adopt(handle, run, services);
   const state = decodeHandle(handle.driverState);
   if (state.taskId !== taskId) {
     throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} is that of ${state.taskId}`);
@@ -30,6 +35,31 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
     task_id: taskId,
   });
   return rebuilt;
+}
+
+/**
+ * Begins the stream of a task that the Go driver had started.
+ * @throws DriverError `TASK_LOST` where it cannot be taken over
+ */
+async function adopt(
+  handle: RecoverableHandle,
+  run: GoDriverRun,
+  services: DriverServices,
+): Promise<TaskHistory> {
+  const { taskId } = handle;
+  const history = adoptedHistory(handle, run, services);
+  await services.store.append(taskId, 0, history.events);
+  const { adopted, lostReason } = history.snapshot.context;
+  services.log.info("a task of the Go driver is taken over", {
+    task_id: taskId,
+    pid: run.pid,
+    state: stateName(history.snapshot),
+    init: adopted?.found?.init.pid,
+  });
+  if (lostReason === null) return history;
+  throw new DriverError("TASK_LOST", `task ${taskId} of the Go driver is lost: ${lostReason}`, {
+    hint: "Nothing was killed. Nomad starts the task anew: look whether the old one still runs",
+  });
 }
 
 /**

@@ -37,9 +37,17 @@ export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMess
       if (event.data.source === "unknown") {
         return { message: "The task is gone and its exit code is unknown", annotations: {} };
       }
+      if (event.data.source === "taskFile") {
+        return { message: "Exit code as the Go driver left it in the task's own folder", annotations: {} };
+      }
       return event.data.oomKilled
         ? { message: "Killed by the kernel: out of memory", annotations: { oom_killed: "true" } }
         : undefined;
+    case "adopted": {
+      const { handle, found } = event.data;
+      if (found === null) return undefined;
+      return { message: `Taken over from the Go driver, process ${handle.pid}`, annotations: {} };
+    }
     case "recovered":
       return {
         message: `Taken over by plugin process ${event.data.plugin.pid}`,

@@ -61,19 +61,22 @@ export function readExitStatus(statusFile: string): ExitStatus | undefined {
   try {
     const bytes = readFileSync(statusFile);
     if (bytes.length < 4) return undefined;
-    const status = bytes.readInt32LE();
-    // Layout of the wait status: wait(2), `bits/waitstatus.h`.
-    const signal = status & 0x7f;
-    return {
-      exitCode: signal === 0 ? (status >> 8) & 0xff : 0,
-      signal,
-      coreDumped: (status & 0x80) !== 0,
-      endedAtMs: statSync(statusFile).mtimeMs,
-    };
+    return exitStatusOf(bytes.readInt32LE(), statSync(statusFile).mtimeMs);
   } catch (thrown) {
     if (errnoOf(thrown) === "ENOENT") return undefined;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the recorded exit status cannot be read");
   }
+}
+
+/** @param status as wait(2) gives it: `bits/waitstatus.h` */
+export function exitStatusOf(status: number, endedAtMs: number): ExitStatus {
+  const signal = status & 0x7f;
+  return {
+    exitCode: signal === 0 ? (status >> 8) & 0xff : 0,
+    signal,
+    coreDumped: (status & 0x80) !== 0,
+    endedAtMs,
+  };
 }
 
 const forReading = constants.O_RDONLY | constants.O_NONBLOCK;

@@ -17,8 +17,8 @@ export function findInit(cgroup: string, aliveFifo: string): ProcessIdentity | u
 /** Where init has the FIFO: before and after it has forked the task. */
 const heldAt = [descriptors.alive, kept.alive];
 
-/** None where the cgroup is gone. */
-function processesOf(cgroup: string): number[] {
+/** Pids of a cgroup's processes; none where the cgroup is gone. */
+export function processesOf(cgroup: string): number[] {
   try {
     return readFileSync(`${cgroup}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number);
   } catch (thrown) {

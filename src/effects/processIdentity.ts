@@ -2,7 +2,7 @@
  * Which process a number means. Pids are used again; a pid with its start time
  * is not, as long as the host has not been booted anew.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { DriverError, errnoOf } from "../errors.ts";
 import { type ProcessIdentity, type ProcessStat, parseStat } from "./processStat.ts";
 
@@ -25,8 +25,21 @@ export function processIdentity(pid: number): ProcessIdentity {
  * Means nothing for an identity of an earlier boot: compare {@link bootId} first.
  */
 export function isSameProcess({ pid, startTicks }: ProcessIdentity): boolean {
+  return livingStat(pid)?.startTicks === startTicks;
+}
+
+/** What is known of a process that has not ended; undefined for a zombie, and where there is none. */
+export function livingStat(pid: number): ProcessStat | undefined {
   const stat = readStat(pid);
-  return stat !== undefined && stat.startTicks === startTicks && stat.state !== "Z" && stat.state !== "X";
+  return stat === undefined || stat.state === "Z" || stat.state === "X" ? undefined : stat;
+}
+
+/** All processes of the host that have not ended. */
+export function livingProcesses(): ProcessStat[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => livingStat(Number(pid)))
+    .filter((stat) => stat !== undefined);
 }
 
 /** The kernel's random name for the time since it was booted (random(4)). */

@@ -11,6 +11,9 @@ export interface ProcessIdentity {
 export interface ProcessStat extends ProcessIdentity {
   /** `R`, `S`, `D`, `Z` for a zombie, … */
   readonly state: string;
+  readonly parent: number;
+  /** Its process group. */
+  readonly group: number;
   /** CPU time of all its threads, in clock ticks. */
   readonly userTicks: number;
   readonly systemTicks: number;
@@ -40,6 +43,8 @@ export function parseStat(line: string): ProcessStat | undefined {
   return {
     pid,
     state,
+    parent: field(4),
+    group: field(5),
     startTicks,
     userTicks: field(14),
     systemTicks: field(15),

@@ -7,7 +7,7 @@ import { DriverError } from "../errors.ts";
 import { mkfifo } from "./kernel/libc.ts";
 
 export interface RunFiles {
-  /** Where init records the task's raw wait status. */
+  /** Where init records the task's raw wait status; of a run that was adopted, where its witness records what the kernel tells. */
   readonly status: string;
   /** Held open for writing by init as long as it lives. */
   readonly alive: string;

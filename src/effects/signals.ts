@@ -4,7 +4,7 @@ import { constants } from "node:os";
 import { DriverError } from "../errors.ts";
 import { PIDFD_SIGNAL_PROCESS_GROUP } from "./kernel/constants.ts";
 import { pidfdOpen, pidfdSendSignal } from "./kernel/libc.ts";
-import { isSameProcess, type ProcessIdentity } from "./processIdentity.ts";
+import { isSameProcess, livingProcesses, livingStat, type ProcessIdentity } from "./processIdentity.ts";
 
 /**
  * Number of a signal given by name (`SIGHUP`, `HUP`, `hup`, `SIGRTMIN+3`, `SIGRTMAX-1`) or number (`1`).
@@ -28,20 +28,47 @@ export function signalName(signal: number): string {
 /**
  * Sends a signal to the task's own process group, that is to the task and to
  * the children that have not made a group of their own.
- * @param task the task's main process, leader of its group
+ * @param task the task's main process; it leads its group, unless another driver has started it
  * @returns false where the task is gone already
  * @throws DriverError `KERNEL_CALL_FAILED` where the kernel refuses
  */
 export function signalGroup(task: ProcessIdentity, signal: number): boolean {
   return withProcess(task, (pidfd) => {
     try {
-      pidfdSendSignal(pidfd, signal, PIDFD_SIGNAL_PROCESS_GROUP);
+      signalOwnGroup(task.pid, pidfd, signal);
     } catch (thrown) {
-      if (!failedWith(thrown, "EINVAL")) throw thrown;
-      // Before kernel 6.9. The pidfd doesn't keep the number from being reused, but we have just seen who has it.
-      process.kill(-task.pid, signal);
+      if (!failedWith(thrown, "ESRCH")) throw thrown;
+      pidfdSendSignal(pidfd, signal, 0);
+      signalFellows(task.pid, signal);
     }
   });
+}
+
+/** @throws where the process leads no group, with ESRCH */
+function signalOwnGroup(pid: number, pidfd: number, signal: number): void {
+  try {
+    pidfdSendSignal(pidfd, signal, PIDFD_SIGNAL_PROCESS_GROUP);
+  } catch (thrown) {
+    if (!failedWith(thrown, "EINVAL")) throw thrown;
+    // Before kernel 6.9. The pidfd doesn't keep the number from being reused, but we have just seen who has it.
+    process.kill(-pid, signal);
+  }
+}
+
+/**
+ * The Go driver's tasks are in the group of the process that supervises them:
+ * it and its child would die of most signals, and the task with them. So what is
+ * signalled is the rest of the group.
+ */
+function signalFellows(pid: number, signal: number): void {
+  const task = livingStat(pid);
+  if (task === undefined) return;
+  for (const fellow of livingProcesses()) {
+    const supervises = fellow.pid === task.group || fellow.pid === task.parent || fellow.pid === pid;
+    if (fellow.group === task.group && !supervises) {
+      withProcess(fellow, (pidfd) => pidfdSendSignal(pidfd, signal, 0));
+    }
+  }
 }
 
 /**

@@ -139,8 +139,33 @@ export const eventSchemas = {
     oomKilled: z.boolean(),
     /** Milliseconds since the epoch, from the status that init recorded. */
     endedAt: z.number(),
-    /** `status`: recorded by init. `forceKilled`: init had to be killed too. `unknown`: init is gone and recorded nothing. */
-    source: z.enum(["status", "forceKilled", "unknown"]),
+    /**
+     * `status`: recorded by init, or by an adopted task's witness. `forceKilled`: init had to be killed too.
+     * `unknown`: init is gone and recorded nothing. `taskFile`: the Go driver's shim left the code where the
+     * task could write it, too.
+     */
+    source: z.enum(["status", "forceKilled", "unknown", "taskFile"]),
+  }),
+  /** A task that HashiCorp's Go driver had started was looked for by its handle: what is known of it begins here. */
+  adopted: z.object({
+    /** The handle's words: its outermost process, and when that was started, in milliseconds since the epoch. */
+    handle: z.object({ pid: z.number(), startedAt: z.number() }),
+    /** What runs of it; null where that is nothing, or nothing that could be told from something else. */
+    found: z
+      .object({
+        /** PID 1 of its pid namespace. */
+        init: processIdentity,
+        task: processIdentity,
+        uid: z.number(),
+        gid: z.number(),
+        bootId: z.string(),
+      })
+      .nullable(),
+    /** OOM kills that the cgroup had counted by then. */
+    oomKills: z.number(),
+    /** Folder of the status file and alive FIFO of its witness. */
+    runFolder: z.string(),
+    plugin: pluginProcess,
   }),
   /** A new plugin process has taken the running task over. */
   recovered: z.object({ plugin: pluginProcess, found: z.string() }),

@@ -6,6 +6,8 @@ export interface TaskContext {
   readonly host: EventData<"fingerprinted"> | null;
   readonly sandbox: EventData<"sandboxed"> | null;
   readonly process: EventData<"started"> | null;
+  /** Set where another driver has started the task: there is no sandbox of ours then. */
+  readonly adopted: EventData<"adopted"> | null;
   /** Milliseconds since the epoch: the task's own time, not the plugin's. */
   readonly startedAt: number | null;
   readonly stop: StopInProgress | null;
@@ -31,6 +33,7 @@ export const initialContext: TaskContext = {
   host: null,
   sandbox: null,
   process: null,
+  adopted: null,
   startedAt: null,
   stop: null,
   forceKilled: false,
@@ -52,6 +55,8 @@ export function rememberEvent(context: TaskContext, event: TaskEvent): Partial<T
       return { sandbox: event.data };
     case "started":
       return { process: event.data, startedAt: event.time };
+    case "adopted":
+      return { adopted: event.data, process: event.data.found, startedAt: event.data.handle.startedAt };
     case "startFailed":
       return { failure: event.data };
     case "signalled":

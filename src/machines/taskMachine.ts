@@ -7,7 +7,8 @@
  *        └────────────┴─────────────┴→ failed  └→ stopping → killing ┘
  *
  * `recovered` stands in for `running` once another plugin process has taken the
- * task over; `lost` is where nothing more can be known.
+ * task over; `lost` is where nothing more can be known. A task that another driver
+ * has started is `adopted`, and runs already then.
  */
 import { assign, type StateValueFrom, setup } from "xstate";
 import type { EffectName } from "./effects.ts";
@@ -59,6 +60,7 @@ export const taskMachine = setup({
       on: {
         requested: { actions: ["remember", "inspectHost"] },
         fingerprinted: { target: "fingerprinted", ...remember },
+        adopted: { target: "running", ...remember },
         startFailed: failed,
       },
     },

@@ -6,6 +6,8 @@ const line = (pid: number, name: string, state: string, startTicks: number) =>
   `${pid} (${name}) ${state} 1 2 3 0 -1 4194560 9 9 0 0 101 102 103 104 20 0 1 0 ${startTicks} 4096 105 18446744073709551615\n`;
 
 const figures = {
+  parent: 1,
+  group: 2,
   userTicks: 101,
   systemTicks: 102,
   childUserTicks: 103,

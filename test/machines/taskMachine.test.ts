@@ -61,6 +61,18 @@ describe("a task's way through the machine", () => {
     ]);
   });
 
+  it("takes up a task of another driver where that left it", () => {
+    expect(walk("requested", "adopted", "recovered", "stopRequested").slice(1)).toEqual([
+      "adopted: running [watchExit]",
+      "recovered: recovered [watchExit]",
+      "stopRequested: stopping [sendStopSignal startKillTimer]",
+    ]);
+    expect(walk(...toRunning, "adopted").at(-1)).toBe("adopted (refused): running []");
+    const { context } = fold([event("requested"), event("adopted")]);
+    expect(context.process).toMatchObject({ init: { pid: 301 }, task: { pid: 302 } });
+    expect(context.startedAt).toBe(1_699_999_000_000);
+  });
+
   it("forgets a stop of which the next plugin process knows nothing", () => {
     const snapshot = fold(
       [...toRunning, "stopRequested" as const, "recovered" as const].map((t) => event(t)),

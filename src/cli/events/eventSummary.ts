@@ -42,6 +42,11 @@ export function summarise(event: TaskEvent): string {
       return `SIGKILL ${event.data.delivered ? "delivered" : "came too late"}: ${killReasons[event.data.reason]}`;
     case "exited":
       return describeExit(event.data);
+    case "adopted": {
+      const { handle, found } = event.data;
+      const what = found === null ? "nothing that runs" : `pid ${found.task.pid}, below ${found.init.pid}`;
+      return `from the Go driver, whose process was ${handle.pid}: ${what}`;
+    }
     case "recovered":
       return `by plugin process ${event.data.plugin.pid}: ${event.data.found}`;
     case "lost":
@@ -68,6 +73,7 @@ function sandboxSummary({ uid, unveiled, skipped, limits, privateTmp }: EventDat
 export function describeExit({ exitCode, signal, oomKilled, source }: EventData<"exited">): string {
   if (source === "unknown") return "gone, and nobody can know how it ended";
   const how = signal > 0 ? `killed by ${signalName(signal)}` : `exit code ${exitCode}`;
+  if (source === "taskFile") return `${how}, by a file that the task could write`;
   return oomKilled ? `${how}: out of memory` : how;
 }
 

@@ -11,6 +11,7 @@ export async function releaseRun(task: Task): Promise<void> {
   delete resources.exitWatch;
   delete resources.prepared;
   delete resources.request;
-  const folder = snapshot.context.sandbox?.runFolder;
+  const { sandbox, adopted } = snapshot.context;
+  const folder = (sandbox ?? adopted)?.runFolder;
   if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 }

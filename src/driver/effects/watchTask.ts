@@ -5,14 +5,20 @@ import { runFiles } from "../../effects/runFiles.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { RunResources } from "../runResources.ts";
+import type { DriverServices } from "../services.ts";
 import type { Task } from "../task.ts";
+import { adoptedEnd, exitOfAdopted } from "./watchAdopted.ts";
 
-export async function watchTask(task: Task): Promise<void> {
-  const { sandbox, process } = task.snapshot.context;
-  if (sandbox === null || process === null) return;
-  const watch = watchExit(runFiles(sandbox.runFolder).alive, process.init);
-  task.resources.exitWatch = watch;
-  await watch.ended;
+export async function watchTask(task: Task, services: DriverServices): Promise<void> {
+  const { sandbox, process, adopted } = task.snapshot.context;
+  if (process === null) return;
+  if (adopted !== null) {
+    await adoptedEnd(task, services);
+  } else if (sandbox !== null) {
+    const watch = watchExit(runFiles(sandbox.runFolder).alive, process.init);
+    task.resources.exitWatch = watch;
+    await watch.ended;
+  }
   await task.record("exited", exitOf(task.snapshot, task.resources));
 }
 
@@ -21,9 +27,12 @@ export async function watchTask(task: Task): Promise<void> {
  * @param resources of the process that watched, where one did
  */
 export function exitOf(
-  { context }: TaskSnapshot,
-  { killed = false }: Pick<RunResources, "killed"> = {},
+  snapshot: TaskSnapshot,
+  resources: Pick<RunResources, "killed"> = {},
 ): EventData<"exited"> {
+  const { context } = snapshot;
+  if (context.adopted !== null) return exitOfAdopted(snapshot, resources);
+  const { killed = false } = resources;
   const { sandbox, request } = context;
   if (sandbox === null || request === null)
     throw new TypeError("a task that never started cannot have ended");

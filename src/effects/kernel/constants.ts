@@ -61,6 +61,12 @@ export const SYS_landlock_add_rule = 445;
 
 /** `linux/pidfd.h`, from kernel 6.9 on: the group that the process leads */
 export const PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2;
+/** `linux/pidfd.h`, from kernel 6.13 on: `_IOWR(0xff, 11, struct pidfd_info)`; the bit asks, from 6.15 on, for the wait status */
+export const PIDFD_GET_INFO = 0xc040ff0b;
+export const PIDFD_INFO_EXIT = 1 << 3;
+
+/** `asm-generic/poll.h` */
+export const POLLIN = 0x1;
 
 /** `linux/sched.h` */
 export const CLONE_NEWNS = 0x00020000;

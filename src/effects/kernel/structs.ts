@@ -80,6 +80,18 @@ export function noCapabilities(): Uint8Array {
   return new Uint8Array(24);
 }
 
+/** `struct pollfd` of `poll.h`: poll(2). */
+export function pollDescriptor(descriptor: number, events: number): Uint8Array {
+  const bytes = new Uint8Array(8);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, descriptor, true);
+  view.setInt16(4, events, true);
+  return bytes;
+}
+
+/** `struct pidfd_info` of `linux/pidfd.h`, first published size: where `mask` and `exit_code` are. */
+export const pidfdInfo = { bytes: 64, maskBytes: 8, exitCodeAt: 60 } as const;
+
 function bytesOf(view: BigUint64Array | Uint32Array): Uint8Array {
   return new Uint8Array(view.buffer);
 }

@@ -29,6 +29,7 @@ const numbers = {
   exit_group: [231, 94],
   keyctl: [250, 219],
   openat: [257, 56],
+  ppoll: [271, 73],
   unshare: [272, 97],
   dup3: [292, 24],
   prlimit64: [302, 261],

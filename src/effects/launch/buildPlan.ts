@@ -10,11 +10,12 @@ import { taskSteps } from "./taskSteps.ts";
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
+  const { CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC } = k;
   return {
     initName: input.initName,
     aliveFifo: input.aliveFifo,
     steps: {
-      outside: outsideSteps(input),
+      outside: outsideSteps(input.cgroup, { CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC }),
       init: initSteps(input),
       task: taskSteps(input),
       supervise: superviseSteps(input),
@@ -30,26 +31,31 @@ export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
  * there through `cgroup.procs` takes 8 ms and more on a host that seldom does it,
  * since the kernel then waits for an RCU grace period.
  */
-function outsideSteps({ cgroup }: LaunchInput): Step[] {
-  const { CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_INTO_CGROUP } = k;
-  const namespaces = flags({ CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC });
-  const inCgroup = flags({ CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_INTO_CGROUP });
+export function outsideSteps(
+  cgroup: string | undefined,
+  namespaces: Readonly<Record<string, number>>,
+): Step[] {
   const name = "enter namespaces and cgroup";
-  const fork = (how: typeof namespaces, meaning: string): Step => {
-    const attributes = cloneArgs({ flags: how.value, exitSignal: k.SIGCHLD, cgroup: descriptors.free });
+  const fork = (how: Readonly<Record<string, number>>, meaning: string): Step => {
+    const { value, names } = flags(how);
+    const attributes = cloneArgs({ flags: value, exitSignal: k.SIGCHLD, cgroup: descriptors.free });
     return {
       name,
       call: "clone3",
-      args: [bytes(attributes, `{flags: ${how.names}, exit_signal: SIGCHLD${meaning}}`), attributes.length],
+      args: [bytes(attributes, `{flags: ${names}, exit_signal: SIGCHLD${meaning}}`), attributes.length],
       flow: { kind: "fork", child: "init", parent: "next" },
     };
   };
+  const { CLONE_INTO_CGROUP } = k;
   return [
     // What the agent left open would be the task's otherwise, and all that is opened from here on has a known number.
     closeRangeStep("close inherited descriptors", descriptors.free),
     ...(cgroup === undefined
       ? [fork(namespaces, "")]
-      : [openFolderStep(name, cgroup), fork(inCgroup, `, cgroup: ${descriptors.free}`)]),
+      : [
+          openFolderStep(name, cgroup),
+          fork({ ...namespaces, CLONE_INTO_CGROUP }, `, cgroup: ${descriptors.free}`),
+        ]),
     { name: "leave init alone", call: "exit_group", args: [0] },
   ];
 }

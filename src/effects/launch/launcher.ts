@@ -41,14 +41,28 @@ export async function launch(
   given: LaunchDescriptors,
   runnerFolder?: string,
 ): Promise<Launched> {
+  const outcome = await carryOut(plan, given, runnerFolder);
+  const [init, task] = outcome.processes;
+  if (outcome.failure === undefined && init !== undefined && task !== undefined) return { init, task };
+  if (init !== undefined) await watchExit(plan.aliveFifo).ended;
+  throw failureOf(plan, outcome);
+}
+
+/** What a plan's processes told of themselves, and the wait status of the one that was spawned. */
+export interface Outcome extends Report {
+  readonly status: number | undefined;
+}
+
+/** Carries a plan out, until all its processes have closed the report pipe. */
+export async function carryOut(
+  plan: LaunchPlan,
+  given: LaunchDescriptors,
+  runnerFolder?: string,
+): Promise<Outcome> {
   const { outside, reportPipe } = spawnPlan(plan, given, runnerFolder);
   const report = parseReport(await readToEnd(reportPipe));
   // It closes the pipe by ending, so that there is nothing to wait for.
-  const status = waitpid(outside, 0);
-  const [init, task] = report.processes;
-  if (report.failure === undefined && init !== undefined && task !== undefined) return { init, task };
-  if (init !== undefined) await watchExit(plan.aliveFifo).ended;
-  throw failureOf(plan, report, status);
+  return { ...report, status: waitpid(outside, 0) };
 }
 
 interface Spawned {
@@ -93,11 +107,8 @@ function spawnOutside(
   }
 }
 
-function failureOf(
-  plan: LaunchPlan,
-  { failure, processes }: Report,
-  status: number | undefined,
-): DriverError {
+/** Why a plan was not carried out to its end. */
+export function failureOf(plan: LaunchPlan, { failure, processes, status }: Outcome): DriverError {
   const step = failure && stepAt(plan, failure.entry);
   if (failure && step) return launchError(plan, step, errnoName(failure.errno));
   const reported = ["none", "only init", "init and the task"][processes.length];

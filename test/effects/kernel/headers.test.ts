@@ -10,12 +10,11 @@ import { requireTools } from "../../support/requireTools.ts";
 
 const headers = `stdio.h stddef.h signal.h spawn.h net/if.h sys/resource.h sys/socket.h sys/syscall.h
   linux/capability.h linux/close_range.h linux/keyctl.h linux/landlock.h linux/memfd.h linux/mount.h
-  linux/pidfd.h linux/prctl.h linux/sched.h linux/sockios.h linux/fcntl.h linux/openat2.h linux/magic.h`.split(
-  /\s+/,
-);
+  linux/pidfd.h linux/prctl.h linux/sched.h linux/sockios.h linux/fcntl.h linux/openat2.h linux/magic.h
+  sys/ioctl.h poll.h`.split(/\s+/);
 
-/** The one that the kernel has no name for. */
-const { HIGHEST_DESCRIPTOR, ...named } = constants;
+/** The one that the kernel has no name for, and those that are newer than the headers of Debian 13. */
+const { HIGHEST_DESCRIPTOR, PIDFD_GET_INFO, PIDFD_INFO_EXIT, ...named } = constants;
 
 /** The numbers that C has for expressions. (fcntl.h would define what linux/fcntl.h does.) */
 function evaluateInC(expressions: readonly string[]): Record<string, number> {
@@ -39,6 +38,8 @@ it("every constant is the header's", (context) => {
   requireTools(context, "cc");
   expect(named).toEqual(evaluateInC(Object.keys(named)));
   expect(HIGHEST_DESCRIPTOR).toBe(2 ** 32 - 1);
+  const infoCall = "_IOWR(0xff, 11, char[64]) & 0xffffffff";
+  expect([PIDFD_GET_INFO, PIDFD_INFO_EXIT]).toEqual([evaluateInC([infoCall])[infoCall], 8]);
 });
 
 it("every system call has the number of this architecture's header", (context) => {

@@ -10,6 +10,8 @@ const initPid = 100;
 const process = (pid: number, differing: Partial<ProcessStat> = {}): ProcessStat => ({
   pid,
   state: "S",
+  parent: 1,
+  group: 1,
   startTicks: 1000,
   userTicks: 0,
   systemTicks: 0,
