@@ -29,7 +29,15 @@ export const text = () => z.string(mustBe("a string")).refine(withoutNul, "must 
 export const absolutePath = () =>
   text().refine((path) => path.startsWith("/"), "must be an absolute path, one that begins with /");
 
-export const list = <Entry extends z.ZodType>(entry: Entry) => z.array(entry, mustBe("a list of strings"));
+export const list = <Entry extends z.ZodType>(entry: Entry, of = "strings") =>
+  z.array(entry, mustBe(`a list of ${of}`));
+
+/** Ports of TCP; `least` is 0 where that stands for any free port. */
+export const tcpPorts = (least: 0 | 1) =>
+  list(
+    wholeNumber().refine((port) => port >= least && port <= 65_535, `must be a port: ${least} to 65535`),
+    "numbers",
+  );
 
 export const unveilEntry = () =>
   z.string(mustBe("a string")).superRefine((entry, context) => {

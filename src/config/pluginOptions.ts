@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { decodeOptions } from "./decodeOptions.ts";
 import { defaultStateDir } from "./defaultStateDir.ts";
-import { absolutePath, flag, list, pidsLimit, unveilEntry } from "./fields.ts";
+import { absolutePath, flag, list, pidsLimit, tcpPorts, unveilEntry } from "./fields.ts";
 import { hclSpecOf } from "./hclSpec.ts";
 
 const schema = z.object({
@@ -25,6 +25,13 @@ const schema = z.object({
    * may ask for fewer with the task option of the same name. Absent: no limit.
    */
   pidsLimit: pidsLimit().optional(),
+  /**
+   * TCP ports that tasks may connect to; jobs may ask for fewer with the task option of
+   * the same name. Absent: every port; empty: none.
+   */
+  connectTcp: tcpPorts(1).optional(),
+  /** TCP ports that tasks may bind; 0: any free port that the kernel chooses. Otherwise as `connectTcp`. */
+  bindTcp: tcpPorts(0).optional(),
   /** Where the event log and what belongs to running tasks are kept; root's alone. */
   stateDir: absolutePath().default(defaultStateDir),
 });

@@ -5,9 +5,10 @@
 import { z } from "zod";
 import { DriverError } from "../errors.ts";
 import { decodeOptions } from "./decodeOptions.ts";
-import { list, pidsLimit, text, unveilEntry, wholeNumber } from "./fields.ts";
+import { list, pidsLimit, tcpPorts, text, unveilEntry, wholeNumber } from "./fields.ts";
 import { hclSpecOf } from "./hclSpec.ts";
 import type { PluginOptions } from "./pluginOptions.ts";
+import { tcpPortsWithin } from "./tcpPorts.ts";
 
 const schema = z.object({
   /** A path, or the name of a program that is looked for in the task's PATH. */
@@ -28,6 +29,10 @@ const schema = z.object({
     .default(0),
   /** Processes and threads of the task at once, with its init; absent: as many as the plugin option allows. */
   pidsLimit: pidsLimit().optional(),
+  /** TCP ports that the task may connect to. Absent: those that the plugin option allows; empty: none. */
+  connectTcp: tcpPorts(1).optional(),
+  /** TCP ports that the task may bind; 0: any free port that the kernel chooses. Otherwise as `connectTcp`. */
+  bindTcp: tcpPorts(0).optional(),
   /** Absolute, or relative to the task's own folder; without it, that folder. */
   workDir: text().min(1, "must not be empty").optional(),
 });
@@ -63,6 +68,6 @@ export function parseTaskOptions(raw: unknown, plugin: PluginOptions): TaskOptio
       { hint: "Lower it, or raise pids_limit in the client's plugin block of this driver" },
     );
   }
-  const pidsLimit = options.pidsLimit ?? plugin.pidsLimit;
-  return pidsLimit === undefined ? options : { ...options, pidsLimit };
+  const ports = tcpPortsWithin(options, plugin);
+  return { ...options, ...ports, pidsLimit: options.pidsLimit ?? plugin.pidsLimit };
 }

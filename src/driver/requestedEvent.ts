@@ -26,6 +26,8 @@ export function requestedEvent(
     envDigest,
     resources: { ...request.resources },
     network: { mode: network.mode, path: network.path },
+    connectTcp: options.connectTcp ? [...options.connectTcp] : null,
+    bindTcp: options.bindTcp ? [...options.bindTcp] : null,
     mounts: request.mounts.map((mount) => ({ ...mount })),
     devices: request.devices.map((device) => ({ ...device })),
     allocDir: request.allocDir,

@@ -11,6 +11,7 @@ import { type UnveilRules, unveilRules } from "../config/unveilRules.ts";
 import { resolveCommand, resolveWorkDir } from "../effects/commandLookup.ts";
 import type { HostFacts } from "../effects/hostFacts.ts";
 import { buildRuleset, type Ruleset } from "../effects/landlock.ts";
+import { scopesOf } from "../effects/landlockAccess.ts";
 import type { OpenedPath } from "../effects/landlockRules.ts";
 import { buildLaunchPlan } from "../effects/launch/buildPlan.ts";
 import type { Bind, LaunchNetwork } from "../effects/launch/launchInput.ts";
@@ -65,7 +66,13 @@ export function planSandbox(request: TaskRequest, program: TaskProgram, place: S
   const binds = bindsOf(request, files);
   const rules = unveilRules({ options, task: request.options, folders, bound: binds, mounts });
   const mountPoints = prepareMounts(mounts, folders, rules);
-  const ruleset = buildRuleset(rules.entries, place.opened, facts.landlockAbi);
+  const ruleset = buildRuleset(
+    rules.entries,
+    place.opened,
+    facts.landlockAbi,
+    scopesOf(facts.landlockAbi),
+    request.options,
+  );
   const launch = buildLaunchPlan({
     initName: initNameOf(request),
     cgroup,

@@ -3,12 +3,19 @@
  * in the plugin, and inherited by the task, which alone restricts itself with it.
  */
 import { closeSync } from "node:fs";
+import type { TcpPorts } from "../config/tcpPorts.ts";
 import type { UnveilRule } from "../config/unveilRules.ts";
 import { DriverError } from "../errors.ts";
 import { LANDLOCK_CREATE_RULESET_VERSION } from "./kernel/constants.ts";
-import { landlockCreateRuleset } from "./kernel/libc.ts";
-import { handledAccess, scopesOf } from "./landlockAccess.ts";
-import { rulesetAttr } from "./landlockAttr.ts";
+import { landlockAddRule, landlockCreateRuleset } from "./kernel/libc.ts";
+import {
+  handledAccess,
+  handledNetAccess,
+  NET_BIND_TCP,
+  NET_CONNECT_TCP,
+  scopesOf,
+} from "./landlockAccess.ts";
+import { netPortAttr, RULE_NET_PORT, rulesetAttr } from "./landlockAttr.ts";
 import {
   type AppliedRule,
   type NamespaceRule,
@@ -43,11 +50,12 @@ export function landlockAbi(): number {
 
 /**
  * Builds the ruleset of one task.
+ * @param tcp ports; restricting them needs ABI 4
  * @param extra what is open already, such as the task's log pipes
  * @param abi of the kernel; rights that it does not know are left out
  * @param scopes a process that joins a task later has a Landlock domain of its own:
  *   only without scopes (0) can it send signals to the task
- * @throws DriverError `LANDLOCK_UNAVAILABLE` for ABI 0
+ * @throws DriverError `LANDLOCK_UNAVAILABLE` for ABI 0, and for TCP ports below ABI 4
  * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, where a path of the options does not exist
  * @throws DriverError `UNVEIL_PATH_UNSAFE` where one leads out of a folder that is open to tasks
  * @throws DriverError `KERNEL_CALL_FAILED`
@@ -57,14 +65,25 @@ export function buildRuleset(
   extra: readonly OpenedPath[],
   abi: number,
   scopes = scopesOf(abi),
+  tcp: TcpPorts = {},
 ): Ruleset {
   if (abi < 1) {
     throw new DriverError("LANDLOCK_UNAVAILABLE", "The kernel does not offer Landlock", {
       hint: "Use Linux 5.15 or newer, with landlock in the kernel's lsm= list",
     });
   }
-  const fd = landlockCreateRuleset(rulesetAttr(handledAccess(abi), scopes), 0);
+  const net = handledNetAccess(tcp);
+  if (net !== 0 && abi < 4) {
+    throw new DriverError(
+      "LANDLOCK_UNAVAILABLE",
+      `The kernel's Landlock (ABI ${abi}) cannot restrict the use of TCP ports`,
+      { hint: "Use Linux 6.7 or newer (ABI 4), or leave out connect_tcp and bind_tcp" },
+    );
+  }
+  const fd = landlockCreateRuleset(rulesetAttr(handledAccess(abi), net, scopes), 0);
   try {
+    addPorts(fd, NET_CONNECT_TCP, tcp.connectTcp);
+    addPorts(fd, NET_BIND_TCP, tcp.bindTcp);
     const draft = new RulesetDraft(fd, abi);
     for (const opened of extra) draft.addOpened(opened);
     for (const entry of entries) draft.add(entry);
@@ -74,4 +93,9 @@ export function buildRuleset(
     closeSync(fd);
     throw thrown;
   }
+}
+
+function addPorts(ruleset: number, access: number, ports: readonly number[] = []): void {
+  for (const port of ports)
+    landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(access, port), `TCP port ${port}`);
 }

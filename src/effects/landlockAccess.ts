@@ -2,6 +2,7 @@
  * What the letters of an unveil mode mean to Landlock, by the ABI of the kernel:
  * landlock(7) and Documentation/userspace-api/landlock.rst. Pure.
  */
+import type { TcpPorts } from "../config/tcpPorts.ts";
 import type { UnveilMode } from "../config/unveil.ts";
 
 /** The highest ABI whose rights are known here; ABI 4 (TCP) and 7 (audit) add none for files. */
@@ -43,6 +44,15 @@ export function scopesOf(abi: number): number {
 /** `LANDLOCK_SCOPE_*` of `linux/landlock.h`. */
 const SCOPE_ABSTRACT_UNIX_SOCKET = 1 << 0;
 const SCOPE_SIGNAL = 1 << 1;
+
+/** `LANDLOCK_ACCESS_NET_*` of `linux/landlock.h`, both of ABI 4. */
+export const NET_BIND_TCP = 1 << 0;
+export const NET_CONNECT_TCP = 1 << 1;
+
+/** The rights on TCP ports that are refused unless a rule allows them. */
+export function handledNetAccess({ connectTcp, bindTcp }: TcpPorts): number {
+  return (bindTcp === undefined ? 0 : NET_BIND_TCP) | (connectTcp === undefined ? 0 : NET_CONNECT_TCP);
+}
 
 /** `LANDLOCK_ACCESS_FS_*` of `linux/landlock.h`: the bit, and the ABI that brought it. */
 const rights = {

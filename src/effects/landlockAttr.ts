@@ -1,15 +1,17 @@
 /** Bytes of the structs of `linux/landlock.h`, little-endian as x86-64 and arm64 are. Pure. */
 
-/** `LANDLOCK_RULE_PATH_BENEATH` of `enum landlock_rule_type`. */
+/** `LANDLOCK_RULE_PATH_BENEATH` and `LANDLOCK_RULE_NET_PORT` of `enum landlock_rule_type`. */
 export const RULE_PATH_BENEATH = 1;
+export const RULE_NET_PORT = 2;
 
 /**
  * `struct landlock_ruleset_attr`. Kernels that know fewer members accept the rest as
  * long as it is zero.
  * @param handledAccessFs refused wherever no rule allows it
+ * @param handledAccessNet likewise
  */
-export function rulesetAttr(handledAccessFs: number, scoped: number): Uint8Array {
-  const words = new BigUint64Array([BigInt(handledAccessFs), NO_NETWORK_RULES, BigInt(scoped)]);
+export function rulesetAttr(handledAccessFs: number, handledAccessNet: number, scoped: number): Uint8Array {
+  const words = new BigUint64Array([handledAccessFs, handledAccessNet, scoped].map(BigInt));
   return new Uint8Array(words.buffer);
 }
 
@@ -25,4 +27,7 @@ export function pathBeneathAttr(allowedAccess: number, descriptor: number): Uint
   return new Uint8Array(attr.buffer);
 }
 
-const NO_NETWORK_RULES = 0n;
+/** `struct landlock_net_port_attr`. */
+export function netPortAttr(allowedAccess: number, port: number): Uint8Array {
+  return new Uint8Array(new BigUint64Array([BigInt(allowedAccess), BigInt(port)]).buffer);
+}

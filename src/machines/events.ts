@@ -62,6 +62,9 @@ export const eventSchemas = {
       cgroup: z.string(),
     }),
     network: z.object({ mode: z.enum(["host", "group", "none"]), path: z.string() }),
+    /** TCP ports that the task may use; null: every one. */
+    connectTcp: z.array(z.number()).nullable(),
+    bindTcp: z.array(z.number()).nullable(),
     mounts: z.array(
       z.object({
         source: z.string(),

@@ -24,6 +24,8 @@ test("the plugin's options", () => {
       private_tmp: withDefault(attr("private_tmp", "bool"), "true"),
       allow_root: withDefault(attr("allow_root", "bool"), "false"),
       pids_limit: attr("pids_limit", "number"),
+      connect_tcp: attr("connect_tcp", "list(number)"),
+      bind_tcp: attr("bind_tcp", "list(number)"),
       state_dir: withDefault(attr("state_dir", "string"), '"/var/lib/nomad-driver-exec2"'),
     },
   });
@@ -40,6 +42,8 @@ test("a task's options", () => {
       unveil: attr("unveil", "list(string)"),
       oom_score_adj: withDefault(attr("oom_score_adj", "number"), "0"),
       pids_limit: attr("pids_limit", "number"),
+      connect_tcp: attr("connect_tcp", "list(number)"),
+      bind_tcp: attr("bind_tcp", "list(number)"),
       work_dir: attr("work_dir", "string"),
     },
   });

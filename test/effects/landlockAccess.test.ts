@@ -1,7 +1,13 @@
 import { describe, expect, test } from "vitest";
 import type { UnveilMode } from "../../src/config/unveil.ts";
-import { accessOf, handledAccess, LATEST_ABI, scopesOf } from "../../src/effects/landlockAccess.ts";
-import { pathBeneathAttr, rulesetAttr } from "../../src/effects/landlockAttr.ts";
+import {
+  accessOf,
+  handledAccess,
+  handledNetAccess,
+  LATEST_ABI,
+  scopesOf,
+} from "../../src/effects/landlockAccess.ts";
+import { netPortAttr, pathBeneathAttr, rulesetAttr } from "../../src/effects/landlockAttr.ts";
 
 const abis = Array.from({ length: LATEST_ABI }, (_, index) => index + 1);
 const mode = (letters: string): UnveilMode => ({
@@ -65,8 +71,15 @@ test("scopes came with ABI 6", () => {
 });
 
 test("the structs have the kernel's layout", () => {
-  expect(Buffer.from(rulesetAttr(0xffff, 3)).toString("hex")).toBe(
-    "ffff000000000000" + "0000000000000000" + "0300000000000000",
+  expect(Buffer.from(rulesetAttr(0xffff, 2, 3)).toString("hex")).toBe(
+    "ffff000000000000" + "0200000000000000" + "0300000000000000",
   );
   expect(Buffer.from(pathBeneathAttr(0x8001, 258)).toString("hex")).toBe("0180000000000000" + "02010000");
+  expect(Buffer.from(netPortAttr(2, 0xabcd)).toString("hex")).toBe("0200000000000000" + "cdab000000000000");
+});
+
+test("TCP ports are handled as far as they are restricted, be it to none", () => {
+  expect(
+    [{}, { connectTcp: [] }, { bindTcp: [80] }, { connectTcp: [1], bindTcp: [] }].map(handledNetAccess),
+  ).toEqual([0, 2, 1, 3]);
 });

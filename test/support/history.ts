@@ -26,6 +26,8 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
       cgroup: "/sys/fs/cgroup/x.scope",
     },
     network: { mode: "host", path: "" },
+    connectTcp: [5432],
+    bindTcp: null,
     mounts: [{ source: "/srv/shop", target: "/data", readOnly: true, propagation: "private" }],
     devices: [],
     allocDir: "/var/lib/nomad/alloc/6f2d4a9e",

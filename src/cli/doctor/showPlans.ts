@@ -2,6 +2,7 @@
 import { closeSync } from "node:fs";
 import { type PluginOptions, parsePluginOptions, pluginOptionsSpec } from "../../config/pluginOptions.ts";
 import { parseTaskOptions, taskOptionsSpec } from "../../config/taskOptions.ts";
+import type { TcpPorts } from "../../config/tcpPorts.ts";
 import { findProgram, planSandbox } from "../../driver/sandboxPlan.ts";
 import { type CgroupWrite, planCgroupWrites } from "../../effects/cgroupPlan.ts";
 import { probeHost } from "../../effects/hostFacts.ts";
@@ -67,6 +68,7 @@ interface TaskPlan {
   readonly applied: Ruleset["applied"];
   readonly skipped: Ruleset["skipped"];
   readonly limits: readonly CgroupWrite[];
+  readonly tcp: TcpPorts;
 }
 
 async function planOf(message: TaskConfig, options: PluginOptions): Promise<TaskPlan> {
@@ -88,6 +90,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     applied,
     skipped,
     limits: planCgroupWrites(request.resources, facts, task.pidsLimit),
+    tcp: task,
   };
 }
 
@@ -97,7 +100,7 @@ function pluginOptionsOf({ pluginConfig, stateDir }: LocalPluginConfig): PluginO
 }
 
 /** Lines are as long as they have to be: a wrapped system call reads badly. */
-function formatPlan({ steps, applied, skipped, limits }: TaskPlan, style: Style): string {
+function formatPlan({ steps, applied, skipped, limits, tcp }: TaskPlan, style: Style): string {
   const unlimited = Number.POSITIVE_INFINITY;
   const sections: readonly (readonly [string, string])[] = [
     [
@@ -121,10 +124,18 @@ function formatPlan({ steps, applied, skipped, limits }: TaskPlan, style: Style)
         unlimited,
       ),
     ],
+    [
+      "TCP ports",
+      formatTable([...portRow("connect", tcp.connectTcp), ...portRow("bind", tcp.bindTcp)], unlimited),
+    ],
     ["System calls", steps.join("\n")],
   ];
   return sections
     .filter(([, text]) => text !== "")
     .map(([name, text]) => `${style.dim(name)}\n${text}`)
     .join("\n\n");
+}
+
+function portRow(use: string, ports: readonly number[] | undefined): string[][] {
+  return ports === undefined ? [] : [[use, ports.length === 0 ? "none" : ports.join(", ")]];
 }
