@@ -161,6 +161,7 @@ export class Driver implements DriverPort {
 
   async shutdown(): Promise<void> {
     // Tasks go on without the plugin: only what this process holds is let go.
+    await this.#present?.unsaved.close();
     await this.#present?.store.close();
     await this.#present?.folder.close();
   }
@@ -180,7 +181,7 @@ export class Driver implements DriverPort {
   }
 
   #adopt(taskId: string, history?: TaskHistory): Task {
-    const { store, log } = this.#services;
+    const { store, unsaved } = this.#services;
     const task = new Task(
       taskId,
       {
@@ -188,8 +189,7 @@ export class Driver implements DriverPort {
         now: Date.now,
         runEffect: (name, of) => runEffect(name, of, this.#services),
         onCommitted: (committed) => this.#announce(committed),
-        onStoreFailure: (of, event, error) =>
-          log.error(error.message, { task_id: of.id, event: event.type, code: error.code }),
+        onStoreFailure: (of, error) => unsaved.hold(of, error),
       },
       history,
     );

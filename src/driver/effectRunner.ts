@@ -9,6 +9,7 @@ import { releaseRun } from "./effects/releaseRun.ts";
 import { killRun, sendStopSignal, startKillTimer } from "./effects/stopTask.ts";
 import { watchTask } from "./effects/watchTask.ts";
 import type { DriverServices } from "./services.ts";
+import { startFailedEvent } from "./startFailedEvent.ts";
 import type { Task } from "./task.ts";
 
 type Effect = (task: Task, services: DriverServices) => Promise<void>;
@@ -34,20 +35,19 @@ export function runEffect(name: EffectName, task: Task, services: DriverServices
 async function reportFailure(
   name: EffectName,
   task: Task,
-  { log }: DriverServices,
+  services: DriverServices,
   thrown: unknown,
 ): Promise<void> {
+  const { log } = services;
   const error = DriverError.from(thrown, "LAUNCH_FAILED", `the effect ${name} failed`);
   if (isAlive(task.state) || isOver(task.state)) {
     log.error(error.message, { task_id: task.id, effect: name, code: error.code });
     return;
   }
   task.resources.startError = error;
-  const { code, message, recoverable, failed } = error;
-  const failure = { code, message, recoverable, failed: failed ?? null };
-  const recorded = await task.record("startFailed", failure).catch(() => false);
+  const recorded = await task.record("startFailed", startFailedEvent(error)).catch(() => false);
   if (recorded) return;
   // The store refuses: nobody will be told by an event.
   task.abandon(error);
-  await releaseRun(task);
+  await releaseRun(task, services);
 }

@@ -20,11 +20,16 @@ export class Journal {
     this.#version = version;
   }
 
+  /** Whether anything of the stream is stored. */
+  get begun(): boolean {
+    return this.#version > 0;
+  }
+
   /**
    * Takes an event. Resolves once it is committed.
    *
    * Where the store refuses, the event stays in the journal and goes in with the
-   * next one: history may be late, it has no gaps.
+   * next attempt: history may be late, it has no gaps.
    * @throws DriverError `STORE_FAILED` or `WRONG_EXPECTED_VERSION`
    */
   async append(event: EventToAppend): Promise<void> {
@@ -41,6 +46,11 @@ export class Journal {
       });
       await this.#flushing;
     }
+  }
+
+  /** Takes back what the store has refused, and has these events in its place. */
+  replaceUnsaved(events: readonly EventToAppend[]): void {
+    this.#pending = [...events];
   }
 
   async #flush(): Promise<void> {

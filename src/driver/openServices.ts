@@ -9,6 +9,7 @@ import { openStateFolder } from "../store/stateFolder.ts";
 import { version } from "../version.ts";
 import type { DriverServices } from "./services.ts";
 import { sweep } from "./sweep.ts";
+import { UnsavedEvents } from "./unsavedEvents.ts";
 
 /**
  * Takes the state folder, opens the event log and looks at the host.
@@ -41,7 +42,8 @@ export async function openServices(
   const store = await openEventStore(folder.events);
   undo.defer(() => store.close());
   const plugin = { pid: process.pid, version };
-  const services = { options, topology, facts, folder, store, log, plugin };
+  const unsaved = new UnsavedEvents(log);
+  const services = { options, topology, facts, folder, store, unsaved, log, plugin };
   await sweep(services);
   undo.move();
   return services;

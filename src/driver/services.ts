@@ -5,6 +5,7 @@ import type { HostFacts } from "../effects/hostFacts.ts";
 import type { Logger } from "../log/hclog.ts";
 import type { EventStore } from "../store/eventStore.ts";
 import type { StateFolder } from "../store/stateFolder.ts";
+import type { UnsavedEvents } from "./unsavedEvents.ts";
 
 export interface DriverServices {
   readonly options: PluginOptions;
@@ -13,6 +14,8 @@ export interface DriverServices {
   readonly facts: HostFacts;
   readonly folder: StateFolder;
   readonly store: EventStore;
+  /** What the store has refused so far. */
+  readonly unsaved: UnsavedEvents;
   readonly log: Logger;
   /** This process, as events name it. */
   readonly plugin: { readonly pid: number; readonly version: string };

@@ -20,10 +20,11 @@ import { DriverError } from "../errors.ts";
 import { type EffectName, isPreparation } from "../machines/effects.ts";
 import type { EventData, EventType, TaskEvent } from "../machines/events.ts";
 import { initialSnapshot, type Step, stateName, step, type TaskSnapshot } from "../machines/fold.ts";
-import { isAlive, type StateName } from "../machines/taskMachine.ts";
+import { isAlive, isOver, type StateName } from "../machines/taskMachine.ts";
 import type { EventStore } from "../store/eventStore.ts";
 import { Journal } from "./journal.ts";
 import type { RunResources } from "./runResources.ts";
+import { startFailedEvent } from "./startFailedEvent.ts";
 import { toStored } from "./storedEvents.ts";
 
 /** A committed event, with what the machine made of it. */
@@ -41,8 +42,8 @@ export interface TaskSurroundings {
   readonly runEffect: (name: EffectName, task: Task) => void;
   /** Told of every event, once it is committed. */
   readonly onCommitted: (committed: CommittedStep) => void;
-  /** Told where an event of a living task could not be stored; it goes in with the next one. */
-  readonly onStoreFailure: (task: Task, event: TaskEvent, error: DriverError) => void;
+  /** Told where an event could not be stored that belongs to the history all the same. */
+  readonly onStoreFailure: (task: Task, error: DriverError) => void;
 }
 
 /** What is known of a task before this process had to do with it. */
@@ -91,8 +92,8 @@ export class Task {
    * Records a fact and, once it is committed, runs the effects that the machine
    * names for it. Preparations, which nobody outside can see, start at once.
    * @returns false where the machine has no use for the fact in its present state
-   * @throws DriverError `STORE_FAILED` while the task has not started yet. A task
-   * that lives goes on although its history cannot be written.
+   * @throws DriverError `STORE_FAILED` while the task has not started yet. One
+   * that has goes on although its history cannot be written.
    */
   async record<T extends EventType>(type: T, data: EventData<T>): Promise<boolean> {
     const event = { type, time: this.#surroundings.now(), data } as TaskEvent;
@@ -104,6 +105,11 @@ export class Task {
     await stored.catch((thrown: unknown) => this.#survive(event, taken.from, thrown));
     this.#publish(event, taken);
     return true;
+  }
+
+  /** Resolves once everything recorded so far is stored; rejects where the log refuses it. */
+  stored(): Promise<void> {
+    return this.#journal.settled();
   }
 
   /**
@@ -156,8 +162,26 @@ export class Task {
 
   #survive(event: TaskEvent, from: StateName, thrown: unknown): void {
     const error = DriverError.from(thrown, "STORE_FAILED", `event ${event.type} could not be stored`);
-    if (!isAlive(from)) throw error;
-    this.#surroundings.onStoreFailure(this, event, error);
+    if (!isAlive(from) && !isOver(from)) {
+      this.#failStart(event, error);
+      throw error;
+    }
+    this.#surroundings.onStoreFailure(this, error);
+  }
+
+  /**
+   * What is not stored of a start has not happened, but for its failure. Of a
+   * start of which nothing is stored no trace is left: its agent is told why.
+   */
+  #failStart(event: TaskEvent, error: DriverError): void {
+    const time = this.#surroundings.now();
+    const failure: TaskEvent =
+      event.type === "startFailed" ? event : { type: "startFailed", time, data: startFailedEvent(error) };
+    const taken = step(this.#committed, failure);
+    this.#recorded = taken.snapshot;
+    const { begun } = this.#journal;
+    this.#journal.replaceUnsaved(begun ? [toStored(failure, taken)] : []);
+    if (begun) this.#surroundings.onStoreFailure(this, error);
   }
 }
 

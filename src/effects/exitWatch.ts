@@ -60,6 +60,7 @@ export function watchExit(aliveFifo: string, init?: ProcessIdentity): ExitWatch 
 export function readExitStatus(statusFile: string): ExitStatus | undefined {
   try {
     const bytes = readFileSync(statusFile);
+    // Init takes a byte of room when it begins.
     if (bytes.length < 4) return undefined;
     return exitStatusOf(bytes.readInt32LE(), statSync(statusFile).mtimeMs);
   } catch (thrown) {

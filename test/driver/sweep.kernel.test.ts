@@ -11,24 +11,14 @@ import { memoryEventStore } from "../../src/store/memoryEventStore.ts";
 import { runFolderName } from "../../src/store/stateFolder.ts";
 import { event } from "../support/history.ts";
 import { TestRun } from "../support/launchRun.ts";
+import { recordingLogger } from "../support/recordingLogger.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
 import { TestCgroup } from "../support/testCgroup.ts";
-
-const quiet = () => undefined;
-const log = {
-  trace: quiet,
-  debug: quiet,
-  info: quiet,
-  warn: quiet,
-  error: quiet,
-  child: () => log,
-  flush: async () => {},
-};
 
 function setUp() {
   const run = temporaryFolder();
   const store = memoryEventStore();
-  const services = { store, log, folder: { run } } as unknown as DriverServices;
+  const services = { store, log: recordingLogger(), folder: { run } } as unknown as DriverServices;
   return { run, store, services };
 }
 

@@ -18,7 +18,7 @@ function setUp() {
       log.push(`${step.event.type} committed`);
       committed.push(step);
     },
-    onStoreFailure: (_task, event) => log.push(`${event.type} not stored`),
+    onStoreFailure: (_task, error) => log.push(`refused: ${error.code}`),
   });
   const record = (type: EventType) => task.record(type, sampleData(type));
   const walk = async (...types: EventType[]) => {
@@ -79,26 +79,77 @@ describe("recording a fact", () => {
 });
 
 describe("a store that refuses", () => {
-  it("fails a task that has not started", async () => {
-    const { store, log, record, walk } = setUp();
+  const typesOf = ({ store, task }: ReturnType<typeof setUp>) =>
+    [...store.readStream(task.id)].map(({ type }) => type);
+
+  it("does not hide the end of a living task, and takes its events later, in order", async () => {
+    const given = setUp();
+    const { store, log, task, walk } = given;
+    await walk(...toRunning);
+    store.full = true;
+    await walk("signalled", "exited", "destroyed");
+    expect(task.state).toBe("destroyed");
+    expect(log.filter((line) => line === "refused: STORE_FAILED")).toHaveLength(3);
+    expect(typesOf(given)).toEqual(toRunning);
+    await expect(task.stored()).rejects.toMatchObject({ code: "STORE_FAILED" });
+    store.full = false;
+    await task.stored();
+    expect(typesOf(given)).toEqual([...toRunning, "signalled", "exited", "destroyed"]);
+  });
+
+  it("fails a task that has not started, whose history ends with that", async () => {
+    const given = setUp();
+    const { store, log, task, record, walk } = given;
     await walk("requested", "fingerprinted", "sandboxed");
     store.full = true;
     log.length = 0;
     await expect(record("started")).rejects.toMatchObject({ code: "STORE_FAILED" });
+    expect(log).toEqual(["refused: STORE_FAILED"]);
+    store.full = false;
+    await task.stored();
+    expect(typesOf(given)).toEqual(["requested", "fingerprinted", "sandboxed", "startFailed"]);
+    expect([...store.readStream(task.id)].at(-1)).toMatchObject({
+      from: "sandboxed",
+      to: "failed",
+      data: { code: "STORE_FAILED" },
+    });
+  });
+
+  it("lets no part of a failed start go on, even if it takes events again by then", async () => {
+    const { store, log, record, walk } = setUp();
+    await walk("requested");
+    store.full = true;
+    const together = [record("fingerprinted"), record("sandboxed")];
+    for (const each of together) await expect(each).rejects.toMatchObject({ code: "STORE_FAILED" });
+    store.full = false;
+    log.length = 0;
+    expect(await record("sandboxed")).toBe(false);
+    expect(await record("startFailed")).toBe(false);
     expect(log).toEqual([]);
   });
 
-  it("does not hide the end of a living task, and takes its events later", async () => {
-    const { store, log, task, walk } = setUp();
-    await walk(...toRunning);
+  it("keeps the reason of a start that had failed before", async () => {
+    const { store, task, record, walk } = setUp();
+    await walk("requested");
     store.full = true;
-    await walk("exited");
-    expect(task.state).toBe("exited");
-    expect(log).toContain("exited not stored");
+    await expect(record("startFailed")).rejects.toMatchObject({ code: "STORE_FAILED" });
     store.full = false;
-    await walk("destroyed");
-    const types = [...store.readStream(task.id)].map(({ type }) => type);
-    expect(types).toEqual([...toRunning, "exited", "destroyed"]);
+    await task.stored();
+    expect([...store.readStream(task.id)].map(({ data }) => data)).toEqual([
+      sampleData("requested"),
+      sampleData("startFailed"),
+    ]);
+  });
+
+  it("leaves no trace of a start of which it has taken nothing", async () => {
+    const given = setUp();
+    const { store, log, task, record } = given;
+    store.full = true;
+    await expect(record("requested")).rejects.toMatchObject({ code: "STORE_FAILED" });
+    store.full = false;
+    await task.stored();
+    expect(typesOf(given)).toEqual([]);
+    expect(log).toEqual(["inspectHost while pending"]);
   });
 });
 

@@ -3,22 +3,11 @@ import { spawnSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { openEventStore } from "../../src/store/lmdbEventStore.ts";
 import { labelOf, sampleEvent } from "../support/sampleEvents.ts";
+import { remountReadOnly, smallFileSystem } from "../support/smallFileSystem.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
-
-function run(command: string, ...args: string[]): void {
-  const { status, stderr } = spawnSync(command, args, { encoding: "utf8" });
-  expect({ command, status, stderr }).toEqual({ command, status: 0, stderr: "" });
-}
-
-function smallFileSystem(size: string): string {
-  const folder = temporaryFolder();
-  run("mount", "-t", "tmpfs", "-o", `size=${size},mode=700`, "tmpfs", folder);
-  onTestFinished(() => run("umount", folder));
-  return folder;
-}
 
 const MIB = 1 << 20;
 
@@ -82,7 +71,7 @@ describe("a full disk", () => {
   it("that cannot be written at all is told as that", async () => {
     const disk = smallFileSystem("30m");
     await (await openEventStore(join(disk, "events"))).close();
-    run("mount", "-o", "remount,ro", disk);
+    remountReadOnly(disk);
     await expect(openEventStore(join(disk, "events"))).rejects.toMatchObject({
       code: "STORE_FAILED",
       failed: { errno: "EROFS" },

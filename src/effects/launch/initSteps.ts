@@ -12,7 +12,7 @@ import { initRuleSteps } from "./landlockSteps.ts";
 import type { LaunchInput } from "./launchInput.ts";
 import { mountSteps } from "./mountSteps.ts";
 import { networkSteps } from "./networkSteps.ts";
-import { bytes, descriptors, flags, type Step } from "./plan.ts";
+import { bytes, descriptors, flags, place, type Step } from "./plan.ts";
 
 const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_CLOEXEC } = k;
 
@@ -38,6 +38,8 @@ export function initSteps(input: LaunchInput): Step[] {
       flags({ O_WRONLY, O_CREAT, O_TRUNC, O_CLOEXEC }),
       0o600,
     ),
+    // A byte of it is a block of the disk, which may be full when the status has to be recorded.
+    { name: "make room for the status", call: "write", args: [descriptors.status, place("waitStatus"), 1] },
     // For reading too, so that it doesn't wait for a reader.
     openStep("open the alive FIFO", input.aliveFifo, flags({ O_RDWR, O_CLOEXEC })),
     ...reportIdentitySteps("report init"),

@@ -36,7 +36,11 @@ export function superviseSteps({ namespaceRules }: LaunchInput): Step[] {
       flow: { kind: "repeatUntil", result: TASK_PID },
     },
     // Before the rest is killed, which may take its time: the file's age tells when the task ended.
-    { name: "record the wait status", call: "write", args: [kept.status, place("waitStatus"), STATUS_BYTES] },
+    {
+      name: "record the wait status",
+      call: "pwrite64",
+      args: [kept.status, place("waitStatus"), STATUS_BYTES, 0],
+    },
     // Init's end would kill the rest as well, but only after the alive FIFO has been closed.
     {
       name: "kill the rest",
