@@ -3,6 +3,7 @@
  * `option "name" …`. No message repeats a value: arguments may hold secrets.
  */
 import { z } from "zod";
+import { isHostName, parseHostEntry } from "./hostNames.ts";
 import { unveilProblem } from "./unveil.ts";
 
 export const flag = () => z.boolean(mustBe("true or false"));
@@ -38,6 +39,15 @@ export const tcpPorts = (least: 0 | 1) =>
     wholeNumber().refine((port) => port >= least && port <= 65_535, `must be a port: ${least} to 65535`),
     "numbers",
   );
+
+/** `NAME:ADDRESS`, of which an IPv6 address has colons of its own. */
+export const hostEntry = () =>
+  z.string(mustBe("a string")).refine((entry) => {
+    const { name, address } = parseHostEntry(entry);
+    return isHostName(name) && ipAddress.safeParse(address).success;
+  }, "must be a name, a colon and an IP address, such as db.internal:192.0.2.5");
+
+const ipAddress = z.union([z.ipv4(), z.ipv6()]);
 
 export const unveilEntry = () =>
   z.string(mustBe("a string")).superRefine((entry, context) => {

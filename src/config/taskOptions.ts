@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { DriverError } from "../errors.ts";
 import { decodeOptions } from "./decodeOptions.ts";
-import { list, pidsLimit, tcpPorts, text, unveilEntry, wholeNumber } from "./fields.ts";
+import { hostEntry, list, pidsLimit, tcpPorts, text, unveilEntry, wholeNumber } from "./fields.ts";
 import { hclSpecOf } from "./hclSpec.ts";
 import type { PluginOptions } from "./pluginOptions.ts";
 import { tcpPortsWithin } from "./tcpPorts.ts";
@@ -33,6 +33,8 @@ const schema = z.object({
   connectTcp: tcpPorts(1).optional(),
   /** TCP ports that the task may bind; 0: any free port that the kernel chooses. Otherwise as `connectTcp`. */
   bindTcp: tcpPorts(0).optional(),
+  /** Further lines of the task's /etc/hosts: `NAME:ADDRESS` each. */
+  extraHosts: list(hostEntry()).default([]),
   /** Absolute, or relative to the task's own folder; without it, that folder. */
   workDir: text().min(1, "must not be empty").optional(),
 });

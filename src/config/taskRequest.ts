@@ -49,6 +49,13 @@ export interface TaskNetwork {
   readonly mode: "host" | "group" | "none";
   /** The network namespace to join; empty where there is none. */
   readonly path: string;
+  /** The allocation's own name and address, where it has a name. */
+  readonly self: HostEntry | undefined;
+}
+
+export interface HostEntry {
+  readonly name: string;
+  readonly address: string;
 }
 
 /** A volume: a file or folder of the host that the task sees at a path of its own. */

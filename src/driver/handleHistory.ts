@@ -24,6 +24,7 @@ export const forgottenOptions: TaskOptions = {
   command: "",
   args: [],
   unveil: [],
+  extraHosts: [],
   oomScoreAdj: 0,
   workDir: undefined,
 };

@@ -2,6 +2,7 @@
  * What a task's sandbox will be: looked up on this host and laid out, nothing
  * changed. The driver carries it out; `doctor --plan` prints it.
  */
+import { hasOwnHosts, isHostName } from "../config/hostNames.ts";
 import type { PluginOptions } from "../config/pluginOptions.ts";
 import { taskEnvironment } from "../config/taskEnvironment.ts";
 import { type TaskFolders, taskFolders } from "../config/taskFolders.ts";
@@ -20,6 +21,7 @@ import { prepareMounts } from "../effects/mountPoints.ts";
 import { agentFileLimit } from "../effects/resourceLimits.ts";
 import type { RunFiles } from "../effects/runFiles.ts";
 import { resolveUser, type TaskUser } from "../effects/users.ts";
+import { DriverError } from "../errors.ts";
 
 /** Who runs what, where, with which environment. */
 export interface TaskProgram {
@@ -77,6 +79,7 @@ export function planSandbox(request: TaskRequest, program: TaskProgram, place: S
     initName: initNameOf(request),
     cgroup,
     network: networkOf(request),
+    hostname: hostnameOf(request),
     binds,
     ...mountPoints,
     privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
@@ -111,6 +114,17 @@ function networkOf({ network }: TaskRequest): LaunchNetwork {
   return { kind: network.mode === "none" ? "loopback" : "host" };
 }
 
-function bindsOf({ dns }: TaskRequest, files: RunFiles): Bind[] {
-  return dns === undefined ? [] : [{ source: files.resolvConf, target: "/etc/resolv.conf", readOnly: true }];
+/** @throws DriverError `CONFIG_INVALID` for a name that no host can have */
+function hostnameOf({ network: { self } }: TaskRequest): string | undefined {
+  if (self === undefined || isHostName(self.name)) return self?.name;
+  throw new DriverError("CONFIG_INVALID", `${JSON.stringify(self.name)} cannot be the name of a host`, {
+    hint: "Correct the hostname of the group's network block: letters, digits, hyphens and dots, 64 at most",
+  });
+}
+
+function bindsOf({ dns, ...request }: TaskRequest, files: RunFiles): Bind[] {
+  return [
+    ...(dns === undefined ? [] : [{ source: files.resolvConf, target: "/etc/resolv.conf", readOnly: true }]),
+    ...(hasOwnHosts(request) ? [{ source: files.hosts, target: "/etc/hosts", readOnly: true }] : []),
+  ];
 }

@@ -10,7 +10,7 @@ import { NSFS_MAGIC } from "./kernel/constants.ts";
  * is a *network* namespace the kernel checks when the task joins it.
  * @throws DriverError `NETWORK_NAMESPACE_INVALID`
  */
-export function checkNetworkNamespace({ mode, path }: TaskNetwork): void {
+export function checkNetworkNamespace({ mode, path }: Pick<TaskNetwork, "mode" | "path">): void {
   if (path === "") {
     if (mode === "group") throw invalid("the agent names no network namespace for the allocation");
     return;

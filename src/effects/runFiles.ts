@@ -13,11 +13,18 @@ export interface RunFiles {
   readonly alive: string;
   /** A generated resolv.conf, where the job asks for one. */
   readonly resolvConf: string;
+  /** A generated hosts file, where the allocation has a name or the job names hosts. */
+  readonly hosts: string;
 }
 
 /** Where the files of a run are. */
 export function runFiles(folder: string): RunFiles {
-  return { status: `${folder}/status`, alive: `${folder}/alive`, resolvConf: `${folder}/resolv.conf` };
+  return {
+    status: `${folder}/status`,
+    alive: `${folder}/alive`,
+    resolvConf: `${folder}/resolv.conf`,
+    hosts: `${folder}/hosts`,
+  };
 }
 
 /**

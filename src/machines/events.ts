@@ -61,7 +61,13 @@ export const eventSchemas = {
       cpusetCpus: z.string(),
       cgroup: z.string(),
     }),
-    network: z.object({ mode: z.enum(["host", "group", "none"]), path: z.string() }),
+    network: z.object({
+      mode: z.enum(["host", "group", "none"]),
+      path: z.string(),
+      /** What the allocation is called in its network. */
+      self: z.object({ name: z.string(), address: z.string() }).nullable(),
+    }),
+    extraHosts: z.array(z.string()),
     /** TCP ports that the task may use; null: every one. */
     connectTcp: z.array(z.number()).nullable(),
     bindTcp: z.array(z.number()).nullable(),

@@ -29,7 +29,14 @@ type PartOf<T> = T extends readonly unknown[] | null
 
 /** What version 2 brought, as it is for events of version 1. */
 const addedIn2: Additions = {
-  requested: { connectTcp: null, bindTcp: null, mounts: [], devices: [] },
+  requested: {
+    network: { self: null },
+    extraHosts: [],
+    connectTcp: null,
+    bindTcp: null,
+    mounts: [],
+    devices: [],
+  },
 };
 
 /** By the version that is left behind, from 1 on. */

@@ -44,6 +44,7 @@ test("a task's options", () => {
       pids_limit: attr("pids_limit", "number"),
       connect_tcp: attr("connect_tcp", "list(number)"),
       bind_tcp: attr("bind_tcp", "list(number)"),
+      extra_hosts: attr("extra_hosts", "list(string)"),
       work_dir: attr("work_dir", "string"),
     },
   });

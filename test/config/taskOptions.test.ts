@@ -10,7 +10,7 @@ const open = parsePluginOptions({ unveil_by_task: true });
 describe("parseTaskOptions", () => {
   test("fills in what a job leaves out, as the client sends it", () => {
     const raw = { command: "env", args: null, unveil: null, oom_score_adj: null, work_dir: null };
-    const expected = { command: "env", args: [], unveil: [], oomScoreAdj: 0 };
+    const expected = { command: "env", args: [], unveil: [], extraHosts: [], oomScoreAdj: 0 };
     expect(parseTaskOptions(raw, closed)).toEqual(expected);
     expect(parseTaskOptions({ command: "env" }, closed)).toEqual(expected);
   });
@@ -22,9 +22,11 @@ describe("parseTaskOptions", () => {
       unveil: ["r:/etc/os-release"],
       oom_score_adj: 500,
       pids_limit: 64,
+      extra_hosts: ["db:192.0.2.5"],
       work_dir: "../alloc",
     };
     expect(parseTaskOptions(raw, open)).toEqual({
+      extraHosts: ["db:192.0.2.5"],
       command: "/usr/bin/cat",
       args: ["/etc/os-release", ""],
       unveil: ["r:/etc/os-release"],

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, readlinkSync, statSync } from "node:fs";
+import { hostname } from "node:os";
 import { beforeAll, describe, expect, onTestFinished, type TestContext, test } from "vitest";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../support/agent.ts";
 import { makeAllocation } from "../support/allocation.ts";
@@ -83,6 +84,69 @@ describe("a task's /etc/resolv.conf", () => {
     const allocation = makeAllocation();
     await runTask(agent, allocation.config(read));
     expect(await allocation.stdout.text()).toBe(readFileSync("/etc/resolv.conf", "utf8"));
+  });
+});
+
+describe("a task's host name", () => {
+  const labels = new Map<string, string>();
+  const script = "uname -n; cat /etc/hosts; echo x > /etc/hosts";
+
+  test("is the host's by default, in the host's namespace", async () => {
+    const config = makeAllocation().config("exec sleep 1000");
+    await startTask(agent, config);
+    expect(readlinkSync(`/proc/${await pidOf(agent, config)}/ns/uts`)).toBe(
+      readlinkSync("/proc/self/ns/uts"),
+    );
+  });
+
+  test("is the group's, which /etc/hosts tells the address of, and the host's stays as it is", async () => {
+    const allocation = makeAllocation();
+    const hostsConfig = { hostname: "web.example.org", address: "192.0.2.7" };
+    const networkIsolationSpec = { mode: modes.none, path: "", labels, hostsConfig };
+    const before = readFileSync("/etc/hosts", "utf8");
+    expect(await runTask(agent, allocation.config(script, { networkIsolationSpec }))).toMatchObject({
+      exitCode: 2,
+    });
+    const lines = (await allocation.stdout.text()).trim().split("\n");
+    expect(lines).toContain("127.0.0.1 localhost");
+    expect([lines[0], lines.at(-1)]).toEqual(["web.example.org", "192.0.2.7 web.example.org"]);
+    expect([hostname(), readFileSync("/etc/hosts", "utf8")]).not.toContain("web.example.org");
+    expect(readFileSync("/etc/hosts", "utf8")).toBe(before);
+  });
+
+  test.each(["two words", "a\nb", "-", "x".repeat(65)])("is refused as %j", async (name) => {
+    const networkIsolationSpec = {
+      mode: modes.none,
+      path: "",
+      labels,
+      hostsConfig: { hostname: name, address: "" },
+    };
+    const config = makeAllocation().config("true", { networkIsolationSpec });
+    await expect(startTask(agent, config)).rejects.toThrow(/CONFIG_INVALID: .* cannot be the name of a host/);
+  });
+});
+
+describe("extra_hosts", () => {
+  const extra_hosts = ["db.internal:192.0.2.5", "v6:2001:db8::5"];
+
+  test("are added to the host's own in the host's network", async () => {
+    const allocation = makeAllocation();
+    await runTask(agent, allocation.config({ command: "cat", args: ["/etc/hosts"], extra_hosts }));
+    const host = readFileSync("/etc/hosts", "utf8").trimEnd();
+    expect(await allocation.stdout.text()).toBe(`${host}\n192.0.2.5 db.internal\n2001:db8::5 v6\n`);
+  });
+
+  test("are found by programs", async () => {
+    const allocation = makeAllocation();
+    const networkIsolationSpec = { mode: modes.none, path: "", labels: new Map<string, string>() };
+    const command = { command: "getent", args: ["hosts", "db.internal"], extra_hosts };
+    await runTask(agent, allocation.config(command, { networkIsolationSpec }));
+    expect(await allocation.stdout.text()).toMatch(/^192\.0\.2\.5\s+db\.internal\n$/);
+  });
+
+  test("that are none are refused", async () => {
+    const config = makeAllocation().config({ command: "true", extra_hosts: ["db.internal"] });
+    await expect(startTask(agent, config)).rejects.toThrow(/"extra_hosts" entry 1 must be a name, a colon/);
   });
 });
 

@@ -72,7 +72,7 @@ describe("StartTask", () => {
           cpusetCpus: "0-1",
           cgroup: "/sys/fs/cgroup/nomad.slice/reserve.slice/a.main.scope",
         },
-        network: { mode: "group", path: "/var/run/netns/a" },
+        network: { mode: "group", path: "/var/run/netns/a", self: undefined },
         dns: { servers: ["192.0.2.53"], searches: ["example.org"], options: [] },
         mounts: [],
         devices: [],

@@ -15,6 +15,7 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
     fc.constant({ kind: "loopback" } as const),
     path.map((value) => ({ kind: "join", path: value }) as const),
   ),
+  hostname: fc.option(fc.stringMatching(/^[a-z0-9-]{1,64}$/), { nil: undefined }),
   binds: fc.array(fc.record({ source: path, target: path, readOnly: fc.boolean() }), { maxLength: 4 }),
   mounts: fc.array(
     fc.record({

@@ -27,6 +27,7 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     initName: "exec2-init: 01234567/test",
     cgroup: undefined,
     network: { kind: "host" },
+    hostname: undefined,
     binds: [],
     mounts: [],
     hidden: [],

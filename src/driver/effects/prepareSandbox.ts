@@ -2,13 +2,13 @@
  * Carries out `prepareSandbox`: everything that must be in place before the task
  * starts. Looks before it acts, and leaves nothing behind where it fails.
  */
-import { closeSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, rmSync } from "node:fs";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../../effects/cgroup.ts";
 import { planCgroupWrites } from "../../effects/cgroupPlan.ts";
 import { describePlan } from "../../effects/launch/describePlan.ts";
 import { openLogPipe } from "../../effects/logPipes.ts";
+import { writeNetworkFiles } from "../../effects/networkFiles.ts";
 import { checkNetworkNamespace } from "../../effects/networkNamespace.ts";
-import { resolvConf } from "../../effects/resolvConf.ts";
 import { makeRunFiles } from "../../effects/runFiles.ts";
 import { checkTaskFolders } from "../../effects/taskFolderCheck.ts";
 import { findProgram, planSandbox } from "../sandboxPlan.ts";
@@ -34,7 +34,7 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
   const files = makeRunFiles(runFolder);
   using undo = new DisposableStack();
   undo.defer(() => rmSync(runFolder, { recursive: true, force: true }));
-  if (request.dns) writeFileSync(files.resolvConf, resolvConf(request.dns), { mode: 0o644 });
+  writeNetworkFiles(request, files);
 
   const { rules, ruleset, launch } = planSandbox(request, program, {
     options,

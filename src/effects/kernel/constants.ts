@@ -70,6 +70,7 @@ export const POLLIN = 0x1;
 
 /** `linux/sched.h` */
 export const CLONE_NEWNS = 0x00020000;
+export const CLONE_NEWUTS = 0x04000000;
 export const CLONE_NEWIPC = 0x08000000;
 export const CLONE_NEWPID = 0x20000000;
 export const CLONE_NEWNET = 0x40000000;

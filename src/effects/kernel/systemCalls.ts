@@ -27,6 +27,7 @@ const numbers = {
   capset: [126, 91],
   prctl: [157, 167],
   mount: [165, 40],
+  sethostname: [170, 161],
   exit_group: [231, 94],
   keyctl: [250, 219],
   openat: [257, 56],

@@ -10,12 +10,15 @@ import { taskSteps } from "./taskSteps.ts";
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
-  const { CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC } = k;
+  const { CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUTS } = k;
   return {
     initName: input.initName,
     aliveFifo: input.aliveFifo,
     steps: {
-      outside: outsideSteps(input.cgroup, { CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC }),
+      outside: outsideSteps(input.cgroup, {
+        ...{ CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC },
+        ...(input.hostname === undefined ? {} : { CLONE_NEWUTS }),
+      }),
       init: initSteps(input),
       task: taskSteps(input),
       supervise: superviseSteps(input),

@@ -45,7 +45,7 @@ export function initSteps(input: LaunchInput): Step[] {
     ...reportIdentitySteps("report init"),
     // Out of memory hits the task and leaves init to record it. In a container without CAP_SYS_RESOURCE it can't be had.
     ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),
-    ...networkSteps(input.network),
+    ...networkSteps(input),
     ...mountSteps(input),
     ...initRuleSteps(input.namespaceRules),
     { name: "leave the working directory", call: "chdir", args: ["/"] },

@@ -68,6 +68,8 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
       return "A symlink has been put into the destination's path while the task started: look who did it";
     case "open_tree EINVAL":
       return `What is mounted at ${path} is unbindable: see mount_namespaces(7)`;
+    case "move_mount ENOENT":
+      return `${name}: there is no such file on the host to be mounted on: create an empty one`;
     case "move_mount EINVAL":
       return `${name}: a folder can only be mounted on a folder, a file on a file, and a symlink nowhere`;
     default:

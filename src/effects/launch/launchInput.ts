@@ -9,6 +9,8 @@ export interface LaunchInput {
   /** Absolute path of the cgroup v2 folder that the task is born in; undefined for this process's own. */
   readonly cgroup: string | undefined;
   readonly network: LaunchNetwork;
+  /** Of the run alone; undefined for the host's. ASCII. */
+  readonly hostname: string | undefined;
   readonly binds: readonly Bind[];
   /** Volumes and devices; each after those that it lies in. */
   readonly mounts: readonly LaunchMount[];

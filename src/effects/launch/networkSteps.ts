@@ -2,12 +2,20 @@
 import * as k from "../kernel/constants.ts";
 import { interfaceFlags } from "../kernel/structs.ts";
 import { closeScratchStep, openStep } from "./fileSteps.ts";
-import type { LaunchNetwork } from "./launchInput.ts";
+import type { LaunchInput, LaunchNetwork } from "./launchInput.ts";
 import { bytes, descriptors, flags, type Step } from "./plan.ts";
 
 const { CLONE_NEWNET, O_RDONLY, O_CLOEXEC, AF_INET, SOCK_DGRAM, SOCK_CLOEXEC, SIOCSIFFLAGS } = k;
 
-export function networkSteps(network: LaunchNetwork): Step[] {
+export function networkSteps({ network, hostname }: LaunchInput): Step[] {
+  return [...namespaceSteps(network), ...(hostname === undefined ? [] : [hostnameStep(hostname)])];
+}
+
+function hostnameStep(hostname: string): Step {
+  return { name: "set the host name", call: "sethostname", args: [hostname, hostname.length] };
+}
+
+function namespaceSteps(network: LaunchNetwork): Step[] {
   switch (network.kind) {
     case "host":
       return [];

@@ -53,10 +53,15 @@ function resourcesOf(resources: Resources | undefined): TaskResources {
 }
 
 function networkOf(spec: NetworkIsolationSpec | undefined): TaskNetwork {
-  if (spec === undefined) return { mode: "host", path: "" };
-  const { mode, path } = spec;
-  if (mode === Mode.HOST) return { mode: "host", path };
-  if (mode === Mode.GROUP) return { mode: "group", path };
-  if (mode === Mode.NONE) return { mode: "none", path };
+  if (spec === undefined) return { mode: "host", path: "", self: undefined };
+  const { path, hostsConfig } = spec;
+  const { hostname: name = "", address = "" } = hostsConfig ?? {};
+  return { mode: modeOf(spec.mode), path, self: name === "" ? undefined : { name, address } };
+}
+
+function modeOf(mode: Mode): TaskNetwork["mode"] {
+  if (mode === Mode.HOST) return "host";
+  if (mode === Mode.GROUP) return "group";
+  if (mode === Mode.NONE) return "none";
   throw new DriverError("UNSUPPORTED", `the driver does not know the network isolation mode ${mode}`);
 }

@@ -66,6 +66,56 @@ describe("a launch plan", () => {
     );
   });
 
+  it("has a host name of its own only where it is to have one", () => {
+    const lines = describePlan(buildLaunchPlan(launchInput({ hostname: "web-1" })));
+    expect(lines[1]).toContain("{flags: CLONE_NEWPID|CLONE_NEWNS|CLONE_NEWIPC|CLONE_NEWUTS, ");
+    expect(lines).toContain('init      set the host name: sethostname("web-1", 5)');
+    expect(describePlan(buildLaunchPlan(launchInput())).join("\n")).not.toMatch(/UTS|sethostname/);
+  });
+
+  it("opens volumes before anything is mounted, and mounts them after all else, without following a symlink", () => {
+    const volume = { kind: "volume", source: "/srv/a", readOnly: true, propagation: "private" } as const;
+    const device = {
+      kind: "device",
+      source: "/dev/a",
+      readOnly: false,
+      propagation: "host-to-task",
+    } as const;
+    const plan = buildLaunchPlan(
+      launchInput({
+        privateTmp: "/task/tmp",
+        mounts: [
+          { ...volume, target: "/data" },
+          { ...device, target: "/dev/b" },
+        ],
+        hidden: [
+          { path: "/srv/a", isFolder: true },
+          { path: "/srv/file", isFolder: false },
+        ],
+      }),
+    );
+    expect(names(plan, "init").filter((name) => /mount|open the (volume|device)|hide/.test(name))).toEqual([
+      "keep mounts from the host",
+      "open the volume for /data",
+      "open the device for /dev/b",
+      "mount /proc",
+      "mount private /tmp",
+      "mount the volume /data",
+      "mount the device /dev/b",
+      "hide /srv/a",
+      "hide /srv/file",
+    ]);
+    const lines = describePlan(plan);
+    const attributes = "MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID|MOUNT_ATTR_NODEV";
+    expect(lines).toContain(
+      `init      open the volume for /data: mount_setattr(9, "", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set: ${attributes}, propagation: MS_PRIVATE}, 32)`,
+    );
+    expect(lines).toContain(
+      'init      mount the volume /data: openat2(AT_FDCWD, "/data", {flags: O_PATH|O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS}, 24)',
+    );
+    expect(lines).toContain("init      open the device for /dev/b: dup3(9, 11, O_CLOEXEC)");
+  });
+
   it("mounts the private /tmp without following a symlink, then the binds", () => {
     const bind = { source: "/run/resolv.conf", target: "/etc/resolv.conf", readOnly: true };
     const plan = buildLaunchPlan(launchInput({ privateTmp: "/task/tmp", binds: [bind] }));
