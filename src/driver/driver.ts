@@ -33,7 +33,7 @@ import type { DriverServices } from "./services.ts";
 import { type CommittedStep, Task, type TaskHistory } from "./task.ts";
 import { existsAlready, notFound, notRunning, stillRunning } from "./taskErrors.ts";
 import { encodeHandle, handleOf } from "./taskHandle.ts";
-import { messageOfEvent } from "./taskMessages.ts";
+import { messagesOfEvent } from "./taskMessages.ts";
 import { taskStats } from "./taskStats.ts";
 import { exitResultOf, taskStatusOf } from "./taskStatus.ts";
 
@@ -199,9 +199,10 @@ export class Driver implements DriverPort {
 
   #announce({ task, event, snapshot }: CommittedStep): void {
     const { request } = snapshot.context;
-    const message = messageOfEvent(event, snapshot.context);
-    if (message === undefined || request === null) return;
+    if (request === null) return;
     const { allocId, taskName } = request;
-    this.#messages.next({ taskId: task.id, allocId, taskName, timeMs: event.time, ...message });
+    for (const message of messagesOfEvent(event, snapshot.context)) {
+      this.#messages.next({ taskId: task.id, allocId, taskName, timeMs: event.time, ...message });
+    }
   }
 }

@@ -14,6 +14,8 @@ export interface RunResources {
   /** What `launch` needs; `releaseRun` closes it where it never came to that. */
   prepared?: PreparedLaunch;
   exitWatch?: ExitWatch;
+  /** Ends the watch for lack of memory. */
+  oomWatch?: () => void;
   killTimer?: NodeJS.Timeout;
   /** This process has killed the run; told here before the event that tells it is committed. */
   killed?: boolean;

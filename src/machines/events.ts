@@ -35,6 +35,16 @@ const processIdentity = z.object({
   startTicks: z.number(),
 });
 
+/** Lack of memory in the task's cgroup, counted since the task was started in it. */
+const outOfMemory = z.object({
+  /** Processes that the kernel killed for it. */
+  kills: z.number(),
+  /** Bytes; null: no limit. */
+  limitBytes: z.number().nullable(),
+  /** The most that was ever in use, in bytes; null where the kernel does not tell (before Linux 5.19). */
+  peakBytes: z.number().nullable(),
+});
+
 export const eventSchemas = {
   /** The agent asked for the task. */
   requested: z.object({
@@ -140,12 +150,17 @@ export const eventSchemas = {
   destroyRequested: z.object({ force: z.boolean() }),
   /** SIGKILL was sent to the task's main process: its init ends whatever is left of the run. */
   forceKilled: z.object({ reason: z.enum(["stopTimedOut", "destroyRequested"]), delivered: z.boolean() }),
+  /** The kernel killed processes of the task for lack of memory, and the task went on. */
+  oomSeen: outOfMemory,
   /** The task's main process ended and so did everything in its namespace. */
   exited: z.object({
     /** The exit code, 128 + signal where a signal ended it, -1 where nobody can know. */
     exitCode: z.number(),
     signal: z.number(),
+    /** Lack of memory is what ended it. */
     oomKilled: z.boolean(),
+    /** Lack of memory while the task ran, whether that ended it or not; null: there was none. */
+    oom: outOfMemory.nullable(),
     /** Milliseconds since the epoch, from the status that init recorded. */
     endedAt: z.number(),
     /**

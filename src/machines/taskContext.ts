@@ -12,6 +12,8 @@ export interface TaskContext {
   readonly startedAt: number | null;
   readonly stop: StopInProgress | null;
   readonly forceKilled: boolean;
+  /** The last lack of memory that the task survived, and when it was seen: milliseconds since the epoch. */
+  readonly oom: (EventData<"oomSeen"> & { readonly at: number }) | null;
   /** Signals that were delivered. */
   readonly signals: number;
   /** How often another plugin process took the task over. */
@@ -37,6 +39,7 @@ export const initialContext: TaskContext = {
   startedAt: null,
   stop: null,
   forceKilled: false,
+  oom: null,
   signals: 0,
   recoveries: 0,
   exit: null,
@@ -69,6 +72,8 @@ export function rememberEvent(context: TaskContext, event: TaskEvent): Partial<T
       return {};
     case "forceKilled":
       return { forceKilled: context.forceKilled || event.data.delivered };
+    case "oomSeen":
+      return { oom: { ...event.data, at: event.time } };
     case "exited":
       return { exit: event.data };
     case "recovered":

@@ -34,6 +34,7 @@ const failed = { target: "failed", ...remember } as const;
 /** What can happen to a task while it runs, whoever watches it. */
 const whileAlive = {
   signalled: remember,
+  oomSeen: remember,
   exited: { target: "exited", ...remember },
   recovered: { target: "recovered", reenter: true, ...remember },
   lost: { target: "lost", ...remember },

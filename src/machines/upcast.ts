@@ -37,6 +37,7 @@ const addedIn2: Additions = {
     mounts: [],
     devices: [],
   },
+  exited: { oom: null },
 };
 
 /** By the version that is left behind, from 1 on. */

@@ -66,7 +66,15 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
   stopTimedOut: { timeoutMs: 5000 },
   destroyRequested: { force: true },
   forceKilled: { reason: "stopTimedOut", delivered: true },
-  exited: { exitCode: 0, signal: 0, oomKilled: false, endedAt: 1_700_000_001_000, source: "status" },
+  oomSeen: { kills: 1, limitBytes: 67_108_864, peakBytes: 67_108_864 },
+  exited: {
+    exitCode: 0,
+    signal: 0,
+    oomKilled: false,
+    oom: null,
+    endedAt: 1_700_000_001_000,
+    source: "status",
+  },
   adopted: {
     handle: { pid: 300, startedAt: 1_699_999_000_000 },
     found: {

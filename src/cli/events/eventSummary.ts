@@ -1,6 +1,7 @@
 /** One line in plain words for each fact of a task's life. Pure. */
 import { signalName } from "../../effects/signals.ts";
 import type { EventData, TaskEvent } from "../../machines/events.ts";
+import { formatBytes } from "../../units.ts";
 import { formatSpan } from "../terminal/time.ts";
 
 /** What the event says; values of the environment are in no event, so none can be shown. */
@@ -40,6 +41,11 @@ export function summarise(event: TaskEvent): string {
       return event.data.force ? "whether it runs or not" : "if it has ended";
     case "forceKilled":
       return `SIGKILL ${event.data.delivered ? "delivered" : "came too late"}: ${killReasons[event.data.reason]}`;
+    case "oomSeen": {
+      const { kills, limitBytes } = event.data;
+      const limit = limitBytes === null ? "" : `, limit ${formatBytes(limitBytes)}`;
+      return `${kills} ${kills === 1 ? "process" : "processes"} killed for lack of memory so far${limit}`;
+    }
     case "exited":
       return describeExit(event.data);
     case "adopted": {

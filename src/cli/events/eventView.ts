@@ -107,7 +107,14 @@ export class EventView {
 const longestType = "destroyRequested".length;
 
 /** Types of events and names of states. */
-const bad: ReadonlySet<string> = new Set(["startFailed", "failed", "stopTimedOut", "forceKilled", "lost"]);
+const bad: ReadonlySet<string> = new Set([
+  "startFailed",
+  "failed",
+  "stopTimedOut",
+  "forceKilled",
+  "oomSeen",
+  "lost",
+]);
 const good: ReadonlySet<string> = new Set(["started", "running", "recovered"]);
 
 /** The time of day: the date stands above the table. */

@@ -7,9 +7,11 @@ export async function releaseRun(task: Task, { unsaved }: DriverServices): Promi
   const { resources, snapshot } = task;
   clearTimeout(resources.killTimer);
   resources.exitWatch?.cancel();
+  resources.oomWatch?.();
   resources.prepared?.descriptors.dispose();
   delete resources.killTimer;
   delete resources.exitWatch;
+  delete resources.oomWatch;
   delete resources.prepared;
   delete resources.request;
   const { sandbox, adopted } = snapshot.context;

@@ -1,7 +1,6 @@
 /** Watches a task that was adopted: by its witness, which is replaced where somebody has killed it. */
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { readOomKills } from "../../effects/cgroup.ts";
 import { watchExit } from "../../effects/exitWatch.ts";
 import { readGoDriverExit } from "../../effects/goDriverRun.ts";
 import { isSameProcess } from "../../effects/processIdentity.ts";
@@ -14,6 +13,7 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import type { RunResources } from "../runResources.ts";
 import type { DriverServices } from "../services.ts";
 import type { Task } from "../task.ts";
+import { memoryAtEnd } from "./watchMemory.ts";
 
 /** How long to wait after a witness could not be started. */
 const retryMs = 5_000;
@@ -57,22 +57,20 @@ export function exitOfAdopted(
   { context }: TaskSnapshot,
   { killed = false }: Pick<RunResources, "killed"> = {},
 ): EventData<"exited"> {
-  const { adopted, request } = context;
-  if (adopted === null || request === null) throw new TypeError("a task that was not adopted");
+  const { adopted } = context;
+  if (adopted === null) throw new TypeError("a task that was not adopted");
   const forceKilled = context.forceKilled || killed;
   const told = readWitness(runFiles(adopted.runFolder).status);
   if (told !== undefined) {
     const exitCode = told.signal > 0 ? 128 + told.signal : told.exitCode;
-    const oomKills = readOomKills(request.resources.cgroup) ?? 0;
-    return {
-      exitCode,
-      signal: told.signal,
-      oomKilled: exitCode !== 0 && !forceKilled && oomKills > adopted.oomKills,
-      endedAt: Math.round(told.endedAtMs),
-      source: "status",
-    };
+    const end = { exitCode, signal: told.signal, endedAt: Math.round(told.endedAtMs) };
+    return { ...end, ...memoryAtEnd(context, forceKilled ? undefined : end), source: "status" };
   }
-  return { ...unwitnessed(context, adopted, forceKilled), signal: forceKilled ? 9 : 0, oomKilled: false };
+  return {
+    ...unwitnessed(context, adopted, forceKilled),
+    signal: forceKilled ? 9 : 0,
+    ...memoryAtEnd(context, undefined),
+  };
 }
 
 function unwitnessed(

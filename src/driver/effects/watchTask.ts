@@ -1,5 +1,4 @@
 /** Carries out `watchExit`: waits for the end of the run's init and tells how the task ended. */
-import { readOomKills } from "../../effects/cgroup.ts";
 import { readExitStatus, watchExit } from "../../effects/exitWatch.ts";
 import { runFiles } from "../../effects/runFiles.ts";
 import type { EventData } from "../../machines/events.ts";
@@ -8,10 +7,12 @@ import type { RunResources } from "../runResources.ts";
 import type { DriverServices } from "../services.ts";
 import type { Task } from "../task.ts";
 import { adoptedEnd, exitOfAdopted } from "./watchAdopted.ts";
+import { memoryAtEnd, watchMemory } from "./watchMemory.ts";
 
 export async function watchTask(task: Task, services: DriverServices): Promise<void> {
   const { sandbox, process, adopted } = task.snapshot.context;
   if (process === null) return;
+  watchMemory(task);
   if (adopted !== null) {
     await adoptedEnd(task, services);
   } else if (sandbox !== null) {
@@ -33,25 +34,17 @@ export function exitOf(
   const { context } = snapshot;
   if (context.adopted !== null) return exitOfAdopted(snapshot, resources);
   const { killed = false } = resources;
-  const { sandbox, request } = context;
-  if (sandbox === null || request === null)
-    throw new TypeError("a task that never started cannot have ended");
+  const { sandbox } = context;
+  if (sandbox === null) throw new TypeError("a task that never started cannot have ended");
   const forceKilled = context.forceKilled || killed;
   const status = readExitStatus(runFiles(sandbox.runFolder).status);
   if (status === undefined) {
     const end = forceKilled
       ? ({ exitCode: 137, signal: 9, source: "forceKilled" } as const)
       : ({ exitCode: -1, signal: 0, source: "unknown" } as const);
-    return { ...end, oomKilled: false, endedAt: Date.now() };
+    return { ...end, ...memoryAtEnd(context, undefined), endedAt: Date.now() };
   }
   const exitCode = status.signal > 0 ? 128 + status.signal : status.exitCode;
-  const oomKills = readOomKills(request.resources.cgroup) ?? 0;
-  return {
-    exitCode,
-    signal: status.signal,
-    // A kill elsewhere in the cgroup that the task came through unharmed is not its end.
-    oomKilled: exitCode !== 0 && !forceKilled && oomKills > sandbox.oomKills,
-    endedAt: Math.round(status.endedAtMs),
-    source: "status",
-  };
+  const end = { exitCode, signal: status.signal, endedAt: Math.round(status.endedAtMs) };
+  return { ...end, ...memoryAtEnd(context, forceKilled ? undefined : end), source: "status" };
 }

@@ -69,7 +69,11 @@ export function fingerprintOf(fingerprint: Fingerprint): FingerprintResponse {
   };
 }
 
-/** The handle carries the whole config again, for that is what agents give back at recovery. */
+/**
+ * The handle carries the whole config again, for that is what agents give back at recovery.
+ * There is none of a start that failed: agents read the status of the call, and neither `result`
+ * nor `driver_error_msg` of an answer.
+ */
 export function startedOf(config: TaskConfig, { driverState, env }: StartedTask): StartTaskResponse {
   return {
     result: StartResult.SUCCESS,

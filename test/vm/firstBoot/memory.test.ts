@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { runTask, waitTask } from "../../support/agent.ts";
 import { makeAllocation } from "../../support/allocation.ts";
-import { cgroupCount, cgroupFile } from "../support/cgroupFiles.ts";
+import { cgroupCount, cgroupFile, until } from "../support/cgroupFiles.ts";
 import { diskFolder } from "../support/prepareGuest.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
 import { type Limits, resourcesOf, startVmTask } from "../support/runningTask.ts";
@@ -19,11 +19,14 @@ describe("memory", () => {
     assert.deepEqual(await waitTask(agent, config), killed);
     const told = agent.messages.filter(({ taskId }) => taskId === config.id);
     const message = told.find(({ annotations }) => annotations.get("oom_killed") === "true");
-    assert.equal(message?.message, "Killed by the kernel: out of memory");
+    assert.equal(message?.message, "Killed by the kernel: out of memory (limit 32 MiB, peak 32 MiB)");
     assert.partialDeepStrictEqual(await eventData(agent, config.id, "exited"), {
       ...killed,
+      oom: { kills: 1, limitBytes: 32 << 20 },
       source: "status",
     });
+    // One message for one death.
+    assert.equal(told.filter(({ annotations }) => annotations.has("oom_kills")).length, 1);
   });
 
   test("a task within its limit is left alone", async () => {
@@ -35,6 +38,24 @@ describe("memory", () => {
     const { agent, allocation, config } = await startVmTask({ command: script, limits: { memoryMb: 32 } });
     assert.partialDeepStrictEqual(await waitTask(agent, config), { exitCode: 7, signal: 0 });
     assert.equal(await allocation.stdout.text(), "137\n");
+  });
+
+  test("of a task that goes on without a child it is told that the child was killed, and its end is its own", async () => {
+    const script =
+      'dd if=/dev/zero of=/dev/null bs=64M count=1; echo killed; read -r _ < "$NOMAD_TASK_DIR/gate"; exit 0';
+    const { agent, allocation, config } = await startVmTask({ command: script, limits: { memoryMb: 32 } });
+    const goOn = allocation.gate();
+    await allocation.stdout.contains("killed\n");
+    const told = () => agent.messages.filter(({ taskId }) => taskId === config.id);
+    const isOom = ({ annotations }: { annotations: Map<string, string> }) => annotations.has("oom_kills");
+    await until(() => told().some(isOom), "the kill is told of");
+    assert.match(
+      told().find(isOom)?.message ?? "",
+      /^Out of memory: the kernel has killed a process of the task, which goes on \(limit 32 MiB, peak \d+ MiB\)$/,
+    );
+    goOn();
+    assert.deepEqual(await waitTask(agent, config), wellEnded);
+    assert.equal(told().filter(isOom).length, 1);
   });
 
   test("a task with 16 MiB starts", async () => {
