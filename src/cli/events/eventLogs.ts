@@ -21,17 +21,24 @@ export interface FoundTask {
   readonly reader: EventReader;
 }
 
+/** Folders of the logs that are there. */
+export function logFolders(stateDir: string): string[] {
+  const folders = stateFolders(stateDir).map((folder) => stateFolderPaths(folder).events);
+  return folders.filter((folder) => existsSync(folder));
+}
+
 export class EventLogs {
+  readonly folders: readonly string[];
   readonly #logs: readonly OpenLog[];
 
-  private constructor(logs: readonly OpenLog[]) {
+  private constructor(folders: readonly string[], logs: readonly OpenLog[]) {
+    this.folders = folders;
     this.#logs = logs;
   }
 
   /** @throws DriverError `STORE_FAILED` where there is none, or one cannot be read */
   static async open(stateDir: string): Promise<EventLogs> {
-    const folders = stateFolders(stateDir).map((folder) => stateFolderPaths(folder).events);
-    const present = folders.filter((folder) => existsSync(folder));
+    const present = logFolders(stateDir);
     if (present.length === 0) {
       throw new DriverError("STORE_FAILED", `there is no event log in ${stateDir}`, {
         hint: "Run a job first, or name the driver's state_dir with --state-dir",
@@ -42,7 +49,7 @@ export class EventLogs {
       const reader = await openEventReader(folder);
       logs.push({ reader, end: reader.lastPosition() });
     }
-    return new EventLogs(logs);
+    return new EventLogs(present, logs);
   }
 
   /** Of all tasks, by the time when they were asked for. */

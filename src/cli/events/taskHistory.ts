@@ -22,8 +22,12 @@ export interface TaskHistory {
 }
 
 /** Events that this version of the driver cannot read are left out. */
+export function foldReadable(events: readonly StoredEvent[]): TaskSnapshot {
+  return fold(events.flatMap((event) => readable(event) ?? []));
+}
+
 export function taskHistory(id: string, events: readonly StoredEvent[]): TaskHistory {
-  const snapshot = fold(events.flatMap((event) => readable(event) ?? []));
+  const snapshot = foldReadable(events);
   const { request, startedAt, exit } = snapshot.context;
   return {
     id,
@@ -80,7 +84,8 @@ function taskName(id: string): string {
   return id.split("/")[1] ?? id;
 }
 
-function endOf({ context }: TaskSnapshot): string {
+/** How it ended, or why it never started; empty while it runs. */
+export function endOf({ context }: TaskSnapshot): string {
   if (context.exit !== null) return describeExit(context.exit);
   return context.failure?.code ?? context.lostReason ?? "";
 }

@@ -56,6 +56,7 @@ function pad(cell: string, width: number): string {
   return cell + " ".repeat(Math.max(0, width - visibleLength(cell)));
 }
 
-function visibleLength(text: string): number {
+/** Columns that the text takes: colours take none. */
+export function visibleLength(text: string): number {
   return stripVTControlCharacters(text).length;
 }

@@ -1,0 +1,91 @@
+/** A task of this node as `ps` and `top` show it. Pure. */
+import type { MemoryFigures } from "../../effects/stats/cgroupFigures.ts";
+import type { RunUsage } from "../../effects/stats/usage.ts";
+import { stateName, type TaskSnapshot } from "../../machines/fold.ts";
+import { isAlive } from "../../machines/taskMachine.ts";
+import { endOf } from "../events/taskHistory.ts";
+
+/** A task, as the event log knows it. */
+export interface NodeTask {
+  /** `<allocation id>/<task name>/<8 hex digits>`. */
+  readonly id: string;
+  readonly snapshot: TaskSnapshot;
+  /** Milliseconds since the epoch: when it was asked for. */
+  readonly begunAt: number;
+}
+
+/** A task, as the host shows it. */
+export interface Presence {
+  /** Its init is there, so it runs. */
+  readonly alive: boolean;
+  /** Undefined for a task that does not run, and where the host does not tell. */
+  readonly usage: RunUsage | undefined;
+}
+
+/** What is not known is null. */
+export interface TaskRow {
+  readonly id: string;
+  readonly allocation: string;
+  readonly task: string;
+  readonly group: string | null;
+  readonly job: string | null;
+  readonly namespace: string | null;
+  /** That of the state machine; `gone` where the log has it running and the host has it no more. */
+  readonly state: string;
+  /** Its main process on the host; null once it has ended. */
+  readonly pid: number | null;
+  readonly user: string | null;
+  readonly uid: number | null;
+  readonly command: string | null;
+  /** Milliseconds since the epoch: when its program started. */
+  readonly startedAt: number | null;
+  /** Milliseconds since it started, or was asked for; of a task that has ended, how long it ran. */
+  readonly ageMs: number;
+  /** Percent of one core. */
+  readonly cpuPercent: number | null;
+  /** Bytes: all that counts against its limit, or without a memory controller what is resident. */
+  readonly memoryBytes: number | null;
+  readonly memory: MemoryFigures | null;
+  /** Processes of the task, without its init. */
+  readonly processes: number | null;
+  readonly exitCode: number | null;
+  readonly signal: number | null;
+  readonly oomKilled: boolean | null;
+  /** How it ended, or why it never started, in words; null while it runs. */
+  readonly end: string | null;
+}
+
+export function rowOf({ id, snapshot, begunAt }: NodeTask, { alive, usage }: Presence, now: number): TaskRow {
+  const { request, sandbox, process, startedAt, exit } = snapshot.context;
+  const [allocation = id, task = id] = id.split("/");
+  const state = stateName(snapshot);
+  const lastsUntil = exit?.endedAt ?? now;
+  return {
+    id,
+    allocation,
+    task: request?.taskName ?? task,
+    group: request?.groupName ?? null,
+    job: request?.jobId ?? null,
+    namespace: request?.namespace ?? null,
+    state: isAlive(state) && !alive ? "gone" : state,
+    pid: alive && isAlive(state) ? (process?.task.pid ?? null) : null,
+    user: sandbox?.user ?? (request?.user || null),
+    uid: sandbox?.uid ?? null,
+    command: sandbox?.command ?? request?.command ?? null,
+    startedAt,
+    ageMs: Math.max(0, lastsUntil - (startedAt ?? begunAt)),
+    cpuPercent: usage ? usage.total.cpu.userPercent + usage.total.cpu.systemPercent : null,
+    memoryBytes: usage?.total.memory.usage ?? usage?.total.memory.rss ?? null,
+    memory: usage?.total.memory ?? null,
+    processes: usage?.processes.size ?? null,
+    exitCode: exit === null || exit.source === "unknown" ? null : exit.exitCode,
+    signal: exit === null || exit.source === "unknown" ? null : exit.signal,
+    oomKilled: exit?.oomKilled ?? null,
+    end: endOf(snapshot) || null,
+  };
+}
+
+/** The busiest first; those that use the same by their ids, so that they do not change places. */
+export function byCpu(a: TaskRow, b: TaskRow): number {
+  return (b.cpuPercent ?? -1) - (a.cpuPercent ?? -1) || (a.id < b.id ? -1 : 1);
+}

@@ -1,0 +1,110 @@
+/** Tasks as a table that fits its terminal: the least important columns make room. Pure. */
+import { formatBytes } from "../../units.ts";
+import type { Style } from "../terminal/style.ts";
+import { visibleLength } from "../terminal/table.ts";
+import { formatSpan } from "../terminal/time.ts";
+import type { TaskRow } from "./taskRow.ts";
+
+interface Column {
+  readonly name: string;
+  /** Columns of a lower rank go first where there is no room. */
+  readonly rank: number;
+  readonly right?: boolean;
+  /** Columns that it takes at least, so that the table keeps its shape while figures change. */
+  readonly least?: number;
+  /** Its texts may be cut where there is no room. */
+  readonly cut?: boolean;
+  readonly text: (row: TaskRow, style: Style) => string;
+}
+
+/** What nobody knows, and what is nothing. */
+const unknown = "?";
+const nothing = "-";
+
+const columns: readonly Column[] = [
+  { name: "TASK", rank: 10, cut: true, text: ({ task }) => task },
+  { name: "ALLOCATION", rank: 5, text: ({ allocation }) => allocation.slice(0, 8) },
+  { name: "JOB", rank: 2, text: ({ job }) => job || unknown },
+  { name: "STATE", rank: 8, text: stateText },
+  { name: "PID", rank: 7, right: true, text: ({ pid }) => (pid === null ? nothing : String(pid)) },
+  { name: "USER", rank: 3, text: ({ user, uid }) => user || (uid === null ? unknown : String(uid)) },
+  { name: "CPU", rank: 9, right: true, least: 5, text: (row) => figure(row, row.cpuPercent, percentText) },
+  {
+    name: "MEMORY",
+    rank: 8,
+    right: true,
+    least: 8,
+    text: (row) => figure(row, row.memoryBytes, formatBytes),
+  },
+  { name: "AGE", rank: 4, right: true, least: 6, text: ({ ageMs }) => formatSpan(ageMs) },
+];
+
+const endColumn: Column = { name: "END", rank: 6, cut: true, text: ({ end }) => end ?? "" };
+
+const gap = "  ";
+
+/** Of longer names and reasons not more is shown where there is no room. */
+const shortText = 20;
+
+/**
+ * @param width of the terminal: no line is longer
+ * @returns the header, and a line for each task
+ */
+export function taskTable(rows: readonly TaskRow[], style: Style, width: number): string[] {
+  const all = rows.some(({ end }) => end !== null) ? [...columns, endColumn] : columns;
+  let cells = all.map(({ text, ...column }) =>
+    laidOut(column, [style.dim(column.name), ...rows.map((row) => text(row, style))]),
+  );
+  if (totalWidth(cells) > width) cells = cells.map((each) => (each.cut ? shortened(each, shortText) : each));
+  while (totalWidth(cells) > width && cells.length > 1) {
+    const least = cells.reduce((a, b) => (b.rank < a.rank ? b : a));
+    cells = cells.filter((each) => each !== least);
+  }
+  if (totalWidth(cells) > width) cells = cells.map((each) => shortened(each, width));
+  return ["", ...rows].map((_, line) =>
+    cells
+      .map(({ texts, room, right }) => {
+        const text = texts[line] ?? "";
+        const blank = " ".repeat(room - visibleLength(text));
+        return right ? blank + text : text + blank;
+      })
+      .join(gap)
+      .trimEnd(),
+  );
+}
+
+interface Cells extends Omit<Column, "text"> {
+  readonly texts: readonly string[];
+  readonly room: number;
+}
+
+function laidOut(column: Omit<Column, "text">, texts: readonly string[]): Cells {
+  return { ...column, texts, room: Math.max(column.least ?? 0, ...texts.map(visibleLength)) };
+}
+
+function shortened(cells: Cells, room: number): Cells {
+  return laidOut(
+    cells,
+    cells.texts.map((text) => (visibleLength(text) > room ? `${text.slice(0, room - 1)}…` : text)),
+  );
+}
+
+/** `7.3 %`, `112 %` */
+export function percentText(percent: number): string {
+  return `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
+}
+
+function totalWidth(cells: readonly Cells[]): number {
+  return cells.reduce((sum, { room }) => sum + room + gap.length, -gap.length);
+}
+
+/** Of a task that runs a figure can be unknown; one that does not has none. */
+function figure({ pid }: TaskRow, value: number | null, format: (value: number) => string): string {
+  if (value !== null) return format(value);
+  return pid === null ? nothing : unknown;
+}
+
+function stateText({ state }: TaskRow, style: Style): string {
+  if (state === "running" || state === "recovered") return style.green(state);
+  return state === "gone" || state === "failed" || state === "lost" ? style.red(state) : state;
+}

@@ -1,0 +1,172 @@
+import fc from "fast-check";
+import picocolors from "picocolors";
+import { describe, expect, it } from "vitest";
+import { byCpu, type NodeTask, rowOf, type TaskRow } from "../../../src/cli/tasks/taskRow.ts";
+import { taskTable } from "../../../src/cli/tasks/taskTable.ts";
+import { topFrame } from "../../../src/cli/tasks/topFrame.ts";
+import { visibleLength } from "../../../src/cli/terminal/table.ts";
+import type { RunUsage } from "../../../src/effects/stats/usage.ts";
+import type { EventType } from "../../../src/machines/events.ts";
+import { fold } from "../../../src/machines/fold.ts";
+import { event } from "../../support/history.ts";
+
+const plain = picocolors.createColors(false);
+const colourful = picocolors.createColors(true);
+const wide = Number.POSITIVE_INFINITY;
+
+const toRunning: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
+const usage: RunUsage = {
+  total: {
+    cpu: { userPercent: 40, systemPercent: 2.4, mhz: 1000 },
+    memory: { usage: 3 << 20, rss: 1 << 20 },
+  },
+  processes: new Map(),
+};
+const absent = { alive: false, usage: undefined };
+
+function task(types: readonly EventType[], id = "6f2d4a9e-0c57/web/1"): NodeTask {
+  const events = types.map((type) => event(type));
+  return { id, snapshot: fold(events), begunAt: events[0]?.time ?? 0 };
+}
+
+const row = (
+  types: readonly EventType[],
+  presence = { alive: true, usage } as Parameters<typeof rowOf>[1],
+) => {
+  const of = task(types);
+  return rowOf(of, presence, (of.snapshot.context.startedAt ?? of.begunAt) + 90_000);
+};
+
+describe("a task as it is shown", () => {
+  it("that runs has figures and no end", () => {
+    expect(row(toRunning)).toMatchObject({
+      allocation: "6f2d4a9e-0c57",
+      task: "web",
+      job: "shop",
+      state: "running",
+      pid: 201,
+      user: "nomad-80001",
+      ageMs: 90_000,
+      cpuPercent: 42.4,
+      memoryBytes: 3 << 20,
+      exitCode: null,
+      end: null,
+    });
+  });
+
+  it("of which the host tells nothing is unknown, not idle", () => {
+    const unknown = row(toRunning, { alive: true, usage: undefined });
+    expect(unknown).toMatchObject({ state: "running", pid: 201, cpuPercent: null, memoryBytes: null });
+    expect(taskTable([unknown], plain, wide)[1]).toMatch(/ 201 .* \? .* \? /);
+  });
+
+  it("without a memory controller shows what is resident", () => {
+    const resident = { ...usage, total: { ...usage.total, memory: { rss: 4096 } } };
+    expect(row(toRunning, { alive: true, usage: resident }).memoryBytes).toBe(4096);
+  });
+
+  it("that is no more although the log has it running is gone", () => {
+    expect(row(toRunning, absent)).toMatchObject({ state: "gone", pid: null, cpuPercent: null });
+  });
+
+  it("that has ended shows how, and how long it ran", () => {
+    expect(row([...toRunning, "exited", "destroyed"], absent)).toMatchObject({
+      state: "destroyed",
+      pid: null,
+      exitCode: 0,
+      signal: 0,
+      oomKilled: false,
+      end: "exit code 0",
+    });
+  });
+
+  it("that never started shows why", () => {
+    expect(row(["requested", "startFailed"], absent)).toMatchObject({
+      state: "failed",
+      end: "LAUNCH_FAILED",
+    });
+  });
+});
+
+describe("the table", () => {
+  const rows = [row(toRunning), row([...toRunning, "exited"], absent)];
+
+  it("tells all where there is room, the end only where something has ended", () => {
+    const [header, running, ended] = taskTable(rows, plain, wide);
+    expect(header).toMatch(/^TASK +ALLOCATION +JOB +STATE +PID +USER +CPU +MEMORY +AGE +END$/);
+    expect(running).toMatch(/^web +6f2d4a9e +shop +running +201 +nomad-80001 +42 % +3 MiB +1 min$/);
+    expect(ended).toMatch(/^web +6f2d4a9e +shop +exited +- +nomad-80001 +- +- +\S+ \S+ +exit code 0$/);
+    expect(taskTable(rows.slice(0, 1), plain, wide)[0]).not.toContain("END");
+  });
+
+  it("keeps task, state and figures where there is little", () => {
+    expect(taskTable(rows.slice(0, 1), plain, 44)[0]).toMatch(/^TASK +STATE +PID +CPU +MEMORY$/);
+  });
+
+  it("is never wider than its terminal, nor the picture higher, whatever the names", () => {
+    const names = fc.record({
+      task: fc.stringMatching(/^[a-z-]{1,200}$/),
+      job: fc.stringMatching(/^[a-z-]{1,60}$/),
+      end: fc.option(fc.stringMatching(/^[a-z ]{1,120}$/)),
+      cpuPercent: fc.option(fc.double({ min: 0, max: 1e5, noNaN: true })),
+      memoryBytes: fc.option(fc.nat()),
+    });
+    const size = fc.record({
+      columns: fc.integer({ min: 1, max: 200 }),
+      rows: fc.integer({ min: 1, max: 40 }),
+    });
+    fc.assert(
+      fc.property(fc.array(names, { maxLength: 60 }), size, (some, { columns, rows: height }) => {
+        const shown = some.map((each): TaskRow => ({ ...row(toRunning), ...each }));
+        for (const line of taskTable(shown, colourful, columns))
+          expect(visibleLength(line)).toBeLessThanOrEqual(columns);
+        const frame = topFrame(shown, "12:00:00", colourful, { columns, rows: height });
+        expect(frame.length).toBeLessThanOrEqual(height);
+        for (const line of frame) expect(visibleLength(line)).toBeLessThanOrEqual(columns);
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe("the picture of top", () => {
+  const busy = (id: string, cpuPercent: number | null) => ({ ...row(toRunning), id, task: id, cpuPercent });
+  const size = { columns: 100, rows: 24 };
+
+  it("has the busiest first, and sums above", () => {
+    const lines = topFrame(
+      [busy("b", 1), busy("a", 1), busy("idle", null), busy("c", 90)],
+      "12:00:00",
+      plain,
+      size,
+    );
+    expect(lines[0]).toBe("4 tasks, CPU 92 %, memory 12 MiB   12:00:00   q quits");
+    expect(lines.slice(3).map((line) => line.split(" ")[0])).toEqual(["c", "a", "b", "idle"]);
+  });
+
+  it("says how many tasks there is no room for", () => {
+    const many = Array.from({ length: 30 }, (_, index) => busy(`t${index}`, index));
+    const lines = topFrame(many, "12:00:00", plain, { columns: 100, rows: 10 });
+    expect(lines).toHaveLength(10);
+    expect(lines.slice(3, 9)).toHaveLength(6);
+    expect(lines.at(-1)).toBe("… and 24 more");
+  });
+
+  it("of no task says so", () => {
+    expect(topFrame([], "12:00:00", plain, size)).toEqual([
+      "0 tasks, CPU 0.0 %, memory 0 B   12:00:00   q quits",
+      "",
+      "No task runs.",
+    ]);
+  });
+
+  it("is in one order only", () => {
+    const rows = ["a", "b", "c"].map((id) => busy(id, 5));
+    expect(
+      rows
+        .toReversed()
+        .toSorted(byCpu)
+        .map(({ id }) => id),
+    ).toEqual(["a", "b", "c"]);
+  });
+});
