@@ -70,7 +70,8 @@ describe("TaskStats", () => {
   });
 
   test("names what was measured on this host, and only that", async () => {
-    const { config } = await started("exec sleep 1000");
+    const { config, allocation } = await started(busy);
+    await allocation.stdout.contains("up\n");
     const { cpu, memory } = (await firstSample(config.id)).aggResourceUsage ?? {};
     const { SYSTEM_MODE, USER_MODE, TOTAL_TICKS, PERCENT } = CpuField;
     expect(cpu?.measuredFields).toEqual(

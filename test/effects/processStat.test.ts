@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseStat } from "../../src/effects/processStat.ts";
+import { parseResidentPages, parseStat } from "../../src/effects/processStat.ts";
 
 const line = (pid: number, name: string, state: string, startTicks: number) =>
   `${pid} (${name}) ${state} 1 2 3 0 -1 4194560 9 9 0 0 101 102 103 104 20 0 1 0 ${startTicks} 4096 105 18446744073709551615\n`;
@@ -12,11 +12,10 @@ const figures = {
   systemTicks: 102,
   childUserTicks: 103,
   childSystemTicks: 104,
-  rssPages: 105,
 };
 
 describe("a line of /proc/<pid>/stat", () => {
-  it("gives pid, state, times and memory, whatever the program is called", () => {
+  it("gives pid, state and times, whatever the program is called", () => {
     const name = fc.oneof(fc.string({ maxLength: 15 }), fc.constantFrom(") R 1 2 (", "a b", "((", "))", ""));
     fc.assert(
       fc.property(
@@ -42,4 +41,14 @@ describe("a line of /proc/<pid>/stat", () => {
       expect(parseStat(text)).toBeUndefined();
     },
   );
+});
+
+describe("a line of /proc/<pid>/statm", () => {
+  it.each([
+    ["2197 412 380 7 0 112 0\n", 412],
+    ["0 0 0 0 0 0 0\n", 0],
+    ["", 0],
+  ])("%j has %i resident pages", (line, pages) => {
+    expect(parseResidentPages(line)).toBe(pages);
+  });
 });

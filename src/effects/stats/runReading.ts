@@ -4,8 +4,9 @@ import { uptime } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
 import { DriverError, errnoOf } from "../../errors.ts";
+import { readKernelFile } from "../kernelFile.ts";
 import { readStat } from "../processIdentity.ts";
-import type { ProcessIdentity, ProcessStat } from "../processStat.ts";
+import { type ProcessIdentity, type ProcessStat, parseResidentPages } from "../processStat.ts";
 import { type CpuCounters, type MemoryFigures, parseCpuStat, parseMemory } from "./cgroupFigures.ts";
 
 /** Where a run's figures are. */
@@ -13,6 +14,11 @@ export interface RunPlace {
   readonly cgroup: string;
   /** The run's init, whose pid namespace tells its processes from those of another run in the same cgroup. */
   readonly init: ProcessIdentity;
+}
+
+/** A process's counters, and its resident memory in pages. */
+export interface ProcessReading extends ProcessStat {
+  readonly rssPages: number;
 }
 
 /** Counters at one moment. */
@@ -27,7 +33,7 @@ export interface RunReading {
   readonly cpu: CpuCounters | undefined;
   readonly memory: MemoryFigures;
   /** The run's own by pid, its init among them. */
-  readonly processes: ReadonlyMap<number, ProcessStat>;
+  readonly processes: ReadonlyMap<number, ProcessReading>;
   readonly initPid: number;
   /**
    * Another run's processes are in the cgroup too: when a task is restarted, the
@@ -87,10 +93,10 @@ const batch = 64;
 async function ownProcesses(
   pids: readonly number[],
   init: ProcessIdentity,
-  known: ReadonlyMap<number, ProcessStat>,
+  known: ReadonlyMap<number, ProcessReading>,
 ) {
   const namespace = namespaceOf(init.pid);
-  const own = new Map<number, ProcessStat>();
+  const own = new Map<number, ProcessReading>();
   let foreign = false;
   for (const [index, pid] of pids.entries()) {
     if (index % batch === batch - 1) await setImmediate();
@@ -98,7 +104,7 @@ async function ownProcesses(
     if (stat === undefined) continue;
     const place = known.get(pid)?.startTicks === stat.startTicks ? namespace : namespaceOf(pid);
     if (place === undefined) continue;
-    if (place === namespace) own.set(pid, stat);
+    if (place === namespace) own.set(pid, { ...stat, rssPages: residentPages(pid) });
     else foreign = true;
   }
   return { own, foreign };
@@ -113,4 +119,8 @@ function namespaceOf(pid: number): string | undefined {
     if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ESRCH") return undefined;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the namespaces of process ${pid} cannot be read`);
   }
+}
+
+function residentPages(pid: number): number {
+  return parseResidentPages(readKernelFile(`/proc/${pid}/statm`) ?? "");
 }

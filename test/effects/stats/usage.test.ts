@@ -1,13 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ProcessStat } from "../../../src/effects/processStat.ts";
-import type { RunReading } from "../../../src/effects/stats/runReading.ts";
+import type { ProcessReading, RunReading } from "../../../src/effects/stats/runReading.ts";
 import { usageOf } from "../../../src/effects/stats/usage.ts";
 
 const units = { mhzPerCore: 2000, pageSize: 4096 };
 const initPid = 100;
 
-const process = (pid: number, differing: Partial<ProcessStat> = {}): ProcessStat => ({
+const process = (pid: number, differing: Partial<ProcessReading> = {}): ProcessReading => ({
   pid,
   state: "S",
   parent: 1,
@@ -22,7 +21,7 @@ const process = (pid: number, differing: Partial<ProcessStat> = {}): ProcessStat
 });
 
 /** Ten seconds after boot, where the run's init started. */
-const reading = (differing: Partial<RunReading> & { all?: readonly ProcessStat[] } = {}): RunReading => {
+const reading = (differing: Partial<RunReading> & { all?: readonly ProcessReading[] } = {}): RunReading => {
   const { all = [process(initPid), process(101)], ...rest } = differing;
   return {
     atMs: 5_000,
