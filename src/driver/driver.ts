@@ -28,7 +28,9 @@ import { runEffect } from "./effectRunner.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { openServices } from "./openServices.ts";
 import { historyOf, takeOver } from "./recovery.ts";
+import { repeatedStart } from "./repeatedStart.ts";
 import { requestedEvent } from "./requestedEvent.ts";
+import { findProgram } from "./sandboxPlan.ts";
 import type { DriverServices } from "./services.ts";
 import { type CommittedStep, Task, type TaskHistory } from "./task.ts";
 import { existsAlready, notFound, notRunning, stillRunning } from "./taskErrors.ts";
@@ -36,18 +38,16 @@ import { encodeHandle, handleOf } from "./taskHandle.ts";
 import { messagesOfEvent } from "./taskMessages.ts";
 import { taskStats } from "./taskStats.ts";
 import { exitResultOf, taskStatusOf } from "./taskStatus.ts";
+import { end, killGraceMs, TaskTable } from "./taskTable.ts";
 
 const defaultStopSignal = "SIGINT";
-
-/** How long the kernel may take to end a killed task before the agent is told that it has not. */
-const killGraceMs = 30_000;
 
 /** 24 days: a Node timer that is given more fires at once. */
 const longestStopMs = 2 ** 31 - 1 - killGraceMs;
 
 export class Driver implements DriverPort {
   readonly #log: Logger;
-  readonly #tasks = new Map<string, Task>();
+  readonly #tasks = new TaskTable((taskId, history) => this.#create(taskId, history));
   readonly #messages = new Subject<TaskEventMessage>();
   readonly #configured = new ReplaySubject<DriverServices>(1);
   #present: DriverServices | undefined;
@@ -77,24 +77,30 @@ export class Driver implements DriverPort {
     return this.#messages.asObservable();
   }
 
-  async startTask(request: TaskRequest): Promise<StartedTask> {
+  async startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask> {
     const { taskId } = request;
-    if (this.#tasks.has(taskId)) throw existsAlready(taskId);
-    const task = this.#adopt(taskId);
-    task.resources.request = request;
+    const services = this.#services;
+    if (this.#tasks.get(taskId) !== undefined) throw existsAlready(taskId);
+    const digest = envDigest(request.env, services.folder.path);
+    const requested = requestedEvent(request, digest, services.plugin);
+    const earlier = repeatedStart(taskId, requested, services.store);
+    const task = this.#tasks.add(taskId, earlier);
     try {
-      await task.record(
-        "requested",
-        requestedEvent(request, envDigest(request.env, this.#services.folder.path), this.#services.plugin),
-      );
+      await this.#tasks.endForgotten(taskId, services);
+      if (task.snapshot.context.process === null) {
+        task.resources.request = request;
+        await task.record("requested", requested);
+      } else await takeOver(task, services);
       const snapshot = await task.reached(hasStarted);
       if (stateName(snapshot) === "failed") throw task.resources.startError;
-      return { driverState: encodeHandle(handleOf(taskId, snapshot)), env: task.resources.environment ?? {} };
+      const env = task.resources.environment ?? (await findProgram(request, services.options)).env;
+      // An agent that is gone cannot be told that the task runs, and would not ask for it.
+      signal.throwIfAborted();
+      return { driverState: encodeHandle(handleOf(taskId, snapshot)), env };
     } catch (thrown) {
-      this.#tasks.delete(taskId);
-      throw thrown instanceof DriverError && thrown.code === "WRONG_EXPECTED_VERSION"
-        ? existsAlready(taskId)
-        : thrown;
+      if (isAlive(task.state)) await end(task);
+      this.#tasks.forget(taskId);
+      throw thrown;
     } finally {
       delete task.resources.environment;
     }
@@ -102,17 +108,7 @@ export class Driver implements DriverPort {
 
   async recoverTask(handle: RecoverableHandle): Promise<void> {
     const services = this.#services;
-    if (this.#tasks.has(handle.taskId)) return;
-    const history = await historyOf(handle, services);
-    // Asked for twice at once, it is taken over once.
-    if (this.#tasks.has(handle.taskId)) return;
-    const task = this.#adopt(handle.taskId, history);
-    try {
-      await takeOver(task, services);
-    } catch (thrown) {
-      this.#tasks.delete(handle.taskId);
-      throw thrown;
-    }
+    await this.#tasks.recover(handle.taskId, services, () => historyOf(handle, services));
   }
 
   async waitTask(taskId: string, signal: AbortSignal): Promise<ExitResult> {
@@ -127,7 +123,7 @@ export class Driver implements DriverPort {
   async stopTask(taskId: string, wantedMs: number, signal: string): Promise<void> {
     const timeoutMs = Math.min(wantedMs, longestStopMs);
     const number = parseSignal(signal === "" ? defaultStopSignal : signal);
-    const task = this.#tasks.get(taskId);
+    const task = await this.#tasks.claim(taskId, this.#present);
     if (task === undefined) return;
     await task.reached(hasStarted);
     await task.record("stopRequested", { signal: number, timeoutMs });
@@ -147,16 +143,14 @@ export class Driver implements DriverPort {
   }
 
   async destroyTask(taskId: string, force: boolean): Promise<void> {
-    const task = this.#tasks.get(taskId);
+    const task = await this.#tasks.claim(taskId, this.#present);
     if (task === undefined) return;
     if (!hasEnded(task.snapshot)) {
       if (!force) throw stillRunning(task);
-      await task.reached(hasStarted);
-      await task.record("destroyRequested", { force });
-      await task.reached(hasEnded, { withinMs: killGraceMs });
+      await end(task);
     }
     await task.record("destroyed", {});
-    this.#tasks.delete(taskId);
+    this.#tasks.forget(taskId);
   }
 
   async shutdown(): Promise<void> {
@@ -180,9 +174,9 @@ export class Driver implements DriverPort {
     throw notFound();
   }
 
-  #adopt(taskId: string, history?: TaskHistory): Task {
+  #create(taskId: string, history: TaskHistory | undefined): Task {
     const { store, unsaved } = this.#services;
-    const task = new Task(
+    return new Task(
       taskId,
       {
         store,
@@ -193,8 +187,6 @@ export class Driver implements DriverPort {
       },
       history,
     );
-    this.#tasks.set(taskId, task);
-    return task;
   }
 
   #announce({ task, event, snapshot }: CommittedStep): void {

@@ -22,10 +22,13 @@ export interface DriverPort {
   /** Whether tasks can run here: at once (when configured), then at every change. Does not complete. */
   fingerprints(): Observable<Fingerprint>;
 
-  /** Resolves once the task runs. */
-  startTask(request: TaskRequest): Promise<StartedTask>;
+  /**
+   * Resolves once the task runs. The same request again, to a new plugin process, goes on where
+   * the first has come to. Once `signal` is aborted nobody learns of the task: it is ended.
+   */
+  startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask>;
 
-  /** Takes a task over; one that is known already stays as it is. */
+  /** Takes a task over; one that is known already stays as it is. Rejects with `TASK_LOST` for one that is lost. */
   recoverTask(handle: RecoverableHandle): Promise<void>;
 
   /** Resolves once the task has ended, at once where it has. Rejects when `signal` is aborted. */

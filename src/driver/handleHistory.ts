@@ -1,6 +1,6 @@
 /**
  * A task's history as far as the agent's handle tells it, for the case that the
- * event log is gone: enough to take the task over. Pure.
+ * event log is gone or cannot be read: enough to take the task over. Pure.
  */
 import type { TaskOptions } from "../config/taskOptions.ts";
 import type { TaskEvent } from "../machines/events.ts";
@@ -49,7 +49,7 @@ export function historyFromHandle(
       skipped: [],
       privateTmp: false,
       sharedTmpReason: "not known: rebuilt from the agent's handle",
-      oomKills: 0,
+      oomKills: state.oomKills,
       runFolder: state.runFolder,
       plan: [],
     }),

@@ -11,13 +11,15 @@ export class Journal {
   /** Number of the last event that is stored. */
   #version: number;
   /** Events that are recorded and not stored yet, oldest first. */
-  #pending: EventToAppend[] = [];
+  #pending: EventToAppend[];
   #flushing: Promise<void> | undefined;
 
-  constructor(store: EventStore, stream: string, version: number) {
+  /** @param unstored events that are known already and go in with the first that is appended */
+  constructor(store: EventStore, stream: string, version: number, unstored: readonly EventToAppend[] = []) {
     this.#store = store;
     this.#stream = stream;
     this.#version = version;
+    this.#pending = [...unstored];
   }
 
   /** Whether anything of the stream is stored. */

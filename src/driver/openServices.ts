@@ -43,8 +43,7 @@ export async function openServices(
   undo.defer(() => store.close());
   const plugin = { pid: process.pid, version };
   const unsaved = new UnsavedEvents(log);
-  const services = { options, topology, facts, folder, store, unsaved, log, plugin };
-  await sweep(services);
+  const unclaimed = await sweep({ folder, store, log });
   undo.move();
-  return services;
+  return { options, topology, facts, folder, store, unsaved, log, plugin, unclaimed };
 }

@@ -1,9 +1,12 @@
 /** Taking a task over from an earlier plugin process: replay its events, then look at the host. */
+import { processesIn } from "../effects/cgroup.ts";
 import type { GoDriverRun } from "../effects/goDriverRun.ts";
 import { bootId, isSameProcess } from "../effects/processIdentity.ts";
-import { DriverError } from "../errors.ts";
-import { fold, stateName } from "../machines/fold.ts";
-import { isAlive, isOver } from "../machines/taskMachine.ts";
+import { DriverError, messageOf } from "../errors.ts";
+import type { EventData } from "../machines/events.ts";
+import { fold, stateName, type TaskSnapshot } from "../machines/fold.ts";
+import { isAlive } from "../machines/taskMachine.ts";
+import type { EventReader } from "../store/eventStore.ts";
 import { adoptedHistory } from "./adoption.ts";
 import type { RecoverableHandle } from "./driverPort.ts";
 import { exitOf } from "./effects/watchTask.ts";
@@ -15,26 +18,47 @@ import type { Task, TaskHistory } from "./task.ts";
 import { decodeHandle } from "./taskHandle.ts";
 
 /**
- * What is known of a task: by the log, or, where that knows nothing, by the
- * agent's handle, of which a new stream is begun then.
+ * What the log knows of a task.
+ * @returns undefined where it knows nothing
+ * @throws DriverError `STORE_FAILED` where its events cannot be read
+ */
+export function storedHistory(taskId: string, store: EventReader): TaskHistory | undefined {
+  const events = [...store.readStream(taskId)];
+  return events.length === 0
+    ? undefined
+    : { snapshot: fold(events.map(toTaskEvent)), version: events.length };
+}
+
+/**
+ * What is known of a task: by the log, or, where that knows nothing or cannot be
+ * read, by the agent's handle alone. A new stream then begins with what it tells;
+ * a stream that is damaged goes on at its end.
  * @throws DriverError `HANDLE_INVALID` for a handle that is none of this driver's, or another task's
  */
 export async function historyOf(handle: RecoverableHandle, services: DriverServices): Promise<TaskHistory> {
+  const { store, log } = services;
   const { taskId } = handle;
-  const events = [...services.store.readStream(taskId)];
-  if (events.length > 0) return { snapshot: fold(events.map(toTaskEvent)), version: events.length };
+  let reason = "it knows nothing of the task";
+  let version = 0;
+  try {
+    const stored = storedHistory(taskId, store);
+    if (stored !== undefined) return stored;
+  } catch (thrown) {
+    reason = messageOf(thrown);
+    version = versionOf(taskId, store);
+  }
   const run = decodeGoDriverHandle(handle.driverState, taskId);
   if (run !== undefined) return adopt(handle, run, services);
   const state = decodeHandle(handle.driverState);
   if (state.taskId !== taskId) {
     throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} is that of ${state.taskId}`);
   }
-  const rebuilt = historyFromHandle(handle, state, services);
-  await services.store.append(taskId, 0, rebuilt.events);
-  services.log.warn("the event log knows nothing of a task: its history begins with the agent's handle", {
+  log.warn("the event log does not help to recover a task: the agent's handle does", {
     task_id: taskId,
+    reason,
   });
-  return rebuilt;
+  const { snapshot, events } = historyFromHandle(handle, state, services);
+  return { snapshot, version, unstored: version === 0 ? events : [] };
 }
 
 /**
@@ -65,19 +89,51 @@ async function adopt(
 /**
  * Compares what is known with the host, and records what was found: the task
  * runs, or has ended while nobody watched.
- * @throws DriverError `TASK_LOST` where it belongs to an earlier boot or never started
+ * @throws DriverError `TASK_LOST` where it belongs to an earlier boot or never started, every time it is asked for
  */
 export async function takeOver(task: Task, { plugin }: DriverServices): Promise<void> {
-  const { process } = task.snapshot.context;
-  if (isOver(task.state)) return;
-  if (!isAlive(task.state) || process === null) {
-    throw new DriverError("TASK_LOST", `task ${task.id} was never started: it is ${task.state}`);
+  const { snapshot } = task;
+  if (isAlive(task.state)) {
+    const end = endOf(snapshot);
+    if (end === undefined) await task.record("recovered", { plugin, found: whereItRuns(snapshot) });
+    else if (end.type === "exited") await task.record("exited", end.data);
+    else await task.record("lost", end.data);
   }
-  if (process.bootId !== bootId()) {
-    const reason = "the host was rebooted: its processes are gone";
-    await task.record("lost", { reason });
-    throw new DriverError("TASK_LOST", `task ${task.id} is lost: ${reason}`);
+  const { exit, lostReason } = task.snapshot.context;
+  if (isAlive(task.state) || exit !== null) return;
+  const why = lostReason ?? `it was never started: it is ${task.state}`;
+  throw new DriverError("TASK_LOST", `task ${task.id} is lost: ${why}`);
+}
+
+/** How a run is over that was alive when the log was last written. */
+export type UnseenEnd =
+  | { readonly type: "exited"; readonly data: EventData<"exited"> }
+  | { readonly type: "lost"; readonly data: EventData<"lost"> };
+
+/**
+ * What has become of a run while no plugin watched it.
+ * @param snapshot of a task that was alive when the log was last written
+ * @returns undefined where it goes on
+ */
+export function endOf(snapshot: TaskSnapshot): UnseenEnd | undefined {
+  const { process } = snapshot.context;
+  if (process?.bootId !== bootId()) {
+    return { type: "lost", data: { reason: "the host was rebooted: its processes are gone" } };
   }
-  if (isSameProcess(process.init)) await task.record("recovered", { plugin, found: "running" });
-  else await task.record("exited", exitOf(task.snapshot));
+  return isSameProcess(process.init) ? undefined : { type: "exited", data: exitOf(snapshot) };
+}
+
+function whereItRuns({ context: { process, request } }: TaskSnapshot): string {
+  const pid = process?.init.pid ?? 0;
+  return processesIn(request?.resources.cgroup ?? "").includes(pid)
+    ? "running"
+    : "running outside its cgroup, whose limits are not its own any more";
+}
+
+function versionOf(taskId: string, store: EventReader): number {
+  try {
+    return store.version(taskId);
+  } catch {
+    return 0;
+  }
 }

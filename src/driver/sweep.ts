@@ -1,54 +1,83 @@
 /**
  * What an earlier plugin process left undone when it died: tasks whose StartTask
- * it never answered, and files of runs that are over. Done once, when the plugin
- * is configured: before that, nothing may be touched.
+ * it never answered, runs that ended while nobody watched, and files of runs that
+ * are over. Done once, when the plugin is configured: before that, nothing may be touched.
  */
-import { readdirSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { findInit } from "../effects/findInit.ts";
 import { runFiles } from "../effects/runFiles.ts";
 import { killInit } from "../effects/signals.ts";
 import { messageOf } from "../errors.ts";
 import type { EventData, TaskEvent } from "../machines/events.ts";
-import { fold, step } from "../machines/fold.ts";
+import { step } from "../machines/fold.ts";
 import { isAlive, isOver, type StateName } from "../machines/taskMachine.ts";
 import type { EventReader, StreamHead } from "../store/eventStore.ts";
 import { runFolderName } from "../store/stateFolder.ts";
+import { endOf, storedHistory } from "./recovery.ts";
 import type { DriverServices } from "./services.ts";
 import { toStored, toTaskEvent } from "./storedEvents.ts";
+import type { TaskHistory } from "./task.ts";
 
-/** Nobody was told that such a task runs, and nobody will ask for it: what there is of it is ended. */
-export async function sweep(services: DriverServices): Promise<void> {
+type SweepServices = Pick<DriverServices, "store" | "folder" | "log">;
+
+/**
+ * Puts a state folder in order.
+ * @returns ids of the tasks that run, for which the agent has yet to ask
+ */
+export async function sweep(services: SweepServices): Promise<Set<string>> {
   const { store, folder, log } = services;
   const left = new Set(readdirSync(folder.run));
+  const running = new Set<string>();
   for (const head of [...store.streams()]) {
     const { stream } = head;
+    const name = runFolderName(stream);
     try {
-      const state = lastState(store, head);
-      if (!isAlive(state) && !isOver(state)) await endAbandonedStart(stream, services);
-      const name = runFolderName(stream);
-      if (isAlive(state) || !left.has(name)) continue;
-      rmSync(join(folder.run, name), { recursive: true, force: true });
-      log.debug("removed the files of a run that is over", { task_id: stream });
+      const runs = await settle(head, left.has(name), services);
+      if (runs) running.add(stream);
+      else if (left.has(name)) removeFiles(stream, services);
     } catch (thrown) {
-      // One stream that cannot be read must not keep the node from running tasks.
-      log.error(`left a task as it is: ${messageOf(thrown)}`, { task_id: stream });
+      // One history that cannot be read must not keep the plugin from all the others.
+      log.error("an earlier task cannot be looked after", { task_id: stream, error: messageOf(thrown) });
     }
+    left.delete(name);
   }
+  for (const name of left) removeUnused(join(folder.run, name));
+  return running;
 }
 
-async function endAbandonedStart(taskId: string, { store, log }: DriverServices): Promise<void> {
-  const events = [...store.readStream(taskId)].map(toTaskEvent);
-  const snapshot = fold(events);
-  const { request, sandbox } = snapshot.context;
+/** @returns whether the task runs */
+async function settle(head: StreamHead, hasFiles: boolean, services: SweepServices): Promise<boolean> {
+  const { store } = services;
+  const { stream } = head;
+  const state = lastState(store, head);
+  if (isOver(state)) return false;
+  const history = storedHistory(stream, store);
+  if (history === undefined) return false;
+  if (!isAlive(state)) {
+    // Before anyone is looked for: an init that comes later finds nothing to open, and ends.
+    if (hasFiles) removeFiles(stream, services);
+    await endAbandonedStart(stream, history, services);
+    return false;
+  }
+  const end = endOf(history.snapshot);
+  if (end !== undefined) await append(stream, history, { ...end, time: Date.now() }, store);
+  return end === undefined;
+}
+
+/** Nobody was told that such a task runs: what there is of it is ended. */
+async function endAbandonedStart(
+  taskId: string,
+  history: TaskHistory,
+  { store, log }: SweepServices,
+): Promise<void> {
+  const { request, sandbox } = history.snapshot.context;
   const init = request && sandbox && findInit(request.resources.cgroup, runFiles(sandbox.runFolder).alive);
   const killed = init ? killInit(init) : false;
-  const failed: TaskEvent = { type: "startFailed", time: Date.now(), data: abandoned };
-  const taken = step(snapshot, failed);
-  await store.append(taskId, events.length, [toStored(failed, taken)]);
+  await append(taskId, history, { type: "startFailed", time: Date.now(), data: abandoned }, store);
   log.warn("ended a task whose start was never answered", {
     task_id: taskId,
-    state: taken.from,
+    state: history.snapshot.value,
     was_running: killed,
   });
 }
@@ -59,6 +88,29 @@ const abandoned: EventData<"startFailed"> = {
   recoverable: true,
   failed: null,
 };
+
+async function append(
+  taskId: string,
+  { snapshot, version }: TaskHistory,
+  event: TaskEvent,
+  store: DriverServices["store"],
+): Promise<void> {
+  await store.append(taskId, version, [toStored(event, step(snapshot, event))]);
+}
+
+function removeFiles(taskId: string, { folder, log }: SweepServices): void {
+  rmSync(join(folder.run, runFolderName(taskId)), { recursive: true, force: true });
+  log.debug("removed the files of a run that is over", { task_id: taskId });
+}
+
+/**
+ * A folder of a run that the log does not know was made for a request that was never
+ * stored; nothing was launched, then, and init has opened no status file. Where one is,
+ * the log is another one: the agent may yet come with a handle of that run.
+ */
+function removeUnused(folder: string): void {
+  if (!existsSync(runFiles(folder).status)) rmSync(folder, { recursive: true, force: true });
+}
 
 /** @throws DriverError for a last event that is damaged, or too new for this driver */
 function lastState(store: EventReader, { stream, version }: StreamHead): StateName {

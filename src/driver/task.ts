@@ -21,7 +21,7 @@ import { type EffectName, isPreparation } from "../machines/effects.ts";
 import type { EventData, EventType, TaskEvent } from "../machines/events.ts";
 import { initialSnapshot, type Step, stateName, step, type TaskSnapshot } from "../machines/fold.ts";
 import { isAlive, isOver, type StateName } from "../machines/taskMachine.ts";
-import type { EventStore } from "../store/eventStore.ts";
+import type { EventStore, EventToAppend } from "../store/eventStore.ts";
 import { Journal } from "./journal.ts";
 import type { RunResources } from "./runResources.ts";
 import { startFailedEvent } from "./startFailedEvent.ts";
@@ -51,6 +51,8 @@ export interface TaskHistory {
   readonly snapshot: TaskSnapshot;
   /** Number of the stream's last event. */
   readonly version: number;
+  /** Events that led to the snapshot and are not stored yet, oldest first. */
+  readonly unstored?: readonly EventToAppend[];
 }
 
 const noHistory: TaskHistory = { snapshot: initialSnapshot, version: 0 };
@@ -74,7 +76,7 @@ export class Task {
   constructor(id: string, surroundings: TaskSurroundings, history: TaskHistory = noHistory) {
     this.id = id;
     this.#surroundings = surroundings;
-    this.#journal = new Journal(surroundings.store, id, history.version);
+    this.#journal = new Journal(surroundings.store, id, history.version, history.unstored);
     this.#recorded = history.snapshot;
     this.#committed = history.snapshot;
   }

@@ -21,6 +21,8 @@ const handleSchema = z.object({
   cgroup: z.string(),
   runFolder: z.string(),
   startedAt: z.number(),
+  /** OOM kills that the cgroup had counted before the task was in it; handles of before 0.2 do not tell. */
+  oomKills: z.number().int().nonnegative().default(0),
 });
 
 export type HandleState = z.infer<typeof handleSchema>;
@@ -44,6 +46,7 @@ export function handleOf(taskId: string, { context }: TaskSnapshot): HandleState
     cgroup: request.resources.cgroup,
     runFolder: sandbox.runFolder,
     startedAt,
+    oomKills: sandbox.oomKills,
   };
 }
 

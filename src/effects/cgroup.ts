@@ -58,6 +58,11 @@ export function readOomKills(cgroup: string): number | undefined {
   return count === undefined ? undefined : Number(count);
 }
 
+/** Pids of a cgroup's processes, without those of cgroups below it; none where the cgroup is gone. */
+export function processesIn(cgroup: string): number[] {
+  return (readKernelFile(`${cgroup}/cgroup.procs`) ?? "").split("\n").filter(Boolean).map(Number);
+}
+
 /** Controllers that a cgroup can use (`cgroup.controllers`), or hands on to the ones below (`cgroup.subtree_control`). */
 export function readControllers(
   cgroup: string,

@@ -10,7 +10,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { uptime } from "node:os";
 import { errnoOf } from "../errors.ts";
-import { processesOf } from "./findInit.ts";
+import { processesIn } from "./cgroup.ts";
 import { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "./kernel/constants.ts";
 import { tryOpenat2 } from "./kernel/libc.ts";
 import { readKernelFile } from "./kernelFile.ts";
@@ -54,7 +54,7 @@ export function findGoDriverRun({ pid, startedAt }: GoDriverRun, cgroup: string)
   if (startedAt + START_TOLERANCE_MS < bootedAt) return { kind: "otherBoot" };
   const outer = livingStat(pid);
   if (outer === undefined) return { kind: "ended" };
-  const members = processesOf(cgroup);
+  const members = processesIn(cgroup);
   const begunAt = bootedAt + (outer.startTicks * 1000) / ticksPerSecond;
   const agrees = Math.abs(begunAt - startedAt) <= START_TOLERANCE_MS;
   if (!agrees && !members.includes(pid)) return { kind: "ended" };

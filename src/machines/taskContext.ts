@@ -51,7 +51,8 @@ export const initialContext: TaskContext = {
 export function rememberEvent(context: TaskContext, event: TaskEvent): Partial<TaskContext> {
   switch (event.type) {
     case "requested":
-      return { request: event.data };
+      // A start that failed may be asked for again: nothing of the first attempt stays.
+      return { ...initialContext, request: event.data };
     case "fingerprinted":
       return { host: event.data };
     case "sandboxed":

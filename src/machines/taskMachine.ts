@@ -5,6 +5,8 @@
  *
  *     pending → fingerprinted → sandboxed → running ──────────────→ exited → destroyed
  *        └────────────┴─────────────┴→ failed  └→ stopping → killing ┘
+ *        ↑                               │
+ *        └─ asked for again, by its id ──┘
  *
  * `recovered` stands in for `running` once another plugin process has taken the
  * task over; `lost` is where nothing more can be known. A task that another driver
@@ -29,6 +31,7 @@ const effects: Record<EffectName, typeof named> = {
 };
 
 const remember = { actions: "remember" } as const;
+const requested = { target: "pending", actions: ["remember", "inspectHost"] } as const;
 const failed = { target: "failed", ...remember } as const;
 
 /** What can happen to a task while it runs, whoever watches it. */
@@ -59,7 +62,7 @@ export const taskMachine = setup({
   states: {
     pending: {
       on: {
-        requested: { actions: ["remember", "inspectHost"] },
+        requested,
         fingerprinted: { target: "fingerprinted", ...remember },
         adopted: { target: "running", ...remember },
         startFailed: failed,
@@ -84,7 +87,11 @@ export const taskMachine = setup({
       entry: "releaseRun",
       on: { signalled: remember, forceKilled: remember, destroyed: { target: "destroyed", ...remember } },
     },
-    failed: { entry: "releaseRun", on: { destroyed: { target: "destroyed", ...remember } } },
+    failed: {
+      entry: "releaseRun",
+      // An agent whose plugin died during a start sends the same start to the next one.
+      on: { requested, destroyed: { target: "destroyed", ...remember } },
+    },
     lost: { entry: "releaseRun", on: { destroyed: { target: "destroyed", ...remember } } },
     destroyed: { type: "final" },
   },

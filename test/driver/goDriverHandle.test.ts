@@ -78,6 +78,7 @@ test("anything else is none of them", () => {
     cgroup: "/c",
     runFolder: "/r",
     startedAt: 1,
+    oomKills: 0,
   });
   expect(decodeGoDriverHandle(ours, "a")).toBeUndefined();
   fc.assert(

@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { DriverServices } from "../../src/driver/services.ts";
 import { sweep } from "../../src/driver/sweep.ts";
-import { isSameProcess } from "../../src/effects/processIdentity.ts";
+import { bootId, isSameProcess, processIdentity } from "../../src/effects/processIdentity.ts";
+import { DriverError } from "../../src/errors.ts";
 import { EVENT_SCHEMA_VERSION, type EventType } from "../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../src/machines/fold.ts";
 import type { EventStore } from "../../src/store/eventStore.ts";
@@ -11,9 +12,18 @@ import { memoryEventStore } from "../../src/store/memoryEventStore.ts";
 import { runFolderName } from "../../src/store/stateFolder.ts";
 import { event } from "../support/history.ts";
 import { TestRun } from "../support/launchRun.ts";
+import { unusedPid } from "../support/processes.ts";
 import { recordingLogger } from "../support/recordingLogger.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
 import { TestCgroup } from "../support/testCgroup.ts";
+
+const running: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
+/** Whose init lives: this process. */
+const livingRun = {
+  init: processIdentity(process.pid),
+  task: processIdentity(process.pid),
+  bootId: bootId(),
+};
 
 function setUp() {
   const run = temporaryFolder();
@@ -78,36 +88,84 @@ describe("the sweep at the start of a plugin", () => {
     expect(typesOf(store, "alloc/web/00000002")).toEqual([...types, "startFailed"]);
   });
 
-  it("removes the files of runs that are over and keeps those of tasks that may run", async () => {
+  it("removes the files of runs that are over and keeps those of tasks that run", async () => {
     const { run, store, services } = setUp();
     const over = "0b0ff9d5-0000-4000-8000-000000000001/web/00000003";
     const alive = "0b0ff9d5-0000-4000-8000-000000000001/web/00000004";
     const unknown = "of-a-log-that-is-gone_web_00000005";
-    const running: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
+    const unused = "never-requested_web_00000006";
     await storeHistory(store, over, [...running, "exited"]);
-    await storeHistory(store, alive, running);
+    await storeHistory(store, alive, running, { started: livingRun });
     for (const name of [runFolderName(over), runFolderName(alive), unknown]) {
       mkdirSync(join(run, name));
       writeFileSync(join(run, name, "status"), "");
     }
-    await sweep(services);
-    expect(existsSync(join(run, runFolderName(over)))).toBe(false);
-    expect(existsSync(join(run, runFolderName(alive)))).toBe(true);
-    // The agent may still come with a handle of it.
-    expect(existsSync(join(run, unknown))).toBe(true);
+    mkdirSync(join(run, unused));
+    expect(await sweep(services)).toEqual(new Set([alive]));
+    // The agent may still come with a handle of the one whose log is gone.
+    expect(readdirSync(run).sort()).toEqual([runFolderName(alive), unknown].sort());
     expect(typesOf(store, alive)).toEqual(running);
   });
 
   it("leaves a task of a newer version as it is, files and all, and goes on with the others", async () => {
     const { run, store, services } = setUp();
-    const newer = "0b0ff9d5-0000-4000-8000-000000000001/web/00000006";
+    const newer = "0b0ff9d5-0000-4000-8000-000000000001/web/00000016";
     const over: EventType[] = ["requested", "startFailed"];
     await storeHistory(store, newer, over, {}, EVENT_SCHEMA_VERSION + 1);
-    await storeHistory(store, "alloc/web/00000007", ["requested"]);
+    await storeHistory(store, "alloc/web/00000017", ["requested"]);
     mkdirSync(join(run, runFolderName(newer)));
     await sweep(services);
     expect(typesOf(store, newer)).toEqual(over);
     expect(existsSync(join(run, runFolderName(newer)))).toBe(true);
-    expect(typesOf(store, "alloc/web/00000007")).toEqual(["requested", "startFailed"]);
+    expect(typesOf(store, "alloc/web/00000017")).toEqual(["requested", "startFailed"]);
+  });
+
+  it.each<[string, object, object]>([
+    [
+      "ended while nobody watched: with the status that its init recorded",
+      { ...livingRun, init: { pid: unusedPid(), startTicks: 1 } },
+      { type: "exited", data: { exitCode: 7, signal: 0, source: "status" }, to: "exited" },
+    ],
+    [
+      "whose pid is another process's by now: with that status, too",
+      { ...livingRun, init: { ...livingRun.init, startTicks: livingRun.init.startTicks - 1 } },
+      { type: "exited", data: { exitCode: 7, source: "status" } },
+    ],
+    [
+      "of an earlier boot: as lost, whoever has its pid now",
+      { ...livingRun, bootId: "4e7a3d2b-0000-4000-8000-000000000000" },
+      { type: "lost", data: { reason: expect.stringContaining("rebooted") }, to: "lost" },
+    ],
+  ])("closes the history of a run %s", async (_title, started, last) => {
+    const { run, store, services } = setUp();
+    const taskId = "0b0ff9d5-0000-4000-8000-000000000001/web/00000007";
+    const runFolder = join(run, runFolderName(taskId));
+    mkdirSync(runFolder);
+    writeFileSync(join(runFolder, "status"), new Uint8Array([0, 7, 0, 0]));
+    await storeHistory(store, taskId, running, { started, sandboxed: { runFolder } });
+    expect(await sweep(services)).toEqual(new Set());
+    expect([...store.readStream(taskId)].at(-1)).toMatchObject(last);
+    expect(existsSync(runFolder)).toBe(false);
+    expect(await sweep(services)).toEqual(new Set());
+    expect(store.version(taskId)).toBe(running.length + 1);
+  });
+
+  it("does what it can where one history cannot be read, and says so", async () => {
+    const { run, store, services } = setUp();
+    await storeHistory(store, "alloc/damaged/1", running, { started: livingRun });
+    await storeHistory(store, "alloc/unanswered/1", ["requested"]);
+    mkdirSync(join(run, runFolderName("alloc/damaged/1")));
+    const readStream = store.readStream.bind(store);
+    store.readStream = (stream, from) => {
+      if (stream === "alloc/damaged/1") throw new DriverError("STORE_FAILED", "event 3 is damaged");
+      return readStream(stream, from);
+    };
+    const told = recordingLogger();
+    await sweep({ ...services, log: told });
+    expect(typesOf(store, "alloc/unanswered/1").at(-1)).toBe("startFailed");
+    expect(told.lines.filter(({ level }) => level === "error")).toMatchObject([
+      { fields: { task_id: "alloc/damaged/1", error: expect.stringContaining("event 3 is damaged") } },
+    ]);
+    expect(readdirSync(run)).toEqual([runFolderName("alloc/damaged/1")]);
   });
 });

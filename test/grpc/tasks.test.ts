@@ -77,6 +77,7 @@ describe("StartTask", () => {
         mounts: [],
         devices: [],
       },
+      expect.any(AbortSignal),
     ]);
   });
 

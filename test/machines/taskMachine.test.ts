@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { EventType } from "../../src/machines/events.ts";
 import { fold, initialSnapshot, stateName, step } from "../../src/machines/fold.ts";
-import { event } from "../support/history.ts";
+import { event, sampleData } from "../support/history.ts";
 
 /** Folds events of these types and tells each state on the way and the effects asked for. */
 function walk(...types: EventType[]) {
@@ -85,6 +85,16 @@ describe("a task's way through the machine", () => {
     expect(walk(...toRunning.slice(0, count), "startFailed").at(-1)).toBe("startFailed: failed [releaseRun]");
   });
 
+  it("begins anew when a start that failed is asked for again, and forgets the first attempt", () => {
+    const attempt: EventType[] = ["requested", "fingerprinted", "sandboxed"];
+    expect(walk(...attempt, "startFailed", "requested", "fingerprinted").slice(4)).toEqual([
+      "requested: pending [inspectHost]",
+      "fingerprinted: fingerprinted [prepareSandbox]",
+    ]);
+    const again = fold([...attempt, "startFailed" as const, "requested" as const].map((type) => event(type)));
+    expect(again.context).toEqual({ ...initialSnapshot.context, request: sampleData("requested") });
+  });
+
   it("can be lost while it lives, and only then", () => {
     expect(walk(...toRunning, "lost").at(-1)).toBe("lost: lost [releaseRun]");
     expect(walk(...toRunning, "exited", "lost").at(-1)).toBe("lost (refused): exited []");
@@ -100,6 +110,8 @@ describe("what the machine refuses", () => {
     ["destroyed", toRunning],
     ["exited", [...toRunning, "exited"]],
     ["recovered", [...toRunning, "exited"]],
+    ["requested", toRunning],
+    ["requested", [...toRunning, "exited"]],
   ])("%s after %j", (type, before) => {
     const last = walk(...before, type).at(-1);
     expect(last).toContain("(refused)");

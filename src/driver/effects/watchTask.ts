@@ -1,6 +1,9 @@
 /** Carries out `watchExit`: waits for the end of the run's init and tells how the task ended. */
+import { setTimeout as delay } from "node:timers/promises";
 import { readExitStatus, watchExit } from "../../effects/exitWatch.ts";
+import { isSameProcess, type ProcessIdentity } from "../../effects/processIdentity.ts";
 import { runFiles } from "../../effects/runFiles.ts";
+import { messageOf } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { RunResources } from "../runResources.ts";
@@ -9,18 +12,35 @@ import type { Task } from "../task.ts";
 import { adoptedEnd, exitOfAdopted } from "./watchAdopted.ts";
 import { memoryAtEnd, watchMemory } from "./watchMemory.ts";
 
+/** Until the next attempt at a watch that the kernel refuses. */
+const retryMs = 1_000;
+
 export async function watchTask(task: Task, services: DriverServices): Promise<void> {
   const { sandbox, process, adopted } = task.snapshot.context;
   if (process === null) return;
   watchMemory(task);
-  if (adopted !== null) {
-    await adoptedEnd(task, services);
-  } else if (sandbox !== null) {
-    const watch = watchExit(runFiles(sandbox.runFolder).alive, process.init);
-    task.resources.exitWatch = watch;
-    await watch.ended;
-  }
+  if (adopted !== null) await adoptedEnd(task, services);
+  else if (sandbox !== null) await initEnd(task, runFiles(sandbox.runFolder).alive, process.init, services);
   await task.record("exited", exitOf(task.snapshot, task.resources));
+}
+
+async function initEnd(
+  task: Task,
+  aliveFifo: string,
+  init: ProcessIdentity,
+  { log }: DriverServices,
+): Promise<void> {
+  for (;;) {
+    try {
+      task.resources.exitWatch = watchExit(aliveFifo, init);
+      return await task.resources.exitWatch.ended;
+    } catch (thrown) {
+      if (!isSameProcess(init)) return;
+      // Out of descriptors, say. A task that nobody watches would never be over.
+      log.error(messageOf(thrown), { task_id: task.id, effect: "watchExit", next_try_ms: retryMs });
+      await delay(retryMs);
+    }
+  }
 }
 
 /**

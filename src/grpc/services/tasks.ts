@@ -13,11 +13,11 @@ import type { Handlers } from "../handlers.ts";
 
 export function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger) {
   return {
-    startTask: unary(async ({ task }) => {
+    startTask: unary(async ({ task }, signal) => {
       if (task === undefined) throw new DriverError("CONFIG_INVALID", "the request holds no task");
       const { options: plugin, driver } = slot;
       const options = await optionsOf(task, plugin);
-      return startedOf(task, await (await driver).startTask({ ...requestOf(task), options }));
+      return startedOf(task, await (await driver).startTask({ ...requestOf(task), options }, signal));
     }),
 
     recoverTask: unary(async ({ taskId, handle }) => {

@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import { repeatedStart } from "../../src/driver/repeatedStart.ts";
+import { toStored } from "../../src/driver/storedEvents.ts";
+import type { EventType } from "../../src/machines/events.ts";
+import { initialSnapshot, step } from "../../src/machines/fold.ts";
+import { memoryEventStore } from "../../src/store/memoryEventStore.ts";
+import { event, sampleData } from "../support/history.ts";
+
+const taskId = "alloc/web/00000001";
+const first = sampleData("requested");
+const again = { ...first, plugin: { pid: first.plugin.pid + 1, version: "0.1.0" } };
+const running: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
+
+async function storeOf(...types: EventType[]) {
+  const store = memoryEventStore();
+  let snapshot = initialSnapshot;
+  for (const [index, type] of types.entries()) {
+    const fact = event(type);
+    const taken = step(snapshot, fact);
+    snapshot = taken.snapshot;
+    await store.append(taskId, index, [toStored(fact, taken)]);
+  }
+  return store;
+}
+
+describe("a start that the log knows already", () => {
+  it.each<[string, EventType[]]>([
+    ["failed", ["requested", "fingerprinted", "sandboxed", "startFailed"]],
+    ["running", running],
+    ["recovered", [...running, "recovered"]],
+    ["exited", [...running, "exited"]],
+  ])("goes on where the first attempt is %s", async (state, types) => {
+    expect(repeatedStart(taskId, again, await storeOf(...types))).toMatchObject({
+      snapshot: { value: state },
+      version: types.length,
+    });
+  });
+
+  it.each<[string, EventType[]]>([
+    ["destroyed", [...running, "exited", "destroyed"]],
+    ["lost", [...running, "lost"]],
+  ])("is refused where the task is %s", async (_state, types) => {
+    const store = await storeOf(...types);
+    expect(() => repeatedStart(taskId, again, store)).toThrow(
+      expect.objectContaining({ code: "TASK_EXISTS" }),
+    );
+  });
+
+  it.each([
+    ["other arguments", { ...again, args: ["-c", "true"] }],
+    ["another environment", { ...again, envDigest: "01ff" }],
+    ["the process that took the first one", first],
+  ])("is refused with %s", async (_what, requested) => {
+    const store = await storeOf(...running);
+    expect(() => repeatedStart(taskId, requested, store)).toThrow(
+      expect.objectContaining({ code: "TASK_EXISTS" }),
+    );
+  });
+
+  it("is none where the log does not know the task", () => {
+    expect(repeatedStart(taskId, again, memoryEventStore())).toBeUndefined();
+  });
+});
