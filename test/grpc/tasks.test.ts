@@ -149,6 +149,7 @@ describe("StartTask", () => {
         mounts: [{ ...volume, readOnly: true, propagation: "host-to-task" }, volume],
         devices: [{ ...node, write: true }, node],
       },
+      expect.any(AbortSignal),
     ]);
   });
 
