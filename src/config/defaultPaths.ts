@@ -5,7 +5,7 @@
  */
 import { parseUnveil, type UnveilEntry } from "./unveil.ts";
 
-const defaultPaths = {
+export const defaultPaths = {
   programs: ["rx:/bin", "rx:/usr/bin", "rx:/usr/local/bin"],
   sharedObjects: [
     "rx:/lib",

@@ -1,9 +1,14 @@
 /**
  * The zod schemas that options are made of, with messages that continue
- * `option "name" …`. No message repeats a value: arguments may hold secrets.
+ * `option "name" …`. No message repeats an argument, which may hold a secret.
+ * What the documentation says of an option is its schema's `meta`: description
+ * and an example, which is a value that the option takes.
  */
 import { z } from "zod";
+import { capabilityProblem } from "./capabilities.ts";
 import { isHostName, parseHostEntry } from "./hostNames.ts";
+import { idRangesProblem } from "./idRanges.ts";
+import { ulimitProblem } from "./ulimits.ts";
 import { unveilProblem } from "./unveil.ts";
 
 export const flag = () => z.boolean(mustBe("true or false"));
@@ -50,12 +55,53 @@ export const hostEntry = () =>
 const ipAddress = z.union([z.ipv4(), z.ipv6()]);
 
 export const unveilEntry = () =>
-  z.string(mustBe("a string")).superRefine((entry, context) => {
+  checkedText((entry) => {
     const problem = unveilProblem(entry);
-    if (problem === undefined) return;
-    const message = `(${JSON.stringify(entry)}) ${problem.message}`;
-    context.addIssue({ code: "custom", message, params: { hint: problem.hint } });
+    return problem && { ...problem, message: `(${JSON.stringify(entry)}) ${problem.message}` };
   });
+
+export const capabilityName = () => checkedText(capabilityProblem);
+
+export const idRanges = () =>
+  checkedText((ranges) => {
+    const message = idRangesProblem(ranges);
+    return message === undefined ? undefined : { message, hint: 'Write ids and ranges, such as "0,100-999"' };
+  });
+
+/** MiB of swap; -1: no limit. */
+export const swapLimit = () =>
+  wholeNumber().refine((limit) => limit >= -1, "must be a number of MiB, or -1 for no limit");
+
+/** Blocks of names and values, which are united. */
+export const ulimitBlocks = () => {
+  const block = z.record(z.string(), text(), mustBe("a block of limits"));
+  return z.array(block, mustBe("a block of limits")).superRefine((blocks, context) => {
+    const names = blocks.flatMap((each) => Object.keys(each));
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) context.addIssue(`has ${JSON.stringify(twice)} twice`);
+    for (const [name, value] of blocks.flatMap((each) => Object.entries(each))) {
+      addProblem(context, ulimitProblem(name, value));
+    }
+  });
+};
+
+export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.enum(values, { error: () => `must be ${values.map((value) => JSON.stringify(value)).join(" or ")}` });
+
+interface Problem {
+  /** Continues the option's name. */
+  readonly message: string;
+  readonly hint: string;
+}
+
+function checkedText(problemOf: (value: string) => Problem | undefined) {
+  return text().superRefine((value, context) => addProblem(context, problemOf(value)));
+}
+
+function addProblem(context: z.core.$RefinementCtx, problem: Problem | undefined): void {
+  if (problem === undefined) return;
+  context.addIssue({ code: "custom", message: problem.message, params: { hint: problem.hint } });
+}
 
 function mustBe(what: string) {
   return {

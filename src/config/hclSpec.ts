@@ -46,6 +46,8 @@ function hclType(name: string, field: unknown): string {
   if (field instanceof z.ZodBoolean) return "bool";
   if (field instanceof z.ZodString) return "string";
   if (field instanceof z.ZodNumber) return "number";
+  if (field instanceof z.ZodEnum) return "string";
+  if (field instanceof z.ZodRecord) return `map(${hclType(name, field.valueType)})`;
   if (field instanceof z.ZodArray) return `list(${hclType(name, field.element)})`;
   throw new DriverError("UNSUPPORTED", `The option ${name} has a type that hclspec cannot express`);
 }

@@ -1,49 +1,122 @@
 /**
  * The options of the `plugin "nomad-driver-exec2" { config { … } }` block: one
- * schema gives the type, the check and what the client is told. In HCL their
- * names have underscores: `unveil_defaults`.
+ * schema gives the type, the check, what the client is told and what the
+ * documentation says. In HCL their names have underscores: `unveil_defaults`.
  */
 import { z } from "zod";
 import { decodeOptions } from "./decodeOptions.ts";
 import { defaultStateDir } from "./defaultStateDir.ts";
-import { absolutePath, flag, list, pidsLimit, tcpPorts, unveilEntry } from "./fields.ts";
+import {
+  absolutePath,
+  capabilityName,
+  flag,
+  idRanges,
+  list,
+  pidsLimit,
+  swapLimit,
+  tcpPorts,
+  text,
+  unveilEntry,
+} from "./fields.ts";
 import { hclSpecOf } from "./hclSpec.ts";
 
-const schema = z.object({
-  /** Whether tasks reach the paths of defaultPaths.ts and their own NOMAD_* folders. */
-  unveilDefaults: flag().default(true),
-  /** Further paths for all tasks, `MODE:PATH` each. */
-  unveilPaths: list(unveilEntry()).default([]),
-  /** Whether jobs may add paths with the task option `unveil`. */
-  unveilByTask: flag().default(false),
-  /** Whether a task has its own temporary folder as `/tmp` instead of the host's. */
-  privateTmp: flag().default(true),
-  /** Whether tasks may run as root; a task that would is refused otherwise. */
-  allowRoot: flag().default(false),
-  /**
-   * Processes and threads that a task may have at once, with the run's init; jobs
-   * may ask for fewer with the task option of the same name. Absent: no limit.
-   */
-  pidsLimit: pidsLimit().optional(),
-  /**
-   * TCP ports that tasks may connect to; jobs may ask for fewer with the task option of
-   * the same name. Absent: every port; empty: none.
-   */
-  connectTcp: tcpPorts(1).optional(),
-  /** TCP ports that tasks may bind; 0: any free port that the kernel chooses. Otherwise as `connectTcp`. */
-  bindTcp: tcpPorts(0).optional(),
-  /** Where the event log and what belongs to running tasks are kept; root's alone. */
-  stateDir: absolutePath().default(defaultStateDir),
+export const pluginSchema = z.object({
+  unveilDefaults: flag().default(true).meta({
+    description: "unveil the [default paths](#default-paths) and the task's own folders",
+    example: false,
+  }),
+  unveilPaths: list(unveilEntry())
+    .default([])
+    .meta({
+      description: "further paths for all tasks, see [unveil](#unveil)",
+      example: ["rx:/opt/bin", "r:/srv/certs"],
+    }),
+  unveilByTask: flag().default(false).meta({
+    description: "whether jobs may unveil paths themselves, with the task option `unveil`",
+    example: true,
+  }),
+  privateTmp: flag().default(true).meta({
+    description:
+      "a task sees its own `tmp` folder as `/tmp`. Where the plugin's or the task's own configuration unveils a path at or below `/tmp`, the host's `/tmp` is meant, and the task sees that",
+    example: false,
+  }),
+  allowRoot: flag().default(false).meta({
+    description:
+      "whether tasks may run as root. Such a task has the capabilities of `allow_caps`, not all that root has on the host",
+    example: true,
+  }),
+  allowCaps: list(capabilityName())
+    .default(["net_bind_service"])
+    .meta({
+      description:
+        "capabilities that tasks may have at most, by `cap_add` or as root; names with or without `CAP_`, in any case, or `all`. Beyond the default they can lead out of the sandbox: `mknod` makes device nodes, `setuid` other users' processes, and services on sockets take the task for one of these",
+      example: ["net_bind_service", "net_raw"],
+    }),
+  groupsByTask: flag().default(false).meta({
+    description: "whether jobs may name supplementary groups, with the task option `groups`",
+    example: true,
+  }),
+  deniedHostUids: idRanges().default("").meta({
+    description: "uids that no task may run as, single ones and ranges",
+    example: "0,100-999",
+  }),
+  deniedHostGids: idRanges().default("").meta({
+    description: "gids that no task may have, neither as its primary group nor as a supplementary one",
+    example: "0,27,42",
+  }),
+  deniedEnvvars: list(text().min(1, "must not be empty"))
+    .default([])
+    .meta({
+      description: "variables that are taken out of every task's environment; `*` stands for any characters",
+      example: ["AWS_*", "*_TOKEN"],
+    }),
+  allowHostIpc: flag().default(false).meta({
+    description: "whether tasks may be in the host's ipc namespace, with `ipc_mode`",
+    example: true,
+  }),
+  allowRaisedUlimits: flag().default(false).meta({
+    description: "whether tasks may have higher limits than the Nomad agent itself, with `ulimit`",
+    example: true,
+  }),
+  pidsLimit: pidsLimit().optional().meta({
+    description:
+      "processes and threads that a task may have at once, the run's init among them: 2 to 4194304; jobs may ask for fewer",
+    example: 500,
+  }),
+  swapLimit: swapLimit().default(0).meta({
+    description:
+      "MiB of swap that a task may use beside its memory, -1: no limit. Jobs may ask for less. By default a task's memory is never swapped out",
+    example: 256,
+  }),
+  connectTcp: tcpPorts(1)
+    .optional()
+    .meta({
+      description:
+        "TCP ports that tasks may connect to, 1 to 65535, see [TCP ports](#tcp-ports); every port by default. Jobs may ask for fewer",
+      example: [53, 443],
+    }),
+  bindTcp: tcpPorts(0)
+    .optional()
+    .meta({
+      description:
+        "TCP ports that tasks may bind, 0 to 65535, 0 for any free port that the kernel chooses; every port by default",
+      example: [0, 8080],
+    }),
+  stateDir: absolutePath().default(defaultStateDir).meta({
+    description:
+      "absolute path of the event log and the files of runs; root's, 0700. One plugin process owns it at a time",
+    example: "/srv/nomad-driver-exec2",
+  }),
 });
 
-export type PluginOptions = Readonly<z.output<typeof schema>>;
+export type PluginOptions = Readonly<z.output<typeof pluginSchema>>;
 
-export const pluginOptionsSpec = hclSpecOf(schema);
+export const pluginOptionsSpec = hclSpecOf(pluginSchema);
 
 /**
  * @param raw the decoded msgpack map of SetConfig
  * @throws DriverError `CONFIG_INVALID`
  */
 export function parsePluginOptions(raw: unknown): PluginOptions {
-  return decodeOptions("plugin", schema, raw);
+  return decodeOptions("plugin", pluginSchema, raw);
 }

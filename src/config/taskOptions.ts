@@ -1,47 +1,146 @@
 /**
  * The options of a task's `config { … }` block: one schema gives the type, the
- * check and what the client is told.
+ * check, what the client is told and what the documentation says.
  */
 import { z } from "zod";
-import { DriverError } from "../errors.ts";
 import { decodeOptions } from "./decodeOptions.ts";
-import { hostEntry, list, pidsLimit, tcpPorts, text, unveilEntry, wholeNumber } from "./fields.ts";
+import {
+  capabilityName,
+  flag,
+  hostEntry,
+  list,
+  oneOf,
+  pidsLimit,
+  swapLimit,
+  tcpPorts,
+  text,
+  ulimitBlocks,
+  unveilEntry,
+  wholeNumber,
+} from "./fields.ts";
 import { hclSpecOf } from "./hclSpec.ts";
 import type { PluginOptions } from "./pluginOptions.ts";
-import { tcpPortsWithin } from "./tcpPorts.ts";
+import { boundedByPlugin } from "./taskOptionRules.ts";
 
-const schema = z.object({
-  /** A path, or the name of a program that is looked for in the task's PATH. */
-  command: text().min(1, "must not be empty"),
-  args: list(text()).default([]),
-  /** Further paths for this task, `MODE:PATH` each; the plugin option `unveil_by_task` allows it. */
-  unveil: list(unveilEntry()).default([]),
-  /**
-   * proc_pid_oom_score_adj(5): the higher, the earlier the kernel kills the task when memory runs out.
-   * The kernel knows -1000 to 1000. Negative values are refused: they would let
-   * any job protect itself at the cost of its neighbours, and of the agent.
-   */
+export const taskSchema = z.object({
+  command: text().min(1, "must not be empty").meta({
+    description: "a path, or the name of a program that is looked for in the task's `PATH`",
+    example: "python3",
+  }),
+  args: list(text())
+    .default([])
+    .meta({ description: "its arguments", example: ["-m", "http.server"] }),
+  workDir: text().min(1, "must not be empty").optional().meta({
+    description:
+      "where the command starts: an absolute path, or one relative to the task's folder, which is the default",
+    example: "local/app",
+  }),
+  unveil: list(unveilEntry())
+    .default([])
+    .meta({
+      description: "further paths for this task, see [unveil](#unveil); needs the plugin's `unveil_by_task`",
+      example: ["r:/etc/mime.types"],
+    }),
+  capAdd: list(capabilityName())
+    .default([])
+    .meta({
+      description:
+        "capabilities that the task has, and keeps when it runs other programs (ambient ones), of the plugin's `allow_caps`; names with or without `CAP_`, in any case, or `all`",
+      example: ["net_bind_service"],
+    }),
+  capDrop: list(capabilityName())
+    .default([])
+    .meta({
+      description:
+        'capabilities that the task does not have: of a task of root\'s, or the exceptions of `cap_add = ["all"]`. With `["all"]` it has those of `cap_add` only',
+      example: ["all"],
+    }),
+  groups: list(text().min(1, "must not be empty"))
+    .default([])
+    .meta({
+      description:
+        "supplementary groups, by name or number; needs the plugin's `groups_by_task`. Those that the host's group database gives the task's user are not its own otherwise",
+      example: ["video", "2000"],
+    }),
+  umask: text()
+    .regex(/^0?[0-7]{3}$/, "must be three octal digits in quotes, such as 027")
+    .default("022")
+    .meta({ description: "permissions that files made by the task do not get", example: "027" }),
+  // Negative values are refused: a job could take from its neighbours, and from the agent.
+  nice: wholeNumber()
+    .refine(
+      (nice) => nice >= 0 && nice <= 19,
+      "must be from 0 to 19; a task cannot go before others at their cost",
+    )
+    .default(0)
+    .meta({
+      description: "the higher, the more the task's processes give way to each other and to those of others",
+      example: 10,
+    }),
+  // The kernel knows -1000 to 1000: proc_pid_oom_score_adj(5).
   oomScoreAdj: wholeNumber()
     .refine(
       (score) => score >= 0 && score <= 1000,
       "must be from 0 to 1000; a task cannot be protected from the OOM killer at the cost of others",
     )
-    .default(0),
-  /** Processes and threads of the task at once, with its init; absent: as many as the plugin option allows. */
-  pidsLimit: pidsLimit().optional(),
-  /** TCP ports that the task may connect to. Absent: those that the plugin option allows; empty: none. */
-  connectTcp: tcpPorts(1).optional(),
-  /** TCP ports that the task may bind; 0: any free port that the kernel chooses. Otherwise as `connectTcp`. */
-  bindTcp: tcpPorts(0).optional(),
-  /** Further lines of the task's /etc/hosts: `NAME:ADDRESS` each. */
-  extraHosts: list(hostEntry()).default([]),
-  /** Absolute, or relative to the task's own folder; without it, that folder. */
-  workDir: text().min(1, "must not be empty").optional(),
+    .default(0)
+    .meta({
+      description:
+        "0 to 1000: the higher, the earlier the kernel kills the task when memory runs out. Negative values would protect a job at its neighbours' cost: they are refused",
+      example: 500,
+    }),
+  ulimit: ulimitBlocks()
+    .default([])
+    .meta({
+      description:
+        "limits of the task's processes, see [ulimit](#ulimit); above the Nomad agent's own they need the plugin's `allow_raised_ulimits`",
+      example: [{ nofile: "2048:4096", core: "0" }],
+    }),
+  ipcMode: oneOf(["private", "host"]).default("private").meta({
+    description:
+      "`host`: System V IPC objects and POSIX message queues are the host's; needs the plugin's `allow_host_ipc`",
+    example: "host",
+  }),
+  pidsLimit: pidsLimit().optional().meta({
+    description:
+      "processes and threads at once, with the run's init; the plugin's `pids_limit` by default, and not above it",
+    example: 64,
+  }),
+  swapLimit: swapLimit().optional().meta({
+    description:
+      "MiB of swap beside its memory, -1: no limit; the plugin's `swap_limit` by default, and not above it",
+    example: 128,
+  }),
+  connectTcp: tcpPorts(1)
+    .optional()
+    .meta({
+      description:
+        "TCP ports that the task may connect to, see [TCP ports](#tcp-ports); the plugin's `connect_tcp` by default, and none beside it",
+      example: [5432],
+    }),
+  bindTcp: tcpPorts(0)
+    .optional()
+    .meta({
+      description:
+        "TCP ports that the task may bind, 0 for any free port; the plugin's `bind_tcp` by default, and none beside it",
+      example: [8080],
+    }),
+  extraHosts: list(hostEntry())
+    .default([])
+    .meta({
+      description: "further hosts that the task knows, `NAME:ADDRESS` each, see [names](#names)",
+      example: ["db.internal:192.0.2.5"],
+    }),
+  cpuHardLimit: flag().default(true).meta({
+    description:
+      "`false`: the task may use what its neighbours leave idle; its `cpu` is its share when all want more. Means nothing for a task with `cores` of its own",
+    example: false,
+  }),
 });
 
-export type TaskOptions = Readonly<z.output<typeof schema>>;
+export type TaskOptions = Readonly<z.output<typeof taskSchema>>;
 
-export const taskOptionsSpec = hclSpecOf(schema);
+export const taskOptionsSpec = hclSpecOf(taskSchema);
 
 /**
  * @param raw the decoded `msgpack_driver_config` of a task
@@ -49,27 +148,5 @@ export const taskOptionsSpec = hclSpecOf(schema);
  * @throws DriverError `CONFIG_INVALID`
  */
 export function parseTaskOptions(raw: unknown, plugin: PluginOptions): TaskOptions {
-  const options = decodeOptions("task", schema, raw);
-  if (options.unveil.length > 0 && !plugin.unveilByTask) {
-    throw new DriverError(
-      "CONFIG_INVALID",
-      'The task\'s config has option "unveil", which this client does not allow',
-      {
-        hint: "Remove it, or set unveil_by_task = true in the client's plugin block of this driver",
-      },
-    );
-  }
-  if (
-    options.pidsLimit !== undefined &&
-    plugin.pidsLimit !== undefined &&
-    options.pidsLimit > plugin.pidsLimit
-  ) {
-    throw new DriverError(
-      "CONFIG_INVALID",
-      `The task's config has option "pids_limit" ${options.pidsLimit}, and this client allows ${plugin.pidsLimit}`,
-      { hint: "Lower it, or raise pids_limit in the client's plugin block of this driver" },
-    );
-  }
-  const ports = tcpPortsWithin(options, plugin);
-  return { ...options, ...ports, pidsLimit: options.pidsLimit ?? plugin.pidsLimit };
+  return boundedByPlugin(decodeOptions("task", taskSchema, raw), plugin);
 }

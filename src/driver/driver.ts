@@ -93,7 +93,8 @@ export class Driver implements DriverPort {
       } else await takeOver(task, services);
       const snapshot = await task.reached(hasStarted);
       if (stateName(snapshot) === "failed") throw task.resources.startError;
-      const env = task.resources.environment ?? (await findProgram(request, services.options)).env;
+      const env =
+        task.resources.environment ?? (await findProgram(request, services.options, services.facts)).env;
       // An agent that is gone cannot be told that the task runs, and would not ask for it.
       signal.throwIfAborted();
       return { driverState: encodeHandle(handleOf(taskId, snapshot)), env };

@@ -2,7 +2,7 @@
  * A task's history as far as the agent's handle tells it, for the case that the
  * event log is gone or cannot be read: enough to take the task over. Pure.
  */
-import type { TaskOptions } from "../config/taskOptions.ts";
+import { type TaskOptions, taskSchema } from "../config/taskOptions.ts";
 import type { TaskEvent } from "../machines/events.ts";
 import { initialSnapshot, step } from "../machines/fold.ts";
 import type { EventToAppend } from "../store/eventStore.ts";
@@ -20,14 +20,9 @@ export interface RebuiltHistory extends TaskHistory {
 }
 
 /** What nobody remembers of a task is empty in its history. */
-export const forgottenOptions: TaskOptions = {
-  command: "",
-  args: [],
-  unveil: [],
-  extraHosts: [],
-  oomScoreAdj: 0,
-  workDir: undefined,
-};
+export const forgottenOptions: TaskOptions = { ...taskSchema.parse({ command: "?" }), command: "" };
+
+const forgottenRights = { groups: [], capabilities: null, resourceLimits: [], umask: 0o022, nice: 0 };
 
 export function historyFromHandle(
   { request }: RecoverableHandle,
@@ -51,6 +46,7 @@ export function historyFromHandle(
       sharedTmpReason: "not known: rebuilt from the agent's handle",
       oomKills: state.oomKills,
       runFolder: state.runFolder,
+      ...forgottenRights,
       plan: [],
     }),
     event(state, "started", { init: state.init, task: state.task, bootId: state.bootId }),

@@ -1,4 +1,7 @@
 /** The `requested` event of a task: the request without the values of its environment. */
+import { isDeepStrictEqual } from "node:util";
+import { hclName } from "../config/hclSpec.ts";
+import { type TaskOptions, taskSchema } from "../config/taskOptions.ts";
 import type { TaskRequest } from "../config/taskRequest.ts";
 import type { EventData } from "../machines/events.ts";
 
@@ -21,6 +24,7 @@ export function requestedEvent(
     unveil: [...options.unveil],
     workDir: options.workDir ?? null,
     oomScoreAdj: options.oomScoreAdj,
+    settings: settingsOf(options),
     user: request.user,
     envKeys: Object.keys(request.env).map(withoutValue).sort(),
     envDigest,
@@ -37,6 +41,30 @@ export function requestedEvent(
     plugin: { ...plugin },
   };
 }
+
+/** Those that have fields of their own in the event. */
+const told: readonly string[] = [
+  "command",
+  "args",
+  "unveil",
+  "workDir",
+  "oomScoreAdj",
+  "connectTcp",
+  "bindTcp",
+  "extraHosts",
+] satisfies (keyof TaskOptions)[];
+
+/** Options that differ from what a task has without them. */
+function settingsOf(options: TaskOptions): EventData<"requested">["settings"] {
+  const settings: EventData<"requested">["settings"] = {};
+  for (const [name, value] of Object.entries(options)) {
+    const isUsual = isDeepStrictEqual(value, usual[name as keyof TaskOptions]);
+    if (value !== undefined && !isUsual && !told.includes(name)) settings[hclName(name)] = value;
+  }
+  return settings;
+}
+
+const usual: TaskOptions = taskSchema.parse({ command: "?" });
 
 /** What follows a "=" in a name may be part of a value; such a start is refused, but only later. */
 function withoutValue(name: string): string {

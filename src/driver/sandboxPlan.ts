@@ -2,6 +2,7 @@
  * What a task's sandbox will be: looked up on this host and laid out, nothing
  * changed. The driver carries it out; `doctor --plan` prints it.
  */
+import { cpuShare } from "../config/cpuShare.ts";
 import { hasOwnHosts, isHostName } from "../config/hostNames.ts";
 import type { PluginOptions } from "../config/pluginOptions.ts";
 import { taskEnvironment } from "../config/taskEnvironment.ts";
@@ -9,7 +10,9 @@ import { type TaskFolders, taskFolders } from "../config/taskFolders.ts";
 import { type PlacedMount, placeMounts } from "../config/taskMounts.ts";
 import type { TaskRequest } from "../config/taskRequest.ts";
 import { type UnveilRules, unveilRules } from "../config/unveilRules.ts";
+import { type TaskCapabilities, taskCapabilities } from "../effects/capabilities.ts";
 import { resolveCommand, resolveWorkDir } from "../effects/commandLookup.ts";
+import { resolveGroups } from "../effects/groups.ts";
 import type { HostFacts } from "../effects/hostFacts.ts";
 import { buildRuleset, type Ruleset } from "../effects/landlock.ts";
 import { scopesOf } from "../effects/landlockAccess.ts";
@@ -18,7 +21,7 @@ import { buildLaunchPlan } from "../effects/launch/buildPlan.ts";
 import type { Bind, LaunchNetwork } from "../effects/launch/launchInput.ts";
 import type { LaunchPlan } from "../effects/launch/plan.ts";
 import { prepareMounts } from "../effects/mountPoints.ts";
-import { agentFileLimit } from "../effects/resourceLimits.ts";
+import { type TaskLimit, taskLimits } from "../effects/resourceLimits.ts";
 import type { RunFiles } from "../effects/runFiles.ts";
 import { resolveUser, type TaskUser } from "../effects/users.ts";
 import { DriverError } from "../errors.ts";
@@ -26,6 +29,10 @@ import { DriverError } from "../errors.ts";
 /** Who runs what, where, with which environment. */
 export interface TaskProgram {
   readonly user: TaskUser;
+  /** Supplementary ones, by gid. */
+  readonly groups: readonly number[];
+  readonly capabilities: TaskCapabilities | undefined;
+  readonly limits: readonly TaskLimit[];
   readonly folders: TaskFolders;
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly PlacedMount[];
@@ -34,15 +41,25 @@ export interface TaskProgram {
   readonly command: string;
 }
 
-/** @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND` */
-export async function findProgram(request: TaskRequest, options: PluginOptions): Promise<TaskProgram> {
+/** @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND` */
+export async function findProgram(
+  request: TaskRequest,
+  options: PluginOptions,
+  facts: Pick<HostFacts, "mhzPerCore">,
+): Promise<TaskProgram> {
+  const { options: task, resources } = request;
   const user = await resolveUser(request.user, options);
+  const groups = await resolveGroups(task.groups, options);
+  const capabilities = taskCapabilities(user.uid, task, options);
+  const limits = taskLimits(task.ulimit, options);
   const folders = taskFolders(request.env);
-  const env = taskEnvironment(request.env, user, folders);
+  const cores = cpuShare(resources, facts, task.cpuHardLimit);
+  const { deniedEnvvars } = options;
+  const env = taskEnvironment(request.env, user, folders, { deniedEnvvars, cores });
   const mounts = placeMounts(request, folders);
-  const workDir = resolveWorkDir(request.options.workDir, folders, mounts);
-  const command = resolveCommand(request.options.command, { path: env.PATH, workDir, mounts });
-  return { user, folders, env, mounts, workDir, command };
+  const workDir = resolveWorkDir(task.workDir, folders, mounts);
+  const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts });
+  return { user, groups, capabilities, limits, folders, env, mounts, workDir, command };
 }
 
 export interface SandboxPlace {
@@ -63,17 +80,18 @@ export interface SandboxPlan {
 
 /** @throws DriverError as `prepareMounts` and `buildRuleset` do */
 export function planSandbox(request: TaskRequest, program: TaskProgram, place: SandboxPlace): SandboxPlan {
-  const { user, folders, env, mounts, workDir, command } = program;
+  const { user, groups, capabilities, limits, folders, env, mounts, workDir, command } = program;
+  const { options: task } = request;
   const { options, facts, cgroup, files } = place;
   const binds = bindsOf(request, files);
-  const rules = unveilRules({ options, task: request.options, folders, bound: binds, mounts });
+  const rules = unveilRules({ options, task, folders, bound: binds, mounts });
   const mountPoints = prepareMounts(mounts, folders, rules);
   const ruleset = buildRuleset(
     rules.entries,
     place.opened,
     facts.landlockAbi,
     scopesOf(facts.landlockAbi),
-    request.options,
+    task,
   );
   const launch = buildLaunchPlan({
     initName: initNameOf(request),
@@ -87,22 +105,22 @@ export function planSandbox(request: TaskRequest, program: TaskProgram, place: S
     statusFile: files.status,
     aliveFifo: files.alive,
     command,
-    name: request.options.command,
-    args: request.options.args,
+    name: task.command,
+    args: task.args,
     env,
     workDir,
     uid: user.uid,
     gid: user.gid,
-    groups: [],
-    oomScoreAdj: request.options.oomScoreAdj,
-    umask: taskUmask,
-    noFile: agentFileLimit(),
+    groups,
+    capabilities,
+    oomScoreAdj: task.oomScoreAdj,
+    umask: Number.parseInt(task.umask, 8),
+    limits,
+    nice: task.nice,
+    hostIpc: task.ipcMode === "host",
   });
   return { rules, ruleset, launch };
 }
-
-/** What a login session would give; the agent's own is not the task's. */
-const taskUmask = 0o022;
 
 /** `ps` shows whose init it is: `exec2-init: 6f2d4a9e/web`. */
 function initNameOf({ allocId, taskName }: TaskRequest): string {

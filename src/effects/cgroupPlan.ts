@@ -5,6 +5,8 @@
  * `memory.oom.group` is left at 0 on purpose: the kernel then kills the process
  * that needs the memory, and the task's init lives on to record it.
  */
+import { cpuShare } from "../config/cpuShare.ts";
+import type { TaskOptions } from "../config/taskOptions.ts";
 import type { TaskResources } from "../config/taskRequest.ts";
 
 export interface CgroupWrite {
@@ -15,27 +17,27 @@ export interface CgroupWrite {
   readonly why: string;
 }
 
-/**
- * @param node MHz of one of the node's cores
- * @param pidsLimit processes and threads at once; undefined: any number
- */
+/** The options of a task that are about its cgroup. */
+export type CgroupOptions = Pick<TaskOptions, "pidsLimit" | "swapLimit" | "cpuHardLimit">;
+
+/** @param node MHz of one of the node's cores */
 export function planCgroupWrites(
   resources: TaskResources,
   node: { readonly mhzPerCore: number },
-  pidsLimit?: number,
+  { pidsLimit, swapLimit = 0, cpuHardLimit }: CgroupOptions,
 ): readonly CgroupWrite[] {
-  return [...memoryWrites(resources), ...cpuWrites(resources, node.mhzPerCore), ...pidsWrites(pidsLimit)];
+  return [
+    ...memoryWrites(resources, swapLimit),
+    ...cpuWrites(resources, node.mhzPerCore, cpuHardLimit),
+    ...pidsWrites(pidsLimit),
+  ];
 }
 
-function memoryWrites({ memoryMb, memoryMaxMb }: TaskResources): CgroupWrite[] {
+function memoryWrites({ memoryMb, memoryMaxMb }: TaskResources, swapLimit: number): CgroupWrite[] {
   if (memoryMb <= 0 && memoryMaxMb === 0) return [];
-  const noSwap = {
-    file: "memory.swap.max",
-    value: "0",
-    why: "memory that is swapped out is not limited memory",
-  };
+  const swap = swapWrite(swapLimit);
   if (memoryMaxMb === 0) {
-    return [{ file: "memory.max", value: bytes(memoryMb), why: `limit of ${memoryMb} MiB` }, noSwap];
+    return [{ file: "memory.max", value: bytes(memoryMb), why: `limit of ${memoryMb} MiB` }, swap];
   }
   const unlimited = memoryMaxMb < 0;
   return [
@@ -45,17 +47,28 @@ function memoryWrites({ memoryMb, memoryMaxMb }: TaskResources): CgroupWrite[] {
       value: unlimited ? "max" : bytes(memoryMaxMb),
       why: unlimited ? "no limit, by memory_max = -1" : `limit of ${memoryMaxMb} MiB, by memory_max`,
     },
-    noSwap,
+    swap,
   ];
 }
 
-function cpuWrites({ cpuMhz, cpusetCpus }: TaskResources, mhzPerCore: number): CgroupWrite[] {
+function swapWrite(limit: number): CgroupWrite {
+  const file = "memory.swap.max";
+  if (limit === 0) return { file, value: "0", why: "memory that is swapped out is not limited memory" };
+  if (limit < 0) return { file, value: "max", why: "no limit of swap, by swap_limit" };
+  return { file, value: bytes(limit), why: `${limit} MiB of swap, by swap_limit` };
+}
+
+function cpuWrites(resources: TaskResources, mhzPerCore: number, hardLimit: boolean): CgroupWrite[] {
+  const { cpuMhz, cpusetCpus } = resources;
   const writes: CgroupWrite[] = [];
+  const share = cpuShare(resources, { mhzPerCore }, hardLimit);
   if (cpusetCpus !== "") {
     writes.push({ file: "cpuset.cpus", value: cpusetCpus, why: "the cores that are reserved for the task" });
-  } else if (cpuMhz > 0) {
+  } else if (share !== undefined) {
     const why = `${cpuMhz} MHz of cores with ${Math.round(mhzPerCore)} MHz`;
-    writes.push({ file: "cpu.max", value: `${cpuQuota(cpuMhz, mhzPerCore)} ${cpuPeriod}`, why });
+    writes.push({ file: "cpu.max", value: `${cpuQuota(share)} ${cpuPeriod}`, why });
+  } else if (cpuMhz > 0) {
+    writes.push({ file: "cpu.max", value: `max ${cpuPeriod}`, why: "no limit, by cpu_hard_limit = false" });
   }
   if (cpuMhz > 0) {
     const why = "share among the node's tasks in proportion to their MHz";
@@ -81,8 +94,8 @@ const cpuPeriod = 100_000;
 /** Microseconds: the kernel refuses less (`min_cfs_quota_period`, 1 ms). */
 const leastQuota = 1_000;
 
-function cpuQuota(cpuMhz: number, mhzPerCore: number): number {
-  return Math.max(leastQuota, Math.round((cpuMhz * cpuPeriod) / mhzPerCore));
+function cpuQuota(cores: number): number {
+  return Math.max(leastQuota, Math.round(cores * cpuPeriod));
 }
 
 /**

@@ -1,4 +1,5 @@
-/** The user database's text format, passwd(5): `/etc/passwd` and what `getent passwd` prints. Pure. */
+/** The text formats of the user and group databases, passwd(5) and group(5): the files in /etc, and what `getent` prints. Pure. */
+import { parseId } from "../config/ids.ts";
 
 export interface PasswdEntry {
   readonly name: string;
@@ -6,9 +7,6 @@ export interface PasswdEntry {
   readonly gid: number;
   readonly home: string;
 }
-
-/** The largest id that stands for a user: 2^32 - 1 means "leave it as it is" to the kernel. */
-export const largestId = 2 ** 32 - 2;
 
 export function entryOfName(passwd: string, name: string): PasswdEntry | undefined {
   return entryWhere(passwd, (entry) => entry.name === name);
@@ -18,10 +16,13 @@ export function entryOfUid(passwd: string, uid: number): PasswdEntry | undefined
   return entryWhere(passwd, (entry) => entry.uid === uid);
 }
 
-/** A canonical decimal id: no sign, no leading zero, nothing that the kernel would take for another one. */
-export function parseId(text: string): number | undefined {
-  const id = /^(0|[1-9]\d{0,9})$/.test(text) ? Number(text) : undefined;
-  return id !== undefined && id <= largestId ? id : undefined;
+/** The gid of the first group of that name, `name:password:gid:members`. */
+export function gidOfName(groups: string, name: string): number | undefined {
+  for (const line of groups.split("\n")) {
+    const [found, , gid, members, ...more] = line.split(":");
+    if (found === name && members !== undefined && more.length === 0) return parseId(gid ?? "");
+  }
+  return undefined;
 }
 
 /** The first entry that fits, as the C library has it. Lines of another form are no entries. */

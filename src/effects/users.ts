@@ -1,9 +1,9 @@
 /** Whom a task runs as: a dynamic user of the agent's, or a user of the host. */
-import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { promisify } from "node:util";
-import { DriverError, errnoOf, messageOf } from "../errors.ts";
-import { entryOfName, entryOfUid, largestId, parseId } from "./passwd.ts";
+import { isInRanges } from "../config/idRanges.ts";
+import { largestId, parseId } from "../config/ids.ts";
+import { DriverError } from "../errors.ts";
+import { askNameServices, isAccountName, readDatabase } from "./nameServices.ts";
+import { entryOfName, entryOfUid } from "./passwd.ts";
 
 export interface TaskUser {
   readonly name: string;
@@ -13,9 +13,13 @@ export interface TaskUser {
   readonly home: string;
 }
 
+/** The plugin's options about users. */
 export interface UserRules {
-  /** Plugin option `allow_root`: whether tasks may run as uid 0. */
+  /** Whether tasks may run as uid 0. */
   readonly allowRoot: boolean;
+  /** Ranges of ids that no task may have. */
+  readonly deniedHostUids: string;
+  readonly deniedHostGids: string;
 }
 
 /**
@@ -24,7 +28,9 @@ export interface UserRules {
  * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`
  */
 export async function resolveUser(user: string, rules: UserRules): Promise<TaskUser> {
-  const found = findUser(user, readPasswd(), rules) ?? findUser(user, await askNameServices(user), rules);
+  const found =
+    findUser(user, readDatabase("passwd"), rules) ??
+    findUser(user, await askNameServices("passwd", user), rules);
   if (found === undefined) throw unknownUser(user);
   return found;
 }
@@ -35,7 +41,26 @@ export async function resolveUser(user: string, rules: UserRules): Promise<TaskU
  * `uid:gid` is none, so that nobody gets to be a uid by guessing its number.
  * @returns undefined where the text has no such name
  */
-export function findUser(user: string, passwd: string, { allowRoot }: UserRules): TaskUser | undefined {
+export function findUser(user: string, passwd: string, rules: UserRules): TaskUser | undefined {
+  const found = lookUp(user, passwd, rules);
+  if (found === undefined) return undefined;
+  refuseDenied("uid", found.uid, rules.deniedHostUids);
+  refuseDenied("gid", found.gid, rules.deniedHostGids);
+  return found;
+}
+
+/**
+ * Refuses an id that the operator keeps from tasks.
+ * @throws DriverError `USER_FORBIDDEN`
+ */
+export function refuseDenied(kind: "uid" | "gid", id: number, denied: string): void {
+  if (!isInRanges(id, denied)) return;
+  throw new DriverError("USER_FORBIDDEN", `${kind} ${id} is one that this client denies to tasks`, {
+    hint: `It is in denied_host_${kind}s (${denied}) of the client's plugin block: run the task as somebody else`,
+  });
+}
+
+function lookUp(user: string, passwd: string, { allowRoot }: UserRules): TaskUser | undefined {
   if (user === "") {
     throw new DriverError("USER_UNKNOWN", "the task has no user", {
       hint: "Set `user` in the task, or enable the client's dynamic workload users",
@@ -43,7 +68,7 @@ export function findUser(user: string, passwd: string, { allowRoot }: UserRules)
   }
   const number = /^nomad-(\d+)$/.exec(user)?.[1];
   if (number !== undefined) return dynamicUser(user, number, passwd);
-  if (!isUserName(user)) throw unknownUser(user);
+  if (!isAccountName(user)) throw unknownUser(user);
   const entry = entryOfName(passwd, user);
   if (entry?.uid === 0 && !allowRoot) {
     throw new DriverError("USER_FORBIDDEN", `user ${JSON.stringify(user)} is root (uid 0)`, {
@@ -77,49 +102,8 @@ function forbidden(name: string, why: string): DriverError {
   });
 }
 
-/** What passwd(5) can hold as a name and `getent` does not take for an option or for the NIS marks `+` and `-`. */
-function isUserName(user: string): boolean {
-  return /^[^\s:/+-][^\s:/]*$/.test(user) && !user.includes("\0");
-}
-
 function unknownUser(user: string): DriverError {
   return new DriverError("USER_UNKNOWN", `user ${JSON.stringify(user)} is not a user of this host`, {
     hint: "Users are given by name, not by number: check `user` in the task",
   });
 }
-
-/** Read at every start, since users come and go. A host may keep all of them elsewhere. */
-function readPasswd(): string {
-  try {
-    return readFileSync("/etc/passwd", "utf8");
-  } catch (thrown) {
-    if (errnoOf(thrown) === "ENOENT") return "";
-    throw DriverError.from(thrown, "USER_UNKNOWN", "the host's users cannot be read");
-  }
-}
-
-const run = promisify(execFile);
-
-/** A directory server that does not answer must not hold a start for ever. */
-const nameServiceTimeoutMs = 5_000;
-
-/** The entry as nsswitch.conf(5) has it; empty where there is none. */
-async function askNameServices(user: string): Promise<string> {
-  const env = { PATH: process.env.PATH ?? "/usr/bin:/bin" };
-  try {
-    const options = { env, timeout: nameServiceTimeoutMs, killSignal: "SIGKILL" } as const;
-    const { stdout } = await run("getent", ["passwd", user], options);
-    return stdout;
-  } catch (thrown) {
-    if ((thrown as { code?: unknown }).code === notFoundStatus) return "";
-    throw new DriverError("USER_UNKNOWN", `user ${JSON.stringify(user)} could not be looked up`, {
-      failed: { call: "getent passwd", path: user },
-      hint: `The host's name services did not answer: ${messageOf(thrown)}`,
-      recoverable: true,
-      cause: thrown,
-    });
-  }
-}
-
-/** getent(1): "one or more supplied key could not be found in the database". */
-const notFoundStatus = 2;

@@ -1,7 +1,8 @@
 /** The environment that a Nomad client gives a task, and the names that job files can refer to. */
+
+import { nearest } from "../suggest.ts";
 import { render, renderAll } from "./interpolate.ts";
 import type { Group, Job, Task } from "./job.ts";
-import { nearest } from "./suggest.ts";
 import { type Reference, TemplateError } from "./template.ts";
 
 export interface AllocationFacts {

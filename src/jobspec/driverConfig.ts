@@ -2,8 +2,9 @@
  * A task's `config` block as the Nomad client hands it to the driver: a map that
  * follows the driver's own schema, with null for what the file leaves out.
  */
+
+import { suggestion } from "../suggest.ts";
 import { inside } from "./keys.ts";
-import { suggestion } from "./suggest.ts";
 import { unescapeLiteral } from "./template.ts";
 
 /** The driver's schema of an attribute, as far as one is needed: `list(string)`, `number`, … */

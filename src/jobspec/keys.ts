@@ -3,9 +3,10 @@
  * goes without it (it steers a cluster, not what the task sees), or refuses the
  * file, because the task would not see what the file promises.
  */
+
+import { suggestion } from "../suggest.ts";
 import { type Body, many } from "./body.ts";
 import { type JobFile, rejectJob } from "./jobFile.ts";
-import { suggestion } from "./suggest.ts";
 
 interface Keys {
   readonly attributes: readonly string[];

@@ -1,8 +1,9 @@
 /** `variable` and `locals` blocks: what the job file defines for itself. */
+
+import { suggestion } from "../suggest.ts";
 import { type Body, body, labelled, many } from "./body.ts";
 import { substitute } from "./interpolate.ts";
 import { type JobFile, rejectJob } from "./jobFile.ts";
-import { suggestion } from "./suggest.ts";
 import { type Reference, TemplateError } from "./template.ts";
 
 /** Where the values of variables come from, besides their defaults. */

@@ -61,6 +61,8 @@ export const eventSchemas = {
     unveil: z.array(z.string()),
     workDir: z.string().nullable(),
     oomScoreAdj: z.number(),
+    /** The other options that the job set, by their names. */
+    settings: z.record(z.string(), z.json()),
     user: z.string(),
     envKeys: z.array(z.string()),
     envDigest: z.string(),
@@ -113,6 +115,17 @@ export const eventSchemas = {
     user: z.string(),
     uid: z.number(),
     gid: z.number(),
+    /** Supplementary ones. */
+    groups: z.array(z.number()),
+    /** Names of those that the task has; null: none, or all that root has, as it goes with the user. */
+    capabilities: z.array(z.string()).nullable(),
+    /** Of each process, getrlimit(2); null: no limit. */
+    resourceLimits: z.array(
+      z.object({ resource: z.string(), soft: z.number().nullable(), hard: z.number().nullable() }),
+    ),
+    umask: z.number(),
+    nice: z.number(),
+    /** Of the cgroup. */
     limits: z.array(
       z.object({
         file: z.string(),

@@ -30,6 +30,7 @@ type PartOf<T> = T extends readonly unknown[] | null
 /** What version 2 brought, as it is for events of version 1. */
 const addedIn2: Additions = {
   requested: {
+    settings: {},
     network: { self: null },
     extraHosts: [],
     connectTcp: null,
@@ -38,6 +39,7 @@ const addedIn2: Additions = {
     devices: [],
   },
   exited: { oom: null },
+  sandboxed: { groups: [], capabilities: null, resourceLimits: [], umask: 0o022, nice: 0 },
 };
 
 /** By the version that is left behind, from 1 on. */

@@ -5,7 +5,10 @@ import { errorOf } from "../support/errors.ts";
 
 const user = { name: "nomad-86175", home: "/nonexistent" };
 const folders = { tmpDir: "/alloc_mounts/1-main/tmp" };
-const made = (env: Record<string, string>) => taskEnvironment(env, user, folders);
+const made = (
+  env: Record<string, string>,
+  { deniedEnvvars = [], cores }: { deniedEnvvars?: string[]; cores?: number | undefined } = {},
+) => taskEnvironment(env, user, folders, { deniedEnvvars, cores });
 
 describe("environment of a task", () => {
   it("has the task's user, home and temporary folder, not the agent's", () => {
@@ -82,5 +85,52 @@ describe("environment of a task", () => {
       }),
       { examples: [[Object.fromEntries([["__proto__", "x"]])], [{ constructor: "x" }]] },
     );
+  });
+
+  it.each([
+    [0.1, "1"],
+    [1, "1"],
+    [1.01, "2"],
+    [4, "4"],
+  ])("with %d cores at most, tells Go programs to use %s threads", (cores, threads) => {
+    expect(made({}, { cores })).toHaveProperty("GOMAXPROCS", threads);
+  });
+
+  it("leaves GOMAXPROCS as the job has it, and out where nothing limits the task", () => {
+    expect(made({ GOMAXPROCS: "7" }, { cores: 2 })).toHaveProperty("GOMAXPROCS", "7");
+    expect(made({})).not.toHaveProperty("GOMAXPROCS");
+    expect(made({}, { cores: 2, deniedEnvvars: ["GOMAX*"] })).not.toHaveProperty("GOMAXPROCS");
+  });
+
+  it.each([
+    ["AWS_*", "AWS_SECRET_ACCESS_KEY"],
+    ["*_TOKEN", "GITHUB_TOKEN"],
+    ["*SECRET*", "SECRET"],
+    ["A*B*C", "A-B-B-C"],
+    ["HOSTNAME", "HOSTNAME"],
+    ["a.b", "a.b"],
+    ["*", "line\nbreak"],
+  ])("leaves out by %j: %j", (pattern, name) => {
+    expect(made({ [name]: "x" }, { deniedEnvvars: [pattern] })).not.toHaveProperty([name]);
+  });
+
+  it.each([
+    ["AWS_*", "MY_AWS_KEY"],
+    ["*_TOKEN", "TOKENS"],
+    ["HOSTNAME", "HOSTNAME2"],
+    ["a.b", "acb"],
+    ["", "x"],
+    ["aws_*", "AWS_KEY"],
+  ])("keeps by %j: %j", (pattern, name) => {
+    expect(made({ [name]: "x" }, { deniedEnvvars: [pattern] })).toHaveProperty([name], "x");
+  });
+
+  it("keeps what the driver itself adds, whatever is denied", () => {
+    expect(Object.keys(made({ A: "x" }, { deniedEnvvars: ["*"] })).sort()).toEqual([
+      "HOME",
+      "PATH",
+      "TMPDIR",
+      "USER",
+    ]);
   });
 });

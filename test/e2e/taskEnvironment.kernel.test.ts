@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 
 describe("a task's environment", () => {
-  test("is the agent's, byte for byte, with USER, HOME and TMPDIR of the task's own", async () => {
+  test("is the agent's, byte for byte, with USER, HOME, TMPDIR and GOMAXPROCS of the task's own", async () => {
     const allocation = makeAllocation();
     const env = {
       ...allocation.env,
@@ -29,6 +29,7 @@ describe("a task's environment", () => {
       USER: allocation.user.name,
       HOME: "/nonexistent",
       TMPDIR: `${allocation.taskFolder}/tmp`,
+      GOMAXPROCS: "1",
     };
     expect(await environmentOf(config)).toEqual(expected);
     // The agent hands this on to `alloc exec` and to templates.

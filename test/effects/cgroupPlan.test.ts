@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TaskResources } from "../../src/config/taskRequest.ts";
-import { planCgroupWrites } from "../../src/effects/cgroupPlan.ts";
+import { type CgroupOptions, planCgroupWrites } from "../../src/effects/cgroupPlan.ts";
 
 const none: TaskResources = {
   cpuMhz: 0,
@@ -11,8 +11,14 @@ const none: TaskResources = {
   cgroup: "/sys/fs/cgroup/a",
 };
 
-function planned(resources: Partial<TaskResources>, mhzPerCore = 2500): Record<string, string> {
-  const writes = planCgroupWrites({ ...none, ...resources }, { mhzPerCore });
+const usual: CgroupOptions = { cpuHardLimit: true };
+
+function planned(
+  resources: Partial<TaskResources>,
+  mhzPerCore = 2500,
+  options: Partial<CgroupOptions> = {},
+): Record<string, string> {
+  const writes = planCgroupWrites({ ...none, ...resources }, { mhzPerCore }, { ...usual, ...options });
   expect(new Set(writes.map(({ file }) => file)).size).toBe(writes.length);
   return Object.fromEntries(writes.map(({ file, value }) => [file, value]));
 }
@@ -59,15 +65,32 @@ describe("plan of a cgroup's limits", () => {
     [2, "2"],
     [4_194_304, "4194304"],
   ])("a limit of %o processes", (limit, expected) => {
-    const files = planCgroupWrites(none, { mhzPerCore: 2500 }, limit);
-    expect(files.find(({ file }) => file === "pids.max")?.value).toBe(expected);
+    expect(planned({}, 2500, { pidsLimit: limit })["pids.max"]).toBe(expected);
+  });
+
+  it.each([
+    [undefined, "0"],
+    [0, "0"],
+    [256, "268435456"],
+    [-1, "max"],
+  ])("swap_limit %o", (swapLimit, expected) => {
+    expect(planned({ memoryMb: 64 }, 2500, { swapLimit })["memory.swap.max"]).toBe(expected);
+  });
+
+  it("without a hard limit of CPU, the weight alone counts", () => {
+    const options = { cpuHardLimit: false };
+    expect(planned({ cpuMhz: 500 }, 2500, options)).toEqual({ "cpu.max": "max 100000", "cpu.weight": "20" });
+    expect(planned({ cpuMhz: 500, cpusetCpus: "3" }, 2500, options)).toEqual({
+      "cpuset.cpus": "3",
+      "cpu.weight": "20",
+    });
   });
 
   it("says why", () => {
     const writes = planCgroupWrites(
       { ...none, cpuMhz: 100, memoryMb: 64, memoryMaxMb: 128 },
       { mhzPerCore: 2500 },
-      50,
+      { ...usual, pidsLimit: 50 },
     );
     expect(writes.map(({ file, why }) => `${file}: ${why}`)).toEqual([
       "memory.low: 64 MiB that the task keeps under pressure",

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { entryOfName, entryOfUid, largestId, parseId } from "../../src/effects/passwd.ts";
+import { largestId, parseId } from "../../src/config/ids.ts";
+import { entryOfName, entryOfUid } from "../../src/effects/passwd.ts";
 
 const passwd = `root:x:0:0:root:/root:/bin/bash
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin

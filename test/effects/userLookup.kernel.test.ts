@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { resolveUser } from "../../src/effects/users.ts";
 
-const rules = { allowRoot: false };
+const rules = { allowRoot: false, deniedHostUids: "", deniedHostGids: "" };
 
 describe("users of this host", () => {
   it("nobody is who id(1) says", async () => {
@@ -29,7 +29,7 @@ describe("users of this host", () => {
 
   it("root is refused", async () => {
     await expect(resolveUser("root", rules)).rejects.toMatchObject({ code: "USER_FORBIDDEN" });
-    expect(await resolveUser("root", { allowRoot: true })).toMatchObject({ uid: 0, home: "/root" });
+    expect(await resolveUser("root", { ...rules, allowRoot: true })).toMatchObject({ uid: 0, home: "/root" });
   });
 
   it("name services that cannot be asked are an error that may pass", async () => {

@@ -11,7 +11,8 @@ nomad-1234:x:1234:1234::/home/x:/bin/sh
 1000:x:2000:2000::/home/digits:/bin/sh
 guest:x:80007:100::/home/guest:/bin/sh
 `;
-const find = (user: string, allowRoot = false) => findUser(user, passwd, { allowRoot });
+const find = (user: string, allowRoot = false) =>
+  findUser(user, passwd, { allowRoot, deniedHostUids: "", deniedHostGids: "" });
 
 describe("dynamic users", () => {
   it.each([

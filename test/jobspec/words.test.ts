@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseDuration } from "../../src/jobspec/duration.ts";
-import { nearest, suggestion } from "../../src/jobspec/suggest.ts";
+import { nearest, suggestion } from "../../src/suggest.ts";
 
 describe("a duration", () => {
   it.each([

@@ -5,6 +5,7 @@ import type { LaunchInput } from "../../src/effects/launch/launchInput.ts";
 const text = fc.string({ unit: "binary" }).filter((value) => !value.includes("\0"));
 const path = text.map((value) => `/${value}`);
 const name = fc.string({ unit: "grapheme-ascii", minLength: 1 }).filter((value) => !value.includes("="));
+const capabilities = fc.bigInt({ min: 0n, max: 2n ** 41n - 1n });
 const id = fc.integer({ min: 0, max: 2 ** 32 - 2 });
 
 export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
@@ -50,5 +51,15 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
   groups: fc.array(id, { maxLength: 8 }),
   oomScoreAdj: fc.integer({ min: -1000, max: 1000 }),
   umask: fc.integer({ min: 0, max: 0o777 }),
-  noFile: fc.record({ soft: fc.nat(), hard: fc.oneof(fc.nat(), fc.constant(Number.POSITIVE_INFINITY)) }),
+  limits: fc.array(
+    fc.record({
+      resource: fc.constantFrom("RLIMIT_NOFILE" as const, "RLIMIT_CORE" as const, "RLIMIT_AS" as const),
+      soft: fc.nat(),
+      hard: fc.oneof(fc.nat(), fc.constant(Number.POSITIVE_INFINITY)),
+    }),
+    { maxLength: 4 },
+  ),
+  nice: fc.integer({ min: 0, max: 19 }),
+  capabilities: fc.option(fc.record({ kept: capabilities, dropped: capabilities }), { nil: undefined }),
+  hostIpc: fc.boolean(),
 });

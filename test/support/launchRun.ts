@@ -45,7 +45,10 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     groups: [],
     oomScoreAdj: 0,
     umask: 0o022,
-    noFile: { soft: 1024, hard: 4096 },
+    limits: [{ resource: "RLIMIT_NOFILE", soft: 1024, hard: 4096 }],
+    nice: 0,
+    capabilities: undefined,
+    hostIpc: false,
     ...overrides,
   };
 }

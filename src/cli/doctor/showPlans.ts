@@ -75,7 +75,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const task = parseTaskOptions(decodeMsgpack(message.msgpackDriverConfig), options);
   const request = { ...requestOf(message), options: task };
   const facts = probeHost();
-  const { launch, ruleset } = planSandbox(request, await findProgram(request, options), {
+  const { launch, ruleset } = planSandbox(request, await findProgram(request, options, facts), {
     options,
     facts,
     cgroup: request.resources.cgroup,
@@ -89,7 +89,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     steps: describePlan(launch),
     applied,
     skipped,
-    limits: planCgroupWrites(request.resources, facts, task.pidsLimit),
+    limits: planCgroupWrites(request.resources, facts, task),
     tcp: task,
   };
 }

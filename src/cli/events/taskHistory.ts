@@ -1,10 +1,10 @@
 /** What a task's events say, put together for people. Pure. */
 import { DriverError } from "../../errors.ts";
-import { suggestion } from "../../jobspec/suggest.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { fold, stateName } from "../../machines/fold.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
+import { suggestion } from "../../suggest.ts";
 import { describeExit } from "./eventSummary.ts";
 
 export interface TaskHistory {

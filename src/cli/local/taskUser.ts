@@ -10,9 +10,11 @@ import { DriverError } from "../../errors.ts";
  * @throws DriverError `USER_UNKNOWN`
  */
 export async function chooseUser(name: string | undefined): Promise<TaskUser> {
-  // Whether it may be root is for the driver to say.
-  return resolveUser(name ?? `nomad-${freeDynamicId()}`, { allowRoot: true });
+  return resolveUser(name ?? `nomad-${freeDynamicId()}`, anybody);
 }
+
+/** Who a task may be is for the driver to say. */
+const anybody = { allowRoot: true, deniedHostUids: "", deniedHostGids: "" };
 
 /** The Nomad client's default range. */
 const firstDynamicId = 80_000;

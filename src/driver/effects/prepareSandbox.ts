@@ -14,13 +14,14 @@ import { checkTaskFolders } from "../../effects/taskFolderCheck.ts";
 import { findProgram, planSandbox } from "../sandboxPlan.ts";
 import type { DriverServices } from "../services.ts";
 import type { Task } from "../task.ts";
+import { rightsOf } from "../taskRights.ts";
 
 export async function prepareSandbox(task: Task, services: DriverServices): Promise<void> {
   const { request } = task.resources;
   if (request === undefined) return;
   const { options, facts, folder } = services;
 
-  const program = await findProgram(request, options);
+  const program = await findProgram(request, options, facts);
   const { user, env, workDir, command } = program;
   checkTaskFolders(program.folders, request);
   checkNetworkNamespace(request.network);
@@ -48,8 +49,7 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
   });
   keep(ruleset.fd);
   const oomKills = readOomKills(cgroup) ?? 0;
-  const { pidsLimit } = request.options;
-  const limits = applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts, pidsLimit));
+  const limits = applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts, request.options));
 
   task.resources.prepared = { plan: launch, stdout, stderr, ruleset: ruleset.fd, descriptors: opened.move() };
   task.resources.environment = env;
@@ -59,6 +59,7 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
     user: user.name,
     uid: user.uid,
     gid: user.gid,
+    ...rightsOf(program, request.options),
     limits,
     unveiled: ruleset.applied.map(({ path, mode, source }) => ({ path, mode, source })),
     skipped: [...ruleset.skipped],

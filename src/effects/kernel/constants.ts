@@ -81,8 +81,12 @@ export const SIGKILL = 9;
 export const SIGCHLD = 17;
 
 /** `linux/prctl.h` */
+export const PR_SET_KEEPCAPS = 8;
 export const PR_SET_NAME = 15;
+export const PR_CAPBSET_DROP = 24;
 export const PR_SET_NO_NEW_PRIVS = 38;
+export const PR_CAP_AMBIENT = 47;
+export const PR_CAP_AMBIENT_RAISE = 2;
 
 /** `linux/keyctl.h` */
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;
@@ -111,7 +115,25 @@ export const AT_EMPTY_PATH = 0x1000;
 export const AT_RECURSIVE = 0x8000;
 
 /** `asm-generic/resource.h` */
+export const RLIMIT_CPU = 0;
+export const RLIMIT_FSIZE = 1;
+export const RLIMIT_DATA = 2;
+export const RLIMIT_STACK = 3;
+export const RLIMIT_CORE = 4;
+export const RLIMIT_RSS = 5;
+export const RLIMIT_NPROC = 6;
 export const RLIMIT_NOFILE = 7;
+export const RLIMIT_MEMLOCK = 8;
+export const RLIMIT_AS = 9;
+export const RLIMIT_LOCKS = 10;
+export const RLIMIT_SIGPENDING = 11;
+export const RLIMIT_MSGQUEUE = 12;
+export const RLIMIT_NICE = 13;
+export const RLIMIT_RTPRIO = 14;
+export const RLIMIT_RTTIME = 15;
+
+/** `linux/resource.h` */
+export const PRIO_PROCESS = 0;
 
 /** `linux/close_range.h`: no descriptor number is above it, and how to mark them instead of closing */
 export const HIGHEST_DESCRIPTOR = 0xffffffff;

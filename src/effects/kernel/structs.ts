@@ -75,9 +75,19 @@ export function capabilityHeader(): Uint8Array {
   return bytesOf(new Uint32Array([LINUX_CAPABILITY_VERSION_3, 0]));
 }
 
-/** Two `struct __user_cap_data_struct`: no capability effective, permitted or inheritable. */
-export function noCapabilities(): Uint8Array {
-  return new Uint8Array(24);
+/** Two `struct __user_cap_data_struct`: the low and the high halves of three sets. */
+export function capabilityData(sets: CapabilitySets): Uint8Array {
+  const { effective, permitted, inheritable } = sets;
+  const half = (shift: bigint) =>
+    [effective, permitted, inheritable].map((set) => Number((set >> shift) & 0xffffffffn));
+  return bytesOf(new Uint32Array([...half(0n), ...half(32n)]));
+}
+
+/** Bit n of each is the capability of number n. */
+export interface CapabilitySets {
+  readonly effective: bigint;
+  readonly permitted: bigint;
+  readonly inheritable: bigint;
 }
 
 /** `struct pollfd` of `poll.h`: poll(2). */

@@ -25,6 +25,7 @@ const numbers = {
   setresuid: [117, 147],
   setresgid: [119, 149],
   capset: [126, 91],
+  setpriority: [141, 140],
   prctl: [157, 167],
   mount: [165, 40],
   sethostname: [170, 161],

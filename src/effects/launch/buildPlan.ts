@@ -16,7 +16,9 @@ export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
     aliveFifo: input.aliveFifo,
     steps: {
       outside: outsideSteps(input.cgroup, {
-        ...{ CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC },
+        CLONE_NEWPID,
+        CLONE_NEWNS,
+        ...(input.hostIpc ? {} : { CLONE_NEWIPC }),
         ...(input.hostname === undefined ? {} : { CLONE_NEWUTS }),
       }),
       init: initSteps(input),

@@ -1,7 +1,8 @@
 /** What has to be known to start a task: everything a launch plan is made of. */
 import type { Propagation } from "../../config/taskRequest.ts";
-import type { ResourceLimit } from "../kernel/structs.ts";
+import type { TaskCapabilities } from "../capabilities.ts";
 import type { NamespaceRule } from "../landlockRules.ts";
+import type { TaskLimit } from "../resourceLimits.ts";
 
 export interface LaunchInput {
   /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
@@ -41,8 +42,14 @@ export interface LaunchInput {
   /** -1000 to 1000, see proc_pid_oom_score_adj(5). */
   readonly oomScoreAdj: number;
   readonly umask: number;
-  /** Limit of open descriptors. Not this process's: Node raises its own. */
-  readonly noFile: ResourceLimit;
+  /** Limits that are not this process's own, such as that of open descriptors, which Node raises for itself. */
+  readonly limits: readonly TaskLimit[];
+  /** 0 to 19 over this process's own, see setpriority(2). */
+  readonly nice: number;
+  /** Undefined where no set but those that go with the user needs to be touched. */
+  readonly capabilities: TaskCapabilities | undefined;
+  /** Whether the run stays in this process's ipc namespace. */
+  readonly hostIpc: boolean;
 }
 
 export type LaunchNetwork =

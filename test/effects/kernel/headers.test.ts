@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { capabilityNames } from "../../../src/config/capabilities.ts";
 import * as constants from "../../../src/effects/kernel/constants.ts";
 import { systemCallNumber, systemCalls } from "../../../src/effects/kernel/systemCalls.ts";
 import { requireTools } from "../../support/requireTools.ts";
@@ -81,4 +82,10 @@ it("structs have the sizes and offsets that the layouts assume", (context) => {
     _LINUX_CAPABILITY_VERSION_3: 0x20080522,
   };
   expect(evaluateInC(Object.keys(expected))).toEqual(expected);
+});
+
+it("every capability has the number of its name's constant", (context) => {
+  requireTools(context, "cc");
+  const ours = capabilityNames.map((name, number) => [`CAP_${name.toUpperCase()}`, number]);
+  expect(Object.fromEntries(ours)).toEqual(evaluateInC(ours.map(([name]) => String(name))));
 });

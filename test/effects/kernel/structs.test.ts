@@ -37,6 +37,9 @@ describe("struct layouts", () => {
 
   it("capability sets", () => {
     expect(view(structs.capabilityHeader()).getUint32(0, true)).toBe(0x20080522);
-    expect(structs.noCapabilities().every((byte) => byte === 0)).toBe(true);
+    const sets = { effective: 1n << 40n, permitted: (1n << 40n) | 2n, inheritable: 0xffffffffn };
+    const data = new Uint32Array(structs.capabilityData(sets).buffer);
+    // Low halves of the three, then the high ones.
+    expect([...data]).toEqual([0, 2, 0xffffffff, 256, 256, 0]);
   });
 });

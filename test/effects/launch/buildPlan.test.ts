@@ -15,7 +15,7 @@ describe("a launch plan", () => {
       "give the task a session",
       "report the task",
       "set oom_score_adj",
-      "limit open files",
+      "set RLIMIT_NOFILE",
       "set the umask",
       "set groups",
       "set gid",
@@ -31,6 +31,53 @@ describe("a launch plan", () => {
 
   it("keeps capabilities only for root", () => {
     expect(names(buildLaunchPlan(launchInput({ uid: 0 })), "task")).not.toContain("drop capabilities");
+  });
+
+  it("passes capabilities on to another user's programs, and bounds what they can get", () => {
+    const capabilities = { kept: 1n << 10n, dropped: 0b11n };
+    const lines = describePlan(buildLaunchPlan(launchInput({ uid: 7, gid: 8, groups: [9], capabilities })));
+    const task = lines.filter((line) => line.startsWith("task"));
+    expect(task.slice(task.findIndex((line) => line.includes("set groups"))).slice(0, 9)).toEqual([
+      "task      set groups: setgroups(1, [9])",
+      "task      set gid: setresgid(8, 8, 8)",
+      "task      bound capabilities: prctl(PR_CAPBSET_DROP, CAP_CHOWN, 0, 0, 0)",
+      "task      bound capabilities: prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)",
+      "task      keep capabilities over the change of user: prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)",
+      "task      set uid: setresuid(7, 7, 7)",
+      "task      set capabilities: capset({version: 3, pid: 0}, {effective: 0x400, permitted: 0x400, inheritable: 0x400})",
+      "task      pass capabilities on: prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0)",
+      'task      enter the working directory: chdir("/")',
+    ]);
+  });
+
+  it("leaves root's programs the capabilities that are in the bounding set", () => {
+    const capabilities = { kept: 0b100n, dropped: 0b11n };
+    const plan = buildLaunchPlan(launchInput({ uid: 0, gid: 0, capabilities }));
+    expect(names(plan, "task").slice(5, 10)).toEqual([
+      "set groups",
+      "set gid",
+      "bound capabilities",
+      "set uid",
+      "set capabilities",
+    ]);
+    expect(describePlan(plan).join("\n")).toContain("{effective: 0x4, permitted: 0x4, inheritable: 0}");
+  });
+
+  it("sets a nice value and further limits only where there are any", () => {
+    const limits = [{ resource: "RLIMIT_CORE", soft: 0, hard: Number.POSITIVE_INFINITY }] as const;
+    const lines = describePlan(buildLaunchPlan(launchInput({ limits, nice: 5 })));
+    expect(lines.filter((line) => /RLIMIT|nice/.test(line))).toEqual([
+      "task      set RLIMIT_CORE: prlimit64(0, RLIMIT_CORE, {rlim_cur: 0, rlim_max: Infinity}, 0)",
+      "task      set the nice value: setpriority(PRIO_PROCESS, 0, 5)",
+    ]);
+    expect(names(buildLaunchPlan(launchInput()), "task")).not.toContain("set the nice value");
+  });
+
+  it("makes no ipc namespace where the task is to have the host's", () => {
+    const line = (hostIpc: boolean) => describePlan(buildLaunchPlan(launchInput({ hostIpc })))[1];
+    expect(line(false)).toContain("CLONE_NEWIPC");
+    expect(line(true)).not.toContain("CLONE_NEWIPC");
+    expect(line(true)).toContain("CLONE_NEWPID|CLONE_NEWNS");
   });
 
   it.each([-1, 2 ** 32 - 1, 2 ** 32, 1.5, Number.NaN])(

@@ -65,7 +65,7 @@ describe("a task's process", () => {
       umask: 0o027,
       workDir: "/usr/lib",
       oomScoreAdj: 321,
-      noFile: { soft: 512, hard: 2048 },
+      limits: [{ resource: "RLIMIT_NOFILE", soft: 512, hard: 2048 }],
     });
     expect(lines).toEqual(["0027", "/usr/lib", "321", "512", "2048"]);
   });

@@ -1,0 +1,32 @@
+# Every option of the plugin, in a client's configuration. Each is optional.
+#
+#   nomad agent -config client.hcl
+#   nomad-driver-exec2 run --plugin-config examples/client.hcl examples/hello.nomad.hcl
+
+plugin "nomad-driver-exec2" {
+  config {
+    # What tasks reach of the host's files.
+    unveil_defaults = true
+    unveil_paths    = ["r:/usr/share"]
+    unveil_by_task  = true
+    private_tmp     = true
+
+    # Whom they run as, and with which rights.
+    allow_root       = false
+    allow_caps       = ["net_bind_service"]
+    groups_by_task   = true
+    denied_host_uids = "0,100-999"
+    denied_host_gids = "0,27,42"
+    denied_envvars   = ["AWS_*", "*_TOKEN"]
+    allow_host_ipc   = false
+
+    # What they may use.
+    allow_raised_ulimits = false
+    pids_limit           = 500
+    swap_limit           = 256
+    connect_tcp          = [53, 80, 443, 8080]
+    bind_tcp             = [0, 80, 8080]
+
+    state_dir = "/var/lib/nomad-driver-exec2"
+  }
+}

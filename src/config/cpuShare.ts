@@ -1,0 +1,25 @@
+/** How much of the node's processors a task may use. Pure. */
+import type { TaskResources } from "./taskRequest.ts";
+
+/**
+ * In cores: 0.5 is half of one. A task with cores of its own has those whole.
+ * @param node MHz of one of the node's cores
+ * @param hardLimit the option `cpu_hard_limit`
+ * @returns undefined where nothing limits it
+ */
+export function cpuShare(
+  { cpuMhz, cpusetCpus }: Pick<TaskResources, "cpuMhz" | "cpusetCpus">,
+  node: { readonly mhzPerCore: number },
+  hardLimit: boolean,
+): number | undefined {
+  if (cpusetCpus !== "") return countCpus(cpusetCpus);
+  return hardLimit && cpuMhz > 0 ? cpuMhz / node.mhzPerCore : undefined;
+}
+
+/** Of a list as cpuset(7) writes it: `0-3,8`. */
+function countCpus(list: string): number {
+  return list.split(",").reduce((count, range) => {
+    const [first = Number.NaN, last = first] = range.split("-").map(Number);
+    return count + last - first + 1;
+  }, 0);
+}

@@ -1,0 +1,55 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { optionTable } from "../../scripts/configuration/optionTable.ts";
+import { renewPage } from "../../scripts/configuration/page.ts";
+import { pluginSchema } from "../../src/config/pluginOptions.ts";
+import { taskSchema } from "../../src/config/taskOptions.ts";
+
+const page = readFileSync(`${import.meta.dirname}/../../docs/configuration.md`, "utf8");
+const schemas = { plugin: pluginSchema, task: taskSchema };
+const fields = Object.entries(schemas).flatMap(([owner, { shape }]) =>
+  Object.entries(shape).map(([key, field]) => ({ owner, key, field })),
+);
+
+test("the committed page is what `npm run generate` makes", () => {
+  expect(renewPage(page)).toBe(page);
+});
+
+test.each(fields)("the example of the $owner's $key is a value that it takes", ({ field }) => {
+  expect(field.safeParse(field.meta()?.example).error).toBeUndefined();
+});
+
+test("a table tells name, type, default, meaning and an example of each option", () => {
+  const schema = z.object({
+    someWord: z.string().meta({ description: "a word", example: "x" }),
+    howOften: z.number().default(2).meta({ description: "times", example: 3 }),
+    ports: z
+      .array(z.number())
+      .optional()
+      .meta({ description: "ports", example: [80, 443] }),
+    mode: z.enum(["a", "b"]).default("a").meta({ description: "mode", example: "b" }),
+    limits: z
+      .array(z.record(z.string(), z.string()))
+      .default([])
+      .meta({ description: "limits", example: [{ core: "0" }] }),
+  });
+  expect(optionTable(schema).split("\n").slice(2)).toEqual([
+    '| `some_word` | string | required | a word | `some_word = "x"` |',
+    "| `how_often` | number | `2` | times | `how_often = 3` |",
+    "| `ports` | list of numbers |  | ports | `ports = [80, 443]` |",
+    '| `mode` | `"a"` or `"b"` | `"a"` | mode | `mode = "b"` |',
+    '| `limits` | block |  | limits | `limits { core = "0" }` |',
+  ]);
+});
+
+test.each([z.object({ bare: z.string() }), z.object({ bare: z.string().meta({ description: "half" }) })])(
+  "an option that nothing is said of is named",
+  (schema) => {
+    expect(() => optionTable(schema)).toThrow("bare has no description or no example");
+  },
+);
+
+test("a page without the marks is not taken", () => {
+  expect(() => renewPage("# Configuration")).toThrow("no marks for its plugin options");
+});
