@@ -60,13 +60,32 @@ test("start-failed: a task without logs starts, which the recorded driver's did 
 test.each([
   ["plugin-crash", { decb5ea4: exited(19), "2e26da97": exited(6), "8a2b2121": exited(23) }],
   ["agent-restart", { "5e5bbc31": exited(19), "09af4e35": exited(6), a2ce5649: exited(23) }],
+  ["agent-crash", { c47a3e50: exited(19), "15db52b1": exited(6), "4860945d": exited(23) }],
   ["both-crash", { ed6f83e2: exited(19), "25b732a9": exited(6), "5eba089c": exited(23) }],
 ])("%s: three tasks go on, and end as they would have", async (capture, ends) => {
   const replay = new CaptureReplay(`${capture}.jsonl`);
   await replay.run();
   expect(replay.ends).toEqual(ends);
+  expect(await endsOf(replay)).toEqual({
+    19: ["started", "exited", "destroyed"],
+    6: ["started", "recovered", "signalled", "stopRequested", "signalled", "exited", "destroyed"],
+    23: ["started", "recovered", "exited", "destroyed"],
+  });
   await expectNothingLeft(replay);
 });
+
+/** The latter part of each task's history, by its exit code: whose plugin was there, and what it saw. */
+async function endsOf({ stateDir }: CaptureReplay): Promise<Record<number, string[]>> {
+  return withEventLog(stateDir, (log) =>
+    Object.fromEntries(
+      [...log.streams()].map(({ stream }) => {
+        const events = [...log.readStream(stream)];
+        const exit = events.find(({ type }) => type === "exited")?.data as { exitCode: number };
+        return [exit.exitCode, events.map(({ type }) => type).slice(3)];
+      }),
+    ),
+  );
+}
 
 /** Every task's history is at its end, and nothing of any runs or lies about. */
 async function expectNothingLeft({ stateDir, tasks }: CaptureReplay): Promise<void> {

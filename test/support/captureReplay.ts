@@ -46,7 +46,8 @@ export class CaptureReplay {
       if (step.dir === "launch") await this.#launch();
       if (step.dir === "request") await this.#send(step);
       if (step.dir === "end") await this.#end(step);
-      if (step.dir === "exit") await this.#plugin?.exited;
+      // The recorded driver died of its agent's death; this one goes on, and is ended at the next launch.
+      if (step.dir === "exit" && !step.killed) await this.#plugin?.exited;
     }
     await Promise.all(this.#outlived);
   }

@@ -16,6 +16,7 @@ interface CapturedLine {
   readonly dir: "launch" | "request" | "half-close" | "response" | "end" | "exit";
   readonly data?: string;
   readonly status?: { readonly code: number };
+  readonly text?: string;
 }
 
 /** One message with the method that it belongs to. */
@@ -45,6 +46,8 @@ export interface CapturedStep {
   readonly request: unknown;
   /** Of an end: whether the call succeeded. */
   readonly succeeded: boolean;
+  /** Of an exit: whether the process died of a signal. */
+  readonly killed: boolean;
 }
 
 const folder = join(import.meta.dirname, "../fixtures/captures");
@@ -94,13 +97,14 @@ export function capturedCalls(name: string): CapturedCall[] {
 
 /** A whole capture. */
 export function capturedSteps(name: string): CapturedStep[] {
-  return linesOf(name).map(({ pid, dir, call = 0, method = "", data = "", status }) => ({
+  return linesOf(name).map(({ pid, dir, call = 0, method = "", data = "", status, text = "" }) => ({
     launch: pid,
     dir,
     call,
     path: method,
     request: dir === "request" ? methodAt(method).requestDeserialize(Buffer.from(data, "base64")) : undefined,
     succeeded: status?.code === 0,
+    killed: text.startsWith("signal"),
   }));
 }
 
