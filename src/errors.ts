@@ -39,6 +39,8 @@ export type ErrorCode =
   | "EVENT_INVALID"
   | "EVENT_TOO_NEW"
   | "MACHINE_INVALID"
+  | "BUNDLE_INVALID"
+  | "EDITS_INVALID"
   | "JOB_INVALID"
   | "PLUGIN_FAILED";
 

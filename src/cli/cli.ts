@@ -6,13 +6,18 @@ import { errorText } from "./terminal/errorText.ts";
 import { styleFor, widthOf } from "./terminal/style.ts";
 import { addDoctor } from "./verbs/doctorVerb.ts";
 import { addEvents } from "./verbs/eventsVerb.ts";
+import { addExport } from "./verbs/exportVerb.ts";
+import { addImport } from "./verbs/importVerb.ts";
 import { addPs } from "./verbs/psVerb.ts";
 import { addReplay } from "./verbs/replayVerb.ts";
 import { addRun } from "./verbs/runVerb.ts";
 import { addTop } from "./verbs/topVerb.ts";
 import { addVersion } from "./verbs/versionVerb.ts";
 
-const verbs = [addRun, addDoctor, addPs, addTop, addEvents, addReplay, addVersion];
+const verbs = [
+  ...[addRun, addDoctor, addPs, addTop],
+  ...[addEvents, addReplay, addExport, addImport, addVersion],
+];
 
 /** Exit codes of our own; those of tasks are passed on as they are. */
 const failure = 1;

@@ -2,10 +2,10 @@
  * A task's history as a list of moments, each of which can be stepped to: the
  * fold up to there, by the same machine that ran the task. Pure.
  */
-import { messageOf } from "../errors.ts";
 import type { TaskEvent } from "../machines/events.ts";
 import { type MachineState, type MachineVersion, thisMachine } from "../machines/machineVersion.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
+import { reasonOf } from "./reason.ts";
 import { isAsRecorded } from "./streamCheck.ts";
 
 /** An event, and what it did. */
@@ -115,7 +115,7 @@ export class History {
       return { ...place, event, problem: undefined, after, effects, accepted, asRecorded };
     } catch (thrown) {
       const nothing = { event: undefined, after: before, effects: [], accepted: false, asRecorded: false };
-      return { ...place, ...nothing, problem: messageOf(thrown) };
+      return { ...place, ...nothing, problem: reasonOf(thrown) };
     }
   }
 }

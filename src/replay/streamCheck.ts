@@ -2,11 +2,11 @@
  * The proof of one stream: that its events are those that were stored, all of
  * them and in order, and that a machine makes of each what was recorded. Pure.
  */
-import { messageOf } from "../errors.ts";
 import type { MachineState, MachineStep, MachineVersion } from "../machines/machineVersion.ts";
 import { type EventRecord, isDefect, type RecordDefect, readRecord } from "../store/eventRecord.ts";
 import type { StoredEvent, StreamHead } from "../store/eventStore.ts";
 import { type StreamDefect, StreamVerifier } from "../store/verifyStream.ts";
+import { reasonOf } from "./reason.ts";
 
 /** What a machine made of an event. */
 export type Outcome = Pick<MachineStep, "from" | "to" | "effects" | "accepted">;
@@ -53,7 +53,7 @@ export class StreamCheck {
     try {
       taken = this.#machine.step(this.#state, this.#machine.readEvent(event));
     } catch (thrown) {
-      return { kind: "unreadable", stream, seq, event, reason: messageOf(thrown) };
+      return { kind: "unreadable", stream, seq, event, reason: reasonOf(thrown) };
     }
     this.#state = taken.snapshot;
     return isAsRecorded(event, taken) ? undefined : { kind: "divergence", stream, seq, event, now: taken };

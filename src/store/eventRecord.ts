@@ -30,10 +30,16 @@ export const NO_HASH = "0".repeat(64);
 export const SALT_BYTES = 16;
 
 const FORMAT = 1;
-const HASH_BYTES = 32;
-const PREVIOUS_AT = 5;
-const DATA_HASH_AT = PREVIOUS_AT + HASH_BYTES;
-const HEADER_AT = DATA_HASH_AT + HASH_BYTES;
+/**
+ * Never in a log: a record whose data were masked. All hashes in it are those of
+ * the record that it was made of; in place of the salt there is a checksum of
+ * the data as they are now.
+ */
+export const MASKED_FORMAT = 2;
+export const HASH_BYTES = 32;
+export const PREVIOUS_AT = 5;
+export const DATA_HASH_AT = PREVIOUS_AT + HASH_BYTES;
+export const HEADER_AT = DATA_HASH_AT + HASH_BYTES;
 
 /** Plain MessagePack: no extension that only this library reads; integers and doubles are exact. */
 const messagePack = new Packr({ useRecords: false, variableMapSize: true, copyBuffers: true });
@@ -110,8 +116,9 @@ export function encodeRecord(
  * @param bytes need to hold still only during the call
  */
 export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
-  if (bytes[0] !== FORMAT)
-    return { kind: "format", expected: `version ${FORMAT}`, found: `version ${bytes[0]}` };
+  const masked = bytes[0] === MASKED_FORMAT;
+  if (bytes[0] !== FORMAT && !masked)
+    return { kind: "format", expected: `version ${FORMAT}`, found: `version ${bytes[0] ?? "none"}` };
   const hashAt = HEADER_AT + (bytes.length < HEADER_AT ? 0 : bytes.readUInt32BE(1));
   const dataAt = hashAt + HASH_BYTES;
   if (bytes.length <= dataAt + SALT_BYTES) {
@@ -122,10 +129,14 @@ export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
     };
   }
   const hash = bytes.toString("hex", hashAt, dataAt);
-  const actualHash = digest("sha256", bytes.subarray(0, hashAt), "hex");
+  const hashed = bytes.subarray(0, hashAt);
+  const actualHash = digest("sha256", masked ? unmasked(hashed) : hashed, "hex");
   if (actualHash !== hash) return { kind: "hash", expected: hash, found: actualHash };
-  const dataHash = bytes.toString("hex", DATA_HASH_AT, HEADER_AT);
-  const actualDataHash = digest("sha256", bytes.subarray(dataAt), "hex");
+  const dataHash = masked
+    ? bytes.toString("hex", dataAt, dataAt + SALT_BYTES)
+    : bytes.toString("hex", DATA_HASH_AT, HEADER_AT);
+  const sealed = bytes.subarray(dataAt);
+  const actualDataHash = masked ? checksumOf(sealed) : digest("sha256", sealed, "hex");
   if (actualDataHash !== dataHash) return { kind: "data", expected: dataHash, found: actualDataHash };
 
   const header: Header = messagePack.decode(bytes.subarray(HEADER_AT, hashAt));
@@ -140,6 +151,21 @@ export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
 /** Tells what {@link readRecord} returned. */
 export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect {
   return "kind" in read;
+}
+
+const NO_SALT = Buffer.alloc(SALT_BYTES);
+
+/** Of masked data in their stored form, whatever stands in place of the salt: half a SHA-256 in hex. */
+export function checksumOf(sealed: Uint8Array): string {
+  const bytes = Buffer.concat([NO_SALT, sealed.subarray(SALT_BYTES)]);
+  return digest("sha256", bytes, "hex").slice(0, 2 * SALT_BYTES);
+}
+
+/** The hashed part of a record as it was before its data were masked. */
+function unmasked(hashed: Buffer): Buffer {
+  const original = Buffer.from(hashed);
+  original[0] = FORMAT;
+  return original;
 }
 
 /** Everything else would come back as something else, or with the library's own extensions. */

@@ -1,7 +1,9 @@
 /** All event logs below a state folder, read as one. */
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { merge, type Observable } from "rxjs";
 import { DriverError } from "../../errors.ts";
+import { loadBundle } from "../../replay/loadBundle.ts";
 import type { EventReader, StoredEvent, StreamHead } from "../../store/eventStore.ts";
 import { openEventReader } from "../../store/lmdbEventStore.ts";
 import { stateFolderPaths } from "../../store/stateFolder.ts";
@@ -36,11 +38,18 @@ export class EventLogs {
     this.#logs = logs;
   }
 
-  /** @throws DriverError `STORE_FAILED` where there is none, or one cannot be read */
-  static async open(stateDir: string): Promise<EventLogs> {
-    const present = logFolders(stateDir);
+  /**
+   * @param path a state folder, or a bundle
+   * @throws DriverError `STORE_FAILED` where there is no log, or one cannot be read
+   * @throws DriverError `BUNDLE_INVALID`
+   */
+  static async open(path: string): Promise<EventLogs> {
+    if (isFile(path)) return new EventLogs([], [await openBundle(path)]);
+    const imported = importedBundle(path);
+    if (isFile(imported)) return new EventLogs([], [await openBundle(imported)]);
+    const present = logFolders(path);
     if (present.length === 0) {
-      throw new DriverError("STORE_FAILED", `there is no event log in ${stateDir}`, {
+      throw new DriverError("STORE_FAILED", `there is no event log in ${path}`, {
         hint: "Run a job first, or name the driver's state_dir with --state-dir",
       });
     }
@@ -71,10 +80,14 @@ export class EventLogs {
    * @throws DriverError `TASK_NOT_FOUND` where that is none, or several
    */
   find(name: string | undefined): FoundTask {
-    const tasks = this.readers.flatMap((reader) =>
+    return chooseTask(name ?? "", this.tasks());
+  }
+
+  /** All tasks, in the logs that they are in. Reads no events. */
+  tasks(): FoundTask[] {
+    return this.readers.flatMap((reader) =>
       [...reader.streams()].map((head) => ({ id: head.stream, head, reader })),
     );
-    return chooseTask(name ?? "", tasks);
   }
 
   /** What was stored when the logs were opened: of one task, or of all by time. */
@@ -94,4 +107,32 @@ export class EventLogs {
   async close(): Promise<void> {
     await Promise.all(this.#logs.map(({ reader }) => reader.close()));
   }
+}
+
+/** Where a task is to be found: the name that a person gave may be the path of a bundle. */
+export function locate(task: string | undefined, stateDir: string): TaskPlace {
+  return task !== undefined && isFile(task)
+    ? { path: task, name: undefined }
+    : { path: stateDir, name: task };
+}
+
+export interface TaskPlace {
+  /** A state folder, or a bundle. */
+  readonly path: string;
+  /** Undefined: the only task there is, or all. */
+  readonly name: string | undefined;
+}
+
+/** The bundle in a folder that `import` made. */
+export function importedBundle(folder: string): string {
+  return join(folder, "bundle.jsonl");
+}
+
+async function openBundle(path: string): Promise<OpenLog> {
+  const { reader } = await loadBundle(path);
+  return { reader, end: reader.lastPosition() };
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }

@@ -4,16 +4,15 @@ import { type MachineVersion, thisMachine } from "../../machines/machineVersion.
 import { type CheckReport, checkLog } from "../../replay/checkLog.ts";
 import { loadMachine } from "../../replay/loadMachine.ts";
 import { checkStream } from "../../replay/streamCheck.ts";
-import { EventLogs } from "../events/eventLogs.ts";
+import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
 import { errorText } from "../terminal/errorText.ts";
 import { ProgressBar } from "../terminal/progressBar.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { FindingView } from "./findingView.ts";
 
 export interface CheckTasksOptions {
-  readonly stateDir: string;
-  /** The task to check; undefined: all of them. */
-  readonly task: string | undefined;
+  /** The task to check; without a name all of them. */
+  readonly place: TaskPlace;
   /** Path of the machine to check with; undefined: this version's. */
   readonly against: string | undefined;
   readonly showArgs: boolean;
@@ -31,12 +30,12 @@ export async function checkTasks(options: CheckTasksOptions): Promise<number> {
   }
 }
 
-async function check({ stateDir, task, against, showArgs, json }: CheckTasksOptions): Promise<number> {
+async function check({ place: { path, name }, against, showArgs, json }: CheckTasksOptions): Promise<number> {
   const machine = against === undefined ? thisMachine : await loadMachine(against);
-  const logs = await EventLogs.open(stateDir);
+  const logs = await EventLogs.open(path);
   const view = new FindingView(styleFor(process.stdout), showArgs);
   try {
-    const report = task === undefined ? checkAll(logs, machine) : checkOne(logs, task, machine);
+    const report = name === undefined ? checkAll(logs, machine) : checkOne(logs, name, machine);
     process.stdout.write(`${json ? view.json(report, machine) : view.report(report, machine)}\n`);
     return report.findings.length === 0 ? 0 : 1;
   } finally {

@@ -67,9 +67,11 @@ export class ReplayView {
 
   #summary({ event, problem, accepted, asRecorded, stored }: Moment): string {
     if (event === undefined) return this.#style.red(`this version cannot read it: ${problem}`);
-    const recorded = `recorded was ${stored.from} → ${stored.to} ${effectList(stored.effects)}`;
-    if (!accepted) return this.#style.red(`the machine refuses it; ${recorded}`);
-    if (!asRecorded) return this.#style.red(`the machine goes another way; ${recorded}`);
+    // An event that was put into a history has nothing recorded with it.
+    const recorded =
+      stored.to === "" ? "" : `; recorded was ${stored.from} → ${stored.to} ${effectList(stored.effects)}`;
+    if (!accepted) return this.#style.red(`the machine refuses it${recorded}`);
+    if (!asRecorded && recorded !== "") return this.#style.red(`the machine goes another way${recorded}`);
     return summarise(event);
   }
 

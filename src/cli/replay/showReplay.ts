@@ -1,7 +1,7 @@
 /** `replay` without a terminal: every moment of a task's history, one after another. */
 import { History } from "../../replay/history.ts";
 import { maskEvent } from "../../replay/mask.ts";
-import { EventLogs } from "../events/eventLogs.ts";
+import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { ReplayView } from "./replayView.ts";
 
@@ -11,16 +11,14 @@ export interface ReplayOptions {
 }
 
 /**
- * @param name of the task; undefined: the only one there is
  * @returns the exit code
  * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`
  */
 export async function showReplay(
-  stateDir: string,
-  name: string | undefined,
+  { path, name }: TaskPlace,
   { showArgs, json }: ReplayOptions,
 ): Promise<number> {
-  const logs = await EventLogs.open(stateDir);
+  const logs = await EventLogs.open(path);
   try {
     const { id, reader } = logs.find(name);
     const stored = [...reader.readStream(id)];

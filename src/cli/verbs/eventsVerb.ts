@@ -10,7 +10,7 @@ interface Options {
 export const addEvents: AddVerb = (program, exit) => {
   program
     .command("events")
-    .argument("[task]", "name of a task, start of its allocation's id, or its whole id")
+    .argument("[task]", "name of a task, start of its allocation's id, or its whole id; or a bundle")
     .summary("show what happened to the tasks of this host")
     .description(
       "Shows the event log: all tasks that the driver has run on this host, for an agent or a local run; or, for " +
@@ -19,7 +19,7 @@ export const addEvents: AddVerb = (program, exit) => {
     )
     .option("-f, --follow", "go on with the events to come")
     .option("--json", "one JSON object a line, as stored")
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(
       "after",
       `
@@ -36,6 +36,8 @@ async function act(
   task: string | undefined,
   { stateDir, follow = false, json = false }: Options,
 ): Promise<number> {
+  const { locate } = await import("../events/eventLogs.ts");
   const { showEvents } = await import("../events/showEvents.ts");
-  return showEvents(stateDir, task, { follow, json });
+  const { path, name } = locate(task, stateDir);
+  return showEvents(path, name, { follow, json });
 }

@@ -5,6 +5,7 @@ interface Options {
   readonly check?: boolean;
   readonly all?: boolean;
   readonly against?: string;
+  readonly whatIf?: string;
   readonly showArgs?: boolean;
   readonly json?: boolean;
   readonly stateDir: string;
@@ -13,7 +14,7 @@ interface Options {
 export const addReplay: AddVerb = (program, exit) => {
   program
     .command("replay")
-    .argument("[task]", "name of a task, start of its allocation's id, or its whole id")
+    .argument("[task]", "name of a task, start of its allocation's id, or its whole id; or a bundle")
     .summary("go through what happened to a task, and prove that it would happen again")
     .description(
       "Folds a task's events again, as the driver did: its state at each of them, what changed in what the driver " +
@@ -25,7 +26,8 @@ export const addReplay: AddVerb = (program, exit) => {
     .option("--against <module>", "check with the machine of another version: its dist/lib/machine.js")
     .option("--show-args", "show arguments of commands, which may hold secrets")
     .option("--json", "one JSON object a line")
-    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .option("--what-if <edits>", "apply a file of edits first, and show what the machine would do from there")
+    .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(
       "after",
       `
@@ -35,17 +37,26 @@ Exit codes of a check: 0 all is proven, 1 something differs or is damaged,
 Examples:
   nomad-driver-exec2 replay web
   nomad-driver-exec2 replay --check
-  nomad-driver-exec2 replay --check 6f2d4a9e && echo proven`,
+  nomad-driver-exec2 replay --check 6f2d4a9e && echo proven
+  nomad-driver-exec2 replay --against ../0.1.0/dist/lib/machine.js
+  echo '[{"drop": 5}]' > edits.json && nomad-driver-exec2 replay web --what-if edits.json`,
     )
     .action(async (task: string | undefined, options: Options) => exit(await act(task, options)));
 };
 
 async function act(task: string | undefined, options: Options): Promise<number> {
-  const { stateDir, against, showArgs = false, json = false } = options;
+  const { against, showArgs = false, json = false } = options;
+  const { locate } = await import("../events/eventLogs.ts");
+  const place = locate(task, options.stateDir);
   if (options.check || options.all || against !== undefined) {
     const { checkTasks } = await import("../replay/checkTasks.ts");
-    return checkTasks({ stateDir, task: options.all ? undefined : task, against, showArgs, json });
+    const checked = options.all ? { ...place, name: undefined } : place;
+    return checkTasks({ place: checked, against, showArgs, json });
+  }
+  if (options.whatIf !== undefined) {
+    const { showWhatIf } = await import("../replay/showWhatIf.ts");
+    return showWhatIf(place, options.whatIf, { showArgs, json });
   }
   const { showReplay } = await import("../replay/showReplay.ts");
-  return showReplay(stateDir, task, { showArgs, json });
+  return showReplay(place, { showArgs, json });
 }

@@ -1,0 +1,66 @@
+/** `replay --what-if`: how it would have gone from an edited event on. */
+import { readFileSync } from "node:fs";
+import { DriverError } from "../../errors.ts";
+import { maskEvent } from "../../replay/mask.ts";
+import { parseEdits, type Source, type WhatIf, whatIf } from "../../replay/whatIf.ts";
+import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
+import { styleFor, widthOf } from "../terminal/style.ts";
+import { ReplayView } from "./replayView.ts";
+import type { ReplayOptions } from "./showReplay.ts";
+
+/**
+ * @param editsPath of a file of edits
+ * @returns the exit code
+ * @throws DriverError `EDITS_INVALID`, `TASK_NOT_FOUND`, `STORE_FAILED`
+ */
+export async function showWhatIf(
+  { path, name }: TaskPlace,
+  editsPath: string,
+  { showArgs, json }: ReplayOptions,
+): Promise<number> {
+  const edits = parseEdits(readEdits(editsPath));
+  const logs = await EventLogs.open(path);
+  try {
+    const { id, reader } = logs.find(name);
+    const stored = [...reader.readStream(id)];
+    const forked = whatIf(id, showArgs ? stored : stored.map(maskEvent), edits);
+    const view = new ReplayView(styleFor(process.stdout), widthOf(process.stdout));
+    const { history, fork, sources } = forked;
+    if (!json) process.stdout.write(`${view.title(history)}\n\n${beginning(forked)}\n`);
+    for (const moment of history.moments(fork)) {
+      const source = sources[moment.seq - 1] as Source;
+      const text = json ? view.json(moment) : `\n${view.moment(history, moment)}\n      (${origin(source)})`;
+      process.stdout.write(`${text}\n`);
+    }
+    if (!json) process.stdout.write(`\n${ending(forked, stored.at(-1)?.to)}\n`);
+  } finally {
+    await logs.close();
+  }
+  return 0;
+}
+
+function readEdits(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (thrown) {
+    throw DriverError.from(thrown, "EDITS_INVALID", "the edits cannot be read");
+  }
+}
+
+function beginning({ fork }: WhatIf): string {
+  return fork === 1
+    ? "Other from the first event on."
+    : `As recorded up to event ${fork - 1}; then, instead:`;
+}
+
+function origin({ recorded, edited }: Source): string {
+  if (recorded === undefined) return "put in";
+  return edited ? `event ${recorded}, changed` : `event ${recorded}`;
+}
+
+function ending({ history }: WhatIf, recorded: string | undefined): string {
+  const { value } = history.stateAfter(history.length);
+  return value === recorded
+    ? `It ends in ${value}, as it did.`
+    : `It ends in ${value}; it did end in ${recorded}.`;
+}
