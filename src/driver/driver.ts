@@ -13,6 +13,7 @@ import { DriverError } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
 import { hasEnded, hasStarted, stateName } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
+import { logsSetAside } from "../store/setAside.ts";
 import { capabilities } from "./capabilities.ts";
 import type {
   DriverPort,
@@ -67,8 +68,8 @@ export class Driver implements DriverPort {
 
   fingerprints(): Observable<Fingerprint> {
     return this.#configured.pipe(
-      switchMap(({ options, topology }) =>
-        watchHost(topology).pipe(map((facts) => fingerprintOf(facts, options))),
+      switchMap(({ options, topology, folder }) =>
+        watchHost(topology).pipe(map((facts) => fingerprintOf(facts, options, logsSetAside(folder.events)))),
       ),
     );
   }

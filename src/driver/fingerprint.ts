@@ -5,7 +5,12 @@ import { fingerprintAttributes, judgeHost } from "../effects/hostHealth.ts";
 import { version } from "../version.ts";
 import type { Fingerprint } from "./driverPort.ts";
 
-export function fingerprintOf(facts: HostFacts, options: PluginOptions): Fingerprint {
-  const { health, description } = judgeHost(facts);
+/** @param setAside paths of event logs that were damaged */
+export function fingerprintOf(
+  facts: HostFacts,
+  options: PluginOptions,
+  setAside: readonly string[],
+): Fingerprint {
+  const { health, description } = judgeHost(facts, setAside);
   return { attributes: fingerprintAttributes(facts, options, version), health, description };
 }

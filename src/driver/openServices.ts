@@ -4,9 +4,9 @@ import type { PluginOptions } from "../config/pluginOptions.ts";
 import { probeHost } from "../effects/hostFacts.ts";
 import { DriverError } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
-import { openEventStore } from "../store/lmdbEventStore.ts";
 import { openStateFolder } from "../store/stateFolder.ts";
 import { version } from "../version.ts";
+import { openLog } from "./openLog.ts";
 import type { DriverServices } from "./services.ts";
 import { sweep } from "./sweep.ts";
 import { UnsavedEvents } from "./unsavedEvents.ts";
@@ -39,11 +39,11 @@ export async function openServices(
   const folder = await openStateFolder(options.stateDir);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => folder.close());
-  const store = await openEventStore(folder.events);
-  undo.defer(() => store.close());
+  const { store, begun: unclaimed } = await openLog(folder.events, log, (opened) =>
+    sweep({ folder, store: opened, log }),
+  );
+  undo.move();
   const plugin = { pid: process.pid, version };
   const unsaved = new UnsavedEvents(log);
-  const unclaimed = await sweep({ folder, store, log });
-  undo.move();
   return { options, topology, facts, folder, store, unsaved, log, plugin, unclaimed };
 }

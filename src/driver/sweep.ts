@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { findInit } from "../effects/findInit.ts";
 import { runFiles } from "../effects/runFiles.ts";
 import { killInit } from "../effects/signals.ts";
-import { messageOf } from "../errors.ts";
+import { DriverError, messageOf } from "../errors.ts";
 import type { EventData, TaskEvent } from "../machines/events.ts";
 import { step } from "../machines/fold.ts";
 import { isAlive, isOver, type StateName } from "../machines/taskMachine.ts";
@@ -37,6 +37,7 @@ export async function sweep(services: SweepServices): Promise<Set<string>> {
       if (runs) running.add(stream);
       else if (left.has(name)) removeFiles(stream, services);
     } catch (thrown) {
+      if (isWholeLog(thrown)) throw thrown;
       // One history that cannot be read must not keep the plugin from all the others.
       log.error("an earlier task cannot be looked after", { task_id: stream, error: messageOf(thrown) });
     }
@@ -44,6 +45,11 @@ export async function sweep(services: SweepServices): Promise<Set<string>> {
   }
   for (const name of left) removeUnused(join(folder.run, name));
   return running;
+}
+
+/** Whether it is the log that is damaged, as LMDB tells it, and not an event of it. */
+function isWholeLog(thrown: unknown): boolean {
+  return thrown instanceof DriverError && thrown.code === "STORE_DAMAGED" && thrown.failed !== undefined;
 }
 
 /** @returns whether the task runs */

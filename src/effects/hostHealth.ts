@@ -21,10 +21,11 @@ export interface HostProblem {
   readonly remedy: string;
 }
 
-export function judgeHost(facts: HostFacts): HostJudgement {
+/** @param setAside paths of event logs that were damaged */
+export function judgeHost(facts: HostFacts, setAside: readonly string[] = []): HostJudgement {
   const alien = alienProblems(facts);
   const missing = missingProblems(facts);
-  const limiting = limitingProblems(facts);
+  const limiting = [...limitingProblems(facts), ...setAside.map(damagedLog)];
   const problems = [...alien, ...missing, ...limiting];
   if (alien.length > 0) return { health: "undetected", description: describe(alien), problems };
   if (missing.length > 0) return { health: "unhealthy", description: describe(missing), problems };
@@ -47,6 +48,14 @@ export function fingerprintAttributes(
     "driver.exec2.landlock.abi": facts.landlockAbi,
     // A list as the constraint operator set_contains takes it.
     "driver.exec2.cgroup.controllers": facts.cgroupControllers.toSorted().join(","),
+  };
+}
+
+function damagedLog(path: string): HostProblem {
+  return {
+    what: `an event log was damaged and is set aside in ${path}`,
+    consequence: "what happened to tasks before that is in there alone",
+    remedy: "Look what of it is still needed, and why the disk damaged it; then remove it",
   };
 }
 

@@ -86,6 +86,7 @@ export class BackgroundFlush {
   async close(): Promise<void> {
     try {
       await this.flushed();
+      this.#log.checkpoints.markInUse(false);
     } finally {
       clearTimeout(this.#timer);
       this.#pinned?.done();

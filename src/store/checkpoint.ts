@@ -12,7 +12,7 @@
  * Two slots are written in turn, so that one of them is always whole.
  */
 import { hash } from "node:crypto";
-import { closeSync, constants, fdatasync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, fdatasync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { Packr } from "msgpackr";
 import { tryFlock } from "../effects/kernel/libc.ts";
@@ -36,6 +36,8 @@ interface Slot extends Checkpoint {
 const SLOT_BYTES = 160 << 10;
 const HASH_BYTES = 32;
 const BODY_AT = HASH_BYTES + 4;
+/** Behind both slots: 1 as long as a writer has the log open, or has died with it. */
+const IN_USE_AT = 2 * SLOT_BYTES;
 const datasync = promisify(fdatasync);
 const messagePack = new Packr({ useRecords: false, copyBuffers: true });
 
@@ -46,10 +48,15 @@ export function readCheckpoint(path: string): Checkpoint | undefined {
 
 /** A file of checkpoints, open for writing. Whoever has it open is the log's only writer: it is locked. */
 export class CheckpointFile {
+  /** Whether the writer before this one has not closed the log. */
+  readonly leftOpen: boolean;
   #descriptor: number;
   #number: number;
 
   private constructor(descriptor: number, number: number) {
+    const mark = Buffer.alloc(1);
+    readSync(descriptor, mark, 0, 1, IN_USE_AT);
+    this.leftOpen = mark[0] === 1;
     this.#descriptor = descriptor;
     this.#number = number;
   }
@@ -61,13 +68,18 @@ export class CheckpointFile {
       if (!tryFlock(descriptor))
         throw new DriverError("STORE_FAILED", `the event log of ${path} has a writer already`);
       const number = newestSlot(path)?.number ?? 0;
-      // Room for both slots, so that no checkpoint ever fails for want of it.
-      if (number === 0) writeFully(descriptor, Buffer.alloc(2 * SLOT_BYTES), 0);
+      // Room for both slots and the mark, so that none of them ever fails for want of it.
+      if (number === 0) writeFully(descriptor, Buffer.alloc(IN_USE_AT + 1), 0);
       return new CheckpointFile(descriptor, number);
     } catch (thrown) {
       closeSync(descriptor);
       throw thrown;
     }
+  }
+
+  /** Tells whether the log is open, in case that this process dies. */
+  markInUse(inUse: boolean): void {
+    writeFully(this.#descriptor, Buffer.of(inUse ? 1 : 0), IN_USE_AT);
   }
 
   /** Resolves once the checkpoint is on the disk; until then the one before it is the newest. */

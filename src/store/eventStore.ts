@@ -46,7 +46,7 @@ export interface StreamHead {
  *
  * Iterables are lazy, end where the log ended when they were started, and hold
  * nothing open between two events: they can be abandoned at any point.
- * @throws DriverError `STORE_FAILED` from any call where the log cannot be read
+ * @throws DriverError `STORE_FAILED` from any call where the log cannot be read, `STORE_DAMAGED` where that is for good
  */
 export interface EventReader {
   /** Events of one stream, in order, from sequence number `from` (default 1). */

@@ -8,7 +8,7 @@
  * Transactions are synchronous: that takes some 20 µs, while LMDB's asynchronous
  * ones wait for another thread, and that one for the disk.
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { open, type RootDatabase, type RootDatabaseOptions } from "lmdb";
 import { DriverError } from "../errors.ts";
@@ -18,11 +18,12 @@ import { requireRoom } from "./diskRoom.ts";
 import type { EventReader, EventStore } from "./eventStore.ts";
 import { folderChanges } from "./folderChanges.ts";
 import { headValue, positionKey, positionValue, recordValue, sequenceKey } from "./lmdbCodecs.ts";
-import { inspectLog, logFiles, restoreCheckpoint, syncFolder } from "./lmdbFile.ts";
+import { damaged, damageHint, inspectLog, logFiles, restoreCheckpoint, syncFolder } from "./lmdbFile.ts";
 import { type LmdbEnvironment, LmdbTable, WritableLmdbTable } from "./lmdbTable.ts";
 import { LogReader } from "./logReader.ts";
 import { LogStore } from "./logStore.ts";
 import { NewestCommit } from "./newestCommit.ts";
+import { findPageDefect } from "./pageCheck.ts";
 import { storeError } from "./storeError.ts";
 
 /** Address space, not memory or disk: so much that the map need not grow while somebody reads through it. */
@@ -39,7 +40,8 @@ export interface OpenOptions {
 /**
  * Opens the log in a folder for writing and makes it where there is none (folder
  * 0700, files 0600). The caller owns the folder: there may be one writer at a time.
- * @throws DriverError `STORE_FAILED` where it cannot be opened, is damaged, or is of a newer version
+ * @throws DriverError `STORE_DAMAGED` for a log that cannot be used any more: it can be set aside
+ * @throws DriverError `STORE_FAILED` where it cannot be opened, or is of a newer version
  */
 export async function openEventStore(folder: string, options: OpenOptions = {}): Promise<EventStore> {
   const bootId = options.bootId ?? currentBootId();
@@ -47,13 +49,18 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
   let checkpoints: CheckpointFile | undefined;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    requireRoom(folder, 0);
+    // LMDB makes no file on a full disk; with those that are there, tasks can be taken over.
+    if (!existsSync(files.data) || !existsSync(files.lock)) requireRoom(folder, 0);
     const locked = CheckpointFile.open(files.checkpoint);
     checkpoints = locked;
     const { data, checkpoint, checkpointed } = inspectLog(folder, bootId);
     if (data === "torn" && checkpoint !== undefined) restoreCheckpoint(folder, checkpoint);
+    if (data !== "missing" && (locked.leftOpen || checkpoint?.bootId !== bootId))
+      await checkPages(files.data);
+    locked.markInUse(true);
     const table = await withRoot(folder, false, async (root) => {
       if (root.get(LAYOUT_KEY) === undefined) {
+        for (const _ of root.getKeys({ limit: 1 })) throw damaged(files.data, "it is another program's");
         root.transactionSync(() => void root.put(LAYOUT_KEY, Buffer.from([LAYOUT])));
       }
       const lmdb = environment(root, folder);
@@ -72,7 +79,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
 
 /**
  * Opens a log for reading, in this process or another, while its writer writes.
- * @throws DriverError `STORE_FAILED` where there is none, or none that can be read as it is
+ * @throws DriverError `STORE_FAILED` where there is none, or none that can be read as it is; `STORE_DAMAGED` as above
  */
 export async function openEventReader(folder: string, options: OpenOptions = {}): Promise<EventReader> {
   const { data } = inspectLog(folder, options.bootId ?? currentBootId());
@@ -86,6 +93,16 @@ export async function openEventReader(folder: string, options: OpenOptions = {})
   });
 }
 
+/**
+ * After a clean end in this run of the machine a log is taken for whole, which
+ * costs nothing. Where that is wrong LMDB may take the process down, once: the
+ * next one finds the log left open, and looks at it here.
+ */
+async function checkPages(path: string): Promise<void> {
+  const defect = await findPageDefect(path);
+  if (defect !== undefined) throw damaged(path, defect);
+}
+
 /** One event stands for the log: it has to be intact, and the end of its stream. Others are checked as they are read. */
 async function checked(store: EventStore, table: LmdbTable): Promise<EventStore> {
   try {
@@ -93,8 +110,7 @@ async function checked(store: EventStore, table: LmdbTable): Promise<EventStore>
       const head = table.head(stream);
       if (head?.version === seq && head.hash === hash) continue;
       const summary = `the event log is damaged: its newest event does not end ${stream}`;
-      const hint = "Move its folder aside: the plugin then begins a new log";
-      throw new DriverError("STORE_FAILED", summary, { hint });
+      throw new DriverError("STORE_DAMAGED", summary, { hint: damageHint });
     }
     return store;
   } catch (thrown) {

@@ -39,7 +39,7 @@ export interface LogState {
 /**
  * Looks at a log without LMDB.
  * @param bootId this run of the machine
- * @throws DriverError `STORE_FAILED` for a file that LMDB must not see
+ * @throws DriverError `STORE_DAMAGED` for a file that LMDB must not see
  */
 export function inspectLog(folder: string, bootId: string): LogState {
   const { data: path, checkpoint: checkpointPath } = logFiles(folder);
@@ -89,7 +89,7 @@ export function restoreCheckpoint(folder: string, { metaPages }: Checkpoint): vo
 /**
  * The two meta pages of an open data file.
  * @param path for the error alone
- * @throws DriverError `STORE_FAILED` where they are not LMDB's
+ * @throws DriverError `STORE_DAMAGED` where they are not LMDB's
  */
 export function readMetaPages(descriptor: number, path: string): Buffer {
   const first = readStart(descriptor, META_BYTES, path);
@@ -132,8 +132,9 @@ function readStart(descriptor: number, length: number, path: string): Buffer {
   return bytes;
 }
 
-function damaged(path: string, why: string): DriverError {
-  return new DriverError("STORE_FAILED", `the event log ${path} is damaged: ${why}`, {
-    hint: "Move its folder aside: the plugin then begins a new log",
-  });
+/** The error of a log that cannot be used any more. */
+export function damaged(path: string, why: string): DriverError {
+  return new DriverError("STORE_DAMAGED", `the event log ${path} is damaged: ${why}`, { hint: damageHint });
 }
+
+export const damageHint = "The plugin sets it aside when it starts, and begins a new one";

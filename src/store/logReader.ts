@@ -119,16 +119,16 @@ function intactEvent(bytes: Buffer, position: number): StoredEvent {
 }
 
 function damaged(position: number, how: string): DriverError {
-  return new DriverError("STORE_FAILED", `the event at position ${position} of the log is damaged: ${how}`, {
+  return new DriverError("STORE_DAMAGED", `the event at position ${position} of the log is damaged: ${how}`, {
     hint: "Events before and after it can still be read",
   });
 }
 
 function misplaced(stream: string, seq: number, found: StoredEvent): DriverError {
   const summary = `event ${seq} of stream ${stream} is another one: number ${found.seq} of ${found.stream}`;
-  return new DriverError("STORE_FAILED", summary);
+  return new DriverError("STORE_DAMAGED", summary);
 }
 
 function missing(stream: string, seq: number): DriverError {
-  return new DriverError("STORE_FAILED", `event ${seq} of stream ${stream} is missing from the log`);
+  return new DriverError("STORE_DAMAGED", `event ${seq} of stream ${stream} is missing from the log`);
 }

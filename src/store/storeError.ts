@@ -1,6 +1,7 @@
 /** Whatever LMDB or the file system throws, as the one error of the event log. */
 import { getSystemErrorName } from "node:util";
 import { DriverError, messageOf } from "../errors.ts";
+import { damageHint } from "./lmdbFile.ts";
 
 /**
  * @param call what was being done: `open`, `read`, `commit` or `watch`
@@ -13,7 +14,7 @@ export function storeError(thrown: unknown, call: string, path: string): DriverE
   const summary = `the event log refused a call: ${text}`;
   const failed = { call, path, ...(errno === undefined ? {} : { errno }) };
   const hint = call === "watch" ? WATCH_HINT : HINTS[errno ?? ""];
-  return new DriverError("STORE_FAILED", summary, {
+  return new DriverError(hint === damageHint ? "STORE_DAMAGED" : "STORE_FAILED", summary, {
     failed,
     ...(hint === undefined ? {} : { hint }),
     recoverable: call === "commit",
@@ -33,8 +34,9 @@ const HINTS: Readonly<Record<string, string>> = {
   // What a transaction says once LMDB has given its environment up.
   EINVAL: "An earlier error of the disk has shut the log: restart the plugin",
   MDB_PANIC: "An earlier error of the disk has shut the log: restart the plugin",
-  MDB_CORRUPTED: "Move the log's folder aside: the plugin then begins a new one",
-  MDB_PAGE_NOTFOUND: "Move the log's folder aside: the plugin then begins a new one",
+  MDB_CORRUPTED: damageHint,
+  MDB_PAGE_NOTFOUND: damageHint,
+  MDB_INVALID: damageHint,
   MDB_READERS_FULL: "Too many processes read the log: end some of them",
 };
 

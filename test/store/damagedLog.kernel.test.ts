@@ -1,11 +1,13 @@
 /** Files that are no log, or no longer one. LMDB would crash on most of them: each is opened in a process of its own. */
 import { spawnSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomFillSync, randomInt } from "node:crypto";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { open } from "lmdb";
 import { describe, expect, it } from "vitest";
 import { openEventReader, openEventStore } from "../../src/store/lmdbEventStore.ts";
+import { findPageDefect } from "../../src/store/pageCheck.ts";
 import { sampleEvent, samples } from "../support/sampleEvents.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
 
@@ -29,6 +31,14 @@ async function makeLog(folder: string): Promise<void> {
   for (let version = 0; version < EVENTS; version += 10)
     await store.append("s", version, samples("s", version + 1, 10));
   await store.close();
+}
+
+/** As a writer leaves a log that dies with it. */
+function markLeftOpen(folder: string): void {
+  const file = join(folder, "checkpoint");
+  const bytes = readFileSync(file);
+  bytes[bytes.length - 1] = 1;
+  writeFileSync(file, bytes);
 }
 
 type Damage = (data: Buffer) => Buffer | Uint8Array;
@@ -69,7 +79,7 @@ describe("a damaged data file is a clear error, never a crash:", () => {
       const file = join(folder, "data.mdb");
       writeFileSync(file, damage(readFileSync(file)));
       expect(openInChild(role, folder)).toEqual({
-        code: "STORE_FAILED",
+        code: "STORE_DAMAGED",
         message: expect.stringMatching(says),
         hint: expect.anything(),
       });
@@ -81,10 +91,76 @@ describe("a damaged data file is a clear error, never a crash:", () => {
     mkdirSync(join(folder, "data.mdb"));
     for (const role of ["writer", "reader"] as const) {
       expect(openInChild(role, folder)).toMatchObject({
-        code: "STORE_FAILED",
+        code: "STORE_DAMAGED",
         message: expect.stringContaining("not a regular file"),
       });
     }
+  });
+});
+
+describe("damage anywhere in a log that was left open", () => {
+  it("is found before LMDB sees it, or harms nothing: no process ends with a signal", async () => {
+    const parent = temporaryFolder();
+    await makeLog(join(parent, "good"));
+    const good = readFileSync(join(parent, "good", "data.mdb"));
+    const found = { damaged: 0, intact: 0 };
+    for (let round = 0; round < 20; round++) {
+      const folder = join(parent, `round-${round}`);
+      cpSync(join(parent, "good"), folder, { recursive: true });
+      markLeftOpen(folder);
+      const data = Buffer.from(good);
+      // A dozen sectors of noise behind the meta pages.
+      for (let sector = 0; sector < 12; sector++) {
+        randomFillSync(data, 8192 + 512 * randomInt((data.length - 8192) / 512), 512);
+      }
+      writeFileSync(join(folder, "data.mdb"), data);
+      const outcome = openInChild("writer", folder);
+      expect(outcome.code ?? "intact").toMatch(/^(STORE_DAMAGED|intact)$/);
+      if (outcome.code === undefined) found.intact += 1;
+      else found.damaged += 1;
+    }
+    expect(found.damaged).toBeGreaterThan(0);
+  });
+
+  it.each<[string, (page: Buffer) => void, RegExp]>([
+    ["another page", (page) => page.writeUInt32LE(77, 0), /is another one/],
+    ["another kind", (page) => page.writeUInt16LE(7, 18), /is of kind 7/],
+    ["an impossible room", (page) => page.writeUInt16LE(9, 20), /has its room from 9/],
+    ["a node outside of it", (page) => page.writeUInt16LE(5000, 24), /node 0 of page \d+ is not within/],
+  ])("is told as what it is: %s", async (_name, damage, says) => {
+    const folder = temporaryFolder();
+    await makeLog(folder);
+    const file = join(folder, "data.mdb");
+    const data = readFileSync(file);
+    const newer = data.readUIntLE(152, 6) > data.readUIntLE(4096 + 152, 6) ? 0 : 4096;
+    const root = data.readUIntLE(newer + 96 + 40, 6);
+    damage(data.subarray(4096 * root, 4096 * (root + 1)));
+    writeFileSync(file, data);
+    expect(await findPageDefect(file)).toMatch(says);
+  });
+
+  it("is none in a log that is as it was written, however big its events", async () => {
+    const folder = temporaryFolder();
+    const store = await openEventStore(folder);
+    for (let version = 0; version < 200; version++) {
+      await store.append("s", version, [sampleEvent("", { label: "x".repeat(50 * version) })]);
+      if (version % 20 === 0) await store.flushed();
+    }
+    await store.close();
+    expect(await findPageDefect(join(folder, "data.mdb"))).toBeUndefined();
+  });
+});
+
+describe("a database of another program", () => {
+  it("is left as it is", async () => {
+    const folder = temporaryFolder();
+    const foreign = open({ path: folder, noSubdir: false });
+    await foreign.put("key", "value");
+    await foreign.close();
+    await expect(openEventStore(folder)).rejects.toMatchObject({
+      code: "STORE_DAMAGED",
+      message: expect.stringContaining("another program's"),
+    });
   });
 });
 
@@ -114,7 +190,7 @@ describe("damage that leaves the database itself whole", () => {
     for (let at = data.indexOf("needle"); at >= 0; at = data.indexOf("needle", at + 1)) data[at] = 0;
     writeFileSync(file, data);
     await expect(openEventStore(folder)).rejects.toMatchObject({
-      code: "STORE_FAILED",
+      code: "STORE_DAMAGED",
       message: expect.stringContaining("position 1"),
     });
     // It lets go of the log: another attempt fails for the same reason, not because the log is taken.
