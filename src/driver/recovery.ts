@@ -1,6 +1,5 @@
 /** Taking a task over from an earlier plugin process: replay its events, then look at the host. */
 import { processesIn } from "../effects/cgroup.ts";
-import type { GoDriverRun } from "../effects/goDriverRun.ts";
 import { bootId, isSameProcess } from "../effects/processIdentity.ts";
 import { DriverError, messageOf } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
@@ -15,7 +14,7 @@ import { historyFromHandle } from "./handleHistory.ts";
 import type { DriverServices } from "./services.ts";
 import { toTaskEvent } from "./storedEvents.ts";
 import type { Task, TaskHistory } from "./task.ts";
-import { decodeHandle } from "./taskHandle.ts";
+import { decodeHandle, type HandleState } from "./taskHandle.ts";
 
 /**
  * What the log knows of a task.
@@ -48,42 +47,27 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
     version = versionOf(taskId, store);
   }
   const run = decodeGoDriverHandle(handle.driverState, taskId);
-  if (run !== undefined) return adopt(handle, run, services);
-  const state = decodeHandle(handle.driverState);
-  if (state.taskId !== taskId) {
-    throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} is that of ${state.taskId}`);
-  }
-  log.warn("the event log does not help to recover a task: the agent's handle does", {
-    task_id: taskId,
-    reason,
-  });
-  const { snapshot, events } = historyFromHandle(handle, state, services);
+  const { snapshot, events } = run
+    ? adoptedHistory(handle, run, services)
+    : historyFromHandle(handle, ownHandle(handle), services);
+  if (run)
+    log.info("a task comes from the Go driver", {
+      task_id: taskId,
+      pid: run.pid,
+      state: stateName(snapshot),
+    });
+  else
+    log.warn("the event log does not help to recover a task: the agent's handle does", {
+      task_id: taskId,
+      reason,
+    });
   return { snapshot, version, unstored: version === 0 ? events : [] };
 }
 
-/**
- * Begins the stream of a task that the Go driver had started.
- * @throws DriverError `TASK_LOST` where it cannot be taken over
- */
-async function adopt(
-  handle: RecoverableHandle,
-  run: GoDriverRun,
-  services: DriverServices,
-): Promise<TaskHistory> {
-  const { taskId } = handle;
-  const history = adoptedHistory(handle, run, services);
-  await services.store.append(taskId, 0, history.events);
-  const { adopted, lostReason } = history.snapshot.context;
-  services.log.info("a task of the Go driver is taken over", {
-    task_id: taskId,
-    pid: run.pid,
-    state: stateName(history.snapshot),
-    init: adopted?.found?.init.pid,
-  });
-  if (lostReason === null) return history;
-  throw new DriverError("TASK_LOST", `task ${taskId} of the Go driver is lost: ${lostReason}`, {
-    hint: "Nothing was killed. Nomad starts the task anew: look whether the old one still runs",
-  });
+function ownHandle({ taskId, driverState }: RecoverableHandle): HandleState {
+  const state = decodeHandle(driverState);
+  if (state.taskId === taskId) return state;
+  throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} is that of ${state.taskId}`);
 }
 
 /**
@@ -91,13 +75,20 @@ async function adopt(
  * runs, or has ended while nobody watched.
  * @throws DriverError `TASK_LOST` where it belongs to an earlier boot or never started, every time it is asked for
  */
-export async function takeOver(task: Task, { plugin }: DriverServices): Promise<void> {
+export async function takeOver(task: Task, { plugin, unsaved }: DriverServices): Promise<void> {
   const { snapshot } = task;
   if (isAlive(task.state)) {
     const end = endOf(snapshot);
     if (end === undefined) await task.record("recovered", { plugin, found: whereItRuns(snapshot) });
     else if (end.type === "exited") await task.record("exited", end.data);
     else await task.record("lost", end.data);
+  } else {
+    // What began with its end has no further event to be stored with.
+    await task
+      .stored()
+      .catch((thrown) =>
+        unsaved.hold(task, DriverError.from(thrown, "STORE_FAILED", "events could not be stored")),
+      );
   }
   const { exit, lostReason } = task.snapshot.context;
   if (isAlive(task.state) || exit !== null) return;
