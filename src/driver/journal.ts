@@ -1,8 +1,8 @@
 /**
- * The writing side of one stream: events are appended in the order in which
- * they were recorded, those of one turn of the event loop in one transaction.
+ * The writing side of one stream: events are appended in the order in which they
+ * were recorded. One that nobody waits for goes in with the next that somebody
+ * does: a start's first three share a transaction.
  */
-import { setImmediate } from "node:timers/promises";
 import type { EventStore, EventToAppend } from "../store/eventStore.ts";
 
 export class Journal {
@@ -13,6 +13,9 @@ export class Journal {
   /** Events that are recorded and not stored yet, oldest first. */
   #pending: EventToAppend[];
   #flushing: Promise<void> | undefined;
+  /** Whether somebody waits for one of the pending events. */
+  #urgent = false;
+  #hurry: (() => void) | undefined;
 
   /** @param unstored events that are known already and go in with the first that is appended */
   constructor(store: EventStore, stream: string, version: number, unstored: readonly EventToAppend[] = []) {
@@ -30,12 +33,18 @@ export class Journal {
   /**
    * Takes an event. Resolves once it is committed.
    *
+   * @param patient the event may wait for the next, until the end of this turn of the event loop at most
+   *
    * Where the store refuses, the event stays in the journal and goes in with the
    * next attempt: history may be late, it has no gaps.
    * @throws DriverError `STORE_FAILED` or `WRONG_EXPECTED_VERSION`
    */
-  async append(event: EventToAppend): Promise<void> {
+  async append(event: EventToAppend, patient = false): Promise<void> {
     this.#pending.push(event);
+    if (!patient) {
+      this.#urgent = true;
+      this.#hurry?.();
+    }
     await this.settled();
   }
 
@@ -56,11 +65,22 @@ export class Journal {
   }
 
   async #flush(): Promise<void> {
-    // Lets what is recorded in this turn of the event loop join the transaction: a start's first three events.
-    await setImmediate();
+    if (!this.#urgent) await this.#company();
+    this.#urgent = false;
     const batch = [...this.#pending];
     await this.#store.append(this.#stream, this.#version, batch);
     this.#version += batch.length;
     this.#pending.splice(0, batch.length);
+  }
+
+  /** Until an event comes that cannot wait, or this turn of the event loop is over. */
+  #company(): Promise<void> {
+    return new Promise((resolve) => {
+      const end = setImmediate(resolve);
+      this.#hurry = () => {
+        clearImmediate(end);
+        resolve();
+      };
+    });
   }
 }

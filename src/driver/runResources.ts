@@ -2,7 +2,7 @@
 import type { Observable } from "rxjs";
 import type { TaskRequest } from "../config/taskRequest.ts";
 import type { ExitWatch } from "../effects/exitWatch.ts";
-import type { LaunchPlan } from "../effects/launch/plan.ts";
+import type { HeldLaunch } from "../effects/launch/launcher.ts";
 import type { DriverError } from "../errors.ts";
 import type { TaskUsage } from "./driverPort.ts";
 
@@ -11,8 +11,8 @@ export interface RunResources {
   request?: TaskRequest;
   /** The task's environment, until the task has started and StartTask has been answered. */
   environment?: Readonly<Record<string, string>>;
-  /** What `launch` needs; `releaseRun` closes it where it never came to that. */
-  prepared?: PreparedLaunch;
+  /** What `launch` lets go on; `releaseRun` gives it up where it never came to that. */
+  held?: HeldLaunch;
   exitWatch?: ExitWatch;
   /** Ends the watch for lack of memory. */
   oomWatch?: () => void;
@@ -23,13 +23,4 @@ export interface RunResources {
   stats?: Map<number, Observable<TaskUsage>>;
   /** Why the task could not be started. */
   startError?: DriverError;
-}
-
-export interface PreparedLaunch {
-  readonly plan: LaunchPlan;
-  readonly stdout: number;
-  readonly stderr: number;
-  readonly ruleset: number;
-  /** Closes the descriptors. */
-  readonly descriptors: DisposableStack;
 }

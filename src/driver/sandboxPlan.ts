@@ -14,12 +14,10 @@ import { type TaskCapabilities, taskCapabilities } from "../effects/capabilities
 import { resolveCommand, resolveWorkDir } from "../effects/commandLookup.ts";
 import { resolveGroups } from "../effects/groups.ts";
 import type { HostFacts } from "../effects/hostFacts.ts";
-import { buildRuleset, type Ruleset } from "../effects/landlock.ts";
-import { scopesOf } from "../effects/landlockAccess.ts";
-import type { OpenedPath } from "../effects/landlockRules.ts";
-import { buildLaunchPlan } from "../effects/launch/buildPlan.ts";
+import type { NamespaceRule } from "../effects/landlockRules.ts";
+import { buildBeginning, buildRest } from "../effects/launch/buildPlan.ts";
 import type { Bind, LaunchNetwork } from "../effects/launch/launchInput.ts";
-import type { LaunchPlan } from "../effects/launch/plan.ts";
+import type { LaunchBeginning, LaunchRest } from "../effects/launch/plan.ts";
 import { prepareMounts } from "../effects/mountPoints.ts";
 import { type TaskLimit, taskLimits } from "../effects/resourceLimits.ts";
 import type { RunFiles } from "../effects/runFiles.ts";
@@ -64,46 +62,50 @@ export async function findProgram(
 
 export interface SandboxPlace {
   readonly options: PluginOptions;
-  readonly facts: Pick<HostFacts, "landlockAbi">;
   readonly cgroup: string;
   readonly files: RunFiles;
-  /** Open already, and to be reachable under the names that the task knows them by. */
-  readonly opened: readonly OpenedPath[];
 }
 
-export interface SandboxPlan {
+export interface BegunSandbox {
   readonly rules: UnveilRules;
-  /** Its descriptor is the caller's to close. */
-  readonly ruleset: Ruleset;
-  readonly launch: LaunchPlan;
+  readonly beginning: LaunchBeginning;
 }
 
-/** @throws DriverError as `prepareMounts` and `buildRuleset` do */
-export function planSandbox(request: TaskRequest, program: TaskProgram, place: SandboxPlace): SandboxPlan {
-  const { user, groups, capabilities, limits, folders, env, mounts, workDir, command } = program;
+/**
+ * What has to be known before the task's namespaces can be furnished.
+ * @throws DriverError as `prepareMounts` does
+ */
+export function planBeginning(
+  request: TaskRequest,
+  { folders, mounts }: TaskProgram,
+  { options, cgroup, files }: SandboxPlace,
+): BegunSandbox {
   const { options: task } = request;
-  const { options, facts, cgroup, files } = place;
   const binds = bindsOf(request, files);
   const rules = unveilRules({ options, task, folders, bound: binds, mounts });
-  const mountPoints = prepareMounts(mounts, folders, rules);
-  const ruleset = buildRuleset(
-    rules.entries,
-    place.opened,
-    facts.landlockAbi,
-    scopesOf(facts.landlockAbi),
-    task,
-  );
-  const launch = buildLaunchPlan({
+  const beginning = buildBeginning({
     initName: initNameOf(request),
     cgroup,
     network: networkOf(request),
     hostname: hostnameOf(request),
+    hostIpc: task.ipcMode === "host",
     binds,
-    ...mountPoints,
+    ...prepareMounts(mounts, folders, rules),
     privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
-    namespaceRules: ruleset.insideNamespace,
     statusFile: files.status,
     aliveFifo: files.alive,
+  });
+  return { rules, beginning };
+}
+
+/** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
+export function planRest(
+  { options: task }: TaskRequest,
+  { user, groups, capabilities, limits, env, workDir, command }: TaskProgram,
+  namespaceRules: readonly NamespaceRule[],
+): LaunchRest {
+  return buildRest({
+    namespaceRules,
     command,
     name: task.command,
     args: task.args,
@@ -117,9 +119,7 @@ export function planSandbox(request: TaskRequest, program: TaskProgram, place: S
     umask: Number.parseInt(task.umask, 8),
     limits,
     nice: task.nice,
-    hostIpc: task.ipcMode === "host",
   });
-  return { rules, ruleset, launch };
 }
 
 /** `ps` shows whose init it is: `exec2-init: 6f2d4a9e/web`. */

@@ -102,8 +102,10 @@ export class Task {
     const taken = step(this.#recorded, event);
     if (!taken.accepted) return false;
     this.#recorded = taken.snapshot;
-    const stored = this.#journal.append(toStored(event, taken));
-    for (const effect of taken.effects.filter(isPreparation)) this.#surroundings.runEffect(effect, this);
+    const { effects } = taken;
+    const patient = effects.length > 0 && effects.every(isPreparation);
+    const stored = this.#journal.append(toStored(event, taken), patient);
+    for (const effect of effects.filter(isPreparation)) this.#surroundings.runEffect(effect, this);
     await stored.catch((thrown: unknown) => this.#survive(event, taken.from, thrown));
     this.#publish(event, taken);
     return true;

@@ -24,9 +24,13 @@ import {
   type SkippedRule,
 } from "./landlockRules.ts";
 
-export interface Ruleset {
+export interface Ruleset extends LaidRules {
   /** Close-on-exec, and the caller's to close. */
   readonly fd: number;
+}
+
+/** The rules that were laid, and those that could not be. */
+export interface LaidRules {
   /** What the task reaches: the rules of `insideNamespace` too. */
   readonly applied: readonly AppliedRule[];
   readonly skipped: readonly SkippedRule[];
@@ -49,24 +53,36 @@ export function landlockAbi(): number {
 }
 
 /**
- * Builds the ruleset of one task.
+ * A ruleset with its rules.
  * @param tcp ports; restricting them needs ABI 4
- * @param extra what is open already, such as the task's log pipes
- * @param abi of the kernel; rights that it does not know are left out
- * @param scopes a process that joins a task later has a Landlock domain of its own:
- *   only without scopes (0) can it send signals to the task
- * @throws DriverError `LANDLOCK_UNAVAILABLE` for ABI 0, and for TCP ports below ABI 4
- * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, where a path of the options does not exist
- * @throws DriverError `UNVEIL_PATH_UNSAFE` where one leads out of a folder that is open to tasks
- * @throws DriverError `KERNEL_CALL_FAILED`
+ * @throws DriverError as {@link createRuleset} and {@link layRules} do
  */
 export function buildRuleset(
   entries: readonly UnveilRule[],
   extra: readonly OpenedPath[],
   abi: number,
-  scopes = scopesOf(abi),
-  tcp: TcpPorts = {},
+  scopes?: number,
+  tcp?: TcpPorts,
 ): Ruleset {
+  const fd = createRuleset(abi, tcp, scopes);
+  try {
+    return { fd, ...layRules(fd, entries, extra, abi) };
+  } catch (thrown) {
+    closeSync(fd);
+    throw thrown;
+  }
+}
+
+/**
+ * A ruleset without rules for files: whoever restricts itself with it can do nothing with them.
+ * @param abi of the kernel; rights that it does not know are left out
+ * @param tcp ports; restricting them needs ABI 4
+ * @param scopes a process that joins a task later has a Landlock domain of its own:
+ *   only without scopes (0) can it send signals to the task
+ * @returns a descriptor, close-on-exec, and the caller's to close
+ * @throws DriverError `LANDLOCK_UNAVAILABLE` for ABI 0, and for TCP ports below ABI 4
+ */
+export function createRuleset(abi: number, tcp: TcpPorts = {}, scopes = scopesOf(abi)): number {
   if (abi < 1) {
     throw new DriverError("LANDLOCK_UNAVAILABLE", "The kernel does not offer Landlock", {
       hint: "Use Linux 5.15 or newer, with landlock in the kernel's lsm= list",
@@ -80,22 +96,33 @@ export function buildRuleset(
       { hint: "Use Linux 6.7 or newer (ABI 4), or leave out connect_tcp and bind_tcp" },
     );
   }
-  const fd = landlockCreateRuleset(rulesetAttr(handledAccess(abi), net, scopes), 0);
-  try {
-    addPorts(fd, NET_CONNECT_TCP, tcp.connectTcp);
-    addPorts(fd, NET_BIND_TCP, tcp.bindTcp);
-    const draft = new RulesetDraft(fd, abi);
-    for (const opened of extra) draft.addOpened(opened);
-    for (const entry of entries) draft.add(entry);
-    const { applied, skipped, insideNamespace } = draft;
-    return { fd, applied, skipped, insideNamespace };
-  } catch (thrown) {
-    closeSync(fd);
-    throw thrown;
-  }
+  const ruleset = landlockCreateRuleset(rulesetAttr(handledAccess(abi), net, scopes), 0);
+  addPorts(ruleset, NET_CONNECT_TCP, tcp.connectTcp);
+  addPorts(ruleset, NET_BIND_TCP, tcp.bindTcp);
+  return ruleset;
 }
 
 function addPorts(ruleset: number, access: number, ports: readonly number[] = []): void {
   for (const port of ports)
     landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(access, port), `TCP port ${port}`);
+}
+
+/**
+ * Lays rules in a ruleset, also in one that a process holds already that has not restricted itself yet.
+ * @param extra what is open already, such as the task's log pipes
+ * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, where a path of the options does not exist
+ * @throws DriverError `UNVEIL_PATH_UNSAFE` where one leads out of a folder that is open to tasks
+ * @throws DriverError `KERNEL_CALL_FAILED`
+ */
+export function layRules(
+  ruleset: number,
+  entries: readonly UnveilRule[],
+  extra: readonly OpenedPath[],
+  abi: number,
+): LaidRules {
+  const draft = new RulesetDraft(ruleset, abi);
+  for (const opened of extra) draft.addOpened(opened);
+  for (const entry of entries) draft.add(entry);
+  const { applied, skipped, insideNamespace } = draft;
+  return { applied, skipped, insideNamespace };
 }

@@ -26,6 +26,7 @@ export class LogStore extends LogReader implements EventStore {
   readonly #table: WritableTable;
   readonly #commits: Subject<void>;
   #waiting: Append[] = [];
+  #committedInTurn = false;
   #closed = false;
 
   constructor(table: WritableTable) {
@@ -45,9 +46,8 @@ export class LogStore extends LogReader implements EventStore {
     const sealed = events.map((event) => ({ event, sealed: seal(event) }));
     const bytes = sealed.reduce((sum, each) => sum + each.sealed.bytes.length, 0);
     return new Promise((resolve, reject) => {
-      // All that is appended in this turn of the event loop shares one transaction.
-      if (this.#waiting.length === 0) setImmediate(() => this.#commitGroup());
       this.#waiting.push({ stream, expectedVersion, events: sealed, bytes, resolve, reject });
+      this.#schedule();
     });
   }
 
@@ -59,6 +59,17 @@ export class LogStore extends LogReader implements EventStore {
     while (this.#waiting.length > 0) this.#commitGroup();
     this.#closed = true;
     return super.close();
+  }
+
+  /** The first append of a turn of the event loop is committed at once, those that follow in one transaction at its end. */
+  #schedule(): void {
+    if (this.#committedInTurn) return;
+    this.#committedInTurn = true;
+    queueMicrotask(() => this.#commitGroup());
+    setImmediate(() => {
+      this.#committedInTurn = false;
+      this.#commitGroup();
+    });
   }
 
   #commitGroup(): void {

@@ -20,10 +20,20 @@ describe("the journal of a task", () => {
     expect(stored()).toEqual(["one"]);
   });
 
-  it("stores what is recorded in one turn in one transaction, in order", async () => {
+  it("stores what may wait in one transaction with what may not, in order", async () => {
     const { journal, store, stored } = setUp();
-    await Promise.all(["one", "two", "three"].map((type) => journal.append(fact(type))));
+    const waiting = ["one", "two"].map((type) => journal.append(fact(type), true));
+    await Promise.resolve();
+    expect(store.appends).toBe(0);
+    await Promise.all([...waiting, journal.append(fact("three"))]);
     expect(stored()).toEqual(["one", "two", "three"]);
+    expect(store.appends).toBe(1);
+  });
+
+  it("stores what may wait at the end of the turn, where nothing follows", async () => {
+    const { journal, store, stored } = setUp();
+    await Promise.all(["one", "two"].map((type) => journal.append(fact(type), true)));
+    expect(stored()).toEqual(["one", "two"]);
     expect(store.appends).toBe(1);
   });
 

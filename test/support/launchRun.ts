@@ -6,8 +6,9 @@ import { type ExitStatus, readExitStatus, watchExit } from "../../src/effects/ex
 import { O_PATH } from "../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../src/effects/kernel/libc.ts";
 import { buildLaunchPlan } from "../../src/effects/launch/buildPlan.ts";
-import { type Launched, launch } from "../../src/effects/launch/launcher.ts";
+import { type LaunchDescriptors, type Launched, launch } from "../../src/effects/launch/launcher.ts";
 import type { LaunchInput } from "../../src/effects/launch/launchInput.ts";
+import type { LaunchPlan } from "../../src/effects/launch/plan.ts";
 import { killInit } from "../../src/effects/signals.ts";
 
 /** A uid that no account of the host has. */
@@ -89,13 +90,20 @@ export class TestRun {
     mkfifo(this.aliveFifo, 0o600);
   }
 
+  plan(overrides: Partial<LaunchInput>): LaunchPlan {
+    const { statusFile, aliveFifo } = this;
+    return buildLaunchPlan(launchInput({ statusFile, aliveFifo, ...overrides }));
+  }
+
+  get descriptors(): LaunchDescriptors {
+    return { stdout: this.#output, stderr: this.#output, ruleset: this.#ruleset };
+  }
+
   /** @param options what differs from a launch with output to the run's file */
   async start(overrides: Partial<LaunchInput> = {}, options: StartOptions = {}): Promise<Launched> {
-    const { statusFile, aliveFifo } = this;
-    const plan = buildLaunchPlan(launchInput({ statusFile, aliveFifo, ...overrides }));
-    const stdout = options.stdout ?? this.#output;
-    const descriptors = { stdout, stderr: this.#output, ruleset: this.#ruleset };
-    const launched = await launch(plan, descriptors, options.runnerFolder);
+    const { descriptors } = this;
+    const stdout = options.stdout ?? descriptors.stdout;
+    const launched = await launch(this.plan(overrides), { ...descriptors, stdout }, options.runnerFolder);
     this.#started.push(launched);
     return launched;
   }

@@ -1,8 +1,13 @@
 /** What the runner does, told in TypeScript: follows an assembled plan over a pretended kernel. */
+import type { Architecture } from "../../src/effects/kernel/systemCalls.ts";
+import { assembleBeginning, assembleRest } from "../../src/effects/launch/assemble.ts";
+import type { LaunchPlan } from "../../src/effects/launch/plan.ts";
 import {
+  BEGINNING_ADDRESS,
   ENTRY_BYTES,
   KEPT_BYTES,
   REST_ADDRESS,
+  REST_OFFSET,
   TABLE_ADDRESS,
   TABLE_BYTES,
   WORD_BYTES,
@@ -22,14 +27,24 @@ export interface Outcome {
   readonly failure: { readonly entry: number; readonly errno: number } | undefined;
 }
 
-/** Memory of the runner, once it has read the table. */
+/** The table's file once the whole plan is in it. */
+export function assemblePlan(plan: LaunchPlan, architecture: Architecture): Uint8Array {
+  const rest = assembleRest(plan, architecture);
+  const table = new Uint8Array(REST_OFFSET + rest.length);
+  table.set(assembleBeginning(plan, architecture));
+  table.set(rest, REST_OFFSET);
+  return table;
+}
+
+/** Memory of the runner, once it and init have read the table. */
 export class Memory {
   readonly #bytes = new Uint8Array(TABLE_BYTES);
   readonly #view = new DataView(this.#bytes.buffer);
 
   constructor(table: Uint8Array) {
     this.#bytes.set(table.subarray(0, KEPT_BYTES));
-    this.#bytes.set(table.subarray(KEPT_BYTES), REST_ADDRESS - TABLE_ADDRESS);
+    this.#bytes.set(table.subarray(KEPT_BYTES, REST_OFFSET), BEGINNING_ADDRESS - TABLE_ADDRESS);
+    this.#bytes.set(table.subarray(REST_OFFSET), REST_ADDRESS - TABLE_ADDRESS);
   }
 
   word(address: number): number {
@@ -68,7 +83,7 @@ export class Memory {
 export function interpret(table: Uint8Array, kernel: (call: Call) => number | undefined): Outcome {
   const memory = new Memory(table);
   const calls: Call[] = [];
-  let entry = REST_ADDRESS;
+  let entry = BEGINNING_ADDRESS;
   for (;;) {
     const call = memory.call(entry);
     const [match, onMatch, onError, next] = [7, 8, 9, 10].map((n) => memory.word(entry + n * WORD_BYTES));

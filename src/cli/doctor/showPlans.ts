@@ -3,11 +3,12 @@ import { closeSync } from "node:fs";
 import { type PluginOptions, parsePluginOptions, pluginOptionsSpec } from "../../config/pluginOptions.ts";
 import { parseTaskOptions, taskOptionsSpec } from "../../config/taskOptions.ts";
 import type { TcpPorts } from "../../config/tcpPorts.ts";
-import { findProgram, planSandbox } from "../../driver/sandboxPlan.ts";
+import { findProgram, planBeginning, planRest } from "../../driver/sandboxPlan.ts";
 import { type CgroupWrite, planCgroupWrites } from "../../effects/cgroupPlan.ts";
 import { probeHost } from "../../effects/hostFacts.ts";
-import type { Ruleset } from "../../effects/landlock.ts";
+import { buildRuleset, type LaidRules } from "../../effects/landlock.ts";
 import { describePlan } from "../../effects/launch/describePlan.ts";
+import { joinPlan } from "../../effects/launch/plan.ts";
 import { readNodeTopology } from "../../effects/nodeCores.ts";
 import { runFiles } from "../../effects/runFiles.ts";
 import { specOf } from "../../grpc/convert/hclSpec.ts";
@@ -65,8 +66,8 @@ async function plansOf(placement: Placement, plugin: PluginOptions, work: string
 
 interface TaskPlan {
   readonly steps: readonly string[];
-  readonly applied: Ruleset["applied"];
-  readonly skipped: Ruleset["skipped"];
+  readonly applied: LaidRules["applied"];
+  readonly skipped: LaidRules["skipped"];
   readonly limits: readonly CgroupWrite[];
   readonly tcp: TcpPorts;
 }
@@ -75,16 +76,16 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const task = parseTaskOptions(decodeMsgpack(message.msgpackDriverConfig), options);
   const request = { ...requestOf(message), options: task };
   const facts = probeHost();
-  const { launch, ruleset } = planSandbox(request, await findProgram(request, options, facts), {
+  const program = await findProgram(request, options, facts);
+  const { rules, beginning } = planBeginning(request, program, {
     options,
-    facts,
     cgroup: request.resources.cgroup,
     // The driver makes a folder for each run: its name is not known before.
     files: runFiles(`${options.stateDir}/…`),
-    opened: [],
   });
-  closeSync(ruleset.fd);
-  const { applied, skipped } = ruleset;
+  const { fd, applied, skipped, insideNamespace } = buildRuleset(rules.entries, [], facts.landlockAbi);
+  closeSync(fd);
+  const launch = joinPlan(beginning, planRest(request, program, insideNamespace));
   return {
     steps: describePlan(launch),
     applied,

@@ -1,15 +1,13 @@
-/** Carries out `launch`: runs the launch plan and reports the processes that came of it. */
-import { launch } from "../../effects/launch/launcher.ts";
+/** Carries out `launch`: lets the held launch go on and reports the processes that came of it. */
 import { killInit } from "../../effects/signals.ts";
 import type { DriverServices } from "../services.ts";
 import type { Task } from "../task.ts";
 
-export async function launchTask(task: Task, { facts, folder }: DriverServices): Promise<void> {
-  const { prepared } = task.resources;
-  if (prepared === undefined) return;
-  const launched = await launch(prepared.plan, prepared, folder.run);
-  prepared.descriptors.dispose();
-  delete task.resources.prepared;
+export async function launchTask(task: Task, { facts }: DriverServices): Promise<void> {
+  const { held } = task.resources;
+  if (held === undefined) return;
+  delete task.resources.held;
+  const launched = await held.release();
   delete task.resources.request;
   try {
     await task.record("started", { ...launched, bootId: facts.bootId });

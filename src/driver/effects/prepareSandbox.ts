@@ -1,17 +1,24 @@
 /**
  * Carries out `prepareSandbox`: everything that must be in place before the task
  * starts. Looks before it acts, and leaves nothing behind where it fails.
+ *
+ * The launch begins as soon as its namespaces are known, so that init furnishes
+ * them while rules, limits and the rest of the plan are made here; it then waits
+ * until the event that tells of all that is committed.
  */
 import { closeSync, rmSync } from "node:fs";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../../effects/cgroup.ts";
 import { planCgroupWrites } from "../../effects/cgroupPlan.ts";
+import { createRuleset, layRules } from "../../effects/landlock.ts";
 import { describePlan } from "../../effects/launch/describePlan.ts";
+import { HeldLaunch } from "../../effects/launch/launcher.ts";
+import { joinPlan } from "../../effects/launch/plan.ts";
 import { openLogPipe } from "../../effects/logPipes.ts";
 import { writeNetworkFiles } from "../../effects/networkFiles.ts";
 import { checkNetworkNamespace } from "../../effects/networkNamespace.ts";
 import { makeRunFiles } from "../../effects/runFiles.ts";
 import { checkTaskFolders } from "../../effects/taskFolderCheck.ts";
-import { findProgram, planSandbox } from "../sandboxPlan.ts";
+import { findProgram, planBeginning, planRest } from "../sandboxPlan.ts";
 import type { DriverServices } from "../services.ts";
 import type { Task } from "../task.ts";
 import { rightsOf } from "../taskRights.ts";
@@ -26,32 +33,36 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
   checkTaskFolders(program.folders, request);
   checkNetworkNamespace(request.network);
   const cgroup = checkCgroup(request.resources.cgroup);
+  const oomKills = readOomKills(cgroup) ?? 0;
 
   using opened = new DisposableStack();
   const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
   const stdout = keep(openLogPipe(request.stdoutPath, request.allocDir, user));
   const stderr = keep(openLogPipe(request.stderrPath, request.allocDir, user));
+  const ruleset = keep(createRuleset(facts.landlockAbi, request.options));
   const runFolder = folder.runFolder(task.id);
   const files = makeRunFiles(runFolder);
-  using undo = new DisposableStack();
+  await using undo = new AsyncDisposableStack();
   undo.defer(() => rmSync(runFolder, { recursive: true, force: true }));
   writeNetworkFiles(request, files);
 
-  const { rules, ruleset, launch } = planSandbox(request, program, {
-    options,
-    facts,
-    cgroup,
-    files,
-    opened: [
+  const { rules, beginning } = planBeginning(request, program, { options, cgroup, files });
+  const held = new HeldLaunch(beginning, { stdout, stderr, ruleset }, folder.run);
+  undo.defer(() => held.abandon());
+  const laid = layRules(
+    ruleset,
+    rules.entries,
+    [
       { fd: stdout, mode: writeOnly, path: "/dev/stdout" },
       { fd: stderr, mode: writeOnly, path: "/dev/stderr" },
     ],
-  });
-  keep(ruleset.fd);
-  const oomKills = readOomKills(cgroup) ?? 0;
+    facts.landlockAbi,
+  );
+  const rest = planRest(request, program, laid.insideNamespace);
+  held.load(rest);
   const limits = applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts, request.options));
 
-  task.resources.prepared = { plan: launch, stdout, stderr, ruleset: ruleset.fd, descriptors: opened.move() };
+  task.resources.held = held;
   task.resources.environment = env;
   const recorded = await task.record("sandboxed", {
     command,
@@ -61,15 +72,15 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
     gid: user.gid,
     ...rightsOf(program, request.options),
     limits,
-    unveiled: ruleset.applied.map(({ path, mode, source }) => ({ path, mode, source })),
-    skipped: [...ruleset.skipped],
+    unveiled: laid.applied.map(({ path, mode, source }) => ({ path, mode, source })),
+    skipped: [...laid.skipped],
     privateTmp: rules.privateTmp,
     sharedTmpReason: rules.sharedTmpReason,
     oomKills,
     runFolder,
-    plan: describePlan(launch),
+    plan: describePlan(joinPlan(beginning, rest)),
   });
-  // From here on the folder is the machine's to remove; a fact that was refused told it of none.
+  // From here on both are the machine's to end; a fact that was refused told it of none.
   if (recorded) undo.move();
 }
 

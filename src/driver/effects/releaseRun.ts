@@ -8,11 +8,11 @@ export async function releaseRun(task: Task, { unsaved }: DriverServices): Promi
   clearTimeout(resources.killTimer);
   resources.exitWatch?.cancel();
   resources.oomWatch?.();
-  resources.prepared?.descriptors.dispose();
+  await resources.held?.abandon();
   delete resources.killTimer;
   delete resources.exitWatch;
   delete resources.oomWatch;
-  delete resources.prepared;
+  delete resources.held;
   delete resources.request;
   const { sandbox, adopted } = snapshot.context;
   const folder = (sandbox ?? adopted)?.runFolder;

@@ -13,6 +13,7 @@ const numbers = {
   close: [3, 57],
   munmap: [11, 215],
   ioctl: [16, 29],
+  pread64: [17, 67],
   pwrite64: [18, 68],
   socket: [41, 198],
   execve: [59, 221],

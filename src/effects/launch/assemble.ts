@@ -4,35 +4,100 @@ import {
   type Argument,
   type BufferName,
   bufferBytes,
+  type LaunchBeginning,
   type LaunchPlan,
+  type LaunchRest,
   type Phase,
   phases,
   type Step,
 } from "./plan.ts";
-import { ARGUMENTS, ENTRY_BYTES, REST_ADDRESS, TABLE_ADDRESS, WORD_BYTES } from "./table.ts";
+import {
+  ARGUMENTS,
+  BEGINNING_ADDRESS,
+  BEGINNING_BYTES,
+  ENTRY_BYTES,
+  KEPT_BYTES,
+  REST_ADDRESS,
+  TABLE_ADDRESS,
+  TABLE_BYTES,
+  WORD_BYTES,
+} from "./table.ts";
 import { TableWriter } from "./tableWriter.ts";
 
 /**
- * The table's bytes, made for where the runner puts them.
+ * The table's bytes up to the rest, made for where the runner puts them.
+ * @throws DriverError `LAUNCH_FAILED` where a path holds a NUL, or all of them do not fit
+ */
+export function assembleBeginning({ steps }: LaunchBeginning, architecture: Architecture): Uint8Array {
+  const addresses = addressesOf(steps);
+  const kept = new TableWriter(TABLE_ADDRESS, KEPT_BYTES - BUFFERS_BYTES);
+  writePart(kept, steps.supervise, addresses, architecture);
+  const others = new TableWriter(BEGINNING_ADDRESS, BEGINNING_BYTES);
+  writePart(others, [...steps.outside, ...steps.init, ...steps.abandoned], addresses, architecture);
+  const table = new Uint8Array(KEPT_BYTES + others.bytes().length);
+  table.set(kept.bytes());
+  table.set(others.bytes(), KEPT_BYTES);
+  return table;
+}
+
+/**
+ * What belongs at `REST_OFFSET` of the table.
  * @throws DriverError `LAUNCH_FAILED` where arguments and environment do not fit, or hold a NUL
  */
-export function assemblePlan(plan: LaunchPlan, architecture: Architecture): Uint8Array {
-  const layout = layOut(plan);
-  const table = new TableWriter(layout.data);
-  for (const phase of phases) {
-    let address = layout.phases[phase];
-    for (const step of plan.steps[phase]) {
-      table.writeWord(address, systemCallNumber(step.call, architecture));
-      writeWords(table, address + ARGUMENTS_AT, argumentWords(step, layout, table));
-      writeWords(table, address + SUCCESSORS_AT, successors(step, address, layout));
-      address += ENTRY_BYTES;
-    }
-  }
-  return table.bytes();
+export function assembleRest({ steps }: LaunchRest, architecture: Architecture): Uint8Array {
+  const rest = new TableWriter(REST_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS);
+  writePart(rest, [...steps.release, ...steps.task], addressesOf(steps), architecture);
+  return rest.bytes();
 }
+
+/** The step whose entry is at an address of the assembled plan; undefined where there is none. */
+export function stepAt({ steps }: LaunchPlan, address: number): Step | undefined {
+  const addresses = addressesOf(steps);
+  for (const phase of phases) {
+    const step = steps[phase][(address - addresses[phase]) / ENTRY_BYTES];
+    if (step !== undefined) return step;
+  }
+  return undefined;
+}
+
+/** Addresses of the first entry of each phase, as far as they hang on the phases that are given. */
+function addressesOf(steps: Partial<LaunchPlan["steps"]>): Readonly<Record<Phase, number>> {
+  const after = (address: number, phase: Phase) => address + (steps[phase]?.length ?? 0) * ENTRY_BYTES;
+  const init = after(BEGINNING_ADDRESS, "outside");
+  return {
+    outside: BEGINNING_ADDRESS,
+    init,
+    abandoned: after(init, "init"),
+    release: REST_ADDRESS,
+    task: after(REST_ADDRESS, "release"),
+    supervise: TABLE_ADDRESS,
+  };
+}
+
+/** At the end of what init keeps, so that every part knows where. */
+const bufferAddresses: Readonly<Record<BufferName, number>> = {
+  waitStatus: TABLE_ADDRESS + KEPT_BYTES - bufferBytes.waitStatus,
+  identity: TABLE_ADDRESS + KEPT_BYTES - bufferBytes.waitStatus - bufferBytes.identity,
+};
+const BUFFERS_BYTES = bufferBytes.waitStatus + bufferBytes.identity;
 
 const ARGUMENTS_AT = WORD_BYTES;
 const SUCCESSORS_AT = ARGUMENTS_AT + ARGUMENTS * WORD_BYTES;
+
+function writePart(
+  table: TableWriter,
+  steps: readonly Step[],
+  addresses: Readonly<Record<Phase, number>>,
+  architecture: Architecture,
+): void {
+  let address = table.reserveWords((steps.length * ENTRY_BYTES) / WORD_BYTES);
+  for (const step of steps) {
+    table.writeWord(address, systemCallNumber(step.call, architecture));
+    writeWords(table, address + ARGUMENTS_AT, argumentWords(step, table));
+    writeWords(table, address + SUCCESSORS_AT, successors(step, address, addresses));
+    address += ENTRY_BYTES;
+  }
+}
 
 function writeWords(table: TableWriter, address: number, words: readonly number[]): void {
   for (let index = 0; index < words.length; index++) {
@@ -40,44 +105,12 @@ function writeWords(table: TableWriter, address: number, words: readonly number[
   }
 }
 
-/** The step whose entry is at an address of the assembled plan; undefined where there is none. */
-export function stepAt(plan: LaunchPlan, address: number): Step | undefined {
-  const layout = layOut(plan);
-  for (const phase of phases) {
-    const step = plan.steps[phase][(address - layout.phases[phase]) / ENTRY_BYTES];
-    if (step !== undefined) return step;
-  }
-  return undefined;
-}
-
-/** Addresses that are known before anything is written. */
-interface Layout {
-  /** Of the first entry of each phase. */
-  readonly phases: Readonly<Record<Phase, number>>;
-  readonly buffers: Readonly<Record<BufferName, number>>;
-  /** Where strings and structs begin. */
-  readonly data: number;
-}
-
-function layOut({ steps }: LaunchPlan): Layout {
-  const supervise = TABLE_ADDRESS;
-  const outside = REST_ADDRESS;
-  const init = outside + steps.outside.length * ENTRY_BYTES;
-  const task = init + steps.init.length * ENTRY_BYTES;
-  const identity = task + steps.task.length * ENTRY_BYTES;
-  return {
-    phases: { outside, init, task, supervise },
-    buffers: { waitStatus: supervise + steps.supervise.length * ENTRY_BYTES, identity },
-    data: identity + bufferBytes.identity,
-  };
-}
-
 /** Those that a call does not have are zeros, as all memory of the table is. */
-function argumentWords({ args }: Step, layout: Layout, table: TableWriter): number[] {
-  return args.map((argument) => argumentWord(argument, layout, table));
+function argumentWords({ args }: Step, table: TableWriter): number[] {
+  return args.map((argument) => argumentWord(argument, table));
 }
 
-function argumentWord(argument: Argument, { buffers }: Layout, table: TableWriter): number {
+function argumentWord(argument: Argument, table: TableWriter): number {
   if (typeof argument === "number") return argument;
   if (typeof argument === "string") return table.addString(argument);
   switch (argument.kind) {
@@ -88,25 +121,27 @@ function argumentWord(argument: Argument, { buffers }: Layout, table: TableWrite
     case "strings":
       return table.addStrings(argument.strings);
     case "place":
-      return buffers[argument.buffer] + argument.offset;
+      return bufferAddresses[argument.buffer] + argument.offset;
   }
 }
 
 /** `match`, `onMatch`, `onError` and `next` of an entry. */
-function successors({ flow }: Step, here: number, layout: Layout): [number, number, number, number] {
+function successors(
+  { flow }: Step,
+  here: number,
+  addresses: Readonly<Record<Phase, number>>,
+): [number, number, number, number] {
   const next = here + ENTRY_BYTES;
+  const addressOf = (phase: Phase | "next") => (phase === "next" ? next : addresses[phase]);
   switch (flow?.kind) {
     case undefined:
       return [0, next, REPORT, next];
     case "tolerateErrors":
       return [0, next, next, next];
     case "fork":
-      return [
-        0,
-        layout.phases[flow.child],
-        REPORT,
-        flow.parent === "next" ? next : layout.phases[flow.parent],
-      ];
+      return [0, addressOf(flow.child), REPORT, addressOf(flow.parent)];
+    case "endOfFile":
+      return [0, addressOf(flow.ended), REPORT, addressOf(flow.otherwise)];
     case "repeatUntil":
       return [flow.result, next, REPORT, here];
     case "repeatUntilError":

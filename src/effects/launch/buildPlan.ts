@@ -2,14 +2,28 @@
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
 import { closeRangeStep, openFolderStep } from "./fileSteps.ts";
-import { initSteps } from "./initSteps.ts";
-import type { LaunchInput } from "./launchInput.ts";
-import { bytes, descriptors, flags, type LaunchPlan, type Step } from "./plan.ts";
+import { abandonedSteps, initSteps, releaseSteps } from "./initSteps.ts";
+import type { BeginningInput, LaunchInput, RestInput } from "./launchInput.ts";
+import {
+  bytes,
+  descriptors,
+  flags,
+  joinPlan,
+  type LaunchBeginning,
+  type LaunchPlan,
+  type LaunchRest,
+  type Step,
+} from "./plan.ts";
 import { superviseSteps } from "./superviseSteps.ts";
 import { taskSteps } from "./taskSteps.ts";
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
+  return joinPlan(buildBeginning(input), buildRest(input));
+}
+
+/** What can be begun with, while the rest is being found out. */
+export function buildBeginning(input: BeginningInput): LaunchBeginning {
   const { CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUTS } = k;
   return {
     initName: input.initName,
@@ -22,10 +36,15 @@ export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
         ...(input.hostname === undefined ? {} : { CLONE_NEWUTS }),
       }),
       init: initSteps(input),
-      task: taskSteps(input),
-      supervise: superviseSteps(input),
+      abandoned: abandonedSteps,
+      supervise: superviseSteps(),
     },
   };
+}
+
+/** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
+export function buildRest(input: RestInput): LaunchRest {
+  return { steps: { release: releaseSteps(input), task: taskSteps(input) } };
 }
 
 /**

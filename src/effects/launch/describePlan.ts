@@ -18,6 +18,8 @@ function describeStep({ name, call, args, flow }: Step): string {
       return `${line}, errors tolerated`;
     case "fork":
       return `${line}, the child goes on as ${flow.child}`;
+    case "endOfFile":
+      return `${line}, at its end: ${flow.ended}`;
     case "repeatUntil":
       return `${line} until ${flow.result}`;
     case "repeatUntilError":

@@ -1,4 +1,9 @@
-/** What the run's init does before it forks the task: it furnishes the namespaces. */
+/**
+ * What the run's init does before it forks the task: it furnishes the namespaces,
+ * and waits for the word to go on. The plugin meanwhile lays the rules, sets the
+ * limits and writes to the log: two processes at work, instead of one after the
+ * other. If the plugin dies or gives up, the pipe ends, and so does init.
+ */
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
 import {
@@ -9,14 +14,15 @@ import {
   reportIdentitySteps,
 } from "./fileSteps.ts";
 import { initRuleSteps } from "./landlockSteps.ts";
-import type { LaunchInput } from "./launchInput.ts";
+import type { BeginningInput, RestInput } from "./launchInput.ts";
 import { mountSteps } from "./mountSteps.ts";
 import { networkSteps } from "./networkSteps.ts";
 import { bytes, descriptors, flags, place, type Step } from "./plan.ts";
+import { REST_ADDRESS, REST_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "./table.ts";
 
 const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_CLOEXEC } = k;
 
-export function initSteps(input: LaunchInput): Step[] {
+export function initSteps(input: BeginningInput): Step[] {
   return [
     { name: "name init", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-init"] },
     { name: "give init a session", call: "setsid", args: [] },
@@ -47,10 +53,36 @@ export function initSteps(input: LaunchInput): Step[] {
     ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),
     ...networkSteps(input),
     ...mountSteps(input),
-    ...initRuleSteps(input.namespaceRules),
     { name: "leave the working directory", call: "chdir", args: ["/"] },
-    forkTask(),
+    ...waitSteps(),
   ];
+}
+
+/** What init does when the plugin is gone, or wants no task any more. */
+export const abandonedSteps: readonly Step[] = [{ name: "end", call: "exit_group", args: [0] }];
+
+/** The rest of the plan comes by the table's file: a pipe does not hold every environment. */
+function waitSteps(): Step[] {
+  const rest = TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS;
+  return [
+    {
+      name: "wait for the word to go on",
+      call: "read",
+      args: [descriptors.gate, place("waitStatus"), 1],
+      flow: { kind: "endOfFile", ended: "abandoned", otherwise: "next" },
+    },
+    {
+      name: "read the rest of the plan",
+      call: "pread64",
+      args: [descriptors.plan, REST_ADDRESS, rest, REST_OFFSET],
+      flow: { kind: "endOfFile", ended: "abandoned", otherwise: "release" },
+    },
+  ];
+}
+
+/** What init does once it has been told to go on. */
+export function releaseSteps({ namespaceRules }: RestInput): Step[] {
+  return [...initRuleSteps(namespaceRules), forkTask()];
 }
 
 function forkTask(): Step {

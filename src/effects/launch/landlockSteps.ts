@@ -2,7 +2,7 @@
 import * as k from "../kernel/constants.ts";
 import { pathBeneathAttr, RULE_PATH_BENEATH } from "../landlockAttr.ts";
 import type { NamespaceRule } from "../landlockRules.ts";
-import { closeRangeStep, closeScratchStep, openFolderStep } from "./fileSteps.ts";
+import { closeScratchStep, openFolderStep } from "./fileSteps.ts";
 import { bytes, descriptors, type Flow, flags, type Step } from "./plan.ts";
 
 /**
@@ -23,17 +23,6 @@ export function initRuleSteps(rules: readonly NamespaceRule[]): Step[] {
 /** Rules that the task's process adds before it restricts itself, on what is its own. */
 export function taskRuleSteps(rules: readonly NamespaceRule[]): Step[] {
   return rulesOf("task", rules).flatMap((rule) => ruleSteps(rule, []));
-}
-
-/** Closes all but what init keeps: two files, whose numbers come first, and the rules' descriptors. */
-export function closeUnneededSteps(first: number, rules: readonly NamespaceRule[]): Step[] {
-  const name = "close everything else";
-  const held = rulesOf("init", rules).length;
-  if (held === 0) return [closeRangeStep(name, first)];
-  return [
-    { name, call: "close_range", args: [first, descriptors.heldRules - 1, 0] },
-    closeRangeStep(name, descriptors.heldRules + held),
-  ];
 }
 
 function rulesOf(who: NamespaceRule["addedBy"], rules: readonly NamespaceRule[]): NamespaceRule[] {

@@ -4,7 +4,10 @@ import type { TaskCapabilities } from "../capabilities.ts";
 import type { NamespaceRule } from "../landlockRules.ts";
 import type { TaskLimit } from "../resourceLimits.ts";
 
-export interface LaunchInput {
+export interface LaunchInput extends BeginningInput, RestInput {}
+
+/** What the run's namespaces are made of. */
+export interface BeginningInput {
   /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
   readonly initName: string;
   /** Absolute path of the cgroup v2 folder that the task is born in; undefined for this process's own. */
@@ -12,6 +15,8 @@ export interface LaunchInput {
   readonly network: LaunchNetwork;
   /** Of the run alone; undefined for the host's. ASCII. */
   readonly hostname: string | undefined;
+  /** Whether the run stays in this process's ipc namespace. */
+  readonly hostIpc: boolean;
   readonly binds: readonly Bind[];
   /** Volumes and devices; each after those that it lies in. */
   readonly mounts: readonly LaunchMount[];
@@ -19,12 +24,16 @@ export interface LaunchInput {
   readonly hidden: readonly HiddenPath[];
   /** A folder that the task sees as `/tmp`, and that is no symlink; undefined for the host's `/tmp`. */
   readonly privateTmp: string | undefined;
-  /** Landlock rules that only the run's own processes can add. */
-  readonly namespaceRules: readonly NamespaceRule[];
   /** Where init records the task's raw wait status, in a folder that is root's alone. */
   readonly statusFile: string;
   /** An existing FIFO beside it, which init holds open for writing as long as it lives. */
   readonly aliveFifo: string;
+}
+
+/** What the task's process is made of. */
+export interface RestInput {
+  /** Landlock rules that only the run's own processes can add. */
+  readonly namespaceRules: readonly NamespaceRule[];
   /** Absolute path. */
   readonly command: string;
   /** First argument: the command as the job names it, which programs tell their names by. */
@@ -48,8 +57,6 @@ export interface LaunchInput {
   readonly nice: number;
   /** Undefined where no set but those that go with the user needs to be touched. */
   readonly capabilities: TaskCapabilities | undefined;
-  /** Whether the run stays in this process's ipc namespace. */
-  readonly hostIpc: boolean;
 }
 
 export type LaunchNetwork =

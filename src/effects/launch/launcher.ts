@@ -1,23 +1,24 @@
 /** Starts a task: assembles the plan, spawns the runner with it and listens to what becomes of it. */
 import { closeSync, openSync, writeSync } from "node:fs";
 import { Socket } from "node:net";
-import { DriverError } from "../../errors.ts";
+import { DriverError, errnoOf } from "../../errors.ts";
 import { watchExit } from "../exitWatch.ts";
 import { MFD_CLOEXEC } from "../kernel/constants.ts";
 import { errnoName } from "../kernel/errnoName.ts";
 import { memfdCreate, pipe2, waitpid } from "../kernel/libc.ts";
 import type { ProcessIdentity } from "../processIdentity.ts";
-import { assemblePlan, stepAt } from "./assemble.ts";
+import { assembleBeginning, assembleRest, stepAt } from "./assemble.ts";
 import { launchError } from "./launchError.ts";
-import { descriptors, type LaunchPlan } from "./plan.ts";
+import { descriptors, joinPlan, type LaunchBeginning, type LaunchPlan, type LaunchRest } from "./plan.ts";
 import { parseReport, type Report } from "./report.ts";
 import { runnerArchitecture, spawnRunner } from "./runner.ts";
+import { REST_OFFSET } from "./table.ts";
 
-/** Descriptors of this process that a launch needs, above 5 as all are that it opened itself. They stay open here. */
+/** Descriptors of this process that a launch needs, above 6 as all are that it opened itself. They stay open here. */
 export interface LaunchDescriptors {
   readonly stdout: number;
   readonly stderr: number;
-  /** A Landlock ruleset. */
+  /** A Landlock ruleset, which may get its rules later. */
   readonly ruleset: number;
 }
 
@@ -30,80 +31,150 @@ export interface Launched {
 }
 
 /**
- * Carries a launch plan out. Resolves once `execve` has succeeded, or the kernel
- * has killed the task on the way there (out of memory), which its exit status tells.
- * On failure nothing of the launch is left.
+ * Carries a launch plan out: {@link HeldLaunch.release} tells how that ends.
  * @param runnerFolder where to put the runner if this host doesn't execute memfds; root's alone
- * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno
  */
 export async function launch(
   plan: LaunchPlan,
   given: LaunchDescriptors,
   runnerFolder?: string,
 ): Promise<Launched> {
-  const outcome = await carryOut(plan, given, runnerFolder);
-  const [init, task] = outcome.processes;
-  if (outcome.failure === undefined && init !== undefined && task !== undefined) return { init, task };
-  if (init !== undefined) await watchExit(plan.aliveFifo).ended;
-  throw failureOf(plan, outcome);
+  const held = new HeldLaunch(plan, given, runnerFolder);
+  held.load(plan);
+  return held.release();
 }
 
-/** What a plan's processes told of themselves, and the wait status of the one that was spawned. */
-export interface Outcome extends Report {
-  readonly status: number | undefined;
-}
-
-/** Carries a plan out, until all its processes have closed the report pipe. */
+/** Carries any plan out, until all its processes have closed the report pipe. */
 export async function carryOut(
   plan: LaunchPlan,
   given: LaunchDescriptors,
   runnerFolder?: string,
 ): Promise<Outcome> {
-  const { outside, reportPipe } = spawnPlan(plan, given, runnerFolder);
-  const report = parseReport(await readToEnd(reportPipe));
-  // It closes the pipe by ending, so that there is nothing to wait for.
-  return { ...report, status: waitpid(outside, 0) };
+  const held = new HeldLaunch(plan, given, runnerFolder);
+  held.load(plan);
+  return held.outcome();
 }
 
-interface Spawned {
+/**
+ * A launch that has begun: the run's init furnishes its namespaces and waits for
+ * the word to go on. It ends when that does not come because this process is gone.
+ */
+export class HeldLaunch {
+  readonly #beginning: LaunchBeginning;
+  /** Descriptors of the plan's table and of the pipe that init waits at. */
+  readonly #table: number;
+  readonly #gate: number;
   /** Pid of the process that forks init. */
-  readonly outside: number;
-  /** Where its report can be read. */
-  readonly reportPipe: number;
-}
+  readonly #outside: number;
+  readonly #report: Promise<Uint8Array>;
+  #rest: LaunchRest | undefined;
+  #end: Promise<Outcome> | undefined;
 
-function spawnPlan(plan: LaunchPlan, given: LaunchDescriptors, runnerFolder: string | undefined): Spawned {
-  const pipe = pipe2();
-  try {
-    return { outside: spawnOutside(plan, given, pipe.write, runnerFolder), reportPipe: pipe.read };
-  } catch (thrown) {
-    closeSync(pipe.read);
-    throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not be begun");
-  } finally {
-    closeSync(pipe.write);
+  /** @throws DriverError `LAUNCH_FAILED` where nothing could be spawned */
+  constructor(beginning: LaunchBeginning, given: LaunchDescriptors, runnerFolder?: string) {
+    using undo = new DisposableStack();
+    const open = (descriptor: number) => undo.adopt(descriptor, closeSync);
+    this.#beginning = beginning;
+    this.#table = open(memfdCreate("exec2-plan", MFD_CLOEXEC));
+    writeAt(this.#table, assembleBeginning(beginning, runnerArchitecture()), 0);
+    const report = pipe2();
+    open(report.read);
+    const gate = pipe2();
+    this.#gate = open(gate.write);
+    try {
+      const inherited = inheritedBy(given, this.#table, report.write, gate.read);
+      this.#outside = spawnRunner(beginning.initName, inherited, runnerFolder);
+    } catch (thrown) {
+      throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not be begun");
+    } finally {
+      closeSync(report.write);
+      closeSync(gate.read);
+    }
+    undo.move();
+    this.#report = readToEnd(report.read);
+    // Whoever waits for it is told.
+    this.#report.catch(() => undefined);
+  }
+
+  /**
+   * Lays the rest of the plan ready for init.
+   * @throws DriverError `LAUNCH_FAILED` where arguments and environment are too long
+   */
+  load(rest: LaunchRest): void {
+    writeAt(this.#table, assembleRest(rest, runnerArchitecture()), REST_OFFSET);
+    this.#rest = rest;
+  }
+
+  /**
+   * Lets init go on. Resolves once `execve` has succeeded, or the kernel has killed
+   * the task on the way there (out of memory), which its exit status tells.
+   * On failure nothing of the launch is left.
+   * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno
+   */
+  async release(): Promise<Launched> {
+    if (this.#rest === undefined) throw new TypeError("the rest of the plan is not loaded");
+    const outcome = await this.outcome();
+    const [init, task] = outcome.processes;
+    if (outcome.failure === undefined && init !== undefined && task !== undefined) return { init, task };
+    const plan = joinPlan(this.#beginning, this.#rest);
+    if (init !== undefined) await watchExit(plan.aliveFifo).ended;
+    throw failureOf(plan, outcome);
+  }
+
+  /** Lets init go on. Resolves once nobody holds the report pipe any more. */
+  outcome(): Promise<Outcome> {
+    openGate(this.#gate);
+    return this.#ended();
+  }
+
+  /** Gives up a launch that has not been released. Resolves once nothing of it is left. */
+  async abandon(): Promise<void> {
+    await this.#ended();
+  }
+
+  #ended(): Promise<Outcome> {
+    this.#end ??= this.#waitForEnd();
+    return this.#end;
+  }
+
+  async #waitForEnd(): Promise<Outcome> {
+    closeSync(this.#table);
+    closeSync(this.#gate);
+    const report = parseReport(await this.#report);
+    // It closes the pipe by ending, so that there is nothing to wait for.
+    return { ...report, status: waitpid(this.#outside, 0) };
   }
 }
 
-function spawnOutside(
-  plan: LaunchPlan,
+/** What a plan's processes told of themselves. */
+export interface Outcome extends Report {
+  /** Raw wait status of the process that was spawned. */
+  readonly status: number | undefined;
+}
+
+function inheritedBy(
   { stdout, stderr, ruleset }: LaunchDescriptors,
+  table: number,
   report: number,
-  runnerFolder: string | undefined,
-): number {
-  const table = memfdCreate("exec2-plan", MFD_CLOEXEC);
+  gate: number,
+) {
+  return [
+    { from: nullDevice(), to: descriptors.stdin },
+    { from: stdout, to: descriptors.stdout },
+    { from: stderr, to: descriptors.stderr },
+    { from: table, to: descriptors.plan },
+    { from: report, to: descriptors.report },
+    { from: ruleset, to: descriptors.ruleset },
+    { from: gate, to: descriptors.gate },
+  ];
+}
+
+function openGate(gate: number): void {
   try {
-    writeAt(table, assemblePlan(plan, runnerArchitecture()));
-    const inherited = [
-      { from: nullDevice(), to: descriptors.stdin },
-      { from: stdout, to: descriptors.stdout },
-      { from: stderr, to: descriptors.stderr },
-      { from: table, to: descriptors.plan },
-      { from: report, to: descriptors.report },
-      { from: ruleset, to: descriptors.ruleset },
-    ];
-    return spawnRunner(plan.initName, inherited, runnerFolder);
-  } finally {
-    closeSync(table);
+    writeSync(gate, "g");
+  } catch (thrown) {
+    // Init is gone: the report tells why.
+    if (errnoOf(thrown) !== "EPIPE") throw thrown;
   }
 }
 
@@ -120,10 +191,10 @@ export function failureOf(plan: LaunchPlan, { failure, processes, status }: Outc
 }
 
 /** Not through the descriptor's own offset, which the runner reads from. */
-function writeAt(memfd: number, content: Uint8Array): void {
+function writeAt(memfd: number, content: Uint8Array, offset: number): void {
   let written = 0;
   while (written < content.length) {
-    written += writeSync(memfd, content, written, content.length - written, written);
+    written += writeSync(memfd, content, written, content.length - written, offset + written);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Steps that change what a run sees of the file system, in its own mount namespace. */
 import * as k from "../kernel/constants.ts";
 import { bindSteps } from "./bindSteps.ts";
-import type { LaunchInput } from "./launchInput.ts";
+import type { BeginningInput } from "./launchInput.ts";
 import { flags, type Step } from "./plan.ts";
 import { hideSteps, mountTreeSteps, openTreeSteps } from "./volumeSteps.ts";
 
@@ -9,7 +9,7 @@ const { MS_REC, MS_SLAVE, MS_NOSUID, MS_NODEV, MS_NOEXEC } = k;
 const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW } = k;
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV } = k;
 
-export function mountSteps({ binds, mounts, hidden, privateTmp }: LaunchInput): Step[] {
+export function mountSteps({ binds, mounts, hidden, privateTmp }: BeginningInput): Step[] {
   return [
     // Mounts that the host makes later show up in the task, none of the task's shows up on the host.
     {

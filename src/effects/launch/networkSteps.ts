@@ -2,12 +2,12 @@
 import * as k from "../kernel/constants.ts";
 import { interfaceFlags } from "../kernel/structs.ts";
 import { closeScratchStep, openStep } from "./fileSteps.ts";
-import type { LaunchInput, LaunchNetwork } from "./launchInput.ts";
+import type { BeginningInput, LaunchNetwork } from "./launchInput.ts";
 import { bytes, descriptors, flags, type Step } from "./plan.ts";
 
 const { CLONE_NEWNET, O_RDONLY, O_CLOEXEC, AF_INET, SOCK_DGRAM, SOCK_CLOEXEC, SIOCSIFFLAGS } = k;
 
-export function networkSteps({ network, hostname }: LaunchInput): Step[] {
+export function networkSteps({ network, hostname }: BeginningInput): Step[] {
   return [...namespaceSteps(network), ...(hostname === undefined ? [] : [hostnameStep(hostname)])];
 }
 

@@ -6,23 +6,51 @@
 import type { SystemCall } from "../kernel/systemCalls.ts";
 
 /**
- * Who carries a list of steps out.
+ * What is known when a launch begins.
  *
  * - `outside`: the process that is spawned. It forks init and ends.
- * - `init`: PID 1 of the run's pid namespace, root, until it has forked the task.
- * - `task`: PID 2, which becomes the task's command.
- * - `supervise`: init from then on.
+ * - `init`: PID 1 of the run's pid namespace, root. It furnishes the namespaces and
+ *   waits for the word to go on.
+ * - `abandoned`: init where that word never comes.
+ * - `supervise`: init once it has forked the task.
  */
-export const phases = ["outside", "init", "task", "supervise"] as const;
+export const beginningPhases = ["outside", "init", "abandoned", "supervise"] as const;
+
+/**
+ * What may become known while init is at work.
+ *
+ * - `release`: init, from the word to go on until it has forked the task.
+ * - `task`: PID 2, which becomes the task's command.
+ */
+export const restPhases = ["release", "task"] as const;
+
+/** In the order in which the processes come to be. */
+export const phases = ["outside", "init", "abandoned", "release", "task", "supervise"] as const;
 
 export type Phase = (typeof phases)[number];
 
-export interface LaunchPlan {
+type Steps<P extends Phase> = Readonly<Record<P, readonly Step[]>>;
+
+/** Enough to begin a launch with. */
+export interface LaunchBeginning {
   /** First argument of the processes before `execve`. */
   readonly initName: string;
   /** The FIFO that tells when init has ended, also after a launch that failed. */
   readonly aliveFifo: string;
-  readonly steps: Readonly<Record<Phase, readonly Step[]>>;
+  readonly steps: Steps<(typeof beginningPhases)[number]>;
+}
+
+/** What init goes on with. */
+export interface LaunchRest {
+  readonly steps: Steps<(typeof restPhases)[number]>;
+}
+
+export interface LaunchPlan extends LaunchBeginning {
+  readonly steps: Steps<Phase>;
+}
+
+export function joinPlan(beginning: LaunchBeginning, rest: LaunchRest): LaunchPlan {
+  return { ...beginning, steps: { ...beginning.steps, ...rest.steps } };
 }
 
 /** One system call. */
@@ -44,6 +72,8 @@ export type Flow =
   | { readonly kind: "tolerateErrors" }
   /** The call returns twice, in the child with 0; the child goes on with `child`, the caller with `parent`. */
   | { readonly kind: "fork"; readonly child: Phase; readonly parent: Phase | "next" }
+  /** A read: at the end of the file with one phase, else with another. */
+  | { readonly kind: "endOfFile"; readonly ended: Phase; readonly otherwise: Phase | "next" }
   /** Again, until the call returns this. */
   | { readonly kind: "repeatUntil"; readonly result: number }
   /** Again, until there is an error. */
@@ -105,18 +135,20 @@ export const descriptors = {
   /** Pipe to the plugin; closed by `execve`. */
   report: 4,
   ruleset: 5,
+  /** Pipe from the plugin: a byte is init's word to go on, its end is that of the launch. */
+  gate: 6,
   /** Lowest number that is free to begin with. */
-  free: 6,
+  free: 7,
   /** The `/proc` of the plugin's pid namespace, in init and task. */
-  hostProc: 6,
-  status: 7,
-  alive: 8,
+  hostProc: 7,
+  status: 8,
+  alive: 9,
   /** What is opened by one step and closed by one soon after. */
-  scratch: 9,
+  scratch: 10,
   /** First of the volumes' trees, from when they are opened to when they are mounted. */
-  trees: 10,
+  trees: 11,
   /** First of those that init holds for the sake of their Landlock rules. */
-  heldRules: 10,
+  heldRules: 11,
 } as const;
 
 /**

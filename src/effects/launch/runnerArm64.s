@@ -4,7 +4,8 @@
 
         .set    TABLE_ADDRESS, 0x10000000
         .set    TABLE_BYTES, 0x400000
-        .set    REST_ADDRESS, 0x10010000
+        .set    BEGINNING_ADDRESS, 0x10010000
+        .set    BEGINNING_BYTES, 0x20000
         .set    KEPT_BYTES, 0x1000
         .set    CODE_ADDRESS, 0x400000
 
@@ -67,11 +68,11 @@ entry:
 
         mov     x8, SYS_read
         mov     x0, 3
-        mov     x1, REST_ADDRESS
-        mov     x2, TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS
+        mov     x1, BEGINNING_ADDRESS
+        mov     x2, BEGINNING_BYTES
         svc     0
 
-        mov     x19, REST_ADDRESS
+        mov     x19, BEGINNING_ADDRESS
 run:
         ldr     x8, [x19, CALL]
         ldp     x0, x1, [x19, ARGUMENT]

@@ -1,7 +1,7 @@
 # The plan runner for x86-64: carries out the table of a launch plan (table.ts).
 #
-# Found as descriptors: 3 the table, 4 the report pipe. It reads the table's two
-# parts to their fixed addresses, into memory of its own, and goes from entry to
+# Found as descriptors: 3 the table, 4 the report pipe. It reads the table's first
+# two parts to their fixed addresses, into memory of its own, and goes from entry to
 # entry; what an entry asks for is all that this process ever does.
 #
 # An error that no entry takes is reported as 16 bytes, the entry's address and
@@ -11,7 +11,8 @@
 
         .set    TABLE_ADDRESS, 0x10000000
         .set    TABLE_BYTES, 0x400000
-        .set    REST_ADDRESS, 0x10010000
+        .set    BEGINNING_ADDRESS, 0x10010000
+        .set    BEGINNING_BYTES, 0x20000
         .set    KEPT_BYTES, 0x1000
         .set    CODE_ADDRESS, 0x400000
 
@@ -76,11 +77,11 @@ entry:
 
         xor     eax, eax                # SYS_read
         mov     edi, 3
-        mov     esi, REST_ADDRESS
-        mov     edx, TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS
+        mov     esi, BEGINNING_ADDRESS
+        mov     edx, BEGINNING_BYTES
         syscall
 
-        mov     ebx, REST_ADDRESS
+        mov     ebx, BEGINNING_ADDRESS
 run:
         mov     rax, [rbx + CALL]
         mov     rdi, [rbx + ARGUMENT]

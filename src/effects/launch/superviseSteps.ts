@@ -1,9 +1,7 @@
 /** What the run's init does once it has forked the task: it waits, records and clears up. */
 import * as k from "../kernel/constants.ts";
-import { closeUnneededSteps } from "./landlockSteps.ts";
-import type { LaunchInput } from "./launchInput.ts";
 import { descriptors, flags, place, type Step } from "./plan.ts";
-import { REST_ADDRESS, TABLE_ADDRESS, TABLE_BYTES } from "./table.ts";
+import { BEGINNING_ADDRESS, TABLE_ADDRESS, TABLE_BYTES } from "./table.ts";
 
 const { SIGKILL } = k;
 
@@ -17,17 +15,22 @@ const STATUS_BYTES = 4;
 /** Where init keeps the two files that it still needs, so that it can close all others at once. */
 export const kept = { status: 0, alive: 1 } as const;
 
-export function superviseSteps({ namespaceRules }: LaunchInput): Step[] {
+export function superviseSteps(): Step[] {
   return [
     // Init must not hold the task's output open: its reader waits for the end of file.
     keepOpenStep("keep the status file", descriptors.status, kept.status),
     keepOpenStep("keep the alive FIFO", descriptors.alive, kept.alive),
-    ...closeUnneededSteps(kept.alive + 1, namespaceRules),
+    // But for the descriptors of Landlock rules, whose numbers come last.
+    {
+      name: "close everything else",
+      call: "close_range",
+      args: [kept.alive + 1, descriptors.heldRules - 1, 0],
+    },
     // The environment is gone from init's memory, which gets smaller too.
     {
       name: "forget the task's secrets",
       call: "munmap",
-      args: [REST_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS],
+      args: [BEGINNING_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - BEGINNING_ADDRESS],
     },
     {
       name: "wait for the task, reap orphans",

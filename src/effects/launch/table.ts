@@ -3,12 +3,13 @@
  * out. The listings of the runners say the same; their test compares them.
  *
  * ```
- * TABLE_ADDRESS  entries of the phase `supervise` and the buffer that they need: the part that init keeps
- * REST_ADDRESS   entries of the other phases (the runner begins here), then buffers, strings and structs
+ * TABLE_ADDRESS      entries of the phase `supervise`, and the buffers: the part that init keeps
+ * BEGINNING_ADDRESS  entries of the other phases that are known from the start (the runner begins here), strings, structs
+ * REST_ADDRESS       the same of the phases that become known later; a step of the plan reads it
  * ```
  *
- * In the table's bytes the rest follows the `KEPT_BYTES` of the first part at once;
- * in memory it lies apart, so that init can give it back to the kernel.
+ * In the table's file the parts follow each other at `KEPT_BYTES` and `REST_OFFSET`;
+ * in memory they lie apart, so that init can give all but the first back to the kernel.
  *
  * An entry is eleven words of eight bytes: the number of a system call, its six
  * arguments, then `match`, `onMatch`, `onError` and `next`. Where the call returns
@@ -20,13 +21,21 @@
 export const TABLE_ADDRESS = 0x10000000;
 
 /** On the next page, however large the kernel's pages are: arm64 has some of 64 KiB. */
-export const REST_ADDRESS = 0x10010000;
+export const BEGINNING_ADDRESS = 0x10010000;
+
+/** What the runner reads there at most. */
+export const BEGINNING_BYTES = 0x20000;
+
+export const REST_ADDRESS = BEGINNING_ADDRESS + BEGINNING_BYTES;
 
 /** What the runner maps. Arguments and environment of a command are limited to less: execve(2). */
 export const TABLE_BYTES = 0x400000;
 
 /** Size of the part that init keeps: a page where pages are small. */
 export const KEPT_BYTES = 0x1000;
+
+/** Of the rest in the table's file. */
+export const REST_OFFSET = KEPT_BYTES + BEGINNING_BYTES;
 
 export const ARGUMENTS = 6;
 export const WORD_BYTES = 8;

@@ -1,31 +1,41 @@
-/** Memory as it will be at fixed addresses of another process: words are set, data are added at the end. */
+/** A part of the table: memory as it will be at fixed addresses of another process. Words are set, data are added at the end. */
 import { DriverError } from "../../errors.ts";
-import { KEPT_BYTES, REST_ADDRESS, TABLE_ADDRESS, TABLE_BYTES, WORD_BYTES } from "./table.ts";
+import { TABLE_BYTES, WORD_BYTES } from "./table.ts";
 
 const encoder = new TextEncoder();
 
 export class TableWriter {
+  readonly #address: number;
+  readonly #limit: number;
   #memory = new Uint8Array(0x4000);
   #view = new DataView(this.#memory.buffer);
   /** Offset of what is added next. */
-  #end: number;
+  #end = 0;
 
-  /** @param data the address where data begin; what lies before it is for words */
-  constructor(data: number) {
-    this.#end = offsetOf(data);
-    this.#reserve(0);
+  /**
+   * @param address where the part begins
+   * @param limit its greatest length in bytes
+   */
+  constructor(address: number, limit: number) {
+    this.#address = address;
+    this.#limit = limit;
   }
 
-  /** The table up to the last thing added. */
+  /** The part up to the last thing added. */
   bytes(): Uint8Array {
     return this.#memory.subarray(0, this.#end);
+  }
+
+  /** Adds zeros, to be set, and returns their address. */
+  reserveWords(count: number): number {
+    return this.#address + this.#reserve(count * WORD_BYTES);
   }
 
   /** Sets eight bytes: an integer that a double holds exactly, negative ones in two's complement. */
   writeWord(address: number, value: number): void {
     // NaN would be written as 0, which is root, the standard input or no limit.
     if (!Number.isSafeInteger(value)) throw new RangeError(`${value} cannot be passed to the kernel`);
-    const offset = offsetOf(address);
+    const offset = address - this.#address;
     this.#view.setUint32(offset, value, true);
     this.#view.setInt32(offset + 4, Math.floor(value / 2 ** 32), true);
   }
@@ -34,7 +44,7 @@ export class TableWriter {
   addBytes(content: Uint8Array): number {
     const offset = this.#reserve(content.length);
     this.#memory.set(content, offset);
-    return addressOf(offset);
+    return this.#address + offset;
   }
 
   /** Adds a string with its terminating NUL and returns its address. */
@@ -46,12 +56,12 @@ export class TableWriter {
     const offset = this.#reserve(text.length * 3 + 1);
     const { written } = encoder.encodeInto(text, this.#memory.subarray(offset));
     this.#end = offset + aligned(written + 1);
-    return addressOf(offset);
+    return this.#address + offset;
   }
 
   /** Adds an array of pointers to strings, ended by a null pointer, and returns its address. */
   addStrings(texts: readonly string[]): number {
-    const array = addressOf(this.#reserve((texts.length + 1) * WORD_BYTES));
+    const array = this.reserveWords(texts.length + 1);
     for (const [index, text] of texts.entries())
       this.writeWord(array + index * WORD_BYTES, this.addString(text));
     return array;
@@ -61,9 +71,9 @@ export class TableWriter {
   #reserve(length: number): number {
     const offset = this.#end;
     this.#end += aligned(length);
-    if (addressOf(this.#end) > TABLE_ADDRESS + TABLE_BYTES) {
-      throw new DriverError("LAUNCH_FAILED", "the task's arguments and environment are too long", {
-        hint: `All of them together have to stay below ${TABLE_BYTES / 4} characters`,
+    if (this.#end > this.#limit) {
+      throw new DriverError("LAUNCH_FAILED", "the launch plan is too long", {
+        hint: `Of the task's arguments and environment ${TABLE_BYTES / 4} characters fit, and some hundred mounts`,
       });
     }
     if (this.#end > this.#memory.length) this.#grow();
@@ -80,13 +90,4 @@ export class TableWriter {
 
 function aligned(length: number): number {
   return Math.ceil(length / WORD_BYTES) * WORD_BYTES;
-}
-
-/** Where the table's bytes hold what is to lie at an address; and back, for what is not init's. */
-function offsetOf(address: number): number {
-  return address < REST_ADDRESS ? address - TABLE_ADDRESS : address - REST_ADDRESS + KEPT_BYTES;
-}
-
-function addressOf(offset: number): number {
-  return REST_ADDRESS + offset - KEPT_BYTES;
 }

@@ -3,13 +3,13 @@ import * as k from "../kernel/constants.ts";
 import { closeRangeStep, oomScoreAdjSteps, reportIdentitySteps } from "./fileSteps.ts";
 import { identitySteps } from "./identitySteps.ts";
 import { taskRuleSteps } from "./landlockSteps.ts";
-import type { LaunchInput } from "./launchInput.ts";
+import type { RestInput } from "./launchInput.ts";
 import { limitSteps } from "./limitSteps.ts";
 import { descriptors, flags, octal, type Step, type Strings } from "./plan.ts";
 
 const { PR_SET_NO_NEW_PRIVS, CLOSE_RANGE_CLOEXEC } = k;
 
-export function taskSteps(input: LaunchInput): Step[] {
+export function taskSteps(input: RestInput): Step[] {
   return [
     // A group of its own, which signals are sent to.
     { name: "give the task a session", call: "setsid", args: [] },
@@ -33,7 +33,7 @@ export function taskSteps(input: LaunchInput): Step[] {
   ];
 }
 
-function environment(env: LaunchInput["env"]): Strings {
+function environment(env: RestInput["env"]): Strings {
   const entries = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   return { kind: "strings", strings: entries, secret: true };
 }

@@ -36,7 +36,14 @@ export function buildWitnessPlan(input: WitnessInput): LaunchPlan {
   return {
     initName: input.name,
     aliveFifo: input.aliveFifo,
-    steps: { outside: outsideSteps(input.cgroup, {}), init: witnessSteps(input), task: [], supervise: [] },
+    steps: {
+      outside: outsideSteps(input.cgroup, {}),
+      init: witnessSteps(input),
+      abandoned: [],
+      release: [],
+      task: [],
+      supervise: [],
+    },
   };
 }
 

@@ -1,10 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
-import { assemblePlan, stepAt } from "../../../src/effects/launch/assemble.ts";
+import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
-import { type Argument, bufferBytes, type LaunchPlan, phases } from "../../../src/effects/launch/plan.ts";
 import {
+  type Argument,
+  bufferBytes,
+  type LaunchPlan,
+  type Phase,
+  phases,
+} from "../../../src/effects/launch/plan.ts";
+import {
+  BEGINNING_ADDRESS,
   ENTRY_BYTES,
   KEPT_BYTES,
   REST_ADDRESS,
@@ -13,7 +20,7 @@ import {
 } from "../../../src/effects/launch/table.ts";
 import { anyLaunchInput } from "../../support/anyLaunchInput.ts";
 import { launchInput } from "../../support/launchRun.ts";
-import { Memory } from "../../support/tableInterpreter.ts";
+import { assemblePlan, Memory } from "../../support/tableInterpreter.ts";
 
 const keptEnd = TABLE_ADDRESS + KEPT_BYTES;
 
@@ -79,9 +86,14 @@ describe("an assembled plan", () => {
 
 /** Every step with the address of its entry, as table.ts tells the layout. */
 function entriesOf({ steps }: LaunchPlan) {
-  let next = REST_ADDRESS;
+  const starts: Partial<Record<Phase, number>> = {
+    outside: BEGINNING_ADDRESS,
+    release: REST_ADDRESS,
+    supervise: TABLE_ADDRESS,
+  };
+  let next = 0;
   return phases.flatMap((phase) => {
-    if (phase === "supervise") next = TABLE_ADDRESS;
+    next = starts[phase] ?? next;
     return steps[phase].map((step) => {
       const entry = next;
       next += ENTRY_BYTES;

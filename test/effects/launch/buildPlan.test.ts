@@ -96,7 +96,7 @@ describe("a launch plan", () => {
     expect(describePlan(plan)[1]).toBe(
       'outside   enter namespaces and cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
     );
-    expect(describePlan(plan)[2]).toContain("CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 6}");
+    expect(describePlan(plan)[2]).toContain("CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 7}");
   });
 
   it("joins a network namespace, makes one, or leaves the host's", () => {
@@ -105,11 +105,11 @@ describe("a launch plan", () => {
     expect(lines({ network: { kind: "host" } })).toEqual([]);
     expect(lines({ network: { kind: "join", path: "/run/netns/a" } })).toEqual([
       'init      join the network namespace: openat(AT_FDCWD, "/run/netns/a", O_RDONLY|O_CLOEXEC, 0)',
-      "init      join the network namespace: setns(9, CLONE_NEWNET)",
-      "init      join the network namespace: close(9)",
+      "init      join the network namespace: setns(10, CLONE_NEWNET)",
+      "init      join the network namespace: close(10)",
     ]);
     expect(lines({ network: { kind: "loopback" } })[2]).toContain(
-      'ioctl(9, SIOCSIFFLAGS, {ifr_name: "lo", ifr_flags: IFF_UP})',
+      'ioctl(10, SIOCSIFFLAGS, {ifr_name: "lo", ifr_flags: IFF_UP})',
     );
   });
 
@@ -155,12 +155,12 @@ describe("a launch plan", () => {
     const lines = describePlan(plan);
     const attributes = "MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID|MOUNT_ATTR_NODEV";
     expect(lines).toContain(
-      `init      open the volume for /data: mount_setattr(9, "", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set: ${attributes}, propagation: MS_PRIVATE}, 32)`,
+      `init      open the volume for /data: mount_setattr(10, "", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set: ${attributes}, propagation: MS_PRIVATE}, 32)`,
     );
     expect(lines).toContain(
       'init      mount the volume /data: openat2(AT_FDCWD, "/data", {flags: O_PATH|O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS}, 24)',
     );
-    expect(lines).toContain("init      open the device for /dev/b: dup3(9, 11, O_CLOEXEC)");
+    expect(lines).toContain("init      open the device for /dev/b: dup3(10, 12, O_CLOEXEC)");
   });
 
   it("mounts the private /tmp without following a symlink, then the binds", () => {
@@ -176,7 +176,7 @@ describe("a launch plan", () => {
       'init      mount private /tmp: open_tree(AT_FDCWD, "/task/tmp", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_SYMLINK_NOFOLLOW)',
     );
     expect(lines).toContain(
-      'init      mount /etc/resolv.conf: mount_setattr(9, "", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set: MOUNT_ATTR_RDONLY}, 32)',
+      'init      mount /etc/resolv.conf: mount_setattr(10, "", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set: MOUNT_ATTR_RDONLY}, 32)',
     );
   });
 

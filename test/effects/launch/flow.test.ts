@@ -1,16 +1,19 @@
 /** What the three processes of a launch do, one call after the other, with a pretended kernel. */
 import { describe, expect, it } from "vitest";
 import { type SystemCall, systemCallNumber, systemCalls } from "../../../src/effects/kernel/systemCalls.ts";
-import { assemblePlan, stepAt } from "../../../src/effects/launch/assemble.ts";
+import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import type { Phase } from "../../../src/effects/launch/plan.ts";
 import { launchInput } from "../../support/launchRun.ts";
-import { interpret } from "../../support/tableInterpreter.ts";
+import { assemblePlan, interpret } from "../../support/tableInterpreter.ts";
 
 const plan = buildLaunchPlan(launchInput({ cgroup: "/sys/fs/cgroup/task", privateTmp: "/task/tmp" }));
 const table = assemblePlan(plan, "x64");
 const names = new Map(systemCalls.map((call) => [systemCallNumber(call, "x64"), call]));
 const callsOf = (...list: Phase[]) => list.flatMap((phase) => plan.steps[phase].map(({ call }) => call));
+
+/** The word to go on, and the rest of the plan. */
+const usually: Partial<Record<SystemCall, number>> = { read: 1, pread64: 100 };
 
 const ENOENT = 2;
 const ESRCH = 3;
@@ -28,7 +31,7 @@ function follow(forks: readonly number[], results: Partial<Record<SystemCall, re
     const call = names.get(number);
     if (call === undefined) throw new Error(`no system call ${number}`);
     if (call === "exit_group" || call === "execve") return undefined;
-    return queues.get(call)?.shift() ?? 0;
+    return queues.get(call)?.shift() ?? usually[call] ?? 0;
   });
   return {
     calls: calls.map(({ number }) => names.get(number)),
@@ -44,7 +47,13 @@ describe("the processes of a launch", () => {
 
   it("task: furnishes the namespaces as init, is forked, executes the command", () => {
     const forking = callsOf("outside").slice(0, callsOf("outside").indexOf("clone3") + 1);
-    expect(follow([0, 0]).calls).toEqual([...forking, ...callsOf("init", "task")]);
+    expect(follow([0, 0]).calls).toEqual([...forking, ...callsOf("init", "release", "task")]);
+  });
+
+  it("init: ends where the word to go on never comes", () => {
+    const { calls } = follow([0], { read: [1, 0] });
+    expect(calls.slice(-2)).toEqual(["read", "exit_group"]);
+    expect(calls).not.toContain("pread64");
   });
 
   it("init: reaps orphans until the task has ended, records, kills and reaps the rest, ends", () => {

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { chmodSync, mkdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Launched } from "../../../src/effects/launch/launcher.ts";
+import { HeldLaunch, type Launched } from "../../../src/effects/launch/launcher.ts";
 import { isSameProcess } from "../../../src/effects/processIdentity.ts";
 import { TestRun } from "../../support/launchRun.ts";
 import { openDescriptors, ownZombies, processesNamed } from "../../support/processes.ts";
@@ -85,8 +85,58 @@ describe("the launcher", () => {
     const [init] = processesNamed(`exec2-init: ${run.folder}`);
     expect(readlinkSync(`/proc/${init}/exe`)).toBe(join(runnerFolder, "exec2-init"));
     expect(statSync(join(runnerFolder, "exec2-init")).mode & 0o777).toBe(0o500);
+    await expect.poll(() => run.output()).toBe("ran\n");
     launcher.kill("SIGKILL");
     await run.ended();
+  });
+});
+
+describe("a launch that is held", () => {
+  it("has an init that waits, and no task, until it is released", async () => {
+    using run = new TestRun();
+    const plan = run.plan({ initName: `exec2-init: ${run.folder}`, command: "/bin/echo", args: ["ran"] });
+    const held = new HeldLaunch(plan, run.descriptors);
+    await expect.poll(() => processesNamed(plan.initName)).toHaveLength(1);
+    held.load(plan);
+    expect(run.output()).toBe("");
+    await held.release();
+    expect(await run.ended()).toMatchObject({ exitCode: 0 });
     expect(run.output()).toBe("ran\n");
+  });
+
+  it("leaves no process, zombie or descriptor when it is given up, however often that is said", async () => {
+    using run = new TestRun();
+    const plan = run.plan({ initName: `exec2-init: ${run.folder}`, command: "/bin/echo", args: ["ran"] });
+    const before = openDescriptors();
+    const held = new HeldLaunch(plan, run.descriptors);
+    held.load(plan);
+    await Promise.all([held.abandon(), held.abandon()]);
+    expect(processesNamed(plan.initName)).toEqual([]);
+    expect(ownZombies()).toEqual([]);
+    expect(openDescriptors()).toEqual(before);
+    expect(run.output()).toBe("");
+  });
+
+  it("ends with the process that holds it", async () => {
+    using run = new TestRun();
+    const initName = `exec2-init: ${run.folder}`;
+    const child = spawn(process.execPath, [fixture, run.folder, "echo ran", "", "held"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    await once(child.stdout, "data");
+    await expect.poll(() => processesNamed(initName)).toHaveLength(1);
+    child.kill("SIGKILL");
+    await run.ended();
+    expect(processesNamed(initName)).toEqual([]);
+    expect(run.output()).toBe("");
+  });
+
+  it("tells why init could not do its part, once it is released", async () => {
+    using run = new TestRun();
+    const plan = run.plan({ initName: `exec2-init: ${run.folder}`, privateTmp: "/nowhere" });
+    const held = new HeldLaunch(plan, run.descriptors);
+    await expect.poll(() => processesNamed(plan.initName)).toEqual([]);
+    held.load(plan);
+    await expect(held.release()).rejects.toThrow(/step "mount private \/tmp" failed.*ENOENT/s);
   });
 });

@@ -5,13 +5,20 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Architecture } from "../../../src/effects/kernel/systemCalls.ts";
-import { assemblePlan, stepAt } from "../../../src/effects/launch/assemble.ts";
+import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import { bytes, type LaunchPlan, place } from "../../../src/effects/launch/plan.ts";
 import { parseReport } from "../../../src/effects/launch/report.ts";
 import { runnerArm64 } from "../../../src/effects/launch/runnerArm64.ts";
 import { runnerX86 } from "../../../src/effects/launch/runnerX86.ts";
-import { KEPT_BYTES, REST_ADDRESS, TABLE_ADDRESS, TABLE_BYTES } from "../../../src/effects/launch/table.ts";
+import {
+  BEGINNING_ADDRESS,
+  BEGINNING_BYTES,
+  KEPT_BYTES,
+  TABLE_ADDRESS,
+  TABLE_BYTES,
+} from "../../../src/effects/launch/table.ts";
 import { requireTools } from "../../support/requireTools.ts";
+import { assemblePlan } from "../../support/tableInterpreter.ts";
 
 interface Runner {
   readonly architecture: Architecture;
@@ -63,9 +70,15 @@ const plan: LaunchPlan = {
       },
     ],
     init: [],
+    abandoned: [],
+    release: [],
     task: [],
     supervise: [
-      { name: "forget", call: "munmap", args: [REST_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS] },
+      {
+        name: "forget",
+        call: "munmap",
+        args: [BEGINNING_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - BEGINNING_ADDRESS],
+      },
       { name: "write again", call: "write", args: [1, place("waitStatus"), 2] },
       { name: "fail", call: "close", args: [999] },
     ],
@@ -105,7 +118,13 @@ describe.each(runners)(
     it("knows the table by the same numbers as the assembler of plans", () => {
       const constants = [...readFileSync(source, "utf8").matchAll(/\.set\s+(\w+), (\w+)/g)];
       const values = Object.fromEntries(constants.map(([, name, value]) => [name, Number(value)]));
-      expect(values).toMatchObject({ TABLE_ADDRESS, TABLE_BYTES, REST_ADDRESS, KEPT_BYTES });
+      expect(values).toMatchObject({
+        TABLE_ADDRESS,
+        TABLE_BYTES,
+        BEGINNING_ADDRESS,
+        BEGINNING_BYTES,
+        KEPT_BYTES,
+      });
     });
 
     it("carries a table out, and reports the step that fails", (context) => {

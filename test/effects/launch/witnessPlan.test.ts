@@ -26,5 +26,5 @@ test("it opens its files in the order that gives them their numbers", () => {
 test("it asks the kernel only after the run has ended, and records the whole answer", () => {
   const calls = plan.steps.init.map(({ call }) => call);
   expect(calls.slice(-6)).toEqual(["close", "read", "ppoll", "ioctl", "write", "exit_group"]);
-  expect(lines.at(-2)).toContain("write(7, &identity, 64)");
+  expect(lines.at(-2)).toContain("write(8, &identity, 64)");
 });
