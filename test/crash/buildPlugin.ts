@@ -1,0 +1,59 @@
+/**
+ * Builds the plugin with kill points in it: the real sources, with the modules that
+ * points.ts names wrapped while they are bundled. The driver itself holds nothing
+ * that is there for tests.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { build, type Plugin } from "rolldown";
+import { wrappedModules } from "./points.ts";
+
+const root = join(import.meta.dirname, "../..");
+const folder = join(root, "node_modules/.cache/crash");
+/** Marks a module as it is, beside its wrapper. */
+const original = "?original";
+
+/** @returns the entry to launch */
+export async function buildCrashPlugin(): Promise<string> {
+  await build({
+    input: { plugin: join(import.meta.dirname, "plugin.ts") },
+    platform: "node",
+    external: ["koffi", "lmdb", "@cdktf/hcl2json"],
+    plugins: [withKillPoints],
+    output: { dir: folder, format: "esm", chunkFileNames: "[name].js" },
+  });
+  return join(folder, "plugin.js");
+}
+
+const withKillPoints: Plugin = {
+  name: "kill points",
+  resolveId(source, importer) {
+    if (source.endsWith(original)) return source;
+    return importer?.endsWith(original) ? this.resolve(source, importer.slice(0, -original.length)) : null;
+  },
+  load(id) {
+    if (id.endsWith(original)) {
+      return { code: readFileSync(id.slice(0, -original.length), "utf8"), moduleType: "ts" };
+    }
+    const names = wrappedModules[id.slice(join(root, "src/").length)];
+    return names && id.startsWith(join(root, "src/")) ? wrapperOf(id, names) : null;
+  },
+};
+
+/** Exports what the module exports, the named functions between kill points. */
+function wrapperOf(path: string, names: readonly string[]): string {
+  const text = readFileSync(path, "utf8");
+  const wrapped = names.map((name) => {
+    // A function that is called otherwise by now would be a point that nobody ever passes.
+    if (!new RegExp(`^export (async )?function ${name}\\b`, "m").test(text)) {
+      throw new Error(`${path} exports no function ${name}`);
+    }
+    return `export const ${name} = between("${name}", module.${name});`;
+  });
+  return [
+    `import * as module from "${path}${original}";`,
+    `import { between } from "${join(import.meta.dirname, "killPoints.ts")}";`,
+    `export * from "${path}${original}";`,
+    ...wrapped,
+  ].join("\n");
+}

@@ -1,0 +1,60 @@
+/** Whether an event log is whole, says what agents were told, and is what the machine makes of it. */
+import { isDeepStrictEqual } from "node:util";
+import { toTaskEvent } from "../../src/driver/storedEvents.ts";
+import { initialSnapshot, stateName, step } from "../../src/machines/fold.ts";
+import { isOver, type StateName } from "../../src/machines/taskMachine.ts";
+import type { EventReader, StoredEvent } from "../../src/store/eventStore.ts";
+import { findDefect } from "../../src/store/verifyStream.ts";
+import type { Promised } from "./taskLife.ts";
+
+/** The state that each stream of a log ends in. */
+export type EndStates = ReadonlyMap<string, StateName>;
+
+/** @throws Error naming the first thing that is wrong */
+export function checkLog(log: EventReader, promised: readonly Promised[]): EndStates {
+  const streams = [...log.streams()];
+  for (const head of streams) {
+    const defect = findDefect(log.readRecords(head.stream), head);
+    if (defect !== undefined) throw new Error(`${head.stream} is damaged: ${JSON.stringify(defect)}`);
+  }
+  for (const promise of promised) {
+    const events = [...log.readStream(promise.taskId)];
+    if (events.some((event) => keeps(event, promise))) continue;
+    const types = events.map(({ type }) => type);
+    throw new Error(`the log has lost ${JSON.stringify(promise)}: it has only ${types.join(", ")}`);
+  }
+  return new Map(streams.map(({ stream }) => [stream, refold([...log.readStream(stream)])]));
+}
+
+/** @throws Error where a task is neither over nor expected to run */
+export function checkAllOver(states: EndStates, running: readonly string[]): void {
+  for (const [stream, state] of states) {
+    if (state === "lost" || (!isOver(state) && !running.includes(stream))) {
+      throw new Error(`${stream} is ${state} at the end`);
+    }
+  }
+}
+
+function keeps({ type, data }: StoredEvent, promise: Promised): boolean {
+  if (!promise.types.includes(type)) return false;
+  const told = Object.entries(promise.data ?? {});
+  return told.every(([name, value]) => isDeepStrictEqual((data as Record<string, unknown>)[name], value));
+}
+
+/** As a replay does: what was recorded of the machine's decisions has to be what it decides. */
+function refold(events: readonly StoredEvent[]): StateName {
+  let snapshot = initialSnapshot;
+  for (const event of events) {
+    const { from, to, effects, snapshot: next } = step(snapshot, toTaskEvent(event));
+    const { stream, seq } = event;
+    if (
+      !isDeepStrictEqual({ from, to, effects }, { from: event.from, to: event.to, effects: event.effects })
+    ) {
+      throw new Error(
+        `${stream}, event ${seq}: recorded ${event.from} → ${event.to}, replayed ${from} → ${to}`,
+      );
+    }
+    snapshot = next;
+  }
+  return stateName(snapshot);
+}

@@ -1,0 +1,36 @@
+/**
+ * `npm run test:crash -- [rounds] [seed]`: kills the plugin at random moments, round after
+ * round. Each round has a seed of its own, the first one's plus its number.
+ */
+import { randomInt } from "node:crypto";
+import { buildCrashPlugin } from "./buildPlugin.ts";
+import { runRound } from "./round.ts";
+import { roundOf } from "./roundPlan.ts";
+
+process.setMaxListeners(0);
+const rounds = Number(process.argv[2] ?? 500);
+const firstSeed = Number(process.argv[3] ?? randomInt(2 ** 31));
+const entry = await buildCrashPlugin();
+const begin = performance.now();
+let deaths = 0;
+for (let index = 0; index < rounds; index++) {
+  const seed = firstSeed + index;
+  const plan = roundOf(seed);
+  try {
+    deaths += (await runRound(plan, entry)).deaths;
+  } catch (thrown) {
+    console.error(`\n✗ seed ${seed}: ${(thrown as Error).message}`);
+    console.error(`The round: ${JSON.stringify(plan)}`);
+    console.error(`Again: npm run test:crash -- 1 ${seed}`);
+    process.exit(1);
+  }
+  const seconds = Math.round((performance.now() - begin) / 1000);
+  tell(`round ${index + 1} of ${rounds}, seed ${seed}: ${deaths} plugins killed in ${seconds} s`);
+}
+console.log(`\n✓ ${rounds} rounds from seed ${firstSeed}: ${deaths} plugins killed, nothing lost`);
+
+/** In place on a terminal, elsewhere now and then. */
+function tell(progress: string): void {
+  if (process.stdout.isTTY) process.stdout.write(`\r${progress}`);
+  else if (/round \d*[05]0? of/.test(progress)) console.log(progress);
+}

@@ -1,0 +1,27 @@
+/** Chance that can be repeated. Pure. */
+
+export interface Random {
+  /** A whole number from 0 to `below` - 1. */
+  below(below: number): number;
+  /** One of several. */
+  pick<T>(choices: readonly T[]): T;
+  /** True in so many of a hundred cases. */
+  chance(percent: number): boolean;
+}
+
+/** The sequence of a seed: always the same (mulberry32). */
+export function randomOf(seed: number): Random {
+  let state = seed >>> 0;
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const below = (limit: number) => Math.floor(next() * limit);
+  return {
+    below,
+    pick: (choices) => choices[below(choices.length)] as (typeof choices)[number],
+    chance: (percent) => below(100) < percent,
+  };
+}

@@ -1,0 +1,38 @@
+/** Rounds that have failed once, or would without what was made for them: they are run always. */
+import type { LifePlan, RoundPlan } from "./roundPlan.ts";
+
+export interface Regression extends RoundPlan {
+  /** What went wrong, or would. */
+  readonly title: string;
+}
+
+const sleeps: LifePlan = { task: "sleeps", exitCode: 0, agent: "leaves", afterMs: 0, forgets: false };
+const ends: LifePlan = { task: "ends", exitCode: 7, agent: "waits", afterMs: 0, forgets: false };
+
+export const regressions: readonly Regression[] = [
+  {
+    title: "a start whose answer was lost was refused when the agent sent it again",
+    lives: [sleeps, ends],
+    crashes: [{ at: "after startTask#1" }],
+  },
+  {
+    title: "a start that came to nothing was refused when the agent sent it again",
+    lives: [sleeps],
+    crashes: [{ at: "after spawnRunner#1" }, { at: "after launch#1" }, { at: "before commit requested#1" }],
+  },
+  {
+    title: "a run went on whose agent had died before the answer to its start",
+    lives: [{ ...sleeps, forgets: true }],
+    crashes: [{ at: "after startTask#1" }],
+  },
+  {
+    title: "the folder of a run stayed whose request was never stored",
+    lives: [{ ...ends, forgets: true }],
+    crashes: [{ at: "after makeRunFiles#1" }],
+  },
+  {
+    title: "a sweep that is killed itself is done again",
+    lives: [{ ...sleeps, forgets: true }, ends],
+    crashes: [{ at: "after launch#1" }, { at: "before commit startFailed#1" }, { at: "after killInit#1" }],
+  },
+];

@@ -1,0 +1,111 @@
+/** One round: tasks at work, a plugin that is killed, and after it what must hold whatever happened. */
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { stateFolderPaths } from "../../src/store/stateFolder.ts";
+import { Allocation, persistentFolders } from "../support/allocation.ts";
+import { withEventLog } from "../support/eventLog.ts";
+import { processesNamed } from "../support/processes.ts";
+import { checkAllOver, checkLog, type EndStates } from "./checkLog.ts";
+import { CrashAgent } from "./crashAgent.ts";
+import type { RoundPlan } from "./roundPlan.ts";
+import { TaskLife } from "./taskLife.ts";
+
+export interface RoundOutcome {
+  /** How many plugins were killed. */
+  readonly deaths: number;
+}
+
+/** How long something may take that is known to come. */
+const patienceMs = 60_000;
+
+/**
+ * @param entry the plugin to launch
+ * @throws Error naming what does not hold, with the end of the plugin's log
+ */
+export async function runRound({ lives: plans, crashes }: RoundPlan, entry: string): Promise<RoundOutcome> {
+  const folder = mkdtempSync(`${persistentFolders}/exec2-crash-`);
+  const stateDir = join(folder, "state");
+  const sockets = join(folder, "sockets");
+  mkdirSync(sockets);
+  const marker = `exec2-crash-${randomBytes(8).toString("hex")}`;
+  const lives: TaskLife[] = [];
+  const readLog = () => checkedLog(stateDir, lives);
+  const onDeath = async () => void (await readLog());
+  const agent = new CrashAgent({ entry, stateDir, sockets, crashes, onDeath });
+  try {
+    lives.push(...plans.map((plan) => new TaskLife(plan, agent, new Allocation(), marker)));
+    await within(patienceMs, Promise.all(lives.map((life) => life.live())));
+    await within(patienceMs, settle(lives, readLog, marker));
+    await within(
+      patienceMs,
+      agent.insist((calls) => calls.capabilities({})),
+    );
+    await becomes(() => readdirSync(stateFolderPaths(stateDir).run).length === 0, "the run folders are gone");
+    await agent.close();
+    checkAllOver(await readLog(), []);
+    return { deaths: agent.deaths };
+  } catch (thrown) {
+    throw new Error(`${(thrown as Error).message}\nThe plugin said last:\n${agent.log.join("\n")}`, {
+      cause: thrown,
+    });
+  } finally {
+    await agent.close().catch(() => undefined);
+    for (const { allocation } of lives) await allocation.remove();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** What is to run does, and is known; nothing else runs; then that is ended, too. */
+async function settle(
+  lives: readonly TaskLife[],
+  readLog: () => Promise<EndStates>,
+  marker: string,
+): Promise<void> {
+  const left = lives.filter(({ plan }) => plan.agent === "leaves");
+  for (const life of left) {
+    const { pid, state } = await life.inspect();
+    const running = life.allocation.cgroup.processes();
+    if (running.join() !== String(pid)) throw new Error(`${life.taskId}: ${pid} is known, ${running} run`);
+    const folded = (await readLog()).get(life.taskId);
+    if (folded !== state) throw new Error(`${life.taskId} is ${state}, by its log ${folded}`);
+  }
+  for (const life of lives) if (!left.includes(life)) await life.allocation.cgroup.empty();
+  checkAllOver(
+    await readLog(),
+    left.map(({ taskId }) => taskId),
+  );
+  for (const life of left) await life.destroy();
+  for (const { allocation } of lives) await allocation.cgroup.empty();
+  await becomes(() => processesNamed(marker).length === 0, "no process of the round is left");
+}
+
+async function checkedLog(stateDir: string, lives: readonly TaskLife[]): Promise<EndStates> {
+  const promised = lives.flatMap((life) => life.promised);
+  // Killed before it has made one.
+  if (promised.length === 0 && !existsSync(join(stateFolderPaths(stateDir).events, "data.mdb")))
+    return new Map();
+  return withEventLog(stateDir, (log) => checkLog(log, promised));
+}
+
+async function becomes(condition: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + patienceMs;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`it does not come true that ${what}`);
+    await delay(5);
+  }
+}
+
+async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
+  const tooLate = new AbortController();
+  const late = delay(ms, undefined, { signal: tooLate.signal }).then(() => {
+    throw new Error(`it is not over after ${ms / 1000} s`);
+  });
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    tooLate.abort();
+  }
+}

@@ -1,0 +1,62 @@
+/** What happens in a round: plain data, made from a seed or kept from a round that has failed once. Pure. */
+import { points } from "./points.ts";
+import { type Random, randomOf } from "./random.ts";
+
+/** When a plugin is killed. */
+export type Crash =
+  /** So many milliseconds after the call of that number (1: SetConfig) was sent. */
+  | { readonly afterCall: number; readonly ms: number }
+  /** At a kill point, such as `before commit started#1`. */
+  | { readonly at: string };
+
+export interface LifePlan {
+  /** What the task does when nobody hinders it: see `scripts` in taskLife.ts. */
+  readonly task: "ends" | "lingers" | "obeys" | "resists" | "sleeps";
+  /** With which code it exits. */
+  readonly exitCode: number;
+  /** What its agent does with it, beside waiting. */
+  readonly agent: "waits" | "signals" | "stops" | "destroys" | "leaves";
+  /** Milliseconds between the start's answer and that. */
+  readonly afterMs: number;
+  /** The agent dies together with a plugin that does not answer a start: it starts anew, under another id. */
+  readonly forgets: boolean;
+}
+
+export interface RoundPlan {
+  /** The tasks, all at once. */
+  readonly lives: readonly LifePlan[];
+  /** How the first plugin ends, the second, and so on; the one after them is left alone. */
+  readonly crashes: readonly Crash[];
+}
+
+/** The round of a seed. */
+export function roundOf(seed: number): RoundPlan {
+  const random = randomOf(seed);
+  return {
+    lives: Array.from({ length: 1 + random.below(4) }, () => lifeOf(random)),
+    crashes: Array.from({ length: 1 + random.below(3) }, () => crashOf(random)),
+  };
+}
+
+function lifeOf(random: Random): LifePlan {
+  const task = random.pick(["ends", "ends", "lingers", "obeys", "resists", "sleeps"] as const);
+  const endsItself = task === "ends" || task === "lingers";
+  return {
+    task,
+    exitCode: random.below(100),
+    agent: random.pick(endsItself ? (["waits", "waits", "stops"] as const) : agents[task]),
+    afterMs: random.below(20),
+    forgets: random.chance(25),
+  };
+}
+
+const agents = {
+  obeys: ["stops", "stops", "signals"],
+  resists: ["stops", "destroys"],
+  sleeps: ["stops", "destroys", "leaves"],
+} as const;
+
+function crashOf(random: Random): Crash {
+  if (random.chance(40)) return { afterCall: 1 + random.below(8), ms: random.below(16) };
+  return { at: `${random.pick(points)}#${1 + random.below(2)}` };
+}

@@ -1,0 +1,162 @@
+/** A task's life as an agent leads it through the deaths of its plugin. */
+import { setTimeout as delay } from "node:timers/promises";
+import { status } from "@grpc/grpc-js";
+import type { TaskHandle, WaitTaskResponse } from "../../src/grpc/generated/nomad/driver.ts";
+import type { Allocation } from "../support/allocation.ts";
+import { type CrashAgent, type DriverCalls, PluginDied } from "./crashAgent.ts";
+import type { LifePlan } from "./roundPlan.ts";
+
+/** An event that the log must have from now on, since the agent was told of it. */
+export interface Promised {
+  readonly taskId: string;
+  /** One of them is enough: what was asked for may have come too late. */
+  readonly types: readonly string[];
+  readonly data?: object;
+}
+
+const scripts: Readonly<Record<LifePlan["task"], (exitCode: number) => string>> = {
+  ends: (code) => `exit ${code}`,
+  lingers: (code) => `sleep 1000 & sleep 0.05; exit ${code}`,
+  obeys: (code) => `trap 'exit ${code}' TERM; trap '' USR1; while :; do sleep 1000 & wait; done`,
+  resists: () => "trap '' TERM; while :; do sleep 1000; done",
+  sleeps: () => "exec sleep 1000",
+};
+
+export class TaskLife {
+  readonly plan: LifePlan;
+  readonly allocation: Allocation;
+  /** What the agent was told. */
+  readonly promised: Promised[] = [];
+  readonly #agent: CrashAgent;
+  readonly #marker: string;
+  #taskId = "";
+  #handle: TaskHandle | undefined;
+  /** Recoveries by the launch of the plugin that was asked; the one that started the task needs none. */
+  readonly #recoveries = new Map<number, Promise<unknown>>();
+
+  /** @param marker an argument of the task, by which it can be told from all others */
+  constructor(plan: LifePlan, agent: CrashAgent, allocation: Allocation, marker: string) {
+    this.plan = plan;
+    this.allocation = allocation;
+    this.#agent = agent;
+    this.#marker = marker;
+  }
+
+  get taskId(): string {
+    return this.#taskId;
+  }
+
+  /** To the end, or to where the task is left running. */
+  async live(): Promise<void> {
+    await this.#start();
+    const ended = this.#wait();
+    ended.catch(() => undefined);
+    await delay(this.plan.afterMs);
+    await this.#act();
+    if (this.plan.agent === "leaves") return;
+    // It has been destroyed while it ran: whoever waits hears of its end, or that it is forgotten.
+    if (this.plan.agent === "destroys") return void (await ended.catch(tolerateForgotten));
+    const { result, err } = await ended;
+    if (err !== "" || result === undefined) throw new Error(`${this.taskId}: WaitTask says: ${err}`);
+    if (!this.#possibleCodes().includes(result.exitCode)) {
+      throw new Error(`${this.taskId}: exited with ${result.exitCode}, not ${this.#possibleCodes()}`);
+    }
+    await this.destroy();
+  }
+
+  /** The task's state and pid, as the plugin tells them. */
+  async inspect(): Promise<{ state: string; pid: number }> {
+    const { driver } = await this.#insist((calls) => calls.inspectTask({ taskId: this.#taskId }));
+    const { attributes = new Map() } = driver ?? {};
+    return { state: attributes.get("state") ?? "", pid: Number(attributes.get("pid")) };
+  }
+
+  async destroy(): Promise<void> {
+    await this.#insist((calls) => calls.destroyTask({ taskId: this.#taskId, force: true }));
+    this.#promise(["destroyed"]);
+  }
+
+  /** With the same request again where the plugin dies before its answer, unless the agent dies, too. */
+  async #start(): Promise<void> {
+    let config = this.#config();
+    for (;;) {
+      this.#taskId = config.id;
+      try {
+        const { handle } = await this.#agent.ask((calls, launch) => {
+          this.#recoveries.clear();
+          this.#recoveries.set(launch, Promise.resolve());
+          return calls.startTask({ task: config });
+        });
+        this.#handle = handle;
+        this.#promise(["started"]);
+        return;
+      } catch (thrown) {
+        if (!(thrown instanceof PluginDied)) throw thrown;
+        if (this.plan.forgets) config = this.#config();
+      }
+    }
+  }
+
+  async #wait(): Promise<WaitTaskResponse> {
+    const taskId = this.#taskId;
+    const answer = await this.#insist((calls) => calls.waitTask({ taskId }));
+    const { exitCode, signal } = answer.result ?? {};
+    this.#promise(["exited"], { exitCode, signal });
+    return answer;
+  }
+
+  async #act(): Promise<void> {
+    const taskId = this.#taskId;
+    const { agent, task } = this.plan;
+    if (agent === "signals") {
+      await this.#insist((calls) => calls.signalTask({ taskId, signal: "SIGUSR1" }))
+        .then(() => this.#promise(["signalled"]))
+        .catch(tolerateEnded);
+    }
+    if (agent === "stops" || agent === "signals") {
+      const timeout = task === "resists" ? { seconds: 0, nanos: 20e6 } : { seconds: 600, nanos: 0 };
+      await this.#insist((calls) => calls.stopTask({ taskId, timeout, signal: "SIGTERM" }));
+      this.#promise(["stopRequested", "exited"]);
+    }
+    if (agent === "destroys") await this.destroy();
+  }
+
+  #possibleCodes(): number[] {
+    const { task, agent, exitCode } = this.plan;
+    const terminated = 128 + 15;
+    const killed = 128 + 9;
+    if (agent === "waits") return [exitCode];
+    // Signals may come before the task has set its traps.
+    if (agent === "signals") return [exitCode, terminated, 128 + 10];
+    return task === "resists" ? [killed, terminated] : [exitCode, terminated];
+  }
+
+  /** Asks until it is answered; every new plugin is asked to recover the task first. */
+  #insist<T>(call: (calls: DriverCalls) => Promise<T>): Promise<T> {
+    return this.#agent.insist(async (calls, launch) => {
+      const handle = this.#handle;
+      const recovery = this.#recoveries.get(launch) ?? calls.recoverTask({ taskId: "", handle });
+      this.#recoveries.set(launch, recovery);
+      await recovery;
+      this.#promise(["started"]);
+      return call(calls);
+    });
+  }
+
+  #config() {
+    const script = scripts[this.plan.task](this.plan.exitCode);
+    return this.allocation.config({ command: "sh", args: ["-c", script, this.#marker] });
+  }
+
+  #promise(types: readonly string[], data: object = {}): void {
+    this.promised.push({ taskId: this.#taskId, types, data });
+  }
+}
+
+function tolerateEnded(thrown: unknown): void {
+  if ((thrown as { code?: unknown }).code !== status.FAILED_PRECONDITION) throw thrown;
+}
+
+function tolerateForgotten(thrown: unknown): void {
+  if (!(thrown as Error).message.includes("task not found")) throw thrown;
+}
