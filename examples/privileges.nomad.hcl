@@ -35,6 +35,7 @@ job "privileges" {
           core   = 0
         }
 
+        pid_mode = "private"
         ipc_mode = "private"
         bind_tcp = [80]
       }

@@ -8,7 +8,7 @@
  * what was found is held by a descriptor, and everything after that (checks,
  * open, change of owner) goes by the descriptor.
  */
-import { closeSync, constants, fchownSync, fstatSync, openSync } from "node:fs";
+import { closeSync, constants, fchownSync, fstatSync, openSync, writeSync } from "node:fs";
 import { relative } from "node:path";
 import { DriverError, errnoOf, type FailedCall } from "../errors.ts";
 import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "./kernel/constants.ts";
@@ -28,18 +28,47 @@ export function openLogPipe(
   owner: { readonly uid: number; readonly gid: number },
 ): number {
   if (path === "/dev/null") return openSync(path, constants.O_WRONLY);
+  const pipe = openFifo(path, allocDir);
+  try {
+    fcntlSetFlags(pipe, 0);
+    fchownSync(pipe, owner.uid, owner.gid);
+    return pipe;
+  } catch (thrown) {
+    closeSync(pipe);
+    throw thrown;
+  }
+}
+
+/**
+ * Adds a line of the driver's own to a task's log, where somebody reads it and
+ * there is room for it: nobody waits for that.
+ * @param text becomes one line, of no more than a pipe takes at once
+ * @returns false where it could not be added
+ */
+export function addLogLine(path: string, allocDir: string, text: string): boolean {
+  if (path === "/dev/null") return false;
+  try {
+    const pipe = openFifo(path, allocDir);
+    try {
+      writeSync(pipe, `${text.replaceAll(/\s*\n\s*/g, " ").slice(0, LINE_CHARACTERS)}\n`);
+      return true;
+    } finally {
+      closeSync(pipe);
+    }
+  } catch {
+    return false;
+  }
+}
+
+/** Below `PIPE_BUF`, pipe(7), even where each takes three bytes: such a write is not interleaved with others. */
+const LINE_CHARACTERS = 1_300;
+
+/** Such a FIFO, whose writes do not block. */
+function openFifo(path: string, allocDir: string): number {
   const found = find(path, allocDir);
   try {
     checkFifo(found, path);
-    const pipe = openForWriting(found, path);
-    try {
-      fcntlSetFlags(pipe, 0);
-      fchownSync(pipe, owner.uid, owner.gid);
-      return pipe;
-    } catch (thrown) {
-      closeSync(pipe);
-      throw thrown;
-    }
+    return openForWriting(found, path);
   } finally {
     closeSync(found);
   }

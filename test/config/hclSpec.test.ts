@@ -56,6 +56,7 @@ test("a task's options", () => {
       nice: withDefault(attr("nice", "number"), "0"),
       ulimit: attr("ulimit", "list(map(string))"),
       ipc_mode: withDefault(attr("ipc_mode", "string"), '"private"'),
+      pid_mode: withDefault(attr("pid_mode", "string"), '"private"'),
       swap_limit: attr("swap_limit", "number"),
       cpu_hard_limit: withDefault(attr("cpu_hard_limit", "bool"), "true"),
       pids_limit: attr("pids_limit", "number"),

@@ -18,6 +18,7 @@ const usual = {
   oomScoreAdj: 0,
   ulimit: [],
   ipcMode: "private",
+  pidMode: "private",
   cpuHardLimit: true,
 };
 
@@ -45,6 +46,7 @@ describe("parseTaskOptions", () => {
       nice: 10,
       ulimit: [{ nofile: "2048:4096" }, { core: "0" }],
       ipc_mode: "host",
+      pid_mode: "private",
       swap_limit: 0,
       cpu_hard_limit: false,
     };
@@ -63,6 +65,7 @@ describe("parseTaskOptions", () => {
       nice: 10,
       ulimit: [{ nofile: "2048:4096" }, { core: "0" }],
       ipcMode: "host",
+      pidMode: "private",
       swapLimit: 0,
       cpuHardLimit: false,
     });
@@ -120,6 +123,10 @@ describe("parseTaskOptions", () => {
     ],
     [{ command: "x", ulimit: [{ core: "1" }, { core: "2" }] }, 'option "ulimit" has "core" twice'],
     [{ command: "x", ulimit: [{ core: "2:1" }] }, "The soft limit is above the hard one"],
+    [
+      { command: "x", pid_mode: "host" },
+      'option "pid_mode" must be "private": only in a pid namespace of its own',
+    ],
     [{ command: "x", ipc_mode: "shared" }, 'option "ipc_mode" must be "private" or "host"'],
     [{ command: "x", swap_limit: -2 }, 'option "swap_limit" must be a number of MiB, or -1'],
     [{ command: "x", cpu_hard_limit: "no" }, 'option "cpu_hard_limit" must be true or false'],

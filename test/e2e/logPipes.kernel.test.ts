@@ -1,7 +1,7 @@
 import { lstatSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { Agent } from "../support/agent.ts";
-import { type Allocation, makeAllocation } from "../support/allocation.ts";
+import { type Agent, runTask } from "../support/agent.ts";
+import { type Allocation, type Command, makeAllocation } from "../support/allocation.ts";
 import { expectRefusal, startWarmAgent } from "../support/refusal.ts";
 
 let agent: Agent;
@@ -78,4 +78,33 @@ describe("a log pipe that a task has replaced is not opened", () => {
       before.map(({ uid, gid }) => [uid, gid]),
     );
   });
+});
+
+describe("the task's own log tells why it was not started", () => {
+  test.each<[string, Command, RegExp]>([
+    ["before the launch", { command: "no-such-command" }, /COMMAND_NOT_FOUND: .*"no-such-command" not found/],
+    ["in the launch", { command: "true", args: ["x".repeat(200_000)] }, /LAUNCH_FAILED: .*execve .*E2BIG/],
+  ])("%s", async (_what, command, text) => {
+    const allocation = makeAllocation();
+    const refused = await agent.driver
+      .startTask({ task: allocation.config(command) })
+      .catch((error) => error);
+    // In the log by the time that the agent is told.
+    const [line, ...rest] = (await allocation.stderr.text()).split("\n");
+    expect(line).toMatch(/^nomad-driver-exec2: /);
+    expect(line).toMatch(text);
+    expect(refused.message).toContain(line?.slice("nomad-driver-exec2: ".length));
+    expect(rest).toEqual([""]);
+  });
+});
+
+test("a task whose logs are disabled runs, and a start of it that fails is told to the agent alone", async () => {
+  const allocation = makeAllocation();
+  const disabled = { stdoutPath: "/dev/null", stderrPath: "/dev/null" };
+  const script = "echo out; echo err >&2; [ /proc/$$/fd/1 -ef /dev/null ] && [ /proc/$$/fd/2 -ef /dev/null ]";
+  expect(await runTask(agent, allocation.config(script, disabled))).toMatchObject({ exitCode: 0 });
+  const refused = allocation.config({ command: "no-such-command" }, disabled);
+  await expect(agent.driver.startTask({ task: refused })).rejects.toThrow("COMMAND_NOT_FOUND");
+  // It was neither taken for a pipe nor given to the task's user.
+  expect(statSync("/dev/null").uid).toBe(0);
 });

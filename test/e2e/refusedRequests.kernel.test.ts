@@ -40,24 +40,6 @@ describe("a request is refused before the driver hears of it", () => {
       /unknown option "image"/,
       (allocation) => allocation.config({ command: "true", image: "alpine" }),
     ],
-    [
-      "a mount",
-      "UNSUPPORTED",
-      /the mount \/srv/,
-      (allocation) =>
-        allocation.config("true", {
-          mounts: [{ ...noMount, hostPath: "/", taskPath: "/srv" }],
-        }),
-    ],
-    [
-      "a device",
-      "UNSUPPORTED",
-      /the device \/dev\/kvm/,
-      (allocation) =>
-        allocation.config("true", {
-          devices: [{ hostPath: "/dev/kvm", taskPath: "/dev/kvm", cgroupPermissions: "rw" }],
-        }),
-    ],
   ])("for %s", async (_what, code, text, prepare) => {
     const config = prepare(makeAllocation());
     const before = tracesOf(agent);
@@ -75,5 +57,3 @@ describe("a request is refused before the driver hears of it", () => {
     expect(String(refused)).toContain("unveil_by_task");
   });
 });
-
-const noMount = { readonly: true, propagationMode: "", selinuxLabel: "", requestName: "" };

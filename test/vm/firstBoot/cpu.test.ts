@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { pidOf } from "../../support/agent.ts";
+import { pidOf, waitTask } from "../../support/agent.ts";
 import { procStatus } from "../../support/procStatus.ts";
 import { setConfig } from "../../support/requests.ts";
 import { cgroupFile, coresUsed } from "../support/cgroupFiles.ts";
@@ -43,6 +43,29 @@ describe("cpu", () => {
     assert.equal(status.Cpus_allowed_list, "1");
     assert.equal(cgroupFile(cgroup, "cpu.max").split(" ")[0], "max");
     assertNear(await coresUsed(cgroup), 1);
+  });
+
+  test("without a hard limit a task has what others leave, and its share when they want it", async () => {
+    const command = { command: "sh", args: ["-c", busy], cpu_hard_limit: false };
+    const alone = await startVmTask({ command, limits: { cpuMhz: mhzPerCore / 8 } });
+    assert.equal(cgroupFile(alone.cgroup, "cpu.max").split(" ")[0], "max");
+    assert.equal(cgroupFile(alone.cgroup, "cpu.weight"), "13");
+    assertNear(await coresUsed(alone.cgroup), 1);
+  });
+
+  test("Go programs are told how many cores a task may use", async () => {
+    const command = 'test "$GOMAXPROCS" = "$WANTED"';
+    for (const [limits, wanted] of [
+      [{ cpuMhz: mhzPerCore * 1.4 }, "2"],
+      [{ cpuMhz: mhzPerCore, cores: "1" }, "1"],
+    ] as const) {
+      const { agent, config } = await startVmTask({
+        command,
+        limits,
+        differing: { env: { WANTED: wanted } },
+      });
+      assert.partialDeepStrictEqual(await waitTask(agent, config), { exitCode: 0 });
+    }
   });
 
   test("on a busy core, tasks have time in the proportion of their MHz", async () => {

@@ -100,14 +100,22 @@ describe("memory", () => {
     assert.ok(cgroupCount(cgroup, "memory.stat", "file") > 30 << 20, cgroupFile(cgroup, "memory.stat"));
   });
 
-  test("memory that would be swapped out is over the limit, too", async () => {
+  test("memory that would be swapped out is over the limit, too, but for what swap_limit allows", async () => {
     const swap = `${diskFolder}/swap`;
     execFileSync("dd", ["if=/dev/zero", `of=${swap}`, "bs=1M", "count=96"], { stdio: "ignore" });
     execFileSync("chmod", ["600", swap]);
     execFileSync("mkswap", [swap], { stdio: "ignore" });
     execFileSync("swapon", [swap]);
     onTestFinished(() => execFileSync("swapoff", [swap]));
-    assert.deepEqual(await resultOf(64, { memoryMb: 32 }), killed);
+    for (const [swapLimit, result] of [
+      [0, killed],
+      [8, killed],
+      [undefined, wellEnded],
+    ] as const) {
+      const command = { ...using(64), swap_limit: swapLimit };
+      const { agent, config } = await startVmTask({ command, limits: { memoryMb: 32 } });
+      assert.deepEqual(await waitTask(agent, config), result);
+    }
   });
 });
 

@@ -16,6 +16,9 @@ export const mhzPerCore = 4000;
 /** What a task may have at once where its job asks for nothing else. */
 export const pidsLimit = 100;
 
+/** MiB of swap that a task may have where its job asks for nothing else; only one case has the host swap. */
+const swapLimit = 64;
+
 /** From test-results/vm, where this is bundled to. */
 const plugin = join(dirname(process.argv[1] as string), "../../dist/plugin/nomad-driver-exec2");
 
@@ -23,7 +26,13 @@ let shared: Promise<VmAgent> | undefined;
 
 /** The agent of most cases, since a plugin takes seconds to come up under emulation. */
 export function sharedAgent(): Promise<VmAgent> {
-  shared ??= startVmAgent({ unveil_by_task: true, allow_root: true, pids_limit: pidsLimit });
+  shared ??= startVmAgent({
+    unveil_by_task: true,
+    allow_root: true,
+    allow_raised_ulimits: true,
+    swap_limit: swapLimit,
+    pids_limit: pidsLimit,
+  });
   return shared;
 }
 
