@@ -32,7 +32,7 @@ export const regressions: readonly Regression[] = [
   },
   {
     title: "a sweep that is killed itself is done again",
-    lives: [{ ...sleeps, forgets: true }, ends],
-    crashes: [{ at: "after launch#1" }, { at: "before commit startFailed#1" }, { at: "after killInit#1" }],
+    lives: [{ ...sleeps, forgets: true }, sleeps],
+    crashes: [{ at: "after launch#1" }, { at: "after killInit#1" }, { at: "before commit startFailed#1" }],
   },
 ];
