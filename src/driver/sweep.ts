@@ -3,8 +3,9 @@
  * it never answered, runs that ended while nobody watched, and files of runs that
  * are over. Done once, when the plugin is configured: before that, nothing may be touched.
  */
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { isUnheld, readExitStatus } from "../effects/exitWatch.ts";
 import { findInit } from "../effects/findInit.ts";
 import { runFiles } from "../effects/runFiles.ts";
 import { killInit } from "../effects/signals.ts";
@@ -111,11 +112,13 @@ function removeFiles(taskId: string, { folder, log }: SweepServices): void {
 
 /**
  * A folder of a run that the log does not know was made for a request that was never
- * stored; nothing was launched, then, and init has opened no status file. Where one is,
- * the log is another one: the agent may yet come with a handle of that run.
+ * stored. Or the log is another one, and the agent may yet come with a handle of the run:
+ * it stays where something can be learnt from it.
  */
 function removeUnused(folder: string): void {
-  if (!existsSync(runFiles(folder).status)) rmSync(folder, { recursive: true, force: true });
+  const { status, alive } = runFiles(folder);
+  if (isUnheld(alive) && readExitStatus(status) === undefined)
+    rmSync(folder, { recursive: true, force: true });
 }
 
 /** @throws DriverError for a last event that is damaged, or too new for this driver */

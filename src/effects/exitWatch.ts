@@ -52,6 +52,21 @@ export function watchExit(aliveFifo: string, init?: ProcessIdentity): ExitWatch 
   return { ended, cancel: () => socket.destroy() };
 }
 
+/** Whether nobody holds the FIFO: the run's init has ended, or has never come to open it. */
+export function isUnheld(aliveFifo: string): boolean {
+  try {
+    const descriptor = openFifo(aliveFifo, undefined);
+    try {
+      return isAtEnd(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (thrown) {
+    if (thrown instanceof DriverError && thrown.failed?.errno === "ENOENT") return true;
+    throw thrown;
+  }
+}
+
 /**
  * Reads what init recorded.
  * @returns undefined where it recorded nothing: the task still runs, or init was killed

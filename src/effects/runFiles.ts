@@ -2,8 +2,8 @@
  * The files of one run, in a folder that is root's alone: the task can neither
  * forge its exit status nor pretend to have ended.
  */
-import { mkdirSync } from "node:fs";
-import { DriverError } from "../errors.ts";
+import { mkdirSync, rmSync } from "node:fs";
+import { DriverError, errnoOf } from "../errors.ts";
 import { mkfifo } from "./kernel/libc.ts";
 
 export interface RunFiles {
@@ -28,16 +28,27 @@ export function runFiles(folder: string): RunFiles {
 }
 
 /**
- * Makes the folder of a new run, with its alive FIFO.
- * @throws DriverError `STATE_DIR_UNUSABLE`, also where the folder exists: a status in it would be another run's
+ * Makes the folder of a new run, with its alive FIFO. One that is there already was made for a start that
+ * was never stored, so that nothing of it was let go on: it gives way.
+ * @throws DriverError `STATE_DIR_UNUSABLE`
  */
 export function makeRunFiles(folder: string): RunFiles {
   const files = runFiles(folder);
   try {
-    mkdirSync(folder, { mode: 0o700 });
+    makeFolder(folder);
     mkfifo(files.alive, 0o600);
     return files;
   } catch (thrown) {
     throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the folder of the task's run cannot be made");
+  }
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (thrown) {
+    if (errnoOf(thrown) !== "EEXIST") throw thrown;
+    rmSync(folder, { recursive: true });
+    mkdirSync(folder, { mode: 0o700 });
   }
 }

@@ -2,7 +2,7 @@
  * Watching a run that this driver has not started: its init holds no alive FIFO
  * and records nothing. A witness (launch/witnessPlan.ts) does both in its place.
  */
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../errors.ts";
 import { type ExitStatus, exitStatusOf } from "./exitWatch.ts";
 import { MFD_CLOEXEC, PIDFD_INFO_EXIT } from "./kernel/constants.ts";
@@ -39,7 +39,6 @@ export async function startWitness(run: WitnessedRun, name: string, runnerFolder
   const question = keep(memfdCreate("exec2-question", MFD_CLOEXEC));
   writeSync(question, new BigUint64Array([BigInt(PIDFD_INFO_EXIT)]), 0, pidfdInfo.maskBytes, 0);
 
-  rmSync(run.runFolder, { recursive: true, force: true });
   const files = makeRunFiles(run.runFolder);
   const plan = buildWitnessPlan({
     name,

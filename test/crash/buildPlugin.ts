@@ -3,18 +3,20 @@
  * points.ts names wrapped while they are bundled. The driver itself holds nothing
  * that is there for tests.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { build, type Plugin } from "rolldown";
 import { wrappedModules } from "./points.ts";
 
 const root = join(import.meta.dirname, "../..");
-const folder = join(root, "node_modules/.cache/crash");
 /** Marks a module as it is, beside its wrapper. */
 const original = "?original";
 
-/** @returns the entry to launch */
+/** @returns the entry to launch: it is there until this process ends */
 export async function buildCrashPlugin(): Promise<string> {
+  // Not in the temporary folder: the bundle imports packages from above it.
+  const folder = join(root, `node_modules/.cache/crash-${process.pid}`);
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   await build({
     input: { plugin: join(import.meta.dirname, "plugin.ts") },
     platform: "node",

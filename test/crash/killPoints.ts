@@ -21,8 +21,8 @@ function pass(point: string): void {
 type AnyFunction = (...args: never[]) => unknown;
 
 /**
- * The function between two points, `before <name>` and `after <name>`; after a promise means: once it has
- * resolved. Around `openEventStore` are none: the commits of the store that it opens have them.
+ * The function between two points, `before <name>` and `after <name>`. One that returns a promise has
+ * a third, `during <name>`, when it has done what it does at once. Around `openEventStore` are none: the commits of the store that it opens have them.
  */
 export function between<Wrapped extends AnyFunction>(name: string, wrapped: Wrapped): Wrapped {
   if (name === "openEventStore") return opening(wrapped);
@@ -33,6 +33,7 @@ export function between<Wrapped extends AnyFunction>(name: string, wrapped: Wrap
       pass(`after ${name}`);
       return result;
     }
+    pass(`during ${name}`);
     return result.then((value) => {
       pass(`after ${name}`);
       return value;

@@ -1,22 +1,25 @@
 /** The places where the crash tests kill a plugin from within. */
 
 /** Functions that are wrapped, by their modules below src/. */
-export const wrappedModules: Readonly<Record<string, readonly string[]>> = {
+const asynchronous = {
   "driver/effects/inspectHost.ts": ["inspectHost"],
   "driver/effects/prepareSandbox.ts": ["prepareSandbox"],
+  // During it, the word to go on has been given and its effect is not known yet.
   "driver/effects/launchTask.ts": ["launchTask"],
-  "driver/effects/watchTask.ts": ["watchTask", "exitOf"],
+  "driver/effects/watchTask.ts": ["watchTask"],
   "driver/effects/stopTask.ts": ["sendStopSignal", "startKillTimer", "killRun"],
   "driver/effects/releaseRun.ts": ["releaseRun"],
   "driver/recovery.ts": ["takeOver"],
   "driver/sweep.ts": ["sweep"],
+};
+
+const synchronous = {
   "effects/runFiles.ts": ["makeRunFiles"],
-  "effects/findInit.ts": ["findInit"],
-  "effects/signals.ts": ["signalGroup", "killTask", "killInit"],
-  // Between the spawn and its confirmation, and between that and the event that tells of it.
+  // Between the spawn and its confirmation.
   "effects/launch/runner.ts": ["spawnRunner"],
-  "effects/launch/launcher.ts": ["launch"],
-  "store/lmdbEventStore.ts": ["openEventStore"],
+  "effects/findInit.ts": ["findInit"],
+  "effects/exitWatch.ts": ["readExitStatus"],
+  "effects/signals.ts": ["signalGroup", "killTask", "killInit"],
 };
 
 /** Calls of an agent; after one: everything is committed, and nothing is answered. */
@@ -34,11 +37,21 @@ const events = [
   ...["stopTimedOut", "destroyRequested", "forceKilled", "exited", "recovered", "destroyed"],
 ];
 
+export const wrappedModules: Readonly<Record<string, readonly string[]>> = {
+  ...asynchronous,
+  ...synchronous,
+  "store/lmdbEventStore.ts": ["openEventStore"],
+};
+
 /** The names of all points. */
 export const points: readonly string[] = [
-  ...Object.values(wrappedModules)
-    .flat()
-    .filter((name) => name !== "openEventStore"),
-  ...calls,
-  ...events.map((type) => `commit ${type}`),
-].flatMap((name) => [`before ${name}`, `after ${name}`]);
+  ...[...Object.values(asynchronous).flat(), ...calls].flatMap((name) => [
+    `before ${name}`,
+    `during ${name}`,
+    `after ${name}`,
+  ]),
+  ...[...Object.values(synchronous).flat(), ...events.map((type) => `commit ${type}`)].flatMap((name) => [
+    `before ${name}`,
+    `after ${name}`,
+  ]),
+];

@@ -18,7 +18,11 @@ export const regressions: readonly Regression[] = [
   {
     title: "a start that came to nothing was refused when the agent sent it again",
     lives: [sleeps],
-    crashes: [{ at: "after spawnRunner#1" }, { at: "after launch#1" }, { at: "before commit requested#1" }],
+    crashes: [
+      { at: "after spawnRunner#1" },
+      { at: "during launchTask#1" },
+      { at: "before commit requested#1" },
+    ],
   },
   {
     title: "a run went on whose agent had died before the answer to its start",
@@ -28,11 +32,20 @@ export const regressions: readonly Regression[] = [
   {
     title: "the folder of a run stayed whose request was never stored",
     lives: [{ ...ends, forgets: true }],
-    crashes: [{ at: "after makeRunFiles#1" }],
+    crashes: [{ at: "after makeRunFiles#1" }, { at: "after spawnRunner#1" }],
+  },
+  {
+    title: "a start was refused whose first attempt had left a folder, but nothing in the log",
+    lives: [ends],
+    crashes: [{ at: "after makeRunFiles#1" }, { at: "after spawnRunner#1" }],
   },
   {
     title: "a sweep that is killed itself is done again",
     lives: [{ ...sleeps, forgets: true }, sleeps],
-    crashes: [{ at: "after launch#1" }, { at: "after killInit#1" }, { at: "before commit startFailed#1" }],
+    crashes: [
+      { at: "before commit started#1" },
+      { at: "after killInit#1" },
+      { at: "before commit startFailed#1" },
+    ],
   },
 ];

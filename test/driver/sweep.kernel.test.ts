@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { DriverServices } from "../../src/driver/services.ts";
 import { sweep } from "../../src/driver/sweep.ts";
 import { bootId, isSameProcess, processIdentity } from "../../src/effects/processIdentity.ts";
+import { makeRunFiles } from "../../src/effects/runFiles.ts";
 import { DriverError } from "../../src/errors.ts";
 import { EVENT_SCHEMA_VERSION, type EventType } from "../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../src/machines/fold.ts";
@@ -93,17 +94,23 @@ describe("the sweep at the start of a plugin", () => {
     const over = "0b0ff9d5-0000-4000-8000-000000000001/web/00000003";
     const alive = "0b0ff9d5-0000-4000-8000-000000000001/web/00000004";
     const unknown = "of-a-log-that-is-gone_web_00000005";
-    const unused = "never-requested_web_00000006";
+    const unknownToo = "of-a-log-that-is-gone_web_00000008";
+    const unused = ["never-requested_web_00000006", "never-let-go_web_00000007"];
     await storeHistory(store, over, [...running, "exited"]);
     await storeHistory(store, alive, running, { started: livingRun });
     for (const name of [runFolderName(over), runFolderName(alive), unknown]) {
       mkdirSync(join(run, name));
-      writeFileSync(join(run, name, "status"), "");
+      writeFileSync(join(run, name, "status"), new Uint8Array(4));
     }
-    mkdirSync(join(run, unused));
+    for (const name of unused) makeRunFiles(join(run, name));
+    writeFileSync(join(run, unused[1] as string, "status"), new Uint8Array(1));
+    // Its init waits there still, or its task runs.
+    const { alive: held } = makeRunFiles(join(run, unknownToo));
+    const writer = openSync(held, constants.O_RDWR);
+    onTestFinished(() => closeSync(writer));
     expect(await sweep(services)).toEqual(new Set([alive]));
-    // The agent may still come with a handle of the one whose log is gone.
-    expect(readdirSync(run).sort()).toEqual([runFolderName(alive), unknown].sort());
+    // The agent may still come with a handle of those whose log is gone.
+    expect(readdirSync(run).sort()).toEqual([runFolderName(alive), unknown, unknownToo].sort());
     expect(typesOf(store, alive)).toEqual(running);
   });
 
