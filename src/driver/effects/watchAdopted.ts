@@ -15,8 +15,8 @@ import type { DriverServices } from "../services.ts";
 import type { Task } from "../task.ts";
 import { memoryAtEnd } from "./watchMemory.ts";
 
-/** How long to wait after a witness could not be started. */
-const retryMs = 5_000;
+/** Until the next attempt at a witness that could not be started. */
+const retryMs = 1_000;
 
 /** Resolves once everything of the task has ended. */
 export async function adoptedEnd(task: Task, services: DriverServices): Promise<void> {
@@ -24,27 +24,26 @@ export async function adoptedEnd(task: Task, services: DriverServices): Promise<
   if (adopted === null || process === null || request === null) return;
   const { runFolder } = adopted;
   const { alive } = runFiles(runFolder);
+  const run = { ...process, cgroup: request.resources.cgroup, runFolder };
+  const name = `exec2-witness: ${request.allocId}/${request.taskName}`;
   // One that an earlier plugin process has started goes on.
-  let watch = existsSync(alive) ? watchExit(alive) : undefined;
+  let witnessed = existsSync(alive);
   for (;;) {
-    if (watch !== undefined) {
-      task.resources.exitWatch = watch;
-      await watch.ended;
-    }
-    if (!isSameProcess(process.init)) return;
-    const run = { ...process, cgroup: request.resources.cgroup, runFolder };
     try {
-      await startWitness(run, `exec2-witness: ${request.allocId}/${request.taskName}`, services.folder.run);
-      watch = watchExit(alive);
+      if (!witnessed) await startWitness(run, name, services.folder.run);
+      task.resources.exitWatch = watchExit(alive);
+      await task.resources.exitWatch.ended;
+      if (!isSameProcess(process.init)) return;
     } catch (thrown) {
-      watch = undefined;
+      if (!isSameProcess(process.init)) return;
       services.log.error("the end of an adopted task cannot be watched yet", {
         task_id: task.id,
         error: messageOf(thrown),
         next_try_ms: retryMs,
       });
-      await delay(retryMs, undefined, { ref: false });
+      await delay(retryMs);
     }
+    witnessed = false;
   }
 }
 
