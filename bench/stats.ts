@@ -1,0 +1,83 @@
+/**
+ * What it costs the built plugin to tell what tasks use, and to watch them for a
+ * lack of memory, beside the same plugin with the same tasks when nobody asks.
+ * As root, after `npm run build`: `node bench/stats.ts [tasks] [seconds]`.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { launchPlugin } from "../src/grpc/pluginClient.ts";
+import { Allocation } from "../test/support/allocation.ts";
+import { setConfig } from "../test/support/requests.ts";
+import { printFigure } from "./statistics.ts";
+
+const tasks = Number(process.argv[2] ?? 50);
+const seconds = Number(process.argv[3] ?? 20);
+const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
+const base = mkdtempSync("/var/lib/exec2-bench-");
+const plugin = await launchPlugin({ command: executable });
+const allocations: Allocation[] = [];
+
+try {
+  const { driver } = plugin;
+  await plugin.base.setConfig(setConfig({ state_dir: join(base, "state") }));
+  await driver.init({});
+  const ids: string[] = [];
+  for (let count = 0; count < tasks; count++) {
+    const allocation = new Allocation();
+    allocations.push(allocation);
+    // Two processes beside init, one of them with something to do.
+    const task = allocation.config("sleep 1000 & while sleep 0.1; do :; done", {});
+    await driver.startTask({ task });
+    ids.push(task.id);
+  }
+  // The watches for a lack of memory begin when a task is a second old.
+  await delay(3_000);
+  printFigure(`inotify descriptors of the plugin with ${tasks} tasks`, String(inotifyDescriptors()));
+  printFigure("CPU of the plugin, nobody asks", `${percent(await cpuOver(seconds))} % of a core`);
+
+  let samples = 0;
+  const streams = ids.map((taskId) =>
+    driver
+      .taskStats({ taskId, collectionInterval: { seconds: 1, nanos: 0 } })
+      .on("data", () => samples++)
+      .on("error", () => undefined),
+  );
+  await delay(2_000);
+  samples = 0;
+  const used = await cpuOver(seconds);
+  printFigure(`CPU of the plugin, ${tasks} streams of stats each second`, `${percent(used)} % of a core`);
+  printFigure("samples a second", (samples / seconds).toFixed(1));
+  printFigure("CPU a sample", `${((used * seconds * 1000) / samples).toFixed(2)} ms`);
+  for (const stream of streams) stream.cancel();
+  await delay(1_000);
+  printFigure("CPU of the plugin, nobody asks any more", `${percent(await cpuOver(seconds))} % of a core`);
+} finally {
+  for (const allocation of allocations) await allocation.remove();
+  await plugin.close();
+  rmSync(base, { recursive: true });
+}
+
+/** Cores that the plugin uses over a time. */
+async function cpuOver(duration: number): Promise<number> {
+  const [before, began] = [ticks(), performance.now()];
+  await delay(duration * 1000);
+  return ((ticks() - before) * 10) / (performance.now() - began);
+}
+
+/** User and system time: fields 14 and 15 of proc_pid_stat(5). */
+function ticks(): number {
+  const stat = readFileSync(`/proc/${plugin.pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return Number(fields[11]) + Number(fields[12]);
+}
+
+function inotifyDescriptors(): number {
+  const folder = `/proc/${plugin.pid}/fdinfo`;
+  return readdirSync(folder).filter((fd) => readFileSync(`${folder}/${fd}`, "utf8").includes("inotify"))
+    .length;
+}
+
+function percent(cores: number): string {
+  return (cores * 100).toFixed(2);
+}
