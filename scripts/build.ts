@@ -1,8 +1,11 @@
 /**
  * Makes dist/: the folder that a Nomad agent's `plugin_dir` points at, with the
  * launcher as its only file, and beside it the bundled program. The pinned
- * runtime and the native addons stay in node_modules.
+ * runtime and the native addons stay in node_modules. Besides, each a module
+ * that needs nothing else: the machine, to be kept of every release, and the
+ * library of recorded histories with its types.
  */
+import { execFileSync } from "node:child_process";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "rolldown";
@@ -19,6 +22,19 @@ await build({
   platform: "node",
   external: unbundled,
   output: { dir: join(root, "dist/lib"), format: "esm", minify: true, chunkFileNames: "[name].js" },
+});
+for (const [name, entry] of [
+  ["machine", "src/machines/machineVersion.ts"],
+  ["replay", "src/replay/index.ts"],
+] as const) {
+  await build({
+    input: { [name]: join(root, entry) },
+    platform: "node",
+    output: { dir: join(root, "dist/replay"), format: "esm", minify: true, codeSplitting: false },
+  });
+}
+execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", join(root, "tsconfig.types.json")], {
+  stdio: "inherit",
 });
 await mkdir(join(root, "dist/plugin"), { recursive: true });
 const script = await readFile(join(root, "scripts/launcher.sh"), "utf8");

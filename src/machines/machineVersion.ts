@@ -1,6 +1,6 @@
 /**
  * One version of the machine with all that a replay asks of it. The build keeps
- * this module as a file of its own (dist/lib/machine.js) that needs nothing else:
+ * this module as a file of its own (dist/replay/machine.js) that needs nothing else:
  * who keeps that file can later tell what this version would make of a history.
  */
 import { version } from "../version.ts";

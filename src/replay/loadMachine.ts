@@ -18,24 +18,24 @@ const machineSchema = z.object({
 });
 
 /**
- * Loads a `dist/lib/machine.js`. Its code runs in this process, with the rights of whoever calls.
+ * Loads a `dist/replay/machine.js`. Its code runs in this process, with the rights of whoever calls.
  * @throws DriverError `MACHINE_INVALID` where there is no such file, or it is something else
  */
 export async function loadMachine(path: string): Promise<MachineVersion> {
-  let exported: { readonly machine?: unknown };
+  let exported: { readonly thisMachine?: unknown };
   try {
     exported = await import(pathToFileURL(resolve(path)).href);
   } catch (thrown) {
     throw invalid(path, DriverError.from(thrown, "MACHINE_INVALID", "it cannot be loaded").message, thrown);
   }
-  const { error } = machineSchema.safeParse(exported.machine);
+  const { error } = machineSchema.safeParse(exported.thisMachine);
   if (error !== undefined) throw invalid(path, z.prettifyError(error).replaceAll(/\s+/g, " "), error);
-  return exported.machine as MachineVersion;
+  return exported.thisMachine as MachineVersion;
 }
 
 function invalid(path: string, why: string, cause: unknown): DriverError {
   return new DriverError("MACHINE_INVALID", `${path} holds no machine: ${why}`, {
-    hint: "Name the dist/lib/machine.js of a build of the driver",
+    hint: "Name the dist/replay/machine.js of a build of the driver",
     cause,
   });
 }

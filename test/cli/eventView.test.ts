@@ -3,9 +3,10 @@ import picocolors from "picocolors";
 import { describe, expect, it } from "vitest";
 import { summarise } from "../../src/cli/events/eventSummary.ts";
 import { EventView } from "../../src/cli/events/eventView.ts";
-import { chooseTask, taskHistory } from "../../src/cli/events/taskHistory.ts";
+import { taskHistory } from "../../src/cli/events/taskHistory.ts";
 import { type EventData, type EventType, eventSchemas } from "../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../src/machines/fold.ts";
+import { chooseTask } from "../../src/replay/chooseTask.ts";
 import type { StoredEvent } from "../../src/store/eventStore.ts";
 import { event } from "../support/history.ts";
 

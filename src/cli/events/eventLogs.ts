@@ -3,12 +3,13 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { merge, type Observable } from "rxjs";
 import { DriverError } from "../../errors.ts";
+import { chooseTask } from "../../replay/chooseTask.ts";
 import { loadBundle } from "../../replay/loadBundle.ts";
 import type { EventReader, StoredEvent, StreamHead } from "../../store/eventStore.ts";
 import { openEventReader } from "../../store/lmdbEventStore.ts";
 import { stateFolderPaths } from "../../store/stateFolder.ts";
 import { stateFolders } from "../local/localState.ts";
-import { chooseTask, type TaskHistory, taskHistory } from "./taskHistory.ts";
+import { type TaskHistory, taskHistory } from "./taskHistory.ts";
 
 /** A log, and how far it had come when it was opened. */
 interface OpenLog {

@@ -1,12 +1,12 @@
 /** `events`: what happened to the tasks of this host. */
 import { filter, type Observable, takeWhile } from "rxjs";
+import { chooseTask } from "../../replay/chooseTask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { whenAborted } from "../local/interrupts.ts";
 import { whenReaderGone } from "../terminal/closedPipes.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { EventLogs } from "./eventLogs.ts";
 import { EventView } from "./eventView.ts";
-import { chooseTask } from "./taskHistory.ts";
 
 export interface ShowOptions {
   readonly follow: boolean;

@@ -23,7 +23,7 @@ export const addReplay: AddVerb = (program, exit) => {
     )
     .option("--check", "prove the events of the task, or of all tasks")
     .option("--all", "with --check: of all tasks, which is the same as naming none")
-    .option("--against <module>", "check with the machine of another version: its dist/lib/machine.js")
+    .option("--against <module>", "check with the machine of another version: its dist/replay/machine.js")
     .option("--show-args", "show arguments of commands, which may hold secrets")
     .option("--json", "one JSON object a line")
     .option("--what-if <edits>", "apply a file of edits first, and show what the machine would do from there")
@@ -38,7 +38,7 @@ Examples:
   nomad-driver-exec2 replay web
   nomad-driver-exec2 replay --check
   nomad-driver-exec2 replay --check 6f2d4a9e && echo proven
-  nomad-driver-exec2 replay --against ../0.1.0/dist/lib/machine.js
+  nomad-driver-exec2 replay --against ../0.1.0/dist/replay/machine.js
   echo '[{"drop": 5}]' > edits.json && nomad-driver-exec2 replay web --what-if edits.json`,
     )
     .action(async (task: string | undefined, options: Options) => exit(await act(task, options)));

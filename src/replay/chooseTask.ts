@@ -1,0 +1,44 @@
+/** Tasks as people name them. Pure. */
+import { DriverError } from "../errors.ts";
+import { suggestion } from "../suggest.ts";
+
+/**
+ * The task that a person means: by whole id, by name, or by the beginning of an
+ * id. The first of these ways that finds any decides.
+ * @throws DriverError `TASK_NOT_FOUND` where there is none, or more than one
+ */
+export function chooseTask<T extends Candidate>(text: string, candidates: readonly T[]): T {
+  const ways = [
+    ({ id }: T) => id === text,
+    ({ id }: T) => taskName(id) === text,
+    ({ id }: T) => id.startsWith(text),
+  ];
+  const found = ways.map((fits) => candidates.filter(fits)).find(({ length }) => length > 0) ?? [];
+  const [only, second] = found;
+  if (only && !second) return only;
+  if (only) {
+    const list = found.map(({ id, state = "" }) => `  ${id}  ${state}`.trimEnd()).join("\n");
+    throw new DriverError(
+      "TASK_NOT_FOUND",
+      `${text || "the task"} may be one of ${found.length} tasks:\n${list}`,
+      {
+        hint: "Give more of the id",
+      },
+    );
+  }
+  if (candidates.length === 0) throw new DriverError("TASK_NOT_FOUND", "the log tells of no task");
+  const names = [...new Set(candidates.map(({ id }) => taskName(id)))];
+  throw new DriverError("TASK_NOT_FOUND", `no task is called ${text}, and no id begins with it`, {
+    hint: suggestion(text, names),
+  });
+}
+
+interface Candidate {
+  readonly id: string;
+  readonly state?: string;
+}
+
+/** The name in a task's id, `<allocation id>/<task name>/<8 hex digits>`. */
+export function taskName(id: string): string {
+  return id.split("/")[1] ?? id;
+}

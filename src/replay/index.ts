@@ -1,0 +1,68 @@
+/**
+ * Recorded histories for programs: `import … from "nomad-driver-exec2/replay"`.
+ * Everything here only reads, and needs neither root nor the host that recorded.
+ */
+import { type CheckOptions, type CheckReport, checkLog } from "./checkLog.ts";
+import { chooseTask } from "./chooseTask.ts";
+import { History } from "./history.ts";
+import type { Bundle } from "./loadBundle.ts";
+import { type Edit, whatIf as edited, type WhatIf } from "./whatIf.ts";
+
+/**
+ * The history of a task in a bundle.
+ * @param task its name, the start of its id, or its whole id; may be left out where there is but one
+ * @throws DriverError `TASK_NOT_FOUND` where that is none, or several
+ * @throws DriverError `STORE_FAILED` where an event of it was changed
+ */
+export function replay({ reader }: Bundle, task = ""): History {
+  const { id } = chooseTask(
+    task,
+    Array.from(reader.streams(), ({ stream }) => ({ id: stream })),
+  );
+  return new History(id, [...reader.readStream(id)]);
+}
+
+/**
+ * Proves the histories of a bundle: that nothing in them was changed, and that
+ * the machine (this version's, or another one) makes of every event what was recorded.
+ */
+export function check({ reader }: Bundle, options: CheckOptions = {}): CheckReport {
+  return checkLog(reader, options);
+}
+
+/**
+ * What the machine would do if some events of a history were others.
+ * @throws DriverError `EDITS_INVALID`
+ */
+export function whatIf(history: History, edits: readonly Edit[]): WhatIf {
+  return edited(history.stream, history.events, edits, history.machine);
+}
+
+export { DriverError, type ErrorCode } from "../errors.ts";
+export type { TaskEvent } from "../machines/events.ts";
+export {
+  type MachineState,
+  type MachineStep,
+  type MachineVersion,
+  thisMachine,
+} from "../machines/machineVersion.ts";
+export type { TaskContext } from "../machines/taskContext.ts";
+export type { StoredEvent } from "../store/eventStore.ts";
+export type { CheckOptions, CheckReport } from "./checkLog.ts";
+export { type Change, contextDiff } from "./contextDiff.ts";
+export { type EffectOutcome, effectOutcomes } from "./effectOutcomes.ts";
+export type { History, Moment } from "./history.ts";
+export { type Bundle, loadBundle } from "./loadBundle.ts";
+export { loadMachine } from "./loadMachine.ts";
+export {
+  enters,
+  isError,
+  isOfType,
+  type MomentTest,
+  mentions,
+  momentAt,
+  nextMoment,
+  previousMoment,
+} from "./search.ts";
+export type { Finding, Outcome } from "./streamCheck.ts";
+export type { Edit, Source, WhatIf } from "./whatIf.ts";
