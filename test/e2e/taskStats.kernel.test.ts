@@ -82,6 +82,16 @@ describe("TaskStats", () => {
     expect(memory?.measuredFields).not.toContain(MemoryField.KERNEL_MAX_USAGE);
   });
 
+  test("counts processes in a pid namespace that the task has made for them among its own", async () => {
+    const nested = "unshare --user --pid --fork sh -c 'sleep 1000 & echo up; wait'; exit 1";
+    const { config, allocation } = await started(nested);
+    await allocation.stdout.contains("up\n");
+    const stream = collect(statsOf(config.id, 200));
+    await stream.first(() => stream.messages.length >= 2);
+    // The shell, unshare, the shell within and what that runs.
+    for (const { stats } of stream.messages) expect(stats?.resourceUsageByPid.size).toBe(4);
+  });
+
   test("ends with its task", async () => {
     const allocation = makeAllocation();
     const config = allocation.config('read -r _ < "$NOMAD_TASK_DIR/gate"');

@@ -100,17 +100,23 @@ async function ownProcesses(
 ) {
   const namespace = namespaceOf(init.pid);
   const own = new Map<number, ProcessReading>();
-  let foreign = false;
+  const others: ProcessStat[] = [];
+  const take = (stat: ProcessStat) => own.set(stat.pid, { ...stat, rssPages: residentPages(stat.pid) });
   for (const [index, pid] of pids.entries()) {
     if (index % batch === batch - 1) await setImmediate();
     const stat = readStat(pid);
     if (stat === undefined) continue;
     const place = known.get(pid)?.startTicks === stat.startTicks ? namespace : namespaceOf(pid);
     if (place === undefined) continue;
-    if (place === namespace) own.set(pid, { ...stat, rssPages: residentPages(pid) });
-    else foreign = true;
+    if (place === namespace) take(stat);
+    else others.push(stat);
   }
-  return { own, foreign };
+  // Those in namespaces that the task has made descend from its own.
+  for (let nested = others; nested.length > 0; ) {
+    nested = others.filter(({ pid, parent }) => own.has(parent) && !own.has(pid));
+    nested.forEach(take);
+  }
+  return { own, foreign: others.some(({ pid }) => !own.has(pid)) };
 }
 
 /** A process's pid namespace (namespaces(7)); undefined where it has ended. */
