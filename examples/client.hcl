@@ -27,6 +27,12 @@ plugin "nomad-driver-exec2" {
     connect_tcp          = [53, 80, 443, 8080]
     bind_tcp             = [0, 80, 8080]
 
+    # What is kept of tasks that are over.
+    history {
+      keep        = "168h"
+      max_size_mb = 1024
+    }
+
     state_dir = "/var/lib/nomad-driver-exec2"
   }
 }

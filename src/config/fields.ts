@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import { capabilityProblem } from "./capabilities.ts";
+import { historyProblem } from "./history.ts";
 import { isHostName, parseHostEntry } from "./hostNames.ts";
 import { idRangesProblem } from "./idRanges.ts";
 import { ulimitProblem } from "./ulimits.ts";
@@ -73,17 +74,10 @@ export const swapLimit = () =>
   wholeNumber().refine((limit) => limit >= -1, "must be a number of MiB, or -1 for no limit");
 
 /** Blocks of names and values, which are united. */
-export const ulimitBlocks = () => {
-  const block = z.record(z.string(), text(), mustBe("a block of limits"));
-  return z.array(block, mustBe("a block of limits")).superRefine((blocks, context) => {
-    const names = blocks.flatMap((each) => Object.keys(each));
-    const twice = names.find((name, index) => names.indexOf(name) !== index);
-    if (twice !== undefined) context.addIssue(`has ${JSON.stringify(twice)} twice`);
-    for (const [name, value] of blocks.flatMap((each) => Object.entries(each))) {
-      addProblem(context, ulimitProblem(name, value));
-    }
-  });
-};
+export const ulimitBlocks = () => textBlocks("limits", ulimitProblem);
+
+/** `history { … }`, as {@link ulimitBlocks}. */
+export const historyBlocks = () => textBlocks("bounds", historyProblem);
 
 export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, { error: () => `must be ${values.map((value) => JSON.stringify(value)).join(" or ")}` });
@@ -92,6 +86,18 @@ interface Problem {
   /** Continues the option's name. */
   readonly message: string;
   readonly hint: string;
+}
+
+function textBlocks(of: string, problemOf: (name: string, value: string) => Problem | undefined) {
+  const block = z.record(z.string(), text(), mustBe(`a block of ${of}`));
+  return z.array(block, mustBe(`a block of ${of}`)).superRefine((blocks, context) => {
+    const names = blocks.flatMap((each) => Object.keys(each));
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) context.addIssue(`has ${JSON.stringify(twice)} twice`);
+    for (const [name, value] of blocks.flatMap((each) => Object.entries(each))) {
+      addProblem(context, problemOf(name, value));
+    }
+  });
 }
 
 function checkedText(problemOf: (value: string) => Problem | undefined) {

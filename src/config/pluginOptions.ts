@@ -10,6 +10,7 @@ import {
   absolutePath,
   capabilityName,
   flag,
+  historyBlocks,
   idRanges,
   list,
   pidsLimit,
@@ -101,6 +102,13 @@ export const pluginSchema = z.object({
       description:
         "TCP ports that tasks may bind, 0 to 65535, 0 for any free port that the kernel chooses; every port by default",
       example: [0, 8080],
+    }),
+  history: historyBlocks()
+    .default([])
+    .meta({
+      description:
+        "what is kept of tasks that are over, see [history](#history): `keep`, how long, by default `168h`; `max_size_mb`, MiB of the event log, by default `1024`",
+      example: [{ keep: "720h", max_size_mb: "4096" }],
     }),
   stateDir: absolutePath().default(defaultStateDir).meta({
     description:

@@ -3,6 +3,7 @@
  * requests into facts, and answers once the facts that follow are committed.
  */
 import { map, type Observable, ReplaySubject, Subject, switchMap } from "rxjs";
+import { parseHistory } from "../config/history.ts";
 import type { NodeTopology } from "../config/nodeTopology.ts";
 import type { PluginOptions } from "../config/pluginOptions.ts";
 import type { TaskRequest } from "../config/taskRequest.ts";
@@ -27,6 +28,7 @@ import type {
 } from "./driverPort.ts";
 import { runEffect } from "./effectRunner.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { HistoryPruner } from "./historyPruning.ts";
 import { openServices } from "./openServices.ts";
 import { historyOf, takeOver } from "./recovery.ts";
 import { repeatedStart } from "./repeatedStart.ts";
@@ -52,6 +54,7 @@ export class Driver implements DriverPort {
   readonly #messages = new Subject<TaskEventMessage>();
   readonly #configured = new ReplaySubject<DriverServices>(1);
   #present: DriverServices | undefined;
+  #pruner: HistoryPruner | undefined;
 
   constructor(log: Logger) {
     this.#log = log;
@@ -60,6 +63,8 @@ export class Driver implements DriverPort {
   async configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
     this.#present = await openServices(options, topology, this.#log, this.#present);
     this.#configured.next(this.#present);
+    this.#pruner ??= this.#createPruner(this.#present);
+    this.#pruner.wake();
   }
 
   capabilities() {
@@ -102,6 +107,7 @@ export class Driver implements DriverPort {
     } catch (thrown) {
       if (isAlive(task.state)) await end(task);
       this.#tasks.forget(taskId);
+      this.#pruner?.wake();
       throw thrown;
     } finally {
       delete task.resources.environment;
@@ -153,10 +159,12 @@ export class Driver implements DriverPort {
     }
     await task.record("destroyed", {});
     this.#tasks.forget(taskId);
+    this.#pruner?.wake();
   }
 
   async shutdown(): Promise<void> {
     // Tasks go on without the plugin: only what this process holds is let go.
+    await this.#pruner?.close();
     await this.#present?.unsaved.close();
     await this.#present?.store.close();
     await this.#present?.folder.close();
@@ -189,6 +197,16 @@ export class Driver implements DriverPort {
       },
       history,
     );
+  }
+
+  #createPruner({ store, log, unclaimed }: DriverServices): HistoryPruner {
+    return new HistoryPruner({
+      store,
+      log,
+      now: Date.now,
+      bounds: () => parseHistory(this.#services.options.history),
+      inUse: (taskId) => this.#tasks.knows(taskId) || unclaimed.has(taskId),
+    });
   }
 
   #announce({ task, event, snapshot }: CommittedStep): void {

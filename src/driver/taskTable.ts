@@ -24,6 +24,11 @@ export class TaskTable {
     return this.#tasks.get(taskId);
   }
 
+  /** Whether this process has to do with a task, or is about to. */
+  knows(taskId: string): boolean {
+    return this.#tasks.has(taskId) || this.#recoveries.has(taskId);
+  }
+
   /** @param history of a task that the log knows already */
   add(taskId: string, history?: TaskHistory): Task {
     const task = this.#create(taskId, history);

@@ -1,6 +1,6 @@
 /** What the attributes of a job file may hold, with Nomad's defaults. */
 import { z } from "zod";
-import { parseDuration } from "./duration.ts";
+import { parseDuration } from "../duration.ts";
 
 const texts = z.array(z.string());
 const count = z.coerce

@@ -95,6 +95,19 @@ export interface EventStore extends EventReader {
     expectedVersion: number,
     events: readonly EventToAppend[],
   ): Promise<readonly StoredEvent[]>;
+  /** All streams whose first events can be read, the oldest first. */
+  streamsByAge(): Iterable<StreamHead>;
+  /** How many bytes all events take, roughly. */
+  bytes(): number;
+  /**
+   * Removes a stream, in transactions of a millisecond or so; it is gone with the
+   * first. Other events keep their positions. The log's newest event stays, since
+   * the next position derives from it: its stream is refused.
+   * @returns whether the stream was removed
+   * @throws WrongExpectedVersion where its last event is another one than number `expectedVersion`
+   * @throws DriverError `STORE_FAILED` where the file system refused; what is left is removed with the next stream
+   */
+  prune(stream: string, expectedVersion: number): Promise<boolean>;
   /**
    * Resolves once everything committed so far would survive a power cut.
    * @throws DriverError `STORE_FAILED` where the disk refused

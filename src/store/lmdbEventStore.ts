@@ -18,23 +18,29 @@ import { requireRoom } from "./diskRoom.ts";
 import type { EventReader, EventStore } from "./eventStore.ts";
 import { folderChanges } from "./folderChanges.ts";
 import { headValue, positionKey, positionValue, recordValue, sequenceKey } from "./lmdbCodecs.ts";
+import type { LmdbEnvironment } from "./lmdbEnvironment.ts";
 import { damaged, damageHint, inspectLog, logFiles, restoreCheckpoint, syncFolder } from "./lmdbFile.ts";
-import { type LmdbEnvironment, LmdbTable, WritableLmdbTable } from "./lmdbTable.ts";
+import { LmdbTable } from "./lmdbTable.ts";
 import { LogReader } from "./logReader.ts";
 import { LogStore } from "./logStore.ts";
 import { NewestCommit } from "./newestCommit.ts";
 import { findPageDefect } from "./pageCheck.ts";
 import { storeError } from "./storeError.ts";
+import { WritableLmdbTable } from "./writableLmdbTable.ts";
 
-/** Address space, not memory or disk: so much that the map need not grow while somebody reads through it. */
+/** Address space, not memory or disk: so much that the map hardly ever has to grow. */
 const MAP_BYTES = 2 ** 36;
 /** Version of the tables' layout, kept under this key. */
 const LAYOUT = 1;
 const LAYOUT_KEY = Buffer.from("layout");
+/** First position of a stream whose records are not all removed. */
+const PRUNED_KEY = Buffer.from("pruned");
 
 export interface OpenOptions {
   /** This run of the machine, as the kernel tells it; given by tests that play a power cut. */
   readonly bootId?: string;
+  /** Address space for the map; given by tests that see it grow. */
+  readonly mapBytes?: number;
 }
 
 /**
@@ -58,7 +64,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
     if (data !== "missing" && (locked.leftOpen || checkpoint?.bootId !== bootId))
       await checkPages(files.data);
     locked.markInUse(true);
-    const table = await withRoot(folder, false, async (root) => {
+    const table = await withRoot(folder, { readOnly: false, ...options }, async (root) => {
       if (root.get(LAYOUT_KEY) === undefined) {
         for (const _ of root.getKeys({ limit: 1 })) throw damaged(files.data, "it is another program's");
         root.transactionSync(() => void root.put(LAYOUT_KEY, Buffer.from([LAYOUT])));
@@ -88,7 +94,7 @@ export async function openEventReader(folder: string, options: OpenOptions = {})
     const summary = `the event log in ${folder} was cut off when the machine went down`;
     throw new DriverError("STORE_FAILED", summary, { hint: "The plugin repairs it when it starts" });
   }
-  return withRoot(folder, true, async (root) => {
+  return withRoot(folder, { readOnly: true, ...options }, async (root) => {
     return new LogReader(new LmdbTable(environment(root, folder), folder), folderChanges(folder));
   });
 }
@@ -130,7 +136,7 @@ function pin(root: RootDatabase, newest: NewestCommit): Pin {
 
 async function withRoot<T>(
   folder: string,
-  readOnly: boolean,
+  { readOnly, mapBytes = MAP_BYTES }: OpenOptions & { readonly readOnly: boolean },
   action: (root: RootDatabase) => Promise<T>,
 ): Promise<T> {
   let root: RootDatabase | undefined;
@@ -139,7 +145,7 @@ async function withRoot<T>(
       readOnly,
       noSubdir: false,
       maxDbs: 3,
-      mapSize: MAP_BYTES,
+      mapSize: mapBytes,
       permissionsMode: 0o600,
       // Our flushes are our own: backgroundFlush.ts.
       overlappingSync: false,
@@ -170,6 +176,16 @@ function environment(root: RootDatabase, folder: string): LmdbEnvironment {
     records: table("records", { keyEncoder: positionKey, encoder: recordValue }),
     positions: table("positions", { keyEncoder: sequenceKey, encoder: positionValue }),
     heads: table("heads", { keyEncoding: "binary", encoder: headValue }),
+    pruned: {
+      get: () => {
+        const bytes = root.get(PRUNED_KEY);
+        return bytes && positionValue.decode(bytes);
+      },
+      put: (value) => {
+        if (value === undefined) root.removeSync(PRUNED_KEY);
+        else root.putSync(PRUNED_KEY, positionValue.encode(value));
+      },
+    },
     resetReadTxn: () => root.resetReadTxn(),
     transactionSync: (action, flags) => root.transactionSync(action, flags),
     close: () => root.close(),

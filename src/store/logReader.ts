@@ -22,11 +22,14 @@ export class LogReader implements EventReader {
     const head = this.table.head(stream);
     let seq = from;
     for (const event of this.#recordsOf(head, from, intactEvent)) {
-      if (event.stream !== stream || event.seq !== seq) throw misplaced(stream, seq, event);
+      if (event.stream !== stream || event.seq !== seq) {
+        if (head === undefined || this.#isPruned(head)) return;
+        throw misplaced(stream, seq, event);
+      }
       seq += 1;
       yield event;
     }
-    if (head !== undefined && seq <= head.version) throw missing(stream, seq);
+    if (head !== undefined && seq <= head.version && !this.#isPruned(head)) throw missing(stream, seq);
   }
 
   *readRecords(stream: string, from = 1): Iterable<Buffer> {
@@ -96,6 +99,11 @@ export class LogReader implements EventReader {
       }
       next = newest + 1;
     }
+  }
+
+  /** Whether a stream was removed while it was read. */
+  #isPruned({ stream, firstPosition }: TableHead): boolean {
+    return this.table.head(stream)?.firstPosition !== firstPosition;
   }
 
   /** Up to the stream's end as it was when its head was read, or to where the log has no more of it. */

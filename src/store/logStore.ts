@@ -1,17 +1,28 @@
 /** The writing side of the event log, over any table of records. */
 import { randomFillSync } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subject } from "rxjs";
 import { DriverError } from "../errors.ts";
-import { encodeRecord, NO_HASH, SALT_BYTES, type SealedData, sealData } from "./eventRecord.ts";
-import type { EventStore, EventToAppend, StoredEvent } from "./eventStore.ts";
+import {
+  encodeRecord,
+  isDefect,
+  NO_HASH,
+  readRecord,
+  SALT_BYTES,
+  type SealedData,
+  sealData,
+} from "./eventRecord.ts";
+import type { EventStore, EventToAppend, StoredEvent, StreamHead } from "./eventStore.ts";
 import { LogReader } from "./logReader.ts";
-import { MAX_NAME_BYTES, type RecordWriter, type WritableTable } from "./recordTable.ts";
+import { MAX_NAME_BYTES, type RecordWriter, type TableHead, type WritableTable } from "./recordTable.ts";
 import { WrongExpectedVersion } from "./wrongExpectedVersion.ts";
 
 /** Above this a single event would hold up the event loop for longer than a whole group. */
 const MAX_DATA_BYTES = 8 << 20;
 /** Appends that share a transaction: some 2 ms of work. */
 const MAX_GROUP = 256;
+/** Events that are removed in one transaction: some 1 ms of work. */
+const MAX_REMOVED = 100;
 
 interface Append {
   readonly stream: string;
@@ -49,6 +60,34 @@ export class LogStore extends LogReader implements EventStore {
       this.#waiting.push({ stream, expectedVersion, events: sealed, bytes, resolve, reject });
       this.#schedule();
     });
+  }
+
+  *streamsByAge(): Iterable<StreamHead> {
+    let after = 0;
+    for (;;) {
+      const positions = this.#table.firstPositions(after);
+      if (positions.length === 0) return;
+      for (const position of positions) {
+        const head = this.#streamBegunAt(position);
+        if (head) yield { stream: head.stream, version: head.version, hash: head.hash };
+      }
+      after = positions.at(-1) as number;
+    }
+  }
+
+  bytes(): number {
+    return this.#table.bytes();
+  }
+
+  async prune(stream: string, expectedVersion: number): Promise<boolean> {
+    if (this.#closed) throw new DriverError("STORE_FAILED", "the event log is closed");
+    // What a process that ended in between has left.
+    await this.#removeRecords(this.#table.pruned());
+    const firstPosition = this.#table.write(0, (writer) =>
+      this.#removeStream(stream, expectedVersion, writer),
+    );
+    await this.#removeRecords(firstPosition);
+    return firstPosition !== undefined;
   }
 
   async flushed(): Promise<void> {
@@ -90,6 +129,41 @@ export class LogStore extends LogReader implements EventStore {
       return;
     }
     this.#commits.next();
+  }
+
+  /** Undefined also for one whose first event is damaged: its name is in there. */
+  #streamBegunAt(firstPosition: number): TableHead | undefined {
+    const [name] = this.#table.recordsOf({ firstPosition }, 1, (bytes) => {
+      const read = readRecord(bytes);
+      return isDefect(read) ? undefined : read.event.stream;
+    });
+    const head = name === undefined ? undefined : this.#table.head(name);
+    return head?.firstPosition === firstPosition ? head : undefined;
+  }
+
+  /** @returns the first position of what is to be removed yet */
+  #removeStream(stream: string, expectedVersion: number, writer: RecordWriter): number | undefined {
+    const head = this.#table.head(stream);
+    const version = head?.version ?? 0;
+    if (version !== expectedVersion) throw new WrongExpectedVersion(stream, expectedVersion, version);
+    if (head === undefined) return undefined;
+    const [end] = this.#table.recordsOf(head, version, (_, position) => position);
+    if (end === this.#table.lastPosition()) return undefined;
+    writer.removeHead(stream);
+    writer.markPruned(head.firstPosition);
+    return head.firstPosition;
+  }
+
+  async #removeRecords(firstPosition: number | undefined): Promise<void> {
+    if (firstPosition === undefined) return;
+    for (let left = true; left && !this.#closed; ) {
+      left = this.#table.write(0, (writer) => {
+        if (writer.removeRecords(firstPosition, MAX_REMOVED)) return true;
+        writer.markPruned(undefined);
+        return false;
+      });
+      if (left) await nextTurn();
+    }
   }
 
   /** What an append finds out about its stream comes from the transaction itself: nothing is remembered that could be wrong. */

@@ -16,11 +16,13 @@ export function memoryEventStore(): EventStore {
 }
 
 class MemoryTable implements WritableTable {
-  /** Index: position - 1. */
-  readonly #records: Buffer[] = [];
+  /** Index: position - 1; undefined where one was removed. */
+  readonly #records: (Buffer | undefined)[] = [];
   /** Positions of a stream's records by its first position; index: seq - 1. */
   readonly #positions = new Map<number, number[]>();
   readonly #heads = new Map<string, TableHead>();
+  #bytes = 0;
+  #pruned: number | undefined;
 
   head(stream: string): TableHead | undefined {
     return this.#heads.get(stream);
@@ -38,14 +40,26 @@ class MemoryTable implements WritableTable {
   }
 
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
-    const end = Math.min(from - 1 + BATCH_RECORDS, this.#records.length);
-    return this.#batch(
-      Array.from({ length: Math.max(0, end - from + 1) }, (_, index) => from + index),
-      take,
-    );
+    const positions: number[] = [];
+    for (let at = from; at <= this.#records.length && positions.length < BATCH_RECORDS; at++) {
+      if (this.#records[at - 1] !== undefined) positions.push(at);
+    }
+    return this.#batch(positions, take);
   }
 
-  recordsOf<T>({ firstPosition }: TableHead, seq: number, take: TakeRecord<T>): T[] {
+  firstPositions(after: number): number[] {
+    return [...this.#positions.keys()].filter((position) => position > after).sort((a, b) => a - b);
+  }
+
+  bytes(): number {
+    return this.#bytes;
+  }
+
+  pruned(): number | undefined {
+    return this.#pruned;
+  }
+
+  recordsOf<T>({ firstPosition }: Pick<TableHead, "firstPosition">, seq: number, take: TakeRecord<T>): T[] {
     const positions = this.#positions.get(firstPosition) ?? [];
     return this.#batch(positions.slice(seq - 1, seq - 1 + BATCH_RECORDS), take);
   }
@@ -57,7 +71,9 @@ class MemoryTable implements WritableTable {
         const positions = this.#positions.get(firstPosition) ?? [];
         this.#positions.set(firstPosition, positions);
         positions.push(this.#records.push(Buffer.from(bytes)));
+        this.#bytes += bytes.length;
         undo.push(() => {
+          this.#bytes -= bytes.length;
           this.#records.pop();
           positions.pop();
         });
@@ -69,6 +85,19 @@ class MemoryTable implements WritableTable {
           if (before === undefined) this.#heads.delete(head.stream);
           else this.#heads.set(head.stream, before);
         });
+      },
+      // Nothing can fail after these: they need no undoing.
+      removeHead: (stream) => void this.#heads.delete(stream),
+      removeRecords: (firstPosition) => {
+        for (const position of this.#positions.get(firstPosition) ?? []) {
+          this.#bytes -= this.#records[position - 1]?.length ?? 0;
+          this.#records[position - 1] = undefined;
+        }
+        this.#positions.delete(firstPosition);
+        return false;
+      },
+      markPruned: (firstPosition) => {
+        this.#pruned = firstPosition;
       },
     };
     try {

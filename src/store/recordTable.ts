@@ -29,7 +29,7 @@ export interface RecordTable {
   /** Records in the order of their position, from the first at or after `from` on. */
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[];
   /** Records of one stream, from number `seq` on. */
-  recordsOf<T>(stream: TableHead, seq: number, take: TakeRecord<T>): T[];
+  recordsOf<T>(stream: Pick<TableHead, "firstPosition">, seq: number, take: TakeRecord<T>): T[];
   close(): Promise<void>;
 }
 
@@ -38,9 +38,24 @@ export interface RecordWriter {
   /** @param position greater than every position there is */
   putRecord(firstPosition: number, seq: number, position: number, bytes: Uint8Array): void;
   putHead(head: TableHead): void;
+  /** Removes a stream but for its records: from then on there is no such stream. */
+  removeHead(stream: string): void;
+  /**
+   * Removes the first of the records that a stream had, by its first position.
+   * @returns whether any are left
+   */
+  removeRecords(firstPosition: number, limit: number): boolean;
+  /** Remembers a stream whose records are not all removed yet, or forgets it. */
+  markPruned(firstPosition: number | undefined): void;
 }
 
 export interface WritableTable extends RecordTable {
+  /** First positions of streams, in order, from the first after `after` on; a batch may be empty only at the end. */
+  firstPositions(after: number): number[];
+  /** How many bytes the log takes, roughly. */
+  bytes(): number;
+  /** What {@link RecordWriter.markPruned} remembers. */
+  pruned(): number | undefined;
   /**
    * Carries `action` out in one transaction: reads see the puts made before them,
    * and where anything throws nothing of it remains.

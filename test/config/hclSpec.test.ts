@@ -34,6 +34,7 @@ test("the plugin's options", () => {
       pids_limit: attr("pids_limit", "number"),
       connect_tcp: attr("connect_tcp", "list(number)"),
       bind_tcp: attr("bind_tcp", "list(number)"),
+      history: attr("history", "list(map(string))"),
       state_dir: withDefault(attr("state_dir", "string"), '"/var/lib/nomad-driver-exec2"'),
     },
   });

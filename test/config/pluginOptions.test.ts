@@ -16,6 +16,7 @@ const defaults = {
   allowHostIpc: false,
   allowRaisedUlimits: false,
   swapLimit: 0,
+  history: [],
   stateDir: "/var/lib/nomad-driver-exec2",
 };
 
@@ -48,6 +49,7 @@ describe("parsePluginOptions", () => {
       allow_raised_ulimits: true,
       pids_limit: 500,
       swap_limit: -1,
+      history: [{ keep: "1h" }],
       state_dir: "/srv/exec2",
     };
     expect(parsePluginOptions(raw)).toEqual({
@@ -65,6 +67,7 @@ describe("parsePluginOptions", () => {
       allowRaisedUlimits: true,
       pidsLimit: 500,
       swapLimit: -1,
+      history: [{ keep: "1h" }],
       stateDir: "/srv/exec2",
     });
   });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseDuration } from "../../src/jobspec/duration.ts";
+import { parseDuration } from "../../src/duration.ts";
 import { nearest, suggestion } from "../../src/suggest.ts";
 
 describe("a duration", () => {

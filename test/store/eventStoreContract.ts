@@ -5,6 +5,7 @@ import { appending } from "./contract/appending.ts";
 import { closing } from "./contract/closing.ts";
 import { following } from "./contract/following.ts";
 import { model } from "./contract/model.ts";
+import { pruning } from "./contract/pruning.ts";
 import { reading } from "./contract/reading.ts";
 
 /** @param open an empty store; the suite closes it */
@@ -16,6 +17,6 @@ export function eventStoreContract(name: string, open: () => Promise<EventStore>
     });
     afterEach(() => store.close());
 
-    for (const part of [appending, reading, following, closing, model]) part(() => store);
+    for (const part of [appending, reading, following, closing, pruning, model]) part(() => store);
   });
 }

@@ -1,10 +1,12 @@
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { firstValueFrom, take, toArray } from "rxjs";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { EventStore } from "../../src/store/eventStore.ts";
 import { openEventReader, openEventStore } from "../../src/store/lmdbEventStore.ts";
+import { findPageDefect } from "../../src/store/pageCheck.ts";
 import { findDefect } from "../../src/store/verifyStream.ts";
 import { labelOf, sampleEvent, samples } from "../support/sampleEvents.ts";
 import { eventStoreContract } from "./eventStoreContract.ts";
@@ -29,6 +31,67 @@ describe("an event log in LMDB", () => {
     await store.close();
     store = await openEventStore(folder);
   };
+
+  it("goes on with the removal of a stream that was cut off", async () => {
+    await store.append("long", 0, samples("long", 1, 1_000));
+    await store.append("short", 0, samples("short", 1, 1));
+    await store.append("last", 0, samples("last", 1, 1));
+    const pruning = store.prune("long", 1_000);
+    // Some of its ten transactions.
+    for (let turn = 0; turn < 3; turn++) await setImmediate();
+    await reopen();
+    await pruning;
+    expect(store.version("long")).toBe(0);
+    const left = [...store.readAll()].length;
+    expect(left).toBeGreaterThan(2);
+    expect(left).toBeLessThan(1_002);
+    await store.append("long", 0, samples("long", 1, 2));
+    expect(await store.prune("short", 1)).toBe(true);
+    expect([...store.readAll()].map(labelOf)).toEqual(["last 1", "long 1", "long 2"]);
+    expect(await findPageDefect(join(folder, "data.mdb"))).toBeUndefined();
+  });
+
+  it("takes a name whose stream was removed only in part", async () => {
+    await store.append("long", 0, samples("long", 1, 1_000));
+    await store.append("last", 0, samples("last", 1, 1));
+    const pruning = store.prune("long", 1_000);
+    await reopen();
+    await pruning;
+    await store.append("long", 0, samples("long", 1, 3));
+    expect([...store.readStream("long")].map(labelOf)).toEqual(["long 1", "long 2", "long 3"]);
+    expect(Array.from(store.streamsByAge(), ({ stream }) => stream)).toEqual(["last", "long"]);
+  });
+
+  it("uses the room of removed streams again", async () => {
+    const round = async (stream: string) => {
+      await store.append(stream, 0, [sampleEvent("", { label: "x".repeat(1 << 20) })]);
+      await store.append("last", store.version("last"), samples("last", 1, 1));
+      await store.prune(stream, 1);
+      await store.flushed();
+    };
+    for (let at = 0; at < 10; at++) await round(`early ${at}`);
+    const size = statSync(join(folder, "data.mdb")).size;
+    for (let at = 0; at < 40; at++) await round(`late ${at}`);
+    expect(statSync(join(folder, "data.mdb")).size).toBeLessThan(2 * size);
+  });
+
+  it("grows its map, while others read through theirs", async () => {
+    const small = newFolder();
+    const growing = await openEventStore(small, { mapBytes: 1 << 20 });
+    const reader = await openEventReader(small, { mapBytes: 1 << 20 });
+    const followed = firstValueFrom(reader.follow().pipe(take(200), toArray()));
+    const early = growing.readAll()[Symbol.iterator]();
+    for (let seq = 0; seq < 200; seq++) {
+      await growing.append("s", seq, [sampleEvent("", { label: seq + 1, text: "x".repeat(100_000) })]);
+      early.next();
+    }
+    const labels = Array.from({ length: 200 }, (_, index) => index + 1);
+    expect((await followed).map(labelOf)).toEqual(labels);
+    for (const log of [growing, reader]) expect([...log.readAll()].map(labelOf)).toEqual(labels);
+    await reader.close();
+    await growing.close();
+    expect(statSync(join(small, "data.mdb")).size).toBeGreaterThan(20_000_000);
+  });
 
   it("is there again when reopened, and goes on where it was", async () => {
     await store.append("a", 0, samples("a", 1, 2));

@@ -1,0 +1,51 @@
+/** What is used of lmdb, as types: only lmdbEventStore.ts imports it. */
+import type { HeadValue, SequenceKey } from "./lmdbCodecs.ts";
+
+/** What is used of lmdb's databases. */
+export interface Database<K, V> {
+  get(key: K): V | undefined;
+  getKeys(range: Range<K>): Iterable<K>;
+  getRange(range: Range<K>): Iterable<{ readonly key: K; readonly value: V }>;
+  /** False where a flag forbids the put. */
+  putSync(key: K, value: V, flags: { readonly append?: boolean; readonly noOverwrite?: boolean }): boolean;
+  removeSync(key: K): boolean;
+  getStats(): TableStats;
+}
+
+interface Range<K> {
+  readonly start?: K;
+  readonly end?: K;
+  readonly exclusiveStart?: boolean;
+  readonly reverse?: boolean;
+  readonly limit: number;
+}
+
+/** A single number, or none. */
+interface Slot {
+  get(): number | undefined;
+  put(value: number | undefined): void;
+}
+
+export interface LmdbEnvironment {
+  /** Records by their position. */
+  readonly records: Database<number, Buffer>;
+  /** Positions of a stream's events. */
+  readonly positions: Database<SequenceKey, number>;
+  /** Heads by their stream's name in UTF-8. */
+  readonly heads: Database<Buffer, HeadValue>;
+  /** The first position of a stream whose records are not all removed. */
+  readonly pruned: Slot;
+  /** Lets go of the snapshot that reads of this turn of the event loop share. */
+  resetReadTxn(): void;
+  /** A throw in `action` aborts; a promise from it would keep the transaction open. */
+  transactionSync<T>(action: () => T, flags: number): T;
+  close(): Promise<void>;
+}
+
+/** As lmdb gives them for a table. */
+export interface TableStats {
+  readonly pageSize: number;
+  readonly treeBranchPageCount: number;
+  readonly treeLeafPageCount: number;
+  readonly overflowPages: number;
+}
