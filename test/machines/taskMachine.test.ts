@@ -35,6 +35,16 @@ describe("a task's way through the machine", () => {
     ]);
   });
 
+  it("goes on after a lack of memory that the task survives, whatever it is doing", () => {
+    expect(walk(...toRunning, "oomSeen", "stopRequested", "oomSeen", "exited", "oomSeen").slice(4)).toEqual([
+      "oomSeen: running []",
+      "stopRequested: stopping [sendStopSignal startKillTimer]",
+      "oomSeen: stopping []",
+      "exited: exited [releaseRun]",
+      "oomSeen (refused): exited []",
+    ]);
+  });
+
   it("kills what ignores the stop", () => {
     expect(walk(...toRunning, "stopRequested", "stopTimedOut", "forceKilled", "exited").slice(5)).toEqual([
       "stopTimedOut: killing [killRun]",
