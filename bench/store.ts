@@ -1,17 +1,20 @@
 /**
  * The event log: appends one by one and by many tasks at once, reads with every
- * hash checked, and how late another process hears of an event; with an empty log
- * and with a full one, beside lmdb's own awaited put in the same run.
- * `node bench/store.ts [events in the full log] [folder]`
+ * hash checked, how late another process hears of an event, removal of old streams;
+ * with an empty log and with a full one, beside lmdb's own awaited put in the same run.
+ * `node bench/store.ts [events in the full log] [folder]`: ten million take some 6 GiB and minutes.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { open } from "lmdb";
-import type { EventStore, EventToAppend } from "../src/store/eventStore.ts";
+import type { EventStore, EventToAppend, StreamHead } from "../src/store/eventStore.ts";
 import { openEventReader, openEventStore } from "../src/store/lmdbEventStore.ts";
+import { logFiles } from "../src/store/lmdbFile.ts";
+import { findPageDefect } from "../src/store/pageCheck.ts";
 import { findDefect } from "../src/store/verifyStream.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 
@@ -46,11 +49,47 @@ async function benchLog(folder: string): Promise<void> {
   await benchAppends(store, `${store.lastPosition()} events stored`);
   await benchReads(store);
   await benchLags(store, folder);
+  await benchPruning(store);
   await store.close();
   printTimes(
     "open a log of that size and close it",
     await times(20, async () => (await openEventStore(folder)).close()),
   );
+  printTimes(
+    "look through the pages of that log, as after an end that was not clean",
+    await times(3, () => findPageDefect(logFiles(folder).data)),
+  );
+  printFigure("size of that log", `${Math.round(statSync(logFiles(folder).data).size / 2 ** 20)} MiB`);
+}
+
+/** Streams of 10 events and one of 10,000: how long each takes, and how long the event loop is held at most. */
+async function benchPruning(store: EventStore): Promise<void> {
+  const long = newTask();
+  await store.append(long, 0, Array.from({ length: 10_000 }, event));
+  await store.append(newTask(), 0, [event()]);
+  await store.flushed();
+  const oldest = [...take(store.streamsByAge(), 1000)];
+  const delays = monitorEventLoopDelay({ resolution: 1 });
+  delays.enable();
+  printTimes(
+    "remove one of the oldest streams",
+    await times(oldest.length, (round) => {
+      const { stream, version } = oldest[round] as StreamHead;
+      return store.prune(stream, version);
+    }),
+  );
+  printTimes("remove a stream of 10,000 events", await times(1, () => store.prune(long, 10_000)));
+  delays.disable();
+  printFigure("the event loop was held meanwhile for at most", `${(delays.max / 1e6).toFixed(1)} ms`);
+}
+
+function* take<T>(items: Iterable<T>, count: number): Iterable<T> {
+  let taken = 0;
+  for (const item of items) {
+    if (taken === count) return;
+    taken += 1;
+    yield item;
+  }
 }
 
 async function benchAppends(store: EventStore, state: string): Promise<void> {

@@ -68,6 +68,24 @@ describe("the table of a task's events", () => {
     expect(lines).toHaveLength(3 + lived.length);
   });
 
+  it("shows no span below zero where the clock was set back while the task ran", () => {
+    const events = stored("a/web/1", lived, 10_000_000).map((each, index) =>
+      index < 4 ? each : { ...each, time: each.time - 3_600_000 },
+    );
+    const history = taskHistory("a/web/1", events);
+    const startedAt = events[3]?.time ?? 0;
+    const ended = stored("a/web/1", lived).map((each) =>
+      each.type === "exited"
+        ? { ...each, data: { ...(each.data as object), endedAt: startedAt - 60_000 } }
+        : each,
+    );
+    const view = new EventView(plain, 300);
+    expect(history.state).toBe("destroyed");
+    expect(view.task(history, events)).not.toMatch(/[+-]-|-\d+ (ms|s|min|h)/);
+    expect(taskHistory("a/web/1", ended).ranMs).toBeGreaterThanOrEqual(0);
+    expect(view.tasks([history], 5)).not.toMatch(/-\d+ (ms|s|min|h)/);
+  });
+
   it("lines up with the rows that come later", () => {
     const [first, second] = stored("a/web/1", lived);
     if (!first || !second) throw new Error("no events");

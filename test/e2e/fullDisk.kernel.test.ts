@@ -74,4 +74,17 @@ describe("a full disk", () => {
     expect(await waitTask(next, config)).toMatchObject({ exitCode: 9, signal: 0 });
     expect((await typesOf()).at(-1)).toBe("exited");
   });
+
+  test("keeps no new plugin from taking a task over", async () => {
+    const { agent, open, config, handle, fill, free, typesOf } = await setUp("exit 11");
+    await agent.crash();
+    fill();
+    const next = await startAgent({ stateDir: agent.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    open();
+    expect(await waitTask(next, config)).toMatchObject({ exitCode: 11 });
+    expect(await typesOf()).not.toContain("recovered");
+    free();
+    await vi.waitFor(async () => expect((await typesOf()).slice(-2)).toEqual(["recovered", "exited"]), later);
+  });
 });

@@ -9,6 +9,7 @@ import type { EventReader, StoredEvent, StreamHead } from "../../store/eventStor
 import { openEventReader } from "../../store/lmdbEventStore.ts";
 import { stateFolderPaths } from "../../store/stateFolder.ts";
 import { stateFolders } from "../local/localState.ts";
+import { mergeLogs } from "./mergeLogs.ts";
 import { type TaskHistory, taskHistory } from "./taskHistory.ts";
 
 /** A log, and how far it had come when it was opened. */
@@ -91,13 +92,13 @@ export class EventLogs {
     );
   }
 
-  /** What was stored when the logs were opened: of one task, or of all by time. */
+  /** What was stored when the logs were opened: of one task, or of all. */
   events(task?: string): StoredEvent[] {
-    const found = this.#logs.flatMap(({ reader, end }) => {
+    const logs = this.#logs.map(({ reader, end }) => {
       const events = task === undefined ? reader.readAll() : reader.readStream(task);
       return [...events].filter(({ position }) => position <= end);
     });
-    return found.sort((a, b) => a.time - b.time || a.position - b.position);
+    return mergeLogs(logs);
   }
 
   /** What has been stored since, and what is to come. */

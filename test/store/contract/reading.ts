@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 import { findDefect } from "../../../src/store/verifyStream.ts";
-import { labelOf, samples } from "../../support/sampleEvents.ts";
+import { labelOf, sampleEvent, samples } from "../../support/sampleEvents.ts";
 
 export function reading(opened: () => EventStore): void {
   describe("reading", () => {
@@ -24,6 +24,19 @@ export function reading(opened: () => EventStore): void {
       expect([...store.readAll()].map(({ position }) => position)).toEqual([1, 2, 3, 4, 5, 6]);
       expect([...store.readAll(5)].map(labelOf)).toEqual(["b 3", "a 3"]);
       expect([...store.readAll(7)]).toEqual([]);
+    });
+
+    it("keeps the order of appends and every time as it was told, whichever way the clock goes", async () => {
+      const times = [5_000, 4_000, -1, 9_000];
+      await store.append(
+        "clock",
+        0,
+        times.map((time) => ({ ...sampleEvent(time), time })),
+      );
+      expect([...store.readStream("clock")].map(({ time }) => time)).toEqual(times);
+      expect([...store.readAll(7)].map(({ position }) => position)).toEqual([7, 8, 9, 10]);
+      const head = [...store.streams()].find(({ stream }) => stream === "clock");
+      expect(head && findDefect(store.readRecords("clock"), head)).toBeUndefined();
     });
 
     it("names all streams with their heads", () => {
