@@ -81,14 +81,22 @@ async function benchStartUp(): Promise<void> {
 async function benchRecovery(all: readonly BenchTask[]): Promise<void> {
   const plugin = await launchPlugin({ command: executable });
   await configure(plugin, "full");
-  const times = { spawn: [] as number[], live: [] as number[], unseen: [] as number[], over: [] as number[] };
+  const times = {
+    call: [] as number[],
+    spawn: [] as number[],
+    live: [] as number[],
+    unseen: [] as number[],
+    over: [] as number[],
+  };
   for (const [index, { kind, handle }] of all.toSorted(byId).entries()) {
     if (index % 10 === 0) {
+      times.call.push(await timed(() => plugin.driver.capabilities({})));
       times.spawn.push(await timed(() => once(spawn("/bin/true", { stdio: "ignore" }), "exit")));
     }
     times[kind].push(await timed(() => plugin.driver.recoverTask({ taskId: "", handle })));
   }
   printTimes("baseline: spawn of /bin/true", times.spawn);
+  printTimes("baseline: a call that does nothing", times.call);
   printTimes(`RecoverTask of ${times.live.length} running tasks`, times.live, times.spawn);
   printTimes(`RecoverTask of ${times.unseen.length} that ended meanwhile`, times.unseen, times.spawn);
   printTimes(`RecoverTask of ${times.over.length} that were over`, times.over, times.spawn);
