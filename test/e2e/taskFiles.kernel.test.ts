@@ -6,7 +6,12 @@ import { type AllocationOptions, type Command, makeAllocation } from "../support
 let agent: Agent;
 beforeAll(async () => {
   agent = await startAgent({
-    options: { unveil_by_task: true, allow_root: true, unveil_paths: ["r:/etc/debian_version"] },
+    options: {
+      unveil_by_task: true,
+      allow_root: true,
+      allow_caps: ["all"],
+      unveil_paths: ["r:/etc/debian_version"],
+    },
   });
 });
 

@@ -8,7 +8,7 @@ import { type Allocation, type Command, makeAllocation } from "../support/alloca
 
 let agent: Agent;
 beforeAll(async () => {
-  agent = await startAgent({ options: { unveil_by_task: true, allow_root: true } });
+  agent = await startAgent({ options: { unveil_by_task: true, allow_root: true, allow_caps: ["all"] } });
 });
 
 const root = { name: "root", uid: 0, gid: 0 };

@@ -29,6 +29,7 @@ export function sharedAgent(): Promise<VmAgent> {
   shared ??= startVmAgent({
     unveil_by_task: true,
     allow_root: true,
+    allow_caps: ["all"],
     allow_raised_ulimits: true,
     swap_limit: swapLimit,
     pids_limit: pidsLimit,
