@@ -10,8 +10,9 @@ export function apiJobToBody(content: Body): Body | undefined {
   const job = asBody(content.Job) ?? ("TaskGroups" in content ? content : undefined);
   if (!job) return undefined;
   const { ID, TaskGroups, ...rest } = job;
-  const groups = byName(TaskGroups, ({ Networks, Tasks, ...group }) => ({
+  const groups = byName(TaskGroups, ({ Networks, Tasks, Volumes, ...group }) => ({
     ...rename(group),
+    volume: volumesBody(Volumes),
     network: many(Networks).map((network) => networkBody(network as Body)),
     task: byName(Tasks, taskBody),
   }));
@@ -27,6 +28,7 @@ function taskBody({
   Config,
   Env,
   Meta,
+  VolumeMounts,
   ...task
 }: Body): Body {
   return {
@@ -37,9 +39,20 @@ function taskBody({
     lifecycle: many(Lifecycle).map((block) => rename(block as Body)),
     resources: many(Resources).map((block) => resourcesBody(block as Body)),
     logs: many(LogConfig).map((block) => rename(block as Body)),
+    volume_mount: many(VolumeMounts).map((block) => rename(block as Body)),
     template: many(Templates).map((block) => templateBody(block as Body)),
     ...(typeof KillTimeout === "number" ? { kill_timeout: `${KillTimeout}ns` } : {}),
   };
+}
+
+function volumesBody(volumes: unknown): Record<string, Body> {
+  const named = Object.entries(asBody(volumes) ?? {});
+  return Object.fromEntries(
+    named.map(([label, volume]) => {
+      const { Name: _, ...rest } = volume as Body;
+      return [label, rename(rest)];
+    }),
+  );
 }
 
 /** Unset limits are zeros in the API's form. */
@@ -81,7 +94,7 @@ function networkBody({ DynamicPorts, ReservedPorts, DNS, Mode, ...rest }: Body):
     ...byLabel(ReservedPorts, ({ Value, To }) => ({ static: Value, to: Number(To) > 0 ? To : null })),
   };
   const dns = many(DNS).map((block) => rename(block as Body));
-  return { mode: Mode || null, port: ports, dns, cni: rest.CNI ?? null };
+  return { mode: Mode || null, port: ports, dns, hostname: rest.Hostname || null, cni: rest.CNI ?? null };
 }
 
 function byName(list: unknown, convert: (item: Body) => Body): Record<string, Body> {
@@ -107,8 +120,6 @@ const names: Readonly<Record<string, string>> = {
   Actions: "action",
   Identities: "identity",
   Secrets: "secret",
-  Volumes: "volume",
-  VolumeMounts: "volume_mount",
   Devices: "device",
   RestartPolicy: "restart",
   ReschedulePolicy: "reschedule",
@@ -120,6 +131,7 @@ const names: Readonly<Record<string, string>> = {
   DiskMB: "disk",
   IOPS: "iops",
   NUMA: "numa",
+  SELinuxLabel: "selinux_label",
   UI: "ui",
 };
 

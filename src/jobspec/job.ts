@@ -21,6 +21,8 @@ export interface Group {
 
 export interface Network {
   readonly mode: "host" | "none";
+  /** Template text; undefined: the host's. */
+  readonly hostname: string | undefined;
   readonly ports: readonly PortRequest[];
   readonly dns: Dns | undefined;
 }
@@ -60,6 +62,25 @@ export interface Task {
   readonly killTimeoutMs: number;
   readonly logsDisabled: boolean;
   readonly templates: readonly Template[];
+  readonly volumeMounts: readonly VolumeMount[];
+}
+
+/** A volume that a group asks for. */
+export interface VolumeRequest {
+  /** In the group. */
+  readonly name: string;
+  /** Name of the host volume, of which only the client knows where it is. */
+  readonly source: string;
+  readonly readOnly: boolean;
+}
+
+export interface VolumeMount {
+  readonly volume: VolumeRequest;
+  /** Template text: absolute, or relative to the task's folder. */
+  readonly destination: string;
+  /** Because the volume is, or the mount. */
+  readonly readOnly: boolean;
+  readonly propagation: string;
 }
 
 export interface Resources {

@@ -19,7 +19,6 @@ interface Keys {
 const cluster = "it needs a Nomad cluster";
 const vault = "a local run has no Vault to ask";
 const consul = "a local run has no Consul to ask";
-const volumes = "volumes are made and mounted by the Nomad client";
 const dynamic = "a local run does not unroll dynamic blocks: write them out";
 
 const scheduling = ["affinity", "constraint", "spread", "reschedule", "migrate", "update", "ui"];
@@ -49,7 +48,7 @@ const levels = {
   },
   group: {
     attributes: ["count", "meta"],
-    blocks: ["network", "task"],
+    blocks: ["network", "task", "volume"],
     ignored: [
       ...scheduling,
       "disconnect",
@@ -62,12 +61,12 @@ const levels = {
       "shutdown_delay",
       "stop_after_client_disconnect",
     ],
-    refused: { consul, dynamic, vault, volume: volumes },
+    refused: { consul, dynamic, vault },
   },
   network: {
-    attributes: ["mode"],
+    attributes: ["hostname", "mode"],
     blocks: ["dns", "port"],
-    ignored: ["hostname", "mbits"],
+    ignored: ["mbits"],
     refused: { cni: "only a Nomad client can make CNI networks", dynamic },
   },
   port: {
@@ -76,10 +75,26 @@ const levels = {
     ignored: ["host_network", "ignore_collision"],
     refused: {},
   },
+  volume: {
+    attributes: ["read_only", "source", "type"],
+    blocks: [],
+    ignored: ["access_mode", "attachment_mode", "sticky"],
+    refused: {
+      dynamic,
+      mount_options: cluster,
+      per_alloc: "a local run has one allocation: name the volume that it is to have",
+    },
+  },
+  volumeMount: {
+    attributes: ["destination", "propagation_mode", "read_only", "volume"],
+    blocks: [],
+    ignored: [],
+    refused: { dynamic, selinux_label: "the driver relabels no files: label them beforehand" },
+  },
   dns: { attributes: ["options", "searches", "servers"], blocks: [], ignored: [], refused: {} },
   task: {
     attributes: ["config", "driver", "env", "kill_signal", "kill_timeout", "leader", "meta", "user"],
-    blocks: ["lifecycle", "logs", "resources", "template"],
+    blocks: ["lifecycle", "logs", "resources", "template", "volume_mount"],
     ignored: [...scheduling, "action", "kind", "restart", "scaling", "schedule", "service", "shutdown_delay"],
     refused: {
       artifact: "fetching artifacts is the Nomad client's work: fetch the files beforehand",
@@ -90,7 +105,6 @@ const levels = {
       identity: "workload identities are signed by a Nomad server",
       secret: "secrets come from a Nomad server or Vault",
       vault,
-      volume_mount: volumes,
     },
   },
   resources: {

@@ -5,6 +5,7 @@ import { rejectJob } from "./jobFile.ts";
 import { inside, refuseConnect } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
 import { readTask } from "./readTask.ts";
+import { readVolumes } from "./readVolumes.ts";
 import { dnsSchema, groupSchema, jobSchema, networkSchema, portSchema } from "./schemas.ts";
 
 /** @throws DriverError `JOB_INVALID` naming file, place and what is allowed */
@@ -46,9 +47,10 @@ function readGroup(reader: JobReader, place: string, name: string, block: Body, 
   refuseConnect(reader.file, place, block);
   const { attributes, blocks } = read(reader, "group", place, block, groupSchema);
   const meta = { ...jobMeta, ...attributes.meta };
+  const volumes = readVolumes(reader, inside(place, "volume"), blocks.volume);
   const network = readNetwork(reader, inside(place, "network"), blocks.network);
   const tasks = labelled(reader.file, inside(place, "task"), blocks.task).map(({ label, block: task }) =>
-    readTask(reader, `${place}.task.${label}`, label, task, meta),
+    readTask(reader, `${place}.task.${label}`, label, task, { meta, volumes }),
   );
   if (!tasks.some(({ phase }) => phase === "main")) {
     rejectJob(reader.file, { place, message: "the group has no main task, so nothing to run" });
@@ -60,8 +62,12 @@ function readNetwork(reader: JobReader, place: string, value: unknown): Network 
   const block = body(reader.file, place, value);
   const { attributes, blocks } = read(reader, "network", place, block, networkSchema);
   const dns = body(reader.file, inside(place, "dns"), blocks.dns);
+  const { mode, hostname } = attributes;
+  // In the host's network a task has the host's name, as on a cluster.
+  if (mode === "host" && hostname !== "") reader.file.ignored.add(inside(place, "hostname"));
   return {
-    mode: attributes.mode,
+    mode,
+    hostname: mode === "host" || hostname === "" ? undefined : hostname,
     ports: labelled(reader.file, inside(place, "port"), blocks.port).map(({ label, block: port }) =>
       readPort(reader, `${place}.port.${label}`, label, port),
     ),

@@ -1,9 +1,10 @@
 /** The body of a `task` block to a {@link Task}. */
 import { type Body, body, many } from "./body.ts";
-import type { Phase, Resources, Task, Template } from "./job.ts";
+import type { Phase, Resources, Task, Template, VolumeRequest } from "./job.ts";
 import { rejectJob } from "./jobFile.ts";
 import { inside, refuseConnect } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
+import { readVolumeMounts } from "./readVolumes.ts";
 import { lifecycleSchema, logsSchema, resourcesSchema, taskSchema, templateSchema } from "./schemas.ts";
 
 /** @throws DriverError `JOB_INVALID` naming file, place and what is allowed */
@@ -12,7 +13,7 @@ export function readTask(
   place: string,
   name: string,
   block: Body,
-  meta: Readonly<Record<string, string>>,
+  group: { readonly meta: Readonly<Record<string, string>>; readonly volumes: readonly VolumeRequest[] },
 ): Task {
   if (!/^[^/\0]+$/.test(name))
     rejectJob(reader.file, { place, message: "a task's name may not hold a slash" });
@@ -27,7 +28,7 @@ export function readTask(
     user: attributes.user === "" ? undefined : attributes.user,
     config: attributes.config,
     env: attributes.env,
-    meta: { ...meta, ...attributes.meta },
+    meta: { ...group.meta, ...attributes.meta },
     resources: readResources(reader, inside(place, "resources"), once("resources")),
     killSignal: attributes.kill_signal === "" ? undefined : attributes.kill_signal,
     killTimeoutMs: attributes.kill_timeout,
@@ -35,6 +36,7 @@ export function readTask(
     templates: many(blocks.template).map((template) =>
       readTemplate(reader, inside(place, "template"), template),
     ),
+    volumeMounts: readVolumeMounts(reader, inside(place, "volume_mount"), blocks.volume_mount, group.volumes),
   };
 }
 

@@ -19,6 +19,16 @@ export interface ResolvedTask {
   /** Every attribute that the driver knows, null where the file has none. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly files: readonly ResolvedFile[];
+  readonly mounts: readonly ResolvedMount[];
+  readonly hostname: string | undefined;
+}
+
+export interface ResolvedMount {
+  /** Name of the host volume. */
+  readonly source: string;
+  readonly destination: string;
+  readonly readOnly: boolean;
+  readonly propagation: string;
 }
 
 export interface ResolvedFile {
@@ -51,7 +61,19 @@ export function resolveTask(
   const env = Object.assign({ ...own }, ...rendered.map(({ variables }) => variables));
   const lookup = runtimeLookup(env, facts.node);
   const config = inPlace(file, `${place}.config`, () => renderAll(task.config, lookup));
-  return { env, config: driverConfig(file, place, config, schema), files: rendered };
+  const mounts = task.volumeMounts.map(({ volume: { source }, destination, ...mount }) => {
+    const at = inside(place, "volume_mount.destination");
+    return { ...mount, source, destination: inPlace(file, at, () => render(destination, lookup)) };
+  });
+  const { hostname } = group.network;
+  return {
+    env,
+    config: driverConfig(file, place, config, schema),
+    files: rendered,
+    mounts,
+    hostname:
+      hostname && inPlace(file, `group.${group.name}.network.hostname`, () => render(hostname, lookup)),
+  };
 }
 
 function driverConfig(

@@ -65,6 +65,27 @@ export const networkSchema = z.object({
     })
     .transform((mode) => (mode === "" ? "host" : mode))
     .default("host"),
+  hostname: z.string().default(""),
+});
+
+export const volumeSchema = z.object({
+  type: z.literal("host", {
+    error: ({ input }) =>
+      input === undefined
+        ? 'the volume names no type: type = "host"'
+        : `a local run has volumes of the type "host" only: ${String(input)} volumes need a Nomad cluster`,
+  }),
+  source: z.string("a volume needs the name of a host volume in source").min(1, "must not be empty"),
+  read_only: z.boolean().default(false),
+});
+
+export const volumeMountSchema = z.object({
+  volume: z.string("a volume_mount names a volume of its group in volume"),
+  destination: z.string("a volume_mount needs a destination, such as /data"),
+  read_only: z.boolean().default(false),
+  propagation_mode: z
+    .enum(["private", "host-to-task", "bidirectional"], "must be private, host-to-task or bidirectional")
+    .default("private"),
 });
 
 export const portSchema = z.object({

@@ -6,7 +6,7 @@ import { attributeSpecs } from "../../src/cli/local/attributeSpecs.ts";
 import { StateFolderChoice } from "../../src/cli/local/localState.ts";
 import { hostEnvironment } from "../../src/cli/local/nodeFacts.ts";
 import { fitPluginOptions, readPluginConfig } from "../../src/cli/local/pluginConfig.ts";
-import { taskMessage } from "../../src/cli/local/taskMessage.ts";
+import { type TaskPlacement, taskMessage } from "../../src/cli/local/taskMessage.ts";
 import { collectAssignment, single } from "../../src/cli/verbs/options.ts";
 import { pluginOptionsSpec } from "../../src/config/pluginOptions.ts";
 import { taskOptionsSpec } from "../../src/config/taskOptions.ts";
@@ -17,7 +17,7 @@ import { jobFile } from "../../src/jobspec/jobFile.ts";
 import { parseJob } from "../../src/jobspec/parseJob.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
 
-const placed = {
+const placed: TaskPlacement = {
   taskId: "a/t/1",
   allocId: "a",
   allocDir: "/w/alloc/a",
@@ -29,13 +29,15 @@ const placed = {
   ports: [{ label: "http", ip: "127.0.0.1", port: 25_000 }],
   env: { A: "1", EMPTY: "" },
   config: Buffer.from([0x80]),
+  mounts: [],
+  hostname: undefined,
   nodeName: "here",
   nodeId: "n",
   nodeMhz: 5_000,
   coresMhz: 0,
 };
 
-async function messageOf(network: string, resources: string, place: Partial<typeof placed> = {}) {
+async function messageOf(network: string, resources: string, place: Partial<TaskPlacement> = {}) {
   const source = `job "j" {\n group "g" {\n ${network}\n task "t" {\n driver = "exec2"\n resources {\n ${resources}\n}\n}\n}\n}`;
   const job = await parseJob(jobFile("t.hcl", source), { given: {}, environment: {} });
   const [group] = job.groups;
@@ -47,6 +49,17 @@ async function messageOf(network: string, resources: string, place: Partial<type
 }
 
 describe("a task as the driver is told of it", () => {
+  it("has its volumes, and the name of its allocation", async () => {
+    const mounts = [
+      { source: "shop", path: "/srv/shop", destination: "/data", readOnly: true, propagation: "private" },
+    ];
+    const message = await messageOf('network {\n mode = "none"\n}', "", { mounts, hostname: "web" });
+    expect(requestOf(message)).toMatchObject({
+      mounts: [{ source: "/srv/shop", target: "/data", readOnly: true, propagation: "private" }],
+      network: { mode: "none", path: "", self: { name: "web", address: "" } },
+    });
+  });
+
   it("is what a client says", async () => {
     const message = await messageOf("", "cpu = 50\n memory = 40");
     expect(message.resources).toMatchObject({

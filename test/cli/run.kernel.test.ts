@@ -1,9 +1,9 @@
 /** `run` from end to end: this program as a small Nomad client of itself. */
 import { createHash } from "node:crypto";
-import { existsSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { call, jobFileOf, shellJob, start } from "../support/commandLine.ts";
 import { processesNamed } from "../support/processes.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
@@ -133,6 +133,18 @@ describe("what cannot be run", () => {
     const { code, stderr } = await call(running("-o", "unveil_path=r:/x", shellJob("true")));
     expect(code).toBe(1);
     expect(stderr).toContain("CONFIG_INVALID: plugin option unveil_path: the driver has no such option");
+  });
+
+  it("is told: a host volume that nobody has named, or with half a path", async () => {
+    const job = `${examples}/volume.nomad.hcl`;
+    expect(await call(running(job))).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('where the host volume "notes" is: --host-volume notes=/path'),
+    });
+    expect(await call(running("--host-volume", "notes=tmp", job))).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/CONFIG_INVALID: --host-volume notes: "tmp" is no absolute path/),
+    });
   });
 
   it("is told: no root", async () => {
@@ -281,6 +293,26 @@ describe("the examples", () => {
     expect(page).toContain(`Served by task http on ${address}.`);
     child.kill("SIGTERM");
     expect((await ended).code).toBe(143);
+  });
+
+  it("keep notes in a volume", async () => {
+    // Not below /tmp, of which the task has one of its own.
+    const source = mkdtempSync("/var/lib/exec2-notes-");
+    chmodSync(source, 0o1777);
+    onTestFinished(() => rmSync(source, { recursive: true }));
+    const args = ["--host-volume", `notes=${source}`, `${examples}/volume.nomad.hcl`];
+    for (const run of [1, 2]) {
+      const { code, stdout } = await call(running(...args));
+      expect([code, stdout.match(/^run \w+, user \d+$/gm)]).toMatchObject([0, { length: run }]);
+      expect(readdirSync(source)).toHaveLength(run);
+    }
+  });
+
+  it("use the ports that they may, under a name of their own", async () => {
+    const { code, stdout, stderr } = await call(running(`${examples}/network.nomad.hcl`));
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining("expected")]);
+    expect(stdout).toMatch(/^I am demo-[0-9a-f]{8} at 127\.0\.1\.1$/m);
+    expect([code, stdout.match(/^(allowed|EACCES) /gm)]).toMatchObject([0, { length: 4 }]);
   });
 
   it("find the sandbox tight", async () => {

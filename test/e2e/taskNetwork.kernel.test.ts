@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readFileSync, readlinkSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { beforeAll, describe, expect, onTestFinished, type TestContext, test } from "vitest";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../support/agent.ts";
@@ -78,6 +78,17 @@ describe("a task's /etc/resolv.conf", () => {
       "nameserver 192.0.2.53\nnameserver 2001:db8::53\nsearch example.org\noptions ndots:2\n",
     );
     expect(readFileSync("/etc/resolv.conf", "utf8")).toBe(before);
+  });
+
+  test("is the group's also where the state folder is below /tmp, which tasks have one of their own of", async () => {
+    const folder = mkdtempSync("/tmp/exec2-state-");
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const other = await startAgent({ stateDir: `${folder}/state` });
+    const allocation = makeAllocation();
+    const dns = { servers: ["192.0.2.53"], searches: [], options: [] };
+    await runTask(other, allocation.config("cat /etc/resolv.conf", { dns }));
+    expect(await allocation.stdout.text()).toBe("nameserver 192.0.2.53\n");
+    await other.close();
   });
 
   test("is the host's without one", async () => {

@@ -172,3 +172,34 @@ describe("the form of Nomad's API", () => {
     );
   });
 });
+
+describe("volumes in the form of Nomad's API", () => {
+  it("are the same as in a job file", async () => {
+    const volume = {
+      Name: "data",
+      Type: "host",
+      Source: "shop",
+      ReadOnly: true,
+      PerAlloc: false,
+      MountOptions: null,
+    };
+    const mount = {
+      Volume: "data",
+      Destination: "/srv",
+      ReadOnly: false,
+      PropagationMode: "host-to-task",
+      SELinuxLabel: "",
+    };
+    const task = { Name: "t", Driver: "exec2", Config: { command: "true" }, VolumeMounts: [mount] };
+    const group = { Name: "g", Volumes: { data: volume }, Tasks: [task] };
+    const job = await parse({ Job: { ID: "j", TaskGroups: [group] } });
+    expect(job.groups[0]?.tasks[0]?.volumeMounts).toEqual([
+      {
+        volume: { name: "data", source: "shop", readOnly: true },
+        destination: "/srv",
+        readOnly: true,
+        propagation: "host-to-task",
+      },
+    ]);
+  });
+});

@@ -53,6 +53,7 @@ describe("a job file", () => {
       killTimeoutMs: 5_000,
       logsDisabled: false,
       templates: [],
+      volumeMounts: [],
     });
   });
 
@@ -226,8 +227,8 @@ describe("a job file is refused", () => {
     ['artifact {\n source = "x"\n}', "task.t.artifact: fetching artifacts is the Nomad client's work"],
     ["vault {}", "task.t.vault: a local run has no Vault to ask"],
     [
-      'volume_mount {\n volume = "x"\n}',
-      "task.t.volume_mount: volumes are made and mounted by the Nomad client",
+      'volume_mount {\n volume = "x"\n destination = "/x"\n}',
+      'task.t.volume_mount.volume: the group has no volume "x"',
     ],
     ["service {\n connect {\n sidecar_service {}\n }\n}", "task.t.service.connect: "],
     [
@@ -349,5 +350,57 @@ describe("variables", () => {
     ['locals {\n a = { x = "y" }\n}', "local.a.z", {}, "local.a.z does not exist"],
   ])("%j are refused where they do not fit", async (declarations, value, given, message) => {
     expect(await refusal(file(declarations, value), given)).toContain(message);
+  });
+});
+
+describe("volumes", () => {
+  const withVolume = (volume: string, mount: string) =>
+    parse(
+      `job "j" { group "g" { volume "data" { ${volume} } task "t" { driver = "exec2" volume_mount { ${mount} } } } }`
+        .replaceAll("{", "{\n")
+        .replaceAll("}", "\n}\n")
+        .replaceAll(";", "\n")
+        .replaceAll('"exec2"', '"exec2"\n'),
+    );
+  const host = 'type = "host"; source = "shop"';
+  const mounted = 'volume = "data"; destination = "local/data"';
+
+  it.each([
+    [host, mounted, false],
+    [`${host}; read_only = true`, mounted, true],
+    [host, `${mounted}; read_only = true`, true],
+  ])("%j with %j is read-only: %s", async (volume, mount, readOnly) => {
+    const { groups, ignored } = await withVolume(volume, mount);
+    expect(groups[0]?.tasks[0]?.volumeMounts).toMatchObject([
+      { volume: { source: "shop" }, destination: "local/data", readOnly, propagation: "private" },
+    ]);
+    expect(ignored).toEqual([]);
+  });
+
+  it.each([
+    ['source = "shop"', mounted, 'volume.data.type: the volume names no type: type = "host"'],
+    ['type = "csi"; source = "shop"', mounted, "csi volumes need a Nomad cluster"],
+    ['type = "host"', mounted, "volume.data.source: a volume needs the name of a host volume"],
+    [`${host}; per_alloc = true`, mounted, "per_alloc: a local run has one allocation"],
+    [host, 'volume = "date"; destination = "/x"', 'the group has no volume "date"'],
+    [host, 'volume = "data"', "volume_mount.destination: a volume_mount needs a destination"],
+    [host, `${mounted}; propagation_mode = "up"`, "must be private, host-to-task or bidirectional"],
+    [host, `${mounted}; selinux_label = "Z"`, "selinux_label: the driver relabels no files"],
+  ])("%j with %j are refused", async (volume, mount, message) => {
+    await expect(withVolume(volume, mount)).rejects.toThrow(message);
+  });
+});
+
+describe("a group's host name", () => {
+  const named = (mode: string) =>
+    parse(
+      `job "j" {\n group "g" {\n network {\n mode = "${mode}"\n hostname = "web"\n}\n task "t" {\n driver = "exec2"\n}\n}\n}`,
+    );
+
+  it("is its own in a network of its own, and the host's in the host's", async () => {
+    expect((await named("none")).groups[0]?.network).toMatchObject({ mode: "none", hostname: "web" });
+    const { groups, ignored } = await named("host");
+    expect(groups[0]?.network.hostname).toBeUndefined();
+    expect(ignored).toEqual(["group.g.network.hostname"]);
   });
 });

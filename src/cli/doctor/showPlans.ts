@@ -19,6 +19,7 @@ import { parseJob } from "../../jobspec/parseJob.ts";
 import { makeAllocation } from "../local/allocation.ts";
 import { makeWorkFolder, removeFolders } from "../local/allocationFolders.ts";
 import { attributeSpecs } from "../local/attributeSpecs.ts";
+import type { HostVolumes } from "../local/hostVolumes.ts";
 import { type Placement, placeTask } from "../local/placeTask.ts";
 import { fitPluginOptions, type LocalPluginConfig } from "../local/pluginConfig.ts";
 import { readJobFile } from "../local/readJobFile.ts";
@@ -28,6 +29,7 @@ import { formatTable } from "../terminal/table.ts";
 
 export interface PlanOptions extends LocalPluginConfig {
   readonly variables: Readonly<Record<string, string>>;
+  readonly hostVolumes: HostVolumes;
 }
 
 /**
@@ -39,7 +41,7 @@ export async function showPlans(path: string, options: PlanOptions): Promise<num
   const job = await parseJob(file, { given: options.variables, environment: process.env });
   requireRoot("a plan is made for a task's own folders, which are made for it and removed again");
   const taskSchema = attributeSpecs(specOf(taskOptionsSpec));
-  const placement = { file, job, topology: readNodeTopology(), taskSchema };
+  const placement = { file, job, topology: readNodeTopology(), taskSchema, hostVolumes: options.hostVolumes };
   const plugin = pluginOptionsOf(options);
   const work = await makeWorkFolder();
   try {

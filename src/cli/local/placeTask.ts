@@ -13,6 +13,7 @@ import { type ResolvedFile, resolveTask } from "../../jobspec/resolveTask.ts";
 import type { Allocation } from "./allocation.ts";
 import { makeTaskFolders } from "./allocationFolders.ts";
 import { scopePath } from "./cgroupScope.ts";
+import { type HostVolumes, volumePath } from "./hostVolumes.ts";
 import { logPipePath } from "./logReader.ts";
 import { hostEnvironment, localNodeId, nodeFacts } from "./nodeFacts.ts";
 import { taskMessage } from "./taskMessage.ts";
@@ -25,6 +26,8 @@ export interface Placement {
   readonly topology: NodeTopology;
   /** The driver's schema of a task's config. */
   readonly taskSchema: readonly AttributeSpec[];
+  /** Where the host volumes are that jobs name, by their names. */
+  readonly hostVolumes: HostVolumes;
 }
 
 /** Makes the task's folders and files; names its cgroup and log pipes without making them. */
@@ -33,7 +36,7 @@ export async function placeTask(
   allocation: Allocation,
   task: Task,
 ): Promise<TaskConfig> {
-  const { file, job, topology, taskSchema } = placement;
+  const { file, job, topology, taskSchema, hostVolumes } = placement;
   const { group, ports } = allocation;
   const user = await chooseUser(task.user);
   const folders = await makeTaskFolders(allocation.folders, task.name, user);
@@ -46,7 +49,13 @@ export async function placeTask(
     hostEnv: hostEnvironment(process.env),
     node: nodeFacts(job, topology),
   };
-  const { env, config, files } = resolveTask(file, { job, group, task }, facts, taskSchema);
+  const {
+    env,
+    config,
+    files,
+    mounts,
+    hostname: ownName,
+  } = resolveTask(file, { job, group, task }, facts, taskSchema);
   for (const each of files) await writeTemplate(each);
   const { logs } = allocation.folders;
   return taskMessage(job, group, task, {
@@ -61,6 +70,8 @@ export async function placeTask(
     ports,
     env,
     config: encodeMsgpack(config),
+    mounts: mounts.map((mount) => ({ ...mount, path: volumePath(file, hostVolumes, mount.source) })),
+    hostname: ownName,
     nodeName: hostname(),
     nodeId: localNodeId,
     ...speeds(topology, cores.length),

@@ -7,6 +7,7 @@ import { requireRoot } from "../requireRoot.ts";
 import { makeWorkFolder, removeFolders } from "./allocationFolders.ts";
 import type { EventFeed } from "./eventFeed.ts";
 import { runGroup } from "./groupRun.ts";
+import type { HostVolumes } from "./hostVolumes.ts";
 import { catchInterrupts, type Interrupts, whenAborted } from "./interrupts.ts";
 import type { LocalRun } from "./localRun.ts";
 import { StateFolderChoice } from "./localState.ts";
@@ -17,6 +18,7 @@ import { RunConsole } from "./runConsole.ts";
 
 export interface RunOptions {
   readonly variables: Readonly<Record<string, string>>;
+  readonly hostVolumes: HostVolumes;
   readonly stateDir: string;
   /** Options of the plugin's config block. */
   readonly pluginConfig: Readonly<Record<string, unknown>>;
@@ -70,7 +72,8 @@ async function runIn(
       ),
   });
   const { taskSchema } = session;
-  const shared = { file, job, session, taskSchema, console, interrupts, topology, work };
+  const { hostVolumes } = options;
+  const shared = { file, job, session, taskSchema, hostVolumes, console, interrupts, topology, work };
   let feed: EventFeed | undefined;
   try {
     if (options.verbose) {

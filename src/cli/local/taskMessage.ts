@@ -1,11 +1,18 @@
 /** A task as the Nomad client describes it to the driver. Pure. */
 import {
   type DNSConfig,
+  type HostsConfig,
   NetworkIsolationSpec_NetworkIsolationMode as NetworkMode,
   type TaskConfig,
 } from "../../grpc/generated/nomad/driver.ts";
 import type { Group, Job, Task } from "../../jobspec/job.ts";
+import type { ResolvedMount } from "../../jobspec/resolveTask.ts";
 import type { AssignedPort } from "./ports.ts";
+
+/** A host volume with where it is. */
+export interface PlacedVolume extends ResolvedMount {
+  readonly path: string;
+}
 
 /** What the allocation adds to the job. */
 export interface TaskPlacement {
@@ -23,6 +30,9 @@ export interface TaskPlacement {
   readonly env: Readonly<Record<string, string>>;
   /** MessagePack. */
   readonly config: Buffer;
+  readonly mounts: readonly PlacedVolume[];
+  /** Of the allocation alone; undefined: the host's. */
+  readonly hostname: string | undefined;
   readonly nodeName: string;
   readonly nodeId: string;
   /** MHz of the whole node. */
@@ -58,7 +68,14 @@ export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlac
       },
       ports: placed.ports.map(({ label, ip, port }) => ({ label, value: port, to: 0, hostIp: ip })),
     },
-    mounts: [],
+    mounts: placed.mounts.map(({ path, destination, readOnly, propagation }) => ({
+      hostPath: path,
+      taskPath: destination,
+      readonly: readOnly,
+      propagationMode: propagation,
+      selinuxLabel: "",
+      requestName: "",
+    })),
     devices: [],
     user: placed.user,
     allocDir: placed.allocDir,
@@ -70,7 +87,7 @@ export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlac
     // The client leaves it out for the host's network.
     networkIsolationSpec:
       group.network.mode === "none"
-        ? { mode: NetworkMode.NONE, path: "", labels: new Map(), hostsConfig: undefined }
+        ? { mode: NetworkMode.NONE, path: "", labels: new Map(), hostsConfig: hostsMessage(placed.hostname) }
         : undefined,
     dns: group.network.dns && dnsMessage(group.network.dns),
     jobId: job.id,
@@ -83,4 +100,9 @@ export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlac
 
 function dnsMessage({ servers, searches, options }: NonNullable<Group["network"]["dns"]>): DNSConfig {
   return { servers: [...servers], searches: [...searches], options: [...options] };
+}
+
+/** A network with nothing but loopback has no address to tell. */
+function hostsMessage(hostname: string | undefined): HostsConfig | undefined {
+  return hostname === undefined ? undefined : { hostname, address: "" };
 }

@@ -6,6 +6,7 @@ interface Options {
   readonly plan?: string;
   readonly var?: Assignments;
   readonly option?: Assignments;
+  readonly hostVolume?: Assignments;
   readonly pluginConfig?: string;
   readonly stateDir?: string;
 }
@@ -27,6 +28,7 @@ export const addDoctor: AddVerb = (program, exit) => {
     .option("--var <name=value>", "with --plan: value of a variable of the job file", collectAssignment)
     .option("-o, --option <name=value>", "option of the plugin; repeat it for lists", collectAssignment)
     .option("--plugin-config <file>", "options of the plugin, as in its block of the agent's configuration")
+    .option("--host-volume <name=path>", "with --plan: where a host volume of the job is", collectAssignment)
     .option("--state-dir <folder>", "the driver's state_dir")
     .addHelpText(
       "after",
@@ -44,7 +46,9 @@ async function act(options: Options): Promise<number> {
   const config = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
   if (options.plan !== undefined) {
     const { showPlans } = await import("../doctor/showPlans.ts");
-    return showPlans(options.plan, { ...config, variables: single(options.var) });
+    const { hostVolumesOf } = await import("../local/hostVolumes.ts");
+    const hostVolumes = hostVolumesOf(options.hostVolume);
+    return showPlans(options.plan, { ...config, variables: single(options.var), hostVolumes });
   }
   const { diagnose } = await import("../doctor/diagnose.ts");
   return diagnose(config.stateDir, options.json ?? false);

@@ -4,6 +4,7 @@ import type { AddVerb } from "./verb.ts";
 interface Options {
   readonly var?: Assignments;
   readonly option?: Assignments;
+  readonly hostVolume?: Assignments;
   readonly pluginConfig?: string;
   readonly stateDir?: string;
   readonly verbose?: boolean;
@@ -26,6 +27,11 @@ export const addRun: AddVerb = (program, exit) => {
     .option("--raw", "show the tasks' output byte by byte, without their names before it")
     .option("-o, --option <name=value>", "option of the plugin; repeat it for lists", collectAssignment)
     .option("--plugin-config <file>", "options of the plugin, as in its block of the agent's configuration")
+    .option(
+      "--host-volume <name=path>",
+      "where a host volume is that the job names, as in a client's configuration; may be repeated",
+      collectAssignment,
+    )
     .option("--state-dir <folder>", "where the event log is kept, below local/")
     .option("--keep", "leave the tasks' folders where they are")
     .addHelpText(
@@ -48,6 +54,8 @@ async function act(path: string, options: Options): Promise<number> {
   const { readPluginConfig } = await import("../local/pluginConfig.ts");
   const { runJob } = await import("../local/runJob.ts");
   const pluginConfig = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
+  const { hostVolumesOf } = await import("../local/hostVolumes.ts");
   const { verbose = false, raw = false, keep = false } = options;
-  return runJob(path, { ...pluginConfig, variables: single(options.var), verbose, raw, keep });
+  const hostVolumes = hostVolumesOf(options.hostVolume);
+  return runJob(path, { ...pluginConfig, variables: single(options.var), hostVolumes, verbose, raw, keep });
 }

@@ -24,14 +24,14 @@ export function mountSteps({ binds, mounts, hidden, privateTmp }: BeginningInput
       call: "mount",
       args: ["proc", "/proc", "proc", flags({ MS_NOSUID, MS_NODEV, MS_NOEXEC }), 0],
     },
-    // Before the binds, which may lie below it.
-    ...(privateTmp === undefined ? [] : privateTmpSteps(privateTmp)),
     ...binds.flatMap(({ source, target, readOnly }) =>
       bindSteps(`mount ${target}`, source, target, {
         tree: flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE }),
         attributes: readOnly ? flags({ MOUNT_ATTR_RDONLY }) : undefined,
       }),
     ),
+    // After the binds, whose sources it may hide, and before the volumes, which may lie below it.
+    ...(privateTmp === undefined ? [] : privateTmpSteps(privateTmp)),
     ...mounts.flatMap(mountTreeSteps),
     ...hidden.flatMap(hideSteps),
   ];

@@ -55,6 +55,10 @@ export function hideSteps({ path, isFolder }: HiddenPath): Step[] {
   const tree = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_EMPTY_PATH });
   return [
     { name, call: "open_tree", args: [descriptors.status, "", tree] },
+    attributesStep(
+      name,
+      flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC }),
+    ),
     {
       name,
       call: "move_mount",

@@ -163,13 +163,13 @@ describe("a launch plan", () => {
     expect(lines).toContain("init      open the device for /dev/b: dup3(10, 12, O_CLOEXEC)");
   });
 
-  it("mounts the private /tmp without following a symlink, then the binds", () => {
+  it("mounts the private /tmp without following a symlink, after the binds, which may come from there", () => {
     const bind = { source: "/run/resolv.conf", target: "/etc/resolv.conf", readOnly: true };
     const plan = buildLaunchPlan(launchInput({ privateTmp: "/task/tmp", binds: [bind] }));
     expect(names(plan, "init").filter((name) => name.startsWith("mount "))).toEqual([
       "mount /proc",
-      "mount private /tmp",
       "mount /etc/resolv.conf",
+      "mount private /tmp",
     ]);
     const lines = describePlan(plan);
     expect(lines).toContain(

@@ -85,7 +85,11 @@ describe("a task's file system", () => {
       { path: "/usr/share/zoneinfo", isFolder: true },
       { path: "/etc/hostname", isFolder: false },
     ];
-    const script = `cat ${one}/file; echo; cat ${other}/file; echo; ls -A /usr/share/zoneinfo; tr -d '\\0' < /etc/hostname`;
-    expect(await taskLines(script, { mounts: swapped, hidden, uid: 0, gid: 0 })).toEqual(["other", "one"]);
+    const script = `cat ${one}/file; echo; cat ${other}/file; echo; ls -A /usr/share/zoneinfo; tr -d "\\0" < /etc/hostname; echo x > /etc/hostname`;
+    expect(await taskLines(script, { mounts: swapped, hidden, uid: 0, gid: 0 })).toEqual([
+      "other",
+      "one",
+      expect.stringMatching(/hostname: Read-only file system/),
+    ]);
   });
 });

@@ -1,7 +1,7 @@
 /** The process that a started task is. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { TestRun, taskLines, taskUid } from "../../support/launchRun.ts";
 
 describe("a task's process", () => {
@@ -105,7 +105,8 @@ describe("a task's process", () => {
         expect.arrayContaining([`0::/${name}`, `0::/${name}`]),
       );
     } finally {
-      rmdirSync(join(hierarchy, name));
+      // A process leaves its cgroup a little after its files are closed.
+      await vi.waitFor(() => rmdirSync(join(hierarchy, name)));
     }
   });
 });

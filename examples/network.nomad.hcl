@@ -1,0 +1,68 @@
+# A task that is alone in its network, under a name of its own, and that may use
+# one TCP port for each purpose.
+#
+#   nomad-driver-exec2 run examples/network.nomad.hcl
+#
+# It ends with exit code 0 if everything was allowed or refused as it should be.
+
+job "network" {
+  type = "batch"
+
+  group "network" {
+    network {
+      # Nothing but a loopback interface. On a cluster, a name of its own (a UTS
+      # namespace, and a line in /etc/hosts) needs mode = "bridge".
+      mode     = "none"
+      hostname = "demo-${NOMAD_SHORT_ALLOC_ID}"
+    }
+
+    task "ports" {
+      driver = "exec2"
+
+      config {
+        command = "python3"
+        args    = ["${NOMAD_TASK_DIR}/ports.py"]
+
+        # Landlock's rules on ports: without these options TCP is not restricted, an
+        # empty list allows nothing. The client may name ports for all tasks; a job
+        # can only ask for fewer.
+        bind_tcp    = [8080]
+        connect_tcp = [8080]
+
+        # Further lines of the task's own /etc/hosts.
+        extra_hosts = ["database.internal:127.0.0.1"]
+      }
+
+      template {
+        destination = "local/ports.py"
+        data        = <<-EOF
+          import errno, socket, sys
+
+          def attempt(what, wanted, work):
+              try:
+                  work()
+                  got = "allowed"
+              except OSError as error:
+                  got = errno.errorcode[error.errno]
+              print(f"{got:10} {what}")
+              if got != wanted:
+                  sys.exit(f"expected: {wanted}")
+
+          server = socket.socket()
+          print("I am", socket.gethostname(), "at", socket.gethostbyname(socket.gethostname()))
+          attempt("bind port 8080", "allowed", lambda: (server.bind(("127.0.0.1", 8080)), server.listen()))
+          attempt("bind port 8081", "EACCES", lambda: socket.socket().bind(("127.0.0.1", 8081)))
+          attempt("connect to database.internal:8080", "allowed",
+                  lambda: socket.create_connection(("database.internal", 8080)))
+          attempt("connect to database.internal:5432", "EACCES",
+                  lambda: socket.create_connection(("database.internal", 5432)))
+        EOF
+      }
+
+      resources {
+        cpu    = 100
+        memory = 64
+      }
+    }
+  }
+}

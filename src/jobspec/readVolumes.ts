@@ -1,0 +1,46 @@
+/** A group's `volume` blocks, and the `volume_mount` blocks of its tasks. */
+
+import { suggestion } from "../suggest.ts";
+import { body, labelled, many } from "./body.ts";
+import type { VolumeMount, VolumeRequest } from "./job.ts";
+import { rejectJob } from "./jobFile.ts";
+import { inside } from "./keys.ts";
+import { type JobReader, read } from "./reader.ts";
+import { volumeMountSchema, volumeSchema } from "./schemas.ts";
+
+/** @throws DriverError `JOB_INVALID`, also for volumes that only a cluster has */
+export function readVolumes(reader: JobReader, place: string, value: unknown): VolumeRequest[] {
+  return labelled(reader.file, place, value).map(({ label, block }) => {
+    const { attributes } = read(reader, "volume", `${place}.${label}`, block, volumeSchema);
+    return { name: label, source: attributes.source, readOnly: attributes.read_only };
+  });
+}
+
+/** @throws DriverError `JOB_INVALID`, also for a volume that the group does not have */
+export function readVolumeMounts(
+  reader: JobReader,
+  place: string,
+  value: unknown,
+  volumes: readonly VolumeRequest[],
+): VolumeMount[] {
+  return many(value).map((mount) => {
+    const block = body(reader.file, place, mount);
+    const { attributes } = read(reader, "volumeMount", place, block, volumeMountSchema);
+    const { volume: name, destination, read_only, propagation_mode } = attributes;
+    const volume = volumes.find((each) => each.name === name);
+    if (volume === undefined) {
+      const message = `the group has no volume "${name}"`;
+      const hint = suggestion(
+        name,
+        volumes.map((each) => each.name),
+      );
+      return rejectJob(reader.file, { place: inside(place, "volume"), message, find: name, hint });
+    }
+    return {
+      volume,
+      destination,
+      readOnly: volume.readOnly || read_only,
+      propagation: propagation_mode,
+    };
+  });
+}
