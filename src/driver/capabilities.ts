@@ -3,7 +3,7 @@ import type { Capabilities } from "./driverPort.ts";
 
 export const capabilities: Capabilities = {
   sendSignals: true,
-  exec: false,
+  exec: true,
   fsIsolation: "unveil",
   networkModes: ["host", "group", "none"],
   mountConfigs: "any",

@@ -17,7 +17,11 @@ import { isAlive } from "../machines/taskMachine.ts";
 import { logsSetAside } from "../store/setAside.ts";
 import { capabilities } from "./capabilities.ts";
 import type {
+  CheckRequest,
   DriverPort,
+  ExecOutcome,
+  ExecRequest,
+  ExecSession,
   ExitResult,
   Fingerprint,
   RecoverableHandle,
@@ -27,6 +31,7 @@ import type {
   TaskUsage,
 } from "./driverPort.ts";
 import { runEffect } from "./effectRunner.ts";
+import { execOutcome } from "./execOutcome.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { HistoryPruner } from "./historyPruning.ts";
 import { openServices } from "./openServices.ts";
@@ -37,6 +42,7 @@ import { findProgram } from "./sandboxPlan.ts";
 import type { DriverServices } from "./services.ts";
 import { type CommittedStep, Task, type TaskHistory } from "./task.ts";
 import { existsAlready, notFound, notRunning, stillRunning } from "./taskErrors.ts";
+import { endExecs, execInTask, execsOver } from "./taskExec.ts";
 import { encodeHandle, handleOf } from "./taskHandle.ts";
 import { messagesOfEvent } from "./taskMessages.ts";
 import { taskStats } from "./taskStats.ts";
@@ -150,6 +156,14 @@ export class Driver implements DriverPort {
     return taskStats(this.#find(taskId), intervalMs, this.#services.facts);
   }
 
+  async exec(taskId: string, request: ExecRequest): Promise<ExecSession> {
+    return execInTask(this.#find(taskId), request, this.#services);
+  }
+
+  async execTask(taskId: string, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome> {
+    return execOutcome(this.#find(taskId), request, this.#services, signal);
+  }
+
   async destroyTask(taskId: string, force: boolean): Promise<void> {
     const task = await this.#tasks.claim(taskId, this.#present);
     if (task === undefined) return;
@@ -157,13 +171,16 @@ export class Driver implements DriverPort {
       if (!force) throw stillRunning(task);
       await end(task);
     }
+    // They ended with it; their events belong before this one.
+    await execsOver(task);
     await task.record("destroyed", {});
     this.#tasks.forget(taskId);
     this.#pruner?.wake();
   }
 
   async shutdown(): Promise<void> {
-    // Tasks go on without the plugin: only what this process holds is let go.
+    // Tasks go on without the plugin: only what this process holds is let go, and the commands that it runs in them.
+    await Promise.all(this.#tasks.all.map((task) => endExecs(task, "pluginEnded")));
     await this.#pruner?.close();
     await this.#present?.unsaved.close();
     await this.#present?.store.close();

@@ -3,11 +3,13 @@
  * Every method may reject with a DriverError; an unknown task is `TASK_NOT_FOUND`
  * unless a method says otherwise.
  */
+import type { Readable, Writable } from "node:stream";
 import type { Observable } from "rxjs";
 import type { NodeTopology } from "../config/nodeTopology.ts";
 import type { PluginOptions } from "../config/pluginOptions.ts";
 import type { TaskOptions } from "../config/taskOptions.ts";
 import type { TaskRequest } from "../config/taskRequest.ts";
+import type { TerminalSize } from "../effects/exec/terminal.ts";
 import type { RunUsage } from "../effects/stats/usage.ts";
 
 export interface DriverPort {
@@ -52,6 +54,15 @@ export interface DriverPort {
    * ends. Milliseconds; 0: the driver's default.
    */
   taskStats(taskId: string, intervalMs: number): Promise<Observable<TaskUsage>>;
+
+  /**
+   * Runs a command in a running task: in its sandbox, as its user. Resolves once it runs.
+   * `TASK_NOT_RUNNING`, `CONFIG_INVALID` for an empty command, `COMMAND_NOT_FOUND`, `LAUNCH_FAILED`.
+   */
+  exec(taskId: string, request: ExecRequest): Promise<ExecSession>;
+
+  /** The same without input, until it has ended; beyond its time, `EXEC_TIMED_OUT`. */
+  execTask(taskId: string, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome>;
 
   /** What happens to tasks, told for people; from the subscription on. Does not complete. */
   taskEvents(): Observable<TaskEventMessage>;
@@ -119,6 +130,40 @@ export interface TaskStatus {
   readonly exit: ExitResult | undefined;
   /** Shown by `nomad alloc status -verbose`. */
   readonly attributes: Readonly<Record<string, string>>;
+}
+
+export interface ExecRequest {
+  /** The program and its arguments, which may hold secrets. */
+  readonly command: readonly string[];
+  readonly terminal: boolean;
+  /** Of the terminal, where it is known already. */
+  readonly size: TerminalSize | undefined;
+}
+
+/** A command that runs in a task. Nothing of it is left when it is over. */
+export interface ExecSession {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  /** Empty with a terminal, which has one output. */
+  readonly stderr: Readable;
+  resize(size: TerminalSize): void;
+  /** Resolves when it has ended; its output may not have been read by then. */
+  readonly ended: Promise<ExitResult>;
+  /** Kills it: nobody wants it any more. */
+  cancel(): void;
+}
+
+export interface CheckRequest {
+  readonly command: readonly string[];
+  /** 0: without end. */
+  readonly timeoutMs: number;
+}
+
+export interface ExecOutcome {
+  /** The last of it, where it is too long; it says so then. */
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  readonly exit: ExitResult;
 }
 
 export interface TaskEventMessage {

@@ -14,6 +14,7 @@ import { historyFromHandle } from "./handleHistory.ts";
 import type { DriverServices } from "./services.ts";
 import { toTaskEvent } from "./storedEvents.ts";
 import type { Task, TaskHistory } from "./task.ts";
+import { endAbandonedExecs } from "./taskExec.ts";
 import { decodeHandle, type HandleState } from "./taskHandle.ts";
 
 /**
@@ -90,6 +91,7 @@ export async function takeOver(task: Task, { plugin, unsaved }: DriverServices):
         unsaved.hold(task, DriverError.from(thrown, "STORE_FAILED", "events could not be stored")),
       );
   }
+  await endAbandonedExecs(task);
   const { exit, lostReason } = task.snapshot.context;
   if (isAlive(task.state) || exit !== null) return;
   const why = lostReason ?? `it was never started: it is ${task.state}`;

@@ -4,6 +4,7 @@ import type { TaskRequest } from "../config/taskRequest.ts";
 import type { ExitWatch } from "../effects/exitWatch.ts";
 import type { HeldLaunch } from "../effects/launch/launcher.ts";
 import type { DriverError } from "../errors.ts";
+import type { EventData } from "../machines/events.ts";
 import type { TaskUsage } from "./driverPort.ts";
 
 export interface RunResources {
@@ -21,6 +22,17 @@ export interface RunResources {
   killed?: boolean;
   /** Samplings of what the task uses, by their interval in milliseconds. */
   stats?: Map<number, Observable<TaskUsage>>;
+  /** Commands that run in the task. */
+  execs?: Set<RunningExec>;
+  /** Number of the last of them; counted here, since several may be on their way at once. */
+  lastExec?: number;
   /** Why the task could not be started. */
   startError?: DriverError;
+}
+
+export interface RunningExec {
+  /** Kills it, for a reason that its `execExited` will give. */
+  end(reason: EventData<"execExited">["reason"]): void;
+  /** Resolves once that event is recorded. Never rejects. */
+  readonly over: Promise<unknown>;
 }

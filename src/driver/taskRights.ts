@@ -1,6 +1,9 @@
-/** What the processes of a task may do, as the event `sandboxed` tells it. Pure. */
+/** What the processes of a task may do, as the event `sandboxed` tells it. */
 import { capabilityName, capabilityNumbers } from "../config/capabilities.ts";
 import type { TaskOptions } from "../config/taskOptions.ts";
+import type { LimitedResource } from "../config/ulimits.ts";
+import { keptCapabilities } from "../effects/capabilities.ts";
+import type { TaskProcess } from "../effects/launch/launchInput.ts";
 import type { EventData } from "../machines/events.ts";
 import type { TaskProgram } from "./sandboxPlan.ts";
 
@@ -8,6 +11,8 @@ export type TaskRights = Pick<
   EventData<"sandboxed">,
   "groups" | "capabilities" | "resourceLimits" | "umask" | "nice"
 >;
+
+type PlannedRights = Pick<TaskProcess, "groups" | "capabilities" | "limits" | "umask" | "nice">;
 
 export function rightsOf({ groups, capabilities, limits }: TaskProgram, task: TaskOptions): TaskRights {
   return {
@@ -20,6 +25,22 @@ export function rightsOf({ groups, capabilities, limits }: TaskProgram, task: Ta
     })),
     umask: Number.parseInt(task.umask, 8),
     nice: task.nice,
+  };
+}
+
+/** The same for a further process of the task. */
+export function rightsInPlan(rights: TaskRights): PlannedRights {
+  const { groups, capabilities, resourceLimits, umask, nice } = rights;
+  return {
+    groups,
+    capabilities: capabilities === null ? undefined : keptCapabilities(capabilities),
+    limits: resourceLimits.map(({ resource, soft, hard }) => ({
+      resource: resource as LimitedResource,
+      soft: soft ?? Infinity,
+      hard: hard ?? Infinity,
+    })),
+    umask,
+    nice,
   };
 }
 

@@ -29,6 +29,10 @@ export class TaskTable {
     return this.#tasks.has(taskId) || this.#recoveries.has(taskId);
   }
 
+  get all(): readonly Task[] {
+    return [...this.#tasks.values()];
+  }
+
   /** @param history of a task that the log knows already */
   add(taskId: string, history?: TaskHistory): Task {
     const task = this.#create(taskId, history);

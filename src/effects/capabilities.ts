@@ -46,6 +46,12 @@ export function taskCapabilities(
   return { kept: wanted, dropped: own.bounding & ~wanted };
 }
 
+/** The same for a set that was made before, by the names of what the task keeps. */
+export function keptCapabilities(names: readonly string[]): TaskCapabilities {
+  const kept = capabilitySet(names);
+  return { kept, dropped: ownCapabilities().bounding & ~kept };
+}
+
 function refuseBeyond(allowed: CapabilitySet, wanted: CapabilitySet): void {
   const refused = wanted & ~allowed;
   if (refused === noCapabilities) return;

@@ -11,6 +11,7 @@ import { DriverError } from "../errors.ts";
  * @param options.path the task's `PATH`; of its entries only the absolute ones count
  * @param options.mounts what the task sees otherwise than the host; a path that leads into a
  *   volume is left to the kernel, since its symlinks mean something only in there
+ * @param options.root where to look: `/proc/<pid>/root` for what a running process sees
  * @returns an absolute path of a regular file with an execute bit
  * @throws DriverError `COMMAND_NOT_FOUND` telling where it looked
  */
@@ -20,17 +21,19 @@ export function resolveCommand(
     readonly path: string | undefined;
     readonly workDir: string;
     readonly mounts?: readonly PlacedMount[];
+    readonly root?: string;
   },
 ): string {
-  const { mounts = [] } = options;
+  const { mounts = [], root = "" } = options;
   const candidates = candidatesOf(command, options);
   const [only] = candidates;
   if (only !== undefined && command.includes("/") && mountAround(only, mounts) !== undefined) return only;
-  const found = candidates.find((path) => isExecutable(hostPath(path, mounts)));
+  const placeOf = (path: string) => root + hostPath(path, mounts);
+  const found = candidates.find((path) => isExecutable(placeOf(path)));
   if (found !== undefined) return found;
   const tried =
     candidates.length > 0 ? `looked for ${candidates.join(", ")}` : "its PATH names no absolute folder";
-  const unusable = candidates.find((path) => statusOf(hostPath(path, mounts)) !== undefined);
+  const unusable = candidates.find((path) => statusOf(placeOf(path)) !== undefined);
   const hint = unusable
     ? `${unusable} is no regular file with an execute bit: correct its mode, or name another command`
     : "Install the command on the node, fetch it as an artifact, or give its absolute path";

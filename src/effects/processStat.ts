@@ -14,6 +14,8 @@ export interface ProcessStat extends ProcessIdentity {
   readonly parent: number;
   /** Its process group. */
   readonly group: number;
+  /** Pid of the leader of its session, in the pid namespace of whoever reads. */
+  readonly session: number;
   /** CPU time of all its threads, in clock ticks. */
   readonly userTicks: number;
   readonly systemTicks: number;
@@ -43,6 +45,7 @@ export function parseStat(line: string): ProcessStat | undefined {
     state,
     parent: field(4),
     group: field(5),
+    session: field(6),
     startTicks,
     userTicks: field(14),
     systemTicks: field(15),

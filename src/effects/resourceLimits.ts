@@ -36,6 +36,19 @@ function agentFileLimit(): TaskLimit {
 
 let knownFileLimit: TaskLimit | undefined;
 
+/**
+ * The limit of open descriptors that a process has.
+ * @throws DriverError `KERNEL_CALL_FAILED` where there is no such process
+ */
+export function fileLimitOf(pid: number): TaskLimit {
+  try {
+    const limit = limitIn(readFileSync(`/proc/${pid}/limits`, "utf8"), "RLIMIT_NOFILE");
+    return { resource: "RLIMIT_NOFILE", ...limit };
+  } catch (thrown) {
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the task's limits cannot be read");
+  }
+}
+
 function readFileLimit(): TaskLimit {
   const own = limitIn(ownLimits(), "RLIMIT_NOFILE");
   const passedOn = process.env.NOMAD_DRIVER_EXEC2_NOFILE;

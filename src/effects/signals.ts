@@ -78,7 +78,15 @@ function signalFellows(pid: number, signal: number): void {
  * @returns false where the task is gone already, and init is about to be
  */
 export function killTask(task: ProcessIdentity): boolean {
-  return withProcess(task, (pidfd) => pidfdSendSignal(pidfd, constants.signals.SIGKILL, 0));
+  return killProcess(task);
+}
+
+/**
+ * SIGKILL to one process.
+ * @returns false where it is gone already
+ */
+export function killProcess(target: ProcessIdentity): boolean {
+  return withProcess(target, (pidfd) => pidfdSendSignal(pidfd, constants.signals.SIGKILL, 0));
 }
 
 /**
@@ -88,7 +96,7 @@ export function killTask(task: ProcessIdentity): boolean {
  * @returns false where init is gone already
  */
 export function killInit(init: ProcessIdentity): boolean {
-  return withProcess(init, (pidfd) => pidfdSendSignal(pidfd, constants.signals.SIGKILL, 0));
+  return killProcess(init);
 }
 
 /** As the C library numbers them: the kernel's first two real-time signals are its own. */

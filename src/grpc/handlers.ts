@@ -2,7 +2,14 @@
  * Handlers of calls: they turn plain functions and observables into what grpc-js
  * wants. A function that throws or rejects fails its call and nothing else.
  */
-import type { handleServerStreamingCall, handleUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import { once } from "node:events";
+import type {
+  handleBidiStreamingCall,
+  handleServerStreamingCall,
+  handleUnaryCall,
+  ServerDuplexStream,
+  ServerWritableStream,
+} from "@grpc/grpc-js";
 import type { Observable } from "rxjs";
 import { DriverError } from "../errors.ts";
 import { type Logger, stackOf } from "../log/hclog.ts";
@@ -20,6 +27,18 @@ export interface Handlers {
     observe: (request: Request) => Promise<Observable<Told>>,
     toMessage: (told: Told, request: Request) => Response,
   ) => handleServerStreamingCall<Request, Response>;
+
+  /** A conversation, until `converse` resolves; `signal` is aborted when the caller cancels or goes away. */
+  readonly duplex: <Request, Response>(
+    converse: (call: Duplex<Request, Response>, signal: AbortSignal) => Promise<void>,
+  ) => handleBidiStreamingCall<Request, Response>;
+}
+
+/** Both directions go as fast as the other side reads. */
+export interface Duplex<Request, Response> {
+  readonly requests: AsyncIterator<Request, undefined>;
+  /** Resolves when the caller takes more; at once where it has gone. */
+  readonly send: (response: Response) => Promise<void>;
 }
 
 /** @param log is told of failures that no one foresaw, and of readers that are too slow */
@@ -32,7 +51,7 @@ export function createHandlers(log: Logger): Handlers {
     return status;
   };
 
-  const send = <Request, Response, Told>(
+  const observe = <Request, Response, Told>(
     observable: Observable<Told>,
     toMessage: (told: Told, request: Request) => Response,
     call: ServerWritableStream<Request, Response>,
@@ -65,12 +84,42 @@ export function createHandlers(log: Logger): Handlers {
       }
     },
 
-    stream: (observe, toMessage) => async (call) => {
+    stream: (observed, toMessage) => async (call) => {
       try {
-        send(await observe(call.request), toMessage, call);
+        observe(await observed(call.request), toMessage, call);
       } catch (thrown) {
         call.emit("error", statusOf(thrown, call.getPath()));
       }
     },
+
+    duplex: (converse) => async (call) => {
+      const cancelled = new AbortController();
+      let over = false;
+      // Every call ends with this event.
+      call.on("cancelled", () => over || cancelled.abort());
+      try {
+        await converse(
+          {
+            requests: call[Symbol.asyncIterator](),
+            send: (response) => send(call, response, cancelled.signal),
+          },
+          cancelled.signal,
+        );
+        over = true;
+        call.end();
+      } catch (thrown) {
+        over = true;
+        call.emit("error", cancelled.signal.aborted ? toStatus(thrown) : statusOf(thrown, call.getPath()));
+      }
+    },
   };
+}
+
+async function send<Request, Response>(
+  call: ServerDuplexStream<Request, Response>,
+  response: Response,
+  signal: AbortSignal,
+): Promise<void> {
+  if (signal.aborted || call.write(response)) return;
+  await once(call, "drain", { signal }).catch(() => undefined);
 }

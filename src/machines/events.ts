@@ -157,6 +157,26 @@ export const eventSchemas = {
   }),
   /** A signal that was asked for reached the task's process group, or found it gone. */
   signalled: z.object({ signal: z.number(), delivered: z.boolean() }),
+  /** A further command runs in the task. Its arguments are in no event: they may hold secrets. */
+  execStarted: z.object({
+    /** Counts the commands that were run in the task. */
+    exec: z.number(),
+    /** Absolute path of its program. */
+    command: z.string(),
+    user: z.string(),
+    terminal: z.boolean(),
+    /** Its main process, leader of its session. */
+    process: processIdentity,
+  }),
+  /** It has ended, and so has everything in its session. */
+  execExited: z.object({
+    exec: z.number(),
+    /** The exit code, 128 + signal where a signal ended it, -1 where nobody can know. */
+    exitCode: z.number(),
+    signal: z.number(),
+    /** `ended`: by itself, or with the task. The others: killed, because whoever asked for it went away, and so on. */
+    reason: z.enum(["ended", "cancelled", "timedOut", "pluginEnded"]),
+  }),
   stopRequested: z.object({ signal: z.number(), timeoutMs: z.number() }),
   /** The task had not ended when its time to stop was over. */
   stopTimedOut: z.object({ timeoutMs: z.number() }),

@@ -16,11 +16,20 @@ export interface TaskContext {
   readonly oom: (EventData<"oomSeen"> & { readonly at: number }) | null;
   /** Signals that were delivered. */
   readonly signals: number;
+  /** Commands that were run in the task. */
+  readonly execs: ExecHistory;
   /** How often another plugin process took the task over. */
   readonly recoveries: number;
   readonly exit: EventData<"exited"> | null;
   readonly failure: EventData<"startFailed"> | null;
   readonly lostReason: string | null;
+}
+
+export interface ExecHistory {
+  /** Number of the last one; 0: there was none. */
+  readonly last: number;
+  /** Those that run, as far as is known. */
+  readonly running: readonly EventData<"execStarted">[];
 }
 
 export interface StopInProgress {
@@ -41,6 +50,7 @@ export const initialContext: TaskContext = {
   forceKilled: false,
   oom: null,
   signals: 0,
+  execs: { last: 0, running: [] },
   recoveries: 0,
   exit: null,
   failure: null,
@@ -65,6 +75,17 @@ export function rememberEvent(context: TaskContext, event: TaskEvent): Partial<T
       return { failure: event.data };
     case "signalled":
       return { signals: context.signals + (event.data.delivered ? 1 : 0) };
+    case "execStarted":
+      return {
+        execs: {
+          last: Math.max(context.execs.last, event.data.exec),
+          running: [...context.execs.running, event.data],
+        },
+      };
+    case "execExited": {
+      const running = context.execs.running.filter(({ exec }) => exec !== event.data.exec);
+      return { execs: { ...context.execs, running } };
+    }
     case "stopRequested":
       return { stop: { ...event.data, requestedAt: event.time, timedOut: false } };
     case "stopTimedOut":

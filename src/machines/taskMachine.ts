@@ -38,6 +38,8 @@ const failed = { target: "failed", ...remember } as const;
 const whileAlive = {
   signalled: remember,
   oomSeen: remember,
+  execStarted: remember,
+  execExited: remember,
   exited: { target: "exited", ...remember },
   recovered: { target: "recovered", reenter: true, ...remember },
   lost: { target: "lost", ...remember },
@@ -85,7 +87,12 @@ export const taskMachine = setup({
     killing: { entry: "killRun", on: { ...whileAlive, forceKilled: remember } },
     exited: {
       entry: "releaseRun",
-      on: { signalled: remember, forceKilled: remember, destroyed: { target: "destroyed", ...remember } },
+      on: {
+        signalled: remember,
+        forceKilled: remember,
+        execExited: remember,
+        destroyed: { target: "destroyed", ...remember },
+      },
     },
     failed: {
       entry: "releaseRun",

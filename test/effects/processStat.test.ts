@@ -27,6 +27,7 @@ describe("a line of /proc/<pid>/stat", () => {
           expect(parseStat(line(pid, comm, state, startTicks))).toEqual({
             pid,
             state,
+            session: 3,
             startTicks,
             ...figures,
           });

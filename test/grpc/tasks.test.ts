@@ -383,22 +383,12 @@ test("a driver that throws instead of rejecting fails the call, is logged, and n
   expect(await driver.stopTask({ taskId, signal: "" })).toEqual({});
 });
 
-test.each(["execTask", "createNetwork", "destroyNetwork"] as const)(
-  "%s is not implemented",
-  async (method) => {
-    const { driver } = await configured();
-    const call = driver[method] as (request: object) => Promise<unknown>;
-    await expect(call({ taskId, allocId, hostname: "", command: [] })).rejects.toMatchObject({
-      code: status.UNIMPLEMENTED,
-    });
-  },
-);
-
-test("execTaskStreaming is not implemented", async () => {
+test.each(["createNetwork", "destroyNetwork"] as const)("%s is not implemented", async (method) => {
   const { driver } = await configured();
-  const call = driver.execTaskStreaming();
-  call.write({ setup: { taskId, command: ["true"], tty: false } });
-  await expect(call.toArray()).rejects.toMatchObject({ code: status.UNIMPLEMENTED });
+  const call = driver[method] as (request: object) => Promise<unknown>;
+  await expect(call({ taskId, allocId, hostname: "" })).rejects.toMatchObject({
+    code: status.UNIMPLEMENTED,
+  });
 });
 
 async function configured(

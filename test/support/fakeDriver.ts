@@ -45,6 +45,14 @@ export function fakeDriver(behaviour: Partial<DriverPort> = {}): FakeDriver {
     }),
     signalTask: async () => {},
     taskStats: async () => NEVER,
+    exec: async () => {
+      throw new DriverError("TASK_NOT_RUNNING", "not running");
+    },
+    execTask: async () => ({
+      stdout: Buffer.from("out"),
+      stderr: Buffer.from("err"),
+      exit: exitedWith(0),
+    }),
     taskEvents: () => NEVER,
     shutdown: async () => {},
     ...behaviour,

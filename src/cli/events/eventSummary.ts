@@ -31,6 +31,14 @@ export function summarise(event: TaskEvent): string {
       const name = signalName(event.data.signal);
       return event.data.delivered ? `${name} delivered` : `${name} came too late`;
     }
+    case "execStarted": {
+      const { exec, command, user, terminal, process } = event.data;
+      return `command ${exec}: ${command} as ${user}, pid ${process.pid}${terminal ? ", with a terminal" : ""}`;
+    }
+    case "execExited": {
+      const { exec, reason } = event.data;
+      return `command ${exec}: ${execEnds[reason](describeEnd(event.data))}`;
+    }
     case "stopRequested": {
       const { signal, timeoutMs } = event.data;
       return `${signalName(signal)}, then ${formatSpan(timeoutMs)} to end`;
@@ -62,6 +70,15 @@ export function summarise(event: TaskEvent): string {
   }
 }
 
+type ExecReason = EventData<"execExited">["reason"];
+
+const execEnds: Readonly<Record<ExecReason, (end: string) => string>> = {
+  ended: (end) => end,
+  cancelled: () => "killed, whoever asked for it has gone",
+  timedOut: () => "killed, its time was over",
+  pluginEnded: () => "killed, the plugin has ended",
+};
+
 const killReasons = { stopTimedOut: "its time to stop was over", destroyRequested: "it was to be destroyed" };
 
 function sandboxSummary({ uid, unveiled, skipped, limits, privateTmp }: EventData<"sandboxed">): string {
@@ -78,9 +95,13 @@ function sandboxSummary({ uid, unveiled, skipped, limits, privateTmp }: EventDat
 /** How a task ended. */
 export function describeExit({ exitCode, signal, oomKilled, source }: EventData<"exited">): string {
   if (source === "unknown") return "gone, and nobody can know how it ended";
-  const how = signal > 0 ? `killed by ${signalName(signal)}` : `exit code ${exitCode}`;
+  const how = describeEnd({ exitCode, signal });
   if (source === "taskFile") return `${how}, by a file that the task could write`;
   return oomKilled ? `${how}: out of memory` : how;
+}
+
+function describeEnd({ exitCode, signal }: Pick<EventData<"exited">, "exitCode" | "signal">): string {
+  return signal > 0 ? `killed by ${signalName(signal)}` : `exit code ${exitCode}`;
 }
 
 /** A command as a shell would take it, on one line and not too long. */

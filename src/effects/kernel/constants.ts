@@ -11,6 +11,7 @@ export const O_RDONLY = 0;
 export const O_WRONLY = 0o1;
 export const O_RDWR = 0o2;
 export const O_CREAT = 0o100;
+export const O_NOCTTY = 0o400;
 export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
@@ -56,6 +57,7 @@ export const POSIX_SPAWN_SETSID = 0x80;
 export const SYS_pidfd_send_signal = 424;
 export const SYS_pidfd_open = 434;
 export const SYS_openat2 = 437;
+export const SYS_pidfd_getfd = 438;
 export const SYS_landlock_create_ruleset = 444;
 export const SYS_landlock_add_rule = 445;
 
@@ -67,6 +69,7 @@ export const PIDFD_INFO_EXIT = 1 << 3;
 
 /** `asm-generic/poll.h` */
 export const POLLIN = 0x1;
+export const POLLOUT = 0x4;
 
 /** `linux/sched.h` */
 export const CLONE_NEWNS = 0x00020000;
@@ -81,6 +84,7 @@ export const SIGKILL = 9;
 export const SIGCHLD = 17;
 
 /** `linux/prctl.h` */
+export const PR_SET_PDEATHSIG = 1;
 export const PR_SET_KEEPCAPS = 8;
 export const PR_SET_NAME = 15;
 export const PR_CAPBSET_DROP = 24;
@@ -145,3 +149,9 @@ export const SOCK_DGRAM = 2;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SIOCSIFFLAGS = 0x8914;
 export const IFF_UP = 0x1;
+
+/** `asm-generic/ioctls.h`: ioctl_tty(2) */
+export const TIOCSCTTY = 0x540e;
+export const TIOCSWINSZ = 0x5414;
+export const TIOCSPTLCK = 0x40045431;
+export const TIOCGPTPEER = 0x5441;

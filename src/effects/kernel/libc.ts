@@ -107,6 +107,25 @@ export function pidfdSendSignal(pidfd: number, signal: number, flags: number): v
   checked(libc().pidfdSendSignal(k.SYS_pidfd_send_signal, pidfd, signal, null, flags), "pidfd_send_signal");
 }
 
+/** pidfd_getfd(2): a duplicate, close-on-exec, of what another process has open under a number. */
+export function pidfdGetfd(pidfd: number, number: number): number {
+  return checked(libc().pidfdGetfd(k.SYS_pidfd_getfd, pidfd, number, 0), "pidfd_getfd");
+}
+
+/**
+ * ioctl(2).
+ * @param argument a number, or bytes whose address is passed
+ * @returns what the request says, such as a descriptor
+ */
+export function ioctl(descriptor: number, request: number, argument: number | Uint8Array): number {
+  const c = libc();
+  const result =
+    typeof argument === "number"
+      ? c.ioctlNumber(descriptor, request, argument)
+      : c.ioctlBytes(descriptor, request, argument);
+  return checked(result, "ioctl");
+}
+
 /** What the child of {@link posixSpawn} has instead of this process's descriptors. */
 export interface SpawnDescriptor {
   readonly from: number;
@@ -172,11 +191,14 @@ function bind() {
     addRule: syscall("int", "int", "void *", "uint32_t"),
     openat2: syscall("int", "const char *", "void *", "size_t"),
     pidfdOpen: syscall("int", "unsigned int"),
+    pidfdGetfd: syscall("int", "int", "unsigned int"),
     pidfdSendSignal: syscall("int", "int", "void *", "unsigned int"),
     pipe2: library.func("pipe2", "int", ["void *", "int"]),
     mkfifo: library.func("mkfifo", "int", ["const char *", "unsigned int"]),
     memfdCreate: library.func("memfd_create", "int", ["const char *", "unsigned int"]),
     fcntl: library.func("fcntl", "int", ["int", "int", "long"]),
+    ioctlNumber: library.func("ioctl", "int", ["int", "unsigned long", "long"]),
+    ioctlBytes: library.func("ioctl", "int", ["int", "unsigned long", "void *"]),
     flock: library.func("flock", "int", ["int", "int"]),
     waitpid: library.func("waitpid", "int", ["int", "void *", "int"]),
     fileActionsInit: library.func("posix_spawn_file_actions_init", "int", ["void *"]),

@@ -90,6 +90,11 @@ export interface CapabilitySets {
   readonly inheritable: bigint;
 }
 
+/** `struct winsize` of `asm-generic/termios.h`, without pixels: ioctl_tty(2). */
+export function windowSize(rows: number, columns: number): Uint8Array {
+  return new Uint8Array(new Uint16Array([rows, columns, 0, 0]).buffer);
+}
+
 /** `struct pollfd` of `poll.h`: poll(2). */
 export function pollDescriptor(descriptor: number, events: number): Uint8Array {
   const bytes = new Uint8Array(8);

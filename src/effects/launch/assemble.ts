@@ -5,9 +5,9 @@ import {
   type BufferName,
   bufferBytes,
   type LaunchBeginning,
-  type LaunchPlan,
   type LaunchRest,
   type Phase,
+  type Plan,
   phases,
   type Step,
 } from "./plan.ts";
@@ -28,7 +28,10 @@ import { TableWriter } from "./tableWriter.ts";
  * The table's bytes up to the rest, made for where the runner puts them.
  * @throws DriverError `LAUNCH_FAILED` where a path holds a NUL, or all of them do not fit
  */
-export function assembleBeginning({ steps }: LaunchBeginning, architecture: Architecture): Uint8Array {
+export function assembleBeginning(
+  { steps }: Pick<LaunchBeginning, "steps">,
+  architecture: Architecture,
+): Uint8Array {
   const addresses = addressesOf(steps);
   const kept = new TableWriter(TABLE_ADDRESS, KEPT_BYTES - BUFFERS_BYTES);
   writePart(kept, steps.supervise, addresses, architecture);
@@ -51,7 +54,7 @@ export function assembleRest({ steps }: LaunchRest, architecture: Architecture):
 }
 
 /** The step whose entry is at an address of the assembled plan; undefined where there is none. */
-export function stepAt({ steps }: LaunchPlan, address: number): Step | undefined {
+export function stepAt({ steps }: Plan, address: number): Step | undefined {
   const addresses = addressesOf(steps);
   for (const phase of phases) {
     const step = steps[phase][(address - addresses[phase]) / ENTRY_BYTES];
@@ -61,7 +64,7 @@ export function stepAt({ steps }: LaunchPlan, address: number): Step | undefined
 }
 
 /** Addresses of the first entry of each phase, as far as they hang on the phases that are given. */
-function addressesOf(steps: Partial<LaunchPlan["steps"]>): Readonly<Record<Phase, number>> {
+function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, number>> {
   const after = (address: number, phase: Phase) => address + (steps[phase]?.length ?? 0) * ENTRY_BYTES;
   const init = after(BEGINNING_ADDRESS, "outside");
   return {

@@ -3,6 +3,7 @@ import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
 import { closeRangeStep, openFolderStep } from "./fileSteps.ts";
 import { abandonedSteps, initSteps, releaseSteps } from "./initSteps.ts";
+import { taskRuleSteps } from "./landlockSteps.ts";
 import type { BeginningInput, LaunchInput, RestInput } from "./launchInput.ts";
 import {
   bytes,
@@ -44,7 +45,8 @@ export function buildBeginning(input: BeginningInput): LaunchBeginning {
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function buildRest(input: RestInput): LaunchRest {
-  return { steps: { release: releaseSteps(input), task: taskSteps(input) } };
+  const asUser = taskRuleSteps(input.namespaceRules);
+  return { steps: { release: releaseSteps(input), task: taskSteps(input, { asUser }) } };
 }
 
 /**

@@ -1,11 +1,11 @@
 /** A launch plan for people. */
-import { type Argument, type LaunchPlan, phases, type Step } from "./plan.ts";
+import { type Argument, type Plan, phases, type Step } from "./plan.ts";
 
 /**
  * A line a step, in the order in which the processes come to be:
  * `task     set uid: setresuid(80001, 80001, 80001)`. Values of the environment are left out.
  */
-export function describePlan({ steps }: LaunchPlan): string[] {
+export function describePlan({ steps }: Plan): string[] {
   return phases.flatMap((phase) => steps[phase].map((step) => `${phase.padEnd(10)}${describeStep(step)}`));
 }
 

@@ -1,26 +1,29 @@
 /** The error of a launch: which step failed, on what, why, and what can be done. Pure. */
 import { DriverError } from "../../errors.ts";
-import { type LaunchPlan, phases, type Step } from "./plan.ts";
+import { type Plan, phases, type Step } from "./plan.ts";
 
 /**
  * @param step the step that failed
  * @param errno its symbolic error, such as `EACCES`
+ * @param consequence what has come of it
  */
-export function launchError(plan: LaunchPlan, step: Step, errno: string): DriverError {
+export function launchError(plan: Plan, step: Step, errno: string, consequence = notStarted): DriverError {
   const path = pathOf(plan, step);
   const hint = hintFor(step, errno, path);
-  return new DriverError("LAUNCH_FAILED", `the task could not be started: step "${step.name}" failed`, {
+  return new DriverError("LAUNCH_FAILED", `${consequence}: step "${step.name}" failed`, {
     failed: { call: step.call, errno, ...(path === undefined ? {} : { path }) },
     recoverable: passing.has(errno),
     ...(hint === undefined ? {} : { hint }),
   });
 }
 
+const notStarted = "the task could not be started";
+
 /** Errors of a host that is short of something and may not be so a moment later. */
 const passing: ReadonlySet<string> = new Set(["EAGAIN", "ENFILE"]);
 
 /** The path that a step is about: its own, or the one of the steps that it works with. */
-function pathOf({ steps }: LaunchPlan, step: Step): string | undefined {
+function pathOf({ steps }: Plan, step: Step): string | undefined {
   const group = phases.flatMap((phase) => steps[phase]).filter(({ name }) => name === step.name);
   for (const { args } of [step, ...group]) {
     const path = args.find((argument) => typeof argument === "string" && argument.startsWith("/"));

@@ -30,10 +30,13 @@ export interface BeginningInput {
   readonly aliveFifo: string;
 }
 
-/** What the task's process is made of. */
-export interface RestInput {
+export interface RestInput extends TaskProcess {
   /** Landlock rules that only the run's own processes can add. */
   readonly namespaceRules: readonly NamespaceRule[];
+}
+
+/** What a process of the task is made of: its program, and what it may do. */
+export interface TaskProcess {
   /** Absolute path. */
   readonly command: string;
   /** First argument: the command as the job names it, which programs tell their names by. */

@@ -1,6 +1,5 @@
 /** Starts a task: assembles the plan, spawns the runner with it and listens to what becomes of it. */
-import { closeSync, openSync, writeSync } from "node:fs";
-import { Socket } from "node:net";
+import { closeSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { watchExit } from "../exitWatch.ts";
 import { MFD_CLOEXEC } from "../kernel/constants.ts";
@@ -12,6 +11,7 @@ import { launchError } from "./launchError.ts";
 import { descriptors, joinPlan, type LaunchBeginning, type LaunchPlan, type LaunchRest } from "./plan.ts";
 import { parseReport, type Report } from "./report.ts";
 import { runnerArchitecture, spawnRunner } from "./runner.ts";
+import { nullDevice, readToEnd, writeAt } from "./spawnPlan.ts";
 import { REST_OFFSET } from "./table.ts";
 
 /** Descriptors of this process that a launch needs, above 6 as all are that it opened itself. They stay open here. */
@@ -188,31 +188,4 @@ export function failureOf(plan: LaunchPlan, { failure, processes, status }: Outc
     `the launch ended without a report (status ${status}; of its processes, ${reported} told of themselves)`,
     { hint: "The kernel has killed it: the task's memory limit may be too small to start anything" },
   );
-}
-
-/** Not through the descriptor's own offset, which the runner reads from. */
-function writeAt(memfd: number, content: Uint8Array, offset: number): void {
-  let written = 0;
-  while (written < content.length) {
-    written += writeSync(memfd, content, written, content.length - written, offset + written);
-  }
-}
-
-let openedNullDevice: number | undefined;
-
-/** `/dev/null` for reading, opened once. */
-function nullDevice(): number {
-  openedNullDevice ??= openSync("/dev/null", "r");
-  return openedNullDevice;
-}
-
-/** All that comes through a pipe, which is closed after it. Waits in the event loop: no thread is held up. */
-function readToEnd(pipe: number): Promise<Uint8Array> {
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
-  const chunks: Buffer[] = [];
-  new Socket({ fd: pipe, readable: true, writable: false })
-    .on("data", (chunk: Buffer) => chunks.push(chunk))
-    .once("end", () => resolve(Buffer.concat(chunks)))
-    .once("error", reject);
-  return promise;
 }

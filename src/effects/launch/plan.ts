@@ -45,7 +45,14 @@ export interface LaunchRest {
   readonly steps: Steps<(typeof restPhases)[number]>;
 }
 
-export interface LaunchPlan extends LaunchBeginning {
+/** What the runner carries out. */
+export interface Plan {
+  readonly initName: string;
+  readonly steps: Steps<Phase>;
+}
+
+/** A plan that starts a task. */
+export interface LaunchPlan extends LaunchBeginning, Plan {
   readonly steps: Steps<Phase>;
 }
 

@@ -12,26 +12,26 @@ const ANY_CHILD = -1;
 const EVERY_PROCESS = -1;
 const STATUS_BYTES = 4;
 
-/** Where init keeps the two files that it still needs, so that it can close all others at once. */
-export const kept = { status: 0, alive: 1 } as const;
+/**
+ * Where init keeps the two files that it still needs, so that it can close all
+ * others at once; and the task's ruleset, which the kernel keeps as long as
+ * somebody has it open: whoever joins the task later restricts itself with it.
+ */
+export const kept = { status: 0, alive: 1, ruleset: 2 } as const;
 
 export function superviseSteps(): Step[] {
   return [
     // Init must not hold the task's output open: its reader waits for the end of file.
     keepOpenStep("keep the status file", descriptors.status, kept.status),
     keepOpenStep("keep the alive FIFO", descriptors.alive, kept.alive),
+    keepOpenStep("keep the ruleset", descriptors.ruleset, kept.ruleset),
     // But for the descriptors of Landlock rules, whose numbers come last.
     {
       name: "close everything else",
       call: "close_range",
-      args: [kept.alive + 1, descriptors.heldRules - 1, 0],
+      args: [kept.ruleset + 1, descriptors.heldRules - 1, 0],
     },
-    // The environment is gone from init's memory, which gets smaller too.
-    {
-      name: "forget the task's secrets",
-      call: "munmap",
-      args: [BEGINNING_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - BEGINNING_ADDRESS],
-    },
+    forgetSecretsStep(),
     {
       name: "wait for the task, reap orphans",
       call: "wait4",
@@ -60,6 +60,12 @@ export function superviseSteps(): Step[] {
     },
     { name: "end", call: "exit_group", args: [0] },
   ];
+}
+
+/** The environment is gone from the process's memory, which gets smaller too. */
+export function forgetSecretsStep(): Step {
+  const bytes = TABLE_ADDRESS + TABLE_BYTES - BEGINNING_ADDRESS;
+  return { name: "forget the task's secrets", call: "munmap", args: [BEGINNING_ADDRESS, bytes] };
 }
 
 function keepOpenStep(name: string, descriptor: number, number: number): Step {

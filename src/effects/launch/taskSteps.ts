@@ -1,18 +1,27 @@
-/** What the task's process does before it becomes the task's command. */
+/** What a process of a task does before it becomes its command. */
 import * as k from "../kernel/constants.ts";
 import { closeRangeStep, oomScoreAdjSteps, reportIdentitySteps } from "./fileSteps.ts";
 import { identitySteps } from "./identitySteps.ts";
-import { taskRuleSteps } from "./landlockSteps.ts";
-import type { RestInput } from "./launchInput.ts";
+import type { TaskProcess } from "./launchInput.ts";
 import { limitSteps } from "./limitSteps.ts";
 import { descriptors, flags, octal, type Step, type Strings } from "./plan.ts";
 
 const { PR_SET_NO_NEW_PRIVS, CLOSE_RANGE_CLOEXEC } = k;
 
-export function taskSteps(input: RestInput): Step[] {
+/** What is done between the steps that all processes of a task have in common. */
+export interface FurtherSteps {
+  /** As root, by the leader of a new session. */
+  readonly inSession?: readonly Step[];
+  /** With the task's rights. */
+  readonly asUser?: readonly Step[];
+}
+
+/** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
+export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[] {
   return [
     // A group of its own, which signals are sent to.
     { name: "give the task a session", call: "setsid", args: [] },
+    ...(further.inSession ?? []),
     ...reportIdentitySteps("report the task"),
     // Init's own is inherited otherwise.
     ...oomScoreAdjSteps("set oom_score_adj", input.oomScoreAdj),
@@ -22,7 +31,7 @@ export function taskSteps(input: RestInput): Step[] {
     // With the task's rights: root could enter folders that are none of the task's business.
     { name: "enter the working directory", call: "chdir", args: [input.workDir] },
     { name: "forbid new privileges", call: "prctl", args: [flags({ PR_SET_NO_NEW_PRIVS }), 1, 0, 0, 0] },
-    ...taskRuleSteps(input.namespaceRules),
+    ...(further.asUser ?? []),
     { name: "restrict by Landlock", call: "landlock_restrict_self", args: [descriptors.ruleset, 0] },
     closeRangeStep("hide descriptors", descriptors.stderr + 1, flags({ CLOSE_RANGE_CLOEXEC })),
     {
@@ -33,7 +42,7 @@ export function taskSteps(input: RestInput): Step[] {
   ];
 }
 
-function environment(env: RestInput["env"]): Strings {
+function environment(env: TaskProcess["env"]): Strings {
   const entries = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   return { kind: "strings", strings: entries, secret: true };
 }

@@ -1,18 +1,20 @@
 /**
- * hashicorp.nomad.plugins.drivers.proto.Driver, in two parts: the driver as such,
- * and its tasks. What has no handler is answered with UNIMPLEMENTED.
+ * hashicorp.nomad.plugins.drivers.proto.Driver, in three parts: the driver as
+ * such, its tasks, and the commands that are run in them. What has no handler is answered with UNIMPLEMENTED.
  */
 import type { Logger } from "../../log/hclog.ts";
 import { capabilitiesOf, fingerprintOf } from "../convert/answers.ts";
 import type { DriverSlot } from "../driverSlot.ts";
 import type { DriverServer } from "../generated/nomad/driver.ts";
 import type { Handlers } from "../handlers.ts";
+import { execHandlers } from "./exec.ts";
 import { taskHandlers } from "./tasks.ts";
 
 export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger): Partial<DriverServer> {
   const { unary, stream } = handlers;
   return {
     ...taskHandlers(handlers, slot, log),
+    ...execHandlers(handlers, slot),
 
     init: unary(() => ({})),
 

@@ -42,4 +42,9 @@ describe("struct layouts", () => {
     // Low halves of the three, then the high ones.
     expect([...data]).toEqual([0, 2, 0xffffffff, 256, 256, 0]);
   });
+
+  it("winsize and pollfd", () => {
+    expect([...structs.windowSize(0x0102, 3)]).toEqual([2, 1, 3, 0, 0, 0, 0, 0]);
+    expect([...structs.pollDescriptor(0x0102, 4)]).toEqual([2, 1, 0, 0, 4, 0, 0, 0]);
+  });
 });

@@ -21,12 +21,12 @@ describe("a run's init", () => {
     expect(readFileSync(`/proc/${init.pid}/environ`, "utf8")).toBe("");
   });
 
-  it("has two files open and none of the task's", async () => {
+  it("has two files and its ruleset open, and none of the task's", async () => {
     using run = new TestRun();
     const { init } = await run.startScript("exec sleep 60");
     await settled(init.pid);
     const open = readdirSync(`/proc/${init.pid}/fd`).map((fd) => readlinkSync(`/proc/${init.pid}/fd/${fd}`));
-    expect(open).toEqual([run.statusFile, run.aliveFifo]);
+    expect(open).toEqual([run.statusFile, run.aliveFifo, "anon_inode:[landlock-ruleset]"]);
     expect(readlinkSync(`/proc/${init.pid}/cwd`)).toBe("/");
   });
 

@@ -11,6 +11,7 @@ const process = (pid: number, differing: Partial<ProcessReading> = {}): ProcessR
   state: "S",
   parent: 1,
   group: 1,
+  session: pid,
   startTicks: 1000,
   userTicks: 0,
   systemTicks: 0,
@@ -109,6 +110,7 @@ it("rates are finite, not negative, and add up", () => {
   const stat = fc
     .record({
       pid: fc.integer({ min: 99, max: 105 }),
+      session: fc.nat(),
       startTicks: fc.nat(1500),
       userTicks: fc.nat(),
       systemTicks: fc.nat(),

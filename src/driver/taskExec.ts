@@ -1,0 +1,144 @@
+/** Commands that are run in a running task: what they run as, and what is recorded of them. */
+
+import { defaultPath } from "../config/taskEnvironment.ts";
+import { resolveCommand } from "../effects/commandLookup.ts";
+import { endSession } from "../effects/exec/commandSession.ts";
+import { type RunningCommand, runInTask } from "../effects/exec/runInTask.ts";
+import { readTaskEnviron } from "../effects/exec/taskEnviron.ts";
+import type { ExitStatus } from "../effects/exitWatch.ts";
+import type { ExecInput } from "../effects/launch/execPlan.ts";
+import { fileLimitOf } from "../effects/resourceLimits.ts";
+import { DriverError } from "../errors.ts";
+import type { EventData } from "../machines/events.ts";
+import { isAlive } from "../machines/taskMachine.ts";
+import type { ExecRequest, ExecSession, ExitResult } from "./driverPort.ts";
+import type { RunningExec } from "./runResources.ts";
+import type { DriverServices } from "./services.ts";
+import type { Task } from "./task.ts";
+import { notRunning } from "./taskErrors.ts";
+import { rightsInPlan } from "./taskRights.ts";
+
+type Reason = EventData<"execExited">["reason"];
+
+/** A session that can be ended for more reasons than that nobody wants it. */
+export interface TaskExec extends ExecSession {
+  end(reason: Reason): void;
+}
+
+/**
+ * Runs a command; it is recorded before anyone sees anything of it.
+ * @throws DriverError `TASK_NOT_RUNNING`, `CONFIG_INVALID`, `COMMAND_NOT_FOUND`, `UNSUPPORTED`, `LAUNCH_FAILED`
+ */
+export async function execInTask(
+  task: Task,
+  request: ExecRequest,
+  { folder }: Pick<DriverServices, "folder">,
+): Promise<TaskExec> {
+  const { host, process } = task.snapshot.context;
+  const input = inputOf(task, request);
+  if (!isAlive(task.state) || host === null || process === null) throw cannotRun(task);
+  const command = await runInTask(input, {
+    init: process.init,
+    landlockAbi: host.landlockAbi,
+    runnerFolder: folder.run,
+    size: request.size,
+  });
+  return recordedExec(task, input, command);
+}
+
+/** Resolves once the commands in a task are over and recorded. */
+export async function execsOver({ resources }: Task): Promise<void> {
+  await Promise.all([...(resources.execs ?? [])].map(({ over }) => over));
+}
+
+/** Ends the commands that run in a task. */
+export async function endExecs(task: Task, reason: Reason): Promise<void> {
+  for (const { end } of task.resources.execs ?? []) end(reason);
+  await execsOver(task);
+}
+
+/** Commands do not outlive the plugin that ran them; what one has left behind in its session ends now. */
+export async function endAbandonedExecs(task: Task): Promise<void> {
+  const { request, execs } = task.snapshot.context;
+  for (const { exec, process } of execs.running) {
+    endSession(request?.resources.cgroup ?? "", process);
+    await task.record("execExited", { exec, exitCode: -1, signal: 0, reason: "pluginEnded" });
+  }
+}
+
+async function recordedExec(task: Task, input: ExecInput, command: RunningCommand): Promise<TaskExec> {
+  const { resources, snapshot } = task;
+  const exec = Math.max(resources.lastExec ?? 0, snapshot.context.execs.last) + 1;
+  resources.lastExec = exec;
+  let reason: Reason | undefined;
+  const end = (why: Reason) => {
+    reason ??= why;
+    command.kill();
+  };
+  const { leader, stdin, stdout, stderr, resize } = command;
+  const started = task.record("execStarted", {
+    exec,
+    command: input.command,
+    user: snapshot.context.sandbox?.user ?? "",
+    terminal: input.terminal,
+    process: leader,
+  });
+  const ended = command.ended.then(async (status) => {
+    reason ??= "ended";
+    const exit = exitOf(status);
+    if (await started)
+      await task.record("execExited", { exec, exitCode: exit.exitCode, signal: exit.signal, reason });
+    return exit;
+  });
+  const running: RunningExec = { end, over: ended.catch(() => undefined) };
+  resources.execs ??= new Set();
+  resources.execs.add(running);
+  void running.over.then(() => resources.execs?.delete(running));
+  if (!(await started)) {
+    command.kill();
+    throw cannotRun(task);
+  }
+  return { stdin, stdout, stderr, resize, ended, end, cancel: () => end("cancelled") };
+}
+
+function inputOf(task: Task, { command: words, terminal }: ExecRequest): ExecInput {
+  const { request, sandbox, process } = task.snapshot.context;
+  if (!isAlive(task.state) || request === null || sandbox === null || process === null) throw cannotRun(task);
+  const [name, ...args] = words;
+  if (name === undefined || name === "") {
+    throw new DriverError("CONFIG_INVALID", "the command is empty", { hint: "Name a program to run" });
+  }
+  const { pid } = process.task;
+  const env = readTaskEnviron(pid);
+  // Of a history that was rebuilt from the agent's handle, nobody knows it.
+  const workDir = sandbox.workDir || "/";
+  const rights = rightsInPlan(sandbox);
+  return {
+    waiterName: `exec2-exec: ${request.allocId.slice(0, 8)}/${request.taskName}`,
+    cgroup: request.resources.cgroup,
+    terminal,
+    command: resolveCommand(name, { path: env.PATH ?? defaultPath, workDir, root: `/proc/${pid}/root` }),
+    name,
+    args,
+    env: { PATH: defaultPath, ...(terminal && { TERM: "xterm" }), ...env },
+    workDir,
+    uid: sandbox.uid,
+    gid: sandbox.gid,
+    ...rights,
+    // Where the history was rebuilt, these are not known either: the one that this process has raised for itself is the task's.
+    limits: rights.limits.length > 0 ? rights.limits : [fileLimitOf(pid)],
+    oomScoreAdj: request.oomScoreAdj,
+  };
+}
+
+function exitOf(status: ExitStatus | undefined): ExitResult {
+  if (status === undefined) {
+    return { exitCode: -1, signal: 0, oomKilled: false, error: "the command's exit code is unknown" };
+  }
+  const { exitCode, signal } = status;
+  return { exitCode: signal > 0 ? 128 + signal : exitCode, signal, oomKilled: false };
+}
+
+function cannotRun(task: Task): DriverError {
+  return notRunning(task, "no command can be run in it");
+}

@@ -1,0 +1,152 @@
+/**
+ * Runs a command in a task that runs already: in its namespaces and its cgroup,
+ * as its user, under the very ruleset that the task has restricted itself with.
+ */
+import { closeSync, readlinkSync } from "node:fs";
+import { DriverError } from "../../errors.ts";
+import { type ExitStatus, exitStatusOf } from "../exitWatch.ts";
+import { errnoName } from "../kernel/errnoName.ts";
+import { pidfdGetfd, pidfdOpen, pipe2, waitpid } from "../kernel/libc.ts";
+import { stepAt } from "../launch/assemble.ts";
+import { buildExecPlan, type ExecInput, execDescriptors } from "../launch/execPlan.ts";
+import { launchError } from "../launch/launchError.ts";
+import { descriptors, type Plan } from "../launch/plan.ts";
+import { parseReport, type Report } from "../launch/report.ts";
+import { readToEnd, spawnPlan } from "../launch/spawnPlan.ts";
+import { kept } from "../launch/superviseSteps.ts";
+import { isSameProcess, type ProcessIdentity } from "../processIdentity.ts";
+import { killProcess } from "../signals.ts";
+import { endSession } from "./commandSession.ts";
+import { type ConnectedStdio, pipesFor, terminalFor } from "./commandStdio.ts";
+import type { TerminalSize } from "./terminal.ts";
+import { unveilTerminal } from "./terminalRules.ts";
+
+export interface RunningCommand extends Omit<ConnectedStdio, "finish"> {
+  /** The command's process, leader of its session. */
+  readonly leader: ProcessIdentity;
+  /**
+   * Resolves once it has ended, with everything in its session. The output may
+   * have been read by then or not. Undefined: nobody knows how, since the process
+   * that waited for it was killed.
+   */
+  readonly ended: Promise<ExitStatus | undefined>;
+  /** SIGKILL. */
+  kill(): void;
+}
+
+export interface ExecPlace {
+  /** PID 1 of the task's pid namespace. */
+  readonly init: ProcessIdentity;
+  /** Landlock ABI that the task's ruleset was made for. */
+  readonly landlockAbi: number;
+  /** Where to put the plan runner if this host doesn't execute memfds; root's alone. */
+  readonly runnerFolder: string;
+  /** Of the terminal, where it is known. */
+  readonly size: TerminalSize | undefined;
+}
+
+/**
+ * Resolves once `execve` has succeeded.
+ * @throws DriverError `TASK_NOT_RUNNING` where init is gone
+ * @throws DriverError `UNSUPPORTED` where it holds no ruleset
+ * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno; nothing is left then
+ */
+export async function runInTask(input: ExecInput, place: ExecPlace): Promise<RunningCommand> {
+  using opened = new DisposableStack();
+  const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
+  const init = keep(openInit(place.init));
+  const ruleset = keep(rulesetOf(init));
+  const { terminal, uid, cgroup } = input;
+  const stdio = terminal ? terminalFor(uid, place.size, place.runnerFolder) : pipesFor(uid);
+  using unused = new DisposableStack();
+  unused.defer(() => stdio.close());
+  const [stdin, stdout, stderr] = stdio.given;
+  if (terminal) unveilTerminal(ruleset, stdin, place.landlockAbi);
+  const status = pipe2();
+  const inherited = [
+    { from: stdin, to: descriptors.stdin },
+    { from: stdout, to: descriptors.stdout },
+    { from: stderr, to: descriptors.stderr },
+    { from: ruleset, to: descriptors.ruleset },
+    { from: init, to: execDescriptors.init },
+    { from: status.write, to: execDescriptors.status },
+  ];
+  const plan = buildExecPlan(input);
+  const { pid, reportPipe } = spawn(plan, inherited, place.runnerFolder, status);
+  const waiting = statusOf(status.read, pid);
+  const report = parseReport(await readToEnd(reportPipe));
+  const [leader] = report.processes;
+  if (report.failure !== undefined || leader === undefined) {
+    await waiting;
+    throw failureOf(plan, report);
+  }
+  unused.move();
+  const { finish, ...streams } = stdio.connect();
+  const ended = waiting.then((found) => {
+    endSession(cgroup, leader);
+    finish();
+    return found;
+  });
+  return { ...streams, leader, ended, kill: () => void killProcess(leader) };
+}
+
+function openInit(init: ProcessIdentity): number {
+  const pidfd = pidfdOpen(init.pid);
+  if (isSameProcess(init)) return pidfd;
+  closeSync(pidfd);
+  throw new DriverError("TASK_NOT_RUNNING", "the task has ended");
+}
+
+/** Not built anew: its rules are on the very files that the task was given, whatever their paths lead to by now. */
+function rulesetOf(init: number): number {
+  const descriptor = tryGetfd(init, kept.ruleset);
+  if (descriptor !== undefined) {
+    if (readlinkSync(`/proc/self/fd/${descriptor}`).includes("landlock-ruleset")) return descriptor;
+    closeSync(descriptor);
+  }
+  throw new DriverError("UNSUPPORTED", "the task was started by a version of the driver without exec", {
+    hint: "Restart the task",
+  });
+}
+
+function tryGetfd(pidfd: number, number: number): number | undefined {
+  try {
+    return pidfdGetfd(pidfd, number);
+  } catch (thrown) {
+    if (thrown instanceof DriverError && thrown.failed?.errno === "EBADF") return undefined;
+    throw thrown;
+  }
+}
+
+function spawn(
+  plan: Plan,
+  inherited: Parameters<typeof spawnPlan>[1],
+  runnerFolder: string,
+  status: ReturnType<typeof pipe2>,
+): ReturnType<typeof spawnPlan> {
+  try {
+    return spawnPlan(plan, inherited, runnerFolder);
+  } catch (thrown) {
+    closeSync(status.read);
+    throw thrown;
+  } finally {
+    closeSync(status.write);
+  }
+}
+
+async function statusOf(pipe: number, waiter: number): Promise<ExitStatus | undefined> {
+  const bytes = Buffer.from(await readToEnd(pipe));
+  const endedAtMs = Date.now();
+  // It closes the pipe by ending, so that there is nothing to wait for.
+  waitpid(waiter, 0);
+  return bytes.length < 4 ? undefined : exitStatusOf(bytes.readInt32LE(), endedAtMs);
+}
+
+function failureOf(plan: Plan, { failure }: Report): DriverError {
+  const consequence = "the command could not be run";
+  const step = failure && stepAt(plan, failure.entry);
+  if (failure && step) return launchError(plan, step, errnoName(failure.errno), consequence);
+  return new DriverError("LAUNCH_FAILED", `${consequence}: its processes have been killed`, {
+    hint: "The task may have ended meanwhile, or reached its memory limit",
+  });
+}

@@ -1,0 +1,45 @@
+/** A pseudo-terminal: pty(7). The plugin has its master side, a command the other. */
+import { closeSync, constants, fchownSync, fstatSync, openSync } from "node:fs";
+import * as k from "../kernel/constants.ts";
+import { ioctl } from "../kernel/libc.ts";
+import { windowSize } from "../kernel/structs.ts";
+
+export interface Terminal {
+  /** Non-blocking, close-on-exec. */
+  readonly master: number;
+  /** The command's side, close-on-exec. It belongs to the task's user. */
+  readonly slave: number;
+}
+
+/** In characters. */
+export interface TerminalSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** @throws DriverError `KERNEL_CALL_FAILED`, or Node's own error where /dev/ptmx cannot be opened */
+export function openTerminal(uid: number): Terminal {
+  const master = openSync("/dev/ptmx", constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
+  let slave: number | undefined;
+  try {
+    ioctl(master, k.TIOCSPTLCK, new Uint8Array(4));
+    // By the master, not by a path: the mount of /dev/pts may be another one.
+    slave = ioctl(master, k.TIOCGPTPEER, k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC);
+    fchownSync(slave, uid, fstatSync(slave).gid);
+    return { master, slave };
+  } catch (thrown) {
+    if (slave !== undefined) closeSync(slave);
+    closeSync(master);
+    throw thrown;
+  }
+}
+
+/** The foreground process group gets SIGWINCH where that changes anything: ioctl_tty(2). */
+export function resizeTerminal(master: number, { rows, columns }: TerminalSize): void {
+  ioctl(master, k.TIOCSWINSZ, windowSize(clamp(rows), clamp(columns)));
+}
+
+/** An `unsigned short`. */
+function clamp(characters: number): number {
+  return Math.min(Math.max(0, Math.trunc(characters)), 0xffff);
+}

@@ -1,0 +1,106 @@
+/**
+ * What is typed at a terminal: a stream into its master side.
+ *
+ * Node writes to terminals with blocking calls, and cannot tell when there is
+ * room. So this writes without blocking and, where a terminal is full because its
+ * program does not read, has a process of one system call wait for room.
+ */
+import { writeSync } from "node:fs";
+import { Writable } from "node:stream";
+import { errnoOf } from "../../errors.ts";
+import { POLLOUT } from "../kernel/constants.ts";
+import { waitpid } from "../kernel/libc.ts";
+import { pollDescriptor } from "../kernel/structs.ts";
+import { endWithParentStep } from "../launch/execPlan.ts";
+import { bytes, descriptors, type Plan } from "../launch/plan.ts";
+import { readToEnd, spawnPlan } from "../launch/spawnPlan.ts";
+
+/** VEOF of a new terminal: Ctrl-D, termios(3). */
+const END_OF_FILE = 0x04;
+const NEWLINE = 0x0a;
+const RETURN = 0x0d;
+
+export class TerminalInput extends Writable {
+  readonly #master: number;
+  readonly #runnerFolder: string;
+  #last = NEWLINE;
+  /** The process that waits for room. */
+  #waiter: number | undefined;
+
+  /** @param master stays the caller's to close */
+  constructor(master: number, runnerFolder: string) {
+    super({ highWaterMark: 65_536 });
+    this.#master = master;
+    this.#runnerFolder = runnerFolder;
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#last = chunk.at(-1) ?? this.#last;
+    this.#writeAll(chunk).then(() => done(), done);
+  }
+
+  /** A terminal has no end: closing the input is what a person does to end it. */
+  override _final(done: (error?: Error | null) => void): void {
+    const atLineBegin = this.#last === NEWLINE || this.#last === RETURN;
+    // Within a line the first one only hands the line to the program.
+    const typed = atLineBegin ? [END_OF_FILE] : [END_OF_FILE, END_OF_FILE];
+    this.#writeAll(Buffer.from(typed)).then(() => done(), done);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    if (this.#waiter !== undefined) process.kill(this.#waiter, "SIGKILL");
+    done(error);
+  }
+
+  async #writeAll(content: Buffer): Promise<void> {
+    let rest = content;
+    while (rest.length > 0 && !this.destroyed) {
+      const written = tryWrite(this.#master, rest);
+      rest = rest.subarray(written);
+      if (written === 0) await this.#room();
+    }
+  }
+
+  /** Resolves when the terminal takes input again, or is gone. */
+  async #room(): Promise<void> {
+    const inherited = [{ from: this.#master, to: descriptors.stdin }];
+    const { pid, reportPipe } = spawnPlan(waitingPlan(), inherited, this.#runnerFolder);
+    this.#waiter = pid;
+    await readToEnd(reportPipe);
+    // Unreaped until here, so that its number was nobody else's.
+    this.#waiter = undefined;
+    waitpid(pid, 0);
+  }
+}
+
+/** How many bytes there was room for. */
+function tryWrite(descriptor: number, content: Buffer): number {
+  try {
+    return writeSync(descriptor, content);
+  } catch (thrown) {
+    if (errnoOf(thrown) === "EAGAIN") return 0;
+    throw thrown;
+  }
+}
+
+function waitingPlan(): Plan {
+  const room = bytes(
+    pollDescriptor(descriptors.stdin, POLLOUT),
+    `{fd: ${descriptors.stdin}, events: POLLOUT}`,
+  );
+  return {
+    initName: "exec2-exec: waiting for a terminal",
+    steps: {
+      outside: [
+        endWithParentStep("end with the plugin"),
+        { name: "wait for room", call: "ppoll", args: [room, 1, 0, 0, 0] },
+        { name: "end", call: "exit_group", args: [0] },
+      ],
+      init: [],
+      abandoned: [],
+      release: [],
+      task: [],
+      supervise: [],
+    },
+  };
+}

@@ -1,0 +1,104 @@
+/** The part of the Driver service that runs commands in tasks. */
+
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ExecSession } from "../../driver/driverPort.ts";
+import type { TerminalSize } from "../../effects/exec/terminal.ts";
+import { DriverError } from "../../errors.ts";
+import { exitOf } from "../convert/answers.ts";
+import { msOf } from "../convert/time.ts";
+import type { DriverSlot } from "../driverSlot.ts";
+import type {
+  DriverServer,
+  ExecTaskStreamingRequest as Request,
+  ExecTaskStreamingResponse as Response,
+} from "../generated/nomad/driver.ts";
+import type { Duplex, Handlers } from "../handlers.ts";
+
+export function execHandlers({ unary, duplex }: Handlers, slot: DriverSlot) {
+  return {
+    execTask: unary(async ({ taskId, command, timeout }, signal) => {
+      const driver = await slot.driver;
+      const { stdout, stderr, exit } = await driver.execTask(
+        taskId,
+        { command, timeoutMs: msOf(timeout) },
+        signal,
+      );
+      return { stdout, stderr, result: exitOf(exit) };
+    }),
+
+    execTaskStreaming: duplex(async (call, signal) => {
+      const { requests } = call;
+      const { value: first } = await requests.next();
+      const setup = first?.setup;
+      if (setup === undefined) throw noSetup();
+      const second = requests.next();
+      // Its refusal is told by the reading of the input, if anyone is still there by then.
+      second.catch(() => undefined);
+      const { taskId, command, tty } = setup;
+      const size = tty ? await sizeAtStart(first, second) : undefined;
+      const session = await (await slot.driver).exec(taskId, { command, terminal: tty, size });
+      if (signal.aborted) session.cancel();
+      signal.addEventListener("abort", session.cancel, { once: true });
+      session.stdin.on("error", () => undefined);
+      passInput(second, requests, session).catch(() => undefined);
+      await Promise.all([
+        passOutput(session.stdout, call, (operation) => ({ stdout: operation })),
+        passOutput(session.stderr, call, (operation) => ({ stderr: operation })),
+      ]);
+      await call.send({ exited: true, result: exitOf(await session.ended) });
+    }),
+  } satisfies Partial<DriverServer>;
+}
+
+type Requests = Duplex<Request, Response>["requests"];
+type Next = ReturnType<Requests["next"]>;
+
+/** Milliseconds that a terminal's size may take: clients send it in a message of its own, right after the setup. */
+const sizeLimitMs = 100;
+
+/** The terminal's size, so that a program finds it when it begins; undefined where none has come. */
+async function sizeAtStart(first: Request | undefined, second: Next): Promise<TerminalSize | undefined> {
+  const next =
+    first?.ttySize ?? (await Promise.race([second.then(({ value }) => value?.ttySize), delay(sizeLimitMs)]));
+  return next === undefined ? undefined : sizeOf(next);
+}
+
+function sizeOf({ height, width }: NonNullable<Request["ttySize"]>): TerminalSize {
+  return { rows: height, columns: width };
+}
+
+/** One message after the other, as fast as the command reads. */
+async function passInput(second: Next, requests: Requests, { stdin, resize }: ExecSession): Promise<void> {
+  for (let next = await second; !next.done; next = await requests.next()) {
+    const { ttySize, stdin: operation } = next.value;
+    if (ttySize) resize(sizeOf(ttySize));
+    if (operation && operation.data.length > 0) await written(stdin, operation.data);
+    if (operation?.close) stdin.end();
+  }
+  stdin.end();
+}
+
+/** Resolves also where nobody reads it any more. */
+function written(stdin: ExecSession["stdin"], data: Buffer): Promise<void> {
+  return new Promise((resolve) => void stdin.write(data, () => resolve()));
+}
+
+type Operation = NonNullable<Response["stdout"]>;
+
+/** As fast as the client reads; then the mark of its end. */
+async function passOutput(
+  output: Readable,
+  { send }: Duplex<Request, Response>,
+  toResponse: (operation: Operation) => Pick<Response, "stdout" | "stderr">,
+): Promise<void> {
+  const pass = (data: Buffer, close: boolean) => send({ ...toResponse({ data, close }), exited: false });
+  for await (const chunk of output as AsyncIterable<Buffer>) await pass(chunk, false);
+  await pass(Buffer.alloc(0), true);
+}
+
+function noSetup(): DriverError {
+  return new DriverError("CONFIG_INVALID", "the first message of an exec has to be its setup", {
+    hint: "It names the task and the command",
+  });
+}

@@ -1,0 +1,73 @@
+/** Commands in a running task: what they are, and what comes of their input and output. */
+import { readFileSync, readlinkSync } from "node:fs";
+import { describe, expect, it, vi } from "vitest";
+import { exec, execOutcome, execTarget, outcomeOf } from "../../support/execRun.ts";
+import { TestRun, taskUid } from "../../support/launchRun.ts";
+
+const namespaces = ["pid", "mnt", "ipc", "net", "uts", "cgroup"];
+
+describe("a command in a running task", () => {
+  it("is in the task's namespaces and cgroup, with its user, groups and privileges", async () => {
+    using run = new TestRun();
+    const target = await execTarget(run);
+    const command = await exec(target, "exec sleep 1000");
+    const task = target.launched.task.pid;
+    const { pid } = command.leader;
+    for (const kind of namespaces) {
+      expect(readlinkSync(`/proc/${pid}/ns/${kind}`)).toBe(readlinkSync(`/proc/${task}/ns/${kind}`));
+    }
+    expect(readFileSync(`/proc/${pid}/cgroup`, "utf8")).toBe(readFileSync(`/proc/${task}/cgroup`, "utf8"));
+    const privileges = (of: number) =>
+      readFileSync(`/proc/${of}/status`, "utf8")
+        .split("\n")
+        .filter((line) => /^(Uid|Gid|Groups|Cap|NoNewPrivs|Umask|Sig(Blk|Ign|Cgt)|ShdPnd)/.test(line));
+    expect(privileges(pid)).toEqual(privileges(task));
+    expect(readFileSync(`/proc/${pid}/limits`, "utf8")).toBe(readFileSync(`/proc/${task}/limits`, "utf8"));
+    command.kill();
+    expect(await command.ended).toMatchObject({ signal: 9 });
+  });
+
+  it("says what it has to say, with its own exit code", async () => {
+    using run = new TestRun();
+    const target = await execTarget(run);
+    expect(await execOutcome(target, "echo out; echo err >&2; exit 7")).toEqual({
+      stdout: "out\n",
+      stderr: "err\n",
+      status: expect.objectContaining({ exitCode: 7, signal: 0 }),
+    });
+    expect(await execOutcome(target, "kill -TERM $$")).toMatchObject({ status: { exitCode: 0, signal: 15 } });
+  });
+
+  it("has three descriptors, and a session of its own", async () => {
+    using run = new TestRun();
+    const target = await execTarget(run);
+    const command = await exec(target, "exec sleep 1000");
+    const { pid } = command.leader;
+    expect(readFileSync(`/proc/${pid}/stat`, "utf8").split(" ").slice(4, 6)).toEqual([`${pid}`, `${pid}`]);
+    const { stdout } = await execOutcome(target, "ls /proc/self/fd; id -u");
+    expect(stdout).toBe(`0\n1\n2\n3\n${taskUid}\n`);
+    command.kill();
+    await command.ended;
+  });
+
+  it("gets binary input whole, and its end", async () => {
+    using run = new TestRun();
+    const target = await execTarget(run);
+    const command = await exec(target, "sha256sum; wc -c");
+    command.stdin.end(Buffer.from([0, 1, 2, 255, 10, 0]));
+    expect((await outcomeOf(command)).stdout).toMatch(/^[0-9a-f]{64} {2}-\n0\n$/);
+  });
+
+  it("ends with the task, and leaves nothing of its session behind", async () => {
+    using run = new TestRun();
+    const target = await execTarget(run);
+    const command = await exec(target, "sleep 1001 & sleep 1002 & exit 0");
+    expect((await outcomeOf(command)).status).toMatchObject({ exitCode: 0 });
+    const left = () => readFileSync(`${target.cgroup}/cgroup.procs`, "utf8").trim().split("\n");
+    await vi.waitFor(() => expect(left()).toHaveLength(2), { timeout: 20_000 });
+    const other = await exec(target, "exec sleep 1000");
+    process.kill(target.launched.task.pid, "SIGKILL");
+    expect(await other.ended).toMatchObject({ signal: 9 });
+    await run.ended();
+  });
+});
