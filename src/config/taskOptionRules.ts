@@ -19,7 +19,7 @@ export function boundedByPlugin(task: TaskOptions, plugin: PluginOptions): TaskO
     throw new DriverError("CONFIG_INVALID", `The task's config contradicts itself: ${senseless}`);
   }
   const pidsLimit = lesser("pidsLimit", task.pidsLimit, plugin.pidsLimit ?? Infinity);
-  const swapLimit = lesser("swapLimit", endless(task.swapLimit), endless(plugin.swapLimit) as number);
+  const swapLimit = lesser("swapLimit", task.swapLimit && counted(task.swapLimit), counted(plugin.swapLimit));
   return {
     ...task,
     ...tcpPortsWithin(task, plugin),
@@ -54,6 +54,7 @@ function lesser(option: "pidsLimit" | "swapLimit", wanted: number | undefined, a
   );
 }
 
-function endless(limit: number | undefined): number | undefined {
+/** -1 is no limit: more than any other. */
+function counted(limit: number): number {
   return limit === -1 ? Infinity : limit;
 }

@@ -1,11 +1,12 @@
 /** Taking a task over that HashiCorp's Go driver has started: a history begins with what its handle and the host tell. */
+import { usualOptions } from "../config/taskOptions.ts";
 import { readOomKills } from "../effects/cgroup.ts";
 import { findGoDriverRun, type GoDriverRun } from "../effects/goDriverRun.ts";
 import { bootId } from "../effects/processIdentity.ts";
 import type { TaskEvent } from "../machines/events.ts";
 import type { RecoverableHandle } from "./driverPort.ts";
 import { exitOfAdopted } from "./effects/watchAdopted.ts";
-import { forgottenOptions, type RebuiltHistory, rebuild } from "./handleHistory.ts";
+import { type RebuiltHistory, rebuild } from "./handleHistory.ts";
 import { requestedEvent } from "./requestedEvent.ts";
 import type { DriverServices } from "./services.ts";
 
@@ -18,7 +19,7 @@ export function adoptedHistory(
   handle: GoDriverRun,
   { folder, plugin }: Pick<DriverServices, "folder" | "plugin">,
 ): RebuiltHistory {
-  const options = request.options ?? forgottenOptions;
+  const options = request.options ?? usualOptions;
   const { cgroup } = request.resources;
   const finding = findGoDriverRun(handle, cgroup);
   const time = Date.now();

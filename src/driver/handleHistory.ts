@@ -2,7 +2,7 @@
  * A task's history as far as the agent's handle tells it, for the case that the
  * event log is gone or cannot be read: enough to take the task over. Pure.
  */
-import { type TaskOptions, taskSchema } from "../config/taskOptions.ts";
+import { usualOptions } from "../config/taskOptions.ts";
 import type { TaskEvent } from "../machines/events.ts";
 import { initialSnapshot, step } from "../machines/fold.ts";
 import type { EventToAppend } from "../store/eventStore.ts";
@@ -19,9 +19,7 @@ export interface RebuiltHistory extends TaskHistory {
   readonly events: readonly EventToAppend[];
 }
 
-/** What nobody remembers of a task is empty in its history. */
-export const forgottenOptions: TaskOptions = { ...taskSchema.parse({ command: "?" }), command: "" };
-
+/** What nobody remembers of a task's rights. */
 const forgottenRights = { groups: [], capabilities: null, resourceLimits: [], umask: 0o022, nice: 0 };
 
 export function historyFromHandle(
@@ -29,7 +27,7 @@ export function historyFromHandle(
   state: HandleState,
   { facts, plugin }: Pick<DriverServices, "facts" | "plugin">,
 ): RebuiltHistory {
-  const options = request.options ?? forgottenOptions;
+  const options = request.options ?? usualOptions;
   const known: readonly TaskEvent[] = [
     event(state, "requested", requestedEvent({ ...request, options }, "", plugin)),
     event(state, "fingerprinted", { ...fingerprintedEvent(facts), bootId: state.bootId }),

@@ -1,7 +1,7 @@
 /** The `requested` event of a task: the request without the values of its environment. */
 import { isDeepStrictEqual } from "node:util";
 import { hclName } from "../config/hclSpec.ts";
-import { type TaskOptions, taskSchema } from "../config/taskOptions.ts";
+import { type TaskOptions, usualOptions } from "../config/taskOptions.ts";
 import type { TaskRequest } from "../config/taskRequest.ts";
 import type { EventData } from "../machines/events.ts";
 
@@ -58,13 +58,11 @@ const told: readonly string[] = [
 function settingsOf(options: TaskOptions): EventData<"requested">["settings"] {
   const settings: EventData<"requested">["settings"] = {};
   for (const [name, value] of Object.entries(options)) {
-    const isUsual = isDeepStrictEqual(value, usual[name as keyof TaskOptions]);
+    const isUsual = isDeepStrictEqual(value, usualOptions[name as keyof TaskOptions]);
     if (value !== undefined && !isUsual && !told.includes(name)) settings[hclName(name)] = value;
   }
   return settings;
 }
-
-const usual: TaskOptions = taskSchema.parse({ command: "?" });
 
 /** What follows a "=" in a name may be part of a value; such a start is refused, but only later. */
 function withoutValue(name: string): string {

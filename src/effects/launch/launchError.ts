@@ -53,9 +53,11 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
       return "The task's cgroup has controllers enabled for cgroups below it, so that no process can be in it";
     case "clone3 EPERM":
     case "mount EPERM":
+    case "prctl EPERM":
+    case "capset EPERM":
       return "The driver has to run as root with all capabilities, outside of a container";
     case "prlimit64 EPERM":
-      return "The limit of open files is above the agent's own, which needs CAP_SYS_RESOURCE";
+      return "A limit above the agent's own needs CAP_SYS_RESOURCE; no limit of open files can be above the sysctl fs.nr_open";
     case "write EACCES":
       return "An oom_score_adj below the agent's own needs CAP_SYS_RESOURCE";
     case "chdir EACCES":
