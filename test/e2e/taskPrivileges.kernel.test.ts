@@ -4,6 +4,7 @@ import { capabilitySet } from "../../src/config/capabilities.ts";
 import { taskLimits } from "../../src/effects/resourceLimits.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../support/agent.ts";
 import { type AllocationOptions, type Command, makeAllocation } from "../support/allocation.ts";
+import { execScript } from "../support/execCall.ts";
 import { procStatus } from "../support/procStatus.ts";
 import { expectRefusal, startWarmAgent } from "../support/refusal.ts";
 
@@ -160,6 +161,43 @@ describe("limits of processes", () => {
       hard: Number(above),
     });
   });
+});
+
+test("a command that is run in a task has the task's rights and limits, no more and no less", async () => {
+  const config = makeAllocation().config({
+    command: "sleep",
+    args: ["1000"],
+    cap_add: ["kill"],
+    groups: ["84999"],
+    umask: "027",
+    nice: 3,
+    ulimit: [{ nofile: "64:128" }],
+    unveil: ["r:/proc"],
+  });
+  await startTask(agent, config);
+  const { stdout } = await execScript(
+    agent,
+    config.id,
+    "cat /proc/self/status; ulimit -Sn; ulimit -Hn; nice",
+  );
+  const task = procStatus(await pidOf(agent, config));
+  const own = `${stdout}`.replaceAll(/\t+/g, " ");
+  for (const field of [
+    "Uid",
+    "Gid",
+    "Groups",
+    "Umask",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+  ]) {
+    expect(own.replaceAll(/ +\n/g, "\n")).toContain(`${field}: ${task[field]}\n`);
+  }
+  expect(task).toMatchObject({ CapEff: hex("kill"), Groups: "84999", Umask: "0027" });
+  expect(own).toMatch(/\n64\n128\n3\n$/);
 });
 
 test.each([
