@@ -1,5 +1,5 @@
 /** Carries out the effects that the machine names, and sees to it that a failing one is told of. */
-import { addLogLine } from "../effects/logPipes.ts";
+import { logStartError } from "../effects/logPipes.ts";
 import { DriverError, messageOf } from "../errors.ts";
 import type { EffectName } from "../machines/effects.ts";
 import { isAlive, isOver } from "../machines/taskMachine.ts";
@@ -47,9 +47,7 @@ async function reportFailure(
   }
   task.resources.startError = error;
   const { request } = task.resources;
-  // For who looks at the task's own log alone; the error itself goes to the agent.
-  if (request)
-    addLogLine(request.stderrPath, request.allocDir, `nomad-driver-exec2: ${error.code}: ${error.message}`);
+  if (request) logStartError(request.stderrPath, request.allocDir, error);
   const recorded = await task.record("startFailed", startFailedEvent(error)).catch(() => false);
   if (recorded) return;
   // The store refuses: nobody will be told by an event.

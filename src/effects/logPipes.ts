@@ -40,17 +40,18 @@ export function openLogPipe(
 }
 
 /**
- * Adds a line of the driver's own to a task's log, where somebody reads it and
- * there is room for it: nobody waits for that.
- * @param text becomes one line, of no more than a pipe takes at once
+ * Adds a line to a task's log that tells why it was not started, where somebody
+ * reads the log and there is room: nobody waits for that. It is for who looks
+ * there alone; the error itself goes to the agent.
  * @returns false where it could not be added
  */
-export function addLogLine(path: string, allocDir: string, text: string): boolean {
+export function logStartError(path: string, allocDir: string, { code, message }: DriverError): boolean {
   if (path === "/dev/null") return false;
   try {
     const pipe = openFifo(path, allocDir);
     try {
-      writeSync(pipe, `${text.replaceAll(/\s*\n\s*/g, " ").slice(0, LINE_CHARACTERS)}\n`);
+      const text = `nomad-driver-exec2: ${code}: ${message}`.replaceAll(/\s*\n\s*/g, " ");
+      writeSync(pipe, `${text.slice(0, LINE_CHARACTERS)}\n`);
       return true;
     } finally {
       closeSync(pipe);

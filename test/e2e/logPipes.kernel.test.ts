@@ -82,6 +82,7 @@ describe("a log pipe that a task has replaced is not opened", () => {
 
 describe("the task's own log tells why it was not started", () => {
   test.each<[string, Command, RegExp]>([
+    ["before the driver hears of it", { command: "true", umask: "9" }, /CONFIG_INVALID: .*"umask" must be/],
     ["before the launch", { command: "no-such-command" }, /COMMAND_NOT_FOUND: .*"no-such-command" not found/],
     ["in the launch", { command: "true", args: ["x".repeat(200_000)] }, /LAUNCH_FAILED: .*execve .*E2BIG/],
   ])("%s", async (_what, command, text) => {

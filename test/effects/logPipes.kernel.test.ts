@@ -20,7 +20,8 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { addLogLine, openLogPipe } from "../../src/effects/logPipes.ts";
+import { logStartError, openLogPipe } from "../../src/effects/logPipes.ts";
+import { DriverError } from "../../src/errors.ts";
 import { errorOf } from "../support/errors.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
 
@@ -264,41 +265,43 @@ describe("what a task could put in the FIFO's place", () => {
   });
 });
 
-describe("a line of the driver's own", () => {
+describe("the line that tells why a task was not started", () => {
+  const failure = (message: string) => new DriverError("LAUNCH_FAILED", message);
+
   it("is one line, however long and of how many", () => {
     makeFifo(pipe);
     const reader = readEnd(pipe);
-    expect(addLogLine(pipe, allocDir, `one\n  two ${"€".repeat(5000)}`)).toBe(true);
+    expect(logStartError(pipe, allocDir, failure(`one\n  two ${"€".repeat(5000)}`))).toBe(true);
     const bytes = Buffer.alloc(10_000);
     const text = bytes.subarray(0, readSync(reader, bytes)).toString();
-    expect(text).toMatch(/^one two €+\n$/);
+    expect(text).toMatch(/^nomad-driver-exec2: LAUNCH_FAILED: one two €+\n$/);
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(4096);
   });
 
   it("waits for nobody: not for a reader, nor for room in the pipe", () => {
     makeFifo(pipe);
     const before = openDescriptors();
-    expect(addLogLine(pipe, allocDir, "x")).toBe(false);
+    expect(logStartError(pipe, allocDir, failure("x"))).toBe(false);
     readEnd(pipe);
     const writer = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
     expect(() => {
       for (;;) writeSync(writer, Buffer.alloc(4096));
     }).toThrow("EAGAIN");
     closeSync(writer);
-    expect(addLogLine(pipe, allocDir, "x")).toBe(false);
+    expect(logStartError(pipe, allocDir, failure("x"))).toBe(false);
     expect(openDescriptors()).toHaveLength(before.length + 1);
   });
 
   it("goes nowhere but into such a pipe, and leaves it its owner", () => {
     writeFileSync(pipe, "");
-    expect(addLogLine(pipe, allocDir, "x")).toBe(false);
+    expect(logStartError(pipe, allocDir, failure("x"))).toBe(false);
     expect(readFileSync(pipe, "utf8")).toBe("");
-    expect(addLogLine("/dev/null", allocDir, "x")).toBe(false);
-    expect(addLogLine(`${logs}/missing`, allocDir, "x")).toBe(false);
+    expect(logStartError("/dev/null", allocDir, failure("x"))).toBe(false);
+    expect(logStartError(`${logs}/missing`, allocDir, failure("x"))).toBe(false);
     rmSync(pipe);
     makeFifo(pipe);
     readEnd(pipe);
-    expect(addLogLine(pipe, allocDir, "x")).toBe(true);
+    expect(logStartError(pipe, allocDir, failure("x"))).toBe(true);
     expect(statSync(pipe).uid).toBe(0);
   });
 });

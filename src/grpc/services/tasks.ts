@@ -16,7 +16,7 @@ export function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log:
     startTask: unary(async ({ task }, signal) => {
       if (task === undefined) throw new DriverError("CONFIG_INVALID", "the request holds no task");
       const { options: plugin, driver } = slot;
-      const options = await optionsOf(task, plugin);
+      const options = await optionsForStart(task, plugin);
       return startedOf(task, await (await driver).startTask({ ...requestOf(task), options }, signal));
     }),
 
@@ -63,6 +63,18 @@ export function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log:
 
     taskEvents: stream(async () => (await slot.driver).taskEvents(), taskEventOf),
   } satisfies Partial<DriverServer>;
+}
+
+/** Where they are wrong, the task's own log tells so, too. */
+async function optionsForStart(config: TaskConfig, plugin: PluginOptions): Promise<TaskOptions> {
+  try {
+    return await optionsOf(config, plugin);
+  } catch (thrown) {
+    const { logStartError } = await import("../../effects/logPipes.ts");
+    const error = DriverError.from(thrown, "CONFIG_INVALID", "the task's options cannot be read");
+    logStartError(config.stderrPath, config.allocDir, error);
+    throw error;
+  }
 }
 
 async function optionsOf(config: TaskConfig, plugin: PluginOptions): Promise<TaskOptions> {
