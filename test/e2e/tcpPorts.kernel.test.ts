@@ -5,8 +5,9 @@ import { createServer } from "node:net";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { buildRuleset, landlockAbi } from "../../src/effects/landlock.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
-import { type Agent, runTask, startAgent } from "../support/agent.ts";
+import { type Agent, runTask, startAgent, startTask } from "../support/agent.ts";
 import { makeAllocation } from "../support/allocation.ts";
+import { execScript } from "../support/execCall.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -69,6 +70,16 @@ describe("a task", () => {
       message: expect.stringContaining(`${other}, and this client`),
     });
   });
+});
+
+test("commands that are run in the task later are bound to its ports, too", async () => {
+  const port = await listeningPort();
+  const config = makeAllocation().config({ command: "sleep", args: ["1000"], connect_tcp: [] });
+  await startTask(agent, config);
+  const script = `perl -MSocket -e '${program}' connect:${port} bind:0`;
+  const { stdout, result } = await execScript(agent, config.id, script);
+  await result;
+  expect(`${stdout}`).toBe("connect Permission denied\nbind ok\n");
 });
 
 test("a kernel without rules on ports is told of", () => {

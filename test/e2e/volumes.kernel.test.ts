@@ -17,6 +17,7 @@ import type { Mount } from "../../src/grpc/generated/nomad/driver.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../support/agent.ts";
 import { type Allocation, type Command, makeAllocation, persistentFolders } from "../support/allocation.ts";
 import { eventsOf } from "../support/eventLog.ts";
+import { execScript } from "../support/execCall.ts";
 import { expectRefusal } from "../support/refusal.ts";
 
 let agent: Agent;
@@ -261,6 +262,21 @@ describe("a volume is refused", () => {
       expect(readdirSync(elsewhere)).toEqual([]);
     },
   );
+});
+
+test("commands that are run in the task later have its volumes, and no more", async () => {
+  const { allocation, source } = volume();
+  const config = allocation.config("exec sleep 1000", {
+    mounts: [mount(source, "/srv", { readonly: true })],
+  });
+  await startTask(agent, config);
+  const { stdout, result } = await execScript(
+    agent,
+    config.id,
+    `cat /srv/file; cat ${source}/file; echo x > /srv/file`,
+  );
+  expect([`${stdout}`, (await result)?.exitCode]).toEqual(["content\n", 2]);
+  expect(readFileSync(`${source}/file`, "utf8")).toBe("content\n");
 });
 
 test("a task without volumes has no mount more than before", async () => {
