@@ -308,6 +308,17 @@ describe("the examples", () => {
     }
   });
 
+  it("have plans that show the volume, and the ports", async () => {
+    const plan = (...args: string[]) => call(["doctor", "--state-dir", temporaryFolder(), "--plan", ...args]);
+    const volume = await plan(`${examples}/volume.nomad.hcl`, "--host-volume", "notes=/srv");
+    expect(volume.stdout).toMatch(/^rx +\/tmp\/notes +volume$/m);
+    expect(volume.stdout).toMatch(/^init +mount the volume \/tmp\/notes: openat2\(/m);
+    expect(volume.stdout).toMatch(/^init +hide \/srv: mount\("none", "\/srv", "tmpfs"/m);
+    const network = await plan(`${examples}/network.nomad.hcl`);
+    expect(network.stdout).toMatch(/^TCP ports\nconnect +8080\nbind +8080$/m);
+    expect(network.stdout).toMatch(/^init +set the host name: sethostname\("demo-/m);
+  });
+
   it("use the ports that they may, under a name of their own", async () => {
     const { code, stdout, stderr } = await call(running(`${examples}/network.nomad.hcl`));
     expect([code, stderr]).toEqual([0, expect.not.stringContaining("expected")]);

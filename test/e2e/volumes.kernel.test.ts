@@ -53,6 +53,23 @@ describe("a volume", () => {
     expect(existsSync("/tmp/data")).toBe(false);
   });
 
+  test("has a destination in the task's folder also where the agent's way there is a symlink", async () => {
+    const { allocation, source } = volume();
+    const link = `${folder(0)}/alloc`;
+    symlinkSync(allocation.folder, link);
+    const env = {
+      NOMAD_ALLOC_DIR: `${link}/alloc`,
+      NOMAD_TASK_DIR: `${link}/main/local`,
+      NOMAD_SECRETS_DIR: `${link}/main/secrets`,
+    };
+    const mounts = [mount(source, "local/data"), mount("/etc/hostname", "local/data/file")];
+    const script = "cat $NOMAD_TASK_DIR/data/file";
+    expect(await run(allocation, script, mounts, env)).toMatchObject({
+      exitCode: 0,
+      out: readFileSync("/etc/hostname", "utf8"),
+    });
+  });
+
   test("has a destination anywhere on the host that exists", async () => {
     const { allocation, source } = volume();
     const outcome = await run(allocation, "cat /srv/file; ls /mnt", [mount(source, "/srv")]);
