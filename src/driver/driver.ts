@@ -7,12 +7,10 @@ import { parseHistory } from "../config/history.ts";
 import type { NodeTopology } from "../config/nodeTopology.ts";
 import type { PluginOptions } from "../config/pluginOptions.ts";
 import type { TaskRequest } from "../config/taskRequest.ts";
-import { envDigest } from "../effects/envDigest.ts";
 import { watchHost } from "../effects/hostFacts.ts";
 import { parseSignal, signalGroup } from "../effects/signals.ts";
-import { DriverError } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
-import { hasEnded, hasStarted, stateName } from "../machines/fold.ts";
+import { hasEnded, hasStarted } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
 import { logsSetAside } from "../store/setAside.ts";
 import { capabilities } from "./capabilities.ts";
@@ -35,15 +33,12 @@ import { execOutcome } from "./execOutcome.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { HistoryPruner } from "./historyPruning.ts";
 import { openServices } from "./openServices.ts";
-import { historyOf, takeOver } from "./recovery.ts";
-import { repeatedStart } from "./repeatedStart.ts";
-import { requestedEvent } from "./requestedEvent.ts";
-import { findProgram } from "./sandboxPlan.ts";
+import { historyOf } from "./recovery.ts";
 import type { DriverServices } from "./services.ts";
+import { startTask } from "./startTask.ts";
 import { type CommittedStep, Task, type TaskHistory } from "./task.ts";
-import { existsAlready, notFound, notRunning, stillRunning } from "./taskErrors.ts";
+import { notConfigured, notRunning, stillRunning } from "./taskErrors.ts";
 import { endExecs, execInTask, execsOver } from "./taskExec.ts";
-import { encodeHandle, handleOf } from "./taskHandle.ts";
 import { messagesOfEvent } from "./taskMessages.ts";
 import { taskStats } from "./taskStats.ts";
 import { exitResultOf, taskStatusOf } from "./taskStatus.ts";
@@ -73,6 +68,10 @@ export class Driver implements DriverPort {
     this.#pruner.wake();
   }
 
+  agentArrived(): void {
+    if (this.#present) this.#tasks.unclaim(this.#present);
+  }
+
   capabilities() {
     return capabilities;
   }
@@ -90,33 +89,11 @@ export class Driver implements DriverPort {
   }
 
   async startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask> {
-    const { taskId } = request;
-    const services = this.#services;
-    if (this.#tasks.get(taskId) !== undefined) throw existsAlready(taskId);
-    const digest = envDigest(request.env, services.folder.path);
-    const requested = requestedEvent(request, digest, services.plugin);
-    const earlier = repeatedStart(taskId, requested, services.store);
-    const task = this.#tasks.add(taskId, earlier);
     try {
-      await this.#tasks.endForgotten(taskId, services);
-      if (task.snapshot.context.process === null) {
-        task.resources.request = request;
-        await task.record("requested", requested);
-      } else await takeOver(task, services);
-      const snapshot = await task.reached(hasStarted);
-      if (stateName(snapshot) === "failed") throw task.resources.startError;
-      const env =
-        task.resources.environment ?? (await findProgram(request, services.options, services.facts)).env;
-      // An agent that is gone cannot be told that the task runs, and would not ask for it.
-      signal.throwIfAborted();
-      return { driverState: encodeHandle(handleOf(taskId, snapshot)), env };
+      return await startTask(request, signal, this.#tasks, this.#services);
     } catch (thrown) {
-      if (isAlive(task.state)) await end(task);
-      this.#tasks.forget(taskId);
       this.#pruner?.wake();
       throw thrown;
-    } finally {
-      delete task.resources.environment;
     }
   }
 
@@ -189,16 +166,11 @@ export class Driver implements DriverPort {
 
   get #services(): DriverServices {
     if (this.#present) return this.#present;
-    throw new DriverError("PLUGIN_FAILED", "the plugin has not been configured yet", {
-      hint: "The agent calls SetConfig with its own configuration first",
-      recoverable: true,
-    });
+    throw notConfigured();
   }
 
   #find(taskId: string): Task {
-    const task = this.#tasks.get(taskId);
-    if (task) return task;
-    throw notFound();
+    return this.#tasks.find(taskId, this.#present);
   }
 
   #create(taskId: string, history: TaskHistory | undefined): Task {

@@ -19,6 +19,9 @@ export interface DriverPort {
    */
   configure(options: PluginOptions, topology: NodeTopology): Promise<void>;
 
+  /** An agent begins to work with this process; it is not the first one where there are tasks already. */
+  agentArrived(): void;
+
   capabilities(): Capabilities;
 
   /** Whether tasks can run here: at once (when configured), then at every change. Does not complete. */

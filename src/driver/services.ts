@@ -17,7 +17,7 @@ export interface DriverServices {
   /** What the store has refused so far. */
   readonly unsaved: UnsavedEvents;
   readonly log: Logger;
-  /** Ids of tasks that an earlier process left running and that the agent has not asked for yet. */
+  /** Ids of tasks that run and that the present agent has not asked for yet. */
   readonly unclaimed: Set<string>;
   /** This process, as events name it. */
   readonly plugin: { readonly pid: number; readonly version: string };

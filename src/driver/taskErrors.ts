@@ -1,4 +1,4 @@
-/** Requests that a task's state does not allow. */
+/** Requests that a task's state, or that of the plugin, does not allow. */
 import { DriverError } from "../errors.ts";
 import type { Task } from "./task.ts";
 
@@ -10,6 +10,13 @@ export function notFound(): DriverError {
 export function existsAlready(taskId: string): DriverError {
   return new DriverError("TASK_EXISTS", `task ${taskId} was started already`, {
     hint: "Every start needs an id of its own",
+  });
+}
+
+export function notConfigured(): DriverError {
+  return new DriverError("PLUGIN_FAILED", "the plugin has not been configured yet", {
+    hint: "The agent calls SetConfig with its own configuration first",
+    recoverable: true,
   });
 }
 

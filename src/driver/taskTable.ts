@@ -1,9 +1,11 @@
 /** The tasks that this process knows, and how it comes to know those of an earlier one. */
-import { DriverError, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { hasEnded, hasStarted } from "../machines/fold.ts";
+import { isAlive } from "../machines/taskMachine.ts";
 import { storedHistory, takeOver } from "./recovery.ts";
 import type { DriverServices } from "./services.ts";
 import type { Task, TaskHistory } from "./task.ts";
+import { notFound } from "./taskErrors.ts";
 
 /** How long the kernel may take to end a killed task before the agent is told that it has not. */
 export const killGraceMs = 30_000;
@@ -33,11 +35,24 @@ export class TaskTable {
     return [...this.#tasks.values()];
   }
 
+  /** @throws DriverError `TASK_NOT_FOUND` */
+  find(taskId: string, services: DriverServices | undefined): Task {
+    const task = this.#tasks.get(taskId);
+    if (task === undefined) throw notFound();
+    services?.unclaimed.delete(taskId);
+    return task;
+  }
+
   /** @param history of a task that the log knows already */
   add(taskId: string, history?: TaskHistory): Task {
     const task = this.#create(taskId, history);
     this.#tasks.set(taskId, task);
     return task;
+  }
+
+  /** A new agent has come: it has yet to ask for each task that it knows of. */
+  unclaim({ unclaimed }: DriverServices): void {
+    for (const { id, state } of this.#tasks.values()) if (isAlive(state)) unclaimed.add(id);
   }
 
   forget(taskId: string): void {
@@ -51,7 +66,10 @@ export class TaskTable {
    */
   async recover(taskId: string, services: DriverServices, read: ReadHistory): Promise<Task> {
     const known = this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
-    if (known !== undefined) return known;
+    if (known !== undefined) {
+      services.unclaimed.delete(taskId);
+      return known;
+    }
     const recovery = this.#recover(taskId, services, read).finally(() => this.#recoveries.delete(taskId));
     this.#recoveries.set(taskId, recovery);
     return recovery;
@@ -60,7 +78,7 @@ export class TaskTable {
   /** A task that this process knows, or that an earlier one has left running. */
   async claim(taskId: string, services: DriverServices | undefined): Promise<Task | undefined> {
     if (!services?.unclaimed.has(taskId)) return this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
-    return this.recover(taskId, services, () => storedHistory(taskId, services.store) ?? unread(taskId));
+    return this.recover(taskId, services, () => storedHistory(taskId, services.store) ?? unknown());
   }
 
   /**
@@ -76,6 +94,7 @@ export class TaskTable {
       try {
         const task = await this.claim(earlier, services);
         if (task !== undefined) await end(task);
+        await task?.record("destroyed", {});
         this.forget(earlier);
         log.warn("ended a run that the agent has forgotten", { task_id: earlier });
       } catch (thrown) {
@@ -115,6 +134,6 @@ function taskOf(taskId: string): string {
   return taskId.slice(0, taskId.lastIndexOf("/"));
 }
 
-function unread(taskId: string): never {
-  throw new DriverError("TASK_NOT_FOUND", `the event log knows nothing of task ${taskId}`);
+function unknown(): never {
+  throw notFound();
 }

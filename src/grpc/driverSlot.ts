@@ -6,6 +6,7 @@
 import type { NodeTopology } from "../config/nodeTopology.ts";
 import type { PluginOptions } from "../config/pluginOptions.ts";
 import type { DriverPort } from "../driver/driverPort.ts";
+import { notConfigured } from "../driver/taskErrors.ts";
 import { DriverError } from "../errors.ts";
 
 export type LoadDriver = () => Promise<DriverPort>;
@@ -33,16 +34,18 @@ export class DriverSlot {
    */
   get options(): PluginOptions {
     if (this.#options !== undefined) return this.#options;
-    throw new DriverError("PLUGIN_FAILED", "the plugin has not been configured yet", {
-      hint: "The agent calls SetConfig with its own configuration first",
-      recoverable: true,
-    });
+    throw notConfigured();
   }
 
   async configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
     const driver = await this.driver;
     await driver.configure(options, topology);
     this.#options = options;
+  }
+
+  /** Tells a driver that was loaded: another has no tasks that its agent might not know. */
+  async agentArrived(): Promise<void> {
+    (await this.#driver)?.agentArrived();
   }
 
   /** Ends a driver that was loaded. */

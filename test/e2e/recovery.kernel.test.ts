@@ -99,6 +99,21 @@ describe("a run whose start was answered to an agent that is gone", () => {
     expect(await pidOf(next, neighbourConfig)).toBeGreaterThan(0);
   });
 
+  test("is ended by the next run, too, where the plugin has outlived the agent, unless that asks for it", async () => {
+    const { allocation, agent, pid } = await startedTask("echo up; exec sleep 1000");
+    const known = makeAllocation();
+    const knownConfig = known.config("exec sleep 1000");
+    const knownHandle = await startTask(agent, knownConfig);
+    // The next agent connects to the plugin that is there.
+    await agent.driver.init({});
+    await agent.driver.recoverTask({ taskId: "", handle: knownHandle });
+    await startTask(agent, allocation.config("exec sleep 1000"));
+    await startTask(agent, known.config("exec sleep 1000"));
+    expect(allocation.cgroup.processes()).toHaveLength(1);
+    expect(allocation.cgroup.processes()).not.toContain(pid);
+    expect(known.cgroup.processes()).toHaveLength(2);
+  });
+
   test("can be stopped and destroyed, though nobody has asked to recover it", async () => {
     const { allocation, config, agent } = await startedTask(
       "trap 'exit 4' INT; echo up; while :; do :; done",

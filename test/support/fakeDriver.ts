@@ -27,6 +27,7 @@ export function fakeDriver(behaviour: Partial<DriverPort> = {}): FakeDriver {
   const calls: Call[] = [];
   const driver: DriverPort = {
     configure: async () => {},
+    agentArrived: () => {},
     capabilities: () => fakeCapabilities,
     fingerprints: () => NEVER,
     startTask: async ({ env }) => ({ driverState: Buffer.from("state"), env: { ...env, USER: "nobody" } }),

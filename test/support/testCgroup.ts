@@ -36,6 +36,15 @@ export class TestCgroup {
     }
   }
 
+  /** Resolves once a program of that name runs in it. */
+  async runs(name: string): Promise<void> {
+    const deadline = performance.now() + 20_000;
+    while (!this.processes().some((pid) => nameOf(pid) === name)) {
+      if (performance.now() > deadline) throw new Error(`${name} does not run in ${this.path}`);
+      await delay(5);
+    }
+  }
+
   /** Kills what is in it, and removes it. */
   async remove(): Promise<void> {
     writeFileSync(`${this.path}/cgroup.kill`, "1");

@@ -16,7 +16,10 @@ export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger)
     ...taskHandlers(handlers, slot, log),
     ...execHandlers(handlers, slot),
 
-    init: unary(() => ({})),
+    init: unary(async () => {
+      await slot.agentArrived();
+      return {};
+    }),
 
     // Ends nothing: go-plugin's own shutdown follows, and tasks go on in any case.
     shutdown: unary(() => ({})),

@@ -1,0 +1,52 @@
+/** Starts a task, or goes on with a start that an earlier plugin process could not answer any more. */
+import type { TaskRequest } from "../config/taskRequest.ts";
+import { envDigest } from "../effects/envDigest.ts";
+import { hasStarted, stateName } from "../machines/fold.ts";
+import { isAlive } from "../machines/taskMachine.ts";
+import type { StartedTask } from "./driverPort.ts";
+import { takeOver } from "./recovery.ts";
+import { repeatedStart } from "./repeatedStart.ts";
+import { requestedEvent } from "./requestedEvent.ts";
+import { findProgram } from "./sandboxPlan.ts";
+import type { DriverServices } from "./services.ts";
+import { existsAlready } from "./taskErrors.ts";
+import { encodeHandle, handleOf } from "./taskHandle.ts";
+import { end, type TaskTable } from "./taskTable.ts";
+
+/**
+ * Resolves once the task runs.
+ * @param signal aborted once there is nobody to be answered: the task is ended, then
+ * @throws DriverError `TASK_EXISTS`, and whatever a start can fail with
+ */
+export async function startTask(
+  request: TaskRequest,
+  signal: AbortSignal,
+  tasks: TaskTable,
+  services: DriverServices,
+): Promise<StartedTask> {
+  const { taskId } = request;
+  if (tasks.get(taskId) !== undefined) throw existsAlready(taskId);
+  const digest = envDigest(request.env, services.folder.path);
+  const requested = requestedEvent(request, digest, services.plugin);
+  const task = tasks.add(taskId, repeatedStart(taskId, requested, services.store));
+  try {
+    await tasks.endForgotten(taskId, services);
+    if (task.snapshot.context.process === null) {
+      task.resources.request = request;
+      await task.record("requested", requested);
+    } else await takeOver(task, services);
+    const snapshot = await task.reached(hasStarted);
+    if (stateName(snapshot) === "failed") throw task.resources.startError;
+    const env =
+      task.resources.environment ?? (await findProgram(request, services.options, services.facts)).env;
+    // An agent that is gone cannot be told that the task runs, and would not ask for it.
+    signal.throwIfAborted();
+    return { driverState: encodeHandle(handleOf(taskId, snapshot)), env };
+  } catch (thrown) {
+    if (isAlive(task.state)) await end(task);
+    tasks.forget(taskId);
+    throw thrown;
+  } finally {
+    delete task.resources.environment;
+  }
+}
