@@ -77,6 +77,7 @@ export class HistoryPruner {
   async #prune(): Promise<number> {
     const { store, now, bounds, inUse } = this.#surroundings;
     const { keepMs, maxBytes } = bounds();
+    await store.finishPruning();
     let removed = 0;
     let looks = 0;
     let stayed = 0;

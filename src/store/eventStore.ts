@@ -105,9 +105,11 @@ export interface EventStore extends EventReader {
    * the next position derives from it: its stream is refused.
    * @returns whether the stream was removed
    * @throws WrongExpectedVersion where its last event is another one than number `expectedVersion`
-   * @throws DriverError `STORE_FAILED` where the file system refused; what is left is removed with the next stream
+   * @throws DriverError `STORE_FAILED` where the file system refused; what is left of it then is removed by `finishPruning`
    */
   prune(stream: string, expectedVersion: number): Promise<boolean>;
+  /** Removes what is left of a stream whose removal was cut off, by the end of the process, say. */
+  finishPruning(): Promise<void>;
   /**
    * Resolves once everything committed so far would survive a power cut.
    * @throws DriverError `STORE_FAILED` where the disk refused

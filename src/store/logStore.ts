@@ -1,24 +1,14 @@
 /** The writing side of the event log, over any table of records. */
-import { randomFillSync } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subject } from "rxjs";
 import { DriverError } from "../errors.ts";
-import {
-  encodeRecord,
-  isDefect,
-  NO_HASH,
-  readRecord,
-  SALT_BYTES,
-  type SealedData,
-  sealData,
-} from "./eventRecord.ts";
+import { encodeRecord, isDefect, NO_HASH, readRecord, type SealedData } from "./eventRecord.ts";
 import type { EventStore, EventToAppend, StoredEvent, StreamHead } from "./eventStore.ts";
 import { LogReader } from "./logReader.ts";
-import { MAX_NAME_BYTES, type RecordWriter, type TableHead, type WritableTable } from "./recordTable.ts";
+import type { RecordWriter, TableHead, WritableTable } from "./recordTable.ts";
+import { checkName, seal } from "./sealEvent.ts";
 import { WrongExpectedVersion } from "./wrongExpectedVersion.ts";
 
-/** Above this a single event would hold up the event loop for longer than a whole group. */
-const MAX_DATA_BYTES = 8 << 20;
 /** Appends that share a transaction: some 2 ms of work. */
 const MAX_GROUP = 256;
 /** Events that are removed in one transaction: some 1 ms of work. */
@@ -80,14 +70,18 @@ export class LogStore extends LogReader implements EventStore {
   }
 
   async prune(stream: string, expectedVersion: number): Promise<boolean> {
-    if (this.#closed) throw new DriverError("STORE_FAILED", "the event log is closed");
-    // What a process that ended in between has left.
-    await this.#removeRecords(this.#table.pruned());
+    // It is remembered of one stream at a time.
+    await this.finishPruning();
     const firstPosition = this.#table.write(0, (writer) =>
       this.#removeStream(stream, expectedVersion, writer),
     );
     await this.#removeRecords(firstPosition);
     return firstPosition !== undefined;
+  }
+
+  async finishPruning(): Promise<void> {
+    if (this.#closed) throw new DriverError("STORE_FAILED", "the event log is closed");
+    await this.#removeRecords(this.#table.pruned());
   }
 
   async flushed(): Promise<void> {
@@ -188,42 +182,4 @@ export class LogStore extends LogReader implements EventStore {
       return stored;
     });
   }
-}
-
-function checkName(stream: string): void {
-  const bytes = Buffer.byteLength(stream);
-  if (bytes > 0 && bytes <= MAX_NAME_BYTES && stream.isWellFormed()) return;
-  throw new DriverError(
-    "EVENT_INVALID",
-    `not a stream's name: ${JSON.stringify(stream.slice(0, 80))} (${bytes} bytes)`,
-    {
-      hint: `A name is text of 1 to ${MAX_NAME_BYTES} bytes of UTF-8`,
-    },
-  );
-}
-
-function seal({ type, data }: EventToAppend): SealedData {
-  let sealed: SealedData;
-  try {
-    sealed = sealData(data, freshSalt());
-  } catch (thrown) {
-    throw DriverError.from(thrown, "EVENT_INVALID", `data of the event ${type} cannot be stored`);
-  }
-  if (sealed.bytes.length <= MAX_DATA_BYTES) return sealed;
-  throw new DriverError("EVENT_INVALID", `the event ${type} has ${sealed.bytes.length} bytes of data`, {
-    hint: `An event holds up to ${MAX_DATA_BYTES}`,
-  });
-}
-
-const salts = Buffer.alloc(256 * SALT_BYTES);
-let saltAt = salts.length;
-
-/** Random bytes, drawn from the kernel for 256 events at a time: each by itself would cost more than its hash. */
-function freshSalt(): Uint8Array {
-  if (saltAt === salts.length) {
-    randomFillSync(salts);
-    saltAt = 0;
-  }
-  saltAt += SALT_BYTES;
-  return salts.subarray(saltAt - SALT_BYTES, saltAt);
 }

@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import picocolors from "picocolors";
 import { describe, expect, it } from "vitest";
@@ -23,7 +23,7 @@ const good: HostFacts = {
   mhzPerCore: 2445,
   mhzKnown: true,
 };
-const state = { found: "/var/lib/x", problem: undefined };
+const state = { found: "/var/lib/x", problem: undefined, setAside: [] };
 
 const verdicts = ({ checks }: Report) =>
   Object.fromEntries(checks.map(({ name, verdict }) => [name.trim(), verdict]));
@@ -80,11 +80,21 @@ describe("a doctor's report", () => {
 describe("the state folder", () => {
   it("is good where it is there, or can be made", () => {
     const folder = temporaryFolder();
-    expect(checkStateFolder(folder)).toEqual({ found: folder, problem: undefined });
+    expect(checkStateFolder(folder)).toEqual({ found: folder, problem: undefined, setAside: [] });
     expect(checkStateFolder(join(folder, "a/b"))).toEqual({
       found: `${join(folder, "a/b")}, to be made`,
       problem: undefined,
+      setAside: [],
     });
+  });
+
+  it("tells of event logs that were damaged and set aside", () => {
+    const folder = temporaryFolder();
+    const aside = join(folder, "events.damaged-2026-01-31T12-30-00Z");
+    mkdirSync(aside);
+    const report = reportOn(good, checkStateFolder(folder));
+    expect(report.fit).toBe(true);
+    expect(report.problems.map(({ what }) => what).join()).toContain(`is set aside in ${aside}`);
   });
 
   it("is not where it is a file, or open to others", () => {

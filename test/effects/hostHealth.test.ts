@@ -24,6 +24,16 @@ describe("health", () => {
     expect(judgeHost(good)).toEqual({ health: "healthy", description: "Healthy", problems: [] });
   });
 
+  it("tells of every event log that was damaged, and stays healthy", () => {
+    const { health, description, problems } = judgeHost(good, [
+      "/state/events.damaged-1",
+      "/state/events.damaged-2",
+    ]);
+    expect(health).toBe("healthy");
+    expect(description).toMatch(/^Healthy, but .*events\.damaged-1: .*events\.damaged-2: /);
+    expect(problems).toHaveLength(2);
+  });
+
   it.each<[string, Partial<HostFacts>, string, string]>([
     ["no root", { root: false }, "undetected", "the driver does not run as root: it cannot start tasks"],
     [

@@ -3,10 +3,14 @@ import { accessSync, constants, type Stats, statfsSync, statSync } from "node:fs
 import { dirname, resolve } from "node:path";
 import type { HostProblem } from "../../effects/hostHealth.ts";
 import { errnoOf, messageOf } from "../../errors.ts";
+import { logsSetAside } from "../../store/setAside.ts";
+import { stateFolderPaths } from "../../store/stateFolder.ts";
 
 export interface StateFolderFinding {
   readonly found: string;
   readonly problem: HostProblem | undefined;
+  /** Event logs in it that were damaged and set aside. */
+  readonly setAside: readonly string[];
 }
 
 /** What the first events take. */
@@ -16,10 +20,12 @@ export function checkStateFolder(path: string): StateFolderFinding {
   const folder = resolve(path);
   try {
     const nearest = nearestExisting(folder);
-    const found = nearest.path === folder ? folder : `${folder}, to be made`;
-    return { found, problem: problemOf(folder, nearest) };
+    const isThere = nearest.path === folder;
+    const problem = problemOf(folder, nearest);
+    const setAside = isThere && !problem ? logsSetAside(stateFolderPaths(folder).events) : [];
+    return { found: isThere ? folder : `${folder}, to be made`, problem, setAside };
   } catch (thrown) {
-    return { found: folder, problem: unusable(folder, messageOf(thrown)) };
+    return { found: folder, problem: unusable(folder, messageOf(thrown)), setAside: [] };
   }
 }
 
