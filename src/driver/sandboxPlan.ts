@@ -1,6 +1,7 @@
 /**
- * What a task's sandbox will be: looked up on this host and laid out, nothing
- * changed. The driver carries it out; `doctor --plan` prints it.
+ * What a task's sandbox will be: looked up on this host and laid out, nothing changed
+ * but that places to mount volumes on are made in the task's own folders. The driver
+ * carries it out; `doctor --plan` prints it.
  */
 import { cpuShare } from "../config/cpuShare.ts";
 import { hasOwnHosts, isHostName } from "../config/hostNames.ts";

@@ -3,7 +3,7 @@
  * no symlink there is ever followed; and nothing is made outside of the task's own folders.
  */
 import { closeSync, constants, fstatSync, mkdirSync, openSync } from "node:fs";
-import { DriverError, errnoOf } from "../errors.ts";
+import { DriverError, errnoOf, type FailedCall } from "../errors.ts";
 import * as k from "./kernel/constants.ts";
 import { tryOpenat2 } from "./kernel/libc.ts";
 
@@ -66,19 +66,24 @@ function makeOne(place: MountPlace, work: () => void): void {
   try {
     work();
   } catch (thrown) {
-    const errno = errnoOf(thrown);
-    if (errno !== "EEXIST") throw unreachable(place, errno ?? String(thrown));
+    const errno = errnoOf(thrown) ?? String(thrown);
+    if (errno === "EEXIST") return;
+    throw invalid(place, "cannot be made", "Look at the file system of the task's folder", {
+      call: "mkdir",
+      errno,
+    });
   } finally {
     process.umask(before);
   }
 }
 
 function unreachable(place: MountPlace, errno: string): DriverError {
-  if (errno === "ENOENT") return invalid(place, "is not there", hintForMissing[place.within], errno);
+  const failed = { call: "openat2", errno };
+  if (errno === "ENOENT") return invalid(place, "is not there", hintForMissing[place.within], failed);
   if (errno === "ELOOP" || errno === "EXDEV") {
-    return invalid(place, "leads through a symlink", "Name the path that it leads to", errno);
+    return invalid(place, "leads through a symlink", "Name the path that it leads to", failed);
   }
-  return invalid(place, "cannot be reached", "Choose another destination", errno);
+  return invalid(place, "cannot be reached", "Choose another destination", failed);
 }
 
 const hintForMissing: Readonly<Record<MountPlace["within"], string>> = {
@@ -87,9 +92,14 @@ const hintForMissing: Readonly<Record<MountPlace["within"], string>> = {
   host: "Create it on the host, where the driver makes nothing, or choose one below local/ in the task's folder",
 };
 
-function invalid({ target }: MountPlace, problem: string, hint: string, errno?: string): DriverError {
-  return new DriverError("MOUNT_TARGET_INVALID", `the mount destination ${target} ${problem}`, {
+function invalid(
+  { target: path }: MountPlace,
+  problem: string,
+  hint: string,
+  failed?: FailedCall,
+): DriverError {
+  return new DriverError("MOUNT_TARGET_INVALID", `the mount destination ${path} ${problem}`, {
     hint,
-    ...(errno === undefined ? {} : { failed: { call: "openat2", path: target, errno } }),
+    ...(failed === undefined ? {} : { failed: { ...failed, path } }),
   });
 }

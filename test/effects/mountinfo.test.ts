@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mountPoints } from "../../src/effects/mountinfo.ts";
+import { mountPoints, receivesMounts } from "../../src/effects/mountinfo.ts";
 
 const mountinfo = `22 28 0:20 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc proc rw
 30 28 0:26 / /sys/fs/cgroup rw,nosuid shared:9 master:1 - cgroup2 cgroup2 rw,nsdelegate
@@ -16,6 +16,19 @@ describe("mountinfo", () => {
       "/back\\slash",
     ]);
     expect(mountPoints(mountinfo, "proc")).toEqual(["/proc"]);
+  });
+
+  it.each([
+    [22, true],
+    [30, true],
+    [41, true],
+    [36, false],
+    [37, false],
+    [2, false],
+    [99, false],
+    [Number.NaN, false],
+  ])("tells whether slaves of mount %d get what is mounted below it later: %s", (id, receives) => {
+    expect(receivesMounts(mountinfo, id)).toBe(receives);
   });
 
   it.each(["", "\n", "no mountinfo at all", "1 2 3 4 5"])("tells nothing of %j", (text) => {

@@ -14,6 +14,15 @@ describe("struct layouts", () => {
 
   it("mount_attr", () => {
     expect([...structs.mountAttr(5)]).toEqual([5, ...new Array(31).fill(0)]);
+    const attr = view(structs.mountAttr(0x200001, 1 << 18));
+    expect([attr.getBigUint64(0, true), attr.getBigUint64(16, true)]).toEqual([0x200001n, 0x40000n]);
+  });
+
+  it("open_how", () => {
+    const how = view(structs.openHow({ flags: 0x280000, mode: 0o600, resolve: 4 }));
+    expect([0, 8, 16].map((at) => how.getBigUint64(at, true))).toEqual([0x280000n, 0o600n, 4n]);
+    expect(how.byteLength).toBe(24);
+    expect(view(structs.openHow({ flags: 1 })).getBigUint64(16, true)).toBe(0n);
   });
 
   it("rlimit64, with and without a limit", () => {
