@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
-import { runTask, waitTask } from "../../support/agent.ts";
+import { readFileSync, writeFileSync } from "node:fs";
+import { pidOf, runTask, waitTask } from "../../support/agent.ts";
 import { makeAllocation } from "../../support/allocation.ts";
 import { cgroupCount, cgroupFile, until } from "../support/cgroupFiles.ts";
 import { diskFolder } from "../support/prepareGuest.ts";
@@ -98,6 +98,14 @@ describe("memory", () => {
     assert.ok(cgroupCount(cgroup, "memory.stat", "file") > 30 << 20);
     readDiskIn(makeAllocation({ slice: shareSlice }).cgroup.path);
     assert.ok(cgroupCount(cgroup, "memory.stat", "file") > 30 << 20, cgroupFile(cgroup, "memory.stat"));
+  });
+
+  test("a task of an agent that the kernel never kills is killed like any other", async () => {
+    const { pid } = await sharedAgent();
+    writeFileSync(`/proc/${pid}/oom_score_adj`, "-1000");
+    onTestFinished(() => writeFileSync(`/proc/${pid}/oom_score_adj`, "0"));
+    const { agent, config } = await startVmTask({ command: "exec sleep 1000" });
+    assert.equal(readFileSync(`/proc/${await pidOf(agent, config)}/oom_score_adj`, "utf8"), "0\n");
   });
 
   test("memory that would be swapped out is over the limit, too, but for what swap_limit allows", async () => {
