@@ -6,6 +6,7 @@ import { errorText } from "./terminal/errorText.ts";
 import { styleFor, widthOf } from "./terminal/style.ts";
 import { addDoctor } from "./verbs/doctorVerb.ts";
 import { addEvents } from "./verbs/eventsVerb.ts";
+import { addExec } from "./verbs/execVerb.ts";
 import { addExport } from "./verbs/exportVerb.ts";
 import { addImport } from "./verbs/importVerb.ts";
 import { addPs } from "./verbs/psVerb.ts";
@@ -15,7 +16,7 @@ import { addTop } from "./verbs/topVerb.ts";
 import { addVersion } from "./verbs/versionVerb.ts";
 
 const verbs = [
-  ...[addRun, addDoctor, addPs, addTop],
+  ...[addRun, addDoctor, addPs, addTop, addExec],
   ...[addEvents, addReplay, addExport, addImport, addVersion],
 ];
 
@@ -34,7 +35,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
     exitCode = code;
   });
   try {
-    await program.parseAsync(args.map(doubleDash), { from: "user" });
+    await program.parseAsync(ownArguments(args), { from: "user" });
     return exitCode;
   } catch (thrown) {
     // commander has written the help or its complaint already.
@@ -42,6 +43,12 @@ export async function runCli(args: readonly string[]): Promise<number> {
     process.stderr.write(`${errorText(thrown, styleFor(process.stderr), widthOf(process.stderr))}\n`);
     return failure;
   }
+}
+
+/** What comes after `--` is a command's of its own. */
+function ownArguments(args: readonly string[]): string[] {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  return [...args.slice(0, end).map(doubleDash), ...args.slice(end)];
 }
 
 /** Nomad's own commands spell it with one dash. */

@@ -12,6 +12,7 @@ import { parseSignal, signalGroup } from "../effects/signals.ts";
 import type { Logger } from "../log/hclog.ts";
 import { hasEnded, hasStarted } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
+import { tellAddress } from "../store/pluginAddress.ts";
 import { logsSetAside } from "../store/setAside.ts";
 import { capabilities } from "./capabilities.ts";
 import type {
@@ -51,18 +52,22 @@ const longestStopMs = 2 ** 31 - 1 - killGraceMs;
 
 export class Driver implements DriverPort {
   readonly #log: Logger;
+  readonly #socketPath: string;
   readonly #tasks = new TaskTable((taskId, history) => this.#create(taskId, history));
   readonly #messages = new Subject<TaskEventMessage>();
   readonly #configured = new ReplaySubject<DriverServices>(1);
   #present: DriverServices | undefined;
   #pruner: HistoryPruner | undefined;
 
-  constructor(log: Logger) {
+  /** @param socketPath where the plugin can be reached */
+  constructor(log: Logger, socketPath: string) {
     this.#log = log;
+    this.#socketPath = socketPath;
   }
 
   async configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
     this.#present = await openServices(options, topology, this.#log, this.#present);
+    tellAddress(this.#present.folder.path, this.#socketPath);
     this.#configured.next(this.#present);
     this.#pruner ??= this.#createPruner(this.#present);
     this.#pruner.wake();

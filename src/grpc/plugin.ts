@@ -23,12 +23,14 @@ const standardOutput = 1;
  * everything else while the agent reads that and connects.
  * @param loadDriver makes the driver; called once, when a call first needs it
  */
-export async function servePlugin(loadDriver: (log: Logger) => Promise<DriverPort>): Promise<void> {
+export async function servePlugin(
+  loadDriver: (log: Logger, socketPath: string) => Promise<DriverPort>,
+): Promise<void> {
   const log = createLogger("exec2");
   guardProcess(log);
   try {
     const listener = await listen(readLaunch(process.env));
-    const slot = new DriverSlot(() => loadDriver(log));
+    const slot = new DriverSlot(() => loadDriver(log, listener.path));
     await serve(listener, slot, log);
   } catch (thrown) {
     log.error(messageOf(thrown));

@@ -19,11 +19,11 @@ describe("help", () => {
     const { status, stdout, stderr } = call();
     expect(status).toBe(2);
     expect(stdout).toBe("");
-    for (const verb of ["run", "doctor", "events", "version"])
+    for (const verb of ["run", "exec", "doctor", "events", "version"])
       expect(stderr).toMatch(new RegExp(`^ +${verb}\\b`, "m"));
   });
 
-  it.each([["run"], ["doctor"], ["events"], ["version"]])(
+  it.each([["run"], ["exec"], ["doctor"], ["events"], ["version"]])(
     "of %s has examples and fits the terminal",
     (verb) => {
       const { status, stdout } = call(verb, "--help");

@@ -61,6 +61,7 @@ describe("without a terminal", () => {
     ]);
     const task = await pidOf(agent, { id });
     const command = allocation.cgroup.processes().find((pid) => pid !== task) as number;
+    await vi.waitFor(() => expect(procStatus(command).Name).toBe("sleep"), { timeout: 20_000 });
     for (const kind of ["pid", "mnt", "ipc", "net", "uts"]) {
       expect(readlinkSync(`/proc/${command}/ns/${kind}`)).toBe(readlinkSync(`/proc/${task}/ns/${kind}`));
     }
