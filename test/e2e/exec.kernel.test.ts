@@ -2,8 +2,10 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
+import type { ExecTaskStreamingRequest } from "../../src/grpc/generated/nomad/driver.ts";
 import { type Agent, pidOf, startAgent, startTask, waitTask } from "../support/agent.ts";
 import { type Allocation, makeAllocation } from "../support/allocation.ts";
+import { capturedSteps } from "../support/captures.ts";
 import { eventsOf } from "../support/eventLog.ts";
 import { ExecCall, execScript } from "../support/execCall.ts";
 import { processesNamed } from "../support/processes.ts";
@@ -109,6 +111,21 @@ describe("without a terminal", () => {
     for (let round = 0; round < 50; round++) call.type(Buffer.alloc(100_000));
     expect(await call.result).toMatchObject({ exitCode: 0 });
   });
+});
+
+test("what an agent was recorded to send for `nomad alloc exec` is answered", async () => {
+  const allocation = makeAllocation();
+  const config = allocation.config("exec sleep 1000");
+  await startTask(agent, config);
+  const recorded = capturedSteps("exec.jsonl").filter(
+    ({ path, dir }) => path?.endsWith("/ExecTaskStreaming") && dir === "request",
+  );
+  const [setup, ...rest] = recorded.map(({ request }) => request as ExecTaskStreamingRequest);
+  const call = new ExecCall(agent, config.id, setup?.setup?.command ?? []);
+  for (const request of rest) call.send(request);
+  expect(await call.result).toMatchObject({ exitCode: 4, signal: 0 });
+  expect(`${call.stdout}`).toBe("in=main\n");
+  expect(`${call.stderr}`).toContain("Permission denied");
 });
 
 describe("with a terminal", () => {
