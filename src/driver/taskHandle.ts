@@ -21,7 +21,7 @@ const handleSchema = z.object({
   cgroup: z.string(),
   runFolder: z.string(),
   startedAt: z.number(),
-  /** OOM kills that the cgroup had counted before the task was in it; handles of before 0.2 do not tell. */
+  /** OOM kills that the cgroup had counted before the task was in it; the first handles do not tell. */
   oomKills: z.number().int().nonnegative().default(0),
 });
 

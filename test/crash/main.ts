@@ -10,10 +10,20 @@ import { roundOf } from "./roundPlan.ts";
 process.setMaxListeners(0);
 const rounds = Number(process.argv[2] ?? 500);
 const firstSeed = Number(process.argv[3] ?? randomInt(2 ** 31));
+if (!(Number.isSafeInteger(rounds) && rounds > 0 && Number.isSafeInteger(firstSeed))) {
+  console.error("npm run test:crash -- [rounds] [seed]: both are whole numbers");
+  process.exit(2);
+}
+// A round that is broken off would leave its tasks and its plugin behind, which outlive anything.
+let interrupted = false;
+process.once("SIGINT", () => {
+  interrupted = true;
+  console.error("\nends after this round");
+});
 const entry = await buildCrashPlugin();
 const begin = performance.now();
 let deaths = 0;
-for (let index = 0; index < rounds; index++) {
+for (let index = 0; index < rounds && !interrupted; index++) {
   const seed = firstSeed + index;
   const plan = roundOf(seed);
   try {
@@ -27,6 +37,7 @@ for (let index = 0; index < rounds; index++) {
   const seconds = Math.round((performance.now() - begin) / 1000);
   tell(`round ${index + 1} of ${rounds}, seed ${seed}: ${deaths} plugins killed in ${seconds} s`);
 }
+if (interrupted) process.exit(130);
 console.log(`\n✓ ${rounds} rounds from seed ${firstSeed}: ${deaths} plugins killed, nothing lost`);
 
 /** In place on a terminal, elsewhere now and then. */
