@@ -48,4 +48,9 @@ export const regressions: readonly Regression[] = [
       { at: "before commit startFailed#1" },
     ],
   },
+  {
+    title: "files of a run stayed when the plugin died between the task's end and their removal",
+    lives: [ends],
+    crashes: [{ at: "before releaseRun#1" }],
+  },
 ];
