@@ -1,0 +1,140 @@
+/**
+ * Histories: events folded a second, by the machine as the driver asks it and by
+ * XState alone, and the proof of a whole log, beside SHA-256 of as many bytes.
+ * `node bench/replay.ts [events in the log] [folder]`
+ */
+import { hash } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../src/machines/events.ts";
+import { askMachine, initialSnapshot, step } from "../src/machines/fold.ts";
+import { checkLog } from "../src/replay/checkLog.ts";
+import { History } from "../src/replay/history.ts";
+import type { EventReader } from "../src/store/eventStore.ts";
+import { openEventReader, openEventStore } from "../src/store/lmdbEventStore.ts";
+import { event } from "../test/support/history.ts";
+import { allLives, life } from "../test/support/lives.ts";
+import { printFigure } from "./statistics.ts";
+
+const count = Number(process.argv[2] ?? 1_000_000);
+/** Tasks whose events lie between each other's in the log. */
+const atOnce = 100;
+const lives = allLives.map(life);
+const folder = mkdtempSync(join(process.argv[3] ?? "/var/lib", "exec2-bench-"));
+
+try {
+  benchFold("fold", step);
+  benchFold("fold by XState alone", askMachine);
+  await fill();
+  const reader = await openEventReader(folder);
+  benchBaseline(reader);
+  benchCheck(reader);
+  benchStepping();
+  await reader.close();
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+function benchFold(name: string, take: typeof step): void {
+  const fold = (events: number) => {
+    for (let folded = 0; folded < events; ) {
+      for (const history of lives) {
+        let snapshot = initialSnapshot;
+        for (const each of history) snapshot = take(snapshot, each).snapshot;
+        folded += history.length;
+      }
+    }
+  };
+  fold(20_000);
+  printRate(
+    name,
+    count,
+    seconds(() => fold(count)),
+  );
+}
+
+/** All bytes of the log are hashed once when it is checked. */
+function benchBaseline(reader: EventReader): void {
+  const hashAll = () => {
+    let bytes = 0;
+    const hashed = (record: Buffer) => {
+      hash("sha256", record, "hex");
+      return record.length;
+    };
+    for (const length of reader.scanRecords(hashed)) bytes += length;
+    return bytes;
+  };
+  const bytes = hashAll();
+  const took = seconds(hashAll);
+  printRate(`baseline: read and hash ${(bytes / 1e6).toFixed(0)} MB of events`, reader.lastPosition(), took);
+}
+
+function benchCheck(reader: EventReader): void {
+  const events = reader.lastPosition();
+  const cpu = process.cpuUsage();
+  const took = seconds(() => {
+    const { findings } = checkLog(reader);
+    if (findings.length > 0) throw new Error(JSON.stringify(findings[0]));
+  });
+  const { user, system } = process.cpuUsage(cpu);
+  printRate("check: hashes, chains, machine", events, took);
+  printFigure(
+    "check of a million events",
+    `${((took * 1e6) / events).toFixed(2)} s, CPU ${((user + system) / events).toFixed(2)} s`,
+  );
+}
+
+/** Back and forth in a long history. */
+function benchStepping(): void {
+  const begun = life("ended").slice(0, 4);
+  const signals = Array.from({ length: 10_000 }, () => event("signalled"));
+  const events = recorded([...begun, ...signals]).map((each, index) => {
+    return { ...each, stream: "a/web/1", seq: index + 1, position: index + 1, hash: "" };
+  });
+  const history = new History("a/web/1", events);
+  history.at(history.length);
+  const took = seconds(() => {
+    for (let seq = history.length; seq >= 1; seq--) history.at(seq);
+  });
+  printRate("steps back through 10,000 events", history.length, took);
+}
+
+async function fill(): Promise<void> {
+  const store = await openEventStore(folder);
+  let tasks = 0;
+  while (store.lastPosition() < count) {
+    const group = Array.from({ length: atOnce }, () => {
+      tasks += 1;
+      const stream = `6f2d4a9e-0c57-4d2b-8f1e-${tasks.toString(16).padStart(12, "0")}/web/0123abcd`;
+      return { stream, events: recorded(lives[tasks % lives.length] as TaskEvent[]) };
+    });
+    for (let seq = 0; group.some(({ events }) => seq < events.length); seq++) {
+      await Promise.all(
+        group.flatMap(({ stream, events }) => {
+          const next = events[seq];
+          return next === undefined ? [] : store.append(stream, seq, [next]);
+        }),
+      );
+    }
+  }
+  await store.close();
+}
+
+function recorded(events: readonly TaskEvent[]) {
+  let snapshot = initialSnapshot;
+  return events.map((each) => {
+    const { snapshot: after, from, to, effects } = step(snapshot, each);
+    snapshot = after;
+    return { ...each, schema: EVENT_SCHEMA_VERSION, from, to, effects };
+  });
+}
+
+function seconds(action: () => unknown): number {
+  const begin = performance.now();
+  action();
+  return (performance.now() - begin) / 1000;
+}
+
+function printRate(name: string, events: number, took: number): void {
+  printFigure(name, `${Math.round(events / took)} events/s`);
+}

@@ -1,0 +1,88 @@
+/** Replays, checks and exports in other processes, while events are appended all the time. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkLog } from "../../src/replay/checkLog.ts";
+import { parseBundle } from "../../src/replay/loadBundle.ts";
+import type { EventStore } from "../../src/store/eventStore.ts";
+import { openEventStore } from "../../src/store/lmdbEventStore.ts";
+import { stateFolderPaths } from "../../src/store/stateFolder.ts";
+import { call, type Ended, start } from "../support/commandLine.ts";
+import { allLives, life } from "../support/lives.ts";
+import { RecordedLog } from "../support/recordedLog.ts";
+
+const stateDir = mkdtempSync(join(tmpdir(), "exec2-test-"));
+const recorded = allLives.map((name) => new RecordedLog().add("a/b/c", life(name)).events("a/b/c"));
+let store: EventStore;
+let tasks = 0;
+
+beforeAll(async () => {
+  store = await openEventStore(stateFolderPaths(stateDir).events);
+  for (let task = 0; task < 2000; task++) await liveOneMore();
+});
+afterAll(async () => {
+  await store.close();
+  rmSync(stateDir, { recursive: true });
+});
+
+/** A task's whole life, event after event. */
+async function liveOneMore(): Promise<void> {
+  tasks += 1;
+  const stream = `alloc-${tasks}/web/${tasks}`;
+  for (const event of recorded[tasks % recorded.length] ?? [])
+    await store.append(stream, event.seq - 1, [event]);
+}
+
+/** Appends until a process has ended; tells how many tasks that were. */
+async function writingBeside(process: Promise<Ended>): Promise<Ended & { readonly lived: number }> {
+  const before = tasks;
+  let ended: Ended | undefined;
+  void process.then((result) => {
+    ended = result;
+  });
+  while (ended === undefined) {
+    await liveOneMore();
+    await turn();
+  }
+  return { ...ended, lived: tasks - before };
+}
+
+describe("beside a writer", () => {
+  it("a check proves what was there, and the writer goes on", { timeout: 60_000 }, async () => {
+    for (let round = 0; round < 3; round++) {
+      const { code, stdout, stderr, lived } = await writingBeside(
+        call(["replay", "--check", "--state-dir", stateDir]),
+      );
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(Number(/^(\d+) events/.exec(stdout)?.[1])).toBeGreaterThan(2000);
+      expect(lived).toBeGreaterThan(10);
+    }
+  });
+
+  it("an export is a whole bundle of its moment", { timeout: 60_000 }, async () => {
+    const { stdout, lived } = await writingBeside(call(["export", "--all", "--state-dir", stateDir]));
+    expect(checkLog(parseBundle(stdout, "stdout").reader).findings).toEqual([]);
+    expect(lived).toBeGreaterThan(10);
+  });
+
+  it("a task's replay is the same each time", { timeout: 60_000 }, async () => {
+    const replay = () => writingBeside(call(["replay", "alloc-7/", "--state-dir", stateDir]));
+    const [one, other] = [await replay(), await replay()];
+    expect(one).toMatchObject({ code: 0, stdout: expect.stringContaining("web of job shop") });
+    expect(other.stdout).toBe(one.stdout);
+  });
+
+  it("a reader that is stopped in its work holds nothing up", { timeout: 60_000 }, async () => {
+    const { child, ended } = start(["replay", "--check", "--state-dir", stateDir]);
+    // Wherever in its work that is: at its start, in the middle of a read, or at its end.
+    for (let round = 0; round < 20 && child.exitCode === null; round++) {
+      child.kill("SIGSTOP");
+      for (let task = 0; task < 20; task++) await liveOneMore();
+      child.kill("SIGCONT");
+      for (let task = 0; task < 20; task++) await liveOneMore();
+    }
+    expect(await ended).toMatchObject({ code: 0, stdout: expect.stringContaining("all proven") });
+  });
+});
