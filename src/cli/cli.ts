@@ -14,10 +14,11 @@ import { addReplay } from "./verbs/replayVerb.ts";
 import { addRun } from "./verbs/runVerb.ts";
 import { addTop } from "./verbs/topVerb.ts";
 import { addVersion } from "./verbs/versionVerb.ts";
+import { addWhy } from "./verbs/whyVerb.ts";
 
 const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addExec],
-  ...[addEvents, addReplay, addExport, addImport, addVersion],
+  ...[addEvents, addWhy, addReplay, addExport, addImport, addVersion],
 ];
 
 /** Exit codes of our own; those of tasks are passed on as they are. */

@@ -23,7 +23,7 @@ describe("help", () => {
       expect(stderr).toMatch(new RegExp(`^ +${verb}\\b`, "m"));
   });
 
-  it.each([["run"], ["exec"], ["doctor"], ["events"], ["version"]])(
+  it.each([["run"], ["exec"], ["doctor"], ["events"], ["why"], ["version"]])(
     "of %s has examples and fits the terminal",
     (verb) => {
       const { status, stdout } = call(verb, "--help");

@@ -1,0 +1,150 @@
+/** How a task ended, or that it has not, and what led there. Pure. */
+import { signalName } from "../../effects/signals.ts";
+import type { EventData } from "../../machines/events.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { formatBytes } from "../../units.ts";
+import { formatSpan, formatTime } from "../terminal/time.ts";
+import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
+import { exitMeaning, signalMeaning } from "./meanings.ts";
+
+export function ending(facts: readonly Fact[], context: TaskContext): Sentence[] {
+  const [[failed], [exited], [lost]] = [
+    ofType(facts, "startFailed"),
+    ofType(facts, "exited"),
+    ofType(facts, "lost"),
+  ];
+  if (failed !== undefined) return failedStart(failed);
+  const asked = requestsToEnd(facts);
+  if (lost !== undefined) return [...asked, ...lostSentences(facts, lost)];
+  if (exited === undefined) return [...asked, ...survivedOom(facts), ...stillThere(facts, context)];
+  return [...survivedOom(facts), ...asked, ...exitSentences(facts, exited, context)];
+}
+
+function failedStart(fact: Fact<"startFailed">): Sentence[] {
+  const { code, message, recoverable, failed } = fact.data;
+  const { call = "", path = "", errno = "" } = failed ?? {};
+  // The message of most errors tells the call already.
+  const where =
+    call === "" || message.includes(call)
+      ? ""
+      : ` (${[call, path].join(" ").trim()}${errno && `: ${errno}`})`;
+  const next = recoverable ? "The agent was told that it may try again" : "Trying again would fail again";
+  return [
+    ...sentence([fact], `It never ran: ${code}, ${message.replace(/\.$/, "")}${where}`),
+    ...sentence([fact], next),
+  ];
+}
+
+function requestsToEnd(facts: readonly Fact[]): Sentence[] {
+  const [stop, ...again] = ofType(facts, "stopRequested");
+  const [destroy] = ofType(facts, "destroyRequested");
+  const timedOut = ofType(facts, "stopTimedOut").at(-1);
+  const killed = ofType(facts, "forceKilled").find(({ data }) => data.delivered);
+  const repeated = again.length > 0 ? `, ${again.length + 1} times` : "";
+  const tooLate = ofType(facts, "signalled").find(
+    ({ seq, data }) => seq > (stop?.seq ?? seq) && !data.delivered,
+  );
+  return [
+    ...sentence(
+      [stop, ...again],
+      `The agent asked it to stop${repeated}, with ${signalName(stop?.data.signal ?? 0)} and ${formatSpan(stop?.data.timeoutMs ?? 0)} to do so`,
+    ),
+    ...sentence([tooLate], "The signal found it gone already"),
+    ...sentence(
+      [timedOut, killed?.data.reason === "stopTimedOut" ? killed : undefined].filter(() => timedOut),
+      "It was still running when that time was over, so it was killed",
+    ),
+    ...sentence([destroy], "The agent wanted it gone whether it ran or not, so it was killed"),
+  ];
+}
+
+function survivedOom(facts: readonly Fact[]): Sentence[] {
+  const seen = ofType(facts, "oomSeen");
+  const last = seen.at(-1);
+  if (last === undefined) return [];
+  const { kills } = last.data;
+  const killed = kills === 1 ? "a process of it" : `${kills} processes of it`;
+  const text = `The kernel killed ${killed} for lack of memory${memory(last.data)}, and it went on`;
+  return sentence(seen, text);
+}
+
+function exitSentences(facts: readonly Fact[], exited: Fact<"exited">, context: TaskContext): Sentence[] {
+  const { oomKilled, oom, source, endedAt, exitCode, signal } = exited.data;
+  const ran =
+    context.startedAt === null ? "" : ` after ${formatSpan(Math.max(0, endedAt - context.startedAt))}`;
+  const [stop] = ofType(facts, "stopRequested");
+  const took = stop && ` ${formatSpan(Math.max(0, endedAt - stop.time))} after that request`;
+  const end = (text: string) => sentence([exited], `It ${text}`);
+  if (source === "unknown") {
+    return end("is gone, and nobody can know how it ended: its init was killed before it could record that");
+  }
+  if (oomKilled) {
+    const advice = "Raise resources.memory (or memory_max), or have the program use less";
+    return [
+      ...end(`was killed by the kernel for lack of memory${ran}${memory(oom)}`),
+      ...sentence([exited], advice),
+    ];
+  }
+  const trust = source === "taskFile" ? ", by a file that the task itself could write" : "";
+  const lack =
+    oom !== null && oom.kills > (context.oom?.kills ?? 0)
+      ? sentence([exited], `The kernel killed ${oom.kills} of its processes for lack of memory${memory(oom)}`)
+      : [];
+  if (signal === 0) {
+    const meaning =
+      exitMeaning(exitCode) ?? "what that means is the program's own to say, its log may tell more";
+    const how = `ended with exit code ${exitCode}${took ?? ran}${trust}: ${meaning}`;
+    return [...lack, ...end(how), ...(exitCode === 0 || stop ? [] : refusals(facts))];
+  }
+  const killed = `was ended by ${signalName(signal)}${took ?? ran}${trust}`;
+  return [...lack, ...end(`${killed}${senderOf(facts, signal)}`)];
+}
+
+/** Where a signal came from, as far as events tell, or else what it means. */
+function senderOf(facts: readonly Fact[], signal: number): string {
+  const sent = ofType(facts, "signalled").some(({ data }) => data.signal === signal && data.delivered);
+  const killed = signal === 9 && ofType(facts, "forceKilled").some(({ data }) => data.delivered);
+  if (sent || killed) return ", as the agent wanted";
+  const meaning = signalMeaning(signal);
+  return meaning
+    ? `: ${meaning}`
+    : ": not the driver's doing, somebody else on the host (or the task) sent it";
+}
+
+/** What may have kept a task that failed by itself from what it needed: the log cannot tell, the task can. */
+function refusals(facts: readonly Fact[]): Sentence[] {
+  const [sandboxed] = ofType(facts, "sandboxed");
+  const asked = sandboxed?.data.unveiled.filter(({ source }) => /task|plugin/.test(source)) ?? [];
+  const entries = asked.map(({ path, mode }) => `${mode}:${path}`).join(", ");
+  return sentence(
+    [sandboxed],
+    `What the sandbox refuses it tells the task alone, as EACCES; beside its own folders and the default paths it could use ${entries || "nothing"}`,
+  );
+}
+
+function lostSentences(facts: readonly Fact[], lost: Fact<"lost">): Sentence[] {
+  const before = facts.filter(({ seq }) => seq < lost.seq).at(-1);
+  const known = before && `The last that is known of it is of ${formatTime(before.time)} (${before.type})`;
+  return [
+    ...sentence([before], known ?? ""),
+    ...sentence([lost], `It is lost, since ${lost.data.reason}`),
+    ...sentence([lost], "How it ended cannot be known; the agent starts such a task anew"),
+  ];
+}
+
+function stillThere(facts: readonly Fact[], { process, startedAt }: TaskContext): Sentence[] {
+  const last = facts.at(-1);
+  if (process === null || startedAt === null) {
+    return sentence([last], "It has not started yet, as far as its events tell");
+  }
+  const text = `It is running as pid ${process.task.pid}, since ${formatTime(startedAt)}, as far as its events tell`;
+  return sentence([last], text);
+}
+
+function memory(oom: EventData<"exited">["oom"]): string {
+  if (oom === null) return "";
+  const { limitBytes, peakBytes } = oom;
+  const limit = limitBytes === null ? "no limit of its own" : `a limit of ${formatBytes(limitBytes)}`;
+  const peak = peakBytes === null ? "" : `, at most ${formatBytes(peakBytes)} in use`;
+  return ` (${limit}${peak})`;
+}

@@ -1,0 +1,71 @@
+/** Why a task is what has become of it, in plain words, with the events that show it. Pure. */
+import { signalName } from "../../effects/signals.ts";
+import { taskName } from "../../replay/chooseTask.ts";
+import type { History, Moment } from "../../replay/history.ts";
+import { formatSpan, formatTime } from "../terminal/time.ts";
+import { ending } from "./ending.ts";
+import { type Fact, factsOf, ofType, type Sentence, sentence } from "./facts.ts";
+
+export interface Explanation {
+  /** The task's id. */
+  readonly id: string;
+  readonly task: string;
+  readonly job: string;
+  readonly state: string;
+  /** From how it began to how it ended. */
+  readonly sentences: readonly Sentence[];
+}
+
+export function explain(history: History): Explanation {
+  const moments = [...history.moments()];
+  const { value: state, context } = history.stateAfter(history.length);
+  const facts = factsOf(moments);
+  return {
+    id: history.stream,
+    task: taskName(history.stream),
+    job: context.request?.jobId ?? "unknown",
+    state,
+    sentences: [...beginning(facts), ...whileItRan(facts), ...ending(facts, context), ...doubts(moments)],
+  };
+}
+
+function beginning(facts: readonly Fact[]): Sentence[] {
+  const [adopted] = ofType(facts, "adopted");
+  const [requested] = ofType(facts, "requested");
+  if (adopted !== undefined) {
+    const begun = formatTime(adopted.data.handle.startedAt);
+    const taken = adopted.data.found === null ? "it was looked for" : "this driver took it over";
+    const text = `HashiCorp's Go driver had started it at ${begun}, and ${taken} at ${formatTime(adopted.time)}`;
+    return sentence([adopted], text);
+  }
+  if (requested === undefined) return [];
+  const asked = `It was asked for at ${formatTime(requested.time)}`;
+  const [[sandboxed], [started]] = [ofType(facts, "sandboxed"), ofType(facts, "started")];
+  if (started === undefined) return sentence([requested], asked);
+  const after = `${formatSpan(Math.max(0, started.time - requested.time))} later`;
+  const command = sandboxed ? ` as ${sandboxed.data.command}, uid ${sandboxed.data.uid}` : "";
+  return sentence([requested, sandboxed, started], `${asked} and started ${after}${command}`);
+}
+
+function whileItRan(facts: readonly Fact[]): Sentence[] {
+  const recovered = ofType(facts, "recovered");
+  const plugin = recovered.at(-1)?.data.plugin.pid;
+  const times = recovered.length === 1 ? "" : `, the last of ${recovered.length}`;
+  const execs = ofType(facts, "execStarted");
+  const stopAsked = ofType(facts, "stopRequested")[0]?.seq ?? Number.POSITIVE_INFINITY;
+  const signals = ofType(facts, "signalled").filter(({ seq, data }) => seq < stopAsked && data.delivered);
+  const names = [...new Set(signals.map(({ data }) => signalName(data.signal)))];
+  return [
+    ...sentence(recovered, `While it ran, plugin process ${plugin} took it over from an earlier one${times}`),
+    ...sentence(signals, `The agent sent it ${names.join(", ")}`),
+    ...sentence(execs, `${execs.length === 1 ? "A command was" : `${execs.length} commands were`} run in it`),
+  ];
+}
+
+/** What stands in the history and is not understood as it was recorded. */
+function doubts(moments: readonly Moment[]): Sentence[] {
+  const events = moments.filter(({ asRecorded }) => !asRecorded).map(({ seq }) => seq);
+  if (events.length === 0) return [];
+  const text = "Not all of this is certain: this version of the driver makes something else of some events";
+  return [{ text, events }];
+}

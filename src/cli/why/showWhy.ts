@@ -1,0 +1,25 @@
+/** `why`: what has become of a task, and what led there. */
+import { History } from "../../replay/history.ts";
+import { maskEvent } from "../../replay/mask.ts";
+import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
+import { styleFor, widthOf } from "../terminal/style.ts";
+import { explain } from "./explain.ts";
+import { whyJson, whyText } from "./whyView.ts";
+
+/**
+ * @returns the exit code
+ * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`
+ */
+export async function showWhy({ path, name }: TaskPlace, json: boolean): Promise<number> {
+  const logs = await EventLogs.open(path);
+  try {
+    const { id, reader } = logs.find(name);
+    const explanation = explain(new History(id, [...reader.readStream(id)].map(maskEvent)));
+    const { stdout } = process;
+    const text = json ? whyJson(explanation) : whyText(explanation, styleFor(stdout), widthOf(stdout));
+    stdout.write(`${text}\n`);
+  } finally {
+    await logs.close();
+  }
+  return 0;
+}
