@@ -3,12 +3,14 @@
  * launcher as its only file, and beside it the bundled program. The pinned
  * runtime and the native addons stay in node_modules. Besides, each a module
  * that needs nothing else: the machine, to be kept of every release, and the
- * library of recorded histories with its types.
+ * library of recorded histories and the machine's inspection, with their types; and
+ * the inspector's page.
  */
 import { execFileSync } from "node:child_process";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "rolldown";
+import { buildInspectorPage } from "./inspectorPage.ts";
 
 const root = join(import.meta.dirname, "..");
 const launcher = join(root, "dist/plugin/nomad-driver-exec2");
@@ -26,6 +28,7 @@ await build({
 for (const [name, entry] of [
   ["machine", "src/machines/machineVersion.ts"],
   ["replay", "src/replay/index.ts"],
+  ["inspect", "src/inspector/stately/index.ts"],
 ] as const) {
   await build({
     input: { [name]: join(root, entry) },
@@ -33,6 +36,7 @@ for (const [name, entry] of [
     output: { dir: join(root, "dist/replay"), format: "esm", minify: true, codeSplitting: false },
   });
 }
+await buildInspectorPage(join(root, "dist/inspector"));
 execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", join(root, "tsconfig.types.json")], {
   stdio: "inherit",
 });

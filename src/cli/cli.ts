@@ -9,6 +9,7 @@ import { addEvents } from "./verbs/eventsVerb.ts";
 import { addExec } from "./verbs/execVerb.ts";
 import { addExport } from "./verbs/exportVerb.ts";
 import { addImport } from "./verbs/importVerb.ts";
+import { addInspect } from "./verbs/inspectVerb.ts";
 import { addPs } from "./verbs/psVerb.ts";
 import { addReplay } from "./verbs/replayVerb.ts";
 import { addRun } from "./verbs/runVerb.ts";
@@ -18,7 +19,7 @@ import { addWhy } from "./verbs/whyVerb.ts";
 
 const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addExec],
-  ...[addEvents, addWhy, addReplay, addExport, addImport, addVersion],
+  ...[addEvents, addWhy, addInspect, addReplay, addExport, addImport, addVersion],
 ];
 
 /** Exit codes of our own; those of tasks are passed on as they are. */

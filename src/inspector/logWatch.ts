@@ -1,0 +1,137 @@
+/**
+ * The event logs below a state folder, followed: those that are there, those
+ * that come, and those that take the place of one that was set aside.
+ */
+import { statSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Subscription } from "rxjs";
+import { logFolders } from "../cli/events/eventLogs.ts";
+import { messageOf } from "../errors.ts";
+import { loadBundle } from "../replay/loadBundle.ts";
+import type { EventReader } from "../store/eventStore.ts";
+import { openEventReader } from "../store/lmdbEventStore.ts";
+import { logFiles } from "../store/lmdbFile.ts";
+import { pluginOf } from "./pluginProcess.ts";
+import type { TaskBook } from "./taskBook.ts";
+
+/** What is wrong with the logs, and what a person can do. */
+export interface Problem {
+  readonly kind: "missing" | "unreadable" | "newer" | "pluginGone";
+  readonly text: string;
+}
+
+export interface Status {
+  readonly path: string;
+  readonly problems: readonly Problem[];
+  /** Processes that own a state folder with a log. */
+  readonly plugins: readonly number[];
+  /** Events that were stored at the start are all read. */
+  readonly ready: boolean;
+}
+
+interface Followed {
+  readonly reader: EventReader;
+  readonly inode: number;
+  readonly following: Subscription;
+  /** Position at which the log stood when it was opened. */
+  readonly end: number;
+}
+
+export class LogWatch {
+  readonly #path: string;
+  readonly #book: TaskBook;
+  readonly #logs = new Map<string, Followed>();
+  readonly #failures = new Map<string, string>();
+  readonly #read = new Map<EventReader, number>();
+
+  /** @param path a state folder, or a bundle */
+  constructor(path: string, book: TaskBook) {
+    this.#path = path;
+    this.#book = book;
+  }
+
+  /** Opens what is new, and lets go of what is gone. Files that are no log are told by {@link status}. */
+  async look(): Promise<void> {
+    const folders = isFile(this.#path) ? [this.#path] : logFolders(this.#path);
+    for (const [folder, { inode }] of this.#logs) {
+      if (!folders.includes(folder) || inodeOf(folder) !== inode) await this.#letGo(folder);
+    }
+    for (const folder of folders) if (!this.#logs.has(folder)) await this.#open(folder);
+    for (const folder of this.#failures.keys()) if (!folders.includes(folder)) this.#failures.delete(folder);
+    for (const { reader } of this.#logs.values()) {
+      this.#book.forget(reader, (id) => reader.version(id) === 0);
+    }
+  }
+
+  status(): Status {
+    const logs = [...this.#logs];
+    const plugins = logs.map(([folder]) => pluginOf(dirname(folder)));
+    const ready = logs.every(([, { reader, end }]) => (this.#read.get(reader) ?? 0) >= end);
+    return {
+      path: this.#path,
+      problems: this.#problems(logs.length, plugins),
+      plugins: plugins.flatMap((pid) => pid ?? []),
+      ready,
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const folder of [...this.#logs.keys()]) await this.#letGo(folder);
+  }
+
+  async #open(folder: string): Promise<void> {
+    try {
+      const bundle = isFile(folder);
+      const reader = bundle ? (await loadBundle(folder)).reader : await openEventReader(folder);
+      this.#failures.delete(folder);
+      const following = reader.follow().subscribe({
+        next: (event) => {
+          this.#read.set(reader, event.position);
+          this.#book.take(reader, event);
+        },
+        error: (thrown) => this.#failures.set(folder, messageOf(thrown)),
+      });
+      this.#logs.set(folder, { reader, following, inode: inodeOf(folder), end: reader.lastPosition() });
+    } catch (thrown) {
+      this.#failures.set(folder, messageOf(thrown));
+    }
+  }
+
+  async #letGo(folder: string): Promise<void> {
+    const log = this.#logs.get(folder);
+    if (log === undefined) return;
+    this.#logs.delete(folder);
+    this.#read.delete(log.reader);
+    log.following.unsubscribe();
+    this.#book.forget(log.reader, () => true);
+    await log.reader.close();
+  }
+
+  #problems(open: number, plugins: readonly (number | undefined)[]): Problem[] {
+    const failures = [...this.#failures.values()].map((text): Problem => ({ kind: "unreadable", text }));
+    const missing = open === 0 && failures.length === 0;
+    const { unreadable } = this.#book;
+    const bundle = isFile(this.#path);
+    const running = this.#book.rows().some(({ endedAt, state }) => endedAt === null && state !== "destroyed");
+    const gone = !bundle && running && plugins.every((pid) => pid === undefined);
+    return [
+      ...failures,
+      ...(missing ? [{ kind: "missing", text: `There is no event log in ${this.#path}.` } as const] : []),
+      ...(unreadable ? [{ kind: "newer", text: unreadable } as const] : []),
+      ...(gone ? [{ kind: "pluginGone", text: pluginGone } as const] : []),
+    ];
+  }
+}
+
+const pluginGone =
+  "No plugin runs: tasks go on, and what happens to them is told once a plugin has taken them over. The Nomad agent starts it again by itself.";
+
+/** Another file of the same name is another log. */
+function inodeOf(folder: string): number {
+  const file = isFile(folder) ? folder : logFiles(folder).data;
+  return statSync(file, { throwIfNoEntry: false })?.ino ?? 0;
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}

@@ -1,0 +1,11 @@
+/** The time, for ages: it goes on while somebody looks. */
+import { useEffect, useState } from "preact/hooks";
+
+export function useNow(): number {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}

@@ -1,0 +1,40 @@
+/** Answers, each with the headers that keep a browser from doing more than showing them. */
+import type { ServerResponse } from "node:http";
+
+/** Scripts, styles and data of this server's own, and nothing else: no inline script, no frame, no form. */
+const contentSecurityPolicy = [
+  "default-src 'none'",
+  ...["script-src", "style-src", "connect-src", "img-src"].map((kind) => `${kind} 'self'`),
+  ...["base-uri", "form-action", "frame-ancestors"].map((kind) => `${kind} 'none'`),
+].join("; ");
+
+export const guards: Readonly<Record<string, string>> = {
+  "Content-Security-Policy": contentSecurityPolicy,
+  "X-Content-Type-Options": "nosniff",
+  "Referrer-Policy": "no-referrer",
+  "Cross-Origin-Opener-Policy": "same-origin",
+  "Cross-Origin-Resource-Policy": "same-origin",
+  "Cache-Control": "no-store",
+};
+
+export interface Answer {
+  readonly status?: number;
+  readonly type: string;
+  readonly body: string | Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export function send(response: ServerResponse, { status = 200, type, body, headers = {} }: Answer): void {
+  const length = String(Buffer.byteLength(body));
+  response.writeHead(status, { ...guards, "Content-Type": type, "Content-Length": length, ...headers });
+  // Node leaves the body out where it is asked for the head alone.
+  response.end(body);
+}
+
+export function jsonAnswer(value: unknown): Answer {
+  return { type: "application/json; charset=utf-8", body: JSON.stringify(value) };
+}
+
+export function textAnswer(body: string, status = 200): Answer {
+  return { status, type: "text/plain; charset=utf-8", body };
+}

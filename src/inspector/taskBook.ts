@@ -1,0 +1,116 @@
+/**
+ * The tasks of this host as rows, kept up by every event that is read. Holds what
+ * is shown of each and, while a task can still change, its folded state: what is
+ * over is read from its log again should it be asked for once more.
+ */
+import { Subject } from "rxjs";
+import { describeExit } from "../cli/events/eventSummary.ts";
+import { messageOf } from "../errors.ts";
+import { type MachineState, thisMachine } from "../machines/machineVersion.ts";
+import type { TaskContext } from "../machines/taskContext.ts";
+import { isOver, type StateName } from "../machines/taskMachine.ts";
+import { History } from "../replay/history.ts";
+import { maskEvent } from "../replay/mask.ts";
+import type { EventReader, StoredEvent } from "../store/eventStore.ts";
+import { summaryOf, type TaskSummary } from "./taskSummary.ts";
+
+interface Entry {
+  readonly reader: EventReader;
+  row: TaskSummary;
+  /** Undefined once the task is over. */
+  state: MachineState | undefined;
+}
+
+export class TaskBook {
+  readonly #entries = new Map<string, Entry>();
+  /** How often each task has been started in its allocation. */
+  readonly #runs = new Map<string, number>();
+  /** Ids of rows that were changed, or are gone. */
+  readonly changes = new Subject<string>();
+  /** Why some events are not understood; undefined where all are. */
+  unreadable: string | undefined;
+
+  /** Takes the next event of a log. */
+  take(reader: EventReader, stored: StoredEvent): void {
+    const { stream: id, seq } = stored;
+    const entry = this.#entries.get(id);
+    // Read once already, by a log that was opened again.
+    if (entry !== undefined && entry.row.events >= seq) return;
+    const before = entry?.state ?? stateBefore(reader, id, seq);
+    const after = this.#fold(before, stored);
+    const row = summaryOf(
+      {
+        id,
+        state: after.value,
+        events: seq,
+        begunAt: entry?.row.begunAt ?? stored.time,
+        changedAt: stored.time,
+        end: endOf(after.context),
+        restarts: entry?.row.restarts ?? this.#countRun(id),
+      },
+      after.context,
+    );
+    const state = isOver(after.value as StateName) ? undefined : after;
+    this.#entries.set(id, { reader, row, state });
+    this.changes.next(id);
+  }
+
+  row(id: string): TaskSummary | undefined {
+    return this.#entries.get(id)?.row;
+  }
+
+  rows(): TaskSummary[] {
+    return Array.from(this.#entries.values(), ({ row }) => row);
+  }
+
+  ids(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** The log that a task is in. */
+  readerOf(id: string): EventReader | undefined {
+    return this.#entries.get(id)?.reader;
+  }
+
+  /** The task's history so far, without what may be secret; undefined where there is no such task. */
+  history(id: string): History | undefined {
+    const reader = this.readerOf(id);
+    return reader && new History(id, Array.from(reader.readStream(id), maskEvent));
+  }
+
+  /** Drops the tasks of a log that is closed, or those that were removed from it. */
+  forget(reader: EventReader, isGone: (id: string) => boolean): void {
+    for (const [id, entry] of this.#entries) {
+      if (entry.reader !== reader || !isGone(id)) continue;
+      this.#entries.delete(id);
+      this.changes.next(id);
+    }
+  }
+
+  #fold(before: MachineState, stored: StoredEvent): MachineState {
+    try {
+      return thisMachine.step(before, thisMachine.readEvent(maskEvent(stored))).snapshot;
+    } catch (thrown) {
+      this.unreadable ??= messageOf(thrown);
+      // What was recorded with an event is known without understanding it.
+      return { ...before, value: stored.to };
+    }
+  }
+
+  #countRun(id: string): number {
+    const key = id.split("/").slice(0, 2).join("/");
+    const earlier = this.#runs.get(key) ?? 0;
+    this.#runs.set(key, earlier + 1);
+    return earlier;
+  }
+}
+
+function stateBefore(reader: EventReader, id: string, seq: number): MachineState {
+  if (seq === 1) return thisMachine.initialSnapshot;
+  return new History(id, Array.from(reader.readStream(id), maskEvent)).stateAfter(seq - 1);
+}
+
+function endOf({ exit, failure, lostReason }: TaskContext): string {
+  if (exit !== null) return describeExit(exit);
+  return failure?.code ?? lostReason ?? "";
+}

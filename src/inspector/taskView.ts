@@ -1,0 +1,66 @@
+/** One task as the page shows it: its steps, and any moment of it. Pure. */
+import { contextDiff } from "../replay/contextDiff.ts";
+import { effectOutcomes } from "../replay/effectOutcomes.ts";
+import type { History } from "../replay/history.ts";
+import { type Diagnosis, diagnose } from "./diagnosis.ts";
+import { type Chapter, chaptersOf, type StepLine, stepLine } from "./story.ts";
+
+export interface TaskView {
+  readonly id: string;
+  readonly diagnosis: Diagnosis;
+  readonly steps: readonly StepLine[];
+  readonly chapters: readonly Chapter[];
+}
+
+/** The task once an event had been taken. */
+export interface MomentView {
+  readonly seq: number;
+  readonly state: string;
+  readonly type: string;
+  readonly data: unknown;
+  /** False where the machine of today refuses the event, or goes another way than was recorded. */
+  readonly asRecorded: boolean;
+  readonly context: unknown;
+  /** What the event changed: a value that was not there, or is gone, is null. */
+  readonly changes: readonly { readonly path: string; readonly before: unknown; readonly after: unknown }[];
+  readonly effects: readonly {
+    readonly effect: string;
+    /** The event that reports it, and how long after. */
+    readonly report: { readonly seq: number; readonly type: string; readonly afterMs: number } | null;
+  }[];
+}
+
+export function taskView(history: History): TaskView {
+  const steps = Array.from(history.moments(), stepLine);
+  return {
+    id: history.stream,
+    diagnosis: diagnose(history.stateAfter(history.length)),
+    steps,
+    chapters: chaptersOf(steps),
+  };
+}
+
+/** @throws RangeError where there is no such event */
+export function momentView(history: History, seq: number): MomentView {
+  const moment = history.at(seq);
+  const { stored, before, after, asRecorded } = moment;
+  return {
+    seq,
+    state: after.value,
+    type: stored.type,
+    data: stored.data,
+    asRecorded,
+    context: after.context,
+    changes: contextDiff(before.context, after.context).map((change) => ({
+      path: change.path.join("."),
+      before: change.before ?? null,
+      after: change.after ?? null,
+    })),
+    effects: effectOutcomes(history, moment).map(({ effect, report }) => ({
+      effect,
+      report: report
+        ? { seq: report.seq, type: report.stored.type, afterMs: report.stored.time - stored.time }
+        : null,
+    })),
+  };
+}

@@ -1,0 +1,86 @@
+/** The inspector's server, over a real log that goes on being written. */
+import { describe, expect, it, vi } from "vitest";
+import type { TaskSummary } from "../../src/inspector/taskSummary.ts";
+import type { MomentView, TaskView } from "../../src/inspector/taskView.ts";
+import { checkLog } from "../../src/replay/checkLog.ts";
+import { parseBundle } from "../../src/replay/loadBundle.ts";
+import { event } from "../support/history.ts";
+import { get, startInspector } from "../support/inspector.ts";
+import { life } from "../support/lives.ts";
+
+const id = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";
+const secret = "correct-horse-battery";
+
+describe("the API", () => {
+  it("tells the tasks, their steps and any moment", async () => {
+    const { record, ask } = await startInspector();
+    await record(id, life("killed"));
+    const rows = await vi.waitFor(async () => {
+      const told = JSON.parse((await ask("/api/tasks")).body) as TaskSummary[];
+      expect(told).toMatchObject([{ id, task: "web", state: "destroyed", bad: true }]);
+      return told;
+    });
+    const events = rows[0]?.events ?? 0;
+    const view = JSON.parse((await ask(`/api/task?id=${encodeURIComponent(id)}`)).body) as TaskView;
+    expect(view.steps).toHaveLength(events);
+    expect(view.diagnosis).toMatchObject({ tone: "bad", headline: "Killed: still running 5 s after SIGINT" });
+    expect(view.chapters.map(({ title }) => title.split(",")[0])).toEqual([
+      "Start asked → host looked at → sandbox laid out → running",
+      "Stop asked → SIGTERM delivered → time to stop was over → killed → exit code 0",
+      "Forgotten",
+    ]);
+    const ask4 = await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=4`);
+    const moment = JSON.parse(ask4.body) as MomentView;
+    expect(moment).toMatchObject({ state: "running", type: "started", asRecorded: true });
+    expect(moment.effects).toMatchObject([{ effect: "watchExit", report: { type: "exited" } }]);
+    expect((await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=99`)).status).toBe(404);
+    expect((await ask("/api/task?id=nothing")).status).toBe(404);
+    expect((await ask("/api/nothing")).status).toBe(404);
+    expect((await ask(`/api/mermaid?id=${encodeURIComponent(id)}`)).body).toMatch(/^sequenceDiagram\n/);
+    expect(JSON.parse((await ask("/api/node")).body)).toMatchObject({ start: { starts: 1 } });
+  });
+
+  it("has bundles that prove themselves", async () => {
+    const { record, ask } = await startInspector();
+    await record(id, life("ended"));
+    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("destroyed"));
+    const { body } = await ask(`/api/bundle?id=${encodeURIComponent(id)}`);
+    const { reader, header } = parseBundle(body, "copied");
+    expect(header.masked).toBe(true);
+    expect(checkLog(reader)).toMatchObject({ streams: 1, events: 6, findings: [] });
+  });
+
+  it("shows no secret on any of its paths", async () => {
+    const { record, ask } = await startInspector();
+    const quoted = `execve("/usr/bin/sh", ["sh", "-c", ${JSON.stringify(secret)}], [])`;
+    const started = [event("requested", { args: ["-c", secret] }), event("fingerprinted")];
+    await record(id, [...started, event("sandboxed", { plan: [quoted] }), event("started")]);
+    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("running"));
+    const query = `id=${encodeURIComponent(id)}`;
+    const moments = [1, 2, 3, 4].map((seq) => `/api/moment?${query}&seq=${seq}`);
+    const rest = ["task", "events", "mermaid", "bundle", "tasks", "node", "status"];
+    for (const path of [...moments, ...rest.map((name) => `/api/${name}?${query}`)]) {
+      const { status, body } = await ask(path);
+      expect(status, path).toBe(200);
+      expect(body, path).not.toContain(secret);
+    }
+  });
+});
+
+describe("every answer", () => {
+  it("forbids what the page does not need, and refuses strangers and changes", async () => {
+    const { server, ask } = await startInspector();
+    const page = await ask("/");
+    expect(page.status).toBe(200);
+    expect(page.body).not.toMatch(/<script>|style=|\son\w+=/);
+    expect(page.headers["content-security-policy"]).toMatch(/default-src 'none'.*script-src 'self'/);
+    expect(page.headers["content-security-policy"]).not.toContain("unsafe");
+    expect((await get(new URL("/api/tasks", server.url).href, {})).status).toBe(401);
+    for (const method of ["POST", "PUT", "DELETE", "OPTIONS"]) {
+      expect((await ask("/api/tasks", {}, method)).status).toBe(405);
+    }
+    expect((await ask("/api/tasks", { host: "evil.example" })).status).toBe(421);
+    expect((await ask("/api/live", { origin: "http://evil.example" })).status).toBe(403);
+    expect((await ask("/..%2f..%2fpackage.json")).status).toBe(404);
+  });
+});

@@ -1,0 +1,126 @@
+/** The relay and the library entry, against the client and the server of `@statelyai/inspect` themselves. */
+import { createServer } from "node:net";
+import { createWebSocketInspector, createWebSocketReceiver } from "@statelyai/inspect";
+import { createInspectorServer } from "@statelyai/inspect/server";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { createActor } from "xstate";
+import { type StatelyMessage, statelyInspection, taskMachine } from "../../src/inspector/stately/index.ts";
+import { event } from "../support/history.ts";
+import { startInspector } from "../support/inspector.ts";
+import { life } from "../support/lives.ts";
+
+type Received = {
+  readonly type: string;
+  readonly sessionId: string;
+  readonly snapshot?: { readonly value: string };
+};
+
+function receive(server: string): Received[] {
+  const received: Received[] = [];
+  createWebSocketReceiver({ server }).subscribe((message) => received.push(message as unknown as Received));
+  return received;
+}
+
+const idOf = (number: number) =>
+  `${String(number).padStart(8, "0")}-0000-4000-8000-000000000000/web/00000000`;
+const statesOf = (received: readonly Received[], id: string) =>
+  received
+    .filter(({ type, sessionId }) => type === "@xstate.snapshot" && sessionId === id)
+    .map((each) => each.snapshot?.value);
+
+describe("the relay", () => {
+  it("registers every task with its present state, hundreds and latecomers too", async () => {
+    const { server, record, ask } = await startInspector();
+    for (let number = 0; number < 300; number++) await record(idOf(number), life("recovered").slice(0, 6));
+    await vi.waitFor(
+      async () => expect(JSON.parse((await ask("/api/tasks")).body)).toHaveLength(300),
+      10_000,
+    );
+    const address = await server.relay();
+    for (const received of [receive(address), receive(address)]) {
+      await vi.waitFor(() => expect(received).toHaveLength(300), 10_000);
+      expect(new Set(received.map(({ sessionId }) => sessionId)).size).toBe(300);
+      for (const message of received)
+        expect(message).toMatchObject({ type: "@xstate.actor", snapshot: { value: "recovered" } });
+    }
+  }, 60_000);
+
+  it("tells every event with the state of its own moment, in order, in a burst too", async () => {
+    const { server, record } = await startInspector();
+    const received = receive(await server.relay());
+    const [requested, ...rest] = life("killed");
+    await record(idOf(1), requested ? [requested] : []);
+    await vi.waitFor(() => expect(received).toMatchObject([{ type: "@xstate.actor" }]), 10_000);
+    await record(idOf(1), rest);
+    const states = [
+      "fingerprinted",
+      "sandboxed",
+      "running",
+      "stopping",
+      "stopping",
+      "killing",
+      "killing",
+      "exited",
+      "destroyed",
+    ];
+    await vi.waitFor(() => expect(statesOf(received, idOf(1))).toEqual(states), 10_000);
+    expect(received.filter(({ type }) => type === "@xstate.event")).toHaveLength(states.length);
+  });
+
+  it("tells what is recorded where it is asked for, without secrets", async () => {
+    const { server, record, ask } = await startInspector();
+    await record(idOf(1), [event("requested", { args: ["correct-horse"] }), event("fingerprinted")]);
+    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("fingerprinted"));
+    const received = receive(`${await server.relay()}&history`);
+    await vi.waitFor(() => expect(statesOf(received, idOf(1))).toEqual(["pending", "fingerprinted"]));
+    expect(JSON.stringify(received)).not.toContain("correct-horse");
+  });
+});
+
+describe("the machine in a program", () => {
+  it("is told as it goes, through XState's own option: restored ones with their present state", async () => {
+    const told: StatelyMessage[] = [];
+    const inspect = statelyInspection((message) => told.push(message));
+    const actor = createActor(taskMachine, { inspect }).start();
+    for (const each of life("ended").slice(0, 4)) actor.send(each);
+    const messages = told.filter(({ type }) => type === "@xstate.snapshot") as {
+      snapshot: { value: string };
+    }[];
+    expect(messages.map(({ snapshot }) => snapshot.value).slice(-4)).toEqual([
+      "pending",
+      "fingerprinted",
+      "sandboxed",
+      "running",
+    ]);
+    expect(told[0]).toMatchObject({ type: "@xstate.actor", name: "task", snapshot: { value: "pending" } });
+    told.length = 0;
+    createActor(taskMachine, { snapshot: actor.getPersistedSnapshot(), inspect }).start();
+    expect(told[0]).toMatchObject({ type: "@xstate.actor", snapshot: { value: "running" } });
+    const { definition } = told[0] as { definition: string };
+    expect(JSON.parse(definition)).toMatchObject({ id: "task", states: { running: { entry: "watchExit" } } });
+  });
+
+  it("reaches a client by way of the library's own server", async () => {
+    const port = await freePort();
+    const relay = createInspectorServer({ port, autoOpen: false });
+    onTestFinished(() => relay.stop());
+    const received = receive(`ws://localhost:${port}`);
+    const { adapter } = createWebSocketInspector({ url: `ws://localhost:${port}` });
+    onTestFinished(() => adapter.stop?.());
+    const actor = createActor(taskMachine, {
+      inspect: statelyInspection((message) => adapter.send(message as never)),
+    });
+    actor.start();
+    actor.send(life("ended")[0] ?? event("requested"));
+    await vi.waitFor(() => expect(received.map(({ type }) => type)).toContain("@xstate.snapshot"), 10_000);
+    expect(received[0]).toMatchObject({ type: "@xstate.actor", name: "task" });
+  });
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0);
+  await vi.waitFor(() => expect(probe.listening).toBe(true));
+  const address = probe.address();
+  probe.close();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
