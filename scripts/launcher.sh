@@ -15,8 +15,7 @@ unset NODE_OPTIONS NODE_PATH NODE_EXTRA_CA_CERTS NODE_COMPILE_CACHE NODE_V8_COVE
 # Node raises its own soft limit of open files: tasks get back what the agent had.
 NOMAD_DRIVER_EXEC2_NOFILE=$(ulimit -Sn)
 export NOMAD_DRIVER_EXEC2_NOFILE
-# What starts leave behind is collected sooner than V8 and the C library would by
-# themselves: after some thousand tasks that halves the plugin's memory, and costs
-# a start next to nothing.
+# One arena for malloc and half of V8's own choice for the young generation: together
+# they save some 50 MiB after a thousand tasks, and cost a start nothing.
 export MALLOC_ARENA_MAX=1
-exec "$node" --max-semi-space-size=4 --heap-growing-percent=20 "$root/dist/lib/main.js" "$@"
+exec "$node" --max-semi-space-size=8 "$root/dist/lib/main.js" "$@"
