@@ -9,12 +9,12 @@ import { DriverSlot, type LoadDriver } from "../../src/grpc/driverSlot.ts";
 import { connectPlugin, type PluginConnection } from "../../src/grpc/pluginClient.ts";
 import { createServer } from "../../src/grpc/server.ts";
 import { listen } from "../../src/grpc/socket.ts";
-import type { LogFields, Logger } from "../../src/log/hclog.ts";
+import { type LogLine, recordingLogger } from "./recordingLogger.ts";
 
 export interface ServedInProcess extends PluginConnection {
   readonly socketPath: string;
-  /** What the server logged: level, message and fields. */
-  readonly logged: { readonly level: string; readonly message: string; readonly fields: LogFields }[];
+  /** What the server logged. */
+  readonly logged: readonly LogLine[];
   /** How often the server wanted to end the process. */
   readonly ended: () => number;
   /** Breaks all connections, as the death of an agent does. */
@@ -25,10 +25,10 @@ export interface ServedInProcess extends PluginConnection {
 export async function serveInProcess(driver: DriverPort | LoadDriver): Promise<ServedInProcess> {
   const folder = mkdtempSync(join(tmpdir(), "serve-"));
   const { server: listening, path } = await listen({ folder, group: undefined });
-  const logged: ServedInProcess["logged"] = [];
+  const logger = recordingLogger();
   const load = typeof driver === "function" ? driver : async () => driver;
   let ended = 0;
-  const serve = createServer(new DriverSlot(load), recordingLogger(logged), () => {
+  const serve = createServer(new DriverSlot(load), logger, () => {
     ended += 1;
   });
   const sockets = new Set<Socket>();
@@ -46,23 +46,5 @@ export async function serveInProcess(driver: DriverPort | LoadDriver): Promise<S
     listening.close();
     rmSync(folder, { recursive: true });
   });
-  return { ...connection, socketPath: path, logged, ended: () => ended, breakConnections };
-}
-
-function recordingLogger(logged: ServedInProcess["logged"]): Logger {
-  const at =
-    (level: string) =>
-    (message: string, fields: LogFields = {}) => {
-      logged.push({ level, message, fields });
-    };
-  const logger: Logger = {
-    trace: at("trace"),
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-    child: () => logger,
-    flush: async () => {},
-  };
-  return logger;
+  return { ...connection, socketPath: path, logged: logger.lines, ended: () => ended, breakConnections };
 }
