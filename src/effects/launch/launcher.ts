@@ -77,18 +77,18 @@ export class HeldLaunch {
     this.#beginning = beginning;
     this.#table = open(memfdCreate("exec2-plan", MFD_CLOEXEC));
     writeAt(this.#table, assembleBeginning(beginning, runnerArchitecture()), 0);
+    using theirs = new DisposableStack();
     const report = pipe2();
     open(report.read);
+    theirs.adopt(report.write, closeSync);
     const gate = pipe2();
     this.#gate = open(gate.write);
+    theirs.adopt(gate.read, closeSync);
     try {
       const inherited = inheritedBy(given, this.#table, report.write, gate.read);
       this.#outside = spawnRunner(beginning.initName, inherited, runnerFolder);
     } catch (thrown) {
       throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not be begun");
-    } finally {
-      closeSync(report.write);
-      closeSync(gate.read);
     }
     undo.move();
     this.#report = readToEnd(report.read);
