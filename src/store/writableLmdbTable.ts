@@ -13,6 +13,8 @@ const COMMIT_WITHOUT_FLUSH = 0x1_0003;
 export class WritableLmdbTable extends LmdbTable implements WritableTable {
   readonly #flush: BackgroundFlush;
   readonly #newest: NewestCommit;
+  /** Whether a transaction is open: it keeps the snapshot that was checked when it began. */
+  #writing = false;
   readonly #writer: RecordWriter = {
     putRecord: (firstPosition, seq, position, bytes) => {
       put(this.lmdb.records, position, bytes, { append: true });
@@ -45,7 +47,12 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
       const result = this.#onNewest(() =>
         this.lmdb.transactionSync(() => {
           if (!this.#newest.isTold()) throw new OutOfDate();
-          return action(this.#writer);
+          this.#writing = true;
+          try {
+            return action(this.#writer);
+          } finally {
+            this.#writing = false;
+          }
         }, COMMIT_WITHOUT_FLUSH),
       );
       this.#flush.committed();
@@ -92,6 +99,7 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
   }
 
   protected override reading<T>(action: (lmdb: LmdbEnvironment) => T): T {
+    if (this.#writing) return super.reading(action);
     return this.#onNewest(() => {
       const result = super.reading(action);
       if (!this.#newest.isTold()) throw new OutOfDate();

@@ -7,6 +7,7 @@ import { capabilitiesOf, fingerprintOf } from "../convert/answers.ts";
 import type { DriverSlot } from "../driverSlot.ts";
 import type { DriverServer } from "../generated/nomad/driver.ts";
 import type { Handlers } from "../handlers.ts";
+import { loadOptions } from "../loadOptions.ts";
 import { execHandlers } from "./exec.ts";
 import { taskHandlers } from "./tasks.ts";
 
@@ -24,7 +25,7 @@ export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger)
     // Ends nothing: go-plugin's own shutdown follows, and tasks go on in any case.
     shutdown: unary(() => ({})),
 
-    taskConfigSchema: unary(async () => ({ spec: (await import("../options.ts")).taskSpec })),
+    taskConfigSchema: unary(async () => ({ spec: (await loadOptions()).taskSpec })),
 
     capabilities: unary(async () => ({ capabilities: capabilitiesOf((await slot.driver).capabilities()) })),
 

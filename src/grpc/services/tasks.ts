@@ -10,6 +10,7 @@ import { msOf } from "../convert/time.ts";
 import type { DriverSlot } from "../driverSlot.ts";
 import type { DriverServer, TaskConfig, TaskHandle } from "../generated/nomad/driver.ts";
 import type { Handlers } from "../handlers.ts";
+import { loadOptions } from "../loadOptions.ts";
 
 export function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log: Logger) {
   return {
@@ -78,7 +79,7 @@ async function optionsForStart(config: TaskConfig, plugin: PluginOptions): Promi
 }
 
 async function optionsOf(config: TaskConfig, plugin: PluginOptions): Promise<TaskOptions> {
-  const { readTaskOptions } = await import("../options.ts");
+  const { readTaskOptions } = await loadOptions();
   return readTaskOptions(config.msgpackDriverConfig, plugin);
 }
 
