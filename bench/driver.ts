@@ -11,6 +11,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/allocation.ts";
 import { setConfig } from "../test/support/requests.ts";
+import { BareNode } from "./bareNode.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 
 const rounds = Number(process.argv[2] ?? 300);
@@ -68,29 +69,50 @@ async function benchLaunches(): Promise<void> {
   printTimes("plugin: launch to fingerprint", times.fingerprint, times.bareNode);
 }
 
-/** A task's start, one at a time with pauses, as tasks come in life. */
-async function benchStarts({ driver }: LaunchedPlugin, allocation: Allocation): Promise<void> {
+/**
+ * Starts as tasks come in life, with pauses in which processors fall asleep and caches
+ * fill with other things; and one right after another, as when a node is filled.
+ */
+async function benchStarts(plugin: LaunchedPlugin, allocation: Allocation): Promise<void> {
+  const bareNode = new BareNode();
+  for (const [meaning, pauseMs] of [
+    ["with pauses", pause],
+    ["one after another", 0],
+  ] as const) {
+    console.log(`starts ${meaning}:`);
+    await benchStartsAt(pauseMs, plugin, allocation, bareNode);
+  }
+  await bareNode.close();
+}
+
+async function benchStartsAt(
+  pauseMs: number,
+  { driver }: LaunchedPlugin,
+  allocation: Allocation,
+  bareNode: BareNode,
+): Promise<void> {
   const times = { spawn: [] as number[], answer: [] as number[], firstByte: [] as number[] };
   for (let round = -20; round < rounds; round++) {
-    const spawned = await timed(() => once(spawn("/bin/true", { stdio: "ignore" }), "exit"));
-    await delay(pause);
-    const task = allocation.config({ command: "/bin/echo", args: [`round${round};`] });
+    const spawned = await bareNode.spawn();
+    if (pauseMs > 0) await delay(pauseMs);
+    const text = `(${pauseMs} ${round})`;
+    const task = allocation.config({ command: "/bin/echo", args: [text] });
     const begin = performance.now();
-    const output = allocation.stdout.contains(`round${round};`).then(() => performance.now() - begin);
+    const output = allocation.stdout.contains(text).then(() => performance.now() - begin);
     await driver.startTask({ task });
     const answer = performance.now() - begin;
     const firstByte = await output;
     await driver.waitTask({ taskId: task.id });
     await driver.destroyTask({ taskId: task.id, force: true });
-    await delay(pause);
+    if (pauseMs > 0) await delay(pauseMs);
     if (round < 0) continue;
     times.spawn.push(spawned);
     times.answer.push(answer);
     times.firstByte.push(firstByte);
   }
-  printTimes("baseline: spawn of /bin/true", times.spawn);
-  printTimes("StartTask to its answer", times.answer, times.spawn);
-  printTimes("StartTask to the task's first byte", times.firstByte, times.spawn);
+  printTimes("  baseline: bare Node spawns /bin/true", times.spawn);
+  printTimes("  StartTask to its answer", times.answer, times.spawn);
+  printTimes("  StartTask to the task's first byte", times.firstByte, times.spawn);
 }
 
 /** From StopTask to its answer, for a task that ends at the signal. */

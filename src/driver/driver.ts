@@ -15,6 +15,7 @@ import { isAlive } from "../machines/taskMachine.ts";
 import { tellAddress } from "../store/pluginAddress.ts";
 import { logsSetAside } from "../store/setAside.ts";
 import { capabilities } from "./capabilities.ts";
+import { compileSooner } from "./compileSooner.ts";
 import type {
   CheckRequest,
   DriverPort,
@@ -33,6 +34,7 @@ import { runEffect } from "./effectRunner.ts";
 import { execOutcome } from "./execOutcome.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { HistoryPruner } from "./historyPruning.ts";
+import { IdleMemory } from "./idleMemory.ts";
 import { openServices } from "./openServices.ts";
 import { historyOf } from "./recovery.ts";
 import type { DriverServices } from "./services.ts";
@@ -58,6 +60,7 @@ export class Driver implements DriverPort {
   readonly #configured = new ReplaySubject<DriverServices>(1);
   #present: DriverServices | undefined;
   #pruner: HistoryPruner | undefined;
+  readonly #idleMemory = new IdleMemory();
 
   /** @param socketPath where the plugin can be reached */
   constructor(log: Logger, socketPath: string) {
@@ -66,6 +69,7 @@ export class Driver implements DriverPort {
   }
 
   async configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
+    compileSooner();
     this.#present = await openServices(options, topology, this.#log, this.#present);
     tellAddress(this.#present.folder.path, this.#socketPath);
     this.#configured.next(this.#present);
@@ -158,12 +162,14 @@ export class Driver implements DriverPort {
     await task.record("destroyed", {});
     this.#tasks.forget(taskId);
     this.#pruner?.wake();
+    this.#idleMemory.wake();
   }
 
   async shutdown(): Promise<void> {
     // Tasks go on without the plugin: only what this process holds is let go, and the commands that it runs in them.
     await Promise.all(this.#tasks.all.map((task) => endExecs(task, "pluginEnded")));
     await this.#pruner?.close();
+    this.#idleMemory.close();
     await this.#present?.unsaved.close();
     await this.#present?.store.close();
     await this.#present?.folder.close();

@@ -171,6 +171,11 @@ export function waitpid(pid: number, flags: number): number | undefined {
   return reaped === 0 ? undefined : status[0];
 }
 
+/** malloc_trim(3): gives the kernel back what malloc holds and nobody uses. Takes 1 to 2 ms. */
+export function mallocTrim(): void {
+  libc().mallocTrim(0);
+}
+
 type Libc = ReturnType<typeof bind>;
 let bound: Libc | undefined;
 
@@ -200,6 +205,7 @@ function bind() {
     ioctlNumber: library.func("ioctl", "int", ["int", "unsigned long", "long"]),
     ioctlBytes: library.func("ioctl", "int", ["int", "unsigned long", "void *"]),
     flock: library.func("flock", "int", ["int", "int"]),
+    mallocTrim: library.func("malloc_trim", "int", ["size_t"]),
     waitpid: library.func("waitpid", "int", ["int", "void *", "int"]),
     fileActionsInit: library.func("posix_spawn_file_actions_init", "int", ["void *"]),
     fileActionsAddDup2: library.func("posix_spawn_file_actions_adddup2", "int", ["void *", "int", "int"]),
