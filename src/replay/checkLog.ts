@@ -89,10 +89,13 @@ class Scan {
     unproven.check ??= new StreamCheck(head, this.#machine);
     const isLast = record.event.seq === version;
     const finding = unproven.check.next(stream, record) ?? (isLast ? unproven.check.end(stream) : undefined);
+    if (finding === undefined && !isLast) return;
+    // Let go by hand: the garbage collector would drag it along with its holder, which has grown old.
+    unproven.check = undefined;
     // Damage may begin with a record before this one that could not be read.
-    if (finding?.kind === "damage") unproven.check = undefined;
-    if (finding !== undefined && finding.kind !== "damage") this.#found.set(stream, finding);
-    if (finding === undefined ? isLast : finding.kind !== "damage") this.#unproven.delete(stream);
+    if (finding?.kind === "damage") return;
+    if (finding !== undefined) this.#found.set(stream, finding);
+    this.#unproven.delete(stream);
   }
 
   #alone(head: StreamHead): Finding | undefined {
