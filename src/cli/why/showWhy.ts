@@ -1,9 +1,9 @@
 /** `why`: what has become of a task, and what led there. */
 import { History } from "../../replay/history.ts";
 import { maskEvent } from "../../replay/mask.ts";
+import { explain } from "../../why/explain.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
-import { explain } from "./explain.ts";
 import { whyJson, whyText } from "./whyView.ts";
 
 /**

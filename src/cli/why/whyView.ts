@@ -1,8 +1,9 @@
 /** Explanations as text. Pure. */
+
+import type { Explanation } from "../../why/explain.ts";
+import type { Sentence } from "../../why/facts.ts";
 import type { Style } from "../terminal/style.ts";
 import { wrap } from "../terminal/table.ts";
-import type { Explanation } from "./explain.ts";
-import type { Sentence } from "./facts.ts";
 
 /** A heading, and one paragraph with the numbers of the events in brackets. */
 export function whyText(

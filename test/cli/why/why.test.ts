@@ -1,10 +1,10 @@
 /** What `why` says of each kind of end, and on which events it rests. */
 import { createColors } from "picocolors";
 import { describe, expect, it } from "vitest";
-import { explain } from "../../../src/cli/why/explain.ts";
 import { whyJson, whyText } from "../../../src/cli/why/whyView.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { History } from "../../../src/replay/history.ts";
+import { explain } from "../../../src/why/explain.ts";
 import { event, sampleData } from "../../support/history.ts";
 import { allLives, life } from "../../support/lives.ts";
 import { RecordedLog } from "../../support/recordedLog.ts";

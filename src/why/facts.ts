@@ -1,6 +1,6 @@
 /** What an explanation is made of: events that the machine took, and sentences that rest on them. Pure. */
-import type { EventType, TaskEvent } from "../../machines/events.ts";
-import type { Moment } from "../../replay/history.ts";
+import type { EventType, TaskEvent } from "../machines/events.ts";
+import type { Moment } from "../replay/history.ts";
 
 /** An event that the machine took, with its number. */
 export type Fact<T extends EventType = EventType> = Extract<TaskEvent, { type: T }> & {
