@@ -11,7 +11,7 @@ import { loadBundle } from "../replay/loadBundle.ts";
 import type { EventReader } from "../store/eventStore.ts";
 import { openEventReader } from "../store/lmdbEventStore.ts";
 import { logFiles } from "../store/lmdbFile.ts";
-import { pluginOf } from "./pluginProcess.ts";
+import { pluginOf } from "../store/pluginAddress.ts";
 import type { TaskBook } from "./taskBook.ts";
 
 /** What is wrong with the logs, and what a person can do. */

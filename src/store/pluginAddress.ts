@@ -1,5 +1,5 @@
-/** How a plugin that runs is found: its state folder, which is root's alone, tells where it listens. */
-import { existsSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+/** How a plugin that runs is found: by its state folder, whose lock it holds, and which tells where it listens. */
+import { existsSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError, errnoOf } from "../errors.ts";
 import { stateFolderPaths } from "./stateFolder.ts";
@@ -16,15 +16,32 @@ export function tellAddress(folder: string, socketPath: string): void {
 }
 
 /**
+ * The plugin that owns a state folder, looked up among the kernel's locks
+ * (proc_locks(5)): what the lock's file says may be of one that has died, and
+ * taking the lock to see whether it is free would keep a plugin out that starts
+ * just then.
+ * @returns its pid; undefined where no process holds the lock
+ */
+export function pluginOf(folder: string): number | undefined {
+  const lock = statSync(stateFolderPaths(folder).lock, { throwIfNoEntry: false });
+  if (lock === undefined) return undefined;
+  for (const line of readFileSync("/proc/locks", "utf8").split("\n")) {
+    const [, pid, inode] = / FLOCK .* (\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /.exec(line) ?? [];
+    if (Number(inode) === lock.ino) return Number(pid);
+  }
+  return undefined;
+}
+
+/**
  * The socket of the plugin that owns a state folder, as this process can reach it:
  * the plugin's /tmp may be another one.
  * @throws DriverError `PLUGIN_FAILED` where no plugin runs there
  */
 export function addressOf(folder: string): string {
   try {
-    const pid = readFileSync(stateFolderPaths(folder).lock, "utf8").trim();
-    const path = `/proc/${pid}/root${readlinkSync(linkIn(folder))}`;
-    if (existsSync(path)) return path;
+    const pid = pluginOf(folder);
+    const path = pid === undefined ? undefined : `/proc/${pid}/root${readlinkSync(linkIn(folder))}`;
+    if (path !== undefined && existsSync(path)) return path;
   } catch (thrown) {
     if (errnoOf(thrown) !== "ENOENT") {
       throw DriverError.from(thrown, "PLUGIN_FAILED", "the plugin's address cannot be read");
