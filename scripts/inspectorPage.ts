@@ -1,13 +1,16 @@
 /** Makes the inspector's page: its script, its style, and the state machine's chart, laid out once. */
-import { copyFile, mkdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import ELK, { type ElkNode } from "elkjs";
+import ELK, { type ElkExtendedEdge, type ElkNode } from "elkjs";
 import { build } from "rolldown";
 import { toDirectedGraph } from "xstate/graph";
-import type { ChartLayout } from "../src/inspector/chartLayout.ts";
+import type { ChartArrow, ChartLayout, Point } from "../src/inspector/chartLayout.ts";
 import { taskMachine } from "../src/machines/taskMachine.ts";
 
 const page = join(import.meta.dirname, "../src/inspector/page");
+
+/** What comes later may say otherwise of the same element. */
+const styles = ["base", "frame", "cards", "list", "task", "timeline", "chart", "node"];
 
 export async function buildInspectorPage(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
@@ -16,24 +19,24 @@ export async function buildInspectorPage(folder: string): Promise<void> {
     platform: "browser",
     output: { dir: folder, format: "esm", minify: true, codeSplitting: false },
   });
-  for (const name of ["index.html", "page.css", "icon.svg"])
-    await copyFile(join(page, name), join(folder, name));
+  for (const name of ["index.html", "icon.svg"]) await copyFile(join(page, name), join(folder, name));
+  const sheets = styles.map((name) => readFile(join(page, "style", `${name}.css`), "utf8"));
+  await writeFile(join(folder, "page.css"), (await Promise.all(sheets)).join(""));
   await writeFile(join(folder, "chart.json"), JSON.stringify(await layOutChart()));
 }
 
 /** Letters of the chart's labels are about so wide and high, in its own units. */
-const letter = { width: 6.2, height: 14 };
+const letter = { width: 7.4, height: 17 };
 
 async function layOutChart(): Promise<ChartLayout> {
   const { children } = toDirectedGraph(taskMachine);
-  const names = children.map(({ id }) => nameOf(id));
   const arrows = new Map<string, { from: string; to: string; events: string[] }>();
   for (const { source, target, transition } of children.flatMap(({ edges }) => edges)) {
     const [from, to] = [nameOf(source.id), nameOf(target.id)];
     // What leads nowhere else would be more lines than the chart has room for.
     if (from === to) continue;
     const arrow = arrows.get(`${from}>${to}`) ?? { from, to, events: [] };
-    arrow.events.push(transition.eventType);
+    if (transition.eventType !== to) arrow.events.push(transition.eventType);
     arrows.set(`${from}>${to}`, arrow);
   }
   const graph: ElkNode = {
@@ -43,19 +46,21 @@ async function layOutChart(): Promise<ChartLayout> {
       "elk.direction": "DOWN",
       "elk.edgeRouting": "ORTHOGONAL",
       "elk.edgeLabels.inline": "true",
-      "elk.spacing.nodeNode": "28",
-      "elk.spacing.edgeNode": "14",
-      "elk.layered.spacing.nodeNodeBetweenLayers": "26",
-      "elk.layered.spacing.edgeNodeBetweenLayers": "14",
+      "elk.spacing.nodeNode": "20",
+      "elk.spacing.edgeNode": "10",
+      "elk.spacing.edgeEdge": "8",
+      "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
+      "elk.layered.thoroughness": "40",
+      "elk.layered.spacing.nodeNodeBetweenLayers": "22",
+      "elk.layered.spacing.edgeNodeBetweenLayers": "12",
+      "elk.layered.spacing.edgeEdgeBetweenLayers": "8",
     },
-    children: names.map((id) => ({ id, width: 112, height: 34 })),
+    children: children.map(({ id }) => ({ id: nameOf(id), width: 116, height: 36 })),
     edges: Array.from(arrows, ([id, { from, to, events }]) => ({
       id,
       sources: [from],
       targets: [to],
-      labels: [
-        { text: events.join(", "), width: events.join(", ").length * letter.width, height: letter.height },
-      ],
+      labels: events.map((text) => ({ text, width: text.length * letter.width, height: letter.height })),
     })),
   };
   const laid = await new ELK.default().layout(graph);
@@ -69,21 +74,35 @@ async function layOutChart(): Promise<ChartLayout> {
       width,
       height,
     })),
-    arrows: (laid.edges ?? []).map(({ id, sections = [], labels = [] }) => ({
-      from: id.split(">")[0] ?? "",
-      to: id.split(">")[1] ?? "",
-      points: sections.flatMap(({ startPoint, bendPoints = [], endPoint }) => [
-        startPoint,
-        ...bendPoints,
-        endPoint,
-      ]),
-      label: labels[0]?.text ?? "",
-      labelAt: {
-        x: (labels[0]?.x ?? 0) + (labels[0]?.width ?? 0) / 2,
-        y: (labels[0]?.y ?? 0) + letter.height / 2,
-      },
-    })),
+    arrows: (laid.edges ?? []).map(arrowOf),
   };
+}
+
+function arrowOf({ sources, targets, sections = [], labels = [] }: ElkExtendedEdge): ChartArrow {
+  const points = sections.flatMap(({ startPoint, bendPoints = [], endPoint }) =>
+    [startPoint, ...bendPoints, endPoint].map(({ x, y }) => ({ x, y })),
+  );
+  return {
+    from: sources[0] ?? "",
+    to: targets[0] ?? "",
+    points,
+    labels: labels.map(({ text = "", x = 0, y = 0, width = 0 }) => ({
+      text,
+      x: x + width / 2,
+      y: y + letter.height / 2,
+    })),
+    middle: middleOf(points),
+  };
+}
+
+function middleOf(points: readonly Point[]): Point {
+  const stretches = points.slice(1).map((end, index) => ({ start: points[index] ?? end, end }));
+  const length = ({ start, end }: (typeof stretches)[number]) =>
+    Math.abs(end.x - start.x) + Math.abs(end.y - start.y);
+  const [longest] = stretches.sort((a, b) => length(b) - length(a));
+  if (longest === undefined) return { x: 0, y: 0 };
+  const { start, end } = longest;
+  return { x: (start.x + end.x) / 2, y: (start.y + end.y) / 2 };
 }
 
 /** The graph's ids have the machine's name before them. */

@@ -2,22 +2,22 @@
 export interface ChartLayout {
   readonly width: number;
   readonly height: number;
-  readonly states: readonly {
+  readonly states: readonly (Point & {
     readonly id: string;
-    readonly x: number;
-    readonly y: number;
     readonly width: number;
     readonly height: number;
-  }[];
-  readonly arrows: readonly {
-    readonly from: string;
-    readonly to: string;
-    readonly points: readonly Point[];
-    /** Events that lead there. */
-    readonly label: string;
-    /** Its middle. */
-    readonly labelAt: Point;
-  }[];
+  })[];
+  readonly arrows: readonly ChartArrow[];
+}
+
+export interface ChartArrow {
+  readonly from: string;
+  readonly to: string;
+  readonly points: readonly Point[];
+  /** Events that lead there, but for the one that is called as the state is; each with its middle. */
+  readonly labels: readonly (Point & { readonly text: string })[];
+  /** The middle of its longest stretch. */
+  readonly middle: Point;
 }
 
 export interface Point {

@@ -2,12 +2,15 @@
 import type { HostFacts } from "../effects/hostFacts.ts";
 import { version } from "../version.ts";
 import type { Status } from "./logWatch.ts";
+import type { TaskBook } from "./taskBook.ts";
 import type { TaskSummary } from "./taskSummary.ts";
 
 export interface NodeView {
+  /** Its version. */
   readonly inspector: string;
   readonly path: string;
-  readonly plugins: readonly number[];
+  /** Plugin processes that run; the version is null where no event names the process yet. */
+  readonly plugins: readonly { readonly pid: number; readonly version: string | null }[];
   readonly kernel: string;
   readonly arch: string;
   /** 0 where there is none. */
@@ -22,6 +25,7 @@ export interface NodeView {
     readonly p50: number;
     readonly p90: number;
     readonly p99: number;
+    readonly max: number;
   } | null;
   readonly activity: Activity;
 }
@@ -35,17 +39,18 @@ export interface Activity {
 }
 
 export function nodeView(
-  rows: readonly TaskSummary[],
+  book: Pick<TaskBook, "rows" | "pluginVersion">,
   host: HostFacts,
   status: Status,
   now: number,
 ): NodeView {
+  const rows = book.rows();
   const states = new Map<string, number>();
   for (const { state } of rows) states.set(state, (states.get(state) ?? 0) + 1);
   return {
     inspector: version,
     path: status.path,
-    plugins: status.plugins,
+    plugins: status.plugins.map((pid) => ({ pid, version: book.pluginVersion(pid) ?? null })),
     kernel: host.kernel,
     arch: host.arch,
     landlockAbi: host.landlockAbi,
@@ -62,7 +67,7 @@ function percentilesOf(values: readonly number[]): NodeView["start"] {
   if (values.length === 0) return null;
   const sorted = values.toSorted((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
-  return { starts: sorted.length, p50: at(0.5), p90: at(0.9), p99: at(0.99) };
+  return { starts: sorted.length, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
 }
 
 const spans = 60;

@@ -23,7 +23,7 @@ const routes: Readonly<Record<string, Route>> = {
   "/api/status": ({ watch }) => jsonAnswer(watch.status()),
   "/api/tasks": ({ book }) => jsonAnswer(book.rows()),
   "/api/node": ({ book, watch, node }) =>
-    jsonAnswer(nodeView(book.rows(), node.facts(), watch.status(), Date.now())),
+    jsonAnswer(nodeView(book, node.facts(), watch.status(), Date.now())),
   "/api/task": ({ book }, query) => withTask(book, query, (history) => jsonAnswer(taskView(history))),
   "/api/moment": ({ book }, query) =>
     withTask(book, query, (history) => {

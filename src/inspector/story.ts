@@ -35,6 +35,8 @@ export interface Chapter {
   readonly from: number;
   readonly to: number;
   readonly bad: boolean;
+  /** It stands for many that are alike: only its title is worth a look. */
+  readonly folded: boolean;
 }
 
 export function stepLine(moment: Moment): StepLine {
@@ -66,7 +68,34 @@ export function chaptersOf(steps: readonly StepLine[]): Chapter[] {
     if (group === undefined || opening.has(step.type) || closed(group)) groups.push([step]);
     else group.push(step);
   }
-  return groups.map(chapterOf);
+  return runsOf(groups).flatMap((run) =>
+    run.length > mostAlike ? foldedChapter(run) : run.map((group) => chapterOf(group)),
+  );
+}
+
+/** Health checks run a command in the task every few seconds: more of them in a row are told as one. */
+const mostAlike = 4;
+
+/** Commands in a row; everything else stands for itself. */
+function runsOf(groups: readonly StepLine[][]): StepLine[][][] {
+  const runs: StepLine[][][] = [];
+  for (const group of groups) {
+    const run = runs.at(-1);
+    if (run !== undefined && isCommand(group) && isCommand(run[0] ?? [])) run.push(group);
+    else runs.push([group]);
+  }
+  return runs;
+}
+
+function isCommand(group: readonly StepLine[]): boolean {
+  return group.every(({ type }) => type === "execStarted" || type === "execExited");
+}
+
+function foldedChapter(run: readonly StepLine[][]): Chapter {
+  const chapter = chapterOf(run.flat());
+  const last = run.at(-1)?.at(-1);
+  const title = `${titles.execStarted} ×${run.length}, the last: ${last?.text ?? ""}`;
+  return { ...chapter, title, folded: true };
 }
 
 function chapterOf(steps: readonly StepLine[]): Chapter {
@@ -78,11 +107,13 @@ function chapterOf(steps: readonly StepLine[]): Chapter {
     from: first.seq,
     to: last.seq,
     bad: steps.some(({ bad }) => bad),
+    folded: false,
   };
 }
 
 /** The end of a task is told by how it ended. */
 function outcomeOf({ type, title, text }: StepLine): string {
+  if (type === "forceKilled") return "SIGKILL sent";
   return told.has(type) ? text : title.toLowerCase();
 }
 

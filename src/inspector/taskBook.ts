@@ -4,10 +4,9 @@
  * over is read from its log again should it be asked for once more.
  */
 import { Subject } from "rxjs";
-import { describeExit } from "../cli/events/eventSummary.ts";
 import { messageOf } from "../errors.ts";
+import type { EventData } from "../machines/events.ts";
 import { type MachineState, thisMachine } from "../machines/machineVersion.ts";
-import type { TaskContext } from "../machines/taskContext.ts";
 import { isOver, type StateName } from "../machines/taskMachine.ts";
 import { History } from "../replay/history.ts";
 import { maskEvent } from "../replay/mask.ts";
@@ -25,6 +24,10 @@ export class TaskBook {
   readonly #entries = new Map<string, Entry>();
   /** How often each task has been started in its allocation. */
   readonly #runs = new Map<string, number>();
+  /** Versions of the plugin processes that the events name, by pid. */
+  readonly #plugins = new Map<number, string>();
+  /** The history that was asked for last: whoever winds it back asks for it again at every step. */
+  #lastHistory: History | undefined;
   /** Ids of rows that were changed, or are gone. */
   readonly changes = new Subject<string>();
   /** Why some events are not understood; undefined where all are. */
@@ -36,20 +39,12 @@ export class TaskBook {
     const entry = this.#entries.get(id);
     // Read once already, by a log that was opened again.
     if (entry !== undefined && entry.row.events >= seq) return;
+    this.#notePlugin(stored.data);
     const before = entry?.state ?? stateBefore(reader, id, seq);
     const after = this.#fold(before, stored);
-    const row = summaryOf(
-      {
-        id,
-        state: after.value,
-        events: seq,
-        begunAt: entry?.row.begunAt ?? stored.time,
-        changedAt: stored.time,
-        end: endOf(after.context),
-        restarts: entry?.row.restarts ?? this.#countRun(id),
-      },
-      after.context,
-    );
+    const begunAt = entry?.row.begunAt ?? stored.time;
+    const restarts = entry?.row.restarts ?? this.#countRun(id);
+    const row = summaryOf({ id, events: seq, begunAt, changedAt: stored.time, restarts }, after);
     const state = isOver(after.value as StateName) ? undefined : after;
     this.#entries.set(id, { reader, row, state });
     this.changes.next(id);
@@ -72,10 +67,20 @@ export class TaskBook {
     return this.#entries.get(id)?.reader;
   }
 
+  /** The version of a plugin process; undefined where no event names it. */
+  pluginVersion(pid: number): string | undefined {
+    return this.#plugins.get(pid);
+  }
+
   /** The task's history so far, without what may be secret; undefined where there is no such task. */
   history(id: string): History | undefined {
-    const reader = this.readerOf(id);
-    return reader && new History(id, Array.from(reader.readStream(id), maskEvent));
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    const known = this.#lastHistory;
+    if (known?.stream === id && known.length >= entry.row.events) return known;
+    const history = new History(id, Array.from(entry.reader.readStream(id), maskEvent));
+    this.#lastHistory = history;
+    return history;
   }
 
   /** Drops the tasks of a log that is closed, or those that were removed from it. */
@@ -83,6 +88,7 @@ export class TaskBook {
     for (const [id, entry] of this.#entries) {
       if (entry.reader !== reader || !isGone(id)) continue;
       this.#entries.delete(id);
+      if (this.#lastHistory?.stream === id) this.#lastHistory = undefined;
       this.changes.next(id);
     }
   }
@@ -97,6 +103,12 @@ export class TaskBook {
     }
   }
 
+  /** Some events name the plugin process that wrote them. */
+  #notePlugin(data: unknown): void {
+    const { plugin } = (data ?? {}) as { readonly plugin?: EventData<"requested">["plugin"] };
+    if (plugin !== undefined) this.#plugins.set(plugin.pid, plugin.version);
+  }
+
   #countRun(id: string): number {
     const key = id.split("/").slice(0, 2).join("/");
     const earlier = this.#runs.get(key) ?? 0;
@@ -108,9 +120,4 @@ export class TaskBook {
 function stateBefore(reader: EventReader, id: string, seq: number): MachineState {
   if (seq === 1) return thisMachine.initialSnapshot;
   return new History(id, Array.from(reader.readStream(id), maskEvent)).stateAfter(seq - 1);
-}
-
-function endOf({ exit, failure, lostReason }: TaskContext): string {
-  if (exit !== null) return describeExit(exit);
-  return failure?.code ?? lostReason ?? "";
 }

@@ -1,6 +1,8 @@
 /** A task as one row of the list. Pure. */
-import type { TaskContext } from "../machines/taskContext.ts";
+import { signalName } from "../effects/signals.ts";
+import type { MachineState } from "../machines/machineVersion.ts";
 import { taskName } from "../replay/chooseTask.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
 
 /** What is not known is null; times are milliseconds since the epoch. */
 export interface TaskSummary {
@@ -12,40 +14,32 @@ export interface TaskSummary {
   readonly group: string;
   readonly namespace: string;
   readonly state: string;
+  readonly outcome: Outcome;
   /** Number of its last event. */
   readonly events: number;
   readonly begunAt: number;
-  /** When its last event happened. */
-  readonly changedAt: number;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
   /** From the request to the running program. */
   readonly startMs: number | null;
-  readonly exitCode: number | null;
-  readonly signal: number | null;
-  /** How it ended, or why it never started; empty while it runs. */
-  readonly end: string;
-  /** It ended as nobody had asked it to. */
-  readonly bad: boolean;
+  /** Its exit code, or the name of the signal that ended it. */
+  readonly exit: string | null;
   /** Earlier runs of the same task in the same allocation. */
   readonly restarts: number;
-  /** How often another plugin process took it over. */
-  readonly recoveries: number;
 }
 
-/** What is known beside the context. */
+/** What is known beside the state. */
 export interface SummaryPlace {
   readonly id: string;
-  readonly state: string;
   readonly events: number;
   readonly begunAt: number;
+  /** When its last event happened. */
   readonly changedAt: number;
-  readonly end: string;
   readonly restarts: number;
 }
 
-export function summaryOf(place: SummaryPlace, context: TaskContext): TaskSummary {
-  const { request, startedAt, exit, adopted, failure, lostReason, recoveries } = context;
+export function summaryOf({ changedAt, ...place }: SummaryPlace, state: MachineState): TaskSummary {
+  const { request, startedAt, exit, adopted, failure, lostReason } = state.context;
   const started = startedAt !== null && adopted === null;
   return {
     ...place,
@@ -54,19 +48,16 @@ export function summaryOf(place: SummaryPlace, context: TaskContext): TaskSummar
     job: request?.jobId ?? "",
     group: request?.groupName ?? "",
     namespace: request?.namespace ?? "",
+    state: state.value,
+    outcome: outcomeOf(state),
     startedAt,
-    endedAt: exit?.endedAt ?? (failure !== null || lostReason !== null ? place.changedAt : null),
+    endedAt: exit?.endedAt ?? (failure !== null || lostReason !== null ? changedAt : null),
     startMs: started ? Math.max(0, startedAt - place.begunAt) : null,
-    exitCode: exit !== null && exit.source !== "unknown" ? exit.exitCode : null,
-    signal: exit?.signal || null,
-    bad: isBad(context),
-    recoveries,
+    exit:
+      exit === null || exit.source === "unknown"
+        ? null
+        : exit.signal > 0
+          ? signalName(exit.signal)
+          : String(exit.exitCode),
   };
-}
-
-function isBad({ exit, stop, forceKilled, failure, lostReason }: TaskContext): boolean {
-  if (failure !== null || lostReason !== null) return true;
-  if (exit === null) return false;
-  if (exit.oomKilled || stop?.timedOut === true || exit.source === "unknown") return true;
-  return (exit.exitCode !== 0 || exit.signal !== 0) && stop === null && !forceKilled;
 }

@@ -2,12 +2,16 @@
 import { contextDiff } from "../replay/contextDiff.ts";
 import { effectOutcomes } from "../replay/effectOutcomes.ts";
 import type { History } from "../replay/history.ts";
-import { type Diagnosis, diagnose } from "./diagnosis.ts";
+import { explain } from "../why/explain.ts";
+import type { Sentence } from "../why/facts.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
 import { type Chapter, chaptersOf, type StepLine, stepLine } from "./story.ts";
 
 export interface TaskView {
   readonly id: string;
-  readonly diagnosis: Diagnosis;
+  readonly outcome: Outcome;
+  /** From how it began to how it ended, with the events that show it. */
+  readonly sentences: readonly Sentence[];
   readonly steps: readonly StepLine[];
   readonly chapters: readonly Chapter[];
 }
@@ -34,7 +38,8 @@ export function taskView(history: History): TaskView {
   const steps = Array.from(history.moments(), stepLine);
   return {
     id: history.stream,
-    diagnosis: diagnose(history.stateAfter(history.length)),
+    outcome: outcomeOf(history.stateAfter(history.length)),
+    sentences: explain(history).sentences,
     steps,
     chapters: chaptersOf(steps),
   };

@@ -62,7 +62,7 @@ describe("the page", () => {
     await record(idOf(1), [event("requested")]);
     await page.getByText("pending").waitFor();
     await record(idOf(1), life("ended").slice(1));
-    await page.getByText("exit code 0").waitFor();
+    await page.getByText("Completed").waitFor();
   });
 
   it.for([
@@ -110,7 +110,7 @@ describe("the page", () => {
     await Promise.all(adding);
     const page = await openPage(context, server.url);
     await page.getByText("2000 of 2000").waitFor();
-    expect(await page.locator(".rows li").count()).toBeLessThan(60);
+    expect(await page.locator(".row").count()).toBeLessThan(60);
     await page.keyboard.press("/");
     await page.keyboard.type("task1234");
     await page.getByText("1 of 2000").waitFor();

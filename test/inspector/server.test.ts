@@ -17,16 +17,17 @@ describe("the API", () => {
     await record(id, life("killed"));
     const rows = await vi.waitFor(async () => {
       const told = JSON.parse((await ask("/api/tasks")).body) as TaskSummary[];
-      expect(told).toMatchObject([{ id, task: "web", state: "destroyed", bad: true }]);
+      expect(told).toMatchObject([{ id, task: "web", state: "destroyed", outcome: { tone: "bad" } }]);
       return told;
     });
     const events = rows[0]?.events ?? 0;
     const view = JSON.parse((await ask(`/api/task?id=${encodeURIComponent(id)}`)).body) as TaskView;
     expect(view.steps).toHaveLength(events);
-    expect(view.diagnosis).toMatchObject({ tone: "bad", headline: "Killed: still running 5 s after SIGINT" });
+    expect(view.outcome).toEqual({ tone: "bad", text: "Killed: still running 5 s after SIGINT" });
+    expect(view.sentences.map(({ text }) => text).join()).toContain("so it was killed");
     expect(view.chapters.map(({ title }) => title.split(",")[0])).toEqual([
       "Start asked → host looked at → sandbox laid out → running",
-      "Stop asked → SIGTERM delivered → time to stop was over → killed → exit code 0",
+      "Stop asked → SIGTERM delivered → time to stop was over → SIGKILL sent → exit code 0",
       "Forgotten",
     ]);
     const ask4 = await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=4`);

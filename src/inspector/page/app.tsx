@@ -3,36 +3,48 @@ import { useEffect, useState } from "preact/hooks";
 import { Banners } from "./banners.tsx";
 import { useLive } from "./live.ts";
 import { NodePage } from "./nodePage.tsx";
-import { TaskList } from "./taskList.tsx";
+import { firstListView, TaskList } from "./taskList.tsx";
 import { TaskPage } from "./taskPage.tsx";
 
 export function App() {
   const live = useLive();
   const place = usePlace();
+  // Outlives the list, so that whoever comes back from a task finds it as it was.
+  const [listView, setListView] = useState(firstListView);
   const id = place.startsWith("#/task/") ? decodeURIComponent(place.slice(7)) : undefined;
+  const isNode = place === "#/node";
   return (
     <>
       <header>
-        <h1>exec2</h1>
+        <a class="brand" href="#/">
+          <img src="/icon.svg" alt="" width="20" height="20" />
+          exec2
+        </a>
         <nav aria-label="Parts of the page">
-          <a href="#/" aria-current={place === "#/node" || id !== undefined ? undefined : "page"}>
+          <a href="#/" aria-current={isNode ? undefined : id === undefined ? "page" : "true"}>
             Tasks
           </a>
-          <a href="#/node" aria-current={place === "#/node" ? "page" : undefined}>
+          <a href="#/node" aria-current={isNode ? "page" : undefined}>
             Node
           </a>
         </nav>
+        <span class={live.connected ? "link on" : "link"}>{live.connected ? "live" : "not connected"}</span>
       </header>
-      <Banners live={live} />
       <main>
         {id !== undefined ? (
-          <TaskPage key={id} id={id} row={live.rows.find((row) => row.id === id)} />
-        ) : place === "#/node" ? (
-          <NodePage version={live.rows.length} />
+          <TaskPage
+            key={id}
+            id={id}
+            row={live.rows.find((row) => row.id === id)}
+            ready={live.status?.ready === true}
+          />
+        ) : isNode ? (
+          <NodePage version={live.version} />
         ) : (
-          <TaskList live={live} />
+          <TaskList live={live} view={listView} setView={setListView} />
         )}
       </main>
+      <Banners live={live} />
     </>
   );
 }
@@ -40,7 +52,10 @@ export function App() {
 function usePlace(): string {
   const [place, setPlace] = useState(location.hash || "#/");
   useEffect(() => {
-    const follow = () => setPlace(location.hash || "#/");
+    const follow = () => {
+      setPlace(location.hash || "#/");
+      scrollTo(0, 0);
+    };
     addEventListener("hashchange", follow);
     return () => removeEventListener("hashchange", follow);
   }, []);

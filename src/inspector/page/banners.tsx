@@ -1,4 +1,4 @@
-/** What is wrong with what the page shows, and what to do. */
+/** What is wrong with what the page shows, and what to do. Lies over the page's end: nothing moves when it comes. */
 import type { Live } from "./live.ts";
 
 const advice = {
@@ -10,12 +10,14 @@ const advice = {
 
 export function Banners({ live: { status, connected } }: { readonly live: Live }) {
   return (
-    <div role="status">
+    <div class="banners" role="status">
       {connected ? null : (
-        <p class="banner">The inspector does not answer: what is shown is old. It is tried again.</p>
+        <p>
+          <b>The inspector does not answer.</b> What is shown is old; it is tried again by itself.
+        </p>
       )}
       {status?.problems.map(({ kind, text }) => (
-        <p class="banner" key={text}>
+        <p key={text}>
           {text} {advice[kind]}
         </p>
       ))}

@@ -9,26 +9,40 @@ export interface Live {
   readonly rows: readonly TaskSummary[];
   readonly status: Status | undefined;
   readonly connected: boolean;
+  /** Counts the changes. */
+  readonly version: number;
 }
 
 export function useLive(): Live {
-  const [live, setLive] = useState<Live>({ rows: [], status: undefined, connected: true });
+  const [live, setLive] = useState<Live>({ rows: [], status: undefined, connected: true, version: 0 });
   useEffect(() => {
     let rows = new Map<string, TaskSummary>();
+    let status: Status | undefined;
+    let drawing = 0;
+    // However much comes, the page is drawn at most once a frame.
+    const draw = () => {
+      drawing ||= requestAnimationFrame(() => {
+        drawing = 0;
+        const sorted = [...rows.values()].sort((a, b) => b.begunAt - a.begunAt);
+        setLive(({ version }) => ({ rows: sorted, status, connected: true, version: version + 1 }));
+      });
+    };
     const source = new EventSource("/api/live");
     source.onerror = () => setLive((before) => ({ ...before, connected: false }));
     source.onmessage = ({ data }: MessageEvent<string>) => {
       const message = JSON.parse(data) as LiveMessage;
       if (message.kind === "reset") rows = new Map();
+      if (message.kind === "status") status = message.status;
       if (message.kind === "rows") {
         for (const row of message.rows) rows.set(row.id, row);
         for (const id of message.gone) rows.delete(id);
       }
-      const sorted = [...rows.values()].sort((a, b) => b.begunAt - a.begunAt);
-      const told = message.kind === "status" ? { status: message.status } : {};
-      setLive((before) => ({ ...before, ...told, rows: sorted, connected: true }));
+      draw();
     };
-    return () => source.close();
+    return () => {
+      source.close();
+      cancelAnimationFrame(drawing);
+    };
   }, []);
   return live;
 }
@@ -37,18 +51,13 @@ export function useLive(): Live {
 export function useAnswer<T>(address: string | undefined, version: unknown = 0): T | undefined {
   const [answer, setAnswer] = useState<T>();
   useEffect(() => {
-    const { signal, abort } = withAbort();
+    const controller = new AbortController();
     if (address !== undefined) {
-      fetch(address, { signal })
+      fetch(address, { signal: controller.signal })
         .then(async (response) => setAnswer(response.ok ? ((await response.json()) as T) : undefined))
         .catch(() => undefined);
     }
-    return abort;
+    return () => controller.abort();
   }, [address, version]);
   return answer;
-}
-
-function withAbort() {
-  const controller = new AbortController();
-  return { signal: controller.signal, abort: () => controller.abort() };
 }

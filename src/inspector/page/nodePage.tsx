@@ -1,68 +1,94 @@
 /** The host and all its tasks in figures. */
 import { formatSpan } from "../../cli/terminal/time.ts";
 import type { NodeView } from "../nodeView.ts";
+import { Activity } from "./activity.tsx";
 import { useAnswer } from "./live.ts";
 import { useNow } from "./now.ts";
+import { type FactLine, Facts } from "./table.tsx";
 
 export function NodePage({ version }: { readonly version: number }) {
   const view = useAnswer<NodeView>("/api/node", `${version} ${Math.floor(useNow() / 5_000)}`);
   if (view === undefined) return <p class="empty">Looking at the node…</p>;
-  const facts: readonly (readonly [string, string])[] = [
-    ["Plugin", view.plugins.length > 0 ? `process ${view.plugins.join(", ")}` : "none runs"],
-    ["Inspector", view.inspector],
-    ["Event log", view.path],
-    ["Kernel", `Linux ${view.kernel}, ${view.arch}, ${view.cores} cores`],
-    ["Landlock", view.landlockAbi > 0 ? `ABI ${view.landlockAbi}` : "none"],
-    ["cgroup v2", view.cgroupMount ?? "not mounted"],
-    ["Controllers", view.cgroupControllers.join(" ") || "none: limits cannot be enforced"],
-    ...view.states.map(({ state, tasks }) => [`Tasks ${state}`, String(tasks)] as const),
-    [
-      "Starts",
-      view.start
-        ? `${view.start.starts}; half within ${formatSpan(view.start.p50)}, 90 % within ${formatSpan(view.start.p90)}, 99 % within ${formatSpan(view.start.p99)}`
-        : "none yet",
-    ],
-  ];
+  const { states, start } = view;
   return (
-    <section aria-label="Node">
-      <dl>
-        {facts.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+    <>
+      <h1 class="plain">Node</h1>
+      <section class="card" aria-label="Tasks by state">
+        <h2>Tasks by state</h2>
+        {states.length === 0 ? <p class="faint">None yet.</p> : null}
+        <Figures figures={states.map(({ state, tasks }) => [state, String(tasks)])} />
+      </section>
+      <section class="card" aria-label="Starts">
+        <h2>
+          Start latency <span class="faint">from the agent's request to the running program</span>
+        </h2>
+        {start === null ? <p class="faint">No start yet.</p> : <Figures figures={startFigures(start)} />}
+      </section>
       <Activity activity={view.activity} />
-    </section>
+      <div class="columns">
+        <section class="card" aria-label="Driver">
+          <h2>Driver</h2>
+          <Facts facts={driverFacts(view)} />
+        </section>
+        <section class="card" aria-label="Host">
+          <h2>Host</h2>
+          <Facts facts={hostFacts(view)} />
+        </section>
+      </div>
+    </>
   );
 }
 
-function Activity({ activity: { starts, exits, spanMs } }: { readonly activity: NodeView["activity"] }) {
-  const most = Math.max(1, ...starts, ...exits);
-  const sum = (counts: readonly number[]) => counts.reduce((total, each) => total + each, 0);
-  const bar = (count: number, index: number, down: boolean) => {
-    const height = (28 * count) / most;
-    return (
-      <rect
-        key={index}
-        class={down ? "exit" : "start"}
-        x={index * 4}
-        y={down ? 31 : 29 - height}
-        width="3"
-        height={height}
-      />
-    );
-  };
+function startFigures({ starts, p50, p90, p99, max }: NonNullable<NodeView["start"]>): Figure[] {
+  return [
+    ["half within", formatSpan(p50)],
+    ["90 % within", formatSpan(p90)],
+    ["99 % within", formatSpan(p99)],
+    ["slowest", formatSpan(max)],
+    ["starts", String(starts)],
+  ];
+}
+
+function driverFacts({ plugins, inspector, path }: NodeView): FactLine[] {
+  const processes = plugins.map(
+    ({ pid, version }) =>
+      `process ${pid}, ${version === null ? "has started no task yet" : `version ${version}`}`,
+  );
+  return [
+    ["Plugin", processes.join("; ") || "none runs"],
+    ["Inspector", `version ${inspector}`],
+    ["Event log", <code key="path">{path}</code>],
+  ];
+}
+
+function hostFacts({
+  kernel,
+  arch,
+  cores,
+  landlockAbi,
+  cgroupMount,
+  cgroupControllers,
+}: NodeView): FactLine[] {
+  return [
+    ["Kernel", `Linux ${kernel} on ${arch}`],
+    ["Cores", String(cores)],
+    ["Landlock", landlockAbi > 0 ? `ABI ${landlockAbi}` : "none: no task can be started"],
+    ["cgroup v2", cgroupMount === null ? "not mounted" : <code key="mount">{cgroupMount}</code>],
+    ["Controllers", cgroupControllers.join(", ") || "none: limits cannot be enforced"],
+  ];
+}
+
+type Figure = readonly [name: string, figure: string];
+
+function Figures({ figures }: { readonly figures: readonly Figure[] }) {
   return (
-    <figure class="activity">
-      <svg viewBox="0 0 240 60" role="img" aria-label={`${sum(starts)} starts and ${sum(exits)} exits`}>
-        {starts.map((count, index) => bar(count, index, false))}
-        {exits.map((count, index) => bar(count, index, true))}
-      </svg>
-      <figcaption>
-        Starts (up) and exits (down), {formatSpan(spanMs)} a bar, up to {most}
-      </figcaption>
-    </figure>
+    <dl class="figures">
+      {figures.map(([name, figure]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{figure}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }

@@ -1,95 +1,150 @@
 /** What the task was given: host, limits, paths, the launch plan, its logs. */
 import type { TaskContext } from "../../machines/taskContext.ts";
+import { limitMeaning } from "./limitMeaning.ts";
+import { type FactLine, Facts, Table } from "./table.tsx";
 
-const letters: Readonly<Record<string, string>> = {
-  r: "read",
-  w: "write",
-  x: "execute",
-  c: "create and remove",
-};
+type SandboxFacts = NonNullable<TaskContext["sandbox"]>;
 
-export function Sandbox({ context: { request, host, sandbox, process } }: { readonly context: TaskContext }) {
+export function Sandbox({ context }: { readonly context: TaskContext }) {
+  const { sandbox } = context;
   return (
-    <section class="sandbox" aria-label="Its sandbox">
-      <h3>Sandbox</h3>
-      <dl>
-        {request ? <Fact name="Standard output" value={request.stdoutPath} /> : null}
-        {request ? <Fact name="Standard error" value={request.stderrPath} /> : null}
-        {host ? <Fact name="Host" value={`Linux ${host.kernel}, Landlock ABI ${host.landlockAbi}`} /> : null}
-        {host ? <Fact name="Controllers" value={host.cgroupControllers.join(" ") || "none"} /> : null}
-        {sandbox ? <Fact name="Program" value={`${sandbox.command}, in ${sandbox.workDir}`} /> : null}
-        {sandbox ? <Fact name="User" value={`${sandbox.user}, uid ${sandbox.uid}`} /> : null}
-        {process ? <Fact name="Process" value={`pid ${process.task.pid}, init ${process.init.pid}`} /> : null}
-      </dl>
+    <>
+      <div class="columns">
+        <section class="card" aria-label="Process and host">
+          <h2>Process and host</h2>
+          <Facts facts={factsOf(context)} />
+        </section>
+        <section class="card" aria-label="Limits">
+          <h2>Limits</h2>
+          {sandbox === null ? <p class="faint">Not laid out at this moment.</p> : <Limits {...sandbox} />}
+        </section>
+      </div>
+      {sandbox === null ? null : <Unveiled {...sandbox} />}
       {sandbox === null ? null : (
-        <>
-          <h4>Limits</h4>
-          <Table
-            heads={["File", "Value", "In force"]}
-            rows={sandbox.limits.map(({ file, value, applied, reason }) => [
-              file,
-              value,
-              applied ? "yes" : (reason ?? "no"),
-            ])}
-          />
-          <h4>Unveiled paths</h4>
-          <Table
-            heads={["Path", "It may", "By"]}
-            rows={[
-              ...sandbox.unveiled.map(({ path, mode, source }) => [path, allowed(mode), source]),
-              ...sandbox.skipped.map(({ path, reason }) => [path, "nothing", reason]),
-            ]}
-          />
+        <section class="card" aria-label="Launch plan">
           <details>
             <summary>Launch plan, {sandbox.plan.length} steps</summary>
-            <pre>{sandbox.plan.join("\n")}</pre>
+            <pre>
+              {sandbox.plan.map((step, index) => `${String(index + 1).padStart(3)}  ${step}`).join("\n")}
+            </pre>
           </details>
-        </>
+        </section>
+      )}
+    </>
+  );
+}
+
+function factsOf({ request, host, sandbox, process }: TaskContext): FactLine[] {
+  const facts: FactLine[] = [];
+  if (sandbox) facts.push(["Program", <code key="c">{sandbox.command}</code>]);
+  if (sandbox) facts.push(["Works in", <code key="c">{sandbox.workDir}</code>]);
+  if (sandbox) facts.push(["User", `${sandbox.user}, uid ${sandbox.uid}, gid ${sandbox.gid}`]);
+  if (process) facts.push(["Process", `pid ${process.task.pid}, below its init ${process.init.pid}`]);
+  if (request) facts.push(["Standard output", <code key="c">{request.stdoutPath}</code>]);
+  if (request) facts.push(["Standard error", <code key="c">{request.stderrPath}</code>]);
+  if (host) facts.push(["Host", `Linux ${host.kernel} on ${host.arch}, Landlock ABI ${host.landlockAbi}`]);
+  if (host) facts.push(["Controllers", host.cgroupControllers.join(", ") || "none"]);
+  return facts;
+}
+
+function Limits({ limits, resourceLimits, umask, nice }: SandboxFacts) {
+  return (
+    <Table
+      label="Limits"
+      heads={["Limit", "Value", "In force"]}
+      rows={[
+        ...limits.map(({ file, value, applied, reason }) => [
+          <code key="file">{file}</code>,
+          <Value key="value" value={value} meaning={limitMeaning(file, value)} />,
+          applied ? "yes" : <span class="bad">{`no: ${reason ?? "unknown"}`}</span>,
+        ]),
+        ...resourceLimits.map(({ resource, soft, hard }) => [
+          <code key="resource">{resource}</code>,
+          soft === hard ? String(soft) : `${soft}, at most ${hard}`,
+          "yes",
+        ]),
+        [<code key="umask">umask</code>, umask.toString(8).padStart(4, "0"), "yes"],
+        [<code key="nice">nice</code>, String(nice), "yes"],
+      ]}
+    />
+  );
+}
+
+function Value({ value, meaning }: { readonly value: string; readonly meaning: string }) {
+  if (meaning === "") return value;
+  return (
+    <>
+      {meaning} <span class="faint">({value})</span>
+    </>
+  );
+}
+
+const rights = [
+  ["r", "Read"],
+  ["w", "Write"],
+  ["x", "Execute"],
+  ["c", "Create, remove"],
+] as const;
+
+/** What the job and the plugin ask for goes before what the driver adds. */
+const sources = ["task", "plugin", "volume", "device", "folder", "log", "default"];
+const rank = (source: string) => sources.findIndex((each) => source.includes(each));
+
+function Unveiled({ unveiled, skipped }: SandboxFacts) {
+  const sorted = unveiled.toSorted((a, b) => rank(a.source) - rank(b.source));
+  const [own, usual] = [sorted.filter(isOwn), sorted.filter((entry) => !isOwn(entry))];
+  return (
+    <section class="card" aria-label="Unveiled paths">
+      <h2>
+        Unveiled paths <span class="faint">everything else is denied</span>
+      </h2>
+      <Paths label="Its own paths" entries={own} />
+      <details>
+        <summary>{usual.length} default paths, which every task has</summary>
+        <Paths label="Default paths" entries={usual} />
+      </details>
+      {skipped.length === 0 ? null : (
+        <details>
+          <summary>{skipped.length} paths that could not be unveiled</summary>
+          <Table
+            label="Not unveiled"
+            heads={["Path", "Why"]}
+            rows={skipped.map(({ path, reason }) => [<code key="path">{path}</code>, reason])}
+          />
+        </details>
       )}
     </section>
   );
 }
 
-function Fact({ name, value }: { readonly name: string; readonly value: string }) {
+type Entry = SandboxFacts["unveiled"][number];
+
+function isOwn({ source }: Entry): boolean {
+  return source !== "default";
+}
+
+function Paths({ label, entries }: { readonly label: string; readonly entries: readonly Entry[] }) {
   return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{value}</dd>
-    </div>
+    <Table
+      label={label}
+      heads={["Path", ...rights.map(([, name]) => name), "By"]}
+      rows={entries.map(({ path, mode, source }) => [
+        <code key="path">{path}</code>,
+        ...rights.map(([letter, name]) => <Right key={letter} name={name} given={mode.includes(letter)} />),
+        source,
+      ])}
+    />
   );
 }
 
-function Table({
-  heads,
-  rows,
-}: {
-  readonly heads: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-}) {
-  return (
-    <table>
-      <thead>
-        <tr>
-          {heads.map((head) => (
-            <th key={head} scope="col">
-              {head}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map((row) => (
-          <tr key={row.join()}>
-            {row.map((cell, index) => (
-              <td key={heads[index]}>{cell}</td>
-            ))}
-          </tr>
-        ))}
-      </tbody>
-    </table>
+function Right({ name, given }: { readonly name: string; readonly given: boolean }) {
+  return given ? (
+    <span class="right" role="img" aria-label={name.toLowerCase()}>
+      ✓
+    </span>
+  ) : (
+    <span class="faint" role="img" aria-label={`no ${name.toLowerCase()}`}>
+      ·
+    </span>
   );
-}
-
-function allowed(mode: string): string {
-  return [...mode].map((letter) => letters[letter] ?? letter).join(", ");
 }

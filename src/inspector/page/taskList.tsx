@@ -1,119 +1,123 @@
-/** All tasks, of which only those in sight are drawn. */
+/** All tasks: searched, filtered, live. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { formatSpan } from "../../cli/terminal/time.ts";
 import type { TaskSummary } from "../taskSummary.ts";
+import { useKeys } from "./keys.ts";
 import type { Live } from "./live.ts";
-import { useNow } from "./now.ts";
+import { TaskRows } from "./taskRows.tsx";
 
-const rowHeight = 44;
 const kinds = {
-  all: () => true,
-  running: ({ endedAt, state }: TaskSummary) => endedAt === null && state !== "destroyed",
-  failed: ({ bad }: TaskSummary) => bad,
-  ended: ({ endedAt }: TaskSummary) => endedAt !== null,
+  All: () => true,
+  Active: ({ outcome }: TaskSummary) => outcome.tone === "busy",
+  Failed: ({ outcome }: TaskSummary) => outcome.tone === "bad",
+  Ended: ({ outcome }: TaskSummary) => outcome.tone !== "busy",
 } as const;
 type Kind = keyof typeof kinds;
 
-export function TaskList({ live }: { readonly live: Live }) {
-  const [sought, setSought] = useState("");
-  const [kind, setKind] = useState<Kind>("all");
+/** What somebody has made of the list. */
+export interface ListView {
+  readonly sought: string;
+  readonly kind: Kind;
+  /** How far it is scrolled, in pixels. */
+  readonly top: number;
+  /** The task that was opened last. */
+  readonly opened: string | undefined;
+}
+
+export const firstListView: ListView = { sought: "", kind: "All", top: 0, opened: undefined };
+
+interface Properties {
+  readonly live: Live;
+  readonly view: ListView;
+  readonly setView: (view: ListView) => void;
+}
+
+export function TaskList({ live: { rows, status }, view, setView }: Properties) {
+  const [{ sought, kind }, setShown] = useState(view);
+  const place = useRef(view);
+  useEffect(() => () => setView(place.current), [setView]);
+  const show = (change: Partial<ListView>) => {
+    place.current = { ...place.current, ...change, top: 0 };
+    setShown(place.current);
+  };
   const search = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      if (event.key !== "/" || event.target instanceof HTMLInputElement) return;
-      event.preventDefault();
-      search.current?.focus();
-    };
-    addEventListener("keydown", onKey);
-    return () => removeEventListener("keydown", onKey);
-  }, []);
+  useKeys({ "/": () => search.current?.focus() });
   const words = sought.toLowerCase().split(/\s+/).filter(Boolean);
-  const shown = live.rows.filter(
-    (row) => kinds[kind](row) && words.every((word) => textOf(row).includes(word)),
-  );
+  const found =
+    words.length === 0 ? rows : rows.filter((row) => words.every((word) => textOf(row).includes(word)));
+  const shown = found.filter(kinds[kind]);
+  if (status?.ready !== true) return <p class="empty">Reading the event log…</p>;
+  if (rows.length === 0) return <NoTasks />;
   return (
-    <>
+    <div class="list">
       <div class="filters">
         <input
           ref={search}
           type="search"
           aria-label="Search tasks"
-          placeholder="Search: name, job, allocation, state ( / )"
-          onInput={({ currentTarget }) => setSought(currentTarget.value)}
+          placeholder="Search name, job, allocation, state, outcome"
+          value={sought}
+          onInput={({ currentTarget }) => show({ sought: currentTarget.value })}
+          onKeyDown={(event) => {
+            if (event.key === "Escape") show({ sought: "" });
+            if (event.key === "ArrowDown") document.querySelector<HTMLElement>(".row a")?.focus();
+          }}
         />
-        {(Object.keys(kinds) as Kind[]).map((each) => (
-          <button key={each} type="button" aria-pressed={kind === each} onClick={() => setKind(each)}>
-            {each}
-          </button>
-        ))}
-        <span class="count">
-          {shown.length} of {live.rows.length}
+        <fieldset>
+          <legend>Show</legend>
+          {(Object.keys(kinds) as Kind[]).map((each) => (
+            <button
+              key={each}
+              type="button"
+              aria-pressed={kind === each}
+              onClick={() => show({ kind: each })}
+            >
+              {each} <span class="faint">{found.filter(kinds[each]).length}</span>
+            </button>
+          ))}
+        </fieldset>
+        <span class="count" role="status">
+          {shown.length} of {rows.length}
         </span>
       </div>
-      {live.rows.length === 0 ? <Empty ready={live.status?.ready ?? false} /> : <Rows rows={shown} />}
-    </>
+      {shown.length === 0 ? (
+        <p class="empty">
+          No task is like that.{" "}
+          <button type="button" onClick={() => show({ sought: "", kind: "All" })}>
+            Show all
+          </button>
+        </p>
+      ) : (
+        <TaskRows
+          // Another choice is another list, from its top.
+          key={`${kind} ${sought}`}
+          rows={shown}
+          top={place.current.top}
+          opened={place.current.opened}
+          onPlace={(change) => {
+            place.current = { ...place.current, ...change };
+          }}
+        />
+      )}
+      <p class="hint">
+        <kbd>/</kbd> search, <kbd>↑</kbd> <kbd>↓</kbd> go through, <kbd>Enter</kbd> open
+      </p>
+    </div>
   );
 }
 
-function Empty({ ready }: { readonly ready: boolean }) {
-  if (!ready) return <p class="empty">Reading the event log…</p>;
+function NoTasks() {
   return (
-    <p class="empty">
-      No task has run here yet. Start one with <code>nomad-driver-exec2 run examples/hello.nomad.hcl</code>,
-      or run a job with <code>driver = "exec2"</code>: it appears here at once.
-    </p>
+    <div class="empty">
+      <h1>No task has run here yet</h1>
+      <p>
+        Run a job with <code>driver = "exec2"</code>, or try one without a cluster:
+      </p>
+      <pre>nomad-driver-exec2 run examples/hello.nomad.hcl</pre>
+      <p>It appears here at once.</p>
+    </div>
   );
 }
 
-function Rows({ rows }: { readonly rows: readonly TaskSummary[] }) {
-  const [top, setTop] = useState(0);
-  const now = useNow();
-  const first = Math.max(0, Math.floor(top / rowHeight) - 5);
-  const seen = rows.slice(first, first + Math.ceil(innerHeight / rowHeight) + 10);
-  return (
-    <section
-      class="rows"
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
-      tabIndex={0}
-      aria-label="Tasks"
-      onScroll={({ currentTarget }) => setTop(currentTarget.scrollTop)}
-    >
-      <ul style={{ height: `${rows.length * rowHeight}px` }}>
-        {seen.map((row, index) => (
-          <li key={row.id} style={{ top: `${(first + index) * rowHeight}px` }}>
-            <a href={`#/task/${encodeURIComponent(row.id)}`} onKeyDown={moveFocus}>
-              <b>{row.task}</b>
-              <span class="job">
-                {row.job} <code>{row.allocation.slice(0, 8)}</code>
-              </span>
-              <span class={`state ${row.bad ? "bad" : row.endedAt === null ? "busy" : ""}`}>{row.state}</span>
-              <span class="end">
-                {row.end}
-                {row.restarts > 0 ? `, restart ${row.restarts}` : ""}
-              </span>
-              <span class="age">{formatSpan(Math.max(0, now - row.begunAt))}</span>
-            </a>
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-/** Arrows go from row to row. */
-function moveFocus(event: KeyboardEvent & { readonly currentTarget: HTMLElement }): void {
-  const item = event.currentTarget.parentElement;
-  const next =
-    event.key === "ArrowDown"
-      ? item?.nextElementSibling
-      : event.key === "ArrowUp"
-        ? item?.previousElementSibling
-        : null;
-  if (!next) return;
-  event.preventDefault();
-  next.querySelector("a")?.focus();
-}
-
-function textOf({ id, job, group, state, end }: TaskSummary): string {
-  return `${id} ${job} ${group} ${state} ${end}`.toLowerCase();
+function textOf({ id, job, group, namespace, state, outcome, exit }: TaskSummary): string {
+  return `${id} ${job} ${group} ${namespace} ${state} ${outcome.text} ${exit ?? ""}`.toLowerCase();
 }

@@ -1,0 +1,53 @@
+/** Plain tables and lists of facts. */
+import type { ComponentChildren } from "preact";
+import { Scroll } from "./scroll.tsx";
+
+interface TableProperties {
+  readonly label: string;
+  readonly heads: readonly string[];
+  /** The first cell names the row. */
+  readonly rows: readonly (readonly ComponentChildren[])[];
+}
+
+export function Table({ label, heads, rows }: TableProperties) {
+  return (
+    <Scroll label={label}>
+      <table>
+        <thead>
+          <tr>
+            {heads.map((head) => (
+              <th key={head} scope="col">
+                {head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(([name, ...cells], row) => (
+            <tr key={row}>
+              <th scope="row">{name}</th>
+              {cells.map((cell, index) => (
+                <td key={heads[index + 1]}>{cell}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
+  );
+}
+
+export type FactLine = readonly [name: string, value: ComponentChildren];
+
+export function Facts({ facts }: { readonly facts: readonly FactLine[] }) {
+  return (
+    <dl class="facts">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
