@@ -6,7 +6,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createActor } from "xstate";
 import { type StatelyMessage, statelyInspection, taskMachine } from "../../src/inspector/stately/index.ts";
 import { event } from "../support/history.ts";
-import { startInspector } from "../support/inspector.ts";
+import { idOf, startInspector } from "../support/inspector.ts";
 import { life } from "../support/lives.ts";
 
 type Received = {
@@ -21,8 +21,6 @@ function receive(server: string): Received[] {
   return received;
 }
 
-const idOf = (number: number) =>
-  `${String(number).padStart(8, "0")}-0000-4000-8000-000000000000/web/00000000`;
 const statesOf = (received: readonly Received[], id: string) =>
   received
     .filter(({ type, sessionId }) => type === "@xstate.snapshot" && sessionId === id)

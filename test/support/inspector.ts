@@ -34,22 +34,32 @@ export async function startInspector(): Promise<Inspected> {
     await server.close();
     await store.close();
   });
-  const snapshots = new Map<string, typeof initialSnapshot>();
   const cookie = cookieFrom(await get(server.url, {}));
   return {
     server,
     store,
-    async record(stream, events) {
-      for (const event of events) {
-        const { snapshot, accepted, ...made } = step(snapshots.get(stream) ?? initialSnapshot, event);
-        if (!accepted) continue;
-        snapshots.set(stream, snapshot);
-        const stored = { ...event, ...made, schema: EVENT_SCHEMA_VERSION };
-        await store.append(stream, store.version(stream), [stored]);
-      }
-    },
+    record: recorderOf(store),
     ask: (path, headers = {}, method) => get(new URL(path, server.url).href, { cookie, ...headers }, method),
   };
+}
+
+/** Adds events to tasks as the driver does: with what the machine makes of them. */
+export function recorderOf(store: EventStore): Inspected["record"] {
+  const snapshots = new Map<string, typeof initialSnapshot>();
+  return async (stream, events) => {
+    for (const event of events) {
+      const { snapshot, accepted, ...made } = step(snapshots.get(stream) ?? initialSnapshot, event);
+      if (!accepted) continue;
+      snapshots.set(stream, snapshot);
+      const stored = { ...event, ...made, schema: EVENT_SCHEMA_VERSION };
+      await store.append(stream, store.version(stream), [stored]);
+    }
+  };
+}
+
+/** The id of a task, as Nomad makes them. */
+export function idOf(number: number, name = "web"): string {
+  return `${String(number).padStart(8, "0")}-0000-4000-8000-000000000000/${name}/00000000`;
 }
 
 export async function get(url: string, headers: Record<string, string>, method = "GET"): Promise<Reply> {
