@@ -7,7 +7,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { get } from "node:http";
+import { get as httpGet } from "node:http";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
@@ -15,7 +15,7 @@ import type { BrowserContext, Page } from "playwright-core";
 import { openEventStore } from "../src/store/lmdbEventStore.ts";
 import { launchBrowser, missingBrowser } from "../test/support/browser.ts";
 import { event } from "../test/support/history.ts";
-import { idOf, recorderOf } from "../test/support/inspector.ts";
+import { cookieFrom, get, idOf, recorderOf } from "../test/support/inspector.ts";
 import { allLives, life } from "../test/support/lives.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 
@@ -147,9 +147,8 @@ async function benchLate(name: string, client: Client): Promise<void> {
 }
 
 async function plainClient(url: string): Promise<Client> {
-  const [welcome] = await once(get(url), "response");
-  const cookie = String(welcome.headers["set-cookie"]).split(";")[0] ?? "";
-  const request = get(new URL("/api/live", url), { headers: { cookie } });
+  const cookie = cookieFrom(await get(url, {}));
+  const request = httpGet(new URL("/api/live", url), { headers: { cookie } });
   const [response] = await once(request, "response");
   let wanted: { readonly text: string; readonly found: (time: number) => void } | undefined;
   response.setEncoding("utf8").on("data", (text: string) => {

@@ -26,7 +26,7 @@ export class TaskBook {
   readonly #runs = new Map<string, number>();
   /** Versions of the plugin processes that the events name, by pid. */
   readonly #plugins = new Map<number, string>();
-  /** The history that was asked for last: whoever winds it back asks for it again at every step. */
+  /** The history that was asked for last: it is asked for again at every step back, and with every new event. */
   #lastHistory: History | undefined;
   /** Ids of rows that were changed, or are gone. */
   readonly changes = new Subject<string>();
@@ -76,11 +76,10 @@ export class TaskBook {
   history(id: string): History | undefined {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
-    const known = this.#lastHistory;
-    if (known?.stream === id && known.length >= entry.row.events) return known;
-    const history = new History(id, Array.from(entry.reader.readStream(id), maskEvent));
-    this.#lastHistory = history;
-    return history;
+    const known = this.#lastHistory?.stream === id ? this.#lastHistory : new History(id, []);
+    const later = Array.from(entry.reader.readStream(id, known.length + 1), maskEvent);
+    this.#lastHistory = later.length === 0 ? known : known.continued(later);
+    return this.#lastHistory;
   }
 
   /** Drops the tasks of a log that is closed, or those that were removed from it. */

@@ -87,6 +87,14 @@ export class History {
     return at.state;
   }
 
+  /** This history and what has come since; what was folded is not folded again. */
+  continued(later: readonly StoredEvent[]): History {
+    const history = new History(this.stream, [...this.#events, ...later], this.machine);
+    history.#checkpoints.splice(0, 1, ...this.#checkpoints);
+    history.#at = this.#at;
+    return history;
+  }
+
   /** All moments, from event number `from` on. */
   *moments(from = 1): Iterable<Moment> {
     for (let seq = from; seq <= this.length; seq++) yield this.at(seq);

@@ -1,63 +1,34 @@
 /** The page in a real browser: Debian's Chromium. Screenshots go to test-results/inspector. */
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, type TestContext } from "vitest";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { checkLog } from "../../src/replay/checkLog.ts";
+import { parseBundle } from "../../src/replay/loadBundle.ts";
+import { launchBrowser } from "../support/browser.ts";
+import { expectAccessible, layoutShift, openPage } from "../support/browserPage.ts";
 import { event } from "../support/history.ts";
-import { startInspector } from "../support/inspector.ts";
+import { idOf, startInspector } from "../support/inspector.ts";
 import { type Life, life } from "../support/lives.ts";
 
-const executablePath = "/usr/bin/chromium";
 const folder = join(import.meta.dirname, "../../test-results/inspector");
-const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 let browser: Browser | undefined;
 
 beforeAll(async () => {
   mkdirSync(folder, { recursive: true });
-  if (!existsSync(executablePath)) return;
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  browser = await launchBrowser();
 });
 afterAll(() => browser?.close());
 
-const idOf = (number: number, name = "web") =>
-  `${String(number).padStart(8, "0")}-0000-4000-8000-000000000000/${name}/00000000`;
-
-async function openPage(context: TestContext, url: string, options = {}): Promise<Page> {
-  if (browser === undefined) {
-    const message = `"${context.task.name}" needs ${executablePath}: apt-get install chromium`;
-    if (process.env.CI) throw new Error(message);
-    console.warn(`NOT TESTED: ${message}`);
-    return context.skip(message);
-  }
-  const page = await browser.newPage(options);
-  page.setDefaultTimeout(8_000);
-  const complaints: string[] = [];
-  page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("console", (told) => told.type() === "error" && complaints.push(told.text()));
-  onTestFinished(async () => {
-    await page.close();
-    expect(complaints).toEqual([]);
-  });
-  await page.goto(url);
-  return page;
-}
-
-async function expectAccessible(page: Page): Promise<void> {
-  // Evaluated by the browser's own tools: the page's policy lets no script of others in.
-  await page.evaluate(readFileSync(axe, "utf8"));
-  const { violations } = (await page.evaluate("axe.run()")) as {
-    violations: { id: string; impact: string; nodes: { html: string }[] }[];
-  };
-  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  expect(serious.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
-}
+const lit = (page: Page, state: string) => page.locator(`#state-${state}.lit`).waitFor();
+const focused = (page: Page) => page.locator(":focus");
 
 describe("the page", () => {
   it("shows tasks as they come, and says what to do while there is none", async (context) => {
     const { server, record } = await startInspector();
-    const page = await openPage(context, server.url);
+    const page = await openPage(context, browser, server.url);
     await page.getByText("No task has run here yet").waitFor();
+    await expectAccessible(page);
     expect(page.url()).not.toContain("token");
     await record(idOf(1), [event("requested")]);
     await page.getByText("pending").waitFor();
@@ -66,8 +37,8 @@ describe("the page", () => {
   });
 
   it.for([
-    ["light", 1200],
-    ["dark", 1200],
+    ["light", 1280],
+    ["dark", 1280],
     ["light", 390],
     ["dark", 390],
   ] as const)(
@@ -76,43 +47,143 @@ describe("the page", () => {
       const { server, record } = await startInspector();
       for (const [index, name] of (["ended", "killed", "failed", "lost"] as Life[]).entries())
         await record(idOf(index, name), life(name));
-      const page = await openPage(context, server.url, { colorScheme, viewport: { width, height: 900 } });
-      await page.getByText("killed").first().waitFor();
+      const page = await openPage(context, browser, server.url, {
+        colorScheme,
+        viewport: { width, height: 900 },
+      });
+      await page.getByText("Killed: still running").waitFor();
       await expectAccessible(page);
       await page.screenshot({ path: join(folder, `list-${colorScheme}-${width}.png`) });
       await page.keyboard.press("/");
-      await page.keyboard.type("killed");
-      await page.getByRole("link", { name: /killed/ }).focus();
+      await page.keyboard.type("sigint");
+      await page.keyboard.press("ArrowDown");
       await page.keyboard.press("Enter");
-      await page.getByText("Killed: still running 5 s after SIGINT").waitFor();
-      await page.locator("#state-destroyed.lit").waitFor();
+      await page.getByText("It was still running when that time was over, so it was killed").waitFor();
+      await lit(page, "destroyed");
       await page.keyboard.press("Home");
-      await page.locator("#state-pending.lit").waitFor();
+      await lit(page, "pending");
       for (let step = 0; step < 3; step++) await page.keyboard.press("ArrowRight");
-      await page.locator("#state-running.lit").waitFor();
+      await lit(page, "running");
       await page.getByText("Event 4: started, then running").waitFor();
       await expectAccessible(page);
       await page.screenshot({ path: join(folder, `task-${colorScheme}-${width}.png`), fullPage: true });
+      expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
+      // Back where it was: the search, and the task.
       await page.keyboard.press("Escape");
+      await expect.poll(() => focused(page).textContent()).toBe("killed");
+      expect(await page.getByRole("searchbox").inputValue()).toBe("sigint");
       await page.getByRole("link", { name: "Node" }).click();
-      await page.getByText("ABI").waitFor();
+      await page.getByText("Start latency").waitFor();
       await expectAccessible(page);
       await page.screenshot({ path: join(folder, `node-${colorScheme}-${width}.png`) });
       expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
     },
   );
 
-  it("draws of 2,000 tasks those in sight, and finds any", async (context) => {
+  it("is wound back by clicks on steps and events, and by dragging along the bar", async (context) => {
+    const { server, record } = await startInspector();
+    await record(idOf(1), life("killed"));
+    const page = await openPage(context, browser, server.url);
+    await page.getByRole("link", { name: "web" }).click();
+    await page.getByRole("button", { name: "Signal sent" }).click();
+    await page.getByText("Event 6: signalled").waitFor();
+    await lit(page, "stopping");
+    await page.getByRole("button", { name: "Go to event 1", exact: true }).click();
+    await lit(page, "pending");
+    const bar = page.getByRole("slider");
+    const { x, y, width, height } = (await bar.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+    await page.mouse.move(x + 1, y + height / 2);
+    await page.mouse.down();
+    await page.mouse.move(x + width / 2, y + height / 2, { steps: 5 });
+    const between = Number(await bar.getAttribute("aria-valuenow"));
+    expect(between).toBeGreaterThan(1);
+    expect(between).toBeLessThan(11);
+    await page.mouse.move(x + width - 1, y + height / 2, { steps: 5 });
+    await page.mouse.up();
+    await lit(page, "destroyed");
+    // Afterwards the mouse moves, and nothing is dragged.
+    await page.mouse.move(x, y + height / 2);
+    expect(Number(await bar.getAttribute("aria-valuenow"))).toBeGreaterThanOrEqual(10);
+  });
+
+  it("follows a task's newest event, unless somebody looks at an earlier one", async (context) => {
+    const { server, record } = await startInspector();
+    const [first, ...rest] = life("ended");
+    await record(idOf(1), first ? [first] : []);
+    const page = await openPage(context, browser, server.url);
+    await page.getByRole("link", { name: "web" }).click();
+    await lit(page, "pending");
+    await record(idOf(1), rest.slice(0, 3));
+    await lit(page, "running");
+    await page.keyboard.press("Home");
+    await lit(page, "pending");
+    await record(idOf(1), rest.slice(3));
+    await page.getByText("Step 1 of 6").waitFor();
+    await lit(page, "pending");
+  });
+
+  it("gives bundles to copy that prove themselves", async (context) => {
+    const { server, record } = await startInspector();
+    await record(idOf(1), life("ended"));
+    const permissions = ["clipboard-read", "clipboard-write"];
+    const page = await openPage(context, browser, server.url, { permissions });
+    await page.getByRole("link", { name: "web" }).click();
+    await page.getByRole("button", { name: "Bundle" }).click();
+    await page.getByText("Bundle copied").waitFor();
+    const { reader } = parseBundle((await page.evaluate("navigator.clipboard.readText()")) as string, "");
+    expect(checkLog(reader)).toMatchObject({ streams: 1, events: 6, findings: [] });
+    await page.getByRole("button", { name: "Mermaid" }).click();
+    await page.getByText("Mermaid copied").waitFor();
+    expect(await page.evaluate("navigator.clipboard.readText()")).toMatch(/^sequenceDiagram/);
+  });
+
+  it("draws of 2,000 tasks those in sight, finds any, and stays where it is while others come", async (context) => {
     const { server, record } = await startInspector();
     const adding = Array.from({ length: 2_000 }, (_, number) =>
       record(idOf(number, `task${number}`), life("failed")),
     );
     await Promise.all(adding);
-    const page = await openPage(context, server.url);
+    const page = await openPage(context, browser, server.url);
     await page.getByText("2000 of 2000").waitFor();
     expect(await page.locator(".row").count()).toBeLessThan(60);
+    await page.mouse.move(400, 400);
+    await page.mouse.wheel(0, 20_000);
+    const place = () => page.locator(".row", { hasText: "task1490" }).boundingBox();
+    const before = await place();
+    expect(before).not.toBe(null);
+    for (let number = 2_000; number < 2_010; number++)
+      await record(idOf(number, `task${number}`), life("ended"));
+    await page.getByText("2010 of 2010").waitFor();
+    expect(await place()).toEqual(before);
     await page.keyboard.press("/");
     await page.keyboard.type("task1234");
-    await page.getByText("1 of 2000").waitFor();
+    await page.getByText("1 of 2010").waitFor();
+  });
+
+  it("moves nothing about by itself, as it is loaded and as tasks come", async (context) => {
+    const { server, record } = await startInspector();
+    for (let number = 0; number < 20; number++) await record(idOf(number), life("ended"));
+    const page = await openPage(context, browser, server.url);
+    await page.getByText("20 of 20").waitFor();
+    expect(await layoutShift(page)).toBe(0);
+    const address = await page.getByRole("link", { name: "web" }).first().getAttribute("href");
+    await page.goto(new URL(address ?? "", page.url()).href);
+    await page.reload();
+    await lit(page, "destroyed");
+    expect(await layoutShift(page)).toBeLessThan(0.01);
+  });
+
+  it("folds the checks of a healthy task, of which there are thousands", async (context) => {
+    const { server, record } = await startInspector();
+    const checks = Array.from({ length: 1_000 }, (_, index) => [
+      event("execStarted", { exec: index + 1 }),
+      event("execExited", { exec: index + 1 }),
+    ]);
+    await record(idOf(1), [...life("ended").slice(0, 4), ...checks.flat()]);
+    const page = await openPage(context, browser, server.url);
+    await page.getByRole("link", { name: "web" }).click();
+    await page.getByText("Command run in it ×1000, the last: command 1000: exit code 0").waitFor();
+    await page.getByText("Step 2004 of 2004").waitFor();
+    expect(await page.locator(".step").count()).toBeLessThan(20);
   });
 });

@@ -61,6 +61,21 @@ describe("a history", () => {
     expect(steps).toBeLessThanOrEqual(65);
   });
 
+  it("is continued by what has come since, and folds only that", () => {
+    const length = fc.integer({ min: 0, max: long.length });
+    fc.assert(
+      fc.property(length, length, (known, looked) => {
+        const begun = new History(stream, longEvents.slice(0, known));
+        const last = begun.stateAfter(Math.min(known, looked));
+        const history = begun.continued(longEvents.slice(known));
+        expect(history.length).toBe(long.length);
+        expect(history.stateAfter(Math.min(known, looked))).toBe(last);
+        expect(history.stateAfter(long.length).context).toEqual(fold(long).context);
+        expect(history.at(long.length).asRecorded).toBe(true);
+      }),
+    );
+  });
+
   it("tells of each moment event, effects and the time since the one before", () => {
     const moments = [...historyOf("killed").moments()];
     expect(moments.map(({ after }) => after.value)).toEqual([

@@ -70,6 +70,7 @@ export async function get(url: string, headers: Record<string, string>, method =
   return { status: response.statusCode, headers: response.headers, body };
 }
 
-function cookieFrom({ headers }: Reply): string {
+/** What lets a browser in from then on. */
+export function cookieFrom({ headers }: Reply): string {
   return String((headers["set-cookie"] as string[] | undefined)?.[0]).split(";")[0] ?? "";
 }

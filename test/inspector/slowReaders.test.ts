@@ -1,0 +1,111 @@
+/** Readers that stop reading: they cost the server a bounded amount of memory, and nobody else anything. */
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
+import { Socket } from "node:net";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { WebSocket } from "ws";
+import type { LiveMessage } from "../../src/inspector/liveStream.ts";
+import type { StatelyMessage } from "../../src/inspector/stately/messages.ts";
+import { event } from "../support/history.ts";
+import { cookieFrom, get, type Inspected, idOf, startInspector } from "../support/inspector.ts";
+import { life } from "../support/lives.ts";
+
+/** What the server may hold for one reader: a message that was begun, and what Node has not handed on yet. */
+const most = 1_000_000;
+const begun = life("recovered").slice(0, 4);
+
+/** The server's own end of the next connection that is made to it. */
+async function nextConnection(make: () => void): Promise<Socket> {
+  const accepted = new Promise<Socket>((resolve) => {
+    const note = (message: unknown) => resolve((message as { readonly socket: Socket }).socket);
+    subscribe("net.server.socket", note);
+    onTestFinished(() => void unsubscribe("net.server.socket", note));
+  });
+  make();
+  return accepted;
+}
+
+interface Burst {
+  readonly ids: readonly string[];
+  /** How many events each task has then. */
+  readonly each: number;
+  /** The most bytes that the server held for the reader. */
+  readonly held: number;
+}
+
+/** Tasks go on and on: tens of thousands of events, and until the kernel takes no more for who does not read. */
+async function burst({ record }: Inspected, reader: Socket, least: number): Promise<Burst> {
+  const ids = Array.from({ length: 200 }, (_, number) => idOf(number));
+  for (const id of ids) await record(id, begun);
+  let [each, held, stuck] = [begun.length, 0, 0];
+  while (each < least || (stuck < 10 && each < 500)) {
+    for (const id of ids) await record(id, [event("recovered")]);
+    each += 1;
+    stuck = reader.writableLength > 0 ? stuck + 1 : 0;
+    held = Math.max(held, reader.writableLength);
+  }
+  expect(stuck).toBeGreaterThanOrEqual(10);
+  return { ids, each, held };
+}
+
+describe("a page that takes nothing", () => {
+  it("holds up nobody, and is told the present state of what it missed once it reads again", async () => {
+    const inspected = await startInspector();
+    const { server, record, ask } = inspected;
+    const { host, hostname, port } = new URL(server.url);
+    const cookie = cookieFrom(await get(server.url, {}));
+    const socket = new Socket().pause();
+    onTestFinished(() => void socket.destroy());
+    const reader = await nextConnection(() => {
+      // In this version's answers nothing stands between the messages.
+      socket.connect(Number(port), hostname);
+      socket.write(`GET /api/live HTTP/1.0\r\nHost: ${host}\r\nCookie: ${cookie}\r\n\r\n`);
+    });
+    const { ids, each, held } = await burst(inspected, reader, 150);
+    expect(held).toBeLessThan(most);
+    expect(JSON.parse((await ask("/api/tasks")).body)).toHaveLength(ids.length);
+
+    await record(idOf(999), [event("requested")]);
+    const told = new Map<string, number>();
+    let rest = "";
+    socket.setEncoding("utf8").on("data", (chunk: string) => {
+      const parts = (rest + chunk).split("\n\n");
+      rest = parts.pop() ?? "";
+      for (const part of parts.filter((text) => text.startsWith("data: "))) {
+        const message = JSON.parse(part.slice(6)) as LiveMessage;
+        if (message.kind === "rows") for (const row of message.rows) told.set(row.id, row.events);
+      }
+    });
+    socket.resume();
+    await vi.waitFor(() => {
+      expect(ids.filter((id) => told.get(id) !== each)).toEqual([]);
+      expect(told.get(idOf(999))).toBe(1);
+    }, 10_000);
+  }, 60_000);
+});
+
+describe("a client of the relay that takes nothing", () => {
+  it("holds up nobody, and is told every event in order once it reads again", async () => {
+    const inspected = await startInspector();
+    const address = await inspected.server.relay();
+    let client: WebSocket | undefined;
+    const reader = await nextConnection(() => {
+      client = new WebSocket(`${address}&history`);
+    });
+    if (client === undefined) return expect.fail("no client");
+    onTestFinished(() => client?.terminate());
+    await once(client, "open");
+    client.pause();
+    const { ids, each, held } = await burst(inspected, reader, 50);
+    expect(held).toBeLessThan(most);
+    expect(JSON.parse((await inspected.ask("/api/tasks")).body)).toHaveLength(ids.length);
+
+    const told = new Map<string, number>();
+    client.on("message", (data) => {
+      const { type, sessionId } = JSON.parse(String(data)) as StatelyMessage;
+      if (type === "@xstate.event") told.set(sessionId, (told.get(sessionId) ?? 0) + 1);
+    });
+    client.resume();
+    await vi.waitFor(() => expect(ids.filter((id) => told.get(id) !== each)).toEqual([]), 25_000);
+  }, 60_000);
+});
