@@ -1,0 +1,78 @@
+/** The page beside a real plugin with real tasks: what it shows is what happens. Needs root, and Chromium. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, it, onTestFinished } from "vitest";
+import { InspectorServer } from "../../src/inspector/server.ts";
+import { newStateDir, startAgent, startTask, waitTask } from "../support/agent.ts";
+import { makeAllocation } from "../support/allocation.ts";
+import { launchBrowser } from "../support/browser.ts";
+import { openPage } from "../support/browserPage.ts";
+
+const folder = join(import.meta.dirname, "../../test-results/inspector");
+let browser: Browser | undefined;
+
+beforeAll(async () => {
+  mkdirSync(folder, { recursive: true });
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+async function startInspector(path: string): Promise<string> {
+  const server = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });
+  onTestFinished(() => server.close());
+  return server.url;
+}
+
+describe("the page", () => {
+  it("shows live how a task starts, is asked to stop, and ends", async (context) => {
+    const agent = await startAgent();
+    const page = await openPage(context, browser, await startInspector(agent.stateDir));
+    await page.getByText("No task has run here yet").waitFor();
+    const allocation = makeAllocation({ taskName: "web" });
+    const config = allocation.config("trap 'exit 3' TERM; echo up; while :; do sleep 0.05; done");
+    await startTask(agent, config);
+    await page.locator(".row", { hasText: "Running" }).waitFor();
+    await page.getByRole("link", { name: "web" }).click();
+    await page.locator("#state-running.lit").waitFor();
+    await page.getByText("/bin/sh").first().waitFor();
+    await agent.driver.stopTask({ taskId: config.id, timeout: { seconds: 60, nanos: 0 }, signal: "SIGTERM" });
+    await page.locator("#state-exited.lit").waitFor();
+    await page.getByText("Stopped as asked").waitFor();
+    await page.getByText(/^Stop asked → SIGTERM delivered → exit code 3, after/).waitFor();
+    await page.getByRole("link", { name: "Node" }).click();
+    await page.getByText(`process ${agent.pid}, version`).waitFor();
+  });
+
+  it("tells that the plugin is gone, and that another one has taken the task over", async (context) => {
+    const agent = await startAgent();
+    const allocation = makeAllocation({ taskName: "survivor" });
+    const config = allocation.config("exec sleep 1000");
+    const handle = await startTask(agent, config);
+    const page = await openPage(context, browser, await startInspector(agent.stateDir));
+    await page.locator(".row", { hasText: "Running" }).waitFor();
+    await agent.crash();
+    await page.getByText("No plugin runs").waitFor();
+    await page.screenshot({ path: join(folder, "pluginGone.png") });
+    const next = await startAgent({ stateDir: agent.stateDir });
+    await next.driver.recoverTask({ taskId: config.id, handle });
+    await page.locator(".row", { hasText: "Running, taken over once" }).waitFor();
+    await page.getByText("No plugin runs").waitFor({ state: "detached" });
+    await page.getByRole("link", { name: "survivor" }).click();
+    await page.locator("#state-recovered.lit").waitFor();
+    await next.driver.stopTask({ taskId: config.id, timeout: { seconds: 60, nanos: 0 }, signal: "SIGKILL" });
+    await waitTask(next, config);
+    await page.locator("#state-exited.lit").waitFor();
+  });
+
+  it("says so where there is no log yet, and goes on by itself once there is one", async (context) => {
+    const stateDir = newStateDir();
+    const page = await openPage(context, browser, await startInspector(stateDir));
+    await page.getByText(`There is no event log in ${stateDir}`).waitFor();
+    const agent = await startAgent({ stateDir });
+    const allocation = makeAllocation({ taskName: "first" });
+    await startTask(agent, allocation.config("exit 7"));
+    await page.locator(".row", { hasText: "Failed with exit code 7" }).waitFor();
+    await page.getByText("There is no event log").waitFor({ state: "detached" });
+  });
+});
