@@ -90,6 +90,7 @@ function activityOf(rows: readonly TaskSummary[], now: number): Activity {
     from,
     spanMs,
     starts: count(rows.map(({ startedAt }) => startedAt)),
-    exits: count(rows.map(({ endedAt }) => endedAt)),
+    // A start that failed ends nothing.
+    exits: count(rows.map(({ startedAt, endedAt }) => startedAt && endedAt)),
   };
 }

@@ -1,5 +1,6 @@
 /** The inspector's server, over a real log that goes on being written. */
 import { describe, expect, it, vi } from "vitest";
+import type { Status } from "../../src/inspector/logWatch.ts";
 import type { TaskSummary } from "../../src/inspector/taskSummary.ts";
 import type { MomentView, TaskView } from "../../src/inspector/taskView.ts";
 import { checkLog } from "../../src/replay/checkLog.ts";
@@ -39,6 +40,19 @@ describe("the API", () => {
     expect((await ask("/api/nothing")).status).toBe(404);
     expect((await ask(`/api/mermaid?id=${encodeURIComponent(id)}`)).body).toMatch(/^sequenceDiagram\n/);
     expect(JSON.parse((await ask("/api/node")).body)).toMatchObject({ start: { starts: 1 } });
+  });
+
+  it("tells what is wrong with the log, and goes on with what it understands", async () => {
+    const { store, record, ask } = await startInspector();
+    await record(id, life("ended").slice(0, 4));
+    const strange = { type: "teleported", schema: 999, time: 1, data: {}, from: "running", to: "elsewhere" };
+    await store.append(id, 4, [{ ...strange, effects: [] }]);
+    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("elsewhere"));
+    const { problems } = JSON.parse((await ask("/api/status")).body) as Status;
+    expect(problems.map(({ kind }) => kind)).toEqual(["newer", "pluginGone"]);
+    const view = JSON.parse((await ask(`/api/task?id=${encodeURIComponent(id)}`)).body) as TaskView;
+    expect(view.steps.at(-1)?.text).toMatch(/^this version cannot read it/);
+    expect((await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=5`)).status).toBe(200);
   });
 
   it("has bundles that prove themselves", async () => {

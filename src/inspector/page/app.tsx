@@ -13,6 +13,11 @@ export function App() {
   const [listView, setListView] = useState(firstListView);
   const id = place.startsWith("#/task/") ? decodeURIComponent(place.slice(7)) : undefined;
   const isNode = place === "#/node";
+  const row = live.rows.find((each) => each.id === id);
+  const title = isNode ? "Node" : (row?.task ?? "Tasks");
+  useEffect(() => {
+    document.title = `${title} · exec2`;
+  }, [title]);
   return (
     <>
       <header>
@@ -32,12 +37,7 @@ export function App() {
       </header>
       <main>
         {id !== undefined ? (
-          <TaskPage
-            key={id}
-            id={id}
-            row={live.rows.find((row) => row.id === id)}
-            ready={live.status?.ready === true}
-          />
+          <TaskPage key={id} id={id} row={row} ready={live.status?.ready === true} />
         ) : isNode ? (
           <NodePage version={live.version} />
         ) : (

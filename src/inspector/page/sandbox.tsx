@@ -23,7 +23,7 @@ export function Sandbox({ context }: { readonly context: TaskContext }) {
       {sandbox === null ? null : (
         <section class="card" aria-label="Launch plan">
           <details>
-            <summary>Launch plan, {sandbox.plan.length} steps</summary>
+            <summary>Launch plan, {countOf(sandbox.plan.length, "step")}</summary>
             <pre>
               {sandbox.plan.map((step, index) => `${String(index + 1).padStart(3)}  ${step}`).join("\n")}
             </pre>
@@ -98,14 +98,16 @@ function Unveiled({ unveiled, skipped }: SandboxFacts) {
       <h2>
         Unveiled paths <span class="faint">everything else is denied</span>
       </h2>
-      <Paths label="Its own paths" entries={own} />
-      <details>
-        <summary>{usual.length} default paths, which every task has</summary>
-        <Paths label="Default paths" entries={usual} />
-      </details>
+      {own.length === 0 ? null : <Paths label="Its own paths" entries={own} />}
+      {usual.length === 0 ? null : (
+        <details>
+          <summary>{countOf(usual.length, "default path")}, as for every task</summary>
+          <Paths label="Default paths" entries={usual} />
+        </details>
+      )}
       {skipped.length === 0 ? null : (
         <details>
-          <summary>{skipped.length} paths that could not be unveiled</summary>
+          <summary>{countOf(skipped.length, "path")} that could not be unveiled</summary>
           <Table
             label="Not unveiled"
             heads={["Path", "Why"]}
@@ -115,6 +117,10 @@ function Unveiled({ unveiled, skipped }: SandboxFacts) {
       )}
     </section>
   );
+}
+
+function countOf(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 type Entry = SandboxFacts["unveiled"][number];
