@@ -25,8 +25,9 @@ export async function buildInspectorPage(folder: string): Promise<void> {
   await writeFile(join(folder, "chart.json"), JSON.stringify(await layOutChart()));
 }
 
-/** Letters of the chart's labels are about so wide and high, in its own units. */
+/** Letters of the chart's labels are about so wide and high, in its own units; beside them is some air. */
 const letter = { width: 7.4, height: 17 };
+const air = 8;
 
 async function layOutChart(): Promise<ChartLayout> {
   const { children } = toDirectedGraph(taskMachine);
@@ -60,7 +61,11 @@ async function layOutChart(): Promise<ChartLayout> {
       id,
       sources: [from],
       targets: [to],
-      labels: events.map((text) => ({ text, width: text.length * letter.width, height: letter.height })),
+      labels: events.map((text) => ({
+        text,
+        width: text.length * letter.width + air,
+        height: letter.height,
+      })),
     })),
   };
   const laid = await new ELK.default().layout(graph);
