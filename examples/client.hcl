@@ -19,6 +19,7 @@ plugin "nomad-driver-exec2" {
     denied_host_gids = "0,27,42"
     denied_envvars   = ["AWS_*", "*_TOKEN"]
     allow_host_ipc   = false
+    allow_host_pid   = true
 
     # What they may use.
     allow_raised_ulimits = false

@@ -5,6 +5,7 @@
 #
 # On a cluster the client's plugin block has to say groups_by_task = true; for
 # ipc_mode = "host", which is left out here, it would have to say allow_host_ipc.
+# host-processes.nomad.hcl has pid_mode = "host".
 
 job "privileges" {
   type = "batch"

@@ -75,6 +75,10 @@ export const pluginSchema = z.object({
     description: "whether tasks may be in the host's ipc namespace, with `ipc_mode`",
     example: true,
   }),
+  allowHostPid: flag().default(false).meta({
+    description: "whether tasks may be in the host's pid namespace, with `pid_mode`",
+    example: true,
+  }),
   allowRaisedUlimits: flag().default(false).meta({
     description: "whether tasks may have higher limits than the Nomad agent itself, with `ulimit`",
     example: true,

@@ -14,6 +14,7 @@ export function boundedByPlugin(task: TaskOptions, plugin: PluginOptions): TaskO
   refuseUnlessAllowed("unveil", task.unveil.length > 0, "unveilByTask", plugin);
   refuseUnlessAllowed("groups", task.groups.length > 0, "groupsByTask", plugin);
   refuseUnlessAllowed("ipcMode", task.ipcMode === "host", "allowHostIpc", plugin);
+  refuseUnlessAllowed("pidMode", task.pidMode === "host", "allowHostPid", plugin);
   const senseless = contradiction(task);
   if (senseless !== undefined) {
     throw new DriverError("CONFIG_INVALID", `The task's config contradicts itself: ${senseless}`);
@@ -32,7 +33,7 @@ export function boundedByPlugin(task: TaskOptions, plugin: PluginOptions): TaskO
 function refuseUnlessAllowed(
   option: keyof TaskOptions,
   isUsed: boolean,
-  permission: "unveilByTask" | "groupsByTask" | "allowHostIpc",
+  permission: "unveilByTask" | "groupsByTask" | "allowHostIpc" | "allowHostPid",
   plugin: PluginOptions,
 ): void {
   if (!isUsed || plugin[permission]) return;

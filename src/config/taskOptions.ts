@@ -101,17 +101,11 @@ export const taskSchema = z.object({
       "`host`: System V IPC objects and POSIX message queues are the host's; needs the plugin's `allow_host_ipc`",
     example: "host",
   }),
-  pidMode: text()
-    .refine(
-      (mode) => mode === "private",
-      'must be "private": only in a pid namespace of its own is it certain that all of a task\'s processes end with it',
-    )
-    .default("private")
-    .meta({
-      description:
-        "`private` is all there is: in the host's pid namespace a task's processes could outlive it, and signals of a task of root's reach others",
-      example: "private",
-    }),
+  pidMode: oneOf(["private", "host"]).default("private").meta({
+    description:
+      "`host`: the task sees the host's processes, see [pid_mode](#pid_mode); needs the plugin's `allow_host_pid`, and Linux 6.12 or newer",
+    example: "host",
+  }),
   pidsLimit: pidsLimit().optional().meta({
     description:
       "processes and threads at once, with the run's init; the plugin's `pids_limit` by default, and not above it",

@@ -44,6 +44,7 @@ export function historyFromHandle(
       sharedTmpReason: "not known: rebuilt from the agent's handle",
       oomKills: state.oomKills,
       runFolder: state.runFolder,
+      runCgroup: state.runCgroup,
       ...forgottenRights,
       plan: [],
     }),

@@ -1,5 +1,6 @@
 /** Taking a task over from an earlier plugin process: replay its events, then look at the host. */
 import { processesIn } from "../effects/cgroup.ts";
+import { endCgroup, endingMs } from "../effects/cgroupEnd.ts";
 import { bootId, isSameProcess } from "../effects/processIdentity.ts";
 import { DriverError, messageOf } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
@@ -80,6 +81,7 @@ export async function takeOver(task: Task, { plugin, unsaved }: DriverServices):
   const { snapshot } = task;
   if (isAlive(task.state)) {
     const end = endOf(snapshot);
+    if (end !== undefined) await endRest(snapshot);
     if (end === undefined) await task.record("recovered", { plugin, found: whereItRuns(snapshot) });
     else if (end.type === "exited") await task.record("exited", end.data);
     else await task.record("lost", end.data);
@@ -114,6 +116,14 @@ export function endOf(snapshot: TaskSnapshot): UnseenEnd | undefined {
     return { type: "lost", data: { reason: "the host was rebooted: its processes are gone" } };
   }
   return isSameProcess(process.init) ? undefined : { type: "exited", data: exitOf(snapshot) };
+}
+
+/**
+ * Ends what a run may have left in the host's pid namespace, where its init was killed:
+ * any other has ended together with its init.
+ */
+export async function endRest({ context: { sandbox } }: TaskSnapshot): Promise<void> {
+  if (sandbox?.runCgroup) await endCgroup(sandbox.runCgroup, endingMs);
 }
 
 function whereItRuns({ context: { process, request } }: TaskSnapshot): string {

@@ -15,9 +15,10 @@ import { type TaskCapabilities, taskCapabilities } from "../effects/capabilities
 import { resolveCommand, resolveWorkDir } from "../effects/commandLookup.ts";
 import { resolveGroups } from "../effects/groups.ts";
 import type { HostFacts } from "../effects/hostFacts.ts";
+import { checkSignalScope } from "../effects/landlock.ts";
 import type { NamespaceRule } from "../effects/landlockRules.ts";
 import { buildBeginning, buildRest } from "../effects/launch/buildPlan.ts";
-import type { Bind, LaunchNetwork } from "../effects/launch/launchInput.ts";
+import type { Bind, LaunchNetwork, RunCgroup } from "../effects/launch/launchInput.ts";
 import type { LaunchBeginning, LaunchRest } from "../effects/launch/plan.ts";
 import { prepareMounts } from "../effects/mountPoints.ts";
 import { type TaskLimit, taskLimits } from "../effects/resourceLimits.ts";
@@ -40,13 +41,14 @@ export interface TaskProgram {
   readonly command: string;
 }
 
-/** @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND` */
+/** @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `LANDLOCK_UNAVAILABLE`, `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND` */
 export async function findProgram(
   request: TaskRequest,
   options: PluginOptions,
-  facts: Pick<HostFacts, "mhzPerCore">,
+  facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi">,
 ): Promise<TaskProgram> {
   const { options: task, resources } = request;
+  if (task.pidMode === "host") checkSignalScope(facts.landlockAbi);
   const user = await resolveUser(request.user, options);
   const groups = await resolveGroups(task.groups, options);
   const capabilities = taskCapabilities(user.uid, task, options);
@@ -70,6 +72,7 @@ export interface SandboxPlace {
 export interface BegunSandbox {
   readonly rules: UnveilRules;
   readonly beginning: LaunchBeginning;
+  readonly runCgroup: RunCgroup | undefined;
 }
 
 /**
@@ -82,6 +85,7 @@ export function planBeginning(
   { options, cgroup, files }: SandboxPlace,
 ): BegunSandbox {
   const { options: task } = request;
+  const runCgroup = runCgroupOf(request, cgroup, files);
   const binds = bindsOf(request, files);
   const rules = unveilRules({ options, task, folders, bound: binds, mounts });
   const beginning = buildBeginning({
@@ -90,13 +94,14 @@ export function planBeginning(
     network: networkOf(request),
     hostname: hostnameOf(request),
     hostIpc: task.ipcMode === "host",
+    runCgroup,
     binds,
     ...prepareMounts(mounts, folders, rules),
     privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
     statusFile: files.status,
     aliveFifo: files.alive,
   });
-  return { rules, beginning };
+  return { rules, beginning, runCgroup };
 }
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
@@ -104,9 +109,11 @@ export function planRest(
   { options: task }: TaskRequest,
   { user, groups, capabilities, limits, env, workDir, command }: TaskProgram,
   namespaceRules: readonly NamespaceRule[],
+  runCgroup: RunCgroup | undefined,
 ): LaunchRest {
   return buildRest({
     namespaceRules,
+    runCgroup,
     command,
     name: task.command,
     args: task.args,
@@ -126,6 +133,12 @@ export function planRest(
 /** `ps` shows whose init it is: `exec2-init: 6f2d4a9e/web`. */
 function initNameOf({ allocId, taskName }: TaskRequest): string {
   return `exec2-init: ${allocId.slice(0, 8)}/${taskName}`;
+}
+
+/** The folder of the run has a name that no other run has. */
+function runCgroupOf({ options }: TaskRequest, parent: string, { folder }: RunFiles): RunCgroup | undefined {
+  if (options.pidMode === "private") return undefined;
+  return { parent, name: `exec2-${folder.slice(folder.lastIndexOf("/") + 1)}` };
 }
 
 function networkOf({ network }: TaskRequest): LaunchNetwork {

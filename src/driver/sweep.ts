@@ -15,7 +15,7 @@ import { step } from "../machines/fold.ts";
 import { isAlive, isOver, type StateName } from "../machines/taskMachine.ts";
 import type { EventReader, StreamHead } from "../store/eventStore.ts";
 import { runFolderName } from "../store/stateFolder.ts";
-import { endOf, storedHistory } from "./recovery.ts";
+import { endOf, endRest, storedHistory } from "./recovery.ts";
 import type { DriverServices } from "./services.ts";
 import { toStored, toTaskEvent } from "./storedEvents.ts";
 import type { TaskHistory } from "./task.ts";
@@ -68,7 +68,10 @@ async function settle(head: StreamHead, hasFiles: boolean, services: SweepServic
     return false;
   }
   const end = endOf(history.snapshot);
-  if (end !== undefined) await append(stream, history, { ...end, time: Date.now() }, store);
+  if (end !== undefined) {
+    await endRest(history.snapshot);
+    await append(stream, history, { ...end, time: Date.now() }, store);
+  }
   return end === undefined;
 }
 
@@ -81,6 +84,7 @@ async function endAbandonedStart(
   const { request, sandbox } = history.snapshot.context;
   const init = request && sandbox && findInit(request.resources.cgroup, runFiles(sandbox.runFolder).alive);
   const killed = init ? killInit(init) : false;
+  await endRest(history.snapshot);
   await append(taskId, history, { type: "startFailed", time: Date.now(), data: abandoned }, store);
   log.warn("ended a task whose start was never answered", {
     task_id: taskId,

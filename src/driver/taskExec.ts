@@ -59,9 +59,9 @@ export async function endExecs(task: Task, reason: Reason): Promise<void> {
 
 /** Commands do not outlive the plugin that ran them; what one has left behind in its session ends now. */
 export async function endAbandonedExecs(task: Task): Promise<void> {
-  const { request, execs } = task.snapshot.context;
+  const { request, sandbox, execs } = task.snapshot.context;
   for (const { exec, process } of execs.running) {
-    endSession(request?.resources.cgroup ?? "", process);
+    endSession(sandbox?.runCgroup ?? request?.resources.cgroup ?? "", process);
     await task.record("execExited", { exec, exitCode: -1, signal: 0, reason: "pluginEnded" });
   }
 }
@@ -115,7 +115,7 @@ function inputOf(task: Task, { command: words, terminal }: ExecRequest): ExecInp
   const rights = rightsInPlan(sandbox);
   return {
     waiterName: `exec2-exec: ${request.allocId.slice(0, 8)}/${request.taskName}`,
-    cgroup: request.resources.cgroup,
+    cgroup: sandbox.runCgroup ?? request.resources.cgroup,
     terminal,
     command: resolveCommand(name, { path: env.PATH ?? defaultPath, workDir, root: `/proc/${pid}/root` }),
     name,

@@ -23,6 +23,8 @@ const handleSchema = z.object({
   startedAt: z.number(),
   /** OOM kills that the cgroup had counted before the task was in it; the first handles do not tell. */
   oomKills: z.number().int().nonnegative().default(0),
+  /** As in the event `sandboxed`; the first handles do not tell, and are of runs with a pid namespace of their own. */
+  runCgroup: z.string().nullable().default(null),
 });
 
 export type HandleState = z.infer<typeof handleSchema>;
@@ -47,6 +49,7 @@ export function handleOf(taskId: string, { context }: TaskSnapshot): HandleState
     runFolder: sandbox.runFolder,
     startedAt,
     oomKills: sandbox.oomKills,
+    runCgroup: sandbox.runCgroup,
   };
 }
 

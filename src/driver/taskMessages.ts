@@ -13,10 +13,11 @@ export interface TaskMessage {
 export function messagesOfEvent(event: TaskEvent, context: TaskContext): readonly TaskMessage[] {
   switch (event.type) {
     case "sandboxed": {
-      const { unveiled, limits, uid } = event.data;
+      const { unveiled, limits, uid, runCgroup } = event.data;
       const abi = String(context.host?.landlockAbi ?? 0);
       const paths = String(unveiled.length);
-      const sandboxed = `Sandboxed with Landlock ABI ${abi}, ${paths} paths unveiled`;
+      const where = runCgroup === null ? "" : ", in the host's pid namespace";
+      const sandboxed = `Sandboxed with Landlock ABI ${abi}, ${paths} paths unveiled${where}`;
       return [message(sandboxed, { landlock_abi: abi, paths, uid: String(uid) }), ...missingLimits(limits)];
     }
     case "started": {

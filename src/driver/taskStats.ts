@@ -37,14 +37,18 @@ const longestIntervalMs = 2 ** 31 - 1;
  */
 export function taskStats(task: Task, intervalMs: number, facts: HostFacts): Observable<TaskUsage> {
   if (hasEnded(task.snapshot)) return EMPTY;
-  const { request, process } = task.snapshot.context;
+  const { request, process, sandbox } = task.snapshot.context;
   if (request === null || process === null) throw notRunning(task, "it uses nothing yet");
   const every = intervalMs > 0 ? Math.max(leastIntervalMs, intervalMs) : defaultIntervalMs;
   const interval = Math.min(every, longestIntervalMs);
   task.resources.stats ??= new Map();
   const shared = task.resources.stats.get(interval);
   if (shared !== undefined) return shared;
-  const place = { cgroup: request.resources.cgroup, init: process.init };
+  const place = {
+    cgroup: request.resources.cgroup,
+    init: process.init,
+    runCgroup: sandbox?.runCgroup ?? null,
+  };
   const samples = sample(place, interval, facts).pipe(
     takeUntil(task.when(hasEnded)),
     finalize(() => task.resources.stats?.delete(interval)),

@@ -102,6 +102,19 @@ export function createRuleset(abi: number, tcp: TcpPorts = {}, scopes = scopesOf
   return ruleset;
 }
 
+/**
+ * In the host's pid namespace nothing but Landlock keeps a task from signalling processes of its user's.
+ * @throws DriverError `LANDLOCK_UNAVAILABLE` below ABI 6
+ */
+export function checkSignalScope(abi: number): void {
+  if (abi >= 6) return;
+  throw new DriverError(
+    "LANDLOCK_UNAVAILABLE",
+    `The kernel's Landlock (ABI ${abi}) cannot keep a task from signalling the host's processes`,
+    { hint: 'Use Linux 6.12 or newer (ABI 6), or leave out pid_mode = "host"' },
+  );
+}
+
 function addPorts(ruleset: number, access: number, ports: readonly number[] = []): void {
   for (const port of ports)
     landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(access, port), `TCP port ${port}`);

@@ -7,6 +7,8 @@ import { DriverError, errnoOf } from "../errors.ts";
 import { mkfifo } from "./kernel/libc.ts";
 
 export interface RunFiles {
+  /** That they are in. */
+  readonly folder: string;
   /** Where init records the task's raw wait status; of a run that was adopted, where its witness records what the kernel tells. */
   readonly status: string;
   /** Held open for writing by init as long as it lives. */
@@ -20,6 +22,7 @@ export interface RunFiles {
 /** Where the files of a run are. */
 export function runFiles(folder: string): RunFiles {
   return {
+    folder,
     status: `${folder}/status`,
     alive: `${folder}/alive`,
     resolvConf: `${folder}/resolv.conf`,

@@ -8,7 +8,7 @@
 import { z } from "zod";
 
 /** Version of the schemas below, stored with every event; upcast.ts reads those of earlier ones. */
-export const EVENT_SCHEMA_VERSION = 2;
+export const EVENT_SCHEMA_VERSION = 3;
 
 /**
  * Marks a field that may hold what its owner would not publish: exports and
@@ -143,6 +143,11 @@ export const eventSchemas = {
     oomKills: z.number(),
     /** Folder of the run's status file and alive FIFO. */
     runFolder: z.string(),
+    /**
+     * Of a run in the host's pid namespace: the cgroup below the task's that it has to itself, with all
+     * processes but its init. Null: it has a pid namespace of its own.
+     */
+    runCgroup: z.string().nullable(),
     /** The launch plan, a line a step, environment values masked. */
     plan: sensitive(z.array(z.string()), "listsInText"),
   }),

@@ -42,8 +42,10 @@ const addedIn2: Additions = {
   sandboxed: { groups: [], capabilities: null, resourceLimits: [], umask: 0o022, nice: 0 },
 };
 
+const addedIn3: Additions = { sandboxed: { runCgroup: null } };
+
 /** By the version that is left behind, from 1 on. */
-const additions: readonly Additions[] = [addedIn2];
+const additions: readonly Additions[] = [addedIn2, addedIn3];
 
 /**
  * The event's data as today's schemas have them; data of today stay as they are.

@@ -29,6 +29,7 @@ test("the plugin's options", () => {
       denied_host_gids: withDefault(attr("denied_host_gids", "string"), '""'),
       denied_envvars: attr("denied_envvars", "list(string)"),
       allow_host_ipc: withDefault(attr("allow_host_ipc", "bool"), "false"),
+      allow_host_pid: withDefault(attr("allow_host_pid", "bool"), "false"),
       allow_raised_ulimits: withDefault(attr("allow_raised_ulimits", "bool"), "false"),
       swap_limit: withDefault(attr("swap_limit", "number"), "0"),
       pids_limit: attr("pids_limit", "number"),

@@ -5,7 +5,12 @@ import { parseTaskOptions } from "../../src/config/taskOptions.ts";
 import { errorOf } from "../support/errors.ts";
 
 const closed = parsePluginOptions({});
-const open = parsePluginOptions({ unveil_by_task: true, groups_by_task: true, allow_host_ipc: true });
+const open = parsePluginOptions({
+  unveil_by_task: true,
+  groups_by_task: true,
+  allow_host_ipc: true,
+  allow_host_pid: true,
+});
 const usual = {
   args: [],
   unveil: [],
@@ -46,7 +51,7 @@ describe("parseTaskOptions", () => {
       nice: 10,
       ulimit: [{ nofile: "2048:4096" }, { core: "0" }],
       ipc_mode: "host",
-      pid_mode: "private",
+      pid_mode: "host",
       swap_limit: 0,
       cpu_hard_limit: false,
     };
@@ -65,7 +70,7 @@ describe("parseTaskOptions", () => {
       nice: 10,
       ulimit: [{ nofile: "2048:4096" }, { core: "0" }],
       ipcMode: "host",
-      pidMode: "private",
+      pidMode: "host",
       swapLimit: 0,
       cpuHardLimit: false,
     });
@@ -123,10 +128,7 @@ describe("parseTaskOptions", () => {
     ],
     [{ command: "x", ulimit: [{ core: "1" }, { core: "2" }] }, 'option "ulimit" has "core" twice'],
     [{ command: "x", ulimit: [{ core: "2:1" }] }, "The soft limit is above the hard one"],
-    [
-      { command: "x", pid_mode: "host" },
-      'option "pid_mode" must be "private": only in a pid namespace of its own',
-    ],
+    [{ command: "x", pid_mode: "shared" }, 'option "pid_mode" must be "private" or "host"'],
     [{ command: "x", ipc_mode: "shared" }, 'option "ipc_mode" must be "private" or "host"'],
     [{ command: "x", swap_limit: -2 }, 'option "swap_limit" must be a number of MiB, or -1'],
     [{ command: "x", cpu_hard_limit: "no" }, 'option "cpu_hard_limit" must be true or false'],
@@ -142,6 +144,7 @@ describe("parseTaskOptions", () => {
     ["unveil", ["r:/etc/os-release"], [], "unveil_by_task"],
     ["groups", ["video"], [], "groups_by_task"],
     ["ipc_mode", "host", "private", "allow_host_ipc"],
+    ["pid_mode", "host", "private", "allow_host_pid"],
   ])(
     "refuses %s unless the plugin allows it, and says which option does",
     (name, used, unused, permission) => {

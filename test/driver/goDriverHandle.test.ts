@@ -79,6 +79,7 @@ test("anything else is none of them", () => {
     runFolder: "/r",
     startedAt: 1,
     oomKills: 0,
+    runCgroup: null,
   });
   expect(decodeGoDriverHandle(ours, "a")).toBeUndefined();
   fc.assert(

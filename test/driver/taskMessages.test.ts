@@ -20,6 +20,11 @@ describe("what a person reads of a task", () => {
   it.each<[EventType, object, string[]]>([
     ["requested", {}, []],
     ["sandboxed", {}, ["Sandboxed with Landlock ABI 6, 1 paths unveiled"]],
+    [
+      "sandboxed",
+      { runCgroup: "/sys/fs/cgroup/a/exec2-run" },
+      ["Sandboxed with Landlock ABI 6, 1 paths unveiled, in the host's pid namespace"],
+    ],
     ["started", {}, ["Process started with pid 201"]],
     ["stopTimedOut", {}, ["Killed: still running 5000 ms after signal 0"]],
     ["forceKilled", {}, []],

@@ -12,7 +12,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { parseUnveil, type UnveilSource } from "../../src/config/unveil.ts";
 import type { UnveilRule } from "../../src/config/unveilRules.ts";
 import { mkfifo, pipe2 } from "../../src/effects/kernel/libc.ts";
-import { buildRuleset, landlockAbi, type Ruleset } from "../../src/effects/landlock.ts";
+import { buildRuleset, checkSignalScope, landlockAbi, type Ruleset } from "../../src/effects/landlock.ts";
 import type { OpenedPath } from "../../src/effects/landlockRules.ts";
 import { errorOf } from "../support/errors.ts";
 import { restricted } from "../support/restricted.ts";
@@ -229,6 +229,13 @@ test("without Landlock there is an error, and no ruleset", () => {
   const error = errorOf(() => buildRuleset([], [], 0));
   expect(error.code).toBe("LANDLOCK_UNAVAILABLE");
   expect(error.hint).toContain("lsm=");
+});
+
+test("without signals that stay inside there is no pid namespace of the host's", () => {
+  expect(() => checkSignalScope(6)).not.toThrow();
+  const error = errorOf(() => checkSignalScope(5));
+  expect(error.code).toBe("LANDLOCK_UNAVAILABLE");
+  expect(error.hint).toContain("Linux 6.12");
 });
 
 function anonymousPipe(): number {

@@ -62,4 +62,5 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
   nice: fc.integer({ min: 0, max: 19 }),
   capabilities: fc.option(fc.record({ kept: capabilities, dropped: capabilities }), { nil: undefined }),
   hostIpc: fc.boolean(),
+  runCgroup: fc.option(fc.record({ parent: path, name }), { nil: undefined }),
 });

@@ -63,6 +63,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     sharedTmpReason: null,
     oomKills: 0,
     runFolder: "/var/lib/nomad-driver-exec2/run/web",
+    runCgroup: null,
     plan: ["unshare namespaces"],
   },
   started: { init: { pid: 200, startTicks: 5000 }, task: { pid: 201, startTicks: 5000 }, bootId: "b0" },

@@ -50,6 +50,7 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     nice: 0,
     capabilities: undefined,
     hostIpc: false,
+    runCgroup: undefined,
     ...overrides,
   };
 }

@@ -1,5 +1,6 @@
 /** What the runner does, told in TypeScript: follows an assembled plan over a pretended kernel. */
-import type { Architecture } from "../../src/effects/kernel/systemCalls.ts";
+import { CLONE_PARENT_SETTID } from "../../src/effects/kernel/constants.ts";
+import { type Architecture, systemCallNumber } from "../../src/effects/kernel/systemCalls.ts";
 import { assembleBeginning, assembleRest } from "../../src/effects/launch/assemble.ts";
 import type { LaunchPlan } from "../../src/effects/launch/plan.ts";
 import {
@@ -68,6 +69,14 @@ export class Memory {
     return pointer === 0 ? [] : [this.string(pointer), ...this.strings(address + WORD_BYTES)];
   }
 
+  /** As clone3(2) does in the parent, where it is asked to tell the child's number. */
+  tellChild(attributes: number, child: number): void {
+    const flags = this.word(attributes);
+    const parentTid = this.word(attributes + 3 * WORD_BYTES);
+    if ((flags & CLONE_PARENT_SETTID) === 0) return;
+    this.#view.setInt32(parentTid - TABLE_ADDRESS, child, true);
+  }
+
   call(entry: number): Call {
     const words = Array.from({ length: ENTRY_BYTES / WORD_BYTES }, (_, n) =>
       this.word(entry + n * WORD_BYTES),
@@ -75,6 +84,8 @@ export class Memory {
     return { entry, number: words[0] as number, args: words.slice(1, 7) };
   }
 }
+
+const clone3 = systemCallNumber("clone3", "x64");
 
 /**
  * Runs from where the runner begins.
@@ -90,6 +101,7 @@ export function interpret(table: Uint8Array, kernel: (call: Call) => number | un
     calls.push(call);
     const result = kernel(call);
     if (result === undefined) return { calls, failure: undefined };
+    if (call.number === clone3 && result > 0) memory.tellChild(call.args[0] as number, result);
     if (result === match) entry = onMatch as number;
     else if (result >= 0) entry = next as number;
     else if (onError === 0) return { calls, failure: { entry, errno: -result } };

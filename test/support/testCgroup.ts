@@ -1,5 +1,5 @@
 /** A cgroup for a test's tasks, as an agent makes one for each of its own. Needs root. */
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { findCgroup2Mount } from "../../src/effects/cgroup.ts";
 
@@ -16,8 +16,16 @@ export class TestCgroup {
 
   /** Pids of tasks and their children; an init ends a moment after it has told of its task's end. */
   processes(): number[] {
-    const pids = readFileSync(`${this.path}/cgroup.procs`, "utf8").split("\n").filter(Boolean);
-    return pids.map(Number).filter((pid) => !["exec2-init", undefined].includes(nameOf(pid)));
+    const folders = [this.path, ...this.below()];
+    const pids = folders.flatMap((folder) => readFileSync(`${folder}/cgroup.procs`, "utf8").split("\n"));
+    const isTasks = (pid: number) => !["exec2-init", undefined].includes(nameOf(pid));
+    return pids.filter(Boolean).map(Number).filter(isTasks);
+  }
+
+  /** Those that runs in the host's pid namespace have made. */
+  below(): string[] {
+    const entries = readdirSync(this.path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => `${this.path}/${name}`);
   }
 
   /** Whether nothing runs in it, no init either. */
@@ -49,7 +57,7 @@ export class TestCgroup {
   async remove(): Promise<void> {
     writeFileSync(`${this.path}/cgroup.kill`, "1");
     await this.empty();
-    rmdirSync(this.path);
+    for (const folder of [...this.below(), this.path]) rmdirSync(folder);
   }
 }
 

@@ -79,7 +79,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const request = { ...requestOf(message), options: task };
   const facts = probeHost();
   const program = await findProgram(request, options, facts);
-  const { rules, beginning } = planBeginning(request, program, {
+  const { rules, beginning, runCgroup } = planBeginning(request, program, {
     options,
     cgroup: request.resources.cgroup,
     // The driver makes a folder for each run: its name is not known before.
@@ -87,7 +87,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   });
   const { fd, applied, skipped, insideNamespace } = buildRuleset(rules.entries, [], facts.landlockAbi);
   closeSync(fd);
-  const launch = joinPlan(beginning, planRest(request, program, insideNamespace));
+  const launch = joinPlan(beginning, planRest(request, program, insideNamespace, runCgroup));
   return {
     steps: describePlan(launch),
     applied,

@@ -81,12 +81,14 @@ const execEnds: Readonly<Record<ExecReason, (end: string) => string>> = {
 
 const killReasons = { stopTimedOut: "its time to stop was over", destroyRequested: "it was to be destroyed" };
 
-function sandboxSummary({ uid, unveiled, skipped, limits, privateTmp }: EventData<"sandboxed">): string {
+function sandboxSummary(sandbox: EventData<"sandboxed">): string {
+  const { uid, unveiled, skipped, limits, privateTmp, runCgroup } = sandbox;
   const applied = limits.filter((limit) => limit.applied).map(({ file, value }) => `${file}=${value}`);
   const missing = limits.filter((limit) => !limit.applied).map(({ file }) => file);
   return [
     `uid ${uid}, ${unveiled.length} paths unveiled${skipped.length > 0 ? ` (${skipped.length} not there)` : ""}`,
     `${privateTmp ? "its own" : "the host's"} /tmp`,
+    ...(runCgroup === null ? [] : ["in the host's pid namespace"]),
     ...(applied.length > 0 ? [applied.join(" ")] : []),
     ...(missing.length > 0 ? [`not limited: ${missing.join(" ")}`] : []),
   ].join(", ");

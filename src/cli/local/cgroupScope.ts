@@ -1,7 +1,8 @@
 /** A cgroup for a task, made and removed as the Nomad client does. */
-import { mkdir, readFile, rmdir, watch, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { findCgroup2Mount } from "../../effects/cgroup.ts";
+import { endCgroup } from "../../effects/cgroupEnd.ts";
 import { DriverError, errnoOf } from "../../errors.ts";
 
 /** Holds the scopes of all local runs. */
@@ -33,37 +34,17 @@ export async function makeScope(allocId: string, task: string): Promise<string> 
  * in the scope is killed, as the client does.
  */
 export async function removeScope(scope: string): Promise<void> {
-  if (!(await removed(scope))) {
-    await killAll(scope);
-    if (!(await removed(scope)))
-      throw new DriverError("CGROUP_MISSING", `the cgroup ${scope} cannot be removed`);
-  }
-  await removed(dirname(scope));
+  if (!(await endCgroup(scope, 5_000)))
+    throw new DriverError("CGROUP_MISSING", `the cgroup ${scope} cannot be removed`);
+  await removeIfEmpty(dirname(scope));
 }
 
-/** False where there is something in it: for the slice another run's scope. */
-async function removed(cgroup: string): Promise<boolean> {
+/** Another run's scope may be in it. */
+async function removeIfEmpty(slice: string): Promise<void> {
   try {
-    await rmdir(cgroup);
+    await rmdir(slice);
   } catch (thrown) {
-    const errno = errnoOf(thrown);
-    if (errno === "EBUSY" || errno === "ENOTEMPTY") return false;
-    if (errno !== "ENOENT") throw thrown;
-  }
-  return true;
-}
-
-/** The kernel tells by inotify when the last process is gone. */
-async function killAll(scope: string): Promise<void> {
-  const events = join(scope, "cgroup.events");
-  const changes = watch(events, { signal: AbortSignal.timeout(5_000) });
-  const populated = async () => /^populated 1$/m.test(await readFile(events, "utf8"));
-  try {
-    await writeFile(join(scope, "cgroup.kill"), "1");
-    if (!(await populated())) return;
-    for await (const _ of changes) if (!(await populated())) return;
-  } catch (thrown) {
-    if ((thrown as Error).name !== "AbortError") throw thrown;
+    if (!["EBUSY", "ENOTEMPTY", "ENOENT"].includes(errnoOf(thrown) ?? "")) throw thrown;
   }
 }
 

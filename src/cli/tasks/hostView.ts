@@ -24,10 +24,12 @@ export class HostView {
   }
 
   async #look({ id, snapshot }: NodeTask, before: RunReading | undefined): Promise<Presence> {
-    const { request, process, host } = snapshot.context;
+    const { request, process, host, sandbox } = snapshot.context;
     if (!isAlive(stateName(snapshot)) || request === null || process === null) return absent;
     if (process.bootId !== bootId() || !isSameProcess(process.init)) return absent;
-    const now = await readRun({ cgroup: request.resources.cgroup, init: process.init }, before);
+    const { cgroup } = request.resources;
+    const place = { cgroup, init: process.init, runCgroup: sandbox?.runCgroup ?? null };
+    const now = await readRun(place, before);
     this.#last.set(id, now);
     const units = { mhzPerCore: host?.mhzPerCore ?? 0, pageSize: pageSize() };
     return { alive: true, usage: now.cpu === undefined ? undefined : usageOf(before, now, units) };

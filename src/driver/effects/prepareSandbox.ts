@@ -46,7 +46,7 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
   undo.defer(() => rmSync(runFolder, { recursive: true, force: true }));
   writeNetworkFiles(request, files);
 
-  const { rules, beginning } = planBeginning(request, program, { options, cgroup, files });
+  const { rules, beginning, runCgroup } = planBeginning(request, program, { options, cgroup, files });
   const held = new HeldLaunch(beginning, { stdout, stderr, ruleset }, folder.run);
   undo.defer(() => held.abandon());
   const laid = layRules(
@@ -58,7 +58,7 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
     ],
     facts.landlockAbi,
   );
-  const rest = planRest(request, program, laid.insideNamespace);
+  const rest = planRest(request, program, laid.insideNamespace, runCgroup);
   held.load(rest);
   const limits = applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts, request.options));
 
@@ -78,6 +78,7 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
     sharedTmpReason: rules.sharedTmpReason,
     oomKills,
     runFolder,
+    runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
     plan: describePlan(joinPlan(beginning, rest)),
   });
   // From here on both are the machine's to end; a fact that was refused told it of none.

@@ -1,5 +1,6 @@
 /** Carries out `watchExit`: waits for the end of the run's init and tells how the task ended. */
 import { setTimeout as delay } from "node:timers/promises";
+import { endCgroup } from "../../effects/cgroupEnd.ts";
 import { readExitStatus, watchExit } from "../../effects/exitWatch.ts";
 import { isSameProcess, type ProcessIdentity } from "../../effects/processIdentity.ts";
 import { runFiles } from "../../effects/runFiles.ts";
@@ -20,7 +21,10 @@ export async function watchTask(task: Task, services: DriverServices): Promise<v
   if (process === null) return;
   watchMemory(task);
   if (adopted !== null) await adoptedEnd(task, services);
-  else if (sandbox !== null) await initEnd(task, runFiles(sandbox.runFolder).alive, process.init, services);
+  else if (sandbox !== null) {
+    await initEnd(task, runFiles(sandbox.runFolder).alive, process.init, services);
+    if (sandbox.runCgroup !== null) await restEnd(task, sandbox.runCgroup, services);
+  }
   await task.record("exited", exitOf(task.snapshot, task.resources));
 }
 
@@ -37,10 +41,26 @@ async function initEnd(
     } catch (thrown) {
       if (!isSameProcess(init)) return;
       // Out of descriptors, say. A task that nobody watches would never be over.
-      log.error(messageOf(thrown), { task_id: task.id, effect: "watchExit", next_try_ms: retryMs });
-      await delay(retryMs);
+      await retryLater(task, thrown, log);
     }
   }
+}
+
+/** Init has ended the rest of its run, unless it was killed; a command of `alloc exec` may be ending still. */
+async function restEnd(task: Task, runCgroup: string, { log }: DriverServices): Promise<void> {
+  for (;;) {
+    try {
+      await endCgroup(runCgroup);
+      return;
+    } catch (thrown) {
+      await retryLater(task, thrown, log);
+    }
+  }
+}
+
+async function retryLater(task: Task, thrown: unknown, log: DriverServices["log"]): Promise<void> {
+  log.error(messageOf(thrown), { task_id: task.id, effect: "watchExit", next_try_ms: retryMs });
+  await delay(retryMs);
 }
 
 /**

@@ -73,6 +73,7 @@ export const POLLOUT = 0x4;
 
 /** `linux/sched.h` */
 export const CLONE_NEWNS = 0x00020000;
+export const CLONE_PARENT_SETTID = 0x00100000;
 export const CLONE_NEWUTS = 0x04000000;
 export const CLONE_NEWIPC = 0x08000000;
 export const CLONE_NEWPID = 0x20000000;
@@ -82,12 +83,14 @@ export const CLONE_INTO_CGROUP = 0x200000000;
 /** `asm-generic/signal.h` */
 export const SIGKILL = 9;
 export const SIGCHLD = 17;
+export const SIG_SETMASK = 2;
 
 /** `linux/prctl.h` */
 export const PR_SET_PDEATHSIG = 1;
 export const PR_SET_KEEPCAPS = 8;
 export const PR_SET_NAME = 15;
 export const PR_CAPBSET_DROP = 24;
+export const PR_SET_CHILD_SUBREAPER = 36;
 export const PR_SET_NO_NEW_PRIVS = 38;
 export const PR_CAP_AMBIENT = 47;
 export const PR_CAP_AMBIENT_RAISE = 2;
@@ -115,6 +118,7 @@ export const MOUNT_ATTR_NOEXEC = 0x8;
 
 /** `linux/fcntl.h` */
 export const AT_SYMLINK_NOFOLLOW = 0x100;
+export const AT_REMOVEDIR = 0x200;
 export const AT_EMPTY_PATH = 0x1000;
 export const AT_RECURSIVE = 0x8000;
 

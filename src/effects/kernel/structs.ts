@@ -4,9 +4,10 @@
  */
 
 /** `struct clone_args` of `linux/sched.h`, third published size: clone3(2) without a stack, that is a fork. */
-export function cloneArgs({ flags = 0, exitSignal, cgroup = 0 }: CloneArgs): Uint8Array {
+export function cloneArgs({ flags = 0, parentTid = 0, exitSignal, cgroup = 0 }: CloneArgs): Uint8Array {
   const words = new BigUint64Array(11);
   words[0] = BigInt(flags);
+  words[3] = BigInt(parentTid);
   words[4] = BigInt(exitSignal);
   words[10] = BigInt(cgroup);
   return bytesOf(words);
@@ -14,6 +15,8 @@ export function cloneArgs({ flags = 0, exitSignal, cgroup = 0 }: CloneArgs): Uin
 
 export interface CloneArgs {
   readonly flags?: number;
+  /** Address that the child's number is written to in the parent, with `CLONE_PARENT_SETTID`. */
+  readonly parentTid?: number;
   /** What the parent gets when the child ends. */
   readonly exitSignal: number;
   /** Descriptor of the cgroup's folder, with `CLONE_INTO_CGROUP`. */

@@ -12,11 +12,11 @@ import {
   type Step,
 } from "./plan.ts";
 import {
-  ARGUMENTS,
   BEGINNING_ADDRESS,
   BEGINNING_BYTES,
   ENTRY_BYTES,
   KEPT_BYTES,
+  MATCH_OFFSET,
   REST_ADDRESS,
   TABLE_ADDRESS,
   TABLE_BYTES,
@@ -85,7 +85,6 @@ const bufferAddresses: Readonly<Record<BufferName, number>> = {
 const BUFFERS_BYTES = bufferBytes.waitStatus + bufferBytes.identity;
 
 const ARGUMENTS_AT = WORD_BYTES;
-const SUCCESSORS_AT = ARGUMENTS_AT + ARGUMENTS * WORD_BYTES;
 
 function writePart(
   table: TableWriter,
@@ -97,7 +96,7 @@ function writePart(
   for (const step of steps) {
     table.writeWord(address, systemCallNumber(step.call, architecture));
     writeWords(table, address + ARGUMENTS_AT, argumentWords(step, table));
-    writeWords(table, address + SUCCESSORS_AT, successors(step, address, addresses));
+    writeWords(table, address + MATCH_OFFSET, successors(step, address, addresses));
     address += ENTRY_BYTES;
   }
 }
@@ -147,6 +146,9 @@ function successors(
       return [0, addressOf(flow.ended), REPORT, addressOf(flow.otherwise)];
     case "repeatUntil":
       return [flow.result, next, REPORT, here];
+    case "repeatUntilTask":
+      // No process has the number 0: the kernel writes the right one as it forks the task.
+      return [0, next, REPORT, here];
     case "repeatUntilError":
       return [0, here, next, here];
   }

@@ -1,6 +1,7 @@
 /** From what a task needs to the system calls that start it. Pure. */
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
+import { endWithParentStep } from "./execPlan.ts";
 import { closeRangeStep, openFolderStep } from "./fileSteps.ts";
 import { abandonedSteps, initSteps, releaseSteps } from "./initSteps.ts";
 import { taskRuleSteps } from "./landlockSteps.ts";
@@ -31,21 +32,25 @@ export function buildBeginning(input: BeginningInput): LaunchBeginning {
     aliveFifo: input.aliveFifo,
     steps: {
       outside: outsideSteps(input.cgroup, {
-        CLONE_NEWPID,
+        ...(input.runCgroup ? {} : { CLONE_NEWPID }),
         CLONE_NEWNS,
         ...(input.hostIpc ? {} : { CLONE_NEWIPC }),
         ...(input.hostname === undefined ? {} : { CLONE_NEWUTS }),
       }),
       init: initSteps(input),
       abandoned: abandonedSteps,
-      supervise: superviseSteps(),
+      supervise: superviseSteps(input.runCgroup),
     },
   };
 }
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function buildRest(input: RestInput): LaunchRest {
-  const asUser = taskRuleSteps(input.namespaceRules);
+  const asUser = [
+    // As the kernel does in a pid namespace. What else is in the run's cgroup is killed through that.
+    ...(input.runCgroup ? [endWithParentStep("end with init")] : []),
+    ...taskRuleSteps(input.namespaceRules),
+  ];
   return { steps: { release: releaseSteps(input), task: taskSteps(input, { asUser }) } };
 }
 

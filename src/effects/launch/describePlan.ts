@@ -22,6 +22,8 @@ function describeStep({ name, call, args, flow }: Step): string {
       return `${line}, at its end: ${flow.ended}`;
     case "repeatUntil":
       return `${line} until ${flow.result}`;
+    case "repeatUntilTask":
+      return `${line} until it is the task`;
     case "repeatUntilError":
       return `${line} until it fails`;
   }

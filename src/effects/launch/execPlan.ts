@@ -19,7 +19,7 @@ import { taskSteps } from "./taskSteps.ts";
 export interface ExecInput extends TaskProcess {
   /** First argument of the process that waits for the command, so that `ps` shows whose it is. */
   readonly waiterName: string;
-  /** Absolute path of the task's cgroup. */
+  /** Absolute path of the cgroup that the task's processes are in. */
   readonly cgroup: string;
   /** Whether the standard input is a terminal, to become the controlling one of the command's session. */
   readonly terminal: boolean;

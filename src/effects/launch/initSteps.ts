@@ -14,10 +14,12 @@ import {
   reportIdentitySteps,
 } from "./fileSteps.ts";
 import { initRuleSteps } from "./landlockSteps.ts";
-import type { BeginningInput, RestInput } from "./launchInput.ts";
+import type { BeginningInput, RestInput, RunCgroup } from "./launchInput.ts";
 import { mountSteps } from "./mountSteps.ts";
 import { networkSteps } from "./networkSteps.ts";
 import { bytes, descriptors, flags, place, type Step } from "./plan.ts";
+import { beginningOfRunCgroup, makeRunCgroupSteps } from "./runCgroupSteps.ts";
+import { awaitedNumber } from "./superviseSteps.ts";
 import { REST_ADDRESS, REST_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "./table.ts";
 
 const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_CLOEXEC } = k;
@@ -48,6 +50,7 @@ export function initSteps(input: BeginningInput): Step[] {
     { name: "make room for the status", call: "write", args: [descriptors.status, place("waitStatus"), 1] },
     // For reading too, so that it doesn't wait for a reader.
     openStep("open the alive FIFO", input.aliveFifo, flags({ O_RDWR, O_CLOEXEC })),
+    ...(input.runCgroup ? beginningOfRunCgroup(input.runCgroup) : []),
     ...reportIdentitySteps("report init"),
     // Out of memory hits the task and leaves init to record it. In a container without CAP_SYS_RESOURCE it can't be had.
     ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),
@@ -81,16 +84,29 @@ function waitSteps(): Step[] {
 }
 
 /** What init does once it has been told to go on. */
-export function releaseSteps({ namespaceRules }: RestInput): Step[] {
-  return [...initRuleSteps(namespaceRules), forkTask()];
+export function releaseSteps({ namespaceRules, runCgroup }: RestInput): Step[] {
+  return [
+    ...initRuleSteps(namespaceRules),
+    ...(runCgroup ? makeRunCgroupSteps(runCgroup) : []),
+    forkTask(runCgroup),
+  ];
 }
 
-function forkTask(): Step {
-  const attributes = cloneArgs({ exitSignal: k.SIGCHLD });
+function forkTask(runCgroup: RunCgroup | undefined): Step {
+  const { CLONE_PARENT_SETTID, CLONE_INTO_CGROUP } = k;
+  const { value, names } = flags({ CLONE_PARENT_SETTID, ...(runCgroup && { CLONE_INTO_CGROUP }) });
+  const attributes = cloneArgs({
+    flags: value,
+    parentTid: awaitedNumber(runCgroup),
+    exitSignal: k.SIGCHLD,
+    ...(runCgroup && { cgroup: descriptors.runCgroup }),
+  });
+  const cgroup = runCgroup ? `, cgroup: ${descriptors.runCgroup}` : "";
+  const meaning = `{flags: ${names}, parent_tid: what is waited for, exit_signal: SIGCHLD${cgroup}}`;
   return {
     name: "fork the task",
     call: "clone3",
-    args: [bytes(attributes, "{exit_signal: SIGCHLD}"), attributes.length],
+    args: [bytes(attributes, meaning), attributes.length],
     flow: { kind: "fork", child: "task", parent: "supervise" },
   };
 }

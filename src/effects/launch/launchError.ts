@@ -47,6 +47,8 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
       return "The task's memory limit may be too small to start anything: raise resources.memory";
     case "clone3 EAGAIN":
       return "A limit of processes is reached: pids.max of a cgroup, or kernel.pid_max";
+    case "mkdirat EAGAIN":
+      return "A limit of cgroups is reached: cgroup.max.descendants or cgroup.max.depth of a cgroup above";
     case "clone3 ENOSPC":
       return "A limit of namespaces is reached: see /proc/sys/user/max_pid_namespaces and its neighbours";
     case "clone3 EBUSY":

@@ -17,6 +17,8 @@ export interface BeginningInput {
   readonly hostname: string | undefined;
   /** Whether the run stays in this process's ipc namespace. */
   readonly hostIpc: boolean;
+  /** Of a run that stays in this process's pid namespace; undefined for one with a pid namespace of its own. */
+  readonly runCgroup: RunCgroup | undefined;
   readonly binds: readonly Bind[];
   /** Volumes and devices; each after those that it lies in. */
   readonly mounts: readonly LaunchMount[];
@@ -33,6 +35,19 @@ export interface BeginningInput {
 export interface RestInput extends TaskProcess {
   /** Landlock rules that only the run's own processes can add. */
   readonly namespaceRules: readonly NamespaceRule[];
+  /** As in {@link BeginningInput}. */
+  readonly runCgroup: RunCgroup | undefined;
+}
+
+/**
+ * A cgroup that init makes for its run alone, so that all of it can be killed at
+ * once, however its processes hide. The task is born in it, init stays outside.
+ */
+export interface RunCgroup {
+  /** Absolute path of the task's cgroup, which the agent has made. */
+  readonly parent: string;
+  /** Of the folder in it. */
+  readonly name: string;
 }
 
 /** What a process of the task is made of: its program, and what it may do. */

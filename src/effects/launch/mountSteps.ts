@@ -9,7 +9,7 @@ const { MS_REC, MS_SLAVE, MS_NOSUID, MS_NODEV, MS_NOEXEC } = k;
 const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW } = k;
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV } = k;
 
-export function mountSteps({ binds, mounts, hidden, privateTmp }: BeginningInput): Step[] {
+export function mountSteps({ runCgroup, binds, mounts, hidden, privateTmp }: BeginningInput): Step[] {
   return [
     // Mounts that the host makes later show up in the task, none of the task's shows up on the host.
     {
@@ -19,11 +19,8 @@ export function mountSteps({ binds, mounts, hidden, privateTmp }: BeginningInput
     },
     // Before anything is mounted over their sources.
     ...mounts.flatMap(openTreeSteps),
-    {
-      name: "mount /proc",
-      call: "mount",
-      args: ["proc", "/proc", "proc", flags({ MS_NOSUID, MS_NODEV, MS_NOEXEC }), 0],
-    },
+    // In the host's pid namespace the host's own is the right one, and may be mounted with hidepid.
+    ...(runCgroup ? [] : [mountProcStep()]),
     ...binds.flatMap(({ source, target, readOnly }) =>
       bindSteps(`mount ${target}`, source, target, {
         tree: flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE }),
@@ -35,6 +32,11 @@ export function mountSteps({ binds, mounts, hidden, privateTmp }: BeginningInput
     ...mounts.flatMap(mountTreeSteps),
     ...hidden.flatMap(hideSteps),
   ];
+}
+
+function mountProcStep(): Step {
+  const how = flags({ MS_NOSUID, MS_NODEV, MS_NOEXEC });
+  return { name: "mount /proc", call: "mount", args: ["proc", "/proc", "proc", how, 0] };
 }
 
 /** The task owns the folder around its own `/tmp` and may have put a symlink there: it is not followed. */

@@ -9,8 +9,8 @@ import type { SystemCall } from "../kernel/systemCalls.ts";
  * What is known when a launch begins.
  *
  * - `outside`: the process that is spawned. It forks init and ends.
- * - `init`: PID 1 of the run's pid namespace, root. It furnishes the namespaces and
- *   waits for the word to go on.
+ * - `init`: PID 1 of the run's pid namespace, where it has one; root. It furnishes the
+ *   namespaces and waits for the word to go on.
  * - `abandoned`: init where that word never comes.
  * - `supervise`: init once it has forked the task.
  */
@@ -20,7 +20,7 @@ export const beginningPhases = ["outside", "init", "abandoned", "supervise"] as 
  * What may become known while init is at work.
  *
  * - `release`: init, from the word to go on until it has forked the task.
- * - `task`: PID 2, which becomes the task's command.
+ * - `task`: its child, which becomes the task's command.
  */
 export const restPhases = ["release", "task"] as const;
 
@@ -83,6 +83,8 @@ export type Flow =
   | { readonly kind: "endOfFile"; readonly ended: Phase; readonly otherwise: Phase | "next" }
   /** Again, until the call returns this. */
   | { readonly kind: "repeatUntil"; readonly result: number }
+  /** Again, until the call returns the number of the process that init has forked. */
+  | { readonly kind: "repeatUntilTask" }
   /** Again, until there is an error. */
   | { readonly kind: "repeatUntilError" };
 
@@ -152,10 +154,14 @@ export const descriptors = {
   alive: 9,
   /** What is opened by one step and closed by one soon after. */
   scratch: 10,
+  /** Of a run in the plugin's pid namespace: the task's cgroup, the run's own below it, and that one's `cgroup.kill`. */
+  cgroup: 11,
+  runCgroup: 12,
+  killSwitch: 13,
   /** First of the volumes' trees, from when they are opened to when they are mounted. */
-  trees: 11,
+  trees: 14,
   /** First of those that init holds for the sake of their Landlock rules. */
-  heldRules: 11,
+  heldRules: 14,
 } as const;
 
 /**

@@ -37,7 +37,18 @@ export const KEPT_BYTES = 0x1000;
 /** Of the rest in the table's file. */
 export const REST_OFFSET = KEPT_BYTES + BEGINNING_BYTES;
 
-export const ARGUMENTS = 6;
+/**
+ * Where the kernel writes the number of init's child as it is forked: `match` of the
+ * step of the phase `supervise` that waits for it.
+ * @param step its index in that phase
+ */
+export function matchAddress(step: number): number {
+  return TABLE_ADDRESS + step * ENTRY_BYTES + MATCH_OFFSET;
+}
+
+const ARGUMENTS = 6;
 export const WORD_BYTES = 8;
 /** Call, arguments, `match` and three successors. */
 export const ENTRY_BYTES = (1 + ARGUMENTS + 4) * WORD_BYTES;
+/** Of `match` in an entry; the other successors follow it. */
+export const MATCH_OFFSET = (1 + ARGUMENTS) * WORD_BYTES;

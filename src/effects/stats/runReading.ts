@@ -14,6 +14,8 @@ export interface RunPlace {
   readonly cgroup: string;
   /** The run's init, whose pid namespace tells its processes from those of another run in the same cgroup. */
   readonly init: ProcessIdentity;
+  /** Where its processes are that has no pid namespace of its own; its init is in `cgroup`, too. */
+  readonly runCgroup: string | null;
 }
 
 /** A process's counters, and its resident memory in pages. */
@@ -50,7 +52,10 @@ export interface RunReading {
  * @param before the run's last reading, which saves looking at its processes' namespaces again
  * @throws DriverError `KERNEL_CALL_FAILED` for a file that is there and cannot be read
  */
-export async function readRun({ cgroup, init }: RunPlace, before?: RunReading): Promise<RunReading> {
+export async function readRun(
+  { cgroup, init, runCgroup }: RunPlace,
+  before?: RunReading,
+): Promise<RunReading> {
   const [cpu, stat] = await Promise.all(
     ["cpu.stat", "memory.stat"].map((name) => read(`${cgroup}/${name}`, "latin1").catch(ifAbsent)),
   );
@@ -59,9 +64,9 @@ export async function readRun({ cgroup, init }: RunPlace, before?: RunReading): 
   // Without the controller none of its files is there.
   const memoryFiles = stat === undefined ? [] : ["memory.current", "memory.peak", "memory.swap.current"];
   const [current, peak, swap] = memoryFiles.map((name) => readAtOnce(`${cgroup}/${name}`));
-  const procs = readAtOnce(`${cgroup}/cgroup.procs`) ?? "";
-  const present = procs.split("\n").filter(Boolean).map(Number);
-  const processes = await ownProcesses(present, init, before?.processes ?? new Map());
+  const present = pidsIn(cgroup);
+  const candidates = runCgroup === null ? present : [init.pid, ...pidsIn(runCgroup)];
+  const processes = await ownProcesses(candidates, init, before?.processes ?? new Map());
   return {
     atMs,
     uptimeMs,
@@ -70,11 +75,16 @@ export async function readRun({ cgroup, init }: RunPlace, before?: RunReading): 
     memory: parseMemory({ stat, current, peak, swap }),
     processes: processes.own,
     initPid: init.pid,
-    shared: processes.foreign,
+    shared: runCgroup === null ? processes.foreign : present.some((pid) => pid !== init.pid),
   };
 }
 
 const read = promisify(readFile);
+
+function pidsIn(cgroup: string): number[] {
+  const procs = readAtOnce(`${cgroup}/cgroup.procs`) ?? "";
+  return procs.split("\n").filter(Boolean).map(Number);
+}
 
 function readAtOnce(path: string): string | undefined {
   try {

@@ -17,6 +17,7 @@ import {
   REST_ADDRESS,
   TABLE_ADDRESS,
   TABLE_BYTES,
+  WORD_BYTES,
 } from "../../../src/effects/launch/table.ts";
 import { anyLaunchInput } from "../../support/anyLaunchInput.ts";
 import { launchInput } from "../../support/launchRun.ts";
@@ -43,17 +44,34 @@ describe("an assembled plan", () => {
   });
 
   it("gives init one page to keep, with everything that it needs to supervise", () => {
-    const plan = buildLaunchPlan(launchInput());
-    const memory = new Memory(assemblePlan(plan, "x64"));
-    for (const { step, entry } of entriesOf(plan).filter(({ phase }) => phase === "supervise")) {
-      expect(entry + ENTRY_BYTES).toBeLessThanOrEqual(keptEnd);
-      for (const [n, argument] of step.args.entries()) {
-        if (typeof argument === "number" || (typeof argument === "object" && argument.kind === "flags"))
-          continue;
-        expect(argument).toMatchObject({ kind: "place", buffer: "waitStatus" });
-        expect(memory.call(entry).args[n]).toBeLessThanOrEqual(keptEnd - bufferBytes.waitStatus);
+    for (const runCgroup of [undefined, { parent: "/sys/fs/cgroup/task", name: "r".repeat(255) }]) {
+      const plan = buildLaunchPlan(launchInput({ runCgroup }));
+      const memory = new Memory(assemblePlan(plan, "x64"));
+      for (const { step, entry } of entriesOf(plan).filter(({ phase }) => phase === "supervise")) {
+        expect(entry + ENTRY_BYTES).toBeLessThanOrEqual(keptEnd);
+        for (const [n, argument] of step.args.entries()) {
+          if (typeof argument === "number" || (typeof argument === "object" && argument.kind === "flags"))
+            continue;
+          expect(memory.call(entry).args[n]).toBeLessThanOrEqual(keptEnd - bufferBytes.waitStatus);
+        }
       }
     }
+  });
+
+  it("has the number of the task written where init compares with it", () => {
+    fc.assert(
+      fc.property(anyLaunchInput, (input) => {
+        const plan = buildLaunchPlan(input);
+        const memory = new Memory(assemblePlan(plan, "x64"));
+        const entries = entriesOf(plan);
+        const fork = entries.findLast(({ step }) => step.name === "fork the task");
+        const wait = entries.find(({ step }) => step.flow?.kind === "repeatUntilTask");
+        const attributes = memory.call(fork?.entry ?? 0).args[0] ?? 0;
+        memory.tellChild(attributes, 4_194_303);
+        const match = (wait?.entry ?? 0) + ENTRY_BYTES - 4 * WORD_BYTES;
+        expect(memory.word(match)).toBe(4_194_303);
+      }),
+    );
   });
 
   it("holds nothing of the environment in the page that init keeps", () => {

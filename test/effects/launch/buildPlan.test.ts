@@ -73,6 +73,45 @@ describe("a launch plan", () => {
     expect(names(buildLaunchPlan(launchInput()), "task")).not.toContain("set the nice value");
   });
 
+  it("never signals every process outside of a pid namespace of its own", () => {
+    const calls = (plan: LaunchPlan) => phases.flatMap((phase) => plan.steps[phase].map(({ call }) => call));
+    fc.assert(
+      fc.property(anyLaunchInput, (input) => {
+        expect(calls(buildLaunchPlan(input)).includes("kill")).toBe(input.runCgroup === undefined);
+      }),
+    );
+  });
+
+  it("has, in the host's pid namespace, a cgroup of the run's own in place of a pid namespace", () => {
+    const runCgroup = { parent: "/sys/fs/cgroup/task", name: "exec2-run" };
+    const plan = buildLaunchPlan(launchInput({ cgroup: runCgroup.parent, runCgroup }));
+    const lines = describePlan(plan);
+    expect(lines.join("\n")).not.toContain("CLONE_NEWPID");
+    expect(names(plan, "init")).not.toContain("mount /proc");
+    expect(names(plan, "task")).toContain("end with init");
+    expect(lines.filter((line) => /adopt orphans|cgroup|fork the task|kill/.test(line))).toEqual([
+      'outside   enter namespaces and cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
+      "outside   enter namespaces and cgroup: clone3({flags: CLONE_NEWNS|CLONE_NEWIPC|CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 7}, 88), the child goes on as init",
+      "init      close the cgroup's folder: close_range(7, HIGHEST_DESCRIPTOR, 0)",
+      "init      adopt orphans: prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)",
+      'init      open the task\'s cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
+      "init      open the task's cgroup: dup3(10, 11, O_CLOEXEC)",
+      "init      open the task's cgroup: close(10)",
+      'release   make the run\'s cgroup: mkdirat(11, "exec2-run", 0755)',
+      'release   make the run\'s cgroup: openat(11, "exec2-run", O_PATH|O_CLOEXEC, 0)',
+      "release   make the run's cgroup: dup3(10, 12, O_CLOEXEC)",
+      "release   make the run's cgroup: close(10)",
+      'release   make the run\'s cgroup: openat(11, "exec2-run/cgroup.kill", O_WRONLY|O_CLOEXEC, 0)',
+      "release   make the run's cgroup: dup3(10, 13, O_CLOEXEC)",
+      "release   make the run's cgroup: close(10)",
+      "release   fork the task: clone3({flags: CLONE_PARENT_SETTID|CLONE_INTO_CGROUP, parent_tid: what is waited for, exit_signal: SIGCHLD, cgroup: 12}, 88), the child goes on as task",
+      "supervise keep the run's kill switch: dup3(13, 3, 0)",
+      "supervise keep the task's cgroup: dup3(11, 4, 0)",
+      'supervise kill the rest: write(3, "1", 1), errors tolerated',
+      'supervise remove the run\'s cgroup: unlinkat(4, "exec2-run", AT_REMOVEDIR), errors tolerated',
+    ]);
+  });
+
   it("makes no ipc namespace where the task is to have the host's", () => {
     const line = (hostIpc: boolean) => describePlan(buildLaunchPlan(launchInput({ hostIpc })))[1];
     expect(line(false)).toContain("CLONE_NEWIPC");
@@ -160,7 +199,7 @@ describe("a launch plan", () => {
     expect(lines).toContain(
       'init      mount the volume /data: openat2(AT_FDCWD, "/data", {flags: O_PATH|O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS}, 24)',
     );
-    expect(lines).toContain("init      open the device for /dev/b: dup3(10, 12, O_CLOEXEC)");
+    expect(lines).toContain("init      open the device for /dev/b: dup3(10, 15, O_CLOEXEC)");
   });
 
   it("mounts the private /tmp without following a symlink, after the binds, which may come from there", () => {

@@ -44,7 +44,12 @@ describe("the plan of a command in a running task", () => {
     fc.assert(
       fc.property(anyExecInput, (input) => {
         const own = ["take the terminal", "end with the process that waits"];
-        const task = buildLaunchPlan({ ...launchInput(), ...input, namespaceRules: [] }).steps.task;
+        const task = buildLaunchPlan({
+          ...launchInput(),
+          ...input,
+          namespaceRules: [],
+          runCgroup: undefined,
+        }).steps.task;
         const command = buildExecPlan(input).steps.task.filter(({ name }) => !own.includes(name));
         expect(command).toEqual(task);
       }),

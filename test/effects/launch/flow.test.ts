@@ -7,8 +7,9 @@ import type { Phase } from "../../../src/effects/launch/plan.ts";
 import { launchInput } from "../../support/launchRun.ts";
 import { assemblePlan, interpret } from "../../support/tableInterpreter.ts";
 
-const plan = buildLaunchPlan(launchInput({ cgroup: "/sys/fs/cgroup/task", privateTmp: "/task/tmp" }));
-const table = assemblePlan(plan, "x64");
+const input = launchInput({ cgroup: "/sys/fs/cgroup/task", privateTmp: "/task/tmp" });
+const plan = buildLaunchPlan(input);
+const inHostPids = buildLaunchPlan({ ...input, runCgroup: { parent: "/sys/fs/cgroup/task", name: "run" } });
 const names = new Map(systemCalls.map((call) => [systemCallNumber(call, "x64"), call]));
 const callsOf = (...list: Phase[]) => list.flatMap((phase) => plan.steps[phase].map(({ call }) => call));
 
@@ -23,11 +24,15 @@ const ECHILD = 10;
  * @param forks what clone3 returns, in order: 0 in a child
  * @param results what other calls return, in order; 0 where nothing is said
  */
-function follow(forks: readonly number[], results: Partial<Record<SystemCall, readonly number[]>> = {}) {
+function follow(
+  forks: readonly number[],
+  results: Partial<Record<SystemCall, readonly number[]>> = {},
+  followed = plan,
+) {
   const queues = new Map(
     Object.entries({ ...results, clone3: forks }).map(([call, list]) => [call, [...list]]),
   );
-  const { calls, failure } = interpret(table, ({ number }) => {
+  const { calls, failure } = interpret(assemblePlan(followed, "x64"), ({ number }) => {
     const call = names.get(number);
     if (call === undefined) throw new Error(`no system call ${number}`);
     if (call === "exit_group" || call === "execve") return undefined;
@@ -35,7 +40,7 @@ function follow(forks: readonly number[], results: Partial<Record<SystemCall, re
   });
   return {
     calls: calls.map(({ number }) => names.get(number)),
-    failedStep: failure && stepAt(plan, failure.entry)?.name,
+    failedStep: failure && stepAt(followed, failure.entry)?.name,
     errno: failure?.errno,
   };
 }
@@ -67,6 +72,21 @@ describe("the processes of a launch", () => {
       ...["pwrite64", "kill"],
       ...["wait4", "wait4"],
       "exit_group",
+    ]);
+  });
+
+  it("init in the host's pid namespace: knows the task by its number there, and kills the run's cgroup", () => {
+    const orphan = 70_001;
+    const task = 70_002;
+    const results = { wait4: [orphan, task, orphan, -ECHILD], read: [1, 1], write: [1, 1] };
+    const { calls } = follow([0, task], results, inHostPids);
+    const supervising = calls.slice(calls.lastIndexOf("clone3") + 1);
+    expect(supervising).toEqual([
+      ...["dup3", "dup3", "dup3", "dup3", "dup3", "close_range", "munmap", "rt_sigprocmask"],
+      ...["wait4", "wait4"],
+      ...["pwrite64", "write"],
+      ...["wait4", "wait4"],
+      ...["unlinkat", "exit_group"],
     ]);
   });
 

@@ -1,0 +1,153 @@
+/** Runs that stay in the host's pid namespace: what ends with them, and what does not. */
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { endCgroup } from "../../../src/effects/cgroupEnd.ts";
+import { isSameProcess } from "../../../src/effects/processIdentity.ts";
+import { killInit } from "../../../src/effects/signals.ts";
+import { TestRun } from "../../support/launchRun.ts";
+import { processesNamed } from "../../support/processes.ts";
+import { procStatus } from "../../support/procStatus.ts";
+import { TestCgroup } from "../../support/testCgroup.ts";
+
+let count = 0;
+
+/** A cgroup as an agent makes it, and what a launch needs to stay in the host's pid namespace. */
+function placed() {
+  const cgroup = new TestCgroup(`exec2-hostpids-${process.pid}-${count++}.scope`);
+  onTestFinished(() => cgroup.remove());
+  const runCgroup = { parent: cgroup.path, name: "exec2-run" };
+  return { cgroup, own: `${cgroup.path}/exec2-run`, input: { cgroup: cgroup.path, runCgroup } };
+}
+
+/** A number of seconds that nobody else sleeps. */
+function uniqueSleep(): string {
+  return `${process.pid}70.${count++}`;
+}
+
+/** A daemon: of a session of its own, and no child of who started it. */
+const daemon = (mark: string) => `setsid sh -c 'setsid sleep ${mark} & setsid sleep ${mark} &'`;
+const untilThere = (mark: string) =>
+  `while [ $(grep -la ${mark} /proc/[0-9]*/cmdline 2>&- | wc -l) -lt 2 ]; do sleep 0.01; done`;
+
+describe("a run in the host's pid namespace", () => {
+  it("is one of the host's processes, in a cgroup of its own below the task's, its init beside it", async () => {
+    using run = new TestRun();
+    const { cgroup, own, input } = placed();
+    const { init, task } = await run.startScript("exec sleep 60", input);
+    for (const { pid } of [init, task]) {
+      expect(readlinkSync(`/proc/${pid}/ns/pid`)).toBe(readlinkSync("/proc/self/ns/pid"));
+    }
+    expect(procStatus(task.pid)).toMatchObject({ PPid: String(init.pid), NSpid: String(task.pid) });
+    expect(readFileSync(`${own}/cgroup.procs`, "utf8")).toBe(`${task.pid}\n`);
+    expect(readFileSync(`${cgroup.path}/cgroup.procs`, "utf8")).toBe(`${init.pid}\n`);
+    expect(readFileSync(`/proc/${init.pid}/cmdline`, "utf8")).toBe("exec2-init: 01234567/test\0");
+  });
+
+  it("leaves its init nothing but what it needs to end the run", async () => {
+    using run = new TestRun();
+    const { cgroup, own, input } = placed();
+    const { init } = await run.startScript("exec sleep 60", input);
+    const open = () =>
+      readdirSync(`/proc/${init.pid}/fd`).map((fd) => readlinkSync(`/proc/${init.pid}/fd/${fd}`));
+    await vi.waitFor(() =>
+      expect(open()).toEqual([
+        run.statusFile,
+        run.aliveFifo,
+        "anon_inode:[landlock-ruleset]",
+        `${own}/cgroup.kill`,
+        cgroup.path,
+      ]),
+    );
+  });
+
+  it("takes daemons with it, and has removed its cgroup before its init ends", async () => {
+    using run = new TestRun();
+    const { cgroup, own, input } = placed();
+    const mark = uniqueSleep();
+    await run.startScript(`${daemon(mark)}; ${untilThere(mark)}; exit 7`, input);
+    expect(await run.ended()).toMatchObject({ exitCode: 7 });
+    expect(processesNamed(mark)).toEqual([]);
+    expect(existsSync(own)).toBe(false);
+    await vi.waitFor(() => expect(cgroup.isEmpty()).toBe(true));
+  });
+
+  it("has orphans that its init reaps, and an end of its own all the same", async () => {
+    using run = new TestRun();
+    const { input } = placed();
+    const { init } = await run.startScript("for i in 1 2 3; do sh -c 'true &'; done; read -r _", input);
+    expect(await run.ended()).toMatchObject({ exitCode: 1 });
+    expect(isSameProcess(init)).toBe(false);
+  });
+
+  it.each(["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"] as const)(
+    "has an init that %s passes by",
+    async (signal) => {
+      using run = new TestRun();
+      const { input } = placed();
+      const { init, task } = await run.startScript("exec sleep 60", input);
+      const blocked = () => procStatus(init.pid).SigBlk;
+      await vi.waitFor(() => expect(blocked()).toBe("fffffffffffbfeff"));
+      process.kill(init.pid, signal);
+      expect(procStatus(task.pid).SigBlk).toBe("0".repeat(16));
+      process.kill(task.pid, "SIGKILL");
+      expect(await run.ended()).toMatchObject({ signal: 9 });
+    },
+  );
+
+  it("loses its main process with its init, and the rest with its cgroup", async () => {
+    using run = new TestRun();
+    const { own, input } = placed();
+    const mark = uniqueSleep();
+    const { init, task } = await run.startScript(
+      `${daemon(mark)}; ${untilThere(mark)}; echo up; exec sleep 60`,
+      input,
+    );
+    await vi.waitFor(() => expect(run.output()).toBe("up\n"), { timeout: 20_000 });
+    killInit(init);
+    expect(await run.ended()).toBeUndefined();
+    await vi.waitFor(() => expect(isSameProcess(task)).toBe(false));
+    expect(processesNamed(mark)).toHaveLength(2);
+    expect(await endCgroup(own)).toBe(true);
+    expect(processesNamed(mark)).toEqual([]);
+    expect(existsSync(own)).toBe(false);
+    expect(await endCgroup(own)).toBe(true);
+  });
+
+  it("ends nobody else in the task's cgroup", async () => {
+    using first = new TestRun();
+    using second = new TestRun();
+    const { input } = placed();
+    const before = await first.startScript("exec sleep 60", input);
+    const after = await second.startScript("exec sleep 60", {
+      ...input,
+      runCgroup: { ...input.runCgroup, name: "exec2-next" },
+    });
+    process.kill(before.task.pid, "SIGKILL");
+    expect(await first.ended()).toMatchObject({ signal: 9 });
+    expect(isSameProcess(after.task)).toBe(true);
+  });
+
+  it("does not start where there is such a cgroup already, and says so", async () => {
+    using first = new TestRun();
+    using second = new TestRun();
+    const { input } = placed();
+    const { task } = await first.startScript("exec sleep 60", input);
+    await expect(second.startScript("true", input)).rejects.toThrow(/make the run's cgroup.*EEXIST/);
+    expect(isSameProcess(task)).toBe(true);
+  });
+});
+
+describe("the end of a cgroup", () => {
+  it("comes to those below it, and to what is frozen there", async () => {
+    using run = new TestRun();
+    const { cgroup, own, input } = placed();
+    const { init } = await run.startScript("exec sleep 60", input);
+    writeFileSync(`${own}/cgroup.freeze`, "1");
+    expect(await endCgroup(dirname(own))).toBe(true);
+    expect(isSameProcess(init)).toBe(false);
+    expect(existsSync(cgroup.path)).toBe(false);
+    // For those who remove it after the test.
+    new TestCgroup(cgroup.path.slice(cgroup.path.lastIndexOf("/") + 1));
+  });
+});
