@@ -89,7 +89,8 @@ export class CrashAgent {
       const generation = await this.#launchOnce(this.#number);
       try {
         this.#arm(generation);
-        await generation.plugin.base.setConfig(setConfig({ state_dir: this.#options.stateDir }));
+        const options = { state_dir: this.#options.stateDir, allow_host_pid: true };
+        await generation.plugin.base.setConfig(setConfig(options));
         await generation.plugin.driver.init({});
         return generation;
       } catch (thrown) {

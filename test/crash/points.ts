@@ -11,6 +11,7 @@ const asynchronous = {
   "driver/effects/releaseRun.ts": ["releaseRun"],
   "driver/recovery.ts": ["takeOver"],
   "driver/sweep.ts": ["sweep"],
+  "effects/cgroupEnd.ts": ["endCgroup"],
 };
 
 const synchronous = {

@@ -49,6 +49,11 @@ export const regressions: readonly Regression[] = [
     ],
   },
   {
+    title: "processes and cgroup of a start that came to nothing would stay in the host's pid namespace",
+    lives: [{ ...sleeps, forgets: true, hostPid: true }],
+    crashes: [{ at: "during launchTask#1" }, { at: "before endCgroup#1" }],
+  },
+  {
     title: "files of a run stayed when the plugin died between the task's end and their removal",
     lives: [ends],
     crashes: [{ at: "before releaseRun#1" }],

@@ -41,8 +41,9 @@ export async function runRound({ lives: plans, crashes }: RoundPlan, entry: stri
     await becomes(async () => {
       // A plugin that dies even now has a successor, which clears up.
       await agent.insist((calls) => calls.capabilities({}));
-      return readdirSync(stateFolderPaths(stateDir).run).length === 0;
-    }, "the run folders are gone");
+      const cgroups = lives.flatMap(({ allocation }) => allocation.cgroup.below());
+      return readdirSync(stateFolderPaths(stateDir).run).length === 0 && cgroups.length === 0;
+    }, "the run folders and the runs' cgroups are gone");
     await agent.close();
     checkAllOver(await readLog(), []);
     return { deaths: agent.deaths };

@@ -18,6 +18,8 @@ export interface LifePlan {
   readonly agent: "waits" | "signals" | "stops" | "destroys" | "leaves";
   /** Milliseconds between the start's answer and that. */
   readonly afterMs: number;
+  /** In the host's pid namespace, without one of its own. */
+  readonly hostPid?: boolean;
   /** The agent dies together with a plugin that does not answer a start: it starts anew, under another id. */
   readonly forgets: boolean;
 }
@@ -47,6 +49,7 @@ function lifeOf(random: Random): LifePlan {
     agent: random.pick(endsItself ? (["waits", "waits", "stops"] as const) : agents[task]),
     afterMs: random.below(20),
     forgets: random.chance(25),
+    hostPid: random.chance(30),
   };
 }
 

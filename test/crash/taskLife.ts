@@ -16,7 +16,7 @@ export interface Promised {
 
 const scripts: Readonly<Record<LifePlan["task"], (exitCode: number) => string>> = {
   ends: (code) => `exit ${code}`,
-  lingers: (code) => `sleep 1000 & sleep 0.05; exit ${code}`,
+  lingers: (code) => `sleep 1000 & setsid sleep 1000 & sleep 0.05; exit ${code}`,
   obeys: (code) => `trap 'exit ${code}' TERM; trap '' USR1; while :; do sleep 1000 & wait; done`,
   resists: () => "trap '' TERM; while :; do sleep 1000; done",
   sleeps: () => "exec sleep 1000",
@@ -145,7 +145,8 @@ export class TaskLife {
 
   #config() {
     const script = scripts[this.plan.task](this.plan.exitCode);
-    return this.allocation.config({ command: "sh", args: ["-c", script, this.#marker] });
+    const pidMode = this.plan.hostPid ? { pid_mode: "host" } : {};
+    return this.allocation.config({ command: "sh", args: ["-c", script, this.#marker], ...pidMode });
   }
 
   #promise(types: readonly string[], data: object = {}): void {

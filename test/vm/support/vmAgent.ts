@@ -33,6 +33,7 @@ export function sharedAgent(): Promise<VmAgent> {
     allow_raised_ulimits: true,
     swap_limit: swapLimit,
     pids_limit: pidsLimit,
+    allow_host_pid: true,
   });
   return shared;
 }
