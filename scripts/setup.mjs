@@ -19,6 +19,9 @@ const debianPackages = {
   ip: "iproute2",
   python3: "python3",
   getent: "libc-bin",
+  // Programs of the examples; the JDK is some 300 MB.
+  haproxy: "haproxy",
+  javac: "default-jdk-headless",
   // The inspector's page is tested in it: some 300 MB with what it needs.
   chromium: "chromium",
 };

@@ -2,11 +2,11 @@
 import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { basename } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { call, jobFileOf, shellJob, start } from "../support/commandLine.ts";
 import { processesNamed } from "../support/processes.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
+import { untilServed } from "../support/untilServed.ts";
 
 const examples = `${import.meta.dirname}/../../examples`;
 
@@ -334,15 +334,3 @@ describe("the examples", () => {
     expect(code).toBe(0);
   });
 });
-
-/** The server listens some time after its start. */
-async function untilServed(url: string): Promise<string> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await (await fetch(url)).text();
-    } catch (thrown) {
-      if (attempt === 100) throw thrown;
-      await delay(50);
-    }
-  }
-}

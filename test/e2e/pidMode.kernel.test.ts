@@ -62,7 +62,7 @@ describe("pid_mode", () => {
   });
 
   test("host shows the host's processes, private the task's own", async () => {
-    const script = "cd /proc && ls -d [0-9]*";
+    const script = "cd /proc && printf '%s\\n' [0-9]*";
     const seen = async (mode: string) => {
       const allocation = makeAllocation();
       const options = { command: "sh", args: ["-c", script], pid_mode: mode, unveil: ["r:/proc"] };
@@ -146,7 +146,7 @@ describe("a task in the host's pid namespace", () => {
     const mark = uniqueSleep();
     const { allocation, config } = await started("echo up; exec sleep 1000");
     const pid = await pidOf(agent, config);
-    const { stdout } = await execScript(agent, config.id, `echo $$; setsid sleep ${mark} &`);
+    const { stdout } = await execScript(agent, config.id, `echo $$; setsid sh -c 'sleep ${mark} &'`);
     expect(procStatus(pid).NSpid).toBe(String(pid));
     expect(Number(stdout.toString())).toBeGreaterThan(2);
     await vi.waitFor(() => expect(processesNamed(`sleep\0${mark}`)).toHaveLength(1));

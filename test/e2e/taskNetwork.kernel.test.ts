@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
+import { basename } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, type TestContext, test } from "vitest";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../support/agent.ts";
 import { makeAllocation } from "../support/allocation.ts";
@@ -55,6 +56,34 @@ describe("a task's network", () => {
     const config = allocation.config({ command: "perl", args: ["-e", program] }, { networkIsolationSpec });
     await runTask(agent, config);
     expect(await allocation.stdout.text()).toBe("127.0.0.1 up\n192.0.2.1 Network is unreachable\n");
+  });
+
+  test("of an allocation is where a proxy of it listens, with a configuration from its own folder", async (context) => {
+    requireTools(context, "haproxy");
+    const path = namedNamespace(context);
+    spawnSync("ip", ["-n", basename(path), "link", "set", "lo", "up"]);
+    const networkIsolationSpec = { mode: modes.group, path, labels: new Map<string, string>() };
+    const open = await startAgent({ options: { unveil_by_task: true } });
+    const proxy = makeAllocation();
+    const page = 'http-request return status 200 content-type text/plain string "served"';
+    writeFileSync(
+      `${proxy.taskFolder}/local/haproxy.cfg`,
+      `defaults\n mode http\n timeout client 5s\nfrontend lb\n bind :8080\n ${page}\n`,
+    );
+    const haproxy = {
+      command: "/usr/sbin/haproxy",
+      args: ["-db", "-f", "local/haproxy.cfg"],
+      unveil: ["rx:/usr/sbin/haproxy", "rwc:/dev/shm"],
+    };
+    await startTask(open, proxy.config(haproxy, { networkIsolationSpec }));
+    const client = makeAllocation();
+    const program = `
+      use IO::Socket::INET; my $socket;
+      for (1 .. 200) { $socket = IO::Socket::INET->new("127.0.0.1:8080") and last; select(undef, undef, undef, 0.05) }
+      print $socket "GET / HTTP/1.0\\r\\n\\r\\n"; print <$socket>`;
+    const get = { command: "perl", args: ["-e", program] };
+    expect(await runTask(open, client.config(get, { networkIsolationSpec }))).toMatchObject({ exitCode: 0 });
+    expect(await client.stdout.text()).toMatch(/^HTTP\/1.* 200 OK[\s\S]*served$/);
   });
 
   async function started(mode?: keyof typeof modes, path = ""): Promise<number> {

@@ -1,0 +1,81 @@
+# A proxy before a server: two ports, a configuration that is rendered for them, and
+# a program outside of the default paths.
+#
+#   nomad-driver-exec2 run -o unveil_by_task=true examples/proxy.nomad.hcl    # then: curl the address of "lb"
+#   Ctrl-C
+#
+# It needs haproxy on the host. On a cluster the client's plugin block has to say
+# unveil_by_task = true; with mode = "bridge" in the network block both tasks are in a
+# network of the allocation's own.
+
+job "proxy" {
+  type = "service"
+
+  group "proxy" {
+    network {
+      port "lb" {}
+      port "app" {}
+    }
+
+    task "app" {
+      driver = "exec2"
+
+      config {
+        command = "python3"
+        args    = ["-m", "http.server", "${NOMAD_PORT_app}", "--bind", "127.0.0.1", "--directory", "${NOMAD_TASK_DIR}"]
+        unveil  = ["r:/etc/mime.types"]
+      }
+
+      template {
+        destination = "local/index.html"
+        data        = "Served by {{ env \"NOMAD_TASK_NAME\" }}, behind a proxy.\n"
+      }
+
+      resources {
+        cpu    = 100
+        memory = 64
+      }
+    }
+
+    task "haproxy" {
+      driver = "exec2"
+      user   = "nobody"
+
+      config {
+        command = "/usr/sbin/haproxy"
+        args    = ["-db", "-f", "local/haproxy.cfg"]
+        unveil  = ["rx:/usr/sbin/haproxy", "rwc:/dev/shm"]
+      }
+
+      template {
+        destination = "local/haproxy.cfg"
+        data        = <<-EOF
+          global
+            log stdout format raw local0
+          defaults
+            mode http
+            log global
+            option httplog
+            timeout connect 5s
+            timeout client 30s
+            timeout server 30s
+            retries 10
+          frontend lb
+            bind :{{ env "NOMAD_PORT_lb" }}
+            default_backend app
+          backend app
+            server app 127.0.0.1:{{ env "NOMAD_PORT_app" }}
+        EOF
+      }
+
+      # As it likes to be told: it lets requests end first.
+      kill_signal  = "SIGUSR1"
+      kill_timeout = "5s"
+
+      resources {
+        cpu    = 100
+        memory = 128
+      }
+    }
+  }
+}
