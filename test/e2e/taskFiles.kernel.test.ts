@@ -44,6 +44,23 @@ describe("/tmp", () => {
   });
 });
 
+describe("/tmp with private_tmp = false", () => {
+  test("is the host's, and closed where nobody unveils it", async () => {
+    const shared = await startAgent({ options: { private_tmp: false, unveil_by_task: true } });
+    const folder = mkdtempSync("/tmp/exec2-shared-tmp-");
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    chmodSync(folder, 0o777);
+    writeFileSync(`${folder}/file`, "the host's");
+    for (const [unveil, exitCode] of [
+      [[`r:${folder}`], 0],
+      [[], 1],
+    ] as const) {
+      const command = { command: "cat", args: [`${folder}/file`], unveil };
+      expect(await runTask(shared, makeAllocation().config(command))).toMatchObject({ exitCode });
+    }
+  });
+});
+
 describe("its own folders", () => {
   test("can be read, written, and run from; secrets cannot be run", async () => {
     const { result } = await run(`
