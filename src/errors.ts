@@ -43,6 +43,7 @@ export type ErrorCode =
   | "MACHINE_INVALID"
   | "BUNDLE_INVALID"
   | "EDITS_INVALID"
+  | "EXPRESSION_INVALID"
   | "JOB_INVALID"
   | "PLUGIN_FAILED";
 

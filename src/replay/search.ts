@@ -4,6 +4,8 @@ import type { History, Moment } from "./history.ts";
 /** What is looked for. */
 export type MomentTest = (moment: Moment) => boolean;
 
+const TAKEN_AT_ONCE = 64;
+
 /** The first moment after event number `from` that fits; undefined where there is none. */
 export function nextMoment(history: History, from: number, fits: MomentTest): Moment | undefined {
   for (const moment of history.moments(from + 1)) if (fits(moment)) return moment;
@@ -12,9 +14,12 @@ export function nextMoment(history: History, from: number, fits: MomentTest): Mo
 
 /** The last moment before event number `from` that fits; undefined where there is none. */
 export function previousMoment(history: History, from: number, fits: MomentTest): Moment | undefined {
-  for (let seq = from - 1; seq >= 1; seq--) {
-    const moment = history.at(seq);
-    if (fits(moment)) return moment;
+  // Some at a time, folded forwards: each step back alone would fold many of them again.
+  for (let end = from - 1; end >= 1; end -= TAKEN_AT_ONCE) {
+    const moments: Moment[] = [];
+    for (let seq = Math.max(1, end - TAKEN_AT_ONCE + 1); seq <= end; seq++) moments.push(history.at(seq));
+    const found = moments.findLast(fits);
+    if (found !== undefined) return found;
   }
   return undefined;
 }

@@ -3,10 +3,10 @@ import { type Change, contextDiff } from "../../replay/contextDiff.ts";
 import { effectOutcomes } from "../../replay/effectOutcomes.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import { isError } from "../../replay/search.ts";
-import { summarise } from "../events/eventSummary.ts";
 import type { Style } from "../terminal/style.ts";
 import { wrap } from "../terminal/table.ts";
-import { formatSpan, formatTime } from "../terminal/time.ts";
+import { formatTime } from "../terminal/time.ts";
+import { changeParts, remarkOn, reportText, spanBetween } from "./momentText.ts";
 
 const margin = "      ";
 /** Longer values are cut; `--json` has all of them. */
@@ -65,42 +65,25 @@ export class ReplayView {
     return `${String(seq).padStart(4)}  ${type}  ${states}  ${this.#style.dim(clock + delta)}`;
   }
 
-  #summary({ event, problem, accepted, asRecorded, stored }: Moment): string {
-    if (event === undefined) return this.#style.red(`this version cannot read it: ${problem}`);
-    // An event that was put into a history has nothing recorded with it.
-    const recorded =
-      stored.to === "" ? "" : `; recorded was ${stored.from} → ${stored.to} ${effectList(stored.effects)}`;
-    if (!accepted) return this.#style.red(`the machine refuses it${recorded}`);
-    if (!asRecorded && recorded !== "") return this.#style.red(`the machine goes another way${recorded}`);
-    return summarise(event);
+  #summary(moment: Moment): string {
+    const { text, isProblem } = remarkOn(moment);
+    return isProblem ? this.#style.red(text) : text;
   }
 
   #effect(effect: string, moment: Moment, report: Moment | undefined): string {
     const name = `${this.#style.dim("effect")} ${effect}`;
-    if (report === undefined) return name;
-    const span = formatSpan(Math.max(0, report.stored.time - moment.stored.time));
-    return `${name} ${this.#style.dim(`→ ${report.stored.type} (${report.seq}) after ${span}`)}`;
+    return report === undefined ? name : `${name} ${this.#style.dim(reportText(moment, report))}`;
   }
 
-  #change({ path, before, after }: Change): string {
-    const name = path.join(".");
-    if (before === undefined || before === null) return `${this.#style.green("+")} ${name} ${shown(after)}`;
-    if (after === undefined || after === null) return `${this.#style.red("-")} ${name} ${shown(before)}`;
-    return `${this.#style.yellow("~")} ${name} ${shown(before)} → ${shown(after)}`;
+  #change(change: Change): string {
+    const { sign, name, values } = changeParts(change);
+    const painted = { "+": this.#style.green, "-": this.#style.red, "~": this.#style.yellow }[sign](sign);
+    return `${painted} ${name} ${values.map(shown).join(" → ")}`;
   }
 
   #block(text: string): string[] {
     return wrap(text, this.#width - margin.length).map((line) => margin + line);
   }
-}
-
-/** Names of effects, in brackets. */
-function effectList(effects: readonly string[]): string {
-  return `[${effects.join(", ")}]`;
-}
-
-function spanBetween(milliseconds: number): string {
-  return milliseconds < 0 ? `-${formatSpan(-milliseconds)}` : `+${formatSpan(milliseconds)}`;
 }
 
 function shown(value: unknown): string {

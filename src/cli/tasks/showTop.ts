@@ -1,6 +1,7 @@
 /** `top`: the tasks that run on this node, the busiest first, until somebody has seen enough. */
 import { setTimeout as delay } from "node:timers/promises";
 import { catchInterrupts, whenAborted } from "../local/interrupts.ts";
+import { endKey } from "../terminal/keyName.ts";
 import { openScreen } from "../terminal/screen.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { HostView } from "./hostView.ts";
@@ -12,8 +13,7 @@ import { topFrame } from "./topFrame.ts";
 /** The first picture shows averages since the tasks began: the next one follows soon. */
 const firstMs = 500;
 
-/** Ctrl-C, Ctrl-D and the like. */
-const quitKeys: ReadonlySet<string> = new Set(["q", "Q", "\x03", "\x04", "\x1b"]);
+const quitKeys: ReadonlySet<string> = new Set(["q", "Q", "C-c", "C-d", "escape", endKey]);
 
 /**
  * @param intervalMs between two pictures; into a file or a pipe one is written, of that time

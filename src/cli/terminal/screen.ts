@@ -1,5 +1,7 @@
 /** The whole terminal for as long as something is shown on it: left as it was found, however the program ends. */
+import { emitKeypressEvents, type Key } from "node:readline";
 import type { ReadStream, WriteStream } from "node:tty";
+import { endKey, keyName } from "./keyName.ts";
 
 export interface Screen {
   /** Shows these lines and nothing else, without flickering. */
@@ -9,7 +11,7 @@ export interface Screen {
 }
 
 export interface ScreenEvents {
-  /** A key was pressed; Ctrl-C is one. */
+  /** A key was pressed, by its name (keyName.ts); Ctrl-C is one, and so is the end of the input. */
   readonly onKey: (key: string) => void;
   /** The terminal has another size, or is shown again after the program was suspended. */
   readonly onChange: () => void;
@@ -22,7 +24,7 @@ const home = "\x1b[H";
 const restOfLine = "\x1b[K";
 const restOfScreen = "\x1b[J";
 
-const suspendKey = "\x1a";
+const suspendKey = "C-z";
 
 /** @param input read for keys where it is a terminal */
 export function openScreen(
@@ -45,8 +47,8 @@ export function openScreen(
     input.pause();
     output.write(leave);
   };
-  const onData = (data: Buffer) => {
-    const key = data.toString("latin1");
+  const onKeypress = (text: string | undefined, pressed: Key) => {
+    const key = keyName(text, pressed);
     if (key !== suspendKey) return onKey(key);
     give();
     // As the terminal would do: the whole group stops here, until its shell lets it go on.
@@ -56,21 +58,26 @@ export function openScreen(
     take();
     onChange();
   };
+  // A terminal that is gone says so by an error.
+  const onEnd = () => onKey(endKey);
   take();
-  input.on("data", onData);
+  emitKeypressEvents(input);
+  input.on("keypress", onKeypress).on("end", onEnd).on("error", onEnd);
   output.on("resize", onChange);
   process.on("SIGCONT", onContinue);
   process.on("exit", give);
   return {
     draw: (lines) => {
       if (!shown) return;
-      output.write(`${home}${lines.map((line) => line + restOfLine).join("\r\n")}${restOfScreen}`);
+      // What is behind a line goes before it comes: after one that is full, the cursor stands on its last column.
+      const below = lines.length < output.rows ? `\r\n${restOfScreen}` : "";
+      output.write(home + lines.map((line) => restOfLine + line).join("\r\n") + below);
     },
     close: () => {
       process.off("exit", give);
       process.off("SIGCONT", onContinue);
       output.off("resize", onChange);
-      input.off("data", onData);
+      input.off("keypress", onKeypress).off("end", onEnd);
       give();
     },
   };

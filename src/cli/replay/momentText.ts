@@ -1,0 +1,46 @@
+/** What there is to say of a moment, in words and signs, without colours. Pure. */
+import type { Change } from "../../replay/contextDiff.ts";
+import type { Moment } from "../../replay/history.ts";
+import { summarise } from "../events/eventSummary.ts";
+import { formatSpan } from "../terminal/time.ts";
+
+export interface Remark {
+  readonly text: string;
+  /** The replay itself goes wrong here. */
+  readonly isProblem: boolean;
+}
+
+/** What happened, or what hinders the machine. */
+export function remarkOn({ event, problem, accepted, asRecorded, stored }: Moment): Remark {
+  if (event === undefined) return { text: `this version cannot read it: ${problem}`, isProblem: true };
+  // An event that was put into a history has nothing recorded with it.
+  const recorded =
+    stored.to === "" ? "" : `; recorded was ${stored.from} → ${stored.to} [${stored.effects.join(", ")}]`;
+  if (!accepted) return { text: `the machine refuses it${recorded}`, isProblem: true };
+  if (!asRecorded && recorded !== "") {
+    return { text: `the machine goes another way${recorded}`, isProblem: true };
+  }
+  return { text: summarise(event), isProblem: false };
+}
+
+/** The event that reports an effect of a moment, and when it came. */
+export function reportText({ stored }: Moment, { stored: report, seq }: Moment): string {
+  return `→ ${report.type} (${seq}) after ${formatSpan(Math.max(0, report.time - stored.time))}`;
+}
+
+/** `+12 ms`. */
+export function spanBetween(milliseconds: number): string {
+  return milliseconds < 0 ? `-${formatSpan(-milliseconds)}` : `+${formatSpan(milliseconds)}`;
+}
+
+/** A change as its sign, the name of what changed, and the values there were and are. */
+export function changeParts({ path, before, after }: Change) {
+  const name = path.join(".");
+  if (isNothing(before)) return { sign: "+", name, values: [after] } as const;
+  if (isNothing(after)) return { sign: "-", name, values: [before] } as const;
+  return { sign: "~", name, values: [before, after] } as const;
+}
+
+function isNothing(value: unknown): boolean {
+  return value === undefined || value === null;
+}

@@ -1,0 +1,91 @@
+/** Lines made of pieces that look different, cut and wrapped before they are coloured. Pure. */
+import { beginningOf, cellsOf, visible } from "./cells.ts";
+import type { Style } from "./style.ts";
+
+/** Looks that {@link Style} has. */
+export type Look = "bold" | "dim" | "red" | "green" | "yellow" | "cyan" | "inverse" | "underline";
+
+export interface Span {
+  /** Without control characters. */
+  readonly text: string;
+  readonly looks: readonly Look[];
+}
+
+export type Line = readonly Span[];
+
+/** A piece of a line, whatever the text is. */
+export function span(text: string, ...looks: readonly Look[]): Span {
+  return { text: visible(text), looks };
+}
+
+export function widthOfLine(line: Line): number {
+  return line.reduce((sum, { text }) => sum + cellsOf(text), 0);
+}
+
+/** The line in so many cells at most: what is cut off is told by `…`. */
+export function cutLine(line: Line, width: number): Line {
+  if (widthOfLine(line) <= width) return line;
+  if (width <= 0) return [];
+  const [head] = splitLine(line, width - 1);
+  return [...head, { text: "…", looks: head.at(-1)?.looks ?? [] }];
+}
+
+/** The line in exactly so many cells. */
+export function fillLine(line: Line, width: number): Line {
+  const cut = cutLine(line, width);
+  const missing = width - widthOfLine(cut);
+  return missing <= 0 ? cut : [...cut, { text: " ".repeat(missing), looks: [] }];
+}
+
+/** The whole line, on as many lines as it takes; words are kept together where they can be. */
+export function wrapLine(line: Line, width: number, indent = 0): Line[] {
+  const margin: Line = indent > 0 && indent < width ? [{ text: " ".repeat(indent), looks: [] }] : [];
+  const lines: Line[] = [];
+  let rest = line;
+  while (widthOfLine(rest) > room(lines.length)) {
+    const [head, tail] = splitAtWord(rest, room(lines.length));
+    lines.push(lines.length === 0 ? head : [...margin, ...head]);
+    rest = tail;
+  }
+  return [...lines, lines.length === 0 ? rest : [...margin, ...rest]];
+
+  /** One cell is not enough for every character, but there is nothing to be done about it. */
+  function room(index: number): number {
+    return Math.max(2, index === 0 || margin.length === 0 ? width : width - indent);
+  }
+}
+
+/** The line as text, coloured. */
+export function paintLine(line: Line, style: Style): string {
+  return line.map(({ text, looks }) => looks.reduce((painted, look) => style[look](painted), text)).join("");
+}
+
+/** Breaks behind the last space that fits, unless that leaves half of the line empty. */
+function splitAtWord(line: Line, width: number): [Line, Line] {
+  const [head, tail] = splitLine(line, width);
+  const text = head.map((each) => each.text).join("");
+  const space = text.lastIndexOf(" ");
+  if (tail[0]?.text.startsWith(" ")) return [head, trimStart(tail)];
+  if (space < text.length / 2) return [head, tail];
+  const [before, after] = splitLine(line, cellsOf(text.slice(0, space + 1)));
+  return [before, after];
+}
+
+function trimStart([first, ...rest]: Line): Line {
+  return first === undefined ? [] : [{ ...first, text: first.text.slice(1) }, ...rest];
+}
+
+/** What fits, and what is left. */
+function splitLine(line: Line, width: number): [Line, Line] {
+  const head: Span[] = [];
+  let left = width;
+  for (const [index, each] of line.entries()) {
+    const fitting = beginningOf(each.text, left);
+    if (fitting !== "") head.push({ ...each, text: fitting });
+    if (fitting.length < each.text.length) {
+      return [head, [{ ...each, text: each.text.slice(fitting.length) }, ...line.slice(index + 1)]];
+    }
+    left -= cellsOf(fitting);
+  }
+  return [head, []];
+}

@@ -1,0 +1,37 @@
+/** Where to stop in a history. Pure. */
+import { DriverError } from "../errors.ts";
+import { eventSchemas } from "../machines/events.ts";
+import { taskMachine } from "../machines/taskMachine.ts";
+import { suggestion } from "../suggest.ts";
+import { holds } from "./expression/momentScope.ts";
+import { enters, isOfType, type MomentTest } from "./search.ts";
+
+export interface Breakpoint {
+  /** As it was written. */
+  readonly text: string;
+  /** Whether to stop at a moment. Throws a DriverError `EXPRESSION_INVALID` where that cannot be told. */
+  readonly stopsAt: MomentTest;
+}
+
+export const stateNames: readonly string[] = Object.keys(taskMachine.states);
+export const eventTypes: readonly string[] = Object.keys(eventSchemas);
+
+/**
+ * Reads `state:NAME`, where the task comes into a state; `type:NAME`, at events
+ * of a type; and anything else as an expression over the moment.
+ * @throws DriverError `EXPRESSION_INVALID`
+ */
+export function parseBreakpoint(written: string): Breakpoint {
+  const text = written.trim();
+  const [, kind, name = ""] = /^(state|type):\s*(.*)$/s.exec(text) ?? [];
+  if (kind === "state") return { text, stopsAt: enters(knownName(name, "state", stateNames)) };
+  if (kind === "type") return { text, stopsAt: isOfType(knownName(name, "type of event", eventTypes)) };
+  return { text, stopsAt: holds(text) };
+}
+
+function knownName(name: string, what: string, names: readonly string[]): string {
+  if (names.includes(name)) return name;
+  throw new DriverError("EXPRESSION_INVALID", `there is no ${what} ${JSON.stringify(name)}`, {
+    hint: suggestion(name, names),
+  });
+}

@@ -1,0 +1,61 @@
+/** What expressions can say of a moment. Pure. */
+
+import type { MachineState } from "../../machines/machineVersion.ts";
+import { initialContext } from "../../machines/taskContext.ts";
+import type { Moment } from "../history.ts";
+import { isError, type MomentTest } from "../search.ts";
+import { evaluate, isTrue, type Scope } from "./evaluate.ts";
+import { parseExpression } from "./parseExpression.ts";
+
+/** Names that an expression may begin a path with, each with what it stands for. */
+export const namesOfMoment = {
+  state: "state after the event",
+  from: "state before it",
+  type: "type of the event",
+  seq: "its number",
+  time: "when it happened: milliseconds since the epoch",
+  since: "time since the event before, such as 250ms",
+  data: "what the event tells, such as data.reason",
+  effects: "names of the effects that the machine asks for",
+  error: "whether something went wrong",
+  refused: "whether the machine has no use for the event",
+  before: "what was remembered before the event, such as before.signals, and before.state",
+} as const;
+
+const remembered: ReadonlySet<string> = new Set(["state", ...Object.keys(initialContext)]);
+const known: ReadonlySet<string> = new Set([...Object.keys(namesOfMoment), ...remembered]);
+
+/**
+ * A test for moments, from an expression. The test throws a DriverError
+ * `EXPRESSION_INVALID` where the expression has no value at a moment.
+ * @throws DriverError `EXPRESSION_INVALID` where it is none
+ */
+export function holds(text: string): MomentTest {
+  const expression = parseExpression(text, known, remembered);
+  return (moment) => isTrue(evaluate(expression, scopeOf(moment)));
+}
+
+/** The value of an expression at a moment. @throws DriverError `EXPRESSION_INVALID` */
+export function valueOf(text: string, moment: Moment): unknown {
+  return evaluate(parseExpression(text, known, remembered), scopeOf(moment));
+}
+
+function scopeOf(moment: Moment): Scope {
+  const { seq, stored, sinceBefore, effects, accepted } = moment;
+  const { type, time, data } = stored;
+  const before = memoryOf(moment.before);
+  const event: Record<keyof typeof namesOfMoment, unknown> = {
+    ...{ seq, type, time, data, effects, before },
+    state: moment.after.value,
+    from: moment.before.value,
+    since: sinceBefore ?? null,
+    error: isError(moment),
+    refused: !accepted,
+  };
+  return { now: { ...moment.after.context, ...event }, before };
+}
+
+/** The machine's memory; a state of another version may hold more. */
+function memoryOf({ value, context }: MachineState): Readonly<Record<string, unknown>> {
+  return { ...context, state: value };
+}

@@ -1,0 +1,142 @@
+/**
+ * Reads an expression:
+ *
+ *     either     = both { "or" both }
+ *     both       = denial { "and" denial }
+ *     denial     = "not" denial | comparison
+ *     comparison = value [ ("==" | "!=" | "<" | "<=" | ">" | ">=" | "contains") value ]
+ *     value      = number | text | "true" | "false" | "null" | path | "changed" path | "(" either ")"
+ *
+ * `||`, `&&`, `!` and `=` are other spellings of `or`, `and`, `not` and `==`. Pure.
+ */
+import { suggestion } from "../../suggest.ts";
+import { type ComparisonOperator, comparisonOperators, type Expression, type Path } from "./syntax.ts";
+import { invalid, type Token, tokensOf } from "./tokens.ts";
+
+/**
+ * @param known names that a path may begin with
+ * @param remembered those of them of which `changed` can tell
+ * @throws DriverError `EXPRESSION_INVALID` telling what is wrong, and where
+ */
+export function parseExpression(
+  text: string,
+  known: ReadonlySet<string>,
+  remembered: ReadonlySet<string>,
+): Expression {
+  return new Parser(text, known, remembered).all();
+}
+
+/** More parentheses and denials around each other than a person writes. */
+const deepest = 50;
+
+const spellings: Readonly<Record<string, string>> = { "||": "or", "&&": "and", "!": "not", "=": "==" };
+const constants: Readonly<Record<string, boolean | null>> = { true: true, false: false, null: null };
+/** Words that are no names. */
+const reserved: ReadonlySet<string> = new Set(["or", "and", "not", "contains", "changed"]);
+
+class Parser {
+  readonly #text: string;
+  readonly #known: ReadonlySet<string>;
+  readonly #remembered: ReadonlySet<string>;
+  readonly #tokens: readonly Token[];
+  #next = 0;
+  #depth = 0;
+
+  constructor(text: string, known: ReadonlySet<string>, remembered: ReadonlySet<string>) {
+    this.#text = text;
+    this.#known = known;
+    this.#remembered = remembered;
+    this.#tokens = tokensOf(text);
+  }
+
+  all(): Expression {
+    const expression = this.#either();
+    if (this.#token.kind !== "end") throw this.#wrong("and, or, or a comparison is expected here");
+    return expression;
+  }
+
+  #either(): Expression {
+    let left = this.#both();
+    while (this.#takes("or")) left = { kind: "or", left, right: this.#both() };
+    return left;
+  }
+
+  #both(): Expression {
+    let left = this.#denial();
+    while (this.#takes("and")) left = { kind: "and", left, right: this.#denial() };
+    return left;
+  }
+
+  #denial(): Expression {
+    if (!this.#takes("not")) return this.#comparison();
+    return this.#deeper(() => ({ kind: "not", of: this.#denial() }));
+  }
+
+  #comparison(): Expression {
+    const left = this.#value();
+    const operator = this.#operator();
+    return operator === undefined ? left : { kind: "comparison", operator, left, right: this.#value() };
+  }
+
+  #operator(): ComparisonOperator | undefined {
+    return comparisonOperators.find((operator) => this.#takes(operator));
+  }
+
+  #value(): Expression {
+    if (this.#takes("(")) return this.#deeper(() => this.#enclosed());
+    if (this.#takes("changed")) return { kind: "changed", of: this.#path(this.#remembered) };
+    const { kind, value } = this.#token;
+    if (kind === "text" || kind === "number") {
+      this.#next += 1;
+      return { kind: "literal", value };
+    }
+    if (kind === "word" && Object.hasOwn(constants, value)) {
+      this.#next += 1;
+      return { kind: "literal", value: constants[value] as boolean | null };
+    }
+    return this.#path(this.#known);
+  }
+
+  #enclosed(): Expression {
+    const inner = this.#either();
+    if (!this.#takes(")")) throw this.#wrong("a closing parenthesis is missing");
+    return inner;
+  }
+
+  #path(known: ReadonlySet<string>): Path {
+    const { kind, value } = this.#token;
+    if (kind !== "word" || reserved.has(value)) throw this.#wrong("a value is expected here");
+    const names = value.split(".");
+    const [first = ""] = names;
+    if (!known.has(first)) {
+      throw this.#wrong(`no value is called ${first}; text stands in quotes`, suggestion(first, [...known]));
+    }
+    this.#next += 1;
+    return { kind: "path", names };
+  }
+
+  #deeper<T>(read: () => T): T {
+    this.#depth += 1;
+    if (this.#depth > deepest) throw this.#wrong("it is nested too deeply");
+    const value = read();
+    this.#depth -= 1;
+    return value;
+  }
+
+  get #token(): Token {
+    return this.#tokens[this.#next] as Token;
+  }
+
+  /** Goes on where such a word or sign stands. */
+  #takes(expected: string): boolean {
+    const { kind, value } = this.#token;
+    if (kind !== "word" && kind !== "sign") return false;
+    if ((spellings[value] ?? value) !== expected) return false;
+    this.#next += 1;
+    return true;
+  }
+
+  #wrong(problem: string, hint?: string) {
+    return invalid(this.#text, this.#token.at, problem, hint);
+  }
+}

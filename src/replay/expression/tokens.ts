@@ -1,0 +1,68 @@
+/** The words of an expression. Pure. */
+import { DriverError } from "../../errors.ts";
+import { amountIn } from "./amounts.ts";
+
+export type Token = { readonly at: number } & (
+  | { readonly kind: "text"; readonly value: string }
+  | { readonly kind: "number"; readonly value: number }
+  | { readonly kind: "word"; readonly value: string }
+  | { readonly kind: "sign"; readonly value: string }
+  | { readonly kind: "end"; readonly value: "" }
+);
+
+/** Longer ones are refused, so that none takes long. */
+const longest = 1_000;
+
+/** One of them begins at each place. `'` and `"` enclose text; a backslash takes the next character as it is. */
+const patterns = {
+  space: /\s+/y,
+  text: /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/sy,
+  number: /-?\d[\w.]*/y,
+  word: /[A-Za-z_][\w-]*(?:\.[\w-]+)*/y,
+  sign: /==|!=|<=|>=|&&|\|\||[=<>!()]/y,
+} as const;
+
+/** @throws DriverError `EXPRESSION_INVALID` telling the place */
+export function tokensOf(text: string): Token[] {
+  if (text.length > longest) throw invalid(text, longest, `it is longer than ${longest} characters`);
+  const tokens: Token[] = [];
+  let at = 0;
+  while (at < text.length) {
+    const [kind, value] = tokenAt(text, at);
+    if (kind !== "space") tokens.push({ ...read(kind, value, text, at), at });
+    at += value.length;
+  }
+  return [...tokens, { kind: "end", value: "", at }];
+}
+
+/** An error that shows where it is. */
+export function invalid(text: string, at: number, problem: string, hint?: string): DriverError {
+  const rest = text.slice(at, at + 20);
+  const place = rest === "" ? "at the end" : `at "${rest}${at + 20 < text.length ? "…" : ""}"`;
+  const shown = text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  return new DriverError(
+    "EXPRESSION_INVALID",
+    `"${shown}", ${place}: ${problem}`,
+    hint === undefined ? {} : { hint },
+  );
+}
+
+type Kind = keyof typeof patterns;
+
+function tokenAt(text: string, at: number): [Kind, string] {
+  for (const [kind, pattern] of Object.entries(patterns) as [Kind, RegExp][]) {
+    pattern.lastIndex = at;
+    const [value] = pattern.exec(text) ?? [];
+    if (value !== undefined) return [kind, value];
+  }
+  const quote = text[at] === '"' || text[at] === "'";
+  throw invalid(text, at, quote ? "the text has no end" : "this has no meaning here");
+}
+
+function read(kind: Exclude<Kind, "space">, value: string, text: string, at: number) {
+  if (kind === "text") return { kind, value: value.slice(1, -1).replaceAll(/\\(.)/gs, "$1") };
+  if (kind !== "number") return { kind, value };
+  const number = amountIn(value);
+  if (number !== undefined) return { kind, value: number };
+  throw invalid(text, at, "this is no number", "Units are ms, s, min, h, d and KiB, MiB, GiB");
+}

@@ -1,0 +1,95 @@
+import fc from "fast-check";
+import picocolors from "picocolors";
+import { describe, expect, it } from "vitest";
+import { beginningOf, cellsOf, visible } from "../../../src/cli/terminal/cells.ts";
+import {
+  cutLine,
+  fillLine,
+  type Line,
+  paintLine,
+  span,
+  widthOfLine,
+  wrapLine,
+} from "../../../src/cli/terminal/spans.ts";
+
+const textOf = (line: Line) => line.map(({ text }) => text).join("");
+const texts = fc.string({ unit: "binary", maxLength: 60 });
+const lines = fc.array(
+  texts.map((text) => span(text, "red")),
+  { maxLength: 4 },
+);
+const width = fc.integer({ min: 0, max: 40 });
+
+describe("cells", () => {
+  it.each([
+    ["abc", 3],
+    ["é", 1],
+    ["e\u0301", 1],
+    ["日本", 4],
+    ["ﾊﾝ", 2],
+    ["한글", 4],
+    ["🚀", 2],
+    ["→ …", 3],
+    ["", 0],
+  ])("of %j are %i", (text, cells) => {
+    expect(cellsOf(text)).toBe(cells);
+  });
+
+  it("are never more in the beginning of a text than were asked for, and as many as fit", () => {
+    fc.assert(
+      fc.property(texts, width, (text, cells) => {
+        const beginning = beginningOf(text, cells);
+        expect(text.startsWith(beginning)).toBe(true);
+        expect(cellsOf(beginning)).toBeLessThanOrEqual(cells);
+        if (beginning !== text) expect(cellsOf(beginning)).toBeGreaterThanOrEqual(cells - 1);
+      }),
+    );
+  });
+
+  it("hold no control characters", () => {
+    expect(visible("a\nb\x1b[31m\x7f\u202e\ud800")).toBe("a␊b␛[31m\ufffd\ufffd\ufffd");
+  });
+});
+
+describe("a line", () => {
+  it("says that it was cut", () => {
+    expect(textOf(cutLine([span("hello "), span("world")], 8))).toBe("hello w…");
+    expect(textOf(cutLine([span("hello")], 5))).toBe("hello");
+    expect(cutLine([span("hello")], 0)).toEqual([]);
+  });
+
+  it("wraps at words, and through them where they are too long", () => {
+    const wrapped = (text: string, cells: number, indent = 0) =>
+      wrapLine([span(text)], cells, indent).map(textOf);
+    expect(wrapped("one two three", 8)).toEqual(["one two ", "three"]);
+    expect(wrapped("one twothree", 6, 2)).toEqual(["one ", "  twot", "  hree"]);
+    expect(wrapped("abc defgh", 3)).toEqual(["abc", "def", "gh"]);
+    expect(wrapped("", 3)).toEqual([""]);
+  });
+
+  it("is as wide as it is asked to be, whatever is in it", () => {
+    fc.assert(
+      fc.property(lines, width, (line, cells) => {
+        expect(widthOfLine(cutLine(line, cells))).toBeLessThanOrEqual(cells);
+        expect(widthOfLine(fillLine(line, cells))).toBe(cells);
+      }),
+    );
+  });
+
+  it("loses nothing but the spaces that it is broken at, and fits", () => {
+    fc.assert(
+      fc.property(lines, fc.integer({ min: 2, max: 40 }), (line, cells) => {
+        const wrapped = wrapLine(line, cells);
+        for (const each of wrapped) expect(widthOfLine(each)).toBeLessThanOrEqual(cells);
+        const whole = (all: readonly Line[]) => all.map(textOf).join("").replaceAll(" ", "");
+        expect(whole(wrapped)).toBe(whole([line]));
+      }),
+    );
+  });
+
+  it("has colours where there are any", () => {
+    const line = [span("a", "red", "bold"), span("b")];
+    expect(paintLine(line, picocolors.createColors(false))).toBe("ab");
+    expect(paintLine(line, picocolors.createColors(true))).toBe("\x1b[1m\x1b[31ma\x1b[39m\x1b[22mb");
+  });
+});

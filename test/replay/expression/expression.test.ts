@@ -1,0 +1,133 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { DriverError } from "../../../src/errors.ts";
+import { initialContext } from "../../../src/machines/taskContext.ts";
+import { holds, namesOfMoment, valueOf } from "../../../src/replay/expression/momentScope.ts";
+import { History } from "../../../src/replay/history.ts";
+import { errorOf } from "../../support/errors.ts";
+import { event } from "../../support/history.ts";
+import { life } from "../../support/lives.ts";
+import { RecordedLog } from "../../support/recordedLog.ts";
+
+const stream = "alloc/web/1";
+/** requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
+const killed = life("killed").map((each) =>
+  each.type === "exited" ? event("exited", { exitCode: 0, signal: 9 }) : each,
+);
+const history = new History(stream, new RecordedLog().add(stream, killed).events(stream));
+
+const value = (text: string, seq = 9) => valueOf(text, history.at(seq));
+/** Numbers of the events at which it holds. */
+const where = (text: string) => [...history.moments()].filter(holds(text)).map(({ seq }) => seq);
+const message = (text: string) => errorOf(() => value(text)).message;
+
+describe("an expression", () => {
+  it.each<[string, unknown]>([
+    ["exit.signal", 9],
+    ["exit.signal == 9", true],
+    ["exit.signal = 9", true],
+    ["exit.signal != 9", false],
+    ["exit.signal > 8 and exit.exitCode < 1", true],
+    ["exit.signal >= 10 or exit.exitCode <= 0", true],
+    ["exit.signal==9&&!(exit.exitCode>0||forceKilled==false)", true],
+    ["not not exit", true],
+    ["not exit or not exit.oomKilled", true],
+    ["request.command == 'python3'", true],
+    ['request.command == "python3"', true],
+    ['"\\"" == \'"\'', true],
+    ["request.args.length", 2],
+    ["request.args.1", "http.server"],
+    ["request.command.length == 7", true],
+    ['request.envKeys contains "PATH"', true],
+    ['request.user contains "nomad-"', true],
+    ['request.envKeys contains "PAT"', false],
+    ["exit.nothing.at.all", null],
+    ["failure == null", true],
+    ["failure.code > 3", false],
+    ['lostReason contains "x"', false],
+    ["state", "exited"],
+    ["from", "killing"],
+    ["type == 'exited' and seq = 9", true],
+    ["data.signal", 9],
+    ["effects contains 'releaseRun'", true],
+    ["error", false],
+    ["before.exit == null", true],
+    ["before.state", "killing"],
+    ["changed exit.signal and changed state", true],
+    ["changed signals", false],
+    ["request.resources.memoryMb * 1 == 1", undefined],
+    ["stop.timeoutMs == 5s", true],
+    ["1.5s == 1500 and 64MiB == 67108864 and -3 < 0", true],
+    ["before.stop == stop", true],
+  ])("%s", (text, expected) => {
+    if (expected === undefined)
+      expect(errorOf(() => value(text))).toMatchObject({ code: "EXPRESSION_INVALID" });
+    else expect(value(text)).toBe(expected);
+  });
+
+  it("is tested at every moment", () => {
+    expect(where("state == 'stopping'")).toEqual([5, 6]);
+    expect(where("changed stop.timedOut")).toEqual([5, 7]);
+    expect(where("error")).toEqual([7]);
+    expect(where("since > 0 and signals > before.signals")).toEqual([6]);
+    expect(where("signals")).toEqual([6, 7, 8, 9, 10]);
+  });
+
+  it.each([
+    ["", /at the end: a value is expected/],
+    ["exit.exitCode ==", /at the end: a value is expected/],
+    ["exit.exitCode == == 1", /at "== 1": a value is expected/],
+    ["exit exit", /at "exit": and, or, or a comparison is expected/],
+    ["(exit", /at the end: a closing parenthesis is missing/],
+    ["1 == 'a", /at "'a": the text has no end/],
+    ["exit @ 3", /at "@ 3": this has no meaning/],
+    ["5sec > 3", /at "5sec > 3": this is no number\. Units are/],
+    ["1.2.3", /no number/],
+    ["exti.exitCode == 1", /no value is called exti.*Did you mean exit\?/],
+    ["state == exited", /no value is called exited; text stands in quotes/],
+    ["changed type", /no value is called type/],
+    ["not", /a value is expected/],
+    ["a".repeat(2000), /longer than 1000 characters/],
+    ["!".repeat(60), /nested too deeply/],
+    [`${"(".repeat(60)}1${")".repeat(60)}`, /nested too deeply/],
+    ["request.command > 3", /request\.command \("python3"\) and 3 have no order/],
+    ["exit.signal contains 9", /exit\.signal \(9\) contains nothing/],
+    ["request < request", /have no order/],
+  ])("%s is refused, telling what is wrong and where", (text, expected) => {
+    expect(message(text)).toMatch(expected);
+    expect(message(text).length).toBeLessThan(500);
+  });
+
+  it("sees what the data themselves have, and nothing of the program", () => {
+    for (const name of ["constructor", "__proto__", "toString"]) {
+      expect(value(`exit.${name}`)).toBeNull();
+      expect(value(`request.args.${name}`)).toBeNull();
+      expect(message(name)).toMatch(/no value is called/);
+    }
+  });
+
+  it("has a value or an error of its own, whatever is written", () => {
+    const pieces = fc.constantFrom(
+      ...["exit", "exit.exitCode", "request", "state", "data.x", "before", "1", "2s", "'a'", "null", "true"],
+      ...["==", "=", "!=", "<", ">=", "contains", "and", "||", "not", "!", "changed", "(", ")", "@", " "],
+    );
+    const texts = fc.oneof(
+      fc.array(pieces, { maxLength: 30 }).map((each) => each.join(" ")),
+      fc.string({ maxLength: 60 }),
+    );
+    fc.assert(
+      fc.property(texts, fc.integer({ min: 1, max: history.length }), (text, seq) => {
+        try {
+          value(text, seq);
+        } catch (thrown) {
+          expect(thrown).toBeInstanceOf(DriverError);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("has no name of its own that hides one of the machine's", () => {
+    for (const name of Object.keys(namesOfMoment)) expect(Object.keys(initialContext)).not.toContain(name);
+  });
+});
