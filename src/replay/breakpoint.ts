@@ -1,9 +1,10 @@
 /** Where to stop in a history. Pure. */
-import { DriverError } from "../errors.ts";
+import { DriverError, messageOf } from "../errors.ts";
 import { eventSchemas } from "../machines/events.ts";
 import { taskMachine } from "../machines/taskMachine.ts";
 import { suggestion } from "../suggest.ts";
 import { holds } from "./expression/momentScope.ts";
+import type { Moment } from "./history.ts";
 import { enters, isOfType, type MomentTest } from "./search.ts";
 
 export interface Breakpoint {
@@ -27,6 +28,25 @@ export function parseBreakpoint(written: string): Breakpoint {
   if (kind === "state") return { text, stopsAt: enters(knownName(name, "state", stateNames)) };
   if (kind === "type") return { text, stopsAt: isOfType(knownName(name, "type of event", eventTypes)) };
   return { text, stopsAt: holds(text) };
+}
+
+/**
+ * The moments at which a breakpoint stops.
+ * @throws DriverError `EXPRESSION_INVALID` where one has no answer, naming the event
+ */
+export function* stopsAmong(
+  moments: Iterable<Moment>,
+  breakpoints: readonly Breakpoint[],
+): Generator<Moment, void> {
+  for (const moment of moments) {
+    let stops: boolean;
+    try {
+      stops = breakpoints.some(({ stopsAt }) => stopsAt(moment));
+    } catch (thrown) {
+      throw new DriverError("EXPRESSION_INVALID", `at event ${moment.seq}: ${messageOf(thrown)}`);
+    }
+    if (stops) yield moment;
+  }
 }
 
 function knownName(name: string, what: string, names: readonly string[]): string {

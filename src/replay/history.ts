@@ -37,7 +37,7 @@ export class History {
   readonly stream: string;
   readonly machine: MachineVersion;
   readonly #events: readonly StoredEvent[];
-  readonly #checkpoints: MachineState[];
+  #checkpoints: MachineState[];
   /** Where the last look was: going on from there is the commonest way. */
   #at: { readonly seq: number; readonly state: MachineState };
 
@@ -57,6 +57,14 @@ export class History {
 
   get events(): readonly StoredEvent[] {
     return this.#events;
+  }
+
+  /** The same history, with events that came after its last. */
+  extended(more: readonly StoredEvent[]): History {
+    const longer = new History(this.stream, [...this.#events, ...more], this.machine);
+    longer.#checkpoints = this.#checkpoints.slice();
+    longer.#at = this.#at;
+    return longer;
   }
 
   /**

@@ -1,5 +1,6 @@
 /** `replay` without a terminal: every moment of a task's history, one after another. */
-import { History } from "../../replay/history.ts";
+import { type Breakpoint, parseBreakpoint, stopsAmong } from "../../replay/breakpoint.ts";
+import { History, type Moment } from "../../replay/history.ts";
 import { maskEvent } from "../../replay/mask.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
@@ -8,16 +9,19 @@ import { ReplayView } from "./replayView.ts";
 export interface ReplayOptions {
   readonly showArgs: boolean;
   readonly json: boolean;
+  /** Moments to be shown alone (replay/breakpoint.ts); none: all moments are. */
+  readonly breakpoints: readonly string[];
 }
 
 /**
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`
+ * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`, `EXPRESSION_INVALID`
  */
 export async function showReplay(
   { path, name }: TaskPlace,
-  { showArgs, json }: ReplayOptions,
+  { showArgs, json, breakpoints }: ReplayOptions,
 ): Promise<number> {
+  const stops = breakpoints.map(parseBreakpoint);
   const logs = await EventLogs.open(path);
   try {
     const { id, reader } = logs.find(name);
@@ -25,11 +29,16 @@ export async function showReplay(
     const history = new History(id, showArgs ? stored : stored.map(maskEvent));
     const view = new ReplayView(styleFor(process.stdout), widthOf(process.stdout));
     if (!json) process.stdout.write(`${view.title(history)}\n`);
-    for (const moment of history.moments()) {
+    for (const moment of stopsOrAll(history.moments(), stops)) {
       process.stdout.write(json ? `${view.json(moment)}\n` : `\n${view.moment(history, moment)}\n`);
     }
   } finally {
     await logs.close();
   }
   return 0;
+}
+
+/** Where nobody says where to stop, every moment is shown. */
+export function stopsOrAll(moments: Iterable<Moment>, breakpoints: readonly Breakpoint[]): Iterable<Moment> {
+  return breakpoints.length === 0 ? moments : stopsAmong(moments, breakpoints);
 }

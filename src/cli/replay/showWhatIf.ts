@@ -1,24 +1,24 @@
 /** `replay --what-if`: how it would have gone from an edited event on. */
 import { readFileSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
+import { parseBreakpoint } from "../../replay/breakpoint.ts";
 import { maskEvent } from "../../replay/mask.ts";
-import { parseEdits, type Source, type WhatIf, whatIf } from "../../replay/whatIf.ts";
+import { type Edit, parseEdits, type Source, type WhatIf, whatIf } from "../../replay/whatIf.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { ReplayView } from "./replayView.ts";
-import type { ReplayOptions } from "./showReplay.ts";
+import { type ReplayOptions, stopsOrAll } from "./showReplay.ts";
 
 /**
- * @param editsPath of a file of edits
  * @returns the exit code
- * @throws DriverError `EDITS_INVALID`, `TASK_NOT_FOUND`, `STORE_FAILED`
+ * @throws DriverError `EDITS_INVALID`, `TASK_NOT_FOUND`, `STORE_FAILED`, `EXPRESSION_INVALID`
  */
 export async function showWhatIf(
   { path, name }: TaskPlace,
-  editsPath: string,
-  { showArgs, json }: ReplayOptions,
+  edits: readonly Edit[],
+  { showArgs, json, breakpoints }: ReplayOptions,
 ): Promise<number> {
-  const edits = parseEdits(readEdits(editsPath));
+  const stops = breakpoints.map(parseBreakpoint);
   const logs = await EventLogs.open(path);
   try {
     const { id, reader } = logs.find(name);
@@ -27,7 +27,7 @@ export async function showWhatIf(
     const view = new ReplayView(styleFor(process.stdout), widthOf(process.stdout));
     const { history, fork, sources } = forked;
     if (!json) process.stdout.write(`${view.title(history)}\n\n${beginning(forked)}\n`);
-    for (const moment of history.moments(fork)) {
+    for (const moment of stopsOrAll(history.moments(fork), stops)) {
       const source = sources[moment.seq - 1] as Source;
       const text = json ? view.json(moment) : `\n${view.moment(history, moment)}\n      (${origin(source)})`;
       process.stdout.write(`${text}\n`);
@@ -39,9 +39,10 @@ export async function showWhatIf(
   return 0;
 }
 
-function readEdits(path: string): string {
+/** Reads a file of edits. @throws DriverError `EDITS_INVALID` */
+export function readEdits(path: string): Edit[] {
   try {
-    return readFileSync(path, "utf8");
+    return parseEdits(readFileSync(path, "utf8"));
   } catch (thrown) {
     throw DriverError.from(thrown, "EDITS_INVALID", "the edits cannot be read");
   }

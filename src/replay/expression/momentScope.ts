@@ -6,6 +6,7 @@ import type { Moment } from "../history.ts";
 import { isError, type MomentTest } from "../search.ts";
 import { evaluate, isTrue, type Scope } from "./evaluate.ts";
 import { parseExpression } from "./parseExpression.ts";
+import type { Expression, Path } from "./syntax.ts";
 
 /** Names that an expression may begin a path with, each with what it stands for. */
 export const namesOfMoment = {
@@ -26,18 +27,42 @@ const remembered: ReadonlySet<string> = new Set(["state", ...Object.keys(initial
 const known: ReadonlySet<string> = new Set([...Object.keys(namesOfMoment), ...remembered]);
 
 /**
- * A test for moments, from an expression. The test throws a DriverError
- * `EXPRESSION_INVALID` where the expression has no value at a moment.
- * @throws DriverError `EXPRESSION_INVALID` where it is none
+ * A test for moments, from an expression. One over what is remembered alone fits
+ * where it comes to hold: most of what is remembered stays. One that asks for
+ * something of the event fits at each event at which it holds.
+ *
+ * The test throws a DriverError `EXPRESSION_INVALID` where it has no answer.
+ * @throws DriverError `EXPRESSION_INVALID` where the text is no expression
  */
 export function holds(text: string): MomentTest {
   const expression = parseExpression(text, known, remembered);
-  return (moment) => isTrue(evaluate(expression, scopeOf(moment)));
+  const isOfMemory = pathsOf(expression).every(({ names: [first = ""] }) => remembered.has(first));
+  return (moment) => {
+    const scope = scopeOf(moment);
+    if (!isTrue(evaluate(expression, scope))) return false;
+    return !isOfMemory || !isTrue(evaluate(expression, { now: scope.before, before: scope.before }));
+  };
 }
 
 /** The value of an expression at a moment. @throws DriverError `EXPRESSION_INVALID` */
-export function valueOf(text: string, moment: Moment): unknown {
+export function valueAtMoment(text: string, moment: Moment): unknown {
   return evaluate(parseExpression(text, known, remembered), scopeOf(moment));
+}
+
+/** What it asks for; whether something `changed` is asked for of the event. */
+function pathsOf(expression: Expression): Path[] {
+  switch (expression.kind) {
+    case "literal":
+      return [];
+    case "path":
+      return [expression];
+    case "changed":
+      return [{ kind: "path", names: ["before"] }];
+    case "not":
+      return pathsOf(expression.of);
+    default:
+      return [...pathsOf(expression.left), ...pathsOf(expression.right)];
+  }
 }
 
 function scopeOf(moment: Moment): Scope {

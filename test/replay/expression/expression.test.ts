@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/errors.ts";
 import { initialContext } from "../../../src/machines/taskContext.ts";
-import { holds, namesOfMoment, valueOf } from "../../../src/replay/expression/momentScope.ts";
+import { holds, namesOfMoment, valueAtMoment } from "../../../src/replay/expression/momentScope.ts";
 import { History } from "../../../src/replay/history.ts";
 import { errorOf } from "../../support/errors.ts";
 import { event } from "../../support/history.ts";
@@ -16,8 +16,8 @@ const killed = life("killed").map((each) =>
 );
 const history = new History(stream, new RecordedLog().add(stream, killed).events(stream));
 
-const value = (text: string, seq = 9) => valueOf(text, history.at(seq));
-/** Numbers of the events at which it holds. */
+const value = (text: string, seq = 9) => valueAtMoment(text, history.at(seq));
+/** Numbers of the events that it fits. */
 const where = (text: string) => [...history.moments()].filter(holds(text)).map(({ seq }) => seq);
 const message = (text: string) => errorOf(() => value(text)).message;
 
@@ -65,12 +65,19 @@ describe("an expression", () => {
     else expect(value(text)).toBe(expected);
   });
 
-  it("is tested at every moment", () => {
-    expect(where("state == 'stopping'")).toEqual([5, 6]);
+  it("over what is remembered fits where it comes to hold", () => {
+    expect(where("state == 'stopping'")).toEqual([5]);
+    expect(where("signals")).toEqual([6]);
+    expect(where("exit.signal == 9 or stop.timedOut")).toEqual([7]);
+    expect(where("not exit")).toEqual([]);
+  });
+
+  it("over the event fits wherever it holds", () => {
     expect(where("changed stop.timedOut")).toEqual([5, 7]);
     expect(where("error")).toEqual([7]);
+    expect(where("seq > 8 and signals")).toEqual([9, 10]);
     expect(where("since > 0 and signals > before.signals")).toEqual([6]);
-    expect(where("signals")).toEqual([6, 7, 8, 9, 10]);
+    expect(where("state == 'stopping' and from != null")).toEqual([5, 6]);
   });
 
   it.each([

@@ -1,0 +1,235 @@
+/** What keys do: the one list that the view, its help page and the documentation follow. Pure. */
+import { type DebuggerState, type Page, refused, shownHistory, told } from "./debuggerState.ts";
+import { goTo, goToError, goToMatch, step, turnPages } from "./moves.ts";
+import { openPrompt } from "./prompt.ts";
+import { continueTo, removeBreakpoint } from "./stops.ts";
+import { dropPresent, undoEdits } from "./whatIfEdits.ts";
+
+export interface Binding {
+  /** Names of keys (terminal/keyName.ts). */
+  readonly keys: readonly string[];
+  /** The keys as people write them. */
+  readonly shown: string;
+  readonly does: string;
+  /** @param count that was typed before the key; undefined: none was */
+  readonly act: (state: DebuggerState, count: number | undefined) => DebuggerState;
+}
+
+export interface BindingGroup {
+  readonly title: string;
+  /** Pages on which the keys do this; the first group that has a key decides. */
+  readonly pages: readonly Page[];
+  readonly bindings: readonly Binding[];
+}
+
+const opened =
+  (page: Page): Binding["act"] =>
+  (state) => ({ ...state, page: state.page === page ? "moment" : page, scroll: 0 });
+const closed: Binding["act"] = (state) => ({ ...state, page: "moment", scroll: 0 });
+const prompted =
+  (text: string): Binding["act"] =>
+  (state) => ({ ...state, prompt: openPrompt(":", text) });
+const scrolled =
+  (by: number): Binding["act"] =>
+  (state, count = 1) => ({ ...state, scroll: Math.max(0, state.scroll + by * count) });
+const selected =
+  (by: number): Binding["act"] =>
+  (state, count = 1) => ({
+    ...state,
+    selected: Math.max(0, Math.min(state.selected + by * count, state.breakpoints.length - 1)),
+  });
+
+const moments = ["moment", "whole"] as const;
+const lists = ["help", "breakpoints", "edits"] as const;
+/** More lines than any page has. */
+const allLines = 1_000_000;
+
+export const bindingGroups: readonly BindingGroup[] = [
+  {
+    title: "All of an event (return), and lists",
+    pages: ["whole", "help", "edits"],
+    bindings: [
+      { keys: ["j", "down"], shown: "j ↓", does: "a line on", act: scrolled(1) },
+      { keys: ["k", "up"], shown: "k ↑", does: "a line back", act: scrolled(-1) },
+      { keys: [" ", "pagedown", "C-f"], shown: "space PgDn", does: "a page on", act: scrolled(10) },
+      { keys: ["pageup", "C-b"], shown: "PgUp", does: "a page back", act: scrolled(-10) },
+      { keys: ["g", "home"], shown: "g Home", does: "to the top", act: scrolled(-allLines) },
+      { keys: ["G", "end"], shown: "G End", does: "to the end", act: scrolled(allLines) },
+      { keys: ["q", "escape", "return"], shown: "q Esc return", does: "back to the events", act: closed },
+    ],
+  },
+  {
+    title: "List of breakpoints (B)",
+    pages: ["breakpoints"],
+    bindings: [
+      { keys: ["j", "down"], shown: "j ↓", does: "choose the next", act: selected(1) },
+      { keys: ["k", "up"], shown: "k ↑", does: "choose the one before", act: selected(-1) },
+      {
+        keys: ["d", "x", "delete", "backspace"],
+        shown: "d x",
+        does: "remove it",
+        act: (state) => removeBreakpoint(state, state.selected),
+      },
+      { keys: ["q", "escape", "return"], shown: "q Esc return", does: "back to the events", act: closed },
+    ],
+  },
+  {
+    title: "Going through the events",
+    pages: moments,
+    bindings: [
+      {
+        keys: ["j", "down", "right", " "],
+        shown: "j ↓ → space",
+        does: "to the next event",
+        act: (state, count = 1) => step(state, count),
+      },
+      {
+        keys: ["k", "up", "left", "backspace"],
+        shown: "k ↑ ← backspace",
+        does: "to the one before",
+        act: (state, count = 1) => step(state, -count),
+      },
+      {
+        keys: ["g", "home"],
+        shown: "g Home",
+        does: "to the first event; 7g: to event 7",
+        act: (state, count = 1) => goTo(state, count),
+      },
+      {
+        keys: ["G", "end"],
+        shown: "G End",
+        does: "to the last event; 7G: to event 7",
+        act: (state, count) => goTo(state, count ?? shownHistory(state).length),
+      },
+      {
+        keys: ["pagedown", "C-f"],
+        shown: "PgDn Ctrl-F",
+        does: "a page on",
+        act: (state, count = 1) => turnPages(state, count),
+      },
+      {
+        keys: ["pageup", "C-b"],
+        shown: "PgUp Ctrl-B",
+        does: "a page back",
+        act: (state, count = 1) => turnPages(state, -count),
+      },
+      { keys: ["C-d"], shown: "Ctrl-D", does: "half a page on", act: (state) => turnPages(state, 0.5) },
+      { keys: ["C-u"], shown: "Ctrl-U", does: "half a page back", act: (state) => turnPages(state, -0.5) },
+      { keys: ["e"], shown: "e", does: "to the next error", act: (state) => goToError(state, 1) },
+      { keys: ["E"], shown: "E", does: "to the error before", act: (state) => goToError(state, -1) },
+      { keys: ["s"], shown: "s", does: "to a state", act: prompted("state ") },
+      {
+        keys: ["t"],
+        shown: "t",
+        does: "to a time: 20:24:27.865, +1.5s from the first event",
+        act: prompted(""),
+      },
+      {
+        keys: ["/"],
+        shown: "/",
+        does: "search: text in type, states, effects and data",
+        act: (state) => ({ ...state, prompt: openPrompt("/") }),
+      },
+      {
+        keys: ["n"],
+        shown: "n",
+        does: "to the next match; without a search, to the next event",
+        act: (state) => (state.search === "" ? step(state, 1) : goToMatch(state, 1)),
+      },
+      {
+        keys: ["N", "p"],
+        shown: "N p",
+        does: "to the match before; without a search, to the event before",
+        act: (state) => (state.search === "" ? step(state, -1) : goToMatch(state, -1)),
+      },
+      {
+        keys: ["F"],
+        shown: "F",
+        does: "follow a task that lives: go to each event as it comes",
+        act: follow,
+      },
+    ],
+  },
+  {
+    title: "Looking closer",
+    pages: moments,
+    bindings: [
+      { keys: ["return"], shown: "return", does: "all of the event, with what is remembered", act: goOrOpen },
+      { keys: ["J", "S-down", "C-e"], shown: "J Ctrl-E", does: "scroll the event", act: scrolled(1) },
+      { keys: ["K", "S-up", "C-y"], shown: "K Ctrl-Y", does: "scroll back", act: scrolled(-1) },
+      {
+        keys: ["tab"],
+        shown: "tab",
+        does: "list of events on and off",
+        act: (state) => ({ ...state, listShown: !state.listShown }),
+      },
+      {
+        keys: ["escape"],
+        shown: "Esc",
+        does: "end the search",
+        act: (state) => ({ ...state, search: "" }),
+      },
+    ],
+  },
+  {
+    title: "Breakpoints",
+    pages: [...moments, ...lists],
+    bindings: [
+      {
+        keys: ["b"],
+        shown: "b",
+        does: "set one: state:NAME, type:NAME or an expression",
+        act: prompted("break "),
+      },
+      { keys: ["B"], shown: "B", does: "list them, and remove some", act: opened("breakpoints") },
+      { keys: ["c"], shown: "c", does: "continue to the next", act: (state) => continueTo(state, 1) },
+      { keys: ["C"], shown: "C", does: "continue backwards", act: (state) => continueTo(state, -1) },
+    ],
+  },
+  {
+    title: "What if (nothing is stored)",
+    pages: [...moments, "edits"],
+    bindings: [
+      { keys: ["x"], shown: "x", does: "drop the event", act: dropPresent },
+      { keys: ["m"], shown: "m", does: "change it: FIELD=VALUE …", act: prompted("change ") },
+      { keys: ["i"], shown: "i", does: "put one in behind it: TYPE FIELD=VALUE …", act: prompted("insert ") },
+      { keys: ["u"], shown: "u", does: "undo the last edit", act: (state) => undoEdits(state, false) },
+      {
+        keys: ["U"],
+        shown: "U",
+        does: "undo all: the history as it was recorded",
+        act: (state) => undoEdits(state, true),
+      },
+      { keys: ["w"], shown: "w", does: "list the edits, as a file for --what-if", act: opened("edits") },
+    ],
+  },
+  {
+    title: "The rest",
+    pages: [...moments, ...lists],
+    bindings: [
+      { keys: [":"], shown: ":", does: "a command, or a place to go to", act: prompted("") },
+      { keys: ["?", "h"], shown: "?", does: "this page, and back", act: opened("help") },
+      { keys: ["C-l"], shown: "Ctrl-L", does: "draw anew", act: (state) => state },
+      { keys: ["q", "C-c"], shown: "q Ctrl-C", does: "leave", act: (state) => ({ ...state, over: true }) },
+    ],
+  },
+];
+
+/** What a key does on a page. */
+export function bindingOf(page: Page, key: string): Binding | undefined {
+  return bindingGroups
+    .filter(({ pages }) => pages.includes(page))
+    .flatMap(({ bindings }) => bindings)
+    .find(({ keys }) => keys.includes(key));
+}
+
+/** A number and return go to that event, as in many pagers. */
+function goOrOpen(state: DebuggerState, count: number | undefined): DebuggerState {
+  return count === undefined ? { ...state, page: "whole", scroll: 0 } : goTo(state, count);
+}
+
+function follow(state: DebuggerState): DebuggerState {
+  if (!state.live) return refused(state, "no event will come: the task is over, or its history is a copy");
+  if (state.following) return told({ ...state, following: false }, "not following any more");
+  return told({ ...goTo(state, shownHistory(state).length), following: true }, "following");
+}

@@ -1,0 +1,146 @@
+/** What can be typed behind a colon. Pure. */
+import { DriverError } from "../../errors.ts";
+import { eventTypes, parseBreakpoint, stateNames } from "../../replay/breakpoint.ts";
+import { valueAtMoment } from "../../replay/expression/momentScope.ts";
+import { suggestion } from "../../suggest.ts";
+import { type DebuggerState, presentMoment, refused, shownHistory, told } from "./debuggerState.ts";
+import { goTo, goToError, goToState, goToType, look } from "./moves.ts";
+import { placeIn } from "./places.ts";
+import { continueTo, removeBreakpoint, setBreakpoint } from "./stops.ts";
+import { changePresent, dropPresent, insertBehind, undoEdits } from "./whatIfEdits.ts";
+
+export interface Command {
+  /** The first is the one that is shown. */
+  readonly names: readonly string[];
+  readonly argument: string;
+  readonly does: string;
+  readonly run: (state: DebuggerState, argument: string) => DebuggerState;
+}
+
+export const commands: readonly Command[] = [
+  {
+    names: ["break", "b"],
+    argument: "state:NAME, type:NAME or EXPRESSION",
+    does: "set a breakpoint",
+    run: setBreakpoint,
+  },
+  {
+    names: ["delete", "d"],
+    argument: "NUMBER or all",
+    does: "remove a breakpoint, or all",
+    run: (state, text) =>
+      text === "all"
+        ? told({ ...state, breakpoints: [], selected: 0 }, "no breakpoint is left")
+        : removeBreakpoint(state, numberIn(text) - 1),
+  },
+  {
+    names: ["breakpoints"],
+    argument: "",
+    does: "list breakpoints",
+    run: (state) => ({ ...state, page: "breakpoints", scroll: 0 }),
+  },
+  {
+    names: ["continue", "c"],
+    argument: "",
+    does: "go on to the next breakpoint",
+    run: (state) => continueTo(state, 1),
+  },
+  {
+    names: ["back"],
+    argument: "",
+    does: "go back to the breakpoint before",
+    run: (state) => continueTo(state, -1),
+  },
+  {
+    names: ["state"],
+    argument: "NAME",
+    does: "go on to where the task comes into a state",
+    run: (state, name) => goToState(state, requireName(name, "state", stateNames)),
+  },
+  {
+    names: ["type"],
+    argument: "NAME",
+    does: "go on to an event of a type",
+    run: (state, name) => goToType(state, requireName(name, "type of event", eventTypes)),
+  },
+  { names: ["error"], argument: "", does: "go on to the next error", run: (state) => goToError(state, 1) },
+  {
+    names: ["find"],
+    argument: "state:NAME, type:NAME or EXPRESSION",
+    does: "go on to where such a breakpoint would stop",
+    run: (state, text) => look(state, 1, parseBreakpoint(text).stopsAt, `no ${text}`),
+  },
+  {
+    names: ["print", "p"],
+    argument: "EXPRESSION",
+    does: "show a value at the present event",
+    run: (state, text) => {
+      const moment = presentMoment(state);
+      return moment === undefined
+        ? refused(state, "there is no event")
+        : told(state, JSON.stringify(valueAtMoment(text, moment)));
+    },
+  },
+  { names: ["drop"], argument: "", does: "what if the present event had not been?", run: dropPresent },
+  {
+    names: ["change"],
+    argument: "FIELD=VALUE …",
+    does: "what if the present event had told something else?",
+    run: changePresent,
+  },
+  {
+    names: ["insert"],
+    argument: "TYPE FIELD=VALUE …",
+    does: "what if another event had come behind it?",
+    run: insertBehind,
+  },
+  { names: ["undo"], argument: "", does: "take the last edit back", run: (state) => undoEdits(state, false) },
+  {
+    names: ["edits"],
+    argument: "",
+    does: "list the edits, as a file for --what-if",
+    run: (state) => ({ ...state, page: "edits", scroll: 0 }),
+  },
+  {
+    names: ["help", "h"],
+    argument: "",
+    does: "show this page",
+    run: (state) => ({ ...state, page: "help", scroll: 0 }),
+  },
+  { names: ["quit", "q"], argument: "", does: "leave", run: (state) => ({ ...state, over: true }) },
+];
+
+export const commandNames: readonly string[] = commands.flatMap(({ names: [name = ""] }) => name);
+
+/**
+ * Carries a command out, or goes to the place that the text names.
+ * @throws DriverError `EXPRESSION_INVALID`, `EDITS_INVALID`
+ */
+export function runCommand(state: DebuggerState, text: string): DebuggerState {
+  const place = placeIn(text, shownHistory(state), state.at);
+  if (place !== undefined) return goToPlace(state, place);
+  const [, name = "", argument = ""] = /^(\S+)\s*(.*)$/s.exec(text) ?? [];
+  const command = commands.find(({ names }) => names.includes(name));
+  if (command === undefined) {
+    return refused(state, `${name} is neither a command nor a place. ${suggestion(name, commandNames)}`);
+  }
+  if (command.argument === "" && argument !== "") return refused(state, `${name} takes nothing more`);
+  return command.run(state, argument.trim());
+}
+
+function goToPlace(state: DebuggerState, place: number): DebuggerState {
+  const next = goTo(state, place);
+  return next.at === place ? next : refused(next, `there is no event ${place}`);
+}
+
+function numberIn(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new DriverError("EXPRESSION_INVALID", `${JSON.stringify(text)} is no number of a breakpoint`);
+}
+
+function requireName(name: string, what: string, names: readonly string[]): string {
+  if (names.includes(name)) return name;
+  throw new DriverError("EXPRESSION_INVALID", `there is no ${what} ${JSON.stringify(name)}`, {
+    hint: suggestion(name, names),
+  });
+}

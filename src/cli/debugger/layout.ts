@@ -1,0 +1,47 @@
+/** Where things stand on the terminal, down to the smallest. Pure. */
+import type { DebuggerState } from "./debuggerState.ts";
+
+export interface Box {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export interface Layout {
+  /** 1 where there is room for it. */
+  readonly titleRows: number;
+  readonly barRows: number;
+  /** Events, where there is room and they are wanted. */
+  readonly list: Box | undefined;
+  /** Whether the list stands beside the moment, with a line between; else above it. */
+  readonly beside: boolean;
+  /** The present moment, or another page. */
+  readonly page: Box;
+}
+
+/** Columns between list and moment. */
+export const SEPARATOR_COLUMNS = 3;
+/** Fewer are not enough for both beside each other. */
+const besideColumns = 76;
+const wideColumns = 110;
+const listColumns = { narrow: 32, wide: 48 } as const;
+/** Rows of moment that a list above leaves at least. */
+const leastMoment = 5;
+
+/** One row, the last, always belongs to the prompt, notices and keys. */
+export function layoutOf({ size, page, listShown }: DebuggerState): Layout {
+  const { columns, rows } = size;
+  const barRows = rows >= 3 ? 1 : 0;
+  const titleRows = rows >= 6 ? 1 : 0;
+  const left = Math.max(0, rows - 1 - barRows - titleRows);
+  const whole = { titleRows, barRows, list: undefined, beside: false, page: { columns, rows: left } };
+  if (!listShown || page === "whole" || page === "help" || page === "edits" || page === "breakpoints")
+    return whole;
+  if (columns >= besideColumns) {
+    const list = columns >= wideColumns ? listColumns.wide : listColumns.narrow;
+    const box = { columns: columns - list - SEPARATOR_COLUMNS, rows: left };
+    return { ...whole, list: { columns: list, rows: left }, beside: true, page: box };
+  }
+  const listRows = Math.min(8, Math.floor(left / 3));
+  if (listRows < 3 || left - listRows - 1 < leastMoment) return whole;
+  return { ...whole, list: { columns, rows: listRows }, page: { columns, rows: left - listRows - 1 } };
+}

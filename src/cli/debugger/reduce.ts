@@ -1,0 +1,96 @@
+/** What keys, new sizes and new events make of the view. Pure. */
+import { DriverError } from "../../errors.ts";
+import type { StoredEvent } from "../../store/eventStore.ts";
+import { endKey } from "../terminal/keyName.ts";
+import { bindingOf } from "./bindings.ts";
+import { runCommand } from "./commands.ts";
+import { candidatesIn } from "./complete.ts";
+import { type DebuggerState, type Prompt, refused, type Size, shownHistory } from "./debuggerState.ts";
+import { layoutOf } from "./layout.ts";
+import { goTo, goToMatch } from "./moves.ts";
+import { typeKey } from "./prompt.ts";
+import { stoppedAt, stopsAt } from "./stops.ts";
+import { pageLines } from "./view/pageLines.ts";
+import { withEdits } from "./whatIfEdits.ts";
+
+export type Input =
+  /** By its name (terminal/keyName.ts). */
+  | { readonly kind: "key"; readonly key: string }
+  | { readonly kind: "resize"; readonly size: Size }
+  /** Events that have come since, of the task's stream and in order. */
+  | { readonly kind: "events"; readonly events: readonly StoredEvent[] };
+
+export function reduce(state: DebuggerState, input: Input): DebuggerState {
+  switch (input.kind) {
+    case "key":
+      return withinPage(attempt({ ...state, notice: undefined }, (quiet) => press(quiet, input.key)));
+    case "resize":
+      return withinPage({ ...state, size: input.size });
+    case "events":
+      return withinPage(attempt(state, (before) => take(before, input.events)));
+  }
+}
+
+/** Whatever was wrong with what somebody typed, the view goes on. */
+function attempt(state: DebuggerState, act: (state: DebuggerState) => DebuggerState): DebuggerState {
+  try {
+    return act(state);
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError)) throw thrown;
+    return refused(state, thrown.message.replaceAll(/\s*\n\s*/g, " "));
+  }
+}
+
+function press(state: DebuggerState, key: string): DebuggerState {
+  if (key === endKey) return { ...state, over: true };
+  if (state.prompt !== undefined) return type(state, state.prompt, key);
+  // As in vi: a number before a key. Longer ones are no number of an event.
+  if (/^\d$/.test(key) && state.count.length < 9) return { ...state, count: state.count + key };
+  const binding = bindingOf(state.page, key);
+  const { count } = state;
+  const next = { ...state, count: "" };
+  if (binding !== undefined) return binding.act(next, count === "" ? undefined : Number(count));
+  return refused(next, "this key does nothing here: ? shows which do");
+}
+
+function type(state: DebuggerState, prompt: Prompt, key: string): DebuggerState {
+  const { mark } = prompt;
+  const complete = (text: string) => (mark === ":" ? candidatesIn(state, text) : []);
+  const typed = typeKey(prompt, key, state.typed[mark], complete);
+  if (typed === "left") return { ...state, prompt: undefined };
+  if (typed !== "done") return { ...state, prompt: typed };
+  const text = prompt.text.trim();
+  const earlier = [...state.typed[mark].filter((each) => each !== text), text];
+  const done = {
+    ...state,
+    prompt: undefined,
+    ...(text === "" ? {} : { typed: { ...state.typed, [mark]: earlier } }),
+  };
+  if (mark === "/") return text === "" ? done : goToMatch({ ...done, search: text, page: "moment" }, 1);
+  if (text === "") return done;
+  return runCommand(done, text);
+}
+
+/** New events: where they are followed, up to the newest, or the first that a breakpoint stops at. */
+function take(state: DebuggerState, events: readonly StoredEvent[]): DebuggerState {
+  const recorded = state.recorded.extended(events);
+  const longer = { ...state, recorded };
+  const next =
+    state.edits.length === 0 ? longer : { ...withEdits(longer, state.edits), notice: state.notice };
+  if (!state.following) return next;
+  const history = shownHistory(next);
+  for (const moment of history.moments(Math.max(1, shownHistory(state).length + 1))) {
+    if (stopsAt(next.breakpoints, moment).length > 0) {
+      return stoppedAt({ ...goTo(next, moment.seq), following: false }, moment);
+    }
+  }
+  return goTo(next, history.length);
+}
+
+/** Scrolled no further than to the end. */
+function withinPage(state: DebuggerState): DebuggerState {
+  if (state.scroll === 0) return state;
+  const { page } = layoutOf(state);
+  const furthest = Math.max(0, pageLines(state, page.columns).length - page.rows);
+  return state.scroll <= furthest ? state : { ...state, scroll: furthest };
+}

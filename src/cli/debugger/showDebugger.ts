@@ -1,0 +1,113 @@
+/** `replay` on a terminal: the view of a history, for as long as somebody looks at it. */
+import { EMPTY, filter, map, type Observable } from "rxjs";
+import { DriverError } from "../../errors.ts";
+import { History } from "../../replay/history.ts";
+import { maskEvent } from "../../replay/mask.ts";
+import type { Edit } from "../../replay/whatIf.ts";
+import type { StoredEvent } from "../../store/eventStore.ts";
+import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
+import { catchInterrupts, whenAborted } from "../local/interrupts.ts";
+import { openScreen } from "../terminal/screen.ts";
+import { styleFor } from "../terminal/style.ts";
+import { type DebuggerState, initialState, type Size } from "./debuggerState.ts";
+import { type Input, reduce } from "./reduce.ts";
+import { continueTo, setBreakpoint } from "./stops.ts";
+import { frame } from "./view/frame.ts";
+import { withEdits } from "./whatIfEdits.ts";
+
+export interface DebuggerOptions {
+  readonly showArgs: boolean;
+  /** Breakpoints to begin with: the first moment that is shown is the first at which one stops. */
+  readonly breakpoints: readonly string[];
+  /** Edits to begin with. */
+  readonly edits: readonly Edit[];
+}
+
+/**
+ * @returns the exit code
+ * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`, `EXPRESSION_INVALID`, `EDITS_INVALID`
+ */
+export async function showDebugger({ path, name }: TaskPlace, options: DebuggerOptions): Promise<number> {
+  const logs = await EventLogs.open(path);
+  try {
+    const { id, reader } = logs.find(name);
+    const shown = (event: StoredEvent) => (options.showArgs ? event : maskEvent(event));
+    const recorded = new History(id, [...reader.readStream(id)].map(shown));
+    // A bundle does not grow, and nothing comes after a task's end.
+    const live = logs.folders.length > 0 && recorded.events.at(-1)?.to !== "destroyed";
+    const coming = logs.coming().pipe(
+      filter(({ stream, seq }) => stream === id && seq > recorded.length),
+      map(shown),
+    );
+    await show(begin(initialState(recorded, terminalSize(), live), options), live ? coming : EMPTY);
+  } finally {
+    await logs.close();
+  }
+  return 0;
+}
+
+function begin(state: DebuggerState, { breakpoints, edits }: DebuggerOptions): DebuggerState {
+  const edited = edits.length === 0 ? state : withEdits(state, edits);
+  if (breakpoints.length === 0) return edited;
+  const set = breakpoints.reduce((before, text) => {
+    const after = setBreakpoint(before, text);
+    if (after.notice?.isProblem) throw new DriverError("EXPRESSION_INVALID", after.notice.text);
+    return after;
+  }, edited);
+  return continueTo({ ...set, at: 0 }, 1);
+}
+
+async function show(initial: DebuggerState, coming: Observable<StoredEvent>): Promise<void> {
+  const { stdin, stdout } = process;
+  const style = styleFor(stdout);
+  const interrupts = catchInterrupts();
+  const ended = Promise.withResolvers<void>();
+  let state = initial;
+  let isDue = false;
+  /** Many keys at once, held down or pasted, make one picture. */
+  const drawSoon = () => {
+    if (isDue) return;
+    isDue = true;
+    setImmediate(() => {
+      isDue = false;
+      orEnd(() => screen.draw(frame(state, style)));
+    });
+  };
+  /** A mistake of this program's own ends it, with the terminal given back. */
+  const orEnd = (work: () => void) => {
+    try {
+      work();
+    } catch (thrown) {
+      ended.reject(thrown);
+    }
+  };
+  const take = (input: Input) =>
+    orEnd(() => {
+      state = reduce(state, input);
+      if (state.over) ended.resolve();
+      else drawSoon();
+    });
+  const screen = openScreen(stdout, stdin, {
+    onKey: (key) => take({ kind: "key", key }),
+    onChange: () => take({ kind: "resize", size: terminalSize() }),
+  });
+  whenAborted(interrupts.stop, () => ended.resolve());
+  const following = coming.subscribe({
+    next: (event) => take({ kind: "events", events: [event] }),
+    error: (thrown) => ended.reject(thrown),
+  });
+  try {
+    drawSoon();
+    await ended.promise;
+  } finally {
+    following.unsubscribe();
+    screen.close();
+    interrupts.release();
+  }
+}
+
+/** A terminal that does not know its size has the usual one. */
+function terminalSize(): Size {
+  const { columns, rows } = process.stdout;
+  return { columns: columns || 80, rows: rows || 24 };
+}

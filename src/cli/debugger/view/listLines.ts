@@ -1,0 +1,66 @@
+/** The events around the present one, a line each. Pure. */
+import type { Moment } from "../../../replay/history.ts";
+import { isError, mentions } from "../../../replay/search.ts";
+import type { Source } from "../../../replay/whatIf.ts";
+import { spanBetween } from "../../replay/momentText.ts";
+import { cellsOf } from "../../terminal/cells.ts";
+import { fillLine, type Line, type Look, type Span, span } from "../../terminal/spans.ts";
+import { type DebuggerState, shownHistory } from "../debuggerState.ts";
+import type { Box } from "../layout.ts";
+import { stopsAt } from "../stops.ts";
+
+const typeColumns = "destroyRequested".length;
+const deltaColumns = 8;
+/** Fewer have no room for the state. */
+const withState = 44;
+
+/** The present event is in the middle, as long as there are others on both sides. */
+export function listLines(state: DebuggerState, { columns, rows }: Box): Line[] {
+  const history = shownHistory(state);
+  const above = Math.min(state.at - 1 - Math.floor(rows / 2), history.length - rows);
+  const first = Math.max(1, above + 1);
+  const count = Math.min(rows, history.length - first + 1);
+  return Array.from({ length: Math.max(0, count) }, (_, index) =>
+    listLine(state, history.at(first + index), columns, String(history.length).length),
+  );
+}
+
+function listLine(state: DebuggerState, moment: Moment, columns: number, digits: number): Line {
+  const { seq, stored, after, sinceBefore } = moment;
+  const present = seq === state.at;
+  const found = state.search !== "" && mentions(state.search)(moment);
+  const delta = sinceBefore === undefined ? "" : spanBetween(sinceBefore);
+  const typeLooks: Look[] = [isError(moment) ? "red" : "cyan", ...(found ? (["underline"] as const) : [])];
+  const line = [
+    span(present ? "▸" : " ", "bold"),
+    gutter(state, moment),
+    span(` ${String(seq).padStart(digits)} `, "dim"),
+    span(stored.type, ...typeLooks),
+    span(" ".repeat(Math.max(1, typeColumns + 1 - cellsOf(stored.type)))),
+    span(delta.padStart(deltaColumns), "dim"),
+    ...(columns < withState
+      ? []
+      : [span(`  ${after.value}`, ...(after.value === moment.before.value ? (["dim"] as const) : []))]),
+  ];
+  const filled = fillLine(line, columns);
+  return present ? filled.map(({ text, looks }) => ({ text, looks: [...looks, "inverse"] })) : filled;
+}
+
+/** Whether a breakpoint stops here, or the event is not as it was recorded. */
+function gutter({ breakpoints, fork }: DebuggerState, moment: Moment): Span {
+  if (isStop(breakpoints, moment)) return span("●", "red");
+  const source = fork?.sources[moment.seq - 1];
+  return source?.edited ? span(signOf(source), "yellow") : span(" ");
+}
+
+function isStop(...[breakpoints, moment]: Parameters<typeof stopsAt>): boolean {
+  try {
+    return stopsAt(breakpoints, moment).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+function signOf({ recorded }: Source): string {
+  return recorded === undefined ? "+" : "~";
+}

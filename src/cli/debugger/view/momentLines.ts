@@ -1,0 +1,118 @@
+/** A moment as lines: what happened, what came of it, what changed, what the event tells. Pure. */
+import { type EffectName, effectReports } from "../../../machines/effects.ts";
+import { contextDiff } from "../../../replay/contextDiff.ts";
+import { effectOutcomes } from "../../../replay/effectOutcomes.ts";
+import type { History, Moment } from "../../../replay/history.ts";
+import { isError } from "../../../replay/search.ts";
+import { changeParts, remarkOn, reportText, spanBetween } from "../../replay/momentText.ts";
+import { cutLine, type Line, type Look, span, wrapLine } from "../../terminal/spans.ts";
+import { formatTime } from "../../terminal/time.ts";
+
+/**
+ * What is of most interest first, and at last all that is remembered.
+ * @param inFull whether to wrap long values, and show lists entry by entry; else they are cut
+ * @returns lines of so many columns at most
+ */
+export function momentLines(history: History, moment: Moment, columns: number, inFull = false): Line[] {
+  const sections = [
+    ...effects(history, moment),
+    ...changes(moment, inFull),
+    ...values("data", moment.stored.data, inFull),
+    ...values("remembered", moment.after.context, inFull),
+  ];
+  const fit = (line: Line) => (inFull ? wrapLine(line, columns, 6) : [cutLine(line, columns)]);
+  return [...heading(history, moment, columns), ...sections.flatMap(fit)];
+}
+
+function heading(history: History, moment: Moment, columns: number): Line[] {
+  const { seq, stored, before, after, sinceBefore } = moment;
+  const [from, to] = [before.value, after.value];
+  const first = history.events[0] ?? stored;
+  const states: Line =
+    from === to ? [span("in ", "dim"), span(to, "bold")] : [span(`${from} → `, "dim"), span(to, "bold")];
+  const sinceLast = sinceBefore === undefined ? "" : `  ${spanBetween(sinceBefore)} after ${seq - 1}`;
+  const sinceFirst = seq <= 2 ? "" : `  ${spanBetween(stored.time - first.time)} after 1`;
+  const { text, isProblem } = remarkOn(moment);
+  const type = span(stored.type, "bold", isError(moment) ? "red" : "cyan");
+  return [
+    [span(`event ${seq} `, "bold"), type, span("  "), ...states],
+    [span(clockOf(stored.time, first.time)), span(sinceLast), span(sinceFirst, "dim")],
+    ...text.split("\n").map((line) => [isProblem ? span(line, "red") : span(line)]),
+  ].flatMap((line) => wrapLine(line, columns, 2));
+}
+
+/** The day only where it is another one than that in the title. */
+function clockOf(time: number, first: number): string {
+  const [day, clock] = [formatTime(time).slice(0, 10), formatTime(time).slice(11)];
+  return formatTime(first).startsWith(day) ? clock : `${day} ${clock}`;
+}
+
+function effects(history: History, moment: Moment): Line[] {
+  const outcomes = effectOutcomes(history, moment);
+  return section(
+    "effects",
+    outcomes.map(({ effect, report }): Line => {
+      const name = span(`  ${effect} `, "yellow");
+      if (report !== undefined) return [name, span(reportText(moment, report))];
+      return [name, span(isReported(effect) ? "no report" : "reports nothing", "dim")];
+    }),
+  );
+}
+
+function isReported(effect: string): boolean {
+  return !Object.hasOwn(effectReports, effect) || effectReports[effect as EffectName].length > 0;
+}
+
+const signs: Readonly<Record<"+" | "-" | "~", Look>> = { "+": "green", "-": "red", "~": "yellow" };
+
+function changes({ before, after }: Moment, inFull: boolean): Line[] {
+  const changed = contextDiff(before.context, after.context);
+  return section(
+    "changed",
+    changed.flatMap((change) => {
+      const { sign, name, values: sides } = changeParts(change);
+      const head = [span(`${sign} `, signs[sign], "bold"), span(`${name}  `, signs[sign])];
+      const [one, other] = sides;
+      if (sides.length === 1) return valueLines(head, change.path, one, inFull);
+      return [[...head, span(textOf(one), "dim"), span(" → ", "dim"), span(textOf(other))]];
+    }),
+  );
+}
+
+function values(name: string, data: unknown, inFull: boolean): Line[] {
+  const entries = contextDiff({}, data);
+  return section(
+    name,
+    entries.flatMap(({ path, after }) =>
+      valueLines([span(`  ${path.join(".")}  `, "cyan")], path, after, inFull),
+    ),
+  );
+}
+
+function section(name: string, lines: readonly Line[]): Line[] {
+  return lines.length === 0 ? [] : [[], [span(name, "bold", "dim")], ...lines];
+}
+
+/** In full, lists have a line for each entry. Times are shown as such, and in full as they are kept, too. */
+function valueLines(head: Line, path: readonly string[], value: unknown, inFull: boolean): Line[] {
+  if (isTime(path, value)) {
+    const kept = inFull ? [span(`  ${value}`, "dim")] : [];
+    return [[...head, span(formatTime(value)), ...kept]];
+  }
+  if (!inFull || !Array.isArray(value) || value.length < 2) {
+    return [[...head, span(textOf(value), ...(value === null ? (["dim"] as const) : []))]];
+  }
+  return [
+    [...head, span(`${value.length} entries`, "dim")],
+    ...value.map((each): Line => [span("    - ", "dim"), span(textOf(each))]),
+  ];
+}
+
+/** Names of times that are remembered end with `At`; they are in milliseconds since the epoch. */
+function isTime(path: readonly string[], value: unknown): value is number {
+  return typeof value === "number" && value > 0 && /(^a|A)t$/.test(path.at(-1) ?? "");
+}
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value) ?? "nothing";
+}

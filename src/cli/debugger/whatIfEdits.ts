@@ -1,0 +1,126 @@
+/** What if, at the present moment: each edit is one of the recorded history. Pure. */
+import { DriverError } from "../../errors.ts";
+import { isOfType, nextMoment } from "../../replay/search.ts";
+import { type Edit, whatIf } from "../../replay/whatIf.ts";
+import { type DebuggerState, refused, shownHistory, told } from "./debuggerState.ts";
+import { goTo } from "./moves.ts";
+
+type Insertion = Extract<Edit, { insert: number }>;
+
+/** What if the present event had not been? */
+export function dropPresent(state: DebuggerState): DebuggerState {
+  const { edits, at } = state;
+  if (at === 0) return refused(state, "there is no event to drop");
+  const inserted = insertionAt(state);
+  if (inserted !== undefined)
+    return edit(
+      state,
+      edits.filter((each) => each !== inserted),
+    );
+  const recorded = recordedSeq(state);
+  const others = edits.filter((each) => !("change" in each && each.change === recorded));
+  return edit(state, [...others, { drop: recorded }]);
+}
+
+/**
+ * What if the present event had told something else?
+ * @param fields `name=value …`, or a JSON object
+ * @throws DriverError `EDITS_INVALID`
+ */
+export function changePresent(state: DebuggerState, fields: string): DebuggerState {
+  const data = fieldsIn(fields);
+  if (state.at === 0) return refused(state, "there is no event to change");
+  const inserted = insertionAt(state);
+  if (inserted === undefined) return edit(state, [...state.edits, { change: recordedSeq(state), data }]);
+  const changed = { ...inserted, data: { ...inserted.data, ...data } };
+  return edit(
+    state,
+    state.edits.map((each) => (each === inserted ? changed : each)),
+  );
+}
+
+/**
+ * What if another event had come behind the present one?
+ * @param text its type, then fields; those that are not given are as in the next recorded event of the type, if there is one
+ * @throws DriverError `EDITS_INVALID`
+ */
+export function insertBehind(state: DebuggerState, text: string): DebuggerState {
+  const [, type = "", fields = ""] = /^(\S*)\s*(.*)$/s.exec(text.trim()) ?? [];
+  if (type === "") throw new DriverError("EDITS_INVALID", "name the type of the event to put in");
+  const like = nextMoment(state.recorded, 0, isOfType(type))?.stored.data;
+  const data = { ...(like as object | undefined), ...(fields === "" ? {} : fieldsIn(fields)) };
+  const before = insertionAt(state);
+  const insertion: Insertion = { insert: before?.insert ?? recordedSeq(state), type, data };
+  // Those behind the same event are in the order of the edits.
+  const place = before === undefined ? 0 : state.edits.indexOf(before) + 1;
+  const forked = edit(state, state.edits.toSpliced(place, 0, insertion));
+  return { ...goTo(forked, state.at + 1), notice: forked.notice };
+}
+
+/** Takes the last edit back, or all. */
+export function undoEdits(state: DebuggerState, all: boolean): DebuggerState {
+  const { earlierEdits } = state;
+  if (earlierEdits.length === 0) return refused(state, "nothing is edited");
+  const earlier = all ? [] : earlierEdits.slice(0, -1);
+  return withEdits({ ...state, earlierEdits: earlier }, all ? [] : (earlierEdits.at(-1) ?? []));
+}
+
+function edit(state: DebuggerState, edits: readonly Edit[]): DebuggerState {
+  return withEdits({ ...state, earlierEdits: [...state.earlierEdits, state.edits] }, edits);
+}
+
+/** The history with these edits, as near as can be to where we were. @throws DriverError `EDITS_INVALID` */
+export function withEdits(state: DebuggerState, edits: readonly Edit[]): DebuggerState {
+  const { recorded } = state;
+  const fork =
+    edits.length === 0 ? undefined : whatIf(recorded.stream, recorded.events, edits, recorded.machine);
+  const { page } = state;
+  const next = { ...goTo({ ...state, edits, fork }, state.at), page };
+  const ends = ({ history }: { history: typeof recorded }) => history.stateAfter(history.length).value;
+  const [now, then] = [ends({ history: shownHistory(next) }), ends({ history: recorded })];
+  if (fork === undefined) return told(next, "as it was recorded");
+  return told(
+    next,
+    now === then ? `what if: it ends in ${now}, as it did` : `what if: it ends in ${now}, not in ${then}`,
+  );
+}
+
+/** `name=value …`, where a value is JSON or else text; or a JSON object. */
+function fieldsIn(text: string): Record<string, unknown> {
+  if (text.startsWith("{")) {
+    const parsed = parseJson(text);
+    if (typeof parsed === "object" && parsed !== null) return parsed as Record<string, unknown>;
+    throw new DriverError("EDITS_INVALID", `${text} is no JSON object`);
+  }
+  const pair = /\s*([\w-]+)=("(?:[^"\\]|\\.)*"|\S+)/sy;
+  const fields: Record<string, unknown> = {};
+  for (let found = pair.exec(text); found !== null; found = pair.exec(text)) {
+    const [, name = "", value = ""] = found;
+    fields[name] = parseJson(value) ?? (value === "null" ? null : value);
+    if (pair.lastIndex === text.trimEnd().length) return fields;
+  }
+  throw new DriverError("EDITS_INVALID", "fields are written name=value, such as exitCode=1", {
+    hint: "A value with spaces stands in double quotes",
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Number of the recorded event that is shown; 0 where it is before the first. An event that was put in has that of the one before it. */
+function recordedSeq({ at, fork }: DebuggerState): number {
+  if (fork === undefined) return at;
+  return fork.sources.slice(0, at).findLast(({ recorded }) => recorded !== undefined)?.recorded ?? 0;
+}
+
+/** The edit that put the present event in. */
+function insertionAt({ at, fork, edits }: DebuggerState): Insertion | undefined {
+  if (fork === undefined || fork.sources[at - 1]?.recorded !== undefined) return undefined;
+  const insertions = edits.filter((each) => "insert" in each).toSorted((a, b) => a.insert - b.insert);
+  return insertions[fork.sources.slice(0, at).filter(({ recorded }) => recorded === undefined).length - 1];
+}
