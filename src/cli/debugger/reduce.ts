@@ -74,7 +74,8 @@ function type(state: DebuggerState, prompt: Prompt, key: string): DebuggerState 
 /** New events: where they are followed, up to the newest, or the first that a breakpoint stops at. */
 function take(state: DebuggerState, events: readonly StoredEvent[]): DebuggerState {
   const recorded = state.recorded.extended(events);
-  const longer = { ...state, recorded };
+  // Nothing comes after its end.
+  const longer = { ...state, recorded, live: recorded.events.at(-1)?.to !== "destroyed" };
   const next =
     state.edits.length === 0 ? longer : { ...withEdits(longer, state.edits), notice: state.notice };
   if (!state.following) return next;

@@ -21,10 +21,15 @@ export interface ScreenEvents {
 const enter = "\x1b[?1049h\x1b[?25l";
 const leave = "\x1b[?25h\x1b[?1049l";
 const home = "\x1b[H";
+/** Between them, terminals that know the mode show nothing: no picture is seen half drawn. Others ignore it. */
+const begin = "\x1b[?2026h";
+const end = "\x1b[?2026l";
 const restOfLine = "\x1b[K";
 const restOfScreen = "\x1b[J";
 
 const suspendKey = "C-z";
+/** Who still runs after so many milliseconds was not stopped. */
+const notStoppedMs = 200;
 
 /** @param input read for keys where it is a terminal */
 export function openScreen(
@@ -34,6 +39,7 @@ export function openScreen(
 ): Screen {
   /** While the program is suspended the terminal belongs to others, and what was due to be drawn is too late. */
   let shown = false;
+  let notStopped: NodeJS.Timeout | undefined;
   const take = () => {
     shown = true;
     output.write(enter);
@@ -53,6 +59,8 @@ export function openScreen(
     give();
     // As the terminal would do: the whole group stops here, until its shell lets it go on.
     process.kill(0, "SIGTSTP");
+    // Where there is no shell to do that, the kernel discards the signal. Nothing else keeps the program waiting.
+    notStopped = setTimeout(() => !shown && onContinue(), notStoppedMs);
   };
   const onContinue = () => {
     take();
@@ -71,9 +79,10 @@ export function openScreen(
       if (!shown) return;
       // What is behind a line goes before it comes: after one that is full, the cursor stands on its last column.
       const below = lines.length < output.rows ? `\r\n${restOfScreen}` : "";
-      output.write(home + lines.map((line) => restOfLine + line).join("\r\n") + below);
+      output.write(begin + home + lines.map((line) => restOfLine + line).join("\r\n") + below + end);
     },
     close: () => {
+      clearTimeout(notStopped);
       process.off("exit", give);
       process.off("SIGCONT", onContinue);
       output.off("resize", onChange);

@@ -28,13 +28,12 @@ function titleLine(state: DebuggerState): Line {
   const [first] = recorded.events;
   const task = request?.taskName ?? taskName(recorded.stream);
   const day = first === undefined ? "" : `, ${formatTime(first.time).slice(0, 10)}`;
+  const count = edits.length === 1 ? "1 edit" : `${edits.length} edits`;
   return [
     span(task, "bold"),
-    ...(edits.length === 0
-      ? []
-      : [span(`  what if: ${edits.length === 1 ? "1 edit" : `${edits.length} edits`}`, "yellow")]),
-    ...(live ? [span("  live", "green")] : []),
     span(` of job ${request?.jobId ?? "unknown"}${day}`),
+    ...(live ? [span("  live", "green")] : []),
+    ...(edits.length === 0 ? [] : [span(`  what if: ${count}`, "yellow")]),
     span(`  ${recorded.stream}`, "dim"),
   ];
 }

@@ -1,0 +1,128 @@
+/** The view of a history on a real terminal, below a real shell. */
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, type TestContext } from "vitest";
+import { requireTools } from "../../support/requireTools.ts";
+import { temporaryFolder } from "../../support/temporaryFolder.ts";
+import { openTerminalSession, type TerminalSession } from "../../support/terminalSession.ts";
+
+const main = join(import.meta.dirname, "../../../src/main.ts");
+const bundle = join(import.meta.dirname, "../../fixtures/histories/schema1.jsonl");
+const replay = `${process.execPath} ${main} replay resists --state-dir ${bundle}`;
+const size = { columns: 80, rows: 24 };
+
+/** The shell that a test types into, and files of the test's own. */
+interface Desk {
+  readonly session: TerminalSession;
+  readonly folder: string;
+}
+
+async function sitDown(context: TestContext, env: Record<string, string> = {}): Promise<Desk> {
+  requireTools(context, "script", "bash", "stty");
+  const [session, folder] = [openTerminalSession(size, env), temporaryFolder()];
+  session.type(`tty > ${folder}/tty; stty -g > ${folder}/before; echo "rea"dy\n`);
+  await session.shows(/ready/);
+  return { session, folder };
+}
+
+/** Nothing is left of the view, and the terminal is as it was. */
+async function expectRestored({ session, folder }: Desk, code: number): Promise<void> {
+  // What is typed before that still goes to the view.
+  await session.shows(/shell> $/);
+  session.type(`echo "co"de=$?; stty -g > ${folder}/after; echo "do"ne\n`);
+  const lines = await session.shows(/\bdone\b/);
+  expect(lines.join("\n")).toMatch(new RegExp(`^code=${code}$`, "m"));
+  expect(readFileSync(`${folder}/after`, "utf8")).toBe(readFileSync(`${folder}/before`, "utf8"));
+  const { written } = session;
+  expect(written().lastIndexOf("\x1b[?25h")).toBeGreaterThan(written().lastIndexOf("\x1b[?25l"));
+  expect(written().lastIndexOf("\x1b[?1049l")).toBeGreaterThan(written().lastIndexOf("\x1b[?1049h"));
+}
+
+describe("the view on a terminal", () => {
+  it("is stepped through, and gives the terminal back", async (context) => {
+    const desk = await sitDown(context);
+    const { session } = desk;
+    session.type(`${replay}\n`);
+    await session.shows(/event 1 requested/);
+    session.type("jj");
+    const third = await session.shows(/event 3 sandboxed {2}fingerprinted → sandboxed/);
+    expect(third).toHaveLength(size.rows);
+    expect(third.join("\n")).toMatch(/▸ +3 sandboxed +\+6 ms/);
+    session.type("\x1b[B\x1b[B\x1b[A");
+    await session.shows(/event 4 started/);
+    session.type("e");
+    await session.shows(/event 7 stopTimedOut.*killRun → forceKilled \(8\)/s);
+    session.type(":state exited\r");
+    await session.shows(/event 9 exited.*exit\.exitCode {2}137/s);
+    session.type("bnonsense\r");
+    await session.shows(/no value is called nonsense/);
+    session.type("\x15break state:stopping\r");
+    await session.shows(/breakpoint 1 stops at 1 of 10 events/);
+    session.type("C");
+    await session.shows(/breakpoint 1 at event 5/);
+    session.type("x");
+    await session.shows(/what if: it ends in destroyed/);
+    session.type("?");
+    await session.shows(/Going through the events/);
+    session.type("qq");
+    await expectRestored(desk, 0);
+  });
+
+  it("follows the terminal's size", async (context) => {
+    const { session, folder } = await sitDown(context);
+    session.type(`${replay}\n`);
+    await session.shows(/event 1 requested/);
+    const terminal = readFileSync(`${folder}/tty`, "utf8").trim();
+    spawnSync("stty", ["-F", terminal, "rows", "15", "cols", "60"]);
+    expect(await session.shows(/^─{60}$/m)).toHaveLength(15);
+  });
+
+  it("is put aside by Ctrl-Z and comes back", async (context) => {
+    const desk = await sitDown(context);
+    const { session } = desk;
+    session.type(`${replay}\n`);
+    await session.shows(/event 1 requested/);
+    session.type("jj\x1a");
+    await session.shows(/Stopped/);
+    await expectRestored(desk, 148);
+    session.type("fg\n");
+    await session.shows(/event 3 sandboxed/);
+    session.type("j");
+    await session.shows(/event 4 started/);
+    session.type("\x03");
+    await expectRestored(desk, 0);
+  });
+
+  it("gives the terminal back when it is ended from outside", async (context) => {
+    const desk = await sitDown(context);
+    const { session, folder } = desk;
+    session.type(`sh -c 'echo $$ > ${folder}/pid; exec ${replay}'\n`);
+    await session.shows(/event 1 requested/);
+    process.kill(Number(readFileSync(`${folder}/pid`, "utf8")), "SIGTERM");
+    await expectRestored(desk, 0);
+  });
+
+  it("begins where a breakpoint stops, with edits, and has no colours where none are wanted", async (context) => {
+    const desk = await sitDown(context, { NO_COLOR: "1" });
+    const { session, folder } = desk;
+    writeFileSync(`${folder}/edits.json`, '[{ "drop": 7 }]');
+    session.type(`${replay} --break type:exited --what-if ${folder}/edits.json\n`);
+    const lines = await session.shows(/event 8 exited/);
+    expect(lines[0]).toContain("what if: 1 edit");
+    for (const colour of ["\x1b[1m", "\x1b[7m", "\x1b[31m"]) expect(session.written()).not.toContain(colour);
+    session.type("q");
+    await expectRestored(desk, 0);
+  });
+
+  it("does not open where plain output is wanted, or a breakpoint is wrong", async (context) => {
+    const { session } = await sitDown(context);
+    session.type(`${replay} --plain --break state:killing; echo "do"ne\n`);
+    const text = (await session.shows(/done/)).join("\n");
+    expect(text).toMatch(/ 7 {2}stopTimedOut {2}stopping → killing/);
+    expect(text).not.toContain("sandboxed");
+    session.type(`${replay} --break state:kiling; echo "co"de=$?\n`);
+    await session.shows(/EXPRESSION_INVALID: there is no state "kiling".*Did you mean killing\?.*code=1/s);
+    expect(session.written()).not.toContain("\x1b[?1049h");
+  });
+});

@@ -1,0 +1,70 @@
+/** A shell on a pseudo-terminal, as a person sits at one. Needs script(1) and bash. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { stripVTControlCharacters } from "node:util";
+import { onTestFinished } from "vitest";
+
+export interface TerminalSession {
+  type(keys: string): void;
+  /** Resolves once the terminal shows that, with the lines of what it shows; of a program on the whole screen those alone. */
+  shows(expected: RegExp): Promise<string[]>;
+  /** All that was written to the terminal. */
+  written(): string;
+}
+
+/** As console_codes(4) has it. */
+const wholeScreen = "\x1b[?1049h";
+const leftScreen = "\x1b[?1049l";
+const pictureBegins = "\x1b[?2026h";
+const pictureEnds = "\x1b[?2026l";
+
+/** Less than a test may take: what is seen instead is told. */
+const longestWaitMs = 20_000;
+
+/** @param env beside PATH; the shell and what runs in it end with the test */
+export function openTerminalSession(
+  { columns, rows }: { readonly columns: number; readonly rows: number },
+  env: Readonly<Record<string, string>> = {},
+): TerminalSession {
+  const child = spawn("script", ["-qefc", "bash --norc --noprofile -i", "/dev/null"], {
+    env: { PATH: process.env.PATH, TERM: "xterm-256color", PS1: "shell> ", HISTFILE: "/dev/null", ...env },
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  const closed = once(child, "close");
+  let written = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk) => {
+    written += chunk;
+  });
+  onTestFinished(async () => {
+    // The terminal is gone then, and whoever was on it gets a SIGHUP.
+    child.kill("SIGKILL");
+    await closed;
+  });
+  const type = (keys: string) => void child.stdin.write(keys);
+  type(`stty rows ${rows} cols ${columns}\n`);
+  return {
+    type,
+    shows: async (expected) => {
+      const signal = AbortSignal.timeout(longestWaitMs);
+      while (!expected.test(shownOf(written).join("\n"))) {
+        await once(child.stdout, "data", { signal }).catch(() => {
+          throw new Error(`the terminal does not show ${expected}:\n${shownOf(written).join("\n")}`);
+        });
+      }
+      return shownOf(written);
+    },
+    written: () => written,
+  };
+}
+
+/** The last whole picture of a program that has the screen; else what was written since the last one had it. */
+function shownOf(written: string): string[] {
+  const [entered, left] = [written.lastIndexOf(wholeScreen), written.lastIndexOf(leftScreen)];
+  if (entered <= left) return linesOf(written.slice(left + 1));
+  const end = written.lastIndexOf(pictureEnds);
+  return end < entered ? [] : linesOf(written.slice(written.lastIndexOf(pictureBegins, end), end));
+}
+
+function linesOf(text: string): string[] {
+  return stripVTControlCharacters(text).split("\r\n");
+}
