@@ -9,7 +9,7 @@ import { wordBefore } from "./prompt.ts";
 export function candidatesIn(state: DebuggerState, text: string): string[] {
   const word = wordBefore(text);
   return namesFor(state, text.slice(0, text.length - word.length), word)
-    .filter((each) => each.startsWith(word) && each !== word)
+    .filter((each) => each.startsWith(word))
     .toSorted();
 }
 

@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import { placeIn } from "../../../src/cli/debugger/places.ts";
+import { formatTime } from "../../../src/cli/terminal/time.ts";
+import { historyOf } from "../../support/debuggerView.ts";
+import { event } from "../../support/history.ts";
+import { life } from "../../support/lives.ts";
+
+/** Events at noon (local time) and then after 1 s, 61 s, an hour, a day. */
+const noon = new Date(2026, 10, 24, 12).getTime();
+const times = [0, 1_000, 61_000, 3_600_000, 86_400_000].map((after) => noon + after);
+const begun = life("ended").slice(0, 4);
+const history = historyOf(
+  [...begun, event("exited")].map((each, index) => ({ ...each, time: times[index] ?? 0 })),
+);
+const place = (text: string, at = 2) => placeIn(text, history, at);
+
+describe("a place", () => {
+  it.each([
+    ["3", 3],
+    ["99", 99],
+    ["+1", 3],
+    ["-1", 1],
+    ["+0s", 1],
+    ["+1s", 2],
+    ["+999ms", 1],
+    ["+1.5s", 2],
+    ["+2min", 3],
+    ["+1h", 4],
+    ["+1d", 5],
+    ["-1d", 1],
+    ["-1h", 4],
+    ["12:00", 1],
+    ["12:01:01", 3],
+    ["9:00", 1],
+    ["13:00:00.000", 4],
+    ["2026-11-25", 4],
+    ["2026-11-24 12:00:30", 2],
+    ["2026-11-24T12:00:30", 2],
+    [formatTime(times[2] ?? 0), 3],
+    [new Date(times[3] ?? 0).toISOString(), 4],
+    ["1999-01-01T00:00:00Z", 1],
+  ])("%s is event %i", (text, seq) => {
+    expect(place(text)).toBe(seq);
+  });
+
+  it("by the clock is on the day of the present event", () => {
+    expect(place("12:00", 5)).toBe(5);
+    expect(place("11:59", 5)).toBe(4);
+  });
+
+  it.each(["", "x", "+", "+1x", "1.5", "25:00:00:00", "2026-13-45", "12:99", "1s", "+1MB"])(
+    "%j is none",
+    (text) => {
+      expect(place(text)).toBeUndefined();
+    },
+  );
+});
