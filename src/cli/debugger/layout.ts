@@ -19,7 +19,7 @@ export interface Layout {
 }
 
 /** Columns between list and moment. */
-export const SEPARATOR_COLUMNS = 3;
+const separatorColumns = 3;
 /** Fewer are not enough for both beside each other. */
 const besideColumns = 76;
 const wideColumns = 110;
@@ -38,7 +38,7 @@ export function layoutOf({ size, page, listShown }: DebuggerState): Layout {
     return whole;
   if (columns >= besideColumns) {
     const list = columns >= wideColumns ? listColumns.wide : listColumns.narrow;
-    const box = { columns: columns - list - SEPARATOR_COLUMNS, rows: left };
+    const box = { columns: columns - list - separatorColumns, rows: left };
     return { ...whole, list: { columns: list, rows: left }, beside: true, page: box };
   }
   const listRows = Math.min(8, Math.floor(left / 3));

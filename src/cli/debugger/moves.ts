@@ -68,13 +68,13 @@ export function goToMatch(state: DebuggerState, direction: Direction): DebuggerS
   if (search === "") return refused(state, "nothing is searched for: / begins a search");
   const history = shownHistory(state);
   const fits = mentions(search);
-  const sought = seek(history, state.at, direction, fits);
-  if (sought.kind === "found") return goTo(state, sought.seq);
-  if (sought.kind === "unfinished") return told(goTo(state, sought.seq), unfinished(`no "${search}"`));
-  const again = seek(history, direction === 1 ? 0 : history.length + 1, direction, fits);
-  if (again.kind !== "found") return refused(state, `no event mentions "${search}"`);
-  const end = direction === 1 ? "first" : "last";
-  return told(goTo(state, again.seq), `searched on from the ${end} event`);
+  const ahead = seek(history, state.at, direction, fits);
+  const isAround = ahead.kind === "nowhere";
+  const sought = isAround ? seek(history, direction === 1 ? 0 : history.length + 1, direction, fits) : ahead;
+  if (sought.kind === "nowhere") return refused(state, `no event mentions "${search}"`);
+  const next = goTo(state, sought.seq);
+  if (sought.kind !== "found") return told(next, unfinished(`no "${search}"`));
+  return isAround ? told(next, `searched on from the ${direction === 1 ? "first" : "last"} event`) : next;
 }
 
 function unfinished(nothing: string): string {

@@ -3,8 +3,8 @@ import { messageOf } from "../../errors.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import { type MomentTest, nextMoment, previousMoment } from "../../replay/search.ts";
 
-/** Events that are looked at before a person is asked whether to go on: less than a second's worth. */
-export const LOOKED_AT_ONCE = 100_000;
+/** Events that are looked at before a person is asked whether to go on: about a second's worth. */
+export const LOOKED_AT_ONCE = 500_000;
 
 export type Direction = 1 | -1;
 

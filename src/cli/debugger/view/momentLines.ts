@@ -30,8 +30,8 @@ function heading(history: History, moment: Moment, columns: number): Line[] {
   const first = history.events[0] ?? stored;
   const states: Line =
     from === to ? [span("in ", "dim"), span(to, "bold")] : [span(`${from} → `, "dim"), span(to, "bold")];
-  const sinceLast = sinceBefore === undefined ? "" : `  ${spanBetween(sinceBefore)} after ${seq - 1}`;
-  const sinceFirst = seq <= 2 ? "" : `  ${spanBetween(stored.time - first.time)} after 1`;
+  const sinceLast = sinceBefore === undefined ? "" : `  ${spanBetween(sinceBefore)}`;
+  const sinceFirst = seq <= 2 ? "" : `  (${spanBetween(stored.time - first.time)} since 1)`;
   const { text, isProblem } = remarkOn(moment);
   const type = span(stored.type, "bold", isError(moment) ? "red" : "cyan");
   return [

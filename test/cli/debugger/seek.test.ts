@@ -1,0 +1,35 @@
+import { describe, expect, it } from "vitest";
+import { seek } from "../../../src/cli/debugger/seek.ts";
+import { DriverError } from "../../../src/errors.ts";
+import { isOfType, type MomentTest } from "../../../src/replay/search.ts";
+import { historyOf } from "../../support/debuggerView.ts";
+import { life } from "../../support/lives.ts";
+
+/** requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
+const history = historyOf(life("killed"));
+const never: MomentTest = () => false;
+
+describe("looking for a moment", () => {
+  it("finds the nearest, on either side", () => {
+    expect(seek(history, 1, 1, isOfType("signalled"))).toEqual({ kind: "found", seq: 6 });
+    expect(seek(history, 9, -1, isOfType("signalled"))).toEqual({ kind: "found", seq: 6 });
+    expect(seek(history, 6, 1, isOfType("signalled"))).toEqual({ kind: "nowhere" });
+    expect(seek(history, 11, -1, () => true)).toEqual({ kind: "found", seq: 10 });
+  });
+
+  it("stops after so many events, and can be gone on with", () => {
+    expect(seek(history, 0, 1, never, 3)).toEqual({ kind: "unfinished", seq: 3 });
+    expect(seek(history, 10, -1, never, 3)).toEqual({ kind: "unfinished", seq: 7 });
+    expect(seek(history, 9, 1, never, 3)).toEqual({ kind: "nowhere" });
+    expect(seek(history, 3, 1, isOfType("signalled"), 3)).toEqual({ kind: "found", seq: 6 });
+  });
+
+  it("stops where there is no answer, and tells why", () => {
+    const fails: MomentTest = ({ seq }) => {
+      if (seq === 4) throw new DriverError("EXPRESSION_INVALID", "no order");
+      return false;
+    };
+    expect(seek(history, 1, 1, fails)).toEqual({ kind: "problem", seq: 4, problem: "no order" });
+    expect(seek(history, 9, -1, fails)).toEqual({ kind: "problem", seq: 4, problem: "no order" });
+  });
+});
