@@ -2,7 +2,11 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, type TestContext } from "vitest";
+import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
+import { openEventStore } from "../../../src/store/lmdbEventStore.ts";
+import { stateFolderPaths } from "../../../src/store/stateFolder.ts";
+import { life } from "../../support/lives.ts";
+import { RecordedLog } from "../../support/recordedLog.ts";
 import { requireTools } from "../../support/requireTools.ts";
 import { temporaryFolder } from "../../support/temporaryFolder.ts";
 import { openTerminalSession, type TerminalSession } from "../../support/terminalSession.ts";
@@ -111,6 +115,25 @@ describe("the view on a terminal", () => {
     const lines = await session.shows(/event 8 exited/);
     expect(lines[0]).toContain("what if: 1 edit");
     for (const colour of ["\x1b[1m", "\x1b[7m", "\x1b[31m"]) expect(session.written()).not.toContain(colour);
+    session.type("q");
+    await expectRestored(desk, 0);
+  });
+
+  it("shows what comes while it is open, as it is stored", async (context) => {
+    const desk = await sitDown(context);
+    const { session, folder } = desk;
+    const events = new RecordedLog().add("a/web/1", life("killed")).events("a/web/1");
+    const store = await openEventStore(stateFolderPaths(folder).events);
+    onTestFinished(() => store.close());
+    await store.append("a/web/1", 0, events.slice(0, 4));
+    session.type(`${process.execPath} ${main} replay web --state-dir ${folder}\n`);
+    await session.shows(/live.*event 1 requested.*1\/4/s);
+    await store.append("a/web/1", 4, events.slice(4, 6));
+    await session.shows(/event 1 requested.*1\/6/s);
+    session.type("F");
+    await session.shows(/event 6 signalled.*following/s);
+    await store.append("a/web/1", 6, events.slice(6));
+    await session.shows(/event 10 destroyed.*10\/10/s);
     session.type("q");
     await expectRestored(desk, 0);
   });
