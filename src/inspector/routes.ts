@@ -1,13 +1,12 @@
 /** The API: what a page may ask for besides its own files. Everything is masked as in bundles. */
+import { sequenceDiagram } from "../cli/events/sequenceDiagram.ts";
 import { DriverError } from "../errors.ts";
 import { bundleLines } from "../replay/exportBundle.ts";
 import type { History } from "../replay/history.ts";
 import type { LogWatch } from "./logWatch.ts";
-import { mermaidOf } from "./mermaid.ts";
 import type { Node } from "./node.ts";
 import { nodeView } from "./nodeView.ts";
 import { type Answer, jsonAnswer, textAnswer } from "./responses.ts";
-import { phraseOf } from "./story.ts";
 import type { TaskBook } from "./taskBook.ts";
 import { momentView, taskView } from "./taskView.ts";
 
@@ -33,7 +32,7 @@ const routes: Readonly<Record<string, Route>> = {
     }),
   "/api/events": ({ book }, query) => withTask(book, query, ({ events }) => jsonAnswer(events)),
   "/api/mermaid": ({ book }, query) =>
-    withTask(book, query, (history) => textAnswer(mermaidOf(history.moments(), phraseOf))),
+    withTask(book, query, (history) => textAnswer(sequenceDiagram(history))),
   "/api/bundle": ({ book }, query) => withTask(book, query, (history) => textAnswer(bundleOf(book, history))),
 };
 

@@ -54,7 +54,7 @@ export function stepLine(moment: Moment): StepLine {
   };
 }
 
-export function phraseOf({ event, stored, problem }: Moment): Phrase {
+function phraseOf({ event, stored, problem }: Moment): Phrase {
   const title = Object.hasOwn(titles, stored.type) ? (titles[stored.type] ?? stored.type) : stored.type;
   if (event === undefined) return { title, text: `this version cannot read it: ${problem}` };
   return { title, text: summarise(event) };

@@ -1,12 +1,19 @@
 /**
  * What may be secret in an event, masked: arguments of commands, into which Nomad
  * interpolates variables, and what the launch plan shows of them. Values of the
- * environment are in no event. Pure.
+ * environment are in no event. Whatever shows or hands out events does it by this
+ * file, unless a person has asked to see arguments. Pure.
  */
 import { eventSchemas, type SensitiveKind } from "../machines/events.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
 
-const MASK = "…";
+/** What stands in the place of each text that is masked. */
+export const MASK = "…";
+
+/** What every view does with an event before it shows anything of it. */
+export function shownEvent(showArgs: boolean): <T extends Pick<StoredEvent, "type" | "data">>(event: T) => T {
+  return showArgs ? (event) => event : maskEvent;
+}
 
 /**
  * The event without what may be secret; the same object where there is nothing to
@@ -33,7 +40,7 @@ function maskFields(data: Record<string, unknown>, shape: Record<string, Field>)
       if (field === undefined) return [name, maskAll(value)];
       const kind = field.meta()?.sensitive as SensitiveKind | undefined;
       if (kind === undefined) return [name, value];
-      return [name, kind === "text" ? maskAll(value) : mapText(value, maskLists)];
+      return [name, kind === "text" ? maskAll(value) : mapText(value, maskPlanStep)];
     }),
   );
 }
@@ -42,8 +49,11 @@ function maskAll(value: unknown): unknown {
   return mapText(value, () => MASK);
 }
 
-/** Lists of quoted words: `["sh", "-c", "…"]`. Quotes in a word are escaped, so a word cannot end its list. */
-function maskLists(line: string): string {
+/**
+ * A line of a launch plan without its lists of quoted words, `["sh", "-c", "…"]`.
+ * Quotes in a word are escaped, so a word cannot end its list.
+ */
+export function maskPlanStep(line: string): string {
   return line.replaceAll(/\["(?:[^"\\]|\\.)*"(?:, "(?:[^"\\]|\\.)*")*\]/gs, `[${MASK}]`);
 }
 

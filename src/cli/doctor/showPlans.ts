@@ -16,6 +16,7 @@ import { decodeMsgpack } from "../../grpc/convert/msgpack.ts";
 import { requestOf } from "../../grpc/convert/taskConfig.ts";
 import type { TaskConfig } from "../../grpc/generated/nomad/driver.ts";
 import { parseJob } from "../../jobspec/parseJob.ts";
+import { maskPlanStep } from "../../replay/mask.ts";
 import { makeAllocation } from "../local/allocation.ts";
 import { makeWorkFolder, removeFolders } from "../local/allocationFolders.ts";
 import { attributeSpecs } from "../local/attributeSpecs.ts";
@@ -30,6 +31,8 @@ import { formatTable } from "../terminal/table.ts";
 export interface PlanOptions extends LocalPluginConfig {
   readonly variables: Readonly<Record<string, string>>;
   readonly hostVolumes: HostVolumes;
+  /** Whether to show arguments of commands, into which secrets may have been interpolated. */
+  readonly showArgs: boolean;
 }
 
 /**
@@ -45,14 +48,19 @@ export async function showPlans(path: string, options: PlanOptions): Promise<num
   const plugin = pluginOptionsOf(options);
   const work = await makeWorkFolder();
   try {
-    for (const text of await plansOf(placement, plugin, work)) process.stdout.write(`${text}\n\n`);
+    for (const text of await plansOf(placement, plugin, { work, showArgs: options.showArgs }))
+      process.stdout.write(`${text}\n\n`);
   } finally {
     await removeFolders(work);
   }
   return 0;
 }
 
-async function plansOf(placement: Placement, plugin: PluginOptions, work: string): Promise<string[]> {
+async function plansOf(
+  placement: Placement,
+  plugin: PluginOptions,
+  { work, showArgs }: { readonly work: string; readonly showArgs: boolean },
+): Promise<string[]> {
   const style = styleFor(process.stdout);
   const texts: string[] = [];
   for (const group of placement.job.groups) {
@@ -60,7 +68,9 @@ async function plansOf(placement: Placement, plugin: PluginOptions, work: string
     for (const task of group.tasks) {
       const message = await placeTask(placement, allocation, task);
       const title = style.bold(`group ${group.name}, task ${task.name}`);
-      texts.push(`${title}\n\n${formatPlan(await planOf(message, plugin), style)}`);
+      const plan = await planOf(message, plugin);
+      const steps = showArgs ? plan.steps : plan.steps.map(maskPlanStep);
+      texts.push(`${title}\n\n${formatPlan({ ...plan, steps }, style)}`);
     }
   }
   return texts;

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { merge, type Observable } from "rxjs";
 import { DriverError } from "../../errors.ts";
 import { chooseTask } from "../../replay/chooseTask.ts";
+import { History } from "../../replay/history.ts";
 import { loadBundle } from "../../replay/loadBundle.ts";
+import { shownEvent } from "../../replay/mask.ts";
 import type { EventReader, StoredEvent, StreamHead } from "../../store/eventStore.ts";
 import { openEventReader } from "../../store/lmdbEventStore.ts";
 import { stateFolderPaths } from "../../store/stateFolder.ts";
@@ -83,6 +85,16 @@ export class EventLogs {
    */
   find(name: string | undefined): FoundTask {
     return chooseTask(name ?? "", this.tasks());
+  }
+
+  /**
+   * The history of the one task that a person means.
+   * @param showArgs false: what may be secret is masked
+   * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`
+   */
+  history(name: string | undefined, showArgs: boolean): History {
+    const { id, reader } = this.find(name);
+    return new History(id, Array.from(reader.readStream(id), shownEvent(showArgs)));
   }
 
   /** All tasks, in the logs that they are in. Reads no events. */

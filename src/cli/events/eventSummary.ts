@@ -1,6 +1,7 @@
 /** One line in plain words for each fact of a task's life. Pure. */
 import { signalName } from "../../effects/signals.ts";
 import type { EventData, TaskEvent } from "../../machines/events.ts";
+import { MASK } from "../../replay/mask.ts";
 import { formatBytes } from "../../units.ts";
 import { formatSpan } from "../terminal/time.ts";
 
@@ -108,6 +109,11 @@ function describeEnd({ exitCode, signal }: Pick<EventData<"exited">, "exitCode" 
 
 /** A command as a shell would take it, on one line and not too long. */
 function commandLine(words: readonly string[]): string {
-  const line = words.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : JSON.stringify(word))).join(" ");
+  const line = words.map((word) => (isPlain(word) ? word : JSON.stringify(word))).join(" ");
   return line.length > 120 ? `${line.slice(0, 119)}…` : line;
+}
+
+/** Needs no quotes. */
+function isPlain(word: string): boolean {
+  return word === MASK || /^[\w@%+=:,./-]+$/.test(word);
 }

@@ -1,16 +1,23 @@
 /** `events`: what happened to the tasks of this host. */
-import { filter, type Observable, takeWhile } from "rxjs";
+import { filter, map, type Observable, takeWhile } from "rxjs";
 import { chooseTask } from "../../replay/chooseTask.ts";
+import { shownEvent } from "../../replay/mask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { whenAborted } from "../local/interrupts.ts";
 import { whenReaderGone } from "../terminal/closedPipes.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { EventLogs } from "./eventLogs.ts";
 import { EventView } from "./eventView.ts";
+import type { EventsFormat } from "./formats.ts";
+import { sequenceDiagram } from "./sequenceDiagram.ts";
+import type { TaskHistory } from "./taskHistory.ts";
 
 export interface ShowOptions {
+  /** Goes on with what is to come, as a table or as JSON lines. */
   readonly follow: boolean;
-  readonly json: boolean;
+  readonly format: EventsFormat;
+  /** False: what may be secret is masked. */
+  readonly showArgs: boolean;
 }
 
 /**
@@ -27,7 +34,12 @@ export async function showEvents(
   const readerGone = new AbortController();
   whenReaderGone(() => readerGone.abort());
   try {
-    await show(logs, name, options, readerGone.signal);
+    if (options.format === "mermaid") {
+      // In the fence by which GitHub and others know what to draw.
+      print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(name, options.showArgs))}\`\`\``);
+    } else {
+      await show(logs, name, options, readerGone.signal);
+    }
   } finally {
     await logs.close();
   }
@@ -37,25 +49,49 @@ export async function showEvents(
 async function show(
   logs: EventLogs,
   name: string | undefined,
-  { follow, json }: ShowOptions,
+  { follow, format, showArgs }: ShowOptions,
   readerGone: AbortSignal,
 ): Promise<void> {
-  const print = (text: string) => void process.stdout.write(`${text}\n`);
   const histories = logs.histories();
   const task = name === undefined ? undefined : chooseTask(name, histories);
-  const view = new EventView(styleFor(process.stdout), widthOf(process.stdout));
-  const stored = json || task ? logs.events(task?.id) : [];
-  if (json) for (const event of stored) print(JSON.stringify(event));
-  else print(task ? view.task(task, stored) : view.tasks(histories, Date.now()));
+  const shown = shownEvent(showArgs);
+  const view = format === "table" ? tableView(task) : jsonView(format);
+  const stored = format !== "table" || task ? logs.events(task?.id).map(shown) : [];
+  view.all(stored, histories);
   // Nothing comes after its end.
   if (!follow || task?.state === "destroyed") return;
   const ofTask = logs.coming().pipe(
     filter(({ stream }) => task === undefined || stream === task.id),
     takeWhile(({ to }) => task === undefined || to !== "destroyed", true),
+    map(shown),
   );
-  await forEach(ofTask, readerGone, (event) => {
-    print(json ? JSON.stringify(event) : task ? view.next(event) : view.live(event));
-  });
+  await forEach(ofTask, readerGone, view.next);
+}
+
+interface View {
+  readonly all: (events: readonly StoredEvent[], histories: readonly TaskHistory[]) => void;
+  readonly next: (event: StoredEvent) => void;
+}
+
+/** @param task undefined: what is known of all tasks, then their events to come */
+function tableView(task: TaskHistory | undefined): View {
+  const view = new EventView(styleFor(process.stdout), widthOf(process.stdout));
+  return {
+    all: (events, histories) => print(task ? view.task(task, events) : view.tasks(histories, Date.now())),
+    next: (event) => print(task ? view.next(event) : view.live(event)),
+  };
+}
+
+function jsonView(format: "json" | "jsonl"): View {
+  const next = (event: StoredEvent) => print(JSON.stringify(event));
+  return {
+    all: (events) => (format === "json" ? print(JSON.stringify(events, undefined, 2)) : events.forEach(next)),
+    next,
+  };
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
 }
 
 /** Resolves when there are no more events, or nobody is left to see them. */

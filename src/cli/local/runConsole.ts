@@ -1,5 +1,6 @@
 /** What a run shows: the tasks' output, and a few words of its own on standard error. */
 import type { Readable } from "node:stream";
+import { maskEvent } from "../../replay/mask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { EventView } from "../events/eventView.ts";
 import { whenReaderGone } from "../terminal/closedPipes.ts";
@@ -54,7 +55,7 @@ export class RunConsole {
   /** An event of a task. */
   readonly event = (event: StoredEvent): void => {
     const [, task = ""] = event.stream.split("/");
-    this.say(`${this.label(task)} ${this.style.dim("*")} ${this.#view.line(event)}`);
+    this.say(`${this.label(task)} ${this.style.dim("*")} ${this.#view.line(maskEvent(event))}`);
   };
 
   /** A line of the plugin's log, hclog's JSON. */

@@ -2,7 +2,6 @@
 import { readFileSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
 import { parseBreakpoint } from "../../replay/breakpoint.ts";
-import { maskEvent } from "../../replay/mask.ts";
 import { type Edit, parseEdits, type Source, type WhatIf, whatIf } from "../../replay/whatIf.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
@@ -21,9 +20,8 @@ export async function showWhatIf(
   const stops = breakpoints.map(parseBreakpoint);
   const logs = await EventLogs.open(path);
   try {
-    const { id, reader } = logs.find(name);
-    const stored = [...reader.readStream(id)];
-    const forked = whatIf(id, showArgs ? stored : stored.map(maskEvent), edits);
+    const { stream, events } = logs.history(name, showArgs);
+    const forked = whatIf(stream, events, edits);
     const view = new ReplayView(styleFor(process.stdout), widthOf(process.stdout));
     const { history, fork, sources } = forked;
     if (!json) process.stdout.write(`${view.title(history)}\n\n${beginning(forked)}\n`);
@@ -32,7 +30,7 @@ export async function showWhatIf(
       const text = json ? view.json(moment) : `\n${view.moment(history, moment)}\n      (${origin(source)})`;
       process.stdout.write(`${text}\n`);
     }
-    if (!json) process.stdout.write(`\n${ending(forked, stored.at(-1)?.to)}\n`);
+    if (!json) process.stdout.write(`\n${ending(forked, events.at(-1)?.to)}\n`);
   } finally {
     await logs.close();
   }

@@ -4,6 +4,7 @@ import type { AddVerb } from "./verb.ts";
 interface Options {
   readonly json?: boolean;
   readonly plan?: string;
+  readonly showArgs?: boolean;
   readonly var?: Assignments;
   readonly option?: Assignments;
   readonly hostVolume?: Assignments;
@@ -23,8 +24,9 @@ export const addDoctor: AddVerb = (program, exit) => {
     .option("--json", "the same as one JSON object")
     .option(
       "--plan <job>",
-      "instead, show the launch plan of each task of a job file, environment values masked",
+      "instead, show the launch plan of each task of a job file, environment and arguments masked",
     )
+    .option("--show-args", "with --plan: show arguments of commands, which may hold secrets")
     .option("--var <name=value>", "with --plan: value of a variable of the job file", collectAssignment)
     .option("-o, --option <name=value>", "option of the plugin; repeat it for lists", collectAssignment)
     .option("--plugin-config <file>", "options of the plugin, as in its block of the agent's configuration")
@@ -48,7 +50,12 @@ async function act(options: Options): Promise<number> {
     const { showPlans } = await import("../doctor/showPlans.ts");
     const { hostVolumesOf } = await import("../local/hostVolumes.ts");
     const hostVolumes = hostVolumesOf(options.hostVolume);
-    return showPlans(options.plan, { ...config, variables: single(options.var), hostVolumes });
+    return showPlans(options.plan, {
+      ...config,
+      variables: single(options.var),
+      hostVolumes,
+      showArgs: options.showArgs ?? false,
+    });
   }
   const { diagnose } = await import("../doctor/diagnose.ts");
   return diagnose(config.stateDir, options.json ?? false);

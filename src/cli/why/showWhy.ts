@@ -1,6 +1,4 @@
 /** `why`: what has become of a task, and what led there. */
-import { History } from "../../replay/history.ts";
-import { maskEvent } from "../../replay/mask.ts";
 import { explain } from "../../why/explain.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
@@ -13,8 +11,7 @@ import { whyJson, whyText } from "./whyView.ts";
 export async function showWhy({ path, name }: TaskPlace, json: boolean): Promise<number> {
   const logs = await EventLogs.open(path);
   try {
-    const { id, reader } = logs.find(name);
-    const explanation = explain(new History(id, [...reader.readStream(id)].map(maskEvent)));
+    const explanation = explain(logs.history(name, false));
     const { stdout } = process;
     const text = json ? whyJson(explanation) : whyText(explanation, styleFor(stdout), widthOf(stdout));
     stdout.write(`${text}\n`);
