@@ -4,6 +4,7 @@ import { version } from "../version.ts";
 import { tolerateClosedPipes } from "./terminal/closedPipes.ts";
 import { errorText } from "./terminal/errorText.ts";
 import { styleFor, widthOf } from "./terminal/style.ts";
+import { addDiff } from "./verbs/diffVerb.ts";
 import { addDoctor } from "./verbs/doctorVerb.ts";
 import { addEvents } from "./verbs/eventsVerb.ts";
 import { addExec } from "./verbs/execVerb.ts";
@@ -19,7 +20,7 @@ import { addWhy } from "./verbs/whyVerb.ts";
 
 const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addExec],
-  ...[addEvents, addWhy, addInspect, addReplay, addExport, addImport, addVersion],
+  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport, addVersion],
 ];
 
 /** Exit codes of our own; those of tasks are passed on as they are. */

@@ -10,21 +10,30 @@ export interface Change {
   readonly after: unknown;
 }
 
+/** What differs between two lists at a path. */
+export type ListDiff = (
+  path: readonly string[],
+  before: readonly unknown[],
+  after: readonly unknown[],
+) => Change[];
+
 /**
  * Each value that differs, in the order of the data. An object that takes the
  * place of nothing (null) is told by its entries, and so is one that gives way
  * to nothing; lists come and go whole.
+ * @param ofLists how two lists are compared (default: entry by entry, by their indexes)
  */
-export function contextDiff(before: unknown, after: unknown): Change[] {
-  return diff([], before, after);
+export function contextDiff(before: unknown, after: unknown, ofLists?: ListDiff): Change[] {
+  return diff([], before, after, ofLists);
 }
 
-function diff(path: readonly string[], before: unknown, after: unknown): Change[] {
+function diff(path: readonly string[], before: unknown, after: unknown, ofLists?: ListDiff): Change[] {
   if (Object.is(before, after)) return [];
   if (!isNested(before, after)) return [{ path, before, after }];
+  if (ofLists && Array.isArray(before) && Array.isArray(after)) return ofLists(path, before, after);
   const [old, now] = [entriesOf(before), entriesOf(after)];
   const keys = new Set([...Object.keys(old), ...Object.keys(now)]);
-  const changes = [...keys].flatMap((key) => diff([...path, key], old[key], now[key]));
+  const changes = [...keys].flatMap((key) => diff([...path, key], old[key], now[key], ofLists));
   // An empty object differs from nothing.
   return keys.size === 0 && isContainer(before) !== isContainer(after) ? [{ path, before, after }] : changes;
 }

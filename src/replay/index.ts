@@ -5,6 +5,7 @@
 import { type CheckOptions, type CheckReport, checkLog } from "./checkLog.ts";
 import { chooseTask } from "./chooseTask.ts";
 import { History } from "./history.ts";
+import { diffHistories, type HistoryDiff } from "./historyDiff.ts";
 import type { Bundle } from "./loadBundle.ts";
 import { type Edit, whatIf as edited, type WhatIf } from "./whatIf.ts";
 
@@ -38,6 +39,14 @@ export function whatIf(history: History, edits: readonly Edit[]): WhatIf {
   return edited(history.stream, history.events, edits, history.machine);
 }
 
+/**
+ * Two histories side by side, lined up by the types of their events: `same`, the rows, and the `parting`.
+ * Nothing is masked.
+ */
+export function diff(left: History, right: History): HistoryDiff {
+  return diffHistories(left, right, { showArgs: true });
+}
+
 export { DriverError, type ErrorCode } from "../errors.ts";
 export type { TaskEvent } from "../machines/events.ts";
 export {
@@ -52,6 +61,7 @@ export type { CheckOptions, CheckReport } from "./checkLog.ts";
 export { type Change, contextDiff } from "./contextDiff.ts";
 export { type EffectOutcome, effectOutcomes } from "./effectOutcomes.ts";
 export type { History, Moment } from "./history.ts";
+export type { DiffRow, HistoryDiff } from "./historyDiff.ts";
 export { type Bundle, loadBundle } from "./loadBundle.ts";
 export { loadMachine } from "./loadMachine.ts";
 export {

@@ -17,8 +17,10 @@ export function ending(facts: readonly Fact[], context: TaskContext): Sentence[]
   if (failed !== undefined) return failedStart(failed);
   const asked = requestsToEnd(facts);
   if (lost !== undefined) return [...asked, ...lostSentences(facts, lost)];
-  if (exited === undefined) return [...asked, ...survivedOom(facts), ...stillThere(facts, context)];
-  return [...survivedOom(facts), ...asked, ...exitSentences(facts, exited, context)];
+  const seen = ofType(facts, "oomSeen");
+  if (exited === undefined) return [...asked, ...survivedOom(seen), ...stillThere(facts, context)];
+  const [survived, last] = oomsBefore(exited, seen);
+  return [...survivedOom(survived), ...asked, ...exitSentences(facts, { exited, last }, context)];
 }
 
 function failedStart(fact: Fact<"startFailed">): Sentence[] {
@@ -59,8 +61,16 @@ function requestsToEnd(facts: readonly Fact[]): Sentence[] {
   ];
 }
 
-function survivedOom(facts: readonly Fact[]): Sentence[] {
-  const seen = ofType(facts, "oomSeen");
+/**
+ * What was seen of a lack of memory before the end, and what was seen of the one
+ * that ended the task: the kernel counts a kill before anyone can see the exit.
+ */
+function oomsBefore({ data }: Fact<"exited">, seen: readonly Fact<"oomSeen">[]) {
+  const isLast = (fact: Fact<"oomSeen">) => data.oomKilled && fact.data.kills === data.oom?.kills;
+  return [seen.filter((fact) => !isLast(fact)), seen.filter(isLast)] as const;
+}
+
+function survivedOom(seen: readonly Fact<"oomSeen">[]): Sentence[] {
   const last = seen.at(-1);
   if (last === undefined) return [];
   const { kills } = last.data;
@@ -69,7 +79,13 @@ function survivedOom(facts: readonly Fact[]): Sentence[] {
   return sentence(seen, text);
 }
 
-function exitSentences(facts: readonly Fact[], exited: Fact<"exited">, context: TaskContext): Sentence[] {
+interface Ending {
+  readonly exited: Fact<"exited">;
+  /** Of the lack of memory that ended it. */
+  readonly last: readonly Fact<"oomSeen">[];
+}
+
+function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context: TaskContext): Sentence[] {
   const { oomKilled, oom, source, endedAt, exitCode, signal } = exited.data;
   const ran =
     context.startedAt === null ? "" : ` after ${formatSpan(Math.max(0, endedAt - context.startedAt))}`;
@@ -82,7 +98,7 @@ function exitSentences(facts: readonly Fact[], exited: Fact<"exited">, context: 
   if (oomKilled) {
     const advice = "Raise resources.memory (or memory_max), or have the program use less";
     return [
-      ...end(`was killed by the kernel for lack of memory${ran}${memory(oom)}`),
+      ...sentence([...last, exited], `It was killed by the kernel for lack of memory${ran}${memory(oom)}`),
       ...sentence([exited], advice),
     ];
   }
@@ -119,7 +135,7 @@ function refusals(facts: readonly Fact[]): Sentence[] {
   const entries = asked.map(({ path, mode }) => `${mode}:${path}`).join(", ");
   return sentence(
     [sandboxed],
-    `What the sandbox refuses it tells the task alone, as EACCES; beside its own folders and the default paths it could use ${entries || "nothing"}`,
+    `If the sandbox refused it something, its log says "Permission denied" (EACCES), since the task alone is told: beside its own folders and the default paths it could use ${entries || "nothing"}; what it lacks goes into unveil`,
   );
 }
 

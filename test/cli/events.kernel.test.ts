@@ -49,6 +49,25 @@ describe("the events of runs that are over", () => {
     expect(one.stdout).not.toContain(secret);
   });
 
+  it("are told in every format, of a task and of all", async () => {
+    const stateDir = temporaryFolder();
+    await call(["run", "--state-dir", stateDir, shellJob("exit 3")]);
+    const events = async (...args: string[]) =>
+      (await call(["events", "--state-dir", stateDir, ...args])).stdout;
+    const lines = await events("task", "--format", "jsonl");
+    expect(lines).toBe(await events("--json"));
+    expect(JSON.parse(await events("task", "--format", "json"))).toEqual(jsonLines(lines));
+    expect(await events("task", "--format", "table")).toBe(await events("task"));
+    const diagram = await events("task", "--format", "mermaid");
+    expect(diagram).toMatch(
+      /^```mermaid\nsequenceDiagram\n[\s\S]*\n {2}task-->>driver: 5 exited [\s\S]*\n```\n$/,
+    );
+    // There is but one, so none has to be named.
+    expect(await events("--format", "mermaid")).toBe(diagram);
+    const unknown = await call(["events", "--state-dir", stateDir, "nobody", "--format", "mermaid"]);
+    expect(unknown).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("TASK_NOT_FOUND") });
+  });
+
   it("are told to a reader that wants only some, quietly", async () => {
     const stateDir = temporaryFolder();
     await call(["run", "--state-dir", stateDir, shellJob("true")]);
@@ -71,6 +90,8 @@ describe("the events of a task that runs", () => {
     expect(code).toBe(0);
     const types = [...stdout.matchAll(/\+[\d.]+ (?:ms|s) +(\w+)/g)].map(([, type]) => type);
     expect(types.slice(-4)).toEqual(["stopRequested", "signalled", "exited", "destroyed"]);
+    const again = await call(["events", "--state-dir", stateDir, "-f", "task", "--format", "jsonl"]);
+    expect(jsonLines(again.stdout).at(-1)).toMatchObject({ type: "destroyed" });
   });
 
   it("are kept apart from those of a run at the same time", async () => {
@@ -105,13 +126,16 @@ describe("the doctor", () => {
 
   it("prints a task's launch plan, and none of its secrets", async () => {
     const secret = "correct-horse-battery";
-    const job = shellJob("true", `env {\n PASSWORD = "${secret}"\n}`);
+    const job = shellJob(": staple-marker", `env {\n PASSWORD = "${secret}"\n}`);
     const { code, stdout } = await call(["doctor", "--plan", job]);
     expect(code).toBe(0);
-    expect(stdout).toMatch(
-      /^task +execute the command: execve\("\/usr\/bin\/sh", \["sh", "-c", "true"\], \[.*"PASSWORD=…"/m,
-    );
+    expect(stdout).toMatch(/^task +execute the command: execve\("\/usr\/bin\/sh", \[…\], \[…\]\)$/m);
     expect(stdout).toMatch(/^rx +\/usr\/bin +default$/m);
-    expect(stdout).not.toContain(secret);
+    expect(stdout).not.toContain("staple-marker");
+    const shown = await call(["doctor", "--plan", job, "--show-args"]);
+    expect(shown.stdout).toMatch(
+      /^task +execute the command: execve\("\/usr\/bin\/sh", \["sh", "-c", ": staple-marker"\], \[.*"PASSWORD=…"/m,
+    );
+    for (const text of [stdout, shown.stdout]) expect(text).not.toContain(secret);
   });
 });

@@ -23,7 +23,7 @@ describe("help", () => {
       expect(stderr).toMatch(new RegExp(`^ +${verb}\\b`, "m"));
   });
 
-  it.each([["run"], ["exec"], ["doctor"], ["events"], ["why"], ["version"]])(
+  it.each([["run"], ["exec"], ["doctor"], ["events"], ["why"], ["diff"], ["export"], ["version"]])(
     "of %s has examples and fits the terminal",
     (verb) => {
       const { status, stdout } = call(verb, "--help");
@@ -44,6 +44,11 @@ describe("arguments that make no sense", () => {
     [["run", "a", "b"], "too many arguments", ""],
     [["run", "--var", "x", "a"], "must be of the form name=value", ""],
     [["events", "--state-dir"], "argument missing", ""],
+    [["events", "--format", "xml"], "Allowed choices are table, json, jsonl, mermaid.", ""],
+    [["events", "--json", "--format", "table"], "cannot be used with option '--format <format>'", ""],
+    [["events", "-f", "--format", "json"], "a JSON list has an end; --format jsonl can be followed", ""],
+    [["events", "-f", "web", "--format", "mermaid"], "a diagram is drawn of all events at once", ""],
+    [["diff", "web"], "missing required argument 'B'", ""],
   ])("%j are told so and end with 2", (args, problem, help) => {
     const { status, stdout, stderr } = call(...args);
     expect(status).toBe(2);

@@ -123,11 +123,12 @@ export class EventLogs {
   }
 }
 
-/** Where a task is to be found: the name that a person gave may be the path of a bundle. */
+/** Where a task is to be found: the name that a person gave may be the path of a bundle, or `BUNDLE:TASK`. */
 export function locate(task: string | undefined, stateDir: string): TaskPlace {
-  return task !== undefined && isFile(task)
-    ? { path: task, name: undefined }
-    : { path: stateDir, name: task };
+  if (task === undefined) return { path: stateDir, name: undefined };
+  if (isFile(task)) return { path: task, name: undefined };
+  const [, bundle = "", name] = /^(.+):([^:]*)$/.exec(task) ?? [];
+  return isFile(bundle) ? { path: bundle, name } : { path: stateDir, name: task };
 }
 
 export interface TaskPlace {

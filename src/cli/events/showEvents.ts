@@ -34,11 +34,12 @@ export async function showEvents(
   const readerGone = new AbortController();
   whenReaderGone(() => readerGone.abort());
   try {
-    if (options.format === "mermaid") {
+    const { format, showArgs } = options;
+    if (format === "mermaid") {
       // In the fence by which GitHub and others know what to draw.
-      print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(name, options.showArgs))}\`\`\``);
+      print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(name, showArgs))}\`\`\``);
     } else {
-      await show(logs, name, options, readerGone.signal);
+      await show(logs, name, { ...options, format }, readerGone.signal);
     }
   } finally {
     await logs.close();
@@ -49,7 +50,7 @@ export async function showEvents(
 async function show(
   logs: EventLogs,
   name: string | undefined,
-  { follow, format, showArgs }: ShowOptions,
+  { follow, format, showArgs }: ShowOptions & { readonly format: Exclude<EventsFormat, "mermaid"> },
   readerGone: AbortSignal,
 ): Promise<void> {
   const histories = logs.histories();

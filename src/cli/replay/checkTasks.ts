@@ -1,13 +1,12 @@
 /** `replay --check`: the log, proven. */
-import { DriverError } from "../../errors.ts";
 import { type MachineVersion, thisMachine } from "../../machines/machineVersion.ts";
 import { type CheckReport, checkLog } from "../../replay/checkLog.ts";
 import { loadMachine } from "../../replay/loadMachine.ts";
 import { checkStream } from "../../replay/streamCheck.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
-import { errorText } from "../terminal/errorText.ts";
+import { orTrouble } from "../terminal/orTrouble.ts";
 import { ProgressBar } from "../terminal/progressBar.ts";
-import { styleFor, widthOf } from "../terminal/style.ts";
+import { styleFor } from "../terminal/style.ts";
 import { FindingView } from "./findingView.ts";
 
 export interface CheckTasksOptions {
@@ -21,13 +20,7 @@ export interface CheckTasksOptions {
 
 /** @returns the exit code: 0 all is proven, 1 something differs or is damaged, 2 the check could not be made */
 export async function checkTasks(options: CheckTasksOptions): Promise<number> {
-  try {
-    return await check(options);
-  } catch (thrown) {
-    if (!(thrown instanceof DriverError)) throw thrown;
-    process.stderr.write(`${errorText(thrown, styleFor(process.stderr), widthOf(process.stderr))}\n`);
-    return 2;
-  }
+  return orTrouble(() => check(options));
 }
 
 async function check({ place: { path, name }, against, showArgs, json }: CheckTasksOptions): Promise<number> {

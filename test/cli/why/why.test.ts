@@ -47,6 +47,18 @@ describe("the end of a task", () => {
     expect(text).toContain("(a limit of 16 MiB, at most 15 MiB in use) [5]. Raise resources.memory");
   });
 
+  it("by a lack of memory that was seen before its end could be is told once", () => {
+    const oom = { kills: 2, limitBytes: 16 * 2 ** 20, peakBytes: null };
+    const end = exited({ exitCode: 137, signal: 9, oomKilled: true, oom });
+    const once = why(...running(), event("oomSeen", { ...oom, kills: 2 }), end);
+    expect(once).not.toContain("it went on");
+    expect(once).toMatch(/It was killed by the kernel for lack of memory after .* \[5,6\]\./);
+    const twice = why(...running(), event("oomSeen", { ...oom, kills: 1 }), end);
+    expect(twice).toMatch(
+      /killed a process of it .*, and it went on \[5\]\. .*killed by the kernel .* \[6\]\./,
+    );
+  });
+
   it("after a lack of memory that it survived tells both", () => {
     const text = why(...running(), event("oomSeen", { kills: 2 }), exited({ exitCode: 1 }));
     expect(text).toMatch(
@@ -55,7 +67,9 @@ describe("the end of a task", () => {
   });
 
   it("tells what a task that failed could use, and not of one that was asked to end", () => {
-    expect(why(...running(), exited({ exitCode: 1 }))).toContain("as EACCES; beside its own folders");
+    expect(why(...running(), exited({ exitCode: 1 }))).toContain(
+      "(EACCES), since the task alone is told: beside its own folders",
+    );
     expect(why(...running(), event("stopRequested"), exited({ exitCode: 1 }))).not.toContain("EACCES");
   });
 });

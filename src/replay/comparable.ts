@@ -1,0 +1,73 @@
+/**
+ * Data of events, fit to be compared with those of another task: without what
+ * differs between any two runs of one and the same task. Pure.
+ */
+import type { EventType } from "../machines/events.ts";
+import type { Moment } from "./history.ts";
+
+/**
+ * Fields that are left out: process ids and start times, times, ids of host and
+ * boot, digests, folders of a run, and what was measured. The launch plan follows
+ * from the rest and is full of these. docs/replay.md has this list in words.
+ */
+export const ignoredFields: Readonly<Partial<Record<EventType, readonly string[]>>> = {
+  requested: [
+    ...["allocId", "envDigest", "resources.cgroup", "network.path", "network.self"],
+    ...["allocDir", "stdoutPath", "stderrPath", "plugin.pid"],
+  ],
+  fingerprinted: ["bootId"],
+  sandboxed: ["uid", "gid", "oomKills", "runFolder", "plan"],
+  started: ["init", "task", "bootId"],
+  execStarted: ["exec", "process"],
+  execExited: ["exec"],
+  oomSeen: ["peakBytes"],
+  exited: ["endedAt", "oom.peakBytes"],
+  adopted: [
+    ...["handle", "oomKills", "runFolder", "plugin.pid"],
+    ...["found.init", "found.task", "found.uid", "found.gid", "found.bootId"],
+  ],
+  recovered: ["plugin.pid"],
+};
+
+/** Text that is a task's own, and what stands in its place. */
+export type OwnWords = readonly (readonly [word: string, instead: string])[];
+
+/** The task's own words: its allocation's folder and id, in the middle of paths too, and a user that was lent to it. */
+export function ownWords(moments: Iterable<Moment>): OwnWords {
+  for (const { event } of moments) {
+    if (event?.type !== "requested") continue;
+    const { allocDir, allocId, user } = event.data;
+    const lent = /^nomad-\d+$/.test(user);
+    const words = [
+      [allocDir, "<allocation's folder>"],
+      [allocId, "<allocation>"],
+      [allocId.slice(0, 8), "<allocation>"],
+      [lent ? user : "", "<lent user>"],
+    ] as const;
+    return words.filter(([word]) => word !== "");
+  }
+  return [];
+}
+
+/** What of an event's data is compared. */
+export function comparable(type: string, data: unknown, words: OwnWords): unknown {
+  const ignored = Object.hasOwn(ignoredFields, type) ? (ignoredFields[type as EventType] ?? []) : [];
+  return reduced(data, "", new Set(ignored), words);
+}
+
+function reduced(value: unknown, path: string, ignored: ReadonlySet<string>, words: OwnWords): unknown {
+  if (typeof value === "string")
+    return words.reduce((text, [word, instead]) => text.replaceAll(word, instead), value);
+  if (Array.isArray(value)) return value.map((each) => reduced(each, path, ignored, words));
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).map(([name, each]) => [
+    name,
+    path === "" ? name : `${path}.${name}`,
+    each,
+  ]);
+  return Object.fromEntries(
+    entries
+      .filter(([, inner]) => !ignored.has(inner as string))
+      .map(([name, inner, each]) => [name, reduced(each, inner as string, ignored, words)]),
+  );
+}

@@ -1,0 +1,160 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { EventType, TaskEvent } from "../../src/machines/events.ts";
+import { ignoredFields } from "../../src/replay/comparable.ts";
+import { History } from "../../src/replay/history.ts";
+import { differs, diffHistories, isGiven } from "../../src/replay/historyDiff.ts";
+import { maskEvent } from "../../src/replay/mask.ts";
+import { event, sampleData } from "../support/history.ts";
+import { allLives, life } from "../support/lives.ts";
+import { RecordedLog } from "../support/recordedLog.ts";
+
+const secret = "marker-7c1f";
+
+function historyOf(events: readonly TaskEvent[], stream = "6f2d4a9e/web/1"): History {
+  return new History(stream, new RecordedLog().add(stream, events).events(stream));
+}
+
+/** The same run, as another allocation of the same job would have recorded it on the same host. */
+function elsewhere(events: readonly TaskEvent[]): TaskEvent[] {
+  const { allocId, allocDir, user } = sampleData("requested");
+  const text = JSON.stringify(events)
+    .replaceAll(allocDir, "/srv/nomad/alloc/91c07b3d")
+    .replaceAll(allocId, "91c07b3d-1111-4222-8333-444455556666")
+    .replaceAll(user, "nomad-81234")
+    .replaceAll('"pid":', '"pid":7')
+    .replaceAll('"startTicks":', '"startTicks":8')
+    .replaceAll('"uid":80001', '"uid":81234')
+    .replaceAll('"gid":80001', '"gid":81234')
+    .replaceAll('"bootId":"b0"', '"bootId":"b1"')
+    .replaceAll('"endedAt":', '"endedAt":1')
+    .replaceAll('"runFolder":"', '"runFolder":"/other')
+    .replaceAll('"envDigest":"', '"envDigest":"ff')
+    .replaceAll("/sys/fs/cgroup/x.scope", "/sys/fs/cgroup/y.scope");
+  return JSON.parse(text);
+}
+
+const begun = () => life("ended").slice(0, 3);
+const types = (events: readonly TaskEvent[]) => events.map(({ type }) => type);
+
+describe("two histories", () => {
+  it.each(allLives)("of one way (%s) are the same, whatever differs between any two runs", (name) => {
+    const diff = diffHistories(historyOf(life(name)), historyOf(elsewhere(life(name))));
+    expect(diff.rows.filter(differs)).toEqual([]);
+    expect(diff).toMatchObject({ same: true, parting: undefined });
+  });
+
+  it("are lined up by type, and part where one of them goes another way", () => {
+    const failed = [...life("failed")];
+    const { rows, parting, same } = diffHistories(historyOf(life("ended")), historyOf(failed));
+    expect(rows.map(({ left, right }) => [left?.seq, right?.seq])).toEqual([
+      [1, 1],
+      [2, 2],
+      [3, undefined],
+      [4, undefined],
+      [5, undefined],
+      [undefined, 3],
+      [6, 4],
+    ]);
+    expect(parting).toBe(rows[2]);
+    // Both are destroyed, but one has failed before.
+    expect(rows.at(-1)).toMatchObject({ sameWay: false, changes: [] });
+    expect(same).toBe(false);
+  });
+
+  it("part where something else happened, not where something else was given", () => {
+    const [left, right] = [3, 0].map((exitCode) => {
+      const unveil = exitCode === 0 ? ["r:/etc/mime.types", "r:/srv/x"] : ["r:/etc/mime.types"];
+      return historyOf([
+        event("requested", { unveil }),
+        ...life("ended").slice(1, 4),
+        event("exited", { exitCode }),
+      ]);
+    }) as [History, History];
+    const { rows, parting } = diffHistories(left, right);
+    expect(rows.filter(isGiven)).toHaveLength(3);
+    expect(rows[0]?.changes).toEqual([{ path: ["unveil"], before: undefined, after: "r:/srv/x" }]);
+    expect(parting).toMatchObject({
+      left: { seq: 5 },
+      right: { seq: 5 },
+      sameWay: true,
+      changes: [{ path: ["exitCode"], before: 3, after: 0 }],
+    });
+  });
+
+  it("have the time of each step, and how many times the other's that is", () => {
+    const at = (times: readonly number[]) =>
+      historyOf([...begun(), event("started")].map((each, index) => ({ ...each, time: times[index] ?? 0 })));
+    const { rows } = diffHistories(at([100, 110, 110, 120]), at([200, 225, 230, 225]));
+    expect(rows.map(({ spans, ratio }) => [spans.left, spans.right, ratio])).toEqual([
+      [undefined, undefined, undefined],
+      [10, 25, 2.5],
+      [0, 5, undefined],
+      [10, -5, undefined],
+    ]);
+  });
+
+  it("are timed from the last event that both have, where one has more between", () => {
+    const one = [...begun(), event("started"), event("exited")];
+    const other = [...begun(), event("started"), event("oomSeen"), event("exited")];
+    const timed = (events: readonly TaskEvent[], last: number) =>
+      historyOf(events.map((each, index) => ({ ...each, time: index < events.length - 1 ? index : last })));
+    const { rows } = diffHistories(timed(one, 103), timed(other, 203));
+    expect(rows.slice(4).map(({ spans, ratio }) => [spans, ratio])).toEqual([
+      [{ left: undefined, right: 1 }, undefined],
+      [{ left: 100, right: 200 }, 2],
+    ]);
+  });
+
+  it("differ in arguments without telling them, and do not where one side was exported masked", () => {
+    const asked = (args: readonly string[]) => [event("requested", { args: [...args] }), ...begun().slice(1)];
+    const [one, other] = [historyOf(asked(["-c", secret])), historyOf(asked(["-c", `${secret}2`]))];
+    const masked = diffHistories(one, other);
+    expect(masked.same).toBe(false);
+    expect(masked.rows[0]?.changes).toEqual([
+      { path: ["args"], before: "…", after: undefined },
+      { path: ["args"], before: undefined, after: "…" },
+    ]);
+    expect(JSON.stringify(masked.rows)).not.toContain(secret);
+    expect(JSON.stringify(masked.left.events)).not.toContain(secret);
+    const shown = diffHistories(one, other, { showArgs: true });
+    expect(shown.rows[0]?.changes[0]).toEqual({ path: ["args"], before: secret, after: undefined });
+    const exported = new History(one.stream, one.events.map(maskEvent));
+    expect(diffHistories(exported, other).same).toBe(true);
+    expect(diffHistories(other, exported).same).toBe(true);
+  });
+
+  it("of an earlier schema are compared as today's machine takes them, and what it cannot read as it is", () => {
+    const [first, ...rest] = life("lost");
+    const older = new RecordedLog().add("a/web/1", [first as TaskEvent, ...rest]).events("a/web/1");
+    const unread = older.map((each) => (each.type === "lost" ? { ...each, type: "vanished" } : each));
+    const { rows } = diffHistories(new History("a/web/1", older), new History("a/web/1", unread));
+    expect(rows.filter(differs).map(({ left, right }) => [left?.stored.type, right?.stored.type])).toEqual([
+      ["lost", undefined],
+      [undefined, "vanished"],
+    ]);
+  });
+
+  it("lose no event and no order, and are the same the other way round", () => {
+    const lives = fc.constantFrom(...allLives).map((name) => life(name));
+    const cut = fc.tuple(lives, fc.nat({ max: 10 })).map(([events, length]) => events.slice(0, length));
+    fc.assert(
+      fc.property(cut, cut, (one, other) => {
+        const there = diffHistories(historyOf(one), historyOf(other));
+        const back = diffHistories(historyOf(other), historyOf(one));
+        expect(there.rows.flatMap(({ left }) => left?.stored.type ?? [])).toEqual(types(one));
+        expect(there.rows.flatMap(({ right }) => right?.stored.type ?? [])).toEqual(types(other));
+        expect(there.same).toBe(back.same);
+        expect(there.same).toBe(JSON.stringify(types(one)) === JSON.stringify(types(other)));
+      }),
+    );
+  });
+});
+
+it.each(Object.entries(ignoredFields))("of %s only fields are left out that it has: %j", (type, paths) => {
+  const oom = { kills: 1, limitBytes: null, peakBytes: null };
+  const whole = type === "exited" ? event("exited", { oom }) : event(type as EventType);
+  for (const path of paths) {
+    expect(whole.data, path).toHaveProperty(path);
+  }
+});
