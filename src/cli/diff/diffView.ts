@@ -140,9 +140,9 @@ function momentJson(moment: Moment | undefined, spanMs: number | undefined) {
 }
 
 function titleOf(history: History): string {
-  const { id, job, state, events } = sideJson(history);
+  const { id, job, state } = sideJson(history);
   const began = formatTime(history.events[0]?.time ?? 0);
-  return `${id} of job ${job ?? "unknown"}, ${began}: ${state}, ${events} events`;
+  return `${id} of job ${job ?? "unknown"}, ${began}: ${state}`;
 }
 
 function wayText({ stored: { from, to, effects } }: Moment): string {

@@ -1,0 +1,30 @@
+# A task that takes its time, and may be running when the host goes down: the third
+# problem of docs/debugging.md.
+#
+#   nomad-driver-exec2 run examples/longWork.nomad.hcl
+#   nomad-driver-exec2 run --var seconds=2 examples/longWork.nomad.hcl
+
+variable "seconds" {
+  type    = number
+  default = 3600
+}
+
+job "render" {
+  type = "batch"
+
+  group "render" {
+    task "frames" {
+      driver = "exec2"
+
+      config {
+        command = "sh"
+        args    = ["-c", "echo rendering; sleep ${var.seconds}; echo done"]
+      }
+
+      resources {
+        cpu    = 100
+        memory = 32
+      }
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * docs/debugging.md: what stands there as output of the program is its output, on
+ * the histories of docs/histories that the page's parts name:
+ *
+ *     <!-- histories/denied.jsonl -->      the commands that follow are about these
+ *     ```console                           each line with "$ " is a command, the rest its output
+ *     <!-- $ nomad-driver-exec2 … -->      the diagram that follows is this command's output
+ */
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+
+const root = join(import.meta.dirname, "../..");
+/** Columns of the terminal that commands write to. */
+const columns = 110;
+
+const blocks =
+  /<!-- histories\/(?<bundle>\S+) -->|(?<=```console\n)(?<commands>[^`]+)(?=```)|<!-- \$ (?<command>.+) -->\n```mermaid\n[^`]*```/g;
+
+/** The page with the program's present output. */
+export function renewPage(page: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "exec2-page-"));
+  const program = join(folder, "nomad-driver-exec2");
+  try {
+    return page.replaceAll(blocks, (text, ...rest) => {
+      const { bundle, commands, command } = rest.at(-1) as Readonly<Record<string, string | undefined>>;
+      if (bundle !== undefined) writeProgram(program, bundle);
+      if (commands !== undefined) return renewCommands(commands, folder);
+      if (command === undefined) return text;
+      return `<!-- $ ${command} -->\n${outputOf(command, folder)}`.trimEnd();
+    });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function renewCommands(block: string, folder: string): string {
+  const commands = block.split("\n").filter((line) => line.startsWith("$ "));
+  return commands.map((line) => `${line}\n${outputOf(line.slice(2), folder)}`).join("\n");
+}
+
+/** The program as it is in this checkout, looking at a bundle where others have their state_dir. */
+function writeProgram(path: string, bundle: string): void {
+  const words = [process.execPath, join(root, "src/main.ts")].map((word) => `'${word}'`).join(" ");
+  const stateDir = join(root, "docs/histories", bundle);
+  writeFileSync(path, `#!/bin/sh\nexec ${words} "$@" --state-dir '${stateDir}'\n`);
+  chmodSync(path, 0o700);
+}
+
+/** What a shell on a terminal without colours shows: script(1) makes the terminal. */
+function outputOf(command: string, folder: string): string {
+  const path = [folder, process.env.PATH].join(delimiter);
+  const env = { PATH: path, TZ: "UTC", NO_COLOR: "1", TERM: "xterm", LC_ALL: "C.UTF-8", SHELL: "/bin/sh" };
+  const shown = execFileSync("script", ["-qc", `stty cols ${columns}; ${command}`, "/dev/null"], {
+    env,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return shown.replaceAll("\r\n", "\n");
+}

@@ -1,0 +1,7 @@
+/** Brings the program's output in docs/debugging.md up to date. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { renewPage } from "./debugging/page.ts";
+
+const page = join(import.meta.dirname, "../docs/debugging.md");
+writeFileSync(page, renewPage(readFileSync(page, "utf8")));

@@ -1,0 +1,27 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { renewPage } from "../../scripts/debugging/page.ts";
+import { checkLog } from "../../src/replay/checkLog.ts";
+import { loadBundle } from "../../src/replay/loadBundle.ts";
+
+const docs = `${import.meta.dirname}/../../docs`;
+const page = readFileSync(`${docs}/debugging.md`, "utf8");
+const bundles = readdirSync(`${docs}/histories`);
+
+test("what the page shows is what the program says: npm run generate", { timeout: 60_000 }, () => {
+  expect(page.match(/^\$ nomad-driver-exec2 \w+/gm)?.length).toBeGreaterThan(10);
+  expect(renewPage(page)).toBe(page);
+});
+
+test.each(bundles)("%s is on the page, masked, and goes today as it went", async (name) => {
+  expect(page).toContain(`<!-- histories/${name} -->`);
+  const { header, reader } = await loadBundle(`${docs}/histories/${name}`);
+  expect(header.masked).toBe(true);
+  expect(checkLog(reader)).toMatchObject({ streams: header.streams.length, findings: [] });
+});
+
+test("the page names a bundle and an example for each problem", () => {
+  const named = [...page.matchAll(/\[(examples\/\S+)\]\(\.\.\/\1\), histories\/(\S+)\*$/gm)];
+  expect(named.map(([, , bundle]) => bundle).sort()).toEqual(bundles.sort());
+  for (const [, example] of named) expect(() => readFileSync(`${docs}/../${example}`)).not.toThrow();
+});
