@@ -79,6 +79,24 @@ describe("a bundle of a run", () => {
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining("BUNDLE_INVALID") });
   });
 
+  it("of which one event was changed still tells the other tasks, and what came before", async () => {
+    const path = join(temporaryFolder(), "b.jsonl");
+    const lines = readFileSync("test/fixtures/histories/schema1.jsonl", "utf8").split("\n");
+    const damaged = lines.map((line) =>
+      /"type":"stopRequested".*/.test(line) ? line.replace("running", "Running") : line,
+    );
+    writeFileSync(path, damaged.join("\n"));
+    const { code, stdout, stderr } = await call(["events", "--state-dir", path]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^resists .* damaged .* after event 4, see replay --check$/m);
+    expect(stdout).toMatch(/^fails .* destroyed .* exit code 7$/m);
+    expect((await call(["why", `${path}:fails`])).stdout).toContain("exit code 7");
+    expect((await call(["events", `${path}:fails`])).stdout).toContain("exit code 7");
+    const refused = { code: 1, stdout: "", stderr: expect.stringContaining("STORE_DAMAGED") };
+    for (const verb of ["events", "why", "replay"])
+      expect(await call([verb, `${path}:resists`])).toMatchObject(refused);
+  });
+
   it("is not imported over anything", async () => {
     const { stateDir, bundle } = await exported();
     const before = readdirSync(stateDir);

@@ -48,6 +48,7 @@ describe("arguments that make no sense", () => {
     [["events", "--json", "--format", "table"], "cannot be used with option '--format <format>'", ""],
     [["events", "-f", "--format", "json"], "a JSON list has an end; --format jsonl can be followed", ""],
     [["events", "-f", "web", "--format", "mermaid"], "a diagram is drawn of all events at once", ""],
+    [["replay", "web", "--check", "--what-if", "x"], "cannot be used with option '--check'", ""],
     [["diff", "web"], "missing required argument 'B'", ""],
   ])("%j are told so and end with 2", (args, problem, help) => {
     const { status, stdout, stderr } = call(...args);

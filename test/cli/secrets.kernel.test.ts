@@ -51,7 +51,9 @@ function callsOf({ first, second, edits, job }: Awaited<ReturnType<typeof record
 }
 
 describe("secrets", () => {
-  it("are in no output: values of the environment never, arguments only where --show-args is given", async () => {
+  it("are in no output: values of the environment never, arguments only where --show-args is given", {
+    timeout: 180_000,
+  }, async () => {
     const log = await recorded();
     const at = ["--state-dir", log.stateDir];
     for (const { stderr } of log.runs) {

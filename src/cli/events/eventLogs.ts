@@ -7,6 +7,7 @@ import { chooseTask } from "../../replay/chooseTask.ts";
 import { History } from "../../replay/history.ts";
 import { loadBundle } from "../../replay/loadBundle.ts";
 import { shownEvent } from "../../replay/mask.ts";
+import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StoredEvent, StreamHead } from "../../store/eventStore.ts";
 import { openEventReader } from "../../store/lmdbEventStore.ts";
 import { stateFolderPaths } from "../../store/stateFolder.ts";
@@ -67,9 +68,11 @@ export class EventLogs {
 
   /** Of all tasks, by the time when they were asked for. */
   histories(): TaskHistory[] {
-    const histories = this.#logs.flatMap(({ reader }) =>
-      [...reader.streams()].map(({ stream }) => taskHistory(stream, [...reader.readStream(stream)])),
-    );
+    const histories = this.tasks().map(({ id, reader }) => {
+      const { events, damage } = readUpToDamage(reader, id);
+      const history = taskHistory(id, events);
+      return damage === undefined ? history : { ...history, state: "damaged", end: damage };
+    });
     return histories.sort((a, b) => a.begunAt - b.begunAt);
   }
 
@@ -79,12 +82,19 @@ export class EventLogs {
   }
 
   /**
-   * The one task that a person means, and the log that it is in. Reads no events.
+   * The one task that a person means, and the log that it is in. Reads no events
+   * but the last ones of several that the name fits.
    * @param name undefined: the only one there is
    * @throws DriverError `TASK_NOT_FOUND` where that is none, or several
    */
   find(name: string | undefined): FoundTask {
-    return chooseTask(name ?? "", this.tasks());
+    const candidates = this.tasks().map((task) => ({
+      ...task,
+      get state() {
+        return lastState(task);
+      },
+    }));
+    return chooseTask(name ?? "", candidates);
   }
 
   /**
@@ -141,6 +151,31 @@ export interface TaskPlace {
 /** The bundle in a folder that `import` made. */
 export function importedBundle(folder: string): string {
   return join(folder, "bundle.jsonl");
+}
+
+/** One damaged event hides neither those before it nor other tasks. */
+function readUpToDamage(reader: EventReader, stream: string): { events: StoredEvent[]; damage?: string } {
+  try {
+    return { events: [...reader.readStream(stream)] };
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError) || thrown.code !== "STORE_DAMAGED") throw thrown;
+  }
+  const events: StoredEvent[] = [];
+  for (const bytes of reader.readRecords(stream)) {
+    const read = readRecord(bytes);
+    if (isDefect(read) || read.event.stream !== stream || read.event.seq !== events.length + 1) break;
+    events.push(read.event);
+  }
+  return { events, damage: `after event ${events.length}, see replay --check` };
+}
+
+function lastState({ id, head, reader }: FoundTask): string {
+  try {
+    const [last] = reader.readStream(id, head.version);
+    return last?.to ?? "";
+  } catch {
+    return "damaged";
+  }
 }
 
 async function openBundle(path: string): Promise<OpenLog> {

@@ -32,7 +32,7 @@ export class EventView {
       id.slice(0, 8),
       job,
       this.#state(state),
-      `${formatSpan(Math.max(0, now - begunAt))} ago`,
+      begunAt === 0 ? "" : `${formatSpan(Math.max(0, now - begunAt))} ago`,
       ranMs === undefined ? "" : formatSpan(ranMs),
       end,
     ]);
@@ -114,6 +114,7 @@ const bad: ReadonlySet<string> = new Set([
   "forceKilled",
   "oomSeen",
   "lost",
+  "damaged",
 ]);
 const good: ReadonlySet<string> = new Set(["started", "running", "recovered"]);
 

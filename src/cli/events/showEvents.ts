@@ -1,6 +1,5 @@
 /** `events`: what happened to the tasks of this host. */
 import { filter, map, type Observable, takeWhile } from "rxjs";
-import { chooseTask } from "../../replay/chooseTask.ts";
 import { shownEvent } from "../../replay/mask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { whenAborted } from "../local/interrupts.ts";
@@ -10,7 +9,7 @@ import { EventLogs } from "./eventLogs.ts";
 import { EventView } from "./eventView.ts";
 import type { EventsFormat } from "./formats.ts";
 import { sequenceDiagram } from "./sequenceDiagram.ts";
-import type { TaskHistory } from "./taskHistory.ts";
+import { type TaskHistory, taskHistory } from "./taskHistory.ts";
 
 export interface ShowOptions {
   /** Goes on with what is to come, as a table or as JSON lines. */
@@ -53,12 +52,13 @@ async function show(
   { follow, format, showArgs }: ShowOptions & { readonly format: Exclude<EventsFormat, "mermaid"> },
   readerGone: AbortSignal,
 ): Promise<void> {
-  const histories = logs.histories();
-  const task = name === undefined ? undefined : chooseTask(name, histories);
+  const id = name === undefined ? undefined : logs.find(name).id;
   const shown = shownEvent(showArgs);
-  const view = format === "table" ? tableView(task) : jsonView(format);
-  const stored = format !== "table" || task ? logs.events(task?.id).map(shown) : [];
-  view.all(stored, histories);
+  // Of all tasks a table has their histories, and of none its events.
+  const stored = id === undefined && format === "table" ? [] : logs.events(id);
+  const task = id === undefined ? undefined : taskHistory(id, stored);
+  const view = format === "table" ? tableView(logs, task) : jsonView(format);
+  view.all(stored.map(shown));
   // Nothing comes after its end.
   if (!follow || task?.state === "destroyed") return;
   const ofTask = logs.coming().pipe(
@@ -70,15 +70,15 @@ async function show(
 }
 
 interface View {
-  readonly all: (events: readonly StoredEvent[], histories: readonly TaskHistory[]) => void;
+  readonly all: (events: readonly StoredEvent[]) => void;
   readonly next: (event: StoredEvent) => void;
 }
 
 /** @param task undefined: what is known of all tasks, then their events to come */
-function tableView(task: TaskHistory | undefined): View {
+function tableView(logs: EventLogs, task: TaskHistory | undefined): View {
   const view = new EventView(styleFor(process.stdout), widthOf(process.stdout));
   return {
-    all: (events, histories) => print(task ? view.task(task, events) : view.tasks(histories, Date.now())),
+    all: (events) => print(task ? view.task(task, events) : view.tasks(logs.histories(), Date.now())),
     next: (event) => print(task ? view.next(event) : view.live(event)),
   };
 }

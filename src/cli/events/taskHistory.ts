@@ -12,7 +12,7 @@ export interface TaskHistory {
   readonly task: string;
   readonly job: string;
   readonly state: string;
-  /** Milliseconds since the epoch: when it was asked for. */
+  /** Milliseconds since the epoch: when it was asked for; 0 where not even that is known. */
   readonly begunAt: number;
   /** How it ended, or why it never started; empty while it runs. */
   readonly end: string;

@@ -1,3 +1,4 @@
+import { Option } from "commander";
 import { defaultStateDir } from "../../config/defaultStateDir.ts";
 import type { AddVerb } from "./verb.ts";
 
@@ -35,7 +36,12 @@ export const addReplay: AddVerb = (program, exit) => {
     )
     .option("--plain", "every moment, one after another, on a terminal too")
     .option("--json", "one JSON object a line")
-    .option("--what-if <edits>", "apply a file of edits first, and show what the machine would do from there")
+    .addOption(
+      new Option(
+        "--what-if <edits>",
+        "apply a file of edits first, and show what the machine would do from there",
+      ).conflicts(["check", "all", "against"]),
+    )
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(
       "after",
