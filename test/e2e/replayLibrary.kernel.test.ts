@@ -24,7 +24,7 @@ function project(): string {
 
 const test = `import assert from "node:assert/strict";
 import { test } from "node:test";
-import { check, contextDiff, isError, loadBundle, nextMoment, replay, whatIf, type Moment } from "nomad-driver-exec2/replay";
+import { check, contextDiff, diff, isError, loadBundle, nextMoment, replay, whatIf, type Moment } from "nomad-driver-exec2/replay";
 
 const bundle = await loadBundle(${JSON.stringify(bundle)});
 
@@ -36,6 +36,16 @@ test("the task that resisted its stop was killed", () => {
   assert.equal(last.after.context.exit?.signal, 9);
   assert.deepEqual(contextDiff(error.before.context, error.after.context), [
     { path: ["stop", "timedOut"], before: false, after: true },
+  ]);
+});
+
+test("a task that stops when it is asked to parts from one that resists", () => {
+  const { same, parting, rows } = diff(replay(bundle, "stops"), replay(bundle, "resists"));
+  assert.equal(same, false);
+  assert.equal(parting?.right?.stored.type, "stopRequested");
+  assert.deepEqual(rows.filter(({ left }) => left === undefined).map(({ right }) => right?.stored.type), [
+    "stopTimedOut",
+    "forceKilled",
   ]);
 });
 
@@ -62,7 +72,7 @@ describe("nomad-driver-exec2/replay", () => {
       cwd: folder,
       env: { PATH: process.env.PATH },
     });
-    expect(stdout).toContain("# pass 3\n# fail 0");
+    expect(stdout).toContain("# pass 4\n# fail 0");
     const tsc = join(root, "node_modules/.bin/tsc");
     const options = ["--noEmit", "--strict", "--target", "es2024", "--module", "nodenext", "--types", "node"];
     await run(tsc, [...options, path], { cwd: folder }).catch(({ stdout: told }) => expect(told).toBe(""));

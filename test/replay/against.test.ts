@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { checkLog } from "../../src/replay/checkLog.ts";
 import { loadBundle } from "../../src/replay/loadBundle.ts";
 import { loadMachine } from "../../src/replay/loadMachine.ts";
+import { eventTypes } from "../support/history.ts";
 import { asItIs, machineVariant } from "../support/machineVariant.ts";
 
 const folder = join(import.meta.dirname, "../fixtures/histories");
@@ -35,12 +36,9 @@ describe("recorded histories", () => {
     }
   });
 
-  it("have every type of event that version 1 knew", () => {
+  it("have every type of event, each as some version wrote it", () => {
     const types = new Set(bundles.flatMap(({ reader }) => Array.from(reader.readAll(), ({ type }) => type)));
-    const start = ["requested", "fingerprinted", "sandboxed", "started", "startFailed"];
-    const stop = ["signalled", "stopRequested", "stopTimedOut", "destroyRequested", "forceKilled"];
-    const end = ["exited", "recovered", "lost", "destroyed"];
-    expect([...types].sort()).toEqual([...start, ...stop, ...end].sort());
+    expect([...types].sort()).toEqual([...eventTypes].sort());
   });
 
   it("go the same way with a machine that was built of the same sources", async () => {
@@ -56,12 +54,21 @@ describe("a broken machine", () => {
     ]);
   });
 
+  it.each(["adopted", "oomSeen", "execStarted", "execExited"])(
+    "is caught where it drops %s",
+    async (type) => {
+      const dropped = await findings((source) => source.replace(new RegExp(`\\n *${type}: [^\\n]*`), ""));
+      expect(dropped).toMatchObject([{ kind: "divergence", type, now: { accepted: false } }]);
+    },
+  );
+
   it("is caught where a guard was inverted, and only then", async () => {
     const guarded = (guard: string) => (source: string) =>
       source.replace('exited: { target: "exited", ', `exited: { target: "exited", guard: ${guard}, `);
     expect(await findings(guarded("({ context }) => context.process !== null"))).toEqual([]);
     const inverted = await findings(guarded("({ context }) => context.process === null"));
-    const exited = ["changes-hands", "crashes", "fails", "is-destroyed", "resists", "stops", "succeeds"];
+    const exited = ["changes-hands", "copy", "crashes", "fails", "is-destroyed", "main", "main", "resists"];
+    exited.push("stops", "succeeds");
     expect(inverted.map(({ task }) => task).sort()).toEqual(exited);
     for (const finding of inverted) {
       expect(finding).toMatchObject({ kind: "divergence", type: "exited", now: { accepted: false } });
