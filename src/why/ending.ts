@@ -57,7 +57,10 @@ function requestsToEnd(facts: readonly Fact[]): Sentence[] {
       [timedOut, killed?.data.reason === "stopTimedOut" ? killed : undefined].filter(() => timedOut),
       "It was still running when that time was over, so it was killed",
     ),
-    ...sentence([destroy], "The agent wanted it gone whether it ran or not, so it was killed"),
+    ...sentence(
+      [destroy, killed?.data.reason === "destroyRequested" ? killed : undefined].filter(() => destroy),
+      "The agent wanted it gone whether it ran or not, so it was killed",
+    ),
   ];
 }
 

@@ -4,7 +4,8 @@ import type { History } from "../../replay/history.ts";
 import { diffHistories } from "../../replay/historyDiff.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
-import { DiffView, diffJson } from "./diffView.ts";
+import { diffJson } from "./diffJson.ts";
+import { DiffView } from "./diffView.ts";
 
 export interface DiffOptions {
   readonly showArgs: boolean;

@@ -92,7 +92,7 @@ describe("what led there", () => {
     const end = exited({ exitCode: 137, signal: 9 });
     const killed = event("forceKilled", { reason: "destroyRequested" });
     const text = why(...running(), event("destroyRequested"), killed, end);
-    expect(text).toContain("wanted it gone whether it ran or not, so it was killed [5].");
+    expect(text).toContain("wanted it gone whether it ran or not, so it was killed [5,6].");
     expect(text).toContain("as the agent wanted [7]");
   });
 

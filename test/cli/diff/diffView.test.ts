@@ -1,14 +1,15 @@
 /** Two histories as text: where they part, side by side or stacked, and as JSON. */
 import { createColors } from "picocolors";
 import { describe, expect, it } from "vitest";
-import { DiffView, diffJson } from "../../src/cli/diff/diffView.ts";
-import { partingText } from "../../src/cli/diff/partingText.ts";
-import type { TaskEvent } from "../../src/machines/events.ts";
-import { History } from "../../src/replay/history.ts";
-import { diffHistories } from "../../src/replay/historyDiff.ts";
-import { event } from "../support/history.ts";
-import { allLives, life } from "../support/lives.ts";
-import { RecordedLog } from "../support/recordedLog.ts";
+import { diffJson } from "../../../src/cli/diff/diffJson.ts";
+import { DiffView } from "../../../src/cli/diff/diffView.ts";
+import { partingText } from "../../../src/cli/diff/partingText.ts";
+import type { TaskEvent } from "../../../src/machines/events.ts";
+import { History } from "../../../src/replay/history.ts";
+import { diffHistories } from "../../../src/replay/historyDiff.ts";
+import { event } from "../../support/history.ts";
+import { allLives, life } from "../../support/lives.ts";
+import { RecordedLog } from "../../support/recordedLog.ts";
 
 function diffOf(left: readonly TaskEvent[], right: readonly TaskEvent[]) {
   const [one, other] = [left, right].map((events, index) => {

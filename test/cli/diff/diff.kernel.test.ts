@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { call, shellJob } from "../support/commandLine.ts";
-import { temporaryFolder } from "../support/temporaryFolder.ts";
+import { call, shellJob } from "../../support/commandLine.ts";
+import { temporaryFolder } from "../../support/temporaryFolder.ts";
 
 const histories = "test/fixtures/histories/schema1.jsonl";
 
