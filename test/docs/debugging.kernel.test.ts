@@ -1,0 +1,27 @@
+/** The problem of docs/debugging.md that needs no virtual machine, on this host. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { call } from "../support/commandLine.ts";
+import { temporaryFolder } from "../support/temporaryFolder.ts";
+
+test("the job that is denied its file gets it once it is unveiled, and diff names that", async () => {
+  const [bad, good] = [temporaryFolder(), temporaryFolder()];
+  const job = "examples/denied.nomad.hcl";
+  const denied = await call(["run", "--state-dir", bad, job]);
+  expect(denied).toMatchObject({ code: 2, stdout: "" });
+  expect(denied.stderr).toContain("grep: /etc/passwd: Permission denied\n");
+  const allowed = await call(["run", "--state-dir", good, "--var", 'unveil=["r:/etc/passwd"]', job]);
+  expect(allowed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\n$/) });
+
+  const why = await call(["why", "--state-dir", bad]);
+  expect(why.stdout).toContain("beside its own folders and the default paths it could use nothing");
+  const bundle = join(bad, "bundle.jsonl");
+  writeFileSync(bundle, (await call(["export", "count", "--state-dir", bad])).stdout);
+  const { code, stdout } = await call(["diff", bundle, "count", "--state-dir", good]);
+  expect(code).toBe(1);
+  expect(stdout.replaceAll(/\s+/g, " ")).toContain(
+    "They part after started (event 4): A goes on with exited: exit code 2 [5], B goes on with exited: exit code 0 [5]. " +
+      "What they had been given differs: unveil (requested, event 1); unveiled (sandboxed, event 3).",
+  );
+});
