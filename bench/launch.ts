@@ -7,7 +7,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { posixSpawn, waitpid } from "../src/effects/kernel/libc.ts";
+import { waitpid } from "../src/effects/kernel/libc.ts";
+import { posixSpawn } from "../src/effects/kernel/posixSpawn.ts";
 import { TestRun } from "../test/support/launchRun.ts";
 
 const program = "/bin/true";

@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { posixSpawn, waitpid } from "../../src/effects/kernel/libc.ts";
+import { waitpid } from "../../src/effects/kernel/libc.ts";
+import { posixSpawn } from "../../src/effects/kernel/posixSpawn.ts";
 import { bootId, isSameProcess, processIdentity } from "../../src/effects/processIdentity.ts";
 import { unusedPid } from "../support/processes.ts";
 

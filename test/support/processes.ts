@@ -1,6 +1,7 @@
 /** Processes and descriptors as `/proc` shows them, to tell what a test leaves behind. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { posixSpawn, waitpid } from "../../src/effects/kernel/libc.ts";
+import { waitpid } from "../../src/effects/kernel/libc.ts";
+import { posixSpawn } from "../../src/effects/kernel/posixSpawn.ts";
 
 /** Pids of all processes, zombies too, whose first argument or name contains a text. */
 export function processesNamed(text: string): number[] {

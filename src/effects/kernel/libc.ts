@@ -1,14 +1,8 @@
 /**
- * The only door to native code: functions of the C library and bare system
- * calls, bound with koffi. Numbers, strings and bytes go in, numbers come out,
- * and every failure is a DriverError `KERNEL_CALL_FAILED`.
- *
- * koffi is loaded with the first call, since a plugin that only shakes hands
- * never makes one. All calls are synchronous: koffi's asynchronous ones run on
- * other threads, and much of what is called here belongs to a thread.
+ * Functions of the C library and bare system calls. Numbers, strings and bytes go
+ * in, numbers come out, and every failure is a DriverError `KERNEL_CALL_FAILED`.
  */
-import { createRequire } from "node:module";
-import type { LibraryHandle } from "koffi";
+import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
 import { errnoName } from "./errnoName.ts";
 import { kernelError } from "./kernelError.ts";
@@ -126,41 +120,6 @@ export function ioctl(descriptor: number, request: number, argument: number | Ui
   return checked(result, "ioctl");
 }
 
-/** What the child of {@link posixSpawn} has instead of this process's descriptors. */
-export interface SpawnDescriptor {
-  readonly from: number;
-  /** The number in the child; the list is carried out in order, as by dup2(2). */
-  readonly to: number;
-}
-
-/**
- * posix_spawn(3): the child has a session of its own, no signal blocked and every
- * signal's disposition the default. Of descriptors it has those named, and those
- * that this process was itself started with and that nobody made close-on-exec.
- * @returns the child's pid; whoever calls has to {@link waitpid} for it
- */
-export function posixSpawn(
-  file: string,
-  argv: readonly string[],
-  env: readonly string[],
-  descriptors: readonly SpawnDescriptor[],
-): number {
-  const c = libc();
-  const actions = new Uint8Array(SPAWN_OBJECT_BYTES);
-  const pid = new Int32Array(1);
-  spawnChecked(c.fileActionsInit(actions), "posix_spawn_file_actions_init");
-  try {
-    for (const { from, to } of descriptors) {
-      spawnChecked(c.fileActionsAddDup2(actions, from, to), "posix_spawn_file_actions_adddup2");
-    }
-    const result = c.posixSpawn(pid, file, actions, c.cleanAttributes, [...argv, null], [...env, null]);
-    spawnChecked(result, "posix_spawn", file);
-  } finally {
-    c.fileActionsDestroy(actions);
-  }
-  return pid[0] as number;
-}
-
 /**
  * waitpid(2).
  * @returns the raw wait status, or undefined where `WNOHANG` was given and the child still lives
@@ -176,77 +135,8 @@ export function mallocTrim(): void {
   libc().mallocTrim(0);
 }
 
-type Libc = ReturnType<typeof bind>;
-let bound: Libc | undefined;
-
-function libc(): Libc {
-  bound ??= bind();
-  return bound;
-}
-
-function bind() {
-  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
-  // The program itself: it is linked with the C library, whatever that library's name is.
-  const library = koffi.load(null);
-  // syscall(2) takes its arguments in registers, so that each use can have a fixed prototype.
-  const syscall = (...parameters: string[]) => library.func("syscall", "long", ["long", ...parameters]);
-  return {
-    errno: () => koffi.errno(),
-    createRuleset: syscall("void *", "size_t", "uint32_t"),
-    addRule: syscall("int", "int", "void *", "uint32_t"),
-    openat2: syscall("int", "const char *", "void *", "size_t"),
-    pidfdOpen: syscall("int", "unsigned int"),
-    pidfdGetfd: syscall("int", "int", "unsigned int"),
-    pidfdSendSignal: syscall("int", "int", "void *", "unsigned int"),
-    pipe2: library.func("pipe2", "int", ["void *", "int"]),
-    mkfifo: library.func("mkfifo", "int", ["const char *", "unsigned int"]),
-    memfdCreate: library.func("memfd_create", "int", ["const char *", "unsigned int"]),
-    fcntl: library.func("fcntl", "int", ["int", "int", "long"]),
-    ioctlNumber: library.func("ioctl", "int", ["int", "unsigned long", "long"]),
-    ioctlBytes: library.func("ioctl", "int", ["int", "unsigned long", "void *"]),
-    flock: library.func("flock", "int", ["int", "int"]),
-    mallocTrim: library.func("malloc_trim", "int", ["size_t"]),
-    waitpid: library.func("waitpid", "int", ["int", "void *", "int"]),
-    fileActionsInit: library.func("posix_spawn_file_actions_init", "int", ["void *"]),
-    fileActionsAddDup2: library.func("posix_spawn_file_actions_adddup2", "int", ["void *", "int", "int"]),
-    fileActionsDestroy: library.func("posix_spawn_file_actions_destroy", "int", ["void *"]),
-    posixSpawn: library.func("posix_spawn", "int", [
-      "void *",
-      "const char *",
-      "void *",
-      "void *",
-      "const char **",
-      "const char **",
-    ]),
-    cleanAttributes: cleanSpawnAttributes(library),
-  };
-}
-
-/** More than the C libraries need for `posix_spawnattr_t` (336 bytes) and `posix_spawn_file_actions_t` (80). */
-const SPAWN_OBJECT_BYTES = 512;
-const SIGNAL_SET_BYTES = 128;
-
-/** Attributes of a child that inherits nothing of this process's signal state and no session. */
-function cleanSpawnAttributes(library: LibraryHandle): Uint8Array {
-  const attributes = new Uint8Array(SPAWN_OBJECT_BYTES);
-  const set = (name: string, type: string, value: unknown) =>
-    spawnChecked(library.func(name, "int", ["void *", type])(attributes, value), name);
-  spawnChecked(library.func("posix_spawnattr_init", "int", ["void *"])(attributes), "posix_spawnattr_init");
-  // Every bit, the two signals that glibc keeps to itself included: it would leave those ignored.
-  set("posix_spawnattr_setsigdefault", "void *", new Uint8Array(SIGNAL_SET_BYTES).fill(0xff));
-  set("posix_spawnattr_setsigmask", "void *", new Uint8Array(SIGNAL_SET_BYTES));
-  const flags = k.POSIX_SPAWN_SETSIGDEF | k.POSIX_SPAWN_SETSIGMASK | k.POSIX_SPAWN_SETSID;
-  set("posix_spawnattr_setflags", "short", flags);
-  return attributes;
-}
-
 /** For calls that return -1 and set errno. */
 function checked(result: number, call: string, path?: string): number {
   if (result >= 0) return result;
   throw kernelError(call, errnoName(libc().errno()), path);
-}
-
-/** For functions that return the error number itself, as the posix_spawn family does. */
-function spawnChecked(error: number, call: string, path?: string): void {
-  if (error !== 0) throw kernelError(call, errnoName(error), path);
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as k from "../../../src/effects/kernel/constants.ts";
 import * as libc from "../../../src/effects/kernel/libc.ts";
+import { posixSpawn } from "../../../src/effects/kernel/posixSpawn.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -69,7 +70,7 @@ describe("calls of the C library", () => {
     const { read, write } = libc.pipe2();
     const script =
       'cut -d" " -f6 /proc/self/stat; echo "$A[$B]"; while read l; do echo "$l"; done < /proc/self/status';
-    const pid = libc.posixSpawn(
+    const pid = posixSpawn(
       "/bin/sh",
       ["sh", "-c", script],
       ["A=seen", "B=", "PATH=/bin:/usr/bin"],
@@ -90,7 +91,7 @@ describe("calls of the C library", () => {
   });
 
   it("signals a process by pidfd and tells one that does not exist", () => {
-    const pid = libc.posixSpawn("/bin/sleep", ["sleep", "60"], [], []);
+    const pid = posixSpawn("/bin/sleep", ["sleep", "60"], [], []);
     expect(libc.waitpid(pid, 1)).toBeUndefined();
     const pidfd = libc.pidfdOpen(pid);
     libc.pidfdSendSignal(pidfd, 9, 0);
@@ -102,7 +103,7 @@ describe("calls of the C library", () => {
   });
 
   it("names call, path and errno of what failed", () => {
-    expect(() => libc.posixSpawn("/nowhere", ["x"], [], [])).toThrow(
+    expect(() => posixSpawn("/nowhere", ["x"], [], [])).toThrow(
       expect.objectContaining({
         code: "KERNEL_CALL_FAILED",
         failed: { call: "posix_spawn", path: "/nowhere", errno: "ENOENT" },
