@@ -2,9 +2,11 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { bundleLines } from "../../src/replay/exportBundle.ts";
 import { openEventStore } from "../../src/store/lmdbEventStore.ts";
 import { stateFolderPaths } from "../../src/store/stateFolder.ts";
 import { call, shellJob } from "../support/commandLine.ts";
+import { event } from "../support/history.ts";
 import { life } from "../support/lives.ts";
 import { RecordedLog } from "../support/recordedLog.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
@@ -95,6 +97,31 @@ describe("a bundle of a run", () => {
     const refused = { code: 1, stdout: "", stderr: expect.stringContaining("STORE_DAMAGED") };
     for (const verb of ["events", "why", "replay"])
       expect(await call([verb, `${path}:resists`])).toMatchObject(refused);
+  });
+
+  it("that comes from elsewhere gives no orders to the terminal", async () => {
+    const orders = "\x1b]0;title\x07\x1b[2J\x9b6n\rshop";
+    const events = [
+      event("requested", { jobId: orders, taskName: orders }),
+      event("startFailed", { message: orders }),
+    ];
+    const recorded = new RecordedLog().add(`a/${orders}/1`, events);
+    const reader = recorded.reader();
+    const path = join(temporaryFolder(), "b.jsonl");
+    const streams = recorded.heads.map((head) => ({ head, reader }));
+    writeFileSync(path, `${[...bundleLines(streams, { mask: true, now: 0 })].join("\n")}\n`);
+    for (const args of [
+      ["events", path],
+      ["why", path],
+      ["diff", path, path],
+      ["import", path],
+      ["why", `${path}:x`],
+    ]) {
+      const { stdout, stderr } = await call(args);
+      const lines = `${stdout}${stderr}`.split("\n");
+      expect(lines.join(" "), args.join(" ")).toContain("]0;title");
+      for (const line of lines) expect(line, args.join(" ")).not.toMatch(/\p{Cc}/u);
+    }
   });
 
   it("is not imported over anything", async () => {

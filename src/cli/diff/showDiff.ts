@@ -3,6 +3,7 @@
 import type { History } from "../../replay/history.ts";
 import { diffHistories } from "../../replay/historyDiff.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
+import { print } from "../terminal/print.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { diffJson } from "./diffJson.ts";
 import { DiffView } from "./diffView.ts";
@@ -24,7 +25,7 @@ export async function showDiff(
   const diff = diffHistories(await historyAt(left), await historyAt(right), { showArgs });
   const { stdout } = process;
   const text = json ? diffJson(diff) : new DiffView(styleFor(stdout), widthOf(stdout)).text(diff);
-  stdout.write(`${text}\n`);
+  print(text);
   return diff.same ? 0 : 1;
 }
 

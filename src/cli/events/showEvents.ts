@@ -4,6 +4,7 @@ import { shownEvent } from "../../replay/mask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { whenAborted } from "../local/interrupts.ts";
 import { whenReaderGone } from "../terminal/closedPipes.ts";
+import { print } from "../terminal/print.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { EventLogs } from "./eventLogs.ts";
 import { EventView } from "./eventView.ts";
@@ -89,10 +90,6 @@ function jsonView(format: "json" | "jsonl"): View {
     all: (events) => (format === "json" ? print(JSON.stringify(events, undefined, 2)) : events.forEach(next)),
     next,
   };
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }
 
 /** Resolves when there are no more events, or nobody is left to see them. */

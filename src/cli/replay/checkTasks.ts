@@ -5,6 +5,7 @@ import { loadMachine } from "../../replay/loadMachine.ts";
 import { checkStream } from "../../replay/streamCheck.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
 import { orTrouble } from "../terminal/orTrouble.ts";
+import { print } from "../terminal/print.ts";
 import { ProgressBar } from "../terminal/progressBar.ts";
 import { styleFor } from "../terminal/style.ts";
 import { FindingView } from "./findingView.ts";
@@ -29,7 +30,7 @@ async function check({ place: { path, name }, against, showArgs, json }: CheckTa
   const view = new FindingView(styleFor(process.stdout), showArgs);
   try {
     const report = name === undefined ? checkAll(logs, machine) : checkOne(logs, name, machine);
-    process.stdout.write(`${json ? view.json(report, machine) : view.report(report, machine)}\n`);
+    print(json ? view.json(report, machine) : view.report(report, machine));
     return report.findings.length === 0 ? 0 : 1;
   } finally {
     await logs.close();

@@ -6,6 +6,7 @@ import { thisMachine } from "../../machines/machineVersion.ts";
 import { checkLog } from "../../replay/checkLog.ts";
 import { type Bundle, loadBundle } from "../../replay/loadBundle.ts";
 import { importedBundle } from "../events/eventLogs.ts";
+import { print } from "../terminal/print.ts";
 import { styleFor } from "../terminal/style.ts";
 import { formatTime } from "../terminal/time.ts";
 import { FindingView } from "./findingView.ts";
@@ -21,9 +22,9 @@ export async function importBundle(path: string, to: string | undefined): Promis
   const view = new FindingView(styleFor(process.stdout), false);
   if (to !== undefined) keep(path, to);
   const where = to === undefined ? path : `--state-dir ${to}`;
-  process.stdout.write(
+  print(
     `${origin(bundle)}\n${bundle.header.streams.map(({ stream, version }) => `  ${stream}  ${version} events\n`).join("")}` +
-      `${view.report(report, thisMachine)}\n\nGo on with: nomad-driver-exec2 replay ${where}\n`,
+      `${view.report(report, thisMachine)}\n\nGo on with: nomad-driver-exec2 replay ${where}`,
   );
   return report.findings.length === 0 ? 0 : 1;
 }

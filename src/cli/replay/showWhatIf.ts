@@ -4,6 +4,7 @@ import { DriverError } from "../../errors.ts";
 import { parseBreakpoint } from "../../replay/breakpoint.ts";
 import { type Edit, parseEdits, type Source, type WhatIf, whatIf } from "../../replay/whatIf.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
+import { print } from "../terminal/print.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { ReplayView } from "./replayView.ts";
 import { type ReplayOptions, stopsOrAll } from "./showReplay.ts";
@@ -24,13 +25,13 @@ export async function showWhatIf(
     const forked = whatIf(stream, events, edits);
     const view = new ReplayView(styleFor(process.stdout), widthOf(process.stdout));
     const { history, fork, sources } = forked;
-    if (!json) process.stdout.write(`${view.title(history)}\n\n${beginning(forked)}\n`);
+    if (!json) print(`${view.title(history)}\n\n${beginning(forked)}`);
     for (const moment of stopsOrAll(history.moments(fork), stops)) {
       const source = sources[moment.seq - 1] as Source;
       const text = json ? view.json(moment) : `\n${view.moment(history, moment)}\n      (${origin(source)})`;
-      process.stdout.write(`${text}\n`);
+      print(text);
     }
-    if (!json) process.stdout.write(`\n${ending(forked, events.at(-1)?.to)}\n`);
+    if (!json) print(`\n${ending(forked, events.at(-1)?.to)}`);
   } finally {
     await logs.close();
   }

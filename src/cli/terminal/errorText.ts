@@ -1,17 +1,18 @@
 /** Errors as a person reads them: what was wrong, then what to do, without a stack. */
 import { DriverError, messageOf } from "../../errors.ts";
+import { printable } from "./print.ts";
 import type { Style } from "./style.ts";
 import { wrap } from "./table.ts";
 
 /** Begins with the error's code, which docs/errors.md explains. */
 export function errorText(thrown: unknown, style: Style, width: number): string {
   if (!(thrown instanceof DriverError))
-    return wrapLines(`${style.red("error:")} ${messageOf(thrown)}`, width);
+    return printable(wrapLines(`${style.red("error:")} ${messageOf(thrown)}`, width));
   const { code, message, hint } = thrown;
   const tail = `. ${hint}`;
   const summary = hint && message.endsWith(tail) ? message.slice(0, -tail.length) : message;
   const advice = hint ? `\n${style.cyan("hint:")} ${hint}` : "";
-  return wrapLines(`${style.red(`${code}:`)} ${summary}${advice}`, width);
+  return printable(wrapLines(`${style.red(`${code}:`)} ${summary}${advice}`, width));
 }
 
 /** Indented lines stay as they are: they show a piece of a file. */

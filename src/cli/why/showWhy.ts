@@ -1,6 +1,7 @@
 /** `why`: what has become of a task, and what led there. */
 import { explain } from "../../why/explain.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
+import { print } from "../terminal/print.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { whyJson, whyText } from "./whyView.ts";
 
@@ -14,7 +15,7 @@ export async function showWhy({ path, name }: TaskPlace, json: boolean): Promise
     const explanation = explain(logs.history(name, false));
     const { stdout } = process;
     const text = json ? whyJson(explanation) : whyText(explanation, styleFor(stdout), widthOf(stdout));
-    stdout.write(`${text}\n`);
+    print(text);
   } finally {
     await logs.close();
   }
