@@ -1,8 +1,8 @@
 /** `replay` without a terminal: every moment of a task's history, one after another. */
 import { type Breakpoint, parseBreakpoint, stopsAmong } from "../../replay/breakpoint.ts";
-import { History, type Moment } from "../../replay/history.ts";
-import { maskEvent } from "../../replay/mask.ts";
+import type { Moment } from "../../replay/history.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
+import { print } from "../terminal/print.ts";
 import { styleFor, widthOf } from "../terminal/style.ts";
 import { ReplayView } from "./replayView.ts";
 
@@ -24,13 +24,11 @@ export async function showReplay(
   const stops = breakpoints.map(parseBreakpoint);
   const logs = await EventLogs.open(path);
   try {
-    const { id, reader } = logs.find(name);
-    const stored = [...reader.readStream(id)];
-    const history = new History(id, showArgs ? stored : stored.map(maskEvent));
+    const history = logs.history(name, showArgs);
     const view = new ReplayView(styleFor(process.stdout), widthOf(process.stdout));
-    if (!json) process.stdout.write(`${view.title(history)}\n`);
+    if (!json) print(view.title(history));
     for (const moment of stopsOrAll(history.moments(), stops)) {
-      process.stdout.write(json ? `${view.json(moment)}\n` : `\n${view.moment(history, moment)}\n`);
+      print(json ? view.json(moment) : `\n${view.moment(history, moment)}`);
     }
   } finally {
     await logs.close();
