@@ -252,8 +252,14 @@ describe("the end of a command", () => {
     const { id, allocation } = await target();
     const call = await execScript(agent, id, "sleep 1001 & setsid sleep 1002 & sleep 0.1; echo done");
     expect(`${call.stdout}`).toBe("done\n");
-    const left = allocation.cgroup.processes().map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
-    expect(left.toSorted()).toEqual(["sleep\x001000\0", "sleep\x001002\0"]);
+    // What was killed is there for a moment longer.
+    await vi.waitFor(
+      () => {
+        const left = allocation.cgroup.processes().map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+        expect(left.toSorted()).toEqual(["sleep\x001000\0", "sleep\x001002\0"]);
+      },
+      { timeout: 20_000 },
+    );
   });
 
   test("comes with the plugin's death, and the next plugin knows of it", async () => {
