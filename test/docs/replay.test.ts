@@ -1,13 +1,33 @@
-/** docs/replay.md has all keys of the view, and all names of its expressions. */
+/** docs/replay.md has the view as it is: its picture, its keys, and the names of its expressions. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { bindingGroups } from "../../src/cli/debugger/bindings.ts";
+import { initialState } from "../../src/cli/debugger/debuggerState.ts";
 import { namesOfMoment } from "../../src/replay/expression/momentScope.ts";
+import { History } from "../../src/replay/history.ts";
+import { loadBundle } from "../../src/replay/loadBundle.ts";
+import { enter, press, screenOf } from "../support/debuggerView.ts";
 
-const rows = readFileSync(join(import.meta.dirname, "../../docs/replay.md"), "utf8").split("\n");
+const text = readFileSync(join(import.meta.dirname, "../../docs/replay.md"), "utf8");
+const rows = text.split("\n");
+const bundle = join(import.meta.dirname, "../fixtures/histories/schema1.jsonl");
+
+beforeEach(() => vi.stubEnv("TZ", "UTC"));
+afterEach(() => vi.unstubAllEnvs());
 
 describe("the documentation of the view", () => {
+  it("shows what it shows", async () => {
+    const { reader } = await loadBundle(bundle);
+    const { stream = "" } = [...reader.streams()].find((each) => each.stream.includes("/resists/")) ?? {};
+    const state = initialState(new History(stream, [...reader.readStream(stream)]), {
+      columns: 80,
+      rows: 20,
+    });
+    const picture = screenOf(press(enter(state, "b", "stop.timedOut"), "c")).map((line) => line.trimEnd());
+    expect(text).toContain(`\`\`\`text\n${picture.join("\n")}\n\`\`\``);
+  });
+
   it.each(bindingGroups.filter(({ pages }) => pages.includes("moment")))(
     "has the keys of: $title",
     ({ title, bindings }) => {

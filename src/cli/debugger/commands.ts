@@ -1,10 +1,10 @@
 /** What can be typed behind a colon. Pure. */
 import { DriverError } from "../../errors.ts";
-import { eventTypes, parseBreakpoint, stateNames } from "../../replay/breakpoint.ts";
+import { parseBreakpoint } from "../../replay/breakpoint.ts";
 import { valueAtMoment } from "../../replay/expression/momentScope.ts";
 import { suggestion } from "../../suggest.ts";
 import { type DebuggerState, presentMoment, refused, shownHistory, told } from "./debuggerState.ts";
-import { goTo, goToError, goToState, goToType, look } from "./moves.ts";
+import { goTo, goToError, look } from "./moves.ts";
 import { placeIn } from "./places.ts";
 import { continueTo, removeBreakpoint, setBreakpoint } from "./stops.ts";
 import { changePresent, dropPresent, insertBehind, undoEdits } from "./whatIfEdits.ts";
@@ -55,20 +55,20 @@ export const commands: readonly Command[] = [
     names: ["state"],
     argument: "NAME",
     does: "go on to where the task comes into a state",
-    run: (state, name) => goToState(state, requireName(name, "state", stateNames)),
+    run: (state, name) => lookFor(state, `state:${name}`),
   },
   {
     names: ["type"],
     argument: "NAME",
     does: "go on to an event of a type",
-    run: (state, name) => goToType(state, requireName(name, "type of event", eventTypes)),
+    run: (state, name) => lookFor(state, `type:${name}`),
   },
   { names: ["error"], argument: "", does: "go on to the next error", run: (state) => goToError(state, 1) },
   {
     names: ["find"],
     argument: "state:NAME, type:NAME or EXPRESSION",
     does: "go on to where such a breakpoint would stop",
-    run: (state, text) => look(state, 1, parseBreakpoint(text).stopsAt, `no ${text}`),
+    run: lookFor,
   },
   {
     names: ["print", "p"],
@@ -138,9 +138,7 @@ function numberIn(text: string): number {
   throw new DriverError("EXPRESSION_INVALID", `${JSON.stringify(text)} is no number of a breakpoint`);
 }
 
-function requireName(name: string, what: string, names: readonly string[]): string {
-  if (names.includes(name)) return name;
-  throw new DriverError("EXPRESSION_INVALID", `there is no ${what} ${JSON.stringify(name)}`, {
-    hint: suggestion(name, names),
-  });
+/** @param breakpoint where one would stop */
+function lookFor(state: DebuggerState, breakpoint: string): DebuggerState {
+  return look(state, 1, parseBreakpoint(breakpoint).stopsAt, `no ${breakpoint}`);
 }

@@ -1,8 +1,8 @@
 /** Going from moment to moment. Pure. */
-import { enters, isError, isOfType, type MomentTest, mentions } from "../../replay/search.ts";
+import { isError, type MomentTest, mentions } from "../../replay/search.ts";
 import { type DebuggerState, refused, shownHistory, told } from "./debuggerState.ts";
 import { layoutOf } from "./layout.ts";
-import { type Direction, LOOKED_AT_ONCE, seek } from "./seek.ts";
+import { type Direction, LOOKED_AT_ONCE, type Sought, seek } from "./seek.ts";
 
 /** Goes to an event, or the nearest one there is, and shows it. */
 export function goTo(state: DebuggerState, seq: number): DebuggerState {
@@ -33,15 +33,6 @@ export function goToError(state: DebuggerState, direction: Direction): DebuggerS
   return look(state, direction, isError, "no error");
 }
 
-/** @param name of a state that the task comes into */
-export function goToState(state: DebuggerState, name: string, direction: Direction = 1): DebuggerState {
-  return look(state, direction, enters(name), `no ${name}`);
-}
-
-export function goToType(state: DebuggerState, name: string, direction: Direction = 1): DebuggerState {
-  return look(state, direction, isOfType(name), `no ${name}`);
-}
-
 /** Goes to the next moment that fits. @param nothing what to say where there is none, `no error` say */
 export function look(
   state: DebuggerState,
@@ -50,15 +41,24 @@ export function look(
   nothing: string,
 ): DebuggerState {
   const sought = seek(shownHistory(state), state.at, direction, fits);
+  if (sought.kind !== "nowhere") return arrive(state, sought, nothing);
+  return told(state, `${nothing} ${direction === 1 ? "after" : "before"} this event`);
+}
+
+/** Goes to where a search came. @param nothing what was not found where it is not finished */
+export function arrive(
+  state: DebuggerState,
+  sought: Exclude<Sought, { kind: "nowhere" }>,
+  nothing: string,
+): DebuggerState {
+  const next = goTo(state, sought.seq);
   switch (sought.kind) {
     case "found":
-      return goTo(state, sought.seq);
+      return next;
     case "problem":
-      return refused(goTo(state, sought.seq), `at event ${sought.seq}: ${sought.problem}`);
+      return refused(next, `at event ${sought.seq}: ${sought.problem}`);
     case "unfinished":
-      return told(goTo(state, sought.seq), unfinished(nothing));
-    case "nowhere":
-      return told(state, `${nothing} ${direction === 1 ? "after" : "before"} this event`);
+      return told(next, `${nothing} among ${LOOKED_AT_ONCE} events: the same again looks further`);
   }
 }
 
@@ -72,11 +72,7 @@ export function goToMatch(state: DebuggerState, direction: Direction): DebuggerS
   const isAround = ahead.kind === "nowhere";
   const sought = isAround ? seek(history, direction === 1 ? 0 : history.length + 1, direction, fits) : ahead;
   if (sought.kind === "nowhere") return refused(state, `no event mentions "${search}"`);
-  const next = goTo(state, sought.seq);
-  if (sought.kind !== "found") return told(next, unfinished(`no "${search}"`));
-  return isAround ? told(next, `searched on from the ${direction === 1 ? "first" : "last"} event`) : next;
-}
-
-function unfinished(nothing: string): string {
-  return `${nothing} among ${LOOKED_AT_ONCE} events: the same again looks further`;
+  const next = arrive(state, sought, `no "${search}"`);
+  if (!isAround || sought.kind !== "found") return next;
+  return told(next, `searched on from the ${direction === 1 ? "first" : "last"} event`);
 }

@@ -29,7 +29,7 @@ function timeIn(text: string, { events }: History, at: number): number | undefin
   }
   if (/^\d\d?:\d\d(:\d\d(\.\d+)?)?$/.test(text)) {
     const day = formatTime((present ?? first).time).slice(0, 10);
-    return parsed(`${day} ${text.padStart(text.indexOf(":") === 1 ? text.length + 1 : 0, "0")}`);
+    return parsed(`${day} ${/^\d:/.test(text) ? `0${text}` : text}`);
   }
   if (/^\d{4}-\d\d-\d\d$/.test(text)) return parsed(`${text} 00:00`);
   const isTime = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?$/.test(text);

@@ -9,7 +9,7 @@ import { type DebuggerState, type Prompt, refused, type Size, shownHistory } fro
 import { layoutOf } from "./layout.ts";
 import { goTo, goToMatch } from "./moves.ts";
 import { typeKey } from "./prompt.ts";
-import { stoppedAt, stopsAt } from "./stops.ts";
+import { continueFrom } from "./stops.ts";
 import { pageLines } from "./view/pageLines.ts";
 import { withEdits } from "./whatIfEdits.ts";
 
@@ -79,19 +79,18 @@ function take(state: DebuggerState, events: readonly StoredEvent[]): DebuggerSta
   const next =
     state.edits.length === 0 ? longer : { ...withEdits(longer, state.edits), notice: state.notice };
   if (!state.following) return next;
-  const history = shownHistory(next);
-  for (const moment of history.moments(Math.max(1, shownHistory(state).length + 1))) {
-    if (stopsAt(next.breakpoints, moment).length > 0) {
-      return stoppedAt({ ...goTo(next, moment.seq), following: false }, moment);
-    }
-  }
-  return goTo(next, history.length);
+  const stopped = continueFrom(next, shownHistory(state).length, 1);
+  if (stopped !== undefined) return { ...stopped, following: false };
+  const newest = goTo(next, shownHistory(next).length);
+  // Who reads a page of another kind goes on reading.
+  return newest.page === next.page ? newest : { ...newest, page: next.page, scroll: next.scroll };
 }
 
-/** Scrolled no further than to the end. */
+/** Scrolled no further than to the end; a breakpoint that is chosen is seen. */
 function withinPage(state: DebuggerState): DebuggerState {
-  if (state.scroll === 0) return state;
   const { page } = layoutOf(state);
+  if (state.page === "breakpoints") return { ...state, scroll: Math.max(0, state.selected - page.rows + 2) };
+  if (state.scroll === 0) return state;
   const furthest = Math.max(0, pageLines(state, page.columns).length - page.rows);
   return state.scroll <= furthest ? state : { ...state, scroll: furthest };
 }

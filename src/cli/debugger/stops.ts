@@ -2,7 +2,7 @@
 import { type Breakpoint, parseBreakpoint } from "../../replay/breakpoint.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import { type DebuggerState, refused, shownHistory, told } from "./debuggerState.ts";
-import { goTo } from "./moves.ts";
+import { arrive, goTo } from "./moves.ts";
 import { type Direction, LOOKED_AT_ONCE, seek } from "./seek.ts";
 
 /**
@@ -36,38 +36,35 @@ export function removeBreakpoint(state: DebuggerState, index: number): DebuggerS
 /** Goes to where the next breakpoint stops, or else to the end on that side. */
 export function continueTo(state: DebuggerState, direction: Direction): DebuggerState {
   if (state.breakpoints.length === 0) return refused(state, "there is no breakpoint: b sets one");
-  const history = shownHistory(state);
-  const sought = seek(
-    history,
-    state.at,
-    direction,
-    (moment) => stopsAt(state.breakpoints, moment).length > 0,
+  const { length } = shownHistory(state);
+  const next = continueFrom(state, state.at, direction);
+  if (next !== undefined) return next;
+  const isForward = direction === 1;
+  return told(
+    goTo(state, isForward ? length : 1),
+    `no stop before the ${isForward ? "last" : "first"} event`,
   );
-  switch (sought.kind) {
-    case "found":
-      return stoppedAt(goTo(state, sought.seq), history.at(sought.seq));
-    case "problem":
-      return refused(goTo(state, sought.seq), `at event ${sought.seq}: ${sought.problem}`);
-    case "unfinished":
-      return told(
-        goTo(state, sought.seq),
-        `no stop among ${LOOKED_AT_ONCE} events: the same again looks further`,
-      );
-    case "nowhere": {
-      const end = direction === 1 ? history.length : 1;
-      return told(goTo(state, end), `no stop before the ${direction === 1 ? "last" : "first"} event`);
-    }
-  }
+}
+
+/** Where the next breakpoint beyond an event stops; undefined where none does. */
+export function continueFrom(
+  state: DebuggerState,
+  from: number,
+  direction: Direction,
+): DebuggerState | undefined {
+  const history = shownHistory(state);
+  const sought = seek(history, from, direction, (moment) => stopsAt(state.breakpoints, moment).length > 0);
+  if (sought.kind === "nowhere") return undefined;
+  const next = arrive(state, sought, "no stop");
+  return sought.kind === "found" ? stoppedAt(next, history.at(sought.seq)) : next;
 }
 
 /** Tells of the breakpoints that stop here. */
-export function stoppedAt(state: DebuggerState, moment: Moment): DebuggerState {
+function stoppedAt(state: DebuggerState, moment: Moment): DebuggerState {
   const stops = stopsAt(state.breakpoints, moment);
-  const numbers = stops.map((each) => state.breakpoints.indexOf(each) + 1);
-  return told(
-    state,
-    `breakpoint ${numbers.join(" and ")} at event ${moment.seq}: ${stops.map(({ text }) => text).join(", ")}`,
-  );
+  const numbers = stops.map((each) => state.breakpoints.indexOf(each) + 1).join(" and ");
+  const texts = stops.map(({ text }) => text).join(", ");
+  return told(state, `breakpoint ${numbers} at event ${moment.seq}: ${texts}`);
 }
 
 /** Breakpoints that stop at a moment. @throws DriverError `EXPRESSION_INVALID` where one has no answer */

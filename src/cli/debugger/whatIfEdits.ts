@@ -2,7 +2,7 @@
 import { DriverError } from "../../errors.ts";
 import { isOfType, nextMoment } from "../../replay/search.ts";
 import { type Edit, whatIf } from "../../replay/whatIf.ts";
-import { type DebuggerState, refused, shownHistory, told } from "./debuggerState.ts";
+import { type DebuggerState, refused, told } from "./debuggerState.ts";
 import { goTo } from "./moves.ts";
 
 type Insertion = Extract<Edit, { insert: number }>;
@@ -41,7 +41,7 @@ export function changePresent(state: DebuggerState, fields: string): DebuggerSta
 
 /**
  * What if another event had come behind the present one?
- * @param text its type, then fields; those that are not given are as in the next recorded event of the type, if there is one
+ * @param text its type, then fields; those that are not given are as in the first recorded event of that type, if there is one
  * @throws DriverError `EDITS_INVALID`
  */
 export function insertBehind(state: DebuggerState, text: string): DebuggerState {
@@ -76,13 +76,9 @@ export function withEdits(state: DebuggerState, edits: readonly Edit[]): Debugge
     edits.length === 0 ? undefined : whatIf(recorded.stream, recorded.events, edits, recorded.machine);
   const { page } = state;
   const next = { ...goTo({ ...state, edits, fork }, state.at), page };
-  const ends = ({ history }: { history: typeof recorded }) => history.stateAfter(history.length).value;
-  const [now, then] = [ends({ history: shownHistory(next) }), ends({ history: recorded })];
   if (fork === undefined) return told(next, "as it was recorded");
-  return told(
-    next,
-    now === then ? `what if: it ends in ${now}, as it did` : `what if: it ends in ${now}, not in ${then}`,
-  );
+  const [now, then] = [fork.history, recorded].map((each) => each.stateAfter(each.length).value);
+  return told(next, `what if: it ends in ${now}, ${now === then ? "as it did" : `not in ${then}`}`);
 }
 
 /** `name=value …`, where a value is JSON or else text; or a JSON object. */

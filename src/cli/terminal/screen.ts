@@ -69,8 +69,10 @@ export function openScreen(
   // A terminal that is gone says so by an error.
   const onEnd = () => onKey(endKey);
   take();
-  emitKeypressEvents(input);
-  input.on("keypress", onKeypress).on("end", onEnd).on("error", onEnd);
+  if (input.isTTY) {
+    emitKeypressEvents(input);
+    input.on("keypress", onKeypress).on("end", onEnd).on("error", onEnd);
+  }
   output.on("resize", onChange);
   process.on("SIGCONT", onContinue);
   process.on("exit", give);

@@ -43,6 +43,13 @@ async function expectRestored({ session, folder }: Desk, code: number): Promise<
   expect(written().lastIndexOf("\x1b[?1049l")).toBeGreaterThan(written().lastIndexOf("\x1b[?1049h"));
 }
 
+/** Opens the view and sends its process a signal. */
+async function signalled({ session, folder }: Desk, command: string, signal: NodeJS.Signals): Promise<void> {
+  session.type(`sh -c 'echo $$ > ${folder}/pid; exec ${command}'\n`);
+  await session.shows(/event 1 requested/);
+  process.kill(Number(readFileSync(`${folder}/pid`, "utf8")), signal);
+}
+
 describe("the view on a terminal", () => {
   it("is stepped through, and gives the terminal back", async (context) => {
     const desk = await sitDown(context);
@@ -100,11 +107,17 @@ describe("the view on a terminal", () => {
 
   it("gives the terminal back when it is ended from outside", async (context) => {
     const desk = await sitDown(context);
-    const { session, folder } = desk;
-    session.type(`sh -c 'echo $$ > ${folder}/pid; exec ${replay}'\n`);
-    await session.shows(/event 1 requested/);
-    process.kill(Number(readFileSync(`${folder}/pid`, "utf8")), "SIGTERM");
+    await signalled(desk, replay, "SIGTERM");
     await expectRestored(desk, 0);
+  });
+
+  it("gives the terminal back when it fails within", async (context) => {
+    const desk = await sitDown(context);
+    const failing = `${desk.folder}/failing.mjs`;
+    writeFileSync(failing, 'process.on("SIGUSR2", () => { throw new Error("boom"); });');
+    await signalled(desk, `env NODE_OPTIONS=--import=${failing} ${replay}`, "SIGUSR2");
+    await expectRestored(desk, 1);
+    expect(desk.session.written()).toContain("Error: boom");
   });
 
   it("begins where a breakpoint stops, with edits, and has no colours where none are wanted", async (context) => {

@@ -101,6 +101,14 @@ describe("going through the events", () => {
     expect(enter(killed, ":", "print request.envKeys").notice?.text).toBe('["NOMAD_TASK_DIR","PATH"]');
   });
 
+  it("shows values and reasons in full, however long they are", () => {
+    const lines = screenOf(enter(killed, ":", "print request"));
+    expect(lines).toHaveLength(30);
+    expect(lines.slice(-12).join("")).toContain('"plugin":{"pid":100,"version":"0.1.0"}}');
+    const reason = screenOf(enter({ ...killed, size: { columns: 40, rows: 20 } }, "i", "started"));
+    expect(reason).toHaveLength(20);
+  });
+
   it("ends with q, Ctrl-C and the terminal's end", () => {
     for (const key of ["q", "C-c", endKey]) expect(press(killed, key).over).toBe(true);
     expect(press(killed, ":", endKey).over).toBe(true);
@@ -261,8 +269,15 @@ describe("a task that lives", () => {
   it("is followed to its newest event, until somebody goes back", () => {
     const following = press(live, "F");
     expect(come(following, 5, 7)).toMatchObject({ at: 7, following: true });
+    expect(come(press(following, "?"), 5, 7)).toMatchObject({ at: 7, page: "help" });
     expect(come(press(following, "k"), 5, 7)).toMatchObject({ at: 3, following: false });
     expect(press(killed, "F").notice).toMatchObject({ isProblem: true });
+  });
+
+  it("is shown in full where a breakpoint has no answer", () => {
+    const odd = press(enter(live, "b", "stop.signal contains 9"), "F");
+    expect(come(odd, 5, 10)).toMatchObject({ at: 5, following: false, notice: { isProblem: true } });
+    expect(shownHistory(come(odd, 5, 10)).length).toBe(10);
   });
 
   it("is followed to where a breakpoint stops", () => {

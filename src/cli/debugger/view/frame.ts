@@ -1,25 +1,21 @@
 /** One picture of the view. Pure. */
 import { taskName } from "../../../replay/chooseTask.ts";
-import { cutLine, fillLine, type Line, paintLine, span, widthOfLine } from "../../terminal/spans.ts";
+import { cutLine, fillLine, type Line, paintLine, span } from "../../terminal/spans.ts";
 import type { Style } from "../../terminal/style.ts";
 import { formatTime } from "../../terminal/time.ts";
-import { type DebuggerState, presentMoment, shownHistory } from "../debuggerState.ts";
+import type { DebuggerState } from "../debuggerState.ts";
 import { layoutOf } from "../layout.ts";
+import { bottomLines } from "./bottomLines.ts";
 import { listLines } from "./listLines.ts";
 import { pageLines } from "./pageLines.ts";
-import { promptLine } from "./promptLine.ts";
 
 /** @returns as many lines as the terminal has, none longer than it is wide */
 export function frame(state: DebuggerState, style: Style): string[] {
-  const { titleRows, barRows } = layoutOf(state);
-  const lines = [
-    ...(titleRows === 0 ? [] : [titleLine(state)]),
-    ...bodyLines(state),
-    ...(barRows === 0 ? [] : [bar(state)]),
-    lastLine(state),
-  ];
   const { columns, rows } = state.size;
-  return lines.slice(-rows).map((line) => paintLine(cutLine(line, columns), style));
+  const bottom = bottomLines(state);
+  const top = layoutOf(state).titleRows === 0 ? bodyLines(state) : [titleLine(state), ...bodyLines(state)];
+  const lines = [...top.slice(0, Math.max(0, rows - bottom.length)), ...bottom].slice(-rows);
+  return lines.map((line) => paintLine(cutLine(line, columns), style));
 }
 
 function titleLine(state: DebuggerState): Line {
@@ -62,92 +58,4 @@ function windowOf({ scroll, page }: DebuggerState, lines: readonly Line[], rows:
 
 function filled(lines: readonly Line[], rows: number): Line[] {
   return Array.from({ length: rows }, (_, row) => lines[row] ?? []);
-}
-
-/** Where we are; while something is typed, what is wrong with it, or what it could become. */
-function bar(state: DebuggerState): Line {
-  const { prompt, notice } = state;
-  if (prompt !== undefined && notice !== undefined) return [span(notice.text, "red")];
-  if (prompt !== undefined && prompt.candidates.length > 0)
-    return [span(prompt.candidates.join("  "), "cyan")];
-  return place(state);
-}
-
-function place(state: DebuggerState): Line {
-  const { at, breakpoints, search, following, count } = state;
-  const { length } = shownHistory(state);
-  const parts = [
-    `${at}/${length}`,
-    presentMoment(state)?.after.value ?? "",
-    following ? "following" : "",
-    breakpoints.length === 0
-      ? ""
-      : breakpoints.length === 1
-        ? "1 breakpoint"
-        : `${breakpoints.length} breakpoints`,
-    search === "" ? "" : `/${search}`,
-    count,
-  ].filter((each) => each !== "");
-  const line = fillLine([span(` ${parts.join("  ")} `)], state.size.columns);
-  return line.map(({ text }) => span(text, "inverse"));
-}
-
-function lastLine({ prompt, notice, page, size }: DebuggerState): Line {
-  if (prompt !== undefined) return promptLine(prompt, size.columns);
-  if (notice !== undefined) return [notice.isProblem ? span(notice.text, "red") : span(notice.text)];
-  return hints(
-    page === "moment" ? momentHints : page === "whole" ? wholeHints : pageHints[page],
-    size.columns,
-  );
-}
-
-type Hint = readonly [keys: string, does: string];
-
-/** The most useful first: what there is no room for is left out. */
-const momentHints: readonly Hint[] = [
-  ["?", "help"],
-  ["q", "quit"],
-  ["j k", "step"],
-  ["return", "all of it"],
-  ["/", "search"],
-  ["e", "error"],
-  ["b", "break"],
-  ["c C", "continue"],
-  ["x m i", "what if"],
-  [":", "go to, commands"],
-];
-const wholeHints: readonly Hint[] = [
-  ["q", "back"],
-  ["j k", "scroll"],
-  ["← →", "step"],
-  ["?", "help"],
-];
-const pageHints: Readonly<Record<"help" | "breakpoints" | "edits", readonly Hint[]>> = {
-  help: [
-    ["q", "back"],
-    ["j k", "scroll"],
-  ],
-  breakpoints: [
-    ["q", "back"],
-    ["j k", "choose"],
-    ["d", "remove"],
-    ["b", "add"],
-    ["c C", "continue"],
-  ],
-  edits: [
-    ["q", "back"],
-    ["u", "undo"],
-    ["U", "undo all"],
-    ["j k", "scroll"],
-  ],
-};
-
-function hints(all: readonly Hint[], columns: number): Line {
-  let line: Line = [];
-  for (const [keys, does] of all) {
-    const longer = [...line, span(line.length === 0 ? keys : `  ${keys}`, "bold"), span(` ${does}`, "dim")];
-    if (widthOfLine(longer) > columns) break;
-    line = longer;
-  }
-  return line;
 }

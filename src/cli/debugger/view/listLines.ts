@@ -1,4 +1,5 @@
 /** The events around the present one, a line each. Pure. */
+import type { Breakpoint } from "../../../replay/breakpoint.ts";
 import type { Moment } from "../../../replay/history.ts";
 import { isError, mentions } from "../../../replay/search.ts";
 import type { Source } from "../../../replay/whatIf.ts";
@@ -43,7 +44,11 @@ function listLine(state: DebuggerState, moment: Moment, columns: number, digits:
       : [span(`  ${after.value}`, ...(after.value === moment.before.value ? (["dim"] as const) : []))]),
   ];
   const filled = fillLine(line, columns);
-  return present ? filled.map(({ text, looks }) => ({ text, looks: [...looks, "inverse"] })) : filled;
+  if (!present) return filled;
+  return filled.map(({ text, looks }) => ({
+    text,
+    looks: [...looks.filter((look) => look !== "dim"), "inverse"],
+  }));
 }
 
 /** Whether a breakpoint stops here, or the event is not as it was recorded. */
@@ -53,7 +58,8 @@ function gutter({ breakpoints, fork }: DebuggerState, moment: Moment): Span {
   return source?.edited ? span(signOf(source), "yellow") : span(" ");
 }
 
-function isStop(...[breakpoints, moment]: Parameters<typeof stopsAt>): boolean {
+/** Where a breakpoint has no answer, it is told when it is come to. */
+function isStop(breakpoints: readonly Breakpoint[], moment: Moment): boolean {
   try {
     return stopsAt(breakpoints, moment).length > 0;
   } catch {

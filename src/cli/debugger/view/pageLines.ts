@@ -44,20 +44,14 @@ function editLines({ edits, recorded, fork }: DebuggerState, columns: number): L
     const advice = "Nothing is edited: x drops the present event, m changes it, i puts one in behind it.";
     return wrapLine([span(advice, "dim")], columns);
   }
-  const ends = (history = recorded) => history.stateAfter(history.length).value;
+  const [now, then] = [fork?.history ?? recorded, recorded].map((each) => each.stateAfter(each.length).value);
+  const about = `It ends in ${now}; recorded is ${then}. Nothing is stored. As a file for --what-if:`;
+  const file = edits.map((edit, index) => JSON.stringify(edit) + (index + 1 < edits.length ? "," : ""));
   return [
-    [
-      span(
-        `It ends in ${ends(fork?.history)}; recorded is ${ends()}. Nothing is stored. As a file for --what-if:`,
-      ),
-    ],
+    [span(about)],
     [],
     [span("[")],
-    ...edits.map(
-      (edit, index): Line => [
-        span(`  ${JSON.stringify(edit)}${index + 1 < edits.length ? "," : ""}`, "yellow"),
-      ],
-    ),
+    ...file.map((edit): Line => [span(`  ${edit}`, "yellow")]),
     [span("]")],
   ].flatMap((line) => wrapLine(line, columns, 4));
 }

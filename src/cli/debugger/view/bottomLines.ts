@@ -1,0 +1,91 @@
+/** The end of the picture: where we are, and below that what is typed, what there is to tell, or keys. Pure. */
+import { fillLine, type Line, span, widthOfLine, wrapLine } from "../../terminal/spans.ts";
+import { type DebuggerState, type Page, presentMoment, shownHistory } from "../debuggerState.ts";
+import { layoutOf } from "../layout.ts";
+import { promptLine } from "./promptLine.ts";
+
+/** Usually as many lines as the layout has for them; long notices take room from what is above. */
+export function bottomLines(state: DebuggerState): Line[] {
+  const { prompt, notice, page, size } = state;
+  const { barRows } = layoutOf(state);
+  const told =
+    notice === undefined
+      ? []
+      : wrapLine([span(notice.text, ...(notice.isProblem ? (["red"] as const) : []))], size.columns);
+  if (prompt !== undefined) {
+    const { candidates } = prompt;
+    const above =
+      told.length > 0 ? told : candidates.length > 0 ? [[span(candidates.join("  "), "cyan")]] : [bar(state)];
+    return [...(barRows === 0 ? [] : above.slice(0, size.rows - 2)), promptLine(prompt, size.columns)];
+  }
+  const last =
+    told.length > 0 ? told.slice(0, Math.max(1, size.rows - 2)) : [hints(hintsOf[page], size.columns)];
+  return [...(barRows === 0 ? [] : [bar(state)]), ...last];
+}
+
+function bar(state: DebuggerState): Line {
+  const { at, breakpoints, search, following, count } = state;
+  const stops = breakpoints.length === 1 ? "1 breakpoint" : `${breakpoints.length} breakpoints`;
+  const parts = [
+    `${at}/${shownHistory(state).length}`,
+    presentMoment(state)?.after.value ?? "",
+    following ? "following" : "",
+    breakpoints.length === 0 ? "" : stops,
+    search === "" ? "" : `/${search}`,
+    count,
+  ].filter((each) => each !== "");
+  return fillLine([span(` ${parts.join("  ")} `, "inverse")], state.size.columns).map(({ text }) =>
+    span(text, "inverse"),
+  );
+}
+
+type Hint = readonly [keys: string, does: string];
+
+/** The most useful first: what there is no room for is left out. */
+const hintsOf: Readonly<Record<Page, readonly Hint[]>> = {
+  moment: [
+    ["?", "help"],
+    ["q", "quit"],
+    ["j k", "step"],
+    ["return", "all of it"],
+    ["/", "search"],
+    ["e", "error"],
+    ["b", "break"],
+    ["c C", "continue"],
+    ["x m i", "what if"],
+    [":", "go to, commands"],
+  ],
+  whole: [
+    ["q", "back"],
+    ["j k", "scroll"],
+    ["← →", "step"],
+    ["?", "help"],
+  ],
+  help: [
+    ["q", "back"],
+    ["j k", "scroll"],
+  ],
+  breakpoints: [
+    ["q", "back"],
+    ["j k", "choose"],
+    ["d", "remove"],
+    ["b", "add"],
+    ["c C", "continue"],
+  ],
+  edits: [
+    ["q", "back"],
+    ["u", "undo"],
+    ["U", "undo all"],
+    ["j k", "scroll"],
+  ],
+};
+
+function hints(all: readonly Hint[], columns: number): Line {
+  let line: Line = [];
+  for (const [keys, does] of all) {
+    const longer = [...line, span(line.length === 0 ? keys : `  ${keys}`, "bold"), span(` ${does}`, "dim")];
+    if (widthOfLine(longer) > columns) break;
+    line = longer;
+  }
+  return line;
+}
