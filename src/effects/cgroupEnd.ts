@@ -30,6 +30,8 @@ async function killAll(cgroup: string, signal: AbortSignal | undefined): Promise
   const events = join(cgroup, "cgroup.events");
   const populated = () => readFileSync(events, "utf8").includes("populated 1");
   const watcher = watch(events, { persistent: false });
+  // Whoever waits is told of it, too.
+  watcher.on("error", () => undefined);
   try {
     await writeFile(join(cgroup, "cgroup.kill"), "1");
     while (populated()) await once(watcher, "change", signal && { signal });

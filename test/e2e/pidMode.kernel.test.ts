@@ -90,17 +90,21 @@ describe("pid_mode", () => {
 
   test("host lets a task neither signal a process of its user's nor read its environment", async () => {
     const allocation = makeAllocation();
-    const { uid, gid } = allocation.user;
-    const neighbour = spawn("sleep", ["1000"], { uid, gid, env: { SECRET: "x" }, cwd: "/" });
-    onTestFinished(() => void neighbour.kill("SIGKILL"));
-    await once(neighbour, "spawn");
-    const { pid } = neighbour;
+    const pid = await neighbourOf(allocation);
     const script = `kill -TERM ${pid} || echo no signal; cat /proc/${pid}/environ || echo no environment; kill -TERM $$`;
     const config = inHostPids(allocation, script, { unveil: ["r:/proc"] });
     // Itself it may signal.
     expect(await runTask(agent, config)).toMatchObject({ signal: 15 });
     expect(await allocation.stdout.text()).toBe("no signal\nno environment\n");
-    expect(procStatus(pid ?? 0).State).toMatch(/^S/);
+    expect(procStatus(pid).State).toMatch(/^S/);
+  });
+
+  test("host lets a command that is run in the task do no more", async () => {
+    const { allocation, config } = await started("echo up; exec sleep 1000");
+    const pid = await neighbourOf(allocation);
+    const { stdout } = await execScript(agent, config.id, `kill -TERM ${pid} || echo no signal`);
+    expect(stdout.toString()).toBe("no signal\n");
+    expect(procStatus(pid).State).toMatch(/^S/);
   });
 });
 
@@ -253,6 +257,14 @@ describe("a task in the host's pid namespace whose plugin is killed", () => {
     expect((await eventsOf(first.stateDir, config.id)).at(-1)).toMatchObject({ type: "startFailed" });
   });
 });
+
+/** Pid of a process that is no task's, and of its user's. */
+async function neighbourOf({ user: { uid, gid } }: Allocation): Promise<number> {
+  const neighbour = spawn("sleep", ["1000"], { uid, gid, env: { SECRET: "x" }, cwd: "/" });
+  onTestFinished(() => void neighbour.kill("SIGKILL"));
+  await once(neighbour, "spawn");
+  return Number(neighbour.pid);
+}
 
 /** What agents that were restarted themselves still have. */
 function withoutOptions(handle: TaskHandle): TaskHandle {

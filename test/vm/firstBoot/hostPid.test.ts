@@ -1,5 +1,6 @@
 /** Limits of a run in the host's pid namespace: they are those of the task's cgroup, the run is in one below it. */
 import assert from "node:assert/strict";
+import { TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
 import { waitTask } from "../../support/agent.ts";
 import { cgroupCount, cgroupFile, coresUsed, until } from "../support/cgroupFiles.ts";
 import { describe, test } from "../support/runner.ts";
@@ -40,6 +41,18 @@ describe("in the host's pid namespace", () => {
     await agent.driver.stopTask({ taskId: config.id, signal: "SIGTERM", timeout: { seconds: 1, nanos: 0 } });
     assert.deepEqual(allocation.cgroup.below(), []);
     await until(() => cgroupFile(cgroup, "pids.current") === "0", "nothing is left of it");
+  });
+
+  test("a task of root's that kills every process that it may kills none but its own", async () => {
+    const everyone = "sleep 1000 & kill -KILL -1; wait $!; echo $?";
+    const root = { name: "root", uid: 0, gid: 0 };
+    const command = { command: "sh", args: ["-c", everyone], pid_mode: "host" };
+    const neighbour = await startVmTask({ command: "exec sleep 1000", user: root });
+    const { agent, allocation, config } = await startVmTask({ command, user: root });
+    assert.partialDeepStrictEqual(await waitTask(agent, config), { exitCode: 0 });
+    assert.equal(await allocation.stdout.text(), "137\n");
+    const { task } = await agent.driver.inspectTask({ taskId: neighbour.config.id });
+    assert.equal(task?.state, TaskState.RUNNING);
   });
 
   test("a task's CPU is what its limit lets it have, and its own cgroup has no controllers", async () => {
