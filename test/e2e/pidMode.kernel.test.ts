@@ -246,7 +246,9 @@ describe("a task in the host's pid namespace whose plugin is killed", () => {
     const freeze = (state: "0" | "1") => writeFileSync(`${allocation.cgroup.path}/cgroup.freeze`, state);
     freeze("1");
     const refused = expect(startTask(first, config)).rejects.toMatchObject({ code: 14 });
-    await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
+    const stored = async () => (await eventsOf(first.stateDir, config.id)).at(-1)?.type;
+    await vi.waitFor(async () => expect(await stored()).toBe("sandboxed"), { timeout: 20_000 });
+    expect(allocation.cgroup.isEmpty()).toBe(false);
     await first.crash();
     await refused;
     const next = await startAgent({ stateDir: first.stateDir, options: allowed });

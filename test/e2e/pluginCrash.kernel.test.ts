@@ -118,7 +118,9 @@ describe("a plugin that is killed while it starts a task", () => {
     // What is born in a frozen cgroup waits there for the thaw.
     freeze("1");
     const refused = expect(startTask(agent, config)).rejects.toMatchObject({ code: 14 });
-    await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
+    const stored = async () => (await eventsOf(agent.stateDir, config.id)).at(-1)?.type;
+    await vi.waitFor(async () => expect(await stored()).toBe("sandboxed"), { timeout: 20_000 });
+    expect(allocation.cgroup.isEmpty()).toBe(false);
     await agent.crash();
     await refused;
     await inOrder(
