@@ -5,7 +5,7 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Subscription } from "rxjs";
-import { logFolders } from "../cli/events/eventLogs.ts";
+import { importedBundle, logFolders } from "../cli/events/eventLogs.ts";
 import { messageOf } from "../errors.ts";
 import { loadBundle } from "../replay/loadBundle.ts";
 import type { EventReader } from "../store/eventStore.ts";
@@ -22,6 +22,8 @@ export interface Problem {
 
 export interface Status {
   readonly path: string;
+  /** Histories of another host, perhaps, to which nothing comes any more. */
+  readonly bundle: boolean;
   readonly problems: readonly Problem[];
   /** Processes that own a state folder with a log. */
   readonly plugins: readonly number[];
@@ -44,9 +46,10 @@ export class LogWatch {
   readonly #failures = new Map<string, string>();
   readonly #read = new Map<EventReader, number>();
 
-  /** @param path a state folder, or a bundle */
+  /** @param path a state folder, a bundle, or the folder that one was imported into */
   constructor(path: string, book: TaskBook) {
-    this.#path = path;
+    const imported = importedBundle(path);
+    this.#path = isFile(imported) ? imported : path;
     this.#book = book;
   }
 
@@ -69,6 +72,7 @@ export class LogWatch {
     const ready = logs.every(([, { reader, end }]) => (this.#read.get(reader) ?? 0) >= end);
     return {
       path: this.#path,
+      bundle: isFile(this.#path),
       problems: this.#problems(logs.length, plugins),
       plugins: plugins.flatMap((pid) => pid ?? []),
       ready,

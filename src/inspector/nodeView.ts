@@ -11,13 +11,8 @@ export interface NodeView {
   readonly path: string;
   /** Plugin processes that run; the version is null where no event names the process yet. */
   readonly plugins: readonly { readonly pid: number; readonly version: string | null }[];
-  readonly kernel: string;
-  readonly arch: string;
-  /** 0 where there is none. */
-  readonly landlockAbi: number;
-  readonly cgroupMount: string | null;
-  readonly cgroupControllers: readonly string[];
-  readonly cores: number;
+  /** Null where the histories are those of a bundle: this host is another one. */
+  readonly host: NodeHost | null;
   readonly states: readonly { readonly state: string; readonly tasks: number }[];
   /** Milliseconds from a request to the running program, over all starts that are in the log. */
   readonly start: {
@@ -30,6 +25,19 @@ export interface NodeView {
   readonly activity: Activity;
 }
 
+export interface NodeHost {
+  readonly kernel: string;
+  readonly arch: string;
+  readonly cores: number;
+  /** 0 where there is none. */
+  readonly landlockAbi: number;
+  readonly cgroupMount: string | null;
+  readonly cgroupControllers: readonly string[];
+}
+
+/** The facts of the host that are shown. */
+type NodeFacts = Pick<HostFacts, keyof NodeHost>;
+
 /** Starts and exits in equal spans of time. */
 export interface Activity {
   readonly from: number;
@@ -40,7 +48,7 @@ export interface Activity {
 
 export function nodeView(
   book: Pick<TaskBook, "rows" | "pluginVersion">,
-  host: HostFacts,
+  host: NodeFacts,
   status: Status,
   now: number,
 ): NodeView {
@@ -51,16 +59,24 @@ export function nodeView(
     inspector: version,
     path: status.path,
     plugins: status.plugins.map((pid) => ({ pid, version: book.pluginVersion(pid) ?? null })),
-    kernel: host.kernel,
-    arch: host.arch,
-    landlockAbi: host.landlockAbi,
-    cgroupMount: host.cgroupMount ?? null,
-    cgroupControllers: host.cgroupControllers,
-    cores: host.cores,
+    host: status.bundle ? null : hostOf(host),
     states: Array.from(states, ([state, tasks]) => ({ state, tasks })).sort((a, b) => b.tasks - a.tasks),
     start: percentilesOf(rows.flatMap(({ startMs }) => startMs ?? [])),
-    activity: activityOf(rows, now),
+    // To a bundle nothing comes any more.
+    activity: activityOf(rows, status.bundle ? lastOf(rows) : now),
   };
+}
+
+function hostOf({ kernel, arch, cores, landlockAbi, cgroupMount, cgroupControllers }: NodeFacts): NodeHost {
+  return { kernel, arch, cores, landlockAbi, cgroupMount: cgroupMount ?? null, cgroupControllers };
+}
+
+/** When something began or ended last. */
+function lastOf(rows: readonly TaskSummary[]): number {
+  return rows.reduce(
+    (last, { begunAt, startedAt, endedAt }) => Math.max(last, endedAt ?? startedAt ?? begunAt),
+    0,
+  );
 }
 
 function percentilesOf(values: readonly number[]): NodeView["start"] {

@@ -22,8 +22,8 @@ interface Entry {
 
 export class TaskBook {
   readonly #entries = new Map<string, Entry>();
-  /** How often each task has been started in its allocation. */
-  readonly #runs = new Map<string, number>();
+  /** How often each task has been started in its allocation, and how many of these runs are known still. */
+  readonly #runs = new Map<string, { started: number; known: number }>();
   /** Versions of the plugin processes that the events name, by pid. */
   readonly #plugins = new Map<number, string>();
   /** The history that was asked for last: it is asked for again at every step back, and with every new event. */
@@ -87,6 +87,7 @@ export class TaskBook {
     for (const [id, entry] of this.#entries) {
       if (entry.reader !== reader || !isGone(id)) continue;
       this.#entries.delete(id);
+      this.#forgetRun(id);
       if (this.#lastHistory?.stream === id) this.#lastHistory = undefined;
       this.changes.next(id);
     }
@@ -108,12 +109,23 @@ export class TaskBook {
     if (plugin !== undefined) this.#plugins.set(plugin.pid, plugin.version);
   }
 
+  /** @returns how many there have been before */
   #countRun(id: string): number {
-    const key = id.split("/").slice(0, 2).join("/");
-    const earlier = this.#runs.get(key) ?? 0;
-    this.#runs.set(key, earlier + 1);
-    return earlier;
+    const runs = this.#runs.get(taskKey(id)) ?? { started: 0, known: 0 };
+    this.#runs.set(taskKey(id), runs);
+    runs.known += 1;
+    return runs.started++;
   }
+
+  #forgetRun(id: string): void {
+    const runs = this.#runs.get(taskKey(id));
+    if (runs !== undefined && --runs.known === 0) this.#runs.delete(taskKey(id));
+  }
+}
+
+/** The same for all runs of a task in its allocation. */
+function taskKey(id: string): string {
+  return id.split("/").slice(0, 2).join("/");
 }
 
 function stateBefore(reader: EventReader, id: string, seq: number): MachineState {

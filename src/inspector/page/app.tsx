@@ -33,7 +33,9 @@ export function App() {
             Node
           </a>
         </nav>
-        <span class={live.connected ? "link on" : "link"}>{live.connected ? "live" : "not connected"}</span>
+        <span class={live.connected ? "link on" : "link"}>
+          {live.connected ? (live.status?.bundle ? "recorded" : "live") : "not connected"}
+        </span>
       </header>
       <main>
         {id !== undefined ? (

@@ -1,6 +1,6 @@
 /** The host and all its tasks in figures. */
 import { formatSpan } from "../../cli/terminal/time.ts";
-import type { NodeView } from "../nodeView.ts";
+import type { NodeHost, NodeView } from "../nodeView.ts";
 import { Activity } from "./activity.tsx";
 import { useAnswer } from "./live.ts";
 import { useNow } from "./now.ts";
@@ -32,7 +32,11 @@ export function NodePage({ version }: { readonly version: number }) {
         </section>
         <section class="card" aria-label="Host">
           <h2>Host</h2>
-          <Facts facts={hostFacts(view)} />
+          {view.host === null ? (
+            <p class="faint">A bundle: what its host was like stands with each task.</p>
+          ) : (
+            <Facts facts={hostFacts(view.host)} />
+          )}
         </section>
       </div>
     </>
@@ -55,7 +59,7 @@ function driverFacts({ plugins, inspector, path }: NodeView): FactLine[] {
       `process ${pid}, ${version === null ? "has started no task yet" : `version ${version}`}`,
   );
   return [
-    ["Plugin", processes.join("; ") || "none runs"],
+    ["Plugin", processes.join("; ") || "none runs here"],
     ["Inspector", `version ${inspector}`],
     ["Event log", <code key="path">{path}</code>],
   ];
@@ -68,7 +72,7 @@ function hostFacts({
   landlockAbi,
   cgroupMount,
   cgroupControllers,
-}: NodeView): FactLine[] {
+}: NodeHost): FactLine[] {
   return [
     ["Kernel", `Linux ${kernel} on ${arch}`],
     ["Cores", String(cores)],

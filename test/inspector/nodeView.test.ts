@@ -1,0 +1,76 @@
+/** The node's figures. */
+import { describe, expect, it } from "vitest";
+import type { Status } from "../../src/inspector/logWatch.ts";
+import { nodeView } from "../../src/inspector/nodeView.ts";
+import { summaryOf, type TaskSummary } from "../../src/inspector/taskSummary.ts";
+import { fold } from "../../src/machines/fold.ts";
+import { idOf } from "../support/inspector.ts";
+import { type Life, life } from "../support/lives.ts";
+
+const now = 2_000_000_000_000;
+const host = {
+  kernel: "6.12.0",
+  arch: "x64",
+  landlockAbi: 6,
+  cgroupMount: "/sys/fs/cgroup",
+  cgroupControllers: ["cpu"],
+  cores: 2,
+};
+const status: Status = { path: "/state", bundle: false, problems: [], plugins: [7, 8], ready: true };
+
+function rowOf(number: number, name: Life, times: Partial<TaskSummary> = {}): TaskSummary {
+  const place = { id: idOf(number), events: 1, begunAt: now - 60_000, changedAt: now, restarts: 0 };
+  return { ...summaryOf(place, fold(life(name))), ...times };
+}
+
+function viewOf(rows: readonly TaskSummary[], told = status) {
+  const versions = new Map([[7, "0.1.0"]]);
+  const book = { rows: () => [...rows], pluginVersion: (pid: number) => versions.get(pid) };
+  return nodeView(book, host, told, now);
+}
+
+describe("the node", () => {
+  it("tells its plugins, with the versions that events name", () => {
+    expect(viewOf([])).toMatchObject({
+      plugins: [
+        { pid: 7, version: "0.1.0" },
+        { pid: 8, version: null },
+      ],
+      host: { landlockAbi: 6, cgroupControllers: ["cpu"] },
+      states: [],
+      start: null,
+    });
+  });
+
+  it("counts states, the commonest first, and tells how long starts took", () => {
+    const rows = Array.from({ length: 100 }, (_, number) => rowOf(number, "ended", { startMs: number + 1 }));
+    const { states, start } = viewOf([...rows, rowOf(100, "failed", { state: "failed" })]);
+    expect(states).toEqual([
+      { state: "destroyed", tasks: 100 },
+      { state: "failed", tasks: 1 },
+    ]);
+    expect(start).toEqual({ starts: 100, p50: 51, p90: 91, p99: 100, max: 100 });
+  });
+
+  it("has starts and exits in spans of time; a start that failed is neither", () => {
+    const { activity } = viewOf([
+      rowOf(1, "ended", { startedAt: now - 60_000, endedAt: now }),
+      rowOf(2, "ended", { startedAt: now - 30_000, endedAt: null }),
+      rowOf(3, "failed"),
+    ]);
+    expect(activity.starts).toHaveLength(60);
+    expect([activity.starts[0], activity.starts[30]]).toEqual([1, 1]);
+    expect(activity.exits.at(-1)).toBe(1);
+    const sum = (counts: readonly number[]) => counts.reduce((total, each) => total + each, 0);
+    expect([sum(activity.starts), sum(activity.exits)]).toEqual([2, 1]);
+  });
+
+  it("says nothing of this host where the histories are a bundle's, and ends with their end", () => {
+    const began = now - 90 * 86_400_000;
+    const row = rowOf(1, "ended", { begunAt: began, startedAt: began, endedAt: began + 5_000 });
+    const { host: told, activity } = viewOf([row], { ...status, bundle: true });
+    expect(told).toBe(null);
+    expect(activity.spanMs).toBe(1_000);
+    expect(activity.exits.at(-1)).toBe(1);
+  });
+});
