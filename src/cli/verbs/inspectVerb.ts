@@ -43,6 +43,11 @@ async function act(
   { port, listen: host, stately = false, stateDir }: Options,
 ): Promise<number> {
   const { inspect } = await import("../../inspector/inspect.ts");
+  if (bundle !== undefined) {
+    // A log may still come; a file that is no bundle is a mistake, to be told at once.
+    const { loadBundle } = await import("../../replay/loadBundle.ts");
+    await loadBundle(bundle);
+  }
   return inspect({ path: bundle ?? stateDir, host, port, stately });
 }
 

@@ -1,0 +1,42 @@
+/** `inspect`, as a person calls it. */
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { call, start } from "../support/commandLine.ts";
+import { cookieFrom, get } from "../support/inspector.ts";
+import { temporaryFolder } from "../support/temporaryFolder.ts";
+
+describe("inspect", () => {
+  it("prints an address that works, and ends well when it is interrupted", async () => {
+    const stateDir = temporaryFolder();
+    const { child, seen, ended } = start(["inspect", "--port", "0", "--stately", "--state-dir", stateDir]);
+    const url = /^http:\S+$/m.exec(await seen("ws://127.0.0.1:"))?.[0] ?? "";
+    const welcome = await get(url, {});
+    expect(welcome.status).toBe(303);
+    const page = await get(new URL("/", url).href, { cookie: cookieFrom(welcome) });
+    expect(page.body).toContain("<title>");
+    child.kill("SIGINT");
+    expect(await ended).toMatchObject({ code: 0, stderr: "" });
+  });
+
+  it("says at once what cannot be", async () => {
+    const folder = temporaryFolder();
+    expect(await call(["inspect", join(folder, "none.jsonl")])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("BUNDLE_INVALID"),
+    });
+    writeFileSync(join(folder, "strange.jsonl"), "{}\n");
+    expect((await call(["inspect", join(folder, "strange.jsonl")])).stderr).toContain("BUNDLE_INVALID");
+    expect((await call(["inspect", "--port", "99999"])).code).not.toBe(0);
+
+    const other = createServer().listen(0, "127.0.0.1");
+    onTestFinished(() => void other.close());
+    await once(other, "listening");
+    const port = String((other.address() as AddressInfo).port);
+    const refused = await call(["inspect", "--port", port, "--state-dir", folder]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(`cannot listen on 127.0.0.1:${port}`);
+  });
+});
