@@ -2,7 +2,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { InspectorServer } from "../../src/inspector/server.ts";
 import { checkLog } from "../../src/replay/checkLog.ts";
 import { parseBundle } from "../../src/replay/loadBundle.ts";
 import { launchBrowser } from "../support/browser.ts";
@@ -10,6 +11,7 @@ import { expectAccessible, layoutShift, openPage } from "../support/browserPage.
 import { event } from "../support/history.ts";
 import { idOf, startInspector } from "../support/inspector.ts";
 import { type Life, life } from "../support/lives.ts";
+import { temporaryFolder } from "../support/temporaryFolder.ts";
 
 const folder = join(import.meta.dirname, "../../test-results/inspector");
 let browser: Browser | undefined;
@@ -171,6 +173,20 @@ describe("the page", () => {
     await page.reload();
     await lit(page, "destroyed");
     expect(await layoutShift(page)).toBeLessThan(0.01);
+  });
+
+  it("tells that the inspector is gone, and that another one does not know it", async (context) => {
+    const { server, record } = await startInspector();
+    await record(idOf(1), life("ended"));
+    const page = await openPage(context, browser, server.url, {}, /Failed to load resource/);
+    await page.getByText("Completed").waitFor();
+    const options = { path: temporaryFolder(), host: "127.0.0.1", port: Number(new URL(server.url).port) };
+    await server.close();
+    await page.getByText("The inspector does not answer").waitFor();
+    const other = await InspectorServer.start(options);
+    onTestFinished(() => other.close());
+    await page.getByText("The inspector does not let this page in").waitFor();
+    await page.getByText("Completed").waitFor();
   });
 
   it("folds the checks of a healthy task, of which there are thousands", async (context) => {

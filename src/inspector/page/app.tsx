@@ -33,8 +33,8 @@ export function App() {
             Node
           </a>
         </nav>
-        <span class={live.connected ? "link on" : "link"}>
-          {live.connected ? (live.status?.bundle ? "recorded" : "live") : "not connected"}
+        <span class={`link ${live.link}`}>
+          {live.link !== "on" ? "not connected" : live.status?.bundle ? "recorded" : "live"}
         </span>
       </header>
       <main>

@@ -8,12 +8,20 @@ const advice = {
   pluginGone: "",
 } as const;
 
-export function Banners({ live: { status, connected } }: { readonly live: Live }) {
+const links = {
+  off: ["The inspector does not answer.", "What is shown is old; it is tried again by itself."],
+  refused: [
+    "The inspector does not let this page in.",
+    "Where it was started anew, open the address that it printed; it serves sixteen pages at most.",
+  ],
+} as const;
+
+export function Banners({ live: { status, link } }: { readonly live: Live }) {
   return (
     <div class="banners" role="status">
-      {connected ? null : (
+      {link === "on" ? null : (
         <p>
-          <b>The inspector does not answer.</b> What is shown is old; it is tried again by itself.
+          <b>{links[link][0]}</b> {links[link][1]}
         </p>
       )}
       {status?.problems.map(({ kind, text }) => (

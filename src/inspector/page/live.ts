@@ -8,13 +8,19 @@ export interface Live {
   /** The newest first. */
   readonly rows: readonly TaskSummary[];
   readonly status: Status | undefined;
-  readonly connected: boolean;
+  readonly link: Link;
   /** Counts the changes. */
   readonly version: number;
 }
 
+/** `refused`: the inspector answers, and does not let this page in (any more). */
+export type Link = "on" | "off" | "refused";
+
+/** A browser does not ask again by itself once it was refused. */
+const againMs = 5_000;
+
 export function useLive(): Live {
-  const [live, setLive] = useState<Live>({ rows: [], status: undefined, connected: true, version: 0 });
+  const [live, setLive] = useState<Live>({ rows: [], status: undefined, link: "on", version: 0 });
   useEffect(() => {
     let rows = new Map<string, TaskSummary>();
     let status: Status | undefined;
@@ -24,27 +30,47 @@ export function useLive(): Live {
       drawing ||= requestAnimationFrame(() => {
         drawing = 0;
         const sorted = [...rows.values()].sort((a, b) => b.begunAt - a.begunAt);
-        setLive(({ version }) => ({ rows: sorted, status, connected: true, version: version + 1 }));
+        setLive(({ version }) => ({ rows: sorted, status, link: "on", version: version + 1 }));
       });
     };
-    const source = new EventSource("/api/live");
-    source.onerror = () => setLive((before) => ({ ...before, connected: false }));
-    source.onmessage = ({ data }: MessageEvent<string>) => {
-      const message = JSON.parse(data) as LiveMessage;
-      if (message.kind === "reset") rows = new Map();
-      if (message.kind === "status") status = message.status;
-      if (message.kind === "rows") {
-        for (const row of message.rows) rows.set(row.id, row);
-        for (const id of message.gone) rows.delete(id);
-      }
-      draw();
-    };
+    const close = follow(
+      (message) => {
+        if (message.kind === "reset") rows = new Map();
+        if (message.kind === "status") status = message.status;
+        if (message.kind === "rows") {
+          for (const row of message.rows) rows.set(row.id, row);
+          for (const id of message.gone) rows.delete(id);
+        }
+        draw();
+      },
+      (link) => setLive((before) => ({ ...before, link })),
+    );
     return () => {
-      source.close();
+      close();
       cancelAnimationFrame(drawing);
     };
   }, []);
   return live;
+}
+
+/** Listens, and goes on trying where nobody answers. @returns ends it */
+function follow(take: (message: LiveMessage) => void, tellLink: (link: Link) => void): () => void {
+  let again: ReturnType<typeof setTimeout> | undefined;
+  let source: EventSource;
+  const open = () => {
+    source = new EventSource("/api/live");
+    source.onmessage = ({ data }: MessageEvent<string>) => take(JSON.parse(data) as LiveMessage);
+    source.onerror = () => {
+      const refused = source.readyState === EventSource.CLOSED;
+      tellLink(refused ? "refused" : "off");
+      if (refused) again = setTimeout(open, againMs);
+    };
+  };
+  open();
+  return () => {
+    clearTimeout(again);
+    source.close();
+  };
 }
 
 /** What the API answers; undefined until it has, or where it refuses. Asked again when the address or the version changes. */
