@@ -1,26 +1,14 @@
 /** The page in a real browser: Debian's Chromium. Screenshots go to test-results/inspector. */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import type { Page } from "playwright-core";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { InspectorServer } from "../../src/inspector/server.ts";
 import { checkLog } from "../../src/replay/checkLog.ts";
 import { parseBundle } from "../../src/replay/loadBundle.ts";
-import { launchBrowser } from "../support/browser.ts";
-import { expectAccessible, layoutShift, openPage } from "../support/browserPage.ts";
+import { expectAccessible, layoutShift, openPage, screenshot } from "../support/browserPage.ts";
 import { event } from "../support/history.ts";
 import { idOf, startInspector } from "../support/inspector.ts";
 import { type Life, life } from "../support/lives.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
-
-const folder = join(import.meta.dirname, "../../test-results/inspector");
-let browser: Browser | undefined;
-
-beforeAll(async () => {
-  mkdirSync(folder, { recursive: true });
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
 
 const lit = (page: Page, state: string) => page.locator(`#state-${state}.lit`).waitFor();
 const focused = (page: Page) => page.locator(":focus");
@@ -28,7 +16,7 @@ const focused = (page: Page) => page.locator(":focus");
 describe("the page", () => {
   it("shows tasks as they come, and says what to do while there is none", async (context) => {
     const { server, record } = await startInspector();
-    const page = await openPage(context, browser, server.url);
+    const page = await openPage(context, server.url);
     await page.getByText("No task has run here yet").waitFor();
     await expectAccessible(page);
     expect(page.url()).not.toContain("token");
@@ -49,13 +37,13 @@ describe("the page", () => {
       const { server, record } = await startInspector();
       for (const [index, name] of (["ended", "killed", "failed", "lost"] as Life[]).entries())
         await record(idOf(index, name), life(name));
-      const page = await openPage(context, browser, server.url, {
+      const page = await openPage(context, server.url, {
         colorScheme,
         viewport: { width, height: 900 },
       });
       await page.getByText("Killed: still running").waitFor();
       await expectAccessible(page);
-      await page.screenshot({ path: join(folder, `list-${colorScheme}-${width}.png`) });
+      await page.screenshot({ path: screenshot(`list-${colorScheme}-${width}`) });
       await page.keyboard.press("/");
       await page.keyboard.type("sigint");
       await page.keyboard.press("ArrowDown");
@@ -68,7 +56,7 @@ describe("the page", () => {
       await lit(page, "running");
       await page.getByText("Event 4: started, then running").waitFor();
       await expectAccessible(page);
-      await page.screenshot({ path: join(folder, `task-${colorScheme}-${width}.png`), fullPage: true });
+      await page.screenshot({ path: screenshot(`task-${colorScheme}-${width}`), fullPage: true });
       expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
       // Back where it was: the search, and the task.
       await page.keyboard.press("Escape");
@@ -77,7 +65,7 @@ describe("the page", () => {
       await page.getByRole("link", { name: "Node" }).click();
       await page.getByText("Start latency").waitFor();
       await expectAccessible(page);
-      await page.screenshot({ path: join(folder, `node-${colorScheme}-${width}.png`) });
+      await page.screenshot({ path: screenshot(`node-${colorScheme}-${width}`) });
       expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
     },
   );
@@ -85,7 +73,7 @@ describe("the page", () => {
   it("is wound back by clicks on steps and events, and by dragging along the bar", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("killed"));
-    const page = await openPage(context, browser, server.url);
+    const page = await openPage(context, server.url);
     await page.getByRole("link", { name: "web" }).click();
     await page.getByRole("button", { name: "Signal sent" }).click();
     await page.getByText("Event 6: signalled").waitFor();
@@ -112,7 +100,7 @@ describe("the page", () => {
     const { server, record } = await startInspector();
     const [first, ...rest] = life("ended");
     await record(idOf(1), first ? [first] : []);
-    const page = await openPage(context, browser, server.url);
+    const page = await openPage(context, server.url);
     await page.getByRole("link", { name: "web" }).click();
     await lit(page, "pending");
     await record(idOf(1), rest.slice(0, 3));
@@ -128,7 +116,7 @@ describe("the page", () => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("ended"));
     const permissions = ["clipboard-read", "clipboard-write"];
-    const page = await openPage(context, browser, server.url, { permissions });
+    const page = await openPage(context, server.url, { permissions });
     await page.getByRole("link", { name: "web" }).click();
     await page.getByRole("button", { name: "Bundle" }).click();
     await page.getByText("Bundle copied").waitFor();
@@ -145,7 +133,7 @@ describe("the page", () => {
       record(idOf(number, `task${number}`), life("failed")),
     );
     await Promise.all(adding);
-    const page = await openPage(context, browser, server.url);
+    const page = await openPage(context, server.url);
     await page.getByText("2000 of 2000").waitFor();
     expect(await page.locator(".row").count()).toBeLessThan(60);
     await page.mouse.move(400, 400);
@@ -165,7 +153,7 @@ describe("the page", () => {
   it("moves nothing about by itself, as it is loaded and as tasks come", async (context) => {
     const { server, record } = await startInspector();
     for (let number = 0; number < 20; number++) await record(idOf(number), life("ended"));
-    const page = await openPage(context, browser, server.url);
+    const page = await openPage(context, server.url);
     await page.getByText("20 of 20").waitFor();
     expect(await layoutShift(page)).toBe(0);
     const address = await page.getByRole("link", { name: "web" }).first().getAttribute("href");
@@ -178,7 +166,7 @@ describe("the page", () => {
   it("tells that the inspector is gone, and that another one does not know it", async (context) => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("ended"));
-    const page = await openPage(context, browser, server.url, {}, /Failed to load resource/);
+    const page = await openPage(context, server.url, {}, /Failed to load resource/);
     await page.getByText("Completed").waitFor();
     const options = { path: temporaryFolder(), host: "127.0.0.1", port: Number(new URL(server.url).port) };
     await server.close();
@@ -196,7 +184,7 @@ describe("the page", () => {
       event("execExited", { exec: index + 1 }),
     ]);
     await record(idOf(1), [...life("ended").slice(0, 4), ...checks.flat()]);
-    const page = await openPage(context, browser, server.url);
+    const page = await openPage(context, server.url);
     await page.getByRole("link", { name: "web" }).click();
     await page.getByText("Command run in it ×1000, the last: command 1000: exit code 0").waitFor();
     await page.getByText("Step 2004 of 2004").waitFor();

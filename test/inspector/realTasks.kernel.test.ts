@@ -1,22 +1,9 @@
 /** The page beside a real plugin with real tasks: what it shows is what happens. Needs root, and Chromium. */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, it, onTestFinished } from "vitest";
+import { describe, it, onTestFinished } from "vitest";
 import { InspectorServer } from "../../src/inspector/server.ts";
 import { newStateDir, startAgent, startTask, waitTask } from "../support/agent.ts";
 import { makeAllocation } from "../support/allocation.ts";
-import { launchBrowser } from "../support/browser.ts";
-import { openPage } from "../support/browserPage.ts";
-
-const folder = join(import.meta.dirname, "../../test-results/inspector");
-let browser: Browser | undefined;
-
-beforeAll(async () => {
-  mkdirSync(folder, { recursive: true });
-  browser = await launchBrowser();
-});
-afterAll(() => browser?.close());
+import { openPage, screenshot } from "../support/browserPage.ts";
 
 async function startInspector(path: string): Promise<string> {
   const server = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });
@@ -27,7 +14,7 @@ async function startInspector(path: string): Promise<string> {
 describe("the page", () => {
   it("shows live how a task starts, is asked to stop, and ends", async (context) => {
     const agent = await startAgent();
-    const page = await openPage(context, browser, await startInspector(agent.stateDir));
+    const page = await openPage(context, await startInspector(agent.stateDir));
     await page.getByText("No task has run here yet").waitFor();
     const allocation = makeAllocation({ taskName: "web" });
     const config = allocation.config("trap 'exit 3' TERM; echo up; while :; do sleep 0.05; done");
@@ -49,11 +36,11 @@ describe("the page", () => {
     const allocation = makeAllocation({ taskName: "survivor" });
     const config = allocation.config("exec sleep 1000");
     const handle = await startTask(agent, config);
-    const page = await openPage(context, browser, await startInspector(agent.stateDir));
+    const page = await openPage(context, await startInspector(agent.stateDir));
     await page.locator(".row", { hasText: "Running" }).waitFor();
     await agent.crash();
     await page.getByText("No plugin runs").waitFor();
-    await page.screenshot({ path: join(folder, "pluginGone.png") });
+    await page.screenshot({ path: screenshot("pluginGone") });
     const next = await startAgent({ stateDir: agent.stateDir });
     await next.driver.recoverTask({ taskId: config.id, handle });
     await page.locator(".row", { hasText: "Running, taken over once" }).waitFor();
@@ -67,7 +54,7 @@ describe("the page", () => {
 
   it("says so where there is no log yet, and goes on by itself once there is one", async (context) => {
     const stateDir = newStateDir();
-    const page = await openPage(context, browser, await startInspector(stateDir));
+    const page = await openPage(context, await startInspector(stateDir));
     await page.getByText(`There is no event log in ${stateDir}`).waitFor();
     const agent = await startAgent({ stateDir });
     const allocation = makeAllocation({ taskName: "first" });

@@ -1,11 +1,26 @@
 /** The inspector's page in a browser, held to what every page must keep. */
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { expect, onTestFinished, type TestContext } from "vitest";
-import { missingBrowser } from "./browser.ts";
+import { afterAll, beforeAll, expect, onTestFinished, type TestContext } from "vitest";
+import { launchBrowser, missingBrowser } from "./browser.ts";
 
 const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+const folder = join(import.meta.dirname, "../../test-results/inspector");
+let browser: Browser | undefined;
+
+beforeAll(async () => {
+  mkdirSync(folder, { recursive: true });
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+/** Where the screenshot of that name goes: git ignores the folder. */
+export function screenshot(name: string): string {
+  return join(folder, `${name}.png`);
+}
 
 /**
  * Opens it; skips the test, loudly, where there is no browser. What the page
@@ -13,7 +28,6 @@ const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
  */
 export async function openPage(
   context: TestContext,
-  browser: Browser | undefined,
   url: string,
   options: BrowserContextOptions = {},
   expected?: RegExp,

@@ -16,13 +16,17 @@ export function NodePage({ version }: { readonly version: number }) {
       <section class="card" aria-label="Tasks by state">
         <h2>Tasks by state</h2>
         {states.length === 0 ? <p class="faint">None yet.</p> : null}
-        <Figures figures={states.map(({ state, tasks }) => [state, String(tasks)])} />
+        <Facts kind="figures" facts={states.map(({ state, tasks }) => [state, tasks])} />
       </section>
       <section class="card" aria-label="Starts">
         <h2>
           Start latency <span class="faint">from the agent's request to the running program</span>
         </h2>
-        {start === null ? <p class="faint">No start yet.</p> : <Figures figures={startFigures(start)} />}
+        {start === null ? (
+          <p class="faint">No start yet.</p>
+        ) : (
+          <Facts kind="figures" facts={startFigures(start)} />
+        )}
       </section>
       <Activity activity={view.activity} />
       <div class="columns">
@@ -43,13 +47,13 @@ export function NodePage({ version }: { readonly version: number }) {
   );
 }
 
-function startFigures({ starts, p50, p90, p99, max }: NonNullable<NodeView["start"]>): Figure[] {
+function startFigures({ starts, p50, p90, p99, max }: NonNullable<NodeView["start"]>): FactLine[] {
   return [
     ["half within", formatSpan(p50)],
     ["90 % within", formatSpan(p90)],
     ["99 % within", formatSpan(p99)],
     ["slowest", formatSpan(max)],
-    ["starts", String(starts)],
+    ["starts", starts],
   ];
 }
 
@@ -80,19 +84,4 @@ function hostFacts({
     ["cgroup v2", cgroupMount === null ? "not mounted" : <code key="mount">{cgroupMount}</code>],
     ["Controllers", cgroupControllers.join(", ") || "none: limits cannot be enforced"],
   ];
-}
-
-type Figure = readonly [name: string, figure: string];
-
-function Figures({ figures }: { readonly figures: readonly Figure[] }) {
-  return (
-    <dl class="figures">
-      {figures.map(([name, figure]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{figure}</dd>
-        </div>
-      ))}
-    </dl>
-  );
 }

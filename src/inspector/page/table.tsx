@@ -39,9 +39,15 @@ export function Table({ label, heads, rows }: TableProperties) {
 
 export type FactLine = readonly [name: string, value: ComponentChildren];
 
-export function Facts({ facts }: { readonly facts: readonly FactLine[] }) {
+interface FactsProperties {
+  readonly facts: readonly FactLine[];
+  /** A line each, in one line, or as large figures. */
+  readonly kind?: "facts" | "strip" | "figures";
+}
+
+export function Facts({ facts, kind = "facts" }: FactsProperties) {
   return (
-    <dl class="facts">
+    <dl class={kind}>
       {facts.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>

@@ -1,19 +1,17 @@
 /** One task: how it stands and why, what happened, and any moment of it. */
-import { useEffect, useRef, useState } from "preact/hooks";
-import { formatSpan } from "../../cli/terminal/time.ts";
+import { useState } from "preact/hooks";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { TaskSummary } from "../taskSummary.ts";
 import type { MomentView, TaskView } from "../taskView.ts";
 import { Chart, useChartLayout } from "./chart.tsx";
-import { CopyButtons } from "./copyButtons.tsx";
 import { useKeys } from "./keys.ts";
 import { useAnswer } from "./live.ts";
-import { Mark } from "./mark.tsx";
 import { Moment } from "./moment.tsx";
-import { useNow } from "./now.ts";
 import { Sandbox } from "./sandbox.tsx";
 import { Story } from "./story.tsx";
+import { TaskTitle } from "./taskTitle.tsx";
 import { Timeline } from "./timeline.tsx";
+import { Verdict } from "./verdict.tsx";
 
 interface Properties {
   readonly id: string;
@@ -52,7 +50,7 @@ export function TaskPage({ id, row, ready }: Properties) {
   const choose = (to: number) => go(() => to);
   return (
     <>
-      <Title row={row} query={query} />
+      <TaskTitle row={row} query={query} />
       <Verdict view={view} row={row} choose={choose} />
       <Timeline steps={view.steps} seq={seq} choose={choose} />
       <div class="columns">
@@ -81,84 +79,4 @@ function NoTask() {
       There is no such task, or its history was removed. <a href="#/">All tasks</a>
     </p>
   );
-}
-
-function Title({ row, query }: { readonly row: TaskSummary; readonly query: string }) {
-  const heading = useRef<HTMLHeadingElement>(null);
-  const now = useNow();
-  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
-  const ran = row.startedAt === null ? undefined : Math.max(0, (row.endedAt ?? now) - row.startedAt);
-  const facts = [
-    ["Job", row.job],
-    ["Group", row.group],
-    ["Namespace", row.namespace],
-    ["State", row.state],
-    ["Exit", row.exit ?? "–"],
-    ["Ran", ran === undefined ? "–" : formatSpan(ran)],
-    ["Restarts", String(row.restarts)],
-  ] as const;
-  return (
-    <div class="title">
-      <h1 ref={heading} tabIndex={-1}>
-        {row.task}
-        <code>{row.allocation}</code>
-      </h1>
-      <CopyButtons query={query} name={row.task} />
-      <dl class="strip">
-        {facts.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
-    </div>
-  );
-}
-
-interface VerdictProperties {
-  readonly view: TaskView;
-  readonly row: TaskSummary;
-  readonly choose: (seq: number) => void;
-}
-
-function Verdict({ view: { outcome, sentences }, row, choose }: VerdictProperties) {
-  return (
-    <section class={`card verdict ${outcome.tone}`} aria-label="How it stands">
-      <p class="headline">
-        <Mark tone={outcome.tone} />
-        {outcome.text}
-      </p>
-      <p>
-        {sentences.map(({ text, events }) => (
-          <span key={text}>
-            {text}.{/* Kept on the line of what they show. */}
-            <span class="references">
-              {events.map((seq) => (
-                <button
-                  key={seq}
-                  type="button"
-                  class="reference"
-                  aria-label={`Go to event ${seq}`}
-                  onClick={() => choose(seq)}
-                >
-                  {seq}
-                </button>
-              ))}
-            </span>{" "}
-          </span>
-        ))}
-      </p>
-      {outcome.tone === "bad" && row.startedAt !== null ? (
-        <p>
-          What it wrote last: <code>{logCommand(row)}</code>
-        </p>
-      ) : null}
-    </section>
-  );
-}
-
-function logCommand({ allocation, task, namespace }: TaskSummary): string {
-  const where = namespace === "" || namespace === "default" ? "" : ` -namespace ${namespace}`;
-  return `nomad alloc logs -stderr -tail${where} ${allocation.slice(0, 8)} ${task}`;
 }
