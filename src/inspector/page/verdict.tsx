@@ -1,4 +1,5 @@
 /** How the task stands, and why: sentences with the events that show them. */
+import type { Sentence } from "../../why/facts.ts";
 import type { TaskSummary } from "../taskSummary.ts";
 import type { TaskView } from "../taskView.ts";
 import { Mark } from "./mark.tsx";
@@ -17,32 +18,49 @@ export function Verdict({ view: { outcome, sentences }, row, choose }: Propertie
         {outcome.text}
       </p>
       <p>
-        {sentences.map(({ text, events }) => (
-          <span key={text}>
-            {/* The word joiner keeps the numbers on the line of what they show. */}
-            {text}.{"\u2060"}
-            <span class="references">
-              {events.map((seq) => (
-                <button
-                  key={seq}
-                  type="button"
-                  class="reference"
-                  aria-label={`Go to event ${seq}`}
-                  onClick={() => choose(seq)}
-                >
-                  {seq}
-                </button>
-              ))}
-            </span>{" "}
-          </span>
+        {sentences.map((sentence) => (
+          <Shown key={sentence.text} sentence={sentence} choose={choose} />
         ))}
       </p>
       {outcome.tone === "bad" && row.startedAt !== null ? (
         <p>
-          What it wrote last: <code>{logCommand(row)}</code>
+          What it wrote last, on a cluster: <code>{logCommand(row)}</code>
         </p>
       ) : null}
     </section>
+  );
+}
+
+interface ShownProperties {
+  readonly sentence: Sentence;
+  readonly choose: (seq: number) => void;
+}
+
+/** A word that is longer may stand on a line without the numbers. */
+const longWord = 24;
+
+function Shown({ sentence: { text, events }, choose }: ShownProperties) {
+  const last = text.lastIndexOf(" ") + 1;
+  // The numbers do not begin a line: they stay with the word before them.
+  const cut = text.length - last > longWord ? text.length : last;
+  return (
+    <span>
+      {text.slice(0, cut)}
+      <span class="references">
+        {text.slice(cut)}.
+        {events.map((seq) => (
+          <button
+            key={seq}
+            type="button"
+            class="reference"
+            aria-label={`Go to event ${seq}`}
+            onClick={() => choose(seq)}
+          >
+            {seq}
+          </button>
+        ))}
+      </span>{" "}
+    </span>
   );
 }
 
