@@ -23,11 +23,12 @@ const routes: Readonly<Record<string, Route>> = {
   "/api/tasks": ({ book }) => jsonAnswer(book.rows()),
   "/api/node": ({ book, watch, node }) =>
     jsonAnswer(nodeView(book, node.facts(), watch.status(), Date.now())),
-  "/api/task": ({ book }, query) => withTask(book, query, (history) => jsonAnswer(taskView(history))),
+  "/api/task": ({ book }, query) =>
+    withTask(book, query, (history) => jsonAnswer(taskView(history, numberOf(query, "from") ?? 1))),
   "/api/moment": ({ book }, query) =>
     withTask(book, query, (history) => {
-      const seq = Number(query.get("seq"));
-      const known = Number.isInteger(seq) && seq >= 1 && seq <= history.length;
+      const seq = numberOf(query, "seq");
+      const known = seq !== undefined && seq <= history.length;
       return known ? jsonAnswer(momentView(history, seq)) : notFound("There is no such event.");
     }),
   "/api/events": ({ book }, query) => withTask(book, query, ({ events }) => jsonAnswer(events)),
@@ -51,6 +52,12 @@ function withTask(book: TaskBook, query: URLSearchParams, answer: (history: Hist
   return history === undefined
     ? notFound("There is no such task, or its history was removed.")
     : answer(history);
+}
+
+/** Of an event, from 1; undefined where the query has none. */
+function numberOf(query: URLSearchParams, name: string): number | undefined {
+  const number = Number(query.get(name));
+  return Number.isInteger(number) && number >= 1 ? number : undefined;
 }
 
 function bundleOf(book: TaskBook, { stream, events }: History): string {

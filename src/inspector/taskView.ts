@@ -5,7 +5,7 @@ import type { History } from "../replay/history.ts";
 import { explain } from "../why/explain.ts";
 import type { Sentence } from "../why/facts.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
-import { type Chapter, chaptersOf, type StepLine, stepLine } from "./story.ts";
+import { type StepLine, stepLine } from "./story.ts";
 
 export interface TaskView {
   readonly id: string;
@@ -13,7 +13,6 @@ export interface TaskView {
   /** From how it began to how it ended, with the events that show it. */
   readonly sentences: readonly Sentence[];
   readonly steps: readonly StepLine[];
-  readonly chapters: readonly Chapter[];
 }
 
 /** The task once an event had been taken. */
@@ -34,14 +33,13 @@ export interface MomentView {
   }[];
 }
 
-export function taskView(history: History): TaskView {
-  const steps = Array.from(history.moments(), stepLine);
+/** @param from number of the first step that is told */
+export function taskView(history: History, from = 1): TaskView {
   return {
     id: history.stream,
     outcome: outcomeOf(history.stateAfter(history.length)),
     sentences: explain(history).sentences,
-    steps,
-    chapters: chaptersOf(steps),
+    steps: Array.from(history.moments(from), stepLine),
   };
 }
 

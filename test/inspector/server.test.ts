@@ -1,5 +1,6 @@
 /** The inspector's server, over a real log that goes on being written. */
 import { describe, expect, it, vi } from "vitest";
+import { chaptersOf } from "../../src/inspector/chapters.ts";
 import type { Status } from "../../src/inspector/logWatch.ts";
 import type { TaskSummary } from "../../src/inspector/taskSummary.ts";
 import type { MomentView, TaskView } from "../../src/inspector/taskView.ts";
@@ -26,11 +27,13 @@ describe("the API", () => {
     expect(view.steps).toHaveLength(events);
     expect(view.outcome).toEqual({ tone: "bad", text: "Killed: still running 5 s after SIGINT" });
     expect(view.sentences.map(({ text }) => text).join()).toContain("so it was killed");
-    expect(view.chapters.map(({ title }) => title.split(",")[0])).toEqual([
+    expect(chaptersOf(view.steps).map(({ title }) => title.split(",")[0])).toEqual([
       "Start asked → host looked at → sandbox laid out → running",
       "Stop asked → SIGTERM delivered → time to stop was over → SIGKILL sent → exit code 0",
       "Forgotten",
     ]);
+    const later = await ask(`/api/task?id=${encodeURIComponent(id)}&from=9`);
+    expect((JSON.parse(later.body) as TaskView).steps).toEqual(view.steps.slice(8));
     const ask4 = await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=4`);
     const moment = JSON.parse(ask4.body) as MomentView;
     expect(moment).toMatchObject({ state: "running", type: "started", asRecorded: true });

@@ -1,8 +1,9 @@
 /** Histories as chapters, and along a bar. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { chaptersOf } from "../../src/inspector/chapters.ts";
 import { stepAt, timeScale } from "../../src/inspector/page/timeScale.ts";
-import { chaptersOf, type StepLine, stepLine } from "../../src/inspector/story.ts";
+import { type StepLine, stepLine } from "../../src/inspector/story.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { History } from "../../src/replay/history.ts";
 import { event, eventTypes } from "../support/history.ts";

@@ -1,15 +1,17 @@
 /** What happened, as a plain table: a line a step, requests with their outcomes. */
+import { useMemo } from "preact/hooks";
 import { formatSpan, formatTime } from "../../cli/terminal/time.ts";
-import type { Chapter, StepLine } from "../story.ts";
-import type { TaskView } from "../taskView.ts";
+import { type Chapter, chaptersOf } from "../chapters.ts";
+import type { StepLine } from "../story.ts";
 
 interface Properties {
-  readonly view: TaskView;
+  readonly steps: readonly StepLine[];
   readonly seq: number;
   readonly choose: (seq: number) => void;
 }
 
-export function Story({ view: { steps, chapters }, seq, choose }: Properties) {
+export function Story({ steps, seq, choose }: Properties) {
+  const chapters = useMemo(() => chaptersOf(steps), [steps]);
   const first = steps[0]?.time ?? 0;
   return (
     <section class="card story" aria-label="What happened">

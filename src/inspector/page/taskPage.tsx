@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { TaskSummary } from "../taskSummary.ts";
-import type { MomentView, TaskView } from "../taskView.ts";
+import type { MomentView } from "../taskView.ts";
 import { Chart, useChartLayout } from "./chart.tsx";
 import { useKeys } from "./keys.ts";
 import { useAnswer } from "./live.ts";
@@ -10,6 +10,7 @@ import { Moment } from "./moment.tsx";
 import { Sandbox } from "./sandbox.tsx";
 import { Story } from "./story.tsx";
 import { TaskTitle } from "./taskTitle.tsx";
+import { useTaskView } from "./taskView.ts";
 import { Timeline } from "./timeline.tsx";
 import { Verdict } from "./verdict.tsx";
 
@@ -22,7 +23,7 @@ interface Properties {
 
 export function TaskPage({ id, row, ready }: Properties) {
   const query = `id=${encodeURIComponent(id)}`;
-  const view = useAnswer<TaskView>(row && `/api/task?${query}`, row?.events);
+  const view = useTaskView(query, row?.events);
   const layout = useChartLayout();
   /** Undefined: the newest, whichever that is. */
   const [chosen, setChosen] = useState<number>();
@@ -55,7 +56,7 @@ export function TaskPage({ id, row, ready }: Properties) {
       <Timeline steps={view.steps} seq={seq} choose={choose} />
       <div class="columns">
         <div>
-          <Story view={view} seq={seq} choose={choose} />
+          <Story steps={view.steps} seq={seq} choose={choose} />
           <Moment moment={moment} />
         </div>
         <section class="card" aria-label="State machine">
