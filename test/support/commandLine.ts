@@ -45,7 +45,8 @@ export function start(args: readonly string[], given: CallOptions = {}): Started
   child.stdin.end(input);
   const shown = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {
-    child[stream].on("data", (chunk) => {
+    // Whole characters: a chunk may end within one.
+    child[stream].setEncoding("utf8").on("data", (chunk: string) => {
       shown[stream] += chunk;
     });
   }

@@ -66,7 +66,7 @@ export async function get(url: string, headers: Record<string, string>, method =
   const asked = request(url, { headers, method, agent: false }).end();
   const [response] = await once(asked, "response");
   let body = "";
-  for await (const chunk of response) body += chunk;
+  for await (const chunk of response.setEncoding("utf8")) body += chunk;
   return { status: response.statusCode, headers: response.headers, body };
 }
 
