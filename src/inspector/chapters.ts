@@ -2,7 +2,7 @@
  * Steps in chapters: a request together with what came of it. Pure; the page does
  * it, as steps come.
  */
-import { formatSpan } from "../cli/terminal/time.ts";
+import { formatSpan } from "../words/time.ts";
 import type { StepLine } from "./story.ts";
 
 /** Steps that belong together. */

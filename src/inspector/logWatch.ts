@@ -5,12 +5,12 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Subscription } from "rxjs";
-import { importedBundle, logFolders } from "../cli/events/eventLogs.ts";
 import { messageOf } from "../errors.ts";
 import { loadBundle } from "../replay/loadBundle.ts";
 import type { EventReader } from "../store/eventStore.ts";
 import { openEventReader } from "../store/lmdbEventStore.ts";
 import { logFiles } from "../store/lmdbFile.ts";
+import { importedBundle, logFolders } from "../store/logFolders.ts";
 import { pluginOf } from "../store/pluginAddress.ts";
 import type { TaskBook } from "./taskBook.ts";
 

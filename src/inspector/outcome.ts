@@ -1,8 +1,9 @@
 /** How a task stands, or what has become of it, in a few words. Pure. */
-import { formatSpan } from "../cli/terminal/time.ts";
+
 import { signalName } from "../effects/signals.ts";
 import type { MachineState } from "../machines/machineVersion.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
+import { formatSpan } from "../words/time.ts";
 
 export interface Outcome {
   /** `bad`: it ended as nobody had asked it to, or never ran. */

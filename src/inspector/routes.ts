@@ -1,8 +1,9 @@
 /** The API: what a page may ask for besides its own files. Everything is masked as in bundles. */
-import { sequenceDiagram } from "../cli/events/sequenceDiagram.ts";
+
 import { DriverError } from "../errors.ts";
 import { bundleLines } from "../replay/exportBundle.ts";
 import type { History } from "../replay/history.ts";
+import { sequenceDiagram } from "../words/sequenceDiagram.ts";
 import type { LogWatch } from "./logWatch.ts";
 import type { Node } from "./node.ts";
 import { nodeView } from "./nodeView.ts";

@@ -1,7 +1,8 @@
 /** A history told so that nothing has to be opened: a line a step, in plain words. Pure. */
-import { summarise } from "../cli/events/eventSummary.ts";
+
 import type { Moment } from "../replay/history.ts";
 import { isError } from "../replay/search.ts";
+import { summarise } from "../words/eventSummary.ts";
 
 export interface Phrase {
   /** What happened, in a few words. */

@@ -1,10 +1,10 @@
 /** How a task ended, or that it has not, and what led there. Pure. */
 
-import { formatSpan, formatTime } from "../cli/terminal/time.ts";
 import { signalName } from "../effects/signals.ts";
 import type { EventData } from "../machines/events.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { formatBytes } from "../units.ts";
+import { formatSpan, formatTime } from "../words/time.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 import { exitMeaning, signalMeaning } from "./meanings.ts";
 

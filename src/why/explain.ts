@@ -1,9 +1,9 @@
 /** Why a task is what has become of it, in plain words, with the events that show it. Pure. */
 
-import { formatSpan, formatTime } from "../cli/terminal/time.ts";
 import { signalName } from "../effects/signals.ts";
 import { taskName } from "../replay/chooseTask.ts";
 import type { History, Moment } from "../replay/history.ts";
+import { formatSpan, formatTime } from "../words/time.ts";
 import { ending } from "./ending.ts";
 import { type Fact, factsOf, ofType, type Sentence, sentence } from "./facts.ts";
 

@@ -1,13 +1,13 @@
 import { stripVTControlCharacters } from "node:util";
 import picocolors from "picocolors";
 import { describe, expect, it } from "vitest";
-import { summarise } from "../../src/cli/events/eventSummary.ts";
 import { EventView } from "../../src/cli/events/eventView.ts";
 import { taskHistory } from "../../src/cli/events/taskHistory.ts";
 import { type EventData, type EventType, eventSchemas } from "../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../src/machines/fold.ts";
 import { chooseTask } from "../../src/replay/chooseTask.ts";
 import type { StoredEvent } from "../../src/store/eventStore.ts";
+import { summarise } from "../../src/words/eventSummary.ts";
 import { event } from "../support/history.ts";
 
 const plain = picocolors.createColors(false);

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import picocolors from "picocolors";
 import { describe, expect, it } from "vitest";
-import { formatTable, wrap } from "../../src/cli/terminal/table.ts";
+import { formatTable } from "../../src/cli/terminal/table.ts";
+import { wrap } from "../../src/words/wrap.ts";
 
 const colours = picocolors.createColors(true);
 

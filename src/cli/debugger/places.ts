@@ -2,7 +2,7 @@
 import { amountIn } from "../../replay/expression/amounts.ts";
 import type { History } from "../../replay/history.ts";
 import { momentAt } from "../../replay/search.ts";
-import { formatTime } from "../terminal/time.ts";
+import { formatTime } from "../../words/time.ts";
 
 /**
  * The number of the event that is meant: `7`; `+3` and `-3`, so many on and back;

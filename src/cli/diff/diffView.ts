@@ -2,10 +2,10 @@
 import type { Change } from "../../replay/contextDiff.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import { type DiffRow, differs, type HistoryDiff } from "../../replay/historyDiff.ts";
-import { summarise } from "../events/eventSummary.ts";
+import { summarise } from "../../words/eventSummary.ts";
+import { formatSpan, formatTime } from "../../words/time.ts";
+import { visibleLength, wrap } from "../../words/wrap.ts";
 import type { Style } from "../terminal/style.ts";
-import { visibleLength, wrap } from "../terminal/table.ts";
-import { formatSpan, formatTime } from "../terminal/time.ts";
 import { partingText } from "./partingText.ts";
 
 /** From here on two histories have room beside each other. */

@@ -2,7 +2,7 @@
 
 import type { Moment } from "../../replay/history.ts";
 import { type DiffRow, type HistoryDiff, isGiven } from "../../replay/historyDiff.ts";
-import { summarise } from "../events/eventSummary.ts";
+import { summarise } from "../../words/eventSummary.ts";
 
 export function partingText(diff: HistoryDiff): string {
   const { rows, parting, same } = diff;

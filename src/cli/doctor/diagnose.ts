@@ -1,7 +1,8 @@
 /** `doctor`: is this host fit? */
 import { probeHost } from "../../effects/hostFacts.ts";
+import { wrap } from "../../words/wrap.ts";
 import { type Style, styleFor, widthOf } from "../terminal/style.ts";
-import { formatTable, wrap } from "../terminal/table.ts";
+import { formatTable } from "../terminal/table.ts";
 import { type Report, reportOn, type Verdict } from "./report.ts";
 import { checkStateFolder } from "./stateFolderCheck.ts";
 

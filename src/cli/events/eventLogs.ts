@@ -1,18 +1,16 @@
 /** All event logs below a state folder, read as one. */
-import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { statSync } from "node:fs";
 import { merge, type Observable } from "rxjs";
 import { DriverError } from "../../errors.ts";
 import { chooseTask } from "../../replay/chooseTask.ts";
 import { History } from "../../replay/history.ts";
 import { loadBundle } from "../../replay/loadBundle.ts";
 import { shownEvent } from "../../replay/mask.ts";
-import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StoredEvent, StreamHead } from "../../store/eventStore.ts";
 import { openEventReader } from "../../store/lmdbEventStore.ts";
-import { stateFolderPaths } from "../../store/stateFolder.ts";
-import { stateFolders } from "../local/localState.ts";
+import { importedBundle, logFolders } from "../../store/logFolders.ts";
 import { mergeLogs } from "./mergeLogs.ts";
+import { readUpToDamage } from "./readUpToDamage.ts";
 import { type TaskHistory, taskHistory } from "./taskHistory.ts";
 
 /** A log, and how far it had come when it was opened. */
@@ -26,12 +24,6 @@ export interface FoundTask {
   readonly id: string;
   readonly head: StreamHead;
   readonly reader: EventReader;
-}
-
-/** Folders of the logs that are there. */
-export function logFolders(stateDir: string): string[] {
-  const folders = stateFolders(stateDir).map((folder) => stateFolderPaths(folder).events);
-  return folders.filter((folder) => existsSync(folder));
 }
 
 export class EventLogs {
@@ -146,27 +138,6 @@ export interface TaskPlace {
   readonly path: string;
   /** Undefined: the only task there is, or all. */
   readonly name: string | undefined;
-}
-
-/** The bundle in a folder that `import` made. */
-export function importedBundle(folder: string): string {
-  return join(folder, "bundle.jsonl");
-}
-
-/** One damaged event hides neither those before it nor other tasks. */
-function readUpToDamage(reader: EventReader, stream: string): { events: StoredEvent[]; damage?: string } {
-  try {
-    return { events: [...reader.readStream(stream)] };
-  } catch (thrown) {
-    if (!(thrown instanceof DriverError) || thrown.code !== "STORE_DAMAGED") throw thrown;
-  }
-  const events: StoredEvent[] = [];
-  for (const bytes of reader.readRecords(stream)) {
-    const read = readRecord(bytes);
-    if (isDefect(read) || read.event.stream !== stream || read.event.seq !== events.length + 1) break;
-    events.push(read.event);
-  }
-  return { events, damage: `after event ${events.length}, see replay --check` };
 }
 
 function lastState({ id, head, reader }: FoundTask): string {

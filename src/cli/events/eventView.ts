@@ -1,9 +1,9 @@
 /** Events and tasks as tables. Pure. */
 import type { StoredEvent } from "../../store/eventStore.ts";
+import { summarise } from "../../words/eventSummary.ts";
+import { formatSpan, formatTime } from "../../words/time.ts";
 import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
-import { formatSpan, formatTime } from "../terminal/time.ts";
-import { summarise } from "./eventSummary.ts";
 import { readable, type TaskHistory } from "./taskHistory.ts";
 
 const taskHeader = ["TASK", "ALLOCATION", "JOB", "STATE", "BEGAN", "RAN", "END"];

@@ -2,6 +2,7 @@
 import { filter, map, type Observable, takeWhile } from "rxjs";
 import { shownEvent } from "../../replay/mask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
+import { sequenceDiagram } from "../../words/sequenceDiagram.ts";
 import { whenAborted } from "../local/interrupts.ts";
 import { whenReaderGone } from "../terminal/closedPipes.ts";
 import { print } from "../terminal/print.ts";
@@ -9,7 +10,6 @@ import { styleFor, widthOf } from "../terminal/style.ts";
 import { EventLogs } from "./eventLogs.ts";
 import { EventView } from "./eventView.ts";
 import type { EventsFormat } from "./formats.ts";
-import { sequenceDiagram } from "./sequenceDiagram.ts";
 import { type TaskHistory, taskHistory } from "./taskHistory.ts";
 
 export interface ShowOptions {

@@ -4,7 +4,7 @@ import { fold, stateName } from "../../machines/fold.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
 import { taskName } from "../../replay/chooseTask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
-import { describeExit } from "./eventSummary.ts";
+import { describeExit } from "../../words/eventSummary.ts";
 
 export interface TaskHistory {
   /** `<allocation id>/<task name>/<8 hex digits>`. */

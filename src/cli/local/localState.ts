@@ -2,8 +2,8 @@
  * Where local runs keep their event logs: `<state_dir>/local/1`, and a further
  * number for each run that goes on at the same time, since a log has one writer.
  */
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { localFolder } from "../../store/logFolders.ts";
 
 /** More runs at once than this are most likely a mistake. */
 const mostRuns = 64;
@@ -26,23 +26,5 @@ export class StateFolderChoice {
     if (this.#number === mostRuns) return false;
     this.#number++;
     return true;
-  }
-}
-
-/** All folders that may hold an event log: the agent's own, then those of local runs. */
-export function stateFolders(stateDir: string): string[] {
-  return [stateDir, ...localNumbers(stateDir).map((number) => join(localFolder(stateDir), String(number)))];
-}
-
-function localFolder(stateDir: string): string {
-  return join(stateDir, "local");
-}
-
-function localNumbers(stateDir: string): number[] {
-  try {
-    const names = readdirSync(localFolder(stateDir)).filter((name) => /^\d+$/.test(name));
-    return names.map(Number).sort((a, b) => a - b);
-  } catch {
-    return [];
   }
 }

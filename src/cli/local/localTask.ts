@@ -6,7 +6,7 @@ import type { Callers } from "../../grpc/callers.ts";
 import { durationOf } from "../../grpc/convert/time.ts";
 import type { DriverService, ExitResult, TaskHandle } from "../../grpc/generated/nomad/driver.ts";
 import type { LaunchedPlugin } from "../../grpc/pluginClient.ts";
-import { formatSpan } from "../terminal/time.ts";
+import { formatSpan } from "../../words/time.ts";
 import { removeScope } from "./cgroupScope.ts";
 import { whenAborted } from "./interrupts.ts";
 import type { LocalRun } from "./localRun.ts";

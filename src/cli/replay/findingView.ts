@@ -5,9 +5,9 @@ import { maskEvent } from "../../replay/mask.ts";
 import type { Finding } from "../../replay/streamCheck.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import type { StreamDefect } from "../../store/verifyStream.ts";
+import { formatTime } from "../../words/time.ts";
 import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
-import { formatTime } from "../terminal/time.ts";
 
 export class FindingView {
   readonly #style: Style;

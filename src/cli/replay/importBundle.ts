@@ -5,10 +5,10 @@ import { DriverError } from "../../errors.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
 import { checkLog } from "../../replay/checkLog.ts";
 import { type Bundle, loadBundle } from "../../replay/loadBundle.ts";
-import { importedBundle } from "../events/eventLogs.ts";
+import { importedBundle } from "../../store/logFolders.ts";
+import { formatTime } from "../../words/time.ts";
 import { print } from "../terminal/print.ts";
 import { styleFor } from "../terminal/style.ts";
-import { formatTime } from "../terminal/time.ts";
 import { FindingView } from "./findingView.ts";
 
 /**

@@ -3,9 +3,9 @@ import { type Change, contextDiff } from "../../replay/contextDiff.ts";
 import { effectOutcomes } from "../../replay/effectOutcomes.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import { isError } from "../../replay/search.ts";
+import { formatTime } from "../../words/time.ts";
+import { wrap } from "../../words/wrap.ts";
 import type { Style } from "../terminal/style.ts";
-import { wrap } from "../terminal/table.ts";
-import { formatTime } from "../terminal/time.ts";
 import { changeParts, remarkOn, reportText, spanBetween } from "./momentText.ts";
 
 const margin = "      ";

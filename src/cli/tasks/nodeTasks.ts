@@ -1,6 +1,8 @@
 /** Tasks of this node as its event logs have them. */
 import { isOver, type StateName } from "../../machines/taskMachine.ts";
+import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StreamHead } from "../../store/eventStore.ts";
+import { readUpToDamage } from "../events/readUpToDamage.ts";
 import { foldReadable } from "../events/taskHistory.ts";
 import type { NodeTask } from "./taskRow.ts";
 
@@ -13,14 +15,16 @@ export function nodeTasks(logs: readonly EventReader[], ended: boolean): NodeTas
     [...log.streams()]
       .filter((head) => ended || !hasEnded(log, head))
       .map(({ stream }): NodeTask => {
-        const events = [...log.readStream(stream)];
+        const { events } = readUpToDamage(log, stream);
         return { id: stream, snapshot: foldReadable(events), begunAt: events[0]?.time ?? 0 };
       }),
   );
   return tasks.sort((a, b) => a.begunAt - b.begunAt);
 }
 
+/** One whose last event is damaged is taken for a task that may run: then the host is asked. */
 function hasEnded(log: EventReader, { stream, version }: StreamHead): boolean {
-  const [last] = log.readStream(stream, version);
-  return last !== undefined && isOver(last.to as StateName);
+  const [bytes] = log.readRecords(stream, version);
+  const last = bytes && readRecord(bytes);
+  return last !== undefined && !isDefect(last) && isOver(last.event.to as StateName);
 }

@@ -1,8 +1,8 @@
 /** Tasks as a table that fits its terminal: the least important columns make room. Pure. */
 import { formatBytes } from "../../units.ts";
+import { formatSpan } from "../../words/time.ts";
+import { visibleLength } from "../../words/wrap.ts";
 import type { Style } from "../terminal/style.ts";
-import { visibleLength } from "../terminal/table.ts";
-import { formatSpan } from "../terminal/time.ts";
 import type { TaskRow } from "./taskRow.ts";
 
 interface Column {

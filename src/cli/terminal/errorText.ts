@@ -1,8 +1,8 @@
 /** Errors as a person reads them: what was wrong, then what to do, without a stack. */
 import { DriverError, messageOf } from "../../errors.ts";
+import { wrap } from "../../words/wrap.ts";
 import { printable } from "./print.ts";
 import type { Style } from "./style.ts";
-import { wrap } from "./table.ts";
 
 /** Begins with the error's code, which docs/errors.md explains. */
 export function errorText(thrown: unknown, style: Style, width: number): string {

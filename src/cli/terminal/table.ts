@@ -1,5 +1,5 @@
 /** Columns of text, as wide as what is in them; the last one takes the rest of the line and wraps. */
-import { stripVTControlCharacters } from "node:util";
+import { visibleLength, wrap } from "../../words/wrap.ts";
 
 const gap = "  ";
 /** Below this the last column is not worth wrapping: it runs on. */
@@ -23,27 +23,6 @@ export function formatTable(
   return rows.map((row) => formatRow(row, widths, indent, width)).join("\n");
 }
 
-/** Breaks text at spaces, and words that are longer than a line where it ends. */
-export function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ").flatMap((each) => cut(each, width))) {
-    if (line !== "" && visibleLength(line) + 1 + visibleLength(word) > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === "" ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
-}
-
-/** Coloured words are never long, and would lose their colour. */
-function cut(word: string, width: number): string[] {
-  if (word.length <= width || word.includes("\x1b")) return [word];
-  return [word.slice(0, width), ...cut(word.slice(width), width)];
-}
-
 function formatRow(row: readonly string[], widths: readonly number[], indent: number, width: number): string {
   const head = row.slice(0, widths.length - 1).map((cell, column) => pad(cell, widths[column] ?? 0));
   const room = width - indent >= narrowest ? width - indent : Number.POSITIVE_INFINITY;
@@ -54,9 +33,4 @@ function formatRow(row: readonly string[], widths: readonly number[], indent: nu
 
 function pad(cell: string, width: number): string {
   return cell + " ".repeat(Math.max(0, width - visibleLength(cell)));
-}
-
-/** Columns that the text takes: colours take none. */
-export function visibleLength(text: string): number {
-  return stripVTControlCharacters(text).length;
 }

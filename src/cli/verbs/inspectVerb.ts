@@ -42,13 +42,13 @@ async function act(
   bundle: string | undefined,
   { port, listen: host, stately = false, stateDir }: Options,
 ): Promise<number> {
-  const { inspect } = await import("../../inspector/inspect.ts");
+  const { showInspector } = await import("../inspect/showInspector.ts");
   if (bundle !== undefined) {
     // A log may still come; a file that is no bundle is a mistake, to be told at once.
     const { loadBundle } = await import("../../replay/loadBundle.ts");
     await loadBundle(bundle);
   }
-  return inspect({ path: bundle ?? stateDir, host, port, stately });
+  return showInspector({ path: bundle ?? stateDir, host, port, stately });
 }
 
 function parsePort(text: string): number {

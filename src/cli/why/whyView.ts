@@ -2,8 +2,8 @@
 
 import type { Explanation } from "../../why/explain.ts";
 import type { Sentence } from "../../why/facts.ts";
+import { wrap } from "../../words/wrap.ts";
 import type { Style } from "../terminal/style.ts";
-import { wrap } from "../terminal/table.ts";
 
 /** A heading, and one paragraph with the numbers of the events in brackets. */
 export function whyText(

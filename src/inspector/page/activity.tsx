@@ -1,5 +1,5 @@
 /** Starts and exits over time, as bars above and below a line. */
-import { formatSpan } from "../../cli/terminal/time.ts";
+import { formatSpan } from "../../words/time.ts";
 import type { NodeView } from "../nodeView.ts";
 
 /** Of the drawing, in its own units; it is stretched to the width there is. */

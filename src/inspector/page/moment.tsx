@@ -1,5 +1,5 @@
 /** A moment: what the event did, and what the driver knew by then. */
-import { formatSpan } from "../../cli/terminal/time.ts";
+import { formatSpan } from "../../words/time.ts";
 import type { MomentView } from "../taskView.ts";
 
 export function Moment({ moment }: { readonly moment: MomentView }) {

@@ -1,5 +1,5 @@
 /** The host and all its tasks in figures. */
-import { formatSpan } from "../../cli/terminal/time.ts";
+import { formatSpan } from "../../words/time.ts";
 import type { NodeHost, NodeView } from "../nodeView.ts";
 import { Activity } from "./activity.tsx";
 import { useAnswer } from "./live.ts";

@@ -1,6 +1,6 @@
 /** What happened, as a plain table: a line a step, requests with their outcomes. */
 import { useMemo } from "preact/hooks";
-import { formatSpan, formatTime } from "../../cli/terminal/time.ts";
+import { formatSpan, formatTime } from "../../words/time.ts";
 import { type Chapter, chaptersOf } from "../chapters.ts";
 import type { StepLine } from "../story.ts";
 

@@ -1,6 +1,6 @@
 /** Rows of tasks, of which only those in sight are drawn. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { formatSpan } from "../../cli/terminal/time.ts";
+import { formatSpan } from "../../words/time.ts";
 import type { TaskSummary } from "../taskSummary.ts";
 import { Mark } from "./mark.tsx";
 import { useNow } from "./now.ts";

@@ -1,6 +1,6 @@
 /** Which task it is, in figures, and what can be taken along of it. */
 import { useEffect, useRef } from "preact/hooks";
-import { formatSpan } from "../../cli/terminal/time.ts";
+import { formatSpan } from "../../words/time.ts";
 import type { TaskSummary } from "../taskSummary.ts";
 import { CopyButtons } from "./copyButtons.tsx";
 import { useNow } from "./now.ts";

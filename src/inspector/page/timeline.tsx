@@ -1,6 +1,6 @@
 /** A bar of the states that a task went through: click, drag or step to any moment of it. */
 import { useMemo, useRef } from "preact/hooks";
-import { formatSpan, formatTime } from "../../cli/terminal/time.ts";
+import { formatSpan, formatTime } from "../../words/time.ts";
 import type { StepLine } from "../story.ts";
 import { stepAt, timeScale } from "./timeScale.ts";
 

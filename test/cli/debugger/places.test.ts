@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { placeIn } from "../../../src/cli/debugger/places.ts";
-import { formatTime } from "../../../src/cli/terminal/time.ts";
+import { formatTime } from "../../../src/words/time.ts";
 import { historyOf } from "../../support/debuggerView.ts";
 import { event } from "../../support/history.ts";
 import { life } from "../../support/lives.ts";

@@ -1,6 +1,7 @@
 /** `ps` and `top` from end to end, over tasks that `run` has started. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { call, shellJob, start } from "../../support/commandLine.ts";
@@ -46,6 +47,16 @@ describe("ps", () => {
     expect(JSON.parse(all.stdout)).toMatchObject({ state: "destroyed", pid: null, signal: 2, exitCode: 130 });
     expect((await ps("--all")).stdout).toContain("killed by SIGINT");
     for (const { stdout } of [live, json, all]) expect(stdout).not.toContain(secret);
+  });
+
+  it("shows the other tasks where an event of one is damaged, and that one as far as it can be read", async () => {
+    const path = join(temporaryFolder(), "damaged.jsonl");
+    const bundle = readFileSync("test/fixtures/histories/schema1.jsonl", "utf8");
+    writeFileSync(path, bundle.replace(/("type":"stopRequested".*)running/, "$1Running"));
+    const { code, stdout, stderr } = await call(["ps", "--all", "--state-dir", path]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^stops .* gone /m);
+    expect(stdout).toMatch(/^fails .* destroyed .* exit code 7$/m);
   });
 
   it("fails with a hint where there is no event log", async () => {

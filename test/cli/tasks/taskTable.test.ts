@@ -4,10 +4,10 @@ import { describe, expect, it } from "vitest";
 import { byCpu, type NodeTask, rowOf, type TaskRow } from "../../../src/cli/tasks/taskRow.ts";
 import { taskTable } from "../../../src/cli/tasks/taskTable.ts";
 import { topFrame } from "../../../src/cli/tasks/topFrame.ts";
-import { visibleLength } from "../../../src/cli/terminal/table.ts";
 import type { RunUsage } from "../../../src/effects/stats/usage.ts";
 import type { EventType } from "../../../src/machines/events.ts";
 import { fold } from "../../../src/machines/fold.ts";
+import { visibleLength } from "../../../src/words/wrap.ts";
 import { event } from "../../support/history.ts";
 
 const plain = picocolors.createColors(false);

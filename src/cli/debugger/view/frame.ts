@@ -1,8 +1,8 @@
 /** One picture of the view. Pure. */
 import { taskName } from "../../../replay/chooseTask.ts";
+import { formatTime } from "../../../words/time.ts";
 import { cutLine, fillLine, type Line, paintLine, span } from "../../terminal/spans.ts";
 import type { Style } from "../../terminal/style.ts";
-import { formatTime } from "../../terminal/time.ts";
 import type { DebuggerState } from "../debuggerState.ts";
 import { layoutOf } from "../layout.ts";
 import { bottomLines } from "./bottomLines.ts";

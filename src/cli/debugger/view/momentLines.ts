@@ -4,9 +4,9 @@ import { contextDiff } from "../../../replay/contextDiff.ts";
 import { effectOutcomes } from "../../../replay/effectOutcomes.ts";
 import type { History, Moment } from "../../../replay/history.ts";
 import { isError } from "../../../replay/search.ts";
+import { formatTime } from "../../../words/time.ts";
 import { changeParts, remarkOn, reportText, spanBetween } from "../../replay/momentText.ts";
 import { cutLine, type Line, type Look, span, wrapLine } from "../../terminal/spans.ts";
-import { formatTime } from "../../terminal/time.ts";
 
 /**
  * What is of most interest first, and at last all that is remembered.

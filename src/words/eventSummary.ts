@@ -1,9 +1,9 @@
 /** One line in plain words for each fact of a task's life. Pure. */
-import { signalName } from "../../effects/signals.ts";
-import type { EventData, TaskEvent } from "../../machines/events.ts";
-import { MASK } from "../../replay/mask.ts";
-import { formatBytes } from "../../units.ts";
-import { formatSpan } from "../terminal/time.ts";
+import { signalName } from "../effects/signals.ts";
+import type { EventData, TaskEvent } from "../machines/events.ts";
+import { MASK } from "../replay/mask.ts";
+import { formatBytes } from "../units.ts";
+import { formatSpan } from "./time.ts";
 
 /** What the event says; values of the environment are in no event, so none can be shown. */
 export function summarise(event: TaskEvent): string {

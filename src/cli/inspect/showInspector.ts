@@ -1,7 +1,7 @@
 /** `inspect`: the page, and the relay for Stately's tools, until the program is interrupted. */
 import { once } from "node:events";
-import { catchInterrupts } from "../cli/local/interrupts.ts";
-import { InspectorServer } from "./server.ts";
+import { InspectorServer } from "../../inspector/server.ts";
+import { catchInterrupts } from "../local/interrupts.ts";
 
 export interface InspectOptions {
   readonly path: string;
@@ -12,7 +12,7 @@ export interface InspectOptions {
 }
 
 /** @returns the exit code */
-export async function inspect({ stately, ...options }: InspectOptions): Promise<number> {
+export async function showInspector({ stately, ...options }: InspectOptions): Promise<number> {
   const interrupts = catchInterrupts();
   const server = await InspectorServer.start(options);
   try {

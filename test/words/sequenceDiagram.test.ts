@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { sequenceDiagram } from "../../src/cli/events/sequenceDiagram.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { History } from "../../src/replay/history.ts";
+import { sequenceDiagram } from "../../src/words/sequenceDiagram.ts";
 import { event } from "../support/history.ts";
 import { allLives, life } from "../support/lives.ts";
 import { RecordedLog } from "../support/recordedLog.ts";

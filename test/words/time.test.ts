@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatSpan, formatTime } from "../../src/cli/terminal/time.ts";
+import { formatSpan, formatTime } from "../../src/words/time.ts";
 
 describe("a span", () => {
   it.each([

@@ -1,8 +1,8 @@
 /** A task's history as a Mermaid sequence diagram, to be pasted into a ticket. Pure. */
-import type { History, Moment } from "../../replay/history.ts";
-import { wrap } from "../terminal/table.ts";
-import { formatSpan, formatTime } from "../terminal/time.ts";
+import type { History, Moment } from "../replay/history.ts";
 import { summarise } from "./eventSummary.ts";
+import { formatSpan, formatTime } from "./time.ts";
+import { wrap } from "./wrap.ts";
 
 /** Longer ones would run across the lines of other participants. */
 const longestLine = 44;

@@ -1,0 +1,34 @@
+/** Where event logs are: below a state folder, and in folders that `import` made. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { stateFolderPaths } from "./stateFolder.ts";
+
+/** Folders of the logs that are there. */
+export function logFolders(stateDir: string): string[] {
+  const folders = stateFolders(stateDir).map((folder) => stateFolderPaths(folder).events);
+  return folders.filter((folder) => existsSync(folder));
+}
+
+/** The bundle in a folder that `import` made. */
+export function importedBundle(folder: string): string {
+  return join(folder, "bundle.jsonl");
+}
+
+/** All folders that may hold an event log: the agent's own, then those of local runs. */
+function stateFolders(stateDir: string): string[] {
+  return [stateDir, ...localNumbers(stateDir).map((number) => join(localFolder(stateDir), String(number)))];
+}
+
+/** Holds the state folders of local runs, named by numbers. */
+export function localFolder(stateDir: string): string {
+  return join(stateDir, "local");
+}
+
+function localNumbers(stateDir: string): number[] {
+  try {
+    const names = readdirSync(localFolder(stateDir)).filter((name) => /^\d+$/.test(name));
+    return names.map(Number).sort((a, b) => a - b);
+  } catch {
+    return [];
+  }
+}
