@@ -1,6 +1,6 @@
 /** Where to stop in a history. Pure. */
 import { DriverError, messageOf } from "../errors.ts";
-import { eventSchemas } from "../machines/events.ts";
+import { eventSchemas } from "../machines/eventSchemas.ts";
 import { taskMachine } from "../machines/taskMachine.ts";
 import { suggestion } from "../suggest.ts";
 import { holds } from "./expression/momentScope.ts";

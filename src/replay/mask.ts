@@ -4,7 +4,7 @@
  * environment are in no event. Whatever shows or hands out events does it by this
  * file, unless a person has asked to see arguments. Pure.
  */
-import { eventSchemas, type SensitiveKind } from "../machines/events.ts";
+import { eventSchemas, type SensitiveKind } from "../machines/eventSchemas.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
 
 /** What stands in the place of each text that is masked. */
