@@ -45,9 +45,10 @@ export function start(args: readonly string[], given: CallOptions = {}): Started
   child.stdin.end(input);
   const shown = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {
-    // Whole characters: a chunk may end within one.
-    child[stream].setEncoding("utf8").on("data", (chunk: string) => {
-      shown[stream] += chunk;
+    // A chunk may end within a character.
+    const decoder = new TextDecoder();
+    child[stream].on("data", (chunk: Buffer) => {
+      shown[stream] += decoder.decode(chunk, { stream: true });
     });
   }
   const ended = once(child, "close").then(([code]): Ended => ({ code, ...shown }));
