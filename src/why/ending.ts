@@ -90,8 +90,7 @@ interface Ending {
 
 function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context: TaskContext): Sentence[] {
   const { oomKilled, oom, source, endedAt, exitCode, signal } = exited.data;
-  const ran =
-    context.startedAt === null ? "" : ` after ${formatSpan(Math.max(0, endedAt - context.startedAt))}`;
+  const ran = context.startedAt === null ? "" : lasted(endedAt - context.startedAt);
   const [stop] = ofType(facts, "stopRequested");
   const took = stop && ` ${formatSpan(Math.max(0, endedAt - stop.time))} after that request`;
   const end = (text: string) => sentence([exited], `It ${text}`);
@@ -167,4 +166,9 @@ function memory(oom: EventData<"exited">["oom"]): string {
   const limit = limitBytes === null ? "no limit of its own" : `a limit of ${formatBytes(limitBytes)}`;
   const peak = peakBytes === null ? "" : `, at most ${formatBytes(peakBytes)} in use`;
   return ` (${limit}${peak})`;
+}
+
+/** A short task has ended before the plugin has recorded that it started. */
+function lasted(ms: number): string {
+  return ms < 1 ? " at once" : ` after ${formatSpan(ms)}`;
 }
