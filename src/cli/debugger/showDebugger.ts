@@ -1,8 +1,7 @@
 /** `replay` on a terminal: the view of a history, for as long as somebody looks at it. */
 import { EMPTY, filter, map, type Observable } from "rxjs";
 import { DriverError } from "../../errors.ts";
-import { History } from "../../replay/history.ts";
-import { maskEvent } from "../../replay/mask.ts";
+import { shownEvent } from "../../replay/mask.ts";
 import type { Edit } from "../../replay/whatIf.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
@@ -30,14 +29,12 @@ export interface DebuggerOptions {
 export async function showDebugger({ path, name }: TaskPlace, options: DebuggerOptions): Promise<number> {
   const logs = await EventLogs.open(path);
   try {
-    const { id, reader } = logs.find(name);
-    const shown = (event: StoredEvent) => (options.showArgs ? event : maskEvent(event));
-    const recorded = new History(id, [...reader.readStream(id)].map(shown));
+    const recorded = logs.history(name, options.showArgs);
     // A bundle does not grow, and nothing comes after a task's end.
     const live = logs.folders.length > 0 && recorded.events.at(-1)?.to !== "destroyed";
     const coming = logs.coming().pipe(
-      filter(({ stream, seq }) => stream === id && seq > recorded.length),
-      map(shown),
+      filter(({ stream, seq }) => stream === recorded.stream && seq > recorded.length),
+      map(shownEvent(options.showArgs)),
     );
     await show(begin(initialState(recorded, terminalSize(), live), options), live ? coming : EMPTY);
   } finally {
