@@ -8,6 +8,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { idleMemoryMs } from "../src/driver/idleMemory.ts";
 import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/allocation.ts";
 import { setConfig } from "../test/support/requests.ts";
@@ -28,7 +29,7 @@ try {
   await benchStarts(plugin, allocation);
   await benchStops(plugin, allocation);
   await benchThroughput(plugin);
-  printFigure("plugin after all these tasks (PSS)", `${mib(pssOf(plugin.pid))} MiB`);
+  await benchMemoryAfter(plugin);
   await plugin.close();
   await benchMemory(allocation);
   await allocation.remove();
@@ -169,6 +170,15 @@ async function benchMemory(allocation: Allocation): Promise<void> {
   await plugin.close();
 }
 
+/** Of the plugin once its tasks are gone: at once, and when it has given back what it can. */
+async function benchMemoryAfter({ pid }: LaunchedPlugin): Promise<void> {
+  const atOnce = mib(pssOf(pid));
+  await delay(idleMemoryMs + 1_000);
+  const log = mib(pssOfMapping(pid, "data.mdb"));
+  const figures = `${atOnce} MiB, later ${mib(pssOf(pid))} MiB, ${log} of them pages of the event log`;
+  printFigure("plugin after all these tasks (PSS)", figures);
+}
+
 function initsIn(cgroup: string): number[] {
   const pids = readFileSync(`${cgroup}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number);
   return pids.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("exec2-init"));
@@ -183,6 +193,13 @@ async function timed(action: () => Promise<unknown>): Promise<number> {
 /** KiB. */
 function pssOf(pid: number): number {
   return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
+}
+
+/** KiB of the files mapped whose path ends so. */
+function pssOfMapping(pid: number, ending: string): number {
+  const mappings = readFileSync(`/proc/${pid}/smaps`, "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const ofFile = mappings.filter((mapping) => mapping.slice(0, mapping.indexOf("\n")).endsWith(ending));
+  return ofFile.reduce((sum, mapping) => sum + Number(/^Pss:\s+(\d+)/m.exec(mapping)?.[1]), 0);
 }
 
 function mib(kib: number): string {

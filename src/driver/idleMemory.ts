@@ -5,8 +5,8 @@
  */
 import { mallocTrim } from "../effects/kernel/libc.ts";
 
-/** A node whose tasks come and go all the time pays for a pass this often at most. */
-const pauseMs = 10_000;
+/** Milliseconds from a task's end: a node whose tasks come and go all the time pays for a pass this often at most. */
+export const idleMemoryMs = 10_000;
 
 export class IdleMemory {
   #timer: NodeJS.Timeout | undefined;
@@ -16,7 +16,7 @@ export class IdleMemory {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       mallocTrim();
-    }, pauseMs).unref();
+    }, idleMemoryMs).unref();
   }
 
   close(): void {
