@@ -1,6 +1,5 @@
 /** Taking a task over from an earlier plugin process: replay its events, then look at the host. */
 import { processesIn } from "../effects/cgroup.ts";
-import { endCgroup, endingMs } from "../effects/cgroupEnd.ts";
 import { bootId, isSameProcess } from "../effects/processIdentity.ts";
 import { DriverError, messageOf } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
@@ -10,6 +9,7 @@ import type { EventReader } from "../store/eventStore.ts";
 import { adoptedHistory } from "./adoption.ts";
 import type { RecoverableHandle } from "./driverPort.ts";
 import { exitOf } from "./effects/watchTask.ts";
+import { endRest } from "./endRest.ts";
 import { decodeGoDriverHandle } from "./goDriverHandle.ts";
 import { historyFromHandle } from "./handleHistory.ts";
 import type { DriverServices } from "./services.ts";
@@ -116,14 +116,6 @@ export function endOf(snapshot: TaskSnapshot): UnseenEnd | undefined {
     return { type: "lost", data: { reason: "the host was rebooted: its processes are gone" } };
   }
   return isSameProcess(process.init) ? undefined : { type: "exited", data: exitOf(snapshot) };
-}
-
-/**
- * Ends what a run may have left in the host's pid namespace, where its init was killed:
- * any other has ended together with its init.
- */
-export async function endRest({ context: { sandbox } }: TaskSnapshot): Promise<void> {
-  if (sandbox?.runCgroup) await endCgroup(sandbox.runCgroup, endingMs);
 }
 
 function whereItRuns({ context: { process, request } }: TaskSnapshot): string {

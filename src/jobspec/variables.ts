@@ -1,5 +1,5 @@
 /** `variable` and `locals` blocks: what the job file defines for itself. */
-
+import { parseJsonOrNothing } from "../json.ts";
 import { suggestion } from "../suggest.ts";
 import { type Body, body, labelled, many } from "./body.ts";
 import { substitute } from "./interpolate.ts";
@@ -54,7 +54,7 @@ function variableValue(file: JobFile, name: string, block: Body, sources: Variab
 function convert(file: JobFile, place: string, text: string, type: string): unknown {
   const kind = /^\$\{\s*(\w+)/.exec(type)?.[1] ?? "string";
   if (kind === "string") return text;
-  const value = parseJson(text);
+  const value = parseJsonOrNothing(text);
   if (kind === "any") return value ?? text;
   const fits =
     kind === "number" || kind === "bool"
@@ -66,14 +66,6 @@ function convert(file: JobFile, place: string, text: string, type: string): unkn
     message: `the value given is no ${kind}`,
     hint: kind === "number" || kind === "bool" ? "" : 'Write it as JSON, such as ["a", "b"].',
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Locals may use variables and one another: each is worked out when it is asked for. */

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { parseJsonOrNothing } from "../json.ts";
 import { isDefect, readRecord } from "../store/eventRecord.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
 import { maskProof, type RecordProof, readProof, rebuildRecord } from "../store/recordProof.ts";
@@ -65,7 +66,7 @@ export function headerLine(header: Omit<BundleHeader, "bundle" | "format" | "che
 
 /** The header, or why the line is none. */
 export function readHeader(line: string): BundleHeader | string {
-  const parsed = headerSchema.safeParse(parseJson(line));
+  const parsed = headerSchema.safeParse(parseJsonOrNothing(line));
   if (!parsed.success) return z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, ", ");
   const { checksum, ...unsigned } = parsed.data;
   return checksumOf(unsigned) === checksum ? parsed.data : "its checksum is another one";
@@ -93,7 +94,7 @@ export function eventLine(bytes: Buffer, mask: boolean): string {
 
 /** The record of an event's line; undefined where the line is not exactly as it was written. */
 export function recordOf(line: string): Buffer | undefined {
-  const parsed = lineSchema.safeParse(parseJson(line));
+  const parsed = lineSchema.safeParse(parseJsonOrNothing(line));
   if (!parsed.success) return undefined;
   const { previous: previousHash, dataHash, salt, checksum, ...event } = parsed.data;
   const proof = { previousHash, dataHash, ...(salt === undefined ? { checksum } : { salt }) } as RecordProof;
@@ -128,12 +129,4 @@ function lineOf(
 
 function checksumOf(unsigned: object): string {
   return createHash("sha256").update(JSON.stringify(unsigned)).digest("hex");
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,6 @@
 /** What if, at the present moment: each edit is one of the recorded history. Pure. */
 import { DriverError } from "../../errors.ts";
+import { parseJsonOrNothing } from "../../json.ts";
 import { isOfType, nextMoment } from "../../replay/search.ts";
 import { type Edit, whatIf } from "../../replay/whatIf.ts";
 import { type DebuggerState, refused, told } from "./debuggerState.ts";
@@ -84,7 +85,7 @@ export function withEdits(state: DebuggerState, edits: readonly Edit[]): Debugge
 /** `name=value …`, where a value is JSON or else text; or a JSON object. */
 function fieldsIn(text: string): Record<string, unknown> {
   if (text.startsWith("{")) {
-    const parsed = parseJson(text);
+    const parsed = parseJsonOrNothing(text);
     if (typeof parsed === "object" && parsed !== null) return parsed as Record<string, unknown>;
     throw new DriverError("EDITS_INVALID", `${text} is no JSON object`);
   }
@@ -92,20 +93,12 @@ function fieldsIn(text: string): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   for (let found = pair.exec(text); found !== null; found = pair.exec(text)) {
     const [, name = "", value = ""] = found;
-    fields[name] = parseJson(value) ?? (value === "null" ? null : value);
+    fields[name] = parseJsonOrNothing(value) ?? (value === "null" ? null : value);
     if (pair.lastIndex === text.trimEnd().length) return fields;
   }
   throw new DriverError("EDITS_INVALID", "fields are written name=value, such as exitCode=1", {
     hint: "A value with spaces stands in double quotes",
   });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Number of the recorded event that is shown; 0 where it is before the first. An event that was put in has that of the one before it. */

@@ -1,6 +1,6 @@
 /** Carries out `releaseRun`: nothing of a run stays open, scheduled or on disk once it is over. */
 import { rmSync } from "node:fs";
-import { endCgroup, endingMs } from "../../effects/cgroupEnd.ts";
+import { endRest } from "../endRest.ts";
 import type { DriverServices } from "../services.ts";
 import type { Task } from "../task.ts";
 
@@ -17,7 +17,7 @@ export async function releaseRun(task: Task, { unsaved }: DriverServices): Promi
   delete resources.request;
   const { sandbox, adopted } = snapshot.context;
   // Of a start that failed on the way, or could not be recorded.
-  if (sandbox?.runCgroup) await endCgroup(sandbox.runCgroup, endingMs);
+  await endRest(snapshot);
   const folder = (sandbox ?? adopted)?.runFolder;
   // Until the event log knows how the task ended, init's record of it is all there is.
   await unsaved.whenStored(task);
