@@ -70,7 +70,9 @@ export class Driver implements DriverPort {
 
   async configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
     compileSooner();
-    this.#present = await openServices(options, topology, this.#log, this.#present);
+    this.#present = await openServices(options, topology, this.#log, this.#present, (taskId) =>
+      this.#tasks.knows(taskId),
+    );
     tellAddress(this.#present.folder.path, this.#socketPath);
     this.#configured.next(this.#present);
     this.#pruner ??= this.#createPruner(this.#present);

@@ -9,6 +9,7 @@ import { prepareSandbox } from "./effects/prepareSandbox.ts";
 import { releaseRun } from "./effects/releaseRun.ts";
 import { killRun, sendStopSignal, startKillTimer } from "./effects/stopTask.ts";
 import { watchTask } from "./effects/watchTask.ts";
+import { endRest } from "./endRest.ts";
 import type { DriverServices } from "./services.ts";
 import { startFailedEvent } from "./startFailedEvent.ts";
 import type { Task } from "./task.ts";
@@ -48,6 +49,8 @@ async function reportFailure(
   task.resources.startError = error;
   const { request } = task.resources;
   if (request) logStartError(request.stderrPath, request.allocDir, error);
+  // Its agent removes the cgroup as soon as it is told.
+  await endRest(task.snapshot);
   const recorded = await task.record("startFailed", startFailedEvent(error)).catch(() => false);
   if (recorded) return;
   // The store refuses: nobody will be told by an event.

@@ -1,11 +1,16 @@
-/** What is left of a run without a pid namespace of its own. */
-import { endCgroup, endingMs } from "../effects/cgroupEnd.ts";
+/** What is left of a run whose init has ended. */
+import { endCgroup, endingMs, runLeft } from "../effects/cgroupEnd.ts";
+import type { ProcessIdentity } from "../effects/processIdentity.ts";
 import type { TaskSnapshot } from "../machines/fold.ts";
 
 /**
- * Ends what a run may have left in the host's pid namespace, where its init was killed:
- * any other has ended together with its init.
+ * Ends what a run may have left in the host's pid namespace, where its init was killed: any other has
+ * ended together with its init. Resolves once the agent can remove the task's cgroup.
+ * @param init where the events do not tell it
  */
-export async function endRest({ context: { sandbox } }: TaskSnapshot): Promise<void> {
+export async function endRest({ context }: TaskSnapshot, init?: ProcessIdentity): Promise<void> {
+  const { request, sandbox, process } = context;
   if (sandbox?.runCgroup) await endCgroup(sandbox.runCgroup, endingMs);
+  const known = process?.init ?? sandbox?.init ?? init;
+  if (request && known) await runLeft(request.resources.cgroup, known);
 }

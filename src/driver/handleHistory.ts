@@ -4,13 +4,13 @@
  */
 import { usualOptions } from "../config/taskOptions.ts";
 import type { TaskEvent } from "../machines/events.ts";
-import { initialSnapshot, step } from "../machines/fold.ts";
+import { initialSnapshot } from "../machines/fold.ts";
 import type { EventToAppend } from "../store/eventStore.ts";
 import type { RecoverableHandle } from "./driverPort.ts";
 import { fingerprintedEvent } from "./fingerprintedEvent.ts";
 import { requestedEvent } from "./requestedEvent.ts";
 import type { DriverServices } from "./services.ts";
-import { toStored } from "./storedEvents.ts";
+import { advance } from "./storedEvents.ts";
 import type { TaskHistory } from "./task.ts";
 import type { HandleState } from "./taskHandle.ts";
 
@@ -45,6 +45,7 @@ export function historyFromHandle(
       oomKills: state.oomKills,
       runFolder: state.runFolder,
       runCgroup: state.runCgroup,
+      init: state.init,
       ...forgottenRights,
       plan: [],
     }),
@@ -55,12 +56,7 @@ export function historyFromHandle(
 
 /** A history of these facts. */
 export function rebuild(known: readonly TaskEvent[]): RebuiltHistory {
-  let snapshot = initialSnapshot;
-  const events = known.map((fact) => {
-    const taken = step(snapshot, fact);
-    snapshot = taken.snapshot;
-    return toStored(fact, taken);
-  });
+  const { snapshot, events } = advance(initialSnapshot, known);
   return { snapshot, version: events.length, events };
 }
 

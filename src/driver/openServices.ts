@@ -14,6 +14,7 @@ import { UnsavedEvents } from "./unsavedEvents.ts";
 /**
  * Takes the state folder, opens the event log and looks at the host.
  * @param present the services of an earlier SetConfig of this process, whose folder and log are kept
+ * @param inUse whether this process has to do with a task
  * @throws DriverError `STATE_DIR_IN_USE` where another plugin process owns the folder
  * @throws DriverError `CONFIG_INVALID` for another `state_dir` than the one already open
  */
@@ -22,6 +23,7 @@ export async function openServices(
   topology: NodeTopology,
   log: Logger,
   present: DriverServices | undefined,
+  inUse: (taskId: string) => boolean,
 ): Promise<DriverServices> {
   const facts = probeHost(topology);
   if (present !== undefined) {
@@ -39,11 +41,11 @@ export async function openServices(
   const folder = await openStateFolder(options.stateDir);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => folder.close());
+  const unsaved = new UnsavedEvents(log);
   const { store, begun: unclaimed } = await openLog(folder.events, log, (opened) =>
-    sweep({ folder, store: opened, log }),
+    sweep({ folder, store: opened, log, unsaved }, inUse),
   );
   undo.move();
   const plugin = { pid: process.pid, version };
-  const unsaved = new UnsavedEvents(log);
   return { options, topology, facts, folder, store, unsaved, log, plugin, unclaimed };
 }

@@ -4,7 +4,7 @@ import { bootId, isSameProcess } from "../effects/processIdentity.ts";
 import { DriverError, messageOf } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
 import { fold, stateName, type TaskSnapshot } from "../machines/fold.ts";
-import { isAlive } from "../machines/taskMachine.ts";
+import { isAlive, isUnderway } from "../machines/taskMachine.ts";
 import type { EventReader } from "../store/eventStore.ts";
 import { adoptedHistory } from "./adoption.ts";
 import type { RecoverableHandle } from "./driverPort.ts";
@@ -17,6 +17,7 @@ import { toTaskEvent } from "./storedEvents.ts";
 import type { Task, TaskHistory } from "./task.ts";
 import { endAbandonedExecs } from "./taskExec.ts";
 import { decodeHandle, type HandleState } from "./taskHandle.ts";
+import { settleStart } from "./unansweredStart.ts";
 
 /**
  * What the log knows of a task.
@@ -28,6 +29,20 @@ export function storedHistory(taskId: string, store: EventReader): TaskHistory |
   return events.length === 0
     ? undefined
     : { snapshot: fold(events.map(toTaskEvent)), version: events.length };
+}
+
+/**
+ * The same, with what has come of a start that nobody has told the end of: its events are not stored yet.
+ * @throws DriverError as {@link storedHistory} does
+ */
+export async function settledHistory(
+  taskId: string,
+  services: Pick<DriverServices, "store" | "folder" | "log">,
+): Promise<TaskHistory | undefined> {
+  const history = storedHistory(taskId, services.store);
+  if (history === undefined || !isUnderway(stateName(history.snapshot))) return history;
+  const { snapshot, events } = await settleStart(taskId, history.snapshot, services);
+  return { snapshot, version: history.version, unstored: events };
 }
 
 /**

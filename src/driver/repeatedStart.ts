@@ -7,8 +7,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { EventData } from "../machines/events.ts";
 import { stateName } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
-import type { EventReader } from "../store/eventStore.ts";
-import { storedHistory } from "./recovery.ts";
+import { settledHistory, storedHistory } from "./recovery.ts";
+import type { DriverServices } from "./services.ts";
 import type { TaskHistory } from "./task.ts";
 import { existsAlready } from "./taskErrors.ts";
 
@@ -17,17 +17,17 @@ import { existsAlready } from "./taskErrors.ts";
  * @returns undefined where the log does not know the task
  * @throws DriverError `TASK_EXISTS` where the id is that of another request, or its history is closed
  */
-export function repeatedStart(
+export async function repeatedStart(
   taskId: string,
   requested: EventData<"requested">,
-  store: EventReader,
-): TaskHistory | undefined {
-  if (store.version(taskId) === 0) return undefined;
-  const history = storedHistory(taskId, store);
-  if (history === undefined) return undefined;
+  services: Pick<DriverServices, "store" | "folder" | "log">,
+): Promise<TaskHistory | undefined> {
+  const known = storedHistory(taskId, services.store);
+  if (known === undefined) return undefined;
+  if (!isRepeated(known.snapshot.context.request, requested)) throw existsAlready(taskId);
+  const history = (await settledHistory(taskId, services)) ?? known;
   const state = stateName(history.snapshot);
-  const goesOn = state === "failed" || state === "exited" || isAlive(state);
-  if (goesOn && isRepeated(history.snapshot.context.request, requested)) return history;
+  if (state === "failed" || state === "exited" || isAlive(state)) return history;
   throw existsAlready(taskId);
 }
 

@@ -28,7 +28,11 @@ export async function startTask(
   if (tasks.get(taskId) !== undefined) throw existsAlready(taskId);
   const digest = envDigest(request.env, services.folder.path);
   const requested = requestedEvent(request, digest, services.plugin);
-  const task = tasks.add(taskId, repeatedStart(taskId, requested, services.store));
+  // A task that the log does not know, as is usual, is added in the same turn: no second request of its comes between.
+  const known =
+    services.store.version(taskId) === 0 ? undefined : await repeatedStart(taskId, requested, services);
+  if (known !== undefined && tasks.get(taskId) !== undefined) throw existsAlready(taskId);
+  const task = tasks.add(taskId, known);
   try {
     await tasks.endForgotten(taskId, services);
     if (task.snapshot.context.process === null) {

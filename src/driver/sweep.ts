@@ -5,45 +5,57 @@
  */
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { isUnheld, readExitStatus } from "../effects/exitWatch.ts";
-import { findInit } from "../effects/findInit.ts";
+import { isUnheld } from "../effects/exitWatch.ts";
 import { runFiles } from "../effects/runFiles.ts";
-import { killInit } from "../effects/signals.ts";
+import { readExitStatus } from "../effects/statusFile.ts";
 import { DriverError, messageOf } from "../errors.ts";
-import type { EventData, TaskEvent } from "../machines/events.ts";
-import { step } from "../machines/fold.ts";
+import { stateName } from "../machines/fold.ts";
 import { isAlive, isOver, type StateName } from "../machines/taskMachine.ts";
-import type { EventReader, StreamHead } from "../store/eventStore.ts";
+import type { EventReader, EventToAppend } from "../store/eventStore.ts";
 import { runFolderName } from "../store/stateFolder.ts";
 import { endRest } from "./endRest.ts";
-import { endOf, storedHistory } from "./recovery.ts";
+import { endOf, settledHistory } from "./recovery.ts";
 import type { DriverServices } from "./services.ts";
-import { toStored, toTaskEvent } from "./storedEvents.ts";
-import type { TaskHistory } from "./task.ts";
+import { advance, toTaskEvent } from "./storedEvents.ts";
 
-type SweepServices = Pick<DriverServices, "store" | "folder" | "log">;
+type SweepServices = Pick<DriverServices, "store" | "folder" | "log" | "unsaved">;
 
 /**
- * Puts a state folder in order.
+ * Puts a state folder in order. What the log refuses for now is done as soon as it takes events again.
+ * @param inUse whether this process has to do with a task by now: it sees to its history itself, then
  * @returns ids of the tasks that run, for which the agent has yet to ask
  */
-export async function sweep(services: SweepServices): Promise<Set<string>> {
-  const { store, folder, log } = services;
+export async function sweep(
+  services: SweepServices,
+  inUse: (taskId: string) => boolean,
+): Promise<Set<string>> {
+  const { store, folder, log, unsaved } = services;
   const left = new Set(readdirSync(folder.run));
   const running = new Set<string>();
-  for (const head of [...store.streams()]) {
-    const { stream } = head;
-    const name = runFolderName(stream);
-    try {
-      const runs = await settle(head, left.has(name), services);
+  for (const { stream } of [...store.streams()]) {
+    const hasFiles = left.delete(runFolderName(stream));
+    const keep = async ({ runs, version, events }: Settled) => {
       if (runs) running.add(stream);
-      else if (left.has(name)) removeFiles(stream, services);
+      if (events.length > 0) await store.append(stream, version, events);
+      if (runs) return;
+      running.delete(stream);
+      if (hasFiles) removeFiles(stream, services);
+    };
+    const again = async () => {
+      if (!inUse(stream)) await keep(await settle(stream, services));
+    };
+    try {
+      const settled = await settle(stream, services);
+      await keep(settled).catch((thrown: unknown) => {
+        if (isWholeLog(thrown)) throw thrown;
+        const error = DriverError.from(thrown, "STORE_FAILED", "what became of a task could not be stored");
+        unsaved.hold({ id: stream, stored: again }, error);
+      });
     } catch (thrown) {
       if (isWholeLog(thrown)) throw thrown;
       // One history that cannot be read must not keep the plugin from all the others.
       log.error("an earlier task cannot be looked after", { task_id: stream, error: messageOf(thrown) });
     }
-    left.delete(name);
   }
   for (const name of left) removeUnused(join(folder.run, name));
   return running;
@@ -54,60 +66,27 @@ function isWholeLog(thrown: unknown): boolean {
   return thrown instanceof DriverError && thrown.code === "STORE_DAMAGED" && thrown.failed !== undefined;
 }
 
-/** @returns whether the task runs */
-async function settle(head: StreamHead, hasFiles: boolean, services: SweepServices): Promise<boolean> {
+/** What has come of a task. */
+interface Settled {
+  readonly runs: boolean;
+  /** Number of the last event that is stored. */
+  readonly version: number;
+  /** Those that belong after it. */
+  readonly events: readonly EventToAppend[];
+}
+
+async function settle(taskId: string, services: SweepServices): Promise<Settled> {
   const { store } = services;
-  const { stream } = head;
-  const state = lastState(store, head);
-  if (isOver(state)) return false;
-  const history = storedHistory(stream, store);
-  if (history === undefined) return false;
-  if (!isAlive(state)) {
-    // Before anyone is looked for: an init that comes later finds nothing to open, and ends.
-    if (hasFiles) removeFiles(stream, services);
-    await endAbandonedStart(stream, history, services);
-    return false;
-  }
-  const end = endOf(history.snapshot);
-  if (end !== undefined) {
-    await endRest(history.snapshot);
-    await append(stream, history, { ...end, time: Date.now() }, store);
-  }
-  return end === undefined;
-}
-
-/** Nobody was told that such a task runs: what there is of it is ended. */
-async function endAbandonedStart(
-  taskId: string,
-  history: TaskHistory,
-  { store, log }: SweepServices,
-): Promise<void> {
-  const { request, sandbox } = history.snapshot.context;
-  const init = request && sandbox && findInit(request.resources.cgroup, runFiles(sandbox.runFolder).alive);
-  const killed = init ? killInit(init) : false;
-  await endRest(history.snapshot);
-  await append(taskId, history, { type: "startFailed", time: Date.now(), data: abandoned }, store);
-  log.warn("ended a task whose start was never answered", {
-    task_id: taskId,
-    state: history.snapshot.value,
-    was_running: killed,
-  });
-}
-
-const abandoned: EventData<"startFailed"> = {
-  code: "PLUGIN_FAILED",
-  message: "the plugin process ended while it was starting the task",
-  recoverable: true,
-  failed: null,
-};
-
-async function append(
-  taskId: string,
-  { snapshot, version }: TaskHistory,
-  event: TaskEvent,
-  store: DriverServices["store"],
-): Promise<void> {
-  await store.append(taskId, version, [toStored(event, step(snapshot, event))]);
+  const over: Settled = { runs: false, version: 0, events: [] };
+  if (isOver(lastState(taskId, store))) return over;
+  const history = await settledHistory(taskId, services);
+  if (history === undefined) return over;
+  const { snapshot, version, unstored = [] } = history;
+  const end = isAlive(stateName(snapshot)) ? endOf(snapshot) : undefined;
+  if (end !== undefined) await endRest(snapshot);
+  const ended = advance(snapshot, end ? [{ ...end, time: Date.now() }] : []);
+  const runs = isAlive(stateName(ended.snapshot));
+  return { runs, version, events: [...unstored, ...ended.events] };
 }
 
 function removeFiles(taskId: string, { folder, log }: SweepServices): void {
@@ -127,8 +106,8 @@ function removeUnused(folder: string): void {
 }
 
 /** @throws DriverError for a last event that is damaged, or too new for this driver */
-function lastState(store: EventReader, { stream, version }: StreamHead): StateName {
-  const [last] = store.readStream(stream, version);
+function lastState(taskId: string, store: EventReader): StateName {
+  const [last] = store.readStream(taskId, store.version(taskId));
   if (last !== undefined) toTaskEvent(last);
   return last?.to as StateName;
 }

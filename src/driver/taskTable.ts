@@ -2,7 +2,7 @@
 import { messageOf } from "../errors.ts";
 import { hasEnded, hasStarted } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
-import { storedHistory, takeOver } from "./recovery.ts";
+import { settledHistory, takeOver } from "./recovery.ts";
 import type { DriverServices } from "./services.ts";
 import type { Task, TaskHistory } from "./task.ts";
 import { notFound } from "./taskErrors.ts";
@@ -78,7 +78,7 @@ export class TaskTable {
   /** A task that this process knows, or that an earlier one has left running. */
   async claim(taskId: string, services: DriverServices | undefined): Promise<Task | undefined> {
     if (!services?.unclaimed.has(taskId)) return this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
-    return this.recover(taskId, services, () => storedHistory(taskId, services.store) ?? unknown());
+    return this.recover(taskId, services, async () => (await settledHistory(taskId, services)) ?? unknown());
   }
 
   /**

@@ -1,12 +1,12 @@
 /**
- * How the end of a task is noticed and read, the same way for one that this
- * process started and for one that it took over.
+ * How the end of a task is noticed, the same way for one that this process
+ * started and for one that it took over.
  *
  * The run's init holds the *alive* FIFO open for writing and nobody else does, so
  * end of file means that init is gone. Init ends last: before that it has
  * recorded the task's status and reaped everything in its pid namespace.
  */
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { Socket } from "node:net";
 import { DriverError, errnoOf } from "../errors.ts";
 import { kept } from "./launch/superviseSteps.ts";
@@ -17,17 +17,6 @@ export interface ExitWatch {
   readonly ended: Promise<void>;
   /** Stops watching and closes the FIFO; harmless once it has ended. */
   cancel(): void;
-}
-
-/** What init recorded when the task's main process ended. */
-export interface ExitStatus {
-  /** The code given to exit(3); 0 where a signal ended the task. */
-  readonly exitCode: number;
-  /** Number of the signal that ended the task, or 0. */
-  readonly signal: number;
-  readonly coreDumped: boolean;
-  /** When it ended: milliseconds since the epoch. */
-  readonly endedAtMs: number;
 }
 
 /**
@@ -65,34 +54,6 @@ export function isUnheld(aliveFifo: string): boolean {
     if (thrown instanceof DriverError && thrown.failed?.errno === "ENOENT") return true;
     throw thrown;
   }
-}
-
-/**
- * Reads what init recorded.
- * @returns undefined where it recorded nothing: the task still runs, or init was killed
- * @throws DriverError `KERNEL_CALL_FAILED` where the file is there and cannot be read
- */
-export function readExitStatus(statusFile: string): ExitStatus | undefined {
-  try {
-    const bytes = readFileSync(statusFile);
-    // Init takes a byte of room when it begins.
-    if (bytes.length < 4) return undefined;
-    return exitStatusOf(bytes.readInt32LE(), statSync(statusFile).mtimeMs);
-  } catch (thrown) {
-    if (errnoOf(thrown) === "ENOENT") return undefined;
-    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the recorded exit status cannot be read");
-  }
-}
-
-/** @param status as wait(2) gives it: `bits/waitstatus.h` */
-export function exitStatusOf(status: number, endedAtMs: number): ExitStatus {
-  const signal = status & 0x7f;
-  return {
-    exitCode: signal === 0 ? (status >> 8) & 0xff : 0,
-    signal,
-    coreDumped: (status & 0x80) !== 0,
-    endedAtMs,
-  };
 }
 
 const forReading = constants.O_RDONLY | constants.O_NONBLOCK;

@@ -14,8 +14,8 @@ import { processesIn } from "./cgroup.ts";
 import { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "./kernel/constants.ts";
 import { tryOpenat2 } from "./kernel/libc.ts";
 import { readKernelFile } from "./kernelFile.ts";
-import { livingStat } from "./processIdentity.ts";
-import { type ProcessIdentity, type ProcessStat, ticksPerSecond } from "./processStat.ts";
+import { livingStat, startedAt as startedAtOf } from "./processIdentity.ts";
+import type { ProcessIdentity, ProcessStat } from "./processStat.ts";
 
 /** What the Go driver's handle tells of a run. */
 export interface GoDriverRun {
@@ -55,7 +55,7 @@ export function findGoDriverRun({ pid, startedAt }: GoDriverRun, cgroup: string)
   const outer = livingStat(pid);
   if (outer === undefined) return { kind: "ended" };
   const members = processesIn(cgroup);
-  const begunAt = bootedAt + (outer.startTicks * 1000) / ticksPerSecond;
+  const begunAt = startedAtOf(outer);
   const agrees = Math.abs(begunAt - startedAt) <= START_TOLERANCE_MS;
   if (!agrees && !members.includes(pid)) return { kind: "ended" };
   if (!agrees) {

@@ -3,8 +3,9 @@
  * is not, as long as the host has not been booted anew.
  */
 import { readdirSync, readFileSync } from "node:fs";
+import { uptime } from "node:os";
 import { DriverError, errnoOf } from "../errors.ts";
-import { type ProcessIdentity, type ProcessStat, parseStat } from "./processStat.ts";
+import { type ProcessIdentity, type ProcessStat, parseStat, ticksPerSecond } from "./processStat.ts";
 
 export type { ProcessIdentity } from "./processStat.ts";
 
@@ -26,6 +27,11 @@ export function processIdentity(pid: number): ProcessIdentity {
  */
 export function isSameProcess({ pid, startTicks }: ProcessIdentity): boolean {
   return livingStat(pid)?.startTicks === startTicks;
+}
+
+/** When a process of the present boot was started: milliseconds since the epoch, to a hundredth of a second. */
+export function startedAt({ startTicks }: Pick<ProcessIdentity, "startTicks">): number {
+  return Date.now() - uptime() * 1000 + (startTicks * 1000) / ticksPerSecond;
 }
 
 /** What is known of a process that has not ended; undefined for a zombie, and where there is none. */

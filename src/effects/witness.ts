@@ -4,7 +4,6 @@
  */
 import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../errors.ts";
-import { type ExitStatus, exitStatusOf } from "./exitWatch.ts";
 import { MFD_CLOEXEC, PIDFD_INFO_EXIT } from "./kernel/constants.ts";
 import { memfdCreate, pidfdOpen } from "./kernel/libc.ts";
 import { pidfdInfo } from "./kernel/structs.ts";
@@ -12,6 +11,7 @@ import { carryOut, failureOf } from "./launch/launcher.ts";
 import { buildWitnessPlan } from "./launch/witnessPlan.ts";
 import { isSameProcess, type ProcessIdentity } from "./processIdentity.ts";
 import { makeRunFiles } from "./runFiles.ts";
+import { type ExitStatus, exitStatusOf } from "./statusFile.ts";
 
 export interface WitnessedRun {
   /** PID 1 of the run's pid namespace. */

@@ -143,6 +143,11 @@ export const eventSchemas = {
      * processes but its init. Null: it has a pid namespace of its own.
      */
     runCgroup: z.string().nullable(),
+    /**
+     * PID 1 of the run's pid namespace. It waits for the word to go on, which it gets once this event is
+     * committed: from then on the task may run. Null: not known (events of earlier versions).
+     */
+    init: processIdentity.nullable(),
     /** The launch plan, a line a step, environment values masked. */
     plan: sensitive(z.array(z.string()), "listsInText"),
   }),

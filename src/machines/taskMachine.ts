@@ -114,6 +114,11 @@ export function isAlive(state: StateName): boolean {
   return aliveStates.has(state);
 }
 
+/** Whether a start is on its way, as far as its events tell. */
+export function isUnderway(state: StateName): boolean {
+  return !isAlive(state) && !isOver(state);
+}
+
 const endStates: ReadonlySet<StateName> = new Set(["exited", "failed", "lost", "destroyed"]);
 
 /** Whether the task is over for good. */

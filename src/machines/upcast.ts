@@ -44,8 +44,10 @@ const addedIn2: Additions = {
 
 const addedIn3: Additions = { sandboxed: { runCgroup: null } };
 
+const addedIn4: Additions = { sandboxed: { init: null } };
+
 /** By the version that is left behind, from 1 on. */
-const additions: readonly Additions[] = [addedIn2, addedIn3];
+const additions: readonly Additions[] = [addedIn2, addedIn3, addedIn4];
 
 /**
  * The event's data as today's schemas have them; data of today stay as they are.

@@ -16,7 +16,7 @@ export const ignoredFields: Readonly<Partial<Record<EventType, readonly string[]
     ...["allocDir", "stdoutPath", "stderrPath", "plugin.pid"],
   ],
   fingerprinted: ["bootId"],
-  sandboxed: ["uid", "gid", "oomKills", "runFolder", "plan"],
+  sandboxed: ["uid", "gid", "oomKills", "runFolder", "init", "plan"],
   started: ["init", "task", "bootId"],
   execStarted: ["exec", "process"],
   execExited: ["exec"],

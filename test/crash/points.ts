@@ -19,7 +19,7 @@ const synchronous = {
   // Between the spawn and its confirmation.
   "effects/launch/runner.ts": ["spawnRunner"],
   "effects/findInit.ts": ["findInit"],
-  "effects/exitWatch.ts": ["readExitStatus"],
+  "effects/statusFile.ts": ["readExitStatus", "readRecordedTask"],
   "effects/signals.ts": ["signalGroup", "killTask", "killInit"],
 };
 

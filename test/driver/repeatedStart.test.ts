@@ -1,17 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { repeatedStart } from "../../src/driver/repeatedStart.ts";
+import type { DriverServices } from "../../src/driver/services.ts";
 import { toStored } from "../../src/driver/storedEvents.ts";
 import type { EventType } from "../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../src/machines/fold.ts";
 import { memoryEventStore } from "../../src/store/memoryEventStore.ts";
 import { event, sampleData } from "../support/history.ts";
+import { recordingLogger } from "../support/recordingLogger.ts";
+import { temporaryFolder } from "../support/temporaryFolder.ts";
 
 const taskId = "alloc/web/00000001";
 const first = sampleData("requested");
 const again = { ...first, plugin: { pid: first.plugin.pid + 1, version: "0.1.0" } };
 const running: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
 
-async function storeOf(...types: EventType[]) {
+/** Whose log knows the task so far. */
+async function servicesWith(...types: EventType[]) {
   const store = memoryEventStore();
   let snapshot = initialSnapshot;
   for (const [index, type] of types.entries()) {
@@ -20,7 +24,8 @@ async function storeOf(...types: EventType[]) {
     snapshot = taken.snapshot;
     await store.append(taskId, index, [toStored(fact, taken)]);
   }
-  return store;
+  const folder = { run: temporaryFolder() } as DriverServices["folder"];
+  return { store, folder, log: recordingLogger() };
 }
 
 describe("a start that the log knows already", () => {
@@ -30,7 +35,7 @@ describe("a start that the log knows already", () => {
     ["recovered", [...running, "recovered"]],
     ["exited", [...running, "exited"]],
   ])("goes on where the first attempt is %s", async (state, types) => {
-    expect(repeatedStart(taskId, again, await storeOf(...types))).toMatchObject({
+    expect(await repeatedStart(taskId, again, await servicesWith(...types))).toMatchObject({
       snapshot: { value: state },
       version: types.length,
     });
@@ -40,10 +45,9 @@ describe("a start that the log knows already", () => {
     ["destroyed", [...running, "exited", "destroyed"]],
     ["lost", [...running, "lost"]],
   ])("is refused where the task is %s", async (_state, types) => {
-    const store = await storeOf(...types);
-    expect(() => repeatedStart(taskId, again, store)).toThrow(
-      expect.objectContaining({ code: "TASK_EXISTS" }),
-    );
+    await expect(repeatedStart(taskId, again, await servicesWith(...types))).rejects.toMatchObject({
+      code: "TASK_EXISTS",
+    });
   });
 
   it.each([
@@ -51,13 +55,12 @@ describe("a start that the log knows already", () => {
     ["another environment", { ...again, envDigest: "01ff" }],
     ["the process that took the first one", first],
   ])("is refused with %s", async (_what, requested) => {
-    const store = await storeOf(...running);
-    expect(() => repeatedStart(taskId, requested, store)).toThrow(
-      expect.objectContaining({ code: "TASK_EXISTS" }),
-    );
+    await expect(repeatedStart(taskId, requested, await servicesWith(...running))).rejects.toMatchObject({
+      code: "TASK_EXISTS",
+    });
   });
 
-  it("is none where the log does not know the task", () => {
-    expect(repeatedStart(taskId, again, memoryEventStore())).toBeUndefined();
+  it("is none where the log does not know the task", async () => {
+    expect(await repeatedStart(taskId, again, await servicesWith())).toBeUndefined();
   });
 });

@@ -119,7 +119,7 @@ describe("a plugin that is killed while it starts a task", () => {
     freeze("1");
     const refused = expect(startTask(agent, config)).rejects.toMatchObject({ code: 14 });
     const stored = async () => (await eventsOf(agent.stateDir, config.id)).at(-1)?.type;
-    await vi.waitFor(async () => expect(await stored()).toBe("sandboxed"), { timeout: 20_000 });
+    await vi.waitFor(async () => expect(await stored()).toBe("fingerprinted"), { timeout: 20_000 });
     expect(allocation.cgroup.isEmpty()).toBe(false);
     await agent.crash();
     await refused;
@@ -136,7 +136,7 @@ describe("a plugin that is killed while it starts a task", () => {
     expect(await allocation.stdout.text()).toBe("");
     expect((await eventsOf(agent.stateDir, config.id)).at(-1)).toMatchObject({
       type: "startFailed",
-      from: "sandboxed",
+      from: "fingerprinted",
       to: "failed",
     });
   });

@@ -46,7 +46,7 @@ describe("StartTask that is sent again since the plugin died before its answer",
     await startTask(next, config);
     expect(await waitTask(next, config)).toMatchObject({ exitCode: 18 });
     expect((await eventsOf(agent.stateDir, config.id)).map(({ to }) => to)).toEqual([
-      ...["pending", "fingerprinted", "sandboxed", "failed"],
+      ...["pending", "fingerprinted", "failed"],
       ...["pending", "fingerprinted", "sandboxed", "running", "exited"],
     ]);
   });
@@ -200,7 +200,7 @@ describe("what an earlier process has left undone", () => {
       runFolders: tracesOf({ ...agent, pid: process.pid }).runFolders.length,
       running: !allocation.cgroup.isEmpty(),
     });
-    const undone = { last: "sandboxed", runFolders: 1, running: true };
+    const undone = { last: "fingerprinted", runFolders: 1, running: true };
     const first = await startPlugin();
     await first.base.pluginInfo({});
     await first.base.configSchema({});
@@ -236,7 +236,9 @@ async function abandonedStart(
 ): Promise<void> {
   freeze(allocation, "1");
   const refused = expect(startTask(agent, config)).rejects.toMatchObject({ code: 14 });
-  await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
+  const stored = async () => (await eventsOf(agent.stateDir, config.id)).at(-1)?.type;
+  await vi.waitFor(async () => expect(await stored()).toBe("fingerprinted"), { timeout: 20_000 });
+  expect(allocation.cgroup.isEmpty()).toBe(false);
   await agent.crash();
   await refused;
 }

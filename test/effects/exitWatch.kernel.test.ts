@@ -1,8 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readExitStatus, watchExit } from "../../src/effects/exitWatch.ts";
+import { watchExit } from "../../src/effects/exitWatch.ts";
 import { killTask } from "../../src/effects/signals.ts";
+import { readExitStatus } from "../../src/effects/statusFile.ts";
 import { TestRun } from "../support/launchRun.ts";
 import { openDescriptors } from "../support/processes.ts";
 

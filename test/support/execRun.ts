@@ -3,9 +3,9 @@ import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
 import { type RunningCommand, runInTask } from "../../src/effects/exec/runInTask.ts";
 import type { TerminalSize } from "../../src/effects/exec/terminal.ts";
-import type { ExitStatus } from "../../src/effects/exitWatch.ts";
 import type { ExecInput } from "../../src/effects/launch/execPlan.ts";
 import type { Launched } from "../../src/effects/launch/launcher.ts";
+import type { ExitStatus } from "../../src/effects/statusFile.ts";
 import { launchInput, type TestRun } from "./launchRun.ts";
 import { TestCgroup } from "./testCgroup.ts";
 

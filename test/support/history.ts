@@ -64,6 +64,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     oomKills: 0,
     runFolder: "/var/lib/nomad-driver-exec2/run/web",
     runCgroup: null,
+    init: { pid: 4711, startTicks: 1000 },
     plan: ["unshare namespaces"],
   },
   started: { init: { pid: 200, startTicks: 5000 }, task: { pid: 201, startTicks: 5000 }, bootId: "b0" },

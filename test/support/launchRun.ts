@@ -2,7 +2,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ExitStatus, readExitStatus, watchExit } from "../../src/effects/exitWatch.ts";
+import { watchExit } from "../../src/effects/exitWatch.ts";
 import { O_PATH } from "../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../src/effects/kernel/libc.ts";
 import { buildLaunchPlan } from "../../src/effects/launch/buildPlan.ts";
@@ -10,6 +10,7 @@ import { type LaunchDescriptors, type Launched, launch } from "../../src/effects
 import type { LaunchInput } from "../../src/effects/launch/launchInput.ts";
 import type { LaunchPlan } from "../../src/effects/launch/plan.ts";
 import { killInit } from "../../src/effects/signals.ts";
+import { type ExitStatus, readExitStatus } from "../../src/effects/statusFile.ts";
 
 /** A uid that no account of the host has. */
 export const taskUid = 84242;

@@ -79,6 +79,7 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
     oomKills,
     runFolder,
     runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
+    init: await held.init(),
     plan: describePlan(joinPlan(beginning, rest)),
   });
   // From here on both are the machine's to end; a fact that was refused told it of none.

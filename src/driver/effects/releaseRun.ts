@@ -1,6 +1,5 @@
 /** Carries out `releaseRun`: nothing of a run stays open, scheduled or on disk once it is over. */
 import { rmSync } from "node:fs";
-import { endRest } from "../endRest.ts";
 import type { DriverServices } from "../services.ts";
 import type { Task } from "../task.ts";
 
@@ -16,8 +15,6 @@ export async function releaseRun(task: Task, { unsaved }: DriverServices): Promi
   delete resources.held;
   delete resources.request;
   const { sandbox, adopted } = snapshot.context;
-  // Of a start that failed on the way, or could not be recorded.
-  await endRest(snapshot);
   const folder = (sandbox ?? adopted)?.runFolder;
   // Until the event log knows how the task ended, init's record of it is all there is.
   await unsaved.whenStored(task);

@@ -1,9 +1,10 @@
 /** Carries out `watchExit`: waits for the end of the run's init and tells how the task ended. */
 import { setTimeout as delay } from "node:timers/promises";
-import { endCgroup } from "../../effects/cgroupEnd.ts";
-import { readExitStatus, watchExit } from "../../effects/exitWatch.ts";
+import { endCgroup, runLeft } from "../../effects/cgroupEnd.ts";
+import { watchExit } from "../../effects/exitWatch.ts";
 import { isSameProcess, type ProcessIdentity } from "../../effects/processIdentity.ts";
 import { runFiles } from "../../effects/runFiles.ts";
+import { readExitStatus } from "../../effects/statusFile.ts";
 import { messageOf } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
@@ -17,14 +18,16 @@ import { memoryAtEnd, watchMemory } from "./watchMemory.ts";
 const retryMs = 1_000;
 
 export async function watchTask(task: Task, services: DriverServices): Promise<void> {
-  const { sandbox, process, adopted } = task.snapshot.context;
-  if (process === null) return;
+  const { request, sandbox, process, adopted } = task.snapshot.context;
+  if (request === null || process === null) return;
   watchMemory(task);
   if (adopted !== null) await adoptedEnd(task, services);
   else if (sandbox !== null) {
     await initEnd(task, runFiles(sandbox.runFolder).alive, process.init, services);
     if (sandbox.runCgroup !== null) await restEnd(task, sandbox.runCgroup, services);
   }
+  // Who is told of the end removes the cgroup at once.
+  await runLeft(request.resources.cgroup, process.init);
   await task.record("exited", exitOf(task.snapshot, task.resources));
 }
 

@@ -4,7 +4,6 @@
  */
 import { closeSync, readlinkSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
-import { type ExitStatus, exitStatusOf } from "../exitWatch.ts";
 import { errnoName } from "../kernel/errnoName.ts";
 import { pidfdGetfd, pidfdOpen, pipe2, waitpid } from "../kernel/libc.ts";
 import { stepAt } from "../launch/assemble.ts";
@@ -16,6 +15,7 @@ import { readToEnd, spawnPlan } from "../launch/spawnPlan.ts";
 import { kept } from "../launch/superviseSteps.ts";
 import { isSameProcess, type ProcessIdentity } from "../processIdentity.ts";
 import { killProcess } from "../signals.ts";
+import { type ExitStatus, exitStatusOf } from "../statusFile.ts";
 import { endSession } from "./commandSession.ts";
 import { type ConnectedStdio, pipesFor, terminalFor } from "./commandStdio.ts";
 import type { TerminalSize } from "./terminal.ts";

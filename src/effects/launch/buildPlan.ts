@@ -7,6 +7,7 @@ import { abandonedSteps, initSteps, releaseSteps } from "./initSteps.ts";
 import { taskRuleSteps } from "./landlockSteps.ts";
 import type { BeginningInput, LaunchInput, RestInput } from "./launchInput.ts";
 import {
+  bufferBytes,
   bytes,
   descriptors,
   flags,
@@ -14,7 +15,9 @@ import {
   type LaunchBeginning,
   type LaunchPlan,
   type LaunchRest,
+  place,
   type Step,
+  statusFileLayout,
 } from "./plan.ts";
 import { superviseSteps } from "./superviseSteps.ts";
 import { taskSteps } from "./taskSteps.ts";
@@ -30,6 +33,7 @@ export function buildBeginning(input: BeginningInput): LaunchBeginning {
   return {
     initName: input.initName,
     aliveFifo: input.aliveFifo,
+    cgroup: input.cgroup,
     steps: {
       outside: outsideSteps(input.cgroup, {
         ...(input.runCgroup ? {} : { CLONE_NEWPID }),
@@ -51,8 +55,20 @@ export function buildRest(input: RestInput): LaunchRest {
     ...(input.runCgroup ? [endWithParentStep("end with init")] : []),
     ...taskRuleSteps(input.namespaceRules),
   ];
-  return { steps: { release: releaseSteps(input), task: taskSteps(input, { asUser }) } };
+  return {
+    steps: { release: releaseSteps(input), task: taskSteps(input, { identified: [recordTaskStep], asUser }) },
+  };
 }
+
+/**
+ * The plugin may die once it has let init go on, before it has heard of the task and recorded it:
+ * the next one finds it here, and whether there has been any.
+ */
+const recordTaskStep: Step = {
+  name: "record the task",
+  call: "pwrite64",
+  args: [descriptors.status, place("identity"), bufferBytes.identity, statusFileLayout.task],
+};
 
 /**
  * The process that is spawned only forks init and ends, so that init is not the

@@ -17,11 +17,13 @@ import { initRuleSteps } from "./landlockSteps.ts";
 import type { BeginningInput, RestInput, RunCgroup } from "./launchInput.ts";
 import { mountSteps } from "./mountSteps.ts";
 import { networkSteps } from "./networkSteps.ts";
-import { bytes, descriptors, flags, place, type Step } from "./plan.ts";
+import { bytes, descriptors, flags, place, type Step, statusFileLayout } from "./plan.ts";
 import { beginningOfRunCgroup, makeRunCgroupSteps } from "./runCgroupSteps.ts";
 import { awaitedNumber } from "./superviseSteps.ts";
 import { REST_ADDRESS, REST_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "./table.ts";
 
+const { status: statusBytes } = statusFileLayout.bytes;
+const noStatus = bytes(statusFileLayout.noStatus, "no status yet");
 const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_CLOEXEC } = k;
 
 export function initSteps(input: BeginningInput): Step[] {
@@ -46,8 +48,8 @@ export function initSteps(input: BeginningInput): Step[] {
       flags({ O_WRONLY, O_CREAT, O_TRUNC, O_CLOEXEC }),
       0o600,
     ),
-    // A byte of it is a block of the disk, which may be full when the status has to be recorded.
-    { name: "make room for the status", call: "write", args: [descriptors.status, place("waitStatus"), 1] },
+    // They are a block of the disk, which may be full when the task and its status have to be recorded.
+    { name: "make room for the status", call: "write", args: [descriptors.status, noStatus, statusBytes] },
     // For reading too, so that it doesn't wait for a reader.
     openStep("open the alive FIFO", input.aliveFifo, flags({ O_RDWR, O_CLOEXEC })),
     ...(input.runCgroup ? beginningOfRunCgroup(input.runCgroup) : []),

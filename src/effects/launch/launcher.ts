@@ -1,6 +1,7 @@
 /** Starts a task: assembles the plan, spawns the runner with it and listens to what becomes of it. */
-import { closeSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
+import { runLeft } from "../cgroupEnd.ts";
 import { watchExit } from "../exitWatch.ts";
 import { MFD_CLOEXEC } from "../kernel/constants.ts";
 import { errnoName } from "../kernel/errnoName.ts";
@@ -10,8 +11,9 @@ import { assembleBeginning, assembleRest, stepAt } from "./assemble.ts";
 import { launchError } from "./launchError.ts";
 import { descriptors, joinPlan, type LaunchBeginning, type LaunchPlan, type LaunchRest } from "./plan.ts";
 import { parseReport, type Report } from "./report.ts";
+import { ReportPipe } from "./reportPipe.ts";
 import { runnerArchitecture, spawnRunner } from "./runner.ts";
-import { nullDevice, readToEnd, writeAt } from "./spawnPlan.ts";
+import { nullDevice, writeAt } from "./spawnPlan.ts";
 import { REST_OFFSET } from "./table.ts";
 
 /** Descriptors of this process that a launch needs, above 6 as all are that it opened itself. They stay open here. */
@@ -66,7 +68,7 @@ export class HeldLaunch {
   readonly #gate: number;
   /** Pid of the process that forks init. */
   readonly #outside: number;
-  readonly #report: Promise<Uint8Array>;
+  readonly #report: ReportPipe;
   #rest: LaunchRest | undefined;
   #end: Promise<Outcome> | undefined;
 
@@ -81,19 +83,26 @@ export class HeldLaunch {
     const report = pipe2();
     open(report.read);
     theirs.adopt(report.write, closeSync);
+    const reportEnd = theirs.adopt(openBothWays(report.write), closeSync);
     const gate = pipe2();
     this.#gate = open(gate.write);
     theirs.adopt(gate.read, closeSync);
     try {
-      const inherited = inheritedBy(given, this.#table, report.write, gate.read);
+      const inherited = inheritedBy(given, this.#table, reportEnd, gate.read);
       this.#outside = spawnRunner(beginning.initName, inherited, runnerFolder);
     } catch (thrown) {
       throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not be begun");
     }
     undo.move();
-    this.#report = readToEnd(report.read);
-    // Whoever waits for it is told.
-    this.#report.catch(() => undefined);
+    this.#report = new ReportPipe(report.read);
+  }
+
+  /**
+   * The run's init, as soon as it has told who it is. Nothing of the task runs before it is let go on.
+   * @throws DriverError `LAUNCH_FAILED` where it has failed before that
+   */
+  async init(): Promise<ProcessIdentity> {
+    return (await this.#report.first) ?? (await this.release()).init;
   }
 
   /**
@@ -117,7 +126,10 @@ export class HeldLaunch {
     const [init, task] = outcome.processes;
     if (outcome.failure === undefined && init !== undefined && task !== undefined) return { init, task };
     const plan = joinPlan(this.#beginning, this.#rest);
-    if (init !== undefined) await watchExit(plan.aliveFifo).ended;
+    if (init !== undefined) {
+      await watchExit(plan.aliveFifo).ended;
+      await this.#left(init);
+    }
     throw failureOf(plan, outcome);
   }
 
@@ -129,7 +141,13 @@ export class HeldLaunch {
 
   /** Gives up a launch that has not been released. Resolves once nothing of it is left. */
   async abandon(): Promise<void> {
-    await this.#ended();
+    const [init] = (await this.#ended()).processes;
+    if (init !== undefined) await this.#left(init);
+  }
+
+  async #left(init: ProcessIdentity): Promise<void> {
+    const { cgroup } = this.#beginning;
+    if (cgroup !== undefined) await runLeft(cgroup, init);
   }
 
   #ended(): Promise<Outcome> {
@@ -140,7 +158,7 @@ export class HeldLaunch {
   async #waitForEnd(): Promise<Outcome> {
     closeSync(this.#table);
     closeSync(this.#gate);
-    const report = parseReport(await this.#report);
+    const report = parseReport(await this.#report.all);
     // It closes the pipe by ending, so that there is nothing to wait for.
     return { ...report, status: waitpid(this.#outside, 0) };
   }
@@ -167,6 +185,14 @@ function inheritedBy(
     { from: ruleset, to: descriptors.ruleset },
     { from: gate, to: descriptors.gate },
   ];
+}
+
+/**
+ * A pipe's end for writing that reads as well (fifo(7)): whoever holds it never gets SIGPIPE. What has been
+ * let go on has to become the task even where this process dies meanwhile.
+ */
+function openBothWays(pipe: number): number {
+  return openSync(`/proc/self/fd/${pipe}`, constants.O_RDWR);
 }
 
 function openGate(gate: number): void {

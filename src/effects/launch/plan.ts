@@ -37,6 +37,8 @@ export interface LaunchBeginning {
   readonly initName: string;
   /** The FIFO that tells when init has ended, also after a launch that failed. */
   readonly aliveFifo: string;
+  /** That init is born in; undefined for this process's own. */
+  readonly cgroup: string | undefined;
   readonly steps: Steps<(typeof beginningPhases)[number]>;
 }
 
@@ -133,6 +135,20 @@ export const bufferBytes = {
 
 /** Length of the zeros at the beginning of {@link bufferBytes.identity}. */
 export const IDENTITY_TAG_BYTES = 8;
+
+/**
+ * The file in which a run records what has to outlive it and the plugin: first the task's raw wait
+ * status, which says that there is none until the task has ended; then who the task is, as
+ * {@link bufferBytes.identity} has it, recorded by the task itself before it becomes its command.
+ */
+export const statusFileLayout = {
+  /** Offsets. */
+  status: 0,
+  task: 8,
+  bytes: { status: 4 },
+  /** No process ends with it: wait(2). */
+  noStatus: new Uint8Array(4).fill(0xff),
+} as const;
 
 /** Descriptors have fixed numbers, since nothing else is open when the plan begins. */
 export const descriptors = {

@@ -1,15 +1,15 @@
 /** What the run's init does once it has forked the task: it waits, records and clears up. */
 import * as k from "../kernel/constants.ts";
 import type { RunCgroup } from "./launchInput.ts";
-import { descriptors, flags, place, type Step } from "./plan.ts";
+import { descriptors, flags, place, type Step, statusFileLayout } from "./plan.ts";
 import { blockSignalsStep, killRunCgroupStep, removeRunCgroupStep } from "./runCgroupSteps.ts";
 import { BEGINNING_ADDRESS, matchAddress, TABLE_ADDRESS, TABLE_BYTES } from "./table.ts";
 
 const { SIGKILL } = k;
+const { status, bytes } = statusFileLayout;
 
 const ANY_CHILD = -1;
 const EVERY_PROCESS = -1;
-const STATUS_BYTES = 4;
 
 /**
  * Where init keeps the files that it still needs, so that it can close all others
@@ -33,7 +33,7 @@ export function superviseSteps(runCgroup: RunCgroup | undefined): Step[] {
     {
       name: "record the wait status",
       call: "pwrite64",
-      args: [kept.status, place("waitStatus"), STATUS_BYTES, 0],
+      args: [kept.status, place("waitStatus"), bytes.status, status],
     },
     // Init's end would kill the rest as well, but only after the alive FIFO has been closed.
     runCgroup ? killRunCgroupStep(kept.killSwitch) : killNamespaceStep(),

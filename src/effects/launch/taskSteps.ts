@@ -12,6 +12,8 @@ const { PR_SET_NO_NEW_PRIVS, CLOSE_RANGE_CLOEXEC } = k;
 export interface FurtherSteps {
   /** As root, by the leader of a new session. */
   readonly inSession?: readonly Step[];
+  /** As root, right after the process has told who it is. */
+  readonly identified?: readonly Step[];
   /** With the task's rights. */
   readonly asUser?: readonly Step[];
 }
@@ -23,6 +25,7 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
     { name: "give the task a session", call: "setsid", args: [] },
     ...(further.inSession ?? []),
     ...reportIdentitySteps("report the task"),
+    ...(further.identified ?? []),
     // Init's own is inherited otherwise.
     ...oomScoreAdjSteps("set oom_score_adj", input.oomScoreAdj),
     ...limitSteps(input),

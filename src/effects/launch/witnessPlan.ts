@@ -36,6 +36,7 @@ export function buildWitnessPlan(input: WitnessInput): LaunchPlan {
   return {
     initName: input.name,
     aliveFifo: input.aliveFifo,
+    cgroup: input.cgroup,
     steps: {
       outside: outsideSteps(input.cgroup, {}),
       init: witnessSteps(input),

@@ -14,6 +14,7 @@ describe("a launch plan", () => {
     expect(names(plan, "task")).toEqual([
       "give the task a session",
       "report the task",
+      "record the task",
       "set oom_score_adj",
       "set RLIMIT_NOFILE",
       "set the umask",
@@ -53,7 +54,7 @@ describe("a launch plan", () => {
   it("leaves root's programs the capabilities that are in the bounding set", () => {
     const capabilities = { kept: 0b100n, dropped: 0b11n };
     const plan = buildLaunchPlan(launchInput({ uid: 0, gid: 0, capabilities }));
-    expect(names(plan, "task").slice(5, 10)).toEqual([
+    expect(names(plan, "task").slice(6, 11)).toEqual([
       "set groups",
       "set gid",
       "bound capabilities",

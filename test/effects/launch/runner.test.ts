@@ -50,6 +50,7 @@ const runners: Runner[] = [
 const plan: LaunchPlan = {
   initName: "runner",
   aliveFifo: "",
+  cgroup: undefined,
   steps: {
     outside: [
       { name: "write", call: "write", args: [1, bytes(new TextEncoder().encode("hello"), "hello"), 5] },
