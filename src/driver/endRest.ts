@@ -6,11 +6,11 @@ import type { TaskSnapshot } from "../machines/fold.ts";
 /**
  * Ends what a run may have left in the host's pid namespace, where its init was killed: any other has
  * ended together with its init. Resolves once the agent can remove the task's cgroup.
- * @param init where the events do not tell it
+ * @param init where it was found otherwise than by the events
  */
 export async function endRest({ context }: TaskSnapshot, init?: ProcessIdentity): Promise<void> {
   const { request, sandbox, process } = context;
   if (sandbox?.runCgroup) await endCgroup(sandbox.runCgroup, endingMs);
-  const known = process?.init ?? sandbox?.init ?? init;
+  const known = init ?? process?.init ?? sandbox?.init;
   if (request && known) await runLeft(request.resources.cgroup, known);
 }

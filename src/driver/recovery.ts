@@ -57,7 +57,7 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
   let reason = "it knows nothing of the task";
   let version = 0;
   try {
-    const stored = storedHistory(taskId, store);
+    const stored = await settledHistory(taskId, services);
     if (stored !== undefined) return stored;
   } catch (thrown) {
     reason = messageOf(thrown);

@@ -20,7 +20,7 @@ import { DriverError } from "../errors.ts";
 import { type EffectName, isPreparation } from "../machines/effects.ts";
 import type { EventData, EventType, TaskEvent } from "../machines/events.ts";
 import { initialSnapshot, type Step, stateName, step, type TaskSnapshot } from "../machines/fold.ts";
-import { isAlive, isOver, type StateName } from "../machines/taskMachine.ts";
+import { isUnderway, type StateName } from "../machines/taskMachine.ts";
 import type { EventStore, EventToAppend } from "../store/eventStore.ts";
 import { Journal } from "./journal.ts";
 import type { RunResources } from "./runResources.ts";
@@ -166,7 +166,8 @@ export class Task {
 
   #survive(event: TaskEvent, from: StateName, thrown: unknown): void {
     const error = DriverError.from(thrown, "STORE_FAILED", `event ${event.type} could not be stored`);
-    if (!isAlive(from) && !isOver(from)) {
+    // One that has started goes on: by the event before, the next plugin finds it.
+    if (isUnderway(from) && event.type !== "started") {
       this.#failStart(event, error);
       throw error;
     }

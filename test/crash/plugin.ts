@@ -1,10 +1,19 @@
-/** Entry of the plugin with kill points: the real one, with points around the calls of an agent, too. */
+/** Entry of the plugin with kill points: the real one, with points around the calls of an agent and the steps of a launch, too. */
 import { servePlugin } from "../../src/grpc/plugin.ts";
 import { between } from "./killPoints.ts";
-import { calls } from "./points.ts";
+import { calls, launchSteps } from "./points.ts";
 
 await servePlugin(async (log, socketPath) => {
   const { Driver } = await import("../../src/driver/driver.ts");
+  const { HeldLaunch } = await import("../../src/effects/launch/launcher.ts");
+  for (const name of launchSteps) {
+    const step: (this: InstanceType<typeof HeldLaunch>) => Promise<unknown> = HeldLaunch.prototype[name];
+    Object.defineProperty(HeldLaunch.prototype, name, {
+      value(this: InstanceType<typeof HeldLaunch>) {
+        return between(name, () => step.call(this))();
+      },
+    });
+  }
   const driver = new Driver(log, socketPath);
   for (const name of calls) {
     const call = driver[name].bind(driver) as (...args: never[]) => unknown;

@@ -4,14 +4,14 @@
 const asynchronous = {
   "driver/effects/inspectHost.ts": ["inspectHost"],
   "driver/effects/prepareSandbox.ts": ["prepareSandbox"],
-  // During it, the word to go on has been given and its effect is not known yet.
   "driver/effects/launchTask.ts": ["launchTask"],
   "driver/effects/watchTask.ts": ["watchTask"],
   "driver/effects/stopTask.ts": ["sendStopSignal", "startKillTimer", "killRun"],
   "driver/effects/releaseRun.ts": ["releaseRun"],
   "driver/recovery.ts": ["takeOver"],
   "driver/sweep.ts": ["sweep"],
-  "effects/cgroupEnd.ts": ["endCgroup"],
+  "driver/unansweredStart.ts": ["settleStart"],
+  "effects/cgroupEnd.ts": ["endCgroup", "runLeft"],
 };
 
 const synchronous = {
@@ -22,6 +22,9 @@ const synchronous = {
   "effects/statusFile.ts": ["readExitStatus", "readRecordedTask"],
   "effects/signals.ts": ["signalGroup", "killTask", "killInit"],
 };
+
+/** Of a held launch. During `release`, the word to go on has been given and nothing is known of its effect. */
+export const launchSteps = ["init", "release", "abandon"] as const;
 
 /** Calls of an agent; after one: everything is committed, and nothing is answered. */
 export const calls = [
@@ -46,7 +49,7 @@ export const wrappedModules: Readonly<Record<string, readonly string[]>> = {
 
 /** The names of all points. */
 export const points: readonly string[] = [
-  ...[...Object.values(asynchronous).flat(), ...calls].flatMap((name) => [
+  ...[...Object.values(asynchronous).flat(), ...launchSteps, ...calls].flatMap((name) => [
     `before ${name}`,
     `during ${name}`,
     `after ${name}`,

@@ -9,7 +9,30 @@ export interface Regression extends RoundPlan {
 const sleeps: LifePlan = { task: "sleeps", exitCode: 0, agent: "leaves", afterMs: 0, forgets: false };
 const ends: LifePlan = { task: "ends", exitCode: 7, agent: "waits", afterMs: 0, forgets: false };
 
+/** From the first process of a run to the commit of its start. */
+const stepsOfStart = [
+  ...["before spawnRunner", "after spawnRunner", "during init", "after init"],
+  ...["before commit sandboxed", "after commit sandboxed", "before launchTask", "before release"],
+  ...["during release", "after release", "before commit started", "after commit started", "after launchTask"],
+];
+
 export const regressions: readonly Regression[] = [
+  ...stepsOfStart.map((step) => ({
+    title: `a batch task runs once, and its true exit is told, where the plugin dies ${step}`,
+    lives: [ends],
+    crashes: [{ at: `${step}#1` }],
+  })),
+  ...["during release", "before commit started"].map((step) => ({
+    title: `a run is ended, and gone, before the next one begins, where the plugin dies ${step} and the agent too`,
+    lives: [{ ...sleeps, forgets: true }],
+    crashes: [{ at: `${step}#1` }],
+  })),
+  {
+    title: "what was found while the disk was full stayed undone until the next plugin",
+    lives: [ends, { ...ends, forgets: true }, sleeps],
+    crashes: [{ at: "after release#2" }],
+    fullDisk: { fromMs: 10, toMs: 1_500 },
+  },
   {
     title: "a start whose answer was lost was refused when the agent sent it again",
     lives: [sleeps, ends],
@@ -18,11 +41,7 @@ export const regressions: readonly Regression[] = [
   {
     title: "a start that came to nothing was refused when the agent sent it again",
     lives: [sleeps],
-    crashes: [
-      { at: "after spawnRunner#1" },
-      { at: "during launchTask#1" },
-      { at: "before commit requested#1" },
-    ],
+    crashes: [{ at: "after spawnRunner#1" }, { at: "before release#1" }, { at: "before commit requested#1" }],
   },
   {
     title: "a run went on whose agent had died before the answer to its start",
@@ -43,7 +62,7 @@ export const regressions: readonly Regression[] = [
     title: "a sweep that is killed itself is done again",
     lives: [{ ...sleeps, forgets: true }, sleeps],
     crashes: [
-      { at: "before commit started#1" },
+      { at: "after commit sandboxed#1" },
       { at: "after killInit#1" },
       { at: "before commit startFailed#1" },
     ],

@@ -1,15 +1,16 @@
 /** One round: tasks at work, a plugin that is killed, and after it what must hold whatever happened. */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { stateFolderPaths } from "../../src/store/stateFolder.ts";
 import { Allocation, persistentFolders } from "../support/allocation.ts";
 import { withEventLog } from "../support/eventLog.ts";
 import { processesNamed } from "../support/processes.ts";
-import { checkAllOver, checkLog, type EndStates } from "./checkLog.ts";
+import { mountSmallFileSystem, unmount } from "../support/smallFileSystem.ts";
+import { allOver, checkLog, type EndStates, endStates } from "./checkLog.ts";
 import { CrashAgent } from "./crashAgent.ts";
-import type { RoundPlan } from "./roundPlan.ts";
+import type { FullDisk, RoundPlan } from "./roundPlan.ts";
 import { TaskLife } from "./taskLife.ts";
 
 export interface RoundOutcome {
@@ -24,28 +25,41 @@ const patienceMs = 60_000;
  * @param entry the plugin to launch
  * @throws Error naming what does not hold, with the end of the plugin's log
  */
-export async function runRound({ lives: plans, crashes }: RoundPlan, entry: string): Promise<RoundOutcome> {
+export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOutcome> {
+  const { lives: plans, crashes, fullDisk } = plan;
   const folder = mkdtempSync(`${persistentFolders}/exec2-crash-`);
-  const stateDir = join(folder, "state");
+  const disk = join(folder, "disk");
+  mkdirSync(disk);
+  if (fullDisk) mountSmallFileSystem(disk, diskSize);
+  const stateDir = join(disk, "state");
   const sockets = join(folder, "sockets");
   mkdirSync(sockets);
   const marker = `exec2-crash-${randomBytes(8).toString("hex")}`;
   const lives: TaskLife[] = [];
-  const readLog = () => checkedLog(stateDir, lives);
+  // What the log has refused is lost with the plugin that kept it: agents were told of it all the same.
+  const readLog = () => checkedLog(stateDir, fullDisk ? [] : lives);
+  // A plugin that lives writes on; one that dies even now has a successor, which sees to the rest.
+  const readStates = async () => {
+    await agent.insist((calls) => calls.capabilities({}));
+    return withEventLog(stateDir, endStates);
+  };
   const onDeath = async () => void (await readLog());
   const agent = new CrashAgent({ entry, stateDir, sockets, crashes, onDeath });
   try {
     lives.push(...plans.map((plan) => new TaskLife(plan, agent, new Allocation(), marker)));
+    const filled = fullDisk && fill(disk, fullDisk, agent);
     await within(patienceMs, Promise.all(lives.map((life) => life.live())));
-    await within(patienceMs, settle(lives, readLog, marker));
+    await filled;
+    await within(patienceMs, settle(lives, readStates, marker));
     await becomes(async () => {
       // A plugin that dies even now has a successor, which clears up.
       await agent.insist((calls) => calls.capabilities({}));
       const cgroups = lives.flatMap(({ allocation }) => allocation.cgroup.below());
       return readdirSync(stateFolderPaths(stateDir).run).length === 0 && cgroups.length === 0;
     }, "the run folders and the runs' cgroups are gone");
+    await becomes(async () => allOver(await readStates(), []), "all is over by the log");
     await agent.close();
-    checkAllOver(await readLog(), []);
+    if (!allOver(await readLog(), [])) throw new Error("something is not over any more");
     return { deaths: agent.deaths };
   } catch (thrown) {
     throw new Error(`${(thrown as Error).message}\nThe plugin said last:\n${agent.log.join("\n")}`, {
@@ -54,6 +68,7 @@ export async function runRound({ lives: plans, crashes }: RoundPlan, entry: stri
   } finally {
     await agent.close().catch(() => undefined);
     for (const { allocation } of lives) await allocation.remove();
+    if (fullDisk) unmount(disk);
     rmSync(folder, { recursive: true });
   }
 }
@@ -61,26 +76,48 @@ export async function runRound({ lives: plans, crashes }: RoundPlan, entry: stri
 /** What is to run does, and is known; nothing else runs; then that is ended, too. */
 async function settle(
   lives: readonly TaskLife[],
-  readLog: () => Promise<EndStates>,
+  readStates: () => Promise<EndStates>,
   marker: string,
 ): Promise<void> {
   const left = lives.filter(({ plan }) => plan.agent === "leaves");
   for (const life of left) {
     const { pid, state } = await life.inspect();
-    const running = life.allocation.cgroup.processes();
-    if (running.join() !== String(pid)) throw new Error(`${life.taskId}: ${pid} is known, ${running} run`);
-    const folded = (await readLog()).get(life.taskId);
-    if (folded !== state) throw new Error(`${life.taskId} is ${state}, by its log ${folded}`);
+    // What its script begins with may be under way.
+    await becomes(
+      () => life.allocation.cgroup.processes().join() === String(pid),
+      `${life.taskId} is ${pid}, and nothing else runs`,
+    );
+    // After a full disk it is late.
+    await becomes(
+      async () => (await readStates()).get(life.taskId) === state,
+      `${life.taskId} is ${state} by its log, too`,
+    );
   }
   for (const life of lives) if (!left.includes(life)) await life.allocation.cgroup.empty();
-  checkAllOver(
-    await readLog(),
-    left.map(({ taskId }) => taskId),
-  );
+  const running = left.map(({ taskId }) => taskId);
+  await becomes(async () => allOver(await readStates(), running), "all others are over by their logs");
   for (const life of left) await life.destroy();
   for (const { allocation } of lives) await allocation.cgroup.empty();
   await becomes(() => processesNamed(marker).length === 0, "no process of the round is left");
 }
+
+/** Takes the room on the disk away, and gives it back. */
+async function fill(disk: string, { fromMs, toMs }: FullDisk, agent: CrashAgent): Promise<void> {
+  // The plugin that makes the log is up.
+  await agent.insist((calls) => calls.capabilities({}));
+  await delay(fromMs);
+  const filler = join(disk, "filler");
+  try {
+    writeFileSync(filler, Buffer.alloc(parseInt(diskSize, 10) << 20));
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "ENOSPC") throw thrown;
+  }
+  await delay(toMs - fromMs);
+  rmSync(filler);
+}
+
+/** In MiB. */
+const diskSize = "40m";
 
 async function checkedLog(stateDir: string, lives: readonly TaskLife[]): Promise<EndStates> {
   const promised = lives.flatMap((life) => life.promised);

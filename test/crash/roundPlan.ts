@@ -24,11 +24,18 @@ export interface LifePlan {
   readonly forgets: boolean;
 }
 
+/** When the disk of the state folder has no room: milliseconds from the first start on. */
+export interface FullDisk {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 export interface RoundPlan {
   /** The tasks, all at once. */
   readonly lives: readonly LifePlan[];
   /** How the first plugin ends, the second, and so on; the one after them is left alone. */
   readonly crashes: readonly Crash[];
+  readonly fullDisk?: FullDisk;
 }
 
 /** The round of a seed. */
@@ -37,7 +44,13 @@ export function roundOf(seed: number): RoundPlan {
   return {
     lives: Array.from({ length: 1 + random.below(4) }, () => lifeOf(random)),
     crashes: Array.from({ length: 1 + random.below(3) }, () => crashOf(random)),
+    ...(random.chance(15) && { fullDisk: fullDiskOf(random) }),
   };
+}
+
+function fullDiskOf(random: Random): FullDisk {
+  const fromMs = random.below(60);
+  return { fromMs, toMs: fromMs + 100 + random.below(900) };
 }
 
 function lifeOf(random: Random): LifePlan {

@@ -1,4 +1,6 @@
 /** A task's life as an agent leads it through the deaths of its plugin. */
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import type { TaskHandle, WaitTaskResponse } from "../../src/grpc/generated/nomad/driver.ts";
@@ -13,6 +15,16 @@ export interface Promised {
   readonly types: readonly string[];
   readonly data?: object;
 }
+
+/**
+ * What every task does first: it leaves a mark for each time that it runs, and another one where
+ * an earlier run of the task has not ended by then, for all of a run holds the lock.
+ */
+const beginning = [
+  "cd $NOMAD_TASK_DIR; exec 9>lock",
+  "flock -n 9 || echo $$ >> overlaps",
+  "echo $1 >> runs",
+].join("; ");
 
 const scripts: Readonly<Record<LifePlan["task"], (exitCode: number) => string>> = {
   ends: (code) => `exit ${code}`,
@@ -57,6 +69,8 @@ export class TaskLife {
     // It has been destroyed while it ran: whoever waits hears of its end, or that it is forgotten.
     if (this.plan.agent === "destroys") return void (await ended.catch(tolerateForgotten));
     const { result, err } = await ended;
+    this.allocation.cgroup.removeAsAgent();
+    this.#checkRuns();
     if (err !== "" || result === undefined) throw new Error(`${this.taskId}: WaitTask says: ${err}`);
     if (!this.#possibleCodes().includes(result.exitCode)) {
       throw new Error(`${this.taskId}: exited with ${result.exitCode}, not ${this.#possibleCodes()}`);
@@ -91,8 +105,11 @@ export class TaskLife {
         this.#promise(["started"]);
         return;
       } catch (thrown) {
-        if (!(thrown instanceof PluginDied)) throw thrown;
-        if (this.plan.forgets) config = this.#config();
+        const refused = isDiskFull(thrown);
+        if (!(thrown instanceof PluginDied) && !refused) throw thrown;
+        // A start that failed is made anew, after a while.
+        if (refused) await delay(50);
+        if (this.plan.forgets || refused) config = this.#config();
       }
     }
   }
@@ -143,15 +160,37 @@ export class TaskLife {
     });
   }
 
+  /** @throws Error where a start was carried out twice, or two runs of the task were there at once */
+  #checkRuns(): void {
+    const folder = `${this.allocation.taskFolder}/local`;
+    if (existsSync(`${folder}/overlaps`))
+      throw new Error(`${this.taskId}: two of its runs were there at once`);
+    const runs = existsSync(`${folder}/runs`)
+      ? readFileSync(`${folder}/runs`, "utf8").trim().split("\n")
+      : [];
+    if (new Set(runs).size < runs.length) throw new Error(`${this.taskId}: a start ran twice: ${runs}`);
+    // Of the others some are stopped before they have come to anything.
+    if (this.plan.agent === "waits" && !runs.includes(this.#taskId))
+      throw new Error(`${this.taskId} has not run: ${runs}`);
+  }
+
   #config() {
-    const script = scripts[this.plan.task](this.plan.exitCode);
+    const script = `${beginning}; ${scripts[this.plan.task](this.plan.exitCode)}`;
     const pidMode = this.plan.hostPid ? { pid_mode: "host" } : {};
-    return this.allocation.config({ command: "sh", args: ["-c", script, this.#marker], ...pidMode });
+    const { id, taskName } = this.allocation;
+    const taskId = `${id}/${taskName}/${randomBytes(4).toString("hex")}`;
+    const args = ["-c", script, this.#marker, taskId];
+    return this.allocation.config({ command: "sh", args, ...pidMode }, { id: taskId });
   }
 
   #promise(types: readonly string[], data: object = {}): void {
     this.promised.push({ taskId: this.#taskId, types, data });
   }
+}
+
+function isDiskFull(thrown: unknown): boolean {
+  const { code, details = "" } = thrown as { code?: unknown; details?: string };
+  return code === status.FAILED_PRECONDITION && details.startsWith("STORE_FAILED");
 }
 
 function tolerateEnded(thrown: unknown): void {

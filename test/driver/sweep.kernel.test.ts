@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { DriverServices } from "../../src/driver/services.ts";
 import { sweep } from "../../src/driver/sweep.ts";
 import { UnsavedEvents } from "../../src/driver/unsavedEvents.ts";
@@ -16,6 +16,7 @@ import { event } from "../support/history.ts";
 import { TestRun } from "../support/launchRun.ts";
 import { unusedPid } from "../support/processes.ts";
 import { recordingLogger } from "../support/recordingLogger.ts";
+import { refusingStore } from "../support/refusingStore.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
 import { TestCgroup } from "../support/testCgroup.ts";
 
@@ -160,6 +161,31 @@ describe("the sweep at the start of a plugin", () => {
     expect(existsSync(runFolder)).toBe(false);
     expect(await sweep(services, () => false)).toEqual(new Set());
     expect(store.version(taskId)).toBe(running.length + 1);
+  });
+
+  it("does what the log refuses as soon as it takes events again, and nothing of a task that is in use by then", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { run, services } = setUp();
+    const store = refusingStore();
+    const [swept, used] = ["alloc/swept/1", "alloc/used/1"];
+    const gone = { ...livingRun, init: { pid: unusedPid(), startTicks: 1 } };
+    for (const taskId of [swept, used]) {
+      await storeHistory(store, taskId, running, { started: gone });
+      mkdirSync(join(run, runFolderName(taskId)));
+    }
+    store.full = true;
+    const unsaved = new UnsavedEvents(services.log);
+    const tasks = await sweep({ ...services, store, unsaved }, (taskId) => taskId === used && !store.full);
+    // Nobody knows for certain yet that they are over.
+    expect([...tasks]).toEqual([]);
+    expect(typesOf(store, swept)).toEqual(running);
+    expect(readdirSync(run)).toHaveLength(2);
+    store.full = false;
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(typesOf(store, swept)).toEqual([...running, "exited"]);
+    expect(typesOf(store, used)).toEqual(running);
+    expect(readdirSync(run)).toEqual([runFolderName(used)]);
   });
 
   it("does what it can where one history cannot be read, and says so", async () => {

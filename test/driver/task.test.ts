@@ -100,19 +100,31 @@ describe("a store that refuses", () => {
   it("fails a task that has not started, whose history ends with that", async () => {
     const given = setUp();
     const { store, log, task, record, walk } = given;
-    await walk("requested", "fingerprinted", "sandboxed");
+    await walk("requested", "fingerprinted");
     store.full = true;
     log.length = 0;
-    await expect(record("started")).rejects.toMatchObject({ code: "STORE_FAILED" });
+    await expect(record("sandboxed")).rejects.toMatchObject({ code: "STORE_FAILED" });
     expect(log).toEqual(["refused: STORE_FAILED"]);
     store.full = false;
     await task.stored();
-    expect(typesOf(given)).toEqual(["requested", "fingerprinted", "sandboxed", "startFailed"]);
+    expect(typesOf(given)).toEqual(["requested", "fingerprinted", "startFailed"]);
     expect([...store.readStream(task.id)].at(-1)).toMatchObject({
-      from: "sandboxed",
+      from: "fingerprinted",
       to: "failed",
       data: { code: "STORE_FAILED" },
     });
+  });
+
+  it("does not end a task that has started: its run is committed", async () => {
+    const given = setUp();
+    const { store, task, record, walk } = given;
+    await walk("requested", "fingerprinted", "sandboxed");
+    store.full = true;
+    expect(await record("started")).toBe(true);
+    expect(task.state).toBe("running");
+    store.full = false;
+    await task.stored();
+    expect(typesOf(given)).toEqual(toRunning);
   });
 
   it("lets no part of a failed start go on, even if it takes events again by then", async () => {

@@ -1,6 +1,6 @@
 /** File systems that can be filled, for the duration of a test. Needs root. */
 import { spawnSync } from "node:child_process";
-import { expect, onTestFinished } from "vitest";
+import { onTestFinished } from "vitest";
 import { temporaryFolder } from "./temporaryFolder.ts";
 
 /**
@@ -9,10 +9,18 @@ import { temporaryFolder } from "./temporaryFolder.ts";
  */
 export function smallFileSystem(size: string): string {
   const folder = temporaryFolder();
-  run("mount", "-t", "tmpfs", "-o", `size=${size},mode=711`, "tmpfs", folder);
-  // Whoever still has a file of it open must not hold up the test.
-  onTestFinished(() => run("umount", "--lazy", folder));
+  mountSmallFileSystem(folder, size);
+  onTestFinished(() => unmount(folder));
   return folder;
+}
+
+export function mountSmallFileSystem(folder: string, size: string): void {
+  run("mount", "-t", "tmpfs", "-o", `size=${size},mode=711`, "tmpfs", folder);
+}
+
+/** Whoever still has a file of it open does not hold it up. */
+export function unmount(folder: string): void {
+  run("umount", "--lazy", folder);
 }
 
 export function remountReadOnly(folder: string): void {
@@ -21,5 +29,5 @@ export function remountReadOnly(folder: string): void {
 
 function run(command: string, ...args: string[]): void {
   const { status, stderr } = spawnSync(command, args, { encoding: "utf8" });
-  expect({ command, status, stderr }).toEqual({ command, status: 0, stderr: "" });
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr}`);
 }

@@ -16,21 +16,34 @@ export class TestCgroup {
 
   /** Pids of tasks and their children; an init ends a moment after it has told of its task's end. */
   processes(): number[] {
-    const folders = [this.path, ...this.below()];
+    const folders = this.#removed ? [] : [this.path, ...this.below()];
     const pids = folders.flatMap((folder) => readFileSync(`${folder}/cgroup.procs`, "utf8").split("\n"));
     const isTasks = (pid: number) => !["exec2-init", undefined].includes(nameOf(pid));
     return pids.filter(Boolean).map(Number).filter(isTasks);
   }
 
+  /**
+   * As agents do when a task is over: kills what is in it, and removes it, in one attempt.
+   * @throws Error with the code EBUSY where something is left in it
+   */
+  removeAsAgent(): void {
+    writeFileSync(`${this.path}/cgroup.kill`, "1");
+    rmdirSync(this.path);
+    this.#removed = true;
+  }
+
+  #removed = false;
+
   /** Those that runs in the host's pid namespace have made. */
   below(): string[] {
+    if (this.#removed) return [];
     const entries = readdirSync(this.path, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => `${this.path}/${name}`);
   }
 
   /** Whether nothing runs in it, no init either. */
   isEmpty(): boolean {
-    return readFileSync(`${this.path}/cgroup.events`, "utf8").includes("populated 0");
+    return this.#removed || readFileSync(`${this.path}/cgroup.events`, "utf8").includes("populated 0");
   }
 
   /** Resolves once nothing runs in it any more. */
@@ -55,6 +68,7 @@ export class TestCgroup {
 
   /** Kills what is in it, and removes it. */
   async remove(): Promise<void> {
+    if (this.#removed) return;
     writeFileSync(`${this.path}/cgroup.kill`, "1");
     await this.empty();
     for (const folder of [...this.below(), this.path]) rmdirSync(folder);
