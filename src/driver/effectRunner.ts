@@ -31,7 +31,13 @@ const effects: Readonly<Record<EffectName, Effect>> = {
 export function runEffect(name: EffectName, task: Task, services: DriverServices): void {
   effects[name](task, services)
     .catch((thrown: unknown) => reportFailure(name, task, services, thrown))
-    .catch((thrown: unknown) => services.log.error(messageOf(thrown), { task_id: task.id, effect: name }));
+    .catch((thrown: unknown) =>
+      services.log.error("a step of a task failed", {
+        task_id: task.id,
+        effect: name,
+        error: messageOf(thrown),
+      }),
+    );
 }
 
 async function reportFailure(
@@ -43,7 +49,8 @@ async function reportFailure(
   const { log } = services;
   const error = DriverError.from(thrown, "LAUNCH_FAILED", `the effect ${name} failed`);
   if (isAlive(task.state) || isOver(task.state)) {
-    log.error(error.message, { task_id: task.id, effect: name, code: error.code });
+    const { code, message } = error;
+    log.error("a step of a task failed", { task_id: task.id, effect: name, code, error: message });
     return;
   }
   task.resources.startError = error;

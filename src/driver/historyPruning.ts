@@ -65,9 +65,9 @@ export class HistoryPruner {
     this.#pauseMs = pauseMs;
     try {
       const streams = await this.#prune();
-      if (streams > 0) log.info("removed histories of tasks that are over", { tasks: streams });
+      if (streams > 0) log.debug("removed histories of tasks that are over", { tasks: streams });
     } catch (thrown) {
-      log.warn(`histories of tasks that are over cannot be removed: ${messageOf(thrown)}`);
+      log.warn("histories of tasks that are over cannot be removed", { error: messageOf(thrown) });
     } finally {
       this.#timer = undefined;
     }

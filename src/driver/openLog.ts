@@ -30,7 +30,11 @@ export async function openLog<T>(
     if (!(thrown instanceof DriverError) || thrown.code !== "STORE_DAMAGED") throw thrown;
     const aside = setAside(path, new Date());
     const { code, message } = thrown;
-    log.error(`the event log is set aside, and a new one is begun: ${message}`, { code, set_aside: aside });
+    log.error("the event log is set aside, and a new one is begun", {
+      code,
+      error: message,
+      set_aside: aside,
+    });
     return open();
   }
 }

@@ -15,6 +15,8 @@ export interface RunResources {
   /** What `launch` lets go on; `releaseRun` gives it up where it never came to that. */
   held?: HeldLaunch;
   exitWatch?: ExitWatch;
+  /** The log was told that the end cannot be watched: once, however often it is tried again. */
+  watchFailed?: boolean;
   /** Ends the watch for lack of memory. */
   oomWatch?: () => void;
   killTimer?: NodeJS.Timeout;

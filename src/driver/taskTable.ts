@@ -2,6 +2,7 @@
 import { messageOf } from "../errors.ts";
 import { hasEnded, hasStarted } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
+import { taskOfRun } from "../taskId.ts";
 import { settledHistory, takeOver } from "./recovery.ts";
 import type { DriverServices } from "./services.ts";
 import type { Task, TaskHistory } from "./task.ts";
@@ -90,7 +91,7 @@ export class TaskTable {
     const { unclaimed, log } = services;
     unclaimed.delete(taskId);
     for (const earlier of unclaimed) {
-      if (taskOf(earlier) !== taskOf(taskId)) continue;
+      if (taskOfRun(earlier) !== taskOfRun(taskId)) continue;
       try {
         const task = await this.claim(earlier, services);
         if (task !== undefined) await end(task);
@@ -127,11 +128,6 @@ export async function end(task: Task): Promise<void> {
   await task.reached(hasStarted);
   await task.record("destroyRequested", { force: true });
   await task.reached(hasEnded, { withinMs: killGraceMs });
-}
-
-/** `<allocation>/<task>` of an id `<allocation>/<task>/<run>`. */
-function taskOf(taskId: string): string {
-  return taskId.slice(0, taskId.lastIndexOf("/"));
 }
 
 function unknown(): never {

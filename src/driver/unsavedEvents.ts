@@ -36,7 +36,7 @@ export class UnsavedEvents {
     this.#tasks.set(task, Promise.withResolvers());
     if (this.#tasks.size > 1) return;
     const { code, message } = error;
-    this.#log.error(`events cannot be stored; tasks go on, and it is tried again: ${message}`, { code });
+    this.#log.error("events cannot be stored; tasks go on, and it is tried again", { code, error: message });
     this.#retryLater();
   }
 
@@ -53,7 +53,7 @@ export class UnsavedEvents {
       await this.#storeAll();
     } catch (thrown) {
       const tasks = this.#tasks.size;
-      this.#log.error(`the last events of some tasks were not stored: ${messageOf(thrown)}`, { tasks });
+      this.#log.error("the last events of some tasks were not stored", { tasks, error: messageOf(thrown) });
     }
   }
 
@@ -87,6 +87,6 @@ export class UnsavedEvents {
 
   /** Another attempt would end as this one did. */
   #giveUp(task: UnsavedTask, { code, message }: DriverError): void {
-    this.#log.error(message, { task_id: task.id, code });
+    this.#log.error("events of a task can never be stored", { task_id: task.id, code, error: message });
   }
 }

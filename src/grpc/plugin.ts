@@ -33,7 +33,7 @@ export async function servePlugin(
     const slot = new DriverSlot(() => loadDriver(log, listener.path));
     await serve(listener, slot, log);
   } catch (thrown) {
-    log.error(messageOf(thrown));
+    log.error("the plugin cannot serve its agent", { error: messageOf(thrown) });
     await log.flush();
     process.exit(1);
   }
@@ -63,7 +63,11 @@ async function serve({ server: listening, path }: Listener, slot: DriverSlot, lo
 async function endProcess(connections: Iterable<Socket>, slot: DriverSlot, log: Logger): Promise<void> {
   await delay(answerMs);
   for (const connection of connections) connection.destroy();
-  const finished = slot.shutdown().catch((thrown) => log.error(messageOf(thrown)));
+  const finished = slot
+    .shutdown()
+    .catch((thrown) =>
+      log.error("the plugin ends without having let go of all it holds", { error: messageOf(thrown) }),
+    );
   await Promise.race([finished, delay(shutdownLimitMs)]);
   await log.flush();
   process.exit(0);

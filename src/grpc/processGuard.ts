@@ -16,9 +16,12 @@ export function guardProcess(log: Logger): void {
   process.on("unhandledRejection", (thrown) => log.error("unexpected failure", { error: stackOf(thrown) }));
   // Node's own listener prints them.
   process.removeAllListeners("warning");
-  process.on("warning", ({ name, message }) => log.warn(message, { warning: name }));
+  process.on("warning", ({ name, message }) =>
+    log.warn("the runtime warns", { warning: name, text: message }),
+  );
   // Standard output is the agent's: nothing but the handshake may appear there.
   for (const method of consoleMethods) {
-    console[method] = (...told: unknown[]) => log.debug(format(...told), { printed: method });
+    console[method] = (...told: unknown[]) =>
+      log.debug("a library prints", { method, text: format(...told) });
   }
 }

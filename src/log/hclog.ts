@@ -6,6 +6,7 @@ import { createWriteStream, fstatSync } from "node:fs";
 import { Socket } from "node:net";
 import type { Writable } from "node:stream";
 import { inspect } from "node:util";
+import { partsOfTaskId } from "../taskId.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 
@@ -53,6 +54,7 @@ function loggerOf(module: string, sink: LogSink): Logger {
 /**
  * One line as hclog's JSON format has it. A field cannot pose as one of the
  * line's own (`@…`). Times have microseconds, the last three of them zero.
+ * A line of a task (`task_id`) names its allocation, too, as the agent's own do.
  */
 export function formatLine(
   level: LogLevel,
@@ -67,7 +69,12 @@ export function formatLine(
     "@module": module,
     "@timestamp": time.toISOString().replace("Z", "000Z"),
   };
-  return `${JSON.stringify({ ...fields, ...own })}\n`;
+  return `${JSON.stringify({ ...fields, ...taskFields(fields), ...own })}\n`;
+}
+
+function taskFields({ task_id }: LogFields): LogFields | undefined {
+  const parts = typeof task_id === "string" ? partsOfTaskId(task_id) : undefined;
+  return parts && { alloc_id: parts.allocId, task_name: parts.taskName };
 }
 
 /** The text of a failure that no one foresaw: with it, where it came from. */

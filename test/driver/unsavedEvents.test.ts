@@ -75,8 +75,8 @@ describe("events that the log refused", () => {
     expect(log.lines).toMatchObject([
       {
         level: "error",
-        message: expect.stringMatching(/tried again: no space/),
-        fields: { code: "STORE_FAILED" },
+        message: expect.stringMatching(/tried again$/),
+        fields: { code: "STORE_FAILED", error: expect.stringContaining("no space") },
       },
     ]);
     answer(undefined);

@@ -30,7 +30,7 @@ describe("standard output", () => {
     const lines = (await logged)
       .trimEnd()
       .split("\n")
-      .map((line) => JSON.parse(line)["@message"]);
+      .map((line) => JSON.parse(line).text);
     expect(lines).toEqual(expect.arrayContaining(["printed by a library", "deprecated"]));
   });
 });
@@ -52,7 +52,8 @@ describe("a launch that cannot be served", () => {
       expect(written).toBe("");
       expect(JSON.parse(logged)).toMatchObject({
         "@level": "error",
-        "@message": expect.stringContaining(message),
+        "@message": "the plugin cannot serve its agent",
+        error: expect.stringContaining(message),
       });
     },
   );

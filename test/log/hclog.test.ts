@@ -12,9 +12,21 @@ const time = new Date(Date.UTC(2026, 0, 2, 3, 4, 5, 678));
 
 describe("a line", () => {
   test("is what hclog writes", () => {
-    expect(formatLine("warn", "exec2.store", "slow disk", time, { ms: 12, task_id: "a/b/c" })).toBe(
-      '{"ms":12,"task_id":"a/b/c","@level":"warn","@message":"slow disk","@module":"exec2.store","@timestamp":"2026-01-02T03:04:05.678000Z"}\n',
+    expect(formatLine("warn", "exec2.store", "slow disk", time, { ms: 12, code: "X" })).toBe(
+      '{"ms":12,"code":"X","@level":"warn","@message":"slow disk","@module":"exec2.store","@timestamp":"2026-01-02T03:04:05.678000Z"}\n',
     );
+  });
+
+  test("of a task names its allocation and the task as the agent's own lines do", () => {
+    const fieldsOf = (task_id: string) => JSON.parse(formatLine("warn", "exec2", "", time, { task_id }));
+    expect(fieldsOf("a/web/0123abcd")).toMatchObject({
+      task_id: "a/web/0123abcd",
+      alloc_id: "a",
+      task_name: "web",
+    });
+    for (const odd of ["web", "a/web", "//", "a/b/c/d", ""]) {
+      expect(fieldsOf(odd)).not.toHaveProperty("alloc_id");
+    }
   });
 
   test("cannot be broken in two, nor pretend to be another, by what is told", () => {

@@ -36,11 +36,10 @@ export async function adoptedEnd(task: Task, services: DriverServices): Promise<
       if (!isSameProcess(process.init)) return;
     } catch (thrown) {
       if (!isSameProcess(process.init)) return;
-      services.log.error("the end of an adopted task cannot be watched yet", {
-        task_id: task.id,
-        error: messageOf(thrown),
-        next_try_ms: retryMs,
-      });
+      const error = messageOf(thrown);
+      if (!task.resources.watchFailed)
+        services.log.error("the end of an adopted task cannot be watched yet", { task_id: task.id, error });
+      task.resources.watchFailed = true;
       await delay(retryMs);
     }
     witnessed = false;

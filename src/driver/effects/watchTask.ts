@@ -62,7 +62,10 @@ async function restEnd(task: Task, runCgroup: string, { log }: DriverServices): 
 }
 
 async function retryLater(task: Task, thrown: unknown, log: DriverServices["log"]): Promise<void> {
-  log.error(messageOf(thrown), { task_id: task.id, effect: "watchExit", next_try_ms: retryMs });
+  const { resources } = task;
+  if (!resources.watchFailed)
+    log.error("the end of a task cannot be watched yet", { task_id: task.id, error: messageOf(thrown) });
+  resources.watchFailed = true;
   await delay(retryMs);
 }
 
