@@ -2,7 +2,7 @@
  * The driver behind the gRPC services: keeps the tasks of this process, turns
  * requests into facts, and answers once the facts that follow are committed.
  */
-import { map, type Observable, ReplaySubject, Subject, switchMap } from "rxjs";
+import { map, type Observable, ReplaySubject, switchMap } from "rxjs";
 import { parseHistory } from "../config/history.ts";
 import type { NodeTopology } from "../config/nodeTopology.ts";
 import type { PluginOptions } from "../config/pluginOptions.ts";
@@ -14,6 +14,7 @@ import { hasEnded, hasStarted } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
 import { tellAddress } from "../store/pluginAddress.ts";
 import { logsSetAside } from "../store/setAside.ts";
+import { Announcements } from "./announcements.ts";
 import { capabilities } from "./capabilities.ts";
 import { compileSooner } from "./compileSooner.ts";
 import type {
@@ -39,10 +40,9 @@ import { openServices } from "./openServices.ts";
 import { historyOf } from "./recovery.ts";
 import type { DriverServices } from "./services.ts";
 import { startTask } from "./startTask.ts";
-import { type CommittedStep, Task, type TaskHistory } from "./task.ts";
+import { Task, type TaskHistory } from "./task.ts";
 import { notConfigured, notRunning, stillRunning } from "./taskErrors.ts";
 import { endExecs, execInTask, execsOver } from "./taskExec.ts";
-import { messagesOfEvent } from "./taskMessages.ts";
 import { taskStats } from "./taskStats.ts";
 import { exitResultOf, taskStatusOf } from "./taskStatus.ts";
 import { end, killGraceMs, TaskTable } from "./taskTable.ts";
@@ -56,7 +56,7 @@ export class Driver implements DriverPort {
   readonly #log: Logger;
   readonly #socketPath: string;
   readonly #tasks = new TaskTable((taskId, history) => this.#create(taskId, history));
-  readonly #messages = new Subject<TaskEventMessage>();
+  readonly #announcements: Announcements;
   readonly #configured = new ReplaySubject<DriverServices>(1);
   #present: DriverServices | undefined;
   #pruner: HistoryPruner | undefined;
@@ -65,6 +65,7 @@ export class Driver implements DriverPort {
   /** @param socketPath where the plugin can be reached */
   constructor(log: Logger, socketPath: string) {
     this.#log = log;
+    this.#announcements = new Announcements(log);
     this.#socketPath = socketPath;
   }
 
@@ -81,6 +82,7 @@ export class Driver implements DriverPort {
 
   agentArrived(): void {
     if (this.#present) this.#tasks.unclaim(this.#present);
+    this.#announcements.agentArrived(this.#tasks.all.map(({ id }) => id));
   }
 
   capabilities() {
@@ -96,10 +98,11 @@ export class Driver implements DriverPort {
   }
 
   taskEvents(): Observable<TaskEventMessage> {
-    return this.#messages.asObservable();
+    return this.#announcements.messages;
   }
 
   async startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask> {
+    this.#announcements.runnerCalls(request.taskId);
     try {
       return await startTask(request, signal, this.#tasks, this.#services);
     } catch (thrown) {
@@ -110,11 +113,16 @@ export class Driver implements DriverPort {
 
   async recoverTask(handle: RecoverableHandle): Promise<void> {
     const services = this.#services;
-    await this.#tasks.recover(handle.taskId, services, () => historyOf(handle, services));
+    await this.#tasks.recover(handle.taskId, services, async () => {
+      const history = await historyOf(handle, services);
+      this.#announcements.takenOver(handle.taskId, history.snapshot);
+      return history;
+    });
   }
 
   async waitTask(taskId: string, signal: AbortSignal): Promise<ExitResult> {
     const task = this.#find(taskId);
+    this.#announcements.runnerCalls(taskId);
     return exitResultOf(await task.reached(hasEnded, { signal }));
   }
 
@@ -123,6 +131,7 @@ export class Driver implements DriverPort {
   }
 
   async stopTask(taskId: string, wantedMs: number, signal: string): Promise<void> {
+    this.#announcements.runnerCalls(taskId);
     const timeoutMs = Math.min(wantedMs, longestStopMs);
     const number = parseSignal(signal === "" ? defaultStopSignal : signal);
     const task = await this.#tasks.claim(taskId, this.#present);
@@ -194,7 +203,7 @@ export class Driver implements DriverPort {
         store,
         now: Date.now,
         runEffect: (name, of) => runEffect(name, of, this.#services),
-        onCommitted: (committed) => this.#announce(committed),
+        onCommitted: (committed) => this.#announcements.committed(committed, store),
         onStoreFailure: (of, error) => unsaved.hold(of, error),
       },
       history,
@@ -209,14 +218,5 @@ export class Driver implements DriverPort {
       bounds: () => parseHistory(this.#services.options.history),
       inUse: (taskId) => this.#tasks.knows(taskId) || unclaimed.has(taskId),
     });
-  }
-
-  #announce({ task, event, snapshot }: CommittedStep): void {
-    const { request } = snapshot.context;
-    if (request === null) return;
-    const { allocId, taskName } = request;
-    for (const message of messagesOfEvent(event, snapshot.context)) {
-      this.#messages.next({ taskId: task.id, allocId, taskName, timeMs: event.time, ...message });
-    }
   }
 }

@@ -67,7 +67,7 @@ export interface DriverPort {
   /** The same without input, until it has ended; beyond its time, `EXEC_TIMED_OUT`. */
   execTask(taskId: string, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome>;
 
-  /** What happens to tasks, told for people; from the subscription on. Does not complete. */
+  /** What people have to know of tasks: what nobody has read yet, then what happens. Does not complete. */
   taskEvents(): Observable<TaskEventMessage>;
 
   /** Lets go of what this process holds. Tasks go on. May be called twice. */

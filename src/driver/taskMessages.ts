@@ -1,6 +1,14 @@
-/** What a person reads in `nomad alloc status` of what the driver did: pure. */
+/**
+ * What a person reads in `nomad alloc status` of what the driver did: pure.
+ *
+ * The client keeps the last ten events of a task, its own included, and throws
+ * the oldest away: with each message that nobody needs, the exit code of an
+ * earlier run is gone. So there is none of what goes as it should, none of what
+ * the client tells itself, and one of each thing that a person has to know.
+ */
 import { signalName } from "../effects/signals.ts";
 import type { EventData, TaskEvent } from "../machines/events.ts";
+import type { TaskSnapshot } from "../machines/fold.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { formatBytes } from "../units.ts";
 
@@ -9,78 +17,88 @@ export interface TaskMessage {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** The messages of an event; none for those that the agent tells of itself. */
-export function messagesOfEvent(event: TaskEvent, context: TaskContext): readonly TaskMessage[] {
+/**
+ * What is told when something happens to a task.
+ * @param context of the task after the event
+ */
+export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMessage | undefined {
   switch (event.type) {
-    case "sandboxed": {
-      const { unveiled, limits, uid, runCgroup } = event.data;
-      const abi = String(context.host?.landlockAbi ?? 0);
-      const paths = String(unveiled.length);
-      const where = runCgroup === null ? "" : ", in the host's pid namespace";
-      const sandboxed = `Sandboxed with Landlock ABI ${abi}, ${paths} paths unveiled${where}`;
-      return [message(sandboxed, { landlock_abi: abi, paths, uid: String(uid) }), ...missingLimits(limits)];
-    }
-    case "started": {
-      const pid = String(event.data.task.pid);
-      return [message(`Process started with pid ${pid}`, { pid })];
-    }
+    case "started":
+      return missingLimits(context.sandbox?.limits ?? []);
     case "oomSeen": {
       const { kills } = event.data;
       const killed = kills === 1 ? "a process" : `${kills} processes`;
       const text = `Out of memory: the kernel has killed ${killed} of the task, which goes on`;
-      return [message(`${text}${memoryText(event.data)}`, memoryAnnotations(event.data))];
+      return message(`${text}${memoryText(event.data)}`, memoryAnnotations(event.data));
     }
     case "stopTimedOut": {
       const { timeoutMs } = event.data;
       const signal = signalName(context.stop?.signal ?? 0);
-      return [message(`Killed: still running ${timeoutMs} ms after ${signal}`, { signal })];
-    }
-    case "forceKilled": {
-      const { reason, delivered } = event.data;
-      return delivered && reason === "destroyRequested" ? [message("Killed: it was to be destroyed")] : [];
+      return message(`Killed: still running ${timeoutMs} ms after ${signal}`, { signal });
     }
     case "exited":
-      return exitMessages(event.data, context);
-    case "adopted": {
-      const { handle, found } = event.data;
-      return found === null ? [] : [message(`Taken over from the Go driver, process ${handle.pid}`)];
-    }
-    case "recovered": {
-      const { pid, version } = event.data.plugin;
-      return [message(`Taken over by plugin process ${pid}`, { plugin_version: version })];
-    }
+      return messageOfExit(event.data, context);
     case "lost":
-      return [message(`Lost: ${event.data.reason}`)];
+      return messageOfLoss(event.data.reason);
     default:
-      return [];
+      return undefined;
   }
+}
+
+/**
+ * What is told of a task that is taken over: what nobody watched when it happened,
+ * so that it is known only now, by the log or by the agent's handle.
+ * @param snapshot as it was found, before `recovered` was recorded
+ */
+export function messageOfHistory({ value, context }: TaskSnapshot): TaskMessage | undefined {
+  const { adopted, exit, lostReason, recoveries } = context;
+  if (value === "lost") return messageOfLoss(lostReason ?? "not known why");
+  if (value === "exited") return exit === null ? undefined : messageOfExit(exit, context);
+  if (adopted === null || recoveries > 0) return undefined;
+  const pid = String(adopted.handle.pid);
+  return message(`Taken over from the Go driver, process ${pid}`, { pid });
+}
+
+/** Whether some of the limits that belong to a task are not enforced. */
+export function lacksLimits({ limits }: Pick<EventData<"sandboxed">, "limits">): boolean {
+  return limits.some(({ applied }) => !applied);
 }
 
 function message(text: string, annotations: TaskMessage["annotations"] = {}): TaskMessage {
   return { message: text, annotations };
 }
 
-/** One message for each reason why the host could not enforce limits. */
-function missingLimits(limits: EventData<"sandboxed">["limits"]): TaskMessage[] {
+/** One line for all limits that the host could not enforce, those with the same reason together. */
+function missingLimits(limits: EventData<"sandboxed">["limits"]): TaskMessage | undefined {
+  if (!lacksLimits({ limits })) return undefined;
   const missing = limits.filter(({ applied }) => !applied);
   const byReason = Map.groupBy(missing, ({ reason = "not known why" }) => reason);
-  return [...byReason].map(([reason, files]) => {
-    const names = files.map(({ file }) => file).join(", ");
-    return message(`Runs without ${names}: ${reason}`, { not_limited: names });
-  });
+  const reasons = [...byReason].map(([reason, files]) => `${names(files)} (${reason})`);
+  return message(`Runs without ${reasons.join(", ")}`, { not_limited: names(missing) });
 }
 
-function exitMessages({ source, oomKilled, oom }: EventData<"exited">, context: TaskContext): TaskMessage[] {
-  if (source === "unknown") return [message("The task is gone and its exit code is unknown")];
-  if (source === "taskFile") return [message("Exit code as the Go driver left it in the task's own folder")];
+function names(limits: EventData<"sandboxed">["limits"]): string {
+  return limits.map(({ file }) => file).join(", ");
+}
+
+function messageOfExit(
+  { source, oomKilled, oom }: EventData<"exited">,
+  context: TaskContext,
+): TaskMessage | undefined {
+  if (source === "unknown") return message("The task is gone and its exit code is unknown");
+  if (source === "taskFile") return message("Exit code as the Go driver left it in the task's own folder");
   const annotations = memoryAnnotations(oom);
   if (oomKilled) {
     const text = `Killed by the kernel: out of memory${memoryText(oom)}`;
-    return [message(text, { oom_killed: "true", ...annotations })];
+    return message(text, { oom_killed: "true", ...annotations });
   }
-  if (oom === null || oom.kills <= (context.oom?.kills ?? 0)) return [];
+  if (oom === null || oom.kills <= (context.oom?.kills ?? 0)) return undefined;
   const text = `Out of memory: the kernel killed ${oom.kills} of the task's processes while it ran`;
-  return [message(`${text}${memoryText(oom)}`, annotations)];
+  return message(`${text}${memoryText(oom)}`, annotations);
+}
+
+function messageOfLoss(reason: string): TaskMessage {
+  return message(`Lost: ${reason}`);
 }
 
 function memoryText(oom: EventData<"exited">["oom"]): string {

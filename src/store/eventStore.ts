@@ -62,8 +62,8 @@ export interface EventReader {
   scanRecords<T>(take: (bytes: Buffer, position: number) => T): Iterable<T>;
   /** Number of the last event of a stream; 0 where there is no such stream. */
   version(stream: string): number;
-  /** All streams, in the order of their names' UTF-8 bytes. */
-  streams(): Iterable<StreamHead>;
+  /** All streams, or those whose names begin with `prefix`, in the order of their names' UTF-8 bytes. */
+  streams(prefix?: string): Iterable<StreamHead>;
   /** Position of the newest event; 0 where the log is empty. */
   lastPosition(): number;
   /**

@@ -29,9 +29,11 @@ export class LmdbTable implements RecordTable {
     });
   }
 
-  heads(after: string | undefined): TableHead[] {
-    const start = Buffer.from(after ?? "\0");
-    const range = { start, exclusiveStart: after !== undefined, limit: BATCH_RECORDS };
+  heads(after: string | undefined, prefix: string): TableHead[] {
+    const start = Buffer.from(after ?? (prefix || "\0"));
+    // No byte of UTF-8 is as great as this one.
+    const end = Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]);
+    const range = { start, exclusiveStart: after !== undefined, end, limit: BATCH_RECORDS };
     return this.reading(({ heads }) =>
       Array.from(heads.getRange(range), ({ key, value }) => ({
         stream: Buffer.from(key).toString(),

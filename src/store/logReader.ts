@@ -48,10 +48,10 @@ export class LogReader implements EventReader {
     return this.table.head(stream)?.version ?? 0;
   }
 
-  *streams(): Iterable<StreamHead> {
+  *streams(prefix = ""): Iterable<StreamHead> {
     let after: string | undefined;
     for (;;) {
-      const heads = this.table.heads(after);
+      const heads = this.table.heads(after, prefix);
       if (heads.length === 0) return;
       for (const { stream, version, hash } of heads) yield { stream, version, hash };
       after = heads.at(-1)?.stream;

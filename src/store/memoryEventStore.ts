@@ -28,10 +28,12 @@ class MemoryTable implements WritableTable {
     return this.#heads.get(stream);
   }
 
-  heads(after: string | undefined): TableHead[] {
+  heads(after: string | undefined, prefix: string): TableHead[] {
     const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
     return [...this.#heads.values()]
-      .filter(({ stream }) => after === undefined || byBytes(stream, after) > 0)
+      .filter(
+        ({ stream }) => stream.startsWith(prefix) && (after === undefined || byBytes(stream, after) > 0),
+      )
       .sort((a, b) => byBytes(a.stream, b.stream));
   }
 

@@ -22,8 +22,8 @@ export type TakeRecord<T> = (bytes: Buffer, position: number) => T;
 
 export interface RecordTable {
   head(stream: string): TableHead | undefined;
-  /** Heads in the order of their names' UTF-8 bytes, from the first name after `after` on. */
-  heads(after: string | undefined): TableHead[];
+  /** Heads of names that begin with `prefix`, in the order of the names' UTF-8 bytes, from the first after `after` on. */
+  heads(after: string | undefined, prefix: string): TableHead[];
   /** Position of the newest record; 0 where there is none. */
   lastPosition(): number;
   /** Records in the order of their position, from the first at or after `from` on. */

@@ -202,6 +202,16 @@ describe("interrupts", () => {
     expect((await ended).code).toBe(137);
   });
 
+  it("end one that does not obey, and say so as Nomad would", async () => {
+    const job = shellJob("trap '' INT; echo up; while :; do sleep 0.1; done", 'kill_timeout = "1ms"');
+    const { child, ended, seen } = start(running(job));
+    await seen("up");
+    child.kill("SIGINT");
+    const { code, stderr } = await ended;
+    expect(code).toBe(137);
+    expect(stderr).toMatch(/^warning: task: Killed: still running 1 ms after SIGINT$/m);
+  });
+
   it("stop it when nobody reads its output any more", async () => {
     const { child, ended, seen } = start(
       running(shellJob("while echo more; do sleep 0.05; done; sleep 1000")),

@@ -1,86 +1,109 @@
 import { describe, expect, it } from "vitest";
 import { wasFatal } from "../../src/driver/outOfMemory.ts";
-import { messagesOfEvent } from "../../src/driver/taskMessages.ts";
+import { messageOfEvent, messageOfHistory } from "../../src/driver/taskMessages.ts";
 import type { EventData, EventType } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/fold.ts";
 import { event, eventTypes } from "../support/history.ts";
 
-const toRunning = (["requested", "fingerprinted", "sandboxed", "started"] as const).map((type) =>
-  event(type),
-);
+const missing = (file: string, reason: string) => ({ file, value: "1", applied: false, reason });
+
+const begun = [event("requested"), event("fingerprinted"), event("sandboxed")];
+const toRunning = [...begun, event("started")];
 const { context } = fold(toRunning);
 const oom = { kills: 2, limitBytes: 32 << 20, peakBytes: 31 << 20 };
 const noPeak = { kills: 1, limitBytes: null, peakBytes: null };
 
 function told<T extends EventType>(type: T, data: Partial<EventData<T>> = {}, of = context) {
-  return messagesOfEvent(event(type, data), of).map(({ message }) => message);
+  return messageOfEvent(event(type, data), of)?.message;
 }
 
 describe("what a person reads of a task", () => {
-  it.each<[EventType, object, string[]]>([
-    ["requested", {}, []],
-    ["sandboxed", {}, ["Sandboxed with Landlock ABI 6, 1 paths unveiled"]],
-    [
-      "sandboxed",
-      { runCgroup: "/sys/fs/cgroup/a/exec2-run" },
-      ["Sandboxed with Landlock ABI 6, 1 paths unveiled, in the host's pid namespace"],
-    ],
-    ["started", {}, ["Process started with pid 201"]],
-    ["stopTimedOut", {}, ["Killed: still running 5000 ms after signal 0"]],
-    ["forceKilled", {}, []],
-    ["forceKilled", { reason: "destroyRequested" }, ["Killed: it was to be destroyed"]],
-    ["forceKilled", { reason: "destroyRequested", delivered: false }, []],
-    ["exited", {}, []],
-    ["exited", { source: "unknown" }, ["The task is gone and its exit code is unknown"]],
-    ["exited", { oomKilled: true, oom }, ["Killed by the kernel: out of memory (limit 32 MiB, peak 31 MiB)"]],
-    ["exited", { oomKilled: true, oom: noPeak }, ["Killed by the kernel: out of memory"]],
-    ["exited", { oom: noPeak }, ["Out of memory: the kernel killed 1 of the task's processes while it ran"]],
+  it.each<[EventType, object, string | undefined]>([
+    ["requested", {}, undefined],
+    ["sandboxed", {}, undefined],
+    ["started", {}, undefined],
+    ["startFailed", {}, undefined],
+    ["stopRequested", {}, undefined],
+    ["stopTimedOut", {}, "Killed: still running 5000 ms after signal 0"],
+    ["forceKilled", {}, undefined],
+    ["forceKilled", { reason: "destroyRequested" }, undefined],
+    ["exited", {}, undefined],
+    ["exited", { exitCode: 7 }, undefined],
+    ["exited", { source: "unknown" }, "The task is gone and its exit code is unknown"],
+    ["exited", { source: "taskFile" }, "Exit code as the Go driver left it in the task's own folder"],
+    ["exited", { oomKilled: true, oom }, "Killed by the kernel: out of memory (limit 32 MiB, peak 31 MiB)"],
+    ["exited", { oomKilled: true, oom: noPeak }, "Killed by the kernel: out of memory"],
+    ["exited", { oom: noPeak }, "Out of memory: the kernel killed 1 of the task's processes while it ran"],
     [
       "oomSeen",
       oom,
-      [
-        "Out of memory: the kernel has killed 2 processes of the task, which goes on (limit 32 MiB, peak 31 MiB)",
-      ],
+      "Out of memory: the kernel has killed 2 processes of the task, which goes on (limit 32 MiB, peak 31 MiB)",
     ],
-    ["recovered", {}, ["Taken over by plugin process 101"]],
-    ["lost", {}, ["Lost: the host was rebooted"]],
-    ["destroyed", {}, []],
-  ])("of %s with %j is %j", (type, data, messages) => {
-    expect(told(type, data)).toEqual(messages);
+    ["recovered", {}, undefined],
+    ["lost", {}, "Lost: the host was rebooted"],
+    ["destroyed", {}, undefined],
+  ])("of %s with %j is %j", (type, data, message) => {
+    expect(told(type, data)).toEqual(message);
   });
 
   it("names the signal that a stop began with", () => {
     const stopping = fold([...toRunning, event("stopRequested", { signal: 15, timeoutMs: 5000 })]).context;
-    expect(told("stopTimedOut", {}, stopping)).toEqual(["Killed: still running 5000 ms after SIGTERM"]);
+    expect(told("stopTimedOut", {}, stopping)).toEqual("Killed: still running 5000 ms after SIGTERM");
   });
 
-  it("tells each reason why the host cannot limit it, with the files concerned", () => {
-    const missing = (file: string, reason: string) => ({ file, value: "1", applied: false, reason });
+  it("tells in one line which limits the host does not enforce, and why", () => {
     const limits = [
       { file: "pids.max", value: "9", applied: true },
       missing("cpu.max", "no cpu"),
       missing("memory.max", "no memory"),
       missing("cpu.weight", "no cpu"),
     ];
-    expect(told("sandboxed", { limits }).slice(1)).toEqual([
-      "Runs without cpu.max, cpu.weight: no cpu",
-      "Runs without memory.max: no memory",
-    ]);
+    const { context: limited } = fold([...begun.slice(0, 2), event("sandboxed", { limits })]);
+    expect(messageOfEvent(event("started"), limited)).toEqual({
+      message: "Runs without cpu.max, cpu.weight (no cpu), memory.max (no memory)",
+      annotations: { not_limited: "cpu.max, memory.max, cpu.weight" },
+    });
   });
 
   it("does not tell at the end again what was told when it happened", () => {
     const survived = fold([...toRunning, event("oomSeen", oom)]).context;
-    expect(told("exited", { oom }, survived)).toEqual([]);
-    expect(told("exited", { oom: { ...oom, kills: 3 } }, survived)).toHaveLength(1);
+    expect(told("exited", { oom }, survived)).toBeUndefined();
+    expect(told("exited", { oom: { ...oom, kills: 3 } }, survived)).toMatch("killed 3");
   });
 
   it("is whole, with annotations that are text", () => {
-    for (const { message, annotations } of eventTypes.flatMap((type) =>
-      messagesOfEvent(event(type), context),
+    for (const { message, annotations } of eventTypes.flatMap(
+      (type) => messageOfEvent(event(type), context) ?? [],
     )) {
       expect(message).not.toMatch(/undefined|null|NaN/);
       for (const value of Object.values(annotations)) expect(value).toEqual(expect.any(String));
     }
+  });
+});
+
+describe("what a person reads of a task that is taken over", () => {
+  const adopted = [event("requested"), event("adopted")];
+
+  it.each([
+    ["that runs", toRunning, undefined],
+    ["that has ended well", [...toRunning, event("exited")], undefined],
+    [
+      "whose end nobody knows",
+      [...toRunning, event("exited", { source: "unknown" })],
+      "The task is gone and its exit code is unknown",
+    ],
+    ["that is lost", [...toRunning, event("lost")], "Lost: the host was rebooted"],
+    ["that the Go driver has started", adopted, "Taken over from the Go driver, process 300"],
+    ["that was taken over from it before", [...adopted, event("recovered")], undefined],
+    [
+      "of the Go driver's that has ended",
+      [...adopted, event("exited", { source: "taskFile" })],
+      "Exit code as the Go driver left it in the task's own folder",
+    ],
+    ["of the Go driver's that is lost", [...adopted, event("lost")], "Lost: the host was rebooted"],
+    ["that never started", [...begun, event("startFailed")], undefined],
+  ])("%s", (_, history, message) => {
+    expect(messageOfHistory(fold(history))?.message).toBe(message);
   });
 });
 

@@ -1,9 +1,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { EventStore } from "../../src/store/eventStore.ts";
 import { findDefect } from "../../src/store/verifyStream.ts";
-import { type Agent, runTask, startAgent, startTask, waitTask } from "../support/agent.ts";
+import { type Agent, runTask, startAgent, startTask } from "../support/agent.ts";
 import { makeAllocation } from "../support/allocation.ts";
-import { collect } from "../support/collectedStream.ts";
 import { eventsOf, withEventLog } from "../support/eventLog.ts";
 
 let agent: Agent;
@@ -89,33 +88,6 @@ test("every stream is a whole chain of hashes", async () => {
   );
   expect(defects.length).toBeGreaterThan(3);
   expect(defects.filter(Boolean)).toEqual([]);
-});
-
-describe("TaskEvents tells people", () => {
-  test("how a task was sandboxed and started", async () => {
-    const events = collect(agent.driver.taskEvents({}));
-    const config = makeAllocation().config("true");
-    await runTask(agent, config);
-    const started = await events.first(
-      ({ taskId, annotations }) => taskId === config.id && annotations.has("pid"),
-    );
-    expect(started).toMatchObject({ allocId: config.allocId, taskName: "main" });
-    expect(started.message).toBe(`Process started with pid ${started.annotations.get("pid")}`);
-    const sandboxed = events.messages.find(({ taskId }) => taskId === config.id);
-    expect(sandboxed?.message).toMatch(/^Sandboxed with Landlock ABI \d, \d+ paths unveiled/);
-  });
-
-  test("that a task had to be killed", async () => {
-    const events = collect(agent.driver.taskEvents({}));
-    const allocation = makeAllocation();
-    const config = allocation.config("trap '' INT; echo up; while :; do sleep 1000; done");
-    await startTask(agent, config);
-    await allocation.stdout.contains("up\n");
-    await agent.driver.stopTask({ taskId: config.id, timeout: { seconds: 0, nanos: 5e6 }, signal: "" });
-    await waitTask(agent, config);
-    const killed = await events.first(({ message }) => message.startsWith("Killed"));
-    expect(killed).toMatchObject({ taskId: config.id, message: "Killed: still running 5 ms after SIGINT" });
-  });
 });
 
 async function stepsOf({ id }: { id: string }): Promise<string[]> {

@@ -3,8 +3,9 @@ import { uptime } from "node:os";
 import { describe, expect, test, vi } from "vitest";
 import { TaskState } from "../../src/grpc/generated/nomad/driver.ts";
 import { stateFolderPaths } from "../../src/store/stateFolder.ts";
-import { type Agent, pidOf, startAgent, startTask, waitTask } from "../support/agent.ts";
+import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../support/agent.ts";
 import { type Allocation, makeAllocation } from "../support/allocation.ts";
+import { collect } from "../support/collectedStream.ts";
 import { eventsOf } from "../support/eventLog.ts";
 import {
   goDriverHandle,
@@ -26,8 +27,11 @@ describe("a running task that the Go driver has started", () => {
     const startedAt = { seconds: Math.floor(task.startedAt / 1000) };
     expect(status).toMatchObject({ state: TaskState.RUNNING, startedAt });
     const pid = await pidOf(agent, task.config);
+    const told = collect(agent.driver.taskEvents({}));
     expect(procStatus(pid).Uid).toContain(String(allocation.user.uid));
     const ended = waitTask(agent, task.config);
+    const { message } = await told.first(({ taskId }) => taskId === task.config.id);
+    expect(message).toBe(`Taken over from the Go driver, process ${task.pid}`);
     open();
     expect(await ended).toEqual({ exitCode: 19, signal: 0, oomKilled: false });
     expect(await allocation.stdout.text()).toBe("up\nafter\n");
@@ -196,7 +200,11 @@ describe("a handle of the Go driver", () => {
     expect((await eventsOf(agent.stateDir, task.config.id)).at(-1)?.type).toBe("lost");
     expect(allocation.cgroup.processes()).toContain(task.pid);
     // As agents do then.
+    const events = collect(agent.driver.taskEvents({}));
     await agent.driver.destroyTask({ taskId: task.config.id, force: true });
+    await runTask(agent, allocation.config("true"));
+    const lost = await events.first(({ taskId }) => taskId === task.config.id);
+    expect(lost.message).toBe("Lost: the host was rebooted: its processes are gone");
   });
 
   test("is refused where it tells of another task", async () => {

@@ -67,7 +67,8 @@ describe("a plugin goes on", () => {
     expect(await pidOf(second, config)).toBe(pid);
     const next = makeAllocation().config({ command: "true", unveil: ["r:/etc/os-release"] });
     expect(await runTask(second, next)).toMatchObject({ exitCode: 0 });
-    await events.first(({ taskId }) => taskId === next.id);
+    await second.driver.stopTask({ taskId: config.id, timeout: { seconds: 0, nanos: 0 }, signal: "SIGCONT" });
+    await events.first(({ taskId, message }) => taskId === config.id && message.startsWith("Killed"));
     expect(child.exitCode).toBeNull();
   });
 });

@@ -6,6 +6,7 @@ import type { NodeTopology } from "../../config/nodeTopology.ts";
 import { DriverError } from "../../errors.ts";
 import { encodeMsgpack } from "../../grpc/convert/msgpack.ts";
 import { type ClientTopologyCore, CoreGrade } from "../../grpc/generated/nomad/base.ts";
+import type { DriverTaskEvent } from "../../grpc/generated/nomad/driver.ts";
 import { type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../grpc/status.ts";
 import type { AttributeSpec } from "../../jobspec/driverConfig.ts";
@@ -20,6 +21,8 @@ export interface PluginSessionOptions {
   readonly topology: NodeTopology;
   readonly stateFolder: StateFolderChoice;
   readonly onLogLine: (line: string) => void;
+  /** What `nomad alloc status` would show of a task. */
+  readonly onTaskEvent: (event: DriverTaskEvent) => void;
   /** The plugin has died, and another one takes its place. */
   readonly onRestart: (exit: PluginExit) => void;
 }
@@ -125,12 +128,21 @@ async function configure(plugin: LaunchedPlugin, options: PluginSessionOptions):
     };
     try {
       await answered(plugin.base.setConfig(request));
+      followTaskEvents(plugin, options);
       return;
     } catch (thrown) {
       const inUse = thrown instanceof DriverError && thrown.code === "STATE_DIR_IN_USE";
       if (!inUse || !stateFolder.next()) throw thrown;
     }
   }
+}
+
+/** Until the plugin ends; what it tells then is told by its successor. */
+function followTaskEvents({ driver }: LaunchedPlugin, { onTaskEvent }: PluginSessionOptions): void {
+  driver
+    .taskEvents({})
+    .on("data", onTaskEvent)
+    .on("error", () => undefined);
 }
 
 function topologyMessage({ cores, overrideTotalMhz }: NodeTopology) {

@@ -66,6 +66,7 @@ async function runIn(
     topology,
     stateFolder,
     onLogLine: (line) => console.pluginLog(line),
+    onTaskEvent: ({ taskName, message }) => console.warn(`${taskName}: ${message}`),
     onRestart: ({ code, signal }) =>
       console.warn(
         `the plugin has ended (${signal ?? `exit code ${code}`}); it is started again, tasks go on`,

@@ -47,6 +47,17 @@ export function reading(opened: () => EventStore): void {
       ]);
     });
 
+    it("names those streams whose names begin with something", async () => {
+      const named = (prefix: string) => Array.from(store.streams(prefix), ({ stream }) => stream);
+      for (const stream of ["a/1", "a/2", "a0", "ä/1", "a/\u{10ffff}"])
+        await store.append(stream, 0, samples(stream, 1, 1));
+      expect(named("a/")).toEqual(["a/1", "a/2", "a/\u{10ffff}"]);
+      expect(named("a")).toEqual(["a", "a/1", "a/2", "a/\u{10ffff}", "a0"]);
+      expect(named("ä")).toEqual(["ä/1"]);
+      expect(named("c")).toEqual([]);
+      expect(named("")).toHaveLength(7);
+    });
+
     it("gives the records of a stream as verification takes them", () => {
       for (const head of store.streams())
         expect(findDefect(store.readRecords(head.stream), head)).toBeUndefined();

@@ -89,10 +89,7 @@ describe("cgroup", () => {
       taskId === config.id && annotations.has("not_limited") ? message : [],
     );
     assert.deepEqual(told, [
-      "Runs without memory.max: the cgroup has no memory controller",
-      "Runs without memory.swap.max: the kernel does not account for swap in this cgroup",
-      "Runs without cpu.max, cpu.weight: the cgroup has no cpu controller",
-      "Runs without pids.max: the cgroup has no pids controller",
+      "Runs without memory.max (the cgroup has no memory controller), memory.swap.max (the kernel does not account for swap in this cgroup), cpu.max, cpu.weight (the cgroup has no cpu controller), pids.max (the cgroup has no pids controller)",
     ]);
   });
 });
