@@ -50,7 +50,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
     const filled = fullDisk && fill(disk, fullDisk, agent);
     await within(patienceMs, Promise.all(lives.map((life) => life.live())));
     await filled;
-    await within(patienceMs, settle(lives, readStates, marker));
+    await within(3 * patienceMs, settle(lives, readStates, marker));
     await becomes(async () => {
       // A plugin that dies even now has a successor, which clears up.
       await agent.insist((calls) => calls.capabilities({}));
@@ -62,7 +62,8 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
     if (!allOver(await readLog(), [])) throw new Error("something is not over any more");
     return { deaths: agent.deaths };
   } catch (thrown) {
-    throw new Error(`${(thrown as Error).message}\nThe plugin said last:\n${agent.log.join("\n")}`, {
+    const doing = lives.map((life) => `${life.taskId}: ${life.doing}`);
+    throw new Error(`${(thrown as Error).message}\n${doing.join("\n")}\nThe plugin said last:\n${agent.log.join("\n")}`, {
       cause: thrown,
     });
   } finally {

@@ -54,6 +54,9 @@ export class TaskLife {
     this.#marker = marker;
   }
 
+  /** What its agent does for it at the moment. */
+  doing = "starts";
+
   get taskId(): string {
     return this.#taskId;
   }
@@ -61,10 +64,13 @@ export class TaskLife {
   /** To the end, or to where the task is left running. */
   async live(): Promise<void> {
     await this.#start();
+    this.doing = "waits";
     const ended = this.#wait();
     ended.catch(() => undefined);
     await delay(this.plan.afterMs);
+    this.doing = this.plan.agent;
     await this.#act();
+    this.doing = "waits";
     if (this.plan.agent === "leaves") return;
     // It has been destroyed while it ran: whoever waits hears of its end, or that it is forgotten.
     if (this.plan.agent === "destroys") return void (await ended.catch(tolerateForgotten));
@@ -86,8 +92,10 @@ export class TaskLife {
   }
 
   async destroy(): Promise<void> {
+    this.doing = "destroys";
     await this.#insist((calls) => calls.destroyTask({ taskId: this.#taskId, force: true }));
     this.#promise(["destroyed"]);
+    this.doing = "nothing more";
   }
 
   /** With the same request again where the plugin dies before its answer, unless the agent dies, too. */
