@@ -50,7 +50,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
     const filled = fullDisk && fill(disk, fullDisk, agent);
     await within(patienceMs, Promise.all(lives.map((life) => life.live())));
     await filled;
-    await within(3 * patienceMs, settle(lives, readStates, marker));
+    await within(2 * patienceMs, settle(lives, readStates, marker));
     await becomes(async () => {
       // A plugin that dies even now has a successor, which clears up.
       await agent.insist((calls) => calls.capabilities({}));
@@ -63,9 +63,12 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
     return { deaths: agent.deaths };
   } catch (thrown) {
     const doing = lives.map((life) => `${life.taskId}: ${life.doing}`);
-    throw new Error(`${(thrown as Error).message}\n${doing.join("\n")}\nThe plugin said last:\n${agent.log.join("\n")}`, {
-      cause: thrown,
-    });
+    throw new Error(
+      `${(thrown as Error).message}\n${doing.join("\n")}\nThe plugin said last:\n${agent.log.join("\n")}`,
+      {
+        cause: thrown,
+      },
+    );
   } finally {
     await agent.close().catch(() => undefined);
     for (const { allocation } of lives) await allocation.remove();
@@ -82,17 +85,16 @@ async function settle(
 ): Promise<void> {
   const left = lives.filter(({ plan }) => plan.agent === "leaves");
   for (const life of left) {
-    const { pid, state } = await life.inspect();
     // What its script begins with may be under way.
-    await becomes(
-      () => life.allocation.cgroup.processes().join() === String(pid),
-      `${life.taskId} is ${pid}, and nothing else runs`,
-    );
-    // After a full disk it is late.
-    await becomes(
-      async () => (await readStates()).get(life.taskId) === state,
-      `${life.taskId} is ${state} by its log, too`,
-    );
+    await becomes(async () => {
+      const { pid } = await life.inspect();
+      return life.allocation.cgroup.processes().join() === String(pid);
+    }, `${life.taskId} is what the plugin says, and nothing else runs`);
+    // After a full disk the log is late, and a plugin that dies even now has a successor, which says more.
+    await becomes(async () => {
+      const { state } = await life.inspect();
+      return (await readStates()).get(life.taskId) === state;
+    }, `${life.taskId} is in the state that the plugin says by its log, too`);
   }
   for (const life of lives) if (!left.includes(life)) await life.allocation.cgroup.empty();
   const running = left.map(({ taskId }) => taskId);
