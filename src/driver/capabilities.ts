@@ -7,6 +7,7 @@ export const capabilities: Capabilities = {
   fsIsolation: "unveil",
   networkModes: ["host", "group", "none"],
   mountConfigs: "any",
-  disableLogCollection: true,
+  // Said to be true, a client starts no log collector and makes no FIFOs, though it names their paths.
+  disableLogCollection: false,
   dynamicWorkloadUsers: true,
 };

@@ -55,7 +55,7 @@ test("Capabilities: all are set, also those whose zero would mean more", async (
     fsIsolation: FsIsolation.UNVEIL,
     mountConfigs: MountConfigs.ANY_MOUNTS,
     dynamicWorkloadUsers: true,
-    disableLogCollection: true,
+    disableLogCollection: false,
     mustCreateNetwork: false,
   });
   expect(new Set(capabilities?.networkIsolationModes)).toEqual(
