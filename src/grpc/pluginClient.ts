@@ -46,7 +46,7 @@ export interface LaunchedPlugin extends PluginConnection {
   readonly handshakeMs: number;
   /** Resolves when the process has ended. */
   readonly exited: Promise<PluginExit>;
-  /** Ends the plugin as an agent does: asks, waits 2 s, kills. Tasks go on. */
+  /** Ends the plugin as an agent does: tells the driver, asks the plugin, waits 2 s, kills. Tasks go on. */
   close(): Promise<PluginExit>;
 }
 
@@ -139,6 +139,8 @@ async function handshakeOf(child: PluginProcess): Promise<string> {
 }
 
 async function end(child: PluginProcess, connection: PluginConnection, exited: Promise<PluginExit>) {
+  // A driver that does not know this call, or not in time, is asked to end all the same.
+  await connection.driver.shutdown({}, { deadlineMs: endLimitMs }).catch(() => undefined);
   const asked = connection.controller.shutdown({}, { deadlineMs: endLimitMs });
   asked.catch(() => undefined);
   const timer = setTimeout(() => child.kill("SIGKILL"), endLimitMs);

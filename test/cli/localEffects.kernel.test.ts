@@ -47,7 +47,7 @@ describe("the folders of an allocation", () => {
 
 describe("a task's user", () => {
   it("is nobody else's where the job names none", async () => {
-    const { name, uid, gid } = await chooseUser(undefined);
+    const { name, uid, gid } = await chooseUser(undefined, true);
     expect(name).toBe(`nomad-${uid}`);
     expect(gid).toBe(uid);
     expect(uid).toBeGreaterThanOrEqual(80_000);
@@ -56,8 +56,8 @@ describe("a task's user", () => {
   });
 
   it("is the host's where it does", async () => {
-    expect(await chooseUser("nobody")).toMatchObject({ name: "nobody", uid: 65_534 });
-    await expect(chooseUser("nobody-knows")).rejects.toMatchObject({ code: "USER_UNKNOWN" });
+    expect(await chooseUser("nobody", false)).toMatchObject({ name: "nobody", uid: 65_534 });
+    await expect(chooseUser("nobody-knows", true)).rejects.toMatchObject({ code: "USER_UNKNOWN" });
   });
 });
 

@@ -3,6 +3,7 @@ import { closeSync } from "node:fs";
 import { type PluginOptions, parsePluginOptions, pluginOptionsSpec } from "../../config/pluginOptions.ts";
 import { parseTaskOptions, taskOptionsSpec } from "../../config/taskOptions.ts";
 import type { TcpPorts } from "../../config/tcpPorts.ts";
+import { capabilities } from "../../driver/capabilities.ts";
 import { findProgram, planBeginning, planRest } from "../../driver/sandboxPlan.ts";
 import { type CgroupWrite, planCgroupWrites } from "../../effects/cgroupPlan.ts";
 import { probeHost } from "../../effects/hostFacts.ts";
@@ -11,6 +12,7 @@ import { describePlan } from "../../effects/launch/describePlan.ts";
 import { joinPlan } from "../../effects/launch/plan.ts";
 import { readNodeTopology } from "../../effects/nodeCores.ts";
 import { runFiles } from "../../effects/runFiles.ts";
+import { capabilitiesOf } from "../../grpc/convert/answers.ts";
 import { specOf } from "../../grpc/convert/hclSpec.ts";
 import { decodeMsgpack } from "../../grpc/convert/msgpack.ts";
 import { requestOf } from "../../grpc/convert/taskConfig.ts";
@@ -20,10 +22,12 @@ import { maskPlanStep } from "../../replay/mask.ts";
 import { makeAllocation } from "../local/allocation.ts";
 import { makeWorkFolder, removeFolders } from "../local/allocationFolders.ts";
 import { attributeSpecs } from "../local/attributeSpecs.ts";
+import { refuseUnsupported } from "../local/clientRules.ts";
 import type { HostVolumes } from "../local/hostVolumes.ts";
-import { type Placement, placeTask } from "../local/placeTask.ts";
+import { type DriverFacts, type Placement, placeTask } from "../local/placeTask.ts";
 import { fitPluginOptions, type LocalPluginConfig } from "../local/pluginConfig.ts";
 import { readJobFile } from "../local/readJobFile.ts";
+import { wishOf } from "../local/taskMessage.ts";
 import { requireRoot } from "../requireRoot.ts";
 import { type Style, styleFor } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
@@ -43,8 +47,7 @@ export async function showPlans(path: string, options: PlanOptions): Promise<num
   const file = await readJobFile(path);
   const job = await parseJob(file, { given: options.variables, environment: process.env });
   requireRoot("a plan is made for a task's own folders, which are made for it and removed again");
-  const taskSchema = attributeSpecs(specOf(taskOptionsSpec));
-  const placement = { file, job, topology: readNodeTopology(), taskSchema, hostVolumes: options.hostVolumes };
+  const placement = { file, job, topology: readNodeTopology(), hostVolumes: options.hostVolumes };
   const plugin = pluginOptionsOf(options);
   const work = await makeWorkFolder();
   try {
@@ -63,10 +66,15 @@ async function plansOf(
 ): Promise<string[]> {
   const style = styleFor(process.stdout);
   const texts: string[] = [];
+  const driver: DriverFacts = {
+    taskSchema: attributeSpecs(specOf(taskOptionsSpec)),
+    capabilities: capabilitiesOf(capabilities),
+  };
   for (const group of placement.job.groups) {
+    refuseUnsupported(driver.capabilities, wishOf(group));
     const allocation = await makeAllocation(work, group);
     for (const task of group.tasks) {
-      const message = await placeTask(placement, allocation, task);
+      const message = await placeTask(placement, driver, allocation, task);
       const title = style.bold(`group ${group.name}, task ${task.name}`);
       const plan = await planOf(message, plugin);
       const steps = showArgs ? plan.steps : plan.steps.map(maskPlanStep);

@@ -1,17 +1,24 @@
 /** One instance of a group: its tasks in the order of their phases. */
 import type { Group, Phase } from "../../jobspec/job.ts";
 import { makeAllocation } from "./allocation.ts";
+import { refuseUnsupported } from "./clientRules.ts";
 import type { LocalRun } from "./localRun.ts";
 import { LocalTask, type TaskOutcome } from "./localTask.ts";
 import { prepareTask } from "./prepareTask.ts";
+import { wishOf } from "./taskMessage.ts";
 
 /** @returns how its tasks ended, in the order in which they did; those that never were to start are left out */
 export async function runGroup(run: LocalRun, group: Group): Promise<TaskOutcome[]> {
   const tasks: LocalTask[] = [];
   try {
+    const { capabilities } = await run.session.driverFacts();
+    refuseUnsupported(capabilities, wishOf(group));
     const allocation = await makeAllocation(run.work, group);
     for (const { label, ip, port } of allocation.ports) run.console.note(`port ${label}: ${ip}:${port}`);
-    for (const task of group.tasks) tasks.push(new LocalTask(run, await prepareTask(run, allocation, task)));
+    for (const task of group.tasks) {
+      const driver = await run.session.driverFacts();
+      tasks.push(new LocalTask(run, await prepareTask(run, driver, allocation, task)));
+    }
     await runPhases(run, tasks);
     const outcomes = await Promise.all(tasks.flatMap(({ ended }) => ended ?? []));
     return outcomes.toSorted((a, b) => a.endedAt - b.endedAt);

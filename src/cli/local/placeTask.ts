@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { dirname } from "node:path";
 import { type NodeTopology, nodeMhz } from "../../config/nodeTopology.ts";
 import { encodeMsgpack } from "../../grpc/convert/msgpack.ts";
-import type { TaskConfig } from "../../grpc/generated/nomad/driver.ts";
+import type { DriverCapabilities, TaskConfig } from "../../grpc/generated/nomad/driver.ts";
 import type { AttributeSpec } from "../../jobspec/driverConfig.ts";
 import type { Job, Task } from "../../jobspec/job.ts";
 import { type JobFile, rejectJob } from "../../jobspec/jobFile.ts";
@@ -13,6 +13,7 @@ import { type ResolvedFile, resolveTask } from "../../jobspec/resolveTask.ts";
 import type { Allocation } from "./allocation.ts";
 import { makeTaskFolders } from "./allocationFolders.ts";
 import { scopePath } from "./cgroupScope.ts";
+import { lendsUsers, pathsInTask } from "./clientRules.ts";
 import { type HostVolumes, volumePath } from "./hostVolumes.ts";
 import { logPipePath } from "./logReader.ts";
 import { hostEnvironment, localNodeId, nodeFacts } from "./nodeFacts.ts";
@@ -24,26 +25,36 @@ export interface Placement {
   readonly file: JobFile;
   readonly job: Job;
   readonly topology: NodeTopology;
-  /** The driver's schema of a task's config. */
-  readonly taskSchema: readonly AttributeSpec[];
   /** Where the host volumes are that jobs name, by their names. */
   readonly hostVolumes: HostVolumes;
+}
+
+/** What a client asks a driver for before it starts or recovers a task. */
+export interface DriverFacts {
+  /** Of a task's config. */
+  readonly taskSchema: readonly AttributeSpec[];
+  readonly capabilities: DriverCapabilities;
 }
 
 /** Makes the task's folders and files; names its cgroup and log pipes without making them. */
 export async function placeTask(
   placement: Placement,
+  { taskSchema, capabilities }: DriverFacts,
   allocation: Allocation,
   task: Task,
 ): Promise<TaskConfig> {
-  const { file, job, topology, taskSchema, hostVolumes } = placement;
+  const { file, job, topology, hostVolumes } = placement;
   const { group, ports } = allocation;
-  const user = await chooseUser(task.user);
+  const user = await chooseUser(task.user, lendsUsers(capabilities));
   const folders = await makeTaskFolders(allocation.folders, task.name, user);
   const cores = reserveCores(placement, allocation, task);
   const facts = {
     allocId: allocation.id,
-    folders: { alloc: allocation.folders.shared, task: folders.local, secrets: folders.secrets },
+    folders: pathsInTask(capabilities, {
+      alloc: allocation.folders.shared,
+      task: folders.local,
+      secrets: folders.secrets,
+    }),
     ports,
     cores: cores.join(","),
     hostEnv: hostEnvironment(process.env),

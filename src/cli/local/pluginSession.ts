@@ -6,12 +6,12 @@ import type { NodeTopology } from "../../config/nodeTopology.ts";
 import { DriverError } from "../../errors.ts";
 import { encodeMsgpack } from "../../grpc/convert/msgpack.ts";
 import { type ClientTopologyCore, CoreGrade } from "../../grpc/generated/nomad/base.ts";
-import type { DriverTaskEvent } from "../../grpc/generated/nomad/driver.ts";
+import { DriverCapabilities, type DriverTaskEvent } from "../../grpc/generated/nomad/driver.ts";
 import { type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../grpc/status.ts";
-import type { AttributeSpec } from "../../jobspec/driverConfig.ts";
 import { attributeSpecs } from "./attributeSpecs.ts";
 import type { StateFolderChoice } from "./localState.ts";
+import type { DriverFacts } from "./placeTask.ts";
 import { fitPluginOptions } from "./pluginConfig.ts";
 import { selfCommand } from "./selfCommand.ts";
 
@@ -36,17 +36,10 @@ export class PluginSession {
   #restarts = 0;
   #restarting: Promise<LaunchedPlugin> | undefined;
   #closing = false;
-  /** The driver's schema of a task's config. */
-  readonly taskSchema: readonly AttributeSpec[];
 
-  private constructor(
-    options: PluginSessionOptions,
-    plugin: LaunchedPlugin,
-    schema: readonly AttributeSpec[],
-  ) {
+  private constructor(options: PluginSessionOptions, plugin: LaunchedPlugin) {
     this.#options = options;
     this.#plugin = plugin;
-    this.taskSchema = schema;
   }
 
   /** @throws DriverError where the plugin does not come up, or refuses its options */
@@ -54,8 +47,7 @@ export class PluginSession {
     const plugin = await launch(options);
     try {
       await configure(plugin, options);
-      const { spec } = await answered(plugin.driver.taskConfigSchema({}));
-      return new PluginSession(options, plugin, attributeSpecs(spec));
+      return new PluginSession(options, plugin);
     } catch (thrown) {
       await plugin.close();
       throw thrown;
@@ -65,6 +57,17 @@ export class PluginSession {
   /** The plugin as it is now. */
   get plugin(): LaunchedPlugin {
     return this.#plugin;
+  }
+
+  /** Asked for anew for each task, as the client does. */
+  async driverFacts(): Promise<DriverFacts> {
+    const { driver } = this.#plugin;
+    const { spec } = await answered(driver.taskConfigSchema({}));
+    const { capabilities } = await answered(driver.capabilities({}));
+    return {
+      taskSchema: attributeSpecs(spec),
+      capabilities: capabilities ?? DriverCapabilities.decode(new Uint8Array()),
+    };
   }
 
   /**
@@ -128,6 +131,7 @@ async function configure(plugin: LaunchedPlugin, options: PluginSessionOptions):
     };
     try {
       await answered(plugin.base.setConfig(request));
+      await answered(plugin.driver.init({}));
       followTaskEvents(plugin, options);
       return;
     } catch (thrown) {

@@ -72,9 +72,8 @@ async function runIn(
         `the plugin has ended (${signal ?? `exit code ${code}`}); it is started again, tasks go on`,
       ),
   });
-  const { taskSchema } = session;
   const { hostVolumes } = options;
-  const shared = { file, job, session, taskSchema, hostVolumes, console, interrupts, topology, work };
+  const shared = { file, job, session, hostVolumes, console, interrupts, topology, work };
   let feed: EventFeed | undefined;
   try {
     if (options.verbose) {

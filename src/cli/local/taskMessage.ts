@@ -7,6 +7,7 @@ import {
 } from "../../grpc/generated/nomad/driver.ts";
 import type { Group, Job, Task } from "../../jobspec/job.ts";
 import type { ResolvedMount } from "../../jobspec/resolveTask.ts";
+import type { GroupWish } from "./clientRules.ts";
 import type { AssignedPort } from "./ports.ts";
 
 /** A host volume with where it is. */
@@ -95,6 +96,15 @@ export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlac
     nodeName: placed.nodeName,
     nodeId: placed.nodeId,
     parentJobId: "",
+  };
+}
+
+/** What of a group not every driver can be asked for. */
+export function wishOf({ network, tasks }: Group): GroupWish {
+  return {
+    networkMode: network.mode === "none" ? NetworkMode.NONE : NetworkMode.HOST,
+    hostname: network.hostname !== undefined,
+    volumes: tasks.some(({ volumeMounts }) => volumeMounts.length > 0),
   };
 }
 

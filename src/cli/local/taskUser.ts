@@ -7,11 +7,16 @@ import { DriverError } from "../../errors.ts";
 
 /**
  * @param name of the job; undefined: a dynamic user that nobody else is
+ * @param lends whether there are dynamic users; without, the driver hears of none
  * @throws DriverError `USER_UNKNOWN`
  */
-export async function chooseUser(name: string | undefined): Promise<TaskUser> {
+export async function chooseUser(name: string | undefined, lends: boolean): Promise<TaskUser> {
+  if (name === undefined && !lends) return noUser;
   return resolveUser(name ?? `nomad-${freeDynamicId()}`, anybody);
 }
+
+/** Its folders are root's. */
+const noUser: TaskUser = { name: "", uid: 0, gid: 0, home: "/" };
 
 /** Who a task may be is for the driver to say. */
 const anybody = { allowRoot: true, deniedHostUids: "", deniedHostGids: "" };
