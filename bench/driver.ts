@@ -12,6 +12,7 @@ import { idleMemoryMs } from "../src/driver/idleMemory.ts";
 import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/allocation.ts";
 import { setConfig } from "../test/support/requests.ts";
+import { prepareStart } from "../test/support/taskClient.ts";
 import { BareNode } from "./bareNode.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 
@@ -26,6 +27,8 @@ try {
   const plugin = await launch();
   await configure(plugin, "bench");
   const allocation = new Allocation();
+  // Once for all runs of its task, as for restarts.
+  await prepareStart(plugin.driver, allocation.config("true"));
   await benchStarts(plugin, allocation);
   await benchStops(plugin, allocation);
   await benchThroughput(plugin);
@@ -134,6 +137,7 @@ async function benchStops({ driver }: LaunchedPlugin, allocation: Allocation): P
 /** Whole lives of tasks (start, wait, destroy), several at a time. */
 async function benchThroughput({ driver }: LaunchedPlugin): Promise<void> {
   const allocations = Array.from({ length: atATime }, () => new Allocation());
+  for (const allocation of allocations) await prepareStart(driver, allocation.config("true"));
   const lives = rounds * 4;
   let left = lives;
   const worker = async (allocation: Allocation) => {

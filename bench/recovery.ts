@@ -11,6 +11,7 @@ import type { TaskHandle } from "../src/grpc/generated/nomad/driver.ts";
 import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/allocation.ts";
 import { setConfig } from "../test/support/requests.ts";
+import { prepareStart } from "../test/support/taskClient.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 
 const tasks = Number(process.argv[2] ?? 1000);
@@ -53,9 +54,10 @@ async function startTasks(): Promise<BenchTask[]> {
 }
 
 async function startTask({ driver }: LaunchedPlugin, kind: BenchTask["kind"]): Promise<BenchTask> {
-  const task = allocation.config(
+  const config = allocation.config(
     kind === "over" ? { command: "/bin/true" } : { command: "/bin/sleep", args: ["600"] },
   );
+  const task = await prepareStart(driver, config);
   const { handle } = await driver.startTask({ task });
   if (handle === undefined) throw new Error("a start without a handle");
   const { driver: status } = await driver.inspectTask({ taskId: task.id });

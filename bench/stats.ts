@@ -9,6 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { launchPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/allocation.ts";
 import { setConfig } from "../test/support/requests.ts";
+import { prepareStart } from "../test/support/taskClient.ts";
 import { printFigure } from "./statistics.ts";
 
 const tasks = Number(process.argv[2] ?? 50);
@@ -27,7 +28,8 @@ try {
     const allocation = new Allocation();
     allocations.push(allocation);
     // Two processes beside init, one of them with something to do.
-    const task = allocation.config("sleep 1000 & while sleep 0.1; do :; done", {});
+    const config = allocation.config("sleep 1000 & while sleep 0.1; do :; done", {});
+    const task = await prepareStart(driver, config);
     await driver.startTask({ task });
     ids.push(task.id);
   }

@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import type { TaskHandle, WaitTaskResponse } from "../../src/grpc/generated/nomad/driver.ts";
 import type { Allocation } from "../support/allocation.ts";
+import { prepareStart } from "../support/taskClient.ts";
 import { type CrashAgent, type DriverCalls, PluginDied } from "./crashAgent.ts";
 import type { LifePlan } from "./roundPlan.ts";
 
@@ -104,10 +105,11 @@ export class TaskLife {
     for (;;) {
       this.#taskId = config.id;
       try {
+        const task = await this.#agent.insist((calls) => prepareStart(calls, config));
         const { handle } = await this.#agent.ask((calls, launch) => {
           this.#recoveries.clear();
           this.#recoveries.set(launch, Promise.resolve());
-          return calls.startTask({ task: config });
+          return calls.startTask({ task });
         });
         this.#handle = handle;
         this.#promise(["started"]);

@@ -114,6 +114,6 @@ describe("a later SetConfig", () => {
 
 test("tasks are refused, recoverably, before there is a configuration", async () => {
   const plugin = await startPlugin();
-  const refused = await plugin.driver.startTask({ task: makeAllocation().config("true") }).catch(errorOfCall);
+  const refused = await startTask(plugin, makeAllocation().config("true")).catch(errorOfCall);
   expect(refused).toMatchObject({ code: "PLUGIN_FAILED", recoverable: true });
 });

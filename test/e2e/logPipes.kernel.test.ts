@@ -1,8 +1,9 @@
 import { lstatSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Agent, runTask } from "../support/agent.ts";
+import { type Agent, runTask, startTask } from "../support/agent.ts";
 import { type Allocation, type Command, makeAllocation } from "../support/allocation.ts";
 import { expectRefusal, startWarmAgent } from "../support/refusal.ts";
+import { prepareStart } from "../support/taskClient.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -11,7 +12,7 @@ beforeAll(async () => {
 
 describe("a start fails that may succeed when it is tried again", () => {
   test("because nobody reads the log pipe", async () => {
-    const allocation = makeAllocation();
+    const allocation = await collectedAllocation();
     await allocation.stderr.close();
     const text = /nobody reads the task's log pipe .*main\.stderr\.fifo: ENXIO/;
     await expectRefusal(agent, allocation.config("true"), {
@@ -22,7 +23,7 @@ describe("a start fails that may succeed when it is tried again", () => {
   });
 
   test("because the log pipe is not there yet", async () => {
-    const allocation = makeAllocation();
+    const allocation = await collectedAllocation();
     rmSync(allocation.stdout.path);
     const text = /not there .*main\.stdout\.fifo: ENOENT/;
     await expectRefusal(agent, allocation.config("true"), {
@@ -64,8 +65,8 @@ describe("a log pipe that a task has replaced is not opened", () => {
       },
     ],
   ])("%s", async (_what, replace) => {
-    const victim = makeAllocation();
-    const allocation = makeAllocation();
+    const victim = await collectedAllocation();
+    const allocation = await collectedAllocation();
     const before = [lstatSync("/etc/hosts"), lstatSync(victim.stdout.path)];
     replace(allocation, victim);
     const text = /is not to be trusted/;
@@ -87,9 +88,7 @@ describe("the task's own log tells why it was not started", () => {
     ["in the launch", { command: "true", args: ["x".repeat(200_000)] }, /LAUNCH_FAILED: .*execve .*E2BIG/],
   ])("%s", async (_what, command, text) => {
     const allocation = makeAllocation();
-    const refused = await agent.driver
-      .startTask({ task: allocation.config(command) })
-      .catch((error) => error);
+    const refused = await startTask(agent, allocation.config(command)).catch((error) => error);
     // In the log by the time that the agent is told.
     const [line, ...rest] = (await allocation.stderr.text()).split("\n");
     expect(line).toMatch(/^nomad-driver-exec2: /);
@@ -105,7 +104,14 @@ test("a task whose logs are disabled runs, and a start of it that fails is told 
   const script = "echo out; echo err >&2; [ /proc/$$/fd/1 -ef /dev/null ] && [ /proc/$$/fd/2 -ef /dev/null ]";
   expect(await runTask(agent, allocation.config(script, disabled))).toMatchObject({ exitCode: 0 });
   const refused = allocation.config({ command: "no-such-command" }, disabled);
-  await expect(agent.driver.startTask({ task: refused })).rejects.toThrow("COMMAND_NOT_FOUND");
+  await expect(startTask(agent, refused)).rejects.toThrow("COMMAND_NOT_FOUND");
   // It was neither taken for a pipe nor given to the task's user.
   expect(statSync("/dev/null").uid).toBe(0);
 });
+
+/** One whose log pipes are there and read, as they are before a start. */
+async function collectedAllocation(): Promise<Allocation> {
+  const allocation = makeAllocation();
+  await prepareStart(agent.driver, allocation.config("true"));
+  return allocation;
+}

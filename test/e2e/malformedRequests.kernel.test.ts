@@ -8,7 +8,7 @@ import {
 } from "../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
 import { stateFolderPaths } from "../../src/store/stateFolder.ts";
-import { type Agent, runTask, startAgent } from "../support/agent.ts";
+import { type Agent, runTask, startAgent, startTask } from "../support/agent.ts";
 import { type Allocation, type Command, makeAllocation } from "../support/allocation.ts";
 
 let agent: Agent;
@@ -92,7 +92,7 @@ describe("a start is refused", () => {
     async (env) => {
       const allocation = makeAllocation();
       const config = allocation.config("true", { env });
-      const refused = await agent.driver.startTask({ task: config }).catch(errorOfCall);
+      const refused = await startTask(agent, config).catch(errorOfCall);
       expect(refused).toMatchObject({ code: "CONFIG_INVALID" });
     },
   );
@@ -105,7 +105,7 @@ describe("a start is refused", () => {
 
   test("with a message beyond all bounds", async () => {
     const huge = makeAllocation().config("true", { jobName: "x".repeat(65 << 20) });
-    await expect(agent.driver.startTask({ task: huge })).rejects.toMatchObject({
+    await expect(startTask(agent, huge)).rejects.toMatchObject({
       code: status.RESOURCE_EXHAUSTED,
     });
     await expectWorks();
@@ -117,7 +117,7 @@ test("an id that looks like a path of another folder leads to none", async () =>
   const open = allocation.gate();
   const id = "../../../../../../tmp/exec2-escaped";
   const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate", { id });
-  await agent.driver.startTask({ task: config });
+  await startTask(agent, config);
   // Nor have the starts that were refused left anything there.
   const { run } = stateFolderPaths(agent.stateDir);
   expect(readdirSync(run)).toEqual([expect.stringMatching(/^[^/]*escaped~[0-9a-f]{64}$/)]);
@@ -165,9 +165,7 @@ function refusalOf(
   differing: Partial<Omit<TaskConfig, "env">> = {},
 ) {
   const { env: _, ...rest } = allocation.config(command, differing as never);
-  return agent.driver
-    .startTask({ task: { ...rest, env: new Map(Object.entries(allocation.env)) } })
-    .catch(errorOfCall);
+  return startTask(agent, { ...rest, env: new Map(Object.entries(allocation.env)) }).catch(errorOfCall);
 }
 
 /** The plugin still starts tasks. */

@@ -11,6 +11,7 @@ import { eventsOf } from "../support/eventLog.ts";
 import { tracesOf } from "../support/pluginTraces.ts";
 import { setConfig } from "../support/requests.ts";
 import { startPlugin } from "../support/startPlugin.ts";
+import { prepareStart } from "../support/taskClient.ts";
 
 describe("StartTask that is sent again since the plugin died before its answer", () => {
   test("is answered with the task that runs already", async () => {
@@ -68,7 +69,8 @@ describe("a run whose start was answered to an agent that is gone", () => {
     const config = allocation.config("echo up; exec sleep 1000");
     freeze(allocation, "1");
     const gone = new AbortController();
-    const cancelled = agent.driver.startTask({ task: config }, { signal: gone.signal }).catch(errorOfCall);
+    const task = await prepareStart(agent.driver, config);
+    const cancelled = agent.driver.startTask({ task }, { signal: gone.signal }).catch(errorOfCall);
     await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
     gone.abort();
     await cancelled;

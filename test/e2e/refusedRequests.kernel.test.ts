@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
-import { type Agent, startAgent } from "../support/agent.ts";
+import { type Agent, startAgent, startTask } from "../support/agent.ts";
 import { type Allocation, makeAllocation } from "../support/allocation.ts";
 import { withEventLog } from "../support/eventLog.ts";
 import { tracesOf } from "../support/pluginTraces.ts";
@@ -43,7 +43,7 @@ describe("a request is refused before the driver hears of it", () => {
   ])("for %s", async (_what, code, text, prepare) => {
     const config = prepare(makeAllocation());
     const before = tracesOf(agent);
-    const refused = await agent.driver.startTask({ task: config }).catch(errorOfCall);
+    const refused = await startTask(agent, config).catch(errorOfCall);
     expect(refused).toMatchObject({ code, message: expect.stringMatching(text), recoverable: false });
     expect(tracesOf(agent)).toEqual(before);
     expect(await withEventLog(agent.stateDir, (log) => log.version(config.id))).toBe(0);
@@ -52,7 +52,7 @@ describe("a request is refused before the driver hears of it", () => {
   test("for unveil where the plugin does not allow it", async () => {
     const strict = await startAgent();
     const config = makeAllocation().config({ command: "true", unveil: ["r:/etc/hosts"] });
-    const refused = await strict.driver.startTask({ task: config }).catch(errorOfCall);
+    const refused = await startTask(strict, config).catch(errorOfCall);
     expect(refused).toMatchObject({ code: "CONFIG_INVALID" });
     expect(String(refused)).toContain("unveil_by_task");
   });

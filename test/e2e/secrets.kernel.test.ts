@@ -17,7 +17,7 @@ test("no value of a task's environment gets into the log, the state folder or an
   const errors = await Promise.all(
     failing.map(async ([command, added]) => {
       const config = makeAllocation().config(command, { env: { ...env, ...added } });
-      return agent.driver.startTask({ task: config }).then(
+      return startTask(agent, config).then(
         () => expect.fail("it was started"),
         (error) => JSON.stringify([error.message, error.details, error.metadata.toJSON()]),
       );

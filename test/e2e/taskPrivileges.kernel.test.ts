@@ -104,9 +104,7 @@ describe("supplementary groups", () => {
   test("root's is refused where tasks must not be root", async () => {
     const strict = await startAgent({ options: { groups_by_task: true } });
     const config = makeAllocation().config({ command: "true", groups: ["root"] });
-    await expect(strict.driver.startTask({ task: config })).rejects.toThrow(
-      /USER_FORBIDDEN.*root's \(gid 0\)/,
-    );
+    await expect(startTask(strict, config)).rejects.toThrow(/USER_FORBIDDEN.*root's \(gid 0\)/);
   });
 });
 

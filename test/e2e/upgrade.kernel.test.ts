@@ -114,6 +114,8 @@ async function upgraded(
   const allocation = makeAllocation();
   const open = allocation.gate();
   const config = allocation.config(script);
+  // It asked for no log collector, and could not start a task without one: somebody reads all the same.
+  for (const pipe of [allocation.stdout, allocation.stderr]) pipe.start();
   const handle = await startTask(earlier, config);
   await allocation.stdout.contains("up\n");
   await earlier.crash();

@@ -6,6 +6,7 @@ import type { PluginConnection } from "../../src/grpc/pluginClient.ts";
 import { persistentFolders } from "./allocation.ts";
 import { setConfig } from "./requests.ts";
 import { type StartedPlugin, type StartOptions, startPlugin } from "./startPlugin.ts";
+import { prepareStart } from "./taskClient.ts";
 
 export interface Agent extends StartedPlugin {
   readonly stateDir: string;
@@ -52,9 +53,9 @@ export function newStateDir(): string {
   return `${folder}/state`;
 }
 
-/** Starts a task. */
+/** Starts a task as an agent does, which acts by what the driver says of itself. */
 export async function startTask({ driver }: PluginConnection, task: TaskConfig): Promise<TaskHandle> {
-  const { handle } = await driver.startTask({ task });
+  const { handle } = await driver.startTask({ task: await prepareStart(driver, task) });
   if (handle === undefined) throw new Error(`task ${task.id} was started without a handle`);
   return handle;
 }

@@ -1,4 +1,4 @@
-/** What an agent prepares before it asks a driver to start a task: folders, log pipes, a cgroup. Needs root. */
+/** What an agent prepares whatever the driver answers: folders and a cgroup, and the names of log pipes. Needs root. */
 import { randomBytes, randomInt, randomUUID } from "node:crypto";
 import {
   chmodSync,

@@ -19,6 +19,7 @@ import { newStateDir } from "./agent.ts";
 import { type CapturedStep, capturedSteps } from "./captures.ts";
 import { RecordedTasks } from "./recordedTasks.ts";
 import { type StartedPlugin, startPlugin } from "./startPlugin.ts";
+import { prepareStart } from "./taskClient.ts";
 
 type Call = ClientReadableStream<unknown> | Promise<unknown>;
 type Method = (request: unknown) => Call;
@@ -73,7 +74,7 @@ export class CaptureReplay {
     if (isMethod(step, "StopTask") || isMethod(step, "SignalTask")) {
       await this.tasks.readyForSignal(taskId as string);
     }
-    const call = this.#method(step.path)(this.#moved(step));
+    const call = this.#method(step.path)(await this.#moved(step));
     if (call instanceof Promise) call.catch(() => undefined);
     else call.on("data", () => undefined).on("error", () => undefined);
     this.#calls.set(keyOf(step), { step, call });
@@ -113,7 +114,7 @@ export class CaptureReplay {
     this.#handles.set(handle.config.id, handle);
   }
 
-  #moved(step: CapturedStep): unknown {
+  async #moved(step: CapturedStep): Promise<unknown> {
     if (isMethod(step, "SetConfig")) {
       const request = step.request as SetConfigRequest;
       const options = decodeMsgpack(request.msgpackConfig) as Record<string, unknown>;
@@ -123,7 +124,7 @@ export class CaptureReplay {
     }
     if (isMethod(step, "StartTask")) {
       const { task } = step.request as StartTaskRequest;
-      return { task: task && this.tasks.moved(task) };
+      return { task: task && (await prepareStart(this.plugin.driver, this.tasks.moved(task))) };
     }
     if (isMethod(step, "RecoverTask")) return this.#recovery(step.request as RecoverTaskRequest);
     return step.request;

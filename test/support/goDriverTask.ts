@@ -42,7 +42,11 @@ export async function startAsGoDriver(allocation: Allocation, script: string): P
   writeFileSync(`${taskFolder}/exec2-shim`, shim);
   const unshare = ["unshare", "--ipc", "--pid", "--mount-proc", "--fork", "--kill-child=SIGKILL", "--"];
   const command = ["sh", "exec2-shim", `${taskFolder}/local/.exit_status.txt`, String(user.uid), script];
-  const output = [stdout, stderr].map(({ path }) => openSync(path, "w"));
+  const output = [stdout, stderr].map((pipe) => {
+    // That driver leaves log collection to its client, too.
+    pipe.start();
+    return openSync(pipe.path, "w");
+  });
   // The Go driver has its child born in the cgroup; the shell moves itself there, and becomes what it is to be.
   const enter = `echo $$ > ${cgroup.path}/cgroup.procs; exec "$@"`;
   const child: ChildProcess = spawn("sh", ["-c", enter, "enter", ...unshare, ...command], {

@@ -5,16 +5,29 @@ import { Socket } from "node:net";
 import { mkfifo } from "../../src/effects/kernel/libc.ts";
 
 export class PipeReader {
+  /** Those of the tests' allocations, by their paths. */
+  static readonly #all = new Map<string, PipeReader>();
   readonly path: string;
   readonly #chunks: Buffer[] = [];
   readonly #ended = Promise.withResolvers<void>();
   #change = Promise.withResolvers<"data" | "end">();
-  #socket: Socket;
+  #socket: Socket | undefined;
+  #closed = false;
 
-  /** Makes the pipe, and reads it. */
+  /** Of a pipe that is not made before somebody starts to read it. */
   constructor(path: string) {
-    mkfifo(path, 0o600);
     this.path = path;
+    PipeReader.#all.set(path, this);
+  }
+
+  static at(path: string): PipeReader | undefined {
+    return PipeReader.#all.get(path);
+  }
+
+  /** Makes the pipe, and reads it, once. */
+  start(): void {
+    if (this.#socket !== undefined || this.#closed) return;
+    mkfifo(this.path, 0o600);
     this.#socket = this.#open();
   }
 
@@ -50,7 +63,9 @@ export class PipeReader {
 
   /** Stops reading. Resolves once nobody reads the pipe any more. */
   async close(): Promise<void> {
-    if (this.#socket.closed) return;
+    this.#closed = true;
+    PipeReader.#all.delete(this.path);
+    if (this.#socket === undefined || this.#socket.closed) return;
     const closed = once(this.#socket, "close");
     this.#socket.destroy();
     await closed;
@@ -76,7 +91,7 @@ export class PipeReader {
   #readOn(): void {
     const old = this.#socket;
     this.#socket = this.#open();
-    old.destroy();
+    old?.destroy();
     this.#ended.resolve();
     this.#tell("end");
   }

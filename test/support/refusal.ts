@@ -3,7 +3,7 @@ import { status } from "@grpc/grpc-js";
 import { expect, vi } from "vitest";
 import type { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
-import { type Agent, type AgentOptions, runTask, startAgent } from "./agent.ts";
+import { type Agent, type AgentOptions, runTask, startAgent, startTask } from "./agent.ts";
 import { Allocation } from "./allocation.ts";
 import { eventsOf } from "./eventLog.ts";
 import { tracesOf } from "./pluginTraces.ts";
@@ -29,7 +29,7 @@ export async function expectRefusal(
   { code, text, recoverable }: Refusal,
 ): Promise<void> {
   const before = tracesOf(agent);
-  const thrown = await agent.driver.startTask({ task: config }).catch((error) => error);
+  const thrown = await startTask(agent, config).catch((error) => error);
   expect(errorOfCall(thrown)).toMatchObject({ code, message: expect.stringMatching(text), recoverable });
   if (recoverable) expect(thrown.code).toBe(status.FAILED_PRECONDITION);
   // Its history tells the same, and ends there.

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { runTask } from "../../support/agent.ts";
+import { runTask, startTask } from "../../support/agent.ts";
 import { makeAllocation } from "../../support/allocation.ts";
 import { cgroupCount, cgroupFile, until } from "../support/cgroupFiles.ts";
 import { describe, test } from "../support/runner.ts";
@@ -26,8 +26,7 @@ describe("pids", () => {
   });
 
   test("a limit above the plugin's is refused", async () => {
-    const { driver } = await sharedAgent();
     const config = makeAllocation().config({ ...bomb, pids_limit: pidsLimit + 1 });
-    await assert.rejects(driver.startTask({ task: config }), /pids_limit/);
+    await assert.rejects(startTask(await sharedAgent(), config), /pids_limit/);
   });
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { pidOf, waitTask } from "../../support/agent.ts";
+import { pidOf, startTask, waitTask } from "../../support/agent.ts";
 import { makeAllocation } from "../../support/allocation.ts";
 import { describe, test } from "../support/runner.ts";
 import { startVmTask } from "../support/runningTask.ts";
@@ -21,7 +21,7 @@ describe("limits of processes", () => {
   test("above the agent's own are refused where the operator says nothing", async () => {
     const agent = await startVmAgent({});
     const task = makeAllocation().config({ ...sleep, ...raised });
-    await assert.rejects(agent.driver.startTask({ task }), /"ulimit" with (memlock|rtprio)/);
+    await assert.rejects(startTask(agent, task), /"ulimit" with (memlock|rtprio)/);
   });
 
   test("a file that gets too large ends its writer", async () => {
