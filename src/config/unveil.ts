@@ -1,6 +1,6 @@
 /**
  * Unveil entries, `MODE:PATH`: which path a task may reach, and how. The mode is
- * one or more of the letters
+ * one or more of the letters, in any order; one that is there twice counts once:
  *
  * - `r` read files and list folders,
  * - `w` write and truncate files,
@@ -109,16 +109,9 @@ function modeOf(letters: string): UnveilMode {
 
 function modeProblem(letters: string): UnveilProblem | undefined {
   if (letters === "") return { message: "has no mode before its colon", hint: USAGE };
-  for (const [at, letter] of [...letters].entries()) {
-    const shown = JSON.stringify(letter);
-    if (!LETTERS.some(([known]) => known === letter)) {
-      return { message: `has the unknown mode letter ${shown}`, hint: USAGE };
-    }
-    if (letters.indexOf(letter) !== at) {
-      return { message: `has the mode letter ${shown} twice`, hint: "Write each letter once" };
-    }
-  }
-  return undefined;
+  const unknown = [...letters].find((letter) => !LETTERS.some(([known]) => known === letter));
+  if (unknown === undefined) return undefined;
+  return { message: `has the unknown mode letter ${JSON.stringify(unknown)}`, hint: USAGE };
 }
 
 function pathProblem(path: string): UnveilProblem | undefined {
