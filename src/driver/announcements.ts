@@ -18,7 +18,8 @@ import { taskOfRun } from "../taskId.ts";
 import type { TaskEventMessage } from "./driverPort.ts";
 import { isFirstWithoutLimits } from "./limitsTold.ts";
 import type { CommittedStep, Task } from "./task.ts";
-import { messageOfEvent, messageOfHistory, type TaskMessage } from "./taskMessages.ts";
+import { messageOfEvent, messageOfHistory, messageOfSharedUser, type TaskMessage } from "./taskMessages.ts";
+import { sharedUserOf } from "./taskUser.ts";
 
 /** Messages that wait: of one task as many as the client would show of it, and of all while nobody reads. */
 const mostHeld = 10;
@@ -40,10 +41,14 @@ export class Announcements {
   /** What nobody has read yet, then what happens. Does not complete. */
   readonly messages: Observable<TaskEventMessage> = defer(() => concat(this.#unread.splice(0), this.#told));
 
-  /** An event of a task is committed. */
-  committed({ task, event, snapshot }: CommittedStep, store: EventReader): void {
+  /**
+   * An event of a task is committed.
+   * @param tasks those of this process
+   */
+  committed({ task, event, snapshot }: CommittedStep, store: EventReader, tasks: () => Iterable<Task>): void {
     const { context } = snapshot;
     this.#logCourse(task.id, event, context);
+    if (event.type === "started") this.#tellSharedUser(task, event.time, tasks);
     const message = messageOfEvent(event, context);
     if (message === undefined) return;
     if (event.type === "started" && !isFirstWithoutLimits(task.id, store)) return;
@@ -83,6 +88,17 @@ export class Announcements {
     if (held === undefined) return;
     this.#held.delete(task);
     for (const message of held) this.#pass(message);
+  }
+
+  #tellSharedUser(task: Task, timeMs: number, tasks: () => Iterable<Task>): void {
+    const shared = sharedUserOf(task, tasks);
+    if (shared === undefined) return;
+    const message = messageOfSharedUser(shared);
+    this.#log.warn("a task has the user of another task that runs", {
+      task_id: task.id,
+      ...message.annotations,
+    });
+    this.#tell(task.id, task.snapshot.context, timeMs, message);
   }
 
   #tell(taskId: string, { request }: TaskContext, timeMs: number, message: TaskMessage): void {

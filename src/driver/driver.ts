@@ -203,7 +203,7 @@ export class Driver implements DriverPort {
         store,
         now: Date.now,
         runEffect: (name, of) => runEffect(name, of, this.#services),
-        onCommitted: (committed) => this.#announcements.committed(committed, store),
+        onCommitted: (committed) => this.#announcements.committed(committed, store, () => this.#tasks.all),
         onStoreFailure: (of, error) => unsaved.hold(of, error),
       },
       history,

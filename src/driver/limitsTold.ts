@@ -1,15 +1,10 @@
 /** Whether an allocation has been told of limits that the host cannot enforce: by the log, so that it outlives the plugin. */
-import type { TaskEvent } from "../machines/events.ts";
-import { isDefect, readRecord } from "../store/eventRecord.ts";
-import type { EventReader, StoredEvent } from "../store/eventStore.ts";
 import { partsOfTaskId } from "../taskId.ts";
-import { toTaskEvent } from "./storedEvents.ts";
+import { beginningOf, type Log } from "./runBeginning.ts";
 import { lacksLimits } from "./taskMessages.ts";
 
 /** Other runs of the allocation that are looked at: some 50 µs each, and mostly the first one tells. */
 const mostRuns = 50;
-
-type Log = Pick<EventReader, "readRecords" | "streams">;
 
 /**
  * Whether a run is the first of its allocation that was started without limits.
@@ -35,28 +30,12 @@ export function isFirstWithoutLimits(taskId: string, log: Log): boolean {
   }
 }
 
-/** Position of a run's `started` where limits were lacking then. Reads no further than that. */
+/** Position of a run's `started` where limits were lacking then. */
 function startedWithoutLimits(stream: string, log: Log): number | undefined {
   let lacking = false;
-  for (const bytes of log.readRecords(stream)) {
-    const event = readable(bytes);
-    if (event === undefined || !untilStarted.has(event.type)) return undefined;
-    const { type, data } = toTaskEvent(event);
+  for (const { type, data, position } of beginningOf(stream, log)) {
     if (type === "sandboxed") lacking = lacksLimits(data);
-    if (type === "started") return lacking ? event.position : undefined;
+    if (type === "started") return lacking ? position : undefined;
   }
   return undefined;
-}
-
-const untilStarted: ReadonlySet<string> = new Set<TaskEvent["type"]>([
-  "requested",
-  "fingerprinted",
-  "sandboxed",
-  "startFailed",
-  "started",
-]);
-
-function readable(bytes: Buffer): StoredEvent | undefined {
-  const read = readRecord(bytes);
-  return isDefect(read) ? undefined : read.event;
 }

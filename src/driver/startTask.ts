@@ -12,6 +12,7 @@ import type { DriverServices } from "./services.ts";
 import { existsAlready } from "./taskErrors.ts";
 import { encodeHandle, handleOf } from "./taskHandle.ts";
 import { end, type TaskTable } from "./taskTable.ts";
+import { withUser } from "./taskUser.ts";
 
 /**
  * Resolves once the task runs.
@@ -19,15 +20,16 @@ import { end, type TaskTable } from "./taskTable.ts";
  * @throws DriverError `TASK_EXISTS`, and whatever a start can fail with
  */
 export async function startTask(
-  request: TaskRequest,
+  asked: TaskRequest,
   signal: AbortSignal,
   tasks: TaskTable,
   services: DriverServices,
 ): Promise<StartedTask> {
-  const { taskId } = request;
+  const { taskId } = asked;
+  const request = await withUser(asked, services);
   if (tasks.get(taskId) !== undefined) throw existsAlready(taskId);
   const digest = envDigest(request.env, services.folder.path);
-  const requested = requestedEvent(request, digest, services.plugin);
+  const requested = requestedEvent(asked, digest, services.plugin);
   // A task that the log does not know, as is usual, is added in the same turn: no second request of its comes between.
   const known =
     services.store.version(taskId) === 0 ? undefined : await repeatedStart(taskId, requested, services);

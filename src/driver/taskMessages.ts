@@ -11,6 +11,7 @@ import type { EventData, TaskEvent } from "../machines/events.ts";
 import type { TaskSnapshot } from "../machines/fold.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { formatBytes } from "../units.ts";
+import type { SharedUser } from "./taskUser.ts";
 
 export interface TaskMessage {
   readonly message: string;
@@ -57,6 +58,13 @@ export function messageOfHistory({ value, context }: TaskSnapshot): TaskMessage 
   if (adopted === null || recoveries > 0) return undefined;
   const pid = String(adopted.handle.pid);
   return message(`Taken over from the Go driver, process ${pid}`, { pid });
+}
+
+/** What is told of a task that has the user of others. */
+export function messageOfSharedUser({ user, tasks }: SharedUser): TaskMessage {
+  const what = tasks.length === 1 ? "another task that runs" : "other tasks that run";
+  const shared_with = tasks.join(", ");
+  return message(`Runs as ${user}, the user of ${what}: ${shared_with}`, { user, shared_with });
 }
 
 /** Whether some of the limits that belong to a task are not enforced. */

@@ -66,7 +66,7 @@ function lookUp(user: string, passwd: string, { allowRoot }: UserRules): TaskUse
       hint: "Set `user` in the task, or enable the client's dynamic workload users",
     });
   }
-  const number = /^nomad-(\d+)$/.exec(user)?.[1];
+  const number = dynamicName.exec(user)?.[1];
   if (number !== undefined) return dynamicUser(user, number, passwd);
   if (!isAccountName(user)) throw unknownUser(user);
   const entry = entryOfName(passwd, user);
@@ -76,6 +76,13 @@ function lookUp(user: string, passwd: string, { allowRoot }: UserRules): TaskUse
     });
   }
   return entry;
+}
+
+const dynamicName = /^nomad-(\d+)$/;
+
+/** Whether a user is one that agents lend to tasks. */
+export function isDynamicUser(user: string): boolean {
+  return dynamicName.test(user);
 }
 
 /** Below are the host's own accounts. */

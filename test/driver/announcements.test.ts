@@ -40,6 +40,8 @@ function plugin(store = memoryEventStore()) {
   const heard: string[] = [];
   const listen = (into = heard) =>
     announcements.messages.subscribe(({ message }: TaskEventMessage) => into.push(message));
+  /** Those whose users count. */
+  const tasks: Task[] = [];
   const taskOf = (taskId: string, history?: TaskHistory) =>
     new Task(
       taskId,
@@ -47,7 +49,7 @@ function plugin(store = memoryEventStore()) {
         store,
         now: Date.now,
         runEffect: () => undefined,
-        onCommitted: (committed) => announcements.committed(committed, store),
+        onCommitted: (committed) => announcements.committed(committed, store, () => tasks),
         onStoreFailure: () => expect.fail("the log refuses"),
       },
       history,
@@ -70,7 +72,7 @@ function plugin(store = memoryEventStore()) {
     announcements.takenOver(taskId, history.snapshot);
     return taskOf(taskId, history);
   };
-  return { store, log, announcements, heard, listen, happens, recovers, record };
+  return { store, log, tasks, announcements, heard, listen, happens, recovers, record };
 }
 
 describe("how many events the course of a task costs a person", () => {
@@ -147,6 +149,31 @@ describe("how many events the course of a task costs a person", () => {
     await next.record(next.recovers(web), "recovered");
     next.announcements.runnerCalls(web);
     expect(next.heard).toEqual([]);
+  });
+});
+
+describe("a dynamic user that another task has", () => {
+  const begunAs = (user: string, uid: number): readonly Fact[] => [
+    "requested",
+    "fingerprinted",
+    ["sandboxed", { user, uid }],
+    "started",
+  ];
+
+  it("is told of the task that gets it, as an event and in the log, and of no other", async () => {
+    const { heard, listen, happens, log, tasks } = plugin();
+    listen();
+    tasks.push(await happens(other, begunAs("nomad-80001", 80_001)));
+    tasks.push(await happens(sidecar, begunAs("nomad-80002", 80_002)));
+    await happens(web, begunAs("nomad-80001", 80_001));
+    expect(heard).toEqual(["Runs as nomad-80001, the user of another task that runs: 0a0a0a0a/web"]);
+    expect(log.lines.filter(({ level }) => level !== "debug")).toEqual([
+      {
+        level: "warn",
+        message: "a task has the user of another task that runs",
+        fields: { task_id: web, user: "nomad-80001", shared_with: "0a0a0a0a/web" },
+      },
+    ]);
   });
 });
 

@@ -62,6 +62,47 @@ describe("StartTask that is sent again since the plugin died before its answer",
   });
 });
 
+describe("a task of a dynamic user that is started again by an agent that was restarted, which names none then", () => {
+  test("runs as before, and the agent's log tells so", async () => {
+    const agent = await startAgent();
+    const allocation = makeAllocation();
+    const open = allocation.gate();
+    const script = "read -r _ < $NOMAD_TASK_DIR/gate; id -u; id -g; exit 9";
+    const config = allocation.config(script);
+    const handle = await startTask(agent, config);
+    await agent.crash();
+    const next = await startAgent({ stateDir: agent.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    for (const run of [config, ...[1, 2].map(() => allocation.config(script, { user: "" }))]) {
+      if (run !== config) await startTask(next, run);
+      open();
+      expect(await waitTask(next, run)).toMatchObject({ exitCode: 9 });
+      await next.driver.destroyTask({ taskId: run.id, force: true });
+    }
+    const { uid, gid } = allocation.user;
+    expect(await allocation.stdout.text()).toBe(`${uid}\n${gid}\n`.repeat(3));
+    const told = next.stderrLines
+      .map((line) => JSON.parse(line))
+      .filter(
+        (line) => line["@message"] === "the agent names no user for a task: it gets that of its run before",
+      );
+    expect(told).toHaveLength(2);
+    expect(told[0]).toMatchObject({
+      user: allocation.user.name,
+      run_before: config.id,
+      alloc_id: allocation.id,
+    });
+  });
+
+  test("is refused where the log knows of no run of it", async () => {
+    const agent = await startAgent();
+    const neighbour = makeAllocation();
+    await startTask(agent, neighbour.config("exec sleep 1000"));
+    const config = makeAllocation().config("true", { user: "" });
+    await expect(startTask(agent, config)).rejects.toThrow(/USER_UNKNOWN.*the task has no user.*Set `user`/s);
+  });
+});
+
 describe("a run whose start was answered to an agent that is gone", () => {
   test("is ended where the call was cancelled before", async () => {
     const agent = await startAgent();

@@ -59,6 +59,22 @@ describe("what people are told of a task", () => {
   });
 });
 
+test("people are told of a task that gets the user of another one that runs, and which that is", async () => {
+  const events = collect(agent.driver.taskEvents({}));
+  const first = makeAllocation();
+  await startTask(agent, first.config("exec sleep 1000"));
+  const second = makeAllocation({ user: first.user });
+  const config = second.config("exec sleep 1000");
+  await startTask(agent, config);
+  const told = await events.first(({ taskId, message }) => taskId === config.id && message.includes("user"));
+  expect(told.message).toBe(
+    `Runs as ${first.user.name}, the user of another task that runs: ${first.id}/main`,
+  );
+  expect(
+    events.messages.filter(({ taskId, message }) => taskId !== config.id && message.includes("user")),
+  ).toEqual([]);
+});
+
 describe("after a plugin's death people are told", () => {
   test("nothing of a task that goes on, nor of its limits again", async () => {
     const first = await startAgent();
