@@ -57,7 +57,7 @@ export function refuseUnsupported(capabilities: DriverCapabilities, wish: GroupW
   }
   if (hostname && !mustCreateNetwork) {
     throw new DriverError("UNSUPPORTED", "a client refuses network { hostname } for this driver", {
-      hint: "Leave it out: only drivers that make networks themselves are told of host names",
+      hint: "Only drivers that make networks themselves may have it. Name the hosts that a task looks up in its option extra_hosts; what it is to call itself belongs in its env",
     });
   }
   if (volumes && mountConfigs === MountConfigs.NO_MOUNTS) {
