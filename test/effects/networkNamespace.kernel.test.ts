@@ -3,10 +3,12 @@ import { writeFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { checkNetworkNamespace } from "../../src/effects/networkNamespace.ts";
 import { errorOf } from "../support/errors.ts";
+import { requireTools } from "../support/requireTools.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
 
 describe("the allocation's network namespace", () => {
-  it("is accepted where the agent mounted one", () => {
+  it("is accepted where the agent mounted one", (context) => {
+    requireTools(context, "ip");
     const name = `exec2-test-${process.pid}`;
     execFileSync("ip", ["netns", "add", name]);
     onTestFinished(() => void execFileSync("ip", ["netns", "delete", name]));

@@ -127,7 +127,7 @@ describe("a launch that is held", () => {
     await expect.poll(() => processesNamed(initName)).toHaveLength(1);
     child.kill("SIGKILL");
     await run.ended();
-    expect(processesNamed(initName)).toEqual([]);
+    await expect.poll(() => processesNamed(initName)).toEqual([]);
     expect(run.output()).toBe("");
   });
 
