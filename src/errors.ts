@@ -15,6 +15,7 @@ export type ErrorCode =
   | "TASK_LOST"
   | "HANDLE_INVALID"
   | "COMMAND_NOT_FOUND"
+  | "COMMAND_NOT_EXECUTABLE"
   | "WORK_DIR_INVALID"
   | "USER_UNKNOWN"
   | "USER_FORBIDDEN"
@@ -73,6 +74,8 @@ export interface DriverErrorOptions {
 export class DriverError extends Error {
   override readonly name = "DriverError";
   readonly code: ErrorCode;
+  /** What was wrong, without call and hint. */
+  readonly summary: string;
   readonly failed: FailedCall | undefined;
   readonly hint: string | undefined;
   readonly recoverable: boolean;
@@ -80,6 +83,7 @@ export class DriverError extends Error {
   constructor(code: ErrorCode, summary: string, options: DriverErrorOptions = {}) {
     super(composeMessage(summary, options), { cause: options.cause });
     this.code = code;
+    this.summary = summary;
     this.failed = options.failed;
     this.hint = options.hint;
     this.recoverable = options.recoverable ?? false;
@@ -92,6 +96,13 @@ export class DriverError extends Error {
     const options = { cause: thrown, ...(failed ? { failed } : {}) };
     return new DriverError(code, failed ? summary : `${summary}: ${messageOf(thrown)}`, options);
   }
+}
+
+/** An error as one line among what a task itself has written, terminals included. */
+export function lineOf({ code, message }: DriverError): string {
+  return `nomad-driver-exec2: ${code}: ${message}`
+    .replaceAll(/\s*\n\s*/g, " ")
+    .replaceAll(/\p{Cc}/gu, "\ufffd");
 }
 
 /** The text of anything that was thrown. */

@@ -59,8 +59,9 @@ export interface DriverPort {
   taskStats(taskId: string, intervalMs: number): Promise<Observable<TaskUsage>>;
 
   /**
-   * Runs a command in a running task: in its sandbox, as its user. Resolves once it runs.
-   * `TASK_NOT_RUNNING`, `CONFIG_INVALID` for an empty command, `COMMAND_NOT_FOUND`, `LAUNCH_FAILED`.
+   * Runs a command in a running task: in its sandbox, as its user. Resolves once it runs; also where
+   * it cannot be found or executed, which its error output and its exit code tell, 127 or 126.
+   * `TASK_NOT_RUNNING`, `CONFIG_INVALID` for an empty command, `LAUNCH_FAILED`.
    */
   exec(taskId: string, request: ExecRequest): Promise<ExecSession>;
 

@@ -41,7 +41,7 @@ export interface TaskProgram {
   readonly command: string;
 }
 
-/** @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `LANDLOCK_UNAVAILABLE`, `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND` */
+/** @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `LANDLOCK_UNAVAILABLE`, `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE` */
 export async function findProgram(
   request: TaskRequest,
   options: PluginOptions,

@@ -21,8 +21,8 @@ export function notConfigured(): DriverError {
 }
 
 /** @param consequence what cannot be done therefore */
-export function notRunning({ id, state }: Pick<Task, "id" | "state">, consequence: string): DriverError {
-  return new DriverError("TASK_NOT_RUNNING", `task ${id} is ${state}: ${consequence}`);
+export function notRunning({ state }: Pick<Task, "state">, consequence: string): DriverError {
+  return new DriverError("TASK_NOT_RUNNING", `the task is ${state}: ${consequence}`);
 }
 
 export function stillRunning({ id, state }: Pick<Task, "id" | "state">): DriverError {

@@ -12,6 +12,7 @@ import { DriverError } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
 import { isAlive } from "../machines/taskMachine.ts";
 import type { ExecRequest, ExecSession, ExitResult } from "./driverPort.ts";
+import { refusedCommand } from "./refusedCommand.ts";
 import type { RunningExec } from "./runResources.ts";
 import type { DriverServices } from "./services.ts";
 import type { Task } from "./task.ts";
@@ -26,10 +27,23 @@ export interface TaskExec extends ExecSession {
 }
 
 /**
- * Runs a command; it is recorded before anyone sees anything of it.
- * @throws DriverError `TASK_NOT_RUNNING`, `CONFIG_INVALID`, `COMMAND_NOT_FOUND`, `UNSUPPORTED`, `LAUNCH_FAILED`
+ * Runs a command; it is recorded before anyone sees anything of it. One that cannot be found or
+ * executed has ended at once, and is not recorded.
+ * @throws DriverError `TASK_NOT_RUNNING`, `CONFIG_INVALID`, `UNSUPPORTED`, `LAUNCH_FAILED`
  */
 export async function execInTask(
+  task: Task,
+  request: ExecRequest,
+  services: Pick<DriverServices, "folder">,
+): Promise<TaskExec> {
+  try {
+    return await startedExec(task, request, services);
+  } catch (thrown) {
+    return refusedCommand(thrown, request.terminal);
+  }
+}
+
+async function startedExec(
   task: Task,
   request: ExecRequest,
   { folder }: Pick<DriverServices, "folder">,

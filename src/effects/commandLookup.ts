@@ -14,6 +14,7 @@ import { DriverError } from "../errors.ts";
  * @param options.root where to look: `/proc/<pid>/root` for what a running process sees
  * @returns an absolute path of a regular file with an execute bit
  * @throws DriverError `COMMAND_NOT_FOUND` telling where it looked
+ * @throws DriverError `COMMAND_NOT_EXECUTABLE` where that is all there is
  */
 export function resolveCommand(
   command: string,
@@ -31,14 +32,24 @@ export function resolveCommand(
   const placeOf = (path: string) => root + hostPath(path, mounts);
   const found = candidates.find((path) => isExecutable(placeOf(path)));
   if (found !== undefined) return found;
+  const name = JSON.stringify(command);
+  for (const path of candidates) {
+    const status = statusOf(placeOf(path));
+    // A folder of that name in the PATH is passed over, as shells do.
+    if (!status?.isFile() && !(status && command.includes("/"))) continue;
+    const what = status.isDirectory() ? "a folder" : "no regular file with an execute bit";
+    throw new DriverError(
+      "COMMAND_NOT_EXECUTABLE",
+      `command ${name} cannot be executed: ${path} is ${what}`,
+      {
+        hint: "Correct its mode, or name another command",
+      },
+    );
+  }
   const tried =
     candidates.length > 0 ? `looked for ${candidates.join(", ")}` : "its PATH names no absolute folder";
-  const unusable = candidates.find((path) => statusOf(placeOf(path)) !== undefined);
-  const hint = unusable
-    ? `${unusable} is no regular file with an execute bit: correct its mode, or name another command`
-    : "Install the command on the node, fetch it as an artifact, or give its absolute path";
-  throw new DriverError("COMMAND_NOT_FOUND", `command ${JSON.stringify(command)} not found: ${tried}`, {
-    hint,
+  throw new DriverError("COMMAND_NOT_FOUND", `command ${name} not found: ${tried}`, {
+    hint: "Install the command on the node, fetch it as an artifact, or give its absolute path",
   });
 }
 

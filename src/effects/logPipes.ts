@@ -10,7 +10,7 @@
  */
 import { closeSync, constants, fchownSync, fstatSync, openSync, writeSync } from "node:fs";
 import { relative } from "node:path";
-import { DriverError, errnoOf, type FailedCall } from "../errors.ts";
+import { DriverError, errnoOf, type FailedCall, lineOf } from "../errors.ts";
 import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "./kernel/constants.ts";
 import { fcntlSetFlags, openat2 } from "./kernel/libc.ts";
 
@@ -45,13 +45,12 @@ export function openLogPipe(
  * there alone; the error itself goes to the agent.
  * @returns false where it could not be added
  */
-export function logStartError(path: string, allocDir: string, { code, message }: DriverError): boolean {
+export function logStartError(path: string, allocDir: string, error: DriverError): boolean {
   if (path === "/dev/null") return false;
   try {
     const pipe = openFifo(path, allocDir);
     try {
-      const text = `nomad-driver-exec2: ${code}: ${message}`.replaceAll(/\s*\n\s*/g, " ");
-      writeSync(pipe, `${text.slice(0, LINE_CHARACTERS)}\n`);
+      writeSync(pipe, `${lineOf(error).slice(0, LINE_CHARACTERS)}\n`);
       return true;
     } finally {
       closeSync(pipe);

@@ -28,9 +28,13 @@ export interface Handlers {
     toMessage: (told: Told, request: Request) => Response,
   ) => handleServerStreamingCall<Request, Response>;
 
-  /** A conversation, until `converse` resolves; `signal` is aborted when the caller cancels or goes away. */
+  /**
+   * A conversation, until `converse` resolves; `signal` is aborted when the caller cancels or goes away.
+   * @param messageBytes of an error that it ends with
+   */
   readonly duplex: <Request, Response>(
     converse: (call: Duplex<Request, Response>, signal: AbortSignal) => Promise<void>,
+    messageBytes: number,
   ) => handleBidiStreamingCall<Request, Response>;
 }
 
@@ -43,8 +47,8 @@ export interface Duplex<Request, Response> {
 
 /** @param log is told of failures that no one foresaw, and of readers that are too slow */
 export function createHandlers(log: Logger): Handlers {
-  const statusOf = (thrown: unknown, method: string) => {
-    const status = toStatus(thrown);
+  const statusOf = (thrown: unknown, method: string, messageBytes?: number) => {
+    const status = toStatus(thrown, messageBytes);
     if (!(thrown instanceof DriverError)) {
       log.error("a call failed unexpectedly", { method, status: status.code, error: stackOf(thrown) });
     }
@@ -92,34 +96,41 @@ export function createHandlers(log: Logger): Handlers {
       }
     },
 
-    duplex: (converse) => async (call) => {
+    duplex: (converse, messageBytes) => async (call) => {
       const cancelled = new AbortController();
       let over = false;
       // Every call ends with this event.
       call.on("cancelled", () => over || cancelled.abort());
+      const { send, sent } = sender(call, cancelled.signal);
       try {
-        await converse(
-          {
-            requests: call[Symbol.asyncIterator](),
-            send: (response) => send(call, response, cancelled.signal),
-          },
-          cancelled.signal,
-        );
+        await converse({ requests: call[Symbol.asyncIterator](), send }, cancelled.signal);
         over = true;
         call.end();
       } catch (thrown) {
+        // An error destroys what is not sent yet, and is itself never sent then.
+        await sent();
         over = true;
-        call.emit("error", cancelled.signal.aborted ? toStatus(thrown) : statusOf(thrown, call.getPath()));
+        const { aborted } = cancelled.signal;
+        call.emit("error", aborted ? toStatus(thrown) : statusOf(thrown, call.getPath(), messageBytes));
       }
     },
   };
 }
 
-async function send<Request, Response>(
-  call: ServerDuplexStream<Request, Response>,
-  response: Response,
-  signal: AbortSignal,
-): Promise<void> {
-  if (signal.aborted || call.write(response)) return;
-  await once(call, "drain", { signal }).catch(() => undefined);
+function sender<Request, Response>(call: ServerDuplexStream<Request, Response>, signal: AbortSignal) {
+  let last: Promise<void> | undefined;
+  const send = async (response: Response) => {
+    if (signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    last = promise;
+    if (call.write(response, () => resolve())) return;
+    await once(call, "drain", { signal }).catch(() => undefined);
+  };
+  /** Resolves when all of it is, or the caller has gone. */
+  const sent = async () => {
+    if (last === undefined || signal.aborted) return;
+    const gone = once(signal, "abort").then(() => undefined);
+    await Promise.race([last, gone]);
+  };
+  return { send, sent };
 }

@@ -15,8 +15,15 @@ const taskNotFound = "task not found for given id";
 const detailsKey = "grpc-status-details-bin";
 const recoverableType = "type.googleapis.com/hashicorp.nomad.plugins.shared.structs.RecoverableError";
 
-/** Characters of a message; HTTP/2 peers bound the size of headers. */
-const messageLimit = 4096;
+/** Bytes of a message; HTTP/2 peers bound the size of headers. */
+const messageBytes = 4096;
+
+/**
+ * Bytes of a message that whoever calls `nomad alloc exec` gets to read. Agents put at most
+ * "rpc error: code = FailedPrecondition desc = " before it, and all of it into the close frame
+ * of a websocket, which takes 123 (RFC 6455, 5.5): a longer one they cannot send at all.
+ */
+export const closeFrameBytes = 123 - 44;
 
 /** Codes that are not INTERNAL. None is UNAVAILABLE: agents take that for the plugin's end. */
 const statusCodes: Partial<Record<ErrorCode, status>> = {
@@ -34,19 +41,27 @@ const statusCodes: Partial<Record<ErrorCode, status>> = {
   USER_FORBIDDEN: status.PERMISSION_DENIED,
 };
 
-/** The status of anything that a handler throws. */
-export function toStatus(thrown: unknown): StatusObject {
+/**
+ * The status of anything that a handler throws.
+ * @param limit bytes of its message
+ */
+export function toStatus(thrown: unknown, limit = messageBytes): StatusObject {
   if (isAbort(thrown)) {
     return { code: status.CANCELLED, details: "the call was cancelled", metadata: new Metadata() };
   }
-  const cause = thrown instanceof Error ? thrown : inspect(thrown);
-  const error = DriverError.from(cause, "PLUGIN_FAILED", "the driver failed unexpectedly");
-  const details = messageFor(error);
+  const error = errorBehind(thrown);
+  const details = messageFor(error, limit);
   const metadata = new Metadata();
   if (!error.recoverable) return { code: statusCodes[error.code] ?? status.INTERNAL, details, metadata };
   const code = status.FAILED_PRECONDITION;
   metadata.set(detailsKey, recoverableDetails(code, details));
   return { code, details, metadata };
+}
+
+/** What a handler has thrown, as an error of the driver. */
+export function errorBehind(thrown: unknown): DriverError {
+  const cause = thrown instanceof Error ? thrown : inspect(thrown);
+  return DriverError.from(cause, "PLUGIN_FAILED", "the driver failed unexpectedly");
 }
 
 /** The error behind a failed call, as the plugin's side had it; what is no failed call stays what it is. */
@@ -62,10 +77,21 @@ export function errorOfCall(error: unknown): DriverError {
   return new DriverError(code as ErrorCode, summary, { cause: error, recoverable });
 }
 
-function messageFor(error: DriverError): string {
-  if (error.code === "TASK_NOT_FOUND") return taskNotFound;
-  const message = `${error.code}: ${error.message}`.toWellFormed();
-  return message.length > messageLimit ? `${message.slice(0, messageLimit)}…`.toWellFormed() : message;
+/** Where not all of it fits: of the failed call only the errno, and no hint. */
+function messageFor({ code, message, summary, failed }: DriverError, limit: number): string {
+  if (code === "TASK_NOT_FOUND") return taskNotFound;
+  const whole = `${code}: ${message}`.toWellFormed();
+  if (Buffer.byteLength(whole) <= limit) return whole;
+  const errno = failed?.errno ? ` (${failed.errno})` : "";
+  return cut(`${code}: ${summary}`.toWellFormed(), limit - errno.length) + errno;
+}
+
+function cut(text: string, bytes: number): string {
+  if (Buffer.byteLength(text) <= bytes) return text;
+  const mark = "…";
+  // It takes whole characters only.
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(bytes - Buffer.byteLength(mark)));
+  return text.slice(0, read) + mark;
 }
 
 function recoverableDetails(code: status, message: string): Buffer {

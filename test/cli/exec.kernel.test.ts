@@ -98,9 +98,14 @@ describe("exec", () => {
       code: 1,
       stderr: expect.stringContaining("TASK_NOT_FOUND: no task is called nowhere"),
     });
-    expect(await call(exec("here", "--", "no-such-program"))).toMatchObject({
-      code: 1,
+    expect(await call(exec("here", "--", "no-such-program"))).toEqual({
+      code: 127,
+      stdout: "",
       stderr: expect.stringContaining('COMMAND_NOT_FOUND: command "no-such-program" not found'),
+    });
+    expect(await call(exec("here", "--", "/etc"))).toMatchObject({
+      code: 126,
+      stderr: expect.stringContaining("/etc is a folder"),
     });
     expect(await call(exec("here"))).toMatchObject({ code: 2 });
     const other = await startAgent();

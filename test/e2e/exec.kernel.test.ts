@@ -1,6 +1,6 @@
 /** Commands that an agent runs in a running task. */
 import { createHash, randomBytes } from "node:crypto";
-import { readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 import type { ExecTaskStreamingRequest } from "../../src/grpc/generated/nomad/driver.ts";
 import { type Agent, pidOf, startAgent, startTask, waitTask } from "../support/agent.ts";
@@ -352,6 +352,47 @@ describe("a script check", () => {
   });
 });
 
+describe("a command that cannot be executed says why, and ends as in a shell:", () => {
+  const script = (content: string | Buffer) => (allocation: Allocation) => {
+    const path = `${allocation.taskFolder}/local/program`;
+    writeFileSync(path, content);
+    chmodSync(path, 0o755);
+    return path;
+  };
+  test.each<[string, (allocation: Allocation) => string, number, RegExp]>([
+    ["nowhere", () => "nothing-such", 127, /: COMMAND_NOT_FOUND: .*looked for .*\/bin\/nothing-such/],
+    ["nowhere by its path", () => "/no/such", 127, /: COMMAND_NOT_FOUND: .*\/no\/such/],
+    ["a script without interpreter", script("#!/no/such\n"), 127, /: LAUNCH_FAILED: .*program: ENOENT/],
+    ["without an execute bit", () => "/etc/hosts", 126, /: COMMAND_NOT_EXECUTABLE: .*\/etc\/hosts is no/],
+    ["a folder", () => "/usr/bin", 126, /: COMMAND_NOT_EXECUTABLE: .*\/usr\/bin is a folder/],
+    ["not unveiled", () => "/usr/sbin/ldconfig", 126, /: LAUNCH_FAILED: .*: EACCES\).* unveil "rx:.*"/],
+    ["no program", script(Buffer.from([0x7f])), 126, /: LAUNCH_FAILED: .*: ENOEXEC/],
+  ])("%s", async (_what, prepare, exitCode, line) => {
+    const { id, allocation } = await target("exec sleep 1000", { TOKEN: "s3cr3t-of-the-env" });
+    const command = [prepare(allocation), "argument"];
+    const result = { exitCode, signal: 0, oomKilled: false };
+    const streams = new ExecCall(agent, id, command).closeInput();
+    expect(await streams.result).toEqual(result);
+    expect(streams.marks.toSorted()).toEqual(["exited", "stderr.close", "stdout.close"]);
+    expect(streams.stdout).toHaveLength(0);
+    const said = `${streams.stderr}`;
+    expect(said).toMatch(line);
+    expect(said).toMatch(/^nomad-driver-exec2: [^\n]+\n$/);
+    expect(said).not.toContain("s3cr3t");
+    const terminal = new ExecCall(agent, id, command, { tty: true });
+    expect(await terminal.result).toEqual(result);
+    expect(`${terminal.stdout}`).toBe(said.replace("\n", "\r\n"));
+    expect(terminal.stderr).toHaveLength(0);
+    const check = await agent.driver.execTask({ taskId: id, command });
+    expect({ ...check, stderr: `${check.stderr}` }).toEqual({
+      stdout: Buffer.alloc(0),
+      stderr: said,
+      result,
+    });
+    await nobodyWaits();
+  });
+});
+
 describe("refused:", () => {
   test.each([
     ["an unknown task", "no/such/task", ["true"], { code: 2, details: "task not found for given id" }],
@@ -366,24 +407,6 @@ describe("refused:", () => {
       undefined,
       [""],
       { code: 3, details: expect.stringContaining("the command is empty") },
-    ],
-    [
-      "a program that is not there",
-      undefined,
-      ["nothing-such"],
-      { code: 13, details: expect.stringContaining("COMMAND_NOT_FOUND") },
-    ],
-    [
-      "one that may not be executed",
-      undefined,
-      ["local/plain"],
-      { code: 13, details: expect.stringContaining("COMMAND_NOT_FOUND") },
-    ],
-    [
-      "one that is not unveiled",
-      undefined,
-      ["/usr/sbin/ldconfig"],
-      { code: 13, details: expect.stringContaining("LAUNCH_FAILED: the command could not be run") },
     ],
     [
       "a NUL character",
@@ -417,7 +440,7 @@ describe("refused:", () => {
     await waitTask(agent, config);
     await expect(new ExecCall(agent, config.id, ["true"]).result).rejects.toMatchObject({
       code: 9,
-      details: expect.stringContaining("TASK_NOT_RUNNING"),
+      details: "TASK_NOT_RUNNING: the task is exited: no command can be run in it",
     });
   });
 });

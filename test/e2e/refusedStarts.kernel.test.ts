@@ -22,7 +22,7 @@ describe("a start fails, tells why, and leaves nothing behind", () => {
     ],
     [
       "a command without an execute bit",
-      "COMMAND_NOT_FOUND",
+      "COMMAND_NOT_EXECUTABLE",
       /no regular file with an execute bit/,
       (allocation) => allocation.config({ command: makeProgram(allocation, "local/plain", 0o644) }),
     ],

@@ -62,10 +62,16 @@ describe("a command", () => {
     expect(errorOf(() => lookUp(command)).code).toBe("COMMAND_NOT_FOUND");
   });
 
-  it("that cannot be executed is told as such", () => {
-    const path = `${root}/first/plain`;
-    expect(errorOf(() => lookUp(path)).hint).toContain(`${path} is no regular file with an execute bit`);
-    expect(errorOf(() => lookUp("/dev/null")).hint).toContain("no regular file");
+  it.each([
+    ["plain", "first/plain is no regular file with an execute bit"],
+    ["first/plain", "first/plain is no regular file with an execute bit"],
+    ["second/folder", "second/folder is a folder"],
+    ["/dev/null", "/dev/null is no regular file with an execute bit"],
+  ])("%j is one that cannot be executed", (command, what) => {
+    expect(errorOf(() => lookUp(command, `${root}/first`))).toMatchObject({
+      code: "COMMAND_NOT_EXECUTABLE",
+      message: expect.stringContaining(what),
+    });
   });
 });
 

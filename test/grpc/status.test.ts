@@ -73,6 +73,26 @@ describe("an error as a status", () => {
     expect(toStatus(new Error("\ud800")).details).not.toContain("\ud800");
     expect(toStatus(new Error("😀".repeat(10_000))).details.length).toBeLessThan(5_000);
   });
+
+  test("a message that is too long is whole characters of it, its errno kept, in as many bytes as asked for", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.integer({ min: 40, max: 200 }), (summary, limit) => {
+        const error = new DriverError("STORE_FAILED", summary, {
+          failed: { call: "write", errno: "ENOSPC" },
+        });
+        const { details } = toStatus(error, limit);
+        expect(Buffer.byteLength(details)).toBeLessThanOrEqual(limit);
+        expect(details).toMatch(/^STORE_FAILED: .*ENOSPC\)$/s);
+        expect(details.isWellFormed()).toBe(true);
+      }),
+    );
+  });
+
+  test("a message that is too long loses hint and path first", () => {
+    const failed = { call: "openat", path: "/a/long/path/of/something/on/this/host", errno: "EACCES" };
+    const error = new DriverError("STORE_FAILED", "the file cannot be read", { failed, hint: "Mend it" });
+    expect(toStatus(error, 79).details).toBe("STORE_FAILED: the file cannot be read (EACCES)");
+  });
 });
 
 describe("a status as an error again", () => {

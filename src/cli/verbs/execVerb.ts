@@ -15,8 +15,9 @@ export const addExec: AddVerb = (program, exit) => {
     .description(
       "Runs a command in a task that runs on this host, for an agent or a local run: in the task's namespaces and " +
         "cgroup, as its user, under its Landlock rules, with its environment. The plugin that has the task does it, " +
-        "and it is in the task's history. Exits with the command's exit code, 128 + signal where one ended it. The " +
-        "command ends with this program, and whatever it has left in its session with it.",
+        "and it is in the task's history. Exits with the command's exit code: 128 + signal where one ended it, 127 " +
+        "where it is not found, 126 where it may not be executed. The command ends with this program, and whatever " +
+        "it has left in its session with it.",
     )
     .option("-t, --tty", "with a terminal, also where the output is none")
     .option("-T, --no-tty", "without a terminal: input, output and errors are three streams")

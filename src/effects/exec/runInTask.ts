@@ -8,7 +8,7 @@ import { errnoName } from "../kernel/errnoName.ts";
 import { pidfdGetfd, pidfdOpen, pipe2, waitpid } from "../kernel/libc.ts";
 import { stepAt } from "../launch/assemble.ts";
 import { buildExecPlan, type ExecInput, execDescriptors } from "../launch/execPlan.ts";
-import { launchError } from "../launch/launchError.ts";
+import { launchError, notRun } from "../launch/launchError.ts";
 import { descriptors, type Plan } from "../launch/plan.ts";
 import { parseReport, type Report } from "../launch/report.ts";
 import { readToEnd, spawnPlan } from "../launch/spawnPlan.ts";
@@ -143,10 +143,9 @@ async function statusOf(pipe: number, waiter: number): Promise<ExitStatus | unde
 }
 
 function failureOf(plan: Plan, { failure }: Report): DriverError {
-  const consequence = "the command could not be run";
   const step = failure && stepAt(plan, failure.entry);
-  if (failure && step) return launchError(plan, step, errnoName(failure.errno), consequence);
-  return new DriverError("LAUNCH_FAILED", `${consequence}: its processes have been killed`, {
+  if (failure && step) return launchError(plan, step, errnoName(failure.errno), notRun);
+  return new DriverError("LAUNCH_FAILED", `${notRun}: its processes have been killed`, {
     hint: "The task may have ended meanwhile, or reached its memory limit",
   });
 }

@@ -19,6 +19,9 @@ export function launchError(plan: Plan, step: Step, errno: string, consequence =
 
 const notStarted = "the task could not be started";
 
+/** Of a command in a task. Who runs it gets to read the beginning of its error, at least, and that is short. */
+export const notRun = "not run";
+
 /** Errors of a host that is short of something and may not be so a moment later. */
 const passing: ReadonlySet<string> = new Set(["EAGAIN", "ENFILE"]);
 

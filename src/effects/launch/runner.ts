@@ -36,7 +36,7 @@ export function spawnRunner(name: string, inherited: readonly SpawnDescriptor[],
     return posixSpawn(executable, [name], [], inherited);
   } catch (thrown) {
     if (!isRefusal(thrown)) throw thrown;
-    throw new DriverError("LAUNCH_FAILED", "this host executes neither a memfd nor the driver's own file", {
+    throw new DriverError("LAUNCH_FAILED", "neither a memfd nor the runner's file may be executed", {
       failed: { call: "posix_spawn", path: executable, errno: "EACCES" },
       hint: `Mount the file system of ${folder} without noexec, or set vm.memfd_noexec to 1 or 0`,
       cause: thrown,

@@ -4,7 +4,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ExecSession } from "../../driver/driverPort.ts";
 import type { TerminalSize } from "../../effects/exec/terminal.ts";
-import { DriverError } from "../../errors.ts";
+import { DriverError, lineOf } from "../../errors.ts";
 import { exitOf } from "../convert/answers.ts";
 import { msOf } from "../convert/time.ts";
 import type { DriverSlot } from "../driverSlot.ts";
@@ -14,6 +14,7 @@ import type {
   ExecTaskStreamingResponse as Response,
 } from "../generated/nomad/driver.ts";
 import type { Duplex, Handlers } from "../handlers.ts";
+import { closeFrameBytes, errorBehind, toStatus } from "../status.ts";
 
 export function execHandlers({ unary, duplex }: Handlers, slot: DriverSlot) {
   return {
@@ -28,30 +29,47 @@ export function execHandlers({ unary, duplex }: Handlers, slot: DriverSlot) {
     }),
 
     execTaskStreaming: duplex(async (call, signal) => {
-      const { requests } = call;
-      const { value: first } = await requests.next();
-      const setup = first?.setup;
-      if (setup === undefined) throw noSetup();
-      const second = requests.next();
-      // Its refusal is told by the reading of the input, if anyone is still there by then.
-      second.catch(() => undefined);
-      const { taskId, command, tty } = setup;
-      const size = tty ? await sizeAtStart(first, second) : undefined;
-      const session = await (await slot.driver).exec(taskId, { command, terminal: tty, size });
-      if (signal.aborted) session.cancel();
-      signal.addEventListener("abort", session.cancel, { once: true });
-      session.stdin.on("error", () => undefined);
-      passInput(second, requests, session).catch(() => undefined);
-      await Promise.all([
-        passOutput(session.stdout, call, (operation) => ({ stdout: operation })),
-        passOutput(session.stderr, call, (operation) => ({ stderr: operation })),
-      ]);
-      await call.send({ exited: true, result: exitOf(await session.ended) });
-    }),
+      const { value: first } = await call.requests.next();
+      try {
+        await converse(first, call, signal, slot);
+      } catch (thrown) {
+        await tellLongError(thrown, call, first?.setup?.tty ?? false);
+        throw thrown;
+      }
+    }, closeFrameBytes),
   } satisfies Partial<DriverServer>;
 }
 
-type Requests = Duplex<Request, Response>["requests"];
+async function converse(first: Request | undefined, call: Call, signal: AbortSignal, slot: DriverSlot) {
+  const { requests } = call;
+  const setup = first?.setup;
+  if (setup === undefined) throw noSetup();
+  const second = requests.next();
+  // Its refusal is told by the reading of the input, if anyone is still there by then.
+  second.catch(() => undefined);
+  const { taskId, command, tty } = setup;
+  const size = tty ? await sizeAtStart(first, second) : undefined;
+  const session = await (await slot.driver).exec(taskId, { command, terminal: tty, size });
+  if (signal.aborted) session.cancel();
+  signal.addEventListener("abort", session.cancel, { once: true });
+  session.stdin.on("error", () => undefined);
+  passInput(second, requests, session).catch(() => undefined);
+  await Promise.all([
+    passOutput(session.stdout, call, (operation) => ({ stdout: operation })),
+    passOutput(session.stderr, call, (operation) => ({ stderr: operation })),
+  ]);
+  await call.send({ exited: true, result: exitOf(await session.ended) });
+}
+
+/** What the call's own error has no room for is told where the command would have told its own. */
+async function tellLongError(thrown: unknown, { send }: Call, tty: boolean): Promise<void> {
+  if (Buffer.byteLength(toStatus(thrown).details) <= closeFrameBytes) return;
+  const data = Buffer.from(lineOf(errorBehind(thrown)) + (tty ? "\r\n" : "\n"));
+  await send({ [tty ? "stdout" : "stderr"]: { data, close: false }, exited: false });
+}
+
+type Call = Duplex<Request, Response>;
+type Requests = Call["requests"];
 type Next = ReturnType<Requests["next"]>;
 
 /** Milliseconds that a terminal's size may take: clients send it in a message of its own, right after the setup. */
@@ -89,7 +107,7 @@ type Operation = NonNullable<Response["stdout"]>;
 /** As fast as the client reads; then the mark of its end. */
 async function passOutput(
   output: Readable,
-  { send }: Duplex<Request, Response>,
+  { send }: Call,
   toResponse: (operation: Operation) => Pick<Response, "stdout" | "stderr">,
 ): Promise<void> {
   const pass = (data: Buffer, close: boolean) => send({ ...toResponse({ data, close }), exited: false });
