@@ -1,6 +1,7 @@
 /** A plugin's process, from the handshake to its end. */
 import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
+import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { DriverPort } from "../driver/driverPort.ts";
 import { messageOf } from "../errors.ts";
@@ -8,13 +9,16 @@ import { createLogger, type Logger } from "../log/hclog.ts";
 import { DriverSlot } from "./driverSlot.ts";
 import { handshakeLine, readLaunch } from "./handshake.ts";
 import { guardProcess } from "./processGuard.ts";
-import { type Listener, listen } from "./socket.ts";
+import { type Listener, listen, removeDeadSockets } from "./socket.ts";
 
 /** Milliseconds for the answer to Shutdown to leave the process. */
 const answerMs = 20;
 
 /** Milliseconds for the driver to let go of what it holds; agents kill a plugin 2 s after they asked it to end. */
 const shutdownLimitMs = 1_000;
+
+/** So that the node is ready, and its tasks are taken over, before anything is tidied up. */
+const tidyAfterMs = 1_000;
 
 const standardOutput = 1;
 
@@ -30,12 +34,23 @@ export async function servePlugin(
   guardProcess(log);
   try {
     const listener = await listen(readLaunch(process.env));
-    const slot = new DriverSlot(() => loadDriver(log, listener.path));
+    const slot = new DriverSlot(() => {
+      setTimeout(() => void tidyUp(listener, log), tidyAfterMs).unref();
+      return loadDriver(log, listener.path);
+    });
     await serve(listener, slot, log);
   } catch (thrown) {
     log.error("the plugin cannot serve its agent", { error: messageOf(thrown) });
     await log.flush();
     process.exit(1);
+  }
+}
+
+async function tidyUp({ path }: Listener, log: Logger): Promise<void> {
+  try {
+    await removeDeadSockets(dirname(path));
+  } catch (thrown) {
+    log.debug("sockets of plugins that were killed cannot be removed", { error: messageOf(thrown) });
   }
 }
 

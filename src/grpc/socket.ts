@@ -1,10 +1,10 @@
 /** The unix socket that the agent connects to. */
 import { once } from "node:events";
-import { chmodSync, chownSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:net";
+import { chmodSync, chownSync, promises as files, readFileSync, rmSync } from "node:fs";
+import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DriverError } from "../errors.ts";
+import { DriverError, errnoOf } from "../errors.ts";
 import type { SocketWishes } from "./handshake.ts";
 
 export interface Listener {
@@ -47,6 +47,50 @@ export async function listen({ folder = tmpdir(), group }: SocketWishes): Promis
     throw DriverError.from(thrown, "PLUGIN_FAILED", `the plugin's socket ${path} cannot be made`);
   }
   return { server, path };
+}
+
+/**
+ * Removes the sockets that plugins left in a folder when they were killed: those of
+ * root or this user that nobody listens on. Rejects where the folder cannot be read.
+ */
+export async function removeDeadSockets(folder: string): Promise<void> {
+  for (const name of await files.readdir(folder)) {
+    const pid = /^exec2-(\d+)-[a-z0-9]+\.sock$/.exec(name)?.[1];
+    if (pid === undefined) continue;
+    const path = join(folder, name);
+    // One that cannot be looked at, or is gone by now, keeps no other from being removed.
+    if (await isDead(path, Number(pid)).catch(() => false)) await files.rm(path, { force: true });
+  }
+}
+
+/**
+ * The kernel's word is what counts: the pid in the name may be another process's by
+ * now, or of another pid namespace. But a socket that is just being made refuses, too.
+ */
+async function isDead(path: string, pid: number): Promise<boolean> {
+  const status = await files.lstat(path);
+  const ours = status.isSocket() && (status.uid === 0 || status.uid === process.geteuid?.());
+  if (!ours || (isAlive(pid) && Date.now() - status.mtimeMs < longestStartMs)) return false;
+  const connection = connect(path);
+  try {
+    await once(connection, "connect");
+    return false;
+  } catch (thrown) {
+    return errnoOf(thrown) === "ECONNREFUSED";
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** Between bind(2) and listen(2), with much to spare. */
+const longestStartMs = 60_000;
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (thrown) {
+    return errnoOf(thrown) !== "ESRCH";
+  }
 }
 
 /** Not secret, only unlikely to be taken: bind(2) refuses a name that is. And node:crypto takes 5 ms to load. */

@@ -1,8 +1,9 @@
 /** A plugin's process as an agent has it: launched, spoken to, left alone, ended. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { status } from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -93,6 +94,38 @@ describe("the end", () => {
   });
 });
 
+describe("the socket of a plugin that was killed", () => {
+  test("is removed by the next plugin, and nothing else is", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "exec2-dead-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const env = { PLUGIN_UNIX_SOCKET_DIR: folder };
+    const [killed, living] = [await startPlugin({ entry, env }), await startPlugin({ entry, env })];
+    process.kill(killed.pid, "SIGKILL");
+    await killed.exited;
+    const reused = socketOfNobody(folder, process.pid);
+    utimesSync(reused, 1, 1);
+    const staying = [
+      living.socketPath,
+      // Perhaps about to be listened on.
+      socketOfNobody(folder, process.pid),
+      join(folder, `exec2-${killed.pid}-file.sock`),
+      join(folder, `exec2-${killed.pid}-.sock`),
+      join(folder, "another.sock"),
+    ];
+    for (const path of staying.slice(2)) writeFileSync(path, "");
+    expect(readdirSync(folder)).toHaveLength(7);
+
+    const next = await startPlugin({ entry, env });
+    // An agent's first two launches come to no call of the driver.
+    await next.driver.capabilities({});
+    const left = () => readdirSync(folder).sort();
+    await expect
+      .poll(left, { timeout: 10_000 })
+      .toEqual([...staying, next.socketPath].map((path) => basename(path)).sort());
+    expect(await living.health.check({ service: "plugin" })).toEqual({ status: 1 });
+  });
+});
+
 describe("a plugin lives on", () => {
   test.each(["SIGINT", "SIGHUP", "SIGPIPE"] as const)("after %s", async (signal) => {
     const plugin = await start();
@@ -160,6 +193,14 @@ async function configured(): Promise<StartedPlugin> {
   const plugin = await start();
   await plugin.base.setConfig(setConfig());
   return plugin;
+}
+
+/** A socket as a plugin of that pid would name it, whose maker has died. */
+function socketOfNobody(folder: string, pid: number): string {
+  const path = join(folder, `exec2-${pid}-${readdirSync(folder).length}.sock`);
+  const bindAndDie = `require("node:net").createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 9))`;
+  spawnSync(process.execPath, ["-e", bindAndDie]);
+  return path;
 }
 
 /** A plugin whose standard streams are the test's own. */
