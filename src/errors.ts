@@ -90,10 +90,15 @@ export class DriverError extends Error {
   }
 
   /** Turns anything that was thrown into a DriverError; one that is one already stays as it is. */
-  static from(thrown: unknown, code: ErrorCode, summary: string): DriverError {
+  static from(
+    thrown: unknown,
+    code: ErrorCode,
+    summary: string,
+    advice?: Pick<DriverErrorOptions, "hint">,
+  ): DriverError {
     if (thrown instanceof DriverError) return thrown;
     const failed = failedCallOf(thrown);
-    const options = { cause: thrown, ...(failed ? { failed } : {}) };
+    const options = { cause: thrown, ...(failed ? { failed } : {}), ...advice };
     return new DriverError(code, failed ? summary : `${summary}: ${messageOf(thrown)}`, options);
   }
 }

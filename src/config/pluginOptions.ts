@@ -116,7 +116,7 @@ export const pluginSchema = z.object({
     }),
   stateDir: absolutePath().default(defaultStateDir).meta({
     description:
-      "absolute path of the event log and the files of runs; root's, 0700. One plugin process owns it at a time",
+      "absolute path of the event log and the files of runs; root's, 0700, and made where it is missing, in a folder that is there. One plugin process owns it at a time, so each agent of a host needs one of its own, see [recovery](recovery.md#a-state-folder-that-cannot-be-used)",
     example: "/srv/nomad-driver-exec2",
   }),
 });

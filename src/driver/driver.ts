@@ -9,10 +9,10 @@ import type { PluginOptions } from "../config/pluginOptions.ts";
 import type { TaskRequest } from "../config/taskRequest.ts";
 import { watchHost } from "../effects/hostFacts.ts";
 import { parseSignal, signalGroup } from "../effects/signals.ts";
+import type { DriverError } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
 import { hasEnded, hasStarted } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
-import { tellAddress } from "../store/pluginAddress.ts";
 import { logsSetAside } from "../store/setAside.ts";
 import { Announcements } from "./announcements.ts";
 import { capabilities } from "./capabilities.ts";
@@ -36,12 +36,13 @@ import { execOutcome } from "./execOutcome.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { HistoryPruner } from "./historyPruning.ts";
 import { IdleMemory } from "./idleMemory.ts";
+import { Opening, type Outcome } from "./opening.ts";
 import { openServices } from "./openServices.ts";
 import { historyOf } from "./recovery.ts";
 import type { DriverServices } from "./services.ts";
 import { startTask } from "./startTask.ts";
 import { Task, type TaskHistory } from "./task.ts";
-import { notConfigured, notRunning, stillRunning } from "./taskErrors.ts";
+import { notConfigured, notReady, notRunning, stillRunning } from "./taskErrors.ts";
 import { endExecs, execInTask, execsOver } from "./taskExec.ts";
 import { taskStats } from "./taskStats.ts";
 import { exitResultOf, taskStatusOf } from "./taskStatus.ts";
@@ -52,13 +53,24 @@ const defaultStopSignal = "SIGINT";
 /** 24 days: a Node timer that is given more fires at once. */
 const longestStopMs = 2 ** 31 - 1 - killGraceMs;
 
+/** Options in use, and what has come of opening what they name. */
+interface Configured {
+  readonly options: PluginOptions;
+  readonly topology: NodeTopology;
+  readonly outcome: Outcome<DriverServices>;
+}
+
 export class Driver implements DriverPort {
   readonly #log: Logger;
   readonly #socketPath: string;
   readonly #tasks = new TaskTable((taskId, history) => this.#create(taskId, history));
   readonly #announcements: Announcements;
-  readonly #configured = new ReplaySubject<DriverServices>(1);
+  readonly #configured = new ReplaySubject<Configured>(1);
+  #configuring: Promise<void> = Promise.resolve();
+  #opening: Opening<DriverServices> | undefined;
   #present: DriverServices | undefined;
+  /** Why there is nothing to work with yet. */
+  #trouble: DriverError | undefined;
   #pruner: HistoryPruner | undefined;
   readonly #idleMemory = new IdleMemory();
 
@@ -69,15 +81,11 @@ export class Driver implements DriverPort {
     this.#socketPath = socketPath;
   }
 
+  /** Fails for options alone: where the state folder cannot be used, the fingerprint says so until it can. */
   async configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
-    compileSooner();
-    this.#present = await openServices(options, topology, this.#log, this.#present, (taskId) =>
-      this.#tasks.knows(taskId),
-    );
-    tellAddress(this.#present.folder.path, this.#socketPath);
-    this.#configured.next(this.#present);
-    this.#pruner ??= this.#createPruner(this.#present);
-    this.#pruner.wake();
+    const configuring = this.#configuring.then(() => this.#configure(options, topology));
+    this.#configuring = configuring.catch(() => undefined);
+    return configuring;
   }
 
   agentArrived(): void {
@@ -91,8 +99,10 @@ export class Driver implements DriverPort {
 
   fingerprints(): Observable<Fingerprint> {
     return this.#configured.pipe(
-      switchMap(({ options, topology, folder }) =>
-        watchHost(topology).pipe(map((facts) => fingerprintOf(facts, options, logsSetAside(folder.events)))),
+      switchMap(({ options, topology, outcome }) =>
+        watchHost(topology).pipe(
+          map((facts) => fingerprintOf(facts, options, setAsideIn(outcome), outcome.trouble)),
+        ),
       ),
     );
   }
@@ -112,6 +122,8 @@ export class Driver implements DriverPort {
   }
 
   async recoverTask(handle: RecoverableHandle): Promise<void> {
+    // An agent that is refused destroys the task and starts it anew.
+    if (this.#trouble) await this.#opening?.settled;
     const services = this.#services;
     await this.#tasks.recover(handle.taskId, services, async () => {
       const history = await historyOf(handle, services);
@@ -134,7 +146,7 @@ export class Driver implements DriverPort {
     this.#announcements.runnerCalls(taskId);
     const timeoutMs = Math.min(wantedMs, longestStopMs);
     const number = parseSignal(signal === "" ? defaultStopSignal : signal);
-    const task = await this.#tasks.claim(taskId, this.#present);
+    const task = await this.#tasks.claim(taskId, this.#ready);
     if (task === undefined) return;
     await task.reached(hasStarted);
     await task.record("stopRequested", { signal: number, timeoutMs });
@@ -162,7 +174,7 @@ export class Driver implements DriverPort {
   }
 
   async destroyTask(taskId: string, force: boolean): Promise<void> {
-    const task = await this.#tasks.claim(taskId, this.#present);
+    const task = await this.#tasks.claim(taskId, this.#ready);
     if (task === undefined) return;
     if (!hasEnded(task.snapshot)) {
       if (!force) throw stillRunning(task);
@@ -179,6 +191,7 @@ export class Driver implements DriverPort {
   async shutdown(): Promise<void> {
     // Tasks go on without the plugin: only what this process holds is let go, and the commands that it runs in them.
     await Promise.all(this.#tasks.all.map((task) => endExecs(task, "pluginEnded")));
+    await this.#opening?.stop();
     await this.#pruner?.close();
     this.#idleMemory.close();
     await this.#present?.unsaved.close();
@@ -186,13 +199,59 @@ export class Driver implements DriverPort {
     await this.#present?.folder.close();
   }
 
+  async #configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
+    compileSooner();
+    await this.#opening?.stop();
+    const open = () =>
+      openServices(
+        options,
+        topology,
+        this.#log,
+        this.#present,
+        (taskId) => this.#tasks.knows(taskId),
+        this.#socketPath,
+      );
+    const tell = (outcome: Outcome<DriverServices>) => this.#told({ options, topology, outcome });
+    if (this.#present) {
+      tell({ opened: await open() });
+      return;
+    }
+    this.#opening = new Opening(open, tell);
+    await this.#opening.begun;
+  }
+
+  #told(configured: Configured): void {
+    const { opened, trouble } = configured.outcome;
+    if (trouble) {
+      const { code, message } = trouble;
+      this.#log.error("the driver cannot work yet; it is tried again", { code, error: message });
+    } else {
+      if (this.#trouble) this.#log.info("the driver can work now");
+      this.#present = opened;
+      this.#pruner ??= this.#createPruner(opened);
+      this.#pruner.wake();
+    }
+    this.#trouble = trouble;
+    this.#configured.next(configured);
+  }
+
+  /**
+   * What the driver works with; undefined before the first configuration.
+   * @throws DriverError the trouble that keeps it from working, as one that may be over soon
+   */
+  get #ready(): DriverServices | undefined {
+    if (this.#trouble) throw notReady(this.#trouble);
+    return this.#present;
+  }
+
   get #services(): DriverServices {
-    if (this.#present) return this.#present;
+    const ready = this.#ready;
+    if (ready) return ready;
     throw notConfigured();
   }
 
   #find(taskId: string): Task {
-    return this.#tasks.find(taskId, this.#present);
+    return this.#tasks.find(taskId, this.#ready);
   }
 
   #create(taskId: string, history: TaskHistory | undefined): Task {
@@ -219,4 +278,8 @@ export class Driver implements DriverPort {
       inUse: (taskId) => this.#tasks.knows(taskId) || unclaimed.has(taskId),
     });
   }
+}
+
+function setAsideIn({ opened }: Outcome<DriverServices>): string[] {
+  return opened ? logsSetAside(opened.folder.events) : [];
 }

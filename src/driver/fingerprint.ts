@@ -2,15 +2,27 @@
 import type { PluginOptions } from "../config/pluginOptions.ts";
 import type { HostFacts } from "../effects/hostFacts.ts";
 import { fingerprintAttributes, judgeHost } from "../effects/hostHealth.ts";
+import type { DriverError } from "../errors.ts";
 import { version } from "../version.ts";
 import type { Fingerprint } from "./driverPort.ts";
 
-/** @param setAside paths of event logs that were damaged */
+/**
+ * @param setAside paths of event logs that were damaged
+ * @param trouble why the driver has nothing to work with
+ */
 export function fingerprintOf(
   facts: HostFacts,
   options: PluginOptions,
   setAside: readonly string[],
+  trouble?: DriverError,
 ): Fingerprint {
+  const attributes = fingerprintAttributes(facts, options, version);
   const { health, description } = judgeHost(facts, setAside);
-  return { attributes: fingerprintAttributes(facts, options, version), health, description };
+  if (trouble === undefined || health === "undetected") return { attributes, health, description };
+  const text = `${trouble.code}: ${trouble.message}`;
+  return {
+    attributes,
+    health: "unhealthy",
+    description: health === "unhealthy" ? `${text}; ${description}` : text,
+  };
 }

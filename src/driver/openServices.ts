@@ -4,6 +4,7 @@ import type { PluginOptions } from "../config/pluginOptions.ts";
 import { probeHost } from "../effects/hostFacts.ts";
 import { DriverError } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
+import { tellAddress } from "../store/pluginAddress.ts";
 import { openStateFolder } from "../store/stateFolder.ts";
 import { version } from "../version.ts";
 import { openLog } from "./openLog.ts";
@@ -15,7 +16,9 @@ import { UnsavedEvents } from "./unsavedEvents.ts";
  * Takes the state folder, opens the event log and looks at the host.
  * @param present the services of an earlier SetConfig of this process, whose folder and log are kept
  * @param inUse whether this process has to do with a task
+ * @param socketPath where this process can be reached
  * @throws DriverError `STATE_DIR_IN_USE` where another plugin process owns the folder
+ * @throws DriverError `STATE_DIR_UNUSABLE`, `STORE_FAILED` where it, or the log in it, cannot be used for now
  * @throws DriverError `CONFIG_INVALID` for another `state_dir` than the one already open
  */
 export async function openServices(
@@ -24,6 +27,7 @@ export async function openServices(
   log: Logger,
   present: DriverServices | undefined,
   inUse: (taskId: string) => boolean,
+  socketPath: string,
 ): Promise<DriverServices> {
   const facts = probeHost(topology);
   if (present !== undefined) {
@@ -41,6 +45,7 @@ export async function openServices(
   const folder = await openStateFolder(options.stateDir);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => folder.close());
+  tellAddress(folder.path, socketPath);
   const unsaved = new UnsavedEvents(log);
   const { store, begun: unclaimed } = await openLog(folder.events, log, (opened) =>
     sweep({ folder, store: opened, log, unsaved }, inUse),

@@ -20,6 +20,14 @@ export function notConfigured(): DriverError {
   });
 }
 
+/** @param trouble why the driver has nothing to work with */
+export function notReady(trouble: DriverError): DriverError {
+  return new DriverError(trouble.code, `the driver cannot work yet: ${trouble.message}`, {
+    recoverable: true,
+    cause: trouble,
+  });
+}
+
 /** @param consequence what cannot be done therefore */
 export function notRunning({ state }: Pick<Task, "state">, consequence: string): DriverError {
   return new DriverError("TASK_NOT_RUNNING", `the task is ${state}: ${consequence}`);

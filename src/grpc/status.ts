@@ -5,7 +5,7 @@
  */
 import { inspect } from "node:util";
 import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
-import { DriverError, type ErrorCode } from "../errors.ts";
+import { DriverError, type DriverErrorOptions, type ErrorCode } from "../errors.ts";
 import { Status } from "./generated/grpc/status.ts";
 import { RecoverableError } from "./generated/nomad/recoverable.ts";
 
@@ -67,14 +67,22 @@ export function errorBehind(thrown: unknown): DriverError {
 /** The error behind a failed call, as the plugin's side had it; what is no failed call stays what it is. */
 export function errorOfCall(error: unknown): DriverError {
   if (!isServiceError(error)) return DriverError.from(error, "PLUGIN_FAILED", "the plugin was not reached");
-  const [, code, summary] = /^([A-Z_]+): (.*)$/s.exec(error.details) ?? [];
   if (error.details === taskNotFound)
     return new DriverError("TASK_NOT_FOUND", taskNotFound, { cause: error });
-  const recoverable = isRecoverable(error);
-  if (code === undefined || summary === undefined) {
-    return new DriverError("PLUGIN_FAILED", `the plugin's answer is ${error.message}`, { cause: error });
-  }
-  return new DriverError(code as ErrorCode, summary, { cause: error, recoverable });
+  return (
+    errorOfText(error.details, { cause: error, recoverable: isRecoverable(error) }) ??
+    new DriverError("PLUGIN_FAILED", `the plugin's answer is ${error.message}`, { cause: error })
+  );
+}
+
+/** The error that a text of the plugin's tells, such as the description of its health; undefined where it tells none. */
+export function errorOfText(
+  text: string,
+  options: Pick<DriverErrorOptions, "cause" | "recoverable"> = {},
+): DriverError | undefined {
+  const [, code, summary] = /^([A-Z_]+): (.*)$/s.exec(text) ?? [];
+  if (code === undefined || summary === undefined) return undefined;
+  return new DriverError(code as ErrorCode, summary, options);
 }
 
 /** Where not all of it fits: of the failed call only the errno, and no hint. */

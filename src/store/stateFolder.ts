@@ -8,11 +8,21 @@
  * network namespace would not see it.
  */
 import { createHash } from "node:crypto";
-import { closeSync, constants, ftruncateSync, lstatSync, openSync, readFileSync, writeSync } from "node:fs";
-import { chmod, mkdir, realpath } from "node:fs/promises";
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { chmod, mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { tryFlock } from "../effects/kernel/libc.ts";
-import { DriverError } from "../errors.ts";
+import { DriverError, errnoOf } from "../errors.ts";
 
 export interface StateFolderPaths {
   readonly path: string;
@@ -46,7 +56,7 @@ export async function openStateFolder(path: string): Promise<StateFolder> {
   let lock: number | undefined;
   try {
     await mkdir(paths.path, { recursive: true, mode: 0o700 });
-    for (const each of new Set([paths.path, await realpath(paths.path)])) checkTrusted(each);
+    checkWay(paths.path);
     lock = takeLock(paths.lock, paths.path);
     // One that is there already may have been made by hand, with the usual mode.
     await chmod(paths.path, 0o700);
@@ -56,7 +66,7 @@ export async function openStateFolder(path: string): Promise<StateFolder> {
     }
   } catch (thrown) {
     if (lock !== undefined) closeSync(lock);
-    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the state folder ${paths.path} cannot be used`);
+    throw unusable(thrown, paths.path);
   }
   return {
     ...paths,
@@ -69,6 +79,24 @@ export async function openStateFolder(path: string): Promise<StateFolder> {
 }
 
 /**
+ * What can be said of a state folder before it is used, or made: changes nothing, and
+ * does not ask whose it is. A folder above it that is missing is a typo, more often than not.
+ * @throws DriverError `STATE_DIR_UNUSABLE`
+ */
+export function checkPlace(path: string): void {
+  const folder = resolve(path);
+  try {
+    const there = statSync(folder, { throwIfNoEntry: false });
+    const nearest = there ? folder : dirname(folder);
+    const status = there ?? statSync(nearest);
+    if (!status.isDirectory()) throw noFolder(folder, nearest);
+    checkWay(nearest);
+  } catch (thrown) {
+    throw unusable(thrown, folder);
+  }
+}
+
+/**
  * A name for the folder of a task's run. Task ids as Nomad makes them stay
  * readable; no two ids share a name.
  */
@@ -78,6 +106,11 @@ export function runFolderName(taskId: string): string {
     return taskId.replaceAll("/", "_");
   const readable = taskId.replaceAll(/[^A-Za-z0-9._-]+/g, "_").slice(0, 64);
   return `${readable}~${createHash("sha256").update(taskId).digest("hex")}`;
+}
+
+/** The way to a folder as it is written, and as it is behind links. */
+function checkWay(folder: string): void {
+  for (const each of new Set([folder, realpathSync(folder)])) checkTrusted(each);
 }
 
 /** Nobody but root and this user may own, or be able to replace, the folder or one that leads to it. */
@@ -104,6 +137,42 @@ function takeLock(path: string, folder: string): number {
     closeSync(descriptor);
     throw thrown;
   }
+}
+
+const NO_FOLDER = "Move away what is there and is no folder, or choose another state_dir";
+const NO_ACCESS =
+  "Let root write there (modes, attributes, mount options, a security module), or choose another state_dir";
+const NO_ROOM = "Make room on its file system, or choose another state_dir";
+
+const HINTS: Readonly<Record<string, string>> = {
+  EEXIST: NO_FOLDER,
+  ENOTDIR: NO_FOLDER,
+  EISDIR: NO_FOLDER,
+  ELOOP: "Remove the link that is in its place",
+  ENOENT: "Make the folder above it, or correct state_dir",
+  EACCES: NO_ACCESS,
+  EPERM: NO_ACCESS,
+  EROFS: "Mount its file system read-write, or choose another state_dir",
+  ENOSPC: NO_ROOM,
+  EDQUOT: NO_ROOM,
+  EIO: "Its disk fails: look at the kernel's log",
+};
+
+function unusable(thrown: unknown, folder: string): DriverError {
+  const hint = HINTS[errnoOf(thrown) ?? ""] ?? "Choose another state_dir, or put this one right";
+  return DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the state folder ${folder} cannot be used`, {
+    hint,
+  });
+}
+
+function noFolder(folder: string, found: string): DriverError {
+  return new DriverError(
+    "STATE_DIR_UNUSABLE",
+    `the state folder ${folder} cannot be used: ${found} is no folder`,
+    {
+      hint: NO_FOLDER,
+    },
+  );
 }
 
 function untrusted(folder: string, why: string): DriverError {

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, test } from "vitest";
 import { errorOfCall } from "../../src/grpc/status.ts";
@@ -61,29 +61,26 @@ describe("the state folder", () => {
     }
   });
 
-  test("of one plugin is refused to a second, and the first goes on", async () => {
-    const first = await startAgent();
-    const second = await startPlugin();
-    const request = setConfig({ state_dir: first.stateDir });
-    for (const _ of [1, 2]) {
-      const refused = await second.base.setConfig(request).catch(errorOfCall);
-      const message = expect.stringContaining(`process ${first.pid} owns`);
-      expect(refused).toMatchObject({ code: "STATE_DIR_IN_USE", message });
-    }
-    expect(await runTask(first, makeAllocation().config("exit 3"))).toMatchObject({ exitCode: 3 });
-    await first.crash();
-    await second.base.setConfig(request);
-    expect(await runTask(second, makeAllocation().config("exit 4"))).toMatchObject({ exitCode: 4 });
-  });
-
-  test("where others may write is refused", async () => {
+  test("that would be refused is an error of the validating launch, which changes nothing", async () => {
     const stateDir = newStateDir();
-    mkdirSync(stateDir);
-    chmodSync(stateDir, 0o777);
+    const [file, open] = [`${dirname(stateDir)}/file`, `${dirname(stateDir)}/open`];
+    writeFileSync(file, "");
+    mkdirSync(open);
+    chmodSync(open, 0o777);
     const plugin = await startPlugin();
-    const refused = await plugin.base.setConfig(setConfig({ state_dir: stateDir })).catch(errorOfCall);
-    expect(refused).toMatchObject({ code: "STATE_DIR_UNUSABLE" });
-    expect(existsSync(`${stateDir}/events`)).toBe(false);
+    for (const [folder, why] of [
+      [file, `${file} is no folder`],
+      [`${file}/state`, `${file} is no folder`],
+      [`${stateDir}/typo`, `stat ${stateDir}: ENOENT`],
+      [open, `${open}: others than its owner may write to it`],
+      [`${open}/state`, `${open}: others than its owner may write to it`],
+    ]) {
+      const refused = await plugin.base.setConfig(setConfig({ state_dir: folder }, false)).catch(errorOfCall);
+      const message = expect.stringContaining(`${why}`);
+      expect(refused).toMatchObject({ code: "STATE_DIR_UNUSABLE", message });
+    }
+    expect(readdirSync(dirname(stateDir)).sort()).toEqual(["file", "open"]);
+    expect(readdirSync(open)).toEqual([]);
   });
 });
 

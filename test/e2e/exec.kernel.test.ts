@@ -353,20 +353,20 @@ describe("a script check", () => {
 });
 
 describe("a command that cannot be executed says why, and ends as in a shell:", () => {
-  const script = (content: string | Buffer) => (allocation: Allocation) => {
+  const file = (content: string | Buffer, mode: number) => (allocation: Allocation) => {
     const path = `${allocation.taskFolder}/local/program`;
     writeFileSync(path, content);
-    chmodSync(path, 0o755);
+    chmodSync(path, mode);
     return path;
   };
   test.each<[string, (allocation: Allocation) => string, number, RegExp]>([
     ["nowhere", () => "nothing-such", 127, /: COMMAND_NOT_FOUND: .*looked for .*\/bin\/nothing-such/],
     ["nowhere by its path", () => "/no/such", 127, /: COMMAND_NOT_FOUND: .*\/no\/such/],
-    ["a script without interpreter", script("#!/no/such\n"), 127, /: LAUNCH_FAILED: .*program: ENOENT/],
-    ["without an execute bit", () => "/etc/hosts", 126, /: COMMAND_NOT_EXECUTABLE: .*\/etc\/hosts is no/],
+    ["a script without interpreter", file("#!/no/such\n", 0o755), 127, /: LAUNCH_FAILED: .*program: ENOENT/],
+    ["without an execute bit", file("", 0o644), 126, /: COMMAND_NOT_EXECUTABLE: .*\/program is no/],
     ["a folder", () => "/usr/bin", 126, /: COMMAND_NOT_EXECUTABLE: .*\/usr\/bin is a folder/],
     ["not unveiled", () => "/usr/sbin/ldconfig", 126, /: LAUNCH_FAILED: .*: EACCES\).* unveil "rx:.*"/],
-    ["no program", script(Buffer.from([0x7f])), 126, /: LAUNCH_FAILED: .*: ENOEXEC/],
+    ["no program", file(Buffer.from([0x7f]), 0o755), 126, /: LAUNCH_FAILED: .*: ENOEXEC/],
   ])("%s", async (_what, prepare, exitCode, line) => {
     const { id, allocation } = await target("exec sleep 1000", { TOKEN: "s3cr3t-of-the-env" });
     const command = [prepare(allocation), "argument"];
@@ -415,8 +415,7 @@ describe("refused:", () => {
       { code: 13, details: expect.stringContaining("LAUNCH_FAILED") },
     ],
   ])("%s", async (_what, taskId, command, refusal) => {
-    const { id, allocation } = await target();
-    writeFileSync(`${allocation.taskFolder}/local/plain`, "", { mode: 0o644 });
+    const { id } = await target();
     for (const tty of [false, true]) {
       await expect(new ExecCall(agent, taskId ?? id, command, { tty }).result).rejects.toMatchObject(refusal);
     }

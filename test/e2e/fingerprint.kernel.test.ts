@@ -37,8 +37,8 @@ test("Fingerprint: waits for the configuration, and follows it", async () => {
   const plugin = await startPlugin();
   const fingerprints = collect(plugin.driver.fingerprint({}));
   const request = (options: object) => setConfig({ state_dir: agent.stateDir, ...options });
-  // That folder is the other plugin's: this configuration fails, and is none.
-  await expect(plugin.base.setConfig(request({}))).rejects.toThrow("STATE_DIR_IN_USE");
+  // An option that is wrong: this configuration is none.
+  await expect(plugin.base.setConfig(request({ allow_root: 7 }))).rejects.toThrow("CONFIG_INVALID");
   expect(fingerprints.messages).toEqual([]);
   const followed = collect(agent.driver.fingerprint({}));
   await followed.first(() => true);

@@ -2,13 +2,19 @@
  * The plugin as its agent has it: this program itself, launched as a child. When
  * it dies it is launched again, and every task is taken over by the new one.
  */
+import { once } from "node:events";
 import type { NodeTopology } from "../../config/nodeTopology.ts";
 import { DriverError } from "../../errors.ts";
 import { encodeMsgpack } from "../../grpc/convert/msgpack.ts";
 import { type ClientTopologyCore, CoreGrade } from "../../grpc/generated/nomad/base.ts";
-import { DriverCapabilities, type DriverTaskEvent } from "../../grpc/generated/nomad/driver.ts";
+import {
+  DriverCapabilities,
+  type DriverTaskEvent,
+  type FingerprintResponse,
+  FingerprintResponse_HealthState as Health,
+} from "../../grpc/generated/nomad/driver.ts";
 import { type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
-import { errorOfCall } from "../../grpc/status.ts";
+import { errorOfCall, errorOfText } from "../../grpc/status.ts";
 import { attributeSpecs } from "./attributeSpecs.ts";
 import type { StateFolderChoice } from "./localState.ts";
 import type { DriverFacts } from "./placeTask.ts";
@@ -132,6 +138,7 @@ async function configure(plugin: LaunchedPlugin, options: PluginSessionOptions):
     try {
       await answered(plugin.base.setConfig(request));
       await answered(plugin.driver.init({}));
+      await requireHealth(plugin);
       followTaskEvents(plugin, options);
       return;
     } catch (thrown) {
@@ -139,6 +146,16 @@ async function configure(plugin: LaunchedPlugin, options: PluginSessionOptions):
       if (!inUse || !stateFolder.next()) throw thrown;
     }
   }
+}
+
+/** @throws DriverError why the driver cannot work. What the host lacks is left to its tasks, who fail more precisely. */
+async function requireHealth({ driver }: LaunchedPlugin): Promise<void> {
+  const fingerprints = driver.fingerprint({});
+  fingerprints.on("error", () => undefined);
+  const [{ health, healthDescription }] = (await once(fingerprints, "data")) as [FingerprintResponse];
+  fingerprints.cancel();
+  const trouble = health === Health.UNHEALTHY ? errorOfText(healthDescription) : undefined;
+  if (trouble !== undefined) throw trouble;
 }
 
 /** Until the plugin ends; what it tells then is told by its successor. */

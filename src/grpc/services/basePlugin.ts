@@ -1,4 +1,5 @@
 /** hashicorp.nomad.plugins.base.proto.BasePlugin: who the plugin is, and its configuration. */
+import type { PluginOptions } from "../../config/pluginOptions.ts";
 import { version } from "../../version.ts";
 import { topologyOf } from "../convert/topology.ts";
 import type { DriverSlot } from "../driverSlot.ts";
@@ -8,6 +9,15 @@ import { loadOptions } from "../loadOptions.ts";
 
 /** The version of Nomad's plugin interface that drivers speak. */
 const apiVersion = "v0.1.0";
+
+/**
+ * For an agent that only wants to know whether the options are valid. It does not start where they are not,
+ * so that its operator reads why: later, a folder that cannot be used makes the driver unhealthy and no more.
+ */
+async function validate({ stateDir }: PluginOptions): Promise<void> {
+  const { checkPlace } = await import("../../store/stateFolder.ts");
+  checkPlace(stateDir);
+}
 
 export function basePluginService({ unary }: Handlers, slot: DriverSlot): BasePluginServer {
   return {
@@ -23,8 +33,8 @@ export function basePluginService({ unary }: Handlers, slot: DriverSlot): BasePl
     setConfig: unary(async ({ msgpackConfig, nomadConfig }) => {
       const { readPluginOptions } = await loadOptions();
       const options = readPluginOptions(msgpackConfig);
-      // Without it the agent only wants to know whether the options are valid.
-      if (nomadConfig !== undefined) await slot.configure(options, topologyOf(nomadConfig));
+      if (nomadConfig === undefined) await validate(options);
+      else await slot.configure(options, topologyOf(nomadConfig));
       return {};
     }),
   };
