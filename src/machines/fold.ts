@@ -1,15 +1,18 @@
 /**
  * The fold: one event at a time over the machine, with the names of the effects
  * that it asks for. The running driver and every replay use this same function.
+ * It reads the machine's table by itself, and XState makes the same of that
+ * (test/machines/xstateMachine.test.ts), at a hundredth of the pace (bench/replay.ts).
  */
-import { type ActorScope, createActor, type SnapshotFrom } from "xstate";
-import { type EffectName, effectNames } from "./effects.ts";
+import type { EffectName } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";
-import { isDecidedByState } from "./stateDecisions.ts";
-import { rememberEvent } from "./taskContext.ts";
-import { isAlive, isOver, type StateName, taskMachine } from "./taskMachine.ts";
+import { initialContext, rememberEvent, type TaskContext } from "./taskContext.ts";
+import { isAlive, isOver, type State, type StateName, type Transition, taskStates } from "./taskMachine.ts";
 
-export type TaskSnapshot = SnapshotFrom<typeof taskMachine>;
+export interface TaskSnapshot {
+  readonly value: StateName;
+  readonly context: TaskContext;
+}
 
 export interface Step {
   readonly snapshot: TaskSnapshot;
@@ -21,42 +24,33 @@ export interface Step {
 }
 
 /** The state of a task of which nothing has been told yet. */
-export const initialSnapshot: TaskSnapshot = createActor(taskMachine).getSnapshot();
+export const initialSnapshot: TaskSnapshot = { value: "pending", context: initialContext };
 
-/**
- * What the machine makes of an event. Pure.
- *
- * Most of the machine's decisions hang on state and type of event alone, as can
- * be seen in its definition: what XState made of such a pair once is what it
- * makes of it always, but for what the event is remembered by. A long log is so
- * folded ten times as fast.
- */
+/** What the machine makes of an event. Pure. */
 export function step(snapshot: TaskSnapshot, event: TaskEvent): Step {
-  const decisions = decisionsOf(snapshot.value);
-  const decided = decisions.get(event.type);
-  if (decided === undefined) {
-    const taken = askMachine(snapshot, event);
-    if (isDecidedByState(taskMachine, knownActions, { ...taken, type: event.type })) {
-      decisions.set(event.type, taken);
-    }
-    return taken;
+  const { value: from, context } = snapshot;
+  const transition = transitionFor(from, event);
+  if (transition === undefined || transition.guard?.({ context, event }) === false) {
+    return { snapshot, from, to: from, effects: [], accepted: false };
   }
-  if (!decided.accepted) return { ...decided, snapshot };
-  const context = { ...snapshot.context, ...rememberEvent(snapshot.context, event) };
-  return { ...decided, snapshot: { ...decided.snapshot, context } };
+  const { target: to = from, reenter = false, actions } = transition;
+  const { entry = [] }: State = to !== from || reenter ? taskStates[to] : {};
+  const remembered = actions.includes("remember")
+    ? { ...context, ...rememberEvent(context, event) }
+    : context;
+  return {
+    snapshot: { value: to, context: remembered },
+    from,
+    to,
+    effects: [...actions, ...entry].filter((action) => action !== "remember"),
+    accepted: true,
+  };
 }
 
-/** The same, asked of XState itself. */
-export function askMachine(snapshot: TaskSnapshot, event: TaskEvent): Step {
-  asked = [];
-  const next = taskMachine.transition(snapshot, event, scope);
-  return {
-    snapshot: next,
-    from: stateName(snapshot),
-    to: stateName(next),
-    effects: asked,
-    accepted: next !== snapshot,
-  };
+/** A log may hold types of events that there are not. */
+function transitionFor(state: StateName, { type }: TaskEvent): Transition | undefined {
+  const { on = {} }: State = taskStates[state];
+  return Object.hasOwn(on, type) ? on[type] : undefined;
 }
 
 /** Folds a whole history; events that the machine has no use for leave it as it is. */
@@ -79,42 +73,4 @@ export function hasStarted({ value }: TaskSnapshot): boolean {
 /** Over for good. */
 export function hasEnded({ value }: TaskSnapshot): boolean {
   return isOver(value);
-}
-
-const known: ReadonlySet<string> = new Set(effectNames);
-/** Effects do nothing in here, and `remember` is {@link rememberEvent}. */
-const knownActions: ReadonlySet<string> = new Set([...effectNames, "remember"]);
-
-const decidedInState = new Map<StateName, Map<string, Step>>();
-
-function decisionsOf(state: StateName): Map<string, Step> {
-  const decisions = decidedInState.get(state) ?? new Map<string, Step>();
-  decidedInState.set(state, decisions);
-  return decisions;
-}
-
-let asked: EffectName[] = [];
-
-/**
- * One scope for all steps: XState's own `transition()` makes a new one at each
- * call, which is four fifths of its cost. Nothing in it outlives a step: the
- * machine spawns no actors, and its actions are recorded, not run.
- */
-const scope = inertScope();
-
-function inertScope(): ActorScope<TaskSnapshot, TaskEvent> {
-  const self = createActor(taskMachine);
-  return {
-    self,
-    id: self.id,
-    sessionId: self.sessionId,
-    system: self.system,
-    logger: () => undefined,
-    defer: () => undefined,
-    emit: () => undefined,
-    stopChild: () => undefined,
-    actionExecutor: ({ type }) => {
-      if (known.has(type)) asked.push(type as EffectName);
-    },
-  };
 }

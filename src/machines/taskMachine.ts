@@ -12,25 +12,44 @@
  * task over; `lost` is where nothing more can be known. A task that another driver
  * has started is `adopted`, and runs already then.
  */
-import { assign, type StateValueFrom, setup } from "xstate";
 import type { EffectName } from "./effects.ts";
-import type { TaskEvent } from "./events.ts";
-import { initialContext, rememberEvent, type TaskContext } from "./taskContext.ts";
+import type { EventType, TaskEvent } from "./events.ts";
+import type { TaskContext } from "./taskContext.ts";
 
-/** To the machine effects are names; nothing happens here. */
-const named = () => undefined;
-const effects: Record<EffectName, typeof named> = {
-  inspectHost: named,
-  prepareSandbox: named,
-  launch: named,
-  watchExit: named,
-  sendStopSignal: named,
-  startKillTimer: named,
-  killRun: named,
-  releaseRun: named,
-};
+export type StateName =
+  | "pending"
+  | "fingerprinted"
+  | "sandboxed"
+  | "running"
+  | "recovered"
+  | "stopping"
+  | "killing"
+  | "exited"
+  | "failed"
+  | "lost"
+  | "destroyed";
 
-const remember = { actions: "remember" } as const;
+/** A state, in XState's words: these and no others, so that the fold can read them, too. */
+export interface State {
+  /** What to ask for when it is entered. */
+  readonly entry?: readonly EffectName[];
+  /** What it has a use for. */
+  readonly on?: { readonly [T in EventType]?: Transition };
+  readonly type?: "final";
+}
+
+export interface Transition {
+  /** Where this does not hold, the state has no use for the event. Pure. */
+  readonly guard?: (told: { readonly context: TaskContext; readonly event: TaskEvent }) => boolean;
+  /** Absent: the state stays as it is. */
+  readonly target?: StateName;
+  /** A target that is the state itself is entered anew. */
+  readonly reenter?: true;
+  /** `remember` is `rememberEvent` of taskContext.ts. */
+  readonly actions: readonly ("remember" | EffectName)[];
+}
+
+const remember = { actions: ["remember"] } as const;
 const requested = { target: "pending", actions: ["remember", "inspectHost"] } as const;
 const failed = { target: "failed", ...remember } as const;
 
@@ -51,61 +70,48 @@ const untilStopped = {
   stopRequested: { target: "stopping", reenter: true, ...remember },
 } as const;
 
-export const taskMachine = setup({
-  types: { context: {} as TaskContext, events: {} as TaskEvent },
-  actions: {
-    ...effects,
-    remember: assign(({ context, event }) => rememberEvent(context, event)),
+/** The machine: what each state makes of each event. The fold reads it, and XState's machine is made of it. */
+export const taskStates = {
+  pending: {
+    on: {
+      requested,
+      fingerprinted: { target: "fingerprinted", ...remember },
+      adopted: { target: "running", ...remember },
+      startFailed: failed,
+    },
   },
-}).createMachine({
-  id: "task",
-  context: initialContext,
-  initial: "pending",
-  states: {
-    pending: {
-      on: {
-        requested,
-        fingerprinted: { target: "fingerprinted", ...remember },
-        adopted: { target: "running", ...remember },
-        startFailed: failed,
-      },
-    },
-    fingerprinted: {
-      entry: "prepareSandbox",
-      on: { sandboxed: { target: "sandboxed", ...remember }, startFailed: failed },
-    },
-    sandboxed: {
-      entry: "launch",
-      on: { started: { target: "running", ...remember }, startFailed: failed },
-    },
-    running: { entry: "watchExit", on: untilStopped },
-    recovered: { entry: "watchExit", on: untilStopped },
-    stopping: {
-      entry: ["sendStopSignal", "startKillTimer"],
-      on: { ...untilStopped, stopTimedOut: { target: "killing", ...remember } },
-    },
-    killing: { entry: "killRun", on: { ...whileAlive, forceKilled: remember } },
-    exited: {
-      entry: "releaseRun",
-      on: {
-        signalled: remember,
-        forceKilled: remember,
-        execExited: remember,
-        destroyed: { target: "destroyed", ...remember },
-      },
-    },
-    failed: {
-      entry: "releaseRun",
-      // An agent whose plugin died during a start sends the same start to the next one.
-      on: { requested, destroyed: { target: "destroyed", ...remember } },
-    },
-    lost: { entry: "releaseRun", on: { destroyed: { target: "destroyed", ...remember } } },
-    destroyed: { type: "final" },
+  fingerprinted: {
+    entry: ["prepareSandbox"],
+    on: { sandboxed: { target: "sandboxed", ...remember }, startFailed: failed },
   },
-});
-
-/** Names of the machine's states. */
-export type StateName = StateValueFrom<typeof taskMachine>;
+  sandboxed: {
+    entry: ["launch"],
+    on: { started: { target: "running", ...remember }, startFailed: failed },
+  },
+  running: { entry: ["watchExit"], on: untilStopped },
+  recovered: { entry: ["watchExit"], on: untilStopped },
+  stopping: {
+    entry: ["sendStopSignal", "startKillTimer"],
+    on: { ...untilStopped, stopTimedOut: { target: "killing", ...remember } },
+  },
+  killing: { entry: ["killRun"], on: { ...whileAlive, forceKilled: remember } },
+  exited: {
+    entry: ["releaseRun"],
+    on: {
+      signalled: remember,
+      forceKilled: remember,
+      execExited: remember,
+      destroyed: { target: "destroyed", ...remember },
+    },
+  },
+  failed: {
+    entry: ["releaseRun"],
+    // An agent whose plugin died during a start sends the same start to the next one.
+    on: { requested, destroyed: { target: "destroyed", ...remember } },
+  },
+  lost: { entry: ["releaseRun"], on: { destroyed: { target: "destroyed", ...remember } } },
+  destroyed: { type: "final" },
+} as const satisfies Readonly<Record<StateName, State>>;
 
 const aliveStates: ReadonlySet<StateName> = new Set(["running", "recovered", "stopping", "killing"]);
 

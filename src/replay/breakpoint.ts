@@ -1,7 +1,7 @@
 /** Where to stop in a history. Pure. */
 import { DriverError, messageOf } from "../errors.ts";
 import { eventSchemas } from "../machines/eventSchemas.ts";
-import { taskMachine } from "../machines/taskMachine.ts";
+import { taskStates } from "../machines/taskMachine.ts";
 import { suggestion } from "../suggest.ts";
 import { holds } from "./expression/momentScope.ts";
 import type { Moment } from "./history.ts";
@@ -14,7 +14,7 @@ export interface Breakpoint {
   readonly stopsAt: MomentTest;
 }
 
-export const stateNames: readonly string[] = Object.keys(taskMachine.states);
+export const stateNames: readonly string[] = Object.keys(taskStates);
 export const eventTypes: readonly string[] = Object.keys(eventSchemas);
 
 /**

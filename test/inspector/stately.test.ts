@@ -95,7 +95,10 @@ describe("the machine in a program", () => {
     createActor(taskMachine, { snapshot: actor.getPersistedSnapshot(), inspect }).start();
     expect(told[0]).toMatchObject({ type: "@xstate.actor", snapshot: { value: "running" } });
     const { definition } = told[0] as { definition: string };
-    expect(JSON.parse(definition)).toMatchObject({ id: "task", states: { running: { entry: "watchExit" } } });
+    expect(JSON.parse(definition)).toMatchObject({
+      id: "task",
+      states: { running: { entry: ["watchExit"] } },
+    });
   });
 
   it("reaches a client by way of the library's own server", async () => {

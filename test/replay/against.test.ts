@@ -76,7 +76,7 @@ describe("a broken machine", () => {
   });
 
   it("is caught where it names other effects, or the same in another order", async () => {
-    const silent = await findings((source) => source.replace('killing: { entry: "killRun",', "killing: {"));
+    const silent = await findings((source) => source.replace('killing: { entry: ["killRun"],', "killing: {"));
     expect(silent.map(({ task }) => task).sort()).toEqual(["is-destroyed", "resists"]);
     const other = await findings((source) =>
       source.replace('["sendStopSignal", "startKillTimer"]', '["startKillTimer", "sendStopSignal"]'),

@@ -3,7 +3,7 @@
  * writes and reads them. Pure.
  */
 import type { MachineState } from "../../machines/machineVersion.ts";
-import { taskMachine } from "../../machines/taskMachine.ts";
+import { taskMachine } from "../../machines/xstateMachine.ts";
 
 interface Common {
   /** Names the actor among all, of other processes too. */

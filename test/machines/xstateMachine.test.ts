@@ -1,0 +1,46 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { TaskEvent } from "../../src/machines/events.ts";
+import { initialSnapshot, type Step, step, type TaskSnapshot } from "../../src/machines/fold.ts";
+import { initialContext } from "../../src/machines/taskContext.ts";
+import { type StateName, taskStates } from "../../src/machines/taskMachine.ts";
+import { event, eventTypes } from "../support/history.ts";
+import { xstateStep } from "../support/xstateStep.ts";
+
+const stateNames = Object.keys(taskStates) as StateName[];
+const histories = fc.array(fc.constantFrom(...eventTypes), { maxLength: 40 });
+
+/** The step that the fold and XState make alike. */
+function agreedStep(from: TaskSnapshot, event: TaskEvent): Step {
+  const taken = step(from, event);
+  expect(taken, `${event.type} in ${from.value}`).toEqual(xstateStep(from, event));
+  return taken;
+}
+
+describe("the fold over the machine's table", () => {
+  it("takes the steps of XState, for every type of event in every state", () => {
+    const steps = stateNames.flatMap((value) =>
+      eventTypes.map((type) => agreedStep({ value, context: initialContext }, event(type))),
+    );
+    expect(steps.some(({ accepted }) => accepted)).toBe(true);
+    expect(steps.some(({ accepted }) => !accepted)).toBe(true);
+  });
+
+  it("takes them in every history, from a state to the next", () => {
+    fc.assert(
+      fc.property(histories, (types) => {
+        types.reduce((snapshot, type) => agreedStep(snapshot, event(type)).snapshot, initialSnapshot);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each(["vanished", "constructor", "__proto__", ""])("has no use for an event of the type %j", (type) => {
+    const unknown = { ...event("exited"), type } as TaskEvent;
+    for (const value of stateNames) {
+      const { accepted, snapshot } = agreedStep({ value, context: initialContext }, unknown);
+      expect(accepted).toBe(false);
+      expect(snapshot.value).toBe(value);
+    }
+  });
+});
