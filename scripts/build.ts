@@ -16,7 +16,7 @@ const root = join(import.meta.dirname, "..");
 const launcher = join(root, "dist/plugin/nomad-driver-exec2");
 
 /** Packages with native or WebAssembly parts: loaded from their own folders. */
-const unbundled = ["koffi", "lmdb", "@cdktf/hcl2json"];
+const unbundled = ["koffi", "lmdb", "@cdktn/hcl2json"];
 
 await rm(join(root, "dist"), { recursive: true, force: true });
 await build({

@@ -9,7 +9,7 @@ import { excerptAt, type JobFile, rejectJob } from "./jobFile.ts";
 /** @throws DriverError `JOB_INVALID` with line, column and the source line */
 export async function parseHcl(file: JobFile): Promise<Record<string, unknown>> {
   // Some 2 MB of WebAssembly: nothing else of the program needs it.
-  const { parse } = await import("@cdktf/hcl2json");
+  const { parse } = await import("@cdktn/hcl2json");
   try {
     return await parse(file.name, file.source);
   } catch (thrown) {

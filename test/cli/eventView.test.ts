@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from "node:util";
-import picocolors from "picocolors";
 import { describe, expect, it } from "vitest";
 import { EventView } from "../../src/cli/events/eventView.ts";
 import { taskHistory } from "../../src/cli/events/taskHistory.ts";
+import { styleOf } from "../../src/cli/terminal/style.ts";
 import { eventSchemas } from "../../src/machines/eventSchemas.ts";
 import type { EventData, EventType } from "../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../src/machines/fold.ts";
@@ -11,7 +11,7 @@ import type { StoredEvent } from "../../src/store/eventStore.ts";
 import { summarise } from "../../src/words/eventSummary.ts";
 import { event } from "../support/history.ts";
 
-const plain = picocolors.createColors(false);
+const plain = styleOf(false);
 
 /** A stored history of a task: each event 5 ms after the one before. */
 function stored(stream: string, types: readonly EventType[], begin = 1_000): StoredEvent[] {
@@ -111,8 +111,8 @@ describe("the table of a task's events", () => {
   it("colours what is good and what is bad, and nothing else changes", () => {
     const events = stored("a/web/1", ["requested", "startFailed"]);
     const history = taskHistory("a/web/1", events);
-    const coloured = new EventView(picocolors.createColors(true), 120).task(history, events);
-    expect(coloured).toContain(picocolors.createColors(true).red("startFailed"));
+    const coloured = new EventView(styleOf(true), 120).task(history, events);
+    expect(coloured).toContain(styleOf(true).red("startFailed"));
     expect(stripVTControlCharacters(coloured)).toBe(new EventView(plain, 120).task(history, events));
   });
 

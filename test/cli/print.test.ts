@@ -1,9 +1,9 @@
-import { createColors } from "picocolors";
 import { expect, it } from "vitest";
 import { printable } from "../../src/cli/terminal/print.ts";
+import { styleOf } from "../../src/cli/terminal/style.ts";
 
 it("leaves text, lines and colours as they are, and shows every order to the terminal", () => {
-  const text = `${createColors(true).red("naïve → …")}\n\tdone`;
+  const text = `${styleOf(true).red("naïve → …")}\n\tdone`;
   expect(printable(text)).toBe(text);
   for (const order of [
     "\x1b]0;t\x07",

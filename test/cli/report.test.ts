@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import picocolors from "picocolors";
 import { describe, expect, it } from "vitest";
 import { formatReport } from "../../src/cli/doctor/diagnose.ts";
 import { type Report, reportOn } from "../../src/cli/doctor/report.ts";
 import { checkStateFolder } from "../../src/cli/doctor/stateFolderCheck.ts";
+import { styleOf } from "../../src/cli/terminal/style.ts";
 import type { HostFacts } from "../../src/effects/hostFacts.ts";
 import { temporaryFolder } from "../support/temporaryFolder.ts";
 
@@ -33,9 +33,7 @@ describe("a doctor's report", () => {
     const report = reportOn(good, state);
     expect(report).toMatchObject({ fit: true, problems: [] });
     expect(new Set(Object.values(verdicts(report)))).toEqual(new Set(["fit"]));
-    expect(formatReport(report, picocolors.createColors(false), 80)).toMatch(
-      /has all that the driver can use\.$/,
-    );
+    expect(formatReport(report, styleOf(false), 80)).toMatch(/has all that the driver can use\.$/);
   });
 
   it.each<[Partial<HostFacts>, string]>([
@@ -64,7 +62,7 @@ describe("a doctor's report", () => {
 
   it("tells of each problem what it is, what it means and what to do", () => {
     const report = reportOn({ ...good, landlockAbi: 0 }, state);
-    const text = formatReport(report, picocolors.createColors(false), 60);
+    const text = formatReport(report, styleOf(false), 60);
     expect(text).toMatch(/has no Landlock\n {2}so: {3}tasks .*\n(.*\n)*? {2}hint: Boot Linux/);
     expect(text).toMatch(/Tasks cannot run on this host\.$/);
     for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(90);

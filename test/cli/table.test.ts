@@ -1,10 +1,10 @@
 import fc from "fast-check";
-import picocolors from "picocolors";
 import { describe, expect, it } from "vitest";
+import { styleOf } from "../../src/cli/terminal/style.ts";
 import { formatTable } from "../../src/cli/terminal/table.ts";
 import { wrap } from "../../src/words/wrap.ts";
 
-const colours = picocolors.createColors(true);
+const colours = styleOf(true);
 
 describe("a table", () => {
   it("has columns as wide as what is in them", () => {

@@ -1,15 +1,15 @@
 /** The view of a history without a terminal. */
 import { stripVTControlCharacters } from "node:util";
-import picocolors from "picocolors";
 import { type DebuggerState, initialState, type Size } from "../../src/cli/debugger/debuggerState.ts";
 import { reduce } from "../../src/cli/debugger/reduce.ts";
 import { frame } from "../../src/cli/debugger/view/frame.ts";
+import { styleOf } from "../../src/cli/terminal/style.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { History } from "../../src/replay/history.ts";
 import { RecordedLog } from "./recordedLog.ts";
 
 const stream = "6f2d4a9e/web/1";
-const plain = picocolors.createColors(false);
+const plain = styleOf(false);
 
 export function historyOf(events: readonly TaskEvent[]): History {
   return new History(stream, new RecordedLog().add(stream, events).events(stream));

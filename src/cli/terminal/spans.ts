@@ -1,9 +1,6 @@
 /** Lines made of pieces that look different, cut and wrapped before they are coloured. Pure. */
 import { beginningOf, cellsOf, visible } from "./cells.ts";
-import type { Style } from "./style.ts";
-
-/** Looks that {@link Style} has. */
-export type Look = "bold" | "dim" | "red" | "green" | "yellow" | "cyan" | "inverse" | "underline";
+import type { Look, Style } from "./style.ts";
 
 export interface Span {
   /** Without control characters. */

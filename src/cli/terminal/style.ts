@@ -1,8 +1,23 @@
 /** Colours, where somebody can see them. */
 import type { WriteStream } from "node:tty";
-import picocolors from "picocolors";
+import { styleText } from "node:util";
 
-export type Style = ReturnType<typeof picocolors.createColors>;
+const looks = [
+  "bold",
+  "dim",
+  "red",
+  "green",
+  "yellow",
+  "blue",
+  "magenta",
+  "cyan",
+  "inverse",
+  "underline",
+] as const;
+export type Look = (typeof looks)[number];
+
+/** What makes text look so; looks can be put into one another. */
+export type Style = Readonly<Record<Look, (text: string) => string>>;
 
 /** A stream that text for people is written to. */
 export type TextStream = NodeJS.WritableStream & Pick<Partial<WriteStream>, "isTTY" | "columns">;
@@ -11,7 +26,13 @@ export type TextStream = NodeJS.WritableStream & Pick<Partial<WriteStream>, "isT
 export function styleFor(stream: TextStream): Style {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   const wanted = FORCE_COLOR ? FORCE_COLOR !== "0" : stream.isTTY === true && TERM !== "dumb";
-  return picocolors.createColors(wanted && !NO_COLOR);
+  return styleOf(wanted && !NO_COLOR);
+}
+
+/** Whether there are colours is decided here alone: Node would look at other variables, too, and at standard output. */
+export function styleOf(coloured: boolean): Style {
+  const paint = (look: Look) => (text: string) => styleText(look, text, { validateStream: false });
+  return Object.fromEntries(looks.map((look) => [look, coloured ? paint(look) : String])) as Style;
 }
 
 /** Columns that text may take: the terminal's. A file or a pipe has no end of the line. */

@@ -1,6 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
 import fc from "fast-check";
-import picocolors from "picocolors";
 import { describe, expect, it } from "vitest";
 import { bindingGroups } from "../../../src/cli/debugger/bindings.ts";
 import { commandNames } from "../../../src/cli/debugger/commands.ts";
@@ -9,6 +8,7 @@ import { type Input, reduce } from "../../../src/cli/debugger/reduce.ts";
 import { frame } from "../../../src/cli/debugger/view/frame.ts";
 import { cellsOf, visible } from "../../../src/cli/terminal/cells.ts";
 import { endKey } from "../../../src/cli/terminal/keyName.ts";
+import { styleOf } from "../../../src/cli/terminal/style.ts";
 import { enter, historyOf, press, screenOf, viewOf } from "../../support/debuggerView.ts";
 import { event } from "../../support/history.ts";
 import { allLives, life } from "../../support/lives.ts";
@@ -343,7 +343,7 @@ describe("whatever is pressed", () => {
   );
 
   it("the position stays within the history, and the picture within the terminal", () => {
-    const style = picocolors.createColors(true);
+    const style = styleOf(true);
     fc.assert(
       fc.property(fc.constantFrom(...allLives), size, inputs, (name, first, groups) => {
         let state = viewOf(life(name), first);

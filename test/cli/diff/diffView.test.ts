@@ -1,9 +1,10 @@
 /** Two histories as text: where they part, side by side or stacked, and as JSON. */
-import { createColors } from "picocolors";
+
 import { describe, expect, it } from "vitest";
 import { diffJson } from "../../../src/cli/diff/diffJson.ts";
 import { DiffView } from "../../../src/cli/diff/diffView.ts";
 import { partingText } from "../../../src/cli/diff/partingText.ts";
+import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { History } from "../../../src/replay/history.ts";
 import { diffHistories } from "../../../src/replay/historyDiff.ts";
@@ -21,7 +22,7 @@ function diffOf(left: readonly TaskEvent[], right: readonly TaskEvent[]) {
 }
 
 const linesOf = (diff: ReturnType<typeof diffOf>, width: number) =>
-  new DiffView(createColors(false), width).text(diff).split("\n");
+  new DiffView(styleOf(false), width).text(diff).split("\n");
 
 const begun = () => life("ended").slice(0, 4);
 const denied = () =>

@@ -1,17 +1,17 @@
 import fc from "fast-check";
-import picocolors from "picocolors";
 import { describe, expect, it } from "vitest";
 import { byCpu, type NodeTask, rowOf, type TaskRow } from "../../../src/cli/tasks/taskRow.ts";
 import { taskTable } from "../../../src/cli/tasks/taskTable.ts";
 import { topFrame } from "../../../src/cli/tasks/topFrame.ts";
+import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { RunUsage } from "../../../src/effects/stats/usage.ts";
 import type { EventType } from "../../../src/machines/events.ts";
 import { fold } from "../../../src/machines/fold.ts";
 import { visibleLength } from "../../../src/words/wrap.ts";
 import { event } from "../../support/history.ts";
 
-const plain = picocolors.createColors(false);
-const colourful = picocolors.createColors(true);
+const plain = styleOf(false);
+const colourful = styleOf(true);
 const wide = Number.POSITIVE_INFINITY;
 
 const toRunning: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];

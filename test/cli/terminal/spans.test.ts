@@ -1,5 +1,4 @@
 import fc from "fast-check";
-import picocolors from "picocolors";
 import { describe, expect, it } from "vitest";
 import { beginningOf, cellsOf, visible } from "../../../src/cli/terminal/cells.ts";
 import {
@@ -11,6 +10,7 @@ import {
   widthOfLine,
   wrapLine,
 } from "../../../src/cli/terminal/spans.ts";
+import { styleOf } from "../../../src/cli/terminal/style.ts";
 
 const textOf = (line: Line) => line.map(({ text }) => text).join("");
 const texts = fc.string({ unit: "binary", maxLength: 60 });
@@ -89,7 +89,7 @@ describe("a line", () => {
 
   it("has colours where there are any", () => {
     const line = [span("a", "red", "bold"), span("b")];
-    expect(paintLine(line, picocolors.createColors(false))).toBe("ab");
-    expect(paintLine(line, picocolors.createColors(true))).toBe("\x1b[1m\x1b[31ma\x1b[39m\x1b[22mb");
+    expect(paintLine(line, styleOf(false))).toBe("ab");
+    expect(paintLine(line, styleOf(true))).toBe("\x1b[1m\x1b[31ma\x1b[39m\x1b[22mb");
   });
 });

@@ -1,6 +1,7 @@
 /** What `why` says of each kind of end, and on which events it rests. */
-import { createColors } from "picocolors";
+
 import { describe, expect, it } from "vitest";
+import { styleOf } from "../../../src/cli/terminal/style.ts";
 import { whyJson, whyText } from "../../../src/cli/why/whyView.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { History } from "../../../src/replay/history.ts";
@@ -17,7 +18,7 @@ function explained(events: readonly TaskEvent[]) {
 
 /** The text alone, whatever the times are. */
 function why(...events: TaskEvent[]): string {
-  const text = whyText(explained(events), createColors(false), Number.POSITIVE_INFINITY);
+  const text = whyText(explained(events), styleOf(false), Number.POSITIVE_INFINITY);
   return text.split("\n\n")[1] ?? "";
 }
 

@@ -6,7 +6,8 @@ import type { History, Moment } from "../../../replay/history.ts";
 import { isError } from "../../../replay/search.ts";
 import { formatTime } from "../../../words/time.ts";
 import { changeParts, remarkOn, reportText, spanBetween } from "../../replay/momentText.ts";
-import { cutLine, type Line, type Look, span, wrapLine } from "../../terminal/spans.ts";
+import { cutLine, type Line, span, wrapLine } from "../../terminal/spans.ts";
+import type { Look } from "../../terminal/style.ts";
 
 /**
  * What is of most interest first, and at last all that is remembered.
