@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { wasFatal } from "../../src/driver/outOfMemory.ts";
-import { messageOfEvent, messageOfHistory } from "../../src/driver/taskMessages.ts";
+import { messageOfEvent, messageOfHistory, messageOfSharedUser } from "../../src/driver/taskMessages.ts";
 import type { EventData, EventType } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/fold.ts";
 import { event, eventTypes } from "../support/history.ts";
@@ -62,6 +62,14 @@ describe("what a person reads of a task", () => {
     expect(messageOfEvent(event("started"), limited)).toEqual({
       message: "Runs without cpu.max, cpu.weight (no cpu), memory.max (no memory)",
       annotations: { not_limited: "cpu.max, memory.max, cpu.weight" },
+    });
+  });
+
+  it("names all tasks that have its user", () => {
+    const shared = { user: "nomad-80001", tasks: ["0a0a/web", "0b0b/db"] };
+    expect(messageOfSharedUser(shared)).toEqual({
+      message: "Runs as nomad-80001, the user of other tasks that run: 0a0a/web, 0b0b/db",
+      annotations: { user: "nomad-80001", shared_with: "0a0a/web, 0b0b/db" },
     });
   });
 
