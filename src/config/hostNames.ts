@@ -1,5 +1,9 @@
-/** Names of hosts, and the hosts file of a task. Pure. */
-import type { HostEntry, TaskRequest } from "./taskRequest.ts";
+/** Names of hosts. Pure. */
+
+export interface HostEntry {
+  readonly name: string;
+  readonly address: string;
+}
 
 /** `NAME:ADDRESS` taken apart at the first colon. */
 export function parseHostEntry(entry: string): HostEntry {
@@ -13,30 +17,3 @@ export function isHostName(name: string): boolean {
     name.length <= 64 && name.split(".").every((label) => /^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$/i.test(label))
   );
 }
-
-/** Whether a task has a hosts file of its own. */
-export function hasOwnHosts({ network, options }: Pick<TaskRequest, "network" | "options">): boolean {
-  return network.self !== undefined || options.extraHosts.length > 0;
-}
-
-/**
- * The text of a task's hosts(5).
- * @param hostFile the host's own, which is not for tasks in a network of their own
- */
-export function hostsFile(
-  { network, options }: Pick<TaskRequest, "network" | "options">,
-  hostFile: () => string,
-): string {
-  const common = network.mode === "host" ? hostFile() : OWN_NETWORK;
-  const own = network.self === undefined ? [] : [{ ...network.self, address: network.self.address || LOCAL }];
-  const entries = [...own, ...options.extraHosts.map(parseHostEntry)];
-  return `${common.trimEnd()}\n${entries.map(({ name, address }) => `${address} ${name}\n`).join("")}`;
-}
-
-/** What a host that has no other address calls itself by. */
-const LOCAL = "127.0.1.1";
-
-const OWN_NETWORK = `127.0.0.1 localhost
-::1 localhost ip6-localhost ip6-loopback
-ff02::1 ip6-allnodes
-ff02::2 ip6-allrouters`;

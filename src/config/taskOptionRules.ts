@@ -1,16 +1,26 @@
 /** What a task's options may be, given each other and the plugin's options. Pure. */
 import { DriverError } from "../errors.ts";
 import { contradiction } from "./capabilities.ts";
+import { decodeOptions } from "./decodeOptions.ts";
 import { hclName } from "./hclSpec.ts";
 import type { PluginOptions } from "./pluginOptions.ts";
-import type { TaskOptions } from "./taskOptions.ts";
+import { type TaskOptions, taskSchema } from "./taskOptions.ts";
 import { tcpPortsWithin } from "./tcpPorts.ts";
+
+/**
+ * @param raw the decoded `msgpack_driver_config` of a task
+ * @param plugin what the operator allows
+ * @throws DriverError `CONFIG_INVALID`
+ */
+export function parseTaskOptions(raw: unknown, plugin: PluginOptions): TaskOptions {
+  return boundedByPlugin(decodeOptions("task", taskSchema, raw), plugin);
+}
 
 /**
  * The options with the plugin's where the task has none of its own.
  * @throws DriverError `CONFIG_INVALID` naming the option and what has to change
  */
-export function boundedByPlugin(task: TaskOptions, plugin: PluginOptions): TaskOptions {
+function boundedByPlugin(task: TaskOptions, plugin: PluginOptions): TaskOptions {
   refuseUnlessAllowed("unveil", task.unveil.length > 0, "unveilByTask", plugin);
   refuseUnlessAllowed("groups", task.groups.length > 0, "groupsByTask", plugin);
   refuseUnlessAllowed("ipcMode", task.ipcMode === "host", "allowHostIpc", plugin);

@@ -3,7 +3,6 @@
  * check, what the client is told and what the documentation says.
  */
 import { z } from "zod";
-import { decodeOptions } from "./decodeOptions.ts";
 import {
   capabilityName,
   flag,
@@ -19,8 +18,6 @@ import {
   wholeNumber,
 } from "./fields.ts";
 import { hclSpecOf } from "./hclSpec.ts";
-import type { PluginOptions } from "./pluginOptions.ts";
-import { boundedByPlugin } from "./taskOptionRules.ts";
 
 export const taskSchema = z.object({
   command: text().min(1, "must not be empty").meta({
@@ -149,12 +146,3 @@ export type TaskOptions = Readonly<z.output<typeof taskSchema>>;
 export const usualOptions: TaskOptions = { ...taskSchema.parse({ command: "?" }), command: "" };
 
 export const taskOptionsSpec = hclSpecOf(taskSchema);
-
-/**
- * @param raw the decoded `msgpack_driver_config` of a task
- * @param plugin what the operator allows
- * @throws DriverError `CONFIG_INVALID`
- */
-export function parseTaskOptions(raw: unknown, plugin: PluginOptions): TaskOptions {
-  return boundedByPlugin(decodeOptions("task", taskSchema, raw), plugin);
-}

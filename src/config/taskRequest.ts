@@ -2,6 +2,7 @@
  * A task as the agent asked for it, in the driver's own terms: what the gRPC
  * layer makes of Nomad's `TaskConfig` once its options have been checked.
  */
+import type { HostEntry } from "./hostNames.ts";
 import type { TaskOptions } from "./taskOptions.ts";
 
 export interface TaskRequest {
@@ -51,11 +52,6 @@ export interface TaskNetwork {
   readonly path: string;
   /** The allocation's own name and address, where it has a name. */
   readonly self: HostEntry | undefined;
-}
-
-export interface HostEntry {
-  readonly name: string;
-  readonly address: string;
 }
 
 /** A volume: a file or folder of the host that the task sees at a path of its own. */

@@ -5,7 +5,7 @@
  */
 import { Readable, Writable } from "node:stream";
 import { DriverError, lineOf } from "../errors.ts";
-import type { TaskExec } from "./taskExec.ts";
+import type { ExecSession } from "./driverPort.ts";
 
 /** What shells exit with, by POSIX. */
 const NOT_FOUND = 127;
@@ -16,7 +16,7 @@ const NOT_EXECUTABLE = 126;
  * @param terminal whether the line goes to a terminal
  * @throws what was thrown, where it is another error
  */
-export function refusedCommand(thrown: unknown, terminal: boolean): TaskExec {
+export function refusedCommand(thrown: unknown, terminal: boolean): ExecSession & { end(): void } {
   const exitCode = thrown instanceof DriverError ? exitCodeOf(thrown) : undefined;
   if (exitCode === undefined) throw thrown;
   const line = [Buffer.from(lineOf(thrown as DriverError) + (terminal ? "\r\n" : "\n"))];

@@ -4,7 +4,8 @@
  * carries it out; `doctor --plan` prints it.
  */
 import { cpuShare } from "../config/cpuShare.ts";
-import { hasOwnHosts, isHostName } from "../config/hostNames.ts";
+import { isHostName } from "../config/hostNames.ts";
+import { hasOwnHosts } from "../config/hostsFile.ts";
 import type { PluginOptions } from "../config/pluginOptions.ts";
 import { taskEnvironment } from "../config/taskEnvironment.ts";
 import { type TaskFolders, taskFolders } from "../config/taskFolders.ts";

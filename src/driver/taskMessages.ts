@@ -6,10 +6,11 @@
  * earlier run is gone. So there is none of what goes as it should, none of what
  * the client tells itself, and one of each thing that a person has to know.
  */
-import { signalName } from "../effects/signals.ts";
+
 import type { EventData, TaskEvent } from "../machines/events.ts";
 import type { TaskSnapshot } from "../machines/fold.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
+import { signalName } from "../signalNames.ts";
 import { formatBytes } from "../units.ts";
 import type { SharedUser } from "./taskUser.ts";
 

@@ -1,6 +1,6 @@
 /** Files of /etc that a task has of its own because its network differs from the host's. */
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
-import { hasOwnHosts, hostsFile } from "../config/hostNames.ts";
+import { hasOwnHosts, hostsFile } from "../config/hostsFile.ts";
 import type { TaskRequest } from "../config/taskRequest.ts";
 import { resolvConf } from "./resolvConf.ts";
 import type { RunFiles } from "./runFiles.ts";

@@ -3,7 +3,8 @@
  * with the first call that needs it, for it brings the schema library along.
  */
 import { type PluginOptions, parsePluginOptions, pluginOptionsSpec } from "../config/pluginOptions.ts";
-import { parseTaskOptions, type TaskOptions, taskOptionsSpec } from "../config/taskOptions.ts";
+import { parseTaskOptions } from "../config/taskOptionRules.ts";
+import { type TaskOptions, taskOptionsSpec } from "../config/taskOptions.ts";
 import { specOf } from "./convert/hclSpec.ts";
 import { decodeMsgpack } from "./convert/msgpack.ts";
 

@@ -1,8 +1,8 @@
 /** How a task stands, or what has become of it, in a few words. Pure. */
 
-import { signalName } from "../effects/signals.ts";
 import type { MachineState } from "../machines/machineVersion.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
+import { signalName } from "../signalNames.ts";
 import { formatSpan } from "../words/time.ts";
 
 export interface Outcome {

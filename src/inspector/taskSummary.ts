@@ -1,7 +1,8 @@
 /** A task as one row of the list. Pure. */
-import { signalName } from "../effects/signals.ts";
+
 import type { MachineState } from "../machines/machineVersion.ts";
 import { taskName } from "../replay/chooseTask.ts";
+import { signalName } from "../signalNames.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 
 /** What is not known is null; times are milliseconds since the epoch. */

@@ -1,8 +1,8 @@
 /** How a task ended, or that it has not, and what led there. Pure. */
 
-import { signalName } from "../effects/signals.ts";
 import type { EventData } from "../machines/events.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
+import { signalName } from "../signalNames.ts";
 import { formatBytes } from "../units.ts";
 import { formatSpan, formatTime } from "../words/time.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";

@@ -1,8 +1,8 @@
 /** Why a task is what has become of it, in plain words, with the events that show it. Pure. */
 
-import { signalName } from "../effects/signals.ts";
 import { taskName } from "../replay/chooseTask.ts";
 import type { History, Moment } from "../replay/history.ts";
+import { signalName } from "../signalNames.ts";
 import { formatSpan, formatTime } from "../words/time.ts";
 import { ending } from "./ending.ts";
 import { type Fact, factsOf, ofType, type Sentence, sentence } from "./facts.ts";

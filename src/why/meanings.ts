@@ -1,5 +1,5 @@
 /** What exit codes and signals mean. Pure. */
-import { signalName } from "../effects/signals.ts";
+import { signalName } from "../signalNames.ts";
 
 /** What an exit code means; undefined where that is the program's own to say. */
 export function exitMeaning(code: number): string | undefined {

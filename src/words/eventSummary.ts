@@ -1,7 +1,8 @@
 /** One line in plain words for each fact of a task's life. Pure. */
-import { signalName } from "../effects/signals.ts";
+
 import type { EventData, TaskEvent } from "../machines/events.ts";
 import { MASK } from "../replay/mask.ts";
+import { signalName } from "../signalNames.ts";
 import { formatBytes } from "../units.ts";
 import { formatSpan } from "./time.ts";
 

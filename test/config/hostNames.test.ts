@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { hasOwnHosts, hostsFile, isHostName, parseHostEntry } from "../../src/config/hostNames.ts";
+import { isHostName, parseHostEntry } from "../../src/config/hostNames.ts";
+import { hasOwnHosts, hostsFile } from "../../src/config/hostsFile.ts";
 import { parsePluginOptions } from "../../src/config/pluginOptions.ts";
-import { parseTaskOptions } from "../../src/config/taskOptions.ts";
+import { parseTaskOptions } from "../../src/config/taskOptionRules.ts";
 import type { TaskNetwork } from "../../src/config/taskRequest.ts";
 
 function given(network: Partial<TaskNetwork>, extra_hosts: string[] = []) {

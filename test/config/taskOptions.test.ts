@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../src/config/pluginOptions.ts";
-import { parseTaskOptions } from "../../src/config/taskOptions.ts";
+import { parseTaskOptions } from "../../src/config/taskOptionRules.ts";
 import { errorOf } from "../support/errors.ts";
 
 const closed = parsePluginOptions({});

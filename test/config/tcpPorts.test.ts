@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../src/config/pluginOptions.ts";
-import { parseTaskOptions } from "../../src/config/taskOptions.ts";
+import { parseTaskOptions } from "../../src/config/taskOptionRules.ts";
 
 function portsOf(task: object, plugin: object = {}) {
   const { connectTcp, bindTcp } = parseTaskOptions({ command: "x", ...task }, parsePluginOptions(plugin));

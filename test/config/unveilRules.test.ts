@@ -3,7 +3,7 @@ import { defaultEntries } from "../../src/config/defaultPaths.ts";
 import { parsePluginOptions } from "../../src/config/pluginOptions.ts";
 import type { TaskFolders } from "../../src/config/taskFolders.ts";
 import { placeMounts } from "../../src/config/taskMounts.ts";
-import { parseTaskOptions } from "../../src/config/taskOptions.ts";
+import { parseTaskOptions } from "../../src/config/taskOptionRules.ts";
 import { formatUnveil } from "../../src/config/unveil.ts";
 import { type BoundPath, isConfigured, unveilRules } from "../../src/config/unveilRules.ts";
 

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../src/config/pluginOptions.ts";
 import { taskFolders } from "../../src/config/taskFolders.ts";
-import { parseTaskOptions } from "../../src/config/taskOptions.ts";
+import { parseTaskOptions } from "../../src/config/taskOptionRules.ts";
 import { type UnveilRule, unveilRules } from "../../src/config/unveilRules.ts";
 import { landlockAbi } from "../../src/effects/landlock.ts";
 import { type Attempt, outputOf, restricted } from "../support/restricted.ts";

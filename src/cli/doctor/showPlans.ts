@@ -1,7 +1,8 @@
 /** `doctor --plan`: how each task of a job would be started. */
 import { closeSync } from "node:fs";
 import { type PluginOptions, parsePluginOptions, pluginOptionsSpec } from "../../config/pluginOptions.ts";
-import { parseTaskOptions, taskOptionsSpec } from "../../config/taskOptions.ts";
+import { parseTaskOptions } from "../../config/taskOptionRules.ts";
+import { taskOptionsSpec } from "../../config/taskOptions.ts";
 import type { TcpPorts } from "../../config/tcpPorts.ts";
 import { capabilities } from "../../driver/capabilities.ts";
 import { findProgram, planBeginning, planRest } from "../../driver/sandboxPlan.ts";

@@ -1,11 +1,11 @@
 /** The life of one task, as the Nomad client's task runner leads it. */
 import { setTimeout as delay } from "node:timers/promises";
-import { signalName } from "../../effects/signals.ts";
 import { DriverError } from "../../errors.ts";
 import type { Callers } from "../../grpc/callers.ts";
 import { durationOf } from "../../grpc/convert/time.ts";
 import type { DriverService, ExitResult, TaskHandle } from "../../grpc/generated/nomad/driver.ts";
 import type { LaunchedPlugin } from "../../grpc/pluginClient.ts";
+import { signalName } from "../../signalNames.ts";
 import { formatSpan } from "../../words/time.ts";
 import { removeScope } from "./cgroupScope.ts";
 import { whenAborted } from "./interrupts.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseSignal, signalName } from "../../src/effects/signals.ts";
+import { parseSignal, signalName } from "../src/signalNames.ts";
 
 describe("a signal's name", () => {
   it.each([

@@ -1,0 +1,30 @@
+/** The hosts file of a task. Pure. */
+import { parseHostEntry } from "./hostNames.ts";
+import type { TaskRequest } from "./taskRequest.ts";
+
+/** Whether a task has a hosts file of its own. */
+export function hasOwnHosts({ network, options }: Pick<TaskRequest, "network" | "options">): boolean {
+  return network.self !== undefined || options.extraHosts.length > 0;
+}
+
+/**
+ * The text of a task's hosts(5).
+ * @param hostFile the host's own, which is not for tasks in a network of their own
+ */
+export function hostsFile(
+  { network, options }: Pick<TaskRequest, "network" | "options">,
+  hostFile: () => string,
+): string {
+  const common = network.mode === "host" ? hostFile() : OWN_NETWORK;
+  const own = network.self === undefined ? [] : [{ ...network.self, address: network.self.address || LOCAL }];
+  const entries = [...own, ...options.extraHosts.map(parseHostEntry)];
+  return `${common.trimEnd()}\n${entries.map(({ name, address }) => `${address} ${name}\n`).join("")}`;
+}
+
+/** What a host that has no other address calls itself by. */
+const LOCAL = "127.0.1.1";
+
+const OWN_NETWORK = `127.0.0.1 localhost
+::1 localhost ip6-localhost ip6-loopback
+ff02::1 ip6-allnodes
+ff02::2 ip6-allrouters`;

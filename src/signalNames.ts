@@ -1,0 +1,42 @@
+/** Names and numbers of signals. Pure. */
+import { constants } from "node:os";
+import { DriverError } from "./errors.ts";
+
+/**
+ * Number of a signal given by name (`SIGHUP`, `HUP`, `hup`, `SIGRTMIN+3`, `SIGRTMAX-1`) or number (`1`).
+ * @throws DriverError `SIGNAL_UNKNOWN`, listing the names
+ */
+export function parseSignal(signal: string): number {
+  const name = signal.trim().toUpperCase();
+  const number = /^\d+$/.test(name) ? Number(name) : numbers.get(name.replace(/^SIG/, ""));
+  if (number !== undefined && number >= 1 && number <= SIGRTMAX) return number;
+  throw new DriverError("SIGNAL_UNKNOWN", `there is no signal ${JSON.stringify(signal)}`, {
+    hint: `Use a number from 1 to ${SIGRTMAX}, SIGRTMIN+n, SIGRTMAX-n, or one of ${[...standardNumbers.keys()].join(", ")}`,
+  });
+}
+
+/** Name of a signal, such as `SIGTERM`; `signal 33` for the two that the C library keeps to itself. */
+export function signalName(signal: number): string {
+  for (const [name, number] of numbers) if (number === signal) return `SIG${name}`;
+  return `signal ${signal}`;
+}
+
+/** As the C library numbers them: the kernel's first two real-time signals are its own. */
+const SIGRTMIN = 34;
+const SIGRTMAX = 64;
+
+/** Names without `SIG`. */
+const standardNumbers = new Map(
+  Object.entries(constants.signals).map(([name, number]): [string, number] => [name.slice(3), number]),
+);
+const numbers = new Map([...standardNumbers, ...realTimeNumbers()]);
+
+function realTimeNumbers(): [string, number][] {
+  const offsets = Array.from({ length: SIGRTMAX - SIGRTMIN + 1 }, (_, offset) => offset);
+  return [
+    ["RTMIN", SIGRTMIN],
+    ["RTMAX", SIGRTMAX],
+    ...offsets.map((offset): [string, number] => [`RTMIN+${offset}`, SIGRTMIN + offset]),
+    ...offsets.map((offset): [string, number] => [`RTMAX-${offset}`, SIGRTMAX - offset]),
+  ];
+}

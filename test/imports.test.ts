@@ -1,0 +1,185 @@
+/** What src/ is built like: what is pure, and which folder may know which. */
+import { describe, expect, it } from "vitest";
+import { type Import, type ImportGraph, importsOf, readImports } from "./support/importGraph.ts";
+
+const graph = readImports();
+
+/** What a pure file may reach outside of src/, whole or by name: it computes, and looks at nothing. */
+const computes: Readonly<Record<string, "whole" | readonly string[]>> = {
+  "@bufbuild/protobuf/wire": "whole",
+  "@cdktf/hcl2json": "whole",
+  msgpackr: "whole",
+  "node:crypto": ["createHash", "hash"],
+  "node:os": ["constants"],
+  "node:util": ["isDeepStrictEqual", "stripVTControlCharacters"],
+  xstate: "whole",
+  zod: "whole",
+};
+const clock =
+  /\b(?:Date\.now|Math\.random|performance\.now|process\.env|set(?:Timeout|Interval|Immediate))\b|new Date\(\)|\bfetch\(/;
+
+/** Pure as a whole, but for what reads and writes bundles and modules. Besides, every file that says so at its head. */
+const purePlaces =
+  /^src\/(?:config|jobspec|machines|replay|why|words)\/|^src\/effects\/launch\/(?:assemble|plan|\w+Steps)\.ts$/;
+const impure = /^src\/replay\/(?:exportBundle|index|loadBundle|loadMachine)\.ts$/;
+const saysPure = /^\/\*\*(?:(?!\*\/).)*\bPure[.;,]/s;
+
+describe("a pure file", () => {
+  it("reaches no kernel, no clock and nothing to read or write", () => {
+    const pure = [...graph].flatMap(([path, { text }]) =>
+      saysPure.test(text) || (purePlaces.test(path) && !impure.test(path)) ? path : [],
+    );
+    expect(pure.length).toBeGreaterThan(150);
+    const ways = pure.flatMap((path) => impurities(graph, path));
+    // A way that goes on as another one is that one's fault.
+    expect(ways.filter((way) => !ways.some((other) => way.endsWith(`> ${other}`)))).toEqual([]);
+  });
+
+  it("of the inspector's page reaches what a browser has", () => {
+    const page = [...graph.keys()].filter((path) => path.startsWith("src/inspector/page/"));
+    expect(page.length).toBeGreaterThan(20);
+    expect(page.flatMap((path) => foreign(graph, path, ({ from }) => /^preact\b/.test(from)))).toEqual([]);
+  });
+});
+
+/**
+ * Folders from the ground up, and which of those before it each knows, be it by a type alone.
+ * What lies in src/ itself is the ground, which all know, but for main.ts.
+ */
+const layers: Readonly<Record<string, string>> = {
+  log: "",
+  machines: "",
+  config: "",
+  jobspec: "",
+  "effects/kernel": "",
+  store: "effects/kernel",
+  replay: "machines store",
+  words: "machines replay",
+  why: "machines replay words",
+  effects: "config effects/kernel",
+  driver: "config effects effects/kernel log machines store",
+  grpc: "config driver effects log",
+  inspector: "effects machines replay store why words",
+  "inspector/page": "inspector machines why words",
+  cli: "config driver effects effects/kernel grpc inspector jobspec machines replay store why words",
+  "main.ts": "cli driver grpc",
+};
+
+describe("a folder", () => {
+  const folders = Object.keys(layers);
+  const deepestFirst = folders.toSorted((a, b) => b.length - a.length);
+  const folderOf = (path: string) =>
+    deepestFirst.find((folder) => path === `src/${folder}` || path.startsWith(`src/${folder}/`)) ?? "ground";
+  const known = (folder: string) => (layers[folder] ?? "").split(" ").filter((name) => name !== "");
+  const arrows = [...graph].flatMap(([path, { imports }]) =>
+    imports
+      .filter(({ from }) => from.startsWith("src/"))
+      .map(({ from }) => ({ path, from, of: folderOf(path), to: folderOf(from) }))
+      .filter(({ of, to }) => of !== to),
+  );
+
+  it("imports only from those that it may know", () => {
+    const strange = arrows.filter(({ of, to }) => to !== "ground" && !known(of).includes(to));
+    expect(strange.map(({ path, from }) => `${path} -> ${from}`)).toEqual([]);
+  });
+
+  it("may know only what it does know, and what lies below it", () => {
+    for (const [index, folder] of folders.entries()) {
+      const does = new Set(arrows.filter(({ of }) => of === folder).map(({ to }) => to));
+      expect([...does].filter((to) => to !== "ground").sort(), folder).toEqual(known(folder));
+      expect(folders.slice(0, index), folder).toEqual(expect.arrayContaining(known(folder)));
+    }
+  });
+});
+
+describe("what is read of imports", () => {
+  it("is every statement and call, with the names and whether it is types alone", () => {
+    const text = [
+      'import type { A } from "./a.ts";',
+      'import { type B, c as d } from "../b.ts";',
+      'import {\n  e,\n  f,\n} from "e";',
+      'import * as g from "g";',
+      'import "h";',
+      'export { i } from "./i.ts";',
+      'export type { J } from "./j.ts";',
+      '  const { k } = await import("./k.ts");',
+      "  const l = await import(path);",
+      ' *     import { m } from "m";',
+    ].join("\n");
+    const types = { typeOnly: true };
+    const values = { typeOnly: false };
+    expect(importsOf("src/x/y.ts", text)).toEqual([
+      { from: "src/x/a.ts", names: ["A"], ...types },
+      { from: "src/b.ts", names: ["B", "c"], ...values },
+      { from: "e", names: ["e", "f"], ...values },
+      { from: "g", names: ["*"], ...values },
+      { from: "h", names: [], ...values },
+      { from: "src/x/i.ts", names: ["i"], ...values },
+      { from: "src/x/j.ts", names: ["J"], ...types },
+      { from: "src/x/k.ts", names: ["*"], ...values },
+      { from: "a computed name", names: ["*"], ...values },
+    ]);
+  });
+
+  it("leads to files that there are", () => {
+    const missing = [...graph].flatMap(([path, { imports }]) =>
+      imports
+        .filter(({ from }) => from.startsWith("src/") && !graph.has(from))
+        .map(({ from }) => [path, from]),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it("tells the chain to what is not pure", () => {
+    const file = (text: string, ...imports: Import[]) => ({ text, imports });
+    const to = (from: string, ...names: string[]): Import => ({ from, names, typeOnly: false });
+    const made: ImportGraph = new Map([
+      ["src/a.ts", file("", to("src/b.ts"), to("src/c.ts"), { ...to("koffi"), typeOnly: true })],
+      ["src/b.ts", file("", to("src/c.ts"), to("zod", "*"), to("node:os", "constants"))],
+      ["src/c.ts", file("", to("src/a.ts"), to("node:fs", "readFileSync"), to("node:os", "hostname"))],
+      ["src/d.ts", file("const now = Date.now();")],
+    ]);
+    expect(impurities(made, "src/a.ts")).toEqual([
+      "src/a.ts -> src/c.ts -> node:fs (readFileSync)",
+      "src/a.ts -> src/c.ts -> node:os (hostname)",
+    ]);
+    expect(impurities(made, "src/d.ts")).toEqual(["src/d.ts -> Date.now"]);
+  });
+});
+
+/** The ways from a file to what a pure one must not reach. */
+function impurities(among: ImportGraph, path: string): string[] {
+  const outside = foreign(among, path, ({ from, names }) => {
+    const allowed = Object.hasOwn(computes, from) ? computes[from] : [];
+    return allowed === "whole" || (names.length > 0 && names.every((name) => allowed?.includes(name)));
+  });
+  const looks = [...loaded(among, path)].flatMap(({ file, way }) => {
+    const [what] = clock.exec(among.get(file)?.text ?? "") ?? [];
+    return what === undefined ? [] : `${way} -> ${what}`;
+  });
+  return [...outside, ...looks];
+}
+
+/** The ways from a file to imports from outside of src/ that are not allowed. */
+function foreign(among: ImportGraph, path: string, isAllowed: (imported: Import) => boolean): string[] {
+  return [...loaded(among, path)].flatMap(({ file, way }) =>
+    valuesOf(among, file)
+      .filter((imported) => !imported.from.startsWith("src/") && !isAllowed(imported))
+      .map(({ from, names }) => `${way} -> ${from} (${names.join(", ")})`),
+  );
+}
+
+/** The file and all of src/ that is loaded with it, each with the shortest way there. */
+function* loaded(among: ImportGraph, path: string): Generator<{ file: string; way: string }> {
+  const ways = new Map([[path, path]]);
+  for (const [file, way] of ways) {
+    yield { file, way };
+    for (const { from } of valuesOf(among, file)) {
+      if (from.startsWith("src/") && !ways.has(from)) ways.set(from, `${way} -> ${from}`);
+    }
+  }
+}
+
+function valuesOf(among: ImportGraph, file: string): Import[] {
+  return (among.get(file)?.imports ?? []).filter(({ typeOnly }) => !typeOnly);
+}
