@@ -7,7 +7,7 @@ const graph = readImports();
 /** What a pure file may reach outside of src/, whole or by name: it computes, and looks at nothing. */
 const computes: Readonly<Record<string, "whole" | readonly string[]>> = {
   "@bufbuild/protobuf/wire": "whole",
-  "@cdktf/hcl2json": "whole",
+  "@cdktn/hcl2json": "whole",
   msgpackr: "whole",
   "node:crypto": ["createHash", "hash"],
   "node:os": ["constants"],
@@ -58,7 +58,7 @@ const layers: Readonly<Record<string, string>> = {
   why: "machines replay words",
   effects: "config effects/kernel",
   driver: "config effects effects/kernel log machines store",
-  grpc: "config driver effects log",
+  grpc: "config driver effects log store",
   inspector: "effects machines replay store why words",
   "inspector/page": "inspector machines why words",
   cli: "config driver effects effects/kernel grpc inspector jobspec machines replay store why words",
