@@ -9,13 +9,6 @@ import { setConfig } from "../support/requests.ts";
 import { startPlugin } from "../support/startPlugin.ts";
 
 describe("the launches that an agent makes before the one that counts", () => {
-  test("to ask who the plugin is: touches nothing", async () => {
-    const plugin = await startPlugin();
-    expect(await plugin.base.pluginInfo({})).toMatchObject({ name: "exec2", pluginApiVersions: ["v0.1.0"] });
-    expect((await plugin.base.configSchema({})).spec).toBeDefined();
-    expect(await plugin.close()).toEqual({ code: 0, signal: null });
-  });
-
   test("to have options validated, twice: touches nothing", async () => {
     const stateDir = newStateDir();
     const plugin = await startPlugin();

@@ -48,7 +48,11 @@ describe("a plugin goes on", () => {
     const first = connectPlugin(socketPath);
     const stateDir = newStateDir();
     await first.base.setConfig(setConfig({ state_dir: stateDir, unveil_by_task: true }));
-    const { config, pid } = await runningTask(first);
+    await first.driver.init({});
+    const streams = [first.driver.fingerprint({}), first.driver.taskEvents({})];
+    for (const stream of streams) stream.on("data", () => {}).on("error", () => {});
+    const { config, handle, pid } = await runningTask(first);
+    waitTask(first, config).catch(() => undefined);
     // The agent dies: its connection and the ends of both pipes go with it.
     first.disconnect();
     child.stdout?.destroy();
@@ -64,11 +68,16 @@ describe("a plugin goes on", () => {
       attributes: expect.any(Map),
     });
     const events = collect(second.driver.taskEvents({}));
+    // The agent's own record of the task has lost its options.
+    const kept = handle.config && { ...handle.config, msgpackDriverConfig: Buffer.alloc(0) };
+    await second.driver.recoverTask({ taskId: "", handle: { ...handle, config: kept } });
+    const ended = waitTask(second, config);
     expect(await pidOf(second, config)).toBe(pid);
     const next = makeAllocation().config({ command: "true", unveil: ["r:/etc/os-release"] });
     expect(await runTask(second, next)).toMatchObject({ exitCode: 0 });
     await second.driver.stopTask({ taskId: config.id, timeout: { seconds: 0, nanos: 0 }, signal: "SIGCONT" });
     await events.first(({ taskId, message }) => taskId === config.id && message.startsWith("Killed"));
+    expect(await ended).toMatchObject({ exitCode: 137, signal: 9 });
     expect(child.exitCode).toBeNull();
   });
 });
@@ -76,8 +85,8 @@ describe("a plugin goes on", () => {
 async function runningTask(plugin: PluginConnection) {
   const allocation = makeAllocation();
   const config = allocation.config("exec sleep 1000");
-  await startTask(plugin, config);
-  return { allocation, config, pid: await pidOf(plugin, config) };
+  const handle = await startTask(plugin, config);
+  return { allocation, config, handle, pid: await pidOf(plugin, config) };
 }
 
 /** A plugin whose pipes are the test's own. */

@@ -117,6 +117,20 @@ test("a driver that cannot be loaded fails every call that needs it, and no othe
   expect(await health.check({ service: "plugin" })).toEqual({ status: 1 });
 });
 
+test("an error of Init is told, so that the agent tries another process, and the server lives on", async () => {
+  let broken = true;
+  const fake = fakeDriver({
+    agentArrived: () => {
+      if (broken) throw new Error("disk on fire");
+    },
+  });
+  const { base, driver } = await serveInProcess(fake);
+  await base.setConfig(setConfig());
+  await expect(driver.init({})).rejects.toThrow("disk on fire");
+  broken = false;
+  expect(await driver.init({})).toEqual({});
+});
+
 test("Init and Shutdown succeed, once and again, and end nothing", async () => {
   const { driver, ended } = await serveInProcess(neverLoaded);
   for (const call of [driver.init, driver.init, driver.shutdown, driver.init])

@@ -12,7 +12,7 @@ export interface PluginTraces {
   readonly runFolders: readonly string[];
 }
 
-export function tracesOf({ pid, stateDir }: Agent): PluginTraces {
+export function tracesOf({ pid, stateDir }: Pick<Agent, "pid" | "stateDir">): PluginTraces {
   const threads = readdirSync(`/proc/${pid}/task`);
   return {
     descriptors: readdirSync(`/proc/${pid}/fd`).filter((fd) => !isInotify(`/proc/${pid}/fd/${fd}`)).length,
