@@ -17,7 +17,7 @@ import type { Task } from "./task.ts";
 export interface EarlierRun {
   readonly taskId: string;
   readonly user: string;
-  /** Of its first event in the log. */
+  /** Of the event that first tells so. */
   readonly position: number;
 }
 
