@@ -3,9 +3,9 @@ import { isPluginLaunch } from "./grpc/handshake.ts";
 
 if (isPluginLaunch(process.env)) {
   const { servePlugin } = await import("./grpc/plugin.ts");
-  await servePlugin(async (log, socketPath) => {
+  await servePlugin(async (...given) => {
     const { Driver } = await import("./driver/driver.ts");
-    return new Driver(log, socketPath);
+    return new Driver(...given);
   });
 } else {
   const { runCli } = await import("./cli/cli.ts");

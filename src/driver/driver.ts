@@ -19,6 +19,7 @@ import { Announcements } from "./announcements.ts";
 import { capabilities } from "./capabilities.ts";
 import { compileSooner } from "./compileSooner.ts";
 import type {
+  AskForFolder,
   CheckRequest,
   DriverPort,
   ExecOutcome,
@@ -64,6 +65,7 @@ interface Configured {
 export class Driver implements DriverPort {
   readonly #log: Logger;
   readonly #socketPath: string;
+  readonly #askForFolder: AskForFolder;
   readonly #tasks = new TaskTable((taskId, history) => this.#create(taskId, history));
   readonly #announcements: Announcements;
   readonly #configured = new ReplaySubject<Configured>(1);
@@ -76,8 +78,9 @@ export class Driver implements DriverPort {
   readonly #idleMemory = new IdleMemory();
 
   /** @param socketPath where the plugin can be reached */
-  constructor(log: Logger, socketPath: string) {
+  constructor(log: Logger, socketPath: string, askForFolder: AskForFolder) {
     this.#log = log;
+    this.#askForFolder = askForFolder;
     this.#announcements = new Announcements(log);
     this.#socketPath = socketPath;
   }
@@ -217,7 +220,8 @@ export class Driver implements DriverPort {
       tell({ opened: await open() });
       return;
     }
-    this.#opening = new Opening(open, tell);
+    const ask = (signal: AbortSignal) => this.#askForFolder(options.stateDir, signal);
+    this.#opening = new Opening(open, ask, tell);
     await this.#opening.begun;
   }
 

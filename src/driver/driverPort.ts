@@ -75,6 +75,21 @@ export interface DriverPort {
   shutdown(): Promise<void>;
 }
 
+/**
+ * Asks the plugin that owns a state folder to hand it over.
+ * Rejects where there is none that could be asked, or no answer.
+ */
+export type AskForFolder = (folder: string, signal: AbortSignal) => Promise<FolderOwner>;
+
+export interface FolderOwner {
+  /** Whether it has let go of the folder; it has not where an agent is connected to it. */
+  readonly handedOver: boolean;
+  /** Resolves once its process has ended. */
+  readonly ended: Promise<void>;
+  /** Stops watching it. */
+  forget(): void;
+}
+
 /** What Nomad may ask of tasks of this driver. */
 export interface Capabilities {
   readonly sendSignals: boolean;

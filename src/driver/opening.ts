@@ -3,11 +3,13 @@
  * cannot be used (it is another process's, its disk is full, its mode was changed)
  * must not take the driver from its node: the node says what is wrong instead.
  *
- * It is tried again from time to time, since nobody tells that a disk has room again
- * or a file was moved away.
+ * A plugin that has outlived its agent hands the folder over when it is asked; another
+ * one's end is noticed. It is tried again from time to time in any case, since nobody
+ * tells that a disk has room again, a file was moved away, or an agent has gone.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { DriverError } from "../errors.ts";
+import { DriverError, messageOf } from "../errors.ts";
+import type { FolderOwner } from "./driverPort.ts";
 
 /** What an attempt came to. */
 export type Outcome<Opened> =
@@ -24,8 +26,16 @@ const longestPauseMs = 30_000;
  */
 const patienceMs = 10_000;
 
+/** Why it cannot be opened, and whose the folder is. */
+interface Trouble {
+  readonly trouble: DriverError;
+  /** The plugin that owns it, if that could be asked. */
+  readonly owner?: FolderOwner;
+}
+
 export class Opening<Opened> {
   readonly #open: () => Promise<Opened>;
+  readonly #ask: (signal: AbortSignal) => Promise<FolderOwner>;
   readonly #tell: (outcome: Outcome<Opened>) => void;
   readonly #ending = new AbortController();
   readonly #begun = Promise.withResolvers<void>();
@@ -35,10 +45,16 @@ export class Opening<Opened> {
 
   /**
    * @param open one attempt, which leaves nothing behind where it fails
+   * @param ask asks the plugin for the folder that owns it; called where one does
    * @param tell called with what came of an attempt, if it was not the same before
    */
-  constructor(open: () => Promise<Opened>, tell: (outcome: Outcome<Opened>) => void) {
+  constructor(
+    open: () => Promise<Opened>,
+    ask: (signal: AbortSignal) => Promise<FolderOwner>,
+    tell: (outcome: Outcome<Opened>) => void,
+  ) {
     this.#open = open;
+    this.#ask = ask;
     this.#tell = tell;
     this.#over = this.#keepTrying();
     this.settled = Promise.race([this.#over, this.#pause(patienceMs)]);
@@ -60,13 +76,18 @@ export class Opening<Opened> {
     let told = "";
     while (!this.#ending.signal.aborted) {
       const outcome = await this.#attempt();
-      const { trouble } = outcome;
-      if (trouble?.message !== told) this.#tell(outcome);
-      this.#begun.resolve();
-      if (trouble === undefined) break;
-      told = trouble.message;
-      await this.#pause(pauseMs);
-      pauseMs = Math.min(2 * pauseMs, longestPauseMs);
+      if (outcome.trouble === undefined) {
+        this.#tell(outcome);
+        break;
+      }
+      const { trouble, owner } = await this.#askOwner(outcome.trouble);
+      if (!owner?.handedOver) {
+        if (trouble.message !== told) this.#tell({ trouble });
+        told = trouble.message;
+        this.#begun.resolve();
+      }
+      pauseMs = (await this.#letsGo(owner, pauseMs)) ? firstPauseMs : Math.min(2 * pauseMs, longestPauseMs);
+      owner?.forget();
     }
     this.#begun.resolve();
   }
@@ -77,6 +98,33 @@ export class Opening<Opened> {
     } catch (thrown) {
       return { trouble: DriverError.from(thrown, "PLUGIN_FAILED", "the driver cannot begin to work") };
     }
+  }
+
+  async #askOwner(trouble: DriverError): Promise<Trouble> {
+    const { code, summary } = trouble;
+    if (code !== "STATE_DIR_IN_USE") return { trouble };
+    try {
+      const owner = await this.#ask(this.#ending.signal);
+      const connected = new DriverError(code, `${summary}, and an agent is connected to it`, {
+        hint: "Give each agent of this host a state_dir of its own. If the other agent ends, with its plugin, this one takes the folder over",
+      });
+      return { trouble: connected, owner };
+    } catch (thrown) {
+      const silent = new DriverError(code, `${summary}, and cannot be asked for it: ${messageOf(thrown)}`, {
+        hint: "End that process: its tasks go on, and this plugin takes them over. Or choose another state_dir",
+      });
+      return { trouble: silent };
+    }
+  }
+
+  /** Waits until the owner has let go of the folder, but only for a while; whether it has. */
+  async #letsGo(owner: FolderOwner | undefined, ms: number): Promise<boolean> {
+    if (owner?.handedOver) return true;
+    const paused = this.#pause(ms).then(() => false);
+    const gone = owner ? await Promise.race([paused, owner.ended.then(() => true)]) : await paused;
+    // The kernel breaks its connections a little before it drops its locks, or a little after.
+    if (gone) await this.#pause(firstPauseMs);
+    return gone;
   }
 
   /** Keeps no process alive: a plugin that is to end does not wait for its folder. */

@@ -3,7 +3,7 @@ import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { DriverPort } from "../driver/driverPort.ts";
+import type { AskForFolder, DriverPort } from "../driver/driverPort.ts";
 import { messageOf } from "../errors.ts";
 import { createLogger, type Logger } from "../log/hclog.ts";
 import { DriverSlot } from "./driverSlot.ts";
@@ -28,7 +28,7 @@ const standardOutput = 1;
  * @param loadDriver makes the driver; called once, when a call first needs it
  */
 export async function servePlugin(
-  loadDriver: (log: Logger, socketPath: string) => Promise<DriverPort>,
+  loadDriver: (log: Logger, socketPath: string, askForFolder: AskForFolder) => Promise<DriverPort>,
 ): Promise<void> {
   const log = createLogger("exec2");
   guardProcess(log);
@@ -36,7 +36,7 @@ export async function servePlugin(
     const listener = await listen(readLaunch(process.env));
     const slot = new DriverSlot(() => {
       setTimeout(() => void tidyUp(listener, log), tidyAfterMs).unref();
-      return loadDriver(log, listener.path);
+      return loadDriver(log, listener.path, askForFolder);
     });
     await serve(listener, slot, log);
   } catch (thrown) {
@@ -45,6 +45,9 @@ export async function servePlugin(
     process.exit(1);
   }
 }
+
+const askForFolder: AskForFolder = async (folder, signal) =>
+  (await import("./askForFolder.ts")).askForFolder(folder, signal);
 
 async function tidyUp({ path }: Listener, log: Logger): Promise<void> {
   try {
@@ -58,10 +61,16 @@ async function serve({ server: listening, path }: Listener, slot: DriverSlot, lo
   const connections = new Set<Socket>();
   const ending = new AbortController();
   const end = () => ending.abort();
-  ending.signal.addEventListener("abort", () => void endProcess(connections, slot, log));
+  const letGo = async () => {
+    listening.close();
+    await letGoOf(slot, log);
+  };
+  ending.signal.addEventListener("abort", () => void endProcess(connections, letGo, log));
   process.on("SIGTERM", end);
   writeSync(standardOutput, handshakeLine(path));
-  const serving = import("./server.ts").then(({ createServer }) => createServer(slot, log, end));
+  const serving = import("./server.ts").then(({ createServer }) =>
+    createServer(slot, log, { connections: () => connections.size, letGo, end }),
+  );
   listening.on("connection", (connection) => {
     connections.add(connection);
     connection.on("error", () => connection.destroy());
@@ -75,15 +84,23 @@ async function serve({ server: listening, path }: Listener, slot: DriverSlot, lo
  * Calls that are still open end with their connection, which tells the agent that
  * the plugin is gone; a status would tell it that they have failed.
  */
-async function endProcess(connections: Iterable<Socket>, slot: DriverSlot, log: Logger): Promise<void> {
+async function endProcess(
+  connections: Iterable<Socket>,
+  letGo: () => Promise<void>,
+  log: Logger,
+): Promise<void> {
   await delay(answerMs);
   for (const connection of connections) connection.destroy();
+  await letGo();
+  await log.flush();
+  process.exit(0);
+}
+
+async function letGoOf(slot: DriverSlot, log: Logger): Promise<void> {
   const finished = slot
     .shutdown()
     .catch((thrown) =>
       log.error("the plugin ends without having let go of all it holds", { error: messageOf(thrown) }),
     );
   await Promise.race([finished, delay(shutdownLimitMs)]);
-  await log.flush();
-  process.exit(0);
 }

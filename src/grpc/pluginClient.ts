@@ -9,6 +9,7 @@ import type { Readable } from "node:stream";
 import { Client, credentials } from "@grpc/grpc-js";
 import { DriverError, messageOf } from "../errors.ts";
 import { type Callers, createCallers } from "./callers.ts";
+import { StateFolderService } from "./generated/exec2/state_folder.ts";
 import { GRPCBrokerService } from "./generated/goplugin/broker.ts";
 import { GRPCControllerService } from "./generated/goplugin/controller.ts";
 import { GRPCStdioService } from "./generated/goplugin/stdio.ts";
@@ -26,6 +27,7 @@ export interface PluginConnection {
   readonly broker: Callers<GRPCBrokerService>;
   readonly stdio: Callers<GRPCStdioService>;
   readonly reflection: Callers<ServerReflectionService>;
+  readonly stateFolder: Callers<StateFolderService>;
   /** Lets go of the connection; the plugin goes on. */
   disconnect(): void;
 }
@@ -106,6 +108,7 @@ export function connectPlugin(socketPath: string): PluginConnection {
     broker: createCallers(client, GRPCBrokerService),
     stdio: createCallers(client, GRPCStdioService),
     reflection: createCallers(client, ServerReflectionService),
+    stateFolder: createCallers(client, StateFolderService),
     disconnect: () => client.close(),
   };
 }

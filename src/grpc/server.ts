@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { Logger } from "../log/hclog.ts";
 import type { DriverSlot } from "./driverSlot.ts";
+import { StateFolderService } from "./generated/exec2/state_folder.ts";
 import { GRPCBrokerService } from "./generated/goplugin/broker.ts";
 import { GRPCControllerService } from "./generated/goplugin/controller.ts";
 import { GRPCStdioService } from "./generated/goplugin/stdio.ts";
@@ -16,15 +17,17 @@ import { driverService } from "./services/driver.ts";
 import { healthService } from "./services/health.ts";
 import { brokerService, controllerService, stdioService } from "./services/plugin.ts";
 import { reflectionAlphaDefinition, reflectionService } from "./services/reflection.ts";
+import { type ServingProcess, stateFolderService } from "./services/stateFolder.ts";
 
 /** Bytes of a request: far beyond any job's environment and templates, and a bound all the same. */
 const requestLimit = 64 * 1024 * 1024;
 
-/**
- * @param end ends the process, soon
- * @returns serves a connection
- */
-export function createServer(slot: DriverSlot, log: Logger, end: () => void): (connection: Socket) => void {
+/** @returns serves a connection */
+export function createServer(
+  slot: DriverSlot,
+  log: Logger,
+  serving: ServingProcess,
+): (connection: Socket) => void {
   const server = new Server({
     "grpc.max_receive_message_length": requestLimit,
     "grpc.enable_channelz": 0,
@@ -34,9 +37,13 @@ export function createServer(slot: DriverSlot, log: Logger, end: () => void): (c
   server.addService(BasePluginService, { ...basePluginService(handlers, slot) });
   server.addService(DriverService, driverService(handlers, slot, log) as UntypedServiceImplementation);
   server.addService(HealthService, healthService);
-  server.addService(GRPCControllerService, controllerService(end));
+  server.addService(
+    GRPCControllerService,
+    controllerService(() => serving.end()),
+  );
   server.addService(GRPCBrokerService, brokerService);
   server.addService(GRPCStdioService, stdioService);
+  server.addService(StateFolderService, stateFolderService(serving, log));
   server.addService(ServerReflectionService, reflection);
   server.addService(reflectionAlphaDefinition, reflection);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
@@ -51,5 +58,6 @@ const servedNames = [
   GRPCControllerService.shutdown,
   GRPCBrokerService.startStream,
   GRPCStdioService.streamStdio,
+  StateFolderService.handOver,
   ServerReflectionService.serverReflectionInfo,
 ].map(({ path }) => path.slice(1, path.lastIndexOf("/")));

@@ -3,7 +3,7 @@ import { servePlugin } from "../../src/grpc/plugin.ts";
 import { between } from "./killPoints.ts";
 import { calls, launchSteps } from "./points.ts";
 
-await servePlugin(async (log, socketPath) => {
+await servePlugin(async (...given) => {
   const { Driver } = await import("../../src/driver/driver.ts");
   const { HeldLaunch } = await import("../../src/effects/launch/launcher.ts");
   for (const name of launchSteps) {
@@ -14,7 +14,7 @@ await servePlugin(async (log, socketPath) => {
       },
     });
   }
-  const driver = new Driver(log, socketPath);
+  const driver = new Driver(...given);
   for (const name of calls) {
     const call = driver[name].bind(driver) as (...args: never[]) => unknown;
     Object.defineProperty(driver, name, { value: between(name, call) });

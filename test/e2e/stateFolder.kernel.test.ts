@@ -8,6 +8,7 @@ import { errorOfCall } from "../../src/grpc/status.ts";
 import { newStateDir, pidOf, runTask, startAgent, startTask, waitTask } from "../support/agent.ts";
 import { makeAllocation } from "../support/allocation.ts";
 import { type CollectedStream, collect } from "../support/collectedStream.ts";
+import { eventsOf } from "../support/eventLog.ts";
 import { setConfig } from "../support/requests.ts";
 
 describe("a state folder of another plugin, whose agent is there", () => {
@@ -19,7 +20,9 @@ describe("a state folder of another plugin, whose agent is there", () => {
     expect(told.messages[0]?.health).toBe(Health.UNHEALTHY);
     expect(attributes.get("driver.exec2")?.value?.value).toBe(true);
     expect(healthDescription).toMatch(/^STATE_DIR_IN_USE: /);
-    expect(healthDescription).toContain(`process ${first.pid} owns the state folder ${first.stateDir}`);
+    expect(healthDescription).toContain(
+      `process ${first.pid} owns the state folder ${first.stateDir}, and an agent is connected to it. Give each`,
+    );
     const config = makeAllocation().config("true");
     const calls = [
       () => startTask(second, config),
@@ -76,6 +79,71 @@ describe("a state folder of another plugin, whose agent is there", () => {
     const next = allocation.config("exec sleep 1000");
     await startTask(second, next);
     expect(allocation.cgroup.processes()).toEqual([await pidOf(second, next)]);
+  });
+});
+
+describe("a state folder of another plugin, whose agent is gone", () => {
+  test("is handed over at once: that plugin ends, and its tasks go on with the next one", async () => {
+    const first = await startAgent();
+    const { config, handle, pid, allocation } = await runningTask(
+      first,
+      "trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done",
+    );
+    first.disconnect();
+    const second = await startAgent({ stateDir: first.stateDir });
+    expect(await first.exited).toEqual({ code: 0, signal: null });
+    expect(existsSync(first.socketPath)).toBe(false);
+    const told = healthOf(second);
+    await told.first(() => true);
+    // It has never been unhealthy.
+    expect(told.messages.map(({ health }) => health)).toEqual([Health.HEALTHY]);
+    expect(allocation.cgroup.processes()).toContain(pid);
+    await second.driver.recoverTask({ taskId: "", handle });
+    expect(await pidOf(second, config)).toBe(pid);
+    await second.driver.stopTask({
+      taskId: config.id,
+      timeout: { seconds: 60, nanos: 0 },
+      signal: "SIGTERM",
+    });
+    expect(await waitTask(second, config)).toMatchObject({ exitCode: 5 });
+    const events = await eventsOf(first.stateDir, config.id);
+    expect(events.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(["started", "recovered", "exited"]),
+    );
+  });
+
+  test("is handed over later where the agent goes later; one of several that wait gets it", async () => {
+    const first = await startAgent();
+    const others = await Promise.all([1, 2].map(() => startAgent({ stateDir: first.stateDir })));
+    const told = others.map(healthOf);
+    for (const each of told) await each.first(({ health }) => health === Health.UNHEALTHY);
+    first.disconnect();
+    await first.exited;
+    const winner = await Promise.race(
+      told.map(async (each, index) => {
+        await each.first(({ health }) => health === Health.HEALTHY);
+        return index;
+      }),
+    );
+    const [owner, waiting] = [others[winner], told[1 - winner]];
+    await waiting?.first(({ healthDescription }) => healthDescription.includes(`process ${owner?.pid} owns`));
+    expect(waiting?.messages.every(({ health }) => health === Health.UNHEALTHY)).toBe(true);
+  });
+
+  test("stays where that plugin cannot be asked, and is taken when it ends", async () => {
+    const first = await startAgent();
+    first.disconnect();
+    rmSync(first.socketPath);
+    const second = await startAgent({ stateDir: first.stateDir });
+    const told = healthOf(second);
+    const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
+    expect(healthDescription).toMatch(
+      new RegExp(
+        `process ${first.pid} owns the state folder .*, and cannot be asked for it: .*End that process`,
+      ),
+    );
+    process.kill(first.pid, "SIGTERM");
+    await told.first(({ health }) => health === Health.HEALTHY);
   });
 });
 

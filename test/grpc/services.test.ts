@@ -2,9 +2,11 @@ import { once } from "node:events";
 import { create, createFileRegistry, fromBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { ServerReflectionResponse } from "../../src/grpc/generated/grpc/reflection.ts";
+import { connectPlugin } from "../../src/grpc/pluginClient.ts";
 import { fakeDriver } from "../support/fakeDriver.ts";
+import { setConfig } from "../support/requests.ts";
 import { serveInProcess } from "../support/serveInProcess.ts";
 
 const serving = { status: 1 };
@@ -82,6 +84,7 @@ describe("reflection", () => {
     "plugin.GRPCController",
     "plugin.GRPCBroker",
     "plugin.GRPCStdio",
+    "exec2.StateFolder",
     "grpc.reflection.v1.ServerReflection",
   ];
 
@@ -140,4 +143,38 @@ async function ask<Case extends Answer["$case"]>(messageRequest: Question, expec
   const [answer] = (await stream.toArray()) as ServerReflectionResponse[];
   expect(answer?.messageResponse?.$case).toBe(expected);
   return answer?.messageResponse as Extract<Answer, { $case: Case }>;
+}
+
+describe("the state folder", () => {
+  test("is not handed over while somebody else is connected, who need not have called; nothing ends", async () => {
+    const { health, socketPath, ended } = await serveInProcess(fakeDriver());
+    await health.check({ service: "" });
+    for (let asked = 0; asked < 3; asked++) {
+      expect(await askedForFolder(socketPath)).toEqual([{ handedOver: false }]);
+    }
+    expect(ended()).toBe(0);
+  });
+
+  test("is handed over where only others are connected that want it: the driver lets go, then the process ends", async () => {
+    const fake = fakeDriver();
+    const { base, socketPath, ended, disconnect } = await serveInProcess(fake);
+    await base.setConfig(setConfig());
+    expect(await askedForFolder(socketPath)).toEqual([{ handedOver: false }]);
+    disconnect();
+    await expect.poll(() => askedForFolder(socketPath)).toEqual([{ handedOver: true }]);
+    expect(fake.calls.map(([method]) => method)).toEqual(["configure", "shutdown"]);
+    expect(ended()).toBe(1);
+  });
+});
+
+/** The answer to another plugin, which keeps listening until the test is over. */
+async function askedForFolder(socketPath: string) {
+  const { stateFolder, disconnect } = connectPlugin(socketPath);
+  const answers = stateFolder.handOver({});
+  answers.on("error", () => undefined);
+  onTestFinished(() => {
+    answers.cancel();
+    disconnect();
+  });
+  return once(answers, "data");
 }

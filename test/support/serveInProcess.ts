@@ -28,12 +28,18 @@ export async function serveInProcess(driver: DriverPort | LoadDriver): Promise<S
   const logger = recordingLogger();
   const load = typeof driver === "function" ? driver : async () => driver;
   let ended = 0;
-  const serve = createServer(new DriverSlot(load), logger, () => {
-    ended += 1;
-  });
   const sockets = new Set<Socket>();
+  const slot = new DriverSlot(load);
+  const serve = createServer(slot, logger, {
+    connections: () => sockets.size,
+    letGo: () => slot.shutdown(),
+    end: () => {
+      ended += 1;
+    },
+  });
   listening.on("connection", (socket) => {
     sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
     serve(socket);
   });
   const breakConnections = () => {

@@ -3,6 +3,17 @@
 /** Every file of proto/ and what they import: its symbols, and its FileDescriptorProto in base64. */
 export const files = [
   {
+    "name": "exec2/state_folder.proto",
+    "imports": [],
+    "symbols": [
+      "exec2.StateFolder",
+      "exec2.StateFolder.HandOver",
+      "exec2.HandOverRequest",
+      "exec2.HandOverResponse"
+    ],
+    "bytes": "ChhleGVjMi9zdGF0ZV9mb2xkZXIucHJvdG8SBWV4ZWMyIhEKD0hhbmRPdmVyUmVxdWVzdCIzChBIYW5kT3ZlclJlc3BvbnNlEh8KC2hhbmRlZF9vdmVyGAEgASgIUgpoYW5kZWRPdmVyMkwKC1N0YXRlRm9sZGVyEj0KCEhhbmRPdmVyEhYuZXhlYzIuSGFuZE92ZXJSZXF1ZXN0GhcuZXhlYzIuSGFuZE92ZXJSZXNwb25zZTABYgZwcm90bzM="
+  },
+  {
     "name": "goplugin/broker.proto",
     "imports": [],
     "symbols": [

@@ -1,0 +1,30 @@
+/** Asks the plugin that owns a state folder to hand it over. Loaded where one is in the way. */
+import { once } from "node:events";
+import type { AskForFolder } from "../driver/driverPort.ts";
+import { addressOf } from "../store/pluginAddress.ts";
+import { connectPlugin } from "./pluginClient.ts";
+import { errorOfCall } from "./status.ts";
+
+/** Milliseconds; letting go of the folder may take one second. */
+const answerLimitMs = 3_000;
+
+export const askForFolder: AskForFolder = async (folder, signal) => {
+  const plugin = connectPlugin(addressOf(folder));
+  const answers = plugin.stateFolder.handOver({}, { signal });
+  const ended = new Promise<void>((resolve) => {
+    // A process that ends breaks the call.
+    answers.on("error", () => resolve());
+    answers.on("end", resolve);
+  });
+  const forget = () => {
+    answers.cancel();
+    plugin.disconnect();
+  };
+  try {
+    const [{ handedOver }] = await once(answers, "data", { signal: AbortSignal.timeout(answerLimitMs) });
+    return { handedOver, ended, forget };
+  } catch (thrown) {
+    forget();
+    throw errorOfCall(thrown);
+  }
+};
