@@ -72,16 +72,18 @@ export class Opening<Opened> {
   }
 
   async #keepTrying(): Promise<void> {
+    const { signal } = this.#ending;
     let pauseMs = firstPauseMs;
     let told = "";
-    while (!this.#ending.signal.aborted) {
+    while (!signal.aborted) {
       const outcome = await this.#attempt();
       if (outcome.trouble === undefined) {
         this.#tell(outcome);
+        this.#ending.abort();
         break;
       }
       const { trouble, owner } = await this.#askOwner(outcome.trouble);
-      if (!owner?.handedOver) {
+      if (!owner?.handedOver && !signal.aborted) {
         if (trouble.message !== told) this.#tell({ trouble });
         told = trouble.message;
         this.#begun.resolve();

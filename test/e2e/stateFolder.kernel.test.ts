@@ -10,6 +10,7 @@ import { makeAllocation } from "../support/allocation.ts";
 import { type CollectedStream, collect } from "../support/collectedStream.ts";
 import { eventsOf } from "../support/eventLog.ts";
 import { setConfig } from "../support/requests.ts";
+import { smallFileSystem } from "../support/smallFileSystem.ts";
 
 describe("a state folder of another plugin, whose agent is there", () => {
   test("makes the second one unhealthy, which says whose it is, and starts nothing", async () => {
@@ -161,6 +162,18 @@ describe("a state folder that cannot be used", () => {
     rmSync(stateDir);
     await told.first(({ health }) => health === Health.HEALTHY);
     expect(await runTask(agent, makeAllocation().config("exit 6"))).toMatchObject({ exitCode: 6 });
+  });
+
+  test("since its disk is full, makes the driver unhealthy until there is room", async () => {
+    const disk = smallFileSystem("40m");
+    const filler = `${disk}/filler`;
+    expect(() => writeFileSync(filler, Buffer.alloc(41 << 20))).toThrow("ENOSPC");
+    const agent = await startAgent({ stateDir: `${disk}/state` });
+    const told = healthOf(agent);
+    const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
+    expect(healthDescription).toMatch(/ENOSPC\). Make room on /);
+    rmSync(filler);
+    await told.first(({ health }) => health === Health.HEALTHY);
   });
 
   test("since others may write there, is not touched until it is root's", async () => {

@@ -15,6 +15,7 @@ import {
 } from "../../grpc/generated/nomad/driver.ts";
 import { type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
 import { errorOfCall, errorOfText } from "../../grpc/status.ts";
+import { pluginOf } from "../../store/pluginAddress.ts";
 import { attributeSpecs } from "./attributeSpecs.ts";
 import type { StateFolderChoice } from "./localState.ts";
 import type { DriverFacts } from "./placeTask.ts";
@@ -129,6 +130,8 @@ async function configure(plugin: LaunchedPlugin, options: PluginSessionOptions):
   const { config, topology, stateFolder } = options;
   const { spec } = await answered(plugin.base.configSchema({}));
   for (;;) {
+    // The plugin would log a folder that is taken as an error.
+    while (pluginOf(stateFolder.path) !== undefined && stateFolder.next());
     const given = { ...config, state_dir: stateFolder.path };
     const request = {
       msgpackConfig: encodeMsgpack(fitPluginOptions(given, attributeSpecs(spec))),
