@@ -2,9 +2,9 @@
  * Makes dist/: the folder that a Nomad agent's `plugin_dir` points at, with the
  * launcher as its only file, and beside it the bundled program. The pinned
  * runtime and the native addons stay in node_modules. Besides, each a module
- * that needs nothing else: the machine, to be kept of every release, and the
- * library of recorded histories and the machine's inspection, with their types; and
- * the inspector's page.
+ * that needs nothing else: the library of recorded histories and the machine's
+ * inspection, each in a folder with its types, and the machine, to be kept of
+ * every release; and the inspector's page.
  */
 import { execFileSync } from "node:child_process";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -25,21 +25,22 @@ await build({
   external: unbundled,
   output: { dir: join(root, "dist/lib"), format: "esm", minify: true, chunkFileNames: "[name].js" },
 });
-for (const [name, entry] of [
-  ["machine", "src/machines/machineVersion.ts"],
-  ["replay", "src/replay/index.ts"],
-  ["inspect", "src/inspector/stately/index.ts"],
+for (const [file, entry] of [
+  ["replay/index.js", "src/replay/index.ts"],
+  ["replay/machine.js", "src/machines/machineVersion.ts"],
+  ["inspect/index.js", "src/inspector/stately/index.ts"],
 ] as const) {
   await build({
-    input: { [name]: join(root, entry) },
+    input: join(root, entry),
     platform: "node",
-    output: { dir: join(root, "dist/replay"), format: "esm", minify: true, codeSplitting: false },
+    output: { file: join(root, "dist", file), format: "esm", minify: true, codeSplitting: false },
   });
 }
 await buildInspectorPage(join(root, "dist/inspector"));
-execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", join(root, "tsconfig.types.json")], {
-  stdio: "inherit",
-});
+for (const library of ["replay", "inspect"]) {
+  const config = join(root, `tsconfig.${library}.json`);
+  execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", config], { stdio: "inherit" });
+}
 await mkdir(join(root, "dist/plugin"), { recursive: true });
 const script = await readFile(join(root, "scripts/launcher.sh"), "utf8");
 await writeFile(launcher, script.replaceAll("@ARCH@", process.arch));

@@ -4,10 +4,11 @@
  */
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Subscription } from "rxjs";
+import type { Observable, Subscription } from "rxjs";
 import { messageOf } from "../errors.ts";
 import { loadBundle } from "../replay/loadBundle.ts";
-import type { EventReader } from "../store/eventStore.ts";
+import type { EventReader, StoredEvent } from "../store/eventStore.ts";
+import { followRecorded } from "../store/followableLog.ts";
 import { openEventReader } from "../store/lmdbEventStore.ts";
 import { logFiles } from "../store/lmdbFile.ts";
 import { importedBundle, logFolders } from "../store/logFolders.ts";
@@ -85,10 +86,9 @@ export class LogWatch {
 
   async #open(folder: string): Promise<void> {
     try {
-      const bundle = isFile(folder);
-      const reader = bundle ? (await loadBundle(folder)).reader : await openEventReader(folder);
+      const { reader, events } = isFile(folder) ? await openBundle(folder) : await openLog(folder);
       this.#failures.delete(folder);
-      const following = reader.follow().subscribe({
+      const following = events.subscribe({
         next: (event) => {
           this.#read.set(reader, event.position);
           this.#book.take(reader, event);
@@ -125,6 +125,22 @@ export class LogWatch {
       ...(gone ? [{ kind: "pluginGone", text: pluginGone } as const] : []),
     ];
   }
+}
+
+interface Opened {
+  readonly reader: EventReader;
+  /** Those that are stored, and those to come. */
+  readonly events: Observable<StoredEvent>;
+}
+
+async function openBundle(path: string): Promise<Opened> {
+  const { reader } = await loadBundle(path);
+  return { reader, events: followRecorded(reader) };
+}
+
+async function openLog(folder: string): Promise<Opened> {
+  const reader = await openEventReader(folder);
+  return { reader, events: reader.follow() };
 }
 
 const pluginGone =

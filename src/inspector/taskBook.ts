@@ -78,7 +78,7 @@ export class TaskBook {
     if (entry === undefined) return undefined;
     const known = this.#lastHistory?.stream === id ? this.#lastHistory : new History(id, []);
     const later = Array.from(entry.reader.readStream(id, known.length + 1), maskEvent);
-    this.#lastHistory = later.length === 0 ? known : known.continued(later);
+    this.#lastHistory = later.length === 0 ? known : known.extended(later);
     return this.#lastHistory;
   }
 

@@ -59,7 +59,7 @@ export class History {
     return this.#events;
   }
 
-  /** The same history, with events that came after its last. */
+  /** This history and what has come since; what was folded is not folded again. */
   extended(more: readonly StoredEvent[]): History {
     const longer = new History(this.stream, [...this.#events, ...more], this.machine);
     longer.#checkpoints = this.#checkpoints.slice();
@@ -93,14 +93,6 @@ export class History {
       this.#remember(at.seq, at.state);
     }
     return at.state;
-  }
-
-  /** This history and what has come since; what was folded is not folded again. */
-  continued(later: readonly StoredEvent[]): History {
-    const history = new History(this.stream, [...this.#events, ...later], this.machine);
-    history.#checkpoints.splice(0, 1, ...this.#checkpoints);
-    history.#at = this.#at;
-    return history;
   }
 
   /** All moments, from event number `from` on. */

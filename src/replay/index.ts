@@ -5,9 +5,7 @@
 import { type CheckOptions, type CheckReport, checkLog } from "./checkLog.ts";
 import { chooseTask } from "./chooseTask.ts";
 import { History } from "./history.ts";
-import { diffHistories, type HistoryDiff } from "./historyDiff.ts";
 import type { Bundle } from "./loadBundle.ts";
-import { type Edit, whatIf as edited, type WhatIf } from "./whatIf.ts";
 
 /**
  * The history of a task in a bundle.
@@ -31,22 +29,6 @@ export function check({ reader }: Bundle, options: CheckOptions = {}): CheckRepo
   return checkLog(reader, options);
 }
 
-/**
- * What the machine would do if some events of a history were others.
- * @throws DriverError `EDITS_INVALID`
- */
-export function whatIf(history: History, edits: readonly Edit[]): WhatIf {
-  return edited(history.stream, history.events, edits, history.machine);
-}
-
-/**
- * Two histories side by side, lined up by the types of their events: `same`, the rows, and the `parting`.
- * Nothing is masked.
- */
-export function diff(left: History, right: History): HistoryDiff {
-  return diffHistories(left, right, { showArgs: true });
-}
-
 export { DriverError, type ErrorCode } from "../errors.ts";
 export type { TaskEvent } from "../machines/events.ts";
 export {
@@ -61,7 +43,7 @@ export type { CheckOptions, CheckReport } from "./checkLog.ts";
 export { type Change, contextDiff } from "./contextDiff.ts";
 export { type EffectOutcome, effectOutcomes } from "./effectOutcomes.ts";
 export type { History, Moment } from "./history.ts";
-export type { DiffRow, HistoryDiff } from "./historyDiff.ts";
+export { type DiffRow, diffHistories as diff, type HistoryDiff } from "./historyDiff.ts";
 export { type Bundle, loadBundle } from "./loadBundle.ts";
 export { loadMachine } from "./loadMachine.ts";
 export {
@@ -75,4 +57,4 @@ export {
   previousMoment,
 } from "./search.ts";
 export type { Finding, Outcome } from "./streamCheck.ts";
-export type { Edit, Source, WhatIf } from "./whatIf.ts";
+export { type Edit, type Source, type WhatIf, whatIf } from "./whatIf.ts";

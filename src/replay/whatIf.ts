@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { DriverError, messageOf } from "../errors.ts";
 import { EVENT_SCHEMA_VERSION } from "../machines/events.ts";
-import { type MachineVersion, thisMachine } from "../machines/machineVersion.ts";
+import type { MachineVersion } from "../machines/machineVersion.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
 import { History } from "./history.ts";
 import { reasonOf } from "./reason.ts";
@@ -43,16 +43,11 @@ export interface WhatIf {
 }
 
 /**
- * @param events of one stream, all of them
+ * What the machine of a history would do if some of its events were others.
  * @param edits carried out together; several behind one event in their order
  * @throws DriverError `EDITS_INVALID` where an edit names no event, or makes one that the machine cannot take
  */
-export function whatIf(
-  stream: string,
-  events: readonly StoredEvent[],
-  edits: readonly Edit[],
-  machine: MachineVersion = thisMachine,
-): WhatIf {
+export function whatIf({ stream, events, machine }: History, edits: readonly Edit[]): WhatIf {
   for (const edit of edits) requireEvent(edit, events.length);
   const sources: Source[] = [];
   const edited: StoredEvent[] = [];

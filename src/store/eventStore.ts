@@ -2,7 +2,6 @@
  * The event log as the rest of the driver sees it: streams of numbered events,
  * appended with an expected version. A stream is a task; its name is the task's id.
  */
-import type { Observable } from "rxjs";
 
 /** What is appended: the fact, and what the machine made of it, so that a replay can prove it does the same. */
 export interface EventToAppend {
@@ -66,15 +65,6 @@ export interface EventReader {
   streams(prefix?: string): Iterable<StreamHead>;
   /** Position of the newest event; 0 where the log is empty. */
   lastPosition(): number;
-  /**
-   * All events from position `from` on: those stored already, then those to
-   * come, each once and in order. Ends only when unsubscribed or closed.
-   *
-   * Nothing is queued for a subscriber: it is read on from where it stands, so a
-   * slow one costs no memory. One that cannot keep up with what it is handed
-   * unsubscribes, and follows again from its last position + 1 later.
-   */
-  follow(from?: number): Observable<StoredEvent>;
   close(): Promise<void>;
 }
 

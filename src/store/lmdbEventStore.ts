@@ -15,13 +15,12 @@ import { DriverError } from "../errors.ts";
 import { BackgroundFlush, type Pin } from "./backgroundFlush.ts";
 import { CheckpointFile } from "./checkpoint.ts";
 import { requireRoom } from "./diskRoom.ts";
-import type { EventReader, EventStore } from "./eventStore.ts";
 import { folderChanges } from "./folderChanges.ts";
+import { FollowableLog, type FollowableReader, type FollowableStore } from "./followableLog.ts";
 import { headValue, positionKey, positionValue, recordValue, sequenceKey } from "./lmdbCodecs.ts";
 import type { LmdbEnvironment } from "./lmdbEnvironment.ts";
 import { damaged, damageHint, inspectLog, logFiles, restoreCheckpoint, syncFolder } from "./lmdbFile.ts";
 import { LmdbTable } from "./lmdbTable.ts";
-import { LogReader } from "./logReader.ts";
 import { LogStore } from "./logStore.ts";
 import { NewestCommit } from "./newestCommit.ts";
 import { findPageDefect } from "./pageCheck.ts";
@@ -49,7 +48,7 @@ export interface OpenOptions {
  * @throws DriverError `STORE_DAMAGED` for a log that cannot be used any more: it can be set aside
  * @throws DriverError `STORE_FAILED` where it cannot be opened, or is of a newer version
  */
-export async function openEventStore(folder: string, options: OpenOptions = {}): Promise<EventStore> {
+export async function openEventStore(folder: string, options: OpenOptions = {}): Promise<FollowableStore> {
   const bootId = options.bootId ?? currentBootId();
   const files = logFiles(folder);
   let checkpoints: CheckpointFile | undefined;
@@ -87,7 +86,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
  * Opens a log for reading, in this process or another, while its writer writes.
  * @throws DriverError `STORE_FAILED` where there is none, or none that can be read as it is; `STORE_DAMAGED` as above
  */
-export async function openEventReader(folder: string, options: OpenOptions = {}): Promise<EventReader> {
+export async function openEventReader(folder: string, options: OpenOptions = {}): Promise<FollowableReader> {
   const { data } = inspectLog(folder, options.bootId ?? currentBootId());
   if (data === "missing") throw noLog(folder);
   if (data === "torn") {
@@ -95,7 +94,7 @@ export async function openEventReader(folder: string, options: OpenOptions = {})
     throw new DriverError("STORE_FAILED", summary, { hint: "The plugin repairs it when it starts" });
   }
   return withRoot(folder, { readOnly: true, ...options }, async (root) => {
-    return new LogReader(new LmdbTable(environment(root, folder), folder), folderChanges(folder));
+    return new FollowableLog(new LmdbTable(environment(root, folder), folder), folderChanges(folder));
   });
 }
 
@@ -110,7 +109,7 @@ async function checkPages(path: string): Promise<void> {
 }
 
 /** One event stands for the log: it has to be intact, and the end of its stream. Others are checked as they are read. */
-async function checked(store: EventStore, table: LmdbTable): Promise<EventStore> {
+async function checked(store: FollowableStore, table: LmdbTable): Promise<FollowableStore> {
   try {
     for (const { stream, seq, hash } of store.readAll(store.lastPosition())) {
       const head = table.head(stream);

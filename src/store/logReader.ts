@@ -1,21 +1,15 @@
 /** The reading side of the event log, over any table of records. */
-import { type Observable, Subject, takeUntil } from "rxjs";
 import { DriverError } from "../errors.ts";
 import { isDefect, readRecord } from "./eventRecord.ts";
 import type { EventReader, StoredEvent, StreamHead } from "./eventStore.ts";
-import { followEvents } from "./followEvents.ts";
 import type { RecordTable, TableHead, TakeRecord } from "./recordTable.ts";
 
 export class LogReader implements EventReader {
   readonly #table: RecordTable;
-  readonly #commits: Observable<void>;
-  readonly #closing = new Subject<void>();
   #closed: Promise<void> | undefined;
 
-  /** @param commits emits after every commit */
-  constructor(table: RecordTable, commits: Observable<void>) {
+  constructor(table: RecordTable) {
     this.#table = table;
-    this.#commits = commits;
   }
 
   *readStream(stream: string, from = 1): Iterable<StoredEvent> {
@@ -62,25 +56,20 @@ export class LogReader implements EventReader {
     return this.table.lastPosition();
   }
 
-  follow(from = 1): Observable<StoredEvent> {
-    const commits = this.#commits.pipe(takeUntil(this.#closing));
-    return followEvents((next) => this.table.recordsFrom(next, intactEvent), commits, from);
+  close(): Promise<void> {
+    this.#closed ??= this.#table.close();
+    return this.#closed;
   }
 
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
+  /** Some events from a position on; none where there are none yet. */
+  protected batchFrom(position: number): StoredEvent[] {
+    return this.table.recordsFrom(position, intactEvent);
   }
 
   /** The table, while it may still be used: a closed LMDB environment must never be touched. */
   protected get table(): RecordTable {
     if (this.#closed !== undefined) throw new DriverError("STORE_FAILED", "the event log is closed");
     return this.#table;
-  }
-
-  async #close(): Promise<void> {
-    this.#closing.next();
-    await this.#table.close();
   }
 
   /** Up to the log's end as it was when this began. */

@@ -3,8 +3,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subject } from "rxjs";
 import { DriverError } from "../errors.ts";
 import { encodeRecord, isDefect, NO_HASH, readRecord, type SealedData } from "./eventRecord.ts";
-import type { EventStore, EventToAppend, StoredEvent, StreamHead } from "./eventStore.ts";
-import { LogReader } from "./logReader.ts";
+import type { EventToAppend, StoredEvent, StreamHead } from "./eventStore.ts";
+import { FollowableLog, type FollowableStore } from "./followableLog.ts";
 import type { RecordWriter, TableHead, WritableTable } from "./recordTable.ts";
 import { checkName, seal } from "./sealEvent.ts";
 import { WrongExpectedVersion } from "./wrongExpectedVersion.ts";
@@ -23,7 +23,7 @@ interface Append {
   readonly reject: (error: DriverError) => void;
 }
 
-export class LogStore extends LogReader implements EventStore {
+export class LogStore extends FollowableLog implements FollowableStore {
   readonly #table: WritableTable;
   readonly #commits: Subject<void>;
   #waiting: Append[] = [];

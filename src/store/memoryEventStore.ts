@@ -1,5 +1,5 @@
 /** The event log in memory: for tests, and for programs that embed the driver and need no history. */
-import type { EventStore } from "./eventStore.ts";
+import type { FollowableStore } from "./followableLog.ts";
 import { LogStore } from "./logStore.ts";
 import {
   BATCH_BYTES,
@@ -11,7 +11,7 @@ import {
 } from "./recordTable.ts";
 
 /** An empty log that lives as long as the object. Nothing in it survives anything: `flushed` resolves at once. */
-export function memoryEventStore(): EventStore {
+export function memoryEventStore(): FollowableStore {
   return new LogStore(new MemoryTable());
 }
 

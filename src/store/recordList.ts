@@ -1,5 +1,4 @@
 /** Records that are all in memory and stay as they are, read as a log is. */
-import { NEVER } from "rxjs";
 import type { EventReader, StreamHead } from "./eventStore.ts";
 import { LogReader } from "./logReader.ts";
 import { BATCH_RECORDS, type RecordTable, type TableHead, type TakeRecord } from "./recordTable.ts";
@@ -17,7 +16,7 @@ export interface PlacedRecord {
  * @param records of those streams; each stream's in the order of their numbers
  */
 export function readerOf(heads: readonly StreamHead[], records: readonly PlacedRecord[]): EventReader {
-  return new LogReader(new RecordList(heads, records), NEVER);
+  return new LogReader(new RecordList(heads, records));
 }
 
 class RecordList implements RecordTable {
@@ -26,7 +25,9 @@ class RecordList implements RecordTable {
   readonly #byStream: ReadonlyMap<string, readonly PlacedRecord[]>;
 
   constructor(heads: readonly StreamHead[], records: readonly PlacedRecord[]) {
-    this.#byStream = Map.groupBy(records, ({ stream }) => stream);
+    const byStream = new Map<string, PlacedRecord[]>(heads.map(({ stream }) => [stream, []]));
+    for (const record of records) byStream.get(record.stream)?.push(record);
+    this.#byStream = byStream;
     this.#byPosition = records.toSorted((a, b) => a.position - b.position);
     this.#heads = heads
       .map((head) => ({ ...head, firstPosition: this.#recordsOf(head.stream)[0]?.position ?? 0 }))

@@ -67,7 +67,7 @@ describe("a history", () => {
       fc.property(length, length, (known, looked) => {
         const begun = new History(stream, longEvents.slice(0, known));
         const last = begun.stateAfter(Math.min(known, looked));
-        const history = begun.continued(longEvents.slice(known));
+        const history = begun.extended(longEvents.slice(known));
         expect(history.length).toBe(long.length);
         expect(history.stateAfter(Math.min(known, looked))).toBe(last);
         expect(history.stateAfter(long.length).context).toEqual(fold(long).context);

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fold } from "../../src/machines/fold.ts";
 import { thisMachine } from "../../src/machines/machineVersion.ts";
+import { History } from "../../src/replay/history.ts";
 import { type Edit, parseEdits, whatIf } from "../../src/replay/whatIf.ts";
 import { errorOf } from "../support/errors.ts";
 import { sampleData } from "../support/history.ts";
@@ -12,7 +13,7 @@ const stream = "alloc/web/1";
 /** requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
 const killed = new RecordedLog().add(stream, life("killed")).events(stream);
 
-const forked = (...edits: Edit[]) => whatIf(stream, killed, edits);
+const forked = (...edits: Edit[]) => whatIf(new History(stream, killed), edits);
 const states = ({ history }: ReturnType<typeof forked>) =>
   [...history.moments()].map(({ after }) => after.value);
 

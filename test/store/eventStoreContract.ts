@@ -1,6 +1,6 @@
 /** What every event store has to do. Each implementation runs this same suite. */
 import { afterEach, beforeEach, describe } from "vitest";
-import type { EventStore } from "../../src/store/eventStore.ts";
+import type { FollowableStore } from "../../src/store/followableLog.ts";
 import { appending } from "./contract/appending.ts";
 import { closing } from "./contract/closing.ts";
 import { following } from "./contract/following.ts";
@@ -9,9 +9,9 @@ import { pruning } from "./contract/pruning.ts";
 import { reading } from "./contract/reading.ts";
 
 /** @param open an empty store; the suite closes it */
-export function eventStoreContract(name: string, open: () => Promise<EventStore>): void {
+export function eventStoreContract(name: string, open: () => Promise<FollowableStore>): void {
   describe(`contract of event stores: ${name}`, () => {
-    let store: EventStore;
+    let store: FollowableStore;
     beforeEach(async () => {
       store = await open();
     });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { firstValueFrom, take, toArray } from "rxjs";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { EventStore } from "../../src/store/eventStore.ts";
+import type { FollowableStore } from "../../src/store/followableLog.ts";
 import { openEventReader, openEventStore } from "../../src/store/lmdbEventStore.ts";
 import { findPageDefect } from "../../src/store/pageCheck.ts";
 import { findDefect } from "../../src/store/verifyStream.ts";
@@ -20,7 +20,7 @@ eventStoreContract("LMDB", () => openEventStore(newFolder()));
 
 describe("an event log in LMDB", () => {
   let folder: string;
-  let store: EventStore;
+  let store: FollowableStore;
   beforeEach(async () => {
     folder = newFolder();
     store = await openEventStore(folder);

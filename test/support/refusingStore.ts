@@ -1,9 +1,9 @@
 /** An event store in memory whose disk can be full. */
 import { DriverError } from "../../src/errors.ts";
-import type { EventStore } from "../../src/store/eventStore.ts";
+import type { FollowableStore } from "../../src/store/followableLog.ts";
 import { memoryEventStore } from "../../src/store/memoryEventStore.ts";
 
-export interface RefusingStore extends EventStore {
+export interface RefusingStore extends FollowableStore {
   /** Number of appends that were asked for. */
   readonly appends: number;
   /** While true, every append is refused. */
@@ -11,7 +11,7 @@ export interface RefusingStore extends EventStore {
 }
 
 export function refusingStore(): RefusingStore {
-  const store = memoryEventStore() as EventStore & { appends: number; full: boolean };
+  const store = memoryEventStore() as FollowableStore & { appends: number; full: boolean };
   const append = store.append.bind(store);
   store.appends = 0;
   store.full = false;

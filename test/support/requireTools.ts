@@ -6,8 +6,13 @@ import type { TestContext } from "vitest";
 export function requireTools(context: TestContext, ...tools: string[]): void {
   const missing = tools.filter((tool) => spawnSync(tool, ["--version"]).error !== undefined);
   if (missing.length === 0) return;
-  const message = `"${context.task.name}" needs ${missing.join(" and ")}, which this machine does not have`;
+  leaveOut(context, missing.join(" and "));
+}
+
+/** Skips the test, loudly, for want of something; in CI, fails it. */
+export function leaveOut(context: TestContext, want: string): never {
+  const message = `"${context.task.name}" needs ${want}, which this machine does not have`;
   if (process.env.CI) throw new Error(message);
   console.warn(`NOT TESTED: ${message}`);
-  context.skip(message);
+  return context.skip(message);
 }

@@ -73,8 +73,7 @@ function edit(state: DebuggerState, edits: readonly Edit[]): DebuggerState {
 /** The history with these edits, as near as can be to where we were. @throws DriverError `EDITS_INVALID` */
 export function withEdits(state: DebuggerState, edits: readonly Edit[]): DebuggerState {
   const { recorded } = state;
-  const fork =
-    edits.length === 0 ? undefined : whatIf(recorded.stream, recorded.events, edits, recorded.machine);
+  const fork = edits.length === 0 ? undefined : whatIf(recorded, edits);
   const { page } = state;
   const next = { ...goTo({ ...state, edits, fork }, state.at), page };
   if (fork === undefined) return told(next, "as it was recorded");

@@ -1,6 +1,6 @@
 /** All event logs below a state folder, read as one. */
 import { statSync } from "node:fs";
-import { merge, type Observable } from "rxjs";
+import { merge, NEVER, type Observable } from "rxjs";
 import { DriverError } from "../../errors.ts";
 import { chooseTask } from "../../replay/chooseTask.ts";
 import { History } from "../../replay/history.ts";
@@ -17,6 +17,8 @@ import { type TaskHistory, taskHistory } from "./taskHistory.ts";
 interface OpenLog {
   readonly reader: EventReader;
   readonly end: number;
+  /** What is stored after that. */
+  readonly coming: Observable<StoredEvent>;
 }
 
 /** A task in the log that it is in. */
@@ -53,7 +55,8 @@ export class EventLogs {
     const logs: OpenLog[] = [];
     for (const folder of present) {
       const reader = await openEventReader(folder);
-      logs.push({ reader, end: reader.lastPosition() });
+      const end = reader.lastPosition();
+      logs.push({ reader, end, coming: reader.follow(end + 1) });
     }
     return new EventLogs(present, logs);
   }
@@ -117,7 +120,7 @@ export class EventLogs {
 
   /** What has been stored since, and what is to come. */
   coming(): Observable<StoredEvent> {
-    return merge(...this.#logs.map(({ reader, end }) => reader.follow(end + 1)));
+    return merge(...this.#logs.map(({ coming }) => coming));
   }
 
   async close(): Promise<void> {
@@ -151,7 +154,7 @@ function lastState({ id, head, reader }: FoundTask): string {
 
 async function openBundle(path: string): Promise<OpenLog> {
   const { reader } = await loadBundle(path);
-  return { reader, end: reader.lastPosition() };
+  return { reader, end: reader.lastPosition(), coming: NEVER };
 }
 
 function isFile(path: string): boolean {

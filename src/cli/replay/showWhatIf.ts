@@ -21,8 +21,8 @@ export async function showWhatIf(
   const stops = breakpoints.map(parseBreakpoint);
   const logs = await EventLogs.open(path);
   try {
-    const { stream, events } = logs.history(name, showArgs);
-    const forked = whatIf(stream, events, edits);
+    const recorded = logs.history(name, showArgs);
+    const forked = whatIf(recorded, edits);
     const view = new ReplayView(styleFor(process.stdout), widthOf(process.stdout));
     const { history, fork, sources } = forked;
     if (!json) print(`${view.title(history)}\n\n${beginning(forked)}`);
@@ -31,7 +31,7 @@ export async function showWhatIf(
       const text = json ? view.json(moment) : `\n${view.moment(history, moment)}\n      (${origin(source)})`;
       print(text);
     }
-    if (!json) print(`\n${ending(forked, events.at(-1)?.to)}`);
+    if (!json) print(`\n${ending(forked, recorded.events.at(-1)?.to)}`);
   } finally {
     await logs.close();
   }

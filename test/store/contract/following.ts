@@ -1,12 +1,13 @@
 /** What following has to do in every event store. */
 import { firstValueFrom, take, toArray } from "rxjs";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { EventStore, StoredEvent } from "../../../src/store/eventStore.ts";
+import type { StoredEvent } from "../../../src/store/eventStore.ts";
+import type { FollowableStore } from "../../../src/store/followableLog.ts";
 import { labelOf, sampleEvent, samples } from "../../support/sampleEvents.ts";
 
-export function following(opened: () => EventStore): void {
+export function following(opened: () => FollowableStore): void {
   describe("following", () => {
-    let store: EventStore;
+    let store: FollowableStore;
     beforeEach(() => {
       store = opened();
     });

@@ -1,12 +1,13 @@
 /** What removing streams has to do in every event store. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { EventStore, StoredEvent } from "../../../src/store/eventStore.ts";
+import type { StoredEvent } from "../../../src/store/eventStore.ts";
+import type { FollowableStore } from "../../../src/store/followableLog.ts";
 import { findDefect } from "../../../src/store/verifyStream.ts";
 import { labelOf, sampleEvent, samples } from "../../support/sampleEvents.ts";
 
-export function pruning(opened: () => EventStore): void {
+export function pruning(opened: () => FollowableStore): void {
   describe("pruning", () => {
-    let store: EventStore;
+    let store: FollowableStore;
     beforeEach(async () => {
       store = opened();
       for (let seq = 1; seq <= 3; seq++) {
