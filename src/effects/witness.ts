@@ -7,7 +7,8 @@ import { DriverError, errnoOf } from "../errors.ts";
 import { MFD_CLOEXEC, PIDFD_INFO_EXIT } from "./kernel/constants.ts";
 import { memfdCreate, pidfdOpen } from "./kernel/libc.ts";
 import { pidfdInfo } from "./kernel/structs.ts";
-import { carryOut, failureOf } from "./launch/launcher.ts";
+import { failureOf } from "./launch/launcher.ts";
+import { outcomeOf, spawnPlan } from "./launch/spawnPlan.ts";
 import { buildWitnessPlan } from "./launch/witnessPlan.ts";
 import { isSameProcess, type ProcessIdentity } from "./processIdentity.ts";
 import { makeRunFiles } from "./runFiles.ts";
@@ -46,7 +47,7 @@ export async function startWitness(run: WitnessedRun, name: string, runnerFolder
     aliveFifo: files.alive,
     statusFile: files.status,
   });
-  const outcome = await carryOut(plan, { stdout: task, stderr: init, ruleset: question }, runnerFolder);
+  const outcome = await outcomeOf(spawnPlan(plan, { question, task, init }, runnerFolder));
   if (outcome.failure !== undefined || outcome.processes.length === 0) throw failureOf(plan, outcome);
 }
 

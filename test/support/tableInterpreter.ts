@@ -2,7 +2,7 @@
 import { CLONE_PARENT_SETTID } from "../../src/effects/kernel/constants.ts";
 import { type Architecture, systemCallNumber } from "../../src/effects/kernel/systemCalls.ts";
 import { assembleBeginning, assembleRest } from "../../src/effects/launch/assemble.ts";
-import type { LaunchPlan } from "../../src/effects/launch/plan.ts";
+import type { Plan } from "../../src/effects/launch/plan.ts";
 import {
   BEGINNING_ADDRESS,
   ENTRY_BYTES,
@@ -29,7 +29,7 @@ export interface Outcome {
 }
 
 /** The table's file once the whole plan is in it. */
-export function assemblePlan(plan: LaunchPlan, architecture: Architecture): Uint8Array {
+export function assemblePlan(plan: Plan, architecture: Architecture): Uint8Array {
   const rest = assembleRest(plan, architecture);
   const table = new Uint8Array(REST_OFFSET + rest.length);
   table.set(assembleBeginning(plan, architecture));

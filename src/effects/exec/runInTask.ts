@@ -4,14 +4,11 @@
  */
 import { closeSync, readlinkSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
-import { errnoName } from "../kernel/errnoName.ts";
 import { pidfdGetfd, pidfdOpen, pipe2, waitpid } from "../kernel/libc.ts";
-import { stepAt } from "../launch/assemble.ts";
-import { buildExecPlan, type ExecInput, execDescriptors } from "../launch/execPlan.ts";
-import { launchError, notRun } from "../launch/launchError.ts";
-import { descriptors, type Plan } from "../launch/plan.ts";
-import { parseReport, type Report } from "../launch/report.ts";
-import { readToEnd, spawnPlan } from "../launch/spawnPlan.ts";
+import { buildExecPlan, type ExecInput } from "../launch/execPlan.ts";
+import { failedStep, notRun } from "../launch/launchError.ts";
+import { readToEnd } from "../launch/reportPipe.ts";
+import { spawnPlan } from "../launch/spawnPlan.ts";
 import { kept } from "../launch/superviseSteps.ts";
 import { isSameProcess, type ProcessIdentity } from "../processIdentity.ts";
 import { killProcess } from "../signals.ts";
@@ -62,23 +59,18 @@ export async function runInTask(input: ExecInput, place: ExecPlace): Promise<Run
   unused.defer(() => stdio.close());
   const [stdin, stdout, stderr] = stdio.given;
   if (terminal) unveilTerminal(ruleset, stdin, place.landlockAbi);
-  const status = pipe2();
-  const inherited = [
-    { from: stdin, to: descriptors.stdin },
-    { from: stdout, to: descriptors.stdout },
-    { from: stderr, to: descriptors.stderr },
-    { from: ruleset, to: descriptors.ruleset },
-    { from: init, to: execDescriptors.init },
-    { from: status.write, to: execDescriptors.status },
-  ];
   const plan = buildExecPlan(input);
-  const { pid, reportPipe } = spawn(plan, inherited, place.runnerFolder, status);
-  const waiting = statusOf(status.read, pid);
-  const report = parseReport(await readToEnd(reportPipe));
-  const [leader] = report.processes;
-  if (report.failure !== undefined || leader === undefined) {
+  const status = pipe2();
+  // Where nothing is spawned, this ends as soon as the other end is closed.
+  const waitStatus = readToEnd(status.read);
+  const given = { stdin, stdout, stderr, ruleset, init, status: status.write };
+  const { pid, report } = closing(status.write, () => spawnPlan(plan, given, place.runnerFolder));
+  const waiting = statusOf(waitStatus, pid);
+  const told = await report;
+  const [leader] = told.processes;
+  if (told.failure !== undefined || leader === undefined) {
     await waiting;
-    throw failureOf(plan, report);
+    throw failedStep(plan, told.failure, notRun) ?? killed();
   }
   unused.move();
   const { finish, ...streams } = stdio.connect();
@@ -118,33 +110,23 @@ function tryGetfd(pidfd: number, number: number): number | undefined {
   }
 }
 
-function spawn(
-  plan: Plan,
-  inherited: Parameters<typeof spawnPlan>[1],
-  runnerFolder: string,
-  status: ReturnType<typeof pipe2>,
-): ReturnType<typeof spawnPlan> {
+function closing<T>(descriptor: number, act: () => T): T {
   try {
-    return spawnPlan(plan, inherited, runnerFolder);
-  } catch (thrown) {
-    closeSync(status.read);
-    throw thrown;
+    return act();
   } finally {
-    closeSync(status.write);
+    closeSync(descriptor);
   }
 }
 
-async function statusOf(pipe: number, waiter: number): Promise<ExitStatus | undefined> {
-  const bytes = Buffer.from(await readToEnd(pipe));
+async function statusOf(waitStatus: Promise<Buffer>, waiter: number): Promise<ExitStatus | undefined> {
+  const bytes = await waitStatus;
   const endedAtMs = Date.now();
   // It closes the pipe by ending, so that there is nothing to wait for.
   waitpid(waiter, 0);
   return bytes.length < 4 ? undefined : exitStatusOf(bytes.readInt32LE(), endedAtMs);
 }
 
-function failureOf(plan: Plan, { failure }: Report): DriverError {
-  const step = failure && stepAt(plan, failure.entry);
-  if (failure && step) return launchError(plan, step, errnoName(failure.errno), notRun);
+function killed(): DriverError {
   return new DriverError("LAUNCH_FAILED", `${notRun}: its processes have been killed`, {
     hint: "The task may have ended meanwhile, or reached its memory limit",
   });

@@ -12,8 +12,8 @@ import { POLLOUT } from "../kernel/constants.ts";
 import { waitpid } from "../kernel/libc.ts";
 import { pollDescriptor } from "../kernel/structs.ts";
 import { endWithParentStep } from "../launch/execPlan.ts";
-import { bytes, descriptors, type Plan } from "../launch/plan.ts";
-import { readToEnd, spawnPlan } from "../launch/spawnPlan.ts";
+import { bytes, noSteps, type WholePlan } from "../launch/plan.ts";
+import { spawnPlan } from "../launch/spawnPlan.ts";
 
 /** VEOF of a new terminal: Ctrl-D, termios(3). */
 const END_OF_FILE = 0x04;
@@ -63,10 +63,9 @@ export class TerminalInput extends Writable {
 
   /** Resolves when the terminal takes input again, or is gone. */
   async #room(): Promise<void> {
-    const inherited = [{ from: this.#master, to: descriptors.stdin }];
-    const { pid, reportPipe } = spawnPlan(waitingPlan(), inherited, this.#runnerFolder);
+    const { pid, report } = spawnPlan(waitingPlan, { terminal: this.#master }, this.#runnerFolder);
     this.#waiter = pid;
-    await readToEnd(reportPipe);
+    await report;
     // Unreaped until here, so that its number was nobody else's.
     this.#waiter = undefined;
     waitpid(pid, 0);
@@ -83,24 +82,18 @@ function tryWrite(descriptor: number, content: Buffer): number {
   }
 }
 
-function waitingPlan(): Plan {
-  const room = bytes(
-    pollDescriptor(descriptors.stdin, POLLOUT),
-    `{fd: ${descriptors.stdin}, events: POLLOUT}`,
-  );
-  return {
-    initName: "exec2-exec: waiting for a terminal",
-    steps: {
-      outside: [
-        endWithParentStep("end with the plugin"),
-        { name: "wait for room", call: "ppoll", args: [room, 1, 0, 0, 0] },
-        { name: "end", call: "exit_group", args: [0] },
-      ],
-      init: [],
-      abandoned: [],
-      release: [],
-      task: [],
-      supervise: [],
-    },
-  };
-}
+const terminal = 0;
+const room = bytes(pollDescriptor(terminal, POLLOUT), `{fd: ${terminal}, events: POLLOUT}`);
+const waitingPlan: WholePlan<"terminal"> = {
+  initName: "exec2-exec: waiting for a terminal",
+  finds: { terminal },
+  outlivesPlugin: false,
+  steps: {
+    ...noSteps,
+    outside: [
+      endWithParentStep("end with the plugin"),
+      { name: "wait for room", call: "ppoll", args: [room, 1, 0, 0, 0] },
+      { name: "end", call: "exit_group", args: [0] },
+    ],
+  },
+};

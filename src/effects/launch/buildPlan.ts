@@ -30,8 +30,11 @@ export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
 /** What can be begun with, while the rest is being found out. */
 export function buildBeginning(input: BeginningInput): LaunchBeginning {
   const { CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUTS } = k;
+  const { stdout, stderr, ruleset, gate } = descriptors;
   return {
     initName: input.initName,
+    finds: { stdout, stderr, ruleset, gate },
+    outlivesPlugin: true,
     aliveFifo: input.aliveFifo,
     cgroup: input.cgroup,
     steps: {

@@ -11,7 +11,7 @@ import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
 import { closeRangeStep, openFolderStep } from "./fileSteps.ts";
 import type { TaskProcess } from "./launchInput.ts";
-import { bytes, descriptors, flags, type Plan, place, type Step } from "./plan.ts";
+import { bytes, descriptors, flags, noSteps, place, type Step, type WholePlan } from "./plan.ts";
 import { forgetSecretsStep } from "./superviseSteps.ts";
 import { REST_ADDRESS, REST_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "./table.ts";
 import { taskSteps } from "./taskSteps.ts";
@@ -25,23 +25,30 @@ export interface ExecInput extends TaskProcess {
   readonly terminal: boolean;
 }
 
-/** Numbers of what the plan finds open beside the standard streams and the ruleset. */
-export const execDescriptors = {
+const { stdin, stdout, stderr, ruleset, hostProc } = descriptors;
+const finds = {
+  stdin,
+  stdout,
+  stderr,
+  ruleset,
   /** Pidfd of the task's init, whose namespaces are joined. */
-  init: descriptors.gate,
+  init: ruleset + 1,
   /** Pipe that gets the command's raw wait status, and ends with the process that waits. */
-  status: descriptors.status,
-} as const;
+  status: hostProc + 1,
+};
+const { init, status } = finds;
+/** The cgroup's folder, once it is open. */
+const cgroupFolder = status + 1;
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
-export function buildExecPlan(input: ExecInput): Plan {
+export function buildExecPlan(input: ExecInput): WholePlan<keyof typeof finds> {
   return {
     initName: input.waiterName,
+    finds,
+    outlivesPlugin: false,
     steps: {
+      ...noSteps,
       outside: outsideSteps(input),
-      init: [],
-      abandoned: [],
-      release: [],
       task: taskSteps(input, {
         inSession: input.terminal ? [controllingTerminalStep()] : [],
         // Not earlier: the change of uid would undo it.
@@ -55,10 +62,9 @@ export function buildExecPlan(input: ExecInput): Plan {
 function outsideSteps({ cgroup }: ExecInput): Step[] {
   const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, CLONE_INTO_CGROUP } = k;
   const { CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET } = k;
-  const { hostProc, status } = descriptors;
   const namespaces = flags({ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET });
-  const clone = cloneArgs({ flags: CLONE_INTO_CGROUP, exitSignal: k.SIGCHLD, cgroup: descriptors.alive });
-  const cloneMeaning = `{flags: CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: ${descriptors.alive}}`;
+  const clone = cloneArgs({ flags: CLONE_INTO_CGROUP, exitSignal: k.SIGCHLD, cgroup: cgroupFolder });
+  const cloneMeaning = `{flags: CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: ${cgroupFolder}}`;
   return [
     endWithParentStep("end with the plugin"),
     { name: "name the process", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-exec"] },
@@ -75,7 +81,7 @@ function outsideSteps({ cgroup }: ExecInput): Step[] {
     // Both by their paths of the host, which the task's mounts may hide.
     openFolderStep("open the plugin's /proc", "/proc"),
     openFolderStep("open the task's cgroup", cgroup),
-    { name: "join the task's namespaces", call: "setns", args: [execDescriptors.init, namespaces] },
+    { name: "join the task's namespaces", call: "setns", args: [init, namespaces] },
     {
       name: "read the rest of the plan",
       call: "pread64",
@@ -93,11 +99,10 @@ function outsideSteps({ cgroup }: ExecInput): Step[] {
 function superviseSteps(): Step[] {
   const ONLY_CHILD = -1;
   const STATUS_BYTES = 4;
-  const { status } = execDescriptors;
   return [
     // The ends of the command's pipes, above all: who reads them waits for their end.
     { name: "close what is the command's", call: "close_range", args: [0, status - 1, 0] },
-    closeRangeStep("close the cgroup's folder", status + 1),
+    closeRangeStep("close the cgroup's folder", cgroupFolder),
     forgetSecretsStep(),
     { name: "wait for the command", call: "wait4", args: [ONLY_CHILD, place("waitStatus"), 0, 0] },
     { name: "tell the wait status", call: "write", args: [status, place("waitStatus"), STATUS_BYTES] },
@@ -111,7 +116,7 @@ function controllingTerminalStep(): Step {
   return {
     name: "take the terminal",
     call: "ioctl",
-    args: [descriptors.stdin, flags({ TIOCSCTTY }), 0],
+    args: [stdin, flags({ TIOCSCTTY }), 0],
   };
 }
 

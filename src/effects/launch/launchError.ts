@@ -1,6 +1,19 @@
 /** The error of a launch: which step failed, on what, why, and what can be done. Pure. */
 import { DriverError } from "../../errors.ts";
+import { errnoName } from "../kernel/errnoName.ts";
+import { stepAt } from "./assemble.ts";
 import { type Plan, phases, type Step } from "./plan.ts";
+import type { Report } from "./report.ts";
+
+/** What a report tells of a step that failed; undefined where it tells of none. */
+export function failedStep(
+  plan: Plan,
+  failure: Report["failure"],
+  consequence?: string,
+): DriverError | undefined {
+  const step = failure && stepAt(plan, failure.entry);
+  return failure && step && launchError(plan, step, errnoName(failure.errno), consequence);
+}
 
 /**
  * @param step the step that failed

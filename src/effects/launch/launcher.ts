@@ -1,28 +1,23 @@
-/** Starts a task: assembles the plan, spawns the runner with it and listens to what becomes of it. */
-import { closeSync, constants, openSync, writeSync } from "node:fs";
+/** Starts a task: has its plan carried out and listens to what becomes of it. */
+import { closeSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { runLeft } from "../cgroupEnd.ts";
 import { watchExit } from "../exitWatch.ts";
-import { MFD_CLOEXEC } from "../kernel/constants.ts";
-import { errnoName } from "../kernel/errnoName.ts";
-import { memfdCreate, pipe2, waitpid } from "../kernel/libc.ts";
+import { pipe2 } from "../kernel/libc.ts";
 import type { ProcessIdentity } from "../processIdentity.ts";
-import { assembleBeginning, assembleRest, stepAt } from "./assemble.ts";
-import { launchError } from "./launchError.ts";
-import { descriptors, joinPlan, type LaunchBeginning, type LaunchPlan, type LaunchRest } from "./plan.ts";
-import { parseReport, type Report } from "./report.ts";
-import { ReportPipe } from "./reportPipe.ts";
-import { runnerArchitecture, spawnRunner } from "./runner.ts";
-import { nullDevice, writeAt } from "./spawnPlan.ts";
-import { REST_OFFSET } from "./table.ts";
+import { failedStep } from "./launchError.ts";
+import {
+  type Descriptors,
+  joinPlan,
+  type LaunchBeginning,
+  type LaunchPlan,
+  type LaunchRest,
+  type Plan,
+} from "./plan.ts";
+import { type Begun, beginPlan, type Outcome, outcomeOf } from "./spawnPlan.ts";
 
-/** Descriptors of this process that a launch needs, above 6 as all are that it opened itself. They stay open here. */
-export interface LaunchDescriptors {
-  readonly stdout: number;
-  readonly stderr: number;
-  /** A Landlock ruleset, which may get its rules later. */
-  readonly ruleset: number;
-}
+/** The ruleset may get its rules later. */
+export type LaunchDescriptors = Descriptors<"stdout" | "stderr" | "ruleset">;
 
 /** A task that has been started. */
 export interface Launched {
@@ -46,55 +41,28 @@ export async function launch(
   return held.release();
 }
 
-/** Carries any plan out, until all its processes have closed the report pipe. */
-export async function carryOut(
-  plan: LaunchPlan,
-  given: LaunchDescriptors,
-  runnerFolder?: string,
-): Promise<Outcome> {
-  const held = new HeldLaunch(plan, given, runnerFolder);
-  held.load(plan);
-  return held.outcome();
-}
-
 /**
  * A launch that has begun: the run's init furnishes its namespaces and waits for
  * the word to go on. It ends when that does not come because this process is gone.
  */
 export class HeldLaunch {
   readonly #beginning: LaunchBeginning;
-  /** Descriptors of the plan's table and of the pipe that init waits at. */
-  readonly #table: number;
+  /** Descriptor of the pipe that init waits at. */
   readonly #gate: number;
-  /** Pid of the process that forks init. */
-  readonly #outside: number;
-  readonly #report: ReportPipe;
+  readonly #begun: Begun;
   #rest: LaunchRest | undefined;
   #end: Promise<Outcome> | undefined;
 
   /** @throws DriverError `LAUNCH_FAILED` where nothing could be spawned */
   constructor(beginning: LaunchBeginning, given: LaunchDescriptors, runnerFolder?: string) {
     using undo = new DisposableStack();
-    const open = (descriptor: number) => undo.adopt(descriptor, closeSync);
-    this.#beginning = beginning;
-    this.#table = open(memfdCreate("exec2-plan", MFD_CLOEXEC));
-    writeAt(this.#table, assembleBeginning(beginning, runnerArchitecture()), 0);
-    using theirs = new DisposableStack();
-    const report = pipe2();
-    open(report.read);
-    theirs.adopt(report.write, closeSync);
-    const reportEnd = theirs.adopt(openBothWays(report.write), closeSync);
     const gate = pipe2();
-    this.#gate = open(gate.write);
+    this.#beginning = beginning;
+    this.#gate = undo.adopt(gate.write, closeSync);
+    using theirs = new DisposableStack();
     theirs.adopt(gate.read, closeSync);
-    try {
-      const inherited = inheritedBy(given, this.#table, reportEnd, gate.read);
-      this.#outside = spawnRunner(beginning.initName, inherited, runnerFolder);
-    } catch (thrown) {
-      throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not be begun");
-    }
+    this.#begun = beginPlan(beginning, { ...given, gate: gate.read }, runnerFolder);
     undo.move();
-    this.#report = new ReportPipe(report.read);
   }
 
   /**
@@ -102,7 +70,7 @@ export class HeldLaunch {
    * @throws DriverError `LAUNCH_FAILED` where it has failed before that
    */
   async init(): Promise<ProcessIdentity> {
-    return (await this.#report.first) ?? (await this.release()).init;
+    return (await this.#begun.first) ?? (await this.release()).init;
   }
 
   /**
@@ -110,7 +78,7 @@ export class HeldLaunch {
    * @throws DriverError `LAUNCH_FAILED` where arguments and environment are too long
    */
   load(rest: LaunchRest): void {
-    writeAt(this.#table, assembleRest(rest, runnerArchitecture()), REST_OFFSET);
+    this.#begun.load(rest);
     this.#rest = rest;
   }
 
@@ -151,48 +119,13 @@ export class HeldLaunch {
   }
 
   #ended(): Promise<Outcome> {
-    this.#end ??= this.#waitForEnd();
+    if (this.#end === undefined) {
+      this.#begun.closeTable();
+      closeSync(this.#gate);
+      this.#end = outcomeOf(this.#begun);
+    }
     return this.#end;
   }
-
-  async #waitForEnd(): Promise<Outcome> {
-    closeSync(this.#table);
-    closeSync(this.#gate);
-    const report = parseReport(await this.#report.all);
-    // It closes the pipe by ending, so that there is nothing to wait for.
-    return { ...report, status: waitpid(this.#outside, 0) };
-  }
-}
-
-/** What a plan's processes told of themselves. */
-export interface Outcome extends Report {
-  /** Raw wait status of the process that was spawned. */
-  readonly status: number | undefined;
-}
-
-function inheritedBy(
-  { stdout, stderr, ruleset }: LaunchDescriptors,
-  table: number,
-  report: number,
-  gate: number,
-) {
-  return [
-    { from: nullDevice(), to: descriptors.stdin },
-    { from: stdout, to: descriptors.stdout },
-    { from: stderr, to: descriptors.stderr },
-    { from: table, to: descriptors.plan },
-    { from: report, to: descriptors.report },
-    { from: ruleset, to: descriptors.ruleset },
-    { from: gate, to: descriptors.gate },
-  ];
-}
-
-/**
- * A pipe's end for writing that reads as well (fifo(7)): whoever holds it never gets SIGPIPE. What has been
- * let go on has to become the task even where this process dies meanwhile.
- */
-function openBothWays(pipe: number): number {
-  return openSync(`/proc/self/fd/${pipe}`, constants.O_RDWR);
 }
 
 function openGate(gate: number): void {
@@ -205,13 +138,14 @@ function openGate(gate: number): void {
 }
 
 /** Why a plan was not carried out to its end. */
-export function failureOf(plan: LaunchPlan, { failure, processes, status }: Outcome): DriverError {
-  const step = failure && stepAt(plan, failure.entry);
-  if (failure && step) return launchError(plan, step, errnoName(failure.errno));
+export function failureOf(plan: Plan, { failure, processes, status }: Outcome): DriverError {
   const reported = ["none", "only init", "init and the task"][processes.length];
-  return new DriverError(
-    "LAUNCH_FAILED",
-    `the launch ended without a report (status ${status}; of its processes, ${reported} told of themselves)`,
-    { hint: "The kernel has killed it: the task's memory limit may be too small to start anything" },
+  return (
+    failedStep(plan, failure) ??
+    new DriverError(
+      "LAUNCH_FAILED",
+      `the launch ended without a report (status ${status}; of its processes, ${reported} told of themselves)`,
+      { hint: "The kernel has killed it: the task's memory limit may be too small to start anything" },
+    )
   );
 }

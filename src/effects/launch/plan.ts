@@ -31,10 +31,21 @@ export type Phase = (typeof phases)[number];
 
 type Steps<P extends Phase> = Readonly<Record<P, readonly Step[]>>;
 
-/** Enough to begin a launch with. */
-export interface LaunchBeginning {
+/** Numbers of descriptors by the names that a plan has for them. */
+export type Descriptors<Name extends string> = Readonly<Record<Name, number>>;
+
+/** What the runner has to be spawned with. */
+export interface Spawning<Name extends string> {
   /** First argument of the processes before `execve`. */
   readonly initName: string;
+  /** Where the plan finds what is open beside the plan itself and its report. */
+  readonly finds: Descriptors<Name>;
+  /** Whether its processes go on without the plugin, and so without a reader of their report. */
+  readonly outlivesPlugin: boolean;
+}
+
+/** Enough to begin a launch with. */
+export interface LaunchBeginning extends Spawning<"stdout" | "stderr" | "ruleset" | "gate"> {
   /** The FIFO that tells when init has ended, also after a launch that failed. */
   readonly aliveFifo: string;
   /** That init is born in; undefined for this process's own. */
@@ -49,14 +60,24 @@ export interface LaunchRest {
 
 /** What the runner carries out. */
 export interface Plan {
-  readonly initName: string;
   readonly steps: Steps<Phase>;
 }
 
+/** A plan that is known as a whole before it begins. */
+export type WholePlan<Name extends string> = Spawning<Name> & Plan;
+
 /** A plan that starts a task. */
-export interface LaunchPlan extends LaunchBeginning, Plan {
-  readonly steps: Steps<Phase>;
-}
+export type LaunchPlan = LaunchBeginning & Plan;
+
+/** For plans of fewer processes than a launch. */
+export const noSteps: Steps<Phase> = {
+  outside: [],
+  init: [],
+  abandoned: [],
+  release: [],
+  task: [],
+  supervise: [],
+};
 
 export function joinPlan(beginning: LaunchBeginning, rest: LaunchRest): LaunchPlan {
   return { ...beginning, steps: { ...beginning.steps, ...rest.steps } };

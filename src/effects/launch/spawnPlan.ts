@@ -1,90 +1,133 @@
-/** Has a plan carried out that is known as a whole: assembles it and spawns the runner with it. */
-import { closeSync, openSync, writeSync } from "node:fs";
-import { Socket } from "node:net";
+/**
+ * The one way from a plan to its processes: its table, the pipe that it reports
+ * through and the descriptors that it names go to the runner.
+ */
+import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
 import { MFD_CLOEXEC } from "../kernel/constants.ts";
-import { memfdCreate, pipe2 } from "../kernel/libc.ts";
-import type { SpawnDescriptor } from "../kernel/posixSpawn.ts";
+import { memfdCreate, pipe2, waitpid } from "../kernel/libc.ts";
 import { assembleBeginning, assembleRest } from "./assemble.ts";
-import { descriptors, type Plan } from "./plan.ts";
+import {
+  type Descriptors,
+  descriptors,
+  type LaunchBeginning,
+  type LaunchRest,
+  type Spawning,
+  type WholePlan,
+} from "./plan.ts";
+import type { Report } from "./report.ts";
+import { type ReportPipe, readReport } from "./reportPipe.ts";
 import { runnerArchitecture, spawnRunner } from "./runner.ts";
 import { REST_OFFSET } from "./table.ts";
 
 /** A plan on its way. */
-export interface Spawned {
+export interface Spawned extends ReportPipe {
   /** The process that the phase `outside` is carried out by; to be waited for. */
   readonly pid: number;
-  /** What the plan's processes report comes here, and its end when all of them have closed it. */
-  readonly reportPipe: number;
+}
+
+/** A plan on its way whose rest is not known yet. */
+export interface Begun extends Spawned {
+  /**
+   * Lays the rest ready.
+   * @throws DriverError `LAUNCH_FAILED` where arguments and environment are too long
+   */
+  load(rest: LaunchRest): void;
+  /** To be called once, when the rest is laid or never will be. */
+  closeTable(): void;
 }
 
 /**
- * @param inherited what the plan's processes find open beside the plan and the report pipe;
- *   the standard input is `/dev/null` unless it is among them. All stay open here.
+ * @param given of this process, above 6 as all are that it opened itself: what the plan is to find
+ *   open. Of the standard streams, those that it does not name are `/dev/null`. All stay open here.
  * @param runnerFolder where to put the runner if this host doesn't execute memfds; root's alone
  * @throws DriverError `LAUNCH_FAILED`
  */
-export function spawnPlan(
-  plan: Plan,
-  inherited: readonly SpawnDescriptor[],
+export function spawnPlan<Name extends string>(
+  plan: WholePlan<Name>,
+  given: Descriptors<NoInfer<Name>>,
   runnerFolder: string | undefined,
 ): Spawned {
-  const pipe = pipe2();
-  try {
-    return { pid: spawnWith(plan, inherited, pipe.write, runnerFolder), reportPipe: pipe.read };
-  } catch (thrown) {
-    closeSync(pipe.read);
-    throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not be begun");
-  } finally {
-    closeSync(pipe.write);
-  }
+  return spawn(plan, plan, given, runnerFolder);
 }
 
-function spawnWith(
-  plan: Plan,
-  inherited: readonly SpawnDescriptor[],
-  report: number,
+/** The same with the beginning of a launch. */
+export function beginPlan(
+  beginning: LaunchBeginning,
+  given: LaunchBeginning["finds"],
   runnerFolder: string | undefined,
-): number {
-  const table = memfdCreate("exec2-plan", MFD_CLOEXEC);
+): Begun {
+  return spawn(beginning, undefined, given, runnerFolder);
+}
+
+function spawn<Name extends string>(
+  plan: Spawning<Name> & Pick<LaunchBeginning, "steps">,
+  rest: LaunchRest | undefined,
+  given: Descriptors<Name>,
+  runnerFolder: string | undefined,
+): Begun {
+  using undo = new DisposableStack();
+  using theirs = new DisposableStack();
   try {
+    const table = memfdCreate("exec2-plan", MFD_CLOEXEC);
+    (rest ? theirs : undo).adopt(table, closeSync);
+    const load = (rest: LaunchRest) => writeAt(table, assembleRest(rest, runnerArchitecture()), REST_OFFSET);
     writeAt(table, assembleBeginning(plan, runnerArchitecture()), 0);
-    writeAt(table, assembleRest(plan, runnerArchitecture()), REST_OFFSET);
-    const all = [
-      { from: nullDevice(), to: descriptors.stdin },
-      ...inherited,
+    if (rest) load(rest);
+    const pipe = pipe2();
+    undo.adopt(pipe.read, closeSync);
+    theirs.adopt(pipe.write, closeSync);
+    const report = plan.outlivesPlugin ? theirs.adopt(openBothWays(pipe.write), closeSync) : pipe.write;
+    const { finds } = plan;
+    const named = (Object.keys(finds) as Name[]).map((name) => ({ from: given[name], to: finds[name] }));
+    const silent = standardStreams.filter((to) => named.every((each) => each.to !== to));
+    const inherited = [
+      ...silent.map((to) => ({ from: nullDevice(), to })),
       { from: table, to: descriptors.plan },
       { from: report, to: descriptors.report },
+      ...named,
     ];
-    return spawnRunner(plan.initName, all, runnerFolder);
-  } finally {
-    closeSync(table);
+    const pid = spawnRunner(plan.initName, inherited, runnerFolder);
+    undo.move();
+    return { pid, load, closeTable: () => closeSync(table), ...readReport(pipe.read) };
+  } catch (thrown) {
+    throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not be begun");
   }
 }
 
-/** Writes to a plan's table, not through the descriptor's own offset, which the runner reads from. */
-export function writeAt(memfd: number, content: Uint8Array, offset: number): void {
+/** What became of a plan. */
+export interface Outcome extends Report {
+  /** Raw wait status of the process that was spawned. */
+  readonly status: number | undefined;
+}
+
+/** Resolves once all of a plan's processes have closed the report pipe; for plans whose first one does so by ending. */
+export async function outcomeOf({ pid, report }: Spawned): Promise<Outcome> {
+  return { ...(await report), status: waitpid(pid, 0) };
+}
+
+const standardStreams = [descriptors.stdin, descriptors.stdout, descriptors.stderr];
+
+/** Not through the descriptor's own offset, which the runner reads from. */
+function writeAt(memfd: number, content: Uint8Array, offset: number): void {
   let written = 0;
   while (written < content.length) {
     written += writeSync(memfd, content, written, content.length - written, offset + written);
   }
 }
 
+/**
+ * A pipe's end for writing that reads as well (fifo(7)): whoever holds it never gets SIGPIPE. What has been
+ * let go on has to become the task even where this process dies meanwhile.
+ */
+function openBothWays(pipe: number): number {
+  return openSync(`/proc/self/fd/${pipe}`, constants.O_RDWR);
+}
+
 let openedNullDevice: number | undefined;
 
 /** `/dev/null` for reading, opened once. */
-export function nullDevice(): number {
+function nullDevice(): number {
   openedNullDevice ??= openSync("/dev/null", "r");
   return openedNullDevice;
-}
-
-/** All that comes through a pipe, which is closed after it. Waits in the event loop: no thread is held up. */
-export function readToEnd(pipe: number): Promise<Uint8Array> {
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
-  const chunks: Buffer[] = [];
-  new Socket({ fd: pipe, readable: true, writable: false })
-    .on("data", (chunk: Buffer) => chunks.push(chunk))
-    .once("end", () => resolve(Buffer.concat(chunks)))
-    .once("error", reject);
-  return promise;
 }

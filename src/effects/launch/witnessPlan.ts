@@ -10,7 +10,7 @@ import * as k from "../kernel/constants.ts";
 import { pidfdInfo, pollDescriptor } from "../kernel/structs.ts";
 import { outsideSteps } from "./buildPlan.ts";
 import { oomScoreAdjSteps, openFolderStep, openStep, reportIdentitySteps } from "./fileSteps.ts";
-import { bytes, descriptors, flags, type LaunchPlan, place, type Step } from "./plan.ts";
+import { bytes, descriptors, flags, noSteps, place, type Step, type WholePlan } from "./plan.ts";
 
 export interface WitnessInput {
   /** First argument, so that `ps` shows what it is. */
@@ -22,35 +22,27 @@ export interface WitnessInput {
   readonly statusFile: string;
 }
 
-/** What a witness finds in the places of a task's output and ruleset. */
-const given = {
-  /** The task's pidfd. */
-  task: descriptors.stdout,
-  /** That of the init of the task's pid namespace. */
-  init: descriptors.stderr,
+const finds = {
   /** A file that holds what the kernel is to be asked for: a `mask`. */
-  question: descriptors.ruleset,
-} as const;
+  question: descriptors.stdin,
+  /** The task's pidfd. */
+  task: descriptors.report + 1,
+  /** That of the init of the task's pid namespace. */
+  init: descriptors.report + 2,
+};
 
-export function buildWitnessPlan(input: WitnessInput): LaunchPlan {
+export function buildWitnessPlan(input: WitnessInput): WholePlan<keyof typeof finds> {
   return {
     initName: input.name,
-    aliveFifo: input.aliveFifo,
-    cgroup: input.cgroup,
-    steps: {
-      outside: outsideSteps(input.cgroup, {}),
-      init: witnessSteps(input),
-      abandoned: [],
-      release: [],
-      task: [],
-      supervise: [],
-    },
+    finds,
+    outlivesPlugin: true,
+    steps: { ...noSteps, outside: outsideSteps(input.cgroup, {}), init: witnessSteps(input) },
   };
 }
 
 function witnessSteps({ statusFile, aliveFifo }: WitnessInput): Step[] {
   const { PR_SET_NAME, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_CLOEXEC, PIDFD_GET_INFO, POLLIN } = k;
-  const initsEnd = bytes(pollDescriptor(given.init, POLLIN), `{fd: ${given.init}, events: POLLIN}`);
+  const initsEnd = bytes(pollDescriptor(finds.init, POLLIN), `{fd: ${finds.init}, events: POLLIN}`);
   return [
     { name: "name the witness", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-witness"] },
     { name: "give the witness a session", call: "setsid", args: [] },
@@ -66,14 +58,14 @@ function witnessSteps({ statusFile, aliveFifo }: WitnessInput): Step[] {
     {
       name: "prepare the question",
       call: "read",
-      args: [given.question, place("identity"), pidfdInfo.maskBytes],
+      args: [finds.question, place("identity"), pidfdInfo.maskBytes],
     },
     { name: "wait for init's end", call: "ppoll", args: [initsEnd, 1, 0, 0, 0] },
     // Before kernel 6.13 this fails, which ends the witness.
     {
       name: "ask how the task ended",
       call: "ioctl",
-      args: [given.task, flags({ PIDFD_GET_INFO }), place("identity")],
+      args: [finds.task, flags({ PIDFD_GET_INFO }), place("identity")],
     },
     { name: "record it", call: "write", args: [descriptors.status, place("identity"), pidfdInfo.bytes] },
     { name: "end", call: "exit_group", args: [0] },

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import { describePlan } from "../../../src/effects/launch/describePlan.ts";
 import { buildExecPlan, type ExecInput } from "../../../src/effects/launch/execPlan.ts";
-import { phases, type Step } from "../../../src/effects/launch/plan.ts";
+import { descriptors, phases, type Step } from "../../../src/effects/launch/plan.ts";
 import { anyLaunchInput } from "../../support/anyLaunchInput.ts";
 import { launchInput } from "../../support/launchRun.ts";
 
@@ -38,6 +38,13 @@ describe("the plan of a command in a running task", () => {
       "read the rest of the plan",
       "fork into the task",
     ]);
+  });
+
+  it("finds what it was given in places of its own", () => {
+    const { finds } = buildExecPlan(execInput());
+    const numbers = [descriptors.plan, descriptors.report, descriptors.hostProc, ...Object.values(finds)];
+    expect(new Set(numbers).size).toBe(numbers.length);
+    expect(finds).toMatchObject({ stdin: 0, stdout: 1, stderr: 2, ruleset: descriptors.ruleset });
   });
 
   it("gives up what the task's own process gives up, in the same order", () => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Architecture } from "../../../src/effects/kernel/systemCalls.ts";
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
-import { bytes, type LaunchPlan, place } from "../../../src/effects/launch/plan.ts";
+import { bytes, type Plan, place } from "../../../src/effects/launch/plan.ts";
 import { parseReport } from "../../../src/effects/launch/report.ts";
 import { runnerArm64 } from "../../../src/effects/launch/runnerArm64.ts";
 import { runnerX86 } from "../../../src/effects/launch/runnerX86.ts";
@@ -47,10 +47,7 @@ const runners: Runner[] = [
 ];
 
 /** Writes, fails where it may, reads its input to the end, forgets its memory, and fails. */
-const plan: LaunchPlan = {
-  initName: "runner",
-  aliveFifo: "",
-  cgroup: undefined,
+const plan: Plan = {
   steps: {
     outside: [
       { name: "write", call: "write", args: [1, bytes(new TextEncoder().encode("hello"), "hello"), 5] },

@@ -16,6 +16,14 @@ test("a witness is born in the run's cgroup, in no namespace of its own", () => 
   expect(fork).toContain("flags: CLONE_INTO_CGROUP,");
 });
 
+test("it finds what it was given under names of its own, where nothing is closed or opened", () => {
+  const numbers = Object.values(plan.finds);
+  const { plan: own, report, free } = descriptors;
+  expect(Object.keys(plan.finds)).toEqual(["question", "task", "init"]);
+  expect(new Set([own, report, ...numbers]).size).toBe(numbers.length + 2);
+  expect(Math.max(...numbers)).toBeLessThan(free);
+});
+
 test("it opens its files in the order that gives them their numbers", () => {
   const opened = plan.steps.init.filter(({ call }) => call === "openat").map(({ args }) => args[1]);
   const first = descriptors.hostProc;
