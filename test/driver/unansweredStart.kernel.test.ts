@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { DriverServices } from "../../src/driver/services.ts";
 import { settleStart } from "../../src/driver/unansweredStart.ts";
 import { HeldLaunch } from "../../src/effects/launch/launcher.ts";
-import { bootId, isSameProcess } from "../../src/effects/processIdentity.ts";
+import { bootId, isSameProcess, type ProcessIdentity } from "../../src/effects/processIdentity.ts";
 import { killTask } from "../../src/effects/signals.ts";
 import { readRecordedTask } from "../../src/effects/statusFile.ts";
 import type { EventData } from "../../src/machines/events.ts";
@@ -51,6 +51,11 @@ async function held(run: TestRun, cgroup: TestCgroup, script: string) {
   return { launch, init: await launch.init() };
 }
 
+/** A process lets go of its files and its cgroup before it has ended. */
+function over(init: ProcessIdentity): Promise<void> {
+  return vi.waitFor(() => expect(isSameProcess(init)).toBe(false), { timeout: 20_000 });
+}
+
 describe("what has come of a start that was never answered", () => {
   it("is a task that runs, where it was let go on: as who it is", async () => {
     const { cgroup, run, services } = setUp();
@@ -68,8 +73,7 @@ describe("what has come of a start that was never answered", () => {
     const { cgroup, run, services } = setUp();
     const { launch, init } = await held(run, cgroup, "exit 6");
     await launch.release();
-    // Until then init is about to end.
-    await cgroup.empty();
+    await over(init);
     const { snapshot, events } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
     expect(events.map(({ type }) => type)).toEqual(["started", "exited"]);
     expect(snapshot.context.exit).toMatchObject({ exitCode: 6, signal: 0, source: "status" });
@@ -94,7 +98,7 @@ describe("what has come of a start that was never answered", () => {
     const { launch, init } = await held(run, cgroup, "exec sleep 600");
     await launch.release();
     process.kill(init.pid, "SIGKILL");
-    await cgroup.empty();
+    await over(init);
     const { snapshot } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
     expect(snapshot.context.exit).toMatchObject({ exitCode: -1, source: "unknown" });
   });

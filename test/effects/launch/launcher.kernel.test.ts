@@ -127,7 +127,7 @@ describe("a launch that is held", () => {
     await expect.poll(() => processesNamed(initName)).toHaveLength(1);
     child.kill("SIGKILL");
     await run.ended();
-    await expect.poll(() => processesNamed(initName)).toEqual([]);
+    await expect.poll(() => processesNamed(initName), { timeout: 20_000 }).toEqual([]);
     expect(run.output()).toBe("");
   });
 
