@@ -64,6 +64,15 @@ describe("a job of one task", () => {
     expect(given).not.toContain("NO_COLOR");
   });
 
+  it("is not broken into by what the run itself has to say", async () => {
+    const script = "printf 'a line that is ' >&2; sleep 2; echo whole >&2; echo 'the next' >&2; exit 3";
+    const { code, stderr } = await call(running("--verbose", shellJob(script)));
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^a line that is whole$/m);
+    expect(stderr).toMatch(/^task +\* .*started/m);
+    expect(stderr).toMatch(/^task: exit code 3/m);
+  });
+
   it("leaves nothing behind", async () => {
     const { stdout } = await call(running(shellJob('echo "$NOMAD_TASK_DIR"; sleep 1000 & exit 0')));
     const folder = stdout.trim();

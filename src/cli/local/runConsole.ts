@@ -26,6 +26,9 @@ export class RunConsole {
   readonly #width: number;
   readonly #view: EventView;
   readonly style: Style = styleFor(process.stderr);
+  /** What the run has to say once the line is over that stands on standard error. */
+  #held = "";
+  #inLine = false;
 
   constructor(options: RunConsoleOptions) {
     this.#options = options;
@@ -35,9 +38,10 @@ export class RunConsole {
     whenReaderGone(options.onReaderGone);
   }
 
-  /** A word of the run's own. */
+  /** A word of the run's own: not within a line that a task has only begun. */
   say(text: string): void {
-    process.stderr.write(`${text}\n`);
+    this.#held += `${text}\n`;
+    this.#sayHeld();
   }
 
   note(text: string): void {
@@ -49,6 +53,7 @@ export class RunConsole {
   }
 
   fail(thrown: unknown): void {
+    this.#inLine = false;
     this.say(errorText(thrown, this.style, widthOf(process.stderr)));
   }
 
@@ -81,7 +86,15 @@ export class RunConsole {
     const prefixer = this.#options.raw
       ? undefined
       : new LinePrefixer(`${this.label(task, style)} ${style.dim(stream === "stdout" ? "|" : "!")} `);
-    const write = (bytes: Buffer) => bytes.length === 0 || sink.destroyed || sink.write(bytes);
+    const write = (bytes: Buffer) => {
+      if (bytes.length === 0 || sink.destroyed) return true;
+      const hasRoom = sink.write(bytes);
+      if (stream === "stderr") {
+        this.#inLine = bytes.at(-1) !== newline;
+        this.#sayHeld();
+      }
+      return hasRoom;
+    };
     source.on("data", (chunk: Buffer) => {
       if (write(prefixer ? prefixer.push(chunk) : chunk)) return;
       source.pause();
@@ -89,8 +102,18 @@ export class RunConsole {
     });
     await new Promise<void>((resolve) => source.once("close", () => resolve()));
     if (prefixer) write(prefixer.end());
+    if (stream === "stderr") this.#inLine = false;
+    this.#sayHeld();
+  }
+
+  #sayHeld(): void {
+    if (this.#inLine || this.#held === "") return;
+    process.stderr.write(this.#held);
+    this.#held = "";
   }
 }
+
+const newline = 0x0a;
 
 function parseLogLine(line: string): { level: string; message: string } {
   try {
