@@ -1,6 +1,7 @@
 /** Opens what the driver works with: done at the third launch's SetConfig, never before. */
 import type { NodeTopology } from "../config/nodeTopology.ts";
 import type { PluginOptions } from "../config/pluginOptions.ts";
+import { keepKey } from "../effects/envDigest.ts";
 import { probeHost } from "../effects/hostFacts.ts";
 import { DriverError } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
@@ -45,6 +46,7 @@ export async function openServices(
   const folder = await openStateFolder(options.stateDir);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => folder.close());
+  keepKey(folder.path);
   tellAddress(folder.path, socketPath);
   const unsaved = new UnsavedEvents(log);
   const { store, begun: unclaimed } = await openLog(folder.events, log, (opened) =>

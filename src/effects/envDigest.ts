@@ -13,7 +13,16 @@ import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { DriverError, errnoOf } from "../errors.ts";
 
 /**
- * @param stateFolder root-only folder that holds the key; made at first use
+ * Makes the key where there is none yet, and reads it: a start needs no room on the disk for it, then.
+ * @param stateFolder root-only folder that holds the key
+ * @throws DriverError `STATE_DIR_UNUSABLE`
+ */
+export function keepKey(stateFolder: string): void {
+  keyOf(stateFolder);
+}
+
+/**
+ * @param stateFolder root-only folder that holds the key; made where it is missing
  * @returns 64 hex digits; the order of the variables does not matter
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
