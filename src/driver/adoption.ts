@@ -5,9 +5,9 @@ import { findGoDriverRun, type GoDriverRun } from "../effects/goDriverRun.ts";
 import { bootId } from "../effects/processIdentity.ts";
 import type { TaskEvent } from "../machines/events.ts";
 import type { RecoverableHandle } from "./driverPort.ts";
-import { exitOfAdopted } from "./effects/watchAdopted.ts";
 import { type RebuiltHistory, rebuild } from "./handleHistory.ts";
 import { requestedEvent } from "./requestedEvent.ts";
+import { exitOf } from "./run/exit.ts";
 import type { DriverServices } from "./services.ts";
 
 /**
@@ -40,7 +40,7 @@ export function adoptedHistory(
     },
   ];
   if (finding.kind === "ended") {
-    known.push({ type: "exited", time, data: exitOfAdopted(rebuild(known).snapshot) });
+    known.push({ type: "exited", time, data: exitOf(rebuild(known).snapshot) });
   } else if (finding.kind !== "running") {
     const reason = finding.kind === "otherBoot" ? rebooted : finding.reason;
     known.push({ type: "lost", time, data: { reason } });

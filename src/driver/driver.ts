@@ -33,7 +33,6 @@ import type {
   TaskStatus,
   TaskUsage,
 } from "./driverPort.ts";
-import { runEffect } from "./effectRunner.ts";
 import { execOutcome } from "./execOutcome.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { HistoryPruner } from "./historyPruning.ts";
@@ -41,12 +40,11 @@ import { IdleMemory } from "./idleMemory.ts";
 import { Opening, type Outcome } from "./opening.ts";
 import { openServices } from "./openServices.ts";
 import { historyOf } from "./recovery.ts";
+import { Run } from "./run/run.ts";
 import type { DriverServices } from "./services.ts";
 import { startTask } from "./startTask.ts";
 import { Task, type TaskHistory } from "./task.ts";
 import { notConfigured, notReady, notRunning, stillRunning } from "./taskErrors.ts";
-import { endExecs, execInTask, execsOver } from "./taskExec.ts";
-import { taskStats } from "./taskStats.ts";
 import { exitResultOf, taskStatusOf } from "./taskStatus.ts";
 import { end, killGraceMs, TaskTable } from "./taskTable.ts";
 
@@ -166,11 +164,11 @@ export class Driver implements DriverPort {
   }
 
   async taskStats(taskId: string, intervalMs: number): Promise<Observable<TaskUsage>> {
-    return taskStats(this.#find(taskId), intervalMs, this.#services.facts);
+    return this.#find(taskId).run.stats.every(intervalMs, this.#services.facts);
   }
 
   async exec(taskId: string, request: ExecRequest): Promise<ExecSession> {
-    return execInTask(this.#find(taskId), request, this.#services);
+    return this.#find(taskId).run.commands.run(request, this.#services);
   }
 
   async execTask(taskId: string, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome> {
@@ -185,7 +183,7 @@ export class Driver implements DriverPort {
       await end(task);
     }
     // They ended with it; their events belong before this one.
-    await execsOver(task);
+    await task.run.commands.over();
     await task.record("destroyed", {});
     this.#tasks.forget(taskId);
     this.#pruner?.wake();
@@ -194,7 +192,7 @@ export class Driver implements DriverPort {
 
   async shutdown(): Promise<void> {
     // Tasks go on without the plugin: only what this process holds is let go, and the commands that it runs in them.
-    await Promise.all(this.#tasks.all.map((task) => endExecs(task, "pluginEnded")));
+    await Promise.all(this.#tasks.all.map(({ run }) => run.commands.end("pluginEnded")));
     await this.#opening?.stop();
     await this.#pruner?.close();
     this.#idleMemory.close();
@@ -266,7 +264,7 @@ export class Driver implements DriverPort {
       {
         store,
         now: Date.now,
-        runEffect: (name, of) => runEffect(name, of, this.#services),
+        createRun: (task) => new Run(task, () => this.#services),
         onCommitted: (committed) => this.#announcements.committed(committed, store, () => this.#tasks.all),
         onStoreFailure: (of, error) => unsaved.hold(of, error),
       },

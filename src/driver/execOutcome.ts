@@ -4,7 +4,6 @@ import { DriverError } from "../errors.ts";
 import type { CheckRequest, ExecOutcome } from "./driverPort.ts";
 import type { DriverServices } from "./services.ts";
 import type { Task } from "./task.ts";
-import { execInTask } from "./taskExec.ts";
 
 /** Bytes of output that are kept of each stream. Agents keep 4 KiB of a check's. */
 const keptBytes = 65_536;
@@ -14,7 +13,7 @@ const longestTimeoutMs = 2 ** 31 - 1;
 
 /**
  * @param signal aborted when nobody waits any more
- * @throws DriverError `EXEC_TIMED_OUT`, and as `execInTask` does
+ * @throws DriverError `EXEC_TIMED_OUT`, and as `RunCommands.run` does
  */
 export async function execOutcome(
   task: Task,
@@ -22,7 +21,7 @@ export async function execOutcome(
   services: DriverServices,
   signal: AbortSignal,
 ): Promise<ExecOutcome> {
-  const exec = await execInTask(task, { command, terminal: false, size: undefined }, services);
+  const exec = await task.run.commands.run({ command, terminal: false, size: undefined }, services);
   let timedOut = false;
   const timer = setTimeout(
     () => {

@@ -8,14 +8,13 @@ import { isAlive, isUnderway } from "../machines/taskMachine.ts";
 import type { EventReader } from "../store/eventStore.ts";
 import { adoptedHistory } from "./adoption.ts";
 import type { RecoverableHandle } from "./driverPort.ts";
-import { exitOf } from "./effects/watchTask.ts";
-import { endRest } from "./endRest.ts";
 import { decodeGoDriverHandle } from "./goDriverHandle.ts";
 import { historyFromHandle } from "./handleHistory.ts";
+import { endRest } from "./run/endRest.ts";
+import { exitOf } from "./run/exit.ts";
 import type { DriverServices } from "./services.ts";
 import { toTaskEvent } from "./storedEvents.ts";
 import type { Task, TaskHistory } from "./task.ts";
-import { endAbandonedExecs } from "./taskExec.ts";
 import { decodeHandle, type HandleState } from "./taskHandle.ts";
 import { settleStart } from "./unansweredStart.ts";
 
@@ -108,7 +107,7 @@ export async function takeOver(task: Task, { plugin, unsaved }: DriverServices):
         unsaved.hold(task, DriverError.from(thrown, "STORE_FAILED", "events could not be stored")),
       );
   }
-  await endAbandonedExecs(task);
+  await task.run.commands.endAbandoned();
   const { exit, lostReason } = task.snapshot.context;
   if (isAlive(task.state) || exit !== null) return;
   const why = lostReason ?? `it was never started: it is ${task.state}`;

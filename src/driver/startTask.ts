@@ -38,13 +38,12 @@ export async function startTask(
   try {
     await tasks.endForgotten(taskId, services);
     if (task.snapshot.context.process === null) {
-      task.resources.request = request;
+      task.run.ask(request);
       await task.record("requested", requested);
     } else await takeOver(task, services);
     const snapshot = await task.reached(hasStarted);
-    if (stateName(snapshot) === "failed") throw task.resources.startError;
-    const env =
-      task.resources.environment ?? (await findProgram(request, services.options, services.facts)).env;
+    if (stateName(snapshot) === "failed") throw task.run.failure;
+    const env = task.run.env ?? (await findProgram(request, services.options, services.facts)).env;
     // An agent that is gone cannot be told that the task runs, and would not ask for it.
     signal.throwIfAborted();
     return { driverState: encodeHandle(handleOf(taskId, snapshot)), env };
@@ -53,6 +52,6 @@ export async function startTask(
     tasks.forget(taskId);
     throw thrown;
   } finally {
-    delete task.resources.environment;
+    task.run.answered();
   }
 }

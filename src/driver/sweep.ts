@@ -13,8 +13,8 @@ import { stateName } from "../machines/fold.ts";
 import { isAlive, isOver, type StateName } from "../machines/taskMachine.ts";
 import type { EventReader, EventToAppend } from "../store/eventStore.ts";
 import { runFolderName } from "../store/stateFolder.ts";
-import { endRest } from "./endRest.ts";
 import { endOf, settledHistory } from "./recovery.ts";
+import { endRest } from "./run/endRest.ts";
 import type { DriverServices } from "./services.ts";
 import { advance, toTaskEvent } from "./storedEvents.ts";
 

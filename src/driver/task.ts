@@ -17,13 +17,14 @@ import {
   timer,
 } from "rxjs";
 import { DriverError } from "../errors.ts";
-import { type EffectName, isPreparation } from "../machines/effects.ts";
+import { isPreparation } from "../machines/effects.ts";
 import type { EventData, EventType, TaskEvent } from "../machines/events.ts";
 import { initialSnapshot, type Step, stateName, step, type TaskSnapshot } from "../machines/fold.ts";
 import { isUnderway, type StateName } from "../machines/taskMachine.ts";
 import type { EventStore, EventToAppend } from "../store/eventStore.ts";
 import { Journal } from "./journal.ts";
-import type { RunResources } from "./runResources.ts";
+import type { Run } from "./run/run.ts";
+import type { RunTask } from "./run/runTask.ts";
 import { startFailedEvent } from "./startFailedEvent.ts";
 import { toStored } from "./storedEvents.ts";
 
@@ -38,8 +39,8 @@ export interface TaskSurroundings {
   readonly store: EventStore;
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
-  /** Starts an effect; reports back through {@link Task.record} and never throws. */
-  readonly runEffect: (name: EffectName, task: Task) => void;
+  /** Makes what carries out the task's effects. */
+  readonly createRun: (task: RunTask) => Run;
   /** Told of every event, once it is committed. */
   readonly onCommitted: (committed: CommittedStep) => void;
   /** Told where an event could not be stored that belongs to the history all the same. */
@@ -63,10 +64,10 @@ export interface WaitLimits {
   readonly withinMs?: number;
 }
 
-export class Task {
+export class Task implements RunTask {
   readonly id: string;
-  /** Descriptors, timers and watches of the present run. */
-  readonly resources: RunResources = {};
+  /** What this process has of the task beside its history. */
+  readonly run: Run;
   readonly #surroundings: TaskSurroundings;
   readonly #journal: Journal;
   readonly #commits = new Subject<TaskSnapshot>();
@@ -79,6 +80,7 @@ export class Task {
     this.#journal = new Journal(surroundings.store, id, history.version, history.unstored);
     this.#recorded = history.snapshot;
     this.#committed = history.snapshot;
+    this.run = surroundings.createRun(this);
   }
 
   /** The state that others may see: every event that led to it is committed. */
@@ -105,7 +107,7 @@ export class Task {
     const { effects } = taken;
     const patient = effects.length > 0 && effects.every(isPreparation);
     const stored = this.#journal.append(toStored(event, taken), patient);
-    for (const effect of effects.filter(isPreparation)) this.#surroundings.runEffect(effect, this);
+    for (const effect of effects.filter(isPreparation)) void this.run.carryOut(effect);
     await stored.catch((thrown: unknown) => this.#survive(event, taken.from, thrown));
     this.#publish(event, taken);
     return true;
@@ -160,7 +162,7 @@ export class Task {
     this.#commits.next(taken.snapshot);
     this.#surroundings.onCommitted({ ...taken, task: this, event });
     for (const effect of taken.effects) {
-      if (!isPreparation(effect)) this.#surroundings.runEffect(effect, this);
+      if (!isPreparation(effect)) void this.run.carryOut(effect);
     }
   }
 

@@ -1,6 +1,6 @@
 /** Requests that a task's state, or that of the plugin, does not allow. */
 import { DriverError } from "../errors.ts";
-import type { Task } from "./task.ts";
+import type { RunTask } from "./run/runTask.ts";
 
 /** Agents compare the text. */
 export function notFound(): DriverError {
@@ -29,11 +29,11 @@ export function notReady(trouble: DriverError): DriverError {
 }
 
 /** @param consequence what cannot be done therefore */
-export function notRunning({ state }: Pick<Task, "state">, consequence: string): DriverError {
+export function notRunning({ state }: Pick<RunTask, "state">, consequence: string): DriverError {
   return new DriverError("TASK_NOT_RUNNING", `the task is ${state}: ${consequence}`);
 }
 
-export function stillRunning({ id, state }: Pick<Task, "id" | "state">): DriverError {
+export function stillRunning({ id, state }: Pick<RunTask, "id" | "state">): DriverError {
   return new DriverError("TASK_STILL_RUNNING", `task ${id} is ${state}: it cannot be destroyed`, {
     hint: "Stop it first, or destroy it with force",
   });

@@ -14,8 +14,8 @@ import { readRecordedTask } from "../effects/statusFile.ts";
 import type { EventData, TaskEvent } from "../machines/events.ts";
 import { stateName, type TaskSnapshot } from "../machines/fold.ts";
 import { runFolderName } from "../store/stateFolder.ts";
-import { exitOf } from "./effects/watchTask.ts";
-import { endRest } from "./endRest.ts";
+import { endRest } from "./run/endRest.ts";
+import { exitOf } from "./run/exit.ts";
 import type { DriverServices } from "./services.ts";
 import { type Advance, advance } from "./storedEvents.ts";
 
@@ -46,7 +46,7 @@ export async function settleStart(
   const exited: TaskEvent = {
     type: "exited",
     time: Date.now(),
-    data: exitOf(started.snapshot, { killed }),
+    data: exitOf(started.snapshot, killed),
   };
   log.info("found the task of a start that was never answered: it has ended", fields);
   const ended = advance(started.snapshot, [exited]);

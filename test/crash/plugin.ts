@@ -1,10 +1,11 @@
-/** Entry of the plugin with kill points: the real one, with points around the calls of an agent and the steps of a launch, too. */
+/** Entry of the plugin with kill points: the real one, with points around the calls of an agent, effects and the steps of a launch, too. */
 import { servePlugin } from "../../src/grpc/plugin.ts";
 import { between } from "./killPoints.ts";
 import { calls, launchSteps } from "./points.ts";
 
 await servePlugin(async (...given) => {
   const { Driver } = await import("../../src/driver/driver.ts");
+  const { Run } = await import("../../src/driver/run/run.ts");
   const { HeldLaunch } = await import("../../src/effects/launch/launcher.ts");
   for (const name of launchSteps) {
     const step: (this: InstanceType<typeof HeldLaunch>) => Promise<unknown> = HeldLaunch.prototype[name];
@@ -14,6 +15,10 @@ await servePlugin(async (...given) => {
       },
     });
   }
+  const carryOut = Run.prototype.carryOut;
+  Run.prototype.carryOut = function (effect) {
+    return between(effect, () => carryOut.call(this, effect))();
+  };
   const driver = new Driver(...given);
   for (const name of calls) {
     const call = driver[name].bind(driver) as (...args: never[]) => unknown;

@@ -1,13 +1,8 @@
-/** The places where the crash tests kill a plugin from within. */
+/** The places where the crash tests kill a plugin from within: beside these, around every effect of the machine. */
+import { effectNames } from "../../src/machines/effects.ts";
 
 /** Functions that are wrapped, by their modules below src/. */
 const asynchronous = {
-  "driver/effects/inspectHost.ts": ["inspectHost"],
-  "driver/effects/prepareSandbox.ts": ["prepareSandbox"],
-  "driver/effects/launchTask.ts": ["launchTask"],
-  "driver/effects/watchTask.ts": ["watchTask"],
-  "driver/effects/stopTask.ts": ["sendStopSignal", "startKillTimer", "killRun"],
-  "driver/effects/releaseRun.ts": ["releaseRun"],
   "driver/recovery.ts": ["takeOver"],
   "driver/sweep.ts": ["sweep"],
   "driver/unansweredStart.ts": ["settleStart"],
@@ -49,7 +44,7 @@ export const wrappedModules: Readonly<Record<string, readonly string[]>> = {
 
 /** The names of all points. */
 export const points: readonly string[] = [
-  ...[...Object.values(asynchronous).flat(), ...launchSteps, ...calls].flatMap((name) => [
+  ...[...Object.values(asynchronous).flat(), ...effectNames, ...launchSteps, ...calls].flatMap((name) => [
     `before ${name}`,
     `during ${name}`,
     `after ${name}`,

@@ -12,8 +12,8 @@ const ends: LifePlan = { task: "ends", exitCode: 7, agent: "waits", afterMs: 0, 
 /** From the first process of a run to the commit of its start. */
 const stepsOfStart = [
   ...["before spawnRunner", "after spawnRunner", "during init", "after init"],
-  ...["before commit sandboxed", "after commit sandboxed", "before launchTask", "before release"],
-  ...["during release", "after release", "before commit started", "after commit started", "after launchTask"],
+  ...["before commit sandboxed", "after commit sandboxed", "before launch", "before release"],
+  ...["during release", "after release", "before commit started", "after commit started", "after launch"],
 ];
 
 export const regressions: readonly Regression[] = [
@@ -70,7 +70,7 @@ export const regressions: readonly Regression[] = [
   {
     title: "processes and cgroup of a start that came to nothing would stay in the host's pid namespace",
     lives: [{ ...sleeps, forgets: true, hostPid: true }],
-    crashes: [{ at: "during launchTask#1" }, { at: "before endCgroup#1" }],
+    crashes: [{ at: "during launch#1" }, { at: "before endCgroup#1" }],
   },
   {
     title: "files of a run stayed when the plugin died between the task's end and their removal",

@@ -9,6 +9,7 @@ import { initialSnapshot, step } from "../../src/machines/fold.ts";
 import { memoryEventStore } from "../../src/store/memoryEventStore.ts";
 import { event, sampleData } from "../support/history.ts";
 import { recordingLogger } from "../support/recordingLogger.ts";
+import { runThat } from "../support/runThat.ts";
 
 type Fact = EventType | readonly [EventType, object];
 type Limits = EventData<"sandboxed">["limits"];
@@ -48,7 +49,7 @@ function plugin(store = memoryEventStore()) {
       {
         store,
         now: Date.now,
-        runEffect: () => undefined,
+        createRun: () => runThat(() => undefined),
         onCommitted: (committed) => announcements.committed(committed, store, () => tasks),
         onStoreFailure: () => expect.fail("the log refuses"),
       },

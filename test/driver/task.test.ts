@@ -5,6 +5,7 @@ import { EVENT_SCHEMA_VERSION, type EventType } from "../../src/machines/events.
 import { stateName } from "../../src/machines/fold.ts";
 import { sampleData } from "../support/history.ts";
 import { refusingStore } from "../support/refusingStore.ts";
+import { runThat } from "../support/runThat.ts";
 
 function setUp() {
   const store = refusingStore();
@@ -13,7 +14,7 @@ function setUp() {
   const task = new Task("alloc/web/1", {
     store,
     now: () => 42,
-    runEffect: (name, of) => log.push(`${name} while ${of.state}`),
+    createRun: (of) => runThat((name) => log.push(`${name} while ${of.state}`)),
     onCommitted: (step) => {
       log.push(`${step.event.type} committed`);
       committed.push(step);

@@ -1,12 +1,13 @@
 /**
- * Carries out `prepareSandbox`: everything that must be in place before the task
- * starts. Looks before it acts, and leaves nothing behind where it fails.
+ * Makes everything that must be in place before a task starts. Looks before it acts, and
+ * leaves nothing behind where it fails.
  *
  * The launch begins as soon as its namespaces are known, so that init furnishes
  * them while rules, limits and the rest of the plan are made here; it then waits
  * until the event that tells of all that is committed.
  */
 import { closeSync, rmSync } from "node:fs";
+import type { TaskRequest } from "../../config/taskRequest.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../../effects/cgroup.ts";
 import { planCgroupWrites } from "../../effects/cgroupPlan.ts";
 import { createRuleset, layRules } from "../../effects/landlock.ts";
@@ -18,16 +19,28 @@ import { writeNetworkFiles } from "../../effects/networkFiles.ts";
 import { checkNetworkNamespace } from "../../effects/networkNamespace.ts";
 import { makeRunFiles } from "../../effects/runFiles.ts";
 import { checkTaskFolders } from "../../effects/taskFolderCheck.ts";
+import type { EventData } from "../../machines/events.ts";
 import { findProgram, planBeginning, planRest } from "../sandboxPlan.ts";
 import type { DriverServices } from "../services.ts";
-import type { Task } from "../task.ts";
 import { rightsOf } from "../taskRights.ts";
 
-export async function prepareSandbox(task: Task, services: DriverServices): Promise<void> {
-  const { request } = task.resources;
-  if (request === undefined) return;
-  const { options, facts, folder } = services;
+/** A run that only has to be let go on. */
+export interface PreparedRun {
+  readonly launch: HeldLaunch;
+  /** The task's environment. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What was made. */
+  readonly sandboxed: EventData<"sandboxed">;
+  /** Leaves nothing behind. */
+  undo(): Promise<void>;
+}
 
+/** @throws DriverError whatever a start can fail with */
+export async function prepareRun(
+  taskId: string,
+  request: TaskRequest,
+  { options, facts, folder }: Pick<DriverServices, "options" | "facts" | "folder">,
+): Promise<PreparedRun> {
   const program = await findProgram(request, options, facts);
   const { user, env, workDir, command } = program;
   checkTaskFolders(program.folders, request);
@@ -40,15 +53,15 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
   const stdout = keep(openLogPipe(request.stdoutPath, request.allocDir, user));
   const stderr = keep(openLogPipe(request.stderrPath, request.allocDir, user));
   const ruleset = keep(createRuleset(facts.landlockAbi, request.options));
-  const runFolder = folder.runFolder(task.id);
+  const runFolder = folder.runFolder(taskId);
   const files = makeRunFiles(runFolder);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rmSync(runFolder, { recursive: true, force: true }));
   writeNetworkFiles(request, files);
 
   const { rules, beginning, runCgroup } = planBeginning(request, program, { options, cgroup, files });
-  const held = new HeldLaunch(beginning, { stdout, stderr, ruleset }, folder.run);
-  undo.defer(() => held.abandon());
+  const launch = new HeldLaunch(beginning, { stdout, stderr, ruleset }, folder.run);
+  undo.defer(() => launch.abandon());
   const laid = layRules(
     ruleset,
     rules.entries,
@@ -59,12 +72,9 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
     facts.landlockAbi,
   );
   const rest = planRest(request, program, laid.insideNamespace, runCgroup);
-  held.load(rest);
+  launch.load(rest);
   const limits = applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts, request.options));
-
-  task.resources.held = held;
-  task.resources.environment = env;
-  const recorded = await task.record("sandboxed", {
+  const sandboxed = {
     command,
     workDir,
     user: user.name,
@@ -79,11 +89,11 @@ export async function prepareSandbox(task: Task, services: DriverServices): Prom
     oomKills,
     runFolder,
     runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
-    init: await held.init(),
+    init: await launch.init(),
     plan: describePlan(joinPlan(beginning, rest)),
-  });
-  // From here on both are the machine's to end; a fact that was refused told it of none.
-  if (recorded) undo.move();
+  };
+  const made = undo.move();
+  return { launch, env, sandboxed, undo: () => made.disposeAsync() };
 }
 
 const writeOnly = { read: false, write: true, execute: false, create: false };

@@ -1,7 +1,7 @@
 /** What is left of a run whose init has ended. */
-import { endCgroup, endingMs, runLeft } from "../effects/cgroupEnd.ts";
-import type { ProcessIdentity } from "../effects/processIdentity.ts";
-import type { TaskSnapshot } from "../machines/fold.ts";
+import { endCgroup, endingMs, runLeft } from "../../effects/cgroupEnd.ts";
+import type { ProcessIdentity } from "../../effects/processIdentity.ts";
+import type { TaskSnapshot } from "../../machines/fold.ts";
 
 /**
  * Ends what a run may have left in the host's pid namespace, where its init was killed: any other has

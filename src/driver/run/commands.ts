@@ -1,0 +1,165 @@
+/** Commands that are run in a running task: what they run as, and what is recorded of them. */
+
+import { defaultPath } from "../../config/taskEnvironment.ts";
+import { resolveCommand } from "../../effects/commandLookup.ts";
+import { endSession } from "../../effects/exec/commandSession.ts";
+import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
+import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
+import type { ExecInput } from "../../effects/launch/execPlan.ts";
+import { fileLimitOf } from "../../effects/resourceLimits.ts";
+import type { ExitStatus } from "../../effects/statusFile.ts";
+import { DriverError } from "../../errors.ts";
+import type { EventData } from "../../machines/events.ts";
+import { isAlive } from "../../machines/taskMachine.ts";
+import type { ExecRequest, ExecSession, ExitResult } from "../driverPort.ts";
+import { refusedCommand } from "../refusedCommand.ts";
+import type { DriverServices } from "../services.ts";
+import { notRunning } from "../taskErrors.ts";
+import { rightsInPlan } from "../taskRights.ts";
+import type { RunTask } from "./runTask.ts";
+
+type Reason = EventData<"execExited">["reason"];
+
+/** A session that can be ended for more reasons than that nobody wants it. */
+export interface TaskExec extends ExecSession {
+  end(reason: Reason): void;
+}
+
+interface RunningExec extends Pick<TaskExec, "end"> {
+  /** Resolves once its end is recorded. Never rejects. */
+  readonly over: Promise<unknown>;
+}
+
+export class RunCommands {
+  readonly #task: RunTask;
+  readonly #running = new Set<RunningExec>();
+  /** Number of the last one; counted here, since several may be on their way at once. */
+  #last = 0;
+
+  constructor(task: RunTask) {
+    this.#task = task;
+  }
+
+  /**
+   * Runs a command; it is recorded before anyone sees anything of it. One that cannot be found or
+   * executed has ended at once, and is not recorded.
+   * @throws DriverError `TASK_NOT_RUNNING`, `CONFIG_INVALID`, `UNSUPPORTED`, `LAUNCH_FAILED`
+   */
+  async run(request: ExecRequest, services: Pick<DriverServices, "folder">): Promise<TaskExec> {
+    try {
+      return await this.#start(request, services);
+    } catch (thrown) {
+      return refusedCommand(thrown, request.terminal);
+    }
+  }
+
+  /** Ends those that run. */
+  async end(reason: Reason): Promise<void> {
+    for (const { end } of this.#running) end(reason);
+    await this.over();
+  }
+
+  /** Resolves once they are over and recorded. */
+  async over(): Promise<void> {
+    await Promise.all([...this.#running].map(({ over }) => over));
+  }
+
+  /** Commands do not outlive the plugin that ran them; what one has left behind in its session ends now. */
+  async endAbandoned(): Promise<void> {
+    const { request, sandbox, execs } = this.#task.snapshot.context;
+    for (const { exec, process } of execs.running) {
+      endSession(sandbox?.runCgroup ?? request?.resources.cgroup ?? "", process);
+      await this.#task.record("execExited", { exec, exitCode: -1, signal: 0, reason: "pluginEnded" });
+    }
+  }
+
+  async #start(request: ExecRequest, { folder }: Pick<DriverServices, "folder">): Promise<TaskExec> {
+    const { host, process } = this.#task.snapshot.context;
+    const input = inputOf(this.#task, request);
+    if (host === null || process === null) throw cannotRun(this.#task);
+    const command = await runInTask(input, {
+      init: process.init,
+      landlockAbi: host.landlockAbi,
+      runnerFolder: folder.run,
+      size: request.size,
+    });
+    return this.#recorded(input, command);
+  }
+
+  async #recorded(input: ExecInput, command: RunningCommand): Promise<TaskExec> {
+    const task = this.#task;
+    const { sandbox, execs } = task.snapshot.context;
+    this.#last = Math.max(this.#last, execs.last) + 1;
+    const exec = this.#last;
+    let reason: Reason | undefined;
+    const end = (why: Reason) => {
+      reason ??= why;
+      command.kill();
+    };
+    const { leader, stdin, stdout, stderr, resize } = command;
+    const started = task.record("execStarted", {
+      exec,
+      command: input.command,
+      user: sandbox?.user ?? "",
+      terminal: input.terminal,
+      process: leader,
+    });
+    const ended = command.ended.then(async (status) => {
+      reason ??= "ended";
+      const exit = exitOf(status);
+      if (await started)
+        await task.record("execExited", { exec, exitCode: exit.exitCode, signal: exit.signal, reason });
+      return exit;
+    });
+    const running: RunningExec = { end, over: ended.catch(() => undefined) };
+    this.#running.add(running);
+    void running.over.then(() => this.#running.delete(running));
+    if (!(await started)) {
+      command.kill();
+      throw cannotRun(task);
+    }
+    return { stdin, stdout, stderr, resize, ended, end, cancel: () => end("cancelled") };
+  }
+}
+
+function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): ExecInput {
+  const { request, sandbox, process } = task.snapshot.context;
+  if (!isAlive(task.state) || request === null || sandbox === null || process === null) throw cannotRun(task);
+  const [name, ...args] = words;
+  if (name === undefined || name === "") {
+    throw new DriverError("CONFIG_INVALID", "the command is empty", { hint: "Name a program to run" });
+  }
+  const { pid } = process.task;
+  const env = readTaskEnviron(pid);
+  // Of a history that was rebuilt from the agent's handle, nobody knows it.
+  const workDir = sandbox.workDir || "/";
+  const rights = rightsInPlan(sandbox);
+  return {
+    waiterName: `exec2-exec: ${request.allocId.slice(0, 8)}/${request.taskName}`,
+    cgroup: sandbox.runCgroup ?? request.resources.cgroup,
+    terminal,
+    command: resolveCommand(name, { path: env.PATH ?? defaultPath, workDir, root: `/proc/${pid}/root` }),
+    name,
+    args,
+    env: { PATH: defaultPath, ...(terminal && { TERM: "xterm" }), ...env },
+    workDir,
+    uid: sandbox.uid,
+    gid: sandbox.gid,
+    ...rights,
+    // Where the history was rebuilt, these are not known either: the one that this process has raised for itself is the task's.
+    limits: rights.limits.length > 0 ? rights.limits : [fileLimitOf(pid)],
+    oomScoreAdj: request.oomScoreAdj,
+  };
+}
+
+function exitOf(status: ExitStatus | undefined): ExitResult {
+  if (status === undefined) {
+    return { exitCode: -1, signal: 0, oomKilled: false, error: "the command's exit code is unknown" };
+  }
+  const { exitCode, signal } = status;
+  return { exitCode: signal > 0 ? 128 + signal : exitCode, signal, oomKilled: false };
+}
+
+function cannotRun(task: RunTask): DriverError {
+  return notRunning(task, "no command can be run in it");
+}

@@ -1,0 +1,57 @@
+/** How a run ended whose init is gone: as that recorded it, or by what else is known. */
+import { readGoDriverExit } from "../../effects/goDriverRun.ts";
+import { readOutOfMemory } from "../../effects/outOfMemory.ts";
+import { runFiles } from "../../effects/runFiles.ts";
+import { type ExitStatus, readExitStatus } from "../../effects/statusFile.ts";
+import { readWitness } from "../../effects/witness.ts";
+import type { EventData } from "../../machines/events.ts";
+import type { TaskSnapshot } from "../../machines/fold.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { wasFatal } from "../outOfMemory.ts";
+
+type Exit = EventData<"exited">;
+type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source">;
+
+/** @param killed whether this driver has killed it, as far as the log does not tell yet */
+export function exitOf({ context }: TaskSnapshot, killed = false): Exit {
+  const forceKilled = context.forceKilled || killed;
+  const status = recordedStatus(context);
+  const end = status ? endBy(status) : endWithoutStatus(context, forceKilled);
+  // What this driver has killed did not die of anything else.
+  return { ...end, ...memoryAtEnd(context, status && !forceKilled ? end : undefined) };
+}
+
+/** What its init recorded, or the witness of a task that was adopted. */
+function recordedStatus({ adopted, sandbox }: TaskContext): ExitStatus | undefined {
+  if (adopted !== null) return readWitness(runFiles(adopted.runFolder).status);
+  if (sandbox === null) throw new TypeError("a task that never started cannot have ended");
+  return readExitStatus(runFiles(sandbox.runFolder).status);
+}
+
+function endBy({ exitCode, signal, endedAtMs }: ExitStatus): End {
+  const endedAt = Math.round(endedAtMs);
+  return { exitCode: signal > 0 ? 128 + signal : exitCode, signal, endedAt, source: "status" };
+}
+
+function endWithoutStatus({ adopted, request }: TaskContext, forceKilled: boolean): End {
+  if (forceKilled) return { exitCode: 137, signal: 9, endedAt: Date.now(), source: "forceKilled" };
+  // The Go driver's shim writes a file of its own.
+  const written = adopted && request && readGoDriverExit(adopted.handle, request.allocDir, request.taskName);
+  return written
+    ? { exitCode: written.exitCode, signal: 0, endedAt: Math.round(written.endedAtMs), source: "taskFile" }
+    : { exitCode: -1, signal: 0, endedAt: Date.now(), source: "unknown" };
+}
+
+/** @param end how the task ended; undefined where nobody knows, or this driver killed it */
+function memoryAtEnd(context: TaskContext, end: End | undefined): Pick<Exit, "oom" | "oomKilled"> {
+  const oom = oomOf(context);
+  // A kill elsewhere in the cgroup that the task came through unharmed is not its end.
+  const bad = end !== undefined && end.exitCode !== 0;
+  return { oom, oomKilled: bad && wasFatal(oom, context.oom, end.endedAt) };
+}
+
+/** The lack of memory in the run's time, as the kernel counts it; null: none, or nobody counts. */
+export function oomOf({ request, sandbox, adopted }: TaskContext): Exit["oom"] {
+  const before = sandbox?.oomKills ?? adopted?.oomKills;
+  return request === null || before === undefined ? null : readOutOfMemory(request.resources.cgroup, before);
+}

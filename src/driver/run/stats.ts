@@ -1,0 +1,83 @@
+/** What a task uses, told as long as it lives: sampled only while somebody listens. */
+import {
+  defer,
+  EMPTY,
+  exhaustMap,
+  finalize,
+  type Observable,
+  ReplaySubject,
+  share,
+  takeUntil,
+  timer,
+} from "rxjs";
+import type { HostFacts } from "../../effects/hostFacts.ts";
+import { pageSize } from "../../effects/stats/pageSize.ts";
+import { type RunPlace, type RunReading, readRun } from "../../effects/stats/runReading.ts";
+import { usageOf } from "../../effects/stats/usage.ts";
+import { hasEnded } from "../../machines/fold.ts";
+import type { TaskUsage } from "../driverPort.ts";
+import { notRunning } from "../taskErrors.ts";
+import type { RunTask } from "./runTask.ts";
+
+/** Milliseconds between samples where the agent names none. */
+const defaultIntervalMs = 1_000;
+
+/** No agent needs more, and a host has other things to do. */
+const leastIntervalMs = 100;
+
+/** A Node timer that is given more fires at once. */
+const longestIntervalMs = 2 ** 31 - 1;
+
+export class RunStats {
+  readonly #task: RunTask;
+  /** By their interval in milliseconds. */
+  readonly #samplings = new Map<number, Observable<TaskUsage>>();
+
+  constructor(task: RunTask) {
+    this.#task = task;
+  }
+
+  /**
+   * Samples at once and then every `intervalMs`; completes when the task ends, at
+   * once where it has. Readers that ask for one interval share one sampling: a
+   * late one gets the newest sample first. A reading that takes longer than the
+   * interval leaves samples out instead of piling up.
+   * @throws DriverError `TASK_NOT_RUNNING` for a task that has not started
+   */
+  every(intervalMs: number, facts: HostFacts): Observable<TaskUsage> {
+    const task = this.#task;
+    if (hasEnded(task.snapshot)) return EMPTY;
+    const { request, process, sandbox } = task.snapshot.context;
+    if (request === null || process === null) throw notRunning(task, "it uses nothing yet");
+    const wanted = intervalMs > 0 ? Math.max(leastIntervalMs, intervalMs) : defaultIntervalMs;
+    const interval = Math.min(wanted, longestIntervalMs);
+    const shared = this.#samplings.get(interval);
+    if (shared !== undefined) return shared;
+    const place = {
+      cgroup: request.resources.cgroup,
+      init: process.init,
+      runCgroup: sandbox?.runCgroup ?? null,
+    };
+    const samples = sample(place, interval, facts).pipe(
+      takeUntil(task.when(hasEnded)),
+      finalize(() => this.#samplings.delete(interval)),
+      share({ connector: () => new ReplaySubject(1) }),
+    );
+    this.#samplings.set(interval, samples);
+    return samples;
+  }
+}
+
+function sample(place: RunPlace, interval: number, { mhzPerCore }: HostFacts): Observable<TaskUsage> {
+  const units = { mhzPerCore, pageSize: pageSize() };
+  return defer(() => {
+    let last: RunReading | undefined;
+    return timer(0, interval).pipe(
+      exhaustMap(async () => {
+        const before = last;
+        last = await readRun(place, before);
+        return { timeMs: Date.now(), ...usageOf(before, last, units) };
+      }),
+    );
+  });
+}
