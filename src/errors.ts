@@ -62,10 +62,13 @@ export interface DriverErrorOptions {
   readonly failed?: FailedCall;
   /** One sentence that tells a person what to do next. */
   readonly hint?: string;
-  /** True where trying the same again may succeed (Nomad then restarts the task). */
+  /** True where trying the same again may succeed (Nomad then restarts the task). By default where the host lacks room. */
   readonly recoverable?: boolean;
   readonly cause?: unknown;
 }
+
+/** Errors of a host that is short of something and may not be so a moment later: of room, files, processes. */
+const passing: ReadonlySet<string | undefined> = new Set(["EAGAIN", "EDQUOT", "EMFILE", "ENFILE", "ENOSPC"]);
 
 /**
  * An error with a stable {@link ErrorCode}. `message` is complete: what was
@@ -86,7 +89,7 @@ export class DriverError extends Error {
     this.summary = summary;
     this.failed = options.failed;
     this.hint = options.hint;
-    this.recoverable = options.recoverable ?? false;
+    this.recoverable = options.recoverable ?? passing.has(options.failed?.errno);
   }
 
   /** Turns anything that was thrown into a DriverError; one that is one already stays as it is. */

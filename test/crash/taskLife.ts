@@ -200,7 +200,7 @@ export class TaskLife {
 
 function isDiskFull(thrown: unknown): boolean {
   const { code, details = "" } = thrown as { code?: unknown; details?: string };
-  return code === status.FAILED_PRECONDITION && details.startsWith("STORE_FAILED");
+  return code === status.FAILED_PRECONDITION && /^STORE_FAILED|ENOSPC/.test(details);
 }
 
 function tolerateEnded(thrown: unknown): void {

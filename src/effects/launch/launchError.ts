@@ -25,7 +25,6 @@ export function launchError(plan: Plan, step: Step, errno: string, consequence =
   const hint = hintFor(step, errno, path);
   return new DriverError("LAUNCH_FAILED", `${consequence}: step "${step.name}" failed`, {
     failed: { call: step.call, errno, ...(path === undefined ? {} : { path }) },
-    recoverable: passing.has(errno),
     ...(hint === undefined ? {} : { hint }),
   });
 }
@@ -34,9 +33,6 @@ const notStarted = "the task could not be started";
 
 /** Of a command in a task. Who runs it gets to read the beginning of its error, at least, and that is short. */
 export const notRun = "not run";
-
-/** Errors of a host that is short of something and may not be so a moment later. */
-const passing: ReadonlySet<string> = new Set(["EAGAIN", "ENFILE"]);
 
 /** The path that a step is about: its own, or the one of the steps that it works with. */
 function pathOf({ steps }: Plan, step: Step): string | undefined {

@@ -55,6 +55,7 @@ describe("the error of a launch", () => {
 
   it("says where trying again may help", () => {
     expect(errorOf("clone3", "EAGAIN").recoverable).toBe(true);
+    expect(errorOf("write", "ENOSPC").recoverable).toBe(true);
     expect(errorOf("execve", "EACCES").recoverable).toBe(false);
   });
 
