@@ -132,6 +132,10 @@ describe("parseTaskOptions", () => {
     [{ command: "x", ipc_mode: "shared" }, 'option "ipc_mode" must be "private" or "host"'],
     [{ command: "x", swap_limit: -2 }, 'option "swap_limit" must be a number of MiB, or -1'],
     [{ command: "x", cpu_hard_limit: "no" }, 'option "cpu_hard_limit" must be true or false'],
+    [
+      { command: "x", unveil: ["rz:/x"] },
+      'option "unveil" entry 1 ("rz:/x") has the unknown mode letter "z"',
+    ],
   ])("refuses %o", (raw, reason) => {
     const error = errorOf(() => parseTaskOptions(raw, open));
     expect(error.code).toBe("CONFIG_INVALID");
