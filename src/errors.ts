@@ -5,48 +5,56 @@
  */
 
 /** Stable codes: documented in docs/errors.md, never renamed once released. */
-export type ErrorCode =
-  | "CONFIG_INVALID"
-  | "UNSUPPORTED"
-  | "TASK_NOT_FOUND"
-  | "TASK_EXISTS"
-  | "TASK_NOT_RUNNING"
-  | "TASK_STILL_RUNNING"
-  | "TASK_LOST"
-  | "HANDLE_INVALID"
-  | "COMMAND_NOT_FOUND"
-  | "COMMAND_NOT_EXECUTABLE"
-  | "WORK_DIR_INVALID"
-  | "USER_UNKNOWN"
-  | "USER_FORBIDDEN"
-  | "CGROUP_MISSING"
-  | "CGROUP_WRITE_FAILED"
-  | "NETWORK_NAMESPACE_INVALID"
-  | "LOG_PIPE_UNSAFE"
-  | "LOG_PIPE_NO_READER"
-  | "LANDLOCK_UNAVAILABLE"
-  | "UNVEIL_PATH_MISSING"
-  | "UNVEIL_PATH_UNSAFE"
-  | "MOUNT_SOURCE_MISSING"
-  | "MOUNT_SOURCE_INVALID"
-  | "MOUNT_TARGET_INVALID"
-  | "SIGNAL_UNKNOWN"
-  | "EXEC_TIMED_OUT"
-  | "LAUNCH_FAILED"
-  | "KERNEL_CALL_FAILED"
-  | "STATE_DIR_IN_USE"
-  | "STATE_DIR_UNUSABLE"
-  | "STORE_FAILED"
-  | "STORE_DAMAGED"
-  | "WRONG_EXPECTED_VERSION"
-  | "EVENT_INVALID"
-  | "EVENT_TOO_NEW"
-  | "MACHINE_INVALID"
-  | "BUNDLE_INVALID"
-  | "EDITS_INVALID"
-  | "EXPRESSION_INVALID"
-  | "JOB_INVALID"
-  | "PLUGIN_FAILED";
+export const errorCodes = [
+  "CONFIG_INVALID",
+  "UNSUPPORTED",
+  "TASK_NOT_FOUND",
+  "TASK_EXISTS",
+  "TASK_NOT_RUNNING",
+  "TASK_STILL_RUNNING",
+  "TASK_LOST",
+  "HANDLE_INVALID",
+  "COMMAND_NOT_FOUND",
+  "COMMAND_NOT_EXECUTABLE",
+  "WORK_DIR_INVALID",
+  "USER_UNKNOWN",
+  "USER_FORBIDDEN",
+  "CGROUP_MISSING",
+  "CGROUP_WRITE_FAILED",
+  "NETWORK_NAMESPACE_INVALID",
+  "LOG_PIPE_UNSAFE",
+  "LOG_PIPE_NO_READER",
+  "LANDLOCK_UNAVAILABLE",
+  "UNVEIL_PATH_MISSING",
+  "UNVEIL_PATH_UNSAFE",
+  "MOUNT_SOURCE_MISSING",
+  "MOUNT_SOURCE_INVALID",
+  "MOUNT_TARGET_INVALID",
+  "SIGNAL_UNKNOWN",
+  "EXEC_TIMED_OUT",
+  "LAUNCH_FAILED",
+  "KERNEL_CALL_FAILED",
+  "STATE_DIR_IN_USE",
+  "STATE_DIR_UNUSABLE",
+  "STORE_FAILED",
+  "STORE_DAMAGED",
+  "WRONG_EXPECTED_VERSION",
+  "EVENT_INVALID",
+  "EVENT_TOO_NEW",
+  "MACHINE_INVALID",
+  "BUNDLE_INVALID",
+  "EDITS_INVALID",
+  "EXPRESSION_INVALID",
+  "JOB_INVALID",
+  "PLUGIN_FAILED",
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** Whether a code that comes from outside this process is one of this version. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return (errorCodes as readonly string[]).includes(code);
+}
 
 /** The kernel call (or file operation) behind an error. */
 export interface FailedCall {
@@ -59,11 +67,11 @@ export interface FailedCall {
 }
 
 export interface DriverErrorOptions {
-  readonly failed?: FailedCall;
+  readonly failed?: FailedCall | undefined;
   /** One sentence that tells a person what to do next. */
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   /** True where trying the same again may succeed (Nomad then restarts the task). By default where the host lacks room. */
-  readonly recoverable?: boolean;
+  readonly recoverable?: boolean | undefined;
   readonly cause?: unknown;
 }
 
@@ -72,7 +80,8 @@ const passing: ReadonlySet<string | undefined> = new Set(["EAGAIN", "EDQUOT", "E
 
 /**
  * An error with a stable {@link ErrorCode}. `message` is complete: what was
- * wrong, then the failed call in parentheses, then the hint.
+ * wrong, then the failed call in parentheses, then the hint. Nobody reads it
+ * but people: whatever else is to know of the error is a field.
  */
 export class DriverError extends Error {
   override readonly name = "DriverError";
@@ -101,9 +110,22 @@ export class DriverError extends Error {
   ): DriverError {
     if (thrown instanceof DriverError) return thrown;
     const failed = failedCallOf(thrown);
-    const options = { cause: thrown, ...(failed ? { failed } : {}), ...advice };
+    const options = { cause: thrown, failed, ...advice };
     return new DriverError(code, failed ? summary : `${summary}: ${messageOf(thrown)}`, options);
   }
+
+  /** The same error, which says first where or when it came up. */
+  within(context: string, { recoverable }: Pick<DriverErrorOptions, "recoverable"> = this): DriverError {
+    const { code, summary, failed, hint } = this;
+    return new DriverError(code, `${context}: ${summary}`, { failed, hint, recoverable, cause: this });
+  }
+}
+
+/** What was wrong, with the call that failed in parentheses. */
+export function withCall(summary: string, failed: FailedCall | null | undefined): string {
+  if (!failed) return summary;
+  const { call, path, errno } = failed;
+  return `${summary} (${call}${path === undefined ? "" : ` ${path}`}${errno ? `: ${errno}` : ""})`;
 }
 
 /** An error as one line among what a task itself has written, terminals included. */
@@ -132,8 +154,5 @@ function failedCallOf(thrown: unknown): FailedCall | undefined {
 }
 
 function composeMessage(summary: string, { failed, hint }: DriverErrorOptions): string {
-  const call = failed
-    ? ` (${failed.call}${failed.path === undefined ? "" : ` ${failed.path}`}${failed.errno ? `: ${failed.errno}` : ""})`
-    : "";
-  return `${summary}${call}${hint ? `. ${hint}` : ""}`;
+  return `${withCall(summary, failed)}${hint ? `. ${hint}` : ""}`;
 }

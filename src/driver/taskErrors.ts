@@ -22,10 +22,7 @@ export function notConfigured(): DriverError {
 
 /** @param trouble why the driver has nothing to work with */
 export function notReady(trouble: DriverError): DriverError {
-  return new DriverError(trouble.code, `the driver cannot work yet: ${trouble.message}`, {
-    recoverable: true,
-    cause: trouble,
-  });
+  return trouble.within("the driver cannot work yet", { recoverable: true });
 }
 
 /** @param consequence what cannot be done therefore */

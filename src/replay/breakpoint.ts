@@ -1,5 +1,5 @@
 /** Where to stop in a history. Pure. */
-import { DriverError, messageOf } from "../errors.ts";
+import { DriverError } from "../errors.ts";
 import { eventSchemas } from "../machines/eventSchemas.ts";
 import { taskStates } from "../machines/taskMachine.ts";
 import { suggestion } from "../suggest.ts";
@@ -43,7 +43,8 @@ export function* stopsAmong(
     try {
       stops = breakpoints.some(({ stopsAt }) => stopsAt(moment));
     } catch (thrown) {
-      throw new DriverError("EXPRESSION_INVALID", `at event ${moment.seq}: ${messageOf(thrown)}`);
+      const error = DriverError.from(thrown, "EXPRESSION_INVALID", "it has no answer");
+      throw error.within(`at event ${moment.seq}`);
     }
     if (stops) yield moment;
   }

@@ -9,14 +9,13 @@ import { damageHint } from "./lmdbFile.ts";
  */
 export function storeError(thrown: unknown, call: string, path: string): DriverError {
   if (thrown instanceof DriverError) return thrown;
-  const text = messageOf(thrown);
-  const errno = errnoName(thrown, text);
-  const summary = `the event log refused a call: ${text}`;
+  const errno = errnoName(thrown);
+  const summary = `the event log refused a call: ${messageOf(thrown)}`;
   const failed = { call, path, ...(errno === undefined ? {} : { errno }) };
   const hint = call === "watch" ? WATCH_HINT : HINTS[errno ?? ""];
   return new DriverError(hint === damageHint ? "STORE_DAMAGED" : "STORE_FAILED", summary, {
     failed,
-    ...(hint === undefined ? {} : { hint }),
+    hint,
     recoverable: call === "commit",
     cause: thrown,
   });
@@ -40,10 +39,40 @@ const HINTS: Readonly<Record<string, string>> = {
   MDB_READERS_FULL: "Too many processes read the log: end some of them",
 };
 
-/** lmdb's errors carry a number: an errno, or one of LMDB's own, whose name begins the text. */
-function errnoName(thrown: unknown, text: string): string | undefined {
+/** LMDB's own errors, as lmdb.h counts them: the first is -30799. */
+const LMDB_ERRORS = [
+  "MDB_KEYEXIST",
+  "MDB_NOTFOUND",
+  "MDB_PAGE_NOTFOUND",
+  "MDB_CORRUPTED",
+  "MDB_PANIC",
+  "MDB_VERSION_MISMATCH",
+  "MDB_INVALID",
+  "MDB_MAP_FULL",
+  "MDB_DBS_FULL",
+  "MDB_READERS_FULL",
+  "MDB_TLS_FULL",
+  "MDB_TXN_FULL",
+  "MDB_CURSOR_FULL",
+  "MDB_PAGE_FULL",
+  "MDB_MAP_RESIZED",
+  "MDB_INCOMPATIBLE",
+  "MDB_BAD_RSLOT",
+  "MDB_BAD_TXN",
+  "MDB_BAD_VALSIZE",
+  "MDB_BAD_DBI",
+  "MDB_PROBLEM",
+  "MDB_BAD_CHECKSUM",
+  "MDB_CRYPTO_FAIL",
+  "MDB_ENV_ENCRYPTION",
+  "MDB_LOCK_FAILURE",
+  "MDB_EMPTY_TXN",
+];
+
+/** lmdb's errors carry a number: an errno, or one of LMDB's own. */
+function errnoName(thrown: unknown): string | undefined {
   const code = (thrown as { readonly code?: unknown }).code;
   if (typeof code === "string") return code;
   if (typeof code !== "number") return undefined;
-  return code > 0 ? getSystemErrorName(-code) : /^MDB_\w+/.exec(text)?.[0];
+  return code > 0 ? getSystemErrorName(-code) : LMDB_ERRORS[code + 30_799];
 }

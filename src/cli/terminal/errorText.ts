@@ -1,5 +1,5 @@
 /** Errors as a person reads them: what was wrong, then what to do, without a stack. */
-import { DriverError, messageOf } from "../../errors.ts";
+import { DriverError, messageOf, withCall } from "../../errors.ts";
 import { wrap } from "../../words/wrap.ts";
 import { printable } from "./print.ts";
 import type { Style } from "./style.ts";
@@ -8,11 +8,9 @@ import type { Style } from "./style.ts";
 export function errorText(thrown: unknown, style: Style, width: number): string {
   if (!(thrown instanceof DriverError))
     return printable(wrapLines(`${style.red("error:")} ${messageOf(thrown)}`, width));
-  const { code, message, hint } = thrown;
-  const tail = `. ${hint}`;
-  const summary = hint && message.endsWith(tail) ? message.slice(0, -tail.length) : message;
+  const { code, summary, failed, hint } = thrown;
   const advice = hint ? `\n${style.cyan("hint:")} ${hint}` : "";
-  return printable(wrapLines(`${style.red(`${code}:`)} ${summary}${advice}`, width));
+  return printable(wrapLines(`${style.red(`${code}:`)} ${withCall(summary, failed)}${advice}`, width));
 }
 
 /** Indented lines stay as they are: they show a piece of a file. */
