@@ -61,9 +61,9 @@ export interface FailedCall {
   /** Name of the system call or library function, such as `landlock_add_rule`. */
   readonly call: string;
   /** The path (or other object) it was applied to. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** Symbolic errno, such as `ENOENT`. */
-  readonly errno?: string;
+  readonly errno?: string | undefined;
 }
 
 export interface DriverErrorOptions {

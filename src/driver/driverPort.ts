@@ -11,6 +11,7 @@ import type { TaskOptions } from "../config/taskOptions.ts";
 import type { TaskRequest } from "../config/taskRequest.ts";
 import type { TerminalSize } from "../effects/exec/terminal.ts";
 import type { RunUsage } from "../effects/stats/usage.ts";
+import type { DriverError } from "../errors.ts";
 
 export interface DriverPort {
   /**
@@ -106,6 +107,8 @@ export interface Fingerprint {
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
   readonly health: "undetected" | "unhealthy" | "healthy";
   readonly description: string;
+  /** Why the driver has nothing to work with, where that is what makes it unhealthy. */
+  readonly trouble?: DriverError;
 }
 
 export interface StartedTask {

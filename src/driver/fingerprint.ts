@@ -24,5 +24,6 @@ export function fingerprintOf(
     attributes,
     health: "unhealthy",
     description: health === "unhealthy" ? `${text}; ${description}` : text,
+    trouble,
   };
 }

@@ -13,7 +13,7 @@ import type {
 import type { Observable } from "rxjs";
 import { DriverError } from "../errors.ts";
 import { type Logger, stackOf } from "../log/hclog.ts";
-import { toStatus } from "./status.ts";
+import { toHeaders, toStatus } from "./status.ts";
 import { StreamWriter } from "./streamWriter.ts";
 
 export interface Handlers {
@@ -22,10 +22,14 @@ export interface Handlers {
     answer: (request: Request, signal: AbortSignal) => Response | Promise<Response>,
   ) => handleUnaryCall<Request, Response>;
 
-  /** What an observable tells, each made a message, for as long as the caller listens. */
+  /**
+   * What an observable tells, each made a message, for as long as the caller listens.
+   * @param errorOf the error that the first message tells of, which goes in the headers before it
+   */
   readonly stream: <Request, Response, Told>(
     observe: (request: Request) => Promise<Observable<Told>>,
     toMessage: (told: Told, request: Request) => Response,
+    errorOf?: (first: Told) => DriverError | undefined,
   ) => handleServerStreamingCall<Request, Response>;
 
   /**
@@ -58,6 +62,7 @@ export function createHandlers(log: Logger): Handlers {
   const observe = <Request, Response, Told>(
     observable: Observable<Told>,
     toMessage: (told: Told, request: Request) => Response,
+    errorOf: (first: Told) => DriverError | undefined,
     call: ServerWritableStream<Request, Response>,
   ) => {
     if (call.cancelled) return;
@@ -65,8 +70,14 @@ export function createHandlers(log: Logger): Handlers {
     const writer = new StreamWriter(call, () =>
       log.warn("a reader is too slow: the oldest messages for it are dropped", { method }),
     );
+    let begun = false;
     const subscription = observable.subscribe({
-      next: (told) => writer.write(toMessage(told, call.request)),
+      next: (told) => {
+        const error = begun ? undefined : errorOf(told);
+        if (error) call.sendMetadata(toHeaders(error));
+        begun = true;
+        writer.write(toMessage(told, call.request));
+      },
       error: (thrown) => writer.end(() => call.emit("error", statusOf(thrown, method))),
       complete: () => writer.end(() => call.end()),
     });
@@ -88,13 +99,15 @@ export function createHandlers(log: Logger): Handlers {
       }
     },
 
-    stream: (observed, toMessage) => async (call) => {
-      try {
-        observe(await observed(call.request), toMessage, call);
-      } catch (thrown) {
-        call.emit("error", statusOf(thrown, call.getPath()));
-      }
-    },
+    stream:
+      (observed, toMessage, errorOf = () => undefined) =>
+      async (call) => {
+        try {
+          observe(await observed(call.request), toMessage, errorOf, call);
+        } catch (thrown) {
+          call.emit("error", statusOf(thrown, call.getPath()));
+        }
+      },
 
     duplex: (converse, messageBytes) => async (call) => {
       const cancelled = new AbortController();

@@ -1,11 +1,13 @@
 /**
  * The one place where errors become gRPC statuses, and back. Apart from
  * recoverable starts an agent shows a status and acts on nothing in it, so its
- * message carries all: `CODE: what was wrong, and what to do next`.
+ * message tells people all: `CODE: what was wrong, and what to do next`. This
+ * program's own calls read the error itself, which goes beside it (carriedError.ts).
  */
 import { inspect } from "node:util";
 import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
-import { DriverError, type DriverErrorOptions, type ErrorCode } from "../errors.ts";
+import { DriverError, type ErrorCode } from "../errors.ts";
+import { carriedError, carrying } from "./carriedError.ts";
 import { Status } from "./generated/grpc/status.ts";
 import { RecoverableError } from "./generated/nomad/recoverable.ts";
 
@@ -49,13 +51,17 @@ export function toStatus(thrown: unknown, limit = messageBytes): StatusObject {
   if (isAbort(thrown)) {
     return { code: status.CANCELLED, details: "the call was cancelled", metadata: new Metadata() };
   }
-  const error = errorBehind(thrown);
-  const details = messageFor(error, limit);
-  const metadata = new Metadata();
+  const { details, error } = fitted(errorBehind(thrown), limit);
+  const metadata = carrying(error);
   if (!error.recoverable) return { code: statusCodes[error.code] ?? status.INTERNAL, details, metadata };
   const code = status.FAILED_PRECONDITION;
   metadata.set(detailsKey, recoverableDetails(code, details));
   return { code, details, metadata };
+}
+
+/** Headers of a stream that begins with the telling of an error. */
+export function toHeaders(error: DriverError): Metadata {
+  return carrying(fitted(error, messageBytes).error);
 }
 
 /** What a handler has thrown, as an error of the driver. */
@@ -67,31 +73,27 @@ export function errorBehind(thrown: unknown): DriverError {
 /** The error behind a failed call, as the plugin's side had it; what is no failed call stays what it is. */
 export function errorOfCall(error: unknown): DriverError {
   if (!isServiceError(error)) return DriverError.from(error, "PLUGIN_FAILED", "the plugin was not reached");
-  if (error.details === taskNotFound)
-    return new DriverError("TASK_NOT_FOUND", taskNotFound, { cause: error });
   return (
-    errorOfText(error.details, { cause: error, recoverable: isRecoverable(error) }) ??
+    carriedError(error.metadata, error) ??
     new DriverError("PLUGIN_FAILED", `the plugin's answer is ${error.message}`, { cause: error })
   );
 }
 
-/** The error that a text of the plugin's tells, such as the description of its health; undefined where it tells none. */
-export function errorOfText(
-  text: string,
-  options: Pick<DriverErrorOptions, "cause" | "recoverable"> = {},
-): DriverError | undefined {
-  const [, code, summary] = /^([A-Z_]+): (.*)$/s.exec(text) ?? [];
-  if (code === undefined || summary === undefined) return undefined;
-  return new DriverError(code as ErrorCode, summary, options);
-}
-
-/** Where not all of it fits: of the failed call only the errno, and no hint. */
-function messageFor({ code, message, summary, failed }: DriverError, limit: number): string {
-  if (code === "TASK_NOT_FOUND") return taskNotFound;
-  const whole = `${code}: ${message}`.toWellFormed();
-  if (Buffer.byteLength(whole) <= limit) return whole;
+/**
+ * The message of an error, and as much of the error as that tells: where not all of it
+ * fits, of the failed call only the errno, and no hint.
+ */
+function fitted(error: DriverError, limit: number): { details: string; error: DriverError } {
+  const { code, message, failed, recoverable } = error;
+  if (code === "TASK_NOT_FOUND") {
+    return { details: taskNotFound, error: new DriverError(code, taskNotFound, { recoverable }) };
+  }
+  const details = `${code}: ${message}`.toWellFormed();
+  if (Buffer.byteLength(details) <= limit) return { details, error };
   const errno = failed?.errno ? ` (${failed.errno})` : "";
-  return cut(`${code}: ${summary}`.toWellFormed(), limit - errno.length) + errno;
+  const summary = cut(error.summary.toWellFormed(), limit - `${code}: ${errno}`.length);
+  const options = { failed: failed && { call: failed.call, errno: failed.errno }, recoverable };
+  return { details: `${code}: ${summary}${errno}`, error: new DriverError(code, summary, options) };
 }
 
 function cut(text: string, bytes: number): string {
@@ -106,14 +108,6 @@ function recoverableDetails(code: status, message: string): Buffer {
   const value = RecoverableError.encode({ recoverable: true }).finish();
   const details = [{ typeUrl: recoverableType, value: Buffer.from(value) }];
   return Buffer.from(Status.encode({ code, message, details }).finish());
-}
-
-function isRecoverable({ metadata }: ServiceError): boolean {
-  const [bytes] = metadata.get(detailsKey);
-  if (!Buffer.isBuffer(bytes)) return false;
-  return Status.decode(bytes).details.some(
-    ({ typeUrl, value }) => typeUrl === recoverableType && RecoverableError.decode(value).recoverable,
-  );
 }
 
 function isServiceError(thrown: unknown): thrown is ServiceError {

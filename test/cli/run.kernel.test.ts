@@ -82,6 +82,14 @@ describe("a job of one task", () => {
     expect(processesNamed(`exec2-init: ${alloc.slice(0, 8)}`)).toEqual([]);
   });
 
+  it("has an event log of its own beside another run's", async () => {
+    const stateDir = temporaryFolder();
+    const run = (script: string) => start(["run", "--state-dir", stateDir, shellJob(script)]);
+    await run("echo up; exec sleep 1000").seen("up");
+    expect(await run("exit 3").ended).toMatchObject({ code: 3 });
+    expect(readdirSync(`${stateDir}/local`).sort()).toEqual(["1", "2"]);
+  });
+
   it("leaves the folders where it is asked to", async () => {
     const { stdout, stderr } = await call(
       running("--keep", shellJob('echo kept > local/x; echo "$NOMAD_TASK_DIR"')),
@@ -154,6 +162,17 @@ describe("what cannot be run", () => {
       code: 1,
       stderr: expect.stringMatching(/CONFIG_INVALID: --host-volume notes: "tmp" is no absolute path/),
     });
+  });
+
+  it("is told: a state folder that cannot be used, with what to do on a line of its own", async () => {
+    const stateDir = temporaryFolder();
+    writeFileSync(`${stateDir}/local`, "");
+    const { code, stderr } = await call(["run", "--state-dir", stateDir, shellJob("true")]);
+    expect(code).toBe(1);
+    expect(stderr.replaceAll("\n", " ")).toContain(
+      `STATE_DIR_UNUSABLE: the state folder ${stateDir}/local/1 cannot be used (mkdir ${stateDir}/local/1: ENOTDIR)`,
+    );
+    expect(stderr).toMatch(/^hint: Move away what is there/m);
   });
 
   it("is told: a host name, which no client takes for this driver, before any task starts", async () => {

@@ -1,7 +1,8 @@
 import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DriverError } from "../../src/errors.ts";
+import { DriverError, errorCodes } from "../../src/errors.ts";
+import { DriverError as ErrorMessage } from "../../src/grpc/generated/exec2/error.ts";
 import { Status } from "../../src/grpc/generated/grpc/status.ts";
 import { RecoverableError } from "../../src/grpc/generated/nomad/recoverable.ts";
 import { errorOfCall, toStatus } from "../../src/grpc/status.ts";
@@ -41,8 +42,9 @@ describe("an error as a status", () => {
     expect(RecoverableError.decode(decoded.details[0]?.value as Buffer)).toEqual({ recoverable: true });
   });
 
-  test("others carry none", () => {
-    expect(toStatus(new DriverError("LAUNCH_FAILED", "no")).metadata.getMap()).toEqual({});
+  test("others carry none: the error itself goes beside the status's details", () => {
+    const { metadata } = toStatus(new DriverError("LAUNCH_FAILED", "no"));
+    expect(Object.keys(metadata.getMap())).toEqual(["exec2-error-bin"]);
   });
 
   test("an abort is a cancelled call", () => {
@@ -99,18 +101,58 @@ describe("a status as an error again", () => {
   const asCall = ({ code, details, metadata }: StatusObject): ServiceError =>
     Object.assign(new Error(`${code}: ${details}`), { code, details, metadata });
 
-  test("is the same error", () => {
+  const text = fc.string({ unit: "grapheme", maxLength: 300 });
+  const optional = fc.option(text, { nil: undefined });
+
+  test("is the same error, field by field", () => {
+    const options = fc.record({
+      failed: fc.option(fc.record({ call: text, path: optional, errno: optional }), { nil: undefined }),
+      hint: optional,
+      recoverable: fc.boolean(),
+    });
+    const codes = errorCodes.filter((code) => code !== "TASK_NOT_FOUND");
     fc.assert(
-      fc.property(
-        fc.constantFrom("CONFIG_INVALID", "LAUNCH_FAILED", "STORE_FAILED"),
-        fc.string(),
-        fc.boolean(),
-        (code, summary, recoverable) => {
-          const error = new DriverError(code as "STORE_FAILED", summary, { recoverable });
-          expect(errorOfCall(asCall(toStatus(error)))).toMatchObject({ code, message: summary, recoverable });
-        },
-      ),
+      fc.property(fc.constantFrom(...codes), text, options, (code, summary, given) => {
+        const error = new DriverError(code, summary, given);
+        const again = errorOfCall(asCall(toStatus(error)));
+        expect(again).toMatchObject({ code, summary, message: error.message });
+        const { failed, hint, recoverable } = again;
+        expect({ failed, hint, recoverable }).toEqual(given);
+      }),
     );
+  });
+
+  test("is as short as its text where that had to be", () => {
+    const failed = { call: "openat", path: "/a/long/path/of/something/on/this/host", errno: "EACCES" };
+    const error = new DriverError("STORE_FAILED", "it cannot be read", {
+      failed,
+      hint: "Mend it",
+      recoverable: true,
+    });
+    expect(errorOfCall(asCall(toStatus(error, 50)))).toMatchObject({
+      code: "STORE_FAILED",
+      summary: "it cannot be read",
+      failed: { call: "openat", path: undefined, errno: "EACCES" },
+      hint: undefined,
+      recoverable: true,
+    });
+  });
+
+  test.each([
+    [
+      "of a code that this version does not know",
+      carried({ code: "BRAND_NEW", summary: "odd", recoverable: false }),
+    ],
+    ["that is garbage", Buffer.from("garbage")],
+    ["that there is none of", undefined],
+  ])("with an error %s is told as it is", (_what, bytes) => {
+    const metadata = new Metadata();
+    if (bytes) metadata.set("exec2-error-bin", bytes);
+    const call = asCall({ code: status.INTERNAL, details: "STORE_FAILED: looks like one", metadata });
+    expect(errorOfCall(call)).toMatchObject({
+      code: "PLUGIN_FAILED",
+      message: "the plugin's answer is 13: STORE_FAILED: looks like one",
+    });
   });
 
   test("an unknown task stays one", () => {
@@ -135,3 +177,7 @@ describe("a status as an error again", () => {
     });
   });
 });
+
+function carried(message: ErrorMessage): Buffer {
+  return Buffer.from(ErrorMessage.encode(message).finish());
+}

@@ -1,8 +1,10 @@
+import { once } from "node:events";
 import { status } from "@grpc/grpc-js";
 import { NEVER, Observable, of, Subject, throwError } from "rxjs";
 import { describe, expect, test } from "vitest";
 import type { DriverPort, Fingerprint, TaskEventMessage } from "../../src/driver/driverPort.ts";
 import { DriverError } from "../../src/errors.ts";
+import { carriedError } from "../../src/grpc/carriedError.ts";
 import { fakeDriver } from "../support/fakeDriver.ts";
 import { allocId, taskId } from "../support/requests.ts";
 import { type ServedInProcess, serveInProcess } from "../support/serveInProcess.ts";
@@ -46,6 +48,26 @@ describe("Fingerprint", () => {
       err: "",
     });
     expect([second, third]).toMatchObject([{ health: 1 }, { health: 0 }]);
+  });
+
+  test("carries the trouble that it begins with, and agents read it in words", async () => {
+    const failed = { call: "mkdir", path: "/state", errno: "EROFS" };
+    const trouble = new DriverError("STATE_DIR_UNUSABLE", "no", { failed, hint: "Mend it" });
+    const later = new DriverError("STORE_FAILED", "later");
+    const unhealthy: Fingerprint = { ...healthy, health: "unhealthy", description: "in words" };
+    const fingerprints = () => of({ ...unhealthy, trouble }, { ...unhealthy, trouble: later });
+    const { driver } = await serve({ fingerprints });
+    const stream = driver.fingerprint({});
+    const [[headers], messages] = await Promise.all([once(stream, "metadata"), stream.toArray()]);
+    expect(carriedError(headers)).toMatchObject({ code: "STATE_DIR_UNUSABLE", failed, hint: "Mend it" });
+    expect(messages).toMatchObject([{ healthDescription: "in words" }, { healthDescription: "in words" }]);
+  });
+
+  test("that begins well carries none", async () => {
+    const { driver } = await serve({ fingerprints: () => of(healthy) });
+    const stream = driver.fingerprint({});
+    const [[headers]] = await Promise.all([once(stream, "metadata"), stream.toArray()]);
+    expect(carriedError(headers)).toBeUndefined();
   });
 });
 

@@ -3,18 +3,15 @@
  * it dies it is launched again, and every task is taken over by the new one.
  */
 import { once } from "node:events";
+import type { Metadata } from "@grpc/grpc-js";
 import type { NodeTopology } from "../../config/nodeTopology.ts";
 import { DriverError } from "../../errors.ts";
+import { carriedError } from "../../grpc/carriedError.ts";
 import { encodeMsgpack } from "../../grpc/convert/msgpack.ts";
 import { type ClientTopologyCore, CoreGrade } from "../../grpc/generated/nomad/base.ts";
-import {
-  DriverCapabilities,
-  type DriverTaskEvent,
-  type FingerprintResponse,
-  FingerprintResponse_HealthState as Health,
-} from "../../grpc/generated/nomad/driver.ts";
+import { DriverCapabilities, type DriverTaskEvent } from "../../grpc/generated/nomad/driver.ts";
 import { type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
-import { errorOfCall, errorOfText } from "../../grpc/status.ts";
+import { errorOfCall } from "../../grpc/status.ts";
 import { pluginOf } from "../../store/pluginAddress.ts";
 import { attributeSpecs } from "./attributeSpecs.ts";
 import type { StateFolderChoice } from "./localState.ts";
@@ -151,13 +148,13 @@ async function configure(plugin: LaunchedPlugin, options: PluginSessionOptions):
   }
 }
 
-/** @throws DriverError why the driver cannot work. What the host lacks is left to its tasks, who fail more precisely. */
+/** @throws DriverError why the driver cannot work, which the fingerprint carries. What the host lacks is left to its tasks, who fail more precisely. */
 async function requireHealth({ driver }: LaunchedPlugin): Promise<void> {
   const fingerprints = driver.fingerprint({});
   fingerprints.on("error", () => undefined);
-  const [{ health, healthDescription }] = (await once(fingerprints, "data")) as [FingerprintResponse];
+  const [headers] = (await once(fingerprints, "metadata")) as [Metadata];
   fingerprints.cancel();
-  const trouble = health === Health.UNHEALTHY ? errorOfText(healthDescription) : undefined;
+  const trouble = carriedError(headers);
   if (trouble !== undefined) throw trouble;
 }
 

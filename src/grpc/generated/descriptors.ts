@@ -3,6 +3,15 @@
 /** Every file of proto/ and what they import: its symbols, and its FileDescriptorProto in base64. */
 export const files = [
   {
+    "name": "exec2/error.proto",
+    "imports": [],
+    "symbols": [
+      "exec2.DriverError",
+      "exec2.FailedCall"
+    ],
+    "bytes": "ChFleGVjMi9lcnJvci5wcm90bxIFZXhlYzIiqgEKC0RyaXZlckVycm9yEhIKBGNvZGUYASABKAlSBGNvZGUSGAoHc3VtbWFyeRgCIAEoCVIHc3VtbWFyeRIpCgZmYWlsZWQYAyABKAsyES5leGVjMi5GYWlsZWRDYWxsUgZmYWlsZWQSFwoEaGludBgEIAEoCUgAUgRoaW50iAEBEiAKC3JlY292ZXJhYmxlGAUgASgIUgtyZWNvdmVyYWJsZUIHCgVfaGludCJnCgpGYWlsZWRDYWxsEhIKBGNhbGwYASABKAlSBGNhbGwSFwoEcGF0aBgCIAEoCUgAUgRwYXRoiAEBEhkKBWVycm5vGAMgASgJSAFSBWVycm5viAEBQgcKBV9wYXRoQggKBl9lcnJub2IGcHJvdG8z"
+  },
+  {
     "name": "exec2/state_folder.proto",
     "imports": [],
     "symbols": [

@@ -29,6 +29,10 @@ export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger)
 
     capabilities: unary(async () => ({ capabilities: capabilitiesOf((await slot.driver).capabilities()) })),
 
-    fingerprint: stream(async () => (await slot.driver).fingerprints(), fingerprintOf),
+    fingerprint: stream(
+      async () => (await slot.driver).fingerprints(),
+      fingerprintOf,
+      ({ trouble }) => trouble,
+    ),
   };
 }
