@@ -2,11 +2,7 @@
 import type { DriverError } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
 
-export function startFailedEvent({
-  code,
-  message,
-  recoverable,
-  failed,
-}: DriverError): EventData<"startFailed"> {
-  return { code, message, recoverable, failed: failed ?? null };
+export function startFailedEvent(error: DriverError): EventData<"startFailed"> {
+  const { code, message, summary, failed = null, hint = null, recoverable } = error;
+  return { code, message, summary, failed, hint, recoverable };
 }

@@ -11,12 +11,14 @@ import { bootId, isSameProcess, type ProcessIdentity, startedAt } from "../effec
 import { runFiles } from "../effects/runFiles.ts";
 import { killInit } from "../effects/signals.ts";
 import { readRecordedTask } from "../effects/statusFile.ts";
-import type { EventData, TaskEvent } from "../machines/events.ts";
+import { DriverError } from "../errors.ts";
+import type { TaskEvent } from "../machines/events.ts";
 import { stateName, type TaskSnapshot } from "../machines/fold.ts";
 import { runFolderName } from "../store/stateFolder.ts";
 import { endRest } from "./run/endRest.ts";
 import { exitOf } from "./run/exit.ts";
 import type { DriverServices } from "./services.ts";
+import { startFailedEvent } from "./startFailedEvent.ts";
 import { type Advance, advance } from "./storedEvents.ts";
 
 /**
@@ -95,9 +97,8 @@ async function endAbandoned(
   });
 }
 
-const abandoned: EventData<"startFailed"> = {
-  code: "PLUGIN_FAILED",
-  message: "the plugin process ended while it was starting the task",
-  recoverable: true,
-  failed: null,
-};
+const abandoned = startFailedEvent(
+  new DriverError("PLUGIN_FAILED", "the plugin process ended while it was starting the task", {
+    recoverable: true,
+  }),
+);

@@ -156,9 +156,14 @@ export const eventSchemas = {
   /** The task could not be started; nothing of it is left. */
   startFailed: z.object({
     code: z.string(),
+    /** All of it in words, as the agent was told. */
     message: z.string(),
-    recoverable: z.boolean(),
+    /** What was wrong, without call and hint; null: in the message alone (events of earlier versions). */
+    summary: z.string().nullable(),
     failed: failedCall.nullable(),
+    /** What to do next; null: nobody knows, or it is in the message alone. */
+    hint: z.string().nullable(),
+    recoverable: z.boolean(),
   }),
   /** A signal that was asked for reached the task's process group, or found it gone. */
   signalled: z.object({ signal: z.number(), delivered: z.boolean() }),

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { eventSchemas } from "./eventSchemas.ts";
 
 /** Version of the schemas, stored with every event; upcast.ts reads those of earlier ones. */
-export const EVENT_SCHEMA_VERSION = 4;
+export const EVENT_SCHEMA_VERSION = 5;
 
 export type EventType = keyof typeof eventSchemas;
 export type EventData<T extends EventType> = z.infer<(typeof eventSchemas)[T]>;

@@ -46,8 +46,11 @@ const addedIn3: Additions = { sandboxed: { runCgroup: null } };
 
 const addedIn4: Additions = { sandboxed: { init: null } };
 
+/** The text of an error of before is told as it is: it is not taken to pieces. */
+const addedIn5: Additions = { startFailed: { summary: null, hint: null } };
+
 /** By the version that is left behind, from 1 on. */
-const additions: readonly Additions[] = [addedIn2, addedIn3, addedIn4];
+const additions: readonly Additions[] = [addedIn2, addedIn3, addedIn4, addedIn5];
 
 /**
  * The event's data as today's schemas have them; data of today stay as they are.

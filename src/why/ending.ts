@@ -1,5 +1,6 @@
 /** How a task ended, or that it has not, and what led there. Pure. */
 
+import { withCall } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { signalName } from "../signalNames.ts";
@@ -24,16 +25,12 @@ export function ending(facts: readonly Fact[], context: TaskContext): Sentence[]
 }
 
 function failedStart(fact: Fact<"startFailed">): Sentence[] {
-  const { code, message, recoverable, failed } = fact.data;
-  const { call = "", path = "", errno = "" } = failed ?? {};
-  // The message of most errors tells the call already.
-  const where =
-    call === "" || message.includes(call)
-      ? ""
-      : ` (${[call, path].join(" ").trim()}${errno && `: ${errno}`})`;
+  const { code, message, summary, failed, hint, recoverable } = fact.data;
+  const what = summary === null ? message : withCall(summary, failed);
   const next = recoverable ? "The agent was told that it may try again" : "Trying again would fail again";
   return [
-    ...sentence([fact], `It never ran: ${code}, ${message.replace(/\.$/, "")}${where}`),
+    ...sentence([fact], `It never ran: ${code}, ${what}`),
+    ...(hint === null ? [] : sentence([fact], hint)),
     ...sentence([fact], next),
   ];
 }

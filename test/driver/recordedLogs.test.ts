@@ -18,7 +18,16 @@ const lives: Readonly<Record<string, { readonly state: string; readonly context:
     context: { exit: { signal: 9 }, stop: { timedOut: true }, forceKilled: true },
   },
   "changes-hands": { state: "destroyed", context: { exit: { exitCode: 3 }, recoveries: 1 } },
-  "is-refused": { state: "failed", context: { failure: { code: "COMMAND_NOT_FOUND" }, exit: null } },
+  "is-refused": {
+    state: "failed",
+    context: {
+      failure: {
+        code: "COMMAND_NOT_FOUND",
+        message: expect.stringMatching(/ not found: looked for .*Install/),
+      },
+      exit: null,
+    },
+  },
 };
 
 it("there is a log of every version that there was", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { EVENT_SCHEMA_VERSION } from "../../src/machines/events.ts";
+import { EVENT_SCHEMA_VERSION, parseTaskEvent } from "../../src/machines/events.ts";
 import { upcast, withAdditions } from "../../src/machines/upcast.ts";
 import { sampleData } from "../support/history.ts";
 
@@ -20,6 +20,17 @@ describe("an event of an earlier version", () => {
   it("keeps null, which is a value", () => {
     expect(withAdditions({ workDir: null }, { workDir: "/" })).toEqual({ workDir: null });
     expect(withAdditions({ network: null }, { network: { mode: "host" } })).toEqual({ network: null });
+  });
+
+  it("of a failed start keeps its error's text in one piece", () => {
+    const message = "not found: looked for it (execve /x: ENOENT). Install it";
+    const failed = { call: "execve", path: "/x", errno: "ENOENT" };
+    const data = { code: "COMMAND_NOT_FOUND", message, recoverable: false, failed };
+    for (const schema of [1, 2, 3, 4]) {
+      const today = upcast({ ...place, type: "startFailed", schema, data });
+      expect(today).toEqual({ ...data, summary: null, hint: null });
+      expect(parseTaskEvent("startFailed", 1, today).data).toEqual(today);
+    }
   });
 
   it("of a type that nobody knows stays as it is", () => {

@@ -68,7 +68,14 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     plan: ["unshare namespaces"],
   },
   started: { init: { pid: 200, startTicks: 5000 }, task: { pid: 201, startTicks: 5000 }, bootId: "b0" },
-  startFailed: { code: "LAUNCH_FAILED", message: "execve", recoverable: false, failed: null },
+  startFailed: {
+    code: "LAUNCH_FAILED",
+    message: "execve",
+    summary: "execve",
+    failed: null,
+    hint: null,
+    recoverable: false,
+  },
   signalled: { signal: 15, delivered: true },
   execStarted: {
     exec: 1,

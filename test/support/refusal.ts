@@ -30,11 +30,14 @@ export async function expectRefusal(
 ): Promise<void> {
   const before = tracesOf(agent);
   const thrown = await startTask(agent, config).catch((error) => error);
-  expect(errorOfCall(thrown)).toMatchObject({ code, message: expect.stringMatching(text), recoverable });
+  const error = errorOfCall(thrown);
+  expect(error).toMatchObject({ code, message: expect.stringMatching(text), recoverable });
   if (recoverable) expect(thrown.code).toBe(status.FAILED_PRECONDITION);
   // Its history tells the same, and ends there.
   const events = await eventsOf(agent.stateDir, config.id);
-  expect(events.at(-1)).toMatchObject({ type: "startFailed", to: "failed", data: { code, recoverable } });
+  const { message, summary, failed = null, hint = null } = error;
+  expect(events.at(-1)).toMatchObject({ type: "startFailed", to: "failed" });
+  expect(events.at(-1)?.data).toEqual({ code, message, summary, failed, hint, recoverable });
   await expect(agent.driver.inspectTask({ taskId: config.id })).rejects.toThrow("task not found");
   await vi.waitFor(() => expect(tracesOf(agent)).toEqual(before), { timeout: 10_000 });
 }

@@ -118,15 +118,22 @@ describe("what led there", () => {
 describe("a task without an end of its own", () => {
   it("never ran: the code, the call, the advice", () => {
     const data = sampleData("startFailed");
-    const message =
-      'the task could not be started: step "x" failed (execve /opt/x: EACCES). Add unveil "rx:/opt/x"';
+    const summary = 'the task could not be started: step "x" failed';
+    const hint = 'Add unveil "rx:/opt/x"';
+    const message = `${summary} (execve /opt/x: EACCES). ${hint}`;
     const failed = { call: "execve", path: "/opt/x", errno: "EACCES" };
     const begun = life("failed").slice(0, 2);
-    const told = why(...begun, event("startFailed", { ...data, message, failed }));
-    expect(told).toContain(`It never ran: LAUNCH_FAILED, ${message} [3]. Trying again would fail again [3].`);
-    const untold = why(...begun, event("startFailed", { message: "no", failed, recoverable: true }));
-    expect(untold).toContain(
+    const told = why(...begun, event("startFailed", { ...data, message, summary, failed, hint }));
+    expect(told).toContain(
+      `It never ran: LAUNCH_FAILED, ${summary} (execve /opt/x: EACCES) [3]. ${hint} [3]. Trying again would fail again [3].`,
+    );
+    const again = why(...begun, event("startFailed", { summary: "no", failed, recoverable: true }));
+    expect(again).toContain(
       "LAUNCH_FAILED, no (execve /opt/x: EACCES) [3]. The agent was told that it may try again",
+    );
+    const earlier = event("startFailed", { ...data, message, summary: null, failed, hint: null });
+    expect(why(...begun, earlier)).toContain(
+      `It never ran: LAUNCH_FAILED, ${message} [3]. Trying again would fail again [3].`,
     );
   });
 
