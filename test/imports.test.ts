@@ -48,13 +48,13 @@ describe("a pure file", () => {
  */
 const layers: Readonly<Record<string, string>> = {
   log: "",
-  machines: "",
+  words: "",
+  machines: "words",
   config: "",
   jobspec: "",
   "effects/kernel": "",
   store: "effects/kernel",
   replay: "machines store",
-  words: "machines replay",
   why: "machines replay words",
   effects: "config effects/kernel",
   driver: "config effects effects/kernel log machines store",

@@ -3,7 +3,7 @@
  * event log is gone or cannot be read: enough to take the task over. Pure.
  */
 import { usualOptions } from "../config/taskOptions.ts";
-import type { TaskEvent } from "../machines/events.ts";
+import { type TaskEvent, taskEvent } from "../machines/events.ts";
 import { initialSnapshot } from "../machines/fold.ts";
 import type { EventToAppend } from "../store/eventStore.ts";
 import type { RecoverableHandle } from "./driverPort.ts";
@@ -28,10 +28,12 @@ export function historyFromHandle(
   { facts, plugin }: Pick<DriverServices, "facts" | "plugin">,
 ): RebuiltHistory {
   const options = request.options ?? usualOptions;
+  // All of them bear the time of the start: it is the one that is known.
+  const at = state.startedAt;
   const known: readonly TaskEvent[] = [
-    event(state, "requested", requestedEvent({ ...request, options }, "", plugin)),
-    event(state, "fingerprinted", { ...fingerprintedEvent(facts), bootId: state.bootId }),
-    event(state, "sandboxed", {
+    taskEvent("requested", at, requestedEvent({ ...request, options }, "", plugin)),
+    taskEvent("fingerprinted", at, { ...fingerprintedEvent(facts), bootId: state.bootId }),
+    taskEvent("sandboxed", at, {
       command: options.command,
       workDir: options.workDir ?? "",
       user: request.user,
@@ -49,7 +51,7 @@ export function historyFromHandle(
       ...forgottenRights,
       plan: [],
     }),
-    event(state, "started", { init: state.init, task: state.task, bootId: state.bootId }),
+    taskEvent("started", at, { init: state.init, task: state.task, bootId: state.bootId }),
   ];
   return rebuild(known);
 }
@@ -58,13 +60,4 @@ export function historyFromHandle(
 export function rebuild(known: readonly TaskEvent[]): RebuiltHistory {
   const { snapshot, events } = advance(initialSnapshot, known);
   return { snapshot, version: events.length, events };
-}
-
-/** All of them bear the time of the start: it is the one that is known. */
-function event<T extends TaskEvent["type"]>(
-  { startedAt }: HandleState,
-  type: T,
-  data: Extract<TaskEvent, { type: T }>["data"],
-): TaskEvent {
-  return { type, time: startedAt, data } as TaskEvent;
 }

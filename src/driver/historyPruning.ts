@@ -9,7 +9,7 @@ import { setImmediate } from "node:timers/promises";
 import type { HistoryBounds } from "../config/history.ts";
 import { messageOf } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
-import { isOver, type StateName } from "../machines/taskMachine.ts";
+import { isOver } from "../machines/taskMachine.ts";
 import type { EventStore, StoredEvent } from "../store/eventStore.ts";
 
 /** What the pruner needs of its surroundings. */
@@ -104,7 +104,7 @@ export class HistoryPruner {
 function isPrunable(end: StoredEvent, tooOld: boolean, tooFull: boolean): boolean {
   // A task that never started has nothing to be destroyed.
   const done = end.to === "destroyed" || end.to === "failed";
-  return (tooOld && isOver(end.to as StateName)) || (tooFull && done);
+  return (tooOld && isOver(end.to)) || (tooFull && done);
 }
 
 /** Undefined for one that is damaged: it is evidence, and stays. */

@@ -1,5 +1,5 @@
 /** How a run of a task began, by the log: looked up for runs that nobody has to do with any more. */
-import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../machines/events.ts";
+import { EVENT_SCHEMA_VERSION, type TaskEvent, traitsOf } from "../machines/events.ts";
 import { isDefect, readRecord } from "../store/eventRecord.ts";
 import type { EventReader, StoredEvent } from "../store/eventStore.ts";
 import { toTaskEvent } from "./storedEvents.ts";
@@ -15,19 +15,13 @@ export type PlacedEvent = TaskEvent & Pick<StoredEvent, "position">;
 export function* beginningOf(stream: string, log: Pick<Log, "readRecords">): Iterable<PlacedEvent> {
   for (const bytes of log.readRecords(stream)) {
     const stored = readable(bytes);
-    if (stored === undefined || !untilStarted.has(stored.type)) return;
+    if (stored === undefined) return;
+    const group = traitsOf(stored.type)?.shown.group;
+    if (group !== "given" && group !== "start") return;
     yield { ...toTaskEvent(stored), position: stored.position };
     if (stored.type === "started") return;
   }
 }
-
-const untilStarted: ReadonlySet<string> = new Set<TaskEvent["type"]>([
-  "requested",
-  "fingerprinted",
-  "sandboxed",
-  "startFailed",
-  "started",
-]);
 
 function readable(bytes: Buffer): StoredEvent | undefined {
   const read = readRecord(bytes);

@@ -1,5 +1,12 @@
 /** Between an event as the machine takes it and as the log keeps it. Pure. */
-import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../machines/events.ts";
+import { DriverError } from "../errors.ts";
+import {
+  EVENT_SCHEMA_VERSION,
+  type EventData,
+  isEventType,
+  type TaskEvent,
+  taskEvent,
+} from "../machines/events.ts";
 import { type Step, step, type TaskSnapshot } from "../machines/fold.ts";
 import { upcast } from "../machines/upcast.ts";
 import type { EventToAppend, StoredEvent } from "../store/eventStore.ts";
@@ -26,9 +33,14 @@ export function advance(from: TaskSnapshot, facts: readonly TaskEvent[]): Advanc
 }
 
 /**
- * Events of the log were task events when they were written: they are brought to today's shape, not checked.
+ * Data of the log's events were checked by the compiler when they were written, and their hashes tell that
+ * they are the same still: they are brought to today's shape, and not checked again.
  * @throws DriverError `EVENT_TOO_NEW` where a newer version of the driver wrote it
+ * @throws DriverError `EVENT_INVALID` where no version did
  */
 export function toTaskEvent(stored: StoredEvent): TaskEvent {
-  return { type: stored.type, time: stored.time, data: upcast(stored) } as TaskEvent;
+  const { stream, seq, type, time } = stored;
+  const data = upcast(stored);
+  if (isEventType(type)) return taskEvent(type, time, data as EventData<typeof type>);
+  throw new DriverError("EVENT_INVALID", `event ${seq} of ${stream} is of a type that there is not: ${type}`);
 }

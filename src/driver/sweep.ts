@@ -10,7 +10,7 @@ import { runFiles } from "../effects/runFiles.ts";
 import { readExitStatus } from "../effects/statusFile.ts";
 import { DriverError, messageOf } from "../errors.ts";
 import { stateName } from "../machines/fold.ts";
-import { isAlive, isOver, type StateName } from "../machines/taskMachine.ts";
+import { isAlive, isOver } from "../machines/taskMachine.ts";
 import type { EventReader, EventToAppend } from "../store/eventStore.ts";
 import { runFolderName } from "../store/stateFolder.ts";
 import { endOf, settledHistory } from "./recovery.ts";
@@ -78,7 +78,7 @@ interface Settled {
 async function settle(taskId: string, services: SweepServices): Promise<Settled> {
   const { store } = services;
   const over: Settled = { runs: false, version: 0, events: [] };
-  if (isOver(lastState(taskId, store))) return over;
+  if (isOverAlready(taskId, store)) return over;
   const history = await settledHistory(taskId, services);
   if (history === undefined) return over;
   const { snapshot, version, unstored = [] } = history;
@@ -106,8 +106,8 @@ function removeUnused(folder: string): void {
 }
 
 /** @throws DriverError for a last event that is damaged, or too new for this driver */
-function lastState(taskId: string, store: EventReader): StateName {
+function isOverAlready(taskId: string, store: EventReader): boolean {
   const [last] = store.readStream(taskId, store.version(taskId));
   if (last !== undefined) toTaskEvent(last);
-  return last?.to as StateName;
+  return last !== undefined && isOver(last.to);
 }

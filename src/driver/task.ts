@@ -18,7 +18,7 @@ import {
 } from "rxjs";
 import { DriverError } from "../errors.ts";
 import { isPreparation } from "../machines/effects.ts";
-import type { EventData, EventType, TaskEvent } from "../machines/events.ts";
+import { type EventData, type EventType, type TaskEvent, taskEvent } from "../machines/events.ts";
 import { initialSnapshot, type Step, stateName, step, type TaskSnapshot } from "../machines/fold.ts";
 import { isUnderway, type StateName } from "../machines/taskMachine.ts";
 import type { EventStore, EventToAppend } from "../store/eventStore.ts";
@@ -100,7 +100,7 @@ export class Task implements RunTask {
    * that has goes on although its history cannot be written.
    */
   async record<T extends EventType>(type: T, data: EventData<T>): Promise<boolean> {
-    const event = { type, time: this.#surroundings.now(), data } as TaskEvent;
+    const event = taskEvent(type, this.#surroundings.now(), data);
     const taken = step(this.#recorded, event);
     if (!taken.accepted) return false;
     this.#recorded = taken.snapshot;

@@ -21,7 +21,7 @@ export function chaptersOf(steps: readonly StepLine[]): Chapter[] {
   const groups: StepLine[][] = [];
   for (const step of steps) {
     const group = groups.at(-1);
-    if (group === undefined || opening.has(step.type) || closed(group)) groups.push([step]);
+    if (group === undefined || step.chapter === "opens" || closed(group)) groups.push([step]);
     else group.push(step);
   }
   return runsOf(groups).flatMap((run) =>
@@ -44,7 +44,7 @@ function runsOf(groups: readonly StepLine[][]): StepLine[][][] {
 }
 
 function isCommand(group: readonly StepLine[]): boolean {
-  return group.every(({ type }) => type === "execStarted" || type === "execExited");
+  return group.every((step) => step.group === "command");
 }
 
 function foldedChapter(run: readonly StepLine[][]): Chapter {
@@ -56,7 +56,7 @@ function foldedChapter(run: readonly StepLine[][]): Chapter {
 
 function chapterOf(steps: readonly StepLine[]): Chapter {
   const [first, last] = [steps[0] as StepLine, steps.at(-1) as StepLine];
-  const outcomes = steps.slice(1).map(outcomeOf);
+  const outcomes = steps.slice(1).map(({ outcome }) => outcome);
   const span = steps.length > 1 ? `, after ${formatSpan(Math.max(0, last.time - first.time))}` : "";
   return {
     title: `${[first.title, ...outcomes].join(" → ")}${span}`,
@@ -67,18 +67,6 @@ function chapterOf(steps: readonly StepLine[]): Chapter {
   };
 }
 
-/** The end of a task is told by how it ended. */
-function outcomeOf({ type, title, text }: StepLine): string {
-  if (type === "forceKilled") return "SIGKILL sent";
-  return told.has(type) ? text : title.toLowerCase();
-}
-
 function closed(group: readonly StepLine[]): boolean {
-  return group.some(({ type }) => closing.has(type));
+  return group.some(({ chapter }) => chapter === "closes");
 }
-
-const opening: ReadonlySet<string> = new Set([
-  ...["requested", "stopRequested", "destroyRequested", "execStarted", "recovered", "adopted", "destroyed"],
-]);
-const closing: ReadonlySet<string> = new Set(["started", "startFailed", "exited", "execExited", "lost"]);
-const told: ReadonlySet<string> = new Set(["signalled", "exited", "execExited"]);

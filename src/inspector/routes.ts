@@ -3,7 +3,7 @@
 import { DriverError } from "../errors.ts";
 import { bundleLines } from "../replay/exportBundle.ts";
 import type { History } from "../replay/history.ts";
-import { sequenceDiagram } from "../words/sequenceDiagram.ts";
+import { sequenceDiagram } from "../why/sequenceDiagram.ts";
 import type { LogWatch } from "./logWatch.ts";
 import type { Node } from "./node.ts";
 import { nodeView } from "./nodeView.ts";

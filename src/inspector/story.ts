@@ -1,14 +1,17 @@
 /** A history told so that nothing has to be opened: a line a step, in plain words. Pure. */
 
+import type { EventTraits } from "../machines/events/defineEvent.ts";
+import { summarise, traitsOf } from "../machines/events.ts";
 import type { Moment } from "../replay/history.ts";
 import { isError } from "../replay/search.ts";
-import { summarise } from "../words/eventSummary.ts";
 
 export interface Phrase {
   /** What happened, in a few words. */
   readonly title: string;
   /** With its particulars. */
   readonly text: string;
+  /** As what came of a request. */
+  readonly outcome: string;
 }
 
 /** A step of the history, as the page shows it. */
@@ -23,10 +26,14 @@ export interface StepLine extends Phrase {
   readonly to: string;
   readonly effects: readonly string[];
   readonly bad: boolean;
+  /** Null where this version does not know its type. */
+  readonly group: EventTraits["shown"]["group"] | null;
+  readonly chapter: EventTraits["shown"]["chapter"];
 }
 
 export function stepLine(moment: Moment): StepLine {
   const { seq, stored, before, after, effects, sinceBefore } = moment;
+  const traits = traitsOf(stored.type);
   return {
     seq,
     type: stored.type,
@@ -36,33 +43,14 @@ export function stepLine(moment: Moment): StepLine {
     to: after.value,
     effects,
     bad: isError(moment),
-    ...phraseOf(moment),
+    group: traits?.shown.group ?? null,
+    chapter: traits?.shown.chapter ?? "goesOn",
+    ...phraseOf(moment, traits),
   };
 }
 
-function phraseOf({ event, stored, problem }: Moment): Phrase {
-  const title = Object.hasOwn(titles, stored.type) ? (titles[stored.type] ?? stored.type) : stored.type;
-  if (event === undefined) return { title, text: `this version cannot read it: ${problem}` };
-  return { title, text: summarise(event) };
+function phraseOf({ event, stored, problem }: Moment, traits: EventTraits | undefined): Phrase {
+  const { title = stored.type, outcome = () => title.toLowerCase() } = traits ?? {};
+  const text = event === undefined ? `this version cannot read it: ${problem}` : summarise(event);
+  return { title, text, outcome: outcome(text) };
 }
-
-const titles: Readonly<Record<string, string>> = {
-  requested: "Start asked",
-  fingerprinted: "Host looked at",
-  sandboxed: "Sandbox laid out",
-  started: "Running",
-  startFailed: "Start failed",
-  signalled: "Signal sent",
-  execStarted: "Command run in it",
-  execExited: "Command ended",
-  stopRequested: "Stop asked",
-  stopTimedOut: "Time to stop was over",
-  destroyRequested: "Removal asked",
-  forceKilled: "Killed",
-  oomSeen: "Out of memory",
-  exited: "Ended",
-  adopted: "Taken over from the Go driver",
-  recovered: "Taken over by a new plugin process",
-  lost: "Lost",
-  destroyed: "Forgotten",
-};

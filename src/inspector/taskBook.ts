@@ -7,7 +7,7 @@ import { Subject } from "rxjs";
 import { messageOf } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
 import { type MachineState, thisMachine } from "../machines/machineVersion.ts";
-import { isOver, type StateName } from "../machines/taskMachine.ts";
+import { isOver } from "../machines/taskMachine.ts";
 import { History } from "../replay/history.ts";
 import { maskEvent } from "../replay/mask.ts";
 import type { EventReader, StoredEvent } from "../store/eventStore.ts";
@@ -45,7 +45,7 @@ export class TaskBook {
     const begunAt = entry?.row.begunAt ?? stored.time;
     const restarts = entry?.row.restarts ?? this.#countRun(id);
     const row = summaryOf({ id, events: seq, begunAt, changedAt: stored.time, restarts }, after);
-    const state = isOver(after.value as StateName) ? undefined : after;
+    const state = isOver(after.value) ? undefined : after;
     this.#entries.set(id, { reader, row, state });
     this.changes.next(id);
   }

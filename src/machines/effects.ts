@@ -25,8 +25,12 @@ export const effectNames = [
 
 export type EffectName = (typeof effectNames)[number];
 
-/** The events that tell what came of an effect. */
-export const effectReports: Readonly<Record<EffectName, readonly EventType[]>> = {
+/** The types of events that tell what came of an effect; undefined for one that this version does not know. */
+export function reportsOf(effect: string): readonly string[] | undefined {
+  return reports.get(effect);
+}
+
+const effectReports: Readonly<Record<EffectName, readonly EventType[]>> = {
   inspectHost: ["fingerprinted"],
   prepareSandbox: ["sandboxed", "startFailed"],
   launch: ["started", "startFailed"],
@@ -36,6 +40,7 @@ export const effectReports: Readonly<Record<EffectName, readonly EventType[]>> =
   killRun: ["forceKilled"],
   releaseRun: [],
 };
+const reports: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(effectReports));
 
 /** Preparations change nothing that anyone outside could see: they need not wait for a commit. */
 export function isPreparation(effect: EffectName): boolean {

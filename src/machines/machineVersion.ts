@@ -3,10 +3,12 @@
  * this module as a file of its own (dist/replay/machine.js) that needs nothing else:
  * who keeps that file can later tell what this version would make of a history.
  */
+import { DriverError } from "../errors.ts";
 import { version } from "../version.ts";
 import { EVENT_SCHEMA_VERSION, parseTaskEvent, type TaskEvent } from "./events.ts";
 import { initialSnapshot, step, type TaskSnapshot } from "./fold.ts";
 import type { TaskContext } from "./taskContext.ts";
+import { isStateName } from "./taskMachine.ts";
 import { upcast, type VersionedEvent } from "./upcast.ts";
 
 /** A state of some version of the machine: its name, and what is remembered. */
@@ -53,6 +55,13 @@ export const thisMachine: MachineVersion = {
   driver: version,
   schema: EVENT_SCHEMA_VERSION,
   initialSnapshot,
-  step: (snapshot, event) => step(snapshot as TaskSnapshot, event),
+  step(snapshot, event) {
+    if (isOwn(snapshot)) return step(snapshot, event);
+    throw new DriverError("EVENT_INVALID", `this version of the machine has no state ${snapshot.value}`);
+  },
   readEvent: (event) => parseTaskEvent(event.type, event.time, upcast(event)),
 };
+
+function isOwn(state: MachineState): state is TaskSnapshot {
+  return isStateName(state.value);
+}

@@ -1,5 +1,7 @@
 /** What the machine remembers of a task: folded from its events alone. */
-import type { EventData, TaskEvent } from "./events.ts";
+import type { StopInProgress } from "./events/ending.ts";
+import type { ExecHistory } from "./events/running.ts";
+import { type EventData, type EventOf, type EventType, eventCatalogue } from "./events.ts";
 
 export interface TaskContext {
   readonly request: EventData<"requested"> | null;
@@ -25,20 +27,6 @@ export interface TaskContext {
   readonly lostReason: string | null;
 }
 
-export interface ExecHistory {
-  /** Number of the last one; 0: there was none. */
-  readonly last: number;
-  /** Those that run, as far as is known. */
-  readonly running: readonly EventData<"execStarted">[];
-}
-
-export interface StopInProgress {
-  readonly signal: number;
-  readonly timeoutMs: number;
-  readonly requestedAt: number;
-  readonly timedOut: boolean;
-}
-
 export const initialContext: TaskContext = {
   request: null,
   host: null,
@@ -57,52 +45,17 @@ export const initialContext: TaskContext = {
   lostReason: null,
 };
 
+/** What every type of event makes of the context: of nothing but its fields. */
+const evolutions: {
+  readonly [T in EventType]: {
+    readonly evolve: (event: EventOf<T>, known: TaskContext) => Partial<TaskContext>;
+  };
+} = eventCatalogue;
+
 /** The part of the context that an event changes. Pure; called only for events that the machine accepts. */
-export function rememberEvent(context: TaskContext, event: TaskEvent): Partial<TaskContext> {
-  switch (event.type) {
-    case "requested":
-      // A start that failed may be asked for again: nothing of the first attempt stays.
-      return { ...initialContext, request: event.data };
-    case "fingerprinted":
-      return { host: event.data };
-    case "sandboxed":
-      return { sandbox: event.data };
-    case "started":
-      return { process: event.data, startedAt: event.time };
-    case "adopted":
-      return { adopted: event.data, process: event.data.found, startedAt: event.data.handle.startedAt };
-    case "startFailed":
-      return { failure: event.data };
-    case "signalled":
-      return { signals: context.signals + (event.data.delivered ? 1 : 0) };
-    case "execStarted":
-      return {
-        execs: {
-          last: Math.max(context.execs.last, event.data.exec),
-          running: [...context.execs.running, event.data],
-        },
-      };
-    case "execExited": {
-      const running = context.execs.running.filter(({ exec }) => exec !== event.data.exec);
-      return { execs: { ...context.execs, running } };
-    }
-    case "stopRequested":
-      return { stop: { ...event.data, requestedAt: event.time, timedOut: false } };
-    case "stopTimedOut":
-      return { stop: context.stop && { ...context.stop, timedOut: true } };
-    case "destroyRequested":
-      return {};
-    case "forceKilled":
-      return { forceKilled: context.forceKilled || event.data.delivered };
-    case "oomSeen":
-      return { oom: { ...event.data, at: event.time } };
-    case "exited":
-      return { exit: event.data };
-    case "recovered":
-      return { recoveries: context.recoveries + 1, stop: null };
-    case "lost":
-      return { lostReason: event.data.reason };
-    case "destroyed":
-      return {};
-  }
+export function rememberEvent<T extends EventType>(
+  context: TaskContext,
+  event: EventOf<T>,
+): Partial<TaskContext> {
+  return evolutions[event.type].evolve(event, context);
 }

@@ -113,6 +113,11 @@ export const taskStates = {
   destroyed: { type: "final" },
 } as const satisfies Readonly<Record<StateName, State>>;
 
+/** Whether this version has a state of that name. */
+export function isStateName(name: string): name is StateName {
+  return Object.hasOwn(taskStates, name);
+}
+
 const aliveStates: ReadonlySet<StateName> = new Set(["running", "recovered", "stopping", "killing"]);
 
 /** Whether processes of the task are running, as far as its events tell. */
@@ -125,9 +130,9 @@ export function isUnderway(state: StateName): boolean {
   return !isAlive(state) && !isOver(state);
 }
 
-const endStates: ReadonlySet<StateName> = new Set(["exited", "failed", "lost", "destroyed"]);
+const endStates: ReadonlySet<string> = new Set<StateName>(["exited", "failed", "lost", "destroyed"]);
 
-/** Whether the task is over for good. */
-export function isOver(state: StateName): boolean {
+/** Whether the task is over for good; never in a state that is another version's alone. */
+export function isOver(state: string): boolean {
   return endStates.has(state);
 }

@@ -1,13 +1,9 @@
 /**
  * Events of earlier schema versions in the shape of today's: a log is never
- * rewritten, it is read as it was written. Pure.
- *
- * A new field of an event needs one line here: what it is for the events that
- * were stored before there was such a field. A change that is more than a new
- * field is a new type of event.
+ * rewritten, it is read as it was written, with what its type has `added` since. Pure.
  */
 import { DriverError } from "../errors.ts";
-import { EVENT_SCHEMA_VERSION, type EventData, type EventType } from "./events.ts";
+import { EVENT_SCHEMA_VERSION, traitsOf } from "./events.ts";
 
 /** An event as far as its data depend on the version that wrote it. */
 export interface VersionedEvent {
@@ -18,39 +14,6 @@ export interface VersionedEvent {
   readonly schema: number;
   readonly data: unknown;
 }
-
-/** Values of fields, nested as they are in the event, that a schema version brought. */
-type Additions = { readonly [T in EventType]?: PartOf<EventData<T>> };
-type PartOf<T> = T extends readonly unknown[] | null
-  ? T
-  : T extends object
-    ? { readonly [K in keyof T]?: PartOf<T[K]> }
-    : T;
-
-/** What version 2 brought, as it is for events of version 1. */
-const addedIn2: Additions = {
-  requested: {
-    settings: {},
-    network: { self: null },
-    extraHosts: [],
-    connectTcp: null,
-    bindTcp: null,
-    mounts: [],
-    devices: [],
-  },
-  exited: { oom: null },
-  sandboxed: { groups: [], capabilities: null, resourceLimits: [], umask: 0o022, nice: 0 },
-};
-
-const addedIn3: Additions = { sandboxed: { runCgroup: null } };
-
-const addedIn4: Additions = { sandboxed: { init: null } };
-
-/** The text of an error of before is told as it is: it is not taken to pieces. */
-const addedIn5: Additions = { startFailed: { summary: null, hint: null } };
-
-/** By the version that is left behind, from 1 on. */
-const additions: readonly Additions[] = [addedIn2, addedIn3, addedIn4, addedIn5];
 
 /**
  * The event's data as today's schemas have them; data of today stay as they are.
@@ -63,9 +26,12 @@ export function upcast({ stream, seq, type, schema, data }: VersionedEvent): unk
   if (!Number.isInteger(schema) || schema < 1) {
     throw new DriverError("EVENT_INVALID", `event ${seq} of ${stream} has schema version ${schema}`);
   }
-  return additions
-    .slice(schema - 1)
-    .reduce((older, added) => withAdditions(older, added[type as EventType]), data);
+  const { added = {} } = traitsOf(type) ?? {};
+  let newer = data;
+  for (let version = schema + 1; version <= EVENT_SCHEMA_VERSION; version++) {
+    newer = withAdditions(newer, added[version]);
+  }
+  return newer;
 }
 
 /** What the data have wins: an addition is for what they lack, at any depth. */

@@ -1,6 +1,6 @@
 /** Where to stop in a history. Pure. */
 import { DriverError } from "../errors.ts";
-import { eventSchemas } from "../machines/eventSchemas.ts";
+import { eventTypes } from "../machines/events.ts";
 import { taskStates } from "../machines/taskMachine.ts";
 import { suggestion } from "../suggest.ts";
 import { holds } from "./expression/momentScope.ts";
@@ -15,7 +15,6 @@ export interface Breakpoint {
 }
 
 export const stateNames: readonly string[] = Object.keys(taskStates);
-export const eventTypes: readonly string[] = Object.keys(eventSchemas);
 
 /**
  * Reads `state:NAME`, where the task comes into a state; `type:NAME`, at events

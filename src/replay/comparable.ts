@@ -2,32 +2,8 @@
  * Data of events, fit to be compared with those of another task: without what
  * differs between any two runs of one and the same task. Pure.
  */
-import type { EventType } from "../machines/events.ts";
+import { traitsOf } from "../machines/events.ts";
 import type { Moment } from "./history.ts";
-
-/**
- * Fields that are left out: process ids and start times, times, ids of host and
- * boot, digests, folders of a run, and what was measured. The launch plan follows
- * from the rest and is full of these. docs/replay.md has this list in words.
- */
-export const ignoredFields: Readonly<Partial<Record<EventType, readonly string[]>>> = {
-  requested: [
-    ...["allocId", "envDigest", "resources.cgroup", "network.path", "network.self"],
-    ...["allocDir", "stdoutPath", "stderrPath", "plugin.pid"],
-  ],
-  fingerprinted: ["bootId"],
-  sandboxed: ["uid", "gid", "oomKills", "runFolder", "init", "plan"],
-  started: ["init", "task", "bootId"],
-  execStarted: ["exec", "process"],
-  execExited: ["exec"],
-  oomSeen: ["peakBytes"],
-  exited: ["endedAt", "oom.peakBytes"],
-  adopted: [
-    ...["handle", "oomKills", "runFolder", "plugin.pid"],
-    ...["found.init", "found.task", "found.uid", "found.gid", "found.bootId"],
-  ],
-  recovered: ["plugin.pid"],
-};
 
 /** Text that is a task's own, and what stands in its place. */
 export type OwnWords = readonly (readonly [word: string, instead: string])[];
@@ -51,8 +27,7 @@ export function ownWords(moments: Iterable<Moment>): OwnWords {
 
 /** What of an event's data is compared. */
 export function comparable(type: string, data: unknown, words: OwnWords): unknown {
-  const ignored = Object.hasOwn(ignoredFields, type) ? (ignoredFields[type as EventType] ?? []) : [];
-  return reduced(data, "", new Set(ignored), words);
+  return reduced(data, "", new Set(traitsOf(type)?.fields.ignored), words);
 }
 
 function reduced(value: unknown, path: string, ignored: ReadonlySet<string>, words: OwnWords): unknown {

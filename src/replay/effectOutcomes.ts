@@ -1,5 +1,5 @@
 /** What came of the effects that a moment names. Pure. */
-import { effectReports } from "../machines/effects.ts";
+import { reportsOf } from "../machines/effects.ts";
 import type { History, Moment } from "./history.ts";
 
 export interface EffectOutcome {
@@ -14,9 +14,7 @@ export function effectOutcomes(history: History, { seq, effects }: Moment): Effe
 }
 
 function reportOf(history: History, seq: number, effect: string): Moment | undefined {
-  const types: readonly string[] = Object.hasOwn(effectReports, effect)
-    ? effectReports[effect as keyof typeof effectReports]
-    : [];
+  const types = reportsOf(effect) ?? [];
   const index = history.events.findIndex((event) => event.seq > seq && types.includes(event.type));
   return index === -1 ? undefined : history.at(index + 1);
 }

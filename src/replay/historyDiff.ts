@@ -1,4 +1,5 @@
 /** Two histories side by side, and where they part. Pure. */
+import { traitsOf } from "../machines/events.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
 import { align, type Pair } from "./alignment.ts";
 import { comparable, type OwnWords, ownWords } from "./comparable.ts";
@@ -10,7 +11,7 @@ import { maskEvent, shownEvent } from "./mask.ts";
 export interface DiffRow extends Pair<Moment> {
   /** Whether both have it, with the same states before and after and the same effects. */
   readonly sameWay: boolean;
-  /** What differs in their data, but for what differs between any two runs (comparable.ts). */
+  /** What differs in their data, but for what differs between any two runs (`ignored` of its type). */
   readonly changes: readonly Change[];
   /**
    * Milliseconds since the last event that both have; of an event that only one has,
@@ -31,12 +32,9 @@ export interface HistoryDiff {
   readonly same: boolean;
 }
 
-/** What tells of a task's request, host and sandbox is given to it: it happens nothing yet. */
-const given: ReadonlySet<string> = new Set(["requested", "fingerprinted", "sandboxed"]);
-
 /** Whether a row tells what was given to the tasks, and both were. */
 export function isGiven({ left, sameWay }: DiffRow): boolean {
-  return sameWay && left !== undefined && given.has(left.stored.type);
+  return sameWay && left !== undefined && traitsOf(left.stored.type)?.shown.group === "given";
 }
 
 /** Whether anything differs in a row, but for times. */

@@ -4,11 +4,9 @@
  * environment are in no event. Whatever shows or hands out events does it by this
  * file, unless a person has asked to see arguments. Pure.
  */
-import { eventSchemas, type SensitiveKind } from "../machines/eventSchemas.ts";
+import { type EventTraits, MASK } from "../machines/events/defineEvent.ts";
+import { traitsOf } from "../machines/events.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
-
-/** What stands in the place of each text that is masked. */
-export const MASK = "…";
 
 /** What every view does with an event before it shows anything of it. */
 export function shownEvent(showArgs: boolean): <T extends Pick<StoredEvent, "type" | "data">>(event: T) => T {
@@ -21,26 +19,17 @@ export function shownEvent(showArgs: boolean): <T extends Pick<StoredEvent, "typ
  * know nothing is shown, and of one that it knows no field that it does not know.
  */
 export function maskEvent<T extends Pick<StoredEvent, "type" | "data">>(event: T): T {
-  const schema = Object.hasOwn(eventSchemas, event.type)
-    ? eventSchemas[event.type as keyof typeof eventSchemas]
-    : undefined;
-  const data = isObject(event.data) && schema ? maskFields(event.data, schema.shape) : maskAll(event.data);
+  const traits = traitsOf(event.type);
+  const data = isObject(event.data) && traits ? maskFields(event.data, traits) : maskAll(event.data);
   return isSame(data, event.data) ? event : { ...event, data };
 }
 
-/** Part of zod's schemas that is read here. */
-interface Field {
-  meta(): { readonly sensitive?: unknown } | undefined;
-}
-
-function maskFields(data: Record<string, unknown>, shape: Record<string, Field>): unknown {
+function maskFields(data: Record<string, unknown>, { schema, fields }: EventTraits): unknown {
   return Object.fromEntries(
     Object.entries(data).map(([name, value]) => {
-      const field = Object.hasOwn(shape, name) ? shape[name] : undefined;
-      if (field === undefined) return [name, maskAll(value)];
-      const kind = field.meta()?.sensitive as SensitiveKind | undefined;
-      if (kind === undefined) return [name, value];
-      return [name, kind === "text" ? maskAll(value) : mapText(value, maskPlanStep)];
+      const masking = Object.hasOwn(schema.shape, name) ? fields.masked[name] : "text";
+      if (masking === undefined) return [name, value];
+      return [name, masking === "text" ? maskAll(value) : mapText(value, maskPlanStep)];
     }),
   );
 }

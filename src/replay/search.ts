@@ -1,4 +1,5 @@
 /** Finding a moment of a history. Pure. */
+import { isWrong } from "../machines/events.ts";
 import type { History, Moment } from "./history.ts";
 
 /** What is looked for. */
@@ -42,28 +43,11 @@ export function isOfType(type: string): MomentTest {
   return ({ stored }) => stored.type === type;
 }
 
-/**
- * Something went wrong: with the task, or with the replay. An exit counts where
- * its code is not 0 and nobody had asked for it.
- */
+/** Something went wrong: with the task, or with the replay. */
 export function isError({ event, before, accepted, asRecorded }: Moment): boolean {
   if (event === undefined || !accepted || !asRecorded) return true;
-  switch (event.type) {
-    case "startFailed":
-    case "stopTimedOut":
-    case "lost":
-      return true;
-    case "signalled":
-      return !event.data.delivered;
-    case "exited":
-      return event.data.oomKilled || (event.data.exitCode !== 0 && !endings.has(before.value));
-    default:
-      return false;
-  }
+  return isWrong(event, before.value);
 }
-
-/** States in which somebody has asked for the task's end. */
-const endings: ReadonlySet<string> = new Set(["stopping", "killing"]);
 
 /** The text is in the event's type, its states, its effects or its data; case does not matter. */
 export function mentions(text: string): MomentTest {

@@ -3,12 +3,10 @@ import { describe, expect, it } from "vitest";
 import { EventView } from "../../src/cli/events/eventView.ts";
 import { taskHistory } from "../../src/cli/events/taskHistory.ts";
 import { styleOf } from "../../src/cli/terminal/style.ts";
-import { eventSchemas } from "../../src/machines/eventSchemas.ts";
-import type { EventData, EventType } from "../../src/machines/events.ts";
+import { type EventData, type EventType, eventTypes, summarise } from "../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../src/machines/fold.ts";
 import { chooseTask } from "../../src/replay/chooseTask.ts";
 import type { StoredEvent } from "../../src/store/eventStore.ts";
-import { summarise } from "../../src/words/eventSummary.ts";
 import { event } from "../support/history.ts";
 
 const plain = styleOf(false);
@@ -28,7 +26,7 @@ function stored(stream: string, types: readonly EventType[], begin = 1_000): Sto
 const lived: EventType[] = ["requested", "fingerprinted", "sandboxed", "started", "exited", "destroyed"];
 
 describe("the summary of an event", () => {
-  it.each(Object.keys(eventSchemas) as EventType[])("of %s is one line", (type) => {
+  it.each(eventTypes)("of %s is one line", (type) => {
     const text = summarise(event(type));
     expect(text).not.toBe("");
     expect(text).not.toContain("\n");

@@ -4,7 +4,7 @@ import { effectNames } from "../../src/machines/effects.ts";
 import { parseTaskEvent } from "../../src/machines/events.ts";
 import { fold, initialSnapshot, stateName, step } from "../../src/machines/fold.ts";
 import { isAlive, isOver } from "../../src/machines/taskMachine.ts";
-import { event, eventTypes } from "../support/history.ts";
+import { event, eventTypes, sampleData } from "../support/history.ts";
 
 const histories = fc.array(fc.constantFrom(...eventTypes), { maxLength: 30 });
 
@@ -54,6 +54,17 @@ describe("the fold", () => {
           if (isOver(taken.from)) expect(isAlive(taken.to)).toBe(false);
           for (const effect of taken.effects) expect(effectNames).toContain(effect);
           snapshot = taken.snapshot;
+        }
+      }),
+    );
+  });
+
+  it("remembers nothing of what came before a request", () => {
+    fc.assert(
+      fc.property(histories, (types) => {
+        const { snapshot, accepted } = step(fold(types.map((type) => event(type))), event("requested"));
+        if (accepted) {
+          expect(snapshot.context).toEqual({ ...initialSnapshot.context, request: sampleData("requested") });
         }
       }),
     );

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { eventTypes, parseBreakpoint, stateNames } from "../../src/replay/breakpoint.ts";
+import { eventTypes } from "../../src/machines/events.ts";
+import { parseBreakpoint, stateNames } from "../../src/replay/breakpoint.ts";
 import { History } from "../../src/replay/history.ts";
 import { errorOf } from "../support/errors.ts";
 import { life } from "../support/lives.ts";

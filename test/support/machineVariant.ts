@@ -1,5 +1,5 @@
 /** Versions of the machine that somebody might have built: its sources, changed, and made a module as the build does. */
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "rolldown";
 import { temporaryFolder } from "./temporaryFolder.ts";
@@ -12,10 +12,8 @@ const root = join(import.meta.dirname, "../..");
  */
 export async function machineVariant(change: (source: string) => string): Promise<string> {
   const folder = temporaryFolder();
-  mkdirSync(join(folder, "src"));
-  for (const path of ["package.json", "src/machines", "src/errors.ts", "src/version.ts"]) {
-    cpSync(join(root, path), join(folder, path), { recursive: true });
-  }
+  cpSync(join(root, "package.json"), join(folder, "package.json"));
+  cpSync(join(root, "src"), join(folder, "src"), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   const machine = join(folder, "src/machines/taskMachine.ts");
   const source = readFileSync(machine, "utf8");

@@ -1,5 +1,6 @@
 /** What a word of a command could become. Pure. */
-import { eventTypes, stateNames } from "../../replay/breakpoint.ts";
+import { eventTypes } from "../../machines/events.ts";
+import { stateNames } from "../../replay/breakpoint.ts";
 import { namesOfMoment } from "../../replay/expression/momentScope.ts";
 import { commandNames } from "./commands.ts";
 import { type DebuggerState, presentMoment } from "./debuggerState.ts";

@@ -1,8 +1,9 @@
 /** Two histories side by side, or on a narrow terminal one above the other. Pure. */
+
+import { summarise } from "../../machines/events.ts";
 import type { Change } from "../../replay/contextDiff.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import { type DiffRow, differs, type HistoryDiff } from "../../replay/historyDiff.ts";
-import { summarise } from "../../words/eventSummary.ts";
 import { formatSpan, formatTime } from "../../words/time.ts";
 import { visibleLength, wrap } from "../../words/wrap.ts";
 import type { Style } from "../terminal/style.ts";

@@ -1,8 +1,8 @@
 /** Where two histories part, in a sentence or two. Pure. */
 
+import { summarise } from "../../machines/events.ts";
 import type { Moment } from "../../replay/history.ts";
 import { type DiffRow, type HistoryDiff, isGiven } from "../../replay/historyDiff.ts";
-import { summarise } from "../../words/eventSummary.ts";
 
 export function partingText(diff: HistoryDiff): string {
   const { rows, parting, same } = diff;

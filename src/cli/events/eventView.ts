@@ -1,7 +1,8 @@
 /** Events and tasks as tables. Pure. */
+import { longestType, summarise, traitsOf } from "../../machines/events.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
-import { summarise } from "../../words/eventSummary.ts";
 import { formatSpan, formatTime } from "../../words/time.ts";
+import { paintState } from "../terminal/paintState.ts";
 import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
 import { readable, type TaskHistory } from "./taskHistory.ts";
@@ -31,7 +32,7 @@ export class EventView {
       task,
       id.slice(0, 8),
       job,
-      this.#state(state),
+      paintState(state, this.#style),
       begunAt === 0 ? "" : `${formatSpan(Math.max(0, now - begunAt))} ago`,
       ranMs === undefined ? "" : formatSpan(ranMs),
       end,
@@ -94,29 +95,11 @@ export class EventView {
   }
 
   #type({ type }: StoredEvent): string {
-    if (bad.has(type)) return this.#style.red(type);
-    return good.has(type) ? this.#style.green(type) : this.#style.cyan(type);
-  }
-
-  #state(state: string): string {
-    if (bad.has(state)) return this.#style.red(state);
-    return good.has(state) ? this.#style.green(state) : state;
+    return this.#style[looks[traitsOf(type)?.shown.tone ?? "plain"]](type);
   }
 }
 
-const longestType = "destroyRequested".length;
-
-/** Types of events and names of states. */
-const bad: ReadonlySet<string> = new Set([
-  "startFailed",
-  "failed",
-  "stopTimedOut",
-  "forceKilled",
-  "oomSeen",
-  "lost",
-  "damaged",
-]);
-const good: ReadonlySet<string> = new Set(["started", "running", "recovered"]);
+const looks = { good: "green", plain: "cyan", bad: "red", wrong: "red" } as const;
 
 /** The time of day: the date stands above the table. */
 function clock({ time }: StoredEvent): string {

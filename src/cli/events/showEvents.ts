@@ -2,7 +2,7 @@
 import { filter, map, type Observable, takeWhile } from "rxjs";
 import { shownEvent } from "../../replay/mask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
-import { sequenceDiagram } from "../../words/sequenceDiagram.ts";
+import { sequenceDiagram } from "../../why/sequenceDiagram.ts";
 import { whenAborted } from "../local/interrupts.ts";
 import { whenReaderGone } from "../terminal/closedPipes.ts";
 import { print } from "../terminal/print.ts";

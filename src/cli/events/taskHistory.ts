@@ -1,10 +1,10 @@
 /** What a task's events say, put together for people. Pure. */
+import { describeExit } from "../../machines/events/ending.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { fold, stateName } from "../../machines/fold.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
 import { taskName } from "../../replay/chooseTask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
-import { describeExit } from "../../words/eventSummary.ts";
 
 export interface TaskHistory {
   /** `<allocation id>/<task name>/<8 hex digits>`. */

@@ -1,7 +1,8 @@
 /** What there is to say of a moment, in words and signs, without colours. Pure. */
+
+import { summarise } from "../../machines/events.ts";
 import type { Change } from "../../replay/contextDiff.ts";
 import type { Moment } from "../../replay/history.ts";
-import { summarise } from "../../words/eventSummary.ts";
 import { formatSpan } from "../../words/time.ts";
 
 export interface Remark {

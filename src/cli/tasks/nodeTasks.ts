@@ -1,5 +1,5 @@
 /** Tasks of this node as its event logs have them. */
-import { isOver, type StateName } from "../../machines/taskMachine.ts";
+import { isOver } from "../../machines/taskMachine.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StreamHead } from "../../store/eventStore.ts";
 import { readUpToDamage } from "../events/readUpToDamage.ts";
@@ -26,5 +26,5 @@ export function nodeTasks(logs: readonly EventReader[], ended: boolean): NodeTas
 function hasEnded(log: EventReader, { stream, version }: StreamHead): boolean {
   const [bytes] = log.readRecords(stream, version);
   const last = bytes && readRecord(bytes);
-  return last !== undefined && !isDefect(last) && isOver(last.event.to as StateName);
+  return last !== undefined && !isDefect(last) && isOver(last.event.to);
 }

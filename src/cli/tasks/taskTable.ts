@@ -2,6 +2,7 @@
 import { formatBytes } from "../../units.ts";
 import { formatSpan } from "../../words/time.ts";
 import { visibleLength } from "../../words/wrap.ts";
+import { paintState } from "../terminal/paintState.ts";
 import type { Style } from "../terminal/style.ts";
 import type { TaskRow } from "./taskRow.ts";
 
@@ -25,7 +26,7 @@ const columns: readonly Column[] = [
   { name: "TASK", rank: 10, cut: true, text: ({ task }) => task },
   { name: "ALLOCATION", rank: 5, text: ({ allocation }) => allocation.slice(0, 8) },
   { name: "JOB", rank: 2, text: ({ job }) => job || unknown },
-  { name: "STATE", rank: 8, text: stateText },
+  { name: "STATE", rank: 8, text: ({ state }, style) => paintState(state, style) },
   { name: "PID", rank: 7, right: true, text: ({ pid }) => (pid === null ? nothing : String(pid)) },
   { name: "USER", rank: 3, text: ({ user, uid }) => user || (uid === null ? unknown : String(uid)) },
   { name: "CPU", rank: 9, right: true, least: 5, text: (row) => figure(row, row.cpuPercent, percentText) },
@@ -102,9 +103,4 @@ function totalWidth(cells: readonly Cells[]): number {
 function figure({ pid }: TaskRow, value: number | null, format: (value: number) => string): string {
   if (value !== null) return format(value);
   return pid === null ? nothing : unknown;
-}
-
-function stateText({ state }: TaskRow, style: Style): string {
-  if (state === "running" || state === "recovered") return style.green(state);
-  return state === "gone" || state === "failed" || state === "lost" ? style.red(state) : state;
 }

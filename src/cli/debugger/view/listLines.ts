@@ -1,4 +1,5 @@
 /** The events around the present one, a line each. Pure. */
+import { longestType } from "../../../machines/events.ts";
 import type { Breakpoint } from "../../../replay/breakpoint.ts";
 import type { Moment } from "../../../replay/history.ts";
 import { isError, mentions } from "../../../replay/search.ts";
@@ -11,7 +12,6 @@ import { type DebuggerState, shownHistory } from "../debuggerState.ts";
 import type { Box } from "../layout.ts";
 import { stopsAt } from "../stops.ts";
 
-const typeColumns = "destroyRequested".length;
 const deltaColumns = 8;
 /** Fewer have no room for the state. */
 const withState = 44;
@@ -38,7 +38,7 @@ function listLine(state: DebuggerState, moment: Moment, columns: number, digits:
     gutter(state, moment),
     span(` ${String(seq).padStart(digits)} `, "dim"),
     span(stored.type, ...typeLooks),
-    span(" ".repeat(Math.max(1, typeColumns + 1 - cellsOf(stored.type)))),
+    span(" ".repeat(Math.max(1, longestType + 1 - cellsOf(stored.type)))),
     span(delta.padStart(deltaColumns), "dim"),
     ...(columns < withState
       ? []

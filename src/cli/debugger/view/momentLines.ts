@@ -1,5 +1,5 @@
 /** A moment as lines: what happened, what came of it, what changed, what the event tells. Pure. */
-import { type EffectName, effectReports } from "../../../machines/effects.ts";
+import { reportsOf } from "../../../machines/effects.ts";
 import { contextDiff } from "../../../replay/contextDiff.ts";
 import { effectOutcomes } from "../../../replay/effectOutcomes.ts";
 import type { History, Moment } from "../../../replay/history.ts";
@@ -55,13 +55,9 @@ function effects(history: History, moment: Moment): Line[] {
     outcomes.map(({ effect, report }): Line => {
       const name = span(`  ${effect} `, "yellow");
       if (report !== undefined) return [name, span(reportText(moment, report))];
-      return [name, span(isReported(effect) ? "no report" : "reports nothing", "dim")];
+      return [name, span(reportsOf(effect)?.length === 0 ? "reports nothing" : "no report", "dim")];
     }),
   );
-}
-
-function isReported(effect: string): boolean {
-  return !Object.hasOwn(effectReports, effect) || effectReports[effect as EffectName].length > 0;
 }
 
 const signs: Readonly<Record<"+" | "-" | "~", Look>> = { "+": "green", "-": "red", "~": "yellow" };

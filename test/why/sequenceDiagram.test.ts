@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { History } from "../../src/replay/history.ts";
-import { sequenceDiagram } from "../../src/words/sequenceDiagram.ts";
+import { sequenceDiagram } from "../../src/why/sequenceDiagram.ts";
 import { event } from "../support/history.ts";
 import { allLives, life } from "../support/lives.ts";
 import { RecordedLog } from "../support/recordedLog.ts";

@@ -1,8 +1,8 @@
 /** A task's history as a Mermaid sequence diagram, to be pasted into a ticket. Pure. */
+import { summarise, traitsOf } from "../machines/events.ts";
 import type { History, Moment } from "../replay/history.ts";
-import { summarise } from "./eventSummary.ts";
-import { formatSpan, formatTime } from "./time.ts";
-import { wrap } from "./wrap.ts";
+import { formatSpan, formatTime } from "../words/time.ts";
+import { wrap } from "../words/wrap.ts";
 
 /** Longer ones would run across the lines of other participants. */
 const longestLine = 44;
@@ -37,14 +37,9 @@ function textOf({ seq, stored, event, problem, sinceBefore }: Moment): string {
 }
 
 function arrowOf(type: string): string {
-  if (asked.has(type)) return "agent->>driver";
-  if (fromTask.has(type)) return "task-->>driver";
-  return toTask.has(type) ? "driver->>task" : "driver->>driver";
+  const [from, to] = traitsOf(type)?.shown.parties ?? ["driver", "driver"];
+  return `${from}${from === "task" ? "-->>" : "->>"}${to}`;
 }
-
-const asked: ReadonlySet<string> = new Set(["requested", "stopRequested", "destroyRequested", "destroyed"]);
-const fromTask: ReadonlySet<string> = new Set(["exited", "oomSeen", "execExited"]);
-const toTask: ReadonlySet<string> = new Set(["started", "signalled", "forceKilled", "execStarted"]);
 
 /**
  * Text that Mermaid shows as it is. What would end the line or the statement, or

@@ -1,0 +1,232 @@
+/** From the request to the running task, or to why there is none. */
+import { z } from "zod";
+import { defineEvent, MASK } from "./defineEvent.ts";
+import { pluginProcess, processIdentity } from "./shared.ts";
+
+/** The agent asked for the task. */
+const requested = defineEvent({
+  schema: z.object({
+    taskName: z.string(),
+    allocId: z.string(),
+    groupName: z.string(),
+    jobId: z.string(),
+    jobName: z.string(),
+    namespace: z.string(),
+    nodeName: z.string(),
+    command: z.string(),
+    /** A secret may have been interpolated into one. */
+    args: z.array(z.string()),
+    unveil: z.array(z.string()),
+    workDir: z.string().nullable(),
+    oomScoreAdj: z.number(),
+    /** The other options that the job set, by their names. */
+    settings: z.record(z.string(), z.json()),
+    user: z.string(),
+    envKeys: z.array(z.string()),
+    envDigest: z.string(),
+    resources: z.object({
+      cpuMhz: z.number(),
+      memoryMb: z.number(),
+      memoryMaxMb: z.number(),
+      cpusetCpus: z.string(),
+      cgroup: z.string(),
+    }),
+    network: z.object({
+      mode: z.enum(["host", "group", "none"]),
+      path: z.string(),
+      /** What the allocation is called in its network. */
+      self: z.object({ name: z.string(), address: z.string() }).nullable(),
+    }),
+    extraHosts: z.array(z.string()),
+    /** TCP ports that the task may use; null: every one. */
+    connectTcp: z.array(z.number()).nullable(),
+    bindTcp: z.array(z.number()).nullable(),
+    mounts: z.array(
+      z.object({
+        source: z.string(),
+        target: z.string(),
+        readOnly: z.boolean(),
+        propagation: z.enum(["private", "host-to-task"]),
+      }),
+    ),
+    devices: z.array(
+      z.object({ source: z.string(), target: z.string(), read: z.boolean(), write: z.boolean() }),
+    ),
+    allocDir: z.string(),
+    stdoutPath: z.string(),
+    stderrPath: z.string(),
+    plugin: pluginProcess,
+  }),
+  added: {
+    2: {
+      settings: {},
+      network: { self: null },
+      extraHosts: [],
+      connectTcp: null,
+      bindTcp: null,
+      mounts: [],
+      devices: [],
+    },
+  },
+  // A start that failed may be asked for again: nothing of the first attempt stays.
+  evolve: ({ data }) => ({ request: data, host: null, sandbox: null, failure: null }),
+  title: "Start asked",
+  summary: ({ command, args, user, resources }) => {
+    const memory = resources.memoryMb > 0 ? `, ${resources.memoryMb} MiB` : "";
+    const cpu = resources.cpusetCpus ? `, cores ${resources.cpusetCpus}` : `, ${resources.cpuMhz} MHz`;
+    return `${commandLine([command, ...args])} as ${user || "the default user"}${cpu}${memory}`;
+  },
+  shown: { tone: "plain", group: "given", chapter: "opens", parties: ["agent", "driver"] },
+  fields: {
+    ignored: [
+      ...(["allocId", "envDigest", "resources.cgroup", "network.path", "network.self"] as const),
+      ...(["allocDir", "stdoutPath", "stderrPath", "plugin.pid"] as const),
+    ],
+    masked: { args: "text" },
+  },
+});
+
+/** What the host offered when the task came. */
+const fingerprinted = defineEvent({
+  schema: z.object({
+    kernel: z.string(),
+    arch: z.string(),
+    bootId: z.string(),
+    landlockAbi: z.number(),
+    cgroupControllers: z.array(z.string()),
+    mhzPerCore: z.number(),
+  }),
+  evolve: ({ data }) => ({ host: data }),
+  title: "Host looked at",
+  summary: ({ kernel, arch, landlockAbi, cgroupControllers }) => {
+    const controllers = cgroupControllers.length > 0 ? cgroupControllers.join(" ") : "no cgroup controllers";
+    return `Linux ${kernel} on ${arch}, Landlock ABI ${landlockAbi}, ${controllers}`;
+  },
+  shown: { tone: "plain", group: "given", chapter: "goesOn", parties: ["driver", "driver"] },
+  fields: { ignored: ["bootId"], masked: {} },
+});
+
+/** Everything is in place for the task to start: limits written, rules laid, plan built. */
+const sandboxed = defineEvent({
+  schema: z.object({
+    command: z.string(),
+    workDir: z.string(),
+    user: z.string(),
+    uid: z.number(),
+    gid: z.number(),
+    /** Supplementary ones. */
+    groups: z.array(z.number()),
+    /** Names of those that the task has; null: none, or all that root has, as it goes with the user. */
+    capabilities: z.array(z.string()).nullable(),
+    /** Of each process, getrlimit(2); null: no limit. */
+    resourceLimits: z.array(
+      z.object({ resource: z.string(), soft: z.number().nullable(), hard: z.number().nullable() }),
+    ),
+    umask: z.number(),
+    nice: z.number(),
+    /** Of the cgroup. */
+    limits: z.array(
+      z.object({
+        file: z.string(),
+        value: z.string(),
+        applied: z.boolean(),
+        reason: z.string().optional(),
+      }),
+    ),
+    unveiled: z.array(z.object({ path: z.string(), mode: z.string(), source: z.string() })),
+    skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
+    privateTmp: z.boolean(),
+    /** Why `/tmp` is the host's, where it is. */
+    sharedTmpReason: z.string().nullable(),
+    /** OOM kills that the cgroup had counted before the task was in it. */
+    oomKills: z.number(),
+    /** Folder of the run's status file and alive FIFO. */
+    runFolder: z.string(),
+    /**
+     * Of a run in the host's pid namespace: the cgroup below the task's that it has to itself, with all
+     * processes but its init. Null: it has a pid namespace of its own.
+     */
+    runCgroup: z.string().nullable(),
+    /**
+     * PID 1 of the run's pid namespace. It waits for the word to go on, which it gets once this event is
+     * committed: from then on the task may run. Null: not known (events of earlier versions).
+     */
+    init: processIdentity.nullable(),
+    /** The launch plan, a line a step, environment values masked. */
+    plan: z.array(z.string()),
+  }),
+  added: {
+    2: { groups: [], capabilities: null, resourceLimits: [], umask: 0o022, nice: 0 },
+    3: { runCgroup: null },
+    4: { init: null },
+  },
+  evolve: ({ data }) => ({ sandbox: data }),
+  title: "Sandbox laid out",
+  summary: ({ uid, unveiled, skipped, limits, privateTmp, runCgroup }) => {
+    const applied = limits.filter((limit) => limit.applied).map(({ file, value }) => `${file}=${value}`);
+    const missing = limits.filter((limit) => !limit.applied).map(({ file }) => file);
+    return [
+      `uid ${uid}, ${unveiled.length} paths unveiled${skipped.length > 0 ? ` (${skipped.length} not there)` : ""}`,
+      `${privateTmp ? "its own" : "the host's"} /tmp`,
+      ...(runCgroup === null ? [] : ["in the host's pid namespace"]),
+      ...(applied.length > 0 ? [applied.join(" ")] : []),
+      ...(missing.length > 0 ? [`not limited: ${missing.join(" ")}`] : []),
+    ].join(", ");
+  },
+  shown: { tone: "plain", group: "given", chapter: "goesOn", parties: ["driver", "driver"] },
+  fields: {
+    ignored: ["uid", "gid", "oomKills", "runFolder", "init", "plan"],
+    masked: { plan: "listsInText" },
+  },
+});
+
+/** `execve` succeeded. */
+const started = defineEvent({
+  schema: z.object({ init: processIdentity, task: processIdentity, bootId: z.string() }),
+  evolve: ({ data, time }) => ({ process: data, startedAt: time }),
+  title: "Running",
+  summary: ({ task, init }) => `pid ${task.pid}, below its init ${init.pid}`,
+  shown: { tone: "good", group: "start", chapter: "closes", parties: ["driver", "task"] },
+  fields: { ignored: ["init", "task", "bootId"], masked: {} },
+});
+
+const failedCall = z.object({
+  call: z.string(),
+  path: z.string().optional(),
+  errno: z.string().optional(),
+});
+
+/** The task could not be started; nothing of it is left. */
+const startFailed = defineEvent({
+  schema: z.object({
+    code: z.string(),
+    /** All of it in words, as the agent was told. */
+    message: z.string(),
+    /** What was wrong, without call and hint; null: in the message alone (events of earlier versions). */
+    summary: z.string().nullable(),
+    failed: failedCall.nullable(),
+    /** What to do next; null: nobody knows, or it is in the message alone. */
+    hint: z.string().nullable(),
+    recoverable: z.boolean(),
+  }),
+  // The text of an error of before is told as it is: it is not taken to pieces.
+  added: { 5: { summary: null, hint: null } },
+  evolve: ({ data }) => ({ failure: data }),
+  title: "Start failed",
+  summary: ({ message, recoverable }) => `${message}${recoverable ? " (may be tried again)" : ""}`,
+  shown: { tone: "wrong", group: "start", chapter: "closes", parties: ["driver", "driver"] },
+  fields: { ignored: [], masked: {} },
+});
+
+export const starting = { requested, fingerprinted, sandboxed, started, startFailed };
+
+/** A command as a shell would take it, on one line and not too long. */
+function commandLine(words: readonly string[]): string {
+  const line = words.map((word) => (isPlain(word) ? word : JSON.stringify(word))).join(" ");
+  return line.length > 120 ? `${line.slice(0, 119)}…` : line;
+}
+
+/** Needs no quotes. */
+function isPlain(word: string): boolean {
+  return word === MASK || /^[\w@%+=:,./-]+$/.test(word);
+}
