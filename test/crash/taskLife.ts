@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import type { TaskHandle, WaitTaskResponse } from "../../src/grpc/generated/nomad/driver.ts";
+import { errorOfCall } from "../../src/grpc/status.ts";
 import type { Allocation } from "../support/allocation.ts";
 import { prepareStart } from "../support/taskClient.ts";
 import { type CrashAgent, type DriverCalls, PluginDied } from "./crashAgent.ts";
@@ -199,8 +200,8 @@ export class TaskLife {
 }
 
 function isDiskFull(thrown: unknown): boolean {
-  const { code, details = "" } = thrown as { code?: unknown; details?: string };
-  return code === status.FAILED_PRECONDITION && /^STORE_FAILED|ENOSPC/.test(details);
+  const { code, failed, recoverable } = errorOfCall(thrown);
+  return recoverable && (code === "STORE_FAILED" || failed?.errno === "ENOSPC");
 }
 
 function tolerateEnded(thrown: unknown): void {
@@ -208,5 +209,5 @@ function tolerateEnded(thrown: unknown): void {
 }
 
 function tolerateForgotten(thrown: unknown): void {
-  if (!(thrown as Error).message.includes("task not found")) throw thrown;
+  if (errorOfCall(thrown).code !== "TASK_NOT_FOUND") throw thrown;
 }
