@@ -1,6 +1,7 @@
 /** The plugin's `history` block: how long and how much is kept of tasks that are over. Pure. */
-import { parseDuration } from "../duration.ts";
+
 import { suggestion } from "../suggest.ts";
+import { parseDuration } from "../units/durations.ts";
 
 export interface HistoryBounds {
   /** Milliseconds that a task's history is kept after its last event. */
@@ -9,7 +10,6 @@ export interface HistoryBounds {
   readonly maxBytes: number;
 }
 
-const MIB = 1 << 20;
 const defaults = { keep: "168h", max_size_mb: "1024" };
 
 /** What is wrong with a name and its value; undefined where nothing is. */
@@ -22,7 +22,7 @@ export function historyProblem(name: string, value: string): { message: string; 
   const message = `has ${name} = ${JSON.stringify(value)}`;
   if (name === "keep") {
     return parseDuration(value) === undefined
-      ? { message, hint: "A duration is like 168h or 30m" }
+      ? { message, hint: "A duration is like 7d, 168h or 30m" }
       : undefined;
   }
   const isSize = /^[1-9]\d{0,8}$/.test(value);
@@ -32,5 +32,5 @@ export function historyProblem(name: string, value: string): { message: string; 
 /** Checked blocks as bounds. */
 export function parseHistory(blocks: readonly Readonly<Record<string, string>>[]): HistoryBounds {
   const { keep, max_size_mb } = { ...defaults, ...Object.assign({}, ...blocks) } as typeof defaults;
-  return { keepMs: parseDuration(keep) ?? 0, maxBytes: Number(max_size_mb) * MIB };
+  return { keepMs: parseDuration(keep) ?? 0, maxBytes: Number(max_size_mb) * 2 ** 20 };
 }

@@ -11,7 +11,7 @@ import type { EventData, TaskEvent } from "../machines/events.ts";
 import type { TaskSnapshot } from "../machines/fold.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { signalName } from "../signalNames.ts";
-import { formatBytes } from "../units.ts";
+import { formatBytes } from "../units/sizes.ts";
 import type { SharedUser } from "./taskUser.ts";
 
 export interface TaskMessage {

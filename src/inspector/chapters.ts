@@ -2,7 +2,7 @@
  * Steps in chapters: a request together with what came of it. Pure; the page does
  * it, as steps come.
  */
-import { formatSpan } from "../words/time.ts";
+import { formatDuration } from "../units/durations.ts";
 import type { StepLine } from "./story.ts";
 
 /** Steps that belong together. */
@@ -57,7 +57,7 @@ function foldedChapter(run: readonly StepLine[][]): Chapter {
 function chapterOf(steps: readonly StepLine[]): Chapter {
   const [first, last] = [steps[0] as StepLine, steps.at(-1) as StepLine];
   const outcomes = steps.slice(1).map(({ outcome }) => outcome);
-  const span = steps.length > 1 ? `, after ${formatSpan(Math.max(0, last.time - first.time))}` : "";
+  const span = steps.length > 1 ? `, after ${formatDuration(Math.max(0, last.time - first.time))}` : "";
   return {
     title: `${[first.title, ...outcomes].join(" → ")}${span}`,
     from: first.seq,

@@ -3,7 +3,7 @@
 import type { MachineState } from "../machines/machineVersion.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { signalName } from "../signalNames.ts";
-import { formatSpan } from "../words/time.ts";
+import { formatDuration } from "../units/durations.ts";
 
 export interface Outcome {
   /** `bad`: it ended as nobody had asked it to, or never ran. */
@@ -24,7 +24,7 @@ function ended(exit: NonNullable<TaskContext["exit"]>, { stop, forceKilled }: Ta
   const how = signal > 0 ? `Killed by ${signalName(signal)}` : `Failed with exit code ${exitCode}`;
   if (oomKilled) return { tone: "bad", text: "Out of memory" };
   if (stop?.timedOut === true) {
-    const text = `Killed: still running ${formatSpan(stop.timeoutMs)} after ${signalName(stop.signal)}`;
+    const text = `Killed: still running ${formatDuration(stop.timeoutMs)} after ${signalName(stop.signal)}`;
     return { tone: "bad", text };
   }
   if (source === "unknown") return { tone: "bad", text: "Gone, nobody can know how" };
@@ -35,7 +35,7 @@ function ended(exit: NonNullable<TaskContext["exit"]>, { stop, forceKilled }: Ta
 
 function present(state: string, { stop, recoveries }: TaskContext): string {
   if (state === "stopping" && stop !== null) {
-    return `Asked to stop with ${signalName(stop.signal)}, has ${formatSpan(stop.timeoutMs)}`;
+    return `Asked to stop with ${signalName(stop.signal)}, has ${formatDuration(stop.timeoutMs)}`;
   }
   if (state === "recovered") {
     return `Running, taken over ${recoveries === 1 ? "once" : `${recoveries} times`}`;

@@ -1,6 +1,6 @@
 /** What the attributes of a job file may hold, with Nomad's defaults. */
 import { z } from "zod";
-import { parseDuration } from "../duration.ts";
+import { goUnits, parseDuration } from "../units/durations.ts";
 
 const texts = z.array(z.string());
 const count = z.coerce
@@ -37,7 +37,7 @@ function textMap() {
 }
 
 const duration = z.union([z.string(), z.number()]).transform((given, context) => {
-  const value = parseDuration(String(given));
+  const value = parseDuration(String(given), goUnits);
   if (value !== undefined) return value;
   context.addIssue({ code: "custom", message: "must be a duration such as 500ms, 5s or 1m30s" });
   return z.NEVER;

@@ -4,8 +4,9 @@ import { withCall } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { signalName } from "../signalNames.ts";
-import { formatBytes } from "../units.ts";
-import { formatSpan, formatTime } from "../words/time.ts";
+import { formatDuration } from "../units/durations.ts";
+import { formatBytes } from "../units/sizes.ts";
+import { formatTime } from "../units/times.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 import { exitMeaning, signalMeaning } from "./meanings.ts";
 
@@ -47,7 +48,7 @@ function requestsToEnd(facts: readonly Fact[]): Sentence[] {
   return [
     ...sentence(
       [stop, ...again],
-      `The agent asked it to stop${repeated}, with ${signalName(stop?.data.signal ?? 0)} and ${formatSpan(stop?.data.timeoutMs ?? 0)} to do so`,
+      `The agent asked it to stop${repeated}, with ${signalName(stop?.data.signal ?? 0)} and ${formatDuration(stop?.data.timeoutMs ?? 0)} to do so`,
     ),
     ...sentence([tooLate], "The signal found it gone already"),
     ...sentence(
@@ -89,7 +90,7 @@ function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context
   const { oomKilled, oom, source, endedAt, exitCode, signal } = exited.data;
   const ran = context.startedAt === null ? "" : lasted(endedAt - context.startedAt);
   const [stop] = ofType(facts, "stopRequested");
-  const took = stop && ` ${formatSpan(Math.max(0, endedAt - stop.time))} after that request`;
+  const took = stop && ` ${formatDuration(Math.max(0, endedAt - stop.time))} after that request`;
   const end = (text: string) => sentence([exited], `It ${text}`);
   if (source === "unknown") {
     return end("is gone, and nobody can know how it ended: its init was killed before it could record that");
@@ -167,5 +168,5 @@ function memory(oom: EventData<"exited">["oom"]): string {
 
 /** A short task has ended before the plugin has recorded that it started. */
 function lasted(ms: number): string {
-  return ms < 1 ? " at once" : ` after ${formatSpan(ms)}`;
+  return ms < 1 ? " at once" : ` after ${formatDuration(ms)}`;
 }

@@ -3,7 +3,8 @@
 import { taskName } from "../replay/chooseTask.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { signalName } from "../signalNames.ts";
-import { formatSpan, formatTime } from "../words/time.ts";
+import { formatDuration } from "../units/durations.ts";
+import { formatTime } from "../units/times.ts";
 import { ending } from "./ending.ts";
 import { type Fact, factsOf, ofType, type Sentence, sentence } from "./facts.ts";
 
@@ -43,7 +44,7 @@ function beginning(facts: readonly Fact[]): Sentence[] {
   const asked = `It was asked for at ${formatTime(requested.time)}`;
   const [[sandboxed], [started]] = [ofType(facts, "sandboxed"), ofType(facts, "started")];
   if (started === undefined) return sentence([requested], asked);
-  const after = `${formatSpan(Math.max(0, started.time - requested.time))} later`;
+  const after = `${formatDuration(Math.max(0, started.time - requested.time))} later`;
   const command = sandboxed ? ` as ${sandboxed.data.command}, uid ${sandboxed.data.uid}` : "";
   return sentence([requested, sandboxed, started], `${asked} and started ${after}${command}`);
 }

@@ -1,8 +1,9 @@
 /** A task's history as a Mermaid sequence diagram, to be pasted into a ticket. Pure. */
 import { summarise, traitsOf } from "../machines/events.ts";
 import type { History, Moment } from "../replay/history.ts";
-import { formatSpan, formatTime } from "../words/time.ts";
-import { wrap } from "../words/wrap.ts";
+import { formatDuration } from "../units/durations.ts";
+import { formatTime } from "../units/times.ts";
+import { wrap } from "../units/widths.ts";
 
 /** Longer ones would run across the lines of other participants. */
 const longestLine = 44;
@@ -31,7 +32,7 @@ function titleOf({ stream, events }: History): string {
 }
 
 function textOf({ seq, stored, event, problem, sinceBefore }: Moment): string {
-  const after = sinceBefore === undefined ? "" : ` after ${formatSpan(Math.max(0, sinceBefore))}`;
+  const after = sinceBefore === undefined ? "" : ` after ${formatDuration(Math.max(0, sinceBefore))}`;
   const what = event === undefined ? `this version cannot read it: ${problem}` : summarise(event);
   return `${seq} ${stored.type}${after}: ${what}`;
 }

@@ -1,8 +1,8 @@
 /** Places in a history as people write them. Pure. */
-import { amountIn } from "../../replay/expression/amounts.ts";
 import type { History } from "../../replay/history.ts";
 import { momentAt } from "../../replay/search.ts";
-import { formatTime } from "../../words/time.ts";
+import { parseDuration } from "../../units/durations.ts";
+import { parseTime } from "../../units/times.ts";
 
 /**
  * The number of the event that is meant: `7`; `+3` and `-3`, so many on and back;
@@ -23,20 +23,9 @@ function timeIn(text: string, { events }: History, at: number): number | undefin
   const [first, last, present] = [events[0], events.at(-1), events[at - 1]];
   if (first === undefined || last === undefined) return undefined;
   if (/^[+-]/.test(text)) {
-    const amount = amountIn(text.slice(1));
-    if (amount === undefined) return undefined;
-    return text.startsWith("+") ? first.time + amount : last.time - amount;
+    const span = parseDuration(text.slice(1));
+    if (span === undefined) return undefined;
+    return text.startsWith("+") ? first.time + span : last.time - span;
   }
-  if (/^\d\d?:\d\d(:\d\d(\.\d+)?)?$/.test(text)) {
-    const day = formatTime((present ?? first).time).slice(0, 10);
-    return parsed(`${day} ${/^\d:/.test(text) ? `0${text}` : text}`);
-  }
-  if (/^\d{4}-\d\d-\d\d$/.test(text)) return parsed(`${text} 00:00`);
-  const isTime = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?$/.test(text);
-  return isTime ? parsed(text) : undefined;
-}
-
-function parsed(text: string): number | undefined {
-  const time = Date.parse(text);
-  return Number.isNaN(time) ? undefined : time;
+  return parseTime(text, (present ?? first).time);
 }

@@ -4,8 +4,9 @@ import { summarise } from "../../machines/events.ts";
 import type { Change } from "../../replay/contextDiff.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import { type DiffRow, differs, type HistoryDiff } from "../../replay/historyDiff.ts";
-import { formatSpan, formatTime } from "../../words/time.ts";
-import { visibleLength, wrap } from "../../words/wrap.ts";
+import { formatDuration } from "../../units/durations.ts";
+import { formatTime } from "../../units/times.ts";
+import { cutText, wrap } from "../../units/widths.ts";
 import type { Style } from "../terminal/style.ts";
 import { partingText } from "./partingText.ts";
 
@@ -67,7 +68,7 @@ export class DiffView {
     if (moment === undefined) return " ".repeat(columns);
     const { type, from, to } = moment.stored;
     const state = from === to ? "" : ` → ${to}`;
-    const span = spanMs === undefined ? "" : ` +${formatSpan(Math.max(0, spanMs))}`;
+    const span = spanMs === undefined ? "" : ` +${formatDuration(Math.max(0, spanMs))}`;
     const text = `${String(moment.seq).padStart(indent - 2)}  ${type}${state}`;
     return `${text.padEnd(columns - span.length)}${this.#style.dim(span)}`;
   }
@@ -101,7 +102,7 @@ export class DiffView {
         : after === undefined
           ? [red("-"), valueText(before)]
           : [yellow("~"), `${valueText(before)} → ${valueText(after)}`];
-    return `${sign} ${cut(`${path.join(".")} ${text}`, this.#width - 2 * indent - 2)}`;
+    return `${sign} ${cutText(`${path.join(".")} ${text}`, this.#width - 2 * indent - 2)}`;
   }
 }
 
@@ -123,8 +124,4 @@ function ratioText({ ratio }: DiffRow): string {
 
 function valueText(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
-}
-
-function cut(text: string, length: number): string {
-  return visibleLength(text) <= length ? text : `${text.slice(0, length - 1)}…`;
 }

@@ -1,6 +1,6 @@
 /** `doctor`: is this host fit? */
 import { probeHost } from "../../effects/hostFacts.ts";
-import { wrap } from "../../words/wrap.ts";
+import { wrap } from "../../units/widths.ts";
 import { type Style, styleFor, widthOf } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
 import { type Report, reportOn, type Verdict } from "./report.ts";

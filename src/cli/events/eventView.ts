@@ -1,7 +1,9 @@
 /** Events and tasks as tables. Pure. */
 import { longestType, summarise, traitsOf } from "../../machines/events.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
-import { formatSpan, formatTime } from "../../words/time.ts";
+import { formatDuration } from "../../units/durations.ts";
+import { formatClock, formatDay } from "../../units/times.ts";
+import { blanks } from "../../units/widths.ts";
 import { paintState } from "../terminal/paintState.ts";
 import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
@@ -33,8 +35,8 @@ export class EventView {
       id.slice(0, 8),
       job,
       paintState(state, this.#style),
-      begunAt === 0 ? "" : `${formatSpan(Math.max(0, now - begunAt))} ago`,
-      ranMs === undefined ? "" : formatSpan(ranMs),
+      begunAt === 0 ? "" : `${formatDuration(Math.max(0, now - begunAt))} ago`,
+      ranMs === undefined ? "" : formatDuration(ranMs),
       end,
     ]);
     return formatTable([this.#header(taskHeader), ...rows], this.#width);
@@ -42,7 +44,7 @@ export class EventView {
 
   /** One task's events so far. */
   task({ id, task, job, begunAt }: TaskHistory, events: readonly StoredEvent[]): string {
-    const title = `${this.#style.bold(task)} of job ${job}, ${formatTime(begunAt).slice(0, 10)}, ${id}`;
+    const title = `${this.#style.bold(task)} of job ${job}, ${formatDay(begunAt)}, ${id}`;
     const header = this.#format(this.#header(eventHeader), this.#style.dim("WHAT"));
     return [title, "", header, ...events.map((event) => this.next(event))].join("\n");
   }
@@ -55,14 +57,15 @@ export class EventView {
   /** An event among those of all tasks. */
   live(event: StoredEvent): string {
     const [alloc = "", task = ""] = event.stream.split("/");
-    const row = [clock(event), `${alloc.slice(0, 8)}/${task}`, this.#type(event), this.#what(event)];
+    const name = `${alloc.slice(0, 8)}/${task}`;
+    const row = [formatClock(event.time), name, this.#type(event), this.#what(event)];
     return formatTable([row], this.#width, liveWidths);
   }
 
   /** An event on one line, however long, for where something else stands before it. */
   line(event: StoredEvent): string {
-    const type = `${this.#type(event)}${" ".repeat(Math.max(0, longestType - event.type.length))}`;
-    return `${this.#style.dim(clock(event))} ${type} ${this.#what(event)}`;
+    const type = `${this.#type(event)}${blanks(event.type, longestType)}`;
+    return `${this.#style.dim(formatClock(event.time))} ${type} ${this.#what(event)}`;
   }
 
   /** What happened stands in the last column, or where there is no room for it, below the row. */
@@ -78,8 +81,8 @@ export class EventView {
     this.#before = event;
     return [
       String(seq).padStart(3),
-      clock(event),
-      before ? this.#style.dim(`+${formatSpan(Math.max(0, time - before.time))}`) : "",
+      formatClock(event.time),
+      before ? this.#style.dim(`+${formatDuration(Math.max(0, time - before.time))}`) : "",
       this.#type(event),
       from === to ? this.#style.dim(to) : `${from} → ${to}`,
     ];
@@ -100,8 +103,3 @@ export class EventView {
 }
 
 const looks = { good: "green", plain: "cyan", bad: "red", wrong: "red" } as const;
-
-/** The time of day: the date stands above the table. */
-function clock({ time }: StoredEvent): string {
-  return formatTime(time).slice(11);
-}

@@ -6,7 +6,7 @@ import { durationOf } from "../../grpc/convert/time.ts";
 import type { DriverService, ExitResult, TaskHandle } from "../../grpc/generated/nomad/driver.ts";
 import type { LaunchedPlugin } from "../../grpc/pluginClient.ts";
 import { signalName } from "../../signalNames.ts";
-import { formatSpan } from "../../words/time.ts";
+import { formatDuration } from "../../units/durations.ts";
 import { removeScope } from "./cgroupScope.ts";
 import { whenAborted } from "./interrupts.ts";
 import type { LocalRun } from "./localRun.ts";
@@ -93,7 +93,7 @@ export class LocalTask {
     whenAborted(interrupts.stop, () => void this.#stop());
     whenAborted(interrupts.kill, () => void this.#destroy());
     const { result, err } = await this.#call((driver) => driver.waitTask({ taskId: this.#id }));
-    const span = formatSpan(performance.now() - this.#startedAt);
+    const span = formatDuration(performance.now() - this.#startedAt);
     await this.#destroy();
     await this.#drain();
     if (err) console.warn(`${this.task.name}: ${err}`);

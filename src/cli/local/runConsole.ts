@@ -2,6 +2,7 @@
 import type { Readable } from "node:stream";
 import { maskEvent } from "../../replay/mask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
+import { blanks, cellsOf } from "../../units/widths.ts";
 import { EventView } from "../events/eventView.ts";
 import { whenReaderGone } from "../terminal/closedPipes.ts";
 import { errorText } from "../terminal/errorText.ts";
@@ -33,7 +34,7 @@ export class RunConsole {
   constructor(options: RunConsoleOptions) {
     this.#options = options;
     this.#view = new EventView(this.style, widthOf(process.stderr));
-    this.#width = Math.max(0, ...options.taskNames.map(({ length }) => length));
+    this.#width = Math.max(0, ...options.taskNames.map(cellsOf));
     for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
     whenReaderGone(options.onReaderGone);
   }
@@ -73,7 +74,7 @@ export class RunConsole {
   /** Name of a task as it stands before its lines. */
   label(task: string, style: Style = this.style): string {
     const colour = taskColours[this.#options.taskNames.indexOf(task) % taskColours.length] ?? "cyan";
-    return style[colour](task.padEnd(this.#width));
+    return style[colour](task + blanks(task, this.#width));
   }
 
   /**

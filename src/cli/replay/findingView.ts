@@ -5,7 +5,7 @@ import { maskEvent } from "../../replay/mask.ts";
 import type { Finding } from "../../replay/streamCheck.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import type { StreamDefect } from "../../store/verifyStream.ts";
-import { formatTime } from "../../words/time.ts";
+import { formatTime } from "../../units/times.ts";
 import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
 

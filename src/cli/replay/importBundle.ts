@@ -6,7 +6,7 @@ import { thisMachine } from "../../machines/machineVersion.ts";
 import { checkLog } from "../../replay/checkLog.ts";
 import { type Bundle, loadBundle } from "../../replay/loadBundle.ts";
 import { importedBundle } from "../../store/logFolders.ts";
-import { formatTime } from "../../words/time.ts";
+import { formatTime } from "../../units/times.ts";
 import { print } from "../terminal/print.ts";
 import { styleFor } from "../terminal/style.ts";
 import { FindingView } from "./findingView.ts";

@@ -3,7 +3,7 @@
 import { summarise } from "../../machines/events.ts";
 import type { Change } from "../../replay/contextDiff.ts";
 import type { Moment } from "../../replay/history.ts";
-import { formatSpan } from "../../words/time.ts";
+import { formatDuration } from "../../units/durations.ts";
 
 export interface Remark {
   readonly text: string;
@@ -26,12 +26,12 @@ export function remarkOn({ event, problem, accepted, asRecorded, stored }: Momen
 
 /** The event that reports an effect of a moment, and when it came. */
 export function reportText({ stored }: Moment, { stored: report, seq }: Moment): string {
-  return `→ ${report.type} (${seq}) after ${formatSpan(Math.max(0, report.time - stored.time))}`;
+  return `→ ${report.type} (${seq}) after ${formatDuration(Math.max(0, report.time - stored.time))}`;
 }
 
 /** `+12 ms`. */
 export function spanBetween(milliseconds: number): string {
-  return milliseconds < 0 ? `-${formatSpan(-milliseconds)}` : `+${formatSpan(milliseconds)}`;
+  return milliseconds < 0 ? `-${formatDuration(-milliseconds)}` : `+${formatDuration(milliseconds)}`;
 }
 
 /** A change as its sign, the name of what changed, and the values there were and are. */

@@ -3,8 +3,8 @@ import { type Change, contextDiff } from "../../replay/contextDiff.ts";
 import { effectOutcomes } from "../../replay/effectOutcomes.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import { isError } from "../../replay/search.ts";
-import { formatTime } from "../../words/time.ts";
-import { wrap } from "../../words/wrap.ts";
+import { formatClock, formatDay } from "../../units/times.ts";
+import { wrap } from "../../units/widths.ts";
 import type { Style } from "../terminal/style.ts";
 import { changeParts, remarkOn, reportText, spanBetween } from "./momentText.ts";
 
@@ -26,7 +26,7 @@ export class ReplayView {
     const { stream, events, length } = history;
     const { request } = history.stateAfter(length).context;
     const name = this.#style.bold(request?.taskName ?? stream);
-    const day = formatTime(events[0]?.time ?? 0).slice(0, 10);
+    const day = formatDay(events[0]?.time ?? 0);
     return `${name} of job ${request?.jobId ?? "unknown"}, ${day}, ${stream}: ${length} events`;
   }
 
@@ -57,7 +57,7 @@ export class ReplayView {
 
   #heading(moment: Moment): string {
     const { seq, stored, sinceBefore, before, after } = moment;
-    const clock = formatTime(stored.time).slice(11);
+    const clock = formatClock(stored.time);
     const delta = sinceBefore === undefined ? "" : ` ${spanBetween(sinceBefore)}`;
     const type = isError(moment) ? this.#style.red(stored.type) : this.#style.cyan(stored.type);
     const [from, to] = [before.value, after.value];

@@ -1,7 +1,8 @@
 /** Tasks as a table that fits its terminal: the least important columns make room. Pure. */
-import { formatBytes } from "../../units.ts";
-import { formatSpan } from "../../words/time.ts";
-import { visibleLength } from "../../words/wrap.ts";
+
+import { formatDuration } from "../../units/durations.ts";
+import { formatBytes } from "../../units/sizes.ts";
+import { blanks, cellsOf, cutText } from "../../units/widths.ts";
 import { paintState } from "../terminal/paintState.ts";
 import type { Style } from "../terminal/style.ts";
 import type { TaskRow } from "./taskRow.ts";
@@ -37,7 +38,7 @@ const columns: readonly Column[] = [
     least: 8,
     text: (row) => figure(row, row.memoryBytes, formatBytes),
   },
-  { name: "AGE", rank: 4, right: true, least: 6, text: ({ ageMs }) => formatSpan(ageMs) },
+  { name: "AGE", rank: 4, right: true, least: 6, text: ({ ageMs }) => formatDuration(ageMs) },
 ];
 
 const endColumn: Column = { name: "END", rank: 6, cut: true, text: ({ end }) => end ?? "" };
@@ -66,8 +67,7 @@ export function taskTable(rows: readonly TaskRow[], style: Style, width: number)
     cells
       .map(({ texts, room, right }) => {
         const text = texts[line] ?? "";
-        const blank = " ".repeat(room - visibleLength(text));
-        return right ? blank + text : text + blank;
+        return right ? blanks(text, room) + text : text + blanks(text, room);
       })
       .join(gap)
       .trimEnd(),
@@ -80,14 +80,12 @@ interface Cells extends Omit<Column, "text"> {
 }
 
 function laidOut(column: Omit<Column, "text">, texts: readonly string[]): Cells {
-  return { ...column, texts, room: Math.max(column.least ?? 0, ...texts.map(visibleLength)) };
+  return { ...column, texts, room: Math.max(column.least ?? 0, ...texts.map(cellsOf)) };
 }
 
 function shortened(cells: Cells, room: number): Cells {
-  return laidOut(
-    cells,
-    cells.texts.map((text) => (visibleLength(text) > room ? `${text.slice(0, room - 1)}…` : text)),
-  );
+  const texts = cells.texts.map((text) => cutText(text, room));
+  return laidOut(cells, texts);
 }
 
 /** `7.3 %`, `112 %` */

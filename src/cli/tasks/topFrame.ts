@@ -1,5 +1,5 @@
 /** One picture of `top`. Pure. */
-import { formatBytes } from "../../units.ts";
+import { formatBytes } from "../../units/sizes.ts";
 import type { Style } from "../terminal/style.ts";
 import { byCpu, type TaskRow } from "./taskRow.ts";
 import { percentText, taskTable } from "./taskTable.ts";

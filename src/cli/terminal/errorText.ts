@@ -1,6 +1,6 @@
 /** Errors as a person reads them: what was wrong, then what to do, without a stack. */
 import { DriverError, messageOf, withCall } from "../../errors.ts";
-import { wrap } from "../../words/wrap.ts";
+import { wrap } from "../../units/widths.ts";
 import { printable } from "./print.ts";
 import type { Style } from "./style.ts";
 

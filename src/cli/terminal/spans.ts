@@ -1,5 +1,5 @@
 /** Lines made of pieces that look different, cut and wrapped before they are coloured. Pure. */
-import { beginningOf, cellsOf, visible } from "./cells.ts";
+import { beginningOf, cellsOf } from "../../units/widths.ts";
 import type { Look, Style } from "./style.ts";
 
 export interface Span {
@@ -13,6 +13,17 @@ export type Line = readonly Span[];
 /** A piece of a line, whatever the text is. */
 export function span(text: string, ...looks: readonly Look[]): Span {
   return { text: visible(text), looks };
+}
+
+/** What would move the cursor, change colours or turn the direction of writing; halves of characters too. */
+const unsafe = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+
+/** The same text with pictures of control characters in their place: whatever it is, it can be written. */
+export function visible(text: string): string {
+  return text.replaceAll(unsafe, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : "\ufffd";
+  });
 }
 
 export function widthOfLine(line: Line): number {

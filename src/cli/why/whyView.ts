@@ -1,8 +1,8 @@
 /** Explanations as text. Pure. */
 
+import { wrap } from "../../units/widths.ts";
 import type { Explanation } from "../../why/explain.ts";
 import type { Sentence } from "../../why/facts.ts";
-import { wrap } from "../../words/wrap.ts";
 import type { Style } from "../terminal/style.ts";
 
 /** A heading, and one paragraph with the numbers of the events in brackets. */

@@ -1,5 +1,6 @@
 /** Starts and exits over time, as bars above and below a line. */
-import { formatSpan } from "../../words/time.ts";
+import { formatDuration } from "../../units/durations.ts";
+import { formatClock, formatTime } from "../../units/times.ts";
 import type { NodeView } from "../nodeView.ts";
 
 /** Of the drawing, in its own units; it is stretched to the width there is. */
@@ -13,7 +14,7 @@ export function Activity({ activity }: { readonly activity: NodeView["activity"]
   return (
     <section class="card activity" aria-label="Starts and exits">
       <h2>
-        Starts and exits <span class="faint">{formatSpan(spanMs)} a bar</span>
+        Starts and exits <span class="faint">{formatDuration(spanMs)} a bar</span>
       </h2>
       <div class="plot">
         <span class="scale">{most}</span>
@@ -66,9 +67,5 @@ function sum(counts: readonly number[]): number {
 
 /** Wall clock, with the day where the chart spans days. */
 function clock(time: number, spanMs: number): string {
-  const days = spanMs > 1_440_000;
-  const options = days
-    ? ({ month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" } as const)
-    : ({ hour: "2-digit", minute: "2-digit", second: "2-digit" } as const);
-  return new Intl.DateTimeFormat("en-GB", options).format(time);
+  return spanMs > 1_440_000 ? formatTime(time).slice(5, 16) : formatClock(time).slice(0, 8);
 }

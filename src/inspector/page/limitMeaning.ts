@@ -1,5 +1,5 @@
 /** What a limit says, for people. Pure; cgroup-v2.rst of the kernel tells the files. */
-import { formatBytes } from "../../units.ts";
+import { formatBytes } from "../../units/sizes.ts";
 
 /** @returns empty where the value says it itself */
 export function limitMeaning(file: string, value: string): string {

@@ -1,5 +1,5 @@
 /** A moment: what the event did, and what the driver knew by then. */
-import { formatSpan } from "../../words/time.ts";
+import { formatDuration } from "../../units/durations.ts";
 import type { MomentView } from "../taskView.ts";
 
 export function Moment({ moment }: { readonly moment: MomentView }) {
@@ -20,7 +20,7 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
             <code>{effect}</code>{" "}
             {report === null
               ? "of which no event tells so far"
-              : `reported by ${report.type} (event ${report.seq}) after ${formatSpan(Math.max(0, report.afterMs))}`}
+              : `reported by ${report.type} (event ${report.seq}) after ${formatDuration(Math.max(0, report.afterMs))}`}
           </li>
         ))}
       </ul>

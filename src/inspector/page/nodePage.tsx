@@ -1,5 +1,5 @@
 /** The host and all its tasks in figures. */
-import { formatSpan } from "../../words/time.ts";
+import { formatDuration } from "../../units/durations.ts";
 import type { NodeHost, NodeView } from "../nodeView.ts";
 import { Activity } from "./activity.tsx";
 import { useAnswer } from "./live.ts";
@@ -49,10 +49,10 @@ export function NodePage({ version }: { readonly version: number }) {
 
 function startFigures({ starts, p50, p90, p99, max }: NonNullable<NodeView["start"]>): FactLine[] {
   return [
-    ["half within", formatSpan(p50)],
-    ["90 % within", formatSpan(p90)],
-    ["99 % within", formatSpan(p99)],
-    ["slowest", formatSpan(max)],
+    ["half within", formatDuration(p50)],
+    ["90 % within", formatDuration(p90)],
+    ["99 % within", formatDuration(p99)],
+    ["slowest", formatDuration(max)],
     ["starts", starts],
   ];
 }

@@ -1,6 +1,7 @@
 /** What happened, as a plain table: a line a step, requests with their outcomes. */
 import { useMemo } from "preact/hooks";
-import { formatSpan, formatTime } from "../../words/time.ts";
+import { formatDuration } from "../../units/durations.ts";
+import { formatTime } from "../../units/times.ts";
 import { type Chapter, chaptersOf } from "../chapters.ts";
 import type { StepLine } from "../story.ts";
 
@@ -84,9 +85,9 @@ function Row({ step: { seq, time, since, title, text, bad }, first, current, cho
   return (
     <tr class={`step${bad ? " bad" : ""}${current ? " current" : ""}`}>
       <td class="number wide" title={formatTime(time)}>
-        {formatSpan(Math.max(0, time - first))}
+        {formatDuration(Math.max(0, time - first))}
       </td>
-      <td class="number">{since === null ? "" : `+${formatSpan(Math.max(0, since))}`}</td>
+      <td class="number">{since === null ? "" : `+${formatDuration(Math.max(0, since))}`}</td>
       <td>
         <button type="button" aria-current={current ? "step" : undefined} onClick={() => choose(seq)}>
           {title}

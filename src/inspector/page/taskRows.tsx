@@ -1,6 +1,6 @@
 /** Rows of tasks, of which only those in sight are drawn. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { formatSpan } from "../../words/time.ts";
+import { formatDuration } from "../../units/durations.ts";
 import type { TaskSummary } from "../taskSummary.ts";
 import { Mark } from "./mark.tsx";
 import { useNow } from "./now.ts";
@@ -105,7 +105,7 @@ function Row({ row, now, index, onOpen }: RowProperties) {
       <td class={`outcome ${outcome.tone}`}>{outcome.text}</td>
       <td class="exit">{exit ?? "–"}</td>
       <td class="restarts">{restarts === 0 ? "–" : restarts}</td>
-      <td class="age">{formatSpan(Math.max(0, now - begunAt))}</td>
+      <td class="age">{formatDuration(Math.max(0, now - begunAt))}</td>
     </tr>
   );
 }

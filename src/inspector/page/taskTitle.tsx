@@ -1,6 +1,6 @@
 /** Which task it is, in figures, and what can be taken along of it. */
 import { useEffect, useRef } from "preact/hooks";
-import { formatSpan } from "../../words/time.ts";
+import { formatDuration } from "../../units/durations.ts";
 import type { TaskSummary } from "../taskSummary.ts";
 import { CopyButtons } from "./copyButtons.tsx";
 import { useNow } from "./now.ts";
@@ -23,7 +23,7 @@ export function TaskTitle({ row, query }: Properties) {
     ["Namespace", row.namespace],
     ["State", row.state],
     ["Exit", row.exit ?? "–"],
-    ["Ran", ran === undefined ? "–" : formatSpan(ran)],
+    ["Ran", ran === undefined ? "–" : formatDuration(ran)],
     ["Restarts", String(row.restarts)],
   ] as const;
   return (

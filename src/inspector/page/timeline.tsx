@@ -1,6 +1,7 @@
 /** A bar of the states that a task went through: click, drag or step to any moment of it. */
 import { useMemo, useRef } from "preact/hooks";
-import { formatSpan, formatTime } from "../../words/time.ts";
+import { formatDuration } from "../../units/durations.ts";
+import { formatTime } from "../../units/times.ts";
 import type { StepLine } from "../story.ts";
 import { stepAt, timeScale } from "./timeScale.ts";
 
@@ -45,9 +46,9 @@ export function Timeline({ steps, seq, choose }: Properties) {
             key={from}
             class={`period ${state}`}
             style={{ left: percent(from), width: percent(width) }}
-            title={spanMs === null ? state : `${state} for ${formatSpan(spanMs)}`}
+            title={spanMs === null ? state : `${state} for ${formatDuration(spanMs)}`}
           >
-            <b>{state}</b> <small>{spanMs === null ? "" : formatSpan(spanMs)}</small>
+            <b>{state}</b> <small>{spanMs === null ? "" : formatDuration(spanMs)}</small>
           </span>
         ))}
         {steps.map((each, index) =>
@@ -69,7 +70,7 @@ export function Timeline({ steps, seq, choose }: Properties) {
         <span>
           Step {seq} of {steps.length}
         </span>
-        <span>+{step && formatSpan(Math.max(0, step.time - first))}</span>
+        <span>+{step && formatDuration(Math.max(0, step.time - first))}</span>
         <span class="wide">{step && formatTime(step.time)}</span>
         <span class="hint wide">
           <kbd>←</kbd> <kbd>→</kbd> step, <kbd>Home</kbd> <kbd>End</kbd>, <kbd>Esc</kbd> all tasks

@@ -1,7 +1,7 @@
 /** How a task is brought to its end, and how it ended. */
 import { z } from "zod";
 import { signalName } from "../../signalNames.ts";
-import { formatSpan } from "../../words/time.ts";
+import { formatDuration } from "../../units/durations.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { describeEnd, outOfMemory, processEnd } from "./shared.ts";
 
@@ -16,7 +16,7 @@ const stopRequested = defineEvent({
   schema: z.object({ signal: z.number(), timeoutMs: z.number() }),
   evolve: ({ data, time }) => ({ stop: { ...data, requestedAt: time, timedOut: false } }),
   title: "Stop asked",
-  summary: ({ signal, timeoutMs }) => `${signalName(signal)}, then ${formatSpan(timeoutMs)} to end`,
+  summary: ({ signal, timeoutMs }) => `${signalName(signal)}, then ${formatDuration(timeoutMs)} to end`,
   shown: { tone: "plain", group: "end", chapter: "opens", parties: ["agent", "driver"] },
   fields: { ignored: [], masked: {} },
 });
@@ -28,7 +28,7 @@ const stopTimedOut = defineEvent({
     stop: stop && { ...stop, timedOut: true },
   }),
   title: "Time to stop was over",
-  summary: ({ timeoutMs }) => `still running after ${formatSpan(timeoutMs)}`,
+  summary: ({ timeoutMs }) => `still running after ${formatDuration(timeoutMs)}`,
   shown: { tone: "wrong", group: "end", chapter: "goesOn", parties: ["driver", "driver"] },
   fields: { ignored: [], masked: {} },
 });

@@ -1,7 +1,7 @@
 /** What happens to a task while it runs. */
 import { z } from "zod";
 import { signalName } from "../../signalNames.ts";
-import { formatBytes } from "../../units.ts";
+import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { describeEnd, outOfMemory, processEnd, processIdentity } from "./shared.ts";
 

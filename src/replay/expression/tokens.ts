@@ -1,6 +1,8 @@
 /** The words of an expression. Pure. */
 import { DriverError } from "../../errors.ts";
-import { amountIn } from "./amounts.ts";
+import { parseDuration } from "../../units/durations.ts";
+import { parseSize } from "../../units/sizes.ts";
+import { cutText } from "../../units/widths.ts";
 
 export type Token = { readonly at: number } & (
   | { readonly kind: "text"; readonly value: string }
@@ -17,7 +19,7 @@ const longest = 1_000;
 const patterns = {
   space: /\s+/y,
   text: /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/sy,
-  number: /-?\d[\w.]*/y,
+  number: /-?\d[\wµ.]*/y,
   word: /[A-Za-z_][\w-]*(?:\.[\w-]+)*/y,
   sign: /==|!=|<=|>=|&&|\|\||[=<>!()]/y,
 } as const;
@@ -39,10 +41,9 @@ export function tokensOf(text: string): Token[] {
 export function invalid(text: string, at: number, problem: string, hint?: string): DriverError {
   const rest = text.slice(at, at + 20);
   const place = rest === "" ? "at the end" : `at "${rest}${at + 20 < text.length ? "…" : ""}"`;
-  const shown = text.length > 60 ? `${text.slice(0, 59)}…` : text;
   return new DriverError(
     "EXPRESSION_INVALID",
-    `"${shown}", ${place}: ${problem}`,
+    `"${cutText(text, 60)}", ${place}: ${problem}`,
     hint === undefined ? {} : { hint },
   );
 }
@@ -62,7 +63,14 @@ function tokenAt(text: string, at: number): [Kind, string] {
 function read(kind: Exclude<Kind, "space">, value: string, text: string, at: number) {
   if (kind === "text") return { kind, value: value.slice(1, -1).replaceAll(/\\(.)/gs, "$1") };
   if (kind !== "number") return { kind, value };
-  const number = amountIn(value);
+  const number = numberIn(value);
   if (number !== undefined) return { kind, value: number };
-  throw invalid(text, at, "this is no number", "Units are ms, s, min, h, d and KiB, MiB, GiB");
+  throw invalid(text, at, "this is no number", "Units are ms, s, m or min, h, d and KiB, MiB, GiB");
+}
+
+/** Durations in milliseconds, sizes in bytes: what events hold. */
+function numberIn(text: string): number | undefined {
+  const amount = text.replace("-", "");
+  const number = /^\d+(\.\d+)?$/.test(amount) ? Number(amount) : (parseDuration(amount) ?? parseSize(amount));
+  return number && (text === amount ? number : -number);
 }

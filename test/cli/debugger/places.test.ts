@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { placeIn } from "../../../src/cli/debugger/places.ts";
-import { formatTime } from "../../../src/words/time.ts";
+import { formatTime } from "../../../src/units/times.ts";
 import { historyOf } from "../../support/debuggerView.ts";
 import { event } from "../../support/history.ts";
 import { life } from "../../support/lives.ts";
@@ -25,6 +25,8 @@ describe("a place", () => {
     ["+999ms", 1],
     ["+1.5s", 2],
     ["+2min", 3],
+    ["+2m", 3],
+    ["+1m1s", 3],
     ["+1h", 4],
     ["+1d", 5],
     ["-1d", 1],
@@ -48,7 +50,7 @@ describe("a place", () => {
     expect(place("11:59", 5)).toBe(4);
   });
 
-  it.each(["", "x", "+", "+1x", "1.5", "25:00:00:00", "2026-13-45", "12:99", "1s", "+1MB"])(
+  it.each(["", "x", "+", "+1x", "1.5", "25:00:00:00", "2026-13-45", "12:99", "1s", "+1MB", "+1MiB"])(
     "%j is none",
     (text) => {
       expect(place(text)).toBeUndefined();

@@ -7,7 +7,7 @@ import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { RunUsage } from "../../../src/effects/stats/usage.ts";
 import type { EventType } from "../../../src/machines/events.ts";
 import { fold } from "../../../src/machines/fold.ts";
-import { visibleLength } from "../../../src/words/wrap.ts";
+import { cellsOf } from "../../../src/units/widths.ts";
 import { event } from "../../support/history.ts";
 
 const plain = styleOf(false);
@@ -119,10 +119,10 @@ describe("the table", () => {
       fc.property(fc.array(names, { maxLength: 60 }), size, (some, { columns, rows: height }) => {
         const shown = some.map((each): TaskRow => ({ ...row(toRunning), ...each }));
         for (const line of taskTable(shown, colourful, columns))
-          expect(visibleLength(line)).toBeLessThanOrEqual(columns);
+          expect(cellsOf(line)).toBeLessThanOrEqual(columns);
         const frame = topFrame(shown, "12:00:00", colourful, { columns, rows: height });
         expect(frame.length).toBeLessThanOrEqual(height);
-        for (const line of frame) expect(visibleLength(line)).toBeLessThanOrEqual(columns);
+        for (const line of frame) expect(cellsOf(line)).toBeLessThanOrEqual(columns);
       }),
       { numRuns: 200 },
     );

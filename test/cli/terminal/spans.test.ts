@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { beginningOf, cellsOf, visible } from "../../../src/cli/terminal/cells.ts";
 import {
   cutLine,
   fillLine,
   type Line,
   paintLine,
   span,
+  visible,
   widthOfLine,
   wrapLine,
 } from "../../../src/cli/terminal/spans.ts";
@@ -20,38 +20,11 @@ const lines = fc.array(
 );
 const width = fc.integer({ min: 0, max: 40 });
 
-describe("cells", () => {
-  it.each([
-    ["abc", 3],
-    ["é", 1],
-    ["e\u0301", 1],
-    ["日本", 4],
-    ["ﾊﾝ", 2],
-    ["한글", 4],
-    ["🚀", 2],
-    ["→ …", 3],
-    ["", 0],
-  ])("of %j are %i", (text, cells) => {
-    expect(cellsOf(text)).toBe(cells);
-  });
-
-  it("are never more in the beginning of a text than were asked for, and as many as fit", () => {
-    fc.assert(
-      fc.property(texts, width, (text, cells) => {
-        const beginning = beginningOf(text, cells);
-        expect(text.startsWith(beginning)).toBe(true);
-        expect(cellsOf(beginning)).toBeLessThanOrEqual(cells);
-        if (beginning !== text) expect(cellsOf(beginning)).toBeGreaterThanOrEqual(cells - 1);
-      }),
-    );
-  });
-
-  it("hold no control characters", () => {
+describe("a line", () => {
+  it("holds no control characters", () => {
     expect(visible("a\nb\x1b[31m\x7f\u202e\ud800")).toBe("a␊b␛[31m\ufffd\ufffd\ufffd");
   });
-});
 
-describe("a line", () => {
   it("says that it was cut", () => {
     expect(textOf(cutLine([span("hello "), span("world")], 8))).toBe("hello w…");
     expect(textOf(cutLine([span("hello")], 5))).toBe("hello");

@@ -58,6 +58,7 @@ describe("an expression", () => {
     ["request.resources.memoryMb * 1 == 1", undefined],
     ["stop.timeoutMs == 5s", true],
     ["1.5s == 1500 and 64MiB == 67108864 and -3 < 0", true],
+    ["90m == 5400000 and 90min == 90m and 1m30s == 90s and -1.5s < 0 and 0.5d == 12h", true],
     ["before.stop == stop", true],
   ])("%s", (text, expected) => {
     if (expected === undefined)

@@ -1,6 +1,6 @@
 /** One picture of the view. Pure. */
 import { taskName } from "../../../replay/chooseTask.ts";
-import { formatTime } from "../../../words/time.ts";
+import { formatDay } from "../../../units/times.ts";
 import { cutLine, fillLine, type Line, paintLine, span } from "../../terminal/spans.ts";
 import type { Style } from "../../terminal/style.ts";
 import type { DebuggerState } from "../debuggerState.ts";
@@ -23,7 +23,7 @@ function titleLine(state: DebuggerState): Line {
   const { request } = recorded.stateAfter(recorded.length).context;
   const [first] = recorded.events;
   const task = request?.taskName ?? taskName(recorded.stream);
-  const day = first === undefined ? "" : `, ${formatTime(first.time).slice(0, 10)}`;
+  const day = first === undefined ? "" : `, ${formatDay(first.time)}`;
   const count = edits.length === 1 ? "1 edit" : `${edits.length} edits`;
   return [
     span(task, "bold"),

@@ -36,7 +36,7 @@ const keyColumns = 20;
 const places: readonly Entry[] = [
   [":7", "event 7"],
   [":+3 :-3", "three events on, or back"],
-  [":+1.5s :-1.5s", "so long after the first event, or before the last (ms, s, min, h, d)"],
+  [":+1.5s :-1.5s", "so long after the first event, or before the last (ms, s, m, h, d)"],
   [":20:24:27.865", "that time on the day of the present event"],
   [":2026-11-24T20:24Z", "a date and time, as shown or as ISO 8601"],
 ];

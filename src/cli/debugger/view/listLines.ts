@@ -4,8 +4,8 @@ import type { Breakpoint } from "../../../replay/breakpoint.ts";
 import type { Moment } from "../../../replay/history.ts";
 import { isError, mentions } from "../../../replay/search.ts";
 import type { Source } from "../../../replay/whatIf.ts";
+import { blanks } from "../../../units/widths.ts";
 import { spanBetween } from "../../replay/momentText.ts";
-import { cellsOf } from "../../terminal/cells.ts";
 import { fillLine, type Line, type Span, span } from "../../terminal/spans.ts";
 import type { Look } from "../../terminal/style.ts";
 import { type DebuggerState, shownHistory } from "../debuggerState.ts";
@@ -38,7 +38,7 @@ function listLine(state: DebuggerState, moment: Moment, columns: number, digits:
     gutter(state, moment),
     span(` ${String(seq).padStart(digits)} `, "dim"),
     span(stored.type, ...typeLooks),
-    span(" ".repeat(Math.max(1, longestType + 1 - cellsOf(stored.type)))),
+    span(`${blanks(stored.type, longestType)} `),
     span(delta.padStart(deltaColumns), "dim"),
     ...(columns < withState
       ? []

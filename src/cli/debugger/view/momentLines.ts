@@ -4,7 +4,7 @@ import { contextDiff } from "../../../replay/contextDiff.ts";
 import { effectOutcomes } from "../../../replay/effectOutcomes.ts";
 import type { History, Moment } from "../../../replay/history.ts";
 import { isError } from "../../../replay/search.ts";
-import { formatTime } from "../../../words/time.ts";
+import { formatClock, formatDay, formatTime } from "../../../units/times.ts";
 import { changeParts, remarkOn, reportText, spanBetween } from "../../replay/momentText.ts";
 import { cutLine, type Line, span, wrapLine } from "../../terminal/spans.ts";
 import type { Look } from "../../terminal/style.ts";
@@ -44,8 +44,7 @@ function heading(history: History, moment: Moment, columns: number): Line[] {
 
 /** The day only where it is another one than that in the title. */
 function clockOf(time: number, first: number): string {
-  const [day, clock] = [formatTime(time).slice(0, 10), formatTime(time).slice(11)];
-  return formatTime(first).startsWith(day) ? clock : `${day} ${clock}`;
+  return formatDay(time) === formatDay(first) ? formatClock(time) : formatTime(time);
 }
 
 function effects(history: History, moment: Moment): Line[] {

@@ -1,6 +1,6 @@
 /** The line that is being typed. Pure. */
-import { cellsOf, visible } from "../../terminal/cells.ts";
-import { type Line, span } from "../../terminal/spans.ts";
+import { cellsOf } from "../../../units/widths.ts";
+import { type Line, span, visible } from "../../terminal/spans.ts";
 import type { Prompt } from "../debuggerState.ts";
 
 /** It can be seen without colours, too. */

@@ -1,26 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseDuration } from "../../src/duration.ts";
-import { nearest, suggestion } from "../../src/suggest.ts";
-
-describe("a duration", () => {
-  it.each([
-    ["5s", 5_000],
-    ["1m30s", 90_000],
-    ["1.5h", 5_400_000],
-    ["500ms", 500],
-    ["250us", 0.25],
-    ["250µs", 0.25],
-    ["7000000000ns", 7_000],
-    ["0", 0],
-  ])("%s is %d ms", (text, milliseconds) => {
-    expect(parseDuration(text)).toBeCloseTo(milliseconds, 9);
-  });
-
-  it.each(["", "5", "5 s", "s", "-5s", "5s!", "1d", "5S"])("%j is none", (text) => {
-    expect(parseDuration(text)).toBeUndefined();
-  });
-});
+import { nearest, suggestion } from "../src/suggest.ts";
 
 describe("the nearest name", () => {
   const names = ["command", "args", "unveil", "work_dir"];

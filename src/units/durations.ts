@@ -1,0 +1,29 @@
+/** Durations as people write and read them. Pure. */
+import { rounded } from "./rounded.ts";
+
+/** Milliseconds in each unit that Go has: what job files may hold, since Nomad has to understand them, too. */
+export const goUnits = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+const units = { ...goUnits, min: 60_000, d: 86_400_000 };
+type Units = Readonly<Record<string, number>>;
+
+/**
+ * `500ms`, `1.5s`, `90m` or `90min`, `1h30m`, `7d`.
+ * @returns milliseconds; undefined where the text is no duration
+ */
+export function parseDuration(text: string, known: Units = units): number | undefined {
+  if (!/^(?:0|(?:\d+(?:\.\d+)?[a-zµ]+)+)$/.test(text)) return undefined;
+  let total = 0;
+  for (const [, amount, unit = ""] of text.matchAll(/([\d.]+)([a-zµ]+)/g)) {
+    if (!Object.hasOwn(known, unit)) return undefined;
+    total += Number(amount) * (known[unit] as number);
+  }
+  return total;
+}
+
+/** `0.4 ms`, `12 ms`, `3.2 s`, `4 min`, `2 h`, `9 d`. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < units.s) return `${rounded(milliseconds)} ms`;
+  if (milliseconds < units.min) return `${rounded(milliseconds / units.s)} s`;
+  const unit = milliseconds < units.h ? "min" : milliseconds < units.d ? "h" : "d";
+  return `${Math.floor(milliseconds / units[unit])} ${unit}`;
+}
