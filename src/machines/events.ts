@@ -39,19 +39,24 @@ export function traitsOf(type: string): EventTraits | undefined {
   return isEventType(type) ? eventCatalogue[type] : undefined;
 }
 
+/** Another version's machine may take events of types that this one does not have. */
+function partsOf<T extends EventType>(type: T): (typeof parts)[T] | undefined {
+  return isEventType(type) ? parts[type] : undefined;
+}
+
 export function isEventType(type: string): type is EventType {
   return Object.hasOwn(eventCatalogue, type);
 }
 
 /** What the event says in one line; values of the environment are in no event, so none can be shown. */
 export function summarise<T extends EventType>({ type, data }: EventOf<T>): string {
-  return parts[type].summary(data);
+  return partsOf(type)?.summary(data) ?? "known to another version of the driver alone";
 }
 
 /** Whether the task came to harm. @param from the state before */
 export function isWrong<T extends EventType>({ type, data }: EventOf<T>, from: string): boolean {
-  const { shown, wentWrong } = parts[type];
-  return shown.tone === "wrong" || wentWrong?.(data, from) === true;
+  const { shown, wentWrong } = partsOf(type) ?? {};
+  return shown?.tone === "wrong" || wentWrong?.(data, from) === true;
 }
 
 /** That type and data belong together is lost where the type is any of several: it is said here, and nowhere else. */

@@ -3,7 +3,14 @@ import { describe, expect, it } from "vitest";
 import { EventView } from "../../src/cli/events/eventView.ts";
 import { taskHistory } from "../../src/cli/events/taskHistory.ts";
 import { styleOf } from "../../src/cli/terminal/style.ts";
-import { type EventData, type EventType, eventTypes, summarise } from "../../src/machines/events.ts";
+import {
+  type EventData,
+  type EventType,
+  eventTypes,
+  isWrong,
+  summarise,
+  type TaskEvent,
+} from "../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../src/machines/fold.ts";
 import { chooseTask } from "../../src/replay/chooseTask.ts";
 import type { StoredEvent } from "../../src/store/eventStore.ts";
@@ -31,6 +38,12 @@ describe("the summary of an event", () => {
     expect(text).not.toBe("");
     expect(text).not.toContain("\n");
     expect(text).not.toContain("undefined");
+  });
+
+  it.each(["teleported", "constructor"])("of another version's type %s says so", (type) => {
+    const strange = { ...event("exited"), type } as TaskEvent;
+    expect(summarise(strange)).toBe("known to another version of the driver alone");
+    expect(isWrong(strange, "running")).toBe(false);
   });
 
   const exits: [Partial<EventData<"exited">>, string][] = [
