@@ -2,14 +2,13 @@
 import { isAbsolute } from "node:path";
 import { DriverError } from "../../errors.ts";
 import { type JobFile, rejectJob } from "../../jobspec/jobFile.ts";
-import { type Assignments, single } from "../verbs/options.ts";
 
 /** Absolute paths by the volumes' names. */
 export type HostVolumes = ReadonlyMap<string, string>;
 
 /** @throws DriverError `CONFIG_INVALID` for a path that is not absolute */
-export function hostVolumesOf(given: Assignments | undefined): HostVolumes {
-  const volumes = new Map(Object.entries(single(given)));
+export function hostVolumesOf(given: Readonly<Record<string, string>>): HostVolumes {
+  const volumes = new Map(Object.entries(given));
   for (const [name, path] of volumes) {
     if (isAbsolute(path)) continue;
     throw new DriverError(

@@ -7,7 +7,6 @@ import { type Body, body } from "../../jobspec/body.ts";
 import { type AttributeSpec, ConfigMismatch, followSpec } from "../../jobspec/driverConfig.ts";
 import { parseHcl } from "../../jobspec/hclParser.ts";
 import { jobFile } from "../../jobspec/jobFile.ts";
-import type { Assignments } from "../verbs/options.ts";
 
 export interface LocalPluginConfig {
   /** By their HCL names, without `state_dir`. */
@@ -17,11 +16,11 @@ export interface LocalPluginConfig {
 
 /**
  * @param path a file that holds the plugin's options, its `config` block, or the whole `plugin` block
- * @param given on the command line: these win
+ * @param given values by option, of the command line: these win
  */
 export async function readPluginConfig(
   path: string | undefined,
-  given: Assignments = {},
+  given: Readonly<Record<string, readonly string[]>> = {},
   stateDir?: string,
 ): Promise<LocalPluginConfig> {
   const fromFile = path === undefined ? {} : await readConfigFile(path);

@@ -8,6 +8,7 @@ import { whenReaderGone } from "../terminal/closedPipes.ts";
 import { errorText } from "../terminal/errorText.ts";
 import { LinePrefixer } from "../terminal/lines.ts";
 import { type Style, styleFor, widthOf } from "../terminal/style.ts";
+import type { RunDisplay } from "./localRun.ts";
 
 /** In turn; none that a terminal shows badly. */
 const taskColours = ["cyan", "magenta", "green", "yellow", "blue"] as const;
@@ -22,7 +23,7 @@ export interface RunConsoleOptions {
   readonly onReaderGone: () => void;
 }
 
-export class RunConsole {
+export class RunConsole implements RunDisplay {
   readonly #options: RunConsoleOptions;
   readonly #width: number;
   readonly #view: EventView;

@@ -49,7 +49,7 @@ async function act(options: Options): Promise<number> {
   if (options.plan !== undefined) {
     const { showPlans } = await import("../doctor/showPlans.ts");
     const { hostVolumesOf } = await import("../local/hostVolumes.ts");
-    const hostVolumes = hostVolumesOf(options.hostVolume);
+    const hostVolumes = hostVolumesOf(single(options.hostVolume));
     return showPlans(options.plan, {
       ...config,
       variables: single(options.var),

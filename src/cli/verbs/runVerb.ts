@@ -56,6 +56,6 @@ async function act(path: string, options: Options): Promise<number> {
   const pluginConfig = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
   const { hostVolumesOf } = await import("../local/hostVolumes.ts");
   const { verbose = false, raw = false, keep = false } = options;
-  const hostVolumes = hostVolumesOf(options.hostVolume);
+  const hostVolumes = hostVolumesOf(single(options.hostVolume));
   return runJob(path, { ...pluginConfig, variables: single(options.var), hostVolumes, verbose, raw, keep });
 }
