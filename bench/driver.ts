@@ -10,9 +10,9 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { idleMemoryMs } from "../src/driver/idleMemory.ts";
 import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
-import { Allocation } from "../test/support/allocation.ts";
-import { setConfig } from "../test/support/requests.ts";
-import { prepareStart } from "../test/support/taskClient.ts";
+import { Allocation } from "../test/support/agent/allocation.ts";
+import { setConfig } from "../test/support/agent/requests.ts";
+import { prepareStart } from "../test/support/agent/taskClient.ts";
 import { BareNode } from "./bareNode.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 

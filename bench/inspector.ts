@@ -12,11 +12,11 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import type { BrowserContext, Page } from "playwright-core";
-import { openEventStore } from "../src/store/lmdbEventStore.ts";
-import { launchBrowser, missingBrowser } from "../test/support/browser.ts";
-import { event } from "../test/support/history.ts";
-import { cookieFrom, get, idOf, recorderOf } from "../test/support/inspector.ts";
-import { allLives, life } from "../test/support/lives.ts";
+import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
+import { allLives, life } from "../test/support/agent/lives.ts";
+import { event } from "../test/support/history/history.ts";
+import { launchBrowser, missingBrowser } from "../test/support/screen/browser.ts";
+import { cookieFrom, get, idOf, recorderOf } from "../test/support/screen/inspector.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 
 /** Runs in the page: when the last row was counted, and the first ones were painted: milliseconds after the navigation began. */

@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitpid } from "../src/effects/kernel/libc.ts";
 import { posixSpawn } from "../src/effects/kernel/posixSpawn.ts";
-import { TestRun } from "../test/support/launchRun.ts";
+import { TestRun } from "../test/support/launch/launchRun.ts";
 
 const program = "/bin/true";
 const rounds = Number(process.argv[2] ?? 300);

@@ -9,9 +9,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { TaskHandle } from "../src/grpc/generated/nomad/driver.ts";
 import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
-import { Allocation } from "../test/support/allocation.ts";
-import { setConfig } from "../test/support/requests.ts";
-import { prepareStart } from "../test/support/taskClient.ts";
+import { Allocation } from "../test/support/agent/allocation.ts";
+import { setConfig } from "../test/support/agent/requests.ts";
+import { prepareStart } from "../test/support/agent/taskClient.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 
 const tasks = Number(process.argv[2] ?? 1000);

@@ -8,13 +8,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../src/machines/events.ts";
 import { initialSnapshot, step } from "../src/machines/fold.ts";
-import { checkLog } from "../src/replay/checkLog.ts";
+import { checkLog } from "../src/replay/check/checkLog.ts";
 import { History } from "../src/replay/history.ts";
 import type { EventReader } from "../src/store/eventStore.ts";
-import { openEventReader, openEventStore } from "../src/store/lmdbEventStore.ts";
-import { event } from "../test/support/history.ts";
-import { allLives, life } from "../test/support/lives.ts";
-import { xstateStep } from "../test/support/xstateStep.ts";
+import { openEventReader, openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
+import { allLives, life } from "../test/support/agent/lives.ts";
+import { event } from "../test/support/history/history.ts";
+import { xstateStep } from "../test/support/history/xstateStep.ts";
 import { printFigure } from "./statistics.ts";
 
 const count = Number(process.argv[2] ?? 1_000_000);

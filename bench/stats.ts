@@ -7,9 +7,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { launchPlugin } from "../src/grpc/pluginClient.ts";
-import { Allocation } from "../test/support/allocation.ts";
-import { setConfig } from "../test/support/requests.ts";
-import { prepareStart } from "../test/support/taskClient.ts";
+import { Allocation } from "../test/support/agent/allocation.ts";
+import { setConfig } from "../test/support/agent/requests.ts";
+import { prepareStart } from "../test/support/agent/taskClient.ts";
 import { printFigure } from "./statistics.ts";
 
 const tasks = Number(process.argv[2] ?? 50);

@@ -12,9 +12,9 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as delay } from "node:timers/promises";
 import { open } from "lmdb";
 import type { EventStore, EventToAppend, StreamHead } from "../src/store/eventStore.ts";
-import { openEventReader, openEventStore } from "../src/store/lmdbEventStore.ts";
-import { logFiles } from "../src/store/lmdbFile.ts";
-import { findPageDefect } from "../src/store/pageCheck.ts";
+import { openEventReader, openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
+import { logFiles } from "../src/store/lmdb/lmdbFile.ts";
+import { findPageDefect } from "../src/store/lmdb/pageCheck.ts";
 import { findDefect } from "../src/store/verifyStream.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 

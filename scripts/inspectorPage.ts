@@ -4,7 +4,7 @@ import { join } from "node:path";
 import ELK, { type ElkExtendedEdge, type ElkNode } from "elkjs";
 import { build } from "rolldown";
 import { toDirectedGraph } from "xstate/graph";
-import type { ChartArrow, ChartLayout, Point } from "../src/inspector/chartLayout.ts";
+import type { ChartArrow, ChartLayout, Point } from "../src/inspector/views/chartLayout.ts";
 import { taskMachine } from "../src/machines/xstateMachine.ts";
 
 const page = join(import.meta.dirname, "../src/inspector/page");

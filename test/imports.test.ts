@@ -20,8 +20,8 @@ const clock =
 
 /** Pure as a whole, but for what reads and writes bundles and modules. Besides, every file that says so at its head. */
 const purePlaces =
-  /^src\/(?:config|jobspec|machines|replay|units|why)\/|^src\/effects\/launch\/(?:assemble|plan|\w+Steps)\.ts$/;
-const impure = /^src\/replay\/(?:exportBundle|index|loadBundle|loadMachine)\.ts$/;
+  /^src\/(?:config|jobspec|machines|replay|units|why)\/|^src\/effects\/launch\/(?:assemble\.ts$|plan\.ts$|steps\/)/;
+const impure = /^src\/replay\/(?:index|bundle\/(?:exportBundle|loadBundle)|check\/loadMachine)\.ts$/;
 const saysPure = /^\/\*\*(?:(?!\*\/).)*\bPure[.;,]/s;
 
 describe("a pure file", () => {
@@ -58,9 +58,10 @@ const layers: Readonly<Record<string, string>> = {
   effects: "config effects/kernel",
   driver: "config effects effects/kernel log machines store",
   grpc: "config driver effects log store",
+  client: "config effects effects/kernel grpc jobspec store",
   inspector: "effects machines replay store why",
   "inspector/page": "inspector machines why",
-  cli: "config driver effects effects/kernel grpc inspector jobspec machines replay store why",
+  cli: "client config driver effects grpc inspector jobspec machines replay store why",
   "main.ts": "cli driver grpc",
 };
 
@@ -88,6 +89,14 @@ describe("a folder", () => {
       expect([...does].filter((to) => to !== "ground").sort(), folder).toEqual(known(folder));
       expect(folders.slice(0, index), folder).toEqual(expect.arrayContaining(known(folder)));
     }
+  });
+});
+
+describe("a folder's files", () => {
+  it("are so few that a newcomer reads their names", () => {
+    const folders = Map.groupBy(graph.keys(), (path) => path.slice(0, path.lastIndexOf("/")));
+    const long = [...folders].filter(([, paths]) => paths.length > 15).map(([folder]) => folder);
+    expect(long).toEqual([]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** What the documentation says of options, out of their schema. Pure. */
 import { z } from "zod";
-import { hclName } from "../../src/config/hclSpec.ts";
+import { hclName } from "../../src/config/options/hclSpec.ts";
 
 interface OptionText {
   /** As jobs and client configurations have it. */

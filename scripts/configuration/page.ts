@@ -1,7 +1,7 @@
 /** docs/configuration.md: what is generated of it stands between marks, the rest is written by hand. Pure. */
-import { defaultPaths } from "../../src/config/defaultPaths.ts";
-import { pluginSchema } from "../../src/config/pluginOptions.ts";
-import { taskSchema } from "../../src/config/taskOptions.ts";
+import { defaultPaths } from "../../src/config/options/defaultPaths.ts";
+import { pluginSchema } from "../../src/config/options/pluginOptions.ts";
+import { taskSchema } from "../../src/config/options/taskOptions.ts";
 import { optionTable } from "./optionTable.ts";
 
 /** By the names in their marks. */

@@ -1,22 +1,22 @@
 /** The command line: verbs, options, and what becomes of errors. */
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
+import { addDiff } from "./commands/diff/diffVerb.ts";
+import { addDoctor } from "./commands/doctor/doctorVerb.ts";
+import { addEvents } from "./commands/events/eventsVerb.ts";
+import { addExec } from "./commands/exec/execVerb.ts";
+import { addExport } from "./commands/export/exportVerb.ts";
+import { addImport } from "./commands/import/importVerb.ts";
+import { addInspect } from "./commands/inspect/inspectVerb.ts";
+import { addPs } from "./commands/ps/psVerb.ts";
+import { addReplay } from "./commands/replay/replayVerb.ts";
+import { addRun } from "./commands/run/runVerb.ts";
+import { addTop } from "./commands/top/topVerb.ts";
+import { addVersion } from "./commands/version/versionVerb.ts";
+import { addWhy } from "./commands/why/whyVerb.ts";
 import { tolerateClosedPipes } from "./terminal/closedPipes.ts";
 import { errorText } from "./terminal/errorText.ts";
 import { styleFor, widthOf } from "./terminal/style.ts";
-import { addDiff } from "./verbs/diffVerb.ts";
-import { addDoctor } from "./verbs/doctorVerb.ts";
-import { addEvents } from "./verbs/eventsVerb.ts";
-import { addExec } from "./verbs/execVerb.ts";
-import { addExport } from "./verbs/exportVerb.ts";
-import { addImport } from "./verbs/importVerb.ts";
-import { addInspect } from "./verbs/inspectVerb.ts";
-import { addPs } from "./verbs/psVerb.ts";
-import { addReplay } from "./verbs/replayVerb.ts";
-import { addRun } from "./verbs/runVerb.ts";
-import { addTop } from "./verbs/topVerb.ts";
-import { addVersion } from "./verbs/versionVerb.ts";
-import { addWhy } from "./verbs/whyVerb.ts";
 
 const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addExec],

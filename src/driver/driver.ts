@@ -3,19 +3,18 @@
  * requests into facts, and answers once the facts that follow are committed.
  */
 import { map, type Observable, ReplaySubject, switchMap } from "rxjs";
-import { parseHistory } from "../config/history.ts";
-import type { NodeTopology } from "../config/nodeTopology.ts";
-import type { PluginOptions } from "../config/pluginOptions.ts";
-import type { TaskRequest } from "../config/taskRequest.ts";
-import { watchHost } from "../effects/hostFacts.ts";
-import { signalGroup } from "../effects/signals.ts";
+import { parseHistory } from "../config/options/history.ts";
+import type { PluginOptions } from "../config/options/pluginOptions.ts";
+import type { NodeTopology } from "../config/task/nodeTopology.ts";
+import type { TaskRequest } from "../config/task/taskRequest.ts";
+import { watchHost } from "../effects/host/hostFacts.ts";
+import { signalGroup } from "../effects/processes/signals.ts";
 import type { DriverError } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
 import { hasEnded, hasStarted } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
 import { parseSignal } from "../signalNames.ts";
-import { logsSetAside } from "../store/setAside.ts";
-import { Announcements } from "./announcements.ts";
+import { logsSetAside } from "../store/folder/setAside.ts";
 import { capabilities } from "./capabilities.ts";
 import { compileSooner } from "./compileSooner.ts";
 import type {
@@ -33,20 +32,21 @@ import type {
   TaskStatus,
   TaskUsage,
 } from "./driverPort.ts";
-import { execOutcome } from "./execOutcome.ts";
+import { execOutcome } from "./exec/execOutcome.ts";
 import { fingerprintOf } from "./fingerprint.ts";
-import { HistoryPruner } from "./historyPruning.ts";
+import { HistoryPruner } from "./history/historyPruning.ts";
 import { IdleMemory } from "./idleMemory.ts";
-import { Opening, type Outcome } from "./opening.ts";
-import { openServices } from "./openServices.ts";
-import { historyOf } from "./recovery.ts";
+import { Announcements } from "./messages/announcements.ts";
+import { Opening, type Outcome } from "./opening/opening.ts";
+import { openServices } from "./opening/openServices.ts";
+import type { DriverServices } from "./opening/services.ts";
+import { historyOf } from "./recovery/recovery.ts";
 import { Run } from "./run/run.ts";
-import type { DriverServices } from "./services.ts";
-import { startTask } from "./startTask.ts";
-import { Task, type TaskHistory } from "./task.ts";
-import { notConfigured, notReady, notRunning, stillRunning } from "./taskErrors.ts";
-import { exitResultOf, taskStatusOf } from "./taskStatus.ts";
-import { end, killGraceMs, TaskTable } from "./taskTable.ts";
+import { startTask } from "./start/startTask.ts";
+import { Task, type TaskHistory } from "./task/task.ts";
+import { notConfigured, notReady, notRunning, stillRunning } from "./task/taskErrors.ts";
+import { exitResultOf, taskStatusOf } from "./task/taskStatus.ts";
+import { end, killGraceMs, TaskTable } from "./task/taskTable.ts";
 
 const defaultStopSignal = "SIGINT";
 

@@ -5,10 +5,10 @@
  */
 import type { Readable, Writable } from "node:stream";
 import type { Observable } from "rxjs";
-import type { NodeTopology } from "../config/nodeTopology.ts";
-import type { PluginOptions } from "../config/pluginOptions.ts";
-import type { TaskOptions } from "../config/taskOptions.ts";
-import type { TaskRequest } from "../config/taskRequest.ts";
+import type { PluginOptions } from "../config/options/pluginOptions.ts";
+import type { TaskOptions } from "../config/options/taskOptions.ts";
+import type { NodeTopology } from "../config/task/nodeTopology.ts";
+import type { TaskRequest } from "../config/task/taskRequest.ts";
 import type { TerminalSize } from "../effects/exec/terminal.ts";
 import type { RunUsage } from "../effects/stats/usage.ts";
 import type { DriverError } from "../errors.ts";

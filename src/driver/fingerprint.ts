@@ -1,7 +1,7 @@
 /** What the agent is told of this node. Pure. */
-import type { PluginOptions } from "../config/pluginOptions.ts";
-import type { HostFacts } from "../effects/hostFacts.ts";
-import { fingerprintAttributes, judgeHost } from "../effects/hostHealth.ts";
+import type { PluginOptions } from "../config/options/pluginOptions.ts";
+import type { HostFacts } from "../effects/host/hostFacts.ts";
+import { fingerprintAttributes, judgeHost } from "../effects/host/hostHealth.ts";
 import type { DriverError } from "../errors.ts";
 import { version } from "../version.ts";
 import type { Fingerprint } from "./driverPort.ts";

@@ -1,7 +1,7 @@
 /** Asks the plugin that owns a state folder to hand it over. Loaded where one is in the way. */
 import { once } from "node:events";
 import type { AskForFolder } from "../driver/driverPort.ts";
-import { addressOf } from "../store/pluginAddress.ts";
+import { addressOf } from "../store/folder/pluginAddress.ts";
 import { connectPlugin } from "./pluginClient.ts";
 import { errorOfCall } from "./status.ts";
 

@@ -3,10 +3,11 @@
  * the first two of an agent's three launches never do, and the handshake need
  * not wait for it.
  */
-import type { NodeTopology } from "../config/nodeTopology.ts";
-import type { PluginOptions } from "../config/pluginOptions.ts";
+
+import type { PluginOptions } from "../config/options/pluginOptions.ts";
+import type { NodeTopology } from "../config/task/nodeTopology.ts";
 import type { DriverPort } from "../driver/driverPort.ts";
-import { notConfigured } from "../driver/taskErrors.ts";
+import { notConfigured } from "../driver/task/taskErrors.ts";
 import { DriverError } from "../errors.ts";
 
 export type LoadDriver = () => Promise<DriverPort>;

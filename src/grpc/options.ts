@@ -2,9 +2,13 @@
  * All about options that the services need: their specs and their checks. Loaded
  * with the first call that needs it, for it brings the schema library along.
  */
-import { type PluginOptions, parsePluginOptions, pluginOptionsSpec } from "../config/pluginOptions.ts";
-import { parseTaskOptions } from "../config/taskOptionRules.ts";
-import { type TaskOptions, taskOptionsSpec } from "../config/taskOptions.ts";
+import {
+  type PluginOptions,
+  parsePluginOptions,
+  pluginOptionsSpec,
+} from "../config/options/pluginOptions.ts";
+import { parseTaskOptions } from "../config/options/taskOptionRules.ts";
+import { type TaskOptions, taskOptionsSpec } from "../config/options/taskOptions.ts";
 import { specOf } from "./convert/hclSpec.ts";
 import { decodeMsgpack } from "./convert/msgpack.ts";
 

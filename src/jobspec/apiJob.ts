@@ -3,7 +3,7 @@
  * brought into the form that an HCL file has, so that one reader serves both.
  */
 import { type Body, many } from "./body.ts";
-import { escapeLiteral } from "./template.ts";
+import { escapeLiteral } from "./resolve/template.ts";
 
 /** @returns undefined where the content is not of that form */
 export function apiJobToBody(content: Body): Body | undefined {

@@ -5,7 +5,7 @@
 
 import { suggestion } from "../suggest.ts";
 import { inside } from "./keys.ts";
-import { unescapeLiteral } from "./template.ts";
+import { unescapeLiteral } from "./resolve/template.ts";
 
 /** The driver's schema of an attribute, as far as one is needed: `list(string)`, `number`, … */
 export interface AttributeSpec {

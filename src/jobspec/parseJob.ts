@@ -8,7 +8,7 @@ import { excerptAt, type JobFile, rejectJob } from "./jobFile.ts";
 import { usedPart } from "./keys.ts";
 import { inPlace } from "./reader.ts";
 import { readJob } from "./readJob.ts";
-import { readFileScope, type VariableSources } from "./variables.ts";
+import { readFileScope, type VariableSources } from "./resolve/variables.ts";
 
 /** @throws DriverError `JOB_INVALID` naming file, place and what is allowed */
 export async function parseJob(file: JobFile, variables: VariableSources): Promise<Job> {

@@ -1,11 +1,11 @@
 /** Reads the attributes of one body: what is allowed, the file's own names put in, types checked. */
 import type { z } from "zod";
 import type { Body } from "./body.ts";
-import { substitute } from "./interpolate.ts";
 import { type JobFile, rejectJob } from "./jobFile.ts";
 import { inside, type Level, usedPart } from "./keys.ts";
-import { TemplateError } from "./template.ts";
-import type { FileScope } from "./variables.ts";
+import { substitute } from "./resolve/interpolate.ts";
+import { TemplateError } from "./resolve/template.ts";
+import type { FileScope } from "./resolve/variables.ts";
 
 export interface JobReader {
   readonly file: JobFile;

@@ -5,8 +5,8 @@
 import type { TaskEvent } from "../machines/events.ts";
 import { type MachineState, type MachineVersion, thisMachine } from "../machines/machineVersion.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
+import { isAsRecorded } from "./check/streamCheck.ts";
 import { reasonOf } from "./reason.ts";
-import { isAsRecorded } from "./streamCheck.ts";
 
 /** An event, and what it did. */
 export interface Moment {

@@ -2,10 +2,11 @@
  * Recorded histories for programs: `import … from "nomad-driver-exec2/replay"`.
  * Everything here only reads, and needs neither root nor the host that recorded.
  */
-import { type CheckOptions, type CheckReport, checkLog } from "./checkLog.ts";
+
+import type { Bundle } from "./bundle/loadBundle.ts";
+import { type CheckOptions, type CheckReport, checkLog } from "./check/checkLog.ts";
 import { chooseTask } from "./chooseTask.ts";
 import { History } from "./history.ts";
-import type { Bundle } from "./loadBundle.ts";
 
 /**
  * The history of a task in a bundle.
@@ -39,13 +40,14 @@ export {
 } from "../machines/machineVersion.ts";
 export type { TaskContext } from "../machines/taskContext.ts";
 export type { StoredEvent } from "../store/eventStore.ts";
-export type { CheckOptions, CheckReport } from "./checkLog.ts";
+export { type Bundle, loadBundle } from "./bundle/loadBundle.ts";
+export type { CheckOptions, CheckReport } from "./check/checkLog.ts";
+export { loadMachine } from "./check/loadMachine.ts";
+export type { Finding, Outcome } from "./check/streamCheck.ts";
 export { type Change, contextDiff } from "./contextDiff.ts";
 export { type EffectOutcome, effectOutcomes } from "./effectOutcomes.ts";
 export type { History, Moment } from "./history.ts";
 export { type DiffRow, diffHistories as diff, type HistoryDiff } from "./historyDiff.ts";
-export { type Bundle, loadBundle } from "./loadBundle.ts";
-export { loadMachine } from "./loadMachine.ts";
 export {
   enters,
   isError,
@@ -56,5 +58,4 @@ export {
   nextMoment,
   previousMoment,
 } from "./search.ts";
-export type { Finding, Outcome } from "./streamCheck.ts";
 export { type Edit, type Source, type WhatIf, whatIf } from "./whatIf.ts";

@@ -7,7 +7,7 @@ import type { EventToAppend, StoredEvent, StreamHead } from "./eventStore.ts";
 import { FollowableLog, type FollowableStore } from "./followableLog.ts";
 import type { RecordWriter, TableHead, WritableTable } from "./recordTable.ts";
 import { checkName, seal } from "./sealEvent.ts";
-import { WrongExpectedVersion } from "./wrongExpectedVersion.ts";
+import { WrongExpectedVersion } from "./storeError.ts";
 
 /** Appends that share a transaction: some 2 ms of work. */
 const MAX_GROUP = 256;

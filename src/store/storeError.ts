@@ -1,7 +1,7 @@
 /** Whatever LMDB or the file system throws, as the one error of the event log. */
 import { getSystemErrorName } from "node:util";
 import { DriverError, messageOf } from "../errors.ts";
-import { damageHint } from "./lmdbFile.ts";
+import { damageHint } from "./lmdb/lmdbFile.ts";
 
 /**
  * @param call what was being done: `open`, `read`, `commit` or `watch`
@@ -75,4 +75,20 @@ function errnoName(thrown: unknown): string | undefined {
   if (typeof code === "string") return code;
   if (typeof code !== "number") return undefined;
   return code > 0 ? getSystemErrorName(-code) : LMDB_ERRORS[code + 30_799];
+}
+
+/** The one error of the event log that a caller may want to act upon: somebody else appended first. */
+export class WrongExpectedVersion extends DriverError {
+  readonly stream: string;
+  readonly expected: number;
+  /** Number of the stream's last event as it is. */
+  readonly current: number;
+
+  constructor(stream: string, expected: number, current: number) {
+    const summary = `stream ${stream} is at version ${current}, not at ${expected} as expected`;
+    super("WRONG_EXPECTED_VERSION", summary, { hint: "Read the stream again, decide again, append again" });
+    this.stream = stream;
+    this.expected = expected;
+    this.current = current;
+  }
 }

@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { call, shellJob } from "../support/commandLine.ts";
-import { temporaryFolder } from "../support/temporaryFolder.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { call, shellJob } from "../support/screen/commandLine.ts";
 
 const secret = "correct-horse-battery";
 const argument = "staple-marker";

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import { type LaunchedPlugin, launchPlugin, type PluginConnection } from "../../src/grpc/pluginClient.ts";
-import { setConfig } from "../support/requests.ts";
+import { setConfig } from "../support/agent/requests.ts";
 import { crashAt } from "./killPoints.ts";
 import type { Crash } from "./roundPlan.ts";
 

@@ -3,19 +3,19 @@ import { effectNames } from "../../src/machines/effects.ts";
 
 /** Functions that are wrapped, by their modules below src/. */
 const asynchronous = {
-  "driver/recovery.ts": ["takeOver"],
-  "driver/sweep.ts": ["sweep"],
-  "driver/unansweredStart.ts": ["settleStart"],
-  "effects/cgroupEnd.ts": ["endCgroup", "runLeft"],
+  "driver/recovery/recovery.ts": ["takeOver"],
+  "driver/recovery/sweep.ts": ["sweep"],
+  "driver/recovery/unansweredStart.ts": ["settleStart"],
+  "effects/cgroup/cgroupEnd.ts": ["endCgroup", "runLeft"],
 };
 
 const synchronous = {
-  "effects/runFiles.ts": ["makeRunFiles"],
+  "effects/files/runFiles.ts": ["makeRunFiles"],
   // Between the spawn and its confirmation.
   "effects/launch/runner.ts": ["spawnRunner"],
-  "effects/findInit.ts": ["findInit"],
-  "effects/statusFile.ts": ["readExitStatus", "readRecordedTask"],
-  "effects/signals.ts": ["signalGroup", "killTask", "killInit"],
+  "effects/processes/findInit.ts": ["findInit"],
+  "effects/processes/statusFile.ts": ["readExitStatus", "readRecordedTask"],
+  "effects/processes/signals.ts": ["signalGroup", "killTask", "killInit"],
 };
 
 /** Of a held launch. During `release`, the word to go on has been given and nothing is known of its effect. */
@@ -39,7 +39,7 @@ const events = [
 export const wrappedModules: Readonly<Record<string, readonly string[]>> = {
   ...asynchronous,
   ...synchronous,
-  "store/lmdbEventStore.ts": ["openEventStore"],
+  "store/lmdb/lmdbEventStore.ts": ["openEventStore"],
 };
 
 /** The names of all points. */

@@ -5,8 +5,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import type { TaskHandle, WaitTaskResponse } from "../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
-import type { Allocation } from "../support/allocation.ts";
-import { prepareStart } from "../support/taskClient.ts";
+import type { Allocation } from "../support/agent/allocation.ts";
+import { prepareStart } from "../support/agent/taskClient.ts";
 import { type CrashAgent, type DriverCalls, PluginDied } from "./crashAgent.ts";
 import type { LifePlan } from "./roundPlan.ts";
 

@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { optionTable } from "../../scripts/configuration/optionTable.ts";
 import { renewPage } from "../../scripts/configuration/page.ts";
-import { pluginSchema } from "../../src/config/pluginOptions.ts";
-import { taskSchema } from "../../src/config/taskOptions.ts";
+import { pluginSchema } from "../../src/config/options/pluginOptions.ts";
+import { taskSchema } from "../../src/config/options/taskOptions.ts";
 
 const page = readFileSync(`${import.meta.dirname}/../../docs/configuration.md`, "utf8");
 const schemas = { plugin: pluginSchema, task: taskSchema };

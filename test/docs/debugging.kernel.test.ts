@@ -2,8 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { call } from "../support/commandLine.ts";
-import { temporaryFolder } from "../support/temporaryFolder.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { call } from "../support/screen/commandLine.ts";
 
 test("the job that is denied its file gets it once it is unveiled, and diff names that", async () => {
   const [bad, good] = [temporaryFolder(), temporaryFolder()];

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { renewPage } from "../../scripts/debugging/page.ts";
-import { checkLog } from "../../src/replay/checkLog.ts";
-import { loadBundle } from "../../src/replay/loadBundle.ts";
+import { loadBundle } from "../../src/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../src/replay/check/checkLog.ts";
 
 const docs = `${import.meta.dirname}/../../docs`;
 const page = readFileSync(`${docs}/debugging.md`, "utf8");

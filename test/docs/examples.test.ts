@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { attributeSpecs } from "../../src/cli/local/attributeSpecs.ts";
-import { fitPluginOptions, readPluginConfig } from "../../src/cli/local/pluginConfig.ts";
-import { parsePluginOptions, pluginOptionsSpec } from "../../src/config/pluginOptions.ts";
-import { parseTaskOptions } from "../../src/config/taskOptionRules.ts";
-import { taskOptionsSpec } from "../../src/config/taskOptions.ts";
+import { attributeSpecs } from "../../src/client/plugin/attributeSpecs.ts";
+import { fitPluginOptions, readPluginConfig } from "../../src/client/plugin/pluginConfig.ts";
+import { parsePluginOptions, pluginOptionsSpec } from "../../src/config/options/pluginOptions.ts";
+import { parseTaskOptions } from "../../src/config/options/taskOptionRules.ts";
+import { taskOptionsSpec } from "../../src/config/options/taskOptions.ts";
 import { specOf } from "../../src/grpc/convert/hclSpec.ts";
 import { followSpec } from "../../src/jobspec/driverConfig.ts";
 import type { Task } from "../../src/jobspec/job.ts";

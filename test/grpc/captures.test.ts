@@ -19,9 +19,9 @@ import {
   capturedCalls,
   capturedMessages,
   captureNames,
-} from "../support/captures.ts";
-import { fakeDriver } from "../support/fakeDriver.ts";
-import { type ServedInProcess, serveInProcess } from "../support/serveInProcess.ts";
+} from "../support/agent/captures.ts";
+import { fakeDriver } from "../support/plugin/fakeDriver.ts";
+import { type ServedInProcess, serveInProcess } from "../support/plugin/serveInProcess.ts";
 
 describe.each(captureNames)("%s", (name) => {
   test("every message decodes, and encodes to the same bytes again", () => {

@@ -1,8 +1,8 @@
 import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
-import { fakeDriver } from "../support/fakeDriver.ts";
-import { setConfig, taskConfig } from "../support/requests.ts";
-import { serveInProcess } from "../support/serveInProcess.ts";
+import { setConfig, taskConfig } from "../support/agent/requests.ts";
+import { fakeDriver } from "../support/plugin/fakeDriver.ts";
+import { serveInProcess } from "../support/plugin/serveInProcess.ts";
 
 const neverLoaded = () => expect.fail("the driver was loaded");
 

@@ -2,19 +2,19 @@
 import { PassThrough, Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import type { DriverPort } from "../../src/driver/driverPort.ts";
-import { notConfigured, notFound, notRunning } from "../../src/driver/taskErrors.ts";
+import { notConfigured, notFound, notRunning } from "../../src/driver/task/taskErrors.ts";
+import { buildExecPlan } from "../../src/effects/exec/execPlan.ts";
 import { kernelError } from "../../src/effects/kernel/kernelError.ts";
 import { assembleRest } from "../../src/effects/launch/assemble.ts";
-import { buildExecPlan } from "../../src/effects/launch/execPlan.ts";
 import { launchError, notRun } from "../../src/effects/launch/launchError.ts";
 import { phases } from "../../src/effects/launch/plan.ts";
 import { DriverError, lineOf } from "../../src/errors.ts";
+import { ExecCall } from "../support/agent/execCall.ts";
+import { taskId } from "../support/agent/requests.ts";
 import { errorOf } from "../support/errors.ts";
-import { ExecCall } from "../support/execCall.ts";
-import { fakeDriver } from "../support/fakeDriver.ts";
-import { launchInput } from "../support/launchRun.ts";
-import { taskId } from "../support/requests.ts";
-import { serveInProcess } from "../support/serveInProcess.ts";
+import { launchInput } from "../support/launch/launchRun.ts";
+import { fakeDriver } from "../support/plugin/fakeDriver.ts";
+import { serveInProcess } from "../support/plugin/serveInProcess.ts";
 
 /** `rpc error: code = FailedPrecondition desc = ` is before it, in a close frame of 123 bytes. */
 const bytesPassedOn = 79;

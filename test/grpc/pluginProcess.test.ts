@@ -9,8 +9,8 @@ import { status } from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { launchEnvironment } from "../../src/grpc/handshake.ts";
 import { connectPlugin } from "../../src/grpc/pluginClient.ts";
-import { setConfig, taskConfig, taskId } from "../support/requests.ts";
-import { type StartedPlugin, startPlugin } from "../support/startPlugin.ts";
+import { setConfig, taskConfig, taskId } from "../support/agent/requests.ts";
+import { type StartedPlugin, startPlugin } from "../support/plugin/startPlugin.ts";
 
 const entry = join(import.meta.dirname, "../fixtures/fakePlugin.ts");
 const start = (behaviour = "") => startPlugin({ entry, env: { FAKE_PLUGIN: behaviour } });

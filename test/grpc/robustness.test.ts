@@ -8,9 +8,9 @@ import { expect, onTestFinished, test } from "vitest";
 import { BasePluginService } from "../../src/grpc/generated/nomad/base.ts";
 import { DriverService } from "../../src/grpc/generated/nomad/driver.ts";
 import { connectPlugin } from "../../src/grpc/pluginClient.ts";
-import { fakeDriver } from "../support/fakeDriver.ts";
-import { setConfig, taskConfig } from "../support/requests.ts";
-import { serveInProcess } from "../support/serveInProcess.ts";
+import { setConfig, taskConfig } from "../support/agent/requests.ts";
+import { fakeDriver } from "../support/plugin/fakeDriver.ts";
+import { serveInProcess } from "../support/plugin/serveInProcess.ts";
 
 const startTask = DriverService.startTask.path;
 

@@ -5,9 +5,9 @@ import { status } from "@grpc/grpc-js";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { ServerReflectionResponse } from "../../src/grpc/generated/grpc/reflection.ts";
 import { connectPlugin } from "../../src/grpc/pluginClient.ts";
-import { fakeDriver } from "../support/fakeDriver.ts";
-import { setConfig } from "../support/requests.ts";
-import { serveInProcess } from "../support/serveInProcess.ts";
+import { setConfig } from "../support/agent/requests.ts";
+import { fakeDriver } from "../support/plugin/fakeDriver.ts";
+import { serveInProcess } from "../support/plugin/serveInProcess.ts";
 
 const serving = { status: 1 };
 

@@ -5,9 +5,9 @@ import { describe, expect, test } from "vitest";
 import type { DriverPort, Fingerprint, TaskEventMessage } from "../../src/driver/driverPort.ts";
 import { DriverError } from "../../src/errors.ts";
 import { carriedError } from "../../src/grpc/carriedError.ts";
-import { fakeDriver } from "../support/fakeDriver.ts";
-import { allocId, taskId } from "../support/requests.ts";
-import { type ServedInProcess, serveInProcess } from "../support/serveInProcess.ts";
+import { allocId, taskId } from "../support/agent/requests.ts";
+import { fakeDriver } from "../support/plugin/fakeDriver.ts";
+import { type ServedInProcess, serveInProcess } from "../support/plugin/serveInProcess.ts";
 
 const healthy: Fingerprint = { attributes: {}, health: "healthy", description: "ready" };
 

@@ -5,9 +5,9 @@ import { DriverError } from "../../src/errors.ts";
 import { encodeMsgpack } from "../../src/grpc/convert/msgpack.ts";
 import type { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
-import { exitedWith, type FakeDriver, fakeDriver, unknownTask } from "../support/fakeDriver.ts";
-import { allocId, setConfig, taskConfig, taskId } from "../support/requests.ts";
-import { type ServedInProcess, serveInProcess } from "../support/serveInProcess.ts";
+import { allocId, setConfig, taskConfig, taskId } from "../support/agent/requests.ts";
+import { exitedWith, type FakeDriver, fakeDriver, unknownTask } from "../support/plugin/fakeDriver.ts";
+import { type ServedInProcess, serveInProcess } from "../support/plugin/serveInProcess.ts";
 
 const mount = {
   hostPath: "/srv",

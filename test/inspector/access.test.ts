@@ -1,6 +1,6 @@
 /** Who may look at the inspector, and who may not. */
 import { describe, expect, it } from "vitest";
-import { Access } from "../../src/inspector/access.ts";
+import { Access } from "../../src/inspector/server/access.ts";
 
 const access = new Access();
 const host = "127.0.0.1:4650";

@@ -4,9 +4,9 @@ import { writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { call, start } from "../support/commandLine.ts";
-import { cookieFrom, get } from "../support/inspector.ts";
-import { temporaryFolder } from "../support/temporaryFolder.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { call, start } from "../support/screen/commandLine.ts";
+import { cookieFrom, get } from "../support/screen/inspector.ts";
 
 describe("inspect", () => {
   it("prints an address that works, and ends well when it is interrupted", async () => {

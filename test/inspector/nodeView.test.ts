@@ -1,11 +1,11 @@
 /** The node's figures. */
 import { describe, expect, it } from "vitest";
-import type { Status } from "../../src/inspector/logWatch.ts";
-import { nodeView } from "../../src/inspector/nodeView.ts";
-import { summaryOf, type TaskSummary } from "../../src/inspector/taskSummary.ts";
+import type { Status } from "../../src/inspector/server/logWatch.ts";
+import { nodeView } from "../../src/inspector/views/nodeView.ts";
+import { summaryOf, type TaskSummary } from "../../src/inspector/views/taskSummary.ts";
 import { fold } from "../../src/machines/fold.ts";
-import { idOf } from "../support/inspector.ts";
-import { type Life, life } from "../support/lives.ts";
+import { type Life, life } from "../support/agent/lives.ts";
+import { idOf } from "../support/screen/inspector.ts";
 
 const now = 2_000_000_000_000;
 const host = {

@@ -1,10 +1,10 @@
 /** How a task stands, in a few words. */
 import { describe, expect, it } from "vitest";
-import { outcomeOf } from "../../src/inspector/outcome.ts";
+import { outcomeOf } from "../../src/inspector/views/outcome.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/fold.ts";
-import { event } from "../support/history.ts";
-import { allLives, type Life, life } from "../support/lives.ts";
+import { allLives, type Life, life } from "../support/agent/lives.ts";
+import { event } from "../support/history/history.ts";
 
 const begun = life("ended").slice(0, 4);
 const onceBegun = (...events: TaskEvent[]) => outcomeOf(fold([...begun, ...events]));

@@ -1,14 +1,14 @@
 /** The page in a real browser: Debian's Chromium. Screenshots go to test-results/inspector. */
 import type { Page } from "playwright-core";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { InspectorServer } from "../../src/inspector/server.ts";
-import { checkLog } from "../../src/replay/checkLog.ts";
-import { parseBundle } from "../../src/replay/loadBundle.ts";
-import { expectAccessible, layoutShift, openPage, screenshot } from "../support/browserPage.ts";
-import { event } from "../support/history.ts";
-import { idOf, startInspector } from "../support/inspector.ts";
-import { type Life, life } from "../support/lives.ts";
-import { temporaryFolder } from "../support/temporaryFolder.ts";
+import { InspectorServer } from "../../src/inspector/server/server.ts";
+import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../src/replay/check/checkLog.ts";
+import { type Life, life } from "../support/agent/lives.ts";
+import { event } from "../support/history/history.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { expectAccessible, layoutShift, openPage, screenshot } from "../support/screen/browserPage.ts";
+import { idOf, startInspector } from "../support/screen/inspector.ts";
 
 const lit = (page: Page, state: string) => page.locator(`#state-${state}.lit`).waitFor();
 const focused = (page: Page) => page.locator(":focus");

@@ -1,9 +1,9 @@
 /** The page beside a real plugin with real tasks: what it shows is what happens. Needs root, and Chromium. */
 import { describe, it, onTestFinished } from "vitest";
-import { InspectorServer } from "../../src/inspector/server.ts";
-import { newStateDir, startAgent, startTask, waitTask } from "../support/agent.ts";
-import { makeAllocation } from "../support/allocation.ts";
-import { openPage, screenshot } from "../support/browserPage.ts";
+import { InspectorServer } from "../../src/inspector/server/server.ts";
+import { newStateDir, startAgent, startTask, waitTask } from "../support/agent/agent.ts";
+import { makeAllocation } from "../support/agent/allocation.ts";
+import { openPage, screenshot } from "../support/screen/browserPage.ts";
 
 async function startInspector(path: string): Promise<string> {
   const server = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });

@@ -1,14 +1,14 @@
 /** The inspector's server, over a real log that goes on being written. */
 import { describe, expect, it, vi } from "vitest";
-import { chaptersOf } from "../../src/inspector/chapters.ts";
-import type { Status } from "../../src/inspector/logWatch.ts";
-import type { TaskSummary } from "../../src/inspector/taskSummary.ts";
-import type { MomentView, TaskView } from "../../src/inspector/taskView.ts";
-import { checkLog } from "../../src/replay/checkLog.ts";
-import { parseBundle } from "../../src/replay/loadBundle.ts";
-import { event } from "../support/history.ts";
-import { get, startInspector } from "../support/inspector.ts";
-import { life } from "../support/lives.ts";
+import type { Status } from "../../src/inspector/server/logWatch.ts";
+import { chaptersOf } from "../../src/inspector/views/chapters.ts";
+import type { TaskSummary } from "../../src/inspector/views/taskSummary.ts";
+import type { MomentView, TaskView } from "../../src/inspector/views/taskView.ts";
+import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../src/replay/check/checkLog.ts";
+import { life } from "../support/agent/lives.ts";
+import { event } from "../support/history/history.ts";
+import { get, startInspector } from "../support/screen/inspector.ts";
 
 const id = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";
 const secret = "correct-horse-battery";

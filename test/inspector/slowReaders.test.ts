@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { Socket } from "node:net";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
-import type { LiveMessage } from "../../src/inspector/liveStream.ts";
+import type { LiveMessage } from "../../src/inspector/server/liveStream.ts";
 import type { StatelyMessage } from "../../src/inspector/stately/messages.ts";
-import { event } from "../support/history.ts";
-import { cookieFrom, get, type Inspected, idOf, startInspector } from "../support/inspector.ts";
-import { life } from "../support/lives.ts";
+import { life } from "../support/agent/lives.ts";
+import { event } from "../support/history/history.ts";
+import { cookieFrom, get, type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
 
 /** What the server may hold for one reader: a message that was begun, and what Node has not handed on yet. */
 const most = 1_000_000;

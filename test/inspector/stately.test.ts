@@ -5,9 +5,9 @@ import { createInspectorServer } from "@statelyai/inspect/server";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createActor } from "xstate";
 import { type StatelyMessage, statelyInspection, taskMachine } from "../../src/inspector/stately/index.ts";
-import { event } from "../support/history.ts";
-import { idOf, startInspector } from "../support/inspector.ts";
-import { life } from "../support/lives.ts";
+import { life } from "../support/agent/lives.ts";
+import { event } from "../support/history/history.ts";
+import { idOf, startInspector } from "../support/screen/inspector.ts";
 
 type Received = {
   readonly type: string;

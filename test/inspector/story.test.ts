@@ -1,14 +1,14 @@
 /** Histories as chapters, and along a bar. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { chaptersOf } from "../../src/inspector/chapters.ts";
-import { stepAt, timeScale } from "../../src/inspector/page/timeScale.ts";
-import { type StepLine, stepLine } from "../../src/inspector/story.ts";
+import { stepAt, timeScale } from "../../src/inspector/page/task/timeScale.ts";
+import { chaptersOf } from "../../src/inspector/views/chapters.ts";
+import { type StepLine, stepLine } from "../../src/inspector/views/story.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { History } from "../../src/replay/history.ts";
-import { event, eventTypes } from "../support/history.ts";
-import { life } from "../support/lives.ts";
-import { RecordedLog } from "../support/recordedLog.ts";
+import { life } from "../support/agent/lives.ts";
+import { event, eventTypes } from "../support/history/history.ts";
+import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const id = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/0a1b2c3d";
 

@@ -4,7 +4,7 @@ import { effectNames } from "../../src/machines/effects.ts";
 import { parseTaskEvent } from "../../src/machines/events.ts";
 import { fold, initialSnapshot, stateName, step } from "../../src/machines/fold.ts";
 import { isAlive, isOver } from "../../src/machines/taskMachine.ts";
-import { event, eventTypes, sampleData } from "../support/history.ts";
+import { event, eventTypes, sampleData } from "../support/history/history.ts";
 
 const histories = fc.array(fc.constantFrom(...eventTypes), { maxLength: 30 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { EventType } from "../../src/machines/events.ts";
 import { fold, initialSnapshot, stateName, step } from "../../src/machines/fold.ts";
-import { event, sampleData } from "../support/history.ts";
+import { event, sampleData } from "../support/history/history.ts";
 
 /** Folds events of these types and tells each state on the way and the effects asked for. */
 function walk(...types: EventType[]) {

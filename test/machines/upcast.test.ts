@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EVENT_SCHEMA_VERSION, parseTaskEvent } from "../../src/machines/events.ts";
 import { upcast, withAdditions } from "../../src/machines/upcast.ts";
-import { sampleData } from "../support/history.ts";
+import { sampleData } from "../support/history/history.ts";
 
 const place = { stream: "alloc/web/1", seq: 3, type: "exited" };
 

@@ -4,8 +4,8 @@ import type { TaskEvent } from "../../src/machines/events.ts";
 import { initialSnapshot, type Step, step, type TaskSnapshot } from "../../src/machines/fold.ts";
 import { initialContext } from "../../src/machines/taskContext.ts";
 import { type StateName, taskStates } from "../../src/machines/taskMachine.ts";
-import { event, eventTypes } from "../support/history.ts";
-import { xstateStep } from "../support/xstateStep.ts";
+import { event, eventTypes } from "../support/history/history.ts";
+import { xstateStep } from "../support/history/xstateStep.ts";
 
 const stateNames = Object.keys(taskStates) as StateName[];
 const histories = fc.array(fc.constantFrom(...eventTypes), { maxLength: 40 });

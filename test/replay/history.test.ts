@@ -13,9 +13,9 @@ import {
   nextMoment,
   previousMoment,
 } from "../../src/replay/search.ts";
-import { event } from "../support/history.ts";
-import { allLives, type Life, life } from "../support/lives.ts";
-import { RecordedLog } from "../support/recordedLog.ts";
+import { allLives, type Life, life } from "../support/agent/lives.ts";
+import { event } from "../support/history/history.ts";
+import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";
 

@@ -4,9 +4,9 @@ import { eventCatalogue, eventTypes, type TaskEvent } from "../../src/machines/e
 import { History } from "../../src/replay/history.ts";
 import { differs, diffHistories, isGiven } from "../../src/replay/historyDiff.ts";
 import { maskEvent } from "../../src/replay/mask.ts";
-import { event, sampleData } from "../support/history.ts";
-import { allLives, life } from "../support/lives.ts";
-import { RecordedLog } from "../support/recordedLog.ts";
+import { allLives, life } from "../support/agent/lives.ts";
+import { event, sampleData } from "../support/history/history.ts";
+import { RecordedLog } from "../support/history/recordedLog.ts";
 
 const secret = "marker-7c1f";
 

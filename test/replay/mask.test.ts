@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseTaskEvent } from "../../src/machines/events.ts";
 import { maskEvent } from "../../src/replay/mask.ts";
-import { event, eventTypes, sampleData } from "../support/history.ts";
+import { event, eventTypes, sampleData } from "../support/history/history.ts";
 
 const secret = "marker-7c1f";
 

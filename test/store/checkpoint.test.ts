@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Checkpoint, CheckpointFile, readCheckpoint } from "../../src/store/checkpoint.ts";
-import { temporaryFolder } from "../support/temporaryFolder.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 
 const checkpoint = (n: number, pageSize = 4096): Checkpoint => ({
   bootId: `boot ${n}`,

@@ -11,7 +11,7 @@ import {
   sealData,
 } from "../../src/store/eventRecord.ts";
 import type { EventToAppend } from "../../src/store/eventStore.ts";
-import { sampleEvent } from "../support/sampleEvents.ts";
+import { sampleEvent } from "../support/history/sampleEvents.ts";
 
 const salt = Buffer.from("0123456789abcdef");
 const place = {

@@ -3,7 +3,7 @@ import { Subject } from "rxjs";
 import { describe, expect, it } from "vitest";
 import type { StoredEvent } from "../../src/store/eventStore.ts";
 import { followEvents } from "../../src/store/followEvents.ts";
-import { sampleEvent } from "../support/sampleEvents.ts";
+import { sampleEvent } from "../support/history/sampleEvents.ts";
 
 /** A log of numbered events, read in batches of up to 10, that counts how often it is asked. */
 class Numbers {

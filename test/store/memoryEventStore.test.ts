@@ -1,4 +1,4 @@
-import { memoryEventStore } from "../../src/store/memoryEventStore.ts";
+import { memoryEventStore } from "../support/history/memoryEventStore.ts";
 import { eventStoreContract } from "./eventStoreContract.ts";
 
 eventStoreContract("memory", async () => memoryEventStore());

@@ -1,11 +1,11 @@
 /** `replay` on a terminal: the view of a history, for as long as somebody looks at it. */
 import { EMPTY, filter, map, type Observable } from "rxjs";
+import { catchInterrupts, whenAborted } from "../../client/task/interrupts.ts";
 import { DriverError } from "../../errors.ts";
 import { shownEvent } from "../../replay/mask.ts";
 import type { Edit } from "../../replay/whatIf.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
-import { EventLogs, type TaskPlace } from "../events/eventLogs.ts";
-import { catchInterrupts, whenAborted } from "../local/interrupts.ts";
+import { EventLogs, type TaskPlace } from "../logs/eventLogs.ts";
 import { openScreen } from "../terminal/screen.ts";
 import { styleFor } from "../terminal/style.ts";
 import { type DebuggerState, initialState, type Size } from "./debuggerState.ts";

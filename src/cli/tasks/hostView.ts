@@ -1,5 +1,5 @@
 /** Tasks of this node as the host itself shows them. */
-import { bootId, isSameProcess } from "../../effects/processIdentity.ts";
+import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { pageSize } from "../../effects/stats/pageSize.ts";
 import { type RunReading, readRun } from "../../effects/stats/runReading.ts";
 import { usageOf } from "../../effects/stats/usage.ts";

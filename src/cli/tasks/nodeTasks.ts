@@ -2,8 +2,8 @@
 import { isOver } from "../../machines/taskMachine.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StreamHead } from "../../store/eventStore.ts";
-import { readUpToDamage } from "../events/readUpToDamage.ts";
-import { foldReadable } from "../events/taskHistory.ts";
+import { readUpToDamage } from "../logs/readUpToDamage.ts";
+import { foldReadable } from "../logs/taskHistory.ts";
 import type { NodeTask } from "./taskRow.ts";
 
 /**

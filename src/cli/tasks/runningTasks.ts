@@ -1,7 +1,7 @@
 /** The tasks that run on this node by its event logs: read again only where something was stored. */
 import type { Subscription } from "rxjs";
-import { logFolders } from "../../store/logFolders.ts";
-import { EventLogs } from "../events/eventLogs.ts";
+import { logFolders } from "../../store/folder/logFolders.ts";
+import { EventLogs } from "../logs/eventLogs.ts";
 import { nodeTasks } from "./nodeTasks.ts";
 import type { NodeTask } from "./taskRow.ts";
 

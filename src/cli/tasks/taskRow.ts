@@ -3,7 +3,7 @@ import type { MemoryFigures } from "../../effects/stats/cgroupFigures.ts";
 import type { RunUsage } from "../../effects/stats/usage.ts";
 import { stateName, type TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
-import { endOf } from "../events/taskHistory.ts";
+import { endOf } from "../logs/taskHistory.ts";
 
 /** A task, as the event log knows it. */
 export interface NodeTask {

@@ -1,21 +1,21 @@
 /** Commands that are run in a running task: what they run as, and what is recorded of them. */
 
-import { defaultPath } from "../../config/taskEnvironment.ts";
-import { resolveCommand } from "../../effects/commandLookup.ts";
+import { defaultPath } from "../../config/task/taskEnvironment.ts";
 import { endSession } from "../../effects/exec/commandSession.ts";
+import type { ExecInput } from "../../effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
-import type { ExecInput } from "../../effects/launch/execPlan.ts";
-import { fileLimitOf } from "../../effects/resourceLimits.ts";
-import type { ExitStatus } from "../../effects/statusFile.ts";
+import { resolveCommand } from "../../effects/files/commandLookup.ts";
+import { fileLimitOf } from "../../effects/processes/resourceLimits.ts";
+import type { ExitStatus } from "../../effects/processes/statusFile.ts";
 import { DriverError } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import type { ExecRequest, ExecSession, ExitResult } from "../driverPort.ts";
-import { refusedCommand } from "../refusedCommand.ts";
-import type { DriverServices } from "../services.ts";
-import { notRunning } from "../taskErrors.ts";
-import { rightsInPlan } from "../taskRights.ts";
+import { refusedCommand } from "../exec/refusedCommand.ts";
+import type { DriverServices } from "../opening/services.ts";
+import { rightsInPlan } from "../start/taskRights.ts";
+import { notRunning } from "../task/taskErrors.ts";
 import type { RunTask } from "./runTask.ts";
 
 type Reason = EventData<"execExited">["reason"];

@@ -1,6 +1,6 @@
 /** What is left of a run whose init has ended. */
-import { endCgroup, endingMs, runLeft } from "../../effects/cgroupEnd.ts";
-import type { ProcessIdentity } from "../../effects/processIdentity.ts";
+import { endCgroup, endingMs, runLeft } from "../../effects/cgroup/cgroupEnd.ts";
+import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 
 /**

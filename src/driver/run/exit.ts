@@ -1,13 +1,13 @@
 /** How a run ended whose init is gone: as that recorded it, or by what else is known. */
-import { readGoDriverExit } from "../../effects/goDriverRun.ts";
-import { readOutOfMemory } from "../../effects/outOfMemory.ts";
-import { runFiles } from "../../effects/runFiles.ts";
-import { type ExitStatus, readExitStatus } from "../../effects/statusFile.ts";
-import { readWitness } from "../../effects/witness.ts";
+import { readGoDriverExit } from "../../effects/adoption/goDriverRun.ts";
+import { readWitness } from "../../effects/adoption/witness.ts";
+import { readOutOfMemory } from "../../effects/cgroup/outOfMemory.ts";
+import { runFiles } from "../../effects/files/runFiles.ts";
+import { type ExitStatus, readExitStatus } from "../../effects/processes/statusFile.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
-import { wasFatal } from "../outOfMemory.ts";
+import { wasFatal } from "./outOfMemory.ts";
 
 type Exit = EventData<"exited">;
 type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source">;

@@ -7,22 +7,22 @@
  * until the event that tells of all that is committed.
  */
 import { closeSync, rmSync } from "node:fs";
-import type { TaskRequest } from "../../config/taskRequest.ts";
-import { applyCgroupWrites, checkCgroup, readOomKills } from "../../effects/cgroup.ts";
-import { planCgroupWrites } from "../../effects/cgroupPlan.ts";
-import { createRuleset, layRules } from "../../effects/landlock.ts";
+import type { TaskRequest } from "../../config/task/taskRequest.ts";
+import { applyCgroupWrites, checkCgroup, readOomKills } from "../../effects/cgroup/cgroup.ts";
+import { planCgroupWrites } from "../../effects/cgroup/cgroupPlan.ts";
+import { openLogPipe } from "../../effects/files/logPipes.ts";
+import { makeRunFiles } from "../../effects/files/runFiles.ts";
+import { checkTaskFolders } from "../../effects/files/taskFolderCheck.ts";
+import { createRuleset, layRules } from "../../effects/landlock/ruleset.ts";
 import { describePlan } from "../../effects/launch/describePlan.ts";
 import { HeldLaunch } from "../../effects/launch/launcher.ts";
 import { joinPlan } from "../../effects/launch/plan.ts";
-import { openLogPipe } from "../../effects/logPipes.ts";
-import { writeNetworkFiles } from "../../effects/networkFiles.ts";
-import { checkNetworkNamespace } from "../../effects/networkNamespace.ts";
-import { makeRunFiles } from "../../effects/runFiles.ts";
-import { checkTaskFolders } from "../../effects/taskFolderCheck.ts";
+import { writeNetworkFiles } from "../../effects/network/networkFiles.ts";
+import { checkNetworkNamespace } from "../../effects/network/networkNamespace.ts";
 import type { EventData } from "../../machines/events.ts";
-import { findProgram, planBeginning, planRest } from "../sandboxPlan.ts";
-import type { DriverServices } from "../services.ts";
-import { rightsOf } from "../taskRights.ts";
+import type { DriverServices } from "../opening/services.ts";
+import { findProgram, planBeginning, planRest } from "../start/sandboxPlan.ts";
+import { rightsOf } from "../start/taskRights.ts";
 
 /** A run that only has to be let go on. */
 export interface PreparedRun {

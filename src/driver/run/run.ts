@@ -6,15 +6,15 @@
  * nowhere else.
  */
 import { rmSync } from "node:fs";
-import type { TaskRequest } from "../../config/taskRequest.ts";
-import { logStartError } from "../../effects/logPipes.ts";
-import { killInit, killTask, signalGroup } from "../../effects/signals.ts";
+import type { TaskRequest } from "../../config/task/taskRequest.ts";
+import { logStartError } from "../../effects/files/logPipes.ts";
+import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import type { EffectName } from "../../machines/effects.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
-import { fingerprintedEvent } from "../fingerprintedEvent.ts";
-import type { DriverServices } from "../services.ts";
-import { startFailedEvent } from "../startFailedEvent.ts";
+import type { DriverServices } from "../opening/services.ts";
+import { fingerprintedEvent } from "../start/fingerprintedEvent.ts";
+import { startFailedEvent } from "../start/startFailedEvent.ts";
 import { RunCommands } from "./commands.ts";
 import { endRest } from "./endRest.ts";
 import { exitOf } from "./exit.ts";

@@ -4,7 +4,7 @@ import type { DriverError } from "../../errors.ts";
 import type { EventData, EventType } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { StateName } from "../../machines/taskMachine.ts";
-import type { UnsavedTask } from "../unsavedEvents.ts";
+import type { UnsavedTask } from "../task/unsavedEvents.ts";
 
 export interface RunTask extends UnsavedTask {
   /** Every event that led to it is committed. */

@@ -10,13 +10,13 @@ import {
   takeUntil,
   timer,
 } from "rxjs";
-import type { HostFacts } from "../../effects/hostFacts.ts";
+import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import { pageSize } from "../../effects/stats/pageSize.ts";
 import { type RunPlace, type RunReading, readRun } from "../../effects/stats/runReading.ts";
 import { usageOf } from "../../effects/stats/usage.ts";
 import { hasEnded } from "../../machines/fold.ts";
 import type { TaskUsage } from "../driverPort.ts";
-import { notRunning } from "../taskErrors.ts";
+import { notRunning } from "../task/taskErrors.ts";
 import type { RunTask } from "./runTask.ts";
 
 /** Milliseconds between samples where the agent names none. */

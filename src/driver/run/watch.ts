@@ -1,14 +1,14 @@
 /** Watching a run: for its end, and for a lack of memory that it comes through. */
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { endCgroup, runLeft } from "../../effects/cgroupEnd.ts";
-import { watchExit } from "../../effects/exitWatch.ts";
-import { watchOutOfMemory } from "../../effects/outOfMemory.ts";
-import { isSameProcess, type ProcessIdentity } from "../../effects/processIdentity.ts";
-import { runFiles } from "../../effects/runFiles.ts";
-import { startWitness } from "../../effects/witness.ts";
+import { startWitness } from "../../effects/adoption/witness.ts";
+import { endCgroup, runLeft } from "../../effects/cgroup/cgroupEnd.ts";
+import { watchOutOfMemory } from "../../effects/cgroup/outOfMemory.ts";
+import { runFiles } from "../../effects/files/runFiles.ts";
+import { watchExit } from "../../effects/processes/exitWatch.ts";
+import { isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { messageOf } from "../../errors.ts";
-import type { DriverServices } from "../services.ts";
+import type { DriverServices } from "../opening/services.ts";
 import { oomOf } from "./exit.ts";
 import type { RunTask } from "./runTask.ts";
 

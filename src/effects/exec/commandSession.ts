@@ -1,7 +1,7 @@
 /** The processes of a command that was run in a task: those of its session, credentials(7). */
-import { processesIn } from "../cgroup.ts";
-import { type ProcessIdentity, readStat } from "../processIdentity.ts";
-import { killProcess } from "../signals.ts";
+import { processesIn } from "../cgroup/cgroup.ts";
+import { type ProcessIdentity, readStat } from "../processes/processIdentity.ts";
+import { killProcess } from "../processes/signals.ts";
 
 /**
  * Kills what is left of a session, its leader included. Whoever has made a

@@ -5,16 +5,16 @@
 import { closeSync, readlinkSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
 import { pidfdGetfd, pidfdOpen, pipe2, waitpid } from "../kernel/libc.ts";
-import { buildExecPlan, type ExecInput } from "../launch/execPlan.ts";
 import { failedStep, notRun } from "../launch/launchError.ts";
 import { readToEnd } from "../launch/reportPipe.ts";
 import { spawnPlan } from "../launch/spawnPlan.ts";
-import { kept } from "../launch/superviseSteps.ts";
-import { isSameProcess, type ProcessIdentity } from "../processIdentity.ts";
-import { killProcess } from "../signals.ts";
-import { type ExitStatus, exitStatusOf } from "../statusFile.ts";
+import { kept } from "../launch/steps/superviseSteps.ts";
+import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
+import { killProcess } from "../processes/signals.ts";
+import { type ExitStatus, exitStatusOf } from "../processes/statusFile.ts";
 import { endSession } from "./commandSession.ts";
 import { type ConnectedStdio, pipesFor, terminalFor } from "./commandStdio.ts";
+import { buildExecPlan, type ExecInput } from "./execPlan.ts";
 import type { TerminalSize } from "./terminal.ts";
 import { unveilTerminal } from "./terminalRules.ts";
 

@@ -11,9 +11,9 @@ import { errnoOf } from "../../errors.ts";
 import { POLLOUT } from "../kernel/constants.ts";
 import { waitpid } from "../kernel/libc.ts";
 import { pollDescriptor } from "../kernel/structs.ts";
-import { endWithParentStep } from "../launch/execPlan.ts";
 import { bytes, noSteps, type WholePlan } from "../launch/plan.ts";
 import { spawnPlan } from "../launch/spawnPlan.ts";
+import { endWithParentStep } from "./execPlan.ts";
 
 /** VEOF of a new terminal: Ctrl-D, termios(3). */
 const END_OF_FILE = 0x04;

@@ -2,8 +2,8 @@
 import { closeSync, constants, existsSync, openSync } from "node:fs";
 import { O_PATH } from "../kernel/constants.ts";
 import { landlockAddRule } from "../kernel/libc.ts";
-import { accessOf } from "../landlockAccess.ts";
-import { pathBeneathAttr, RULE_PATH_BENEATH } from "../landlockAttr.ts";
+import { accessOf } from "../landlock/access.ts";
+import { pathBeneathAttr, RULE_PATH_BENEATH } from "../landlock/attributes.ts";
 
 const readWrite = { read: true, write: true, execute: false, create: false };
 

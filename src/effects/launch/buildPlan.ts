@@ -1,10 +1,8 @@
 /** From what a task needs to the system calls that start it. Pure. */
+
+import { endWithParentStep } from "../exec/execPlan.ts";
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
-import { endWithParentStep } from "./execPlan.ts";
-import { closeRangeStep, openFolderStep } from "./fileSteps.ts";
-import { abandonedSteps, initSteps, releaseSteps } from "./initSteps.ts";
-import { taskRuleSteps } from "./landlockSteps.ts";
 import type { BeginningInput, LaunchInput, RestInput } from "./launchInput.ts";
 import {
   bufferBytes,
@@ -19,8 +17,11 @@ import {
   type Step,
   statusFileLayout,
 } from "./plan.ts";
-import { superviseSteps } from "./superviseSteps.ts";
-import { taskSteps } from "./taskSteps.ts";
+import { closeRangeStep, openFolderStep } from "./steps/fileSteps.ts";
+import { abandonedSteps, initSteps, releaseSteps } from "./steps/initSteps.ts";
+import { taskRuleSteps } from "./steps/landlockSteps.ts";
+import { superviseSteps } from "./steps/superviseSteps.ts";
+import { taskSteps } from "./steps/taskSteps.ts";
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function buildLaunchPlan(input: LaunchInput): LaunchPlan {

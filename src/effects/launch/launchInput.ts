@@ -1,8 +1,8 @@
 /** What has to be known to start a task: everything a launch plan is made of. */
-import type { Propagation } from "../../config/taskRequest.ts";
-import type { TaskCapabilities } from "../capabilities.ts";
-import type { NamespaceRule } from "../landlockRules.ts";
-import type { TaskLimit } from "../resourceLimits.ts";
+import type { Propagation } from "../../config/task/taskRequest.ts";
+import type { NamespaceRule } from "../landlock/rules.ts";
+import type { TaskLimit } from "../processes/resourceLimits.ts";
+import type { TaskCapabilities } from "../users/capabilities.ts";
 
 export interface LaunchInput extends BeginningInput, RestInput {}
 

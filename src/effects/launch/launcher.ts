@@ -1,10 +1,10 @@
 /** Starts a task: has its plan carried out and listens to what becomes of it. */
 import { closeSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
-import { runLeft } from "../cgroupEnd.ts";
-import { watchExit } from "../exitWatch.ts";
+import { runLeft } from "../cgroup/cgroupEnd.ts";
 import { pipe2 } from "../kernel/libc.ts";
-import type { ProcessIdentity } from "../processIdentity.ts";
+import { watchExit } from "../processes/exitWatch.ts";
+import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { failedStep } from "./launchError.ts";
 import {
   type Descriptors,

@@ -1,5 +1,5 @@
 /** What comes through a launch's report pipe. Pure. */
-import { type ProcessIdentity, parseStat } from "../processStat.ts";
+import { type ProcessIdentity, parseStat } from "../processes/processStat.ts";
 import { bufferBytes, IDENTITY_TAG_BYTES } from "./plan.ts";
 
 /** What the processes of a launch told of themselves until all had closed the pipe. */

@@ -1,6 +1,6 @@
 /** The plugin's end of a plan's report pipe. Waits in the event loop: no thread is held up. */
 import { Socket } from "node:net";
-import type { ProcessIdentity } from "../processStat.ts";
+import type { ProcessIdentity } from "../processes/processStat.ts";
 import { bufferBytes } from "./plan.ts";
 import { parseReport, type Report } from "./report.ts";
 

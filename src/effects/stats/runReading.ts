@@ -4,9 +4,9 @@ import { uptime } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
 import { DriverError, errnoOf } from "../../errors.ts";
-import { readKernelFile } from "../kernelFile.ts";
-import { readStat } from "../processIdentity.ts";
-import { type ProcessIdentity, type ProcessStat, parseResidentPages } from "../processStat.ts";
+import { readKernelFile } from "../kernel/file.ts";
+import { readStat } from "../processes/processIdentity.ts";
+import { type ProcessIdentity, type ProcessStat, parseResidentPages } from "../processes/processStat.ts";
 import { type CpuCounters, type MemoryFigures, parseCpuStat, parseMemory } from "./cgroupFigures.ts";
 
 /** Where a run's figures are. */

@@ -1,5 +1,5 @@
 /** What a run uses, from two readings of its counters. Pure. */
-import { type ProcessStat, ticksPerSecond } from "../processStat.ts";
+import { type ProcessStat, ticksPerSecond } from "../processes/processStat.ts";
 import type { MemoryFigures } from "./cgroupFigures.ts";
 import type { RunReading } from "./runReading.ts";
 

@@ -1,5 +1,5 @@
 /** The options' hclspec as its message. Pure. */
-import type { HclSpec } from "../../config/hclSpec.ts";
+import type { HclSpec } from "../../config/options/hclSpec.ts";
 import type { Spec } from "../generated/nomad/hclspec.ts";
 
 export function specOf(spec: HclSpec): Spec {

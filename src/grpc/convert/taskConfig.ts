@@ -1,5 +1,5 @@
 /** Nomad's TaskConfig in the driver's own terms. Pure. */
-import type { TaskNetwork, TaskRequest, TaskResources } from "../../config/taskRequest.ts";
+import type { TaskNetwork, TaskRequest, TaskResources } from "../../config/task/taskRequest.ts";
 import { DriverError } from "../../errors.ts";
 import {
   NetworkIsolationSpec_NetworkIsolationMode as Mode,

@@ -1,5 +1,5 @@
 /** Mounts and devices of Nomad's TaskConfig in the driver's own terms. Pure. */
-import type { Propagation, TaskDevice, TaskMount } from "../../config/taskRequest.ts";
+import type { Propagation, TaskDevice, TaskMount } from "../../config/task/taskRequest.ts";
 import { DriverError } from "../../errors.ts";
 import type { Device, Mount } from "../generated/nomad/driver.ts";
 

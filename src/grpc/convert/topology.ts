@@ -1,5 +1,5 @@
 /** The node's processors, as SetConfig tells them. Pure. */
-import type { NodeTopology } from "../../config/nodeTopology.ts";
+import type { NodeTopology } from "../../config/task/nodeTopology.ts";
 import type { NomadConfig } from "../generated/nomad/base.ts";
 
 export function topologyOf({ driver }: NomadConfig): NodeTopology {

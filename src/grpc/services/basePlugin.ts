@@ -1,5 +1,5 @@
 /** hashicorp.nomad.plugins.base.proto.BasePlugin: who the plugin is, and its configuration. */
-import type { PluginOptions } from "../../config/pluginOptions.ts";
+import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import { version } from "../../version.ts";
 import { topologyOf } from "../convert/topology.ts";
 import type { DriverSlot } from "../driverSlot.ts";
@@ -15,7 +15,7 @@ const apiVersion = "v0.1.0";
  * so that its operator reads why: later, a folder that cannot be used makes the driver unhealthy and no more.
  */
 async function validate({ stateDir }: PluginOptions): Promise<void> {
-  const { checkPlace } = await import("../../store/stateFolder.ts");
+  const { checkPlace } = await import("../../store/folder/stateFolder.ts");
   checkPlace(stateDir);
 }
 

@@ -1,6 +1,6 @@
 /** The part of the Driver service that is about tasks. */
-import type { PluginOptions } from "../../config/pluginOptions.ts";
-import type { TaskOptions } from "../../config/taskOptions.ts";
+import type { PluginOptions } from "../../config/options/pluginOptions.ts";
+import type { TaskOptions } from "../../config/options/taskOptions.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { exitOf, inspectionOf, startedOf, taskEventOf } from "../convert/answers.ts";
@@ -71,7 +71,7 @@ async function optionsForStart(config: TaskConfig, plugin: PluginOptions): Promi
   try {
     return await optionsOf(config, plugin);
   } catch (thrown) {
-    const { logStartError } = await import("../../effects/logPipes.ts");
+    const { logStartError } = await import("../../effects/files/logPipes.ts");
     const error = DriverError.from(thrown, "CONFIG_INVALID", "the task's options cannot be read");
     logStartError(config.stderrPath, config.allocDir, error);
     throw error;

@@ -2,9 +2,9 @@
 import { useEffect, useState } from "preact/hooks";
 import { Banners } from "./banners.tsx";
 import { useLive } from "./live.ts";
-import { NodePage } from "./nodePage.tsx";
-import { firstListView, TaskList } from "./taskList.tsx";
-import { TaskPage } from "./taskPage.tsx";
+import { NodePage } from "./node/nodePage.tsx";
+import { firstListView, TaskList } from "./node/taskList.tsx";
+import { TaskPage } from "./task/taskPage.tsx";
 
 export function App() {
   const live = useLive();

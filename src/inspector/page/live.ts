@@ -1,8 +1,8 @@
 /** What the server tells, kept up to date while the page is open. */
 import { useEffect, useState } from "preact/hooks";
-import type { LiveMessage } from "../liveStream.ts";
-import type { Status } from "../logWatch.ts";
-import type { TaskSummary } from "../taskSummary.ts";
+import type { LiveMessage } from "../server/liveStream.ts";
+import type { Status } from "../server/logWatch.ts";
+import type { TaskSummary } from "../views/taskSummary.ts";
 
 export interface Live {
   /** The newest first. */

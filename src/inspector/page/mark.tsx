@@ -1,5 +1,5 @@
 /** A small sign for how something stands, which is told by its shape, not by its colour alone. */
-import type { Outcome } from "../outcome.ts";
+import type { Outcome } from "../views/outcome.ts";
 
 const shapes: Readonly<Record<Outcome["tone"], string>> = {
   good: "M4.5 8.4 7 10.8 11.6 5.6",

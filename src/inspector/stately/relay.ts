@@ -10,8 +10,8 @@ import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { taskName } from "../../replay/chooseTask.ts";
 import type { History } from "../../replay/history.ts";
-import type { Access } from "../access.ts";
-import type { TaskBook } from "../taskBook.ts";
+import type { Access } from "../server/access.ts";
+import type { TaskBook } from "../server/taskBook.ts";
 import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "./messages.ts";
 
 const mostClients = 8;

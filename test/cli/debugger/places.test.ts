@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { placeIn } from "../../../src/cli/debugger/places.ts";
 import { formatTime } from "../../../src/units/times.ts";
-import { historyOf } from "../../support/debuggerView.ts";
-import { event } from "../../support/history.ts";
-import { life } from "../../support/lives.ts";
+import { life } from "../../support/agent/lives.ts";
+import { event } from "../../support/history/history.ts";
+import { historyOf } from "../../support/screen/debuggerView.ts";
 
 /** Events at noon (local time) and then after 1 s, 61 s, an hour, a day. */
 const noon = new Date(2026, 10, 24, 12).getTime();

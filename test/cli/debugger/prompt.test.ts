@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { openPrompt, typeKey } from "../../../src/cli/debugger/prompt.ts";
-import { press, screenOf, viewOf } from "../../support/debuggerView.ts";
-import { life } from "../../support/lives.ts";
+import { life } from "../../support/agent/lives.ts";
+import { press, screenOf, viewOf } from "../../support/screen/debuggerView.ts";
 
 const killed = press(viewOf(life("killed")), "9", "G");
 

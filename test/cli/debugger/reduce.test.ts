@@ -10,9 +10,9 @@ import { endKey } from "../../../src/cli/terminal/keyName.ts";
 import { visible } from "../../../src/cli/terminal/spans.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import { cellsOf } from "../../../src/units/widths.ts";
-import { enter, historyOf, press, screenOf, viewOf } from "../../support/debuggerView.ts";
-import { event } from "../../support/history.ts";
-import { allLives, life } from "../../support/lives.ts";
+import { allLives, life } from "../../support/agent/lives.ts";
+import { event } from "../../support/history/history.ts";
+import { enter, historyOf, press, screenOf, viewOf } from "../../support/screen/debuggerView.ts";
 
 /** requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */
 const killed = viewOf(life("killed"));

@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { topFrame } from "../../../src/cli/commands/top/topFrame.ts";
 import { byCpu, type NodeTask, rowOf, type TaskRow } from "../../../src/cli/tasks/taskRow.ts";
 import { taskTable } from "../../../src/cli/tasks/taskTable.ts";
-import { topFrame } from "../../../src/cli/tasks/topFrame.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { RunUsage } from "../../../src/effects/stats/usage.ts";
 import type { EventType } from "../../../src/machines/events.ts";
 import { fold } from "../../../src/machines/fold.ts";
 import { cellsOf } from "../../../src/units/widths.ts";
-import { event } from "../../support/history.ts";
+import { event } from "../../support/history/history.ts";
 
 const plain = styleOf(false);
 const colourful = styleOf(true);

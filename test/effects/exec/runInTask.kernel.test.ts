@@ -1,8 +1,8 @@
 /** Commands in a running task: what they are, and what comes of their input and output. */
 import { readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
-import { exec, execOutcome, execTarget, outcomeOf } from "../../support/execRun.ts";
-import { TestRun, taskUid } from "../../support/launchRun.ts";
+import { exec, execOutcome, execTarget, outcomeOf } from "../../support/launch/execRun.ts";
+import { TestRun, taskUid } from "../../support/launch/launchRun.ts";
 
 const namespaces = ["pid", "mnt", "ipc", "net", "uts", "cgroup"];
 

@@ -2,11 +2,11 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, it, type TestContext } from "vitest";
-import { capabilityNames } from "../../../src/config/capabilities.ts";
+import { capabilityNames } from "../../../src/config/options/capabilities.ts";
 import * as constants from "../../../src/effects/kernel/constants.ts";
 import { systemCallNumber, systemCalls } from "../../../src/effects/kernel/systemCalls.ts";
-import { requireTools } from "../../support/requireTools.ts";
-import { temporaryFolder } from "../../support/temporaryFolder.ts";
+import { requireTools } from "../../support/host/requireTools.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const headers = `stdio.h stddef.h signal.h spawn.h net/if.h sys/resource.h sys/socket.h sys/syscall.h
   linux/capability.h linux/close_range.h linux/keyctl.h linux/landlock.h linux/memfd.h linux/mount.h

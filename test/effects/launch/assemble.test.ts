@@ -19,9 +19,9 @@ import {
   TABLE_BYTES,
   WORD_BYTES,
 } from "../../../src/effects/launch/table.ts";
-import { anyLaunchInput } from "../../support/anyLaunchInput.ts";
-import { launchInput } from "../../support/launchRun.ts";
-import { assemblePlan, Memory } from "../../support/tableInterpreter.ts";
+import { anyLaunchInput } from "../../support/launch/anyLaunchInput.ts";
+import { launchInput } from "../../support/launch/launchRun.ts";
+import { assemblePlan, Memory } from "../../support/launch/tableInterpreter.ts";
 
 const keptEnd = TABLE_ADDRESS + KEPT_BYTES;
 

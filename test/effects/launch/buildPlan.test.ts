@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import { describePlan } from "../../../src/effects/launch/describePlan.ts";
 import { type LaunchPlan, type Phase, phases } from "../../../src/effects/launch/plan.ts";
-import { anyLaunchInput } from "../../support/anyLaunchInput.ts";
-import { launchInput } from "../../support/launchRun.ts";
+import { anyLaunchInput } from "../../support/launch/anyLaunchInput.ts";
+import { launchInput } from "../../support/launch/launchRun.ts";
 
 const names = (plan: LaunchPlan, phase: Phase) => [...new Set(plan.steps[phase].map(({ name }) => name))];
 

@@ -4,8 +4,8 @@ import { type SystemCall, systemCallNumber, systemCalls } from "../../../src/eff
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import type { Phase } from "../../../src/effects/launch/plan.ts";
-import { launchInput } from "../../support/launchRun.ts";
-import { assemblePlan, interpret } from "../../support/tableInterpreter.ts";
+import { launchInput } from "../../support/launch/launchRun.ts";
+import { assemblePlan, interpret } from "../../support/launch/tableInterpreter.ts";
 
 const input = launchInput({ cgroup: "/sys/fs/cgroup/task", privateTmp: "/task/tmp" });
 const plan = buildLaunchPlan(input);

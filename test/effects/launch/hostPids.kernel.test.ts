@@ -2,13 +2,13 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { endCgroup } from "../../../src/effects/cgroupEnd.ts";
-import { isSameProcess } from "../../../src/effects/processIdentity.ts";
-import { killInit } from "../../../src/effects/signals.ts";
-import { TestRun } from "../../support/launchRun.ts";
-import { processesNamed } from "../../support/processes.ts";
-import { procStatus } from "../../support/procStatus.ts";
-import { TestCgroup } from "../../support/testCgroup.ts";
+import { endCgroup } from "../../../src/effects/cgroup/cgroupEnd.ts";
+import { isSameProcess } from "../../../src/effects/processes/processIdentity.ts";
+import { killInit } from "../../../src/effects/processes/signals.ts";
+import { TestCgroup } from "../../support/agent/testCgroup.ts";
+import { processesNamed } from "../../support/host/processes.ts";
+import { procStatus } from "../../support/host/procStatus.ts";
+import { TestRun } from "../../support/launch/launchRun.ts";
 
 let count = 0;
 

@@ -1,7 +1,7 @@
 /** The one process that stays beside a task. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { TestRun } from "../../support/launchRun.ts";
+import { TestRun } from "../../support/launch/launchRun.ts";
 
 const CAP_SYS_RESOURCE = 24n;
 

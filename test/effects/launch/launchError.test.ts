@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import { launchError } from "../../../src/effects/launch/launchError.ts";
 import { phases } from "../../../src/effects/launch/plan.ts";
-import { launchInput } from "../../support/launchRun.ts";
+import { launchInput } from "../../support/launch/launchRun.ts";
 
 const plan = buildLaunchPlan(
   launchInput({

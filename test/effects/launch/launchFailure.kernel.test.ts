@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LaunchInput } from "../../../src/effects/launch/launchInput.ts";
-import { TestRun } from "../../support/launchRun.ts";
-import { openDescriptors, ownZombies, processesNamed } from "../../support/processes.ts";
+import { openDescriptors, ownZombies, processesNamed } from "../../support/host/processes.ts";
+import { TestRun } from "../../support/launch/launchRun.ts";
 
 let folder: string;
 beforeAll(() => {

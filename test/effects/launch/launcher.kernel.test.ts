@@ -5,9 +5,9 @@ import { chmodSync, mkdirSync, readlinkSync, statSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { HeldLaunch, type Launched } from "../../../src/effects/launch/launcher.ts";
-import { isSameProcess } from "../../../src/effects/processIdentity.ts";
-import { TestRun } from "../../support/launchRun.ts";
-import { openDescriptors, ownZombies, processesNamed } from "../../support/processes.ts";
+import { isSameProcess } from "../../../src/effects/processes/processIdentity.ts";
+import { openDescriptors, ownZombies, processesNamed } from "../../support/host/processes.ts";
+import { TestRun } from "../../support/launch/launchRun.ts";
 
 const fixture = new URL("../../fixtures/launchAndHang.ts", import.meta.url).pathname;
 

@@ -17,8 +17,8 @@ import {
   TABLE_ADDRESS,
   TABLE_BYTES,
 } from "../../../src/effects/launch/table.ts";
-import { requireTools } from "../../support/requireTools.ts";
-import { assemblePlan } from "../../support/tableInterpreter.ts";
+import { requireTools } from "../../support/host/requireTools.ts";
+import { assemblePlan } from "../../support/launch/tableInterpreter.ts";
 
 interface Runner {
   readonly architecture: Architecture;

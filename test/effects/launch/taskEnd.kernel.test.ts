@@ -2,10 +2,10 @@
 import { closeSync, createReadStream, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { pipe2 } from "../../../src/effects/kernel/libc.ts";
-import { isSameProcess } from "../../../src/effects/processIdentity.ts";
-import { killInit, killTask } from "../../../src/effects/signals.ts";
-import { TestRun } from "../../support/launchRun.ts";
-import { processesNamed } from "../../support/processes.ts";
+import { isSameProcess } from "../../../src/effects/processes/processIdentity.ts";
+import { killInit, killTask } from "../../../src/effects/processes/signals.ts";
+import { processesNamed } from "../../support/host/processes.ts";
+import { TestRun } from "../../support/launch/launchRun.ts";
 
 describe("the end of a task", () => {
   it.each([0, 7, 255])("is recorded with exit code %i", async (code) => {

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { TestRun, taskLines } from "../../support/launchRun.ts";
+import { TestRun, taskLines } from "../../support/launch/launchRun.ts";
 
 let folder: string;
 beforeAll(() => {

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readlinkSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { TestRun, taskLines } from "../../support/launchRun.ts";
+import { TestRun, taskLines } from "../../support/launch/launchRun.ts";
 
 const ownNamespace = () => readlinkSync("/proc/self/ns/net");
 

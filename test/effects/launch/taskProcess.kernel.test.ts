@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { TestRun, taskLines, taskUid } from "../../support/launchRun.ts";
+import { TestRun, taskLines, taskUid } from "../../support/launch/launchRun.ts";
 
 describe("a task's process", () => {
   it("is PID 2, leads a session and a group, and its init is PID 1", async () => {

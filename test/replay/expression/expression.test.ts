@@ -4,10 +4,10 @@ import { DriverError } from "../../../src/errors.ts";
 import { initialContext } from "../../../src/machines/taskContext.ts";
 import { holds, namesOfMoment, valueAtMoment } from "../../../src/replay/expression/momentScope.ts";
 import { History } from "../../../src/replay/history.ts";
+import { life } from "../../support/agent/lives.ts";
 import { errorOf } from "../../support/errors.ts";
-import { event } from "../../support/history.ts";
-import { life } from "../../support/lives.ts";
-import { RecordedLog } from "../../support/recordedLog.ts";
+import { event } from "../../support/history/history.ts";
+import { RecordedLog } from "../../support/history/recordedLog.ts";
 
 const stream = "alloc/web/1";
 /** requested fingerprinted sandboxed started stopRequested signalled stopTimedOut forceKilled exited destroyed */

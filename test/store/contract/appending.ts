@@ -1,8 +1,8 @@
 /** What appending has to do in every event store. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { EventStore } from "../../../src/store/eventStore.ts";
-import { WrongExpectedVersion } from "../../../src/store/wrongExpectedVersion.ts";
-import { labelOf, sampleEvent, samples } from "../../support/sampleEvents.ts";
+import { WrongExpectedVersion } from "../../../src/store/storeError.ts";
+import { labelOf, sampleEvent, samples } from "../../support/history/sampleEvents.ts";
 
 export function appending(opened: () => EventStore): void {
   describe("appending", () => {

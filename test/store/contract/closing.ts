@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/errors.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
-import { samples } from "../../support/sampleEvents.ts";
+import { samples } from "../../support/history/sampleEvents.ts";
 
 export function closing(opened: () => EventStore): void {
   describe("closing", () => {

@@ -3,7 +3,7 @@ import { firstValueFrom, take, toArray } from "rxjs";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
-import { labelOf, sampleEvent, samples } from "../../support/sampleEvents.ts";
+import { labelOf, sampleEvent, samples } from "../../support/history/sampleEvents.ts";
 
 export function following(opened: () => FollowableStore): void {
   describe("following", () => {

@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { EventStore } from "../../../src/store/eventStore.ts";
-import { WrongExpectedVersion } from "../../../src/store/wrongExpectedVersion.ts";
-import { sampleEvent } from "../../support/sampleEvents.ts";
+import { WrongExpectedVersion } from "../../../src/store/storeError.ts";
+import { sampleEvent } from "../../support/history/sampleEvents.ts";
 
 export function model(opened: () => EventStore): void {
   it("equals a plain list of events, whatever is appended", async () => {

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 import { findDefect } from "../../../src/store/verifyStream.ts";
-import { labelOf, sampleEvent, samples } from "../../support/sampleEvents.ts";
+import { labelOf, sampleEvent, samples } from "../../support/history/sampleEvents.ts";
 
 export function reading(opened: () => EventStore): void {
   describe("reading", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
-import { runTask, waitTask } from "../../support/agent.ts";
-import { makeAllocation } from "../../support/allocation.ts";
+import { runTask, waitTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
 import { cgroupCount, cgroupFile, coresUsed, until } from "../support/cgroupFiles.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
 import { type RunningTask, startVmTask } from "../support/runningTask.ts";

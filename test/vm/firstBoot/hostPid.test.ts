@@ -1,7 +1,7 @@
 /** Limits of a run in the host's pid namespace: they are those of the task's cgroup, the run is in one below it. */
 import assert from "node:assert/strict";
 import { TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
-import { waitTask } from "../../support/agent.ts";
+import { waitTask } from "../../support/agent/agent.ts";
 import { cgroupCount, cgroupFile, coresUsed, until } from "../support/cgroupFiles.ts";
 import { describe, test } from "../support/runner.ts";
 import { type Limits, startVmTask } from "../support/runningTask.ts";

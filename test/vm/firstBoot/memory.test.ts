@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { pidOf, runTask, waitTask } from "../../support/agent.ts";
-import { makeAllocation } from "../../support/allocation.ts";
+import { pidOf, runTask, waitTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
 import { cgroupCount, cgroupFile, until } from "../support/cgroupFiles.ts";
 import { diskFolder } from "../support/prepareGuest.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { statSync } from "node:fs";
 import { NetworkIsolationSpec_NetworkIsolationMode as Mode } from "../../../src/grpc/generated/nomad/driver.ts";
-import { pidOf, waitTask } from "../../support/agent.ts";
+import { pidOf, waitTask } from "../../support/agent/agent.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
 import { startVmTask } from "../support/runningTask.ts";
 

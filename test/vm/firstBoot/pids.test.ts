@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { runTask, startTask } from "../../support/agent.ts";
-import { makeAllocation } from "../../support/allocation.ts";
+import { runTask, startTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
 import { cgroupCount, cgroupFile, until } from "../support/cgroupFiles.ts";
 import { describe, test } from "../support/runner.ts";
 import { startVmTask } from "../support/runningTask.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
-import { startTask, waitTask } from "../../support/agent.ts";
-import { Allocation } from "../../support/allocation.ts";
+import { startTask, waitTask } from "../../support/agent/agent.ts";
+import { Allocation } from "../../support/agent/allocation.ts";
 import { rebootStateDir, rememberTask } from "../support/beforeReboot.ts";
 import { cgroupFile } from "../support/cgroupFiles.ts";
 import { describe, test } from "../support/runner.ts";

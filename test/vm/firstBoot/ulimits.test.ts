@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { pidOf, startTask, waitTask } from "../../support/agent.ts";
-import { makeAllocation } from "../../support/allocation.ts";
+import { pidOf, startTask, waitTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
 import { describe, test } from "../support/runner.ts";
 import { startVmTask } from "../support/runningTask.ts";
 import { startVmAgent } from "../support/vmAgent.ts";

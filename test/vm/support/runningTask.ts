@@ -1,13 +1,13 @@
 /** A task that an agent has started, for the duration of a case. */
 import type { Resources, TaskConfig, TaskHandle } from "../../../src/grpc/generated/nomad/driver.ts";
-import { startTask } from "../../support/agent.ts";
+import { startTask } from "../../support/agent/agent.ts";
 import {
   type Allocation,
   type AllocationOptions,
   type Command,
   type Differing,
   makeAllocation,
-} from "../../support/allocation.ts";
+} from "../../support/agent/allocation.ts";
 import { onTestFinished } from "./runner.ts";
 import { reserveSlice, shareSlice } from "./slices.ts";
 import { sharedAgent, type VmAgent } from "./vmAgent.ts";

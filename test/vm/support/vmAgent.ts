@@ -2,8 +2,8 @@
 import { dirname, join } from "node:path";
 import type { DriverTaskEvent } from "../../../src/grpc/generated/nomad/driver.ts";
 import type { EventData, EventType } from "../../../src/machines/events.ts";
-import { type Agent, startAgent } from "../../support/agent.ts";
-import { eventsOf } from "../../support/eventLog.ts";
+import { type Agent, startAgent } from "../../support/agent/agent.ts";
+import { eventsOf } from "../../support/history/eventLog.ts";
 
 export interface VmAgent extends Agent {
   /** What the plugin has told of its tasks so far. */

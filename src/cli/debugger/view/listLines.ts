@@ -5,7 +5,7 @@ import type { Moment } from "../../../replay/history.ts";
 import { isError, mentions } from "../../../replay/search.ts";
 import type { Source } from "../../../replay/whatIf.ts";
 import { blanks } from "../../../units/widths.ts";
-import { spanBetween } from "../../replay/momentText.ts";
+import { spanBetween } from "../../logs/momentText.ts";
 import { fillLine, type Line, type Span, span } from "../../terminal/spans.ts";
 import type { Look } from "../../terminal/style.ts";
 import { type DebuggerState, shownHistory } from "../debuggerState.ts";

@@ -1,0 +1,39 @@
+/** Two histories side by side, for programs. Pure. */
+import type { History, Moment } from "../../../replay/history.ts";
+import type { HistoryDiff } from "../../../replay/historyDiff.ts";
+import { partingText } from "./partingText.ts";
+
+/** One JSON object; what is not there is null. */
+export function diffJson(diff: HistoryDiff): string {
+  const { left, right, rows, parting, same } = diff;
+  return JSON.stringify({
+    left: sideJson(left),
+    right: sideJson(right),
+    same,
+    parting: parting ? { left: parting.left?.seq ?? null, right: parting.right?.seq ?? null } : null,
+    text: partingText(diff),
+    rows: rows.map((row) => ({
+      left: momentJson(row.left, row.spans.left),
+      right: momentJson(row.right, row.spans.right),
+      sameWay: row.sameWay,
+      ratio: row.ratio ?? null,
+      changes: row.changes.map(({ path, before, after }) => ({
+        path: path.join("."),
+        left: before ?? null,
+        right: after ?? null,
+      })),
+    })),
+  });
+}
+
+function sideJson(history: History) {
+  const { value: state, context } = history.stateAfter(history.length);
+  return { id: history.stream, job: context.request?.jobId ?? null, state, events: history.length };
+}
+
+function momentJson(moment: Moment | undefined, spanMs: number | undefined) {
+  if (moment === undefined) return null;
+  const { seq, stored } = moment;
+  const { type, time, from, to, effects, data } = stored;
+  return { seq, type, time, afterMs: spanMs ?? null, from, to, effects, data };
+}

@@ -1,0 +1,51 @@
+import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import type { AddVerb } from "../verb.ts";
+
+interface Options {
+  readonly json?: boolean;
+  readonly showArgs?: boolean;
+  readonly stateDir: string;
+}
+
+export const addDiff: AddVerb = (program, exit) => {
+  program
+    .command("diff")
+    .argument("<A>", "a task as for the other verbs; or a bundle, with :TASK behind it where it has several")
+    .argument("<B>", "the task to compare it with, in the same ways")
+    .summary("show two tasks' histories side by side, and where they part")
+    .description(
+      "Lines two histories up by the types of their events and tells where they part: a good run beside a bad one. " +
+        "Below a row stands what differs in its data, but for pids, times, ids, digests and folders of a run, which " +
+        "differ always. Behind it stands how long the step took in B, in times of A.",
+    )
+    .option("--json", "one JSON object")
+    .option(
+      "--show-args",
+      "show arguments of commands, which may hold secrets; they are compared in any case",
+    )
+    .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
+    .addHelpText(
+      "after",
+      `
+Between both sides stands | where they differ, < and > where one of them has no
+such event. Exit codes: 0 nothing differs, 1 something does, 2 they could not
+be compared.
+
+Examples:
+  nomad-driver-exec2 diff 6f2d4a9e 91c07b3d
+  nomad-driver-exec2 diff web good.jsonl
+  nomad-driver-exec2 diff bundle.jsonl:web bundle.jsonl:db --json | jq .parting`,
+    )
+    .action(async (left: string, right: string, options: Options) => exit(await act(left, right, options)));
+};
+
+async function act(
+  left: string,
+  right: string,
+  { json = false, showArgs = false, stateDir }: Options,
+): Promise<number> {
+  const { locate } = await import("../../logs/eventLogs.ts");
+  const { orTrouble } = await import("../../terminal/orTrouble.ts");
+  const { showDiff } = await import("./showDiff.ts");
+  return orTrouble(() => showDiff(locate(left, stateDir), locate(right, stateDir), { showArgs, json }));
+}

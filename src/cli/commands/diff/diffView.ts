@@ -1,0 +1,127 @@
+/** Two histories side by side, or on a narrow terminal one above the other. Pure. */
+
+import { summarise } from "../../../machines/events.ts";
+import type { Change } from "../../../replay/contextDiff.ts";
+import type { History, Moment } from "../../../replay/history.ts";
+import { type DiffRow, differs, type HistoryDiff } from "../../../replay/historyDiff.ts";
+import { formatDuration } from "../../../units/durations.ts";
+import { formatTime } from "../../../units/times.ts";
+import { cutText, wrap } from "../../../units/widths.ts";
+import type { Style } from "../../terminal/style.ts";
+import { partingText } from "./partingText.ts";
+
+/** From here on two histories have room beside each other. */
+const wide = 100;
+/** Where the output has no width of its own. */
+const widest = 120;
+/** Columns for the mark between both sides, and for the ratio behind them. */
+const markWidth = 3;
+const ratioWidth = 7;
+const indent = 5;
+
+export class DiffView {
+  readonly #style: Style;
+  readonly #width: number;
+  /** Of one side. */
+  readonly #half: number;
+
+  constructor(style: Style, width: number) {
+    this.#style = style;
+    this.#width = Math.min(width, widest);
+    this.#half = Math.floor((this.#width - markWidth - ratioWidth) / 2);
+  }
+
+  text(diff: HistoryDiff): string {
+    const { left, right, rows } = diff;
+    const titles = [
+      `${this.#style.bold("A")} ${titleOf(left)}`,
+      `${this.#style.bold("B")} ${titleOf(right)}`,
+    ];
+    const parting = wrap(partingText(diff), this.#width).map((line) => this.#style.bold(line));
+    const shown = rows.flatMap((row) => (this.#width >= wide ? this.#beside(row) : this.#stacked(row)));
+    return [...titles.flatMap((title) => wrap(title, this.#width)), "", ...parting, "", ...shown].join("\n");
+  }
+
+  #beside(row: DiffRow): string[] {
+    const { left, right, spans } = row;
+    const cells = [this.#cell(left, spans.left, this.#half), this.#cell(right, spans.right, this.#half)];
+    const margin = left === undefined ? this.#half + markWidth : 0;
+    const first = cells.join(this.#mark(row)) + ratioText(row);
+    return [first.trimEnd(), ...this.#details(row, margin, this.#half)];
+  }
+
+  #stacked(row: DiffRow): string[] {
+    const { left, right, spans } = row;
+    const name = markWidth + 2;
+    const columns = this.#width - name - ratioWidth;
+    const mark = this.#mark(row);
+    const secondMark = left === undefined ? mark : " ".repeat(markWidth);
+    return [
+      ...(left ? [`${mark}A ${this.#cell(left, spans.left, columns)}`] : []),
+      ...(right ? [`${secondMark}B ${this.#cell(right, spans.right, columns)}${ratioText(row)}`] : []),
+      ...this.#details(row, name, this.#width - name),
+    ];
+  }
+
+  /** Number, type, new state, and how long it took. */
+  #cell(moment: Moment | undefined, spanMs: number | undefined, columns: number): string {
+    if (moment === undefined) return " ".repeat(columns);
+    const { type, from, to } = moment.stored;
+    const state = from === to ? "" : ` → ${to}`;
+    const span = spanMs === undefined ? "" : ` +${formatDuration(Math.max(0, spanMs))}`;
+    const text = `${String(moment.seq).padStart(indent - 2)}  ${type}${state}`;
+    return `${text.padEnd(columns - span.length)}${this.#style.dim(span)}`;
+  }
+
+  /** As sdiff(1) does it: `<` the left alone has it, `>` the right, `|` both, and they differ. */
+  #mark(row: DiffRow): string {
+    if (row.right === undefined) return this.#style.red(" < ");
+    if (row.left === undefined) return this.#style.green(" > ");
+    return differs(row) ? this.#style.yellow(" | ") : "   ";
+  }
+
+  /** Below the row: what happened, where only one side has it; otherwise what differs. */
+  #details({ left, right, sameWay, changes }: DiffRow, margin: number, room: number): string[] {
+    const block = (text: string, width: number) =>
+      wrap(text, width).map((line) => " ".repeat(margin + indent) + this.#style.dim(line));
+    const only = left === undefined ? right : right === undefined ? left : undefined;
+    if (only !== undefined) return only.event ? block(summarise(only.event), room - indent) : [];
+    const way =
+      sameWay || !left || !right
+        ? []
+        : block(`${wayText(left)} in A, ${wayText(right)} in B`, this.#width - margin - indent);
+    return [...way, ...changes.map((change) => " ".repeat(margin + indent) + this.#change(change))];
+  }
+
+  /** Cut where it is too long for a line: `--json` has all of it. */
+  #change({ path, before, after }: Change): string {
+    const { red, green, yellow } = this.#style;
+    const [sign, text] =
+      before === undefined
+        ? [green("+"), valueText(after)]
+        : after === undefined
+          ? [red("-"), valueText(before)]
+          : [yellow("~"), `${valueText(before)} → ${valueText(after)}`];
+    return `${sign} ${cutText(`${path.join(".")} ${text}`, this.#width - 2 * indent - 2)}`;
+  }
+}
+
+function titleOf(history: History): string {
+  const { value: state, context } = history.stateAfter(history.length);
+  const job = context.request?.jobId ?? "unknown";
+  const began = formatTime(history.events[0]?.time ?? 0);
+  return `${history.stream} of job ${job}, ${began}: ${state}`;
+}
+
+function wayText({ stored: { from, to, effects } }: Moment): string {
+  return effects.length === 0 ? `${from} → ${to}` : `${from} → ${to} (${effects.join(", ")})`;
+}
+
+function ratioText({ ratio }: DiffRow): string {
+  if (ratio === undefined) return "";
+  return `×${ratio < 10 ? ratio.toFixed(1) : Math.round(ratio)}`.padStart(ratioWidth);
+}
+
+function valueText(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

@@ -1,0 +1,45 @@
+/** Where two histories part, in a sentence or two. Pure. */
+
+import { summarise } from "../../../machines/events.ts";
+import type { Moment } from "../../../replay/history.ts";
+import { type DiffRow, type HistoryDiff, isGiven } from "../../../replay/historyDiff.ts";
+
+export function partingText(diff: HistoryDiff): string {
+  const { rows, parting, same } = diff;
+  if (same) return "They went the same way: nothing differs but what differs between any two runs.";
+  if (parting === undefined)
+    return `They went the same way, though what they were given differs: ${givenText(rows)}.`;
+  const index = rows.indexOf(parting);
+  const before = rows.slice(0, index);
+  const [left, right] = [momentFrom(rows, index, "left"), momentFrom(rows, index, "right")];
+  const text = `They part ${placeOf(before)}: A ${nextText(left)}, B ${nextText(right)}.`;
+  const given = givenText(before);
+  return given === "" ? text : `${text} What they had been given differs: ${given}.`;
+}
+
+/** `unveil (requested, event 1); unveiled (sandboxed, event 3)`. */
+function givenText(rows: readonly DiffRow[]): string {
+  const differing = rows.filter((row) => isGiven(row) && row.changes.length > 0);
+  const texts = differing.map(({ left, changes }) => {
+    const names = [...new Set(changes.map(({ path }) => path.join(".")))];
+    return `${names.join(", ")} (${left?.stored.type}, event ${left?.seq})`;
+  });
+  return texts.join("; ");
+}
+
+function placeOf(before: readonly DiffRow[]): string {
+  const last = before.at(-1);
+  if (last === undefined) return "from the first event on";
+  return `after ${last.left?.stored.type} (event ${[...new Set([last.left?.seq, last.right?.seq])].join(", of B ")})`;
+}
+
+function momentFrom(rows: readonly DiffRow[], index: number, side: "left" | "right"): Moment | undefined {
+  return rows.slice(index).find((row) => row[side] !== undefined)?.[side];
+}
+
+function nextText(moment: Moment | undefined): string {
+  if (moment === undefined) return "has nothing more";
+  const { stored, event, seq } = moment;
+  const what = event === undefined ? "" : `: ${summarise(event)}`;
+  return `goes on with ${stored.type}${what} [${seq}]`;
+}

@@ -1,0 +1,40 @@
+/** `diff`: two tasks' histories side by side. */
+
+import type { History } from "../../../replay/history.ts";
+import { diffHistories } from "../../../replay/historyDiff.ts";
+import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
+import { print } from "../../terminal/print.ts";
+import { styleFor, widthOf } from "../../terminal/style.ts";
+import { diffJson } from "./diffJson.ts";
+import { DiffView } from "./diffView.ts";
+
+export interface DiffOptions {
+  readonly showArgs: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * @returns the exit code: 0 nothing differs, 1 something does
+ * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`, `BUNDLE_INVALID`
+ */
+export async function showDiff(
+  left: TaskPlace,
+  right: TaskPlace,
+  { showArgs, json }: DiffOptions,
+): Promise<number> {
+  const diff = diffHistories(await historyAt(left), await historyAt(right), { showArgs });
+  const { stdout } = process;
+  const text = json ? diffJson(diff) : new DiffView(styleFor(stdout), widthOf(stdout)).text(diff);
+  print(text);
+  return diff.same ? 0 : 1;
+}
+
+/** With what may be secret: that has to be compared, too, though it is not shown. */
+async function historyAt({ path, name }: TaskPlace): Promise<History> {
+  const logs = await EventLogs.open(path);
+  try {
+    return logs.history(name, true);
+  } finally {
+    await logs.close();
+  }
+}

@@ -1,0 +1,46 @@
+/** `doctor`: is this host fit? */
+import { probeHost } from "../../../effects/host/hostFacts.ts";
+import { wrap } from "../../../units/widths.ts";
+import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
+import { formatTable } from "../../terminal/table.ts";
+import { type Report, reportOn, type Verdict } from "./report.ts";
+import { checkStateFolder } from "./stateFolderCheck.ts";
+
+/** @returns 1 where tasks cannot run */
+export function diagnose(stateDir: string, json: boolean): number {
+  const report = reportOn(probeHost(), checkStateFolder(stateDir));
+  const text = json
+    ? JSON.stringify(report, null, 2)
+    : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));
+  process.stdout.write(`${text}\n`);
+  return report.fit ? 0 : 1;
+}
+
+export function formatReport({ fit, checks, problems }: Report, style: Style, width: number): string {
+  const marks: Record<Verdict, string> = {
+    fit: style.green("ok"),
+    limited: style.yellow("--"),
+    unfit: style.red("!!"),
+  };
+  const table = checks.map(({ name, verdict, found }) => [marks[verdict], name, found]);
+  const told = problems.map(({ what, consequence, remedy }) =>
+    [
+      ...paragraph(style.bold(what), "", width),
+      ...paragraph(consequence, "  so:   ", width),
+      ...paragraph(remedy, `  ${style.cyan("hint:")} `, width),
+    ].join("\n"),
+  );
+  const verdict = fit
+    ? problems.length > 0
+      ? style.yellow("Tasks can run on this host, but for what is said above.")
+      : style.green("This host has all that the driver can use.")
+    : style.red("Tasks cannot run on this host.");
+  return [formatTable(table, width), ...told, verdict].join("\n\n");
+}
+
+/** Wrapped, with a lead before its first line and as much room before the others. */
+function paragraph(text: string, lead: string, width: number): string[] {
+  const indent = lead === "" ? 0 : 8;
+  const [first = "", ...rest] = wrap(text, width - indent);
+  return [lead + first, ...rest.map((line) => " ".repeat(indent) + line)];
+}

@@ -1,0 +1,91 @@
+/** What the host offers, check by check, and what it lacks. Pure. */
+import type { HostFacts } from "../../../effects/host/hostFacts.ts";
+import type { HostProblem } from "../../../effects/host/hostHealth.ts";
+import { judgeHost } from "../../../effects/host/hostHealth.ts";
+import type { StateFolderFinding } from "./stateFolderCheck.ts";
+
+/** `limited`: tasks run, with less than the driver can do. */
+export type Verdict = "fit" | "limited" | "unfit";
+
+interface Check {
+  readonly name: string;
+  readonly verdict: Verdict;
+  readonly found: string;
+}
+
+export interface Report {
+  /** Tasks can run here. */
+  readonly fit: boolean;
+  readonly checks: readonly Check[];
+  readonly problems: readonly HostProblem[];
+  readonly facts: HostFacts;
+}
+
+export function reportOn(facts: HostFacts, state: StateFolderFinding): Report {
+  const { health, problems } = judgeHost(facts, state.setAside);
+  return {
+    fit: health === "healthy" && state.problem === undefined,
+    checks: [
+      check("root", facts.root, facts.root ? "yes" : "no"),
+      check("machine", facts.arch === "x64" || facts.arch === "arm64", `${facts.arch}, ${facts.cores} cores`),
+      check("kernel", facts.landlockAbi > 0, `Linux ${facts.kernel}`),
+      ...landlockChecks(facts.landlockAbi),
+      check("cgroup v2", facts.cgroupMount !== undefined, facts.cgroupMount ?? "not mounted"),
+      ...controllerChecks(facts),
+      ...Object.entries(facts.namespaces).map(([kind, there]) =>
+        check(`${kind} namespaces`, there, there ? "yes" : "no"),
+      ),
+      grade(
+        "programs from memory",
+        facts.memfdExecution,
+        facts.memfdExecution ? "allowed" : "vm.memfd_noexec is 2",
+      ),
+      grade(
+        "speed of a core",
+        facts.mhzKnown,
+        `${Math.round(facts.mhzPerCore)} MHz${facts.mhzKnown ? "" : ", assumed"}`,
+      ),
+      check("state folder", state.problem === undefined, state.found),
+    ],
+    problems: [...problems, ...(state.problem ? [state.problem] : [])],
+    facts,
+  };
+}
+
+/** What each ABI of Landlock brought, as far as the driver uses it: landlock(7). */
+const landlockAbis: readonly (readonly [abi: number, brought: string])[] = [
+  [1, "files and folders: reading, writing, running, making, removing"],
+  [2, "renaming and linking from one unveiled folder to another"],
+  [3, "truncating only where writing is allowed"],
+  [5, "no ioctls on devices that are not unveiled"],
+  [6, "no signals and no abstract sockets to other tasks"],
+];
+
+function landlockChecks(abi: number): Check[] {
+  const summary = abi > 0 ? `ABI ${abi}` : "not in this kernel, or not enabled when it booted";
+  return [
+    check("Landlock", abi > 0, summary),
+    ...landlockAbis.map(([needed, brought]) => grade(`  since ABI ${needed}`, abi >= needed, brought)),
+  ];
+}
+
+/** What a task's resources block needs of the host's cgroups. */
+const controllers: readonly (readonly [controller: string, limits: string])[] = [
+  ["memory", "limits of memory, and word of what ran out of it"],
+  ["cpu", "limits of CPU time"],
+  ["cpuset", "cores of a task's own"],
+  ["pids", "limits of processes and threads"],
+];
+
+function controllerChecks({ cgroupControllers, cgroupMount }: HostFacts): Check[] {
+  if (cgroupMount === undefined) return [];
+  return controllers.map(([name, limits]) => grade(`  ${name}`, cgroupControllers.includes(name), limits));
+}
+
+function check(name: string, good: boolean, found: string): Check {
+  return { name, verdict: good ? "fit" : "unfit", found };
+}
+
+function grade(name: string, good: boolean, found: string): Check {
+  return { name, verdict: good ? "fit" : "limited", found };
+}

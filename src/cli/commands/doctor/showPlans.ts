@@ -1,0 +1,167 @@
+/** `doctor --plan`: how each task of a job would be started. */
+import { closeSync } from "node:fs";
+import { makeAllocation } from "../../../client/allocation/allocation.ts";
+import { makeWorkFolder, removeFolders } from "../../../client/allocation/allocationFolders.ts";
+import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
+import { attributeSpecs } from "../../../client/plugin/attributeSpecs.ts";
+import { refuseUnsupported } from "../../../client/plugin/clientRules.ts";
+import { fitPluginOptions, type LocalPluginConfig } from "../../../client/plugin/pluginConfig.ts";
+import { type DriverFacts, type Placement, placeTask } from "../../../client/task/placeTask.ts";
+import { wishOf } from "../../../client/task/taskMessage.ts";
+import {
+  type PluginOptions,
+  parsePluginOptions,
+  pluginOptionsSpec,
+} from "../../../config/options/pluginOptions.ts";
+import { parseTaskOptions } from "../../../config/options/taskOptionRules.ts";
+import { taskOptionsSpec } from "../../../config/options/taskOptions.ts";
+import type { TcpPorts } from "../../../config/options/tcpPorts.ts";
+import { capabilities } from "../../../driver/capabilities.ts";
+import { findProgram, planBeginning, planRest } from "../../../driver/start/sandboxPlan.ts";
+import { type CgroupWrite, planCgroupWrites } from "../../../effects/cgroup/cgroupPlan.ts";
+import { runFiles } from "../../../effects/files/runFiles.ts";
+import { probeHost } from "../../../effects/host/hostFacts.ts";
+import { readNodeTopology } from "../../../effects/host/nodeCores.ts";
+import { buildRuleset, type LaidRules } from "../../../effects/landlock/ruleset.ts";
+import { describePlan } from "../../../effects/launch/describePlan.ts";
+import { joinPlan } from "../../../effects/launch/plan.ts";
+import { capabilitiesOf } from "../../../grpc/convert/answers.ts";
+import { specOf } from "../../../grpc/convert/hclSpec.ts";
+import { decodeMsgpack } from "../../../grpc/convert/msgpack.ts";
+import { requestOf } from "../../../grpc/convert/taskConfig.ts";
+import type { TaskConfig } from "../../../grpc/generated/nomad/driver.ts";
+import { parseJob } from "../../../jobspec/parseJob.ts";
+import { maskPlanStep } from "../../../replay/mask.ts";
+import { requireRoot } from "../../requireRoot.ts";
+import { type Style, styleFor } from "../../terminal/style.ts";
+import { formatTable } from "../../terminal/table.ts";
+import { readJobFile } from "../run/readJobFile.ts";
+
+export interface PlanOptions extends LocalPluginConfig {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly hostVolumes: HostVolumes;
+  /** Whether to show arguments of commands, into which secrets may have been interpolated. */
+  readonly showArgs: boolean;
+}
+
+/**
+ * @returns the exit code
+ * @throws DriverError as a start would, where a task cannot be started
+ */
+export async function showPlans(path: string, options: PlanOptions): Promise<number> {
+  const file = await readJobFile(path);
+  const job = await parseJob(file, { given: options.variables, environment: process.env });
+  requireRoot("a plan is made for a task's own folders, which are made for it and removed again");
+  const placement = { file, job, topology: readNodeTopology(), hostVolumes: options.hostVolumes };
+  const plugin = pluginOptionsOf(options);
+  const work = await makeWorkFolder();
+  try {
+    for (const text of await plansOf(placement, plugin, { work, showArgs: options.showArgs }))
+      process.stdout.write(`${text}\n\n`);
+  } finally {
+    await removeFolders(work);
+  }
+  return 0;
+}
+
+async function plansOf(
+  placement: Placement,
+  plugin: PluginOptions,
+  { work, showArgs }: { readonly work: string; readonly showArgs: boolean },
+): Promise<string[]> {
+  const style = styleFor(process.stdout);
+  const texts: string[] = [];
+  const driver: DriverFacts = {
+    taskSchema: attributeSpecs(specOf(taskOptionsSpec)),
+    capabilities: capabilitiesOf(capabilities),
+  };
+  for (const group of placement.job.groups) {
+    refuseUnsupported(driver.capabilities, wishOf(group));
+    const allocation = await makeAllocation(work, group);
+    for (const task of group.tasks) {
+      const message = await placeTask(placement, driver, allocation, task);
+      const title = style.bold(`group ${group.name}, task ${task.name}`);
+      const plan = await planOf(message, plugin);
+      const steps = showArgs ? plan.steps : plan.steps.map(maskPlanStep);
+      texts.push(`${title}\n\n${formatPlan({ ...plan, steps }, style)}`);
+    }
+  }
+  return texts;
+}
+
+interface TaskPlan {
+  readonly steps: readonly string[];
+  readonly applied: LaidRules["applied"];
+  readonly skipped: LaidRules["skipped"];
+  readonly limits: readonly CgroupWrite[];
+  readonly tcp: TcpPorts;
+}
+
+async function planOf(message: TaskConfig, options: PluginOptions): Promise<TaskPlan> {
+  const task = parseTaskOptions(decodeMsgpack(message.msgpackDriverConfig), options);
+  const request = { ...requestOf(message), options: task };
+  const facts = probeHost();
+  const program = await findProgram(request, options, facts);
+  const { rules, beginning, runCgroup } = planBeginning(request, program, {
+    options,
+    cgroup: request.resources.cgroup,
+    // The driver makes a folder for each run: its name is not known before.
+    files: runFiles(`${options.stateDir}/…`),
+  });
+  const { fd, applied, skipped, insideNamespace } = buildRuleset(rules.entries, [], facts.landlockAbi);
+  closeSync(fd);
+  const launch = joinPlan(beginning, planRest(request, program, insideNamespace, runCgroup));
+  return {
+    steps: describePlan(launch),
+    applied,
+    skipped,
+    limits: planCgroupWrites(request.resources, facts, task),
+    tcp: task,
+  };
+}
+
+function pluginOptionsOf({ pluginConfig, stateDir }: LocalPluginConfig): PluginOptions {
+  const specs = attributeSpecs(specOf(pluginOptionsSpec));
+  return parsePluginOptions(fitPluginOptions({ ...pluginConfig, state_dir: stateDir }, specs));
+}
+
+/** Lines are as long as they have to be: a wrapped system call reads badly. */
+function formatPlan({ steps, applied, skipped, limits, tcp }: TaskPlan, style: Style): string {
+  const unlimited = Number.POSITIVE_INFINITY;
+  const sections: readonly (readonly [string, string])[] = [
+    [
+      "Limits",
+      formatTable(
+        limits.map(({ file, value, why }) => [file, value, style.dim(why)]),
+        unlimited,
+      ),
+    ],
+    [
+      "Unveiled",
+      formatTable(
+        applied.map(({ mode, path, source }) => [mode, path, style.dim(source)]),
+        unlimited,
+      ),
+    ],
+    [
+      "Not there",
+      formatTable(
+        skipped.map(({ path, reason }) => [path, style.dim(reason)]),
+        unlimited,
+      ),
+    ],
+    [
+      "TCP ports",
+      formatTable([...portRow("connect", tcp.connectTcp), ...portRow("bind", tcp.bindTcp)], unlimited),
+    ],
+    ["System calls", steps.join("\n")],
+  ];
+  return sections
+    .filter(([, text]) => text !== "")
+    .map(([name, text]) => `${style.dim(name)}\n${text}`)
+    .join("\n\n");
+}
+
+function portRow(use: string, ports: readonly number[] | undefined): string[][] {
+  return ports === undefined ? [] : [[use, ports.length === 0 ? "none" : ports.join(", ")]];
+}

@@ -1,0 +1,68 @@
+/** Whether the driver can keep its event log where it is configured to. Changes nothing. */
+import { accessSync, constants, type Stats, statfsSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { HostProblem } from "../../../effects/host/hostHealth.ts";
+import { errnoOf, messageOf } from "../../../errors.ts";
+import { logsSetAside } from "../../../store/folder/setAside.ts";
+import { stateFolderPaths } from "../../../store/folder/stateFolder.ts";
+
+export interface StateFolderFinding {
+  readonly found: string;
+  readonly problem: HostProblem | undefined;
+  /** Event logs in it that were damaged and set aside. */
+  readonly setAside: readonly string[];
+}
+
+/** What the first events take. */
+const leastFreeBytes = 16 * 1024 * 1024;
+
+export function checkStateFolder(path: string): StateFolderFinding {
+  const folder = resolve(path);
+  try {
+    const nearest = nearestExisting(folder);
+    const isThere = nearest.path === folder;
+    const problem = problemOf(folder, nearest);
+    const setAside = isThere && !problem ? logsSetAside(stateFolderPaths(folder).events) : [];
+    return { found: isThere ? folder : `${folder}, to be made`, problem, setAside };
+  } catch (thrown) {
+    return { found: folder, problem: unusable(folder, messageOf(thrown)), setAside: [] };
+  }
+}
+
+interface Existing {
+  readonly path: string;
+  readonly status: Stats;
+}
+
+function nearestExisting(path: string): Existing {
+  const status = statSync(path, { throwIfNoEntry: false });
+  return status ? { path, status } : nearestExisting(dirname(path));
+}
+
+function problemOf(folder: string, { path, status }: Existing): HostProblem | undefined {
+  if (!status.isDirectory()) return unusable(folder, `${path} is no folder`);
+  if (!isWritable(path)) return unusable(folder, `${path} cannot be written to`);
+  const { bavail, bsize } = statfsSync(path);
+  if (bavail * bsize < leastFreeBytes) return unusable(folder, `the file system of ${path} is full`);
+  if (path === folder && (status.mode & 0o022) !== 0)
+    return unusable(folder, "others than its owner may write to it");
+  return undefined;
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined) throw thrown;
+    return false;
+  }
+}
+
+function unusable(folder: string, why: string): HostProblem {
+  return {
+    what: `the state folder ${folder} cannot be used: ${why}`,
+    consequence: "the driver cannot keep its event log, and starts no task",
+    remedy: "Choose another folder with the plugin option state_dir, or put this one right",
+  };
+}

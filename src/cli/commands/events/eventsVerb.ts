@@ -1,0 +1,61 @@
+import { type Command, Option } from "commander";
+import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import type { AddVerb } from "../verb.ts";
+import { type EventsFormat, eventsFormats, whyNotFollowed } from "./formats.ts";
+
+interface Options {
+  readonly follow?: boolean;
+  readonly format: EventsFormat;
+  readonly json?: boolean;
+  readonly showArgs?: boolean;
+  readonly stateDir: string;
+}
+
+export const addEvents: AddVerb = (program, exit) => {
+  program
+    .command("events")
+    .argument("[task]", "name of a task, start of its allocation's id, or its whole id; or a bundle")
+    .summary("show what happened to the tasks of this host")
+    .description(
+      "Shows the event log: all tasks that the driver has run on this host, for an agent or a local run; or, for " +
+        "one task, every event of its life with what the state machine made of it. Arguments of commands are masked; " +
+        "values of the environment are in no event.",
+    )
+    .option("-f, --follow", "go on with the events to come")
+    .addOption(
+      new Option("--format <format>", "how to show them; mermaid draws a sequence for a ticket")
+        .choices(eventsFormats)
+        .default("table"),
+    )
+    .addOption(new Option("--json", "the same as --format jsonl").conflicts("format"))
+    .option("--show-args", "show arguments of commands, which may hold secrets")
+    .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
+    .addHelpText(
+      "after",
+      `
+Formats: table; jsonl, a JSON object a line; json, all of them as one list;
+mermaid, a sequence diagram as GitHub and GitLab show it.
+
+Examples:
+  nomad-driver-exec2 events                all tasks: state, age and exit
+  nomad-driver-exec2 events web            the events of the task web
+  nomad-driver-exec2 events -f 6f2d4a9e    those of an allocation's task, as they come
+  nomad-driver-exec2 events --json | jq 'select(.type == "exited")'
+  nomad-driver-exec2 events web --format mermaid >> ticket.md`,
+    )
+    .action(async (task: string | undefined, options: Options, command: Command) => {
+      const refusal = options.follow ? whyNotFollowed[options.format] : undefined;
+      if (refusal !== undefined) command.error(`error: ${refusal}`);
+      exit(await act(task, options));
+    });
+};
+
+async function act(
+  task: string | undefined,
+  { stateDir, follow = false, format, json = false, showArgs = false }: Options,
+): Promise<number> {
+  const { locate } = await import("../../logs/eventLogs.ts");
+  const { showEvents } = await import("./showEvents.ts");
+  const { path, name } = locate(task, stateDir);
+  return showEvents(path, name, { follow, format: json ? "jsonl" : format, showArgs });
+}

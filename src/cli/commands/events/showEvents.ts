@@ -1,0 +1,108 @@
+/** `events`: what happened to the tasks of this host. */
+import { filter, map, type Observable, takeWhile } from "rxjs";
+import { whenAborted } from "../../../client/task/interrupts.ts";
+import { shownEvent } from "../../../replay/mask.ts";
+import type { StoredEvent } from "../../../store/eventStore.ts";
+import { sequenceDiagram } from "../../../why/sequenceDiagram.ts";
+import { EventLogs } from "../../logs/eventLogs.ts";
+import { EventView } from "../../logs/eventView.ts";
+import { type TaskHistory, taskHistory } from "../../logs/taskHistory.ts";
+import { whenReaderGone } from "../../terminal/closedPipes.ts";
+import { print } from "../../terminal/print.ts";
+import { styleFor, widthOf } from "../../terminal/style.ts";
+import type { EventsFormat } from "./formats.ts";
+
+export interface ShowOptions {
+  /** Goes on with what is to come, as a table or as JSON lines. */
+  readonly follow: boolean;
+  readonly format: EventsFormat;
+  /** False: what may be secret is masked. */
+  readonly showArgs: boolean;
+}
+
+/**
+ * @param name of the task whose events to show; undefined: all tasks
+ * @returns the exit code
+ * @throws DriverError `TASK_NOT_FOUND` where the name means no task, or several
+ */
+export async function showEvents(
+  stateDir: string,
+  name: string | undefined,
+  options: ShowOptions,
+): Promise<number> {
+  const logs = await EventLogs.open(stateDir);
+  const readerGone = new AbortController();
+  whenReaderGone(() => readerGone.abort());
+  try {
+    const { format, showArgs } = options;
+    if (format === "mermaid") {
+      // In the fence by which GitHub and others know what to draw.
+      print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(name, showArgs))}\`\`\``);
+    } else {
+      await show(logs, name, { ...options, format }, readerGone.signal);
+    }
+  } finally {
+    await logs.close();
+  }
+  return 0;
+}
+
+async function show(
+  logs: EventLogs,
+  name: string | undefined,
+  { follow, format, showArgs }: ShowOptions & { readonly format: Exclude<EventsFormat, "mermaid"> },
+  readerGone: AbortSignal,
+): Promise<void> {
+  const id = name === undefined ? undefined : logs.find(name).id;
+  const shown = shownEvent(showArgs);
+  // Of all tasks a table has their histories, and of none its events.
+  const stored = id === undefined && format === "table" ? [] : logs.events(id);
+  const task = id === undefined ? undefined : taskHistory(id, stored);
+  const view = format === "table" ? tableView(logs, task) : jsonView(format);
+  view.all(stored.map(shown));
+  // Nothing comes after its end.
+  if (!follow || task?.state === "destroyed") return;
+  const ofTask = logs.coming().pipe(
+    filter(({ stream }) => task === undefined || stream === task.id),
+    takeWhile(({ to }) => task === undefined || to !== "destroyed", true),
+    map(shown),
+  );
+  await forEach(ofTask, readerGone, view.next);
+}
+
+interface View {
+  readonly all: (events: readonly StoredEvent[]) => void;
+  readonly next: (event: StoredEvent) => void;
+}
+
+/** @param task undefined: what is known of all tasks, then their events to come */
+function tableView(logs: EventLogs, task: TaskHistory | undefined): View {
+  const view = new EventView(styleFor(process.stdout), widthOf(process.stdout));
+  return {
+    all: (events) => print(task ? view.task(task, events) : view.tasks(logs.histories(), Date.now())),
+    next: (event) => print(task ? view.next(event) : view.live(event)),
+  };
+}
+
+function jsonView(format: "json" | "jsonl"): View {
+  const next = (event: StoredEvent) => print(JSON.stringify(event));
+  return {
+    all: (events) => (format === "json" ? print(JSON.stringify(events, undefined, 2)) : events.forEach(next)),
+    next,
+  };
+}
+
+/** Resolves when there are no more events, or nobody is left to see them. */
+function forEach(
+  events: Observable<StoredEvent>,
+  enough: AbortSignal,
+  use: (event: StoredEvent) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const subscription = events.subscribe({ next: use, error: reject, complete: resolve });
+    whenAborted(enough, () => {
+      subscription.unsubscribe();
+      resolve();
+    });
+  });
+}

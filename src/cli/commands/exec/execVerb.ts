@@ -1,0 +1,41 @@
+import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import type { AddVerb } from "../verb.ts";
+
+interface Options {
+  readonly tty?: boolean;
+  readonly stateDir: string;
+}
+
+export const addExec: AddVerb = (program, exit) => {
+  program
+    .command("exec")
+    .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
+    .argument("<command...>", "after --: the command and its arguments")
+    .summary("run a command in a running task")
+    .description(
+      "Runs a command in a task that runs on this host, for an agent or a local run: in the task's namespaces and " +
+        "cgroup, as its user, under its Landlock rules, with its environment. The plugin that has the task does it, " +
+        "and it is in the task's history. Exits with the command's exit code: 128 + signal where one ended it, 127 " +
+        "where it is not found, 126 where it may not be executed. The command ends with this program, and whatever " +
+        "it has left in its session with it.",
+    )
+    .option("-t, --tty", "with a terminal, also where the output is none")
+    .option("-T, --no-tty", "without a terminal: input, output and errors are three streams")
+    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nomad-driver-exec2 exec web -- sh
+  nomad-driver-exec2 exec 6f2d4a9e -- cat local/config.json
+  tar c . | nomad-driver-exec2 exec web -- tar x -C local`,
+    )
+    .action(async (task: string, command: string[], options: Options) =>
+      exit(await act(task, command, options)),
+    );
+};
+
+async function act(task: string, command: readonly string[], { tty, stateDir }: Options): Promise<number> {
+  const { runCommand } = await import("./runCommand.ts");
+  return runCommand(task, command, { tty, stateDir });
+}

@@ -1,0 +1,102 @@
+/** `exec`: a command in a running task, at this terminal or between these pipes. */
+import type { ClientDuplexStream } from "@grpc/grpc-js";
+import type {
+  ExitResult,
+  ExecTaskStreamingRequest as Request,
+  ExecTaskStreamingResponse as Response,
+} from "../../../grpc/generated/nomad/driver.ts";
+import { connectPlugin } from "../../../grpc/pluginClient.ts";
+import { errorOfCall } from "../../../grpc/status.ts";
+import { requireRoot } from "../../requireRoot.ts";
+import { findRunning } from "./findRunning.ts";
+
+export interface CommandOptions {
+  readonly stateDir: string;
+  /** Undefined: with a terminal where there is one. */
+  readonly tty: boolean | undefined;
+}
+
+type Call = ClientDuplexStream<Request, Response>;
+
+/**
+ * @returns the command's exit code, 128 + signal where one ended it
+ * @throws DriverError where it cannot be run
+ */
+export async function runCommand(
+  task: string,
+  command: readonly string[],
+  { stateDir, tty = process.stdin.isTTY && process.stdout.isTTY }: CommandOptions,
+): Promise<number> {
+  requireRoot("the driver's plugin answers root alone");
+  const { id, socketPath } = await findRunning(stateDir, task);
+  const plugin = connectPlugin(socketPath);
+  const call = plugin.driver.execTaskStreaming();
+  call.write({ setup: { taskId: id, command: [...command], tty } });
+  using attached = new DisposableStack();
+  attached.defer(() => plugin.disconnect());
+  if (tty) attached.defer(attachTerminal(call));
+  attached.defer(cancelOnSignals(call));
+  attached.defer(passInput(call));
+  const { exitCode = 1 } = (await resultOf(call)) ?? {};
+  return exitCode < 0 ? 1 : exitCode;
+}
+
+/** Keys go to the command as they are, Ctrl-C too; the terminal's size is its own. */
+function attachTerminal(call: Call): () => void {
+  const { stdin, stdout } = process;
+  const tellSize = () =>
+    void call.write({ ttySize: { height: stdout.rows ?? 0, width: stdout.columns ?? 0 } });
+  if (stdout.isTTY) tellSize();
+  stdout.on("resize", tellSize);
+  if (stdin.isTTY) stdin.setRawMode(true);
+  return () => {
+    stdout.off("resize", tellSize);
+    if (stdin.isTTY) stdin.setRawMode(false);
+  };
+}
+
+/** The command ends with this process: its session's last signal is SIGKILL. */
+function cancelOnSignals(call: Call): () => void {
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const cancel = () => call.cancel();
+  for (const signal of signals) process.on(signal, cancel);
+  return () => {
+    for (const signal of signals) process.off(signal, cancel);
+  };
+}
+
+/** As fast as the command reads. */
+function passInput(call: Call): () => void {
+  const { stdin } = process;
+  const pass = (data: Buffer) => {
+    if (call.write({ stdin: { data, close: false } })) return;
+    stdin.pause();
+    call.once("drain", () => stdin.resume());
+  };
+  const close = () => void call.write({ stdin: { data: Buffer.alloc(0), close: true } });
+  stdin.on("data", pass).once("end", close);
+  return () => {
+    stdin.off("data", pass).off("end", close).pause();
+  };
+}
+
+/** Shows the output, as fast as it is taken; resolves with how the command ended. */
+function resultOf(call: Call): Promise<ExitResult | undefined> {
+  return new Promise((resolve, reject) => {
+    let result: ExitResult | undefined;
+    call
+      .on("data", ({ stdout, stderr, exited, result: told }: Response) => {
+        if (stdout?.data.length) show(process.stdout, stdout.data, call);
+        if (stderr?.data.length) show(process.stderr, stderr.data, call);
+        if (exited) result = told;
+      })
+      .on("end", () => resolve(result))
+      .on("error", (error) => reject(errorOfCall(error)));
+  });
+}
+
+function show(stream: NodeJS.WriteStream, data: Buffer, call: Call): void {
+  if (stream.write(data)) return;
+  call.pause();
+  stream.once("drain", () => call.resume());
+}

@@ -1,0 +1,43 @@
+/** `export`: histories as a bundle on standard output. */
+import { once } from "node:events";
+import { DriverError } from "../../../errors.ts";
+import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
+import { EventLogs, type FoundTask } from "../../logs/eventLogs.ts";
+import { whenReaderGone } from "../../terminal/closedPipes.ts";
+
+/**
+ * @param names of the tasks; undefined: all there are
+ * @returns the exit code
+ * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED` where a record is damaged, `CONFIG_INVALID` where no task is named
+ */
+export async function exportTasks(
+  stateDir: string,
+  names: readonly string[] | undefined,
+  mask: boolean,
+): Promise<number> {
+  const logs = await EventLogs.open(stateDir);
+  let readerGone = false;
+  whenReaderGone(() => {
+    readerGone = true;
+    process.stdout.emit("drain");
+  });
+  try {
+    for (const line of bundleLines(chosen(logs, names), { mask, now: Date.now() })) {
+      if (readerGone) break;
+      if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
+    }
+  } finally {
+    await logs.close();
+  }
+  return 0;
+}
+
+/** Each once, in the order in which they were named. */
+function chosen(logs: EventLogs, names: readonly string[] | undefined): FoundTask[] {
+  if (names === undefined) return logs.tasks();
+  if (names.length === 0) {
+    throw new DriverError("TASK_NOT_FOUND", "no task is named", { hint: "Name tasks, or say --all" });
+  }
+  const found = names.map((name) => logs.find(name));
+  return [...new Map(found.map((task) => [task.id, task])).values()];
+}

@@ -1,0 +1,40 @@
+import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import type { AddVerb } from "../verb.ts";
+
+interface Options {
+  readonly all?: boolean;
+  readonly showArgs?: boolean;
+  readonly stateDir: string;
+}
+
+export const addExport: AddVerb = (program, exit) => {
+  program
+    .command("export")
+    .argument("[task...]", "names of tasks, starts of their allocations' ids, or whole ids")
+    .summary("write the histories of tasks as a bundle, to attach to a report")
+    .description(
+      "Writes the events of tasks, with the hashes that prove them, to standard output: a bundle, which replay and " +
+        "events open anywhere. Values of the environment are in no event; arguments of commands are masked. Names " +
+        "of jobs, nodes, users and paths are in it: look through the file, it is text.",
+    )
+    .option("--all", "all tasks of the log")
+    .option("--show-args", "leave arguments of commands in it, which may hold secrets")
+    .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nomad-driver-exec2 export web > bundle.jsonl
+  nomad-driver-exec2 export --all > bundle.jsonl
+  nomad-driver-exec2 replay bundle.jsonl`,
+    )
+    .action(async (tasks: string[], options: Options) => exit(await act(tasks, options)));
+};
+
+async function act(
+  tasks: readonly string[],
+  { all = false, showArgs = false, stateDir }: Options,
+): Promise<number> {
+  const { exportTasks } = await import("./exportTasks.ts");
+  return exportTasks(stateDir, all ? undefined : tasks, !showArgs);
+}

@@ -1,0 +1,49 @@
+/** `import`: a bundle that somebody sent. */
+import { chmodSync, copyFileSync, mkdirSync, readdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { DriverError } from "../../../errors.ts";
+import { thisMachine } from "../../../machines/machineVersion.ts";
+import { type Bundle, loadBundle } from "../../../replay/bundle/loadBundle.ts";
+import { checkLog } from "../../../replay/check/checkLog.ts";
+import { importedBundle } from "../../../store/folder/logFolders.ts";
+import { formatTime } from "../../../units/times.ts";
+import { FindingView } from "../../logs/findingView.ts";
+import { print } from "../../terminal/print.ts";
+import { styleFor } from "../../terminal/style.ts";
+
+/**
+ * @param to folder to keep the bundle in; undefined: it stays where it is
+ * @returns the exit code: 1 where an event was changed, or would go another way
+ * @throws DriverError `BUNDLE_INVALID` where the file is no whole bundle, or the folder is taken
+ */
+export async function importBundle(path: string, to: string | undefined): Promise<number> {
+  const bundle = await loadBundle(path);
+  const report = checkLog(bundle.reader);
+  const view = new FindingView(styleFor(process.stdout), false);
+  if (to !== undefined) keep(path, to);
+  const where = to === undefined ? path : `--state-dir ${to}`;
+  print(
+    `${origin(bundle)}\n${bundle.header.streams.map(({ stream, version }) => `  ${stream}  ${version} events\n`).join("")}` +
+      `${view.report(report, thisMachine)}\n\nGo on with: nomad-driver-exec2 replay ${where}`,
+  );
+  return report.findings.length === 0 ? 0 : 1;
+}
+
+function origin({ header }: Bundle): string {
+  const { driver, host, exportedAt, masked } = header;
+  const args = masked ? "arguments masked" : "arguments in the clear";
+  return `Exported ${formatTime(exportedAt)} by version ${driver} on Linux ${host.kernel} ${host.arch}, ${args}:`;
+}
+
+function keep(path: string, to: string): void {
+  try {
+    mkdirSync(to, { recursive: true, mode: 0o700 });
+    if (readdirSync(to).length > 0) {
+      throw new DriverError("BUNDLE_INVALID", `${to} is not empty`, { hint: "Name another folder" });
+    }
+    copyFileSync(path, importedBundle(to));
+    chmodSync(importedBundle(to), 0o600);
+  } catch (thrown) {
+    throw DriverError.from(thrown, "BUNDLE_INVALID", `the bundle cannot be kept in ${resolve(to)}`);
+  }
+}

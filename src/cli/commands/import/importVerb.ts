@@ -1,0 +1,31 @@
+import type { AddVerb } from "../verb.ts";
+
+interface Options {
+  readonly to?: string;
+}
+
+export const addImport: AddVerb = (program, exit) => {
+  program
+    .command("import")
+    .argument("<bundle>", "a file that export wrote")
+    .summary("prove a bundle, tell what is in it, and keep it for the other verbs")
+    .description(
+      "Proves a bundle and tells where it comes from and which tasks are in it. The other verbs open it by its path; " +
+        "with --to it becomes a folder of its own, to be named with --state-dir. The driver's own log is never " +
+        "touched. Exits with 1 where something in it was changed.",
+    )
+    .option("--to <folder>", "keep it in this folder, which must be empty or not there yet")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nomad-driver-exec2 import bundle.jsonl
+  nomad-driver-exec2 import bundle.jsonl --to /tmp/report && nomad-driver-exec2 replay web --state-dir /tmp/report`,
+    )
+    .action(async (path: string, options: Options) => exit(await act(path, options)));
+};
+
+async function act(path: string, { to }: Options): Promise<number> {
+  const { importBundle } = await import("./importBundle.ts");
+  return importBundle(path, to);
+}

@@ -1,0 +1,27 @@
+/** `inspect`: the page, and the relay for Stately's tools, until the program is interrupted. */
+import { once } from "node:events";
+import { catchInterrupts } from "../../../client/task/interrupts.ts";
+import { InspectorServer } from "../../../inspector/server/server.ts";
+
+export interface InspectOptions {
+  readonly path: string;
+  readonly host: string;
+  readonly port: number;
+  /** Whether clients of `@statelyai/inspect` are served, too. */
+  readonly stately: boolean;
+}
+
+/** @returns the exit code */
+export async function showInspector({ stately, ...options }: InspectOptions): Promise<number> {
+  const interrupts = catchInterrupts();
+  const server = await InspectorServer.start(options);
+  try {
+    process.stdout.write(`${server.url}\n`);
+    if (stately) process.stdout.write(`${await server.relay()}\n`);
+    if (!interrupts.stop.aborted) await once(interrupts.stop, "abort");
+  } finally {
+    await server.close();
+    interrupts.release();
+  }
+  return 0;
+}

@@ -1,0 +1,30 @@
+/** `ps`: the tasks of this node, once. */
+import { EventLogs } from "../../logs/eventLogs.ts";
+import { HostView } from "../../tasks/hostView.ts";
+import { nodeTasks } from "../../tasks/nodeTasks.ts";
+import { taskTable } from "../../tasks/taskTable.ts";
+import { styleFor, widthOf } from "../../terminal/style.ts";
+
+export interface ShowTasksOptions {
+  /** Those that have ended, too. */
+  readonly all: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * @returns the exit code
+ * @throws DriverError `STORE_FAILED` where there is no event log, or one cannot be read
+ */
+export async function showTasks(stateDir: string, { all, json }: ShowTasksOptions): Promise<number> {
+  const logs = await EventLogs.open(stateDir);
+  try {
+    const rows = await new HostView().rows(nodeTasks(logs.readers, all));
+    const lines = json
+      ? rows.map((row) => JSON.stringify(row))
+      : taskTable(rows, styleFor(process.stdout), widthOf(process.stdout));
+    if (lines.length > 0) process.stdout.write(`${lines.join("\n")}\n`);
+  } finally {
+    await logs.close();
+  }
+  return 0;
+}

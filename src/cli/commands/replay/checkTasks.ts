@@ -1,0 +1,57 @@
+/** `replay --check`: the log, proven. */
+import { type MachineVersion, thisMachine } from "../../../machines/machineVersion.ts";
+import { type CheckReport, checkLog } from "../../../replay/check/checkLog.ts";
+import { loadMachine } from "../../../replay/check/loadMachine.ts";
+import { checkStream } from "../../../replay/check/streamCheck.ts";
+import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
+import { FindingView } from "../../logs/findingView.ts";
+import { orTrouble } from "../../terminal/orTrouble.ts";
+import { print } from "../../terminal/print.ts";
+import { ProgressBar } from "../../terminal/progressBar.ts";
+import { styleFor } from "../../terminal/style.ts";
+
+export interface CheckTasksOptions {
+  /** The task to check; without a name all of them. */
+  readonly place: TaskPlace;
+  /** Path of the machine to check with; undefined: this version's. */
+  readonly against: string | undefined;
+  readonly showArgs: boolean;
+  readonly json: boolean;
+}
+
+/** @returns the exit code: 0 all is proven, 1 something differs or is damaged, 2 the check could not be made */
+export async function checkTasks(options: CheckTasksOptions): Promise<number> {
+  return orTrouble(() => check(options));
+}
+
+async function check({ place: { path, name }, against, showArgs, json }: CheckTasksOptions): Promise<number> {
+  const machine = against === undefined ? thisMachine : await loadMachine(against);
+  const logs = await EventLogs.open(path);
+  const view = new FindingView(styleFor(process.stdout), showArgs);
+  try {
+    const report = name === undefined ? checkAll(logs, machine) : checkOne(logs, name, machine);
+    print(json ? view.json(report, machine) : view.report(report, machine));
+    return report.findings.length === 0 ? 0 : 1;
+  } finally {
+    await logs.close();
+  }
+}
+
+function checkOne(logs: EventLogs, name: string, machine: MachineVersion): CheckReport {
+  const { head, reader } = logs.find(name);
+  const finding = checkStream(reader.readRecords(head.stream), head, machine);
+  return { streams: 1, events: head.version, findings: finding ? [finding] : [] };
+}
+
+function checkAll(logs: EventLogs, machine: MachineVersion): CheckReport {
+  const bar = new ProgressBar(process.stderr, "checking");
+  const reports = logs.readers.map((reader, index) =>
+    checkLog(reader, { machine, onProgress: (done) => bar.show((index + done) / logs.readers.length) }),
+  );
+  bar.clear();
+  return {
+    streams: reports.reduce((sum, { streams }) => sum + streams, 0),
+    events: reports.reduce((sum, { events }) => sum + events, 0),
+    findings: reports.flatMap(({ findings }) => findings),
+  };
+}

@@ -1,0 +1,94 @@
+/** Moments of a history as text. Pure. */
+import { type Change, contextDiff } from "../../../replay/contextDiff.ts";
+import { effectOutcomes } from "../../../replay/effectOutcomes.ts";
+import type { History, Moment } from "../../../replay/history.ts";
+import { isError } from "../../../replay/search.ts";
+import { formatClock, formatDay } from "../../../units/times.ts";
+import { wrap } from "../../../units/widths.ts";
+import { changeParts, remarkOn, reportText, spanBetween } from "../../logs/momentText.ts";
+import type { Style } from "../../terminal/style.ts";
+
+const margin = "      ";
+/** Longer values are cut; `--json` has all of them. */
+const longestValue = 100;
+
+export class ReplayView {
+  readonly #style: Style;
+  readonly #width: number;
+
+  constructor(style: Style, width: number) {
+    this.#style = style;
+    this.#width = width;
+  }
+
+  /** Task, job, day and id. */
+  title(history: History): string {
+    const { stream, events, length } = history;
+    const { request } = history.stateAfter(length).context;
+    const name = this.#style.bold(request?.taskName ?? stream);
+    const day = formatDay(events[0]?.time ?? 0);
+    return `${name} of job ${request?.jobId ?? "unknown"}, ${day}, ${stream}: ${length} events`;
+  }
+
+  /** A moment on several lines: the event, the effects that the machine names, and what changed. */
+  moment(history: History, moment: Moment): string {
+    return [
+      this.#heading(moment),
+      ...this.#block(this.#summary(moment)),
+      ...effectOutcomes(history, moment).flatMap(({ effect, report }) =>
+        this.#block(this.#effect(effect, moment, report)),
+      ),
+      ...contextDiff(moment.before.context, moment.after.context).map(
+        (change) => margin + this.#change(change),
+      ),
+    ].join("\n");
+  }
+
+  /** The same as one JSON object. */
+  json(moment: Moment): string {
+    const { seq, stored, before, after, effects, accepted, asRecorded, problem, sinceBefore } = moment;
+    const { type, time, data } = stored;
+    const changes = contextDiff(before.context, after.context);
+    const states = { from: before.value, to: after.value };
+    return JSON.stringify({
+      ...{ seq, type, time, sinceBefore, ...states, effects, accepted, asRecorded, problem, data, changes },
+    });
+  }
+
+  #heading(moment: Moment): string {
+    const { seq, stored, sinceBefore, before, after } = moment;
+    const clock = formatClock(stored.time);
+    const delta = sinceBefore === undefined ? "" : ` ${spanBetween(sinceBefore)}`;
+    const type = isError(moment) ? this.#style.red(stored.type) : this.#style.cyan(stored.type);
+    const [from, to] = [before.value, after.value];
+    const states = from === to ? this.#style.dim(to) : `${from} → ${this.#style.bold(to)}`;
+    return `${String(seq).padStart(4)}  ${type}  ${states}  ${this.#style.dim(clock + delta)}`;
+  }
+
+  #summary(moment: Moment): string {
+    const { text, isProblem } = remarkOn(moment);
+    return isProblem ? this.#style.red(text) : text;
+  }
+
+  #effect(effect: string, moment: Moment, report: Moment | undefined): string {
+    const name = `${this.#style.dim("effect")} ${effect}`;
+    return report === undefined ? name : `${name} ${this.#style.dim(reportText(moment, report))}`;
+  }
+
+  #change(change: Change): string {
+    const { sign, name, values } = changeParts(change);
+    const painted = { "+": this.#style.green, "-": this.#style.red, "~": this.#style.yellow }[sign](sign);
+    return `${painted} ${name} ${values.map(shown).join(" → ")}`;
+  }
+
+  #block(text: string): string[] {
+    return wrap(text, this.#width - margin.length).map((line) => margin + line);
+  }
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value);
+  if (text.length <= longestValue) return text;
+  const count = Array.isArray(value) ? ` (${value.length} entries)` : "";
+  return `${text.slice(0, longestValue - 1)}…${count}`;
+}

@@ -1,0 +1,27 @@
+/** The events of a run as they are stored, for `run --verbose`. */
+import type { StoredEvent } from "../../../store/eventStore.ts";
+import { stateFolderPaths } from "../../../store/folder/stateFolder.ts";
+import { openEventReader } from "../../../store/lmdb/lmdbEventStore.ts";
+
+export interface EventFeed {
+  /** Shows what has been stored until now, and ends. */
+  close(): Promise<void>;
+}
+
+/** @param stateDir of the plugin, whose log is open already */
+export async function followEvents(stateDir: string, show: (event: StoredEvent) => void): Promise<EventFeed> {
+  const reader = await openEventReader(stateFolderPaths(stateDir).events);
+  let last = reader.lastPosition();
+  const next = (event: StoredEvent) => {
+    last = event.position;
+    show(event);
+  };
+  const subscription = reader.follow(last + 1).subscribe(next);
+  return {
+    close: async () => {
+      subscription.unsubscribe();
+      for (const event of reader.readAll(last + 1)) show(event);
+      await reader.close();
+    },
+  };
+}

@@ -1,0 +1,134 @@
+/** `run JOB`: a job's tasks on this host, without a Nomad cluster. */
+
+import { makeWorkFolder, removeFolders } from "../../../client/allocation/allocationFolders.ts";
+import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
+import { StateFolderChoice } from "../../../client/plugin/localState.ts";
+import { PluginSession } from "../../../client/plugin/pluginSession.ts";
+import { runGroup } from "../../../client/task/groupRun.ts";
+import { catchInterrupts, type Interrupts, whenAborted } from "../../../client/task/interrupts.ts";
+import type { LocalRun } from "../../../client/task/localRun.ts";
+import type { TaskOutcome } from "../../../client/task/localTask.ts";
+import { readNodeTopology } from "../../../effects/host/nodeCores.ts";
+import type { Group, Job } from "../../../jobspec/job.ts";
+import type { JobFile } from "../../../jobspec/jobFile.ts";
+import { parseJob } from "../../../jobspec/parseJob.ts";
+import { requireRoot } from "../../requireRoot.ts";
+import type { EventFeed } from "./eventFeed.ts";
+import { readJobFile } from "./readJobFile.ts";
+import { RunConsole } from "./runConsole.ts";
+
+export interface RunOptions {
+  readonly variables: Readonly<Record<string, string>>;
+  readonly hostVolumes: HostVolumes;
+  readonly stateDir: string;
+  /** Options of the plugin's config block. */
+  readonly pluginConfig: Readonly<Record<string, unknown>>;
+  readonly verbose: boolean;
+  readonly raw: boolean;
+  readonly keep: boolean;
+}
+
+/**
+ * @param path of the job file; `-` reads it from standard input
+ * @returns the tasks' exit code: of several the first that is not 0
+ * @throws DriverError where nothing could be started at all
+ */
+export async function runJob(path: string, options: RunOptions): Promise<number> {
+  const file = await readJobFile(path);
+  const job = await parseJob(file, { given: options.variables, environment: process.env });
+  requireRoot("run starts tasks in sandboxes of their own");
+  const interrupts = catchInterrupts();
+  const work = await makeWorkFolder();
+  try {
+    return await runIn(work, file, job, interrupts, options);
+  } finally {
+    interrupts.release();
+    if (!options.keep) await removeFolders(work);
+  }
+}
+
+async function runIn(
+  work: string,
+  file: JobFile,
+  job: Job,
+  interrupts: Interrupts,
+  options: RunOptions,
+): Promise<number> {
+  const console = consoleFor(job, options, interrupts);
+  for (const notice of notices(job)) console.note(notice);
+  whenAborted(interrupts.stop, () => {
+    console.note(`${interrupts.stop.reason}: stopping the tasks; a signal from now on kills them`);
+  });
+  if (options.keep) console.note(`folders are kept: ${work}`);
+  const topology = readNodeTopology();
+  const stateFolder = new StateFolderChoice(options.stateDir);
+  const session = await PluginSession.start({
+    config: options.pluginConfig,
+    topology,
+    stateFolder,
+    onLogLine: (line) => console.pluginLog(line),
+    onTaskEvent: ({ taskName, message }) => console.warn(`${taskName}: ${message}`),
+    onRestart: ({ code, signal }) =>
+      console.warn(
+        `the plugin has ended (${signal ?? `exit code ${code}`}); it is started again, tasks go on`,
+      ),
+  });
+  const { hostVolumes } = options;
+  const shared = { file, job, session, hostVolumes, console, interrupts, topology, work };
+  let feed: EventFeed | undefined;
+  try {
+    if (options.verbose) {
+      // Loads LMDB, which nothing else here needs.
+      const { followEvents } = await import("./eventFeed.ts");
+      feed = await followEvents(stateFolder.path, console.event);
+    }
+    const wanted = job.groups.filter(({ count }) => count > 0);
+    const outcomes = await Promise.all(wanted.map((group) => runGroupOrFail(shared, group)));
+    const stoppedBeforeAnyRan = interrupts.stop.aborted && outcomes.flat().length === 0;
+    return stoppedBeforeAnyRan ? interrupted : exitCodeOf(outcomes.flat());
+  } finally {
+    await session.close();
+    await feed?.close();
+  }
+}
+
+/** As a shell has it: 128 and the number of SIGINT. */
+const interrupted = 130;
+
+/** A group that cannot be prepared ends the others too: the job would not be what its file says. */
+async function runGroupOrFail(run: LocalRun, group: Group): Promise<TaskOutcome[]> {
+  try {
+    return await runGroup(run, group);
+  } catch (thrown) {
+    run.console.fail(thrown);
+    run.interrupts.requestStop(`group ${group.name} cannot run`);
+    return [{ exitCode: 1, dismissed: false, endedAt: performance.now() }];
+  }
+}
+
+function consoleFor(job: Job, { raw, verbose }: RunOptions, interrupts: Interrupts): RunConsole {
+  const taskNames = job.groups.flatMap(({ tasks }) => tasks.map(({ name }) => name));
+  // One task into a file or a pipe: whoever reads it wants what the task wrote, and nothing else.
+  const plain = taskNames.length === 1 && !process.stdout.isTTY;
+  return new RunConsole({
+    taskNames,
+    raw: raw || plain,
+    verbose,
+    onReaderGone: () => interrupts.requestStop("nobody reads the output any more"),
+  });
+}
+
+function notices({ groups, ignored }: Job): string[] {
+  const single = groups.filter(({ count }) => count !== 1);
+  return [
+    ...(ignored.length > 0 ? [`without effect on a local run: ${ignored.join(", ")}`] : []),
+    ...single.map(
+      ({ name, count }) => `group ${name}: count is ${count}, a local run starts ${Math.min(count, 1)}`,
+    ),
+  ];
+}
+
+function exitCodeOf(outcomes: readonly TaskOutcome[]): number {
+  const own = outcomes.filter(({ dismissed }) => !dismissed);
+  return own.toSorted((a, b) => a.endedAt - b.endedAt).find(({ exitCode }) => exitCode !== 0)?.exitCode ?? 0;
+}

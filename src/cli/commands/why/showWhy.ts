@@ -1,0 +1,23 @@
+/** `why`: what has become of a task, and what led there. */
+import { explain } from "../../../why/explain.ts";
+import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
+import { print } from "../../terminal/print.ts";
+import { styleFor, widthOf } from "../../terminal/style.ts";
+import { whyJson, whyText } from "./whyView.ts";
+
+/**
+ * @returns the exit code
+ * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`
+ */
+export async function showWhy({ path, name }: TaskPlace, json: boolean): Promise<number> {
+  const logs = await EventLogs.open(path);
+  try {
+    const explanation = explain(logs.history(name, false));
+    const { stdout } = process;
+    const text = json ? whyJson(explanation) : whyText(explanation, styleFor(stdout), widthOf(stdout));
+    print(text);
+  } finally {
+    await logs.close();
+  }
+  return 0;
+}

@@ -1,0 +1,36 @@
+import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import type { AddVerb } from "../verb.ts";
+
+interface Options {
+  readonly json?: boolean;
+  readonly stateDir: string;
+}
+
+export const addWhy: AddVerb = (program, exit) => {
+  program
+    .command("why")
+    .argument("[task]", "name of a task, start of its allocation's id, or its whole id; or a bundle")
+    .summary("tell in plain words how a task ended, and what led there")
+    .description(
+      "Tells what has become of a task: what its exit code or signal means, lack of memory with limit and peak, who " +
+        "asked for its end, why it never started, or why it is lost. Numbers in brackets are those of the events " +
+        "that show it.",
+    )
+    .option("--json", "one JSON object")
+    .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nomad-driver-exec2 why web
+  nomad-driver-exec2 why 6f2d4a9e --json
+  nomad-driver-exec2 why bundle.jsonl`,
+    )
+    .action(async (task: string | undefined, options: Options) => exit(await act(task, options)));
+};
+
+async function act(task: string | undefined, { json = false, stateDir }: Options): Promise<number> {
+  const { locate } = await import("../../logs/eventLogs.ts");
+  const { showWhy } = await import("./showWhy.ts");
+  return showWhy(locate(task, stateDir), json);
+}

@@ -1,0 +1,26 @@
+/** Explanations as text. Pure. */
+
+import { wrap } from "../../../units/widths.ts";
+import type { Explanation } from "../../../why/explain.ts";
+import type { Sentence } from "../../../why/facts.ts";
+import type { Style } from "../../terminal/style.ts";
+
+/** A heading, and one paragraph with the numbers of the events in brackets. */
+export function whyText(
+  { id, task, job, state, sentences }: Explanation,
+  style: Style,
+  width: number,
+): string {
+  const heading = `${style.bold(task)} of job ${job}, ${id}: ${state}`;
+  const paragraph = sentences.map((each) => sentenceText(each, style)).join(" ");
+  return `${heading}\n\n${wrap(paragraph, width).join("\n")}`;
+}
+
+/** The same as one JSON object. */
+export function whyJson(explanation: Explanation): string {
+  return JSON.stringify(explanation);
+}
+
+function sentenceText({ text, events }: Sentence, style: Style): string {
+  return `${text} ${style.dim(`[${events.join(",")}]`)}.`;
+}

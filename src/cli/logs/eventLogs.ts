@@ -1,0 +1,162 @@
+/** All event logs below a state folder, read as one. */
+import { statSync } from "node:fs";
+import { merge, NEVER, type Observable } from "rxjs";
+import { DriverError } from "../../errors.ts";
+import { loadBundle } from "../../replay/bundle/loadBundle.ts";
+import { chooseTask } from "../../replay/chooseTask.ts";
+import { History } from "../../replay/history.ts";
+import { shownEvent } from "../../replay/mask.ts";
+import type { EventReader, StoredEvent, StreamHead } from "../../store/eventStore.ts";
+import { importedBundle, logFolders } from "../../store/folder/logFolders.ts";
+import { openEventReader } from "../../store/lmdb/lmdbEventStore.ts";
+import { mergeLogs } from "./mergeLogs.ts";
+import { readUpToDamage } from "./readUpToDamage.ts";
+import { type TaskHistory, taskHistory } from "./taskHistory.ts";
+
+/** A log, and how far it had come when it was opened. */
+interface OpenLog {
+  readonly reader: EventReader;
+  readonly end: number;
+  /** What is stored after that. */
+  readonly coming: Observable<StoredEvent>;
+}
+
+/** A task in the log that it is in. */
+export interface FoundTask {
+  readonly id: string;
+  readonly head: StreamHead;
+  readonly reader: EventReader;
+}
+
+export class EventLogs {
+  readonly folders: readonly string[];
+  readonly #logs: readonly OpenLog[];
+
+  private constructor(folders: readonly string[], logs: readonly OpenLog[]) {
+    this.folders = folders;
+    this.#logs = logs;
+  }
+
+  /**
+   * @param path a state folder, or a bundle
+   * @throws DriverError `STORE_FAILED` where there is no log, or one cannot be read
+   * @throws DriverError `BUNDLE_INVALID`
+   */
+  static async open(path: string): Promise<EventLogs> {
+    if (isFile(path)) return new EventLogs([], [await openBundle(path)]);
+    const imported = importedBundle(path);
+    if (isFile(imported)) return new EventLogs([], [await openBundle(imported)]);
+    const present = logFolders(path);
+    if (present.length === 0) {
+      throw new DriverError("STORE_FAILED", `there is no event log in ${path}`, {
+        hint: "Run a job first, or name the driver's state_dir with --state-dir",
+      });
+    }
+    const logs: OpenLog[] = [];
+    for (const folder of present) {
+      const reader = await openEventReader(folder);
+      const end = reader.lastPosition();
+      logs.push({ reader, end, coming: reader.follow(end + 1) });
+    }
+    return new EventLogs(present, logs);
+  }
+
+  /** Of all tasks, by the time when they were asked for. */
+  histories(): TaskHistory[] {
+    const histories = this.tasks().map(({ id, reader }) => {
+      const { events, damage } = readUpToDamage(reader, id);
+      const history = taskHistory(id, events);
+      return damage === undefined ? history : { ...history, state: "damaged", end: damage };
+    });
+    return histories.sort((a, b) => a.begunAt - b.begunAt);
+  }
+
+  /** The logs themselves. */
+  get readers(): readonly EventReader[] {
+    return this.#logs.map(({ reader }) => reader);
+  }
+
+  /**
+   * The one task that a person means, and the log that it is in. Reads no events
+   * but the last ones of several that the name fits.
+   * @param name undefined: the only one there is
+   * @throws DriverError `TASK_NOT_FOUND` where that is none, or several
+   */
+  find(name: string | undefined): FoundTask {
+    const candidates = this.tasks().map((task) => ({
+      ...task,
+      get state() {
+        return lastState(task);
+      },
+    }));
+    return chooseTask(name ?? "", candidates);
+  }
+
+  /**
+   * The history of the one task that a person means.
+   * @param showArgs false: what may be secret is masked
+   * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`
+   */
+  history(name: string | undefined, showArgs: boolean): History {
+    const { id, reader } = this.find(name);
+    return new History(id, Array.from(reader.readStream(id), shownEvent(showArgs)));
+  }
+
+  /** All tasks, in the logs that they are in. Reads no events. */
+  tasks(): FoundTask[] {
+    return this.readers.flatMap((reader) =>
+      [...reader.streams()].map((head) => ({ id: head.stream, head, reader })),
+    );
+  }
+
+  /** What was stored when the logs were opened: of one task, or of all. */
+  events(task?: string): StoredEvent[] {
+    const logs = this.#logs.map(({ reader, end }) => {
+      const events = task === undefined ? reader.readAll() : reader.readStream(task);
+      return [...events].filter(({ position }) => position <= end);
+    });
+    return mergeLogs(logs);
+  }
+
+  /** What has been stored since, and what is to come. */
+  coming(): Observable<StoredEvent> {
+    return merge(...this.#logs.map(({ coming }) => coming));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#logs.map(({ reader }) => reader.close()));
+  }
+}
+
+/** Where a task is to be found: the name that a person gave may be the path of a bundle, or `BUNDLE:TASK`. */
+export function locate(task: string | undefined, stateDir: string): TaskPlace {
+  if (task === undefined) return { path: stateDir, name: undefined };
+  if (isFile(task)) return { path: task, name: undefined };
+  const [, bundle = "", name] = /^(.+):([^:]*)$/.exec(task) ?? [];
+  return isFile(bundle) ? { path: bundle, name } : { path: stateDir, name: task };
+}
+
+export interface TaskPlace {
+  /** A state folder, or a bundle. */
+  readonly path: string;
+  /** Undefined: the only task there is, or all. */
+  readonly name: string | undefined;
+}
+
+function lastState({ id, head, reader }: FoundTask): string {
+  try {
+    const [last] = reader.readStream(id, head.version);
+    return last?.to ?? "";
+  } catch {
+    return "damaged";
+  }
+}
+
+async function openBundle(path: string): Promise<OpenLog> {
+  const { reader } = await loadBundle(path);
+  return { reader, end: reader.lastPosition(), coming: NEVER };
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}

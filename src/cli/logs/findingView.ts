@@ -1,0 +1,100 @@
+/** What a check found, as text. Pure. */
+import type { MachineVersion } from "../../machines/machineVersion.ts";
+import type { CheckReport } from "../../replay/check/checkLog.ts";
+import type { Finding } from "../../replay/check/streamCheck.ts";
+import { maskEvent } from "../../replay/mask.ts";
+import type { StoredEvent } from "../../store/eventStore.ts";
+import type { StreamDefect } from "../../store/verifyStream.ts";
+import { formatTime } from "../../units/times.ts";
+import type { Style } from "../terminal/style.ts";
+import { formatTable } from "../terminal/table.ts";
+
+export class FindingView {
+  readonly #style: Style;
+  readonly #showArgs: boolean;
+
+  constructor(style: Style, showArgs: boolean) {
+    this.#style = style;
+    this.#showArgs = showArgs;
+  }
+
+  /** Each finding, then one line that sums up. */
+  report({ streams, events, findings }: CheckReport, { driver }: MachineVersion): string {
+    const looked = `${counted(events, "event")} of ${counted(streams, "task")}, with the machine of version ${driver}`;
+    const summary =
+      findings.length === 0
+        ? `${looked}: ${this.#style.green("all proven")}`
+        : `${looked}: ${this.#style.red(`${counted(findings.length, "task")} not as recorded`)}`;
+    return [...findings.map((finding) => `${this.#finding(finding)}\n`), summary].join("\n");
+  }
+
+  /** The same as one JSON object. */
+  json({ streams, events, findings }: CheckReport, { driver }: MachineVersion): string {
+    const masked = findings.map((finding) =>
+      "event" in finding ? { ...finding, event: this.#masked(finding.event) } : finding,
+    );
+    return JSON.stringify({ driver, streams, events, findings: masked });
+  }
+
+  #finding(finding: Finding): string {
+    const { stream, seq } = finding;
+    const at = `${this.#style.bold(stream)}, event ${seq}`;
+    switch (finding.kind) {
+      case "damage": {
+        const { defect } = finding;
+        const sides = [
+          ["  expected", defect.expected],
+          ["  found", defect.found],
+        ];
+        return `${at}: ${this.#style.red(defects[defect.kind])}\n${table(sides)}`;
+      }
+      case "divergence": {
+        const { event, now } = finding;
+        const sides = [
+          ["  recorded", `${event.from} → ${event.to}`, list(event.effects)],
+          ["  now", `${now.from} → ${now.to}`, now.accepted ? list(now.effects) : "the event is refused"],
+        ];
+        return `${at}, ${this.#event(event)}: ${this.#style.red("goes another way")}\n${table(sides)}\n${this.#data(event)}`;
+      }
+      case "unreadable": {
+        const { event, reason } = finding;
+        const what = this.#style.red("the machine cannot take it");
+        return `${at}, ${this.#event(event)}: ${what}\n  ${reason.replaceAll("\n", "\n  ")}\n${this.#data(event)}`;
+      }
+    }
+  }
+
+  #event({ type, time }: StoredEvent): string {
+    return `${type} of ${formatTime(time)}`;
+  }
+
+  #data(event: StoredEvent): string {
+    return `  data      ${JSON.stringify(this.#masked(event).data)}`;
+  }
+
+  #masked(event: StoredEvent): StoredEvent {
+    return this.#showArgs ? event : maskEvent(event);
+  }
+}
+
+const defects: Readonly<Record<StreamDefect["kind"], string>> = {
+  format: "it is not stored as an event is",
+  hash: "it was changed",
+  data: "its data were changed",
+  stream: "an event of another task stands there",
+  sequence: "an event is missing, or was put in",
+  chain: "it does not follow the event before it",
+  end: "the stream does not end where the log says",
+};
+
+function list(effects: readonly string[]): string {
+  return effects.length === 0 ? "no effects" : effects.join(", ");
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+function table(rows: readonly (readonly string[])[]): string {
+  return formatTable(rows, Number.POSITIVE_INFINITY, [10]);
+}

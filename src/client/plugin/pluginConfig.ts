@@ -1,0 +1,72 @@
+/** The plugin's options for a local run: from a file and the command line. */
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { defaultStateDir } from "../../config/options/defaultStateDir.ts";
+import { DriverError } from "../../errors.ts";
+import { type Body, body } from "../../jobspec/body.ts";
+import { type AttributeSpec, ConfigMismatch, followSpec } from "../../jobspec/driverConfig.ts";
+import { parseHcl } from "../../jobspec/hclParser.ts";
+import { jobFile } from "../../jobspec/jobFile.ts";
+
+export interface LocalPluginConfig {
+  /** By their HCL names, without `state_dir`. */
+  readonly pluginConfig: Readonly<Record<string, unknown>>;
+  readonly stateDir: string;
+}
+
+/**
+ * @param path a file that holds the plugin's options, its `config` block, or the whole `plugin` block
+ * @param given values by option, of the command line: these win
+ */
+export async function readPluginConfig(
+  path: string | undefined,
+  given: Readonly<Record<string, readonly string[]>> = {},
+  stateDir?: string,
+): Promise<LocalPluginConfig> {
+  const fromFile = path === undefined ? {} : await readConfigFile(path);
+  const overrides = Object.entries(given).map(([name, values]) => [
+    name,
+    values.length > 1 ? values : values[0],
+  ]);
+  // Whoever calls this is the operator and the job's author in one.
+  const { state_dir, ...pluginConfig } = {
+    unveil_by_task: true,
+    ...fromFile,
+    ...Object.fromEntries(overrides),
+  };
+  return { pluginConfig, stateDir: resolve(stateDir ?? String(state_dir ?? defaultStateDir)) };
+}
+
+/**
+ * The options as the agent would send them: every one that the plugin has, of its type.
+ * @throws DriverError `CONFIG_INVALID` for options that the plugin does not have
+ */
+export function fitPluginOptions(
+  given: Readonly<Record<string, unknown>>,
+  specs: readonly AttributeSpec[],
+): Record<string, unknown> {
+  const lists = specs.filter(({ type }) => type.startsWith("list(")).map(({ name }) => name);
+  // On the command line, one value of a list looks like any other value.
+  const listed = Object.entries(given).map(([name, value]) => [
+    name,
+    typeof value === "string" && lists.includes(name) ? [value] : value,
+  ]);
+  try {
+    return followSpec(Object.fromEntries(listed), specs);
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigMismatch)) throw thrown;
+    throw new DriverError("CONFIG_INVALID", `plugin option ${thrown.attribute}: ${thrown.message}`);
+  }
+}
+
+async function readConfigFile(path: string): Promise<Body> {
+  try {
+    const file = jobFile(path, await readFile(path, "utf8"));
+    const content = await parseHcl(file);
+    const plugins = body(file, "plugin", content.plugin);
+    const plugin = body(file, "plugin", plugins["nomad-driver-exec2"] ?? content);
+    return "config" in plugin ? body(file, "config", plugin.config) : plugin;
+  } catch (thrown) {
+    throw DriverError.from(thrown, "CONFIG_INVALID", "the plugin's options cannot be read");
+  }
+}

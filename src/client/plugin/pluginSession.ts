@@ -1,0 +1,188 @@
+/**
+ * The plugin as its agent has it: this program itself, launched as a child. When
+ * it dies it is launched again, and every task is taken over by the new one.
+ */
+import { once } from "node:events";
+import type { Metadata } from "@grpc/grpc-js";
+import type { NodeTopology } from "../../config/task/nodeTopology.ts";
+import { DriverError } from "../../errors.ts";
+import { carriedError } from "../../grpc/carriedError.ts";
+import { encodeMsgpack } from "../../grpc/convert/msgpack.ts";
+import { type ClientTopologyCore, CoreGrade } from "../../grpc/generated/nomad/base.ts";
+import { DriverCapabilities, type DriverTaskEvent } from "../../grpc/generated/nomad/driver.ts";
+import { type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
+import { errorOfCall } from "../../grpc/status.ts";
+import { pluginOf } from "../../store/folder/pluginAddress.ts";
+import type { DriverFacts } from "../task/placeTask.ts";
+import { attributeSpecs } from "./attributeSpecs.ts";
+import type { StateFolderChoice } from "./localState.ts";
+import { fitPluginOptions } from "./pluginConfig.ts";
+import { selfCommand } from "./selfCommand.ts";
+
+export interface PluginSessionOptions {
+  /** Options of the plugin's config block, but for `state_dir`. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly topology: NodeTopology;
+  readonly stateFolder: StateFolderChoice;
+  readonly onLogLine: (line: string) => void;
+  /** What `nomad alloc status` would show of a task. */
+  readonly onTaskEvent: (event: DriverTaskEvent) => void;
+  /** The plugin has died, and another one takes its place. */
+  readonly onRestart: (exit: PluginExit) => void;
+}
+
+/** Deaths after which it is not launched again. */
+const restartLimit = 5;
+
+export class PluginSession {
+  readonly #options: PluginSessionOptions;
+  #plugin: LaunchedPlugin;
+  #restarts = 0;
+  #restarting: Promise<LaunchedPlugin> | undefined;
+  #closing = false;
+
+  private constructor(options: PluginSessionOptions, plugin: LaunchedPlugin) {
+    this.#options = options;
+    this.#plugin = plugin;
+  }
+
+  /** @throws DriverError where the plugin does not come up, or refuses its options */
+  static async start(options: PluginSessionOptions): Promise<PluginSession> {
+    const plugin = await launch(options);
+    try {
+      await configure(plugin, options);
+      return new PluginSession(options, plugin);
+    } catch (thrown) {
+      await plugin.close();
+      throw thrown;
+    }
+  }
+
+  /** The plugin as it is now. */
+  get plugin(): LaunchedPlugin {
+    return this.#plugin;
+  }
+
+  /** Asked for anew for each task, as the client does. */
+  async driverFacts(): Promise<DriverFacts> {
+    const { driver } = this.#plugin;
+    const { spec } = await answered(driver.taskConfigSchema({}));
+    const { capabilities } = await answered(driver.capabilities({}));
+    return {
+      taskSchema: attributeSpecs(spec),
+      capabilities: capabilities ?? DriverCapabilities.decode(new Uint8Array()),
+    };
+  }
+
+  /**
+   * The plugin after another one has died; the same for all who ask.
+   * @param dead whose call failed
+   * @throws DriverError `PLUGIN_FAILED` where it is not to be launched again
+   */
+  async successor(dead: LaunchedPlugin): Promise<LaunchedPlugin> {
+    if (this.#plugin !== dead) return this.#plugin;
+    this.#restarting ??= this.#restart(dead).finally(() => {
+      this.#restarting = undefined;
+    });
+    return this.#restarting;
+  }
+
+  /** Ends the plugin; tasks would go on. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#restarting?.catch(() => undefined);
+    await this.#plugin.close();
+  }
+
+  async #restart(dead: LaunchedPlugin): Promise<LaunchedPlugin> {
+    const exit = await dead.exited;
+    dead.disconnect();
+    this.#restarts++;
+    if (this.#closing || this.#restarts > restartLimit) {
+      throw new DriverError("PLUGIN_FAILED", `the plugin ended (${exit.signal ?? `exit code ${exit.code}`})`);
+    }
+    this.#options.onRestart(exit);
+    const plugin = await launch(this.#options);
+    await configure(plugin, this.#options);
+    this.#plugin = plugin;
+    return plugin;
+  }
+}
+
+/** The answer to a call, or the plugin's error as it had it. */
+export async function answered<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (thrown) {
+    throw errorOfCall(thrown as Parameters<typeof errorOfCall>[0]);
+  }
+}
+
+async function launch({ onLogLine }: PluginSessionOptions): Promise<LaunchedPlugin> {
+  return launchPlugin({ ...selfCommand(), onLogLine });
+}
+
+/** Offers one state folder after another until the plugin gets one to itself. */
+async function configure(plugin: LaunchedPlugin, options: PluginSessionOptions): Promise<void> {
+  const { config, topology, stateFolder } = options;
+  const { spec } = await answered(plugin.base.configSchema({}));
+  for (;;) {
+    // The plugin would log a folder that is taken as an error.
+    while (pluginOf(stateFolder.path) !== undefined && stateFolder.next());
+    const given = { ...config, state_dir: stateFolder.path };
+    const request = {
+      msgpackConfig: encodeMsgpack(fitPluginOptions(given, attributeSpecs(spec))),
+      nomadConfig: { driver: { ClientMinPort: 0, ClientMaxPort: 0, Topology: topologyMessage(topology) } },
+      pluginApiVersion: "v0.1.0",
+    };
+    try {
+      await answered(plugin.base.setConfig(request));
+      await answered(plugin.driver.init({}));
+      await requireHealth(plugin);
+      followTaskEvents(plugin, options);
+      return;
+    } catch (thrown) {
+      const inUse = thrown instanceof DriverError && thrown.code === "STATE_DIR_IN_USE";
+      if (!inUse || !stateFolder.next()) throw thrown;
+    }
+  }
+}
+
+/** @throws DriverError why the driver cannot work, which the fingerprint carries. What the host lacks is left to its tasks, who fail more precisely. */
+async function requireHealth({ driver }: LaunchedPlugin): Promise<void> {
+  const fingerprints = driver.fingerprint({});
+  fingerprints.on("error", () => undefined);
+  const [headers] = (await once(fingerprints, "metadata")) as [Metadata];
+  fingerprints.cancel();
+  const trouble = carriedError(headers);
+  if (trouble !== undefined) throw trouble;
+}
+
+/** Until the plugin ends; what it tells then is told by its successor. */
+function followTaskEvents({ driver }: LaunchedPlugin, { onTaskEvent }: PluginSessionOptions): void {
+  driver
+    .taskEvents({})
+    .on("data", onTaskEvent)
+    .on("error", () => undefined);
+}
+
+function topologyMessage({ cores, overrideTotalMhz }: NodeTopology) {
+  return {
+    nodeIds: [0],
+    distances: undefined,
+    cores: cores.map(
+      ({ coreId, baseMhz, maxMhz, guessMhz, disabled }): ClientTopologyCore => ({
+        socketId: 0,
+        nodeId: 0,
+        coreId,
+        coreGrade: CoreGrade.Performance,
+        disable: disabled,
+        baseSpeed: baseMhz,
+        maxSpeed: maxMhz,
+        guessSpeed: guessMhz,
+      }),
+    ),
+    overrideTotalCompute: overrideTotalMhz,
+    overrideWitholdCompute: 0,
+  };
+}

@@ -1,0 +1,67 @@
+/** One instance of a group: its tasks in the order of their phases. */
+import type { Group, Phase } from "../../jobspec/job.ts";
+import { makeAllocation } from "../allocation/allocation.ts";
+import { refuseUnsupported } from "../plugin/clientRules.ts";
+import type { LocalRun } from "./localRun.ts";
+import { LocalTask, type TaskOutcome } from "./localTask.ts";
+import { prepareTask } from "./prepareTask.ts";
+import { wishOf } from "./taskMessage.ts";
+
+/** @returns how its tasks ended, in the order in which they did; those that never were to start are left out */
+export async function runGroup(run: LocalRun, group: Group): Promise<TaskOutcome[]> {
+  const tasks: LocalTask[] = [];
+  try {
+    const { capabilities } = await run.session.driverFacts();
+    refuseUnsupported(capabilities, wishOf(group));
+    const allocation = await makeAllocation(run.work, group);
+    for (const { label, ip, port } of allocation.ports) run.console.note(`port ${label}: ${ip}:${port}`);
+    for (const task of group.tasks) {
+      const driver = await run.session.driverFacts();
+      tasks.push(new LocalTask(run, await prepareTask(run, driver, allocation, task)));
+    }
+    await runPhases(run, tasks);
+    const outcomes = await Promise.all(tasks.flatMap(({ ended }) => ended ?? []));
+    return outcomes.toSorted((a, b) => a.endedAt - b.endedAt);
+  } finally {
+    for (const task of tasks) await task.cleanUp();
+  }
+}
+
+/** As the Nomad client has it: what comes before the main tasks has to succeed, sidecars end after them. */
+async function runPhases({ interrupts }: LocalRun, tasks: readonly LocalTask[]): Promise<void> {
+  const prestart = await startPhase(tasks, "prestart");
+  const outcomes = await endsOf(prestart.filter(isNoSidecar));
+  const ready = outcomes.every(({ exitCode }) => exitCode === 0);
+  if (ready && !interrupts.stop.aborted) await runMain(tasks);
+  const sidecars = tasks.filter((each) => each.ended && !isNoSidecar(each));
+  await Promise.all(sidecars.map((each) => each.dismiss()));
+  await endsOf(await startPhase(tasks, "poststop"));
+}
+
+async function runMain(tasks: readonly LocalTask[]): Promise<void> {
+  const main = await startPhase(tasks, "main");
+  for (const each of main) void dismissOthersAfter(each, main);
+  const poststart = await startPhase(tasks, "poststart");
+  await endsOf([...main, ...poststart.filter(isNoSidecar)]);
+}
+
+/** A group is one thing: without its leader, or where one of it fails, the rest of it ends too. */
+async function dismissOthersAfter(first: LocalTask, main: readonly LocalTask[]): Promise<void> {
+  const outcome = await first.ended;
+  if (!outcome || outcome.dismissed || (outcome.exitCode === 0 && !first.task.leader)) return;
+  await Promise.all(main.filter((each) => each !== first).map((each) => each.dismiss()));
+}
+
+async function startPhase(tasks: readonly LocalTask[], phase: Phase): Promise<LocalTask[]> {
+  const starting = tasks.filter(({ task }) => task.phase === phase);
+  await Promise.all(starting.map((each) => each.start()));
+  return starting;
+}
+
+async function endsOf(tasks: readonly LocalTask[]): Promise<TaskOutcome[]> {
+  return Promise.all(tasks.flatMap(({ ended }) => ended ?? []));
+}
+
+function isNoSidecar({ task }: LocalTask): boolean {
+  return !task.sidecar;
+}

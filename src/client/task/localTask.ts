@@ -1,0 +1,189 @@
+/** The life of one task, as the Nomad client's task runner leads it. */
+import { setTimeout as delay } from "node:timers/promises";
+import { DriverError } from "../../errors.ts";
+import type { Callers } from "../../grpc/callers.ts";
+import { durationOf } from "../../grpc/convert/time.ts";
+import type { DriverService, ExitResult, TaskHandle } from "../../grpc/generated/nomad/driver.ts";
+import type { LaunchedPlugin } from "../../grpc/pluginClient.ts";
+import { signalName } from "../../signalNames.ts";
+import { formatDuration } from "../../units/durations.ts";
+import { removeScope } from "../allocation/cgroupScope.ts";
+import { answered } from "../plugin/pluginSession.ts";
+import { whenAborted } from "./interrupts.ts";
+import type { LocalRun } from "./localRun.ts";
+import type { PreparedTask } from "./prepareTask.ts";
+
+export interface TaskOutcome {
+  /** As a shell has it: the task's exit code, or 128 + signal; 1 where it never ran. */
+  readonly exitCode: number;
+  /** It ended because the group had no more use for it: its exit code says nothing. */
+  readonly dismissed: boolean;
+  /** Clock of performance.now(). */
+  readonly endedAt: number;
+}
+
+/** Milliseconds for a dead plugin to be seen as such, and for a task's last output to come. */
+const noticeMs = 2_000;
+
+export class LocalTask {
+  readonly #run: LocalRun;
+  readonly #prepared: PreparedTask;
+  readonly #shown: Promise<unknown>;
+  #handle: TaskHandle | undefined;
+  #startedAt = 0;
+  #dismissed = false;
+  #over = false;
+  #ended: Promise<TaskOutcome> | undefined;
+
+  constructor(run: LocalRun, prepared: PreparedTask) {
+    this.#run = run;
+    this.#prepared = prepared;
+    const { output, task } = prepared;
+    const { console } = run;
+    this.#shown = Promise.all(
+      output
+        ? [console.show(task.name, output.stdout, "stdout"), console.show(task.name, output.stderr, "stderr")]
+        : [],
+    );
+  }
+
+  get task() {
+    return this.#prepared.task;
+  }
+
+  /** How it ended; undefined for a task that was never to start. */
+  get ended(): Promise<TaskOutcome> | undefined {
+    return this.#ended;
+  }
+
+  /** Resolves when it runs, or cannot: then it has ended. */
+  async start(): Promise<void> {
+    const { session, console } = this.#run;
+    const { plugin } = session;
+    this.#startedAt = performance.now();
+    try {
+      const { handle } = await answered(plugin.driver.startTask({ task: this.#prepared.message }));
+      this.#handle = handle;
+      console.note(`${this.task.name}: started`);
+      this.#ended = this.#live().catch((thrown) => this.#failed(thrown));
+    } catch (thrown) {
+      const died = await hasDied(plugin, thrown);
+      this.#ended = Promise.resolve(this.#failed(died ? diedAtStart(this.task.name) : thrown));
+    }
+  }
+
+  /** Ends the task because the group has no more use for it. */
+  async dismiss(): Promise<void> {
+    this.#dismissed = true;
+    await this.#stop();
+    await this.#ended;
+  }
+
+  /** Removes what the run made for it outside its own folder. */
+  async cleanUp(): Promise<void> {
+    const { output, cgroup } = this.#prepared;
+    output?.stdout.destroy();
+    output?.stderr.destroy();
+    await removeScope(cgroup);
+  }
+
+  /** Waits for the task, sees to it that it ends when it is to, and lets the driver forget it. */
+  async #live(): Promise<TaskOutcome> {
+    const { interrupts, console } = this.#run;
+    whenAborted(interrupts.stop, () => void this.#stop());
+    whenAborted(interrupts.kill, () => void this.#destroy());
+    const { result, err } = await this.#call((driver) => driver.waitTask({ taskId: this.#id }));
+    const span = formatDuration(performance.now() - this.#startedAt);
+    await this.#destroy();
+    await this.#drain();
+    if (err) console.warn(`${this.task.name}: ${err}`);
+    console.note(`${this.task.name}: ${describeExit(result)} after ${span}`);
+    return this.#outcome(shellCode(result));
+  }
+
+  #failed(thrown: unknown): TaskOutcome {
+    this.#run.console.fail(thrown);
+    return this.#outcome(1);
+  }
+
+  #outcome(exitCode: number): TaskOutcome {
+    this.#over = true;
+    return { exitCode, dismissed: this.#dismissed, endedAt: performance.now() };
+  }
+
+  async #stop(): Promise<void> {
+    const { killTimeoutMs, killSignal = "" } = this.task;
+    const timeout = durationOf(killTimeoutMs);
+    await this.#attempt((driver) => driver.stopTask({ taskId: this.#id, timeout, signal: killSignal }));
+  }
+
+  get #id(): string {
+    return this.#prepared.message.id;
+  }
+
+  async #destroy(): Promise<void> {
+    await this.#attempt((driver) => driver.destroyTask({ taskId: this.#id, force: true }));
+  }
+
+  /** A call whose failure is told, and nothing more: waiting for the task goes on, if it is not over. */
+  async #attempt(work: (driver: Callers<DriverService>) => Promise<unknown>): Promise<void> {
+    if (this.#over) return;
+    try {
+      await this.#call(work);
+    } catch (thrown) {
+      this.#run.console.fail(thrown);
+    }
+  }
+
+  /** A call to the plugin; where that has died, to the one that takes its place. */
+  async #call<T>(work: (driver: Callers<DriverService>) => Promise<T>): Promise<T> {
+    for (;;) {
+      const { plugin } = this.#run.session;
+      try {
+        return await answered(work(plugin.driver));
+      } catch (thrown) {
+        if (!(await hasDied(plugin, thrown)) || !this.#handle) throw thrown;
+        const successor = await this.#run.session.successor(plugin);
+        // As the client has it: the id is in the handle alone.
+        await answered(successor.driver.recoverTask({ taskId: "", handle: this.#handle }));
+      }
+    }
+  }
+
+  /** The pipes end when the task and the driver have closed them. */
+  async #drain(): Promise<void> {
+    const late = new AbortController();
+    await Promise.race([
+      this.#shown,
+      delay(noticeMs, undefined, { signal: late.signal }).catch(() => undefined),
+    ]);
+    late.abort();
+  }
+}
+
+/** Whether a call failed because its plugin is gone. */
+async function hasDied(plugin: LaunchedPlugin, thrown: unknown): Promise<boolean> {
+  if (!(thrown instanceof DriverError) || thrown.code !== "PLUGIN_FAILED") return false;
+  const late = new AbortController();
+  const waited = delay(noticeMs, false, { signal: late.signal }).catch(() => false);
+  const died = await Promise.race([plugin.exited.then(() => true), waited]);
+  late.abort();
+  return died;
+}
+
+function diedAtStart(task: string): DriverError {
+  return new DriverError("PLUGIN_FAILED", `the plugin ended while it started the task ${task}`, {
+    hint: "The next plugin ends what may have come of it; run the job again",
+  });
+}
+
+function shellCode(result: ExitResult | undefined): number {
+  if (!result || result.exitCode < 0) return 1;
+  return result.signal > 0 ? 128 + result.signal : result.exitCode;
+}
+
+function describeExit(result: ExitResult | undefined): string {
+  if (!result || result.exitCode < 0) return "ended";
+  const how = result.signal > 0 ? `killed by ${signalName(result.signal)}` : `exit code ${result.exitCode}`;
+  return result.oomKilled ? `${how}, out of memory,` : how;
+}

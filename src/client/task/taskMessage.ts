@@ -1,0 +1,118 @@
+/** A task as the Nomad client describes it to the driver. Pure. */
+import {
+  type DNSConfig,
+  type HostsConfig,
+  NetworkIsolationSpec_NetworkIsolationMode as NetworkMode,
+  type TaskConfig,
+} from "../../grpc/generated/nomad/driver.ts";
+import type { Group, Job, Task } from "../../jobspec/job.ts";
+import type { ResolvedMount } from "../../jobspec/resolve/resolveTask.ts";
+import type { AssignedPort } from "../allocation/ports.ts";
+import type { GroupWish } from "../plugin/clientRules.ts";
+
+/** A host volume with where it is. */
+export interface PlacedVolume extends ResolvedMount {
+  readonly path: string;
+}
+
+/** What the allocation adds to the job. */
+export interface TaskPlacement {
+  /** `<allocation id>/<task name>/<8 hex digits>`. */
+  readonly taskId: string;
+  readonly allocId: string;
+  readonly allocDir: string;
+  readonly stdoutPath: string;
+  readonly stderrPath: string;
+  readonly user: string;
+  readonly cgroup: string;
+  /** Linux list format; empty unless the job asks for cores. */
+  readonly cpusetCpus: string;
+  readonly ports: readonly AssignedPort[];
+  readonly env: Readonly<Record<string, string>>;
+  /** MessagePack. */
+  readonly config: Buffer;
+  readonly mounts: readonly PlacedVolume[];
+  /** Of the allocation alone; undefined: the host's. */
+  readonly hostname: string | undefined;
+  readonly nodeName: string;
+  readonly nodeId: string;
+  /** MHz of the whole node. */
+  readonly nodeMhz: number;
+  /** MHz of the cores in {@link cpusetCpus}. */
+  readonly coresMhz: number;
+}
+
+export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlacement): TaskConfig {
+  const { memoryMb, memoryMaxMb } = task.resources;
+  const cpuShares = task.resources.cpuMhz || placed.coresMhz;
+  return {
+    id: placed.taskId,
+    name: task.name,
+    msgpackDriverConfig: placed.config,
+    env: new Map(Object.entries(placed.env)),
+    deviceEnv: new Map(),
+    resources: {
+      allocatedResources: {
+        cpu: { cpuShares },
+        memory: { memoryMb, memoryMaxMb: memoryMaxMb ?? 0 },
+        networks: [],
+      },
+      linuxResources: {
+        cpuPeriod: 0,
+        cpuQuota: 0,
+        cpuShares,
+        memoryLimitBytes: Math.max(memoryMb, memoryMaxMb ?? 0) * 1024 * 1024,
+        oomScoreAdj: 0,
+        cpusetCpus: placed.cpusetCpus,
+        cpusetCgroup: placed.cgroup,
+        PercentTicks: placed.nodeMhz > 0 ? cpuShares / placed.nodeMhz : 0,
+      },
+      ports: placed.ports.map(({ label, ip, port }) => ({ label, value: port, to: 0, hostIp: ip })),
+    },
+    mounts: placed.mounts.map(({ path, destination, readOnly, propagation }) => ({
+      hostPath: path,
+      taskPath: destination,
+      readonly: readOnly,
+      propagationMode: propagation,
+      selinuxLabel: "",
+      requestName: "",
+    })),
+    devices: [],
+    user: placed.user,
+    allocDir: placed.allocDir,
+    stdoutPath: placed.stdoutPath,
+    stderrPath: placed.stderrPath,
+    taskGroupName: group.name,
+    jobName: job.name,
+    allocId: placed.allocId,
+    // The client leaves it out for the host's network.
+    networkIsolationSpec:
+      group.network.mode === "none"
+        ? { mode: NetworkMode.NONE, path: "", labels: new Map(), hostsConfig: hostsMessage(placed.hostname) }
+        : undefined,
+    dns: group.network.dns && dnsMessage(group.network.dns),
+    jobId: job.id,
+    namespace: job.namespace,
+    nodeName: placed.nodeName,
+    nodeId: placed.nodeId,
+    parentJobId: "",
+  };
+}
+
+/** What of a group not every driver can be asked for. */
+export function wishOf({ network, tasks }: Group): GroupWish {
+  return {
+    networkMode: network.mode === "none" ? NetworkMode.NONE : NetworkMode.HOST,
+    hostname: network.hostname !== undefined,
+    volumes: tasks.some(({ volumeMounts }) => volumeMounts.length > 0),
+  };
+}
+
+function dnsMessage({ servers, searches, options }: NonNullable<Group["network"]["dns"]>): DNSConfig {
+  return { servers: [...servers], searches: [...searches], options: [...options] };
+}
+
+/** A network with nothing but loopback has no address to tell. */
+function hostsMessage(hostname: string | undefined): HostsConfig | undefined {
+  return hostname === undefined ? undefined : { hostname, address: "" };
+}

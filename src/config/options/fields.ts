@@ -1,0 +1,127 @@
+/**
+ * The zod schemas that options are made of, with messages that continue
+ * `option "name" …`. No message repeats an argument, which may hold a secret.
+ * What the documentation says of an option is its schema's `meta`: description
+ * and an example, which is a value that the option takes.
+ */
+import { z } from "zod";
+import { isHostName, parseHostEntry } from "../task/hostNames.ts";
+import { capabilityProblem } from "./capabilities.ts";
+import { historyProblem } from "./history.ts";
+import { idRangesProblem } from "./idRanges.ts";
+import { ulimitProblem } from "./ulimits.ts";
+import { unveilProblem } from "./unveil.ts";
+
+export const flag = () => z.boolean(mustBe("true or false"));
+
+export const wholeNumber = () =>
+  z.number(mustBe("a number")).refine(Number.isInteger, "must be a whole number");
+
+/**
+ * Processes and threads of a task. Not fewer than every run has: its init, and
+ * the task's main process. Not more than the kernel can count (`PID_MAX_LIMIT`
+ * of linux/threads.h), which would limit nothing.
+ */
+export const pidsLimit = () =>
+  wholeNumber().refine(
+    (limit) => limit >= 2 && limit <= mostPids,
+    `must be from 2, for a task's init and its main process, to ${mostPids}`,
+  );
+
+const mostPids = 4_194_304;
+
+/** A string that the kernel can take: one without NUL bytes, which end strings there. */
+export const text = () => z.string(mustBe("a string")).refine(withoutNul, "must not contain a NUL byte");
+
+export const absolutePath = () =>
+  text().refine((path) => path.startsWith("/"), "must be an absolute path, one that begins with /");
+
+export const list = <Entry extends z.ZodType>(entry: Entry, of = "strings") =>
+  z.array(entry, mustBe(`a list of ${of}`));
+
+/** Ports of TCP; `least` is 0 where that stands for any free port. */
+export const tcpPorts = (least: 0 | 1) =>
+  list(
+    wholeNumber().refine((port) => port >= least && port <= 65_535, `must be a port: ${least} to 65535`),
+    "numbers",
+  );
+
+/** `NAME:ADDRESS`, of which an IPv6 address has colons of its own. */
+export const hostEntry = () =>
+  z.string(mustBe("a string")).refine((entry) => {
+    const { name, address } = parseHostEntry(entry);
+    return isHostName(name) && ipAddress.safeParse(address).success;
+  }, "must be a name, a colon and an IP address, such as db.internal:192.0.2.5");
+
+const ipAddress = z.union([z.ipv4(), z.ipv6()]);
+
+export const unveilEntry = () =>
+  checkedText((entry) => {
+    const problem = unveilProblem(entry);
+    return problem && { ...problem, message: `(${JSON.stringify(entry)}) ${problem.message}` };
+  });
+
+export const capabilityName = () => checkedText(capabilityProblem);
+
+export const idRanges = () =>
+  checkedText((ranges) => {
+    const message = idRangesProblem(ranges);
+    return message === undefined ? undefined : { message, hint: 'Write ids and ranges, such as "0,100-999"' };
+  });
+
+/** MiB of swap; -1: no limit. */
+export const swapLimit = () =>
+  wholeNumber().refine((limit) => limit >= -1, "must be a number of MiB, or -1 for no limit");
+
+/** Blocks of names and values, which are united. */
+export const ulimitBlocks = () => textBlocks("limits", ulimitProblem);
+
+/** `history { … }`, as {@link ulimitBlocks}. */
+export const historyBlocks = () => textBlocks("bounds", historyProblem);
+
+export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
+  z.enum(values, { error: () => `must be ${values.map((value) => JSON.stringify(value)).join(" or ")}` });
+
+interface Problem {
+  /** Continues the option's name. */
+  readonly message: string;
+  readonly hint: string;
+}
+
+function textBlocks(of: string, problemOf: (name: string, value: string) => Problem | undefined) {
+  const block = z.record(z.string(), text(), mustBe(`a block of ${of}`));
+  return z.array(block, mustBe(`a block of ${of}`)).superRefine((blocks, context) => {
+    const names = blocks.flatMap((each) => Object.keys(each));
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) context.addIssue(`has ${JSON.stringify(twice)} twice`);
+    for (const [name, value] of blocks.flatMap((each) => Object.entries(each))) {
+      addProblem(context, problemOf(name, value));
+    }
+  });
+}
+
+function checkedText(problemOf: (value: string) => Problem | undefined) {
+  return text().superRefine((value, context) => addProblem(context, problemOf(value)));
+}
+
+function addProblem(context: z.core.$RefinementCtx, problem: Problem | undefined): void {
+  if (problem === undefined) return;
+  context.addIssue({ code: "custom", message: problem.message, params: { hint: problem.hint } });
+}
+
+function mustBe(what: string) {
+  return {
+    error: ({ input }: { readonly input?: unknown }) =>
+      input === undefined ? "is missing" : `must be ${what}, not ${typeOf(input)}`,
+  };
+}
+
+function withoutNul(value: string): boolean {
+  return !value.includes("\0");
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return "nothing";
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "a map" : `a ${typeof value}`;
+}

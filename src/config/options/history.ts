@@ -1,0 +1,36 @@
+/** The plugin's `history` block: how long and how much is kept of tasks that are over. Pure. */
+
+import { suggestion } from "../../suggest.ts";
+import { parseDuration } from "../../units/durations.ts";
+
+export interface HistoryBounds {
+  /** Milliseconds that a task's history is kept after its last event. */
+  readonly keepMs: number;
+  /** Bytes that all histories may take. */
+  readonly maxBytes: number;
+}
+
+const defaults = { keep: "168h", max_size_mb: "1024" };
+
+/** What is wrong with a name and its value; undefined where nothing is. */
+export function historyProblem(name: string, value: string): { message: string; hint: string } | undefined {
+  const names = Object.keys(defaults);
+  if (!names.includes(name)) {
+    const message = `has ${JSON.stringify(name)}, which is no bound of the history`;
+    return { message, hint: suggestion(name, names) };
+  }
+  const message = `has ${name} = ${JSON.stringify(value)}`;
+  if (name === "keep") {
+    return parseDuration(value) === undefined
+      ? { message, hint: "A duration is like 7d, 168h or 30m" }
+      : undefined;
+  }
+  const isSize = /^[1-9]\d{0,8}$/.test(value);
+  return isSize ? undefined : { message, hint: "A size is a whole number of MiB, at least 1" };
+}
+
+/** Checked blocks as bounds. */
+export function parseHistory(blocks: readonly Readonly<Record<string, string>>[]): HistoryBounds {
+  const { keep, max_size_mb } = { ...defaults, ...Object.assign({}, ...blocks) } as typeof defaults;
+  return { keepMs: parseDuration(keep) ?? 0, maxBytes: Number(max_size_mb) * 2 ** 20 };
+}

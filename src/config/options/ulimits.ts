@@ -1,0 +1,93 @@
+/** A task's `ulimit` block: limits of its processes, getrlimit(2), by the names that setting them in a shell has. Pure. */
+import { suggestion } from "../../suggest.ts";
+
+/** Names in jobs, and the constants that they mean. */
+const resources = {
+  as: "RLIMIT_AS",
+  core: "RLIMIT_CORE",
+  cpu: "RLIMIT_CPU",
+  data: "RLIMIT_DATA",
+  fsize: "RLIMIT_FSIZE",
+  locks: "RLIMIT_LOCKS",
+  memlock: "RLIMIT_MEMLOCK",
+  msgqueue: "RLIMIT_MSGQUEUE",
+  nice: "RLIMIT_NICE",
+  nofile: "RLIMIT_NOFILE",
+  nproc: "RLIMIT_NPROC",
+  rss: "RLIMIT_RSS",
+  rtprio: "RLIMIT_RTPRIO",
+  rttime: "RLIMIT_RTTIME",
+  sigpending: "RLIMIT_SIGPENDING",
+  stack: "RLIMIT_STACK",
+} as const;
+
+export type UlimitName = keyof typeof resources;
+export type LimitedResource = (typeof resources)[UlimitName];
+
+/** In the resource's own unit; `Infinity` means no limit. */
+export interface Ulimit {
+  readonly name: UlimitName;
+  readonly resource: LimitedResource;
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** What is wrong with a name and its value; undefined where nothing is. */
+export function ulimitProblem(name: string, value: string): { message: string; hint: string } | undefined {
+  if (!isName(name)) {
+    const hint = suggestion(name, Object.keys(resources));
+    return { message: `has ${JSON.stringify(name)}, which is no limit`, hint };
+  }
+  const limits = parseValue(value);
+  if (limits === undefined) return { message: `has ${name} = ${JSON.stringify(value)}`, hint: usage };
+  const { soft, hard } = limits;
+  if (soft > hard) {
+    return {
+      message: `has ${name} = ${JSON.stringify(value)}`,
+      hint: "The soft limit is above the hard one",
+    };
+  }
+  if (name === "nofile" && soft < leastFiles) {
+    const hint = `A task cannot be started with fewer than ${leastFiles} open files`;
+    return { message: `has nofile = ${JSON.stringify(value)}`, hint };
+  }
+  return undefined;
+}
+
+/** Checked blocks as limits, in the order of their names. */
+export function parseUlimits(blocks: readonly Readonly<Record<string, string>>[]): Ulimit[] {
+  const given = new Map(blocks.flatMap((block) => Object.entries(block)));
+  return [...given].sort().flatMap(([name, value]) => {
+    const limits = parseValue(value);
+    return isName(name) && limits ? [{ name, resource: resources[name], ...limits }] : [];
+  });
+}
+
+/** As one writes it: `2048:4096`. */
+export function formatUlimit({ soft, hard }: Pick<Ulimit, "soft" | "hard">): string {
+  const [softText, hardText] = [soft, hard].map((limit) =>
+    limit === Infinity ? "unlimited" : String(limit),
+  );
+  return softText === hardText ? String(softText) : `${softText}:${hardText}`;
+}
+
+const usage = 'Write a number, "unlimited", or two of these with a colon between: "1024:4096" is SOFT:HARD';
+
+/** What the launch itself has open at once. */
+const leastFiles = 16;
+
+function isName(name: string): name is UlimitName {
+  return Object.hasOwn(resources, name);
+}
+
+function parseValue(value: string): { soft: number; hard: number } | undefined {
+  const [softText = "", hardText = softText, ...more] = value.split(":");
+  const [soft, hard] = [parseLimit(softText), parseLimit(hardText)];
+  return soft === undefined || hard === undefined || more.length > 0 ? undefined : { soft, hard };
+}
+
+function parseLimit(text: string): number | undefined {
+  if (text === "unlimited" || text === "-1") return Infinity;
+  const limit = /^\d+$/.test(text) ? Number(text) : undefined;
+  return limit !== undefined && Number.isSafeInteger(limit) ? limit : undefined;
+}

@@ -1,0 +1,53 @@
+/** The task's own folders, as the agent names them in the task's environment. Pure. */
+import { DriverError } from "../../errors.ts";
+
+export interface TaskFolders {
+  /** What holds `local`, `secrets` and `tmp`: where a task starts unless it asks for a `work_dir`. */
+  readonly rootDir: string;
+  /** `NOMAD_TASK_DIR`, `local` in there. */
+  readonly taskDir: string;
+  /** `NOMAD_ALLOC_DIR`, shared by the tasks of the allocation. */
+  readonly allocDir: string;
+  /** `NOMAD_SECRETS_DIR`. */
+  readonly secretsDir: string;
+  /** The task's temporary folder, beside `local`. */
+  readonly tmpDir: string;
+}
+
+/**
+ * Names only: a job's `env` block can override these variables, so what they
+ * name has to be compared with the allocation's folder before anything is built
+ * on it (`checkTaskFolders`).
+ * @throws DriverError `CONFIG_INVALID` naming the variable that is missing or no plain absolute path
+ */
+export function taskFolders(env: Readonly<Record<string, string>>): TaskFolders {
+  const taskDir = folderOf(env, "NOMAD_TASK_DIR");
+  const rootDir = taskDir.slice(0, taskDir.lastIndexOf("/"));
+  return {
+    rootDir,
+    taskDir,
+    allocDir: folderOf(env, "NOMAD_ALLOC_DIR"),
+    secretsDir: folderOf(env, "NOMAD_SECRETS_DIR"),
+    tmpDir: `${rootDir}/tmp`,
+  };
+}
+
+function folderOf(env: Readonly<Record<string, string>>, name: string): string {
+  const path = env[name];
+  if (path !== undefined && isPlainFolder(path)) return path;
+  const wrong =
+    path === undefined ? "is missing from the task's environment" : "is not a plain absolute path";
+  throw new DriverError("CONFIG_INVALID", `${name} ${wrong}`, {
+    hint: "The Nomad agent sets it: remove it from the job's env block",
+  });
+}
+
+/** Absolute, at least two levels deep, and nothing in it that would have to be resolved. */
+function isPlainFolder(path: string): boolean {
+  const [start, ...parts] = path.split("/");
+  return start === "" && parts.length > 1 && parts.every(isPlainName);
+}
+
+function isPlainName(part: string): boolean {
+  return part !== "" && part !== "." && part !== ".." && !part.includes("\0");
+}

@@ -1,0 +1,102 @@
+/**
+ * What a task has mounted beside the driver's own mounts: volumes and devices, as
+ * the Nomad client passes them. Where each may be mounted, and in which order. Pure.
+ */
+import { DriverError } from "../../errors.ts";
+import { isAtOrBelow, type UnveilMode } from "../options/unveil.ts";
+import type { TaskFolders } from "./taskFolders.ts";
+import type { Propagation, TaskDevice, TaskMount } from "./taskRequest.ts";
+
+export interface PlacedMount {
+  readonly kind: "volume" | "device";
+  /** On the host. */
+  readonly source: string;
+  /** Where the task sees it: absolute, without empty, `.` and `..` segments. */
+  readonly target: string;
+  /** What the task may do with it, at its target. */
+  readonly mode: UnveilMode;
+  readonly readOnly: boolean;
+  readonly propagation: Propagation;
+}
+
+/**
+ * Finds the targets of all mounts, each before those that lie in it.
+ * @throws DriverError `MOUNT_TARGET_INVALID` for a path that cannot be mounted on, or twice
+ */
+export function placeMounts(
+  { mounts, devices }: { readonly mounts: readonly TaskMount[]; readonly devices: readonly TaskDevice[] },
+  folders: TaskFolders,
+): PlacedMount[] {
+  const placed = [...mounts.map(placeVolume), ...devices.map(placeDevice)].map((mount) => ({
+    ...mount,
+    target: targetOf(mount.target, folders),
+  }));
+  for (const { target } of placed) checkTarget(target, folders);
+  placed.sort((one, other) => (one.target < other.target ? -1 : 1));
+  for (const [index, { target }] of placed.entries()) {
+    if (placed[index + 1]?.target === target) {
+      throw invalid(target, "is asked for twice", "Give each volume_mount a destination of its own");
+    }
+  }
+  return placed;
+}
+
+/** The mount in which the task finds a path. */
+export function mountAround<Mount extends { readonly target: string }>(
+  path: string,
+  mounts: readonly Mount[],
+): Mount | undefined {
+  return mounts.findLast(({ target }) => isAtOrBelow(path, target));
+}
+
+/** Where on the host lies what the task finds at a path. */
+export function hostPath(path: string, mounts: readonly Pick<PlacedMount, "source" | "target">[]): string {
+  const mount = mountAround(path, mounts);
+  return mount === undefined ? path : mount.source + path.slice(mount.target.length);
+}
+
+const NOTHING: UnveilMode = { read: false, write: false, execute: false, create: false };
+
+function placeVolume({ source, target, readOnly, propagation }: TaskMount): PlacedMount {
+  const mode = { read: true, write: !readOnly, execute: true, create: !readOnly };
+  return { kind: "volume", source, target, mode, readOnly, propagation };
+}
+
+/** A mount that is read-only would not keep anybody from writing to a device. */
+function placeDevice({ source, target, read, write }: TaskDevice): PlacedMount {
+  const mode = { ...NOTHING, read, write };
+  return { kind: "device", source, target, mode, readOnly: false, propagation: "private" };
+}
+
+function targetOf(path: string, { rootDir }: TaskFolders): string {
+  if (path === "" || path.includes("\0")) {
+    throw invalid(path, "is no path", "Give the volume_mount a destination");
+  }
+  const segments = path.split("/");
+  if (segments.includes("..")) {
+    throw invalid(path, 'has a ".." in it', "Write the path that it leads to");
+  }
+  const plain = segments.filter((segment) => segment !== "" && segment !== ".").join("/");
+  if (path.startsWith("/")) return `/${plain}`;
+  return plain === "" ? rootDir : `${rootDir}/${plain}`;
+}
+
+function checkTarget(target: string, folders: TaskFolders): void {
+  const hidden = Object.values<string>({ ...folders }).find((folder) => isAtOrBelow(folder, target));
+  if (hidden !== undefined) {
+    throw invalid(target, `would hide the task's own folder ${hidden}`, "Mount it below that folder");
+  }
+  if (isAtOrBelow(target, "/proc")) {
+    throw invalid(target, "would hide the task's own /proc", "Choose a destination outside of it");
+  }
+}
+
+function invalid(target: string, problem: string, hint: string): DriverError {
+  return new DriverError(
+    "MOUNT_TARGET_INVALID",
+    `the mount destination ${JSON.stringify(target)} ${problem}`,
+    {
+      hint,
+    },
+  );
+}

@@ -1,0 +1,60 @@
+/** A command that is run in a task without input, as script checks are: what it said, and how it ended. */
+import type { Readable } from "node:stream";
+import { DriverError } from "../../errors.ts";
+import type { CheckRequest, ExecOutcome } from "../driverPort.ts";
+import type { DriverServices } from "../opening/services.ts";
+import type { Task } from "../task/task.ts";
+
+/** Bytes of output that are kept of each stream. Agents keep 4 KiB of a check's. */
+const keptBytes = 65_536;
+
+/** A Node timer that is given more fires at once. */
+const longestTimeoutMs = 2 ** 31 - 1;
+
+/**
+ * @param signal aborted when nobody waits any more
+ * @throws DriverError `EXEC_TIMED_OUT`, and as `RunCommands.run` does
+ */
+export async function execOutcome(
+  task: Task,
+  { command, timeoutMs }: CheckRequest,
+  services: DriverServices,
+  signal: AbortSignal,
+): Promise<ExecOutcome> {
+  const exec = await task.run.commands.run({ command, terminal: false, size: undefined }, services);
+  let timedOut = false;
+  const timer = setTimeout(
+    () => {
+      timedOut = true;
+      exec.end("timedOut");
+    },
+    Math.min(timeoutMs, longestTimeoutMs),
+  );
+  if (timeoutMs <= 0) clearTimeout(timer);
+  const abort = () => exec.cancel();
+  if (signal.aborted) abort();
+  else signal.addEventListener("abort", abort, { once: true });
+  exec.stdin.on("error", () => undefined).end();
+  try {
+    const [stdout, stderr, exit] = await Promise.all([lastOf(exec.stdout), lastOf(exec.stderr), exec.ended]);
+    if (!timedOut) return { stdout, stderr, exit };
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+  }
+  throw new DriverError("EXEC_TIMED_OUT", `the command did not end within ${timeoutMs} ms and was killed`, {
+    hint: "Raise the timeout of the check, or look why the command takes so long",
+  });
+}
+
+/** The end of an output tells more than its beginning: what does not fit is cut off before it. */
+async function lastOf(stream: Readable): Promise<Buffer> {
+  let kept = Buffer.alloc(0);
+  let cut = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    const all = Buffer.concat([kept, chunk]);
+    kept = all.subarray(Math.max(0, all.length - keptBytes));
+    cut += all.length - kept.length;
+  }
+  return cut === 0 ? kept : Buffer.concat([Buffer.from(`[${cut} bytes before this are left out]\n`), kept]);
+}

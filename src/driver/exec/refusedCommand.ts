@@ -1,0 +1,41 @@
+/**
+ * A command that cannot be found or executed. As in a shell, a line on its standard
+ * error and its exit code tell so: agents pass on no error of the call that is longer
+ * than some words.
+ */
+import { Readable, Writable } from "node:stream";
+import { DriverError, lineOf } from "../../errors.ts";
+import type { ExecSession } from "../driverPort.ts";
+
+/** What shells exit with, by POSIX. */
+const NOT_FOUND = 127;
+const NOT_EXECUTABLE = 126;
+
+/**
+ * A session that is over already.
+ * @param terminal whether the line goes to a terminal
+ * @throws what was thrown, where it is another error
+ */
+export function refusedCommand(thrown: unknown, terminal: boolean): ExecSession & { end(): void } {
+  const exitCode = thrown instanceof DriverError ? exitCodeOf(thrown) : undefined;
+  if (exitCode === undefined) throw thrown;
+  const line = [Buffer.from(lineOf(thrown as DriverError) + (terminal ? "\r\n" : "\n"))];
+  const nothing = () => undefined;
+  return {
+    stdin: new Writable({ write: (_chunk, _encoding, done) => done() }),
+    stdout: Readable.from(terminal ? line : []),
+    stderr: Readable.from(terminal ? [] : line),
+    ended: Promise.resolve({ exitCode, signal: 0, oomKilled: false }),
+    resize: nothing,
+    cancel: nothing,
+    end: nothing,
+  };
+}
+
+function exitCodeOf({ code, failed }: DriverError): number | undefined {
+  if (code === "COMMAND_NOT_FOUND") return NOT_FOUND;
+  if (code === "COMMAND_NOT_EXECUTABLE") return NOT_EXECUTABLE;
+  if (code !== "LAUNCH_FAILED" || failed?.call !== "execve") return undefined;
+  // Its interpreter or loader, since the file itself was there a moment ago.
+  return failed.errno === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE;
+}

@@ -1,0 +1,130 @@
+/**
+ * What a person reads in `nomad alloc status` of what the driver did: pure.
+ *
+ * The client keeps the last ten events of a task, its own included, and throws
+ * the oldest away: with each message that nobody needs, the exit code of an
+ * earlier run is gone. So there is none of what goes as it should, none of what
+ * the client tells itself, and one of each thing that a person has to know.
+ */
+
+import type { EventData, TaskEvent } from "../../machines/events.ts";
+import type { TaskSnapshot } from "../../machines/fold.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { signalName } from "../../signalNames.ts";
+import { formatBytes } from "../../units/sizes.ts";
+import type { SharedUser } from "../start/taskUser.ts";
+
+export interface TaskMessage {
+  readonly message: string;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/**
+ * What is told when something happens to a task.
+ * @param context of the task after the event
+ */
+export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMessage | undefined {
+  switch (event.type) {
+    case "started":
+      return missingLimits(context.sandbox?.limits ?? []);
+    case "oomSeen": {
+      const { kills } = event.data;
+      const killed = kills === 1 ? "a process" : `${kills} processes`;
+      const text = `Out of memory: the kernel has killed ${killed} of the task, which goes on`;
+      return message(`${text}${memoryText(event.data)}`, memoryAnnotations(event.data));
+    }
+    case "stopTimedOut": {
+      const { timeoutMs } = event.data;
+      const signal = signalName(context.stop?.signal ?? 0);
+      return message(`Killed: still running ${timeoutMs} ms after ${signal}`, { signal });
+    }
+    case "exited":
+      return messageOfExit(event.data, context);
+    case "lost":
+      return messageOfLoss(event.data.reason);
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * What is told of a task that is taken over: what nobody watched when it happened,
+ * so that it is known only now, by the log or by the agent's handle.
+ * @param snapshot as it was found, before `recovered` was recorded
+ */
+export function messageOfHistory({ value, context }: TaskSnapshot): TaskMessage | undefined {
+  const { adopted, exit, lostReason, recoveries } = context;
+  if (value === "lost") return messageOfLoss(lostReason ?? "not known why");
+  if (value === "exited") return exit === null ? undefined : messageOfExit(exit, context);
+  if (adopted === null || recoveries > 0) return undefined;
+  const pid = String(adopted.handle.pid);
+  return message(`Taken over from the Go driver, process ${pid}`, { pid });
+}
+
+/** What is told of a task that has the user of others. */
+export function messageOfSharedUser({ user, tasks }: SharedUser): TaskMessage {
+  const what = tasks.length === 1 ? "another task that runs" : "other tasks that run";
+  const shared_with = tasks.join(", ");
+  return message(`Runs as ${user}, the user of ${what}: ${shared_with}`, { user, shared_with });
+}
+
+/** Whether some of the limits that belong to a task are not enforced. */
+export function lacksLimits({ limits }: Pick<EventData<"sandboxed">, "limits">): boolean {
+  return limits.some(({ applied }) => !applied);
+}
+
+function message(text: string, annotations: TaskMessage["annotations"] = {}): TaskMessage {
+  return { message: text, annotations };
+}
+
+/** One line for all limits that the host could not enforce, those with the same reason together. */
+function missingLimits(limits: EventData<"sandboxed">["limits"]): TaskMessage | undefined {
+  if (!lacksLimits({ limits })) return undefined;
+  const missing = limits.filter(({ applied }) => !applied);
+  const byReason = Map.groupBy(missing, ({ reason = "not known why" }) => reason);
+  const reasons = [...byReason].map(([reason, files]) => `${names(files)} (${reason})`);
+  return message(`Runs without ${reasons.join(", ")}`, { not_limited: names(missing) });
+}
+
+function names(limits: EventData<"sandboxed">["limits"]): string {
+  return limits.map(({ file }) => file).join(", ");
+}
+
+function messageOfExit(
+  { source, oomKilled, oom }: EventData<"exited">,
+  context: TaskContext,
+): TaskMessage | undefined {
+  if (source === "unknown") return message("The task is gone and its exit code is unknown");
+  if (source === "taskFile") return message("Exit code as the Go driver left it in the task's own folder");
+  const annotations = memoryAnnotations(oom);
+  if (oomKilled) {
+    const text = `Killed by the kernel: out of memory${memoryText(oom)}`;
+    return message(text, { oom_killed: "true", ...annotations });
+  }
+  if (oom === null || oom.kills <= (context.oom?.kills ?? 0)) return undefined;
+  const text = `Out of memory: the kernel killed ${oom.kills} of the task's processes while it ran`;
+  return message(`${text}${memoryText(oom)}`, annotations);
+}
+
+function messageOfLoss(reason: string): TaskMessage {
+  return message(`Lost: ${reason}`);
+}
+
+function memoryText(oom: EventData<"exited">["oom"]): string {
+  const known = [amount("limit", oom?.limitBytes), amount("peak", oom?.peakBytes)].flat();
+  return known.length === 0 ? "" : ` (${known.join(", ")})`;
+}
+
+function amount(name: string, bytes: number | null | undefined): string[] {
+  return typeof bytes === "number" ? [`${name} ${formatBytes(bytes)}`] : [];
+}
+
+function memoryAnnotations(oom: EventData<"exited">["oom"]): Record<string, string> {
+  if (oom === null) return {};
+  const { kills, limitBytes, peakBytes } = oom;
+  return {
+    oom_kills: String(kills),
+    ...(limitBytes !== null && { memory_limit: String(limitBytes) }),
+    ...(peakBytes !== null && { memory_peak: String(peakBytes) }),
+  };
+}

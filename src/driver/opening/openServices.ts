@@ -1,0 +1,59 @@
+/** Opens what the driver works with: done at the third launch's SetConfig, never before. */
+
+import type { PluginOptions } from "../../config/options/pluginOptions.ts";
+import type { NodeTopology } from "../../config/task/nodeTopology.ts";
+import { keepKey } from "../../effects/files/envDigest.ts";
+import { probeHost } from "../../effects/host/hostFacts.ts";
+import { DriverError } from "../../errors.ts";
+import type { Logger } from "../../log/hclog.ts";
+import { tellAddress } from "../../store/folder/pluginAddress.ts";
+import { openStateFolder } from "../../store/folder/stateFolder.ts";
+import { version } from "../../version.ts";
+import { sweep } from "../recovery/sweep.ts";
+import { UnsavedEvents } from "../task/unsavedEvents.ts";
+import { openLog } from "./openLog.ts";
+import type { DriverServices } from "./services.ts";
+
+/**
+ * Takes the state folder, opens the event log and looks at the host.
+ * @param present the services of an earlier SetConfig of this process, whose folder and log are kept
+ * @param inUse whether this process has to do with a task
+ * @param socketPath where this process can be reached
+ * @throws DriverError `STATE_DIR_IN_USE` where another plugin process owns the folder
+ * @throws DriverError `STATE_DIR_UNUSABLE`, `STORE_FAILED` where it, or the log in it, cannot be used for now
+ * @throws DriverError `CONFIG_INVALID` for another `state_dir` than the one already open
+ */
+export async function openServices(
+  options: PluginOptions,
+  topology: NodeTopology,
+  log: Logger,
+  present: DriverServices | undefined,
+  inUse: (taskId: string) => boolean,
+  socketPath: string,
+): Promise<DriverServices> {
+  const facts = probeHost(topology);
+  if (present !== undefined) {
+    if (options.stateDir !== present.options.stateDir) {
+      throw new DriverError(
+        "CONFIG_INVALID",
+        `state_dir cannot change from ${present.options.stateDir} to ${options.stateDir} while the plugin runs`,
+        {
+          hint: "Restart the Nomad agent",
+        },
+      );
+    }
+    return { ...present, options, topology, facts };
+  }
+  const folder = await openStateFolder(options.stateDir);
+  await using undo = new AsyncDisposableStack();
+  undo.defer(() => folder.close());
+  keepKey(folder.path);
+  tellAddress(folder.path, socketPath);
+  const unsaved = new UnsavedEvents(log);
+  const { store, begun: unclaimed } = await openLog(folder.events, log, (opened) =>
+    sweep({ folder, store: opened, log, unsaved }, inUse),
+  );
+  undo.move();
+  const plugin = { pid: process.pid, version };
+  return { options, topology, facts, folder, store, unsaved, log, plugin, unclaimed };
+}

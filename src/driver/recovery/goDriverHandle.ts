@@ -1,0 +1,76 @@
+/**
+ * What HashiCorp's Go driver keeps in an agent's handle of a task: a MessagePack
+ * map of `PID`, `StartedAt` and `TaskConfig`. Of the last, which holds the task's
+ * environment, nothing is kept.
+ */
+import { Unpackr } from "msgpackr";
+import { z } from "zod";
+import type { GoDriverRun } from "../../effects/adoption/goDriverRun.ts";
+
+const handleSchema = z.object({
+  PID: z.int().positive(),
+  /** Milliseconds since the epoch. */
+  StartedAt: z.number().positive(),
+  TaskConfig: z.object({ ID: z.string() }),
+});
+
+/**
+ * @returns undefined for bytes that the Go driver did not write, or wrote about another task
+ */
+export function decodeGoDriverHandle(bytes: Uint8Array, taskId: string): GoDriverRun | undefined {
+  const { success, data } = handleSchema.safeParse(fieldsOf(bytes));
+  if (!success || data.TaskConfig.ID !== taskId) return undefined;
+  return { pid: data.PID, startedAt: data.StartedAt };
+}
+
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
+
+/** The map's fields; the start time's from its bytes, which are declared as text and are none. */
+function fieldsOf(bytes: Uint8Array): Record<string, unknown> {
+  const fields: Record<string, unknown> = {};
+  const size = mapHeaderBytes(bytes);
+  if (size === 0) return fields;
+  const entries = bytes.subarray(size);
+  let name: unknown;
+  try {
+    unpackr.unpackMultiple(entries, (value, start = 0, end = 0) => {
+      if (name === undefined) {
+        name = value;
+        return;
+      }
+      fields[String(name)] = name === "StartedAt" ? timeOf(value, entries.subarray(start, end)) : value;
+      name = undefined;
+    });
+  } catch {
+    // Cut short, or no MessagePack: the schema misses what is missing.
+  }
+  return fields;
+}
+
+/** 0 where the bytes are no map. */
+function mapHeaderBytes([first = 0]: Uint8Array): number {
+  if (first >= 0x80 && first <= 0x8f) return 1;
+  return first === 0xde ? 3 : first === 0xdf ? 5 : 0;
+}
+
+/**
+ * Go's binary form of a time, behind the header of a string or of bytes: a
+ * version, seconds since the year 1, nanoseconds, and a time zone that does not
+ * matter. Or MessagePack's own timestamp.
+ */
+function timeOf(value: unknown, encoded: Uint8Array): number | undefined {
+  if (value instanceof Date) return value.getTime();
+  const zoneBytes = { 1: 2, 2: 3 };
+  for (const [version, zone] of Object.entries(zoneBytes)) {
+    const length = 1 + 8 + 4 + zone;
+    const view = new DataView(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+    const at = encoded.byteLength - length;
+    if (at < 1 || at > 2 || view.getUint8(at) !== Number(version)) continue;
+    const seconds = Number(view.getBigInt64(at + 1)) - YEAR_1_TO_1970;
+    return seconds * 1000 + Math.floor(view.getInt32(at + 9) / 1e6);
+  }
+  return undefined;
+}
+
+/** Seconds. */
+const YEAR_1_TO_1970 = 62_135_596_800;

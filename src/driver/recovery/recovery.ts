@@ -1,0 +1,148 @@
+/** Taking a task over from an earlier plugin process: replay its events, then look at the host. */
+import { processesIn } from "../../effects/cgroup/cgroup.ts";
+import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
+import { DriverError, messageOf } from "../../errors.ts";
+import type { EventData } from "../../machines/events.ts";
+import { fold, stateName, type TaskSnapshot } from "../../machines/fold.ts";
+import { isAlive, isUnderway } from "../../machines/taskMachine.ts";
+import type { EventReader } from "../../store/eventStore.ts";
+import type { RecoverableHandle } from "../driverPort.ts";
+import type { DriverServices } from "../opening/services.ts";
+import { endRest } from "../run/endRest.ts";
+import { exitOf } from "../run/exit.ts";
+import { toTaskEvent } from "../task/storedEvents.ts";
+import type { Task, TaskHistory } from "../task/task.ts";
+import { decodeHandle, type HandleState } from "../task/taskHandle.ts";
+import { adoptedHistory } from "./adoption.ts";
+import { decodeGoDriverHandle } from "./goDriverHandle.ts";
+import { historyFromHandle } from "./handleHistory.ts";
+import { settleStart } from "./unansweredStart.ts";
+
+/**
+ * What the log knows of a task.
+ * @returns undefined where it knows nothing
+ * @throws DriverError `STORE_FAILED` where its events cannot be read
+ */
+export function storedHistory(taskId: string, store: EventReader): TaskHistory | undefined {
+  const events = [...store.readStream(taskId)];
+  return events.length === 0
+    ? undefined
+    : { snapshot: fold(events.map(toTaskEvent)), version: events.length };
+}
+
+/**
+ * The same, with what has come of a start that nobody has told the end of: its events are not stored yet.
+ * @throws DriverError as {@link storedHistory} does
+ */
+export async function settledHistory(
+  taskId: string,
+  services: Pick<DriverServices, "store" | "folder" | "log">,
+): Promise<TaskHistory | undefined> {
+  const history = storedHistory(taskId, services.store);
+  if (history === undefined || !isUnderway(stateName(history.snapshot))) return history;
+  const { snapshot, events } = await settleStart(taskId, history.snapshot, services);
+  return { snapshot, version: history.version, unstored: events };
+}
+
+/**
+ * What is known of a task: by the log, or, where that knows nothing or cannot be
+ * read, by the agent's handle alone. A new stream then begins with what it tells;
+ * a stream that is damaged goes on at its end.
+ * @throws DriverError `HANDLE_INVALID` for a handle that is none of this driver's, or another task's
+ */
+export async function historyOf(handle: RecoverableHandle, services: DriverServices): Promise<TaskHistory> {
+  const { store, log } = services;
+  const { taskId } = handle;
+  let reason = "it knows nothing of the task";
+  let version = 0;
+  try {
+    const stored = await settledHistory(taskId, services);
+    if (stored !== undefined) return stored;
+  } catch (thrown) {
+    reason = messageOf(thrown);
+    version = versionOf(taskId, store);
+  }
+  const run = decodeGoDriverHandle(handle.driverState, taskId);
+  const { snapshot, events } = run
+    ? adoptedHistory(handle, run, services)
+    : historyFromHandle(handle, ownHandle(handle), services);
+  if (run)
+    log.info("a task comes from the Go driver", {
+      task_id: taskId,
+      pid: run.pid,
+      state: stateName(snapshot),
+    });
+  else
+    log.warn("the event log does not help to recover a task: the agent's handle does", {
+      task_id: taskId,
+      reason,
+    });
+  return { snapshot, version, unstored: version === 0 ? events : [] };
+}
+
+function ownHandle({ taskId, driverState }: RecoverableHandle): HandleState {
+  const state = decodeHandle(driverState);
+  if (state.taskId === taskId) return state;
+  throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} is that of ${state.taskId}`);
+}
+
+/**
+ * Compares what is known with the host, and records what was found: the task
+ * runs, or has ended while nobody watched.
+ * @throws DriverError `TASK_LOST` where it belongs to an earlier boot or never started, every time it is asked for
+ */
+export async function takeOver(task: Task, { plugin, unsaved }: DriverServices): Promise<void> {
+  const { snapshot } = task;
+  if (isAlive(task.state)) {
+    const end = endOf(snapshot);
+    if (end !== undefined) await endRest(snapshot);
+    if (end === undefined) await task.record("recovered", { plugin, found: whereItRuns(snapshot) });
+    else if (end.type === "exited") await task.record("exited", end.data);
+    else await task.record("lost", end.data);
+  } else {
+    // What began with its end has no further event to be stored with.
+    await task
+      .stored()
+      .catch((thrown) =>
+        unsaved.hold(task, DriverError.from(thrown, "STORE_FAILED", "events could not be stored")),
+      );
+  }
+  await task.run.commands.endAbandoned();
+  const { exit, lostReason } = task.snapshot.context;
+  if (isAlive(task.state) || exit !== null) return;
+  const why = lostReason ?? `it was never started: it is ${task.state}`;
+  throw new DriverError("TASK_LOST", `task ${task.id} is lost: ${why}`);
+}
+
+/** How a run is over that was alive when the log was last written. */
+export type UnseenEnd =
+  | { readonly type: "exited"; readonly data: EventData<"exited"> }
+  | { readonly type: "lost"; readonly data: EventData<"lost"> };
+
+/**
+ * What has become of a run while no plugin watched it.
+ * @param snapshot of a task that was alive when the log was last written
+ * @returns undefined where it goes on
+ */
+export function endOf(snapshot: TaskSnapshot): UnseenEnd | undefined {
+  const { process } = snapshot.context;
+  if (process?.bootId !== bootId()) {
+    return { type: "lost", data: { reason: "the host was rebooted: its processes are gone" } };
+  }
+  return isSameProcess(process.init) ? undefined : { type: "exited", data: exitOf(snapshot) };
+}
+
+function whereItRuns({ context: { process, request } }: TaskSnapshot): string {
+  const pid = process?.init.pid ?? 0;
+  return processesIn(request?.resources.cgroup ?? "").includes(pid)
+    ? "running"
+    : "running outside its cgroup, whose limits are not its own any more";
+}
+
+function versionOf(taskId: string, store: EventReader): number {
+  try {
+    return store.version(taskId);
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,71 @@
+/** The `requested` event of a task: the request without the values of its environment. */
+import { isDeepStrictEqual } from "node:util";
+import { hclName } from "../../config/options/hclSpec.ts";
+import { type TaskOptions, usualOptions } from "../../config/options/taskOptions.ts";
+import type { TaskRequest } from "../../config/task/taskRequest.ts";
+import type { EventData } from "../../machines/events.ts";
+
+export function requestedEvent(
+  request: TaskRequest,
+  envDigest: string,
+  plugin: { readonly pid: number; readonly version: string },
+): EventData<"requested"> {
+  const { options, network } = request;
+  return {
+    taskName: request.taskName,
+    allocId: request.allocId,
+    groupName: request.groupName,
+    jobId: request.jobId,
+    jobName: request.jobName,
+    namespace: request.namespace,
+    nodeName: request.nodeName,
+    command: options.command,
+    args: [...options.args],
+    unveil: [...options.unveil],
+    workDir: options.workDir ?? null,
+    oomScoreAdj: options.oomScoreAdj,
+    settings: settingsOf(options),
+    user: request.user,
+    envKeys: Object.keys(request.env).map(withoutValue).sort(),
+    envDigest,
+    resources: { ...request.resources },
+    network: { mode: network.mode, path: network.path, self: network.self ? { ...network.self } : null },
+    extraHosts: [...options.extraHosts],
+    connectTcp: options.connectTcp ? [...options.connectTcp] : null,
+    bindTcp: options.bindTcp ? [...options.bindTcp] : null,
+    mounts: request.mounts.map((mount) => ({ ...mount })),
+    devices: request.devices.map((device) => ({ ...device })),
+    allocDir: request.allocDir,
+    stdoutPath: request.stdoutPath,
+    stderrPath: request.stderrPath,
+    plugin: { ...plugin },
+  };
+}
+
+/** Those that have fields of their own in the event. */
+const told: readonly string[] = [
+  "command",
+  "args",
+  "unveil",
+  "workDir",
+  "oomScoreAdj",
+  "connectTcp",
+  "bindTcp",
+  "extraHosts",
+] satisfies (keyof TaskOptions)[];
+
+/** Options that differ from what a task has without them. */
+function settingsOf(options: TaskOptions): EventData<"requested">["settings"] {
+  const settings: EventData<"requested">["settings"] = {};
+  for (const [name, value] of Object.entries(options)) {
+    const isUsual = isDeepStrictEqual(value, usualOptions[name as keyof TaskOptions]);
+    if (value !== undefined && !isUsual && !told.includes(name)) settings[hclName(name)] = value;
+  }
+  return settings;
+}
+
+/** What follows a "=" in a name may be part of a value; such a start is refused, but only later. */
+function withoutValue(name: string): string {
+  const sign = name.indexOf("=");
+  return sign === -1 ? name : name.slice(0, sign);
+}

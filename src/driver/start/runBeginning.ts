@@ -1,0 +1,29 @@
+/** How a run of a task began, by the log: looked up for runs that nobody has to do with any more. */
+import { EVENT_SCHEMA_VERSION, type TaskEvent, traitsOf } from "../../machines/events.ts";
+import { isDefect, readRecord } from "../../store/eventRecord.ts";
+import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
+import { toTaskEvent } from "../task/storedEvents.ts";
+
+/** A look at a run costs some 50 µs: so many may be made in one turn of the event loop. */
+export const looksATurn = 20;
+
+export type Log = Pick<EventReader, "readRecords" | "streams">;
+
+export type PlacedEvent = TaskEvent & Pick<StoredEvent, "position">;
+
+/** Up to and with its start. Ends before an event that cannot be read. */
+export function* beginningOf(stream: string, log: Pick<Log, "readRecords">): Iterable<PlacedEvent> {
+  for (const bytes of log.readRecords(stream)) {
+    const stored = readable(bytes);
+    if (stored === undefined) return;
+    const group = traitsOf(stored.type)?.shown.group;
+    if (group !== "given" && group !== "start") return;
+    yield { ...toTaskEvent(stored), position: stored.position };
+    if (stored.type === "started") return;
+  }
+}
+
+function readable(bytes: Buffer): StoredEvent | undefined {
+  const read = readRecord(bytes);
+  return isDefect(read) || read.event.schema > EVENT_SCHEMA_VERSION ? undefined : read.event;
+}

@@ -1,0 +1,164 @@
+/**
+ * What a task's sandbox will be: looked up on this host and laid out, nothing changed
+ * but that places to mount volumes on are made in the task's own folders. The driver
+ * carries it out; `doctor --plan` prints it.
+ */
+
+import type { PluginOptions } from "../../config/options/pluginOptions.ts";
+import { cpuShare } from "../../config/task/cpuShare.ts";
+import { isHostName } from "../../config/task/hostNames.ts";
+import { hasOwnHosts } from "../../config/task/hostsFile.ts";
+import { taskEnvironment } from "../../config/task/taskEnvironment.ts";
+import { type TaskFolders, taskFolders } from "../../config/task/taskFolders.ts";
+import { type PlacedMount, placeMounts } from "../../config/task/taskMounts.ts";
+import type { TaskRequest } from "../../config/task/taskRequest.ts";
+import { type UnveilRules, unveilRules } from "../../config/task/unveilRules.ts";
+import { resolveCommand, resolveWorkDir } from "../../effects/files/commandLookup.ts";
+import { prepareMounts } from "../../effects/files/mountPoints.ts";
+import type { RunFiles } from "../../effects/files/runFiles.ts";
+import type { HostFacts } from "../../effects/host/hostFacts.ts";
+import type { NamespaceRule } from "../../effects/landlock/rules.ts";
+import { checkSignalScope } from "../../effects/landlock/ruleset.ts";
+import { buildBeginning, buildRest } from "../../effects/launch/buildPlan.ts";
+import type { Bind, LaunchNetwork, RunCgroup } from "../../effects/launch/launchInput.ts";
+import type { LaunchBeginning, LaunchRest } from "../../effects/launch/plan.ts";
+import { type TaskLimit, taskLimits } from "../../effects/processes/resourceLimits.ts";
+import { type TaskCapabilities, taskCapabilities } from "../../effects/users/capabilities.ts";
+import { resolveGroups } from "../../effects/users/groups.ts";
+import { resolveUser, type TaskUser } from "../../effects/users/users.ts";
+import { DriverError } from "../../errors.ts";
+
+/** Who runs what, where, with which environment. */
+export interface TaskProgram {
+  readonly user: TaskUser;
+  /** Supplementary ones, by gid. */
+  readonly groups: readonly number[];
+  readonly capabilities: TaskCapabilities | undefined;
+  readonly limits: readonly TaskLimit[];
+  readonly folders: TaskFolders;
+  readonly env: Readonly<Record<string, string>>;
+  readonly mounts: readonly PlacedMount[];
+  readonly workDir: string;
+  /** Absolute path. */
+  readonly command: string;
+}
+
+/** @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `LANDLOCK_UNAVAILABLE`, `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE` */
+export async function findProgram(
+  request: TaskRequest,
+  options: PluginOptions,
+  facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi">,
+): Promise<TaskProgram> {
+  const { options: task, resources } = request;
+  if (task.pidMode === "host") checkSignalScope(facts.landlockAbi);
+  const user = await resolveUser(request.user, options);
+  const groups = await resolveGroups(task.groups, options);
+  const capabilities = taskCapabilities(user.uid, task, options);
+  const limits = taskLimits(task.ulimit, options);
+  const folders = taskFolders(request.env);
+  const cores = cpuShare(resources, facts, task.cpuHardLimit);
+  const { deniedEnvvars } = options;
+  const env = taskEnvironment(request.env, user, folders, { deniedEnvvars, cores });
+  const mounts = placeMounts(request, folders);
+  const workDir = resolveWorkDir(task.workDir, folders, mounts);
+  const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts });
+  return { user, groups, capabilities, limits, folders, env, mounts, workDir, command };
+}
+
+export interface SandboxPlace {
+  readonly options: PluginOptions;
+  readonly cgroup: string;
+  readonly files: RunFiles;
+}
+
+export interface BegunSandbox {
+  readonly rules: UnveilRules;
+  readonly beginning: LaunchBeginning;
+  readonly runCgroup: RunCgroup | undefined;
+}
+
+/**
+ * What has to be known before the task's namespaces can be furnished.
+ * @throws DriverError as `prepareMounts` does
+ */
+export function planBeginning(
+  request: TaskRequest,
+  { folders, mounts }: TaskProgram,
+  { options, cgroup, files }: SandboxPlace,
+): BegunSandbox {
+  const { options: task } = request;
+  const runCgroup = runCgroupOf(request, cgroup, files);
+  const binds = bindsOf(request, files);
+  const rules = unveilRules({ options, task, folders, bound: binds, mounts });
+  const beginning = buildBeginning({
+    initName: initNameOf(request),
+    cgroup,
+    network: networkOf(request),
+    hostname: hostnameOf(request),
+    hostIpc: task.ipcMode === "host",
+    runCgroup,
+    binds,
+    ...prepareMounts(mounts, folders, rules),
+    privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
+    statusFile: files.status,
+    aliveFifo: files.alive,
+  });
+  return { rules, beginning, runCgroup };
+}
+
+/** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
+export function planRest(
+  { options: task }: TaskRequest,
+  { user, groups, capabilities, limits, env, workDir, command }: TaskProgram,
+  namespaceRules: readonly NamespaceRule[],
+  runCgroup: RunCgroup | undefined,
+): LaunchRest {
+  return buildRest({
+    namespaceRules,
+    runCgroup,
+    command,
+    name: task.command,
+    args: task.args,
+    env,
+    workDir,
+    uid: user.uid,
+    gid: user.gid,
+    groups,
+    capabilities,
+    oomScoreAdj: task.oomScoreAdj,
+    umask: Number.parseInt(task.umask, 8),
+    limits,
+    nice: task.nice,
+  });
+}
+
+/** `ps` shows whose init it is: `exec2-init: 6f2d4a9e/web`. */
+function initNameOf({ allocId, taskName }: TaskRequest): string {
+  return `exec2-init: ${allocId.slice(0, 8)}/${taskName}`;
+}
+
+/** The folder of the run has a name that no other run has. */
+function runCgroupOf({ options }: TaskRequest, parent: string, { folder }: RunFiles): RunCgroup | undefined {
+  if (options.pidMode === "private") return undefined;
+  return { parent, name: `exec2-${folder.slice(folder.lastIndexOf("/") + 1)}` };
+}
+
+function networkOf({ network }: TaskRequest): LaunchNetwork {
+  if (network.path !== "") return { kind: "join", path: network.path };
+  return { kind: network.mode === "none" ? "loopback" : "host" };
+}
+
+/** @throws DriverError `CONFIG_INVALID` for a name that no host can have */
+function hostnameOf({ network: { self } }: TaskRequest): string | undefined {
+  if (self === undefined || isHostName(self.name)) return self?.name;
+  throw new DriverError("CONFIG_INVALID", `${JSON.stringify(self.name)} cannot be the name of a host`, {
+    hint: "Correct the hostname of the group's network block: letters, digits, hyphens and dots, 64 at most",
+  });
+}
+
+function bindsOf({ dns, ...request }: TaskRequest, files: RunFiles): Bind[] {
+  return [
+    ...(dns === undefined ? [] : [{ source: files.resolvConf, target: "/etc/resolv.conf", readOnly: true }]),
+    ...(hasOwnHosts(request) ? [{ source: files.hosts, target: "/etc/hosts", readOnly: true }] : []),
+  ];
+}

@@ -1,0 +1,49 @@
+/** What the processes of a task may do, as the event `sandboxed` tells it. */
+import { capabilityName, capabilityNumbers } from "../../config/options/capabilities.ts";
+import type { TaskOptions } from "../../config/options/taskOptions.ts";
+import type { LimitedResource } from "../../config/options/ulimits.ts";
+import type { TaskProcess } from "../../effects/launch/launchInput.ts";
+import { keptCapabilities } from "../../effects/users/capabilities.ts";
+import type { EventData } from "../../machines/events.ts";
+import type { TaskProgram } from "./sandboxPlan.ts";
+
+export type TaskRights = Pick<
+  EventData<"sandboxed">,
+  "groups" | "capabilities" | "resourceLimits" | "umask" | "nice"
+>;
+
+type PlannedRights = Pick<TaskProcess, "groups" | "capabilities" | "limits" | "umask" | "nice">;
+
+export function rightsOf({ groups, capabilities, limits }: TaskProgram, task: TaskOptions): TaskRights {
+  return {
+    groups: [...groups],
+    capabilities: capabilities ? capabilityNumbers(capabilities.kept).map(capabilityName) : null,
+    resourceLimits: limits.map(({ resource, soft, hard }) => ({
+      resource,
+      soft: finite(soft),
+      hard: finite(hard),
+    })),
+    umask: Number.parseInt(task.umask, 8),
+    nice: task.nice,
+  };
+}
+
+/** The same for a further process of the task. */
+export function rightsInPlan(rights: TaskRights): PlannedRights {
+  const { groups, capabilities, resourceLimits, umask, nice } = rights;
+  return {
+    groups,
+    capabilities: capabilities === null ? undefined : keptCapabilities(capabilities),
+    limits: resourceLimits.map(({ resource, soft, hard }) => ({
+      resource: resource as LimitedResource,
+      soft: soft ?? Infinity,
+      hard: hard ?? Infinity,
+    })),
+    umask,
+    nice,
+  };
+}
+
+function finite(limit: number): number | null {
+  return limit === Infinity ? null : limit;
+}

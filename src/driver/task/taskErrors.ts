@@ -1,0 +1,37 @@
+/** Requests that a task's state, or that of the plugin, does not allow. */
+import { DriverError } from "../../errors.ts";
+import type { RunTask } from "../run/runTask.ts";
+
+/** Agents compare the text. */
+export function notFound(): DriverError {
+  return new DriverError("TASK_NOT_FOUND", "task not found for given id");
+}
+
+export function existsAlready(taskId: string): DriverError {
+  return new DriverError("TASK_EXISTS", `task ${taskId} was started already`, {
+    hint: "Every start needs an id of its own",
+  });
+}
+
+export function notConfigured(): DriverError {
+  return new DriverError("PLUGIN_FAILED", "the plugin has not been configured yet", {
+    hint: "The agent calls SetConfig with its own configuration first",
+    recoverable: true,
+  });
+}
+
+/** @param trouble why the driver has nothing to work with */
+export function notReady(trouble: DriverError): DriverError {
+  return trouble.within("the driver cannot work yet", { recoverable: true });
+}
+
+/** @param consequence what cannot be done therefore */
+export function notRunning({ state }: Pick<RunTask, "state">, consequence: string): DriverError {
+  return new DriverError("TASK_NOT_RUNNING", `the task is ${state}: ${consequence}`);
+}
+
+export function stillRunning({ id, state }: Pick<RunTask, "id" | "state">): DriverError {
+  return new DriverError("TASK_STILL_RUNNING", `task ${id} is ${state}: it cannot be destroyed`, {
+    hint: "Stop it first, or destroy it with force",
+  });
+}

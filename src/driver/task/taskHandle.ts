@@ -1,0 +1,76 @@
+/**
+ * The driver's own bytes in Nomad's task handle: enough to find a task again
+ * where the event log is gone.
+ */
+import { Packr } from "msgpackr";
+import { z } from "zod";
+import { DriverError } from "../../errors.ts";
+import type { TaskSnapshot } from "../../machines/fold.ts";
+
+const identity = z.object({ pid: z.number().int().positive(), startTicks: z.number().int().nonnegative() });
+
+const handleSchema = z.object({
+  /** Version of this layout. */
+  version: z.literal(1),
+  taskId: z.string().min(1),
+  bootId: z.string(),
+  init: identity,
+  task: identity,
+  uid: z.number().int().nonnegative(),
+  gid: z.number().int().nonnegative(),
+  cgroup: z.string(),
+  runFolder: z.string(),
+  startedAt: z.number(),
+  /** OOM kills that the cgroup had counted before the task was in it; the first handles do not tell. */
+  oomKills: z.number().int().nonnegative().default(0),
+  /** As in the event `sandboxed`; the first handles do not tell, and are of runs with a pid namespace of their own. */
+  runCgroup: z.string().nullable().default(null),
+});
+
+export type HandleState = z.infer<typeof handleSchema>;
+
+const packr = new Packr({ useRecords: false });
+
+/** The handle of a task that has started. */
+export function handleOf(taskId: string, { context }: TaskSnapshot): HandleState {
+  const { process, request, sandbox, startedAt } = context;
+  if (!process || !request || !sandbox || startedAt === null) {
+    throw new DriverError("HANDLE_INVALID", `task ${taskId} has not started: there is no handle of it`);
+  }
+  return {
+    version: 1,
+    taskId,
+    bootId: process.bootId,
+    init: process.init,
+    task: process.task,
+    uid: sandbox.uid,
+    gid: sandbox.gid,
+    cgroup: request.resources.cgroup,
+    runFolder: sandbox.runFolder,
+    startedAt,
+    oomKills: sandbox.oomKills,
+    runCgroup: sandbox.runCgroup,
+  };
+}
+
+export function encodeHandle(state: HandleState): Uint8Array {
+  return packr.pack(state);
+}
+
+/** @throws DriverError `HANDLE_INVALID` for bytes that no version of this driver wrote */
+export function decodeHandle(bytes: Uint8Array): HandleState {
+  const parsed = handleSchema.safeParse(unpack(bytes));
+  if (parsed.success) return parsed.data;
+  const fields = parsed.error.issues.map((issue) => issue.path.join(".") || "the whole").join(", ");
+  throw new DriverError("HANDLE_INVALID", `the task's handle is not one of this driver (wrong: ${fields})`, {
+    hint: "Nomad will destroy the task and start it anew",
+  });
+}
+
+function unpack(bytes: Uint8Array): unknown {
+  try {
+    return packr.unpack(bytes);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,31 @@
+/** A task's state in the terms of Nomad's answers. Pure. */
+import { stateName, type TaskSnapshot } from "../../machines/fold.ts";
+import { isAlive } from "../../machines/taskMachine.ts";
+import type { ExitResult, TaskStatus } from "../driverPort.ts";
+
+/** How a task that is over ended. */
+export function exitResultOf({ context }: TaskSnapshot): ExitResult {
+  const { exit, lostReason, failure } = context;
+  if (exit === null) {
+    const error = lostReason === null ? failure?.message : `the task is lost: ${lostReason}`;
+    return { exitCode: -1, signal: 0, oomKilled: false, error };
+  }
+  const { exitCode, signal, oomKilled } = exit;
+  const unknown =
+    exit.source === "unknown" ? { error: "the task's exit code is unknown: its init is gone" } : {};
+  return { exitCode, signal, oomKilled, ...unknown };
+}
+
+export function taskStatusOf(taskId: string, snapshot: TaskSnapshot): TaskStatus {
+  const { request, process, exit, startedAt } = snapshot.context;
+  const state = stateName(snapshot);
+  return {
+    taskId,
+    taskName: request?.taskName ?? "",
+    state: isAlive(state) ? "running" : exit === null ? "unknown" : "exited",
+    startedAtMs: startedAt ?? undefined,
+    completedAtMs: exit?.endedAt,
+    exit: exit === null ? undefined : exitResultOf(snapshot),
+    attributes: { state, ...(process && { pid: String(process.task.pid) }) },
+  };
+}

@@ -1,0 +1,92 @@
+/**
+ * What the event log has refused, because its disk is full, say: it is tried
+ * again until it is in, whether or not anything more happens to the tasks. One
+ * timer serves all of them, since they have one disk.
+ */
+import { DriverError, messageOf } from "../../errors.ts";
+import type { Logger } from "../../log/hclog.ts";
+
+const firstPauseMs = 250;
+const longestPauseMs = 30_000;
+
+/** A task, as far as it has a history to be stored. */
+export interface UnsavedTask {
+  readonly id: string;
+  /** Resolves once all of its events are stored; rejects where the log refuses. */
+  stored(): Promise<void>;
+}
+
+export class UnsavedEvents {
+  readonly #log: Logger;
+  readonly #tasks = new Map<UnsavedTask, PromiseWithResolvers<void>>();
+  #pauseMs = firstPauseMs;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Takes a task on whose events were refused, and says so if it is the first. */
+  hold(task: UnsavedTask, error: DriverError): void {
+    if (error.code !== "STORE_FAILED") {
+      this.#giveUp(task, error);
+      return;
+    }
+    if (this.#tasks.has(task)) return;
+    this.#tasks.set(task, Promise.withResolvers());
+    if (this.#tasks.size > 1) return;
+    const { code, message } = error;
+    this.#log.error("events cannot be stored; tasks go on, and it is tried again", { code, error: message });
+    this.#retryLater();
+  }
+
+  /** Resolves once nothing of the task waits to be stored. */
+  async whenStored(task: UnsavedTask): Promise<void> {
+    await this.#tasks.get(task)?.promise;
+  }
+
+  /** Tries a last time. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    if (this.#tasks.size === 0) return;
+    try {
+      await this.#storeAll();
+    } catch (thrown) {
+      const tasks = this.#tasks.size;
+      this.#log.error("the last events of some tasks were not stored", { tasks, error: messageOf(thrown) });
+    }
+  }
+
+  #retryLater(): void {
+    this.#timer = setTimeout(() => void this.#retry(), this.#pauseMs).unref();
+  }
+
+  async #retry(): Promise<void> {
+    try {
+      await this.#storeAll();
+      this.#pauseMs = firstPauseMs;
+      this.#log.info("the event log takes events again");
+    } catch {
+      this.#pauseMs = Math.min(2 * this.#pauseMs, longestPauseMs);
+      this.#retryLater();
+    }
+  }
+
+  /** One after another: what the log refuses to the first it would refuse to all. */
+  async #storeAll(): Promise<void> {
+    for (const [task, { resolve }] of this.#tasks) {
+      await task.stored().catch((thrown: unknown) => {
+        const error = DriverError.from(thrown, "STORE_FAILED", "events could not be stored");
+        if (error.code === "STORE_FAILED") throw error;
+        this.#giveUp(task, error);
+      });
+      this.#tasks.delete(task);
+      resolve();
+    }
+  }
+
+  /** Another attempt would end as this one did. */
+  #giveUp(task: UnsavedTask, { code, message }: DriverError): void {
+    this.#log.error("events of a task can never be stored", { task_id: task.id, code, error: message });
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Watching a run that this driver has not started: its init holds no alive FIFO
+ * and records nothing. A witness (launch/witnessPlan.ts) does both in its place.
+ */
+import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
+import { DriverError, errnoOf } from "../../errors.ts";
+import { makeRunFiles } from "../files/runFiles.ts";
+import { MFD_CLOEXEC, PIDFD_INFO_EXIT } from "../kernel/constants.ts";
+import { memfdCreate, pidfdOpen } from "../kernel/libc.ts";
+import { pidfdInfo } from "../kernel/structs.ts";
+import { failureOf } from "../launch/launcher.ts";
+import { outcomeOf, spawnPlan } from "../launch/spawnPlan.ts";
+import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
+import { type ExitStatus, exitStatusOf } from "../processes/statusFile.ts";
+import { buildWitnessPlan } from "./witnessPlan.ts";
+
+export interface WitnessedRun {
+  /** PID 1 of the run's pid namespace. */
+  readonly init: ProcessIdentity;
+  readonly task: ProcessIdentity;
+  readonly cgroup: string;
+  /** Made anew, with the alive FIFO in it. */
+  readonly runFolder: string;
+}
+
+/**
+ * Starts a witness. Resolves once it holds the alive FIFO, or the run is over.
+ * @param name its first argument
+ * @param runnerFolder where to put the plan runner if this host doesn't execute memfds
+ * @throws DriverError `LAUNCH_FAILED`, `STATE_DIR_UNUSABLE`, `KERNEL_CALL_FAILED`
+ */
+export async function startWitness(run: WitnessedRun, name: string, runnerFolder: string): Promise<void> {
+  using opened = new DisposableStack();
+  const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
+  const init = openProcess(run.init);
+  if (init === undefined) return;
+  keep(init);
+  // Where the task has ended before its init, the kernel tells nobody any more how: it answers for no other file.
+  const task = keep(openProcess(run.task) ?? openSync("/dev/null", "r"));
+  const question = keep(memfdCreate("exec2-question", MFD_CLOEXEC));
+  writeSync(question, new BigUint64Array([BigInt(PIDFD_INFO_EXIT)]), 0, pidfdInfo.maskBytes, 0);
+
+  const files = makeRunFiles(run.runFolder);
+  const plan = buildWitnessPlan({
+    name,
+    cgroup: run.cgroup,
+    aliveFifo: files.alive,
+    statusFile: files.status,
+  });
+  const outcome = await outcomeOf(spawnPlan(plan, { question, task, init }, runnerFolder));
+  if (outcome.failure !== undefined || outcome.processes.length === 0) throw failureOf(plan, outcome);
+}
+
+/**
+ * Reads what a witness recorded.
+ * @returns undefined where it recorded nothing, or the kernel told it nothing: it tells from 6.15 on
+ */
+export function readWitness(statusFile: string): ExitStatus | undefined {
+  try {
+    const bytes = readFileSync(statusFile);
+    if (bytes.length < pidfdInfo.bytes || (bytes.readUInt32LE() & PIDFD_INFO_EXIT) === 0) return undefined;
+    return exitStatusOf(bytes.readInt32LE(pidfdInfo.exitCodeAt), statSync(statusFile).mtimeMs);
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return undefined;
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the witness's record cannot be read");
+  }
+}
+
+/** The pidfd comes first and the identity after it: what the pidfd stands for can't change any more. */
+function openProcess(process: ProcessIdentity): number | undefined {
+  let pidfd: number;
+  try {
+    pidfd = pidfdOpen(process.pid);
+  } catch (thrown) {
+    if (thrown instanceof DriverError && thrown.failed?.errno === "ESRCH") return undefined;
+    throw thrown;
+  }
+  if (isSameProcess(process)) return pidfd;
+  closeSync(pidfd);
+  return undefined;
+}

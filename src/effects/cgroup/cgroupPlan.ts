@@ -1,0 +1,113 @@
+/**
+ * A task's resources as files of its cgroup: what the kernel is to be told. Pure.
+ * The files are described in the kernel's Documentation/admin-guide/cgroup-v2.rst.
+ *
+ * `memory.oom.group` is left at 0 on purpose: the kernel then kills the process
+ * that needs the memory, and the task's init lives on to record it.
+ */
+
+import type { TaskOptions } from "../../config/options/taskOptions.ts";
+import { cpuShare } from "../../config/task/cpuShare.ts";
+import type { TaskResources } from "../../config/task/taskRequest.ts";
+
+export interface CgroupWrite {
+  /** Name of a file of the cgroup; the controller is what stands before the first dot. */
+  readonly file: string;
+  readonly value: string;
+  /** What it is for, as a person reads it in a printed plan. */
+  readonly why: string;
+}
+
+/** The options of a task that are about its cgroup. */
+export type CgroupOptions = Pick<TaskOptions, "pidsLimit" | "swapLimit" | "cpuHardLimit">;
+
+/** @param node MHz of one of the node's cores */
+export function planCgroupWrites(
+  resources: TaskResources,
+  node: { readonly mhzPerCore: number },
+  { pidsLimit, swapLimit = 0, cpuHardLimit }: CgroupOptions,
+): readonly CgroupWrite[] {
+  return [
+    ...memoryWrites(resources, swapLimit),
+    ...cpuWrites(resources, node.mhzPerCore, cpuHardLimit),
+    ...pidsWrites(pidsLimit),
+  ];
+}
+
+function memoryWrites({ memoryMb, memoryMaxMb }: TaskResources, swapLimit: number): CgroupWrite[] {
+  if (memoryMb <= 0 && memoryMaxMb === 0) return [];
+  const swap = swapWrite(swapLimit);
+  if (memoryMaxMb === 0) {
+    return [{ file: "memory.max", value: bytes(memoryMb), why: `limit of ${memoryMb} MiB` }, swap];
+  }
+  const unlimited = memoryMaxMb < 0;
+  return [
+    { file: "memory.low", value: bytes(memoryMb), why: `${memoryMb} MiB that the task keeps under pressure` },
+    {
+      file: "memory.max",
+      value: unlimited ? "max" : bytes(memoryMaxMb),
+      why: unlimited ? "no limit, by memory_max = -1" : `limit of ${memoryMaxMb} MiB, by memory_max`,
+    },
+    swap,
+  ];
+}
+
+function swapWrite(limit: number): CgroupWrite {
+  const file = "memory.swap.max";
+  if (limit === 0) return { file, value: "0", why: "memory that is swapped out is not limited memory" };
+  if (limit < 0) return { file, value: "max", why: "no limit of swap, by swap_limit" };
+  return { file, value: bytes(limit), why: `${limit} MiB of swap, by swap_limit` };
+}
+
+function cpuWrites(resources: TaskResources, mhzPerCore: number, hardLimit: boolean): CgroupWrite[] {
+  const { cpuMhz, cpusetCpus } = resources;
+  const writes: CgroupWrite[] = [];
+  const share = cpuShare(resources, { mhzPerCore }, hardLimit);
+  if (cpusetCpus !== "") {
+    writes.push({ file: "cpuset.cpus", value: cpusetCpus, why: "the cores that are reserved for the task" });
+  } else if (share !== undefined) {
+    const why = `${cpuMhz} MHz of cores with ${Math.round(mhzPerCore)} MHz`;
+    writes.push({ file: "cpu.max", value: `${cpuQuota(share)} ${cpuPeriod}`, why });
+  } else if (cpuMhz > 0) {
+    writes.push({ file: "cpu.max", value: `max ${cpuPeriod}`, why: "no limit, by cpu_hard_limit = false" });
+  }
+  if (cpuMhz > 0) {
+    const why = "share among the node's tasks in proportion to their MHz";
+    writes.push({ file: "cpu.weight", value: String(cpuWeight(cpuMhz, mhzPerCore)), why });
+  }
+  return writes;
+}
+
+function pidsWrites(limit: number | undefined): CgroupWrite[] {
+  if (limit === undefined) return [];
+  return [
+    {
+      file: "pids.max",
+      value: String(limit),
+      why: `${limit} processes and threads at once, init among them`,
+    },
+  ];
+}
+
+/** Microseconds: the kernel's default, and what Nomad's own figures are based on. */
+const cpuPeriod = 100_000;
+
+/** Microseconds: the kernel refuses less (`min_cfs_quota_period`, 1 ms). */
+const leastQuota = 1_000;
+
+function cpuQuota(cores: number): number {
+  return Math.max(leastQuota, Math.round(cores * cpuPeriod));
+}
+
+/**
+ * Linear, since weights are compared as ratios: twice the MHz, twice the share.
+ * One whole core weighs 100, the kernel's default, so that a task of one core
+ * and a neighbour that nobody gave a weight count alike.
+ */
+function cpuWeight(cpuMhz: number, mhzPerCore: number): number {
+  return Math.min(10_000, Math.max(1, Math.round((cpuMhz * 100) / mhzPerCore)));
+}
+
+function bytes(mebibytes: number): string {
+  return String(Math.max(0, mebibytes) * 1024 * 1024);
+}

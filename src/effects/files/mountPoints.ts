@@ -1,0 +1,95 @@
+/** From the mounts that a task asks for to those that its init makes. */
+import { realpathSync } from "node:fs";
+import { isAtOrBelow } from "../../config/options/unveil.ts";
+import { hiddenSources } from "../../config/task/hiddenSources.ts";
+import type { TaskFolders } from "../../config/task/taskFolders.ts";
+import { mountAround, type PlacedMount } from "../../config/task/taskMounts.ts";
+import { TMP, type UnveilRules } from "../../config/task/unveilRules.ts";
+import type { HiddenPath, LaunchMount } from "../launch/launchInput.ts";
+import { findSource } from "./mountSource.ts";
+import { type MountPlace, prepareTarget } from "./mountTarget.ts";
+
+export interface MountPoints {
+  readonly mounts: readonly LaunchMount[];
+  readonly hidden: readonly HiddenPath[];
+}
+
+/**
+ * Checks sources and targets, and makes targets in the task's own folders.
+ * @param placed in the order of their targets
+ * @throws DriverError as `findSource` and `prepareTarget` do
+ */
+export function prepareMounts(
+  placed: readonly PlacedMount[],
+  folders: TaskFolders,
+  { entries, privateTmp }: UnveilRules,
+): MountPoints {
+  if (placed.length === 0) return { mounts: [], hidden: [] };
+  const made: MadeMount[] = [];
+  const volumes = new Map<string, boolean>();
+  for (const mount of placed) {
+    const { kind, target, readOnly, propagation } = mount;
+    const source = findSource(mount);
+    if (kind === "volume") volumes.set(source.path, source.isFolder);
+    // A device at its own path is there already.
+    else if (mount.source === target) continue;
+    const { place, seenAs } = placeOf(target, made, folders, privateTmp);
+    prepareTarget(place, source.isFolder);
+    made.push({ target, mount: { kind, source: source.path, target: seenAs, readOnly, propagation } });
+  }
+  const mounts = made.map(({ mount }) => mount);
+  const own = Object.values<string>({ ...folders });
+  const unveiled = entries.filter(({ sources }) => !sources.includes("volume")).map(({ path }) => path);
+  const reachable = [...own, ...unveiled, ...(privateTmp ? [TMP] : [])].flatMap(resolved);
+  const hidden = hiddenSources([...volumes.keys()], [...reachable, ...mounts.map(({ target }) => target)]);
+  return { mounts, hidden: hidden.map((path) => ({ path, isFolder: volumes.get(path) === true })) };
+}
+
+interface MadeMount {
+  /** As the job names it. */
+  readonly target: string;
+  readonly mount: LaunchMount;
+}
+
+/** A place, and what the task's processes call it: a path without symlinks. */
+interface SeenPlace {
+  readonly place: MountPlace;
+  readonly seenAs: string;
+}
+
+function placeOf(
+  target: string,
+  made: readonly MadeMount[],
+  folders: TaskFolders,
+  privateTmp: boolean,
+): SeenPlace {
+  const around = mountAround(target, made);
+  if (around !== undefined) {
+    const rest = below(around.target);
+    const { source: anchor, target: seen } = around.mount;
+    return { place: { target, anchor, rest, within: "volume" }, seenAs: `${seen}/${rest}` };
+  }
+  if (privateTmp && target !== TMP && isAtOrBelow(target, TMP)) {
+    const { place } = placeOf(`${folders.tmpDir}/${below(TMP)}`, made, folders, false);
+    return { place: { ...place, target }, seenAs: target };
+  }
+  const anchor = [folders.rootDir, folders.allocDir].find((folder) => isAtOrBelow(target, folder));
+  if (anchor === undefined) {
+    return { place: { target, anchor: "/", rest: below(""), within: "host" }, seenAs: target };
+  }
+  const rest = below(anchor);
+  return { place: { target, anchor, rest, within: "task" }, seenAs: `${realpathSync(anchor)}/${rest}` };
+
+  function below(folder: string): string {
+    return target.slice(folder.length + 1);
+  }
+}
+
+/** A path that is not there is reached by nobody. */
+function resolved(path: string): string[] {
+  try {
+    return [realpathSync.native(path)];
+  } catch {
+    return [];
+  }
+}

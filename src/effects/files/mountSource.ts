@@ -1,0 +1,73 @@
+/** The file, folder or device of the host that a task is to have mounted. */
+import { closeSync, fstatSync, readFileSync, readlinkSync } from "node:fs";
+import { isAtOrBelow } from "../../config/options/unveil.ts";
+import type { PlacedMount } from "../../config/task/taskMounts.ts";
+import { DriverError } from "../../errors.ts";
+import { AT_FDCWD, O_PATH, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
+import { tryOpenat2 } from "../kernel/libc.ts";
+import { receivesMounts } from "./mountinfo.ts";
+
+export interface MountSource {
+  /** Free of symlinks. */
+  readonly path: string;
+  readonly isFolder: boolean;
+}
+
+/**
+ * Looks at a mount's source. The operator or a device plugin has named it, so
+ * symlinks in it are followed.
+ * @throws DriverError `MOUNT_SOURCE_MISSING`, recoverable
+ * @throws DriverError `MOUNT_SOURCE_INVALID` for a device that is none, what is in the host's /proc,
+ *   and a folder whose later mounts cannot reach the task that is to see them
+ */
+export function findSource(mount: PlacedMount): MountSource {
+  const opened = tryOpenat2(AT_FDCWD, mount.source, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });
+  if (typeof opened !== "number") throw missing(mount, opened.errno);
+  try {
+    const status = fstatSync(opened);
+    const path = readlinkSync(`/proc/self/fd/${opened}`);
+    if (isAtOrBelow(path, "/proc")) {
+      throw invalid(
+        mount,
+        "is in the host's /proc",
+        "A task has a /proc of its own: unveil what it needs of it",
+      );
+    }
+    if (mount.kind === "device" && !status.isCharacterDevice() && !status.isBlockDevice()) {
+      throw invalid(mount, "is no device", "A device plugin has to name a character or block device");
+    }
+    if (mount.propagation === "host-to-task") checkPropagation(mount, opened);
+    return { path, isFolder: status.isDirectory() };
+  } finally {
+    closeSync(opened);
+  }
+}
+
+function checkPropagation(mount: PlacedMount, descriptor: number): void {
+  const info = readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8");
+  const id = Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1]);
+  if (receivesMounts(readFileSync("/proc/self/mountinfo", "utf8"), id)) return;
+  throw invalid(
+    mount,
+    "lies on a mount of the host that is private, so nothing mounted there later can reach the task",
+    "Make that mount shared (mount --make-rshared), or ask for propagation_mode private",
+  );
+}
+
+function missing({ kind, source, target }: PlacedMount, errno: string): DriverError {
+  return new DriverError("MOUNT_SOURCE_MISSING", `the source of the ${kind} at ${target} is not there`, {
+    failed: { call: "openat2", path: source, errno },
+    hint: "It has to exist on the host before the task starts",
+    recoverable: true,
+  });
+}
+
+function invalid({ kind, source, target }: PlacedMount, problem: string, hint: string): DriverError {
+  return new DriverError(
+    "MOUNT_SOURCE_INVALID",
+    `${source}, the source of the ${kind} at ${target}, ${problem}`,
+    {
+      hint,
+    },
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * Where a volume or device is mounted. Tasks may write to many of these places, so
+ * no symlink there is ever followed; and nothing is made outside of the task's own folders.
+ */
+import { closeSync, constants, fstatSync, mkdirSync, openSync } from "node:fs";
+import { DriverError, errnoOf, type FailedCall } from "../../errors.ts";
+import * as k from "../kernel/constants.ts";
+import { tryOpenat2 } from "../kernel/libc.ts";
+
+export interface MountPlace {
+  /** As the job names it, for errors. */
+  readonly target: string;
+  /** A folder that no task can replace; symlinks on the way to it are followed. */
+  readonly anchor: string;
+  /** The path below it. */
+  readonly rest: string;
+  /** What the place belongs to: it is made where it lacks in the task's own folders only. */
+  readonly within: "task" | "volume" | "host";
+}
+
+/**
+ * Looks a place up, and makes it in the task's own folders.
+ * @throws DriverError `MOUNT_TARGET_INVALID`
+ */
+export function prepareTarget(place: MountPlace, isFolder: boolean): void {
+  using opened = new DisposableStack();
+  const anchor = opened.adopt(open(place, k.AT_FDCWD, place.anchor, k.RESOLVE_NO_MAGICLINKS), closeSync);
+  if (place.within === "task") make(place, anchor, isFolder);
+  const target = opened.adopt(open(place, anchor, place.rest, BELOW), closeSync);
+  if (fstatSync(target).isDirectory() === isFolder) return;
+  const kind = isFolder ? "file, and the volume a folder" : "folder, and what is mounted there a file";
+  throw invalid(place, `is a ${kind}`, "Name a destination of the same kind");
+}
+
+const BELOW = k.RESOLVE_NO_SYMLINKS | k.RESOLVE_BENEATH;
+
+function open(place: MountPlace, folder: number, path: string, resolve: number): number {
+  const opened = tryOpenat2(folder, path, { flags: k.O_PATH, resolve });
+  if (typeof opened === "number") return opened;
+  throw unreachable(place, opened.errno);
+}
+
+/**
+ * Each name is made in a descriptor's folder, so that nobody can lead the next one elsewhere.
+ * What is made is root's; the mount hides the last of it.
+ */
+function make(place: MountPlace, anchor: number, isFolder: boolean): void {
+  using opened = new DisposableStack();
+  let folder = anchor;
+  const names = place.rest.split("/");
+  const last = names.pop() as string;
+  for (const name of names) {
+    makeOne(place, () => mkdirSync(`/proc/self/fd/${folder}/${name}`, 0o755));
+    folder = opened.adopt(open(place, folder, name, BELOW), closeSync);
+  }
+  const path = `/proc/self/fd/${folder}/${last}`;
+  const { O_CREAT, O_EXCL, O_WRONLY } = constants;
+  makeOne(place, () =>
+    isFolder ? mkdirSync(path, 0o755) : closeSync(openSync(path, O_CREAT | O_EXCL | O_WRONLY, 0o644)),
+  );
+}
+
+/** With modes that hold whatever the agent's umask is. */
+function makeOne(place: MountPlace, work: () => void): void {
+  const before = process.umask(0o022);
+  try {
+    work();
+  } catch (thrown) {
+    const errno = errnoOf(thrown) ?? String(thrown);
+    if (errno === "EEXIST") return;
+    throw invalid(place, "cannot be made", "Look at the file system of the task's folder", {
+      call: "mkdir",
+      errno,
+    });
+  } finally {
+    process.umask(before);
+  }
+}
+
+function unreachable(place: MountPlace, errno: string): DriverError {
+  const failed = { call: "openat2", errno };
+  if (errno === "ENOENT") return invalid(place, "is not there", hintForMissing[place.within], failed);
+  if (errno === "ELOOP" || errno === "EXDEV") {
+    return invalid(place, "leads through a symlink", "Name the path that it leads to", failed);
+  }
+  return invalid(place, "cannot be reached", "Choose another destination", failed);
+}
+
+const hintForMissing: Readonly<Record<MountPlace["within"], string>> = {
+  task: "The agent makes the task's folders: they have been removed",
+  volume: "It lies in another volume: create it there",
+  host: "Create it on the host, where the driver makes nothing, or choose one below local/ in the task's folder",
+};
+
+function invalid(
+  { target: path }: MountPlace,
+  problem: string,
+  hint: string,
+  failed?: FailedCall,
+): DriverError {
+  return new DriverError("MOUNT_TARGET_INVALID", `the mount destination ${path} ${problem}`, {
+    hint,
+    ...(failed === undefined ? {} : { failed: { ...failed, path } }),
+  });
+}

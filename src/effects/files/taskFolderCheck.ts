@@ -1,0 +1,44 @@
+/** Are the folders that a task's environment names the task's own? */
+import { lstatSync, type Stats } from "node:fs";
+import type { TaskFolders } from "../../config/task/taskFolders.ts";
+import { DriverError, errnoOf } from "../../errors.ts";
+
+/**
+ * The task may read, write and run everything in its folders, and a job's `env`
+ * block can set the variables that name them: `NOMAD_TASK_DIR = "/etc"` would
+ * hand out `/etc`. The allocation's folder, however, is told by the agent
+ * itself, and the agent makes the task's folders as bind mounts of what is in
+ * there: so each has to be the same folder (device and inode) as its original.
+ * @throws DriverError `CONFIG_INVALID`
+ */
+export function checkTaskFolders(
+  folders: TaskFolders,
+  { allocDir, taskName }: { readonly allocDir: string; readonly taskName: string },
+): void {
+  const own = `${allocDir}/${taskName}`;
+  checkSame("NOMAD_TASK_DIR", folders.taskDir, `${own}/local`);
+  checkSame("NOMAD_ALLOC_DIR", folders.allocDir, `${allocDir}/alloc`);
+  checkSame("NOMAD_SECRETS_DIR", folders.secretsDir, `${own}/secrets`);
+  checkSame("the folder beside NOMAD_TASK_DIR", folders.tmpDir, `${own}/tmp`);
+}
+
+function checkSame(name: string, path: string, original: string): void {
+  const named = folderAt(name, path);
+  const expected = folderAt("its original", original);
+  if (named.dev === expected.dev && named.ino === expected.ino) return;
+  throw new DriverError("CONFIG_INVALID", `${name} (${path}) is not the task's own folder ${original}`, {
+    hint: "The Nomad agent sets the variable: remove it from the job's env block",
+  });
+}
+
+/** The folder itself: a symlink is none. */
+function folderAt(name: string, path: string): Stats {
+  try {
+    const status = lstatSync(path);
+    if (status.isDirectory()) return status;
+  } catch (thrown) {
+    const failed = { call: "lstat", path, errno: errnoOf(thrown) ?? String(thrown) };
+    throw new DriverError("CONFIG_INVALID", `${name} cannot be found`, { failed, cause: thrown });
+  }
+  throw new DriverError("CONFIG_INVALID", `${name} (${path}) is no folder`);
+}

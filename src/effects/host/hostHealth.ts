@@ -1,0 +1,147 @@
+/** What the host's facts mean for tasks: the driver's health and its node attributes. Pure. */
+import type { PluginOptions } from "../../config/options/pluginOptions.ts";
+import type { HostFacts } from "./hostFacts.ts";
+
+export interface HostJudgement {
+  /**
+   * As Nomad's own drivers have it: `undetected` where the driver cannot be meant
+   * for this node (not root, another kind of machine), `unhealthy` where something
+   * is missing that the operator can mend. No tasks are placed on either.
+   */
+  readonly health: "healthy" | "unhealthy" | "undetected";
+  /** One line for `nomad node status`. */
+  readonly description: string;
+  /** Those that stand in the way of tasks first. */
+  readonly problems: readonly HostProblem[];
+}
+
+export interface HostProblem {
+  readonly what: string;
+  readonly consequence: string;
+  readonly remedy: string;
+}
+
+/** @param setAside paths of event logs that were damaged */
+export function judgeHost(facts: HostFacts, setAside: readonly string[] = []): HostJudgement {
+  const alien = alienProblems(facts);
+  const missing = missingProblems(facts);
+  const limiting = [...limitingProblems(facts), ...setAside.map(damagedLog)];
+  const problems = [...alien, ...missing, ...limiting];
+  if (alien.length > 0) return { health: "undetected", description: describe(alien), problems };
+  if (missing.length > 0) return { health: "unhealthy", description: describe(missing), problems };
+  const description = limiting.length > 0 ? `Healthy, but ${describe(limiting)}` : "Healthy";
+  return { health: "healthy", description, problems };
+}
+
+/** The node's attributes, `driver.exec2.…`, for the constraints of jobs; none where the driver is undetected. */
+export function fingerprintAttributes(
+  facts: HostFacts,
+  { unveilDefaults, unveilByTask }: PluginOptions,
+  version: string,
+): Readonly<Record<string, string | number | boolean>> {
+  if (alienProblems(facts).length > 0) return {};
+  return {
+    "driver.exec2": true,
+    "driver.exec2.version": version,
+    "driver.exec2.unveil.defaults": unveilDefaults,
+    "driver.exec2.unveil.tasks": unveilByTask,
+    "driver.exec2.landlock.abi": facts.landlockAbi,
+    // A list as the constraint operator set_contains takes it.
+    "driver.exec2.cgroup.controllers": facts.cgroupControllers.toSorted().join(","),
+  };
+}
+
+function damagedLog(path: string): HostProblem {
+  return {
+    what: `an event log was damaged and is set aside in ${path}`,
+    consequence: "what happened to tasks before that is in there alone",
+    remedy: "Look what of it is still needed, and why the disk damaged it; then remove it",
+  };
+}
+
+function describe(problems: readonly HostProblem[]): string {
+  return problems.map(({ what, consequence }) => `${what}: ${consequence}`).join("; ");
+}
+
+function alienProblems({ root, arch }: HostFacts): HostProblem[] {
+  const problems: HostProblem[] = [];
+  if (!root) {
+    problems.push({
+      what: "the driver does not run as root",
+      consequence: "it cannot start tasks",
+      remedy: "Run the Nomad client as root",
+    });
+  }
+  if (arch !== "x64" && arch !== "arm64") {
+    problems.push({
+      what: `the machine is neither x86-64 nor arm64 but ${arch}`,
+      consequence: "tasks cannot be started on it",
+      remedy: "Use another node",
+    });
+  }
+  return problems;
+}
+
+function missingProblems({ landlockAbi, cgroupMount, namespaces, kernel }: HostFacts): HostProblem[] {
+  const problems: HostProblem[] = [];
+  if (landlockAbi === 0) {
+    problems.push({
+      what: `the kernel (${kernel}) has no Landlock`,
+      consequence: "tasks could not be kept from the host's files",
+      remedy: "Boot Linux 5.15 or newer with landlock in its list of security modules (lsm=landlock,…)",
+    });
+  }
+  if (cgroupMount === undefined) {
+    problems.push({
+      what: "cgroup v2 is not mounted",
+      consequence: "tasks could be neither limited nor measured",
+      remedy: "Boot with systemd.unified_cgroup_hierarchy=1, or mount cgroup2 at /sys/fs/cgroup",
+    });
+  }
+  for (const [kind, available] of Object.entries(namespaces)) {
+    if (available) continue;
+    problems.push({
+      what: `there are no ${kind} namespaces`,
+      consequence: "tasks could not be kept apart",
+      remedy: `Use a kernel with ${kind} namespaces, and see that no user.max_…_namespaces sysctl is 0`,
+    });
+  }
+  return problems;
+}
+
+/** What a cgroup controller is needed for. */
+const limits = {
+  memory: "memory",
+  cpu: "CPU time",
+  cpuset: "reserved cores",
+  pids: "processes",
+} as const;
+
+function limitingProblems(facts: HostFacts): HostProblem[] {
+  const problems: HostProblem[] = [];
+  const absent = Object.entries(limits).filter(
+    ([controller]) => !facts.cgroupControllers.includes(controller),
+  );
+  if (facts.cgroupMount !== undefined && absent.length > 0) {
+    problems.push({
+      what: `${facts.cgroupMount} lacks the cgroup controllers ${absent.map(([controller]) => controller).join(", ")}`,
+      consequence: `not limited for tasks: ${absent.map(([, limited]) => limited).join(", ")}`,
+      remedy: "Boot without cgroups v1 (systemd.unified_cgroup_hierarchy=1, cgroup_no_v1=all)",
+    });
+  }
+  if (!facts.memfdExecution) {
+    problems.push({
+      what: "programs cannot be run from memory files (vm.memfd_noexec is 2)",
+      consequence: "tasks start only where the state folder is on a file system without noexec",
+      remedy: "Set the sysctl vm.memfd_noexec to 1",
+    });
+  }
+  if (!facts.mhzKnown) {
+    problems.push({
+      what: "the speed of the cores is not known",
+      consequence: `a job's MHz are counted against ${facts.mhzPerCore} for each core`,
+      remedy: "Set cpu_total_compute in the Nomad client's configuration",
+    });
+  }
+  return problems;
+}

@@ -1,0 +1,135 @@
+/**
+ * From unveil rules to a Landlock ruleset: landlock(7). The ruleset is built here,
+ * in the plugin, and inherited by the task, which alone restricts itself with it.
+ */
+import { closeSync } from "node:fs";
+import type { TcpPorts } from "../../config/options/tcpPorts.ts";
+import type { UnveilRule } from "../../config/task/unveilRules.ts";
+import { DriverError } from "../../errors.ts";
+import { LANDLOCK_CREATE_RULESET_VERSION } from "../kernel/constants.ts";
+import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
+import { handledAccess, handledNetAccess, NET_BIND_TCP, NET_CONNECT_TCP, scopesOf } from "./access.ts";
+import { netPortAttr, RULE_NET_PORT, rulesetAttr } from "./attributes.ts";
+import {
+  type AppliedRule,
+  type NamespaceRule,
+  type OpenedPath,
+  RulesetDraft,
+  type SkippedRule,
+} from "./rules.ts";
+
+export interface Ruleset extends LaidRules {
+  /** Close-on-exec, and the caller's to close. */
+  readonly fd: number;
+}
+
+/** The rules that were laid, and those that could not be. */
+export interface LaidRules {
+  /** What the task reaches: the rules of `insideNamespace` too. */
+  readonly applied: readonly AppliedRule[];
+  readonly skipped: readonly SkippedRule[];
+  /** Rules that the launch plan has to add. */
+  readonly insideNamespace: readonly NamespaceRule[];
+}
+
+/**
+ * The highest ABI of the kernel: landlock_create_ruleset(2).
+ * @returns 0 where the kernel has no Landlock, or it was not enabled when it booted
+ */
+export function landlockAbi(): number {
+  try {
+    return landlockCreateRuleset(null, LANDLOCK_CREATE_RULESET_VERSION);
+  } catch (thrown) {
+    const errno = thrown instanceof DriverError ? thrown.failed?.errno : undefined;
+    if (errno === "ENOSYS" || errno === "EOPNOTSUPP") return 0;
+    throw thrown;
+  }
+}
+
+/**
+ * A ruleset with its rules.
+ * @param tcp ports; restricting them needs ABI 4
+ * @throws DriverError as {@link createRuleset} and {@link layRules} do
+ */
+export function buildRuleset(
+  entries: readonly UnveilRule[],
+  extra: readonly OpenedPath[],
+  abi: number,
+  scopes?: number,
+  tcp?: TcpPorts,
+): Ruleset {
+  const fd = createRuleset(abi, tcp, scopes);
+  try {
+    return { fd, ...layRules(fd, entries, extra, abi) };
+  } catch (thrown) {
+    closeSync(fd);
+    throw thrown;
+  }
+}
+
+/**
+ * A ruleset without rules for files: whoever restricts itself with it can do nothing with them.
+ * @param abi of the kernel; rights that it does not know are left out
+ * @param tcp ports; restricting them needs ABI 4
+ * @param scopes a process that joins a task later has a Landlock domain of its own:
+ *   only without scopes (0) can it send signals to the task
+ * @returns a descriptor, close-on-exec, and the caller's to close
+ * @throws DriverError `LANDLOCK_UNAVAILABLE` for ABI 0, and for TCP ports below ABI 4
+ */
+export function createRuleset(abi: number, tcp: TcpPorts = {}, scopes = scopesOf(abi)): number {
+  if (abi < 1) {
+    throw new DriverError("LANDLOCK_UNAVAILABLE", "The kernel does not offer Landlock", {
+      hint: "Use Linux 5.15 or newer, with landlock in the kernel's lsm= list",
+    });
+  }
+  const net = handledNetAccess(tcp);
+  if (net !== 0 && abi < 4) {
+    throw new DriverError(
+      "LANDLOCK_UNAVAILABLE",
+      `The kernel's Landlock (ABI ${abi}) cannot restrict the use of TCP ports`,
+      { hint: "Use Linux 6.7 or newer (ABI 4), or leave out connect_tcp and bind_tcp" },
+    );
+  }
+  const ruleset = landlockCreateRuleset(rulesetAttr(handledAccess(abi), net, scopes), 0);
+  addPorts(ruleset, NET_CONNECT_TCP, tcp.connectTcp);
+  addPorts(ruleset, NET_BIND_TCP, tcp.bindTcp);
+  return ruleset;
+}
+
+/**
+ * In the host's pid namespace nothing but Landlock keeps a task from signalling processes of its user's.
+ * @throws DriverError `LANDLOCK_UNAVAILABLE` below ABI 6
+ */
+export function checkSignalScope(abi: number): void {
+  if (abi >= 6) return;
+  throw new DriverError(
+    "LANDLOCK_UNAVAILABLE",
+    `The kernel's Landlock (ABI ${abi}) cannot keep a task from signalling the host's processes`,
+    { hint: 'Use Linux 6.12 or newer (ABI 6), or leave out pid_mode = "host"' },
+  );
+}
+
+function addPorts(ruleset: number, access: number, ports: readonly number[] = []): void {
+  for (const port of ports)
+    landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(access, port), `TCP port ${port}`);
+}
+
+/**
+ * Lays rules in a ruleset, also in one that a process holds already that has not restricted itself yet.
+ * @param extra what is open already, such as the task's log pipes
+ * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, where a path of the options does not exist
+ * @throws DriverError `UNVEIL_PATH_UNSAFE` where one leads out of a folder that is open to tasks
+ * @throws DriverError `KERNEL_CALL_FAILED`
+ */
+export function layRules(
+  ruleset: number,
+  entries: readonly UnveilRule[],
+  extra: readonly OpenedPath[],
+  abi: number,
+): LaidRules {
+  const draft = new RulesetDraft(ruleset, abi);
+  for (const opened of extra) draft.addOpened(opened);
+  for (const entry of entries) draft.add(entry);
+  const { applied, skipped, insideNamespace } = draft;
+  return { applied, skipped, insideNamespace };
+}

@@ -1,0 +1,70 @@
+/** Steps about descriptors and the files behind them. */
+import * as k from "../../kernel/constants.ts";
+import {
+  type Argument,
+  bufferBytes,
+  bytes,
+  descriptors,
+  type Flags,
+  type Flow,
+  flags,
+  IDENTITY_TAG_BYTES,
+  octal,
+  place,
+  type Step,
+} from "../plan.ts";
+
+const { O_RDONLY, O_WRONLY, O_CLOEXEC, O_PATH, AT_FDCWD, HIGHEST_DESCRIPTOR } = k;
+
+/** For calls that take a folder's descriptor: paths of a plan are absolute, so that it doesn't matter. */
+export const anyFolder = flags({ AT_FDCWD });
+
+/** Opens a path. The descriptor is the lowest that is free, and close-on-exec. */
+export function openStep(name: string, path: string, how: Flags, mode = 0): Step {
+  return { name, call: "openat", args: [anyFolder, path, how, octal(mode)] };
+}
+
+/** A descriptor that names a folder without opening it. */
+export function openFolderStep(name: string, path: string): Step {
+  return openStep(name, path, flags({ O_PATH, O_CLOEXEC }));
+}
+
+/** Opens a file of the calling process's folder in the plugin's `/proc`. */
+function openOwnStep(name: string, file: string, how: Flags): Step {
+  return { name, call: "openat", args: [descriptors.hostProc, `self/${file}`, how, 0] };
+}
+
+export function closeScratchStep(name: string): Step {
+  return { name, call: "close", args: [descriptors.scratch] };
+}
+
+/** close_range(2): all descriptors from a number on. */
+export function closeRangeStep(name: string, first: number, how: Flags | 0 = 0): Step {
+  return { name, call: "close_range", args: [first, flags({ HIGHEST_DESCRIPTOR }), how] };
+}
+
+/** proc_pid_oom_score_adj(5) of the calling process. */
+export function oomScoreAdjSteps(name: string, score: number, flow?: Flow): Step[] {
+  const text = new TextEncoder().encode(String(score));
+  const content: Argument = bytes(text, JSON.stringify(String(score)));
+  return [
+    openOwnStep(name, "oom_score_adj", flags({ O_WRONLY, O_CLOEXEC })),
+    { name, call: "write", args: [descriptors.scratch, content, text.length], ...(flow && { flow }) },
+    closeScratchStep(name),
+  ];
+}
+
+/**
+ * Tells the plugin who the calling process is: its number and start time, as the
+ * plugin's own `/proc` has them. It has to come from the inside: a short task has
+ * ended and been reaped before anyone outside can look.
+ */
+export function reportIdentitySteps(name: string): Step[] {
+  const statBytes = bufferBytes.identity - IDENTITY_TAG_BYTES;
+  return [
+    openOwnStep(name, "stat", flags({ O_RDONLY, O_CLOEXEC })),
+    { name, call: "read", args: [descriptors.scratch, place("identity", IDENTITY_TAG_BYTES), statBytes] },
+    { name, call: "write", args: [descriptors.report, place("identity"), bufferBytes.identity] },
+    closeScratchStep(name),
+  ];
+}

@@ -1,0 +1,79 @@
+/** Steps by which the task's process becomes its user, with no right beyond those that the task is to have. */
+import { capabilityName, capabilityNumbers } from "../../../config/options/capabilities.ts";
+import { DriverError } from "../../../errors.ts";
+import * as k from "../../kernel/constants.ts";
+import { capabilityData, capabilityHeader, groupList } from "../../kernel/structs.ts";
+import type { TaskCapabilities } from "../../users/capabilities.ts";
+import type { RestInput } from "../launchInput.ts";
+import { bytes, type Flags, flags, type Step } from "../plan.ts";
+
+const { PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE } = k;
+
+export type Identity = Pick<RestInput, "uid" | "gid" | "groups" | "capabilities">;
+
+/**
+ * Groups and bounding set first: the rights to change them go with the uid.
+ * @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set
+ */
+export function identitySteps({ uid, gid, groups, capabilities }: Identity): Step[] {
+  for (const id of [uid, gid, ...groups]) checkId(id);
+  const list = bytes(groupList(groups), `[${groups.join(", ")}]`);
+  const becomeUser: Step = { name: "set uid", call: "setresuid", args: [uid, uid, uid] };
+  return [
+    { name: "set groups", call: "setgroups", args: [groups.length, list] },
+    { name: "set gid", call: "setresgid", args: [gid, gid, gid] },
+    ...(capabilities === undefined ? [becomeUser] : boundedSteps(uid, becomeUser, capabilities)),
+    // The change of uid has done it for another user, unless the agent runs with securebits(7) that keep capabilities.
+    ...(capabilities === undefined && uid === 0 ? [] : [capabilityStep(uid, capabilities?.kept ?? 0n)]),
+    ...(uid === 0 ? [] : ambientSteps(capabilities?.kept ?? 0n)),
+  ];
+}
+
+/** In the order of capabilities(7), "Transformation of capabilities during execve()". */
+function boundedSteps(uid: number, becomeUser: Step, { kept, dropped }: TaskCapabilities): Step[] {
+  const bound = capabilityNumbers(dropped).map(
+    (number): Step => ({
+      name: "bound capabilities",
+      call: "prctl",
+      args: [flags({ PR_CAPBSET_DROP }), capability(number), 0, 0, 0],
+    }),
+  );
+  const keep: Step = {
+    name: "keep capabilities over the change of user",
+    call: "prctl",
+    args: [flags({ PR_SET_KEEPCAPS }), 1, 0, 0, 0],
+  };
+  return [...bound, ...(uid === 0 || kept === 0n ? [] : [keep]), becomeUser];
+}
+
+/** Root's programs get theirs from the bounding set, those of others from the ambient set, which needs inheritable ones. */
+function capabilityStep(uid: number, kept: bigint): Step {
+  const inheritable = uid === 0 ? 0n : kept;
+  const data = capabilityData({ effective: kept, permitted: kept, inheritable });
+  const header = bytes(capabilityHeader(), "{version: 3, pid: 0}");
+  const meaning = `{effective: ${hex(kept)}, permitted: ${hex(kept)}, inheritable: ${hex(inheritable)}}`;
+  const name = kept === 0n ? "drop capabilities" : "set capabilities";
+  return { name, call: "capset", args: [header, bytes(data, meaning)] };
+}
+
+function ambientSteps(kept: bigint): Step[] {
+  return capabilityNumbers(kept).map((number) => ({
+    name: "pass capabilities on",
+    call: "prctl",
+    args: [flags({ PR_CAP_AMBIENT }), flags({ PR_CAP_AMBIENT_RAISE }), capability(number), 0, 0],
+  }));
+}
+
+function capability(number: number): Flags {
+  return flags({ [`CAP_${capabilityName(number).toUpperCase()}`]: number });
+}
+
+function hex(set: bigint): string {
+  return set === 0n ? "0" : `0x${set.toString(16)}`;
+}
+
+/** setresuid(2) takes the highest number, -1, for "as it is", which is root here. */
+function checkId(id: number): void {
+  if (Number.isInteger(id) && id >= 0 && id < 0xffffffff) return;
+  throw new DriverError("USER_FORBIDDEN", `${id} is no uid or gid that a task can have`);
+}

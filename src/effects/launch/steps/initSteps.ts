@@ -1,0 +1,114 @@
+/**
+ * What the run's init does before it forks the task: it furnishes the namespaces,
+ * and waits for the word to go on. The plugin meanwhile lays the rules, sets the
+ * limits and writes to the log: two processes at work, instead of one after the
+ * other. If the plugin dies or gives up, the pipe ends, and so does init.
+ */
+import * as k from "../../kernel/constants.ts";
+import { cloneArgs } from "../../kernel/structs.ts";
+import type { BeginningInput, RestInput, RunCgroup } from "../launchInput.ts";
+import { bytes, descriptors, flags, place, type Step, statusFileLayout } from "../plan.ts";
+import { REST_ADDRESS, REST_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
+import {
+  closeRangeStep,
+  oomScoreAdjSteps,
+  openFolderStep,
+  openStep,
+  reportIdentitySteps,
+} from "./fileSteps.ts";
+import { initRuleSteps } from "./landlockSteps.ts";
+import { mountSteps } from "./mountSteps.ts";
+import { networkSteps } from "./networkSteps.ts";
+import { beginningOfRunCgroup, makeRunCgroupSteps } from "./runCgroupSteps.ts";
+import { awaitedNumber } from "./superviseSteps.ts";
+
+const { status: statusBytes } = statusFileLayout.bytes;
+const noStatus = bytes(statusFileLayout.noStatus, "no status yet");
+const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_CLOEXEC } = k;
+
+export function initSteps(input: BeginningInput): Step[] {
+  return [
+    { name: "name init", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-init"] },
+    { name: "give init a session", call: "setsid", args: [] },
+    // Possession of a session keyring gives rights to its keys whatever the uid: the agent's are not the task's.
+    {
+      name: "leave the agent's keyring",
+      call: "keyctl",
+      args: [flags({ KEYCTL_JOIN_SESSION_KEYRING }), 0],
+      // ENOSYS where the kernel has no keyrings.
+      flow: { kind: "tolerateErrors" },
+    },
+    // Drops the cgroup's descriptor, so that the numbers of those that follow are known.
+    closeRangeStep("close the cgroup's folder", descriptors.free),
+    openFolderStep("open the plugin's /proc", "/proc"),
+    // Opened before anything is mounted over their paths.
+    openStep(
+      "open the status file",
+      input.statusFile,
+      flags({ O_WRONLY, O_CREAT, O_TRUNC, O_CLOEXEC }),
+      0o600,
+    ),
+    // They are a block of the disk, which may be full when the task and its status have to be recorded.
+    { name: "make room for the status", call: "write", args: [descriptors.status, noStatus, statusBytes] },
+    // For reading too, so that it doesn't wait for a reader.
+    openStep("open the alive FIFO", input.aliveFifo, flags({ O_RDWR, O_CLOEXEC })),
+    ...(input.runCgroup ? beginningOfRunCgroup(input.runCgroup) : []),
+    ...reportIdentitySteps("report init"),
+    // Out of memory hits the task and leaves init to record it. In a container without CAP_SYS_RESOURCE it can't be had.
+    ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),
+    ...networkSteps(input),
+    ...mountSteps(input),
+    { name: "leave the working directory", call: "chdir", args: ["/"] },
+    ...waitSteps(),
+  ];
+}
+
+/** What init does when the plugin is gone, or wants no task any more. */
+export const abandonedSteps: readonly Step[] = [{ name: "end", call: "exit_group", args: [0] }];
+
+/** The rest of the plan comes by the table's file: a pipe does not hold every environment. */
+function waitSteps(): Step[] {
+  const rest = TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS;
+  return [
+    {
+      name: "wait for the word to go on",
+      call: "read",
+      args: [descriptors.gate, place("waitStatus"), 1],
+      flow: { kind: "endOfFile", ended: "abandoned", otherwise: "next" },
+    },
+    {
+      name: "read the rest of the plan",
+      call: "pread64",
+      args: [descriptors.plan, REST_ADDRESS, rest, REST_OFFSET],
+      flow: { kind: "endOfFile", ended: "abandoned", otherwise: "release" },
+    },
+  ];
+}
+
+/** What init does once it has been told to go on. */
+export function releaseSteps({ namespaceRules, runCgroup }: RestInput): Step[] {
+  return [
+    ...initRuleSteps(namespaceRules),
+    ...(runCgroup ? makeRunCgroupSteps(runCgroup) : []),
+    forkTask(runCgroup),
+  ];
+}
+
+function forkTask(runCgroup: RunCgroup | undefined): Step {
+  const { CLONE_PARENT_SETTID, CLONE_INTO_CGROUP } = k;
+  const { value, names } = flags({ CLONE_PARENT_SETTID, ...(runCgroup && { CLONE_INTO_CGROUP }) });
+  const attributes = cloneArgs({
+    flags: value,
+    parentTid: awaitedNumber(runCgroup),
+    exitSignal: k.SIGCHLD,
+    ...(runCgroup && { cgroup: descriptors.runCgroup }),
+  });
+  const cgroup = runCgroup ? `, cgroup: ${descriptors.runCgroup}` : "";
+  const meaning = `{flags: ${names}, parent_tid: what is waited for, exit_signal: SIGCHLD${cgroup}}`;
+  return {
+    name: "fork the task",
+    call: "clone3",
+    args: [bytes(attributes, meaning), attributes.length],
+    flow: { kind: "fork", child: "task", parent: "supervise" },
+  };
+}

@@ -1,0 +1,55 @@
+/** What a process of a task does before it becomes its command. */
+import * as k from "../../kernel/constants.ts";
+import type { TaskProcess } from "../launchInput.ts";
+import { descriptors, flags, octal, type Step, type Strings } from "../plan.ts";
+import { closeRangeStep, oomScoreAdjSteps, reportIdentitySteps } from "./fileSteps.ts";
+import { identitySteps } from "./identitySteps.ts";
+import { limitSteps } from "./limitSteps.ts";
+
+const { PR_SET_NO_NEW_PRIVS, CLOSE_RANGE_CLOEXEC } = k;
+
+/** What is done between the steps that all processes of a task have in common. */
+export interface FurtherSteps {
+  /** As root, by the leader of a new session. */
+  readonly inSession?: readonly Step[];
+  /** As root, right after the process has told who it is. */
+  readonly identified?: readonly Step[];
+  /** With the task's rights. */
+  readonly asUser?: readonly Step[];
+}
+
+/** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
+export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[] {
+  return [
+    // A group of its own, which signals are sent to.
+    { name: "give the task a session", call: "setsid", args: [] },
+    ...(further.inSession ?? []),
+    ...reportIdentitySteps("report the task"),
+    ...(further.identified ?? []),
+    // Init's own is inherited otherwise.
+    ...oomScoreAdjSteps("set oom_score_adj", input.oomScoreAdj),
+    ...limitSteps(input),
+    { name: "set the umask", call: "umask", args: [octal(input.umask)] },
+    ...identitySteps(input),
+    // With the task's rights: root could enter folders that are none of the task's business.
+    { name: "enter the working directory", call: "chdir", args: [input.workDir] },
+    { name: "forbid new privileges", call: "prctl", args: [flags({ PR_SET_NO_NEW_PRIVS }), 1, 0, 0, 0] },
+    ...(further.asUser ?? []),
+    { name: "restrict by Landlock", call: "landlock_restrict_self", args: [descriptors.ruleset, 0] },
+    closeRangeStep("hide descriptors", descriptors.stderr + 1, flags({ CLOSE_RANGE_CLOEXEC })),
+    {
+      name: "execute the command",
+      call: "execve",
+      args: [input.command, strings([input.name, ...input.args]), environment(input.env)],
+    },
+  ];
+}
+
+function environment(env: TaskProcess["env"]): Strings {
+  const entries = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  return { kind: "strings", strings: entries, secret: true };
+}
+
+function strings(list: readonly string[]): Strings {
+  return { kind: "strings", strings: list, secret: false };
+}

@@ -1,0 +1,26 @@
+/** Files of /etc that a task has of its own because its network differs from the host's. */
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { hasOwnHosts, hostsFile } from "../../config/task/hostsFile.ts";
+import type { TaskRequest } from "../../config/task/taskRequest.ts";
+import type { RunFiles } from "../files/runFiles.ts";
+import { resolvConf } from "./resolvConf.ts";
+
+/**
+ * Writes those that the task needs into its run's folder; most need none.
+ * @throws DriverError `CONFIG_INVALID` for a dns block whose words would not stay words in the file
+ */
+export function writeNetworkFiles(request: TaskRequest, files: RunFiles): void {
+  if (request.dns !== undefined) writeForTask(files.resolvConf, resolvConf(request.dns));
+  if (hasOwnHosts(request)) {
+    writeForTask(
+      files.hosts,
+      hostsFile(request, () => readFileSync("/etc/hosts", "utf8")),
+    );
+  }
+}
+
+/** Readable by everybody, whatever the agent's umask is. */
+function writeForTask(path: string, text: string): void {
+  writeFileSync(path, text);
+  chmodSync(path, 0o644);
+}

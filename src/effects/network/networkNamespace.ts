@@ -1,0 +1,37 @@
+/** The allocation's network namespace, which the agent made: is it one? */
+import { statfsSync } from "node:fs";
+import type { TaskNetwork } from "../../config/task/taskRequest.ts";
+import { DriverError, errnoOf } from "../../errors.ts";
+import { NSFS_MAGIC } from "../kernel/constants.ts";
+
+/**
+ * A path that is gone, or a plain file where the namespace was mounted, would
+ * otherwise end in an error of the launch that names a number at most. That it
+ * is a *network* namespace the kernel checks when the task joins it.
+ * @throws DriverError `NETWORK_NAMESPACE_INVALID`
+ */
+export function checkNetworkNamespace({ mode, path }: Pick<TaskNetwork, "mode" | "path">): void {
+  if (path === "") {
+    if (mode === "group") throw invalid("the agent names no network namespace for the allocation");
+    return;
+  }
+  if (typeAt(path) !== NSFS_MAGIC) throw invalid(`${path} is not a network namespace`);
+}
+
+function typeAt(path: string): number {
+  try {
+    return statfsSync(path).type;
+  } catch (thrown) {
+    throw invalid("the allocation's network namespace is not there", {
+      failed: { call: "statfs", path, errno: errnoOf(thrown) ?? String(thrown) },
+      cause: thrown,
+    });
+  }
+}
+
+function invalid(summary: string, options = {}): DriverError {
+  return new DriverError("NETWORK_NAMESPACE_INVALID", summary, {
+    ...options,
+    hint: "After a reboot of the host it is gone: stop the allocation, so that Nomad places it anew",
+  });
+}

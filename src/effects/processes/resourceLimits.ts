@@ -1,0 +1,118 @@
+/** The limits that a task starts with: the agent's, not those that Node gives itself, and what its job asks for. */
+import { readFileSync } from "node:fs";
+import { type LimitedResource, parseUlimits, type Ulimit } from "../../config/options/ulimits.ts";
+import { DriverError } from "../../errors.ts";
+import type { ResourceLimit } from "../kernel/structs.ts";
+
+/** A limit to be set; getrlimit(2) tells the unit. */
+export interface TaskLimit extends ResourceLimit {
+  readonly resource: LimitedResource;
+}
+
+/**
+ * What has to be set for a task; all else is inherited from the agent.
+ * @param ulimit checked blocks
+ * @throws DriverError `CONFIG_INVALID` for a limit above the agent's own that the operator does not allow
+ */
+export function taskLimits(
+  ulimit: readonly Readonly<Record<string, string>>[],
+  { allowRaisedUlimits }: { readonly allowRaisedUlimits: boolean },
+): TaskLimit[] {
+  const wanted = parseUlimits(ulimit);
+  if (!allowRaisedUlimits) wanted.forEach(refuseRaised);
+  const files = wanted.some(({ resource }) => resource === "RLIMIT_NOFILE") ? [] : [agentFileLimit()];
+  return [...files, ...wanted.map(({ resource, soft, hard }) => ({ resource, soft, hard }))];
+}
+
+/**
+ * The limit of open descriptors that this process was started with. Node raises
+ * its own soft limit before any code of ours runs, so the launcher script passes
+ * the original on; without it (run from source) the parent's is the best guess.
+ */
+function agentFileLimit(): TaskLimit {
+  knownFileLimit ??= readFileLimit();
+  return knownFileLimit;
+}
+
+let knownFileLimit: TaskLimit | undefined;
+
+/**
+ * The limit of open descriptors that a process has.
+ * @throws DriverError `KERNEL_CALL_FAILED` where there is no such process
+ */
+export function fileLimitOf(pid: number): TaskLimit {
+  try {
+    const limit = limitIn(readFileSync(`/proc/${pid}/limits`, "utf8"), "RLIMIT_NOFILE");
+    return { resource: "RLIMIT_NOFILE", ...limit };
+  } catch (thrown) {
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the task's limits cannot be read");
+  }
+}
+
+function readFileLimit(): TaskLimit {
+  const own = limitIn(ownLimits(), "RLIMIT_NOFILE");
+  const passedOn = process.env.NOMAD_DRIVER_EXEC2_NOFILE;
+  const soft = passedOn === undefined ? parentFileLimit() : parseLimit(passedOn);
+  return { resource: "RLIMIT_NOFILE", soft: Math.min(soft ?? own.soft, own.hard), hard: own.hard };
+}
+
+function parentFileLimit(): number | undefined {
+  try {
+    return limitIn(readFileSync(`/proc/${process.ppid}/limits`, "utf8"), "RLIMIT_NOFILE").soft;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Hard limits are the ones that bound: a process may have less, and never more again. */
+function refuseRaised({ name, resource, hard }: Ulimit): void {
+  const agent = limitIn(ownLimits(), resource).hard;
+  if (hard <= agent) return;
+  const text = `The task's config has option "ulimit" with ${name} up to ${told(hard)}, and the Nomad agent itself has ${told(agent)}`;
+  throw new DriverError("CONFIG_INVALID", text, {
+    hint: "Lower it, raise the agent's own, or set allow_raised_ulimits = true in the client's plugin block of this driver",
+  });
+}
+
+function told(limit: number): string {
+  return limit === Infinity ? "no limit" : String(limit);
+}
+
+let knownLimits: string | undefined;
+
+function ownLimits(): string {
+  knownLimits ??= readFileSync("/proc/self/limits", "utf8");
+  return knownLimits;
+}
+
+/** As proc_pid_limits(5) calls them. */
+const titles: Readonly<Record<LimitedResource, string>> = {
+  RLIMIT_AS: "address space",
+  RLIMIT_CORE: "core file size",
+  RLIMIT_CPU: "cpu time",
+  RLIMIT_DATA: "data size",
+  RLIMIT_FSIZE: "file size",
+  RLIMIT_LOCKS: "file locks",
+  RLIMIT_MEMLOCK: "locked memory",
+  RLIMIT_MSGQUEUE: "msgqueue size",
+  RLIMIT_NICE: "nice priority",
+  RLIMIT_NOFILE: "open files",
+  RLIMIT_NPROC: "processes",
+  RLIMIT_RSS: "resident set",
+  RLIMIT_RTPRIO: "realtime priority",
+  RLIMIT_RTTIME: "realtime timeout",
+  RLIMIT_SIGPENDING: "pending signals",
+  RLIMIT_STACK: "stack size",
+};
+
+/** Its line: `Max open files  1024  524288  files`. */
+function limitIn(limits: string, resource: LimitedResource): ResourceLimit {
+  const line = new RegExp(`^Max ${titles[resource]}\\s+(\\S+)\\s+(\\S+)`, "m").exec(limits);
+  const [, soft = "", hard = ""] = line ?? [];
+  return { soft: parseLimit(soft) ?? Infinity, hard: parseLimit(hard) ?? Infinity };
+}
+
+function parseLimit(text: string): number | undefined {
+  if (text === "unlimited") return Infinity;
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}

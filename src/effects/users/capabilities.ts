@@ -1,0 +1,80 @@
+/** The capabilities that a task starts with, out of those that this process has to give. */
+import {
+  type CapabilitySet,
+  capabilitySet,
+  formatCapabilities,
+  noCapabilities,
+  wantedCapabilities,
+} from "../../config/options/capabilities.ts";
+import type { PluginOptions } from "../../config/options/pluginOptions.ts";
+import type { TaskOptions } from "../../config/options/taskOptions.ts";
+import { DriverError } from "../../errors.ts";
+import { readKernelFile } from "../kernel/file.ts";
+
+/** What becomes of a task's capability sets; see capabilities(7). */
+export interface TaskCapabilities {
+  /** Permitted and effective; for another user than root inheritable and ambient, too. */
+  readonly kept: CapabilitySet;
+  /** Taken out of the bounding set, so that nothing brings them back. */
+  readonly dropped: CapabilitySet;
+}
+
+/**
+ * @param uid the task's
+ * @returns undefined for the usual task: another user than root, without capabilities. The change of
+ *   user takes them all, and no_new_privs sees to it that none comes back, whatever the bounding set is
+ * @throws DriverError `CONFIG_INVALID` for capabilities that the client does not allow
+ * @throws DriverError `UNSUPPORTED` for those that this process does not have itself
+ */
+export function taskCapabilities(
+  uid: number,
+  task: Pick<TaskOptions, "capAdd" | "capDrop">,
+  { allowCaps }: Pick<PluginOptions, "allowCaps">,
+): TaskCapabilities | undefined {
+  if (uid !== 0 && task.capAdd.length === 0) return undefined;
+  const allowed = capabilitySet(allowCaps);
+  const own = ownCapabilities();
+  const wanted = wantedCapabilities(uid === 0 ? allowed & own.permitted : noCapabilities, task);
+  refuseBeyond(allowed, wanted);
+  const missing = wanted & ~own.permitted;
+  if (missing !== noCapabilities) {
+    const text = `the driver itself has no capability ${formatCapabilities(missing)}, so that no task can have it`;
+    throw new DriverError("UNSUPPORTED", text, {
+      hint: "The Nomad agent has to run as root with all capabilities, outside of a container",
+    });
+  }
+  return { kept: wanted, dropped: own.bounding & ~wanted };
+}
+
+/** The same for a set that was made before, by the names of what the task keeps. */
+export function keptCapabilities(names: readonly string[]): TaskCapabilities {
+  const kept = capabilitySet(names);
+  return { kept, dropped: ownCapabilities().bounding & ~kept };
+}
+
+function refuseBeyond(allowed: CapabilitySet, wanted: CapabilitySet): void {
+  const refused = wanted & ~allowed;
+  if (refused === noCapabilities) return;
+  const text = `The task's config has option "cap_add" with ${formatCapabilities(refused)}, and this client allows ${formatCapabilities(allowed) || "none"}`;
+  throw new DriverError("CONFIG_INVALID", text, {
+    hint: "Remove it, or add it to allow_caps in the client's plugin block of this driver",
+  });
+}
+
+interface OwnCapabilities {
+  readonly permitted: CapabilitySet;
+  readonly bounding: CapabilitySet;
+}
+
+let known: OwnCapabilities | undefined;
+
+/** Those of this process, which do not change: proc_pid_status(5). */
+function ownCapabilities(): OwnCapabilities {
+  known ??= { permitted: setIn("CapPrm"), bounding: setIn("CapBnd") };
+  return known;
+}
+
+function setIn(field: string): CapabilitySet {
+  const status = readKernelFile("/proc/self/status") ?? "";
+  return BigInt(`0x${new RegExp(`^${field}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0"}`);
+}

@@ -1,0 +1,53 @@
+/** The host's databases of users and groups: files of their own, and whatever else nsswitch.conf(5) names. */
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { promisify } from "node:util";
+import { DriverError, errnoOf, messageOf } from "../../errors.ts";
+
+export type Database = "passwd" | "group";
+
+/** Read at every start, since users come and go. A host may keep all of them elsewhere. */
+export function readDatabase(database: Database): string {
+  try {
+    return readFileSync(`/etc/${database}`, "utf8");
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return "";
+    throw DriverError.from(thrown, "USER_UNKNOWN", "the host's users cannot be read");
+  }
+}
+
+/**
+ * Asks `getent`, which knows all that the host's name services know.
+ * @returns the entry in the text form of the database; empty where there is none
+ * @throws DriverError `USER_UNKNOWN`, recoverable, where they do not answer
+ */
+export async function askNameServices(database: Database, name: string): Promise<string> {
+  const env = { PATH: process.env.PATH ?? "/usr/bin:/bin" };
+  try {
+    const options = { env, timeout: timeoutMs, killSignal: "SIGKILL" } as const;
+    const { stdout } = await run("getent", [database, name], options);
+    return stdout;
+  } catch (thrown) {
+    if ((thrown as { code?: unknown }).code === notFoundStatus) return "";
+    const kind = database === "passwd" ? "user" : "group";
+    throw new DriverError("USER_UNKNOWN", `${kind} ${JSON.stringify(name)} could not be looked up`, {
+      failed: { call: `getent ${database}`, path: name },
+      hint: `The host's name services did not answer: ${messageOf(thrown)}`,
+      recoverable: true,
+      cause: thrown,
+    });
+  }
+}
+
+/** What these databases can hold as a name and `getent` does not take for an option or for the NIS marks `+` and `-`. */
+export function isAccountName(name: string): boolean {
+  return /^[^\s:/+-][^\s:/]*$/.test(name) && !name.includes("\0");
+}
+
+const run = promisify(execFile);
+
+/** A directory server that does not answer must not hold a start for ever. */
+const timeoutMs = 5_000;
+
+/** getent(1): "one or more supplied key could not be found in the database". */
+const notFoundStatus = 2;

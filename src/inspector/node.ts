@@ -1,8 +1,0 @@
-/** What this host offers, looked at when it is asked for. */
-import { type HostFacts, probeHost } from "../effects/hostFacts.ts";
-
-export interface Node {
-  facts(): HostFacts;
-}
-
-export const thisNode: Node = { facts: () => probeHost() };

@@ -1,0 +1,87 @@
+/** The host and all its tasks in figures. */
+import { formatDuration } from "../../../units/durations.ts";
+import type { NodeHost, NodeView } from "../../views/nodeView.ts";
+import { useAnswer } from "../live.ts";
+import { useNow } from "../now.ts";
+import { type FactLine, Facts } from "../table.tsx";
+import { Activity } from "./activity.tsx";
+
+export function NodePage({ version }: { readonly version: number }) {
+  const view = useAnswer<NodeView>("/api/node", `${version} ${Math.floor(useNow() / 5_000)}`);
+  if (view === undefined) return <p class="empty">Looking at the node…</p>;
+  const { states, start } = view;
+  return (
+    <>
+      <h1 class="plain">Node</h1>
+      <section class="card" aria-label="Tasks by state">
+        <h2>Tasks by state</h2>
+        {states.length === 0 ? <p class="faint">None yet.</p> : null}
+        <Facts kind="figures" facts={states.map(({ state, tasks }) => [state, tasks])} />
+      </section>
+      <section class="card" aria-label="Starts">
+        <h2>
+          Start latency <span class="faint">from the agent's request to the running program</span>
+        </h2>
+        {start === null ? (
+          <p class="faint">No start yet.</p>
+        ) : (
+          <Facts kind="figures" facts={startFigures(start)} />
+        )}
+      </section>
+      <Activity activity={view.activity} />
+      <div class="columns">
+        <section class="card" aria-label="Driver">
+          <h2>Driver</h2>
+          <Facts facts={driverFacts(view)} />
+        </section>
+        <section class="card" aria-label="Host">
+          <h2>Host</h2>
+          {view.host === null ? (
+            <p class="faint">A bundle: what its host was like stands with each task.</p>
+          ) : (
+            <Facts facts={hostFacts(view.host)} />
+          )}
+        </section>
+      </div>
+    </>
+  );
+}
+
+function startFigures({ starts, p50, p90, p99, max }: NonNullable<NodeView["start"]>): FactLine[] {
+  return [
+    ["half within", formatDuration(p50)],
+    ["90 % within", formatDuration(p90)],
+    ["99 % within", formatDuration(p99)],
+    ["slowest", formatDuration(max)],
+    ["starts", starts],
+  ];
+}
+
+function driverFacts({ plugins, inspector, path }: NodeView): FactLine[] {
+  const processes = plugins.map(
+    ({ pid, version }) =>
+      `process ${pid}, ${version === null ? "has started no task yet" : `version ${version}`}`,
+  );
+  return [
+    ["Plugin", processes.join("; ") || "none runs here"],
+    ["Inspector", `version ${inspector}`],
+    ["Event log", <code key="path">{path}</code>],
+  ];
+}
+
+function hostFacts({
+  kernel,
+  arch,
+  cores,
+  landlockAbi,
+  cgroupMount,
+  cgroupControllers,
+}: NodeHost): FactLine[] {
+  return [
+    ["Kernel", `Linux ${kernel} on ${arch}`],
+    ["Cores", String(cores)],
+    ["Landlock", landlockAbi > 0 ? `ABI ${landlockAbi}` : "none: no task can be started"],
+    ["cgroup v2", cgroupMount === null ? "not mounted" : <code key="mount">{cgroupMount}</code>],
+    ["Controllers", cgroupControllers.join(", ") || "none: limits cannot be enforced"],
+  ];
+}

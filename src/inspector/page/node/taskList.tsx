@@ -1,0 +1,123 @@
+/** All tasks: searched, filtered, live. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { TaskSummary } from "../../views/taskSummary.ts";
+import { useKeys } from "../keys.ts";
+import type { Live } from "../live.ts";
+import { TaskRows } from "./taskRows.tsx";
+
+const kinds = {
+  All: () => true,
+  Active: ({ outcome }: TaskSummary) => outcome.tone === "busy",
+  Failed: ({ outcome }: TaskSummary) => outcome.tone === "bad",
+  Ended: ({ outcome }: TaskSummary) => outcome.tone !== "busy",
+} as const;
+type Kind = keyof typeof kinds;
+
+/** What somebody has made of the list. */
+export interface ListView {
+  readonly sought: string;
+  readonly kind: Kind;
+  /** How far it is scrolled, in pixels. */
+  readonly top: number;
+  /** The task that was opened last. */
+  readonly opened: string | undefined;
+}
+
+export const firstListView: ListView = { sought: "", kind: "All", top: 0, opened: undefined };
+
+interface Properties {
+  readonly live: Live;
+  readonly view: ListView;
+  readonly setView: (view: ListView) => void;
+}
+
+export function TaskList({ live: { rows, status }, view, setView }: Properties) {
+  const [{ sought, kind }, setShown] = useState(view);
+  const place = useRef(view);
+  useEffect(() => () => setView(place.current), [setView]);
+  const show = (change: Partial<ListView>) => {
+    place.current = { ...place.current, ...change, top: 0 };
+    setShown(place.current);
+  };
+  const search = useRef<HTMLInputElement>(null);
+  useKeys({ "/": () => search.current?.focus() });
+  const words = sought.toLowerCase().split(/\s+/).filter(Boolean);
+  const found =
+    words.length === 0 ? rows : rows.filter((row) => words.every((word) => textOf(row).includes(word)));
+  const shown = found.filter(kinds[kind]);
+  if (status?.ready !== true) return <p class="empty">Reading the event log…</p>;
+  if (rows.length === 0) return <NoTasks />;
+  return (
+    <div class="list">
+      <div class="filters">
+        <input
+          ref={search}
+          type="search"
+          aria-label="Search tasks"
+          placeholder="Search name, job, allocation, state, outcome"
+          value={sought}
+          onInput={({ currentTarget }) => show({ sought: currentTarget.value })}
+          onKeyDown={(event) => {
+            if (event.key === "Escape") show({ sought: "" });
+            if (event.key === "ArrowDown") document.querySelector<HTMLElement>(".row a")?.focus();
+          }}
+        />
+        <fieldset>
+          <legend>Show</legend>
+          {(Object.keys(kinds) as Kind[]).map((each) => (
+            <button
+              key={each}
+              type="button"
+              aria-pressed={kind === each}
+              onClick={() => show({ kind: each })}
+            >
+              {each} <span class="faint">{found.filter(kinds[each]).length}</span>
+            </button>
+          ))}
+        </fieldset>
+        <span class="count" role="status">
+          {shown.length} of {rows.length}
+        </span>
+      </div>
+      {shown.length === 0 ? (
+        <p class="empty">
+          No task is like that.{" "}
+          <button type="button" onClick={() => show({ sought: "", kind: "All" })}>
+            Show all
+          </button>
+        </p>
+      ) : (
+        <TaskRows
+          // Another choice is another list, from its top.
+          key={`${kind} ${sought}`}
+          rows={shown}
+          top={place.current.top}
+          opened={place.current.opened}
+          onPlace={(change) => {
+            place.current = { ...place.current, ...change };
+          }}
+        />
+      )}
+      <p class="hint">
+        <kbd>/</kbd> search, <kbd>↑</kbd> <kbd>↓</kbd> go through, <kbd>Enter</kbd> open
+      </p>
+    </div>
+  );
+}
+
+function NoTasks() {
+  return (
+    <div class="empty">
+      <h1>No task has run here yet</h1>
+      <p>
+        Run a job with <code>driver = "exec2"</code>, or try one without a cluster:
+      </p>
+      <pre>nomad-driver-exec2 run examples/hello.nomad.hcl</pre>
+      <p>It appears here at once.</p>
+    </div>
+  );
+}
+
+function textOf({ id, job, group, namespace, state, outcome, exit }: TaskSummary): string {
+  return `${id} ${job} ${group} ${namespace} ${state} ${outcome.text} ${exit ?? ""}`.toLowerCase();
+}

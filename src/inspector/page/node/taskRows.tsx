@@ -1,0 +1,155 @@
+/** Rows of tasks, of which only those in sight are drawn. */
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { formatDuration } from "../../../units/durations.ts";
+import type { TaskSummary } from "../../views/taskSummary.ts";
+import { Mark } from "../mark.tsx";
+import { useNow } from "../now.ts";
+
+interface Place {
+  readonly top?: number;
+  readonly opened?: string;
+}
+
+interface Properties {
+  readonly rows: readonly TaskSummary[];
+  /** Where to begin, and on which task. */
+  readonly top: number;
+  readonly opened: string | undefined;
+  readonly onPlace: (place: Place) => void;
+}
+
+const heads = ["Task", "Job", "Allocation", "State", "Outcome", "Exit", "Restarts", "Age"];
+/** Drawn beyond what is in sight, on either side. */
+const spare = 6;
+
+export function TaskRows({ rows, top: firstTop, opened, onPlace }: Properties) {
+  const height = useRowHeight();
+  const scroller = useRef<HTMLDivElement>(null);
+  const [top, setTop] = useState(firstTop);
+  useLayoutEffect(() => {
+    scroller.current?.scrollTo(0, firstTop);
+    if (opened !== undefined) document.getElementById(opened)?.focus({ preventScroll: true });
+  }, []);
+  useSteadyTop(scroller, rows, height);
+  const now = useNow();
+  const first = Math.max(0, Math.floor(top / height) - spare);
+  const seen = rows.slice(first, first + Math.ceil(innerHeight / height) + 2 * spare);
+  return (
+    <div
+      ref={scroller}
+      class="rows"
+      onScroll={({ currentTarget: { scrollTop } }) => {
+        setTop(scrollTop);
+        onPlace({ top: scrollTop });
+      }}
+    >
+      <table aria-label="Tasks" aria-rowcount={rows.length + 1}>
+        <thead>
+          <tr>
+            {heads.map((head) => (
+              <th key={head} scope="col" class={head.toLowerCase()}>
+                {head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <Gap height={first * height} />
+        <tbody>
+          {seen.map((row, index) => (
+            <Row
+              key={row.id}
+              row={row}
+              now={now}
+              index={first + index}
+              onOpen={() => onPlace({ opened: row.id })}
+            />
+          ))}
+        </tbody>
+        <Gap height={(rows.length - first - seen.length) * height} />
+      </table>
+    </div>
+  );
+}
+
+/** In place of rows that are not drawn. */
+function Gap({ height }: { readonly height: number }) {
+  return (
+    <tbody aria-hidden="true" class="gap">
+      <tr style={{ height: `${height}px` }} />
+    </tbody>
+  );
+}
+
+interface RowProperties {
+  readonly row: TaskSummary;
+  readonly now: number;
+  readonly index: number;
+  readonly onOpen: () => void;
+}
+
+function Row({ row, now, index, onOpen }: RowProperties) {
+  const { id, task, job, allocation, state, outcome, exit, restarts, begunAt } = row;
+  return (
+    <tr class="row" aria-rowindex={index + 2}>
+      <td class="task">
+        <Mark tone={outcome.tone} />
+        <a id={id} href={`#/task/${encodeURIComponent(id)}`} onKeyDown={moveFocus} onClick={onOpen}>
+          {task}
+        </a>
+      </td>
+      <td class="job">{job}</td>
+      <td class="allocation">
+        <code>{allocation.slice(0, 8)}</code>
+      </td>
+      <td class="state">{state}</td>
+      <td class={`outcome ${outcome.tone}`}>{outcome.text}</td>
+      <td class="exit">{exit ?? "–"}</td>
+      <td class="restarts">{restarts === 0 ? "–" : restarts}</td>
+      <td class="age">{formatDuration(Math.max(0, now - begunAt))}</td>
+    </tr>
+  );
+}
+
+/** As page.css has it. */
+function useRowHeight(): number {
+  const narrow = matchMedia("(max-width: 50rem)");
+  const [height, setHeight] = useState(narrow.matches ? 60 : 40);
+  useEffect(() => {
+    const follow = () => setHeight(narrow.matches ? 60 : 40);
+    narrow.addEventListener("change", follow);
+    return () => narrow.removeEventListener("change", follow);
+  }, []);
+  return height;
+}
+
+/** Whoever looks at some rows goes on seeing them when others come above. */
+function useSteadyTop(
+  scroller: { readonly current: HTMLElement | null },
+  rows: readonly TaskSummary[],
+  height: number,
+): void {
+  const before = useRef(rows);
+  useLayoutEffect(() => {
+    const place = scroller.current;
+    const old = before.current;
+    before.current = rows;
+    if (place === null || place.scrollTop === 0 || old === rows) return;
+    const index = Math.floor(place.scrollTop / height);
+    const now = rows.findIndex(({ id }) => id === old[index]?.id);
+    if (now !== -1 && now !== index) place.scrollTop += (now - index) * height;
+  }, [rows]);
+}
+
+/** Arrows go from row to row. */
+function moveFocus(event: KeyboardEvent & { readonly currentTarget: HTMLElement }): void {
+  const row = event.currentTarget.closest(".row");
+  const next =
+    event.key === "ArrowDown"
+      ? row?.nextElementSibling
+      : event.key === "ArrowUp"
+        ? row?.previousElementSibling
+        : null;
+  if (!next) return;
+  event.preventDefault();
+  next.querySelector("a")?.focus();
+}

@@ -1,0 +1,62 @@
+/** A moment: what the event did, and what the driver knew by then. */
+import { formatDuration } from "../../../units/durations.ts";
+import type { MomentView } from "../../views/taskView.ts";
+
+export function Moment({ moment }: { readonly moment: MomentView }) {
+  const { seq, type, state, asRecorded, effects, changes, context, data } = moment;
+  return (
+    <section class="card moment" aria-label="This moment">
+      <h2>
+        Event {seq}: <code>{type}</code>, then <code>{state}</code>
+      </h2>
+      {asRecorded ? null : (
+        <p class="bad">The machine of today makes something else of it than was recorded.</p>
+      )}
+      <h3>Effects</h3>
+      {effects.length === 0 ? <p class="faint">It asked for none.</p> : null}
+      <ul>
+        {effects.map(({ effect, report }) => (
+          <li key={effect}>
+            <code>{effect}</code>{" "}
+            {report === null
+              ? "of which no event tells so far"
+              : `reported by ${report.type} (event ${report.seq}) after ${formatDuration(Math.max(0, report.afterMs))}`}
+          </li>
+        ))}
+      </ul>
+      <h3>Changed against the moment before</h3>
+      {changes.length === 0 ? <p class="faint">Nothing that is remembered.</p> : null}
+      <table>
+        <tbody>
+          {changes.map(({ path, before, after }) => (
+            <tr key={path}>
+              <th scope="row">
+                <code>{path}</code>
+              </th>
+              <td>
+                <Value kind="del" value={before} /> <Value kind="ins" value={after} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      <details>
+        <summary>The event as it is stored</summary>
+        <pre>{JSON.stringify(data, null, 2)}</pre>
+      </details>
+      <details>
+        <summary>All that is remembered by then</summary>
+        <pre>{JSON.stringify(context, null, 2)}</pre>
+      </details>
+    </section>
+  );
+}
+
+/** Long values are cut: the whole is below. */
+const mostLetters = 220;
+
+function Value({ kind: Kind, value }: { readonly kind: "del" | "ins"; readonly value: unknown }) {
+  if (value === null) return null;
+  const text = JSON.stringify(value);
+  return <Kind>{text.length > mostLetters ? `${text.slice(0, mostLetters)}…` : text}</Kind>;
+}

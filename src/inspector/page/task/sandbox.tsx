@@ -1,0 +1,156 @@
+/** What the task was given: host, limits, paths, the launch plan, its logs. */
+import type { TaskContext } from "../../../machines/taskContext.ts";
+import { type FactLine, Facts, Table } from "../table.tsx";
+import { limitMeaning } from "./limitMeaning.ts";
+
+type SandboxFacts = NonNullable<TaskContext["sandbox"]>;
+
+export function Sandbox({ context }: { readonly context: TaskContext }) {
+  const { sandbox } = context;
+  return (
+    <>
+      <div class="columns">
+        <section class="card" aria-label="Process and host">
+          <h2>Process and host</h2>
+          <Facts facts={factsOf(context)} />
+        </section>
+        <section class="card" aria-label="Limits">
+          <h2>Limits</h2>
+          {sandbox === null ? <p class="faint">Not laid out at this moment.</p> : <Limits {...sandbox} />}
+        </section>
+      </div>
+      {sandbox === null ? null : <Unveiled {...sandbox} />}
+      {sandbox === null ? null : (
+        <section class="card" aria-label="Launch plan">
+          <details>
+            <summary>Launch plan, {countOf(sandbox.plan.length, "step")}</summary>
+            <pre>
+              {sandbox.plan.map((step, index) => `${String(index + 1).padStart(3)}  ${step}`).join("\n")}
+            </pre>
+          </details>
+        </section>
+      )}
+    </>
+  );
+}
+
+function factsOf({ request, host, sandbox, process }: TaskContext): FactLine[] {
+  const facts: FactLine[] = [];
+  if (sandbox) facts.push(["Program", <code key="c">{sandbox.command}</code>]);
+  if (sandbox) facts.push(["Works in", <code key="c">{sandbox.workDir}</code>]);
+  if (sandbox) facts.push(["User", `${sandbox.user}, uid ${sandbox.uid}, gid ${sandbox.gid}`]);
+  if (process) facts.push(["Process", `pid ${process.task.pid}, below its init ${process.init.pid}`]);
+  if (request) facts.push(["Standard output", <code key="c">{request.stdoutPath}</code>]);
+  if (request) facts.push(["Standard error", <code key="c">{request.stderrPath}</code>]);
+  if (host) facts.push(["Host", `Linux ${host.kernel} on ${host.arch}, Landlock ABI ${host.landlockAbi}`]);
+  if (host) facts.push(["Controllers", host.cgroupControllers.join(", ") || "none"]);
+  return facts;
+}
+
+function Limits({ limits, resourceLimits, umask, nice }: SandboxFacts) {
+  return (
+    <Table
+      label="Limits"
+      heads={["Limit", "Value", "In force"]}
+      rows={[
+        ...limits.map(({ file, value, applied, reason }) => [
+          <code key="file">{file}</code>,
+          <Value key="value" value={value} meaning={limitMeaning(file, value)} />,
+          applied ? "yes" : <span class="bad">{`no: ${reason ?? "unknown"}`}</span>,
+        ]),
+        ...resourceLimits.map(({ resource, soft, hard }) => [
+          <code key="resource">{resource}</code>,
+          soft === hard ? String(soft) : `${soft}, at most ${hard}`,
+          "yes",
+        ]),
+        [<code key="umask">umask</code>, umask.toString(8).padStart(4, "0"), "yes"],
+        [<code key="nice">nice</code>, String(nice), "yes"],
+      ]}
+    />
+  );
+}
+
+function Value({ value, meaning }: { readonly value: string; readonly meaning: string }) {
+  if (meaning === "") return value;
+  return (
+    <>
+      {meaning} <span class="faint">({value})</span>
+    </>
+  );
+}
+
+const rights = [
+  ["r", "Read"],
+  ["w", "Write"],
+  ["x", "Execute"],
+  ["c", "Create, remove"],
+] as const;
+
+/** What the job and the plugin ask for goes before what the driver adds. */
+const sources = ["task", "plugin", "volume", "device", "folder", "log", "default"];
+const rank = (source: string) => sources.findIndex((each) => source.includes(each));
+
+function Unveiled({ unveiled, skipped }: SandboxFacts) {
+  const sorted = unveiled.toSorted((a, b) => rank(a.source) - rank(b.source));
+  const [own, usual] = [sorted.filter(isOwn), sorted.filter((entry) => !isOwn(entry))];
+  return (
+    <section class="card" aria-label="Unveiled paths">
+      <h2>
+        Unveiled paths <span class="faint">everything else is denied</span>
+      </h2>
+      {own.length === 0 ? null : <Paths label="Its own paths" entries={own} />}
+      {usual.length === 0 ? null : (
+        <details>
+          <summary>{countOf(usual.length, "default path")}, as for every task</summary>
+          <Paths label="Default paths" entries={usual} />
+        </details>
+      )}
+      {skipped.length === 0 ? null : (
+        <details>
+          <summary>{countOf(skipped.length, "path")} that could not be unveiled</summary>
+          <Table
+            label="Not unveiled"
+            heads={["Path", "Why"]}
+            rows={skipped.map(({ path, reason }) => [<code key="path">{path}</code>, reason])}
+          />
+        </details>
+      )}
+    </section>
+  );
+}
+
+function countOf(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
+type Entry = SandboxFacts["unveiled"][number];
+
+function isOwn({ source }: Entry): boolean {
+  return source !== "default";
+}
+
+function Paths({ label, entries }: { readonly label: string; readonly entries: readonly Entry[] }) {
+  return (
+    <Table
+      label={label}
+      heads={["Path", ...rights.map(([, name]) => name), "By"]}
+      rows={entries.map(({ path, mode, source }) => [
+        <code key="path">{path}</code>,
+        ...rights.map(([letter, name]) => <Right key={letter} name={name} given={mode.includes(letter)} />),
+        source,
+      ])}
+    />
+  );
+}
+
+function Right({ name, given }: { readonly name: string; readonly given: boolean }) {
+  return given ? (
+    <span class="right" role="img" aria-label={name.toLowerCase()}>
+      ✓
+    </span>
+  ) : (
+    <span class="faint" role="img" aria-label={`no ${name.toLowerCase()}`}>
+      ·
+    </span>
+  );
+}

@@ -1,0 +1,39 @@
+/** Which task it is, in figures, and what can be taken along of it. */
+import { useEffect, useRef } from "preact/hooks";
+import { formatDuration } from "../../../units/durations.ts";
+import type { TaskSummary } from "../../views/taskSummary.ts";
+import { useNow } from "../now.ts";
+import { Facts } from "../table.tsx";
+import { CopyButtons } from "./copyButtons.tsx";
+
+interface Properties {
+  readonly row: TaskSummary;
+  /** Names the task to the API. */
+  readonly query: string;
+}
+
+export function TaskTitle({ row, query }: Properties) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  const now = useNow();
+  useEffect(() => heading.current?.focus({ preventScroll: true }), []);
+  const ran = row.startedAt === null ? undefined : Math.max(0, (row.endedAt ?? now) - row.startedAt);
+  const facts = [
+    ["Job", row.job],
+    ["Group", row.group],
+    ["Namespace", row.namespace],
+    ["State", row.state],
+    ["Exit", row.exit ?? "–"],
+    ["Ran", ran === undefined ? "–" : formatDuration(ran)],
+    ["Restarts", String(row.restarts)],
+  ] as const;
+  return (
+    <div class="title">
+      <h1 ref={heading} tabIndex={-1}>
+        {row.task}
+        <code>{row.allocation}</code>
+      </h1>
+      <CopyButtons query={query} name={row.task} />
+      <Facts kind="strip" facts={facts} />
+    </div>
+  );
+}

@@ -1,0 +1,70 @@
+/** How the task stands, and why: sentences with the events that show them. */
+import type { Sentence } from "../../../why/facts.ts";
+import type { TaskSummary } from "../../views/taskSummary.ts";
+import type { TaskView } from "../../views/taskView.ts";
+import { Mark } from "../mark.tsx";
+
+interface Properties {
+  readonly view: TaskView;
+  readonly row: TaskSummary;
+  readonly choose: (seq: number) => void;
+}
+
+export function Verdict({ view: { outcome, sentences }, row, choose }: Properties) {
+  return (
+    <section class={`card verdict ${outcome.tone}`} aria-label="How it stands">
+      <p class="headline">
+        <Mark tone={outcome.tone} />
+        {outcome.text}
+      </p>
+      <p>
+        {sentences.map((sentence) => (
+          <Shown key={sentence.text} sentence={sentence} choose={choose} />
+        ))}
+      </p>
+      {outcome.tone === "bad" && row.startedAt !== null ? (
+        <p>
+          What it wrote last, on a cluster: <code>{logCommand(row)}</code>
+        </p>
+      ) : null}
+    </section>
+  );
+}
+
+interface ShownProperties {
+  readonly sentence: Sentence;
+  readonly choose: (seq: number) => void;
+}
+
+/** A word that is longer may stand on a line without the numbers. */
+const longWord = 24;
+
+function Shown({ sentence: { text, events }, choose }: ShownProperties) {
+  const last = text.lastIndexOf(" ") + 1;
+  // The numbers do not begin a line: they stay with the word before them.
+  const cut = text.length - last > longWord ? text.length : last;
+  return (
+    <span>
+      {text.slice(0, cut)}
+      <span class="references">
+        {text.slice(cut)}.
+        {events.map((seq) => (
+          <button
+            key={seq}
+            type="button"
+            class="reference"
+            aria-label={`Go to event ${seq}`}
+            onClick={() => choose(seq)}
+          >
+            {seq}
+          </button>
+        ))}
+      </span>{" "}
+    </span>
+  );
+}
+
+function logCommand({ allocation, task, namespace }: TaskSummary): string {
+  const where = namespace === "" || namespace === "default" ? "" : ` -namespace ${namespace}`;
+  return `nomad alloc logs -stderr -tail${where} ${allocation.slice(0, 8)} ${task}`;
+}

@@ -1,0 +1,74 @@
+/** The API: what a page may ask for besides its own files. Everything is masked as in bundles. */
+
+import { DriverError } from "../../errors.ts";
+import { bundleLines } from "../../replay/bundle/exportBundle.ts";
+import type { History } from "../../replay/history.ts";
+import { sequenceDiagram } from "../../why/sequenceDiagram.ts";
+import { nodeView } from "../views/nodeView.ts";
+import { momentView, taskView } from "../views/taskView.ts";
+import type { LogWatch } from "./logWatch.ts";
+import type { Node } from "./node.ts";
+import { type Answer, jsonAnswer, textAnswer } from "./responses.ts";
+import type { TaskBook } from "./taskBook.ts";
+
+export interface Sources {
+  readonly book: TaskBook;
+  readonly watch: LogWatch;
+  readonly node: Node;
+}
+
+type Route = (sources: Sources, query: URLSearchParams) => Answer;
+
+const routes: Readonly<Record<string, Route>> = {
+  "/api/status": ({ watch }) => jsonAnswer(watch.status()),
+  "/api/tasks": ({ book }) => jsonAnswer(book.rows()),
+  "/api/node": ({ book, watch, node }) =>
+    jsonAnswer(nodeView(book, node.facts(), watch.status(), Date.now())),
+  "/api/task": ({ book }, query) =>
+    withTask(book, query, (history) => jsonAnswer(taskView(history, numberOf(query, "from") ?? 1))),
+  "/api/moment": ({ book }, query) =>
+    withTask(book, query, (history) => {
+      const seq = numberOf(query, "seq");
+      const known = seq !== undefined && seq <= history.length;
+      return known ? jsonAnswer(momentView(history, seq)) : notFound("There is no such event.");
+    }),
+  "/api/events": ({ book }, query) => withTask(book, query, ({ events }) => jsonAnswer(events)),
+  "/api/mermaid": ({ book }, query) =>
+    withTask(book, query, (history) => textAnswer(sequenceDiagram(history))),
+  "/api/bundle": ({ book }, query) => withTask(book, query, (history) => textAnswer(bundleOf(book, history))),
+};
+
+/** @returns undefined where there is no such path */
+export function answerOf(sources: Sources, { pathname, searchParams }: URL): Answer | undefined {
+  if (!Object.hasOwn(routes, pathname)) return undefined;
+  try {
+    return routes[pathname]?.(sources, searchParams);
+  } catch (thrown) {
+    return textAnswer(DriverError.from(thrown, "STORE_FAILED", "the log cannot be read").message, 500);
+  }
+}
+
+function withTask(book: TaskBook, query: URLSearchParams, answer: (history: History) => Answer): Answer {
+  const history = book.history(query.get("id") ?? "");
+  return history === undefined
+    ? notFound("There is no such task, or its history was removed.")
+    : answer(history);
+}
+
+/** Of an event, from 1; undefined where the query has none. */
+function numberOf(query: URLSearchParams, name: string): number | undefined {
+  const number = Number(query.get(name));
+  return Number.isInteger(number) && number >= 1 ? number : undefined;
+}
+
+function bundleOf(book: TaskBook, { stream, events }: History): string {
+  const reader = book.readerOf(stream);
+  const last = events.at(-1);
+  if (reader === undefined || last === undefined) return "";
+  const head = { stream, version: last.seq, hash: last.hash };
+  return `${[...bundleLines([{ head, reader }], { mask: true, now: Date.now() })].join("\n")}\n`;
+}
+
+function notFound(text: string): Answer {
+  return textAnswer(text, 404);
+}

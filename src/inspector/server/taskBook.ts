@@ -1,0 +1,134 @@
+/**
+ * The tasks of this host as rows, kept up by every event that is read. Holds what
+ * is shown of each and, while a task can still change, its folded state: what is
+ * over is read from its log again should it be asked for once more.
+ */
+import { Subject } from "rxjs";
+import { messageOf } from "../../errors.ts";
+import type { EventData } from "../../machines/events.ts";
+import { type MachineState, thisMachine } from "../../machines/machineVersion.ts";
+import { isOver } from "../../machines/taskMachine.ts";
+import { History } from "../../replay/history.ts";
+import { maskEvent } from "../../replay/mask.ts";
+import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
+import { summaryOf, type TaskSummary } from "../views/taskSummary.ts";
+
+interface Entry {
+  readonly reader: EventReader;
+  row: TaskSummary;
+  /** Undefined once the task is over. */
+  state: MachineState | undefined;
+}
+
+export class TaskBook {
+  readonly #entries = new Map<string, Entry>();
+  /** How often each task has been started in its allocation, and how many of these runs are known still. */
+  readonly #runs = new Map<string, { started: number; known: number }>();
+  /** Versions of the plugin processes that the events name, by pid. */
+  readonly #plugins = new Map<number, string>();
+  /** The history that was asked for last: it is asked for again at every step back, and with every new event. */
+  #lastHistory: History | undefined;
+  /** Ids of rows that were changed, or are gone. */
+  readonly changes = new Subject<string>();
+  /** Why some events are not understood; undefined where all are. */
+  unreadable: string | undefined;
+
+  /** Takes the next event of a log. */
+  take(reader: EventReader, stored: StoredEvent): void {
+    const { stream: id, seq } = stored;
+    const entry = this.#entries.get(id);
+    // Read once already, by a log that was opened again.
+    if (entry !== undefined && entry.row.events >= seq) return;
+    this.#notePlugin(stored.data);
+    const before = entry?.state ?? stateBefore(reader, id, seq);
+    const after = this.#fold(before, stored);
+    const begunAt = entry?.row.begunAt ?? stored.time;
+    const restarts = entry?.row.restarts ?? this.#countRun(id);
+    const row = summaryOf({ id, events: seq, begunAt, changedAt: stored.time, restarts }, after);
+    const state = isOver(after.value) ? undefined : after;
+    this.#entries.set(id, { reader, row, state });
+    this.changes.next(id);
+  }
+
+  row(id: string): TaskSummary | undefined {
+    return this.#entries.get(id)?.row;
+  }
+
+  rows(): TaskSummary[] {
+    return Array.from(this.#entries.values(), ({ row }) => row);
+  }
+
+  ids(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** The log that a task is in. */
+  readerOf(id: string): EventReader | undefined {
+    return this.#entries.get(id)?.reader;
+  }
+
+  /** The version of a plugin process; undefined where no event names it. */
+  pluginVersion(pid: number): string | undefined {
+    return this.#plugins.get(pid);
+  }
+
+  /** The task's history so far, without what may be secret; undefined where there is no such task. */
+  history(id: string): History | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return undefined;
+    const known = this.#lastHistory?.stream === id ? this.#lastHistory : new History(id, []);
+    const later = Array.from(entry.reader.readStream(id, known.length + 1), maskEvent);
+    this.#lastHistory = later.length === 0 ? known : known.extended(later);
+    return this.#lastHistory;
+  }
+
+  /** Drops the tasks of a log that is closed, or those that were removed from it. */
+  forget(reader: EventReader, isGone: (id: string) => boolean): void {
+    for (const [id, entry] of this.#entries) {
+      if (entry.reader !== reader || !isGone(id)) continue;
+      this.#entries.delete(id);
+      this.#forgetRun(id);
+      if (this.#lastHistory?.stream === id) this.#lastHistory = undefined;
+      this.changes.next(id);
+    }
+  }
+
+  #fold(before: MachineState, stored: StoredEvent): MachineState {
+    try {
+      return thisMachine.step(before, thisMachine.readEvent(maskEvent(stored))).snapshot;
+    } catch (thrown) {
+      this.unreadable ??= messageOf(thrown);
+      // What was recorded with an event is known without understanding it.
+      return { ...before, value: stored.to };
+    }
+  }
+
+  /** Some events name the plugin process that wrote them. */
+  #notePlugin(data: unknown): void {
+    const { plugin } = (data ?? {}) as { readonly plugin?: EventData<"requested">["plugin"] };
+    if (plugin !== undefined) this.#plugins.set(plugin.pid, plugin.version);
+  }
+
+  /** @returns how many there have been before */
+  #countRun(id: string): number {
+    const runs = this.#runs.get(taskKey(id)) ?? { started: 0, known: 0 };
+    this.#runs.set(taskKey(id), runs);
+    runs.known += 1;
+    return runs.started++;
+  }
+
+  #forgetRun(id: string): void {
+    const runs = this.#runs.get(taskKey(id));
+    if (runs !== undefined && --runs.known === 0) this.#runs.delete(taskKey(id));
+  }
+}
+
+/** The same for all runs of a task in its allocation. */
+function taskKey(id: string): string {
+  return id.split("/").slice(0, 2).join("/");
+}
+
+function stateBefore(reader: EventReader, id: string, seq: number): MachineState {
+  if (seq === 1) return thisMachine.initialSnapshot;
+  return new History(id, Array.from(reader.readStream(id), maskEvent)).stateAfter(seq - 1);
+}

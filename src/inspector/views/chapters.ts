@@ -1,0 +1,72 @@
+/**
+ * Steps in chapters: a request together with what came of it. Pure; the page does
+ * it, as steps come.
+ */
+import { formatDuration } from "../../units/durations.ts";
+import type { StepLine } from "./story.ts";
+
+/** Steps that belong together. */
+export interface Chapter {
+  /** `Stop asked → SIGTERM delivered → exit code 0, after 1.2 s`. */
+  readonly title: string;
+  readonly from: number;
+  readonly to: number;
+  readonly bad: boolean;
+  /** It stands for many that are alike: only its title is worth a look. */
+  readonly folded: boolean;
+}
+
+/** Requests open a chapter; what comes of one belongs to it until another one is made. */
+export function chaptersOf(steps: readonly StepLine[]): Chapter[] {
+  const groups: StepLine[][] = [];
+  for (const step of steps) {
+    const group = groups.at(-1);
+    if (group === undefined || step.chapter === "opens" || closed(group)) groups.push([step]);
+    else group.push(step);
+  }
+  return runsOf(groups).flatMap((run) =>
+    run.length > mostAlike ? foldedChapter(run) : run.map((group) => chapterOf(group)),
+  );
+}
+
+/** Health checks run a command in the task every few seconds: more of them in a row are told as one. */
+const mostAlike = 4;
+
+/** Commands in a row; everything else stands for itself. */
+function runsOf(groups: readonly StepLine[][]): StepLine[][][] {
+  const runs: StepLine[][][] = [];
+  for (const group of groups) {
+    const run = runs.at(-1);
+    if (run !== undefined && isCommand(group) && isCommand(run[0] ?? [])) run.push(group);
+    else runs.push([group]);
+  }
+  return runs;
+}
+
+function isCommand(group: readonly StepLine[]): boolean {
+  return group.every((step) => step.group === "command");
+}
+
+function foldedChapter(run: readonly StepLine[][]): Chapter {
+  const steps = run.flat();
+  const [first, last] = [steps[0] as StepLine, steps.at(-1) as StepLine];
+  const title = `${first.title} ×${run.length}, the last: ${last.text}`;
+  return { ...chapterOf(steps), title, folded: true };
+}
+
+function chapterOf(steps: readonly StepLine[]): Chapter {
+  const [first, last] = [steps[0] as StepLine, steps.at(-1) as StepLine];
+  const outcomes = steps.slice(1).map(({ outcome }) => outcome);
+  const span = steps.length > 1 ? `, after ${formatDuration(Math.max(0, last.time - first.time))}` : "";
+  return {
+    title: `${[first.title, ...outcomes].join(" → ")}${span}`,
+    from: first.seq,
+    to: last.seq,
+    bad: steps.some(({ bad }) => bad),
+    folded: false,
+  };
+}
+
+function closed(group: readonly StepLine[]): boolean {
+  return group.some(({ chapter }) => chapter === "closes");
+}

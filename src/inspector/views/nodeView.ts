@@ -1,0 +1,112 @@
+/** The host and all its tasks in figures. Pure, but for what is asked of the host. */
+import type { HostFacts } from "../../effects/host/hostFacts.ts";
+import { version } from "../../version.ts";
+import type { Status } from "../server/logWatch.ts";
+import type { TaskBook } from "../server/taskBook.ts";
+import type { TaskSummary } from "./taskSummary.ts";
+
+export interface NodeView {
+  /** Its version. */
+  readonly inspector: string;
+  readonly path: string;
+  /** Plugin processes that run; the version is null where no event names the process yet. */
+  readonly plugins: readonly { readonly pid: number; readonly version: string | null }[];
+  /** Null where the histories are those of a bundle: this host is another one. */
+  readonly host: NodeHost | null;
+  readonly states: readonly { readonly state: string; readonly tasks: number }[];
+  /** Milliseconds from a request to the running program, over all starts that are in the log. */
+  readonly start: {
+    readonly starts: number;
+    readonly p50: number;
+    readonly p90: number;
+    readonly p99: number;
+    readonly max: number;
+  } | null;
+  readonly activity: Activity;
+}
+
+export interface NodeHost {
+  readonly kernel: string;
+  readonly arch: string;
+  readonly cores: number;
+  /** 0 where there is none. */
+  readonly landlockAbi: number;
+  readonly cgroupMount: string | null;
+  readonly cgroupControllers: readonly string[];
+}
+
+/** The facts of the host that are shown. */
+type NodeFacts = Pick<HostFacts, keyof NodeHost>;
+
+/** Starts and exits in equal spans of time. */
+export interface Activity {
+  readonly from: number;
+  readonly spanMs: number;
+  readonly starts: readonly number[];
+  readonly exits: readonly number[];
+}
+
+export function nodeView(
+  book: Pick<TaskBook, "rows" | "pluginVersion">,
+  host: NodeFacts,
+  status: Status,
+  now: number,
+): NodeView {
+  const rows = book.rows();
+  const states = new Map<string, number>();
+  for (const { state } of rows) states.set(state, (states.get(state) ?? 0) + 1);
+  return {
+    inspector: version,
+    path: status.path,
+    plugins: status.plugins.map((pid) => ({ pid, version: book.pluginVersion(pid) ?? null })),
+    host: status.bundle ? null : hostOf(host),
+    states: Array.from(states, ([state, tasks]) => ({ state, tasks })).sort((a, b) => b.tasks - a.tasks),
+    start: percentilesOf(rows.flatMap(({ startMs }) => startMs ?? [])),
+    // To a bundle nothing comes any more.
+    activity: activityOf(rows, status.bundle ? lastOf(rows) : now),
+  };
+}
+
+function hostOf({ kernel, arch, cores, landlockAbi, cgroupMount, cgroupControllers }: NodeFacts): NodeHost {
+  return { kernel, arch, cores, landlockAbi, cgroupMount: cgroupMount ?? null, cgroupControllers };
+}
+
+/** When something began or ended last. */
+function lastOf(rows: readonly TaskSummary[]): number {
+  return rows.reduce(
+    (last, { begunAt, startedAt, endedAt }) => Math.max(last, endedAt ?? startedAt ?? begunAt),
+    0,
+  );
+}
+
+function percentilesOf(values: readonly number[]): NodeView["start"] {
+  if (values.length === 0) return null;
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
+  return { starts: sorted.length, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
+}
+
+const spans = 60;
+
+/** The time since the first event, at least a minute of it, in equal spans. */
+function activityOf(rows: readonly TaskSummary[], now: number): Activity {
+  const begun = rows.reduce((first, { begunAt }) => Math.min(first, begunAt), now);
+  const spanMs = Math.max(1_000, Math.ceil((now - begun + 1) / spans));
+  const from = now - spans * spanMs;
+  const count = (times: readonly (number | null)[]) => {
+    const counts = new Array<number>(spans).fill(0);
+    for (const time of times) {
+      if (time === null) continue;
+      const index = Math.min(spans - 1, Math.max(0, Math.floor((time - from) / spanMs)));
+      counts[index] = (counts[index] ?? 0) + 1;
+    }
+    return counts;
+  };
+  return {
+    from,
+    spanMs,
+    starts: count(rows.map(({ startedAt }) => startedAt)),
+    // A start that failed ends nothing.
+    exits: count(rows.map(({ startedAt, endedAt }) => startedAt && endedAt)),
+  };
+}

@@ -1,0 +1,56 @@
+/** A history told so that nothing has to be opened: a line a step, in plain words. Pure. */
+
+import type { EventTraits } from "../../machines/events/defineEvent.ts";
+import { summarise, traitsOf } from "../../machines/events.ts";
+import type { Moment } from "../../replay/history.ts";
+import { isError } from "../../replay/search.ts";
+
+export interface Phrase {
+  /** What happened, in a few words. */
+  readonly title: string;
+  /** With its particulars. */
+  readonly text: string;
+  /** As what came of a request. */
+  readonly outcome: string;
+}
+
+/** A step of the history, as the page shows it. */
+export interface StepLine extends Phrase {
+  readonly seq: number;
+  readonly type: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  /** Milliseconds since the step before; null for the first. */
+  readonly since: number | null;
+  readonly from: string;
+  readonly to: string;
+  readonly effects: readonly string[];
+  readonly bad: boolean;
+  /** Null where this version does not know its type. */
+  readonly group: EventTraits["shown"]["group"] | null;
+  readonly chapter: EventTraits["shown"]["chapter"];
+}
+
+export function stepLine(moment: Moment): StepLine {
+  const { seq, stored, before, after, effects, sinceBefore } = moment;
+  const traits = traitsOf(stored.type);
+  return {
+    seq,
+    type: stored.type,
+    time: stored.time,
+    since: sinceBefore ?? null,
+    from: before.value,
+    to: after.value,
+    effects,
+    bad: isError(moment),
+    group: traits?.shown.group ?? null,
+    chapter: traits?.shown.chapter ?? "goesOn",
+    ...phraseOf(moment, traits),
+  };
+}
+
+function phraseOf({ event, stored, problem }: Moment, traits: EventTraits | undefined): Phrase {
+  const { title = stored.type, outcome = () => title.toLowerCase() } = traits ?? {};
+  const text = event === undefined ? `this version cannot read it: ${problem}` : summarise(event);
+  return { title, text, outcome: outcome(text) };
+}

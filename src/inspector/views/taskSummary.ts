@@ -1,0 +1,64 @@
+/** A task as one row of the list. Pure. */
+
+import type { MachineState } from "../../machines/machineVersion.ts";
+import { taskName } from "../../replay/chooseTask.ts";
+import { signalName } from "../../signalNames.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
+
+/** What is not known is null; times are milliseconds since the epoch. */
+export interface TaskSummary {
+  /** `<allocation id>/<task name>/<8 hex digits>`. */
+  readonly id: string;
+  readonly task: string;
+  readonly allocation: string;
+  readonly job: string;
+  readonly group: string;
+  readonly namespace: string;
+  readonly state: string;
+  readonly outcome: Outcome;
+  /** Number of its last event. */
+  readonly events: number;
+  readonly begunAt: number;
+  readonly startedAt: number | null;
+  readonly endedAt: number | null;
+  /** From the request to the running program. */
+  readonly startMs: number | null;
+  /** Its exit code, or the name of the signal that ended it. */
+  readonly exit: string | null;
+  /** Earlier runs of the same task in the same allocation. */
+  readonly restarts: number;
+}
+
+/** What is known beside the state. */
+export interface SummaryPlace {
+  readonly id: string;
+  readonly events: number;
+  readonly begunAt: number;
+  /** When its last event happened. */
+  readonly changedAt: number;
+  readonly restarts: number;
+}
+
+export function summaryOf({ changedAt, ...place }: SummaryPlace, state: MachineState): TaskSummary {
+  const { request, startedAt, exit, adopted, failure, lostReason } = state.context;
+  const started = startedAt !== null && adopted === null;
+  return {
+    ...place,
+    task: taskName(place.id),
+    allocation: place.id.split("/")[0] ?? "",
+    job: request?.jobId ?? "",
+    group: request?.groupName ?? "",
+    namespace: request?.namespace ?? "",
+    state: state.value,
+    outcome: outcomeOf(state),
+    startedAt,
+    endedAt: exit?.endedAt ?? (failure !== null || lostReason !== null ? changedAt : null),
+    startMs: started ? Math.max(0, startedAt - place.begunAt) : null,
+    exit:
+      exit === null || exit.source === "unknown"
+        ? null
+        : exit.signal > 0
+          ? signalName(exit.signal)
+          : String(exit.exitCode),
+  };
+}

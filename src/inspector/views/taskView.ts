@@ -1,0 +1,69 @@
+/** One task as the page shows it: its steps, and any moment of it. Pure. */
+import { contextDiff } from "../../replay/contextDiff.ts";
+import { effectOutcomes } from "../../replay/effectOutcomes.ts";
+import type { History } from "../../replay/history.ts";
+import { explain } from "../../why/explain.ts";
+import type { Sentence } from "../../why/facts.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
+import { type StepLine, stepLine } from "./story.ts";
+
+export interface TaskView {
+  readonly id: string;
+  readonly outcome: Outcome;
+  /** From how it began to how it ended, with the events that show it. */
+  readonly sentences: readonly Sentence[];
+  readonly steps: readonly StepLine[];
+}
+
+/** The task once an event had been taken. */
+export interface MomentView {
+  readonly seq: number;
+  readonly state: string;
+  readonly type: string;
+  readonly data: unknown;
+  /** False where the machine of today refuses the event, or goes another way than was recorded. */
+  readonly asRecorded: boolean;
+  readonly context: unknown;
+  /** What the event changed: a value that was not there, or is gone, is null. */
+  readonly changes: readonly { readonly path: string; readonly before: unknown; readonly after: unknown }[];
+  readonly effects: readonly {
+    readonly effect: string;
+    /** The event that reports it, and how long after. */
+    readonly report: { readonly seq: number; readonly type: string; readonly afterMs: number } | null;
+  }[];
+}
+
+/** @param from number of the first step that is told */
+export function taskView(history: History, from = 1): TaskView {
+  return {
+    id: history.stream,
+    outcome: outcomeOf(history.stateAfter(history.length)),
+    sentences: explain(history).sentences,
+    steps: Array.from(history.moments(from), stepLine),
+  };
+}
+
+/** @throws RangeError where there is no such event */
+export function momentView(history: History, seq: number): MomentView {
+  const moment = history.at(seq);
+  const { stored, before, after, asRecorded } = moment;
+  return {
+    seq,
+    state: after.value,
+    type: stored.type,
+    data: stored.data,
+    asRecorded,
+    context: after.context,
+    changes: contextDiff(before.context, after.context).map((change) => ({
+      path: change.path.join("."),
+      before: change.before ?? null,
+      after: change.after ?? null,
+    })),
+    effects: effectOutcomes(history, moment).map(({ effect, report }) => ({
+      effect,
+      report: report
+        ? { seq: report.seq, type: report.stored.type, afterMs: report.stored.time - stored.time }
+        : null,
+    })),
+  };
+}

@@ -1,0 +1,121 @@
+/** The environment that a Nomad client gives a task, and the names that job files can refer to. */
+
+import { nearest } from "../../suggest.ts";
+import type { Group, Job, Task } from "../job.ts";
+import { render, renderAll } from "./interpolate.ts";
+import { type Reference, TemplateError } from "./template.ts";
+
+export interface AllocationFacts {
+  readonly allocId: string;
+  /** Folders of the task, as it sees them itself. */
+  readonly folders: { readonly alloc: string; readonly task: string; readonly secrets: string };
+  readonly ports: readonly { readonly label: string; readonly ip: string; readonly port: number }[];
+  /** Linux list format; empty where the task reserves no cores. */
+  readonly cores: string;
+  /** What the client itself runs with, as far as tasks get it. */
+  readonly hostEnv: Readonly<Record<string, string>>;
+  /** `node.…` and `attr.…`. */
+  readonly node: Readonly<Record<string, string>>;
+}
+
+/** Everything that the task's own template texts may refer to, but for its `env` block. */
+export function baseEnvironment(
+  job: Job,
+  group: Group,
+  task: Task,
+  facts: AllocationFacts,
+): Record<string, string> {
+  const { allocId, folders } = facts;
+  const { cpuMhz, memoryMb, memoryMaxMb } = task.resources;
+  return {
+    ...facts.hostEnv,
+    NOMAD_ALLOC_DIR: folders.alloc,
+    NOMAD_TASK_DIR: folders.task,
+    NOMAD_SECRETS_DIR: folders.secrets,
+    NOMAD_ALLOC_ID: allocId,
+    NOMAD_SHORT_ALLOC_ID: allocId.slice(0, 8),
+    NOMAD_ALLOC_INDEX: "0",
+    NOMAD_ALLOC_NAME: `${job.id}.${group.name}[0]`,
+    NOMAD_TASK_NAME: task.name,
+    NOMAD_GROUP_NAME: group.name,
+    NOMAD_JOB_ID: job.id,
+    NOMAD_JOB_NAME: job.name,
+    NOMAD_NAMESPACE: job.namespace,
+    NOMAD_REGION: job.region,
+    NOMAD_DC: job.datacenter,
+    NOMAD_CPU_LIMIT: String(cpuMhz),
+    // The client writes one space where no cores are reserved.
+    NOMAD_CPU_CORES: facts.cores || " ",
+    NOMAD_MEMORY_LIMIT: String(memoryMb),
+    ...(memoryMaxMb ? { NOMAD_MEMORY_MAX_LIMIT: String(memoryMaxMb) } : {}),
+    ...portVariables(facts.ports),
+    ...metaVariables(task, facts),
+  };
+}
+
+/** The task's environment in full. @throws TemplateError for references to nothing */
+export function taskEnvironment(
+  task: Task,
+  base: Readonly<Record<string, string>>,
+  facts: AllocationFacts,
+): Record<string, string> {
+  return { ...base, ...(renderAll(task.env, runtimeLookup(base, facts.node)) as Record<string, string>) };
+}
+
+/**
+ * Looks references up as the Nomad client does: `${NAME}` and `${env["NAME"]}`
+ * in the environment, `${node.…}` and `${attr.…}` among the node's facts.
+ */
+export function runtimeLookup(
+  env: Readonly<Record<string, string>>,
+  node: Readonly<Record<string, string>>,
+): (reference: Reference) => string {
+  return ({ root, path, text }) => {
+    const ofNode = root === "node" || root === "attr" || root === "meta";
+    const name = root === "env" ? path.join(".") : [root, ...path].join(".");
+    const known = new Map(Object.entries(ofNode ? node : env));
+    const value = known.get(name) ?? known.get(cleanName(name));
+    if (value !== undefined) return value;
+    throw new TemplateError(
+      `nothing is known as \${${text}}. ${hintFor(root, name, [...known.keys()])}`,
+      text,
+    );
+  };
+}
+
+function hintFor(root: string, name: string, known: readonly string[]): string {
+  if (root === "meta") {
+    return "meta.… is the metadata of a client's node, which a local run has not; the job's own is NOMAD_META_….";
+  }
+  const meant = nearest(name, known);
+  if (meant !== undefined) return `Did you mean \${${meant}}?`;
+  return `To pass the text on as it stands, to a shell for instance, write $\${${name}}.`;
+}
+
+function portVariables(ports: AllocationFacts["ports"]): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const { label, ip, port } of ports) {
+    const name = cleanName(label);
+    for (const prefix of ["IP", "HOST_IP"]) variables[`NOMAD_${prefix}_${name}`] = ip;
+    for (const prefix of ["PORT", "HOST_PORT", "ALLOC_PORT"])
+      variables[`NOMAD_${prefix}_${name}`] = String(port);
+    for (const prefix of ["ADDR", "HOST_ADDR"]) variables[`NOMAD_${prefix}_${name}`] = `${ip}:${port}`;
+  }
+  return variables;
+}
+
+/** Both as written and in capitals. */
+function metaVariables(task: Task, { node, hostEnv }: AllocationFacts): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const [key, value] of Object.entries(task.meta)) {
+    const rendered = render(value, runtimeLookup(hostEnv, node));
+    variables[`NOMAD_META_${cleanName(key)}`] = rendered;
+    variables[`NOMAD_META_${cleanName(key.toUpperCase())}`] = rendered;
+  }
+  return variables;
+}
+
+/** What a label or key becomes within the name of a variable. */
+function cleanName(name: string): string {
+  return name.replaceAll(/[^\w]/g, "_");
+}

@@ -1,0 +1,124 @@
+/** A task with everything that depends on its allocation put in: what is left to do needs no job file. Pure. */
+
+import { type AttributeSpec, ConfigMismatch, followSpec } from "../driverConfig.ts";
+import type { Group, Job, Task, Template } from "../job.ts";
+import { type JobFile, rejectJob } from "../jobFile.ts";
+import { inside } from "../keys.ts";
+import { inPlace } from "../reader.ts";
+import {
+  type AllocationFacts,
+  baseEnvironment,
+  runtimeLookup,
+  taskEnvironment,
+} from "./allocationEnvironment.ts";
+import { render, renderAll } from "./interpolate.ts";
+import { parseEnvFile, renderData } from "./renderData.ts";
+
+export interface ResolvedTask {
+  /** Complete but for what the driver adds. Holds secrets. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Every attribute that the driver knows, null where the file has none. */
+  readonly config: Readonly<Record<string, unknown>>;
+  readonly files: readonly ResolvedFile[];
+  readonly mounts: readonly ResolvedMount[];
+  readonly hostname: string | undefined;
+}
+
+export interface ResolvedMount {
+  /** Name of the host volume. */
+  readonly source: string;
+  readonly destination: string;
+  readonly readOnly: boolean;
+  readonly propagation: string;
+}
+
+export interface ResolvedFile {
+  /** Absolute and within the allocation's folder. */
+  readonly path: string;
+  readonly content: string;
+  readonly perms: number;
+  readonly uid: number | undefined;
+  readonly gid: number | undefined;
+}
+
+/**
+ * @param schema of the driver
+ * @throws DriverError `JOB_INVALID` for references to nothing, templates that a local run cannot
+ *   fill in, and options that the driver does not have
+ */
+export function resolveTask(
+  file: JobFile,
+  { job, group, task }: { readonly job: Job; readonly group: Group; readonly task: Task },
+  facts: AllocationFacts,
+  schema: readonly AttributeSpec[],
+): ResolvedTask {
+  const place = `job.${job.id}.group.${group.name}.task.${task.name}`;
+  const base = inPlace(file, `${place}.meta`, () => baseEnvironment(job, group, task, facts));
+  const own = inPlace(file, `${place}.env`, () => taskEnvironment(task, base, facts));
+  const rendered = task.templates.map((template) => {
+    const at = inside(place, "template");
+    return inPlace(file, at, () => resolveTemplate(file, at, template, own, facts));
+  });
+  const env = Object.assign({ ...own }, ...rendered.map(({ variables }) => variables));
+  const lookup = runtimeLookup(env, facts.node);
+  const config = inPlace(file, `${place}.config`, () => renderAll(task.config, lookup));
+  const mounts = task.volumeMounts.map(({ volume: { source }, destination, ...mount }) => {
+    const at = inside(place, "volume_mount.destination");
+    return { ...mount, source, destination: inPlace(file, at, () => render(destination, lookup)) };
+  });
+  const { hostname } = group.network;
+  return {
+    env,
+    config: driverConfig(file, place, config, schema),
+    files: rendered,
+    mounts,
+    hostname:
+      hostname && inPlace(file, `group.${group.name}.network.hostname`, () => render(hostname, lookup)),
+  };
+}
+
+function driverConfig(
+  file: JobFile,
+  place: string,
+  config: unknown,
+  schema: readonly AttributeSpec[],
+): Record<string, unknown> {
+  try {
+    return followSpec(config as Record<string, unknown>, schema);
+  } catch (thrown) {
+    if (!(thrown instanceof ConfigMismatch)) throw thrown;
+    const { attribute, message } = thrown;
+    return rejectJob(file, { place: `${place}.config.${attribute}`, message, find: attribute });
+  }
+}
+
+function resolveTemplate(
+  file: JobFile,
+  place: string,
+  template: Template,
+  env: Readonly<Record<string, string>>,
+  facts: AllocationFacts,
+): ResolvedFile & { readonly variables: Readonly<Record<string, string>> } {
+  const content = renderData(template, env);
+  const destination = render(template.destination, runtimeLookup(env, facts.node));
+  const path = withinAllocation(destination, facts);
+  if (path === undefined) {
+    const message = `${destination} is neither in the task's folder nor in the allocation's shared one`;
+    rejectJob(file, { place: inside(place, "destination"), message, find: template.destination });
+  }
+  const { perms, uid, gid } = template;
+  return { path, content, perms, uid, gid, variables: template.env ? parseEnvFile(content) : {} };
+}
+
+/** As the client has it: what is not there already is taken from the task's own folder on. */
+function withinAllocation(destination: string, { folders }: AllocationFacts): string | undefined {
+  const root = parentOf(folders.task);
+  const isWithin = (path: string) => [root, folders.alloc].some((folder) => path.startsWith(`${folder}/`));
+  const path = isWithin(destination) ? destination : `${root}/${destination}`;
+  // A path that climbs could leave the folder again: nobody needs one.
+  return path.split("/").includes("..") || path.endsWith("/") ? undefined : path;
+}
+
+function parentOf(folder: string): string {
+  return folder.slice(0, folder.lastIndexOf("/"));
+}

@@ -1,0 +1,132 @@
+/**
+ * Bundles: histories of tasks in a file of their own, with all that proves them.
+ * JSON lines: a header, then the events of one stream after another. Pure.
+ */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { parseJsonOrNothing } from "../../json.ts";
+import { isDefect, readRecord } from "../../store/eventRecord.ts";
+import type { StoredEvent } from "../../store/eventStore.ts";
+import { maskProof, type RecordProof, readProof, rebuildRecord } from "../../store/recordProof.ts";
+import { maskEvent } from "../mask.ts";
+
+/** Version of this format. */
+const FORMAT = 1;
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+const half = z.string().regex(/^[0-9a-f]{32}$/);
+
+const headerSchema = z.strictObject({
+  /** Says what the file is. */
+  bundle: z.literal("nomad-driver-exec2"),
+  format: z.literal(FORMAT),
+  /** Version of the driver that exported, and the newest version of events that its machine takes. */
+  driver: z.string(),
+  schema: z.int(),
+  /** The host on which it was exported. */
+  host: z.strictObject({ kernel: z.string(), arch: z.string(), node: z.string() }),
+  /** Milliseconds since the epoch. */
+  exportedAt: z.number(),
+  /** Whether arguments of commands are masked. */
+  masked: z.boolean(),
+  /** All streams, in the order in which their events follow. */
+  streams: z.array(z.strictObject({ stream: z.string(), version: z.int().nonnegative(), hash })),
+  /** SHA-256 of the header without this field. */
+  checksum: hash,
+});
+
+export type BundleHeader = z.infer<typeof headerSchema>;
+
+const lineSchema = z.strictObject({
+  stream: z.string(),
+  seq: z.int().positive(),
+  position: z.int().positive(),
+  type: z.string(),
+  schema: z.number(),
+  time: z.number(),
+  from: z.string(),
+  to: z.string(),
+  effects: z.array(z.string()),
+  data: z.unknown(),
+  /** Hash of the event before. */
+  previous: hash,
+  /** Hash of salt and data, as they were stored. */
+  dataHash: hash,
+  /** The salt of the data; where they were masked, a checksum of what is left. */
+  salt: half.optional(),
+  checksum: half.optional(),
+  /** Hash of all but salt and data. */
+  hash,
+});
+
+export function headerLine(header: Omit<BundleHeader, "bundle" | "format" | "checksum">): string {
+  const unsigned = { bundle: "nomad-driver-exec2" as const, format: FORMAT as typeof FORMAT, ...header };
+  return JSON.stringify({ ...unsigned, checksum: checksumOf(unsigned) });
+}
+
+/** The header, or why the line is none. */
+export function readHeader(line: string): BundleHeader | string {
+  const parsed = headerSchema.safeParse(parseJsonOrNothing(line));
+  if (!parsed.success) return z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, ", ");
+  const { checksum, ...unsigned } = parsed.data;
+  return checksumOf(unsigned) === checksum ? parsed.data : "its checksum is another one";
+}
+
+/**
+ * The line of an event.
+ * @param bytes an intact record
+ * @param mask whether to mask what may be secret
+ * @throws TypeError where the record is not intact
+ */
+export function eventLine(bytes: Buffer, mask: boolean): string {
+  const read = readRecord(bytes);
+  if (isDefect(read)) throw new TypeError(`a damaged record: ${read.kind}`);
+  const proof = readProof(bytes);
+  const event = mask ? maskEvent(read.event) : read.event;
+  if (event === read.event) {
+    const line = lineOf(event, proof);
+    // JSON has no -0, no NaN and the like: such data are without their proof.
+    if (recordOf(line)?.equals(bytes)) return line;
+  }
+  const data: unknown = JSON.parse(JSON.stringify(event.data));
+  return lineOf({ ...event, data }, maskProof(proof, data));
+}
+
+/** The record of an event's line; undefined where the line is not exactly as it was written. */
+export function recordOf(line: string): Buffer | undefined {
+  const parsed = lineSchema.safeParse(parseJsonOrNothing(line));
+  if (!parsed.success) return undefined;
+  const { previous: previousHash, dataHash, salt, checksum, ...event } = parsed.data;
+  const proof = { previousHash, dataHash, ...(salt === undefined ? { checksum } : { salt }) } as RecordProof;
+  return lineOf(event, proof) === line ? rebuildRecord(event, proof) : undefined;
+}
+
+function lineOf(
+  event: StoredEvent,
+  { previousHash: previous, dataHash, salt, checksum }: RecordProof,
+): string {
+  const { stream, seq, position, type, schema, time, from, to, effects, data, hash } = event;
+  const seal = salt === undefined ? { checksum } : { salt };
+  return JSON.stringify({
+    ...{
+      stream,
+      seq,
+      position,
+      type,
+      schema,
+      time,
+      from,
+      to,
+      effects,
+      data,
+      previous,
+      dataHash,
+      ...seal,
+      hash,
+    },
+  });
+}
+
+function checksumOf(unsigned: object): string {
+  return createHash("sha256").update(JSON.stringify(unsigned)).digest("hex");
+}

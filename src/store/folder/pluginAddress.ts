@@ -1,0 +1,57 @@
+/** How a plugin that runs is found: by its state folder, whose lock it holds, and which tells where it listens. */
+import { existsSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { DriverError, errnoOf } from "../../errors.ts";
+import { stateFolderPaths } from "./stateFolder.ts";
+
+/** Tells it; for the plugin that owns the folder. */
+export function tellAddress(folder: string, socketPath: string): void {
+  const link = linkIn(folder);
+  try {
+    rmSync(link, { force: true });
+    symlinkSync(socketPath, link);
+  } catch (thrown) {
+    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the plugin's address cannot be kept");
+  }
+}
+
+/**
+ * The plugin that owns a state folder, looked up among the kernel's locks
+ * (proc_locks(5)): what the lock's file says may be of one that has died, and
+ * taking the lock to see whether it is free would keep a plugin out that starts
+ * just then.
+ * @returns its pid; undefined where no process holds the lock
+ */
+export function pluginOf(folder: string): number | undefined {
+  const lock = statSync(stateFolderPaths(folder).lock, { throwIfNoEntry: false });
+  if (lock === undefined) return undefined;
+  for (const line of readFileSync("/proc/locks", "utf8").split("\n")) {
+    const [, pid, inode] = / FLOCK .* (\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /.exec(line) ?? [];
+    if (Number(inode) === lock.ino) return Number(pid);
+  }
+  return undefined;
+}
+
+/**
+ * The socket of the plugin that owns a state folder, as this process can reach it:
+ * the plugin's /tmp may be another one.
+ * @throws DriverError `PLUGIN_FAILED` where no plugin runs there
+ */
+export function addressOf(folder: string): string {
+  try {
+    const pid = pluginOf(folder);
+    const path = pid === undefined ? undefined : `/proc/${pid}/root${readlinkSync(linkIn(folder))}`;
+    if (path !== undefined && existsSync(path)) return path;
+  } catch (thrown) {
+    if (errnoOf(thrown) !== "ENOENT") {
+      throw DriverError.from(thrown, "PLUGIN_FAILED", "the plugin's address cannot be read");
+    }
+  }
+  throw new DriverError("PLUGIN_FAILED", `no plugin runs with the state folder ${folder}`, {
+    hint: "Start the Nomad agent, or name the state_dir of its driver with --state-dir",
+  });
+}
+
+function linkIn(folder: string): string {
+  return join(folder, "plugin.sock");
+}

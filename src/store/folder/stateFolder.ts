@@ -1,0 +1,190 @@
+/**
+ * The state folder: the event log, the files of runs, and a lock that says whose
+ * they are. Root's alone, since what is in it decides what is run as root.
+ *
+ * The lock is flock(2) on a file in the folder. The kernel drops it with the
+ * process, whatever its death. A socket in the abstract namespace would need no
+ * file, but anyone on the host may bind its name first, and a plugin in another
+ * network namespace would not see it.
+ */
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { chmod, mkdir } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { tryFlock } from "../../effects/kernel/libc.ts";
+import { DriverError, errnoOf } from "../../errors.ts";
+
+export interface StateFolderPaths {
+  readonly path: string;
+  /** The event log. */
+  readonly events: string;
+  /** Folders of runs, one each. */
+  readonly run: string;
+  readonly lock: string;
+}
+
+/** A state folder that this process owns. */
+export interface StateFolder extends StateFolderPaths {
+  /** The folder of a task's run, directly below `run`; not made here. */
+  runFolder(taskId: string): string;
+  /** Lets go of the folder. */
+  close(): Promise<void>;
+}
+
+/** Where things are in a state folder. */
+export function stateFolderPaths(path: string): StateFolderPaths {
+  return { path, events: join(path, "events"), run: join(path, "run"), lock: join(path, "lock") };
+}
+
+/**
+ * Makes the folder where it is missing (0700), and takes it for this process.
+ * @throws DriverError `STATE_DIR_UNUSABLE` where it cannot be made, or another user could get at it
+ * @throws DriverError `STATE_DIR_IN_USE` where another process owns it, naming its pid; nothing is changed then
+ */
+export async function openStateFolder(path: string): Promise<StateFolder> {
+  const paths = stateFolderPaths(resolve(path));
+  let lock: number | undefined;
+  try {
+    await mkdir(paths.path, { recursive: true, mode: 0o700 });
+    checkWay(paths.path);
+    lock = takeLock(paths.lock, paths.path);
+    // One that is there already may have been made by hand, with the usual mode.
+    await chmod(paths.path, 0o700);
+    for (const folder of [paths.events, paths.run]) {
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+      checkTrusted(folder);
+    }
+  } catch (thrown) {
+    if (lock !== undefined) closeSync(lock);
+    throw unusable(thrown, paths.path);
+  }
+  return {
+    ...paths,
+    runFolder: (taskId) => join(paths.run, runFolderName(taskId)),
+    async close() {
+      if (lock !== undefined) closeSync(lock);
+      lock = undefined;
+    },
+  };
+}
+
+/**
+ * What can be said of a state folder before it is used, or made: changes nothing, and
+ * does not ask whose it is. A folder above it that is missing is a typo, more often than not.
+ * @throws DriverError `STATE_DIR_UNUSABLE`
+ */
+export function checkPlace(path: string): void {
+  const folder = resolve(path);
+  try {
+    const there = statSync(folder, { throwIfNoEntry: false });
+    const nearest = there ? folder : dirname(folder);
+    const status = there ?? statSync(nearest);
+    if (!status.isDirectory()) throw noFolder(folder, nearest);
+    checkWay(nearest);
+  } catch (thrown) {
+    throw unusable(thrown, folder);
+  }
+}
+
+/**
+ * A name for the folder of a task's run. Task ids as Nomad makes them stay
+ * readable; no two ids share a name.
+ */
+export function runFolderName(taskId: string): string {
+  // Allocation ids have no underscore, and neither have the digits at the end: it can be read back.
+  if (/^[A-Za-z0-9-]{1,64}\/[A-Za-z0-9._-]{1,128}\/[0-9a-f]{8}$/.test(taskId))
+    return taskId.replaceAll("/", "_");
+  const readable = taskId.replaceAll(/[^A-Za-z0-9._-]+/g, "_").slice(0, 64);
+  return `${readable}~${createHash("sha256").update(taskId).digest("hex")}`;
+}
+
+/** The way to a folder as it is written, and as it is behind links. */
+function checkWay(folder: string): void {
+  for (const each of new Set([folder, realpathSync(folder)])) checkTrusted(each);
+}
+
+/** Nobody but root and this user may own, or be able to replace, the folder or one that leads to it. */
+function checkTrusted(folder: string): void {
+  const { uid, mode } = lstatSync(folder);
+  const others = (mode & 0o022) !== 0;
+  if (uid !== 0 && uid !== process.geteuid?.()) throw untrusted(folder, `user ${uid} owns it`);
+  // Links have no mode of their own. Below /tmp and the like nobody can replace what is another user's.
+  const link = (mode & constants.S_IFMT) === constants.S_IFLNK;
+  if (others && !link && (mode & 0o1000) === 0)
+    throw untrusted(folder, "others than its owner may write to it");
+  if (dirname(folder) !== folder) checkTrusted(dirname(folder));
+}
+
+function takeLock(path: string, folder: string): number {
+  const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants;
+  const descriptor = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+  try {
+    if (!tryFlock(descriptor)) throw inUse(path, folder);
+    ftruncateSync(descriptor);
+    writeSync(descriptor, `${process.pid}\n`, 0);
+    return descriptor;
+  } catch (thrown) {
+    closeSync(descriptor);
+    throw thrown;
+  }
+}
+
+const NO_FOLDER = "Move away what is there and is no folder, or choose another state_dir";
+const NO_ACCESS =
+  "Let root write there (modes, attributes, mount options, a security module), or choose another state_dir";
+const NO_ROOM = "Make room on its file system, or choose another state_dir";
+
+const HINTS: Readonly<Record<string, string>> = {
+  EEXIST: NO_FOLDER,
+  ENOTDIR: NO_FOLDER,
+  EISDIR: NO_FOLDER,
+  ELOOP: "Remove the link that is in its place",
+  ENOENT: "Make the folder above it, or correct state_dir",
+  EACCES: NO_ACCESS,
+  EPERM: NO_ACCESS,
+  EROFS: "Mount its file system read-write, or choose another state_dir",
+  ENOSPC: NO_ROOM,
+  EDQUOT: NO_ROOM,
+  EIO: "Its disk fails: look at the kernel's log",
+};
+
+function unusable(thrown: unknown, folder: string): DriverError {
+  const hint = HINTS[errnoOf(thrown) ?? ""] ?? "Choose another state_dir, or put this one right";
+  return DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the state folder ${folder} cannot be used`, {
+    hint,
+  });
+}
+
+function noFolder(folder: string, found: string): DriverError {
+  return new DriverError(
+    "STATE_DIR_UNUSABLE",
+    `the state folder ${folder} cannot be used: ${found} is no folder`,
+    {
+      hint: NO_FOLDER,
+    },
+  );
+}
+
+function untrusted(folder: string, why: string): DriverError {
+  return new DriverError("STATE_DIR_UNUSABLE", `the state folder cannot be trusted: ${folder}: ${why}`, {
+    hint: "Choose another state_dir, or make this one root's with mode 0700",
+  });
+}
+
+function inUse(lock: string, folder: string): DriverError {
+  const pid = readFileSync(lock, "utf8").trim();
+  const owner = pid === "" ? "another process" : `process ${pid}`;
+  return new DriverError("STATE_DIR_IN_USE", `${owner} owns the state folder ${folder}`, {
+    hint: "End that process, or choose another state_dir",
+  });
+}

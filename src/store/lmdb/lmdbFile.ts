@@ -1,0 +1,140 @@
+/**
+ * LMDB's data file, seen from outside. Given a file that is not its own, or one
+ * that ends too early, LMDB takes the whole process down (SIGSEGV, SIGBUS)
+ * instead of reporting an error: so it is let near none that was not looked at.
+ *
+ * The file's first two pages are its *meta pages*. Each describes a snapshot of
+ * the database, and every commit overwrites the older of the two. Layout: a page
+ * header of 24 bytes, then `struct MDB_meta` of liblmdb's mdb.c.
+ */
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { DriverError, errnoOf } from "../../errors.ts";
+import { type Checkpoint, readCheckpoint } from "../checkpoint.ts";
+
+const MAGIC = 0xbeefc0de;
+const DATA_VERSION = 2;
+const MAGIC_AT = 24;
+const VERSION_AT = 28;
+const PAGE_SIZE_AT = 48;
+const META_BYTES = 168;
+
+/** The files in the folder of an event log. */
+export function logFiles(folder: string) {
+  return {
+    data: join(folder, "data.mdb"),
+    lock: join(folder, "lock.mdb"),
+    checkpoint: join(folder, "checkpoint"),
+  };
+}
+
+export interface LogState {
+  /** `intact`: can be opened as it is. `torn`: the machine went down before the last commits were flushed. */
+  readonly data: "missing" | "intact" | "torn";
+  readonly checkpoint: Checkpoint | undefined;
+  /** Whether the newest checkpoint is of the newest commit, and of this run of the machine. */
+  readonly checkpointed: boolean;
+}
+
+/**
+ * Looks at a log without LMDB.
+ * @param bootId this run of the machine
+ * @throws DriverError `STORE_DAMAGED` for a file that LMDB must not see
+ */
+export function inspectLog(folder: string, bootId: string): LogState {
+  const { data: path, checkpoint: checkpointPath } = logFiles(folder);
+  const checkpoint = readCheckpoint(checkpointPath);
+  const file = openData(path);
+  if (file === undefined) {
+    if (checkpoint !== undefined) throw damaged(path, "it is missing, or empty");
+    return { data: "missing", checkpoint, checkpointed: false };
+  }
+  try {
+    if (file.size < (checkpoint?.dataSize ?? 0)) throw damaged(path, `it was cut to ${file.size} bytes`);
+    if (checkpoint === undefined || checkpoint.bootId === bootId) {
+      const metaPages = readMetaPages(file.descriptor, path);
+      return { data: "intact", checkpoint, checkpointed: checkpoint?.metaPages.equals(metaPages) ?? false };
+    }
+    const start = readStart(file.descriptor, checkpoint.metaPages.length, path);
+    const data = start.equals(checkpoint.metaPages) ? "intact" : "torn";
+    return { data, checkpoint, checkpointed: false };
+  } finally {
+    closeSync(file.descriptor);
+  }
+}
+
+/** Makes sure that a new folder, and the files in it, are found again after a power cut. */
+export function syncFolder(folder: string): void {
+  for (const each of [folder, dirname(folder)]) {
+    const descriptor = openSync(each, "r");
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+}
+
+/** Puts the log back to a checkpoint. Nobody may have it open. */
+export function restoreCheckpoint(folder: string, { metaPages }: Checkpoint): void {
+  const descriptor = openSync(logFiles(folder).data, "r+");
+  try {
+    writeSync(descriptor, metaPages, 0, metaPages.length, 0);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * The two meta pages of an open data file.
+ * @param path for the error alone
+ * @throws DriverError `STORE_DAMAGED` where they are not LMDB's
+ */
+export function readMetaPages(descriptor: number, path: string): Buffer {
+  const first = readStart(descriptor, META_BYTES, path);
+  checkMeta(first, path);
+  const pageSize = first.readUInt32LE(PAGE_SIZE_AT);
+  if (!PAGE_SIZES.includes(pageSize)) throw damaged(path, `its page size is ${pageSize}`);
+  const pages = readStart(descriptor, 2 * pageSize, path);
+  checkMeta(pages.subarray(pageSize), path);
+  return pages;
+}
+
+const PAGE_SIZES = [4096, 8192, 16384, 32768, 65536];
+
+function checkMeta(page: Buffer, path: string): void {
+  if (page.readUInt32LE(MAGIC_AT) !== MAGIC) throw damaged(path, "it is not a database");
+  const version = page.readUInt32LE(VERSION_AT);
+  if (version !== DATA_VERSION) throw damaged(path, `its format is ${version}, not ${DATA_VERSION}`);
+}
+
+/** Undefined where there is no file, or an empty one: LMDB fills that. */
+function openData(path: string): { readonly descriptor: number; readonly size: number } | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, "r");
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return undefined;
+    throw DriverError.from(thrown, "STORE_FAILED", "the event log cannot be opened");
+  }
+  const stat = fstatSync(descriptor);
+  if (stat.isFile() && stat.size > 0) return { descriptor, size: stat.size };
+  closeSync(descriptor);
+  if (stat.isFile()) return undefined;
+  throw damaged(path, "it is not a regular file");
+}
+
+function readStart(descriptor: number, length: number, path: string): Buffer {
+  const bytes = Buffer.alloc(length);
+  const read = readSync(descriptor, bytes, 0, length, 0);
+  if (read < length) throw damaged(path, `it ends after ${read} bytes`);
+  return bytes;
+}
+
+/** The error of a log that cannot be used any more. */
+export function damaged(path: string, why: string): DriverError {
+  return new DriverError("STORE_DAMAGED", `the event log ${path} is damaged: ${why}`, { hint: damageHint });
+}
+
+export const damageHint = "The plugin sets it aside when it starts, and begins a new one";

@@ -1,0 +1,112 @@
+/** The log's tables in LMDB, for reading. */
+
+import {
+  BATCH_BYTES,
+  BATCH_RECORDS,
+  MAX_NAME_BYTES,
+  type RecordTable,
+  type TableHead,
+  type TakeRecord,
+} from "../recordTable.ts";
+import { storeError } from "../storeError.ts";
+import { MAX_SEQ, type SequenceKey } from "./lmdbCodecs.ts";
+import type { LmdbEnvironment } from "./lmdbEnvironment.ts";
+
+export class LmdbTable implements RecordTable {
+  protected readonly lmdb: LmdbEnvironment;
+  protected readonly folder: string;
+
+  constructor(lmdb: LmdbEnvironment, folder: string) {
+    this.lmdb = lmdb;
+    this.folder = folder;
+  }
+
+  head(stream: string): TableHead | undefined {
+    const key = Buffer.from(stream);
+    if (key.length === 0 || key.length > MAX_NAME_BYTES) return undefined;
+    return this.reading(({ heads }) => {
+      const head = heads.get(key);
+      return head && { stream, ...head };
+    });
+  }
+
+  heads(after: string | undefined, prefix: string): TableHead[] {
+    const start = Buffer.from(after ?? (prefix || "\0"));
+    // No byte of UTF-8 is as great as this one.
+    const end = Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]);
+    const range = { start, exclusiveStart: after !== undefined, end, limit: BATCH_RECORDS };
+    return this.reading(({ heads }) =>
+      Array.from(heads.getRange(range), ({ key, value }) => ({
+        stream: Buffer.from(key).toString(),
+        ...value,
+      })),
+    );
+  }
+
+  lastPosition(): number {
+    return this.reading(({ records }) => {
+      const [newest] = records.getKeys({ reverse: true, end: 0, limit: 1 });
+      return newest ?? 0;
+    });
+  }
+
+  recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
+    return this.reading(({ records }) => {
+      const batch = new Batch(take);
+      for (const { key, value } of records.getRange({ start: from, limit: BATCH_RECORDS })) {
+        if (batch.add(value, key)) break;
+      }
+      return batch.items;
+    });
+  }
+
+  recordsOf<T>({ firstPosition }: Pick<TableHead, "firstPosition">, seq: number, take: TakeRecord<T>): T[] {
+    return this.reading(({ records, positions }) => {
+      const batch = new Batch(take);
+      const end: SequenceKey = [firstPosition, MAX_SEQ];
+      // Positions first: a value holds still only until the next read.
+      for (const { value } of [
+        ...positions.getRange({ start: [firstPosition, seq], end, limit: BATCH_RECORDS }),
+      ]) {
+        const bytes = records.get(value);
+        if (bytes === undefined || batch.add(bytes, value)) break;
+      }
+      return batch.items;
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.lmdb.close();
+  }
+
+  protected failed(thrown: unknown, call: string): Error {
+    return storeError(thrown, call, this.folder);
+  }
+
+  protected reading<T>(action: (lmdb: LmdbEnvironment) => T): T {
+    try {
+      // Another process may have written since the last look.
+      this.lmdb.resetReadTxn();
+      return action(this.lmdb);
+    } catch (thrown) {
+      throw this.failed(thrown, "read");
+    }
+  }
+}
+
+class Batch<T> {
+  readonly items: T[] = [];
+  readonly #take: TakeRecord<T>;
+  #bytes = 0;
+
+  constructor(take: TakeRecord<T>) {
+    this.#take = take;
+  }
+
+  /** Tells whether the batch is full. */
+  add(bytes: Buffer, position: number): boolean {
+    this.#bytes += bytes.length;
+    this.items.push(this.#take(bytes, position));
+    return this.#bytes > BATCH_BYTES;
+  }
+}

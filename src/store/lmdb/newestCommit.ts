@@ -1,0 +1,73 @@
+/**
+ * Which commit is the newest, as LMDB's processes tell each other.
+ *
+ * A commit is in one of the data file's two meta pages, and its number stands in
+ * the lock file, where transactions look for the snapshot that they begin from.
+ * lmdb 3.5 writes that number at every open, in readers too (`mdb_env_open2` of
+ * its mdb.c): as it was when the opening process read the meta pages. A commit
+ * that comes in between is then forgotten, and the next transaction would
+ * overwrite it. So the one writer compares the two, and puts the number right.
+ */
+import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { DriverError } from "../../errors.ts";
+import { logFiles, readMetaPages } from "./lmdbFile.ts";
+
+/** `struct MDB_txbody` of mdb.c, at the beginning of the lock file: magic, format, then the number. */
+const TOLD_AT = 8;
+const MAGIC = 0xbeefc0de;
+/** `mm_txnid` of `struct MDB_meta`, behind the page's header. */
+const META_NUMBER_AT = 152;
+const NUMBER_BYTES = 8;
+
+export class NewestCommit {
+  readonly #lock: number;
+  readonly #data: number;
+  /** Where the second meta page begins. */
+  readonly #pageSize: number;
+  readonly #word = Buffer.alloc(NUMBER_BYTES);
+
+  /**
+   * @param folder of a log that LMDB has open
+   * @throws DriverError `STORE_FAILED` where the files are not LMDB's
+   */
+  constructor(folder: string) {
+    const { lock, data } = logFiles(folder);
+    this.#lock = openSync(lock, "r+");
+    this.#data = openSync(data, "r");
+    this.#pageSize = readMetaPages(this.#data, data).length / 2;
+    readSync(this.#lock, this.#word, 0, NUMBER_BYTES, 0);
+    if (this.#word.readUInt32LE(0) === MAGIC) return;
+    throw new DriverError("STORE_FAILED", `the event log's lock file ${lock} is not LMDB's`);
+  }
+
+  /** Whether a transaction that begins now, or has just begun, sees the newest commit. */
+  isTold(): boolean {
+    return this.#numberAt(this.#lock, TOLD_AT) === this.#newest();
+  }
+
+  /** Puts the number right, where it is wrong. For the one writer alone. */
+  tell(): void {
+    if (this.isTold()) return;
+    this.#word.writeBigUInt64LE(BigInt(this.#newest()));
+    writeSync(this.#lock, this.#word, 0, NUMBER_BYTES, TOLD_AT);
+  }
+
+  /**
+   * Not before LMDB has closed the log: closing any descriptor of a file drops all
+   * locks that this process has on it, fcntl_locking(2), and LMDB has one on the lock file.
+   */
+  close(): void {
+    closeSync(this.#lock);
+    closeSync(this.#data);
+  }
+
+  #newest(): number {
+    const second = this.#pageSize + META_NUMBER_AT;
+    return Math.max(this.#numberAt(this.#data, META_NUMBER_AT), this.#numberAt(this.#data, second));
+  }
+
+  #numberAt(descriptor: number, position: number): number {
+    readSync(descriptor, this.#word, 0, NUMBER_BYTES, position);
+    return Number(this.#word.readBigUInt64LE());
+  }
+}

@@ -1,0 +1,139 @@
+/** The log's tables in LMDB, for their one writer. */
+
+import { BATCH_RECORDS, type RecordWriter, type WritableTable } from "../recordTable.ts";
+import type { BackgroundFlush } from "./backgroundFlush.ts";
+import { requireRoom } from "./diskRoom.ts";
+import { MAX_SEQ, type SequenceKey } from "./lmdbCodecs.ts";
+import type { Database, LmdbEnvironment, TableStats } from "./lmdbEnvironment.ts";
+import { LmdbTable } from "./lmdbTable.ts";
+import type { NewestCommit } from "./newestCommit.ts";
+
+/** `ABORTABLE | SYNCHRONOUS_COMMIT | NO_SYNC_FLUSH` of lmdb's TransactionFlags, which it exports as a type only. */
+const COMMIT_WITHOUT_FLUSH = 0x1_0003;
+
+export class WritableLmdbTable extends LmdbTable implements WritableTable {
+  readonly #flush: BackgroundFlush;
+  readonly #newest: NewestCommit;
+  /** Whether a transaction is open: it keeps the snapshot that was checked when it began. */
+  #writing = false;
+  readonly #writer: RecordWriter = {
+    putRecord: (firstPosition, seq, position, bytes) => {
+      put(this.lmdb.records, position, bytes, { append: true });
+      put(this.lmdb.positions, [firstPosition, seq], position, { noOverwrite: true });
+    },
+    putHead: ({ stream, ...head }) => put(this.lmdb.heads, Buffer.from(stream), head, {}),
+    removeHead: (stream) => void this.lmdb.heads.removeSync(Buffer.from(stream)),
+    removeRecords: (firstPosition, limit) => {
+      const { records, positions } = this.lmdb;
+      const range = { start: [firstPosition, 0], end: [firstPosition, MAX_SEQ], limit } as const;
+      const entries = [...positions.getRange(range)];
+      for (const { key, value } of entries) {
+        records.removeSync(value);
+        positions.removeSync(key);
+      }
+      return entries.length === limit;
+    },
+    markPruned: (firstPosition) => this.lmdb.pruned.put(firstPosition),
+  };
+
+  constructor(lmdb: LmdbEnvironment, folder: string, flush: BackgroundFlush, newest: NewestCommit) {
+    super(lmdb, folder);
+    this.#flush = flush;
+    this.#newest = newest;
+  }
+
+  write<T>(bytes: number, action: (writer: RecordWriter) => T): T {
+    try {
+      requireRoom(this.folder, bytes);
+      const result = this.#onNewest(() =>
+        this.lmdb.transactionSync(() => {
+          if (!this.#newest.isTold()) throw new OutOfDate();
+          this.#writing = true;
+          try {
+            return action(this.#writer);
+          } finally {
+            this.#writing = false;
+          }
+        }, COMMIT_WITHOUT_FLUSH),
+      );
+      this.#flush.committed();
+      return result;
+    } catch (thrown) {
+      throw this.failed(thrown, "commit");
+    }
+  }
+
+  firstPositions(after: number): number[] {
+    return this.reading(({ positions }) => {
+      const found: number[] = [];
+      while (found.length < BATCH_RECORDS) {
+        const start: SequenceKey = [found.at(-1) ?? after, MAX_SEQ];
+        const [next] = positions.getKeys({ start, exclusiveStart: true, limit: 1 });
+        if (next === undefined) break;
+        found.push(next[0]);
+      }
+      return found;
+    });
+  }
+
+  bytes(): number {
+    return this.reading(({ records, positions, heads }) =>
+      [records, positions, heads].reduce((sum, table) => sum + bytesOf(table.getStats()), 0),
+    );
+  }
+
+  pruned(): number | undefined {
+    return this.reading(({ pruned }) => pruned.get());
+  }
+
+  flushed(): Promise<void> {
+    return this.#flush.flushed();
+  }
+
+  override async close(): Promise<void> {
+    try {
+      await this.#flush.close();
+    } finally {
+      await super.close();
+      this.#newest.close();
+    }
+  }
+
+  protected override reading<T>(action: (lmdb: LmdbEnvironment) => T): T {
+    if (this.#writing) return super.reading(action);
+    return this.#onNewest(() => {
+      const result = super.reading(action);
+      if (!this.#newest.isTold()) throw new OutOfDate();
+      return result;
+    });
+  }
+
+  /** Again, if a process that opened the log has hidden the newest commit (newestCommit.ts); a transaction is aborted then. */
+  #onNewest<T>(attempt: () => T): T {
+    for (;;) {
+      try {
+        return attempt();
+      } catch (thrown) {
+        if (!(thrown instanceof OutOfDate)) throw thrown;
+        this.#newest.tell();
+      }
+    }
+  }
+}
+
+/** The transaction may have begun from an older commit than the newest. */
+class OutOfDate extends Error {}
+
+function bytesOf(stats: TableStats): number {
+  const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = stats;
+  return pageSize * (treeBranchPageCount + treeLeafPageCount + overflowPages);
+}
+
+function put<K, V>(
+  table: Database<K, V>,
+  key: K,
+  value: V,
+  flags: { append?: boolean; noOverwrite?: boolean },
+): void {
+  if (!table.putSync(key, value, flags)) throw new Error(`an entry exists already: ${JSON.stringify(key)}`);
+}

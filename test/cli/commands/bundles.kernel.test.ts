@@ -1,0 +1,167 @@
+/** `export`, `import` and the verbs that take bundles, from end to end. */
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { bundleLines } from "../../../src/replay/bundle/exportBundle.ts";
+import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
+import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { life } from "../../support/agent/lives.ts";
+import { event } from "../../support/history/history.ts";
+import { RecordedLog } from "../../support/history/recordedLog.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { call, shellJob } from "../../support/screen/commandLine.ts";
+
+const secret = "correct-horse-battery";
+const argument = "staple-marker";
+
+/** A bundle of one run, in a file of its own, and the state folder that it is from. */
+async function exported(...options: string[]) {
+  const stateDir = temporaryFolder();
+  const job = shellJob(`: ${argument}; exit 3`, `env {\n PASSWORD = "${secret}"\n}`);
+  await call(["run", "--state-dir", stateDir, job]);
+  const { stdout, code } = await call(["export", "task", "--state-dir", stateDir, ...options]);
+  expect(code).toBe(0);
+  const bundle = join(temporaryFolder(), "bundle.jsonl");
+  writeFileSync(bundle, stdout);
+  return { stateDir, bundle, text: stdout };
+}
+
+describe("a bundle of a run", () => {
+  it("gives byte for byte the replay that its state folder gives, wherever it is opened", async () => {
+    const { stateDir, bundle, text } = await exported();
+    expect(text).toContain("PASSWORD");
+    for (const hidden of [secret, argument]) expect(text).not.toContain(hidden);
+    const original = await call(["replay", "task", "--state-dir", stateDir]);
+    expect(original.stdout).toContain("exit.exitCode 3");
+    const folder = join(temporaryFolder(), "report");
+    const imported = await call(["import", bundle, "--to", folder]);
+    expect(imported).toMatchObject({ code: 0, stderr: "" });
+    expect(imported.stdout).toMatch(/^Exported .* arguments masked:\n {2}\S+\/task\/\S+ {2}6 events\n/);
+    expect(imported.stdout).toContain("all proven");
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    for (const place of [[bundle], ["--state-dir", bundle], ["task", "--state-dir", folder]]) {
+      expect(await call(["replay", ...place])).toEqual(original);
+      const { stdout } = await call(["events", ...place]);
+      expect(stdout).toContain("exit code 3");
+      expect((await call(["replay", "--check", ...place])).stdout).toContain("all proven");
+    }
+    expect(readdirSync(folder)).toEqual(["bundle.jsonl"]);
+  });
+
+  it("is the same with arguments, where they are wanted", async () => {
+    const { stateDir, bundle, text } = await exported("--show-args");
+    expect(text).toContain(argument);
+    expect(text).not.toContain(secret);
+    const original = await call(["replay", "task", "--show-args", "--state-dir", stateDir]);
+    expect(original.stdout).toContain(argument);
+    expect(await call(["replay", bundle, "--show-args"])).toEqual(original);
+    expect((await call(["replay", bundle])).stdout).not.toContain(argument);
+  });
+
+  it("is refused where it was cut off, and where it is no bundle", async () => {
+    const { bundle, text } = await exported();
+    writeFileSync(bundle, text.slice(0, -300));
+    for (const args of [
+      ["replay", bundle],
+      ["import", bundle],
+      ["events", bundle],
+    ]) {
+      expect(await call(args)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^BUNDLE_INVALID: .*ends before event 6/),
+      });
+    }
+    expect(await call(["replay", "--check", bundle])).toMatchObject({ code: 2 });
+    const foreign = await call(["import", import.meta.filename]);
+    expect(foreign).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("does not begin as a bundle does"),
+    });
+    const missing = await call(["import", "/nonexistent.jsonl"]);
+    expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining("BUNDLE_INVALID") });
+  });
+
+  it("of which one event was changed still tells the other tasks, and what came before", async () => {
+    const path = join(temporaryFolder(), "b.jsonl");
+    const lines = readFileSync("test/fixtures/histories/schema1.jsonl", "utf8").split("\n");
+    const damaged = lines.map((line) =>
+      /"type":"stopRequested".*/.test(line) ? line.replace("running", "Running") : line,
+    );
+    writeFileSync(path, damaged.join("\n"));
+    const { code, stdout, stderr } = await call(["events", "--state-dir", path]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^resists .* damaged .* after event 4, see replay --check$/m);
+    expect(stdout).toMatch(/^fails .* destroyed .* exit code 7$/m);
+    expect((await call(["why", `${path}:fails`])).stdout).toContain("exit code 7");
+    expect((await call(["events", `${path}:fails`])).stdout).toContain("exit code 7");
+    const refused = { code: 1, stdout: "", stderr: expect.stringContaining("STORE_DAMAGED") };
+    for (const verb of ["events", "why", "replay"])
+      expect(await call([verb, `${path}:resists`])).toMatchObject(refused);
+  });
+
+  it("that comes from elsewhere gives no orders to the terminal", async () => {
+    const orders = "\x1b]0;title\x07\x1b[2J\x9b6n\rshop";
+    const events = [
+      event("requested", { jobId: orders, taskName: orders }),
+      event("startFailed", { message: orders }),
+    ];
+    const recorded = new RecordedLog().add(`a/${orders}/1`, events);
+    const reader = recorded.reader();
+    const path = join(temporaryFolder(), "b.jsonl");
+    const streams = recorded.heads.map((head) => ({ head, reader }));
+    writeFileSync(path, `${[...bundleLines(streams, { mask: true, now: 0 })].join("\n")}\n`);
+    for (const args of [
+      ["events", path],
+      ["why", path],
+      ["diff", path, path],
+      ["import", path],
+      ["why", `${path}:x`],
+    ]) {
+      const { stdout, stderr } = await call(args);
+      const lines = `${stdout}${stderr}`.split("\n");
+      expect(lines.join(" "), args.join(" ")).toContain("]0;title");
+      for (const line of lines) expect(line, args.join(" ")).not.toMatch(/\p{Cc}/u);
+    }
+  });
+
+  it("is not imported over anything", async () => {
+    const { stateDir, bundle } = await exported();
+    const before = readdirSync(stateDir);
+    const { code, stderr } = await call(["import", bundle, "--to", stateDir]);
+    expect({ code, stderr }).toMatchObject({ code: 1, stderr: expect.stringContaining("is not empty") });
+    expect(readdirSync(stateDir)).toEqual(before);
+  });
+});
+
+describe("a bundle of several tasks", () => {
+  it("has those that were named, or all", async () => {
+    const stateDir = temporaryFolder();
+    const recorded = new RecordedLog().add("a/web/1", life("killed")).add("b/db/1", life("lost"));
+    const store = await openEventStore(stateFolderPaths(stateDir).events);
+    for (const { stream } of recorded.heads) await store.append(stream, 0, recorded.events(stream));
+    await store.close();
+    const path = join(temporaryFolder(), "b.jsonl");
+    const all = await call(["export", "--all", "--state-dir", stateDir]);
+    writeFileSync(path, all.stdout);
+    expect((await call(["replay", "--check", path])).stdout).toMatch(/^16 events of 2 tasks/);
+    expect((await call(["replay", "db", "--state-dir", path])).stdout).toMatch(/lost/);
+    expect(await call(["replay", path])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("one of 2 tasks"),
+    });
+    const one = await call(["export", "db", "b", "--state-dir", stateDir]);
+    expect(one.stdout.trimEnd().split("\n")).toHaveLength(7);
+    expect(await call(["export", "--state-dir", stateDir])).toMatchObject({ code: 1 });
+
+    const edits = join(temporaryFolder(), "edits.json");
+    writeFileSync(edits, '[{"drop": 7}]');
+    const forked = await call(["replay", "web", "--what-if", edits, "--state-dir", path]);
+    expect(forked.stdout).toContain("As recorded up to event 6; then, instead:");
+    expect(forked.stdout).toContain("the machine refuses it; recorded was killing → killing []");
+    expect(forked.stdout).toMatch(/It ends in destroyed, as it did.\n$/);
+    writeFileSync(edits, "[]");
+    const wrong = await call(["replay", "web", "--what-if", edits, "--state-dir", path]);
+    expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining("EDITS_INVALID") });
+    expect(readFileSync(path, "utf8")).toBe(all.stdout);
+  });
+});

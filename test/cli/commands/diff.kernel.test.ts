@@ -1,0 +1,68 @@
+/** `diff` over what `run` leaves in the log, and over bundles. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { call, shellJob } from "../../support/screen/commandLine.ts";
+
+const histories = "test/fixtures/histories/schema1.jsonl";
+
+async function runs(...scripts: string[]) {
+  const stateDir = temporaryFolder();
+  for (const script of scripts) await call(["run", "--state-dir", stateDir, shellJob(script)]);
+  const { stdout } = await call(["events", "--json", "--state-dir", stateDir]);
+  const streams = stdout
+    .trim()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { readonly stream: string }).stream);
+  return { stateDir, ids: [...new Set(streams)] };
+}
+
+describe("diff", () => {
+  it("ends with 0 for two runs of one job that went the same way, and with 1 where they part", async () => {
+    const { stateDir, ids } = await runs("exit 3", "exit 3", "exit 0");
+    const [one = "", same = "", other = ""] = ids;
+    const diff = (...args: string[]) => call(["diff", ...args, "--state-dir", stateDir]);
+    expect(await diff(one, same)).toMatchObject({
+      code: 0,
+      stderr: "",
+      stdout: expect.stringContaining("They went the same way: nothing differs"),
+    });
+    const parted = await diff(one, other);
+    expect(parted).toMatchObject({ code: 1, stderr: "" });
+    expect(parted.stdout).toContain(
+      "They part after started (event 4): A goes on with exited: exit code 3 [5], B goes on with exited: exit code 0 [5].",
+    );
+    expect(parted.stdout).toMatch(/^ {5}~ exitCode 3 → 0$/m);
+
+    const bundle = join(temporaryFolder(), "b.jsonl");
+    writeFileSync(bundle, (await call(["export", one, "--state-dir", stateDir])).stdout);
+    // Exported masked, it can still be compared with what it is of.
+    expect(await diff(one, bundle)).toMatchObject({ code: 0 });
+    const json = await diff(bundle, other, "--json");
+    expect(json.code).toBe(1);
+    expect(JSON.parse(json.stdout)).toMatchObject({ same: false, parting: { left: 5, right: 5 } });
+  });
+
+  it("compares tasks of bundles that have several, and those of an earlier version", async () => {
+    const parted = await call(["diff", `${histories}:succeeds`, `${histories}:stops`]);
+    expect(parted).toMatchObject({ code: 1, stderr: "" });
+    expect(parted.stdout).toContain("B goes on with stopRequested");
+    expect(await call(["diff", `${histories}:fails`, "fails", "--state-dir", histories])).toMatchObject({
+      code: 0,
+    });
+    expect((await call(["why", `${histories}:resists`])).stdout).toContain("so it was killed");
+  });
+
+  it("ends with 2 where it cannot compare", async () => {
+    const wrong = [
+      [["diff", histories, `${histories}:fails`], /^TASK_NOT_FOUND: the task may be one of 7 tasks/],
+      [["diff", `${histories}:fials`, histories], /^TASK_NOT_FOUND: .*\nhint: Did you mean fails\?/],
+      [["diff", "a", "b", "--state-dir", "/nowhere"], /^STORE_FAILED: there is no event log in \/nowhere/],
+      [["diff", import.meta.filename, "b"], /^BUNDLE_INVALID: /],
+    ] as const;
+    for (const [args, message] of wrong) {
+      expect(await call(args)).toMatchObject({ code: 2, stdout: "", stderr: expect.stringMatching(message) });
+    }
+  });
+});

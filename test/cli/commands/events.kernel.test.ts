@@ -1,0 +1,143 @@
+/** `events` and `doctor` from end to end, over what `run` leaves in the log. */
+import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { call, shellJob, start } from "../../support/screen/commandLine.ts";
+
+const lived = ["requested", "fingerprinted", "sandboxed", "started", "exited", "destroyed"];
+
+interface Told {
+  readonly stream: string;
+  readonly type: string;
+}
+
+const jsonLines = (text: string) =>
+  text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Told);
+
+describe("the events of runs that are over", () => {
+  it("are told of each task, and of all", async () => {
+    const stateDir = temporaryFolder();
+    const secret = "correct-horse-battery";
+    const job = shellJob("exit 3", `env {\n PASSWORD = "${secret}"\n}`);
+    await call(["run", "--state-dir", stateDir, job]);
+    await call(["run", "--state-dir", stateDir, job]);
+
+    const events = (...args: string[]) => call(["events", "--state-dir", stateDir, ...args]);
+    const all = await events();
+    expect(all.code).toBe(0);
+    const [header, ...rows] = all.stdout.trimEnd().split("\n");
+    expect(header).toMatch(/^TASK +ALLOCATION +JOB +STATE/);
+    expect(rows).toHaveLength(2);
+    for (const row of rows) expect(row).toMatch(/^task +[0-9a-f]{8} +test +destroyed .* exit code 3$/);
+
+    const several = await events("task");
+    expect(several.code).toBe(1);
+    expect(several.stderr).toMatch(
+      /^TASK_NOT_FOUND: task may be one of 2 tasks:\n {2}\S+\/task\/\S+ {2}destroyed\n/,
+    );
+
+    const stored = await events("--json");
+    const told = jsonLines(stored.stdout);
+    expect(told.map(({ type }) => type)).toEqual([...lived, ...lived]);
+    expect(stored.stdout).toContain("PASSWORD");
+    expect(stored.stdout).not.toContain(secret);
+
+    const [first] = told;
+    const one = await events(first?.stream.slice(0, 8) ?? "");
+    for (const type of lived) expect(one.stdout).toContain(type);
+    expect(one.stdout).toContain("pending → fingerprinted");
+    expect(one.stdout).not.toContain(secret);
+  });
+
+  it("are told in every format, of a task and of all", async () => {
+    const stateDir = temporaryFolder();
+    await call(["run", "--state-dir", stateDir, shellJob("exit 3")]);
+    const events = async (...args: string[]) =>
+      (await call(["events", "--state-dir", stateDir, ...args])).stdout;
+    const lines = await events("task", "--format", "jsonl");
+    expect(lines).toBe(await events("--json"));
+    expect(JSON.parse(await events("task", "--format", "json"))).toEqual(jsonLines(lines));
+    expect(await events("task", "--format", "table")).toBe(await events("task"));
+    const diagram = await events("task", "--format", "mermaid");
+    expect(diagram).toMatch(
+      /^```mermaid\nsequenceDiagram\n[\s\S]*\n {2}task-->>driver: 5 exited [\s\S]*\n```\n$/,
+    );
+    // There is but one, so none has to be named.
+    expect(await events("--format", "mermaid")).toBe(diagram);
+    const unknown = await call(["events", "--state-dir", stateDir, "nobody", "--format", "mermaid"]);
+    expect(unknown).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("TASK_NOT_FOUND") });
+  });
+
+  it("are told to a reader that wants only some, quietly", async () => {
+    const stateDir = temporaryFolder();
+    await call(["run", "--state-dir", stateDir, shellJob("true")]);
+    const { child, ended } = start(["events", "--state-dir", stateDir, "--json"]);
+    child.stdout?.destroy();
+    expect(await ended).toMatchObject({ code: 0, stderr: "" });
+  });
+});
+
+describe("the events of a task that runs", () => {
+  it("are told as they come, until its last", async () => {
+    const stateDir = temporaryFolder();
+    const running = start(["run", "--state-dir", stateDir, shellJob("echo up; sleep 1000")]);
+    await running.seen("up");
+    const following = start(["events", "--state-dir", stateDir, "-f", "task"]);
+    await following.seen("started");
+    running.child.kill("SIGINT");
+    expect((await running.ended).code).toBe(130);
+    const { code, stdout } = await following.ended;
+    expect(code).toBe(0);
+    const types = [...stdout.matchAll(/\+[\d.]+ (?:ms|s) +(\w+)/g)].map(([, type]) => type);
+    expect(types.slice(-4)).toEqual(["stopRequested", "signalled", "exited", "destroyed"]);
+    const again = await call(["events", "--state-dir", stateDir, "-f", "task", "--format", "jsonl"]);
+    expect(jsonLines(again.stdout).at(-1)).toMatchObject({ type: "destroyed" });
+  });
+
+  it("are kept apart from those of a run at the same time", async () => {
+    const stateDir = temporaryFolder();
+    const first = start(["run", "--state-dir", stateDir, shellJob("echo up; sleep 1000")]);
+    await first.seen("up");
+    const second = await call(["run", "--state-dir", stateDir, shellJob("exit 4")]);
+    expect(second.code).toBe(4);
+    const { stdout } = await call(["events", "--state-dir", stateDir]);
+    expect(stdout).toMatch(/^task .* running /m);
+    expect(stdout).toMatch(/^task .* destroyed .* exit code 4$/m);
+    first.child.kill("SIGINT");
+    await first.ended;
+  });
+});
+
+describe("the doctor", () => {
+  it("ends with 0 on a host that is fit, and says the same as JSON", async () => {
+    const json = await call(["doctor", "--state-dir", temporaryFolder(), "--json"]);
+    const report = JSON.parse(json.stdout) as { fit: boolean; checks: { name: string }[] };
+    expect(report.fit).toBe(true);
+    expect(json.code).toBe(0);
+    const text = await call(["doctor", "--state-dir", temporaryFolder()]);
+    for (const { name } of report.checks) expect(text.stdout).toContain(name);
+  });
+
+  it("ends with 1 where nothing can be kept", async () => {
+    const { code, stdout } = await call(["doctor", "--state-dir", "/proc/nowhere"]);
+    expect(code).toBe(1);
+    expect(stdout).toContain("Tasks cannot run on this host.");
+  });
+
+  it("prints a task's launch plan, and none of its secrets", async () => {
+    const secret = "correct-horse-battery";
+    const job = shellJob(": staple-marker", `env {\n PASSWORD = "${secret}"\n}`);
+    const { code, stdout } = await call(["doctor", "--plan", job]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^task +execute the command: execve\("\/usr\/bin\/sh", \[…\], \[…\]\)$/m);
+    expect(stdout).toMatch(/^rx +\/usr\/bin +default$/m);
+    expect(stdout).not.toContain("staple-marker");
+    const shown = await call(["doctor", "--plan", job, "--show-args"]);
+    expect(shown.stdout).toMatch(
+      /^task +execute the command: execve\("\/usr\/bin\/sh", \["sh", "-c", ": staple-marker"\], \[.*"PASSWORD=…"/m,
+    );
+    for (const text of [stdout, shown.stdout]) expect(text).not.toContain(secret);
+  });
+});

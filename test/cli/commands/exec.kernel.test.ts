@@ -1,0 +1,120 @@
+/** `exec`, as a person calls it, beside a plugin that an agent has started. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { commandOutput } from "../../../src/effects/exec/commandOutput.ts";
+import { openTerminal, resizeTerminal } from "../../../src/effects/exec/terminal.ts";
+import { newStateDir, pidOf, startAgent, startTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { call, shellJob, start } from "../../support/screen/commandLine.ts";
+
+const agent = await startAgent();
+const main = join(import.meta.dirname, "../../../../src/main.ts");
+
+async function runningTask(taskName: string) {
+  const allocation = makeAllocation({ taskName });
+  const config = allocation.config("exec sleep 1000");
+  await startTask(agent, config);
+  return { allocation, config };
+}
+
+const exec = (...args: readonly string[]) => ["exec", "--state-dir", agent.stateDir, ...args];
+
+describe("exec", () => {
+  it("passes input, outputs and the exit code", async () => {
+    const { allocation } = await runningTask("web");
+    const script = "cat; id -u; echo err >&2; exit 7";
+    const ended = await call(exec("web", "--", "sh", "-c", script), { input: "typed\n" });
+    expect(ended).toEqual({ code: 7, stdout: `typed\n${allocation.user.uid}\n`, stderr: "err\n" });
+  });
+
+  it("tells a signal's end as shells do", async () => {
+    const { config } = await runningTask("killed");
+    expect(await call(exec(config.id, "--", "sh", "-c", "kill -9 $$"))).toMatchObject({ code: 137 });
+  });
+
+  it("takes the command with it when it is interrupted", async () => {
+    const { allocation, config } = await runningTask("interrupted");
+    const task = await pidOf(agent, config);
+    const { child, seen, ended } = start(exec("interrupted", "--", "sh", "-c", "echo up; sleep 1000"));
+    await seen("up");
+    child.kill("SIGINT");
+    expect((await ended).code).toBe(1);
+    await expect.poll(() => allocation.cgroup.processes(), { timeout: 20_000 }).toEqual([task]);
+  });
+
+  it("gives the command this terminal: its keys, its size, and changes of it", async () => {
+    await runningTask("shell");
+    const { master, slave } = openTerminal(0);
+    resizeTerminal(master, { rows: 30, columns: 90 });
+    const script =
+      'stty size; trap "stty size" WINCH; trap "echo got it; exit 5" INT; echo ready; while :; do sleep 0.02; done';
+    // A session of its own with this terminal, as a shell at it would have: only that gets SIGWINCH.
+    const child = spawn(
+      "setsid",
+      ["--ctty", "--wait", process.execPath, main, ...exec("shell", "--", "sh", "-c", script)],
+      {
+        stdio: [slave, slave, slave],
+      },
+    );
+    const output = commandOutput(master, "terminal");
+    let shown = "";
+    output.stream.on("data", (chunk: Buffer) => {
+      shown += chunk;
+    });
+    await expect.poll(() => shown, { timeout: 20_000 }).toContain("ready");
+    expect(shown).toContain("30 90");
+    resizeTerminal(master, { rows: 20, columns: 70 });
+    await expect.poll(() => shown, { timeout: 20_000 }).toContain("20 70");
+    writeSync(master, "\x03");
+    const [code] = await once(child, "exit");
+    expect(code).toBe(5);
+    expect(shown).toContain("got it");
+    output.finish();
+  });
+
+  it("works with the plugin of a local run", async () => {
+    const stateDir = newStateDir();
+    const run = start(["run", "--state-dir", stateDir, shellJob("echo up; exec sleep 1000")]);
+    await run.seen("up");
+    const ended = await call([
+      "exec",
+      "--state-dir",
+      stateDir,
+      "task",
+      "--",
+      "sh",
+      "-c",
+      "echo in $NOMAD_TASK_NAME",
+    ]);
+    expect(ended).toEqual({ code: 0, stdout: "in task\n", stderr: "" });
+  });
+
+  it("says what is wrong", async () => {
+    await runningTask("here");
+    expect(await call(exec("nowhere", "--", "true"))).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("TASK_NOT_FOUND: no task is called nowhere"),
+    });
+    expect(await call(exec("here", "--", "no-such-program"))).toEqual({
+      code: 127,
+      stdout: "",
+      stderr: expect.stringContaining('COMMAND_NOT_FOUND: command "no-such-program" not found'),
+    });
+    expect(await call(exec("here", "--", "/etc"))).toMatchObject({
+      code: 126,
+      stderr: expect.stringContaining("/etc is a folder"),
+    });
+    expect(await call(exec("here"))).toMatchObject({ code: 2 });
+    const other = await startAgent();
+    const config = makeAllocation({ taskName: "left" }).config("exec sleep 1000");
+    await startTask(other, config);
+    await other.crash();
+    expect(await call(["exec", "--state-dir", other.stateDir, config.id, "--", "true"])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("PLUGIN_FAILED: no plugin runs with the state folder"),
+    });
+  });
+});

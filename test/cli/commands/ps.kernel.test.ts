@@ -1,0 +1,121 @@
+/** `ps` and `top` from end to end, over tasks that `run` has started. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { call, shellJob, start } from "../../support/screen/commandLine.ts";
+
+const main = join(import.meta.dirname, "../../../src/main.ts");
+const secret = "correct-horse-battery";
+
+/** A job's task that works, beside a live plugin. */
+async function busyTask() {
+  const stateDir = temporaryFolder();
+  const job = shellJob("echo up; while :; do :; done", `env {\n PASSWORD = "${secret}"\n}`);
+  const run = start(["run", "--state-dir", stateDir, job]);
+  await run.seen("up");
+  return { stateDir, run };
+}
+
+describe("ps", () => {
+  it("shows what runs beside its plugin, and after that how it ended", async () => {
+    const { stateDir, run } = await busyTask();
+    const ps = (...args: string[]) => call(["ps", "--state-dir", stateDir, ...args]);
+    const live = await ps();
+    expect(live.stdout.trimEnd().split("\n")).toEqual([
+      expect.stringMatching(/^TASK +ALLOCATION +JOB +STATE +PID +USER +CPU +MEMORY +AGE$/),
+      expect.stringMatching(
+        /^task +[0-9a-f]{8} +test +running +\d+ +nomad-\d+ +[\d.]+ % +[\d.]+ [KM]iB +[\d.]+ \w+$/,
+      ),
+    ]);
+    const json = await ps("--json");
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      task: "task",
+      job: "test",
+      state: "running",
+      processes: 1,
+      exitCode: null,
+    });
+    expect(JSON.parse(json.stdout).cpuPercent).toBeGreaterThan(1);
+
+    run.child.kill("SIGINT");
+    await run.ended;
+    expect((await ps()).stdout.trimEnd().split("\n")).toHaveLength(1);
+    const all = await ps("--all", "--json");
+    expect(JSON.parse(all.stdout)).toMatchObject({ state: "destroyed", pid: null, signal: 2, exitCode: 130 });
+    expect((await ps("--all")).stdout).toContain("killed by SIGINT");
+    for (const { stdout } of [live, json, all]) expect(stdout).not.toContain(secret);
+  });
+
+  it("shows the other tasks where an event of one is damaged, and that one as far as it can be read", async () => {
+    const path = join(temporaryFolder(), "damaged.jsonl");
+    const bundle = readFileSync("test/fixtures/histories/schema1.jsonl", "utf8");
+    writeFileSync(path, bundle.replace(/("type":"stopRequested".*)running/, "$1Running"));
+    const { code, stdout, stderr } = await call(["ps", "--all", "--state-dir", path]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^stops .* gone /m);
+    expect(stdout).toMatch(/^fails .* destroyed .* exit code 7$/m);
+  });
+
+  it("fails with a hint where there is no event log", async () => {
+    const { code, stderr } = await call(["ps", "--state-dir", temporaryFolder()]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^STORE_FAILED: there is no event log.*\nhint: /s),
+    ]);
+  });
+});
+
+describe("top", () => {
+  it("into a pipe is one table of the present", async () => {
+    const { stateDir } = await busyTask();
+    const { code, stdout } = await call(["top", "--delay", "0.5", "--state-dir", stateDir]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^TASK .*\ntask .* running .*\n$/);
+    expect(stdout).not.toContain("\x1b");
+  });
+
+  it.each([
+    ["q", "q"],
+    ["Ctrl-C", "\x03"],
+    ["Escape", "\x1b"],
+  ])("on a terminal is drawn time and again until %s, and leaves it as it was", async (_, key) => {
+    const { stateDir } = await busyTask();
+    const terminal = onTerminal(`top --delay 0.2 --state-dir ${stateDir}`);
+    await terminal.shows(3);
+    terminal.press(key);
+    const { code, shown } = await terminal.ended;
+    expect(code).toBe(0);
+    expect(shown.startsWith("\x1b[?1049h\x1b[?25l")).toBe(true);
+    expect(shown.endsWith("\x1b[?25h\x1b[?1049l")).toBe(true);
+    expect(shown).toMatch(/1 task, CPU [\d.]+ %/);
+  });
+
+  it.each(["0", "x", "100000"])("refuses a delay of %s", async (delay) => {
+    const { code, stderr } = await call(["top", "--delay", delay]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("It must be a number of seconds from")]);
+  });
+});
+
+/** The program on a terminal of its own, made by script(1). */
+function onTerminal(args: string) {
+  const command = `stty cols 80 rows 24; exec ${process.execPath} ${main} ${args}`;
+  const child = spawn("script", ["--quiet", "--return", "--command", command, "/dev/null"], {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: { PATH: process.env.PATH, TERM: "xterm", SHELL: "/bin/sh" },
+  });
+  let shown = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    shown += text;
+  });
+  return {
+    press: (key: string) => child.stdin.write(key),
+    /** Resolves once so many pictures have been drawn. */
+    shows: async (pictures: number) => {
+      while (shown.split("\x1b[H").length <= pictures) await once(child.stdout, "data");
+    },
+    ended: once(child, "close").then(([code]) => ({ code, shown })),
+  };
+}

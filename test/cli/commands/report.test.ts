@@ -1,0 +1,106 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { formatReport } from "../../../src/cli/commands/doctor/diagnose.ts";
+import { type Report, reportOn } from "../../../src/cli/commands/doctor/report.ts";
+import { checkStateFolder } from "../../../src/cli/commands/doctor/stateFolderCheck.ts";
+import { styleOf } from "../../../src/cli/terminal/style.ts";
+import type { HostFacts } from "../../../src/effects/host/hostFacts.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const good: HostFacts = {
+  kernel: "6.12.0",
+  arch: "x64",
+  bootId: "b",
+  root: true,
+  landlockAbi: 7,
+  cgroupMount: "/sys/fs/cgroup",
+  cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
+  cgroupDelegated: [],
+  memfdExecution: true,
+  namespaces: { pid: true, mount: true, ipc: true },
+  cores: 2,
+  mhzPerCore: 2445,
+  mhzKnown: true,
+};
+const state = { found: "/var/lib/x", problem: undefined, setAside: [] };
+
+const verdicts = ({ checks }: Report) =>
+  Object.fromEntries(checks.map(({ name, verdict }) => [name.trim(), verdict]));
+
+describe("a doctor's report", () => {
+  it("finds nothing to say on a host that has everything", () => {
+    const report = reportOn(good, state);
+    expect(report).toMatchObject({ fit: true, problems: [] });
+    expect(new Set(Object.values(verdicts(report)))).toEqual(new Set(["fit"]));
+    expect(formatReport(report, styleOf(false), 80)).toMatch(/has all that the driver can use\.$/);
+  });
+
+  it.each<[Partial<HostFacts>, string]>([
+    [{ root: false }, "root"],
+    [{ arch: "riscv64" }, "machine"],
+    [{ landlockAbi: 0 }, "Landlock"],
+    [{ cgroupMount: undefined, cgroupControllers: [] }, "cgroup v2"],
+    [{ namespaces: { pid: true, mount: true, ipc: false } }, "ipc namespaces"],
+  ])("calls a host with %j unfit", (facts, name) => {
+    const report = reportOn({ ...good, ...facts }, state);
+    expect(report.fit).toBe(false);
+    expect(verdicts(report)[name]).toBe("unfit");
+    expect(report.problems.length).toBeGreaterThan(0);
+  });
+
+  it.each<[Partial<HostFacts>, string]>([
+    [{ landlockAbi: 2 }, "since ABI 3"],
+    [{ cgroupControllers: ["cpu"] }, "memory"],
+    [{ memfdExecution: false }, "programs from memory"],
+    [{ mhzKnown: false }, "speed of a core"],
+  ])("calls a host with %j limited", (facts, name) => {
+    const report = reportOn({ ...good, ...facts }, state);
+    expect(report.fit).toBe(true);
+    expect(verdicts(report)[name]).toBe("limited");
+  });
+
+  it("tells of each problem what it is, what it means and what to do", () => {
+    const report = reportOn({ ...good, landlockAbi: 0 }, state);
+    const text = formatReport(report, styleOf(false), 60);
+    expect(text).toMatch(/has no Landlock\n {2}so: {3}tasks .*\n(.*\n)*? {2}hint: Boot Linux/);
+    expect(text).toMatch(/Tasks cannot run on this host\.$/);
+    for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(90);
+  });
+
+  it("has a state folder that cannot be used among its problems", () => {
+    const report = reportOn(good, checkStateFolder("/proc/nowhere"));
+    expect(report.fit).toBe(false);
+    expect(report.problems.at(-1)?.what).toContain("/proc/nowhere cannot be used");
+  });
+});
+
+describe("the state folder", () => {
+  it("is good where it is there, or can be made", () => {
+    const folder = temporaryFolder();
+    expect(checkStateFolder(folder)).toEqual({ found: folder, problem: undefined, setAside: [] });
+    expect(checkStateFolder(join(folder, "a/b"))).toEqual({
+      found: `${join(folder, "a/b")}, to be made`,
+      problem: undefined,
+      setAside: [],
+    });
+  });
+
+  it("tells of event logs that were damaged and set aside", () => {
+    const folder = temporaryFolder();
+    const aside = join(folder, "events.damaged-2026-01-31T12-30-00Z");
+    mkdirSync(aside);
+    const report = reportOn(good, checkStateFolder(folder));
+    expect(report.fit).toBe(true);
+    expect(report.problems.map(({ what }) => what).join()).toContain(`is set aside in ${aside}`);
+  });
+
+  it("is not where it is a file, or open to others", () => {
+    const open = temporaryFolder();
+    const file = join(open, "file");
+    writeFileSync(file, "");
+    expect(checkStateFolder(file).problem?.what).toContain("is no folder");
+    chmodSync(open, 0o777);
+    expect(checkStateFolder(open).problem?.what).toContain("others than its owner");
+  });
+});

@@ -1,0 +1,385 @@
+/** `run` from end to end: this program as a small Nomad client of itself. */
+import { createHash } from "node:crypto";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { processesNamed } from "../../support/host/processes.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { untilServed } from "../../support/plugin/untilServed.ts";
+import { call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
+
+const examples = `${import.meta.dirname}/../../../examples`;
+
+/** Arguments of a run whose event log is the test's own. */
+const running = (...args: string[]) => ["run", "--state-dir", temporaryFolder(), ...args];
+
+describe("a job of one task", () => {
+  it("shows what the task writes, and ends as it does", async () => {
+    const job = shellJob("echo out; echo err >&2; exit 7");
+    const { code, stdout, stderr } = await call(running(job));
+    expect(code).toBe(7);
+    expect(stdout).toBe("out\n");
+    expect(stderr).toMatch(/^err$/m);
+    expect(stderr).toMatch(/^task: exit code 7 after \d+/m);
+  });
+
+  it("ends with 128 and the signal that killed the task", async () => {
+    const { code, stderr } = await call(running(shellJob("kill -KILL $$")));
+    expect(code).toBe(137);
+    expect(stderr).toContain("task: killed by SIGKILL after");
+  });
+
+  it("passes every byte on where the output is no terminal", async () => {
+    const script = `i=0; while [ $i -lt 20 ]; do head -c 1048576 /dev/zero | tr '\\0' '\\377'; i=$((i+1)); done; printf '\\000\\001 end'`;
+    const { child, ended } = start(running(shellJob(script)));
+    const hash = createHash("sha256");
+    child.stdout?.on("data", (chunk) => hash.update(chunk));
+    expect((await ended).code).toBe(0);
+    const expected = createHash("sha256");
+    for (let block = 0; block < 20; block++) expected.update(Buffer.alloc(1_048_576, 0xff));
+    expected.update(Buffer.from([0, 1]));
+    expected.update(" end");
+    expect(hash.digest("hex")).toBe(expected.digest("hex"));
+  });
+
+  it("gives the task what a client gives", async () => {
+    const script = "pwd; env; id -u; cat local/file; ls -ld local secrets tmp; cat /proc/self/cgroup";
+    const more = `
+      env {
+        GREETING = "hello \${NOMAD_TASK_NAME}"
+      }
+      template {
+        destination = "local/file"
+        data        = "from {{ env \\"GREETING\\" }}"
+      }`;
+    const job = shellJob(script, more);
+    const given = (await call(running("-o", "unveil_paths=r:/proc", job))).stdout;
+    const user = /^USER=nomad-(\d+)$/m.exec(given)?.[1];
+    expect(given).toMatch(new RegExp(`^${user}$`, "m"));
+    expect(given).toMatch(/^GREETING=hello task$/m);
+    expect(given).toContain("from hello task");
+    const alloc = /^NOMAD_ALLOC_ID=([0-9a-f-]{36})$/m.exec(given)?.[1];
+    expect(given).toMatch(new RegExp(`^NOMAD_TASK_DIR=(.*/alloc/${alloc}/task)/local$`, "m"));
+    expect(given).toContain(`/nomad-driver-exec2.slice/${alloc}.task.scope`);
+    expect(given).not.toContain("NO_COLOR");
+  });
+
+  it("is not broken into by what the run itself has to say", async () => {
+    const script = "printf 'a line that is ' >&2; sleep 2; echo whole >&2; echo 'the next' >&2; exit 3";
+    const { code, stderr } = await call(running("--verbose", shellJob(script)));
+    expect(code).toBe(3);
+    expect(stderr).toMatch(/^a line that is whole$/m);
+    expect(stderr).toMatch(/^task +\* .*started/m);
+    expect(stderr).toMatch(/^task: exit code 3/m);
+  });
+
+  it("leaves nothing behind", async () => {
+    const { stdout } = await call(running(shellJob('echo "$NOMAD_TASK_DIR"; sleep 1000 & exit 0')));
+    const folder = stdout.trim();
+    expect(folder).toMatch(/^\/var\/tmp\/nomad-driver-exec2-/);
+    expect(existsSync(folder)).toBe(false);
+    const alloc = basename(folder.replace(/\/task\/local$/, ""));
+    expect(processesNamed(`exec2-init: ${alloc.slice(0, 8)}`)).toEqual([]);
+  });
+
+  it("has an event log of its own beside another run's", async () => {
+    const stateDir = temporaryFolder();
+    const run = (script: string) => start(["run", "--state-dir", stateDir, shellJob(script)]);
+    await run("echo up; exec sleep 1000").seen("up");
+    expect(await run("exit 3").ended).toMatchObject({ code: 3 });
+    expect(readdirSync(`${stateDir}/local`).sort()).toEqual(["1", "2"]);
+  });
+
+  it("leaves the folders where it is asked to", async () => {
+    const { stdout, stderr } = await call(
+      running("--keep", shellJob('echo kept > local/x; echo "$NOMAD_TASK_DIR"')),
+    );
+    const folder = stdout.trim();
+    expect(existsSync(`${folder}/x`)).toBe(true);
+    const work = /folders are kept: (\S+)/.exec(stderr)?.[1] ?? "";
+    expect(folder.startsWith(`${work}/`)).toBe(true);
+    const { removeFolders } = await import("../../../src/client/allocation/allocationFolders.ts");
+    await removeFolders(work);
+  });
+
+  it("works from any folder, and with the job on standard input", async () => {
+    const input =
+      'job "j" {\n group "g" {\n task "t" {\n driver = "exec2"\n config {\n command = "echo"\n args = ["piped"]\n}\n}\n}\n}';
+    const cwd = temporaryFolder();
+    const { code, stdout } = await call(["run", "--state-dir", "state", "-"], { cwd, input });
+    expect([code, stdout]).toEqual([0, "piped\n"]);
+    expect(existsSync(`${cwd}/state/local/1`)).toBe(true);
+  });
+});
+
+describe("what cannot be run", () => {
+  it.each([
+    ["a command that is not there", 'command = "no-such-program"', "COMMAND_NOT_FOUND", "no-such-program"],
+    [
+      "an option that the driver does not have",
+      'command = "true"\ncomand = "x"',
+      "JOB_INVALID",
+      "job.j.group.g.task.t.config.comand",
+    ],
+    [
+      "an option of another type",
+      'command = "true"\nargs = "x"',
+      "JOB_INVALID",
+      "config.args: it must be a list",
+    ],
+    [
+      "a reference to nothing",
+      `command = "\${NOMAD_PORT_http}"`,
+      "JOB_INVALID",
+      "config.command: nothing is known as",
+    ],
+    ["an unveil that is none", 'command = "true"\nunveil = ["q:/x"]', "CONFIG_INVALID", "q:/x"],
+  ])("is told: %s", async (_, config, errorCode, detail) => {
+    const job = jobFileOf(
+      `job "j" {\n group "g" {\n task "t" {\n driver = "exec2"\n config {\n${config}\n}\n}\n}\n}`,
+    );
+    const { code, stdout, stderr } = await call(running(job));
+    expect(code).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toContain(`${errorCode}: `);
+    expect(stderr).toContain(detail);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it("is told: an option that the plugin does not have", async () => {
+    const { code, stderr } = await call(running("-o", "unveil_path=r:/x", shellJob("true")));
+    expect(code).toBe(1);
+    expect(stderr).toContain("CONFIG_INVALID: plugin option unveil_path: the driver has no such option");
+  });
+
+  it("is told: a host volume that nobody has named, or with half a path", async () => {
+    const job = `${examples}/volume.nomad.hcl`;
+    expect(await call(running(job))).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('where the host volume "notes" is: --host-volume notes=/path'),
+    });
+    expect(await call(running("--host-volume", "notes=tmp", job))).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/CONFIG_INVALID: --host-volume notes: "tmp" is no absolute path/),
+    });
+  });
+
+  it("is told: a state folder that cannot be used, with what to do on a line of its own", async () => {
+    const stateDir = temporaryFolder();
+    writeFileSync(`${stateDir}/local`, "");
+    const { code, stderr } = await call(["run", "--state-dir", stateDir, shellJob("true")]);
+    expect(code).toBe(1);
+    expect(stderr.replaceAll("\n", " ")).toContain(
+      `STATE_DIR_UNUSABLE: the state folder ${stateDir}/local/1 cannot be used (mkdir ${stateDir}/local/1: ENOTDIR)`,
+    );
+    expect(stderr).toMatch(/^hint: Move away what is there/m);
+  });
+
+  it("is told: a host name, which no client takes for this driver, before any task starts", async () => {
+    const network = 'network {\n mode = "none"\n hostname = "web"\n}';
+    const task = 'task "t" {\n driver = "exec2"\n config {\n command = "true"\n}\n}';
+    const job = jobFileOf(`job "j" {\n group "g" {\n ${network}\n ${task}\n}\n}`);
+    const plan = ["doctor", "--state-dir", temporaryFolder(), "--plan", job];
+    for (const { code, stderr } of [await call(running(job)), await call(plan)]) {
+      expect(code).toBe(1);
+      expect(stderr).toContain("UNSUPPORTED: a client refuses network { hostname } for this driver");
+      expect(stderr).not.toContain("started");
+    }
+  });
+
+  it("is told: no root", async () => {
+    const { code, stderr } = await call(["run", `${examples}/hello.nomad.hcl`], { unprivileged: true });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^USER_FORBIDDEN: this needs root: .*\nhint: Try again with sudo\n$/);
+  });
+
+  it("ends the other tasks of its group", async () => {
+    const job = jobFileOf(`job "j" {
+      group "g" {
+        task "bad" {
+          driver = "exec2"
+          config {
+            command = "no-such-program"
+          }
+        }
+        task "good" {
+          driver = "exec2"
+          config {
+            command = "sleep"
+            args    = ["1000"]
+          }
+        }
+      }
+    }`);
+    const { code, stderr } = await call(running(job));
+    expect(code).toBe(1);
+    expect(stderr).toContain("COMMAND_NOT_FOUND");
+  });
+});
+
+describe("interrupts", () => {
+  it("stop the task with its signal, and the exit code is what it makes of it", async () => {
+    const job = shellJob(
+      "trap 'echo bye; exit 5' TERM; echo up; while :; do sleep 0.1; done",
+      'kill_signal = "SIGTERM"',
+    );
+    const { child, ended, seen } = start(running(job));
+    await seen("up");
+    child.kill("SIGINT");
+    const { code, stdout, stderr } = await ended;
+    expect(code).toBe(5);
+    expect(stdout).toBe("up\nbye\n");
+    expect(stderr).toContain("SIGINT: stopping the tasks");
+  });
+
+  it("kill it when they come again", async () => {
+    const job = shellJob("trap 'echo no' INT; echo up; while :; do sleep 0.1; done", 'kill_timeout = "60s"');
+    const { child, ended, seen } = start(running(job));
+    await seen("up");
+    child.kill("SIGINT");
+    await seen("no");
+    child.kill("SIGINT");
+    expect((await ended).code).toBe(137);
+  });
+
+  it("end one that does not obey, and say so as Nomad would", async () => {
+    const job = shellJob("trap '' INT; echo up; while :; do sleep 0.1; done", 'kill_timeout = "1ms"');
+    const { child, ended, seen } = start(running(job));
+    await seen("up");
+    child.kill("SIGINT");
+    const { code, stderr } = await ended;
+    expect(code).toBe(137);
+    expect(stderr).toMatch(/^warning: task: Killed: still running 1 ms after SIGINT$/m);
+  });
+
+  it("stop it when nobody reads its output any more", async () => {
+    const { child, ended, seen } = start(
+      running(shellJob("while echo more; do sleep 0.05; done; sleep 1000")),
+    );
+    await seen("more");
+    child.stdout?.destroy();
+    const { stderr } = await ended;
+    expect(stderr).toContain("nobody reads the output any more: stopping the tasks");
+  });
+});
+
+describe("a plugin that dies", () => {
+  it("is started again, and the task has gone on", async () => {
+    const script = 'echo "in $PWD."; while [ ! -e local/end ]; do sleep 0.05; done; echo done; exit 3';
+    const { ended, seen, plugin } = start(running("-v", shellJob(script)));
+    const [, folder] = /in (.*)\./.exec(await seen(".\n")) ?? [];
+    await seen("task: started", "stderr");
+    process.kill(plugin(), "SIGKILL");
+    await seen(" recovered ", "stderr");
+    writeFileSync(`${folder}/local/end`, "");
+    const { code, stdout, stderr } = await ended;
+    expect(code).toBe(3);
+    expect(stdout).toMatch(/done\n$/);
+    expect(stderr).toContain("the plugin has ended (SIGKILL); it is started again, tasks go on");
+  });
+});
+
+describe("jobs of several tasks", () => {
+  const task = (name: string, script: string, more = "") => `task "${name}" {
+    driver = "exec2"
+    ${more}
+    config {
+      command = "sh"
+      args    = ["-c", ${JSON.stringify(script)}]
+    }
+  }`;
+  const lifecycle = (hook: string, sidecar = false) => `lifecycle {
+    hook    = "${hook}"
+    sidecar = ${sidecar}
+  }`;
+  const job = (...tasks: string[]) => jobFileOf(`job "j" {\n group "g" {\n${tasks.join("\n")}\n}\n}`);
+
+  it("are shown line by line with their names, in the order of their phases", async () => {
+    const { code, stdout } = await call(
+      running(
+        job(
+          task("main", "cat $NOMAD_ALLOC_DIR/data/word; printf unfinished"),
+          task("first", "echo early; echo word > $NOMAD_ALLOC_DIR/data/word", lifecycle("prestart")),
+          task("beside", "trap 'exit 9' INT; while :; do sleep 0.05; done", lifecycle("prestart", true)),
+          task("last", "echo late", lifecycle("poststop")),
+        ),
+      ),
+    );
+    expect(code).toBe(0);
+    expect(stdout).toBe("first  | early\nmain   | word\nmain   | unfinished\nlast   | late\n");
+  });
+
+  it("do not begin where what comes before them fails", async () => {
+    const { code, stdout } = await call(
+      running(job(task("main", "echo never"), task("first", "exit 6", lifecycle("prestart")))),
+    );
+    expect([code, stdout]).toEqual([6, ""]);
+  });
+
+  it("end together where one fails, and its code is the job's", async () => {
+    const { code } = await call(running(job(task("a", "sleep 0.2; exit 8"), task("b", "sleep 1000"))));
+    expect(code).toBe(8);
+  });
+
+  it("end with their leader", async () => {
+    const { code } = await call(
+      running(job(task("a", "sleep 0.2", "leader = true"), task("b", "sleep 1000"))),
+    );
+    expect(code).toBe(0);
+  });
+});
+
+describe("the examples", () => {
+  it.each(["--var", "-var"])("say hello, with %s as Nomad has it, too", async (option) => {
+    const { code, stdout } = await call(running(option, "message=good day", `${examples}/hello.nomad.hcl`));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^good day\nI am user \d+, task hello of job hello\n$/);
+  });
+
+  it("serve a page", async () => {
+    const { child, ended, seen } = start(running(`${examples}/http.nomad.hcl`));
+    const address = /port http: (\S+)/.exec(await seen("http: started", "stderr"))?.[1];
+    const page = await untilServed(`http://${address}/`);
+    expect(page).toContain(`Served by task http on ${address}.`);
+    child.kill("SIGTERM");
+    expect((await ended).code).toBe(143);
+  });
+
+  it("keep notes in a volume", async () => {
+    // Not below /tmp, of which the task has one of its own.
+    const source = mkdtempSync("/var/lib/exec2-notes-");
+    chmodSync(source, 0o1777);
+    onTestFinished(() => rmSync(source, { recursive: true }));
+    const args = ["--host-volume", `notes=${source}`, `${examples}/volume.nomad.hcl`];
+    for (const run of [1, 2]) {
+      const { code, stdout } = await call(running(...args));
+      expect([code, stdout.match(/^run \w+, user \d+$/gm)]).toMatchObject([0, { length: run }]);
+      expect(readdirSync(source)).toHaveLength(run);
+    }
+  });
+
+  it("have plans that show the volume, and the ports", async () => {
+    const plan = (...args: string[]) => call(["doctor", "--state-dir", temporaryFolder(), "--plan", ...args]);
+    const volume = await plan(`${examples}/volume.nomad.hcl`, "--host-volume", "notes=/srv");
+    expect(volume.stdout).toMatch(/^rx +\/tmp\/notes +volume$/m);
+    expect(volume.stdout).toMatch(/^init +mount the volume \/tmp\/notes: openat2\(/m);
+    expect(volume.stdout).toMatch(/^init +hide \/srv: mount\("none", "\/srv", "tmpfs"/m);
+    const network = await plan(`${examples}/network.nomad.hcl`);
+    expect(network.stdout).toMatch(/^TCP ports\nconnect +8080\nbind +8080$/m);
+    expect(network.stdout).toMatch(/^init +mount \/etc\/hosts: /m);
+  });
+
+  it("use the ports that they may", async () => {
+    const { code, stdout, stderr } = await call(running(`${examples}/network.nomad.hcl`));
+    expect([code, stderr]).toEqual([0, expect.not.stringContaining("expected")]);
+    expect([code, stdout.match(/^(allowed|EACCES) /gm)]).toMatchObject([0, { length: 4 }]);
+  });
+
+  it("find the sandbox tight", async () => {
+    const { code, stdout } = await call(running(`${examples}/sandbox-tour.nomad.hcl`));
+    expect(stdout).toContain("denied   read /etc/passwd");
+    expect(stdout).toContain("The sandbox held everywhere.");
+    expect(stdout).not.toContain("!!");
+    expect(code).toBe(0);
+  });
+});

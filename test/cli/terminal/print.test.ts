@@ -1,0 +1,22 @@
+import { expect, it } from "vitest";
+import { printable } from "../../../src/cli/terminal/print.ts";
+import { styleOf } from "../../../src/cli/terminal/style.ts";
+
+it("leaves text, lines and colours as they are, and shows every order to the terminal", () => {
+  const text = `${styleOf(true).red("naïve → …")}\n\tdone`;
+  expect(printable(text)).toBe(text);
+  for (const order of [
+    "\x1b]0;t\x07",
+    "\x1b[2J",
+    "\x1b[1;1H",
+    "\x1bc",
+    "\x9b6n",
+    "a\rb",
+    "\x08",
+    "\x00",
+    "\x7f",
+  ]) {
+    expect(printable(order)).toContain("�");
+    expect(printable(order)).not.toMatch(/\p{Cc}/u);
+  }
+});

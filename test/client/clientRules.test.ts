@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import {
+  collectsLogs,
+  type GroupWish,
+  lendsUsers,
+  pathsInTask,
+  refuseUnsupported,
+} from "../../src/client/plugin/clientRules.ts";
+import {
+  DriverCapabilities,
+  DriverCapabilities_FSIsolation as FsIsolation,
+  DriverCapabilities_MountConfigs as MountConfigs,
+  NetworkIsolationSpec_NetworkIsolationMode as NetworkMode,
+} from "../../src/grpc/generated/nomad/driver.ts";
+
+/** What a driver says that sets nothing. */
+const silent = DriverCapabilities.decode(new Uint8Array());
+const asks = (wish: Partial<GroupWish>): GroupWish => ({
+  networkMode: NetworkMode.HOST,
+  hostname: false,
+  volumes: false,
+  ...wish,
+});
+
+describe("a client", () => {
+  it("collects logs unless the driver says that there are none to collect", () => {
+    expect(collectsLogs(silent)).toBe(true);
+    expect(collectsLogs({ ...silent, disableLogCollection: true })).toBe(false);
+  });
+
+  it("lends users to tasks of drivers that take them", () => {
+    expect(lendsUsers(silent)).toBe(false);
+    expect(lendsUsers({ ...silent, dynamicWorkloadUsers: true })).toBe(true);
+  });
+
+  it.each([
+    ["NONE", "/on/host/local"],
+    ["UNVEIL", "/on/host/local"],
+    ["CHROOT", "/local"],
+    ["IMAGE", "/local"],
+  ] as const)("tells a task of a driver with isolation %s that its folder is %s", (isolation, task) => {
+    const onHost = { alloc: "/on/host/alloc", task: "/on/host/local", secrets: "/on/host/secrets" };
+    const paths = pathsInTask({ ...silent, fsIsolation: FsIsolation[isolation] }, onHost);
+    expect(paths).toEqual(task === "/local" ? { alloc: "/alloc", task, secrets: "/secrets" } : onHost);
+  });
+
+  it("refuses networks that the driver does not name", () => {
+    const modes = [NetworkMode.HOST, NetworkMode.NONE];
+    const driver = { ...silent, networkIsolationModes: modes };
+    for (const networkMode of modes) refuseUnsupported(driver, asks({ networkMode }));
+    expect(() => refuseUnsupported(driver, asks({ networkMode: NetworkMode.GROUP }))).toThrow(
+      "no network group",
+    );
+    expect(() => refuseUnsupported(silent, asks({}))).toThrow("no network host");
+  });
+
+  it("refuses host names unless the driver makes networks, and volumes where it takes none", () => {
+    const driver = { ...silent, networkIsolationModes: [NetworkMode.HOST] };
+    expect(() => refuseUnsupported(driver, asks({ hostname: true }))).toThrow("hostname");
+    refuseUnsupported({ ...driver, mustCreateNetwork: true }, asks({ hostname: true }));
+    refuseUnsupported(driver, asks({ volumes: true }));
+    const without = { ...driver, mountConfigs: MountConfigs.NO_MOUNTS };
+    expect(() => refuseUnsupported(without, asks({ volumes: true }))).toThrow("volumes");
+  });
+});

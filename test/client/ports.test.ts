@@ -1,0 +1,42 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { expect, it, onTestFinished } from "vitest";
+import { assignPorts } from "../../src/client/allocation/ports.ts";
+
+async function listening(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const address = server.address();
+  if (typeof address !== "object" || address === null) throw new Error("no port");
+  return address.port;
+}
+
+it("gives every label a free port of its own", async () => {
+  const labels = Array.from({ length: 20 }, (_, index) => `p${index}`);
+  const assigned = await assignPorts(labels.map((label) => ({ label, static: undefined })));
+  expect(assigned.map(({ label }) => label)).toEqual(labels);
+  expect(new Set(assigned.map(({ port }) => port)).size).toBe(labels.length);
+  for (const { ip, port } of assigned) {
+    const server = createServer().listen(port, ip);
+    await once(server, "listening");
+    server.close();
+  }
+});
+
+it("gives a static port where it is free, whatever is asked for before it", async () => {
+  const [free] = await assignPorts([{ label: "x", static: undefined }]);
+  const port = free?.port ?? 0;
+  const assigned = await assignPorts([
+    { label: "any", static: undefined },
+    { label: "mine", static: port },
+  ]);
+  expect(assigned).toContainEqual({ label: "mine", ip: "127.0.0.1", port });
+});
+
+it("says which port is taken", async () => {
+  const port = await listening();
+  await expect(assignPorts([{ label: "http", static: port }])).rejects.toThrow(
+    `port http (${port}) cannot be had (listen 127.0.0.1:${port}: EADDRINUSE). Stop what listens there, or leave out static = ${port}`,
+  );
+});

@@ -1,0 +1,52 @@
+import { describe, expect, test } from "vitest";
+import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
+import { parseTaskOptions } from "../../../src/config/options/taskOptionRules.ts";
+
+function portsOf(task: object, plugin: object = {}) {
+  const { connectTcp, bindTcp } = parseTaskOptions({ command: "x", ...task }, parsePluginOptions(plugin));
+  return { connectTcp, bindTcp };
+}
+
+describe("connect_tcp and bind_tcp", () => {
+  test.each<[string, object, object, object]>([
+    ["are every port where nobody names any", {}, {}, {}],
+    [
+      "are none where the list is empty",
+      { connect_tcp: [], bind_tcp: [] },
+      {},
+      { connectTcp: [], bindTcp: [] },
+    ],
+    ["are the job's", { connect_tcp: [443, 5432] }, {}, { connectTcp: [443, 5432] }],
+    ["are the client's where the job names none", {}, { bind_tcp: [0, 80] }, { bindTcp: [0, 80] }],
+    [
+      "are the job's of the client's",
+      { connect_tcp: [443] },
+      { connect_tcp: [80, 443] },
+      { connectTcp: [443] },
+    ],
+    ["may be none of the client's", { connect_tcp: [] }, { connect_tcp: [80] }, { connectTcp: [] }],
+    ["are absent where nil came", { connect_tcp: null }, { connect_tcp: null }, {}],
+  ])("%s", (_what, task, plugin, expected) => {
+    expect(portsOf(task, plugin)).toEqual(expected);
+  });
+
+  test("beyond the client's are refused, and named", () => {
+    expect(() => portsOf({ connect_tcp: [443, 25, 22] }, { connect_tcp: [443] })).toThrow(
+      /"connect_tcp" with 25, 22, and this client allows 443.*Remove them, or add them/,
+    );
+    expect(() => portsOf({ bind_tcp: [0] }, { bind_tcp: [] })).toThrow(/with 0, and this client allows none/);
+  });
+
+  test.each<[object, string]>([
+    [{ connect_tcp: [0] }, '"connect_tcp" entry 1 must be a port: 1 to 65535'],
+    [{ bind_tcp: [80, 65536] }, '"bind_tcp" entry 2 must be a port: 0 to 65535'],
+    [{ bind_tcp: [-1] }, '"bind_tcp" entry 1 must be a port: 0 to 65535'],
+    [{ bind_tcp: [1.5] }, '"bind_tcp" entry 1 must be a whole number'],
+    [{ bind_tcp: ["http"] }, '"bind_tcp" entry 1 must be a number, not a string'],
+    [{ bind_tcp: 80 }, '"bind_tcp" must be a list of numbers, not a number'],
+  ])("%j is refused", (task, problem) => {
+    expect(() => portsOf(task)).toThrow(expect.objectContaining({ code: "CONFIG_INVALID" }));
+    expect(() => portsOf(task)).toThrow(problem);
+    expect(() => portsOf({}, task)).toThrow(problem);
+  });
+});

@@ -1,0 +1,108 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { formatMode, isAtOrBelow } from "../../../src/config/options/unveil.ts";
+import { hiddenSources } from "../../../src/config/task/hiddenSources.ts";
+import type { TaskFolders } from "../../../src/config/task/taskFolders.ts";
+import { hostPath, mountAround, placeMounts } from "../../../src/config/task/taskMounts.ts";
+import type { TaskMount } from "../../../src/config/task/taskRequest.ts";
+
+const root = "/nomad/alloc_mounts/6f2d-web";
+const folders: TaskFolders = {
+  rootDir: root,
+  taskDir: `${root}/local`,
+  allocDir: `${root}/alloc`,
+  secretsDir: `${root}/secrets`,
+  tmpDir: `${root}/tmp`,
+};
+
+const volume = (source: string, target: string, readOnly = false): TaskMount => ({
+  source,
+  target,
+  readOnly,
+  propagation: "private",
+});
+
+const place = (...mounts: TaskMount[]) => placeMounts({ mounts, devices: [] }, folders);
+
+describe("a volume's destination", () => {
+  test.each([
+    ["/data", "/data"],
+    ["//data/./sub/", "/data/sub"],
+    ["local/data", `${root}/local/data`],
+    ["./data", `${root}/data`],
+  ])("%s is %s", (given, target) => {
+    expect(place(volume("/srv", given)).map((mount) => mount.target)).toEqual([target]);
+  });
+
+  test.each([
+    "/",
+    "/nomad",
+    root,
+    `${root}/local`,
+    `${root}/tmp`,
+    ".",
+    "/proc",
+    "/proc/self",
+    "",
+    "a\0b",
+    "/a/../b",
+  ])("%j is refused", (target) => {
+    expect(() => place(volume("/srv", target))).toThrow(
+      expect.objectContaining({ code: "MOUNT_TARGET_INVALID", hint: expect.any(String) }),
+    );
+  });
+
+  test("is taken once", () => {
+    expect(() => place(volume("/a", "/data"), volume("/b", "/data/"))).toThrow(/"\/data" is asked for twice/);
+  });
+});
+
+test("what the task may do with a volume, and with a device", () => {
+  const devices = [
+    { source: "/dev/a", target: "/dev/a", read: true, write: false },
+    { source: "/dev/b", target: "/dev/b", read: true, write: true },
+  ];
+  const mounts = [volume("/srv", "/x"), volume("/srv", "/y", true)];
+  const placed = placeMounts({ mounts, devices }, folders);
+  expect(placed.map(({ target, mode }) => `${target} ${formatMode(mode)}`)).toEqual([
+    "/dev/a r",
+    "/dev/b rw",
+    "/x rwxc",
+    "/y rx",
+  ]);
+});
+
+describe("mounts in mounts", () => {
+  const name = fc.constantFrom("a", "a-b", "b", "a.c");
+  const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((names) => `/${names.join("/")}`);
+
+  test("come after those that they lie in, and paths lead to the innermost", () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(path, { minLength: 1, maxLength: 6 }), path, (targets, asked) => {
+        const placed = place(...targets.map((target) => volume(`/host${target}`, target)));
+        for (const [index, { target }] of placed.entries()) {
+          expect(placed.slice(index + 1).filter((later) => isAtOrBelow(target, later.target))).toEqual([]);
+        }
+        const around = targets.filter((target) => isAtOrBelow(asked, target));
+        const innermost = around.sort((one, other) => other.length - one.length)[0];
+        expect(mountAround(asked, placed)?.target).toBe(innermost);
+        expect(hostPath(asked, placed)).toBe(innermost === undefined ? asked : `/host${asked}`);
+      }),
+    );
+  });
+});
+
+describe("sources that are hidden", () => {
+  test.each<[string, string[], string[], string[]]>([
+    ["all that nothing else reaches", ["/srv/a", "/srv/b"], ["/usr/bin"], ["/srv/a", "/srv/b"]],
+    ["once", ["/srv/a", "/srv/a"], [], ["/srv/a"]],
+    ["not what is unveiled", ["/srv/a"], ["/srv/a"], []],
+    ["not what is in an unveiled folder", ["/srv/a"], ["/srv"], []],
+    ["not what is around an unveiled path", ["/srv"], ["/srv/a/b"], []],
+    ["the outermost of several", ["/srv/a/b", "/srv/a"], [], ["/srv/a"]],
+    ["a neighbour with the same beginning", ["/srv/ab"], ["/srv/a"], ["/srv/ab"]],
+    ["never the root", ["/"], ["/usr"], []],
+  ])("%s", (_what, sources, reachable, hidden) => {
+    expect(hiddenSources(sources, reachable)).toEqual(hidden);
+  });
+});

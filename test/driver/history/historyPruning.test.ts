@@ -1,0 +1,156 @@
+import { setImmediate } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { HistoryBounds } from "../../../src/config/options/history.ts";
+import { HistoryPruner } from "../../../src/driver/history/historyPruning.ts";
+import type { EventToAppend } from "../../../src/store/eventStore.ts";
+import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
+import { recordingLogger } from "../../support/recordingLogger.ts";
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+afterEach(() => void vi.useRealTimers());
+
+const hour = 3_600_000;
+const now = 1_000 * hour;
+const bounds: HistoryBounds = { keepMs: 168 * hour, maxBytes: 1 << 30 };
+
+function setUp(differing: Partial<HistoryBounds> = {}) {
+  const store = memoryEventStore();
+  const log = recordingLogger();
+  const inUse = new Set<string>();
+  const pruner = new HistoryPruner({
+    store,
+    log,
+    now: () => now,
+    bounds: () => ({ ...bounds, ...differing }),
+    inUse: (taskId) => inUse.has(taskId),
+  });
+  /** Stores a task's life whose last event has this state, and came so many hours ago. */
+  const life = (stream: string, to: string, hoursAgo: number, data: object = {}) =>
+    store.append(stream, 0, [event("pending", hoursAgo + 1, data), event(to, hoursAgo)]);
+  const pass = async () => {
+    pruner.wake();
+    await vi.advanceTimersByTimeAsync(hour);
+    for (let turn = 0; turn < 50; turn++) await setImmediate();
+    await pruner.close();
+    return Array.from(store.streams(), ({ stream }) => stream);
+  };
+  return { store, log, inUse, pruner, life, pass };
+}
+
+function event(to: string, hoursAgo: number, data: object = {}): EventToAppend {
+  return { type: "x", schema: 2, time: now - hoursAgo * hour, data, from: "pending", to, effects: [] };
+}
+
+const bulk = { text: "x".repeat(10_000) };
+
+describe("a history that is older than is kept", () => {
+  it("is removed where its task is over, destroyed or not, and stays where it is not", async () => {
+    const { life, pass, log } = setUp();
+    for (const to of [
+      "destroyed",
+      "exited",
+      "failed",
+      "lost",
+      "running",
+      "recovered",
+      "stopping",
+      "sandboxed",
+    ])
+      await life(to, to, 169);
+    await life("young", "destroyed", 167);
+    expect(await pass()).toEqual(["recovered", "running", "sandboxed", "stopping", "young"]);
+    expect(log.lines).toMatchObject([{ level: "debug", fields: { tasks: 4 } }]);
+  });
+
+  it("stays while the driver has to do with its task", async () => {
+    const { life, pass, inUse } = setUp();
+    await life("held", "exited", 500);
+    await life("newest", "running", 0);
+    inUse.add("held");
+    expect(await pass()).toEqual(["held", "newest"]);
+  });
+
+  it("stays while the log's newest event is its own", async () => {
+    const { life, pass } = setUp();
+    await life("old", "destroyed", 500);
+    await life("newest", "destroyed", 400);
+    expect(await pass()).toEqual(["newest"]);
+  });
+
+  it("is found behind tasks that live long, and behind one of a clock that was ahead", async () => {
+    const { life, pass } = setUp();
+    for (let task = 0; task < 300; task++) await life(`alive ${task}`, "running", 1_000);
+    await life("ahead", "destroyed", -1_000_000);
+    await life("old", "destroyed", 169);
+    await life("newest", "running", 0);
+    const left = await pass();
+    expect(left).toHaveLength(302);
+    expect(left).not.toContain("old");
+  });
+});
+
+describe("histories that take more room than they may", () => {
+  it("go from the oldest on, as many as it needs, never of a task that is not destroyed", async () => {
+    const { life, pass, store } = setUp({ maxBytes: 35_000 });
+    await life("alive", "running", 9, bulk);
+    await life("forgotten", "exited", 8, bulk);
+    for (const [index, stream] of ["first", "second", "third"].entries())
+      await life(stream, index === 1 ? "failed" : "destroyed", 7 - index, bulk);
+    await life("newest", "running", 0);
+    expect(await pass()).toEqual(["alive", "forgotten", "newest", "third"]);
+    expect(store.bytes()).toBeLessThan(35_000);
+  });
+
+  it("all stay where there is room", async () => {
+    const { life, pass, log } = setUp();
+    await life("old", "destroyed", 1, bulk);
+    await life("newest", "destroyed", 0);
+    expect(await pass()).toEqual(["newest", "old"]);
+    expect(log.lines).toEqual([]);
+  });
+});
+
+describe("a pass", () => {
+  it("is made some time after the first wish, and not again at once", async () => {
+    const { life, pruner, store } = setUp();
+    const names = () => Array.from(store.streams(), ({ stream }) => stream);
+    await life("a", "destroyed", 200);
+    await life("b", "destroyed", 200);
+    for (let wish = 0; wish < 3; wish++) pruner.wake();
+    expect(vi.getTimerCount()).toBe(1);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(names()).toEqual(["a", "b"]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    await vi.waitFor(() => expect(names()).toEqual(["b"]));
+    expect(vi.getTimerCount()).toBe(0);
+    await life("c", "running", 0);
+    pruner.wake();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(names()).toEqual(["b", "c"]);
+    await vi.advanceTimersByTimeAsync(600_000);
+    await vi.waitFor(() => expect(names()).toEqual(["c"]));
+    await pruner.close();
+  });
+
+  it("ends with the pruner, and none begins after it", async () => {
+    const { life, pruner, store } = setUp();
+    await life("a", "destroyed", 200);
+    await life("b", "running", 0);
+    pruner.wake();
+    await pruner.close();
+    pruner.wake();
+    await vi.advanceTimersByTimeAsync(hour);
+    expect([...store.streams()]).toHaveLength(2);
+  });
+
+  it("that fails is told, and the next one is made all the same", async () => {
+    const { life, pass, store, log } = setUp();
+    await life("a", "destroyed", 200);
+    await life("b", "running", 0);
+    store.prune = async () => {
+      throw new Error("disk");
+    };
+    expect(await pass()).toEqual(["a", "b"]);
+    expect(log.lines).toMatchObject([{ level: "warn", fields: { error: "disk" } }]);
+  });
+});

@@ -1,0 +1,355 @@
+import { describe, expect, it } from "vitest";
+import type { TaskEventMessage } from "../../../src/driver/driverPort.ts";
+import { Announcements } from "../../../src/driver/messages/announcements.ts";
+import { storedHistory } from "../../../src/driver/recovery/recovery.ts";
+import { toStored } from "../../../src/driver/task/storedEvents.ts";
+import { Task, type TaskHistory } from "../../../src/driver/task/task.ts";
+import type { EventData, EventType, TaskEvent } from "../../../src/machines/events.ts";
+import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { event, sampleData } from "../../support/history/history.ts";
+import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
+import { runThat } from "../../support/launch/runThat.ts";
+import { recordingLogger } from "../../support/recordingLogger.ts";
+
+type Fact = EventType | readonly [EventType, object];
+type Limits = EventData<"sandboxed">["limits"];
+
+const limits = (applied: boolean): Limits => [
+  { file: "memory.max", value: "1", applied, ...(!applied && { reason: "no memory controller" }) },
+  { file: "cpu.max", value: "1", applied, ...(!applied && { reason: "no cpu controller" }) },
+];
+const begin: readonly Fact[] = ["requested", "fingerprinted", "sandboxed"];
+const beginWithout: readonly Fact[] = [
+  "requested",
+  "fingerprinted",
+  ["sandboxed", { limits: limits(false) }],
+];
+const run: readonly Fact[] = [...begin, "started"];
+const runWithout: readonly Fact[] = [...beginWithout, "started"];
+const oom = { kills: 1, limitBytes: 1 << 20, peakBytes: 1 << 20 };
+const killed = { exitCode: 137, signal: 9 };
+
+const web = "6f2d4a9e/web/00000001";
+const webAgain = "6f2d4a9e/web/00000002";
+const sidecar = "6f2d4a9e/sidecar/00000003";
+const other = "0a0a0a0a/web/00000004";
+
+/** A plugin process over a log, and what an agent hears of it. */
+function plugin(store = memoryEventStore()) {
+  const log = recordingLogger();
+  const announcements = new Announcements(log);
+  const heard: string[] = [];
+  const listen = (into = heard) =>
+    announcements.messages.subscribe(({ message }: TaskEventMessage) => into.push(message));
+  /** Those whose users count. */
+  const tasks: Task[] = [];
+  const taskOf = (taskId: string, history?: TaskHistory) =>
+    new Task(
+      taskId,
+      {
+        store,
+        now: Date.now,
+        createRun: () => runThat(() => undefined),
+        onCommitted: (committed) => announcements.committed(committed, store, () => tasks),
+        onStoreFailure: () => expect.fail("the log refuses"),
+      },
+      history,
+    );
+  const record = (task: Task, fact: Fact) => {
+    const [type, data = {}] = typeof fact === "string" ? [fact] : fact;
+    return task.record(type, { ...sampleData(type), ...data });
+  };
+  /** Has this happen to a task, whose runner the client has. */
+  const happens = async (taskId: string, facts: readonly Fact[]) => {
+    announcements.runnerCalls(taskId);
+    const task = taskOf(taskId);
+    for (const fact of facts) expect(await record(task, fact)).toBe(true);
+    return task;
+  };
+  /** As RecoverTask does. */
+  const recovers = (taskId: string) => {
+    const history = storedHistory(taskId, store);
+    if (history === undefined) throw new Error("no history");
+    announcements.takenOver(taskId, history.snapshot);
+    return taskOf(taskId, history);
+  };
+  return { store, log, tasks, announcements, heard, listen, happens, recovers, record };
+}
+
+describe("how many events the course of a task costs a person", () => {
+  it.each<[string, number, readonly Fact[]]>([
+    ["a start and an end, as they should", 0, [...run, "exited", "destroyed"]],
+    ["a bad end by itself", 0, [...run, ["exited", { exitCode: 7 }], "destroyed"]],
+    ["a start with missing limits", 1, [...runWithout, "exited", "destroyed"]],
+    ["a start that fails", 0, ["requested", "fingerprinted", "startFailed"]],
+    ["one that fails where limits are missing", 0, [...beginWithout, "startFailed"]],
+    ["a stop that is obeyed", 0, [...run, "stopRequested", "signalled", "exited", "destroyed"]],
+    [
+      "a stop that has to be a kill",
+      1,
+      [...run, "stopRequested", "signalled", "stopTimedOut", "forceKilled", ["exited", killed], "destroyed"],
+    ],
+    [
+      "a destruction by force",
+      0,
+      [
+        ...run,
+        "destroyRequested",
+        ["forceKilled", { reason: "destroyRequested" }],
+        ["exited", killed],
+        "destroyed",
+      ],
+    ],
+    ["a lack of memory that it comes through", 1, [...run, ["oomSeen", oom], ["exited", { oom }]]],
+    [
+      "many of them",
+      1,
+      [
+        ...run,
+        ...[1, 2, 3, 4].map((kills): Fact => ["oomSeen", { ...oom, kills }]),
+        ["exited", { oom: { ...oom, kills: 4 } }],
+      ],
+    ],
+    ["a lack of memory that ends it", 1, [...run, ["exited", { ...killed, oomKilled: true, oom }]]],
+    ["signals and commands", 0, [...run, "signalled", "execStarted", "execExited", "exited"]],
+    ["being taken over by a later plugin", 0, [...run, "recovered", "recovered", "exited"]],
+    ["a loss", 1, [...run, "lost"]],
+    ["an end that nobody knows", 1, [...run, ["exited", { exitCode: -1, source: "unknown" }]]],
+  ])("%s: %d", async (_, count, facts) => {
+    const { heard, listen, happens } = plugin();
+    listen();
+    await happens(web, facts);
+    expect(heard).toHaveLength(count);
+  });
+
+  it("a restart: 0, and 0 again where limits are missing, once that was told", async () => {
+    const { heard, listen, happens } = plugin();
+    listen();
+    for (const id of [web, webAgain]) await happens(id, [...run, "exited", "destroyed"]);
+    expect(heard).toEqual([]);
+    for (const [index] of Array(5).entries()) {
+      await happens(`0a0a0a0a/web/${index}`, [...runWithout, "exited", "destroyed"]);
+    }
+    expect(heard).toEqual(["Runs without memory.max (no memory controller), cpu.max (no cpu controller)"]);
+  });
+
+  it("being taken over from the Go driver: 1, and 0 at the next plugin", async () => {
+    const { store, heard, listen, recovers, record, announcements } = plugin();
+    listen();
+    let snapshot = initialSnapshot;
+    for (const [index, fact] of [event("requested"), event("adopted")].entries()) {
+      const taken = step(snapshot, fact);
+      snapshot = taken.snapshot;
+      await store.append(web, index, [toStored(fact, taken)]);
+    }
+    await record(recovers(web), "recovered");
+    announcements.runnerCalls(web);
+    expect(heard).toEqual(["Taken over from the Go driver, process 300"]);
+    const next = plugin(store);
+    next.listen();
+    await next.record(next.recovers(web), "recovered");
+    next.announcements.runnerCalls(web);
+    expect(next.heard).toEqual([]);
+  });
+});
+
+describe("a dynamic user that another task has", () => {
+  const begunAs = (user: string, uid: number): readonly Fact[] => [
+    "requested",
+    "fingerprinted",
+    ["sandboxed", { user, uid }],
+    "started",
+  ];
+
+  it("is told of the task that gets it, as an event and in the log, and of no other", async () => {
+    const { heard, listen, happens, log, tasks } = plugin();
+    listen();
+    tasks.push(await happens(other, begunAs("nomad-80001", 80_001)));
+    tasks.push(await happens(sidecar, begunAs("nomad-80002", 80_002)));
+    await happens(web, begunAs("nomad-80001", 80_001));
+    expect(heard).toEqual(["Runs as nomad-80001, the user of another task that runs: 0a0a0a0a/web"]);
+    expect(log.lines.filter(({ level }) => level !== "debug")).toEqual([
+      {
+        level: "warn",
+        message: "a task has the user of another task that runs",
+        fields: { task_id: web, user: "nomad-80001", shared_with: "0a0a0a0a/web" },
+      },
+    ]);
+  });
+});
+
+describe("missing limits are told once an allocation", () => {
+  it("of whichever task, and of the next allocation again", async () => {
+    const { heard, listen, happens } = plugin();
+    listen();
+    for (const id of [web, sidecar, webAgain]) await happens(id, runWithout);
+    expect(heard).toHaveLength(1);
+    await happens(other, runWithout);
+    expect(heard).toHaveLength(2);
+  });
+
+  it("whichever plugin process has told them", async () => {
+    const first = plugin();
+    first.listen();
+    await first.happens(web, [...runWithout, "exited", "destroyed"]);
+    expect(first.heard).toHaveLength(1);
+    const next = plugin(first.store);
+    next.listen();
+    await next.happens(webAgain, runWithout);
+    expect(next.heard).toEqual([]);
+  });
+
+  it("where tasks of it are started at the same moment, too", async () => {
+    const { heard, listen, happens } = plugin();
+    listen();
+    await Promise.all([web, sidecar, webAgain].map((id) => happens(id, runWithout)));
+    expect(heard).toHaveLength(1);
+  });
+
+  it("where earlier starts failed, or had all their limits", async () => {
+    const { heard, listen, happens } = plugin();
+    listen();
+    await happens("6f2d4a9e/a/00000001", [...beginWithout, "startFailed"]);
+    await happens("6f2d4a9e/b/00000002", run);
+    await happens(web, runWithout);
+    expect(heard).toHaveLength(1);
+  });
+
+  it("and no more where there are more runs than can be looked at", async () => {
+    const { heard, listen, happens } = plugin();
+    listen();
+    for (const [index] of Array(60).entries()) await happens(`6f2d4a9e/a/${index}`, ["requested"]);
+    await happens(web, runWithout);
+    expect(heard).toEqual([]);
+  });
+
+  it("although an earlier run cannot be read", async () => {
+    const { store, heard, listen, happens } = plugin();
+    listen();
+    const readRecords = store.readRecords.bind(store);
+    store.readRecords = (stream) => (stream === sidecar ? [Buffer.from("damaged")] : readRecords(stream));
+    await happens(sidecar, ["requested"]);
+    await happens(web, runWithout);
+    expect(heard).toHaveLength(1);
+  });
+});
+
+describe("what is found before the client has a runner for the task", () => {
+  const lost: readonly Fact[] = [...run, "lost"];
+
+  it("is told once its runner waits for it", async () => {
+    const first = plugin();
+    await first.happens(web, [...run, ["exited", { source: "unknown" }]]);
+    const { heard, listen, recovers, announcements } = plugin(first.store);
+    listen();
+    recovers(web);
+    announcements.runnerCalls(other);
+    expect(heard).toEqual([]);
+    announcements.runnerCalls(web);
+    announcements.runnerCalls(web);
+    expect(heard).toEqual(["The task is gone and its exit code is unknown"]);
+  });
+
+  it("of a task that is lost is told when its runner starts it anew", async () => {
+    const first = plugin();
+    await first.happens(web, lost);
+    const { heard, listen, recovers, happens } = plugin(first.store);
+    listen();
+    recovers(web);
+    await happens(webAgain, run);
+    expect(heard).toEqual(["Lost: the host was rebooted"]);
+  });
+
+  it("waits with what happens to the task until then, in order, and no more of it than is shown", async () => {
+    const first = plugin();
+    await first.happens(web, run);
+    const { heard, listen, recovers, record, announcements } = plugin(first.store);
+    listen();
+    const task = recovers(web);
+    for (const [index] of Array(20).entries()) {
+      for (const fact of ["stopRequested", ["stopTimedOut", { timeoutMs: index }], "recovered"] as Fact[])
+        await record(task, fact);
+    }
+    expect(heard).toEqual([]);
+    announcements.runnerCalls(web);
+    expect(heard).toEqual(
+      Array.from({ length: 10 }, (_, index) => `Killed: still running ${index + 10} ms after SIGINT`),
+    );
+  });
+
+  it("is told to a new agent of the same plugin when it has runners", async () => {
+    const { heard, listen, happens, record, announcements } = plugin();
+    const first = listen([]);
+    const task = await happens(web, run);
+    first.unsubscribe();
+    await record(task, ["oomSeen", oom]);
+    announcements.agentArrived([web]);
+    listen();
+    await record(task, ["exited", { source: "unknown" }]);
+    expect(heard).toEqual([]);
+    announcements.runnerCalls(web);
+    expect(heard).toEqual([
+      expect.stringMatching(/^Out of memory/),
+      "The task is gone and its exit code is unknown",
+    ]);
+  });
+});
+
+describe("what is told while nobody reads", () => {
+  it("is read by the next one who does, and by nobody else", async () => {
+    const { heard, listen, happens } = plugin();
+    await happens(web, lostAt(1));
+    listen();
+    expect(heard).toEqual(["Lost: 1"]);
+    const late: string[] = [];
+    listen(late);
+    expect(late).toEqual([]);
+    await happens(other, lostAt(2));
+    expect([heard, late]).toEqual([["Lost: 1", "Lost: 2"], ["Lost: 2"]]);
+  });
+
+  it("is bounded: the newest stay", async () => {
+    const { heard, listen, happens } = plugin();
+    for (const [index] of Array(300).entries()) await happens(`a/${index}/1`, lostAt(index));
+    listen();
+    expect(heard).toEqual(Array.from({ length: 200 }, (_, index) => `Lost: ${index + 100}`));
+  });
+
+  function lostAt(index: number): readonly Fact[] {
+    return [...run, ["lost", { reason: String(index) }]];
+  }
+});
+
+it("tells the agent's log of a start and of being taken over at debug level, and of nothing else", async () => {
+  const { log, happens } = plugin();
+  const all: Fact[] = [...runWithout, "recovered", "stopRequested", "stopTimedOut", "forceKilled", "exited"];
+  await happens(web, all);
+  expect(log.lines).toEqual([
+    {
+      level: "debug",
+      message: "a task runs",
+      fields: { task_id: web, pid: 201, uid: 80001, landlock_abi: 6, unveiled: 1 },
+    },
+    { level: "debug", message: "a task is taken over", fields: { task_id: web, found: "running" } },
+  ]);
+});
+
+it("names the task as the agent knows it, and the event's own time", async () => {
+  const { announcements, happens } = plugin();
+  const messages: TaskEventMessage[] = [];
+  announcements.messages.subscribe((message) => messages.push(message));
+  const { time }: TaskEvent = event("lost");
+  await happens(web, [...run, "lost"]);
+  const { allocId, taskName } = sampleData("requested");
+  expect(messages).toEqual([
+    {
+      taskId: web,
+      allocId,
+      taskName,
+      timeMs: expect.any(Number),
+      message: expect.any(String),
+      annotations: {},
+    },
+  ]);
+  expect(messages[0]?.timeMs).toBeGreaterThan(time);
+});

@@ -1,0 +1,134 @@
+import { describe, expect, it } from "vitest";
+import {
+  messageOfEvent,
+  messageOfHistory,
+  messageOfSharedUser,
+} from "../../../src/driver/messages/taskMessages.ts";
+import { wasFatal } from "../../../src/driver/run/outOfMemory.ts";
+import type { EventData, EventType } from "../../../src/machines/events.ts";
+import { fold } from "../../../src/machines/fold.ts";
+import { event, eventTypes } from "../../support/history/history.ts";
+
+const missing = (file: string, reason: string) => ({ file, value: "1", applied: false, reason });
+
+const begun = [event("requested"), event("fingerprinted"), event("sandboxed")];
+const toRunning = [...begun, event("started")];
+const { context } = fold(toRunning);
+const oom = { kills: 2, limitBytes: 32 << 20, peakBytes: 31 << 20 };
+const noPeak = { kills: 1, limitBytes: null, peakBytes: null };
+
+function told<T extends EventType>(type: T, data: Partial<EventData<T>> = {}, of = context) {
+  return messageOfEvent(event(type, data), of)?.message;
+}
+
+describe("what a person reads of a task", () => {
+  it.each<[EventType, object, string | undefined]>([
+    ["requested", {}, undefined],
+    ["sandboxed", {}, undefined],
+    ["started", {}, undefined],
+    ["startFailed", {}, undefined],
+    ["stopRequested", {}, undefined],
+    ["stopTimedOut", {}, "Killed: still running 5000 ms after signal 0"],
+    ["forceKilled", {}, undefined],
+    ["forceKilled", { reason: "destroyRequested" }, undefined],
+    ["exited", {}, undefined],
+    ["exited", { exitCode: 7 }, undefined],
+    ["exited", { source: "unknown" }, "The task is gone and its exit code is unknown"],
+    ["exited", { source: "taskFile" }, "Exit code as the Go driver left it in the task's own folder"],
+    ["exited", { oomKilled: true, oom }, "Killed by the kernel: out of memory (limit 32 MiB, peak 31 MiB)"],
+    ["exited", { oomKilled: true, oom: noPeak }, "Killed by the kernel: out of memory"],
+    ["exited", { oom: noPeak }, "Out of memory: the kernel killed 1 of the task's processes while it ran"],
+    [
+      "oomSeen",
+      oom,
+      "Out of memory: the kernel has killed 2 processes of the task, which goes on (limit 32 MiB, peak 31 MiB)",
+    ],
+    ["recovered", {}, undefined],
+    ["lost", {}, "Lost: the host was rebooted"],
+    ["destroyed", {}, undefined],
+  ])("of %s with %j is %j", (type, data, message) => {
+    expect(told(type, data)).toEqual(message);
+  });
+
+  it("names the signal that a stop began with", () => {
+    const stopping = fold([...toRunning, event("stopRequested", { signal: 15, timeoutMs: 5000 })]).context;
+    expect(told("stopTimedOut", {}, stopping)).toEqual("Killed: still running 5000 ms after SIGTERM");
+  });
+
+  it("tells in one line which limits the host does not enforce, and why", () => {
+    const limits = [
+      { file: "pids.max", value: "9", applied: true },
+      missing("cpu.max", "no cpu"),
+      missing("memory.max", "no memory"),
+      missing("cpu.weight", "no cpu"),
+    ];
+    const { context: limited } = fold([...begun.slice(0, 2), event("sandboxed", { limits })]);
+    expect(messageOfEvent(event("started"), limited)).toEqual({
+      message: "Runs without cpu.max, cpu.weight (no cpu), memory.max (no memory)",
+      annotations: { not_limited: "cpu.max, memory.max, cpu.weight" },
+    });
+  });
+
+  it("names all tasks that have its user", () => {
+    const shared = { user: "nomad-80001", tasks: ["0a0a/web", "0b0b/db"] };
+    expect(messageOfSharedUser(shared)).toEqual({
+      message: "Runs as nomad-80001, the user of other tasks that run: 0a0a/web, 0b0b/db",
+      annotations: { user: "nomad-80001", shared_with: "0a0a/web, 0b0b/db" },
+    });
+  });
+
+  it("does not tell at the end again what was told when it happened", () => {
+    const survived = fold([...toRunning, event("oomSeen", oom)]).context;
+    expect(told("exited", { oom }, survived)).toBeUndefined();
+    expect(told("exited", { oom: { ...oom, kills: 3 } }, survived)).toMatch("killed 3");
+  });
+
+  it("is whole, with annotations that are text", () => {
+    for (const { message, annotations } of eventTypes.flatMap(
+      (type) => messageOfEvent(event(type), context) ?? [],
+    )) {
+      expect(message).not.toMatch(/undefined|null|NaN/);
+      for (const value of Object.values(annotations)) expect(value).toEqual(expect.any(String));
+    }
+  });
+});
+
+describe("what a person reads of a task that is taken over", () => {
+  const adopted = [event("requested"), event("adopted")];
+
+  it.each([
+    ["that runs", toRunning, undefined],
+    ["that has ended well", [...toRunning, event("exited")], undefined],
+    [
+      "whose end nobody knows",
+      [...toRunning, event("exited", { source: "unknown" })],
+      "The task is gone and its exit code is unknown",
+    ],
+    ["that is lost", [...toRunning, event("lost")], "Lost: the host was rebooted"],
+    ["that the Go driver has started", adopted, "Taken over from the Go driver, process 300"],
+    ["that was taken over from it before", [...adopted, event("recovered")], undefined],
+    [
+      "of the Go driver's that has ended",
+      [...adopted, event("exited", { source: "taskFile" })],
+      "Exit code as the Go driver left it in the task's own folder",
+    ],
+    ["of the Go driver's that is lost", [...adopted, event("lost")], "Lost: the host was rebooted"],
+    ["that never started", [...begun, event("startFailed")], undefined],
+  ])("%s", (_, history, message) => {
+    expect(messageOfHistory(fold(history))?.message).toBe(message);
+  });
+});
+
+describe("a lack of memory", () => {
+  const survived = { ...oom, at: 1_000_000 };
+
+  it.each([
+    ["that there was not", null, null, 1_000_000, false],
+    ["of which nobody has told", oom, null, 1_000_000, true],
+    ["beyond the one that was told of", { ...oom, kills: 3 }, survived, 9_000_000, true],
+    ["that was told of a moment ago", oom, survived, 1_010_000, true],
+    ["that was told of long ago", oom, survived, 1_010_001, false],
+  ])("%s", (_, seen, told, endedAt, fatal) => {
+    expect(wasFatal(seen, told, endedAt)).toBe(fatal);
+  });
+});

@@ -1,0 +1,94 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { FolderOwner } from "../../../src/driver/driverPort.ts";
+import { Opening, type Outcome } from "../../../src/driver/opening/opening.ts";
+import { DriverError } from "../../../src/errors.ts";
+
+const inUse = new DriverError("STATE_DIR_IN_USE", "process 7 owns it", { hint: "End it" });
+const unasked = () => expect.fail("nobody owns the folder");
+
+describe("an opening", () => {
+  test("that fails for one reason again and again tells it once, and then that it has succeeded", async () => {
+    const attempts = [broken, broken, broken, async () => "opened"];
+    const { opening, told } = begin(() => attempts.shift()?.(), unasked);
+    await opening.begun;
+    expect(told).toEqual([{ trouble: expect.objectContaining({ code: "PLUGIN_FAILED" }) }]);
+    await opening.settled;
+    expect(told.slice(1)).toEqual([{ opened: "opened" }]);
+    expect(attempts).toEqual([]);
+  });
+
+  test("of a folder that is handed over tells nothing of trouble", async () => {
+    let owned = true;
+    const { opening, told } = begin(
+      refusedWhile(() => owned),
+      async () => {
+        owned = false;
+        return owner({ handedOver: true });
+      },
+    );
+    await opening.begun;
+    expect(told).toEqual([{ opened: "opened" }]);
+  });
+
+  test("of a folder that is refused waits for its owner's end, and stops watching it", async () => {
+    let owned = true;
+    const forgotten = Promise.withResolvers<void>();
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+    const watched = owner({ handedOver: false, ended, forget: forgotten.resolve });
+    const { opening, told } = begin(
+      refusedWhile(() => owned),
+      async () => watched,
+    );
+    await opening.begun;
+    expect(told).toEqual([
+      {
+        trouble: expect.objectContaining({
+          message: expect.stringMatching(/^process 7 owns it, and an agent/),
+        }),
+      },
+    ]);
+    owned = false;
+    end();
+    await opening.settled;
+    await forgotten.promise;
+    expect(told.at(-1)).toEqual({ opened: "opened" });
+  });
+
+  test("that is stopped while the owner is asked tells nothing any more", async () => {
+    const asked = Promise.withResolvers<void>();
+    const { opening, told } = begin(
+      refusedWhile(() => true),
+      (signal) => {
+        asked.resolve();
+        return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      },
+    );
+    await asked.promise;
+    await opening.stop();
+    await Promise.all([opening.begun, opening.settled]);
+    expect(told).toEqual([]);
+  });
+});
+
+const broken = () => Promise.reject(new Error("broken"));
+
+const refusedWhile = (owned: () => boolean) => async () => {
+  if (owned()) throw inUse;
+  return "opened";
+};
+
+function owner(differing: Partial<FolderOwner>): FolderOwner {
+  return { handedOver: false, ended: new Promise(() => {}), forget: () => {}, ...differing };
+}
+
+/** Stopped when the test is over. */
+function begin(open: () => Promise<string> | undefined, ask: (signal: AbortSignal) => Promise<FolderOwner>) {
+  const told: Outcome<string>[] = [];
+  const opening = new Opening(
+    async () => (await open()) ?? expect.fail("opened once more"),
+    ask,
+    (outcome) => told.push(outcome),
+  );
+  onTestFinished(() => opening.stop());
+  return { opening, told };
+}

@@ -1,0 +1,133 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import type { DriverServices } from "../../../src/driver/opening/services.ts";
+import { settleStart } from "../../../src/driver/recovery/unansweredStart.ts";
+import { HeldLaunch } from "../../../src/effects/launch/launcher.ts";
+import {
+  bootId,
+  isSameProcess,
+  type ProcessIdentity,
+} from "../../../src/effects/processes/processIdentity.ts";
+import { killTask } from "../../../src/effects/processes/signals.ts";
+import { readRecordedTask } from "../../../src/effects/processes/statusFile.ts";
+import type { EventData } from "../../../src/machines/events.ts";
+import { fold, stateName, type TaskSnapshot } from "../../../src/machines/fold.ts";
+import { TestCgroup } from "../../support/agent/testCgroup.ts";
+import { event, sampleData } from "../../support/history/history.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { TestRun } from "../../support/launch/launchRun.ts";
+import { recordingLogger } from "../../support/recordingLogger.ts";
+
+const taskId = "alloc/web/00000001";
+const fixture = new URL("../../fixtures/launchAndHang.ts", import.meta.url).pathname;
+
+function setUp() {
+  const cgroup = new TestCgroup(
+    `exec2-unanswered-${process.pid}-${Math.random().toString(36).slice(2)}.scope`,
+  );
+  onTestFinished(() => cgroup.remove());
+  const run = new TestRun();
+  onTestFinished(() => run[Symbol.dispose]());
+  const services = {
+    folder: { run: temporaryFolder() },
+    log: recordingLogger(),
+  } as unknown as DriverServices;
+  return { cgroup, run, services };
+}
+
+/** A start as far as its events were committed before its plugin died. */
+function sandboxed(run: TestRun, cgroup: TestCgroup, init: EventData<"sandboxed">["init"]): TaskSnapshot {
+  const resources = { ...sampleData("requested").resources, cgroup: cgroup.path };
+  return fold([
+    event("requested", { resources }),
+    event("fingerprinted", { bootId: bootId() }),
+    event("sandboxed", { runFolder: run.folder, init }),
+  ]);
+}
+
+/** A launch that waits for the word to go on. */
+async function held(run: TestRun, cgroup: TestCgroup, script: string) {
+  const plan = run.plan({ command: "/bin/sh", args: ["-c", script], cgroup: cgroup.path });
+  const launch = new HeldLaunch(plan, run.descriptors);
+  launch.load(plan);
+  return { launch, init: await launch.init() };
+}
+
+/** A process lets go of its files and its cgroup before it has ended. */
+function over(init: ProcessIdentity): Promise<void> {
+  return vi.waitFor(() => expect(isSameProcess(init)).toBe(false), { timeout: 20_000 });
+}
+
+describe("what has come of a start that was never answered", () => {
+  it("is a task that runs, where it was let go on: as who it is", async () => {
+    const { cgroup, run, services } = setUp();
+    const { launch, init } = await held(run, cgroup, "exec sleep 600");
+    const { task } = await launch.release();
+    onTestFinished(() => void killTask(task));
+    const { snapshot, events } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
+    expect(stateName(snapshot)).toBe("running");
+    expect(events).toMatchObject([{ type: "started", data: { init, task, bootId: bootId() } }]);
+    expect(Math.abs((snapshot.context.startedAt ?? 0) - Date.now())).toBeLessThan(60_000);
+    expect(isSameProcess(task)).toBe(true);
+  });
+
+  it("is a task that is over, with its true exit code", async () => {
+    const { cgroup, run, services } = setUp();
+    const { launch, init } = await held(run, cgroup, "exit 6");
+    await launch.release();
+    await over(init);
+    const { snapshot, events } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
+    expect(events.map(({ type }) => type)).toEqual(["started", "exited"]);
+    expect(snapshot.context.exit).toMatchObject({ exitCode: 6, signal: 0, source: "status" });
+    expect(cgroup.isEmpty()).toBe(true);
+  });
+
+  it("is nothing where it was never let go on: its init ends, and nothing of the task has run", async () => {
+    const { cgroup, run, services } = setUp();
+    const { launch, init } = await held(run, cgroup, "exec sleep 600");
+    const { events } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
+    expect(events).toMatchObject([
+      { type: "startFailed", data: { code: "PLUGIN_FAILED", recoverable: true } },
+    ]);
+    expect(isSameProcess(init)).toBe(false);
+    expect(cgroup.isEmpty()).toBe(true);
+    expect(existsSync(run.folder)).toBe(false);
+    await launch.abandon();
+  });
+
+  it("is a task with an unknown end where its init was killed", async () => {
+    const { cgroup, run, services } = setUp();
+    const { launch, init } = await held(run, cgroup, "exec sleep 600");
+    await launch.release();
+    process.kill(init.pid, "SIGKILL");
+    await over(init);
+    const { snapshot } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
+    expect(snapshot.context.exit).toMatchObject({ exitCode: -1, source: "unknown" });
+  });
+
+  it("is nothing of this boot for a start of an earlier one", async () => {
+    const { cgroup, run, services } = setUp();
+    const before = fold([
+      event("requested"),
+      event("fingerprinted", { bootId: "another" }),
+      event("sandboxed", { runFolder: run.folder, init: { pid: process.pid, startTicks: 1 } }),
+    ]);
+    const { events } = await settleStart(taskId, before, services);
+    expect(events.map(({ type }) => type)).toEqual(["startFailed"]);
+    expect(cgroup.isEmpty()).toBe(true);
+  });
+});
+
+describe("a run whose plugin dies as soon as it has let it go on", () => {
+  it("becomes the task all the same: what it reports to nobody is not its end", async () => {
+    using run = new TestRun();
+    const plugin = spawn(process.execPath, [fixture, run.folder, "echo ran; exit 4", "", "dies"]);
+    const [[init]] = await Promise.all([once(plugin.stdout, "data"), once(plugin, "exit")]);
+    process.kill(Number(init), "SIGCONT");
+    expect(await run.ended()).toMatchObject({ exitCode: 4, signal: 0 });
+    expect(run.output()).toBe("ran\n");
+    expect(readRecordedTask(run.statusFile)).toBeDefined();
+  });
+});

@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import type { DriverServices } from "../../../src/driver/opening/services.ts";
+import { repeatedStart } from "../../../src/driver/start/repeatedStart.ts";
+import { toStored } from "../../../src/driver/task/storedEvents.ts";
+import type { EventType } from "../../../src/machines/events.ts";
+import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { event, sampleData } from "../../support/history/history.ts";
+import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { recordingLogger } from "../../support/recordingLogger.ts";
+
+const taskId = "alloc/web/00000001";
+const first = sampleData("requested");
+const again = { ...first, plugin: { pid: first.plugin.pid + 1, version: "0.1.0" } };
+const running: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
+
+/** Whose log knows the task so far. */
+async function servicesWith(...types: EventType[]) {
+  const store = memoryEventStore();
+  let snapshot = initialSnapshot;
+  for (const [index, type] of types.entries()) {
+    const fact = event(type);
+    const taken = step(snapshot, fact);
+    snapshot = taken.snapshot;
+    await store.append(taskId, index, [toStored(fact, taken)]);
+  }
+  const folder = { run: temporaryFolder() } as DriverServices["folder"];
+  return { store, folder, log: recordingLogger() };
+}
+
+describe("a start that the log knows already", () => {
+  it.each<[string, EventType[]]>([
+    ["failed", ["requested", "fingerprinted", "sandboxed", "startFailed"]],
+    ["running", running],
+    ["recovered", [...running, "recovered"]],
+    ["exited", [...running, "exited"]],
+  ])("goes on where the first attempt is %s", async (state, types) => {
+    expect(await repeatedStart(taskId, again, await servicesWith(...types))).toMatchObject({
+      snapshot: { value: state },
+      version: types.length,
+    });
+  });
+
+  it.each<[string, EventType[]]>([
+    ["destroyed", [...running, "exited", "destroyed"]],
+    ["lost", [...running, "lost"]],
+  ])("is refused where the task is %s", async (_state, types) => {
+    await expect(repeatedStart(taskId, again, await servicesWith(...types))).rejects.toMatchObject({
+      code: "TASK_EXISTS",
+    });
+  });
+
+  it.each([
+    ["other arguments", { ...again, args: ["-c", "true"] }],
+    ["another environment", { ...again, envDigest: "01ff" }],
+    ["the process that took the first one", first],
+  ])("is refused with %s", async (_what, requested) => {
+    await expect(repeatedStart(taskId, requested, await servicesWith(...running))).rejects.toMatchObject({
+      code: "TASK_EXISTS",
+    });
+  });
+
+  it("is none where the log does not know the task", async () => {
+    expect(await repeatedStart(taskId, again, await servicesWith())).toBeUndefined();
+  });
+});

@@ -1,0 +1,203 @@
+import { describe, expect, it } from "vitest";
+import { type CommittedStep, Task } from "../../../src/driver/task/task.ts";
+import { DriverError } from "../../../src/errors.ts";
+import { EVENT_SCHEMA_VERSION, type EventType } from "../../../src/machines/events.ts";
+import { stateName } from "../../../src/machines/fold.ts";
+import { sampleData } from "../../support/history/history.ts";
+import { refusingStore } from "../../support/history/refusingStore.ts";
+import { runThat } from "../../support/launch/runThat.ts";
+
+function setUp() {
+  const store = refusingStore();
+  const log: string[] = [];
+  const committed: CommittedStep[] = [];
+  const task = new Task("alloc/web/1", {
+    store,
+    now: () => 42,
+    createRun: (of) => runThat((name) => log.push(`${name} while ${of.state}`)),
+    onCommitted: (step) => {
+      log.push(`${step.event.type} committed`);
+      committed.push(step);
+    },
+    onStoreFailure: (_task, error) => log.push(`refused: ${error.code}`),
+  });
+  const record = (type: EventType) => task.record(type, sampleData(type));
+  const walk = async (...types: EventType[]) => {
+    for (const type of types) await record(type);
+  };
+  return { store, log, committed, task, record, walk };
+}
+
+const toRunning: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];
+
+describe("recording a fact", () => {
+  it("commits it before its consequences: only preparations start earlier", async () => {
+    const { log, walk } = setUp();
+    await walk(...toRunning);
+    expect(log).toEqual([
+      "inspectHost while pending",
+      "requested committed",
+      "prepareSandbox while pending",
+      "fingerprinted committed",
+      "sandboxed committed",
+      "launch while sandboxed",
+      "started committed",
+      "watchExit while running",
+    ]);
+  });
+
+  it("stores the event with what the machine made of it", async () => {
+    const { store, walk } = setUp();
+    await walk("requested", "fingerprinted");
+    expect([...store.readStream("alloc/web/1")]).toMatchObject([
+      {
+        seq: 1,
+        type: "requested",
+        time: 42,
+        schema: EVENT_SCHEMA_VERSION,
+        from: "pending",
+        to: "pending",
+        effects: ["inspectHost"],
+      },
+      { seq: 2, type: "fingerprinted", from: "pending", to: "fingerprinted", effects: ["prepareSandbox"] },
+    ]);
+  });
+
+  it("stores nothing of a fact that the machine refuses", async () => {
+    const { store, record } = setUp();
+    expect(await record("exited")).toBe(false);
+    expect(store.appends).toBe(0);
+  });
+
+  it("shows nobody a state whose events are not committed", async () => {
+    const { task, record, walk } = setUp();
+    await walk("requested");
+    const recording = record("fingerprinted");
+    expect(task.state).toBe("pending");
+    await recording;
+    expect(task.state).toBe("fingerprinted");
+  });
+});
+
+describe("a store that refuses", () => {
+  const typesOf = ({ store, task }: ReturnType<typeof setUp>) =>
+    [...store.readStream(task.id)].map(({ type }) => type);
+
+  it("does not hide the end of a living task, and takes its events later, in order", async () => {
+    const given = setUp();
+    const { store, log, task, walk } = given;
+    await walk(...toRunning);
+    store.full = true;
+    await walk("signalled", "exited", "destroyed");
+    expect(task.state).toBe("destroyed");
+    expect(log.filter((line) => line === "refused: STORE_FAILED")).toHaveLength(3);
+    expect(typesOf(given)).toEqual(toRunning);
+    await expect(task.stored()).rejects.toMatchObject({ code: "STORE_FAILED" });
+    store.full = false;
+    await task.stored();
+    expect(typesOf(given)).toEqual([...toRunning, "signalled", "exited", "destroyed"]);
+  });
+
+  it("fails a task that has not started, whose history ends with that", async () => {
+    const given = setUp();
+    const { store, log, task, record, walk } = given;
+    await walk("requested", "fingerprinted");
+    store.full = true;
+    log.length = 0;
+    await expect(record("sandboxed")).rejects.toMatchObject({ code: "STORE_FAILED" });
+    expect(log).toEqual(["refused: STORE_FAILED"]);
+    store.full = false;
+    await task.stored();
+    expect(typesOf(given)).toEqual(["requested", "fingerprinted", "startFailed"]);
+    expect([...store.readStream(task.id)].at(-1)).toMatchObject({
+      from: "fingerprinted",
+      to: "failed",
+      data: { code: "STORE_FAILED" },
+    });
+  });
+
+  it("does not end a task that has started: its run is committed", async () => {
+    const given = setUp();
+    const { store, task, record, walk } = given;
+    await walk("requested", "fingerprinted", "sandboxed");
+    store.full = true;
+    expect(await record("started")).toBe(true);
+    expect(task.state).toBe("running");
+    store.full = false;
+    await task.stored();
+    expect(typesOf(given)).toEqual(toRunning);
+  });
+
+  it("lets no part of a failed start go on, even if it takes events again by then", async () => {
+    const { store, log, record, walk } = setUp();
+    await walk("requested");
+    store.full = true;
+    const together = [record("fingerprinted"), record("sandboxed")];
+    for (const each of together) await expect(each).rejects.toMatchObject({ code: "STORE_FAILED" });
+    store.full = false;
+    log.length = 0;
+    expect(await record("sandboxed")).toBe(false);
+    expect(await record("startFailed")).toBe(false);
+    expect(log).toEqual([]);
+  });
+
+  it("keeps the reason of a start that had failed before", async () => {
+    const { store, task, record, walk } = setUp();
+    await walk("requested");
+    store.full = true;
+    await expect(record("startFailed")).rejects.toMatchObject({ code: "STORE_FAILED" });
+    store.full = false;
+    await task.stored();
+    expect([...store.readStream(task.id)].map(({ data }) => data)).toEqual([
+      sampleData("requested"),
+      sampleData("startFailed"),
+    ]);
+  });
+
+  it("leaves no trace of a start of which it has taken nothing", async () => {
+    const given = setUp();
+    const { store, log, task, record } = given;
+    store.full = true;
+    await expect(record("requested")).rejects.toMatchObject({ code: "STORE_FAILED" });
+    store.full = false;
+    await task.stored();
+    expect(typesOf(given)).toEqual([]);
+    expect(log).toEqual(["inspectHost while pending"]);
+  });
+});
+
+describe("waiting for a state", () => {
+  const isExited = (snapshot: Parameters<typeof stateName>[0]) => stateName(snapshot) === "exited";
+
+  it("resolves at once where it is reached, and later where it is not", async () => {
+    const { task, walk } = setUp();
+    await walk(...toRunning);
+    const waiting = task.reached(isExited);
+    await walk("exited");
+    expect(stateName(await waiting)).toBe("exited");
+    expect(stateName(await task.reached(isExited))).toBe("exited");
+  });
+
+  it("ends with the signal's reason", async () => {
+    const { task } = setUp();
+    const controller = new AbortController();
+    const waiting = task.reached(isExited, { signal: controller.signal });
+    controller.abort(new Error("the agent hung up"));
+    await expect(waiting).rejects.toThrow("the agent hung up");
+  });
+
+  it("ends when it takes too long", async () => {
+    const { task } = setUp();
+    await expect(task.reached(isExited, { withinMs: 1 })).rejects.toMatchObject({
+      code: "TASK_STILL_RUNNING",
+    });
+  });
+
+  it("ends with the error that the task was given up with, also for who comes later", async () => {
+    const { task } = setUp();
+    const waiting = task.reached(isExited);
+    task.abandon(new DriverError("STORE_FAILED", "disk full"));
+    await expect(waiting).rejects.toThrow("disk full");
+    await expect(task.reached(isExited)).rejects.toThrow("disk full");
+  });
+});

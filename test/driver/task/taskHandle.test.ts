@@ -1,0 +1,125 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { TaskOptions } from "../../../src/config/options/taskOptions.ts";
+import type { RecoverableHandle } from "../../../src/driver/driverPort.ts";
+import type { DriverServices } from "../../../src/driver/opening/services.ts";
+import { historyOf } from "../../../src/driver/recovery/recovery.ts";
+import { Journal } from "../../../src/driver/task/journal.ts";
+import { toStored } from "../../../src/driver/task/storedEvents.ts";
+import {
+  decodeHandle,
+  encodeHandle,
+  type HandleState,
+  handleOf,
+} from "../../../src/driver/task/taskHandle.ts";
+import { DriverError } from "../../../src/errors.ts";
+import { fold, initialSnapshot, stateName, step } from "../../../src/machines/fold.ts";
+import type { EventStore } from "../../../src/store/eventStore.ts";
+import { event } from "../../support/history/history.ts";
+import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
+
+const taskId = "alloc/web/00000001";
+const running = fold([event("requested"), event("fingerprinted"), event("sandboxed"), event("started")]);
+const state: HandleState = handleOf(taskId, running);
+const lost = event("lost");
+
+describe("a task's handle", () => {
+  it("holds what finds the task again, and comes back as it was", () => {
+    expect(decodeHandle(encodeHandle(state))).toEqual(state);
+    expect(state).toMatchObject({ taskId, init: { pid: 200 }, task: { pid: 201 }, bootId: "b0", uid: 80001 });
+  });
+
+  it("does not exist before the task has started", () => {
+    expect(() => handleOf(taskId, initialSnapshot)).toThrow(/has not started/);
+  });
+
+  it("of an earlier version, which counts no OOM kills, is as good", () => {
+    const { oomKills, ...earlier } = state;
+    expect(decodeHandle(encodeHandle(earlier as HandleState))).toEqual({ ...earlier, oomKills: 0 });
+    expect(oomKills).toBe(0);
+  });
+
+  it("is refused whatever bytes come instead, and never crashes", () => {
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        expect(() => decodeHandle(bytes)).toThrow(expect.objectContaining({ code: "HANDLE_INVALID" }));
+      }),
+    );
+  });
+
+  it("is refused with the names of the fields that are wrong", () => {
+    const damaged = encodeHandle({ ...state, init: { pid: -1, startTicks: 0 } });
+    expect(() => decodeHandle(damaged)).toThrow(/init\.pid/);
+  });
+});
+
+describe("a task that only its handle tells of", () => {
+  const request = {
+    ...running.context.request,
+    taskId,
+    nodeId: "n",
+    env: {},
+    dns: undefined,
+    options: undefined as TaskOptions | undefined,
+  } as unknown as RecoverableHandle["request"];
+  const services = () =>
+    ({
+      store: memoryEventStore(),
+      facts: { kernel: "6.12.0", arch: "x64", landlockAbi: 6, cgroupControllers: [], mhzPerCore: 1000 },
+      plugin: { pid: 1, version: "0.1.0" },
+      log: { warn: () => undefined },
+    }) as unknown as DriverServices;
+
+  it("has a history of what is known, which goes into the log with the first event", async () => {
+    const given = services();
+    const history = await historyOf({ taskId, driverState: encodeHandle(state), request }, given);
+    expect(stateName(history.snapshot)).toBe("running");
+    expect(history.snapshot.context).toMatchObject({
+      process: { init: state.init, task: state.task, bootId: "b0" },
+      startedAt: state.startedAt,
+      sandbox: { runFolder: state.runFolder, oomKills: state.oomKills },
+    });
+    expect(history.version).toBe(0);
+    expect(history.unstored?.map(({ type }) => type)).toEqual([
+      "requested",
+      "fingerprinted",
+      "sandboxed",
+      "started",
+    ]);
+    await new Journal(given.store, taskId, 0, history.unstored).append(toStored(lost, step(running, lost)));
+    const again = await historyOf({ taskId, driverState: new Uint8Array(), request }, given);
+    expect(again).toMatchObject({ snapshot: { value: "lost" }, version: 5 });
+  });
+
+  it("has that history also where the log cannot be read, whose stream then goes on at its end", async () => {
+    const given = services();
+    const unreadable = () => {
+      throw new DriverError("STORE_FAILED", "event 2 is damaged");
+    };
+    const damaged = {
+      ...given,
+      store: { readStream: unreadable, version: () => 7 } as unknown as EventStore,
+    };
+    const handle = { taskId, driverState: encodeHandle(state), request };
+    expect(await historyOf(handle, damaged)).toMatchObject({
+      snapshot: { value: "running" },
+      version: 7,
+      unstored: [],
+    });
+    const gone = {
+      ...given,
+      store: { readStream: unreadable, version: unreadable } as unknown as EventStore,
+    };
+    expect(await historyOf(handle, gone)).toMatchObject({ snapshot: { value: "running" }, version: 0 });
+    await expect(historyOf({ ...handle, driverState: Buffer.from("?") }, damaged)).rejects.toMatchObject({
+      code: "HANDLE_INVALID",
+    });
+  });
+
+  it("is refused where the handle is another task's", async () => {
+    const other = encodeHandle({ ...state, taskId: "alloc/web/00000002" });
+    await expect(historyOf({ taskId, driverState: other, request }, services())).rejects.toMatchObject({
+      code: "HANDLE_INVALID",
+    });
+  });
+});

@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { UnsavedEvents } from "../../../src/driver/task/unsavedEvents.ts";
+import { DriverError, type ErrorCode } from "../../../src/errors.ts";
+import { recordingLogger } from "../../support/recordingLogger.ts";
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+afterEach(() => void vi.useRealTimers());
+
+const refusal = (code: ErrorCode = "STORE_FAILED") => new DriverError(code, "no space left on device");
+
+function setUp() {
+  const log = recordingLogger();
+  const unsaved = new UnsavedEvents(log);
+  /** Every attempt to store, in order. */
+  const attempts: string[] = [];
+  let refuses: ErrorCode | undefined = "STORE_FAILED";
+  const task = (id: string) => ({
+    id,
+    stored: async () => {
+      attempts.push(id);
+      if (refuses !== undefined) throw refusal(refuses);
+    },
+  });
+  return {
+    log,
+    unsaved,
+    attempts,
+    task,
+    answer: (code: ErrorCode | undefined) => {
+      refuses = code;
+    },
+  };
+}
+
+const hour = 3_600_000;
+
+describe("events that the log refused", () => {
+  it("go in as soon as it takes them, without anything else happening", async () => {
+    const { unsaved, attempts, task, answer } = setUp();
+    const web = task("web");
+    unsaved.hold(web, refusal());
+    answer(undefined);
+    await vi.advanceTimersToNextTimerAsync();
+    expect(attempts).toEqual(["web"]);
+    await unsaved.whenStored(web);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("are tried again ever more rarely, one task standing for all", async () => {
+    const { unsaved, attempts, task } = setUp();
+    for (const id of ["a", "b", "c"]) unsaved.hold(task(id), refusal());
+    expect(vi.getTimerCount()).toBe(1);
+    await vi.advanceTimersByTimeAsync(hour);
+    expect(new Set(attempts)).toEqual(new Set(["a"]));
+    expect(attempts.length).toBeGreaterThan(hour / 30_000 - 10);
+    expect(attempts.length).toBeLessThan(hour / 30_000 + 10);
+  });
+
+  it("of all tasks go in once one does, also of those that come meanwhile", async () => {
+    const { unsaved, attempts, task, answer } = setUp();
+    const late = task("late");
+    unsaved.hold({ id: "first", stored: async () => unsaved.hold(late, refusal()) }, refusal());
+    unsaved.hold(task("second"), refusal());
+    answer(undefined);
+    await vi.advanceTimersToNextTimerAsync();
+    expect(attempts).toEqual(["second", "late"]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("are told of once when it begins and once when it is over", async () => {
+    const { log, unsaved, task, answer } = setUp();
+    const web = task("web");
+    for (const each of [web, web, task("db")]) unsaved.hold(each, refusal());
+    await vi.advanceTimersByTimeAsync(hour);
+    expect(log.lines).toMatchObject([
+      {
+        level: "error",
+        message: expect.stringMatching(/tried again$/),
+        fields: { code: "STORE_FAILED", error: expect.stringContaining("no space") },
+      },
+    ]);
+    answer(undefined);
+    await vi.advanceTimersByTimeAsync(hour);
+    expect(log.lines.slice(1)).toMatchObject([
+      { level: "info", message: "the event log takes events again" },
+    ]);
+    // The next time is a new one, tried again as soon as the first.
+    unsaved.hold(web, refusal());
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(log.lines).toHaveLength(4);
+  });
+
+  it("are given up where no attempt can succeed: another writer was quicker", async () => {
+    const { log, unsaved, attempts, task, answer } = setUp();
+    const web = task("web");
+    unsaved.hold(web, refusal());
+    answer("WRONG_EXPECTED_VERSION");
+    await vi.advanceTimersByTimeAsync(hour);
+    await unsaved.whenStored(web);
+    expect(attempts).toEqual(["web"]);
+    expect(log.lines[1]).toMatchObject({ level: "error", fields: { task_id: "web" } });
+    unsaved.hold(task("db"), refusal("EVENT_INVALID"));
+    expect(log.lines.at(-1)).toMatchObject({
+      level: "error",
+      fields: { task_id: "db", code: "EVENT_INVALID" },
+    });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("are tried a last time at the end", async () => {
+    const { log, unsaved, attempts, task, answer } = setUp();
+    unsaved.hold(task("web"), refusal());
+    answer(undefined);
+    await unsaved.close();
+    expect(attempts).toEqual(["web"]);
+    expect(log.lines).toHaveLength(1);
+    answer("STORE_FAILED");
+    unsaved.hold(task("db"), refusal());
+    await unsaved.close();
+    expect(log.lines.at(-1)).toMatchObject({ level: "error", fields: { tasks: 1 } });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+it("a task whose events are stored is not waited for", async () => {
+  const { unsaved, task } = setUp();
+  await unsaved.whenStored(task("web"));
+});

@@ -1,0 +1,204 @@
+/** What a Nomad client does around a task's life, call by call, no kinder than it: launches, ends, and what it expects of the answers. */
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import { FingerprintResponse_HealthState as Health } from "../../../src/grpc/generated/nomad/driver.ts";
+import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
+import { type Agent, pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { collect } from "../../support/agent/collectedStream.ts";
+import { execScript } from "../../support/agent/execCall.ts";
+import { startWarmAgent } from "../../support/agent/refusal.ts";
+import { setConfig } from "../../support/agent/requests.ts";
+import { tracesOf } from "../../support/host/pluginTraces.ts";
+import { type StartedPlugin, startPlugin } from "../../support/plugin/startPlugin.ts";
+
+const longTime = { seconds: 600, nanos: 0 };
+const noTime = { seconds: 0, nanos: 1_000_000 };
+
+describe("the start of an agent", () => {
+  test("launches the plugin to ask, to validate and to work: only the third launch touches log and host", async () => {
+    const { agent, stateDir, allocation, config, handle, pid } = await runningTask();
+    await agent.crash();
+    const before = filesBelow(stateDir);
+
+    const asked = await startPlugin();
+    expect(await asked.base.pluginInfo({})).toMatchObject({ name: "exec2" });
+    expect((await asked.base.configSchema({})).spec).toBeDefined();
+    expectUntouched(asked, stateDir);
+    await endByPlugin(asked);
+
+    const validating = await startPlugin();
+    for (const _ of [1, 2])
+      expect(await validating.base.setConfig(setConfig({ state_dir: stateDir }, false))).toEqual({});
+    expectUntouched(validating, stateDir);
+    // Another plugin could have the log: nobody has locked it.
+    const working = await startPlugin();
+    expect(filesBelow(stateDir)).toEqual(before);
+    expect(await working.base.setConfig(setConfig({ state_dir: stateDir }))).toEqual({});
+    await endByPlugin(validating);
+
+    expect(await working.driver.init({})).toEqual({});
+    const fingerprint = await collect(working.driver.fingerprint({})).first(() => true);
+    expect(fingerprint).toMatchObject({ health: Health.HEALTHY, err: "" });
+    collect(working.driver.taskEvents({}));
+    expect(openBelow(working.pid, stateDir)).not.toEqual([]);
+    await working.driver.taskConfigSchema({});
+    await working.driver.capabilities({});
+    await working.driver.recoverTask({ taskId: "", handle });
+    expect(await pidOf(working, config)).toBe(pid);
+    expect(allocation.cgroup.processes()).toEqual([pid]);
+    await endByPlugin(working);
+  });
+
+  test("that fails between SetConfig and Init is made again, and again, and no task is lost", async () => {
+    const { agent, stateDir, config, handle, pid } = await runningTask();
+    await agent.crash();
+    for (const _ of [1, 2]) {
+      const failed = await startPlugin();
+      await failed.base.setConfig(setConfig({ state_dir: stateDir }));
+      process.kill(failed.pid, "SIGKILL");
+      await failed.exited;
+      failed.disconnect();
+    }
+    const next = await startAgent({ stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    expect(await pidOf(next, config)).toBe(pid);
+  });
+});
+
+describe("the end of an agent", () => {
+  test("kills a plugin that does not end within its time, and no task", async () => {
+    const { agent, stateDir, allocation, config, handle, pid } = await runningTask();
+    process.kill(agent.pid, "SIGSTOP");
+    expect(await agent.close()).toEqual({ code: null, signal: "SIGKILL" });
+    expect(allocation.cgroup.processes()).toEqual([pid]);
+    const next = await startAgent({ stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    await next.driver.stopTask({ taskId: config.id, timeout: longTime, signal: "SIGTERM" });
+    expect(await waitTask(next, config)).toMatchObject({ exitCode: 143, signal: 15 });
+  });
+});
+
+test("Capabilities, asked before each start, recovery and command, are the same whatever goes on", async () => {
+  const fresh = await startPlugin();
+  const { capabilities } = await fresh.driver.capabilities({});
+  const { agent, stateDir, config, handle } = await runningTask();
+  expect(await agent.driver.capabilities({})).toEqual({ capabilities });
+  await agent.crash();
+  const next = await startAgent({ stateDir });
+  expect(await next.driver.capabilities({})).toEqual({ capabilities });
+  await next.driver.recoverTask({ taskId: "", handle });
+  expect(await next.driver.capabilities({})).toEqual({ capabilities });
+  expect((await execScript(next, config.id, "exit 4")).marks).toContain("exited");
+  expect(await next.driver.capabilities({})).toEqual({ capabilities });
+});
+
+describe.each(["private", "host"])("a task in the %s pid namespace", (mode) => {
+  let agent: Agent;
+  beforeAll(async () => {
+    agent = await startWarmAgent({ options: { allow_host_pid: true } });
+  });
+
+  /** Leaves processes that are in no session and no child of the task's. */
+  const daemons = "setsid sh -c 'setsid sleep 1000 & setsid sleep 1000 &'";
+
+  test.each([
+    ["has exited", "exit 3", undefined, { exitCode: 3 }],
+    ["has left processes behind", `${daemons}; exit 4`, undefined, { exitCode: 4 }],
+    ["has been killed", `${daemons}; kill -KILL $$`, undefined, { exitCode: 137, signal: 9 }],
+    [
+      "has been stopped",
+      `trap 'exit 5' INT; ${daemons}; echo up; while :; do sleep 1000 & wait; done`,
+      longTime,
+      { exitCode: 5 },
+    ],
+    [
+      "had to be killed",
+      `trap '' INT; ${daemons}; echo up; while :; do sleep 1000; done`,
+      noTime,
+      { exitCode: 137, signal: 9 },
+    ],
+  ])(
+    "that %s has its cgroup removed, in one attempt, once WaitTask is answered; then comes DestroyTask",
+    async (_how, script, timeout, result) => {
+      const before = tracesOf(agent);
+      const allocation = makeAllocation();
+      const config = allocation.config({ command: "sh", args: ["-c", script], pid_mode: mode });
+      await startTask(agent, config);
+      const ended = waitTask(agent, config);
+      if (timeout !== undefined) {
+        await allocation.stdout.contains("up\n");
+        await agent.driver.stopTask({ taskId: config.id, timeout, signal: "" });
+      }
+      expect(await ended).toMatchObject(result);
+      allocation.cgroup.removeAsAgent();
+      expect(await agent.driver.destroyTask({ taskId: config.id, force: true })).toEqual({});
+      await expect(agent.driver.inspectTask({ taskId: config.id })).rejects.toThrow("task not found");
+      await vi.waitFor(() => expect(tracesOf(agent)).toEqual(before), { timeout: 10_000 });
+    },
+  );
+
+  test.each<[string, object]>([
+    ["options that are wrong", { command: "true", umask: "9" }],
+    ["a command that is nowhere", { command: "no-such-command" }],
+    ["a launch that fails", { command: "true", args: ["x".repeat(200_000)] }],
+  ])(
+    "that could not be started for %s leaves nothing behind, though no call follows",
+    async (_why, command) => {
+      const before = tracesOf(agent);
+      const allocation = makeAllocation();
+      await expect(startTask(agent, allocation.config({ ...command, pid_mode: mode }))).rejects.toThrow();
+      allocation.cgroup.removeAsAgent();
+      await vi.waitFor(() => expect(tracesOf(agent)).toEqual(before), { timeout: 10_000 });
+    },
+  );
+});
+
+/** A task that has said that it is up. */
+async function runningTask() {
+  const agent = await startAgent();
+  const allocation = makeAllocation();
+  const config = allocation.config("echo up; exec sleep 1000");
+  const handle = await startTask(agent, config);
+  await allocation.stdout.contains("up\n");
+  const { stateDir } = agent;
+  return { agent, stateDir, allocation, config, handle, pid: await pidOf(agent, config) };
+}
+
+/** As agents end a plugin that has no tasks of theirs: by go-plugin's call alone. */
+async function endByPlugin(plugin: StartedPlugin): Promise<void> {
+  await plugin.controller.shutdown({});
+  expect(await plugin.exited).toEqual({ code: 0, signal: null });
+}
+
+/** It has opened nothing of the state folder, and started nothing. */
+function expectUntouched({ pid }: StartedPlugin, stateDir: string): void {
+  expect(openBelow(pid, stateDir)).toEqual([]);
+  expect(tracesOf({ pid, stateDir }).children).toEqual([]);
+  expect(readFileSync(`/proc/${pid}/maps`, "utf8")).not.toContain(stateFolderPaths(stateDir).events);
+}
+
+function openBelow(pid: number, folder: string): string[] {
+  const links = readdirSync(`/proc/${pid}/fd`).map((fd) => linkOf(`/proc/${pid}/fd/${fd}`));
+  return links.filter((link) => link.startsWith(folder));
+}
+
+/** Empty for a descriptor that was closed meanwhile. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}
+
+/** Every file with what changes when somebody writes to it, or puts another in its place. */
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .toSorted()
+    .map((name) => {
+      const { ino, size, mtimeMs, ctimeMs } = statSync(join(folder, name));
+      return [name, ino, size, mtimeMs, ctimeMs].join(" ");
+    });
+}

@@ -1,0 +1,229 @@
+/** A state folder that cannot be used: the driver stays on its node, says why, and works as soon as it can. */
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { describe, expect, test } from "vitest";
+import { FingerprintResponse_HealthState as Health } from "../../../src/grpc/generated/nomad/driver.ts";
+import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
+import { errorOfCall } from "../../../src/grpc/status.ts";
+import { newStateDir, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { type CollectedStream, collect } from "../../support/agent/collectedStream.ts";
+import { setConfig } from "../../support/agent/requests.ts";
+import { eventsOf } from "../../support/history/eventLog.ts";
+import { smallFileSystem } from "../../support/host/smallFileSystem.ts";
+
+describe("a state folder of another plugin, whose agent is there", () => {
+  test("makes the second one unhealthy, which says whose it is, and starts nothing", async () => {
+    const first = await startAgent();
+    const second = await startAgent({ stateDir: first.stateDir });
+    const told = healthOf(second);
+    const { healthDescription, attributes } = await told.first(() => true);
+    expect(told.messages[0]?.health).toBe(Health.UNHEALTHY);
+    expect(attributes.get("driver.exec2")?.value?.value).toBe(true);
+    expect(healthDescription).toMatch(/^STATE_DIR_IN_USE: /);
+    expect(healthDescription).toContain(
+      `process ${first.pid} owns the state folder ${first.stateDir}, and an agent is connected to it. Give each`,
+    );
+    const config = makeAllocation().config("true");
+    const calls = [
+      () => startTask(second, config),
+      () => waitTask(second, config),
+      () => second.driver.stopTask({ taskId: config.id, timeout: undefined, signal: "" }),
+      () => second.driver.destroyTask({ taskId: config.id, force: true }),
+    ];
+    for (const call of calls) {
+      expect(await call().catch(errorOfCall)).toMatchObject({
+        code: "STATE_DIR_IN_USE",
+        recoverable: true,
+        message: expect.stringContaining(`process ${first.pid} owns`),
+      });
+    }
+    expect(await runTask(first, makeAllocation().config("exit 3"))).toMatchObject({ exitCode: 3 });
+  });
+
+  test("is taken by the second one once the first has died, and its tasks are looked after", async () => {
+    const first = await startAgent();
+    const { config, handle, pid } = await runningTask(
+      first,
+      "trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done",
+    );
+    const second = await startAgent({ stateDir: first.stateDir });
+    const told = healthOf(second);
+    await told.first(({ health }) => health === Health.UNHEALTHY);
+    // An agent asks for its tasks at once, and would start them anew if it were refused.
+    const recovered = second.driver.recoverTask({ taskId: "", handle });
+    await first.crash();
+    await recovered;
+    await told.first(({ health }) => health === Health.HEALTHY);
+    expect(await pidOf(second, config)).toBe(pid);
+    await second.driver.stopTask({
+      taskId: config.id,
+      timeout: { seconds: 60, nanos: 0 },
+      signal: "SIGTERM",
+    });
+    expect(await waitTask(second, config)).toMatchObject({ exitCode: 5 });
+  });
+
+  test("refuses its tasks after some time, and so does their end, so that none runs twice", async () => {
+    const first = await startAgent();
+    const { config, handle, pid, allocation } = await runningTask(first, "exec sleep 1000");
+    const second = await startAgent({ stateDir: first.stateDir });
+    const refused = await second.driver.recoverTask({ taskId: "", handle }).catch(errorOfCall);
+    expect(refused).toMatchObject({ code: "STATE_DIR_IN_USE", recoverable: true });
+    const again = await second.driver.recoverTask({ taskId: "", handle }).catch(errorOfCall);
+    expect(again).toMatchObject({ code: "STATE_DIR_IN_USE" });
+    await expect(second.driver.destroyTask({ taskId: config.id, force: true })).rejects.toThrow("IN_USE");
+    expect(allocation.cgroup.processes()).toEqual([pid]);
+    // It starts the task anew: the run before it is ended.
+    await first.crash();
+    await healthOf(second).first(({ health }) => health === Health.HEALTHY);
+    const next = allocation.config("exec sleep 1000");
+    await startTask(second, next);
+    expect(allocation.cgroup.processes()).toEqual([await pidOf(second, next)]);
+  });
+});
+
+describe("a state folder of another plugin, whose agent is gone", () => {
+  test("is handed over at once: that plugin ends, and its tasks go on with the next one", async () => {
+    const first = await startAgent();
+    const { config, handle, pid, allocation } = await runningTask(
+      first,
+      "trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done",
+    );
+    first.disconnect();
+    const second = await startAgent({ stateDir: first.stateDir });
+    expect(await first.exited).toEqual({ code: 0, signal: null });
+    expect(existsSync(first.socketPath)).toBe(false);
+    const told = healthOf(second);
+    await told.first(() => true);
+    // It has never been unhealthy.
+    expect(told.messages.map(({ health }) => health)).toEqual([Health.HEALTHY]);
+    expect(allocation.cgroup.processes()).toContain(pid);
+    await second.driver.recoverTask({ taskId: "", handle });
+    expect(await pidOf(second, config)).toBe(pid);
+    await second.driver.stopTask({
+      taskId: config.id,
+      timeout: { seconds: 60, nanos: 0 },
+      signal: "SIGTERM",
+    });
+    expect(await waitTask(second, config)).toMatchObject({ exitCode: 5 });
+    const events = await eventsOf(first.stateDir, config.id);
+    expect(events.map(({ type }) => type)).toEqual(
+      expect.arrayContaining(["started", "recovered", "exited"]),
+    );
+  });
+
+  test("is handed over later where the agent goes later; one of several that wait gets it", async () => {
+    const first = await startAgent();
+    const others = await Promise.all([1, 2].map(() => startAgent({ stateDir: first.stateDir })));
+    const told = others.map(healthOf);
+    for (const each of told) await each.first(({ health }) => health === Health.UNHEALTHY);
+    first.disconnect();
+    await first.exited;
+    const winner = await Promise.race(
+      told.map(async (each, index) => {
+        await each.first(({ health }) => health === Health.HEALTHY);
+        return index;
+      }),
+    );
+    const [owner, waiting] = [others[winner], told[1 - winner]];
+    await waiting?.first(({ healthDescription }) => healthDescription.includes(`process ${owner?.pid} owns`));
+    expect(waiting?.messages.every(({ health }) => health === Health.UNHEALTHY)).toBe(true);
+  });
+
+  test("stays where that plugin cannot be asked, and is taken when it ends", async () => {
+    const first = await startAgent();
+    first.disconnect();
+    rmSync(first.socketPath);
+    const second = await startAgent({ stateDir: first.stateDir });
+    const told = healthOf(second);
+    const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
+    expect(healthDescription).toMatch(
+      new RegExp(
+        `process ${first.pid} owns the state folder .*, and cannot be asked for it: .*End that process`,
+      ),
+    );
+    process.kill(first.pid, "SIGTERM");
+    await told.first(({ health }) => health === Health.HEALTHY);
+  });
+});
+
+describe("a state folder that cannot be used", () => {
+  test("since a file is in its place, makes the driver unhealthy until it can be made", async () => {
+    const stateDir = newStateDir();
+    writeFileSync(stateDir, "");
+    const agent = await startAgent({ stateDir });
+    const told = healthOf(agent);
+    const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
+    expect(healthDescription).toContain(`STATE_DIR_UNUSABLE: the state folder ${stateDir} cannot be used`);
+    expect(healthDescription).toContain(`(mkdir ${stateDir}: EEXIST). Move away`);
+    const refused = await startTask(agent, makeAllocation().config("true")).catch(errorOfCall);
+    expect(refused).toMatchObject({ code: "STATE_DIR_UNUSABLE", recoverable: true });
+    rmSync(stateDir);
+    await told.first(({ health }) => health === Health.HEALTHY);
+    expect(await runTask(agent, makeAllocation().config("exit 6"))).toMatchObject({ exitCode: 6 });
+  });
+
+  test("since its disk is full, makes the driver unhealthy until there is room", async () => {
+    const disk = smallFileSystem("40m");
+    const filler = `${disk}/filler`;
+    expect(() => writeFileSync(filler, Buffer.alloc(41 << 20))).toThrow("ENOSPC");
+    const agent = await startAgent({ stateDir: `${disk}/state` });
+    const told = healthOf(agent);
+    const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
+    expect(healthDescription).toMatch(/ENOSPC\). Make room on /);
+    rmSync(filler);
+    await told.first(({ health }) => health === Health.HEALTHY);
+  });
+
+  test("since others may write there, is not touched until it is root's", async () => {
+    const stateDir = newStateDir();
+    mkdirSync(stateDir);
+    chmodSync(stateDir, 0o777);
+    const agent = await startAgent({ stateDir });
+    const told = healthOf(agent);
+    const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
+    expect(healthDescription).toContain(
+      `STATE_DIR_UNUSABLE: the state folder cannot be trusted: ${stateDir}`,
+    );
+    expect(readdirSync(stateDir)).toEqual([]);
+    chmodSync(stateDir, 0o700);
+    await told.first(({ health }) => health === Health.HEALTHY);
+  });
+
+  test("can be exchanged for another one, which is not so once it is in use", async () => {
+    const stateDir = newStateDir();
+    writeFileSync(stateDir, "");
+    const agent = await startAgent({ stateDir });
+    const told = healthOf(agent);
+    await told.first(({ health }) => health === Health.UNHEALTHY);
+    const other = `${dirname(stateDir)}/other`;
+    await agent.base.setConfig(setConfig({ state_dir: other }));
+    await told.first(({ health }) => health === Health.HEALTHY);
+    rmSync(stateDir);
+    expect(await runTask(agent, makeAllocation().config("exit 7"))).toMatchObject({ exitCode: 7 });
+    expect(existsSync(stateDir)).toBe(false);
+    await expect(agent.base.setConfig(setConfig({ state_dir: stateDir }))).rejects.toThrow("CONFIG_INVALID");
+  });
+
+  test("holds up no plugin that is to end", async () => {
+    const stateDir = newStateDir();
+    writeFileSync(stateDir, "");
+    const agent = await startAgent({ stateDir });
+    expect(await agent.close()).toEqual({ code: 0, signal: null });
+  });
+});
+
+type Fingerprints = CollectedStream<{ health: Health; healthDescription: string; attributes: Attributes }>;
+type Attributes = ReadonlyMap<string, { value?: { value?: unknown } | undefined }>;
+
+function healthOf({ driver }: PluginConnection): Fingerprints {
+  return collect(driver.fingerprint({}));
+}
+
+async function runningTask(plugin: PluginConnection, script: string) {
+  const allocation = makeAllocation();
+  const config = allocation.config(script);
+  const handle = await startTask(plugin, config);
+  return { allocation, config, handle, pid: await pidOf(plugin, config) };
+}

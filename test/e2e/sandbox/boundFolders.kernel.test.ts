@@ -1,0 +1,80 @@
+/** The folders as a Nomad client lays them out: the task's paths are bind mounts of the allocation's, its secrets a file system of their own. */
+import { spawnSync } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startAgent();
+});
+
+test("a task works in its bound folders, and what it makes is in the allocation's", async () => {
+  const { allocation, env } = bound();
+  const script = `
+    set -e
+    echo shared > $NOMAD_ALLOC_DIR/data/file; echo own > $NOMAD_TASK_DIR/file; echo temporary > /tmp/file
+    cat $NOMAD_SECRETS_DIR/nomad_token $TMPDIR/file; ls $NOMAD_ALLOC_DIR/logs`;
+  expect(await runTask(agent, allocation.config(script, { env }))).toMatchObject({ exitCode: 0 });
+  expect(await allocation.stdout.text()).toBe("token\ntemporary\n");
+  expect(readFileSync(`${allocation.folder}/alloc/data/file`, "utf8")).toBe("shared\n");
+  expect(readFileSync(`${allocation.taskFolder}/local/file`, "utf8")).toBe("own\n");
+  expect(readFileSync(`${allocation.taskFolder}/tmp/file`, "utf8")).toBe("temporary\n");
+});
+
+test("it starts in the folder that the agent has told it of", async () => {
+  const { allocation, env, mounted } = bound();
+  const config = allocation.config("exec sleep 1000", { env });
+  await startTask(agent, config);
+  expect(readlinkSync(`/proc/${await pidOf(agent, config)}/cwd`)).toBe(mounted);
+  await agent.driver.destroyTask({ taskId: config.id, force: true });
+});
+
+test("the original folders, which it was not told of, are closed to it", async () => {
+  const { allocation, env } = bound();
+  writeFileSync(`${allocation.folder}/private`, "the agent's");
+  const script = `cat ${allocation.folder}/private`;
+  expect(await runTask(agent, allocation.config(script, { env }))).toMatchObject({ exitCode: 1 });
+  expect(await allocation.stderr.text()).toContain("Permission denied");
+});
+
+test("programs in its secrets do not run", async () => {
+  const { allocation, env } = bound();
+  const script = "cp /bin/true $NOMAD_SECRETS_DIR/program && $NOMAD_SECRETS_DIR/program";
+  expect(await runTask(agent, allocation.config(script, { env }))).toMatchObject({ exitCode: 126 });
+});
+
+/** An allocation whose task knows its folders by other names. */
+function bound() {
+  const allocation = makeAllocation();
+  const { folder, taskFolder, user } = allocation;
+  const mounted = `${folder.slice(0, folder.lastIndexOf("/alloc/"))}/alloc_mounts/${allocation.id}-main`;
+  mkdirSync(mounted, { recursive: true });
+  chmodSync(mounted.slice(0, mounted.lastIndexOf("/")), 0o711);
+  mkdirSync(`${taskFolder}/alloc`);
+  mount(["-t", "tmpfs", "-o", "size=1m,noexec,nosuid,nodev", "secrets"], `${taskFolder}/secrets`);
+  chownSync(`${taskFolder}/secrets`, user.uid, user.gid);
+  chmodSync(`${taskFolder}/secrets`, 0o700);
+  writeFileSync(`${taskFolder}/secrets/nomad_token`, "token\n", { mode: 0o644 });
+  mount(["--bind", taskFolder], mounted);
+  mount(["--bind", `${folder}/alloc`], `${mounted}/alloc`);
+  mount(["--bind", `${taskFolder}/secrets`], `${mounted}/secrets`);
+  const env = {
+    NOMAD_ALLOC_DIR: `${mounted}/alloc`,
+    NOMAD_TASK_DIR: `${mounted}/local`,
+    NOMAD_SECRETS_DIR: `${mounted}/secrets`,
+  };
+  return { allocation, env, mounted };
+}
+
+/** Until the test has finished; before the allocation is removed, for hooks run in reverse order. */
+function mount(what: readonly string[], where: string): void {
+  run("mount", [...what, where]);
+  onTestFinished(() => run("umount", ["--lazy", where]));
+}
+
+function run(command: string, args: readonly string[]): void {
+  const { status, stderr } = spawnSync(command, args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")} failed: ${stderr}`);
+}

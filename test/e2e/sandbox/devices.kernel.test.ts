@@ -1,0 +1,106 @@
+/** Devices as a device plugin reserves them for a task. */
+
+import { spawnSync } from "node:child_process";
+import { chmodSync, chownSync, mkdtempSync, rmSync } from "node:fs";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
+import type { Device } from "../../../src/grpc/generated/nomad/driver.ts";
+import { type Agent, runTask, startAgent } from "../../support/agent/agent.ts";
+import { makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";
+import { expectRefusal } from "../../support/agent/refusal.ts";
+
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startAgent();
+});
+
+/** Reads from the device, writes to it, and asks it something that no terminal answers. */
+const attempts = `
+  for my $way (["read", O_RDONLY], ["write", O_WRONLY]) {
+    my $opened = sysopen my $file, $ARGV[0], $way->[1];
+    print "$way->[0] ", $opened ? "ok" : $!, "\\n";
+    print "ioctl ", (ioctl $file, 0x5401, my $buffer = "\\0" x 64) ? "ok" : $!, "\\n" if $opened;
+  }`;
+
+describe("a device", () => {
+  // /dev/zero is among the default paths, for reading; these are not.
+  test.each<[string, string, string[]]>([
+    ["rw", "/dev/random", ["read ok", "ioctl EXPECTED", "write ok", "ioctl EXPECTED"]],
+    ["r", "/dev/random", ["read ok", "ioctl EXPECTED", "write Permission denied"]],
+    ["wm", "/dev/random", ["read Permission denied", "write ok", "ioctl EXPECTED"]],
+  ])("with the permissions %s is used so, at its own path", async (cgroupPermissions, path, expected) => {
+    const { out } = await run(path, [{ taskPath: path, hostPath: path, cgroupPermissions }]);
+    // The device has answered: Landlock would say that it is denied.
+    const answer = "Inappropriate ioctl for device";
+    expect(out.replaceAll("Invalid argument", answer).trim().split("\n")).toEqual(
+      expected.map((line) => line.replace("EXPECTED", answer)),
+    );
+  });
+
+  test("is closed where it was not asked for", async () => {
+    const { out } = await run("/dev/random", []);
+    expect(out).toBe("read Permission denied\nwrite Permission denied\n");
+  });
+
+  test("is found at another path", async () => {
+    const node = deviceNode();
+    const devices = [{ taskPath: "local/device", hostPath: node, cgroupPermissions: "rw" }];
+    const { out } = await run("local/device", devices);
+    expect(out.split("\n")[0]).toBe("read ok");
+    const other = [{ taskPath: "/dev/full", hostPath: node, cgroupPermissions: "r" }];
+    expect((await run("/dev/full", other)).out).toMatch(/^read ok\n.*\nwrite Permission denied\n$/);
+  });
+
+  test("is reached only by those whom its mode lets", async () => {
+    const node = deviceNode(0o600);
+    const devices = [{ taskPath: "/dev/full", hostPath: node, cgroupPermissions: "rw" }];
+    expect((await run("/dev/full", devices)).out).toBe("read Permission denied\nwrite Permission denied\n");
+  });
+});
+
+test.skipIf(landlockAbi() < 5)("what is merely unveiled for reading takes no commands", async () => {
+  const allocation = makeAllocation();
+  await runTask(
+    agent,
+    allocation.config({ command: "perl", args: ["-MFcntl", "-e", attempts, "/dev/zero"] }),
+  );
+  expect(await allocation.stdout.text()).toBe("read ok\nioctl Permission denied\nwrite Permission denied\n");
+});
+
+describe("a device is refused", () => {
+  test.each<[string, string, RegExp, Partial<Device>]>([
+    [
+      "that is missing",
+      "MOUNT_SOURCE_MISSING",
+      /source of the device at \/dev\/x is not there/,
+      { hostPath: "/dev/no-such" },
+    ],
+    ["that is none", "MOUNT_SOURCE_INVALID", /\/etc\/hosts, .* is no device/, { hostPath: "/etc/hosts" }],
+    ["at a path that the host lacks", "MOUNT_TARGET_INVALID", /\/dev\/x is not there/, {}],
+    ["over a folder", "MOUNT_TARGET_INVALID", /is a folder/, { taskPath: "/srv" }],
+  ])("%s", async (_what, code, text, differing) => {
+    const device = { taskPath: "/dev/x", hostPath: "/dev/random", cgroupPermissions: "rw", ...differing };
+    const config = makeAllocation().config("true", { devices: [device] });
+    await expectRefusal(agent, config, { code, text, recoverable: code === "MOUNT_SOURCE_MISSING" });
+  });
+});
+
+async function run(path: string, devices: Device[]) {
+  const allocation = makeAllocation();
+  const args = ["-MFcntl", "-e", attempts, path];
+  const { exitCode } = await runTask(agent, allocation.config({ command: "perl", args }, { devices }));
+  const [out, err] = await Promise.all([allocation.stdout.text(), allocation.stderr.text()]);
+  return { exitCode, out, err };
+}
+
+/** A node of its own, for what /dev/zero is. */
+function deviceNode(mode = 0o666): string {
+  const folder = mkdtempSync(`${persistentFolders}/exec2-device-`);
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = `${folder}/zero`;
+  const { status, stderr } = spawnSync("mknod", [path, "c", "1", "5"], { encoding: "utf8" });
+  if (status !== 0) throw new Error(`mknod failed: ${stderr}`);
+  chmodSync(path, mode);
+  chownSync(path, 0, 0);
+  return path;
+}

@@ -1,0 +1,184 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Agent, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { type AllocationOptions, type Command, makeAllocation } from "../../support/agent/allocation.ts";
+
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startAgent({
+    options: {
+      unveil_by_task: true,
+      allow_root: true,
+      allow_caps: ["all"],
+      unveil_paths: ["r:/etc/debian_version"],
+    },
+  });
+});
+
+describe("/tmp", () => {
+  test("is the task's own: what it makes there is in its folder, and not on the host", async () => {
+    const { allocation, result } = await run("echo mine > /tmp/made-by-task && cat $TMPDIR/made-by-task");
+    expect(result).toEqual({ exitCode: 0, out: "mine\n", err: "" });
+    expect(readFileSync(`${allocation.taskFolder}/tmp/made-by-task`, "utf8")).toBe("mine\n");
+    expect(existsSync("/tmp/made-by-task")).toBe(false);
+  });
+
+  test("shows nothing of the host's", async () => {
+    const folder = mkdtempSync("/tmp/exec2-host-");
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const { result } = await run(`ls -A /tmp; test -e ${folder}`);
+    expect(result).toEqual({ exitCode: 1, out: "", err: "" });
+  });
+
+  test("is the host's where the job unveils a path in it", async () => {
+    const folder = mkdtempSync("/tmp/exec2-host-");
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    chmodSync(folder, 0o755);
+    writeFileSync(`${folder}/shared`, "the host's\n");
+    const { result } = await run({
+      command: "cat",
+      args: [`${folder}/shared`],
+      unveil: [`r:${folder}/shared`],
+    });
+    expect(result).toEqual({ exitCode: 0, out: "the host's\n", err: "" });
+  });
+});
+
+describe("/tmp with private_tmp = false", () => {
+  test("is the host's, and closed where nobody unveils it", async () => {
+    const shared = await startAgent({ options: { private_tmp: false, unveil_by_task: true } });
+    const folder = mkdtempSync("/tmp/exec2-shared-tmp-");
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    chmodSync(folder, 0o777);
+    writeFileSync(`${folder}/file`, "the host's");
+    for (const [unveil, exitCode] of [
+      [[`r:${folder}`], 0],
+      [[], 1],
+    ] as const) {
+      const command = { command: "cat", args: [`${folder}/file`], unveil };
+      expect(await runTask(shared, makeAllocation().config(command))).toMatchObject({ exitCode });
+    }
+  });
+});
+
+describe("its own folders", () => {
+  test("can be read, written, and run from; secrets cannot be run", async () => {
+    const { result } = await run(`
+      set -e
+      for folder in "$NOMAD_TASK_DIR" "$NOMAD_ALLOC_DIR" "$NOMAD_ALLOC_DIR/data" "$TMPDIR"; do
+        cp /bin/echo "$folder/program"; "$folder/program" ran; rm "$folder/program"
+      done
+      cp /bin/echo "$NOMAD_SECRETS_DIR/program"; "$NOMAD_SECRETS_DIR/program" ran`);
+    expect(result).toMatchObject({ exitCode: 126, out: "ran\n".repeat(4) });
+    expect(result.err).toContain("Permission denied");
+  });
+
+  test("take links and renames from one to the other", async () => {
+    const { result } = await run(`
+      set -e
+      echo content > "$NOMAD_TASK_DIR/a"; ln "$NOMAD_TASK_DIR/a" "$NOMAD_TASK_DIR/b"
+      mkdir "$NOMAD_TASK_DIR/folder"; mv "$NOMAD_TASK_DIR/b" "$NOMAD_TASK_DIR/folder/c"
+      ln -s a "$NOMAD_TASK_DIR/link"; mkfifo "$NOMAD_TASK_DIR/pipe"; cat "$NOMAD_TASK_DIR/folder/c"`);
+    expect(result).toEqual({ exitCode: 0, out: "content\n", err: "" });
+  });
+
+  test("are the user's: what it makes belongs to it", async () => {
+    const { allocation } = await run("touch $NOMAD_TASK_DIR/made");
+    const { uid, gid, mode } = statSync(`${allocation.taskFolder}/local/made`);
+    expect({ uid, gid, mode }).toEqual({
+      uid: allocation.user.uid,
+      gid: allocation.user.uid,
+      mode: 0o100644,
+    });
+  });
+});
+
+const root = { name: "root", uid: 0, gid: 0 };
+
+describe.each<[string, AllocationOptions]>([
+  ["a user of its own", {}],
+  ["root, whom no file's mode stops", { user: root }],
+])("the rest of the host, for %s,", (_who, options) => {
+  test.each([
+    "cat /etc/passwd",
+    "ls /",
+    "ls /etc",
+    "ls /home",
+    "ls /var/lib",
+    "ls /sys/fs/cgroup",
+    "cat /proc/version",
+    "ls /proc",
+    "cat /proc/self/environ",
+    "touch /usr/bin/made",
+    "touch /etc/made",
+    "touch /var/tmp/made",
+    "echo x > /etc/hosts",
+  ])("is closed: %s", async (script) => {
+    const { result } = await run(`${script} > /dev/null`, options);
+    expect(result).toMatchObject({ exitCode: expect.toSatisfy((code) => code > 0), out: "" });
+    expect(result.err).toContain("Permission denied");
+  });
+
+  test("another allocation's folders are closed", async () => {
+    const other = makeAllocation();
+    writeFileSync(`${other.folder}/alloc/data/file`, "theirs");
+    const { result } = await run(
+      `cat ${other.folder}/alloc/data/file; ls ${other.taskFolder}/local`,
+      options,
+    );
+    expect(result).toMatchObject({ exitCode: 2, out: "" });
+  });
+
+  test("is open where the plugin or the job unveils it", async () => {
+    const script = "cat /etc/debian_version /etc/os-release > /dev/null && echo read; cat /etc/fstab";
+    const command = { command: "sh", args: ["-c", script], unveil: ["r:/etc/os-release"] };
+    const { result } = await run(command, options);
+    expect(result).toMatchObject({ exitCode: 1, out: "read\n" });
+  });
+});
+
+describe("devices and logs", () => {
+  test("echo to /dev/stdout and /dev/stderr works", async () => {
+    const { result } = await run("echo out > /dev/stdout; echo err > /dev/stderr; echo more >> /dev/stdout");
+    expect(result).toEqual({ exitCode: 0, out: "out\nmore\n", err: "err\n" });
+  });
+
+  test("the usual devices work", async () => {
+    const { result } = await run(`
+      echo x > /dev/null; read -r line < /dev/null
+      head -c 4 /dev/zero | wc -c; head -c 8 /dev/urandom | wc -c; head -c 4 /dev/zero > /dev/full`);
+    expect(result).toMatchObject({ out: "4\n8\n", exitCode: expect.toSatisfy((code) => code > 0) });
+    expect(result.err).toContain("No space left on device");
+  });
+
+  test("standard input is at its end", async () => {
+    expect((await run("cat; echo done")).result).toEqual({ exitCode: 0, out: "done\n", err: "" });
+  });
+
+  test("the task may keep log files of its own beside the pipes", async () => {
+    const { result } = await run("cd $NOMAD_ALLOC_DIR/logs && echo own > app.log && cat app.log");
+    expect(result).toEqual({ exitCode: 0, out: "own\n", err: "" });
+  });
+});
+
+describe("with unveil_defaults = false", () => {
+  test("a task has what its job unveils, and nothing else", async () => {
+    const bare = await startAgent({ options: { unveil_defaults: false, unveil_by_task: true } });
+    const system = ["rx:/bin", "rx:/usr/bin", "rx:/lib", "rx:/lib64", "rx:/usr/lib", "r:/etc/ld.so.cache"];
+    const allocation = makeAllocation();
+    const args = ["-c", "cat /etc/hosts; touch $NOMAD_TASK_DIR/made; echo end; exit 6"];
+    const config = allocation.config({ command: "sh", args, unveil: system });
+    expect(await runTask(bare, config)).toMatchObject({ exitCode: 6 });
+    expect(await allocation.stdout.text()).toBe("end\n");
+    expect((await allocation.stderr.text()).match(/Permission denied/g)).toHaveLength(2);
+  });
+});
+
+async function run(command: Command, options: AllocationOptions = {}) {
+  const allocation = makeAllocation(options);
+  const config = allocation.config(command);
+  await startTask(agent, config);
+  const { exitCode } = await waitTask(agent, config);
+  const [out, err] = await Promise.all([allocation.stdout.text(), allocation.stderr.text()]);
+  return { allocation, result: { exitCode, out, err } };
+}

@@ -1,0 +1,232 @@
+import { readFileSync, readlinkSync, statSync } from "node:fs";
+import { beforeAll, describe, expect, test } from "vitest";
+import { capabilitySet } from "../../../src/config/options/capabilities.ts";
+import { taskLimits } from "../../../src/effects/processes/resourceLimits.ts";
+import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
+import { type AllocationOptions, type Command, makeAllocation } from "../../support/agent/allocation.ts";
+import { execScript } from "../../support/agent/execCall.ts";
+import { expectRefusal, startWarmAgent } from "../../support/agent/refusal.ts";
+import { procStatus } from "../../support/host/procStatus.ts";
+
+const none = "0".repeat(16);
+const hex = (...names: string[]) => capabilitySet(names).toString(16).padStart(16, "0");
+const root = { name: "root", uid: 0, gid: 0 };
+
+/** Everything that an operator can allow, but for raising limits. */
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startWarmAgent({
+    options: {
+      allow_root: true,
+      allow_caps: ["net_bind_service", "CAP_KILL", "chown"],
+      groups_by_task: true,
+      allow_host_ipc: true,
+      unveil_by_task: true,
+      denied_host_uids: "33",
+      denied_host_gids: "8-9,42",
+      denied_envvars: ["SECRET_*"],
+    },
+  });
+});
+
+describe("capabilities", () => {
+  test("that a task asks for are its own, and its programs'", async () => {
+    const { status } = await sleeping({ cap_add: ["CAP_NET_BIND_SERVICE", "kill"] });
+    const both = hex("net_bind_service", "kill");
+    expect(status).toMatchObject({
+      CapInh: both,
+      CapPrm: both,
+      CapEff: both,
+      CapBnd: both,
+      CapAmb: both,
+      NoNewPrivs: "1",
+    });
+  });
+
+  test("net_bind_service lets a task listen below port 1024, and without it that is refused", async () => {
+    const listen =
+      'use IO::Socket::INET; exit(IO::Socket::INET->new(LocalAddr => "127.0.0.1:913", Listen => 1) ? 0 : 9)';
+    const perl = { command: "perl", args: ["-e", listen] };
+    // In a network of its own, where any port is free.
+    const alone = { networkIsolationSpec: { mode: 3, path: "", labels: new Map() } } as const;
+    const allowed = makeAllocation().config({ ...perl, cap_add: ["net_bind_service"] }, alone);
+    expect(await runTask(agent, allowed)).toMatchObject({ exitCode: 0 });
+    expect(await runTask(agent, makeAllocation().config(perl, alone))).toMatchObject({ exitCode: 9 });
+  });
+
+  test("of root are those that the client allows, and all that root's programs can get", async () => {
+    const { status } = await sleeping({}, { user: root });
+    const allowed = hex("net_bind_service", "kill", "chown");
+    expect(status).toMatchObject({
+      CapInh: none,
+      CapPrm: allowed,
+      CapEff: allowed,
+      CapBnd: allowed,
+      CapAmb: none,
+    });
+  });
+
+  test("that root drops are gone for good", async () => {
+    const { status } = await sleeping({ cap_drop: ["chown"] }, { user: root });
+    const left = hex("net_bind_service", "kill");
+    expect(status).toMatchObject({ CapPrm: left, CapEff: left, CapBnd: left });
+    const bare = await sleeping({ cap_drop: ["all"] }, { user: root });
+    expect(bare.status).toMatchObject({ CapPrm: none, CapEff: none, CapBnd: none });
+  });
+
+  test("all, but for those that the client does not allow", async () => {
+    await refused(
+      { cap_add: ["all"] },
+      /"cap_add" with dac_override, .* and this client allows chown, kill, net_b/,
+    );
+  });
+
+  test.each(["sys_admin", "CAP_MKNOD"])("%s is refused where the client does not allow it", async (name) => {
+    await refused({ cap_add: [name] }, /"cap_add" with .*, and this client allows .*allow_caps/);
+  });
+});
+
+describe("supplementary groups", () => {
+  test("are those that the job names, by name and number, once each", async () => {
+    const { status } = await sleeping({ groups: ["adm", "84999", "4"] });
+    expect(status).toMatchObject({ Groups: "4 84999" });
+  });
+
+  test.each([
+    ["no-such-group", "USER_UNKNOWN", /"no-such-group" is not a group of this host/],
+    ["-g", "USER_UNKNOWN", /"-g" is not a group/],
+    ["shadow", "USER_FORBIDDEN", /gid 42 is one that this client denies .*denied_host_gids \(8-9,42\)/],
+    ["9", "USER_FORBIDDEN", /gid 9 is one/],
+  ])("%s is refused", async (group, code, text) => {
+    await refused({ groups: [group] }, text, code);
+  });
+
+  test("root's is refused where tasks must not be root", async () => {
+    const strict = await startAgent({ options: { groups_by_task: true } });
+    const config = makeAllocation().config({ command: "true", groups: ["root"] });
+    await expect(startTask(strict, config)).rejects.toThrow(/USER_FORBIDDEN.*root's \(gid 0\)/);
+  });
+});
+
+describe("ids that the operator keeps from tasks", () => {
+  test.each([
+    ["a uid", { name: "www-data", uid: 33, gid: 33 }, /uid 33 is one that this client denies/],
+    ["a primary group", { name: "mail", uid: 8, gid: 8 }, /gid 8 is one that this client denies/],
+  ])("%s", async (_what, user, text) => {
+    await refused({}, text, "USER_FORBIDDEN", { user });
+  });
+});
+
+test("variables that the operator denies are taken out, and their values are told nowhere", async () => {
+  const allocation = makeAllocation();
+  const env = { SECRET_KEY: "hunter2-hunter2", OTHER: "kept" };
+  await runTask(agent, allocation.config("env", { env }));
+  const lines = (await allocation.stdout.text()).split("\n");
+  expect(lines).toContain("OTHER=kept");
+  expect(lines.filter((line) => line.startsWith("SECRET"))).toEqual([]);
+  expect(agent.stderrLines.join("\n")).not.toContain("hunter2");
+});
+
+describe("limits of processes", () => {
+  test("are the job's", async () => {
+    const { pid } = await sleeping({ ulimit: [{ nofile: "64:128", core: "0" }], nice: 7, umask: "077" });
+    const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
+    expect(limits).toMatch(/Max open files +64 +128 /);
+    expect(limits).toMatch(/Max core file size +0 +0 /);
+    expect(procStatus(pid).Umask).toBe("0077");
+    // proc_pid_stat(5), field 19.
+    expect(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[16]).toBe("7");
+  });
+
+  test("hold: a task cannot open more files, nor lift the limit", async () => {
+    const allocation = makeAllocation();
+    const script = "ulimit -n 4096 2>/dev/null || echo not lifted; ulimit -Hn";
+    await runTask(
+      agent,
+      allocation.config({ command: "sh", args: ["-c", script], ulimit: [{ nofile: "64" }] }),
+    );
+    expect(await allocation.stdout.text()).toBe("not lifted\n64\n");
+  });
+
+  test("above the agent's own are refused unless the operator allows them", async () => {
+    const [own] = taskLimits([], { allowRaisedUlimits: false });
+    const above = String((own?.hard ?? 0) + 1);
+    await refused(
+      { ulimit: [{ nofile: above }] },
+      /"ulimit" with nofile up to .*allow_raised_ulimits = true/,
+    );
+    expect(taskLimits([{ nofile: above }], { allowRaisedUlimits: true })[0]).toMatchObject({
+      hard: Number(above),
+    });
+  });
+});
+
+test("a command that is run in a task has the task's rights and limits, no more and no less", async () => {
+  const config = makeAllocation().config({
+    command: "sleep",
+    args: ["1000"],
+    cap_add: ["kill"],
+    groups: ["84999"],
+    umask: "027",
+    nice: 3,
+    ulimit: [{ nofile: "64:128" }],
+    unveil: ["r:/proc"],
+  });
+  await startTask(agent, config);
+  const { stdout } = await execScript(
+    agent,
+    config.id,
+    "cat /proc/self/status; ulimit -Sn; ulimit -Hn; nice",
+  );
+  const task = procStatus(await pidOf(agent, config));
+  const own = `${stdout}`.replaceAll(/\t+/g, " ");
+  for (const field of [
+    "Uid",
+    "Gid",
+    "Groups",
+    "Umask",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+  ]) {
+    expect(own.replaceAll(/ +\n/g, "\n")).toContain(`${field}: ${task[field]}\n`);
+  }
+  expect(task).toMatchObject({ CapEff: hex("kill"), Groups: "84999", Umask: "0027" });
+  expect(own).toMatch(/\n64\n128\n3\n$/);
+});
+
+test.each([
+  ["private", false],
+  ["host", true],
+])("with ipc_mode %s, being in the host's ipc namespace is %s", async (mode, shared) => {
+  const { pid } = await sleeping({ ipc_mode: mode });
+  expect(readlinkSync(`/proc/${pid}/ns/ipc`) === readlinkSync("/proc/self/ns/ipc")).toBe(shared);
+  expect(readlinkSync(`/proc/${pid}/ns/pid`)).not.toBe(readlinkSync("/proc/self/ns/pid"));
+});
+
+test("files that a task makes have the permissions that its umask leaves", async () => {
+  const allocation = makeAllocation();
+  const command = { command: "sh", args: ["-c", "touch $NOMAD_TASK_DIR/made"], umask: "027" };
+  await runTask(agent, allocation.config(command));
+  expect(statSync(`${allocation.taskFolder}/local/made`).mode & 0o777).toBe(0o640);
+});
+
+async function sleeping(options: Readonly<Record<string, unknown>>, of: AllocationOptions = {}) {
+  const config = makeAllocation(of).config({ command: "sleep", args: ["1000"], ...options });
+  await startTask(agent, config);
+  const pid = await pidOf(agent, config);
+  return { pid, status: procStatus(pid) };
+}
+
+async function refused(
+  options: Readonly<Record<string, unknown>>,
+  text: RegExp,
+  code = "CONFIG_INVALID",
+  of: AllocationOptions = {},
+): Promise<void> {
+  const command: Command = { command: "true", ...options };
+  await expectRefusal(agent, makeAllocation(of).config(command), { code, text, recoverable: false });
+}

@@ -1,0 +1,369 @@
+/** Volumes as a Nomad client passes them: mounts of a task's config. */
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { Mount } from "../../../src/grpc/generated/nomad/driver.ts";
+import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
+import {
+  type Allocation,
+  type Command,
+  makeAllocation,
+  persistentFolders,
+} from "../../support/agent/allocation.ts";
+import { execScript } from "../../support/agent/execCall.ts";
+import { expectRefusal } from "../../support/agent/refusal.ts";
+import { eventsOf } from "../../support/history/eventLog.ts";
+
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startAgent({ options: { unveil_by_task: true } });
+});
+
+describe("a volume", () => {
+  test("is reached at its destination, which is made in the task's folder, and not at its source", async () => {
+    const { allocation, source } = volume();
+    const target = `${allocation.taskFolder}/local/deep/data`;
+    const outcome = await run(
+      allocation,
+      `cat ${target}/file && echo more > ${target}/new && cat ${source}/file; ls ${source}`,
+      [mount(source, target)],
+    );
+    expect(outcome).toMatchObject({ exitCode: 2, out: "content\n" });
+    expect(outcome.err).toMatch(/cat: .*file: Permission denied\nls: .*Permission denied/);
+    expect(readFileSync(`${source}/new`, "utf8")).toBe("more\n");
+    // On the host it is an empty folder.
+    expect(readdirSync(target)).toEqual([]);
+  });
+
+  test("has a destination relative to the task's folder, or in its /tmp", async () => {
+    const { allocation, source } = volume();
+    const mounts = [mount(source, "local/data"), mount(source, "/tmp/data")];
+    const script = `cat $NOMAD_TASK_DIR/data/file /tmp/data/file`;
+    expect(await run(allocation, script, mounts)).toEqual({
+      exitCode: 0,
+      out: "content\ncontent\n",
+      err: "",
+    });
+    expect(existsSync("/tmp/data")).toBe(false);
+  });
+
+  test("has a destination in the task's folder also where the agent's way there is a symlink", async () => {
+    const { allocation, source } = volume();
+    const link = `${folder(0)}/alloc`;
+    symlinkSync(allocation.folder, link);
+    const env = {
+      NOMAD_ALLOC_DIR: `${link}/alloc`,
+      NOMAD_TASK_DIR: `${link}/main/local`,
+      NOMAD_SECRETS_DIR: `${link}/main/secrets`,
+    };
+    const mounts = [mount(source, "local/data"), mount("/etc/hostname", "local/data/file")];
+    const script = "cat $NOMAD_TASK_DIR/data/file";
+    expect(await run(allocation, script, mounts, env)).toMatchObject({
+      exitCode: 0,
+      out: readFileSync("/etc/hostname", "utf8"),
+    });
+  });
+
+  test("has a destination anywhere on the host that exists", async () => {
+    const { allocation, source } = volume();
+    const outcome = await run(allocation, "cat /srv/file; ls /mnt", [mount(source, "/srv")]);
+    expect(outcome).toMatchObject({ exitCode: 2, out: "content\n" });
+  });
+
+  test("that is read-only cannot be written to, by whatever right", async () => {
+    const { allocation, source } = volume();
+    const script = `cd $NOMAD_TASK_DIR/data; cat file; echo x > new; echo x > file; rm file; chmod 777 file`;
+    const outcome = await run(allocation, script, [mount(source, "local/data", { readonly: true })]);
+    expect(outcome).toMatchObject({ exitCode: 1, out: "content\n" });
+    expect(outcome.err.match(/Read-only file system|Permission denied/g)).toHaveLength(4);
+    expect(readdirSync(source)).toEqual(["file"]);
+  });
+
+  test("is read-only by Landlock, too, outside of folders that the task may write to", async () => {
+    const { allocation, source } = volume();
+    const config = allocation.config("true", { mounts: [mount(source, "/srv", { readonly: true })] });
+    await runTask(agent, config);
+    const events = await eventsOf(agent.stateDir, config.id);
+    expect(events.find(({ type }) => type === "sandboxed")?.data).toMatchObject({
+      unveiled: expect.arrayContaining([{ path: "/srv", mode: "rx", source: "volume" }]),
+    });
+  });
+
+  test("may be a file", async () => {
+    const { allocation, source } = volume();
+    const mounts = [
+      mount(`${source}/file`, "local/one"),
+      mount(`${source}/file`, "/etc/hosts", { readonly: true }),
+    ];
+    const script = `cat $NOMAD_TASK_DIR/one /etc/hosts ${source}/file; echo x > /etc/hosts`;
+    const outcome = await run(allocation, script, mounts);
+    expect(outcome).toMatchObject({ exitCode: 2, out: "content\ncontent\n" });
+    expect(outcome.err.match(/denied|Read-only/g)).toHaveLength(2);
+  });
+
+  test("lies in another where both have been asked for, whatever their order", async () => {
+    const { allocation, source } = volume();
+    const inner = folder(allocation.user.uid);
+    writeFileSync(`${inner}/file`, "inner\n");
+    mkdirSync(`${source}/sub`);
+    const mounts = [mount(inner, "/srv/sub"), mount(source, "/srv")];
+    expect(await run(allocation, "cat /srv/file /srv/sub/file", mounts)).toMatchObject({
+      out: "content\ninner\n",
+    });
+  });
+
+  test("brings along what is mounted in its source", async () => {
+    const { allocation, source } = volume();
+    mkdirSync(`${source}/sub`);
+    mountHere(["-t", "tmpfs", "none"], `${source}/sub`);
+    writeFileSync(`${source}/sub/file`, "mounted\n");
+    const mounts = [mount(source, "local/data", { readonly: true })];
+    const outcome = await run(
+      allocation,
+      "cat $NOMAD_TASK_DIR/data/sub/file; echo x > $NOMAD_TASK_DIR/data/sub/file",
+      mounts,
+    );
+    expect(outcome).toMatchObject({ out: "mounted\n", err: expect.stringMatching(/Read-only|denied/) });
+  });
+
+  test.each(["/srv/program", "/srv/absolute", "./program", "program"])(
+    "holds the task's command, %s, and the folder where it starts",
+    async (command) => {
+      const { allocation, source } = volume();
+      writeFileSync(`${source}/program`, "#!/bin/sh\npwd; echo ran\n", { mode: 0o755 });
+      symlinkSync("/srv/program", `${source}/absolute`);
+      const env = { PATH: "/srv:/usr/bin:/bin" };
+      const outcome = await run(allocation, { command, work_dir: "/srv" }, [mount(source, "/srv")], env);
+      expect(outcome).toEqual({ exitCode: 0, out: "/srv\nran\n", err: "" });
+    },
+  );
+
+  test("stays open at its source where that is unveiled on its own account", async () => {
+    const { allocation, source } = volume();
+    const command = { command: "cat", args: [`${source}/file`, "/srv/file"], unveil: [`r:${source}`] };
+    expect(await run(allocation, command, [mount(source, "/srv")])).toMatchObject({
+      out: "content\ncontent\n",
+    });
+  });
+
+  test("around the task's own folders leaves them where they are", async () => {
+    const { allocation } = volume();
+    const script = "echo kept > $NOMAD_TASK_DIR/file; cat $NOMAD_TASK_DIR/file";
+    expect(await run(allocation, script, [mount(persistentFolders, "/srv")])).toMatchObject({
+      out: "kept\n",
+    });
+  });
+
+  test("carries neither devices nor rights of programs", async () => {
+    const { allocation, source } = volume();
+    const command = { command: "grep", args: [" /srv ", "/proc/self/mountinfo"], unveil: ["r:/proc/self"] };
+    const { out } = await run(allocation, command, [mount(source, "/srv")]);
+    expect(out).toMatch(/ \/srv \S*nosuid,nodev/);
+    expect(out).not.toMatch(/shared:|master:/);
+  });
+});
+
+describe("what the host mounts below a volume's source later", () => {
+  test("shows up with host-to-task, and stays away with private", async () => {
+    const { allocation, source } = volume();
+    mountHere(["--bind", source], source);
+    command("mount", ["--make-shared", source]);
+    mkdirSync(`${source}/later`);
+    const release = allocation.gate();
+    const script = "read -r _ < $NOMAD_TASK_DIR/gate; ls /srv/later /mnt/later";
+    const config = allocation.config(script, {
+      mounts: [mount(source, "/srv", { propagationMode: "host-to-task" }), mount(source, "/mnt")],
+    });
+    await startTask(agent, config);
+    mountHere(["-t", "tmpfs", "none"], `${source}/later`);
+    writeFileSync(`${source}/later/arrived`, "");
+    release();
+    await agent.driver.waitTask({ taskId: config.id });
+    expect(await allocation.stdout.text()).toBe("/mnt/later:\n\n/srv/later:\narrived\n");
+  });
+
+  test("is refused where the host's mount is private, and could not reach the task", async () => {
+    const { allocation, source } = volume();
+    mountHere(["--bind", source], source);
+    command("mount", ["--make-private", source]);
+    await refused(allocation, [mount(source, "/srv", { propagationMode: "host-to-task" })], {
+      code: "MOUNT_SOURCE_INVALID",
+      text: /is private, so nothing mounted there later can reach the task.*make-rshared/,
+    });
+  });
+});
+
+describe("a volume is refused", () => {
+  test.each<[string, string, RegExp, Partial<Mount>]>([
+    [
+      "a source that is missing",
+      "MOUNT_SOURCE_MISSING",
+      /not there \(openat2 \/no\/such: ENOENT\)/,
+      { hostPath: "/no/such" },
+    ],
+    ["a source in /proc", "MOUNT_SOURCE_INVALID", /is in the host's \/proc/, { hostPath: "/proc/sys" }],
+    [
+      "a destination that is missing on the host",
+      "MOUNT_TARGET_INVALID",
+      /is not there.*Create it on the host/,
+      { taskPath: "/no/such" },
+    ],
+    ["a destination with ..", "MOUNT_TARGET_INVALID", /has a ".."/, { taskPath: "local/../../x" }],
+    ["no destination", "MOUNT_TARGET_INVALID", /is no path/, { taskPath: "" }],
+    ["the root folder", "MOUNT_TARGET_INVALID", /would hide the task's own folder/, { taskPath: "/" }],
+    [
+      "the task's own folder",
+      "MOUNT_TARGET_INVALID",
+      /would hide the task's own folder/,
+      { taskPath: "local" },
+    ],
+    ["/proc", "MOUNT_TARGET_INVALID", /own \/proc/, { taskPath: "/proc/sys" }],
+    [
+      "a folder on a file",
+      "MOUNT_TARGET_INVALID",
+      /is a file, and the volume a folder/,
+      { taskPath: "/etc/hosts" },
+    ],
+    [
+      "a file on a folder",
+      "MOUNT_TARGET_INVALID",
+      /is a folder, and what is mounted/,
+      { hostPath: "/etc/hosts" },
+    ],
+    [
+      "a destination beyond a symlink of the host",
+      "MOUNT_TARGET_INVALID",
+      /leads through a symlink.*Name the path/,
+      { taskPath: "/var/run/lock" },
+    ],
+  ])("%s", async (_what, code, text, differing) => {
+    const { allocation, source } = volume();
+    await refused(allocation, [mount(source, "/srv", differing)], { code, text });
+  });
+
+  test("twice at one destination", async () => {
+    const { allocation, source } = volume();
+    const text = /"\/srv" is asked for twice/;
+    await refused(allocation, [mount(source, "/srv"), mount("/etc", "/srv/")], {
+      code: "MOUNT_TARGET_INVALID",
+      text,
+    });
+  });
+
+  test("in another one that lacks the place, where nothing is made", async () => {
+    const { allocation, source } = volume();
+    const mounts = [mount(source, "/srv"), mount("/etc", "/srv/missing")];
+    await refused(allocation, mounts, {
+      code: "MOUNT_TARGET_INVALID",
+      text: /lies in another volume: create it there/,
+    });
+    expect(readdirSync(source)).toEqual(["file"]);
+  });
+
+  test.each(["local/link", "local/link/sub"])(
+    "at %s, beyond a symlink that a task has made",
+    async (target) => {
+      const { allocation, source } = volume();
+      const elsewhere = folder(0);
+      symlinkSync(elsewhere, `${allocation.taskFolder}/local/link`);
+      await refused(allocation, [mount(source, target)], {
+        code: "MOUNT_TARGET_INVALID",
+        text: /leads through a symlink|cannot be reached/,
+      });
+      expect(readdirSync(elsewhere)).toEqual([]);
+    },
+  );
+});
+
+test("commands that are run in the task later have its volumes, and no more", async () => {
+  const { allocation, source } = volume();
+  const config = allocation.config("exec sleep 1000", {
+    mounts: [mount(source, "/srv", { readonly: true })],
+  });
+  await startTask(agent, config);
+  const { stdout, result } = await execScript(
+    agent,
+    config.id,
+    `cat /srv/file; cat ${source}/file; echo x > /srv/file`,
+  );
+  expect([`${stdout}`, (await result)?.exitCode]).toEqual(["content\n", 2]);
+  expect(readFileSync(`${source}/file`, "utf8")).toBe("content\n");
+});
+
+test("a task without volumes has no mount more than before", async () => {
+  const allocation = makeAllocation();
+  const config = allocation.config("exec sleep 1000");
+  await startTask(agent, config);
+  const mounts = readFileSync(`/proc/${await pidOf(agent, config)}/mountinfo`, "utf8");
+  const own = readFileSync("/proc/self/mountinfo", "utf8");
+  // Its /proc and its /tmp.
+  expect(mounts.split("\n").length - own.split("\n").length).toBe(2);
+});
+
+/** A folder of the user's with a file, and an allocation. */
+function volume() {
+  const allocation = makeAllocation();
+  const source = folder(allocation.user.uid);
+  writeFileSync(`${source}/file`, "content\n", { mode: 0o666 });
+  chmodSync(`${source}/file`, 0o666);
+  return { allocation, source };
+}
+
+function folder(uid: number): string {
+  const path = mkdtempSync(`${persistentFolders}/exec2-volume-`);
+  onTestFinished(() => rmSync(path, { recursive: true }));
+  chmodSync(path, 0o755);
+  chownSync(path, uid, uid);
+  return path;
+}
+
+function mount(hostPath: string, taskPath: string, differing: Partial<Mount> = {}): Mount {
+  return {
+    taskPath,
+    hostPath,
+    readonly: false,
+    propagationMode: "private",
+    selinuxLabel: "",
+    requestName: "",
+    ...differing,
+  };
+}
+
+async function run(
+  allocation: Allocation,
+  what: Command,
+  mounts: Mount[],
+  env: Readonly<Record<string, string>> = {},
+) {
+  const config = allocation.config(what, { mounts, env });
+  const { exitCode } = await runTask(agent, config);
+  const [out, err] = await Promise.all([allocation.stdout.text(), allocation.stderr.text()]);
+  return { exitCode, out, err };
+}
+
+function refused(allocation: Allocation, mounts: Mount[], { code, text }: { code: string; text: RegExp }) {
+  const recoverable = code === "MOUNT_SOURCE_MISSING";
+  return expectRefusal(agent, allocation.config("true", { mounts }), { code, text, recoverable });
+}
+
+/** Until the test has finished. */
+function mountHere(what: readonly string[], where: string): void {
+  command("mount", [...what, where]);
+  onTestFinished(() => command("umount", ["--lazy", where]));
+}
+
+function command(name: string, args: readonly string[]): void {
+  const { status, stderr } = spawnSync(name, args, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${name} ${args.join(" ")} failed: ${stderr}`);
+}

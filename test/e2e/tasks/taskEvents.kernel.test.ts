@@ -1,0 +1,146 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { DriverTaskEvent } from "../../../src/grpc/generated/nomad/driver.ts";
+import type { EventData } from "../../../src/machines/events.ts";
+import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { type CollectedStream, collect } from "../../support/agent/collectedStream.ts";
+import { eventsOf } from "../../support/history/eventLog.ts";
+import { procStatus } from "../../support/host/procStatus.ts";
+
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startAgent();
+});
+
+describe("what people are told of a task", () => {
+  test("is nothing where it starts, is signalled, stopped and ends as it should", async () => {
+    const events = collect(agent.driver.taskEvents({}));
+    const allocation = makeAllocation();
+    const config = allocation.config("trap 'exit 0' INT; echo up; while :; do sleep 1000 & wait; done");
+    await startTask(agent, config);
+    await allocation.stdout.contains("up\n");
+    await agent.driver.signalTask({ taskId: config.id, signal: "SIGWINCH" });
+    await agent.driver.stopTask({ taskId: config.id, timeout: { seconds: 600, nanos: 0 }, signal: "" });
+    expect(await waitTask(agent, config)).toMatchObject({ exitCode: 0 });
+    await agent.driver.destroyTask({ taskId: config.id, force: true });
+    expect(await toldOf(config, events)).toEqual(await aboutLimits(config));
+  });
+
+  test("is nothing of four runs that fail by themselves, and nothing is in the agent's log at its usual level", async () => {
+    const lines = agent.stderrLines.length;
+    const events = collect(agent.driver.taskEvents({}));
+    const allocation = makeAllocation();
+    const runs = Array.from({ length: 4 }, () => allocation.config("exit 7"));
+    for (const run of runs) expect(await runTask(agent, run)).toMatchObject({ exitCode: 7 });
+    const [first, ...others] = runs as [(typeof runs)[0], ...typeof runs];
+    expect(await toldOf(first, events)).toEqual(await aboutLimits(first));
+    for (const run of others) expect(await toldOf(run, events)).toEqual([]);
+
+    const logged = agent.stderrLines.slice(lines).map((line) => JSON.parse(line));
+    expect(logged.filter((line) => !["debug", "trace"].includes(line["@level"]))).toEqual([]);
+    const started = logged.filter(
+      (line) => line["@message"] === "a task runs" && line.alloc_id === allocation.id,
+    );
+    expect(started.map(({ task_id, task_name }) => [task_id, task_name])).toEqual(
+      runs.map(({ id }) => [id, "main"]),
+    );
+  });
+
+  test("is that it had to be killed", async () => {
+    const events = collect(agent.driver.taskEvents({}));
+    const config = await killedTask();
+    const killed = await events.first(({ message }) => message.startsWith("Killed"));
+    expect(killed).toMatchObject({
+      taskId: config.id,
+      allocId: config.allocId,
+      taskName: "main",
+      message: "Killed: still running 5 ms after SIGINT",
+    });
+  });
+});
+
+test("people are told of a task that gets the user of another one that runs, and which that is", async () => {
+  const events = collect(agent.driver.taskEvents({}));
+  const first = makeAllocation();
+  await startTask(agent, first.config("exec sleep 1000"));
+  const second = makeAllocation({ user: first.user });
+  const config = second.config("exec sleep 1000");
+  await startTask(agent, config);
+  const told = await events.first(({ taskId, message }) => taskId === config.id && message.includes("user"));
+  expect(told.message).toBe(
+    `Runs as ${first.user.name}, the user of another task that runs: ${first.id}/main`,
+  );
+  expect(
+    events.messages.filter(({ taskId, message }) => taskId !== config.id && message.includes("user")),
+  ).toEqual([]);
+});
+
+describe("after a plugin's death people are told", () => {
+  test("nothing of a task that goes on, nor of its limits again", async () => {
+    const first = await startAgent();
+    const allocation = makeAllocation();
+    const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 3");
+    const open = allocation.gate();
+    const handle = await startTask(first, config);
+    await first.crash();
+    const next = await startAgent({ stateDir: first.stateDir });
+    const events = collect(next.driver.taskEvents({}));
+    await next.driver.recoverTask({ taskId: "", handle });
+    const ended = waitTask(next, config);
+    open();
+    expect(await ended).toMatchObject({ exitCode: 3 });
+    await next.driver.destroyTask({ taskId: config.id, force: true });
+    const again = allocation.config("true");
+    await runTask(next, again);
+    for (const each of [config, again]) expect(await toldOf(each, events, next)).toEqual([]);
+  });
+
+  test("what was found of a task, once the client has a runner for it, which waits for the task", async () => {
+    const first = await startAgent();
+    const allocation = makeAllocation();
+    const config = allocation.config("exec sleep 1000");
+    const handle = await startTask(first, config);
+    const init = Number(procStatus(await pidOf(first, config)).PPid);
+    await first.crash();
+    process.kill(init, "SIGKILL");
+    await allocation.cgroup.empty();
+    const next = await startAgent({ stateDir: first.stateDir });
+    const events = collect(next.driver.taskEvents({}));
+    await next.driver.recoverTask({ taskId: "", handle });
+    expect(await toldOf(config, events, next)).toEqual([]);
+    await next.driver.waitTask({ taskId: config.id });
+    const told = await events.first(({ taskId }) => taskId === config.id);
+    expect(told.message).toBe("The task is gone and its exit code is unknown");
+    expect(await toldOf(config, events, next)).toHaveLength(1);
+  });
+});
+
+/** What has come of a task: events come in order, so one that comes later shows that there is no other. */
+async function toldOf(
+  { id }: { id: string },
+  events: CollectedStream<DriverTaskEvent>,
+  by = agent,
+): Promise<string[]> {
+  const later = await killedTask(by);
+  await events.first(({ taskId, message }) => taskId === later.id && message.startsWith("Killed"));
+  return events.messages.filter(({ taskId }) => taskId === id).map(({ message }) => message);
+}
+
+/** What is told of a first run on this host, which may have none of the controllers. */
+async function aboutLimits({ id }: { id: string }): Promise<unknown[]> {
+  const [sandboxed] = (await eventsOf(agent.stateDir, id)).flatMap(({ type, data }) =>
+    type === "sandboxed" ? [data as EventData<"sandboxed">] : [],
+  );
+  const limits = sandboxed?.limits ?? [];
+  return limits.every(({ applied }) => applied) ? [] : [expect.stringMatching(/^Runs without /)];
+}
+
+async function killedTask(by = agent) {
+  const allocation = makeAllocation();
+  const config = allocation.config("trap '' INT; echo up; while :; do sleep 1000; done");
+  await startTask(by, config);
+  await allocation.stdout.contains("up\n");
+  await by.driver.stopTask({ taskId: config.id, timeout: { seconds: 0, nanos: 5e6 }, signal: "" });
+  await waitTask(by, config);
+  return config;
+}

@@ -1,0 +1,136 @@
+import { existsSync, mkdirSync, readFileSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { describe, expect, it, onTestFinished } from "vitest";
+import {
+  applyCgroupWrites,
+  checkCgroup,
+  findCgroup2Mount,
+  readControllers,
+  readOomKills,
+} from "../../../src/effects/cgroup/cgroup.ts";
+import { planCgroupWrites } from "../../../src/effects/cgroup/cgroupPlan.ts";
+import { errorOf } from "../../support/errors.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const mount = findCgroup2Mount() ?? "(none)";
+
+/** A cgroup of the test's own, removed when it is over. */
+function temporaryCgroup(): string {
+  const cgroup = `${mount}/exec2-test-${process.pid}-${Math.random().toString(16).slice(2)}.scope`;
+  mkdirSync(cgroup);
+  onTestFinished(() => rmdirSync(cgroup));
+  return cgroup;
+}
+
+describe("the cgroup that a task gets", () => {
+  it("is accepted where it is a folder of cgroup v2", () => {
+    const cgroup = temporaryCgroup();
+    expect(checkCgroup(cgroup)).toBe(cgroup);
+  });
+
+  it("is told without symlinks, so that nobody can turn them later", () => {
+    const cgroup = temporaryCgroup();
+    const link = `${temporaryFolder()}/link`;
+    symlinkSync(cgroup, link);
+    expect(checkCgroup(link)).toBe(cgroup);
+  });
+
+  it.each([
+    ["", "names no cgroup"],
+    ["nomad.slice/a.scope", "plain absolute path"],
+    [`${mount}/../etc`, "plain absolute path"],
+    [`${mount}//a`, "plain absolute path"],
+    [`${mount}/a/..`, "plain absolute path"],
+    ["/", "not on a cgroup v2"],
+    ["/tmp", "not on a cgroup v2"],
+    ["/sys/fs", "not on a cgroup v2"],
+    [mount, "root of a cgroup v2 mount"],
+    [`${mount}/exec2-no-such.scope`, "is not there"],
+    [`${mount}/cgroup.procs/x`, "is not there"],
+  ])("%j is refused: %s", (path, why) => {
+    expect(errorOf(() => checkCgroup(path))).toMatchObject({
+      code: "CGROUP_MISSING",
+      message: expect.stringContaining(why),
+      hint: expect.stringContaining("cgroups v2"),
+    });
+  });
+
+  it("is refused where a symlink leads to the root of them all", () => {
+    const link = `${temporaryFolder()}/link`;
+    symlinkSync(mount, link);
+    expect(errorOf(() => checkCgroup(link)).message).toContain("root of a cgroup v2 mount");
+  });
+});
+
+describe("limits", () => {
+  it("are in the kernel, or told as missing", () => {
+    const cgroup = temporaryCgroup();
+    const resources = { cpuMhz: 1000, memoryMb: 64, memoryMaxMb: 128, cpusetCpus: "", cgroup };
+    const writes = planCgroupWrites(resources, { mhzPerCore: 2500 }, { cpuHardLimit: true });
+    const outcomes = applyCgroupWrites(cgroup, writes);
+    expect(outcomes.map(({ file, value }) => ({ file, value }))).toEqual(
+      writes.map(({ file, value }) => ({ file, value })),
+    );
+    for (const outcome of outcomes) {
+      const path = `${cgroup}/${outcome.file}`;
+      if (outcome.applied) expect(readFileSync(path, "utf8").trimEnd()).toBe(outcome.value);
+      else
+        expect([existsSync(path), outcome.reason]).toEqual([false, expect.stringMatching(/controller|swap/)]);
+    }
+  });
+
+  it("of a file that every cgroup has are written and read back", () => {
+    const cgroup = temporaryCgroup();
+    const write = { file: "cgroup.max.depth", value: "7", why: "test" };
+    expect(applyCgroupWrites(cgroup, [write])).toEqual([
+      { file: "cgroup.max.depth", value: "7", applied: true },
+    ]);
+    expect(readFileSync(`${cgroup}/cgroup.max.depth`, "utf8")).toBe("7\n");
+  });
+
+  it.each([
+    ["memory.max", "the cgroup has no memory controller"],
+    ["cpuset.cpus", "the cgroup has no cpuset controller"],
+    ["memory.swap.max", "the kernel does not account for swap in this cgroup"],
+  ])("%s is told as missing, and no file is made", (file, reason) => {
+    const folder = temporaryFolder();
+    expect(applyCgroupWrites(folder, [{ file, value: "1", why: "test" }])).toEqual([
+      { file, value: "1", applied: false, reason },
+    ]);
+    expect(existsSync(`${folder}/${file}`)).toBe(false);
+  });
+
+  it("that the kernel refuses are an error with file, value and errno", () => {
+    const cgroup = temporaryCgroup();
+    const error = errorOf(() =>
+      applyCgroupWrites(cgroup, [{ file: "cgroup.max.depth", value: "seven", why: "test" }]),
+    );
+    expect(error).toMatchObject({
+      code: "CGROUP_WRITE_FAILED",
+      failed: { call: "write", path: `${cgroup}/cgroup.max.depth`, errno: "EINVAL" },
+      recoverable: false,
+    });
+    expect(error.message).toContain('"seven"');
+  });
+
+  it("of a cgroup that is gone are told as missing, not made", () => {
+    const gone = `${mount}/exec2-gone-${process.pid}.scope`;
+    const [outcome] = applyCgroupWrites(gone, [{ file: "memory.max", value: "1", why: "test" }]);
+    expect(outcome).toMatchObject({ applied: false });
+    expect(existsSync(gone)).toBe(false);
+  });
+});
+
+describe("what the kernel counts", () => {
+  it("OOM kills, where there is a memory controller", () => {
+    const folder = temporaryFolder();
+    expect(readOomKills(folder)).toBeUndefined();
+    writeFileSync(`${folder}/memory.events`, "low 0\nhigh 3\nmax 17\noom 2\noom_kill 5\noom_group_kill 1\n");
+    expect(readOomKills(folder)).toBe(5);
+  });
+
+  it("the root's controllers are those that its file names", () => {
+    const text = readFileSync(`${mount}/cgroup.controllers`, "utf8").trim();
+    expect(readControllers(mount, "cgroup.controllers").join(" ")).toBe(text);
+    expect(readControllers(temporaryFolder(), "cgroup.controllers")).toEqual([]);
+  });
+});

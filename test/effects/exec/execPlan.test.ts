@@ -1,0 +1,89 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { buildExecPlan, type ExecInput } from "../../../src/effects/exec/execPlan.ts";
+import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
+import { describePlan } from "../../../src/effects/launch/describePlan.ts";
+import { descriptors, phases, type Step } from "../../../src/effects/launch/plan.ts";
+import { anyLaunchInput } from "../../support/launch/anyLaunchInput.ts";
+import { launchInput } from "../../support/launch/launchRun.ts";
+
+const execInput = (differing: Partial<ExecInput> = {}): ExecInput => ({
+  ...launchInput(),
+  waiterName: "exec2-exec: 01234567/test",
+  cgroup: "/sys/fs/cgroup/task",
+  terminal: false,
+  ...differing,
+});
+
+const anyExecInput = fc.record({ input: anyLaunchInput, terminal: fc.boolean() }).map(
+  ({ input, terminal }): ExecInput => ({
+    ...input,
+    waiterName: input.initName,
+    cgroup: input.cgroup ?? "/",
+    terminal,
+  }),
+);
+
+describe("the plan of a command in a running task", () => {
+  it("joins the namespaces after all that has a path of the host, and forks last", () => {
+    expect(buildExecPlan(execInput()).steps.outside.map(({ name }) => name)).toEqual([
+      "end with the plugin",
+      "name the process",
+      "leave the agent's keyring",
+      "close inherited descriptors",
+      "close inherited descriptors",
+      "open the plugin's /proc",
+      "open the task's cgroup",
+      "join the task's namespaces",
+      "read the rest of the plan",
+      "fork into the task",
+    ]);
+  });
+
+  it("finds what it was given in places of its own", () => {
+    const { finds } = buildExecPlan(execInput());
+    const numbers = [descriptors.plan, descriptors.report, descriptors.hostProc, ...Object.values(finds)];
+    expect(new Set(numbers).size).toBe(numbers.length);
+    expect(finds).toMatchObject({ stdin: 0, stdout: 1, stderr: 2, ruleset: descriptors.ruleset });
+  });
+
+  it("gives up what the task's own process gives up, in the same order", () => {
+    fc.assert(
+      fc.property(anyExecInput, (input) => {
+        const own = ["take the terminal", "end with the process that waits", "record the task"];
+        const task = buildLaunchPlan({
+          ...launchInput(),
+          ...input,
+          namespaceRules: [],
+          runCgroup: undefined,
+        }).steps.task;
+        const shared = (steps: readonly Step[]) => steps.filter(({ name }) => !own.includes(name));
+        expect(shared(buildExecPlan(input).steps.task)).toEqual(shared(task));
+      }),
+    );
+  });
+
+  it("takes the terminal as the leader of a new session, and only where there is one", () => {
+    const names = (terminal: boolean) =>
+      buildExecPlan(execInput({ terminal })).steps.task.map(({ name }) => name);
+    expect(names(true).slice(0, 2)).toEqual(["give the task a session", "take the terminal"]);
+    expect(names(false)).not.toContain("take the terminal");
+  });
+
+  it("ends with its parent, which is set after the change of user would undo it", () => {
+    const names = buildExecPlan(execInput()).steps.task.map(({ name }) => name);
+    expect(names.indexOf("end with the process that waits")).toBeGreaterThan(names.indexOf("set uid"));
+  });
+
+  it("describes every step in one line and never shows a value of the environment", () => {
+    const secret = fc.stringMatching(/^[a-z]{12,}$/);
+    fc.assert(
+      fc.property(anyExecInput, secret, (input, value) => {
+        const plan = buildExecPlan({ ...input, env: { ...input.env, TOKEN: value } });
+        const lines = describePlan(plan);
+        expect(lines).toHaveLength(phases.flatMap((phase) => plan.steps[phase]).length);
+        expect(lines.join("\n")).not.toContain(value);
+      }),
+    );
+  });
+});

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { mountPoints, receivesMounts } from "../../../src/effects/files/mountinfo.ts";
+
+const mountinfo = `22 28 0:20 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc proc rw
+30 28 0:26 / /sys/fs/cgroup rw,nosuid shared:9 master:1 - cgroup2 cgroup2 rw,nsdelegate
+36 35 98:0 /mnt1 /mnt/with\\040space\\011tab rw,noatime - cgroup2 /dev/- rw
+37 35 98:0 / /cgroup2 rw - ext4 cgroup2 rw
+41 31 0:38 / /back\\134slash rw,relatime master:2 propagate_from:1 - cgroup2 cgroup2 rw
+`;
+
+describe("mountinfo", () => {
+  it("tells the mount points of a file system type, whatever optional fields there are", () => {
+    expect(mountPoints(mountinfo, "cgroup2")).toEqual([
+      "/sys/fs/cgroup",
+      "/mnt/with space\ttab",
+      "/back\\slash",
+    ]);
+    expect(mountPoints(mountinfo, "proc")).toEqual(["/proc"]);
+  });
+
+  it.each([
+    [22, true],
+    [30, true],
+    [41, true],
+    [36, false],
+    [37, false],
+    [2, false],
+    [99, false],
+    [Number.NaN, false],
+  ])("tells whether slaves of mount %d get what is mounted below it later: %s", (id, receives) => {
+    expect(receivesMounts(mountinfo, id)).toBe(receives);
+  });
+
+  it.each(["", "\n", "no mountinfo at all", "1 2 3 4 5"])("tells nothing of %j", (text) => {
+    expect(mountPoints(text, "cgroup2")).toEqual([]);
+  });
+});

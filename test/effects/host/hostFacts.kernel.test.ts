@@ -1,0 +1,109 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { assumedMhz, type HostFacts, probeHost, watchHost } from "../../../src/effects/host/hostFacts.ts";
+import { readNodeTopology } from "../../../src/effects/host/nodeCores.ts";
+
+const topology = {
+  cores: [{ coreId: 0, baseMhz: 2445, maxMhz: 0, guessMhz: 0, disabled: false }],
+  overrideTotalMhz: 0,
+};
+const probe = `const { probeHost } = await import("${import.meta.dirname}/../../../src/effects/host/hostFacts.ts");
+console.log(JSON.stringify(probeHost(${JSON.stringify(topology)})));`;
+
+/** The facts as a process sees them that was started in another way. */
+function factsUnder(...wrapper: string[]): HostFacts {
+  const [command, ...args] = [...wrapper, process.execPath, "--input-type=module", "-e", probe];
+  return JSON.parse(execFileSync(command as string, args, { encoding: "utf8" }));
+}
+
+describe("facts of this host", () => {
+  it("are what its own tools say", () => {
+    const uname = (flag: string) => execFileSync("uname", [flag], { encoding: "utf8" }).trim();
+    const facts = probeHost(topology);
+    expect(facts).toMatchObject({
+      kernel: uname("-r"),
+      bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+      root: true,
+      memfdExecution: true,
+      namespaces: { pid: true, mount: true, ipc: true },
+      cores: 1,
+      mhzPerCore: 2445,
+      mhzKnown: true,
+    });
+    expect(uname("-m")).toBe({ x64: "x86_64", arm64: "aarch64" }[facts.arch]);
+    expect(facts.landlockAbi).toBeGreaterThan(0);
+    const mount = execFileSync("findmnt", ["-n", "-t", "cgroup2", "-o", "TARGET", "--first-only"], {
+      encoding: "utf8",
+    });
+    expect(facts.cgroupMount).toBe(mount.trim());
+  });
+
+  it("tell of an unprivileged process", () => {
+    // In a user namespace that maps nobody, so that the checkout may be where only root can read it.
+    expect(factsUnder("unshare", "--user").root).toBe(false);
+  });
+
+  it("tell of forbidden namespaces and memory files, and of a missing cgroup2", () => {
+    // Mounts, the limits of a user namespace and a pid namespace's memfd_noexec of its own: the host's stay as they are.
+    const script = `umount -l -a -t cgroup2 && exec unshare --user --map-root-user --pid --fork --mount-proc sh -c '
+      echo 2 > /proc/sys/vm/memfd_noexec && echo 0 > /proc/sys/user/max_ipc_namespaces && exec "$@"' sh "$@"`;
+    const facts = factsUnder("unshare", "--mount", "sh", "-c", script, "sh");
+    expect(facts).toMatchObject({
+      memfdExecution: false,
+      namespaces: { pid: true, mount: true, ipc: false },
+      cgroupControllers: [],
+    });
+    expect(facts.cgroupMount).toBeUndefined();
+  });
+
+  it("count 1000 MHz a core where nobody tells their speed", () => {
+    const silent = { ...topology, cores: topology.cores.map((core) => ({ ...core, baseMhz: 0 })) };
+    expect(probeHost(silent)).toMatchObject({ mhzPerCore: assumedMhz, mhzKnown: false });
+  });
+
+  it("the cores are all that are online, each once", () => {
+    const { cores, overrideTotalMhz } = readNodeTopology();
+    expect(overrideTotalMhz).toBe(0);
+    expect(new Set(cores.map(({ coreId }) => coreId)).size).toBe(cores.length);
+    expect(cores.length).toBeGreaterThanOrEqual(availableParallelism());
+    for (const core of cores) {
+      for (const mhz of [core.baseMhz, core.maxMhz, core.guessMhz]) expect(Number.isInteger(mhz)).toBe(true);
+    }
+  });
+});
+
+describe("watching", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("tells the facts at once, and again only when they have changed", () => {
+    const told: HostFacts[] = [];
+    const changing = { ...topology };
+    const subscription = watchHost(changing, 1000).subscribe((facts) => told.push(facts));
+    expect(told).toHaveLength(1);
+    vi.advanceTimersByTime(5000);
+    expect(told).toHaveLength(1);
+    changing.overrideTotalMhz = 4000;
+    vi.advanceTimersByTime(1000);
+    expect(told.map(({ mhzPerCore }) => mhzPerCore)).toEqual([2445, 4000]);
+    subscription.unsubscribe();
+  });
+
+  it("looks only while somebody listens", () => {
+    const subscription = watchHost(topology, 1000).subscribe();
+    expect(vi.getTimerCount()).toBe(1);
+    subscription.unsubscribe();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("a process that watches", () => {
+  it("ends all the same", () => {
+    const watch = `const { watchHost } = await import("${import.meta.dirname}/../../../src/effects/host/hostFacts.ts");
+      watchHost().subscribe((facts) => console.log(facts.kernel));`;
+    const output = execFileSync(process.execPath, ["--input-type=module", "-e", watch], { encoding: "utf8" });
+    expect(output.trim()).toBe(probeHost(topology).kernel);
+  });
+});

@@ -1,0 +1,124 @@
+import { describe, expect, it } from "vitest";
+import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
+import type { HostFacts } from "../../../src/effects/host/hostFacts.ts";
+import { fingerprintAttributes, judgeHost } from "../../../src/effects/host/hostHealth.ts";
+
+const good: HostFacts = {
+  kernel: "6.12.0",
+  arch: "x64",
+  bootId: "5f1f3c1e-0000-4000-8000-000000000000",
+  root: true,
+  landlockAbi: 6,
+  cgroupMount: "/sys/fs/cgroup",
+  cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
+  cgroupDelegated: ["cpu", "memory"],
+  memfdExecution: true,
+  namespaces: { pid: true, mount: true, ipc: true },
+  cores: 4,
+  mhzPerCore: 2500,
+  mhzKnown: true,
+};
+
+describe("health", () => {
+  it("of a host that has everything", () => {
+    expect(judgeHost(good)).toEqual({ health: "healthy", description: "Healthy", problems: [] });
+  });
+
+  it("tells of every event log that was damaged, and stays healthy", () => {
+    const { health, description, problems } = judgeHost(good, [
+      "/state/events.damaged-1",
+      "/state/events.damaged-2",
+    ]);
+    expect(health).toBe("healthy");
+    expect(description).toMatch(/^Healthy, but .*events\.damaged-1: .*events\.damaged-2: /);
+    expect(problems).toHaveLength(2);
+  });
+
+  it.each<[string, Partial<HostFacts>, string, string]>([
+    ["no root", { root: false }, "undetected", "the driver does not run as root: it cannot start tasks"],
+    [
+      "another machine",
+      { arch: "riscv64" },
+      "undetected",
+      "the machine is neither x86-64 nor arm64 but riscv64",
+    ],
+    ["no Landlock", { landlockAbi: 0 }, "unhealthy", "the kernel (6.12.0) has no Landlock"],
+    [
+      "no cgroup v2",
+      { cgroupMount: undefined, cgroupControllers: [] },
+      "unhealthy",
+      "cgroup v2 is not mounted",
+    ],
+    [
+      "a kind of namespace missing",
+      { namespaces: { pid: true, mount: true, ipc: false } },
+      "unhealthy",
+      "there are no ipc namespaces: tasks could not be kept apart",
+    ],
+    [
+      "no controllers",
+      { cgroupMount: "/sys/fs/cgroup/unified", cgroupControllers: ["hugetlb"] },
+      "healthy",
+      "Healthy, but /sys/fs/cgroup/unified lacks the cgroup controllers memory, cpu, cpuset, pids: " +
+        "not limited for tasks: memory, CPU time, reserved cores, processes",
+    ],
+    [
+      "one controller missing",
+      { cgroupControllers: ["cpu", "cpuset", "pids"] },
+      "healthy",
+      "Healthy, but /sys/fs/cgroup lacks the cgroup controllers memory: not limited for tasks: memory",
+    ],
+    [
+      "memfds without execution",
+      { memfdExecution: false },
+      "healthy",
+      "Healthy, but programs cannot be run from memory",
+    ],
+    [
+      "unknown speed",
+      { mhzKnown: false, mhzPerCore: 1000 },
+      "healthy",
+      "Healthy, but the speed of the cores is not known: a job's MHz are counted against 1000 for each core",
+    ],
+  ])("of a host with %s", (_, lacking, health, description) => {
+    const judgement = judgeHost({ ...good, ...lacking });
+    expect(judgement.health).toBe(health);
+    expect(judgement.description).toContain(description);
+    expect(judgement.problems).toHaveLength(1);
+    for (const text of Object.values(judgement.problems[0] ?? {})) expect(text).not.toBe("");
+  });
+
+  it("is that of the worst problem; all are told, the worst first", () => {
+    const { health, description, problems } = judgeHost({
+      ...good,
+      memfdExecution: false,
+      landlockAbi: 0,
+      root: false,
+    });
+    expect(health).toBe("undetected");
+    expect(description).toBe("the driver does not run as root: it cannot start tasks");
+    expect(problems.map(({ what }) => what)).toEqual([
+      "the driver does not run as root",
+      "the kernel (6.12.0) has no Landlock",
+      "programs cannot be run from memory files (vm.memfd_noexec is 2)",
+    ]);
+  });
+});
+
+describe("attributes", () => {
+  it("are those that jobs know from exec2, and what constraints may ask for", () => {
+    const options = parsePluginOptions({ unveil_by_task: true });
+    expect(fingerprintAttributes(good, options, "1.2.3")).toEqual({
+      "driver.exec2": true,
+      "driver.exec2.version": "1.2.3",
+      "driver.exec2.unveil.defaults": true,
+      "driver.exec2.unveil.tasks": true,
+      "driver.exec2.landlock.abi": 6,
+      "driver.exec2.cgroup.controllers": "cpu,cpuset,io,memory,pids",
+    });
+  });
+
+  it("are none where the driver is undetected", () => {
+    expect(fingerprintAttributes({ ...good, root: false }, parsePluginOptions({}), "1.2.3")).toEqual({});
+  });
+});

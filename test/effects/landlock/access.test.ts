@@ -1,0 +1,85 @@
+import { describe, expect, test } from "vitest";
+import type { UnveilMode } from "../../../src/config/options/unveil.ts";
+import {
+  accessOf,
+  handledAccess,
+  handledNetAccess,
+  LATEST_ABI,
+  scopesOf,
+} from "../../../src/effects/landlock/access.ts";
+import { netPortAttr, pathBeneathAttr, rulesetAttr } from "../../../src/effects/landlock/attributes.ts";
+
+const abis = Array.from({ length: LATEST_ABI }, (_, index) => index + 1);
+const mode = (letters: string): UnveilMode => ({
+  read: letters.includes("r"),
+  write: letters.includes("w"),
+  execute: letters.includes("x"),
+  create: letters.includes("c"),
+});
+
+test("handled rights are all that the ABI knows", () => {
+  expect(abis.map((abi) => handledAccess(abi).toString(16))).toEqual([
+    "1fff", // 13 rights of ABI 1
+    "3fff", // + refer
+    "7fff", // + truncate
+    "7fff", // ABI 4 adds TCP ports only
+    "ffff", // + ioctl_dev
+    "ffff", // ABI 6 adds scopes only
+    "ffff", // ABI 7 adds audit only
+  ]);
+});
+
+describe("the rights of a letter", () => {
+  test.each([
+    ["r", "file", [0x4, 0x4, 0x4, 0x4, 0x4]],
+    ["r", "folder", [0xc, 0xc, 0xc, 0xc, 0xc]],
+    ["w", "file", [0x2, 0x2, 0x4002, 0x4002, 0xc002]],
+    ["w", "folder", [0x2, 0x2, 0x4002, 0x4002, 0xc002]],
+    ["x", "file", [0x1, 0x1, 0x1, 0x1, 0x1]],
+    ["x", "folder", [0x1, 0x1, 0x1, 0x1, 0x1]],
+    ["c", "file", [0, 0, 0, 0, 0]],
+    ["c", "folder", [0x1fb0, 0x3fb0, 0x3fb0, 0x3fb0, 0x3fb0]],
+    ["r", "device", [0x4, 0x4, 0x4, 0x4, 0x8004]],
+    ["w", "device", [0x2, 0x2, 0x4002, 0x4002, 0xc002]],
+    ["x", "device", [0, 0, 0, 0, 0]],
+    ["c", "device", [0, 0, 0, 0, 0]],
+  ] as const)("%s on a %s", (letter, kind, expected) => {
+    expect([1, 2, 3, 4, 5].map((abi) => accessOf(mode(letter), kind, abi))).toEqual(expected);
+  });
+
+  test("adds up", () => {
+    expect(accessOf(mode("rwxc"), "folder", 7)).toBe(0xffff & ~(1 << 6));
+    expect(accessOf(mode(""), "folder", 7)).toBe(0);
+  });
+
+  test("is never to make a character device, and never more than is handled", () => {
+    for (const abi of abis) {
+      const most = accessOf(mode("rwxc"), "folder", abi);
+      expect(most & (1 << 6)).toBe(0);
+      expect(most & ~handledAccess(abi)).toBe(0);
+    }
+  });
+
+  test("on a file are only those that the kernel takes there", () => {
+    const onFiles = 0x1 | 0x2 | 0x4 | 0x4000 | 0x8000;
+    for (const abi of abis) expect(accessOf(mode("rwxc"), "file", abi) & ~onFiles).toBe(0);
+  });
+});
+
+test("scopes came with ABI 6", () => {
+  expect(abis.map(scopesOf)).toEqual([0, 0, 0, 0, 0, 3, 3]);
+});
+
+test("the structs have the kernel's layout", () => {
+  expect(Buffer.from(rulesetAttr(0xffff, 2, 3)).toString("hex")).toBe(
+    "ffff000000000000" + "0200000000000000" + "0300000000000000",
+  );
+  expect(Buffer.from(pathBeneathAttr(0x8001, 258)).toString("hex")).toBe("0180000000000000" + "02010000");
+  expect(Buffer.from(netPortAttr(2, 0xabcd)).toString("hex")).toBe("0200000000000000" + "cdab000000000000");
+});
+
+test("TCP ports are handled as far as they are restricted, be it to none", () => {
+  expect(
+    [{}, { connectTcp: [] }, { bindTcp: [80] }, { connectTcp: [1], bindTcp: [] }].map(handledNetAccess),
+  ).toEqual([0, 2, 1, 3]);
+});

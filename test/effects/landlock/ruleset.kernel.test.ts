@@ -1,0 +1,182 @@
+/** The ruleset as the kernel takes it: each case in a child process, what is allowed and what is refused. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { parseUnveil } from "../../../src/config/options/unveil.ts";
+import type { UnveilRule } from "../../../src/config/task/unveilRules.ts";
+import { LATEST_ABI } from "../../../src/effects/landlock/access.ts";
+import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { type Attempt, restricted } from "../../support/launch/restricted.ts";
+
+const hostAbi = Math.min(landlockAbi(), LATEST_ABI);
+/** Every ABI that this kernel can stand in for: an older one is the same with fewer rights. */
+const abis = Array.from({ length: hostAbi }, (_, index) => index + 1);
+
+const rule = (entry: string): UnveilRule => {
+  const { path, mode } = parseUnveil(entry, "task");
+  return { path, mode, sources: ["default"] };
+};
+/** For programs to start. */
+const system = ["rx:/bin", "rx:/usr", "rx:/lib", "rx:/lib64", "r:/etc/ld.so.cache"].map(rule);
+
+let base: string;
+
+beforeEach(() => {
+  base = temporaryFolder();
+});
+
+test("this kernel has Landlock: without it, nothing here proves anything", () => {
+  expect(hostAbi).toBeGreaterThan(0);
+});
+
+/** A folder with something of every kind to try on. */
+function populate(folder: string): string {
+  mkdirSync(`${folder}/folder`, { recursive: true });
+  for (const name of ["file", "other", "long"]) writeFileSync(`${folder}/${name}`, "content");
+  copyFileSync("/bin/true", `${folder}/program`);
+  chmodSync(`${folder}/program`, 0o755);
+  return folder;
+}
+
+const onFolder = (folder: string): Attempt[] => [
+  ["read", `${folder}/file`],
+  ["list", folder],
+  ["write", `${folder}/file`],
+  ["truncate", `${folder}/long`],
+  ["run", `${folder}/program`],
+  ["makeFile", `${folder}/new`],
+  ["makeFolder", `${folder}/newFolder`],
+  ["makeLink", `${folder}/link`],
+  ["makeFifo", `${folder}/fifo`],
+  ["makeSocket", `${folder}/socket`],
+  ["makeBlockDevice", `${folder}/block`],
+  ["removeFile", `${folder}/other`],
+  ["removeFolder", `${folder}/folder`],
+  ["rename", `${folder}/file`, `${folder}/renamed`],
+  ["makeCharDevice", `${folder}/char`],
+];
+const creating: readonly string[] = [
+  "makeFile",
+  "makeFolder",
+  "makeLink",
+  "makeFifo",
+  "makeSocket",
+  "makeBlockDevice",
+  "removeFile",
+  "removeFolder",
+  "rename",
+];
+
+function expectedOnFolder(letters: string, abi: number): string[] {
+  const allows = (what: string): boolean => {
+    if (what === "read" || what === "list") return letters.includes("r");
+    if (what === "write") return letters.includes("w");
+    // Before ABI 3 nobody could be kept from it.
+    if (what === "truncate") return letters.includes("w") || abi < 3;
+    // To start a program the kernel opens it for reading, too.
+    if (what === "run") return letters.includes("x") && letters.includes("r");
+    return creating.includes(what) && letters.includes("c");
+  };
+  return onFolder("").map(([what]) => `${what} ${allows(what) ? "ok" : "EACCES"}`);
+}
+
+const named = (attempts: readonly Attempt[], outcomes: readonly string[]): string[] =>
+  attempts.map(([what], index) => `${what} ${outcomes[index]}`);
+
+describe.each(abis)("with the rights of ABI %i", (abi) => {
+  test.each(["r", "w", "x", "c", "rx", "rw", "rwxc"])("a folder with %s", async (letters) => {
+    const folder = populate(`${base}/${letters}`);
+    const attempts = onFolder(folder);
+    const outcomes = await restricted({ rules: [...system, rule(`${letters}:${folder}`)], abi, attempts });
+    expect(named(attempts, outcomes)).toEqual(expectedOnFolder(letters, abi));
+  });
+
+  test("a folder without a rule, and one beside", async () => {
+    populate(`${base}/beside`);
+    const attempts = onFolder(populate(`${base}/none`));
+    const outcomes = await restricted({ rules: [...system, rule(`rwxc:${base}/beside`)], abi, attempts });
+    expect(named(attempts, outcomes)).toEqual(expectedOnFolder("", abi));
+  });
+
+  test("files", async () => {
+    populate(base);
+    const rules = [rule(`r:${base}/file`), rule(`w:${base}/other`), rule(`rx:${base}/program`)];
+    const attempts: Attempt[] = [
+      ["read", `${base}/file`],
+      ["write", `${base}/file`],
+      ["truncate", `${base}/file`],
+      ["removeFile", `${base}/file`],
+      ["read", `${base}/other`],
+      ["write", `${base}/other`],
+      ["truncate", `${base}/other`],
+      ["run", `${base}/program`],
+      ["write", `${base}/program`],
+      ["read", `${base}/long`],
+      ["list", base],
+    ];
+    const outcomes = await restricted({ rules: [...system, ...rules], abi, attempts });
+    expect(named(attempts, outcomes)).toEqual([
+      "read ok",
+      "write EACCES",
+      `truncate ${abi < 3 ? "ok" : "EACCES"}`,
+      "removeFile EACCES",
+      "read EACCES",
+      "write ok",
+      "truncate ok",
+      "run ok",
+      "write EACCES",
+      "read EACCES",
+      "list EACCES",
+    ]);
+  });
+
+  test("across folders", async () => {
+    for (const name of ["one", "two", "closed"]) populate(`${base}/${name}`);
+    const rules = [rule(`rwc:${base}/one`), rule(`rwc:${base}/two`), rule(`rw:${base}/closed`)];
+    const attempts: Attempt[] = [
+      ["rename", `${base}/one/file`, `${base}/two/moved`],
+      ["hardLink", `${base}/one/long`, `${base}/two/linked`],
+      ["rename", `${base}/one/other`, `${base}/closed/moved`],
+      ["rename", `${base}/closed/other`, `${base}/one/taken`],
+    ];
+    const outcomes = await restricted({ rules, abi, attempts });
+    // EXDEV is what programs take as "copy it instead".
+    expect(outcomes.slice(0, 2)).toEqual(abi < 2 ? ["EXDEV", "EXDEV"] : ["ok", "ok"]);
+    expect(outcomes.slice(2)).toEqual(["EACCES", "EACCES"]);
+  });
+
+  test("device ioctls go with w", async () => {
+    const rules = [rule("rw:/dev/null"), rule("r:/dev/zero")];
+    const outcomes = await restricted({
+      rules,
+      abi,
+      attempts: [
+        ["ioctl", "/dev/null"],
+        ["ioctl", "/dev/zero"],
+      ],
+    });
+    // ENOTTY is the device's own answer: it has seen the call.
+    expect(outcomes).toEqual(["ENOTTY", abi < 5 ? "ENOTTY" : "EACCES"]);
+  });
+
+  test("signals and abstract sockets stay inside", async () => {
+    const outside = spawn("sleep", ["20"]);
+    onTestFinished(() => void outside.kill());
+    const name = `exec2-test-${process.pid}-${abi}`;
+    const server = net.createServer((socket) => socket.destroy()).listen(`\0${name}`);
+    onTestFinished(() => void server.close());
+    await once(server, "listening");
+    const attempts: Attempt[] = [
+      ["signal", String(outside.pid)],
+      ["connectAbstract", name],
+      ["signalChild", ""],
+    ];
+    const rules = [...system, rule("rw:/dev/null")];
+    const closed = abi < 6 ? "ok" : "EPERM";
+    expect(await restricted({ rules, abi, attempts })).toEqual([closed, closed, "ok"]);
+    expect(await restricted({ rules, abi, attempts, scopes: 0 })).toEqual(["ok", "ok", "ok"]);
+  });
+});

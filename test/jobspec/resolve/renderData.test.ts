@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import type { Template } from "../../../src/jobspec/job.ts";
+import { parseEnvFile, renderData } from "../../../src/jobspec/resolve/renderData.ts";
+
+const template = (data: string, delimiters: Partial<Template> = {}): Template => ({
+  data,
+  destination: "local/x",
+  perms: 0o644,
+  env: false,
+  uid: undefined,
+  gid: undefined,
+  leftDelimiter: "{{",
+  rightDelimiter: "}}",
+  ...delimiters,
+});
+
+describe("a template's text", () => {
+  const env = { NAME: "web", EMPTY: "" };
+
+  it.each([
+    ["plain\n", "plain\n"],
+    ['<{{ env "NAME" }}>{{env `NAME`}}', "<web>web"],
+    ['<{{ env "EMPTY" }}{{ env "UNSET" }}>', "<>"],
+    [`$\${x} \${LATER} $y`, `\${x} \${LATER} $y`],
+  ])("%j is filled in", (data, text) => {
+    expect(renderData(template(data), env)).toBe(text);
+  });
+
+  it("has delimiters of its own where the block says so", () => {
+    const custom = template('{{ kept }} [[ env "NAME" ]]', { leftDelimiter: "[[", rightDelimiter: "]]" });
+    expect(renderData(custom, env)).toBe("{{ kept }} web");
+  });
+
+  it.each([
+    ['{{ key "x" }}', 'knows only {{ env "NAME" }} in templates, not {{ key "x" }}'],
+    ["{{ range services }}{{ end }}", "not {{ range services }}"],
+    ["{{ env", "{{ without }}"],
+  ])("%j is refused", (data, message) => {
+    expect(() => renderData(template(data), env)).toThrow(message);
+  });
+});
+
+describe("variables from a template", () => {
+  it("are its KEY=value lines", () => {
+    const text = '# comment\n\nA=1\nexport B = two words \nC=\'$x "y"\'\nD="a\\nb \\"c\\""\nE=\nF=a=b\n';
+    expect(parseEnvFile(text)).toEqual({
+      A: "1",
+      B: "two words",
+      C: '$x "y"',
+      D: 'a\nb "c"',
+      E: "",
+      F: "a=b",
+    });
+  });
+
+  it("are refused by line, without telling what it holds", () => {
+    expect(() => parseEnvFile("A=1\nsecret text")).toThrow(/^line 2 is not of the form KEY=value$/);
+  });
+});

@@ -1,0 +1,103 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { render, substitute } from "../../../src/jobspec/resolve/interpolate.ts";
+import {
+  escapeLiteral,
+  parseTemplate,
+  TemplateError,
+  unescapeLiteral,
+} from "../../../src/jobspec/resolve/template.ts";
+
+/** Texts in which the characters that mean something are likely. */
+const lively = fc.string({ unit: fc.constantFrom("$", "%", "{", "}", '"', "\\", "a", ".", " ", "é", "\n") });
+
+const reference = (root: string, path: (string | number)[], text: string) => ({ root, path, text });
+
+function refused(work: () => unknown): TemplateError {
+  try {
+    work();
+  } catch (thrown) {
+    if (thrown instanceof TemplateError) return thrown;
+    throw thrown;
+  }
+  throw new Error("nothing was refused");
+}
+
+describe("template text", () => {
+  it.each([
+    ["plain", ["plain"]],
+    ["", []],
+    [`a $\${b} %%{c} $HOME`, [`a $\${b} %%{c} $HOME`]],
+    [`\${x}`, [reference("x", [], "x")]],
+    [`\${ var.image }`, [reference("var", ["image"], "var.image")]],
+    [`\${NOMAD_PORT_my-port}`, [reference("NOMAD_PORT_my-port", [], "NOMAD_PORT_my-port")]],
+    [`-\${env["A.B"]}-`, ["-", reference("env", ["A.B"], 'env["A.B"]'), "-"]],
+    [`\${var.list[1].name}`, [reference("var", ["list", 1, "name"], "var.list[1].name")]],
+    [`\${local.list.0}`, [reference("local", ["list", 0], "local.list.0")]],
+    [`$\${\${x}}`, [`$\${`, reference("x", [], "x"), "}"]],
+  ])("%j is taken apart", (text, parts) => {
+    expect(parseTemplate(text)).toEqual(parts);
+  });
+
+  it.each([
+    [`\${1 + 2}`, `\${1 + 2}`],
+    [`\${upper("}")}`, `\${upper("}")}`],
+    [`\${a ? "x" : "y"}`, "does not evaluate"],
+    ["%{ if a }b%{ endif }", "%{ } directives"],
+    [`\${a`, "closing brace"],
+    [`\${}`, "does not evaluate"],
+    [`\${a..b}`, "does not evaluate"],
+  ])("%j is refused", (text, message) => {
+    expect(refused(() => parseTemplate(text)).message).toContain(message);
+  });
+
+  it("stands for any literal once escaped", () => {
+    fc.assert(
+      fc.property(lively, (text) => {
+        expect(unescapeLiteral(escapeLiteral(text))).toBe(text);
+        expect(render(escapeLiteral(text), () => "never")).toBe(text);
+        expect(substitute(escapeLiteral(text), () => "never")).toBe(escapeLiteral(text));
+      }),
+    );
+  });
+
+  it("puts a value in place of every reference and leaves all else", () => {
+    const name = fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,5}$/);
+    const piece = fc.record({ literal: lively, name, value: lively });
+    fc.assert(
+      fc.property(fc.array(piece), (pieces) => {
+        const text = pieces.map((part) => `${escapeLiteral(part.literal)}|\${${part.name}}`).join("");
+        const expected = [...pieces];
+        const rendered = render(text, ({ root }) => {
+          const next = expected.shift();
+          expect(root).toBe(next?.name);
+          return next?.value ?? "";
+        });
+        expect(rendered).toBe(pieces.map((part) => `${part.literal}|${part.value}`).join(""));
+      }),
+    );
+  });
+});
+
+describe("substitution", () => {
+  const known: Record<string, unknown> = { list: ["a", "b"], number: 7, text: "seven" };
+  const lookup = ({ root, path }: { root: string; path: readonly (string | number)[] }) =>
+    root === "var" ? known[String(path[0])] : undefined;
+
+  it("keeps the type of a value that is all of a text", () => {
+    const value = { args: `\${var.list}`, n: `\${var.number}` };
+    expect(substitute(value, lookup)).toEqual({ args: ["a", "b"], n: 7 });
+  });
+
+  it("works in keys and in the depth, and leaves later references and escapes", () => {
+    const later = `\${NOMAD_TASK_DIR} $\${x}`;
+    const value = Object.fromEntries([[`k-\${var.text}`, [`<\${var.number}>`, later, true, null]]]);
+    expect(substitute(value, lookup)).toEqual({ "k-seven": ["<7>", later, true, null] });
+  });
+
+  it("refuses a list within a text, and tells where it stood", () => {
+    const error = refused(() => substitute({ args: ["ok", `x \${var.list}`] }, lookup));
+    expect(error.message).toContain("var.list is not a single value");
+    expect(error.path).toEqual(["args", 1]);
+  });
+});

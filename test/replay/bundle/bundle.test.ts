@@ -1,0 +1,145 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { bundleLines } from "../../../src/replay/bundle/exportBundle.ts";
+import { parseBundle } from "../../../src/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../../src/replay/check/checkLog.ts";
+import { maskEvent } from "../../../src/replay/mask.ts";
+import { allLives, life } from "../../support/agent/lives.ts";
+import { errorOf } from "../../support/errors.ts";
+import { event } from "../../support/history/history.ts";
+import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
+import { RecordedLog } from "../../support/history/recordedLog.ts";
+import { sampleEvent } from "../../support/history/sampleEvents.ts";
+
+const secret = "marker-91ab";
+
+/** One task of each life; their arguments hold a secret. */
+function log(): RecordedLog {
+  const recorded = new RecordedLog();
+  for (const name of allLives) {
+    const [, ...rest] = life(name);
+    const plan = [`task      execute the command: execve("/bin/sh", ["sh", "--token=${secret}"], ["A=…"])`];
+    const events = rest.map((each) => (each.type === "sandboxed" ? event("sandboxed", { plan }) : each));
+    recorded.add(`alloc/${name}/1`, [event("requested", { args: ["--token", secret] }), ...events]);
+  }
+  return recorded;
+}
+
+function bundleOf(recorded: RecordedLog, mask: boolean): string {
+  const reader = recorded.reader();
+  const streams = recorded.heads.map((head) => ({ head, reader }));
+  return [...bundleLines(streams, { mask, now: 1_764_000_000_000 })].map((line) => `${line}\n`).join("");
+}
+
+const refusal = (text: string) => errorOf(() => parseBundle(text, "b.jsonl"));
+
+describe("a bundle", () => {
+  it("has the very records of the log, and proves the same", () => {
+    const recorded = log();
+    const { reader, header } = parseBundle(bundleOf(recorded, false), "b.jsonl");
+    expect(header).toMatchObject({ masked: false, streams: recorded.heads });
+    for (const { stream } of recorded.heads) {
+      expect([...reader.readRecords(stream)]).toEqual([...recorded.reader().readRecords(stream)]);
+    }
+    expect([...reader.readAll()]).toEqual([...recorded.reader().readAll()]);
+    expect(checkLog(reader)).toEqual(checkLog(recorded.reader()));
+  });
+
+  it("is without secrets where it is masked, and proves the chain all the same", () => {
+    const recorded = log();
+    const text = bundleOf(recorded, true);
+    expect(text).not.toContain(secret);
+    expect(bundleOf(recorded, false)).toContain(secret);
+    const { reader } = parseBundle(text, "b.jsonl");
+    expect([...reader.readAll()]).toEqual([...recorded.reader().readAll()].map(maskEvent));
+    expect(checkLog(reader)).toEqual(checkLog(recorded.reader()));
+    // A bundle of a bundle is the same.
+    const again = recorded.heads.map((head) => ({ head, reader }));
+    const lines = [...bundleLines(again, { mask: true, now: 1_764_000_000_000 })];
+    expect(lines.map((line) => `${line}\n`).join("")).toBe(text);
+  });
+
+  it.each([true, false])("shows any changed byte at the event it is in (masked: %s)", (mask) => {
+    const recorded = log();
+    const bytes = Buffer.from(bundleOf(recorded, mask));
+    const lines = bytes.toString().split("\n");
+    const begin = Buffer.byteLength(`${lines[0]}\n`);
+    const places = recorded.heads.flatMap(({ stream, version }) =>
+      Array.from({ length: version }, (_, index) => ({ stream, seq: index + 1 })),
+    );
+    fc.assert(
+      fc.property(
+        fc.integer({ min: begin, max: bytes.length - 1 }),
+        fc.integer({ min: 1, max: 255 }),
+        (at, flip) => {
+          const changed = Buffer.from(bytes);
+          changed[at] = (changed[at] ?? 0) ^ flip;
+          // A line that is cut in two, or joined with the next, leaves no whole bundle.
+          if (bytes[at] === 10 || changed[at] === 10) {
+            expect(refusal(changed.toString())).toMatchObject({ code: "BUNDLE_INVALID" });
+            return;
+          }
+          const index = bytes.subarray(begin, at).toString("latin1").split("\n").length - 1;
+          const { findings } = checkLog(parseBundle(changed.toString(), "b.jsonl").reader);
+          expect(findings).toMatchObject([{ kind: "damage", ...places[index] }]);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("shows events that were left out, exchanged or doubled", () => {
+    const [header, ...lines] = bundleOf(log(), true).trimEnd().split("\n");
+    const check = (changed: (string | undefined)[]) =>
+      checkLog(parseBundle([header, ...changed, ""].join("\n"), "b.jsonl").reader).findings;
+    const [first, second, third, ...rest] = lines;
+    expect(check([first, third, second, ...rest])).toMatchObject([{ seq: 2, defect: { kind: "sequence" } }]);
+    expect(check([first, second, second, ...rest])).toMatchObject([{ seq: 3, defect: { kind: "sequence" } }]);
+  });
+
+  it("says what is wrong with a file that is none, or not all of one", () => {
+    const text = bundleOf(log(), true);
+    for (const foreign of [
+      "",
+      "\n",
+      "{}\n",
+      "[1]\n",
+      "not json",
+      '{"stream":"a"}\n',
+      text.split("\n").slice(1).join("\n"),
+    ]) {
+      expect(refusal(foreign).message).toContain("it does not begin as a bundle does");
+    }
+    for (let share = 0.1; share < 1; share += 0.1) {
+      expect(refusal(text.slice(0, text.length * share))).toMatchObject({ code: "BUNDLE_INVALID" });
+    }
+    expect(refusal(text.slice(0, -1)).message).toContain("it ends before event 6 of alloc/lost/1 does");
+    expect(refusal(`${text}more`).message).toContain("something follows");
+    expect(refusal(`${text}\n`).message).toContain("something follows");
+    expect(refusal(text.replace('"driver":"', '"driver":"9')).message).toContain("checksum");
+    expect(refusal(text.replace('"format":1', '"format":2')).message).toContain("format");
+  });
+
+  it("has data that JSON cannot carry without their proof, as near as it can", async () => {
+    const store = memoryEventStore();
+    await store.append("odd", 0, [sampleEvent("odd", { count: -0, ratio: Number.NaN, list: [1] })]);
+    const [head] = store.streams();
+    if (head === undefined) throw new Error("no stream");
+    const lines = [...bundleLines([{ head, reader: store }], { mask: false, now: 0 })];
+    const { reader } = parseBundle(`${lines.join("\n")}\n`, "b.jsonl");
+    expect([...reader.readStream("odd")][0]?.data).toEqual({ count: 0, ratio: null, list: [1] });
+    expect(checkLog(reader).findings).toMatchObject([{ kind: "unreadable" }]);
+  });
+
+  it("ends where its stream did when the export began", async () => {
+    const recorded = log();
+    const [head] = recorded.heads;
+    if (head === undefined) throw new Error("no stream");
+    const short = { ...head, version: 2, hash: recorded.events(head.stream)[1]?.hash ?? "" };
+    const lines = [...bundleLines([{ head: short, reader: recorded.reader() }], { mask: true, now: 0 })];
+    expect(checkLog(parseBundle(`${lines.join("\n")}\n`, "b.jsonl").reader)).toMatchObject({
+      events: 2,
+      findings: [],
+    });
+  });
+});

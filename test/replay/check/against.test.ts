@@ -1,0 +1,98 @@
+/** Histories that earlier versions recorded, against today's machine and against broken ones. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { loadBundle } from "../../../src/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../../src/replay/check/checkLog.ts";
+import { loadMachine } from "../../../src/replay/check/loadMachine.ts";
+import { eventTypes } from "../../support/history/history.ts";
+import { asItIs, machineVariant } from "../../support/history/machineVariant.ts";
+
+const folder = join(import.meta.dirname, "../../../fixtures/histories");
+const bundles = await Promise.all(
+  readdirSync(folder)
+    .filter((name) => name.endsWith(".jsonl"))
+    .map((name) => loadBundle(join(folder, name))),
+);
+
+/** What a machine makes of all recorded histories: task, event and what is found there. */
+async function findings(change: (source: string) => string) {
+  const machine = await loadMachine(await machineVariant(change));
+  return bundles.flatMap(({ reader }) =>
+    checkLog(reader, { machine }).findings.map((finding) => ({
+      ...finding,
+      task: finding.stream.split("/")[1],
+      type: "event" in finding ? finding.event.type : undefined,
+    })),
+  );
+}
+
+describe("recorded histories", () => {
+  it("go today as they went", () => {
+    expect(bundles.length).toBeGreaterThan(1);
+    for (const { reader, header } of bundles) {
+      expect(header.streams.length).toBeGreaterThan(1);
+      expect(checkLog(reader).findings).toEqual([]);
+    }
+  });
+
+  it("have every type of event, each as some version wrote it", () => {
+    const types = new Set(bundles.flatMap(({ reader }) => Array.from(reader.readAll(), ({ type }) => type)));
+    expect([...types].sort()).toEqual([...eventTypes].sort());
+  });
+
+  it("go the same way with a machine that was built of the same sources", async () => {
+    expect(await findings(asItIs)).toEqual([]);
+  });
+});
+
+describe("a broken machine", () => {
+  it("is caught where a transition was dropped", async () => {
+    const dropped = await findings((source) => source.replace(/, stopTimedOut: \{[^}]*\}/, ""));
+    expect(dropped).toMatchObject([
+      { kind: "divergence", task: "resists", type: "stopTimedOut", now: { accepted: false, to: "stopping" } },
+    ]);
+  });
+
+  it.each(["adopted", "oomSeen", "execStarted", "execExited"])(
+    "is caught where it drops %s",
+    async (type) => {
+      const dropped = await findings((source) => source.replace(new RegExp(`\\n *${type}: [^\\n]*`), ""));
+      expect(dropped).toMatchObject([{ kind: "divergence", type, now: { accepted: false } }]);
+    },
+  );
+
+  it("is caught where a guard was inverted, and only then", async () => {
+    const guarded = (guard: string) => (source: string) =>
+      source.replace('exited: { target: "exited", ', `exited: { target: "exited", guard: ${guard}, `);
+    expect(await findings(guarded("({ context }) => context.process !== null"))).toEqual([]);
+    const inverted = await findings(guarded("({ context }) => context.process === null"));
+    const exited = ["changes-hands", "copy", "crashes", "fails", "is-destroyed", "main", "main", "resists"];
+    exited.push("stops", "succeeds");
+    expect(inverted.map(({ task }) => task).sort()).toEqual(exited);
+    for (const finding of inverted) {
+      expect(finding).toMatchObject({ kind: "divergence", type: "exited", now: { accepted: false } });
+    }
+  });
+
+  it("is caught where it names other effects, or the same in another order", async () => {
+    const silent = await findings((source) => source.replace('killing: { entry: ["killRun"],', "killing: {"));
+    expect(silent.map(({ task }) => task).sort()).toEqual(["is-destroyed", "resists"]);
+    const other = await findings((source) =>
+      source.replace('["sendStopSignal", "startKillTimer"]', '["startKillTimer", "sendStopSignal"]'),
+    );
+    expect(other.map(({ task, type }) => [task, type]).sort()).toEqual([
+      ["resists", "stopRequested"],
+      ["stops", "stopRequested"],
+    ]);
+  });
+
+  it("is caught where it leads elsewhere", async () => {
+    const found = await findings((source) =>
+      source.replace('lost: { target: "lost"', 'lost: { target: "exited"'),
+    );
+    expect(found).toMatchObject([
+      { task: "is-lost", type: "lost", event: { to: "lost" }, now: { to: "exited" } },
+    ]);
+  });
+});

@@ -1,0 +1,31 @@
+/** Which process owns a state folder, and where it listens. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { addressOf, pluginOf, tellAddress } from "../../../src/store/folder/pluginAddress.ts";
+import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
+import { LineProcess } from "../../support/host/lineProcess.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const noPlugin = expect.objectContaining({ code: "PLUGIN_FAILED" });
+
+describe("the plugin of a state folder", () => {
+  it("is found while it lives, with the address that it tells", async () => {
+    const path = join(temporaryFolder(), "state");
+    expect(pluginOf(path)).toBe(undefined);
+    const owner = new LineProcess("ownStateFolder", path);
+    await owner.written(1);
+    expect(pluginOf(path)).toBe(owner.child.pid);
+    expect(() => addressOf(path)).toThrow(noPlugin);
+    const socket = join(path, "a.sock");
+    writeFileSync(socket, "");
+    tellAddress(path, socket);
+    expect(addressOf(path)).toBe(`/proc/${owner.child.pid}/root${socket}`);
+    await owner.kill();
+    // What it wrote is still there, and may be the pid of anybody by now.
+    expect(readFileSync(stateFolderPaths(path).lock, "utf8")).toBe(`${owner.child.pid}\n`);
+    writeFileSync(stateFolderPaths(path).lock, `${process.pid}\n`);
+    expect(pluginOf(path)).toBe(undefined);
+    expect(() => addressOf(path)).toThrow(noPlugin);
+  });
+});

@@ -1,0 +1,198 @@
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { openStateFolder, runFolderName, stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
+import { LineProcess } from "../../support/host/lineProcess.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const modeOf = (path: string) => statSync(path).mode & 0o777;
+const unusable = (why: string) => ({ code: "STATE_DIR_UNUSABLE", message: expect.stringContaining(why) });
+
+describe("the state folder", () => {
+  it("is made with its sub-folders, for root alone, whatever the umask", async () => {
+    const umask = process.umask(0);
+    const path = join(temporaryFolder(), "a", "state");
+    try {
+      await (await openStateFolder(path)).close();
+    } finally {
+      process.umask(umask);
+    }
+    const { events, run, lock } = stateFolderPaths(path);
+    expect([path, events, run].map(modeOf)).toEqual([0o700, 0o700, 0o700]);
+    expect(modeOf(lock)).toBe(0o600);
+    expect(readdirSync(path).sort()).toEqual(["events", "lock", "run"]);
+  });
+
+  it("that was made by hand is closed to others", async () => {
+    const path = join(temporaryFolder(), "state");
+    mkdirSync(path, { mode: 0o755 });
+    await (await openStateFolder(path)).close();
+    expect(modeOf(path)).toBe(0o700);
+  });
+
+  it("says where things are as readers find them", async () => {
+    const path = join(temporaryFolder(), "state");
+    const folder = await openStateFolder(path);
+    expect(folder).toMatchObject(stateFolderPaths(path));
+    expect(folder.runFolder("a/web/0123abcd")).toBe(join(folder.run, "a_web_0123abcd"));
+    await folder.close();
+  });
+
+  it("has one owner: another is told its pid, and changes nothing", async () => {
+    const path = join(temporaryFolder(), "state");
+    const owner = new LineProcess("ownStateFolder", path);
+    await owner.written(1);
+    rmSync(join(path, "run"), { recursive: true });
+    const before = readFileSync(join(path, "lock"), "utf8");
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await expect(openStateFolder(path)).rejects.toMatchObject({
+        code: "STATE_DIR_IN_USE",
+        message: expect.stringContaining(`process ${owner.child.pid} owns`),
+      });
+    }
+    expect(before).toBe(`${owner.child.pid}\n`);
+    expect(readFileSync(join(path, "lock"), "utf8")).toBe(before);
+    expect(readdirSync(path).sort()).toEqual(["events", "lock"]);
+  });
+
+  it("is free as soon as its owner has died, however", async () => {
+    const path = join(temporaryFolder(), "state");
+    for (let round = 0; round < 3; round++) {
+      const owner = new LineProcess("ownStateFolder", path);
+      await owner.written(1);
+      await owner.kill();
+      await (await openStateFolder(path)).close();
+    }
+  });
+
+  it("is free once it is closed, which may be done twice", async () => {
+    const path = join(temporaryFolder(), "state");
+    const first = await openStateFolder(path);
+    await expect(openStateFolder(path)).rejects.toMatchObject({ code: "STATE_DIR_IN_USE" });
+    await first.close();
+    await first.close();
+    await (await openStateFolder(path)).close();
+  });
+
+  it("is refused where another user owns it, or one that leads to it", async () => {
+    for (const owned of ["a", "a/state", "a/state/events", "a/state/run"]) {
+      const parent = temporaryFolder();
+      const path = join(parent, "a", "state");
+      mkdirSync(join(path, "events"), { recursive: true, mode: 0o700 });
+      mkdirSync(join(path, "run"), { mode: 0o700 });
+      chownSync(join(parent, owned), 65534, 65534);
+      await expect(openStateFolder(path)).rejects.toMatchObject(
+        unusable(`${join(parent, owned)}: user 65534 owns it`),
+      );
+    }
+  });
+
+  it("is refused where others may write to it, or to one that leads to it", async () => {
+    for (const [open, mode] of [
+      ["a", 0o777],
+      ["a/state", 0o770],
+      ["a/state/run", 0o702],
+    ] as const) {
+      const parent = temporaryFolder();
+      const path = join(parent, "a", "state");
+      mkdirSync(join(path, "run"), { recursive: true, mode: 0o700 });
+      chmodSync(join(parent, open), mode);
+      await expect(openStateFolder(path)).rejects.toMatchObject(
+        unusable("others than its owner may write to it"),
+      );
+    }
+  });
+
+  it("may lie below a folder like /tmp, where nobody can replace another user's", async () => {
+    const parent = temporaryFolder();
+    chmodSync(parent, 0o1777);
+    await (await openStateFolder(join(parent, "state"))).close();
+  });
+
+  it("may be a link of root's, but not another user's", async () => {
+    const parent = temporaryFolder();
+    mkdirSync(join(parent, "real"), { mode: 0o700 });
+    symlinkSync(join(parent, "real"), join(parent, "link"));
+    await (await openStateFolder(join(parent, "link", "state"))).close();
+    await (await openStateFolder(join(parent, "link"))).close();
+
+    const { lchownSync } = await import("node:fs");
+    lchownSync(join(parent, "link"), 65534, 65534);
+    await expect(openStateFolder(join(parent, "link"))).rejects.toMatchObject(unusable("user 65534 owns it"));
+    await expect(openStateFolder(join(parent, "link", "state"))).rejects.toMatchObject(
+      unusable("user 65534 owns it"),
+    );
+  });
+
+  it("is refused where the way to it, behind a link, is another user's", async () => {
+    const parent = temporaryFolder();
+    mkdirSync(join(parent, "theirs", "state"), { recursive: true, mode: 0o700 });
+    symlinkSync(join(parent, "theirs", "state"), join(parent, "link"));
+    chownSync(join(parent, "theirs"), 65534, 65534);
+    await expect(openStateFolder(join(parent, "link"))).rejects.toMatchObject(
+      unusable(`${join(parent, "theirs")}: user 65534`),
+    );
+  });
+
+  it("is refused where its lock is a link, so that nothing else is written to", async () => {
+    const parent = temporaryFolder();
+    const path = join(parent, "state");
+    mkdirSync(path, { mode: 0o700 });
+    writeFileSync(join(parent, "precious"), "precious");
+    symlinkSync(join(parent, "precious"), join(path, "lock"));
+    await expect(openStateFolder(path)).rejects.toMatchObject(unusable("ELOOP"));
+    expect(readFileSync(join(parent, "precious"), "utf8")).toBe("precious");
+  });
+
+  it("is refused where it, or a part of it, is no folder", async () => {
+    const parent = temporaryFolder();
+    writeFileSync(join(parent, "file"), "");
+    await expect(openStateFolder(join(parent, "file"))).rejects.toMatchObject(unusable("EEXIST"));
+    await expect(openStateFolder(join(parent, "file", "state"))).rejects.toMatchObject(unusable("ENOTDIR"));
+    mkdirSync(join(parent, "state"), { mode: 0o700 });
+    writeFileSync(join(parent, "state", "events"), "");
+    await expect(openStateFolder(join(parent, "state"))).rejects.toMatchObject(unusable("EEXIST"));
+    // It has let go of the lock.
+    rmSync(join(parent, "state", "events"));
+    await (await openStateFolder(join(parent, "state"))).close();
+  });
+});
+
+describe("names of runs' folders", () => {
+  it("keep the task ids of Nomad readable", () => {
+    const alloc = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20";
+    expect(runFolderName(`${alloc}/web/0123abcd`)).toBe(`${alloc}_web_0123abcd`);
+    expect(runFolderName(`${alloc}/../0123abcd`)).toBe(`${alloc}_.._0123abcd`);
+  });
+
+  it("are one safe path component each, and no two ids share one", () => {
+    const part = fc.oneof(
+      fc.constantFrom("a", "a_b", "..", ".", "", "a~b", "A", "0123abcd", "b/c", "ä", "\0", "x".repeat(300)),
+      fc.string(),
+    );
+    const id = fc.oneof(
+      fc.string({ unit: "binary" }),
+      fc.tuple(part, part, part).map((parts) => parts.join("/")),
+      fc.tuple(part, part, part).map((parts) => parts.join("_")),
+    );
+    fc.assert(
+      fc.property(fc.uniqueArray(id, { minLength: 2, maxLength: 30 }), (ids) => {
+        const names = ids.map(runFolderName);
+        for (const name of names) expect(name).toMatch(/^(?!\.{0,2}$)[A-Za-z0-9._~-]{1,255}$/);
+        expect(new Set(names).size).toBe(ids.length);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

@@ -1,0 +1,98 @@
+/** A disk that fills up, really: a small file system of the test's own. */
+import { spawnSync } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { labelOf, sampleEvent } from "../../support/history/sampleEvents.ts";
+import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const MIB = 1 << 20;
+
+describe("a full disk", () => {
+  it("is told to whoever appends, loses nothing, and is over once there is room", async () => {
+    const disk = smallFileSystem("40m");
+    const filler = join(disk, "filler");
+    writeFileSync(filler, Buffer.alloc(20 * MIB));
+    const store = await openEventStore(join(disk, "events"));
+    try {
+      const append = (label: number) =>
+        store.append("s", store.version("s"), [sampleEvent("", { label, text: "x".repeat(30_000) })]);
+      let stored = 0;
+      const refused = (async () => {
+        for (;;) {
+          await append(stored + 1);
+          stored += 1;
+        }
+      })();
+      await expect(refused).rejects.toMatchObject({
+        code: "STORE_FAILED",
+        failed: { call: "commit", errno: "ENOSPC" },
+        hint: expect.stringContaining("Make room"),
+        recoverable: true,
+      });
+      expect(stored).toBeGreaterThan(10);
+      expect([store.version("s"), store.lastPosition()]).toEqual([stored, stored]);
+      await store.flushed();
+
+      rmSync(filler);
+      const [event] = await append(stored + 1);
+      expect(event).toMatchObject({ seq: stored + 1, position: stored + 1 });
+      expect([...store.readAll()].map(labelOf)).toEqual(Array.from({ length: stored + 1 }, (_, i) => i + 1));
+    } finally {
+      await store.close();
+    }
+  });
+
+  it("refuses what it has no room for, and takes what it has", async () => {
+    const store = await openEventStore(join(smallFileSystem("30m"), "events"));
+    try {
+      await store.append("s", 0, [sampleEvent(1)]);
+      const big = sampleEvent("", { label: "big", text: "y".repeat(7 * MIB) });
+      const group = [store.append("s", 1, [sampleEvent(2)]), store.append("big", 0, [big, big])];
+      for (const append of group) await expect(append).rejects.toMatchObject({ failed: { errno: "ENOSPC" } });
+      expect([store.version("s"), store.version("big"), store.lastPosition()]).toEqual([1, 0, 1]);
+      await store.append("s", 1, [sampleEvent(2)]);
+      expect([...store.readAll()].map(labelOf)).toEqual([1, 2]);
+    } finally {
+      await store.close();
+    }
+  });
+
+  it("is told where a log cannot be made", async () => {
+    for (const size of ["8k", "324k", "1m", "15m"]) {
+      const opening = openEventStore(join(smallFileSystem(size), "events"));
+      await expect(opening).rejects.toMatchObject({ code: "STORE_FAILED", failed: { errno: "ENOSPC" } });
+    }
+  });
+
+  it("that cannot be written at all is told as that", async () => {
+    const disk = smallFileSystem("30m");
+    await (await openEventStore(join(disk, "events"))).close();
+    remountReadOnly(disk);
+    await expect(openEventStore(join(disk, "events"))).rejects.toMatchObject({
+      code: "STORE_FAILED",
+      failed: { errno: "EROFS" },
+    });
+  });
+});
+
+describe("a file that may not grow", () => {
+  it("fails commits that are under way, undoes all of them, and can be read on", () => {
+    const folder = join(temporaryFolder(), "events");
+    const fixture = fileURLToPath(new URL("../../fixtures/appendUntilRefused.ts", import.meta.url));
+    // A limit of 4 MiB for each file (in units of 512 bytes): LMDB meets EFBIG in the midst of its writes.
+    const limited = 'ulimit -f 8192; exec "$@"';
+    const child = spawnSync("sh", ["-c", limited, "sh", process.execPath, fixture, folder], {
+      encoding: "utf8",
+    });
+    expect({ signal: child.signal, status: child.status }).toEqual({ signal: null, status: 0 });
+    const { stored, refusals, read, defects } = JSON.parse(child.stdout);
+    expect(stored).toBeGreaterThan(20);
+    expect(refusals).toHaveLength(50);
+    for (const refusal of refusals) expect(refusal).toMatch(/^STORE_FAILED (EFBIG|EIO)$/);
+    expect({ read, defects }).toEqual({ read: stored, defects: [] });
+  });
+});

@@ -1,0 +1,135 @@
+/**
+ * Power cuts, played with copies of a living log: each page of the data file is
+ * as it was at some moment since the last flush. The next boot has to find all
+ * that was flushed, and nothing half.
+ */
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { openEventReader, openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { findDefect } from "../../../src/store/verifyStream.ts";
+import { labelOf, sampleEvent } from "../../support/history/sampleEvents.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const PAGE = 4096;
+
+/** A file whose pages are drawn from several states of it, some of which were shorter. */
+function mixture(states: readonly Buffer[]): Buffer {
+  const longest = states.reduce((a, b) => (b.length > a.length ? b : a));
+  const mixed = Buffer.from(longest);
+  for (let at = 0; at < mixed.length; at += PAGE) {
+    const drawn = states[Math.floor(Math.random() * states.length)] as Buffer;
+    if (drawn.length >= at + PAGE) drawn.copy(mixed, at, at, at + PAGE);
+  }
+  return mixed;
+}
+
+/** Plays power cuts while a log is written; yields the folder that each leaves, and how many events were flushed and appended. */
+async function* powerCuts(
+  parent: string,
+  cuts: number,
+): AsyncGenerator<{ folder: string; flushed: number; appended: number }> {
+  const living = join(parent, "living");
+  const [data, checkpoint] = [join(living, "data.mdb"), join(living, "checkpoint")];
+  const store = await openEventStore(living, { bootId: "boot 1" });
+  let flushed = 0;
+  let states: Buffer[] = [];
+  let newest = Buffer.alloc(0);
+  try {
+    for (let cut = 0; cut < cuts; cut++) {
+      for (let step = 0; step < 12; step++) {
+        for (let i = 0; i < 8; i++) {
+          const position = store.lastPosition() + 1;
+          const stream = `s${position % 7}`;
+          const data = { label: position, text: "x".repeat((position * 131) % 3000) };
+          await store.append(stream, store.version(stream), [sampleEvent("", data)]);
+        }
+        if (Math.random() < 0.2) await sleep(Math.random() * 30);
+        // A flush that has ended is on the disk: older states of the pages are gone.
+        if (!readFileSync(checkpoint).equals(newest)) [newest, states] = [readFileSync(checkpoint), []];
+        states.push(readFileSync(data));
+      }
+      const folder = join(parent, `cut ${cut}`);
+      mkdirSync(folder);
+      writeFileSync(join(folder, "data.mdb"), mixture(states));
+      writeFileSync(join(folder, "checkpoint"), newest);
+      if (Math.random() < 0.5) copyFileSync(join(living, "lock.mdb"), join(folder, "lock.mdb"));
+      yield { folder, flushed, appended: store.lastPosition() };
+      if (Math.random() < 0.5) {
+        flushed = store.lastPosition();
+        await store.flushed();
+      }
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+describe("after a power cut", () => {
+  it("the log is what it was at a flush, whole, and can be written on", { timeout: 120_000 }, async () => {
+    let torn = 0;
+    let last = 0;
+    for await (const { folder, flushed, appended } of powerCuts(temporaryFolder(), 40)) {
+      last = flushed;
+      const store = await openEventStore(folder, { bootId: "boot 2" });
+      const survived = store.lastPosition();
+      expect(survived).toBeGreaterThanOrEqual(flushed);
+      expect([...store.readAll()].map(labelOf)).toEqual(
+        Array.from({ length: survived }, (_, index) => index + 1),
+      );
+      for (const head of store.streams())
+        expect(findDefect(store.readRecords(head.stream), head)).toBeUndefined();
+      for (let i = 0; i < 50; i++) await store.append("after", i, [sampleEvent(survived + i + 1)]);
+      await store.close();
+
+      const again = await openEventStore(folder, { bootId: "boot 3" });
+      expect([...again.readAll()].map(labelOf)).toEqual(
+        Array.from({ length: survived + 50 }, (_, index) => index + 1),
+      );
+      await again.close();
+      torn += survived < appended ? 1 : 0;
+    }
+    // Otherwise nothing was torn, and the test has shown nothing.
+    expect(torn).toBeGreaterThan(10);
+    expect(last).toBeGreaterThan(0);
+  });
+
+  it("only the writer repairs: a reader says so", async () => {
+    const parent = temporaryFolder();
+    for await (const { folder } of powerCuts(parent, 1)) {
+      await expect(openEventReader(folder, { bootId: "boot 2" })).rejects.toMatchObject({
+        code: "STORE_FAILED",
+        message: expect.stringContaining("was cut off when the machine went down"),
+      });
+      await (await openEventStore(folder, { bootId: "boot 2" })).close();
+      await (await openEventReader(folder, { bootId: "boot 3" })).close();
+    }
+  });
+});
+
+describe("without a power cut", () => {
+  it("a log that was closed is taken over by the next boot as it is", async () => {
+    const folder = temporaryFolder();
+    const store = await openEventStore(folder, { bootId: "boot 1" });
+    await store.append("s", 0, [sampleEvent(1)]);
+    await store.close();
+    const next = await openEventStore(folder, { bootId: "boot 2" });
+    expect(next.version("s")).toBe(1);
+    await next.close();
+  });
+
+  it("a writer that dies early in a boot loses nothing of it", async () => {
+    const folder = temporaryFolder();
+    const copy = temporaryFolder();
+    await (await openEventStore(folder, { bootId: "boot 1" })).close();
+    const store = await openEventStore(folder, { bootId: "boot 2" });
+    await store.append("s", 0, [sampleEvent(1)]);
+    // As the files are the moment the process dies: nothing has been flushed yet.
+    for (const file of ["data.mdb", "checkpoint"]) copyFileSync(join(folder, file), join(copy, file));
+    await store.close();
+    const next = await openEventStore(copy, { bootId: "boot 2" });
+    expect([...next.readStream("s")].map(labelOf)).toEqual([1]);
+    await next.close();
+  });
+});

@@ -1,0 +1,82 @@
+/** An agent with a plugin process of its own: the real one, launched, configured and ended as agents do. Needs root. */
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { afterAll } from "vitest";
+import type { ExitResult, TaskConfig, TaskHandle } from "../../../src/grpc/generated/nomad/driver.ts";
+import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
+import { type StartedPlugin, type StartOptions, startPlugin } from "../plugin/startPlugin.ts";
+import { persistentFolders } from "./allocation.ts";
+import { setConfig } from "./requests.ts";
+import { prepareStart } from "./taskClient.ts";
+
+export interface Agent extends StartedPlugin {
+  readonly stateDir: string;
+  /** Kills the plugin, which takes no task along. */
+  crash(): Promise<void>;
+}
+
+export interface AgentOptions extends StartOptions {
+  /** Default: a folder of its own, which the plugin has to make. */
+  readonly stateDir?: string;
+  /** The plugin's options beside `state_dir`. */
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+const started: Agent[] = [];
+const folders: string[] = [];
+
+afterAll(async () => {
+  await Promise.all(started.map((agent) => agent.close()));
+  for (const folder of folders) rmSync(folder, { recursive: true });
+});
+
+/** Launches the plugin and configures it; both end with the test file. */
+export async function startAgent(options: AgentOptions = {}): Promise<Agent> {
+  const { stateDir = newStateDir(), options: pluginOptions = {}, ...startOptions } = options;
+  const plugin = await startPlugin(startOptions);
+  const crash = async () => {
+    process.kill(plugin.pid, "SIGKILL");
+    await plugin.exited;
+    plugin.disconnect();
+  };
+  const agent = { ...plugin, stateDir, crash };
+  started.push(agent);
+  await plugin.base.setConfig(setConfig({ ...pluginOptions, state_dir: stateDir }));
+  await plugin.driver.init({});
+  return agent;
+}
+
+/** A folder's name that is free until the test file ends. */
+export function newStateDir(): string {
+  const folder = mkdtempSync(`${persistentFolders}/exec2-state-`);
+  chmodSync(folder, 0o711);
+  folders.push(folder);
+  return `${folder}/state`;
+}
+
+/** Starts a task as an agent does, which acts by what the driver says of itself. */
+export async function startTask({ driver }: PluginConnection, task: TaskConfig): Promise<TaskHandle> {
+  const { handle } = await driver.startTask({ task: await prepareStart(driver, task) });
+  if (handle === undefined) throw new Error(`task ${task.id} was started without a handle`);
+  return handle;
+}
+
+/** How a task has ended, once it has. */
+export async function waitTask({ driver }: PluginConnection, { id }: { id: string }): Promise<ExitResult> {
+  const { result, err } = await driver.waitTask({ taskId: id });
+  if (result === undefined || err !== "") throw new Error(`waiting for task ${id} failed: ${err}`);
+  return result;
+}
+
+/** A task's whole life, as an agent leads it. */
+export async function runTask(plugin: PluginConnection, task: TaskConfig): Promise<ExitResult> {
+  await startTask(plugin, task);
+  const result = await waitTask(plugin, task);
+  await plugin.driver.destroyTask({ taskId: task.id, force: true });
+  return result;
+}
+
+/** The host's pid of a running task's main process. */
+export async function pidOf({ driver }: PluginConnection, { id }: { id: string }): Promise<number> {
+  const { driver: status } = await driver.inspectTask({ taskId: id });
+  return Number(status?.attributes.get("pid"));
+}

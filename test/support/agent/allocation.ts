@@ -1,0 +1,176 @@
+/** What an agent prepares whatever the driver answers: folders and a cgroup, and the names of log pipes. Needs root. */
+import { randomBytes, randomInt, randomUUID } from "node:crypto";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { mkfifo } from "../../../src/effects/kernel/libc.ts";
+import { encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
+import type { Resources, TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
+import { PipeReader } from "../host/pipeReader.ts";
+import { taskConfig } from "./requests.ts";
+import { TestCgroup } from "./testCgroup.ts";
+
+/** A shell script, or a task's options as its job has them. */
+export type Command = string | Readonly<Record<string, unknown>>;
+
+/** What differs from the config that an agent would send; `env` is added to the agent's. */
+export type Differing = Partial<Omit<TaskConfig, "env">> & {
+  readonly env?: Readonly<Record<string, string>>;
+};
+
+export interface AllocationOptions {
+  readonly id?: string;
+  readonly taskName?: string;
+  /** A dynamic user, `nomad-<n>`, or one of the host with its ids. */
+  readonly user?: { readonly name: string; readonly uid: number; readonly gid: number };
+  /** The cgroup that the task's is made in, below the mount. */
+  readonly slice?: string;
+}
+
+/** An allocation with one task, for the duration of the test; whatever runs in it is killed after it. */
+export function makeAllocation(options?: AllocationOptions): Allocation {
+  const allocation = new Allocation(options);
+  onTestFinished(() => allocation.remove());
+  return allocation;
+}
+
+export class Allocation {
+  readonly id: string;
+  readonly taskName: string;
+  readonly user: { readonly name: string; readonly uid: number; readonly gid: number };
+  /** The allocation's private folder. */
+  readonly folder: string;
+  /** Holds the task's `local`, `secrets` and `tmp`. */
+  readonly taskFolder: string;
+  readonly cgroup: TestCgroup;
+  readonly stdout: PipeReader;
+  readonly stderr: PipeReader;
+  readonly #base: string;
+  readonly #gates: number[] = [];
+
+  constructor(options: AllocationOptions = {}) {
+    const { id = randomUUID(), taskName = "main", user = dynamicUser(), slice = "." } = options;
+    this.id = id;
+    this.taskName = taskName;
+    this.user = user;
+    this.#base = mkdtempSync(`${persistentFolders}/exec2-test-`);
+    this.folder = `${this.#base}/alloc/${id}`;
+    this.taskFolder = `${this.folder}/${taskName}`;
+    makeFolders(this);
+    this.cgroup = new TestCgroup(join(slice, `exec2-test-${id}.${taskName}.scope`));
+    this.stdout = new PipeReader(`${this.folder}/alloc/logs/.${taskName}.stdout.fifo`);
+    this.stderr = new PipeReader(`${this.folder}/alloc/logs/.${taskName}.stderr.fifo`);
+  }
+
+  /** The environment that an agent gives the task. */
+  get env(): Readonly<Record<string, string>> {
+    return {
+      PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      HOME: "/",
+      NOMAD_ALLOC_DIR: `${this.folder}/alloc`,
+      NOMAD_TASK_DIR: `${this.taskFolder}/local`,
+      NOMAD_SECRETS_DIR: `${this.taskFolder}/secrets`,
+      NOMAD_ALLOC_ID: this.id,
+      NOMAD_TASK_NAME: this.taskName,
+      NOMAD_CPU_CORES: " ",
+    };
+  }
+
+  /** A run of the task: every call gives it an id of its own, as agents do. */
+  config(command: Command, { env = {}, ...differing }: Differing = {}): TaskConfig {
+    const options = typeof command === "string" ? { command: "sh", args: ["-c", command] } : command;
+    return taskConfig({
+      id: `${this.id}/${this.taskName}/${randomBytes(4).toString("hex")}`,
+      name: this.taskName,
+      allocId: this.id,
+      msgpackDriverConfig: encodeMsgpack(options),
+      env: new Map(Object.entries({ ...this.env, ...env })),
+      user: this.user.name,
+      allocDir: this.folder,
+      stdoutPath: this.stdout.path,
+      stderrPath: this.stderr.path,
+      resources: this.resources(),
+      ...differing,
+    });
+  }
+
+  resources(cgroup = this.cgroup.path): Resources {
+    return {
+      allocatedResources: {
+        cpu: { cpuShares: 50 },
+        memory: { memoryMb: 40, memoryMaxMb: 0 },
+        networks: [],
+      },
+      linuxResources: {
+        cpuPeriod: 0,
+        cpuQuota: 0,
+        cpuShares: 50,
+        memoryLimitBytes: 40 << 20,
+        oomScoreAdj: 0,
+        cpusetCpus: "",
+        cpusetCgroup: cgroup,
+        PercentTicks: 0.00625,
+      },
+      ports: [],
+    };
+  }
+
+  /**
+   * Makes a pipe `local/gate` that the task can wait at: `read -r _ < $NOMAD_TASK_DIR/gate`.
+   * @returns lets one who waits through
+   */
+  gate(): () => void {
+    const path = `${this.taskFolder}/local/gate`;
+    mkfifo(path, 0o600);
+    chownSync(path, this.user.uid, this.user.gid);
+    // For reading too: an open for writing alone waits for a reader.
+    const descriptor = openSync(path, constants.O_RDWR);
+    this.#gates.push(descriptor);
+    return () => writeSync(descriptor, "\n");
+  }
+
+  /** Kills what still runs, and leaves nothing behind. */
+  async remove(): Promise<void> {
+    await this.cgroup.remove();
+    for (const gate of this.#gates) closeSync(gate);
+    await this.stdout.close();
+    await this.stderr.close();
+    rmSync(this.#base, { recursive: true });
+  }
+}
+
+/** Not below /tmp: tasks have one of their own there. */
+export const persistentFolders = "/var/lib";
+
+/** A number that no account of the host has, in the range that agents lend. */
+function dynamicUser() {
+  const id = randomInt(80_000, 90_000);
+  return { name: `nomad-${id}`, uid: id, gid: id };
+}
+
+function makeFolders({ folder, taskFolder, user }: Allocation): void {
+  const base = folder.slice(0, folder.lastIndexOf("/alloc/"));
+  for (const path of [base, `${base}/alloc`, folder]) makeFolder(path, 0o711);
+  for (const name of ["", "/data", "/logs", "/tmp"]) makeFolder(`${folder}/alloc${name}`, 0o777);
+  makeFolder(taskFolder, 0o710, user);
+  makeFolder(`${taskFolder}/local`, 0o777, user);
+  makeFolder(`${taskFolder}/secrets`, 0o700, user);
+  makeFolder(`${taskFolder}/tmp`, 0o777, user);
+}
+
+/** The mode is set afterwards: the umask takes bits off that of mkdir. */
+function makeFolder(path: string, mode: number, owner?: { uid: number; gid: number }): void {
+  mkdirSync(path, { recursive: true });
+  chmodSync(path, mode);
+  if (owner !== undefined) chownSync(path, owner.uid, owner.gid);
+}

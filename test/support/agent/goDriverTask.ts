@@ -1,0 +1,114 @@
+/**
+ * A task as HashiCorp's Go driver starts it: `unshare` in the task's cgroup, as
+ * leader of a process group; its shim as PID 1 of a pid namespace, which waits for
+ * the command and leaves the exit code in the task's folder. Needs root.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
+import { Packr } from "msgpackr";
+import { vi } from "vitest";
+import { type TaskConfig, type TaskHandle, TaskState } from "../../../src/grpc/generated/nomad/driver.ts";
+import type { Allocation } from "./allocation.ts";
+
+/** What a plugin of the Go driver leaves behind when it is gone. */
+export interface GoDriverTask {
+  readonly config: TaskConfig;
+  readonly startedAt: number;
+  /** Pid of its outermost process. */
+  readonly pid: number;
+  /** Resolves once that has ended. */
+  readonly ended: Promise<unknown>;
+  handle(differing?: GoDriverState): TaskHandle;
+}
+
+export interface GoDriverState {
+  readonly pid?: number;
+  /** Milliseconds since the epoch. */
+  readonly startedAt?: number;
+  readonly taskId?: string;
+}
+
+/** A value of the task's environment that must be nowhere but there. */
+export const goDriverSecret = "marker-3f9c1d";
+
+/** Before 6.15 a kernel tells nobody but the parent how a process ended. */
+export const kernelTellsExits = kernelIsAtLeast(6, 15);
+
+export async function startAsGoDriver(allocation: Allocation, script: string): Promise<GoDriverTask> {
+  const config = allocation.config(script, { env: { SECRET: goDriverSecret } });
+  const { taskFolder, cgroup, user, stdout, stderr } = allocation;
+  writeFileSync(`${taskFolder}/exec2-shim`, shim);
+  const unshare = ["unshare", "--ipc", "--pid", "--mount-proc", "--fork", "--kill-child=SIGKILL", "--"];
+  const command = ["sh", "exec2-shim", `${taskFolder}/local/.exit_status.txt`, String(user.uid), script];
+  const output = [stdout, stderr].map((pipe) => {
+    // That driver leaves log collection to its client, too.
+    pipe.start();
+    return openSync(pipe.path, "w");
+  });
+  // The Go driver has its child born in the cgroup; the shell moves itself there, and becomes what it is to be.
+  const enter = `echo $$ > ${cgroup.path}/cgroup.procs; exec "$@"`;
+  const child: ChildProcess = spawn("sh", ["-c", enter, "enter", ...unshare, ...command], {
+    stdio: ["ignore", ...output],
+    detached: true,
+    cwd: taskFolder,
+    env: Object.fromEntries(config.env),
+  });
+  for (const descriptor of output) closeSync(descriptor);
+  const ended = once(child, "exit");
+  await once(child, "spawn");
+  const { pid = 0 } = child;
+  await vi.waitFor(() => {
+    if (allocation.cgroup.processes().length < 3) throw new Error("the task is not up yet");
+  });
+  const startedAt = Date.now();
+  const handle = (differing: GoDriverState = {}) =>
+    goDriverHandle(config, { pid, startedAt, taskId: config.id, ...differing });
+  return { config, startedAt, pid, ended, handle };
+}
+
+/** The handle that the Go driver gives for a task, whose config holds the environment once more. */
+export function goDriverHandle(
+  config: TaskConfig,
+  { pid, startedAt, taskId }: Required<GoDriverState>,
+): TaskHandle {
+  const taskConfig = { AllocID: config.allocId, Env: Object.fromEntries(config.env), ID: taskId };
+  const driverState = Buffer.concat([
+    Buffer.from([0x83]),
+    packr.pack("PID"),
+    packr.pack(pid),
+    packr.pack("StartedAt"),
+    goTime(startedAt),
+    packr.pack("TaskConfig"),
+    packr.pack(taskConfig),
+  ]);
+  const lost = { ...config, msgpackDriverConfig: Buffer.alloc(0) };
+  return { version: 1, config: lost, state: TaskState.RUNNING, driverState };
+}
+
+/** `time.Time.MarshalBinary`, in a string's clothes. */
+function goTime(ms: number): Buffer {
+  const time = Buffer.alloc(16);
+  time.writeUInt8(0xaf, 0);
+  time.writeUInt8(1, 1);
+  time.writeBigInt64BE(BigInt(Math.floor(ms / 1000) + 62_135_596_800), 2);
+  time.writeInt32BE((ms % 1000) * 1e6, 10);
+  return time;
+}
+
+const packr = new Packr({ useRecords: false });
+
+/** Of a command that died of a signal, the Go driver's shim knows only 255. */
+const shim = `file=$1; uid=$2; script=$3
+setpriv --reuid "$uid" --regid "$uid" --clear-groups --no-new-privs -- sh -c "$script"
+code=$?
+[ "$code" -gt 128 ] && code=255
+printf %s "$code" > "$file"
+exit "$code"
+`;
+
+function kernelIsAtLeast(major: number, minor: number): boolean {
+  const [ours = 0, oursMinor = 0] = release().split(".").map(Number);
+  return ours > major || (ours === major && oursMinor >= minor);
+}

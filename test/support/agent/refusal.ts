@@ -1,0 +1,43 @@
+/** A start that must fail: what the agent is told, what the log tells, and that nothing is left. */
+import { status } from "@grpc/grpc-js";
+import { expect, vi } from "vitest";
+import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
+import { errorOfCall } from "../../../src/grpc/status.ts";
+import { eventsOf } from "../history/eventLog.ts";
+import { tracesOf } from "../host/pluginTraces.ts";
+import { type Agent, type AgentOptions, runTask, startAgent, startTask } from "./agent.ts";
+import { Allocation } from "./allocation.ts";
+
+export interface Refusal {
+  readonly code: string;
+  readonly text: RegExp;
+  readonly recoverable: boolean;
+}
+
+/** An agent whose plugin has loaded what it loads, and opens what it keeps open, with the first start. */
+export async function startWarmAgent(options: AgentOptions): Promise<Agent> {
+  const agent = await startAgent(options);
+  const allocation = new Allocation();
+  await runTask(agent, allocation.config("true"));
+  await allocation.remove();
+  return agent;
+}
+
+export async function expectRefusal(
+  agent: Agent,
+  config: TaskConfig,
+  { code, text, recoverable }: Refusal,
+): Promise<void> {
+  const before = tracesOf(agent);
+  const thrown = await startTask(agent, config).catch((error) => error);
+  const error = errorOfCall(thrown);
+  expect(error).toMatchObject({ code, message: expect.stringMatching(text), recoverable });
+  if (recoverable) expect(thrown.code).toBe(status.FAILED_PRECONDITION);
+  // Its history tells the same, and ends there.
+  const events = await eventsOf(agent.stateDir, config.id);
+  const { message, summary, failed = null, hint = null } = error;
+  expect(events.at(-1)).toMatchObject({ type: "startFailed", to: "failed" });
+  expect(events.at(-1)?.data).toEqual({ code, message, summary, failed, hint, recoverable });
+  await expect(agent.driver.inspectTask({ taskId: config.id })).rejects.toThrow("task not found");
+  await vi.waitFor(() => expect(tracesOf(agent)).toEqual(before), { timeout: 10_000 });
+}

@@ -1,0 +1,57 @@
+/** Requests of an agent. */
+import { encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
+import type { SetConfigRequest } from "../../../src/grpc/generated/nomad/base.ts";
+import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
+
+export const allocId = "0b0ff9d5-0000-4000-8000-000000000001";
+export const taskId = `${allocId}/main/0123abcd`;
+
+/** A task's whole config as an agent sends it, but for what a test is about. */
+export function taskConfig(differing: Partial<TaskConfig> = {}): TaskConfig {
+  return {
+    id: taskId,
+    name: "main",
+    msgpackDriverConfig: encodeMsgpack({ command: "sleep", args: ["5"], unveil: null, oom_score_adj: null }),
+    env: new Map([
+      ["NOMAD_TASK_NAME", "main"],
+      ["EMPTY", ""],
+    ]),
+    deviceEnv: new Map(),
+    mounts: [],
+    devices: [],
+    user: "nomad-80001",
+    allocDir: `/data/alloc/${allocId}`,
+    stdoutPath: "/dev/null",
+    stderrPath: "/dev/null",
+    taskGroupName: "only",
+    jobName: "job",
+    allocId,
+    jobId: "job",
+    namespace: "default",
+    nodeName: "node",
+    nodeId: "11111111-0000-4000-8000-000000000001",
+    parentJobId: "",
+    ...differing,
+  };
+}
+
+/** SetConfig of the launch that counts; without a node it is that of the validation launch. */
+export function setConfig(options: Readonly<Record<string, unknown>> = {}, node = true): SetConfigRequest {
+  const core = { socketId: 0, nodeId: 0, coreGrade: 0, disable: false, maxSpeed: 0, guessSpeed: 0 } as const;
+  const topology = {
+    nodeIds: [0],
+    cores: [
+      { ...core, coreId: 0, baseSpeed: 2445 },
+      { ...core, coreId: 1, baseSpeed: 2445 },
+    ],
+    overrideTotalCompute: 8000,
+    overrideWitholdCompute: 0,
+  };
+  return {
+    msgpackConfig: encodeMsgpack(options),
+    pluginApiVersion: "v0.1.0",
+    nomadConfig: node
+      ? { driver: { ClientMaxPort: 14512, ClientMinPort: 14000, Topology: topology } }
+      : undefined,
+  };
+}

@@ -1,0 +1,56 @@
+/** What a Nomad client does for a task before the driver is asked to start it, by the driver's own answers. */
+import {
+  collectsLogs,
+  lendsUsers,
+  pathsInTask,
+  refuseUnsupported,
+} from "../../../src/client/plugin/clientRules.ts";
+import {
+  DriverCapabilities,
+  NetworkIsolationSpec_NetworkIsolationMode as NetworkMode,
+  type TaskConfig,
+} from "../../../src/grpc/generated/nomad/driver.ts";
+import type { PluginConnection } from "../../../src/grpc/pluginClient.ts";
+import { PipeReader } from "../host/pipeReader.ts";
+
+type DriverCalls = Pick<PluginConnection["driver"], "capabilities" | "taskConfigSchema">;
+
+/**
+ * @returns the task as the client sends it
+ * @throws Error where the client fails the allocation instead
+ */
+export async function prepareStart(driver: DriverCalls, task: TaskConfig): Promise<TaskConfig> {
+  await driver.taskConfigSchema({});
+  const { capabilities = DriverCapabilities.decode(new Uint8Array()) } = await driver.capabilities({});
+  refuseUnsupported(capabilities, {
+    networkMode: task.networkIsolationSpec?.mode ?? NetworkMode.HOST,
+    // No client sends one to this driver: tests that do are about what it would do.
+    hostname: false,
+    volumes: task.mounts.length > 0,
+  });
+  if (collectsLogs(capabilities)) {
+    for (const path of [task.stdoutPath, task.stderrPath]) PipeReader.at(path)?.start();
+  }
+  return asSent(capabilities, task);
+}
+
+/** With the user and the folders that the client would tell. */
+function asSent(capabilities: DriverCapabilities, task: TaskConfig): TaskConfig {
+  const { NOMAD_ALLOC_DIR = "", NOMAD_TASK_DIR = "", NOMAD_SECRETS_DIR = "" } = Object.fromEntries(task.env);
+  const onHost = { alloc: NOMAD_ALLOC_DIR, task: NOMAD_TASK_DIR, secrets: NOMAD_SECRETS_DIR };
+  const told = pathsInTask(capabilities, onHost);
+  const fromPool = /^nomad-8\d{4}$/.test(task.user);
+  return {
+    ...task,
+    user: fromPool && !lendsUsers(capabilities) ? "" : task.user,
+    env:
+      told === onHost
+        ? task.env
+        : new Map([
+            ...task.env,
+            ["NOMAD_ALLOC_DIR", told.alloc],
+            ["NOMAD_TASK_DIR", told.task],
+            ["NOMAD_SECRETS_DIR", told.secrets],
+          ]),
+  };
+}

@@ -1,0 +1,132 @@
+/** Events to build histories from: plausible data for every type, each overridable. */
+import type { EventData, EventType, TaskEvent } from "../../../src/machines/events.ts";
+
+const samples: { readonly [T in EventType]: EventData<T> } = {
+  requested: {
+    taskName: "web",
+    allocId: "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20",
+    groupName: "site",
+    jobId: "shop",
+    jobName: "shop",
+    namespace: "default",
+    nodeName: "node-1",
+    command: "python3",
+    args: ["-m", "http.server"],
+    unveil: ["r:/etc/mime.types"],
+    workDir: null,
+    oomScoreAdj: 0,
+    settings: {},
+    user: "nomad-80001",
+    envKeys: ["NOMAD_TASK_DIR", "PATH"],
+    envDigest: "00ff",
+    resources: {
+      cpuMhz: 100,
+      memoryMb: 64,
+      memoryMaxMb: 0,
+      cpusetCpus: "",
+      cgroup: "/sys/fs/cgroup/x.scope",
+    },
+    network: { mode: "host", path: "", self: null },
+    extraHosts: [],
+    connectTcp: [5432],
+    bindTcp: null,
+    mounts: [{ source: "/srv/shop", target: "/data", readOnly: true, propagation: "private" }],
+    devices: [],
+    allocDir: "/var/lib/nomad/alloc/6f2d4a9e",
+    stdoutPath: "/var/lib/nomad/alloc/6f2d4a9e/alloc/logs/.web.stdout.fifo",
+    stderrPath: "/var/lib/nomad/alloc/6f2d4a9e/alloc/logs/.web.stderr.fifo",
+    plugin: { pid: 100, version: "0.1.0" },
+  },
+  fingerprinted: {
+    kernel: "6.12.0",
+    arch: "x64",
+    bootId: "b0",
+    landlockAbi: 6,
+    cgroupControllers: ["cpu", "memory"],
+    mhzPerCore: 2445,
+  },
+  sandboxed: {
+    command: "/usr/bin/python3",
+    workDir: "/var/lib/nomad/alloc_mounts/web/local",
+    user: "nomad-80001",
+    uid: 80001,
+    gid: 80001,
+    groups: [],
+    capabilities: null,
+    resourceLimits: [{ resource: "RLIMIT_NOFILE", soft: 1024, hard: 524_288 }],
+    umask: 0o022,
+    nice: 0,
+    limits: [{ file: "memory.max", value: "67108864", applied: true }],
+    unveiled: [{ path: "/usr/bin", mode: "rx", source: "default" }],
+    skipped: [],
+    privateTmp: true,
+    sharedTmpReason: null,
+    oomKills: 0,
+    runFolder: "/var/lib/nomad-driver-exec2/run/web",
+    runCgroup: null,
+    init: { pid: 4711, startTicks: 1000 },
+    plan: ["unshare namespaces"],
+  },
+  started: { init: { pid: 200, startTicks: 5000 }, task: { pid: 201, startTicks: 5000 }, bootId: "b0" },
+  startFailed: {
+    code: "LAUNCH_FAILED",
+    message: "execve",
+    summary: "execve",
+    failed: null,
+    hint: null,
+    recoverable: false,
+  },
+  signalled: { signal: 15, delivered: true },
+  execStarted: {
+    exec: 1,
+    command: "/bin/sh",
+    user: "nomad-80001",
+    terminal: true,
+    process: { pid: 210, startTicks: 6000 },
+  },
+  execExited: { exec: 1, exitCode: 0, signal: 0, reason: "ended" },
+  stopRequested: { signal: 2, timeoutMs: 5000 },
+  stopTimedOut: { timeoutMs: 5000 },
+  destroyRequested: { force: true },
+  forceKilled: { reason: "stopTimedOut", delivered: true },
+  oomSeen: { kills: 1, limitBytes: 67_108_864, peakBytes: 67_108_864 },
+  exited: {
+    exitCode: 0,
+    signal: 0,
+    oomKilled: false,
+    oom: null,
+    endedAt: 1_700_000_001_000,
+    source: "status",
+  },
+  adopted: {
+    handle: { pid: 300, startedAt: 1_699_999_000_000 },
+    found: {
+      init: { pid: 301, startTicks: 4000 },
+      task: { pid: 302, startTicks: 4001 },
+      uid: 80001,
+      gid: 80001,
+      bootId: "b0",
+    },
+    oomKills: 0,
+    runFolder: "/var/lib/nomad-driver-exec2/run/web",
+    plugin: { pid: 101, version: "0.1.0" },
+  },
+  recovered: { plugin: { pid: 101, version: "0.1.0" }, found: "running" },
+  lost: { reason: "the host was rebooted" },
+  destroyed: {},
+};
+
+/** Plausible data of an event of the given type. */
+export function sampleData<T extends EventType>(type: T): EventData<T> {
+  return samples[type];
+}
+
+let clock = 1_700_000_000_000;
+
+/** An event of the given type, a millisecond after the one before. */
+export function event<T extends EventType>(type: T, data: Partial<EventData<T>> = {}): TaskEvent {
+  clock += 1;
+  return { type, time: clock, data: { ...samples[type], ...data } } as TaskEvent;
+}
+
+export const eventTypes = Object.keys(samples) as EventType[];

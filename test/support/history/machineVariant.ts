@@ -1,0 +1,32 @@
+/** Versions of the machine that somebody might have built: its sources, changed, and made a module as the build does. */
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "rolldown";
+import { temporaryFolder } from "../host/temporaryFolder.ts";
+
+const root = join(import.meta.dirname, "../../../..");
+
+/**
+ * @param change of src/machines/taskMachine.ts
+ * @returns the path of the module
+ */
+export async function machineVariant(change: (source: string) => string): Promise<string> {
+  const folder = temporaryFolder();
+  cpSync(join(root, "package.json"), join(folder, "package.json"));
+  cpSync(join(root, "src"), join(folder, "src"), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  const machine = join(folder, "src/machines/taskMachine.ts");
+  const source = readFileSync(machine, "utf8");
+  const changed = change(source);
+  if (changed === source && change !== asItIs) throw new Error("there was nothing to change");
+  writeFileSync(machine, changed);
+  await build({
+    input: { machine: join(folder, "src/machines/machineVersion.ts") },
+    platform: "node",
+    output: { dir: join(folder, "out"), format: "esm", codeSplitting: false },
+    logLevel: "silent",
+  });
+  return join(folder, "out/machine.js");
+}
+
+export const asItIs = (source: string): string => source;

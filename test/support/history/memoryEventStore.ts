@@ -1,0 +1,128 @@
+/** The event log in memory: for tests, and for programs that embed the driver and need no history. */
+import type { FollowableStore } from "../../../src/store/followableLog.ts";
+import { LogStore } from "../../../src/store/logStore.ts";
+import {
+  BATCH_BYTES,
+  BATCH_RECORDS,
+  type RecordWriter,
+  type TableHead,
+  type TakeRecord,
+  type WritableTable,
+} from "../../../src/store/recordTable.ts";
+
+/** An empty log that lives as long as the object. Nothing in it survives anything: `flushed` resolves at once. */
+export function memoryEventStore(): FollowableStore {
+  return new LogStore(new MemoryTable());
+}
+
+class MemoryTable implements WritableTable {
+  /** Index: position - 1; undefined where one was removed. */
+  readonly #records: (Buffer | undefined)[] = [];
+  /** Positions of a stream's records by its first position; index: seq - 1. */
+  readonly #positions = new Map<number, number[]>();
+  readonly #heads = new Map<string, TableHead>();
+  #bytes = 0;
+  #pruned: number | undefined;
+
+  head(stream: string): TableHead | undefined {
+    return this.#heads.get(stream);
+  }
+
+  heads(after: string | undefined, prefix: string): TableHead[] {
+    const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
+    return [...this.#heads.values()]
+      .filter(
+        ({ stream }) => stream.startsWith(prefix) && (after === undefined || byBytes(stream, after) > 0),
+      )
+      .sort((a, b) => byBytes(a.stream, b.stream));
+  }
+
+  lastPosition(): number {
+    return this.#records.length;
+  }
+
+  recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
+    const positions: number[] = [];
+    for (let at = from; at <= this.#records.length && positions.length < BATCH_RECORDS; at++) {
+      if (this.#records[at - 1] !== undefined) positions.push(at);
+    }
+    return this.#batch(positions, take);
+  }
+
+  firstPositions(after: number): number[] {
+    return [...this.#positions.keys()].filter((position) => position > after).sort((a, b) => a - b);
+  }
+
+  bytes(): number {
+    return this.#bytes;
+  }
+
+  pruned(): number | undefined {
+    return this.#pruned;
+  }
+
+  recordsOf<T>({ firstPosition }: Pick<TableHead, "firstPosition">, seq: number, take: TakeRecord<T>): T[] {
+    const positions = this.#positions.get(firstPosition) ?? [];
+    return this.#batch(positions.slice(seq - 1, seq - 1 + BATCH_RECORDS), take);
+  }
+
+  write<T>(_bytes: number, action: (writer: RecordWriter) => T): T {
+    const undo: (() => void)[] = [];
+    const writer: RecordWriter = {
+      putRecord: (firstPosition, _seq, _position, bytes) => {
+        const positions = this.#positions.get(firstPosition) ?? [];
+        this.#positions.set(firstPosition, positions);
+        positions.push(this.#records.push(Buffer.from(bytes)));
+        this.#bytes += bytes.length;
+        undo.push(() => {
+          this.#bytes -= bytes.length;
+          this.#records.pop();
+          positions.pop();
+        });
+      },
+      putHead: (head) => {
+        const before = this.#heads.get(head.stream);
+        this.#heads.set(head.stream, head);
+        undo.push(() => {
+          if (before === undefined) this.#heads.delete(head.stream);
+          else this.#heads.set(head.stream, before);
+        });
+      },
+      // Nothing can fail after these: they need no undoing.
+      removeHead: (stream) => void this.#heads.delete(stream),
+      removeRecords: (firstPosition) => {
+        for (const position of this.#positions.get(firstPosition) ?? []) {
+          this.#bytes -= this.#records[position - 1]?.length ?? 0;
+          this.#records[position - 1] = undefined;
+        }
+        this.#positions.delete(firstPosition);
+        return false;
+      },
+      markPruned: (firstPosition) => {
+        this.#pruned = firstPosition;
+      },
+    };
+    try {
+      return action(writer);
+    } catch (thrown) {
+      for (const step of undo.reverse()) step();
+      throw thrown;
+    }
+  }
+
+  async flushed(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  #batch<T>(positions: readonly number[], take: TakeRecord<T>): T[] {
+    const batch: T[] = [];
+    let bytes = 0;
+    for (const position of positions) {
+      const record = this.#records[position - 1] as Buffer;
+      batch.push(take(record, position));
+      bytes += record.length;
+      if (bytes > BATCH_BYTES) break;
+    }
+    return batch;
+  }
+}

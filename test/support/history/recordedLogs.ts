@@ -1,0 +1,21 @@
+/** Event logs that earlier versions of the driver have written (scripts/recordEventLog.ts). */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { logFiles } from "../../../src/store/lmdb/lmdbFile.ts";
+import { temporaryFolder } from "../host/temporaryFolder.ts";
+
+const folder = join(import.meta.dirname, "../../../fixtures/logs");
+
+/** The schema versions of which there is one. */
+export const recordedVersions: readonly number[] = readdirSync(folder)
+  .flatMap((name) => /^schema(\d+)\.mdb\.gz$/.exec(name)?.[1] ?? [])
+  .map(Number)
+  .toSorted((a, b) => a - b);
+
+/** The folder of a log as it was recorded, the test's own. */
+export function recordedLog(version: number): string {
+  const log = temporaryFolder();
+  writeFileSync(logFiles(log).data, gunzipSync(readFileSync(join(folder, `schema${version}.mdb.gz`))));
+  return log;
+}

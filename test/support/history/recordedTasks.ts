@@ -1,0 +1,98 @@
+/** The tasks of a capture, moved into allocations of the test's own. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { entryOfName } from "../../../src/effects/users/passwd.ts";
+import { decodeMsgpack, encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
+import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
+import { type Allocation, makeAllocation } from "../agent/allocation.ts";
+
+interface RecordedTask {
+  readonly allocation: Allocation;
+  readonly script: string;
+  /** Signals that it has been sent. */
+  signals: number;
+}
+
+export class RecordedTasks {
+  readonly #allocations = new Map<string, Allocation>();
+  readonly #tasks = new Map<string, RecordedTask>();
+
+  /** The config as an agent on this machine would send it. */
+  moved(config: TaskConfig): TaskConfig {
+    const allocation = this.#allocationOf(config);
+    const options = decodeMsgpack(config.msgpackDriverConfig) as { args?: string[] };
+    const folders: [string, string][] = [
+      [config.env.get("NOMAD_ALLOC_DIR") ?? "", `${allocation.folder}/alloc`],
+      [(config.env.get("NOMAD_TASK_DIR") ?? "").replace(/\/local$/, ""), allocation.taskFolder],
+      // A port that may be taken here.
+      ["25546", "0"],
+    ];
+    const move = (text: string) => folders.reduce((moved, [from, to]) => moved.replaceAll(from, to), text);
+    const args = options.args?.map(move) ?? [];
+    this.#tasks.set(config.id, { allocation, script: args.join(" "), signals: 0 });
+    const { stdoutPath, stderrPath, allocDir, resources } = allocation.config("");
+    const logged = config.stdoutPath !== "/dev/null";
+    return {
+      ...config,
+      msgpackDriverConfig: encodeMsgpack({ ...options, args }),
+      env: new Map([...config.env].map(([name, value]) => [name, move(value)])),
+      allocDir,
+      resources,
+      ...(logged ? { stdoutPath, stderrPath } : {}),
+    };
+  }
+
+  allocation(taskId: string): Allocation {
+    return this.#task(taskId).allocation;
+  }
+
+  /** Resolves once the task has said that it is up and, for each earlier signal, that it came: the next one would be lost in it. */
+  async readyForSignal(taskId: string): Promise<void> {
+    const task = this.#task(taskId);
+    if (task.script.includes("echo")) await task.allocation.stdout.hasLines(1 + task.signals);
+    // A signal that comes between a shell's fork and its child's exec is lost in both.
+    if (/; sleep \d+\s*$/.test(task.script)) await task.allocation.cgroup.runs("sleep");
+    task.signals += 1;
+  }
+
+  /** Lets a task end that waits for its file `go`. */
+  letGo(taskId: string): void {
+    const { allocation, script } = this.#task(taskId);
+    if (script.includes("$NOMAD_ALLOC_DIR/go")) writeFileSync(`${allocation.folder}/alloc/go`, "");
+  }
+
+  /** What happened on the recorded host while there was no plugin: one of the tasks ended. */
+  async meanwhile(): Promise<void> {
+    for (const [taskId, { script, allocation }] of this.#tasks) {
+      if (!script.includes("exit 19")) continue;
+      this.letGo(taskId);
+      await allocation.cgroup.empty();
+    }
+  }
+
+  get allocations(): Iterable<Allocation> {
+    return this.#allocations.values();
+  }
+
+  #allocationOf({ allocId, name, user }: TaskConfig): Allocation {
+    const key = `${allocId}/${name}`;
+    const present = this.#allocations.get(key);
+    if (present !== undefined) return present;
+    const allocation = makeAllocation({ id: allocId, taskName: name, user: userNamed(user) });
+    this.#allocations.set(key, allocation);
+    return allocation;
+  }
+
+  #task(taskId: string): RecordedTask {
+    const task = this.#tasks.get(taskId);
+    if (task === undefined) throw new Error(`recorded without a start: ${taskId}`);
+    return task;
+  }
+}
+
+function userNamed(name: string) {
+  const dynamic = Number(/^nomad-(\d+)$/.exec(name)?.[1]);
+  if (dynamic > 0) return { name, uid: dynamic, gid: dynamic };
+  const entry = entryOfName(readFileSync("/etc/passwd", "utf8"), name);
+  if (entry === undefined) throw new Error(`not a user of this host: ${name}`);
+  return entry;
+}

@@ -1,0 +1,43 @@
+/** A program of test/fixtures in a process of its own, and the lines that it writes. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+
+export class LineProcess {
+  /** Whole lines written so far. */
+  readonly lines: string[] = [];
+  readonly child: ChildProcess;
+  readonly #ended: Promise<unknown>;
+
+  /** Ends with the test at the latest. */
+  constructor(fixture: string, ...args: string[]) {
+    const path = fileURLToPath(new URL(`../../fixtures/${fixture}.ts`, import.meta.url));
+    this.child = spawn(process.execPath, [path, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+    this.#ended = once(this.child, "close");
+    let rest = "";
+    this.child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      const parts = (rest + text).split("\n");
+      rest = parts.pop() ?? "";
+      this.lines.push(...parts);
+    });
+    onTestFinished(() => this.kill());
+  }
+
+  /** Resolves once it has written so many lines; rejects where it ends before. */
+  async written(count: number): Promise<void> {
+    while (this.lines.length < count) {
+      const more = once(this.child.stdout as NodeJS.ReadableStream, "data");
+      await Promise.race([
+        more,
+        this.#ended.then(() => Promise.reject(new Error(`it ended after ${this.lines.length} lines`))),
+      ]);
+    }
+  }
+
+  /** SIGKILL; resolves once all that it wrote has been read. */
+  async kill(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.#ended;
+  }
+}

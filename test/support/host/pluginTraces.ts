@@ -1,0 +1,33 @@
+/** What a plugin process holds, to tell whether a task leaves something behind in it. Needs root. */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
+import type { Agent } from "../agent/agent.ts";
+
+export interface PluginTraces {
+  /** Number of open descriptors, but for that of inotify: Node opens one, for all watches, at the first. */
+  readonly descriptors: number;
+  /** Its children, zombies too. */
+  readonly children: readonly number[];
+  /** Names of the folders of runs. */
+  readonly runFolders: readonly string[];
+}
+
+export function tracesOf({ pid, stateDir }: Pick<Agent, "pid" | "stateDir">): PluginTraces {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  return {
+    descriptors: readdirSync(`/proc/${pid}/fd`).filter((fd) => !isInotify(`/proc/${pid}/fd/${fd}`)).length,
+    children: threads.flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+    ),
+    runFolders: readdirSync(stateFolderPaths(stateDir).run),
+  };
+}
+
+function isInotify(descriptor: string): boolean {
+  try {
+    return readlinkSync(descriptor) === "anon_inode:inotify";
+  } catch {
+    // It was closed meanwhile.
+    return false;
+  }
+}

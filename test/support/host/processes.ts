@@ -1,0 +1,51 @@
+/** Processes and descriptors as `/proc` shows them, to tell what a test leaves behind. */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { waitpid } from "../../../src/effects/kernel/libc.ts";
+import { posixSpawn } from "../../../src/effects/kernel/posixSpawn.ts";
+
+/** Pids of all processes, zombies too, whose first argument or name contains a text. */
+export function processesNamed(text: string): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter(
+      (pid) => pid > 0 && `${read(`/proc/${pid}/cmdline`)}\n${read(`/proc/${pid}/comm`)}`.includes(text),
+    );
+}
+
+/** Zombies that this process has not reaped. */
+export function ownZombies(): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter(
+      (pid) => pid > 0 && new RegExp(`^\\d+ \\(.*\\) Z ${process.pid} `).test(read(`/proc/${pid}/stat`)),
+    );
+}
+
+/** What this process has open, sorted. */
+export function openDescriptors(): string[] {
+  return readdirSync("/proc/self/fd")
+    .flatMap((fd) => {
+      try {
+        return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`];
+      } catch {
+        // The folder's own, closed by now.
+        return [];
+      }
+    })
+    .sort();
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** The number of a process that has been reaped a moment ago. */
+export function unusedPid(): number {
+  const pid = posixSpawn("/bin/true", ["true"], [], []);
+  waitpid(pid, 0);
+  return pid;
+}

@@ -1,0 +1,75 @@
+/** Commands in a hand-made run. Needs root. */
+import { text } from "node:stream/consumers";
+import { onTestFinished } from "vitest";
+import type { ExecInput } from "../../../src/effects/exec/execPlan.ts";
+import { type RunningCommand, runInTask } from "../../../src/effects/exec/runInTask.ts";
+import type { TerminalSize } from "../../../src/effects/exec/terminal.ts";
+import type { Launched } from "../../../src/effects/launch/launcher.ts";
+import type { ExitStatus } from "../../../src/effects/processes/statusFile.ts";
+import { TestCgroup } from "../agent/testCgroup.ts";
+import { launchInput, type TestRun } from "./launchRun.ts";
+
+/** A run of a task that does nothing, in a cgroup of its own. */
+export interface ExecTarget {
+  readonly run: TestRun;
+  readonly launched: Launched;
+  readonly cgroup: string;
+}
+
+export async function execTarget(run: TestRun, script = "exec sleep 1000"): Promise<ExecTarget> {
+  const cgroup = new TestCgroup(
+    `exec2-test-exec-${process.pid}-${Math.random().toString(36).slice(2)}.scope`,
+  );
+  onTestFinished(() => cgroup.remove());
+  const launched = await run.startScript(script, { cgroup: cgroup.path });
+  return { run, launched, cgroup: cgroup.path };
+}
+
+export interface ExecOptions extends Partial<ExecInput> {
+  readonly size?: TerminalSize;
+}
+
+/** Runs a shell script in it. */
+export function exec(
+  { launched, cgroup }: ExecTarget,
+  script: string,
+  { size, ...input }: ExecOptions = {},
+): Promise<RunningCommand> {
+  return runInTask(
+    {
+      ...launchInput({ command: "/bin/sh", name: "sh", args: ["-c", script] }),
+      waiterName: "exec2-exec: 01234567/test",
+      cgroup,
+      terminal: false,
+      ...input,
+    },
+    { init: launched.init, landlockAbi: 7, runnerFolder: "/run", size },
+  );
+}
+
+export interface Outcome {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly status: ExitStatus | undefined;
+}
+
+/** All that came of a command. */
+export async function outcomeOf(command: RunningCommand): Promise<Outcome> {
+  command.stdin.on("error", () => undefined);
+  const [stdout, stderr, status] = await Promise.all([
+    text(command.stdout),
+    text(command.stderr),
+    command.ended,
+  ]);
+  return { stdout, stderr, status };
+}
+
+export async function execOutcome(
+  target: ExecTarget,
+  script: string,
+  options?: ExecOptions,
+): Promise<Outcome> {
+  const command = await exec(target, script, options);
+  command.stdin.end();
+  return outcomeOf(command);
+}

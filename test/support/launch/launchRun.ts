@@ -1,0 +1,147 @@
+/** A hand-made run: what a launch needs, without the rest of the driver. Needs root. */
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { O_PATH } from "../../../src/effects/kernel/constants.ts";
+import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/effects/kernel/libc.ts";
+import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
+import { type LaunchDescriptors, type Launched, launch } from "../../../src/effects/launch/launcher.ts";
+import type { LaunchInput } from "../../../src/effects/launch/launchInput.ts";
+import type { LaunchPlan } from "../../../src/effects/launch/plan.ts";
+import { watchExit } from "../../../src/effects/processes/exitWatch.ts";
+import { killInit } from "../../../src/effects/processes/signals.ts";
+import { type ExitStatus, readExitStatus } from "../../../src/effects/processes/statusFile.ts";
+
+/** A uid that no account of the host has. */
+export const taskUid = 84242;
+
+/** Access rights of `linux/landlock.h`, ABI 1. */
+const landlockAccess = {
+  execute: 1 << 0,
+  writeFile: 1 << 1,
+  readFile: 1 << 2,
+  readDir: 1 << 3,
+} as const;
+
+/** An input that is complete, for a command that does nothing. */
+export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
+  return {
+    initName: "exec2-init: 01234567/test",
+    cgroup: undefined,
+    network: { kind: "host" },
+    hostname: undefined,
+    binds: [],
+    mounts: [],
+    hidden: [],
+    namespaceRules: [],
+    privateTmp: undefined,
+    statusFile: "/run/exec2/status",
+    aliveFifo: "/run/exec2/alive",
+    command: "/bin/true",
+    name: "true",
+    args: [],
+    env: { PATH: "/usr/bin:/bin" },
+    workDir: "/",
+    uid: taskUid,
+    gid: taskUid,
+    groups: [],
+    oomScoreAdj: 0,
+    umask: 0o022,
+    limits: [{ resource: "RLIMIT_NOFILE", soft: 1024, hard: 4096 }],
+    nice: 0,
+    capabilities: undefined,
+    hostIpc: false,
+    runCgroup: undefined,
+    ...overrides,
+  };
+}
+
+/** A ruleset that handles execution and reading, and allows them beneath the paths. */
+export function rulesetFor(paths: readonly string[] = ["/"]): number {
+  const access = BigInt(landlockAccess.execute | landlockAccess.readFile | landlockAccess.readDir);
+  const ruleset = landlockCreateRuleset(new Uint8Array(new BigUint64Array([access]).buffer), 0);
+  for (const path of paths) {
+    // Landlock takes no rights of folders for a file.
+    const rights = statSync(path).isDirectory() ? access : access & ~BigInt(landlockAccess.readDir);
+    const rule = new DataView(new ArrayBuffer(12));
+    const parent = openSync(path, O_PATH);
+    rule.setBigUint64(0, rights, true);
+    rule.setInt32(8, parent, true);
+    landlockAddRule(ruleset, 1, new Uint8Array(rule.buffer));
+    closeSync(parent);
+  }
+  return ruleset;
+}
+
+interface StartOptions {
+  readonly stdout?: number;
+  readonly runnerFolder?: string;
+}
+
+/** A run of its own folder, whose output goes to a file. */
+export class TestRun {
+  readonly folder = mkdtempSync(join(tmpdir(), "run-"));
+  readonly statusFile = join(this.folder, "status");
+  readonly aliveFifo = join(this.folder, "alive");
+  readonly #output = openSync(join(this.folder, "output"), "a");
+  readonly #ruleset: number;
+  readonly #started: Launched[] = [];
+
+  constructor(unveiled?: readonly string[]) {
+    this.#ruleset = rulesetFor(unveiled);
+    mkfifo(this.aliveFifo, 0o600);
+  }
+
+  plan(overrides: Partial<LaunchInput>): LaunchPlan {
+    const { statusFile, aliveFifo } = this;
+    return buildLaunchPlan(launchInput({ statusFile, aliveFifo, ...overrides }));
+  }
+
+  get descriptors(): LaunchDescriptors {
+    return { stdout: this.#output, stderr: this.#output, ruleset: this.#ruleset };
+  }
+
+  /** @param options what differs from a launch with output to the run's file */
+  async start(overrides: Partial<LaunchInput> = {}, options: StartOptions = {}): Promise<Launched> {
+    const { descriptors } = this;
+    const stdout = options.stdout ?? descriptors.stdout;
+    const launched = await launch(this.plan(overrides), { ...descriptors, stdout }, options.runnerFolder);
+    this.#started.push(launched);
+    return launched;
+  }
+
+  /** Starts a shell script as the task. */
+  startScript(
+    script: string,
+    overrides: Partial<LaunchInput> = {},
+    options?: StartOptions,
+  ): Promise<Launched> {
+    return this.start({ command: "/bin/sh", args: ["-c", script], ...overrides }, options);
+  }
+
+  /** What init recorded, once it has ended. */
+  async ended(): Promise<ExitStatus | undefined> {
+    await watchExit(this.aliveFifo).ended;
+    return readExitStatus(this.statusFile);
+  }
+
+  output(): string {
+    return readFileSync(join(this.folder, "output"), "utf8");
+  }
+
+  /** Ends what still runs, such as after an assertion that failed. */
+  [Symbol.dispose](): void {
+    for (const { init } of this.#started) killInit(init);
+    closeSync(this.#output);
+    closeSync(this.#ruleset);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Lines that a shell script prints as the task. */
+export async function taskLines(script: string, overrides: Partial<LaunchInput> = {}): Promise<string[]> {
+  using run = new TestRun();
+  await run.startScript(script, overrides);
+  await run.ended();
+  return run.output().trim().split("\n");
+}

@@ -1,0 +1,71 @@
+/** A driver without a kernel, for tests of what stands before the driver. */
+import { NEVER } from "rxjs";
+import type { Capabilities, DriverPort, ExitResult } from "../../../src/driver/driverPort.ts";
+import { DriverError } from "../../../src/errors.ts";
+
+const fakeCapabilities: Capabilities = {
+  sendSignals: true,
+  exec: false,
+  fsIsolation: "unveil",
+  networkModes: ["host", "group", "none"],
+  mountConfigs: "none",
+  disableLogCollection: false,
+  dynamicWorkloadUsers: true,
+};
+
+export const exitedWith = (exitCode: number): ExitResult => ({ exitCode, signal: 0, oomKilled: false });
+
+type Call = { [Method in keyof DriverPort]: [Method, ...Parameters<DriverPort[Method]>] }[keyof DriverPort];
+
+export interface FakeDriver extends DriverPort {
+  /** What it was called with, in order. */
+  readonly calls: Call[];
+}
+
+/** Knows every task, and has each end with 0 at once; `behaviour` replaces methods. */
+export function fakeDriver(behaviour: Partial<DriverPort> = {}): FakeDriver {
+  const calls: Call[] = [];
+  const driver: DriverPort = {
+    configure: async () => {},
+    agentArrived: () => {},
+    capabilities: () => fakeCapabilities,
+    fingerprints: () => NEVER,
+    startTask: async ({ env }) => ({ driverState: Buffer.from("state"), env: { ...env, USER: "nobody" } }),
+    recoverTask: async () => {},
+    waitTask: async () => exitedWith(0),
+    stopTask: async () => {},
+    destroyTask: async () => {},
+    inspectTask: async (taskId) => ({
+      taskId,
+      taskName: "main",
+      state: "running",
+      startedAtMs: 1_500,
+      completedAtMs: undefined,
+      exit: undefined,
+      attributes: { pid: "7" },
+    }),
+    signalTask: async () => {},
+    taskStats: async () => NEVER,
+    exec: async () => {
+      throw new DriverError("TASK_NOT_RUNNING", "not running");
+    },
+    execTask: async () => ({
+      stdout: Buffer.from("out"),
+      stderr: Buffer.from("err"),
+      exit: exitedWith(0),
+    }),
+    taskEvents: () => NEVER,
+    shutdown: async () => {},
+    ...behaviour,
+  };
+  const recorded = Object.entries(driver).map(([method, call]) => [
+    method,
+    (...args: unknown[]) => {
+      calls.push([method, ...args] as Call);
+      return call(...args);
+    },
+  ]);
+  return { ...(Object.fromEntries(recorded) as DriverPort), calls };
+}
+
+export const unknownTask = () => Promise.reject(new DriverError("TASK_NOT_FOUND", "no such task"));

@@ -1,0 +1,50 @@
+/** Plugin processes of tests, launched as an agent launches them and gone when the test file ends. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll } from "vitest";
+import { type LaunchedPlugin, launchPlugin } from "../../../src/grpc/pluginClient.ts";
+
+export interface StartedPlugin extends LaunchedPlugin {
+  /** What it wrote to standard error, line by line, so far. */
+  readonly stderrLines: readonly string[];
+}
+
+export interface StartOptions {
+  /** A TypeScript or JavaScript file, run by this Node, or an executable. Default: the driver's own entry. */
+  readonly entry?: string;
+  readonly args?: readonly string[];
+  /** Added to this process's environment. */
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+const started = new Set<LaunchedPlugin>();
+/** A plugin that is killed leaves its socket behind. */
+const sockets = mkdtempSync(join(tmpdir(), "exec2-sockets-"));
+
+afterAll(async () => {
+  for (const { pid, exited } of started) {
+    // Only where it still runs: the kernel may have given its pid to another process.
+    if ((await Promise.race([exited, stillRunning])) === undefined) process.kill(pid, "SIGKILL");
+  }
+  rmSync(sockets, { recursive: true, force: true });
+});
+
+const stillRunning = Promise.resolve(undefined);
+/** From source, a third of a plugin's start is spent on compiling the same files again. */
+const compileCache = join(import.meta.dirname, "../../../node_modules/.cache/plugin");
+const ownEntry = join(import.meta.dirname, "../../../../src/main.ts");
+
+export async function startPlugin(options: StartOptions = {}): Promise<StartedPlugin> {
+  const { entry = ownEntry, args = [], env = {} } = options;
+  const stderrLines: string[] = [];
+  const isScript = /\.[mc]?[jt]s$/.test(entry);
+  const plugin = await launchPlugin({
+    command: isScript ? process.execPath : entry,
+    args: isScript ? [entry, ...args] : args,
+    env: { ...process.env, PLUGIN_UNIX_SOCKET_DIR: sockets, NODE_COMPILE_CACHE: compileCache, ...env },
+    onLogLine: (line) => stderrLines.push(line),
+  });
+  started.add(plugin);
+  return { ...plugin, stderrLines };
+}

@@ -1,0 +1,73 @@
+/** The inspector's page in a browser, held to what every page must keep. */
+import { mkdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, onTestFinished, type TestContext } from "vitest";
+import { launchBrowser, missingBrowser } from "./browser.ts";
+
+const axe = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+
+const folder = join(import.meta.dirname, "../../../test-results/inspector");
+let browser: Browser | undefined;
+
+beforeAll(async () => {
+  mkdirSync(folder, { recursive: true });
+  browser = await launchBrowser();
+});
+afterAll(() => browser?.close());
+
+/** Where the screenshot of that name goes: git ignores the folder. */
+export function screenshot(name: string): string {
+  return join(folder, `${name}.png`);
+}
+
+/**
+ * Opens it; skips the test, loudly, where there is no browser. What the page
+ * complains of fails the test, but for what is expected.
+ */
+export async function openPage(
+  context: TestContext,
+  url: string,
+  options: BrowserContextOptions = {},
+  expected?: RegExp,
+): Promise<Page> {
+  if (browser === undefined) {
+    if (process.env.CI) throw new Error(missingBrowser);
+    console.warn(`NOT TESTED: "${context.task.name}": ${missingBrowser}`);
+    return context.skip(missingBrowser);
+  }
+  const page = await browser.newPage(options);
+  page.setDefaultTimeout(8_000);
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (told) => told.type() === "error" && complaints.push(told.text()));
+  onTestFinished(async () => {
+    await page.close();
+    expect(complaints.filter((complaint) => expected?.test(complaint) !== true)).toEqual([]);
+  });
+  await page.goto(url);
+  return page;
+}
+
+/** No finding of axe-core that is serious. */
+export async function expectAccessible(page: Page): Promise<void> {
+  // Evaluated by the browser's own tools: the page's policy lets no script of others in.
+  await page.evaluate(readFileSync(axe, "utf8"));
+  const { violations } = (await page.evaluate("axe.run()")) as {
+    violations: { id: string; impact: string; nodes: { html: string }[] }[];
+  };
+  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  expect(serious.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+}
+
+/** How far things have moved about without anybody's doing; 0 is nothing (web.dev/cls). */
+export async function layoutShift(page: Page): Promise<number> {
+  return (await page.evaluate(`new Promise((resolve) => {
+    let shift = 0;
+    new PerformanceObserver((list) => {
+      for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) shift += value;
+    }).observe({ type: "layout-shift", buffered: true });
+    setTimeout(() => resolve(shift), 100);
+  })`)) as number;
+}

@@ -1,0 +1,110 @@
+/** The program as a person calls it, as a child process. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { temporaryFolder } from "../host/temporaryFolder.ts";
+
+const main = join(import.meta.dirname, "../../../../src/main.ts");
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Started {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  /** Resolves once the output holds the text, with all that it holds by then. */
+  seen(expected: string, stream?: "stdout" | "stderr"): Promise<string>;
+  /** The process that it launched as its plugin. */
+  plugin(): number;
+}
+
+export interface CallOptions {
+  readonly cwd?: string;
+  /** Called by somebody who is not root. */
+  readonly unprivileged?: boolean;
+  readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Starts it; whatever is left of it ends with the test. */
+export function start(args: readonly string[], given: CallOptions = {}): Started {
+  const { input, env = {}, unprivileged = false, ...options } = given;
+  // In a user namespace that maps nobody, so that the checkout may be where only root can read it.
+  const wrapper = unprivileged ? ["unshare", "--user"] : [];
+  const [command = "", ...rest] = [...wrapper, process.execPath, main, ...args];
+  const child = spawn(command, rest, {
+    ...options,
+    env: { PATH: process.env.PATH, ...env },
+    stdio: "pipe",
+  });
+  child.stdin.end(input);
+  const shown = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const) {
+    // A chunk may end within a character.
+    const decoder = new TextDecoder();
+    child[stream].on("data", (chunk: Buffer) => {
+      shown[stream] += decoder.decode(chunk, { stream: true });
+    });
+  }
+  const ended = once(child, "close").then(([code]): Ended => ({ code, ...shown }));
+  onTestFinished(async () => {
+    // Twice, as a person does who is tired of waiting: its tasks end too.
+    child.kill("SIGINT");
+    child.kill("SIGTERM");
+    await ended;
+  });
+  return {
+    child,
+    ended,
+    seen: async (expected, stream = "stdout") => {
+      while (!shown[stream].includes(expected)) {
+        const more = await Promise.race([once(child[stream], "data").then(() => undefined), ended]);
+        if (more && !shown[stream].includes(expected)) {
+          throw new Error(`it ended without ${JSON.stringify(expected)}: ${JSON.stringify(more)}`);
+        }
+      }
+      return shown[stream];
+    },
+    plugin: () => {
+      const children = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8")
+        .trim()
+        .split(" ");
+      const [only, second] = children.map(Number);
+      if (!only || second) throw new Error(`one child is expected, not ${children}`);
+      return only;
+    },
+  };
+}
+
+export async function call(args: readonly string[], options?: CallOptions): Promise<Ended> {
+  return start(args, options).ended;
+}
+
+/** A job file in a folder of the test's own. */
+export function jobFileOf(content: string): string {
+  const path = join(temporaryFolder(), "job.nomad.hcl");
+  writeFileSync(path, content);
+  return path;
+}
+
+/** A job of one task that runs a shell script. */
+export function shellJob(script: string, more = ""): string {
+  return jobFileOf(`job "test" {
+  group "group" {
+    task "task" {
+      driver = "exec2"
+      config {
+        command = "sh"
+        args    = ["-c", ${JSON.stringify(script).replaceAll(/[$%]\{/g, (opening) => opening[0] + opening)}]
+      }
+      ${more}
+    }
+  }
+}
+`);
+}

@@ -1,0 +1,76 @@
+/** An inspector over a log of the test's own, which goes on being written. */
+import { once } from "node:events";
+import { request } from "node:http";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { InspectorServer } from "../../../src/inspector/server/server.ts";
+import { EVENT_SCHEMA_VERSION, type TaskEvent } from "../../../src/machines/events.ts";
+import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import type { EventStore } from "../../../src/store/eventStore.ts";
+import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { temporaryFolder } from "../host/temporaryFolder.ts";
+
+export interface Inspected {
+  readonly server: InspectorServer;
+  readonly store: EventStore;
+  /** Adds events to a task, as the driver does. */
+  record(stream: string, events: readonly TaskEvent[]): Promise<void>;
+  /** What the API answers to a browser that was let in. */
+  ask(path: string, headers?: Record<string, string>, method?: string): Promise<Reply>;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly body: string;
+}
+
+export async function startInspector(): Promise<Inspected> {
+  process.setMaxListeners(0);
+  const path = temporaryFolder();
+  const store = await openEventStore(join(path, "events"));
+  const server = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });
+  onTestFinished(async () => {
+    await server.close();
+    await store.close();
+  });
+  const cookie = cookieFrom(await get(server.url, {}));
+  return {
+    server,
+    store,
+    record: recorderOf(store),
+    ask: (path, headers = {}, method) => get(new URL(path, server.url).href, { cookie, ...headers }, method),
+  };
+}
+
+/** Adds events to tasks as the driver does: with what the machine makes of them. */
+export function recorderOf(store: EventStore): Inspected["record"] {
+  const snapshots = new Map<string, typeof initialSnapshot>();
+  return async (stream, events) => {
+    for (const event of events) {
+      const { snapshot, accepted, ...made } = step(snapshots.get(stream) ?? initialSnapshot, event);
+      if (!accepted) continue;
+      snapshots.set(stream, snapshot);
+      const stored = { ...event, ...made, schema: EVENT_SCHEMA_VERSION };
+      await store.append(stream, store.version(stream), [stored]);
+    }
+  };
+}
+
+/** The id of a task, as Nomad makes them. */
+export function idOf(number: number, name = "web"): string {
+  return `${String(number).padStart(8, "0")}-0000-4000-8000-000000000000/${name}/00000000`;
+}
+
+export async function get(url: string, headers: Record<string, string>, method = "GET"): Promise<Reply> {
+  const asked = request(url, { headers, method, agent: false }).end();
+  const [response] = await once(asked, "response");
+  let body = "";
+  for await (const chunk of response.setEncoding("utf8")) body += chunk;
+  return { status: response.statusCode, headers: response.headers, body };
+}
+
+/** What lets a browser in from then on. */
+export function cookieFrom({ headers }: Reply): string {
+  return String((headers["set-cookie"] as string[] | undefined)?.[0]).split(";")[0] ?? "";
+}
