@@ -11,7 +11,7 @@ import { makeAllocation } from "../../support/agent/allocation.ts";
 import { call, shellJob, start } from "../../support/screen/commandLine.ts";
 
 const agent = await startAgent();
-const main = join(import.meta.dirname, "../../../../src/main.ts");
+const main = join(import.meta.dirname, "../../../src/main.ts");
 
 async function runningTask(taskName: string) {
   const allocation = makeAllocation({ taskName });

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 
-const root = join(import.meta.dirname, "../../../..");
+const root = join(import.meta.dirname, "../../..");
 const page = readFileSync(join(root, "docs/recovery.md"), "utf8");
 
 /** Calls of the plugin's logger, each from the level on to the end of its message. */

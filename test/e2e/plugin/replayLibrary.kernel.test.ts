@@ -10,7 +10,7 @@ import { oldestNode } from "../../support/host/oldestNode.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { call } from "../../support/screen/commandLine.ts";
 
-const root = join(import.meta.dirname, "../../../..");
+const root = join(import.meta.dirname, "../../..");
 const bundle = join(root, "test/fixtures/histories/schema1.jsonl");
 const run = promisify(execFile);
 

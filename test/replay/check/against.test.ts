@@ -8,7 +8,7 @@ import { loadMachine } from "../../../src/replay/check/loadMachine.ts";
 import { eventTypes } from "../../support/history/history.ts";
 import { asItIs, machineVariant } from "../../support/history/machineVariant.ts";
 
-const folder = join(import.meta.dirname, "../../../fixtures/histories");
+const folder = join(import.meta.dirname, "../../fixtures/histories");
 const bundles = await Promise.all(
   readdirSync(folder)
     .filter((name) => name.endsWith(".jsonl"))

@@ -50,7 +50,7 @@ export interface CapturedStep {
   readonly killed: boolean;
 }
 
-const folder = join(import.meta.dirname, "../../../fixtures/captures");
+const folder = join(import.meta.dirname, "../../fixtures/captures");
 const services = [
   BasePluginService,
   DriverService,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { build } from "rolldown";
 import { temporaryFolder } from "../host/temporaryFolder.ts";
 
-const root = join(import.meta.dirname, "../../../..");
+const root = join(import.meta.dirname, "../../..");
 
 /**
  * @param change of src/machines/taskMachine.ts

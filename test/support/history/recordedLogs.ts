@@ -5,7 +5,7 @@ import { gunzipSync } from "node:zlib";
 import { logFiles } from "../../../src/store/lmdb/lmdbFile.ts";
 import { temporaryFolder } from "../host/temporaryFolder.ts";
 
-const folder = join(import.meta.dirname, "../../../fixtures/logs");
+const folder = join(import.meta.dirname, "../../fixtures/logs");
 
 /** The schema versions of which there is one. */
 export const recordedVersions: readonly number[] = readdirSync(folder)

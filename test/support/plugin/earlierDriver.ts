@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { TestContext } from "vitest";
 import { temporaryFolder } from "../host/temporaryFolder.ts";
 
-const checkout = join(import.meta.dirname, "../../../..");
+const checkout = join(import.meta.dirname, "../../..");
 
 /**
  * Where its entry is, for the duration of the test. Skips the test, loudly, in a

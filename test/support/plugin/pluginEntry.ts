@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { StartOptions } from "./startPlugin.ts";
 
 /** The driver's own entry, run from source. */
-export const sourceEntry = join(import.meta.dirname, "../../../../src/main.ts");
+export const sourceEntry = join(import.meta.dirname, "../../../src/main.ts");
 
 /** What an agent's `plugin_dir` holds: made by `npm run build`. */
 export const builtEntry = join(import.meta.dirname, "../../../dist/plugin/nomad-driver-exec2");

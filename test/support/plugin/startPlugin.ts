@@ -33,7 +33,7 @@ afterAll(async () => {
 const stillRunning = Promise.resolve(undefined);
 /** From source, a third of a plugin's start is spent on compiling the same files again. */
 const compileCache = join(import.meta.dirname, "../../../node_modules/.cache/plugin");
-const ownEntry = join(import.meta.dirname, "../../../../src/main.ts");
+const ownEntry = join(import.meta.dirname, "../../../src/main.ts");
 
 export async function startPlugin(options: StartOptions = {}): Promise<StartedPlugin> {
   const { entry = ownEntry, args = [], env = {} } = options;

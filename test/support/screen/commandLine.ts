@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { temporaryFolder } from "../host/temporaryFolder.ts";
 
-const main = join(import.meta.dirname, "../../../../src/main.ts");
+const main = join(import.meta.dirname, "../../../src/main.ts");
 
 export interface Ended {
   readonly code: number | null;
