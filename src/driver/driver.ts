@@ -265,7 +265,9 @@ export class Driver implements DriverPort {
         store,
         now: Date.now,
         createRun: (task) => new Run(task, () => this.#services),
-        onCommitted: (committed) => this.#announcements.committed(committed, store, () => this.#tasks.all),
+        // After what the commit answers: whether it is told already is looked up in the log.
+        onCommitted: (committed) =>
+          void setImmediate(() => this.#announcements.committed(committed, store, () => this.#tasks.all)),
         onStoreFailure: (of, error) => unsaved.hold(of, error),
       },
       history,
