@@ -14,7 +14,7 @@ import type { TaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { EventReader } from "../../store/eventStore.ts";
-import { taskOfRun } from "../../taskId.ts";
+import { partsOfTaskId, taskOfRun } from "../../taskId.ts";
 import type { TaskEventMessage } from "../driverPort.ts";
 import { sharedUserOf } from "../start/taskUser.ts";
 import type { CommittedStep, Task } from "../task/task.ts";
@@ -25,6 +25,9 @@ import { messageOfEvent, messageOfHistory, messageOfSharedUser, type TaskMessage
 const mostHeld = 10;
 const mostUnread = 200;
 
+/** Allocations that are remembered; of any other the log tells. */
+const mostAllocations = 1_000;
+
 export class Announcements {
   readonly #log: Logger;
   readonly #told = new Subject<TaskEventMessage>();
@@ -33,6 +36,9 @@ export class Announcements {
   readonly #held = new Map<string, TaskEventMessage[]>();
   /** Runs that lacked memory and of which that was told: some lack it every second. */
   readonly #lackedMemory = new WeakSet<Task>();
+
+  /** Allocations of which it was told that limits are lacking: the log need not be asked again. */
+  readonly #lackLimits = new Set<string>();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -51,7 +57,7 @@ export class Announcements {
     if (event.type === "started") this.#tellSharedUser(task, event.time, tasks);
     const message = messageOfEvent(event, context);
     if (message === undefined) return;
-    if (event.type === "started" && !isFirstWithoutLimits(task.id, store)) return;
+    if (event.type === "started" && this.#knowsLimits(task.id, store)) return;
     if (event.type === "oomSeen") {
       if (this.#lackedMemory.has(task)) return;
       this.#lackedMemory.add(task);
@@ -88,6 +94,16 @@ export class Announcements {
     if (held === undefined) return;
     this.#held.delete(task);
     for (const message of held) this.#pass(message);
+  }
+
+  /** Whether the task's allocation has been told before of limits that are lacking. */
+  #knowsLimits(taskId: string, store: EventReader): boolean {
+    const allocId = partsOfTaskId(taskId)?.allocId ?? taskId;
+    if (this.#lackLimits.has(allocId)) return true;
+    this.#lackLimits.add(allocId);
+    const [oldest = ""] = this.#lackLimits;
+    if (this.#lackLimits.size > mostAllocations) this.#lackLimits.delete(oldest);
+    return !isFirstWithoutLimits(taskId, store);
   }
 
   #tellSharedUser(task: Task, timeMs: number, tasks: () => Iterable<Task>): void {

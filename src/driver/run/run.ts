@@ -167,7 +167,8 @@ export class Run {
   /** Nothing of a run stays open, scheduled or on disk once it is over. */
   async #release(): Promise<void> {
     clearTimeout(this.#killTimer);
-    this.#over.abort();
+    // Without a reason it would make an error for it.
+    this.#over.abort("released");
     const start = this.#start;
     if (start.stage === "prepared") await start.prepared.launch.abandon();
     if (start.stage === "prepared" || start.stage === "asked") this.#start = { stage: "none" };

@@ -5,6 +5,9 @@
  */
 import type { EventStore, EventToAppend } from "../../store/eventStore.ts";
 
+/** More than the preparation of a start takes on most hosts. */
+const patienceMs = 10;
+
 export class Journal {
   readonly #store: EventStore;
   readonly #stream: string;
@@ -33,7 +36,7 @@ export class Journal {
   /**
    * Takes an event. Resolves once it is committed.
    *
-   * @param patient the event may wait for the next, until the end of this turn of the event loop at most
+   * @param patient the event may wait for the next one, for some milliseconds at most
    *
    * Where the store refuses, the event stays in the journal and goes in with the
    * next attempt: history may be late, it has no gaps.
@@ -73,12 +76,12 @@ export class Journal {
     this.#pending.splice(0, batch.length);
   }
 
-  /** Until an event comes that cannot wait, or this turn of the event loop is over. */
+  /** Until an event comes that cannot wait, or it would take too long. */
   #company(): Promise<void> {
     return new Promise((resolve) => {
-      const end = setImmediate(resolve);
+      const end = setTimeout(resolve, patienceMs);
       this.#hurry = () => {
-        clearImmediate(end);
+        clearTimeout(end);
         resolve();
       };
     });

@@ -30,7 +30,7 @@ describe("the journal of a task", () => {
     expect(store.appends).toBe(1);
   });
 
-  it("stores what may wait at the end of the turn, where nothing follows", async () => {
+  it("stores what may wait, where nothing follows", async () => {
     const { journal, store, stored } = setUp();
     await Promise.all(["one", "two"].map((type) => journal.append(fact(type), true)));
     expect(stored()).toEqual(["one", "two"]);
