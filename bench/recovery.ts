@@ -1,6 +1,6 @@
 /**
  * What a plugin's restart costs on a node with a thousand tasks in the log: the
- * sweep at start-up and RecoverTask, beside baselines that are taken in the same
+ * reconciliation at start-up and RecoverTask, beside baselines that are taken in the same
  * run. As root, after `npm run build`: `node bench/recovery.ts [tasks]`.
  */
 import { spawn } from "node:child_process";
@@ -76,7 +76,7 @@ async function benchStartUp(): Promise<void> {
     }
   }
   printTimes("baseline: configuring, no task in the log", times.empty);
-  printTimes(`configuring, sweep of ${tasks} tasks`, times.full, times.empty);
+  printTimes(`configuring, reconcile of ${tasks} tasks`, times.full, times.empty);
 }
 
 /** One after another, as a restarted agent does, and the live ones all at once. */

@@ -14,9 +14,8 @@ import type { Logger } from "../log/hclog.ts";
 import { hasEnded, hasStarted } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
 import { parseSignal } from "../signalNames.ts";
-import { logsSetAside } from "../store/folder/setAside.ts";
+import { quarantinedLogs } from "../store/folder/quarantine.ts";
 import { capabilities } from "./capabilities.ts";
-import { compileSooner } from "./compileSooner.ts";
 import type {
   AskForFolder,
   CheckRequest,
@@ -40,6 +39,7 @@ import { Announcements } from "./messages/announcements.ts";
 import { Opening, type Outcome } from "./opening/opening.ts";
 import { openServices } from "./opening/openServices.ts";
 import type { DriverServices } from "./opening/services.ts";
+import { optimizeEarly } from "./optimizeEarly.ts";
 import { historyOf } from "./recovery/recovery.ts";
 import { Run } from "./run/run.ts";
 import { startTask } from "./start/startTask.ts";
@@ -51,7 +51,7 @@ import { end, killGraceMs, TaskTable } from "./task/taskTable.ts";
 const defaultStopSignal = "SIGINT";
 
 /** 24 days: a Node timer that is given more fires at once. */
-const longestStopMs = 2 ** 31 - 1 - killGraceMs;
+const maxStopMs = 2 ** 31 - 1 - killGraceMs;
 
 /** Options in use, and what has come of opening what they name. */
 interface Configured {
@@ -103,7 +103,7 @@ export class Driver implements DriverPort {
     return this.#configured.pipe(
       switchMap(({ options, topology, outcome }) =>
         watchHost(topology).pipe(
-          map((facts) => fingerprintOf(facts, options, setAsideIn(outcome), outcome.trouble)),
+          map((facts) => fingerprintOf(facts, options, quarantinedIn(outcome), outcome.trouble)),
         ),
       ),
     );
@@ -146,7 +146,7 @@ export class Driver implements DriverPort {
 
   async stopTask(taskId: string, wantedMs: number, signal: string): Promise<void> {
     this.#announcements.runnerCalls(taskId);
-    const timeoutMs = Math.min(wantedMs, longestStopMs);
+    const timeoutMs = Math.min(wantedMs, maxStopMs);
     const number = parseSignal(signal === "" ? defaultStopSignal : signal);
     const task = await this.#tasks.claim(taskId, this.#ready);
     if (task === undefined) return;
@@ -202,7 +202,7 @@ export class Driver implements DriverPort {
   }
 
   async #configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
-    compileSooner();
+    optimizeEarly();
     await this.#opening?.stop();
     const open = () =>
       openServices(
@@ -285,6 +285,6 @@ export class Driver implements DriverPort {
   }
 }
 
-function setAsideIn({ opened }: Outcome<DriverServices>): string[] {
-  return opened ? logsSetAside(opened.folder.events) : [];
+function quarantinedIn({ opened }: Outcome<DriverServices>): string[] {
+  return opened ? quarantinedLogs(opened.folder.events) : [];
 }

@@ -13,11 +13,11 @@ import type { Fingerprint } from "./driverPort.ts";
 export function fingerprintOf(
   facts: HostFacts,
   options: PluginOptions,
-  setAside: readonly string[],
+  quarantined: readonly string[],
   trouble?: DriverError,
 ): Fingerprint {
   const attributes = fingerprintAttributes(facts, options, version);
-  const { health, description } = judgeHost(facts, setAside);
+  const { health, description } = judgeHost(facts, quarantined);
   if (trouble === undefined || health === "undetected") return { attributes, health, description };
   const text = `${trouble.code}: ${trouble.message}`;
   return {

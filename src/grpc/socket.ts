@@ -13,7 +13,7 @@ export interface Listener {
 }
 
 /** Longest path that the kernel takes; unix(7), sockaddr_un without the final NUL. */
-const longestPath = 107;
+const maxPathLength = 107;
 
 /**
  * Listens on a new socket that only this user, and the group wished for, can
@@ -21,10 +21,14 @@ const longestPath = 107;
  */
 export async function listen({ folder = tmpdir(), group }: SocketWishes): Promise<Listener> {
   const path = join(folder, `exec2-${process.pid}-${anyName()}.sock`);
-  if (Buffer.byteLength(path) > longestPath) {
-    throw new DriverError("PLUGIN_FAILED", `the socket's path is longer than ${longestPath} bytes: ${path}`, {
-      hint: "Choose a shorter PLUGIN_UNIX_SOCKET_DIR or TMPDIR for the agent",
-    });
+  if (Buffer.byteLength(path) > maxPathLength) {
+    throw new DriverError(
+      "PLUGIN_FAILED",
+      `the socket's path is longer than ${maxPathLength} bytes: ${path}`,
+      {
+        hint: "Choose a shorter PLUGIN_UNIX_SOCKET_DIR or TMPDIR for the agent",
+      },
+    );
   }
   const groupId = group === undefined ? undefined : findGroup(group);
   const server = createServer();
@@ -70,7 +74,7 @@ export async function removeDeadSockets(folder: string): Promise<void> {
 async function isDead(path: string, pid: number): Promise<boolean> {
   const status = await files.lstat(path);
   const ours = status.isSocket() && (status.uid === 0 || status.uid === process.geteuid?.());
-  if (!ours || (isAlive(pid) && Date.now() - status.mtimeMs < longestStartMs)) return false;
+  if (!ours || (isAlive(pid) && Date.now() - status.mtimeMs < maxStartMs)) return false;
   const connection = connect(path);
   try {
     await once(connection, "connect");
@@ -83,7 +87,7 @@ async function isDead(path: string, pid: number): Promise<boolean> {
 }
 
 /** Between bind(2) and listen(2), with much to spare. */
-const longestStartMs = 60_000;
+const maxStartMs = 60_000;
 
 function isAlive(pid: number): boolean {
   try {

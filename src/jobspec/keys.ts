@@ -143,7 +143,7 @@ const levels = {
 export type Level = keyof typeof levels;
 
 /** A body without what is ignored, apart by how it is read. */
-export interface UsedPart {
+export interface SupportedPart {
   readonly attributes: Body;
   readonly blocks: Body;
 }
@@ -152,7 +152,7 @@ export interface UsedPart {
  * Looks through the keys of a body, and notes those that are ignored.
  * @throws DriverError `JOB_INVALID` for keys that are refused or unknown
  */
-export function usedPart(file: JobFile, level: Level, place: string, block: Body): UsedPart {
+export function supportedPart(file: JobFile, level: Level, place: string, block: Body): SupportedPart {
   const keys: Keys = levels[level];
   const attributes: Record<string, unknown> = {};
   const blocks: Record<string, unknown> = {};

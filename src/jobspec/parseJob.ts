@@ -5,7 +5,7 @@ import type { Body } from "./body.ts";
 import { parseHcl } from "./hclParser.ts";
 import type { Job } from "./job.ts";
 import { excerptAt, type JobFile, rejectJob } from "./jobFile.ts";
-import { usedPart } from "./keys.ts";
+import { supportedPart } from "./keys.ts";
 import { inPlace } from "./reader.ts";
 import { readJob } from "./readJob.ts";
 import { readFileScope, type VariableSources } from "./resolve/variables.ts";
@@ -13,7 +13,7 @@ import { readFileScope, type VariableSources } from "./resolve/variables.ts";
 /** @throws DriverError `JOB_INVALID` naming file, place and what is allowed */
 export async function parseJob(file: JobFile, variables: VariableSources): Promise<Job> {
   const content = /^\s*\{/.test(file.source) ? parseJson(file) : await parseHcl(file);
-  const top = apiJobToBody(content) ?? usedPart(file, "file", "", content).blocks;
+  const top = apiJobToBody(content) ?? supportedPart(file, "file", "", content).blocks;
   const scope = inPlace(file, "", () => readFileScope(file, top, variables));
   return readJob({ file, scope }, top);
 }

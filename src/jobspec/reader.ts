@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import type { Body } from "./body.ts";
 import { type JobFile, rejectJob } from "./jobFile.ts";
-import { inside, type Level, usedPart } from "./keys.ts";
+import { inside, type Level, supportedPart } from "./keys.ts";
 import { substitute } from "./resolve/interpolate.ts";
 import { TemplateError } from "./resolve/template.ts";
 import type { FileScope } from "./resolve/variables.ts";
@@ -20,7 +20,7 @@ export function read<T extends z.ZodType>(
   block: Body,
   schema: T,
 ): { attributes: z.output<T>; blocks: Body } {
-  const { attributes, blocks } = usedPart(file, level, place, block);
+  const { attributes, blocks } = supportedPart(file, level, place, block);
   const result = schema.safeParse(inPlace(file, place, () => substitute(attributes, scope)));
   if (result.success) return { attributes: result.data, blocks };
   const [issue] = result.error.issues;

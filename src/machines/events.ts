@@ -32,7 +32,7 @@ const parts: {
 } = eventCatalogue;
 
 export const eventTypes = Object.keys(eventCatalogue) as readonly EventType[];
-export const longestType = Math.max(...eventTypes.map(({ length }) => length));
+export const maxTypeLength = Math.max(...eventTypes.map(({ length }) => length));
 
 /** What is known of a type; undefined where this version has none of that name. */
 export function traitsOf(type: string): EventTraits | undefined {

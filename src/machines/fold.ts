@@ -6,7 +6,7 @@
  */
 import type { EffectName } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";
-import { initialContext, rememberEvent, type TaskContext } from "./taskContext.ts";
+import { evolve, initialContext, type TaskContext } from "./taskContext.ts";
 import { isAlive, isOver, type State, type StateName, type Transition, taskStates } from "./taskMachine.ts";
 
 export interface TaskSnapshot {
@@ -35,9 +35,7 @@ export function step(snapshot: TaskSnapshot, event: TaskEvent): Step {
   }
   const { target: to = from, reenter = false, actions } = transition;
   const { entry = [] }: State = to !== from || reenter ? taskStates[to] : {};
-  const remembered = actions.includes("remember")
-    ? { ...context, ...rememberEvent(context, event) }
-    : context;
+  const remembered = actions.includes("remember") ? { ...context, ...evolve(context, event) } : context;
   return {
     snapshot: { value: to, context: remembered },
     from,

@@ -53,9 +53,6 @@ const evolutions: {
 } = eventCatalogue;
 
 /** The part of the context that an event changes. Pure; called only for events that the machine accepts. */
-export function rememberEvent<T extends EventType>(
-  context: TaskContext,
-  event: EventOf<T>,
-): Partial<TaskContext> {
+export function evolve<T extends EventType>(context: TaskContext, event: EventOf<T>): Partial<TaskContext> {
   return evolutions[event.type].evolve(event, context);
 }

@@ -2,7 +2,7 @@
 import { assign, setup } from "xstate";
 import { type EffectName, effectNames } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";
-import { initialContext, rememberEvent, type TaskContext } from "./taskContext.ts";
+import { evolve, initialContext, type TaskContext } from "./taskContext.ts";
 import { taskStates } from "./taskMachine.ts";
 
 /** To the machine effects are names; nothing happens here. */
@@ -16,6 +16,6 @@ export const taskMachine = setup({
   types: { context: {} as TaskContext, events: {} as TaskEvent },
   actions: {
     ...effects,
-    remember: assign(({ context, event }) => rememberEvent(context, event)),
+    remember: assign(({ context, event }) => evolve(context, event)),
   },
 }).createMachine({ id: "task", context: initialContext, initial: "pending", states: taskStates });

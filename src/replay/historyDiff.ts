@@ -2,10 +2,10 @@
 import { traitsOf } from "../machines/events.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
 import { align, type Pair } from "./alignment.ts";
-import { comparable, type OwnWords, ownWords } from "./comparable.ts";
 import { type Change, contextDiff } from "./contextDiff.ts";
 import { History, type Moment } from "./history.ts";
 import { maskEvent, shownEvent } from "./mask.ts";
+import { normalize, type TaskWords, taskWords } from "./normalize.ts";
 
 /** Events of one type that stand for each other, or one that only one side has. */
 export interface DiffRow extends Pair<Moment> {
@@ -47,7 +47,7 @@ export function differs({ sameWay, changes }: DiffRow): boolean {
  * @param showArgs false: what may be secret is compared, and masked in what comes of it
  */
 export function diffHistories(left: History, right: History, { showArgs = false } = {}): HistoryDiff {
-  const words: Pair<OwnWords> = { left: ownWords(left.moments()), right: ownWords(right.moments()) };
+  const words: Pair<TaskWords> = { left: taskWords(left.moments()), right: taskWords(right.moments()) };
   const shown = shownEvent(showArgs);
   const [a, b] = [left, right].map(
     ({ stream, events, machine }) => new History(stream, events.map(shown), machine),
@@ -99,13 +99,13 @@ function dataAt(
 function changesBetween(
   left: ReturnType<typeof dataAt>,
   right: ReturnType<typeof dataAt>,
-  words: Pair<OwnWords>,
+  words: Pair<TaskWords>,
 ): Change[] {
   const isMasked = maskEvent(left) === left || maskEvent(right) === right;
   const [one, other] = isMasked ? [maskEvent(left), maskEvent(right)] : [left, right];
   return contextDiff(
-    comparable(one.type, one.data, words.left ?? []),
-    comparable(other.type, other.data, words.right ?? []),
+    normalize(one.type, one.data, words.left ?? []),
+    normalize(other.type, other.data, words.right ?? []),
     listChanges,
   );
 }

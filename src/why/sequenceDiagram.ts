@@ -6,7 +6,7 @@ import { formatTime } from "../units/times.ts";
 import { wrap } from "../units/widths.ts";
 
 /** Longer ones would run across the lines of other participants. */
-const longestLine = 44;
+const maxLineLength = 44;
 
 /** Events are arrows, from who caused them to whom they concern; states are notes. */
 export function sequenceDiagram(history: History): string {
@@ -19,7 +19,7 @@ export function sequenceDiagram(history: History): string {
   ];
   for (const moment of history.moments()) {
     const { stored, before, after } = moment;
-    const text = wrap(textOf(moment), longestLine).map(escaped).join("<br/>");
+    const text = wrap(textOf(moment), maxLineLength).map(escaped).join("<br/>");
     lines.push(`  ${arrowOf(stored.type)}: ${text}`);
     if (before.value !== after.value) lines.push(`  Note over driver: ${escaped(after.value)}`);
   }

@@ -6,11 +6,12 @@ import { calls, launchSteps } from "./points.ts";
 await servePlugin(async (...given) => {
   const { Driver } = await import("../../src/driver/driver.ts");
   const { Run } = await import("../../src/driver/run/run.ts");
-  const { HeldLaunch } = await import("../../src/effects/launch/launcher.ts");
+  const { PendingLaunch } = await import("../../src/effects/launch/launcher.ts");
   for (const name of launchSteps) {
-    const step: (this: InstanceType<typeof HeldLaunch>) => Promise<unknown> = HeldLaunch.prototype[name];
-    Object.defineProperty(HeldLaunch.prototype, name, {
-      value(this: InstanceType<typeof HeldLaunch>) {
+    const step: (this: InstanceType<typeof PendingLaunch>) => Promise<unknown> =
+      PendingLaunch.prototype[name];
+    Object.defineProperty(PendingLaunch.prototype, name, {
+      value(this: InstanceType<typeof PendingLaunch>) {
         return between(name, () => step.call(this))();
       },
     });

@@ -4,7 +4,7 @@ import { effectNames } from "../../src/machines/effects.ts";
 /** Functions that are wrapped, by their modules below src/. */
 const asynchronous = {
   "driver/recovery/recovery.ts": ["takeOver"],
-  "driver/recovery/sweep.ts": ["sweep"],
+  "driver/recovery/reconcile.ts": ["reconcile"],
   "driver/recovery/unansweredStart.ts": ["settleStart"],
   "effects/cgroup/cgroupEnd.ts": ["endCgroup", "runLeft"],
 };

@@ -59,7 +59,7 @@ export const regressions: readonly Regression[] = [
     crashes: [{ at: "after makeRunFiles#1" }, { at: "after spawnRunner#1" }],
   },
   {
-    title: "a sweep that is killed itself is done again",
+    title: "a reconcile that is killed itself is done again",
     lives: [{ ...sleeps, forgets: true }, sleeps],
     crashes: [
       { at: "after commit sandboxed#1" },

@@ -5,7 +5,7 @@ import type { DriverPort } from "../../src/driver/driverPort.ts";
 import { notConfigured, notFound, notRunning } from "../../src/driver/task/taskErrors.ts";
 import { buildExecPlan } from "../../src/effects/exec/execPlan.ts";
 import { kernelError } from "../../src/effects/kernel/kernelError.ts";
-import { assembleRest } from "../../src/effects/launch/assemble.ts";
+import { assembleLate } from "../../src/effects/launch/assemble.ts";
 import { launchError, notRun } from "../../src/effects/launch/launchError.ts";
 import { phases } from "../../src/effects/launch/plan.ts";
 import { DriverError, lineOf } from "../../src/errors.ts";
@@ -38,12 +38,12 @@ describe("an error of the call", () => {
     ]),
     [
       "a NUL character",
-      errorOf(() => assembleRest(planFor(["a\0b"]), "x64")),
+      errorOf(() => assembleLate(planFor(["a\0b"]), "x64")),
       "LAUNCH_FAILED: a string with a NUL character cannot be passed to a program",
     ],
     [
       "too many arguments",
-      errorOf(() => assembleRest(planFor(["a".repeat(8_000_000)]), "x64")),
+      errorOf(() => assembleLate(planFor(["a".repeat(8_000_000)]), "x64")),
       "LAUNCH_FAILED: the launch plan is too long",
     ],
     [

@@ -1,7 +1,7 @@
 /** The inspector's server, over a real log that goes on being written. */
 import { describe, expect, it, vi } from "vitest";
 import type { Status } from "../../src/inspector/server/logWatch.ts";
-import { chaptersOf } from "../../src/inspector/views/chapters.ts";
+import { groupSteps } from "../../src/inspector/views/eventGroups.ts";
 import type { TaskSummary } from "../../src/inspector/views/taskSummary.ts";
 import type { MomentView, TaskView } from "../../src/inspector/views/taskView.ts";
 import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";
@@ -27,7 +27,7 @@ describe("the API", () => {
     expect(view.steps).toHaveLength(events);
     expect(view.outcome).toEqual({ tone: "bad", text: "Killed: still running 5 s after SIGINT" });
     expect(view.sentences.map(({ text }) => text).join()).toContain("so it was killed");
-    expect(chaptersOf(view.steps).map(({ title }) => title.split(",")[0])).toEqual([
+    expect(groupSteps(view.steps).map(({ title }) => title.split(",")[0])).toEqual([
       "Start asked → host looked at → sandbox laid out → running",
       "Stop asked → SIGTERM delivered → time to stop was over → SIGKILL sent → exit code 0",
       "Forgotten",

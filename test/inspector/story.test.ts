@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { stepAt, timeScale } from "../../src/inspector/page/task/timeScale.ts";
-import { chaptersOf } from "../../src/inspector/views/chapters.ts";
+import { groupSteps } from "../../src/inspector/views/eventGroups.ts";
 import { type StepLine, stepLine } from "../../src/inspector/views/story.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { History } from "../../src/replay/history.ts";
@@ -26,14 +26,14 @@ describe("chapters", () => {
   it("hold every step once, in order", () => {
     fc.assert(
       fc.property(anyLife, (steps) => {
-        const chapters = chaptersOf(steps);
+        const chapters = groupSteps(steps);
         expect(chapters.flatMap(({ from, to }) => steps.slice(from - 1, to))).toEqual(steps);
       }),
     );
   });
 
   it("put a request together with what came of it", () => {
-    const [start, ...rest] = chaptersOf(stepsOf(life("stopped")));
+    const [start, ...rest] = groupSteps(stepsOf(life("stopped")));
     expect(start?.title).toBe("Start asked → host looked at → sandbox laid out → running, after 3 ms");
     expect(rest.map(({ title }) => title)).toEqual([
       "Stop asked → SIGTERM delivered → exit code 0, after 2 ms",
@@ -48,8 +48,8 @@ describe("chapters", () => {
         ...Array.from({ length: count }, () => [event("execStarted"), event("execExited")]).flat(),
         event("exited"),
       ]);
-    expect(chaptersOf(checks(4)).filter(({ folded }) => folded)).toEqual([]);
-    expect(chaptersOf(checks(5))).toMatchObject([
+    expect(groupSteps(checks(4)).filter(({ folded }) => folded)).toEqual([]);
+    expect(groupSteps(checks(5))).toMatchObject([
       { folded: false },
       { folded: true, from: 5, to: 14, title: "Command run in it ×5, the last: command 1: exit code 0" },
       { folded: false, title: "Ended" },

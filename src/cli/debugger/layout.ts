@@ -25,7 +25,7 @@ const besideColumns = 76;
 const wideColumns = 110;
 const listColumns = { narrow: 32, wide: 48 } as const;
 /** Rows of moment that a list above leaves at least. */
-const leastMoment = 5;
+const minMoment = 5;
 
 /** One row, the last, always belongs to the prompt, notices and keys. */
 export function layoutOf({ size, page, listShown }: DebuggerState): Layout {
@@ -42,6 +42,6 @@ export function layoutOf({ size, page, listShown }: DebuggerState): Layout {
     return { ...whole, list: { columns: list, rows: left }, beside: true, page: box };
   }
   const listRows = Math.min(8, Math.floor(left / 3));
-  if (listRows < 3 || left - listRows - 1 < leastMoment) return whole;
+  if (listRows < 3 || left - listRows - 1 < minMoment) return whole;
   return { ...whole, list: { columns, rows: listRows }, page: { columns, rows: left - listRows - 1 } };
 }

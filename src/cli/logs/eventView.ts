@@ -1,5 +1,5 @@
 /** Events and tasks as tables. Pure. */
-import { longestType, summarise, traitsOf } from "../../machines/events.ts";
+import { maxTypeLength, summarise, traitsOf } from "../../machines/events.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatClock, formatDay } from "../../units/times.ts";
@@ -64,7 +64,7 @@ export class EventView {
 
   /** An event on one line, however long, for where something else stands before it. */
   line(event: StoredEvent): string {
-    const type = `${this.#type(event)}${blanks(event.type, longestType)}`;
+    const type = `${this.#type(event)}${blanks(event.type, maxTypeLength)}`;
     return `${this.#style.dim(formatClock(event.time))} ${type} ${this.#what(event)}`;
   }
 

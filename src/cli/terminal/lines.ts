@@ -2,7 +2,7 @@
 
 const newline = 0x0a;
 /** A line that grows beyond this is written in pieces: a task may never end one. */
-const longestHeldLine = 64 * 1024;
+const maxHeldLine = 64 * 1024;
 
 /** Puts a prefix before every line of a stream of bytes, whatever the bytes are. */
 export class LinePrefixer {
@@ -20,7 +20,7 @@ export class LinePrefixer {
     const complete = end === 0 ? [] : [...this.#held, chunk.subarray(0, end)];
     if (end > 0) this.#hold(chunk.subarray(end), []);
     else this.#hold(chunk, this.#held);
-    if (this.#heldLength > longestHeldLine) return Buffer.concat([this.#prefixed(complete), this.end()]);
+    if (this.#heldLength > maxHeldLine) return Buffer.concat([this.#prefixed(complete), this.end()]);
     return this.#prefixed(complete);
   }
 

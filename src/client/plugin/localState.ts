@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { localFolder } from "../../store/folder/logFolders.ts";
 
 /** More runs at once than this are most likely a mistake. */
-const mostRuns = 64;
+const maxRuns = 64;
 
 /** The state folders of a run, to be tried one after another. */
 export class StateFolderChoice {
@@ -23,7 +23,7 @@ export class StateFolderChoice {
 
   /** Goes on to the next one; false where there are no more. */
   next(): boolean {
-    if (this.#number === mostRuns) return false;
+    if (this.#number === maxRuns) return false;
     this.#number++;
     return true;
   }

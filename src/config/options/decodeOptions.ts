@@ -25,7 +25,7 @@ export function decodeOptions<Schema extends z.ZodObject>(
       hint: `It may have ${[...names.keys()].join(", ")}`,
     });
   }
-  const values = [...names].map(([name, key]) => [key, comparable(given[name])]);
+  const values = [...names].map(([name, key]) => [key, normalize(given[name])]);
   const result = schema.safeParse(Object.fromEntries(values.filter(([, value]) => value !== undefined)));
   if (result.success) return result.data;
   throw invalid(owner, result.error.issues);
@@ -36,7 +36,7 @@ function isMap(raw: unknown): raw is Readonly<Record<string, unknown>> {
 }
 
 /** MessagePack has nil for what is absent, and whole numbers may come as bigints. */
-function comparable(value: unknown): unknown {
+function normalize(value: unknown): unknown {
   if (typeof value === "bigint") return Number(value);
   return value === null ? undefined : value;
 }

@@ -24,11 +24,11 @@ export const wholeNumber = () =>
  */
 export const pidsLimit = () =>
   wholeNumber().refine(
-    (limit) => limit >= 2 && limit <= mostPids,
-    `must be from 2, for a task's init and its main process, to ${mostPids}`,
+    (limit) => limit >= 2 && limit <= maxPids,
+    `must be from 2, for a task's init and its main process, to ${maxPids}`,
   );
 
-const mostPids = 4_194_304;
+const maxPids = 4_194_304;
 
 /** A string that the kernel can take: one without NUL bytes, which end strings there. */
 export const text = () => z.string(mustBe("a string")).refine(withoutNul, "must not contain a NUL byte");

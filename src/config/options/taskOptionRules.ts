@@ -13,14 +13,14 @@ import { tcpPortsWithin } from "./tcpPorts.ts";
  * @throws DriverError `CONFIG_INVALID`
  */
 export function parseTaskOptions(raw: unknown, plugin: PluginOptions): TaskOptions {
-  return boundedByPlugin(decodeOptions("task", taskSchema, raw), plugin);
+  return withinPluginLimits(decodeOptions("task", taskSchema, raw), plugin);
 }
 
 /**
  * The options with the plugin's where the task has none of its own.
  * @throws DriverError `CONFIG_INVALID` naming the option and what has to change
  */
-function boundedByPlugin(task: TaskOptions, plugin: PluginOptions): TaskOptions {
+function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): TaskOptions {
   refuseUnlessAllowed("unveil", task.unveil.length > 0, "unveilByTask", plugin);
   refuseUnlessAllowed("groups", task.groups.length > 0, "groupsByTask", plugin);
   refuseUnlessAllowed("ipcMode", task.ipcMode === "host", "allowHostIpc", plugin);

@@ -143,6 +143,6 @@ export const taskSchema = z.object({
 export type TaskOptions = Readonly<z.output<typeof taskSchema>>;
 
 /** What a task has without any option, its command included. */
-export const usualOptions: TaskOptions = { ...taskSchema.parse({ command: "?" }), command: "" };
+export const defaultTaskOptions: TaskOptions = { ...taskSchema.parse({ command: "?" }), command: "" };
 
 export const taskOptionsSpec = hclSpecOf(taskSchema);

@@ -47,8 +47,8 @@ export function ulimitProblem(name: string, value: string): { message: string; h
       hint: "The soft limit is above the hard one",
     };
   }
-  if (name === "nofile" && soft < leastFiles) {
-    const hint = `A task cannot be started with fewer than ${leastFiles} open files`;
+  if (name === "nofile" && soft < minFiles) {
+    const hint = `A task cannot be started with fewer than ${minFiles} open files`;
     return { message: `has nofile = ${JSON.stringify(value)}`, hint };
   }
   return undefined;
@@ -74,7 +74,7 @@ export function formatUlimit({ soft, hard }: Pick<Ulimit, "soft" | "hard">): str
 const usage = 'Write a number, "unlimited", or two of these with a colon between: "1024:4096" is SOFT:HARD';
 
 /** What the launch itself has open at once. */
-const leastFiles = 16;
+const minFiles = 16;
 
 function isName(name: string): name is UlimitName {
   return Object.hasOwn(resources, name);

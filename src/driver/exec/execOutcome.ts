@@ -9,7 +9,7 @@ import type { Task } from "../task/task.ts";
 const keptBytes = 65_536;
 
 /** A Node timer that is given more fires at once. */
-const longestTimeoutMs = 2 ** 31 - 1;
+const maxTimeoutMs = 2 ** 31 - 1;
 
 /**
  * @param signal aborted when nobody waits any more
@@ -28,7 +28,7 @@ export async function execOutcome(
       timedOut = true;
       exec.end("timedOut");
     },
-    Math.min(timeoutMs, longestTimeoutMs),
+    Math.min(timeoutMs, maxTimeoutMs),
   );
   if (timeoutMs <= 0) clearTimeout(timer);
   const abort = () => exec.cancel();

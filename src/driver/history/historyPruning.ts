@@ -13,7 +13,7 @@ import { isOver } from "../../machines/taskMachine.ts";
 import type { EventStore, StoredEvent } from "../../store/eventStore.ts";
 
 /** What the pruner needs of its surroundings. */
-export interface PrunerSurroundings {
+export interface PrunerDependencies {
   readonly store: EventStore;
   readonly log: Logger;
   /** Wall clock, milliseconds since the epoch. */
@@ -32,16 +32,16 @@ const looksATurn = 20;
  * A pass ends after so many streams in a row that stay. Those that come later began
  * later still; more than one is looked at because some live long, and clocks jump.
  */
-const mostThatStay = 1_000;
+const maxKept = 1_000;
 
 export class HistoryPruner {
-  readonly #surroundings: PrunerSurroundings;
+  readonly #surroundings: PrunerDependencies;
   #timer: NodeJS.Timeout | undefined;
   #passing: Promise<void> | undefined;
   #pauseMs = firstPauseMs;
   #closed = false;
 
-  constructor(surroundings: PrunerSurroundings) {
+  constructor(surroundings: PrunerDependencies) {
     this.#surroundings = surroundings;
   }
 
@@ -82,7 +82,7 @@ export class HistoryPruner {
     let looks = 0;
     let stayed = 0;
     for (const { stream, version } of store.streamsByAge()) {
-      if (this.#closed || stayed === mostThatStay) break;
+      if (this.#closed || stayed === maxKept) break;
       looks += 1;
       if (looks % looksATurn === 0) await setImmediate();
       const end = lastEvent(store, stream, version);

@@ -22,11 +22,11 @@ import { isFirstWithoutLimits } from "./limitsTold.ts";
 import { messageOfEvent, messageOfHistory, messageOfSharedUser, type TaskMessage } from "./taskMessages.ts";
 
 /** Messages that wait: of one task as many as the client would show of it, and of all while nobody reads. */
-const mostHeld = 10;
-const mostUnread = 200;
+const maxHeld = 10;
+const maxUnread = 200;
 
 /** Allocations that are remembered; of any other the log tells. */
-const mostAllocations = 1_000;
+const maxAllocations = 1_000;
 
 export class Announcements {
   readonly #log: Logger;
@@ -102,7 +102,7 @@ export class Announcements {
     if (this.#lackLimits.has(allocId)) return true;
     this.#lackLimits.add(allocId);
     const [oldest = ""] = this.#lackLimits;
-    if (this.#lackLimits.size > mostAllocations) this.#lackLimits.delete(oldest);
+    if (this.#lackLimits.size > maxAllocations) this.#lackLimits.delete(oldest);
     return !isFirstWithoutLimits(taskId, store);
   }
 
@@ -125,9 +125,9 @@ export class Announcements {
 
   #pass(message: TaskEventMessage): void {
     const held = this.#held.get(taskOfRun(message.taskId));
-    if (held !== undefined) keep(held, message, mostHeld);
+    if (held !== undefined) keep(held, message, maxHeld);
     else if (this.#told.observed) this.#told.next(message);
-    else keep(this.#unread, message, mostUnread);
+    else keep(this.#unread, message, maxUnread);
   }
 
   #logCourse(taskId: string, event: TaskEvent, { sandbox, host }: TaskContext): void {

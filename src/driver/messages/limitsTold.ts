@@ -4,7 +4,7 @@ import { beginningOf, type Log } from "../start/runBeginning.ts";
 import { lacksLimits } from "./taskMessages.ts";
 
 /** Other runs of the allocation that are looked at: some 50 µs each, and mostly the first one tells. */
-const mostRuns = 50;
+const maxRuns = 50;
 
 /**
  * Whether a run is the first of its allocation that was started without limits.
@@ -22,7 +22,7 @@ export function isFirstWithoutLimits(taskId: string, log: Log): boolean {
       if (stream === taskId) continue;
       looks += 1;
       const other = startedWithoutLimits(stream, log);
-      if (looks > mostRuns || (other !== undefined && other < own)) return false;
+      if (looks > maxRuns || (other !== undefined && other < own)) return false;
     }
     return true;
   } catch {

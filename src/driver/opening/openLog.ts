@@ -2,7 +2,7 @@
 import { DriverError } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import type { EventStore } from "../../store/eventStore.ts";
-import { setAside } from "../../store/folder/setAside.ts";
+import { quarantine } from "../../store/folder/quarantine.ts";
 import { openEventStore } from "../../store/lmdb/lmdbEventStore.ts";
 
 /**
@@ -28,7 +28,7 @@ export async function openLog<T>(
     return await open();
   } catch (thrown) {
     if (!(thrown instanceof DriverError) || thrown.code !== "STORE_DAMAGED") throw thrown;
-    const aside = setAside(path, new Date());
+    const aside = quarantine(path, new Date());
     const { code, message } = thrown;
     log.error("the event log is set aside, and a new one is begun", {
       code,

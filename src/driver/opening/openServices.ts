@@ -6,10 +6,10 @@ import { keepKey } from "../../effects/files/envDigest.ts";
 import { probeHost } from "../../effects/host/hostFacts.ts";
 import { DriverError } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
-import { tellAddress } from "../../store/folder/pluginAddress.ts";
+import { publishAddress } from "../../store/folder/pluginAddress.ts";
 import { openStateFolder } from "../../store/folder/stateFolder.ts";
 import { version } from "../../version.ts";
-import { sweep } from "../recovery/sweep.ts";
+import { reconcile } from "../recovery/reconcile.ts";
 import { UnsavedEvents } from "../task/unsavedEvents.ts";
 import { openLog } from "./openLog.ts";
 import type { DriverServices } from "./services.ts";
@@ -48,10 +48,10 @@ export async function openServices(
   await using undo = new AsyncDisposableStack();
   undo.defer(() => folder.close());
   keepKey(folder.path);
-  tellAddress(folder.path, socketPath);
+  publishAddress(folder.path, socketPath);
   const unsaved = new UnsavedEvents(log);
   const { store, begun: unclaimed } = await openLog(folder.events, log, (opened) =>
-    sweep({ folder, store: opened, log, unsaved }, inUse),
+    reconcile({ folder, store: opened, log, unsaved }, inUse),
   );
   undo.move();
   const plugin = { pid: process.pid, version };

@@ -17,7 +17,7 @@ export type Outcome<Opened> =
   | { readonly trouble: DriverError; readonly opened?: undefined };
 
 const firstPauseMs = 50;
-const longestPauseMs = 30_000;
+const maxPauseMs = 30_000;
 
 /**
  * How long an agent is kept waiting that asks for its tasks, counted for all of them from
@@ -88,7 +88,7 @@ export class Opening<Opened> {
         told = trouble.message;
         this.#begun.resolve();
       }
-      pauseMs = (await this.#letsGo(owner, pauseMs)) ? firstPauseMs : Math.min(2 * pauseMs, longestPauseMs);
+      pauseMs = (await this.#letsGo(owner, pauseMs)) ? firstPauseMs : Math.min(2 * pauseMs, maxPauseMs);
       owner?.forget();
     }
     this.#begun.resolve();

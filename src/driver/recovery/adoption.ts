@@ -1,5 +1,5 @@
 /** Taking a task over that HashiCorp's Go driver has started: a history begins with what its handle and the host tell. */
-import { usualOptions } from "../../config/options/taskOptions.ts";
+import { defaultTaskOptions } from "../../config/options/taskOptions.ts";
 import { findGoDriverRun, type GoDriverRun } from "../../effects/adoption/goDriverRun.ts";
 import { readOomKills } from "../../effects/cgroup/cgroup.ts";
 import { bootId } from "../../effects/processes/processIdentity.ts";
@@ -19,7 +19,7 @@ export function adoptedHistory(
   handle: GoDriverRun,
   { folder, plugin }: Pick<DriverServices, "folder" | "plugin">,
 ): RebuiltHistory {
-  const options = request.options ?? usualOptions;
+  const options = request.options ?? defaultTaskOptions;
   const { cgroup } = request.resources;
   const finding = findGoDriverRun(handle, cgroup);
   const time = Date.now();

@@ -2,7 +2,7 @@
  * A task's history as far as the agent's handle tells it, for the case that the
  * event log is gone or cannot be read: enough to take the task over. Pure.
  */
-import { usualOptions } from "../../config/options/taskOptions.ts";
+import { defaultTaskOptions } from "../../config/options/taskOptions.ts";
 import { type TaskEvent, taskEvent } from "../../machines/events.ts";
 import { initialSnapshot } from "../../machines/fold.ts";
 import type { EventToAppend } from "../../store/eventStore.ts";
@@ -27,7 +27,7 @@ export function historyFromHandle(
   state: HandleState,
   { facts, plugin }: Pick<DriverServices, "facts" | "plugin">,
 ): RebuiltHistory {
-  const options = request.options ?? usualOptions;
+  const options = request.options ?? defaultTaskOptions;
   // All of them bear the time of the start: it is the one that is known.
   const at = state.startedAt;
   const known: readonly TaskEvent[] = [

@@ -8,7 +8,7 @@ import { isAlive, isUnderway } from "../../machines/taskMachine.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import type { DriverServices } from "../opening/services.ts";
-import { endRest } from "../run/endRest.ts";
+import { cleanUpRun } from "../run/cleanUpRun.ts";
 import { exitOf } from "../run/exit.ts";
 import { toTaskEvent } from "../task/storedEvents.ts";
 import type { Task, TaskHistory } from "../task/task.ts";
@@ -95,7 +95,7 @@ export async function takeOver(task: Task, { plugin, unsaved }: DriverServices):
   const { snapshot } = task;
   if (isAlive(task.state)) {
     const end = endOf(snapshot);
-    if (end !== undefined) await endRest(snapshot);
+    if (end !== undefined) await cleanUpRun(snapshot);
     if (end === undefined) await task.record("recovered", { plugin, found: whereItRuns(snapshot) });
     else if (end.type === "exited") await task.record("exited", end.data);
     else await task.record("lost", end.data);

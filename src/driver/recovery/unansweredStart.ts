@@ -21,7 +21,7 @@ import type { TaskEvent } from "../../machines/events.ts";
 import { stateName, type TaskSnapshot } from "../../machines/fold.ts";
 import { runFolderName } from "../../store/folder/stateFolder.ts";
 import type { DriverServices } from "../opening/services.ts";
-import { endRest } from "../run/endRest.ts";
+import { cleanUpRun } from "../run/cleanUpRun.ts";
 import { exitOf } from "../run/exit.ts";
 import { startFailedEvent } from "../start/startFailedEvent.ts";
 import { type Advance, advance } from "../task/storedEvents.ts";
@@ -49,7 +49,7 @@ export async function settleStart(
     log.info("found the running task of a start that was never answered", fields);
     return started;
   }
-  await endRest(started.snapshot);
+  await cleanUpRun(started.snapshot);
   const exited: TaskEvent = {
     type: "exited",
     time: Date.now(),
@@ -94,7 +94,7 @@ async function endAbandoned(
   rmSync(runFolder, { recursive: true, force: true });
   const init = request ? findInit(request.resources.cgroup, runFiles(runFolder).alive) : undefined;
   const killed = init ? killInit(init) : false;
-  await endRest(snapshot, init);
+  await cleanUpRun(snapshot, init);
   log.warn("ended a task whose start was never answered", {
     task_id: taskId,
     state: stateName(snapshot),

@@ -13,20 +13,20 @@ import { planCgroupWrites } from "../../effects/cgroup/cgroupPlan.ts";
 import { openLogPipe } from "../../effects/files/logPipes.ts";
 import { makeRunFiles } from "../../effects/files/runFiles.ts";
 import { checkTaskFolders } from "../../effects/files/taskFolderCheck.ts";
-import { createRuleset, layRules } from "../../effects/landlock/ruleset.ts";
+import { addRules, createRuleset } from "../../effects/landlock/ruleset.ts";
 import { describePlan } from "../../effects/launch/describePlan.ts";
-import { HeldLaunch } from "../../effects/launch/launcher.ts";
+import { PendingLaunch } from "../../effects/launch/launcher.ts";
 import { joinPlan } from "../../effects/launch/plan.ts";
 import { writeNetworkFiles } from "../../effects/network/networkFiles.ts";
 import { checkNetworkNamespace } from "../../effects/network/networkNamespace.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { DriverServices } from "../opening/services.ts";
-import { findProgram, planBeginning, planRest } from "../start/sandboxPlan.ts";
+import { findProgram, planEarly, planLate } from "../start/sandboxPlan.ts";
 import { rightsOf } from "../start/taskRights.ts";
 
 /** A run that only has to be let go on. */
 export interface PreparedRun {
-  readonly launch: HeldLaunch;
+  readonly launch: PendingLaunch;
   /** The task's environment. */
   readonly env: Readonly<Record<string, string>>;
   /** What was made. */
@@ -59,10 +59,10 @@ export async function prepareRun(
   undo.defer(() => rmSync(runFolder, { recursive: true, force: true }));
   writeNetworkFiles(request, files);
 
-  const { rules, beginning, runCgroup } = planBeginning(request, program, { options, cgroup, files });
-  const launch = new HeldLaunch(beginning, { stdout, stderr, ruleset }, folder.run);
+  const { rules, early, runCgroup } = planEarly(request, program, { options, cgroup, files });
+  const launch = new PendingLaunch(early, { stdout, stderr, ruleset }, folder.run);
   undo.defer(() => launch.abandon());
-  const laid = layRules(
+  const laid = addRules(
     ruleset,
     rules.entries,
     [
@@ -71,8 +71,8 @@ export async function prepareRun(
     ],
     facts.landlockAbi,
   );
-  const rest = planRest(request, program, laid.insideNamespace, runCgroup);
-  launch.load(rest);
+  const late = planLate(request, program, laid.insideNamespace, runCgroup);
+  launch.load(late);
   const limits = applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts, request.options));
   const sandboxed = {
     command,
@@ -90,7 +90,7 @@ export async function prepareRun(
     runFolder,
     runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
     init: await launch.init(),
-    plan: describePlan(joinPlan(beginning, rest)),
+    plan: describePlan(joinPlan(early, late)),
   };
   const made = undo.move();
   return { launch, env, sandboxed, undo: () => made.disposeAsync() };

@@ -15,8 +15,8 @@ import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { fingerprintedEvent } from "../start/fingerprintedEvent.ts";
 import { startFailedEvent } from "../start/startFailedEvent.ts";
+import { cleanUpRun } from "./cleanUpRun.ts";
 import { RunCommands } from "./commands.ts";
-import { endRest } from "./endRest.ts";
 import { exitOf } from "./exit.ts";
 import { type PreparedRun, prepareRun } from "./prepare.ts";
 import type { RunTask } from "./runTask.ts";
@@ -199,7 +199,7 @@ export class Run {
     const start = this.#start;
     if ("request" in start) logStartError(start.request.stderrPath, start.request.allocDir, error);
     // Its agent removes the cgroup as soon as it is told.
-    await endRest(task.snapshot);
+    await cleanUpRun(task.snapshot);
     this.#start = { stage: "failed", error };
     const recorded = await task.record("startFailed", startFailedEvent(error)).catch(() => false);
     if (recorded) return;

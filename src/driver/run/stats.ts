@@ -23,10 +23,10 @@ import type { RunTask } from "./runTask.ts";
 const defaultIntervalMs = 1_000;
 
 /** No agent needs more, and a host has other things to do. */
-const leastIntervalMs = 100;
+const minIntervalMs = 100;
 
 /** A Node timer that is given more fires at once. */
-const longestIntervalMs = 2 ** 31 - 1;
+const maxIntervalMs = 2 ** 31 - 1;
 
 export class RunStats {
   readonly #task: RunTask;
@@ -49,8 +49,8 @@ export class RunStats {
     if (hasEnded(task.snapshot)) return EMPTY;
     const { request, process, sandbox } = task.snapshot.context;
     if (request === null || process === null) throw notRunning(task, "it uses nothing yet");
-    const wanted = intervalMs > 0 ? Math.max(leastIntervalMs, intervalMs) : defaultIntervalMs;
-    const interval = Math.min(wanted, longestIntervalMs);
+    const wanted = intervalMs > 0 ? Math.max(minIntervalMs, intervalMs) : defaultIntervalMs;
+    const interval = Math.min(wanted, maxIntervalMs);
     const shared = this.#samplings.get(interval);
     if (shared !== undefined) return shared;
     const place = {

@@ -1,7 +1,7 @@
 /** The `requested` event of a task: the request without the values of its environment. */
 import { isDeepStrictEqual } from "node:util";
 import { hclName } from "../../config/options/hclSpec.ts";
-import { type TaskOptions, usualOptions } from "../../config/options/taskOptions.ts";
+import { defaultTaskOptions, type TaskOptions } from "../../config/options/taskOptions.ts";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import type { EventData } from "../../machines/events.ts";
 
@@ -58,7 +58,7 @@ const told: readonly string[] = [
 function settingsOf(options: TaskOptions): EventData<"requested">["settings"] {
   const settings: EventData<"requested">["settings"] = {};
   for (const [name, value] of Object.entries(options)) {
-    const isUsual = isDeepStrictEqual(value, usualOptions[name as keyof TaskOptions]);
+    const isUsual = isDeepStrictEqual(value, defaultTaskOptions[name as keyof TaskOptions]);
     if (value !== undefined && !isUsual && !told.includes(name)) settings[hclName(name)] = value;
   }
   return settings;

@@ -19,9 +19,9 @@ import type { RunFiles } from "../../effects/files/runFiles.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import type { NamespaceRule } from "../../effects/landlock/rules.ts";
 import { checkSignalScope } from "../../effects/landlock/ruleset.ts";
-import { buildBeginning, buildRest } from "../../effects/launch/buildPlan.ts";
+import { buildEarlyPlan, buildLatePlan } from "../../effects/launch/buildPlan.ts";
 import type { Bind, LaunchNetwork, RunCgroup } from "../../effects/launch/launchInput.ts";
-import type { LaunchBeginning, LaunchRest } from "../../effects/launch/plan.ts";
+import type { EarlyPlan, LatePlan } from "../../effects/launch/plan.ts";
 import { type TaskLimit, taskLimits } from "../../effects/processes/resourceLimits.ts";
 import { type TaskCapabilities, taskCapabilities } from "../../effects/users/capabilities.ts";
 import { resolveGroups } from "../../effects/users/groups.ts";
@@ -71,9 +71,9 @@ export interface SandboxPlace {
   readonly files: RunFiles;
 }
 
-export interface BegunSandbox {
+export interface EarlySandbox {
   readonly rules: UnveilRules;
-  readonly beginning: LaunchBeginning;
+  readonly early: EarlyPlan;
   readonly runCgroup: RunCgroup | undefined;
 }
 
@@ -81,16 +81,16 @@ export interface BegunSandbox {
  * What has to be known before the task's namespaces can be furnished.
  * @throws DriverError as `prepareMounts` does
  */
-export function planBeginning(
+export function planEarly(
   request: TaskRequest,
   { folders, mounts }: TaskProgram,
   { options, cgroup, files }: SandboxPlace,
-): BegunSandbox {
+): EarlySandbox {
   const { options: task } = request;
   const runCgroup = runCgroupOf(request, cgroup, files);
   const binds = bindsOf(request, files);
   const rules = unveilRules({ options, task, folders, bound: binds, mounts });
-  const beginning = buildBeginning({
+  const early = buildEarlyPlan({
     initName: initNameOf(request),
     cgroup,
     network: networkOf(request),
@@ -103,17 +103,17 @@ export function planBeginning(
     statusFile: files.status,
     aliveFifo: files.alive,
   });
-  return { rules, beginning, runCgroup };
+  return { rules, early, runCgroup };
 }
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
-export function planRest(
+export function planLate(
   { options: task }: TaskRequest,
   { user, groups, capabilities, limits, env, workDir, command }: TaskProgram,
   namespaceRules: readonly NamespaceRule[],
   runCgroup: RunCgroup | undefined,
-): LaunchRest {
-  return buildRest({
+): LatePlan {
+  return buildLatePlan({
     namespaceRules,
     runCgroup,
     command,

@@ -35,7 +35,7 @@ export interface CommittedStep extends Step {
 }
 
 /** What a task needs of its surroundings. */
-export interface TaskSurroundings {
+export interface TaskDependencies {
   readonly store: EventStore;
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
@@ -68,13 +68,13 @@ export class Task implements RunTask {
   readonly id: string;
   /** What this process has of the task beside its history. */
   readonly run: Run;
-  readonly #surroundings: TaskSurroundings;
+  readonly #surroundings: TaskDependencies;
   readonly #journal: Journal;
   readonly #commits = new Subject<TaskSnapshot>();
   #recorded: TaskSnapshot;
   #committed: TaskSnapshot;
 
-  constructor(id: string, surroundings: TaskSurroundings, history: TaskHistory = noHistory) {
+  constructor(id: string, surroundings: TaskDependencies, history: TaskHistory = noHistory) {
     this.id = id;
     this.#surroundings = surroundings;
     this.#journal = new Journal(surroundings.store, id, history.version, history.unstored);

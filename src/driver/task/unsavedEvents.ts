@@ -7,7 +7,7 @@ import { DriverError, messageOf } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 
 const firstPauseMs = 250;
-const longestPauseMs = 30_000;
+const maxPauseMs = 30_000;
 
 /** A task, as far as it has a history to be stored. */
 export interface UnsavedTask {
@@ -67,7 +67,7 @@ export class UnsavedEvents {
       this.#pauseMs = firstPauseMs;
       this.#log.info("the event log takes events again");
     } catch {
-      this.#pauseMs = Math.min(2 * this.#pauseMs, longestPauseMs);
+      this.#pauseMs = Math.min(2 * this.#pauseMs, maxPauseMs);
       this.#retryLater();
     }
   }

@@ -8,7 +8,7 @@
  */
 import * as k from "../kernel/constants.ts";
 import { pidfdInfo, pollDescriptor } from "../kernel/structs.ts";
-import { outsideSteps } from "../launch/buildPlan.ts";
+import { parentSteps } from "../launch/buildPlan.ts";
 import { bytes, descriptors, flags, noSteps, place, type Step, type WholePlan } from "../launch/plan.ts";
 import {
   oomScoreAdjSteps,
@@ -41,7 +41,7 @@ export function buildWitnessPlan(input: WitnessInput): WholePlan<keyof typeof fi
     initName: input.name,
     finds,
     outlivesPlugin: true,
-    steps: { ...noSteps, outside: outsideSteps(input.cgroup, {}), init: witnessSteps(input) },
+    steps: { ...noSteps, parent: parentSteps(input.cgroup, {}), init: witnessSteps(input) },
   };
 }
 

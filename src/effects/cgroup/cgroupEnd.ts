@@ -63,7 +63,7 @@ async function emptied(cgroup: string, withinMs: number, isEnough = () => false)
   // Whoever waits looks again by himself.
   watcher.on("error", () => undefined);
   try {
-    for (let pauseMs = 1; isPopulated(cgroup); pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    for (let pauseMs = 1; isPopulated(cgroup); pauseMs = Math.min(2 * pauseMs, maxPauseMs)) {
       if (isEnough() || performance.now() > deadline) return false;
       await changed(watcher, pauseMs);
     }
@@ -73,7 +73,7 @@ async function emptied(cgroup: string, withinMs: number, isEnough = () => false)
   }
 }
 
-const longestPauseMs = 1_000;
+const maxPauseMs = 1_000;
 
 /**
  * A change of `cgroup.events`, or the time when it is to be looked at again: the kernel holds a second

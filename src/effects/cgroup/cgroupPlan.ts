@@ -93,10 +93,10 @@ function pidsWrites(limit: number | undefined): CgroupWrite[] {
 const cpuPeriod = 100_000;
 
 /** Microseconds: the kernel refuses less (`min_cfs_quota_period`, 1 ms). */
-const leastQuota = 1_000;
+const minQuota = 1_000;
 
 function cpuQuota(cores: number): number {
-  return Math.max(leastQuota, Math.round(cores * cpuPeriod));
+  return Math.max(minQuota, Math.round(cores * cpuPeriod));
 }
 
 /**

@@ -3,7 +3,7 @@
  * joins the task's namespaces and cgroup, and gives up what the task's own
  * process has given up. Pure.
  *
- * `outside` joins and forks, then waits as `supervise` for the command, whose
+ * `parent` joins and forks, then waits as `supervise` for the command, whose
  * parent it stays: in the plugin's own pid namespace, so that it survives the
  * task's end and can tell of it. Neither outlives the plugin.
  */
@@ -14,7 +14,7 @@ import { bytes, descriptors, flags, noSteps, place, type Step, type WholePlan } 
 import { closeRangeStep, openFolderStep } from "../launch/steps/fileSteps.ts";
 import { forgetSecretsStep } from "../launch/steps/superviseSteps.ts";
 import { taskSteps } from "../launch/steps/taskSteps.ts";
-import { REST_ADDRESS, REST_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../launch/table.ts";
+import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../launch/table.ts";
 
 export interface ExecInput extends TaskProcess {
   /** First argument of the process that waits for the command, so that `ps` shows whose it is. */
@@ -48,7 +48,7 @@ export function buildExecPlan(input: ExecInput): WholePlan<keyof typeof finds> {
     outlivesPlugin: false,
     steps: {
       ...noSteps,
-      outside: outsideSteps(input),
+      parent: parentSteps(input),
       task: taskSteps(input, {
         inSession: input.terminal ? [controllingTerminalStep()] : [],
         // Not earlier: the change of uid would undo it.
@@ -59,7 +59,7 @@ export function buildExecPlan(input: ExecInput): WholePlan<keyof typeof finds> {
   };
 }
 
-function outsideSteps({ cgroup }: ExecInput): Step[] {
+function parentSteps({ cgroup }: ExecInput): Step[] {
   const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, CLONE_INTO_CGROUP } = k;
   const { CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET } = k;
   const namespaces = flags({ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET });
@@ -85,7 +85,7 @@ function outsideSteps({ cgroup }: ExecInput): Step[] {
     {
       name: "read the rest of the plan",
       call: "pread64",
-      args: [descriptors.plan, REST_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS, REST_OFFSET],
+      args: [descriptors.plan, LATE_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS, LATE_OFFSET],
     },
     {
       name: "fork into the task",

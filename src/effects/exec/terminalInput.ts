@@ -90,7 +90,7 @@ const waitingPlan: WholePlan<"terminal"> = {
   outlivesPlugin: false,
   steps: {
     ...noSteps,
-    outside: [
+    parent: [
       endWithParentStep("end with the plugin"),
       { name: "wait for room", call: "ppoll", args: [room, 1, 0, 0, 0] },
       { name: "end", call: "exit_group", args: [0] },

@@ -22,10 +22,10 @@ export interface HostProblem {
 }
 
 /** @param setAside paths of event logs that were damaged */
-export function judgeHost(facts: HostFacts, setAside: readonly string[] = []): HostJudgement {
+export function judgeHost(facts: HostFacts, quarantined: readonly string[] = []): HostJudgement {
   const alien = alienProblems(facts);
   const missing = missingProblems(facts);
-  const limiting = [...limitingProblems(facts), ...setAside.map(damagedLog)];
+  const limiting = [...limitingProblems(facts), ...quarantined.map(damagedLog)];
   const problems = [...alien, ...missing, ...limiting];
   if (alien.length > 0) return { health: "undetected", description: describe(alien), problems };
   if (missing.length > 0) return { health: "unhealthy", description: describe(missing), problems };

@@ -18,13 +18,13 @@ import {
   type SkippedRule,
 } from "./rules.ts";
 
-export interface Ruleset extends LaidRules {
+export interface Ruleset extends AddedRules {
   /** Close-on-exec, and the caller's to close. */
   readonly fd: number;
 }
 
 /** The rules that were laid, and those that could not be. */
-export interface LaidRules {
+export interface AddedRules {
   /** What the task reaches: the rules of `insideNamespace` too. */
   readonly applied: readonly AppliedRule[];
   readonly skipped: readonly SkippedRule[];
@@ -49,7 +49,7 @@ export function landlockAbi(): number {
 /**
  * A ruleset with its rules.
  * @param tcp ports; restricting them needs ABI 4
- * @throws DriverError as {@link createRuleset} and {@link layRules} do
+ * @throws DriverError as {@link createRuleset} and {@link addRules} do
  */
 export function buildRuleset(
   entries: readonly UnveilRule[],
@@ -60,7 +60,7 @@ export function buildRuleset(
 ): Ruleset {
   const fd = createRuleset(abi, tcp, scopes);
   try {
-    return { fd, ...layRules(fd, entries, extra, abi) };
+    return { fd, ...addRules(fd, entries, extra, abi) };
   } catch (thrown) {
     closeSync(fd);
     throw thrown;
@@ -121,12 +121,12 @@ function addPorts(ruleset: number, access: number, ports: readonly number[] = []
  * @throws DriverError `UNVEIL_PATH_UNSAFE` where one leads out of a folder that is open to tasks
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
-export function layRules(
+export function addRules(
   ruleset: number,
   entries: readonly UnveilRule[],
   extra: readonly OpenedPath[],
   abi: number,
-): LaidRules {
+): AddedRules {
   const draft = new RulesetDraft(ruleset, abi);
   for (const opened of extra) draft.addOpened(opened);
   for (const entry of entries) draft.add(entry);

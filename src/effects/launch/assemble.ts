@@ -4,20 +4,20 @@ import {
   type Argument,
   type BufferName,
   bufferBytes,
-  type LaunchBeginning,
-  type LaunchRest,
+  type EarlyPlan,
+  type LatePlan,
   type Phase,
   type Plan,
   phases,
   type Step,
 } from "./plan.ts";
 import {
-  BEGINNING_ADDRESS,
   BEGINNING_BYTES,
+  EARLY_ADDRESS,
   ENTRY_BYTES,
   KEPT_BYTES,
+  LATE_ADDRESS,
   MATCH_OFFSET,
-  REST_ADDRESS,
   TABLE_ADDRESS,
   TABLE_BYTES,
   WORD_BYTES,
@@ -28,15 +28,12 @@ import { TableWriter } from "./tableWriter.ts";
  * The table's bytes up to the rest, made for where the runner puts them.
  * @throws DriverError `LAUNCH_FAILED` where a path holds a NUL, or all of them do not fit
  */
-export function assembleBeginning(
-  { steps }: Pick<LaunchBeginning, "steps">,
-  architecture: Architecture,
-): Uint8Array {
+export function assembleEarly({ steps }: Pick<EarlyPlan, "steps">, architecture: Architecture): Uint8Array {
   const addresses = addressesOf(steps);
   const kept = new TableWriter(TABLE_ADDRESS, KEPT_BYTES - BUFFERS_BYTES);
   writePart(kept, steps.supervise, addresses, architecture);
-  const others = new TableWriter(BEGINNING_ADDRESS, BEGINNING_BYTES);
-  writePart(others, [...steps.outside, ...steps.init, ...steps.abandoned], addresses, architecture);
+  const others = new TableWriter(EARLY_ADDRESS, BEGINNING_BYTES);
+  writePart(others, [...steps.parent, ...steps.init, ...steps.abandoned], addresses, architecture);
   const table = new Uint8Array(KEPT_BYTES + others.bytes().length);
   table.set(kept.bytes());
   table.set(others.bytes(), KEPT_BYTES);
@@ -47,10 +44,10 @@ export function assembleBeginning(
  * What belongs at `REST_OFFSET` of the table.
  * @throws DriverError `LAUNCH_FAILED` where arguments and environment do not fit, or hold a NUL
  */
-export function assembleRest({ steps }: LaunchRest, architecture: Architecture): Uint8Array {
-  const rest = new TableWriter(REST_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS);
-  writePart(rest, [...steps.release, ...steps.task], addressesOf(steps), architecture);
-  return rest.bytes();
+export function assembleLate({ steps }: LatePlan, architecture: Architecture): Uint8Array {
+  const late = new TableWriter(LATE_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS);
+  writePart(late, [...steps.release, ...steps.task], addressesOf(steps), architecture);
+  return late.bytes();
 }
 
 /** The step whose entry is at an address of the assembled plan; undefined where there is none. */
@@ -66,13 +63,13 @@ export function stepAt({ steps }: Plan, address: number): Step | undefined {
 /** Addresses of the first entry of each phase, as far as they hang on the phases that are given. */
 function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, number>> {
   const after = (address: number, phase: Phase) => address + (steps[phase]?.length ?? 0) * ENTRY_BYTES;
-  const init = after(BEGINNING_ADDRESS, "outside");
+  const init = after(EARLY_ADDRESS, "parent");
   return {
-    outside: BEGINNING_ADDRESS,
+    parent: EARLY_ADDRESS,
     init,
     abandoned: after(init, "init"),
-    release: REST_ADDRESS,
-    task: after(REST_ADDRESS, "release"),
+    release: LATE_ADDRESS,
+    task: after(LATE_ADDRESS, "release"),
     supervise: TABLE_ADDRESS,
   };
 }

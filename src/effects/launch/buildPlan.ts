@@ -3,16 +3,16 @@
 import { endWithParentStep } from "../exec/execPlan.ts";
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
-import type { BeginningInput, LaunchInput, RestInput } from "./launchInput.ts";
+import type { EarlyInput, LateInput, LaunchInput } from "./launchInput.ts";
 import {
   bufferBytes,
   bytes,
   descriptors,
+  type EarlyPlan,
   flags,
   joinPlan,
-  type LaunchBeginning,
+  type LatePlan,
   type LaunchPlan,
-  type LaunchRest,
   place,
   type Step,
   statusFileLayout,
@@ -25,21 +25,21 @@ import { taskSteps } from "./steps/taskSteps.ts";
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
-  return joinPlan(buildBeginning(input), buildRest(input));
+  return joinPlan(buildEarlyPlan(input), buildLatePlan(input));
 }
 
 /** What can be begun with, while the rest is being found out. */
-export function buildBeginning(input: BeginningInput): LaunchBeginning {
+export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
   const { CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUTS } = k;
-  const { stdout, stderr, ruleset, gate } = descriptors;
+  const { stdout, stderr, ruleset, releasePipe } = descriptors;
   return {
     initName: input.initName,
-    finds: { stdout, stderr, ruleset, gate },
+    finds: { stdout, stderr, ruleset, releasePipe },
     outlivesPlugin: true,
     aliveFifo: input.aliveFifo,
     cgroup: input.cgroup,
     steps: {
-      outside: outsideSteps(input.cgroup, {
+      parent: parentSteps(input.cgroup, {
         ...(input.runCgroup ? {} : { CLONE_NEWPID }),
         CLONE_NEWNS,
         ...(input.hostIpc ? {} : { CLONE_NEWIPC }),
@@ -53,7 +53,7 @@ export function buildBeginning(input: BeginningInput): LaunchBeginning {
 }
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
-export function buildRest(input: RestInput): LaunchRest {
+export function buildLatePlan(input: LateInput): LatePlan {
   const asUser = [
     // As the kernel does in a pid namespace. What else is in the run's cgroup is killed through that.
     ...(input.runCgroup ? [endWithParentStep("end with init")] : []),
@@ -82,7 +82,7 @@ const recordTaskStep: Step = {
  * there through `cgroup.procs` takes 8 ms and more on a host that seldom does it,
  * since the kernel then waits for an RCU grace period.
  */
-export function outsideSteps(
+export function parentSteps(
   cgroup: string | undefined,
   namespaces: Readonly<Record<string, number>>,
 ): Step[] {

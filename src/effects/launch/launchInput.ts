@@ -4,10 +4,10 @@ import type { NamespaceRule } from "../landlock/rules.ts";
 import type { TaskLimit } from "../processes/resourceLimits.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
 
-export interface LaunchInput extends BeginningInput, RestInput {}
+export interface LaunchInput extends EarlyInput, LateInput {}
 
 /** What the run's namespaces are made of. */
-export interface BeginningInput {
+export interface EarlyInput {
   /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
   readonly initName: string;
   /** Absolute path of the cgroup v2 folder that the task is born in; undefined for this process's own. */
@@ -32,10 +32,10 @@ export interface BeginningInput {
   readonly aliveFifo: string;
 }
 
-export interface RestInput extends TaskProcess {
+export interface LateInput extends TaskProcess {
   /** Landlock rules that only the run's own processes can add. */
   readonly namespaceRules: readonly NamespaceRule[];
-  /** As in {@link BeginningInput}. */
+  /** As in {@link EarlyInput}. */
   readonly runCgroup: RunCgroup | undefined;
 }
 

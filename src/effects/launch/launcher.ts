@@ -8,10 +8,10 @@ import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { failedStep } from "./launchError.ts";
 import {
   type Descriptors,
+  type EarlyPlan,
   joinPlan,
-  type LaunchBeginning,
+  type LatePlan,
   type LaunchPlan,
-  type LaunchRest,
   type Plan,
 } from "./plan.ts";
 import { type Begun, beginPlan, type Outcome, outcomeOf } from "./spawnPlan.ts";
@@ -28,7 +28,7 @@ export interface Launched {
 }
 
 /**
- * Carries a launch plan out: {@link HeldLaunch.release} tells how that ends.
+ * Carries a launch plan out: {@link PendingLaunch.release} tells how that ends.
  * @param runnerFolder where to put the runner if this host doesn't execute memfds; root's alone
  */
 export async function launch(
@@ -36,7 +36,7 @@ export async function launch(
   given: LaunchDescriptors,
   runnerFolder?: string,
 ): Promise<Launched> {
-  const held = new HeldLaunch(plan, given, runnerFolder);
+  const held = new PendingLaunch(plan, given, runnerFolder);
   held.load(plan);
   return held.release();
 }
@@ -45,23 +45,23 @@ export async function launch(
  * A launch that has begun: the run's init furnishes its namespaces and waits for
  * the word to go on. It ends when that does not come because this process is gone.
  */
-export class HeldLaunch {
-  readonly #beginning: LaunchBeginning;
+export class PendingLaunch {
+  readonly #early: EarlyPlan;
   /** Descriptor of the pipe that init waits at. */
-  readonly #gate: number;
+  readonly #releasePipe: number;
   readonly #begun: Begun;
-  #rest: LaunchRest | undefined;
+  #late: LatePlan | undefined;
   #end: Promise<Outcome> | undefined;
 
   /** @throws DriverError `LAUNCH_FAILED` where nothing could be spawned */
-  constructor(beginning: LaunchBeginning, given: LaunchDescriptors, runnerFolder?: string) {
+  constructor(early: EarlyPlan, given: LaunchDescriptors, runnerFolder?: string) {
     using undo = new DisposableStack();
-    const gate = pipe2();
-    this.#beginning = beginning;
-    this.#gate = undo.adopt(gate.write, closeSync);
+    const releasePipe = pipe2();
+    this.#early = early;
+    this.#releasePipe = undo.adopt(releasePipe.write, closeSync);
     using theirs = new DisposableStack();
-    theirs.adopt(gate.read, closeSync);
-    this.#begun = beginPlan(beginning, { ...given, gate: gate.read }, runnerFolder);
+    theirs.adopt(releasePipe.read, closeSync);
+    this.#begun = beginPlan(early, { ...given, releasePipe: releasePipe.read }, runnerFolder);
     undo.move();
   }
 
@@ -77,9 +77,9 @@ export class HeldLaunch {
    * Lays the rest of the plan ready for init.
    * @throws DriverError `LAUNCH_FAILED` where arguments and environment are too long
    */
-  load(rest: LaunchRest): void {
-    this.#begun.load(rest);
-    this.#rest = rest;
+  load(late: LatePlan): void {
+    this.#begun.load(late);
+    this.#late = late;
   }
 
   /**
@@ -89,11 +89,11 @@ export class HeldLaunch {
    * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno
    */
   async release(): Promise<Launched> {
-    if (this.#rest === undefined) throw new TypeError("the rest of the plan is not loaded");
+    if (this.#late === undefined) throw new TypeError("the rest of the plan is not loaded");
     const outcome = await this.outcome();
     const [init, task] = outcome.processes;
     if (outcome.failure === undefined && init !== undefined && task !== undefined) return { init, task };
-    const plan = joinPlan(this.#beginning, this.#rest);
+    const plan = joinPlan(this.#early, this.#late);
     if (init !== undefined) {
       await watchExit(plan.aliveFifo).ended;
       await this.#left(init);
@@ -103,7 +103,7 @@ export class HeldLaunch {
 
   /** Lets init go on. Resolves once nobody holds the report pipe any more. */
   outcome(): Promise<Outcome> {
-    openGate(this.#gate);
+    writeRelease(this.#releasePipe);
     return this.#ended();
   }
 
@@ -114,23 +114,23 @@ export class HeldLaunch {
   }
 
   async #left(init: ProcessIdentity): Promise<void> {
-    const { cgroup } = this.#beginning;
+    const { cgroup } = this.#early;
     if (cgroup !== undefined) await runLeft(cgroup, init);
   }
 
   #ended(): Promise<Outcome> {
     if (this.#end === undefined) {
       this.#begun.closeTable();
-      closeSync(this.#gate);
+      closeSync(this.#releasePipe);
       this.#end = outcomeOf(this.#begun);
     }
     return this.#end;
   }
 }
 
-function openGate(gate: number): void {
+function writeRelease(releasePipe: number): void {
   try {
-    writeSync(gate, "g");
+    writeSync(releasePipe, "g");
   } catch (thrown) {
     // Init is gone: the report tells why.
     if (errnoOf(thrown) !== "EPIPE") throw thrown;

@@ -8,13 +8,13 @@ import type { SystemCall } from "../kernel/systemCalls.ts";
 /**
  * What is known when a launch begins.
  *
- * - `outside`: the process that is spawned. It forks init and ends.
+ * - `parent`: the process that is spawned. It forks init and ends.
  * - `init`: PID 1 of the run's pid namespace, where it has one; root. It furnishes the
  *   namespaces and waits for the word to go on.
  * - `abandoned`: init where that word never comes.
  * - `supervise`: init once it has forked the task.
  */
-export const beginningPhases = ["outside", "init", "abandoned", "supervise"] as const;
+export const earlyPhases = ["parent", "init", "abandoned", "supervise"] as const;
 
 /**
  * What may become known while init is at work.
@@ -22,10 +22,10 @@ export const beginningPhases = ["outside", "init", "abandoned", "supervise"] as 
  * - `release`: init, from the word to go on until it has forked the task.
  * - `task`: its child, which becomes the task's command.
  */
-export const restPhases = ["release", "task"] as const;
+export const latePhases = ["release", "task"] as const;
 
 /** In the order in which the processes come to be. */
-export const phases = ["outside", "init", "abandoned", "release", "task", "supervise"] as const;
+export const phases = ["parent", "init", "abandoned", "release", "task", "supervise"] as const;
 
 export type Phase = (typeof phases)[number];
 
@@ -45,17 +45,17 @@ export interface Spawning<Name extends string> {
 }
 
 /** Enough to begin a launch with. */
-export interface LaunchBeginning extends Spawning<"stdout" | "stderr" | "ruleset" | "gate"> {
+export interface EarlyPlan extends Spawning<"stdout" | "stderr" | "ruleset" | "releasePipe"> {
   /** The FIFO that tells when init has ended, also after a launch that failed. */
   readonly aliveFifo: string;
   /** That init is born in; undefined for this process's own. */
   readonly cgroup: string | undefined;
-  readonly steps: Steps<(typeof beginningPhases)[number]>;
+  readonly steps: Steps<(typeof earlyPhases)[number]>;
 }
 
 /** What init goes on with. */
-export interface LaunchRest {
-  readonly steps: Steps<(typeof restPhases)[number]>;
+export interface LatePlan {
+  readonly steps: Steps<(typeof latePhases)[number]>;
 }
 
 /** What the runner carries out. */
@@ -67,11 +67,11 @@ export interface Plan {
 export type WholePlan<Name extends string> = Spawning<Name> & Plan;
 
 /** A plan that starts a task. */
-export type LaunchPlan = LaunchBeginning & Plan;
+export type LaunchPlan = EarlyPlan & Plan;
 
 /** For plans of fewer processes than a launch. */
 export const noSteps: Steps<Phase> = {
-  outside: [],
+  parent: [],
   init: [],
   abandoned: [],
   release: [],
@@ -79,8 +79,8 @@ export const noSteps: Steps<Phase> = {
   supervise: [],
 };
 
-export function joinPlan(beginning: LaunchBeginning, rest: LaunchRest): LaunchPlan {
-  return { ...beginning, steps: { ...beginning.steps, ...rest.steps } };
+export function joinPlan(early: EarlyPlan, late: LatePlan): LaunchPlan {
+  return { ...early, steps: { ...early.steps, ...late.steps } };
 }
 
 /** One system call. */
@@ -182,7 +182,7 @@ export const descriptors = {
   report: 4,
   ruleset: 5,
   /** Pipe from the plugin: a byte is init's word to go on, its end is that of the launch. */
-  gate: 6,
+  releasePipe: 6,
   /** Lowest number that is free to begin with. */
   free: 7,
   /** The `/proc` of the plugin's pid namespace, in init and task. */

@@ -11,7 +11,7 @@
 
         .set    TABLE_ADDRESS, 0x10000000
         .set    TABLE_BYTES, 0x400000
-        .set    BEGINNING_ADDRESS, 0x10010000
+        .set    EARLY_ADDRESS, 0x10010000
         .set    BEGINNING_BYTES, 0x20000
         .set    KEPT_BYTES, 0x1000
         .set    CODE_ADDRESS, 0x400000
@@ -77,11 +77,11 @@ entry:
 
         xor     eax, eax                # SYS_read
         mov     edi, 3
-        mov     esi, BEGINNING_ADDRESS
+        mov     esi, EARLY_ADDRESS
         mov     edx, BEGINNING_BYTES
         syscall
 
-        mov     ebx, BEGINNING_ADDRESS
+        mov     ebx, EARLY_ADDRESS
 run:
         mov     rax, [rbx + CALL]
         mov     rdi, [rbx + ARGUMENT]

@@ -6,23 +6,23 @@ import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
 import { MFD_CLOEXEC } from "../kernel/constants.ts";
 import { memfdCreate, pipe2, waitpid } from "../kernel/libc.ts";
-import { assembleBeginning, assembleRest } from "./assemble.ts";
+import { assembleEarly, assembleLate } from "./assemble.ts";
 import {
   type Descriptors,
   descriptors,
-  type LaunchBeginning,
-  type LaunchRest,
+  type EarlyPlan,
+  type LatePlan,
   type Spawning,
   type WholePlan,
 } from "./plan.ts";
 import type { Report } from "./report.ts";
 import { type ReportPipe, readReport } from "./reportPipe.ts";
 import { runnerArchitecture, spawnRunner } from "./runner.ts";
-import { REST_OFFSET } from "./table.ts";
+import { LATE_OFFSET } from "./table.ts";
 
 /** A plan on its way. */
 export interface Spawned extends ReportPipe {
-  /** The process that the phase `outside` is carried out by; to be waited for. */
+  /** The process that the phase `parent` is carried out by; to be waited for. */
   readonly pid: number;
 }
 
@@ -32,7 +32,7 @@ export interface Begun extends Spawned {
    * Lays the rest ready.
    * @throws DriverError `LAUNCH_FAILED` where arguments and environment are too long
    */
-  load(rest: LaunchRest): void;
+  load(late: LatePlan): void;
   /** To be called once, when the rest is laid or never will be. */
   closeTable(): void;
 }
@@ -53,16 +53,16 @@ export function spawnPlan<Name extends string>(
 
 /** The same with the beginning of a launch. */
 export function beginPlan(
-  beginning: LaunchBeginning,
-  given: LaunchBeginning["finds"],
+  early: EarlyPlan,
+  given: EarlyPlan["finds"],
   runnerFolder: string | undefined,
 ): Begun {
-  return spawn(beginning, undefined, given, runnerFolder);
+  return spawn(early, undefined, given, runnerFolder);
 }
 
 function spawn<Name extends string>(
-  plan: Spawning<Name> & Pick<LaunchBeginning, "steps">,
-  rest: LaunchRest | undefined,
+  plan: Spawning<Name> & Pick<EarlyPlan, "steps">,
+  late: LatePlan | undefined,
   given: Descriptors<Name>,
   runnerFolder: string | undefined,
 ): Begun {
@@ -70,10 +70,10 @@ function spawn<Name extends string>(
   using theirs = new DisposableStack();
   try {
     const table = memfdCreate("exec2-plan", MFD_CLOEXEC);
-    (rest ? theirs : undo).adopt(table, closeSync);
-    const load = (rest: LaunchRest) => writeAt(table, assembleRest(rest, runnerArchitecture()), REST_OFFSET);
-    writeAt(table, assembleBeginning(plan, runnerArchitecture()), 0);
-    if (rest) load(rest);
+    (late ? theirs : undo).adopt(table, closeSync);
+    const load = (late: LatePlan) => writeAt(table, assembleLate(late, runnerArchitecture()), LATE_OFFSET);
+    writeAt(table, assembleEarly(plan, runnerArchitecture()), 0);
+    if (late) load(late);
     const pipe = pipe2();
     undo.adopt(pipe.read, closeSync);
     theirs.adopt(pipe.write, closeSync);

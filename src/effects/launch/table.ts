@@ -4,8 +4,8 @@
  *
  * ```
  * TABLE_ADDRESS      entries of the phase `supervise`, and the buffers: the part that init keeps
- * BEGINNING_ADDRESS  entries of the other phases that are known from the start (the runner begins here), strings, structs
- * REST_ADDRESS       the same of the phases that become known later; a step of the plan reads it
+ * EARLY_ADDRESS  entries of the other phases that are known from the start (the runner begins here), strings, structs
+ * LATE_ADDRESS       the same of the phases that become known later; a step of the plan reads it
  * ```
  *
  * In the table's file the parts follow each other at `KEPT_BYTES` and `REST_OFFSET`;
@@ -21,12 +21,12 @@
 export const TABLE_ADDRESS = 0x10000000;
 
 /** On the next page, however large the kernel's pages are: arm64 has some of 64 KiB. */
-export const BEGINNING_ADDRESS = 0x10010000;
+export const EARLY_ADDRESS = 0x10010000;
 
 /** What the runner reads there at most. */
 export const BEGINNING_BYTES = 0x20000;
 
-export const REST_ADDRESS = BEGINNING_ADDRESS + BEGINNING_BYTES;
+export const LATE_ADDRESS = EARLY_ADDRESS + BEGINNING_BYTES;
 
 /** What the runner maps. Arguments and environment of a command are limited to less: execve(2). */
 export const TABLE_BYTES = 0x400000;
@@ -35,7 +35,7 @@ export const TABLE_BYTES = 0x400000;
 export const KEPT_BYTES = 0x1000;
 
 /** Of the rest in the table's file. */
-export const REST_OFFSET = KEPT_BYTES + BEGINNING_BYTES;
+export const LATE_OFFSET = KEPT_BYTES + BEGINNING_BYTES;
 
 /**
  * Where the kernel writes the number of init's child as it is forked: `match` of the

@@ -86,15 +86,15 @@ export function isDynamicUser(user: string): boolean {
 }
 
 /** Below are the host's own accounts. */
-const leastDynamicUid = 1000;
+const minDynamicUid = 1000;
 
 /** `nomad-<n>`: nobody's uid and gid, lent to the task by the agent. */
 function dynamicUser(name: string, number: string, passwd: string): TaskUser {
   const uid = parseId(number);
-  if (uid === undefined || uid < leastDynamicUid) {
+  if (uid === undefined || uid < minDynamicUid) {
     throw forbidden(
       name,
-      `a dynamic user has a number from ${leastDynamicUid} to ${largestId}, without leading zeros`,
+      `a dynamic user has a number from ${minDynamicUid} to ${largestId}, without leading zeros`,
     );
   }
   const owner = entryOfUid(passwd, uid);

@@ -7,7 +7,7 @@ import type { ServerResponse } from "node:http";
 import type { TaskSummary } from "../views/taskSummary.ts";
 import type { Status } from "./logWatch.ts";
 import { guards } from "./responses.ts";
-import type { TaskBook } from "./taskBook.ts";
+import type { TaskIndex } from "./taskIndex.ts";
 
 export type LiveMessage =
   /** Everything that is known is told anew. */
@@ -22,13 +22,13 @@ const stuckAfterMs = 30_000;
 
 export class LiveStream {
   readonly #response: ServerResponse;
-  readonly #book: TaskBook;
+  readonly #book: TaskIndex;
   readonly #unseen: Set<string>;
   #status: Status | undefined;
   #waiting: NodeJS.Timeout | undefined;
   #scheduled: NodeJS.Immediate | undefined;
 
-  constructor(response: ServerResponse, book: TaskBook) {
+  constructor(response: ServerResponse, book: TaskIndex) {
     this.#response = response;
     this.#book = book;
     this.#unseen = new Set(book.ids());

@@ -13,7 +13,7 @@ import { pluginOf } from "../../store/folder/pluginAddress.ts";
 import { followRecorded } from "../../store/followableLog.ts";
 import { openEventReader } from "../../store/lmdb/lmdbEventStore.ts";
 import { logFiles } from "../../store/lmdb/lmdbFile.ts";
-import type { TaskBook } from "./taskBook.ts";
+import type { TaskIndex } from "./taskIndex.ts";
 
 /** What is wrong with the logs, and what a person can do. */
 export interface Problem {
@@ -42,13 +42,13 @@ interface Followed {
 
 export class LogWatch {
   readonly #path: string;
-  readonly #book: TaskBook;
+  readonly #book: TaskIndex;
   readonly #logs = new Map<string, Followed>();
   readonly #failures = new Map<string, string>();
   readonly #read = new Map<EventReader, number>();
 
   /** @param path a state folder, a bundle, or the folder that one was imported into */
-  constructor(path: string, book: TaskBook) {
+  constructor(path: string, book: TaskIndex) {
     const imported = importedBundle(path);
     this.#path = isFile(imported) ? imported : path;
     this.#book = book;

@@ -9,10 +9,10 @@ import { momentView, taskView } from "../views/taskView.ts";
 import type { LogWatch } from "./logWatch.ts";
 import type { Node } from "./node.ts";
 import { type Answer, jsonAnswer, textAnswer } from "./responses.ts";
-import type { TaskBook } from "./taskBook.ts";
+import type { TaskIndex } from "./taskIndex.ts";
 
 export interface Sources {
-  readonly book: TaskBook;
+  readonly book: TaskIndex;
   readonly watch: LogWatch;
   readonly node: Node;
 }
@@ -48,7 +48,7 @@ export function answerOf(sources: Sources, { pathname, searchParams }: URL): Ans
   }
 }
 
-function withTask(book: TaskBook, query: URLSearchParams, answer: (history: History) => Answer): Answer {
+function withTask(book: TaskIndex, query: URLSearchParams, answer: (history: History) => Answer): Answer {
   const history = book.history(query.get("id") ?? "");
   return history === undefined
     ? notFound("There is no such task, or its history was removed.")
@@ -61,7 +61,7 @@ function numberOf(query: URLSearchParams, name: string): number | undefined {
   return Number.isInteger(number) && number >= 1 ? number : undefined;
 }
 
-function bundleOf(book: TaskBook, { stream, events }: History): string {
+function bundleOf(book: TaskIndex, { stream, events }: History): string {
   const reader = book.readerOf(stream);
   const last = events.at(-1);
   if (reader === undefined || last === undefined) return "";

@@ -9,7 +9,7 @@ import { LogWatch } from "./logWatch.ts";
 import { thisNode } from "./node.ts";
 import { type Answer, send, textAnswer } from "./responses.ts";
 import { answerOf, type Sources } from "./routes.ts";
-import { TaskBook } from "./taskBook.ts";
+import { TaskIndex } from "./taskIndex.ts";
 
 export interface InspectorOptions {
   /** A state folder, or a bundle. */
@@ -21,13 +21,13 @@ export interface InspectorOptions {
 }
 
 /** Pages that are told what happens at the same time; each may cost a row a task until it has seen them. */
-const mostPages = 16;
+const maxPages = 16;
 /** Nobody tells that a plugin has died, or a log has come: it is looked for. */
 const lookEveryMs = 2_000;
 
 export class InspectorServer {
   readonly access = new Access();
-  readonly book = new TaskBook();
+  readonly book = new TaskIndex();
   readonly #watch: LogWatch;
   readonly #sources: Sources;
   readonly #assets: ReadonlyMap<string, Answer>;
@@ -110,7 +110,7 @@ export class InspectorServer {
   }
 
   #follow(response: ServerResponse): void {
-    if (this.#pages.size >= mostPages) {
+    if (this.#pages.size >= maxPages) {
       send(response, textAnswer("Too many pages are open.\n", 503));
       return;
     }

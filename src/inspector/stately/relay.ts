@@ -11,22 +11,22 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { taskName } from "../../replay/chooseTask.ts";
 import type { History } from "../../replay/history.ts";
 import type { Access } from "../server/access.ts";
-import type { TaskBook } from "../server/taskBook.ts";
+import type { TaskIndex } from "../server/taskIndex.ts";
 import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "./messages.ts";
 
-const mostClients = 8;
+const maxClients = 8;
 /** A client that takes nothing for so long is given up. */
 const stuckAfterMs = 30_000;
 const path = "/stately";
 
 /** Serves the WebSocket below the server's `/stately`. @returns ends all connections */
-export function relayTasks(http: Server, access: Access, book: TaskBook): () => void {
+export function relayTasks(http: Server, access: Access, book: TaskIndex): () => void {
   // Clients have nothing to say here.
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 1_024 });
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const url = new URL(request.url ?? "/", "http://localhost");
     const admitted = url.pathname === path && access.admitsClient(request);
-    if (!admitted || sockets.clients.size >= mostClients) {
+    if (!admitted || sockets.clients.size >= maxClients) {
       socket.end(`HTTP/1.1 ${admitted ? "503 Service Unavailable" : "403 Forbidden"}\r\n\r\n`);
       return;
     }
@@ -44,7 +44,7 @@ export function relayPath(token: string): string {
   return `${path}?token=${token}`;
 }
 
-function follow(client: WebSocket, book: TaskBook, withHistory: boolean): void {
+function follow(client: WebSocket, book: TaskIndex, withHistory: boolean): void {
   /** Numbers of the last events that were told. */
   const told = new Map<string, number>();
   const untold = new Set(book.ids());

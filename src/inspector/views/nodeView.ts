@@ -2,7 +2,7 @@
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import { version } from "../../version.ts";
 import type { Status } from "../server/logWatch.ts";
-import type { TaskBook } from "../server/taskBook.ts";
+import type { TaskIndex } from "../server/taskIndex.ts";
 import type { TaskSummary } from "./taskSummary.ts";
 
 export interface NodeView {
@@ -47,7 +47,7 @@ export interface Activity {
 }
 
 export function nodeView(
-  book: Pick<TaskBook, "rows" | "pluginVersion">,
+  book: Pick<TaskIndex, "rows" | "pluginVersion">,
   host: NodeFacts,
   status: Status,
   now: number,

@@ -5,7 +5,7 @@ import { DriverError, errnoOf } from "../../errors.ts";
 import { stateFolderPaths } from "./stateFolder.ts";
 
 /** Tells it; for the plugin that owns the folder. */
-export function tellAddress(folder: string, socketPath: string): void {
+export function publishAddress(folder: string, socketPath: string): void {
   const link = linkIn(folder);
   try {
     rmSync(link, { force: true });

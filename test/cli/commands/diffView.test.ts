@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { diffJson } from "../../../src/cli/commands/diff/diffJson.ts";
 import { DiffView } from "../../../src/cli/commands/diff/diffView.ts";
-import { partingText } from "../../../src/cli/commands/diff/partingText.ts";
+import { divergenceText } from "../../../src/cli/commands/diff/divergenceText.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { History } from "../../../src/replay/history.ts";
@@ -33,7 +33,7 @@ const denied = () =>
 
 describe("the sentence at the top", () => {
   it("tells where they part, and what they had been given", () => {
-    expect(partingText(denied())).toBe(
+    expect(divergenceText(denied())).toBe(
       "They part after started (event 4): A goes on with exited: exit code 2 [5], B goes on with exited: exit code 0 [5]. " +
         "What they had been given differs: unveil (requested, event 1).",
     );
@@ -66,7 +66,7 @@ describe("the sentence at the top", () => {
       "They part after started (event 4): A goes on with recovered: by plugin process 101: running [5], B goes on with exited: exit code 0 [5].",
     ],
   ])("is one, whatever there is (%#)", (left, right, text) => {
-    expect(partingText(diffOf(left, right))).toBe(text);
+    expect(divergenceText(diffOf(left, right))).toBe(text);
   });
 });
 

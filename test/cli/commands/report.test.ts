@@ -23,7 +23,7 @@ const good: HostFacts = {
   mhzPerCore: 2445,
   mhzKnown: true,
 };
-const state = { found: "/var/lib/x", problem: undefined, setAside: [] };
+const state = { found: "/var/lib/x", problem: undefined, quarantined: [] };
 
 const verdicts = ({ checks }: Report) =>
   Object.fromEntries(checks.map(({ name, verdict }) => [name.trim(), verdict]));
@@ -78,11 +78,11 @@ describe("a doctor's report", () => {
 describe("the state folder", () => {
   it("is good where it is there, or can be made", () => {
     const folder = temporaryFolder();
-    expect(checkStateFolder(folder)).toEqual({ found: folder, problem: undefined, setAside: [] });
+    expect(checkStateFolder(folder)).toEqual({ found: folder, problem: undefined, quarantined: [] });
     expect(checkStateFolder(join(folder, "a/b"))).toEqual({
       found: `${join(folder, "a/b")}, to be made`,
       problem: undefined,
-      setAside: [],
+      quarantined: [],
     });
   });
 

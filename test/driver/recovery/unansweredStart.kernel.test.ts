@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { DriverServices } from "../../../src/driver/opening/services.ts";
 import { settleStart } from "../../../src/driver/recovery/unansweredStart.ts";
-import { HeldLaunch } from "../../../src/effects/launch/launcher.ts";
+import { PendingLaunch } from "../../../src/effects/launch/launcher.ts";
 import {
   bootId,
   isSameProcess,
@@ -50,7 +50,7 @@ function sandboxed(run: TestRun, cgroup: TestCgroup, init: EventData<"sandboxed"
 /** A launch that waits for the word to go on. */
 async function held(run: TestRun, cgroup: TestCgroup, script: string) {
   const plan = run.plan({ command: "/bin/sh", args: ["-c", script], cgroup: cgroup.path });
-  const launch = new HeldLaunch(plan, run.descriptors);
+  const launch = new PendingLaunch(plan, run.descriptors);
   launch.load(plan);
   return { launch, init: await launch.init() };
 }

@@ -10,7 +10,8 @@ import { eventsOf } from "../../support/history/eventLog.ts";
 
 const dataOf = ({ stateDir }: Agent) => join(stateFolderPaths(stateDir).events, "data.mdb");
 
-const setAsideIn = ({ stateDir }: Agent) => readdirSync(stateDir).filter((name) => name.includes("damaged"));
+const quarantinedIn = ({ stateDir }: Agent) =>
+  readdirSync(stateDir).filter((name) => name.includes("damaged"));
 
 const damages: readonly [string, (file: string) => void][] = [
   ["cut to half of it", (file) => truncateSync(file, Math.floor(readFileSync(file).length / 8192) * 4096)],
@@ -37,7 +38,7 @@ describe("a log that is damaged while no plugin runs", () => {
     const damaged = readFileSync(dataOf(first));
 
     const next = await startAgent({ stateDir: first.stateDir });
-    const [aside, second] = setAsideIn(next);
+    const [aside, second] = quarantinedIn(next);
     expect([aside, second]).toEqual([
       expect.stringMatching(/^events\.damaged-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ$/),
       undefined,
@@ -63,7 +64,7 @@ describe("a log that is damaged while no plugin runs", () => {
     await first.crash();
     const next = await startAgent({ stateDir: first.stateDir });
     await next.driver.capabilities({});
-    expect(setAsideIn(next)).toEqual([]);
+    expect(quarantinedIn(next)).toEqual([]);
     expect(existsSync(dataOf(next))).toBe(true);
   });
 });

@@ -26,7 +26,7 @@ const anyExecInput = fc.record({ input: anyLaunchInput, terminal: fc.boolean() }
 
 describe("the plan of a command in a running task", () => {
   it("joins the namespaces after all that has a path of the host, and forks last", () => {
-    expect(buildExecPlan(execInput()).steps.outside.map(({ name }) => name)).toEqual([
+    expect(buildExecPlan(execInput()).steps.parent.map(({ name }) => name)).toEqual([
       "end with the plugin",
       "name the process",
       "leave the agent's keyring",

@@ -11,10 +11,10 @@ import {
   phases,
 } from "../../../src/effects/launch/plan.ts";
 import {
-  BEGINNING_ADDRESS,
+  EARLY_ADDRESS,
   ENTRY_BYTES,
   KEPT_BYTES,
-  REST_ADDRESS,
+  LATE_ADDRESS,
   TABLE_ADDRESS,
   TABLE_BYTES,
   WORD_BYTES,
@@ -105,8 +105,8 @@ describe("an assembled plan", () => {
 /** Every step with the address of its entry, as table.ts tells the layout. */
 function entriesOf({ steps }: LaunchPlan) {
   const starts: Partial<Record<Phase, number>> = {
-    outside: BEGINNING_ADDRESS,
-    release: REST_ADDRESS,
+    parent: EARLY_ADDRESS,
+    release: LATE_ADDRESS,
     supervise: TABLE_ADDRESS,
   };
   let next = 0;

@@ -91,8 +91,8 @@ describe("a launch plan", () => {
     expect(names(plan, "init")).not.toContain("mount /proc");
     expect(names(plan, "task")).toContain("end with init");
     expect(lines.filter((line) => /adopt orphans|cgroup|fork the task|kill/.test(line))).toEqual([
-      'outside   enter namespaces and cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
-      "outside   enter namespaces and cgroup: clone3({flags: CLONE_NEWNS|CLONE_NEWIPC|CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 7}, 88), the child goes on as init",
+      'parent    enter namespaces and cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
+      "parent    enter namespaces and cgroup: clone3({flags: CLONE_NEWNS|CLONE_NEWIPC|CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 7}, 88), the child goes on as init",
       "init      close the cgroup's folder: close_range(7, HIGHEST_DESCRIPTOR, 0)",
       "init      adopt orphans: prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)",
       'init      open the task\'s cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
@@ -134,7 +134,7 @@ describe("a launch plan", () => {
   it("forks init into its cgroup, without writing cgroup.procs", () => {
     const plan = buildLaunchPlan(launchInput({ cgroup: "/sys/fs/cgroup/task" }));
     expect(describePlan(plan)[1]).toBe(
-      'outside   enter namespaces and cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
+      'parent    enter namespaces and cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
     );
     expect(describePlan(plan)[2]).toContain("CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 7}");
   });

@@ -46,12 +46,12 @@ function follow(
 }
 
 describe("the processes of a launch", () => {
-  it("outside: forks init and ends", () => {
-    expect(follow([100]).calls).toEqual(callsOf("outside"));
+  it("parent: forks init and ends", () => {
+    expect(follow([100]).calls).toEqual(callsOf("parent"));
   });
 
   it("task: furnishes the namespaces as init, is forked, executes the command", () => {
-    const forking = callsOf("outside").slice(0, callsOf("outside").indexOf("clone3") + 1);
+    const forking = callsOf("parent").slice(0, callsOf("parent").indexOf("clone3") + 1);
     expect(follow([0, 0]).calls).toEqual([...forking, ...callsOf("init", "release", "task")]);
   });
 

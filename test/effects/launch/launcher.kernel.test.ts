@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { chmodSync, mkdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { HeldLaunch, type Launched } from "../../../src/effects/launch/launcher.ts";
+import { type Launched, PendingLaunch } from "../../../src/effects/launch/launcher.ts";
 import { isSameProcess } from "../../../src/effects/processes/processIdentity.ts";
 import { openDescriptors, ownZombies, processesNamed } from "../../support/host/processes.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
@@ -95,7 +95,7 @@ describe("a launch that is held", () => {
   it("has an init that waits, and no task, until it is released", async () => {
     using run = new TestRun();
     const plan = run.plan({ initName: `exec2-init: ${run.folder}`, command: "/bin/echo", args: ["ran"] });
-    const held = new HeldLaunch(plan, run.descriptors);
+    const held = new PendingLaunch(plan, run.descriptors);
     await expect.poll(() => processesNamed(plan.initName)).toHaveLength(1);
     held.load(plan);
     expect(run.output()).toBe("");
@@ -108,7 +108,7 @@ describe("a launch that is held", () => {
     using run = new TestRun();
     const plan = run.plan({ initName: `exec2-init: ${run.folder}`, command: "/bin/echo", args: ["ran"] });
     const before = openDescriptors();
-    const held = new HeldLaunch(plan, run.descriptors);
+    const held = new PendingLaunch(plan, run.descriptors);
     held.load(plan);
     await Promise.all([held.abandon(), held.abandon()]);
     expect(processesNamed(plan.initName)).toEqual([]);
@@ -134,7 +134,7 @@ describe("a launch that is held", () => {
   it("tells why init could not do its part, once it is released", async () => {
     using run = new TestRun();
     const plan = run.plan({ initName: `exec2-init: ${run.folder}`, privateTmp: "/nowhere" });
-    const held = new HeldLaunch(plan, run.descriptors);
+    const held = new PendingLaunch(plan, run.descriptors);
     await expect.poll(() => processesNamed(plan.initName)).toEqual([]);
     held.load(plan);
     await expect(held.release()).rejects.toThrow(/step "mount private \/tmp" failed.*ENOENT/s);

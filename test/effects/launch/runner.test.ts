@@ -11,8 +11,8 @@ import { parseReport } from "../../../src/effects/launch/report.ts";
 import { runnerArm64 } from "../../../src/effects/launch/runnerArm64.ts";
 import { runnerX86 } from "../../../src/effects/launch/runnerX86.ts";
 import {
-  BEGINNING_ADDRESS,
   BEGINNING_BYTES,
+  EARLY_ADDRESS,
   KEPT_BYTES,
   TABLE_ADDRESS,
   TABLE_BYTES,
@@ -49,7 +49,7 @@ const runners: Runner[] = [
 /** Writes, fails where it may, reads its input to the end, forgets its memory, and fails. */
 const plan: Plan = {
   steps: {
-    outside: [
+    parent: [
       { name: "write", call: "write", args: [1, bytes(new TextEncoder().encode("hello"), "hello"), 5] },
       { name: "may fail", call: "close", args: [999], flow: { kind: "tolerateErrors" } },
       {
@@ -75,7 +75,7 @@ const plan: Plan = {
       {
         name: "forget",
         call: "munmap",
-        args: [BEGINNING_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - BEGINNING_ADDRESS],
+        args: [EARLY_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - EARLY_ADDRESS],
       },
       { name: "write again", call: "write", args: [1, place("waitStatus"), 2] },
       { name: "fail", call: "close", args: [999] },
@@ -119,7 +119,7 @@ describe.each(runners)(
       expect(values).toMatchObject({
         TABLE_ADDRESS,
         TABLE_BYTES,
-        BEGINNING_ADDRESS,
+        EARLY_ADDRESS,
         BEGINNING_BYTES,
         KEPT_BYTES,
       });

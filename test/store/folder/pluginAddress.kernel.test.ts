@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { addressOf, pluginOf, tellAddress } from "../../../src/store/folder/pluginAddress.ts";
+import { addressOf, pluginOf, publishAddress } from "../../../src/store/folder/pluginAddress.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -19,7 +19,7 @@ describe("the plugin of a state folder", () => {
     expect(() => addressOf(path)).toThrow(noPlugin);
     const socket = join(path, "a.sock");
     writeFileSync(socket, "");
-    tellAddress(path, socket);
+    publishAddress(path, socket);
     expect(addressOf(path)).toBe(`/proc/${owner.child.pid}/root${socket}`);
     await owner.kill();
     // What it wrote is still there, and may be the pid of anybody by now.

@@ -1,14 +1,14 @@
 /** What the runner does, told in TypeScript: follows an assembled plan over a pretended kernel. */
 import { CLONE_PARENT_SETTID } from "../../../src/effects/kernel/constants.ts";
 import { type Architecture, systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
-import { assembleBeginning, assembleRest } from "../../../src/effects/launch/assemble.ts";
+import { assembleEarly, assembleLate } from "../../../src/effects/launch/assemble.ts";
 import type { Plan } from "../../../src/effects/launch/plan.ts";
 import {
-  BEGINNING_ADDRESS,
+  EARLY_ADDRESS,
   ENTRY_BYTES,
   KEPT_BYTES,
-  REST_ADDRESS,
-  REST_OFFSET,
+  LATE_ADDRESS,
+  LATE_OFFSET,
   TABLE_ADDRESS,
   TABLE_BYTES,
   WORD_BYTES,
@@ -30,10 +30,10 @@ export interface Outcome {
 
 /** The table's file once the whole plan is in it. */
 export function assemblePlan(plan: Plan, architecture: Architecture): Uint8Array {
-  const rest = assembleRest(plan, architecture);
-  const table = new Uint8Array(REST_OFFSET + rest.length);
-  table.set(assembleBeginning(plan, architecture));
-  table.set(rest, REST_OFFSET);
+  const rest = assembleLate(plan, architecture);
+  const table = new Uint8Array(LATE_OFFSET + rest.length);
+  table.set(assembleEarly(plan, architecture));
+  table.set(rest, LATE_OFFSET);
   return table;
 }
 
@@ -44,8 +44,8 @@ export class Memory {
 
   constructor(table: Uint8Array) {
     this.#bytes.set(table.subarray(0, KEPT_BYTES));
-    this.#bytes.set(table.subarray(KEPT_BYTES, REST_OFFSET), BEGINNING_ADDRESS - TABLE_ADDRESS);
-    this.#bytes.set(table.subarray(REST_OFFSET), REST_ADDRESS - TABLE_ADDRESS);
+    this.#bytes.set(table.subarray(KEPT_BYTES, LATE_OFFSET), EARLY_ADDRESS - TABLE_ADDRESS);
+    this.#bytes.set(table.subarray(LATE_OFFSET), LATE_ADDRESS - TABLE_ADDRESS);
   }
 
   word(address: number): number {
@@ -94,7 +94,7 @@ const clone3 = systemCallNumber("clone3", "x64");
 export function interpret(table: Uint8Array, kernel: (call: Call) => number | undefined): Outcome {
   const memory = new Memory(table);
   const calls: Call[] = [];
-  let entry = BEGINNING_ADDRESS;
+  let entry = EARLY_ADDRESS;
   for (;;) {
     const call = memory.call(entry);
     const [match, onMatch, onError, next] = [7, 8, 9, 10].map((n) => memory.word(entry + n * WORD_BYTES));

@@ -19,7 +19,7 @@ const pictureBegins = "\x1b[?2026h";
 const pictureEnds = "\x1b[?2026l";
 
 /** Less than a test may take: what is seen instead is told. */
-const longestWaitMs = 20_000;
+const maxWaitMs = 20_000;
 
 /** @param env beside PATH; the shell and what runs in it end with the test */
 export function openTerminalSession(
@@ -45,7 +45,7 @@ export function openTerminalSession(
   return {
     type,
     shows: async (expected) => {
-      const signal = AbortSignal.timeout(longestWaitMs);
+      const signal = AbortSignal.timeout(maxWaitMs);
       while (!expected.test(shownOf(written).join("\n"))) {
         await once(child.stdout, "data", { signal }).catch(() => {
           throw new Error(`the terminal does not show ${expected}:\n${shownOf(written).join("\n")}`);

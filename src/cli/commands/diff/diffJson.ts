@@ -1,7 +1,7 @@
 /** Two histories side by side, for programs. Pure. */
 import type { History, Moment } from "../../../replay/history.ts";
 import type { HistoryDiff } from "../../../replay/historyDiff.ts";
-import { partingText } from "./partingText.ts";
+import { divergenceText } from "./divergenceText.ts";
 
 /** One JSON object; what is not there is null. */
 export function diffJson(diff: HistoryDiff): string {
@@ -11,7 +11,7 @@ export function diffJson(diff: HistoryDiff): string {
     right: sideJson(right),
     same,
     parting: parting ? { left: parting.left?.seq ?? null, right: parting.right?.seq ?? null } : null,
-    text: partingText(diff),
+    text: divergenceText(diff),
     rows: rows.map((row) => ({
       left: momentJson(row.left, row.spans.left),
       right: momentJson(row.right, row.spans.right),

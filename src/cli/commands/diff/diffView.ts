@@ -8,7 +8,7 @@ import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
 import { cutText, wrap } from "../../../units/widths.ts";
 import type { Style } from "../../terminal/style.ts";
-import { partingText } from "./partingText.ts";
+import { divergenceText } from "./divergenceText.ts";
 
 /** From here on two histories have room beside each other. */
 const wide = 100;
@@ -37,7 +37,7 @@ export class DiffView {
       `${this.#style.bold("A")} ${titleOf(left)}`,
       `${this.#style.bold("B")} ${titleOf(right)}`,
     ];
-    const parting = wrap(partingText(diff), this.#width).map((line) => this.#style.bold(line));
+    const parting = wrap(divergenceText(diff), this.#width).map((line) => this.#style.bold(line));
     const shown = rows.flatMap((row) => (this.#width >= wide ? this.#beside(row) : this.#stacked(row)));
     return [...titles.flatMap((title) => wrap(title, this.#width)), "", ...parting, "", ...shown].join("\n");
   }

@@ -22,7 +22,7 @@ export interface Report {
 }
 
 export function reportOn(facts: HostFacts, state: StateFolderFinding): Report {
-  const { health, problems } = judgeHost(facts, state.setAside);
+  const { health, problems } = judgeHost(facts, state.quarantined);
   return {
     fit: health === "healthy" && state.problem === undefined,
     checks: [

@@ -17,12 +17,12 @@ import { parseTaskOptions } from "../../../config/options/taskOptionRules.ts";
 import { taskOptionsSpec } from "../../../config/options/taskOptions.ts";
 import type { TcpPorts } from "../../../config/options/tcpPorts.ts";
 import { capabilities } from "../../../driver/capabilities.ts";
-import { findProgram, planBeginning, planRest } from "../../../driver/start/sandboxPlan.ts";
+import { findProgram, planEarly, planLate } from "../../../driver/start/sandboxPlan.ts";
 import { type CgroupWrite, planCgroupWrites } from "../../../effects/cgroup/cgroupPlan.ts";
 import { runFiles } from "../../../effects/files/runFiles.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import { readNodeTopology } from "../../../effects/host/nodeCores.ts";
-import { buildRuleset, type LaidRules } from "../../../effects/landlock/ruleset.ts";
+import { type AddedRules, buildRuleset } from "../../../effects/landlock/ruleset.ts";
 import { describePlan } from "../../../effects/launch/describePlan.ts";
 import { joinPlan } from "../../../effects/launch/plan.ts";
 import { capabilitiesOf } from "../../../grpc/convert/answers.ts";
@@ -91,8 +91,8 @@ async function plansOf(
 
 interface TaskPlan {
   readonly steps: readonly string[];
-  readonly applied: LaidRules["applied"];
-  readonly skipped: LaidRules["skipped"];
+  readonly applied: AddedRules["applied"];
+  readonly skipped: AddedRules["skipped"];
   readonly limits: readonly CgroupWrite[];
   readonly tcp: TcpPorts;
 }
@@ -102,7 +102,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const request = { ...requestOf(message), options: task };
   const facts = probeHost();
   const program = await findProgram(request, options, facts);
-  const { rules, beginning, runCgroup } = planBeginning(request, program, {
+  const { rules, early, runCgroup } = planEarly(request, program, {
     options,
     cgroup: request.resources.cgroup,
     // The driver makes a folder for each run: its name is not known before.
@@ -110,7 +110,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   });
   const { fd, applied, skipped, insideNamespace } = buildRuleset(rules.entries, [], facts.landlockAbi);
   closeSync(fd);
-  const launch = joinPlan(beginning, planRest(request, program, insideNamespace, runCgroup));
+  const launch = joinPlan(early, planLate(request, program, insideNamespace, runCgroup));
   return {
     steps: describePlan(launch),
     applied,

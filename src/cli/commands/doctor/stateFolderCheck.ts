@@ -3,18 +3,18 @@ import { accessSync, constants, type Stats, statfsSync, statSync } from "node:fs
 import { dirname, resolve } from "node:path";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
 import { errnoOf, messageOf } from "../../../errors.ts";
-import { logsSetAside } from "../../../store/folder/setAside.ts";
+import { quarantinedLogs } from "../../../store/folder/quarantine.ts";
 import { stateFolderPaths } from "../../../store/folder/stateFolder.ts";
 
 export interface StateFolderFinding {
   readonly found: string;
   readonly problem: HostProblem | undefined;
   /** Event logs in it that were damaged and set aside. */
-  readonly setAside: readonly string[];
+  readonly quarantined: readonly string[];
 }
 
 /** What the first events take. */
-const leastFreeBytes = 16 * 1024 * 1024;
+const minFreeBytes = 16 * 1024 * 1024;
 
 export function checkStateFolder(path: string): StateFolderFinding {
   const folder = resolve(path);
@@ -22,10 +22,10 @@ export function checkStateFolder(path: string): StateFolderFinding {
     const nearest = nearestExisting(folder);
     const isThere = nearest.path === folder;
     const problem = problemOf(folder, nearest);
-    const setAside = isThere && !problem ? logsSetAside(stateFolderPaths(folder).events) : [];
-    return { found: isThere ? folder : `${folder}, to be made`, problem, setAside };
+    const quarantined = isThere && !problem ? quarantinedLogs(stateFolderPaths(folder).events) : [];
+    return { found: isThere ? folder : `${folder}, to be made`, problem, quarantined };
   } catch (thrown) {
-    return { found: folder, problem: unusable(folder, messageOf(thrown)), setAside: [] };
+    return { found: folder, problem: unusable(folder, messageOf(thrown)), quarantined: [] };
   }
 }
 
@@ -43,7 +43,7 @@ function problemOf(folder: string, { path, status }: Existing): HostProblem | un
   if (!status.isDirectory()) return unusable(folder, `${path} is no folder`);
   if (!isWritable(path)) return unusable(folder, `${path} cannot be written to`);
   const { bavail, bsize } = statfsSync(path);
-  if (bavail * bsize < leastFreeBytes) return unusable(folder, `the file system of ${path} is full`);
+  if (bavail * bsize < minFreeBytes) return unusable(folder, `the file system of ${path} is full`);
   if (path === folder && (status.mode & 0o022) !== 0)
     return unusable(folder, "others than its owner may write to it");
   return undefined;

@@ -5,12 +5,12 @@ import type { History, Moment } from "../../../replay/history.ts";
 import { isError } from "../../../replay/search.ts";
 import { formatClock, formatDay } from "../../../units/times.ts";
 import { wrap } from "../../../units/widths.ts";
-import { changeParts, remarkOn, reportText, spanBetween } from "../../logs/momentText.ts";
+import { changeParts, remarkOn, reportText, spanBetween } from "../../logs/momentSummary.ts";
 import type { Style } from "../../terminal/style.ts";
 
 const margin = "      ";
 /** Longer values are cut; `--json` has all of them. */
-const longestValue = 100;
+const maxValueLength = 100;
 
 export class ReplayView {
   readonly #style: Style;
@@ -88,7 +88,7 @@ export class ReplayView {
 
 function shown(value: unknown): string {
   const text = JSON.stringify(value);
-  if (text.length <= longestValue) return text;
+  if (text.length <= maxValueLength) return text;
   const count = Array.isArray(value) ? ` (${value.length} entries)` : "";
-  return `${text.slice(0, longestValue - 1)}…${count}`;
+  return `${text.slice(0, maxValueLength - 1)}…${count}`;
 }

@@ -9,7 +9,7 @@ interface Options {
 }
 
 /** Seconds; a day is as good as never. */
-const [leastDelay, mostDelay] = [0.2, 86_400];
+const [minDelay, maxDelay] = [0.2, 86_400];
 
 export const addTop: AddVerb = (program, exit) => {
   program
@@ -39,6 +39,6 @@ async function act({ stateDir, delay }: Options): Promise<number> {
 
 function parseDelay(text: string): number {
   const seconds = Number(text);
-  if (seconds >= leastDelay && seconds <= mostDelay) return seconds;
-  throw new InvalidArgumentError(`It must be a number of seconds from ${leastDelay} to ${mostDelay}.`);
+  if (seconds >= minDelay && seconds <= maxDelay) return seconds;
+  throw new InvalidArgumentError(`It must be a number of seconds from ${minDelay} to ${maxDelay}.`);
 }

@@ -1,11 +1,11 @@
 /** The events around the present one, a line each. Pure. */
-import { longestType } from "../../../machines/events.ts";
+import { maxTypeLength } from "../../../machines/events.ts";
 import type { Breakpoint } from "../../../replay/breakpoint.ts";
 import type { Moment } from "../../../replay/history.ts";
 import { isError, mentions } from "../../../replay/search.ts";
 import type { Source } from "../../../replay/whatIf.ts";
 import { blanks } from "../../../units/widths.ts";
-import { spanBetween } from "../../logs/momentText.ts";
+import { spanBetween } from "../../logs/momentSummary.ts";
 import { fillLine, type Line, type Span, span } from "../../terminal/spans.ts";
 import type { Look } from "../../terminal/style.ts";
 import { type DebuggerState, shownHistory } from "../debuggerState.ts";
@@ -38,7 +38,7 @@ function listLine(state: DebuggerState, moment: Moment, columns: number, digits:
     gutter(state, moment),
     span(` ${String(seq).padStart(digits)} `, "dim"),
     span(stored.type, ...typeLooks),
-    span(`${blanks(stored.type, longestType)} `),
+    span(`${blanks(stored.type, maxTypeLength)} `),
     span(delta.padStart(deltaColumns), "dim"),
     ...(columns < withState
       ? []

@@ -5,7 +5,7 @@ import { effectOutcomes } from "../../../replay/effectOutcomes.ts";
 import type { History, Moment } from "../../../replay/history.ts";
 import { isError } from "../../../replay/search.ts";
 import { formatClock, formatDay, formatTime } from "../../../units/times.ts";
-import { changeParts, remarkOn, reportText, spanBetween } from "../../logs/momentText.ts";
+import { changeParts, remarkOn, reportText, spanBetween } from "../../logs/momentSummary.ts";
 import { cutLine, type Line, span, wrapLine } from "../../terminal/spans.ts";
 import type { Look } from "../../terminal/style.ts";
 

@@ -4,12 +4,12 @@ import { DriverError } from "../../../errors.ts";
 import * as k from "../../kernel/constants.ts";
 import { capabilityData, capabilityHeader, groupList } from "../../kernel/structs.ts";
 import type { TaskCapabilities } from "../../users/capabilities.ts";
-import type { RestInput } from "../launchInput.ts";
+import type { LateInput } from "../launchInput.ts";
 import { bytes, type Flags, flags, type Step } from "../plan.ts";
 
 const { PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE } = k;
 
-export type Identity = Pick<RestInput, "uid" | "gid" | "groups" | "capabilities">;
+export type Identity = Pick<LateInput, "uid" | "gid" | "groups" | "capabilities">;
 
 /**
  * Groups and bounding set first: the rights to change them go with the uid.

@@ -6,9 +6,9 @@
  */
 import * as k from "../../kernel/constants.ts";
 import { cloneArgs } from "../../kernel/structs.ts";
-import type { BeginningInput, RestInput, RunCgroup } from "../launchInput.ts";
+import type { EarlyInput, LateInput, RunCgroup } from "../launchInput.ts";
 import { bytes, descriptors, flags, place, type Step, statusFileLayout } from "../plan.ts";
-import { REST_ADDRESS, REST_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
+import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
 import {
   closeRangeStep,
   oomScoreAdjSteps,
@@ -26,7 +26,7 @@ const { status: statusBytes } = statusFileLayout.bytes;
 const noStatus = bytes(statusFileLayout.noStatus, "no status yet");
 const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_CLOEXEC } = k;
 
-export function initSteps(input: BeginningInput): Step[] {
+export function initSteps(input: EarlyInput): Step[] {
   return [
     { name: "name init", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-init"] },
     { name: "give init a session", call: "setsid", args: [] },
@@ -68,25 +68,25 @@ export const abandonedSteps: readonly Step[] = [{ name: "end", call: "exit_group
 
 /** The rest of the plan comes by the table's file: a pipe does not hold every environment. */
 function waitSteps(): Step[] {
-  const rest = TABLE_ADDRESS + TABLE_BYTES - REST_ADDRESS;
+  const rest = TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS;
   return [
     {
       name: "wait for the word to go on",
       call: "read",
-      args: [descriptors.gate, place("waitStatus"), 1],
+      args: [descriptors.releasePipe, place("waitStatus"), 1],
       flow: { kind: "endOfFile", ended: "abandoned", otherwise: "next" },
     },
     {
       name: "read the rest of the plan",
       call: "pread64",
-      args: [descriptors.plan, REST_ADDRESS, rest, REST_OFFSET],
+      args: [descriptors.plan, LATE_ADDRESS, rest, LATE_OFFSET],
       flow: { kind: "endOfFile", ended: "abandoned", otherwise: "release" },
     },
   ];
 }
 
 /** What init does once it has been told to go on. */
-export function releaseSteps({ namespaceRules, runCgroup }: RestInput): Step[] {
+export function releaseSteps({ namespaceRules, runCgroup }: LateInput): Step[] {
   return [
     ...initRuleSteps(namespaceRules),
     ...(runCgroup ? makeRunCgroupSteps(runCgroup) : []),

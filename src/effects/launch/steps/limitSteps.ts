@@ -3,7 +3,7 @@ import type { LimitedResource } from "../../../config/options/ulimits.ts";
 import * as k from "../../kernel/constants.ts";
 import { rlimit64 } from "../../kernel/structs.ts";
 import type { TaskLimit } from "../../processes/resourceLimits.ts";
-import type { RestInput } from "../launchInput.ts";
+import type { LateInput } from "../launchInput.ts";
 import { bytes, flags, type Step } from "../plan.ts";
 
 const numbers: Readonly<Record<LimitedResource, number>> = {
@@ -26,7 +26,7 @@ const numbers: Readonly<Record<LimitedResource, number>> = {
 };
 
 /** While the process is root still: to raise a limit takes CAP_SYS_RESOURCE. */
-export function limitSteps({ limits, nice }: Pick<RestInput, "limits" | "nice">): Step[] {
+export function limitSteps({ limits, nice }: Pick<LateInput, "limits" | "nice">): Step[] {
   return [...limits.map(limitStep), ...(nice === 0 ? [] : [niceStep(nice)])];
 }
 

@@ -1,6 +1,6 @@
 /** Steps that change what a run sees of the file system, in its own mount namespace. */
 import * as k from "../../kernel/constants.ts";
-import type { BeginningInput } from "../launchInput.ts";
+import type { EarlyInput } from "../launchInput.ts";
 import { flags, type Step } from "../plan.ts";
 import { bindSteps } from "./bindSteps.ts";
 import { hideSteps, mountTreeSteps, openTreeSteps } from "./volumeSteps.ts";
@@ -9,7 +9,7 @@ const { MS_REC, MS_SLAVE, MS_NOSUID, MS_NODEV, MS_NOEXEC } = k;
 const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW } = k;
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV } = k;
 
-export function mountSteps({ runCgroup, binds, mounts, hidden, privateTmp }: BeginningInput): Step[] {
+export function mountSteps({ runCgroup, binds, mounts, hidden, privateTmp }: EarlyInput): Step[] {
   return [
     // Mounts that the host makes later show up in the task, none of the task's shows up on the host.
     {

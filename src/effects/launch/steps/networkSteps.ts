@@ -1,13 +1,13 @@
 /** Steps that give a run its network. */
 import * as k from "../../kernel/constants.ts";
 import { interfaceFlags } from "../../kernel/structs.ts";
-import type { BeginningInput, LaunchNetwork } from "../launchInput.ts";
+import type { EarlyInput, LaunchNetwork } from "../launchInput.ts";
 import { bytes, descriptors, flags, type Step } from "../plan.ts";
 import { closeScratchStep, openStep } from "./fileSteps.ts";
 
 const { CLONE_NEWNET, O_RDONLY, O_CLOEXEC, AF_INET, SOCK_DGRAM, SOCK_CLOEXEC, SIOCSIFFLAGS } = k;
 
-export function networkSteps({ network, hostname }: BeginningInput): Step[] {
+export function networkSteps({ network, hostname }: EarlyInput): Step[] {
   return [...namespaceSteps(network), ...(hostname === undefined ? [] : [hostnameStep(hostname)])];
 }
 

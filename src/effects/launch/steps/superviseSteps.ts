@@ -2,7 +2,7 @@
 import * as k from "../../kernel/constants.ts";
 import type { RunCgroup } from "../launchInput.ts";
 import { descriptors, flags, place, type Step, statusFileLayout } from "../plan.ts";
-import { BEGINNING_ADDRESS, matchAddress, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
+import { EARLY_ADDRESS, matchAddress, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
 import { blockSignalsStep, killRunCgroupStep, removeRunCgroupStep } from "./runCgroupSteps.ts";
 
 const { SIGKILL } = k;
@@ -89,8 +89,8 @@ function killNamespaceStep(): Step {
 
 /** The environment is gone from the process's memory, which gets smaller too. */
 export function forgetSecretsStep(): Step {
-  const bytes = TABLE_ADDRESS + TABLE_BYTES - BEGINNING_ADDRESS;
-  return { name: "forget the task's secrets", call: "munmap", args: [BEGINNING_ADDRESS, bytes] };
+  const bytes = TABLE_ADDRESS + TABLE_BYTES - EARLY_ADDRESS;
+  return { name: "forget the task's secrets", call: "munmap", args: [EARLY_ADDRESS, bytes] };
 }
 
 function keepOpenStep(name: string, descriptor: number, number: number): Step {

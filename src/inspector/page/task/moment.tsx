@@ -53,10 +53,10 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
 }
 
 /** Long values are cut: the whole is below. */
-const mostLetters = 220;
+const maxLetters = 220;
 
 function Value({ kind: Kind, value }: { readonly kind: "del" | "ins"; readonly value: unknown }) {
   if (value === null) return null;
   const text = JSON.stringify(value);
-  return <Kind>{text.length > mostLetters ? `${text.slice(0, mostLetters)}…` : text}</Kind>;
+  return <Kind>{text.length > maxLetters ? `${text.slice(0, maxLetters)}…` : text}</Kind>;
 }

@@ -2,7 +2,7 @@
 import { useMemo } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
-import { type Chapter, chaptersOf } from "../../views/chapters.ts";
+import { type EventGroup, groupSteps } from "../../views/eventGroups.ts";
 import type { StepLine } from "../../views/story.ts";
 
 interface Properties {
@@ -12,7 +12,7 @@ interface Properties {
 }
 
 export function Story({ steps, seq, choose }: Properties) {
-  const chapters = useMemo(() => chaptersOf(steps), [steps]);
+  const chapters = useMemo(() => groupSteps(steps), [steps]);
   const first = steps[0]?.time ?? 0;
   return (
     <section class="card story" aria-label="What happened">
@@ -43,7 +43,7 @@ export function Story({ steps, seq, choose }: Properties) {
 }
 
 interface HeadingProperties {
-  readonly chapter: Chapter;
+  readonly chapter: EventGroup;
   readonly choose: (seq: number) => void;
 }
 
@@ -65,7 +65,7 @@ function Heading({ chapter: { title, to, bad, folded }, choose }: HeadingPropert
 /** Of a folded chapter those around the moment that is shown. */
 function shownOf(
   steps: readonly StepLine[],
-  { from, to, folded }: Chapter,
+  { from, to, folded }: EventGroup,
   seq: number,
 ): readonly StepLine[] {
   if (!folded) return steps.slice(from - 1, to);

@@ -12,7 +12,7 @@ interface Properties {
 }
 
 /** More marks than these would be one grey area. */
-const mostMarks = 400;
+const maxMarks = 400;
 
 export function Timeline({ steps, seq, choose }: Properties) {
   const bar = useRef<HTMLDivElement>(null);
@@ -52,7 +52,7 @@ export function Timeline({ steps, seq, choose }: Properties) {
           </span>
         ))}
         {steps.map((each, index) =>
-          each.bad || steps.length <= mostMarks ? (
+          each.bad || steps.length <= maxMarks ? (
             <i
               key={each.seq}
               class={each.bad ? "tick bad" : "tick"}

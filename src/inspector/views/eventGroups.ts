@@ -6,7 +6,7 @@ import { formatDuration } from "../../units/durations.ts";
 import type { StepLine } from "./story.ts";
 
 /** Steps that belong together. */
-export interface Chapter {
+export interface EventGroup {
   /** `Stop asked → SIGTERM delivered → exit code 0, after 1.2 s`. */
   readonly title: string;
   readonly from: number;
@@ -17,7 +17,7 @@ export interface Chapter {
 }
 
 /** Requests open a chapter; what comes of one belongs to it until another one is made. */
-export function chaptersOf(steps: readonly StepLine[]): Chapter[] {
+export function groupSteps(steps: readonly StepLine[]): EventGroup[] {
   const groups: StepLine[][] = [];
   for (const step of steps) {
     const group = groups.at(-1);
@@ -25,12 +25,12 @@ export function chaptersOf(steps: readonly StepLine[]): Chapter[] {
     else group.push(step);
   }
   return runsOf(groups).flatMap((run) =>
-    run.length > mostAlike ? foldedChapter(run) : run.map((group) => chapterOf(group)),
+    run.length > maxAlike ? collapsedGroup(run) : run.map((group) => groupOf(group)),
   );
 }
 
 /** Health checks run a command in the task every few seconds: more of them in a row are told as one. */
-const mostAlike = 4;
+const maxAlike = 4;
 
 /** Commands in a row; everything else stands for itself. */
 function runsOf(groups: readonly StepLine[][]): StepLine[][][] {
@@ -47,14 +47,14 @@ function isCommand(group: readonly StepLine[]): boolean {
   return group.every((step) => step.group === "command");
 }
 
-function foldedChapter(run: readonly StepLine[][]): Chapter {
+function collapsedGroup(run: readonly StepLine[][]): EventGroup {
   const steps = run.flat();
   const [first, last] = [steps[0] as StepLine, steps.at(-1) as StepLine];
   const title = `${first.title} ×${run.length}, the last: ${last.text}`;
-  return { ...chapterOf(steps), title, folded: true };
+  return { ...groupOf(steps), title, folded: true };
 }
 
-function chapterOf(steps: readonly StepLine[]): Chapter {
+function groupOf(steps: readonly StepLine[]): EventGroup {
   const [first, last] = [steps[0] as StepLine, steps.at(-1) as StepLine];
   const outcomes = steps.slice(1).map(({ outcome }) => outcome);
   const span = steps.length > 1 ? `, after ${formatDuration(Math.max(0, last.time - first.time))}` : "";

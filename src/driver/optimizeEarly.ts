@@ -8,7 +8,7 @@
  */
 import { setFlagsFromString } from "node:v8";
 
-export function compileSooner(): void {
+export function optimizeEarly(): void {
   setFlagsFromString("--invocation-count-for-maglev=40");
   setFlagsFromString("--minimum-invocations-after-ic-update=50");
 }

@@ -10,7 +10,7 @@ const MARK = ".damaged-";
  * @returns where it is now: `events.damaged-2026-01-31T12-30-00Z`
  * @throws DriverError `STATE_DIR_UNUSABLE` where the file system refuses
  */
-export function setAside(log: string, now: Date): string {
+export function quarantine(log: string, now: Date): string {
   const time = now.toISOString().replace(/\.\d+/, "").replaceAll(":", "-");
   let target = `${log}${MARK}${time}`;
   while (existsSync(target)) target += "+";
@@ -23,7 +23,7 @@ export function setAside(log: string, now: Date): string {
 }
 
 /** The logs that were set aside in the place of this one, the oldest first. */
-export function logsSetAside(log: string): string[] {
+export function quarantinedLogs(log: string): string[] {
   const parent = dirname(log);
   const names = readdirSync(parent).filter((name) => name.startsWith(basename(log) + MARK));
   return names.sort().map((name) => join(parent, name));

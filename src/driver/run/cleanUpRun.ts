@@ -8,7 +8,7 @@ import type { TaskSnapshot } from "../../machines/fold.ts";
  * ended together with its init. Resolves once the agent can remove the task's cgroup.
  * @param init where it was found otherwise than by the events
  */
-export async function endRest({ context }: TaskSnapshot, init?: ProcessIdentity): Promise<void> {
+export async function cleanUpRun({ context }: TaskSnapshot, init?: ProcessIdentity): Promise<void> {
   const { request, sandbox, process } = context;
   if (sandbox?.runCgroup) await endCgroup(sandbox.runCgroup, endingMs);
   const known = init ?? process?.init ?? sandbox?.init;

@@ -20,7 +20,7 @@ interface Entry {
   state: MachineState | undefined;
 }
 
-export class TaskBook {
+export class TaskIndex {
   readonly #entries = new Map<string, Entry>();
   /** How often each task has been started in its allocation, and how many of these runs are known still. */
   readonly #runs = new Map<string, { started: number; known: number }>();

@@ -4,7 +4,7 @@ import { summarise } from "../../../machines/events.ts";
 import type { Moment } from "../../../replay/history.ts";
 import { type DiffRow, type HistoryDiff, isGiven } from "../../../replay/historyDiff.ts";
 
-export function partingText(diff: HistoryDiff): string {
+export function divergenceText(diff: HistoryDiff): string {
   const { rows, parting, same } = diff;
   if (same) return "They went the same way: nothing differs but what differs between any two runs.";
   if (parting === undefined)

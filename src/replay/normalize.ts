@@ -6,10 +6,10 @@ import { traitsOf } from "../machines/events.ts";
 import type { Moment } from "./history.ts";
 
 /** Text that is a task's own, and what stands in its place. */
-export type OwnWords = readonly (readonly [word: string, instead: string])[];
+export type TaskWords = readonly (readonly [word: string, instead: string])[];
 
 /** The task's own words: its allocation's folder and id, in the middle of paths too, and a user that was lent to it. */
-export function ownWords(moments: Iterable<Moment>): OwnWords {
+export function taskWords(moments: Iterable<Moment>): TaskWords {
   for (const { event } of moments) {
     if (event?.type !== "requested") continue;
     const { allocDir, allocId, user } = event.data;
@@ -26,11 +26,11 @@ export function ownWords(moments: Iterable<Moment>): OwnWords {
 }
 
 /** What of an event's data is compared. */
-export function comparable(type: string, data: unknown, words: OwnWords): unknown {
+export function normalize(type: string, data: unknown, words: TaskWords): unknown {
   return reduced(data, "", new Set(traitsOf(type)?.fields.ignored), words);
 }
 
-function reduced(value: unknown, path: string, ignored: ReadonlySet<string>, words: OwnWords): unknown {
+function reduced(value: unknown, path: string, ignored: ReadonlySet<string>, words: TaskWords): unknown {
   if (typeof value === "string")
     return words.reduce((text, [word, instead]) => text.replaceAll(word, instead), value);
   if (Array.isArray(value)) return value.map((each) => reduced(each, path, ignored, words));

@@ -2,7 +2,7 @@ import { closeSync, constants, existsSync, mkdirSync, openSync, readdirSync, wri
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { DriverServices } from "../../../src/driver/opening/services.ts";
-import { sweep } from "../../../src/driver/recovery/sweep.ts";
+import { reconcile } from "../../../src/driver/recovery/reconcile.ts";
 import { UnsavedEvents } from "../../../src/driver/task/unsavedEvents.ts";
 import { makeRunFiles } from "../../../src/effects/files/runFiles.ts";
 import { bootId, isSameProcess, processIdentity } from "../../../src/effects/processes/processIdentity.ts";
@@ -63,7 +63,7 @@ function typesOf(store: EventStore, taskId: string): string[] {
   return [...store.readStream(taskId)].map(({ type }) => type);
 }
 
-describe("the sweep at the start of a plugin", () => {
+describe("the reconcile at the start of a plugin", () => {
   it("ends a task whose start was never answered, and leaves its neighbour in the same cgroup alone", async () => {
     const { store, services } = setUp();
     const cgroup = new TestCgroup(`exec2-sweep-${process.pid}.scope`);
@@ -78,7 +78,7 @@ describe("the sweep at the start of a plugin", () => {
       },
       sandboxed: { runFolder: abandoned.folder },
     });
-    await sweep(services, () => false);
+    await reconcile(services, () => false);
     expect(isSameProcess(first.init)).toBe(false);
     expect(isSameProcess(second.init)).toBe(true);
     expect(typesOf(store, "alloc/web/00000001").at(-1)).toBe("startFailed");
@@ -91,7 +91,7 @@ describe("the sweep at the start of a plugin", () => {
   ])("closes the history of a task that was only %s", async (_title, types) => {
     const { store, services } = setUp();
     await storeHistory(store, "alloc/web/00000002", types);
-    await sweep(services, () => false);
+    await reconcile(services, () => false);
     expect(typesOf(store, "alloc/web/00000002")).toEqual([...types, "startFailed"]);
   });
 
@@ -114,7 +114,7 @@ describe("the sweep at the start of a plugin", () => {
     const { alive: held } = makeRunFiles(join(run, unknownToo));
     const writer = openSync(held, constants.O_RDWR);
     onTestFinished(() => closeSync(writer));
-    expect(await sweep(services, () => false)).toEqual(new Set([alive]));
+    expect(await reconcile(services, () => false)).toEqual(new Set([alive]));
     // The agent may still come with a handle of those whose log is gone.
     expect(readdirSync(run).sort()).toEqual([runFolderName(alive), unknown, unknownToo].sort());
     expect(typesOf(store, alive)).toEqual(running);
@@ -127,7 +127,7 @@ describe("the sweep at the start of a plugin", () => {
     await storeHistory(store, newer, over, {}, EVENT_SCHEMA_VERSION + 1);
     await storeHistory(store, "alloc/web/00000017", ["requested"]);
     mkdirSync(join(run, runFolderName(newer)));
-    await sweep(services, () => false);
+    await reconcile(services, () => false);
     expect(typesOf(store, newer)).toEqual(over);
     expect(existsSync(join(run, runFolderName(newer)))).toBe(true);
     expect(typesOf(store, "alloc/web/00000017")).toEqual(["requested", "startFailed"]);
@@ -156,10 +156,10 @@ describe("the sweep at the start of a plugin", () => {
     mkdirSync(runFolder);
     writeFileSync(join(runFolder, "status"), new Uint8Array([0, 7, 0, 0]));
     await storeHistory(store, taskId, running, { started, sandboxed: { runFolder } });
-    expect(await sweep(services, () => false)).toEqual(new Set());
+    expect(await reconcile(services, () => false)).toEqual(new Set());
     expect([...store.readStream(taskId)].at(-1)).toMatchObject(last);
     expect(existsSync(runFolder)).toBe(false);
-    expect(await sweep(services, () => false)).toEqual(new Set());
+    expect(await reconcile(services, () => false)).toEqual(new Set());
     expect(store.version(taskId)).toBe(running.length + 1);
   });
 
@@ -176,7 +176,10 @@ describe("the sweep at the start of a plugin", () => {
     }
     store.full = true;
     const unsaved = new UnsavedEvents(services.log);
-    const tasks = await sweep({ ...services, store, unsaved }, (taskId) => taskId === used && !store.full);
+    const tasks = await reconcile(
+      { ...services, store, unsaved },
+      (taskId) => taskId === used && !store.full,
+    );
     // Nobody knows for certain yet that they are over.
     expect([...tasks]).toEqual([]);
     expect(typesOf(store, swept)).toEqual(running);
@@ -199,7 +202,7 @@ describe("the sweep at the start of a plugin", () => {
       return readStream(stream, from);
     };
     const told = recordingLogger();
-    await sweep({ ...services, log: told }, () => false);
+    await reconcile({ ...services, log: told }, () => false);
     expect(typesOf(store, "alloc/unanswered/1").at(-1)).toBe("startFailed");
     expect(told.lines.filter(({ level }) => level === "error")).toMatchObject([
       { fields: { task_id: "alloc/damaged/1", error: expect.stringContaining("event 3 is damaged") } },

@@ -14,19 +14,19 @@ import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import type { EventReader, EventToAppend } from "../../store/eventStore.ts";
 import { runFolderName } from "../../store/folder/stateFolder.ts";
 import type { DriverServices } from "../opening/services.ts";
-import { endRest } from "../run/endRest.ts";
+import { cleanUpRun } from "../run/cleanUpRun.ts";
 import { advance, toTaskEvent } from "../task/storedEvents.ts";
 import { endOf, settledHistory } from "./recovery.ts";
 
-type SweepServices = Pick<DriverServices, "store" | "folder" | "log" | "unsaved">;
+type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsaved">;
 
 /**
  * Puts a state folder in order. What the log refuses for now is done as soon as it takes events again.
  * @param inUse whether this process has to do with a task by now: it sees to its history itself, then
  * @returns ids of the tasks that run, for which the agent has yet to ask
  */
-export async function sweep(
-  services: SweepServices,
+export async function reconcile(
+  services: ReconcileServices,
   inUse: (taskId: string) => boolean,
 ): Promise<Set<string>> {
   const { store, folder, log, unsaved } = services;
@@ -75,7 +75,7 @@ interface Settled {
   readonly events: readonly EventToAppend[];
 }
 
-async function settle(taskId: string, services: SweepServices): Promise<Settled> {
+async function settle(taskId: string, services: ReconcileServices): Promise<Settled> {
   const { store } = services;
   const over: Settled = { runs: false, version: 0, events: [] };
   if (isOverAlready(taskId, store)) return over;
@@ -83,13 +83,13 @@ async function settle(taskId: string, services: SweepServices): Promise<Settled>
   if (history === undefined) return over;
   const { snapshot, version, unstored = [] } = history;
   const end = isAlive(stateName(snapshot)) ? endOf(snapshot) : undefined;
-  if (end !== undefined) await endRest(snapshot);
+  if (end !== undefined) await cleanUpRun(snapshot);
   const ended = advance(snapshot, end ? [{ ...end, time: Date.now() }] : []);
   const runs = isAlive(stateName(ended.snapshot));
   return { runs, version, events: [...unstored, ...ended.events] };
 }
 
-function removeFiles(taskId: string, { folder, log }: SweepServices): void {
+function removeFiles(taskId: string, { folder, log }: ReconcileServices): void {
   rmSync(join(folder.run, runFolderName(taskId)), { recursive: true, force: true });
   log.debug("removed the files of a run that is over", { task_id: taskId });
 }
