@@ -45,7 +45,7 @@ export interface Transition {
   readonly target?: StateName;
   /** A target that is the state itself is entered anew. */
   readonly reenter?: true;
-  /** `remember` is `rememberEvent` of taskContext.ts. */
+  /** `remember` is `evolve` of taskContext.ts. */
   readonly actions: readonly ("remember" | EffectName)[];
 }
 

@@ -41,7 +41,7 @@ export function assembleEarly({ steps }: Pick<EarlyPlan, "steps">, architecture:
 }
 
 /**
- * What belongs at `REST_OFFSET` of the table.
+ * What belongs at `LATE_OFFSET` of the table.
  * @throws DriverError `LAUNCH_FAILED` where arguments and environment do not fit, or hold a NUL
  */
 export function assembleLate({ steps }: LatePlan, architecture: Architecture): Uint8Array {

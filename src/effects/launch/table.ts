@@ -8,7 +8,7 @@
  * LATE_ADDRESS       the same of the phases that become known later; a step of the plan reads it
  * ```
  *
- * In the table's file the parts follow each other at `KEPT_BYTES` and `REST_OFFSET`;
+ * In the table's file the parts follow each other at `KEPT_BYTES` and `LATE_OFFSET`;
  * in memory they lie apart, so that init can give all but the first back to the kernel.
  *
  * An entry is eleven words of eight bytes: the number of a system call, its six
