@@ -32,6 +32,8 @@ describe("refused is", () => {
     ["a method of no browser", 405, undefined, "/", own],
     ["a name that resolves to this host", 421, "GET", "/", { ...own, host: "evil.example:4650" }],
     ["a name that begins as an address does", 421, "GET", "/", { ...own, host: "127.0.0.1.evil.example" }],
+    ["a path that is none", 400, "GET", "//", own],
+    ["an address that is none", 400, "GET", "http://[", own],
     ["no host at all", 421, "GET", "/", { cookie }],
     ["a page of another origin", 403, "GET", "/api/tasks", { ...own, origin: "http://evil.example" }],
     ["a page without an origin", 403, "GET", "/api/tasks", { ...own, origin: "null" }],
@@ -55,6 +57,7 @@ describe("a client that is no browser", () => {
 
   it("is refused without it, under another name, and from another origin", () => {
     expect(access.admitsClient({ url: "/stately", headers: { host } })).toBe(false);
+    expect(access.admitsClient({ url: "//", headers: { host } })).toBe(false);
     expect(access.admitsClient({ url, headers: { host: "evil.example" } })).toBe(false);
     expect(access.admitsClient({ url, headers: { host, origin: "https://evil.example" } })).toBe(false);
   });

@@ -130,7 +130,7 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
     throw new DriverError("CONFIG_INVALID", "the command is empty", { hint: "Name a program to run" });
   }
   const { pid } = process.task;
-  const env = readTaskEnviron(pid);
+  const env = readTaskEnviron(process.task);
   // Of a history that was rebuilt from the agent's handle, nobody knows it.
   const workDir = sandbox.workDir || "/";
   const rights = rightsInPlan(sandbox);

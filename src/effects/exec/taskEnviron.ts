@@ -1,19 +1,40 @@
 /** The environment of a running task: what its main process was executed with, proc_pid_environ(5). */
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
+import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
+
+/** More than execve(2) takes of arguments and environment: three quarters of 8 MiB. */
+const maxBytes = 6 * 1024 * 1024;
+const chunkBytes = 256 * 1024;
 
 /**
  * Read when it is needed and kept nowhere: its values are secrets. A program that
  * has written over its environment, as servers do to show a title in `ps`, leaves
- * of it what it leaves.
- * @throws DriverError `KERNEL_CALL_FAILED` where the process is gone
+ * of it what it leaves. One can also say that its environment is any part of its
+ * memory (`PR_SET_MM` of prctl(2)): what execve(2) would not have taken is refused.
+ * @param task the main process
+ * @throws DriverError `TASK_NOT_RUNNING` where the process is gone
+ * @throws DriverError `KERNEL_CALL_FAILED` where its environment cannot be read, or is larger than any can be
  */
-export function readTaskEnviron(pid: number): Record<string, string> {
+export function readTaskEnviron(task: ProcessIdentity): Record<string, string> {
+  const chunk = Buffer.allocUnsafe(chunkBytes);
+  let bytes = Buffer.alloc(0);
   try {
-    return parseEnviron(readFileSync(`/proc/${pid}/environ`, "utf8"));
+    using opened = new DisposableStack();
+    const descriptor = opened.adopt(openSync(`/proc/${task.pid}/environ`, "r"), closeSync);
+    // The descriptor is of one process for good: it is the task's where that is there after the open.
+    if (!isSameProcess(task)) throw new DriverError("TASK_NOT_RUNNING", "the task has ended");
+    for (let read = -1; read !== 0 && bytes.length <= maxBytes; ) {
+      read = readSync(descriptor, chunk);
+      bytes = Buffer.concat([bytes, chunk.subarray(0, read)]);
+    }
   } catch (thrown) {
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the task's environment cannot be read");
   }
+  if (bytes.length <= maxBytes) return parseEnviron(bytes.toString());
+  throw new DriverError("KERNEL_CALL_FAILED", "the task's environment is larger than any can be", {
+    hint: "The task's program has changed what the kernel tells of it; restart the task",
+  });
 }
 
 /** Takes `NAME=value` strings apart that end with NULs; others are left out. Pure. */

@@ -75,6 +75,9 @@ export function resolveWorkDir(
   );
 }
 
+/** Folders of a PATH that are looked into: it may be a task's own, and each costs a look at the disk. */
+const maxFolders = 128;
+
 /** Paths are joined, not normalized: "..", too, means what it means to the kernel. */
 function candidatesOf(
   command: string,
@@ -82,7 +85,7 @@ function candidatesOf(
 ): readonly string[] {
   if (isAbsolute(command)) return [command];
   if (command.includes("/")) return [`${workDir}/${command}`];
-  const folders = (path ?? "").split(":").filter(isAbsolute);
+  const folders = (path ?? "").split(":", maxFolders).filter(isAbsolute);
   return command === "" ? [] : folders.map((folder) => `${folder.replace(/\/+$/, "")}/${command}`);
 }
 

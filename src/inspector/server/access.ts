@@ -34,15 +34,16 @@ export class Access {
   /** Cookies know no ports: two inspectors on one host must not take each other's. */
   readonly #cookieName = `inspect_${createHash("sha256").update(this.token).digest("hex").slice(0, 12)}`;
 
-  judge({ method, url = "/", headers }: Asked): Verdict {
+  judge({ method, url, headers }: Asked): Verdict {
     if (method !== "GET" && method !== "HEAD") return refused(405, "nothing can be changed here");
+    const target = targetOf(url);
+    if (target === undefined) return refused(400, "the request names no path");
     if (!isOwnHost(headers.host)) return refused(421, "this host is not known by that name");
     if (headers.origin !== undefined && headers.origin !== `http://${headers.host}`) {
       return refused(403, "pages of other origins may not look");
     }
-    const { pathname, searchParams } = new URL(url, "http://localhost");
-    const token = searchParams.get("token");
-    if (pathname === "/" && token !== null && isSame(token, this.token)) {
+    const token = target.searchParams.get("token");
+    if (target.pathname === "/" && token !== null && isSame(token, this.token)) {
       return { kind: "welcome", cookie: this.#cookie() };
     }
     if (cookieOf(headers.cookie, this.#cookieName).some((value) => isSame(value, this.#session))) {
@@ -55,13 +56,18 @@ export class Access {
   admitsClient(asked: Asked): boolean {
     const { host, origin } = asked.headers;
     if (!isOwnHost(host) || (origin !== undefined && !isLoopback(origin))) return false;
-    const token = new URL(asked.url ?? "/", "http://localhost").searchParams.get("token");
+    const token = targetOf(asked.url)?.searchParams.get("token") ?? null;
     return token !== null && isSame(token, this.token);
   }
 
   #cookie(): string {
     return `${this.#cookieName}=${this.#session}; Path=/; HttpOnly; SameSite=Strict`;
   }
+}
+
+/** What a request asks for. @returns undefined for what is no path, such as `//`, and no address either */
+export function targetOf(url = "/"): URL | undefined {
+  return URL.parse(url, "http://localhost") ?? undefined;
 }
 
 /** A number, or `localhost`: names that somebody else's DNS server answers for are refused. The port may be a tunnel's. */

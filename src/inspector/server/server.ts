@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { DriverError } from "../../errors.ts";
-import { Access } from "./access.ts";
+import { Access, targetOf } from "./access.ts";
 import { loadAssets } from "./assets.ts";
 import { LiveStream } from "./liveStream.ts";
 import { LogWatch } from "./logWatch.ts";
@@ -100,12 +100,12 @@ export class InspectorServer {
       send(response, { ...textAnswer(""), status: 303, headers });
       return;
     }
-    const url = new URL(request.url ?? "/", "http://localhost");
-    if (url.pathname === "/api/live" && request.method === "GET") {
+    const target = targetOf(request.url);
+    if (target?.pathname === "/api/live" && request.method === "GET") {
       this.#follow(response);
       return;
     }
-    const answer = this.#assets.get(url.pathname) ?? answerOf(this.#sources, url);
+    const answer = target && (this.#assets.get(target.pathname) ?? answerOf(this.#sources, target));
     send(response, answer ?? textAnswer("There is nothing here.\n", 404));
   }
 

@@ -10,7 +10,7 @@ import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { taskName } from "../../replay/chooseTask.ts";
 import type { History } from "../../replay/history.ts";
-import type { Access } from "../server/access.ts";
+import { type Access, targetOf } from "../server/access.ts";
 import type { TaskIndex } from "../server/taskIndex.ts";
 import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "./messages.ts";
 
@@ -24,13 +24,15 @@ export function relayTasks(http: Server, access: Access, book: TaskIndex): () =>
   // Clients have nothing to say here.
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 1_024 });
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const url = new URL(request.url ?? "/", "http://localhost");
-    const admitted = url.pathname === path && access.admitsClient(request);
+    // Who is refused may hang up before it has heard that.
+    socket.on("error", () => socket.destroy());
+    const target = targetOf(request.url);
+    const admitted = target?.pathname === path && access.admitsClient(request);
     if (!admitted || sockets.clients.size >= maxClients) {
       socket.end(`HTTP/1.1 ${admitted ? "503 Service Unavailable" : "403 Forbidden"}\r\n\r\n`);
       return;
     }
-    const withHistory = url.searchParams.has("history");
+    const withHistory = target.searchParams.has("history");
     sockets.handleUpgrade(request, socket, head, (client) => follow(client, book, withHistory));
   });
   return () => {
