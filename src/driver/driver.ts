@@ -265,9 +265,12 @@ export class Driver implements DriverPort {
         store,
         now: Date.now,
         createRun: (task) => new Run(task, () => this.#services),
-        // After what the commit answers: whether it is told already is looked up in the log.
-        onCommitted: (committed) =>
-          void setImmediate(() => this.#announcements.committed(committed, store, () => this.#tasks.all)),
+        onCommitted: (committed) => {
+          const publish = () => this.#announcements.committed(committed, store, () => this.#tasks.all);
+          // A start is answered first, since the log is asked for earlier ones; an end is told before its answer.
+          if (committed.event.type === "started") setImmediate(publish);
+          else publish();
+        },
         onStoreFailure: (of, error) => unsaved.hold(of, error),
       },
       history,
