@@ -1,15 +1,15 @@
 /**
- * What makes the log whole again after a power cut.
+ * Checkpoints, which restore the log after a power cut.
  *
- * Commits go to the page cache and no further: there they survive the death of
+ * A commit only reaches the page cache. That is enough to survive the death of
  * the process, and an append takes microseconds instead of a disk's milliseconds.
- * A power cut may then leave any mixture of old and new pages. So after every
- * flush (backgroundFlush.ts) LMDB's two meta pages, as they were when it began,
- * are kept here; and until the next ones are kept, the snapshot that they
- * describe is held by a read transaction, so that LMDB reuses none of its pages.
- * Put back, they give the log exactly as it was at that flush.
+ * But a power cut may leave any mixture of old and new pages. So every flush
+ * (backgroundFlush.ts) saves LMDB's two meta pages here, as they were when it
+ * began. Until the next flush has saved newer ones, a read transaction pins the
+ * snapshot that they describe, so LMDB reuses none of its pages. Writing the meta
+ * pages back restores the log exactly as it was at that flush.
  *
- * Two slots are written in turn, so that one of them is always whole.
+ * Writes alternate between two slots, so one of them is always whole.
  */
 import { hash } from "node:crypto";
 import { closeSync, constants, fdatasync, openSync, readFileSync, readSync, writeSync } from "node:fs";
@@ -19,9 +19,9 @@ import { tryFlock } from "../effects/kernel/libc.ts";
 import { DriverError, errnoOf } from "../errors.ts";
 
 export interface Checkpoint {
-  /** Which run of the machine it was made in: `/proc/sys/kernel/random/boot_id`. */
+  /** Boot in which it was made: `/proc/sys/kernel/random/boot_id`. */
   readonly bootId: string;
-  /** Length that the data file had at least, in bytes. */
+  /** Minimum length of the data file, in bytes. */
   readonly dataSize: number;
   /** The data file's first two pages. */
   readonly metaPages: Buffer;
@@ -32,23 +32,23 @@ interface Slot extends Checkpoint {
   readonly number: number;
 }
 
-/** More than a slot takes with the largest pages that there are (64 KiB). */
+/** Enough for a slot with the largest page size, 64 KiB. */
 const SLOT_BYTES = 160 << 10;
 const HASH_BYTES = 32;
 const BODY_AT = HASH_BYTES + 4;
-/** Behind both slots: 1 as long as a writer has the log open, or has died with it. */
+/** Behind both slots: 1 while a writer has the log open, and after a writer that died without closing it. */
 const IN_USE_AT = 2 * SLOT_BYTES;
 const datasync = promisify(fdatasync);
 const messagePack = new Packr({ useRecords: false, copyBuffers: true });
 
-/** The newest checkpoint of a file; undefined where it has none, or does not exist. */
+/** The newest checkpoint in a file; undefined if the file has none or does not exist. */
 export function readCheckpoint(path: string): Checkpoint | undefined {
   return newestSlot(path);
 }
 
-/** A file of checkpoints, open for writing. Whoever has it open is the log's only writer: it is locked. */
+/** A file of checkpoints, open for writing. It is locked, so its owner is the log's only writer. */
 export class CheckpointFile {
-  /** Whether the writer before this one has not closed the log. */
+  /** Whether the previous writer ended without closing the log. */
   readonly leftOpen: boolean;
   #descriptor: number;
   #number: number;
@@ -68,7 +68,7 @@ export class CheckpointFile {
       if (!tryFlock(descriptor))
         throw new DriverError("STORE_FAILED", `the event log of ${path} has a writer already`);
       const number = newestSlot(path)?.number ?? 0;
-      // Room for both slots and the mark, so that none of them ever fails for want of it.
+      // Allocates both slots and the mark at once, so that no later write fails for lack of room.
       if (number === 0) writeFully(descriptor, Buffer.alloc(IN_USE_AT + 1), 0);
       return new CheckpointFile(descriptor, number);
     } catch (thrown) {
@@ -77,12 +77,12 @@ export class CheckpointFile {
     }
   }
 
-  /** Tells whether the log is open, in case that this process dies. */
+  /** Records whether the log is open, so that the next writer can tell if this process died. */
   markInUse(inUse: boolean): void {
     writeFully(this.#descriptor, Buffer.of(inUse ? 1 : 0), IN_USE_AT);
   }
 
-  /** Resolves once the checkpoint is on the disk; until then the one before it is the newest. */
+  /** Resolves once the checkpoint is on disk; until then the previous one is the newest. */
   async write({ bootId, dataSize, metaPages }: Checkpoint): Promise<void> {
     const number = this.#number + 1;
     const body = messagePack.encode([number, bootId, dataSize, metaPages]);
@@ -102,7 +102,7 @@ export class CheckpointFile {
   }
 }
 
-/** A disk that fills up takes a part first, and refuses only the rest. */
+/** Loops, because a disk that fills up first writes a part, and fails only on the rest. */
 function writeFully(descriptor: number, bytes: Buffer, at: number): void {
   for (let done = 0; done < bytes.length; ) {
     done += writeSync(descriptor, bytes, done, bytes.length - done, at + done);
@@ -121,7 +121,7 @@ function newestSlot(path: string): Slot | undefined {
   return slots.reduce((a, b) => ((b?.number ?? 0) > (a?.number ?? 0) ? b : a));
 }
 
-/** Undefined for a slot that was never written, or not to its end. */
+/** Undefined for a slot that was never written, or only in part. */
 function readSlot(bytes: Buffer): Slot | undefined {
   if (bytes.length < BODY_AT) return undefined;
   const body = bytes.subarray(BODY_AT, BODY_AT + bytes.readUInt32BE(HASH_BYTES));

@@ -1,24 +1,24 @@
 /**
- * An event as the bytes that are stored, with its place in a chain of hashes.
+ * The stored form of an event, with its link in a chain of hashes.
  *
  *     0   version of this format (1)
  *     1   length of the header, 32 bits, big-endian
- *     5   hash of the event before it in its stream; zeros for the first
+ *     5   hash of the previous event in its stream; zeros for the first
  *     37  hash of salt and data
  *     69  header, MessagePack: [stream, seq, position, type, schema, time, from, to, effects]
- *     …   hash of everything above: what the next event refers to
+ *     …   hash of everything above, to which the next event refers
  *     …   salt
  *     …   data, MessagePack
  *
- * Hashes are SHA-256 over the very bytes that are stored, so nothing has to be
- * brought into a canonical form, and no byte is without a hash over it.
+ * Hashes are SHA-256 over the stored bytes themselves. So no canonical form is
+ * needed, and every byte is covered by a hash.
  *
- * The data have a hash of their own, so that an event whose data were masked for
- * an export can still be shown to be a link of the chain. The salt stays behind
- * with the data: without it nobody can find masked data by trying guesses.
+ * The data have a hash of their own, so an event can still be verified as a link
+ * of the chain after an export has masked its data. Masking removes the salt too:
+ * without the salt nobody can find the data by hashing guesses.
  *
- * The position is covered too: in which order things happened across tasks is
- * evidence like any other, and nothing renumbers a log (pruning leaves gaps).
+ * The hash also covers the position, because the order of events across tasks is
+ * evidence too. Nothing renumbers a log: pruning leaves gaps.
  */
 import { hash as digest } from "node:crypto";
 import { Packr } from "msgpackr";
@@ -26,14 +26,13 @@ import type { EventToAppend, StoredEvent } from "./eventStore.ts";
 
 /** Hash that the first event of a stream refers to; hex. */
 export const NO_HASH = "0".repeat(64);
-/** Bytes of random salt that {@link sealData} takes. */
+/** Length of the random salt that {@link sealData} takes, in bytes. */
 export const SALT_BYTES = 16;
 
 const FORMAT = 1;
 /**
- * Never in a log: a record whose data were masked. All hashes in it are those of
- * the record that it was made of; in place of the salt there is a checksum of
- * the data as they are now.
+ * A record whose data were masked; never in a log. All its hashes are those of
+ * the original record. A checksum of the masked data takes the place of the salt.
  */
 export const MASKED_FORMAT = 2;
 export const HASH_BYTES = 32;
@@ -41,7 +40,7 @@ export const PREVIOUS_AT = 5;
 export const DATA_HASH_AT = PREVIOUS_AT + HASH_BYTES;
 export const HEADER_AT = DATA_HASH_AT + HASH_BYTES;
 
-/** Plain MessagePack: no extension that only this library reads; integers and doubles are exact. */
+/** Plain MessagePack, without extensions that only this library reads. Integers and doubles are exact. */
 const messagePack = new Packr({ useRecords: false, variableMapSize: true, copyBuffers: true });
 
 /** An event's data in their stored form. */
@@ -57,7 +56,7 @@ export interface RecordPlace {
   readonly stream: string;
   readonly seq: number;
   readonly position: number;
-  /** Hash of the event before it in its stream, or {@link NO_HASH}; hex. */
+  /** Hash of the previous event in its stream, or {@link NO_HASH}; hex. */
   readonly previousHash: string;
 }
 
@@ -69,8 +68,8 @@ export interface EventRecord {
 /** Why bytes are not an intact record. */
 export interface RecordDefect {
   /**
-   * `format`: of another version or too short. `hash`: the header, or a hash in
-   * it, is not what was stored. `data`: the data are not what was stored.
+   * `format`: the record has another version or is too short. `hash`: the header
+   * or one of the hashes has changed. `data`: the data have changed.
    */
   readonly kind: "format" | "hash" | "data";
   readonly expected: string;
@@ -78,9 +77,9 @@ export interface RecordDefect {
 }
 
 /**
- * Data as they will be stored: a snapshot, later changes of the object do not count.
+ * Encodes data for storage. The result is a snapshot: later changes of the object do not affect it.
  * @param salt {@link SALT_BYTES} random bytes, never used before
- * @throws TypeError for data that are not plain, RangeError for cycles
+ * @throws TypeError if the data are not plain, RangeError for cycles
  */
 export function sealData(data: unknown, salt: Uint8Array): SealedData {
   if (!isPlain(data))
@@ -89,7 +88,7 @@ export function sealData(data: unknown, salt: Uint8Array): SealedData {
   return { bytes, hash: digest("sha256", bytes, "hex") };
 }
 
-/** The bytes to store, and the event as a reader will see it. */
+/** Returns the bytes to store, and the event as a reader will see it. */
 export function encodeRecord(
   event: EventToAppend,
   place: RecordPlace,
@@ -113,7 +112,7 @@ export function encodeRecord(
 
 /**
  * Reads stored bytes and checks every one of them.
- * @param bytes need to hold still only during the call
+ * @param bytes may change after the call
  */
 export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
   const masked = bytes[0] === MASKED_FORMAT;
@@ -155,7 +154,7 @@ export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect
 
 const NO_SALT = Buffer.alloc(SALT_BYTES);
 
-/** Of masked data in their stored form, whatever stands in place of the salt: half a SHA-256 in hex. */
+/** Checksum of masked data in their stored form, with zeros for the salt: half a SHA-256 in hex. */
 export function checksumOf(sealed: Uint8Array): string {
   const bytes = Buffer.concat([NO_SALT, sealed.subarray(SALT_BYTES)]);
   return digest("sha256", bytes, "hex").slice(0, 2 * SALT_BYTES);
@@ -168,7 +167,7 @@ function unmasked(hashed: Buffer): Buffer {
   return original;
 }
 
-/** Everything else would come back as something else, or with the library's own extensions. */
+/** Other values would be decoded as something else, or need extensions that only this library reads. */
 function isPlain(value: unknown): boolean {
   if (typeof value !== "object") return !["function", "symbol", "bigint"].includes(typeof value);
   if (value === null) return true;

@@ -3,7 +3,7 @@
  * appended with an expected version. A stream is a task; its name is the task's id.
  */
 
-/** What is appended: the fact, and what the machine made of it, so that a replay can prove it does the same. */
+/** An event and what the state machine did with it, so that a replay can prove that it does the same. */
 export interface EventToAppend {
   readonly type: string;
   /** Version of the schema of `data`. */
@@ -15,7 +15,7 @@ export interface EventToAppend {
   /** The machine's state before the event and after it. */
   readonly from: string;
   readonly to: string;
-  /** Names of the effects that the machine asked for, in order. */
+  /** Names of the effects that the machine requested, in order. */
   readonly effects: readonly string[];
 }
 
@@ -25,11 +25,11 @@ export interface StoredEvent extends EventToAppend {
   readonly seq: number;
   /** Number of the event in the whole log, from 1, without gaps while nothing is pruned. */
   readonly position: number;
-  /** SHA-256 over the event and the hash of the one before it in its stream; hex. */
+  /** SHA-256 over the event and the hash of the previous one in its stream; hex. */
   readonly hash: string;
 }
 
-/** The end of a stream: what the next event is chained to. */
+/** The end of a stream, to which the next event is chained. */
 export interface StreamHead {
   readonly stream: string;
   /** Number of the stream's last event. */
@@ -39,72 +39,72 @@ export interface StreamHead {
 }
 
 /**
- * Reading side: what other processes use too. Every event's own hashes are
- * checked as it is read; whether the events of a stream hang together is what
- * verifyStream.ts tells.
+ * The reading side, which other processes use too. Reading an event checks its
+ * own hashes. verifyStream.ts checks the chain of a whole stream.
  *
- * Iterables are lazy, end where the log ended when they were started, and hold
- * nothing open between two events: they can be abandoned at any point.
- * @throws DriverError `STORE_FAILED` from any call where the log cannot be read, `STORE_DAMAGED` where that is for good
+ * Iterables are lazy and end where the log ended when they were started. They
+ * hold nothing open between two events, so a caller may abandon them at any point.
+ * @throws DriverError `STORE_FAILED`, from any call, if the log cannot be read
+ * @throws DriverError `STORE_DAMAGED`, from any call, if it can never be read again
  */
 export interface EventReader {
   /** Events of one stream, in order, from sequence number `from` (default 1). */
   readStream(stream: string, from?: number): Iterable<StoredEvent>;
-  /** The same as the bytes that are stored (eventRecord.ts), unchecked. */
+  /** The same events as stored bytes (eventRecord.ts), unchecked. */
   readRecords(stream: string, from?: number): Iterable<Buffer>;
   /** Events of all streams in the order of their position, from `from` (default 1). */
   readAll(from?: number): Iterable<StoredEvent>;
   /**
-   * What `take` makes of the stored bytes of all streams, unchecked, in the order
-   * of their position. The bytes may be overwritten after its call.
+   * Calls `take` with the stored bytes of each event of all streams, unchecked, in
+   * the order of position, and yields what it returns. The bytes may be overwritten after its call.
    */
   scanRecords<T>(take: (bytes: Buffer, position: number) => T): Iterable<T>;
-  /** Number of the last event of a stream; 0 where there is no such stream. */
+  /** Number of the last event of a stream; 0 if there is no such stream. */
   version(stream: string): number;
   /** All streams, or those whose names begin with `prefix`, in the order of their names' UTF-8 bytes. */
   streams(prefix?: string): Iterable<StreamHead>;
-  /** Position of the newest event; 0 where the log is empty. */
+  /** Position of the newest event; 0 if the log is empty. */
   lastPosition(): number;
   close(): Promise<void>;
 }
 
-/** The one writer. */
+/** The log's only writer. */
 export interface EventStore extends EventReader {
   /**
    * Appends events to a stream whose last event is number `expectedVersion`
-   * (0: the stream must not exist). All are stored or none. Resolves once they
-   * are committed: they survive the death of this process, though not yet a
-   * power cut (a flush follows in the background).
+   * (0: the stream must not exist). Stores all of them or none. Resolves once they
+   * are committed. They survive the death of this process then, but not yet a
+   * power cut: a flush follows in the background.
    * Calls are carried out in the order in which they were made.
-   * @throws WrongExpectedVersion (`WRONG_EXPECTED_VERSION`), telling both versions
+   * @throws WrongExpectedVersion (`WRONG_EXPECTED_VERSION`) with both versions
    * @throws DriverError `EVENT_INVALID` for a name or data that cannot be stored
-   * @throws DriverError `STORE_FAILED` where the file system refused
+   * @throws DriverError `STORE_FAILED` if the file system refuses
    */
   append(
     stream: string,
     expectedVersion: number,
     events: readonly EventToAppend[],
   ): Promise<readonly StoredEvent[]>;
-  /** All streams whose first events can be read, the oldest first. */
+  /** All streams whose first event can be read, oldest first. */
   streamsByAge(): Iterable<StreamHead>;
   /** How many bytes all events take, roughly. */
   bytes(): number;
   /**
-   * Removes a stream, in transactions of a millisecond or so; it is gone with the
-   * first. Other events keep their positions. The log's newest event stays, since
-   * the next position derives from it: its stream is refused.
+   * Removes a stream, in several transactions of about a millisecond. The first
+   * removes it for readers. Other events keep their positions. The stream of the
+   * log's newest event is not removed, because the next position derives from that event.
    * @returns whether the stream was removed
-   * @throws WrongExpectedVersion where its last event is another one than number `expectedVersion`
-   * @throws DriverError `STORE_FAILED` where the file system refused; what is left of it then is removed by `finishPruning`
+   * @throws WrongExpectedVersion if its last event is not number `expectedVersion`
+   * @throws DriverError `STORE_FAILED` if the file system refuses; `finishPruning` removes the rest then
    */
   prune(stream: string, expectedVersion: number): Promise<boolean>;
-  /** Removes what is left of a stream whose removal was cut off, by the end of the process, say. */
+  /** Removes the rest of a stream whose removal was interrupted, for example by the end of the process. */
   finishPruning(): Promise<void>;
   /**
    * Resolves once everything committed so far would survive a power cut.
-   * @throws DriverError `STORE_FAILED` where the disk refused
+   * @throws DriverError `STORE_FAILED` if the disk refuses
    */
   flushed(): Promise<void>;
-  /** Carries out what was appended, flushes, and ends all followers. */
+  /** Commits pending appends, flushes, and ends all followers. */
   close(): Promise<void>;
 }

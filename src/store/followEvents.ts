@@ -1,16 +1,16 @@
 /**
- * Following a log: an observable that reads on from where its subscriber stands.
+ * Following a log: an observable that reads on from its subscriber's position.
  *
- * What wakes it says only that there is more. Events are always read from the
- * log itself, by position and a batch at a time, so none is missed between
- * reading and waiting, none comes twice, and nothing piles up for a subscriber
- * that is slow or asleep.
+ * A wake-up only says that there are more events. The events themselves always
+ * come from the log, by position and a batch at a time. So a subscriber misses
+ * none between reading and waiting and gets none twice, and nothing queues up for
+ * one that is slow.
  */
 import { Observable } from "rxjs";
 import type { StoredEvent } from "./eventStore.ts";
 
 /**
- * @param readBatch the next events from a position on; empty where there are none yet
+ * @param readBatch the next events from a position on; empty if there are none yet
  * @param commits emits after every commit (and may do so more often); its end ends the follower
  */
 export function followEvents(
@@ -22,7 +22,7 @@ export function followEvents(
     let next = from;
     let scheduled: NodeJS.Immediate | undefined;
 
-    // One batch a turn of the event loop: a long history must not hold up everything else.
+    // One batch per turn of the event loop, so that a long history does not block everything else.
     const readSoon = () => {
       scheduled ??= setImmediate(() => {
         scheduled = undefined;
@@ -43,7 +43,7 @@ export function followEvents(
       }
     };
 
-    // Listening comes before the first look: a commit in between wakes it once more.
+    // Subscribes before the first read, so that a commit in between causes another read.
     subscriber.add(
       commits.subscribe({
         next: readSoon,

@@ -1,4 +1,4 @@
-/** Logs to which events come, and their followers. Apart from eventStore.ts: who only reads what is there needs no rxjs. */
+/** Logs that can be followed. Apart from eventStore.ts, so that code that only reads needs no rxjs. */
 import { NEVER, type Observable, Subject, takeUntil } from "rxjs";
 import type { EventReader, EventStore, StoredEvent } from "./eventStore.ts";
 import { followEvents } from "./followEvents.ts";
@@ -8,11 +8,11 @@ import { BATCH_RECORDS, type RecordTable } from "./recordTable.ts";
 export interface FollowableReader extends EventReader {
   /**
    * All events from position `from` on (default 1): those stored already, then
-   * those to come, each once and in order. Ends only when unsubscribed or closed.
+   * new ones, each once and in order. Ends only when unsubscribed or closed.
    *
-   * Nothing is queued for a subscriber: it is read on from where it stands, so a
-   * slow one costs no memory. One that cannot keep up with what it is handed
-   * unsubscribes, and follows again from its last position + 1 later.
+   * Nothing is queued for a subscriber. Reading continues from its position, so a
+   * slow one costs no memory. A subscriber that cannot keep up unsubscribes, and
+   * later follows again from its last position + 1.
    */
   follow(from?: number): Observable<StoredEvent>;
 }
@@ -40,12 +40,12 @@ export class FollowableLog extends LogReader implements FollowableReader {
   }
 }
 
-/** The events of a log to which nothing comes, such as a bundle's, handed out as those of others are. */
+/** Follows a log that gets no new events, such as a bundle. */
 export function followRecorded(reader: EventReader): Observable<StoredEvent> {
-  return followEvents((next) => [...someFrom(reader, next)], NEVER, 1);
+  return followEvents((next) => [...batchFrom(reader, next)], NEVER, 1);
 }
 
-function* someFrom(reader: EventReader, position: number): Iterable<StoredEvent> {
+function* batchFrom(reader: EventReader, position: number): Iterable<StoredEvent> {
   let left = BATCH_RECORDS;
   for (const event of reader.readAll(position)) {
     yield event;

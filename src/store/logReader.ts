@@ -61,18 +61,18 @@ export class LogReader implements EventReader {
     return this.#closed;
   }
 
-  /** Some events from a position on; none where there are none yet. */
+  /** A batch of events from a position on; empty if there are none yet. */
   protected batchFrom(position: number): StoredEvent[] {
     return this.table.recordsFrom(position, intactEvent);
   }
 
-  /** The table, while it may still be used: a closed LMDB environment must never be touched. */
+  /** Throws once the log is closed, because a closed LMDB environment must never be used. */
   protected get table(): RecordTable {
     if (this.#closed !== undefined) throw new DriverError("STORE_FAILED", "the event log is closed");
     return this.#table;
   }
 
-  /** Up to the log's end as it was when this began. */
+  /** Reads up to where the log ended when this began. */
   *#recordsFrom<T>(from: number, take: TakeRecord<T>): Iterable<T> {
     const last = this.lastPosition();
     let next = from;
@@ -90,12 +90,12 @@ export class LogReader implements EventReader {
     }
   }
 
-  /** Whether a stream was removed while it was read. */
+  /** Whether a stream was removed while it was being read. */
   #isPruned({ stream, firstPosition }: TableHead): boolean {
     return this.table.head(stream)?.firstPosition !== firstPosition;
   }
 
-  /** Up to the stream's end as it was when its head was read, or to where the log has no more of it. */
+  /** Reads up to where the stream ended when its head was read, or to the last record that exists. */
   *#recordsOf<T>(head: TableHead | undefined, from: number, take: TakeRecord<T>): Iterable<T> {
     if (head === undefined) return;
     let next = from;

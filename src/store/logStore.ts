@@ -11,7 +11,7 @@ import { WrongExpectedVersion } from "./storeError.ts";
 
 /** Appends that share a transaction: some 2 ms of work. */
 const MAX_GROUP = 256;
-/** Events that are removed in one transaction: some 1 ms of work. */
+/** Events removed in one transaction: some 1 ms of work. */
 const MAX_REMOVED = 100;
 
 interface Append {
@@ -26,7 +26,7 @@ interface Append {
 export class LogStore extends FollowableLog implements FollowableStore {
   readonly #table: WritableTable;
   readonly #commits: Subject<void>;
-  #waiting: Append[] = [];
+  #pending: Append[] = [];
   #committedInTurn = false;
   #closed = false;
 
@@ -47,7 +47,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
     const sealed = events.map((event) => ({ event, sealed: seal(event) }));
     const bytes = sealed.reduce((sum, each) => sum + each.sealed.bytes.length, 0);
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ stream, expectedVersion, events: sealed, bytes, resolve, reject });
+      this.#pending.push({ stream, expectedVersion, events: sealed, bytes, resolve, reject });
       this.#schedule();
     });
   }
@@ -58,7 +58,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
       const positions = this.#table.firstPositions(after);
       if (positions.length === 0) return;
       for (const position of positions) {
-        const head = this.#streamBegunAt(position);
+        const head = this.#streamStartingAt(position);
         if (head) yield { stream: head.stream, version: head.version, hash: head.hash };
       }
       after = positions.at(-1) as number;
@@ -70,7 +70,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
   }
 
   async prune(stream: string, expectedVersion: number): Promise<boolean> {
-    // It is remembered of one stream at a time.
+    // The log records only one unfinished removal at a time.
     await this.finishPruning();
     const firstPosition = this.#table.write(0, (writer) =>
       this.#removeStream(stream, expectedVersion, writer),
@@ -89,12 +89,12 @@ export class LogStore extends FollowableLog implements FollowableStore {
   }
 
   override close(): Promise<void> {
-    while (this.#waiting.length > 0) this.#commitGroup();
+    while (this.#pending.length > 0) this.#commitGroup();
     this.#closed = true;
     return super.close();
   }
 
-  /** The first append of a turn of the event loop is committed at once, those that follow in one transaction at its end. */
+  /** Commits the first append of an event loop turn at once, and all later ones together at its end. */
   #schedule(): void {
     if (this.#committedInTurn) return;
     this.#committedInTurn = true;
@@ -106,9 +106,9 @@ export class LogStore extends FollowableLog implements FollowableStore {
   }
 
   #commitGroup(): void {
-    const group = this.#waiting.splice(0, MAX_GROUP);
+    const group = this.#pending.splice(0, MAX_GROUP);
     if (group.length === 0) return;
-    if (this.#waiting.length > 0) setImmediate(() => this.#commitGroup());
+    if (this.#pending.length > 0) setImmediate(() => this.#commitGroup());
     try {
       const bytes = group.reduce((sum, append) => sum + append.bytes, 0);
       const outcomes = this.#table.write(bytes, (writer) => this.#carryOut(group, writer));
@@ -125,8 +125,8 @@ export class LogStore extends FollowableLog implements FollowableStore {
     this.#commits.next();
   }
 
-  /** Undefined also for one whose first event is damaged: its name is in there. */
-  #streamBegunAt(firstPosition: number): TableHead | undefined {
+  /** Also undefined if the first event is damaged, because the stream's name is in it. */
+  #streamStartingAt(firstPosition: number): TableHead | undefined {
     const [name] = this.#table.recordsOf({ firstPosition }, 1, (bytes) => {
       const read = readRecord(bytes);
       return isDefect(read) ? undefined : read.event.stream;
@@ -135,7 +135,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
     return head?.firstPosition === firstPosition ? head : undefined;
   }
 
-  /** @returns the first position of what is to be removed yet */
+  /** @returns the first position of the stream whose records remain to be removed */
   #removeStream(stream: string, expectedVersion: number, writer: RecordWriter): number | undefined {
     const head = this.#table.head(stream);
     const version = head?.version ?? 0;
@@ -160,7 +160,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
     }
   }
 
-  /** What an append finds out about its stream comes from the transaction itself: nothing is remembered that could be wrong. */
+  /** Reads each stream's head within the transaction: no cached head could be out of date. */
   #carryOut(group: readonly Append[], writer: RecordWriter): (readonly StoredEvent[] | DriverError)[] {
     let position = this.#table.lastPosition();
     return group.map(({ stream, expectedVersion, events }) => {

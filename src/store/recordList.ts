@@ -1,9 +1,9 @@
-/** Records that are all in memory and stay as they are, read as a log is. */
+/** Reads a fixed list of records in memory as a log. */
 import type { EventReader, StreamHead } from "./eventStore.ts";
 import { LogReader } from "./logReader.ts";
 import { BATCH_RECORDS, type RecordTable, type TableHead, type TakeRecord } from "./recordTable.ts";
 
-/** A record in the place where it is to be found. What the record itself says of its place is for readers to check. */
+/** A record and its place in the log. The record's bytes name a place too: readers check that they agree. */
 export interface PlacedRecord {
   readonly stream: string;
   readonly seq: number;
@@ -13,7 +13,7 @@ export interface PlacedRecord {
 
 /**
  * @param heads of all streams
- * @param records of those streams; each stream's in the order of their numbers
+ * @param records of those streams; those of one stream in the order of their sequence numbers
  */
 export function readerOf(heads: readonly StreamHead[], records: readonly PlacedRecord[]): EventReader {
   return new LogReader(new RecordList(heads, records));

@@ -1,4 +1,4 @@
-/** What proves a record, apart from its event: to write records in another form, and to get them back from it. Pure. */
+/** A record's hashes and salt, apart from its event. Exports store both, and rebuild the record. Pure. */
 import {
   checksumOf,
   DATA_HASH_AT,
@@ -12,17 +12,17 @@ import {
 } from "./eventRecord.ts";
 import type { StoredEvent } from "./eventStore.ts";
 
-/** What a record holds besides its event: with both it can be put together again. All in hex. */
+/** What a record holds besides its event. Both together are enough to rebuild it. All in hex. */
 export interface RecordProof {
   readonly previousHash: string;
   readonly dataHash: string;
-  /** Of the data as they were stored; undefined where they were masked. */
+  /** Salt of the stored data; undefined if the data were masked. */
   readonly salt?: string;
-  /** Of masked data. */
+  /** Checksum of masked data. */
   readonly checksum?: string;
 }
 
-/** The proof in a record that is intact. */
+/** The proof of an intact record. */
 export function readProof(bytes: Buffer): RecordProof {
   const seal = hexAt(bytes, hashAt(bytes) + HASH_BYTES, SALT_BYTES);
   return {
@@ -32,12 +32,12 @@ export function readProof(bytes: Buffer): RecordProof {
   };
 }
 
-/** The proof of an event whose data were replaced by these. */
+/** The proof of an event after masking has replaced its data with `data`. */
 export function maskProof({ previousHash, dataHash }: RecordProof, data: unknown): RecordProof {
   return { previousHash, dataHash, checksum: checksumOf(sealData(data, Buffer.alloc(SALT_BYTES)).bytes) };
 }
 
-/** Puts a record together again, unchecked: whether it is intact `readRecord` tells. */
+/** Rebuilds a record, unchecked: `readRecord` checks whether it is intact. */
 export function rebuildRecord(event: StoredEvent, proof: RecordProof): Buffer {
   const { stream, seq, position, hash } = event;
   const { previousHash, dataHash, salt, checksum } = proof;

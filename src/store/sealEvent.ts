@@ -1,13 +1,13 @@
-/** What is appended, checked and brought into its stored form. */
+/** Checks events to append, and encodes their data for storage. */
 import { randomFillSync } from "node:crypto";
 import { DriverError } from "../errors.ts";
 import { SALT_BYTES, type SealedData, sealData } from "./eventRecord.ts";
 import type { EventToAppend } from "./eventStore.ts";
 import { MAX_NAME_BYTES } from "./recordTable.ts";
 
-/** Above this a single event would hold up the event loop for longer than a whole group. */
+/** A larger event alone would block the event loop for longer than a whole group of appends. */
 const MAX_DATA_BYTES = 8 << 20;
-/** @throws DriverError `EVENT_INVALID` for what cannot be a stream's name */
+/** @throws DriverError `EVENT_INVALID` if it cannot be a stream's name */
 export function checkName(stream: string): void {
   const bytes = Buffer.byteLength(stream);
   if (bytes > 0 && bytes <= MAX_NAME_BYTES && stream.isWellFormed()) return;
@@ -21,8 +21,8 @@ export function checkName(stream: string): void {
 }
 
 /**
- * An event's data as they will be stored.
- * @throws DriverError `EVENT_INVALID` for data that cannot be
+ * Encodes an event's data for storage.
+ * @throws DriverError `EVENT_INVALID` for data that cannot be stored
  */
 export function seal({ type, data }: EventToAppend): SealedData {
   let sealed: SealedData;
@@ -40,7 +40,7 @@ export function seal({ type, data }: EventToAppend): SealedData {
 const salts = Buffer.alloc(256 * SALT_BYTES);
 let saltAt = salts.length;
 
-/** Random bytes, drawn from the kernel for 256 events at a time: each by itself would cost more than its hash. */
+/** Random bytes, fetched for 256 events at once: one system call per event would cost more than its hash. */
 function freshSalt(): Uint8Array {
   if (saltAt === salts.length) {
     randomFillSync(salts);

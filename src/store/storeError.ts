@@ -1,4 +1,4 @@
-/** Whatever LMDB or the file system throws, as the one error of the event log. */
+/** Converts what LMDB or the file system throws to the event log's errors. */
 import { getSystemErrorName } from "node:util";
 import { DriverError, messageOf } from "../errors.ts";
 import { damageHint } from "./lmdb/lmdbFile.ts";
@@ -27,10 +27,10 @@ const WATCH_HINT = "Raise the limits fs.inotify.max_user_watches and fs.inotify.
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: "Make room on the file system of state_dir",
   EDQUOT: "Make room on the file system of state_dir",
-  // What LMDB makes of a write that only began to fit, too.
+  // LMDB also reports this for a short write.
   EIO: "The disk of state_dir is full or fails",
   EROFS: "Mount the file system of state_dir read-write",
-  // What a transaction says once LMDB has given its environment up.
+  // Every transaction fails with this after a fatal error of LMDB's environment.
   EINVAL: "An earlier error of the disk has shut the log: restart the plugin",
   MDB_PANIC: "An earlier error of the disk has shut the log: restart the plugin",
   MDB_CORRUPTED: damageHint,
@@ -69,7 +69,7 @@ const LMDB_ERRORS = [
   "MDB_EMPTY_TXN",
 ];
 
-/** lmdb's errors carry a number: an errno, or one of LMDB's own. */
+/** lmdb's errors have a numeric code: an errno, or one of LMDB's own. */
 function errnoName(thrown: unknown): string | undefined {
   const code = (thrown as { readonly code?: unknown }).code;
   if (typeof code === "string") return code;
@@ -77,11 +77,11 @@ function errnoName(thrown: unknown): string | undefined {
   return code > 0 ? getSystemErrorName(-code) : LMDB_ERRORS[code + 30_799];
 }
 
-/** The one error of the event log that a caller may want to act upon: somebody else appended first. */
+/** Another writer appended first. The only error of the event log that a caller may want to handle. */
 export class WrongExpectedVersion extends DriverError {
   readonly stream: string;
   readonly expected: number;
-  /** Number of the stream's last event as it is. */
+  /** Actual number of the stream's last event. */
   readonly current: number;
 
   constructor(stream: string, expected: number, current: number) {

@@ -1,23 +1,23 @@
-/** Whether the events of a stream are those that were stored, all of them, and in their order. Pure. */
+/** Verifies that a stream has exactly the events that were stored, in order. Pure. */
 import { type EventRecord, isDefect, NO_HASH, type RecordDefect, readRecord } from "./eventRecord.ts";
 import type { StoredEvent, StreamHead } from "./eventStore.ts";
 
 /** The first thing that is wrong with a stream. */
 export interface StreamDefect {
-  /** Number of the event it was found at: that of the one expected there. */
+  /** Sequence number that was expected where the defect was found. */
   readonly seq: number;
   /**
-   * `format`, `hash`, `data`: the event's own bytes are not what was stored.
-   * `stream`: it belongs to another one. `sequence`: it has another number.
-   * `chain`: it does not refer to the event before it. `end`: the stream does
-   * not end where its head says.
+   * `format`, `hash`, `data`: the event's own bytes have changed. `stream`: the
+   * event belongs to another stream. `sequence`: it has another number. `chain`:
+   * it does not refer to the previous event. `end`: the stream does not end where
+   * its head says.
    */
   readonly kind: RecordDefect["kind"] | "stream" | "sequence" | "chain" | "end";
   readonly expected: string;
   readonly found: string;
 }
 
-/** Takes the records of a stream one after another, from its first on. */
+/** Checks the records of a stream one after another, beginning with the first. */
 export class StreamVerifier {
   readonly #head: StreamHead;
   #seq = 0;
@@ -28,7 +28,7 @@ export class StreamVerifier {
     this.#head = head;
   }
 
-  /** What is wrong with the next record; undefined where it is the one that has to come. */
+  /** What is wrong with the next record; undefined if it is the expected one. */
   next(read: EventRecord | RecordDefect): StreamDefect | undefined {
     this.#seq += 1;
     const seq = this.#seq;
@@ -41,7 +41,7 @@ export class StreamVerifier {
     return undefined;
   }
 
-  /** What is wrong where no more records come. */
+  /** To be called after the last record: what is wrong with the stream's end. */
   end(): StreamDefect | undefined {
     const { version, hash } = this.#head;
     if (this.#seq !== version) return defect(this.#seq + 1, "end", String(version), String(this.#seq));
@@ -51,8 +51,8 @@ export class StreamVerifier {
 }
 
 /**
- * Yields the events of a stream as long as they are in order; returns the first
- * defect, or undefined where there is none.
+ * Yields the events of a stream up to the first defect, and returns that defect,
+ * or undefined if there is none.
  * @param records as they are stored (`readRecords`), from the stream's first event on
  */
 export function* verifyStream(
@@ -69,7 +69,7 @@ export function* verifyStream(
   return verifier.end();
 }
 
-/** The same for whom only the defect matters. */
+/** The same, without the events. */
 export function findDefect(records: Iterable<Buffer>, head: StreamHead): StreamDefect | undefined {
   const verifying = verifyStream(records, head);
   for (;;) {

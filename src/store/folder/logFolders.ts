@@ -1,9 +1,9 @@
-/** Where event logs are: below a state folder, and in folders that `import` made. */
+/** Locations of event logs: below a state folder, and in folders that `import` made. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { stateFolderPaths } from "./stateFolder.ts";
 
-/** Folders of the logs that are there. */
+/** Folders of the logs that exist. */
 export function logFolders(stateDir: string): string[] {
   const folders = stateFolders(stateDir).map((folder) => stateFolderPaths(folder).events);
   return folders.filter((folder) => existsSync(folder));

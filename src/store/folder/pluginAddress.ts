@@ -1,12 +1,12 @@
-/** How a plugin that runs is found: by its state folder, whose lock it holds, and which tells where it listens. */
+/** Finds a running plugin by its state folder: it holds the folder's lock and publishes its socket there. */
 import { existsSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { stateFolderPaths } from "./stateFolder.ts";
 
-/** Tells it; for the plugin that owns the folder. */
+/** Publishes the socket's path. For the plugin that owns the folder. */
 export function publishAddress(folder: string, socketPath: string): void {
-  const link = linkIn(folder);
+  const link = addressLink(folder);
   try {
     rmSync(link, { force: true });
     symlinkSync(socketPath, link);
@@ -16,11 +16,10 @@ export function publishAddress(folder: string, socketPath: string): void {
 }
 
 /**
- * The plugin that owns a state folder, looked up among the kernel's locks
- * (proc_locks(5)): what the lock's file says may be of one that has died, and
- * taking the lock to see whether it is free would keep a plugin out that starts
- * just then.
- * @returns its pid; undefined where no process holds the lock
+ * The plugin that owns a state folder, found among the kernel's locks
+ * (proc_locks(5)). The lock file itself may name a plugin that has died. Trying
+ * to take the lock would keep out a plugin that starts at the same moment.
+ * @returns its pid; undefined if no process holds the lock
  */
 export function pluginOf(folder: string): number | undefined {
   const lock = statSync(stateFolderPaths(folder).lock, { throwIfNoEntry: false });
@@ -33,14 +32,14 @@ export function pluginOf(folder: string): number | undefined {
 }
 
 /**
- * The socket of the plugin that owns a state folder, as this process can reach it:
- * the plugin's /tmp may be another one.
- * @throws DriverError `PLUGIN_FAILED` where no plugin runs there
+ * The socket of the plugin that owns a state folder, as a path that works for this
+ * process: the plugin may have another /tmp.
+ * @throws DriverError `PLUGIN_FAILED` if no plugin runs there
  */
 export function addressOf(folder: string): string {
   try {
     const pid = pluginOf(folder);
-    const path = pid === undefined ? undefined : `/proc/${pid}/root${readlinkSync(linkIn(folder))}`;
+    const path = pid === undefined ? undefined : `/proc/${pid}/root${readlinkSync(addressLink(folder))}`;
     if (path !== undefined && existsSync(path)) return path;
   } catch (thrown) {
     if (errnoOf(thrown) !== "ENOENT") {
@@ -52,6 +51,6 @@ export function addressOf(folder: string): string {
   });
 }
 
-function linkIn(folder: string): string {
+function addressLink(folder: string): string {
   return join(folder, "plugin.sock");
 }

@@ -1,4 +1,4 @@
-/** Event logs that cannot be used any more: moved out of the way, with everything that belongs to them, never deleted. */
+/** Quarantine of damaged event logs: a log's whole folder is renamed, and nothing is deleted. */
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { DriverError } from "../../errors.ts";
@@ -6,9 +6,9 @@ import { DriverError } from "../../errors.ts";
 const MARK = ".damaged-";
 
 /**
- * Renames a log's folder, which nobody may have open for writing.
- * @returns where it is now: `events.damaged-2026-01-31T12-30-00Z`
- * @throws DriverError `STATE_DIR_UNUSABLE` where the file system refuses
+ * Renames a log's folder. Nobody may have the log open for writing.
+ * @returns the new path: `events.damaged-2026-01-31T12-30-00Z`
+ * @throws DriverError `STATE_DIR_UNUSABLE` if the file system refuses
  */
 export function quarantine(log: string, now: Date): string {
   const time = now.toISOString().replace(/\.\d+/, "").replaceAll(":", "-");
@@ -22,7 +22,7 @@ export function quarantine(log: string, now: Date): string {
   }
 }
 
-/** The logs that were set aside in the place of this one, the oldest first. */
+/** Earlier logs of this path that are quarantined, oldest first. */
 export function quarantinedLogs(log: string): string[] {
   const parent = dirname(log);
   const names = readdirSync(parent).filter((name) => name.startsWith(basename(log) + MARK));

@@ -1,10 +1,10 @@
 /**
- * The state folder: the event log, the files of runs, and a lock that says whose
- * they are. Root's alone, since what is in it decides what is run as root.
+ * The state folder: the event log, the files of runs, and a lock that names their
+ * owner. Only root may have access, because its content decides what runs as root.
  *
- * The lock is flock(2) on a file in the folder. The kernel drops it with the
- * process, whatever its death. A socket in the abstract namespace would need no
- * file, but anyone on the host may bind its name first, and a plugin in another
+ * The lock is flock(2) on a file in the folder. The kernel releases it when the
+ * process ends, however it ends. A socket in the abstract namespace would need no
+ * file, but anyone on the host could bind its name first, and a plugin in another
  * network namespace would not see it.
  */
 import { createHash } from "node:crypto";
@@ -35,30 +35,30 @@ export interface StateFolderPaths {
 
 /** A state folder that this process owns. */
 export interface StateFolder extends StateFolderPaths {
-  /** The folder of a task's run, directly below `run`; not made here. */
+  /** Path of the folder of a task's run, directly below `run`. Does not create it. */
   runFolder(taskId: string): string;
-  /** Lets go of the folder. */
+  /** Releases the folder. */
   close(): Promise<void>;
 }
 
-/** Where things are in a state folder. */
+/** Paths in a state folder. */
 export function stateFolderPaths(path: string): StateFolderPaths {
   return { path, events: join(path, "events"), run: join(path, "run"), lock: join(path, "lock") };
 }
 
 /**
- * Makes the folder where it is missing (0700), and takes it for this process.
- * @throws DriverError `STATE_DIR_UNUSABLE` where it cannot be made, or another user could get at it
- * @throws DriverError `STATE_DIR_IN_USE` where another process owns it, naming its pid; nothing is changed then
+ * Creates the folder (0700) if it is missing, and locks it for this process.
+ * @throws DriverError `STATE_DIR_UNUSABLE` if it cannot be created, or another user could change it
+ * @throws DriverError `STATE_DIR_IN_USE`, naming the owner's pid, if another process owns it; changes nothing
  */
 export async function openStateFolder(path: string): Promise<StateFolder> {
   const paths = stateFolderPaths(resolve(path));
   let lock: number | undefined;
   try {
     await mkdir(paths.path, { recursive: true, mode: 0o700 });
-    checkWay(paths.path);
+    checkPath(paths.path);
     lock = takeLock(paths.lock, paths.path);
-    // One that is there already may have been made by hand, with the usual mode.
+    // A person may have created the folder by hand, with the usual mode.
     await chmod(paths.path, 0o700);
     for (const folder of [paths.events, paths.run]) {
       await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -79,46 +79,46 @@ export async function openStateFolder(path: string): Promise<StateFolder> {
 }
 
 /**
- * What can be said of a state folder before it is used, or made: changes nothing, and
- * does not ask whose it is. A folder above it that is missing is a typo, more often than not.
+ * Checks a state folder before anyone uses or creates it. Changes nothing, and does not
+ * look at the lock. A missing parent folder is an error, because it is mostly a typo.
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
 export function checkPlace(path: string): void {
   const folder = resolve(path);
   try {
-    const there = statSync(folder, { throwIfNoEntry: false });
-    const nearest = there ? folder : dirname(folder);
-    const status = there ?? statSync(nearest);
+    const existing = statSync(folder, { throwIfNoEntry: false });
+    const nearest = existing ? folder : dirname(folder);
+    const status = existing ?? statSync(nearest);
     if (!status.isDirectory()) throw noFolder(folder, nearest);
-    checkWay(nearest);
+    checkPath(nearest);
   } catch (thrown) {
     throw unusable(thrown, folder);
   }
 }
 
 /**
- * A name for the folder of a task's run. Task ids as Nomad makes them stay
- * readable; no two ids share a name.
+ * The name of the folder of a task's run. Task ids in Nomad's form stay readable,
+ * and no two ids share a name.
  */
 export function runFolderName(taskId: string): string {
-  // Allocation ids have no underscore, and neither have the digits at the end: it can be read back.
+  // The allocation id and the digits at the end contain no underscore, so the name can be parsed again.
   if (/^[A-Za-z0-9-]{1,64}\/[A-Za-z0-9._-]{1,128}\/[0-9a-f]{8}$/.test(taskId))
     return taskId.replaceAll("/", "_");
   const readable = taskId.replaceAll(/[^A-Za-z0-9._-]+/g, "_").slice(0, 64);
   return `${readable}~${createHash("sha256").update(taskId).digest("hex")}`;
 }
 
-/** The way to a folder as it is written, and as it is behind links. */
-function checkWay(folder: string): void {
+/** Checks a folder's path as written, and with its links resolved. */
+function checkPath(folder: string): void {
   for (const each of new Set([folder, realpathSync(folder)])) checkTrusted(each);
 }
 
-/** Nobody but root and this user may own, or be able to replace, the folder or one that leads to it. */
+/** Only root and this user may own or be able to replace the folder and each of its parents. */
 function checkTrusted(folder: string): void {
   const { uid, mode } = lstatSync(folder);
   const others = (mode & 0o022) !== 0;
   if (uid !== 0 && uid !== process.geteuid?.()) throw untrusted(folder, `user ${uid} owns it`);
-  // Links have no mode of their own. Below /tmp and the like nobody can replace what is another user's.
+  // Links have no mode of their own. In a sticky folder such as /tmp nobody can replace another user's files.
   const link = (mode & constants.S_IFMT) === constants.S_IFLNK;
   if (others && !link && (mode & 0o1000) === 0)
     throw untrusted(folder, "others than its owner may write to it");

@@ -1,7 +1,7 @@
 /**
- * Brings commits to the disk behind the back of those who made them: one flush
- * at a time, on a thread of libuv's pool, each followed by a checkpoint
- * (checkpoint.ts tells why). Nothing waits for it but who asks for `flushed`.
+ * Flushes commits to disk in the background: one flush at a time, on a thread of
+ * libuv's pool, each followed by a checkpoint (checkpoint.ts says why). Only
+ * callers of `flushed` wait for it.
  */
 import { closeSync, fdatasync, fstatSync, openSync } from "node:fs";
 import { promisify } from "node:util";
@@ -10,28 +10,28 @@ import type { CheckpointFile } from "../checkpoint.ts";
 import { readMetaPages } from "./lmdbFile.ts";
 
 /**
- * A task's start makes a handful of commits within some milliseconds: one flush takes them all.
- * Commits wait for a flush that the disk is busy with, so it should not fall into the next start.
+ * A task's start makes a few commits within milliseconds, and this delay lets one flush cover them all.
+ * A commit waits while the disk is busy with a flush, so a flush should not overlap with the next start.
  */
 const DELAY_MS = 100;
-/** After a flush that the disk refused. */
+/** Delay after a failed flush. */
 const RETRY_MS = 1000;
 
 const datasync = promisify(fdatasync);
 
-/** A snapshot of the database that is kept from being overwritten. */
+/** Keeps a snapshot of the database from being overwritten. */
 export interface Pin {
   done(): void;
 }
 
-/** What is flushed. */
+/** The log to flush. */
 export interface FlushedLog {
   readonly dataPath: string;
-  /** This run of the machine. */
+  /** The current boot. */
   readonly bootId: string;
-  /** Is closed with the flush. */
+  /** Closed together with {@link BackgroundFlush}. */
   readonly checkpoints: CheckpointFile;
-  /** Pins the newest snapshot, in the same turn of the event loop. */
+  /** Pins the newest snapshot before it returns. */
   pin(): Pin;
 }
 
@@ -51,8 +51,8 @@ export class BackgroundFlush {
   }
 
   /**
-   * Returns once there is a checkpoint of the newest snapshot.
-   * @param checkpointed whether there is one already
+   * Resolves once there is a checkpoint of the newest snapshot.
+   * @param checkpointed whether it exists already
    */
   static async open(log: FlushedLog, checkpointed: boolean): Promise<BackgroundFlush> {
     const data = openSync(log.dataPath, "r");
@@ -67,15 +67,15 @@ export class BackgroundFlush {
     }
   }
 
-  /** Tells of a commit. */
+  /** To be called after every commit. */
   committed(): void {
     this.#committed += 1;
     if (this.#flushing === undefined) this.#flushIn(DELAY_MS);
   }
 
   /**
-   * Resolves once every commit told so far is on the disk.
-   * @throws DriverError `STORE_FAILED` where a flush failed
+   * Resolves once every commit reported so far is on disk.
+   * @throws DriverError `STORE_FAILED` if a flush fails
    */
   async flushed(): Promise<void> {
     const target = this.#committed;
@@ -121,7 +121,7 @@ export class BackgroundFlush {
 
   async #checkpoint(): Promise<void> {
     const { dataPath, bootId, checkpoints } = this.#log;
-    // These four belong together: no commit can come between them.
+    // These four must describe one commit: they are synchronous, so none can come in between.
     const target = this.#committed;
     const metaPages = readMetaPages(this.#data, dataPath);
     const dataSize = fstatSync(this.#data).size;

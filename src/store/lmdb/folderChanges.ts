@@ -1,33 +1,33 @@
-/** Noticing that another process has written to the log: inotify(7), no polling. */
+/** Detects that another process has written to the log: inotify(7), no polling. */
 import { watch } from "node:fs";
 import { Observable, share } from "rxjs";
 import { storeError } from "../storeError.ts";
 
 /**
- * Emits when files of the folder were written to, and once more a moment later.
+ * Emits when a file of the folder is written, and once more a moment later.
  *
- * A commit is noticed by the write of LMDB's meta page, some nanoseconds before
- * readers are told of it: whoever looks at once may be too early, if the writer
- * is suspended right then. Hence the second call. Should the writer have been
- * suspended for longer, the checkpoint that follows every commit, a tenth of a
- * second later, is written to the same folder.
+ * The first emit follows the write of LMDB's meta page. LMDB publishes the commit
+ * to readers some nanoseconds after that write. If the writer is suspended in
+ * between, a reader that looks at once is too early: hence the second emit. If
+ * the writer is suspended for longer, the checkpoint covers it: that follows every
+ * commit a tenth of a second later, and is written to the same folder.
  */
 export function folderChanges(folder: string): Observable<void> {
   return new Observable<void>((subscriber) => {
-    let again: NodeJS.Timeout | undefined;
-    const lookAgain = () => {
-      again = undefined;
+    let timer: NodeJS.Timeout | undefined;
+    const emitAgain = () => {
+      timer = undefined;
       subscriber.next();
     };
     try {
       const watcher = watch(folder, () => {
         subscriber.next();
-        again ??= setTimeout(lookAgain, momentMs);
+        timer ??= setTimeout(emitAgain, againAfterMs);
       });
       watcher.on("error", (thrown) => subscriber.error(storeError(thrown, "watch", folder)));
       subscriber.add(() => {
         watcher.close();
-        clearTimeout(again);
+        clearTimeout(timer);
       });
     } catch (thrown) {
       subscriber.error(storeError(thrown, "watch", folder));
@@ -35,4 +35,4 @@ export function folderChanges(folder: string): Observable<void> {
   }).pipe(share());
 }
 
-const momentMs = 3;
+const againAfterMs = 3;

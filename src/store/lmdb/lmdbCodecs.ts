@@ -1,6 +1,6 @@
-/** Keys and small values of the LMDB tables as bytes. Numbers are big-endian, so that keys sort as the numbers do. */
+/** Encodes keys and small values of the LMDB tables. Numbers are big-endian, so keys sort as numbers do. */
 
-/** Keys of lmdb are written into its own buffer, from `start` on; writing returns where the key ends. */
+/** lmdb has keys written into its own buffer, from `start` on. `writeKey` returns where the key ends. */
 interface KeyCodec<K> {
   writeKey(key: K, target: Buffer, start: number): number;
   readKey(source: Buffer, start: number): K;
@@ -44,13 +44,13 @@ export const positionValue: ValueCodec<number> = {
   decode: (bytes) => bytes.readUIntBE(0, POSITION_BYTES),
 };
 
-/** lmdb hands values out in one big buffer of its own, whose `length` it sets to that of the value. */
+/** lmdb returns every value in one shared buffer, and sets the buffer's `length` to that of the value. */
 export const recordValue: ValueCodec<Buffer> = {
   encode: (bytes) => bytes,
   decode: (bytes) => bytes.subarray(0, bytes.length),
 };
 
-/** A stream's head but for its name, which is the key. */
+/** A stream's head without its name, which is the key. */
 export interface HeadValue {
   readonly firstPosition: number;
   readonly version: number;

@@ -1,12 +1,12 @@
-/** What is used of lmdb, as types: only lmdbEventStore.ts imports it. */
+/** The part of lmdb's interface that is used, as types: only lmdbEventStore.ts imports lmdb itself. */
 import type { HeadValue, SequenceKey } from "./lmdbCodecs.ts";
 
-/** What is used of lmdb's databases. */
+/** One of lmdb's databases. */
 export interface Database<K, V> {
   get(key: K): V | undefined;
   getKeys(range: Range<K>): Iterable<K>;
   getRange(range: Range<K>): Iterable<{ readonly key: K; readonly value: V }>;
-  /** False where a flag forbids the put. */
+  /** Returns false if a flag forbids the put. */
   putSync(key: K, value: V, flags: { readonly append?: boolean; readonly noOverwrite?: boolean }): boolean;
   removeSync(key: K): boolean;
   getStats(): TableStats;
@@ -33,16 +33,16 @@ export interface LmdbEnvironment {
   readonly positions: Database<SequenceKey, number>;
   /** Heads by their stream's name in UTF-8. */
   readonly heads: Database<Buffer, HeadValue>;
-  /** The first position of a stream whose records are not all removed. */
+  /** First position of a stream whose removal is not finished. */
   readonly pruned: Slot;
-  /** Lets go of the snapshot that reads of this turn of the event loop share. */
+  /** Releases the snapshot that all reads in one turn of the event loop share. */
   resetReadTxn(): void;
   /** A throw in `action` aborts; a promise from it would keep the transaction open. */
   transactionSync<T>(action: () => T, flags: number): T;
   close(): Promise<void>;
 }
 
-/** As lmdb gives them for a table. */
+/** lmdb's figures for one table. */
 export interface TableStats {
   readonly pageSize: number;
   readonly treeBranchPageCount: number;

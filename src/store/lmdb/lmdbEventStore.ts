@@ -1,12 +1,12 @@
 /**
- * The event log in LMDB: the only file that imports the database. Whoever
- * imports this one loads it, which the plugin's handshake has no time for.
+ * The event log in LMDB, and the only file that imports lmdb. Importing this file
+ * loads lmdb, and the plugin's handshake has no time for that.
  *
  * Three tables: records by position, appended at the end; the position of each
  * event of a stream, by the stream's first position and the event's number; the
  * head of each stream, by name. An append is three puts, whatever the log's size.
- * Transactions are synchronous: that takes some 20 µs, while LMDB's asynchronous
- * ones wait for another thread, and that one for the disk.
+ * Transactions are synchronous, because one takes some 20 µs. lmdb's asynchronous
+ * ones wait for another thread, which waits for the disk.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -27,26 +27,26 @@ import { NewestCommit } from "./newestCommit.ts";
 import { findPageDefect } from "./pageCheck.ts";
 import { WritableLmdbTable } from "./writableLmdbTable.ts";
 
-/** Address space, not memory or disk: so much that the map hardly ever has to grow. */
+/** Address space, not memory or disk. It is so large that the map hardly ever has to grow. */
 const MAP_BYTES = 2 ** 36;
-/** Version of the tables' layout, kept under this key. */
+/** Version of the tables' layout, stored under `LAYOUT_KEY`. */
 const LAYOUT = 1;
 const LAYOUT_KEY = Buffer.from("layout");
-/** First position of a stream whose records are not all removed. */
+/** Key of the first position of a stream whose removal is not finished. */
 const PRUNED_KEY = Buffer.from("pruned");
 
 export interface OpenOptions {
-  /** This run of the machine, as the kernel tells it; given by tests that play a power cut. */
+  /** The current boot; by default the kernel's boot id. Set by tests that simulate a power cut. */
   readonly bootId?: string;
-  /** Address space for the map; given by tests that see it grow. */
+  /** Address space for the map. Set by tests in which it has to grow. */
   readonly mapBytes?: number;
 }
 
 /**
- * Opens the log in a folder for writing and makes it where there is none (folder
- * 0700, files 0600). The caller owns the folder: there may be one writer at a time.
- * @throws DriverError `STORE_DAMAGED` for a log that cannot be used any more: it can be set aside
- * @throws DriverError `STORE_FAILED` where it cannot be opened, or is of a newer version
+ * Opens the log in a folder for writing, and creates it if there is none (folder
+ * 0700, files 0600). There may be only one writer at a time, so the caller must own the folder.
+ * @throws DriverError `STORE_DAMAGED` for a log that can never be used again: the caller may quarantine it
+ * @throws DriverError `STORE_FAILED` if it cannot be opened, or is of a newer version
  */
 export async function openEventStore(folder: string, options: OpenOptions = {}): Promise<FollowableStore> {
   const bootId = options.bootId ?? currentBootId();
@@ -54,7 +54,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
   let checkpoints: CheckpointFile | undefined;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    // LMDB makes no file on a full disk; with those that are there, tasks can be taken over.
+    // LMDB crashes when it creates files on a full disk. With existing files, tasks can still be taken over.
     if (!existsSync(files.data) || !existsSync(files.lock)) requireRoom(folder, 0);
     const locked = CheckpointFile.open(files.checkpoint);
     checkpoints = locked;
@@ -83,8 +83,9 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
 }
 
 /**
- * Opens a log for reading, in this process or another, while its writer writes.
- * @throws DriverError `STORE_FAILED` where there is none, or none that can be read as it is; `STORE_DAMAGED` as above
+ * Opens a log for reading, also while this process or another one writes to it.
+ * @throws DriverError `STORE_FAILED` if there is none, or the plugin has to repair it first
+ * @throws DriverError `STORE_DAMAGED` for a log that can never be used again
  */
 export async function openEventReader(folder: string, options: OpenOptions = {}): Promise<FollowableReader> {
   const { data } = inspectLog(folder, options.bootId ?? currentBootId());
@@ -99,16 +100,16 @@ export async function openEventReader(folder: string, options: OpenOptions = {})
 }
 
 /**
- * After a clean end in this run of the machine a log is taken for whole, which
- * costs nothing. Where that is wrong LMDB may take the process down, once: the
- * next one finds the log left open, and looks at it here.
+ * A log that was closed cleanly in this boot is trusted without this check, which
+ * costs nothing. If that trust is wrong, LMDB may crash the process once. The next
+ * process then finds the log left open, and checks it here.
  */
 async function checkPages(path: string): Promise<void> {
   const defect = await findPageDefect(path);
   if (defect !== undefined) throw damaged(path, defect);
 }
 
-/** One event stands for the log: it has to be intact, and the end of its stream. Others are checked as they are read. */
+/** Checks the newest event only: it must be intact and end its stream. Reading checks all others. */
 async function checked(store: FollowableStore, table: LmdbTable): Promise<FollowableStore> {
   try {
     for (const { stream, seq, hash } of store.readAll(store.lastPosition())) {
@@ -125,9 +126,9 @@ async function checked(store: FollowableStore, table: LmdbTable): Promise<Follow
 }
 
 function pin(root: RootDatabase, newest: NewestCommit): Pin {
-  // The checkpoint after it wakes readers: they have to see what it is of.
-  newest.tell();
-  // Readers that were killed would otherwise hold their snapshots for ever.
+  // The checkpoint that follows wakes readers, and they must see the commit that it describes.
+  newest.publish();
+  // Without this, readers that were killed would hold their snapshots for ever.
   root.readerCheck();
   root.resetReadTxn();
   return root.useReadTransaction();
@@ -146,7 +147,7 @@ async function withRoot<T>(
       maxDbs: 3,
       mapSize: mapBytes,
       permissionsMode: 0o600,
-      // Our flushes are our own: backgroundFlush.ts.
+      // backgroundFlush.ts flushes instead.
       overlappingSync: false,
       encoding: "binary",
       keyEncoding: "binary",

@@ -1,7 +1,7 @@
 /**
- * LMDB's data file, seen from outside. Given a file that is not its own, or one
- * that ends too early, LMDB takes the whole process down (SIGSEGV, SIGBUS)
- * instead of reporting an error: so it is let near none that was not looked at.
+ * LMDB's data file, read without LMDB. If a file is not LMDB's or is truncated,
+ * LMDB crashes the whole process (SIGSEGV, SIGBUS) instead of reporting an error.
+ * So every file is inspected here before LMDB opens it.
  *
  * The file's first two pages are its *meta pages*. Each describes a snapshot of
  * the database, and every commit overwrites the older of the two. Layout: a page
@@ -29,16 +29,16 @@ export function logFiles(folder: string) {
 }
 
 export interface LogState {
-  /** `intact`: can be opened as it is. `torn`: the machine went down before the last commits were flushed. */
+  /** `intact`: LMDB can open it. `torn`: the machine went down before the last commits were flushed. */
   readonly data: "missing" | "intact" | "torn";
   readonly checkpoint: Checkpoint | undefined;
-  /** Whether the newest checkpoint is of the newest commit, and of this run of the machine. */
+  /** Whether the newest checkpoint describes the newest commit and was made in this boot. */
   readonly checkpointed: boolean;
 }
 
 /**
- * Looks at a log without LMDB.
- * @param bootId this run of the machine
+ * Inspects a log without LMDB.
+ * @param bootId the current boot
  * @throws DriverError `STORE_DAMAGED` for a file that LMDB must not see
  */
 export function inspectLog(folder: string, bootId: string): LogState {
@@ -63,7 +63,7 @@ export function inspectLog(folder: string, bootId: string): LogState {
   }
 }
 
-/** Makes sure that a new folder, and the files in it, are found again after a power cut. */
+/** Makes a new folder and the names of its files survive a power cut. */
 export function syncFolder(folder: string): void {
   for (const each of [folder, dirname(folder)]) {
     const descriptor = openSync(each, "r");
@@ -75,7 +75,7 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** Puts the log back to a checkpoint. Nobody may have it open. */
+/** Restores the log to a checkpoint. Nobody may have it open. */
 export function restoreCheckpoint(folder: string, { metaPages }: Checkpoint): void {
   const descriptor = openSync(logFiles(folder).data, "r+");
   try {
@@ -88,8 +88,8 @@ export function restoreCheckpoint(folder: string, { metaPages }: Checkpoint): vo
 
 /**
  * The two meta pages of an open data file.
- * @param path for the error alone
- * @throws DriverError `STORE_DAMAGED` where they are not LMDB's
+ * @param path only for the error
+ * @throws DriverError `STORE_DAMAGED` if they are not LMDB's
  */
 export function readMetaPages(descriptor: number, path: string): Buffer {
   const first = readStart(descriptor, META_BYTES, path);
@@ -109,7 +109,7 @@ function checkMeta(page: Buffer, path: string): void {
   if (version !== DATA_VERSION) throw damaged(path, `its format is ${version}, not ${DATA_VERSION}`);
 }
 
-/** Undefined where there is no file, or an empty one: LMDB fills that. */
+/** Undefined if there is no file or an empty one, which LMDB fills. */
 function openData(path: string): { readonly descriptor: number; readonly size: number } | undefined {
   let descriptor: number;
   try {
@@ -132,7 +132,7 @@ function readStart(descriptor: number, length: number, path: string): Buffer {
   return bytes;
 }
 
-/** The error of a log that cannot be used any more. */
+/** The error for a log that can never be used again. */
 export function damaged(path: string, why: string): DriverError {
   return new DriverError("STORE_DAMAGED", `the event log ${path} is damaged: ${why}`, { hint: damageHint });
 }

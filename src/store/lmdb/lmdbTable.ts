@@ -32,7 +32,7 @@ export class LmdbTable implements RecordTable {
 
   heads(after: string | undefined, prefix: string): TableHead[] {
     const start = Buffer.from(after ?? (prefix || "\0"));
-    // No byte of UTF-8 is as great as this one.
+    // Greater than every byte of UTF-8.
     const end = Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]);
     const range = { start, exclusiveStart: after !== undefined, end, limit: BATCH_RECORDS };
     return this.reading(({ heads }) =>
@@ -64,7 +64,7 @@ export class LmdbTable implements RecordTable {
     return this.reading(({ records, positions }) => {
       const batch = new Batch(take);
       const end: SequenceKey = [firstPosition, MAX_SEQ];
-      // Positions first: a value holds still only until the next read.
+      // Reads all positions first, because a value is valid only until the next read.
       for (const { value } of [
         ...positions.getRange({ start: [firstPosition, seq], end, limit: BATCH_RECORDS }),
       ]) {
@@ -85,7 +85,7 @@ export class LmdbTable implements RecordTable {
 
   protected reading<T>(action: (lmdb: LmdbEnvironment) => T): T {
     try {
-      // Another process may have written since the last look.
+      // Another process may have written since the last read.
       this.lmdb.resetReadTxn();
       return action(this.lmdb);
     } catch (thrown) {
@@ -103,7 +103,7 @@ class Batch<T> {
     this.#take = take;
   }
 
-  /** Tells whether the batch is full. */
+  /** @returns whether the batch is full */
   add(bytes: Buffer, position: number): boolean {
     this.#bytes += bytes.length;
     this.items.push(this.#take(bytes, position));

@@ -1,19 +1,19 @@
 /**
- * Which commit is the newest, as LMDB's processes tell each other.
+ * The number of the newest commit, as LMDB's processes publish it to each other.
  *
- * A commit is in one of the data file's two meta pages, and its number stands in
- * the lock file, where transactions look for the snapshot that they begin from.
+ * A commit is in one of the data file's two meta pages. Its number is also in the
+ * lock file, from which each transaction takes the snapshot that it begins with.
  * lmdb 3.5 writes that number at every open, in readers too (`mdb_env_open2` of
- * its mdb.c): as it was when the opening process read the meta pages. A commit
- * that comes in between is then forgotten, and the next transaction would
- * overwrite it. So the one writer compares the two, and puts the number right.
+ * its mdb.c), with the value from when that process read the meta pages. So a
+ * commit in between is hidden, and the next transaction would overwrite it.
+ * Therefore the log's writer compares the two, and corrects the number.
  */
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
 import { logFiles, readMetaPages } from "./lmdbFile.ts";
 
 /** `struct MDB_txbody` of mdb.c, at the beginning of the lock file: magic, format, then the number. */
-const TOLD_AT = 8;
+const PUBLISHED_AT = 8;
 const MAGIC = 0xbeefc0de;
 /** `mm_txnid` of `struct MDB_meta`, behind the page's header. */
 const META_NUMBER_AT = 152;
@@ -28,7 +28,7 @@ export class NewestCommit {
 
   /**
    * @param folder of a log that LMDB has open
-   * @throws DriverError `STORE_FAILED` where the files are not LMDB's
+   * @throws DriverError `STORE_FAILED` if the files are not LMDB's
    */
   constructor(folder: string) {
     const { lock, data } = logFiles(folder);
@@ -41,20 +41,20 @@ export class NewestCommit {
   }
 
   /** Whether a transaction that begins now, or has just begun, sees the newest commit. */
-  isTold(): boolean {
-    return this.#numberAt(this.#lock, TOLD_AT) === this.#newest();
+  isPublished(): boolean {
+    return this.#numberAt(this.#lock, PUBLISHED_AT) === this.#newest();
   }
 
-  /** Puts the number right, where it is wrong. For the one writer alone. */
-  tell(): void {
-    if (this.isTold()) return;
+  /** Corrects the number if it is wrong. Only for the log's writer. */
+  publish(): void {
+    if (this.isPublished()) return;
     this.#word.writeBigUInt64LE(BigInt(this.#newest()));
-    writeSync(this.#lock, this.#word, 0, NUMBER_BYTES, TOLD_AT);
+    writeSync(this.#lock, this.#word, 0, NUMBER_BYTES, PUBLISHED_AT);
   }
 
   /**
-   * Not before LMDB has closed the log: closing any descriptor of a file drops all
-   * locks that this process has on it, fcntl_locking(2), and LMDB has one on the lock file.
+   * To be called after LMDB has closed the log. Closing any descriptor of a file drops all locks
+   * that this process has on it, fcntl_locking(2), and LMDB has one on the lock file.
    */
   close(): void {
     closeSync(this.#lock);

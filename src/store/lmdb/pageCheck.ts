@@ -1,7 +1,7 @@
 /**
- * Whether the pages of an LMDB file hang together, looked at without LMDB, which
- * follows every number that it finds: one that was damaged takes the process
- * down. Every page that the newest snapshot reaches is read once; some 3 s a GiB.
+ * Checks the page structure of an LMDB file without LMDB. LMDB itself follows
+ * every page number unchecked, so a damaged one crashes the process. The check
+ * reads every page of the newest snapshot once, which takes some 3 s per GiB.
  *
  * Layout: `MDB_page_header`, `MDB_node`, `MDB_db` and `MDB_ovpage` of liblmdb's
  * mdb.c. All numbers are little-endian, as on every machine that the driver runs on.
@@ -10,15 +10,15 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { readMetaPages } from "./lmdbFile.ts";
 
-/** Pages that are looked at in one turn of the event loop: some 2 ms. */
-const PAGES_A_TURN = 512;
+/** Pages that are checked in one turn of the event loop: some 2 ms. */
+const PAGES_PER_TURN = 512;
 
 const HEADER_BYTES = 24;
 const FLAGS_AT = 18;
-/** Where the pointers to a page's nodes end, and its nodes begin, behind the header. */
+/** Both count from the end of the header: where a page's pointers to nodes end, and where its nodes begin. */
 const LOWER_AT = 20;
 const UPPER_AT = 22;
-/** Number of an overflow's pages, in the place of both. */
+/** On overflow pages, the number of pages takes the place of both. */
 const PAGES_AT = 20;
 const BRANCH = 1;
 const LEAF = 2;
@@ -32,7 +32,7 @@ const META = { freeAt: 48, mainAt: 96, lastPageAt: 144, numberAt: 152 } as const
 /** `MDB_db`: depth, entries and root. */
 const TREE = { bytes: 48, depthAt: 6, entriesAt: 32, rootAt: 40 } as const;
 const NO_ROOT = 0xffff_ffff_ffff_ffffn;
-const MOST_LEVELS = 32;
+const MAX_LEVELS = 32;
 
 interface Tree {
   readonly root: bigint;
@@ -41,8 +41,8 @@ interface Tree {
 }
 
 /**
- * @returns what is wrong, undefined where nothing is
- * @throws DriverError `STORE_DAMAGED` where the file has no meta pages of LMDB
+ * @returns what is wrong; undefined if nothing is
+ * @throws DriverError `STORE_DAMAGED` if the file has no meta pages of LMDB
  */
 export async function findPageDefect(path: string): Promise<string | undefined> {
   const descriptor = openSync(path, "r");
@@ -51,7 +51,7 @@ export async function findPageDefect(path: string): Promise<string | undefined> 
     await check.run();
     return undefined;
   } catch (thrown) {
-    // A RangeError: something is shorter than what it should hold.
+    // A RangeError means that something is shorter than its content.
     if (thrown instanceof PageDefect || thrown instanceof RangeError) return thrown.message;
     throw thrown;
   } finally {
@@ -65,11 +65,11 @@ class PageCheck {
   readonly #descriptor: number;
   readonly #meta: Buffer;
   readonly #pageSize: number;
-  /** Pages that are in use or free, as far as the file has them. */
+  /** How many pages the file has, used or free. */
   readonly #pages: number;
-  /** One for each page that something leads to: none may be reached twice. */
+  /** 1 for each page that was reached: none may be reached twice. */
   readonly #reached: Uint8Array;
-  #untilPause = PAGES_A_TURN;
+  #untilPause = PAGES_PER_TURN;
   #listsFreePages = false;
 
   constructor(descriptor: number, path: string) {
@@ -87,14 +87,14 @@ class PageCheck {
 
   async run(): Promise<void> {
     await this.#checkTree(treeAt(this.#meta, META.mainAt));
-    // Last: a page that is listed as free must be none of those before.
+    // Last, because a page that is listed as free must not have been reached before.
     this.#listsFreePages = true;
     await this.#checkTree(treeAt(this.#meta, META.freeAt));
   }
 
   async #checkTree({ root, depth, entries }: Tree): Promise<void> {
     if (root === NO_ROOT) return;
-    if (depth > MOST_LEVELS) throw new PageDefect(`a tree has ${depth} levels`);
+    if (depth > MAX_LEVELS) throw new PageDefect(`a tree has ${depth} levels`);
     const found = await this.#checkPage(root, depth);
     if (found !== entries) throw new PageDefect(`a tree has ${found} entries instead of ${entries}`);
   }
@@ -106,13 +106,13 @@ class PageCheck {
   async #checkPage(number: bigint, level: number): Promise<number> {
     this.#untilPause -= 1;
     if (this.#untilPause === 0) {
-      this.#untilPause = PAGES_A_TURN;
+      this.#untilPause = PAGES_PER_TURN;
       await setImmediate();
     }
     const page = this.#readPage(number, 1);
-    const wanted = level === 1 ? LEAF : BRANCH;
+    const expected = level === 1 ? LEAF : BRANCH;
     const flags = page.readUInt16LE(FLAGS_AT);
-    if (flags !== wanted) throw new PageDefect(`page ${number} is of kind ${flags} instead of ${wanted}`);
+    if (flags !== expected) throw new PageDefect(`page ${number} is of kind ${flags} instead of ${expected}`);
     let below = 0;
     const nodes = this.#nodesOf(page, number);
     for (const node of nodes) {
@@ -164,7 +164,7 @@ class PageCheck {
     this.#checkFreePages(list);
   }
 
-  /** How many numbers follow, then numbers of pages; one below zero is the length of a run that the next begins. */
+  /** A count, then that many page numbers. A negative one is the length of the run that the next begins. */
   #checkFreePages(list: Buffer): void {
     const count = Number(list.readBigInt64LE(0));
     if (count < 0 || 8 * (count + 1) > list.length) throw new PageDefect(`a list has ${count} free pages`);
@@ -179,7 +179,7 @@ class PageCheck {
     }
   }
 
-  /** The file may end before the last of them. */
+  /** The file may end before the last of the pages. */
   #markFree(first: number, count: number): void {
     if (this.#reached.subarray(first, first + count).includes(1)) {
       throw new PageDefect(`page ${first} is in use, and listed as free`);
@@ -187,7 +187,7 @@ class PageCheck {
     this.#reached.fill(1, first, first + count);
   }
 
-  /** The first of `count` pages, which must belong to nothing else. */
+  /** Reads the first of `count` pages, none of which may have been reached before. */
   #readPage(number: bigint, count: number): Buffer {
     const first = Number(number);
     if (first + count > this.#pages) throw new PageDefect(`page ${number} is beyond the file's end`);
@@ -211,7 +211,7 @@ function treeAt(bytes: Buffer, at: number): Tree {
   };
 }
 
-/** A page number of 48 bits, in the place of an entry's size and flags. */
+/** In a branch page, a page number of 48 bits takes the place of an entry's size and flags. */
 function childOf(node: Buffer): bigint {
   return BigInt(node.readUIntLE(0, 6));
 }

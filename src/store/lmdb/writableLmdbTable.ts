@@ -1,4 +1,4 @@
-/** The log's tables in LMDB, for their one writer. */
+/** The log's tables in LMDB, for the log's writer. */
 
 import { BATCH_RECORDS, type RecordWriter, type WritableTable } from "../recordTable.ts";
 import type { BackgroundFlush } from "./backgroundFlush.ts";
@@ -14,7 +14,7 @@ const COMMIT_WITHOUT_FLUSH = 0x1_0003;
 export class WritableLmdbTable extends LmdbTable implements WritableTable {
   readonly #flush: BackgroundFlush;
   readonly #newest: NewestCommit;
-  /** Whether a transaction is open: it keeps the snapshot that was checked when it began. */
+  /** Whether a transaction is open. Its snapshot was checked when it began. */
   #writing = false;
   readonly #writer: RecordWriter = {
     putRecord: (firstPosition, seq, position, bytes) => {
@@ -45,9 +45,9 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
   write<T>(bytes: number, action: (writer: RecordWriter) => T): T {
     try {
       requireRoom(this.folder, bytes);
-      const result = this.#onNewest(() =>
+      const result = this.#onNewestSnapshot(() =>
         this.lmdb.transactionSync(() => {
-          if (!this.#newest.isTold()) throw new OutOfDate();
+          if (!this.#newest.isPublished()) throw new StaleSnapshot();
           this.#writing = true;
           try {
             return action(this.#writer);
@@ -101,28 +101,28 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
 
   protected override reading<T>(action: (lmdb: LmdbEnvironment) => T): T {
     if (this.#writing) return super.reading(action);
-    return this.#onNewest(() => {
+    return this.#onNewestSnapshot(() => {
       const result = super.reading(action);
-      if (!this.#newest.isTold()) throw new OutOfDate();
+      if (!this.#newest.isPublished()) throw new StaleSnapshot();
       return result;
     });
   }
 
-  /** Again, if a process that opened the log has hidden the newest commit (newestCommit.ts); a transaction is aborted then. */
-  #onNewest<T>(attempt: () => T): T {
+  /** Repeats an attempt while other processes that open the log hide its newest commit (newestCommit.ts). */
+  #onNewestSnapshot<T>(attempt: () => T): T {
     for (;;) {
       try {
         return attempt();
       } catch (thrown) {
-        if (!(thrown instanceof OutOfDate)) throw thrown;
-        this.#newest.tell();
+        if (!(thrown instanceof StaleSnapshot)) throw thrown;
+        this.#newest.publish();
       }
     }
   }
 }
 
-/** The transaction may have begun from an older commit than the newest. */
-class OutOfDate extends Error {}
+/** The transaction may have begun from an older commit than the newest; throwing this aborts it. */
+class StaleSnapshot extends Error {}
 
 function bytesOf(stats: TableStats): number {
   const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = stats;
