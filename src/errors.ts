@@ -70,18 +70,27 @@ export interface DriverErrorOptions {
   readonly failed?: FailedCall | undefined;
   /** One sentence that tells a person what to do next. */
   readonly hint?: string | undefined;
-  /** True where trying the same again may succeed (Nomad then restarts the task). By default where the host lacks room. */
+  /**
+   * Whether the same call may succeed later; Nomad then restarts the task. The default is true for an errno
+   * that says that the host is short of something.
+   */
   readonly recoverable?: boolean | undefined;
   readonly cause?: unknown;
 }
 
-/** Errors of a host that is short of something and may not be so a moment later: of room, files, processes. */
-const passing: ReadonlySet<string | undefined> = new Set(["EAGAIN", "EDQUOT", "EMFILE", "ENFILE", "ENOSPC"]);
+/** The host is short of space, files or processes. It may have enough a moment later. */
+const transientErrnos: ReadonlySet<string | undefined> = new Set([
+  "EAGAIN",
+  "EDQUOT",
+  "EMFILE",
+  "ENFILE",
+  "ENOSPC",
+]);
 
 /**
  * An error with a stable {@link ErrorCode}. `message` is complete: what was
- * wrong, then the failed call in parentheses, then the hint. Nobody reads it
- * but people: whatever else is to know of the error is a field.
+ * wrong, then the failed call in parentheses, then the hint. Only people read
+ * it: programs read the fields.
  */
 export class DriverError extends Error {
   override readonly name = "DriverError";
@@ -98,10 +107,10 @@ export class DriverError extends Error {
     this.summary = summary;
     this.failed = options.failed;
     this.hint = options.hint;
-    this.recoverable = options.recoverable ?? passing.has(options.failed?.errno);
+    this.recoverable = options.recoverable ?? transientErrnos.has(options.failed?.errno);
   }
 
-  /** Turns anything that was thrown into a DriverError; one that is one already stays as it is. */
+  /** Turns anything that was thrown into a DriverError; returns a DriverError unchanged. */
   static from(
     thrown: unknown,
     code: ErrorCode,
@@ -114,7 +123,7 @@ export class DriverError extends Error {
     return new DriverError(code, failed ? summary : `${summary}: ${messageOf(thrown)}`, options);
   }
 
-  /** The same error, which says first where or when it came up. */
+  /** The same error with a context before its summary. */
   within(context: string, { recoverable }: Pick<DriverErrorOptions, "recoverable"> = this): DriverError {
     const { code, summary, failed, hint } = this;
     return new DriverError(code, `${context}: ${summary}`, { failed, hint, recoverable, cause: this });
@@ -128,7 +137,7 @@ export function withCall(summary: string, failed: FailedCall | null | undefined)
   return `${summary} (${call}${path === undefined ? "" : ` ${path}`}${errno ? `: ${errno}` : ""})`;
 }
 
-/** An error as one line among what a task itself has written, terminals included. */
+/** An error as one line, without control characters: it stands in a task's own output, maybe on a terminal. */
 export function lineOf({ code, message }: DriverError): string {
   return `nomad-driver-exec2: ${code}: ${message}`
     .replaceAll(/\s*\n\s*/g, " ")

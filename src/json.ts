@@ -1,4 +1,4 @@
-/** What a JSON text says; undefined for a text that is none. */
+/** The value of a JSON text; undefined if the text is not valid JSON. */
 export function parseJsonOrNothing(text: string): unknown {
   try {
     return JSON.parse(text);

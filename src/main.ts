@@ -1,11 +1,11 @@
-/** Launched by an agent this is the plugin, called by a person it is the command line. */
+/** The entry point: the plugin if an agent launches it, the command line if a person does. */
 import { isPluginLaunch } from "./grpc/handshake.ts";
 
 if (isPluginLaunch(process.env)) {
   const { servePlugin } = await import("./grpc/plugin.ts");
-  await servePlugin(async (...given) => {
+  await servePlugin(async (...args) => {
     const { Driver } = await import("./driver/driver.ts");
-    return new Driver(...given);
+    return new Driver(...args);
   });
 } else {
   const { runCli } = await import("./cli/cli.ts");

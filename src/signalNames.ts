@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { DriverError } from "./errors.ts";
 
 /**
- * Number of a signal given by name (`SIGHUP`, `HUP`, `hup`, `SIGRTMIN+3`, `SIGRTMAX-1`) or number (`1`).
+ * Number of a signal, from its name (`SIGHUP`, `HUP`, `hup`, `SIGRTMIN+3`, `SIGRTMAX-1`) or number (`1`).
  * @throws DriverError `SIGNAL_UNKNOWN`, listing the names
  */
 export function parseSignal(signal: string): number {
@@ -15,13 +15,13 @@ export function parseSignal(signal: string): number {
   });
 }
 
-/** Name of a signal, such as `SIGTERM`; `signal 33` for the two that the C library keeps to itself. */
+/** Name of a signal, such as `SIGTERM`; `signal 33` for the two that the C library reserves. */
 export function signalName(signal: number): string {
   for (const [name, number] of numbers) if (number === signal) return `SIG${name}`;
   return `signal ${signal}`;
 }
 
-/** As the C library numbers them: the kernel's first two real-time signals are its own. */
+/** As the C library numbers them: it reserves the kernel's first two real-time signals. */
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 

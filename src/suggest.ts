@@ -1,6 +1,6 @@
 /** Names that a person may have meant. */
 
-/** The candidate nearest to a name, if it is near enough to be a slip of the fingers. */
+/** The candidate nearest to a name, if it is near enough for the name to be a typo of it. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
@@ -11,14 +11,14 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** `Did you mean x?`, or what there is to choose from. */
+/** `Did you mean x?`, or the list of candidates. */
 export function suggestion(name: string, candidates: readonly string[]): string {
   const meant = nearest(name, candidates);
   if (meant !== undefined) return `Did you mean ${meant}?`;
   return candidates.length === 0 ? "There is none." : `Allowed here: ${[...candidates].sort().join(", ")}.`;
 }
 
-/** Levenshtein distance, two adjacent letters swapped counting as one edit. */
+/** Levenshtein distance, where a swap of two adjacent letters counts as one edit. */
 function editDistance(a: string, b: string): number {
   let beforePrevious: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, column) => column);

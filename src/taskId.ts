@@ -1,4 +1,4 @@
-/** Ids of tasks, as agents make them: `<allocation>/<task>/<run>`, the last part new at each start. Pure. */
+/** Task ids as agents make them: `<allocation>/<task>/<run>`. The last part is new at each start. Pure. */
 
 export interface TaskIdParts {
   readonly allocId: string;
@@ -11,7 +11,7 @@ export function partsOfTaskId(taskId: string): TaskIdParts | undefined {
   return allocId && taskName && run && more.length === 0 ? { allocId, taskName } : undefined;
 }
 
-/** What all runs of a task of an allocation have in common: the id without its last part. */
+/** The id without its last part. All runs of a task in an allocation share it. */
 export function taskOfRun(taskId: string): string {
   const end = taskId.lastIndexOf("/");
   return end < 0 ? taskId : taskId.slice(0, end);

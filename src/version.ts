@@ -1,4 +1,4 @@
-/** The driver's version, as Nomad, `version` and every event tell it. */
+/** The driver's version, which Nomad, the command `version` and every event show. */
 import manifest from "../package.json" with { type: "json" };
 
 export const version: string = manifest.version;

@@ -10,7 +10,7 @@ import { partsOfTaskId } from "../taskId.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 
-/** Values that are easy to read in a log line; never values of a task's environment. */
+/** Values that are easy to read in a log line. Never put values of a task's environment here. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
 export interface Logger {
@@ -19,16 +19,16 @@ export interface Logger {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
-  /** A logger of a part of the program: `exec2.part`. */
+  /** A logger for a part of the program: `exec2.part`. */
   child(name: string): Logger;
-  /** Resolves once all lines so far are written, or cannot be, or the reader has been silent for {@link flushLimitMs}. */
+  /** Resolves once all lines so far are written, once they cannot be, or after {@link flushLimitMs}. */
   flush(): Promise<void>;
 }
 
-/** Bytes that wait for a slow reader; lines beyond are dropped, and counted. */
+/** Bytes to buffer for a slow reader. Further lines are dropped, and counted. */
 const queueLimit = 1 << 20;
 
-/** The agent kills a plugin that ends too slowly: a reader that hangs must not hold it. */
+/** The agent kills a plugin that ends too slowly, so a reader that hangs must not delay the end. */
 const flushLimitMs = 500;
 
 /** A logger that writes to a file descriptor, by default standard error. */
@@ -52,9 +52,9 @@ function loggerOf(module: string, sink: LogSink): Logger {
 }
 
 /**
- * One line as hclog's JSON format has it. A field cannot pose as one of the
- * line's own (`@…`). Times have microseconds, the last three of them zero.
- * A line of a task (`task_id`) names its allocation, too, as the agent's own do.
+ * One line in hclog's JSON format. A field cannot override one of the line's
+ * own (`@…`). Times have six decimals, the last three of them zero. A line
+ * about a task (`task_id`) also names its allocation, as the agent's lines do.
  */
 export function formatLine(
   level: LogLevel,
@@ -77,19 +77,19 @@ function taskFields({ task_id }: LogFields): LogFields | undefined {
   return parts && { alloc_id: parts.allocId, task_name: parts.taskName };
 }
 
-/** The text of a failure that no one foresaw: with it, where it came from. */
+/** The text of an unexpected failure, with its stack. */
 export function stackOf(thrown: unknown): string {
   return thrown instanceof Error ? (thrown.stack ?? thrown.message) : inspect(thrown);
 }
 
-/** Writes lines without blocking, waiting or failing; one whose reader is gone swallows them. */
+/** Writes lines without blocking, waiting or failing. Drops them once the reader has closed its end. */
 class LogSink {
   readonly #stream: Writable;
   #dropped = 0;
 
   constructor(stream: Writable) {
     this.#stream = stream;
-    // A reader that is gone (EPIPE) must not harm the plugin: the stream ends, and lines with it.
+    // A reader that closed its end (EPIPE) must not harm the plugin: the stream is destroyed.
     stream.on("error", () => {});
     stream.on("drain", () => this.#reportDropped());
   }
@@ -121,7 +121,7 @@ class LogSink {
   }
 }
 
-/** Pipes, as the agent gives them, must not block when the agent hangs; files need no care. */
+/** A pipe, such as the agent's, must not block when the agent hangs; a file never does. */
 function openForWriting(fd: number): Writable {
   const kind = fstatSync(fd);
   if (kind.isFIFO() || kind.isSocket()) {
