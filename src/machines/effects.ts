@@ -1,8 +1,8 @@
 import type { EventType } from "./events.ts";
 
 /**
- * What the machine may ask for. Names only: src/driver carries each out with the
- * operations of src/effects and reports what came of it as an event.
+ * The effects that the machine can request. These are names only: src/driver runs
+ * each one with the operations of src/effects and reports the result as an event.
  */
 export const effectNames = [
   /** Reports `fingerprinted`. */
@@ -25,7 +25,7 @@ export const effectNames = [
 
 export type EffectName = (typeof effectNames)[number];
 
-/** The types of events that tell what came of an effect; undefined for one that this version does not know. */
+/** The types of events that report the result of an effect; undefined for an effect unknown to this version. */
 export function reportsOf(effect: string): readonly string[] | undefined {
   return reports.get(effect);
 }
@@ -42,7 +42,7 @@ const effectReports: Readonly<Record<EffectName, readonly EventType[]>> = {
 };
 const reports: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(effectReports));
 
-/** Preparations change nothing that anyone outside could see: they need not wait for a commit. */
+/** Preparations change nothing that is visible outside, so they need not wait for a commit. */
 export function isPreparation(effect: EffectName): boolean {
   return effect === "inspectHost" || effect === "prepareSandbox";
 }

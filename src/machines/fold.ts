@@ -1,8 +1,8 @@
 /**
- * The fold: one event at a time over the machine, with the names of the effects
- * that it asks for. The running driver and every replay use this same function.
- * It reads the machine's table by itself, and XState makes the same of that
- * (test/machines/xstateMachine.test.ts), at a hundredth of the pace (bench/replay.ts).
+ * The fold: applies one event at a time to the machine, and returns the names of the
+ * effects that it requests. The running driver and every replay use this function.
+ * It interprets the machine's table itself. XState gives the same results
+ * (test/machines/xstateMachine.test.ts) a hundred times slower (bench/replay.ts).
  */
 import type { EffectName } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";
@@ -19,14 +19,14 @@ export interface Step {
   readonly from: StateName;
   readonly to: StateName;
   readonly effects: readonly EffectName[];
-  /** False where the machine has no use for the event in its state; then nothing else changed. */
+  /** False if the state has no transition for the event; then nothing has changed. */
   readonly accepted: boolean;
 }
 
-/** The state of a task of which nothing has been told yet. */
+/** The state of a task before its first event. */
 export const initialSnapshot: TaskSnapshot = { value: "pending", context: initialContext };
 
-/** What the machine makes of an event. Pure. */
+/** Applies an event to the machine. Pure. */
 export function step(snapshot: TaskSnapshot, event: TaskEvent): Step {
   const { value: from, context } = snapshot;
   const transition = transitionFor(from, event);
@@ -35,9 +35,9 @@ export function step(snapshot: TaskSnapshot, event: TaskEvent): Step {
   }
   const { target: to = from, reenter = false, actions } = transition;
   const { entry = [] }: State = to !== from || reenter ? taskStates[to] : {};
-  const remembered = actions.includes("remember") ? { ...context, ...evolve(context, event) } : context;
+  const evolved = actions.includes("remember") ? { ...context, ...evolve(context, event) } : context;
   return {
-    snapshot: { value: to, context: remembered },
+    snapshot: { value: to, context: evolved },
     from,
     to,
     effects: [...actions, ...entry].filter((action) => action !== "remember"),
@@ -45,30 +45,30 @@ export function step(snapshot: TaskSnapshot, event: TaskEvent): Step {
   };
 }
 
-/** A log may hold types of events that there are not. */
+/** Undefined for a type that does not exist, too: a log may hold such events. */
 function transitionFor(state: StateName, { type }: TaskEvent): Transition | undefined {
   const { on = {} }: State = taskStates[state];
   return Object.hasOwn(on, type) ? on[type] : undefined;
 }
 
-/** Folds a whole history; events that the machine has no use for leave it as it is. */
+/** Folds a whole history. Events without a transition change nothing. */
 export function fold(events: Iterable<TaskEvent>): TaskSnapshot {
   let snapshot = initialSnapshot;
   for (const event of events) snapshot = step(snapshot, event).snapshot;
   return snapshot;
 }
 
-/** The state's name: the machine is flat, so that is its whole value. */
+/** The state's name, which is its whole value: the machine is flat. */
 export function stateName(snapshot: TaskSnapshot): StateName {
   return snapshot.value;
 }
 
-/** Started, or never will be. */
+/** Whether the start is over: the task has started, or never will. */
 export function hasStarted({ value }: TaskSnapshot): boolean {
   return isAlive(value) || isOver(value);
 }
 
-/** Over for good. */
+/** Whether the task is over for good. */
 export function hasEnded({ value }: TaskSnapshot): boolean {
   return isOver(value);
 }

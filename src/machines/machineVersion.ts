@@ -1,7 +1,7 @@
 /**
- * One version of the machine with all that a replay asks of it. The build keeps
- * this module as a file of its own (dist/replay/machine.js) that needs nothing else:
- * who keeps that file can later tell what this version would make of a history.
+ * One version of the machine, with all that a replay needs of it. The build writes
+ * this module to a self-contained file (dist/replay/machine.js). Whoever keeps that
+ * file can later replay a history with this version.
  */
 import { DriverError } from "../errors.ts";
 import { version } from "../version.ts";
@@ -11,20 +11,20 @@ import type { TaskContext } from "./taskContext.ts";
 import { isStateName } from "./taskMachine.ts";
 import { upcast, type VersionedEvent } from "./upcast.ts";
 
-/** A state of some version of the machine: its name, and what is remembered. */
+/** A state of any version of the machine: its name and context. */
 export interface MachineState {
   readonly value: string;
   readonly context: TaskContext;
 }
 
-/** What some version of the machine makes of an event. */
+/** The result of applying an event to any version of the machine. */
 export interface MachineStep {
   readonly snapshot: MachineState;
   readonly from: string;
   readonly to: string;
-  /** Names of the effects that it asks for, in order. */
+  /** Names of the requested effects, in order. */
   readonly effects: readonly string[];
-  /** False where it has no use for the event in its state; then nothing else changed. */
+  /** False if the state has no transition for the event; then nothing has changed. */
   readonly accepted: boolean;
 }
 
@@ -35,7 +35,7 @@ export interface WrittenEvent extends VersionedEvent {
 }
 
 export interface MachineVersion {
-  /** Version of the driver that it belongs to. */
+  /** Version of the driver that has this machine. */
   readonly driver: string;
   /** The newest version of events that it reads. */
   readonly schema: number;
@@ -44,8 +44,8 @@ export interface MachineVersion {
   /** Pure. @param snapshot one of this same version */
   step(snapshot: MachineState, event: TaskEvent): MachineStep;
   /**
-   * The event as this version takes it, whatever version wrote it.
-   * @throws where it is of a newer version, of an unknown type, or its data are not as they should be
+   * The event in this version's shape, whichever version wrote it.
+   * @throws if it is of a newer version or an unknown type, or if its data are invalid
    */
   readEvent(event: WrittenEvent): TaskEvent;
 }

@@ -1,4 +1,4 @@
-/** What the machine remembers of a task: folded from its events alone. */
+/** The context of the machine: what it knows about a task, folded from the task's events alone. */
 import type { StopInProgress } from "./events/ending.ts";
 import type { ExecHistory } from "./events/running.ts";
 import { type EventData, type EventOf, type EventType, eventCatalogue } from "./events.ts";
@@ -8,15 +8,15 @@ export interface TaskContext {
   readonly host: EventData<"fingerprinted"> | null;
   readonly sandbox: EventData<"sandboxed"> | null;
   readonly process: EventData<"started"> | null;
-  /** Set where another driver has started the task: there is no sandbox of ours then. */
+  /** Set if another driver has started the task. `sandbox` is null then. */
   readonly adopted: EventData<"adopted"> | null;
   /** Milliseconds since the epoch: the task's own time, not the plugin's. */
   readonly startedAt: number | null;
   readonly stop: StopInProgress | null;
   readonly forceKilled: boolean;
-  /** The last lack of memory that the task survived, and when it was seen: milliseconds since the epoch. */
+  /** The last OOM kill that the task survived, and when it was seen, in milliseconds since the epoch. */
   readonly oom: (EventData<"oomSeen"> & { readonly at: number }) | null;
-  /** Signals that were delivered. */
+  /** Number of delivered signals. */
   readonly signals: number;
   /** Commands that were run in the task. */
   readonly execs: ExecHistory;
@@ -45,7 +45,7 @@ export const initialContext: TaskContext = {
   lostReason: null,
 };
 
-/** What every type of event makes of the context: of nothing but its fields. */
+/** How each type of event changes the context. */
 const evolutions: {
   readonly [T in EventType]: {
     readonly evolve: (event: EventOf<T>, known: TaskContext) => Partial<TaskContext>;

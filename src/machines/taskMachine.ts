@@ -1,16 +1,16 @@
 /**
  * The task as a state machine: state + event → state + the names of the effects
- * to run. It runs nothing itself: src/driver carries the effects out, and what
- * they did comes back as events.
+ * to run. It runs nothing itself: src/driver runs the effects and reports their
+ * results as events.
  *
  *     pending → fingerprinted → sandboxed → running ──────────────→ exited → destroyed
  *        └────────────┴─────────────┴→ failed  └→ stopping → killing ┘
  *        ↑                               │
  *        └─ asked for again, by its id ──┘
  *
- * `recovered` stands in for `running` once another plugin process has taken the
- * task over; `lost` is where nothing more can be known. A task that another driver
- * has started is `adopted`, and runs already then.
+ * `recovered` replaces `running` once another plugin process has taken over the
+ * task. In `lost` the driver can learn nothing more about the task. A task that
+ * another driver has started goes from `pending` to `running` by `adopted`.
  */
 import type { EffectName } from "./effects.ts";
 import type { EventType, TaskEvent } from "./events.ts";
@@ -29,23 +29,23 @@ export type StateName =
   | "lost"
   | "destroyed";
 
-/** A state, in XState's words: these and no others, so that the fold can read them, too. */
+/** A state in XState's format, limited to what the fold interprets. */
 export interface State {
-  /** What to ask for when it is entered. */
+  /** Effects to request when the state is entered. */
   readonly entry?: readonly EffectName[];
-  /** What it has a use for. */
+  /** Transitions by type of event. Any other event is not accepted. */
   readonly on?: { readonly [T in EventType]?: Transition };
   readonly type?: "final";
 }
 
 export interface Transition {
-  /** Where this does not hold, the state has no use for the event. Pure. */
-  readonly guard?: (told: { readonly context: TaskContext; readonly event: TaskEvent }) => boolean;
+  /** If it returns false, the state does not accept the event. Pure. */
+  readonly guard?: (input: { readonly context: TaskContext; readonly event: TaskEvent }) => boolean;
   /** Absent: the state stays as it is. */
   readonly target?: StateName;
-  /** A target that is the state itself is entered anew. */
+  /** Runs the entry effects even if the target is the current state. */
   readonly reenter?: true;
-  /** `remember` is `evolve` of taskContext.ts. */
+  /** `remember` applies `evolve` of taskContext.ts. */
   readonly actions: readonly ("remember" | EffectName)[];
 }
 
@@ -53,7 +53,7 @@ const remember = { actions: ["remember"] } as const;
 const requested = { target: "pending", actions: ["remember", "inspectHost"] } as const;
 const failed = { target: "failed", ...remember } as const;
 
-/** What can happen to a task while it runs, whoever watches it. */
+/** Transitions of every state in which the task runs. */
 const whileAlive = {
   signalled: remember,
   oomSeen: remember,
@@ -70,7 +70,7 @@ const untilStopped = {
   stopRequested: { target: "stopping", reenter: true, ...remember },
 } as const;
 
-/** The machine: what each state makes of each event. The fold reads it, and XState's machine is made of it. */
+/** The machine: the transitions of each state. The fold interprets it; XState's machine is built from it. */
 export const taskStates = {
   pending: {
     on: {
@@ -106,7 +106,7 @@ export const taskStates = {
   },
   failed: {
     entry: ["releaseRun"],
-    // An agent whose plugin died during a start sends the same start to the next one.
+    // If a plugin dies during a start, its agent sends the same start to the next plugin.
     on: { requested, destroyed: { target: "destroyed", ...remember } },
   },
   lost: { entry: ["releaseRun"], on: { destroyed: { target: "destroyed", ...remember } } },
@@ -120,19 +120,19 @@ export function isStateName(name: string): name is StateName {
 
 const aliveStates: ReadonlySet<StateName> = new Set(["running", "recovered", "stopping", "killing"]);
 
-/** Whether processes of the task are running, as far as its events tell. */
+/** Whether processes of the task are running, by its events. */
 export function isAlive(state: StateName): boolean {
   return aliveStates.has(state);
 }
 
-/** Whether a start is on its way, as far as its events tell. */
+/** Whether a start is in progress, by its events. */
 export function isUnderway(state: StateName): boolean {
   return !isAlive(state) && !isOver(state);
 }
 
 const endStates: ReadonlySet<string> = new Set<StateName>(["exited", "failed", "lost", "destroyed"]);
 
-/** Whether the task is over for good; never in a state that is another version's alone. */
+/** Whether the task is over for good; false for a state that only another version has. */
 export function isOver(state: string): boolean {
   return endStates.has(state);
 }

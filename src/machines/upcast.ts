@@ -1,11 +1,11 @@
 /**
- * Events of earlier schema versions in the shape of today's: a log is never
- * rewritten, it is read as it was written, with what its type has `added` since. Pure.
+ * Converts events of earlier schema versions to the current one. A log is never
+ * rewritten: reading adds the fields that the type has `added` since. Pure.
  */
 import { DriverError } from "../errors.ts";
 import { EVENT_SCHEMA_VERSION, traitsOf } from "./events.ts";
 
-/** An event as far as its data depend on the version that wrote it. */
+/** The part of an event that upcasting needs. */
 export interface VersionedEvent {
   readonly stream: string;
   readonly seq: number;
@@ -16,9 +16,9 @@ export interface VersionedEvent {
 }
 
 /**
- * The event's data as today's schemas have them; data of today stay as they are.
+ * The event's data in the shape of the current schemas. Data of the current version are returned unchanged.
  * @throws DriverError `EVENT_TOO_NEW` for an event that a newer version of the driver wrote
- * @throws DriverError `EVENT_INVALID` for a version that there never was
+ * @throws DriverError `EVENT_INVALID` for a version that never existed
  */
 export function upcast({ stream, seq, type, schema, data }: VersionedEvent): unknown {
   if (schema === EVENT_SCHEMA_VERSION) return data;
@@ -34,7 +34,7 @@ export function upcast({ stream, seq, type, schema, data }: VersionedEvent): unk
   return newer;
 }
 
-/** What the data have wins: an addition is for what they lack, at any depth. */
+/** Adds the fields that the data lack, at any depth. Fields that they have stay unchanged. */
 export function withAdditions(data: unknown, added: unknown): unknown {
   if (!isRecord(added)) return data === undefined ? added : data;
   if (data === undefined) return added;

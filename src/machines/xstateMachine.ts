@@ -1,11 +1,11 @@
-/** The machine as XState has it: for whoever looks at it (Stately, the inspector's chart), and to prove the fold. */
+/** The machine in XState: for charts (Stately, the inspector), and to verify the fold. */
 import { assign, setup } from "xstate";
 import { type EffectName, effectNames } from "./effects.ts";
 import type { TaskEvent } from "./events.ts";
 import { evolve, initialContext, type TaskContext } from "./taskContext.ts";
 import { taskStates } from "./taskMachine.ts";
 
-/** To the machine effects are names; nothing happens here. */
+/** For the machine, effects are only names: they do nothing here. */
 const named = () => undefined;
 const effects = Object.fromEntries(effectNames.map((name) => [name, named])) as Record<
   EffectName,

@@ -1,58 +1,58 @@
-/** All that there is to a type of event, and that none of it can be left out. */
+/** What a type of event consists of. The compiler rejects a type that leaves a part out. */
 import type { z } from "zod";
 
-/** What stands in the place of each text that is masked. */
+/** Replaces each text that is masked. */
 export const MASK = "…";
 
-/** `text` is masked whole, of `listsInText` the lists that stand in it. */
+/** `text`: the whole text is masked. `listsInText`: only the lists in the text are. */
 export type Masking = "text" | "listsInText";
 
-/** A fact of some type; `time` in milliseconds since the epoch. */
-export interface Told<Data> {
+/** An event without its type; `time` in milliseconds since the epoch. */
+export interface EventBody<Data> {
   readonly time: number;
   readonly data: Data;
 }
 
-/** What is known of a type of event, whatever the type is. */
+/** The parts of an event type that do not depend on the type of its data. */
 export interface EventTraits {
   readonly schema: { readonly shape: Readonly<Record<string, unknown>> };
   /**
-   * Fields, nested as they are in the data, that a version of the schemas brought, with what they are for
-   * the events from before it. A change that is more than a new field is a new type of event.
+   * Fields that a version of the schemas added, nested as in the data, each with the value that it has in
+   * events of earlier versions. A change that is more than a new field needs a new type of event.
    */
   readonly added?: { readonly [version: number]: unknown };
   /** What happened, in a few words. */
   readonly title: string;
-  /** How it stands in a chapter's title, behind the request that it came of. Absent: by its own title. */
+  /** What a chapter's title shows of it, after the request that caused it. Absent: its own title. */
   readonly outcome?: (summary: string) => string;
   readonly shown: {
-    /** How its type looks among others; `wrong` looks bad, and is an error wherever it comes. */
+    /** The colour of the type; `wrong` looks like `bad`, and is always an error. */
     readonly tone: "good" | "plain" | "bad" | "wrong";
-    /** `given`: it happens nothing yet, the task's request, host and sandbox are told. */
+    /** `given`: describes the task's request, host and sandbox, before anything runs. */
     readonly group: "given" | "start" | "run" | "command" | "end" | "takeover";
-    /** A request opens a chapter of the story; what comes of one belongs to it until it is closed, or another one is made. */
+    /** A request opens a chapter. Later events belong to it until one closes it or opens the next. */
     readonly chapter: "opens" | "goesOn" | "closes";
-    /** Who causes it, and whom it concerns. */
+    /** Who causes it, and who is affected. */
     readonly parties: readonly ["agent" | "task", "driver"] | readonly ["driver", "driver" | "task"];
   };
   readonly fields: {
     /**
-     * What differs between any two runs of one and the same task, and is not compared: process ids and start
-     * times, times, ids of host and boot, digests, folders of a run, and what was measured. The launch plan
-     * follows from the rest and is full of these. docs/replay.md has these fields in words.
+     * Fields that differ between any two runs of the same task, so that a comparison skips them: process ids
+     * and start times, times, ids of host and boot, digests, run folders, and measurements. The launch plan
+     * follows from the other fields and is full of these. docs/replay.md describes these fields.
      */
     readonly ignored: readonly string[];
-    /** What may hold what its owner would not publish: it is shown and handed out masked. */
+    /** Fields that may hold secrets: they are masked wherever they are shown or exported. */
     readonly masked: { readonly [field: string]: Masking | undefined };
   };
 }
 
-/** The same for data of a type. */
+/** The traits, and the parts that depend on the type of the data. */
 export interface EventParts<Data> extends EventTraits {
   readonly added?: { readonly [version: number]: PartOf<Data> };
   /** One line in plain words. */
   readonly summary: (data: Data) => string;
-  /** Whether it is an error, where its data and the state before tell. */
+  /** Whether the event is an error, if that depends on its data and the state before. */
   readonly wentWrong?: (data: Data, from: string) => boolean;
   readonly fields: {
     readonly ignored: readonly PathIn<Data>[];
@@ -60,12 +60,12 @@ export interface EventParts<Data> extends EventTraits {
   };
 }
 
-/** `Known` is what it needs of the task's context, `Change` the part of it that it changes. */
+/** `Known` is what `evolve` needs of the task's context, `Change` the part of the context that it changes. */
 export interface EventDefinition<S extends z.ZodObject, Known, Change> extends EventParts<z.infer<S>> {
-  /** Of what is told, without values of the task's environment. A new field is required, and is in `added`, too. */
+  /** The data; never with values of the task's environment. A new field must be required and be in `added`. */
   readonly schema: S;
   /** Pure; called only for events that the machine accepts. */
-  readonly evolve: (event: Told<z.infer<S>>, known: Known) => Change;
+  readonly evolve: (event: EventBody<z.infer<S>>, known: Known) => Change;
 }
 
 export function defineEvent<S extends z.ZodObject, Known, Change extends object>(

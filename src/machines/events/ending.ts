@@ -1,4 +1,4 @@
-/** How a task is brought to its end, and how it ended. */
+/** Events about stopping a task, and about its end. */
 import { z } from "zod";
 import { signalName } from "../../signalNames.ts";
 import { formatDuration } from "../../units/durations.ts";
@@ -44,7 +44,7 @@ const destroyRequested = defineEvent({
 
 const killReasons = { stopTimedOut: "its time to stop was over", destroyRequested: "it was to be destroyed" };
 
-/** SIGKILL was sent to the task's main process: its init ends whatever is left of the run. */
+/** SIGKILL was sent to the task's main process. Its init then ends the rest of the run. */
 const forceKilled = defineEvent({
   schema: z.object({ reason: z.enum(["stopTimedOut", "destroyRequested"]), delivered: z.boolean() }),
   evolve: ({ data }, known: { readonly forceKilled: boolean }) => ({
@@ -60,28 +60,28 @@ const forceKilled = defineEvent({
 
 const exit = z.object({
   ...processEnd,
-  /** Lack of memory is what ended it. */
+  /** Whether an OOM kill ended the task. */
   oomKilled: z.boolean(),
-  /** Lack of memory while the task ran, whether that ended it or not; null: there was none. */
+  /** OOM kills while the task ran, whether or not they ended it; null: none. */
   oom: outOfMemory.nullable(),
   /** Milliseconds since the epoch, from the status that init recorded. */
   endedAt: z.number(),
   /**
-   * `status`: recorded by init, or by an adopted task's witness. `forceKilled`: init had to be killed too.
-   * `unknown`: init is gone and recorded nothing. `taskFile`: the Go driver's shim left the code where the
-   * task could write it, too.
+   * `status`: init recorded it, or the witness of an adopted task. `forceKilled`: init had to be killed, too.
+   * `unknown`: init has ended and recorded nothing. `taskFile`: the Go driver's shim wrote the exit code to a
+   * file that the task could also write.
    */
   source: z.enum(["status", "forceKilled", "unknown", "taskFile"]),
 });
 
-/** The task's main process ended and so did everything in its namespace. */
+/** The task's main process has ended, and with it every process of its namespace. */
 const exited = defineEvent({
   schema: exit,
   added: { 2: { oom: null } },
   evolve: ({ data }) => ({ exit: data }),
   title: "Ended",
   summary: describeExit,
-  // An end that somebody had asked for is no failure, whatever its code.
+  // An end that was requested is no failure, whatever the exit code.
   wentWrong: ({ oomKilled, exitCode }, from) =>
     oomKilled || (exitCode !== 0 && from !== "stopping" && from !== "killing"),
   outcome: (summary) => summary,
@@ -89,7 +89,7 @@ const exited = defineEvent({
   fields: { ignored: ["endedAt", "oom.peakBytes"], masked: {} },
 });
 
-/** Nothing more can be known of the task, and why. */
+/** The driver can learn nothing more about the task, for this reason. */
 const lost = defineEvent({
   schema: z.object({ reason: z.string() }),
   evolve: ({ data }) => ({ lostReason: data.reason }),

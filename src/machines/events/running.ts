@@ -1,11 +1,11 @@
-/** What happens to a task while it runs. */
+/** Events of a running task. */
 import { z } from "zod";
 import { signalName } from "../../signalNames.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { describeEnd, outOfMemory, processEnd, processIdentity } from "./shared.ts";
 
-/** A signal that was asked for reached the task's process group, or found it gone. */
+/** A requested signal was sent to the task's process group, which may have exited before. */
 const signalled = defineEvent({
   schema: z.object({ signal: z.number(), delivered: z.boolean() }),
   evolve: ({ data }, { signals }: { readonly signals: number }) => ({
@@ -20,24 +20,24 @@ const signalled = defineEvent({
 });
 
 const command = z.object({
-  /** Counts the commands that were run in the task. */
+  /** Number of the command: 1 for the first one in the task. */
   exec: z.number(),
   /** Absolute path of its program. */
   command: z.string(),
   user: z.string(),
   terminal: z.boolean(),
-  /** Its main process, leader of its session. */
+  /** Main process of the command, leader of its session. */
   process: processIdentity,
 });
 
 export interface ExecHistory {
-  /** Number of the last one; 0: there was none. */
+  /** Number of the last command; 0: there was none. */
   readonly last: number;
-  /** Those that run, as far as is known. */
+  /** Commands that have not exited, by the events so far. */
   readonly running: readonly z.infer<typeof command>[];
 }
 
-/** A further command runs in the task. Its arguments are in no event: they may hold secrets. */
+/** A command was started in the task. No event has its arguments: they may hold secrets. */
 const execStarted = defineEvent({
   schema: command,
   evolve: ({ data }, { execs: { last, running } }: { readonly execs: ExecHistory }) => ({
@@ -50,12 +50,12 @@ const execStarted = defineEvent({
   fields: { ignored: ["exec", "process"], masked: {} },
 });
 
-/** It has ended, and so has everything in its session. */
+/** The command has ended, and with it every process of its session. */
 const execExited = defineEvent({
   schema: z.object({
     exec: z.number(),
     ...processEnd,
-    /** `ended`: by itself, or with the task. The others: killed, because whoever asked for it went away, and so on. */
+    /** `ended`: by itself, or with the task. Otherwise it was killed, for this reason. */
     reason: z.enum(["ended", "cancelled", "timedOut", "pluginEnded"]),
   }),
   evolve: ({ data }, { execs: { last, running } }: { readonly execs: ExecHistory }) => ({
@@ -75,7 +75,7 @@ const commandKilled = {
   pluginEnded: "the plugin has ended",
 };
 
-/** The kernel killed processes of the task for lack of memory, and the task went on. */
+/** The OOM killer killed processes of the task, and the task went on. */
 const oomSeen = defineEvent({
   schema: outOfMemory,
   evolve: ({ data, time }) => ({ oom: { ...data, at: time } }),

@@ -1,9 +1,9 @@
-/** From the request to the running task, or to why there is none. */
+/** Events from the request to the running task, or to a failed start. */
 import { z } from "zod";
 import { defineEvent, MASK } from "./defineEvent.ts";
 import { pluginProcess, processIdentity } from "./shared.ts";
 
-/** The agent asked for the task. */
+/** The agent requested the task. */
 const requested = defineEvent({
   schema: z.object({
     taskName: z.string(),
@@ -14,7 +14,7 @@ const requested = defineEvent({
     namespace: z.string(),
     nodeName: z.string(),
     command: z.string(),
-    /** A secret may have been interpolated into one. */
+    /** A job may interpolate secrets into these. */
     args: z.array(z.string()),
     unveil: z.array(z.string()),
     workDir: z.string().nullable(),
@@ -34,11 +34,11 @@ const requested = defineEvent({
     network: z.object({
       mode: z.enum(["host", "group", "none"]),
       path: z.string(),
-      /** What the allocation is called in its network. */
+      /** The allocation's host name and address. */
       self: z.object({ name: z.string(), address: z.string() }).nullable(),
     }),
     extraHosts: z.array(z.string()),
-    /** TCP ports that the task may use; null: every one. */
+    /** TCP ports that the task may connect to and bind; null: every port. */
     connectTcp: z.array(z.number()).nullable(),
     bindTcp: z.array(z.number()).nullable(),
     mounts: z.array(
@@ -68,7 +68,7 @@ const requested = defineEvent({
       devices: [],
     },
   },
-  // A start that failed may be asked for again: nothing of the first attempt stays.
+  // A failed start may be requested again: nothing of the first attempt stays.
   evolve: ({ data }) => ({ request: data, host: null, sandbox: null, failure: null }),
   title: "Start asked",
   summary: ({ command, args, user, resources }) => {
@@ -86,7 +86,7 @@ const requested = defineEvent({
   },
 });
 
-/** What the host offered when the task came. */
+/** What the host offered when the task was requested. */
 const fingerprinted = defineEvent({
   schema: z.object({
     kernel: z.string(),
@@ -106,7 +106,7 @@ const fingerprinted = defineEvent({
   fields: { ignored: ["bootId"], masked: {} },
 });
 
-/** Everything is in place for the task to start: limits written, rules laid, plan built. */
+/** Everything is in place for the task to start: limits are written, rules added, the plan is built. */
 const sandboxed = defineEvent({
   schema: z.object({
     command: z.string(),
@@ -114,17 +114,17 @@ const sandboxed = defineEvent({
     user: z.string(),
     uid: z.number(),
     gid: z.number(),
-    /** Supplementary ones. */
+    /** Supplementary groups. */
     groups: z.array(z.number()),
-    /** Names of those that the task has; null: none, or all that root has, as it goes with the user. */
+    /** Names of the task's capabilities; null: those of its user, which are none, or all for root. */
     capabilities: z.array(z.string()).nullable(),
-    /** Of each process, getrlimit(2); null: no limit. */
+    /** Limits of each process, getrlimit(2); null: no limit. */
     resourceLimits: z.array(
       z.object({ resource: z.string(), soft: z.number().nullable(), hard: z.number().nullable() }),
     ),
     umask: z.number(),
     nice: z.number(),
-    /** Of the cgroup. */
+    /** Limits of the cgroup. */
     limits: z.array(
       z.object({
         file: z.string(),
@@ -136,23 +136,23 @@ const sandboxed = defineEvent({
     unveiled: z.array(z.object({ path: z.string(), mode: z.string(), source: z.string() })),
     skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
     privateTmp: z.boolean(),
-    /** Why `/tmp` is the host's, where it is. */
+    /** Why the task sees the host's `/tmp`; null: it sees its own. */
     sharedTmpReason: z.string().nullable(),
-    /** OOM kills that the cgroup had counted before the task was in it. */
+    /** OOM kills that the cgroup counted before the task started. */
     oomKills: z.number(),
     /** Folder of the run's status file and alive FIFO. */
     runFolder: z.string(),
     /**
-     * Of a run in the host's pid namespace: the cgroup below the task's that it has to itself, with all
-     * processes but its init. Null: it has a pid namespace of its own.
+     * The run's own cgroup below the task's, for a run in the host's pid namespace. It holds all processes of
+     * the run but its init. Null: the run has its own pid namespace.
      */
     runCgroup: z.string().nullable(),
     /**
-     * PID 1 of the run's pid namespace. It waits for the word to go on, which it gets once this event is
-     * committed: from then on the task may run. Null: not known (events of earlier versions).
+     * PID 1 of the run's pid namespace. It waits until the driver has committed this event: from then on the
+     * task may run. Null: not known (events of earlier versions).
      */
     init: processIdentity.nullable(),
-    /** The launch plan, a line a step, environment values masked. */
+    /** The launch plan: one line per step, environment values masked. */
     plan: z.array(z.string()),
   }),
   added: {
@@ -180,7 +180,7 @@ const sandboxed = defineEvent({
   },
 });
 
-/** `execve` succeeded. */
+/** `execve` has succeeded. */
 const started = defineEvent({
   schema: z.object({ init: processIdentity, task: processIdentity, bootId: z.string() }),
   evolve: ({ data, time }) => ({ process: data, startedAt: time }),
@@ -196,20 +196,20 @@ const failedCall = z.object({
   errno: z.string().optional(),
 });
 
-/** The task could not be started; nothing of it is left. */
+/** The start failed and left nothing behind. */
 const startFailed = defineEvent({
   schema: z.object({
     code: z.string(),
-    /** All of it in words, as the agent was told. */
+    /** The whole error in words, as the agent gets it. */
     message: z.string(),
-    /** What was wrong, without call and hint; null: in the message alone (events of earlier versions). */
+    /** What was wrong, without call and hint; null: only the message has it (events of earlier versions). */
     summary: z.string().nullable(),
     failed: failedCall.nullable(),
-    /** What to do next; null: nobody knows, or it is in the message alone. */
+    /** What to do next; null: there is no hint, or only the message has it. */
     hint: z.string().nullable(),
     recoverable: z.boolean(),
   }),
-  // The text of an error of before is told as it is: it is not taken to pieces.
+  // The message of an earlier version is shown as it is: it is not parsed into its parts.
   added: { 5: { summary: null, hint: null } },
   evolve: ({ data }) => ({ failure: data }),
   title: "Start failed",
@@ -220,13 +220,13 @@ const startFailed = defineEvent({
 
 export const starting = { requested, fingerprinted, sandboxed, started, startFailed };
 
-/** A command as a shell would take it, on one line and not too long. */
+/** A command in shell syntax, on one line, cut to 120 characters. */
 function commandLine(words: readonly string[]): string {
   const line = words.map((word) => (isPlain(word) ? word : JSON.stringify(word))).join(" ");
   return line.length > 120 ? `${line.slice(0, 119)}…` : line;
 }
 
-/** Needs no quotes. */
+/** Whether a word needs no quotes. */
 function isPlain(word: string): boolean {
   return word === MASK || /^[\w@%+=:,./-]+$/.test(word);
 }

@@ -1,14 +1,14 @@
-/** How a running task comes to a plugin process that has not started it. */
+/** Events of a plugin process that takes over a running task which it has not started. */
 import { z } from "zod";
 import { defineEvent } from "./defineEvent.ts";
 import { pluginProcess, processIdentity } from "./shared.ts";
 
-/** A task that HashiCorp's Go driver had started was looked for by its handle: what is known of it begins here. */
+/** The driver looked for a task of HashiCorp's Go driver by its handle. The task's history begins here. */
 const adopted = defineEvent({
   schema: z.object({
-    /** The handle's words: its outermost process, and when that was started, in milliseconds since the epoch. */
+    /** What the handle has: the outermost process, and its start time in milliseconds since the epoch. */
     handle: z.object({ pid: z.number(), startedAt: z.number() }),
-    /** What runs of it; null where that is nothing, or nothing that could be told from something else. */
+    /** Its running processes; null if there are none, or none that surely belong to the task. */
     found: z
       .object({
         /** PID 1 of its pid namespace. */
@@ -19,9 +19,9 @@ const adopted = defineEvent({
         bootId: z.string(),
       })
       .nullable(),
-    /** OOM kills that the cgroup had counted by then. */
+    /** OOM kills that the cgroup had counted before. */
     oomKills: z.number(),
-    /** Folder of the status file and alive FIFO of its witness. */
+    /** Folder of its witness's status file and alive FIFO. */
     runFolder: z.string(),
     plugin: pluginProcess,
   }),
@@ -41,7 +41,7 @@ const adopted = defineEvent({
   },
 });
 
-/** A new plugin process has taken the running task over. */
+/** A new plugin process has taken over the running task. */
 const recovered = defineEvent({
   schema: z.object({ plugin: pluginProcess, found: z.string() }),
   evolve: (_, { recoveries }: { readonly recoveries: number }) => ({
