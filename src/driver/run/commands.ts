@@ -14,6 +14,7 @@ import { isAlive } from "../../machines/taskMachine.ts";
 import type { ExecRequest, ExecSession, ExitResult } from "../driverPort.ts";
 import { refusedCommand } from "../exec/refusedCommand.ts";
 import type { DriverServices } from "../opening/services.ts";
+import { requestedOptions } from "../start/requestedEvent.ts";
 import { rightsInPlan } from "../start/taskRights.ts";
 import { notRunning } from "../task/taskErrors.ts";
 import type { RunTask } from "./runTask.ts";
@@ -135,6 +136,7 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
   const workDir = sandbox.workDir || "/";
   const rights = rightsInPlan(sandbox);
   return {
+    options: requestedOptions(request),
     waiterName: `exec2-exec: ${request.allocId.slice(0, 8)}/${request.taskName}`,
     cgroup: sandbox.runCgroup ?? request.resources.cgroup,
     terminal,
@@ -148,7 +150,6 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
     ...rights,
     // Where the history was rebuilt, these are not known either: the one that this process has raised for itself is the task's.
     limits: rights.limits.length > 0 ? rights.limits : [fileLimitOf(pid)],
-    oomScoreAdj: request.oomScoreAdj,
   };
 }
 

@@ -90,12 +90,12 @@ export function planEarly(
   const runCgroup = runCgroupOf(request, cgroup, files);
   const binds = bindsOf(request, files);
   const rules = unveilRules({ options, task, folders, bound: binds, mounts });
-  const early = buildEarlyPlan({
+  const beginning = buildBeginning({
+    options: task,
     initName: initNameOf(request),
     cgroup,
     network: networkOf(request),
     hostname: hostnameOf(request),
-    hostIpc: task.ipcMode === "host",
     runCgroup,
     binds,
     ...prepareMounts(mounts, folders, rules),
@@ -112,8 +112,9 @@ export function planLate(
   { user, groups, capabilities, limits, env, workDir, command }: TaskProgram,
   namespaceRules: readonly NamespaceRule[],
   runCgroup: RunCgroup | undefined,
-): LatePlan {
-  return buildLatePlan({
+): LaunchRest {
+  return buildRest({
+    options: task,
     namespaceRules,
     runCgroup,
     command,
@@ -125,10 +126,7 @@ export function planLate(
     gid: user.gid,
     groups,
     capabilities,
-    oomScoreAdj: task.oomScoreAdj,
-    umask: Number.parseInt(task.umask, 8),
     limits,
-    nice: task.nice,
   });
 }
 

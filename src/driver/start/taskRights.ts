@@ -12,7 +12,7 @@ export type TaskRights = Pick<
   "groups" | "capabilities" | "resourceLimits" | "umask" | "nice"
 >;
 
-type PlannedRights = Pick<TaskProcess, "groups" | "capabilities" | "limits" | "umask" | "nice">;
+type PlannedRights = Pick<TaskProcess, "groups" | "capabilities" | "limits">;
 
 export function rightsOf({ groups, capabilities, limits }: TaskProgram, task: TaskOptions): TaskRights {
   return {
@@ -29,8 +29,7 @@ export function rightsOf({ groups, capabilities, limits }: TaskProgram, task: Ta
 }
 
 /** The same for a further process of the task. */
-export function rightsInPlan(rights: TaskRights): PlannedRights {
-  const { groups, capabilities, resourceLimits, umask, nice } = rights;
+export function rightsInPlan({ groups, capabilities, resourceLimits }: TaskRights): PlannedRights {
   return {
     groups,
     capabilities: capabilities === null ? undefined : keptCapabilities(capabilities),
@@ -39,8 +38,6 @@ export function rightsInPlan(rights: TaskRights): PlannedRights {
       soft: soft ?? Infinity,
       hard: hard ?? Infinity,
     })),
-    umask,
-    nice,
   };
 }
 

@@ -42,7 +42,7 @@ export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
       parent: parentSteps(input.cgroup, {
         ...(input.runCgroup ? {} : { CLONE_NEWPID }),
         CLONE_NEWNS,
-        ...(input.hostIpc ? {} : { CLONE_NEWIPC }),
+        ...(input.options.ipcMode === "host" ? {} : { CLONE_NEWIPC }),
         ...(input.hostname === undefined ? {} : { CLONE_NEWUTS }),
       }),
       init: initSteps(input),

@@ -1,4 +1,5 @@
 /** What has to be known to start a task: everything a launch plan is made of. */
+import type { TaskOptions } from "../../config/options/taskOptions.ts";
 import type { Propagation } from "../../config/task/taskRequest.ts";
 import type { NamespaceRule } from "../landlock/rules.ts";
 import type { TaskLimit } from "../processes/resourceLimits.ts";
@@ -7,7 +8,9 @@ import type { TaskCapabilities } from "../users/capabilities.ts";
 export interface LaunchInput extends EarlyInput, LateInput {}
 
 /** What the run's namespaces are made of. */
-export interface EarlyInput {
+export interface BeginningInput {
+  /** Of the task, as the job has them; what some lead to on this host is told besides. */
+  readonly options: TaskOptions;
   /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
   readonly initName: string;
   /** Absolute path of the cgroup v2 folder that the task is born in; undefined for this process's own. */
@@ -15,8 +18,6 @@ export interface EarlyInput {
   readonly network: LaunchNetwork;
   /** Of the run alone; undefined for the host's. ASCII. */
   readonly hostname: string | undefined;
-  /** Whether the run stays in this process's ipc namespace. */
-  readonly hostIpc: boolean;
   /** Of a run that stays in this process's pid namespace; undefined for one with a pid namespace of its own. */
   readonly runCgroup: RunCgroup | undefined;
   readonly binds: readonly Bind[];
@@ -52,6 +53,8 @@ export interface RunCgroup {
 
 /** What a process of the task is made of: its program, and what it may do. */
 export interface TaskProcess {
+  /** As in {@link BeginningInput}, of a further process too. */
+  readonly options: TaskOptions;
   /** Absolute path. */
   readonly command: string;
   /** First argument: the command as the job names it, which programs tell their names by. */
@@ -66,13 +69,8 @@ export interface TaskProcess {
   readonly gid: number;
   /** Supplementary groups; none of this process's are inherited. */
   readonly groups: readonly number[];
-  /** -1000 to 1000, see proc_pid_oom_score_adj(5). */
-  readonly oomScoreAdj: number;
-  readonly umask: number;
   /** Limits that are not this process's own, such as that of open descriptors, which Node raises for itself. */
   readonly limits: readonly TaskLimit[];
-  /** 0 to 19 over this process's own, see setpriority(2). */
-  readonly nice: number;
   /** Undefined where no set but those that go with the user needs to be touched. */
   readonly capabilities: TaskCapabilities | undefined;
 }

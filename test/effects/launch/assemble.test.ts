@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { usualOptions } from "../../../src/config/options/taskOptions.ts";
 import { systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
@@ -89,8 +90,9 @@ describe("an assembled plan", () => {
   });
 
   it("passes no number to the kernel that isn't a whole one", () => {
-    for (const umask of [Number.NaN, 0.5, Number.POSITIVE_INFINITY]) {
-      expect(() => assemblePlan(buildLaunchPlan(launchInput({ umask })), "x64")).toThrow(RangeError);
+    for (const nice of [Number.NaN, 0.5, Number.POSITIVE_INFINITY]) {
+      const input = launchInput({ options: { ...usualOptions, nice } });
+      expect(() => assemblePlan(buildLaunchPlan(input), "x64")).toThrow(RangeError);
     }
   });
 

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { usualOptions } from "../../../src/config/options/taskOptions.ts";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import { describePlan } from "../../../src/effects/launch/describePlan.ts";
 import { type LaunchPlan, type Phase, phases } from "../../../src/effects/launch/plan.ts";
@@ -66,7 +67,9 @@ describe("a launch plan", () => {
 
   it("sets a nice value and further limits only where there are any", () => {
     const limits = [{ resource: "RLIMIT_CORE", soft: 0, hard: Number.POSITIVE_INFINITY }] as const;
-    const lines = describePlan(buildLaunchPlan(launchInput({ limits, nice: 5 })));
+    const lines = describePlan(
+      buildLaunchPlan(launchInput({ limits, options: { ...usualOptions, nice: 5 } })),
+    );
     expect(lines.filter((line) => /RLIMIT|nice/.test(line))).toEqual([
       "task      set RLIMIT_CORE: prlimit64(0, RLIMIT_CORE, {rlim_cur: 0, rlim_max: Infinity}, 0)",
       "task      set the nice value: setpriority(PRIO_PROCESS, 0, 5)",
@@ -114,10 +117,11 @@ describe("a launch plan", () => {
   });
 
   it("makes no ipc namespace where the task is to have the host's", () => {
-    const line = (hostIpc: boolean) => describePlan(buildLaunchPlan(launchInput({ hostIpc })))[1];
-    expect(line(false)).toContain("CLONE_NEWIPC");
-    expect(line(true)).not.toContain("CLONE_NEWIPC");
-    expect(line(true)).toContain("CLONE_NEWPID|CLONE_NEWNS");
+    const line = (ipcMode: "private" | "host") =>
+      describePlan(buildLaunchPlan(launchInput({ options: { ...usualOptions, ipcMode } })))[1];
+    expect(line("private")).toContain("CLONE_NEWIPC");
+    expect(line("host")).not.toContain("CLONE_NEWIPC");
+    expect(line("host")).toContain("CLONE_NEWPID|CLONE_NEWNS");
   });
 
   it.each([-1, 2 ** 32 - 1, 2 ** 32, 1.5, Number.NaN])(

@@ -1,6 +1,7 @@
 /** The one process that stays beside a task. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { usualOptions } from "../../../src/config/options/taskOptions.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 
 const CAP_SYS_RESOURCE = 24n;
@@ -47,7 +48,9 @@ describe("a run's init", () => {
     const effective = /^CapEff:\s*(\w+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
     const may = ((BigInt(`0x${effective}`) >> CAP_SYS_RESOURCE) & 1n) === 1n;
     using run = new TestRun();
-    const { init, task } = await run.startScript("exec sleep 60", { oomScoreAdj: 200 });
+    const { init, task } = await run.startScript("exec sleep 60", {
+      options: { ...usualOptions, oomScoreAdj: 200 },
+    });
     const own = readFileSync("/proc/self/oom_score_adj", "utf8");
     expect(readFileSync(`/proc/${init.pid}/oom_score_adj`, "utf8")).toBe(may ? "-1000\n" : own);
     expect(readFileSync(`/proc/${task.pid}/oom_score_adj`, "utf8")).toBe("200\n");

@@ -1,5 +1,6 @@
 /** Arbitrary inputs of a launch. */
 import fc from "fast-check";
+import { usualOptions } from "../../../src/config/options/taskOptions.ts";
 import type { LaunchInput } from "../../../src/effects/launch/launchInput.ts";
 
 const text = fc.string({ unit: "binary" }).filter((value) => !value.includes("\0"));
@@ -8,7 +9,17 @@ const name = fc.string({ unit: "grapheme-ascii", minLength: 1 }).filter((value) 
 const capabilities = fc.bigInt({ min: 0n, max: 2n ** 41n - 1n });
 const id = fc.integer({ min: 0, max: 2 ** 32 - 2 });
 
+const anyOptions = fc
+  .record({
+    oomScoreAdj: fc.integer({ min: 0, max: 1000 }),
+    umask: fc.integer({ min: 0, max: 0o777 }).map((mask) => mask.toString(8).padStart(3, "0")),
+    nice: fc.integer({ min: 0, max: 19 }),
+    ipcMode: fc.constantFrom("private" as const, "host" as const),
+  })
+  .map((options) => ({ ...usualOptions, ...options }));
+
 export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
+  options: anyOptions,
   initName: text,
   cgroup: fc.option(path, { nil: undefined }),
   network: fc.oneof(
@@ -49,8 +60,6 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
   uid: id,
   gid: id,
   groups: fc.array(id, { maxLength: 8 }),
-  oomScoreAdj: fc.integer({ min: -1000, max: 1000 }),
-  umask: fc.integer({ min: 0, max: 0o777 }),
   limits: fc.array(
     fc.record({
       resource: fc.constantFrom("RLIMIT_NOFILE" as const, "RLIMIT_CORE" as const, "RLIMIT_AS" as const),
@@ -59,8 +68,6 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
     }),
     { maxLength: 4 },
   ),
-  nice: fc.integer({ min: 0, max: 19 }),
   capabilities: fc.option(fc.record({ kept: capabilities, dropped: capabilities }), { nil: undefined }),
-  hostIpc: fc.boolean(),
   runCgroup: fc.option(fc.record({ parent: path, name }), { nil: undefined }),
 });

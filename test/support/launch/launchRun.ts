@@ -2,6 +2,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { usualOptions } from "../../../src/config/options/taskOptions.ts";
 import { O_PATH } from "../../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/effects/kernel/libc.ts";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
@@ -26,6 +27,7 @@ const landlockAccess = {
 /** An input that is complete, for a command that does nothing. */
 export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
   return {
+    options: usualOptions,
     initName: "exec2-init: 01234567/test",
     cgroup: undefined,
     network: { kind: "host" },
@@ -45,12 +47,8 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     uid: taskUid,
     gid: taskUid,
     groups: [],
-    oomScoreAdj: 0,
-    umask: 0o022,
     limits: [{ resource: "RLIMIT_NOFILE", soft: 1024, hard: 4096 }],
-    nice: 0,
     capabilities: undefined,
-    hostIpc: false,
     runCgroup: undefined,
     ...overrides,
   };

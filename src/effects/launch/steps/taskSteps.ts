@@ -20,6 +20,7 @@ export interface FurtherSteps {
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[] {
+  const { options } = input;
   return [
     // A group of its own, which signals are sent to.
     { name: "give the task a session", call: "setsid", args: [] },
@@ -27,9 +28,9 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
     ...reportIdentitySteps("report the task"),
     ...(further.identified ?? []),
     // Init's own is inherited otherwise.
-    ...oomScoreAdjSteps("set oom_score_adj", input.oomScoreAdj),
+    ...oomScoreAdjSteps("set oom_score_adj", options.oomScoreAdj),
     ...limitSteps(input),
-    { name: "set the umask", call: "umask", args: [octal(input.umask)] },
+    { name: "set the umask", call: "umask", args: [octal(Number.parseInt(options.umask, 8))] },
     ...identitySteps(input),
     // With the task's rights: root could enter folders that are none of the task's business.
     { name: "enter the working directory", call: "chdir", args: [input.workDir] },

@@ -1,0 +1,25 @@
+import { describe, expect, it } from "vitest";
+import { type TaskOptions, taskSchema, usualOptions } from "../../../src/config/options/taskOptions.ts";
+import type { TaskRequest } from "../../../src/config/task/taskRequest.ts";
+import { requestedEvent, requestedOptions } from "../../../src/driver/start/requestedEvent.ts";
+import { sampleData } from "../../support/history/history.ts";
+
+const told = sampleData("requested");
+
+/** What the log has of them. */
+function recorded(options: TaskOptions): TaskOptions {
+  const request = { ...told, env: {}, options } as unknown as TaskRequest;
+  return requestedOptions(requestedEvent(request, "", told.plugin));
+}
+
+describe("the event of a request", () => {
+  it("tells all of its options, also to later processes of the task", () => {
+    const examples = Object.entries(taskSchema.shape).map(([name, field]) => [name, field.meta()?.example]);
+    const options = taskSchema.parse(Object.fromEntries(examples));
+    expect(recorded(options)).toEqual(options);
+  });
+
+  it("of a task without any tells those of the usual task", () => {
+    expect(recorded(usualOptions)).toEqual(usualOptions);
+  });
+});
