@@ -1,7 +1,7 @@
 /** The `requested` event of a task: the request without the values of its environment. */
 import { isDeepStrictEqual } from "node:util";
 import { hclName } from "../../config/options/hclSpec.ts";
-import { type TaskOptions, taskSchema, usualOptions } from "../../config/options/taskOptions.ts";
+import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../config/options/taskOptions.ts";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import type { EventData } from "../../machines/events.ts";
 
@@ -70,7 +70,7 @@ export function requestedOptions(event: EventData<"requested">): TaskOptions {
     const value = told.includes(name) ? event[name as keyof typeof event] : event.settings[hclName(name)];
     return value === undefined || value === null ? [] : [[name, value]];
   });
-  return { ...usualOptions, ...Object.fromEntries(set) };
+  return { ...defaultTaskOptions, ...Object.fromEntries(set) };
 }
 
 /** What follows a "=" in a name may be part of a value; such a start is refused, but only later. */

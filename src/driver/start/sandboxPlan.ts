@@ -90,7 +90,7 @@ export function planEarly(
   const runCgroup = runCgroupOf(request, cgroup, files);
   const binds = bindsOf(request, files);
   const rules = unveilRules({ options, task, folders, bound: binds, mounts });
-  const beginning = buildBeginning({
+  const early = buildEarlyPlan({
     options: task,
     initName: initNameOf(request),
     cgroup,
@@ -112,8 +112,8 @@ export function planLate(
   { user, groups, capabilities, limits, env, workDir, command }: TaskProgram,
   namespaceRules: readonly NamespaceRule[],
   runCgroup: RunCgroup | undefined,
-): LaunchRest {
-  return buildRest({
+): LatePlan {
+  return buildLatePlan({
     options: task,
     namespaceRules,
     runCgroup,

@@ -3,8 +3,8 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
 
-/** More than execve(2) takes of arguments and environment: three quarters of 8 MiB. */
-const maxBytes = 6 * 1024 * 1024;
+/** More than execve(2) takes of arguments and environment, which is three quarters of 8 MiB; a read may be short. */
+const maxChunks = 64;
 const chunkBytes = 256 * 1024;
 
 /**
@@ -17,21 +17,21 @@ const chunkBytes = 256 * 1024;
  * @throws DriverError `KERNEL_CALL_FAILED` where its environment cannot be read, or is larger than any can be
  */
 export function readTaskEnviron(task: ProcessIdentity): Record<string, string> {
-  const chunk = Buffer.allocUnsafe(chunkBytes);
-  let bytes = Buffer.alloc(0);
+  const chunks: Buffer[] = [];
   try {
     using opened = new DisposableStack();
     const descriptor = opened.adopt(openSync(`/proc/${task.pid}/environ`, "r"), closeSync);
     // The descriptor is of one process for good: it is the task's where that is there after the open.
     if (!isSameProcess(task)) throw new DriverError("TASK_NOT_RUNNING", "the task has ended");
-    for (let read = -1; read !== 0 && bytes.length <= maxBytes; ) {
+    for (let read = -1; read !== 0 && chunks.length <= maxChunks; ) {
+      const chunk = Buffer.allocUnsafe(chunkBytes);
       read = readSync(descriptor, chunk);
-      bytes = Buffer.concat([bytes, chunk.subarray(0, read)]);
+      chunks.push(chunk.subarray(0, read));
     }
   } catch (thrown) {
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the task's environment cannot be read");
   }
-  if (bytes.length <= maxBytes) return parseEnviron(bytes.toString());
+  if (chunks.length <= maxChunks) return parseEnviron(Buffer.concat(chunks).toString());
   throw new DriverError("KERNEL_CALL_FAILED", "the task's environment is larger than any can be", {
     hint: "The task's program has changed what the kernel tells of it; restart the task",
   });

@@ -8,7 +8,7 @@ import type { TaskCapabilities } from "../users/capabilities.ts";
 export interface LaunchInput extends EarlyInput, LateInput {}
 
 /** What the run's namespaces are made of. */
-export interface BeginningInput {
+export interface EarlyInput {
   /** Of the task, as the job has them; what some lead to on this host is told besides. */
   readonly options: TaskOptions;
   /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
@@ -53,7 +53,7 @@ export interface RunCgroup {
 
 /** What a process of the task is made of: its program, and what it may do. */
 export interface TaskProcess {
-  /** As in {@link BeginningInput}, of a further process too. */
+  /** As in {@link EarlyInput}, of a further process too. */
   readonly options: TaskOptions;
   /** Absolute path. */
   readonly command: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type TaskOptions, taskSchema, usualOptions } from "../../../src/config/options/taskOptions.ts";
+import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../../src/config/options/taskOptions.ts";
 import type { TaskRequest } from "../../../src/config/task/taskRequest.ts";
 import { requestedEvent, requestedOptions } from "../../../src/driver/start/requestedEvent.ts";
 import { sampleData } from "../../support/history/history.ts";
@@ -20,6 +20,6 @@ describe("the event of a request", () => {
   });
 
   it("of a task without any tells those of the usual task", () => {
-    expect(recorded(usualOptions)).toEqual(usualOptions);
+    expect(recorded(defaultTaskOptions)).toEqual(defaultTaskOptions);
   });
 });

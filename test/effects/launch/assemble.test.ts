@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { usualOptions } from "../../../src/config/options/taskOptions.ts";
+import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import { systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
@@ -91,7 +91,7 @@ describe("an assembled plan", () => {
 
   it("passes no number to the kernel that isn't a whole one", () => {
     for (const nice of [Number.NaN, 0.5, Number.POSITIVE_INFINITY]) {
-      const input = launchInput({ options: { ...usualOptions, nice } });
+      const input = launchInput({ options: { ...defaultTaskOptions, nice } });
       expect(() => assemblePlan(buildLaunchPlan(input), "x64")).toThrow(RangeError);
     }
   });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { usualOptions } from "../../../src/config/options/taskOptions.ts";
+import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import { describePlan } from "../../../src/effects/launch/describePlan.ts";
 import { type LaunchPlan, type Phase, phases } from "../../../src/effects/launch/plan.ts";
@@ -68,7 +68,7 @@ describe("a launch plan", () => {
   it("sets a nice value and further limits only where there are any", () => {
     const limits = [{ resource: "RLIMIT_CORE", soft: 0, hard: Number.POSITIVE_INFINITY }] as const;
     const lines = describePlan(
-      buildLaunchPlan(launchInput({ limits, options: { ...usualOptions, nice: 5 } })),
+      buildLaunchPlan(launchInput({ limits, options: { ...defaultTaskOptions, nice: 5 } })),
     );
     expect(lines.filter((line) => /RLIMIT|nice/.test(line))).toEqual([
       "task      set RLIMIT_CORE: prlimit64(0, RLIMIT_CORE, {rlim_cur: 0, rlim_max: Infinity}, 0)",
@@ -118,7 +118,7 @@ describe("a launch plan", () => {
 
   it("makes no ipc namespace where the task is to have the host's", () => {
     const line = (ipcMode: "private" | "host") =>
-      describePlan(buildLaunchPlan(launchInput({ options: { ...usualOptions, ipcMode } })))[1];
+      describePlan(buildLaunchPlan(launchInput({ options: { ...defaultTaskOptions, ipcMode } })))[1];
     expect(line("private")).toContain("CLONE_NEWIPC");
     expect(line("host")).not.toContain("CLONE_NEWIPC");
     expect(line("host")).toContain("CLONE_NEWPID|CLONE_NEWNS");

@@ -1,7 +1,7 @@
 /** The one process that stays beside a task. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { usualOptions } from "../../../src/config/options/taskOptions.ts";
+import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 
 const CAP_SYS_RESOURCE = 24n;
@@ -49,7 +49,7 @@ describe("a run's init", () => {
     const may = ((BigInt(`0x${effective}`) >> CAP_SYS_RESOURCE) & 1n) === 1n;
     using run = new TestRun();
     const { init, task } = await run.startScript("exec sleep 60", {
-      options: { ...usualOptions, oomScoreAdj: 200 },
+      options: { ...defaultTaskOptions, oomScoreAdj: 200 },
     });
     const own = readFileSync("/proc/self/oom_score_adj", "utf8");
     expect(readFileSync(`/proc/${init.pid}/oom_score_adj`, "utf8")).toBe(may ? "-1000\n" : own);

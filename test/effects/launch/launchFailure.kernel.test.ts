@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { usualOptions } from "../../../src/config/options/taskOptions.ts";
+import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import type { LaunchInput } from "../../../src/effects/launch/launchInput.ts";
 import { openDescriptors, ownZombies, processesNamed } from "../../support/host/processes.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
@@ -40,7 +40,7 @@ const failures: [string, string, string, () => Partial<LaunchInput>][] = [
     "EINVAL",
     () => ({ binds: [{ source: folder, target: "/etc/hostname", readOnly: true }] }),
   ],
-  ["set oom_score_adj", "write", "EINVAL", () => ({ options: { ...usualOptions, oomScoreAdj: 1001 } })],
+  ["set oom_score_adj", "write", "EINVAL", () => ({ options: { ...defaultTaskOptions, oomScoreAdj: 1001 } })],
   [
     "set RLIMIT_NOFILE",
     "prlimit64",

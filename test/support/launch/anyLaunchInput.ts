@@ -1,6 +1,6 @@
 /** Arbitrary inputs of a launch. */
 import fc from "fast-check";
-import { usualOptions } from "../../../src/config/options/taskOptions.ts";
+import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import type { LaunchInput } from "../../../src/effects/launch/launchInput.ts";
 
 const text = fc.string({ unit: "binary" }).filter((value) => !value.includes("\0"));
@@ -16,7 +16,7 @@ const anyOptions = fc
     nice: fc.integer({ min: 0, max: 19 }),
     ipcMode: fc.constantFrom("private" as const, "host" as const),
   })
-  .map((options) => ({ ...usualOptions, ...options }));
+  .map((options) => ({ ...defaultTaskOptions, ...options }));
 
 export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
   options: anyOptions,

@@ -2,7 +2,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { usualOptions } from "../../../src/config/options/taskOptions.ts";
+import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import { O_PATH } from "../../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/effects/kernel/libc.ts";
 import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
@@ -27,7 +27,7 @@ const landlockAccess = {
 /** An input that is complete, for a command that does nothing. */
 export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
   return {
-    options: usualOptions,
+    options: defaultTaskOptions,
     initName: "exec2-init: 01234567/test",
     cgroup: undefined,
     network: { kind: "host" },

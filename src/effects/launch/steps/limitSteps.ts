@@ -26,7 +26,7 @@ const numbers: Readonly<Record<LimitedResource, number>> = {
 };
 
 /** While the process is root still: to raise a limit takes CAP_SYS_RESOURCE. */
-export function limitSteps({ limits, options: { nice } }: Pick<RestInput, "limits" | "options">): Step[] {
+export function limitSteps({ limits, options: { nice } }: Pick<LateInput, "limits" | "options">): Step[] {
   return [...limits.map(limitStep), ...(nice === 0 ? [] : [niceStep(nice)])];
 }
 
