@@ -1,0 +1,39 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "../..");
+const read = (page: string) => readFileSync(join(root, page), "utf8");
+const docs = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
+const pages = ["README.md", "CONTRIBUTING.md", ...docs.map((name) => `docs/${name}`)];
+const sources = ["src", "test", "scripts", "bench"];
+const files = sources.flatMap((folder) =>
+  readdirSync(join(root, folder), { recursive: true }).map((name) => `${folder}/${name}`),
+);
+
+/** Paths of the sources, and names of files that stand beside one that was named. */
+const named = pages.flatMap((page) =>
+  [...read(page).matchAll(/`([\w./-]+)`/g)].flatMap(([, name = ""]) =>
+    /^(?:src|test|scripts|bench)\/./.test(name) || /^[\w./]+\.(?:ts|tsx|s)$/.test(name)
+      ? [{ page, name }]
+      : [],
+  ),
+);
+
+test("the pages name files and folders that there are", () => {
+  expect(named.length).toBeGreaterThan(50);
+  const missing = named.filter(({ name }) => {
+    const path = name.replace(/\/$/, "");
+    return !files.some((file) => file === path || file.endsWith(`/${path}`));
+  });
+  expect(missing).toEqual([]);
+});
+
+test("docs/architecture.md has every folder of the sources", () => {
+  const [, section = ""] = read("docs/architecture.md").split(/^## The folders$/m);
+  const [table = ""] = section.split(/^## /m);
+  const cells = [...table.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)];
+  const told = cells.flatMap(([, cell = ""]) => cell.match(/\w+/g) ?? []);
+  const folders = readdirSync(join(root, "src"), { withFileTypes: true }).filter((one) => one.isDirectory());
+  expect(told.sort()).toEqual(folders.map(({ name }) => name).sort());
+});
