@@ -19,9 +19,9 @@ export function formatClock(time: number): string {
 }
 
 /**
- * A clock, `16:05` or `16:05:09.123`; a day, which is its beginning; both, as
- * above or as ISO 8601.
- * @param on a time of the day that a clock alone is of
+ * Accepts a clock (`16:05` or `16:05:09.123`), a day (its midnight), or both,
+ * in the formats above or as ISO 8601.
+ * @param on any time on the day that a clock without a date belongs to
  * @returns undefined where the text is no time
  */
 export function parseTime(text: string, on: number): number | undefined {

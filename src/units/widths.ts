@@ -1,18 +1,18 @@
-/** How much room text takes on a terminal, in its cells. Pure. */
+/** The width of text on a terminal, in cells. Pure. */
 
 /**
- * Characters that take two cells. Terminals differ on pictures made of several
- * characters: each is counted, so that none is ever wider than was reckoned with.
+ * Characters that take two cells. Terminals differ on emoji made of several
+ * characters. Every character is counted, so that no emoji is wider than computed.
  */
 const wide =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Bopomofo}\p{Script=Yi}\p{Emoji_Presentation}\u3000-\u303e\u30a0-\u33ff\ufe30-\ufe6b\uff01-\uff60\uffe0-\uffe6\u{1f000}-\u{1fbff}]/u;
-/** Characters that take none: they belong to the one before. */
+/** Characters that take no cell: they combine with the one before. */
 const joined = /[\p{Mn}\p{Me}\u200b-\u200d]/u;
 const ascii = /^[\x20-\x7e]*$/;
 const esc = String.fromCharCode(0x1b);
 const colours = new RegExp(`${esc}\\[[\\d;]*m`, "g");
 
-/** @param text without control characters, but for colours: they take no room */
+/** @param text without control characters, except colours, which take no cells */
 export function cellsOf(text: string): number {
   if (ascii.test(text)) return text.length;
   let cells = 0;
@@ -20,7 +20,7 @@ export function cellsOf(text: string): number {
   return cells;
 }
 
-/** The longest beginning of a text without colours that takes so many cells at most. */
+/** The longest prefix of a text that fits into `cells`. The text has no colours. */
 export function beginningOf(text: string, cells: number): string {
   if (ascii.test(text)) return text.slice(0, Math.max(0, cells));
   let taken = 0;
@@ -33,17 +33,17 @@ export function beginningOf(text: string, cells: number): string {
   return text.slice(0, end);
 }
 
-/** A text without colours in so many cells at most: what is cut off is told by `…`. */
+/** Cuts a text to `cells` and marks the cut with `…`. The text has no colours. */
 export function cutText(text: string, cells: number): string {
   return cellsOf(text) <= cells ? text : `${beginningOf(text, cells - 1)}…`;
 }
 
-/** Spaces that the text lacks to take so many cells. */
+/** The spaces that pad a text to `cells`. */
 export function blanks(text: string, cells: number): string {
   return " ".repeat(Math.max(0, cells - cellsOf(text)));
 }
 
-/** Breaks text at spaces, and words that are longer than a line where it ends. */
+/** Breaks text at spaces. A word that is longer than a line is split at the line's end. */
 export function wrap(text: string, cells: number): string[] {
   const lines = [""];
   for (const word of text.split(" ").flatMap((each) => broken(each, cells))) {
@@ -55,7 +55,7 @@ export function wrap(text: string, cells: number): string[] {
   return lines;
 }
 
-/** Coloured words are never long, and would lose their colour. One cell is too little for some characters. */
+/** Coloured words are never long, and a split would lose their colour. Some characters need two cells. */
 function broken(word: string, cells: number): string[] {
   const head = word.includes(esc) ? word : beginningOf(word, Math.max(2, cells));
   return head === word ? [word] : [head, ...broken(word.slice(head.length), cells)];

@@ -1,4 +1,4 @@
-/** How a task ended, or that it has not, and what led there. Pure. */
+/** How a task ended, or that it still runs, and what led there. Pure. */
 
 import { withCall } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
@@ -17,12 +17,12 @@ export function ending(facts: readonly Fact[], context: TaskContext): Sentence[]
     ofType(facts, "lost"),
   ];
   if (failed !== undefined) return failedStart(failed);
-  const asked = requestsToEnd(facts);
-  if (lost !== undefined) return [...asked, ...lostSentences(facts, lost)];
+  const requests = stopRequests(facts);
+  if (lost !== undefined) return [...requests, ...lostSentences(facts, lost)];
   const seen = ofType(facts, "oomSeen");
-  if (exited === undefined) return [...asked, ...survivedOom(seen), ...stillThere(facts, context)];
+  if (exited === undefined) return [...requests, ...survivedOom(seen), ...stillRunning(facts, context)];
   const [survived, last] = oomsBefore(exited, seen);
-  return [...survivedOom(survived), ...asked, ...exitSentences(facts, { exited, last }, context)];
+  return [...survivedOom(survived), ...requests, ...exitSentences(facts, { exited, last }, context)];
 }
 
 function failedStart(fact: Fact<"startFailed">): Sentence[] {
@@ -36,7 +36,7 @@ function failedStart(fact: Fact<"startFailed">): Sentence[] {
   ];
 }
 
-function requestsToEnd(facts: readonly Fact[]): Sentence[] {
+function stopRequests(facts: readonly Fact[]): Sentence[] {
   const [stop, ...again] = ofType(facts, "stopRequested");
   const [destroy] = ofType(facts, "destroyRequested");
   const timedOut = ofType(facts, "stopTimedOut").at(-1);
@@ -63,8 +63,8 @@ function requestsToEnd(facts: readonly Fact[]): Sentence[] {
 }
 
 /**
- * What was seen of a lack of memory before the end, and what was seen of the one
- * that ended the task: the kernel counts a kill before anyone can see the exit.
+ * Separates earlier OOM kills from the one that ended the task. The kernel counts
+ * a kill before anyone can see the exit, so an `oomSeen` may report the last one, too.
  */
 function oomsBefore({ data }: Fact<"exited">, seen: readonly Fact<"oomSeen">[]) {
   const isLast = (fact: Fact<"oomSeen">) => data.oomKilled && fact.data.kills === data.oom?.kills;
@@ -82,7 +82,7 @@ function survivedOom(seen: readonly Fact<"oomSeen">[]): Sentence[] {
 
 interface Ending {
   readonly exited: Fact<"exited">;
-  /** Of the lack of memory that ended it. */
+  /** The events that saw the OOM kill that ended the task. */
   readonly last: readonly Fact<"oomSeen">[];
 }
 
@@ -117,7 +117,7 @@ function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context
   return [...lack, ...end(`${killed}${senderOf(facts, signal)}`)];
 }
 
-/** Where a signal came from, as far as events tell, or else what it means. */
+/** Who sent a signal, if the events show it; otherwise what the signal means. */
 function senderOf(facts: readonly Fact[], signal: number): string {
   const sent = ofType(facts, "signalled").some(({ data }) => data.signal === signal && data.delivered);
   const killed = signal === 9 && ofType(facts, "forceKilled").some(({ data }) => data.delivered);
@@ -128,11 +128,11 @@ function senderOf(facts: readonly Fact[], signal: number): string {
     : ": not the driver's doing, somebody else on the host (or the task) sent it";
 }
 
-/** What may have kept a task that failed by itself from what it needed: the log cannot tell, the task can. */
+/** Paths that the sandbox may have refused to a task that failed. Only the task sees refusals, the log does not. */
 function refusals(facts: readonly Fact[]): Sentence[] {
   const [sandboxed] = ofType(facts, "sandboxed");
-  const asked = sandboxed?.data.unveiled.filter(({ source }) => /task|plugin/.test(source)) ?? [];
-  const entries = asked.map(({ path, mode }) => `${mode}:${path}`).join(", ");
+  const requested = sandboxed?.data.unveiled.filter(({ source }) => /task|plugin/.test(source)) ?? [];
+  const entries = requested.map(({ path, mode }) => `${mode}:${path}`).join(", ");
   return sentence(
     [sandboxed],
     `If the sandbox refused it something, its log says "Permission denied" (EACCES), since the task alone is told: beside its own folders and the default paths it could use ${entries || "nothing"}; what it lacks goes into unveil`,
@@ -149,7 +149,7 @@ function lostSentences(facts: readonly Fact[], lost: Fact<"lost">): Sentence[] {
   ];
 }
 
-function stillThere(facts: readonly Fact[], { process, startedAt }: TaskContext): Sentence[] {
+function stillRunning(facts: readonly Fact[], { process, startedAt }: TaskContext): Sentence[] {
   const last = facts.at(-1);
   if (process === null || startedAt === null) {
     return sentence([last], "It has not started yet, as far as its events tell");
@@ -166,7 +166,7 @@ function memory(oom: EventData<"exited">["oom"]): string {
   return ` (${limit}${peak})`;
 }
 
-/** A short task has ended before the plugin has recorded that it started. */
+/** A short task can end before the plugin has recorded its start: the span is then negative. */
 function lasted(ms: number): string {
   return ms < 1 ? " at once" : ` after ${formatDuration(ms)}`;
 }

@@ -1,4 +1,4 @@
-/** Why a task is what has become of it, in plain words, with the events that show it. Pure. */
+/** Explains the state of a task in plain words, with the events that prove each sentence. Pure. */
 
 import { taskName } from "../replay/chooseTask.ts";
 import type { History, Moment } from "../replay/history.ts";
@@ -14,7 +14,7 @@ export interface Explanation {
   readonly task: string;
   readonly job: string;
   readonly state: string;
-  /** From how it began to how it ended. */
+  /** In the order of what happened. */
   readonly sentences: readonly Sentence[];
 }
 
@@ -27,7 +27,7 @@ export function explain(history: History): Explanation {
     task: taskName(history.stream),
     job: context.request?.jobId ?? "unknown",
     state,
-    sentences: [...beginning(facts), ...whileItRan(facts), ...ending(facts, context), ...doubts(moments)],
+    sentences: [...beginning(facts), ...duringRun(facts), ...ending(facts, context), ...doubts(moments)],
   };
 }
 
@@ -49,7 +49,7 @@ function beginning(facts: readonly Fact[]): Sentence[] {
   return sentence([requested, sandboxed, started], `${asked} and started ${after}${command}`);
 }
 
-function whileItRan(facts: readonly Fact[]): Sentence[] {
+function duringRun(facts: readonly Fact[]): Sentence[] {
   const recovered = ofType(facts, "recovered");
   const plugin = recovered.at(-1)?.data.plugin.pid;
   const times = recovered.length === 1 ? "" : `, the last of ${recovered.length}`;
@@ -64,7 +64,7 @@ function whileItRan(facts: readonly Fact[]): Sentence[] {
   ];
 }
 
-/** What stands in the history and is not understood as it was recorded. */
+/** Names the events of which this version's machine makes something else than was recorded. */
 function doubts(moments: readonly Moment[]): Sentence[] {
   const events = moments.filter(({ asRecorded }) => !asRecorded).map(({ seq }) => seq);
   if (events.length === 0) return [];

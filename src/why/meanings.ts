@@ -1,7 +1,7 @@
 /** What exit codes and signals mean. Pure. */
 import { signalName } from "../signalNames.ts";
 
-/** What an exit code means; undefined where that is the program's own to say. */
+/** What an exit code means; undefined if only the program defines it. */
 export function exitMeaning(code: number): string | undefined {
   const signal = code - 128;
   if (code === 0) return "success";
@@ -13,7 +13,7 @@ export function exitMeaning(code: number): string | undefined {
   return `a shell says so where ${signalName(signal)} ended its command (128 + ${signal})`;
 }
 
-/** What a signal that ends a process tells of it; undefined where it tells nothing. */
+/** Why a process dies of a signal; undefined if the signal does not show that. */
 export function signalMeaning(signal: number): string | undefined {
   return signalMeanings[signalName(signal)];
 }

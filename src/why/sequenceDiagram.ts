@@ -8,7 +8,7 @@ import { wrap } from "../units/widths.ts";
 /** Longer ones would run across the lines of other participants. */
 const maxLineLength = 44;
 
-/** Events are arrows, from who caused them to whom they concern; states are notes. */
+/** Events are arrows from their cause to the party that they concern; states are notes. */
 export function sequenceDiagram(history: History): string {
   const lines = [
     "sequenceDiagram",
@@ -43,9 +43,10 @@ function arrowOf(type: string): string {
 }
 
 /**
- * Text that Mermaid shows as it is. What would end the line or the statement, or
- * would begin an entity, a comment or directive (`%%`), a formula (`$$`) or a tag
- * becomes an entity of Mermaid's, `#37;`; control characters become spaces.
+ * Escapes text so that Mermaid shows it literally. Characters with a meaning to
+ * Mermaid become entities such as `#37;`: those that end a line or a statement, or
+ * begin an entity, a comment or directive (`%%`), a formula (`$$`) or a tag.
+ * Control characters become spaces.
  */
 function escaped(text: string): string {
   return text
