@@ -1,11 +1,11 @@
 /**
- * Jobs in the JSON form of Nomad's API, as `nomad job run -output` prints them:
- * brought into the form that an HCL file has, so that one reader serves both.
+ * Converts jobs in the JSON form of Nomad's API, as `nomad job run -output` prints
+ * them, to the form of an HCL file. One reader then serves both.
  */
 import { type Body, many } from "./body.ts";
 import { escapeLiteral } from "./resolve/template.ts";
 
-/** @returns undefined where the content is not of that form */
+/** @returns undefined if the content is not in the API's form */
 export function apiJobToBody(content: Body): Body | undefined {
   const job = asBody(content.Job) ?? ("TaskGroups" in content ? content : undefined);
   if (!job) return undefined;
@@ -77,7 +77,7 @@ function templateBody({
 }: Body): Body {
   return {
     ...rename(rest),
-    // The API's form is past HCL: what looks like a reference in a template is text.
+    // The API's JSON is not HCL: `${…}` in a template is literal text.
     data: escapeLiteral(String(EmbeddedTmpl ?? "")),
     source: SourcePath || null,
     destination: DestPath,
@@ -110,7 +110,7 @@ function byLabel(list: unknown, convert: (item: Body) => Body): Record<string, B
   return Object.fromEntries(many(list).map((item) => [String((item as Body).Label), convert(item as Body)]));
 }
 
-/** What the API calls otherwise than a job file does. */
+/** Names in the API that are not the job file's name in CamelCase. */
 const names: Readonly<Record<string, string>> = {
   Affinities: "affinity",
   Constraints: "constraint",
@@ -135,7 +135,7 @@ const names: Readonly<Record<string, string>> = {
   UI: "ui",
 };
 
-/** `KillSignal` → `kill_signal`; what is null, false, empty or only the server's own bookkeeping is left out. */
+/** `KillSignal` → `kill_signal`. Drops unset values and fields that only the server uses. */
 function rename(block: Body): Record<string, unknown> {
   const kept = Object.entries(block).filter(([key, value]) => !isUnset(value) && !bookkeeping.has(key));
   return Object.fromEntries(kept.map(([key, value]) => [names[key] ?? snakeCase(key), value]));

@@ -1,6 +1,6 @@
 /**
- * Shapes that HCL and its JSON form share: a body is a map of attributes and
- * blocks; a block is a body or a list of them; labels are one more map around it.
+ * Shapes that HCL and its JSON form share. A body is a map of attributes and
+ * blocks. A block is a body or a list of bodies. A label wraps it in one more map.
  */
 import { type JobFile, rejectJob } from "./jobFile.ts";
 
@@ -11,7 +11,7 @@ export interface LabelledBlock {
   readonly block: Body;
 }
 
-/** One body out of a block that may stand once only; an absent one is empty. */
+/** The body of a block that may occur at most once; empty if the block is absent. */
 export function body(file: JobFile, place: string, value: unknown): Body {
   const [first, second] = many(value);
   if (second !== undefined) return rejectJob(file, { place, message: "there may be only one such block" });
@@ -28,7 +28,7 @@ export function many(value: unknown): readonly NonNullable<unknown>[] {
   return list.filter((item) => item !== undefined && item !== null);
 }
 
-/** Blocks with one label, in the file's (that is the parser's: sorted) order. */
+/** Blocks with one label, in the order of the parser, which sorts them. */
 export function labelled(file: JobFile, place: string, value: unknown): LabelledBlock[] {
   const blocks = many(value).flatMap((map) =>
     Object.entries(body(file, place, map)).map(([label, block]) => ({

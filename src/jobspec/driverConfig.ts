@@ -1,24 +1,25 @@
 /**
- * A task's `config` block as the Nomad client hands it to the driver: a map that
- * follows the driver's own schema, with null for what the file leaves out.
+ * A task's `config` block as the Nomad client sends it to the driver: a map by the
+ * driver's own schema, with null for attributes that the file leaves out.
  */
 
 import { suggestion } from "../suggest.ts";
 import { inside } from "./keys.ts";
 import { unescapeLiteral } from "./resolve/template.ts";
 
-/** The driver's schema of an attribute, as far as one is needed: `list(string)`, `number`, … */
+/** The parts of an attribute's schema that a local run needs. */
 export interface AttributeSpec {
   readonly name: string;
+  /** Such as `list(string)` or `number`. */
   readonly type: string;
   readonly required: boolean;
-  /** Where the file has none: an HCL literal that is JSON too. */
+  /** Applies if the file sets none: an HCL literal that is JSON, too. */
   readonly default?: string | undefined;
 }
 
 export class ConfigMismatch extends Error {
   override readonly name = "ConfigMismatch";
-  /** The attribute, or empty for the block itself. */
+  /** Name of the attribute; empty for the block itself. */
   readonly attribute: string;
 
   constructor(attribute: string, message: string) {
@@ -27,7 +28,7 @@ export class ConfigMismatch extends Error {
   }
 }
 
-/** @throws ConfigMismatch for attributes that the schema does not have, misses, or has with another type */
+/** @throws ConfigMismatch for attributes that are unknown, missing or of the wrong type */
 export function followSpec(
   config: Readonly<Record<string, unknown>>,
   spec: readonly AttributeSpec[],
@@ -50,14 +51,14 @@ function configured(value: unknown, attribute: AttributeSpec): unknown {
   return fallback === undefined ? null : JSON.parse(unescapeLiteral(fallback));
 }
 
-/** To a type of HCL's; single values as HCL converts them: between a text and what it spells. */
+/** Converts a value to an HCL type. HCL converts between a string and the number or bool in it. */
 function convert(value: unknown, type: string, name: string): unknown {
   const [, collection, element = ""] = /^(list|set|map)\((.+)\)$/.exec(type) ?? [];
   if (collection === undefined) return convertSingle(value, type, name);
   if (collection !== "map" && Array.isArray(value)) {
     return value.map((item, index) => convert(item, element, `${name}[${index}]`));
   }
-  // A map may be written as a block, which the parser makes a list of one.
+  // A map may be written as a block. The parser returns a block as a list of one.
   const map: unknown = collection === "map" && Array.isArray(value) ? value[0] : value;
   if (collection !== "map" || typeof map !== "object" || map === null) {
     throw new ConfigMismatch(name, `it must be a ${collection}`);

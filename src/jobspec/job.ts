@@ -1,4 +1,4 @@
-/** A job file as `run` understands it. Values that depend on the allocation are still template text. */
+/** A parsed job file. Values that depend on the allocation are still template text. */
 
 export interface Job {
   readonly id: string;
@@ -21,7 +21,7 @@ export interface Group {
 
 export interface Network {
   readonly mode: "host" | "none";
-  /** Template text; undefined: the host's. */
+  /** Template text; undefined means the host's own name. */
   readonly hostname: string | undefined;
   readonly ports: readonly PortRequest[];
   readonly dns: Dns | undefined;
@@ -29,7 +29,7 @@ export interface Network {
 
 export interface PortRequest {
   readonly label: string;
-  /** Undefined: any free port. */
+  /** Undefined means any free port. */
   readonly static: number | undefined;
 }
 
@@ -39,7 +39,7 @@ interface Dns {
   readonly options: readonly string[];
 }
 
-/** When a task runs, as seen from the group's main tasks. */
+/** When a task runs, relative to the group's main tasks. */
 export type Phase = "prestart" | "main" | "poststart" | "poststop";
 
 export interface Task {
@@ -49,13 +49,13 @@ export interface Task {
   readonly sidecar: boolean;
   /** The group's other tasks are stopped when this one ends. */
   readonly leader: boolean;
-  /** Name of a system user; undefined: a dynamic one. */
+  /** Name of a system user; undefined means a dynamic user. */
   readonly user: string | undefined;
-  /** For the driver: checked against its schema, not here. Strings are template text. */
+  /** Options of the driver, which its own schema checks later. Strings are template text. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Values are template text. */
   readonly env: Readonly<Record<string, string>>;
-  /** Of job, group and task together; values are template text. */
+  /** Merged from job, group and task. Values are template text. */
   readonly meta: Readonly<Record<string, string>>;
   readonly resources: Resources;
   readonly killSignal: string | undefined;
@@ -65,11 +65,11 @@ export interface Task {
   readonly volumeMounts: readonly VolumeMount[];
 }
 
-/** A volume that a group asks for. */
+/** A `volume` block of a group. */
 export interface VolumeRequest {
-  /** In the group. */
+  /** Its label, by which the group's tasks mount it. */
   readonly name: string;
-  /** Name of the host volume, of which only the client knows where it is. */
+  /** Name of the host volume. Only the client knows its path. */
   readonly source: string;
   readonly readOnly: boolean;
 }
@@ -78,30 +78,30 @@ export interface VolumeMount {
   readonly volume: VolumeRequest;
   /** Template text: absolute, or relative to the task's folder. */
   readonly destination: string;
-  /** Because the volume is, or the mount. */
+  /** True if the volume or the mount is read only. */
   readonly readOnly: boolean;
   readonly propagation: string;
 }
 
 export interface Resources {
   readonly cpuMhz: number;
-  /** Number of cores to reserve; 0 where the job asks for MHz instead. */
+  /** Number of cores to reserve; 0 if the job sets MHz instead. */
   readonly cores: number;
   readonly memoryMb: number;
-  /** -1: no limit. */
+  /** -1 means no limit. */
   readonly memoryMaxMb: number | undefined;
 }
 
 export interface Template {
-  /** Literal text but for `{{ env "NAME" }}`. */
+  /** Literal text except for `{{ env "NAME" }}`. */
   readonly data: string;
-  /** Template text: below the task's folder, or `${NOMAD_ALLOC_DIR}` and the like. */
+  /** Template text: a path below the task's folder or below `${NOMAD_ALLOC_DIR}`. */
   readonly destination: string;
   /** File mode bits. */
   readonly perms: number;
   /** The file's `KEY=value` lines become part of the task's environment. */
   readonly env: boolean;
-  /** Undefined: root's. */
+  /** Undefined means root. */
   readonly uid: number | undefined;
   readonly gid: number | undefined;
   readonly leftDelimiter: string;

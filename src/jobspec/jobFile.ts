@@ -1,15 +1,15 @@
-/** A job file while it is being read: where errors get their file name and source line from. */
+/** The job file that is being read: the source of file names and source lines in errors. */
 import { DriverError } from "../errors.ts";
 
 export interface JobFile {
-  /** As the person gave it. */
+  /** The path as the user typed it. */
   readonly name: string;
   readonly source: string;
-  /** Filled while reading: parts without effect on a local run. */
+  /** Collects, during reading, the parts that have no effect on a local run. */
   readonly ignored: Set<string>;
 }
 
-/** @param name as the person gave it */
+/** @param name the path as the user typed it */
 export function jobFile(name: string, source: string): JobFile {
   return { name, source, ignored: new Set() };
 }
@@ -18,15 +18,15 @@ export interface Problem {
   /** Such as `job.web.group.main.task.server.config.args[0]`. */
   readonly place: string;
   readonly message: string;
-  /** Text to look for in the source, so that its line can be shown. */
+  /** Text whose source line the error shows. */
   readonly find?: string;
   readonly hint?: string;
 }
 
-/** Places whose lines are told by their number alone: they may hold passwords. */
+/** Places whose source lines are never shown, only their numbers: they may hold passwords. */
 const holdsSecrets = /\.(env|template)\b/;
 
-/** @throws DriverError always: `JOB_INVALID`, with file, place and, where it can be found, the source line */
+/** @throws DriverError always: `JOB_INVALID`, with file, place and, if found, the source line */
 export function rejectJob(file: JobFile, { place, message, find, hint }: Problem): never {
   const position = find === undefined ? undefined : positionOf(file.source, find);
   const at = position ? `:${position.line}:${position.column}` : "";
@@ -46,7 +46,7 @@ export function excerptAt(source: string, line: number, column: number): string 
   return `${margin}${text}\n${" ".repeat(margin.length - 2)}| ${" ".repeat(Math.max(0, column - 1))}^`;
 }
 
-/** The only place where a text stands in the source; undefined where it stands nowhere or more than once. */
+/** The position of a text that occurs exactly once in the source; otherwise undefined. */
 function positionOf(source: string, text: string): { line: number; column: number } | undefined {
   const index = source.indexOf(text);
   if (text === "" || index < 0 || source.includes(text, index + 1)) return undefined;

@@ -1,7 +1,7 @@
 /**
- * What a local run makes of each attribute and block of a job file: uses it,
- * goes without it (it steers a cluster, not what the task sees), or refuses the
- * file, because the task would not see what the file promises.
+ * How a local run handles each attribute and block of a job file. It uses the key,
+ * ignores it (it configures the cluster, not what the task sees), or refuses the
+ * file, because the task would lack what the file promises.
  */
 
 import { suggestion } from "../suggest.ts";
@@ -12,7 +12,7 @@ interface Keys {
   readonly attributes: readonly string[];
   readonly blocks: readonly string[];
   readonly ignored: readonly string[];
-  /** Name → why not. */
+  /** By name, the reason. */
   readonly refused: Readonly<Record<string, string>>;
 }
 
@@ -142,14 +142,14 @@ const levels = {
 
 export type Level = keyof typeof levels;
 
-/** A body without what is ignored, apart by how it is read. */
+/** The keys of a body that are used: attributes and blocks apart, since they are read differently. */
 export interface SupportedPart {
   readonly attributes: Body;
   readonly blocks: Body;
 }
 
 /**
- * Looks through the keys of a body, and notes those that are ignored.
+ * Selects the keys of a body that are used, and records the ignored ones in the file.
  * @throws DriverError `JOB_INVALID` for keys that are refused or unknown
  */
 export function supportedPart(file: JobFile, level: Level, place: string, block: Body): SupportedPart {
@@ -166,7 +166,7 @@ export function supportedPart(file: JobFile, level: Level, place: string, block:
   return { attributes, blocks };
 }
 
-/** Services are registered nowhere here; those of a mesh would also need a proxy beside the task. */
+/** A local run ignores services, but refuses those of a mesh: they need a proxy beside the task. */
 export function refuseConnect(file: JobFile, place: string, block: Body): void {
   for (const service of many(block.service)) {
     if (!("connect" in service)) continue;
@@ -175,7 +175,7 @@ export function refuseConnect(file: JobFile, place: string, block: Body): void {
   }
 }
 
-/** The place of a key within a body. */
+/** The path of a key within a body. */
 export function inside(place: string, key: string): string {
   return place === "" ? key : `${place}.${key}`;
 }

@@ -1,4 +1,4 @@
-/** From the text of a job file, HCL2 or JSON, to a checked {@link Job}. */
+/** Parses a job file, HCL2 or JSON, to a validated {@link Job}. */
 import { messageOf } from "../errors.ts";
 import { apiJobToBody } from "./apiJob.ts";
 import type { Body } from "./body.ts";

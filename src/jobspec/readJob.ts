@@ -1,4 +1,4 @@
-/** The body of a `job` block to a {@link Job}. */
+/** Reads the body of a `job` block. */
 import { type Body, body, labelled, many } from "./body.ts";
 import type { Group, Job, Network, PortRequest } from "./job.ts";
 import { rejectJob } from "./jobFile.ts";
@@ -34,11 +34,11 @@ function readGroups(reader: JobReader, place: string, blocks: Body, meta: Meta):
   const groups = labelled(reader.file, inside(place, "group"), blocks.group).map(({ label, block }) =>
     readGroup(reader, `${place}.group.${label}`, label, block, meta),
   );
-  // A task right below the job is a group of its own, of the same name.
-  const lone = labelled(reader.file, inside(place, "task"), blocks.task).map(({ label, block }) =>
+  // A task directly below the job forms a group of the same name.
+  const ungrouped = labelled(reader.file, inside(place, "task"), blocks.task).map(({ label, block }) =>
     readGroup(reader, place, label, { task: { [label]: block } }, meta),
   );
-  const all = [...groups, ...lone];
+  const all = [...groups, ...ungrouped];
   if (all.length === 0) rejectJob(reader.file, { place, message: "the job has no group, so nothing to run" });
   return all;
 }
@@ -63,7 +63,7 @@ function readNetwork(reader: JobReader, place: string, value: unknown): Network 
   const { attributes, blocks } = read(reader, "network", place, block, networkSchema);
   const dns = body(reader.file, inside(place, "dns"), blocks.dns);
   const { mode, hostname } = attributes;
-  // In the host's network a task has the host's name, as on a cluster.
+  // In the host's network a task keeps the host's name, as on a cluster.
   if (mode === "host" && hostname !== "") reader.file.ignored.add(inside(place, "hostname"));
   return {
     mode,

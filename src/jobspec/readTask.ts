@@ -1,4 +1,4 @@
-/** The body of a `task` block to a {@link Task}. */
+/** Reads the body of a `task` block. */
 import { type Body, body, many } from "./body.ts";
 import type { Phase, Resources, Task, Template, VolumeRequest } from "./job.ts";
 import { rejectJob } from "./jobFile.ts";

@@ -1,4 +1,4 @@
-/** A group's `volume` blocks, and the `volume_mount` blocks of its tasks. */
+/** Reads a group's `volume` blocks and the `volume_mount` blocks of its tasks. */
 
 import { suggestion } from "../suggest.ts";
 import { body, labelled, many } from "./body.ts";
@@ -8,7 +8,7 @@ import { inside } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
 import { volumeMountSchema, volumeSchema } from "./schemas.ts";
 
-/** @throws DriverError `JOB_INVALID`, also for volumes that only a cluster has */
+/** @throws DriverError `JOB_INVALID`, also for volumes that need a cluster */
 export function readVolumes(reader: JobReader, place: string, value: unknown): VolumeRequest[] {
   return labelled(reader.file, place, value).map(({ label, block }) => {
     const { attributes } = read(reader, "volume", `${place}.${label}`, block, volumeSchema);

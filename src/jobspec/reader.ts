@@ -1,4 +1,4 @@
-/** Reads the attributes of one body: what is allowed, the file's own names put in, types checked. */
+/** Reads the attributes of one body: checks its keys, substitutes variables and locals, checks types. */
 import type { z } from "zod";
 import type { Body } from "./body.ts";
 import { type JobFile, rejectJob } from "./jobFile.ts";
@@ -32,7 +32,7 @@ export function read<T extends z.ZodType>(
   });
 }
 
-/** Runs work on template text, and makes what goes wrong in it an error that names the place. */
+/** Turns a TemplateError of `work` into a `JOB_INVALID` that names the place. */
 export function inPlace<T>(file: JobFile, place: string, work: () => T): T {
   try {
     return work();
@@ -46,7 +46,7 @@ export function inPlace<T>(file: JobFile, place: string, work: () => T): T {
   }
 }
 
-/** Positions are shown where they tell apart: not for a block, which the parser makes a list of one. */
+/** Shows list positions, except for blocks: the parser returns a block as a list of one. */
 function placeOf(place: string, steps: readonly (string | number)[]): string {
   return steps.reduce<string>((path, step, index) => {
     if (typeof step === "string") return inside(path, step);

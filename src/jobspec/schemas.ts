@@ -1,4 +1,4 @@
-/** What the attributes of a job file may hold, with Nomad's defaults. */
+/** Types of a job file's attributes, with Nomad's defaults. */
 import { z } from "zod";
 import { goUnits, parseDuration } from "../units/durations.ts";
 
@@ -9,9 +9,9 @@ const count = z.coerce
   .min(0, "must not be negative");
 const megabytes = count.min(10, "must be at least 10 (MiB)");
 
-/** `{ … }` as a block (the parser makes it a list) or as an attribute. */
+/** `{ … }` as an attribute, or as a block, which the parser returns as a list. */
 function map<T extends z.ZodType>(value: T) {
-  const given = z.record(z.string(), value, "must be a block or a map");
+  const record = z.record(z.string(), value, "must be a block or a map");
   const blocks = z.array(z.unknown()).max(1, "there may be only one such block");
   return z
     .unknown()
@@ -20,24 +20,24 @@ function map<T extends z.ZodType>(value: T) {
       for (const issue of blocks.safeParse(input).error?.issues ?? []) context.addIssue(issue.message);
       return input[0];
     })
-    .pipe(given)
+    .pipe(record)
     .default({} as Record<string, z.output<T>>);
 }
 
-/** Variables; null counts as absent. */
+/** A map of texts, such as `env`; null counts as absent. */
 function textMap() {
   const value = z.union(
     [z.string(), z.number(), z.boolean(), z.null()],
     "must be a text, a number or a truth value",
   );
-  return map(value).transform((given) => {
-    const set = Object.entries(given).filter((entry) => entry[1] !== null);
+  return map(value).transform((entries) => {
+    const set = Object.entries(entries).filter((entry) => entry[1] !== null);
     return Object.fromEntries(set.map(([name, item]) => [name, String(item)]));
   });
 }
 
-const duration = z.union([z.string(), z.number()]).transform((given, context) => {
-  const value = parseDuration(String(given), goUnits);
+const duration = z.union([z.string(), z.number()]).transform((input, context) => {
+  const value = parseDuration(String(input), goUnits);
   if (value !== undefined) return value;
   context.addIssue({ code: "custom", message: "must be a duration such as 500ms, 5s or 1m30s" });
   return z.NEVER;

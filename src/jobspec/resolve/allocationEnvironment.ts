@@ -7,18 +7,18 @@ import { type Reference, TemplateError } from "./template.ts";
 
 export interface AllocationFacts {
   readonly allocId: string;
-  /** Folders of the task, as it sees them itself. */
+  /** Paths of the task's folders, as the task sees them. */
   readonly folders: { readonly alloc: string; readonly task: string; readonly secrets: string };
   readonly ports: readonly { readonly label: string; readonly ip: string; readonly port: number }[];
-  /** Linux list format; empty where the task reserves no cores. */
+  /** In the kernel's list format (`0-3,5`); empty if the task reserves no cores. */
   readonly cores: string;
-  /** What the client itself runs with, as far as tasks get it. */
+  /** The part of the client's own environment that tasks inherit. */
   readonly hostEnv: Readonly<Record<string, string>>;
-  /** `node.…` and `attr.…`. */
+  /** Values of `node.…` and `attr.…`. */
   readonly node: Readonly<Record<string, string>>;
 }
 
-/** Everything that the task's own template texts may refer to, but for its `env` block. */
+/** The task's environment without its `env` block, whose values may refer to it. */
 export function baseEnvironment(
   job: Job,
   group: Group,
@@ -53,7 +53,7 @@ export function baseEnvironment(
   };
 }
 
-/** The task's environment in full. @throws TemplateError for references to nothing */
+/** The task's complete environment. @throws TemplateError for unknown references */
 export function taskEnvironment(
   task: Task,
   base: Readonly<Record<string, string>>,
@@ -63,8 +63,8 @@ export function taskEnvironment(
 }
 
 /**
- * Looks references up as the Nomad client does: `${NAME}` and `${env["NAME"]}`
- * in the environment, `${node.…}` and `${attr.…}` among the node's facts.
+ * Resolves references as the Nomad client does: `${NAME}` and `${env["NAME"]}`
+ * from the environment, `${node.…}` and `${attr.…}` from the node's facts.
  */
 export function runtimeLookup(
   env: Readonly<Record<string, string>>,
@@ -104,7 +104,7 @@ function portVariables(ports: AllocationFacts["ports"]): Record<string, string> 
   return variables;
 }
 
-/** Both as written and in capitals. */
+/** One variable for each key as written, and one for it in capitals. */
 function metaVariables(task: Task, { node, hostEnv }: AllocationFacts): Record<string, string> {
   const variables: Record<string, string> = {};
   for (const [key, value] of Object.entries(task.meta)) {
@@ -115,7 +115,7 @@ function metaVariables(task: Task, { node, hostEnv }: AllocationFacts): Record<s
   return variables;
 }
 
-/** What a label or key becomes within the name of a variable. */
+/** Replaces characters that the name of a variable cannot have. */
 function cleanName(name: string): string {
   return name.replaceAll(/[^\w]/g, "_");
 }

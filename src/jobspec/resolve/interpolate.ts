@@ -1,14 +1,14 @@
-/** Puts values in place of references: first what the file itself defines, later what the allocation does. */
+/** Replaces references by values: first those that the file defines, later those of the allocation. */
 import { parseTemplate, type Reference, TemplateError, unescapeLiteral } from "./template.ts";
 
-/** What a reference stands for; undefined: it is left for later. */
+/** The value of a reference; undefined leaves it for a later step. */
 export type Lookup = (reference: Reference) => unknown;
 
 /**
  * Replaces the references that `lookup` knows, in all strings of a value, keys
- * included. What comes out is template text still. A string that is one single
- * reference becomes the value itself, whatever its type.
- * @throws TemplateError where a text cannot be taken apart, or from `lookup`
+ * included. The result is still template text. A string that is a single reference
+ * becomes the value itself, whatever its type.
+ * @throws TemplateError if a text cannot be parsed, or from `lookup`
  */
 export function substitute(value: unknown, lookup: Lookup): unknown {
   return mapStrings(value, (text) => {
@@ -23,7 +23,7 @@ export function substitute(value: unknown, lookup: Lookup): unknown {
 }
 
 /**
- * The last step: every reference must be known to `lookup`, and what comes out is plain text.
+ * The last step: `lookup` must know every reference, and the result is plain text.
  * @throws TemplateError naming the reference
  */
 export function render(text: string, lookup: (reference: Reference) => string): string {
@@ -48,7 +48,7 @@ function mapStrings(value: unknown, change: (text: string) => unknown): unknown 
   );
 }
 
-/** Adds a step to the path of an error that comes out of a part of a value. */
+/** Prepends a step to the path of an error that `work` throws. */
 function within<T>(step: string | number, work: () => T): T {
   try {
     return work();

@@ -1,4 +1,4 @@
-/** The text of a `template` block: literal but for `{{ env "NAME" }}`. */
+/** Renders a `template` block: literal text except for `{{ env "NAME" }}`. */
 
 import type { Template } from "../job.ts";
 import { render } from "./interpolate.ts";
@@ -10,13 +10,13 @@ import { TemplateError } from "./template.ts";
  */
 export function renderData(template: Template, env: Readonly<Record<string, string>>): string {
   const { leftDelimiter: left, rightDelimiter: right } = template;
-  // What the file does not define itself (`${…}`) is text of the template's own, such as a shell's variable.
+  // A `${…}` that the file does not define is literal text, such as a shell variable.
   const data = render(template.data, ({ text }) => `\${${text}}`);
   const [literal = "", ...rest] = data.split(left);
   return literal + rest.map((part) => renderAction(part, left, right, env)).join("");
 }
 
-/** What follows a left delimiter: the action, and the literal after it. */
+/** @param part the text after a left delimiter: an action, and the literal that follows it */
 function renderAction(
   part: string,
   left: string,
@@ -35,8 +35,8 @@ function renderAction(
 }
 
 /**
- * The variables that a template with `env = true` sets: `KEY=value` lines.
- * Blank lines and comments are skipped, `export` and a pair of quotes are taken off.
+ * Parses the `KEY=value` lines of a template with `env = true`. Skips blank lines
+ * and comments; strips `export` and a pair of quotes.
  * @throws TemplateError naming the line, not its content
  */
 export function parseEnvFile(text: string): Record<string, string> {

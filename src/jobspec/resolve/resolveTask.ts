@@ -1,4 +1,4 @@
-/** A task with everything that depends on its allocation put in: what is left to do needs no job file. Pure. */
+/** Resolves everything in a task that depends on its allocation; later steps need no job file. Pure. */
 
 import { type AttributeSpec, ConfigMismatch, followSpec } from "../driverConfig.ts";
 import type { Group, Job, Task, Template } from "../job.ts";
@@ -15,9 +15,9 @@ import { render, renderAll } from "./interpolate.ts";
 import { parseEnvFile, renderData } from "./renderData.ts";
 
 export interface ResolvedTask {
-  /** Complete but for what the driver adds. Holds secrets. */
+  /** Complete except for what the driver adds. Holds secrets. */
   readonly env: Readonly<Record<string, string>>;
-  /** Every attribute that the driver knows, null where the file has none. */
+  /** Every attribute of the driver's schema; null for those that the file does not set. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly files: readonly ResolvedFile[];
   readonly mounts: readonly ResolvedMount[];
@@ -33,7 +33,7 @@ export interface ResolvedMount {
 }
 
 export interface ResolvedFile {
-  /** Absolute and within the allocation's folder. */
+  /** Absolute, and within the allocation's folder. */
   readonly path: string;
   readonly content: string;
   readonly perms: number;
@@ -42,9 +42,9 @@ export interface ResolvedFile {
 }
 
 /**
- * @param schema of the driver
- * @throws DriverError `JOB_INVALID` for references to nothing, templates that a local run cannot
- *   fill in, and options that the driver does not have
+ * @param schema of the driver's task config
+ * @throws DriverError `JOB_INVALID` for unknown references, templates that a local run cannot
+ *   render, and options that the driver does not have
  */
 export function resolveTask(
   file: JobFile,
@@ -110,12 +110,12 @@ function resolveTemplate(
   return { path, content, perms, uid, gid, variables: template.env ? parseEnvFile(content) : {} };
 }
 
-/** As the client has it: what is not there already is taken from the task's own folder on. */
+/** As on a client, a path outside the allocation's folders is relative to the task's folder. */
 function withinAllocation(destination: string, { folders }: AllocationFacts): string | undefined {
   const root = parentOf(folders.task);
   const isWithin = (path: string) => [root, folders.alloc].some((folder) => path.startsWith(`${folder}/`));
   const path = isWithin(destination) ? destination : `${root}/${destination}`;
-  // A path that climbs could leave the folder again: nobody needs one.
+  // A path with `..` could leave the folder again, and no job needs one.
   return path.split("/").includes("..") || path.endsWith("/") ? undefined : path;
 }
 

@@ -1,26 +1,26 @@
 /**
  * HCL2's template text: literals with `${reference}` in them. The HCL parser
- * leaves such text as it stands, escapes (`$${`, `%%{`) included.
+ * returns such text unchanged, escapes (`$${`, `%%{`) included.
  */
 
-/** A name to look up, such as `var.image`, `env["X"]` or `NOMAD_PORT_http`. */
+/** A name to resolve, such as `var.image`, `env["X"]` or `NOMAD_PORT_http`. */
 export interface Reference {
   readonly root: string;
-  /** What follows the root: names and list positions. */
+  /** The names and list positions that follow the root. */
   readonly path: readonly (string | number)[];
-  /** As it stands between the braces. */
+  /** The text between the braces. */
   readonly text: string;
 }
 
-/** A literal is still escaped. */
+/** A string is a literal, still escaped. */
 export type TemplatePart = string | Reference;
 
-/** Why a text could not be taken apart, for a person. */
+/** A text that cannot be parsed or resolved; the message is for a person. */
 export class TemplateError extends Error {
   override readonly name = "TemplateError";
-  /** The part of the text that is to blame. */
+  /** The part of the text that is wrong. */
   readonly text: string;
-  /** Where in a value the text stood: keys and positions, filled from the inside out. */
+  /** Path of the text within its value: keys and positions, filled from the inside out. */
   readonly path: (string | number)[] = [];
 
   constructor(message: string, text: string) {
@@ -29,7 +29,7 @@ export class TemplateError extends Error {
   }
 }
 
-/** @throws TemplateError for directives (`%{`) and for expressions that are more than a reference */
+/** @throws TemplateError for directives (`%{`) and for expressions other than a reference */
 export function parseTemplate(text: string): TemplatePart[] {
   const parts: TemplatePart[] = [];
   let literalStart = 0;
@@ -52,12 +52,12 @@ export function parseTemplate(text: string): TemplatePart[] {
   return parts;
 }
 
-/** The text that a literal stands for. */
+/** The plain text of an escaped literal. */
 export function unescapeLiteral(text: string): string {
   return text.replaceAll(/\$\$\{|%%\{/g, (escaped) => escaped.slice(1));
 }
 
-/** Template text that stands for a literal: the inverse of {@link unescapeLiteral}. */
+/** Escapes plain text for a template: the inverse of {@link unescapeLiteral}. */
 export function escapeLiteral(text: string): string {
   return text.replaceAll(/[$%]\{/g, (opening) => opening[0] + opening);
 }
@@ -79,7 +79,7 @@ function parseReference(inside: string): Reference {
   return { root, path, text };
 }
 
-/** Position of the brace that ends an expression; quoted text in it may hold braces of its own. */
+/** Position of the brace that ends an expression. Braces in quoted text do not count. */
 function closingBrace(text: string, from: number): number {
   let depth = 0;
   let quoted = false;

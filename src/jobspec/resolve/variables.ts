@@ -1,4 +1,4 @@
-/** `variable` and `locals` blocks: what the job file defines for itself. */
+/** The job file's own definitions: its `variable` and `locals` blocks. */
 import { parseJsonOrNothing } from "../../json.ts";
 import { suggestion } from "../../suggest.ts";
 import { type Body, body, labelled, many } from "../body.ts";
@@ -6,7 +6,7 @@ import { type JobFile, rejectJob } from "../jobFile.ts";
 import { substitute } from "./interpolate.ts";
 import { type Reference, TemplateError } from "./template.ts";
 
-/** Where the values of variables come from, besides their defaults. */
+/** The sources of variables' values, besides their defaults. */
 export interface VariableSources {
   /** `--var name=value`. */
   readonly given: Readonly<Record<string, string>>;
@@ -14,7 +14,7 @@ export interface VariableSources {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** Knows `var.…` and `local.…`; leaves everything else for later. */
+/** Resolves `var.…` and `local.…`; leaves other references for a later step. */
 export type FileScope = (reference: Reference) => unknown;
 
 /** @throws DriverError `JOB_INVALID` for unset, unknown or wrongly typed variables */
@@ -50,7 +50,7 @@ function variableValue(file: JobFile, name: string, block: Body, sources: Variab
   });
 }
 
-/** `type` is what the parser makes of a type constraint, such as `${list(string)}`. */
+/** @param type the type constraint as the parser returns it, such as `${list(string)}` */
 function convert(file: JobFile, place: string, text: string, type: string): unknown {
   const kind = /^\$\{\s*(\w+)/.exec(type)?.[1] ?? "string";
   if (kind === "string") return text;
@@ -68,7 +68,7 @@ function convert(file: JobFile, place: string, text: string, type: string): unkn
   });
 }
 
-/** Locals may use variables and one another: each is worked out when it is asked for. */
+/** Locals may use variables and one another, so each is evaluated on its first use. */
 function fileScope(variables: Record<string, unknown>, locals: Record<string, unknown>): FileScope {
   const known = new Map<string, unknown>();
   const inProgress = new Set<string>();
