@@ -1,17 +1,18 @@
-/** Two lists lined up: what they have in common stands side by side. Pure. */
+/** Aligns two lists by their longest common subsequence. Pure. */
 
-/** An entry of the one list, of the other, or two that stand for each other. */
+/** Two entries that match, or an entry that only one list has. */
 export interface Pair<T> {
   readonly left: T | undefined;
   readonly right: T | undefined;
 }
 
 /**
- * Both lists in their order, with a longest common subsequence side by side.
- * Between two common entries those of the left come first.
- * @param keyOf entries of equal keys may stand for each other
- * @param exactTo so many entries that are not common to the lists' ends are lined up
- *   as well as can be; of longer lists, which would take too long, each stretch is
+ * Pairs the entries of both lists, in their order, along a longest common subsequence.
+ * Between two matches, entries of the left list come first.
+ * @param keyOf entries with equal keys match
+ * @param exactTo the alignment is optimal for lists that differ in at most so many entries,
+ *   without a common prefix and suffix; longer lists, which would take too long, are
+ *   aligned in chunks of this size
  */
 export function align<T>(
   left: readonly T[],
@@ -27,7 +28,7 @@ export function align<T>(
   while (end < shorter - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
   const places = [
     ...Array.from({ length: start }, (_, index): Place => [index, index]),
-    ...alignPieces(a, b, { at: [start, start], end: [a.length - end, b.length - end], exactTo }),
+    ...alignChunks(a, b, { at: [start, start], end: [a.length - end, b.length - end], exactTo }),
     ...Array.from({ length: end }, (_, index): Place => [a.length - end + index, b.length - end + index]),
   ];
   return places.map(([l, r]) => ({
@@ -39,31 +40,31 @@ export function align<T>(
 /** Indexes into both lists. */
 type Place = readonly [left: number | undefined, right: number | undefined];
 
-interface Piece {
+interface Chunk {
   readonly at: readonly [number, number];
   readonly end: readonly [number, number];
   readonly exactTo: number;
 }
 
-/** Of a stretch that does not reach the end only the first half counts: what comes after it may move the rest. */
-function alignPieces(a: readonly string[], b: readonly string[], { at, end, exactTo }: Piece): Place[] {
+/** Aligns chunk by chunk. Of all but the last, only the first half is kept: what follows may change the rest. */
+function alignChunks(a: readonly string[], b: readonly string[], { at, end, exactTo }: Chunk): Place[] {
   const places: Place[] = [];
   let [l, r] = at;
   while (l < end[0] || r < end[1]) {
     const [lEnd, rEnd] = [Math.min(end[0], l + exactTo), Math.min(end[1], r + exactTo)];
-    const piece = alignExactly(a.slice(l, lEnd), b.slice(r, rEnd));
+    const chunk = alignExactly(a.slice(l, lEnd), b.slice(r, rEnd));
     const isLast = lEnd === end[0] && rEnd === end[1];
-    const taken = isLast ? piece : piece.slice(0, Math.ceil(piece.length / 2));
-    for (const [i, j] of taken) {
+    const kept = isLast ? chunk : chunk.slice(0, Math.ceil(chunk.length / 2));
+    for (const [i, j] of kept) {
       places.push([i === undefined ? undefined : l + i, j === undefined ? undefined : r + j]);
     }
-    l += taken.filter(([i]) => i !== undefined).length;
-    r += taken.filter(([, j]) => j !== undefined).length;
+    l += kept.filter(([i]) => i !== undefined).length;
+    r += kept.filter(([, j]) => j !== undefined).length;
   }
   return places;
 }
 
-/** The longest common subsequence of what is left at each pair of places is known before any is chosen. */
+/** Dynamic programming: first the length of the common subsequence from each place on, then the path. */
 function alignExactly(a: readonly string[], b: readonly string[]): Place[] {
   const width = b.length + 1;
   const common = new Uint32Array((a.length + 1) * width);

@@ -1,24 +1,24 @@
-/** Where to stop in a history. Pure. */
+/** Breakpoints in a history. Pure. */
 import { DriverError } from "../errors.ts";
 import { eventTypes } from "../machines/events.ts";
 import { taskStates } from "../machines/taskMachine.ts";
 import { suggestion } from "../suggest.ts";
-import { holds } from "./expression/momentScope.ts";
+import { expressionTest } from "./expression/momentScope.ts";
 import type { Moment } from "./history.ts";
 import { enters, isOfType, type MomentTest } from "./search.ts";
 
 export interface Breakpoint {
   /** As it was written. */
   readonly text: string;
-  /** Whether to stop at a moment. Throws a DriverError `EXPRESSION_INVALID` where that cannot be told. */
+  /** Whether to stop at a moment. Throws a DriverError `EXPRESSION_INVALID` if the expression fails there. */
   readonly stopsAt: MomentTest;
 }
 
 export const stateNames: readonly string[] = Object.keys(taskStates);
 
 /**
- * Reads `state:NAME`, where the task comes into a state; `type:NAME`, at events
- * of a type; and anything else as an expression over the moment.
+ * Parses a breakpoint: `state:NAME` stops where the task enters a state, `type:NAME`
+ * at events of a type. Anything else is an expression over the moment.
  * @throws DriverError `EXPRESSION_INVALID`
  */
 export function parseBreakpoint(written: string): Breakpoint {
@@ -26,12 +26,12 @@ export function parseBreakpoint(written: string): Breakpoint {
   const [, kind, name = ""] = /^(state|type):\s*(.*)$/s.exec(text) ?? [];
   if (kind === "state") return { text, stopsAt: enters(knownName(name, "state", stateNames)) };
   if (kind === "type") return { text, stopsAt: isOfType(knownName(name, "type of event", eventTypes)) };
-  return { text, stopsAt: holds(text) };
+  return { text, stopsAt: expressionTest(text) };
 }
 
 /**
  * The moments at which a breakpoint stops.
- * @throws DriverError `EXPRESSION_INVALID` where one has no answer, naming the event
+ * @throws DriverError `EXPRESSION_INVALID`, with the event, if an expression fails there
  */
 export function* stopsAmong(
   moments: Iterable<Moment>,

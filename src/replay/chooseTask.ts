@@ -1,11 +1,11 @@
-/** Tasks as people name them. Pure. */
+/** Finds the task that a person names. Pure. */
 import { DriverError } from "../errors.ts";
 import { suggestion } from "../suggest.ts";
 
 /**
- * The task that a person means: by whole id, by name, or by the beginning of an
- * id. The first of these ways that finds any decides.
- * @throws DriverError `TASK_NOT_FOUND` where there is none, or more than one
+ * Finds a task by whole id, else by name, else by the beginning of its id. Later
+ * ways are tried only if earlier ones match nothing.
+ * @throws DriverError `TASK_NOT_FOUND` if none matches, or several do
  */
 export function chooseTask<T extends Candidate>(text: string, candidates: readonly T[]): T {
   const ways = [

@@ -1,16 +1,16 @@
-/** What changed between two contexts, or any two pieces of plain data. Pure. */
+/** The difference between two contexts, or any two values of plain data. Pure. */
 
 /** A value that was added, removed or replaced. */
 export interface Change {
-  /** Where it is: names and list indexes from the outside in, such as `["stop", "timedOut"]`. */
+  /** Names and list indexes, from the outside in, such as `["stop", "timedOut"]`. */
   readonly path: readonly string[];
-  /** Undefined where there was none. Plain data never hold undefined. */
+  /** Undefined if the value was added. Plain data never hold undefined. */
   readonly before: unknown;
-  /** Undefined where it is gone. */
+  /** Undefined if the value was removed. */
   readonly after: unknown;
 }
 
-/** What differs between two lists at a path. */
+/** Compares two lists at a path. */
 export type ListDiff = (
   path: readonly string[],
   before: readonly unknown[],
@@ -18,10 +18,10 @@ export type ListDiff = (
 ) => Change[];
 
 /**
- * Each value that differs, in the order of the data. An object that takes the
- * place of nothing (null) is told by its entries, and so is one that gives way
- * to nothing; lists come and go whole.
- * @param ofLists how two lists are compared (default: entry by entry, by their indexes)
+ * The values that differ, in the order of the data. An object that replaces null,
+ * or is replaced by it, is reported entry by entry. A list that is added or removed
+ * is a single change.
+ * @param ofLists compares two lists; by default, entry by entry at the same index
  */
 export function contextDiff(before: unknown, after: unknown, ofLists?: ListDiff): Change[] {
   return diff([], before, after, ofLists);
@@ -34,11 +34,11 @@ function diff(path: readonly string[], before: unknown, after: unknown, ofLists?
   const [old, now] = [entriesOf(before), entriesOf(after)];
   const keys = new Set([...Object.keys(old), ...Object.keys(now)]);
   const changes = [...keys].flatMap((key) => diff([...path, key], old[key], now[key], ofLists));
-  // An empty object differs from nothing.
+  // An empty object has no entries to report, yet differs from null.
   return keys.size === 0 && isContainer(before) !== isContainer(after) ? [{ path, before, after }] : changes;
 }
 
-/** Both lists or both objects; or an object, and nothing on the other side. */
+/** True for two lists, for two objects, and for an object and null. */
 function isNested(before: unknown, after: unknown): boolean {
   if (isNothing(before)) return isContainer(after) && !Array.isArray(after);
   if (isNothing(after)) return isContainer(before) && !Array.isArray(before);

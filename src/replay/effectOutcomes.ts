@@ -1,14 +1,14 @@
-/** What came of the effects that a moment names. Pure. */
+/** The results of a moment's effects. Pure. */
 import { reportsOf } from "../machines/effects.ts";
 import type { History, Moment } from "./history.ts";
 
 export interface EffectOutcome {
   readonly effect: string;
-  /** The event that reports it; undefined where none does (yet). */
+  /** The event that reports it; undefined if there is none (yet). */
   readonly report: Moment | undefined;
 }
 
-/** Each effect with the first event after it that reports such an effect. */
+/** Pairs each effect with the first later event that reports such an effect. */
 export function effectOutcomes(history: History, { seq, effects }: Moment): EffectOutcome[] {
   return effects.map((effect) => ({ effect, report: reportOf(history, seq, effect) }));
 }

@@ -1,6 +1,6 @@
 /**
- * A task's history as a list of moments, each of which can be stepped to: the
- * fold up to there, by the same machine that ran the task. Pure.
+ * A task's history as a list of moments, with random access. A moment is the fold
+ * of the events up to it, by the same machine that ran the task. Pure.
  */
 import type { TaskEvent } from "../machines/events.ts";
 import { type MachineState, type MachineVersion, thisMachine } from "../machines/machineVersion.ts";
@@ -8,28 +8,28 @@ import type { StoredEvent } from "../store/eventStore.ts";
 import { isAsRecorded } from "./check/streamCheck.ts";
 import { reasonOf } from "./reason.ts";
 
-/** An event, and what it did. */
+/** An event and its result. */
 export interface Moment {
   /** Number of the event in its stream, from 1. */
   readonly seq: number;
   /** The event as it is stored. */
   readonly stored: StoredEvent;
-  /** The event as the machine takes it; undefined where it cannot, and `problem` tells why. */
+  /** The event as the machine reads it; undefined if it cannot, with the reason in `problem`. */
   readonly event: TaskEvent | undefined;
   readonly problem: string | undefined;
   readonly before: MachineState;
   readonly after: MachineState;
-  /** Names of the effects that the machine asks for. */
+  /** Names of the effects that the machine requests. */
   readonly effects: readonly string[];
-  /** False where the machine has no use for the event in its state. */
+  /** False if the machine refuses the event in its state. */
   readonly accepted: boolean;
-  /** Whether state and effects are those that were recorded. */
+  /** Whether states and effects are the recorded ones. */
   readonly asRecorded: boolean;
-  /** Milliseconds since the event before; undefined for the first. Negative where the clock was set back. */
+  /** Milliseconds since the event before; undefined for the first, negative if the clock was set back. */
   readonly sinceBefore: number | undefined;
 }
 
-/** States are kept for every so many events: stepping back folds fewer than this. */
+/** Number of events between two kept states. Stepping back folds fewer than this. */
 const CHECKPOINT_EVERY = 64;
 
 export class History {
@@ -38,10 +38,10 @@ export class History {
   readonly machine: MachineVersion;
   readonly #events: readonly StoredEvent[];
   #checkpoints: MachineState[];
-  /** Where the last look was: going on from there is the commonest way. */
+  /** The last state that was read. Most reads continue from there. */
   #at: { readonly seq: number; readonly state: MachineState };
 
-  /** @param events of one stream, from its first on */
+  /** @param events of one stream, from its first event on */
   constructor(stream: string, events: readonly StoredEvent[], machine = thisMachine) {
     this.stream = stream;
     this.machine = machine;
@@ -59,7 +59,7 @@ export class History {
     return this.#events;
   }
 
-  /** This history and what has come since; what was folded is not folded again. */
+  /** This history with further events. Keeps the states that were folded already. */
   extended(more: readonly StoredEvent[]): History {
     const longer = new History(this.stream, [...this.#events, ...more], this.machine);
     longer.#checkpoints = this.#checkpoints.slice();
@@ -80,7 +80,7 @@ export class History {
   }
 
   /**
-   * The state once event number `seq` has been taken; 0 is the state before the first.
+   * The state after event number `seq`; 0 is the state before the first event.
    * @throws RangeError where there is no such event
    */
   stateAfter(seq: number): MachineState {

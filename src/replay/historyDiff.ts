@@ -1,4 +1,4 @@
-/** Two histories side by side, and where they part. Pure. */
+/** Compares two histories and finds where they diverge. Pure. */
 import { traitsOf } from "../machines/events.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
 import { align, type Pair } from "./alignment.ts";
@@ -7,18 +7,19 @@ import { History, type Moment } from "./history.ts";
 import { maskEvent, shownEvent } from "./mask.ts";
 import { normalize, type TaskWords, taskWords } from "./normalize.ts";
 
-/** Events of one type that stand for each other, or one that only one side has. */
+/** Two events of one type that match, or an event that only one side has. */
 export interface DiffRow extends Pair<Moment> {
-  /** Whether both have it, with the same states before and after and the same effects. */
+  /** Whether both sides have the event, with equal states before and after and equal effects. */
   readonly sameWay: boolean;
-  /** What differs in their data, but for what differs between any two runs (`ignored` of its type). */
+  /** Differences in their data, without fields that differ between any two runs (`ignored` of the type). */
   readonly changes: readonly Change[];
   /**
-   * Milliseconds since the last event that both have; of an event that only one has,
-   * since the one before it. Undefined for the first, negative where a clock was set back.
+   * Milliseconds since the last event that both sides have. For an event of only one
+   * side, milliseconds since the event before it. Undefined for the first event,
+   * negative if a clock was set back.
    */
   readonly spans: Pair<number>;
-  /** The right's span in times of the left's; undefined where there is none, or the left took no time. */
+  /** The right span divided by the left one; undefined if either is missing, or the left one is 0. */
   readonly ratio: number | undefined;
 }
 
@@ -26,25 +27,25 @@ export interface HistoryDiff {
   readonly left: History;
   readonly right: History;
   readonly rows: readonly DiffRow[];
-  /** The first row in which something else happened; undefined where nothing did. */
+  /** The first row in which something else happened; undefined if there is none. */
   readonly parting: DiffRow | undefined;
   /** Whether nothing differs at all. */
   readonly same: boolean;
 }
 
-/** Whether a row tells what was given to the tasks, and both were. */
-export function isGiven({ left, sameWay }: DiffRow): boolean {
+/** Whether a row shows input to the tasks, which both received. */
+export function isInput({ left, sameWay }: DiffRow): boolean {
   return sameWay && left !== undefined && traitsOf(left.stored.type)?.shown.group === "given";
 }
 
-/** Whether anything differs in a row, but for times. */
+/** Whether anything in a row differs, except times. */
 export function differs({ sameWay, changes }: DiffRow): boolean {
   return !sameWay || changes.length > 0;
 }
 
 /**
- * Lines two histories up by the types of their events.
- * @param showArgs false: what may be secret is compared, and masked in what comes of it
+ * Aligns two histories by the types of their events.
+ * @param showArgs false masks possible secrets in the result; they are compared all the same
  */
 export function diffHistories(left: History, right: History, { showArgs = false } = {}): HistoryDiff {
   const words: Pair<TaskWords> = { left: taskWords(left.moments()), right: taskWords(right.moments()) };
@@ -52,7 +53,7 @@ export function diffHistories(left: History, right: History, { showArgs = false 
   const [a, b] = [left, right].map(
     ({ stream, events, machine }) => new History(stream, events.map(shown), machine),
   ) as [History, History];
-  /** When the last event was that both have. */
+  /** Times of the last event that both have. */
   let common: Pair<number> = { left: undefined, right: undefined };
   const rows = align(left.events, right.events, ({ type }) => type).map((pair): DiffRow => {
     const moments = { left: pair.left && a.at(pair.left.seq), right: pair.right && b.at(pair.right.seq) };
@@ -77,7 +78,7 @@ export function diffHistories(left: History, right: History, { showArgs = false 
     left: a,
     right: b,
     rows,
-    parting: rows.find((row) => differs(row) && !isGiven(row)),
+    parting: rows.find((row) => differs(row) && !isInput(row)),
     same: !rows.some(differs),
   };
 }
@@ -87,7 +88,7 @@ function isSameWay(left: StoredEvent, right: StoredEvent): boolean {
   return way(left) === way(right);
 }
 
-/** As today's machine takes the event, where it can: earlier versions wrote other fields. */
+/** The event's data as the machine reads them, if it can: earlier versions wrote other fields. */
 function dataAt(
   history: History,
   { seq, type, data }: StoredEvent,
@@ -95,7 +96,7 @@ function dataAt(
   return { type, data: history.at(seq).event?.data ?? data };
 }
 
-/** A history that was exported masked cannot be compared in what is masked there. */
+/** Compares data. If one side was exported masked, both are compared masked. */
 function changesBetween(
   left: ReturnType<typeof dataAt>,
   right: ReturnType<typeof dataAt>,
@@ -110,7 +111,7 @@ function changesBetween(
   );
 }
 
-/** Entries that only one of two lists has. */
+/** Reports the entries that only one of two lists has. */
 function listChanges(
   path: readonly string[],
   before: readonly unknown[],
@@ -121,7 +122,7 @@ function listChanges(
   );
 }
 
-/** The same change without what may be secret in the field that it is in. */
+/** The change with the mask of its field. */
 function masked(type: string, { path, before, after }: Change): Change {
   const [field = ""] = path;
   const maskSide = (value: unknown) =>

@@ -1,6 +1,6 @@
 /**
- * Recorded histories for programs: `import … from "nomad-driver-exec2/replay"`.
- * Everything here only reads, and needs neither root nor the host that recorded.
+ * The library for recorded histories: `import … from "nomad-driver-exec2/replay"`.
+ * Everything here only reads. It needs neither root nor the host of the recording.
  */
 
 import type { Bundle } from "./bundle/loadBundle.ts";
@@ -10,9 +10,9 @@ import { History } from "./history.ts";
 
 /**
  * The history of a task in a bundle.
- * @param task its name, the start of its id, or its whole id; may be left out where there is but one
- * @throws DriverError `TASK_NOT_FOUND` where that is none, or several
- * @throws DriverError `STORE_FAILED` where an event of it was changed
+ * @param task its name, the start of its id, or its whole id; optional if the bundle has only one
+ * @throws DriverError `TASK_NOT_FOUND` if no task matches, or several do
+ * @throws DriverError `STORE_FAILED` if an event of the task was changed
  */
 export function replay({ reader }: Bundle, task = ""): History {
   const { id } = chooseTask(
@@ -23,8 +23,8 @@ export function replay({ reader }: Bundle, task = ""): History {
 }
 
 /**
- * Proves the histories of a bundle: that nothing in them was changed, and that
- * the machine (this version's, or another one) makes of every event what was recorded.
+ * Checks the histories of a bundle: nothing in them was changed, and the machine
+ * (this version's, or another one) makes of every event what was recorded.
  */
 export function check({ reader }: Bundle, options: CheckOptions = {}): CheckReport {
   return checkLog(reader, options);

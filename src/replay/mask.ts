@@ -1,22 +1,22 @@
 /**
- * What may be secret in an event, masked: arguments of commands, into which Nomad
- * interpolates variables, and what the launch plan shows of them. Values of the
- * environment are in no event. Whatever shows or hands out events does it by this
- * file, unless a person has asked to see arguments. Pure.
+ * Masks possible secrets in events: arguments of commands, into which Nomad
+ * interpolates variables, and the same arguments in the launch plan. Events hold no
+ * values of the environment. Code that shows or exports events must use this file,
+ * unless a person requested the arguments. Pure.
  */
 import { type EventTraits, MASK } from "../machines/events/defineEvent.ts";
 import { traitsOf } from "../machines/events.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
 
-/** What every view does with an event before it shows anything of it. */
+/** Every view applies this to an event before it shows anything of it. */
 export function shownEvent(showArgs: boolean): <T extends Pick<StoredEvent, "type" | "data">>(event: T) => T {
   return showArgs ? (event) => event : maskEvent;
 }
 
 /**
- * The event without what may be secret; the same object where there is nothing to
- * mask. Masking twice changes nothing. Of an event that this version does not
- * know nothing is shown, and of one that it knows no field that it does not know.
+ * Masks possible secrets. Returns the same object if there is nothing to mask, so
+ * masking twice changes nothing. Texts of unknown events, and of unknown fields of
+ * known events, are all masked.
  */
 export function maskEvent<T extends Pick<StoredEvent, "type" | "data">>(event: T): T {
   const traits = traitsOf(event.type);
@@ -39,14 +39,14 @@ function maskAll(value: unknown): unknown {
 }
 
 /**
- * A line of a launch plan without its lists of quoted words, `["sh", "-c", "…"]`.
+ * Masks lists of quoted words, `["sh", "-c", "…"]`, in a line of a launch plan.
  * Quotes in a word are escaped, so a word cannot end its list.
  */
 export function maskPlanStep(line: string): string {
   return line.replaceAll(/\["(?:[^"\\]|\\.)*"(?:, "(?:[^"\\]|\\.)*")*\]/gs, `[${MASK}]`);
 }
 
-/** The same data with every text in them replaced; their shape stays, so that they can still be folded. */
+/** Replaces every text in the data. Their shape stays, so that they can still be folded. */
 function mapText(value: unknown, change: (text: string) => string): unknown {
   if (typeof value === "string") return change(value);
   if (Array.isArray(value)) return value.map((each) => mapText(each, change));

@@ -1,6 +1,6 @@
 /**
- * What if it had gone otherwise: a history with some of its events dropped,
- * changed or put in, folded by the machine. Nothing is stored. Pure.
+ * What-if histories: a recorded history with events dropped, changed or inserted,
+ * folded by the machine. Nothing is stored. Pure.
  */
 import { z } from "zod";
 import { DriverError, messageOf } from "../errors.ts";
@@ -14,12 +14,12 @@ const data = z.record(z.string(), z.unknown());
 /** Milliseconds since the epoch. */
 const time = z.number();
 
-/** Numbers are those of the recorded events, from 1, whatever else is edited. */
+/** Edits always number the recorded events, from 1. Other edits do not shift the numbers. */
 const editSchema = z.union([
   z.strictObject({ drop: z.int().positive() }),
-  /** The fields of `data` that are given take the place of the recorded ones. */
+  /** Fields of `data` replace the recorded ones; the others stay. */
   z.strictObject({ change: z.int().positive(), time: time.optional(), data: data.optional() }),
-  /** Behind the event of that number; 0: before the first. Without a time it has that of the event before it. */
+  /** Inserts after that event; 0 is before the first. The default time is that of the event before it. */
   z.strictObject({ insert: z.int().nonnegative(), type: z.string(), time: time.optional(), data }),
 ]);
 
@@ -28,24 +28,24 @@ export type Edit = z.infer<typeof editSchema>;
 
 /** An event of an edited history. */
 export interface Source {
-  /** Number of the recorded event; undefined for one that was put in. */
+  /** Number of the recorded event; undefined for an inserted one. */
   readonly recorded: number | undefined;
   readonly edited: boolean;
 }
 
 export interface WhatIf {
-  /** The edited history. What was recorded with events is still there, to be compared with. */
+  /** The edited history. Its events keep their recorded states and effects, for comparison. */
   readonly history: History;
-  /** Where each event of it comes from; index: its number - 1. */
+  /** The source of each event, at index number - 1. */
   readonly sources: readonly Source[];
-  /** Number, in the edited history, of the first event that is not as it was recorded there. */
+  /** Number, in the edited history, of the first event that differs from the recording. */
   readonly fork: number;
 }
 
 /**
- * What the machine of a history would do if some of its events were others.
- * @param edits carried out together; several behind one event in their order
- * @throws DriverError `EDITS_INVALID` where an edit names no event, or makes one that the machine cannot take
+ * Folds an edited history with the machine of the recorded one.
+ * @param edits applied together; several insertions after one event keep their order
+ * @throws DriverError `EDITS_INVALID` if an edit names no event, or makes one that the machine cannot read
  */
 export function whatIf({ stream, events, machine }: History, edits: readonly Edit[]): WhatIf {
   for (const edit of edits) requireEvent(edit, events.length);
@@ -55,20 +55,20 @@ export function whatIf({ stream, events, machine }: History, edits: readonly Edi
     edited.push({ ...event, stream, seq: edited.length + 1 });
     sources.push(source);
   };
-  const insertBehind = (recorded: number) => {
+  const insertAfter = (recorded: number) => {
     for (const edit of edits) {
       if (!("insert" in edit) || edit.insert !== recorded) continue;
       const before = edited.at(-1)?.time ?? events[0]?.time ?? 0;
       take(readable(inserted(edit, before), edit, machine), { recorded: undefined, edited: true });
     }
   };
-  insertBehind(0);
+  insertAfter(0);
   for (const event of events) {
     const changes = edits.filter((edit) => "change" in edit && edit.change === event.seq);
     const dropped = edits.some((edit) => "drop" in edit && edit.drop === event.seq);
     const changed = changes.reduce((before, edit) => readable(change(before, edit), edit, machine), event);
     if (!dropped) take(changed, { recorded: event.seq, edited: changes.length > 0 });
-    insertBehind(event.seq);
+    insertAfter(event.seq);
   }
   const fork = sources.findIndex(({ recorded, edited: touched }, index) => touched || recorded !== index + 1);
   return {
@@ -79,8 +79,8 @@ export function whatIf({ stream, events, machine }: History, edits: readonly Edi
 }
 
 /**
- * Reads a file of edits: a JSON list.
- * @throws DriverError `EDITS_INVALID` naming each wrong entry
+ * Parses a file of edits: a JSON list.
+ * @throws DriverError `EDITS_INVALID` that names each invalid entry
  */
 export function parseEdits(text: string): Edit[] {
   let parsed: unknown;
@@ -102,14 +102,14 @@ function requireEvent(edit: Edit, count: number): void {
 }
 
 function inserted(edit: Extract<Edit, { insert: number }>, before: number): StoredEvent {
-  const { type, data: told, time: at = before } = edit;
+  const { type, data: fields, time: at = before } = edit;
   const nowhere = { stream: "", seq: 0, position: 0, hash: "" };
   return {
     ...nowhere,
     type,
     schema: EVENT_SCHEMA_VERSION,
     time: at,
-    data: told,
+    data: fields,
     from: "",
     to: "",
     effects: [],
@@ -121,7 +121,7 @@ function change(event: StoredEvent, edit: Edit): StoredEvent {
   return { ...event, time: edit.time ?? event.time, data: { ...(event.data as object), ...edit.data } };
 }
 
-/** The event, if the machine can take it and knows all that the edit tells. */
+/** Returns the event if the machine can read it and knows all fields of the edit. */
 function readable(event: StoredEvent, edit: Edit, machine: MachineVersion): StoredEvent {
   let known: object;
   try {
@@ -129,12 +129,12 @@ function readable(event: StoredEvent, edit: Edit, machine: MachineVersion): Stor
   } catch (thrown) {
     throw new DriverError("EDITS_INVALID", `${shown(edit)} makes no event:\n${indented(reasonOf(thrown))}`);
   }
-  const told = "drop" in edit ? {} : (edit.data ?? {});
-  const strange = Object.keys(told).filter((field) => !(field in known));
-  if (strange.length === 0) return event;
-  const fields = Object.keys(known).join(", ") || "none";
-  throw new DriverError("EDITS_INVALID", `${shown(edit)}: the event has no ${strange.join(", ")}`, {
-    hint: `Its fields are: ${fields}`,
+  const fields = "drop" in edit ? {} : (edit.data ?? {});
+  const unknown = Object.keys(fields).filter((field) => !(field in known));
+  if (unknown.length === 0) return event;
+  const names = Object.keys(known).join(", ") || "none";
+  throw new DriverError("EDITS_INVALID", `${shown(edit)}: the event has no ${unknown.join(", ")}`, {
+    hint: `Its fields are: ${names}`,
   });
 }
 

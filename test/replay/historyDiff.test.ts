@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { eventCatalogue, eventTypes, type TaskEvent } from "../../src/machines/events.ts";
 import { History } from "../../src/replay/history.ts";
-import { differs, diffHistories, isGiven } from "../../src/replay/historyDiff.ts";
+import { differs, diffHistories, isInput } from "../../src/replay/historyDiff.ts";
 import { maskEvent } from "../../src/replay/mask.ts";
 import { allLives, life } from "../support/agent/lives.ts";
 import { event, sampleData } from "../support/history/history.ts";
@@ -71,7 +71,7 @@ describe("two histories", () => {
       ]);
     }) as [History, History];
     const { rows, parting } = diffHistories(left, right);
-    expect(rows.filter(isGiven)).toHaveLength(3);
+    expect(rows.filter(isInput)).toHaveLength(3);
     expect(rows[0]?.changes).toEqual([{ path: ["unveil"], before: undefined, after: "r:/srv/x" }]);
     expect(parting).toMatchObject({
       left: { seq: 5 },

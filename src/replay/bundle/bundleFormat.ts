@@ -1,5 +1,5 @@
 /**
- * Bundles: histories of tasks in a file of their own, with all that proves them.
+ * The format of bundles: files with histories of tasks and the hashes that prove them.
  * JSON lines: a header, then the events of one stream after another. Pure.
  */
 import { createHash } from "node:crypto";
@@ -17,10 +17,10 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const half = z.string().regex(/^[0-9a-f]{32}$/);
 
 const headerSchema = z.strictObject({
-  /** Says what the file is. */
+  /** Identifies the file format. */
   bundle: z.literal("nomad-driver-exec2"),
   format: z.literal(FORMAT),
-  /** Version of the driver that exported, and the newest version of events that its machine takes. */
+  /** Version of the driver that exported, and the newest event schema that its machine reads. */
   driver: z.string(),
   schema: z.int(),
   /** The host on which it was exported. */
@@ -29,7 +29,7 @@ const headerSchema = z.strictObject({
   exportedAt: z.number(),
   /** Whether arguments of commands are masked. */
   masked: z.boolean(),
-  /** All streams, in the order in which their events follow. */
+  /** All streams, in the order of their events in the file. */
   streams: z.array(z.strictObject({ stream: z.string(), version: z.int().nonnegative(), hash })),
   /** SHA-256 of the header without this field. */
   checksum: hash,
@@ -50,9 +50,9 @@ const lineSchema = z.strictObject({
   data: z.unknown(),
   /** Hash of the event before. */
   previous: hash,
-  /** Hash of salt and data, as they were stored. */
+  /** Hash of salt and data, as stored in the log. */
   dataHash: hash,
-  /** The salt of the data; where they were masked, a checksum of what is left. */
+  /** The salt of the data; for masked data, a checksum of what remains. */
   salt: half.optional(),
   checksum: half.optional(),
   /** Hash of all but salt and data. */
@@ -64,7 +64,7 @@ export function headerLine(header: Omit<BundleHeader, "bundle" | "format" | "che
   return JSON.stringify({ ...unsigned, checksum: checksumOf(unsigned) });
 }
 
-/** The header, or why the line is none. */
+/** @returns the header, or the reason why the line is not one */
 export function readHeader(line: string): BundleHeader | string {
   const parsed = headerSchema.safeParse(parseJsonOrNothing(line));
   if (!parsed.success) return z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, ", ");
@@ -85,14 +85,14 @@ export function eventLine(bytes: Buffer, mask: boolean): string {
   const event = mask ? maskEvent(read.event) : read.event;
   if (event === read.event) {
     const line = lineOf(event, proof);
-    // JSON has no -0, no NaN and the like: such data are without their proof.
+    // JSON cannot represent -0, NaN and the like. Such data are exported without their proof.
     if (recordOf(line)?.equals(bytes)) return line;
   }
   const data: unknown = JSON.parse(JSON.stringify(event.data));
   return lineOf({ ...event, data }, maskProof(proof, data));
 }
 
-/** The record of an event's line; undefined where the line is not exactly as it was written. */
+/** The record of an event's line; undefined if the line was changed. */
 export function recordOf(line: string): Buffer | undefined {
   const parsed = lineSchema.safeParse(parseJsonOrNothing(line));
   if (!parsed.success) return undefined;

@@ -1,20 +1,20 @@
-/** Writing bundles. */
+/** Writes bundles. */
 import { arch, release } from "node:os";
 import { thisMachine } from "../../machines/machineVersion.ts";
 import type { EventReader, StreamHead } from "../../store/eventStore.ts";
 import { eventLine, headerLine } from "./bundleFormat.ts";
 
-/** A stream to export, and the log that it is in. */
+/** A stream to export, and the log that holds it. */
 export interface ExportedStream {
   readonly head: StreamHead;
   readonly reader: EventReader;
 }
 
 /**
- * The lines of a bundle, one at a time. Values of the environment are in no
- * event, so in no bundle either.
- * @param mask whether to mask arguments of commands, where secrets may be too
- * @throws TypeError where a record is damaged: there is no proof of it that could be taken along
+ * Yields the lines of a bundle. Events hold no values of the environment, so
+ * bundles hold none either.
+ * @param mask whether to mask arguments of commands, which may contain secrets
+ * @throws TypeError if a record is damaged: it has no proof to export
  */
 export function* bundleLines(
   streams: readonly ExportedStream[],
@@ -30,10 +30,10 @@ export function* bundleLines(
     streams: streams.map(({ head: { stream, version, hash } }) => ({ stream, version, hash })),
   });
   for (const { head, reader } of streams) {
-    let left = head.version;
+    let remaining = head.version;
     for (const bytes of reader.readRecords(head.stream)) {
-      // What came after its head was read.
-      if (left-- === 0) break;
+      // Later records were appended after the head was read.
+      if (remaining-- === 0) break;
       yield eventLine(bytes, mask);
     }
   }

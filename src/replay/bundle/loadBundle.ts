@@ -1,4 +1,4 @@
-/** Reading bundles. */
+/** Reads bundles. */
 import { readFile } from "node:fs/promises";
 import { DriverError } from "../../errors.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
@@ -8,13 +8,13 @@ import { type BundleHeader, readHeader, recordOf } from "./bundleFormat.ts";
 
 export interface Bundle {
   readonly header: BundleHeader;
-  /** The histories, to be read as a log is: whatever takes a log takes a bundle. */
+  /** Reads the histories like a log, so that code for logs also works on bundles. */
   readonly reader: EventReader;
 }
 
 /**
- * Loads a bundle. Events that were changed are found when they are read, or by a check.
- * @throws DriverError `BUNDLE_INVALID` where the file cannot be read, is something else, or is not whole
+ * Loads a bundle. Changed events are not found here, but when they are read or checked.
+ * @throws DriverError `BUNDLE_INVALID` if the file cannot be read, is not a bundle, or is incomplete
  */
 export async function loadBundle(path: string): Promise<Bundle> {
   let text: string;
@@ -26,7 +26,7 @@ export async function loadBundle(path: string): Promise<Bundle> {
   return parseBundle(text, path);
 }
 
-/** @param path for errors alone */
+/** @param path appears in errors only */
 export function parseBundle(text: string, path: string): Bundle {
   const [first = "", ...lines] = text.split("\n");
   const header = readHeader(first);
@@ -48,7 +48,7 @@ export function parseBundle(text: string, path: string): Bundle {
   return { header, reader: readerOf(header.streams, records) };
 }
 
-/** A line that was changed, or stands in another's place, is found where it is. */
+/** Gives every line its place, even one that was changed or moved, so that reading finds the damage there. */
 function placed(place: Pick<PlacedRecord, "stream" | "seq">, line: string, before: number): PlacedRecord {
   const bytes = recordOf(line) ?? Buffer.alloc(0);
   const read = readRecord(bytes);

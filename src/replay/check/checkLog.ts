@@ -1,7 +1,7 @@
 /**
- * The proof of a whole log. Records are read in the order in which they lie, the
- * folds of all streams going on beside each other: much faster than one stream
- * after another. A stream that this does not prove is looked at by itself.
+ * Checks a whole log. It reads the records in storage order and folds all streams
+ * at the same time, which is much faster than one stream after another. A stream
+ * that this scan does not prove is then checked alone.
  */
 import { type MachineVersion, thisMachine } from "../../machines/machineVersion.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
@@ -9,23 +9,23 @@ import type { EventReader, StreamHead } from "../../store/eventStore.ts";
 import { checkStream, type Finding, StreamCheck } from "./streamCheck.ts";
 
 export interface CheckReport {
-  /** How many streams were looked at, and how many events they have. */
+  /** Number of streams that were checked, and of the events in them. */
   readonly streams: number;
   readonly events: number;
-  /** The first finding of each stream that has one: empty where all is proven. */
+  /** The first finding of each stream that has one; empty if all are proven. */
   readonly findings: readonly Finding[];
 }
 
 export interface CheckOptions {
-  /** The version of the machine to ask (default: this one). */
+  /** The machine to check with; by default, this version's. */
   readonly machine?: MachineVersion;
-  /** Called now and then with the share that is done, up to 1. */
+  /** Called repeatedly with the share that is done, up to 1. */
   readonly onProgress?: (done: number) => void;
 }
 
 /**
- * Checks what was stored when it was called; what a writer adds meanwhile is left for another time.
- * @throws DriverError `STORE_FAILED` where the log cannot be read
+ * Checks the events that were stored before the call. It ignores those that a writer adds meanwhile.
+ * @throws DriverError `STORE_FAILED` if the log cannot be read
  */
 export function checkLog(reader: EventReader, options: CheckOptions = {}): CheckReport {
   const { machine = thisMachine, onProgress } = options;
@@ -36,7 +36,7 @@ export function checkLog(reader: EventReader, options: CheckOptions = {}): Check
   return { streams: heads.length, events, findings: scan.findings() };
 }
 
-/** Records between two calls about progress. */
+/** Number of records between two progress reports. */
 const PROGRESS_EVERY = 10_000;
 
 interface Unproven {
@@ -48,10 +48,10 @@ class Scan {
   readonly #reader: EventReader;
   readonly #heads: readonly StreamHead[];
   readonly #machine: MachineVersion;
-  /** Streams leave it when they are proven or something was found: what they hold is let go. */
+  /** A stream is removed, and its memory freed, once it is proven or has a finding. */
   readonly #unproven: Map<string, Unproven>;
   readonly #found = new Map<string, Finding>();
-  readonly #strangers = new Map<string, number>();
+  readonly #unknownStreams = new Map<string, number>();
 
   constructor(reader: EventReader, heads: readonly StreamHead[], machine: MachineVersion) {
     this.#reader = reader;
@@ -66,21 +66,23 @@ class Scan {
     for (const record of this.#reader.scanRecords(readAt)) {
       seen += 1;
       if (seen % PROGRESS_EVERY === 0) onProgress(seen);
-      // Whose it is, a damaged record cannot tell: that stream will remain unproven.
+      // A damaged record does not say whose it is. Its stream stays unproven.
       if (record === undefined) continue;
       const { stream, seq } = record.event;
       const unproven = this.#unproven.get(stream);
       if (unproven !== undefined && seq <= unproven.head.version) this.#take(unproven, record);
-      else if (!streams.has(stream)) this.#strangers.set(stream, seq);
+      else if (!streams.has(stream)) this.#unknownStreams.set(stream, seq);
     }
   }
 
-  /** In the order of the streams' names; last, records of streams that the log does not know. */
+  /** In the order of the streams' names; last, records of streams that the log does not list. */
   findings(): Finding[] {
-    const ofStreams = this.#heads.flatMap((head) => this.#found.get(head.stream) ?? this.#alone(head) ?? []);
-    // A task that was started after the streams were listed is no stranger.
-    const strangers = [...this.#strangers].filter(([stream]) => this.#reader.version(stream) === 0);
-    return [...ofStreams, ...strangers.map(([stream, seq]) => unknownStream(stream, seq))];
+    const ofStreams = this.#heads.flatMap(
+      (head) => this.#found.get(head.stream) ?? this.#checkAlone(head) ?? [],
+    );
+    // A task that started after the streams were listed is not unknown.
+    const unknown = [...this.#unknownStreams].filter(([stream]) => this.#reader.version(stream) === 0);
+    return [...ofStreams, ...unknown.map(([stream, seq]) => unknownStream(stream, seq))];
   }
 
   #take(unproven: Unproven, record: Exclude<ReturnType<typeof readAt>, undefined>): void {
@@ -90,23 +92,23 @@ class Scan {
     const isLast = record.event.seq === version;
     const finding = unproven.check.next(stream, record) ?? (isLast ? unproven.check.end(stream) : undefined);
     if (finding === undefined && !isLast) return;
-    // Let go by hand: the garbage collector would drag it along with its holder, which has grown old.
+    // Cleared explicitly: a holder in the old generation would keep it alive until the next full collection.
     unproven.check = undefined;
-    // Damage may begin with a record before this one that could not be read.
+    // Stays unproven: the damage may begin at an earlier record that could not be read.
     if (finding?.kind === "damage") return;
     if (finding !== undefined) this.#found.set(stream, finding);
     this.#unproven.delete(stream);
   }
 
-  #alone(head: StreamHead): Finding | undefined {
+  #checkAlone(head: StreamHead): Finding | undefined {
     if (!this.#unproven.has(head.stream)) return undefined;
     const finding = checkStream(this.#reader.readRecords(head.stream), head, this.#machine);
-    // Without a head it has been pruned meanwhile.
+    // A stream without a head was pruned meanwhile.
     return this.#reader.version(head.stream) === 0 ? undefined : finding;
   }
 }
 
-/** The record, where it is whole and where it belongs. */
+/** The record, if it is intact and stored at its own position. */
 function readAt(bytes: Buffer, position: number) {
   const read = readRecord(bytes);
   return isDefect(read) || read.event.position !== position ? undefined : read;

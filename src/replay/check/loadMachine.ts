@@ -1,4 +1,4 @@
-/** The machine of another version of the driver, from the module that its build made. */
+/** Loads the machine of another version of the driver, from the module in its build. */
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
@@ -18,8 +18,8 @@ const machineSchema = z.object({
 });
 
 /**
- * Loads a `dist/replay/machine.js`. Its code runs in this process, with the rights of whoever calls.
- * @throws DriverError `MACHINE_INVALID` where there is no such file, or it is something else
+ * Loads a `dist/replay/machine.js`. Its code runs in this process, with the rights of the caller.
+ * @throws DriverError `MACHINE_INVALID` if the file does not exist, or is not such a module
  */
 export async function loadMachine(path: string): Promise<MachineVersion> {
   let exported: { readonly thisMachine?: unknown };

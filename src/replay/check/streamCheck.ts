@@ -1,6 +1,6 @@
 /**
- * The proof of one stream: that its events are those that were stored, all of
- * them and in order, and that a machine makes of each what was recorded. Pure.
+ * Checks one stream: its events are complete, in order and unchanged, and a machine
+ * still makes of each what was recorded. Pure.
  */
 import type { MachineState, MachineStep, MachineVersion } from "../../machines/machineVersion.ts";
 import { type EventRecord, isDefect, type RecordDefect, readRecord } from "../../store/eventRecord.ts";
@@ -8,14 +8,14 @@ import type { StoredEvent, StreamHead } from "../../store/eventStore.ts";
 import { type StreamDefect, StreamVerifier } from "../../store/verifyStream.ts";
 import { reasonOf } from "../reason.ts";
 
-/** What a machine made of an event. */
+/** The result of an event in a machine. */
 export type Outcome = Pick<MachineStep, "from" | "to" | "effects" | "accepted">;
 
-/** The first thing in a stream that is not as it should be. */
+/** The first problem in a stream. */
 export type Finding =
-  /** The log was changed, or is not whole: nothing after it in this stream is proven. */
+  /** The log was changed, or is incomplete. Nothing after it in this stream is proven. */
   | { readonly kind: "damage"; readonly stream: string; readonly seq: number; readonly defect: StreamDefect }
-  /** The machine goes another way than the recorded one. */
+  /** The machine's result differs from the recorded one. */
   | {
       readonly kind: "divergence";
       readonly stream: string;
@@ -23,7 +23,7 @@ export type Finding =
       readonly event: StoredEvent;
       readonly now: Outcome;
     }
-  /** The machine does not take the event: of a newer schema, of an unknown type, or not as its schema says. */
+  /** The machine cannot read the event: its schema is newer, its type unknown, or its data invalid. */
   | {
       readonly kind: "unreadable";
       readonly stream: string;
@@ -43,23 +43,23 @@ export class StreamCheck {
     this.#state = machine.initialSnapshot;
   }
 
-  /** @returns what is wrong with the next record; nothing may be asked of this check afterwards */
+  /** @returns what is wrong with the next record; after a finding, the check cannot continue */
   next(stream: string, read: EventRecord | RecordDefect): Finding | undefined {
     const defect = this.#verifier.next(read);
     if (defect !== undefined || isDefect(read)) return defect && damage(stream, defect);
     const { event } = read;
     const { seq } = event;
-    let taken: MachineStep;
+    let step: MachineStep;
     try {
-      taken = this.#machine.step(this.#state, this.#machine.readEvent(event));
+      step = this.#machine.step(this.#state, this.#machine.readEvent(event));
     } catch (thrown) {
       return { kind: "unreadable", stream, seq, event, reason: reasonOf(thrown) };
     }
-    this.#state = taken.snapshot;
-    return isAsRecorded(event, taken) ? undefined : { kind: "divergence", stream, seq, event, now: taken };
+    this.#state = step.snapshot;
+    return isAsRecorded(event, step) ? undefined : { kind: "divergence", stream, seq, event, now: step };
   }
 
-  /** What is wrong where no more records come. */
+  /** @returns what is wrong if there are no more records */
   end(stream: string): Finding | undefined {
     const defect = this.#verifier.end();
     return defect && damage(stream, defect);
@@ -67,8 +67,8 @@ export class StreamCheck {
 }
 
 /**
- * Checks a stream by itself.
- * @param records as they are stored, from the stream's first event on
+ * Checks a single stream.
+ * @param records as stored, from the stream's first event on
  */
 export function checkStream(
   records: Iterable<Buffer>,
@@ -83,7 +83,7 @@ export function checkStream(
   return check.end(head.stream);
 }
 
-/** Whether a machine makes of an event what was recorded with it. Refused events are never recorded. */
+/** Whether a machine's result is the recorded one. Refused events are never recorded. */
 export function isAsRecorded(event: StoredEvent, { from, to, effects, accepted }: Outcome): boolean {
   return (
     accepted &&

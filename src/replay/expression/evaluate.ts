@@ -1,17 +1,18 @@
-/** The value of an expression at a moment. Pure. */
+/** Evaluates an expression at a moment. Pure. */
 import { isDeepStrictEqual } from "node:util";
 import { DriverError } from "../../errors.ts";
 import { type Comparison, type Expression, type Path, pathText } from "./syntax.ts";
 
-/** What names mean, at a moment and before it. */
+/** The values of names, at a moment and before it. */
 export interface Scope {
   readonly now: Readonly<Record<string, unknown>>;
   readonly before: Readonly<Record<string, unknown>>;
 }
 
 /**
- * What is not there is null.
- * @throws DriverError `EXPRESSION_INVALID` where values are compared that have no order, or contain nothing
+ * Missing values are null.
+ * @throws DriverError `EXPRESSION_INVALID` for values without an order, and for `contains` on a value
+ *   that is neither text nor list
  */
 export function evaluate(expression: Expression, scope: Scope): unknown {
   switch (expression.kind) {
@@ -32,12 +33,12 @@ export function evaluate(expression: Expression, scope: Scope): unknown {
   }
 }
 
-/** Null, false, 0 and empty text are not. */
+/** All values are true except null, false, 0 and the empty text. */
 export function isTrue(value: unknown): boolean {
   return Boolean(value);
 }
 
-/** Only what the data themselves have, and the length of texts and lists. */
+/** Reads own properties only, and the length of texts and lists. */
 function valueAt({ names }: Path, values: unknown): unknown {
   let value = values;
   for (const name of names) {
@@ -58,11 +59,11 @@ function compare({ operator, left, right }: Comparison, a: unknown, b: unknown):
     case "contains":
       return contains(left, a, b);
     default: {
-      // Most of what is remembered is not there yet at first.
+      // At the beginning of a history most values are missing.
       if (a === null || b === null) return false;
       const order = orderOf(a, b);
       if (order === undefined) {
-        throw noMeaning(`${told(left, a)} and ${told(right, b)} have no order`);
+        throw noMeaning(`${describe(left, a)} and ${describe(right, b)} have no order`);
       }
       return { "<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0 }[operator];
     }
@@ -73,7 +74,7 @@ function contains(left: Expression, a: unknown, b: unknown): boolean {
   if (a === null) return false;
   if (Array.isArray(a)) return a.some((each) => isDeepStrictEqual(each, b));
   if (typeof a !== "string")
-    throw noMeaning(`${told(left, a)} contains nothing: it is neither text nor a list`);
+    throw noMeaning(`${describe(left, a)} contains nothing: it is neither text nor a list`);
   return typeof b === "string" && a.includes(b);
 }
 
@@ -83,7 +84,7 @@ function orderOf(a: unknown, b: unknown): number | undefined {
   return undefined;
 }
 
-function told(expression: Expression, value: unknown): string {
+function describe(expression: Expression, value: unknown): string {
   const text = JSON.stringify(value);
   const shown = text.length > 40 ? `${text.slice(0, 39)}…` : text;
   return expression.kind === "path" ? `${pathText(expression)} (${shown})` : shown;

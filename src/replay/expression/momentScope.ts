@@ -1,4 +1,4 @@
-/** What expressions can say of a moment. Pure. */
+/** The names that expressions can use, and their values at a moment. Pure. */
 
 import type { MachineState } from "../../machines/machineVersion.ts";
 import { initialContext } from "../../machines/taskContext.ts";
@@ -8,7 +8,7 @@ import { evaluate, isTrue, type Scope } from "./evaluate.ts";
 import { parseExpression } from "./parseExpression.ts";
 import type { Expression, Path } from "./syntax.ts";
 
-/** Names that an expression may begin a path with, each with what it stands for. */
+/** The event's names, each with its meaning for the help page. */
 export const namesOfMoment = {
   state: "state after the event",
   from: "state before it",
@@ -27,14 +27,14 @@ const remembered: ReadonlySet<string> = new Set(["state", ...Object.keys(initial
 const known: ReadonlySet<string> = new Set([...Object.keys(namesOfMoment), ...remembered]);
 
 /**
- * A test for moments, from an expression. One over what is remembered alone fits
- * where it comes to hold: most of what is remembered stays. One that asks for
- * something of the event fits at each event at which it holds.
+ * Makes a test for moments from an expression. An expression over the machine's
+ * memory alone matches only where it becomes true, since memory rarely changes. One
+ * that uses a name of the event matches every event at which it is true.
  *
- * The test throws a DriverError `EXPRESSION_INVALID` where it has no answer.
- * @throws DriverError `EXPRESSION_INVALID` where the text is no expression
+ * The test throws a DriverError `EXPRESSION_INVALID` where evaluation fails.
+ * @throws DriverError `EXPRESSION_INVALID` if the text is not an expression
  */
-export function holds(text: string): MomentTest {
+export function expressionTest(text: string): MomentTest {
   const expression = parseExpression(text, known, remembered);
   const isOfMemory = pathsOf(expression).every(({ names: [first = ""] }) => remembered.has(first));
   return (moment) => {
@@ -49,7 +49,7 @@ export function valueAtMoment(text: string, moment: Moment): unknown {
   return evaluate(parseExpression(text, known, remembered), scopeOf(moment));
 }
 
-/** What it asks for; whether something `changed` is asked for of the event. */
+/** All paths in an expression. `changed` depends on the event, so it counts as a path of it. */
 function pathsOf(expression: Expression): Path[] {
   switch (expression.kind) {
     case "literal":

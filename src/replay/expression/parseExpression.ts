@@ -1,5 +1,5 @@
 /**
- * Reads an expression:
+ * Parses an expression:
  *
  *     either     = both { "or" both }
  *     both       = denial { "and" denial }
@@ -7,7 +7,7 @@
  *     comparison = value [ ("==" | "!=" | "<" | "<=" | ">" | ">=" | "contains") value ]
  *     value      = number | text | "true" | "false" | "null" | path | "changed" path | "(" either ")"
  *
- * `||`, `&&`, `!` and `=` are other spellings of `or`, `and`, `not` and `==`. Pure.
+ * `||`, `&&`, `!` and `=` are aliases of `or`, `and`, `not` and `==`. Pure.
  */
 import { suggestion } from "../../suggest.ts";
 import { type ComparisonOperator, comparisonOperators, type Expression, type Path } from "./syntax.ts";
@@ -15,8 +15,8 @@ import { invalid, type Token, tokensOf } from "./tokens.ts";
 
 /**
  * @param known names that a path may begin with
- * @param remembered those of them of which `changed` can tell
- * @throws DriverError `EXPRESSION_INVALID` telling what is wrong, and where
+ * @param remembered the known names that `changed` accepts
+ * @throws DriverError `EXPRESSION_INVALID` that says what is wrong, and where
  */
 export function parseExpression(
   text: string,
@@ -26,12 +26,12 @@ export function parseExpression(
   return new Parser(text, known, remembered).all();
 }
 
-/** More parentheses and denials around each other than a person writes. */
-const deepest = 50;
+/** Limit for nested parentheses and denials. No person writes so many. */
+const maxDepth = 50;
 
-const spellings: Readonly<Record<string, string>> = { "||": "or", "&&": "and", "!": "not", "=": "==" };
+const aliases: Readonly<Record<string, string>> = { "||": "or", "&&": "and", "!": "not", "=": "==" };
 const constants: Readonly<Record<string, boolean | null>> = { true: true, false: false, null: null };
-/** Words that are no names. */
+/** Words that cannot be names. */
 const reserved: ReadonlySet<string> = new Set(["or", "and", "not", "contains", "changed"]);
 
 class Parser {
@@ -117,7 +117,7 @@ class Parser {
 
   #deeper<T>(read: () => T): T {
     this.#depth += 1;
-    if (this.#depth > deepest) throw this.#wrong("it is nested too deeply");
+    if (this.#depth > maxDepth) throw this.#wrong("it is nested too deeply");
     const value = read();
     this.#depth -= 1;
     return value;
@@ -127,11 +127,11 @@ class Parser {
     return this.#tokens[this.#next] as Token;
   }
 
-  /** Goes on where such a word or sign stands. */
+  /** Consumes the next token if it is this word or sign. */
   #takes(expected: string): boolean {
     const { kind, value } = this.#token;
     if (kind !== "word" && kind !== "sign") return false;
-    if ((spellings[value] ?? value) !== expected) return false;
+    if ((aliases[value] ?? value) !== expected) return false;
     this.#next += 1;
     return true;
   }

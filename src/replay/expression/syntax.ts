@@ -1,13 +1,13 @@
 /**
- * What an expression over a moment is made of. The language has no loops, no
- * functions and no patterns, and an expression has a greatest length: whatever
- * is written, its evaluation ends, and soon.
+ * The syntax tree of an expression over a moment. The language has no loops, functions
+ * or patterns, and the length of an expression is limited, so evaluation always ends
+ * quickly.
  */
 
 export type Expression =
   | { readonly kind: "literal"; readonly value: Literal }
   | Path
-  /** Whether the value at the path is another one than before the event. */
+  /** Whether the value at the path differs from that before the event. */
   | { readonly kind: "changed"; readonly of: Path }
   | { readonly kind: "not"; readonly of: Expression }
   | { readonly kind: "and" | "or"; readonly left: Expression; readonly right: Expression }
@@ -15,7 +15,7 @@ export type Expression =
 
 export type Literal = string | number | boolean | null;
 
-/** A value of the moment. */
+/** A reference to a value of the moment. */
 export interface Path {
   readonly kind: "path";
   /** From the outside in, such as `["exit", "exitCode"]`. */
@@ -32,7 +32,7 @@ export interface Comparison {
 export const comparisonOperators = ["==", "!=", "<=", ">=", "<", ">", "contains"] as const;
 export type ComparisonOperator = (typeof comparisonOperators)[number];
 
-/** The text of a path, as it was written. */
+/** A path as it is written in an expression. */
 export function pathText({ names }: Path): string {
   return names.join(".");
 }

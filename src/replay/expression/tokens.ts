@@ -1,4 +1,4 @@
-/** The words of an expression. Pure. */
+/** Splits an expression into tokens. Pure. */
 import { DriverError } from "../../errors.ts";
 import { parseDuration } from "../../units/durations.ts";
 import { parseSize } from "../../units/sizes.ts";
@@ -12,10 +12,10 @@ export type Token = { readonly at: number } & (
   | { readonly kind: "end"; readonly value: "" }
 );
 
-/** Longer ones are refused, so that none takes long. */
-const longest = 1_000;
+/** Longer expressions are refused, so that none takes long. */
+const maxLength = 1_000;
 
-/** One of them begins at each place. `'` and `"` enclose text; a backslash takes the next character as it is. */
+/** Tried in this order at each position. `'` and `"` enclose text; a backslash quotes the next character. */
 const patterns = {
   space: /\s+/y,
   text: /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/sy,
@@ -24,9 +24,9 @@ const patterns = {
   sign: /==|!=|<=|>=|&&|\|\||[=<>!()]/y,
 } as const;
 
-/** @throws DriverError `EXPRESSION_INVALID` telling the place */
+/** @throws DriverError `EXPRESSION_INVALID` with the position */
 export function tokensOf(text: string): Token[] {
-  if (text.length > longest) throw invalid(text, longest, `it is longer than ${longest} characters`);
+  if (text.length > maxLength) throw invalid(text, maxLength, `it is longer than ${maxLength} characters`);
   const tokens: Token[] = [];
   let at = 0;
   while (at < text.length) {
@@ -37,7 +37,7 @@ export function tokensOf(text: string): Token[] {
   return [...tokens, { kind: "end", value: "", at }];
 }
 
-/** An error that shows where it is. */
+/** An error that shows its position. */
 export function invalid(text: string, at: number, problem: string, hint?: string): DriverError {
   const rest = text.slice(at, at + 20);
   const place = rest === "" ? "at the end" : `at "${rest}${at + 20 < text.length ? "…" : ""}"`;
@@ -68,7 +68,7 @@ function read(kind: Exclude<Kind, "space">, value: string, text: string, at: num
   throw invalid(text, at, "this is no number", "Units are ms, s, m or min, h, d and KiB, MiB, GiB");
 }
 
-/** Durations in milliseconds, sizes in bytes: what events hold. */
+/** Durations in milliseconds, sizes in bytes: the units of events. */
 function numberIn(text: string): number | undefined {
   const amount = text.replace("-", "");
   const number = /^\d+(\.\d+)?$/.test(amount) ? Number(amount) : (parseDuration(amount) ?? parseSize(amount));

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/errors.ts";
 import { initialContext } from "../../../src/machines/taskContext.ts";
-import { holds, namesOfMoment, valueAtMoment } from "../../../src/replay/expression/momentScope.ts";
+import { expressionTest, namesOfMoment, valueAtMoment } from "../../../src/replay/expression/momentScope.ts";
 import { History } from "../../../src/replay/history.ts";
 import { life } from "../../support/agent/lives.ts";
 import { errorOf } from "../../support/errors.ts";
@@ -18,7 +18,7 @@ const history = new History(stream, new RecordedLog().add(stream, killed).events
 
 const value = (text: string, seq = 9) => valueAtMoment(text, history.at(seq));
 /** Numbers of the events that it fits. */
-const where = (text: string) => [...history.moments()].filter(holds(text)).map(({ seq }) => seq);
+const where = (text: string) => [...history.moments()].filter(expressionTest(text)).map(({ seq }) => seq);
 const message = (text: string) => errorOf(() => value(text)).message;
 
 describe("an expression", () => {

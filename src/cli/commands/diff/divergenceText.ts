@@ -2,7 +2,7 @@
 
 import { summarise } from "../../../machines/events.ts";
 import type { Moment } from "../../../replay/history.ts";
-import { type DiffRow, type HistoryDiff, isGiven } from "../../../replay/historyDiff.ts";
+import { type DiffRow, type HistoryDiff, isInput } from "../../../replay/historyDiff.ts";
 
 export function divergenceText(diff: HistoryDiff): string {
   const { rows, parting, same } = diff;
@@ -19,7 +19,7 @@ export function divergenceText(diff: HistoryDiff): string {
 
 /** `unveil (requested, event 1); unveiled (sandboxed, event 3)`. */
 function givenText(rows: readonly DiffRow[]): string {
-  const differing = rows.filter((row) => isGiven(row) && row.changes.length > 0);
+  const differing = rows.filter((row) => isInput(row) && row.changes.length > 0);
   const texts = differing.map(({ left, changes }) => {
     const names = [...new Set(changes.map(({ path }) => path.join(".")))];
     return `${names.join(", ")} (${left?.stored.type}, event ${left?.seq})`;
