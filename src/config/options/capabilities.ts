@@ -1,10 +1,10 @@
 /**
- * Capabilities of tasks, capabilities(7): their names, and which ones a task has
- * by its options. Pure.
+ * Capabilities of tasks, capabilities(7): their names, and which ones a task gets
+ * from its options. Pure.
  */
 import { suggestion } from "../../suggest.ts";
 
-/** By their numbers, `linux/capability.h`, without `CAP_`. */
+/** Names without `CAP_`, indexed by their numbers in `linux/capability.h`. */
 export const capabilityNames = [
   "chown",
   "dac_override",
@@ -52,13 +52,13 @@ export const capabilityNames = [
 /** Stands for every capability. */
 const ALL = "all";
 
-/** As a set: bit n is the capability of number n. */
+/** A bit set: bit n is capability number n. */
 export type CapabilitySet = bigint;
 
 export const noCapabilities: CapabilitySet = 0n;
 const everyCapability: CapabilitySet = (1n << BigInt(capabilityNames.length)) - 1n;
 
-/** What is wrong with a name as an option has it, with or without `CAP_`, in any case; undefined where nothing is. */
+/** What is wrong with a name, which may have `CAP_` and be in any case; undefined if nothing is. */
 export function capabilityProblem(name: string): { message: string; hint: string } | undefined {
   const plain = plainName(name);
   if (plain === ALL || numberOf(plain) >= 0) return undefined;
@@ -68,18 +68,18 @@ export function capabilityProblem(name: string): { message: string; hint: string
   };
 }
 
-/** The set that checked names stand for. */
+/** The set of these names, which must have been checked. */
 export function capabilitySet(names: readonly string[]): CapabilitySet {
   return names.map(plainName).reduce((set, name) => set | setOf(name), noCapabilities);
 }
 
-/** Numbers of a set's capabilities, ascending; those that have no name yet included. */
+/** Numbers of a set's capabilities, ascending, including those that have no name here. */
 export function capabilityNumbers(set: CapabilitySet): number[] {
   const bits = [...set.toString(2)].reverse();
   return bits.flatMap((bit, number) => (bit === "1" ? [number] : []));
 }
 
-/** `net_bind_service`, or `41` for one that was not known when this was written. */
+/** `net_bind_service`, or `41` for a capability that is newer than this list. */
 export function capabilityName(number: number): string {
   return capabilityNames[number] ?? String(number);
 }
@@ -89,25 +89,28 @@ export function formatCapabilities(set: CapabilitySet): string {
   return capabilityNumbers(set).map(capabilityName).join(", ");
 }
 
-export interface CapabilityWish {
+export interface CapabilityOptions {
   readonly capAdd: readonly string[];
   readonly capDrop: readonly string[];
 }
 
-/** What makes no sense about `cap_add` and `cap_drop` together; undefined where nothing does. */
-export function contradiction({ capAdd, capDrop }: CapabilityWish): string | undefined {
+/** How `cap_add` and `cap_drop` contradict each other; undefined if they do not. */
+export function contradiction({ capAdd, capDrop }: CapabilityOptions): string | undefined {
   const dropped = new Set(capDrop.map(plainName));
   const both = capAdd.map(plainName).find((name) => dropped.has(name));
   return both && `"cap_add" and "cap_drop" both name ${both}`;
 }
 
 /**
- * The capabilities that a task asks for. Where one option says `all`, the other
- * tells the exceptions: `cap_drop = ["all"]` with `cap_add = ["kill"]` leaves kill,
- * `cap_add = ["all"]` with `cap_drop = ["kill"]` all but that.
- * @param base what it has without the options: root what the plugin allows, everybody else nothing
+ * The capabilities that a task requests. If one option is `all`, the other lists
+ * the exceptions: `cap_drop = ["all"]` with `cap_add = ["kill"]` leaves only kill,
+ * `cap_add = ["all"]` with `cap_drop = ["kill"]` leaves all but kill.
+ * @param base capabilities without the options: what the plugin allows for root, none for other users
  */
-export function wantedCapabilities(base: CapabilitySet, { capAdd, capDrop }: CapabilityWish): CapabilitySet {
+export function wantedCapabilities(
+  base: CapabilitySet,
+  { capAdd, capDrop }: CapabilityOptions,
+): CapabilitySet {
   const added = capabilitySet(capAdd);
   const dropped = capabilitySet(capDrop);
   return dropped === everyCapability ? added : (base | added) & ~dropped;

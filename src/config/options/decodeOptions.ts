@@ -1,31 +1,31 @@
-/** From the map that a Nomad client sends to checked options, with errors that a person can act on. */
+/** Decodes the map that a Nomad client sends into checked options, with errors that a person can act on. */
 import type { z } from "zod";
 import { DriverError } from "../../errors.ts";
 import { hclName } from "./hclSpec.ts";
 
 /**
  * Checks decoded options against their schema, whose keys are the options' names in camel case.
- * @param owner whose options they are, for the error
- * @param raw a plain object keyed by the options' HCL names; nil, null or missing: not set
- * @throws DriverError `CONFIG_INVALID` that names every wrong option, and entry of a list
+ * @param owner whose options these are, for the error
+ * @param raw a plain object keyed by the options' HCL names; an option that is null or missing is not set
+ * @throws DriverError `CONFIG_INVALID` that names every wrong option, and the wrong entry of a list
  */
 export function decodeOptions<Schema extends z.ZodObject>(
   owner: "plugin" | "task",
   schema: Schema,
   raw: unknown,
 ): z.output<Schema> {
-  const given = isMap(raw) ? raw : {};
-  if (given !== raw && raw !== null && raw !== undefined) {
+  const input = isMap(raw) ? raw : {};
+  if (input !== raw && raw !== null && raw !== undefined) {
     throw new DriverError("CONFIG_INVALID", `The ${owner}'s config must be a map of options`);
   }
   const names = new Map(Object.keys(schema.shape).map((key) => [hclName(key), key]));
-  const unknown = Object.keys(given).filter((name) => !names.has(name));
+  const unknown = Object.keys(input).filter((name) => !names.has(name));
   if (unknown.length > 0) {
     throw new DriverError("CONFIG_INVALID", `The ${owner}'s config has the unknown ${options(unknown)}`, {
       hint: `It may have ${[...names.keys()].join(", ")}`,
     });
   }
-  const values = [...names].map(([name, key]) => [key, normalize(given[name])]);
+  const values = [...names].map(([name, key]) => [key, normalize(input[name])]);
   const result = schema.safeParse(Object.fromEntries(values.filter(([, value]) => value !== undefined)));
   if (result.success) return result.data;
   throw invalid(owner, result.error.issues);
@@ -35,7 +35,7 @@ function isMap(raw: unknown): raw is Readonly<Record<string, unknown>> {
   return typeof raw === "object" && raw !== null && !Array.isArray(raw);
 }
 
-/** MessagePack has nil for what is absent, and whole numbers may come as bigints. */
+/** MessagePack has nil for an option that is not set, and may have bigints for whole numbers. */
 function normalize(value: unknown): unknown {
   if (typeof value === "bigint") return Number(value);
   return value === null ? undefined : value;

@@ -1,7 +1,7 @@
 /**
- * What every task reaches under `unveil_defaults`, each path only where it exists
- * when the task starts: enough for ordinary programs to start, and nothing that
- * tells about other users or tasks.
+ * The paths that `unveil_defaults` opens to every task, if they exist when the
+ * task starts. They are enough for ordinary programs to start, and reveal nothing
+ * about other users or tasks.
  */
 import { parseUnveil, type UnveilEntry } from "./unveil.ts";
 
@@ -20,7 +20,7 @@ export const defaultPaths = {
     "r:/etc/ld.so.conf.d",
   ],
   common: [
-    // Only ever the task's own folder that is bound over it: see unveilRules.ts.
+    // Always the task's own folder, which is bound over the host's /tmp: see unveilRules.ts.
     "rwc:/tmp",
     "rw:/dev/null",
     "rw:/dev/full",
@@ -42,7 +42,7 @@ export const defaultPaths = {
   dns: [
     "r:/etc/hosts",
     "r:/etc/hostname",
-    // The name under which the published list has /etc/hostname.
+    // The published list names /etc/hostname like this.
     "r:/hostname",
     "r:/etc/services",
     "r:/etc/protocols",

@@ -1,2 +1,2 @@
-/** Where the driver keeps its state unless it is told otherwise. By itself, so that to know it nothing has to be loaded. */
+/** The default of `state_dir`. It has a module of its own, so that reading it loads nothing else. */
 export const defaultStateDir = "/var/lib/nomad-driver-exec2";

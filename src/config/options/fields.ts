@@ -1,8 +1,8 @@
 /**
- * The zod schemas that options are made of, with messages that continue
+ * The zod schemas that options are built from. Their messages continue
  * `option "name" …`. No message repeats an argument, which may hold a secret.
- * What the documentation says of an option is its schema's `meta`: description
- * and an example, which is a value that the option takes.
+ * The documentation of an option is its schema's `meta`: a description, and a
+ * valid value as an example.
  */
 import { z } from "zod";
 import { isHostName, parseHostEntry } from "../task/hostNames.ts";
@@ -18,9 +18,9 @@ export const wholeNumber = () =>
   z.number(mustBe("a number")).refine(Number.isInteger, "must be a whole number");
 
 /**
- * Processes and threads of a task. Not fewer than every run has: its init, and
- * the task's main process. Not more than the kernel can count (`PID_MAX_LIMIT`
- * of linux/threads.h), which would limit nothing.
+ * Processes and threads of a task. At minPort two, since every run has its init and
+ * the task's main process. At most what the kernel can count (`PID_MAX_LIMIT` of
+ * linux/threads.h): a higher limit would limit nothing.
  */
 export const pidsLimit = () =>
   wholeNumber().refine(
@@ -30,7 +30,7 @@ export const pidsLimit = () =>
 
 const maxPids = 4_194_304;
 
-/** A string that the kernel can take: one without NUL bytes, which end strings there. */
+/** A string without NUL bytes, which end a string for the kernel. */
 export const text = () => z.string(mustBe("a string")).refine(withoutNul, "must not contain a NUL byte");
 
 export const absolutePath = () =>
@@ -39,14 +39,14 @@ export const absolutePath = () =>
 export const list = <Entry extends z.ZodType>(entry: Entry, of = "strings") =>
   z.array(entry, mustBe(`a list of ${of}`));
 
-/** Ports of TCP; `least` is 0 where that stands for any free port. */
-export const tcpPorts = (least: 0 | 1) =>
+/** TCP ports; `minPort` is 0 if 0 is allowed and means any free port. */
+export const tcpPorts = (minPort: 0 | 1) =>
   list(
-    wholeNumber().refine((port) => port >= least && port <= 65_535, `must be a port: ${least} to 65535`),
+    wholeNumber().refine((port) => port >= minPort && port <= 65_535, `must be a port: ${minPort} to 65535`),
     "numbers",
   );
 
-/** `NAME:ADDRESS`, of which an IPv6 address has colons of its own. */
+/** `NAME:ADDRESS`; an IPv6 address contains further colons. */
 export const hostEntry = () =>
   z.string(mustBe("a string")).refine((entry) => {
     const { name, address } = parseHostEntry(entry);
@@ -73,10 +73,10 @@ export const idRanges = () =>
 export const swapLimit = () =>
   wholeNumber().refine((limit) => limit >= -1, "must be a number of MiB, or -1 for no limit");
 
-/** Blocks of names and values, which are united. */
+/** Blocks of names and values, which are merged. */
 export const ulimitBlocks = () => textBlocks("limits", ulimitProblem);
 
-/** `history { … }`, as {@link ulimitBlocks}. */
+/** `history { … }` blocks, which are merged like {@link ulimitBlocks}. */
 export const historyBlocks = () => textBlocks("bounds", historyProblem);
 
 export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>

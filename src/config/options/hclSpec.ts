@@ -1,12 +1,12 @@
 /**
- * Nomad's hclspec: how a plugin tells the client which options it takes, so that
- * the client decodes and checks them before the plugin sees any. Derived from the
- * zod schemas of the options; the gRPC layer only turns it into its message.
+ * Nomad's hclspec: with it a plugin declares its options, and the client decodes
+ * and checks them before it sends them. The hclspec is derived from the zod schemas
+ * of the options; the gRPC layer only converts it to its message.
  */
 import { z } from "zod";
 import { DriverError } from "../../errors.ts";
 
-/** The kinds of hclspec that the options of this driver need. */
+/** The kinds of hclspec that this driver's options use. */
 export type HclSpec =
   | { readonly kind: "object"; readonly attributes: Readonly<Record<string, HclSpec>> }
   | { readonly kind: "attr"; readonly name: string; readonly type: string; readonly required: boolean }
@@ -17,14 +17,14 @@ export type HclSpec =
       readonly literal: string;
     };
 
-/** `stateDir` as it is written in HCL: `state_dir`. */
+/** The HCL name of an option: `stateDir` is `state_dir`. */
 export function hclName(key: string): string {
   return key.replace(/[A-Z]/g, (capital) => `_${capital.toLowerCase()}`);
 }
 
 /**
- * The hclspec of an options schema: a key becomes an attribute, `.default()` its
- * default, and what is neither that nor `.optional()` is required.
+ * The hclspec of an options schema. Each key becomes an attribute, `.default()` its
+ * default. A key with neither `.default()` nor `.optional()` is required.
  */
 export function hclSpecOf(schema: z.ZodObject): HclSpec {
   const attributes = Object.entries(schema.shape).map(([key, field]) => {
@@ -53,12 +53,13 @@ function hclType(name: string, field: unknown): string {
 }
 
 /**
- * A list has no default there: absent, it arrives as nil, and the schema makes
- * the default of it. That is also how Nomad's users know this driver's lists.
+ * Undefined for a list, which has no default in the hclspec: an absent list arrives
+ * as nil, and the schema replaces it with the default. Nomad's users know this
+ * driver's lists like that.
  */
 function hclLiteral(value: unknown): string | undefined {
   if (Array.isArray(value)) return undefined;
   if (typeof value !== "string") return String(value);
-  // In an HCL string `${` and `%{` begin a template; doubled, the first character stands for itself.
+  // In an HCL string `${` and `%{` begin a template. `$${` and `%%{` escape them.
   return JSON.stringify(value).replace(/[$%](?=\{)/g, "$&$&");
 }

@@ -1,18 +1,18 @@
-/** The plugin's `history` block: how long and how much is kept of tasks that are over. Pure. */
+/** The plugin's `history` block: how long, and up to what size, the history of ended tasks is kept. Pure. */
 
 import { suggestion } from "../../suggest.ts";
 import { parseDuration } from "../../units/durations.ts";
 
 export interface HistoryBounds {
-  /** Milliseconds that a task's history is kept after its last event. */
+  /** Milliseconds to keep a task's history after its last event. */
   readonly keepMs: number;
-  /** Bytes that all histories may take. */
+  /** Bytes that all histories together may use. */
   readonly maxBytes: number;
 }
 
 const defaults = { keep: "168h", max_size_mb: "1024" };
 
-/** What is wrong with a name and its value; undefined where nothing is. */
+/** What is wrong with a name and its value; undefined if nothing is. */
 export function historyProblem(name: string, value: string): { message: string; hint: string } | undefined {
   const names = Object.keys(defaults);
   if (!names.includes(name)) {
@@ -29,7 +29,7 @@ export function historyProblem(name: string, value: string): { message: string; 
   return isSize ? undefined : { message, hint: "A size is a whole number of MiB, at least 1" };
 }
 
-/** Checked blocks as bounds. */
+/** The bounds of these blocks, which must have been checked. */
 export function parseHistory(blocks: readonly Readonly<Record<string, string>>[]): HistoryBounds {
   const { keep, max_size_mb } = { ...defaults, ...Object.assign({}, ...blocks) } as typeof defaults;
   return { keepMs: parseDuration(keep) ?? 0, maxBytes: Number(max_size_mb) * 2 ** 20 };

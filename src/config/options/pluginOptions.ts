@@ -1,7 +1,7 @@
 /**
- * The options of the `plugin "nomad-driver-exec2" { config { … } }` block: one
- * schema gives the type, the check, what the client is told and what the
- * documentation says. In HCL their names have underscores: `unveil_defaults`.
+ * The options of the `plugin "nomad-driver-exec2" { config { … } }` block. One
+ * schema defines their types, checks, hclspec and documentation. In HCL their
+ * names have underscores: `unveil_defaults`.
  */
 import { z } from "zod";
 import { decodeOptions } from "./decodeOptions.ts";

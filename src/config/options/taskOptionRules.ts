@@ -1,4 +1,4 @@
-/** What a task's options may be, given each other and the plugin's options. Pure. */
+/** Checks a task's options against each other and against the plugin's options. Pure. */
 import { DriverError } from "../../errors.ts";
 import { contradiction } from "./capabilities.ts";
 import { decodeOptions } from "./decodeOptions.ts";
@@ -17,7 +17,7 @@ export function parseTaskOptions(raw: unknown, plugin: PluginOptions): TaskOptio
 }
 
 /**
- * The options with the plugin's where the task has none of its own.
+ * The task's options, with the plugin's limits where the task sets none.
  * @throws DriverError `CONFIG_INVALID` naming the option and what has to change
  */
 function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): TaskOptions {
@@ -25,17 +25,21 @@ function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): TaskOptio
   refuseUnlessAllowed("groups", task.groups.length > 0, "groupsByTask", plugin);
   refuseUnlessAllowed("ipcMode", task.ipcMode === "host", "allowHostIpc", plugin);
   refuseUnlessAllowed("pidMode", task.pidMode === "host", "allowHostPid", plugin);
-  const senseless = contradiction(task);
-  if (senseless !== undefined) {
-    throw new DriverError("CONFIG_INVALID", `The task's config contradicts itself: ${senseless}`);
+  const conflict = contradiction(task);
+  if (conflict !== undefined) {
+    throw new DriverError("CONFIG_INVALID", `The task's config contradicts itself: ${conflict}`);
   }
-  const pidsLimit = lesser("pidsLimit", task.pidsLimit, plugin.pidsLimit ?? Infinity);
-  const swapLimit = lesser("swapLimit", task.swapLimit && counted(task.swapLimit), counted(plugin.swapLimit));
+  const pidsLimit = limitWithin("pidsLimit", task.pidsLimit, plugin.pidsLimit ?? Infinity);
+  const swapLimit = limitWithin(
+    "swapLimit",
+    task.swapLimit && numeric(task.swapLimit),
+    numeric(plugin.swapLimit),
+  );
   return {
     ...task,
     ...tcpPortsWithin(task, plugin),
     ...(pidsLimit === Infinity ? {} : { pidsLimit }),
-    // No swap is what a task has anyway.
+    // Without this option a task has no swap either.
     ...(swapLimit === 0 ? {} : { swapLimit: swapLimit === Infinity ? -1 : swapLimit }),
   };
 }
@@ -53,19 +57,19 @@ function refuseUnlessAllowed(
   });
 }
 
-/** The task's limit, or the plugin's where it has none. */
-function lesser(option: "pidsLimit" | "swapLimit", wanted: number | undefined, allowed: number): number {
-  if (wanted === undefined || wanted <= allowed) return wanted ?? allowed;
+/** The task's limit, or the plugin's if the task has none. */
+function limitWithin(option: "pidsLimit" | "swapLimit", limit: number | undefined, allowed: number): number {
+  if (limit === undefined || limit <= allowed) return limit ?? allowed;
   const name = hclName(option);
-  const asked = wanted === Infinity ? "without a limit" : wanted;
+  const requested = limit === Infinity ? "without a limit" : limit;
   throw new DriverError(
     "CONFIG_INVALID",
-    `The task's config has option "${name}" ${asked}, and this client allows ${allowed}`,
+    `The task's config has option "${name}" ${requested}, and this client allows ${allowed}`,
     { hint: `Lower it, or raise ${name} in the client's plugin block of this driver` },
   );
 }
 
-/** -1 is no limit: more than any other. */
-function counted(limit: number): number {
+/** The limit as a number that compares: -1, no limit, becomes `Infinity`. */
+function numeric(limit: number): number {
   return limit === -1 ? Infinity : limit;
 }

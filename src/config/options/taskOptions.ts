@@ -1,6 +1,6 @@
 /**
- * The options of a task's `config { … }` block: one schema gives the type, the
- * check, what the client is told and what the documentation says.
+ * The options of a task's `config { … }` block. One schema defines their types,
+ * checks, hclspec and documentation.
  */
 import { z } from "zod";
 import {
@@ -63,7 +63,7 @@ export const taskSchema = z.object({
     .regex(/^0?[0-7]{3}$/, "must be three octal digits in quotes, such as 027")
     .default("022")
     .meta({ description: "permissions that files made by the task do not get", example: "027" }),
-  // Negative values are refused: a job could take from its neighbours, and from the agent.
+  // Negative values are refused: with them a job could take CPU time from its neighbours and the agent.
   nice: wholeNumber()
     .refine(
       (nice) => nice >= 0 && nice <= 19,
@@ -74,7 +74,7 @@ export const taskSchema = z.object({
       description: "the higher, the more the task's processes give way to each other and to those of others",
       example: 10,
     }),
-  // The kernel knows -1000 to 1000: proc_pid_oom_score_adj(5).
+  // The kernel accepts -1000 to 1000: proc_pid_oom_score_adj(5).
   oomScoreAdj: wholeNumber()
     .refine(
       (score) => score >= 0 && score <= 1000,
@@ -142,7 +142,7 @@ export const taskSchema = z.object({
 
 export type TaskOptions = Readonly<z.output<typeof taskSchema>>;
 
-/** What a task has without any option, its command included. */
+/** The values of all options that a task does not set. The command is empty. */
 export const defaultTaskOptions: TaskOptions = { ...taskSchema.parse({ command: "?" }), command: "" };
 
 export const taskOptionsSpec = hclSpecOf(taskSchema);

@@ -1,16 +1,16 @@
-/** Which TCP ports a task may use: those that the job names, within those that the client allows. Pure. */
+/** The TCP ports that a task may use: the job's, which must be among those that the client allows. Pure. */
 import { DriverError } from "../../errors.ts";
 
 /** Absent: every port. Empty: none. */
 export interface TcpPorts {
   readonly connectTcp?: number[] | undefined;
-  /** 0 stands for any free port that the kernel chooses. */
+  /** 0 means any free port that the kernel chooses. */
   readonly bindTcp?: number[] | undefined;
 }
 
 /**
- * A task can only be restricted further, so jobs may always name ports; where the
- * client names some, too, those are all there are.
+ * A job may always name ports, since that only restricts the task. If the client
+ * names ports, too, the job's must be among them.
  * @throws DriverError `CONFIG_INVALID` naming the ports that the client does not allow
  */
 export function tcpPortsWithin(task: TcpPorts, plugin: TcpPorts): TcpPorts {
@@ -22,16 +22,16 @@ export function tcpPortsWithin(task: TcpPorts, plugin: TcpPorts): TcpPorts {
 
 function within(
   name: string,
-  asked: number[] | undefined,
+  requested: number[] | undefined,
   allowed: number[] | undefined,
 ): number[] | undefined {
-  if (asked === undefined || allowed === undefined) return asked ?? allowed;
-  const others = asked.filter((port) => !allowed.includes(port));
-  if (others.length === 0) return asked;
+  if (requested === undefined || allowed === undefined) return requested ?? allowed;
+  const forbidden = requested.filter((port) => !allowed.includes(port));
+  if (forbidden.length === 0) return requested;
   const ports = allowed.length === 0 ? "none" : allowed.join(", ");
   throw new DriverError(
     "CONFIG_INVALID",
-    `The task's config has option "${name}" with ${others.join(", ")}, and this client allows ${ports}`,
+    `The task's config has option "${name}" with ${forbidden.join(", ")}, and this client allows ${ports}`,
     { hint: `Remove them, or add them to ${name} in the client's plugin block of this driver` },
   );
 }

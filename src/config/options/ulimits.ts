@@ -1,7 +1,7 @@
-/** A task's `ulimit` block: limits of its processes, getrlimit(2), by the names that setting them in a shell has. Pure. */
+/** A task's `ulimit` block: limits of its processes, getrlimit(2). Pure. */
 import { suggestion } from "../../suggest.ts";
 
-/** Names in jobs, and the constants that they mean. */
+/** Names in jobs, which are the constants' names in lower case. */
 const resources = {
   as: "RLIMIT_AS",
   core: "RLIMIT_CORE",
@@ -32,7 +32,7 @@ export interface Ulimit {
   readonly hard: number;
 }
 
-/** What is wrong with a name and its value; undefined where nothing is. */
+/** What is wrong with a name and its value; undefined if nothing is. */
 export function ulimitProblem(name: string, value: string): { message: string; hint: string } | undefined {
   if (!isName(name)) {
     const hint = suggestion(name, Object.keys(resources));
@@ -54,16 +54,16 @@ export function ulimitProblem(name: string, value: string): { message: string; h
   return undefined;
 }
 
-/** Checked blocks as limits, in the order of their names. */
+/** The limits of these blocks, which must have been checked, in the order of their names. */
 export function parseUlimits(blocks: readonly Readonly<Record<string, string>>[]): Ulimit[] {
-  const given = new Map(blocks.flatMap((block) => Object.entries(block)));
-  return [...given].sort().flatMap(([name, value]) => {
+  const entries = new Map(blocks.flatMap((block) => Object.entries(block)));
+  return [...entries].sort().flatMap(([name, value]) => {
     const limits = parseValue(value);
     return isName(name) && limits ? [{ name, resource: resources[name], ...limits }] : [];
   });
 }
 
-/** As one writes it: `2048:4096`. */
+/** The limit as a job writes it: `2048:4096`. */
 export function formatUlimit({ soft, hard }: Pick<Ulimit, "soft" | "hard">): string {
   const [softText, hardText] = [soft, hard].map((limit) =>
     limit === Infinity ? "unlimited" : String(limit),
@@ -73,7 +73,7 @@ export function formatUlimit({ soft, hard }: Pick<Ulimit, "soft" | "hard">): str
 
 const usage = 'Write a number, "unlimited", or two of these with a colon between: "1024:4096" is SOFT:HARD';
 
-/** What the launch itself has open at once. */
+/** The launch itself has this many files open at once. */
 const minFiles = 16;
 
 function isName(name: string): name is UlimitName {

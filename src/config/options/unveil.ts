@@ -1,15 +1,15 @@
 /**
- * Unveil entries, `MODE:PATH`: which path a task may reach, and how. The mode is
- * one or more of the letters, in any order; one that is there twice counts once:
+ * Unveil entries, `MODE:PATH`: a path that a task may access, and how. The mode is
+ * one or more of these letters, in any order:
  *
  * - `r` read files and list folders,
  * - `w` write and truncate files,
- * - `x` execute files, which the kernel has to be able to read, too: `rx`,
- * - `c` (folders) create, rename, link and remove what is in them; open(2) creates
- *   a file only together with `w`,
+ * - `x` execute files, which the kernel must be able to read, too: `rx`,
+ * - `c` create, rename, link and remove entries of folders; open(2) creates a file
+ *   only with `w`, too.
  *
- * and ends at the first colon, so a path may contain colons. What the letters
- * mean to the kernel is told in src/effects/landlock/access.ts.
+ * A letter may be repeated. The mode ends at the first colon, so a path may contain
+ * colons. src/effects/landlock/access.ts maps the letters to the kernel's rights.
  */
 import { DriverError } from "../../errors.ts";
 
@@ -21,8 +21,8 @@ export interface UnveilMode {
 }
 
 /**
- * Who asks for a path: the default paths, the options of the plugin or the
- * task, the task's own folders, its log pipes, or what is mounted for it.
+ * Where an entry comes from: the default paths, the options of the plugin or the
+ * task, the task's own folders, its log pipes, or its mounts.
  */
 export type UnveilSource = "default" | "plugin" | "task" | "folder" | "log" | "volume" | "device";
 
@@ -54,7 +54,7 @@ export function parseUnveil(entry: string, source: UnveilSource): UnveilEntry {
   return { path: normalise(entry.slice(colon + 1)), mode: modeOf(entry.slice(0, colon)), source };
 }
 
-/** What is wrong with an entry, or undefined where nothing is; the message continues "the entry …". */
+/** What is wrong with an entry; undefined if nothing is. The message continues "the entry …". */
 export function unveilProblem(entry: string): UnveilProblem | undefined {
   if (entry === "") return { message: "is empty", hint: USAGE };
   const colon = entry.indexOf(":");
@@ -62,19 +62,19 @@ export function unveilProblem(entry: string): UnveilProblem | undefined {
   return modeProblem(entry.slice(0, colon)) ?? pathProblem(entry.slice(colon + 1));
 }
 
-/** The letters of a mode, always in the order `rwxc`; empty for a mode that allows nothing. */
+/** The letters of a mode in the order `rwxc`; empty for a mode that allows nothing. */
 export function formatMode(mode: UnveilMode): string {
   return LETTERS.filter(([, allows]) => mode[allows])
     .map(([letter]) => letter)
     .join("");
 }
 
-/** The entry as one would write it. */
+/** The entry as an option has it. */
 export function formatUnveil({ mode, path }: Pick<UnveilEntry, "mode" | "path">): string {
   return `${formatMode(mode)}:${path}`;
 }
 
-/** All that either of the modes allows. */
+/** The mode that allows all that either mode allows. */
 export function unionOfModes(one: UnveilMode, other: UnveilMode): UnveilMode {
   return {
     read: one.read || other.read,
@@ -84,7 +84,7 @@ export function unionOfModes(one: UnveilMode, other: UnveilMode): UnveilMode {
   };
 }
 
-/** Whether a path is the folder itself or lies below it; both normalised. */
+/** Whether a path is the folder or lies below it; both must be normalised. */
 export function isAtOrBelow(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
 }
@@ -127,16 +127,16 @@ function pathProblem(path: string): UnveilProblem | undefined {
       hint: "Patterns are not expanded: name the folder, and everything below it is reachable",
     };
   }
-  // Where `..` leads depends on the symlinks of each host (`/a/link/..` is not `/a`), so taking it out
-  // could unveil another path than the kernel would find, and leaving it in hides from who reads the
-  // option what it opens. There is always a way to write the same path without it.
+  // Where `..` leads depends on the symlinks of each host: `/a/link/..` may not be `/a`. Resolving it here
+  // could unveil another path than the kernel finds. Keeping it hides from a reader what the option opens.
+  // The same path can always be written without it.
   if (path.split("/").includes("..")) {
     return { message: 'has a ".." in its path', hint: "Write the path that it leads to" };
   }
   return undefined;
 }
 
-/** Takes out what never changes where a path leads: empty and `.` segments. */
+/** Removes empty and `.` segments, which never change where a path leads. */
 function normalise(path: string): string {
   const segments = path.split("/").filter((segment) => segment !== "" && segment !== ".");
   return `/${segments.join("/")}`;

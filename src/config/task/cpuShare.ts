@@ -2,10 +2,10 @@
 import type { TaskResources } from "./taskRequest.ts";
 
 /**
- * In cores: 0.5 is half of one. A task with cores of its own has those whole.
+ * The task's share in cores: 0.5 is half a core. A task with `cores` has all of these.
  * @param node MHz of one of the node's cores
  * @param hardLimit the option `cpu_hard_limit`
- * @returns undefined where nothing limits it
+ * @returns undefined if the task has no limit
  */
 export function cpuShare(
   { cpuMhz, cpusetCpus }: Pick<TaskResources, "cpuMhz" | "cpusetCpus">,
@@ -16,7 +16,7 @@ export function cpuShare(
   return hardLimit && cpuMhz > 0 ? cpuMhz / node.mhzPerCore : undefined;
 }
 
-/** Of a list as cpuset(7) writes it: `0-3,8`. */
+/** Counts the CPUs of a list in the format of cpuset(7): `0-3,8`. */
 function countCpus(list: string): number {
   return list.split(",").reduce((count, range) => {
     const [first = Number.NaN, last = first] = range.split("-").map(Number);

@@ -1,19 +1,19 @@
-/** Which sources of volumes a task must not reach but through its mounts. Pure. */
+/** The sources of volumes that a task must reach through its mounts only. Pure. */
 import { isAtOrBelow } from "../options/unveil.ts";
 
 /**
- * A Landlock rule holds for a folder wherever it is mounted, so a volume's rule
- * opens its source, too. What is mounted over the source closes it again, unless
- * that would hide something else: a source that is unveiled on its own account, or
- * around or within something that the task reaches, stays as it is.
+ * A Landlock rule applies to a folder wherever it is mounted, so a volume's rule
+ * opens its source, too. The launch therefore hides the source under a mount. A
+ * source stays visible if hiding it would hide something else: if it is unveiled
+ * itself, or contains or lies in something that the task reaches.
  * @param sources resolved paths
- * @param reachable resolved paths of all that the task reaches otherwise, the mounts' targets among them
+ * @param reachable resolved paths of all else that the task reaches, including the mounts' targets
  */
 export function hiddenSources(sources: readonly string[], reachable: readonly string[]): string[] {
   const candidates = [...new Set(sources)].filter(
     (source) => !reachable.some((path) => isAtOrBelow(path, source) || isAtOrBelow(source, path)),
   );
-  // What lies in a hidden folder is gone with it.
+  // Hiding a folder hides all sources below it, too.
   return candidates.filter(
     (source) => !candidates.some((other) => other !== source && isAtOrBelow(source, other)),
   );

@@ -1,4 +1,4 @@
-/** The hosts file of a task. Pure. */
+/** The hosts file of a task, hosts(5). Pure. */
 import { parseHostEntry } from "./hostNames.ts";
 import type { TaskRequest } from "./taskRequest.ts";
 
@@ -8,8 +8,8 @@ export function hasOwnHosts({ network, options }: Pick<TaskRequest, "network" | 
 }
 
 /**
- * The text of a task's hosts(5).
- * @param hostFile the host's own, which is not for tasks in a network of their own
+ * The text of a task's hosts file.
+ * @param hostFile reads the host's file, which a task with its own network does not get
  */
 export function hostsFile(
   { network, options }: Pick<TaskRequest, "network" | "options">,
@@ -21,7 +21,7 @@ export function hostsFile(
   return `${common.trimEnd()}\n${entries.map(({ name, address }) => `${address} ${name}\n`).join("")}`;
 }
 
-/** What a host that has no other address calls itself by. */
+/** The conventional address of a host name without an address of its own. */
 const LOCAL = "127.0.1.1";
 
 const OWN_NETWORK = `127.0.0.1 localhost

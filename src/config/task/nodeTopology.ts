@@ -1,36 +1,36 @@
 /**
- * The node's processors as the agent counts them: what turns a job's MHz into a
+ * The node's processors as the agent counts them. They convert a job's MHz to a
  * share of a core. Pure.
  */
 
 export interface NodeTopology {
-  /** Every core of the node, those included that Nomad may not use. */
+  /** Every core of the node, including those that Nomad may not use. */
   readonly cores: readonly NodeCore[];
-  /** MHz of the whole node by the agent's configuration (`cpu_total_compute`); 0 where it has none. */
+  /** MHz of the whole node, from the agent's option `cpu_total_compute`; 0 if that is not set. */
   readonly overrideTotalMhz: number;
 }
 
-/** A logical core; a speed that is not known is 0. */
+/** A logical core. An unknown speed is 0. */
 export interface NodeCore {
   readonly coreId: number;
   readonly baseMhz: number;
   readonly maxMhz: number;
   readonly guessMhz: number;
-  /** Nomad may not use it. */
+  /** Nomad may not use this core. */
   readonly disabled: boolean;
 }
 
 /**
- * MHz of one core: the agent's total, spread evenly. Disabled cores count too,
- * as they do for the scheduler: a job's MHz are a share of this total.
- * @returns undefined where no speed is known
+ * MHz of one core: the node's total, divided evenly. Disabled cores count, too, as
+ * they do for the scheduler: a job's MHz are a share of this total.
+ * @returns undefined if no speed is known
  */
 export function nodeMhz({ cores, overrideTotalMhz }: NodeTopology): number | undefined {
   const total = overrideTotalMhz > 0 ? overrideTotalMhz : cores.reduce((sum, core) => sum + coreMhz(core), 0);
   return cores.length > 0 && total > 0 ? total / cores.length : undefined;
 }
 
-/** The speed that Nomad's scheduler counts with: base before maximum before guess. */
+/** The speed that Nomad's scheduler uses: the first known one of base, maximum and guess. */
 function coreMhz({ baseMhz, maxMhz, guessMhz }: NodeCore): number {
   return baseMhz || maxMhz || guessMhz;
 }

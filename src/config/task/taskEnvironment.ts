@@ -1,23 +1,22 @@
-/** The environment that a task runs with, made of the one that the agent sends. Pure. */
+/** Builds a task's environment from the one that the agent sends. Pure. */
 import { DriverError } from "../../errors.ts";
 import type { TaskFolders } from "./taskFolders.ts";
 
-/** Where commands are looked for in a task that has no `PATH`: the unveiled folders of programs. */
+/** The `PATH` of a task that has none: the program folders that are unveiled by default. */
 export const defaultPath = "/usr/local/bin:/usr/bin:/bin";
 
 export interface EnvironmentRules {
-  /** Names that no task is given; `*` stands for any characters. */
+  /** Names of variables that no task gets; `*` matches any characters. */
   readonly deniedEnvvars: readonly string[];
-  /** Cores that the task may use, see `cpuShare`; undefined: all. */
+  /** The task's share of cores, see `cpuShare`; undefined: all. */
   readonly cores: number | undefined;
 }
 
 /**
- * Adds what belongs to the task (`USER`, `HOME`, `TMPDIR`), whatever the agent's
- * own were, and leaves out what would reach from the agent's session or its
- * dynamic linker into the task. Empty values stay. Go programs that know no
- * cgroups are told by `GOMAXPROCS` how many threads are worth their while.
- * @throws DriverError `CONFIG_INVALID` naming a variable that no process can be given; its value stays untold
+ * Sets the task's own `USER`, `HOME` and `TMPDIR`, and removes variables of the
+ * agent's session and of the dynamic linker. Keeps empty values. `GOMAXPROCS` gives
+ * Go programs that do not read cgroups a number of threads that fits their share.
+ * @throws DriverError `CONFIG_INVALID` naming a variable that execve(2) cannot pass; the error omits the value
  */
 export function taskEnvironment(
   env: Readonly<Record<string, string>>,
@@ -52,11 +51,11 @@ function patternOf(glob: string): RegExp {
   return new RegExp(`^${glob.split("*").map(literal).join(".*")}$`, "s");
 }
 
-/** `execve` takes strings `NAME=value` that end at the first NUL. */
+/** execve(2) takes strings `NAME=value`, which end at the first NUL. */
 function checkVariable(name: string, value: string): void {
   if (name === "") throw unusable("an environment variable has no name");
   if (name.includes("=")) {
-    // What follows the sign may be part of a value.
+    // The text after "=" may be part of a value.
     throw unusable(
       `environment variable ${JSON.stringify(name.slice(0, name.indexOf("=")))}… has "=" in its name`,
     );

@@ -2,22 +2,21 @@
 import { DriverError } from "../../errors.ts";
 
 export interface TaskFolders {
-  /** What holds `local`, `secrets` and `tmp`: where a task starts unless it asks for a `work_dir`. */
+  /** The parent of `local`, `secrets` and `tmp`, and the default working directory. */
   readonly rootDir: string;
-  /** `NOMAD_TASK_DIR`, `local` in there. */
+  /** `NOMAD_TASK_DIR`: `local` in `rootDir`. */
   readonly taskDir: string;
   /** `NOMAD_ALLOC_DIR`, shared by the tasks of the allocation. */
   readonly allocDir: string;
   /** `NOMAD_SECRETS_DIR`. */
   readonly secretsDir: string;
-  /** The task's temporary folder, beside `local`. */
+  /** The task's temporary folder: `tmp` in `rootDir`. */
   readonly tmpDir: string;
 }
 
 /**
- * Names only: a job's `env` block can override these variables, so what they
- * name has to be compared with the allocation's folder before anything is built
- * on it (`checkTaskFolders`).
+ * Reads the paths only. A job's `env` block can override these variables, so
+ * `checkTaskFolders` must compare them with the allocation's folder before use.
  * @throws DriverError `CONFIG_INVALID` naming the variable that is missing or no plain absolute path
  */
 export function taskFolders(env: Readonly<Record<string, string>>): TaskFolders {
@@ -42,7 +41,7 @@ function folderOf(env: Readonly<Record<string, string>>, name: string): string {
   });
 }
 
-/** Absolute, at least two levels deep, and nothing in it that would have to be resolved. */
+/** Whether a path is absolute, at least two levels deep, and without empty, `.` and `..` segments. */
 function isPlainFolder(path: string): boolean {
   const [start, ...parts] = path.split("/");
   return start === "" && parts.length > 1 && parts.every(isPlainName);

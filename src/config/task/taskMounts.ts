@@ -1,6 +1,6 @@
 /**
- * What a task has mounted beside the driver's own mounts: volumes and devices, as
- * the Nomad client passes them. Where each may be mounted, and in which order. Pure.
+ * The mounts that the Nomad client requests for a task: volumes and devices. This
+ * module decides where each is mounted, and in which order. Pure.
  */
 import { DriverError } from "../../errors.ts";
 import { isAtOrBelow, type UnveilMode } from "../options/unveil.ts";
@@ -9,19 +9,19 @@ import type { Propagation, TaskDevice, TaskMount } from "./taskRequest.ts";
 
 export interface PlacedMount {
   readonly kind: "volume" | "device";
-  /** On the host. */
+  /** Path on the host. */
   readonly source: string;
-  /** Where the task sees it: absolute, without empty, `.` and `..` segments. */
+  /** Path that the task sees: absolute, without empty, `.` and `..` segments. */
   readonly target: string;
-  /** What the task may do with it, at its target. */
+  /** Access that the task has at the target. */
   readonly mode: UnveilMode;
   readonly readOnly: boolean;
   readonly propagation: Propagation;
 }
 
 /**
- * Finds the targets of all mounts, each before those that lie in it.
- * @throws DriverError `MOUNT_TARGET_INVALID` for a path that cannot be mounted on, or twice
+ * Resolves the targets of all mounts, and sorts each before those below it.
+ * @throws DriverError `MOUNT_TARGET_INVALID` for a path that is no valid target, or is used twice
  */
 export function placeMounts(
   { mounts, devices }: { readonly mounts: readonly TaskMount[]; readonly devices: readonly TaskDevice[] },
@@ -41,7 +41,7 @@ export function placeMounts(
   return placed;
 }
 
-/** The mount in which the task finds a path. */
+/** The innermost mount that contains a path of the task. */
 export function mountAround<Mount extends { readonly target: string }>(
   path: string,
   mounts: readonly Mount[],
@@ -49,7 +49,7 @@ export function mountAround<Mount extends { readonly target: string }>(
   return mounts.findLast(({ target }) => isAtOrBelow(path, target));
 }
 
-/** Where on the host lies what the task finds at a path. */
+/** The host's path for a path of the task. */
 export function hostPath(path: string, mounts: readonly Pick<PlacedMount, "source" | "target">[]): string {
   const mount = mountAround(path, mounts);
   return mount === undefined ? path : mount.source + path.slice(mount.target.length);
@@ -62,7 +62,7 @@ function placeVolume({ source, target, readOnly, propagation }: TaskMount): Plac
   return { kind: "volume", source, target, mode, readOnly, propagation };
 }
 
-/** A mount that is read-only would not keep anybody from writing to a device. */
+/** Not mounted read-only: that would not prevent writes to a device. */
 function placeDevice({ source, target, read, write }: TaskDevice): PlacedMount {
   const mode = { ...NOTHING, read, write };
   return { kind: "device", source, target, mode, readOnly: false, propagation: "private" };

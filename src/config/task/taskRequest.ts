@@ -1,6 +1,6 @@
 /**
- * A task as the agent asked for it, in the driver's own terms: what the gRPC
- * layer makes of Nomad's `TaskConfig` once its options have been checked.
+ * A task as the agent requests it, in the driver's own types. The gRPC layer
+ * converts Nomad's `TaskConfig` to it, once the task's options are checked.
  */
 
 import type { TaskOptions } from "../options/taskOptions.ts";
@@ -18,13 +18,13 @@ export interface TaskRequest {
   readonly nodeId: string;
   readonly nodeName: string;
   readonly options: TaskOptions;
-  /** The job's environment, complete but for what the driver itself adds. Holds secrets. */
+  /** The task's environment, without the variables that the driver adds. Holds secrets. */
   readonly env: Readonly<Record<string, string>>;
-  /** `nomad-<n>` for a dynamic user, a name of the host's user database, or empty. */
+  /** `nomad-<n>` for a dynamic user, a name in the host's user database, or empty. */
   readonly user: string;
   /** The allocation's private folder, `<data>/alloc/<alloc>`. */
   readonly allocDir: string;
-  /** Log FIFOs, or `/dev/null` where the task's logs are disabled. */
+  /** Log FIFOs, or `/dev/null` if the task's logs are disabled. */
   readonly stdoutPath: string;
   readonly stderrPath: string;
   readonly resources: TaskResources;
@@ -35,36 +35,36 @@ export interface TaskRequest {
 }
 
 export interface TaskResources {
-  /** MHz; 0 where the job names none. */
+  /** MHz; 0 if the job sets none. */
   readonly cpuMhz: number;
-  /** MiB; 0 where the job names none. */
+  /** MiB; 0 if the job sets none. */
   readonly memoryMb: number;
-  /** MiB; 0 unless the job asks for `memory_max`, -1 for no limit. */
+  /** MiB; 0 unless the job sets `memory_max`; -1: no limit. */
   readonly memoryMaxMb: number;
-  /** Linux list format (`0-1,4`); empty unless the job asks for `cores`. */
+  /** Linux list format (`0-1,4`); empty unless the job sets `cores`. */
   readonly cpusetCpus: string;
-  /** Absolute path of the cgroup v2 folder that the client made for the task. */
+  /** Absolute path of the cgroup v2 that the client created for the task. */
   readonly cgroup: string;
 }
 
 export interface TaskNetwork {
   readonly mode: "host" | "group" | "none";
-  /** The network namespace to join; empty where there is none. */
+  /** Path of the network namespace to join; empty if there is none. */
   readonly path: string;
-  /** The allocation's own name and address, where it has a name. */
+  /** The allocation's host name and address; undefined if it has no name. */
   readonly self: HostEntry | undefined;
 }
 
-/** A volume: a file or folder of the host that the task sees at a path of its own. */
+/** A volume: a file or folder of the host that is mounted in the task. */
 export interface TaskMount {
   readonly source: string;
-  /** As the job has it: absolute, or relative to the task's folder. */
+  /** As the job writes it: absolute, or relative to the task's folder. */
   readonly target: string;
   readonly readOnly: boolean;
   readonly propagation: Propagation;
 }
 
-/** Whether what the host mounts below a volume's source later shows up in a task that runs. */
+/** Whether a running task sees later mounts of the host below a volume's source. */
 export type Propagation = "private" | "host-to-task";
 
 /** A device node of the host. */

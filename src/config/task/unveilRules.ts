@@ -1,4 +1,4 @@
-/** Which paths a task may reach: the defaults, its own folders, and what the plugin and the job add. Pure. */
+/** The paths that a task may access: the defaults, its own folders, and the plugin's and the job's. Pure. */
 import { defaultEntries } from "../options/defaultPaths.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import type { TaskOptions } from "../options/taskOptions.ts";
@@ -14,10 +14,10 @@ import {
 import type { TaskFolders } from "./taskFolders.ts";
 import { mountAround, type PlacedMount } from "./taskMounts.ts";
 
-/** A path that another one is bound over in the task's mount namespace. */
+/** A bind mount over a path in the task's mount namespace. */
 export interface BoundPath {
   readonly target: string;
-  /** What is found at `target` then, such as a generated resolv.conf. */
+  /** The path that is bound over `target`, such as a generated resolv.conf. */
   readonly source: string;
 }
 
@@ -25,44 +25,43 @@ export interface UnveilInput {
   readonly options: PluginOptions;
   readonly task: TaskOptions;
   readonly folders: TaskFolders;
-  /** What is bound over single paths; the private `/tmp` need not be named. */
+  /** Bind mounts over single paths, without the one of the private `/tmp`. */
   readonly bound?: readonly BoundPath[];
   readonly mounts?: readonly PlacedMount[];
 }
 
-/** One path with all that is allowed there, and who asked for it. */
+/** A path with all access that is allowed there, and where the entries come from. */
 export interface UnveilRule {
   readonly path: string;
   readonly mode: UnveilMode;
   readonly sources: readonly UnveilSource[];
   /**
-   * The outermost folder around the path in which tasks may create files: an earlier
-   * run may have put a symlink there, so the path must not lead out of that folder.
+   * The outermost folder around the path in which tasks may create files. An earlier
+   * run may have created a symlink there, so the path must not lead out of the folder.
    */
   readonly beneath?: string;
-  /** Where the task sees it, if elsewhere: the rule is laid on what is mounted there. */
+  /** The target, if the path is mounted elsewhere: the rule is added for what is mounted there. */
   readonly at?: string;
 }
 
 export interface UnveilRules {
-  /** At most one for a path, and one for each mount. */
+  /** At most one rule per path, and one per mount. */
   readonly entries: readonly UnveilRule[];
-  /** Whether the task's own temporary folder is to be bound over `/tmp`. */
+  /** Whether to bind the task's own temporary folder over `/tmp`. */
   readonly privateTmp: boolean;
-  /** Why `/tmp` is the host's, where it is. */
+  /** Why the task sees the host's `/tmp`; null: it sees its own. */
   readonly sharedTmpReason: string | null;
 }
 
-/** Whether the plugin's or the task's options name the path, and not the driver alone. */
+/** Whether the plugin's or the task's options name the path. */
 export function isConfigured({ sources }: UnveilRule): boolean {
   return sources.includes("plugin") || sources.includes("task");
 }
 
 /**
- * Puts a task's rules together. A rule on a path that something is bound over is
- * laid on what is bound: Landlock looks at what is really found there, and skips
- * what lies hidden below a mount. What an entry names in a volume, the volume's own
- * rule allows already.
+ * Builds a task's rules. The rule for a path under a bind mount is added for the
+ * mount's source: Landlock checks the file that is visible there, not the one that
+ * the mount hides. Entries in a volume are left out: the volume's rule covers them.
  */
 export function unveilRules({ options, task, folders, bound = [], mounts = [] }: UnveilInput): UnveilRules {
   const configured = [
@@ -74,15 +73,15 @@ export function unveilRules({ options, task, folders, bound = [], mounts = [] }:
   const implied = options.unveilDefaults ? [...defaultEntries, ...folderEntries(folders)] : [];
   const binds = new Map(bound.map(({ target, source }) => [target, source]));
   if (privateTmp) binds.set(TMP, folders.tmpDir);
-  // The default `rwc:/tmp` never means the host's, which all users share.
+  // The default `rwc:/tmp` never applies to the host's /tmp, which all users share.
   const entries = [...implied.filter(({ path }) => privateTmp || path !== TMP), ...configured];
   const covering = mounts.filter(({ source, target }) => source !== target);
-  const seen = entries.filter(({ path }) => mountAround(path, covering) === undefined);
-  const rules = [...confine(merge(seen, binds)), ...mounts.map(mountRule)];
+  const outside = entries.filter(({ path }) => mountAround(path, covering) === undefined);
+  const rules = [...confine(merge(outside, binds)), ...mounts.map(mountRule)];
   return { entries: rules, privateTmp, sharedTmpReason };
 }
 
-/** What the host's `/tmp` and a task's own are called. */
+/** Path of the host's `/tmp`, and of a task's own. */
 export const TMP = "/tmp";
 
 function mountRule({ kind, source, target, mode }: PlacedMount): UnveilRule {
@@ -98,7 +97,7 @@ function whyTmpIsShared(
   const host = configured.find(({ path }) => isAtOrBelow(path, TMP));
   if (host !== undefined)
     return `the ${host.source}'s config unveils ${formatUnveil(host)}, which is the host's`;
-  // As with an agent in dev mode: what is bound over /tmp would hide them.
+  // An agent in dev mode has its folders there: a bind mount over /tmp would hide them.
   const hidden = Object.values<string>({ ...folders }).find((folder) => isAtOrBelow(folder, TMP));
   return hidden === undefined ? null : `the task's own folder ${hidden} is below it`;
 }
@@ -107,9 +106,9 @@ function folderEntries({ taskDir, allocDir, secretsDir, tmpDir }: TaskFolders): 
   return [
     entry(`rwxc:${taskDir}`),
     entry(`rwxc:${allocDir}`),
-    // A small file system without execution, so x would promise what mount(8) refuses.
+    // Without x: the file system of this folder is mounted noexec.
     entry(`rwc:${secretsDir}`),
-    // With x, as the task's other folders: build tools and installers run what they unpack there.
+    // With x, like the task's other folders: build tools and installers run what they unpack there.
     entry(`rwxc:${tmpDir}`),
   ];
   function entry(text: string): UnveilEntry {
@@ -119,8 +118,8 @@ function folderEntries({ taskDir, allocDir, secretsDir, tmpDir }: TaskFolders): 
 
 function merge(entries: readonly UnveilEntry[], binds: ReadonlyMap<string, string>): UnveilRule[] {
   const rules = new Map<string, UnveilRule>();
-  for (const { path: asked, mode, source } of entries) {
-    const path = binds.get(asked) ?? asked;
+  for (const { path: target, mode, source } of entries) {
+    const path = binds.get(target) ?? target;
     const present = rules.get(path);
     rules.set(path, {
       path,
@@ -131,13 +130,13 @@ function merge(entries: readonly UnveilEntry[], binds: ReadonlyMap<string, strin
   return [...rules.values()];
 }
 
-/** What the plugin or the job names below a folder that is open to tasks is marked with that folder. */
+/** Sets `beneath` for each configured path below a folder in which tasks may create files. */
 function confine(rules: readonly UnveilRule[]): UnveilRule[] {
-  // Of /, nothing could be led out.
-  const open = rules.filter(({ mode, path }) => mode.create && path !== "/").map(({ path }) => path);
+  // No path leads out of /.
+  const writable = rules.filter(({ mode, path }) => mode.create && path !== "/").map(({ path }) => path);
   return rules.map((rule) => {
     if (!isConfigured(rule)) return rule;
-    const around = open.filter((folder) => folder !== rule.path && isAtOrBelow(rule.path, folder));
+    const around = writable.filter((folder) => folder !== rule.path && isAtOrBelow(rule.path, folder));
     const [beneath] = around.sort((one, other) => one.length - other.length);
     return beneath === undefined ? rule : { ...rule, beneath };
   });

@@ -1,6 +1,6 @@
 /** Whom a task runs as: a dynamic user of the agent's, or a user of the host. */
 import { isInRanges } from "../../config/options/idRanges.ts";
-import { largestId, parseId } from "../../config/task/ids.ts";
+import { maxId, parseId } from "../../config/task/ids.ts";
 import { DriverError } from "../../errors.ts";
 import { askNameServices, isAccountName, readDatabase } from "./nameServices.ts";
 import { entryOfName, entryOfUid } from "./passwd.ts";
@@ -94,7 +94,7 @@ function dynamicUser(name: string, number: string, passwd: string): TaskUser {
   if (uid === undefined || uid < minDynamicUid) {
     throw forbidden(
       name,
-      `a dynamic user has a number from ${minDynamicUid} to ${largestId}, without leading zeros`,
+      `a dynamic user has a number from ${minDynamicUid} to ${maxId}, without leading zeros`,
     );
   }
   const owner = entryOfUid(passwd, uid);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { largestId, parseId } from "../../../src/config/task/ids.ts";
+import { maxId, parseId } from "../../../src/config/task/ids.ts";
 import { entryOfName, entryOfUid } from "../../../src/effects/users/passwd.ts";
 
 const passwd = `root:x:0:0:root:/root:/bin/bash
@@ -57,7 +57,7 @@ describe("passwd", () => {
   });
 
   it("finds every entry that was written into it", () => {
-    const id = fc.nat({ max: largestId });
+    const id = fc.nat({ max: maxId });
     const name = fc.stringMatching(/^[a-z_][a-z0-9_-]{0,30}$/);
     const entries = fc.uniqueArray(
       fc.record({ name, uid: id, gid: id, home: fc.stringMatching(/^\/[a-z/]*$/) }),
@@ -80,7 +80,7 @@ describe("ids", () => {
   it.each([
     ["0", 0],
     ["1000", 1000],
-    ["4294967294", largestId],
+    ["4294967294", maxId],
     ["4294967295", undefined],
     ["99999999999", undefined],
     ["007", undefined],
