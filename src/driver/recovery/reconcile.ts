@@ -6,7 +6,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { runFiles } from "../../effects/files/runFiles.ts";
-import { isUnheld } from "../../effects/processes/exitWatch.ts";
+import { hasNoWriter } from "../../effects/processes/exitWatch.ts";
 import { readExitStatus } from "../../effects/processes/statusFile.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import { stateName } from "../../machines/fold.ts";
@@ -101,7 +101,7 @@ function removeFiles(taskId: string, { folder, log }: ReconcileServices): void {
  */
 function removeUnused(folder: string): void {
   const { status, alive } = runFiles(folder);
-  if (isUnheld(alive) && readExitStatus(status) === undefined)
+  if (hasNoWriter(alive) && readExitStatus(status) === undefined)
     rmSync(folder, { recursive: true, force: true });
 }
 

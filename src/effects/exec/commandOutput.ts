@@ -1,4 +1,4 @@
-/** What a command writes, as a stream: read from a pipe or a terminal in the event loop, no faster than it is consumed. */
+/** A command's output as a stream: read from a pipe or a terminal in the event loop, with backpressure. */
 import { readSync } from "node:fs";
 import { Socket, type SocketConstructorOpts } from "node:net";
 import { Readable } from "node:stream";
@@ -8,16 +8,16 @@ import { errnoOf } from "../../errors.ts";
 export interface CommandOutput {
   readonly stream: Readable;
   /**
-   * The command has ended: ends the stream after what is there already, whoever
-   * else may have the other side open. Closes the descriptor.
+   * To be called when the command has ended. Ends the stream after the output that
+   * is already there, even if another process still has the other side open. Closes the descriptor.
    */
   finish(): void;
 }
 
-/** The most that is read at once: what a pipe holds. */
+/** Size of one read: what a pipe holds. */
 const chunkBytes = 65_536;
 
-/** @param descriptor of a pipe's reading end or a terminal's master side, which is this stream's from now on */
+/** @param descriptor of a pipe's reading end or a terminal's master side; the stream closes it */
 export function commandOutput(descriptor: number, kind: "pipe" | "terminal"): CommandOutput {
   const stream = new Readable({
     highWaterMark: chunkBytes,
@@ -38,9 +38,9 @@ export function commandOutput(descriptor: number, kind: "pipe" | "terminal"): Co
   source.once("end", end).once("error", end);
   const finish = () => {
     if (source.destroyed) return;
-    // With a buffer of its own the socket stops reading at once.
+    // A socket with a buffer of its own stops reading at once.
     source.pause();
-    for (const chunk of whatIsThere(descriptor)) stream.push(chunk);
+    for (const chunk of readAvailable(descriptor)) stream.push(chunk);
     end();
   };
   return { stream, finish };
@@ -50,15 +50,15 @@ type OnRead = NonNullable<SocketConstructorOpts["onread"]>;
 
 function open(fd: number, kind: "pipe" | "terminal", onread: OnRead): Socket {
   if (kind === "pipe") return new Socket({ fd, readable: true, writable: false, onread });
-  // Node passes the options on to the socket that this is; its types do not say so.
+  // Node passes the options on to the underlying socket, though its types do not say so.
   return new (ReadStream as new (fd: number, options: object) => Socket)(fd, { onread });
 }
 
 /**
- * Nobody fills it any more but what the command has left behind on purpose, so
- * there is a bound: twice what a pipe or a terminal holds.
+ * Processes that the command left behind may go on writing. So there is a bound:
+ * twice what a pipe or a terminal holds.
  */
-function whatIsThere(descriptor: number): Buffer[] {
+function readAvailable(descriptor: number): Buffer[] {
   const chunks: Buffer[] = [];
   let room = 2 * chunkBytes;
   while (room > 0) {
@@ -71,7 +71,7 @@ function whatIsThere(descriptor: number): Buffer[] {
   return chunks;
 }
 
-/** 0 at the end, and where nothing is there: EAGAIN of a pipe, EIO of a terminal that nobody has open. */
+/** Returns 0 at the end, and if there is no input: EAGAIN of a pipe, EIO of an unopened terminal. */
 function tryRead(descriptor: number, buffer: Buffer): number {
   try {
     return readSync(descriptor, buffer);

@@ -8,39 +8,39 @@ import { openTerminal, resizeTerminal, type TerminalSize } from "./terminal.ts";
 import { TerminalInput } from "./terminalInput.ts";
 
 export interface CommandStdio {
-  /** The command's side: descriptors of its input, output and error. */
-  readonly given: readonly [stdin: number, stdout: number, stderr: number];
-  /** Closes what is the command's alone, and has the rest read and written in the event loop. To be called once. */
+  /** Descriptors of the command's side. */
+  readonly descriptors: readonly [stdin: number, stdout: number, stderr: number];
+  /** Closes the command's side, and reads and writes the other one in the event loop. To be called once. */
   connect(): ConnectedStdio;
-  /** Closes both sides, where it never came to {@link connect}. */
+  /** Closes both sides. Instead of {@link connect}. */
   close(): void;
 }
 
 export interface ConnectedStdio {
-  /** Its end is the end of the command's input. Errors where the command does not read any more. */
+  /** Ending it ends the command's input. Errors once the command no longer reads. */
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** Empty where there is a terminal. */
+  /** Empty with a terminal. */
   readonly stderr: Readable;
-  /** Of the terminal; without one, or once the command has ended, of nothing. */
+  /** Resizes the terminal. Does nothing without one, or once the command has ended. */
   resize(size: TerminalSize): void;
-  /** The command has ended: the output ends after what is there already. */
+  /** To be called when the command has ended: ends the output after what is already there. */
   finish(): void;
 }
 
 /**
- * @param uid of the command, which owns the pipes, so that it can open `/dev/stdout` anew
+ * @param uid of the command: it becomes the pipes' owner, so that the command can reopen `/dev/stdout`
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
 export function pipesFor(uid: number): CommandStdio {
   const [input, output, error] = [pipe2(), pipe2(), pipe2()];
-  const given = [input.read, output.write, error.write] as const;
-  for (const descriptor of given) fchownSync(descriptor, uid, -1);
+  const descriptors = [input.read, output.write, error.write] as const;
+  for (const descriptor of descriptors) fchownSync(descriptor, uid, -1);
   const own = [input.write, output.read, error.read];
   return {
-    given,
+    descriptors,
     connect() {
-      for (const descriptor of given) closeSync(descriptor);
+      for (const descriptor of descriptors) closeSync(descriptor);
       const stdin = new Socket({ fd: input.write, readable: false, writable: true });
       const stdout = commandOutput(output.read, "pipe");
       const stderr = commandOutput(error.read, "pipe");
@@ -52,14 +52,14 @@ export function pipesFor(uid: number): CommandStdio {
       return { stdin, stdout: stdout.stream, stderr: stderr.stream, resize: () => {}, finish };
     },
     close() {
-      for (const descriptor of [...given, ...own]) closeSync(descriptor);
+      for (const descriptor of [...descriptors, ...own]) closeSync(descriptor);
     },
   };
 }
 
 /**
- * A terminal stays open on the command's side, too, until the command has ended:
- * without that, the end could overtake the last output.
+ * The plugin keeps the command's side of the terminal open, too, until the command
+ * has ended: otherwise the end could overtake the last output.
  * @param runnerFolder where to put the plan runner if this host doesn't execute memfds
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
@@ -67,7 +67,7 @@ export function terminalFor(uid: number, size: TerminalSize | undefined, runnerF
   const { master, slave } = openTerminal(uid);
   if (size) resizeTerminal(master, size);
   return {
-    given: [slave, slave, slave],
+    descriptors: [slave, slave, slave],
     connect() {
       const stdin = new TerminalInput(master, runnerFolder);
       const stdout = commandOutput(master, "terminal");
@@ -79,8 +79,8 @@ export function terminalFor(uid: number, size: TerminalSize | undefined, runnerF
         stdout.finish();
         closeSync(slave);
       };
-      const resize = (wanted: TerminalSize) => {
-        if (open) resizeTerminal(master, wanted);
+      const resize = (newSize: TerminalSize) => {
+        if (open) resizeTerminal(master, newSize);
       };
       return { stdin, stdout: stdout.stream, stderr: Readable.from([]), resize, finish };
     },

@@ -1,11 +1,11 @@
 /**
- * The plan that runs a further command in a task that runs already: the process
- * joins the task's namespaces and cgroup, and gives up what the task's own
- * process has given up. Pure.
+ * The plan that runs another command in a running task. The process joins the
+ * task's namespaces and cgroup, and drops the same privileges as the task's own
+ * process. Pure.
  *
- * `parent` joins and forks, then waits as `supervise` for the command, whose
- * parent it stays: in the plugin's own pid namespace, so that it survives the
- * task's end and can tell of it. Neither outlives the plugin.
+ * `parent` joins and forks. As `supervise` it then waits for the command, as its
+ * parent. It stays in the plugin's own pid namespace, so that it survives the
+ * task's end and can report it. Neither process outlives the plugin.
  */
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
@@ -17,11 +17,11 @@ import { taskSteps } from "../launch/steps/taskSteps.ts";
 import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../launch/table.ts";
 
 export interface ExecInput extends TaskProcess {
-  /** First argument of the process that waits for the command, so that `ps` shows whose it is. */
+  /** First argument of the process that waits for the command, so that `ps` shows the task it belongs to. */
   readonly waiterName: string;
   /** Absolute path of the cgroup that the task's processes are in. */
   readonly cgroup: string;
-  /** Whether the standard input is a terminal, to become the controlling one of the command's session. */
+  /** Whether stdin is a terminal, which becomes the controlling terminal of the command's session. */
   readonly terminal: boolean;
 }
 
@@ -33,7 +33,7 @@ const finds = {
   ruleset,
   /** Pidfd of the task's init, whose namespaces are joined. */
   init: ruleset + 1,
-  /** Pipe that gets the command's raw wait status, and ends with the process that waits. */
+  /** Pipe to which the waiting process writes the command's raw wait status. It ends with that process. */
   status: hostProc + 1,
 };
 const { init, status } = finds;
@@ -51,7 +51,7 @@ export function buildExecPlan(input: ExecInput): WholePlan<keyof typeof finds> {
       parent: parentSteps(input),
       task: taskSteps(input, {
         inSession: input.terminal ? [controllingTerminalStep()] : [],
-        // Not earlier: the change of uid would undo it.
+        // Only now, because a change of uid resets it.
         asUser: [endWithParentStep("end with the process that waits")],
       }),
       supervise: superviseSteps(),
@@ -72,13 +72,13 @@ function parentSteps({ cgroup }: ExecInput): Step[] {
       name: "leave the agent's keyring",
       call: "keyctl",
       args: [flags({ KEYCTL_JOIN_SESSION_KEYRING }), 0],
-      // ENOSYS where the kernel has no keyrings.
+      // ENOSYS if the kernel has no keyrings.
       flow: { kind: "tolerateErrors" },
     },
-    // What the agent left open: but for the status pipe, all numbers from here on are free.
+    // The agent may have left descriptors open. From here on only the status pipe's number is in use.
     { name: "close inherited descriptors", call: "close_range", args: [hostProc, hostProc, 0] },
     closeRangeStep("close inherited descriptors", status + 1),
-    // Both by their paths of the host, which the task's mounts may hide.
+    // Both before it joins the mount namespace, where the task's mounts may hide these paths.
     openFolderStep("open the plugin's /proc", "/proc"),
     openFolderStep("open the task's cgroup", cgroup),
     { name: "join the task's namespaces", call: "setns", args: [init, namespaces] },
@@ -100,7 +100,7 @@ function superviseSteps(): Step[] {
   const ONLY_CHILD = -1;
   const STATUS_BYTES = 4;
   return [
-    // The ends of the command's pipes, above all: who reads them waits for their end.
+    // Above all the command's pipes, because their reader waits until every writer has closed them.
     { name: "close what is the command's", call: "close_range", args: [0, status - 1, 0] },
     closeRangeStep("close the cgroup's folder", cgroupFolder),
     forgetSecretsStep(),
@@ -110,7 +110,7 @@ function superviseSteps(): Step[] {
   ];
 }
 
-/** ioctl_tty(2): the session leader has none yet. */
+/** ioctl_tty(2). It works because the session leader has no controlling terminal yet. */
 function controllingTerminalStep(): Step {
   const { TIOCSCTTY } = k;
   return {

@@ -1,6 +1,6 @@
 /**
- * Runs a command in a task that runs already: in its namespaces and its cgroup,
- * as its user, under the very ruleset that the task has restricted itself with.
+ * Runs a command in a running task: in its namespaces and its cgroup, as its
+ * user, under the same ruleset with which the task restricted itself.
  */
 import { closeSync, readlinkSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
@@ -22,9 +22,9 @@ export interface RunningCommand extends Omit<ConnectedStdio, "finish"> {
   /** The command's process, leader of its session. */
   readonly leader: ProcessIdentity;
   /**
-   * Resolves once it has ended, with everything in its session. The output may
-   * have been read by then or not. Undefined: nobody knows how, since the process
-   * that waited for it was killed.
+   * Resolves once the command and everything in its session has ended. Its output
+   * may still be unread then. Undefined if its status is unknown, because the
+   * process that waited for it was killed.
    */
   readonly ended: Promise<ExitStatus | undefined>;
   /** SIGKILL. */
@@ -34,19 +34,19 @@ export interface RunningCommand extends Omit<ConnectedStdio, "finish"> {
 export interface ExecPlace {
   /** PID 1 of the task's pid namespace. */
   readonly init: ProcessIdentity;
-  /** Landlock ABI that the task's ruleset was made for. */
+  /** Landlock ABI for which the task's ruleset was built. */
   readonly landlockAbi: number;
-  /** Where to put the plan runner if this host doesn't execute memfds; root's alone. */
+  /** Where to put the plan runner if this host doesn't execute memfds; only root may have access. */
   readonly runnerFolder: string;
-  /** Of the terminal, where it is known. */
+  /** Size of the terminal, if known. */
   readonly size: TerminalSize | undefined;
 }
 
 /**
  * Resolves once `execve` has succeeded.
- * @throws DriverError `TASK_NOT_RUNNING` where init is gone
- * @throws DriverError `UNSUPPORTED` where it holds no ruleset
- * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno; nothing is left then
+ * @throws DriverError `TASK_NOT_RUNNING` if init has exited
+ * @throws DriverError `UNSUPPORTED` if init holds no ruleset
+ * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno; no process is left then
  */
 export async function runInTask(input: ExecInput, place: ExecPlace): Promise<RunningCommand> {
   using opened = new DisposableStack();
@@ -57,20 +57,20 @@ export async function runInTask(input: ExecInput, place: ExecPlace): Promise<Run
   const stdio = terminal ? terminalFor(uid, place.size, place.runnerFolder) : pipesFor(uid);
   using unused = new DisposableStack();
   unused.defer(() => stdio.close());
-  const [stdin, stdout, stderr] = stdio.given;
+  const [stdin, stdout, stderr] = stdio.descriptors;
   if (terminal) unveilTerminal(ruleset, stdin, place.landlockAbi);
   const plan = buildExecPlan(input);
   const status = pipe2();
-  // Where nothing is spawned, this ends as soon as the other end is closed.
+  // If nothing is spawned, this ends as soon as the other end is closed.
   const waitStatus = readToEnd(status.read);
-  const given = { stdin, stdout, stderr, ruleset, init, status: status.write };
-  const { pid, report } = closing(status.write, () => spawnPlan(plan, given, place.runnerFolder));
+  const passed = { stdin, stdout, stderr, ruleset, init, status: status.write };
+  const { pid, report } = closeAfter(status.write, () => spawnPlan(plan, passed, place.runnerFolder));
   const waiting = statusOf(waitStatus, pid);
-  const told = await report;
-  const [leader] = told.processes;
-  if (told.failure !== undefined || leader === undefined) {
+  const { processes, failure } = await report;
+  const [leader] = processes;
+  if (failure !== undefined || leader === undefined) {
     await waiting;
-    throw failedStep(plan, told.failure, notRun) ?? killed();
+    throw failedStep(plan, failure, notRun) ?? killed();
   }
   unused.move();
   const { finish, ...streams } = stdio.connect();
@@ -89,7 +89,7 @@ function openInit(init: ProcessIdentity): number {
   throw new DriverError("TASK_NOT_RUNNING", "the task has ended");
 }
 
-/** Not built anew: its rules are on the very files that the task was given, whatever their paths lead to by now. */
+/** Not rebuilt, because its rules hold for the files that the task got, wherever their paths lead by now. */
 function rulesetOf(init: number): number {
   const descriptor = tryGetfd(init, kept.ruleset);
   if (descriptor !== undefined) {
@@ -110,7 +110,7 @@ function tryGetfd(pidfd: number, number: number): number | undefined {
   }
 }
 
-function closing<T>(descriptor: number, act: () => T): T {
+function closeAfter<T>(descriptor: number, act: () => T): T {
   try {
     return act();
   } finally {
@@ -121,7 +121,7 @@ function closing<T>(descriptor: number, act: () => T): T {
 async function statusOf(waitStatus: Promise<Buffer>, waiter: number): Promise<ExitStatus | undefined> {
   const bytes = await waitStatus;
   const endedAtMs = Date.now();
-  // It closes the pipe by ending, so that there is nothing to wait for.
+  // The pipe closed because the process ended, so this does not block.
   waitpid(waiter, 0);
   return bytes.length < 4 ? undefined : exitStatusOf(bytes.readInt32LE(), endedAtMs);
 }

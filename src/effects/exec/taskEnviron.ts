@@ -1,4 +1,4 @@
-/** The environment of a running task: what its main process was executed with, proc_pid_environ(5). */
+/** The environment with which a running task's main process was executed, proc_pid_environ(5). */
 import { closeSync, openSync, readSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
@@ -8,20 +8,21 @@ const maxChunks = 64;
 const chunkBytes = 256 * 1024;
 
 /**
- * Read when it is needed and kept nowhere: its values are secrets. A program that
- * has written over its environment, as servers do to show a title in `ps`, leaves
- * of it what it leaves. One can also say that its environment is any part of its
- * memory (`PR_SET_MM` of prctl(2)): what execve(2) would not have taken is refused.
+ * Read on demand and never stored, because its values are secrets. A program may
+ * have overwritten its environment, as servers do to show a title in `ps`. Then
+ * the result holds only the variables that are left. A program can also declare any
+ * part of its memory its environment (`PR_SET_MM` of prctl(2)). So more than
+ * execve(2) accepts is refused.
  * @param task the main process
- * @throws DriverError `TASK_NOT_RUNNING` where the process is gone
- * @throws DriverError `KERNEL_CALL_FAILED` where its environment cannot be read, or is larger than any can be
+ * @throws DriverError `TASK_NOT_RUNNING` if the process has exited
+ * @throws DriverError `KERNEL_CALL_FAILED` if its environment cannot be read, or is too large to be one
  */
 export function readTaskEnviron(task: ProcessIdentity): Record<string, string> {
   const chunks: Buffer[] = [];
   try {
     using opened = new DisposableStack();
     const descriptor = opened.adopt(openSync(`/proc/${task.pid}/environ`, "r"), closeSync);
-    // The descriptor is of one process for good: it is the task's where that is there after the open.
+    // The descriptor stays with one process. It is the task's if the task is alive after the open.
     if (!isSameProcess(task)) throw new DriverError("TASK_NOT_RUNNING", "the task has ended");
     for (let read = -1; read !== 0 && chunks.length <= maxChunks; ) {
       const chunk = Buffer.allocUnsafe(chunkBytes);
@@ -37,7 +38,7 @@ export function readTaskEnviron(task: ProcessIdentity): Record<string, string> {
   });
 }
 
-/** Takes `NAME=value` strings apart that end with NULs; others are left out. Pure. */
+/** Parses `NAME=value` strings that end with NULs. Skips other strings. Pure. */
 export function parseEnviron(text: string): Record<string, string> {
   const entries = text.split("\0").flatMap((entry): [string, string][] => {
     const sign = entry.indexOf("=");

@@ -1,4 +1,4 @@
-/** A pseudo-terminal: pty(7). The plugin has its master side, a command the other. */
+/** A pseudo-terminal: pty(7). The plugin has the master side, a command has the slave side. */
 import { closeSync, constants, fchownSync, fstatSync, openSync } from "node:fs";
 import * as k from "../kernel/constants.ts";
 import { ioctl } from "../kernel/libc.ts";
@@ -17,13 +17,13 @@ export interface TerminalSize {
   readonly columns: number;
 }
 
-/** @throws DriverError `KERNEL_CALL_FAILED`, or Node's own error where /dev/ptmx cannot be opened */
+/** @throws DriverError `KERNEL_CALL_FAILED`, or Node's own error if /dev/ptmx cannot be opened */
 export function openTerminal(uid: number): Terminal {
   const master = openSync("/dev/ptmx", constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
   let slave: number | undefined;
   try {
     ioctl(master, k.TIOCSPTLCK, new Uint8Array(4));
-    // By the master, not by a path: the mount of /dev/pts may be another one.
+    // Through the master, not by a path: /dev/pts may be another instance.
     slave = ioctl(master, k.TIOCGPTPEER, k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC);
     fchownSync(slave, uid, fstatSync(slave).gid);
     return { master, slave };
@@ -34,7 +34,7 @@ export function openTerminal(uid: number): Terminal {
   }
 }
 
-/** The foreground process group gets SIGWINCH where that changes anything: ioctl_tty(2). */
+/** The foreground process group gets SIGWINCH if the size changes: ioctl_tty(2). */
 export function resizeTerminal(master: number, { rows, columns }: TerminalSize): void {
   ioctl(master, k.TIOCSWINSZ, windowSize(clamp(rows), clamp(columns)));
 }

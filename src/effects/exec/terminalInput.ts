@@ -1,9 +1,9 @@
 /**
- * What is typed at a terminal: a stream into its master side.
+ * Input that is typed at a terminal: a stream into its master side.
  *
- * Node writes to terminals with blocking calls, and cannot tell when there is
- * room. So this writes without blocking and, where a terminal is full because its
- * program does not read, has a process of one system call wait for room.
+ * Node writes to terminals with blocking calls, and cannot wait for room. So this
+ * class writes without blocking. If the terminal is full because its program does
+ * not read, it spawns a process that waits for room with a single system call.
  */
 import { writeSync } from "node:fs";
 import { Writable } from "node:stream";
@@ -24,10 +24,10 @@ export class TerminalInput extends Writable {
   readonly #master: number;
   readonly #runnerFolder: string;
   #last = NEWLINE;
-  /** The process that waits for room. */
+  /** Pid of the process that waits for room. */
   #waiter: number | undefined;
 
-  /** @param master stays the caller's to close */
+  /** @param master the caller closes it */
   constructor(master: number, runnerFolder: string) {
     super({ highWaterMark: 65_536 });
     this.#master = master;
@@ -39,11 +39,11 @@ export class TerminalInput extends Writable {
     this.#writeAll(chunk).then(() => done(), done);
   }
 
-  /** A terminal has no end: closing the input is what a person does to end it. */
+  /** A terminal has no end of file of its own: closing the input sends what a person would type to end it. */
   override _final(done: (error?: Error | null) => void): void {
-    const atLineBegin = this.#last === NEWLINE || this.#last === RETURN;
-    // Within a line the first one only hands the line to the program.
-    const typed = atLineBegin ? [END_OF_FILE] : [END_OF_FILE, END_OF_FILE];
+    const atLineStart = this.#last === NEWLINE || this.#last === RETURN;
+    // Within a line the first Ctrl-D only passes the line to the program.
+    const typed = atLineStart ? [END_OF_FILE] : [END_OF_FILE, END_OF_FILE];
     this.#writeAll(Buffer.from(typed)).then(() => done(), done);
   }
 
@@ -57,22 +57,22 @@ export class TerminalInput extends Writable {
     while (rest.length > 0 && !this.destroyed) {
       const written = tryWrite(this.#master, rest);
       rest = rest.subarray(written);
-      if (written === 0) await this.#room();
+      if (written === 0) await this.#waitForRoom();
     }
   }
 
-  /** Resolves when the terminal takes input again, or is gone. */
-  async #room(): Promise<void> {
+  /** Resolves when the terminal takes input again, or is closed. */
+  async #waitForRoom(): Promise<void> {
     const { pid, report } = spawnPlan(waitingPlan, { terminal: this.#master }, this.#runnerFolder);
     this.#waiter = pid;
     await report;
-    // Unreaped until here, so that its number was nobody else's.
+    // The process is reaped only now, so that no other process could get its pid.
     this.#waiter = undefined;
     waitpid(pid, 0);
   }
 }
 
-/** How many bytes there was room for. */
+/** @returns how many bytes were written; 0 if there was no room */
 function tryWrite(descriptor: number, content: Buffer): number {
   try {
     return writeSync(descriptor, content);
@@ -83,7 +83,7 @@ function tryWrite(descriptor: number, content: Buffer): number {
 }
 
 const terminal = 0;
-const room = bytes(pollDescriptor(terminal, POLLOUT), `{fd: ${terminal}, events: POLLOUT}`);
+const pollRequest = bytes(pollDescriptor(terminal, POLLOUT), `{fd: ${terminal}, events: POLLOUT}`);
 const waitingPlan: WholePlan<"terminal"> = {
   initName: "exec2-exec: waiting for a terminal",
   finds: { terminal },
@@ -92,7 +92,7 @@ const waitingPlan: WholePlan<"terminal"> = {
     ...noSteps,
     parent: [
       endWithParentStep("end with the plugin"),
-      { name: "wait for room", call: "ppoll", args: [room, 1, 0, 0, 0] },
+      { name: "wait for room", call: "ppoll", args: [pollRequest, 1, 0, 0, 0] },
       { name: "end", call: "exit_group", args: [0] },
     ],
   },

@@ -1,4 +1,4 @@
-/** What a command may do with its own terminal: open it anew, by its name or as /dev/tty. */
+/** Lets a command reopen its own terminal, by its name or as /dev/tty. */
 import { closeSync, constants, existsSync, openSync } from "node:fs";
 import { O_PATH } from "../kernel/constants.ts";
 import { landlockAddRule } from "../kernel/libc.ts";
@@ -8,20 +8,20 @@ import { pathBeneathAttr, RULE_PATH_BENEATH } from "../landlock/attributes.ts";
 const readWrite = { read: true, write: true, execute: false, create: false };
 
 /**
- * Adds it to the task's ruleset, for the task itself has restricted itself before
- * and gets nothing of it. The rule on the terminal goes with the terminal; /dev/tty
- * means each process's own.
- * @param abi of the kernel when the ruleset was made
+ * Adds rules to the task's ruleset. They do not affect the task itself, because it
+ * has restricted itself already. The rule on the terminal disappears with the
+ * terminal. /dev/tty is each process's own terminal.
+ * @param abi of the kernel when the ruleset was built
  */
 export function unveilTerminal(ruleset: number, slave: number, abi: number): void {
   for (const path of [`/proc/self/fd/${slave}`, "/dev/tty"]) {
     if (!existsSync(path)) continue;
-    const named = openSync(path, O_PATH | constants.O_NOCTTY);
+    const descriptor = openSync(path, O_PATH | constants.O_NOCTTY);
     try {
-      const attr = pathBeneathAttr(accessOf(readWrite, "file", abi), named);
+      const attr = pathBeneathAttr(accessOf(readWrite, "file", abi), descriptor);
       landlockAddRule(ruleset, RULE_PATH_BENEATH, attr, path);
     } finally {
-      closeSync(named);
+      closeSync(descriptor);
     }
   }
 }

@@ -1,14 +1,14 @@
 /**
- * The only door to native code: functions of the C library as koffi binds them,
- * with their own conventions. libc.ts and posixSpawn.ts make calls of them.
+ * The only bindings to native code: functions of the C library, bound by koffi,
+ * with their C conventions. libc.ts and posixSpawn.ts wrap them.
  *
- * koffi is loaded with the first call, since a plugin that only shakes hands
- * never makes one. All calls are synchronous: koffi's asynchronous ones run on
- * other threads, and much of what is called here belongs to a thread.
+ * koffi is loaded at the first call, since a plugin that only does its handshake
+ * makes none. All calls are synchronous: koffi's asynchronous ones run on other
+ * threads, and many of these functions act on the calling thread.
  */
 import { createRequire } from "node:module";
 
-/** The functions, once the first of them is needed. */
+/** The functions, bound at the first use. */
 export function libc(): Libc {
   bound ??= bind();
   return bound;
@@ -19,9 +19,9 @@ let bound: Libc | undefined;
 
 function bind() {
   const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
-  // The program itself: it is linked with the C library, whatever that library's name is.
+  // Loads the program itself, which is linked with the C library, whatever that library's name.
   const library = koffi.load(null);
-  // syscall(2) takes its arguments in registers, so that each use can have a fixed prototype.
+  // syscall(2) takes its arguments in registers, so each use can have a fixed prototype.
   const syscall = (...parameters: string[]) => library.func("syscall", "long", ["long", ...parameters]);
   return {
     errno: () => koffi.errno(),

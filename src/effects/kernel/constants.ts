@@ -1,6 +1,6 @@
 /**
- * Numbers of the Linux kernel's interface, each with the header that defines it.
- * Only those that are used; names as in C, so that they can be looked up.
+ * Constants of the Linux kernel's interface, with the headers that define them.
+ * They have their C names, so that they can be looked up.
  */
 
 /** `linux/landlock.h` */
@@ -63,8 +63,9 @@ export const SYS_landlock_add_rule = 445;
 
 /** `linux/pidfd.h`, from kernel 6.9 on: the group that the process leads */
 export const PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2;
-/** `linux/pidfd.h`, from kernel 6.13 on: `_IOWR(0xff, 11, struct pidfd_info)`; the bit asks, from 6.15 on, for the wait status */
+/** `linux/pidfd.h`, from kernel 6.13 on: `_IOWR(0xff, 11, struct pidfd_info)` */
 export const PIDFD_GET_INFO = 0xc040ff0b;
+/** From kernel 6.15 on: requests the wait status */
 export const PIDFD_INFO_EXIT = 1 << 3;
 
 /** `asm-generic/poll.h` */
@@ -143,8 +144,9 @@ export const RLIMIT_RTTIME = 15;
 /** `linux/resource.h` */
 export const PRIO_PROCESS = 0;
 
-/** `linux/close_range.h`: no descriptor number is above it, and how to mark them instead of closing */
+/** Greater than every descriptor number */
 export const HIGHEST_DESCRIPTOR = 0xffffffff;
+/** `linux/close_range.h`: marks descriptors close-on-exec instead of closing them */
 export const CLOSE_RANGE_CLOEXEC = 1 << 2;
 
 /** `linux/socket.h`, `linux/net.h`, `linux/sockios.h`, `linux/if.h` */

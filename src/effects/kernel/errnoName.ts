@@ -12,5 +12,5 @@ const names = new Map(
     .filter(([name]) => name !== "EWOULDBLOCK" && name !== "ENOTSUP")
     .map(([name, errno]) => [errno, name]),
 );
-// What Landlock answers to a descriptor that can have no rule; Node has no name for it.
+// Landlock's error for a descriptor that can have no rule. Node has no name for it.
 names.set(77, "EBADFD");

@@ -1,7 +1,7 @@
-/** Small files that the kernel serves from memory (/proc, /sys): reading one takes microseconds, so it is synchronous. */
+/** Small files of /proc and /sys. Reading is synchronous: it takes the kernel only microseconds. */
 import { readFileSync } from "node:fs";
 
-/** The file's text without the newline at its end; undefined where this kernel or host does not have it. */
+/** The file's text without the final newline; undefined if this kernel or host does not have it. */
 export function readKernelFile(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8").trimEnd();

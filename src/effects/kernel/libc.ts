@@ -1,6 +1,6 @@
 /**
- * Functions of the C library and bare system calls. Numbers, strings and bytes go
- * in, numbers come out, and every failure is a DriverError `KERNEL_CALL_FAILED`.
+ * Functions of the C library and raw system calls. They take numbers, strings and
+ * bytes, return numbers, and fail with a DriverError `KERNEL_CALL_FAILED`.
  */
 import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
@@ -22,7 +22,7 @@ export function landlockCreateRuleset(attr: Uint8Array | null, flags: number): n
 /**
  * landlock_add_rule(2).
  * @param attr bytes of the struct that belongs to the rule type
- * @param path what the rule is about, for the error alone
+ * @param path that the rule is for; only for the error
  */
 export function landlockAddRule(ruleset: number, ruleType: number, attr: Uint8Array, path?: string): void {
   const { addRule } = libc();
@@ -40,7 +40,7 @@ export function openat2(directory: number, path: string, how: OpenHow): number {
   throw kernelError("openat2", opened.errno, path);
 }
 
-/** The same for a path that need not be there: an error object with its stack costs more than the call. */
+/** The same for a path that may be missing. Does not throw: an error with its stack is slower than the call. */
 export function tryOpenat2(
   directory: number,
   path: string,
@@ -52,7 +52,7 @@ export function tryOpenat2(
   return result >= 0 ? result : { errno: errnoName(errno()) };
 }
 
-/** pipe2(2), close-on-exec; further flags such as `O_NONBLOCK` hold for both ends. */
+/** pipe2(2), close-on-exec. Other flags, such as `O_NONBLOCK`, apply to both ends. */
 export function pipe2(flags = 0): { readonly read: number; readonly write: number } {
   const ends = new Int32Array(2);
   checked(libc().pipe2(ends, flags | k.O_CLOEXEC), "pipe2");
@@ -64,12 +64,12 @@ export function mkfifo(path: string, mode: number): void {
   checked(libc().mkfifo(path, mode), "mkfifo", path);
 }
 
-/** memfd_create(2); the name shows up in `/proc/<pid>/exe` and the like. */
+/** memfd_create(2). The name appears in `/proc/<pid>/exe` and similar links. */
 export function memfdCreate(name: string, flags: number): number {
   return checked(libc().memfdCreate(name, flags), "memfd_create", name);
 }
 
-/** fcntl(2) with `F_ADD_SEALS`: nobody can change the memfd any more in the ways that are sealed. */
+/** fcntl(2) with `F_ADD_SEALS`: forbids the sealed kinds of changes of a memfd for good. */
 export function addSeals(memfd: number, seals: number): void {
   checked(libc().fcntl(memfd, k.F_ADD_SEALS, seals), "fcntl");
 }
@@ -80,9 +80,9 @@ export function fcntlSetFlags(descriptor: number, flags: number): void {
 }
 
 /**
- * flock(2), exclusive and without waiting. The lock belongs to this opening of the
- * file: it goes when the last descriptor of it is closed, so with the process at the latest.
- * @returns false where another opening of the file is locked
+ * flock(2), exclusive and without waiting. The lock belongs to the open file description.
+ * The kernel releases it when the last descriptor is closed, or at the end of the process.
+ * @returns false if another open file description holds the lock
  */
 export function tryFlock(descriptor: number): boolean {
   const result = libc().flock(descriptor, k.LOCK_EX | k.LOCK_NB);
@@ -91,7 +91,7 @@ export function tryFlock(descriptor: number): boolean {
   return true;
 }
 
-/** pidfd_open(2): a close-on-exec descriptor that stands for the process even if its number is reused. */
+/** pidfd_open(2): a close-on-exec descriptor that refers to this process even if its pid is reused. */
 export function pidfdOpen(pid: number): number {
   return checked(libc().pidfdOpen(k.SYS_pidfd_open, pid, 0), "pidfd_open", `pid ${pid}`);
 }
@@ -101,7 +101,7 @@ export function pidfdSendSignal(pidfd: number, signal: number, flags: number): v
   checked(libc().pidfdSendSignal(k.SYS_pidfd_send_signal, pidfd, signal, null, flags), "pidfd_send_signal");
 }
 
-/** pidfd_getfd(2): a duplicate, close-on-exec, of what another process has open under a number. */
+/** pidfd_getfd(2): a close-on-exec duplicate of another process's descriptor. */
 export function pidfdGetfd(pidfd: number, number: number): number {
   return checked(libc().pidfdGetfd(k.SYS_pidfd_getfd, pidfd, number, 0), "pidfd_getfd");
 }
@@ -109,7 +109,7 @@ export function pidfdGetfd(pidfd: number, number: number): number {
 /**
  * ioctl(2).
  * @param argument a number, or bytes whose address is passed
- * @returns what the request says, such as a descriptor
+ * @returns the request's result, such as a descriptor
  */
 export function ioctl(descriptor: number, request: number, argument: number | Uint8Array): number {
   const c = libc();
@@ -122,7 +122,7 @@ export function ioctl(descriptor: number, request: number, argument: number | Ui
 
 /**
  * waitpid(2).
- * @returns the raw wait status, or undefined where `WNOHANG` was given and the child still lives
+ * @returns the raw wait status; undefined with `WNOHANG` while the child still runs
  */
 export function waitpid(pid: number, flags: number): number | undefined {
   const status = new Int32Array(1);
@@ -130,7 +130,7 @@ export function waitpid(pid: number, flags: number): number | undefined {
   return reaped === 0 ? undefined : status[0];
 }
 
-/** malloc_trim(3): gives the kernel back what malloc holds and nobody uses. Takes 1 to 2 ms. */
+/** malloc_trim(3): returns malloc's unused memory to the kernel. Takes 1 to 2 ms. */
 export function mallocTrim(): void {
   libc().mallocTrim(0);
 }

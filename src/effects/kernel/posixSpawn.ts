@@ -4,18 +4,18 @@ import * as k from "./constants.ts";
 import { errnoName } from "./errnoName.ts";
 import { kernelError } from "./kernelError.ts";
 
-/** What the child of {@link posixSpawn} has instead of this process's descriptors. */
+/** A descriptor that the child of {@link posixSpawn} gets. */
 export interface SpawnDescriptor {
   readonly from: number;
-  /** The number in the child; the list is carried out in order, as by dup2(2). */
+  /** The number in the child. Descriptors are duplicated in order, as by dup2(2). */
   readonly to: number;
 }
 
 /**
- * posix_spawn(3): the child has a session of its own, no signal blocked and every
- * signal's disposition the default. Of descriptors it has those named, and those
- * that this process was itself started with and that nobody made close-on-exec.
- * @returns the child's pid; whoever calls has to {@link waitpid} for it
+ * posix_spawn(3): the child has a session of its own, no blocked signals, and
+ * every signal's default disposition. It has the descriptors in the list, and
+ * those that this process inherited itself without close-on-exec.
+ * @returns the child's pid; the caller has to {@link waitpid} for it
  */
 export function posixSpawn(
   file: string,
@@ -39,30 +39,30 @@ export function posixSpawn(
   return pid[0] as number;
 }
 
-/** More than the C libraries need for `posix_spawnattr_t` (336 bytes) and `posix_spawn_file_actions_t` (80). */
+/** Enough for `posix_spawnattr_t` (336 bytes) and `posix_spawn_file_actions_t` (80) of all C libraries. */
 const SPAWN_OBJECT_BYTES = 512;
 const SIGNAL_SET_BYTES = 128;
 
-let madeAttributes: Uint8Array | undefined;
+let cachedAttributes: Uint8Array | undefined;
 
-/** Attributes of a child that inherits nothing of this process's signal state and no session. */
+/** Attributes of a child that inherits neither this process's signal state nor its session. */
 function cleanAttributes(): Uint8Array {
-  if (madeAttributes !== undefined) return madeAttributes;
+  if (cachedAttributes !== undefined) return cachedAttributes;
   const c = libc();
   const attributes = new Uint8Array(SPAWN_OBJECT_BYTES);
   checked(c.spawnAttributesInit(attributes), "posix_spawnattr_init");
-  // Every bit, the two signals that glibc keeps to itself included: it would leave those ignored.
+  // Every bit, including the two signals that glibc reserves: without their bits they would stay ignored.
   const allSignals = new Uint8Array(SIGNAL_SET_BYTES).fill(0xff);
   checked(c.spawnAttributesSetDefault(attributes, allSignals), "posix_spawnattr_setsigdefault");
   const noSignals = new Uint8Array(SIGNAL_SET_BYTES);
   checked(c.spawnAttributesSetMask(attributes, noSignals), "posix_spawnattr_setsigmask");
   const flags = k.POSIX_SPAWN_SETSIGDEF | k.POSIX_SPAWN_SETSIGMASK | k.POSIX_SPAWN_SETSID;
   checked(c.spawnAttributesSetFlags(attributes, flags), "posix_spawnattr_setflags");
-  madeAttributes = attributes;
+  cachedAttributes = attributes;
   return attributes;
 }
 
-/** For functions that return the error number itself, as the posix_spawn family does. */
+/** For functions that return the errno itself, as the posix_spawn family does. */
 function checked(error: number, call: string, path?: string): void {
   if (error !== 0) throw kernelError(call, errnoName(error), path);
 }

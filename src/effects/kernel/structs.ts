@@ -1,9 +1,9 @@
 /**
- * Layouts of the kernel's structs, little-endian as on every architecture that
- * the driver runs on. Each function returns the bytes of one.
+ * Encoders for the kernel's structs, little-endian as on every architecture that
+ * the driver supports.
  */
 
-/** `struct clone_args` of `linux/sched.h`, third published size: clone3(2) without a stack, that is a fork. */
+/** `struct clone_args` of `linux/sched.h`, third published size: clone3(2) without a stack, like fork(2). */
 export function cloneArgs({ flags = 0, parentTid = 0, exitSignal, cgroup = 0 }: CloneArgs): Uint8Array {
   const words = new BigUint64Array(11);
   words[0] = BigInt(flags);
@@ -15,9 +15,9 @@ export function cloneArgs({ flags = 0, parentTid = 0, exitSignal, cgroup = 0 }: 
 
 export interface CloneArgs {
   readonly flags?: number;
-  /** Address that the child's number is written to in the parent, with `CLONE_PARENT_SETTID`. */
+  /** Address in the parent to which the kernel writes the child's pid, with `CLONE_PARENT_SETTID`. */
   readonly parentTid?: number;
-  /** What the parent gets when the child ends. */
+  /** Signal that the parent gets when the child exits. */
   readonly exitSignal: number;
   /** Descriptor of the cgroup's folder, with `CLONE_INTO_CGROUP`. */
   readonly cgroup?: number;
@@ -25,7 +25,7 @@ export interface CloneArgs {
 
 /**
  * `struct mount_attr` of `linux/mount.h`, first published size: mount_setattr(2).
- * @param propagation `MS_PRIVATE` and the like; 0 leaves it as it is
+ * @param propagation such as `MS_PRIVATE`; 0 leaves it unchanged
  */
 export function mountAttr(set: number, propagation = 0): Uint8Array {
   return bytesOf(new BigUint64Array([BigInt(set), 0n, BigInt(propagation), 0n]));
@@ -78,7 +78,7 @@ export function capabilityHeader(): Uint8Array {
   return bytesOf(new Uint32Array([LINUX_CAPABILITY_VERSION_3, 0]));
 }
 
-/** Two `struct __user_cap_data_struct`: the low and the high halves of three sets. */
+/** Two `struct __user_cap_data_struct`: the low and the high halves of the three sets. */
 export function capabilityData(sets: CapabilitySets): Uint8Array {
   const { effective, permitted, inheritable } = sets;
   const half = (shift: bigint) =>
@@ -86,7 +86,7 @@ export function capabilityData(sets: CapabilitySets): Uint8Array {
   return bytesOf(new Uint32Array([...half(0n), ...half(32n)]));
 }
 
-/** Bit n of each is the capability of number n. */
+/** In each set, bit n is capability number n. */
 export interface CapabilitySets {
   readonly effective: bigint;
   readonly permitted: bigint;
@@ -107,7 +107,7 @@ export function pollDescriptor(descriptor: number, events: number): Uint8Array {
   return bytes;
 }
 
-/** `struct pidfd_info` of `linux/pidfd.h`, first published size: where `mask` and `exit_code` are. */
+/** Layout of `struct pidfd_info` of `linux/pidfd.h`, first published size: `mask` is at its beginning. */
 export const pidfdInfo = { bytes: 64, maskBytes: 8, exitCodeAt: 60 } as const;
 
 function bytesOf(view: BigUint64Array | Uint32Array): Uint8Array {

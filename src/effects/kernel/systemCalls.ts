@@ -3,7 +3,7 @@
  * `asm/unistd_64.h` for x86-64, `asm-generic/unistd.h` for arm64.
  */
 
-/** As Node names them (`process.arch`). */
+/** Values of Node's `process.arch`. */
 export type Architecture = "x64" | "arm64";
 
 /** [x86-64, arm64] */

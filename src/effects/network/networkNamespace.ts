@@ -1,13 +1,13 @@
-/** The allocation's network namespace, which the agent made: is it one? */
+/** Checks the allocation's network namespace, which the agent created. */
 import { statfsSync } from "node:fs";
 import type { TaskNetwork } from "../../config/task/taskRequest.ts";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { NSFS_MAGIC } from "../kernel/constants.ts";
 
 /**
- * A path that is gone, or a plain file where the namespace was mounted, would
- * otherwise end in an error of the launch that names a number at most. That it
- * is a *network* namespace the kernel checks when the task joins it.
+ * Without this check a missing path, or a plain file in place of the mounted
+ * namespace, would fail the launch with little more than an errno. The kernel
+ * checks that it is a *network* namespace when the task joins it.
  * @throws DriverError `NETWORK_NAMESPACE_INVALID`
  */
 export function checkNetworkNamespace({ mode, path }: Pick<TaskNetwork, "mode" | "path">): void {

@@ -1,8 +1,8 @@
-/** The text of a resolv.conf(5) of a task's own. Pure. */
+/** The text of a task's own resolv.conf(5). Pure. */
 import type { TaskDns } from "../../config/task/taskRequest.ts";
 import { DriverError } from "../../errors.ts";
 
-/** @throws DriverError `CONFIG_INVALID` for a word that would not stay one in the file */
+/** @throws DriverError `CONFIG_INVALID` for an entry that is not a single word */
 export function resolvConf({ servers, searches, options }: TaskDns): string {
   for (const word of [...servers, ...searches, ...options]) checkWord(word);
   const lines = servers.map((server) => `nameserver ${server}`);

@@ -1,10 +1,10 @@
 /**
- * How the end of a task is noticed, the same way for one that this process
- * started and for one that it took over.
+ * Detects the end of a task, in the same way for tasks that this process started
+ * and for tasks that it took over.
  *
- * The run's init holds the *alive* FIFO open for writing and nobody else does, so
- * end of file means that init is gone. Init ends last: before that it has
- * recorded the task's status and reaped everything in its pid namespace.
+ * Only the run's init holds the *alive* FIFO open for writing, so end of file
+ * means that init has exited. Init exits last: by then it has recorded the task's
+ * status and reaped everything in its pid namespace.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { Socket } from "node:net";
@@ -13,36 +13,36 @@ import { kept } from "../launch/steps/superviseSteps.ts";
 import { isSameProcess, type ProcessIdentity } from "./processIdentity.ts";
 
 export interface ExitWatch {
-  /** Resolves once init has ended. Never rejects; stays pending for good after {@link ExitWatch.cancel}. */
+  /** Resolves once init has exited. Never rejects. Stays pending for good after {@link ExitWatch.cancel}. */
   readonly ended: Promise<void>;
-  /** Stops watching and closes the FIFO; harmless once it has ended. */
+  /** Stops watching and closes the FIFO. Does nothing after init has exited. */
   cancel(): void;
 }
 
 /**
- * Watches for the end of a run's init. To be called once the launch has
- * succeeded, since a FIFO that nobody has opened yet looks like one whose writer has gone.
- * Costs a descriptor in the event loop's epoll set, no thread and no timer.
- * @param init the run's, which leads to the FIFO where somebody has removed its name
- * @throws DriverError `KERNEL_CALL_FAILED` where the FIFO cannot be opened
+ * Watches for the exit of a run's init. To be called only after the launch has
+ * succeeded: a FIFO that init has not opened yet looks like one that it has closed.
+ * Costs a descriptor in the event loop's epoll set, but no thread and no timer.
+ * @param init the run's init; the FIFO is reopened through it if its name was removed
+ * @throws DriverError `KERNEL_CALL_FAILED` if the FIFO cannot be opened
  */
 export function watchExit(aliveFifo: string, init?: ProcessIdentity): ExitWatch {
   const descriptor = openFifo(aliveFifo, init);
-  // poll(2) reports only hang-ups that happen after the open: one before it shows in a read.
+  // poll(2) reports only hang-ups after the open. A read detects an earlier one.
   if (isAtEnd(descriptor)) {
     closeSync(descriptor);
     return { ended: Promise.resolve(), cancel: () => {} };
   }
   const socket = new Socket({ fd: descriptor, readable: true, writable: false });
   const ended = new Promise<void>((resolve) => socket.once("end", resolve));
-  // A failing read tells nothing about init; the watch goes on being pending, as after a cancel.
+  // A failed read says nothing about init, so the watch stays pending, as after a cancel.
   socket.on("error", () => socket.destroy());
   socket.resume();
   return { ended, cancel: () => socket.destroy() };
 }
 
-/** Whether nobody holds the FIFO: the run's init has ended, or has never come to open it. */
-export function isUnheld(aliveFifo: string): boolean {
+/** Whether nobody has the FIFO open for writing: the run's init has exited, or never opened it. */
+export function hasNoWriter(aliveFifo: string): boolean {
   try {
     const descriptor = openFifo(aliveFifo, undefined);
     try {
@@ -56,23 +56,23 @@ export function isUnheld(aliveFifo: string): boolean {
   }
 }
 
-const forReading = constants.O_RDONLY | constants.O_NONBLOCK;
+const readFlags = constants.O_RDONLY | constants.O_NONBLOCK;
 
 function openFifo(path: string, init: ProcessIdentity | undefined): number {
   try {
-    return openSync(path, forReading | constants.O_NOFOLLOW);
+    return openSync(path, readFlags | constants.O_NOFOLLOW);
   } catch (thrown) {
-    const held = init && errnoOf(thrown) === "ENOENT" ? openHeldBy(init) : undefined;
-    if (held !== undefined) return held;
+    const reopened = init && errnoOf(thrown) === "ENOENT" ? reopenFrom(init) : undefined;
+    if (reopened !== undefined) return reopened;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the end of the task cannot be watched");
   }
 }
 
-/** Anew, and for reading: proc_pid_fd(5). */
-function openHeldBy(init: ProcessIdentity): number | undefined {
+/** Reopens init's FIFO for reading: proc_pid_fd(5). */
+function reopenFrom(init: ProcessIdentity): number | undefined {
   let descriptor: number | undefined;
   try {
-    descriptor = openSync(`/proc/${init.pid}/fd/${kept.alive}`, forReading);
+    descriptor = openSync(`/proc/${init.pid}/fd/${kept.alive}`, readFlags);
     if (fstatSync(descriptor).isFIFO() && isSameProcess(init)) return descriptor;
   } catch (thrown) {
     if (errnoOf(thrown) === undefined) throw thrown;

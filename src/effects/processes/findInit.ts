@@ -1,4 +1,4 @@
-/** Finding a run's init again without having been told its pid. */
+/** Finds a run's init without knowing its pid. */
 import { readlinkSync } from "node:fs";
 import { errnoOf } from "../../errors.ts";
 import { processesIn } from "../cgroup/cgroup.ts";
@@ -7,23 +7,23 @@ import { kept } from "../launch/steps/superviseSteps.ts";
 import { type ProcessIdentity, processIdentity } from "./processIdentity.ts";
 
 /**
- * The init that holds a run's alive FIFO open, among the processes of the run's cgroup,
- * also where the FIFO's name has been removed.
- * @returns undefined where there is none
+ * Finds the process in the run's cgroup that has the run's alive FIFO open, even if
+ * the FIFO's name was removed.
+ * @returns undefined if there is none
  */
 export function findInit(cgroup: string, aliveFifo: string): ProcessIdentity | undefined {
-  // What proc_pid_fd(5) calls a file whose name is gone.
+  // proc_pid_fd(5) marks a file whose name was removed.
   const names = [aliveFifo, `${aliveFifo} (deleted)`];
-  const isInit = (pid: number) => heldAt.some((number) => names.includes(opens(pid, number) ?? ""));
+  const isInit = (pid: number) => fifoNumbers.some((number) => names.includes(openFile(pid, number) ?? ""));
   const pid = processesIn(cgroup).find(isInit);
   return pid === undefined ? undefined : processIdentity(pid);
 }
 
-/** Where init has the FIFO: before and after it has forked the task. */
-const heldAt = [descriptors.alive, kept.alive];
+/** Init's descriptor of the FIFO, before and after it forks the task. */
+const fifoNumbers = [descriptors.alive, kept.alive];
 
-/** What a process has open under a number; undefined for a number that is not in use, and a process that is gone. */
-function opens(pid: number, number: number): string | undefined {
+/** Path of a process's open file by its descriptor; undefined if either does not exist. */
+function openFile(pid: number, number: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/fd/${number}`);
   } catch (thrown) {

@@ -1,6 +1,6 @@
 /**
- * Which process a number means. Pids are used again; a pid with its start time
- * is not, as long as the host has not been booted anew.
+ * Identifies processes. The kernel reuses pids, but a pid together with its start
+ * time is unique until the next boot.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { uptime } from "node:os";
@@ -10,8 +10,8 @@ import { type ProcessIdentity, type ProcessStat, parseStat, ticksPerSecond } fro
 export type { ProcessIdentity } from "./processStat.ts";
 
 /**
- * Identity of a process that lives, or is a zombie still.
- * @throws DriverError `KERNEL_CALL_FAILED` where there is no such process
+ * The identity of a running process or a zombie.
+ * @throws DriverError `KERNEL_CALL_FAILED` if there is no such process
  */
 export function processIdentity(pid: number): ProcessIdentity {
   const stat = readStat(pid);
@@ -22,25 +22,25 @@ export function processIdentity(pid: number): ProcessIdentity {
 }
 
 /**
- * True while that very process lives. A zombie does not: it has ended.
- * Means nothing for an identity of an earlier boot: compare {@link bootId} first.
+ * Whether exactly this process is still running. A zombie is not: it has exited.
+ * Meaningless for an identity from an earlier boot: compare {@link bootId} first.
  */
 export function isSameProcess({ pid, startTicks }: ProcessIdentity): boolean {
   return livingStat(pid)?.startTicks === startTicks;
 }
 
-/** When a process of the present boot was started: milliseconds since the epoch, to a hundredth of a second. */
+/** Start time of a process of this boot: milliseconds since the epoch, accurate to 10 ms. */
 export function startedAt({ startTicks }: Pick<ProcessIdentity, "startTicks">): number {
   return Date.now() - uptime() * 1000 + (startTicks * 1000) / ticksPerSecond;
 }
 
-/** What is known of a process that has not ended; undefined for a zombie, and where there is none. */
+/** The stat of a process that has not exited; undefined for a zombie, or if there is no such process. */
 export function livingStat(pid: number): ProcessStat | undefined {
   const stat = readStat(pid);
   return stat === undefined || stat.state === "Z" || stat.state === "X" ? undefined : stat;
 }
 
-/** All processes of the host that have not ended. */
+/** All processes of the host that have not exited. */
 export function livingProcesses(): ProcessStat[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -48,7 +48,7 @@ export function livingProcesses(): ProcessStat[] {
     .filter((stat) => stat !== undefined);
 }
 
-/** The kernel's random name for the time since it was booted (random(4)). */
+/** The kernel's random id of the current boot (random(4)). */
 export function bootId(): string {
   knownBootId ??= readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   return knownBootId;
@@ -57,8 +57,8 @@ export function bootId(): string {
 let knownBootId: string | undefined;
 
 /**
- * What `/proc/<pid>/stat` says; undefined where there is no such process.
- * Costs some 15 µs and waits for nothing: the kernel takes no lock for it that the process could hold for long.
+ * Reads `/proc/<pid>/stat`; undefined if there is no such process.
+ * Takes some 15 µs and does not block: the kernel needs no lock that the process could hold for long.
  */
 export function readStat(pid: number): ProcessStat | undefined {
   try {

@@ -1,6 +1,6 @@
-/** What the kernel says of a process on one line: proc_pid_stat(5). Pure. */
+/** Parses the kernel's one-line process status: proc_pid_stat(5). Pure. */
 
-/** A process of the present boot. */
+/** A process of the current boot. */
 export interface ProcessIdentity {
   readonly pid: number;
   /** Start time in clock ticks since boot: field 22 of proc_pid_stat(5). */
@@ -14,24 +14,24 @@ export interface ProcessStat extends ProcessIdentity {
   readonly parent: number;
   /** Its process group. */
   readonly group: number;
-  /** Pid of the leader of its session, in the pid namespace of whoever reads. */
+  /** Pid of its session's leader, in the reader's pid namespace. */
   readonly session: number;
   /** CPU time of all its threads, in clock ticks. */
   readonly userTicks: number;
   readonly systemTicks: number;
-  /** The same of children that have ended and were waited for, and of theirs. */
+  /** The same for its children that have been waited for, and for their children. */
   readonly childUserTicks: number;
   readonly childSystemTicks: number;
 }
 
-/** Clock ticks a second in what the kernel tells: `USER_HZ`, 100 on both architectures (time(7)). */
+/** Clock ticks per second in the kernel's files: `USER_HZ`, 100 on both architectures (time(7)). */
 export const ticksPerSecond = 100;
 
 /**
- * Takes a line of proc_pid_stat(5) apart.
- * The program's name, in parentheses, may hold spaces and parentheses itself, so what follows it is
- * counted from the last one.
- * @returns undefined where the line is none
+ * Parses a line of proc_pid_stat(5).
+ * The program's name, in parentheses, may itself contain spaces and parentheses, so the other fields are
+ * counted from the last parenthesis.
+ * @returns undefined if it is not such a line
  */
 export function parseStat(line: string): ProcessStat | undefined {
   const pid = Number.parseInt(line, 10);
@@ -55,9 +55,9 @@ export function parseStat(line: string): ProcessStat | undefined {
 }
 
 /**
- * Resident pages by a line of `/proc/<pid>/statm`: proc_pid_statm(5). The figure in `stat` is
- * off by up to some hundred kilobytes, more with more processors; since Linux 6.17 this one is not.
- * @returns 0 where the line is none: a process that is about to be gone
+ * Resident pages, from a line of `/proc/<pid>/statm`: proc_pid_statm(5). The figure in `stat` is
+ * off by up to some hundred kilobytes, more with more processors. Since Linux 6.17 `statm` is exact.
+ * @returns 0 for an empty line, which a process has while it exits
  */
 export function parseResidentPages(line: string): number {
   return Number(line.split(" ")[1] ?? 0);

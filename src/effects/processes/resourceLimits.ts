@@ -1,17 +1,17 @@
-/** The limits that a task starts with: the agent's, not those that Node gives itself, and what its job asks for. */
+/** The limits that a task starts with: its job's, and otherwise the agent's, not those that Node raises. */
 import { readFileSync } from "node:fs";
 import { type LimitedResource, parseUlimits, type Ulimit } from "../../config/options/ulimits.ts";
 import { DriverError } from "../../errors.ts";
 import type { ResourceLimit } from "../kernel/structs.ts";
 
-/** A limit to be set; getrlimit(2) tells the unit. */
+/** A limit to set; getrlimit(2) documents the units. */
 export interface TaskLimit extends ResourceLimit {
   readonly resource: LimitedResource;
 }
 
 /**
- * What has to be set for a task; all else is inherited from the agent.
- * @param ulimit checked blocks
+ * The limits to set for a task. It inherits all others from the agent.
+ * @param ulimit validated blocks
  * @throws DriverError `CONFIG_INVALID` for a limit above the agent's own that the operator does not allow
  */
 export function taskLimits(
@@ -25,9 +25,9 @@ export function taskLimits(
 }
 
 /**
- * The limit of open descriptors that this process was started with. Node raises
- * its own soft limit before any code of ours runs, so the launcher script passes
- * the original on; without it (run from source) the parent's is the best guess.
+ * The limit of open descriptors with which this process was started. Node raises
+ * its own soft limit before any of this code runs. So the launcher script passes
+ * the original on. Without the script (run from source) the parent's limit is the best guess.
  */
 function agentFileLimit(): TaskLimit {
   knownFileLimit ??= readFileLimit();
@@ -37,8 +37,8 @@ function agentFileLimit(): TaskLimit {
 let knownFileLimit: TaskLimit | undefined;
 
 /**
- * The limit of open descriptors that a process has.
- * @throws DriverError `KERNEL_CALL_FAILED` where there is no such process
+ * A process's limit of open descriptors.
+ * @throws DriverError `KERNEL_CALL_FAILED` if there is no such process
  */
 export function fileLimitOf(pid: number): TaskLimit {
   try {
@@ -64,17 +64,17 @@ function parentFileLimit(): number | undefined {
   }
 }
 
-/** Hard limits are the ones that bound: a process may have less, and never more again. */
+/** Only hard limits matter here: a process may lower its own, but never raise it again. */
 function refuseRaised({ name, resource, hard }: Ulimit): void {
   const agent = limitIn(ownLimits(), resource).hard;
   if (hard <= agent) return;
-  const text = `The task's config has option "ulimit" with ${name} up to ${told(hard)}, and the Nomad agent itself has ${told(agent)}`;
+  const text = `The task's config has option "ulimit" with ${name} up to ${formatLimit(hard)}, and the Nomad agent itself has ${formatLimit(agent)}`;
   throw new DriverError("CONFIG_INVALID", text, {
     hint: "Lower it, raise the agent's own, or set allow_raised_ulimits = true in the client's plugin block of this driver",
   });
 }
 
-function told(limit: number): string {
+function formatLimit(limit: number): string {
   return limit === Infinity ? "no limit" : String(limit);
 }
 
@@ -85,7 +85,7 @@ function ownLimits(): string {
   return knownLimits;
 }
 
-/** As proc_pid_limits(5) calls them. */
+/** Names of the limits in proc_pid_limits(5). */
 const titles: Readonly<Record<LimitedResource, string>> = {
   RLIMIT_AS: "address space",
   RLIMIT_CORE: "core file size",
@@ -105,7 +105,7 @@ const titles: Readonly<Record<LimitedResource, string>> = {
   RLIMIT_STACK: "stack size",
 };
 
-/** Its line: `Max open files  1024  524288  files`. */
+/** Parses the resource's line, such as `Max open files  1024  524288  files`. */
 function limitIn(limits: string, resource: LimitedResource): ResourceLimit {
   const line = new RegExp(`^Max ${titles[resource]}\\s+(\\S+)\\s+(\\S+)`, "m").exec(limits);
   const [, soft = "", hard = ""] = line ?? [];

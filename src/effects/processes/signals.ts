@@ -1,4 +1,4 @@
-/** Sending signals: to the right process or to none. */
+/** Sends signals to the right process, or to none. */
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
 import { DriverError } from "../../errors.ts";
@@ -7,11 +7,11 @@ import { pidfdOpen, pidfdSendSignal } from "../kernel/libc.ts";
 import { isSameProcess, livingProcesses, livingStat, type ProcessIdentity } from "./processIdentity.ts";
 
 /**
- * Sends a signal to the task's own process group, that is to the task and to
- * the children that have not made a group of their own.
+ * Sends a signal to the task's own process group: to the task, and to its children
+ * that have not created a group of their own.
  * @param task the task's main process; it leads its group, unless another driver has started it
- * @returns false where the task is gone already
- * @throws DriverError `KERNEL_CALL_FAILED` where the kernel refuses
+ * @returns false if the task has exited already
+ * @throws DriverError `KERNEL_CALL_FAILED` if the kernel refuses
  */
 export function signalGroup(task: ProcessIdentity, signal: number): boolean {
   return withProcess(task, (pidfd) => {
@@ -20,67 +20,67 @@ export function signalGroup(task: ProcessIdentity, signal: number): boolean {
     } catch (thrown) {
       if (!failedWith(thrown, "ESRCH")) throw thrown;
       pidfdSendSignal(pidfd, signal, 0);
-      signalFellows(task.pid, signal);
+      signalGroupMembers(task.pid, signal);
     }
   });
 }
 
-/** @throws where the process leads no group, with ESRCH */
+/** @throws with ESRCH if the process leads no group */
 function signalOwnGroup(pid: number, pidfd: number, signal: number): void {
   try {
     pidfdSendSignal(pidfd, signal, PIDFD_SIGNAL_PROCESS_GROUP);
   } catch (thrown) {
     if (!failedWith(thrown, "EINVAL")) throw thrown;
-    // Before kernel 6.9. The pidfd doesn't keep the number from being reused, but we have just seen who has it.
+    // Before kernel 6.9. The pidfd doesn't keep the pid from being reused, but the identity was just checked.
     process.kill(-pid, signal);
   }
 }
 
 /**
- * The Go driver's tasks are in the group of the process that supervises them:
- * it and its child would die of most signals, and the task with them. So what is
- * signalled is the rest of the group.
+ * The Go driver's tasks are in the group of the process that supervises them. Most
+ * signals would kill that process and its child, and the task with them. So only
+ * the rest of the group is signalled.
  */
-function signalFellows(pid: number, signal: number): void {
+function signalGroupMembers(pid: number, signal: number): void {
   const task = livingStat(pid);
   if (task === undefined) return;
-  for (const fellow of livingProcesses()) {
-    const supervises = fellow.pid === task.group || fellow.pid === task.parent || fellow.pid === pid;
-    if (fellow.group === task.group && !supervises) {
-      withProcess(fellow, (pidfd) => pidfdSendSignal(pidfd, signal, 0));
+  for (const member of livingProcesses()) {
+    const isExcluded = member.pid === task.group || member.pid === task.parent || member.pid === pid;
+    if (member.group === task.group && !isExcluded) {
+      withProcess(member, (pidfd) => pidfdSendSignal(pidfd, signal, 0));
     }
   }
 }
 
 /**
- * Ends a task and everything in its pid namespace, and lets init record it:
- * SIGKILL to the task's main process, upon which init kills the rest, reaps it and ends.
- * So nothing of the run is left when init is gone.
- * @returns false where the task is gone already, and init is about to be
+ * Kills a task and everything in its pid namespace, and lets init record it. SIGKILL goes
+ * to the task's main process. Init then kills the rest, reaps it and exits. So nothing of
+ * the run is left once init has exited.
+ * @returns false if the task has exited already, and init is about to
  */
 export function killTask(task: ProcessIdentity): boolean {
   return killProcess(task);
 }
 
 /**
- * SIGKILL to one process.
- * @returns false where it is gone already
+ * Sends SIGKILL to one process.
+ * @returns false if it has exited already
  */
 export function killProcess(target: ProcessIdentity): boolean {
   return withProcess(target, (pidfd) => pidfdSendSignal(pidfd, constants.signals.SIGKILL, 0));
 }
 
 /**
- * Ends a run by SIGKILL to its init. The kernel then kills the pid namespace,
- * no status is recorded, and init's files are closed shortly before the last process is gone.
- * {@link killTask} is the better way where the task's main process is known.
- * @returns false where init is gone already
+ * Kills a run by SIGKILL to its init. The kernel then kills the pid namespace. No
+ * status is recorded, and init's files are closed shortly before its last process exits.
+ * {@link killTask} is better if the task's main process is known.
+ * @returns false if init has exited already
  */
 export function killInit(init: ProcessIdentity): boolean {
   return killProcess(init);
 }
 
-/** The pidfd comes first and the identity after it: what the pidfd stands for can't change any more. */
+/** Opens the pidfd before it checks the identity, because what a pidfd refers to can't change any more. */
 function withProcess(target: ProcessIdentity, send: (pidfd: number) => void): boolean {
   let pidfd: number | undefined;
   try {

@@ -1,4 +1,4 @@
-/** What a run records in its status file: who the task is, and how it ended (`statusFileLayout`). */
+/** Reads a run's status file: the task's identity, and how it ended (`statusFileLayout`). */
 import { readFileSync, statSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { bufferBytes, IDENTITY_TAG_BYTES, statusFileLayout } from "../launch/plan.ts";
@@ -6,7 +6,7 @@ import { type ProcessIdentity, parseStat } from "./processStat.ts";
 
 /** How a task's main process ended. */
 export interface ExitStatus {
-  /** The code given to exit(3); 0 where a signal ended the task. */
+  /** The code passed to exit(3); 0 if a signal ended the task. */
   readonly exitCode: number;
   /** Number of the signal that ended the task, or 0. */
   readonly signal: number;
@@ -17,21 +17,21 @@ export interface ExitStatus {
 
 /**
  * How the task ended, as init recorded it.
- * @returns undefined where it recorded nothing: the task still runs, or init was killed
- * @throws DriverError `KERNEL_CALL_FAILED` where the file is there and cannot be read
+ * @returns undefined if it recorded nothing: the task still runs, or init was killed
+ * @throws DriverError `KERNEL_CALL_FAILED` if the file exists and cannot be read
  */
 export function readExitStatus(statusFile: string): ExitStatus | undefined {
   const content = read(statusFile);
-  // Inits of earlier versions take a byte of room when they begin, and no more.
+  // Inits of earlier driver versions reserve only one byte when they start.
   if (content === undefined || content.length < statusFileLayout.bytes.status) return undefined;
   if (content.subarray(0, statusFileLayout.bytes.status).equals(statusFileLayout.noStatus)) return undefined;
   return exitStatusOf(content.readInt32LE(statusFileLayout.status), statSync(statusFile).mtimeMs);
 }
 
 /**
- * Who the task is, as it recorded itself before it became its command.
- * @returns undefined where there has been no task: its init was never let go on
- * @throws DriverError `KERNEL_CALL_FAILED` where the file is there and cannot be read
+ * The task's identity, which its process recorded before it executed the command.
+ * @returns undefined if there was no task, because its init was never released
+ * @throws DriverError `KERNEL_CALL_FAILED` if the file exists and cannot be read
  */
 export function readRecordedTask(statusFile: string): ProcessIdentity | undefined {
   const { task } = statusFileLayout;
@@ -40,7 +40,7 @@ export function readRecordedTask(statusFile: string): ProcessIdentity | undefine
   return stat && { pid: stat.pid, startTicks: stat.startTicks };
 }
 
-/** @param status as wait(2) gives it: `bits/waitstatus.h` */
+/** @param status as wait(2) returns it: `bits/waitstatus.h` */
 export function exitStatusOf(status: number, endedAtMs: number): ExitStatus {
   const signal = status & 0x7f;
   return {

@@ -1,32 +1,32 @@
 /**
- * What a cgroup counts, from the text of its files: Documentation/admin-guide/cgroup-v2.rst
+ * Parses a cgroup's counters from the text of its files: Documentation/admin-guide/cgroup-v2.rst
  * of the kernel. Pure.
  */
 
-/** CPU time that the cgroup has used since it was made, in microseconds. */
+/** CPU time that the cgroup has used since its creation, in microseconds. */
 export interface CpuCounters {
   readonly userUs: number;
   readonly systemUs: number;
-  /** How often, and how long in all, it was kept from running by its limit; undefined without the cpu controller. */
+  /** How often, and for how long in total, its limit throttled it; undefined without the cpu controller. */
   readonly throttled: { readonly periods: number; readonly us: number } | undefined;
 }
 
-/** Bytes; what the host does not tell is undefined. */
+/** In bytes; undefined if the host does not report it. */
 export interface MemoryFigures {
-  /** Memory that is no file's: what programs have allocated. */
+  /** Anonymous memory: what programs have allocated. */
   readonly rss?: number | undefined;
-  /** Page cache of files, those in memory (tmpfs) among them. */
+  /** Page cache of files, including files in memory (tmpfs). */
   readonly cache?: number | undefined;
   readonly swap?: number | undefined;
-  /** All that counts against the limit. */
+  /** Everything that counts against the limit. */
   readonly usage?: number | undefined;
-  /** The most that `usage` ever was, since the cgroup was made. */
+  /** Maximum of `usage` since the cgroup's creation. */
   readonly maxUsage?: number | undefined;
-  /** What the kernel itself needs on the task's behalf. */
+  /** Memory that the kernel itself uses on the task's behalf. */
   readonly kernelUsage?: number | undefined;
 }
 
-/** @returns undefined where the text is not that of a `cpu.stat` */
+/** @returns undefined if the text is not that of a `cpu.stat` */
 export function parseCpuStat(text: string): CpuCounters | undefined {
   const counters = parseFlatKeyed(text);
   const [userUs, systemUs] = [counters.get("user_usec"), counters.get("system_usec")];
@@ -39,7 +39,7 @@ export function parseCpuStat(text: string): CpuCounters | undefined {
   };
 }
 
-/** Text of the memory controller's files, undefined for those that the kernel or the host does not have. */
+/** Text of the memory controller's files; undefined for files that this kernel or host does not have. */
 export interface MemoryFiles {
   /** `memory.stat` */
   readonly stat: string | undefined;
@@ -47,7 +47,7 @@ export interface MemoryFiles {
   readonly current: string | undefined;
   /** `memory.peak`, since Linux 5.19. */
   readonly peak: string | undefined;
-  /** `memory.swap.current`, where swap is accounted for. */
+  /** `memory.swap.current`, if the kernel accounts for swap. */
   readonly swap: string | undefined;
 }
 
@@ -63,12 +63,12 @@ export function parseMemory({ stat, current, peak, swap }: MemoryFiles): MemoryF
   };
 }
 
-/** A file that holds one number; undefined for `max`, which is none. */
+/** The text of a file with one number; undefined for `max`, which is not a number. */
 export function parseBytes(text: string | undefined): number | undefined {
   return text !== undefined && /^\d+\s*$/.test(text) ? Number(text) : undefined;
 }
 
-/** Lines of a name and a number; others are left out. */
+/** Parses lines of a name and a number. Skips other lines. */
 export function parseFlatKeyed(text: string): ReadonlyMap<string, number> {
   return new Map(
     text.split("\n").flatMap((line): [string, number][] => {
@@ -78,7 +78,7 @@ export function parseFlatKeyed(text: string): ReadonlyMap<string, number> {
   );
 }
 
-/** What `kernel` is the sum of, which Linux tells since 5.18. */
+/** The parts of `kernel`, which Linux itself reports only since 5.18. */
 const kernelParts = ["kernel_stack", "pagetables", "percpu", "slab"];
 
 function sumOf(counters: ReadonlyMap<string, number>, names: readonly string[]): number | undefined {

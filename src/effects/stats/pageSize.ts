@@ -1,4 +1,4 @@
-/** Size of a page of memory: 4 KiB on x86-64; on arm64 what the kernel was built for. */
+/** Size of a memory page: 4 KiB on x86-64; on arm64 it depends on the kernel's build. */
 import { readFileSync } from "node:fs";
 
 /** In bytes. Read once. */
@@ -9,7 +9,7 @@ export function pageSize(): number {
 
 let known: number | undefined;
 
-/** The kernel tells every program: getauxval(3). The vector is pairs of words. */
+/** The kernel passes it to every program: getauxval(3). The vector consists of pairs of words. */
 function readPageSize(): number {
   const bytes = readFileSync("/proc/self/auxv");
   const words = new BigUint64Array(new Uint8Array(bytes).buffer);

@@ -1,4 +1,4 @@
-/** Reads what a run's cgroup and processes have used so far. */
+/** Reads the counters of a run's cgroup and processes. */
 import { readFile, readFileSync, readlinkSync } from "node:fs";
 import { uptime } from "node:os";
 import { setImmediate } from "node:timers/promises";
@@ -9,12 +9,12 @@ import { readStat } from "../processes/processIdentity.ts";
 import { type ProcessIdentity, type ProcessStat, parseResidentPages } from "../processes/processStat.ts";
 import { type CpuCounters, type MemoryFigures, parseCpuStat, parseMemory } from "./cgroupFigures.ts";
 
-/** Where a run's figures are. */
+/** Where to read a run's counters. */
 export interface RunPlace {
   readonly cgroup: string;
-  /** The run's init, whose pid namespace tells its processes from those of another run in the same cgroup. */
+  /** The run's init. Its pid namespace distinguishes the run from another one in the same cgroup. */
   readonly init: ProcessIdentity;
-  /** Where its processes are that has no pid namespace of its own; its init is in `cgroup`, too. */
+  /** Cgroup with the processes of a run without its own pid namespace; its init is in `cgroup`. Else null. */
   readonly runCgroup: string | null;
 }
 
@@ -27,30 +27,30 @@ export interface ProcessReading extends ProcessStat {
 export interface RunReading {
   /** Milliseconds on the clock of performance.now(). */
   readonly atMs: number;
-  /** Milliseconds since the host was booted, to ten: the clock of processes' start times. */
+  /** Milliseconds since boot, accurate to ten: the clock of processes' start times. */
   readonly uptimeMs: number;
   /** Start of the run's init: field 22 of proc_pid_stat(5). */
   readonly startTicks: number;
-  /** Of the whole cgroup; undefined where that is gone. */
+  /** Of the whole cgroup; undefined once it is removed. */
   readonly cpu: CpuCounters | undefined;
   readonly memory: MemoryFigures;
-  /** The run's own by pid, its init among them. */
+  /** The run's own processes by pid, including its init. */
   readonly processes: ReadonlyMap<number, ProcessReading>;
   readonly initPid: number;
   /**
-   * Another run's processes are in the cgroup too: when a task is restarted, the
-   * next run starts while the one before is still stopping.
+   * Whether another run's processes are in the cgroup too. At a restart the next
+   * run starts while the previous one is still stopping.
    */
   readonly shared: boolean;
 }
 
 /**
- * For `cpu.stat` and `memory.stat` the kernel adds up the counters of all
- * processors first, and on a big host that takes its time: they are read on
- * libuv's threads. The rest is at hand, and read between two turns of the event
- * loop, which costs a quarter of that.
- * @param before the run's last reading, which saves looking at its processes' namespaces again
- * @throws DriverError `KERNEL_CALL_FAILED` for a file that is there and cannot be read
+ * For `cpu.stat` and `memory.stat` the kernel first adds up the counters of all
+ * processors, which is slow on a big host. So these two are read on libuv's
+ * threads. The other files are fast, and reading them synchronously costs a
+ * quarter of that.
+ * @param before the run's last reading; with it, known processes' namespaces are not read again
+ * @throws DriverError `KERNEL_CALL_FAILED` for a file that exists and cannot be read
  */
 export async function readRun(
   { cgroup, init, runCgroup }: RunPlace,
@@ -61,9 +61,9 @@ export async function readRun(
   );
   const atMs = performance.now();
   const uptimeMs = uptime() * 1000;
-  // Without the controller none of its files is there.
+  // Without the memory controller none of these files exists.
   const memoryFiles = stat === undefined ? [] : ["memory.current", "memory.peak", "memory.swap.current"];
-  const [current, peak, swap] = memoryFiles.map((name) => readAtOnce(`${cgroup}/${name}`));
+  const [current, peak, swap] = memoryFiles.map((name) => readIfPresent(`${cgroup}/${name}`));
   const present = pidsIn(cgroup);
   const candidates = runCgroup === null ? present : [init.pid, ...pidsIn(runCgroup)];
   const processes = await ownProcesses(candidates, init, before?.processes ?? new Map());
@@ -82,11 +82,11 @@ export async function readRun(
 const read = promisify(readFile);
 
 function pidsIn(cgroup: string): number[] {
-  const procs = readAtOnce(`${cgroup}/cgroup.procs`) ?? "";
+  const procs = readIfPresent(`${cgroup}/cgroup.procs`) ?? "";
   return procs.split("\n").filter(Boolean).map(Number);
 }
 
-function readAtOnce(path: string): string | undefined {
+function readIfPresent(path: string): string | undefined {
   try {
     return readFileSync(path, "latin1");
   } catch (thrown) {
@@ -94,13 +94,13 @@ function readAtOnce(path: string): string | undefined {
   }
 }
 
-/** Not every host has every file; ENODEV: the cgroup was removed between open and read. */
+/** Not every host has every file. ENODEV: the cgroup was removed between open and read. */
 function ifAbsent(thrown: unknown): undefined {
   if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ENODEV") return undefined;
   throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the task's use of resources cannot be read");
 }
 
-/** Processes that are looked at before others get their turn: about a millisecond's worth. */
+/** Processes to read in one turn of the event loop: about a millisecond of work. */
 const batch = 64;
 
 async function ownProcesses(
@@ -121,7 +121,7 @@ async function ownProcesses(
     if (place === namespace) take(stat);
     else others.push(stat);
   }
-  // Those in namespaces that the task has made descend from its own.
+  // Processes in namespaces that the task has created descend from its own.
   for (let nested = others; nested.length > 0; ) {
     nested = others.filter(({ pid, parent }) => own.has(parent) && !own.has(pid));
     nested.forEach(take);
@@ -129,12 +129,12 @@ async function ownProcesses(
   return { own, foreign: others.some(({ pid }) => !own.has(pid)) };
 }
 
-/** A process's pid namespace (namespaces(7)); undefined where it has ended. */
+/** A process's pid namespace (namespaces(7)); undefined if it has exited. */
 function namespaceOf(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`);
   } catch (thrown) {
-    // A zombie and a process that is gone have none.
+    // Zombies and reaped processes have none.
     if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ESRCH") return undefined;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the namespaces of process ${pid} cannot be read`);
   }

@@ -1,4 +1,4 @@
-/** What a run uses, from two readings of its counters. Pure. */
+/** Computes a run's use of resources from two readings of its counters. Pure. */
 import { type ProcessStat, ticksPerSecond } from "../processes/processStat.ts";
 import type { MemoryFigures } from "./cgroupFigures.ts";
 import type { RunReading } from "./runReading.ts";
@@ -7,9 +7,9 @@ export interface CpuUsage {
   /** Percent of one core. */
   readonly userPercent: number;
   readonly systemPercent: number;
-  /** Both together as MHz of the node's cores: what the scheduler counts in. */
+  /** Both together in MHz of the node's cores, the scheduler's unit. */
   readonly mhz: number;
-  /** Of the cgroup since it was made; undefined without the cpu controller, and for single processes. */
+  /** Of the cgroup since its creation; undefined without the cpu controller, and for single processes. */
   readonly throttled?: { readonly periods: number; readonly us: number } | undefined;
 }
 
@@ -20,24 +20,24 @@ export interface ResourceUsage {
 
 export interface RunUsage {
   readonly total: ResourceUsage;
-  /** Of the task's own processes, without init, by pid on the host. */
+  /** The task's own processes, without init, by pid on the host. */
   readonly processes: ReadonlyMap<number, ResourceUsage>;
 }
 
-/** What the host's figures are counted in. */
+/** Units of the host's counters. */
 export interface Units {
   readonly mhzPerCore: number;
-  /** Bytes of a page of memory. */
+  /** Size of a memory page in bytes. */
   readonly pageSize: number;
 }
 
 /**
- * The use of CPU between two readings; with only one, that since the run began,
- * which is all that can be known then.
+ * Computes the use of CPU between two readings. With only one, it is the average
+ * since the run began.
  *
- * The cgroup's figures are the run's as long as it is alone in it. While it
- * shares it with another run, and where the host has no memory controller, the
- * sum over its processes is told instead.
+ * The cgroup's figures are used as long as the run is alone in it. While it shares
+ * the cgroup with another run, or if the host has no memory controller, the result
+ * is the sum over its processes.
  */
 export function usageOf(before: RunReading | undefined, now: RunReading, units: Units): RunUsage {
   const processes = [...now.processes].filter(([pid]) => pid !== now.initPid);
@@ -52,15 +52,15 @@ export function usageOf(before: RunReading | undefined, now: RunReading, units: 
         const last = before?.processes.get(pid);
         const known = last?.startTicks === stat.startTicks ? last : undefined;
         const spanMs = before === undefined ? ageMs(stat.startTicks, now) : elapsedMs;
-        const rates = ratesOf(spent(stat), known && spent(known), spanMs);
+        const rates = ratesOf(cpuTimeOf(stat), known && cpuTimeOf(known), spanMs);
         return [pid, { cpu: inUnits(rates, units), memory: { rss: stat.rssPages * units.pageSize } }];
       }),
     ),
   };
 }
 
-/** Milliseconds of CPU. */
-interface Spent {
+/** In milliseconds. */
+interface CpuTime {
   readonly userMs: number;
   readonly systemMs: number;
 }
@@ -71,11 +71,11 @@ interface Rates {
 }
 
 function totalRates(before: RunReading | undefined, now: RunReading): Rates {
-  // Earlier runs have used the cgroup too, so its counters tell something only from one reading to the next.
-  if (before === undefined) return ratesOf(spentByAll(now), undefined, ageMs(now.startTicks, now));
+  // Earlier runs have used the cgroup too, so only differences between its counters mean anything.
+  if (before === undefined) return ratesOf(totalCpuTime(now), undefined, ageMs(now.startTicks, now));
   const elapsedMs = now.atMs - before.atMs;
   if (before.shared || now.shared || before.cpu === undefined || now.cpu === undefined) {
-    return ratesOf(spentByAll(now), spentByAll(before), elapsedMs);
+    return ratesOf(totalCpuTime(now), totalCpuTime(before), elapsedMs);
   }
   const inMs = ({ userUs, systemUs }: { userUs: number; systemUs: number }) => ({
     userMs: userUs / 1000,
@@ -84,10 +84,10 @@ function totalRates(before: RunReading | undefined, now: RunReading): Rates {
   return ratesOf(inMs(now.cpu), inMs(before.cpu), elapsedMs);
 }
 
-const none: Spent = { userMs: 0, systemMs: 0 };
+const zero: CpuTime = { userMs: 0, systemMs: 0 };
 
-/** A process that nobody waited for takes what it has used along: then there is less than before. */
-function ratesOf(now: Spent, before: Spent = none, elapsedMs: number): Rates {
+/** A sum may decrease, which counts as 0: the CPU time of a process is lost if nobody waits for it. */
+function ratesOf(now: CpuTime, before: CpuTime = zero, elapsedMs: number): Rates {
   const percent = (used: number) => (elapsedMs > 0 ? Math.max(0, (used / elapsedMs) * 100) : 0);
   return {
     userPercent: percent(now.userMs - before.userMs),
@@ -101,17 +101,17 @@ function inUnits(rates: Rates, { mhzPerCore }: Units) {
 
 const msPerTick = 1000 / ticksPerSecond;
 
-/** Not less than a tick, in which the kernel counts. */
+/** At least one tick, the kernel's unit. */
 function ageMs(startTicks: number, { uptimeMs }: RunReading): number {
   return Math.max(msPerTick, uptimeMs - startTicks * msPerTick);
 }
 
-function spent({ userTicks, systemTicks }: ProcessStat): Spent {
+function cpuTimeOf({ userTicks, systemTicks }: ProcessStat): CpuTime {
   return { userMs: userTicks * msPerTick, systemMs: systemTicks * msPerTick };
 }
 
-/** With the children that have ended: everything that the run has ever used. */
-function spentByAll({ processes }: RunReading): Spent {
+/** Includes children that have exited: everything that the run has ever used. */
+function totalCpuTime({ processes }: RunReading): CpuTime {
   const sum = (ticks: (stat: ProcessStat) => number) =>
     [...processes.values()].reduce((total, stat) => total + ticks(stat), 0) * msPerTick;
   return {
@@ -120,7 +120,7 @@ function spentByAll({ processes }: RunReading): Spent {
   };
 }
 
-/** Pages that processes share are counted for each of them. */
+/** Counts shared pages once for each process. */
 function residentOf({ processes }: RunReading, { pageSize }: Units): MemoryFigures {
   const pages = [...processes.values()].reduce((sum, { rssPages }) => sum + rssPages, 0);
   return { rss: pages * pageSize };

@@ -1,4 +1,4 @@
-/** The capabilities that a task starts with, out of those that this process has to give. */
+/** The capabilities that a task starts with, taken from those of this process. */
 import {
   type CapabilitySet,
   capabilitySet,
@@ -11,20 +11,20 @@ import type { TaskOptions } from "../../config/options/taskOptions.ts";
 import { DriverError } from "../../errors.ts";
 import { readKernelFile } from "../kernel/file.ts";
 
-/** What becomes of a task's capability sets; see capabilities(7). */
+/** How a task's capability sets change; see capabilities(7). */
 export interface TaskCapabilities {
-  /** Permitted and effective; for another user than root inheritable and ambient, too. */
+  /** Permitted and effective; for users other than root also inheritable and ambient. */
   readonly kept: CapabilitySet;
-  /** Taken out of the bounding set, so that nothing brings them back. */
+  /** Removed from the bounding set, so that the task can never regain them. */
   readonly dropped: CapabilitySet;
 }
 
 /**
  * @param uid the task's
- * @returns undefined for the usual task: another user than root, without capabilities. The change of
- *   user takes them all, and no_new_privs sees to it that none comes back, whatever the bounding set is
+ * @returns undefined for the usual task: a user other than root, without capabilities. The change of user
+ *   drops all of them, and no_new_privs keeps the task from regaining any, whatever the bounding set is
  * @throws DriverError `CONFIG_INVALID` for capabilities that the client does not allow
- * @throws DriverError `UNSUPPORTED` for those that this process does not have itself
+ * @throws DriverError `UNSUPPORTED` for capabilities that this process itself does not have
  */
 export function taskCapabilities(
   uid: number,
@@ -35,7 +35,7 @@ export function taskCapabilities(
   const allowed = capabilitySet(allowCaps);
   const own = ownCapabilities();
   const wanted = wantedCapabilities(uid === 0 ? allowed & own.permitted : noCapabilities, task);
-  refuseBeyond(allowed, wanted);
+  refuseDisallowed(allowed, wanted);
   const missing = wanted & ~own.permitted;
   if (missing !== noCapabilities) {
     const text = `the driver itself has no capability ${formatCapabilities(missing)}, so that no task can have it`;
@@ -46,13 +46,13 @@ export function taskCapabilities(
   return { kept: wanted, dropped: own.bounding & ~wanted };
 }
 
-/** The same for a set that was made before, by the names of what the task keeps. */
+/** The same for a set that was decided before. @param names capabilities that the task keeps */
 export function keptCapabilities(names: readonly string[]): TaskCapabilities {
   const kept = capabilitySet(names);
   return { kept, dropped: ownCapabilities().bounding & ~kept };
 }
 
-function refuseBeyond(allowed: CapabilitySet, wanted: CapabilitySet): void {
+function refuseDisallowed(allowed: CapabilitySet, wanted: CapabilitySet): void {
   const refused = wanted & ~allowed;
   if (refused === noCapabilities) return;
   const text = `The task's config has option "cap_add" with ${formatCapabilities(refused)}, and this client allows ${formatCapabilities(allowed) || "none"}`;
@@ -68,13 +68,13 @@ interface OwnCapabilities {
 
 let known: OwnCapabilities | undefined;
 
-/** Those of this process, which do not change: proc_pid_status(5). */
+/** The capabilities of this process, which do not change: proc_pid_status(5). */
 function ownCapabilities(): OwnCapabilities {
-  known ??= { permitted: setIn("CapPrm"), bounding: setIn("CapBnd") };
+  known ??= { permitted: readSet("CapPrm"), bounding: readSet("CapBnd") };
   return known;
 }
 
-function setIn(field: string): CapabilitySet {
+function readSet(field: string): CapabilitySet {
   const status = readKernelFile("/proc/self/status") ?? "";
   return BigInt(`0x${new RegExp(`^${field}:\\s*([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0"}`);
 }

@@ -6,7 +6,7 @@ import { gidOfName } from "./passwd.ts";
 import { refuseDenied, type UserRules } from "./users.ts";
 
 /**
- * The gids of groups by name or number, each once. A number need not have an entry.
+ * Resolves groups, given by name or number, to gids without duplicates. A number needs no entry on the host.
  * @throws DriverError `USER_UNKNOWN` for a name that the host does not know
  * @throws DriverError `USER_FORBIDDEN` for root's group and for gids that the operator denies
  */

@@ -1,4 +1,4 @@
-/** The host's databases of users and groups: files of their own, and whatever else nsswitch.conf(5) names. */
+/** The host's databases of users and groups: the files in /etc, and whatever else nsswitch.conf(5) names. */
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
@@ -6,7 +6,7 @@ import { DriverError, errnoOf, messageOf } from "../../errors.ts";
 
 export type Database = "passwd" | "group";
 
-/** Read at every start, since users come and go. A host may keep all of them elsewhere. */
+/** Read at every start, because users come and go. A host may lack the file and keep its users elsewhere. */
 export function readDatabase(database: Database): string {
   try {
     return readFileSync(`/etc/${database}`, "utf8");
@@ -17,9 +17,9 @@ export function readDatabase(database: Database): string {
 }
 
 /**
- * Asks `getent`, which knows all that the host's name services know.
- * @returns the entry in the text form of the database; empty where there is none
- * @throws DriverError `USER_UNKNOWN`, recoverable, where they do not answer
+ * Asks `getent`, which queries all of the host's name services.
+ * @returns the entry in the text form of the database; empty if there is none
+ * @throws DriverError `USER_UNKNOWN`, recoverable, if they do not answer
  */
 export async function askNameServices(database: Database, name: string): Promise<string> {
   const env = { PATH: process.env.PATH ?? "/usr/bin:/bin" };
@@ -39,14 +39,14 @@ export async function askNameServices(database: Database, name: string): Promise
   }
 }
 
-/** What these databases can hold as a name and `getent` does not take for an option or for the NIS marks `+` and `-`. */
+/** Whether the databases can hold the name. Excludes options of `getent` and the NIS marks `+` and `-`. */
 export function isAccountName(name: string): boolean {
   return /^[^\s:/+-][^\s:/]*$/.test(name) && !name.includes("\0");
 }
 
 const run = promisify(execFile);
 
-/** A directory server that does not answer must not hold a start for ever. */
+/** A directory server that does not answer must not block a start for ever. */
 const timeoutMs = 5_000;
 
 /** getent(1): "one or more supplied key could not be found in the database". */

@@ -1,4 +1,4 @@
-/** The text formats of the user and group databases, passwd(5) and group(5): the files in /etc, and what `getent` prints. Pure. */
+/** Parses passwd(5) and group(5) text, from the files in /etc or from `getent`. Pure. */
 import { parseId } from "../../config/task/ids.ts";
 
 export interface PasswdEntry {
@@ -9,14 +9,14 @@ export interface PasswdEntry {
 }
 
 export function entryOfName(passwd: string, name: string): PasswdEntry | undefined {
-  return entryWhere(passwd, (entry) => entry.name === name);
+  return findEntry(passwd, (entry) => entry.name === name);
 }
 
 export function entryOfUid(passwd: string, uid: number): PasswdEntry | undefined {
-  return entryWhere(passwd, (entry) => entry.uid === uid);
+  return findEntry(passwd, (entry) => entry.uid === uid);
 }
 
-/** The gid of the first group of that name, `name:password:gid:members`. */
+/** The gid of the first group with that name; a line is `name:password:gid:members`. */
 export function gidOfName(groups: string, name: string): number | undefined {
   for (const line of groups.split("\n")) {
     const [found, , gid, members, ...more] = line.split(":");
@@ -25,11 +25,11 @@ export function gidOfName(groups: string, name: string): number | undefined {
   return undefined;
 }
 
-/** The first entry that fits, as the C library has it. Lines of another form are no entries. */
-function entryWhere(passwd: string, fits: (entry: PasswdEntry) => boolean): PasswdEntry | undefined {
+/** The first match wins, as in the C library. Skips lines of another form. */
+function findEntry(passwd: string, matches: (entry: PasswdEntry) => boolean): PasswdEntry | undefined {
   for (const line of passwd.split("\n")) {
     const entry = parseLine(line);
-    if (entry !== undefined && fits(entry)) return entry;
+    if (entry !== undefined && matches(entry)) return entry;
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-/** Whom a task runs as: a dynamic user of the agent's, or a user of the host. */
+/** The user that a task runs as: a dynamic user from the agent, or a user of the host. */
 import { isInRanges } from "../../config/options/idRanges.ts";
 import { maxId, parseId } from "../../config/task/ids.ts";
 import { DriverError } from "../../errors.ts";
@@ -13,7 +13,7 @@ export interface TaskUser {
   readonly home: string;
 }
 
-/** The plugin's options about users. */
+/** The plugin options about users. */
 export interface UserRules {
   /** Whether tasks may run as uid 0. */
   readonly allowRoot: boolean;
@@ -23,8 +23,8 @@ export interface UserRules {
 }
 
 /**
- * Looks in `/etc/passwd` and, for a name that is not there, asks the host's
- * name services through `getent`.
+ * Looks the user up in `/etc/passwd` and, if the name is not there, asks the
+ * host's name services through `getent`.
  * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`
  */
 export async function resolveUser(user: string, rules: UserRules): Promise<TaskUser> {
@@ -36,10 +36,10 @@ export async function resolveUser(user: string, rules: UserRules): Promise<TaskU
 }
 
 /**
- * The user in a text of the user database. Pure.
- * Users go by name, as everywhere in Nomad: digits alone are a name too, and
- * `uid:gid` is none, so that nobody gets to be a uid by guessing its number.
- * @returns undefined where the text has no such name
+ * Finds a user in the text of the user database. Pure.
+ * Users are identified by name, as everywhere in Nomad. Digits alone are a name
+ * too, and `uid:gid` is not a name, so that nobody becomes a uid by guessing its number.
+ * @returns undefined if the text has no such name
  */
 export function findUser(user: string, passwd: string, rules: UserRules): TaskUser | undefined {
   const found = lookUp(user, passwd, rules);
@@ -50,7 +50,7 @@ export function findUser(user: string, passwd: string, rules: UserRules): TaskUs
 }
 
 /**
- * Refuses an id that the operator keeps from tasks.
+ * Refuses an id that the operator denies to tasks.
  * @throws DriverError `USER_FORBIDDEN`
  */
 export function refuseDenied(kind: "uid" | "gid", id: number, denied: string): void {
@@ -80,15 +80,15 @@ function lookUp(user: string, passwd: string, { allowRoot }: UserRules): TaskUse
 
 const dynamicName = /^nomad-(\d+)$/;
 
-/** Whether a user is one that agents lend to tasks. */
+/** Whether a user is a dynamic one, which agents lend to tasks. */
 export function isDynamicUser(user: string): boolean {
   return dynamicName.test(user);
 }
 
-/** Below are the host's own accounts. */
+/** The uids below belong to the host's own accounts. */
 const minDynamicUid = 1000;
 
-/** `nomad-<n>`: nobody's uid and gid, lent to the task by the agent. */
+/** `nomad-<n>`: a uid and gid without an owner, which the agent lends to the task. */
 function dynamicUser(name: string, number: string, passwd: string): TaskUser {
   const uid = parseId(number);
   if (uid === undefined || uid < minDynamicUid) {
