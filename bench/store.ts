@@ -15,7 +15,7 @@ import type { EventStore, EventToAppend, StreamHead } from "../src/store/eventSt
 import { openEventReader, openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { logFiles } from "../src/store/lmdb/lmdbFile.ts";
 import { findPageDefect } from "../src/store/lmdb/pageCheck.ts";
-import { findDefect } from "../src/store/verifyStream.ts";
+import { findDefect } from "../test/support/history/findDefect.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 
 const full = Number(process.argv[2] ?? 1_000_000);

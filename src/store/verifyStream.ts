@@ -50,34 +50,6 @@ export class StreamVerifier {
   }
 }
 
-/**
- * Yields the events of a stream up to the first defect, and returns that defect,
- * or undefined if there is none.
- * @param records as they are stored (`readRecords`), from the stream's first event on
- */
-export function* verifyStream(
-  records: Iterable<Buffer>,
-  head: StreamHead,
-): Generator<StoredEvent, StreamDefect | undefined, undefined> {
-  const verifier = new StreamVerifier(head);
-  for (const bytes of records) {
-    const read = readRecord(bytes);
-    const found = verifier.next(read);
-    if (found !== undefined || isDefect(read)) return found;
-    yield read.event;
-  }
-  return verifier.end();
-}
-
-/** The same, without the events. */
-export function findDefect(records: Iterable<Buffer>, head: StreamHead): StreamDefect | undefined {
-  const verifying = verifyStream(records, head);
-  for (;;) {
-    const step = verifying.next();
-    if (step.done) return step.value;
-  }
-}
-
 function defect(seq: number, kind: StreamDefect["kind"], expected: string, found: string): StreamDefect {
   return { seq, kind, expected, found };
 }

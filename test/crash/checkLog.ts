@@ -4,7 +4,7 @@ import { toTaskEvent } from "../../src/driver/task/storedEvents.ts";
 import { initialSnapshot, stateName, step } from "../../src/machines/fold.ts";
 import { isOver, type StateName } from "../../src/machines/taskMachine.ts";
 import type { EventReader, StoredEvent } from "../../src/store/eventStore.ts";
-import { findDefect } from "../../src/store/verifyStream.ts";
+import { findDefect } from "../support/history/findDefect.ts";
 import type { Promised } from "./taskLife.ts";
 
 /** The state that each stream of a log ends in. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { encodeRecord, NO_HASH, sealData } from "../../src/store/eventRecord.ts";
-import { findDefect, verifyStream } from "../../src/store/verifyStream.ts";
+import { findDefect, verifyStream } from "../support/history/findDefect.ts";
 import { labelOf, sampleEvent } from "../support/history/sampleEvents.ts";
 
 const salt = Buffer.alloc(16, 7);

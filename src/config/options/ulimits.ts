@@ -63,14 +63,6 @@ export function parseUlimits(blocks: readonly Readonly<Record<string, string>>[]
   });
 }
 
-/** The limit as a job writes it: `2048:4096`. */
-export function formatUlimit({ soft, hard }: Pick<Ulimit, "soft" | "hard">): string {
-  const [softText, hardText] = [soft, hard].map((limit) =>
-    limit === Infinity ? "unlimited" : String(limit),
-  );
-  return softText === hardText ? String(softText) : `${softText}:${hardText}`;
-}
-
 const usage = 'Write a number, "unlimited", or two of these with a colon between: "1024:4096" is SOFT:HARD';
 
 /** The launch itself has this many files open at once. */

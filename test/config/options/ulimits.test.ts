@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatUlimit, parseUlimits, ulimitProblem } from "../../../src/config/options/ulimits.ts";
+import { parseUlimits, type Ulimit, ulimitProblem } from "../../../src/config/options/ulimits.ts";
 
 describe("limits of processes", () => {
   it.each([
@@ -50,3 +50,11 @@ describe("limits of processes", () => {
     );
   });
 });
+
+/** The limit as a job writes it: `2048:4096`. */
+function formatUlimit({ soft, hard }: Pick<Ulimit, "soft" | "hard">): string {
+  const [softText, hardText] = [soft, hard].map((limit) =>
+    limit === Infinity ? "unlimited" : String(limit),
+  );
+  return softText === hardText ? String(softText) : `${softText}:${hardText}`;
+}

@@ -4,7 +4,7 @@ import { EVENT_SCHEMA_VERSION, parseTaskEvent } from "../../../src/machines/even
 import { fold, initialSnapshot, stateName, step, type TaskSnapshot } from "../../../src/machines/fold.ts";
 import type { EventReader } from "../../../src/store/eventStore.ts";
 import { openEventReader, openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
-import { findDefect } from "../../../src/store/verifyStream.ts";
+import { findDefect } from "../../support/history/findDefect.ts";
 import { recordedLog, recordedVersions } from "../../support/history/recordedLogs.ts";
 
 /** What scripts/recordEventLog.ts has its tasks go through. */

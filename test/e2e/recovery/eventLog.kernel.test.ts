@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { EventStore } from "../../../src/store/eventStore.ts";
-import { findDefect } from "../../../src/store/verifyStream.ts";
 import { type Agent, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { eventsOf, withEventLog } from "../../support/history/eventLog.ts";
+import { findDefect } from "../../support/history/findDefect.ts";
 
 let agent: Agent;
 beforeAll(async () => {

@@ -5,10 +5,10 @@ import { EVENT_SCHEMA_VERSION } from "../../../src/machines/events.ts";
 import type { EventToAppend, StoredEvent } from "../../../src/store/eventStore.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { openEventReader, openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
-import { findDefect } from "../../../src/store/verifyStream.ts";
 import { pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { eventsOf, withEventLog } from "../../support/history/eventLog.ts";
+import { findDefect } from "../../support/history/findDefect.ts";
 import { recordedLog } from "../../support/history/recordedLogs.ts";
 import { earlierDriver } from "../../support/plugin/earlierDriver.ts";
 

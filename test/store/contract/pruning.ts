@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
-import { findDefect } from "../../../src/store/verifyStream.ts";
+import { findDefect } from "../../support/history/findDefect.ts";
 import { labelOf, sampleEvent, samples } from "../../support/history/sampleEvents.ts";
 
 export function pruning(opened: () => FollowableStore): void {

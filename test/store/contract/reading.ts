@@ -1,7 +1,7 @@
 /** What reading has to do in every event store. */
 import { beforeEach, describe, expect, it } from "vitest";
 import type { EventStore } from "../../../src/store/eventStore.ts";
-import { findDefect } from "../../../src/store/verifyStream.ts";
+import { findDefect } from "../../support/history/findDefect.ts";
 import { labelOf, sampleEvent, samples } from "../../support/history/sampleEvents.ts";
 
 export function reading(opened: () => EventStore): void {

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
 import { openEventReader, openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
-import { findDefect } from "../../../src/store/verifyStream.ts";
+import { findDefect } from "../../support/history/findDefect.ts";
 import { labelOf, sampleEvent, samples } from "../../support/history/sampleEvents.ts";
 import { eventStoreContract } from "../eventStoreContract.ts";
 

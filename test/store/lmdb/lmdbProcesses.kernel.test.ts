@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { EventReader } from "../../../src/store/eventStore.ts";
 import { openEventReader, openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
-import { findDefect } from "../../../src/store/verifyStream.ts";
+import { findDefect } from "../../support/history/findDefect.ts";
 import { sampleEvent } from "../../support/history/sampleEvents.ts";
 import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { openEventReader, openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
-import { findDefect } from "../../../src/store/verifyStream.ts";
+import { findDefect } from "../../support/history/findDefect.ts";
 import { labelOf, sampleEvent } from "../../support/history/sampleEvents.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
