@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import {
   collectsLogs,
-  type GroupWish,
-  lendsUsers,
+  type GroupFeatures,
+  hasDynamicUsers,
   pathsInTask,
   refuseUnsupported,
 } from "../../src/client/plugin/clientRules.ts";
@@ -15,7 +15,7 @@ import {
 
 /** What a driver says that sets nothing. */
 const silent = DriverCapabilities.decode(new Uint8Array());
-const asks = (wish: Partial<GroupWish>): GroupWish => ({
+const asks = (wish: Partial<GroupFeatures>): GroupFeatures => ({
   networkMode: NetworkMode.HOST,
   hostname: false,
   volumes: false,
@@ -29,8 +29,8 @@ describe("a client", () => {
   });
 
   it("lends users to tasks of drivers that take them", () => {
-    expect(lendsUsers(silent)).toBe(false);
-    expect(lendsUsers({ ...silent, dynamicWorkloadUsers: true })).toBe(true);
+    expect(hasDynamicUsers(silent)).toBe(false);
+    expect(hasDynamicUsers({ ...silent, dynamicWorkloadUsers: true })).toBe(true);
   });
 
   it.each([

@@ -1,4 +1,4 @@
-/** One instance of a group: an id, folders and ports. */
+/** An allocation: one instance of a group, with an id, folders and ports. */
 import { randomUUID } from "node:crypto";
 import type { Group } from "../../jobspec/job.ts";
 import { type AllocationFolders, makeAllocationFolders } from "./allocationFolders.ts";
@@ -12,8 +12,8 @@ export interface Allocation {
 }
 
 /**
- * @param work the folder of everything that a run makes on disk
- * @throws DriverError `JOB_INVALID` for a static port that is taken
+ * @param work the folder for all files of the run
+ * @throws DriverError `JOB_INVALID` if a static port is in use
  */
 export async function makeAllocation(work: string, group: Group): Promise<Allocation> {
   const id = randomUUID();

@@ -1,8 +1,8 @@
-/** The folders of an allocation, laid out as the Nomad client does. */
+/** The folders of an allocation, with the layout of the Nomad client. */
 import { chmod, chown, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Ids that a folder is given to. */
+/** Owner of a folder. */
 interface Owner {
   readonly uid: number;
   readonly gid: number;
@@ -26,28 +26,28 @@ export interface TaskFolders {
 }
 
 /**
- * A new folder for everything that one `run` makes on disk. Below /var/tmp,
- * because tasks of any user have to get through to their folders, which the state
- * folder keeps them from, and /tmp is hidden by the tasks' private one.
+ * Makes a new folder for all files of one `run`. It is below /var/tmp: tasks of any
+ * user must be able to traverse it, which the state folder does not permit, and the
+ * tasks' private /tmp hides that of the host.
  */
 export async function makeWorkFolder(parent = "/var/tmp"): Promise<string> {
   const folder = await mkdtemp(join(parent, "nomad-driver-exec2-"));
-  await chmod(folder, passOnly);
+  await chmod(folder, traverseOnly);
   return folder;
 }
 
 export async function makeAllocationFolders(work: string, allocId: string): Promise<AllocationFolders> {
   const root = join(work, "alloc", allocId);
   const shared = join(root, "alloc");
-  await makeFolder(join(work, "alloc"), passOnly);
-  await makeFolder(root, passOnly);
+  await makeFolder(join(work, "alloc"), traverseOnly);
+  await makeFolder(root, traverseOnly);
   for (const folder of [shared, ...["data", "logs", "tmp"].map((name) => join(shared, name))]) {
-    await makeFolder(folder, everybody);
+    await makeFolder(folder, anyone);
   }
   return { root, shared, logs: join(shared, "logs") };
 }
 
-/** The folders of one task, which are its user's own. */
+/** Makes the folders of one task, owned by its user. */
 export async function makeTaskFolders(
   { root: allocation }: AllocationFolders,
   task: string,
@@ -61,22 +61,22 @@ export async function makeTaskFolders(
     tmp: join(root, "tmp"),
   };
   await makeFolder(root, 0o710, owner);
-  await makeFolder(folders.local, everybody, owner);
+  await makeFolder(folders.local, anyone, owner);
   await makeFolder(folders.secrets, 0o700, owner);
-  await makeFolder(folders.tmp, everybody, owner);
+  await makeFolder(folders.tmp, anyone, owner);
   return folders;
 }
 
-/** @throws the file system's error where something of it cannot be removed */
+/** @throws the file system's error if a file in it cannot be removed */
 export async function removeFolders(work: string): Promise<void> {
   await rm(work, { recursive: true, force: true });
 }
 
-/** Others may go through to what they know the name of. */
-const passOnly = 0o711;
-const everybody = 0o777;
+/** Others may traverse the folder, but not list it. */
+const traverseOnly = 0o711;
+const anyone = 0o777;
 
-/** The process's umask would take bits off the mode of mkdir: it is set afterwards. */
+/** Sets the mode after mkdir, whose mode the process's umask would reduce. */
 async function makeFolder(path: string, mode: number, owner?: Owner): Promise<void> {
   await mkdir(path, { recursive: true });
   if (owner) await chown(path, owner.uid, owner.gid);

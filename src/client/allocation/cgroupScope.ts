@@ -1,4 +1,4 @@
-/** A cgroup for a task, made and removed as the Nomad client does. */
+/** Makes and removes a task's cgroup as the Nomad client does. */
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { findCgroup2Mount } from "../../effects/cgroup/cgroup.ts";
@@ -8,7 +8,7 @@ import { DriverError, errnoOf } from "../../errors.ts";
 /** Holds the scopes of all local runs. */
 const localSlice = "nomad-driver-exec2.slice";
 
-/** @throws DriverError `CGROUP_MISSING` on a host without cgroup v2 */
+/** @throws DriverError `CGROUP_MISSING` if the host has no cgroup v2 */
 export function scopePath(allocId: string, task: string): string {
   return join(mountPoint(), localSlice, `${allocId}.${task}.scope`);
 }
@@ -20,8 +20,8 @@ export async function makeScope(allocId: string, task: string): Promise<string> 
   const scope = scopePath(allocId, task);
   try {
     await mkdir(slice, { recursive: true });
-    // From the root down: a cgroup can hand on only what it was given.
-    for (const parent of [mount, slice]) await handOnControllers(parent);
+    // From the root down: a cgroup can delegate only the controllers that its parent delegated to it.
+    for (const parent of [mount, slice]) await delegateControllers(parent);
     await mkdir(scope);
   } catch (thrown) {
     throw DriverError.from(thrown, "CGROUP_MISSING", "the task's cgroup cannot be made");
@@ -30,8 +30,8 @@ export async function makeScope(allocId: string, task: string): Promise<string> 
 }
 
 /**
- * Removes a scope, and the slice where it was the last one. Whatever still runs
- * in the scope is killed, as the client does.
+ * Kills all processes in a scope, as the client does, and removes it. Removes the
+ * slice, too, if this was its last scope.
  */
 export async function removeScope(scope: string): Promise<void> {
   if (!(await endCgroup(scope, 5_000)))
@@ -39,7 +39,7 @@ export async function removeScope(scope: string): Promise<void> {
   await removeIfEmpty(dirname(scope));
 }
 
-/** Another run's scope may be in it. */
+/** The slice stays if it holds scopes of other runs. */
 async function removeIfEmpty(slice: string): Promise<void> {
   try {
     await rmdir(slice);
@@ -48,8 +48,8 @@ async function removeIfEmpty(slice: string): Promise<void> {
   }
 }
 
-/** A host may keep controllers to itself: the task then goes without those limits, and the driver says so. */
-async function handOnControllers(cgroup: string): Promise<void> {
+/** A host may withhold controllers. The task then runs without their limits, and the driver says so. */
+async function delegateControllers(cgroup: string): Promise<void> {
   const available = (await readFile(join(cgroup, "cgroup.controllers"), "utf8")).trim().split(" ");
   for (const controller of ["cpu", "cpuset", "memory", "pids"]) {
     if (!available.includes(controller)) continue;

@@ -1,14 +1,14 @@
-/** Host volumes of a local run: what a client's `host_volume` blocks say, `--host-volume` says here. */
+/** Host volumes of a local run: `--host-volume` replaces a client's `host_volume` blocks. */
 import { isAbsolute } from "node:path";
 import { DriverError } from "../../errors.ts";
 import { type JobFile, rejectJob } from "../../jobspec/jobFile.ts";
 
-/** Absolute paths by the volumes' names. */
+/** Absolute paths by volume name. */
 export type HostVolumes = ReadonlyMap<string, string>;
 
 /** @throws DriverError `CONFIG_INVALID` for a path that is not absolute */
-export function hostVolumesOf(given: Readonly<Record<string, string>>): HostVolumes {
-  const volumes = new Map(Object.entries(given));
+export function hostVolumesOf(paths: Readonly<Record<string, string>>): HostVolumes {
+  const volumes = new Map(Object.entries(paths));
   for (const [name, path] of volumes) {
     if (isAbsolute(path)) continue;
     throw new DriverError(
@@ -22,7 +22,7 @@ export function hostVolumesOf(given: Readonly<Record<string, string>>): HostVolu
   return volumes;
 }
 
-/** @throws DriverError `JOB_INVALID` for a volume that nobody has told the path of */
+/** @throws DriverError `JOB_INVALID` for a volume without a known path */
 export function volumePath(file: JobFile, volumes: HostVolumes, source: string): string {
   return (
     volumes.get(source) ??

@@ -1,4 +1,4 @@
-/** Ports of a job's network block, on the loopback address. */
+/** Assigns the ports of a job's network block, on the loopback address. */
 import { createServer, type Server } from "node:net";
 import { DriverError, errnoOf } from "../../errors.ts";
 import type { PortRequest } from "../../jobspec/job.ts";
@@ -9,25 +9,25 @@ export interface AssignedPort {
   readonly port: number;
 }
 
-/** A local run serves this host alone. */
+/** Ports of a local run are reachable from this host only. */
 const loopback = "127.0.0.1";
 
 /**
- * Finds free ports, and sees that static ones are free.
- * @throws DriverError `JOB_INVALID` for a static port that is taken
+ * Assigns free ports, and checks that static ones are free.
+ * @throws DriverError `JOB_INVALID` if a static port is in use
  */
 export async function assignPorts(requests: readonly PortRequest[]): Promise<AssignedPort[]> {
-  // All are held until all are found: otherwise one could be handed out twice.
+  // All sockets stay open until every port is assigned, so that none is assigned twice.
   const servers: Server[] = [];
   try {
     const assigned: AssignedPort[] = [];
-    // Static ones first: a dynamic one must not take their place.
-    for (const { label, static: wanted = 0 } of requests.toSorted(
+    // Static ports first, so that a dynamic port cannot take one of them.
+    for (const { label, static: requested = 0 } of requests.toSorted(
       (a, b) => (b.static ?? 0) - (a.static ?? 0),
     )) {
       const server = createServer();
       servers.push(server);
-      assigned.push({ label, ip: loopback, port: await listen(server, label, wanted) });
+      assigned.push({ label, ip: loopback, port: await listen(server, label, requested) });
     }
     return assigned;
   } finally {

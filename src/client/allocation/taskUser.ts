@@ -6,26 +6,26 @@ import { resolveUser, type TaskUser } from "../../effects/users/users.ts";
 import { DriverError } from "../../errors.ts";
 
 /**
- * @param name of the job; undefined: a dynamic user that nobody else is
- * @param lends whether there are dynamic users; without, the driver hears of none
+ * @param name the job's `user`; undefined means a dynamic user, unique to the task
+ * @param dynamic whether the client has dynamic users; without them, the request names no user
  * @throws DriverError `USER_UNKNOWN`
  */
-export async function chooseUser(name: string | undefined, lends: boolean): Promise<TaskUser> {
-  if (name === undefined && !lends) return noUser;
+export async function chooseUser(name: string | undefined, dynamic: boolean): Promise<TaskUser> {
+  if (name === undefined && !dynamic) return noUser;
   return resolveUser(name ?? `nomad-${freeDynamicId()}`, anybody);
 }
 
-/** Its folders are root's. */
+/** No user: root owns the task's folders. */
 const noUser: TaskUser = { name: "", uid: 0, gid: 0, home: "/" };
 
-/** Who a task may be is for the driver to say. */
+/** No restrictions here: the driver decides which users a task may run as. */
 const anybody = { allowRoot: true, deniedHostUids: "", deniedHostGids: "" };
 
 /** The Nomad client's default range. */
 const firstDynamicId = 80_000;
 const dynamicIds = 10_000;
 
-/** Random, so that two runs at once hardly meet; none that has an entry or a process. */
+/** An id without a passwd entry or a process. Random, so that concurrent runs rarely pick the same one. */
 function freeDynamicId(): number {
   const passwd = readFileSync("/etc/passwd", "utf8");
   const running = idsWithProcesses();

@@ -1,8 +1,8 @@
-/** What a driver's schema says about single attributes. Pure. */
+/** Reads the attributes of a driver's schema. Pure. */
 import type { Spec } from "../../grpc/generated/nomad/hclspec.ts";
 import type { AttributeSpec } from "../../jobspec/driverConfig.ts";
 
-/** The attributes of a schema that is one object; kinds of spec that this driver does not use are passed over. */
+/** The attributes of a schema that is one object. Skips kinds of spec that this driver does not use. */
 export function attributeSpecs(schema: Spec | undefined): AttributeSpec[] {
   const block = schema?.block;
   if (block?.$case !== "object") return [];

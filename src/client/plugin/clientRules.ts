@@ -1,4 +1,4 @@
-/** What a driver's answer to Capabilities makes a Nomad client do with its tasks. Pure. */
+/** Rules by which a Nomad client treats tasks, given the driver's capabilities. Pure. */
 import { DriverError } from "../../errors.ts";
 import {
   type DriverCapabilities,
@@ -7,45 +7,45 @@ import {
   NetworkIsolationSpec_NetworkIsolationMode as NetworkMode,
 } from "../../grpc/generated/nomad/driver.ts";
 
-/** Paths of folders that a task is told of. */
+/** Paths of the folders that a task's environment names. */
 export interface TaskPaths {
   readonly alloc: string;
   readonly task: string;
   readonly secrets: string;
 }
 
-/** What a group asks for that is not every driver's. */
-export interface GroupWish {
+/** Features that a group uses and that not every driver supports. */
+export interface GroupFeatures {
   readonly networkMode: NetworkMode;
-  /** Whether its network has a host name. */
+  /** Whether its network block sets a hostname. */
   readonly hostname: boolean;
-  /** Whether tasks of it mount volumes. */
+  /** Whether any of its tasks mounts a volume. */
   readonly volumes: boolean;
 }
 
-/** Whether log pipes are made and read. Their paths are told to the driver in any case. */
+/** Whether the client makes and reads log pipes. The driver gets their paths in any case. */
 export function collectsLogs({ disableLogCollection }: DriverCapabilities): boolean {
   return !disableLogCollection;
 }
 
-/** Whether a task without a user gets one of the client's; otherwise the driver hears of none. */
-export function lendsUsers({ dynamicWorkloadUsers }: DriverCapabilities): boolean {
+/** Whether a task without a user gets a dynamic one; otherwise the request names no user. */
+export function hasDynamicUsers({ dynamicWorkloadUsers }: DriverCapabilities): boolean {
   return dynamicWorkloadUsers;
 }
 
-/** As a task is told of its folders: where they are on the host, or in the root that the driver makes for it. */
+/** The paths of a task's folders as the task sees them: on the host, or in a root that the driver makes. */
 export function pathsInTask({ fsIsolation }: DriverCapabilities, onHost: TaskPaths): TaskPaths {
   const ownRoot = fsIsolation === FsIsolation.CHROOT || fsIsolation === FsIsolation.IMAGE;
   return ownRoot ? { alloc: "/alloc", task: "/local", secrets: "/secrets" } : onHost;
 }
 
 /**
- * Called before any task of an allocation starts.
- * @throws DriverError `UNSUPPORTED` where a client fails the allocation
+ * Checks a group before any of its tasks starts.
+ * @throws DriverError `UNSUPPORTED` if a client would fail the allocation
  */
-export function refuseUnsupported(capabilities: DriverCapabilities, wish: GroupWish): void {
+export function refuseUnsupported(capabilities: DriverCapabilities, features: GroupFeatures): void {
   const { networkIsolationModes, mustCreateNetwork, mountConfigs } = capabilities;
-  const { networkMode, hostname, volumes } = wish;
+  const { networkMode, hostname, volumes } = features;
   if (!networkIsolationModes.includes(networkMode)) {
     throw new DriverError(
       "UNSUPPORTED",

@@ -1,14 +1,14 @@
 /**
- * Where local runs keep their event logs: `<state_dir>/local/1`, and a further
- * number for each run that goes on at the same time, since a log has one writer.
+ * State folders of local runs: `<state_dir>/local/1`, and one with a higher number
+ * for each concurrent run, since a log has only one writer.
  */
 import { join } from "node:path";
 import { localFolder } from "../../store/folder/logFolders.ts";
 
-/** More runs at once than this are most likely a mistake. */
+/** More concurrent runs are most likely a mistake. */
 const maxRuns = 64;
 
-/** The state folders of a run, to be tried one after another. */
+/** The state folders that a run may use, tried one after another. */
 export class StateFolderChoice {
   readonly #stateDir: string;
   #number = 1;
@@ -21,7 +21,7 @@ export class StateFolderChoice {
     return join(localFolder(this.#stateDir), String(this.#number));
   }
 
-  /** Goes on to the next one; false where there are no more. */
+  /** Advances to the next folder; false if there are no more. */
   next(): boolean {
     if (this.#number === maxRuns) return false;
     this.#number++;

@@ -1,4 +1,4 @@
-/** The plugin's options for a local run: from a file and the command line. */
+/** Reads the plugin's options for a local run from a file and the command line. */
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { defaultStateDir } from "../../config/options/defaultStateDir.ts";
@@ -16,19 +16,19 @@ export interface LocalPluginConfig {
 
 /**
  * @param path a file that holds the plugin's options, its `config` block, or the whole `plugin` block
- * @param given values by option, of the command line: these win
+ * @param options values from the command line, by option; they override the file
  */
 export async function readPluginConfig(
   path: string | undefined,
-  given: Readonly<Record<string, readonly string[]>> = {},
+  options: Readonly<Record<string, readonly string[]>> = {},
   stateDir?: string,
 ): Promise<LocalPluginConfig> {
   const fromFile = path === undefined ? {} : await readConfigFile(path);
-  const overrides = Object.entries(given).map(([name, values]) => [
+  const overrides = Object.entries(options).map(([name, values]) => [
     name,
     values.length > 1 ? values : values[0],
   ]);
-  // Whoever calls this is the operator and the job's author in one.
+  // The caller is both the operator and the job's author, so tasks may unveil paths.
   const { state_dir, ...pluginConfig } = {
     unveil_by_task: true,
     ...fromFile,
@@ -38,16 +38,16 @@ export async function readPluginConfig(
 }
 
 /**
- * The options as the agent would send them: every one that the plugin has, of its type.
+ * Converts options to what the agent would send: every option of the plugin, in its type.
  * @throws DriverError `CONFIG_INVALID` for options that the plugin does not have
  */
 export function fitPluginOptions(
-  given: Readonly<Record<string, unknown>>,
+  options: Readonly<Record<string, unknown>>,
   specs: readonly AttributeSpec[],
 ): Record<string, unknown> {
   const lists = specs.filter(({ type }) => type.startsWith("list(")).map(({ name }) => name);
-  // On the command line, one value of a list looks like any other value.
-  const listed = Object.entries(given).map(([name, value]) => [
+  // On the command line, a list with one value looks like a single value.
+  const listed = Object.entries(options).map(([name, value]) => [
     name,
     typeof value === "string" && lists.includes(name) ? [value] : value,
   ]);

@@ -1,6 +1,6 @@
 /**
- * The plugin as its agent has it: this program itself, launched as a child. When
- * it dies it is launched again, and every task is taken over by the new one.
+ * Runs the plugin as an agent does: this program itself, launched as a child. When
+ * it dies, the session launches it again, and the new process recovers every task.
  */
 import { once } from "node:events";
 import type { Metadata } from "@grpc/grpc-js";
@@ -20,18 +20,18 @@ import { fitPluginOptions } from "./pluginConfig.ts";
 import { selfCommand } from "./selfCommand.ts";
 
 export interface PluginSessionOptions {
-  /** Options of the plugin's config block, but for `state_dir`. */
+  /** Options of the plugin's config block, without `state_dir`. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly topology: NodeTopology;
   readonly stateFolder: StateFolderChoice;
   readonly onLogLine: (line: string) => void;
-  /** What `nomad alloc status` would show of a task. */
+  /** Gets the events that `nomad alloc status` would show for a task. */
   readonly onTaskEvent: (event: DriverTaskEvent) => void;
-  /** The plugin has died, and another one takes its place. */
+  /** Called when the plugin has died, before it is launched again. */
   readonly onRestart: (exit: PluginExit) => void;
 }
 
-/** Deaths after which it is not launched again. */
+/** Number of restarts before the session gives up. */
 const restartLimit = 5;
 
 export class PluginSession {
@@ -46,7 +46,7 @@ export class PluginSession {
     this.#plugin = plugin;
   }
 
-  /** @throws DriverError where the plugin does not come up, or refuses its options */
+  /** @throws DriverError if the plugin does not start, or refuses its options */
   static async start(options: PluginSessionOptions): Promise<PluginSession> {
     const plugin = await launch(options);
     try {
@@ -58,12 +58,12 @@ export class PluginSession {
     }
   }
 
-  /** The plugin as it is now. */
+  /** The current plugin process. */
   get plugin(): LaunchedPlugin {
     return this.#plugin;
   }
 
-  /** Asked for anew for each task, as the client does. */
+  /** Queried anew for each task, as the client does. */
   async driverFacts(): Promise<DriverFacts> {
     const { driver } = this.#plugin;
     const { spec } = await answered(driver.taskConfigSchema({}));
@@ -75,11 +75,11 @@ export class PluginSession {
   }
 
   /**
-   * The plugin after another one has died; the same for all who ask.
-   * @param dead whose call failed
-   * @throws DriverError `PLUGIN_FAILED` where it is not to be launched again
+   * The plugin that replaces a dead one. All callers get the same replacement.
+   * @param dead the plugin whose call failed
+   * @throws DriverError `PLUGIN_FAILED` if the session has given up or is closing
    */
-  async successor(dead: LaunchedPlugin): Promise<LaunchedPlugin> {
+  async replacementOf(dead: LaunchedPlugin): Promise<LaunchedPlugin> {
     if (this.#plugin !== dead) return this.#plugin;
     this.#restarting ??= this.#restart(dead).finally(() => {
       this.#restarting = undefined;
@@ -87,7 +87,7 @@ export class PluginSession {
     return this.#restarting;
   }
 
-  /** Ends the plugin; tasks would go on. */
+  /** Ends the plugin. Tasks that still run would keep running. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#restarting?.catch(() => undefined);
@@ -109,7 +109,7 @@ export class PluginSession {
   }
 }
 
-/** The answer to a call, or the plugin's error as it had it. */
+/** Returns the answer to a call, or throws the plugin's own error. */
 export async function answered<T>(call: Promise<T>): Promise<T> {
   try {
     return await call;
@@ -122,16 +122,16 @@ async function launch({ onLogLine }: PluginSessionOptions): Promise<LaunchedPlug
   return launchPlugin({ ...selfCommand(), onLogLine });
 }
 
-/** Offers one state folder after another until the plugin gets one to itself. */
+/** Tries one state folder after another until the plugin gets an unused one. */
 async function configure(plugin: LaunchedPlugin, options: PluginSessionOptions): Promise<void> {
   const { config, topology, stateFolder } = options;
   const { spec } = await answered(plugin.base.configSchema({}));
   for (;;) {
-    // The plugin would log a folder that is taken as an error.
+    // Folders in use are skipped first, since the plugin would log an error for each.
     while (pluginOf(stateFolder.path) !== undefined && stateFolder.next());
-    const given = { ...config, state_dir: stateFolder.path };
+    const pluginConfig = { ...config, state_dir: stateFolder.path };
     const request = {
-      msgpackConfig: encodeMsgpack(fitPluginOptions(given, attributeSpecs(spec))),
+      msgpackConfig: encodeMsgpack(fitPluginOptions(pluginConfig, attributeSpecs(spec))),
       nomadConfig: { driver: { ClientMinPort: 0, ClientMaxPort: 0, Topology: topologyMessage(topology) } },
       pluginApiVersion: "v0.1.0",
     };
@@ -148,7 +148,10 @@ async function configure(plugin: LaunchedPlugin, options: PluginSessionOptions):
   }
 }
 
-/** @throws DriverError why the driver cannot work, which the fingerprint carries. What the host lacks is left to its tasks, who fail more precisely. */
+/**
+ * A host that lacks something is no error here: its tasks fail with more precise errors.
+ * @throws DriverError that the fingerprint carries, if the driver cannot work at all
+ */
 async function requireHealth({ driver }: LaunchedPlugin): Promise<void> {
   const fingerprints = driver.fingerprint({});
   fingerprints.on("error", () => undefined);
@@ -158,7 +161,7 @@ async function requireHealth({ driver }: LaunchedPlugin): Promise<void> {
   if (trouble !== undefined) throw trouble;
 }
 
-/** Until the plugin ends; what it tells then is told by its successor. */
+/** Follows the plugin's events until it ends. Later events come from its replacement. */
 function followTaskEvents({ driver }: LaunchedPlugin, { onTaskEvent }: PluginSessionOptions): void {
   driver
     .taskEvents({})

@@ -1,4 +1,4 @@
-/** How this program is started, to start it once more. */
+/** The command that starts this program again. */
 import { isSea } from "node:sea";
 
 export interface SelfCommand {
@@ -9,7 +9,7 @@ export interface SelfCommand {
 export function selfCommand(): SelfCommand {
   const { execPath, execArgv, argv } = process;
   const [, script] = argv;
-  // A single executable has the program within; its own path stands where a script's would.
+  // A single executable contains the program: argv has its own path in place of a script's.
   if (isSea() || script === undefined) return { command: execPath, args: [] };
   return { command: execPath, args: [...execArgv, script] };
 }

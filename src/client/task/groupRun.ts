@@ -1,18 +1,18 @@
-/** One instance of a group: its tasks in the order of their phases. */
+/** Runs one instance of a group: its tasks in the order of their phases. */
 import type { Group, Phase } from "../../jobspec/job.ts";
 import { makeAllocation } from "../allocation/allocation.ts";
 import { refuseUnsupported } from "../plugin/clientRules.ts";
 import type { LocalRun } from "./localRun.ts";
 import { LocalTask, type TaskOutcome } from "./localTask.ts";
 import { prepareTask } from "./prepareTask.ts";
-import { wishOf } from "./taskMessage.ts";
+import { featuresOf } from "./taskMessage.ts";
 
-/** @returns how its tasks ended, in the order in which they did; those that never were to start are left out */
+/** @returns the outcomes of the tasks in the order of their ends, without tasks that never had to start */
 export async function runGroup(run: LocalRun, group: Group): Promise<TaskOutcome[]> {
   const tasks: LocalTask[] = [];
   try {
     const { capabilities } = await run.session.driverFacts();
-    refuseUnsupported(capabilities, wishOf(group));
+    refuseUnsupported(capabilities, featuresOf(group));
     const allocation = await makeAllocation(run.work, group);
     for (const { label, ip, port } of allocation.ports) run.console.note(`port ${label}: ${ip}:${port}`);
     for (const task of group.tasks) {
@@ -27,7 +27,7 @@ export async function runGroup(run: LocalRun, group: Group): Promise<TaskOutcome
   }
 }
 
-/** As the Nomad client has it: what comes before the main tasks has to succeed, sidecars end after them. */
+/** As on a Nomad client: prestart tasks must succeed before main tasks start; sidecars stop after those. */
 async function runPhases({ interrupts }: LocalRun, tasks: readonly LocalTask[]): Promise<void> {
   const prestart = await startPhase(tasks, "prestart");
   const outcomes = await endsOf(prestart.filter(isNoSidecar));
@@ -45,7 +45,7 @@ async function runMain(tasks: readonly LocalTask[]): Promise<void> {
   await endsOf([...main, ...poststart.filter(isNoSidecar)]);
 }
 
-/** A group is one thing: without its leader, or where one of it fails, the rest of it ends too. */
+/** The other main tasks stop when the leader ends, or when any main task fails. */
 async function dismissOthersAfter(first: LocalTask, main: readonly LocalTask[]): Promise<void> {
   const outcome = await first.ended;
   if (!outcome || outcome.dismissed || (outcome.exitCode === 0 && !first.task.leader)) return;

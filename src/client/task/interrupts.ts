@@ -1,13 +1,13 @@
-/** Ctrl-C and its like: the first asks the tasks to stop, the second kills them. */
+/** Ctrl-C and other signals: the first stops the tasks, the second kills them. */
 
 export interface Interrupts {
-  /** Aborted when the tasks are to stop; its reason says why. */
+  /** Aborted when the tasks should stop, with the reason. */
   readonly stop: AbortSignal;
-  /** Aborted when they are to be killed. */
+  /** Aborted when the tasks should be killed. */
   readonly kill: AbortSignal;
-  /** As a first signal does. */
+  /** Does what a first signal does. */
   requestStop(reason: string): void;
-  /** Gives the signals back their usual meaning. */
+  /** Restores the signals' default behaviour. */
   release(): void;
 }
 
@@ -28,7 +28,7 @@ export function catchInterrupts(): Interrupts {
   };
 }
 
-/** Runs once when the signal is aborted, at once where it is already. */
+/** Runs `work` once when the signal is aborted; immediately if it already is. */
 export function whenAborted(signal: AbortSignal, work: () => void): void {
   if (signal.aborted) work();
   else signal.addEventListener("abort", work, { once: true });

@@ -1,15 +1,15 @@
-/** What the parts of a local run share. */
+/** State that the parts of a local run share. */
 import type { Readable } from "node:stream";
 import type { PluginSession } from "../plugin/pluginSession.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Placement } from "./placeTask.ts";
 
-/** Where it is told what becomes of tasks. */
+/** Shows messages of the run, and the output of its tasks. */
 export interface RunDisplay {
   note(text: string): void;
   warn(text: string): void;
   fail(thrown: unknown): void;
-  /** Passes a task's output on. Resolves at its end. */
+  /** Shows a task's output. Resolves at its end. */
   show(task: string, source: Readable, stream: "stdout" | "stderr"): Promise<void>;
 }
 
@@ -17,6 +17,6 @@ export interface LocalRun extends Placement {
   readonly session: PluginSession;
   readonly console: RunDisplay;
   readonly interrupts: Interrupts;
-  /** Folder of everything that the run makes on disk. */
+  /** Folder for all files of the run. */
   readonly work: string;
 }

@@ -1,4 +1,4 @@
-/** The life of one task, as the Nomad client's task runner leads it. */
+/** Runs one task from start to end, like the Nomad client's task runner. */
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../errors.ts";
 import type { Callers } from "../../grpc/callers.ts";
@@ -14,16 +14,16 @@ import type { LocalRun } from "./localRun.ts";
 import type { PreparedTask } from "./prepareTask.ts";
 
 export interface TaskOutcome {
-  /** As a shell has it: the task's exit code, or 128 + signal; 1 where it never ran. */
+  /** As in a shell: the task's exit code, or 128 + signal; 1 if it never ran. */
   readonly exitCode: number;
-  /** It ended because the group had no more use for it: its exit code says nothing. */
+  /** The group stopped it because it was no longer needed, so its exit code means nothing. */
   readonly dismissed: boolean;
   /** Clock of performance.now(). */
   readonly endedAt: number;
 }
 
-/** Milliseconds for a dead plugin to be seen as such, and for a task's last output to come. */
-const noticeMs = 2_000;
+/** Time to detect that a plugin has died, and to receive a task's last output. */
+const graceMs = 2_000;
 
 export class LocalTask {
   readonly #run: LocalRun;
@@ -51,12 +51,12 @@ export class LocalTask {
     return this.#prepared.task;
   }
 
-  /** How it ended; undefined for a task that was never to start. */
+  /** Its outcome; undefined for a task that never had to start. */
   get ended(): Promise<TaskOutcome> | undefined {
     return this.#ended;
   }
 
-  /** Resolves when it runs, or cannot: then it has ended. */
+  /** Resolves when the task runs or its start has failed; a failed start is an outcome. */
   async start(): Promise<void> {
     const { session, console } = this.#run;
     const { plugin } = session;
@@ -72,14 +72,14 @@ export class LocalTask {
     }
   }
 
-  /** Ends the task because the group has no more use for it. */
+  /** Stops the task because the group no longer needs it. */
   async dismiss(): Promise<void> {
     this.#dismissed = true;
     await this.#stop();
     await this.#ended;
   }
 
-  /** Removes what the run made for it outside its own folder. */
+  /** Removes what the run made for the task outside the run's folder. */
   async cleanUp(): Promise<void> {
     const { output, cgroup } = this.#prepared;
     output?.stdout.destroy();
@@ -87,7 +87,7 @@ export class LocalTask {
     await removeScope(cgroup);
   }
 
-  /** Waits for the task, sees to it that it ends when it is to, and lets the driver forget it. */
+  /** Waits for the task's end, stops or kills it on request, and destroys it in the driver. */
   async #live(): Promise<TaskOutcome> {
     const { interrupts, console } = this.#run;
     whenAborted(interrupts.stop, () => void this.#stop());
@@ -125,7 +125,7 @@ export class LocalTask {
     await this.#attempt((driver) => driver.destroyTask({ taskId: this.#id, force: true }));
   }
 
-  /** A call whose failure is told, and nothing more: waiting for the task goes on, if it is not over. */
+  /** Makes a call and shows its failure, which does not end the wait for the task. */
   async #attempt(work: (driver: Callers<DriverService>) => Promise<unknown>): Promise<void> {
     if (this.#over) return;
     try {
@@ -135,7 +135,7 @@ export class LocalTask {
     }
   }
 
-  /** A call to the plugin; where that has died, to the one that takes its place. */
+  /** Calls the plugin. If it has died, recovers the task in its replacement and calls again. */
   async #call<T>(work: (driver: Callers<DriverService>) => Promise<T>): Promise<T> {
     for (;;) {
       const { plugin } = this.#run.session;
@@ -143,31 +143,31 @@ export class LocalTask {
         return await answered(work(plugin.driver));
       } catch (thrown) {
         if (!(await hasDied(plugin, thrown)) || !this.#handle) throw thrown;
-        const successor = await this.#run.session.successor(plugin);
-        // As the client has it: the id is in the handle alone.
-        await answered(successor.driver.recoverTask({ taskId: "", handle: this.#handle }));
+        const replacement = await this.#run.session.replacementOf(plugin);
+        // The client leaves the id empty: only the handle has it.
+        await answered(replacement.driver.recoverTask({ taskId: "", handle: this.#handle }));
       }
     }
   }
 
-  /** The pipes end when the task and the driver have closed them. */
+  /** Waits for the end of output, which comes when the task and the driver have closed the pipes. */
   async #drain(): Promise<void> {
-    const late = new AbortController();
+    const timer = new AbortController();
     await Promise.race([
       this.#shown,
-      delay(noticeMs, undefined, { signal: late.signal }).catch(() => undefined),
+      delay(graceMs, undefined, { signal: timer.signal }).catch(() => undefined),
     ]);
-    late.abort();
+    timer.abort();
   }
 }
 
-/** Whether a call failed because its plugin is gone. */
+/** Whether a call failed because its plugin has died. */
 async function hasDied(plugin: LaunchedPlugin, thrown: unknown): Promise<boolean> {
   if (!(thrown instanceof DriverError) || thrown.code !== "PLUGIN_FAILED") return false;
-  const late = new AbortController();
-  const waited = delay(noticeMs, false, { signal: late.signal }).catch(() => false);
+  const timer = new AbortController();
+  const waited = delay(graceMs, false, { signal: timer.signal }).catch(() => false);
   const died = await Promise.race([plugin.exited.then(() => true), waited]);
-  late.abort();
+  timer.abort();
   return died;
 }
 

@@ -1,9 +1,9 @@
-/** What job files can refer to as `${node.…}` and `${attr.…}`, of this host. */
+/** This host's values of `${node.…}` and `${attr.…}` in job files. */
 import { arch, hostname, release } from "node:os";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
 import type { Job } from "../../jobspec/job.ts";
 
-/** The id of the one node that a local run has; a cluster's are random. */
+/** The node id of every local run. A cluster's ids are random. */
 export const localNodeId = "00000000-0000-4000-8000-000000000000";
 
 export function nodeFacts(job: Job, topology: NodeTopology): Readonly<Record<string, string>> {
@@ -25,9 +25,9 @@ export function nodeFacts(job: Job, topology: NodeTopology): Readonly<Record<str
 }
 
 /**
- * What tasks get besides the job's own: the PATH of a service, not that of a
- * person's shell, whose folders are not unveiled; and of the environment that
- * `run` was started in only what says how the host speaks.
+ * The environment that tasks inherit from the host. PATH is that of a service: the
+ * folders in the PATH of a person's shell are not unveiled. Of `run`'s own
+ * environment, tasks get only the locale and the time zone.
  */
 export function hostEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {
   const kept = Object.entries(environment).filter(

@@ -1,4 +1,4 @@
-/** Where a task is to run and as whom: its user, folders and files, and the request to the driver made of it all. */
+/** Places a task: chooses its user, makes its folders and files, and builds the request to the driver. */
 import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -15,28 +15,28 @@ import { makeTaskFolders } from "../allocation/allocationFolders.ts";
 import { scopePath } from "../allocation/cgroupScope.ts";
 import { type HostVolumes, volumePath } from "../allocation/hostVolumes.ts";
 import { chooseUser } from "../allocation/taskUser.ts";
-import { lendsUsers, pathsInTask } from "../plugin/clientRules.ts";
+import { hasDynamicUsers, pathsInTask } from "../plugin/clientRules.ts";
 import { logPipePath } from "./logReader.ts";
 import { hostEnvironment, localNodeId, nodeFacts } from "./nodeFacts.ts";
 import { taskMessage } from "./taskMessage.ts";
 
-/** What tasks of a job are placed with. */
+/** The inputs that all tasks of a job share. */
 export interface Placement {
   readonly file: JobFile;
   readonly job: Job;
   readonly topology: NodeTopology;
-  /** Where the host volumes are that jobs name, by their names. */
+  /** Paths of the host volumes, by name. */
   readonly hostVolumes: HostVolumes;
 }
 
-/** What a client asks a driver for before it starts or recovers a task. */
+/** What a client queries from a driver before it starts or recovers a task. */
 export interface DriverFacts {
-  /** Of a task's config. */
+  /** Attributes of a task's `config` block. */
   readonly taskSchema: readonly AttributeSpec[];
   readonly capabilities: DriverCapabilities;
 }
 
-/** Makes the task's folders and files; names its cgroup and log pipes without making them. */
+/** Makes the task's folders and files. Only names its cgroup and log pipes; prepareTask.ts makes those. */
 export async function placeTask(
   placement: Placement,
   { taskSchema, capabilities }: DriverFacts,
@@ -45,7 +45,7 @@ export async function placeTask(
 ): Promise<TaskConfig> {
   const { file, job, topology, hostVolumes } = placement;
   const { group, ports } = allocation;
-  const user = await chooseUser(task.user, lendsUsers(capabilities));
+  const user = await chooseUser(task.user, hasDynamicUsers(capabilities));
   const folders = await makeTaskFolders(allocation.folders, task.name, user);
   const cores = reserveCores(placement, allocation, task);
   const facts = {
@@ -65,7 +65,7 @@ export async function placeTask(
     config,
     files,
     mounts,
-    hostname: ownName,
+    hostname: taskHostname,
   } = resolveTask(file, { job, group, task }, facts, taskSchema);
   for (const each of files) await writeTemplate(each);
   const { logs } = allocation.folders;
@@ -82,14 +82,14 @@ export async function placeTask(
     env,
     config: encodeMsgpack(config),
     mounts: mounts.map((mount) => ({ ...mount, path: volumePath(file, hostVolumes, mount.source) })),
-    hostname: ownName,
+    hostname: taskHostname,
     nodeName: hostname(),
     nodeId: localNodeId,
     ...speeds(topology, cores.length),
   });
 }
 
-/** The first cores of the node: a local run has nobody to share them out with. */
+/** Always reserves the first cores of the node: a local run does not track which are in use. */
 function reserveCores({ file, topology }: Placement, { group }: Allocation, task: Task): number[] {
   const online = topology.cores.map(({ coreId }) => coreId);
   const { cores } = task.resources;
@@ -105,7 +105,7 @@ function speeds(topology: NodeTopology, cores: number): { nodeMhz: number; cores
   return { nodeMhz: mhz * topology.cores.length, coresMhz: Math.floor(mhz * cores) };
 }
 
-/** Root's own unless the job says otherwise, as the client has it. */
+/** As on a client, root owns the file unless the job says otherwise. */
 async function writeTemplate({ path, content, perms, uid, gid }: ResolvedFile): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, content);

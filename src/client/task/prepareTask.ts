@@ -1,4 +1,4 @@
-/** What has to be there when the driver starts a task: its place, a cgroup, and readers of its log pipes. */
+/** Prepares what a task needs before the driver starts it: its files, cgroup and log pipe readers. */
 import type { Socket } from "node:net";
 import type { TaskConfig } from "../../grpc/generated/nomad/driver.ts";
 import type { Task } from "../../jobspec/job.ts";
@@ -12,11 +12,11 @@ export interface PreparedTask {
   readonly task: Task;
   readonly message: TaskConfig;
   readonly cgroup: string;
-  /** None where the job or the driver has the task's logs disabled. */
+  /** Undefined if the job or the driver disables logs. */
   readonly output: { readonly stdout: Socket; readonly stderr: Socket } | undefined;
 }
 
-/** Nothing runs yet when this is done for the whole group, so no task can meddle with the files of another. */
+/** Called for the whole group before any task starts, so that no task can tamper with another's files. */
 export async function prepareTask(
   placement: Placement,
   driver: DriverFacts,

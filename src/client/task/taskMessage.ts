@@ -1,4 +1,4 @@
-/** A task as the Nomad client describes it to the driver. Pure. */
+/** Builds the Nomad client's description of a task for the driver. Pure. */
 import {
   type DNSConfig,
   type HostsConfig,
@@ -8,14 +8,14 @@ import {
 import type { Group, Job, Task } from "../../jobspec/job.ts";
 import type { ResolvedMount } from "../../jobspec/resolve/resolveTask.ts";
 import type { AssignedPort } from "../allocation/ports.ts";
-import type { GroupWish } from "../plugin/clientRules.ts";
+import type { GroupFeatures } from "../plugin/clientRules.ts";
 
-/** A host volume with where it is. */
+/** A mount with the path of its host volume. */
 export interface PlacedVolume extends ResolvedMount {
   readonly path: string;
 }
 
-/** What the allocation adds to the job. */
+/** The parts of the description that come from the allocation. */
 export interface TaskPlacement {
   /** `<allocation id>/<task name>/<8 hex digits>`. */
   readonly taskId: string;
@@ -25,14 +25,14 @@ export interface TaskPlacement {
   readonly stderrPath: string;
   readonly user: string;
   readonly cgroup: string;
-  /** Linux list format; empty unless the job asks for cores. */
+  /** In the kernel's list format (`0-3,5`); empty unless the job reserves cores. */
   readonly cpusetCpus: string;
   readonly ports: readonly AssignedPort[];
   readonly env: Readonly<Record<string, string>>;
   /** MessagePack. */
   readonly config: Buffer;
   readonly mounts: readonly PlacedVolume[];
-  /** Of the allocation alone; undefined: the host's. */
+  /** The allocation's own name; undefined means the host's. */
   readonly hostname: string | undefined;
   readonly nodeName: string;
   readonly nodeId: string;
@@ -85,7 +85,7 @@ export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlac
     taskGroupName: group.name,
     jobName: job.name,
     allocId: placed.allocId,
-    // The client leaves it out for the host's network.
+    // The client omits it for the host's network.
     networkIsolationSpec:
       group.network.mode === "none"
         ? { mode: NetworkMode.NONE, path: "", labels: new Map(), hostsConfig: hostsMessage(placed.hostname) }
@@ -99,8 +99,8 @@ export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlac
   };
 }
 
-/** What of a group not every driver can be asked for. */
-export function wishOf({ network, tasks }: Group): GroupWish {
+/** The features of a group that not every driver supports. */
+export function featuresOf({ network, tasks }: Group): GroupFeatures {
   return {
     networkMode: network.mode === "none" ? NetworkMode.NONE : NetworkMode.HOST,
     hostname: network.hostname !== undefined,
@@ -112,7 +112,7 @@ function dnsMessage({ servers, searches, options }: NonNullable<Group["network"]
   return { servers: [...servers], searches: [...searches], options: [...options] };
 }
 
-/** A network with nothing but loopback has no address to tell. */
+/** A network with only loopback has no address. */
 function hostsMessage(hostname: string | undefined): HostsConfig | undefined {
   return hostname === undefined ? undefined : { hostname, address: "" };
 }

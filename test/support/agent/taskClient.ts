@@ -1,7 +1,7 @@
 /** What a Nomad client does for a task before the driver is asked to start it, by the driver's own answers. */
 import {
   collectsLogs,
-  lendsUsers,
+  hasDynamicUsers,
   pathsInTask,
   refuseUnsupported,
 } from "../../../src/client/plugin/clientRules.ts";
@@ -42,7 +42,7 @@ function asSent(capabilities: DriverCapabilities, task: TaskConfig): TaskConfig 
   const fromPool = /^nomad-8\d{4}$/.test(task.user);
   return {
     ...task,
-    user: fromPool && !lendsUsers(capabilities) ? "" : task.user,
+    user: fromPool && !hasDynamicUsers(capabilities) ? "" : task.user,
     env:
       told === onHost
         ? task.env

@@ -7,7 +7,7 @@ import { attributeSpecs } from "../../../client/plugin/attributeSpecs.ts";
 import { refuseUnsupported } from "../../../client/plugin/clientRules.ts";
 import { fitPluginOptions, type LocalPluginConfig } from "../../../client/plugin/pluginConfig.ts";
 import { type DriverFacts, type Placement, placeTask } from "../../../client/task/placeTask.ts";
-import { wishOf } from "../../../client/task/taskMessage.ts";
+import { featuresOf } from "../../../client/task/taskMessage.ts";
 import {
   type PluginOptions,
   parsePluginOptions,
@@ -76,7 +76,7 @@ async function plansOf(
     capabilities: capabilitiesOf(capabilities),
   };
   for (const group of placement.job.groups) {
-    refuseUnsupported(driver.capabilities, wishOf(group));
+    refuseUnsupported(driver.capabilities, featuresOf(group));
     const allocation = await makeAllocation(work, group);
     for (const task of group.tasks) {
       const message = await placeTask(placement, driver, allocation, task);
