@@ -1,6 +1,6 @@
 /** Verifies that a stream has exactly the events that were stored, in order. Pure. */
-import { type EventRecord, isDefect, NO_HASH, type RecordDefect, readRecord } from "./eventRecord.ts";
-import type { StoredEvent, StreamHead } from "./eventStore.ts";
+import { type EventRecord, isDefect, NO_HASH, type RecordDefect } from "./eventRecord.ts";
+import type { StreamHead } from "./eventStore.ts";
 
 /** The first thing that is wrong with a stream. */
 export interface StreamDefect {
