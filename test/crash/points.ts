@@ -6,7 +6,7 @@ const asynchronous = {
   "driver/recovery/recovery.ts": ["takeOver"],
   "driver/recovery/reconcile.ts": ["reconcile"],
   "driver/recovery/unansweredStart.ts": ["settleStart"],
-  "effects/cgroup/cgroupEnd.ts": ["endCgroup", "runLeft"],
+  "effects/cgroup/cgroupEnd.ts": ["endCgroup", "waitForRunExit"],
 };
 
 const synchronous = {

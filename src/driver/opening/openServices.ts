@@ -2,7 +2,7 @@
 
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
-import { keepKey } from "../../effects/files/envDigest.ts";
+import { ensureKey } from "../../effects/files/envDigest.ts";
 import { probeHost } from "../../effects/host/hostFacts.ts";
 import { DriverError } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
@@ -47,7 +47,7 @@ export async function openServices(
   const folder = await openStateFolder(options.stateDir);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => folder.close());
-  keepKey(folder.path);
+  ensureKey(folder.path);
   publishAddress(folder.path, socketPath);
   const unsaved = new UnsavedEvents(log);
   const { store, begun: unclaimed } = await openLog(folder.events, log, (opened) =>

@@ -5,7 +5,7 @@
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { runLeft } from "../../effects/cgroup/cgroupEnd.ts";
+import { waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { runFiles } from "../../effects/files/runFiles.ts";
 import { findInit } from "../../effects/processes/findInit.ts";
 import {
@@ -77,7 +77,7 @@ async function findRun({ context }: TaskSnapshot): Promise<FoundRun | undefined>
   if (task !== undefined) return { init, task, killed: false };
   // Nobody gives it the word any more, and it ends of itself; or it has had the word and is slow.
   const killed = killInit(init);
-  await runLeft(request.resources.cgroup, init);
+  await waitForRunExit(request.resources.cgroup, init);
   const late = readRecordedTask(status);
   return late && { init, task: late, killed };
 }

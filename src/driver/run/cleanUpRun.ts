@@ -1,5 +1,5 @@
 /** What is left of a run whose init has ended. */
-import { endCgroup, endingMs, runLeft } from "../../effects/cgroup/cgroupEnd.ts";
+import { endCgroup, exitTimeoutMs, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 
@@ -10,7 +10,7 @@ import type { TaskSnapshot } from "../../machines/fold.ts";
  */
 export async function cleanUpRun({ context }: TaskSnapshot, init?: ProcessIdentity): Promise<void> {
   const { request, sandbox, process } = context;
-  if (sandbox?.runCgroup) await endCgroup(sandbox.runCgroup, endingMs);
+  if (sandbox?.runCgroup) await endCgroup(sandbox.runCgroup, exitTimeoutMs);
   const known = init ?? process?.init ?? sandbox?.init;
-  if (request && known) await runLeft(request.resources.cgroup, known);
+  if (request && known) await waitForRunExit(request.resources.cgroup, known);
 }

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { startWitness } from "../../effects/adoption/witness.ts";
-import { endCgroup, runLeft } from "../../effects/cgroup/cgroupEnd.ts";
+import { endCgroup, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
 import { watchOutOfMemory } from "../../effects/cgroup/outOfMemory.ts";
 import { runFiles } from "../../effects/files/runFiles.ts";
 import { watchExit } from "../../effects/processes/exitWatch.ts";
@@ -39,7 +39,7 @@ export async function runEnded(task: RunTask, services: WatchServices, over: Abo
     // Init has ended the rest of its run, unless it was killed; a command of `alloc exec` may be ending still.
     if (runCgroup !== null) await again(() => endCgroup(runCgroup));
   }
-  await runLeft(cgroup, init);
+  await waitForRunExit(cgroup, init);
 }
 
 /** By its witness, which is replaced where somebody has killed it. */

@@ -1,11 +1,11 @@
 /**
- * Runs that HashiCorp's Go driver has started, as the host shows them:
+ * Finds runs that HashiCorp's Go driver has started. Their processes:
  *
  *     unshare         leads the process group; its pid is in the driver's handle
  *     └ exec2-shim    PID 1 of a pid namespace; older versions execute the command in its place
  *       └ the command
  *
- * All of them are born in the task's cgroup; when PID 1 ends, so does the rest.
+ * All of them start in the task's cgroup. When PID 1 exits, the kernel kills the rest.
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { uptime } from "node:os";
@@ -17,11 +17,11 @@ import { tryOpenat2 } from "../kernel/libc.ts";
 import { livingStat, startedAt as startedAtOf } from "../processes/processIdentity.ts";
 import type { ProcessIdentity, ProcessStat } from "../processes/processStat.ts";
 
-/** What the Go driver's handle tells of a run. */
+/** A run in the Go driver's handle. */
 export interface GoDriverRun {
   /** The outermost process. */
   readonly pid: number;
-  /** When it had been started: milliseconds since the epoch, by the clock of that moment. */
+  /** Its start time: milliseconds since the epoch, by the wall clock of that moment. */
   readonly startedAt: number;
 }
 
@@ -30,39 +30,39 @@ export type GoDriverFinding =
       readonly kind: "running";
       /** PID 1 of its pid namespace. */
       readonly init: ProcessIdentity;
-      /** The command; where there is no shim, or it has no child, PID 1 itself. */
+      /** The command; PID 1 itself if there is no shim, or it has no child. */
       readonly task: ProcessIdentity;
       readonly uid: number;
       readonly gid: number;
     }
   | { readonly kind: "ended" }
-  /** It belongs to an earlier boot of the host. */
+  /** The run is from an earlier boot of the host. */
   | { readonly kind: "otherBoot" }
-  /** What has its number may be it or not: better not to touch it. */
+  /** The process with its pid may or may not belong to the run, so it must not be touched. */
   | { readonly kind: "doubtful"; readonly reason: string };
 
 /**
- * By how many milliseconds the times that the handle and the kernel tell of a
- * start may differ. The driver looks at the clock a moment after the start, and
- * the clock may have been set since: a leap second, a step of NTP after a boot.
+ * Maximum difference between the start times of the handle and of the kernel, in
+ * milliseconds. The Go driver reads the clock a moment after the start. The clock
+ * may also have been set since, by a leap second or by NTP after a boot.
  */
 const START_TOLERANCE_MS = 30_000;
 
-/** Looks for a run by its handle: number, start time and cgroup have to agree. */
+/** Finds a run by its handle: pid, start time and cgroup must agree. */
 export function findGoDriverRun({ pid, startedAt }: GoDriverRun, cgroup: string): GoDriverFinding {
   const bootedAt = Date.now() - uptime() * 1000;
   if (startedAt + START_TOLERANCE_MS < bootedAt) return { kind: "otherBoot" };
   const outer = livingStat(pid);
   if (outer === undefined) return { kind: "ended" };
   const members = processesIn(cgroup);
-  const begunAt = startedAtOf(outer);
-  const agrees = Math.abs(begunAt - startedAt) <= START_TOLERANCE_MS;
+  const processStartedAt = startedAtOf(outer);
+  const agrees = Math.abs(processStartedAt - startedAt) <= START_TOLERANCE_MS;
   if (!agrees && !members.includes(pid)) return { kind: "ended" };
   if (!agrees) {
-    const apart = Math.round((begunAt - startedAt) / 1000);
+    const delay = Math.round((processStartedAt - startedAt) / 1000);
     return doubtful(
       pid,
-      `in the task's cgroup began ${Math.abs(apart)} s ${apart < 0 ? "before" : "after"} the time in the handle`,
+      `in the task's cgroup began ${Math.abs(delay)} s ${delay < 0 ? "before" : "after"} the time in the handle`,
     );
   }
   if (!members.includes(pid))
@@ -73,9 +73,9 @@ export function findGoDriverRun({ pid, startedAt }: GoDriverRun, cgroup: string)
 }
 
 /**
- * The exit code that the shim left in the task's own folder: the task could
- * write it, too. Only one that was written after the task's start is given back.
- * @param allocDir the allocation's private folder; only what is below it is mistrusted
+ * Reads the exit code that the shim left in the task's own folder, where the task
+ * could have written it too. Ignores a file that is older than the task's start.
+ * @param allocDir the allocation's private folder; only paths below it are untrusted
  */
 export function readGoDriverExit(
   { startedAt }: GoDriverRun,
@@ -93,7 +93,7 @@ export function readGoDriverExit(
     opened.adopt(file, closeSync);
     const status = fstatSync(file);
     if (!status.isFile() || status.mtimeMs < startedAt - CLOCK_GRAIN_MS) return undefined;
-    const text = Buffer.alloc(LONGEST_CODE + 1);
+    const text = Buffer.alloc(MAX_CODE_BYTES + 1);
     const code = text.toString("latin1", 0, readSync(file, text)).trim();
     if (!/^\d{1,3}$/.test(code) || Number(code) > 255) return undefined;
     return { exitCode: Number(code), endedAtMs: status.mtimeMs };
@@ -103,11 +103,11 @@ export function readGoDriverExit(
   }
 }
 
-/** Times of files are those of the last tick of the kernel's clock, which has at least 100 a second. */
+/** A file's time is that of the kernel's last clock tick. There are at least 100 ticks per second. */
 const CLOCK_GRAIN_MS = 20;
 
-/** Of an exit code, with a newline. */
-const LONGEST_CODE = 4;
+/** Maximum length of an exit code with a newline. */
+const MAX_CODE_BYTES = 4;
 
 function running(init: ProcessStat, inside: readonly ProcessStat[]): GoDriverFinding {
   const children = inside.filter(({ parent }) => parent === init.pid);
@@ -115,7 +115,7 @@ function running(init: ProcessStat, inside: readonly ProcessStat[]): GoDriverFin
   const [first] = children.toSorted((one, other) => one.startTicks - other.startTicks || one.pid - other.pid);
   const task = (isShim && first) || init;
   const [uid, gid] = idsOf(task.pid);
-  // It has ended while it was looked at.
+  // It has exited in the meantime.
   if (uid === undefined || gid === undefined) return { kind: "ended" };
   return { kind: "running", init: identityOf(init), task: identityOf(task), uid, gid };
 }
@@ -124,7 +124,7 @@ function identityOf({ pid, startTicks }: ProcessStat): ProcessIdentity {
   return { pid, startTicks };
 }
 
-/** Whether a process is PID 1 in a namespace below this process's. */
+/** Whether a process is PID 1 of a namespace below this process's own. */
 function isNamespaceInit(pid: number): boolean {
   const numbers = statusField(pid, "NSpid");
   return numbers.length > 1 && numbers.at(-1) === 1;

@@ -1,6 +1,6 @@
 /**
- * Watching a run that this driver has not started: its init holds no alive FIFO
- * and records nothing. A witness (launch/witnessPlan.ts) does both in its place.
+ * Watches a run that this driver has not started. Its init holds no alive FIFO and
+ * records nothing, so a witness (witnessPlan.ts) does both in its place.
  */
 import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
@@ -19,13 +19,13 @@ export interface WitnessedRun {
   readonly init: ProcessIdentity;
   readonly task: ProcessIdentity;
   readonly cgroup: string;
-  /** Made anew, with the alive FIFO in it. */
+  /** Created here, with the alive FIFO in it. */
   readonly runFolder: string;
 }
 
 /**
- * Starts a witness. Resolves once it holds the alive FIFO, or the run is over.
- * @param name its first argument
+ * Starts a witness. Resolves once it holds the alive FIFO, or the run has ended.
+ * @param name the witness's first argument
  * @param runnerFolder where to put the plan runner if this host doesn't execute memfds
  * @throws DriverError `LAUNCH_FAILED`, `STATE_DIR_UNUSABLE`, `KERNEL_CALL_FAILED`
  */
@@ -35,7 +35,7 @@ export async function startWitness(run: WitnessedRun, name: string, runnerFolder
   const init = openProcess(run.init);
   if (init === undefined) return;
   keep(init);
-  // Where the task has ended before its init, the kernel tells nobody any more how: it answers for no other file.
+  // If the task has been reaped already, its status is lost. The request then fails on /dev/null.
   const task = keep(openProcess(run.task) ?? openSync("/dev/null", "r"));
   const question = keep(memfdCreate("exec2-question", MFD_CLOEXEC));
   writeSync(question, new BigUint64Array([BigInt(PIDFD_INFO_EXIT)]), 0, pidfdInfo.maskBytes, 0);
@@ -52,8 +52,8 @@ export async function startWitness(run: WitnessedRun, name: string, runnerFolder
 }
 
 /**
- * Reads what a witness recorded.
- * @returns undefined where it recorded nothing, or the kernel told it nothing: it tells from 6.15 on
+ * Reads a witness's record.
+ * @returns undefined if there is none, or the kernel gave no status, which it does from 6.15 on
  */
 export function readWitness(statusFile: string): ExitStatus | undefined {
   try {
@@ -66,7 +66,7 @@ export function readWitness(statusFile: string): ExitStatus | undefined {
   }
 }
 
-/** The pidfd comes first and the identity after it: what the pidfd stands for can't change any more. */
+/** Opens the pidfd before it checks the identity, because what a pidfd refers to can't change any more. */
 function openProcess(process: ProcessIdentity): number | undefined {
   let pidfd: number;
   try {

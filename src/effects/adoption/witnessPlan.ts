@@ -1,10 +1,10 @@
 /**
  * The plan of a *witness*: a process that stands in for the init of a run that
  * this driver has not started. It holds the alive FIFO until the run's own init
- * has ended, then asks the kernel how the task did, records that, and ends. Pure.
+ * has exited. Then it asks the kernel for the task's status, records it, and exits. Pure.
  *
- * So the end of such a run is noticed, and known, the way it is for any other,
- * also where no plugin is there to see it.
+ * So the end of such a run is detected and recorded as for any other run, even if
+ * no plugin is running at the time.
  */
 import * as k from "../kernel/constants.ts";
 import { pidfdInfo, pollDescriptor } from "../kernel/structs.ts";
@@ -20,19 +20,19 @@ import {
 export interface WitnessInput {
   /** First argument, so that `ps` shows what it is. */
   readonly name: string;
-  /** The run's: the witness goes with it, whatever happens to the agent's. */
+  /** The run's cgroup. The witness joins it, so that it does not depend on the agent's. */
   readonly cgroup: string;
   readonly aliveFifo: string;
-  /** Gets a `struct pidfd_info` once the run is over; stays empty where the kernel tells nothing. */
+  /** Gets a `struct pidfd_info` once the run has ended. Stays empty if the kernel gives no answer. */
   readonly statusFile: string;
 }
 
 const finds = {
-  /** A file that holds what the kernel is to be asked for: a `mask`. */
+  /** A file that holds the request to the kernel: a `mask`. */
   question: descriptors.stdin,
   /** The task's pidfd. */
   task: descriptors.report + 1,
-  /** That of the init of the task's pid namespace. */
+  /** Pidfd of the init of the task's pid namespace. */
   init: descriptors.report + 2,
 };
 
@@ -47,17 +47,17 @@ export function buildWitnessPlan(input: WitnessInput): WholePlan<keyof typeof fi
 
 function witnessSteps({ statusFile, aliveFifo }: WitnessInput): Step[] {
   const { PR_SET_NAME, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_CLOEXEC, PIDFD_GET_INFO, POLLIN } = k;
-  const initsEnd = bytes(pollDescriptor(finds.init, POLLIN), `{fd: ${finds.init}, events: POLLIN}`);
+  const initExit = bytes(pollDescriptor(finds.init, POLLIN), `{fd: ${finds.init}, events: POLLIN}`);
   return [
     { name: "name the witness", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-witness"] },
     { name: "give the witness a session", call: "setsid", args: [] },
     { name: "close the cgroup's folder", call: "close", args: [descriptors.free] },
     openFolderStep("open the plugin's /proc", "/proc"),
     openStep("open the status file", statusFile, flags({ O_WRONLY, O_CREAT, O_TRUNC, O_CLOEXEC }), 0o600),
-    // For reading too, so that it doesn't wait for a reader.
+    // Opened for reading too, so that the call doesn't block until there is a reader.
     openStep("open the alive FIFO", aliveFifo, flags({ O_RDWR, O_CLOEXEC })),
     ...oomScoreAdjSteps("protect the witness from OOM", -1000, { kind: "tolerateErrors" }),
-    // Into the place that gets the answer. Before the witness reports itself: from there on, nothing should fail.
+    // Only now, because nothing should fail after it. It uses the buffer that later gets the kernel's answer.
     ...reportIdentitySteps("report the witness"),
     { name: "tell no more", call: "close", args: [descriptors.report] },
     {
@@ -65,8 +65,8 @@ function witnessSteps({ statusFile, aliveFifo }: WitnessInput): Step[] {
       call: "read",
       args: [finds.question, place("identity"), pidfdInfo.maskBytes],
     },
-    { name: "wait for init's end", call: "ppoll", args: [initsEnd, 1, 0, 0, 0] },
-    // Before kernel 6.13 this fails, which ends the witness.
+    { name: "wait for init's end", call: "ppoll", args: [initExit, 1, 0, 0, 0] },
+    // Fails before kernel 6.13, which ends the witness.
     {
       name: "ask how the task ended",
       call: "ioctl",

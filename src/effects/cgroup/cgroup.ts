@@ -1,6 +1,6 @@
 /**
- * A task's cgroup: checking the folder that the agent made for it, writing the
- * planned limits and reading what the kernel counts there.
+ * A task's cgroup: checks the folder that the agent created for it, writes the
+ * planned limits, and reads the kernel's counters.
  */
 import { closeSync, constants, openSync, realpathSync, statfsSync, writeSync } from "node:fs";
 import { dirname, isAbsolute, normalize } from "node:path";
@@ -10,15 +10,15 @@ import { CGROUP2_SUPER_MAGIC } from "../kernel/constants.ts";
 import { readKernelFile } from "../kernel/file.ts";
 import type { CgroupWrite } from "./cgroupPlan.ts";
 
-/** What came of a planned write; the shape of the `limits` of a `sandboxed` event. */
+/** The result of a planned write. The `limits` of a `sandboxed` event have this shape. */
 export type LimitOutcome =
   | { readonly file: string; readonly value: string; readonly applied: true }
   | { readonly file: string; readonly value: string; readonly applied: false; readonly reason: string };
 
 /**
- * Makes sure that the path is a cgroup v2 folder and not the root of them all,
- * whose limits would be everybody's.
- * @returns the path without symlinks: the one to use from here on
+ * Checks that the path is a cgroup v2 folder and not the root cgroup, whose limits
+ * would affect everybody.
+ * @returns the path without symlinks, to use from here on
  * @throws DriverError `CGROUP_MISSING`
  */
 export function checkCgroup(path: string): string {
@@ -31,7 +31,7 @@ export function checkCgroup(path: string): string {
   try {
     const cgroup = realpathSync.native(path);
     if (!isCgroup2(cgroup)) throw missing(path, "the task's cgroup is not on a cgroup v2 file system");
-    // Without ".." in the path, a parent of another kind means that a mount begins here.
+    // The path has no "..", so a parent on another file system means that this is the root of a mount.
     if (!isCgroup2(dirname(cgroup)))
       throw missing(path, "the task's cgroup is the root of a cgroup v2 mount");
     return cgroup;
@@ -42,28 +42,27 @@ export function checkCgroup(path: string): string {
 }
 
 /**
- * Carries out the plan. A file that the cgroup does not have belongs to a
- * controller that is not enabled there: the task runs without that limit, and
- * the outcome says so.
- * @throws DriverError `CGROUP_WRITE_FAILED` for any other refusal, since a task
+ * Writes the planned limits. If the cgroup does not have a file, its controller is
+ * not enabled there. The task runs without that limit then, and the outcome says so.
+ * @throws DriverError `CGROUP_WRITE_FAILED` for any other failure, since a task
  * must not run without a limit that the host could enforce
  */
 export function applyCgroupWrites(cgroup: string, writes: readonly CgroupWrite[]): LimitOutcome[] {
   return writes.map((write) => applyWrite(cgroup, write));
 }
 
-/** How often the kernel killed for lack of memory in the cgroup, all its runs together; undefined without the memory controller. */
+/** The number of OOM kills in the cgroup, by all its runs; undefined without the memory controller. */
 export function readOomKills(cgroup: string): number | undefined {
   const count = /^oom_kill (\d+)$/m.exec(readKernelFile(`${cgroup}/memory.events`) ?? "")?.[1];
   return count === undefined ? undefined : Number(count);
 }
 
-/** Pids of a cgroup's processes, without those of cgroups below it; none where the cgroup is gone. */
+/** Pids of a cgroup's processes, without those of cgroups below it; empty if the cgroup was removed. */
 export function processesIn(cgroup: string): number[] {
   return (readKernelFile(`${cgroup}/cgroup.procs`) ?? "").split("\n").filter(Boolean).map(Number);
 }
 
-/** Controllers that a cgroup can use (`cgroup.controllers`), or hands on to the ones below (`cgroup.subtree_control`). */
+/** Controllers that a cgroup has (`cgroup.controllers`) or enables for its children (`…subtree_control`). */
 export function readControllers(
   cgroup: string,
   file: "cgroup.controllers" | "cgroup.subtree_control",
@@ -71,7 +70,7 @@ export function readControllers(
   return (readKernelFile(`${cgroup}/${file}`) ?? "").split(" ").filter((name) => name !== "");
 }
 
-/** Where cgroup v2 is mounted; undefined on a host without it. */
+/** The mount point of cgroup v2; undefined on a host without it. */
 export function findCgroup2Mount(): string | undefined {
   return mountPoints(readKernelFile("/proc/self/mountinfo") ?? "", "cgroup2")[0];
 }
@@ -79,7 +78,7 @@ export function findCgroup2Mount(): string | undefined {
 function applyWrite(cgroup: string, { file, value }: CgroupWrite): LimitOutcome {
   const path = `${cgroup}/${file}`;
   try {
-    // Not created where it is missing: only the kernel makes files in a cgroup.
+    // Without O_CREAT: only the kernel creates files in a cgroup.
     const descriptor = openSync(path, constants.O_WRONLY);
     try {
       writeSync(descriptor, value);

@@ -1,44 +1,44 @@
-/** The end of what runs in a cgroup: waited for, and brought about. */
+/** Waits for the processes in a cgroup to exit, and kills them. */
 import { type FSWatcher, readFileSync, watch } from "node:fs";
 import { readdir, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
 
-/** How long the end of killed processes is waited for where there is something else to be done, in milliseconds. */
-export const endingMs = 2_000;
+/** Limit of a wait for killed processes to exit when there is more to do afterwards, in milliseconds. */
+export const exitTimeoutMs = 2_000;
 
-/** How long the kernel may take to move a process out of its cgroup that has become a zombie: from 6.19 on, later than that. */
-const lagMs = 5;
+/** How long a new zombie may stay in its cgroup: since Linux 6.19 it leaves with a delay. */
+const zombieDelayMs = 5;
 
 /**
- * Resolves once nothing of a run is left in its cgroup: an agent that is told of the run's end removes
- * the cgroup at once, and only once. The run's init has closed its files a moment before it leaves:
- * in between, its mount namespace is taken down.
+ * Resolves once nothing of a run is left in its cgroup. An agent that learns of the run's end removes
+ * the cgroup at once, and tries only once. The run's init closes its files a moment before it leaves
+ * the cgroup: in between, the kernel dismantles its mount namespace.
  *
- * Mostly that is so already, which costs one read. Never waits for another run in the same cgroup, as
- * there is at `nomad alloc restart`, and not for longer than {@link endingMs} where the kernel hangs.
+ * Mostly the cgroup is empty already, which costs one read. Never waits for another run in the same
+ * cgroup, as at `nomad alloc restart`, nor longer than {@link exitTimeoutMs} if the kernel hangs.
  */
-export async function runLeft(cgroup: string, init: ProcessIdentity): Promise<void> {
-  let goneAt: number | undefined;
-  await emptied(cgroup, endingMs, () => {
+export async function waitForRunExit(cgroup: string, init: ProcessIdentity): Promise<void> {
+  let exitedAt: number | undefined;
+  await waitUntilEmpty(cgroup, exitTimeoutMs, () => {
     if (isSameProcess(init)) return false;
-    goneAt ??= performance.now();
-    return performance.now() - goneAt > lagMs;
+    exitedAt ??= performance.now();
+    return performance.now() - exitedAt > zombieDelayMs;
   });
 }
 
 /**
- * Kills what is in a cgroup and in those below it (`cgroup.kill` of cgroups(7)), and
- * removes them once the last process is gone.
- * @param withinMs how long to wait for that, in milliseconds; no matter how long by default
- * @returns whether the cgroup is gone; also true where it was gone already
+ * Kills all processes in a cgroup and in those below it (`cgroup.kill` of cgroups(7)), and
+ * removes the cgroups once the last process has exited.
+ * @param withinMs how long to wait for that, in milliseconds; without a limit by default
+ * @returns whether the cgroup is removed, also if it was removed before
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
 export async function endCgroup(cgroup: string, withinMs = Number.POSITIVE_INFINITY): Promise<boolean> {
   try {
     await writeFile(join(cgroup, "cgroup.kill"), "1");
-    return (await emptied(cgroup, withinMs)) && (await remove(cgroup));
+    return (await waitUntilEmpty(cgroup, withinMs)) && (await remove(cgroup));
   } catch (thrown) {
     if (isGone(thrown)) return true;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the cgroup ${cgroup} cannot be ended`);
@@ -47,10 +47,10 @@ export async function endCgroup(cgroup: string, withinMs = Number.POSITIVE_INFIN
 
 /**
  * Waits until no process is left in a cgroup and in those below it.
- * @param isEnough ends the wait before that; asked again and again
- * @returns whether none is left; also true where the cgroup is gone
+ * @param isEnough ends the wait early; called repeatedly
+ * @returns whether none is left; also true if the cgroup was removed
  */
-async function emptied(cgroup: string, withinMs: number, isEnough = () => false): Promise<boolean> {
+async function waitUntilEmpty(cgroup: string, withinMs: number, isEnough = () => false): Promise<boolean> {
   if (!isPopulated(cgroup)) return true;
   const deadline = performance.now() + withinMs;
   let watcher: FSWatcher;
@@ -60,12 +60,12 @@ async function emptied(cgroup: string, withinMs: number, isEnough = () => false)
     if (isGone(thrown)) return true;
     throw thrown;
   }
-  // Whoever waits looks again by himself.
+  // Ignored, because the loop below reads the file again anyway.
   watcher.on("error", () => undefined);
   try {
     for (let pauseMs = 1; isPopulated(cgroup); pauseMs = Math.min(2 * pauseMs, maxPauseMs)) {
       if (isEnough() || performance.now() > deadline) return false;
-      await changed(watcher, pauseMs);
+      await waitForChange(watcher, pauseMs);
     }
     return true;
   } finally {
@@ -76,10 +76,10 @@ async function emptied(cgroup: string, withinMs: number, isEnough = () => false)
 const maxPauseMs = 1_000;
 
 /**
- * A change of `cgroup.events`, or the time when it is to be looked at again: the kernel holds a second
- * notice within 10 ms back (cgroup_file_notify), and the end of a short task is one.
+ * Resolves at a change of `cgroup.events`, or after `withinMs`. The timeout is needed because the kernel
+ * delays a second notification within 10 ms (cgroup_file_notify), as at the end of a short task.
  */
-function changed(watcher: FSWatcher, withinMs: number): Promise<void> {
+function waitForChange(watcher: FSWatcher, withinMs: number): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       clearTimeout(timer);
@@ -100,7 +100,7 @@ function isPopulated(cgroup: string): boolean {
   }
 }
 
-/** With those below it, which a task of root's may have made. */
+/** Also removes cgroups below it, which a task that runs as root may have created. */
 async function remove(cgroup: string): Promise<boolean> {
   try {
     await rmdir(cgroup);

@@ -1,9 +1,9 @@
 /**
- * A task's resources as files of its cgroup: what the kernel is to be told. Pure.
+ * Plans the limits to write to a task's cgroup, from the task's resources. Pure.
  * The files are described in the kernel's Documentation/admin-guide/cgroup-v2.rst.
  *
  * `memory.oom.group` is left at 0 on purpose: the kernel then kills the process
- * that needs the memory, and the task's init lives on to record it.
+ * that needs the memory, and the task's init survives to record it.
  */
 
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
@@ -11,14 +11,14 @@ import { cpuShare } from "../../config/task/cpuShare.ts";
 import type { TaskResources } from "../../config/task/taskRequest.ts";
 
 export interface CgroupWrite {
-  /** Name of a file of the cgroup; the controller is what stands before the first dot. */
+  /** Name of a file of the cgroup. It begins with the controller's name and a dot. */
   readonly file: string;
   readonly value: string;
-  /** What it is for, as a person reads it in a printed plan. */
+  /** The reason, for people who read a printed plan. */
   readonly why: string;
 }
 
-/** The options of a task that are about its cgroup. */
+/** The options that affect a task's cgroup. */
 export type CgroupOptions = Pick<TaskOptions, "pidsLimit" | "swapLimit" | "cpuHardLimit">;
 
 /** @param node MHz of one of the node's cores */
@@ -89,10 +89,10 @@ function pidsWrites(limit: number | undefined): CgroupWrite[] {
   ];
 }
 
-/** Microseconds: the kernel's default, and what Nomad's own figures are based on. */
+/** In microseconds: the kernel's default, on which Nomad's own figures are based. */
 const cpuPeriod = 100_000;
 
-/** Microseconds: the kernel refuses less (`min_cfs_quota_period`, 1 ms). */
+/** In microseconds: the kernel refuses less (`min_cfs_quota_period`, 1 ms). */
 const minQuota = 1_000;
 
 function cpuQuota(cores: number): number {
@@ -100,9 +100,9 @@ function cpuQuota(cores: number): number {
 }
 
 /**
- * Linear, since weights are compared as ratios: twice the MHz, twice the share.
- * One whole core weighs 100, the kernel's default, so that a task of one core
- * and a neighbour that nobody gave a weight count alike.
+ * Linear, because the kernel compares weights as ratios: twice the MHz, twice the
+ * share. A whole core weighs 100, the kernel's default. So a task with one core
+ * counts the same as a sibling cgroup without an explicit weight.
  */
 function cpuWeight(cpuMhz: number, mhzPerCore: number): number {
   return Math.min(10_000, Math.max(1, Math.round((cpuMhz * 100) / mhzPerCore)));

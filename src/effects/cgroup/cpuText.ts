@@ -1,6 +1,6 @@
-/** What the kernel writes about processors, as text. Pure. */
+/** Parses the kernel's text about processors. Pure. */
 
-/** The numbers of a list such as `0-2,5`: "List format" of cpuset(7). What is no number or range is left out. */
+/** The numbers of a list such as `0-2,5`: "List format" of cpuset(7). Skips everything else. */
 export function parseCpuList(text: string): number[] {
   return text.split(",").flatMap((part) => {
     const [, first, last] = /^(\d+)(?:-(\d+))?$/.exec(part.trim()) ?? [];
@@ -10,7 +10,7 @@ export function parseCpuList(text: string): number[] {
   });
 }
 
-/** `cpu MHz` of each processor of a `/proc/cpuinfo`, rounded; not all architectures tell it. */
+/** `cpu MHz` of each processor in `/proc/cpuinfo`, rounded. Not all architectures have it. */
 export function cpuinfoMhz(cpuinfo: string): ReadonlyMap<number, number> {
   const speeds = new Map<number, number>();
   for (const block of cpuinfo.split("\n\n")) {

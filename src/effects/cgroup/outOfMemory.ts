@@ -1,4 +1,4 @@
-/** Lack of memory in a task's cgroup: reading what the kernel counts, and being told when it counts. */
+/** OOM kills in a task's cgroup: reads the kernel's counters, and watches them. */
 import { type FSWatcher, watch } from "node:fs";
 import { readKernelFile } from "../kernel/file.ts";
 import { parseBytes } from "../stats/cgroupFigures.ts";
@@ -12,8 +12,8 @@ export interface OutOfMemory {
 }
 
 /**
- * @param killsBefore what the cgroup had counted before the run was in it
- * @returns null where the kernel has killed nothing since, or does not count
+ * @param killsBefore the cgroup's counter from before the run
+ * @returns null if there was no OOM kill since, or the kernel does not count them
  */
 export function readOutOfMemory(cgroup: string, killsBefore: number): OutOfMemory | null {
   const kills = (readOomKills(cgroup) ?? 0) - killsBefore;
@@ -23,14 +23,15 @@ export function readOutOfMemory(cgroup: string, killsBefore: number): OutOfMemor
 }
 
 /**
- * Calls back when the kernel may have killed for lack of memory: a second after
- * `memory.events` has changed, when a task whose main process it was is over;
- * and a second from now, for whatever happened until then.
+ * Calls back when there may have been an OOM kill: a second after `memory.events`
+ * has changed, and a second from now, for everything that happened until then. If
+ * the kernel killed the main process, the task has ended by the time of the call.
  *
- * Costs a timer and then an inotify watch, all of which share one descriptor,
- * and nothing while nothing happens. A task at its limit makes the kernel change
- * the file a hundred times a second; therefore the second in which nothing is watched.
- * @returns ends the watching; it ends by itself with the cgroup, and never begins without a memory controller
+ * Costs a timer and then an inotify watch, all of which share one descriptor, and
+ * nothing while nothing happens. At its limit a task makes the kernel change the
+ * file a hundred times a second. So each change is followed by a second without a watch.
+ * @returns a function that stops watching. The watch stops by itself when the cgroup
+ *   is removed, and does not start without a memory controller
  */
 export function watchOutOfMemory(cgroup: string, onSuspicion: () => void): () => void {
   let watcher: FSWatcher | undefined;
@@ -44,11 +45,11 @@ export function watchOutOfMemory(cgroup: string, onSuspicion: () => void): () =>
         timer = pause();
       });
     } catch {
-      // No memory controller, no cgroup any more, or no inotify watch left: then the exit alone tells.
+      // No memory controller, no cgroup any more, or no inotify watch left: only the exit shows OOM kills.
       return;
     }
     watcher.on("error", () => watcher?.close());
-    // Now that nothing can be missed.
+    // Only now, so that no later change can be missed.
     onSuspicion();
   };
   let timer = pause();

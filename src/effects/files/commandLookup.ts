@@ -1,4 +1,4 @@
-/** What a task runs, and where: looked up before the launch, so that a typing error is told as one. */
+/** Looks up a task's command and work dir before the launch, so that a typo gets a clear error. */
 import { type Stats, statSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
@@ -6,15 +6,15 @@ import { hostPath, mountAround, type PlacedMount } from "../../config/task/taskM
 import { DriverError } from "../../errors.ts";
 
 /**
- * The command as execvp(3) would find it, but in the task's `PATH`, never the plugin's.
+ * Finds the command as execvp(3) does, but in the task's `PATH`, never the plugin's.
  * @param command with a "/": a path, relative to the work dir unless absolute; otherwise a name to look for
- * @param options.path the task's `PATH`; of its entries only the absolute ones count
- * @param options.mounts what the task sees otherwise than the host; a path that leads into a
- *   volume is left to the kernel, since its symlinks mean something only in there
- * @param options.root where to look: `/proc/<pid>/root` for what a running process sees
+ * @param options.path the task's `PATH`; only its absolute entries count
+ * @param options.mounts paths that the task sees differently than the host. A path into a volume is
+ *   returned unchecked, because its symlinks can only be resolved inside the task
+ * @param options.root where to look: `/proc/<pid>/root` for the view of a running process
  * @returns an absolute path of a regular file with an execute bit
- * @throws DriverError `COMMAND_NOT_FOUND` telling where it looked
- * @throws DriverError `COMMAND_NOT_EXECUTABLE` where that is all there is
+ * @throws DriverError `COMMAND_NOT_FOUND` with the paths that were tried
+ * @throws DriverError `COMMAND_NOT_EXECUTABLE` if none of the files found is executable
  */
 export function resolveCommand(
   command: string,
@@ -29,13 +29,13 @@ export function resolveCommand(
   const candidates = candidatesOf(command, options);
   const [only] = candidates;
   if (only !== undefined && command.includes("/") && mountAround(only, mounts) !== undefined) return only;
-  const placeOf = (path: string) => root + hostPath(path, mounts);
-  const found = candidates.find((path) => isExecutable(placeOf(path)));
+  const pathOnHost = (path: string) => root + hostPath(path, mounts);
+  const found = candidates.find((path) => isExecutable(pathOnHost(path)));
   if (found !== undefined) return found;
   const name = JSON.stringify(command);
   for (const path of candidates) {
-    const status = statusOf(placeOf(path));
-    // A folder of that name in the PATH is passed over, as shells do.
+    const status = statusOf(pathOnHost(path));
+    // Skips folders with that name in the PATH, as shells do.
     if (!status?.isFile() && !(status && command.includes("/"))) continue;
     const what = status.isDirectory() ? "a folder" : "no regular file with an execute bit";
     throw new DriverError(
@@ -55,7 +55,7 @@ export function resolveCommand(
 
 /**
  * @param workDir the task's option: absolute, or relative to the task's folder (`local/app`)
- * @returns an absolute path of a folder; without the option the task's folder
+ * @returns an absolute path of a folder; the task's folder without the option
  * @throws DriverError `WORK_DIR_INVALID`
  */
 export function resolveWorkDir(
@@ -75,10 +75,10 @@ export function resolveWorkDir(
   );
 }
 
-/** Folders of a PATH that are looked into: it may be a task's own, and each costs a look at the disk. */
+/** Maximum number of folders of a PATH that are searched. The PATH may be a task's own, and each folder costs disk access. */
 const maxFolders = 128;
 
-/** Paths are joined, not normalized: "..", too, means what it means to the kernel. */
+/** Joins paths without normalizing them, so that the kernel interprets "..". */
 function candidatesOf(
   command: string,
   { path, workDir }: { readonly path: string | undefined; readonly workDir: string },
@@ -89,13 +89,13 @@ function candidatesOf(
   return command === "" ? [] : folders.map((folder) => `${folder.replace(/\/+$/, "")}/${command}`);
 }
 
-/** Whether the task's user may run it is for the kernel to say, at the launch. */
+/** Checks only for an execute bit. The kernel checks at the launch whether the task's user may execute it. */
 function isExecutable(path: string): boolean {
   const status = statusOf(path);
   return status?.isFile() === true && (status.mode & 0o111) !== 0;
 }
 
-/** Undefined for whatever cannot be reached, be it missing, a loop of symlinks or too long a name. */
+/** Undefined for a path that cannot be reached: missing, a symlink loop, or too long. */
 function statusOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });

@@ -1,29 +1,29 @@
 /**
- * A digest of a task's environment: tells whether two starts had the same one,
- * without the log holding a value.
+ * A digest of a task's environment. It shows whether two starts had the same one,
+ * and the log needs to store no value.
  *
- * Values are often short (a port, a flag, a weak password): whoever gets hold of
- * an exported history could find them by hashing guesses. So the digest is
- * keyed (HMAC-SHA-256) with a random key that never leaves this node. And it is
- * one for the whole, since a digest for each value would tell which variables,
- * of which tasks, are alike.
+ * Values are often short (a port, a flag, a weak password), so anyone with an
+ * exported history could find them by hashing guesses. Therefore the digest is
+ * keyed (HMAC-SHA-256) with a random key that never leaves this node. There is one
+ * digest for the whole environment, because a digest per value would reveal which
+ * variables of which tasks are equal.
  */
 import { createHmac, randomBytes } from "node:crypto";
 import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
 
 /**
- * Makes the key where there is none yet, and reads it: a start needs no room on the disk for it, then.
+ * Creates the key if there is none yet, and caches it. So a start needs no room on the disk for it.
  * @param stateFolder root-only folder that holds the key
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
-export function keepKey(stateFolder: string): void {
+export function ensureKey(stateFolder: string): void {
   keyOf(stateFolder);
 }
 
 /**
- * @param stateFolder root-only folder that holds the key; made where it is missing
- * @returns 64 hex digits; the order of the variables does not matter
+ * @param stateFolder root-only folder that holds the key; the key is created if it is missing
+ * @returns 64 hex digits, which do not depend on the order of the variables
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
 export function envDigest(env: Readonly<Record<string, string>>, stateFolder: string): string {
@@ -36,7 +36,7 @@ export function envDigest(env: Readonly<Record<string, string>>, stateFolder: st
 const keyBytes = 32;
 const keys = new Map<string, Buffer>();
 
-/** Read once a process: the key does not change while there is one. */
+/** Read once per process, because an existing key never changes. */
 function keyOf(stateFolder: string): Buffer {
   const path = `${stateFolder}/env-digest.key`;
   const key = keys.get(path) ?? readKey(path) ?? makeKey(path);
@@ -57,7 +57,7 @@ function readKey(path: string): Buffer | undefined {
   });
 }
 
-/** Whole or not at all, and never over one that is there: `link` fails where the name exists. */
+/** Creates the key atomically, and never replaces one: `link` fails if the name exists. */
 function makeKey(path: string): Buffer {
   const key = randomBytes(keyBytes);
   const draft = `${path}.${process.pid}`;

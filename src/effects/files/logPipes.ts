@@ -2,11 +2,10 @@
  * The ends of the agent's log pipes that become a task's standard output and
  * error.
  *
- * The pipes lie in a folder where tasks may write (`alloc/logs`), so nothing at
- * their path is to be trusted: a task may put a symlink, a file or a link to
- * somebody else's pipe there, at any moment. Therefore the path is walked once,
- * what was found is held by a descriptor, and everything after that (checks,
- * open, change of owner) goes by the descriptor.
+ * The pipes are in a folder that tasks can write to (`alloc/logs`), so nothing at
+ * their path can be trusted. At any moment a task may put a symlink, a file or a
+ * link to another pipe there. Therefore the path is resolved once, to a descriptor.
+ * All later steps (checks, open, change of owner) use that descriptor.
  */
 import { closeSync, constants, fchownSync, fstatSync, openSync, writeSync } from "node:fs";
 import { relative } from "node:path";
@@ -15,12 +14,12 @@ import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constant
 import { fcntlSetFlags, openat2 } from "../kernel/libc.ts";
 
 /**
- * @param path of a FIFO below the allocation's folder, or `/dev/null` where the task's logs are disabled
- * @param allocDir the allocation's private folder; only what is below it is mistrusted
- * @param owner the task's ids: it gets the FIFO, so that it can open `/dev/stdout` anew
+ * @param path of a FIFO below the allocation's folder, or `/dev/null` if the task's logs are disabled
+ * @param allocDir the allocation's private folder; only paths below it are untrusted
+ * @param owner the task's ids: they become the FIFO's owner, so that the task can reopen `/dev/stdout`
  * @returns a descriptor, close-on-exec, whose writes block while the pipe is full
  * @throws DriverError `LOG_PIPE_UNSAFE` for anything but such a FIFO
- * @throws DriverError `LOG_PIPE_NO_READER`, recoverable, where the agent's log collector does not read it
+ * @throws DriverError `LOG_PIPE_NO_READER`, recoverable, if the agent's log collector does not read it
  */
 export function openLogPipe(
   path: string,
@@ -40,10 +39,10 @@ export function openLogPipe(
 }
 
 /**
- * Adds a line to a task's log that tells why it was not started, where somebody
- * reads the log and there is room: nobody waits for that. It is for who looks
- * there alone; the error itself goes to the agent.
- * @returns false where it could not be added
+ * Adds a line to a task's log that says why the task was not started. Only tries:
+ * without a reader, or without room in the pipe, there is no line. It is for people
+ * who look only at the log. The error itself goes to the agent.
+ * @returns false if the line could not be added
  */
 export function logStartError(path: string, allocDir: string, error: DriverError): boolean {
   if (path === "/dev/null") return false;
@@ -60,10 +59,10 @@ export function logStartError(path: string, allocDir: string, error: DriverError
   }
 }
 
-/** Below `PIPE_BUF`, pipe(7), even where each takes three bytes: such a write is not interleaved with others. */
+/** Below `PIPE_BUF` even with three bytes each, so other writers' output cannot interleave: pipe(7). */
 const LINE_CHARACTERS = 1_300;
 
-/** Such a FIFO, whose writes do not block. */
+/** Opens a log pipe for writes that do not block. */
 function openFifo(path: string, allocDir: string): number {
   const found = find(path, allocDir);
   try {
@@ -74,7 +73,7 @@ function openFifo(path: string, allocDir: string): number {
   }
 }
 
-/** A descriptor that names what is at the path without opening it: to open a device or a pipe has effects. */
+/** Finds the file without opening it (`O_PATH`), because opening a device or a pipe has side effects. */
 function find(path: string, allocDir: string): number {
   const folder = openSync(allocDir, constants.O_DIRECTORY);
   try {
@@ -93,7 +92,7 @@ function checkFifo(found: number, path: string): void {
   if (status.nlink !== 1) throw unsafe(path, "it has a second name elsewhere");
 }
 
-/** Non-blocking, since the open of a FIFO without a reader would otherwise hold the whole plugin. */
+/** Non-blocking: otherwise opening a FIFO without a reader would block the whole plugin. */
 function openForWriting(found: number, path: string): number {
   try {
     return openSync(`/proc/self/fd/${found}`, constants.O_WRONLY | constants.O_NONBLOCK);

@@ -1,4 +1,4 @@
-/** From the mounts that a task asks for to those that its init makes. */
+/** Turns the mounts that a task requests into those that its init makes. */
 import { realpathSync } from "node:fs";
 import { isAtOrBelow } from "../../config/options/unveil.ts";
 import { hiddenSources } from "../../config/task/hiddenSources.ts";
@@ -15,8 +15,8 @@ export interface MountPoints {
 }
 
 /**
- * Checks sources and targets, and makes targets in the task's own folders.
- * @param placed in the order of their targets
+ * Checks sources and targets, and creates targets in the task's own folders.
+ * @param placed sorted by target
  * @throws DriverError as `findSource` and `prepareTarget` do
  */
 export function prepareMounts(
@@ -31,11 +31,11 @@ export function prepareMounts(
     const { kind, target, readOnly, propagation } = mount;
     const source = findSource(mount);
     if (kind === "volume") volumes.set(source.path, source.isFolder);
-    // A device at its own path is there already.
+    // A device at its own path needs no mount.
     else if (mount.source === target) continue;
-    const { place, seenAs } = placeOf(target, made, folders, privateTmp);
+    const { place, pathInTask } = placeOf(target, made, folders, privateTmp);
     prepareTarget(place, source.isFolder);
-    made.push({ target, mount: { kind, source: source.path, target: seenAs, readOnly, propagation } });
+    made.push({ target, mount: { kind, source: source.path, target: pathInTask, readOnly, propagation } });
   }
   const mounts = made.map(({ mount }) => mount);
   const own = Object.values<string>({ ...folders });
@@ -51,10 +51,10 @@ interface MadeMount {
   readonly mount: LaunchMount;
 }
 
-/** A place, and what the task's processes call it: a path without symlinks. */
-interface SeenPlace {
+interface PlaceInTask {
   readonly place: MountPlace;
-  readonly seenAs: string;
+  /** The place's path for the task's processes, without symlinks. */
+  readonly pathInTask: string;
 }
 
 function placeOf(
@@ -62,30 +62,30 @@ function placeOf(
   made: readonly MadeMount[],
   folders: TaskFolders,
   privateTmp: boolean,
-): SeenPlace {
-  const around = mountAround(target, made);
-  if (around !== undefined) {
-    const rest = below(around.target);
-    const { source: anchor, target: seen } = around.mount;
-    return { place: { target, anchor, rest, within: "volume" }, seenAs: `${seen}/${rest}` };
+): PlaceInTask {
+  const outer = mountAround(target, made);
+  if (outer !== undefined) {
+    const rest = below(outer.target);
+    const { source: anchor, target: outerPath } = outer.mount;
+    return { place: { target, anchor, rest, within: "volume" }, pathInTask: `${outerPath}/${rest}` };
   }
   if (privateTmp && target !== TMP && isAtOrBelow(target, TMP)) {
     const { place } = placeOf(`${folders.tmpDir}/${below(TMP)}`, made, folders, false);
-    return { place: { ...place, target }, seenAs: target };
+    return { place: { ...place, target }, pathInTask: target };
   }
   const anchor = [folders.rootDir, folders.allocDir].find((folder) => isAtOrBelow(target, folder));
   if (anchor === undefined) {
-    return { place: { target, anchor: "/", rest: below(""), within: "host" }, seenAs: target };
+    return { place: { target, anchor: "/", rest: below(""), within: "host" }, pathInTask: target };
   }
   const rest = below(anchor);
-  return { place: { target, anchor, rest, within: "task" }, seenAs: `${realpathSync(anchor)}/${rest}` };
+  return { place: { target, anchor, rest, within: "task" }, pathInTask: `${realpathSync(anchor)}/${rest}` };
 
   function below(folder: string): string {
     return target.slice(folder.length + 1);
   }
 }
 
-/** A path that is not there is reached by nobody. */
+/** Empty for a missing path, which no task can reach. */
 function resolved(path: string): string[] {
   try {
     return [realpathSync.native(path)];

@@ -1,4 +1,4 @@
-/** The file, folder or device of the host that a task is to have mounted. */
+/** Finds the host's file, folder or device for a task's mount. */
 import { closeSync, fstatSync, readFileSync, readlinkSync } from "node:fs";
 import { isAtOrBelow } from "../../config/options/unveil.ts";
 import type { PlacedMount } from "../../config/task/taskMounts.ts";
@@ -8,17 +8,17 @@ import { tryOpenat2 } from "../kernel/libc.ts";
 import { receivesMounts } from "./mountinfo.ts";
 
 export interface MountSource {
-  /** Free of symlinks. */
+  /** Without symlinks. */
   readonly path: string;
   readonly isFolder: boolean;
 }
 
 /**
- * Looks at a mount's source. The operator or a device plugin has named it, so
- * symlinks in it are followed.
+ * Checks a mount's source. Follows symlinks in it, because the operator or a device
+ * plugin has named it.
  * @throws DriverError `MOUNT_SOURCE_MISSING`, recoverable
- * @throws DriverError `MOUNT_SOURCE_INVALID` for a device that is none, what is in the host's /proc,
- *   and a folder whose later mounts cannot reach the task that is to see them
+ * @throws DriverError `MOUNT_SOURCE_INVALID` for a device mount of something else, for a path in the
+ *   host's /proc, and for `host-to-task` propagation from a mount that does not propagate
  */
 export function findSource(mount: PlacedMount): MountSource {
   const opened = tryOpenat2(AT_FDCWD, mount.source, { flags: O_PATH, resolve: RESOLVE_NO_MAGICLINKS });

@@ -1,6 +1,6 @@
 /**
- * Where a volume or device is mounted. Tasks may write to many of these places, so
- * no symlink there is ever followed; and nothing is made outside of the task's own folders.
+ * The places where volumes and devices are mounted. Tasks may write to many of them, so
+ * no symlink there is ever followed, and nothing is created outside of the task's own folders.
  */
 import { closeSync, constants, fstatSync, mkdirSync, openSync } from "node:fs";
 import { DriverError, errnoOf, type FailedCall } from "../../errors.ts";
@@ -8,18 +8,18 @@ import * as k from "../kernel/constants.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
 
 export interface MountPlace {
-  /** As the job names it, for errors. */
+  /** The path in the job, for errors. */
   readonly target: string;
-  /** A folder that no task can replace; symlinks on the way to it are followed. */
+  /** A folder that no task can replace. Symlinks in its path are followed. */
   readonly anchor: string;
-  /** The path below it. */
+  /** The path below the anchor. */
   readonly rest: string;
-  /** What the place belongs to: it is made where it lacks in the task's own folders only. */
+  /** What the place belongs to. A missing place is created only in the task's own folders. */
   readonly within: "task" | "volume" | "host";
 }
 
 /**
- * Looks a place up, and makes it in the task's own folders.
+ * Checks a place. Creates it if it is missing in the task's own folders.
  * @throws DriverError `MOUNT_TARGET_INVALID`
  */
 export function prepareTarget(place: MountPlace, isFolder: boolean): void {
@@ -41,8 +41,8 @@ function open(place: MountPlace, folder: number, path: string, resolve: number):
 }
 
 /**
- * Each name is made in a descriptor's folder, so that nobody can lead the next one elsewhere.
- * What is made is root's; the mount hides the last of it.
+ * Creates each name relative to a folder's descriptor, so that no task can redirect the next
+ * one. Root owns what is created, and the mount hides the last name.
  */
 function make(place: MountPlace, anchor: number, isFolder: boolean): void {
   using opened = new DisposableStack();
@@ -60,7 +60,7 @@ function make(place: MountPlace, anchor: number, isFolder: boolean): void {
   );
 }
 
-/** With modes that hold whatever the agent's umask is. */
+/** Makes the modes independent of the agent's umask. */
 function makeOne(place: MountPlace, work: () => void): void {
   const before = process.umask(0o022);
   try {

@@ -1,10 +1,10 @@
-/** `/proc/<pid>/mountinfo`, proc_pid_mountinfo(5). Pure. */
+/** Parses `/proc/<pid>/mountinfo`, proc_pid_mountinfo(5). Pure. */
 
-/** Where file systems of a type are mounted, in the order of the file. */
+/** Mount points of the file systems of a type, in the order of the file. */
 export function mountPoints(mountinfo: string, fileSystemType: string): string[] {
   return mountinfo.split("\n").flatMap((line) => {
     const fields = line.split(" ");
-    // Optional fields of unknown number stand before the separator, the type right after it.
+    // A variable number of optional fields precedes the separator, and the type follows it.
     const separator = fields.indexOf("-", 6);
     const point = fields[4];
     const found = separator > 0 && point !== undefined && fields[separator + 1] === fileSystemType;
@@ -13,9 +13,9 @@ export function mountPoints(mountinfo: string, fileSystemType: string): string[]
 }
 
 /**
- * Whether what is mounted later below a mount shows up in copies of it that are slaves:
- * it is shared with them, or a slave itself (mount_namespaces(7)).
- * @param id as `mnt_id` of proc_pid_fdinfo(5)
+ * Whether later mounts below a mount propagate to its slave copies. They do if it is
+ * shared, or a slave itself (mount_namespaces(7)).
+ * @param id `mnt_id` of proc_pid_fdinfo(5)
  */
 export function receivesMounts(mountinfo: string, id: number): boolean {
   const fields =

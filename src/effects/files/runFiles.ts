@@ -1,25 +1,25 @@
 /**
- * The files of one run, in a folder that is root's alone: the task can neither
- * forge its exit status nor pretend to have ended.
+ * The files of one run, in a folder that only root can access. So the task can
+ * neither forge its exit status nor pretend to have ended.
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { mkfifo } from "../kernel/libc.ts";
 
 export interface RunFiles {
-  /** That they are in. */
+  /** The folder that holds the files. */
   readonly folder: string;
-  /** Where init records the task's raw wait status; of a run that was adopted, where its witness records what the kernel tells. */
+  /** Here init records the task's raw wait status, or an adopted run's witness the kernel's answer. */
   readonly status: string;
-  /** Held open for writing by init as long as it lives. */
+  /** FIFO that init holds open for writing until it exits. */
   readonly alive: string;
-  /** A generated resolv.conf, where the job asks for one. */
+  /** A generated resolv.conf, if the job requests one. */
   readonly resolvConf: string;
-  /** A generated hosts file, where the allocation has a name or the job names hosts. */
+  /** A generated hosts file, if the allocation has a host name or the job lists hosts. */
   readonly hosts: string;
 }
 
-/** Where the files of a run are. */
+/** Paths of a run's files. */
 export function runFiles(folder: string): RunFiles {
   return {
     folder,
@@ -31,8 +31,8 @@ export function runFiles(folder: string): RunFiles {
 }
 
 /**
- * Makes the folder of a new run, with its alive FIFO. One that is there already was made for a start that
- * was never stored, so that nothing of it was let go on: it gives way.
+ * Creates the folder of a new run, with its alive FIFO. An existing folder is replaced: it belongs to a start
+ * that was never stored, so its init was never released.
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
 export function makeRunFiles(folder: string): RunFiles {

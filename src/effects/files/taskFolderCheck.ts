@@ -1,14 +1,14 @@
-/** Are the folders that a task's environment names the task's own? */
+/** Checks that the folders in a task's environment are the task's own. */
 import { lstatSync, type Stats } from "node:fs";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
 import { DriverError, errnoOf } from "../../errors.ts";
 
 /**
- * The task may read, write and run everything in its folders, and a job's `env`
- * block can set the variables that name them: `NOMAD_TASK_DIR = "/etc"` would
- * hand out `/etc`. The allocation's folder, however, is told by the agent
- * itself, and the agent makes the task's folders as bind mounts of what is in
- * there: so each has to be the same folder (device and inode) as its original.
+ * A task may read, write and execute everything in its folders. A job's `env` block
+ * can set the variables that name them: `NOMAD_TASK_DIR = "/etc"` would give the
+ * task `/etc`. The allocation's folder, however, comes from the agent itself. The
+ * task's folders are bind mounts of folders in there. So each must be the same
+ * folder (device and inode) as its original.
  * @throws DriverError `CONFIG_INVALID`
  */
 export function checkTaskFolders(
@@ -31,7 +31,7 @@ function checkSame(name: string, path: string, original: string): void {
   });
 }
 
-/** The folder itself: a symlink is none. */
+/** Does not follow a symlink. */
 function folderAt(name: string, path: string): Stats {
   try {
     const status = lstatSync(path);

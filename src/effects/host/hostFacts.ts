@@ -1,4 +1,4 @@
-/** What the host offers: probed once, or watched. */
+/** Probes what the host offers, once or repeatedly. */
 import { arch, release } from "node:os";
 import { isDeepStrictEqual } from "node:util";
 import { distinctUntilChanged, Observable } from "rxjs";
@@ -12,37 +12,37 @@ import { readNodeTopology } from "./nodeCores.ts";
 export interface HostFacts {
   /** The kernel's release, such as `6.12.0`. */
   readonly kernel: string;
-  /** As Node has it: `x64`, `arm64`. */
+  /** In Node's form: `x64`, `arm64`. */
   readonly arch: string;
   readonly bootId: string;
   /** Whether the plugin runs as root. */
   readonly root: boolean;
-  /** 0 where the kernel has no Landlock or does not use it. */
+  /** 0 if the kernel has no Landlock or does not use it. */
   readonly landlockAbi: number;
-  /** Where cgroup v2 is mounted; undefined where it is not. */
+  /** Mount point of cgroup v2; undefined if it is not mounted. */
   readonly cgroupMount: string | undefined;
-  /** Controllers of the cgroup v2 hierarchy: those bound to v1 are not among them. */
+  /** Controllers of the cgroup v2 hierarchy, without those bound to v1. */
   readonly cgroupControllers: readonly string[];
-  /** Those that the root hands on; the Nomad client adds what it needs when it starts. */
+  /** Controllers that the root enables for its children. The Nomad client adds what it needs at its start. */
   readonly cgroupDelegated: readonly string[];
   /** Whether programs may be run from memfds: sysctl `vm.memfd_noexec` below 2. */
   readonly memfdExecution: boolean;
   readonly namespaces: Readonly<Record<NamespaceKind, boolean>>;
   readonly cores: number;
   readonly mhzPerCore: number;
-  /** False where nobody tells the cores' speed and {@link assumedMhz} stands in. */
+  /** False if the cores' speed is unknown and {@link assumedMhz} is used. */
   readonly mhzKnown: boolean;
 }
 
 /** Kinds of namespaces that every task gets. */
 export type NamespaceKind = "pid" | "mount" | "ipc";
 
-/** MHz of a core whose speed nobody tells: what the Nomad client assumes then. */
+/** MHz of a core whose speed is unknown: the Nomad client's default. */
 export const assumedMhz = 1000;
 
 /**
- * Some fifteen reads from memory, and a look at the kernel's Landlock: 0.1 ms.
- * @param topology the agent's; without it the host's own figures are read
+ * Takes 0.1 ms: some fifteen reads from memory, and a query of the kernel's Landlock ABI.
+ * @param topology from the agent; by default read from the host
  */
 export function probeHost(topology: NodeTopology = readNodeTopology()): HostFacts {
   const mount = findCgroup2Mount();
@@ -65,25 +65,25 @@ export function probeHost(topology: NodeTopology = readNodeTopology()): HostFact
 }
 
 /**
- * The facts now and whenever they have changed (a sysctl, a mount, delegated
- * controllers: the kernel tells nobody of these, so they are looked at again).
- * Looks only while somebody listens, and keeps no process alive.
+ * Emits the facts now and after every change. It has to poll, because the kernel
+ * does not report changes of sysctls, mounts and delegated controllers. It polls
+ * only while there is a subscriber, and does not keep the process alive.
  */
 export function watchHost(
   topology: NodeTopology = readNodeTopology(),
   intervalMs = 30_000,
 ): Observable<HostFacts> {
-  const looks = new Observable<HostFacts>((subscriber) => {
-    const look = () => subscriber.next(probeHost(topology));
-    look();
-    const timer = setInterval(look, intervalMs);
+  const probes = new Observable<HostFacts>((subscriber) => {
+    const probe = () => subscriber.next(probeHost(topology));
+    probe();
+    const timer = setInterval(probe, intervalMs);
     timer.unref();
     return () => clearInterval(timer);
   });
-  return looks.pipe(distinctUntilChanged<HostFacts>(isDeepStrictEqual));
+  return probes.pipe(distinctUntilChanged<HostFacts>(isDeepStrictEqual));
 }
 
-/** Built into the kernel, and not forbidden by a limit of none: namespaces(7). */
+/** Whether the kernel has such namespaces, and their limit is not 0: namespaces(7). */
 function hasNamespace(name: "pid" | "mnt" | "ipc"): boolean {
   const limit = readKernelFile(`/proc/sys/user/max_${name}_namespaces`);
   return limit !== undefined && limit !== "0";

@@ -1,17 +1,17 @@
-/** What the host's facts mean for tasks: the driver's health and its node attributes. Pure. */
+/** Derives the driver's health and its node attributes from the host's facts. Pure. */
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { HostFacts } from "./hostFacts.ts";
 
 export interface HostJudgement {
   /**
-   * As Nomad's own drivers have it: `undetected` where the driver cannot be meant
-   * for this node (not root, another kind of machine), `unhealthy` where something
-   * is missing that the operator can mend. No tasks are placed on either.
+   * As in Nomad's own drivers: `undetected` if the driver cannot work on this node
+   * at all (not root, an unsupported architecture), `unhealthy` if something is
+   * missing that the operator can fix. Nomad places no tasks on either.
    */
   readonly health: "healthy" | "unhealthy" | "undetected";
   /** One line for `nomad node status`. */
   readonly description: string;
-  /** Those that stand in the way of tasks first. */
+  /** Problems that prevent tasks come first. */
   readonly problems: readonly HostProblem[];
 }
 
@@ -21,32 +21,32 @@ export interface HostProblem {
   readonly remedy: string;
 }
 
-/** @param setAside paths of event logs that were damaged */
+/** @param quarantined paths of event logs that were damaged */
 export function judgeHost(facts: HostFacts, quarantined: readonly string[] = []): HostJudgement {
-  const alien = alienProblems(facts);
+  const unsupported = unsupportedProblems(facts);
   const missing = missingProblems(facts);
   const limiting = [...limitingProblems(facts), ...quarantined.map(damagedLog)];
-  const problems = [...alien, ...missing, ...limiting];
-  if (alien.length > 0) return { health: "undetected", description: describe(alien), problems };
+  const problems = [...unsupported, ...missing, ...limiting];
+  if (unsupported.length > 0) return { health: "undetected", description: describe(unsupported), problems };
   if (missing.length > 0) return { health: "unhealthy", description: describe(missing), problems };
   const description = limiting.length > 0 ? `Healthy, but ${describe(limiting)}` : "Healthy";
   return { health: "healthy", description, problems };
 }
 
-/** The node's attributes, `driver.exec2.…`, for the constraints of jobs; none where the driver is undetected. */
+/** The node's attributes, `driver.exec2.…`, for job constraints; none if the driver is undetected. */
 export function fingerprintAttributes(
   facts: HostFacts,
   { unveilDefaults, unveilByTask }: PluginOptions,
   version: string,
 ): Readonly<Record<string, string | number | boolean>> {
-  if (alienProblems(facts).length > 0) return {};
+  if (unsupportedProblems(facts).length > 0) return {};
   return {
     "driver.exec2": true,
     "driver.exec2.version": version,
     "driver.exec2.unveil.defaults": unveilDefaults,
     "driver.exec2.unveil.tasks": unveilByTask,
     "driver.exec2.landlock.abi": facts.landlockAbi,
-    // A list as the constraint operator set_contains takes it.
+    // The constraint operator set_contains takes a list in this form.
     "driver.exec2.cgroup.controllers": facts.cgroupControllers.toSorted().join(","),
   };
 }
@@ -63,7 +63,7 @@ function describe(problems: readonly HostProblem[]): string {
   return problems.map(({ what, consequence }) => `${what}: ${consequence}`).join("; ");
 }
 
-function alienProblems({ root, arch }: HostFacts): HostProblem[] {
+function unsupportedProblems({ root, arch }: HostFacts): HostProblem[] {
   const problems: HostProblem[] = [];
   if (!root) {
     problems.push({
@@ -109,7 +109,7 @@ function missingProblems({ landlockAbi, cgroupMount, namespaces, kernel }: HostF
   return problems;
 }
 
-/** What a cgroup controller is needed for. */
+/** What each cgroup controller limits. */
 const limits = {
   memory: "memory",
   cpu: "CPU time",

@@ -1,4 +1,4 @@
-/** The node's topology as the host itself tells it: for when no agent does. */
+/** Reads the node's topology from the host, for use without an agent. */
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
 import { cpuinfoMhz, parseCpuList } from "../cgroup/cpuText.ts";
 import { readKernelFile } from "../kernel/file.ts";
@@ -6,8 +6,8 @@ import { readKernelFile } from "../kernel/file.ts";
 const cpuFolder = "/sys/devices/system/cpu";
 
 /**
- * The online cores with the speeds of their frequency driver; virtual machines
- * mostly have none, and then the speed is what `/proc/cpuinfo` says right now.
+ * The online cores, with speeds from their frequency driver. Most virtual machines
+ * have no such driver. The speed is then the current one of `/proc/cpuinfo`.
  */
 export function readNodeTopology(): NodeTopology {
   const guesses = cpuinfoMhz(readKernelFile("/proc/cpuinfo") ?? "");
@@ -21,7 +21,7 @@ export function readNodeTopology(): NodeTopology {
   return { cores, overrideTotalMhz: 0 };
 }
 
-/** In MHz, where the kernel has kHz; 0 where it has nothing. */
+/** In MHz, converted from the kernel's kHz; 0 if the kernel does not have it. */
 function frequency(coreId: number, file: string): number {
   return Math.round(Number(readKernelFile(`${cpuFolder}/cpu${coreId}/cpufreq/${file}`) ?? 0) / 1000);
 }

@@ -1,5 +1,5 @@
 /**
- * What the letters of an unveil mode mean to Landlock, by the ABI of the kernel:
+ * Maps unveil modes to Landlock access rights, depending on the kernel's ABI:
  * landlock(7) and Documentation/userspace-api/landlock.rst. Pure.
  */
 import type { TcpPorts } from "../../config/options/tcpPorts.ts";
@@ -8,12 +8,12 @@ import type { UnveilMode } from "../../config/options/unveil.ts";
 /** The highest ABI whose rights are known here; ABI 4 (TCP) and 7 (audit) add none for files. */
 export const LATEST_ABI = 7;
 
-/** A rule on a folder holds for everything below it. A device is a file that the task was given to command. */
+/** A rule on a folder covers everything below it. A device is a file that the task may control by ioctls. */
 export type PathKind = "file" | "folder" | "device";
 
 /**
- * All rights that the ABI knows are handled, so what no rule allows is refused.
- * What an older ABI does not know cannot be refused: truncate(2) of any file that
+ * Handles all rights of the ABI, so the kernel refuses everything that no rule
+ * allows. It cannot refuse what its ABI does not know: truncate(2) of any file that
  * the user may write to before ABI 3, device ioctls before 5, signals and abstract
  * sockets before 6. Before ABI 2 nothing can be renamed or linked across folders.
  */
@@ -22,8 +22,8 @@ export function handledAccess(abi: number): number {
 }
 
 /**
- * The rights of a rule. Some letters have none on a file: `c` alone gives 0, which
- * the kernel refuses as a rule.
+ * The rights of a rule. Some letters grant nothing on a file: `c` alone gives 0, and
+ * the kernel refuses such a rule.
  */
 export function accessOf(mode: UnveilMode, kind: PathKind, abi: number): number {
   const letters = (Object.keys(rightsOf) as (keyof UnveilMode)[]).filter((letter) => mode[letter]);
@@ -34,8 +34,8 @@ export function accessOf(mode: UnveilMode, kind: PathKind, abi: number): number 
 }
 
 /**
- * Where the task is confined to itself: it reaches no abstract unix socket and sends
- * no signal outside its own Landlock domain.
+ * Scopes confine the task to its own Landlock domain: outside of it, the task can
+ * neither connect to abstract unix sockets nor send signals.
  */
 export function scopesOf(abi: number): number {
   return abi < 6 ? 0 : SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL;
@@ -54,7 +54,7 @@ export function handledNetAccess({ connectTcp, bindTcp }: TcpPorts): number {
   return (bindTcp === undefined ? 0 : NET_BIND_TCP) | (connectTcp === undefined ? 0 : NET_CONNECT_TCP);
 }
 
-/** `LANDLOCK_ACCESS_FS_*` of `linux/landlock.h`: the bit, and the ABI that brought it. */
+/** `LANDLOCK_ACCESS_FS_*` of `linux/landlock.h`: the bit, and the first ABI that has it. */
 const rights = {
   execute: { bit: 1 << 0, since: 1 },
   writeFile: { bit: 1 << 1, since: 1 },
@@ -77,11 +77,11 @@ const rights = {
 type Right = keyof typeof rights;
 
 /**
- * Device ioctls go with `w`: who may write to a device is meant to use it (terminals,
- * /dev/kvm, /dev/net/tun, graphics), and isatty(3) on /dev/null keeps its usual answer;
- * who may only read it, such as /dev/urandom, has no business commanding it.
- * A device that was given to the task is meant to be used, even where it is only read.
- * No letter gives makeChar: a character device can be the kernel's memory.
+ * `w` includes device ioctls: a task that may write to a device is meant to use it
+ * (terminals, /dev/kvm, /dev/net/tun, graphics), and isatty(3) on /dev/null keeps its
+ * usual answer. A task that may only read one, such as /dev/urandom, needs no ioctls.
+ * A device from a device plugin is meant to be used, so even `r` includes them.
+ * No letter grants makeChar: a character device can expose the kernel's memory.
  */
 const rightsOf: Readonly<Record<keyof UnveilMode, Readonly<Record<PathKind, readonly Right[]>>>> = {
   read: { file: ["readFile"], folder: ["readFile", "readDir"], device: ["readFile", "ioctlDev"] },

@@ -1,13 +1,13 @@
-/** Bytes of the structs of `linux/landlock.h`, little-endian as x86-64 and arm64 are. Pure. */
+/** Encodes the structs of `linux/landlock.h`, little-endian as x86-64 and arm64 are. Pure. */
 
 /** `LANDLOCK_RULE_PATH_BENEATH` and `LANDLOCK_RULE_NET_PORT` of `enum landlock_rule_type`. */
 export const RULE_PATH_BENEATH = 1;
 export const RULE_NET_PORT = 2;
 
 /**
- * `struct landlock_ruleset_attr`. Kernels that know fewer members accept the rest as
- * long as it is zero.
- * @param handledAccessFs refused wherever no rule allows it
+ * `struct landlock_ruleset_attr`. Kernels that know fewer members require the other
+ * ones to be zero.
+ * @param handledAccessFs rights that are refused unless a rule allows them
  * @param handledAccessNet likewise
  */
 export function rulesetAttr(handledAccessFs: number, handledAccessNet: number, scoped: number): Uint8Array {
@@ -18,7 +18,7 @@ export function rulesetAttr(handledAccessFs: number, handledAccessNet: number, s
 /**
  * `struct landlock_path_beneath_attr`, which is packed: 8 bytes `allowed_access`,
  * then 4 bytes `parent_fd`.
- * @param descriptor of what the rule is about, opened with `O_PATH`
+ * @param descriptor of the rule's file or folder, opened with `O_PATH`
  */
 export function pathBeneathAttr(allowedAccess: number, descriptor: number): Uint8Array {
   const attr = new DataView(new ArrayBuffer(12));

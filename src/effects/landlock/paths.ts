@@ -1,12 +1,11 @@
 /**
- * What the path of a rule leads to. Most paths are of the host, and their rule is
- * laid on what is found there. Two kinds can only be found by the task's own
- * processes:
+ * Resolves the path of a rule. Most paths are on the host, and the plugin adds their
+ * rules. Two kinds of paths can only be resolved by the task's own processes:
  *
- * - what is in /proc, since a task has a proc file system of its own, and a rule on
- *   the host's means nothing there;
- * - what only a magic link leads to, such as /dev/stdout (proc_pid_fd(5)): followed
- *   here, it would lead to the plugin's own output.
+ * - paths in /proc, because a task has its own proc file system, and a rule on the
+ *   host's would not apply to it;
+ * - paths through a magic link, such as /dev/stdout (proc_pid_fd(5)): here it would
+ *   lead to the plugin's own output.
  */
 import { closeSync, fstatSync, readlinkSync, type Stats, statSync } from "node:fs";
 import { relative } from "node:path";
@@ -19,9 +18,9 @@ import { tryOpenat2 } from "../kernel/libc.ts";
 import type { PathKind } from "./access.ts";
 
 export type Found =
-  /** The descriptor names what is there, and is the caller's to close. */
+  /** The descriptor (`O_PATH`) is for the caller to close. */
   | { readonly at: "host"; readonly descriptor: number; readonly kind: PathKind }
-  /** `perProcess`: every process finds something of its own there. */
+  /** `perProcess`: the path means something else for every process. */
   | { readonly at: "proc"; readonly perProcess: boolean; readonly kind: PathKind }
   | { readonly at: "magicLink" }
   | { readonly at: "nowhere"; readonly errno: string };
@@ -29,7 +28,7 @@ export type Found =
 /**
  * Looks a path up, following symlinks.
  * @throws DriverError `UNVEIL_PATH_UNSAFE` for a path that leads out of `rule.beneath`
- * @throws DriverError `KERNEL_CALL_FAILED` where the look-up itself fails, as for want of descriptors
+ * @throws DriverError `KERNEL_CALL_FAILED` if the look-up itself fails, for example without free descriptors
  */
 export function find(rule: Pick<UnveilRule, "path" | "beneath">): Found {
   const opened = open(rule);
@@ -41,12 +40,12 @@ export function find(rule: Pick<UnveilRule, "path" | "beneath">): Found {
   throw kernelError("openat2", errno, rule.path);
 }
 
-/** The kind of what a descriptor names. */
+/** The kind of a descriptor's file. */
 export function kindOf(status: Stats): PathKind {
   return status.isDirectory() ? "folder" : "file";
 }
 
-/** EACCES is what root gets from network and FUSE file systems that do not trust it. */
+/** EACCES: network and FUSE file systems may refuse root. */
 const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EACCES"]);
 
 function open({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): number | { readonly errno: string } {
@@ -68,7 +67,7 @@ function classify(descriptor: number): Found {
   const kind = kindOf(status);
   if (status.dev !== procDevice()) return { at: "host", descriptor, kind };
   try {
-    // procfs names its entries; `self` and the links that begin with it have led to this process's folder.
+    // procfs names its entries, and `self` and links through it have led to this process's folder.
     const path = readlinkSync(`/proc/self/fd/${descriptor}`);
     return { at: "proc", perProcess: isAtOrBelow(path, `/proc/${process.pid}`), kind };
   } finally {
@@ -78,7 +77,7 @@ function classify(descriptor: number): Found {
 
 let knownProcDevice: number | undefined;
 
-/** The host's /proc as a device; it stays mounted as long as the host runs. */
+/** The device number of the host's /proc, which stays mounted as long as the host runs. */
 function procDevice(): number {
   knownProcDevice ??= statSync("/proc").dev;
   return knownProcDevice;

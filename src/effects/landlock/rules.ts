@@ -1,9 +1,9 @@
 /**
- * The rules of a ruleset that is being built, and the report of them.
+ * Adds rules to a ruleset, and reports them.
  *
- * A rule holds for what its path leads to when the task starts: a file, or a folder
- * with everything below it. So a path that the options name must exist by then; the
- * default paths are those of many kinds of hosts, and skipped where they do not.
+ * A rule applies to what its path leads to when the task starts: a file, or a folder
+ * with everything below it. So a path in the options must exist by then. The default
+ * paths are those of many kinds of hosts, and missing ones are skipped.
  */
 import { closeSync, fstatSync } from "node:fs";
 import { formatMode, type UnveilMode } from "../../config/options/unveil.ts";
@@ -14,11 +14,11 @@ import { accessOf, type PathKind } from "./access.ts";
 import { pathBeneathAttr, RULE_PATH_BENEATH } from "./attributes.ts";
 import { find, kindOf } from "./paths.ts";
 
-/** Something that is open already: what its descriptor names gets a rule, wherever its path leads by now. */
+/** An open file. The descriptor's file gets the rule, wherever its path leads by now. */
 export interface OpenedPath {
   readonly fd: number;
   readonly mode: UnveilMode;
-  /** For the report alone. */
+  /** Only for the report. */
   readonly path: string;
 }
 
@@ -27,7 +27,7 @@ export interface AppliedRule {
   /** Letters of {@link UnveilMode}. */
   readonly mode: string;
   readonly kind: PathKind;
-  /** Who asked for it. */
+  /** Who requested it. */
   readonly source: string;
 }
 
@@ -45,17 +45,17 @@ export interface NamespaceRule {
   /** `allowed_access` of `struct landlock_path_beneath_attr`. */
   readonly access: number;
   /**
-   * `init`: the namespace's first process, once /proc is mounted and before it makes the
-   * task. It must keep the descriptor open until it ends: procfs makes an inode anew when
-   * nobody holds it, and a rule goes with its inode.
-   * `task`: the task's main process, before it restricts itself, for what is its own.
+   * `init`: the namespace's first process, after it has mounted /proc and before it forks
+   * the task. It must keep the descriptor open until it exits: procfs drops an inode that
+   * nobody holds, and its rule disappears with it.
+   * `task`: the task's main process, before it restricts itself, for paths of its own.
    */
   readonly addedBy: "init" | "task";
-  /** Whether the task must not start without it. */
+  /** Whether the start fails without it. */
   readonly required: boolean;
 }
 
-export class RulesetDraft {
+export class RulesetBuilder {
   readonly applied: AppliedRule[] = [];
   readonly skipped: SkippedRule[] = [];
   readonly insideNamespace: NamespaceRule[] = [];
@@ -68,7 +68,7 @@ export class RulesetDraft {
   }
 
   addOpened({ fd, mode, path }: OpenedPath): void {
-    this.#addHere({ path, mode, sources: ["log"] }, fd, kindOf(fstatSync(fd)));
+    this.#addOnHost({ path, mode, sources: ["log"] }, fd, kindOf(fstatSync(fd)));
   }
 
   /** @throws as `buildRuleset` */
@@ -79,25 +79,25 @@ export class RulesetDraft {
       this.#skip(rule, `not found (${found.errno})`);
     } else if (found.at === "host") {
       try {
-        this.#addHere(rule, found.descriptor, rule.sources.includes("device") ? "device" : found.kind);
+        this.#addOnHost(rule, found.descriptor, rule.sources.includes("device") ? "device" : found.kind);
       } finally {
         closeSync(found.descriptor);
       }
     } else if (found.at === "proc") {
       this.#addInProc(rule, found.kind, found.perProcess);
     } else {
-      // What a magic link leads to is a file: a pipe, a terminal, whatever the process has open.
-      this.#addInside(rule, "file", "task");
+      // A magic link leads to a file that the process has open, such as a pipe or a terminal.
+      this.#addInNamespace(rule, "file", "task");
     }
   }
 
-  #addHere(rule: UnveilRule, descriptor: number, kind: PathKind): void {
+  #addOnHost(rule: UnveilRule, descriptor: number, kind: PathKind): void {
     const access = this.#accessOf(rule, kind);
     if (access === 0) return;
     try {
       landlockAddRule(this.#ruleset, RULE_PATH_BENEATH, pathBeneathAttr(access, descriptor), rule.path);
     } catch (thrown) {
-      // An anonymous pipe or the like: Landlock takes no rule there, and restricts nobody there.
+      // Landlock takes no rule on anonymous pipes and similar files, and does not restrict their use.
       const anonymous = thrown instanceof DriverError && thrown.failed?.errno === "EBADFD";
       if (!anonymous || isConfigured(rule)) throw thrown;
       this.#skip(rule, "no rule can be laid there, and none is needed");
@@ -107,24 +107,24 @@ export class RulesetDraft {
   }
 
   /**
-   * Landlock cannot say "what is each process's own": a rule on /proc/self/status would hold
-   * for one process, and a shell's children would be refused. Where the options name such a
-   * path, all processes of the task are meant, so reading is allowed in the whole of the task's
-   * own /proc: it shows the task's processes, and what the kernel tells everybody. The defaults
-   * do not open that much: theirs hold for the main process. So does anything but reading,
-   * which must never hold for all of /proc: root could change the host's sysctls with it.
+   * Landlock has no rule for "each process's own file": a rule on /proc/self/status would apply
+   * to one process, and a shell's children would be refused. A path like that in the options is
+   * meant for all processes of the task. So it allows reading in the whole of the task's own
+   * /proc, which shows only the task's processes and the kernel's public files. The default
+   * paths do not allow that much: their rules apply to the main process only. So do all rights
+   * other than reading: in all of /proc, root could use them to change the host's sysctls.
    */
   #addInProc(rule: UnveilRule, kind: PathKind, perProcess: boolean): void {
     if (!perProcess || !isConfigured(rule) || !rule.mode.read) {
-      this.#addInside(rule, kind, perProcess ? "task" : "init");
+      this.#addInNamespace(rule, kind, perProcess ? "task" : "init");
       return;
     }
-    this.#addInside({ ...rule, path: "/proc", mode: READ }, "folder", "init");
+    this.#addInNamespace({ ...rule, path: "/proc", mode: READ }, "folder", "init");
     const more = { ...rule.mode, read: false };
-    if (formatMode(more) !== "") this.#addInside({ ...rule, mode: more }, kind, "task");
+    if (formatMode(more) !== "") this.#addInNamespace({ ...rule, mode: more }, kind, "task");
   }
 
-  #addInside(rule: UnveilRule, kind: PathKind, addedBy: NamespaceRule["addedBy"]): void {
+  #addInNamespace(rule: UnveilRule, kind: PathKind, addedBy: NamespaceRule["addedBy"]): void {
     const access = this.#accessOf(rule, kind);
     if (access === 0) return;
     this.insideNamespace.push({ path: rule.path, access, addedBy, required: isConfigured(rule) });

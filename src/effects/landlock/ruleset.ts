@@ -1,6 +1,6 @@
 /**
- * From unveil rules to a Landlock ruleset: landlock(7). The ruleset is built here,
- * in the plugin, and inherited by the task, which alone restricts itself with it.
+ * Builds a Landlock ruleset from unveil rules: landlock(7). The plugin builds it, and
+ * the task inherits it. Only the task restricts itself with it.
  */
 import { closeSync } from "node:fs";
 import type { TcpPorts } from "../../config/options/tcpPorts.ts";
@@ -14,18 +14,18 @@ import {
   type AppliedRule,
   type NamespaceRule,
   type OpenedPath,
-  RulesetDraft,
+  RulesetBuilder,
   type SkippedRule,
 } from "./rules.ts";
 
 export interface Ruleset extends AddedRules {
-  /** Close-on-exec, and the caller's to close. */
+  /** Close-on-exec. The caller closes it. */
   readonly fd: number;
 }
 
-/** The rules that were laid, and those that could not be. */
+/** The rules that were added, and those that were skipped. */
 export interface AddedRules {
-  /** What the task reaches: the rules of `insideNamespace` too. */
+  /** Includes the rules of `insideNamespace`. */
   readonly applied: readonly AppliedRule[];
   readonly skipped: readonly SkippedRule[];
   /** Rules that the launch plan has to add. */
@@ -33,8 +33,8 @@ export interface AddedRules {
 }
 
 /**
- * The highest ABI of the kernel: landlock_create_ruleset(2).
- * @returns 0 where the kernel has no Landlock, or it was not enabled when it booted
+ * The kernel's highest ABI: landlock_create_ruleset(2).
+ * @returns 0 if the kernel has no Landlock, or it was not enabled at boot
  */
 export function landlockAbi(): number {
   try {
@@ -47,7 +47,7 @@ export function landlockAbi(): number {
 }
 
 /**
- * A ruleset with its rules.
+ * Creates a ruleset with rules.
  * @param tcp ports; restricting them needs ABI 4
  * @throws DriverError as {@link createRuleset} and {@link addRules} do
  */
@@ -68,12 +68,12 @@ export function buildRuleset(
 }
 
 /**
- * A ruleset without rules for files: whoever restricts itself with it can do nothing with them.
+ * Creates a ruleset without rules for files: it refuses all access to them.
  * @param abi of the kernel; rights that it does not know are left out
  * @param tcp ports; restricting them needs ABI 4
- * @param scopes a process that joins a task later has a Landlock domain of its own:
- *   only without scopes (0) can it send signals to the task
- * @returns a descriptor, close-on-exec, and the caller's to close
+ * @param scopes 0 for a process that joins a task later. It gets its own Landlock domain,
+ *   and only without scopes can it send signals to the task
+ * @returns a descriptor, close-on-exec; the caller closes it
  * @throws DriverError `LANDLOCK_UNAVAILABLE` for ABI 0, and for TCP ports below ABI 4
  */
 export function createRuleset(abi: number, tcp: TcpPorts = {}, scopes = scopesOf(abi)): number {
@@ -97,7 +97,7 @@ export function createRuleset(abi: number, tcp: TcpPorts = {}, scopes = scopesOf
 }
 
 /**
- * In the host's pid namespace nothing but Landlock keeps a task from signalling processes of its user's.
+ * In the host's pid namespace only Landlock keeps a task from signalling its user's other processes.
  * @throws DriverError `LANDLOCK_UNAVAILABLE` below ABI 6
  */
 export function checkSignalScope(abi: number): void {
@@ -115,10 +115,10 @@ function addPorts(ruleset: number, access: number, ports: readonly number[] = []
 }
 
 /**
- * Lays rules in a ruleset, also in one that a process holds already that has not restricted itself yet.
- * @param extra what is open already, such as the task's log pipes
- * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, where a path of the options does not exist
- * @throws DriverError `UNVEIL_PATH_UNSAFE` where one leads out of a folder that is open to tasks
+ * Adds rules to a ruleset. A process may already hold the ruleset, if it has not restricted itself yet.
+ * @param extra open files, such as the task's log pipes
+ * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, if a path in the options does not exist
+ * @throws DriverError `UNVEIL_PATH_UNSAFE` if a path leads out of a folder that tasks can write to
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
 export function addRules(
@@ -127,9 +127,9 @@ export function addRules(
   extra: readonly OpenedPath[],
   abi: number,
 ): AddedRules {
-  const draft = new RulesetDraft(ruleset, abi);
-  for (const opened of extra) draft.addOpened(opened);
-  for (const entry of entries) draft.add(entry);
-  const { applied, skipped, insideNamespace } = draft;
+  const builder = new RulesetBuilder(ruleset, abi);
+  for (const opened of extra) builder.addOpened(opened);
+  for (const entry of entries) builder.add(entry);
+  const { applied, skipped, insideNamespace } = builder;
   return { applied, skipped, insideNamespace };
 }

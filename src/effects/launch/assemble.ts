@@ -1,4 +1,4 @@
-/** From a launch plan to the table of bytes that the runner carries out; table.ts tells the layout. Pure. */
+/** Assembles a launch plan to the table that the runner executes; table.ts documents the layout. Pure. */
 import { type Architecture, systemCallNumber } from "../kernel/systemCalls.ts";
 import {
   type Argument,
@@ -12,8 +12,8 @@ import {
   type Step,
 } from "./plan.ts";
 import {
-  BEGINNING_BYTES,
   EARLY_ADDRESS,
+  EARLY_BYTES,
   ENTRY_BYTES,
   KEPT_BYTES,
   LATE_ADDRESS,
@@ -25,24 +25,24 @@ import {
 import { TableWriter } from "./tableWriter.ts";
 
 /**
- * The table's bytes up to the rest, made for where the runner puts them.
- * @throws DriverError `LAUNCH_FAILED` where a path holds a NUL, or all of them do not fit
+ * Assembles the table's first two parts, for the addresses where the runner puts them.
+ * @throws DriverError `LAUNCH_FAILED` if a path contains a NUL, or the paths do not fit
  */
 export function assembleEarly({ steps }: Pick<EarlyPlan, "steps">, architecture: Architecture): Uint8Array {
   const addresses = addressesOf(steps);
   const kept = new TableWriter(TABLE_ADDRESS, KEPT_BYTES - BUFFERS_BYTES);
   writePart(kept, steps.supervise, addresses, architecture);
-  const others = new TableWriter(EARLY_ADDRESS, BEGINNING_BYTES);
-  writePart(others, [...steps.parent, ...steps.init, ...steps.abandoned], addresses, architecture);
-  const table = new Uint8Array(KEPT_BYTES + others.bytes().length);
+  const early = new TableWriter(EARLY_ADDRESS, EARLY_BYTES);
+  writePart(early, [...steps.parent, ...steps.init, ...steps.abandoned], addresses, architecture);
+  const table = new Uint8Array(KEPT_BYTES + early.bytes().length);
   table.set(kept.bytes());
-  table.set(others.bytes(), KEPT_BYTES);
+  table.set(early.bytes(), KEPT_BYTES);
   return table;
 }
 
 /**
- * What belongs at `LATE_OFFSET` of the table.
- * @throws DriverError `LAUNCH_FAILED` where arguments and environment do not fit, or hold a NUL
+ * Assembles the part at `LATE_OFFSET` of the table's file.
+ * @throws DriverError `LAUNCH_FAILED` if arguments and environment do not fit, or contain a NUL
  */
 export function assembleLate({ steps }: LatePlan, architecture: Architecture): Uint8Array {
   const late = new TableWriter(LATE_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS);
@@ -50,7 +50,7 @@ export function assembleLate({ steps }: LatePlan, architecture: Architecture): U
   return late.bytes();
 }
 
-/** The step whose entry is at an address of the assembled plan; undefined where there is none. */
+/** The step whose entry is at an address of the assembled plan; undefined if there is none. */
 export function stepAt({ steps }: Plan, address: number): Step | undefined {
   const addresses = addressesOf(steps);
   for (const phase of phases) {
@@ -60,7 +60,7 @@ export function stepAt({ steps }: Plan, address: number): Step | undefined {
   return undefined;
 }
 
-/** Addresses of the first entry of each phase, as far as they hang on the phases that are given. */
+/** Address of the first entry of each phase. It depends only on phases of the same part of the table. */
 function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, number>> {
   const after = (address: number, phase: Phase) => address + (steps[phase]?.length ?? 0) * ENTRY_BYTES;
   const init = after(EARLY_ADDRESS, "parent");
@@ -74,7 +74,7 @@ function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, numb
   };
 }
 
-/** At the end of what init keeps, so that every part knows where. */
+/** At the end of the part that init keeps, so that their addresses do not depend on the plan. */
 const bufferAddresses: Readonly<Record<BufferName, number>> = {
   waitStatus: TABLE_ADDRESS + KEPT_BYTES - bufferBytes.waitStatus,
   identity: TABLE_ADDRESS + KEPT_BYTES - bufferBytes.waitStatus - bufferBytes.identity,
@@ -104,7 +104,7 @@ function writeWords(table: TableWriter, address: number, words: readonly number[
   }
 }
 
-/** Those that a call does not have are zeros, as all memory of the table is. */
+/** The arguments that a call does not have stay zero. */
 function argumentWords({ args }: Step, table: TableWriter): number[] {
   return args.map((argument) => argumentWord(argument, table));
 }
@@ -144,12 +144,12 @@ function successors(
     case "repeatUntil":
       return [flow.result, next, REPORT, here];
     case "repeatUntilTask":
-      // No process has the number 0: the kernel writes the right one as it forks the task.
+      // 0 is no process's pid. The kernel replaces it with the task's pid at the fork.
       return [0, next, REPORT, here];
     case "repeatUntilError":
       return [0, here, next, here];
   }
 }
 
-/** No entry: the runner reports the error and ends the process. */
+/** Instead of an entry's address: the runner reports the error and ends the process. */
 const REPORT = 0;

@@ -1,4 +1,4 @@
-/** From what a task needs to the system calls that start it. Pure. */
+/** Builds the system calls that start a task. Pure. */
 
 import { endWithParentStep } from "../exec/execPlan.ts";
 import * as k from "../kernel/constants.ts";
@@ -28,7 +28,7 @@ export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
   return joinPlan(buildEarlyPlan(input), buildLatePlan(input));
 }
 
-/** What can be begun with, while the rest is being found out. */
+/** The part that can start before the rest of the input is known. */
 export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
   const { CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUTS } = k;
   const { stdout, stderr, ruleset, releasePipe } = descriptors;
@@ -55,7 +55,7 @@ export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function buildLatePlan(input: LateInput): LatePlan {
   const asUser = [
-    // As the kernel does in a pid namespace. What else is in the run's cgroup is killed through that.
+    // As the kernel does in a pid namespace. The run's other processes are killed through its cgroup.
     ...(input.runCgroup ? [endWithParentStep("end with init")] : []),
     ...taskRuleSteps(input.namespaceRules),
   ];
@@ -65,8 +65,8 @@ export function buildLatePlan(input: LateInput): LatePlan {
 }
 
 /**
- * The plugin may die once it has let init go on, before it has heard of the task and recorded it:
- * the next one finds it here, and whether there has been any.
+ * The plugin may die after it has released init, and before it has received and recorded the task's
+ * identity. From this record the next plugin learns whether there was a task, and which one.
  */
 const recordTaskStep: Step = {
   name: "record the task",
@@ -75,12 +75,12 @@ const recordTaskStep: Step = {
 };
 
 /**
- * The process that is spawned only forks init and ends, so that init is not the
- * plugin's child and outlives it.
+ * The spawned process only forks init and exits. So init is not the plugin's child,
+ * and outlives it.
  *
- * Init is born in its cgroup (clone(2), `CLONE_INTO_CGROUP`). To move a process
- * there through `cgroup.procs` takes 8 ms and more on a host that seldom does it,
- * since the kernel then waits for an RCU grace period.
+ * Init starts in its cgroup (clone(2), `CLONE_INTO_CGROUP`). Moving a process there
+ * through `cgroup.procs` takes 8 ms and more on a host that seldom does it, because
+ * the kernel then waits for an RCU grace period.
  */
 export function parentSteps(
   cgroup: string | undefined,
@@ -99,7 +99,7 @@ export function parentSteps(
   };
   const { CLONE_INTO_CGROUP } = k;
   return [
-    // What the agent left open would be the task's otherwise, and all that is opened from here on has a known number.
+    // The task must not inherit what the agent left open. After this, all new descriptors get known numbers.
     closeRangeStep("close inherited descriptors", descriptors.free),
     ...(cgroup === undefined
       ? [fork(namespaces, "")]

@@ -1,9 +1,9 @@
-/** A launch plan for people. */
+/** Prints a launch plan for people. */
 import { type Argument, type Plan, phases, type Step } from "./plan.ts";
 
 /**
- * A line a step, in the order in which the processes come to be:
- * `task     set uid: setresuid(80001, 80001, 80001)`. Values of the environment are left out.
+ * One line per step, in the order in which the processes start:
+ * `task     set uid: setresuid(80001, 80001, 80001)`. Leaves out the environment's values.
  */
 export function describePlan({ steps }: Plan): string[] {
   return phases.flatMap((phase) => steps[phase].map((step) => `${phase.padEnd(10)}${describeStep(step)}`));

@@ -1,11 +1,11 @@
-/** The error of a launch: which step failed, on what, why, and what can be done. Pure. */
+/** The error of a launch: the step that failed, its path and errno, and what to do. Pure. */
 import { DriverError } from "../../errors.ts";
 import { errnoName } from "../kernel/errnoName.ts";
 import { stepAt } from "./assemble.ts";
 import { type Plan, phases, type Step } from "./plan.ts";
 import type { Report } from "./report.ts";
 
-/** What a report tells of a step that failed; undefined where it tells of none. */
+/** The error for a failed step in a report; undefined if no step failed. */
 export function failedStep(
   plan: Plan,
   failure: Report["failure"],
@@ -18,7 +18,7 @@ export function failedStep(
 /**
  * @param step the step that failed
  * @param errno its symbolic error, such as `EACCES`
- * @param consequence what has come of it
+ * @param consequence begins the error's text
  */
 export function launchError(plan: Plan, step: Step, errno: string, consequence = notStarted): DriverError {
   const path = pathOf(plan, step);
@@ -31,10 +31,10 @@ export function launchError(plan: Plan, step: Step, errno: string, consequence =
 
 const notStarted = "the task could not be started";
 
-/** Of a command in a task. Who runs it gets to read the beginning of its error, at least, and that is short. */
+/** The consequence for a command in a task: short, because its user may see only the error's beginning. */
 export const notRun = "not run";
 
-/** The path that a step is about: its own, or the one of the steps that it works with. */
+/** The path in a step's arguments, or in those of the steps with the same name. */
 function pathOf({ steps }: Plan, step: Step): string | undefined {
   const group = phases.flatMap((phase) => steps[phase]).filter(({ name }) => name === step.name);
   for (const { args } of [step, ...group]) {

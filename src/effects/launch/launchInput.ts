@@ -1,4 +1,4 @@
-/** What has to be known to start a task: everything a launch plan is made of. */
+/** The input of a launch plan: everything that is needed to start a task. */
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
 import type { Propagation } from "../../config/task/taskRequest.ts";
 import type { NamespaceRule } from "../landlock/rules.ts";
@@ -7,29 +7,29 @@ import type { TaskCapabilities } from "../users/capabilities.ts";
 
 export interface LaunchInput extends EarlyInput, LateInput {}
 
-/** What the run's namespaces are made of. */
+/** The input for the run's init and its namespaces. */
 export interface EarlyInput {
   /** Of the task, as the job has them; what some lead to on this host is told besides. */
   readonly options: TaskOptions;
   /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
   readonly initName: string;
-  /** Absolute path of the cgroup v2 folder that the task is born in; undefined for this process's own. */
+  /** Absolute path of the cgroup v2 folder that the task starts in; undefined for this process's own. */
   readonly cgroup: string | undefined;
   readonly network: LaunchNetwork;
-  /** Of the run alone; undefined for the host's. ASCII. */
+  /** The run's own host name, in ASCII; undefined for the host's. */
   readonly hostname: string | undefined;
-  /** Of a run that stays in this process's pid namespace; undefined for one with a pid namespace of its own. */
+  /** For a run that stays in this process's pid namespace; undefined for one with its own pid namespace. */
   readonly runCgroup: RunCgroup | undefined;
   readonly binds: readonly Bind[];
-  /** Volumes and devices; each after those that it lies in. */
+  /** Volumes and devices. A mount inside another one comes after it. */
   readonly mounts: readonly LaunchMount[];
-  /** What the task reaches through {@link mounts} only. */
+  /** Paths that the task may reach only through {@link mounts}. */
   readonly hidden: readonly HiddenPath[];
-  /** A folder that the task sees as `/tmp`, and that is no symlink; undefined for the host's `/tmp`. */
+  /** A folder that the task sees as `/tmp`, not a symlink; undefined for the host's `/tmp`. */
   readonly privateTmp: string | undefined;
-  /** Where init records the task's raw wait status, in a folder that is root's alone. */
+  /** The file in which init records the task's raw wait status. Only root may access its folder. */
   readonly statusFile: string;
-  /** An existing FIFO beside it, which init holds open for writing as long as it lives. */
+  /** An existing FIFO in the same folder, which init holds open for writing until it exits. */
   readonly aliveFifo: string;
 }
 
@@ -41,23 +41,23 @@ export interface LateInput extends TaskProcess {
 }
 
 /**
- * A cgroup that init makes for its run alone, so that all of it can be killed at
- * once, however its processes hide. The task is born in it, init stays outside.
+ * A cgroup that init creates for its run only, so that the whole run can be killed
+ * at once, however its processes hide. The task starts in it. Init stays outside.
  */
 export interface RunCgroup {
-  /** Absolute path of the task's cgroup, which the agent has made. */
+  /** Absolute path of the task's cgroup, which the agent has created. */
   readonly parent: string;
-  /** Of the folder in it. */
+  /** Name of the folder in it. */
   readonly name: string;
 }
 
-/** What a process of the task is made of: its program, and what it may do. */
+/** A process of the task: its program and its rights. */
 export interface TaskProcess {
   /** As in {@link EarlyInput}, of a further process too. */
   readonly options: TaskOptions;
   /** Absolute path. */
   readonly command: string;
-  /** First argument: the command as the job names it, which programs tell their names by. */
+  /** First argument: the command as in the job. Programs take it for their name. */
   readonly name: string;
   /** The other arguments. */
   readonly args: readonly string[];
@@ -67,39 +67,39 @@ export interface TaskProcess {
   readonly workDir: string;
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups; none of this process's are inherited. */
+  /** Supplementary groups. The task inherits none from this process. */
   readonly groups: readonly number[];
-  /** Limits that are not this process's own, such as that of open descriptors, which Node raises for itself. */
+  /** Limits that differ from this process's, such as that of open files, which Node raises for itself. */
   readonly limits: readonly TaskLimit[];
-  /** Undefined where no set but those that go with the user needs to be touched. */
+  /** Undefined if the change of user alone leaves the right capability sets. */
   readonly capabilities: TaskCapabilities | undefined;
 }
 
 export type LaunchNetwork =
   /** The network of this process. */
   | { readonly kind: "host" }
-  /** The namespace that is mounted at a path, such as `/var/run/netns/<alloc>`. */
+  /** The namespace mounted at a path, such as `/var/run/netns/<alloc>`. */
   | { readonly kind: "join"; readonly path: string }
-  /** A new namespace with nothing but a loopback interface. */
+  /** A new namespace with only a loopback interface. */
   | { readonly kind: "loopback" };
 
-/** A volume or device, with all that is mounted below its source. */
+/** A volume or device, with all mounts below its source. */
 export interface LaunchMount {
   readonly kind: "volume" | "device";
   readonly source: string;
-  /** Exists by the time of the mount, and has no symlink in it: one that has is refused. */
+  /** Must exist by the time of the mount. A target with a symlink in its path is refused. */
   readonly target: string;
   readonly readOnly: boolean;
   readonly propagation: Propagation;
 }
 
-/** A path of the host that nothing is left of in the task's mount namespace. */
+/** A path of the host whose content the task's mount namespace hides. */
 export interface HiddenPath {
   readonly path: string;
   readonly isFolder: boolean;
 }
 
-/** A file or folder that the task sees at another path; mounts below the source come along. */
+/** A file or folder that the task sees at another path, with all mounts below it. */
 export interface Bind {
   readonly source: string;
   readonly target: string;

@@ -1,7 +1,7 @@
-/** Starts a task: has its plan carried out and listens to what becomes of it. */
+/** Starts a task: runs its launch plan and receives its report. */
 import { closeSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
-import { runLeft } from "../cgroup/cgroupEnd.ts";
+import { waitForRunExit } from "../cgroup/cgroupEnd.ts";
 import { pipe2 } from "../kernel/libc.ts";
 import { watchExit } from "../processes/exitWatch.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
@@ -14,9 +14,9 @@ import {
   type LaunchPlan,
   type Plan,
 } from "./plan.ts";
-import { type Begun, beginPlan, type Outcome, outcomeOf } from "./spawnPlan.ts";
+import { type Outcome, outcomeOf, type SpawnedEarly, spawnEarlyPlan } from "./spawnPlan.ts";
 
-/** The ruleset may get its rules later. */
+/** The ruleset's rules may be added after the launch has begun. */
 export type LaunchDescriptors = Descriptors<"stdout" | "stderr" | "ruleset">;
 
 /** A task that has been started. */
@@ -28,64 +28,64 @@ export interface Launched {
 }
 
 /**
- * Carries a launch plan out: {@link PendingLaunch.release} tells how that ends.
- * @param runnerFolder where to put the runner if this host doesn't execute memfds; root's alone
+ * Runs a launch plan; see {@link PendingLaunch.release} for the result.
+ * @param runnerFolder where to put the runner if this host doesn't execute memfds; only root may have access
  */
 export async function launch(
   plan: LaunchPlan,
-  given: LaunchDescriptors,
+  passed: LaunchDescriptors,
   runnerFolder?: string,
 ): Promise<Launched> {
-  const held = new PendingLaunch(plan, given, runnerFolder);
-  held.load(plan);
-  return held.release();
+  const pending = new PendingLaunch(plan, passed, runnerFolder);
+  pending.load(plan);
+  return pending.release();
 }
 
 /**
- * A launch that has begun: the run's init furnishes its namespaces and waits for
- * the word to go on. It ends when that does not come because this process is gone.
+ * A launch that has begun. The run's init sets up its namespaces and waits to be
+ * released. If this process dies before that, init exits.
  */
 export class PendingLaunch {
   readonly #early: EarlyPlan;
-  /** Descriptor of the pipe that init waits at. */
+  /** Descriptor of the pipe from which init reads its release. */
   readonly #releasePipe: number;
-  readonly #begun: Begun;
+  readonly #spawned: SpawnedEarly;
   #late: LatePlan | undefined;
   #end: Promise<Outcome> | undefined;
 
-  /** @throws DriverError `LAUNCH_FAILED` where nothing could be spawned */
-  constructor(early: EarlyPlan, given: LaunchDescriptors, runnerFolder?: string) {
+  /** @throws DriverError `LAUNCH_FAILED` if the first process cannot be spawned */
+  constructor(early: EarlyPlan, passed: LaunchDescriptors, runnerFolder?: string) {
     using undo = new DisposableStack();
     const releasePipe = pipe2();
     this.#early = early;
     this.#releasePipe = undo.adopt(releasePipe.write, closeSync);
-    using theirs = new DisposableStack();
-    theirs.adopt(releasePipe.read, closeSync);
-    this.#begun = beginPlan(early, { ...given, releasePipe: releasePipe.read }, runnerFolder);
+    using childOnly = new DisposableStack();
+    childOnly.adopt(releasePipe.read, closeSync);
+    this.#spawned = spawnEarlyPlan(early, { ...passed, releasePipe: releasePipe.read }, runnerFolder);
     undo.move();
   }
 
   /**
-   * The run's init, as soon as it has told who it is. Nothing of the task runs before it is let go on.
-   * @throws DriverError `LAUNCH_FAILED` where it has failed before that
+   * The run's init, as soon as it has reported its identity. Nothing of the task runs before the release.
+   * @throws DriverError `LAUNCH_FAILED` if init has failed before its report
    */
   async init(): Promise<ProcessIdentity> {
-    return (await this.#begun.first) ?? (await this.release()).init;
+    return (await this.#spawned.first) ?? (await this.release()).init;
   }
 
   /**
-   * Lays the rest of the plan ready for init.
-   * @throws DriverError `LAUNCH_FAILED` where arguments and environment are too long
+   * Writes the rest of the plan for init.
+   * @throws DriverError `LAUNCH_FAILED` if arguments and environment are too long
    */
   load(late: LatePlan): void {
-    this.#begun.load(late);
+    this.#spawned.load(late);
     this.#late = late;
   }
 
   /**
-   * Lets init go on. Resolves once `execve` has succeeded, or the kernel has killed
-   * the task on the way there (out of memory), which its exit status tells.
-   * On failure nothing of the launch is left.
+   * Releases init. Resolves once `execve` has succeeded, or the kernel has killed the
+   * task before that (out of memory), as its exit status shows. After a failure
+   * nothing of the launch is left.
    * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno
    */
   async release(): Promise<Launched> {
@@ -96,12 +96,12 @@ export class PendingLaunch {
     const plan = joinPlan(this.#early, this.#late);
     if (init !== undefined) {
       await watchExit(plan.aliveFifo).ended;
-      await this.#left(init);
+      await this.#waitForExit(init);
     }
     throw failureOf(plan, outcome);
   }
 
-  /** Lets init go on. Resolves once nobody holds the report pipe any more. */
+  /** Releases init. Resolves once no process has the report pipe open any more. */
   outcome(): Promise<Outcome> {
     writeRelease(this.#releasePipe);
     return this.#ended();
@@ -110,19 +110,19 @@ export class PendingLaunch {
   /** Gives up a launch that has not been released. Resolves once nothing of it is left. */
   async abandon(): Promise<void> {
     const [init] = (await this.#ended()).processes;
-    if (init !== undefined) await this.#left(init);
+    if (init !== undefined) await this.#waitForExit(init);
   }
 
-  async #left(init: ProcessIdentity): Promise<void> {
+  async #waitForExit(init: ProcessIdentity): Promise<void> {
     const { cgroup } = this.#early;
-    if (cgroup !== undefined) await runLeft(cgroup, init);
+    if (cgroup !== undefined) await waitForRunExit(cgroup, init);
   }
 
   #ended(): Promise<Outcome> {
     if (this.#end === undefined) {
-      this.#begun.closeTable();
+      this.#spawned.closeTable();
       closeSync(this.#releasePipe);
-      this.#end = outcomeOf(this.#begun);
+      this.#end = outcomeOf(this.#spawned);
     }
     return this.#end;
   }
@@ -132,12 +132,12 @@ function writeRelease(releasePipe: number): void {
   try {
     writeSync(releasePipe, "g");
   } catch (thrown) {
-    // Init is gone: the report tells why.
+    // Init has exited, and the report says why.
     if (errnoOf(thrown) !== "EPIPE") throw thrown;
   }
 }
 
-/** Why a plan was not carried out to its end. */
+/** The error for a plan that failed. */
 export function failureOf(plan: Plan, { failure, processes, status }: Outcome): DriverError {
   const reported = ["none", "only init", "init and the task"][processes.length];
   return (

@@ -1,75 +1,75 @@
 /**
  * A launch plan: the system calls between this process and the task's `execve`,
- * as data. It can be printed, tested and logged without a kernel; the runner
- * (runnerX86.s) carries it out.
+ * as data. It can be printed, tested and logged without a kernel. The runner
+ * (runnerX86.s) executes it.
  */
 import type { SystemCall } from "../kernel/systemCalls.ts";
 
 /**
- * What is known when a launch begins.
+ * The phases that are known when a launch begins.
  *
- * - `parent`: the process that is spawned. It forks init and ends.
- * - `init`: PID 1 of the run's pid namespace, where it has one; root. It furnishes the
- *   namespaces and waits for the word to go on.
- * - `abandoned`: init where that word never comes.
- * - `supervise`: init once it has forked the task.
+ * - `parent`: the spawned process. It forks init and exits.
+ * - `init`: PID 1 of the run's pid namespace, if it has one; root. It sets up the
+ *   namespaces and waits to be released.
+ * - `abandoned`: init, if it is never released.
+ * - `supervise`: init, after it has forked the task.
  */
 export const earlyPhases = ["parent", "init", "abandoned", "supervise"] as const;
 
 /**
- * What may become known while init is at work.
+ * The phases that may become known while init is working.
  *
- * - `release`: init, from the word to go on until it has forked the task.
+ * - `release`: init, from its release until it has forked the task.
  * - `task`: its child, which becomes the task's command.
  */
 export const latePhases = ["release", "task"] as const;
 
-/** In the order in which the processes come to be. */
+/** In the order in which the processes start. */
 export const phases = ["parent", "init", "abandoned", "release", "task", "supervise"] as const;
 
 export type Phase = (typeof phases)[number];
 
 type Steps<P extends Phase> = Readonly<Record<P, readonly Step[]>>;
 
-/** Numbers of descriptors by the names that a plan has for them. */
+/** Numbers of descriptors, by the plan's names for them. */
 export type Descriptors<Name extends string> = Readonly<Record<Name, number>>;
 
-/** What the runner has to be spawned with. */
+/** How to spawn the runner. */
 export interface Spawning<Name extends string> {
   /** First argument of the processes before `execve`. */
   readonly initName: string;
-  /** Where the plan finds what is open beside the plan itself and its report. */
+  /** Descriptors that the runner inherits, besides the plan itself and its report. */
   readonly finds: Descriptors<Name>;
-  /** Whether its processes go on without the plugin, and so without a reader of their report. */
+  /** Whether its processes continue without the plugin, and so without a reader of their report. */
   readonly outlivesPlugin: boolean;
 }
 
-/** Enough to begin a launch with. */
+/** The part of a plan that begins a launch. */
 export interface EarlyPlan extends Spawning<"stdout" | "stderr" | "ruleset" | "releasePipe"> {
-  /** The FIFO that tells when init has ended, also after a launch that failed. */
+  /** The FIFO that shows when init has exited, also after a failed launch. */
   readonly aliveFifo: string;
-  /** That init is born in; undefined for this process's own. */
+  /** Cgroup that init starts in; undefined for this process's own. */
   readonly cgroup: string | undefined;
   readonly steps: Steps<(typeof earlyPhases)[number]>;
 }
 
-/** What init goes on with. */
+/** The part of a plan that init executes after its release. */
 export interface LatePlan {
   readonly steps: Steps<(typeof latePhases)[number]>;
 }
 
-/** What the runner carries out. */
+/** The steps that the runner executes. */
 export interface Plan {
   readonly steps: Steps<Phase>;
 }
 
-/** A plan that is known as a whole before it begins. */
+/** A plan that is completely known before it begins. */
 export type WholePlan<Name extends string> = Spawning<Name> & Plan;
 
 /** A plan that starts a task. */
 export type LaunchPlan = EarlyPlan & Plan;
 
-/** For plans of fewer processes than a launch. */
+/** For plans with fewer processes than a launch. */
 export const noSteps: Steps<Phase> = {
   parent: [],
   init: [],
@@ -85,36 +85,36 @@ export function joinPlan(early: EarlyPlan, late: LatePlan): LaunchPlan {
 
 /** One system call. */
 export interface Step {
-  /** What it is for. Stable: errors name it. Steps that only work together share a name. */
+  /** Its purpose. Stable, because errors name it. Steps that only work together share a name. */
   readonly name: string;
   readonly call: SystemCall;
   readonly args: readonly Argument[];
-  /** What comes after it; `next` where absent. */
+  /** What follows it; by default the next step. */
   readonly flow?: Flow;
 }
 
 /**
- * What comes after a call. Where nothing else is said, the step after it does,
- * and an error ends the process and is reported.
+ * What follows a call. By default the next step follows, and an error is reported
+ * and ends the process.
  */
 export type Flow =
-  /** An error is no reason to stop. */
+  /** An error is ignored. */
   | { readonly kind: "tolerateErrors" }
-  /** The call returns twice, in the child with 0; the child goes on with `child`, the caller with `parent`. */
+  /** The call returns twice. The child, which gets 0, continues with `child`, the caller with `parent`. */
   | { readonly kind: "fork"; readonly child: Phase; readonly parent: Phase | "next" }
-  /** A read: at the end of the file with one phase, else with another. */
+  /** A read: continues with `ended` at the end of the file, else with `otherwise`. */
   | { readonly kind: "endOfFile"; readonly ended: Phase; readonly otherwise: Phase | "next" }
-  /** Again, until the call returns this. */
+  /** Repeats the call until it returns `result`. */
   | { readonly kind: "repeatUntil"; readonly result: number }
-  /** Again, until the call returns the number of the process that init has forked. */
+  /** Repeats the call until it returns the pid of the task that init has forked. */
   | { readonly kind: "repeatUntilTask" }
-  /** Again, until there is an error. */
+  /** Repeats the call until it fails. */
   | { readonly kind: "repeatUntilError" };
 
-/** A number, a string (passed as its address), or one of the things below. */
+/** A number, a string (passed as its address), or one of the types below. */
 export type Argument = number | string | Flags | Bytes | Strings | Place;
 
-/** A number as people write it: mostly the names of the constants that it is made of. */
+/** A number in readable form: mostly the names of the constants that it consists of. */
 export interface Flags {
   readonly kind: "flags";
   readonly value: number;
@@ -125,7 +125,7 @@ export interface Flags {
 export interface Bytes {
   readonly kind: "bytes";
   readonly bytes: Uint8Array;
-  /** For people: what is in it. */
+  /** Its content in readable form. */
   readonly meaning: string;
 }
 
@@ -133,11 +133,11 @@ export interface Bytes {
 export interface Strings {
   readonly kind: "strings";
   readonly strings: readonly string[];
-  /** True where what comes after `=` in each string is not for people's eyes. */
+  /** Whether the text after `=` in each string is secret. */
   readonly secret: boolean;
 }
 
-/** An address in a piece of memory that begins as zeros and that calls write to. */
+/** An address in a buffer that is initially zero and that calls write to. */
 export interface Place {
   readonly kind: "place";
   readonly buffer: BufferName;
@@ -148,30 +148,30 @@ export type BufferName = keyof typeof bufferBytes;
 
 /** Sizes of the buffers. */
 export const bufferBytes = {
-  /** What a process reports of itself: eight zeros, then the beginning of its `/proc/self/stat`. */
+  /** A process's identity report: eight zeros, then the beginning of its `/proc/self/stat`. */
   identity: 256,
   /** The raw wait status of the task. */
   waitStatus: 8,
 } as const;
 
-/** Length of the zeros at the beginning of {@link bufferBytes.identity}. */
+/** Length of the zeros at the beginning of the `identity` buffer. */
 export const IDENTITY_TAG_BYTES = 8;
 
 /**
- * The file in which a run records what has to outlive it and the plugin: first the task's raw wait
- * status, which says that there is none until the task has ended; then who the task is, as
- * {@link bufferBytes.identity} has it, recorded by the task itself before it becomes its command.
+ * The file in which a run records what has to outlive it and the plugin. First comes the task's raw
+ * wait status, `noStatus` until the task has exited. Then comes the task's identity, in the format of
+ * {@link bufferBytes.identity}. The task itself records it before it executes its command.
  */
 export const statusFileLayout = {
   /** Offsets. */
   status: 0,
   task: 8,
   bytes: { status: 4 },
-  /** No process ends with it: wait(2). */
+  /** No process has this wait status: wait(2). */
   noStatus: new Uint8Array(4).fill(0xff),
 } as const;
 
-/** Descriptors have fixed numbers, since nothing else is open when the plan begins. */
+/** Descriptors have fixed numbers, because nothing else is open when the plan begins. */
 export const descriptors = {
   stdin: 0,
   stdout: 1,
@@ -181,36 +181,36 @@ export const descriptors = {
   /** Pipe to the plugin; closed by `execve`. */
   report: 4,
   ruleset: 5,
-  /** Pipe from the plugin: a byte is init's word to go on, its end is that of the launch. */
+  /** Pipe from the plugin: a byte releases init, end of file abandons the launch. */
   releasePipe: 6,
-  /** Lowest number that is free to begin with. */
+  /** Lowest number that is free at the beginning. */
   free: 7,
   /** The `/proc` of the plugin's pid namespace, in init and task. */
   hostProc: 7,
   status: 8,
   alive: 9,
-  /** What is opened by one step and closed by one soon after. */
+  /** Opened by one step and closed by one soon after. */
   scratch: 10,
-  /** Of a run in the plugin's pid namespace: the task's cgroup, the run's own below it, and that one's `cgroup.kill`. */
+  /** Only without a pid namespace: the task's cgroup, the run's own below it, and its `cgroup.kill`. */
   cgroup: 11,
   runCgroup: 12,
   killSwitch: 13,
-  /** First of the volumes' trees, from when they are opened to when they are mounted. */
+  /** First of the volumes' trees, between their opening and their mounting. */
   trees: 14,
-  /** First of those that init holds for the sake of their Landlock rules. */
+  /** First of the descriptors that init keeps open, because Landlock rules depend on them. */
   heldRules: 14,
 } as const;
 
 /**
  * Flags by their names: `flags({ MS_REC, MS_SLAVE })`.
- * They are added, not or-ed, since some are beyond 32 bits.
+ * They are added, not or-ed, because some exceed 32 bits.
  */
 export function flags(constants: Readonly<Record<string, number>>): Flags {
   const value = Object.values(constants).reduce((sum, flag) => sum + flag, 0);
   return { kind: "flags", value, names: Object.keys(constants).join("|") || "0" };
 }
 
-/** A file mode, as people write it. */
+/** A file mode in readable form. */
 export function octal(mode: number): Flags {
   return { kind: "flags", value: mode, names: `0${mode === 0 ? "" : mode.toString(8)}` };
 }

@@ -1,10 +1,10 @@
-/** What comes through a launch's report pipe. Pure. */
+/** Parses the data from a launch's report pipe. Pure. */
 import { type ProcessIdentity, parseStat } from "../processes/processStat.ts";
 import { bufferBytes, IDENTITY_TAG_BYTES } from "./plan.ts";
 
-/** What the processes of a launch told of themselves until all had closed the pipe. */
+/** Everything that the processes of a launch reported before all of them closed the pipe. */
 export interface Report {
-  /** Those that got as far as to report themselves: init, then the task. */
+  /** Those that reported their identity: init, then the task. */
   readonly processes: readonly ProcessIdentity[];
   readonly failure: StepFailure | undefined;
 }
@@ -17,8 +17,8 @@ interface StepFailure {
 }
 
 /**
- * Takes the report apart. Records begin with a word: 0 for an identity, else the
- * address of the entry that failed. A record that was cut short is left out.
+ * Parses a report. Each record begins with a word: 0 for an identity, otherwise the
+ * address of the entry that failed. Skips a truncated record.
  */
 export function parseReport(bytes: Uint8Array): Report {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

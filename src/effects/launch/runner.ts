@@ -1,4 +1,4 @@
-/** The plan runner as something to execute: a sealed memfd or, where memfds can't be executed, a file. */
+/** The plan runner's executable: a sealed memfd or, if memfds can't be executed, a file. */
 import { chmodSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError } from "../../errors.ts";
@@ -9,7 +9,7 @@ import type { Architecture } from "../kernel/systemCalls.ts";
 import { runnerArm64 } from "./runnerArm64.ts";
 import { runnerX86 } from "./runnerX86.ts";
 
-/** @throws DriverError `UNSUPPORTED` where there is no runner for this machine */
+/** @throws DriverError `UNSUPPORTED` if there is no runner for this architecture */
 export function runnerArchitecture(): Architecture {
   if (process.arch === "x64" || process.arch === "arm64") return process.arch;
   throw new DriverError("UNSUPPORTED", `tasks cannot be started on ${process.arch}`, {
@@ -18,11 +18,12 @@ export function runnerArchitecture(): Architecture {
 }
 
 /**
- * Spawns the runner with no environment.
+ * Spawns the runner with an empty environment.
  * @param name its first argument
- * @param folder where to put it as a file if this host executes no memfds: root's alone, not mounted `noexec`
+ * @param folder for the runner's file if this host doesn't execute memfds; only root may have access. It must
+ *   not be mounted `noexec`
  * @returns its pid
- * @throws DriverError `LAUNCH_FAILED` where it cannot be executed, `KERNEL_CALL_FAILED` for the rest
+ * @throws DriverError `LAUNCH_FAILED` if it cannot be executed, `KERNEL_CALL_FAILED` for other failures
  */
 export function spawnRunner(name: string, inherited: readonly SpawnDescriptor[], folder?: string): number {
   try {
@@ -44,15 +45,15 @@ export function spawnRunner(name: string, inherited: readonly SpawnDescriptor[],
   }
 }
 
-/** What is executed as the runner, once that is known. */
+/** Path of the runner's executable, once it is known. */
 let executable: string | undefined;
 
-/** `vm.memfd_noexec` = 2 and some policies of SELinux refuse a memfd when it is made or when it is executed. */
+/** `vm.memfd_noexec` = 2 and some SELinux policies refuse to create or to execute a memfd. */
 function isRefusal(thrown: unknown): boolean {
   return thrown instanceof DriverError && thrown.failed?.errno === "EACCES";
 }
 
-/** `/proc/self/fd/<n>` of a memfd that stays open, and that a task can't change whatever it gets hold of. */
+/** `/proc/self/fd/<n>` of a memfd that stays open. It is sealed, so no task can change it. */
 function runnerInMemory(): string {
   const memfd = createExecutableMemfd("exec2-init");
   writeSync(memfd, runnerBytes());

@@ -5,7 +5,7 @@
         .set    TABLE_ADDRESS, 0x10000000
         .set    TABLE_BYTES, 0x400000
         .set    EARLY_ADDRESS, 0x10010000
-        .set    BEGINNING_BYTES, 0x20000
+        .set    EARLY_BYTES, 0x20000
         .set    KEPT_BYTES, 0x1000
         .set    CODE_ADDRESS, 0x400000
 
@@ -69,7 +69,7 @@ entry:
         mov     x8, SYS_read
         mov     x0, 3
         mov     x1, EARLY_ADDRESS
-        mov     x2, BEGINNING_BYTES
+        mov     x2, EARLY_BYTES
         svc     0
 
         mov     x19, EARLY_ADDRESS

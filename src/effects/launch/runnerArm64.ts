@@ -1,4 +1,4 @@
-/** The plan runner for arm64, as `as` makes it of runnerArm64.s: a static executable, in base64. */
+/** The plan runner for arm64: a static executable in base64, assembled from runnerArm64.s by `as`. */
 export const runnerArm64 =
   "f0VMRgIBAQAAAAAAAAAAAAIAtwABAAAAeABAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAEAAOAABAAAAAAAAAAEAAAAFAAAAAAAAAAAA" +
   "AAAAAEAAAAAAAAAAQAAAAAAASAEAAAAAAABIAQAAAAAAAAAAAQAAAAAAyBuA0gAAotIBCKDSYgCA0kMGgNIEAICSBQCA0gEAANQoHYDS" +

@@ -12,7 +12,7 @@
         .set    TABLE_ADDRESS, 0x10000000
         .set    TABLE_BYTES, 0x400000
         .set    EARLY_ADDRESS, 0x10010000
-        .set    BEGINNING_BYTES, 0x20000
+        .set    EARLY_BYTES, 0x20000
         .set    KEPT_BYTES, 0x1000
         .set    CODE_ADDRESS, 0x400000
 
@@ -78,7 +78,7 @@ entry:
         xor     eax, eax                # SYS_read
         mov     edi, 3
         mov     esi, EARLY_ADDRESS
-        mov     edx, BEGINNING_BYTES
+        mov     edx, EARLY_BYTES
         syscall
 
         mov     ebx, EARLY_ADDRESS

@@ -1,4 +1,4 @@
-/** The plan runner for x86-64, as `as` makes it of runnerX86.s: a static executable, in base64. */
+/** The plan runner for x86-64: a static executable in base64, assembled from runnerX86.s by `as`. */
 export const runnerX86 =
   "f0VMRgIBAQAAAAAAAAAAAAIAPgABAAAAeABAAAAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAEAAOAABAAAAAAAAAAEAAAAFAAAAAAAAAAAA" +
   "AAAAAEAAAAAAAAAAQAAAAAAASQEAAAAAAABJAQAAAAAAAAAQAAAAAAAAuAkAAAC/AAAAEL4AAEAAugMAAABBujIAAABJx8D/////RTHJ" +

@@ -1,6 +1,6 @@
 /**
- * The one way from a plan to its processes: its table, the pipe that it reports
- * through and the descriptors that it names go to the runner.
+ * Spawns the processes of a plan. The runner gets the plan's table, its report pipe
+ * and the descriptors that the plan names.
  */
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
@@ -20,69 +20,69 @@ import { type ReportPipe, readReport } from "./reportPipe.ts";
 import { runnerArchitecture, spawnRunner } from "./runner.ts";
 import { LATE_OFFSET } from "./table.ts";
 
-/** A plan on its way. */
+/** A running plan. */
 export interface Spawned extends ReportPipe {
-  /** The process that the phase `parent` is carried out by; to be waited for. */
+  /** The process that executes the phase `parent`. The caller has to wait for it. */
   readonly pid: number;
 }
 
-/** A plan on its way whose rest is not known yet. */
-export interface Begun extends Spawned {
+/** A running plan whose rest is not known yet. */
+export interface SpawnedEarly extends Spawned {
   /**
-   * Lays the rest ready.
-   * @throws DriverError `LAUNCH_FAILED` where arguments and environment are too long
+   * Writes the rest to the table.
+   * @throws DriverError `LAUNCH_FAILED` if arguments and environment are too long
    */
   load(late: LatePlan): void;
-  /** To be called once, when the rest is laid or never will be. */
+  /** To be called once, after the rest is loaded or will never be. */
   closeTable(): void;
 }
 
 /**
- * @param given of this process, above 6 as all are that it opened itself: what the plan is to find
- *   open. Of the standard streams, those that it does not name are `/dev/null`. All stay open here.
- * @param runnerFolder where to put the runner if this host doesn't execute memfds; root's alone
+ * @param passed this process's descriptors to pass to the plan, above 6 as all are that it opened itself.
+ *   Standard streams that the plan does not name become `/dev/null`. All stay open here.
+ * @param runnerFolder where to put the runner if this host doesn't execute memfds; only root may have access
  * @throws DriverError `LAUNCH_FAILED`
  */
 export function spawnPlan<Name extends string>(
   plan: WholePlan<Name>,
-  given: Descriptors<NoInfer<Name>>,
+  passed: Descriptors<NoInfer<Name>>,
   runnerFolder: string | undefined,
 ): Spawned {
-  return spawn(plan, plan, given, runnerFolder);
+  return spawn(plan, plan, passed, runnerFolder);
 }
 
-/** The same with the beginning of a launch. */
-export function beginPlan(
+/** The same for the early part of a launch. */
+export function spawnEarlyPlan(
   early: EarlyPlan,
-  given: EarlyPlan["finds"],
+  passed: EarlyPlan["finds"],
   runnerFolder: string | undefined,
-): Begun {
-  return spawn(early, undefined, given, runnerFolder);
+): SpawnedEarly {
+  return spawn(early, undefined, passed, runnerFolder);
 }
 
 function spawn<Name extends string>(
   plan: Spawning<Name> & Pick<EarlyPlan, "steps">,
   late: LatePlan | undefined,
-  given: Descriptors<Name>,
+  passed: Descriptors<Name>,
   runnerFolder: string | undefined,
-): Begun {
+): SpawnedEarly {
   using undo = new DisposableStack();
-  using theirs = new DisposableStack();
+  using childOnly = new DisposableStack();
   try {
     const table = memfdCreate("exec2-plan", MFD_CLOEXEC);
-    (late ? theirs : undo).adopt(table, closeSync);
+    (late ? childOnly : undo).adopt(table, closeSync);
     const load = (late: LatePlan) => writeAt(table, assembleLate(late, runnerArchitecture()), LATE_OFFSET);
     writeAt(table, assembleEarly(plan, runnerArchitecture()), 0);
     if (late) load(late);
     const pipe = pipe2();
     undo.adopt(pipe.read, closeSync);
-    theirs.adopt(pipe.write, closeSync);
-    const report = plan.outlivesPlugin ? theirs.adopt(openBothWays(pipe.write), closeSync) : pipe.write;
+    childOnly.adopt(pipe.write, closeSync);
+    const report = plan.outlivesPlugin ? childOnly.adopt(openBothWays(pipe.write), closeSync) : pipe.write;
     const { finds } = plan;
-    const named = (Object.keys(finds) as Name[]).map((name) => ({ from: given[name], to: finds[name] }));
-    const silent = standardStreams.filter((to) => named.every((each) => each.to !== to));
+    const named = (Object.keys(finds) as Name[]).map((name) => ({ from: passed[name], to: finds[name] }));
+    const unnamed = standardStreams.filter((to) => named.every((each) => each.to !== to));
     const inherited = [
-      ...silent.map((to) => ({ from: nullDevice(), to })),
+      ...unnamed.map((to) => ({ from: nullDevice(), to })),
       { from: table, to: descriptors.plan },
       { from: report, to: descriptors.report },
       ...named,
@@ -95,20 +95,20 @@ function spawn<Name extends string>(
   }
 }
 
-/** What became of a plan. */
+/** The result of a plan. */
 export interface Outcome extends Report {
-  /** Raw wait status of the process that was spawned. */
+  /** Raw wait status of the spawned process. */
   readonly status: number | undefined;
 }
 
-/** Resolves once all of a plan's processes have closed the report pipe; for plans whose first one does so by ending. */
+/** Resolves once all of a plan's processes have closed the report pipe; the first must close it by exiting. */
 export async function outcomeOf({ pid, report }: Spawned): Promise<Outcome> {
   return { ...(await report), status: waitpid(pid, 0) };
 }
 
 const standardStreams = [descriptors.stdin, descriptors.stdout, descriptors.stderr];
 
-/** Not through the descriptor's own offset, which the runner reads from. */
+/** Leaves the descriptor's own offset unchanged, because the runner reads from it. */
 function writeAt(memfd: number, content: Uint8Array, offset: number): void {
   let written = 0;
   while (written < content.length) {
@@ -117,8 +117,8 @@ function writeAt(memfd: number, content: Uint8Array, offset: number): void {
 }
 
 /**
- * A pipe's end for writing that reads as well (fifo(7)): whoever holds it never gets SIGPIPE. What has been
- * let go on has to become the task even where this process dies meanwhile.
+ * Opens a pipe for reading and writing (fifo(7)): a process that writes to it never gets SIGPIPE. A released
+ * init must start the task even if this process dies meanwhile.
  */
 function openBothWays(pipe: number): number {
   return openSync(`/proc/self/fd/${pipe}`, constants.O_RDWR);

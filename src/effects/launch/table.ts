@@ -1,45 +1,45 @@
 /**
- * Layout of the table of bytes that the runner reads to a fixed address and carries
- * out. The listings of the runners say the same; their test compares them.
+ * Layout of the table that the runner reads to fixed addresses and executes. The
+ * runners' listings repeat these numbers, and a test compares them.
  *
  * ```
- * TABLE_ADDRESS      entries of the phase `supervise`, and the buffers: the part that init keeps
- * EARLY_ADDRESS  entries of the other phases that are known from the start (the runner begins here), strings, structs
- * LATE_ADDRESS       the same of the phases that become known later; a step of the plan reads it
+ * TABLE_ADDRESS  entries of the phase `supervise`, and the buffers: the part that init keeps
+ * EARLY_ADDRESS  entries of the other early phases (the runner starts here), strings, structs
+ * LATE_ADDRESS   the same for the late phases; a step of the plan reads this part
  * ```
  *
- * In the table's file the parts follow each other at `KEPT_BYTES` and `LATE_OFFSET`;
- * in memory they lie apart, so that init can give all but the first back to the kernel.
+ * In the table's file the parts begin at 0, `KEPT_BYTES` and `LATE_OFFSET`. In memory
+ * they are further apart, so that init can unmap all but the first.
  *
  * An entry is eleven words of eight bytes: the number of a system call, its six
- * arguments, then `match`, `onMatch`, `onError` and `next`. Where the call returns
- * `match`, the entry at `onMatch` follows; where it fails, the one at `onError`, or
- * an error is reported if that is 0; else the one at `next`.
+ * arguments, then `match`, `onMatch`, `onError` and `next`. If the call returns
+ * `match`, the entry at `onMatch` follows. If it fails, the entry at `onError`
+ * follows, or the error is reported if `onError` is 0. Otherwise `next` follows.
  */
 
-/** Far from where the kernel puts the runner, its stack and the vDSO. */
+/** Far from the runner, its stack and the vDSO. */
 export const TABLE_ADDRESS = 0x10000000;
 
-/** On the next page, however large the kernel's pages are: arm64 has some of 64 KiB. */
+/** On another page than the first part, even with arm64's largest pages, 64 KiB. */
 export const EARLY_ADDRESS = 0x10010000;
 
-/** What the runner reads there at most. */
-export const BEGINNING_BYTES = 0x20000;
+/** Maximum that the runner reads there. */
+export const EARLY_BYTES = 0x20000;
 
-export const LATE_ADDRESS = EARLY_ADDRESS + BEGINNING_BYTES;
+export const LATE_ADDRESS = EARLY_ADDRESS + EARLY_BYTES;
 
-/** What the runner maps. Arguments and environment of a command are limited to less: execve(2). */
+/** Size of the runner's mapping. A command's arguments and environment are limited to less: execve(2). */
 export const TABLE_BYTES = 0x400000;
 
-/** Size of the part that init keeps: a page where pages are small. */
+/** Size of the part that init keeps: one page of 4 KiB. */
 export const KEPT_BYTES = 0x1000;
 
-/** Of the rest in the table's file. */
-export const LATE_OFFSET = KEPT_BYTES + BEGINNING_BYTES;
+/** Offset of the late part in the table's file. */
+export const LATE_OFFSET = KEPT_BYTES + EARLY_BYTES;
 
 /**
- * Where the kernel writes the number of init's child as it is forked: `match` of the
- * step of the phase `supervise` that waits for it.
+ * Address to which the kernel writes the task's pid when init forks it: `match` of the
+ * step of the phase `supervise` that waits for the task.
  * @param step its index in that phase
  */
 export function matchAddress(step: number): number {
@@ -50,5 +50,5 @@ const ARGUMENTS = 6;
 export const WORD_BYTES = 8;
 /** Call, arguments, `match` and three successors. */
 export const ENTRY_BYTES = (1 + ARGUMENTS + 4) * WORD_BYTES;
-/** Of `match` in an entry; the other successors follow it. */
+/** Offset of `match` in an entry. The successors follow it. */
 export const MATCH_OFFSET = (1 + ARGUMENTS) * WORD_BYTES;

@@ -1,4 +1,4 @@
-/** A part of the table: memory as it will be at fixed addresses of another process. Words are set, data are added at the end. */
+/** Writes a part of the table, for fixed addresses in another process. Sets words and appends data. */
 import { DriverError } from "../../errors.ts";
 import { TABLE_BYTES, WORD_BYTES } from "./table.ts";
 
@@ -9,29 +9,29 @@ export class TableWriter {
   readonly #limit: number;
   #memory = new Uint8Array(0x4000);
   #view = new DataView(this.#memory.buffer);
-  /** Offset of what is added next. */
+  /** Offset of the next addition. */
   #end = 0;
 
   /**
-   * @param address where the part begins
-   * @param limit its greatest length in bytes
+   * @param address of the part's beginning
+   * @param limit its maximum length in bytes
    */
   constructor(address: number, limit: number) {
     this.#address = address;
     this.#limit = limit;
   }
 
-  /** The part up to the last thing added. */
+  /** The part up to the last addition. */
   bytes(): Uint8Array {
     return this.#memory.subarray(0, this.#end);
   }
 
-  /** Adds zeros, to be set, and returns their address. */
+  /** Adds zeroed words, to be set later, and returns their address. */
   reserveWords(count: number): number {
     return this.#address + this.#reserve(count * WORD_BYTES);
   }
 
-  /** Sets eight bytes: an integer that a double holds exactly, negative ones in two's complement. */
+  /** Sets a word of eight bytes to a safe integer, in two's complement. */
   writeWord(address: number, value: number): void {
     // NaN would be written as 0, which is root, the standard input or no limit.
     if (!Number.isSafeInteger(value)) throw new RangeError(`${value} cannot be passed to the kernel`);
@@ -52,14 +52,14 @@ export class TableWriter {
     if (text.includes("\0")) {
       throw new DriverError("LAUNCH_FAILED", "a string with a NUL character cannot be passed to a program");
     }
-    // No UTF-16 unit takes more than three bytes.
+    // A UTF-16 unit takes at most three bytes.
     const offset = this.#reserve(text.length * 3 + 1);
     const { written } = encoder.encodeInto(text, this.#memory.subarray(offset));
     this.#end = offset + aligned(written + 1);
     return this.#address + offset;
   }
 
-  /** Adds an array of pointers to strings, ended by a null pointer, and returns its address. */
+  /** Adds a null-terminated array of pointers to strings, and returns its address. */
   addStrings(texts: readonly string[]): number {
     const array = this.reserveWords(texts.length + 1);
     for (const [index, text] of texts.entries())
@@ -67,7 +67,7 @@ export class TableWriter {
     return array;
   }
 
-  /** Makes room at the end and returns its offset. */
+  /** Reserves room at the end and returns its offset. */
   #reserve(length: number): number {
     const offset = this.#end;
     this.#end += aligned(length);

@@ -11,8 +11,8 @@ import { parseReport } from "../../../src/effects/launch/report.ts";
 import { runnerArm64 } from "../../../src/effects/launch/runnerArm64.ts";
 import { runnerX86 } from "../../../src/effects/launch/runnerX86.ts";
 import {
-  BEGINNING_BYTES,
   EARLY_ADDRESS,
+  EARLY_BYTES,
   KEPT_BYTES,
   TABLE_ADDRESS,
   TABLE_BYTES,
@@ -120,7 +120,7 @@ describe.each(runners)(
         TABLE_ADDRESS,
         TABLE_BYTES,
         EARLY_ADDRESS,
-        BEGINNING_BYTES,
+        EARLY_BYTES,
         KEPT_BYTES,
       });
     });

@@ -1,4 +1,4 @@
-/** Steps of bind mounts. */
+/** Steps for bind mounts. */
 import * as k from "../../kernel/constants.ts";
 import { mountAttr } from "../../kernel/structs.ts";
 import { bytes, descriptors, type Flags, flags, type Step } from "../plan.ts";
@@ -7,9 +7,9 @@ import { anyFolder, closeScratchStep } from "./fileSteps.ts";
 const { AT_EMPTY_PATH, AT_RECURSIVE, MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS } = k;
 
 /**
- * A bind mount by open_tree(2), mount_setattr(2) and move_mount(2). Attributes
- * are added to those that the source's mount has, for mounts below it too, and
- * before anyone can see it: a remount by mount(2) does none of that.
+ * A bind mount by open_tree(2), mount_setattr(2) and move_mount(2). The attributes
+ * are added to those of the source's mount, also for mounts below it, and before the
+ * mount is visible to anyone. A remount by mount(2) does none of that.
  */
 export function bindSteps(
   name: string,
@@ -30,7 +30,7 @@ export function bindSteps(
   ];
 }
 
-/** Adds attributes to all mounts of the tree that was opened last; no propagation leaves that as it is. */
+/** Adds attributes to all mounts of the tree that was opened last. By default leaves the propagation. */
 export function attributesStep(name: string, attributes: Flags, propagation?: Flags): Step {
   const attr = mountAttr(attributes.value, propagation?.value);
   const set = `attr_set: ${attributes.names}${propagation ? `, propagation: ${propagation.names}` : ""}`;

@@ -1,4 +1,4 @@
-/** Steps about descriptors and the files behind them. */
+/** Steps for descriptors and their files. */
 import * as k from "../../kernel/constants.ts";
 import {
   type Argument,
@@ -16,20 +16,20 @@ import {
 
 const { O_RDONLY, O_WRONLY, O_CLOEXEC, O_PATH, AT_FDCWD, HIGHEST_DESCRIPTOR } = k;
 
-/** For calls that take a folder's descriptor: paths of a plan are absolute, so that it doesn't matter. */
+/** For calls that take a folder's descriptor, which doesn't matter: all paths in a plan are absolute. */
 export const anyFolder = flags({ AT_FDCWD });
 
-/** Opens a path. The descriptor is the lowest that is free, and close-on-exec. */
+/** Opens a path. The descriptor gets the lowest free number; `how` has to make it close-on-exec. */
 export function openStep(name: string, path: string, how: Flags, mode = 0): Step {
   return { name, call: "openat", args: [anyFolder, path, how, octal(mode)] };
 }
 
-/** A descriptor that names a folder without opening it. */
+/** Opens a folder with `O_PATH`, only as a location. */
 export function openFolderStep(name: string, path: string): Step {
   return openStep(name, path, flags({ O_PATH, O_CLOEXEC }));
 }
 
-/** Opens a file of the calling process's folder in the plugin's `/proc`. */
+/** Opens a file in the calling process's folder of the plugin's `/proc`. */
 function openOwnStep(name: string, file: string, how: Flags): Step {
   return { name, call: "openat", args: [descriptors.hostProc, `self/${file}`, how, 0] };
 }
@@ -55,9 +55,9 @@ export function oomScoreAdjSteps(name: string, score: number, flow?: Flow): Step
 }
 
 /**
- * Tells the plugin who the calling process is: its number and start time, as the
- * plugin's own `/proc` has them. It has to come from the inside: a short task has
- * ended and been reaped before anyone outside can look.
+ * Reports the calling process's identity to the plugin: its pid and start time in the
+ * plugin's own `/proc`. The process itself has to report it: a short task may have
+ * exited and been reaped before the plugin can look.
  */
 export function reportIdentitySteps(name: string): Step[] {
   const statBytes = bufferBytes.identity - IDENTITY_TAG_BYTES;

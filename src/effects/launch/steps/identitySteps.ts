@@ -1,4 +1,4 @@
-/** Steps by which the task's process becomes its user, with no right beyond those that the task is to have. */
+/** Steps that switch the task's process to its user, and leave it only the task's capabilities. */
 import { capabilityName, capabilityNumbers } from "../../../config/options/capabilities.ts";
 import { DriverError } from "../../../errors.ts";
 import * as k from "../../kernel/constants.ts";
@@ -12,7 +12,7 @@ const { PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE }
 export type Identity = Pick<LateInput, "uid" | "gid" | "groups" | "capabilities">;
 
 /**
- * Groups and bounding set first: the rights to change them go with the uid.
+ * Groups and bounding set come first, because the change of uid takes the right to change them.
  * @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set
  */
 export function identitySteps({ uid, gid, groups, capabilities }: Identity): Step[] {
@@ -23,7 +23,7 @@ export function identitySteps({ uid, gid, groups, capabilities }: Identity): Ste
     { name: "set groups", call: "setgroups", args: [groups.length, list] },
     { name: "set gid", call: "setresgid", args: [gid, gid, gid] },
     ...(capabilities === undefined ? [becomeUser] : boundedSteps(uid, becomeUser, capabilities)),
-    // The change of uid has done it for another user, unless the agent runs with securebits(7) that keep capabilities.
+    // For users other than root the change of uid drops all, unless the agent's securebits(7) keep them.
     ...(capabilities === undefined && uid === 0 ? [] : [capabilityStep(uid, capabilities?.kept ?? 0n)]),
     ...(uid === 0 ? [] : ambientSteps(capabilities?.kept ?? 0n)),
   ];
@@ -46,7 +46,7 @@ function boundedSteps(uid: number, becomeUser: Step, { kept, dropped }: TaskCapa
   return [...bound, ...(uid === 0 || kept === 0n ? [] : [keep]), becomeUser];
 }
 
-/** Root's programs get theirs from the bounding set, those of others from the ambient set, which needs inheritable ones. */
+/** Root's programs get capabilities from the bounding set, others from the ambient and inheritable sets. */
 function capabilityStep(uid: number, kept: bigint): Step {
   const inheritable = uid === 0 ? 0n : kept;
   const data = capabilityData({ effective: kept, permitted: kept, inheritable });
@@ -72,7 +72,7 @@ function hex(set: bigint): string {
   return set === 0n ? "0" : `0x${set.toString(16)}`;
 }
 
-/** setresuid(2) takes the highest number, -1, for "as it is", which is root here. */
+/** For setresuid(2) the highest number, -1, means "unchanged", and that is root here. */
 function checkId(id: number): void {
   if (Number.isInteger(id) && id >= 0 && id < 0xffffffff) return;
   throw new DriverError("USER_FORBIDDEN", `${id} is no uid or gid that a task can have`);

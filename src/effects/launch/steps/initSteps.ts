@@ -1,8 +1,8 @@
 /**
- * What the run's init does before it forks the task: it furnishes the namespaces,
- * and waits for the word to go on. The plugin meanwhile lays the rules, sets the
- * limits and writes to the log: two processes at work, instead of one after the
- * other. If the plugin dies or gives up, the pipe ends, and so does init.
+ * The steps of the run's init before it forks the task: it sets up the namespaces,
+ * and waits to be released. Meanwhile the plugin adds the Landlock rules, sets the
+ * limits and writes to the log, so that the two processes work in parallel. If the
+ * plugin dies or gives up, the pipe ends, and init exits.
  */
 import * as k from "../../kernel/constants.ts";
 import { cloneArgs } from "../../kernel/structs.ts";
@@ -19,8 +19,8 @@ import {
 import { initRuleSteps } from "./landlockSteps.ts";
 import { mountSteps } from "./mountSteps.ts";
 import { networkSteps } from "./networkSteps.ts";
-import { beginningOfRunCgroup, makeRunCgroupSteps } from "./runCgroupSteps.ts";
-import { awaitedNumber } from "./superviseSteps.ts";
+import { makeRunCgroupSteps, prepareRunCgroupSteps } from "./runCgroupSteps.ts";
+import { taskPidAddress } from "./superviseSteps.ts";
 
 const { status: statusBytes } = statusFileLayout.bytes;
 const noStatus = bytes(statusFileLayout.noStatus, "no status yet");
@@ -30,15 +30,15 @@ export function initSteps(input: EarlyInput): Step[] {
   return [
     { name: "name init", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-init"] },
     { name: "give init a session", call: "setsid", args: [] },
-    // Possession of a session keyring gives rights to its keys whatever the uid: the agent's are not the task's.
+    // A process may use the keys of its session keyring, whatever its uid. The task must not get the agent's.
     {
       name: "leave the agent's keyring",
       call: "keyctl",
       args: [flags({ KEYCTL_JOIN_SESSION_KEYRING }), 0],
-      // ENOSYS where the kernel has no keyrings.
+      // ENOSYS if the kernel has no keyrings.
       flow: { kind: "tolerateErrors" },
     },
-    // Drops the cgroup's descriptor, so that the numbers of those that follow are known.
+    // Closes the cgroup's descriptor, so that the following numbers are known.
     closeRangeStep("close the cgroup's folder", descriptors.free),
     openFolderStep("open the plugin's /proc", "/proc"),
     // Opened before anything is mounted over their paths.
@@ -48,13 +48,13 @@ export function initSteps(input: EarlyInput): Step[] {
       flags({ O_WRONLY, O_CREAT, O_TRUNC, O_CLOEXEC }),
       0o600,
     ),
-    // They are a block of the disk, which may be full when the task and its status have to be recorded.
+    // Allocates the file's block now. The disk may be full when the task and its status have to be recorded.
     { name: "make room for the status", call: "write", args: [descriptors.status, noStatus, statusBytes] },
-    // For reading too, so that it doesn't wait for a reader.
+    // Opened for reading too, so that the call doesn't block until there is a reader.
     openStep("open the alive FIFO", input.aliveFifo, flags({ O_RDWR, O_CLOEXEC })),
-    ...(input.runCgroup ? beginningOfRunCgroup(input.runCgroup) : []),
+    ...(input.runCgroup ? prepareRunCgroupSteps(input.runCgroup) : []),
     ...reportIdentitySteps("report init"),
-    // Out of memory hits the task and leaves init to record it. In a container without CAP_SYS_RESOURCE it can't be had.
+    // OOM must kill the task, and leave init to record it. Fails in a container without CAP_SYS_RESOURCE.
     ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),
     ...networkSteps(input),
     ...mountSteps(input),
@@ -63,10 +63,10 @@ export function initSteps(input: EarlyInput): Step[] {
   ];
 }
 
-/** What init does when the plugin is gone, or wants no task any more. */
+/** The steps of init if the plugin dies or gives the launch up. */
 export const abandonedSteps: readonly Step[] = [{ name: "end", call: "exit_group", args: [0] }];
 
-/** The rest of the plan comes by the table's file: a pipe does not hold every environment. */
+/** The rest of the plan comes through the table's file, since an environment may exceed a pipe's capacity. */
 function waitSteps(): Step[] {
   const rest = TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS;
   return [
@@ -85,7 +85,7 @@ function waitSteps(): Step[] {
   ];
 }
 
-/** What init does once it has been told to go on. */
+/** The steps of init after its release. */
 export function releaseSteps({ namespaceRules, runCgroup }: LateInput): Step[] {
   return [
     ...initRuleSteps(namespaceRules),
@@ -99,7 +99,7 @@ function forkTask(runCgroup: RunCgroup | undefined): Step {
   const { value, names } = flags({ CLONE_PARENT_SETTID, ...(runCgroup && { CLONE_INTO_CGROUP }) });
   const attributes = cloneArgs({
     flags: value,
-    parentTid: awaitedNumber(runCgroup),
+    parentTid: taskPidAddress(runCgroup),
     exitSignal: k.SIGCHLD,
     ...(runCgroup && { cgroup: descriptors.runCgroup }),
   });

@@ -1,4 +1,4 @@
-/** Landlock rules on what only the run itself can reach: its own `/proc`, and links that lead there. */
+/** Landlock rules on paths that only the run itself can resolve: its own `/proc`, and links into it. */
 import * as k from "../../kernel/constants.ts";
 import { pathBeneathAttr, RULE_PATH_BENEATH } from "../../landlock/attributes.ts";
 import type { NamespaceRule } from "../../landlock/rules.ts";
@@ -6,8 +6,8 @@ import { bytes, descriptors, type Flow, flags, type Step } from "../plan.ts";
 import { closeScratchStep, openFolderStep } from "./fileSteps.ts";
 
 /**
- * Rules that init adds. Their descriptors stay open as long as init lives: procfs
- * makes an inode anew when nobody holds it, and a rule goes with its inode.
+ * Rules that init adds. It keeps their descriptors open until it exits: procfs drops
+ * an inode that nobody holds, and its rule disappears with it.
  */
 export function initRuleSteps(rules: readonly NamespaceRule[]): Step[] {
   return rulesOf("init", rules).flatMap((rule, index) => {
@@ -20,7 +20,7 @@ export function initRuleSteps(rules: readonly NamespaceRule[]): Step[] {
   });
 }
 
-/** Rules that the task's process adds before it restricts itself, on what is its own. */
+/** Rules that the task's process adds before it restricts itself, on paths of its own. */
 export function taskRuleSteps(rules: readonly NamespaceRule[]): Step[] {
   return rulesOf("task", rules).flatMap((rule) => ruleSteps(rule, []));
 }
@@ -43,7 +43,7 @@ function ruleSteps(rule: NamespaceRule, hold: readonly Step[]): Step[] {
     ...hold,
     closeScratchStep(name),
   ];
-  // A default path that this kernel does not have is no reason not to start.
+  // The task starts even if this kernel lacks a default path.
   const flow: Flow = { kind: "tolerateErrors" };
   return rule.required ? steps : steps.map((step) => ({ ...step, flow }));
 }

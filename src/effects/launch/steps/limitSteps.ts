@@ -1,4 +1,4 @@
-/** Steps that bound what a task's processes may use, each by itself: its cgroup bounds them together. */
+/** Steps that limit each process of a task on its own. The cgroup limits them together. */
 import type { LimitedResource } from "../../../config/options/ulimits.ts";
 import * as k from "../../kernel/constants.ts";
 import { rlimit64 } from "../../kernel/structs.ts";
@@ -25,12 +25,12 @@ const numbers: Readonly<Record<LimitedResource, number>> = {
   RLIMIT_STACK: k.RLIMIT_STACK,
 };
 
-/** While the process is root still: to raise a limit takes CAP_SYS_RESOURCE. */
+/** Must run while the process is still root, because raising a limit requires CAP_SYS_RESOURCE. */
 export function limitSteps({ limits, options: { nice } }: Pick<LateInput, "limits" | "options">): Step[] {
   return [...limits.map(limitStep), ...(nice === 0 ? [] : [niceStep(nice)])];
 }
 
-/** The process that the step is carried out by: getrlimit(2), setpriority(2). */
+/** The calling process: getrlimit(2), setpriority(2). */
 const SELF = 0;
 
 function limitStep({ resource, soft, hard }: TaskLimit): Step {

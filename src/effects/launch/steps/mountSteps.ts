@@ -1,4 +1,4 @@
-/** Steps that change what a run sees of the file system, in its own mount namespace. */
+/** Steps that set up a run's own mount namespace. */
 import * as k from "../../kernel/constants.ts";
 import type { EarlyInput } from "../launchInput.ts";
 import { flags, type Step } from "../plan.ts";
@@ -11,7 +11,7 @@ const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV } = k;
 
 export function mountSteps({ runCgroup, binds, mounts, hidden, privateTmp }: EarlyInput): Step[] {
   return [
-    // Mounts that the host makes later show up in the task, none of the task's shows up on the host.
+    // Later mounts of the host propagate to the task, but no mount of the task propagates to the host.
     {
       name: "keep mounts from the host",
       call: "mount",
@@ -19,7 +19,7 @@ export function mountSteps({ runCgroup, binds, mounts, hidden, privateTmp }: Ear
     },
     // Before anything is mounted over their sources.
     ...mounts.flatMap(openTreeSteps),
-    // In the host's pid namespace the host's own is the right one, and may be mounted with hidepid.
+    // In the host's pid namespace the host's own /proc is right. It may be mounted with hidepid.
     ...(runCgroup ? [] : [mountProcStep()]),
     ...binds.flatMap(({ source, target, readOnly }) =>
       bindSteps(`mount ${target}`, source, target, {
@@ -39,7 +39,7 @@ function mountProcStep(): Step {
   return { name: "mount /proc", call: "mount", args: ["proc", "/proc", "proc", how, 0] };
 }
 
-/** The task owns the folder around its own `/tmp` and may have put a symlink there: it is not followed. */
+/** Does not follow a symlink: the task owns the parent of its private `/tmp`, and may have put one there. */
 function privateTmpSteps(source: string): Step[] {
   return bindSteps("mount private /tmp", source, "/tmp", {
     tree: flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_SYMLINK_NOFOLLOW }),

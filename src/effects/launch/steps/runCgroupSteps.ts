@@ -1,8 +1,8 @@
 /**
- * Steps of a run that stays in the plugin's pid namespace. What a pid namespace does
- * for others, that orphans come to init and that nothing outlives it, is done here by
- * a subreaper (PR_SET_CHILD_SUBREAPER(2const)) and a cgroup of the run's own, which
- * is killed as a whole: `cgroup.kill` of cgroups(7), from kernel 5.14 on.
+ * Steps of a run that stays in the plugin's pid namespace. Its init has to do what a
+ * pid namespace does for other runs. As a subreaper (PR_SET_CHILD_SUBREAPER(2const))
+ * it adopts orphans. It kills the rest through the run's own cgroup, as a whole:
+ * `cgroup.kill` of cgroups(7), from kernel 5.14 on.
  */
 import * as k from "../../kernel/constants.ts";
 import type { RunCgroup } from "../launchInput.ts";
@@ -11,8 +11,8 @@ import { closeScratchStep, openFolderStep } from "./fileSteps.ts";
 
 const { O_CLOEXEC, O_PATH, O_WRONLY } = k;
 
-/** Of init, before its mounts may hide the cgroup's path. */
-export function beginningOfRunCgroup({ parent }: RunCgroup): Step[] {
+/** Init's steps before its mounts, which may hide the cgroup's path. */
+export function prepareRunCgroupSteps({ parent }: RunCgroup): Step[] {
   const { PR_SET_CHILD_SUBREAPER } = k;
   const name = "open the task's cgroup";
   return [
@@ -23,10 +23,10 @@ export function beginningOfRunCgroup({ parent }: RunCgroup): Step[] {
 }
 
 /**
- * Of init, before it forks the task: not earlier, since before the word to go on
- * nothing is known of the run that its cgroup could be found by if the plugin dies.
- * No controllers are enabled in it, so that the limits of the task's cgroup hold for
- * all of it, and processes may be in both.
+ * Init's steps before it forks the task. They come only after the release, because
+ * before it there is no record by which the cgroup could be found if the plugin dies.
+ * No controllers are enabled in the cgroup. So the limits of the task's cgroup apply
+ * to the whole run, and both cgroups may contain processes.
  */
 export function makeRunCgroupSteps({ name: folder }: RunCgroup): Step[] {
   const { cgroup, runCgroup, killSwitch } = descriptors;
@@ -45,14 +45,14 @@ export function makeRunCgroupSteps({ name: folder }: RunCgroup): Step[] {
   ];
 }
 
-/** Of init, once the task has ended: `killSwitch` and `cgroup` are where it has kept those two. */
+/** Init's step after the task has exited. @param killSwitch init's descriptor of `cgroup.kill` */
 export function killRunCgroupStep(killSwitch: number): Step {
   const content = new TextEncoder().encode("1");
   return {
     name: "kill the rest",
     call: "write",
     args: [killSwitch, bytes(content, '"1"'), content.length],
-    // The cgroup is gone where somebody has removed it, and so is the rest.
+    // Fails if somebody has removed the cgroup. It was empty then.
     flow: { kind: "tolerateErrors" },
   };
 }
@@ -63,12 +63,12 @@ export function removeRunCgroupStep(cgroup: number, { name: folder }: RunCgroup)
     name: "remove the run's cgroup",
     call: "unlinkat",
     args: [cgroup, folder, flags({ AT_REMOVEDIR })],
-    // A command of `alloc exec` may be ending in it still: it is no child of init's, and the plugin waits for it.
+    // Fails while a command of `alloc exec` still exits in it: the plugin waits for that one, not init.
     flow: { kind: "tolerateErrors" },
   };
 }
 
-/** PID 1 of a namespace gets no signal that it has not asked for: nor does this init, but for SIGKILL and SIGSTOP. */
+/** A namespace's PID 1 gets only signals that it handles. This init blocks all but SIGKILL and SIGSTOP. */
 export function blockSignalsStep(): Step {
   const { SIG_SETMASK } = k;
   const all = new Uint8Array(8).fill(0xff);
@@ -82,7 +82,7 @@ export function blockSignalsStep(): Step {
 const folderOnly = flags({ O_PATH, O_CLOEXEC });
 const forWriting = flags({ O_WRONLY, O_CLOEXEC });
 
-/** From where it was opened to a number that it keeps. */
+/** Moves the descriptor that was just opened to its permanent number. */
 function keepSteps(name: string, number: number): Step[] {
   return [
     { name, call: "dup3", args: [descriptors.scratch, number, flags({ O_CLOEXEC })] },

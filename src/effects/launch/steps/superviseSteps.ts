@@ -1,4 +1,4 @@
-/** What the run's init does once it has forked the task: it waits, records and clears up. */
+/** The steps of the run's init after it has forked the task: it waits, records and cleans up. */
 import * as k from "../../kernel/constants.ts";
 import type { RunCgroup } from "../launchInput.ts";
 import { descriptors, flags, place, type Step, statusFileLayout } from "../plan.ts";
@@ -12,10 +12,10 @@ const ANY_CHILD = -1;
 const EVERY_PROCESS = -1;
 
 /**
- * Where init keeps the files that it still needs, so that it can close all others
- * at once: those two; the task's ruleset, which the kernel keeps as long as somebody
- * has it open, since whoever joins the task later restricts itself with it; and what
- * it ends a run with that has no pid namespace.
+ * Init's descriptors while it supervises: the lowest numbers, so that it can close all
+ * others at once. It keeps the ruleset open so that the kernel keeps it: a process that
+ * joins the task later restricts itself with it. `killSwitch` and `cgroup` are only for
+ * runs without a pid namespace, and end them.
  */
 export const kept = { status: 0, alive: 1, ruleset: 2, killSwitch: 3, cgroup: 4 } as const;
 
@@ -26,16 +26,16 @@ export function superviseSteps(runCgroup: RunCgroup | undefined): Step[] {
       name: "wait for the task, reap orphans",
       call: "wait4",
       args: [ANY_CHILD, place("waitStatus"), 0, 0],
-      // Its number is not used again while init hasn't reaped it.
+      // The task's pid is not reused until init has reaped it.
       flow: { kind: "repeatUntilTask" },
     },
-    // Before the rest is killed, which may take its time: the file's age tells when the task ended.
+    // Before init kills the rest, which may take a while: the file's modification time is the task's end.
     {
       name: "record the wait status",
       call: "pwrite64",
       args: [kept.status, place("waitStatus"), bytes.status, status],
     },
-    // Init's end would kill the rest as well, but only after the alive FIFO has been closed.
+    // Init's exit would kill the rest too, but only after the alive FIFO has been closed.
     runCgroup ? killRunCgroupStep(kept.killSwitch) : killNamespaceStep(),
     {
       name: "reap the rest",
@@ -48,14 +48,14 @@ export function superviseSteps(runCgroup: RunCgroup | undefined): Step[] {
   ];
 }
 
-/** Address that the kernel has to write the task's number to, for init to know which of its children it is. */
-export function awaitedNumber(runCgroup: RunCgroup | undefined): number {
+/** Address to which the kernel writes the task's pid, so that init recognizes it among its children. */
+export function taskPidAddress(runCgroup: RunCgroup | undefined): number {
   return matchAddress(preparation(runCgroup).length);
 }
 
 function preparation(runCgroup: RunCgroup | undefined): Step[] {
   return [
-    // Init must not hold the task's output open: its reader waits for the end of file.
+    // Init must not keep the task's output open, because the output's reader waits for the end of file.
     keepOpenStep("keep the status file", descriptors.status, kept.status),
     keepOpenStep("keep the alive FIFO", descriptors.alive, kept.alive),
     keepOpenStep("keep the ruleset", descriptors.ruleset, kept.ruleset),
@@ -65,7 +65,7 @@ function preparation(runCgroup: RunCgroup | undefined): Step[] {
           keepOpenStep("keep the task's cgroup", descriptors.cgroup, kept.cgroup),
         ]
       : []),
-    // But for the descriptors of Landlock rules, whose numbers come last.
+    // Except the descriptors of Landlock rules, which have the highest numbers.
     {
       name: "close everything else",
       call: "close_range",
@@ -82,12 +82,12 @@ function killNamespaceStep(): Step {
     name: "kill the rest",
     call: "kill",
     args: [EVERY_PROCESS, flags({ SIGKILL })],
-    // ESRCH where there is no rest.
+    // ESRCH if no process is left.
     flow: { kind: "tolerateErrors" },
   };
 }
 
-/** The environment is gone from the process's memory, which gets smaller too. */
+/** Removes the environment from the process's memory, which also frees memory. */
 export function forgetSecretsStep(): Step {
   const bytes = TABLE_ADDRESS + TABLE_BYTES - EARLY_ADDRESS;
   return { name: "forget the task's secrets", call: "munmap", args: [EARLY_ADDRESS, bytes] };

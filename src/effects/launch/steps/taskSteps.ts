@@ -1,4 +1,4 @@
-/** What a process of a task does before it becomes its command. */
+/** The steps of a task's process before it executes its command. */
 import * as k from "../../kernel/constants.ts";
 import type { TaskProcess } from "../launchInput.ts";
 import { descriptors, flags, octal, type Step, type Strings } from "../plan.ts";
@@ -8,13 +8,13 @@ import { limitSteps } from "./limitSteps.ts";
 
 const { PR_SET_NO_NEW_PRIVS, CLOSE_RANGE_CLOEXEC } = k;
 
-/** What is done between the steps that all processes of a task have in common. */
+/** Additional steps between those that all processes of a task have in common. */
 export interface FurtherSteps {
-  /** As root, by the leader of a new session. */
+  /** As root, right after the process has become a session leader. */
   readonly inSession?: readonly Step[];
-  /** As root, right after the process has told who it is. */
+  /** As root, right after the process has reported its identity. */
   readonly identified?: readonly Step[];
-  /** With the task's rights. */
+  /** As the task's user. */
   readonly asUser?: readonly Step[];
 }
 
@@ -22,17 +22,17 @@ export interface FurtherSteps {
 export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[] {
   const { options } = input;
   return [
-    // A group of its own, which signals are sent to.
+    // This also creates a process group, to which signals are sent.
     { name: "give the task a session", call: "setsid", args: [] },
     ...(further.inSession ?? []),
     ...reportIdentitySteps("report the task"),
     ...(further.identified ?? []),
-    // Init's own is inherited otherwise.
+    // Otherwise the process would inherit init's own.
     ...oomScoreAdjSteps("set oom_score_adj", options.oomScoreAdj),
     ...limitSteps(input),
     { name: "set the umask", call: "umask", args: [octal(Number.parseInt(options.umask, 8))] },
     ...identitySteps(input),
-    // With the task's rights: root could enter folders that are none of the task's business.
+    // As the task's user, because root could enter folders that the user may not enter.
     { name: "enter the working directory", call: "chdir", args: [input.workDir] },
     { name: "forbid new privileges", call: "prctl", args: [flags({ PR_SET_NO_NEW_PRIVS }), 1, 0, 0, 0] },
     ...(further.asUser ?? []),

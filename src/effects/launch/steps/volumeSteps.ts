@@ -1,6 +1,6 @@
 /**
- * Steps that mount volumes and devices. All sources are opened before anything is
- * mounted over one of them, and kept as detached trees until it is their turn.
+ * Steps that mount volumes and devices. All sources are opened first, as detached
+ * trees, because a mount may hide the source of another one.
  */
 import * as k from "../../kernel/constants.ts";
 import { openHow } from "../../kernel/structs.ts";
@@ -14,7 +14,7 @@ const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXE
 const { MS_PRIVATE, MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, RESOLVE_NO_SYMLINKS } = k;
 const { MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH } = k;
 
-/** Opens the source of the mount that is the nth. As a copy of a slave of the host's, it is one itself. */
+/** Opens a mount's source. The copy is a slave mount, since the run's mounts are slaves of the host's. */
 export function openTreeSteps(mount: LaunchMount, index: number): Step[] {
   const name = `open the ${mount.kind} for ${mount.target}`;
   const tree = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE });
@@ -27,7 +27,7 @@ export function openTreeSteps(mount: LaunchMount, index: number): Step[] {
   ];
 }
 
-/** Mounts it. The target was looked at before, but a task may have put a symlink into its path since. */
+/** Mounts the tree. Refuses symlinks: a task may have put one into the path since the plugin checked it. */
 export function mountTreeSteps({ kind, target }: LaunchMount, index: number): Step[] {
   const name = `mount the ${kind} ${target}`;
   const how = openHow({ flags: O_PATH | O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS });
@@ -45,7 +45,7 @@ export function mountTreeSteps({ kind, target }: LaunchMount, index: number): St
   ];
 }
 
-/** Mounts something over a path that no rule opens: an empty folder, or the status file. */
+/** Mounts something over a path that no Landlock rule allows: an empty folder, or the status file. */
 export function hideSteps({ path, isFolder }: HiddenPath): Step[] {
   const name = `hide ${path}`;
   if (isFolder) {
@@ -68,9 +68,9 @@ export function hideSteps({ path, isFolder }: HiddenPath): Step[] {
   ];
 }
 
-/** A device is nothing to be executed; a volume brings neither devices nor programs that change the user. */
+/** Devices cannot be executed. Volumes provide neither devices nor set-user-ID programs. */
 function attributesOf({ kind, readOnly }: LaunchMount) {
   if (kind === "device") return flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOEXEC });
-  const kept = { MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV };
-  return flags(readOnly ? { MOUNT_ATTR_RDONLY, ...kept } : kept);
+  const base = { MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV };
+  return flags(readOnly ? { MOUNT_ATTR_RDONLY, ...base } : base);
 }
