@@ -61,7 +61,7 @@ export class CheckpointFile {
     this.#number = number;
   }
 
-  /** @throws DriverError `STORE_FAILED` where another writer has it open */
+  /** @throws DriverError `STORE_FAILED` if another writer has it open */
   static open(path: string): CheckpointFile {
     const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
     try {

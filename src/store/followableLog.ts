@@ -46,10 +46,10 @@ export function followRecorded(reader: EventReader): Observable<StoredEvent> {
 }
 
 function* batchFrom(reader: EventReader, position: number): Iterable<StoredEvent> {
-  let left = BATCH_RECORDS;
+  let remaining = BATCH_RECORDS;
   for (const event of reader.readAll(position)) {
     yield event;
-    left -= 1;
-    if (left === 0) return;
+    remaining -= 1;
+    if (remaining === 0) return;
   }
 }

@@ -150,13 +150,13 @@ export class LogStore extends FollowableLog implements FollowableStore {
 
   async #removeRecords(firstPosition: number | undefined): Promise<void> {
     if (firstPosition === undefined) return;
-    for (let left = true; left && !this.#closed; ) {
-      left = this.#table.write(0, (writer) => {
+    for (let unfinished = true; unfinished && !this.#closed; ) {
+      unfinished = this.#table.write(0, (writer) => {
         if (writer.removeRecords(firstPosition, MAX_REMOVED)) return true;
         writer.markPruned(undefined);
         return false;
       });
-      if (left) await nextTurn();
+      if (unfinished) await nextTurn();
     }
   }
 

@@ -18,10 +18,10 @@ export function taskLimits(
   ulimit: readonly Readonly<Record<string, string>>[],
   { allowRaisedUlimits }: { readonly allowRaisedUlimits: boolean },
 ): TaskLimit[] {
-  const wanted = parseUlimits(ulimit);
-  if (!allowRaisedUlimits) wanted.forEach(refuseRaised);
-  const files = wanted.some(({ resource }) => resource === "RLIMIT_NOFILE") ? [] : [agentFileLimit()];
-  return [...files, ...wanted.map(({ resource, soft, hard }) => ({ resource, soft, hard }))];
+  const requested = parseUlimits(ulimit);
+  if (!allowRaisedUlimits) requested.forEach(refuseRaised);
+  const files = requested.some(({ resource }) => resource === "RLIMIT_NOFILE") ? [] : [agentFileLimit()];
+  return [...files, ...requested.map(({ resource, soft, hard }) => ({ resource, soft, hard }))];
 }
 
 /**

@@ -3,11 +3,11 @@ import { readFileSync } from "node:fs";
 
 /** In bytes. Read once. */
 export function pageSize(): number {
-  known ??= readPageSize();
-  return known;
+  cached ??= readPageSize();
+  return cached;
 }
 
-let known: number | undefined;
+let cached: number | undefined;
 
 /** The kernel passes it to every program: getauxval(3). The vector consists of pairs of words. */
 function readPageSize(): number {

@@ -49,12 +49,12 @@ export interface RunReading {
  * processors, which is slow on a big host. So these two are read on libuv's
  * threads. The other files are fast, and reading them synchronously costs a
  * quarter of that.
- * @param before the run's last reading; with it, known processes' namespaces are not read again
+ * @param previous the run's last reading; with it, known processes' namespaces are not read again
  * @throws DriverError `KERNEL_CALL_FAILED` for a file that exists and cannot be read
  */
 export async function readRun(
   { cgroup, init, runCgroup }: RunPlace,
-  before?: RunReading,
+  previous?: RunReading,
 ): Promise<RunReading> {
   const [cpu, stat] = await Promise.all(
     ["cpu.stat", "memory.stat"].map((name) => read(`${cgroup}/${name}`, "latin1").catch(ifAbsent)),
@@ -66,7 +66,7 @@ export async function readRun(
   const [current, peak, swap] = memoryFiles.map((name) => readIfPresent(`${cgroup}/${name}`));
   const present = pidsIn(cgroup);
   const candidates = runCgroup === null ? present : [init.pid, ...pidsIn(runCgroup)];
-  const processes = await ownProcesses(candidates, init, before?.processes ?? new Map());
+  const processes = await ownProcesses(candidates, init, previous?.processes ?? new Map());
   return {
     atMs,
     uptimeMs,

@@ -39,19 +39,19 @@ export interface Units {
  * the cgroup with another run, or if the host has no memory controller, the result
  * is the sum over its processes.
  */
-export function usageOf(before: RunReading | undefined, now: RunReading, units: Units): RunUsage {
+export function usageOf(previous: RunReading | undefined, now: RunReading, units: Units): RunUsage {
   const processes = [...now.processes].filter(([pid]) => pid !== now.initPid);
-  const elapsedMs = now.atMs - (before?.atMs ?? 0);
+  const elapsedMs = now.atMs - (previous?.atMs ?? 0);
   return {
     total: {
-      cpu: { ...inUnits(totalRates(before, now), units), throttled: now.cpu?.throttled },
+      cpu: { ...inUnits(totalRates(previous, now), units), throttled: now.cpu?.throttled },
       memory: now.shared || now.memory.usage === undefined ? residentOf(now, units) : now.memory,
     },
     processes: new Map(
       processes.map(([pid, stat]) => {
-        const last = before?.processes.get(pid);
+        const last = previous?.processes.get(pid);
         const known = last?.startTicks === stat.startTicks ? last : undefined;
-        const spanMs = before === undefined ? ageMs(stat.startTicks, now) : elapsedMs;
+        const spanMs = previous === undefined ? ageMs(stat.startTicks, now) : elapsedMs;
         const rates = ratesOf(cpuTimeOf(stat), known && cpuTimeOf(known), spanMs);
         return [pid, { cpu: inUnits(rates, units), memory: { rss: stat.rssPages * units.pageSize } }];
       }),
@@ -70,28 +70,28 @@ interface Rates {
   readonly systemPercent: number;
 }
 
-function totalRates(before: RunReading | undefined, now: RunReading): Rates {
+function totalRates(previous: RunReading | undefined, now: RunReading): Rates {
   // Earlier runs have used the cgroup too, so only differences between its counters mean anything.
-  if (before === undefined) return ratesOf(totalCpuTime(now), undefined, ageMs(now.startTicks, now));
-  const elapsedMs = now.atMs - before.atMs;
-  if (before.shared || now.shared || before.cpu === undefined || now.cpu === undefined) {
-    return ratesOf(totalCpuTime(now), totalCpuTime(before), elapsedMs);
+  if (previous === undefined) return ratesOf(totalCpuTime(now), undefined, ageMs(now.startTicks, now));
+  const elapsedMs = now.atMs - previous.atMs;
+  if (previous.shared || now.shared || previous.cpu === undefined || now.cpu === undefined) {
+    return ratesOf(totalCpuTime(now), totalCpuTime(previous), elapsedMs);
   }
   const inMs = ({ userUs, systemUs }: { userUs: number; systemUs: number }) => ({
     userMs: userUs / 1000,
     systemMs: systemUs / 1000,
   });
-  return ratesOf(inMs(now.cpu), inMs(before.cpu), elapsedMs);
+  return ratesOf(inMs(now.cpu), inMs(previous.cpu), elapsedMs);
 }
 
 const zero: CpuTime = { userMs: 0, systemMs: 0 };
 
 /** A sum may decrease, which counts as 0: the CPU time of a process is lost if nobody waits for it. */
-function ratesOf(now: CpuTime, before: CpuTime = zero, elapsedMs: number): Rates {
+function ratesOf(now: CpuTime, previous: CpuTime = zero, elapsedMs: number): Rates {
   const percent = (used: number) => (elapsedMs > 0 ? Math.max(0, (used / elapsedMs) * 100) : 0);
   return {
-    userPercent: percent(now.userMs - before.userMs),
-    systemPercent: percent(now.systemMs - before.systemMs),
+    userPercent: percent(now.userMs - previous.userMs),
+    systemPercent: percent(now.systemMs - previous.systemMs),
   };
 }
 

@@ -34,16 +34,16 @@ export function taskCapabilities(
   if (uid !== 0 && task.capAdd.length === 0) return undefined;
   const allowed = capabilitySet(allowCaps);
   const own = ownCapabilities();
-  const wanted = wantedCapabilities(uid === 0 ? allowed & own.permitted : noCapabilities, task);
-  refuseDisallowed(allowed, wanted);
-  const missing = wanted & ~own.permitted;
+  const requested = wantedCapabilities(uid === 0 ? allowed & own.permitted : noCapabilities, task);
+  refuseDisallowed(allowed, requested);
+  const missing = requested & ~own.permitted;
   if (missing !== noCapabilities) {
     const text = `the driver itself has no capability ${formatCapabilities(missing)}, so that no task can have it`;
     throw new DriverError("UNSUPPORTED", text, {
       hint: "The Nomad agent has to run as root with all capabilities, outside of a container",
     });
   }
-  return { kept: wanted, dropped: own.bounding & ~wanted };
+  return { kept: requested, dropped: own.bounding & ~requested };
 }
 
 /** The same for a set that was decided before. @param names capabilities that the task keeps */
@@ -52,8 +52,8 @@ export function keptCapabilities(names: readonly string[]): TaskCapabilities {
   return { kept, dropped: ownCapabilities().bounding & ~kept };
 }
 
-function refuseDisallowed(allowed: CapabilitySet, wanted: CapabilitySet): void {
-  const refused = wanted & ~allowed;
+function refuseDisallowed(allowed: CapabilitySet, requested: CapabilitySet): void {
+  const refused = requested & ~allowed;
   if (refused === noCapabilities) return;
   const text = `The task's config has option "cap_add" with ${formatCapabilities(refused)}, and this client allows ${formatCapabilities(allowed) || "none"}`;
   throw new DriverError("CONFIG_INVALID", text, {
@@ -66,12 +66,12 @@ interface OwnCapabilities {
   readonly bounding: CapabilitySet;
 }
 
-let known: OwnCapabilities | undefined;
+let cached: OwnCapabilities | undefined;
 
 /** The capabilities of this process, which do not change: proc_pid_status(5). */
 function ownCapabilities(): OwnCapabilities {
-  known ??= { permitted: readSet("CapPrm"), bounding: readSet("CapBnd") };
-  return known;
+  cached ??= { permitted: readSet("CapPrm"), bounding: readSet("CapBnd") };
+  return cached;
 }
 
 function readSet(field: string): CapabilitySet {

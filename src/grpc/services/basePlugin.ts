@@ -15,8 +15,8 @@ const apiVersion = "v0.1.0";
  * so that its operator reads why: later, a folder that cannot be used makes the driver unhealthy and no more.
  */
 async function validate({ stateDir }: PluginOptions): Promise<void> {
-  const { checkPlace } = await import("../../store/folder/stateFolder.ts");
-  checkPlace(stateDir);
+  const { checkStateFolder } = await import("../../store/folder/stateFolder.ts");
+  checkStateFolder(stateDir);
 }
 
 export function basePluginService({ unary }: Handlers, slot: DriverSlot): BasePluginServer {

@@ -83,7 +83,7 @@ export async function openStateFolder(path: string): Promise<StateFolder> {
  * look at the lock. A missing parent folder is an error, because it is mostly a typo.
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
-export function checkPlace(path: string): void {
+export function checkStateFolder(path: string): void {
   const folder = resolve(path);
   try {
     const existing = statSync(folder, { throwIfNoEntry: false });
