@@ -1,4 +1,4 @@
-/** What Nomad may ask of tasks of this driver. */
+/** What this driver supports for its tasks, as Nomad asks for it. */
 import type { Capabilities } from "./driverPort.ts";
 
 export const capabilities: Capabilities = {
@@ -7,7 +7,7 @@ export const capabilities: Capabilities = {
   fsIsolation: "unveil",
   networkModes: ["host", "group", "none"],
   mountConfigs: "any",
-  // Said to be true, a client starts no log collector and makes no FIFOs, though it names their paths.
+  // If it were true, a client would start no log collector and create no FIFOs, but still send their paths.
   disableLogCollection: false,
   dynamicWorkloadUsers: true,
 };

@@ -1,6 +1,6 @@
 /**
- * The driver behind the gRPC services: keeps the tasks of this process, turns
- * requests into facts, and answers once the facts that follow are committed.
+ * The driver behind the gRPC services. It keeps the tasks of this process, records
+ * requests as events, and answers once the resulting events are committed.
  */
 import { map, type Observable, ReplaySubject, switchMap } from "rxjs";
 import { parseHistory } from "../config/options/history.ts";
@@ -50,10 +50,10 @@ import { end, killGraceMs, TaskTable } from "./task/taskTable.ts";
 
 const defaultStopSignal = "SIGINT";
 
-/** 24 days: a Node timer that is given more fires at once. */
+/** 24 days: a Node timer with a longer delay fires at once. */
 const maxStopMs = 2 ** 31 - 1 - killGraceMs;
 
-/** Options in use, and what has come of opening what they name. */
+/** The current options, and the outcome of opening the services with them. */
 interface Configured {
   readonly options: PluginOptions;
   readonly topology: NodeTopology;
@@ -69,13 +69,13 @@ export class Driver implements DriverPort {
   readonly #configured = new ReplaySubject<Configured>(1);
   #configuring: Promise<void> = Promise.resolve();
   #opening: Opening<DriverServices> | undefined;
-  #present: DriverServices | undefined;
-  /** Why there is nothing to work with yet. */
-  #trouble: DriverError | undefined;
+  #current: DriverServices | undefined;
+  /** Why the services could not be opened yet. */
+  #openError: DriverError | undefined;
   #pruner: HistoryPruner | undefined;
   readonly #idleMemory = new IdleMemory();
 
-  /** @param socketPath where the plugin can be reached */
+  /** @param socketPath the plugin's socket */
   constructor(log: Logger, socketPath: string, askForFolder: AskForFolder) {
     this.#log = log;
     this.#askForFolder = askForFolder;
@@ -83,7 +83,7 @@ export class Driver implements DriverPort {
     this.#socketPath = socketPath;
   }
 
-  /** Fails for options alone: where the state folder cannot be used, the fingerprint says so until it can. */
+  /** Rejects for invalid options only. The fingerprint reports a state folder that cannot be used. */
   async configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
     const configuring = this.#configuring.then(() => this.#configure(options, topology));
     this.#configuring = configuring.catch(() => undefined);
@@ -91,7 +91,7 @@ export class Driver implements DriverPort {
   }
 
   agentArrived(): void {
-    if (this.#present) this.#tasks.unclaim(this.#present);
+    if (this.#current) this.#tasks.unclaim(this.#current);
     this.#announcements.agentArrived(this.#tasks.all.map(({ id }) => id));
   }
 
@@ -103,7 +103,7 @@ export class Driver implements DriverPort {
     return this.#configured.pipe(
       switchMap(({ options, topology, outcome }) =>
         watchHost(topology).pipe(
-          map((facts) => fingerprintOf(facts, options, quarantinedIn(outcome), outcome.trouble)),
+          map((facts) => fingerprintOf(facts, options, quarantinedIn(outcome), outcome.error)),
         ),
       ),
     );
@@ -124,8 +124,8 @@ export class Driver implements DriverPort {
   }
 
   async recoverTask(handle: RecoverableHandle): Promise<void> {
-    // An agent that is refused destroys the task and starts it anew.
-    if (this.#trouble) await this.#opening?.settled;
+    // After an error the agent would destroy the task and start it anew.
+    if (this.#openError) await this.#opening?.settled;
     const services = this.#services;
     await this.#tasks.recover(handle.taskId, services, async () => {
       const history = await historyOf(handle, services);
@@ -144,9 +144,9 @@ export class Driver implements DriverPort {
     return taskStatusOf(taskId, this.#find(taskId).snapshot);
   }
 
-  async stopTask(taskId: string, wantedMs: number, signal: string): Promise<void> {
+  async stopTask(taskId: string, requestedMs: number, signal: string): Promise<void> {
     this.#announcements.runnerCalls(taskId);
-    const timeoutMs = Math.min(wantedMs, maxStopMs);
+    const timeoutMs = Math.min(requestedMs, maxStopMs);
     const number = parseSignal(signal === "" ? defaultStopSignal : signal);
     const task = await this.#tasks.claim(taskId, this.#ready);
     if (task === undefined) return;
@@ -182,7 +182,7 @@ export class Driver implements DriverPort {
       if (!force) throw stillRunning(task);
       await end(task);
     }
-    // They ended with it; their events belong before this one.
+    // The task's commands have ended with it. Their events belong before this one.
     await task.run.commands.over();
     await task.record("destroyed", {});
     this.#tasks.forget(taskId);
@@ -191,14 +191,14 @@ export class Driver implements DriverPort {
   }
 
   async shutdown(): Promise<void> {
-    // Tasks go on without the plugin: only what this process holds is let go, and the commands that it runs in them.
+    // Tasks go on without the plugin. Commands that this process runs in them end; its resources are released.
     await Promise.all(this.#tasks.all.map(({ run }) => run.commands.end("pluginEnded")));
     await this.#opening?.stop();
     await this.#pruner?.close();
     this.#idleMemory.close();
-    await this.#present?.unsaved.close();
-    await this.#present?.store.close();
-    await this.#present?.folder.close();
+    await this.#current?.unsaved.close();
+    await this.#current?.store.close();
+    await this.#current?.folder.close();
   }
 
   async #configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
@@ -209,42 +209,42 @@ export class Driver implements DriverPort {
         options,
         topology,
         this.#log,
-        this.#present,
+        this.#current,
         (taskId) => this.#tasks.knows(taskId),
         this.#socketPath,
       );
-    const tell = (outcome: Outcome<DriverServices>) => this.#told({ options, topology, outcome });
-    if (this.#present) {
-      tell({ opened: await open() });
+    const report = (outcome: Outcome<DriverServices>) => this.#applyOutcome({ options, topology, outcome });
+    if (this.#current) {
+      report({ opened: await open() });
       return;
     }
     const ask = (signal: AbortSignal) => this.#askForFolder(options.stateDir, signal);
-    this.#opening = new Opening(open, ask, tell);
-    await this.#opening.begun;
+    this.#opening = new Opening(open, ask, report);
+    await this.#opening.firstOutcome;
   }
 
-  #told(configured: Configured): void {
-    const { opened, trouble } = configured.outcome;
-    if (trouble) {
-      const { code, message } = trouble;
+  #applyOutcome(configured: Configured): void {
+    const { opened, error } = configured.outcome;
+    if (error) {
+      const { code, message } = error;
       this.#log.error("the driver cannot work yet; it is tried again", { code, error: message });
     } else {
-      if (this.#trouble) this.#log.info("the driver can work now");
-      this.#present = opened;
+      if (this.#openError) this.#log.info("the driver can work now");
+      this.#current = opened;
       this.#pruner ??= this.#createPruner(opened);
       this.#pruner.wake();
     }
-    this.#trouble = trouble;
+    this.#openError = error;
     this.#configured.next(configured);
   }
 
   /**
-   * What the driver works with; undefined before the first configuration.
-   * @throws DriverError the trouble that keeps it from working, as one that may be over soon
+   * The open services; undefined before the first configuration.
+   * @throws DriverError why they could not be opened, as a recoverable error
    */
   get #ready(): DriverServices | undefined {
-    if (this.#trouble) throw notReady(this.#trouble);
-    return this.#present;
+    if (this.#openError) throw notReady(this.#openError);
+    return this.#current;
   }
 
   get #services(): DriverServices {
@@ -267,11 +267,12 @@ export class Driver implements DriverPort {
         createRun: (task) => new Run(task, () => this.#services),
         onCommitted: (committed) => {
           const publish = () => this.#announcements.committed(committed, store, () => this.#tasks.all);
-          // A start is answered first, since the log is asked for earlier ones; an end is told before its answer.
+          // StartTask answers first, because the announcement may look into the log. An end is announced
+          // before WaitTask answers, because the client drops events after that.
           if (committed.event.type === "started") setImmediate(publish);
           else publish();
         },
-        onStoreFailure: (of, error) => unsaved.hold(of, error),
+        onStoreFailure: (task, error) => unsaved.add(task, error),
       },
       history,
     );

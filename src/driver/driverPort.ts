@@ -1,7 +1,7 @@
 /**
- * The driver as the gRPC layer sees it: plain requests and answers, no protobuf.
- * Every method may reject with a DriverError; an unknown task is `TASK_NOT_FOUND`
- * unless a method says otherwise.
+ * The driver's interface for the gRPC layer: plain requests and answers, no protobuf.
+ * Every method may reject with a DriverError. For an unknown task that is
+ * `TASK_NOT_FOUND`, unless a method says otherwise.
  */
 import type { Readable, Writable } from "node:stream";
 import type { Observable } from "rxjs";
@@ -15,38 +15,39 @@ import type { DriverError } from "../errors.ts";
 
 export interface DriverPort {
   /**
-   * Takes the options into use; may be called again. Never called where the
-   * agent only validates them, so that such a launch touches nothing.
+   * Applies the options; may be called again. Not called if the agent only
+   * validates them, so that such a launch touches nothing.
    */
   configure(options: PluginOptions, topology: NodeTopology): Promise<void>;
 
-  /** An agent begins to work with this process; it is not the first one where there are tasks already. */
+  /** An agent has connected to this process. If there are tasks already, an earlier agent has started them. */
   agentArrived(): void;
 
   capabilities(): Capabilities;
 
-  /** Whether tasks can run here: at once (when configured), then at every change. Does not complete. */
+  /** Whether tasks can run here: once configured, then at every change. Does not complete. */
   fingerprints(): Observable<Fingerprint>;
 
   /**
-   * Resolves once the task runs. The same request again, to a new plugin process, goes on where
-   * the first has come to. Once `signal` is aborted nobody learns of the task: it is ended.
+   * Resolves once the task runs. If an agent repeats a request to a new plugin process, the start
+   * continues where the first one stopped. If `signal` is aborted, the task is ended, since its agent
+   * does not learn of it.
    */
   startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask>;
 
-  /** Takes a task over; one that is known already stays as it is. Rejects with `TASK_LOST` for one that is lost. */
+  /** Takes over a task; does nothing for a known task. Rejects with `TASK_LOST` if the task is lost. */
   recoverTask(handle: RecoverableHandle): Promise<void>;
 
-  /** Resolves once the task has ended, at once where it has. Rejects when `signal` is aborted. */
+  /** Resolves once the task has ended; at once if it has ended already. Rejects when `signal` is aborted. */
   waitTask(taskId: string, signal: AbortSignal): Promise<ExitResult>;
 
   /**
-   * Resolves once the run's processes are gone; an unknown task is gone.
+   * Resolves once the run's processes have exited; at once for an unknown task.
    * @param signal what to send first, such as `SIGTERM`; empty: the driver's default
    */
   stopTask(taskId: string, timeoutMs: number, signal: string): Promise<void>;
 
-  /** Forgets a task, with `force` a running one too; an unknown task is forgotten. */
+  /** Forgets a task; ends a running one with `force`. Does nothing for an unknown task. */
   destroyTask(taskId: string, force: boolean): Promise<void>;
 
   inspectTask(taskId: string): Promise<TaskStatus>;
@@ -54,44 +55,44 @@ export interface DriverPort {
   signalTask(taskId: string, signal: string): Promise<void>;
 
   /**
-   * What a task uses: at once, then every `intervalMs`; completes when the task
-   * ends. Milliseconds; 0: the driver's default.
+   * Resource usage of a task: at once, then every `intervalMs`. Completes when the
+   * task ends. An interval of 0 means the driver's default.
    */
   taskStats(taskId: string, intervalMs: number): Promise<Observable<TaskUsage>>;
 
   /**
-   * Runs a command in a running task: in its sandbox, as its user. Resolves once it runs; also where
-   * it cannot be found or executed, which its error output and its exit code tell, 127 or 126.
-   * `TASK_NOT_RUNNING`, `CONFIG_INVALID` for an empty command, `LAUNCH_FAILED`.
+   * Runs a command in a running task: in its sandbox, as its user. Resolves once it runs. If it cannot
+   * be found or executed, it still resolves: the error output and the exit code, 127 or 126, say so.
+   * Rejects with `TASK_NOT_RUNNING`, `CONFIG_INVALID` for an empty command, `LAUNCH_FAILED`.
    */
   exec(taskId: string, request: ExecRequest): Promise<ExecSession>;
 
-  /** The same without input, until it has ended; beyond its time, `EXEC_TIMED_OUT`. */
+  /** Runs a command without input until it has ended. Rejects with `EXEC_TIMED_OUT` after its timeout. */
   execTask(taskId: string, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome>;
 
-  /** What people have to know of tasks: what nobody has read yet, then what happens. Does not complete. */
+  /** Task events for people: first the unread ones, then new ones. Does not complete. */
   taskEvents(): Observable<TaskEventMessage>;
 
-  /** Lets go of what this process holds. Tasks go on. May be called twice. */
+  /** Releases what this process holds. Tasks go on. May be called twice. */
   shutdown(): Promise<void>;
 }
 
 /**
  * Asks the plugin that owns a state folder to hand it over.
- * Rejects where there is none that could be asked, or no answer.
+ * Rejects if no plugin can be reached, or none answers.
  */
 export type AskForFolder = (folder: string, signal: AbortSignal) => Promise<FolderOwner>;
 
 export interface FolderOwner {
-  /** Whether it has let go of the folder; it has not where an agent is connected to it. */
+  /** Whether it has released the folder. It does not while an agent is connected to it. */
   readonly handedOver: boolean;
-  /** Resolves once its process has ended. */
+  /** Resolves once the owner's process has ended. */
   readonly ended: Promise<void>;
-  /** Stops watching it. */
+  /** Stops watching the owner. */
   forget(): void;
 }
 
-/** What Nomad may ask of tasks of this driver. */
+/** What this driver supports for its tasks, as Nomad asks for it. */
 export interface Capabilities {
   readonly sendSignals: boolean;
   readonly exec: boolean;
@@ -103,22 +104,22 @@ export interface Capabilities {
 }
 
 export interface Fingerprint {
-  /** Node attributes by their full names, such as `driver.exec2.unveil.tasks`. */
+  /** Node attributes by full name, such as `driver.exec2.unveil.tasks`. */
   readonly attributes: Readonly<Record<string, string | number | boolean>>;
   readonly health: "undetected" | "unhealthy" | "healthy";
   readonly description: string;
-  /** Why the driver has nothing to work with, where that is what makes it unhealthy. */
-  readonly trouble?: DriverError;
+  /** Why the driver's services could not be opened, if that makes it unhealthy. */
+  readonly error?: DriverError;
 }
 
 export interface StartedTask {
-  /** The driver's own bytes, given back by {@link DriverPort.recoverTask}. */
+  /** The driver's own bytes. The agent passes them to {@link DriverPort.recoverTask}. */
   readonly driverState: Uint8Array;
-  /** The task's whole environment, with what the driver added. Holds secrets. */
+  /** The task's whole environment, including the variables of the driver. Holds secrets. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** A started task, as the agent kept it. */
+/** A started task, as the agent stored it. */
 export interface RecoverableHandle {
   readonly taskId: string;
   readonly driverState: Uint8Array;
@@ -126,8 +127,8 @@ export interface RecoverableHandle {
 }
 
 /**
- * The request that the task was started with. Its options are gone where the
- * agent itself was restarted, and where today's configuration refuses them.
+ * The request that the task was started with. Its options are missing if the agent
+ * was restarted, or if the current configuration refuses them.
  */
 export interface RecoveredRequest extends Omit<TaskRequest, "options"> {
   readonly options: TaskOptions | undefined;
@@ -135,10 +136,10 @@ export interface RecoveredRequest extends Omit<TaskRequest, "options"> {
 
 export interface ExitResult {
   readonly exitCode: number;
-  /** Number of the signal that ended the task; 0: it exited. */
+  /** Number of the signal that ended the task; 0: it exited by itself. */
   readonly signal: number;
   readonly oomKilled: boolean;
-  /** Why the rest is unknown. */
+  /** Why the other fields are unknown. */
   readonly error?: string | undefined;
 }
 
@@ -158,31 +159,31 @@ export interface ExecRequest {
   /** The program and its arguments, which may hold secrets. */
   readonly command: readonly string[];
   readonly terminal: boolean;
-  /** Of the terminal, where it is known already. */
+  /** Size of the terminal, if it is known already. */
   readonly size: TerminalSize | undefined;
 }
 
-/** A command that runs in a task. Nothing of it is left when it is over. */
+/** A command that runs in a task. When it is over, no process of it is left. */
 export interface ExecSession {
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** Empty with a terminal, which has one output. */
+  /** Empty with a terminal, which has a single output. */
   readonly stderr: Readable;
   resize(size: TerminalSize): void;
-  /** Resolves when it has ended; its output may not have been read by then. */
+  /** Resolves when the command has ended. Its output may not be read to the end by then. */
   readonly ended: Promise<ExitResult>;
-  /** Kills it: nobody wants it any more. */
+  /** Kills the command, because its caller has cancelled it. */
   cancel(): void;
 }
 
 export interface CheckRequest {
   readonly command: readonly string[];
-  /** 0: without end. */
+  /** 0: no timeout. */
   readonly timeoutMs: number;
 }
 
 export interface ExecOutcome {
-  /** The last of it, where it is too long; it says so then. */
+  /** The end of the output if it is too long, after a line that says so. */
   readonly stdout: Buffer;
   readonly stderr: Buffer;
   readonly exit: ExitResult;

@@ -1,4 +1,4 @@
-/** What the agent is told of this node. Pure. */
+/** The node's fingerprint, as the agent gets it. Pure. */
 import type { PluginOptions } from "../config/options/pluginOptions.ts";
 import type { HostFacts } from "../effects/host/hostFacts.ts";
 import { fingerprintAttributes, judgeHost } from "../effects/host/hostHealth.ts";
@@ -7,23 +7,23 @@ import { version } from "../version.ts";
 import type { Fingerprint } from "./driverPort.ts";
 
 /**
- * @param setAside paths of event logs that were damaged
- * @param trouble why the driver has nothing to work with
+ * @param quarantined paths of damaged event logs
+ * @param error why the driver's services could not be opened
  */
 export function fingerprintOf(
   facts: HostFacts,
   options: PluginOptions,
   quarantined: readonly string[],
-  trouble?: DriverError,
+  error?: DriverError,
 ): Fingerprint {
   const attributes = fingerprintAttributes(facts, options, version);
   const { health, description } = judgeHost(facts, quarantined);
-  if (trouble === undefined || health === "undetected") return { attributes, health, description };
-  const text = `${trouble.code}: ${trouble.message}`;
+  if (error === undefined || health === "undetected") return { attributes, health, description };
+  const text = `${error.code}: ${error.message}`;
   return {
     attributes,
     health: "unhealthy",
     description: health === "unhealthy" ? `${text}; ${description}` : text,
-    trouble,
+    error,
   };
 }

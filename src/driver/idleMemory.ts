@@ -1,17 +1,17 @@
 /**
- * Gives memory back that tasks have come and gone with. What the JIT compilers took
- * for their work in particular stays with malloc for good otherwise, some 10 MiB.
- * Nothing polls: only a task's end makes a pass come.
+ * Returns free memory to the kernel after tasks have ended. Without this, malloc keeps
+ * it for good: some 10 MiB, most of it from the JIT compilers. Nothing polls: only a
+ * task's end schedules a pass.
  */
 import { mallocTrim } from "../effects/kernel/libc.ts";
 
-/** Milliseconds from a task's end: a node whose tasks come and go all the time pays for a pass this often at most. */
+/** Milliseconds after a task's end, so that a busy node runs a pass at most this often. */
 export const idleMemoryMs = 10_000;
 
 export class IdleMemory {
   #timer: NodeJS.Timeout | undefined;
 
-  /** There may be something to give back, soon. */
+  /** Schedules a pass, unless one is scheduled. */
   wake(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;

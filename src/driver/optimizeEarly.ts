@@ -1,10 +1,10 @@
 /**
- * A task's start runs through much code, each piece of it once: V8 would optimize
- * that code after some hundred starts. Told to do so after a tenth of them, starts
- * take half a millisecond less.
+ * Makes V8 optimize the code of a start sooner. A start runs much code, but each piece
+ * only once, so V8 would optimize it after some hundred starts. These flags lower that
+ * to a tenth, which makes a start half a millisecond faster.
  *
- * As arguments of the process, the same flags would make Node throw away what it
- * brings along compiled, and cost each launch 15 ms.
+ * As arguments of the process, the same flags would make Node discard its embedded
+ * code cache, and each launch would take 15 ms longer.
  */
 import { setFlagsFromString } from "node:v8";
 

@@ -50,12 +50,12 @@ describe("Fingerprint", () => {
     expect([second, third]).toMatchObject([{ health: 1 }, { health: 0 }]);
   });
 
-  test("carries the trouble that it begins with, and agents read it in words", async () => {
+  test("carries the error that it begins with, and agents read it in words", async () => {
     const failed = { call: "mkdir", path: "/state", errno: "EROFS" };
-    const trouble = new DriverError("STATE_DIR_UNUSABLE", "no", { failed, hint: "Mend it" });
+    const error = new DriverError("STATE_DIR_UNUSABLE", "no", { failed, hint: "Mend it" });
     const later = new DriverError("STORE_FAILED", "later");
     const unhealthy: Fingerprint = { ...healthy, health: "unhealthy", description: "in words" };
-    const fingerprints = () => of({ ...unhealthy, trouble }, { ...unhealthy, trouble: later });
+    const fingerprints = () => of({ ...unhealthy, error }, { ...unhealthy, error: later });
     const { driver } = await serve({ fingerprints });
     const stream = driver.fingerprint({});
     const [[headers], messages] = await Promise.all([once(stream, "metadata"), stream.toArray()]);

@@ -1,18 +1,18 @@
-/** A command that is run in a task without input, as script checks are: what it said, and how it ended. */
+/** Runs a command in a task without input, as script checks do, and collects its output and exit. */
 import type { Readable } from "node:stream";
 import { DriverError } from "../../errors.ts";
 import type { CheckRequest, ExecOutcome } from "../driverPort.ts";
 import type { DriverServices } from "../opening/services.ts";
 import type { Task } from "../task/task.ts";
 
-/** Bytes of output that are kept of each stream. Agents keep 4 KiB of a check's. */
-const keptBytes = 65_536;
+/** Bytes to keep of each output. Agents keep 4 KiB of a check's output. */
+const maxOutputBytes = 65_536;
 
-/** A Node timer that is given more fires at once. */
+/** A Node timer with a longer delay fires at once. */
 const maxTimeoutMs = 2 ** 31 - 1;
 
 /**
- * @param signal aborted when nobody waits any more
+ * @param signal aborted when the caller no longer waits
  * @throws DriverError `EXEC_TIMED_OUT`, and as `RunCommands.run` does
  */
 export async function execOutcome(
@@ -47,13 +47,13 @@ export async function execOutcome(
   });
 }
 
-/** The end of an output tells more than its beginning: what does not fit is cut off before it. */
+/** The end of an output says more than its beginning: the beginning is cut off if the whole does not fit. */
 async function lastOf(stream: Readable): Promise<Buffer> {
   let kept = Buffer.alloc(0);
   let cut = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     const all = Buffer.concat([kept, chunk]);
-    kept = all.subarray(Math.max(0, all.length - keptBytes));
+    kept = all.subarray(Math.max(0, all.length - maxOutputBytes));
     cut += all.length - kept.length;
   }
   return cut === 0 ? kept : Buffer.concat([Buffer.from(`[${cut} bytes before this are left out]\n`), kept]);

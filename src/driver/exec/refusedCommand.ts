@@ -1,20 +1,19 @@
 /**
- * A command that cannot be found or executed. As in a shell, a line on its standard
- * error and its exit code tell so: agents pass on no error of the call that is longer
- * than some words.
+ * A command that cannot be found or executed. As in a shell, a line on standard error
+ * and the exit code say so: agents pass on only a short error of the call itself.
  */
 import { Readable, Writable } from "node:stream";
 import { DriverError, lineOf } from "../../errors.ts";
 import type { ExecSession } from "../driverPort.ts";
 
-/** What shells exit with, by POSIX. */
+/** Exit codes of POSIX shells. */
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 
 /**
- * A session that is over already.
+ * A session that has ended already, with the error as its output.
  * @param terminal whether the line goes to a terminal
- * @throws what was thrown, where it is another error
+ * @throws `thrown` itself, if it is another error
  */
 export function refusedCommand(thrown: unknown, terminal: boolean): ExecSession & { end(): void } {
   const exitCode = thrown instanceof DriverError ? exitCodeOf(thrown) : undefined;
@@ -36,6 +35,6 @@ function exitCodeOf({ code, failed }: DriverError): number | undefined {
   if (code === "COMMAND_NOT_FOUND") return NOT_FOUND;
   if (code === "COMMAND_NOT_EXECUTABLE") return NOT_EXECUTABLE;
   if (code !== "LAUNCH_FAILED" || failed?.call !== "execve") return undefined;
-  // Its interpreter or loader, since the file itself was there a moment ago.
+  // ENOENT is about its interpreter or loader, since the file itself was there a moment ago.
   return failed.errno === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE;
 }

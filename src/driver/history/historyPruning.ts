@@ -1,8 +1,8 @@
 /**
- * Keeps the history within its bounds: streams of tasks that are over are removed,
- * the oldest first, in the background and a little at a time.
+ * Keeps the history within its bounds: removes streams of ended tasks, oldest first,
+ * in the background and a few at a time.
  *
- * Nothing polls: a pass is made some time after the start, and after a task was
+ * Nothing polls. A pass runs some time after the plugin's start and after a task is
  * destroyed, but not too often.
  */
 import { setImmediate } from "node:timers/promises";
@@ -12,40 +12,40 @@ import type { Logger } from "../../log/hclog.ts";
 import { isOver } from "../../machines/taskMachine.ts";
 import type { EventStore, StoredEvent } from "../../store/eventStore.ts";
 
-/** What the pruner needs of its surroundings. */
+/** What the pruner depends on. */
 export interface PrunerDependencies {
   readonly store: EventStore;
   readonly log: Logger;
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
   readonly bounds: () => HistoryBounds;
-  /** Whether the driver has to do with a task: its history stays then. */
+  /** Whether the driver has the task, or is about to take it over: then its history stays. */
   readonly inUse: (taskId: string) => boolean;
 }
 
-/** So that tasks are taken over, and the node is ready, before anything is removed. */
+/** Tasks are to be taken over, and the node is to be ready, before anything is removed. */
 const firstPauseMs = 60_000;
 const pauseMs = 600_000;
-/** Streams that are looked at in one turn of the event loop: some 1 ms. */
-const looksATurn = 20;
+/** Streams to check in one turn of the event loop, which takes some 1 ms. */
+const streamsPerTurn = 20;
 /**
- * A pass ends after so many streams in a row that stay. Those that come later began
- * later still; more than one is looked at because some live long, and clocks jump.
+ * A pass ends after this many streams in a row that stay: the following ones are newer.
+ * One would not be enough, because some tasks live long, and clocks jump.
  */
-const maxKept = 1_000;
+const maxKeptInARow = 1_000;
 
 export class HistoryPruner {
-  readonly #surroundings: PrunerDependencies;
+  readonly #dependencies: PrunerDependencies;
   #timer: NodeJS.Timeout | undefined;
   #passing: Promise<void> | undefined;
   #pauseMs = firstPauseMs;
   #closed = false;
 
-  constructor(surroundings: PrunerDependencies) {
-    this.#surroundings = surroundings;
+  constructor(dependencies: PrunerDependencies) {
+    this.#dependencies = dependencies;
   }
 
-  /** There may be something to remove, sooner or later. */
+  /** Schedules a pass, unless one is scheduled or running. */
   wake(): void {
     if (this.#closed) return;
     this.#timer ??= setTimeout(() => {
@@ -53,7 +53,7 @@ export class HistoryPruner {
     }, this.#pauseMs).unref();
   }
 
-  /** Resolves once nothing is removed any more. */
+  /** Stops pruning. Resolves once a running pass has ended. */
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -61,7 +61,7 @@ export class HistoryPruner {
   }
 
   async #pass(): Promise<void> {
-    const { log } = this.#surroundings;
+    const { log } = this.#dependencies;
     this.#pauseMs = pauseMs;
     try {
       const streams = await this.#prune();
@@ -73,41 +73,42 @@ export class HistoryPruner {
     }
   }
 
-  /** @returns how many streams were removed */
+  /** @returns the number of removed streams */
   async #prune(): Promise<number> {
-    const { store, now, bounds, inUse } = this.#surroundings;
+    const { store, now, bounds, inUse } = this.#dependencies;
     const { keepMs, maxBytes } = bounds();
     await store.finishPruning();
     let removed = 0;
-    let looks = 0;
-    let stayed = 0;
+    let checked = 0;
+    let kept = 0;
     for (const { stream, version } of store.streamsByAge()) {
-      if (this.#closed || stayed === maxKept) break;
-      looks += 1;
-      if (looks % looksATurn === 0) await setImmediate();
+      if (this.#closed || kept === maxKeptInARow) break;
+      checked += 1;
+      if (checked % streamsPerTurn === 0) await setImmediate();
       const end = lastEvent(store, stream, version);
       const tooOld = end !== undefined && now() - end.time > keepMs;
-      const mayGo = end !== undefined && !inUse(stream) && isPrunable(end, tooOld, store.bytes() > maxBytes);
-      if (mayGo && (await store.prune(stream, version))) {
+      const removable =
+        end !== undefined && !inUse(stream) && isPrunable(end, tooOld, store.bytes() > maxBytes);
+      if (removable && (await store.prune(stream, version))) {
         removed += 1;
-        stayed = 0;
-      } else stayed += 1;
+        kept = 0;
+      } else kept += 1;
     }
     return removed;
   }
 }
 
 /**
- * Whether a stream with this end may be removed. A task that is over and was never
- * destroyed is one that its agent has forgotten, or may yet ask for: only age counts.
+ * Whether a stream with this last event may be removed. The agent of a task that has
+ * ended but was not destroyed has forgotten it, or may still ask for it: only its age counts.
  */
 function isPrunable(end: StoredEvent, tooOld: boolean, tooFull: boolean): boolean {
-  // A task that never started has nothing to be destroyed.
+  // A task that never started is not destroyed.
   const done = end.to === "destroyed" || end.to === "failed";
   return (tooOld && isOver(end.to)) || (tooFull && done);
 }
 
-/** Undefined for one that is damaged: it is evidence, and stays. */
+/** Undefined for a damaged event: its stream is evidence, and stays. */
 function lastEvent(store: EventStore, stream: string, version: number): StoredEvent | undefined {
   try {
     const [end] = store.readStream(stream, version);

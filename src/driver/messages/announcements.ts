@@ -1,12 +1,12 @@
 /**
- * Tells what happens to tasks: people by task events, where there is something
- * that they have to know, and the agent's log of what goes as it should.
+ * Announces what happens to tasks: to people by task events, if they have to know it,
+ * and in the agent's log if all is well.
  *
- * The client drops an event, with a warning in its log, where it has no runner for
- * the task. An agent that was restarted asks for all of its tasks first and makes
- * their runners after that. So what is to be told of such a task waits until a
- * call comes that only its runner makes; and where nobody reads the events (agents
- * open them again only some time after a plugin has died), until somebody does.
+ * The client drops an event, with a warning in its log, if it has no task runner for
+ * the task. A restarted agent first asks for all of its tasks, and creates their
+ * runners after that. So messages about such a task wait for a call that only its
+ * runner makes. Messages also wait while nobody reads the stream of events: agents
+ * reopen it only some time after a plugin has died.
  */
 import { concat, defer, type Observable, Subject } from "rxjs";
 import type { Logger } from "../../log/hclog.ts";
@@ -21,92 +21,94 @@ import type { CommittedStep, Task } from "../task/task.ts";
 import { isFirstWithoutLimits } from "./limitsTold.ts";
 import { messageOfEvent, messageOfHistory, messageOfSharedUser, type TaskMessage } from "./taskMessages.ts";
 
-/** Messages that wait: of one task as many as the client would show of it, and of all while nobody reads. */
-const maxHeld = 10;
+/** Bounds of waiting messages: for one task, as many as the client shows; for all tasks while nobody reads. */
+const maxPending = 10;
 const maxUnread = 200;
 
-/** Allocations that are remembered; of any other the log tells. */
+/** Allocations to remember. For any other the log is read. */
 const maxAllocations = 1_000;
 
 export class Announcements {
   readonly #log: Logger;
-  readonly #told = new Subject<TaskEventMessage>();
+  readonly #published = new Subject<TaskEventMessage>();
   readonly #unread: TaskEventMessage[] = [];
-  /** By task of an allocation: those of which no runner is known. */
-  readonly #held = new Map<string, TaskEventMessage[]>();
-  /** Runs that lacked memory and of which that was told: some lack it every second. */
-  readonly #lackedMemory = new WeakSet<Task>();
+  /** Messages for tasks without a known runner, by `<allocation>/<task>`. */
+  readonly #pending = new Map<string, TaskEventMessage[]>();
+  /** Tasks whose first OOM kill was announced. Some have one every second. */
+  readonly #oomAnnounced = new WeakSet<Task>();
 
-  /** Allocations of which it was told that limits are lacking: the log need not be asked again. */
-  readonly #lackLimits = new Set<string>();
+  /** Allocations whose missing limits were announced, so that the log need not be read again. */
+  readonly #limitsAnnounced = new Set<string>();
 
   constructor(log: Logger) {
     this.#log = log;
   }
 
-  /** What nobody has read yet, then what happens. Does not complete. */
-  readonly messages: Observable<TaskEventMessage> = defer(() => concat(this.#unread.splice(0), this.#told));
+  /** First the unread messages, then new ones. Does not complete. */
+  readonly messages: Observable<TaskEventMessage> = defer(() =>
+    concat(this.#unread.splice(0), this.#published),
+  );
 
   /**
-   * An event of a task is committed.
-   * @param tasks those of this process
+   * Announces a committed event, if it is worth it.
+   * @param tasks all tasks of this process
    */
   committed({ task, event, snapshot }: CommittedStep, store: EventReader, tasks: () => Iterable<Task>): void {
     const { context } = snapshot;
     this.#logCourse(task.id, event, context);
-    if (event.type === "started") this.#tellSharedUser(task, event.time, tasks);
+    if (event.type === "started") this.#reportSharedUser(task, event.time, tasks);
     const message = messageOfEvent(event, context);
     if (message === undefined) return;
-    if (event.type === "started" && this.#knowsLimits(task.id, store)) return;
+    if (event.type === "started" && this.#limitsAreKnown(task.id, store)) return;
     if (event.type === "oomSeen") {
-      if (this.#lackedMemory.has(task)) return;
-      this.#lackedMemory.add(task);
+      if (this.#oomAnnounced.has(task)) return;
+      this.#oomAnnounced.add(task);
     }
-    this.#tell(task.id, context, event.time, message);
+    this.#report(task.id, context, event.time, message);
   }
 
-  /** A task of an earlier plugin process is taken over, and this is known of it. */
+  /** Announces what is known about a task that is taken over from an earlier plugin process. */
   takenOver(taskId: string, history: TaskSnapshot): void {
     this.awaitRunner(taskId);
     const message = messageOfHistory(history);
-    if (message !== undefined) this.#tell(taskId, history.context, Date.now(), message);
+    if (message !== undefined) this.#report(taskId, history.context, Date.now(), message);
   }
 
-  /** A new agent has come: it reads nothing of these tasks before it has runners for them. */
+  /** A new agent has connected: messages about these tasks wait for their runners. */
   agentArrived(taskIds: Iterable<string>): void {
     for (const taskId of taskIds) this.awaitRunner(taskId);
     for (const message of this.#unread.splice(0)) {
       this.awaitRunner(message.taskId);
-      this.#pass(message);
+      this.#publish(message);
     }
   }
 
-  /** From here on what is to be told of the task waits for {@link runnerCalls}. */
+  /** From now on, messages about the task wait for {@link runnerCalls}. */
   awaitRunner(taskId: string): void {
     const task = taskOfRun(taskId);
-    if (!this.#held.has(task)) this.#held.set(task, []);
+    if (!this.#pending.has(task)) this.#pending.set(task, []);
   }
 
-  /** The client has a runner for the task: it has made a call that nobody else makes. */
+  /** The client has a runner for the task: it has made a call that only runners make. */
   runnerCalls(taskId: string): void {
     const task = taskOfRun(taskId);
-    const held = this.#held.get(task);
-    if (held === undefined) return;
-    this.#held.delete(task);
-    for (const message of held) this.#pass(message);
+    const pending = this.#pending.get(task);
+    if (pending === undefined) return;
+    this.#pending.delete(task);
+    for (const message of pending) this.#publish(message);
   }
 
-  /** Whether the task's allocation has been told before of limits that are lacking. */
-  #knowsLimits(taskId: string, store: EventReader): boolean {
+  /** Whether missing limits were announced for the task's allocation before. */
+  #limitsAreKnown(taskId: string, store: EventReader): boolean {
     const allocId = partsOfTaskId(taskId)?.allocId ?? taskId;
-    if (this.#lackLimits.has(allocId)) return true;
-    this.#lackLimits.add(allocId);
-    const [oldest = ""] = this.#lackLimits;
-    if (this.#lackLimits.size > maxAllocations) this.#lackLimits.delete(oldest);
+    if (this.#limitsAnnounced.has(allocId)) return true;
+    this.#limitsAnnounced.add(allocId);
+    const [oldest = ""] = this.#limitsAnnounced;
+    if (this.#limitsAnnounced.size > maxAllocations) this.#limitsAnnounced.delete(oldest);
     return !isFirstWithoutLimits(taskId, store);
   }
 
-  #tellSharedUser(task: Task, timeMs: number, tasks: () => Iterable<Task>): void {
+  #reportSharedUser(task: Task, timeMs: number, tasks: () => Iterable<Task>): void {
     const shared = sharedUserOf(task, tasks);
     if (shared === undefined) return;
     const message = messageOfSharedUser(shared);
@@ -114,19 +116,19 @@ export class Announcements {
       task_id: task.id,
       ...message.annotations,
     });
-    this.#tell(task.id, task.snapshot.context, timeMs, message);
+    this.#report(task.id, task.snapshot.context, timeMs, message);
   }
 
-  #tell(taskId: string, { request }: TaskContext, timeMs: number, message: TaskMessage): void {
+  #report(taskId: string, { request }: TaskContext, timeMs: number, message: TaskMessage): void {
     if (request === null) return;
     const { allocId, taskName } = request;
-    this.#pass({ taskId, allocId, taskName, timeMs, ...message });
+    this.#publish({ taskId, allocId, taskName, timeMs, ...message });
   }
 
-  #pass(message: TaskEventMessage): void {
-    const held = this.#held.get(taskOfRun(message.taskId));
-    if (held !== undefined) keep(held, message, maxHeld);
-    else if (this.#told.observed) this.#told.next(message);
+  #publish(message: TaskEventMessage): void {
+    const pending = this.#pending.get(taskOfRun(message.taskId));
+    if (pending !== undefined) keep(pending, message, maxPending);
+    else if (this.#published.observed) this.#published.next(message);
     else keep(this.#unread, message, maxUnread);
   }
 
@@ -145,7 +147,7 @@ export class Announcements {
   }
 }
 
-function keep(messages: TaskEventMessage[], message: TaskEventMessage, most: number): void {
+function keep(messages: TaskEventMessage[], message: TaskEventMessage, max: number): void {
   messages.push(message);
-  if (messages.length > most) messages.shift();
+  if (messages.length > max) messages.shift();
 }

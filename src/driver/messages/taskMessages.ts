@@ -1,10 +1,10 @@
 /**
- * What a person reads in `nomad alloc status` of what the driver did: pure.
+ * Messages of the driver in `nomad alloc status`. Pure.
  *
- * The client keeps the last ten events of a task, its own included, and throws
- * the oldest away: with each message that nobody needs, the exit code of an
- * earlier run is gone. So there is none of what goes as it should, none of what
- * the client tells itself, and one of each thing that a person has to know.
+ * The client keeps the last ten events of a task, including its own, and drops the
+ * oldest. So each needless message could push out the exit code of an earlier run.
+ * There is one message for each thing that a person has to know, none for what goes
+ * well, and none that repeats an event of the client.
  */
 
 import type { EventData, TaskEvent } from "../../machines/events.ts";
@@ -20,7 +20,7 @@ export interface TaskMessage {
 }
 
 /**
- * What is told when something happens to a task.
+ * The message for an event, if it has one.
  * @param context of the task after the event
  */
 export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMessage | undefined {
@@ -48,8 +48,8 @@ export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMess
 }
 
 /**
- * What is told of a task that is taken over: what nobody watched when it happened,
- * so that it is known only now, by the log or by the agent's handle.
+ * The message for a task that is taken over: what happened while no plugin watched,
+ * as the log or the agent's handle shows now.
  * @param snapshot as it was found, before `recovered` was recorded
  */
 export function messageOfHistory({ value, context }: TaskSnapshot): TaskMessage | undefined {
@@ -61,14 +61,14 @@ export function messageOfHistory({ value, context }: TaskSnapshot): TaskMessage 
   return message(`Taken over from the Go driver, process ${pid}`, { pid });
 }
 
-/** What is told of a task that has the user of others. */
+/** The message for a task whose user other tasks have, too. */
 export function messageOfSharedUser({ user, tasks }: SharedUser): TaskMessage {
   const what = tasks.length === 1 ? "another task that runs" : "other tasks that run";
   const shared_with = tasks.join(", ");
   return message(`Runs as ${user}, the user of ${what}: ${shared_with}`, { user, shared_with });
 }
 
-/** Whether some of the limits that belong to a task are not enforced. */
+/** Whether some of a task's limits are not enforced. */
 export function lacksLimits({ limits }: Pick<EventData<"sandboxed">, "limits">): boolean {
   return limits.some(({ applied }) => !applied);
 }
@@ -77,7 +77,7 @@ function message(text: string, annotations: TaskMessage["annotations"] = {}): Ta
   return { message: text, annotations };
 }
 
-/** One line for all limits that the host could not enforce, those with the same reason together. */
+/** One line for all limits that the host could not enforce, grouped by reason. */
 function missingLimits(limits: EventData<"sandboxed">["limits"]): TaskMessage | undefined {
   if (!lacksLimits({ limits })) return undefined;
   const missing = limits.filter(({ applied }) => !applied);

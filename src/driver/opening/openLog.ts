@@ -1,4 +1,4 @@
-/** Opens the event log, or a new one where what is there cannot be used any more. */
+/** Opens the event log. Quarantines a damaged one and begins a new one. */
 import { DriverError } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import type { EventStore } from "../../store/eventStore.ts";
@@ -7,18 +7,18 @@ import { openEventStore } from "../../store/lmdb/lmdbEventStore.ts";
 
 /**
  * @param path the log's folder
- * @param begin reads in the log what has to be readable for the driver to work
- * @throws DriverError `STORE_FAILED` where the log cannot be opened for now
+ * @param initialize reads what the driver needs from the log; the log is damaged if it throws `STORE_DAMAGED`
+ * @throws DriverError `STORE_FAILED` if the log cannot be opened for now
  */
 export async function openLog<T>(
   path: string,
   log: Logger,
-  begin: (store: EventStore) => Promise<T>,
-): Promise<{ readonly store: EventStore; readonly begun: T }> {
+  initialize: (store: EventStore) => Promise<T>,
+): Promise<{ readonly store: EventStore; readonly initialized: T }> {
   const open = async () => {
     const store = await openEventStore(path);
     try {
-      return { store, begun: await begin(store) };
+      return { store, initialized: await initialize(store) };
     } catch (thrown) {
       await store.close();
       throw thrown;

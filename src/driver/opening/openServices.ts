@@ -1,4 +1,4 @@
-/** Opens what the driver works with: done at the third launch's SetConfig, never before. */
+/** Opens the driver's services. This happens at the SetConfig of an agent's third launch, never before. */
 
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
@@ -15,34 +15,34 @@ import { openLog } from "./openLog.ts";
 import type { DriverServices } from "./services.ts";
 
 /**
- * Takes the state folder, opens the event log and looks at the host.
- * @param present the services of an earlier SetConfig of this process, whose folder and log are kept
- * @param inUse whether this process has to do with a task
- * @param socketPath where this process can be reached
- * @throws DriverError `STATE_DIR_IN_USE` where another plugin process owns the folder
- * @throws DriverError `STATE_DIR_UNUSABLE`, `STORE_FAILED` where it, or the log in it, cannot be used for now
- * @throws DriverError `CONFIG_INVALID` for another `state_dir` than the one already open
+ * Locks the state folder, opens the event log and probes the host.
+ * @param current the services of an earlier SetConfig of this process, whose folder and log are kept
+ * @param inUse whether this process has the task, or is about to take it over
+ * @param socketPath this process's socket
+ * @throws DriverError `STATE_DIR_IN_USE` if another plugin process owns the folder
+ * @throws DriverError `STATE_DIR_UNUSABLE`, `STORE_FAILED` if the folder or its log cannot be used for now
+ * @throws DriverError `CONFIG_INVALID` if `state_dir` differs from the open one
  */
 export async function openServices(
   options: PluginOptions,
   topology: NodeTopology,
   log: Logger,
-  present: DriverServices | undefined,
+  current: DriverServices | undefined,
   inUse: (taskId: string) => boolean,
   socketPath: string,
 ): Promise<DriverServices> {
   const facts = probeHost(topology);
-  if (present !== undefined) {
-    if (options.stateDir !== present.options.stateDir) {
+  if (current !== undefined) {
+    if (options.stateDir !== current.options.stateDir) {
       throw new DriverError(
         "CONFIG_INVALID",
-        `state_dir cannot change from ${present.options.stateDir} to ${options.stateDir} while the plugin runs`,
+        `state_dir cannot change from ${current.options.stateDir} to ${options.stateDir} while the plugin runs`,
         {
           hint: "Restart the Nomad agent",
         },
       );
     }
-    return { ...present, options, topology, facts };
+    return { ...current, options, topology, facts };
   }
   const folder = await openStateFolder(options.stateDir);
   await using undo = new AsyncDisposableStack();
@@ -50,7 +50,7 @@ export async function openServices(
   ensureKey(folder.path);
   publishAddress(folder.path, socketPath);
   const unsaved = new UnsavedEvents(log);
-  const { store, begun: unclaimed } = await openLog(folder.events, log, (opened) =>
+  const { store, initialized: unclaimed } = await openLog(folder.events, log, (opened) =>
     reconcile({ folder, store: opened, log, unsaved }, inUse),
   );
   undo.move();

@@ -1,4 +1,4 @@
-/** What the driver works with once the plugin is configured. */
+/** The services that the driver uses once the plugin is configured. */
 
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
@@ -10,16 +10,16 @@ import type { UnsavedEvents } from "../task/unsavedEvents.ts";
 
 export interface DriverServices {
   readonly options: PluginOptions;
-  /** The node's cores, as the agent tells them. */
+  /** The node's cores, as the agent reports them. */
   readonly topology: NodeTopology;
   readonly facts: HostFacts;
   readonly folder: StateFolder;
   readonly store: EventStore;
-  /** What the store has refused so far. */
+  /** Events that could not be stored yet. */
   readonly unsaved: UnsavedEvents;
   readonly log: Logger;
-  /** Ids of tasks that run and that the present agent has not asked for yet. */
+  /** Ids of running tasks that the current agent has not asked for yet. */
   readonly unclaimed: Set<string>;
-  /** This process, as events name it. */
+  /** This process, as events identify it. */
   readonly plugin: { readonly pid: number; readonly version: string };
 }

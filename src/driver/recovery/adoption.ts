@@ -1,4 +1,4 @@
-/** Taking a task over that HashiCorp's Go driver has started: a history begins with what its handle and the host tell. */
+/** Takes over a task of HashiCorp's Go driver: builds its history from the handle and the host. */
 import { defaultTaskOptions } from "../../config/options/taskOptions.ts";
 import { findGoDriverRun, type GoDriverRun } from "../../effects/adoption/goDriverRun.ts";
 import { readOomKills } from "../../effects/cgroup/cgroup.ts";
@@ -11,8 +11,8 @@ import { requestedEvent } from "../start/requestedEvent.ts";
 import { type RebuiltHistory, rebuild } from "./handleHistory.ts";
 
 /**
- * The history of such a task: `requested`, `adopted`, and, where it is over or
- * cannot be taken over, how it ended or why it is lost.
+ * The history of such a task: `requested` and `adopted`, then `exited` if it has
+ * ended, or `lost` if it cannot be taken over.
  */
 export function adoptedHistory(
   { taskId, request }: RecoverableHandle,
@@ -24,8 +24,8 @@ export function adoptedHistory(
   const finding = findGoDriverRun(handle, cgroup);
   const time = Date.now();
   const requested = requestedEvent({ ...request, options }, "", plugin);
-  const known: TaskEvent[] = [
-    // The one time that is known of what came before.
+  const events: TaskEvent[] = [
+    // The handle's start time is the only known time before the adoption.
     { type: "requested", time: handle.startedAt, data: requested },
     {
       type: "adopted",
@@ -40,12 +40,12 @@ export function adoptedHistory(
     },
   ];
   if (finding.kind === "ended") {
-    known.push({ type: "exited", time, data: exitOf(rebuild(known).snapshot) });
+    events.push({ type: "exited", time, data: exitOf(rebuild(events).snapshot) });
   } else if (finding.kind !== "running") {
     const reason = finding.kind === "otherBoot" ? rebooted : finding.reason;
-    known.push({ type: "lost", time, data: { reason } });
+    events.push({ type: "lost", time, data: { reason } });
   }
-  return rebuild(known);
+  return rebuild(events);
 }
 
 const rebooted = "the host was rebooted: its processes are gone";

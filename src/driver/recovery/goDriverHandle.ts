@@ -1,7 +1,7 @@
 /**
- * What HashiCorp's Go driver keeps in an agent's handle of a task: a MessagePack
- * map of `PID`, `StartedAt` and `TaskConfig`. Of the last, which holds the task's
- * environment, nothing is kept.
+ * The Go driver's part of an agent's task handle: a MessagePack map of `PID`,
+ * `StartedAt` and `TaskConfig`. Nothing is kept of `TaskConfig`, which holds the
+ * task's environment.
  */
 import { Unpackr } from "msgpackr";
 import { z } from "zod";
@@ -14,9 +14,7 @@ const handleSchema = z.object({
   TaskConfig: z.object({ ID: z.string() }),
 });
 
-/**
- * @returns undefined for bytes that the Go driver did not write, or wrote about another task
- */
+/** @returns undefined for bytes that the Go driver did not write, or wrote for another task */
 export function decodeGoDriverHandle(bytes: Uint8Array, taskId: string): GoDriverRun | undefined {
   const { success, data } = handleSchema.safeParse(fieldsOf(bytes));
   if (!success || data.TaskConfig.ID !== taskId) return undefined;
@@ -25,7 +23,7 @@ export function decodeGoDriverHandle(bytes: Uint8Array, taskId: string): GoDrive
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
-/** The map's fields; the start time's from its bytes, which are declared as text and are none. */
+/** The map's fields. The start time is decoded from its bytes: they are declared as text, but are binary. */
 function fieldsOf(bytes: Uint8Array): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   const size = mapHeaderBytes(bytes);
@@ -42,21 +40,21 @@ function fieldsOf(bytes: Uint8Array): Record<string, unknown> {
       name = undefined;
     });
   } catch {
-    // Cut short, or no MessagePack: the schema misses what is missing.
+    // Truncated, or not MessagePack: the schema rejects the missing fields.
   }
   return fields;
 }
 
-/** 0 where the bytes are no map. */
+/** Size of the map's header; 0 if the bytes are no map. */
 function mapHeaderBytes([first = 0]: Uint8Array): number {
   if (first >= 0x80 && first <= 0x8f) return 1;
   return first === 0xde ? 3 : first === 0xdf ? 5 : 0;
 }
 
 /**
- * Go's binary form of a time, behind the header of a string or of bytes: a
- * version, seconds since the year 1, nanoseconds, and a time zone that does not
- * matter. Or MessagePack's own timestamp.
+ * Decodes Go's binary form of a time, after the header of a string or of bytes: a
+ * version, seconds since the year 1, nanoseconds, and a time zone, which is ignored.
+ * Also takes MessagePack's own timestamp.
  */
 function timeOf(value: unknown, encoded: Uint8Array): number | undefined {
   if (value instanceof Date) return value.getTime();

@@ -1,6 +1,6 @@
 /**
- * A task's history as far as the agent's handle tells it, for the case that the
- * event log is gone or cannot be read: enough to take the task over. Pure.
+ * Rebuilds a task's history from the agent's handle if the event log is lost or
+ * cannot be read. It has enough to take over the task. Pure.
  */
 import { defaultTaskOptions } from "../../config/options/taskOptions.ts";
 import { type TaskEvent, taskEvent } from "../../machines/events.ts";
@@ -14,13 +14,13 @@ import { advance } from "../task/storedEvents.ts";
 import type { TaskHistory } from "../task/task.ts";
 import type { HandleState } from "../task/taskHandle.ts";
 
-/** A history, and the events that are to be stored for it. */
+/** A history, and its events to store. */
 export interface RebuiltHistory extends TaskHistory {
   readonly events: readonly EventToAppend[];
 }
 
-/** What nobody remembers of a task's rights. */
-const forgottenRights = { groups: [], capabilities: null, resourceLimits: [], umask: 0o022, nice: 0 };
+/** The handle does not have a task's rights: these are the defaults. */
+const unknownRights = { groups: [], capabilities: null, resourceLimits: [], umask: 0o022, nice: 0 };
 
 export function historyFromHandle(
   { request }: RecoverableHandle,
@@ -28,9 +28,9 @@ export function historyFromHandle(
   { facts, plugin }: Pick<DriverServices, "facts" | "plugin">,
 ): RebuiltHistory {
   const options = request.options ?? defaultTaskOptions;
-  // All of them bear the time of the start: it is the one that is known.
+  // All events have the time of the start, the only time in the handle.
   const at = state.startedAt;
-  const known: readonly TaskEvent[] = [
+  const events: readonly TaskEvent[] = [
     taskEvent("requested", at, requestedEvent({ ...request, options }, "", plugin)),
     taskEvent("fingerprinted", at, { ...fingerprintedEvent(facts), bootId: state.bootId }),
     taskEvent("sandboxed", at, {
@@ -48,16 +48,16 @@ export function historyFromHandle(
       runFolder: state.runFolder,
       runCgroup: state.runCgroup,
       init: state.init,
-      ...forgottenRights,
+      ...unknownRights,
       plan: [],
     }),
     taskEvent("started", at, { init: state.init, task: state.task, bootId: state.bootId }),
   ];
-  return rebuild(known);
+  return rebuild(events);
 }
 
-/** A history of these facts. */
-export function rebuild(known: readonly TaskEvent[]): RebuiltHistory {
-  const { snapshot, events } = advance(initialSnapshot, known);
+/** The history of these events. */
+export function rebuild(facts: readonly TaskEvent[]): RebuiltHistory {
+  const { snapshot, events } = advance(initialSnapshot, facts);
   return { snapshot, version: events.length, events };
 }

@@ -1,7 +1,7 @@
 /**
- * What an earlier plugin process left undone when it died: tasks whose StartTask
- * it never answered, runs that ended while nobody watched, and files of runs that
- * are over. Done once, when the plugin is configured: before that, nothing may be touched.
+ * Settles what an earlier plugin process left when it died: starts that it never
+ * answered, runs that ended while no plugin watched, and files of ended runs. This
+ * happens once, when the plugin is configured: before that, nothing may be touched.
  */
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -21,57 +21,57 @@ import { endOf, settledHistory } from "./recovery.ts";
 type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsaved">;
 
 /**
- * Puts a state folder in order. What the log refuses for now is done as soon as it takes events again.
- * @param inUse whether this process has to do with a task by now: it sees to its history itself, then
- * @returns ids of the tasks that run, for which the agent has yet to ask
+ * Reconciles the log with the host. If the log refuses events for now, they are stored once it accepts them.
+ * @param inUse whether this process has the task by now, and so records its history itself
+ * @returns ids of the running tasks, which the agent has not asked for yet
  */
 export async function reconcile(
   services: ReconcileServices,
   inUse: (taskId: string) => boolean,
 ): Promise<Set<string>> {
   const { store, folder, log, unsaved } = services;
-  const left = new Set(readdirSync(folder.run));
+  const leftover = new Set(readdirSync(folder.run));
   const running = new Set<string>();
   for (const { stream } of [...store.streams()]) {
-    const hasFiles = left.delete(runFolderName(stream));
-    const keep = async ({ runs, version, events }: Settled) => {
+    const hasFiles = leftover.delete(runFolderName(stream));
+    const save = async ({ runs, version, events }: Settled) => {
       if (runs) running.add(stream);
       if (events.length > 0) await store.append(stream, version, events);
       if (runs) return;
       running.delete(stream);
       if (hasFiles) removeFiles(stream, services);
     };
-    const again = async () => {
-      if (!inUse(stream)) await keep(await settle(stream, services));
+    const retry = async () => {
+      if (!inUse(stream)) await save(await settle(stream, services));
     };
     try {
       const settled = await settle(stream, services);
-      await keep(settled).catch((thrown: unknown) => {
+      await save(settled).catch((thrown: unknown) => {
         if (isWholeLog(thrown)) throw thrown;
         const error = DriverError.from(thrown, "STORE_FAILED", "what became of a task could not be stored");
-        unsaved.hold({ id: stream, stored: again }, error);
+        unsaved.add({ id: stream, stored: retry }, error);
       });
     } catch (thrown) {
       if (isWholeLog(thrown)) throw thrown;
-      // One history that cannot be read must not keep the plugin from all the others.
+      // One unreadable history must not prevent the recovery of all other tasks.
       log.error("an earlier task cannot be looked after", { task_id: stream, error: messageOf(thrown) });
     }
   }
-  for (const name of left) removeUnused(join(folder.run, name));
+  for (const name of leftover) removeUnused(join(folder.run, name));
   return running;
 }
 
-/** Whether it is the log that is damaged, as LMDB tells it, and not an event of it. */
+/** Whether LMDB reports that the whole log is damaged, rather than one event of it. */
 function isWholeLog(thrown: unknown): boolean {
   return thrown instanceof DriverError && thrown.code === "STORE_DAMAGED" && thrown.failed !== undefined;
 }
 
-/** What has come of a task. */
+/** The current state of a task. */
 interface Settled {
   readonly runs: boolean;
-  /** Number of the last event that is stored. */
+  /** Number of the last stored event. */
   readonly version: number;
-  /** Those that belong after it. */
+  /** Events to store after it. */
   readonly events: readonly EventToAppend[];
 }
 
@@ -95,9 +95,9 @@ function removeFiles(taskId: string, { folder, log }: ReconcileServices): void {
 }
 
 /**
- * A folder of a run that the log does not know was made for a request that was never
- * stored. Or the log is another one, and the agent may yet come with a handle of the run:
- * it stays where something can be learnt from it.
+ * Removes a run's folder that the log does not know. Either its request was never stored,
+ * or the log is a new one. Then the agent may still have a handle of the run, so the folder
+ * stays if its run is alive or has recorded its exit.
  */
 function removeUnused(folder: string): void {
   const { status, alive } = runFiles(folder);

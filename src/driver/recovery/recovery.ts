@@ -1,4 +1,4 @@
-/** Taking a task over from an earlier plugin process: replay its events, then look at the host. */
+/** Takes over a task from an earlier plugin process: replays its events, then compares them with the host. */
 import { processesIn } from "../../effects/cgroup/cgroup.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { DriverError, messageOf } from "../../errors.ts";
@@ -19,9 +19,9 @@ import { historyFromHandle } from "./handleHistory.ts";
 import { settleStart } from "./unansweredStart.ts";
 
 /**
- * What the log knows of a task.
- * @returns undefined where it knows nothing
- * @throws DriverError `STORE_FAILED` where its events cannot be read
+ * A task's history in the log.
+ * @returns undefined if the log does not have the task
+ * @throws DriverError `STORE_FAILED` if its events cannot be read
  */
 export function storedHistory(taskId: string, store: EventReader): TaskHistory | undefined {
   const events = [...store.readStream(taskId)];
@@ -31,7 +31,7 @@ export function storedHistory(taskId: string, store: EventReader): TaskHistory |
 }
 
 /**
- * The same, with what has come of a start that nobody has told the end of: its events are not stored yet.
+ * The history in the log. If the start is unfinished, its outcome is added as events that are not stored yet.
  * @throws DriverError as {@link storedHistory} does
  */
 export async function settledHistory(
@@ -45,10 +45,10 @@ export async function settledHistory(
 }
 
 /**
- * What is known of a task: by the log, or, where that knows nothing or cannot be
- * read, by the agent's handle alone. A new stream then begins with what it tells;
- * a stream that is damaged goes on at its end.
- * @throws DriverError `HANDLE_INVALID` for a handle that is none of this driver's, or another task's
+ * A task's history: from the log, or from the agent's handle if the log does not have
+ * the task or cannot be read. The rebuilt events begin a new stream; if a damaged stream
+ * exists, later events are appended to it.
+ * @throws DriverError `HANDLE_INVALID` for a handle of another driver or another task
  */
 export async function historyOf(handle: RecoverableHandle, services: DriverServices): Promise<TaskHistory> {
   const { store, log } = services;
@@ -87,9 +87,9 @@ function ownHandle({ taskId, driverState }: RecoverableHandle): HandleState {
 }
 
 /**
- * Compares what is known with the host, and records what was found: the task
- * runs, or has ended while nobody watched.
- * @throws DriverError `TASK_LOST` where it belongs to an earlier boot or never started, every time it is asked for
+ * Compares a task's history with the host and records the result: the task runs, or
+ * has ended while no plugin watched.
+ * @throws DriverError `TASK_LOST`, at each call, if the task is from an earlier boot or never started
  */
 export async function takeOver(task: Task, { plugin, unsaved }: DriverServices): Promise<void> {
   const { snapshot } = task;
@@ -100,11 +100,11 @@ export async function takeOver(task: Task, { plugin, unsaved }: DriverServices):
     else if (end.type === "exited") await task.record("exited", end.data);
     else await task.record("lost", end.data);
   } else {
-    // What began with its end has no further event to be stored with.
+    // No further event follows whose append would also store these.
     await task
       .stored()
       .catch((thrown) =>
-        unsaved.hold(task, DriverError.from(thrown, "STORE_FAILED", "events could not be stored")),
+        unsaved.add(task, DriverError.from(thrown, "STORE_FAILED", "events could not be stored")),
       );
   }
   await task.run.commands.endAbandoned();
@@ -114,15 +114,15 @@ export async function takeOver(task: Task, { plugin, unsaved }: DriverServices):
   throw new DriverError("TASK_LOST", `task ${task.id} is lost: ${why}`);
 }
 
-/** How a run is over that was alive when the log was last written. */
+/** The end of a run that was alive when the log was last written. */
 export type UnseenEnd =
   | { readonly type: "exited"; readonly data: EventData<"exited"> }
   | { readonly type: "lost"; readonly data: EventData<"lost"> };
 
 /**
- * What has become of a run while no plugin watched it.
+ * The end of a run that no plugin watched.
  * @param snapshot of a task that was alive when the log was last written
- * @returns undefined where it goes on
+ * @returns undefined if the run goes on
  */
 export function endOf(snapshot: TaskSnapshot): UnseenEnd | undefined {
   const { process } = snapshot.context;

@@ -1,7 +1,7 @@
 /**
- * A start that the plugin process which began it did not live to tell of: what has
- * come of its run is found out on the host. A run that was let go on is going on, or
- * over; any other has never begun, and nothing of it is left after this.
+ * Settles a start whose plugin process died before it answered. The host shows whether
+ * the run's task has started. If so, the run goes on or has ended. If not, the rest of
+ * it is removed.
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -27,8 +27,8 @@ import { startFailedEvent } from "../start/startFailedEvent.ts";
 import { type Advance, advance } from "../task/storedEvents.ts";
 
 /**
- * @param snapshot of a task that neither runs nor is over, by its log
- * @returns what belongs into its log: `started`, and `exited` where the run is over; or `startFailed`
+ * @param snapshot of a task that neither runs nor has ended, by its log
+ * @returns events for the log: `started`, and `exited` if the run has ended; or `startFailed`
  */
 export async function settleStart(
   taskId: string,
@@ -63,11 +63,11 @@ export async function settleStart(
 interface FoundRun {
   readonly init: ProcessIdentity;
   readonly task: ProcessIdentity;
-  /** It was ended here, as one that had not begun. */
+  /** Its init was killed here, because no task was recorded. */
   readonly killed: boolean;
 }
 
-/** The run, if there has been a task in it. An init without one is ended here. */
+/** The run, if its task has started. Kills an init without a task. */
 async function findRun({ context }: TaskSnapshot): Promise<FoundRun | undefined> {
   const { request, host, sandbox } = context;
   if (!request || !sandbox?.init || host?.bootId !== bootId()) return undefined;
@@ -75,14 +75,14 @@ async function findRun({ context }: TaskSnapshot): Promise<FoundRun | undefined>
   const { status } = runFiles(sandbox.runFolder);
   const task = readRecordedTask(status);
   if (task !== undefined) return { init, task, killed: false };
-  // Nobody gives it the word any more, and it ends of itself; or it has had the word and is slow.
+  // Init still waits for a release that will not come. Or it was released, and records the task late.
   const killed = killInit(init);
   await waitForRunExit(request.resources.cgroup, init);
   const late = readRecordedTask(status);
   return late && { init, task: late, killed };
 }
 
-/** Nobody was told that such a task runs: what there is of it is ended. */
+/** Ends the rest of a task whose agent does not know that it runs. */
 async function endAbandoned(
   taskId: string,
   snapshot: TaskSnapshot,
@@ -90,7 +90,7 @@ async function endAbandoned(
   log: DriverServices["log"],
 ): Promise<void> {
   const { request } = snapshot.context;
-  // Before anyone is looked for: an init that comes later finds nothing to open, and ends.
+  // Removed before the search: an init that opens the folder later fails and exits.
   rmSync(runFolder, { recursive: true, force: true });
   const init = request ? findInit(request.resources.cgroup, runFiles(runFolder).alive) : undefined;
   const killed = init ? killInit(init) : false;

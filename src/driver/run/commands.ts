@@ -1,4 +1,4 @@
-/** Commands that are run in a running task: what they run as, and what is recorded of them. */
+/** Runs commands in a running task, with the task's rights, and records them. */
 
 import { defaultPath } from "../../config/task/taskEnvironment.ts";
 import { endSession } from "../../effects/exec/commandSession.ts";
@@ -21,20 +21,20 @@ import type { RunTask } from "./runTask.ts";
 
 type Reason = EventData<"execExited">["reason"];
 
-/** A session that can be ended for more reasons than that nobody wants it. */
+/** A session that can be ended for any reason of `execExited`. */
 export interface TaskExec extends ExecSession {
   end(reason: Reason): void;
 }
 
 interface RunningExec extends Pick<TaskExec, "end"> {
-  /** Resolves once its end is recorded. Never rejects. */
+  /** Resolves once the command's end is recorded. Never rejects. */
   readonly over: Promise<unknown>;
 }
 
 export class RunCommands {
   readonly #task: RunTask;
   readonly #running = new Set<RunningExec>();
-  /** Number of the last one; counted here, since several may be on their way at once. */
+  /** Number of the last command. Counted here, since several may start at once. */
   #last = 0;
 
   constructor(task: RunTask) {
@@ -42,8 +42,8 @@ export class RunCommands {
   }
 
   /**
-   * Runs a command; it is recorded before anyone sees anything of it. One that cannot be found or
-   * executed has ended at once, and is not recorded.
+   * Runs a command. It is recorded before its caller gets the session. A command that cannot be found or
+   * executed gives a session that has ended, and is not recorded.
    * @throws DriverError `TASK_NOT_RUNNING`, `CONFIG_INVALID`, `UNSUPPORTED`, `LAUNCH_FAILED`
    */
   async run(request: ExecRequest, services: Pick<DriverServices, "folder">): Promise<TaskExec> {
@@ -54,18 +54,18 @@ export class RunCommands {
     }
   }
 
-  /** Ends those that run. */
+  /** Ends the running commands. */
   async end(reason: Reason): Promise<void> {
     for (const { end } of this.#running) end(reason);
     await this.over();
   }
 
-  /** Resolves once they are over and recorded. */
+  /** Resolves once all commands have ended and are recorded. */
   async over(): Promise<void> {
     await Promise.all([...this.#running].map(({ over }) => over));
   }
 
-  /** Commands do not outlive the plugin that ran them; what one has left behind in its session ends now. */
+  /** Ends the sessions of an earlier plugin process: commands do not outlive the plugin that ran them. */
   async endAbandoned(): Promise<void> {
     const { request, sandbox, execs } = this.#task.snapshot.context;
     for (const { exec, process } of execs.running) {
@@ -93,8 +93,8 @@ export class RunCommands {
     this.#last = Math.max(this.#last, execs.last) + 1;
     const exec = this.#last;
     let reason: Reason | undefined;
-    const end = (why: Reason) => {
-      reason ??= why;
+    const end = (endReason: Reason) => {
+      reason ??= endReason;
       command.kill();
     };
     const { leader, stdin, stdout, stderr, resize } = command;
@@ -132,7 +132,7 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
   }
   const { pid } = process.task;
   const env = readTaskEnviron(process.task);
-  // Of a history that was rebuilt from the agent's handle, nobody knows it.
+  // A history that was rebuilt from the agent's handle does not have it.
   const workDir = sandbox.workDir || "/";
   const rights = rightsInPlan(sandbox);
   return {
@@ -148,7 +148,7 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
     uid: sandbox.uid,
     gid: sandbox.gid,
     ...rights,
-    // Where the history was rebuilt, these are not known either: the one that this process has raised for itself is the task's.
+    // A rebuilt history has none. Then the task's file limit applies, as the plugin has raised its own.
     limits: rights.limits.length > 0 ? rights.limits : [fileLimitOf(pid)],
   };
 }

@@ -1,4 +1,4 @@
-/** How a run ended whose init is gone: as that recorded it, or by what else is known. */
+/** How a run ended whose init has exited: from init's record, or else from what the log and the host show. */
 import { readGoDriverExit } from "../../effects/adoption/goDriverRun.ts";
 import { readWitness } from "../../effects/adoption/witness.ts";
 import { readOutOfMemory } from "../../effects/cgroup/outOfMemory.ts";
@@ -12,16 +12,16 @@ import { wasFatal } from "./outOfMemory.ts";
 type Exit = EventData<"exited">;
 type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source">;
 
-/** @param killed whether this driver has killed it, as far as the log does not tell yet */
+/** @param killed whether this driver has killed the run, if that is not in the log yet */
 export function exitOf({ context }: TaskSnapshot, killed = false): Exit {
   const forceKilled = context.forceKilled || killed;
   const status = recordedStatus(context);
   const end = status ? endBy(status) : endWithoutStatus(context, forceKilled);
-  // What this driver has killed did not die of anything else.
+  // A task that this driver killed was not killed by the OOM killer.
   return { ...end, ...memoryAtEnd(context, status && !forceKilled ? end : undefined) };
 }
 
-/** What its init recorded, or the witness of a task that was adopted. */
+/** The record of the run's init, or of the witness of an adopted task. */
 function recordedStatus({ adopted, sandbox }: TaskContext): ExitStatus | undefined {
   if (adopted !== null) return readWitness(runFiles(adopted.runFolder).status);
   if (sandbox === null) throw new TypeError("a task that never started cannot have ended");
@@ -35,22 +35,22 @@ function endBy({ exitCode, signal, endedAtMs }: ExitStatus): End {
 
 function endWithoutStatus({ adopted, request }: TaskContext, forceKilled: boolean): End {
   if (forceKilled) return { exitCode: 137, signal: 9, endedAt: Date.now(), source: "forceKilled" };
-  // The Go driver's shim writes a file of its own.
+  // The Go driver's shim writes its own file.
   const written = adopted && request && readGoDriverExit(adopted.handle, request.allocDir, request.taskName);
   return written
     ? { exitCode: written.exitCode, signal: 0, endedAt: Math.round(written.endedAtMs), source: "taskFile" }
     : { exitCode: -1, signal: 0, endedAt: Date.now(), source: "unknown" };
 }
 
-/** @param end how the task ended; undefined where nobody knows, or this driver killed it */
+/** @param end how the task ended; undefined if that is unknown, or if this driver killed it */
 function memoryAtEnd(context: TaskContext, end: End | undefined): Pick<Exit, "oom" | "oomKilled"> {
   const oom = oomOf(context);
-  // A kill elsewhere in the cgroup that the task came through unharmed is not its end.
+  // An OOM kill elsewhere in the cgroup did not end a task that exited with 0.
   const bad = end !== undefined && end.exitCode !== 0;
   return { oom, oomKilled: bad && wasFatal(oom, context.oom, end.endedAt) };
 }
 
-/** The lack of memory in the run's time, as the kernel counts it; null: none, or nobody counts. */
+/** The OOM kills during the run, as the kernel counts them; null: none, or not counted. */
 export function oomOf({ request, sandbox, adopted }: TaskContext): Exit["oom"] {
   const before = sandbox?.oomKills ?? adopted?.oomKills;
   return request === null || before === undefined ? null : readOutOfMemory(request.resources.cgroup, before);

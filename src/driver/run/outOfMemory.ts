@@ -1,16 +1,16 @@
-/** What a lack of memory had to do with a task's end. Pure. */
+/** Whether an OOM kill ended a task. Pure. */
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 
-/** A task that is going to end because a process of it was killed does so within this time. */
+/** If the OOM kill of a process ends its task, it does so within this time. */
 const consequenceMs = 10_000;
 
 /**
- * Whether a lack of memory ended the task, where it ended badly: the kernel killed
- * something that nobody has told of yet, or has done so a moment ago. A worker
- * that was killed hours before did not end it.
- * @param oom all that happened in the run's time
- * @param survived the last time that the task was seen to go on after it
+ * Whether an OOM kill ended a task that has failed: there is a kill that was not
+ * recorded yet, or that was seen a moment ago. A worker that was killed hours before
+ * did not end the task.
+ * @param oom all OOM kills of the run
+ * @param survived the last recorded OOM kill, after which the task went on
  */
 export function wasFatal(
   oom: EventData<"exited">["oom"],

@@ -1,10 +1,10 @@
 /**
- * Makes everything that must be in place before a task starts. Looks before it acts, and
- * leaves nothing behind where it fails.
+ * Prepares everything that a task needs to start. Checks before it acts, and leaves
+ * nothing behind if it fails.
  *
- * The launch begins as soon as its namespaces are known, so that init furnishes
- * them while rules, limits and the rest of the plan are made here; it then waits
- * until the event that tells of all that is committed.
+ * The launch begins as soon as its namespaces are planned: init sets them up while this
+ * module adds rules, writes limits and builds the rest of the plan. Init then waits until
+ * the event `sandboxed` is committed.
  */
 import { closeSync, rmSync } from "node:fs";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
@@ -24,18 +24,18 @@ import type { DriverServices } from "../opening/services.ts";
 import { findProgram, planEarly, planLate } from "../start/sandboxPlan.ts";
 import { rightsOf } from "../start/taskRights.ts";
 
-/** A run that only has to be let go on. */
+/** A run whose init waits for its release. */
 export interface PreparedRun {
   readonly launch: PendingLaunch;
   /** The task's environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** What was made. */
+  /** Data of the event `sandboxed`: what was prepared. */
   readonly sandboxed: EventData<"sandboxed">;
-  /** Leaves nothing behind. */
+  /** Ends the launch and removes what was prepared. */
   undo(): Promise<void>;
 }
 
-/** @throws DriverError whatever a start can fail with */
+/** @throws DriverError for any reason that a start can fail for */
 export async function prepareRun(
   taskId: string,
   request: TaskRequest,
@@ -62,7 +62,7 @@ export async function prepareRun(
   const { rules, early, runCgroup } = planEarly(request, program, { options, cgroup, files });
   const launch = new PendingLaunch(early, { stdout, stderr, ruleset }, folder.run);
   undo.defer(() => launch.abandon());
-  const laid = addRules(
+  const added = addRules(
     ruleset,
     rules.entries,
     [
@@ -71,7 +71,7 @@ export async function prepareRun(
     ],
     facts.landlockAbi,
   );
-  const late = planLate(request, program, laid.insideNamespace, runCgroup);
+  const late = planLate(request, program, added.insideNamespace, runCgroup);
   launch.load(late);
   const limits = applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts, request.options));
   const sandboxed = {
@@ -82,8 +82,8 @@ export async function prepareRun(
     gid: user.gid,
     ...rightsOf(program, request.options),
     limits,
-    unveiled: laid.applied.map(({ path, mode, source }) => ({ path, mode, source })),
-    skipped: [...laid.skipped],
+    unveiled: added.applied.map(({ path, mode, source }) => ({ path, mode, source })),
+    skipped: [...added.skipped],
     privateTmp: rules.privateTmp,
     sharedTmpReason: rules.sharedTmpReason,
     oomKills,
@@ -92,8 +92,8 @@ export async function prepareRun(
     init: await launch.init(),
     plan: describePlan(joinPlan(early, late)),
   };
-  const made = undo.move();
-  return { launch, env, sandboxed, undo: () => made.disposeAsync() };
+  const cleanup = undo.move();
+  return { launch, env, sandboxed, undo: () => cleanup.disposeAsync() };
 }
 
 const writeOnly = { read: false, write: true, execute: false, create: false };

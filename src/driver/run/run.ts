@@ -1,9 +1,8 @@
 /**
- * A run: all that this process has of a task while it lives. It carries out what the
- * machine asks for, one method an effect, and records what has come of it.
+ * A run: what this process keeps in memory for a task while it lives. It runs the
+ * machine's effects, one method per effect, and records their results.
  *
- * Nothing of it is needed to recover the task, and the request with its secrets is
- * nowhere else.
+ * Recovery needs nothing of it. The request, with its secrets, is kept only here.
  */
 import { rmSync } from "node:fs";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
@@ -26,10 +25,10 @@ import { runEnded, watchMemory } from "./watch.ts";
 /** How long init may take to end the rest of a killed run. */
 const initGraceMs = 2_000;
 
-/** How far its start has come in this process. A run that was taken over was never asked for here. */
+/** The stage of the start in this process. A run that was taken over stays at `none`. */
 type Start =
   | { readonly stage: "none" }
-  | { readonly stage: "asked"; readonly request: TaskRequest }
+  | { readonly stage: "requested"; readonly request: TaskRequest }
   | { readonly stage: "prepared"; readonly request: TaskRequest; readonly prepared: PreparedRun }
   | { readonly stage: "launched"; readonly env: Environment }
   | { readonly stage: "failed"; readonly error: DriverError };
@@ -52,13 +51,13 @@ export class Run {
     releaseRun: () => this.#release(),
   };
   #start: Start = { stage: "none" };
-  /** Aborted once nothing of the run is to be watched any more. */
-  readonly #over = new AbortController();
+  /** Aborted once the run need not be watched any more. */
+  readonly #watching = new AbortController();
   #killTimer: NodeJS.Timeout | undefined;
-  /** This process has killed it; known here before the event that tells it is committed. */
+  /** Whether this process has killed the run; set before the event `forceKilled` is committed. */
   #killed = false;
 
-  /** @param services those of now: a new configuration brings new ones */
+  /** @param services returns the current services: a new configuration replaces them */
   constructor(task: RunTask, services: () => DriverServices) {
     this.#task = task;
     this.#services = services;
@@ -66,40 +65,40 @@ export class Run {
     this.stats = new RunStats(task);
   }
 
-  /** Takes what the task is to be: to be called before `requested` is recorded. */
-  ask(request: TaskRequest): void {
-    this.#start = { stage: "asked", request };
+  /** Sets the request to prepare. Call it before `requested` is recorded. */
+  setRequest(request: TaskRequest): void {
+    this.#start = { stage: "requested", request };
   }
 
-  /** The environment that the task was started with, until its agent has been answered. */
+  /** The environment that the task was started with, until {@link answered}. */
   get env(): Environment | undefined {
     return this.#start.stage === "launched" ? this.#start.env : undefined;
   }
 
-  /** Why it could not be started. */
+  /** Why the start failed. */
   get failure(): DriverError | undefined {
     return this.#start.stage === "failed" ? this.#start.error : undefined;
   }
 
-  /** The agent has been answered: nothing of the request stays here. */
+  /** The agent has its answer: drops what is left of the request. */
   answered(): void {
     if (this.#start.stage === "launched") this.#start = { stage: "none" };
   }
 
-  /** Never rejects: a failure becomes an event or, where it cannot, a line of the agent's log. */
+  /** Runs an effect. Never rejects: a failure becomes an event, or else a line in the agent's log. */
   carryOut(effect: EffectName): Promise<void> {
     return this.#effects[effect]()
       .catch((thrown: unknown) => this.#failed(effect, thrown))
       .catch((thrown: unknown) => this.#logFailure(effect, { error: messageOf(thrown) }));
   }
 
-  /** What the host offers, as last probed. */
+  /** Records the host's facts of the last probe. */
   async #inspectHost(): Promise<void> {
     await this.#task.record("fingerprinted", fingerprintedEvent(this.#services().facts));
   }
 
   async #prepare(): Promise<void> {
-    if (this.#start.stage !== "asked") return;
+    if (this.#start.stage !== "requested") return;
     const { request } = this.#start;
     const prepared = await prepareRun(this.#task.id, request, this.#services());
     this.#start = { stage: "prepared", request, prepared };
@@ -107,7 +106,7 @@ export class Run {
     try {
       recorded = await this.#task.record("sandboxed", prepared.sandboxed);
     } finally {
-      // From here on it is the machine's to end; a fact that was refused told it of none.
+      // Once it is recorded, the machine releases the run. Otherwise nobody else undoes the preparation.
       if (!recorded) await prepared.undo();
     }
   }
@@ -122,7 +121,7 @@ export class Run {
 
   async #watch(): Promise<void> {
     if (this.#task.snapshot.context.process === null) return;
-    const { signal } = this.#over;
+    const { signal } = this.#watching;
     watchMemory(this.#task, signal);
     await runEnded(this.#task, this.#services(), signal);
     await this.#task.record("exited", exitOf(this.#task.snapshot, this.#killed));
@@ -135,7 +134,7 @@ export class Run {
     await this.#task.record("signalled", { signal: stop.signal, delivered });
   }
 
-  /** Records that the time is over in which the task could have obeyed. */
+  /** Records `stopTimedOut` when the stop's timeout is over. */
   async #startKillTimer(): Promise<void> {
     const { stop } = this.#task.snapshot.context;
     if (stop === null) return;
@@ -145,10 +144,10 @@ export class Run {
   }
 
   /**
-   * SIGKILL to the task's main process: init then ends the rest of the run and
-   * records it. An init that cannot do so any more (stopped by someone, say) is
-   * killed itself, and its pid namespace dies with it. Never the cgroup: the next
-   * run may be in it already.
+   * Sends SIGKILL to the task's main process. Init then ends the rest of the run and
+   * records the exit. An init that cannot do so, because it is stopped, say, is
+   * killed, which ends its pid namespace. The cgroup is never killed: the next run
+   * may be in it already.
    */
   async #kill(): Promise<void> {
     const { stop, process } = this.#task.snapshot.context;
@@ -164,23 +163,23 @@ export class Run {
     });
   }
 
-  /** Nothing of a run stays open, scheduled or on disk once it is over. */
+  /** Closes, unschedules and deletes all that the run has. */
   async #release(): Promise<void> {
     clearTimeout(this.#killTimer);
-    // Without a reason it would make an error for it.
-    this.#over.abort("released");
+    // With a reason, abort() does not create an error object.
+    this.#watching.abort("released");
     const start = this.#start;
     if (start.stage === "prepared") await start.prepared.launch.abandon();
-    if (start.stage === "prepared" || start.stage === "asked") this.#start = { stage: "none" };
+    if (start.stage === "prepared" || start.stage === "requested") this.#start = { stage: "none" };
     const { sandbox, adopted } = this.#task.snapshot.context;
     const folder = (sandbox ?? adopted)?.runFolder;
-    // Until the event log knows how the task ended, init's record of it is all there is.
+    // Until the exit is in the event log, init's record in this folder is the only copy.
     await this.#services().unsaved.whenStored(this.#task);
-    // A few small files: on libuv's threads each step of it would cost more than all of them do here.
+    // Synchronous: the folder has a few small files, and the detour over libuv's threads would cost more.
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
   }
 
-  /** Resolves when the time is over, unless another one was set or the run released before. */
+  /** Resolves after the time, unless another timer was set or the run was released before. */
   #after(ms: number): Promise<void> {
     clearTimeout(this.#killTimer);
     return new Promise((resolve) => {
@@ -198,12 +197,12 @@ export class Run {
     }
     const start = this.#start;
     if ("request" in start) logStartError(start.request.stderrPath, start.request.allocDir, error);
-    // Its agent removes the cgroup as soon as it is told.
+    // The agent removes the cgroup as soon as it has the answer.
     await cleanUpRun(task.snapshot);
     this.#start = { stage: "failed", error };
     const recorded = await task.record("startFailed", startFailedEvent(error)).catch(() => false);
     if (recorded) return;
-    // The store refuses: nobody will be told by an event.
+    // The store refuses the event, so whoever waits for the task gets the error directly.
     task.abandon(error);
     await this.#release();
   }

@@ -1,4 +1,4 @@
-/** The task whose run it is, as far as the run has to do with it. */
+/** The interface of a task that its run needs. */
 import type { Observable } from "rxjs";
 import type { DriverError } from "../../errors.ts";
 import type { EventData, EventType } from "../../machines/events.ts";
@@ -7,17 +7,17 @@ import type { StateName } from "../../machines/taskMachine.ts";
 import type { UnsavedTask } from "../task/unsavedEvents.ts";
 
 export interface RunTask extends UnsavedTask {
-  /** Every event that led to it is committed. */
+  /** Every event of the snapshot is committed. */
   readonly snapshot: TaskSnapshot;
   readonly state: StateName;
   /**
-   * Records what has come of an effect.
-   * @returns false where the machine has no use for the fact in its present state
+   * Records the result of an effect.
+   * @returns false if the machine does not accept the event in its current state
    * @throws DriverError `STORE_FAILED` while the task has not started yet
    */
   record<T extends EventType>(type: T, data: EventData<T>): Promise<boolean>;
-  /** Tells the first committed state that satisfies the condition, at once if it holds now. */
+  /** Emits the first committed state that satisfies the condition, at once if it holds now. */
   when(condition: (snapshot: TaskSnapshot) => boolean): Observable<TaskSnapshot>;
-  /** Gives the task up: everyone who waits for a state of it is told why. */
+  /** Gives up the task: all who wait for a state of it get this error. */
   abandon(error: DriverError): void;
 }

@@ -1,4 +1,4 @@
-/** What a task uses, told as long as it lives: sampled only while somebody listens. */
+/** Resource usage of a running task, sampled only while there are readers. */
 import {
   defer,
   EMPTY,
@@ -19,13 +19,13 @@ import type { TaskUsage } from "../driverPort.ts";
 import { notRunning } from "../task/taskErrors.ts";
 import type { RunTask } from "./runTask.ts";
 
-/** Milliseconds between samples where the agent names none. */
+/** Milliseconds between samples if the agent sets no interval. */
 const defaultIntervalMs = 1_000;
 
-/** No agent needs more, and a host has other things to do. */
+/** A shorter interval would cost CPU time that no agent needs to spend. */
 const minIntervalMs = 100;
 
-/** A Node timer that is given more fires at once. */
+/** A Node timer with a longer delay fires at once. */
 const maxIntervalMs = 2 ** 31 - 1;
 
 export class RunStats {
@@ -38,10 +38,10 @@ export class RunStats {
   }
 
   /**
-   * Samples at once and then every `intervalMs`; completes when the task ends, at
-   * once where it has. Readers that ask for one interval share one sampling: a
-   * late one gets the newest sample first. A reading that takes longer than the
-   * interval leaves samples out instead of piling up.
+   * Samples at once and then every `intervalMs`. Completes when the task ends; at once
+   * if it has ended. Readers with the same interval share the samples; a later reader
+   * gets the newest sample first. If a reading takes longer than the interval, samples
+   * are skipped.
    * @throws DriverError `TASK_NOT_RUNNING` for a task that has not started
    */
   every(intervalMs: number, facts: HostFacts): Observable<TaskUsage> {

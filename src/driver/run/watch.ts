@@ -1,4 +1,4 @@
-/** Watching a run: for its end, and for a lack of memory that it comes through. */
+/** Watches a run for its end, and for OOM kills that it survives. */
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { startWitness } from "../../effects/adoption/witness.ts";
@@ -12,67 +12,71 @@ import type { DriverServices } from "../opening/services.ts";
 import { oomOf } from "./exit.ts";
 import type { RunTask } from "./runTask.ts";
 
-/** Until the next attempt at what the kernel refuses. */
+/** Milliseconds until the next attempt if the kernel refuses a call. */
 const retryMs = 1_000;
 
 type WatchServices = Pick<DriverServices, "folder" | "log">;
 
 /**
- * Resolves once everything of the run has ended and its cgroup can be removed: who is told
- * of the end does that at once. Stays pending for good where it is given up before.
- * @param over gives the watch up
+ * Resolves once all processes of the run have ended and its cgroup can be removed: the agent
+ * removes it as soon as it learns of the end. Never resolves if it is cancelled before.
+ * @param cancelled cancels the watch
  */
-export async function runEnded(task: RunTask, services: WatchServices, over: AbortSignal): Promise<void> {
+export async function runEnded(
+  task: RunTask,
+  services: WatchServices,
+  cancelled: AbortSignal,
+): Promise<void> {
   const { request, sandbox, process, adopted } = task.snapshot.context;
   if (request === null || process === null) return;
-  const again = retries(task, services);
+  const retry = retries(task, services);
   const { cgroup } = request.resources;
   const { init } = process;
   if (adopted !== null) {
     const run = { ...process, cgroup, runFolder: adopted.runFolder };
     const name = `exec2-witness: ${request.allocId}/${request.taskName}`;
-    await witnessedEnd(() => startWitness(run, name, services.folder.run), run, over, again);
+    await witnessedEnd(() => startWitness(run, name, services.folder.run), run, cancelled, retry);
   } else if (sandbox !== null) {
     const { alive } = runFiles(sandbox.runFolder);
-    await again(() => fifoEnd(alive, over, init), init);
+    await retry(() => fifoEnd(alive, cancelled, init), init);
     const { runCgroup } = sandbox;
-    // Init has ended the rest of its run, unless it was killed; a command of `alloc exec` may be ending still.
-    if (runCgroup !== null) await again(() => endCgroup(runCgroup));
+    // Init ends the rest of its run, unless it was killed. A command of `alloc exec` may still be ending.
+    if (runCgroup !== null) await retry(() => endCgroup(runCgroup));
   }
   await waitForRunExit(cgroup, init);
 }
 
-/** By its witness, which is replaced where somebody has killed it. */
+/** Waits for the end of an adopted run by its witness, which is replaced if it is killed. */
 async function witnessedEnd(
   start: () => Promise<void>,
   { init, runFolder }: { readonly init: ProcessIdentity; readonly runFolder: string },
-  over: AbortSignal,
-  again: Again,
+  cancelled: AbortSignal,
+  retry: Retry,
 ): Promise<void> {
   const { alive } = runFiles(runFolder);
-  // One that an earlier plugin process has started goes on.
+  // A witness of an earlier plugin process goes on.
   let witnessed = existsSync(alive);
   while (isSameProcess(init)) {
-    await again(async () => {
+    await retry(async () => {
       if (!witnessed) await start();
       witnessed = false;
-      await fifoEnd(alive, over);
+      await fifoEnd(alive, cancelled);
     }, init);
   }
 }
 
-function fifoEnd(alive: string, over: AbortSignal, init?: ProcessIdentity): Promise<void> {
+function fifoEnd(alive: string, cancelled: AbortSignal, init?: ProcessIdentity): Promise<void> {
   const watch = watchExit(alive, init);
-  over.addEventListener("abort", () => watch.cancel());
+  cancelled.addEventListener("abort", () => watch.cancel());
   return watch.ended;
 }
 
-/** Tries until it succeeds, or until the process is gone. */
-type Again = (attempt: () => Promise<unknown>, until?: ProcessIdentity) => Promise<void>;
+/** Retries until the attempt succeeds, or until the process has exited. */
+type Retry = (attempt: () => Promise<unknown>, until?: ProcessIdentity) => Promise<void>;
 
-/** A task that nobody watches would never be over: out of descriptors, say, it is tried again. Told once a run. */
-function retries({ id }: RunTask, { log }: WatchServices): Again {
-  let told = false;
+/** Retries, if descriptors run out, say: an unwatched task would never end. Logs the failure once per run. */
+function retries({ id }: RunTask, { log }: WatchServices): Retry {
+  let logged = false;
   return async (attempt, until) => {
     for (;;) {
       try {
@@ -80,9 +84,9 @@ function retries({ id }: RunTask, { log }: WatchServices): Again {
         return;
       } catch (thrown) {
         if (until && !isSameProcess(until)) return;
-        if (!told)
+        if (!logged)
           log.error("the end of a task cannot be watched yet", { task_id: id, error: messageOf(thrown) });
-        told = true;
+        logged = true;
         await delay(retryMs);
       }
     }
@@ -90,14 +94,14 @@ function retries({ id }: RunTask, { log }: WatchServices): Again {
 }
 
 /**
- * Records a lack of memory that the task comes through.
- * @param over ends the watching
+ * Records OOM kills that the task survives.
+ * @param cancelled ends the watch
  */
-export function watchMemory(task: RunTask, over: AbortSignal): void {
+export function watchMemory(task: RunTask, cancelled: AbortSignal): void {
   const { request } = task.snapshot.context;
   if (request === null) return;
   const cancel = watchOutOfMemory(request.resources.cgroup, () => void recordMemory(task));
-  over.addEventListener("abort", cancel);
+  cancelled.addEventListener("abort", cancel);
 }
 
 async function recordMemory(task: RunTask): Promise<void> {

@@ -1,7 +1,7 @@
 /**
- * A StartTask whose task the log knows already. An agent whose plugin died
- * during a start sends the same start to the next one: it goes on from where the
- * first has come to, so that the task neither runs twice nor is refused.
+ * A StartTask whose task is in the log already. If a plugin dies during a start, its
+ * agent sends the same start to the next plugin. That start continues where the first
+ * one stopped, so that the task neither runs twice nor is refused.
  */
 import { isDeepStrictEqual } from "node:util";
 import type { EventData } from "../../machines/events.ts";
@@ -13,26 +13,26 @@ import type { TaskHistory } from "../task/task.ts";
 import { existsAlready } from "../task/taskErrors.ts";
 
 /**
- * The history to go on from: of a start that failed, or of a run that is alive or has ended.
- * @returns undefined where the log does not know the task
- * @throws DriverError `TASK_EXISTS` where the id is that of another request, or its history is closed
+ * The history to continue: of a failed start, or of a run that is alive or has ended.
+ * @returns undefined if the task is not in the log
+ * @throws DriverError `TASK_EXISTS` if another request had this id, or if its history is closed
  */
 export async function repeatedStart(
   taskId: string,
   requested: EventData<"requested">,
   services: Pick<DriverServices, "store" | "folder" | "log">,
 ): Promise<TaskHistory | undefined> {
-  const known = storedHistory(taskId, services.store);
-  if (known === undefined) return undefined;
-  if (!isRepeated(known.snapshot.context.request, requested)) throw existsAlready(taskId);
-  const history = (await settledHistory(taskId, services)) ?? known;
+  const stored = storedHistory(taskId, services.store);
+  if (stored === undefined) return undefined;
+  if (!isRepeated(stored.snapshot.context.request, requested)) throw existsAlready(taskId);
+  const history = (await settledHistory(taskId, services)) ?? stored;
   const state = stateName(history.snapshot);
   if (state === "failed" || state === "exited" || isAlive(state)) return history;
   throw existsAlready(taskId);
 }
 
-/** Told to another plugin process before; what this one was told it has answered. */
-function isRepeated(known: EventData<"requested"> | null, asked: EventData<"requested">): boolean {
-  if (known === null || known.plugin.pid === asked.plugin.pid) return false;
-  return isDeepStrictEqual(known, { ...asked, plugin: known.plugin });
+/** Whether another plugin process got the same request. This process has answered all of its own. */
+function isRepeated(stored: EventData<"requested"> | null, requested: EventData<"requested">): boolean {
+  if (stored === null || stored.plugin.pid === requested.plugin.pid) return false;
+  return isDeepStrictEqual(stored, { ...requested, plugin: stored.plugin });
 }

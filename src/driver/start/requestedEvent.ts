@@ -42,8 +42,8 @@ export function requestedEvent(
   };
 }
 
-/** Those that have fields of their own in the event. */
-const told: readonly string[] = [
+/** Options that have their own fields in the event. */
+const optionsWithField: readonly string[] = [
   "command",
   "args",
   "unveil",
@@ -54,26 +54,29 @@ const told: readonly string[] = [
   "extraHosts",
 ] satisfies (keyof TaskOptions)[];
 
-/** Options that differ from what a task has without them. */
+/** Options that differ from their defaults. */
 function settingsOf(options: TaskOptions): EventData<"requested">["settings"] {
   const settings: EventData<"requested">["settings"] = {};
   for (const [name, value] of Object.entries(options)) {
-    const isUsual = isDeepStrictEqual(value, defaultTaskOptions[name as keyof TaskOptions]);
-    if (value !== undefined && !isUsual && !told.includes(name)) settings[hclName(name)] = value;
+    const isDefault = isDeepStrictEqual(value, defaultTaskOptions[name as keyof TaskOptions]);
+    if (value !== undefined && !isDefault && !optionsWithField.includes(name))
+      settings[hclName(name)] = value;
   }
   return settings;
 }
 
-/** The options that the event was made of. They were checked then, and are not again. */
+/** The options from which the event was made. They were checked then, and are not checked again. */
 export function requestedOptions(event: EventData<"requested">): TaskOptions {
   const set = Object.keys(taskSchema.shape).flatMap((name) => {
-    const value = told.includes(name) ? event[name as keyof typeof event] : event.settings[hclName(name)];
+    const value = optionsWithField.includes(name)
+      ? event[name as keyof typeof event]
+      : event.settings[hclName(name)];
     return value === undefined || value === null ? [] : [[name, value]];
   });
   return { ...defaultTaskOptions, ...Object.fromEntries(set) };
 }
 
-/** What follows a "=" in a name may be part of a value; such a start is refused, but only later. */
+/** The text after "=" in a name may be part of a value. Such a start is refused, but only later. */
 function withoutValue(name: string): string {
   const sign = name.indexOf("=");
   return sign === -1 ? name : name.slice(0, sign);

@@ -1,17 +1,17 @@
-/** How a run of a task began, by the log: looked up for runs that nobody has to do with any more. */
+/** Reads from the log how a run began, also for runs that are over. */
 import { EVENT_SCHEMA_VERSION, type TaskEvent, traitsOf } from "../../machines/events.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { toTaskEvent } from "../task/storedEvents.ts";
 
-/** A look at a run costs some 50 µs: so many may be made in one turn of the event loop. */
-export const looksATurn = 20;
+/** Runs to read in one turn of the event loop. Each takes some 50 µs. */
+export const runsPerTurn = 20;
 
 export type Log = Pick<EventReader, "readRecords" | "streams">;
 
 export type PlacedEvent = TaskEvent & Pick<StoredEvent, "position">;
 
-/** Up to and with its start. Ends before an event that cannot be read. */
+/** The events up to and including `started`. Ends before an event that cannot be read. */
 export function* beginningOf(stream: string, log: Pick<Log, "readRecords">): Iterable<PlacedEvent> {
   for (const bytes of log.readRecords(stream)) {
     const stored = readable(bytes);

@@ -1,7 +1,7 @@
 /**
- * What a task's sandbox will be: looked up on this host and laid out, nothing changed
- * but that places to mount volumes on are made in the task's own folders. The driver
- * carries it out; `doctor --plan` prints it.
+ * Plans a task's sandbox from the request and this host. It changes nothing, except that
+ * it creates mount points for volumes in the task's own folders. The driver runs the
+ * plan; `doctor --plan` prints it.
  */
 
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
@@ -28,10 +28,10 @@ import { resolveGroups } from "../../effects/users/groups.ts";
 import { resolveUser, type TaskUser } from "../../effects/users/users.ts";
 import { DriverError } from "../../errors.ts";
 
-/** Who runs what, where, with which environment. */
+/** The program of a task: user and rights, command, folders and environment. */
 export interface TaskProgram {
   readonly user: TaskUser;
-  /** Supplementary ones, by gid. */
+  /** Gids of supplementary groups. */
   readonly groups: readonly number[];
   readonly capabilities: TaskCapabilities | undefined;
   readonly limits: readonly TaskLimit[];
@@ -43,7 +43,10 @@ export interface TaskProgram {
   readonly command: string;
 }
 
-/** @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `LANDLOCK_UNAVAILABLE`, `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE` */
+/**
+ * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `LANDLOCK_UNAVAILABLE`,
+ * `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`
+ */
 export async function findProgram(
   request: TaskRequest,
   options: PluginOptions,
@@ -78,7 +81,7 @@ export interface EarlySandbox {
 }
 
 /**
- * What has to be known before the task's namespaces can be furnished.
+ * Plans what init needs to set up the task's namespaces.
  * @throws DriverError as `prepareMounts` does
  */
 export function planEarly(
@@ -106,7 +109,7 @@ export function planEarly(
   return { rules, early, runCgroup };
 }
 
-/** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
+/** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel cannot set */
 export function planLate(
   { options: task }: TaskRequest,
   { user, groups, capabilities, limits, env, workDir, command }: TaskProgram,
@@ -130,12 +133,12 @@ export function planLate(
   });
 }
 
-/** `ps` shows whose init it is: `exec2-init: 6f2d4a9e/web`. */
+/** Name of the run's init in `ps`: `exec2-init: 6f2d4a9e/web`. */
 function initNameOf({ allocId, taskName }: TaskRequest): string {
   return `exec2-init: ${allocId.slice(0, 8)}/${taskName}`;
 }
 
-/** The folder of the run has a name that no other run has. */
+/** The name of the run's folder is unique, so its cgroup's is, too. */
 function runCgroupOf({ options }: TaskRequest, parent: string, { folder }: RunFiles): RunCgroup | undefined {
   if (options.pidMode === "private") return undefined;
   return { parent, name: `exec2-${folder.slice(folder.lastIndexOf("/") + 1)}` };

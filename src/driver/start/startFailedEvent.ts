@@ -1,4 +1,4 @@
-/** The `startFailed` event of a task: what its agent is told, too. */
+/** The `startFailed` event of a task, with the error that its agent gets. */
 import type { DriverError } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 

@@ -1,4 +1,4 @@
-/** Starts a task, or goes on with a start that an earlier plugin process could not answer any more. */
+/** Starts a task, or continues a start that an earlier plugin process did not answer. */
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { envDigest } from "../../effects/files/envDigest.ts";
 import { hasStarted, stateName } from "../../machines/fold.ts";
@@ -16,35 +16,35 @@ import { withUser } from "./taskUser.ts";
 
 /**
  * Resolves once the task runs.
- * @param signal aborted once there is nobody to be answered: the task is ended, then
- * @throws DriverError `TASK_EXISTS`, and whatever a start can fail with
+ * @param signal aborted once the agent no longer waits for the answer; the task is ended then
+ * @throws DriverError `TASK_EXISTS`, or for any reason that a start can fail for
  */
 export async function startTask(
-  asked: TaskRequest,
+  received: TaskRequest,
   signal: AbortSignal,
   tasks: TaskTable,
   services: DriverServices,
 ): Promise<StartedTask> {
-  const { taskId } = asked;
-  const request = await withUser(asked, services);
+  const { taskId } = received;
+  const request = await withUser(received, services);
   if (tasks.get(taskId) !== undefined) throw existsAlready(taskId);
   const digest = envDigest(request.env, services.folder.path);
-  const requested = requestedEvent(asked, digest, services.plugin);
-  // A task that the log does not know, as is usual, is added in the same turn: no second request of its comes between.
-  const known =
+  const requested = requestedEvent(received, digest, services.plugin);
+  // A task that is not in the log, the usual case, is added in the same turn: no second request intervenes.
+  const history =
     services.store.version(taskId) === 0 ? undefined : await repeatedStart(taskId, requested, services);
-  if (known !== undefined && tasks.get(taskId) !== undefined) throw existsAlready(taskId);
-  const task = tasks.add(taskId, known);
+  if (history !== undefined && tasks.get(taskId) !== undefined) throw existsAlready(taskId);
+  const task = tasks.add(taskId, history);
   try {
     await tasks.endForgotten(taskId, services);
     if (task.snapshot.context.process === null) {
-      task.run.ask(request);
+      task.run.setRequest(request);
       await task.record("requested", requested);
     } else await takeOver(task, services);
     const snapshot = await task.reached(hasStarted);
     if (stateName(snapshot) === "failed") throw task.run.failure;
     const env = task.run.env ?? (await findProgram(request, services.options, services.facts)).env;
-    // An agent that is gone cannot be told that the task runs, and would not ask for it.
+    // An agent that has disconnected would not learn of the task, nor ask for it later.
     signal.throwIfAborted();
     return { driverState: encodeHandle(handleOf(taskId, snapshot)), env };
   } catch (thrown) {

@@ -1,4 +1,4 @@
-/** What the processes of a task may do, as the event `sandboxed` tells it. */
+/** The rights of a task's processes, as in the event `sandboxed`. */
 import { capabilityName, capabilityNumbers } from "../../config/options/capabilities.ts";
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
 import type { LimitedResource } from "../../config/options/ulimits.ts";
@@ -28,7 +28,7 @@ export function rightsOf({ groups, capabilities, limits }: TaskProgram, task: Ta
   };
 }
 
-/** The same for a further process of the task. */
+/** The rights in a launch plan, for a further process of the task. */
 export function rightsInPlan({ groups, capabilities, resourceLimits }: TaskRights): PlannedRights {
   return {
     groups,

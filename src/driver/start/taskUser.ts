@@ -1,8 +1,8 @@
 /**
- * Which user a task has, where its client has forgotten that. A client that was
- * restarted starts a task of a dynamic user again without naming one: the log
- * knows it. Which ids are in use it has forgotten, too: it may lend that of a task
- * that runs to another one.
+ * Dynamic users of tasks after a restart of the client. A restarted client restarts a
+ * task without naming its dynamic user, so the driver takes the user from the log. Such
+ * a client has also forgotten which ids are in use, and may assign the id of a running
+ * task to another one.
  */
 import { setImmediate } from "node:timers/promises";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
@@ -11,19 +11,19 @@ import { isAlive } from "../../machines/taskMachine.ts";
 import { partsOfTaskId, taskOfRun } from "../../taskId.ts";
 import type { DriverServices } from "../opening/services.ts";
 import type { Task } from "../task/task.ts";
-import { beginningOf, type Log, looksATurn, type PlacedEvent } from "./runBeginning.ts";
+import { beginningOf, type Log, type PlacedEvent, runsPerTurn } from "./runBeginning.ts";
 
-/** A run of a task, and who it ran as. */
+/** A run of a task, and its user. */
 export interface EarlierRun {
   readonly taskId: string;
   readonly user: string;
-  /** Of the event that first tells so. */
+  /** Position of the first event that has the user. */
   readonly position: number;
 }
 
 /**
- * The request with the user of the task's run before, where it names none and the log knows of one.
- * @throws DriverError `STORE_FAILED` where the log cannot be read
+ * The request. If it names no user, it gets the user of the task's previous run, if the log has one.
+ * @throws DriverError `STORE_FAILED` if the log cannot be read
  */
 export async function withUser(
   request: TaskRequest,
@@ -41,14 +41,14 @@ export async function withUser(
   return { ...request, user };
 }
 
-/** Runs of the same task of an allocation, whichever plugin process has started them. */
+/** Runs of the same task of an allocation, from any plugin process. */
 async function runsWithUser(taskId: string, log: Log): Promise<EarlierRun[]> {
   const runs: EarlierRun[] = [];
   if (partsOfTaskId(taskId) === undefined) return runs;
-  let looks = 0;
+  let read = 0;
   for (const { stream } of log.streams(`${taskOfRun(taskId)}/`)) {
-    looks += 1;
-    if (looks % looksATurn === 0) await setImmediate();
+    read += 1;
+    if (read % runsPerTurn === 0) await setImmediate();
     const run = runWithUser(stream, beginningOf(stream, log));
     if (run !== undefined) runs.push(run);
   }
@@ -56,8 +56,8 @@ async function runsWithUser(taskId: string, log: Log): Promise<EarlierRun[]> {
 }
 
 /**
- * Who a run ran as: its own user rather than the one that it was asked for with, which may be none. Pure.
- * @param beginning of its history, oldest first
+ * The user of a run: the one of its sandbox, or else the requested one. Pure.
+ * @param beginning the first events of its history, oldest first
  */
 function runWithUser(taskId: string, beginning: Iterable<PlacedEvent>): EarlierRun | undefined {
   let run: EarlierRun | undefined;
@@ -69,7 +69,7 @@ function runWithUser(taskId: string, beginning: Iterable<PlacedEvent>): EarlierR
   return run;
 }
 
-/** The one that was started last. Pure. */
+/** The run that was started last. Pure. */
 export function newestOf(runs: readonly EarlierRun[]): EarlierRun | undefined {
   return runs.toSorted((one, other) => other.position - one.position)[0];
 }
@@ -82,8 +82,8 @@ export interface SharedUser {
 }
 
 /**
- * Whether other tasks that run have the dynamic user of a task; other runs of the same task are no others. Pure.
- * @param tasks of this process, the task itself as well
+ * The other running tasks with a task's dynamic user, if any. Other runs of the same task do not count. Pure.
+ * @param tasks all tasks of this process, which may include the task itself
  */
 export function sharedUserOf(
   task: TaskWithUser,

@@ -1,26 +1,26 @@
 /**
- * The writing side of one stream: events are appended in the order in which they
- * were recorded. One that nobody waits for goes in with the next that somebody
- * does: a start's first three share a transaction.
+ * Writes one stream: appends events in the order in which they were recorded. An event
+ * that may wait is written together with the next one that may not, so the first three
+ * events of a start share a transaction.
  */
 import type { EventStore, EventToAppend } from "../../store/eventStore.ts";
 
-/** More than the preparation of a start takes on most hosts. */
-const patienceMs = 10;
+/** Longer than the preparation of a start takes on most hosts. */
+const maxDelayMs = 10;
 
 export class Journal {
   readonly #store: EventStore;
   readonly #stream: string;
-  /** Number of the last event that is stored. */
+  /** Number of the last stored event. */
   #version: number;
-  /** Events that are recorded and not stored yet, oldest first. */
+  /** Recorded events that are not stored yet, oldest first. */
   #pending: EventToAppend[];
   #flushing: Promise<void> | undefined;
-  /** Whether somebody waits for one of the pending events. */
+  /** Whether one of the pending events may not wait. */
   #urgent = false;
-  #hurry: (() => void) | undefined;
+  #flushNow: (() => void) | undefined;
 
-  /** @param unstored events that are known already and go in with the first that is appended */
+  /** @param unstored earlier events, which are stored together with the first appended one */
   constructor(store: EventStore, stream: string, version: number, unstored: readonly EventToAppend[] = []) {
     this.#store = store;
     this.#stream = stream;
@@ -28,25 +28,22 @@ export class Journal {
     this.#pending = [...unstored];
   }
 
-  /** Whether anything of the stream is stored. */
-  get begun(): boolean {
+  /** Whether the stream has stored events. */
+  get hasEvents(): boolean {
     return this.#version > 0;
   }
 
   /**
-   * Takes an event. Resolves once it is committed.
-   *
-   * @param patient the event may wait for the next one, for some milliseconds at most
-   *
-   * Where the store refuses, the event stays in the journal and goes in with the
-   * next attempt: history may be late, it has no gaps.
+   * Appends an event. Resolves once it is committed. If the store refuses it, the event
+   * stays in the journal for the next attempt: history may be late, but has no gaps.
+   * @param mayWait whether the event may wait for the next one, for {@link maxDelayMs} at most
    * @throws DriverError `STORE_FAILED` or `WRONG_EXPECTED_VERSION`
    */
-  async append(event: EventToAppend, patient = false): Promise<void> {
+  async append(event: EventToAppend, mayWait = false): Promise<void> {
     this.#pending.push(event);
-    if (!patient) {
+    if (!mayWait) {
       this.#urgent = true;
-      this.#hurry?.();
+      this.#flushNow?.();
     }
     await this.settled();
   }
@@ -62,13 +59,13 @@ export class Journal {
     }
   }
 
-  /** Takes back what the store has refused, and has these events in its place. */
+  /** Replaces the events that the store has refused. */
   replaceUnsaved(events: readonly EventToAppend[]): void {
     this.#pending = [...events];
   }
 
   async #flush(): Promise<void> {
-    if (!this.#urgent) await this.#company();
+    if (!this.#urgent) await this.#waitForMore();
     this.#urgent = false;
     const batch = [...this.#pending];
     await this.#store.append(this.#stream, this.#version, batch);
@@ -76,11 +73,11 @@ export class Journal {
     this.#pending.splice(0, batch.length);
   }
 
-  /** Until an event comes that cannot wait, or it would take too long. */
-  #company(): Promise<void> {
+  /** Resolves when an event arrives that may not wait, or after {@link maxDelayMs}. */
+  #waitForMore(): Promise<void> {
     return new Promise((resolve) => {
-      const end = setTimeout(resolve, patienceMs);
-      this.#hurry = () => {
+      const end = setTimeout(resolve, maxDelayMs);
+      this.#flushNow = () => {
         clearTimeout(end);
         resolve();
       };

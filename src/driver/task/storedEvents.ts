@@ -1,4 +1,4 @@
-/** Between an event as the machine takes it and as the log keeps it. Pure. */
+/** Converts between the machine's events and the log's. Pure. */
 import { DriverError } from "../../errors.ts";
 import {
   EVENT_SCHEMA_VERSION,
@@ -11,12 +11,12 @@ import { type Step, step, type TaskSnapshot } from "../../machines/fold.ts";
 import { upcast } from "../../machines/upcast.ts";
 import type { EventToAppend, StoredEvent } from "../../store/eventStore.ts";
 
-/** An event with what the machine made of it. */
+/** An event with the step that it caused, for the log. */
 export function toStored(event: TaskEvent, { from, to, effects }: Step): EventToAppend {
   return { ...event, schema: EVENT_SCHEMA_VERSION, from, to, effects };
 }
 
-/** Further facts of a task: where they lead, and as the log keeps them. */
+/** The result of applying events: the new snapshot, and the events for the log. */
 export interface Advance {
   readonly snapshot: TaskSnapshot;
   readonly events: readonly EventToAppend[];
@@ -25,18 +25,18 @@ export interface Advance {
 export function advance(from: TaskSnapshot, facts: readonly TaskEvent[]): Advance {
   let snapshot = from;
   const events = facts.map((fact) => {
-    const taken = step(snapshot, fact);
-    snapshot = taken.snapshot;
-    return toStored(fact, taken);
+    const result = step(snapshot, fact);
+    snapshot = result.snapshot;
+    return toStored(fact, result);
   });
   return { snapshot, events };
 }
 
 /**
- * Data of the log's events were checked by the compiler when they were written, and their hashes tell that
- * they are the same still: they are brought to today's shape, and not checked again.
- * @throws DriverError `EVENT_TOO_NEW` where a newer version of the driver wrote it
- * @throws DriverError `EVENT_INVALID` where no version did
+ * Converts a stored event to the current schema. It does not validate the data: the compiler checked them when
+ * they were written, and the record's hash shows that they are unchanged.
+ * @throws DriverError `EVENT_TOO_NEW` if a newer version of the driver wrote the event
+ * @throws DriverError `EVENT_INVALID` if no version can have written it
  */
 export function toTaskEvent(stored: StoredEvent): TaskEvent {
   const { stream, seq, type, time } = stored;

@@ -1,7 +1,7 @@
 /**
- * A task at run time: its place in the machine, its journal, and what it holds
- * while it lives. A fact is recorded, the machine names effects, those are run
- * once the fact is committed, and what they did is recorded in turn.
+ * A task at run time: its state in the machine, its journal and its run. Recording an
+ * event gives the machine's effects. These run once the event is committed, and record
+ * their results in turn.
  */
 import {
   defer,
@@ -28,31 +28,31 @@ import { startFailedEvent } from "../start/startFailedEvent.ts";
 import { Journal } from "./journal.ts";
 import { toStored } from "./storedEvents.ts";
 
-/** A committed event, with what the machine made of it. */
+/** A committed event, with the step that it caused. */
 export interface CommittedStep extends Step {
   readonly task: Task;
   readonly event: TaskEvent;
 }
 
-/** What a task needs of its surroundings. */
+/** What a task depends on. */
 export interface TaskDependencies {
   readonly store: EventStore;
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
-  /** Makes what carries out the task's effects. */
+  /** Creates the run that carries out the task's effects. */
   readonly createRun: (task: RunTask) => Run;
-  /** Told of every event, once it is committed. */
+  /** Called for every event once it is committed. */
   readonly onCommitted: (committed: CommittedStep) => void;
-  /** Told where an event could not be stored that belongs to the history all the same. */
+  /** Called if an event could not be stored but stays in the history. */
   readonly onStoreFailure: (task: Task, error: DriverError) => void;
 }
 
-/** What is known of a task before this process had to do with it. */
+/** The history of a task before this process got it. */
 export interface TaskHistory {
   readonly snapshot: TaskSnapshot;
-  /** Number of the stream's last event. */
+  /** Number of the last stored event. */
   readonly version: number;
-  /** Events that led to the snapshot and are not stored yet, oldest first. */
+  /** Events of the snapshot that are not stored yet, oldest first. */
   readonly unstored?: readonly EventToAppend[];
 }
 
@@ -66,24 +66,24 @@ export interface WaitLimits {
 
 export class Task implements RunTask {
   readonly id: string;
-  /** What this process has of the task beside its history. */
+  /** What this process keeps for the task besides its history. */
   readonly run: Run;
-  readonly #surroundings: TaskDependencies;
+  readonly #dependencies: TaskDependencies;
   readonly #journal: Journal;
   readonly #commits = new Subject<TaskSnapshot>();
   #recorded: TaskSnapshot;
   #committed: TaskSnapshot;
 
-  constructor(id: string, surroundings: TaskDependencies, history: TaskHistory = noHistory) {
+  constructor(id: string, dependencies: TaskDependencies, history: TaskHistory = noHistory) {
     this.id = id;
-    this.#surroundings = surroundings;
-    this.#journal = new Journal(surroundings.store, id, history.version, history.unstored);
+    this.#dependencies = dependencies;
+    this.#journal = new Journal(dependencies.store, id, history.version, history.unstored);
     this.#recorded = history.snapshot;
     this.#committed = history.snapshot;
-    this.run = surroundings.createRun(this);
+    this.run = dependencies.createRun(this);
   }
 
-  /** The state that others may see: every event that led to it is committed. */
+  /** The public state: every event of it is committed. */
   get snapshot(): TaskSnapshot {
     return this.#committed;
   }
@@ -93,35 +93,35 @@ export class Task implements RunTask {
   }
 
   /**
-   * Records a fact and, once it is committed, runs the effects that the machine
-   * names for it. Preparations, which nobody outside can see, start at once.
-   * @returns false where the machine has no use for the fact in its present state
-   * @throws DriverError `STORE_FAILED` while the task has not started yet. One
-   * that has goes on although its history cannot be written.
+   * Records an event and, once it is committed, runs the effects that the machine
+   * requests. Preparations, which have no visible effect outside, start at once.
+   * @returns false if the machine does not accept the event in its current state
+   * @throws DriverError `STORE_FAILED` while the task has not started yet. A started
+   * task goes on although its history cannot be written.
    */
   async record<T extends EventType>(type: T, data: EventData<T>): Promise<boolean> {
-    const event = taskEvent(type, this.#surroundings.now(), data);
-    const taken = step(this.#recorded, event);
-    if (!taken.accepted) return false;
-    this.#recorded = taken.snapshot;
-    const { effects } = taken;
-    const patient = effects.length > 0 && effects.every(isPreparation);
-    const stored = this.#journal.append(toStored(event, taken), patient);
+    const event = taskEvent(type, this.#dependencies.now(), data);
+    const result = step(this.#recorded, event);
+    if (!result.accepted) return false;
+    this.#recorded = result.snapshot;
+    const { effects } = result;
+    const mayWait = effects.length > 0 && effects.every(isPreparation);
+    const stored = this.#journal.append(toStored(event, result), mayWait);
     for (const effect of effects.filter(isPreparation)) void this.run.carryOut(effect);
-    await stored.catch((thrown: unknown) => this.#survive(event, taken.from, thrown));
-    this.#publish(event, taken);
+    await stored.catch((thrown: unknown) => this.#handleStoreFailure(event, result.from, thrown));
+    this.#publish(event, result);
     return true;
   }
 
-  /** Resolves once everything recorded so far is stored; rejects where the log refuses it. */
+  /** Resolves once everything recorded so far is stored; rejects if the log refuses it. */
   stored(): Promise<void> {
     return this.#journal.settled();
   }
 
   /**
    * Resolves with the first committed state that satisfies the condition, at once if it holds now.
-   * @throws DriverError `TASK_STILL_RUNNING` where that takes longer than `withinMs`
-   * @throws the reason of `signal` once it is aborted, and the error the task was given up with
+   * @throws DriverError `TASK_STILL_RUNNING` if that takes longer than `withinMs`
+   * @throws the reason of `signal` once it is aborted, or the error of {@link abandon}
    */
   async reached(
     condition: (snapshot: TaskSnapshot) => boolean,
@@ -133,12 +133,12 @@ export class Task implements RunTask {
     return firstValueFrom(merge(this.when(condition), aborted, tooLate));
   }
 
-  /** Tells the first committed state that satisfies the condition, at once if it holds now. */
+  /** Emits the first committed state that satisfies the condition, at once if it holds now. */
   when(condition: (snapshot: TaskSnapshot) => boolean): Observable<TaskSnapshot> {
     return defer(() => this.#commits.pipe(startWith(this.#committed), filter(condition), take(1)));
   }
 
-  /** Gives the task up: everyone who waits for a state of it is told why. */
+  /** Gives up the task: all who wait for a state of it get this error. */
   abandon(error: DriverError): void {
     this.#commits.error(error);
   }
@@ -157,38 +157,38 @@ export class Task implements RunTask {
     );
   }
 
-  #publish(event: TaskEvent, taken: Step): void {
-    this.#committed = taken.snapshot;
-    this.#commits.next(taken.snapshot);
-    this.#surroundings.onCommitted({ ...taken, task: this, event });
-    for (const effect of taken.effects) {
+  #publish(event: TaskEvent, result: Step): void {
+    this.#committed = result.snapshot;
+    this.#commits.next(result.snapshot);
+    this.#dependencies.onCommitted({ ...result, task: this, event });
+    for (const effect of result.effects) {
       if (!isPreparation(effect)) void this.run.carryOut(effect);
     }
   }
 
-  #survive(event: TaskEvent, from: StateName, thrown: unknown): void {
+  #handleStoreFailure(event: TaskEvent, from: StateName, thrown: unknown): void {
     const error = DriverError.from(thrown, "STORE_FAILED", `event ${event.type} could not be stored`);
-    // One that has started goes on: by the event before, the next plugin finds it.
+    // A started task goes on: from the event before, the next plugin can find it.
     if (isUnderway(from) && event.type !== "started") {
       this.#failStart(event, error);
       throw error;
     }
-    this.#surroundings.onStoreFailure(this, error);
+    this.#dependencies.onStoreFailure(this, error);
   }
 
   /**
-   * What is not stored of a start has not happened, but for its failure. Of a
-   * start of which nothing is stored no trace is left: its agent is told why.
+   * Drops the unstored events of a start and records its failure in their place. A
+   * start without any stored event leaves no trace: only its agent gets the error.
    */
   #failStart(event: TaskEvent, error: DriverError): void {
-    const time = this.#surroundings.now();
+    const time = this.#dependencies.now();
     const failure: TaskEvent =
       event.type === "startFailed" ? event : { type: "startFailed", time, data: startFailedEvent(error) };
-    const taken = step(this.#committed, failure);
-    this.#recorded = taken.snapshot;
-    const { begun } = this.#journal;
-    this.#journal.replaceUnsaved(begun ? [toStored(failure, taken)] : []);
-    if (begun) this.#surroundings.onStoreFailure(this, error);
+    const result = step(this.#committed, failure);
+    this.#recorded = result.snapshot;
+    const { hasEvents } = this.#journal;
+    this.#journal.replaceUnsaved(hasEvents ? [toStored(failure, result)] : []);
+    if (hasEvents) this.#dependencies.onStoreFailure(this, error);
   }
 }
 

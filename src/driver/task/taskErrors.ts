@@ -1,8 +1,8 @@
-/** Requests that a task's state, or that of the plugin, does not allow. */
+/** Errors of requests that the state of the task or of the plugin does not allow. */
 import { DriverError } from "../../errors.ts";
 import type { RunTask } from "../run/runTask.ts";
 
-/** Agents compare the text. */
+/** Agents compare this text. */
 export function notFound(): DriverError {
   return new DriverError("TASK_NOT_FOUND", "task not found for given id");
 }
@@ -20,12 +20,12 @@ export function notConfigured(): DriverError {
   });
 }
 
-/** @param trouble why the driver has nothing to work with */
-export function notReady(trouble: DriverError): DriverError {
-  return trouble.within("the driver cannot work yet", { recoverable: true });
+/** @param cause why the driver's services could not be opened */
+export function notReady(cause: DriverError): DriverError {
+  return cause.within("the driver cannot work yet", { recoverable: true });
 }
 
-/** @param consequence what cannot be done therefore */
+/** @param consequence what is not possible because of it */
 export function notRunning({ state }: Pick<RunTask, "state">, consequence: string): DriverError {
   return new DriverError("TASK_NOT_RUNNING", `the task is ${state}: ${consequence}`);
 }

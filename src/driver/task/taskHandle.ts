@@ -1,6 +1,6 @@
 /**
- * The driver's own bytes in Nomad's task handle: enough to find a task again
- * where the event log is gone.
+ * The driver's own bytes in Nomad's task handle. They suffice to find a task again
+ * if the event log is lost.
  */
 import { Packr } from "msgpackr";
 import { z } from "zod";
@@ -21,9 +21,9 @@ const handleSchema = z.object({
   cgroup: z.string(),
   runFolder: z.string(),
   startedAt: z.number(),
-  /** OOM kills that the cgroup had counted before the task was in it; the first handles do not tell. */
+  /** OOM kills that the cgroup counted before the task started. The first handles lack it. */
   oomKills: z.number().int().nonnegative().default(0),
-  /** As in the event `sandboxed`; the first handles do not tell, and are of runs with a pid namespace of their own. */
+  /** As in the event `sandboxed`. The first handles lack it: their runs have their own pid namespaces. */
   runCgroup: z.string().nullable().default(null),
 });
 
@@ -57,7 +57,7 @@ export function encodeHandle(state: HandleState): Uint8Array {
   return packr.pack(state);
 }
 
-/** @throws DriverError `HANDLE_INVALID` for bytes that no version of this driver wrote */
+/** @throws DriverError `HANDLE_INVALID` for bytes that no version of this driver has written */
 export function decodeHandle(bytes: Uint8Array): HandleState {
   const parsed = handleSchema.safeParse(unpack(bytes));
   if (parsed.success) return parsed.data;

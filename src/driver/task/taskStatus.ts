@@ -1,9 +1,9 @@
-/** A task's state in the terms of Nomad's answers. Pure. */
+/** Converts a task's state to Nomad's answers. Pure. */
 import { stateName, type TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import type { ExitResult, TaskStatus } from "../driverPort.ts";
 
-/** How a task that is over ended. */
+/** The result of an ended task. */
 export function exitResultOf({ context }: TaskSnapshot): ExitResult {
   const { exit, lostReason, failure } = context;
   if (exit === null) {

@@ -1,4 +1,4 @@
-/** The tasks that this process knows, and how it comes to know those of an earlier one. */
+/** The tasks of this process. Takes over those of an earlier one. */
 import { messageOf } from "../../errors.ts";
 import { hasEnded, hasStarted } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
@@ -8,7 +8,7 @@ import { settledHistory, takeOver } from "../recovery/recovery.ts";
 import type { Task, TaskHistory } from "./task.ts";
 import { notFound } from "./taskErrors.ts";
 
-/** How long the kernel may take to end a killed task before the agent is told that it has not. */
+/** How long the kernel may take to end a killed task before the agent gets an error. */
 export const killGraceMs = 30_000;
 
 type ReadHistory = () => TaskHistory | Promise<TaskHistory>;
@@ -27,7 +27,7 @@ export class TaskTable {
     return this.#tasks.get(taskId);
   }
 
-  /** Whether this process has to do with a task, or is about to. */
+  /** Whether this process has the task, or is taking it over. */
   knows(taskId: string): boolean {
     return this.#tasks.has(taskId) || this.#recoveries.has(taskId);
   }
@@ -44,14 +44,14 @@ export class TaskTable {
     return task;
   }
 
-  /** @param history of a task that the log knows already */
+  /** @param history of a task that is in the log already */
   add(taskId: string, history?: TaskHistory): Task {
     const task = this.#create(taskId, history);
     this.#tasks.set(taskId, task);
     return task;
   }
 
-  /** A new agent has come: it has yet to ask for each task that it knows of. */
+  /** A new agent has connected: marks all running tasks as not asked for yet. */
   unclaim({ unclaimed }: DriverServices): void {
     for (const { id, state } of this.#tasks.values()) if (isAlive(state)) unclaimed.add(id);
   }
@@ -61,9 +61,9 @@ export class TaskTable {
   }
 
   /**
-   * Takes a task over, whoever asks and how often.
-   * @param read tells its history; called where it is needed
-   * @throws DriverError as `takeOver` does; the task is as unknown as before, then
+   * Takes over a task once, even if several callers ask for it.
+   * @param read reads its history; called only if needed
+   * @throws DriverError as `takeOver` does; the task stays unknown then
    */
   async recover(taskId: string, services: DriverServices, read: ReadHistory): Promise<Task> {
     const known = this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
@@ -76,16 +76,16 @@ export class TaskTable {
     return recovery;
   }
 
-  /** A task that this process knows, or that an earlier one has left running. */
+  /** A task of this process, or one that an earlier process left running, which is taken over. */
   async claim(taskId: string, services: DriverServices | undefined): Promise<Task | undefined> {
     if (!services?.unclaimed.has(taskId)) return this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
     return this.recover(taskId, services, async () => (await settledHistory(taskId, services)) ?? unknown());
   }
 
   /**
-   * Ends earlier runs of the same task of an allocation that the agent has never
-   * asked for: it died before the answer to their start reached it, for it starts
-   * a new run only where it knows of no other.
+   * Ends earlier runs of the same task of an allocation that the agent has never asked
+   * for. An agent starts a new run only if it knows of no other, so it died before it
+   * got the answer to their start.
    */
   async endForgotten(taskId: string, services: DriverServices): Promise<void> {
     const { unclaimed, log } = services;
@@ -121,8 +121,8 @@ export class TaskTable {
 }
 
 /**
- * Ends a task by force, whatever it does.
- * @throws DriverError `TASK_STILL_RUNNING` where the kernel does not get it done
+ * Ends a task by force.
+ * @throws DriverError `TASK_STILL_RUNNING` if the kernel does not end it in time
  */
 export async function end(task: Task): Promise<void> {
   await task.reached(hasStarted);

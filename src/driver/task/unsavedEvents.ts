@@ -1,7 +1,7 @@
 /**
- * What the event log has refused, because its disk is full, say: it is tried
- * again until it is in, whether or not anything more happens to the tasks. One
- * timer serves all of them, since they have one disk.
+ * Events that the log has refused, because its disk is full, say. Storing them is
+ * retried until it succeeds, whether or not the tasks record further events. One
+ * timer serves all tasks, since they share the disk.
  */
 import { DriverError, messageOf } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
@@ -9,10 +9,10 @@ import type { Logger } from "../../log/hclog.ts";
 const firstPauseMs = 250;
 const maxPauseMs = 30_000;
 
-/** A task, as far as it has a history to be stored. */
+/** The interface of a task that storing its history needs. */
 export interface UnsavedTask {
   readonly id: string;
-  /** Resolves once all of its events are stored; rejects where the log refuses. */
+  /** Resolves once all of its events are stored; rejects if the log refuses. */
   stored(): Promise<void>;
 }
 
@@ -26,8 +26,8 @@ export class UnsavedEvents {
     this.#log = log;
   }
 
-  /** Takes a task on whose events were refused, and says so if it is the first. */
-  hold(task: UnsavedTask, error: DriverError): void {
+  /** Adds a task whose events were refused. Logs it if it is the first one. */
+  add(task: UnsavedTask, error: DriverError): void {
     if (error.code !== "STORE_FAILED") {
       this.#giveUp(task, error);
       return;
@@ -40,7 +40,7 @@ export class UnsavedEvents {
     this.#retryLater();
   }
 
-  /** Resolves once nothing of the task waits to be stored. */
+  /** Resolves once the task has no event to store. */
   async whenStored(task: UnsavedTask): Promise<void> {
     await this.#tasks.get(task)?.promise;
   }
@@ -72,7 +72,7 @@ export class UnsavedEvents {
     }
   }
 
-  /** One after another: what the log refuses to the first it would refuse to all. */
+  /** One task after another: if the log refuses the first one, it would refuse all. */
   async #storeAll(): Promise<void> {
     for (const [task, { resolve }] of this.#tasks) {
       await task.stored().catch((thrown: unknown) => {
@@ -85,7 +85,7 @@ export class UnsavedEvents {
     }
   }
 
-  /** Another attempt would end as this one did. */
+  /** Logs that the events are lost: another attempt would fail in the same way. */
   #giveUp(task: UnsavedTask, { code, message }: DriverError): void {
     this.#log.error("events of a task can never be stored", { task_id: task.id, code, error: message });
   }

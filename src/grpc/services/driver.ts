@@ -32,7 +32,7 @@ export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger)
     fingerprint: stream(
       async () => (await slot.driver).fingerprints(),
       fingerprintOf,
-      ({ trouble }) => trouble,
+      ({ error }) => error,
     ),
   };
 }

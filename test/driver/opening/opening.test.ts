@@ -10,14 +10,14 @@ describe("an opening", () => {
   test("that fails for one reason again and again tells it once, and then that it has succeeded", async () => {
     const attempts = [broken, broken, broken, async () => "opened"];
     const { opening, told } = begin(() => attempts.shift()?.(), unasked);
-    await opening.begun;
-    expect(told).toEqual([{ trouble: expect.objectContaining({ code: "PLUGIN_FAILED" }) }]);
+    await opening.firstOutcome;
+    expect(told).toEqual([{ error: expect.objectContaining({ code: "PLUGIN_FAILED" }) }]);
     await opening.settled;
     expect(told.slice(1)).toEqual([{ opened: "opened" }]);
     expect(attempts).toEqual([]);
   });
 
-  test("of a folder that is handed over tells nothing of trouble", async () => {
+  test("of a folder that is handed over reports no error", async () => {
     let owned = true;
     const { opening, told } = begin(
       refusedWhile(() => owned),
@@ -26,7 +26,7 @@ describe("an opening", () => {
         return owner({ handedOver: true });
       },
     );
-    await opening.begun;
+    await opening.firstOutcome;
     expect(told).toEqual([{ opened: "opened" }]);
   });
 
@@ -39,10 +39,10 @@ describe("an opening", () => {
       refusedWhile(() => owned),
       async () => watched,
     );
-    await opening.begun;
+    await opening.firstOutcome;
     expect(told).toEqual([
       {
-        trouble: expect.objectContaining({
+        error: expect.objectContaining({
           message: expect.stringMatching(/^process 7 owns it, and an agent/),
         }),
       },
@@ -65,7 +65,7 @@ describe("an opening", () => {
     );
     await asked.promise;
     await opening.stop();
-    await Promise.all([opening.begun, opening.settled]);
+    await Promise.all([opening.firstOutcome, opening.settled]);
     expect(told).toEqual([]);
   });
 });

@@ -38,7 +38,7 @@ describe("events that the log refused", () => {
   it("go in as soon as it takes them, without anything else happening", async () => {
     const { unsaved, attempts, task, answer } = setUp();
     const web = task("web");
-    unsaved.hold(web, refusal());
+    unsaved.add(web, refusal());
     answer(undefined);
     await vi.advanceTimersToNextTimerAsync();
     expect(attempts).toEqual(["web"]);
@@ -48,7 +48,7 @@ describe("events that the log refused", () => {
 
   it("are tried again ever more rarely, one task standing for all", async () => {
     const { unsaved, attempts, task } = setUp();
-    for (const id of ["a", "b", "c"]) unsaved.hold(task(id), refusal());
+    for (const id of ["a", "b", "c"]) unsaved.add(task(id), refusal());
     expect(vi.getTimerCount()).toBe(1);
     await vi.advanceTimersByTimeAsync(hour);
     expect(new Set(attempts)).toEqual(new Set(["a"]));
@@ -59,8 +59,8 @@ describe("events that the log refused", () => {
   it("of all tasks go in once one does, also of those that come meanwhile", async () => {
     const { unsaved, attempts, task, answer } = setUp();
     const late = task("late");
-    unsaved.hold({ id: "first", stored: async () => unsaved.hold(late, refusal()) }, refusal());
-    unsaved.hold(task("second"), refusal());
+    unsaved.add({ id: "first", stored: async () => unsaved.add(late, refusal()) }, refusal());
+    unsaved.add(task("second"), refusal());
     answer(undefined);
     await vi.advanceTimersToNextTimerAsync();
     expect(attempts).toEqual(["second", "late"]);
@@ -70,7 +70,7 @@ describe("events that the log refused", () => {
   it("are told of once when it begins and once when it is over", async () => {
     const { log, unsaved, task, answer } = setUp();
     const web = task("web");
-    for (const each of [web, web, task("db")]) unsaved.hold(each, refusal());
+    for (const each of [web, web, task("db")]) unsaved.add(each, refusal());
     await vi.advanceTimersByTimeAsync(hour);
     expect(log.lines).toMatchObject([
       {
@@ -85,7 +85,7 @@ describe("events that the log refused", () => {
       { level: "info", message: "the event log takes events again" },
     ]);
     // The next time is a new one, tried again as soon as the first.
-    unsaved.hold(web, refusal());
+    unsaved.add(web, refusal());
     await vi.advanceTimersByTimeAsync(1_000);
     expect(log.lines).toHaveLength(4);
   });
@@ -93,13 +93,13 @@ describe("events that the log refused", () => {
   it("are given up where no attempt can succeed: another writer was quicker", async () => {
     const { log, unsaved, attempts, task, answer } = setUp();
     const web = task("web");
-    unsaved.hold(web, refusal());
+    unsaved.add(web, refusal());
     answer("WRONG_EXPECTED_VERSION");
     await vi.advanceTimersByTimeAsync(hour);
     await unsaved.whenStored(web);
     expect(attempts).toEqual(["web"]);
     expect(log.lines[1]).toMatchObject({ level: "error", fields: { task_id: "web" } });
-    unsaved.hold(task("db"), refusal("EVENT_INVALID"));
+    unsaved.add(task("db"), refusal("EVENT_INVALID"));
     expect(log.lines.at(-1)).toMatchObject({
       level: "error",
       fields: { task_id: "db", code: "EVENT_INVALID" },
@@ -109,13 +109,13 @@ describe("events that the log refused", () => {
 
   it("are tried a last time at the end", async () => {
     const { log, unsaved, attempts, task, answer } = setUp();
-    unsaved.hold(task("web"), refusal());
+    unsaved.add(task("web"), refusal());
     answer(undefined);
     await unsaved.close();
     expect(attempts).toEqual(["web"]);
     expect(log.lines).toHaveLength(1);
     answer("STORE_FAILED");
-    unsaved.hold(task("db"), refusal());
+    unsaved.add(task("db"), refusal());
     await unsaved.close();
     expect(log.lines.at(-1)).toMatchObject({ level: "error", fields: { tasks: 1 } });
     expect(vi.getTimerCount()).toBe(0);
