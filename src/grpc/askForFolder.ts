@@ -1,18 +1,18 @@
-/** Asks the plugin that owns a state folder to hand it over. Loaded where one is in the way. */
+/** Asks the plugin that owns a state folder to hand it over. Loaded only if there is one. */
 import { once } from "node:events";
 import type { AskForFolder } from "../driver/driverPort.ts";
 import { addressOf } from "../store/folder/pluginAddress.ts";
 import { connectPlugin } from "./pluginClient.ts";
 import { errorOfCall } from "./status.ts";
 
-/** Milliseconds; letting go of the folder may take one second. */
+/** Milliseconds to wait for the answer. Releasing the folder may take one second. */
 const answerLimitMs = 3_000;
 
 export const askForFolder: AskForFolder = async (folder, signal) => {
   const plugin = connectPlugin(addressOf(folder));
   const answers = plugin.stateFolder.handOver({}, { signal });
   const ended = new Promise<void>((resolve) => {
-    // A process that ends breaks the call.
+    // The call fails when the owner's process ends.
     answers.on("error", () => resolve());
     answers.on("end", resolve);
   });

@@ -1,7 +1,7 @@
 /**
- * An error of the driver, field by field, beside the text of it that agents show. It goes
- * in metadata of its own: of the details of a status, agents read the first alone, and
- * take it for a RecoverableError, so that one is to be the only one.
+ * Sends an error of the driver field by field, besides its text that agents show. It has
+ * its own metadata key, since agents read only the first of a status's details, and expect
+ * a RecoverableError there.
  */
 import { Metadata } from "@grpc/grpc-js";
 import { DriverError, isErrorCode } from "../errors.ts";
@@ -9,14 +9,15 @@ import { DriverError as ErrorMessage } from "./generated/exec2/error.ts";
 
 const key = "exec2-error-bin";
 
-export function carrying({ code, summary, failed, hint, recoverable }: DriverError): Metadata {
+/** Metadata that carries an error. */
+export function errorMetadata({ code, summary, failed, hint, recoverable }: DriverError): Metadata {
   const metadata = new Metadata();
   const message = ErrorMessage.encode({ code, summary, failed, hint, recoverable });
   metadata.set(key, Buffer.from(message.finish()));
   return metadata;
 }
 
-/** The error that the driver has sent along; undefined where there is none, or none that this version knows. */
+/** The error in a call's metadata; undefined if there is none, or none that this version knows. */
 export function carriedError(metadata: Metadata, cause?: unknown): DriverError | undefined {
   const { code, summary, ...options } = messageIn(metadata) ?? {};
   if (code === undefined || summary === undefined || !isErrorCode(code)) return undefined;

@@ -1,7 +1,6 @@
 /**
- * The driver behind the services. It is loaded by the first call that needs it:
- * the first two of an agent's three launches never do, and the handshake need
- * not wait for it.
+ * The driver behind the services. The first call that needs it loads it: the first two
+ * of an agent's three launches never do, and the handshake need not wait for it.
  */
 
 import type { PluginOptions } from "../config/options/pluginOptions.ts";
@@ -21,7 +20,7 @@ export class DriverSlot {
     this.#load = load;
   }
 
-  /** @throws DriverError `PLUGIN_FAILED` where the driver cannot be loaded on this host */
+  /** @throws DriverError `PLUGIN_FAILED` if the driver cannot be loaded on this host */
   get driver(): Promise<DriverPort> {
     this.#driver ??= this.#load().catch((thrown: unknown) => {
       throw DriverError.from(thrown, "PLUGIN_FAILED", "the driver cannot be loaded");
@@ -44,12 +43,12 @@ export class DriverSlot {
     this.#options = options;
   }
 
-  /** Tells a driver that was loaded: another has no tasks that its agent might not know. */
+  /** Notifies the driver if it is loaded. Otherwise it has no tasks yet that the agent may not know. */
   async agentArrived(): Promise<void> {
     (await this.#driver)?.agentArrived();
   }
 
-  /** Ends a driver that was loaded. */
+  /** Shuts the driver down if it is loaded. */
   async shutdown(): Promise<void> {
     await (await this.#driver)?.shutdown();
   }

@@ -1,6 +1,6 @@
 /**
- * Handlers of calls: they turn plain functions and observables into what grpc-js
- * wants. A function that throws or rejects fails its call and nothing else.
+ * Converts plain functions and observables to grpc-js's call handlers. A function
+ * that throws or rejects fails its own call only.
  */
 import { once } from "node:events";
 import type {
@@ -17,52 +17,53 @@ import { toHeaders, toStatus } from "./status.ts";
 import { StreamWriter } from "./streamWriter.ts";
 
 export interface Handlers {
-  /** One answer; `signal` is aborted when the caller cancels or goes away. */
+  /** One answer. `signal` is aborted when the caller cancels or disconnects. */
   readonly unary: <Request, Response>(
     answer: (request: Request, signal: AbortSignal) => Response | Promise<Response>,
   ) => handleUnaryCall<Request, Response>;
 
   /**
-   * What an observable tells, each made a message, for as long as the caller listens.
-   * @param errorOf the error that the first message tells of, which goes in the headers before it
+   * Sends the values of an observable as messages until the caller disconnects.
+   * @param errorOf the error that the first value reports, if any; it goes into the headers
    */
-  readonly stream: <Request, Response, Told>(
-    observe: (request: Request) => Promise<Observable<Told>>,
-    toMessage: (told: Told, request: Request) => Response,
-    errorOf?: (first: Told) => DriverError | undefined,
+  readonly stream: <Request, Response, Value>(
+    observe: (request: Request) => Promise<Observable<Value>>,
+    toMessage: (value: Value, request: Request) => Response,
+    errorOf?: (first: Value) => DriverError | undefined,
   ) => handleServerStreamingCall<Request, Response>;
 
   /**
-   * A conversation, until `converse` resolves; `signal` is aborted when the caller cancels or goes away.
-   * @param messageBytes of an error that it ends with
+   * A bidirectional stream that ends when `converse` resolves. `signal` is aborted when the caller
+   * cancels or disconnects.
+   * @param maxMessageBytes bound of the message of a final error
    */
   readonly duplex: <Request, Response>(
     converse: (call: Duplex<Request, Response>, signal: AbortSignal) => Promise<void>,
-    messageBytes: number,
+    maxMessageBytes: number,
   ) => handleBidiStreamingCall<Request, Response>;
 }
 
-/** Both directions go as fast as the other side reads. */
+/** Both directions have flow control: the reader sets the pace. */
 export interface Duplex<Request, Response> {
   readonly requests: AsyncIterator<Request, undefined>;
-  /** Resolves when the caller takes more; at once where it has gone. */
+  /** Resolves when the caller can take more; at once if it has disconnected. */
   readonly send: (response: Response) => Promise<void>;
 }
 
-/** @param log is told of failures that no one foresaw, and of readers that are too slow */
+/** @param log gets unexpected failures, and readers that are too slow */
 export function createHandlers(log: Logger): Handlers {
-  const statusOf = (thrown: unknown, method: string, messageBytes?: number) => {
-    const status = toStatus(thrown, messageBytes);
+  const statusOf = (thrown: unknown, method: string, maxMessageBytes?: number) => {
+    const status = toStatus(thrown, maxMessageBytes);
     if (!(thrown instanceof DriverError)) {
       log.error("a call failed unexpectedly", { method, status: status.code, error: stackOf(thrown) });
     }
     return status;
   };
 
-  const observe = <Request, Response, Told>(
-    observable: Observable<Told>,
-    toMessage: (told: Told, request: Request) => Response,
-    errorOf: (first: Told) => DriverError | undefined,
+  const observe = <Request, Response, Value>(
+    observable: Observable<Value>,
+    toMessage: (value: Value, request: Request) => Response,
+    errorOf: (first: Value) => DriverError | undefined,
     call: ServerWritableStream<Request, Response>,
   ) => {
     if (call.cancelled) return;
@@ -70,13 +71,13 @@ export function createHandlers(log: Logger): Handlers {
     const writer = new StreamWriter(call, () =>
       log.warn("a reader is too slow: the oldest messages for it are dropped", { method }),
     );
-    let begun = false;
+    let started = false;
     const subscription = observable.subscribe({
-      next: (told) => {
-        const error = begun ? undefined : errorOf(told);
+      next: (value) => {
+        const error = started ? undefined : errorOf(value);
         if (error) call.sendMetadata(toHeaders(error));
-        begun = true;
-        writer.write(toMessage(told, call.request));
+        started = true;
+        writer.write(toMessage(value, call.request));
       },
       error: (thrown) => writer.end(() => call.emit("error", statusOf(thrown, method))),
       complete: () => writer.end(() => call.end()),
@@ -88,7 +89,7 @@ export function createHandlers(log: Logger): Handlers {
     unary: (answer) => async (call, callback) => {
       const cancelled = new AbortController();
       let answered = false;
-      // Every call ends with this event, those that were answered too.
+      // Every call ends with this event, also an answered one.
       call.on("cancelled", () => answered || cancelled.abort());
       try {
         const response = await answer(call.request, cancelled.signal);
@@ -109,7 +110,7 @@ export function createHandlers(log: Logger): Handlers {
         }
       },
 
-    duplex: (converse, messageBytes) => async (call) => {
+    duplex: (converse, maxMessageBytes) => async (call) => {
       const cancelled = new AbortController();
       let over = false;
       // Every call ends with this event.
@@ -120,11 +121,11 @@ export function createHandlers(log: Logger): Handlers {
         over = true;
         call.end();
       } catch (thrown) {
-        // An error destroys what is not sent yet, and is itself never sent then.
+        // An error would destroy unsent messages, and would not be sent itself then.
         await sent();
         over = true;
         const { aborted } = cancelled.signal;
-        call.emit("error", aborted ? toStatus(thrown) : statusOf(thrown, call.getPath(), messageBytes));
+        call.emit("error", aborted ? toStatus(thrown) : statusOf(thrown, call.getPath(), maxMessageBytes));
       }
     },
   };
@@ -139,11 +140,11 @@ function sender<Request, Response>(call: ServerDuplexStream<Request, Response>, 
     if (call.write(response, () => resolve())) return;
     await once(call, "drain", { signal }).catch(() => undefined);
   };
-  /** Resolves when all of it is, or the caller has gone. */
+  /** Resolves when all messages are sent, or the caller has disconnected. */
   const sent = async () => {
     if (last === undefined || signal.aborted) return;
-    const gone = once(signal, "abort").then(() => undefined);
-    await Promise.race([last, gone]);
+    const disconnected = once(signal, "abort").then(() => undefined);
+    await Promise.race([last, disconnected]);
   };
   return { send, sent };
 }

@@ -1,22 +1,22 @@
 /**
- * go-plugin's handshake: what the agent puts into a plugin's environment, and
- * the one line with which the plugin tells where it listens. Pure.
+ * go-plugin's handshake: the agent sets variables in the plugin's environment, and
+ * the plugin prints one line with the address of its socket. Pure.
  */
 import { DriverError } from "../errors.ts";
 
-/** An environment variable and its value: the mark of a launch by Nomad, no secret. */
+/** An environment variable that marks a launch by Nomad. It is no secret. */
 const magicCookie = {
   name: "NOMAD_PLUGIN_MAGIC_COOKIE",
   value: "e4327c2e01eabfd75a8a67adb114fb34a757d57eee7728d857a8cec6e91a7255",
 } as const;
 
-/** go-plugin's own version, and that of Nomad's plugin interface. */
+/** Version of go-plugin's protocol, and of Nomad's plugin interface. */
 const coreProtocolVersion = 1;
 const pluginProtocolVersion = 2;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Whether Nomad (or who poses as it) has started this process. */
+/** Whether Nomad, or another program in its role, has started this process. */
 export function isPluginLaunch(env: Environment): boolean {
   return env[magicCookie.name] === magicCookie.value;
 }
@@ -29,21 +29,21 @@ export const launchEnvironment = {
   PLUGIN_MAX_PORT: "25000",
 } as const;
 
-/** Where the agent wants the plugin's socket. */
-export interface SocketWishes {
-  /** A folder; without it, the host's temporary one. */
+/** How the agent wants the plugin's socket. */
+export interface SocketOptions {
+  /** Folder of the socket; by default the host's temporary folder. */
   readonly folder: string | undefined;
-  /** Name or id of a group that may connect too. */
+  /** Name or id of a group that may also connect. */
   readonly group: string | undefined;
 }
 
 /**
- * What the launch asks for.
- * @throws DriverError `UNSUPPORTED` where the plugin cannot do what the agent insists on
+ * Reads the launch options from the environment.
+ * @throws DriverError `UNSUPPORTED` for a protocol or mutual TLS that the plugin does not support
  */
-export function readLaunch(env: Environment): SocketWishes {
+export function readLaunch(env: Environment): SocketOptions {
   const versions = env.PLUGIN_PROTOCOL_VERSIONS;
-  // Absent, the agent is one that takes what the plugin offers.
+  // An agent that does not set it accepts any version.
   if (versions && !versions.split(",").map(Number).includes(pluginProtocolVersion)) {
     throw new DriverError(
       "UNSUPPORTED",
@@ -62,7 +62,7 @@ export function readLaunch(env: Environment): SocketWishes {
   };
 }
 
-/** The line that tells the agent where to connect. */
+/** The line with the address to which the agent connects. */
 export function handshakeLine(socketPath: string): string {
   return `${coreProtocolVersion}|${pluginProtocolVersion}|unix|${socketPath}|grpc\n`;
 }

@@ -1,4 +1,4 @@
-/** Loads the options' schemas once: a dynamic import costs some 50 µs even where the module is there already. */
+/** Loads the options' schemas once: a dynamic import costs some 50 µs even if the module is loaded already. */
 export function loadOptions(): Promise<typeof import("./options.ts")> {
   loading ??= import("./options.ts");
   return loading;

@@ -1,6 +1,6 @@
 /**
- * All about options that the services need: their specs and their checks. Loaded
- * with the first call that needs it, for it brings the schema library along.
+ * The specs and checks of options for the services. The first call that needs them
+ * loads this module, since it imports the schema library.
  */
 import {
   type PluginOptions,

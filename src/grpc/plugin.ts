@@ -1,4 +1,4 @@
-/** A plugin's process, from the handshake to its end. */
+/** The plugin's process, from the handshake to its end. */
 import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { dirname } from "node:path";
@@ -11,21 +11,21 @@ import { handshakeLine, readLaunch } from "./handshake.ts";
 import { guardProcess } from "./processGuard.ts";
 import { type Listener, listen, removeDeadSockets } from "./socket.ts";
 
-/** Milliseconds for the answer to Shutdown to leave the process. */
+/** Milliseconds to send the answer to Shutdown. */
 const answerMs = 20;
 
-/** Milliseconds for the driver to let go of what it holds; agents kill a plugin 2 s after they asked it to end. */
+/** Milliseconds for the driver to release its resources. Agents kill a plugin 2 s after asking it to end. */
 const shutdownLimitMs = 1_000;
 
-/** So that the node is ready, and its tasks are taken over, before anything is tidied up. */
+/** The node is to be ready, and its tasks are to be taken over, before the plugin tidies up. */
 const tidyAfterMs = 1_000;
 
 const standardOutput = 1;
 
 /**
- * Serves an agent until it says otherwise. Listens and tells so first, and loads
- * everything else while the agent reads that and connects.
- * @param loadDriver makes the driver; called once, when a call first needs it
+ * Serves an agent until it asks the plugin to end. Listens and prints the handshake
+ * first, and loads everything else while the agent connects.
+ * @param loadDriver creates the driver; called once, by the first call that needs it
  */
 export async function servePlugin(
   loadDriver: (log: Logger, socketPath: string, askForFolder: AskForFolder) => Promise<DriverPort>,
@@ -61,15 +61,15 @@ async function serve({ server: listening, path }: Listener, slot: DriverSlot, lo
   const connections = new Set<Socket>();
   const ending = new AbortController();
   const end = () => ending.abort();
-  const letGo = async () => {
+  const release = async () => {
     listening.close();
-    await letGoOf(slot, log);
+    await shutDown(slot, log);
   };
-  ending.signal.addEventListener("abort", () => void endProcess(connections, letGo, log));
+  ending.signal.addEventListener("abort", () => void endProcess(connections, release, log));
   process.on("SIGTERM", end);
   writeSync(standardOutput, handshakeLine(path));
   const serving = import("./server.ts").then(({ createServer }) =>
-    createServer(slot, log, { connections: () => connections.size, letGo, end }),
+    createServer(slot, log, { connections: () => connections.size, release, end }),
   );
   listening.on("connection", (connection) => {
     connections.add(connection);
@@ -81,22 +81,22 @@ async function serve({ server: listening, path }: Listener, slot: DriverSlot, lo
 }
 
 /**
- * Calls that are still open end with their connection, which tells the agent that
- * the plugin is gone; a status would tell it that they have failed.
+ * Open calls end with their connections. Agents then know that the plugin has ended;
+ * with a status they would assume that the calls have failed.
  */
 async function endProcess(
   connections: Iterable<Socket>,
-  letGo: () => Promise<void>,
+  release: () => Promise<void>,
   log: Logger,
 ): Promise<void> {
   await delay(answerMs);
   for (const connection of connections) connection.destroy();
-  await letGo();
+  await release();
   await log.flush();
   process.exit(0);
 }
 
-async function letGoOf(slot: DriverSlot, log: Logger): Promise<void> {
+async function shutDown(slot: DriverSlot, log: Logger): Promise<void> {
   const finished = slot
     .shutdown()
     .catch((thrown) =>

@@ -1,6 +1,6 @@
 /**
  * The agent's side of the plugin interface: launches a plugin executable, or
- * connects to one that runs, and speaks its services.
+ * connects to a running plugin, and calls its services.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -28,16 +28,16 @@ export interface PluginConnection {
   readonly stdio: Callers<GRPCStdioService>;
   readonly reflection: Callers<ServerReflectionService>;
   readonly stateFolder: Callers<StateFolderService>;
-  /** Lets go of the connection; the plugin goes on. */
+  /** Closes the connection. The plugin goes on. */
   disconnect(): void;
 }
 
 export interface LaunchOptions {
   readonly command: string;
   readonly args?: readonly string[];
-  /** The plugin's whole environment, but for what the launch itself adds. Default: this process's. */
+  /** The plugin's environment, to which the launch adds its own variables. Default: this process's. */
   readonly env?: NodeJS.ProcessEnv;
-  /** Takes each line that the plugin writes to its standard error. */
+  /** Called with each line that the plugin writes to standard error. */
   readonly onLogLine?: (line: string) => void;
 }
 
@@ -48,7 +48,7 @@ export interface LaunchedPlugin extends PluginConnection {
   readonly handshakeMs: number;
   /** Resolves when the process has ended. */
   readonly exited: Promise<PluginExit>;
-  /** Ends the plugin as an agent does: tells the driver, asks the plugin, waits 2 s, kills. Tasks go on. */
+  /** Ends the plugin as an agent does: two shutdown calls, then SIGKILL after 2 s. Tasks go on. */
   close(): Promise<PluginExit>;
 }
 
@@ -57,16 +57,16 @@ export interface PluginExit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** How long an agent waits for the handshake, and for the end. */
+/** How long agents wait for the handshake, and for the plugin's end. */
 const handshakeLimitMs = 60_000;
 const endLimitMs = 2_000;
 
-/** Lines of the log that the error of a failed launch tells. */
-const toldLines = 5;
+/** Last lines of the log that the error of a failed launch quotes. */
+const maxLogLines = 5;
 
 type PluginProcess = ChildProcessByStdio<null, Readable, Readable>;
 
-/** @throws DriverError `PLUGIN_FAILED` with what the plugin wrote last, where it does not come up */
+/** @throws DriverError `PLUGIN_FAILED` with the plugin's last log lines, if it does not start */
 export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlugin> {
   const { command, args = [], env = process.env } = options;
   const launchedAt = performance.now();
@@ -86,13 +86,13 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
   } catch (thrown) {
     child.kill("SIGKILL");
     await exited.catch(() => undefined);
-    const told = lastLines.length > 0 ? `. It wrote: ${lastLines.join(" | ")}` : "";
-    const summary = `the plugin ${command} did not start: ${messageOf(thrown)}${told}`;
+    const written = lastLines.length > 0 ? `. It wrote: ${lastLines.join(" | ")}` : "";
+    const summary = `the plugin ${command} did not start: ${messageOf(thrown)}${written}`;
     throw new DriverError("PLUGIN_FAILED", summary, { cause: thrown });
   }
 }
 
-/** Connects to a plugin that runs already, as an agent does that comes back. */
+/** Connects to a running plugin, as a restarted agent does. */
 export function connectPlugin(socketPath: string): PluginConnection {
   const client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
     "grpc.max_receive_message_length": -1,
@@ -117,14 +117,14 @@ function followLog(child: PluginProcess, { onLogLine }: LaunchOptions): string[]
   const last: string[] = [];
   createInterface({ input: child.stderr }).on("line", (line) => {
     last.push(line);
-    if (last.length > toldLines) last.shift();
+    if (last.length > maxLogLines) last.shift();
     onLogLine?.(line);
   });
   return last;
 }
 
 async function exitOf(child: PluginProcess): Promise<PluginExit> {
-  // `close` comes when the log has been read to its end, too.
+  // Unlike `exit`, `close` comes after the whole log was read.
   const [code, signal] = await once(child, "close");
   return { code, signal };
 }
@@ -134,7 +134,7 @@ async function endedEarly(exited: Promise<PluginExit>): Promise<never> {
   throw new Error(`it ended without a handshake (${signal ?? `exit code ${code}`})`);
 }
 
-/** The first line on standard output; what may follow is read and ignored, as agents do. */
+/** The first line on standard output. Further lines are read and ignored, as by agents. */
 async function handshakeOf(child: PluginProcess): Promise<string> {
   const signal = AbortSignal.timeout(handshakeLimitMs);
   const [line] = await once(createInterface({ input: child.stdout }), "line", { signal });
@@ -142,10 +142,10 @@ async function handshakeOf(child: PluginProcess): Promise<string> {
 }
 
 async function end(child: PluginProcess, connection: PluginConnection, exited: Promise<PluginExit>) {
-  // A driver that does not know this call, or not in time, is asked to end all the same.
+  // If the driver does not know this call, or is late, the plugin is asked to end all the same.
   await connection.driver.shutdown({}, { deadlineMs: endLimitMs }).catch(() => undefined);
-  const asked = connection.controller.shutdown({}, { deadlineMs: endLimitMs });
-  asked.catch(() => undefined);
+  const shutdown = connection.controller.shutdown({}, { deadlineMs: endLimitMs });
+  shutdown.catch(() => undefined);
   const timer = setTimeout(() => child.kill("SIGKILL"), endLimitMs);
   try {
     return await exited;

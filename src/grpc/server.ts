@@ -1,4 +1,4 @@
-/** The gRPC server with all that a plugin serves. */
+/** The gRPC server with all services of the plugin. */
 import type { Socket } from "node:net";
 import { Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { Logger } from "../log/hclog.ts";
@@ -19,17 +19,17 @@ import { brokerService, controllerService, stdioService } from "./services/plugi
 import { reflectionAlphaDefinition, reflectionService } from "./services/reflection.ts";
 import { type ServingProcess, stateFolderService } from "./services/stateFolder.ts";
 
-/** Bytes of a request: far beyond any job's environment and templates, and a bound all the same. */
-const requestLimit = 64 * 1024 * 1024;
+/** Maximum bytes of a request: far more than any job's environment and templates need. */
+const maxRequestBytes = 64 * 1024 * 1024;
 
-/** @returns serves a connection */
+/** @returns a function that serves a connection */
 export function createServer(
   slot: DriverSlot,
   log: Logger,
   serving: ServingProcess,
 ): (connection: Socket) => void {
   const server = new Server({
-    "grpc.max_receive_message_length": requestLimit,
+    "grpc.max_receive_message_length": maxRequestBytes,
     "grpc.enable_channelz": 0,
   });
   const handlers = createHandlers(log);

@@ -5,22 +5,22 @@ import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DriverError, errnoOf } from "../errors.ts";
-import type { SocketWishes } from "./handshake.ts";
+import type { SocketOptions } from "./handshake.ts";
 
 export interface Listener {
   readonly server: Server;
   readonly path: string;
 }
 
-/** Longest path that the kernel takes; unix(7), sockaddr_un without the final NUL. */
+/** The kernel's limit for a path: unix(7), sockaddr_un without the final NUL. */
 const maxPathLength = 107;
 
 /**
- * Listens on a new socket that only this user, and the group wished for, can
- * connect to. The socket's file goes when the process exits.
+ * Listens on a new socket to which only this user and the requested group can
+ * connect. The socket's file is removed when the process exits.
  */
-export async function listen({ folder = tmpdir(), group }: SocketWishes): Promise<Listener> {
-  const path = join(folder, `exec2-${process.pid}-${anyName()}.sock`);
+export async function listen({ folder = tmpdir(), group }: SocketOptions): Promise<Listener> {
+  const path = join(folder, `exec2-${process.pid}-${randomName()}.sock`);
   if (Buffer.byteLength(path) > maxPathLength) {
     throw new DriverError(
       "PLUGIN_FAILED",
@@ -33,7 +33,7 @@ export async function listen({ folder = tmpdir(), group }: SocketWishes): Promis
   const groupId = group === undefined ? undefined : findGroup(group);
   const server = createServer();
   const listening = once(server, "listening");
-  // The file is made in listen() itself: at no time can another user connect.
+  // listen() creates the file synchronously with this umask, so another user can never connect.
   const umask = process.umask(0o177);
   try {
     server.listen(path);
@@ -54,22 +54,23 @@ export async function listen({ folder = tmpdir(), group }: SocketWishes): Promis
 }
 
 /**
- * Removes the sockets that plugins left in a folder when they were killed: those of
- * root or this user that nobody listens on. Rejects where the folder cannot be read.
+ * Removes the sockets that killed plugins left in a folder: those of root or this user
+ * on which no process listens. Rejects if the folder cannot be read.
  */
 export async function removeDeadSockets(folder: string): Promise<void> {
   for (const name of await files.readdir(folder)) {
     const pid = /^exec2-(\d+)-[a-z0-9]+\.sock$/.exec(name)?.[1];
     if (pid === undefined) continue;
     const path = join(folder, name);
-    // One that cannot be looked at, or is gone by now, keeps no other from being removed.
+    // A socket that cannot be checked, or was removed meanwhile, does not stop the others' removal.
     if (await isDead(path, Number(pid)).catch(() => false)) await files.rm(path, { force: true });
   }
 }
 
 /**
- * The kernel's word is what counts: the pid in the name may be another process's by
- * now, or of another pid namespace. But a socket that is just being made refuses, too.
+ * Whether the kernel refuses a connection. The pid in the name is not enough: it may be
+ * another process's by now, or from another pid namespace. A socket that is just being
+ * created also refuses, so a young one of a living pid is kept.
  */
 async function isDead(path: string, pid: number): Promise<boolean> {
   const status = await files.lstat(path);
@@ -86,7 +87,7 @@ async function isDead(path: string, pid: number): Promise<boolean> {
   }
 }
 
-/** Between bind(2) and listen(2), with much to spare. */
+/** Milliseconds from bind(2) to listen(2), with a large margin. */
 const maxStartMs = 60_000;
 
 function isAlive(pid: number): boolean {
@@ -97,12 +98,12 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Not secret, only unlikely to be taken: bind(2) refuses a name that is. And node:crypto takes 5 ms to load. */
-function anyName(): string {
+/** Unlikely to be taken, but not secret: bind(2) refuses a name in use, and node:crypto takes 5 ms to load. */
+function randomName(): string {
   return Math.random().toString(36).slice(2);
 }
 
-/** A group by number or by its name in group(5). */
+/** Gid of a group, from its number or its name in group(5). */
 function findGroup(group: string): number {
   if (/^\d+$/.test(group)) return Number(group);
   const lines = readFileSync("/etc/group", "utf8").split("\n");

@@ -1,40 +1,40 @@
 /**
- * The one place where errors become gRPC statuses, and back. Apart from
- * recoverable starts an agent shows a status and acts on nothing in it, so its
- * message tells people all: `CODE: what was wrong, and what to do next`. This
- * program's own calls read the error itself, which goes beside it (carriedError.ts).
+ * Converts errors to gRPC statuses, and back. Except for recoverable starts, agents
+ * only show a status, so its message has all that people need: `CODE: what was wrong,
+ * and what to do next`. This program's own calls read the error itself, which the
+ * metadata carries (carriedError.ts).
  */
 import { inspect } from "node:util";
 import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
 import { DriverError, type ErrorCode } from "../errors.ts";
-import { carriedError, carrying } from "./carriedError.ts";
+import { carriedError, errorMetadata } from "./carriedError.ts";
 import { Status } from "./generated/grpc/status.ts";
 import { RecoverableError } from "./generated/nomad/recoverable.ts";
 
-/** The whole message of an unknown task: agents compare the text. */
+/** The whole message for an unknown task: agents compare this text. */
 const taskNotFound = "task not found for given id";
 
 const detailsKey = "grpc-status-details-bin";
 const recoverableType = "type.googleapis.com/hashicorp.nomad.plugins.shared.structs.RecoverableError";
 
-/** Bytes of a message; HTTP/2 peers bound the size of headers. */
-const messageBytes = 4096;
+/** Maximum bytes of a message: HTTP/2 peers bound the size of headers. */
+const maxMessageBytes = 4096;
 
 /**
- * Bytes of a message that whoever calls `nomad alloc exec` gets to read. Agents put at most
- * "rpc error: code = FailedPrecondition desc = " before it, and all of it into the close frame
- * of a websocket, which takes 123 (RFC 6455, 5.5): a longer one they cannot send at all.
+ * Maximum bytes of a message that reaches the caller of `nomad alloc exec`. Agents prepend at most
+ * "rpc error: code = FailedPrecondition desc = " and send all of it in the close frame of a
+ * websocket, which takes 123 bytes (RFC 6455, 5.5). They cannot send a longer one at all.
  */
 export const closeFrameBytes = 123 - 44;
 
-/** Codes that are not INTERNAL. None is UNAVAILABLE: agents take that for the plugin's end. */
+/** Status codes; INTERNAL for all others. None is UNAVAILABLE: agents then assume that the plugin has ended. */
 const statusCodes: Partial<Record<ErrorCode, status>> = {
   CONFIG_INVALID: status.INVALID_ARGUMENT,
   JOB_INVALID: status.INVALID_ARGUMENT,
   HANDLE_INVALID: status.INVALID_ARGUMENT,
   SIGNAL_UNKNOWN: status.INVALID_ARGUMENT,
   UNSUPPORTED: status.UNIMPLEMENTED,
-  // What Nomad's own plugin library makes of it.
+  // As in Nomad's own plugin library.
   TASK_NOT_FOUND: status.UNKNOWN,
   TASK_EXISTS: status.ALREADY_EXISTS,
   TASK_NOT_RUNNING: status.FAILED_PRECONDITION,
@@ -44,33 +44,33 @@ const statusCodes: Partial<Record<ErrorCode, status>> = {
 };
 
 /**
- * The status of anything that a handler throws.
- * @param limit bytes of its message
+ * The status for anything that a handler throws.
+ * @param limit maximum bytes of its message
  */
-export function toStatus(thrown: unknown, limit = messageBytes): StatusObject {
+export function toStatus(thrown: unknown, limit = maxMessageBytes): StatusObject {
   if (isAbort(thrown)) {
     return { code: status.CANCELLED, details: "the call was cancelled", metadata: new Metadata() };
   }
   const { details, error } = fitted(errorBehind(thrown), limit);
-  const metadata = carrying(error);
+  const metadata = errorMetadata(error);
   if (!error.recoverable) return { code: statusCodes[error.code] ?? status.INTERNAL, details, metadata };
   const code = status.FAILED_PRECONDITION;
   metadata.set(detailsKey, recoverableDetails(code, details));
   return { code, details, metadata };
 }
 
-/** Headers of a stream that begins with the telling of an error. */
+/** Headers of a stream whose first message reports an error. */
 export function toHeaders(error: DriverError): Metadata {
-  return carrying(fitted(error, messageBytes).error);
+  return errorMetadata(fitted(error, maxMessageBytes).error);
 }
 
-/** What a handler has thrown, as an error of the driver. */
+/** Anything that a handler has thrown, as an error of the driver. */
 export function errorBehind(thrown: unknown): DriverError {
   const cause = thrown instanceof Error ? thrown : inspect(thrown);
   return DriverError.from(cause, "PLUGIN_FAILED", "the driver failed unexpectedly");
 }
 
-/** The error behind a failed call, as the plugin's side had it; what is no failed call stays what it is. */
+/** The plugin's error behind a failed call. An error that is no failed call stays as it is. */
 export function errorOfCall(error: unknown): DriverError {
   if (!isServiceError(error)) return DriverError.from(error, "PLUGIN_FAILED", "the plugin was not reached");
   return (
@@ -80,8 +80,8 @@ export function errorOfCall(error: unknown): DriverError {
 }
 
 /**
- * The message of an error, and as much of the error as that tells: where not all of it
- * fits, of the failed call only the errno, and no hint.
+ * The message of an error, and the error cut to what the message has. If the whole does
+ * not fit, the message has the summary, cut if necessary, and the errno, but no path and no hint.
  */
 function fitted(error: DriverError, limit: number): { details: string; error: DriverError } {
   const { code, message, failed, recoverable } = error;
@@ -99,7 +99,7 @@ function fitted(error: DriverError, limit: number): { details: string; error: Dr
 function cut(text: string, bytes: number): string {
   if (Buffer.byteLength(text) <= bytes) return text;
   const mark = "…";
-  // It takes whole characters only.
+  // encodeInto() takes whole characters only.
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(bytes - Buffer.byteLength(mark)));
   return text.slice(0, read) + mark;
 }

@@ -1,12 +1,12 @@
-/** Writes to a stream as fast as its reader takes it, and keeps a bounded number of messages for it. */
+/** Writes to a stream as fast as its reader takes messages, with a bounded queue for a slow reader. */
 
 export interface WritableMessages<Message> {
-  /** False: wait for `drain`. */
+  /** Returns false if the writer must wait for `drain`. */
   write(message: Message): boolean;
   on(event: "drain", listener: () => void): unknown;
 }
 
-/** Messages that wait for a slow reader; the oldest are dropped beyond. */
+/** Maximum of queued messages. Beyond it, the oldest ones are dropped. */
 const queueLimit = 1000;
 
 export class StreamWriter<Message> {
@@ -17,7 +17,7 @@ export class StreamWriter<Message> {
   #dropping = false;
   #whenEmpty: (() => void) | undefined;
 
-  /** @param onFirstDrop told once each time that a reader becomes too slow */
+  /** @param onFirstDrop called once each time that the reader becomes too slow */
   constructor(stream: WritableMessages<Message>, onFirstDrop: () => void) {
     this.#stream = stream;
     this.#onFirstDrop = onFirstDrop;
@@ -36,7 +36,7 @@ export class StreamWriter<Message> {
     this.#dropping = true;
   }
 
-  /** Nothing more comes: does `finish` once all is written. */
+  /** Ends the stream: calls `finish` once all messages are written. */
   end(finish: () => void): void {
     if (this.#queue.length === 0) finish();
     else this.#whenEmpty = finish;

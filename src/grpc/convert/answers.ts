@@ -1,4 +1,4 @@
-/** The driver's answers as messages. Pure. */
+/** Converts the driver's answers to messages. Pure. */
 import type {
   Capabilities,
   ExitResult,
@@ -41,7 +41,7 @@ const mountConfigs = { any: MountConfigs.ANY_MOUNTS, none: MountConfigs.NO_MOUNT
 const health = { undetected: Health.UNDETECTED, unhealthy: Health.UNHEALTHY, healthy: Health.HEALTHY };
 const taskState = { unknown: TaskState.UNKNOWN, running: TaskState.RUNNING, exited: TaskState.EXITED };
 
-/** Version of the handles that agents keep: theirs, not that of the driver's own bytes in it. */
+/** Version of the agent's handles, not of the driver's own bytes in them. */
 const handleVersion = 1;
 
 export function capabilitiesOf(capabilities: Capabilities): DriverCapabilities {
@@ -70,9 +70,9 @@ export function fingerprintOf(fingerprint: Fingerprint): FingerprintResponse {
 }
 
 /**
- * The handle carries the whole config again, for that is what agents give back at recovery.
- * There is none of a start that failed: agents read the status of the call, and neither `result`
- * nor `driver_error_msg` of an answer.
+ * The handle repeats the whole config, since agents pass only the handle at recovery. A failed
+ * start has no such answer: agents read the status of the call, and ignore `result` and
+ * `driver_error_msg`.
  */
 export function startedOf(config: TaskConfig, { driverState, env }: StartedTask): StartTaskResponse {
   return {
@@ -95,7 +95,7 @@ export function exitOf(exit: ExitResult | undefined): ExitResultMessage {
   };
 }
 
-/** Agents read times and result unchecked, so all are set even where they mean nothing yet. */
+/** Agents read times and result without checks, so all are set, even if they mean nothing yet. */
 export function inspectionOf(status: TaskStatus): InspectTaskResponse {
   return {
     task: {

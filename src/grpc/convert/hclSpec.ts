@@ -1,4 +1,4 @@
-/** The options' hclspec as its message. Pure. */
+/** Converts the options' hclspec to its message. Pure. */
 import type { HclSpec } from "../../config/options/hclSpec.ts";
 import type { Spec } from "../generated/nomad/hclspec.ts";
 

@@ -1,4 +1,4 @@
-/** The MessagePack maps in which agents send options. */
+/** Encodes and decodes options, which agents send as MessagePack maps. */
 import { Packr, Unpackr } from "msgpackr";
 import { DriverError } from "../../errors.ts";
 
@@ -7,7 +7,7 @@ const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 const packr = new Packr({ useRecords: false });
 
 /**
- * @returns undefined for no bytes at all
+ * @returns undefined if there are no bytes
  * @throws DriverError `CONFIG_INVALID` for bytes that are not one MessagePack value
  */
 export function decodeMsgpack(bytes: Uint8Array): unknown {
@@ -19,8 +19,8 @@ export function decodeMsgpack(bytes: Uint8Array): unknown {
   }
 }
 
-/** What an agent sends for options; undefined values are left out. */
+/** Encodes options as an agent does. Leaves out undefined values. */
 export function encodeMsgpack(options: Readonly<Record<string, unknown>>): Buffer {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  return packr.pack(Object.fromEntries(given));
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined);
+  return packr.pack(Object.fromEntries(entries));
 }

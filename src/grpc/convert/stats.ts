@@ -1,4 +1,4 @@
-/** What a task uses, as messages. Pure. */
+/** Converts a task's resource usage to messages. Pure. */
 import type { TaskUsage } from "../../driver/driverPort.ts";
 import type { MemoryFigures } from "../../effects/stats/cgroupFigures.ts";
 import type { CpuUsage, ResourceUsage } from "../../effects/stats/usage.ts";
@@ -44,7 +44,7 @@ function cpuOf({ userPercent, systemPercent, mhz, throttled }: CpuUsage): CPUUsa
   };
 }
 
-/** Of swap and the like that is not known nothing is said: 0 would be a figure. */
+/** `measuredFields` omits unknown figures: otherwise their 0 would count as measured. */
 function memoryOf(figures: MemoryFigures): MemoryUsage {
   const { RSS, CACHE, MAX_USAGE, KERNEL_USAGE, USAGE, SWAP } = MemoryField;
   const { rss, cache, maxUsage, kernelUsage, usage, swap } = figures;
@@ -61,7 +61,7 @@ function memoryOf(figures: MemoryFigures): MemoryUsage {
     cache: cache ?? 0,
     maxUsage: maxUsage ?? 0,
     kernelUsage: kernelUsage ?? 0,
-    // cgroup v2 keeps no record of it.
+    // cgroup v2 does not record it.
     kernelMaxUsage: 0,
     usage: usage ?? 0,
     swap: swap ?? 0,

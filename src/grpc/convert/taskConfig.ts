@@ -1,4 +1,4 @@
-/** Nomad's TaskConfig in the driver's own terms. Pure. */
+/** Converts Nomad's TaskConfig to the driver's own types. Pure. */
 import type { TaskNetwork, TaskRequest, TaskResources } from "../../config/task/taskRequest.ts";
 import { DriverError } from "../../errors.ts";
 import {
@@ -9,11 +9,11 @@ import {
 } from "../generated/nomad/driver.ts";
 import { deviceOf, mountOf } from "./taskMounts.ts";
 
-/** A request but for its options, which come as bytes of their own. */
+/** A request without its options, which are encoded separately. */
 export type RequestWithoutOptions = Omit<TaskRequest, "options">;
 
 /**
- * @throws DriverError `UNSUPPORTED` for a kind of network or mount that the driver does not offer
+ * @throws DriverError `UNSUPPORTED` for a kind of network or mount that the driver does not support
  * @throws DriverError `CONFIG_INVALID` for a device without permissions
  */
 export function requestOf(config: TaskConfig): RequestWithoutOptions {

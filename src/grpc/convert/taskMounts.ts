@@ -1,9 +1,9 @@
-/** Mounts and devices of Nomad's TaskConfig in the driver's own terms. Pure. */
+/** Converts mounts and devices of Nomad's TaskConfig to the driver's own types. Pure. */
 import type { Propagation, TaskDevice, TaskMount } from "../../config/task/taskRequest.ts";
 import { DriverError } from "../../errors.ts";
 import type { Device, Mount } from "../generated/nomad/driver.ts";
 
-/** @throws DriverError `UNSUPPORTED` for a mount whose task could not have what it asks for */
+/** @throws DriverError `UNSUPPORTED` for a mount with properties that the driver does not support */
 export function mountOf(mount: Mount): TaskMount {
   const { taskPath, hostPath, readonly: readOnly, selinuxLabel } = mount;
   if (selinuxLabel !== "") {
@@ -18,7 +18,7 @@ export function mountOf(mount: Mount): TaskMount {
   return { source: hostPath, target: taskPath, readOnly, propagation: propagationOf(mount) };
 }
 
-/** @throws DriverError `CONFIG_INVALID` for permissions that are none */
+/** @throws DriverError `CONFIG_INVALID` for invalid permissions */
 export function deviceOf({ taskPath, hostPath, cgroupPermissions }: Device): TaskDevice {
   if (!/^[rwm]+$/.test(cgroupPermissions) || cgroupPermissions === "m") {
     throw new DriverError(
@@ -35,7 +35,7 @@ export function deviceOf({ taskPath, hostPath, cgroupPermissions }: Device): Tas
   };
 }
 
-/** Agents of old leave it out for `private`. */
+/** Old agents leave the mode empty for `private`. */
 function propagationOf({ propagationMode, taskPath }: Mount): Propagation {
   switch (propagationMode) {
     case "":

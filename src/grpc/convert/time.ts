@@ -1,8 +1,8 @@
-/** Milliseconds, as the driver counts, and protobuf's times. Pure. */
+/** Converts between the driver's milliseconds and protobuf's times. Pure. */
 import type { Duration } from "../generated/google/protobuf/duration.ts";
 import type { Timestamp } from "../generated/google/protobuf/timestamp.ts";
 
-/** Go's zero time, the first of January of the year 1: what agents take for "never". */
+/** Go's zero time, January 1 of the year 1, which means "never" to agents. */
 const never: Timestamp = { seconds: -62_135_596_800, nanos: 0 };
 
 /** @param ms since the Unix epoch */
@@ -12,7 +12,7 @@ export function timestampOf(ms: number | undefined): Timestamp {
   return { seconds, nanos: Math.floor((ms - seconds * 1000) * 1e6) };
 }
 
-/** Milliseconds; 0 where there is none. */
+/** Milliseconds; 0 for an absent duration. */
 export function msOf(duration: Duration | undefined): number {
   return duration === undefined ? 0 : duration.seconds * 1000 + duration.nanos / 1e6;
 }

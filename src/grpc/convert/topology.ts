@@ -1,4 +1,4 @@
-/** The node's processors, as SetConfig tells them. Pure. */
+/** Reads the node's processors from SetConfig. Pure. */
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
 import type { NomadConfig } from "../generated/nomad/base.ts";
 

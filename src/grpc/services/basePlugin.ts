@@ -1,4 +1,4 @@
-/** hashicorp.nomad.plugins.base.proto.BasePlugin: who the plugin is, and its configuration. */
+/** hashicorp.nomad.plugins.base.proto.BasePlugin: the plugin's identity and configuration. */
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import { version } from "../../version.ts";
 import { topologyOf } from "../convert/topology.ts";
@@ -7,12 +7,12 @@ import { type BasePluginServer, PluginType } from "../generated/nomad/base.ts";
 import type { Handlers } from "../handlers.ts";
 import { loadOptions } from "../loadOptions.ts";
 
-/** The version of Nomad's plugin interface that drivers speak. */
+/** Version of Nomad's interface for driver plugins. */
 const apiVersion = "v0.1.0";
 
 /**
- * For an agent that only wants to know whether the options are valid. It does not start where they are not,
- * so that its operator reads why: later, a folder that cannot be used makes the driver unhealthy and no more.
+ * Checks the state folder for an agent that validates the options. With invalid options the agent does not
+ * start, so its operator sees the error. Later, a folder that cannot be used only makes the driver unhealthy.
  */
 async function validate({ stateDir }: PluginOptions): Promise<void> {
   const { checkStateFolder } = await import("../../store/folder/stateFolder.ts");

@@ -1,6 +1,6 @@
 /**
- * hashicorp.nomad.plugins.drivers.proto.Driver, in three parts: the driver as
- * such, its tasks, and the commands that are run in them. What has no handler is answered with UNIMPLEMENTED.
+ * hashicorp.nomad.plugins.drivers.proto.Driver, in three parts: the driver itself, its
+ * tasks, and commands in tasks. A method without a handler is answered with UNIMPLEMENTED.
  */
 import type { Logger } from "../../log/hclog.ts";
 import { capabilitiesOf, fingerprintOf } from "../convert/answers.ts";
@@ -22,7 +22,7 @@ export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger)
       return {};
     }),
 
-    // Ends nothing: go-plugin's own shutdown follows, and tasks go on in any case.
+    // Does nothing: go-plugin's own shutdown follows, and tasks go on in any case.
     shutdown: unary(() => ({})),
 
     taskConfigSchema: unary(async () => ({ spec: (await loadOptions()).taskSpec })),

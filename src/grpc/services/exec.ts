@@ -33,7 +33,7 @@ export function execHandlers({ unary, duplex }: Handlers, slot: DriverSlot) {
       try {
         await converse(first, call, signal, slot);
       } catch (thrown) {
-        await tellLongError(thrown, call, first?.setup?.tty ?? false);
+        await writeLongError(thrown, call, first?.setup?.tty ?? false);
         throw thrown;
       }
     }, closeFrameBytes),
@@ -45,7 +45,7 @@ async function converse(first: Request | undefined, call: Call, signal: AbortSig
   const setup = first?.setup;
   if (setup === undefined) throw noSetup();
   const second = requests.next();
-  // Its refusal is told by the reading of the input, if anyone is still there by then.
+  // passInput() awaits it, too. Until then a rejection must not count as unhandled.
   second.catch(() => undefined);
   const { taskId, command, tty } = setup;
   const size = tty ? await sizeAtStart(first, second) : undefined;
@@ -61,8 +61,8 @@ async function converse(first: Request | undefined, call: Call, signal: AbortSig
   await call.send({ exited: true, result: exitOf(await session.ended) });
 }
 
-/** What the call's own error has no room for is told where the command would have told its own. */
-async function tellLongError(thrown: unknown, { send }: Call, tty: boolean): Promise<void> {
+/** Writes an error that is too long for the call's status to the command's output. */
+async function writeLongError(thrown: unknown, { send }: Call, tty: boolean): Promise<void> {
   if (Buffer.byteLength(toStatus(thrown).details) <= closeFrameBytes) return;
   const data = Buffer.from(lineOf(errorBehind(thrown)) + (tty ? "\r\n" : "\n"));
   await send({ [tty ? "stdout" : "stderr"]: { data, close: false }, exited: false });
@@ -72,10 +72,10 @@ type Call = Duplex<Request, Response>;
 type Requests = Call["requests"];
 type Next = ReturnType<Requests["next"]>;
 
-/** Milliseconds that a terminal's size may take: clients send it in a message of its own, right after the setup. */
+/** Milliseconds to wait for the terminal's size, which clients send in the message after the setup. */
 const sizeLimitMs = 100;
 
-/** The terminal's size, so that a program finds it when it begins; undefined where none has come. */
+/** The terminal's size, so that the program has it from the start; undefined if none arrives in time. */
 async function sizeAtStart(first: Request | undefined, second: Next): Promise<TerminalSize | undefined> {
   const next =
     first?.ttySize ?? (await Promise.race([second.then(({ value }) => value?.ttySize), delay(sizeLimitMs)]));
@@ -86,7 +86,7 @@ function sizeOf({ height, width }: NonNullable<Request["ttySize"]>): TerminalSiz
   return { rows: height, columns: width };
 }
 
-/** One message after the other, as fast as the command reads. */
+/** Passes one message after the other, as fast as the command reads. */
 async function passInput(second: Next, requests: Requests, { stdin, resize }: ExecSession): Promise<void> {
   for (let next = await second; !next.done; next = await requests.next()) {
     const { ttySize, stdin: operation } = next.value;
@@ -97,14 +97,14 @@ async function passInput(second: Next, requests: Requests, { stdin, resize }: Ex
   stdin.end();
 }
 
-/** Resolves also where nobody reads it any more. */
+/** Resolves even if the command no longer reads. */
 function written(stdin: ExecSession["stdin"], data: Buffer): Promise<void> {
   return new Promise((resolve) => void stdin.write(data, () => resolve()));
 }
 
 type Operation = NonNullable<Response["stdout"]>;
 
-/** As fast as the client reads; then the mark of its end. */
+/** Passes the output as fast as the client reads, then closes it. */
 async function passOutput(
   output: Readable,
   { send }: Call,

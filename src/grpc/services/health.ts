@@ -1,4 +1,4 @@
-/** grpc.health.v1: what serves here serves until the process ends. */
+/** grpc.health.v1. All services are healthy until the process ends. */
 import { status } from "@grpc/grpc-js";
 import {
   type HealthCheckRequest,
@@ -7,7 +7,7 @@ import {
   HealthCheckResponse_ServingStatus as ServingStatus,
 } from "../generated/grpc/health.ts";
 
-/** The whole server, and go-plugin's own name for what a plugin serves. */
+/** The whole server, and go-plugin's name for the plugin's services. */
 const services: ReadonlySet<string> = new Set(["", "plugin"]);
 
 const serving: HealthCheckResponse = { status: ServingStatus.SERVING };

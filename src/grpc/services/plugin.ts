@@ -1,9 +1,9 @@
-/** go-plugin's own services: its way to end a plugin, and two streams that agents open and never use here. */
+/** go-plugin's own services: one ends the plugin; the other two are streams that agents open but do not use. */
 import type { GRPCBrokerServer } from "../generated/goplugin/broker.ts";
 import type { GRPCControllerServer } from "../generated/goplugin/controller.ts";
 import type { GRPCStdioServer } from "../generated/goplugin/stdio.ts";
 
-/** Offers no connections and takes none: multiplexing is not agreed on, so knocks are not answered. */
+/** Offers and accepts no connections. Without negotiated multiplexing, no request needs an answer. */
 export const brokerService: GRPCBrokerServer = {
   startStream(call) {
     call.on("data", () => {});
@@ -11,12 +11,12 @@ export const brokerService: GRPCBrokerServer = {
   },
 };
 
-/** Says nothing: the plugin prints nothing that would have to be copied. It ends with the connection. */
+/** Sends nothing, since the plugin prints nothing to forward. It ends with the connection. */
 export const stdioService: GRPCStdioServer = {
   streamStdio() {},
 };
 
-/** @param end ends the process, soon: the answer has to leave before */
+/** @param end ends the process after a delay in which the answer can be sent */
 export function controllerService(end: () => void): GRPCControllerServer {
   return {
     shutdown(_call, answer) {

@@ -1,6 +1,6 @@
 /**
- * grpc.reflection: tells tools such as grpcurl what is served. The descriptors are
- * loaded with the first question.
+ * grpc.reflection: describes the services to tools such as grpcurl. The first request
+ * loads the descriptors.
  */
 import { type ServerDuplexStream, type ServiceDefinition, status } from "@grpc/grpc-js";
 import {
@@ -10,7 +10,7 @@ import {
   ServerReflectionService,
 } from "../generated/grpc/reflection.ts";
 
-/** The same messages under the name that older tools ask for. */
+/** The same messages under the service name of older tools. */
 export const reflectionAlphaDefinition: ServiceDefinition = {
   serverReflectionInfo: {
     ...ServerReflectionService.serverReflectionInfo,
@@ -18,7 +18,7 @@ export const reflectionAlphaDefinition: ServiceDefinition = {
   },
 };
 
-/** @param serviceNames fully qualified names of what the server serves */
+/** @param serviceNames fully qualified names of the server's services */
 export function reflectionService(serviceNames: readonly string[]): ServerReflectionServer {
   return {
     serverReflectionInfo(call) {
@@ -34,7 +34,7 @@ export function reflectionService(serviceNames: readonly string[]): ServerReflec
 type Call = ServerDuplexStream<ServerReflectionRequest, ServerReflectionResponse>;
 type Answer = NonNullable<ServerReflectionResponse["messageResponse"]>;
 
-/** Answers in the order of the questions, and ends when they end. */
+/** Answers in the order of the requests, and ends when they end. */
 function answerEach(
   call: Call,
   answer: (request: ServerReflectionRequest) => Promise<ServerReflectionResponse>,

@@ -1,38 +1,38 @@
 /**
- * Hands the state folder over to another plugin, where no agent is left that needs this one.
+ * Hands the state folder over to another plugin if no agent is connected to this one.
  *
- * No further proof of who asks is wanted. Who can connect to the socket is root, or of the
- * group that root let in (socket.ts): the kernel sees to that by the socket's mode. And whoever
- * can connect may end the plugin in any case, and start tasks as root.
+ * Callers need no further authentication. By the socket's mode, only root, or the group that
+ * the agent has chosen (socket.ts), can connect. Such a caller can end the plugin anyway, and
+ * start tasks as root.
  */
 import type { Logger } from "../../log/hclog.ts";
 import type { StateFolderServer } from "../generated/exec2/state_folder.ts";
 
-/** The process that serves, as far as services have to do with it. */
+/** The interface of the plugin's process for services. */
 export interface ServingProcess {
-  /** How many connections are open. */
+  /** Number of open connections. */
   connections(): number;
-  /** Lets go of all that it holds; no further agent can connect. */
-  letGo(): Promise<void>;
-  /** Ends it, soon: the answer has to leave before. */
+  /** Closes the socket and releases all that the driver holds. */
+  release(): Promise<void>;
+  /** Ends the process after a delay in which the answer can be sent. */
   end(): void;
 }
 
 export function stateFolderService(serving: ServingProcess, log: Logger): StateFolderServer {
-  // Each has a connection of its own. All others are taken for agents.
-  let askers = 0;
+  // Each requester has its own connection. All other connections count as agents.
+  let requesters = 0;
   return {
     async handOver(call) {
-      askers += 1;
+      requesters += 1;
       call.on("cancelled", () => {
-        askers -= 1;
+        requesters -= 1;
       });
-      if (serving.connections() > askers) {
+      if (serving.connections() > requesters) {
         call.write({ handedOver: false });
         return;
       }
       log.info("hands the state folder over to another plugin, and ends");
-      await serving.letGo();
+      await serving.release();
       call.write({ handedOver: true });
       serving.end();
     },

@@ -1,4 +1,4 @@
-/** The part of the Driver service that is about tasks. */
+/** The part of the Driver service for tasks. */
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
 import { DriverError, messageOf } from "../../errors.ts";
@@ -66,7 +66,7 @@ export function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log:
   } satisfies Partial<DriverServer>;
 }
 
-/** Where they are wrong, the task's own log tells so, too. */
+/** The task's options. An error about them also goes to the task's own log. */
 async function optionsForStart(config: TaskConfig, plugin: PluginOptions): Promise<TaskOptions> {
   try {
     return await optionsOf(config, plugin);
@@ -83,13 +83,13 @@ async function optionsOf(config: TaskConfig, plugin: PluginOptions): Promise<Tas
   return readTaskOptions(config.msgpackDriverConfig, plugin);
 }
 
-/** A task that runs is taken over even where today's configuration would refuse its options. */
+/** Undefined for options that the current configuration refuses: a running task is taken over anyway. */
 async function recoveredOptions(
   config: TaskConfig,
   plugin: PluginOptions,
   log: Logger,
 ): Promise<TaskOptions | undefined> {
-  // Agents that were restarted themselves have lost them.
+  // A restarted agent has lost the options.
   if (config.msgpackDriverConfig.length === 0) return undefined;
   try {
     return await optionsOf(config, plugin);

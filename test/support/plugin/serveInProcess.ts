@@ -32,7 +32,7 @@ export async function serveInProcess(driver: DriverPort | LoadDriver): Promise<S
   const slot = new DriverSlot(load);
   const serve = createServer(slot, logger, {
     connections: () => sockets.size,
-    letGo: () => slot.shutdown(),
+    release: () => slot.shutdown(),
     end: () => {
       ended += 1;
     },
