@@ -1,4 +1,4 @@
-/** The command line: verbs, options, and what becomes of errors. */
+/** The command line: verbs, options, and the handling of errors. */
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
 import { addDiff } from "./commands/diff/diffVerb.ts";
@@ -23,13 +23,13 @@ const verbs = [
   ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport, addVersion],
 ];
 
-/** Exit codes of our own; those of tasks are passed on as they are. */
+/** This program's own exit codes. Those of tasks are passed on unchanged. */
 const failure = 1;
 const usage = 2;
 
 /**
- * @param args without the program itself
- * @returns the exit code: 1 where something failed, 2 where the arguments make no sense
+ * @param args without the program's name
+ * @returns the exit code: 1 for a failure, 2 for invalid arguments
  */
 export async function runCli(args: readonly string[]): Promise<number> {
   tolerateClosedPipes();
@@ -38,23 +38,23 @@ export async function runCli(args: readonly string[]): Promise<number> {
     exitCode = code;
   });
   try {
-    await program.parseAsync(ownArguments(args), { from: "user" });
+    await program.parseAsync(normalizeArguments(args), { from: "user" });
     return exitCode;
   } catch (thrown) {
-    // commander has written the help or its complaint already.
+    // commander has already written the help or its error.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : usage;
     process.stderr.write(`${errorText(thrown, styleFor(process.stderr), widthOf(process.stderr))}\n`);
     return failure;
   }
 }
 
-/** What comes after `--` is a command's of its own. */
-function ownArguments(args: readonly string[]): string[] {
+/** Leaves arguments after `--` unchanged: they belong to the command that `exec` runs. */
+function normalizeArguments(args: readonly string[]): string[] {
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   return [...args.slice(0, end).map(doubleDash), ...args.slice(end)];
 }
 
-/** Nomad's own commands spell it with one dash. */
+/** Nomad's own commands spell `-var` with one dash. */
 function doubleDash(arg: string): string {
   return /^-var(=|$)/.test(arg) ? `-${arg}` : arg;
 }

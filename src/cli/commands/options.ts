@@ -1,10 +1,10 @@
 /** Options of the form name=value that may be repeated. */
 import { InvalidArgumentError } from "commander";
 
-/** All values that were given to a name, in order. */
+/** All values of each name, in order. */
 export type Assignments = Readonly<Record<string, readonly string[]>>;
 
-/** For commander: takes one more. */
+/** An option parser for commander that collects repeated assignments. */
 export function collectAssignment(text: string, before: Assignments = {}): Assignments {
   const [, name, value] = /^([^=\s]+)=(.*)$/s.exec(text) ?? [];
   if (name === undefined || value === undefined)

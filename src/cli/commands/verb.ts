@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 
 /**
- * Adds one verb to the command line. What it needs beyond its own help is loaded when it acts.
- * @param exit takes the exit code of what it did
+ * Adds one verb to the command line. Everything beyond its help is loaded when it runs.
+ * @param exit receives the verb's exit code
  */
 export type AddVerb = (program: Command, exit: (code: number) => void) => void;

@@ -1,5 +1,5 @@
-/** What keys do: the one list that the view, its help page and the documentation follow. Pure. */
-import { type DebuggerState, type Page, refused, shownHistory, told } from "./debuggerState.ts";
+/** Key bindings: the single list behind the view, its help page and the documentation. Pure. */
+import { type DebuggerState, notified, type Page, refused, shownHistory } from "./debuggerState.ts";
 import { goTo, goToError, goToMatch, step, turnPages } from "./moves.ts";
 import { openPrompt } from "./prompt.ts";
 import { continueTo, removeBreakpoint } from "./stops.ts";
@@ -8,16 +8,16 @@ import { dropPresent, undoEdits } from "./whatIfEdits.ts";
 export interface Binding {
   /** Names of keys (terminal/keyName.ts). */
   readonly keys: readonly string[];
-  /** The keys as people write them. */
+  /** The keys as the help page shows them. */
   readonly shown: string;
   readonly does: string;
-  /** @param count that was typed before the key; undefined: none was */
+  /** @param count typed before the key; undefined if there was none */
   readonly act: (state: DebuggerState, count: number | undefined) => DebuggerState;
 }
 
 export interface BindingGroup {
   readonly title: string;
-  /** Pages on which the keys do this; the first group that has a key decides. */
+  /** Pages with these bindings. If several groups bind a key, the first one applies. */
   readonly pages: readonly Page[];
   readonly bindings: readonly Binding[];
 }
@@ -215,7 +215,7 @@ export const bindingGroups: readonly BindingGroup[] = [
   },
 ];
 
-/** What a key does on a page. */
+/** The binding of a key on a page. */
 export function bindingOf(page: Page, key: string): Binding | undefined {
   return bindingGroups
     .filter(({ pages }) => pages.includes(page))
@@ -223,13 +223,13 @@ export function bindingOf(page: Page, key: string): Binding | undefined {
     .find(({ keys }) => keys.includes(key));
 }
 
-/** A number and return go to that event, as in many pagers. */
+/** Goes to the event whose number was typed before return, as many pagers do. */
 function goOrOpen(state: DebuggerState, count: number | undefined): DebuggerState {
   return count === undefined ? { ...state, page: "whole", scroll: 0 } : goTo(state, count);
 }
 
 function follow(state: DebuggerState): DebuggerState {
   if (!state.live) return refused(state, "no event will come: the task is over, or its history is a copy");
-  if (state.following) return told({ ...state, following: false }, "not following any more");
-  return told({ ...goTo(state, shownHistory(state).length), following: true }, "following");
+  if (state.following) return notified({ ...state, following: false }, "not following any more");
+  return notified({ ...goTo(state, shownHistory(state).length), following: true }, "following");
 }

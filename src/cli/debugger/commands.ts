@@ -1,16 +1,16 @@
-/** What can be typed behind a colon. Pure. */
+/** Commands that are typed after a colon. Pure. */
 import { DriverError } from "../../errors.ts";
 import { parseBreakpoint } from "../../replay/breakpoint.ts";
 import { valueAtMoment } from "../../replay/expression/momentScope.ts";
 import { suggestion } from "../../suggest.ts";
-import { type DebuggerState, presentMoment, refused, shownHistory, told } from "./debuggerState.ts";
+import { type DebuggerState, notified, presentMoment, refused, shownHistory } from "./debuggerState.ts";
 import { goTo, goToError, look } from "./moves.ts";
 import { placeIn } from "./places.ts";
 import { continueTo, removeBreakpoint, setBreakpoint } from "./stops.ts";
-import { changePresent, dropPresent, insertBehind, undoEdits } from "./whatIfEdits.ts";
+import { changePresent, dropPresent, insertAfter, undoEdits } from "./whatIfEdits.ts";
 
 export interface Command {
-  /** The first is the one that is shown. */
+  /** The help page shows the first name. */
   readonly names: readonly string[];
   readonly argument: string;
   readonly does: string;
@@ -30,7 +30,7 @@ export const commands: readonly Command[] = [
     does: "remove a breakpoint, or all",
     run: (state, text) =>
       text === "all"
-        ? told({ ...state, breakpoints: [], selected: 0 }, "no breakpoint is left")
+        ? notified({ ...state, breakpoints: [], selected: 0 }, "no breakpoint is left")
         : removeBreakpoint(state, numberIn(text) - 1),
   },
   {
@@ -78,7 +78,7 @@ export const commands: readonly Command[] = [
       const moment = presentMoment(state);
       return moment === undefined
         ? refused(state, "there is no event")
-        : told(state, JSON.stringify(valueAtMoment(text, moment)));
+        : notified(state, JSON.stringify(valueAtMoment(text, moment)));
     },
   },
   { names: ["drop"], argument: "", does: "what if the present event had not been?", run: dropPresent },
@@ -92,7 +92,7 @@ export const commands: readonly Command[] = [
     names: ["insert"],
     argument: "TYPE FIELD=VALUE …",
     does: "what if another event had come behind it?",
-    run: insertBehind,
+    run: insertAfter,
   },
   { names: ["undo"], argument: "", does: "take the last edit back", run: (state) => undoEdits(state, false) },
   {
@@ -113,7 +113,7 @@ export const commands: readonly Command[] = [
 export const commandNames: readonly string[] = commands.flatMap(({ names: [name = ""] }) => name);
 
 /**
- * Carries a command out, or goes to the place that the text names.
+ * Runs a command, or goes to the place that the text names.
  * @throws DriverError `EXPRESSION_INVALID`, `EDITS_INVALID`
  */
 export function runCommand(state: DebuggerState, text: string): DebuggerState {
@@ -138,7 +138,7 @@ function numberIn(text: string): number {
   throw new DriverError("EXPRESSION_INVALID", `${JSON.stringify(text)} is no number of a breakpoint`);
 }
 
-/** @param breakpoint where one would stop */
+/** @param breakpoint goes to where this breakpoint would stop */
 function lookFor(state: DebuggerState, breakpoint: string): DebuggerState {
   return look(state, 1, parseBreakpoint(breakpoint).stopsAt, `no ${breakpoint}`);
 }

@@ -1,4 +1,4 @@
-/** What a word of a command could become. Pure. */
+/** Completes words of a command. Pure. */
 import { eventTypes } from "../../machines/events.ts";
 import { stateNames } from "../../replay/breakpoint.ts";
 import { namesOfMoment } from "../../replay/expression/momentScope.ts";
@@ -6,7 +6,7 @@ import { commandNames } from "./commands.ts";
 import { type DebuggerState, presentMoment } from "./debuggerState.ts";
 import { wordBefore } from "./prompt.ts";
 
-/** @param text of the command, up to the cursor */
+/** @param text the command up to the cursor */
 export function candidatesIn(state: DebuggerState, text: string): string[] {
   const word = wordBefore(text);
   return namesFor(state, text.slice(0, text.length - word.length), word)
@@ -29,7 +29,7 @@ function namesFor(state: DebuggerState, before: string, word: string): readonly 
 
 const expressionCommands: ReadonlySet<string> = new Set(["break", "b", "find", "print", "p"]);
 
-/** Names that a path may go on with, at the present moment. */
+/** Paths that complete a word, from the data at the present moment. */
 function pathsOf(state: DebuggerState, word: string): string[] {
   const moment = presentMoment(state);
   const context = moment?.after.context ?? {};

@@ -1,4 +1,4 @@
-/** All that the view of a history shows and remembers. Plain data: what keys make of it is in reduce.ts. */
+/** The state of the debugger's view. Plain data; reduce.ts applies keys to it. */
 import type { Breakpoint } from "../../replay/breakpoint.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import type { Edit, WhatIf } from "../../replay/whatIf.ts";
@@ -8,18 +8,18 @@ export interface Size {
   readonly rows: number;
 }
 
-/** `moment`: the list beside the present moment; `whole`: all of that moment; the others are lists of their own. */
+/** `moment` shows the list beside the present moment, `whole` all of that moment; the others are lists. */
 export type Page = "moment" | "whole" | "help" | "breakpoints" | "edits";
 
 /** A line that is being typed. */
 export interface Prompt {
   readonly mark: ":" | "/";
   readonly text: string;
-  /** Index in the text before which the next character goes. */
+  /** Index in the text where the next character is inserted. */
   readonly cursor: number;
-  /** How many lines back an earlier one is recalled; 0: none is. */
+  /** Which earlier line is recalled, counted back from the newest; 0 if none is. */
   readonly recalled: number;
-  /** What the word at the cursor could become. */
+  /** Completions of the word at the cursor. */
   readonly candidates: readonly string[];
 }
 
@@ -31,34 +31,35 @@ export interface Notice {
 export interface DebuggerState {
   readonly size: Size;
   readonly recorded: History;
-  /** What if: edits of the recorded history, in their order, and what becomes of it. */
+  /** What-if edits of the recorded history, in their order. */
   readonly edits: readonly Edit[];
-  /** What the edits were before each of them. */
+  /** The edits before each change, for undo. */
   readonly earlierEdits: readonly (readonly Edit[])[];
+  /** The edited history; undefined without edits. */
   readonly fork: WhatIf | undefined;
-  /** Number of the present event in the history that is shown; 0 where that has none. */
+  /** Number of the present event in the shown history; 0 if that has no events. */
   readonly at: number;
   readonly page: Page;
-  /** Lines of the page, or of the present moment, that are above what is seen. */
+  /** Number of lines of the page, or of the present moment, that are scrolled off the top. */
   readonly scroll: number;
-  /** Index of the breakpoint that keys are about. */
+  /** Index of the selected breakpoint. */
   readonly selected: number;
   readonly listShown: boolean;
   readonly prompt: Prompt | undefined;
-  /** Lines that were typed, the newest last. */
+  /** Earlier lines of each prompt, the newest last. */
   readonly typed: Readonly<Record<Prompt["mark"], readonly string[]>>;
-  /** Goes with the next key. */
+  /** Disappears with the next key. */
   readonly notice: Notice | undefined;
-  /** What is searched for; empty: nothing. */
+  /** The search text; empty without a search. */
   readonly search: string;
   readonly breakpoints: readonly Breakpoint[];
   /** Digits that were typed before a key. */
   readonly count: string;
-  /** Events may still come. */
+  /** Whether the task may still get events. */
   readonly live: boolean;
-  /** The newest event is gone to as it comes. */
+  /** Whether the view moves to each new event. */
   readonly following: boolean;
-  /** The view is to be left. */
+  /** Whether the view should close. */
   readonly over: boolean;
 }
 
@@ -84,17 +85,17 @@ export function initialState(recorded: History, size: Size, live = false): Debug
   };
 }
 
-/** The history that is shown: the recorded one, or what became of it. */
+/** The shown history: the edited one, or else the recorded one. */
 export function shownHistory({ fork, recorded }: DebuggerState): History {
   return fork?.history ?? recorded;
 }
 
-/** Undefined where the history has no event. */
+/** Undefined if the history has no events. */
 export function presentMoment(state: DebuggerState): Moment | undefined {
   return state.at === 0 ? undefined : shownHistory(state).at(state.at);
 }
 
-export function told(state: DebuggerState, text: string): DebuggerState {
+export function notified(state: DebuggerState, text: string): DebuggerState {
   return { ...state, notice: { text, isProblem: false } };
 }
 

@@ -1,4 +1,4 @@
-/** Where things stand on the terminal, down to the smallest. Pure. */
+/** The layout of the view, for terminals of any size. Pure. */
 import type { DebuggerState } from "./debuggerState.ts";
 
 export interface Box {
@@ -7,12 +7,12 @@ export interface Box {
 }
 
 export interface Layout {
-  /** 1 where there is room for it. */
+  /** 1 if there is room for the title. */
   readonly titleRows: number;
   readonly barRows: number;
-  /** Events, where there is room and they are wanted. */
+  /** The list of events; undefined if it is off or has no room. */
   readonly list: Box | undefined;
-  /** Whether the list stands beside the moment, with a line between; else above it. */
+  /** Whether the list is beside the moment, with a line between; otherwise it is above. */
   readonly beside: boolean;
   /** The present moment, or another page. */
   readonly page: Box;
@@ -20,14 +20,14 @@ export interface Layout {
 
 /** Columns between list and moment. */
 const separatorColumns = 3;
-/** Fewer are not enough for both beside each other. */
+/** Minimum width for both side by side. */
 const besideColumns = 76;
 const wideColumns = 110;
 const listColumns = { narrow: 32, wide: 48 } as const;
-/** Rows of moment that a list above leaves at least. */
+/** Minimum rows of the moment below a list. */
 const minMoment = 5;
 
-/** One row, the last, always belongs to the prompt, notices and keys. */
+/** The last row is always for the prompt, notices and keys. */
 export function layoutOf({ size, page, listShown }: DebuggerState): Layout {
   const { columns, rows } = size;
   const barRows = rows >= 3 ? 1 : 0;

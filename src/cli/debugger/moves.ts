@@ -1,10 +1,10 @@
-/** Going from moment to moment. Pure. */
+/** Moves from moment to moment. Pure. */
 import { isError, type MomentTest, mentions } from "../../replay/search.ts";
-import { type DebuggerState, refused, shownHistory, told } from "./debuggerState.ts";
+import { type DebuggerState, notified, refused, shownHistory } from "./debuggerState.ts";
 import { layoutOf } from "./layout.ts";
-import { type Direction, LOOKED_AT_ONCE, type Sought, seek } from "./seek.ts";
+import { type Direction, SEARCH_LIMIT, type SearchResult, seek } from "./seek.ts";
 
-/** Goes to an event, or the nearest one there is, and shows it. */
+/** Goes to an event, or to the nearest existing one. */
 export function goTo(state: DebuggerState, seq: number): DebuggerState {
   const { length } = shownHistory(state);
   const at = Math.max(Math.min(1, length), Math.min(seq, length));
@@ -14,65 +14,67 @@ export function goTo(state: DebuggerState, seq: number): DebuggerState {
   return { ...state, at, following, page, scroll };
 }
 
-/** Goes on, or back, by events. */
+/** Moves by a number of events, back if negative. */
 export function step(state: DebuggerState, by: number): DebuggerState {
   const { length } = shownHistory(state);
   const next = goTo(state, state.at + by);
   if (next.at !== state.at) return next;
-  return by > 0 ? told(next, `the last event is number ${length}`) : told(next, "this is the first event");
+  return by > 0
+    ? notified(next, `the last event is number ${length}`)
+    : notified(next, "this is the first event");
 }
 
-/** Goes on, or back, by what the list shows at once. */
+/** Moves by pages of the list, back if negative. */
 export function turnPages(state: DebuggerState, pages: number): DebuggerState {
   const { list } = layoutOf(state);
   return step(state, Math.round(pages * Math.max(2, (list?.rows ?? 10) - 1)));
 }
 
-/** To the next error, or the one before. */
+/** Goes to the next error, or the one before. */
 export function goToError(state: DebuggerState, direction: Direction): DebuggerState {
   return look(state, direction, isError, "no error");
 }
 
-/** Goes to the next moment that fits. @param nothing what to say where there is none, `no error` say */
+/** Goes to the next matching moment. @param notFound what to say if there is none, such as `no error` */
 export function look(
   state: DebuggerState,
   direction: Direction,
   fits: MomentTest,
-  nothing: string,
+  notFound: string,
 ): DebuggerState {
-  const sought = seek(shownHistory(state), state.at, direction, fits);
-  if (sought.kind !== "nowhere") return arrive(state, sought, nothing);
-  return told(state, `${nothing} ${direction === 1 ? "after" : "before"} this event`);
+  const result = seek(shownHistory(state), state.at, direction, fits);
+  if (result.kind !== "nowhere") return arrive(state, result, notFound);
+  return notified(state, `${notFound} ${direction === 1 ? "after" : "before"} this event`);
 }
 
-/** Goes to where a search came. @param nothing what was not found where it is not finished */
+/** Goes to where a search stopped. @param notFound what to say if it is unfinished */
 export function arrive(
   state: DebuggerState,
-  sought: Exclude<Sought, { kind: "nowhere" }>,
-  nothing: string,
+  result: Exclude<SearchResult, { kind: "nowhere" }>,
+  notFound: string,
 ): DebuggerState {
-  const next = goTo(state, sought.seq);
-  switch (sought.kind) {
+  const next = goTo(state, result.seq);
+  switch (result.kind) {
     case "found":
       return next;
     case "problem":
-      return refused(next, `at event ${sought.seq}: ${sought.problem}`);
+      return refused(next, `at event ${result.seq}: ${result.problem}`);
     case "unfinished":
-      return told(next, `${nothing} among ${LOOKED_AT_ONCE} events: the same again looks further`);
+      return notified(next, `${notFound} among ${SEARCH_LIMIT} events: the same again looks further`);
   }
 }
 
-/** To the next event that mentions what is searched for; from the other end on, where there is none. */
+/** Goes to the next event that contains the search text; wraps around at the end. */
 export function goToMatch(state: DebuggerState, direction: Direction): DebuggerState {
   const { search } = state;
   if (search === "") return refused(state, "nothing is searched for: / begins a search");
   const history = shownHistory(state);
   const fits = mentions(search);
   const ahead = seek(history, state.at, direction, fits);
-  const isAround = ahead.kind === "nowhere";
-  const sought = isAround ? seek(history, direction === 1 ? 0 : history.length + 1, direction, fits) : ahead;
-  if (sought.kind === "nowhere") return refused(state, `no event mentions "${search}"`);
-  const next = arrive(state, sought, `no "${search}"`);
-  if (!isAround || sought.kind !== "found") return next;
-  return told(next, `searched on from the ${direction === 1 ? "first" : "last"} event`);
+  const wraps = ahead.kind === "nowhere";
+  const result = wraps ? seek(history, direction === 1 ? 0 : history.length + 1, direction, fits) : ahead;
+  if (result.kind === "nowhere") return refused(state, `no event mentions "${search}"`);
+  const next = arrive(state, result, `no "${search}"`);
+  if (!wraps || result.kind !== "found") return next;
+  return notified(next, `searched on from the ${direction === 1 ? "first" : "last"} event`);
 }

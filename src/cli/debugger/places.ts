@@ -1,16 +1,19 @@
-/** Places in a history as people write them. Pure. */
+/** Parses places in a history. Pure. */
 import type { History } from "../../replay/history.ts";
 import { momentAt } from "../../replay/search.ts";
 import { parseDuration } from "../../units/durations.ts";
 import { parseTime } from "../../units/times.ts";
 
 /**
- * The number of the event that is meant: `7`; `+3` and `-3`, so many on and back;
- * `+1.5s` from the first event on, `-1.5s` from the last one back; a wall clock,
- * `20:24:27.865`, on the day of the present event; a date and time, as shown or as
- * ISO 8601. A time means the last event that had come by then, or else the first.
+ * Parses a place to the number of an event:
+ * - `7`; or `+3` and `-3`, relative to the present event;
+ * - `+1.5s` after the first event, `-1.5s` before the last one;
+ * - a clock, `20:24:27.865`, on the day of the present event;
+ * - a date and time, as shown or as ISO 8601.
+ *
+ * A time stands for the last event at or before it, or else the first event.
  * @param at number of the present event
- * @returns undefined where the text is no place; a number there is no event of is possible
+ * @returns undefined if the text is not a place; the number may be out of range
  */
 export function placeIn(text: string, history: History, at: number): number | undefined {
   if (/^\d+$/.test(text)) return Number(text);

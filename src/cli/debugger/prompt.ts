@@ -1,4 +1,4 @@
-/** A line that is typed, key by key, as in a shell. Pure. */
+/** Edits a line key by key, as a shell does. Pure. */
 import { isVisible } from "../terminal/keyName.ts";
 import type { Prompt } from "./debuggerState.ts";
 
@@ -6,12 +6,12 @@ export function openPrompt(mark: Prompt["mark"], text = ""): Prompt {
   return { mark, text, cursor: text.length, recalled: 0, candidates: [] };
 }
 
-/** What becomes of a prompt: it goes on, is done with its text, or is left. */
-export type Typed = Prompt | "done" | "left";
+/** The result of a key: the changed prompt, or that its line is complete or cancelled. */
+export type Typed = Prompt | "done" | "cancelled";
 
 /**
- * @param earlier lines of such prompts, the newest last
- * @param complete what the last word of a text could be
+ * @param earlier lines of the same kind of prompt, the newest last
+ * @param complete returns completions of the last word of a text
  */
 export function typeKey(
   prompt: Prompt,
@@ -33,12 +33,12 @@ export function typeKey(
     case "escape":
     case "C-c":
     case "C-g":
-      return "left";
+      return "cancelled";
     case "backspace":
     case "C-h":
-      return text === "" ? "left" : becomes(withoutLast(before), after);
+      return text === "" ? "cancelled" : becomes(withoutLast(before), after);
     case "C-d":
-      return text === "" ? "left" : becomes(before, withoutFirst(after));
+      return text === "" ? "cancelled" : becomes(before, withoutFirst(after));
     case "delete":
       return becomes(before, withoutFirst(after));
     case "C-u":
@@ -81,7 +81,7 @@ function recall(prompt: Prompt, earlier: readonly string[], back: number): Promp
   return { ...prompt, text: recalled, cursor: recalled.length, recalled: back, candidates: [] };
 }
 
-/** As far as all candidates agree; they are shown where that is not the whole word. */
+/** Completes the common prefix of all candidates, and shows them if there are several. */
 function completed(prompt: Prompt, candidates: readonly string[]): Prompt {
   const [first] = candidates;
   if (first === undefined) return { ...prompt, candidates: [] };
@@ -100,12 +100,12 @@ function completed(prompt: Prompt, candidates: readonly string[]): Prompt {
   };
 }
 
-/** The word that ends where the text does. */
+/** The word at the end of a text. */
 export function wordBefore(text: string): string {
   return /[\w.-]*$/.exec(text)?.[0] ?? "";
 }
 
-/** Whole characters, of however many code units. */
+/** Removes a whole character, which may be several code units. */
 function withoutLast(text: string): string {
   return text.replace(/.\p{M}*$/su, "");
 }

@@ -1,4 +1,4 @@
-/** What keys, new sizes and new events make of the view. Pure. */
+/** Applies keys, resizes and new events to the state of the view. Pure. */
 import { DriverError } from "../../errors.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { endKey } from "../terminal/keyName.ts";
@@ -14,24 +14,24 @@ import { pageLines } from "./view/pageLines.ts";
 import { withEdits } from "./whatIfEdits.ts";
 
 export type Input =
-  /** By its name (terminal/keyName.ts). */
+  /** A key, by its name (terminal/keyName.ts). */
   | { readonly kind: "key"; readonly key: string }
   | { readonly kind: "resize"; readonly size: Size }
-  /** Events that have come since, of the task's stream and in order. */
+  /** New events of the task's stream, in order. */
   | { readonly kind: "events"; readonly events: readonly StoredEvent[] };
 
 export function reduce(state: DebuggerState, input: Input): DebuggerState {
   switch (input.kind) {
     case "key":
-      return withinPage(attempt({ ...state, notice: undefined }, (quiet) => press(quiet, input.key)));
+      return clampScroll(attempt({ ...state, notice: undefined }, (quiet) => press(quiet, input.key)));
     case "resize":
-      return withinPage({ ...state, size: input.size });
+      return clampScroll({ ...state, size: input.size });
     case "events":
-      return withinPage(attempt(state, (before) => take(before, input.events)));
+      return clampScroll(attempt(state, (before) => append(before, input.events)));
   }
 }
 
-/** Whatever was wrong with what somebody typed, the view goes on. */
+/** Turns errors of user input into a notice, so that the view goes on. */
 function attempt(state: DebuggerState, act: (state: DebuggerState) => DebuggerState): DebuggerState {
   try {
     return act(state);
@@ -44,7 +44,7 @@ function attempt(state: DebuggerState, act: (state: DebuggerState) => DebuggerSt
 function press(state: DebuggerState, key: string): DebuggerState {
   if (key === endKey) return { ...state, over: true };
   if (state.prompt !== undefined) return type(state, state.prompt, key);
-  // As in vi: a number before a key. Longer ones are no number of an event.
+  // As in vi, digits before a key are a count. Longer numbers cannot be those of events.
   if (/^\d$/.test(key) && state.count.length < 9) return { ...state, count: state.count + key };
   const binding = bindingOf(state.page, key);
   const { count } = state;
@@ -57,7 +57,7 @@ function type(state: DebuggerState, prompt: Prompt, key: string): DebuggerState 
   const { mark } = prompt;
   const complete = (text: string) => (mark === ":" ? candidatesIn(state, text) : []);
   const typed = typeKey(prompt, key, state.typed[mark], complete);
-  if (typed === "left") return { ...state, prompt: undefined };
+  if (typed === "cancelled") return { ...state, prompt: undefined };
   if (typed !== "done") return { ...state, prompt: typed };
   const text = prompt.text.trim();
   const earlier = [...state.typed[mark].filter((each) => each !== text), text];
@@ -71,10 +71,10 @@ function type(state: DebuggerState, prompt: Prompt, key: string): DebuggerState 
   return runCommand(done, text);
 }
 
-/** New events: where they are followed, up to the newest, or the first that a breakpoint stops at. */
-function take(state: DebuggerState, events: readonly StoredEvent[]): DebuggerState {
+/** Appends new events. If following, moves to the newest one, or to the first that a breakpoint stops at. */
+function append(state: DebuggerState, events: readonly StoredEvent[]): DebuggerState {
   const recorded = state.recorded.extended(events);
-  // Nothing comes after its end.
+  // A destroyed task has no further events.
   const longer = { ...state, recorded, live: recorded.events.at(-1)?.to !== "destroyed" };
   const next =
     state.edits.length === 0 ? longer : { ...withEdits(longer, state.edits), notice: state.notice };
@@ -82,15 +82,15 @@ function take(state: DebuggerState, events: readonly StoredEvent[]): DebuggerSta
   const stopped = continueFrom(next, shownHistory(state).length, 1);
   if (stopped !== undefined) return { ...stopped, following: false };
   const newest = goTo(next, shownHistory(next).length);
-  // Who reads a page of another kind goes on reading.
+  // Another open page stays open, at its place.
   return newest.page === next.page ? newest : { ...newest, page: next.page, scroll: next.scroll };
 }
 
-/** Scrolled no further than to the end; a breakpoint that is chosen is seen. */
-function withinPage(state: DebuggerState): DebuggerState {
+/** Limits scrolling to the page's end, and keeps the selected breakpoint visible. */
+function clampScroll(state: DebuggerState): DebuggerState {
   const { page } = layoutOf(state);
   if (state.page === "breakpoints") return { ...state, scroll: Math.max(0, state.selected - page.rows + 2) };
   if (state.scroll === 0) return state;
-  const furthest = Math.max(0, pageLines(state, page.columns).length - page.rows);
-  return state.scroll <= furthest ? state : { ...state, scroll: furthest };
+  const maxScroll = Math.max(0, pageLines(state, page.columns).length - page.rows);
+  return state.scroll <= maxScroll ? state : { ...state, scroll: maxScroll };
 }

@@ -1,42 +1,42 @@
-/** Looking for a moment without ever looking for long. Pure. */
+/** Searches a history, for a limited number of events at a time. Pure. */
 import { messageOf } from "../../errors.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import { type MomentTest, nextMoment, previousMoment } from "../../replay/search.ts";
 
-/** Events that are looked at before a person is asked whether to go on: about a second's worth. */
-export const LOOKED_AT_ONCE = 500_000;
+/** Number of events after which a search stops and a person decides whether to go on: about a second. */
+export const SEARCH_LIMIT = 500_000;
 
 export type Direction = 1 | -1;
 
-export type Sought =
+export type SearchResult =
   | { readonly kind: "found"; readonly seq: number }
-  /** The test has no answer at this moment. */
+  /** The test failed at this moment. */
   | { readonly kind: "problem"; readonly seq: number; readonly problem: string }
-  /** Not found so far, with more to look at. */
+  /** Not found so far, with more events to search. */
   | { readonly kind: "unfinished"; readonly seq: number }
   | { readonly kind: "nowhere" };
 
-/** @param from number of the event next to which the search begins */
+/** @param from the search begins next to the event of this number */
 export function seek(
   history: History,
   from: number,
   direction: Direction,
   fits: MomentTest,
-  most = LOOKED_AT_ONCE,
-): Sought {
-  let looked = 0;
-  let sought: Sought = { kind: "nowhere" };
+  limit = SEARCH_LIMIT,
+): SearchResult {
+  let tested = 0;
+  let result: SearchResult = { kind: "nowhere" };
   const isEnd = (moment: Moment): boolean => {
-    looked += 1;
-    sought = outcomeAt(moment, fits) ?? (looked < most ? sought : { kind: "unfinished", seq: moment.seq });
-    return sought.kind !== "nowhere";
+    tested += 1;
+    result = outcomeAt(moment, fits) ?? (tested < limit ? result : { kind: "unfinished", seq: moment.seq });
+    return result.kind !== "nowhere";
   };
   if (direction === 1) nextMoment(history, from, isEnd);
   else previousMoment(history, from, isEnd);
-  return sought;
+  return result;
 }
 
-function outcomeAt(moment: Moment, fits: MomentTest): Sought | undefined {
+function outcomeAt(moment: Moment, fits: MomentTest): SearchResult | undefined {
   const { seq } = moment;
   try {
     return fits(moment) ? { kind: "found", seq } : undefined;

@@ -1,4 +1,4 @@
-/** `replay` on a terminal: the view of a history, for as long as somebody looks at it. */
+/** `replay` on a terminal: shows the view of a history until a person quits. */
 import { EMPTY, filter, map, type Observable } from "rxjs";
 import { catchInterrupts, whenAborted } from "../../client/task/interrupts.ts";
 import { DriverError } from "../../errors.ts";
@@ -16,9 +16,9 @@ import { withEdits } from "./whatIfEdits.ts";
 
 export interface DebuggerOptions {
   readonly showArgs: boolean;
-  /** Breakpoints to begin with: the first moment that is shown is the first at which one stops. */
+  /** Initial breakpoints. The view opens at the first moment at which one stops. */
   readonly breakpoints: readonly string[];
-  /** Edits to begin with. */
+  /** Initial edits. */
   readonly edits: readonly Edit[];
 }
 
@@ -30,7 +30,7 @@ export async function showDebugger({ path, name }: TaskPlace, options: DebuggerO
   const logs = await EventLogs.open(path);
   try {
     const recorded = logs.history(name, options.showArgs);
-    // A bundle does not grow, and nothing comes after a task's end.
+    // A bundle does not grow, and a destroyed task has no further events.
     const live = logs.folders.length > 0 && recorded.events.at(-1)?.to !== "destroyed";
     const coming = logs.coming().pipe(
       filter(({ stream, seq }) => stream === recorded.stream && seq > recorded.length),
@@ -60,18 +60,18 @@ async function show(initial: DebuggerState, coming: Observable<StoredEvent>): Pr
   const interrupts = catchInterrupts();
   const ended = Promise.withResolvers<void>();
   let state = initial;
-  let isDue = false;
-  /** Many keys at once, held down or pasted, make one picture. */
+  let isScheduled = false;
+  /** Draws one frame for many keys at once, such as a pasted text. */
   const drawSoon = () => {
-    if (isDue) return;
-    isDue = true;
+    if (isScheduled) return;
+    isScheduled = true;
     setImmediate(() => {
-      isDue = false;
-      orEnd(() => screen.draw(frame(state, style)));
+      isScheduled = false;
+      endOnError(() => screen.draw(frame(state, style)));
     });
   };
-  /** A mistake of this program's own ends it, with the terminal given back. */
-  const orEnd = (work: () => void) => {
+  /** Ends the view on an unexpected error, so that the terminal is restored. */
+  const endOnError = (work: () => void) => {
     try {
       work();
     } catch (thrown) {
@@ -79,7 +79,7 @@ async function show(initial: DebuggerState, coming: Observable<StoredEvent>): Pr
     }
   };
   const take = (input: Input) =>
-    orEnd(() => {
+    endOnError(() => {
       state = reduce(state, input);
       if (state.over) ended.resolve();
       else drawSoon();
@@ -103,7 +103,7 @@ async function show(initial: DebuggerState, coming: Observable<StoredEvent>): Pr
   }
 }
 
-/** A terminal that does not know its size has the usual one. */
+/** The size of the terminal; 80 × 24 if it reports none. */
 function terminalSize(): Size {
   const { columns, rows } = process.stdout;
   return { columns: columns || 80, rows: rows || 24 };

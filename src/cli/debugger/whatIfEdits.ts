@@ -1,14 +1,14 @@
-/** What if, at the present moment: each edit is one of the recorded history. Pure. */
+/** What-if edits at the present moment. Each edit refers to the recorded history. Pure. */
 import { DriverError } from "../../errors.ts";
 import { parseJsonOrNothing } from "../../json.ts";
 import { isOfType, nextMoment } from "../../replay/search.ts";
 import { type Edit, whatIf } from "../../replay/whatIf.ts";
-import { type DebuggerState, refused, told } from "./debuggerState.ts";
+import { type DebuggerState, notified, refused } from "./debuggerState.ts";
 import { goTo } from "./moves.ts";
 
 type Insertion = Extract<Edit, { insert: number }>;
 
-/** What if the present event had not been? */
+/** Drops the present event. */
 export function dropPresent(state: DebuggerState): DebuggerState {
   const { edits, at } = state;
   if (at === 0) return refused(state, "there is no event to drop");
@@ -24,7 +24,7 @@ export function dropPresent(state: DebuggerState): DebuggerState {
 }
 
 /**
- * What if the present event had told something else?
+ * Changes data of the present event.
  * @param fields `name=value …`, or a JSON object
  * @throws DriverError `EDITS_INVALID`
  */
@@ -41,24 +41,25 @@ export function changePresent(state: DebuggerState, fields: string): DebuggerSta
 }
 
 /**
- * What if another event had come behind the present one?
- * @param text its type, then fields; those that are not given are as in the first recorded event of that type, if there is one
+ * Inserts an event after the present one.
+ * @param text its type, then fields; missing fields are copied from the first recorded event
+ *   of that type, if there is one
  * @throws DriverError `EDITS_INVALID`
  */
-export function insertBehind(state: DebuggerState, text: string): DebuggerState {
+export function insertAfter(state: DebuggerState, text: string): DebuggerState {
   const [, type = "", fields = ""] = /^(\S*)\s*(.*)$/s.exec(text.trim()) ?? [];
   if (type === "") throw new DriverError("EDITS_INVALID", "name the type of the event to put in");
-  const like = nextMoment(state.recorded, 0, isOfType(type))?.stored.data;
-  const data = { ...(like as object | undefined), ...(fields === "" ? {} : fieldsIn(fields)) };
+  const template = nextMoment(state.recorded, 0, isOfType(type))?.stored.data;
+  const data = { ...(template as object | undefined), ...(fields === "" ? {} : fieldsIn(fields)) };
   const before = insertionAt(state);
   const insertion: Insertion = { insert: before?.insert ?? recordedSeq(state), type, data };
-  // Those behind the same event are in the order of the edits.
+  // Insertions after the same event keep the order of the edits.
   const place = before === undefined ? 0 : state.edits.indexOf(before) + 1;
   const forked = edit(state, state.edits.toSpliced(place, 0, insertion));
   return { ...goTo(forked, state.at + 1), notice: forked.notice };
 }
 
-/** Takes the last edit back, or all. */
+/** Undoes the last edit, or all. */
 export function undoEdits(state: DebuggerState, all: boolean): DebuggerState {
   const { earlierEdits } = state;
   if (earlierEdits.length === 0) return refused(state, "nothing is edited");
@@ -70,18 +71,18 @@ function edit(state: DebuggerState, edits: readonly Edit[]): DebuggerState {
   return withEdits({ ...state, earlierEdits: [...state.earlierEdits, state.edits] }, edits);
 }
 
-/** The history with these edits, as near as can be to where we were. @throws DriverError `EDITS_INVALID` */
+/** Applies edits, and stays as close as possible to the present event. @throws DriverError `EDITS_INVALID` */
 export function withEdits(state: DebuggerState, edits: readonly Edit[]): DebuggerState {
   const { recorded } = state;
   const fork = edits.length === 0 ? undefined : whatIf(recorded, edits);
   const { page } = state;
   const next = { ...goTo({ ...state, edits, fork }, state.at), page };
-  if (fork === undefined) return told(next, "as it was recorded");
+  if (fork === undefined) return notified(next, "as it was recorded");
   const [now, then] = [fork.history, recorded].map((each) => each.stateAfter(each.length).value);
-  return told(next, `what if: it ends in ${now}, ${now === then ? "as it did" : `not in ${then}`}`);
+  return notified(next, `what if: it ends in ${now}, ${now === then ? "as it did" : `not in ${then}`}`);
 }
 
-/** `name=value …`, where a value is JSON or else text; or a JSON object. */
+/** Parses `name=value …`, where a value is JSON or else text; or a JSON object. */
 function fieldsIn(text: string): Record<string, unknown> {
   if (text.startsWith("{")) {
     const parsed = parseJsonOrNothing(text);
@@ -100,13 +101,13 @@ function fieldsIn(text: string): Record<string, unknown> {
   });
 }
 
-/** Number of the recorded event that is shown; 0 where it is before the first. An event that was put in has that of the one before it. */
+/** Number of the recorded event that is shown, or of the one before an inserted event; 0 before the first. */
 function recordedSeq({ at, fork }: DebuggerState): number {
   if (fork === undefined) return at;
   return fork.sources.slice(0, at).findLast(({ recorded }) => recorded !== undefined)?.recorded ?? 0;
 }
 
-/** The edit that put the present event in. */
+/** The edit that inserted the present event. */
 function insertionAt({ at, fork, edits }: DebuggerState): Insertion | undefined {
   if (fork === undefined || fork.sources[at - 1]?.recorded !== undefined) return undefined;
   const insertions = edits.filter((each) => "insert" in each).toSorted((a, b) => a.insert - b.insert);

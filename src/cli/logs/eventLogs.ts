@@ -13,15 +13,15 @@ import { mergeLogs } from "./mergeLogs.ts";
 import { readUpToDamage } from "./readUpToDamage.ts";
 import { type TaskHistory, taskHistory } from "./taskHistory.ts";
 
-/** A log, and how far it had come when it was opened. */
+/** An open log, and its last position when it was opened. */
 interface OpenLog {
   readonly reader: EventReader;
   readonly end: number;
-  /** What is stored after that. */
-  readonly coming: Observable<StoredEvent>;
+  /** The events stored after that position. */
+  readonly later: Observable<StoredEvent>;
 }
 
-/** A task in the log that it is in. */
+/** A task, and the log that holds it. */
 export interface FoundTask {
   readonly id: string;
   readonly head: StreamHead;
@@ -39,7 +39,7 @@ export class EventLogs {
 
   /**
    * @param path a state folder, or a bundle
-   * @throws DriverError `STORE_FAILED` where there is no log, or one cannot be read
+   * @throws DriverError `STORE_FAILED` if there is no log, or one cannot be read
    * @throws DriverError `BUNDLE_INVALID`
    */
   static async open(path: string): Promise<EventLogs> {
@@ -56,12 +56,12 @@ export class EventLogs {
     for (const folder of present) {
       const reader = await openEventReader(folder);
       const end = reader.lastPosition();
-      logs.push({ reader, end, coming: reader.follow(end + 1) });
+      logs.push({ reader, end, later: reader.follow(end + 1) });
     }
     return new EventLogs(present, logs);
   }
 
-  /** Of all tasks, by the time when they were asked for. */
+  /** The histories of all tasks, by the time of their requests. */
   histories(): TaskHistory[] {
     const histories = this.tasks().map(({ id, reader }) => {
       const { events, damage } = readUpToDamage(reader, id);
@@ -77,10 +77,10 @@ export class EventLogs {
   }
 
   /**
-   * The one task that a person means, and the log that it is in. Reads no events
-   * but the last ones of several that the name fits.
-   * @param name undefined: the only one there is
-   * @throws DriverError `TASK_NOT_FOUND` where that is none, or several
+   * Finds the task that a person names, and its log. Reads no events, except the
+   * last one of each task if several match.
+   * @param name undefined means the only task there is
+   * @throws DriverError `TASK_NOT_FOUND` if no task matches, or several do
    */
   find(name: string | undefined): FoundTask {
     const candidates = this.tasks().map((task) => ({
@@ -93,8 +93,8 @@ export class EventLogs {
   }
 
   /**
-   * The history of the one task that a person means.
-   * @param showArgs false: what may be secret is masked
+   * The history of the task that a person names.
+   * @param showArgs false masks possible secrets
    * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`
    */
   history(name: string | undefined, showArgs: boolean): History {
@@ -102,14 +102,14 @@ export class EventLogs {
     return new History(id, Array.from(reader.readStream(id), shownEvent(showArgs)));
   }
 
-  /** All tasks, in the logs that they are in. Reads no events. */
+  /** All tasks with their logs. Reads no events. */
   tasks(): FoundTask[] {
     return this.readers.flatMap((reader) =>
       [...reader.streams()].map((head) => ({ id: head.stream, head, reader })),
     );
   }
 
-  /** What was stored when the logs were opened: of one task, or of all. */
+  /** The events of one task, or of all, that were stored when the logs were opened. */
   events(task?: string): StoredEvent[] {
     const logs = this.#logs.map(({ reader, end }) => {
       const events = task === undefined ? reader.readAll() : reader.readStream(task);
@@ -118,9 +118,9 @@ export class EventLogs {
     return mergeLogs(logs);
   }
 
-  /** What has been stored since, and what is to come. */
+  /** The events that were stored since, and new ones. */
   coming(): Observable<StoredEvent> {
-    return merge(...this.#logs.map(({ coming }) => coming));
+    return merge(...this.#logs.map(({ later }) => later));
   }
 
   async close(): Promise<void> {
@@ -128,7 +128,7 @@ export class EventLogs {
   }
 }
 
-/** Where a task is to be found: the name that a person gave may be the path of a bundle, or `BUNDLE:TASK`. */
+/** Locates a task. Its name may also be the path of a bundle, or `BUNDLE:TASK`. */
 export function locate(task: string | undefined, stateDir: string): TaskPlace {
   if (task === undefined) return { path: stateDir, name: undefined };
   if (isFile(task)) return { path: task, name: undefined };
@@ -139,7 +139,7 @@ export function locate(task: string | undefined, stateDir: string): TaskPlace {
 export interface TaskPlace {
   /** A state folder, or a bundle. */
   readonly path: string;
-  /** Undefined: the only task there is, or all. */
+  /** Undefined means the only task there is, or all tasks. */
   readonly name: string | undefined;
 }
 
@@ -154,7 +154,7 @@ function lastState({ id, head, reader }: FoundTask): string {
 
 async function openBundle(path: string): Promise<OpenLog> {
   const { reader } = await loadBundle(path);
-  return { reader, end: reader.lastPosition(), coming: NEVER };
+  return { reader, end: reader.lastPosition(), later: NEVER };
 }
 
 function isFile(path: string): boolean {

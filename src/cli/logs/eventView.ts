@@ -11,16 +11,16 @@ import { readable, type TaskHistory } from "./taskHistory.ts";
 
 const taskHeader = ["TASK", "ALLOCATION", "JOB", "STATE", "BEGAN", "RAN", "END"];
 const eventHeader = ["SEQ", "TIME", "DELTA", "EVENT", "STATE"];
-/** A terminal of fewer columns has no room for what happened beside the rest. */
+/** Minimum width for the description in the same row. */
 const wide = 110;
-/** Least widths of columns, so that rows that come later line up with those before. */
+/** Minimum widths of columns, so that later rows line up with earlier ones. */
 const eventWidths = [3, 12, 7, 14, 25];
 const liveWidths = [12, 16, 14];
 
 export class EventView {
   readonly #style: Style;
   readonly #width: number;
-  /** The event of the one task that was shown last. */
+  /** The last shown event of the single task. */
   #before: StoredEvent | undefined;
 
   constructor(style: Style, width: number) {
@@ -49,12 +49,12 @@ export class EventView {
     return [title, "", header, ...events.map((event) => this.next(event))].join("\n");
   }
 
-  /** One more of them. */
+  /** The task's next event. */
   next(event: StoredEvent): string {
     return this.#format(this.#row(event), this.#what(event));
   }
 
-  /** An event among those of all tasks. */
+  /** A new event, in a view of all tasks. */
   live(event: StoredEvent): string {
     const [alloc = "", task = ""] = event.stream.split("/");
     const name = `${alloc.slice(0, 8)}/${task}`;
@@ -62,13 +62,13 @@ export class EventView {
     return formatTable([row], this.#width, liveWidths);
   }
 
-  /** An event on one line, however long, for where something else stands before it. */
+  /** An event on one line of any length, to follow a prefix. */
   line(event: StoredEvent): string {
     const type = `${this.#type(event)}${blanks(event.type, maxTypeLength)}`;
     return `${this.#style.dim(formatClock(event.time))} ${type} ${this.#what(event)}`;
   }
 
-  /** What happened stands in the last column, or where there is no room for it, below the row. */
+  /** Puts the description in the last column, or below the row if there is no room. */
   #format(row: readonly string[], what: string): string {
     if (this.#width >= wide) return formatTable([[...row, what]], this.#width, eventWidths);
     const below = formatTable([["", what]], this.#width, [3]);

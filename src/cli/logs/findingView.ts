@@ -1,4 +1,4 @@
-/** What a check found, as text. Pure. */
+/** Findings of a check as text. Pure. */
 import type { MachineVersion } from "../../machines/machineVersion.ts";
 import type { CheckReport } from "../../replay/check/checkLog.ts";
 import type { Finding } from "../../replay/check/streamCheck.ts";
@@ -18,13 +18,13 @@ export class FindingView {
     this.#showArgs = showArgs;
   }
 
-  /** Each finding, then one line that sums up. */
+  /** All findings, then a summary on one line. */
   report({ streams, events, findings }: CheckReport, { driver }: MachineVersion): string {
-    const looked = `${counted(events, "event")} of ${counted(streams, "task")}, with the machine of version ${driver}`;
+    const checked = `${counted(events, "event")} of ${counted(streams, "task")}, with the machine of version ${driver}`;
     const summary =
       findings.length === 0
-        ? `${looked}: ${this.#style.green("all proven")}`
-        : `${looked}: ${this.#style.red(`${counted(findings.length, "task")} not as recorded`)}`;
+        ? `${checked}: ${this.#style.green("all proven")}`
+        : `${checked}: ${this.#style.red(`${counted(findings.length, "task")} not as recorded`)}`;
     return [...findings.map((finding) => `${this.#finding(finding)}\n`), summary].join("\n");
   }
 

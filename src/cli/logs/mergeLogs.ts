@@ -1,9 +1,9 @@
-/** Events of several logs as one list. Pure. */
+/** Merges events of several logs. Pure. */
 import type { StoredEvent } from "../../store/eventStore.ts";
 
 /**
- * Each log keeps its order, which is that of what happened: a clock may have been
- * set back in between. Only which log is the next to tell goes by time.
+ * Merges by time, but keeps the order within each log: a clock may have been set
+ * back, so times within a log may decrease.
  */
 export function mergeLogs(logs: readonly (readonly StoredEvent[])[]): StoredEvent[] {
   const merged: StoredEvent[] = [];

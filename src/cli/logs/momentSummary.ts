@@ -1,4 +1,4 @@
-/** What there is to say of a moment, in words and signs, without colours. Pure. */
+/** Summarises a moment as text without colours. Pure. */
 
 import { summarise } from "../../machines/events.ts";
 import type { Change } from "../../replay/contextDiff.ts";
@@ -7,14 +7,14 @@ import { formatDuration } from "../../units/durations.ts";
 
 export interface Remark {
   readonly text: string;
-  /** The replay itself goes wrong here. */
+  /** Whether the replay itself has a problem here. */
   readonly isProblem: boolean;
 }
 
-/** What happened, or what hinders the machine. */
+/** What happened, or the problem of the replay. */
 export function remarkOn({ event, problem, accepted, asRecorded, stored }: Moment): Remark {
   if (event === undefined) return { text: `this version cannot read it: ${problem}`, isProblem: true };
-  // An event that was put into a history has nothing recorded with it.
+  // An inserted event has no recorded states.
   const recorded =
     stored.to === "" ? "" : `; recorded was ${stored.from} → ${stored.to} [${stored.effects.join(", ")}]`;
   if (!accepted) return { text: `the machine refuses it${recorded}`, isProblem: true };
@@ -24,7 +24,7 @@ export function remarkOn({ event, problem, accepted, asRecorded, stored }: Momen
   return { text: summarise(event), isProblem: false };
 }
 
-/** The event that reports an effect of a moment, and when it came. */
+/** The event that reports an effect of a moment, and the time between the two. */
 export function reportText({ stored }: Moment, { stored: report, seq }: Moment): string {
   return `→ ${report.type} (${seq}) after ${formatDuration(Math.max(0, report.time - stored.time))}`;
 }
@@ -34,7 +34,7 @@ export function spanBetween(milliseconds: number): string {
   return milliseconds < 0 ? `-${formatDuration(-milliseconds)}` : `+${formatDuration(milliseconds)}`;
 }
 
-/** A change as its sign, the name of what changed, and the values there were and are. */
+/** The sign of a change, the name of the value, and its old and new values. */
 export function changeParts({ path, before, after }: Change) {
   const name = path.join(".");
   if (isNothing(before)) return { sign: "+", name, values: [after] } as const;

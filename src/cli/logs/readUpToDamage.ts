@@ -1,15 +1,15 @@
-/** A stream's events, as far as they can be read. */
+/** Reads a stream's events up to the first damaged one. */
 import { DriverError } from "../../errors.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 
 export interface ReadableEvents {
   readonly events: readonly StoredEvent[];
-  /** Where they end too early, for people; undefined for a stream that is whole. */
+  /** Says where the damage begins; undefined if the stream is intact. */
   readonly damage?: string;
 }
 
-/** One damaged event hides neither those before it nor other tasks. */
+/** A damaged event hides neither earlier events nor other tasks. */
 export function readUpToDamage(reader: EventReader, stream: string): ReadableEvents {
   try {
     return { events: [...reader.readStream(stream)] };

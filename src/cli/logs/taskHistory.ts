@@ -1,4 +1,4 @@
-/** What a task's events say, put together for people. Pure. */
+/** Summarises a task's events. Pure. */
 import { describeExit } from "../../machines/events/ending.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { fold, stateName } from "../../machines/fold.ts";
@@ -12,15 +12,15 @@ export interface TaskHistory {
   readonly task: string;
   readonly job: string;
   readonly state: string;
-  /** Milliseconds since the epoch: when it was asked for; 0 where not even that is known. */
+  /** Time of the request, in milliseconds since the epoch; 0 if unknown. */
   readonly begunAt: number;
   /** How it ended, or why it never started; empty while it runs. */
   readonly end: string;
-  /** How long it ran; undefined where it still does or never did. */
+  /** How long it ran; undefined if it still runs, or never did. */
   readonly ranMs: number | undefined;
 }
 
-/** Events that this version of the driver cannot read are left out. */
+/** Folds the events that this version of the driver can read. */
 export function foldReadable(events: readonly StoredEvent[]): TaskSnapshot {
   return fold(events.flatMap((event) => readable(event) ?? []));
 }
@@ -39,7 +39,7 @@ export function taskHistory(id: string, events: readonly StoredEvent[]): TaskHis
   };
 }
 
-/** The event as the machine knows it; undefined where a newer version wrote it. */
+/** The event as the machine reads it; undefined if it cannot, such as an event of a newer version. */
 export function readable(event: StoredEvent) {
   try {
     return thisMachine.readEvent(event);

@@ -1,4 +1,4 @@
-/** Tasks of this node as its event logs have them. */
+/** Tasks of this node, from its event logs. */
 import { isOver } from "../../machines/taskMachine.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StreamHead } from "../../store/eventStore.ts";
@@ -7,8 +7,8 @@ import { foldReadable } from "../logs/taskHistory.ts";
 import type { NodeTask } from "./taskRow.ts";
 
 /**
- * In the order in which they were asked for.
- * @param ended those that are over, too; otherwise of them the last event alone is read
+ * The tasks in the order of their requests.
+ * @param ended whether to include ended tasks; without them, only their last events are read
  */
 export function nodeTasks(logs: readonly EventReader[], ended: boolean): NodeTask[] {
   const tasks = logs.flatMap((log) =>
@@ -22,7 +22,7 @@ export function nodeTasks(logs: readonly EventReader[], ended: boolean): NodeTas
   return tasks.sort((a, b) => a.begunAt - b.begunAt);
 }
 
-/** One whose last event is damaged is taken for a task that may run: then the host is asked. */
+/** A task whose last event is damaged counts as running; the host then shows whether it is. */
 function hasEnded(log: EventReader, { stream, version }: StreamHead): boolean {
   const [bytes] = log.readRecords(stream, version);
   const last = bytes && readRecord(bytes);

@@ -1,4 +1,4 @@
-/** The tasks that run on this node by its event logs: read again only where something was stored. */
+/** The running tasks of this node, from its event logs, which are read again only after new events. */
 import type { Subscription } from "rxjs";
 import { logFolders } from "../../store/folder/logFolders.ts";
 import { EventLogs } from "../logs/eventLogs.ts";
@@ -8,14 +8,14 @@ import type { NodeTask } from "./taskRow.ts";
 export class RunningTasks {
   readonly #stateDir: string;
   #logs: EventLogs;
-  #coming: Subscription;
-  /** Undefined where something has happened since. */
-  #known: readonly NodeTask[] | undefined;
+  #subscription: Subscription;
+  /** The tasks; undefined after new events. */
+  #cached: readonly NodeTask[] | undefined;
 
   private constructor(stateDir: string, logs: EventLogs) {
     this.#stateDir = stateDir;
     this.#logs = logs;
-    this.#coming = this.#follow();
+    this.#subscription = this.#follow();
   }
 
   /** @throws DriverError `STORE_FAILED` where there is no event log, or one cannot be read */
@@ -23,31 +23,31 @@ export class RunningTasks {
     return new RunningTasks(stateDir, await EventLogs.open(stateDir));
   }
 
-  /** In the order in which they were asked for. A local run brings a log of its own: then all are opened anew. */
+  /** The tasks in the order of their requests. Opens all logs anew if a local run has added one. */
   async current(): Promise<readonly NodeTask[]> {
     if (logFolders(this.#stateDir).join() !== this.#logs.folders.join()) {
       await this.close();
       this.#logs = await EventLogs.open(this.#stateDir);
-      this.#coming = this.#follow();
-      this.#known = undefined;
+      this.#subscription = this.#follow();
+      this.#cached = undefined;
     }
-    this.#known ??= nodeTasks(this.#logs.readers, false);
-    return this.#known;
+    this.#cached ??= nodeTasks(this.#logs.readers, false);
+    return this.#cached;
   }
 
   async close(): Promise<void> {
-    this.#coming.unsubscribe();
+    this.#subscription.unsubscribe();
     await this.#logs.close();
   }
 
   #follow(): Subscription {
     return this.#logs.coming().subscribe({
       next: () => {
-        this.#known = undefined;
+        this.#cached = undefined;
       },
-      // Then the next reading fails as well, and says so.
+      // The next read fails as well, and reports the error.
       error: () => {
-        this.#known = undefined;
+        this.#cached = undefined;
       },
     });
   }

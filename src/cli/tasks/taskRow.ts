@@ -10,19 +10,19 @@ export interface NodeTask {
   /** `<allocation id>/<task name>/<8 hex digits>`. */
   readonly id: string;
   readonly snapshot: TaskSnapshot;
-  /** Milliseconds since the epoch: when it was asked for. */
+  /** Time of the request, in milliseconds since the epoch. */
   readonly begunAt: number;
 }
 
-/** A task, as the host shows it. */
+/** A task, as the host reports it. */
 export interface Presence {
-  /** Its init is there, so it runs. */
+  /** Whether its init exists, and so the task runs. */
   readonly alive: boolean;
-  /** Undefined for a task that does not run, and where the host does not tell. */
+  /** Undefined if the task does not run, or the host reports no usage. */
   readonly usage: RunUsage | undefined;
 }
 
-/** What is not known is null. */
+/** Unknown values are null. */
 export interface TaskRow {
   readonly id: string;
   readonly allocation: string;
@@ -30,20 +30,20 @@ export interface TaskRow {
   readonly group: string | null;
   readonly job: string | null;
   readonly namespace: string | null;
-  /** That of the state machine; `gone` where the log has it running and the host has it no more. */
+  /** The machine's state; `gone` if the log has the task running, but the host does not. */
   readonly state: string;
-  /** Its main process on the host; null once it has ended. */
+  /** Pid of its main process on the host; null once it has ended. */
   readonly pid: number | null;
   readonly user: string | null;
   readonly uid: number | null;
   readonly command: string | null;
-  /** Milliseconds since the epoch: when its program started. */
+  /** Start time of its program, in milliseconds since the epoch. */
   readonly startedAt: number | null;
-  /** Milliseconds since it started, or was asked for; of a task that has ended, how long it ran. */
+  /** Milliseconds since its start, or else its request; for an ended task, until its end. */
   readonly ageMs: number;
   /** Percent of one core. */
   readonly cpuPercent: number | null;
-  /** Bytes: all that counts against its limit, or without a memory controller what is resident. */
+  /** Bytes that count against its limit; without a memory controller, resident bytes. */
   readonly memoryBytes: number | null;
   readonly memory: MemoryFigures | null;
   /** Processes of the task, without its init. */
@@ -59,7 +59,7 @@ export function rowOf({ id, snapshot, begunAt }: NodeTask, { alive, usage }: Pre
   const { request, sandbox, process, startedAt, exit } = snapshot.context;
   const [allocation = id, task = id] = id.split("/");
   const state = stateName(snapshot);
-  const lastsUntil = exit?.endedAt ?? now;
+  const until = exit?.endedAt ?? now;
   return {
     id,
     allocation,
@@ -73,7 +73,7 @@ export function rowOf({ id, snapshot, begunAt }: NodeTask, { alive, usage }: Pre
     uid: sandbox?.uid ?? null,
     command: sandbox?.command ?? request?.command ?? null,
     startedAt,
-    ageMs: Math.max(0, lastsUntil - (startedAt ?? begunAt)),
+    ageMs: Math.max(0, until - (startedAt ?? begunAt)),
     cpuPercent: usage ? usage.total.cpu.userPercent + usage.total.cpu.systemPercent : null,
     memoryBytes: usage?.total.memory.usage ?? usage?.total.memory.rss ?? null,
     memory: usage?.total.memory ?? null,
@@ -85,7 +85,7 @@ export function rowOf({ id, snapshot, begunAt }: NodeTask, { alive, usage }: Pre
   };
 }
 
-/** The busiest first; those that use the same by their ids, so that they do not change places. */
+/** Sorts by CPU, the busiest first, then by id, so that idle tasks keep their places. */
 export function byCpu(a: TaskRow, b: TaskRow): number {
   return (b.cpuPercent ?? -1) - (a.cpuPercent ?? -1) || (a.id < b.id ? -1 : 1);
 }

@@ -1,4 +1,4 @@
-/** Tasks as a table that fits its terminal: the least important columns make room. Pure. */
+/** A table of tasks that fits its terminal: the least important columns are dropped. Pure. */
 
 import { formatDuration } from "../../units/durations.ts";
 import { formatBytes } from "../../units/sizes.ts";
@@ -9,17 +9,17 @@ import type { TaskRow } from "./taskRow.ts";
 
 interface Column {
   readonly name: string;
-  /** Columns of a lower rank go first where there is no room. */
+  /** Columns of a lower rank are dropped first. */
   readonly rank: number;
   readonly right?: boolean;
-  /** Columns that it takes at least, so that the table keeps its shape while figures change. */
-  readonly least?: number;
-  /** Its texts may be cut where there is no room. */
+  /** Minimum width, so that the table keeps its shape while figures change. */
+  readonly minWidth?: number;
+  /** Whether its texts may be cut. */
   readonly cut?: boolean;
   readonly text: (row: TaskRow, style: Style) => string;
 }
 
-/** What nobody knows, and what is nothing. */
+/** Placeholders for an unknown value, and for none. */
 const unknown = "?";
 const nothing = "-";
 
@@ -30,26 +30,26 @@ const columns: readonly Column[] = [
   { name: "STATE", rank: 8, text: ({ state }, style) => paintState(state, style) },
   { name: "PID", rank: 7, right: true, text: ({ pid }) => (pid === null ? nothing : String(pid)) },
   { name: "USER", rank: 3, text: ({ user, uid }) => user || (uid === null ? unknown : String(uid)) },
-  { name: "CPU", rank: 9, right: true, least: 5, text: (row) => figure(row, row.cpuPercent, percentText) },
+  { name: "CPU", rank: 9, right: true, minWidth: 5, text: (row) => figure(row, row.cpuPercent, percentText) },
   {
     name: "MEMORY",
     rank: 8,
     right: true,
-    least: 8,
+    minWidth: 8,
     text: (row) => figure(row, row.memoryBytes, formatBytes),
   },
-  { name: "AGE", rank: 4, right: true, least: 6, text: ({ ageMs }) => formatDuration(ageMs) },
+  { name: "AGE", rank: 4, right: true, minWidth: 6, text: ({ ageMs }) => formatDuration(ageMs) },
 ];
 
 const endColumn: Column = { name: "END", rank: 6, cut: true, text: ({ end }) => end ?? "" };
 
 const gap = "  ";
 
-/** Of longer names and reasons not more is shown where there is no room. */
+/** Length to which names and reasons are cut first. */
 const shortText = 20;
 
 /**
- * @param width of the terminal: no line is longer
+ * @param width of the terminal; no line is longer
  * @returns the header, and a line for each task
  */
 export function taskTable(rows: readonly TaskRow[], style: Style, width: number): string[] {
@@ -59,8 +59,8 @@ export function taskTable(rows: readonly TaskRow[], style: Style, width: number)
   );
   if (totalWidth(cells) > width) cells = cells.map((each) => (each.cut ? shortened(each, shortText) : each));
   while (totalWidth(cells) > width && cells.length > 1) {
-    const least = cells.reduce((a, b) => (b.rank < a.rank ? b : a));
-    cells = cells.filter((each) => each !== least);
+    const lowest = cells.reduce((a, b) => (b.rank < a.rank ? b : a));
+    cells = cells.filter((each) => each !== lowest);
   }
   if (totalWidth(cells) > width) cells = cells.map((each) => shortened(each, width));
   return ["", ...rows].map((_, line) =>
@@ -80,7 +80,7 @@ interface Cells extends Omit<Column, "text"> {
 }
 
 function laidOut(column: Omit<Column, "text">, texts: readonly string[]): Cells {
-  return { ...column, texts, room: Math.max(column.least ?? 0, ...texts.map(cellsOf)) };
+  return { ...column, texts, room: Math.max(column.minWidth ?? 0, ...texts.map(cellsOf)) };
 }
 
 function shortened(cells: Cells, room: number): Cells {
@@ -97,7 +97,7 @@ function totalWidth(cells: readonly Cells[]): number {
   return cells.reduce((sum, { room }) => sum + room + gap.length, -gap.length);
 }
 
-/** Of a task that runs a figure can be unknown; one that does not has none. */
+/** A missing figure is unknown for a running task, and none for any other. */
 function figure({ pid }: TaskRow, value: number | null, format: (value: number) => string): string {
   if (value !== null) return format(value);
   return pid === null ? nothing : unknown;

@@ -1,13 +1,13 @@
 /** Names of keys. Pure. */
 import type { Key } from "node:readline";
 
-/** What the end of the input is called: nobody can press a key any more. */
+/** The name for the end of the input, after which no key can come. */
 export const endKey = "end of input";
 
 /**
- * A character that can be seen is its own name, and so is the space; others are
- * `return`, `escape`, `up`, `pagedown` and the like, with `C-` before them for
- * Ctrl, `S-` for Shift and `M-` for Alt. What has no name has its bytes as one.
+ * A visible character is its own name, and so is the space. Other keys have names
+ * such as `return`, `escape`, `up` and `pagedown`, with the prefix `C-` for Ctrl,
+ * `S-` for Shift and `M-` for Alt. A key without a name is named by its bytes.
  */
 export function keyName(text: string | undefined, { name, ctrl, shift, meta, sequence }: Key): string {
   if (text !== undefined && !ctrl && !meta && isVisible(text)) return text;
@@ -17,7 +17,7 @@ export function keyName(text: string | undefined, { name, ctrl, shift, meta, seq
   return modifiers.filter((each) => typeof each === "string").join("") + plain;
 }
 
-/** One character, of however many code units. */
+/** Whether the key is one visible character, of any number of code units. */
 export function isVisible(key: string): boolean {
   return /^[^\p{Cc}\p{Cf}\p{Cs}]\p{M}*$/u.test(key);
 }

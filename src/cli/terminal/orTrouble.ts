@@ -1,9 +1,9 @@
-/** Exit codes of verbs that compare, as those of diff(1) and cmp(1) are. */
+/** Exit codes of verbs that compare: those of diff(1) and cmp(1). */
 import { DriverError } from "../../errors.ts";
 import { errorText } from "./errorText.ts";
 import { styleFor, widthOf } from "./style.ts";
 
-/** @returns the exit code of the work: 0 or 1; 2 where it could not be done, which is told */
+/** @returns the exit code of `work`, 0 or 1; 2 after an error, which is printed */
 export async function orTrouble(work: () => Promise<number>): Promise<number> {
   try {
     return await work();

@@ -1,7 +1,7 @@
-/** How states look. Pure. */
+/** Colours of states. Pure. */
 import type { Style } from "./style.ts";
 
-/** The state of a task, or what stands for it. */
+/** @param state of a task, or a word in its place, such as `gone` or `damaged` */
 export function paintState(state: string, style: Style): string {
   if (bad.has(state)) return style.red(state);
   return state === "running" || state === "recovered" ? style.green(state) : state;

@@ -1,14 +1,14 @@
 /**
- * Output that a terminal only shows. Histories come from other hosts, too, and a
- * name in them may hold what a terminal obeys.
+ * Prints text without terminal control sequences. Histories may come from other
+ * hosts, and names in them may contain such sequences.
  */
 
-/** Writes a line, or several, to standard output. */
+/** Writes one or several lines to standard output. */
 export function print(text: string): void {
   process.stdout.write(`${printable(text)}\n`);
 }
 
-/** Colours are this program's own, and so are the ends of lines; any other control character becomes `�`. */
+/** Keeps colours, newlines and tabs. Any other control character becomes `�`. */
 export function printable(text: string): string {
   return text.replaceAll(commands, "�");
 }

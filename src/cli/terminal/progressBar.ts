@@ -1,4 +1,4 @@
-/** A bar that shows how far something has come, where a person looks on. */
+/** A progress bar for terminals. */
 import type { TextStream } from "./style.ts";
 
 const width = 30;
@@ -8,13 +8,13 @@ export class ProgressBar {
   readonly #name: string;
   #shown = "";
 
-  /** @param stream nothing is written to it unless it is a terminal */
+  /** @param stream written to only if it is a terminal */
   constructor(stream: TextStream, name: string) {
     this.#stream = stream;
     this.#name = name;
   }
 
-  /** @param share that is done, from 0 to 1 */
+  /** @param share the part that is done, from 0 to 1 */
   show(share: number): void {
     const done = Math.min(1, Math.max(0, share));
     const filled = Math.round(done * width);
@@ -24,7 +24,7 @@ export class ProgressBar {
     this.#write(`\r${bar}`);
   }
 
-  /** Takes it off the terminal. */
+  /** Removes the bar from the terminal. */
   clear(): void {
     if (this.#shown !== "") this.#write("\r\x1b[K");
     this.#shown = "";

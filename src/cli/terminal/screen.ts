@@ -1,19 +1,19 @@
-/** The whole terminal for as long as something is shown on it: left as it was found, however the program ends. */
+/** Takes over the whole terminal, and restores it however the program ends. */
 import { emitKeypressEvents, type Key } from "node:readline";
 import type { ReadStream, WriteStream } from "node:tty";
 import { endKey, keyName } from "./keyName.ts";
 
 export interface Screen {
-  /** Shows these lines and nothing else, without flickering. */
+  /** Replaces the content of the screen by these lines, without flickering. */
   draw(lines: readonly string[]): void;
-  /** Gives the terminal back. */
+  /** Restores the terminal. */
   close(): void;
 }
 
 export interface ScreenEvents {
   /** A key was pressed, by its name (keyName.ts); Ctrl-C is one, and so is the end of the input. */
   readonly onKey: (key: string) => void;
-  /** The terminal has another size, or is shown again after the program was suspended. */
+  /** The terminal was resized, or the program continues after it was suspended. */
   readonly onChange: () => void;
 }
 
@@ -21,14 +21,14 @@ export interface ScreenEvents {
 const enter = "\x1b[?1049h\x1b[?25l";
 const leave = "\x1b[?25h\x1b[?1049l";
 const home = "\x1b[H";
-/** Between them, terminals that know the mode show nothing: no picture is seen half drawn. Others ignore it. */
+/** Synchronized output: between the two, terminals do not redraw. Those without the mode ignore it. */
 const begin = "\x1b[?2026h";
 const end = "\x1b[?2026l";
 const restOfLine = "\x1b[K";
 const restOfScreen = "\x1b[J";
 
 const suspendKey = "C-z";
-/** Who still runs after so many milliseconds was not stopped. */
+/** A program that still runs after this time was not stopped. */
 const notStoppedMs = 200;
 
 /** @param input read for keys where it is a terminal */
@@ -37,17 +37,17 @@ export function openScreen(
   input: ReadStream,
   { onKey, onChange }: ScreenEvents,
 ): Screen {
-  /** While the program is suspended the terminal belongs to others, and what was due to be drawn is too late. */
+  /** False while the program is suspended: the terminal then belongs to others, and frames are dropped. */
   let shown = false;
   let notStopped: NodeJS.Timeout | undefined;
-  const take = () => {
+  const acquire = () => {
     shown = true;
     output.write(enter);
     if (!input.isTTY) return;
     input.setRawMode(true);
     input.resume();
   };
-  const give = () => {
+  const release = () => {
     shown = false;
     if (input.isTTY) input.setRawMode(false);
     input.pause();
@@ -56,40 +56,40 @@ export function openScreen(
   const onKeypress = (text: string | undefined, pressed: Key) => {
     const key = keyName(text, pressed);
     if (key !== suspendKey) return onKey(key);
-    give();
-    // As the terminal would do: the whole group stops here, until its shell lets it go on.
+    release();
+    // As the terminal does it: stops the whole process group until its shell continues it.
     process.kill(0, "SIGTSTP");
-    // Where there is no shell to do that, the kernel discards the signal. Nothing else keeps the program waiting.
+    // The kernel discards the signal if there is no shell to continue the group. The timer detects that.
     notStopped = setTimeout(() => !shown && onContinue(), notStoppedMs);
   };
   const onContinue = () => {
-    take();
+    acquire();
     onChange();
   };
-  // A terminal that is gone says so by an error.
+  // A terminal that was closed causes an error.
   const onEnd = () => onKey(endKey);
-  take();
+  acquire();
   if (input.isTTY) {
     emitKeypressEvents(input);
     input.on("keypress", onKeypress).on("end", onEnd).on("error", onEnd);
   }
   output.on("resize", onChange);
   process.on("SIGCONT", onContinue);
-  process.on("exit", give);
+  process.on("exit", release);
   return {
     draw: (lines) => {
       if (!shown) return;
-      // What is behind a line goes before it comes: after one that is full, the cursor stands on its last column.
+      // Clears each line before writing it. After a full line, the cursor is still on its last column.
       const below = lines.length < output.rows ? `\r\n${restOfScreen}` : "";
       output.write(begin + home + lines.map((line) => restOfLine + line).join("\r\n") + below + end);
     },
     close: () => {
       clearTimeout(notStopped);
-      process.off("exit", give);
+      process.off("exit", release);
       process.off("SIGCONT", onContinue);
       output.off("resize", onChange);
       input.off("keypress", onKeypress).off("end", onEnd);
-      give();
+      release();
     },
   };
 }

@@ -1,4 +1,4 @@
-/** Lines made of pieces that look different, cut and wrapped before they are coloured. Pure. */
+/** Lines of styled pieces, which are cut and wrapped before they are coloured. Pure. */
 import { beginningOf, cellsOf } from "../../units/widths.ts";
 import type { Look, Style } from "./style.ts";
 
@@ -10,15 +10,15 @@ export interface Span {
 
 export type Line = readonly Span[];
 
-/** A piece of a line, whatever the text is. */
+/** A piece of a line, from any text. */
 export function span(text: string, ...looks: readonly Look[]): Span {
   return { text: visible(text), looks };
 }
 
-/** What would move the cursor, change colours or turn the direction of writing; halves of characters too. */
+/** Characters that move the cursor, change colours or the direction of writing, and unpaired surrogates. */
 const unsafe = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
-/** The same text with pictures of control characters in their place: whatever it is, it can be written. */
+/** Replaces control characters by visible symbols, so that any text can be written. */
 export function visible(text: string): string {
   return text.replaceAll(unsafe, (character) => {
     const code = character.charCodeAt(0);
@@ -30,7 +30,7 @@ export function widthOfLine(line: Line): number {
   return line.reduce((sum, { text }) => sum + cellsOf(text), 0);
 }
 
-/** The line in so many cells at most: what is cut off is told by `…`. */
+/** Cuts a line to `width` cells and marks the cut with `…`. */
 export function cutLine(line: Line, width: number): Line {
   if (widthOfLine(line) <= width) return line;
   if (width <= 0) return [];
@@ -38,14 +38,14 @@ export function cutLine(line: Line, width: number): Line {
   return [...head, { text: "…", looks: head.at(-1)?.looks ?? [] }];
 }
 
-/** The line in exactly so many cells. */
+/** Cuts or pads a line to exactly `width` cells. */
 export function fillLine(line: Line, width: number): Line {
   const cut = cutLine(line, width);
   const missing = width - widthOfLine(cut);
   return missing <= 0 ? cut : [...cut, { text: " ".repeat(missing), looks: [] }];
 }
 
-/** The whole line, on as many lines as it takes; words are kept together where they can be. */
+/** Wraps a line at words where possible. */
 export function wrapLine(line: Line, width: number, indent = 0): Line[] {
   const margin: Line = indent > 0 && indent < width ? [{ text: " ".repeat(indent), looks: [] }] : [];
   const lines: Line[] = [];
@@ -57,7 +57,7 @@ export function wrapLine(line: Line, width: number, indent = 0): Line[] {
   }
   return [...lines, lines.length === 0 ? rest : [...margin, ...rest]];
 
-  /** One cell is not enough for every character, but there is nothing to be done about it. */
+  /** At least two cells, since some characters need two. */
   function room(index: number): number {
     return Math.max(2, index === 0 || margin.length === 0 ? width : width - indent);
   }
@@ -68,7 +68,7 @@ export function paintLine(line: Line, style: Style): string {
   return line.map(({ text, looks }) => looks.reduce((painted, look) => style[look](painted), text)).join("");
 }
 
-/** Breaks behind the last space that fits, unless that leaves half of the line empty. */
+/** Breaks after the last space that fits, unless that leaves half of the line empty. */
 function splitAtWord(line: Line, width: number): [Line, Line] {
   const [head, tail] = splitLine(line, width);
   const text = head.map((each) => each.text).join("");
@@ -83,7 +83,7 @@ function trimStart([first, ...rest]: Line): Line {
   return first === undefined ? [] : [{ ...first, text: first.text.slice(1) }, ...rest];
 }
 
-/** What fits, and what is left. */
+/** The part of a line that fits, and the rest. */
 function splitLine(line: Line, width: number): [Line, Line] {
   const head: Span[] = [];
   let left = width;

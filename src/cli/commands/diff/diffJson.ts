@@ -1,16 +1,16 @@
-/** Two histories side by side, for programs. Pure. */
+/** A diff of two histories as JSON. Pure. */
 import type { History, Moment } from "../../../replay/history.ts";
 import type { HistoryDiff } from "../../../replay/historyDiff.ts";
 import { divergenceText } from "./divergenceText.ts";
 
-/** One JSON object; what is not there is null. */
+/** One JSON object; missing values are null. */
 export function diffJson(diff: HistoryDiff): string {
-  const { left, right, rows, parting, same } = diff;
+  const { left, right, rows, parting: divergence, same } = diff;
   return JSON.stringify({
     left: sideJson(left),
     right: sideJson(right),
     same,
-    parting: parting ? { left: parting.left?.seq ?? null, right: parting.right?.seq ?? null } : null,
+    parting: divergence ? { left: divergence.left?.seq ?? null, right: divergence.right?.seq ?? null } : null,
     text: divergenceText(diff),
     rows: rows.map((row) => ({
       left: momentJson(row.left, row.spans.left),

@@ -1,4 +1,4 @@
-/** Two histories side by side, or on a narrow terminal one above the other. Pure. */
+/** A diff of two histories as text: side by side, or on a narrow terminal one above the other. Pure. */
 
 import { summarise } from "../../../machines/events.ts";
 import type { Change } from "../../../replay/contextDiff.ts";
@@ -10,11 +10,11 @@ import { cutText, wrap } from "../../../units/widths.ts";
 import type { Style } from "../../terminal/style.ts";
 import { divergenceText } from "./divergenceText.ts";
 
-/** From here on two histories have room beside each other. */
+/** Terminals at least this wide show the histories side by side. */
 const wide = 100;
-/** Where the output has no width of its own. */
-const widest = 120;
-/** Columns for the mark between both sides, and for the ratio behind them. */
+/** No wider than this, even if the output has no width, such as a file. */
+const maxWidth = 120;
+/** Columns of the mark between both sides, and of the ratio at the end of the row. */
 const markWidth = 3;
 const ratioWidth = 7;
 const indent = 5;
@@ -22,12 +22,12 @@ const indent = 5;
 export class DiffView {
   readonly #style: Style;
   readonly #width: number;
-  /** Of one side. */
+  /** Width of one side. */
   readonly #half: number;
 
   constructor(style: Style, width: number) {
     this.#style = style;
-    this.#width = Math.min(width, widest);
+    this.#width = Math.min(width, maxWidth);
     this.#half = Math.floor((this.#width - markWidth - ratioWidth) / 2);
   }
 
@@ -37,9 +37,11 @@ export class DiffView {
       `${this.#style.bold("A")} ${titleOf(left)}`,
       `${this.#style.bold("B")} ${titleOf(right)}`,
     ];
-    const parting = wrap(divergenceText(diff), this.#width).map((line) => this.#style.bold(line));
+    const divergence = wrap(divergenceText(diff), this.#width).map((line) => this.#style.bold(line));
     const shown = rows.flatMap((row) => (this.#width >= wide ? this.#beside(row) : this.#stacked(row)));
-    return [...titles.flatMap((title) => wrap(title, this.#width)), "", ...parting, "", ...shown].join("\n");
+    return [...titles.flatMap((title) => wrap(title, this.#width)), "", ...divergence, "", ...shown].join(
+      "\n",
+    );
   }
 
   #beside(row: DiffRow): string[] {
@@ -63,7 +65,7 @@ export class DiffView {
     ];
   }
 
-  /** Number, type, new state, and how long it took. */
+  /** Number, type, new state and duration of a moment. */
   #cell(moment: Moment | undefined, spanMs: number | undefined, columns: number): string {
     if (moment === undefined) return " ".repeat(columns);
     const { type, from, to } = moment.stored;
@@ -73,14 +75,14 @@ export class DiffView {
     return `${text.padEnd(columns - span.length)}${this.#style.dim(span)}`;
   }
 
-  /** As sdiff(1) does it: `<` the left alone has it, `>` the right, `|` both, and they differ. */
+  /** The marks of sdiff(1): `<` for only the left side, `>` for only the right, `|` for a difference. */
   #mark(row: DiffRow): string {
     if (row.right === undefined) return this.#style.red(" < ");
     if (row.left === undefined) return this.#style.green(" > ");
     return differs(row) ? this.#style.yellow(" | ") : "   ";
   }
 
-  /** Below the row: what happened, where only one side has it; otherwise what differs. */
+  /** The lines below a row: a summary of an event of only one side, or else the differences. */
   #details({ left, right, sameWay, changes }: DiffRow, margin: number, room: number): string[] {
     const block = (text: string, width: number) =>
       wrap(text, width).map((line) => " ".repeat(margin + indent) + this.#style.dim(line));
@@ -93,7 +95,7 @@ export class DiffView {
     return [...way, ...changes.map((change) => " ".repeat(margin + indent) + this.#change(change))];
   }
 
-  /** Cut where it is too long for a line: `--json` has all of it. */
+  /** Cut to one line; `--json` shows all of it. */
   #change({ path, before, after }: Change): string {
     const { red, green, yellow } = this.#style;
     const [sign, text] =

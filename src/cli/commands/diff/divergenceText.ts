@@ -1,24 +1,24 @@
-/** Where two histories part, in a sentence or two. Pure. */
+/** Describes where two histories diverge, in one or two sentences. Pure. */
 
 import { summarise } from "../../../machines/events.ts";
 import type { Moment } from "../../../replay/history.ts";
 import { type DiffRow, type HistoryDiff, isInput } from "../../../replay/historyDiff.ts";
 
 export function divergenceText(diff: HistoryDiff): string {
-  const { rows, parting, same } = diff;
+  const { rows, parting: divergence, same } = diff;
   if (same) return "They went the same way: nothing differs but what differs between any two runs.";
-  if (parting === undefined)
-    return `They went the same way, though what they were given differs: ${givenText(rows)}.`;
-  const index = rows.indexOf(parting);
+  if (divergence === undefined)
+    return `They went the same way, though what they were given differs: ${inputChanges(rows)}.`;
+  const index = rows.indexOf(divergence);
   const before = rows.slice(0, index);
   const [left, right] = [momentFrom(rows, index, "left"), momentFrom(rows, index, "right")];
   const text = `They part ${placeOf(before)}: A ${nextText(left)}, B ${nextText(right)}.`;
-  const given = givenText(before);
-  return given === "" ? text : `${text} What they had been given differs: ${given}.`;
+  const inputs = inputChanges(before);
+  return inputs === "" ? text : `${text} What they had been given differs: ${inputs}.`;
 }
 
-/** `unveil (requested, event 1); unveiled (sandboxed, event 3)`. */
-function givenText(rows: readonly DiffRow[]): string {
+/** Names differing input: `unveil (requested, event 1); unveiled (sandboxed, event 3)`. */
+function inputChanges(rows: readonly DiffRow[]): string {
   const differing = rows.filter((row) => isInput(row) && row.changes.length > 0);
   const texts = differing.map(({ left, changes }) => {
     const names = [...new Set(changes.map(({ path }) => path.join(".")))];

@@ -1,4 +1,4 @@
-/** `diff`: two tasks' histories side by side. */
+/** `diff`: shows two tasks' histories side by side. */
 
 import type { History } from "../../../replay/history.ts";
 import { diffHistories } from "../../../replay/historyDiff.ts";
@@ -14,7 +14,7 @@ export interface DiffOptions {
 }
 
 /**
- * @returns the exit code: 0 nothing differs, 1 something does
+ * @returns the exit code: 0 if nothing differs, 1 if something does
  * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`, `BUNDLE_INVALID`
  */
 export async function showDiff(
@@ -29,7 +29,7 @@ export async function showDiff(
   return diff.same ? 0 : 1;
 }
 
-/** With what may be secret: that has to be compared, too, though it is not shown. */
+/** Reads a history unmasked: possible secrets are compared, too, though not shown. */
 async function historyAt({ path, name }: TaskPlace): Promise<History> {
   const logs = await EventLogs.open(path);
   try {

@@ -1,4 +1,4 @@
-/** `doctor`: is this host fit? */
+/** `doctor`: checks whether this host can run tasks. */
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import { wrap } from "../../../units/widths.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
@@ -6,7 +6,7 @@ import { formatTable } from "../../terminal/table.ts";
 import { type Report, reportOn, type Verdict } from "./report.ts";
 import { checkStateFolder } from "./stateFolderCheck.ts";
 
-/** @returns 1 where tasks cannot run */
+/** @returns the exit code: 1 if tasks cannot run */
 export function diagnose(stateDir: string, json: boolean): number {
   const report = reportOn(probeHost(), checkStateFolder(stateDir));
   const text = json
@@ -23,7 +23,7 @@ export function formatReport({ fit, checks, problems }: Report, style: Style, wi
     unfit: style.red("!!"),
   };
   const table = checks.map(({ name, verdict, found }) => [marks[verdict], name, found]);
-  const told = problems.map(({ what, consequence, remedy }) =>
+  const paragraphs = problems.map(({ what, consequence, remedy }) =>
     [
       ...paragraph(style.bold(what), "", width),
       ...paragraph(consequence, "  so:   ", width),
@@ -35,10 +35,10 @@ export function formatReport({ fit, checks, problems }: Report, style: Style, wi
       ? style.yellow("Tasks can run on this host, but for what is said above.")
       : style.green("This host has all that the driver can use.")
     : style.red("Tasks cannot run on this host.");
-  return [formatTable(table, width), ...told, verdict].join("\n\n");
+  return [formatTable(table, width), ...paragraphs, verdict].join("\n\n");
 }
 
-/** Wrapped, with a lead before its first line and as much room before the others. */
+/** Wraps text, with a lead before its first line and an indent before the others. */
 function paragraph(text: string, lead: string, width: number): string[] {
   const indent = lead === "" ? 0 : 8;
   const [first = "", ...rest] = wrap(text, width - indent);

@@ -1,10 +1,10 @@
-/** What the host offers, check by check, and what it lacks. Pure. */
+/** A report on the host: the result of each check, and the problems. Pure. */
 import type { HostFacts } from "../../../effects/host/hostFacts.ts";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
 import { judgeHost } from "../../../effects/host/hostHealth.ts";
 import type { StateFolderFinding } from "./stateFolderCheck.ts";
 
-/** `limited`: tasks run, with less than the driver can do. */
+/** `limited`: tasks run, but without some of the driver's features. */
 export type Verdict = "fit" | "limited" | "unfit";
 
 interface Check {
@@ -14,7 +14,7 @@ interface Check {
 }
 
 export interface Report {
-  /** Tasks can run here. */
+  /** Whether tasks can run on this host. */
   readonly fit: boolean;
   readonly checks: readonly Check[];
   readonly problems: readonly HostProblem[];
@@ -32,8 +32,8 @@ export function reportOn(facts: HostFacts, state: StateFolderFinding): Report {
       ...landlockChecks(facts.landlockAbi),
       check("cgroup v2", facts.cgroupMount !== undefined, facts.cgroupMount ?? "not mounted"),
       ...controllerChecks(facts),
-      ...Object.entries(facts.namespaces).map(([kind, there]) =>
-        check(`${kind} namespaces`, there, there ? "yes" : "no"),
+      ...Object.entries(facts.namespaces).map(([kind, present]) =>
+        check(`${kind} namespaces`, present, present ? "yes" : "no"),
       ),
       grade(
         "programs from memory",
@@ -52,8 +52,8 @@ export function reportOn(facts: HostFacts, state: StateFolderFinding): Report {
   };
 }
 
-/** What each ABI of Landlock brought, as far as the driver uses it: landlock(7). */
-const landlockAbis: readonly (readonly [abi: number, brought: string])[] = [
+/** What each ABI of Landlock added, if the driver uses it: landlock(7). */
+const landlockAbis: readonly (readonly [abi: number, added: string])[] = [
   [1, "files and folders: reading, writing, running, making, removing"],
   [2, "renaming and linking from one unveiled folder to another"],
   [3, "truncating only where writing is allowed"],
@@ -65,11 +65,11 @@ function landlockChecks(abi: number): Check[] {
   const summary = abi > 0 ? `ABI ${abi}` : "not in this kernel, or not enabled when it booted";
   return [
     check("Landlock", abi > 0, summary),
-    ...landlockAbis.map(([needed, brought]) => grade(`  since ABI ${needed}`, abi >= needed, brought)),
+    ...landlockAbis.map(([needed, added]) => grade(`  since ABI ${needed}`, abi >= needed, added)),
   ];
 }
 
-/** What a task's resources block needs of the host's cgroups. */
+/** The cgroup controllers that a task's resources block needs, with what each limits. */
 const controllers: readonly (readonly [controller: string, limits: string])[] = [
   ["memory", "limits of memory, and word of what ran out of it"],
   ["cpu", "limits of CPU time"],

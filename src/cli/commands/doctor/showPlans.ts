@@ -1,4 +1,4 @@
-/** `doctor --plan`: how each task of a job would be started. */
+/** `doctor --plan`: shows how the driver would start each task of a job. */
 import { closeSync } from "node:fs";
 import { makeAllocation } from "../../../client/allocation/allocation.ts";
 import { makeWorkFolder, removeFolders } from "../../../client/allocation/allocationFolders.ts";
@@ -46,7 +46,7 @@ export interface PlanOptions extends LocalPluginConfig {
 
 /**
  * @returns the exit code
- * @throws DriverError as a start would, where a task cannot be started
+ * @throws DriverError if a task cannot be started, with the error of the start
  */
 export async function showPlans(path: string, options: PlanOptions): Promise<number> {
   const file = await readJobFile(path);
@@ -105,7 +105,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const { rules, early, runCgroup } = planEarly(request, program, {
     options,
     cgroup: request.resources.cgroup,
-    // The driver makes a folder for each run: its name is not known before.
+    // The driver makes a folder for each run, whose name is not known yet.
     files: runFiles(`${options.stateDir}/…`),
   });
   const { fd, applied, skipped, insideNamespace } = buildRuleset(rules.entries, [], facts.landlockAbi);
@@ -125,7 +125,7 @@ function pluginOptionsOf({ pluginConfig, stateDir }: LocalPluginConfig): PluginO
   return parsePluginOptions(fitPluginOptions({ ...pluginConfig, state_dir: stateDir }, specs));
 }
 
-/** Lines are as long as they have to be: a wrapped system call reads badly. */
+/** Does not wrap lines: a wrapped system call is hard to read. */
 function formatPlan({ steps, applied, skipped, limits, tcp }: TaskPlan, style: Style): string {
   const unlimited = Number.POSITIVE_INFINITY;
   const sections: readonly (readonly [string, string])[] = [

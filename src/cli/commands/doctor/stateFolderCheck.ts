@@ -1,4 +1,4 @@
-/** Whether the driver can keep its event log where it is configured to. Changes nothing. */
+/** Checks whether the driver can keep its event log in the configured folder. Changes nothing. */
 import { accessSync, constants, type Stats, statfsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
@@ -9,21 +9,21 @@ import { stateFolderPaths } from "../../../store/folder/stateFolder.ts";
 export interface StateFolderFinding {
   readonly found: string;
   readonly problem: HostProblem | undefined;
-  /** Event logs in it that were damaged and set aside. */
+  /** Damaged event logs in the folder that the driver has set aside. */
   readonly quarantined: readonly string[];
 }
 
-/** What the first events take. */
+/** Disk space for the first events. */
 const minFreeBytes = 16 * 1024 * 1024;
 
 export function checkStateFolder(path: string): StateFolderFinding {
   const folder = resolve(path);
   try {
     const nearest = nearestExisting(folder);
-    const isThere = nearest.path === folder;
+    const exists = nearest.path === folder;
     const problem = problemOf(folder, nearest);
-    const quarantined = isThere && !problem ? quarantinedLogs(stateFolderPaths(folder).events) : [];
-    return { found: isThere ? folder : `${folder}, to be made`, problem, quarantined };
+    const quarantined = exists && !problem ? quarantinedLogs(stateFolderPaths(folder).events) : [];
+    return { found: exists ? folder : `${folder}, to be made`, problem, quarantined };
   } catch (thrown) {
     return { found: folder, problem: unusable(folder, messageOf(thrown)), quarantined: [] };
   }

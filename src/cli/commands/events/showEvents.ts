@@ -1,4 +1,4 @@
-/** `events`: what happened to the tasks of this host. */
+/** `events`: shows what happened to the tasks of this host. */
 import { filter, map, type Observable, takeWhile } from "rxjs";
 import { whenAborted } from "../../../client/task/interrupts.ts";
 import { shownEvent } from "../../../replay/mask.ts";
@@ -13,17 +13,17 @@ import { styleFor, widthOf } from "../../terminal/style.ts";
 import type { EventsFormat } from "./formats.ts";
 
 export interface ShowOptions {
-  /** Goes on with what is to come, as a table or as JSON lines. */
+  /** Whether to continue with new events, as a table or as JSON lines. */
   readonly follow: boolean;
   readonly format: EventsFormat;
-  /** False: what may be secret is masked. */
+  /** False masks possible secrets. */
   readonly showArgs: boolean;
 }
 
 /**
- * @param name of the task whose events to show; undefined: all tasks
+ * @param name the task whose events to show; undefined means all tasks
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND` where the name means no task, or several
+ * @throws DriverError `TASK_NOT_FOUND` if the name matches no task, or several
  */
 export async function showEvents(
   stateDir: string,
@@ -36,7 +36,7 @@ export async function showEvents(
   try {
     const { format, showArgs } = options;
     if (format === "mermaid") {
-      // In the fence by which GitHub and others know what to draw.
+      // GitHub and others draw what stands in this code fence.
       print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(name, showArgs))}\`\`\``);
     } else {
       await show(logs, name, { ...options, format }, readerGone.signal);
@@ -55,12 +55,12 @@ async function show(
 ): Promise<void> {
   const id = name === undefined ? undefined : logs.find(name).id;
   const shown = shownEvent(showArgs);
-  // Of all tasks a table has their histories, and of none its events.
+  // The table of all tasks shows their histories, no single events.
   const stored = id === undefined && format === "table" ? [] : logs.events(id);
   const task = id === undefined ? undefined : taskHistory(id, stored);
   const view = format === "table" ? tableView(logs, task) : jsonView(format);
   view.all(stored.map(shown));
-  // Nothing comes after its end.
+  // A destroyed task has no further events.
   if (!follow || task?.state === "destroyed") return;
   const ofTask = logs.coming().pipe(
     filter(({ stream }) => task === undefined || stream === task.id),
@@ -75,7 +75,7 @@ interface View {
   readonly next: (event: StoredEvent) => void;
 }
 
-/** @param task undefined: what is known of all tasks, then their events to come */
+/** @param task undefined shows all tasks, then their new events */
 function tableView(logs: EventLogs, task: TaskHistory | undefined): View {
   const view = new EventView(styleFor(process.stdout), widthOf(process.stdout));
   return {
@@ -92,7 +92,7 @@ function jsonView(format: "json" | "jsonl"): View {
   };
 }
 
-/** Resolves when there are no more events, or nobody is left to see them. */
+/** Resolves when there are no more events, or when `enough` is aborted. */
 function forEach(
   events: Observable<StoredEvent>,
   enough: AbortSignal,

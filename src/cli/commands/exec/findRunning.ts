@@ -1,4 +1,4 @@
-/** The running task that a person means, and the plugin that has it. */
+/** Finds the running task that a person names, and the plugin that runs it. */
 import { dirname } from "node:path";
 import { chooseTask } from "../../../replay/chooseTask.ts";
 import { addressOf } from "../../../store/folder/pluginAddress.ts";
@@ -11,9 +11,9 @@ export interface RunningTask {
 }
 
 /**
- * @param name of the task, start of its allocation's id, or its whole id
- * @throws DriverError `TASK_NOT_FOUND` where it means no task that runs, or several
- * @throws DriverError `PLUGIN_FAILED` where its plugin does not run
+ * @param name the task's name, the start of its allocation's id, or its whole id
+ * @throws DriverError `TASK_NOT_FOUND` if it matches no running task, or several
+ * @throws DriverError `PLUGIN_FAILED` if the task's plugin does not run
  */
 export async function findRunning(stateDir: string, name: string): Promise<RunningTask> {
   const logs = await EventLogs.open(stateDir);

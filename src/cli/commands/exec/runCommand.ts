@@ -1,4 +1,4 @@
-/** `exec`: a command in a running task, at this terminal or between these pipes. */
+/** `exec`: runs a command in a running task, connected to this terminal or these pipes. */
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import type {
   ExitResult,
@@ -12,15 +12,15 @@ import { findRunning } from "./findRunning.ts";
 
 export interface CommandOptions {
   readonly stateDir: string;
-  /** Undefined: with a terminal where there is one. */
+  /** Undefined means with a terminal if this program has one. */
   readonly tty: boolean | undefined;
 }
 
 type Call = ClientDuplexStream<Request, Response>;
 
 /**
- * @returns the command's exit code, 128 + signal where one ended it
- * @throws DriverError where it cannot be run
+ * @returns the command's exit code, or 128 + signal
+ * @throws DriverError if the command cannot be run
  */
 export async function runCommand(
   task: string,
@@ -41,21 +41,21 @@ export async function runCommand(
   return exitCode < 0 ? 1 : exitCode;
 }
 
-/** Keys go to the command as they are, Ctrl-C too; the terminal's size is its own. */
+/** Sends all keys to the command, Ctrl-C too, and keeps its terminal at the size of this one. */
 function attachTerminal(call: Call): () => void {
   const { stdin, stdout } = process;
-  const tellSize = () =>
+  const sendSize = () =>
     void call.write({ ttySize: { height: stdout.rows ?? 0, width: stdout.columns ?? 0 } });
-  if (stdout.isTTY) tellSize();
-  stdout.on("resize", tellSize);
+  if (stdout.isTTY) sendSize();
+  stdout.on("resize", sendSize);
   if (stdin.isTTY) stdin.setRawMode(true);
   return () => {
-    stdout.off("resize", tellSize);
+    stdout.off("resize", sendSize);
     if (stdin.isTTY) stdin.setRawMode(false);
   };
 }
 
-/** The command ends with this process: its session's last signal is SIGKILL. */
+/** Cancels the call when this process is signalled. The driver then kills the command's session. */
 function cancelOnSignals(call: Call): () => void {
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   const cancel = () => call.cancel();
@@ -65,7 +65,7 @@ function cancelOnSignals(call: Call): () => void {
   };
 }
 
-/** As fast as the command reads. */
+/** Sends input as fast as the command reads it. */
 function passInput(call: Call): () => void {
   const { stdin } = process;
   const pass = (data: Buffer) => {
@@ -80,15 +80,15 @@ function passInput(call: Call): () => void {
   };
 }
 
-/** Shows the output, as fast as it is taken; resolves with how the command ended. */
+/** Shows the output as fast as it is read. Resolves with the command's result. */
 function resultOf(call: Call): Promise<ExitResult | undefined> {
   return new Promise((resolve, reject) => {
     let result: ExitResult | undefined;
     call
-      .on("data", ({ stdout, stderr, exited, result: told }: Response) => {
+      .on("data", ({ stdout, stderr, exited, result: final }: Response) => {
         if (stdout?.data.length) show(process.stdout, stdout.data, call);
         if (stderr?.data.length) show(process.stderr, stderr.data, call);
-        if (exited) result = told;
+        if (exited) result = final;
       })
       .on("end", () => resolve(result))
       .on("error", (error) => reject(errorOfCall(error)));

@@ -1,4 +1,4 @@
-/** `export`: histories as a bundle on standard output. */
+/** `export`: writes histories as a bundle to standard output. */
 import { once } from "node:events";
 import { DriverError } from "../../../errors.ts";
 import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
@@ -6,9 +6,9 @@ import { EventLogs, type FoundTask } from "../../logs/eventLogs.ts";
 import { whenReaderGone } from "../../terminal/closedPipes.ts";
 
 /**
- * @param names of the tasks; undefined: all there are
+ * @param names of the tasks; undefined means all tasks
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED` where a record is damaged, `CONFIG_INVALID` where no task is named
+ * @throws DriverError `TASK_NOT_FOUND`, also if no task is named; `STORE_FAILED` if a record is damaged
  */
 export async function exportTasks(
   stateDir: string,
@@ -32,7 +32,7 @@ export async function exportTasks(
   return 0;
 }
 
-/** Each once, in the order in which they were named. */
+/** The named tasks, each once, in the order of the names. */
 function chosen(logs: EventLogs, names: readonly string[] | undefined): FoundTask[] {
   if (names === undefined) return logs.tasks();
   if (names.length === 0) {

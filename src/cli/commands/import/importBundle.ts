@@ -1,4 +1,4 @@
-/** `import`: a bundle that somebody sent. */
+/** `import`: checks a bundle from another host, and stores it. */
 import { chmodSync, copyFileSync, mkdirSync, readdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { DriverError } from "../../../errors.ts";
@@ -12,9 +12,9 @@ import { print } from "../../terminal/print.ts";
 import { styleFor } from "../../terminal/style.ts";
 
 /**
- * @param to folder to keep the bundle in; undefined: it stays where it is
- * @returns the exit code: 1 where an event was changed, or would go another way
- * @throws DriverError `BUNDLE_INVALID` where the file is no whole bundle, or the folder is taken
+ * @param to folder to copy the bundle to; undefined makes no copy
+ * @returns the exit code: 1 if an event was changed, or if the machine's result differs
+ * @throws DriverError `BUNDLE_INVALID` if the file is not a complete bundle, or the folder is not empty
  */
 export async function importBundle(path: string, to: string | undefined): Promise<number> {
   const bundle = await loadBundle(path);

@@ -1,4 +1,4 @@
-/** `inspect`: the page, and the relay for Stately's tools, until the program is interrupted. */
+/** `inspect`: serves the page, and the relay for Stately's tools, until the program is interrupted. */
 import { once } from "node:events";
 import { catchInterrupts } from "../../../client/task/interrupts.ts";
 import { InspectorServer } from "../../../inspector/server/server.ts";
@@ -7,7 +7,7 @@ export interface InspectOptions {
   readonly path: string;
   readonly host: string;
   readonly port: number;
-  /** Whether clients of `@statelyai/inspect` are served, too. */
+  /** Whether to serve clients of `@statelyai/inspect`, too. */
   readonly stately: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** `ps`: the tasks of this node, once. */
+/** `ps`: lists the tasks of this node. */
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { HostView } from "../../tasks/hostView.ts";
 import { nodeTasks } from "../../tasks/nodeTasks.ts";
@@ -6,14 +6,14 @@ import { taskTable } from "../../tasks/taskTable.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 
 export interface ShowTasksOptions {
-  /** Those that have ended, too. */
+  /** Whether to list tasks that have ended, too. */
   readonly all: boolean;
   readonly json: boolean;
 }
 
 /**
  * @returns the exit code
- * @throws DriverError `STORE_FAILED` where there is no event log, or one cannot be read
+ * @throws DriverError `STORE_FAILED` if there is no event log, or one cannot be read
  */
 export async function showTasks(stateDir: string, { all, json }: ShowTasksOptions): Promise<number> {
   const logs = await EventLogs.open(stateDir);

@@ -1,4 +1,4 @@
-/** `replay --check`: the log, proven. */
+/** `replay --check`: proves the log. */
 import { type MachineVersion, thisMachine } from "../../../machines/machineVersion.ts";
 import { type CheckReport, checkLog } from "../../../replay/check/checkLog.ts";
 import { loadMachine } from "../../../replay/check/loadMachine.ts";
@@ -11,15 +11,15 @@ import { ProgressBar } from "../../terminal/progressBar.ts";
 import { styleFor } from "../../terminal/style.ts";
 
 export interface CheckTasksOptions {
-  /** The task to check; without a name all of them. */
+  /** The task to check; all tasks if it has no name. */
   readonly place: TaskPlace;
-  /** Path of the machine to check with; undefined: this version's. */
+  /** Path of the machine to check with; undefined means this version's. */
   readonly against: string | undefined;
   readonly showArgs: boolean;
   readonly json: boolean;
 }
 
-/** @returns the exit code: 0 all is proven, 1 something differs or is damaged, 2 the check could not be made */
+/** @returns the exit code: 0 if all is proven, 1 for a difference or damage, 2 if the check failed */
 export async function checkTasks(options: CheckTasksOptions): Promise<number> {
   return orTrouble(() => check(options));
 }

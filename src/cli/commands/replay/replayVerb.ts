@@ -81,7 +81,7 @@ async function act(task: string | undefined, options: Options): Promise<number> 
   return showReplay(place, { showArgs, json, breakpoints });
 }
 
-/** Somebody can see it and press keys. */
+/** Whether a person can see the view and press keys. */
 function isTerminal(): boolean {
   return process.stdin.isTTY && process.stdout.isTTY && process.env.TERM !== "dumb";
 }

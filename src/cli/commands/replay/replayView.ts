@@ -21,7 +21,7 @@ export class ReplayView {
     this.#width = width;
   }
 
-  /** Task, job, day and id. */
+  /** Name, job, day and id of the task. */
   title(history: History): string {
     const { stream, events, length } = history;
     const { request } = history.stateAfter(length).context;
@@ -30,7 +30,7 @@ export class ReplayView {
     return `${name} of job ${request?.jobId ?? "unknown"}, ${day}, ${stream}: ${length} events`;
   }
 
-  /** A moment on several lines: the event, the effects that the machine names, and what changed. */
+  /** A moment on several lines: the event, the machine's effects, and the changes. */
   moment(history: History, moment: Moment): string {
     return [
       this.#heading(moment),

@@ -1,4 +1,4 @@
-/** `replay` without a terminal: every moment of a task's history, one after another. */
+/** `replay` without a terminal: prints every moment of a task's history. */
 import { type Breakpoint, parseBreakpoint, stopsAmong } from "../../../replay/breakpoint.ts";
 import type { Moment } from "../../../replay/history.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
@@ -9,7 +9,7 @@ import { ReplayView } from "./replayView.ts";
 export interface ReplayOptions {
   readonly showArgs: boolean;
   readonly json: boolean;
-  /** Moments to be shown alone (replay/breakpoint.ts); none: all moments are. */
+  /** Shows only moments at these breakpoints (replay/breakpoint.ts); if there are none, all moments. */
   readonly breakpoints: readonly string[];
 }
 
@@ -36,7 +36,7 @@ export async function showReplay(
   return 0;
 }
 
-/** Where nobody says where to stop, every moment is shown. */
+/** The moments at breakpoints; all moments if there are no breakpoints. */
 export function stopsOrAll(moments: Iterable<Moment>, breakpoints: readonly Breakpoint[]): Iterable<Moment> {
   return breakpoints.length === 0 ? moments : stopsAmong(moments, breakpoints);
 }

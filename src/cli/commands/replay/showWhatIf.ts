@@ -1,4 +1,4 @@
-/** `replay --what-if`: how it would have gone from an edited event on. */
+/** `replay --what-if`: prints the edited history from the first edit on. */
 import { readFileSync } from "node:fs";
 import { DriverError } from "../../../errors.ts";
 import { parseBreakpoint } from "../../../replay/breakpoint.ts";

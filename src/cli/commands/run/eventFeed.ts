@@ -1,14 +1,14 @@
-/** The events of a run as they are stored, for `run --verbose`. */
+/** Follows the events of a run as they are stored, for `run --verbose`. */
 import type { StoredEvent } from "../../../store/eventStore.ts";
 import { stateFolderPaths } from "../../../store/folder/stateFolder.ts";
 import { openEventReader } from "../../../store/lmdb/lmdbEventStore.ts";
 
 export interface EventFeed {
-  /** Shows what has been stored until now, and ends. */
+  /** Shows the events stored so far, then stops. */
   close(): Promise<void>;
 }
 
-/** @param stateDir of the plugin, whose log is open already */
+/** @param stateDir of the plugin, which has already opened its log */
 export async function followEvents(stateDir: string, show: (event: StoredEvent) => void): Promise<EventFeed> {
   const reader = await openEventReader(stateFolderPaths(stateDir).events);
   let last = reader.lastPosition();

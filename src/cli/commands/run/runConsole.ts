@@ -1,4 +1,4 @@
-/** What a run shows: the tasks' output, and a few words of its own on standard error. */
+/** The output of a run: the tasks' own, and messages of the run on standard error. */
 import type { Readable } from "node:stream";
 import type { RunDisplay } from "../../../client/task/localRun.ts";
 import { maskEvent } from "../../../replay/mask.ts";
@@ -10,16 +10,16 @@ import { errorText } from "../../terminal/errorText.ts";
 import { LinePrefixer } from "../../terminal/lines.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 
-/** In turn; none that a terminal shows badly. */
+/** Used in turn. All are readable on common terminals. */
 const taskColours = ["cyan", "magenta", "green", "yellow", "blue"] as const;
 
 export interface RunConsoleOptions {
   readonly taskNames: readonly string[];
-  /** Output as it comes, byte by byte, with nothing before it. */
+  /** Passes output on unchanged, without the tasks' names. */
   readonly raw: boolean;
-  /** Shows the plugin's whole log; without it, what went wrong there. */
+  /** Shows the plugin's whole log, not only warnings and errors. */
   readonly verbose: boolean;
-  /** Nobody reads the output any more. */
+  /** Called when nobody reads the output any more. */
   readonly onReaderGone: () => void;
 }
 
@@ -28,8 +28,8 @@ export class RunConsole implements RunDisplay {
   readonly #width: number;
   readonly #view: EventView;
   readonly style: Style = styleFor(process.stderr);
-  /** What the run has to say once the line is over that stands on standard error. */
-  #held = "";
+  /** Messages that wait for the end of an unfinished line on standard error. */
+  #pending = "";
   #inLine = false;
 
   constructor(options: RunConsoleOptions) {
@@ -40,10 +40,10 @@ export class RunConsole implements RunDisplay {
     whenReaderGone(options.onReaderGone);
   }
 
-  /** A word of the run's own: not within a line that a task has only begun. */
+  /** Shows a message of the run, not within an unfinished line of a task. */
   say(text: string): void {
-    this.#held += `${text}\n`;
-    this.#sayHeld();
+    this.#pending += `${text}\n`;
+    this.#flush();
   }
 
   note(text: string): void {
@@ -59,28 +59,28 @@ export class RunConsole implements RunDisplay {
     this.say(errorText(thrown, this.style, widthOf(process.stderr)));
   }
 
-  /** An event of a task. */
+  /** Shows an event of a task. */
   readonly event = (event: StoredEvent): void => {
     const [, task = ""] = event.stream.split("/");
     this.say(`${this.label(task)} ${this.style.dim("*")} ${this.#view.line(maskEvent(event))}`);
   };
 
-  /** A line of the plugin's log, hclog's JSON. */
+  /** Shows a line of the plugin's log, in hclog's JSON format. */
   pluginLog(line: string): void {
     const { level, message } = parseLogLine(line);
-    const wanted = this.#options.verbose ? level !== "trace" : level === "warn" || level === "error";
-    if (wanted) this.note(`plugin ${level}: ${message}`);
+    const shown = this.#options.verbose ? level !== "trace" : level === "warn" || level === "error";
+    if (shown) this.note(`plugin ${level}: ${message}`);
   }
 
-  /** Name of a task as it stands before its lines. */
+  /** A task's name, as the prefix of its lines. */
   label(task: string, style: Style = this.style): string {
     const colour = taskColours[this.#options.taskNames.indexOf(task) % taskColours.length] ?? "cyan";
     return style[colour](task + blanks(task, this.#width));
   }
 
   /**
-   * Passes a task's output on until its end. Reading waits where the terminal is
-   * slow, and so does the task.
+   * Passes a task's output on until its end. A slow terminal slows the reader down,
+   * and thereby the task.
    */
   async show(task: string, source: Readable, stream: "stdout" | "stderr"): Promise<void> {
     const sink = process[stream];
@@ -93,7 +93,7 @@ export class RunConsole implements RunDisplay {
       const hasRoom = sink.write(bytes);
       if (stream === "stderr") {
         this.#inLine = bytes.at(-1) !== newline;
-        this.#sayHeld();
+        this.#flush();
       }
       return hasRoom;
     };
@@ -105,13 +105,13 @@ export class RunConsole implements RunDisplay {
     await new Promise<void>((resolve) => source.once("close", () => resolve()));
     if (prefixer) write(prefixer.end());
     if (stream === "stderr") this.#inLine = false;
-    this.#sayHeld();
+    this.#flush();
   }
 
-  #sayHeld(): void {
-    if (this.#inLine || this.#held === "") return;
-    process.stderr.write(this.#held);
-    this.#held = "";
+  #flush(): void {
+    if (this.#inLine || this.#pending === "") return;
+    process.stderr.write(this.#pending);
+    this.#pending = "";
   }
 }
 
@@ -122,7 +122,7 @@ function parseLogLine(line: string): { level: string; message: string } {
     const { "@level": level, "@message": message, error } = JSON.parse(line) as Record<string, unknown>;
     return { level: String(level), message: error === undefined ? String(message) : `${message}: ${error}` };
   } catch {
-    // Not the plugin's own word: the runtime's, most likely its last.
+    // Not a log line: most likely the runtime's last words.
     return { level: "error", message: line };
   }
 }

@@ -1,4 +1,4 @@
-/** `run JOB`: a job's tasks on this host, without a Nomad cluster. */
+/** `run JOB`: runs a job's tasks on this host, without a Nomad cluster. */
 
 import { makeWorkFolder, removeFolders } from "../../../client/allocation/allocationFolders.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
@@ -29,9 +29,9 @@ export interface RunOptions {
 }
 
 /**
- * @param path of the job file; `-` reads it from standard input
- * @returns the tasks' exit code: of several the first that is not 0
- * @throws DriverError where nothing could be started at all
+ * @param path of the job file; `-` reads standard input
+ * @returns the tasks' exit code: the first that is not 0, if there are several tasks
+ * @throws DriverError if no task could be started
  */
 export async function runJob(path: string, options: RunOptions): Promise<number> {
   const file = await readJobFile(path);
@@ -78,12 +78,12 @@ async function runIn(
   let feed: EventFeed | undefined;
   try {
     if (options.verbose) {
-      // Loads LMDB, which nothing else here needs.
+      // Loaded on demand: it loads LMDB, which this process needs for nothing else.
       const { followEvents } = await import("./eventFeed.ts");
       feed = await followEvents(stateFolder.path, console.event);
     }
-    const wanted = job.groups.filter(({ count }) => count > 0);
-    const outcomes = await Promise.all(wanted.map((group) => runGroupOrFail(shared, group)));
+    const groups = job.groups.filter(({ count }) => count > 0);
+    const outcomes = await Promise.all(groups.map((group) => runGroupOrFail(shared, group)));
     const stoppedBeforeAnyRan = interrupts.stop.aborted && outcomes.flat().length === 0;
     return stoppedBeforeAnyRan ? interrupted : exitCodeOf(outcomes.flat());
   } finally {
@@ -92,10 +92,10 @@ async function runIn(
   }
 }
 
-/** As a shell has it: 128 and the number of SIGINT. */
+/** The exit code of shells: 128 plus the number of SIGINT. */
 const interrupted = 130;
 
-/** A group that cannot be prepared ends the others too: the job would not be what its file says. */
+/** If a group cannot be prepared, all groups stop, since the job would not run as its file says. */
 async function runGroupOrFail(run: LocalRun, group: Group): Promise<TaskOutcome[]> {
   try {
     return await runGroup(run, group);
@@ -108,11 +108,11 @@ async function runGroupOrFail(run: LocalRun, group: Group): Promise<TaskOutcome[
 
 function consoleFor(job: Job, { raw, verbose }: RunOptions, interrupts: Interrupts): RunConsole {
   const taskNames = job.groups.flatMap(({ tasks }) => tasks.map(({ name }) => name));
-  // One task into a file or a pipe: whoever reads it wants what the task wrote, and nothing else.
-  const plain = taskNames.length === 1 && !process.stdout.isTTY;
+  // A file or pipe for a single task gets the task's output and nothing else.
+  const isPiped = taskNames.length === 1 && !process.stdout.isTTY;
   return new RunConsole({
     taskNames,
-    raw: raw || plain,
+    raw: raw || isPiped,
     verbose,
     onReaderGone: () => interrupts.requestStop("nobody reads the output any more"),
   });

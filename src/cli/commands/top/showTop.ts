@@ -1,4 +1,4 @@
-/** `top`: the tasks that run on this node, the busiest first, until somebody has seen enough. */
+/** `top`: shows the running tasks of this node, the busiest first, until a person quits. */
 import { setTimeout as delay } from "node:timers/promises";
 import { catchInterrupts, whenAborted } from "../../../client/task/interrupts.ts";
 import { HostView } from "../../tasks/hostView.ts";
@@ -10,15 +10,15 @@ import { openScreen } from "../../terminal/screen.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { topFrame } from "./topFrame.ts";
 
-/** The first picture shows averages since the tasks began: the next one follows soon. */
+/** The first frame shows averages since the tasks started, so the second one follows soon. */
 const firstMs = 500;
 
 const quitKeys: ReadonlySet<string> = new Set(["q", "Q", "C-c", "C-d", "escape", endKey]);
 
 /**
- * @param intervalMs between two pictures; into a file or a pipe one is written, of that time
+ * @param intervalMs time between two frames; a file or a pipe gets one frame, measured over this time
  * @returns the exit code
- * @throws DriverError `STORE_FAILED` where there is no event log, or one cannot be read
+ * @throws DriverError `STORE_FAILED` if there is no event log, or one cannot be read
  */
 export async function showTop(stateDir: string, intervalMs: number): Promise<number> {
   const tasks = await RunningTasks.open(stateDir);
@@ -68,7 +68,7 @@ async function showLive(tasks: RunningTasks, intervalMs: number): Promise<void> 
   }
 }
 
-/** False where somebody has seen enough before the time is over. */
+/** Waits; false if the signal is aborted before the time is over. */
 async function passes(milliseconds: number, signal: AbortSignal): Promise<boolean> {
   return delay(milliseconds, true, { signal }).catch(() => false);
 }

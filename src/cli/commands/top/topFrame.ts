@@ -1,4 +1,4 @@
-/** One picture of `top`. Pure. */
+/** One frame of `top`. Pure. */
 import { formatBytes } from "../../../units/sizes.ts";
 import { byCpu, type TaskRow } from "../../tasks/taskRow.ts";
 import { percentText, taskTable } from "../../tasks/taskTable.ts";
@@ -10,8 +10,8 @@ export interface FrameSize {
 }
 
 /**
- * @param clock what time it is, for people
- * @returns lines, none longer and not more of them than the terminal has
+ * @param clock the time of day as text
+ * @returns lines that fit on the terminal
  */
 export function topFrame(
   rows: readonly TaskRow[],

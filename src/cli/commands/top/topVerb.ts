@@ -8,7 +8,7 @@ interface Options {
   readonly stateDir: string;
 }
 
-/** Seconds; a day is as good as never. */
+/** Seconds. The maximum is a day, which is practically never. */
 const [minDelay, maxDelay] = [0.2, 86_400];
 
 export const addTop: AddVerb = (program, exit) => {

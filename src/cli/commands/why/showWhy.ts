@@ -1,4 +1,4 @@
-/** `why`: what has become of a task, and what led there. */
+/** `why`: explains how a task ended, and what led there. */
 import { explain } from "../../../why/explain.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { print } from "../../terminal/print.ts";

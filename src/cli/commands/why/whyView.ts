@@ -5,7 +5,7 @@ import type { Explanation } from "../../../why/explain.ts";
 import type { Sentence } from "../../../why/facts.ts";
 import type { Style } from "../../terminal/style.ts";
 
-/** A heading, and one paragraph with the numbers of the events in brackets. */
+/** A heading and one paragraph, with the numbers of the events in brackets. */
 export function whyText(
   { id, task, job, state, sentences }: Explanation,
   style: Style,

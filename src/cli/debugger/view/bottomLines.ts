@@ -1,25 +1,31 @@
-/** The end of the picture: where we are, and below that what is typed, what there is to tell, or keys. Pure. */
+/** The bottom of the view: the status bar, and below it the prompt, a notice, or key hints. Pure. */
 import { fillLine, type Line, span, widthOfLine, wrapLine } from "../../terminal/spans.ts";
 import { type DebuggerState, type Page, presentMoment, shownHistory } from "../debuggerState.ts";
 import { layoutOf } from "../layout.ts";
 import { promptLine } from "./promptLine.ts";
 
-/** Usually as many lines as the layout has for them; long notices take room from what is above. */
+/** Usually as many lines as the layout has for them. Long notices cover lines above. */
 export function bottomLines(state: DebuggerState): Line[] {
   const { prompt, notice, page, size } = state;
   const { barRows } = layoutOf(state);
-  const told =
+  const noticeLines =
     notice === undefined
       ? []
       : wrapLine([span(notice.text, ...(notice.isProblem ? (["red"] as const) : []))], size.columns);
   if (prompt !== undefined) {
     const { candidates } = prompt;
     const above =
-      told.length > 0 ? told : candidates.length > 0 ? [[span(candidates.join("  "), "cyan")]] : [bar(state)];
+      noticeLines.length > 0
+        ? noticeLines
+        : candidates.length > 0
+          ? [[span(candidates.join("  "), "cyan")]]
+          : [bar(state)];
     return [...(barRows === 0 ? [] : above.slice(0, size.rows - 2)), promptLine(prompt, size.columns)];
   }
   const last =
-    told.length > 0 ? told.slice(0, Math.max(1, size.rows - 2)) : [hints(hintsOf[page], size.columns)];
+    noticeLines.length > 0
+      ? noticeLines.slice(0, Math.max(1, size.rows - 2))
+      : [hints(hintsOf[page], size.columns)];
   return [...(barRows === 0 ? [] : [bar(state)]), ...last];
 }
 
@@ -41,7 +47,7 @@ function bar(state: DebuggerState): Line {
 
 type Hint = readonly [keys: string, does: string];
 
-/** The most useful first: what there is no room for is left out. */
+/** The most useful hints first. Those without room are omitted. */
 const hintsOf: Readonly<Record<Page, readonly Hint[]>> = {
   moment: [
     ["?", "help"],

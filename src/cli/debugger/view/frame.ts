@@ -1,4 +1,4 @@
-/** One picture of the view. Pure. */
+/** One frame of the view. Pure. */
 import { taskName } from "../../../replay/chooseTask.ts";
 import { formatDay } from "../../../units/times.ts";
 import { cutLine, fillLine, type Line, paintLine, span } from "../../terminal/spans.ts";
@@ -9,7 +9,7 @@ import { bottomLines } from "./bottomLines.ts";
 import { listLines } from "./listLines.ts";
 import { pageLines } from "./pageLines.ts";
 
-/** @returns as many lines as the terminal has, none longer than it is wide */
+/** @returns exactly the terminal's number of lines, each at most as wide as the terminal */
 export function frame(state: DebuggerState, style: Style): string[] {
   const { columns, rows } = state.size;
   const bottom = bottomLines(state);
@@ -47,7 +47,7 @@ function bodyLines(state: DebuggerState): Line[] {
   ]);
 }
 
-/** What is seen of lines; the last one tells of more below. */
+/** The visible part of the lines. The last line says how many more are below. */
 function windowOf({ scroll, page }: DebuggerState, lines: readonly Line[], rows: number): Line[] {
   const seen = lines.slice(scroll, scroll + rows);
   const below = lines.length - scroll - rows;

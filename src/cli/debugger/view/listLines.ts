@@ -1,4 +1,4 @@
-/** The events around the present one, a line each. Pure. */
+/** The list of events around the present one, one line each. Pure. */
 import { maxTypeLength } from "../../../machines/events.ts";
 import type { Breakpoint } from "../../../replay/breakpoint.ts";
 import type { Moment } from "../../../replay/history.ts";
@@ -13,10 +13,10 @@ import type { Box } from "../layout.ts";
 import { stopsAt } from "../stops.ts";
 
 const deltaColumns = 8;
-/** Fewer have no room for the state. */
+/** Minimum width for the column of states. */
 const withState = 44;
 
-/** The present event is in the middle, as long as there are others on both sides. */
+/** Keeps the present event in the middle, except near either end of the history. */
 export function listLines(state: DebuggerState, { columns, rows }: Box): Line[] {
   const history = shownHistory(state);
   const above = Math.min(state.at - 1 - Math.floor(rows / 2), history.length - rows);
@@ -52,14 +52,14 @@ function listLine(state: DebuggerState, moment: Moment, columns: number, digits:
   }));
 }
 
-/** Whether a breakpoint stops here, or the event is not as it was recorded. */
+/** The mark of a breakpoint that stops here, or of an edited event. */
 function gutter({ breakpoints, fork }: DebuggerState, moment: Moment): Span {
   if (isStop(breakpoints, moment)) return span("●", "red");
   const source = fork?.sources[moment.seq - 1];
   return source?.edited ? span(signOf(source), "yellow") : span(" ");
 }
 
-/** Where a breakpoint has no answer, it is told when it is come to. */
+/** Ignores failing breakpoints here. The error is shown when the view reaches the event. */
 function isStop(breakpoints: readonly Breakpoint[], moment: Moment): boolean {
   try {
     return stopsAt(breakpoints, moment).length > 0;

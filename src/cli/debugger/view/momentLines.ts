@@ -1,4 +1,4 @@
-/** A moment as lines: what happened, what came of it, what changed, what the event tells. Pure. */
+/** A moment as lines: the event, its effects, the changes, and its data. Pure. */
 import { reportsOf } from "../../../machines/effects.ts";
 import { contextDiff } from "../../../replay/contextDiff.ts";
 import { effectOutcomes } from "../../../replay/effectOutcomes.ts";
@@ -10,9 +10,9 @@ import { cutLine, type Line, span, wrapLine } from "../../terminal/spans.ts";
 import type { Look } from "../../terminal/style.ts";
 
 /**
- * What is of most interest first, and at last all that is remembered.
- * @param inFull whether to wrap long values, and show lists entry by entry; else they are cut
- * @returns lines of so many columns at most
+ * The most interesting parts first, and all of the machine's memory last.
+ * @param inFull true wraps long values and shows lists entry by entry; false cuts them
+ * @returns lines of at most `columns` cells
  */
 export function momentLines(history: History, moment: Moment, columns: number, inFull = false): Line[] {
   const sections = [
@@ -42,7 +42,7 @@ function heading(history: History, moment: Moment, columns: number): Line[] {
   ].flatMap((line) => wrapLine(line, columns, 2));
 }
 
-/** The day only where it is another one than that in the title. */
+/** Includes the day only if it differs from that in the title. */
 function clockOf(time: number, first: number): string {
   return formatDay(time) === formatDay(first) ? formatClock(time) : formatTime(time);
 }
@@ -89,7 +89,7 @@ function section(name: string, lines: readonly Line[]): Line[] {
   return lines.length === 0 ? [] : [[], [span(name, "bold", "dim")], ...lines];
 }
 
-/** In full, lists have a line for each entry. Times are shown as such, and in full as they are kept, too. */
+/** In full, a list has one line for each entry, and a time shows its stored number, too. */
 function valueLines(head: Line, path: readonly string[], value: unknown, inFull: boolean): Line[] {
   if (isTime(path, value)) {
     const kept = inFull ? [span(`  ${value}`, "dim")] : [];
@@ -104,7 +104,7 @@ function valueLines(head: Line, path: readonly string[], value: unknown, inFull:
   ];
 }
 
-/** Names of times that are remembered end with `At`; they are in milliseconds since the epoch. */
+/** Names of remembered times end with `At`. They are in milliseconds since the epoch. */
 function isTime(path: readonly string[], value: unknown): value is number {
   return typeof value === "number" && value > 0 && /(^a|A)t$/.test(path.at(-1) ?? "");
 }

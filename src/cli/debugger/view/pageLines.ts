@@ -1,11 +1,11 @@
-/** What each page shows. Pure. */
+/** The content of each page. Pure. */
 import { type Line, span, wrapLine } from "../../terminal/spans.ts";
 import { type DebuggerState, presentMoment, shownHistory } from "../debuggerState.ts";
 import { countStops } from "../stops.ts";
 import { helpLines } from "./helpLines.ts";
 import { momentLines } from "./momentLines.ts";
 
-/** @returns all lines of the page, however many are seen */
+/** @returns all lines of the page, also those scrolled out of view */
 export function pageLines(state: DebuggerState, columns: number): Line[] {
   switch (state.page) {
     case "moment":
@@ -38,7 +38,7 @@ function breakpointLines(state: DebuggerState): Line[] {
   });
 }
 
-/** As a file for `--what-if`, to be copied. */
+/** The edits in the format of a file for `--what-if`, to be copied. */
 function editLines({ edits, recorded, fork }: DebuggerState, columns: number): Line[] {
   if (edits.length === 0) {
     const advice = "Nothing is edited: x drops the present event, m changes it, i puts one in behind it.";

@@ -1,12 +1,12 @@
-/** The line that is being typed. Pure. */
+/** The line of the prompt. Pure. */
 import { cellsOf } from "../../../units/widths.ts";
 import { type Line, span, visible } from "../../terminal/spans.ts";
 import type { Prompt } from "../debuggerState.ts";
 
-/** It can be seen without colours, too. */
+/** A character, so that it is visible without colours, too. */
 const cursorSign = "▏";
 
-/** The end of what is before the cursor is always seen. */
+/** Keeps the text just before the cursor visible. */
 export function promptLine({ mark, text, cursor }: Prompt, columns: number): Line {
   const [before, after] = [visible(text.slice(0, cursor)), visible(text.slice(cursor))];
   const room = Math.max(1, columns - 3);
