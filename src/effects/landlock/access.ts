@@ -5,9 +5,6 @@
 import type { TcpPorts } from "../../config/options/tcpPorts.ts";
 import type { UnveilMode } from "../../config/options/unveil.ts";
 
-/** The highest ABI whose rights are known here; ABI 4 (TCP) and 7 (audit) add none for files. */
-export const LATEST_ABI = 7;
-
 /** A rule on a folder covers everything below it. A device is a file that the task may control by ioctls. */
 export type PathKind = "file" | "folder" | "device";
 

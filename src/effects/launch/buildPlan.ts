@@ -3,16 +3,14 @@
 import { endWithParentStep } from "../exec/execPlan.ts";
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
-import type { EarlyInput, LateInput, LaunchInput } from "./launchInput.ts";
+import type { EarlyInput, LateInput } from "./launchInput.ts";
 import {
   bufferBytes,
   bytes,
   descriptors,
   type EarlyPlan,
   flags,
-  joinPlan,
   type LatePlan,
-  type LaunchPlan,
   place,
   type Step,
   statusFileLayout,
@@ -22,11 +20,6 @@ import { abandonedSteps, initSteps, releaseSteps } from "./steps/initSteps.ts";
 import { taskRuleSteps } from "./steps/landlockSteps.ts";
 import { superviseSteps } from "./steps/superviseSteps.ts";
 import { taskSteps } from "./steps/taskSteps.ts";
-
-/** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
-export function buildLaunchPlan(input: LaunchInput): LaunchPlan {
-  return joinPlan(buildEarlyPlan(input), buildLatePlan(input));
-}
 
 /** The part that can start before the rest of the input is known. */
 export function buildEarlyPlan(input: EarlyInput): EarlyPlan {

@@ -5,8 +5,6 @@ import type { NamespaceRule } from "../landlock/rules.ts";
 import type { TaskLimit } from "../processes/resourceLimits.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
 
-export interface LaunchInput extends EarlyInput, LateInput {}
-
 /** The input for the run's init and its namespaces. */
 export interface EarlyInput {
   /** Of the task, as the job has them; what some lead to on this host is told besides. */

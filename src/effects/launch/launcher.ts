@@ -6,14 +6,7 @@ import { pipe2 } from "../kernel/libc.ts";
 import { watchExit } from "../processes/exitWatch.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { failedStep } from "./launchError.ts";
-import {
-  type Descriptors,
-  type EarlyPlan,
-  joinPlan,
-  type LatePlan,
-  type LaunchPlan,
-  type Plan,
-} from "./plan.ts";
+import { type Descriptors, type EarlyPlan, joinPlan, type LatePlan, type Plan } from "./plan.ts";
 import { type Outcome, outcomeOf, type SpawnedEarly, spawnEarlyPlan } from "./spawnPlan.ts";
 
 /** The ruleset's rules may be added after the launch has begun. */
@@ -25,20 +18,6 @@ export interface Launched {
   readonly init: ProcessIdentity;
   /** The task itself, leader of its session and process group. */
   readonly task: ProcessIdentity;
-}
-
-/**
- * Runs a launch plan; see {@link PendingLaunch.release} for the result.
- * @param runnerFolder where to put the runner if this host doesn't execute memfds; only root may have access
- */
-export async function launch(
-  plan: LaunchPlan,
-  passed: LaunchDescriptors,
-  runnerFolder?: string,
-): Promise<Launched> {
-  const pending = new PendingLaunch(plan, passed, runnerFolder);
-  pending.load(plan);
-  return pending.release();
 }
 
 /**

@@ -10,7 +10,6 @@ export interface ExitStatus {
   readonly exitCode: number;
   /** Number of the signal that ended the task, or 0. */
   readonly signal: number;
-  readonly coreDumped: boolean;
   /** When it ended: milliseconds since the epoch. */
   readonly endedAtMs: number;
 }
@@ -46,7 +45,6 @@ export function exitStatusOf(status: number, endedAtMs: number): ExitStatus {
   return {
     exitCode: signal === 0 ? (status >> 8) & 0xff : 0,
     signal,
-    coreDumped: (status & 0x80) !== 0,
     endedAtMs,
   };
 }

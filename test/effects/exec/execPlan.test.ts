@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { buildExecPlan, type ExecInput } from "../../../src/effects/exec/execPlan.ts";
-import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import { describePlan } from "../../../src/effects/launch/describePlan.ts";
 import { descriptors, phases, type Step } from "../../../src/effects/launch/plan.ts";
 import { anyLaunchInput } from "../../support/launch/anyLaunchInput.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
+import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
 
 const execInput = (differing: Partial<ExecInput> = {}): ExecInput => ({
   ...launchInput(),

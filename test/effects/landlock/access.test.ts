@@ -1,13 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { UnveilMode } from "../../../src/config/options/unveil.ts";
-import {
-  accessOf,
-  handledAccess,
-  handledNetAccess,
-  LATEST_ABI,
-  scopesOf,
-} from "../../../src/effects/landlock/access.ts";
+import { accessOf, handledAccess, handledNetAccess, scopesOf } from "../../../src/effects/landlock/access.ts";
 import { netPortAttr, pathBeneathAttr, rulesetAttr } from "../../../src/effects/landlock/attributes.ts";
+import { LATEST_ABI } from "../../support/host/latestAbi.ts";
 
 const abis = Array.from({ length: LATEST_ABI }, (_, index) => index + 1);
 const mode = (letters: string): UnveilMode => ({

@@ -6,8 +6,8 @@ import net from "node:net";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { parseUnveil } from "../../../src/config/options/unveil.ts";
 import type { UnveilRule } from "../../../src/config/task/unveilRules.ts";
-import { LATEST_ABI } from "../../../src/effects/landlock/access.ts";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
+import { LATEST_ABI } from "../../support/host/latestAbi.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { type Attempt, restricted } from "../../support/launch/restricted.ts";
 

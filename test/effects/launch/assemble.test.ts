@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import { systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
-import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import {
   type Argument,
   bufferBytes,
@@ -23,6 +22,7 @@ import {
 import { anyLaunchInput } from "../../support/launch/anyLaunchInput.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
 import { assemblePlan, Memory } from "../../support/launch/tableInterpreter.ts";
+import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
 
 const keptEnd = TABLE_ADDRESS + KEPT_BYTES;
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
-import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import { describePlan } from "../../../src/effects/launch/describePlan.ts";
 import { type LaunchPlan, type Phase, phases } from "../../../src/effects/launch/plan.ts";
 import { anyLaunchInput } from "../../support/launch/anyLaunchInput.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
+import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
 
 const names = (plan: LaunchPlan, phase: Phase) => [...new Set(plan.steps[phase].map(({ name }) => name))];
 

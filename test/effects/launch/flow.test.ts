@@ -2,10 +2,10 @@
 import { describe, expect, it } from "vitest";
 import { type SystemCall, systemCallNumber, systemCalls } from "../../../src/effects/kernel/systemCalls.ts";
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
-import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import type { Phase } from "../../../src/effects/launch/plan.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
 import { assemblePlan, interpret } from "../../support/launch/tableInterpreter.ts";
+import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
 
 const input = launchInput({ cgroup: "/sys/fs/cgroup/task", privateTmp: "/task/tmp" });
 const plan = buildLaunchPlan(input);

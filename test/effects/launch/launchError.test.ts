@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
 import { launchError } from "../../../src/effects/launch/launchError.ts";
 import { phases } from "../../../src/effects/launch/plan.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
+import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
 
 const plan = buildLaunchPlan(
   launchInput({

@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
-import type { LaunchInput } from "../../../src/effects/launch/launchInput.ts";
 import { openDescriptors, ownZombies, processesNamed } from "../../support/host/processes.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
+import type { LaunchInput } from "../../support/launch/wholeLaunch.ts";
 
 let folder: string;
 beforeAll(() => {

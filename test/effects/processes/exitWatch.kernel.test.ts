@@ -77,11 +77,11 @@ describe("the watch for a task's end", () => {
 
 describe("a recorded status", () => {
   it.each([
-    [0x0000, { exitCode: 0, signal: 0, coreDumped: false }],
-    [0x0700, { exitCode: 7, signal: 0, coreDumped: false }],
-    [0xff00, { exitCode: 255, signal: 0, coreDumped: false }],
-    [0x0009, { exitCode: 0, signal: 9, coreDumped: false }],
-    [0x008b, { exitCode: 0, signal: 11, coreDumped: true }],
+    [0x0000, { exitCode: 0, signal: 0 }],
+    [0x0700, { exitCode: 7, signal: 0 }],
+    [0xff00, { exitCode: 255, signal: 0 }],
+    [0x0009, { exitCode: 0, signal: 9 }],
+    [0x008b, { exitCode: 0, signal: 11 }],
   ])("0x%s is taken apart", (raw, expected) => {
     using run = new TestRun();
     const file = join(run.folder, "by-hand");

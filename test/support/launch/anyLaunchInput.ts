@@ -1,7 +1,7 @@
 /** Arbitrary inputs of a launch. */
 import fc from "fast-check";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
-import type { LaunchInput } from "../../../src/effects/launch/launchInput.ts";
+import type { LaunchInput } from "./wholeLaunch.ts";
 
 const text = fc.string({ unit: "binary" }).filter((value) => !value.includes("\0"));
 const path = text.map((value) => `/${value}`);

@@ -5,13 +5,12 @@ import { join } from "node:path";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import { O_PATH } from "../../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/effects/kernel/libc.ts";
-import { buildLaunchPlan } from "../../../src/effects/launch/buildPlan.ts";
-import { type LaunchDescriptors, type Launched, launch } from "../../../src/effects/launch/launcher.ts";
-import type { LaunchInput } from "../../../src/effects/launch/launchInput.ts";
+import type { LaunchDescriptors, Launched } from "../../../src/effects/launch/launcher.ts";
 import type { LaunchPlan } from "../../../src/effects/launch/plan.ts";
 import { watchExit } from "../../../src/effects/processes/exitWatch.ts";
 import { killInit } from "../../../src/effects/processes/signals.ts";
 import { type ExitStatus, readExitStatus } from "../../../src/effects/processes/statusFile.ts";
+import { buildLaunchPlan, type LaunchInput, launch } from "./wholeLaunch.ts";
 
 /** A uid that no account of the host has. */
 export const taskUid = 84242;
