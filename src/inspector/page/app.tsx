@@ -1,16 +1,16 @@
-/** Which part of the page is shown: the part of the address behind `#` says so. */
+/** The page's parts, chosen by the fragment of its address (after `#`). */
 import { useEffect, useState } from "preact/hooks";
 import { Banners } from "./banners.tsx";
 import { useLive } from "./live.ts";
 import { NodePage } from "./node/nodePage.tsx";
-import { firstListView, TaskList } from "./node/taskList.tsx";
+import { initialListView, TaskList } from "./node/taskList.tsx";
 import { TaskPage } from "./task/taskPage.tsx";
 
 export function App() {
   const live = useLive();
   const place = usePlace();
-  // Outlives the list, so that whoever comes back from a task finds it as it was.
-  const [listView, setListView] = useState(firstListView);
+  // Kept here, so that the list looks the same after a visit to a task.
+  const [listView, setListView] = useState(initialListView);
   const id = place.startsWith("#/task/") ? decodeURIComponent(place.slice(7)) : undefined;
   const isNode = place === "#/node";
   const row = live.rows.find((each) => each.id === id);

@@ -1,4 +1,4 @@
-/** What is wrong with what the page shows, and what to do. Lies over the page's end: nothing moves when it comes. */
+/** Problems of what the page shows, with advice. Overlays the page's end, so that nothing moves. */
 import type { Live } from "./live.ts";
 
 const advice = {

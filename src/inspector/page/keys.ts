@@ -1,13 +1,13 @@
-/** Keys that work wherever the focus is, but for where somebody writes, or scrolls with them. */
+/** Page-wide keys, except while the focus is in an input or in an element that they scroll. */
 import { useEffect } from "preact/hooks";
 
-/** @param handle by the key's name; called until the component goes */
+/** @param handle handlers by key name, active until the component unmounts */
 export function useKeys(handle: Readonly<Record<string, () => void>>): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       const action = Object.hasOwn(handle, event.key) ? handle[event.key] : undefined;
-      const own = event.target instanceof Element && usesKeys(event.target);
-      if (action === undefined || own || event.ctrlKey || event.altKey || event.metaKey) return;
+      const isUsed = event.target instanceof Element && usesKeys(event.target);
+      if (action === undefined || isUsed || event.ctrlKey || event.altKey || event.metaKey) return;
       event.preventDefault();
       action();
     };

@@ -1,11 +1,11 @@
-/** What the server tells, kept up to date while the page is open. */
+/** Data from the server, kept up to date while the page is open. */
 import { useEffect, useState } from "preact/hooks";
 import type { LiveMessage } from "../server/liveStream.ts";
 import type { Status } from "../server/logWatch.ts";
 import type { TaskSummary } from "../views/taskSummary.ts";
 
 export interface Live {
-  /** The newest first. */
+  /** All tasks, the newest first. */
   readonly rows: readonly TaskSummary[];
   readonly status: Status | undefined;
   readonly link: Link;
@@ -13,11 +13,11 @@ export interface Live {
   readonly version: number;
 }
 
-/** `refused`: the inspector answers, and does not let this page in (any more). */
+/** `refused`: the inspector answers, but denies this page access. */
 export type Link = "on" | "off" | "refused";
 
-/** A browser does not ask again by itself once it was refused. */
-const againMs = 5_000;
+/** Time between retries after a refusal, when a browser does not reconnect by itself. */
+const retryMs = 5_000;
 
 export function useLive(): Live {
   const [live, setLive] = useState<Live>({ rows: [], status: undefined, link: "on", version: 0 });
@@ -25,7 +25,7 @@ export function useLive(): Live {
     let rows = new Map<string, TaskSummary>();
     let status: Status | undefined;
     let drawing = 0;
-    // However much comes, the page is drawn at most once a frame.
+    // The page is drawn at most once a frame, however many messages come.
     const draw = () => {
       drawing ||= requestAnimationFrame(() => {
         drawing = 0;
@@ -53,27 +53,27 @@ export function useLive(): Live {
   return live;
 }
 
-/** Listens, and goes on trying where nobody answers. @returns ends it */
-function follow(take: (message: LiveMessage) => void, tellLink: (link: Link) => void): () => void {
-  let again: ReturnType<typeof setTimeout> | undefined;
+/** Follows the live stream, and reconnects if it fails. @returns stops it */
+function follow(onMessage: (message: LiveMessage) => void, onLink: (link: Link) => void): () => void {
+  let retry: ReturnType<typeof setTimeout> | undefined;
   let source: EventSource;
   const open = () => {
     source = new EventSource("/api/live");
-    source.onmessage = ({ data }: MessageEvent<string>) => take(JSON.parse(data) as LiveMessage);
+    source.onmessage = ({ data }: MessageEvent<string>) => onMessage(JSON.parse(data) as LiveMessage);
     source.onerror = () => {
       const refused = source.readyState === EventSource.CLOSED;
-      tellLink(refused ? "refused" : "off");
-      if (refused) again = setTimeout(open, againMs);
+      onLink(refused ? "refused" : "off");
+      if (refused) retry = setTimeout(open, retryMs);
     };
   };
   open();
   return () => {
-    clearTimeout(again);
+    clearTimeout(retry);
     source.close();
   };
 }
 
-/** What the API answers; undefined until it has, or where it refuses. Asked again when the address or the version changes. */
+/** An answer of the API, fetched anew if an argument changes. Undefined while loading, or if refused. */
 export function useAnswer<T>(address: string | undefined, version: unknown = 0): T | undefined {
   const [answer, setAnswer] = useState<T>();
   useEffect(() => {

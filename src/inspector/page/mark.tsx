@@ -1,4 +1,4 @@
-/** A small sign for how something stands, which is told by its shape, not by its colour alone. */
+/** A small sign for an outcome. Its shape shows the outcome, not its colour alone. */
 import type { Outcome } from "../views/outcome.ts";
 
 const shapes: Readonly<Record<Outcome["tone"], string>> = {
@@ -7,7 +7,7 @@ const shapes: Readonly<Record<Outcome["tone"], string>> = {
   busy: "M8 8h.01",
 };
 
-/** What it says stands beside it as text. */
+/** Hidden from screen readers, since the same stands beside it as text. */
 export function Mark({ tone }: { readonly tone: Outcome["tone"] }) {
   return (
     <svg class={`mark ${tone}`} viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">

@@ -1,4 +1,4 @@
-/** The time, for ages: it goes on while somebody looks. */
+/** The current time, for ages. Updated every second while the page is visible. */
 import { useEffect, useState } from "preact/hooks";
 
 export function useNow(): number {

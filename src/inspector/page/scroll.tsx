@@ -1,4 +1,4 @@
-/** What is wider than a phone: it scrolls by itself, by the keyboard too. */
+/** Content wider than a phone: scrolls on its own, also with the keyboard. */
 import type { ComponentChildren } from "preact";
 
 interface Properties {

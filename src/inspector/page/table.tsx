@@ -41,7 +41,7 @@ export type FactLine = readonly [name: string, value: ComponentChildren];
 
 interface FactsProperties {
   readonly facts: readonly FactLine[];
-  /** A line each, in one line, or as large figures. */
+  /** One fact a line, all in one line, or as large figures. */
   readonly kind?: "facts" | "strip" | "figures";
 }
 

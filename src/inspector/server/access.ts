@@ -1,16 +1,16 @@
 /**
- * Who may look: only what comes from this host's own browser, with the token
- * that was printed. Pure but for the secrets that are drawn once.
+ * Access control: admits browsers with the token that was printed. Pure, except
+ * that it draws the secrets once.
  *
- * A page of another site can make a browser send requests here. It can't read
- * the token, its origin is another one, and a name of its own that it makes
- * resolve to this host (DNS rebinding) is no host that is answered to.
+ * A page of another site can make a browser send requests here. Such a page cannot
+ * read the token, and its origin differs. A domain of its own that resolves to this
+ * host (DNS rebinding) is not an accepted host name.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { isIP } from "node:net";
 
-/** What is looked at of a request. */
-export interface Asked {
+/** The parts of a request that decide. */
+export interface AccessRequest {
   readonly method?: string | undefined;
   /** Path and query. */
   readonly url?: string | undefined;
@@ -23,18 +23,18 @@ export interface Asked {
 
 export type Verdict =
   | { readonly kind: "admitted" }
-  /** The token is right: the browser gets a cookie, and the address without the token. */
+  /** The token is right. The browser gets a cookie, and is redirected to the address without the token. */
   | { readonly kind: "welcome"; readonly cookie: string }
   | { readonly kind: "refused"; readonly status: number; readonly reason: string };
 
 export class Access {
-  /** Stands in the printed URL. */
+  /** Part of the printed URL. */
   readonly token = randomBytes(24).toString("base64url");
   readonly #session = randomBytes(24).toString("base64url");
-  /** Cookies know no ports: two inspectors on one host must not take each other's. */
+  /** Unique, since cookies ignore ports: two inspectors on one host must not share one. */
   readonly #cookieName = `inspect_${createHash("sha256").update(this.token).digest("hex").slice(0, 12)}`;
 
-  judge({ method, url, headers }: Asked): Verdict {
+  judge({ method, url, headers }: AccessRequest): Verdict {
     if (method !== "GET" && method !== "HEAD") return refused(405, "nothing can be changed here");
     const target = targetOf(url);
     if (target === undefined) return refused(400, "the request names no path");
@@ -52,11 +52,11 @@ export class Access {
     return refused(401, "open the address that `nomad-driver-exec2 inspect` has printed, with its token");
   }
 
-  /** For a client that is no browser: the token in the address itself, whatever its path. */
-  admitsClient(asked: Asked): boolean {
-    const { host, origin } = asked.headers;
+  /** For clients other than browsers: checks the token in the address itself, whatever its path. */
+  admitsClient(request: AccessRequest): boolean {
+    const { host, origin } = request.headers;
     if (!isOwnHost(host) || (origin !== undefined && !isLoopback(origin))) return false;
-    const token = targetOf(asked.url)?.searchParams.get("token") ?? null;
+    const token = targetOf(request.url)?.searchParams.get("token") ?? null;
     return token !== null && isSame(token, this.token);
   }
 
@@ -65,19 +65,19 @@ export class Access {
   }
 }
 
-/** What a request asks for. @returns undefined for what is no path, such as `//`, and no address either */
+/** Parses a request's target. @returns undefined for what is neither a path nor an address, such as `//` */
 export function targetOf(url = "/"): URL | undefined {
   return URL.parse(url, "http://localhost") ?? undefined;
 }
 
-/** A number, or `localhost`: names that somebody else's DNS server answers for are refused. The port may be a tunnel's. */
+/** Accepts `localhost` and IP addresses, but no DNS names. Any port, since it may be a tunnel's. */
 function isOwnHost(host: string | undefined): boolean {
   const name = /^(\[[^\]]+\]|[^:]+)(:\d{1,5})?$/.exec(host ?? "")?.[1];
   if (name === undefined) return false;
   return name === "localhost" || isIP(name.replace(/^\[|\]$/g, "")) !== 0;
 }
 
-/** A page of a program on the same machine, such as the relay of `@statelyai/inspect`. */
+/** Whether a page is of a program on the same machine, such as the relay of `@statelyai/inspect`. */
 function isLoopback(origin: string): boolean {
   return /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(origin);
 }
@@ -87,10 +87,10 @@ function cookieOf(header: string | undefined, name: string): string[] {
   return pairs.flatMap(([key, value]) => (key === name && value !== undefined ? [value] : []));
 }
 
-/** Takes as long whatever differs. */
-function isSame(given: string, secret: string): boolean {
+/** Compares in constant time. */
+function isSame(input: string, secret: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
-  return timingSafeEqual(digest(given), digest(secret));
+  return timingSafeEqual(digest(input), digest(secret));
 }
 
 function refused(status: number, reason: string): Verdict {

@@ -1,4 +1,4 @@
-/** The page's files, as the build has made them (scripts/inspectorPage.ts): read once, served from memory. */
+/** The page's files from the build (scripts/inspectorPage.ts), read once and served from memory. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 import { DriverError } from "../../errors.ts";
@@ -13,8 +13,8 @@ const types: Readonly<Record<string, string>> = {
 };
 
 /**
- * By the path of their URL.
- * @throws DriverError `UNSUPPORTED` where the page was not built
+ * Loads the files, by the path of their URL.
+ * @throws DriverError `UNSUPPORTED` if the page was not built
  */
 export function loadAssets(): ReadonlyMap<string, Answer> {
   const folder = join(packageRoot(import.meta.dirname), "dist/inspector");
@@ -30,7 +30,7 @@ export function loadAssets(): ReadonlyMap<string, Answer> {
   return new Map(files);
 }
 
-/** This module's own place differs between source and build. */
+/** Searches upwards, since this module's path differs between source and build. */
 function packageRoot(folder: string): string {
   const up = dirname(folder);
   return existsSync(join(folder, "package.json")) || up === folder ? folder : packageRoot(up);

@@ -1,7 +1,7 @@
 /**
- * What a page is told while it is open: server-sent events. Rows are told by
- * their present state, so nothing is queued for a page that is slow: which rows
- * it has not seen is remembered, and they are sent as they are by then.
+ * Sends changes to an open page as server-sent events. A row is always sent in its
+ * present state, so nothing is queued for a slow page: the stream remembers only
+ * which rows have changed, and sends them once the page is ready.
  */
 import type { ServerResponse } from "node:http";
 import type { TaskSummary } from "../views/taskSummary.ts";
@@ -10,56 +10,56 @@ import { guards } from "./responses.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
 export type LiveMessage =
-  /** Everything that is known is told anew. */
+  /** The page drops all rows; they are sent anew. */
   | { readonly kind: "reset" }
   | { readonly kind: "rows"; readonly rows: readonly TaskSummary[]; readonly gone: readonly string[] }
   | { readonly kind: "status"; readonly status: Status };
 
-/** Rows in one message: some 60 kB. */
+/** Maximum rows of one message: some 60 kB. */
 const batch = 200;
-/** A page that takes nothing for so long is given up; a browser that is awake connects again by itself. */
+/** A page that reads nothing for this long is disconnected. A browser that is awake reconnects by itself. */
 const stuckAfterMs = 30_000;
 
 export class LiveStream {
   readonly #response: ServerResponse;
-  readonly #book: TaskIndex;
-  readonly #unseen: Set<string>;
+  readonly #index: TaskIndex;
+  readonly #changed: Set<string>;
   #status: Status | undefined;
-  #waiting: NodeJS.Timeout | undefined;
+  #stuckTimer: NodeJS.Timeout | undefined;
   #scheduled: NodeJS.Immediate | undefined;
 
-  constructor(response: ServerResponse, book: TaskIndex) {
+  constructor(response: ServerResponse, index: TaskIndex) {
     this.#response = response;
-    this.#book = book;
-    this.#unseen = new Set(book.ids());
+    this.#index = index;
+    this.#changed = new Set(index.ids());
     response.writeHead(200, { ...guards, "Content-Type": "text/event-stream; charset=utf-8" });
     response.on("drain", () => {
-      clearTimeout(this.#waiting);
-      this.#waiting = undefined;
+      clearTimeout(this.#stuckTimer);
+      this.#stuckTimer = undefined;
       this.#flush();
     });
-    const changes = book.changes.subscribe((id) => {
-      this.#unseen.add(id);
+    const changes = index.changes.subscribe((id) => {
+      this.#changed.add(id);
       this.#scheduled ??= setImmediate(() => this.#flush());
     });
     response.on("close", () => {
       changes.unsubscribe();
-      clearTimeout(this.#waiting);
+      clearTimeout(this.#stuckTimer);
       clearImmediate(this.#scheduled);
     });
     this.#write({ kind: "reset" });
     this.#flush();
   }
 
-  /** Says how the logs stand, where that is news. */
-  tell(status: Status): void {
+  /** Sends a new status of the logs. */
+  sendStatus(status: Status): void {
     this.#status = status;
     this.#flush();
   }
 
   #flush(): void {
     this.#scheduled = undefined;
-    while (this.#unseen.size > 0 && !this.#isBehind()) this.#write(this.#nextRows());
+    while (this.#changed.size > 0 && !this.#isBehind()) this.#write(this.#nextRows());
     if (this.#status !== undefined && !this.#isBehind()) {
       this.#write({ kind: "status", status: this.#status });
       this.#status = undefined;
@@ -67,15 +67,15 @@ export class LiveStream {
   }
 
   #nextRows(): LiveMessage {
-    const ids = [...this.#unseen].slice(0, batch);
-    for (const id of ids) this.#unseen.delete(id);
-    const rows = ids.flatMap((id) => this.#book.row(id) ?? []);
-    return { kind: "rows", rows, gone: ids.filter((id) => this.#book.row(id) === undefined) };
+    const ids = [...this.#changed].slice(0, batch);
+    for (const id of ids) this.#changed.delete(id);
+    const rows = ids.flatMap((id) => this.#index.row(id) ?? []);
+    return { kind: "rows", rows, gone: ids.filter((id) => this.#index.row(id) === undefined) };
   }
 
   #isBehind(): boolean {
     if (!this.#response.writableNeedDrain) return false;
-    this.#waiting ??= setTimeout(() => this.#response.destroy(), stuckAfterMs).unref();
+    this.#stuckTimer ??= setTimeout(() => this.#response.destroy(), stuckAfterMs).unref();
     return true;
   }
 

@@ -1,6 +1,6 @@
 /**
- * The event logs below a state folder, followed: those that are there, those
- * that come, and those that take the place of one that was set aside.
+ * Follows the event logs below a state folder: existing ones, new ones, and ones that
+ * replace a log that was set aside.
  */
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -15,7 +15,7 @@ import { openEventReader } from "../../store/lmdb/lmdbEventStore.ts";
 import { logFiles } from "../../store/lmdb/lmdbFile.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
-/** What is wrong with the logs, and what a person can do. */
+/** A problem of the logs, with what a person can do. */
 export interface Problem {
   readonly kind: "missing" | "unreadable" | "newer" | "pluginGone";
   readonly text: string;
@@ -23,47 +23,47 @@ export interface Problem {
 
 export interface Status {
   readonly path: string;
-  /** Histories of another host, perhaps, to which nothing comes any more. */
+  /** Whether the path is a bundle: it gets no new events, and may be of another host. */
   readonly bundle: boolean;
   readonly problems: readonly Problem[];
-  /** Processes that own a state folder with a log. */
+  /** Pids of the plugins that own the state folders. */
   readonly plugins: readonly number[];
-  /** Events that were stored at the start are all read. */
+  /** Whether all events that were stored at the start are read. */
   readonly ready: boolean;
 }
 
 interface Followed {
   readonly reader: EventReader;
   readonly inode: number;
-  readonly following: Subscription;
-  /** Position at which the log stood when it was opened. */
+  readonly subscription: Subscription;
+  /** Last position of the log when it was opened. */
   readonly end: number;
 }
 
 export class LogWatch {
   readonly #path: string;
-  readonly #book: TaskIndex;
+  readonly #index: TaskIndex;
   readonly #logs = new Map<string, Followed>();
   readonly #failures = new Map<string, string>();
   readonly #read = new Map<EventReader, number>();
 
   /** @param path a state folder, a bundle, or the folder that one was imported into */
-  constructor(path: string, book: TaskIndex) {
+  constructor(path: string, index: TaskIndex) {
     const imported = importedBundle(path);
     this.#path = isFile(imported) ? imported : path;
-    this.#book = book;
+    this.#index = index;
   }
 
-  /** Opens what is new, and lets go of what is gone. Files that are no log are told by {@link status}. */
+  /** Opens new logs and closes removed ones. {@link status} reports files that are not logs. */
   async look(): Promise<void> {
     const folders = isFile(this.#path) ? [this.#path] : logFolders(this.#path);
     for (const [folder, { inode }] of this.#logs) {
-      if (!folders.includes(folder) || inodeOf(folder) !== inode) await this.#letGo(folder);
+      if (!folders.includes(folder) || inodeOf(folder) !== inode) await this.#closeLog(folder);
     }
     for (const folder of folders) if (!this.#logs.has(folder)) await this.#open(folder);
     for (const folder of this.#failures.keys()) if (!folders.includes(folder)) this.#failures.delete(folder);
     for (const { reader } of this.#logs.values()) {
-      this.#book.forget(reader, (id) => reader.version(id) === 0);
+      this.#index.forget(reader, (id) => reader.version(id) === 0);
     }
   }
 
@@ -81,55 +81,57 @@ export class LogWatch {
   }
 
   async close(): Promise<void> {
-    for (const folder of [...this.#logs.keys()]) await this.#letGo(folder);
+    for (const folder of [...this.#logs.keys()]) await this.#closeLog(folder);
   }
 
   async #open(folder: string): Promise<void> {
     try {
       const { reader, events } = isFile(folder) ? await openBundle(folder) : await openLog(folder);
       this.#failures.delete(folder);
-      const following = events.subscribe({
+      const subscription = events.subscribe({
         next: (event) => {
           this.#read.set(reader, event.position);
-          this.#book.take(reader, event);
+          this.#index.take(reader, event);
         },
         error: (thrown) => this.#failures.set(folder, messageOf(thrown)),
       });
-      this.#logs.set(folder, { reader, following, inode: inodeOf(folder), end: reader.lastPosition() });
+      this.#logs.set(folder, { reader, subscription, inode: inodeOf(folder), end: reader.lastPosition() });
     } catch (thrown) {
       this.#failures.set(folder, messageOf(thrown));
     }
   }
 
-  async #letGo(folder: string): Promise<void> {
+  async #closeLog(folder: string): Promise<void> {
     const log = this.#logs.get(folder);
     if (log === undefined) return;
     this.#logs.delete(folder);
     this.#read.delete(log.reader);
-    log.following.unsubscribe();
-    this.#book.forget(log.reader, () => true);
+    log.subscription.unsubscribe();
+    this.#index.forget(log.reader, () => true);
     await log.reader.close();
   }
 
   #problems(open: number, plugins: readonly (number | undefined)[]): Problem[] {
     const failures = [...this.#failures.values()].map((text): Problem => ({ kind: "unreadable", text }));
     const missing = open === 0 && failures.length === 0;
-    const { unreadable } = this.#book;
+    const { unreadable } = this.#index;
     const bundle = isFile(this.#path);
-    const running = this.#book.rows().some(({ endedAt, state }) => endedAt === null && state !== "destroyed");
-    const gone = !bundle && running && plugins.every((pid) => pid === undefined);
+    const running = this.#index
+      .rows()
+      .some(({ endedAt, state }) => endedAt === null && state !== "destroyed");
+    const pluginExited = !bundle && running && plugins.every((pid) => pid === undefined);
     return [
       ...failures,
       ...(missing ? [{ kind: "missing", text: `There is no event log in ${this.#path}.` } as const] : []),
       ...(unreadable ? [{ kind: "newer", text: unreadable } as const] : []),
-      ...(gone ? [{ kind: "pluginGone", text: pluginGone } as const] : []),
+      ...(pluginExited ? [{ kind: "pluginGone", text: pluginGone } as const] : []),
     ];
   }
 }
 
 interface Opened {
   readonly reader: EventReader;
-  /** Those that are stored, and those to come. */
+  /** Stored events, then new ones. */
   readonly events: Observable<StoredEvent>;
 }
 
@@ -146,7 +148,7 @@ async function openLog(folder: string): Promise<Opened> {
 const pluginGone =
   "No plugin runs: tasks go on, and what happens to them is told once a plugin has taken them over. The Nomad agent starts it again by itself.";
 
-/** Another file of the same name is another log. */
+/** Identifies a log, since another file may take its name. */
 function inodeOf(folder: string): number {
   const file = isFile(folder) ? folder : logFiles(folder).data;
   return statSync(file, { throwIfNoEntry: false })?.ino ?? 0;

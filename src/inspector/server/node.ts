@@ -1,4 +1,4 @@
-/** What this host offers, looked at when it is asked for. */
+/** Facts of this host, probed on request. */
 import { type HostFacts, probeHost } from "../../effects/host/hostFacts.ts";
 
 export interface Node {

@@ -1,7 +1,7 @@
-/** Answers, each with the headers that keep a browser from doing more than showing them. */
+/** HTTP responses with headers that restrict a browser to showing them. */
 import type { ServerResponse } from "node:http";
 
-/** Scripts, styles and data of this server's own, and nothing else: no inline script, no frame, no form. */
+/** Allows only this server's own scripts, styles and data: no inline script, frame or form. */
 const contentSecurityPolicy = [
   "default-src 'none'",
   ...["script-src", "style-src", "connect-src", "img-src"].map((kind) => `${kind} 'self'`),
@@ -27,7 +27,7 @@ export interface Answer {
 export function send(response: ServerResponse, { status = 200, type, body, headers = {} }: Answer): void {
   const length = String(Buffer.byteLength(body));
   response.writeHead(status, { ...guards, "Content-Type": type, "Content-Length": length, ...headers });
-  // Node leaves the body out where it is asked for the head alone.
+  // Node omits the body of responses to HEAD.
   response.end(body);
 }
 

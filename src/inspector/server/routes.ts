@@ -1,4 +1,4 @@
-/** The API: what a page may ask for besides its own files. Everything is masked as in bundles. */
+/** The API of the page. All answers are masked as in bundles. */
 
 import { DriverError } from "../../errors.ts";
 import { bundleLines } from "../../replay/bundle/exportBundle.ts";
@@ -12,7 +12,7 @@ import { type Answer, jsonAnswer, textAnswer } from "./responses.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
 export interface Sources {
-  readonly book: TaskIndex;
+  readonly index: TaskIndex;
   readonly watch: LogWatch;
   readonly node: Node;
 }
@@ -21,24 +21,25 @@ type Route = (sources: Sources, query: URLSearchParams) => Answer;
 
 const routes: Readonly<Record<string, Route>> = {
   "/api/status": ({ watch }) => jsonAnswer(watch.status()),
-  "/api/tasks": ({ book }) => jsonAnswer(book.rows()),
-  "/api/node": ({ book, watch, node }) =>
-    jsonAnswer(nodeView(book, node.facts(), watch.status(), Date.now())),
-  "/api/task": ({ book }, query) =>
-    withTask(book, query, (history) => jsonAnswer(taskView(history, numberOf(query, "from") ?? 1))),
-  "/api/moment": ({ book }, query) =>
-    withTask(book, query, (history) => {
+  "/api/tasks": ({ index }) => jsonAnswer(index.rows()),
+  "/api/node": ({ index, watch, node }) =>
+    jsonAnswer(nodeView(index, node.facts(), watch.status(), Date.now())),
+  "/api/task": ({ index }, query) =>
+    withTask(index, query, (history) => jsonAnswer(taskView(history, numberOf(query, "from") ?? 1))),
+  "/api/moment": ({ index }, query) =>
+    withTask(index, query, (history) => {
       const seq = numberOf(query, "seq");
       const known = seq !== undefined && seq <= history.length;
       return known ? jsonAnswer(momentView(history, seq)) : notFound("There is no such event.");
     }),
-  "/api/events": ({ book }, query) => withTask(book, query, ({ events }) => jsonAnswer(events)),
-  "/api/mermaid": ({ book }, query) =>
-    withTask(book, query, (history) => textAnswer(sequenceDiagram(history))),
-  "/api/bundle": ({ book }, query) => withTask(book, query, (history) => textAnswer(bundleOf(book, history))),
+  "/api/events": ({ index }, query) => withTask(index, query, ({ events }) => jsonAnswer(events)),
+  "/api/mermaid": ({ index }, query) =>
+    withTask(index, query, (history) => textAnswer(sequenceDiagram(history))),
+  "/api/bundle": ({ index }, query) =>
+    withTask(index, query, (history) => textAnswer(bundleOf(index, history))),
 };
 
-/** @returns undefined where there is no such path */
+/** @returns undefined if there is no such path */
 export function answerOf(sources: Sources, { pathname, searchParams }: URL): Answer | undefined {
   if (!Object.hasOwn(routes, pathname)) return undefined;
   try {
@@ -48,21 +49,21 @@ export function answerOf(sources: Sources, { pathname, searchParams }: URL): Ans
   }
 }
 
-function withTask(book: TaskIndex, query: URLSearchParams, answer: (history: History) => Answer): Answer {
-  const history = book.history(query.get("id") ?? "");
+function withTask(index: TaskIndex, query: URLSearchParams, answer: (history: History) => Answer): Answer {
+  const history = index.history(query.get("id") ?? "");
   return history === undefined
     ? notFound("There is no such task, or its history was removed.")
     : answer(history);
 }
 
-/** Of an event, from 1; undefined where the query has none. */
+/** Number of an event, from 1; undefined if the query has none. */
 function numberOf(query: URLSearchParams, name: string): number | undefined {
   const number = Number(query.get(name));
   return Number.isInteger(number) && number >= 1 ? number : undefined;
 }
 
-function bundleOf(book: TaskIndex, { stream, events }: History): string {
-  const reader = book.readerOf(stream);
+function bundleOf(index: TaskIndex, { stream, events }: History): string {
+  const reader = index.readerOf(stream);
   const last = events.at(-1);
   if (reader === undefined || last === undefined) return "";
   const head = { stream, version: last.seq, hash: last.hash };

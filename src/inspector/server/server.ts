@@ -16,18 +16,18 @@ export interface InspectorOptions {
   readonly path: string;
   /** Address to listen on. */
   readonly host: string;
-  /** 0: any that is free. */
+  /** 0 takes any free port. */
   readonly port: number;
 }
 
-/** Pages that are told what happens at the same time; each may cost a row a task until it has seen them. */
+/** Maximum number of open pages. Each may use memory for one row a task until it has read them. */
 const maxPages = 16;
-/** Nobody tells that a plugin has died, or a log has come: it is looked for. */
-const lookEveryMs = 2_000;
+/** Nothing notifies of a plugin that died, or of a new log, so both are checked at this interval. */
+const lookIntervalMs = 2_000;
 
 export class InspectorServer {
   readonly access = new Access();
-  readonly book = new TaskIndex();
+  readonly index = new TaskIndex();
   readonly #watch: LogWatch;
   readonly #sources: Sources;
   readonly #assets: ReadonlyMap<string, Answer>;
@@ -35,21 +35,21 @@ export class InspectorServer {
   readonly #http: Server;
   readonly #timer: NodeJS.Timeout;
   #looking: Promise<void> | undefined;
-  #told = "";
+  #sentStatus = "";
   #closeRelay: (() => void) | undefined;
 
   private constructor(path: string) {
     this.#assets = loadAssets();
-    this.#watch = new LogWatch(path, this.book);
-    this.#sources = { book: this.book, watch: this.#watch, node: thisNode };
+    this.#watch = new LogWatch(path, this.index);
+    this.#sources = { index: this.index, watch: this.#watch, node: thisNode };
     const limits = { headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 16_384 };
     this.#http = createServer(limits, (request, response) => this.#handle(request, response));
     this.#http.maxConnections = 256;
-    this.#timer = setInterval(() => void this.#look(), lookEveryMs).unref();
+    this.#timer = setInterval(() => void this.#look(), lookIntervalMs).unref();
   }
 
   /**
-   * @throws DriverError `UNSUPPORTED` where the page was not built, or the address cannot be had
+   * @throws DriverError `UNSUPPORTED` if the page was not built, or the address is not available
    */
   static async start({ path, host, port }: InspectorOptions): Promise<InspectorServer> {
     const server = new InspectorServer(path);
@@ -63,15 +63,15 @@ export class InspectorServer {
     return server;
   }
 
-  /** Where the page is, with the token that lets a browser in. */
+  /** The page's address, with the token that admits a browser. */
   get url(): string {
     return `http://${this.#authority}/?token=${this.access.token}`;
   }
 
-  /** Lets clients of `@statelyai/inspect` in. @returns their address */
+  /** Serves clients of `@statelyai/inspect`, too. @returns the address for them */
   async relay(): Promise<string> {
     const { relayPath, relayTasks } = await import("../stately/relay.ts");
-    this.#closeRelay ??= relayTasks(this.#http, this.access, this.book);
+    this.#closeRelay ??= relayTasks(this.#http, this.access, this.index);
     return `ws://${this.#authority}${relayPath(this.access.token)}`;
   }
 
@@ -114,21 +114,21 @@ export class InspectorServer {
       send(response, textAnswer("Too many pages are open.\n", 503));
       return;
     }
-    const page = new LiveStream(response, this.book);
+    const page = new LiveStream(response, this.index);
     this.#pages.add(page);
-    page.tell(this.#watch.status());
+    page.sendStatus(this.#watch.status());
     response.on("close", () => this.#pages.delete(page));
   }
 
-  /** Looks at the logs and their plugins, one look at a time, and tells the pages where that is news. */
+  /** Checks the logs and their plugins, one check at a time, and sends a changed status to the pages. */
   #look(): Promise<void> {
     this.#looking ??= this.#watch.look().finally(() => {
       this.#looking = undefined;
       const status = this.#watch.status();
       const text = JSON.stringify(status);
-      if (text === this.#told) return;
-      this.#told = text;
-      for (const page of this.#pages) page.tell(status);
+      if (text === this.#sentStatus) return;
+      this.#sentStatus = text;
+      for (const page of this.#pages) page.sendStatus(status);
     });
     return this.#looking;
   }

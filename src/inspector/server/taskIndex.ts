@@ -1,7 +1,7 @@
 /**
- * The tasks of this host as rows, kept up by every event that is read. Holds what
- * is shown of each and, while a task can still change, its folded state: what is
- * over is read from its log again should it be asked for once more.
+ * Indexes the tasks of this host as rows, updated by every event that is read. Holds
+ * each row and, while a task can still change, its folded state. The state of an ended
+ * task is folded from its log again if it is needed.
  */
 import { Subject } from "rxjs";
 import { messageOf } from "../../errors.ts";
@@ -22,22 +22,22 @@ interface Entry {
 
 export class TaskIndex {
   readonly #entries = new Map<string, Entry>();
-  /** How often each task has been started in its allocation, and how many of these runs are known still. */
+  /** For each task in its allocation, the number of its runs, and of those that are still indexed. */
   readonly #runs = new Map<string, { started: number; known: number }>();
   /** Versions of the plugin processes that the events name, by pid. */
   readonly #plugins = new Map<number, string>();
-  /** The history that was asked for last: it is asked for again at every step back, and with every new event. */
+  /** The last requested history. A page requests it again at every step and with every new event. */
   #lastHistory: History | undefined;
-  /** Ids of rows that were changed, or are gone. */
+  /** Ids of rows that were changed or removed. */
   readonly changes = new Subject<string>();
-  /** Why some events are not understood; undefined where all are. */
+  /** Why some events cannot be read; undefined if all can. */
   unreadable: string | undefined;
 
   /** Takes the next event of a log. */
   take(reader: EventReader, stored: StoredEvent): void {
     const { stream: id, seq } = stored;
     const entry = this.#entries.get(id);
-    // Read once already, by a log that was opened again.
+    // Already indexed: its log was opened again.
     if (entry !== undefined && entry.row.events >= seq) return;
     this.#notePlugin(stored.data);
     const before = entry?.state ?? stateBefore(reader, id, seq);
@@ -62,17 +62,17 @@ export class TaskIndex {
     return [...this.#entries.keys()];
   }
 
-  /** The log that a task is in. */
+  /** The log that holds a task. */
   readerOf(id: string): EventReader | undefined {
     return this.#entries.get(id)?.reader;
   }
 
-  /** The version of a plugin process; undefined where no event names it. */
+  /** The version of a plugin process; undefined if no event names the process. */
   pluginVersion(pid: number): string | undefined {
     return this.#plugins.get(pid);
   }
 
-  /** The task's history so far, without what may be secret; undefined where there is no such task. */
+  /** The task's masked history so far; undefined if there is no such task. */
   history(id: string): History | undefined {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
@@ -82,10 +82,10 @@ export class TaskIndex {
     return this.#lastHistory;
   }
 
-  /** Drops the tasks of a log that is closed, or those that were removed from it. */
-  forget(reader: EventReader, isGone: (id: string) => boolean): void {
+  /** Removes tasks of a log from the index. */
+  forget(reader: EventReader, isRemoved: (id: string) => boolean): void {
     for (const [id, entry] of this.#entries) {
-      if (entry.reader !== reader || !isGone(id)) continue;
+      if (entry.reader !== reader || !isRemoved(id)) continue;
       this.#entries.delete(id);
       this.#forgetRun(id);
       if (this.#lastHistory?.stream === id) this.#lastHistory = undefined;
@@ -98,18 +98,18 @@ export class TaskIndex {
       return thisMachine.step(before, thisMachine.readEvent(maskEvent(stored))).snapshot;
     } catch (thrown) {
       this.unreadable ??= messageOf(thrown);
-      // What was recorded with an event is known without understanding it.
+      // The recorded state is known even if the event cannot be read.
       return { ...before, value: stored.to };
     }
   }
 
-  /** Some events name the plugin process that wrote them. */
+  /** Records the plugin process that wrote an event, if the event names it. */
   #notePlugin(data: unknown): void {
     const { plugin } = (data ?? {}) as { readonly plugin?: EventData<"requested">["plugin"] };
     if (plugin !== undefined) this.#plugins.set(plugin.pid, plugin.version);
   }
 
-  /** @returns how many there have been before */
+  /** @returns the number of earlier runs */
   #countRun(id: string): number {
     const runs = this.#runs.get(taskKey(id)) ?? { started: 0, known: 0 };
     this.#runs.set(taskKey(id), runs);

@@ -1,6 +1,6 @@
 /**
- * The state machine for programs that look into it: `import … from "nomad-driver-exec2/inspect"`.
- * Needs neither root nor a host that runs tasks.
+ * The state machine for inspection by programs: `import … from "nomad-driver-exec2/inspect"`.
+ * Needs neither root nor a host with tasks.
  */
 export { taskMachine } from "../../machines/xstateMachine.ts";
 export { statelyInspection } from "./inspection.ts";

@@ -1,35 +1,35 @@
-/** The machine in a test or a program of one's own, seen through XState's `inspect` option. */
+/** Inspects the machine in a test or program through XState's `inspect` option. */
 import type { AnyActorRef, InspectionEvent } from "xstate";
 import type { MachineState } from "../../machines/machineVersion.ts";
 import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "./messages.ts";
 
 /**
- * Turns what XState tells into the messages of Stately's inspector protocol, at
- * once: in a burst each has the state of its own moment.
+ * Converts XState's inspection events to messages of Stately's inspector protocol.
+ * It does so synchronously, so each message of a burst has the state of its moment.
  *
  *     createActor(taskMachine, { inspect: statelyInspection(send) })
  *
- * @param send takes each message, in order
- * @param name what the actor is called
+ * @param send receives each message, in order
+ * @param name of the actor
  */
 export function statelyInspection(
   send: (message: StatelyMessage) => void,
   name = "task",
 ): (event: InspectionEvent) => void {
-  // XState counts its sessions anew in each process.
+  // XState's session ids are unique only within a process.
   const prefix = crypto.randomUUID();
   const registered = new WeakSet<AnyActorRef>();
-  return (told) => {
-    // When XState tells of an actor it has no state yet: it is registered with what comes next.
-    if (told.type !== "@xstate.event" && told.type !== "@xstate.snapshot") return;
-    const { actorRef } = told;
+  return (inspected) => {
+    // XState announces an actor before it has a state, so it is registered with the next inspection event.
+    if (inspected.type !== "@xstate.event" && inspected.type !== "@xstate.snapshot") return;
+    const { actorRef } = inspected;
     const subject = { sessionId: `${prefix}/${actorRef.sessionId}`, time: Date.now() };
     if (!registered.has(actorRef as AnyActorRef)) {
       registered.add(actorRef as AnyActorRef);
       send(actorMessage(subject, name, stateOf(actorRef.getSnapshot())));
     }
-    if (told.type === "@xstate.event") send(eventMessage(subject, told.event));
-    else send(snapshotMessage(subject, told.event, stateOf(told.snapshot)));
+    if (inspected.type === "@xstate.event") send(eventMessage(subject, inspected.event));
+    else send(snapshotMessage(subject, inspected.event, stateOf(inspected.snapshot)));
   };
 }
 

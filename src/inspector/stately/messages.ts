@@ -6,7 +6,7 @@ import type { MachineState } from "../../machines/machineVersion.ts";
 import { taskMachine } from "../../machines/xstateMachine.ts";
 
 interface Common {
-  /** Names the actor among all, of other processes too. */
+  /** Unique id of the actor, across processes. */
   readonly sessionId: string;
   readonly rootId: string;
   /** Milliseconds since the epoch, as text. */
@@ -44,14 +44,14 @@ export interface InspectedSnapshot {
   readonly context: unknown;
 }
 
-/** The actor that a message is about, and when what it tells happened. */
+/** The actor of a message, and the time of what the message reports. */
 export interface Subject {
   readonly sessionId: string;
   /** Milliseconds since the epoch. */
   readonly time: number;
 }
 
-/** Actions and guards are named in the definition: a function would say nothing to who reads it. */
+/** Functions, such as guards, become their names: readers of the definition cannot use functions. */
 const definition = JSON.stringify(taskMachine.config, (_key, value: unknown) =>
   typeof value === "function" ? { type: value.name } : value,
 );

@@ -1,9 +1,8 @@
 /**
- * The tasks of this host for clients of `@statelyai/inspect`: each is an actor.
- * Whoever connects is told of all actors as they are now, then of every event
- * and every state that it leads to. What a client has not been told yet is read
- * from the log when it is ready for more, so a slow one loses nothing and costs
- * no memory.
+ * Relays the tasks of this host to clients of `@statelyai/inspect`, each as an actor.
+ * A new client gets all actors in their present state, then every event and the state
+ * after it. Events are read from the log when the client is ready for more, so a slow
+ * client loses nothing and uses no memory.
  */
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
@@ -15,16 +14,16 @@ import type { TaskIndex } from "../server/taskIndex.ts";
 import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "./messages.ts";
 
 const maxClients = 8;
-/** A client that takes nothing for so long is given up. */
+/** A client that reads nothing for this long is disconnected. */
 const stuckAfterMs = 30_000;
 const path = "/stately";
 
-/** Serves the WebSocket below the server's `/stately`. @returns ends all connections */
-export function relayTasks(http: Server, access: Access, book: TaskIndex): () => void {
-  // Clients have nothing to say here.
+/** Serves WebSockets at the server's `/stately`. @returns closes all connections */
+export function relayTasks(http: Server, access: Access, index: TaskIndex): () => void {
+  // Clients have nothing to send.
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 1_024 });
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // Who is refused may hang up before it has heard that.
+    // A refused client may hang up before it has read the refusal.
     socket.on("error", () => socket.destroy());
     const target = targetOf(request.url);
     const admitted = target?.pathname === path && access.admitsClient(request);
@@ -33,7 +32,7 @@ export function relayTasks(http: Server, access: Access, book: TaskIndex): () =>
       return;
     }
     const withHistory = target.searchParams.has("history");
-    sockets.handleUpgrade(request, socket, head, (client) => follow(client, book, withHistory));
+    sockets.handleUpgrade(request, socket, head, (client) => follow(client, index, withHistory));
   });
   return () => {
     for (const client of sockets.clients) client.terminate();
@@ -46,44 +45,48 @@ export function relayPath(token: string): string {
   return `${path}?token=${token}`;
 }
 
-function follow(client: WebSocket, book: TaskIndex, withHistory: boolean): void {
-  /** Numbers of the last events that were told. */
-  const told = new Map<string, number>();
-  const untold = new Set(book.ids());
-  let telling = false;
-  const tell = async () => {
-    if (telling) return;
-    telling = true;
-    for (const id of untold) {
+function follow(client: WebSocket, index: TaskIndex, withHistory: boolean): void {
+  /** Numbers of the last events that were sent, by task. */
+  const sent = new Map<string, number>();
+  const pending = new Set(index.ids());
+  let sending = false;
+  const sendPending = async () => {
+    if (sending) return;
+    sending = true;
+    for (const id of pending) {
       if (client.readyState !== client.OPEN) break;
-      untold.delete(id);
-      const history = book.history(id);
-      if (history === undefined || history.length === 0) told.delete(id);
+      pending.delete(id);
+      const history = index.history(id);
+      if (history === undefined || history.length === 0) sent.delete(id);
       else {
-        for (const message of newsOf(history, told.get(id), withHistory)) await send(client, message);
-        told.set(id, history.length);
+        for (const message of messagesAfter(history, sent.get(id), withHistory)) await send(client, message);
+        sent.set(id, history.length);
       }
     }
-    telling = false;
+    sending = false;
   };
-  const changes = book.changes.subscribe((id) => {
-    untold.add(id);
-    setImmediate(() => void tell());
+  const changes = index.changes.subscribe((id) => {
+    pending.add(id);
+    setImmediate(() => void sendPending());
   });
   client.on("close", () => changes.unsubscribe());
   client.on("error", () => client.terminate());
-  void tell();
+  void sendPending();
 }
 
-/** @param told undefined: the actor is still to be registered */
-function* newsOf(history: History, told: number | undefined, withHistory: boolean): Iterable<StatelyMessage> {
+/** @param sent number of the last sent event; undefined registers the actor first */
+function* messagesAfter(
+  history: History,
+  sent: number | undefined,
+  withHistory: boolean,
+): Iterable<StatelyMessage> {
   const { stream, length, events } = history;
-  if (told === undefined) {
+  if (sent === undefined) {
     const name = `${taskName(stream)} ${stream.slice(0, 8)}`;
     const subject = { sessionId: stream, time: events[0]?.time ?? 0 };
     yield actorMessage(subject, name, history.stateAfter(length));
   }
-  const from = told ?? (withHistory ? 0 : length);
+  const from = sent ?? (withHistory ? 0 : length);
   for (const { stored, after } of history.moments(from + 1)) {
     const event = { type: stored.type, time: stored.time, data: stored.data };
     const subject = { sessionId: stream, time: stored.time };
@@ -92,7 +95,7 @@ function* newsOf(history: History, told: number | undefined, withHistory: boolea
   }
 }
 
-/** Resolves once the message is on its way, or the client is gone. */
+/** Resolves once the message is sent, or the client has disconnected. */
 function send(client: WebSocket, message: StatelyMessage): Promise<void> {
   return new Promise((resolve) => {
     const stuck = setTimeout(() => client.terminate(), stuckAfterMs).unref();

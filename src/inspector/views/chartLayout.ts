@@ -1,4 +1,4 @@
-/** The state machine's chart as the build lays it out, in units of its own. */
+/** The layout of the state machine's chart, which the build computes, in units of its own. */
 export interface ChartLayout {
   readonly width: number;
   readonly height: number;
@@ -14,9 +14,9 @@ export interface ChartArrow {
   readonly from: string;
   readonly to: string;
   readonly points: readonly Point[];
-  /** Events that lead there, but for the one that is called as the state is; each with its middle. */
+  /** Events that lead there, each with the middle of its label, except an event with the state's own name. */
   readonly labels: readonly (Point & { readonly text: string })[];
-  /** The middle of its longest stretch. */
+  /** The middle of its longest segment. */
   readonly middle: Point;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Steps in chapters: a request together with what came of it. Pure; the page does
- * it, as steps come.
+ * Groups steps: a request together with its outcome. Pure; the page groups steps as
+ * they come.
  */
 import { formatDuration } from "../../units/durations.ts";
 import type { StepLine } from "./story.ts";
@@ -12,11 +12,11 @@ export interface EventGroup {
   readonly from: number;
   readonly to: number;
   readonly bad: boolean;
-  /** It stands for many that are alike: only its title is worth a look. */
+  /** Whether it combines many similar steps, of which only the title is of interest. */
   readonly folded: boolean;
 }
 
-/** Requests open a chapter; what comes of one belongs to it until another one is made. */
+/** A request opens a group. Later steps belong to it until its end, or the next request. */
 export function groupSteps(steps: readonly StepLine[]): EventGroup[] {
   const groups: StepLine[][] = [];
   for (const step of steps) {
@@ -25,14 +25,14 @@ export function groupSteps(steps: readonly StepLine[]): EventGroup[] {
     else group.push(step);
   }
   return runsOf(groups).flatMap((run) =>
-    run.length > maxAlike ? collapsedGroup(run) : run.map((group) => groupOf(group)),
+    run.length > maxSeparate ? collapsedGroup(run) : run.map((group) => groupOf(group)),
   );
 }
 
-/** Health checks run a command in the task every few seconds: more of them in a row are told as one. */
-const maxAlike = 4;
+/** Health checks run a command in the task every few seconds. A longer run of commands becomes one group. */
+const maxSeparate = 4;
 
-/** Commands in a row; everything else stands for itself. */
+/** Joins consecutive groups that are commands; any other group is a run of its own. */
 function runsOf(groups: readonly StepLine[][]): StepLine[][][] {
   const runs: StepLine[][][] = [];
   for (const group of groups) {

@@ -1,4 +1,4 @@
-/** The host and all its tasks in figures. Pure, but for what is asked of the host. */
+/** Figures of the host and of all its tasks. Pure. */
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import { version } from "../../version.ts";
 import type { Status } from "../server/logWatch.ts";
@@ -6,15 +6,15 @@ import type { TaskIndex } from "../server/taskIndex.ts";
 import type { TaskSummary } from "./taskSummary.ts";
 
 export interface NodeView {
-  /** Its version. */
+  /** Version of the inspector. */
   readonly inspector: string;
   readonly path: string;
-  /** Plugin processes that run; the version is null where no event names the process yet. */
+  /** Running plugin processes; the version is null until an event names the process. */
   readonly plugins: readonly { readonly pid: number; readonly version: string | null }[];
-  /** Null where the histories are those of a bundle: this host is another one. */
+  /** Null for a bundle, whose events are of another host. */
   readonly host: NodeHost | null;
   readonly states: readonly { readonly state: string; readonly tasks: number }[];
-  /** Milliseconds from a request to the running program, over all starts that are in the log. */
+  /** Milliseconds from a request to the running program, over all starts in the log. */
   readonly start: {
     readonly starts: number;
     readonly p50: number;
@@ -29,13 +29,13 @@ export interface NodeHost {
   readonly kernel: string;
   readonly arch: string;
   readonly cores: number;
-  /** 0 where there is none. */
+  /** 0 if the kernel has no Landlock. */
   readonly landlockAbi: number;
   readonly cgroupMount: string | null;
   readonly cgroupControllers: readonly string[];
 }
 
-/** The facts of the host that are shown. */
+/** The facts of the host that the page shows. */
 type NodeFacts = Pick<HostFacts, keyof NodeHost>;
 
 /** Starts and exits in equal spans of time. */
@@ -47,22 +47,22 @@ export interface Activity {
 }
 
 export function nodeView(
-  book: Pick<TaskIndex, "rows" | "pluginVersion">,
+  index: Pick<TaskIndex, "rows" | "pluginVersion">,
   host: NodeFacts,
   status: Status,
   now: number,
 ): NodeView {
-  const rows = book.rows();
+  const rows = index.rows();
   const states = new Map<string, number>();
   for (const { state } of rows) states.set(state, (states.get(state) ?? 0) + 1);
   return {
     inspector: version,
     path: status.path,
-    plugins: status.plugins.map((pid) => ({ pid, version: book.pluginVersion(pid) ?? null })),
+    plugins: status.plugins.map((pid) => ({ pid, version: index.pluginVersion(pid) ?? null })),
     host: status.bundle ? null : hostOf(host),
     states: Array.from(states, ([state, tasks]) => ({ state, tasks })).sort((a, b) => b.tasks - a.tasks),
     start: percentilesOf(rows.flatMap(({ startMs }) => startMs ?? [])),
-    // To a bundle nothing comes any more.
+    // The activity of a bundle ends with its last event.
     activity: activityOf(rows, status.bundle ? lastOf(rows) : now),
   };
 }
@@ -71,7 +71,7 @@ function hostOf({ kernel, arch, cores, landlockAbi, cgroupMount, cgroupControlle
   return { kernel, arch, cores, landlockAbi, cgroupMount: cgroupMount ?? null, cgroupControllers };
 }
 
-/** When something began or ended last. */
+/** Time of the last start or end of a task. */
 function lastOf(rows: readonly TaskSummary[]): number {
   return rows.reduce(
     (last, { begunAt, startedAt, endedAt }) => Math.max(last, endedAt ?? startedAt ?? begunAt),
@@ -88,7 +88,7 @@ function percentilesOf(values: readonly number[]): NodeView["start"] {
 
 const spans = 60;
 
-/** The time since the first event, at least a minute of it, in equal spans. */
+/** Counts starts and exits in equal spans since the first event, over at least a minute. */
 function activityOf(rows: readonly TaskSummary[], now: number): Activity {
   const begun = rows.reduce((first, { begunAt }) => Math.min(first, begunAt), now);
   const spanMs = Math.max(1_000, Math.ceil((now - begun + 1) / spans));
@@ -106,7 +106,7 @@ function activityOf(rows: readonly TaskSummary[], now: number): Activity {
     from,
     spanMs,
     starts: count(rows.map(({ startedAt }) => startedAt)),
-    // A start that failed ends nothing.
+    // A failed start is not an exit.
     exits: count(rows.map(({ startedAt, endedAt }) => startedAt && endedAt)),
   };
 }

@@ -1,4 +1,4 @@
-/** How a task stands, or what has become of it, in a few words. Pure. */
+/** A task's present state, or its outcome, in a few words. Pure. */
 
 import type { MachineState } from "../../machines/machineVersion.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -6,7 +6,7 @@ import { signalName } from "../../signalNames.ts";
 import { formatDuration } from "../../units/durations.ts";
 
 export interface Outcome {
-  /** `bad`: it ended as nobody had asked it to, or never ran. */
+  /** `bad`: it failed or was lost, or never ran. */
   readonly tone: "good" | "bad" | "busy";
   readonly text: string;
 }

@@ -1,4 +1,4 @@
-/** A history told so that nothing has to be opened: a line a step, in plain words. Pure. */
+/** A history in plain words, one line for each step. Pure. */
 
 import type { EventTraits } from "../../machines/events/defineEvent.ts";
 import { summarise, traitsOf } from "../../machines/events.ts";
@@ -8,9 +8,9 @@ import { isError } from "../../replay/search.ts";
 export interface Phrase {
   /** What happened, in a few words. */
   readonly title: string;
-  /** With its particulars. */
+  /** What happened, with details. */
   readonly text: string;
-  /** As what came of a request. */
+  /** The same, phrased as the outcome of a request. */
   readonly outcome: string;
 }
 
@@ -26,7 +26,7 @@ export interface StepLine extends Phrase {
   readonly to: string;
   readonly effects: readonly string[];
   readonly bad: boolean;
-  /** Null where this version does not know its type. */
+  /** Null if this version does not know the event's type. */
   readonly group: EventTraits["shown"]["group"] | null;
   readonly chapter: EventTraits["shown"]["chapter"];
 }

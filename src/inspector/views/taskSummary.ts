@@ -5,7 +5,7 @@ import { taskName } from "../../replay/chooseTask.ts";
 import { signalName } from "../../signalNames.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 
-/** What is not known is null; times are milliseconds since the epoch. */
+/** Unknown values are null. Times are milliseconds since the epoch. */
 export interface TaskSummary {
   /** `<allocation id>/<task name>/<8 hex digits>`. */
   readonly id: string;
@@ -21,20 +21,20 @@ export interface TaskSummary {
   readonly begunAt: number;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  /** From the request to the running program. */
+  /** Milliseconds from the request to the running program. */
   readonly startMs: number | null;
   /** Its exit code, or the name of the signal that ended it. */
   readonly exit: string | null;
-  /** Earlier runs of the same task in the same allocation. */
+  /** Number of earlier runs of the task in its allocation. */
   readonly restarts: number;
 }
 
-/** What is known beside the state. */
+/** The parts of a summary that the machine's state does not hold. */
 export interface SummaryPlace {
   readonly id: string;
   readonly events: number;
   readonly begunAt: number;
-  /** When its last event happened. */
+  /** Time of its last event. */
   readonly changedAt: number;
   readonly restarts: number;
 }

@@ -1,4 +1,4 @@
-/** One task as the page shows it: its steps, and any moment of it. Pure. */
+/** One task as the page shows it: its steps, and any moment. Pure. */
 import { contextDiff } from "../../replay/contextDiff.ts";
 import { effectOutcomes } from "../../replay/effectOutcomes.ts";
 import type { History } from "../../replay/history.ts";
@@ -10,30 +10,30 @@ import { type StepLine, stepLine } from "./story.ts";
 export interface TaskView {
   readonly id: string;
   readonly outcome: Outcome;
-  /** From how it began to how it ended, with the events that show it. */
+  /** The explanation, in the order of what happened, with the events that prove it. */
   readonly sentences: readonly Sentence[];
   readonly steps: readonly StepLine[];
 }
 
-/** The task once an event had been taken. */
+/** The task after an event. */
 export interface MomentView {
   readonly seq: number;
   readonly state: string;
   readonly type: string;
   readonly data: unknown;
-  /** False where the machine of today refuses the event, or goes another way than was recorded. */
+  /** False if this version's machine refuses the event, or its result differs from the recorded one. */
   readonly asRecorded: boolean;
   readonly context: unknown;
-  /** What the event changed: a value that was not there, or is gone, is null. */
+  /** What the event changed. An added value is null before, a removed one after. */
   readonly changes: readonly { readonly path: string; readonly before: unknown; readonly after: unknown }[];
   readonly effects: readonly {
     readonly effect: string;
-    /** The event that reports it, and how long after. */
+    /** The event that reports it, and the time until then. */
     readonly report: { readonly seq: number; readonly type: string; readonly afterMs: number } | null;
   }[];
 }
 
-/** @param from number of the first step that is told */
+/** @param from number of the first step to return */
 export function taskView(history: History, from = 1): TaskView {
   return {
     id: history.stream,

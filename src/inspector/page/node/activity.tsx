@@ -3,12 +3,12 @@ import { formatDuration } from "../../../units/durations.ts";
 import { formatClock, formatTime } from "../../../units/times.ts";
 import type { NodeView } from "../../views/nodeView.ts";
 
-/** Of the drawing, in its own units; it is stretched to the width there is. */
+/** Sizes in units of the drawing, which is stretched to the available width. */
 const [barWidth, half] = [10, 50];
 
 export function Activity({ activity }: { readonly activity: NodeView["activity"] }) {
   const { starts, exits, spanMs, from } = activity;
-  const most = Math.max(1, ...starts, ...exits);
+  const max = Math.max(1, ...starts, ...exits);
   const [started, ended] = [sum(starts), sum(exits)];
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((share) => from + share * spanMs * starts.length);
   return (
@@ -17,7 +17,7 @@ export function Activity({ activity }: { readonly activity: NodeView["activity"]
         Starts and exits <span class="faint">{formatDuration(spanMs)} a bar</span>
       </h2>
       <div class="plot">
-        <span class="scale">{most}</span>
+        <span class="scale">{max}</span>
         <svg
           viewBox={`0 0 ${starts.length * barWidth} ${2 * half}`}
           preserveAspectRatio="none"
@@ -25,14 +25,14 @@ export function Activity({ activity }: { readonly activity: NodeView["activity"]
           aria-label={`${started} starts and ${ended} exits`}
         >
           {starts.map((count, index) => (
-            <Bar key={`start ${from + index * spanMs}`} kind="start" share={count / most} index={index} />
+            <Bar key={`start ${from + index * spanMs}`} kind="start" share={count / max} index={index} />
           ))}
           {exits.map((count, index) => (
-            <Bar key={`exit ${from + index * spanMs}`} kind="exit" share={count / most} index={index} />
+            <Bar key={`exit ${from + index * spanMs}`} kind="exit" share={count / max} index={index} />
           ))}
           <line x1="0" x2={starts.length * barWidth} y1={half} y2={half} />
         </svg>
-        <span class="scale">{most}</span>
+        <span class="scale">{max}</span>
       </div>
       <div class="times" aria-hidden="true">
         {ticks.map((time) => (
@@ -48,14 +48,14 @@ export function Activity({ activity }: { readonly activity: NodeView["activity"]
 
 interface BarProperties {
   readonly kind: "start" | "exit";
-  /** Of the highest. */
+  /** Height relative to the highest bar. */
   readonly share: number;
   readonly index: number;
 }
 
 function Bar({ kind, share, index }: BarProperties) {
   if (share === 0) return null;
-  // One of thousands is still to be seen.
+  // At least 2, so that one of thousands is visible.
   const height = Math.max(2, (half - 2) * share);
   const y = kind === "start" ? half - height : half;
   return <rect class={kind} x={index * barWidth + 1} y={y} width={barWidth - 2} height={height} />;
@@ -65,7 +65,7 @@ function sum(counts: readonly number[]): number {
   return counts.reduce((total, each) => total + each, 0);
 }
 
-/** Wall clock, with the day where the chart spans days. */
+/** Wall clock, with the day if the chart spans days. */
 function clock(time: number, spanMs: number): string {
   return spanMs > 1_440_000 ? formatTime(time).slice(5, 16) : formatClock(time).slice(0, 8);
 }

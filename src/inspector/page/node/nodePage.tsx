@@ -1,4 +1,4 @@
-/** The host and all its tasks in figures. */
+/** Figures of the host and of all its tasks. */
 import { formatDuration } from "../../../units/durations.ts";
 import type { NodeHost, NodeView } from "../../views/nodeView.ts";
 import { useAnswer } from "../live.ts";

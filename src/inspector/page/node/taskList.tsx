@@ -1,4 +1,4 @@
-/** All tasks: searched, filtered, live. */
+/** The live list of all tasks, with a search and filters. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { useKeys } from "../keys.ts";
@@ -13,17 +13,17 @@ const kinds = {
 } as const;
 type Kind = keyof typeof kinds;
 
-/** What somebody has made of the list. */
+/** The user's search, filter and position in the list. */
 export interface ListView {
-  readonly sought: string;
+  readonly searchText: string;
   readonly kind: Kind;
-  /** How far it is scrolled, in pixels. */
+  /** Scroll position in pixels. */
   readonly top: number;
   /** The task that was opened last. */
   readonly opened: string | undefined;
 }
 
-export const firstListView: ListView = { sought: "", kind: "All", top: 0, opened: undefined };
+export const initialListView: ListView = { searchText: "", kind: "All", top: 0, opened: undefined };
 
 interface Properties {
   readonly live: Live;
@@ -32,7 +32,7 @@ interface Properties {
 }
 
 export function TaskList({ live: { rows, status }, view, setView }: Properties) {
-  const [{ sought, kind }, setShown] = useState(view);
+  const [{ searchText, kind }, setShown] = useState(view);
   const place = useRef(view);
   useEffect(() => () => setView(place.current), [setView]);
   const show = (change: Partial<ListView>) => {
@@ -41,7 +41,7 @@ export function TaskList({ live: { rows, status }, view, setView }: Properties) 
   };
   const search = useRef<HTMLInputElement>(null);
   useKeys({ "/": () => search.current?.focus() });
-  const words = sought.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = searchText.toLowerCase().split(/\s+/).filter(Boolean);
   const found =
     words.length === 0 ? rows : rows.filter((row) => words.every((word) => textOf(row).includes(word)));
   const shown = found.filter(kinds[kind]);
@@ -55,10 +55,10 @@ export function TaskList({ live: { rows, status }, view, setView }: Properties) 
           type="search"
           aria-label="Search tasks"
           placeholder="Search name, job, allocation, state, outcome"
-          value={sought}
-          onInput={({ currentTarget }) => show({ sought: currentTarget.value })}
+          value={searchText}
+          onInput={({ currentTarget }) => show({ searchText: currentTarget.value })}
           onKeyDown={(event) => {
-            if (event.key === "Escape") show({ sought: "" });
+            if (event.key === "Escape") show({ searchText: "" });
             if (event.key === "ArrowDown") document.querySelector<HTMLElement>(".row a")?.focus();
           }}
         />
@@ -82,14 +82,14 @@ export function TaskList({ live: { rows, status }, view, setView }: Properties) 
       {shown.length === 0 ? (
         <p class="empty">
           No task is like that.{" "}
-          <button type="button" onClick={() => show({ sought: "", kind: "All" })}>
+          <button type="button" onClick={() => show({ searchText: "", kind: "All" })}>
             Show all
           </button>
         </p>
       ) : (
         <TaskRows
-          // Another choice is another list, from its top.
-          key={`${kind} ${sought}`}
+          // A new search or filter starts a new list at its top.
+          key={`${kind} ${searchText}`}
           rows={shown}
           top={place.current.top}
           opened={place.current.opened}

@@ -1,4 +1,4 @@
-/** Rows of tasks, of which only those in sight are drawn. */
+/** Rows of tasks. Only the visible ones are drawn. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
@@ -12,15 +12,15 @@ interface Place {
 
 interface Properties {
   readonly rows: readonly TaskSummary[];
-  /** Where to begin, and on which task. */
+  /** Initial scroll position, and the id of the task to focus. */
   readonly top: number;
   readonly opened: string | undefined;
   readonly onPlace: (place: Place) => void;
 }
 
 const heads = ["Task", "Job", "Allocation", "State", "Outcome", "Exit", "Restarts", "Age"];
-/** Drawn beyond what is in sight, on either side. */
-const spare = 6;
+/** Number of rows drawn beyond the visible ones, on either side. */
+const overscan = 6;
 
 export function TaskRows({ rows, top: firstTop, opened, onPlace }: Properties) {
   const height = useRowHeight();
@@ -32,8 +32,8 @@ export function TaskRows({ rows, top: firstTop, opened, onPlace }: Properties) {
   }, []);
   useSteadyTop(scroller, rows, height);
   const now = useNow();
-  const first = Math.max(0, Math.floor(top / height) - spare);
-  const seen = rows.slice(first, first + Math.ceil(innerHeight / height) + 2 * spare);
+  const first = Math.max(0, Math.floor(top / height) - overscan);
+  const visible = rows.slice(first, first + Math.ceil(innerHeight / height) + 2 * overscan);
   return (
     <div
       ref={scroller}
@@ -55,7 +55,7 @@ export function TaskRows({ rows, top: firstTop, opened, onPlace }: Properties) {
         </thead>
         <Gap height={first * height} />
         <tbody>
-          {seen.map((row, index) => (
+          {visible.map((row, index) => (
             <Row
               key={row.id}
               row={row}
@@ -65,13 +65,13 @@ export function TaskRows({ rows, top: firstTop, opened, onPlace }: Properties) {
             />
           ))}
         </tbody>
-        <Gap height={(rows.length - first - seen.length) * height} />
+        <Gap height={(rows.length - first - visible.length) * height} />
       </table>
     </div>
   );
 }
 
-/** In place of rows that are not drawn. */
+/** Takes the place of rows that are not drawn. */
 function Gap({ height }: { readonly height: number }) {
   return (
     <tbody aria-hidden="true" class="gap">
@@ -110,7 +110,7 @@ function Row({ row, now, index, onOpen }: RowProperties) {
   );
 }
 
-/** As page.css has it. */
+/** The same height as in the style sheet. */
 function useRowHeight(): number {
   const narrow = matchMedia("(max-width: 50rem)");
   const [height, setHeight] = useState(narrow.matches ? 60 : 40);
@@ -122,7 +122,7 @@ function useRowHeight(): number {
   return height;
 }
 
-/** Whoever looks at some rows goes on seeing them when others come above. */
+/** Keeps the visible rows in place when new rows appear above them. */
 function useSteadyTop(
   scroller: { readonly current: HTMLElement | null },
   rows: readonly TaskSummary[],
@@ -140,7 +140,7 @@ function useSteadyTop(
   }, [rows]);
 }
 
-/** Arrows go from row to row. */
+/** Arrow keys move from row to row. */
 function moveFocus(event: KeyboardEvent & { readonly currentTarget: HTMLElement }): void {
   const row = event.currentTarget.closest(".row");
   const next =

@@ -1,4 +1,4 @@
-/** The state machine as a drawing: where the task is, and how it came there. */
+/** A drawing of the state machine, with the task's state and the way there. */
 import { useEffect, useState } from "preact/hooks";
 import type { ChartArrow, ChartLayout, Point } from "../../views/chartLayout.ts";
 import type { StepLine } from "../../views/story.ts";
@@ -6,18 +6,18 @@ import { Scroll } from "../scroll.tsx";
 
 interface Properties {
   readonly layout: ChartLayout;
-  /** Those up to the moment that is shown. */
+  /** The steps up to the shown moment. */
   readonly steps: readonly StepLine[];
   readonly state: string;
 }
 
-const asked = fetch("/chart.json").then((response) => response.json() as Promise<ChartLayout>);
+const layoutRequest = fetch("/chart.json").then((response) => response.json() as Promise<ChartLayout>);
 
-/** Asked for once, when the page is loaded. */
+/** The layout, which is fetched once, when the page is loaded. */
 export function useChartLayout(): ChartLayout | undefined {
   const [layout, setLayout] = useState<ChartLayout>();
   useEffect(() => {
-    asked.then(setLayout, () => undefined);
+    layoutRequest.then(setLayout, () => undefined);
   }, []);
   return layout;
 }
@@ -27,7 +27,7 @@ export function Chart({ layout, steps, state }: Properties) {
   for (const { from, to } of steps) taken.set(`${from}>${to}`, (taken.get(`${from}>${to}`) ?? 0) + 1);
   const visited = new Set(steps.flatMap(({ from, to }) => [from, to]));
   const countOf = ({ from, to }: ChartArrow) => taken.get(`${from}>${to}`) ?? 0;
-  // What was taken lies above what was not.
+  // Arrows that were taken are drawn above the others.
   const arrows = layout.arrows.toSorted((a, b) => Math.sign(countOf(a)) - Math.sign(countOf(b)));
   return (
     <Scroll label="Chart">
@@ -78,27 +78,27 @@ function Arrow({ arrow: { points, labels, middle }, count }: { arrow: ChartArrow
 
 const bend = 7;
 
-/** From point to point, around the corners. */
+/** A path through the points, with rounded corners. */
 function lineOf(points: readonly Point[]): string {
   const [first, ...rest] = points;
   if (first === undefined) return "";
-  const stretches = rest.map((point, index) => {
+  const segments = rest.map((point, index) => {
     const next = rest[index + 1];
     if (next === undefined) return `L${point.x},${point.y}`;
     const [before, after] = [towards(point, points[index] ?? point), towards(point, next)];
     return `L${before.x},${before.y}Q${point.x},${point.y} ${after.x},${after.y}`;
   });
-  return `M${first.x},${first.y}${stretches.join("")}`;
+  return `M${first.x},${first.y}${segments.join("")}`;
 }
 
-/** So far from a corner that half of the stretch is left at least. */
+/** The point where a rounded corner begins: at most half of the segment away. */
 function towards(from: Point, to: Point): Point {
   const length = Math.hypot(to.x - from.x, to.y - from.y);
   const share = length === 0 ? 0 : Math.min(bend, length / 2) / length;
   return { x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share };
 }
 
-/** An arrow's head, along its last stretch. */
+/** The head of an arrow, in the direction of its last segment. */
 function headOf(points: readonly Point[]): string {
   const [end, before] = [points.at(-1), points.at(-2)];
   if (end === undefined || before === undefined) return "";

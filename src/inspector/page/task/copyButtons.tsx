@@ -1,4 +1,4 @@
-/** Takes the task's history along: as a bundle that proves itself, as JSON, as a diagram. */
+/** Copies the task's history as a bundle with its proof, as JSON or as a diagram. */
 import { useState } from "preact/hooks";
 
 const kinds = {
@@ -9,22 +9,22 @@ const kinds = {
 type Kind = keyof typeof kinds;
 
 export function CopyButtons({ query, name }: { readonly query: string; readonly name: string }) {
-  const [told, setTold] = useState("");
-  const take = async (kind: Kind) => {
+  const [notice, setNotice] = useState("");
+  const copy = async (kind: Kind) => {
     const { label, file } = kinds[kind];
     const address = `/api/${kind}?${query}`;
-    // Browsers let a page copy only where nobody on the way could have changed it.
+    // Browsers let a page write to the clipboard only in a secure context: HTTPS or localhost.
     if (!isSecureContext) {
       save(address, `${name}.${file}`);
-      return setTold(`${label} saved, arguments masked`);
+      return setNotice(`${label} saved, arguments masked`);
     }
-    // Handed over before it is there: by the time it is, the click may not count any more.
+    // Passed to the clipboard as a promise: the click's permission may expire before the text is loaded.
     const text = fetch(address).then(async (response) => {
       if (!response.ok) throw new Error(await response.text());
       return new Blob([await response.text()], { type: "text/plain" });
     });
     await navigator.clipboard.write([new ClipboardItem({ "text/plain": text })]);
-    setTold(`${label} copied, arguments masked`);
+    setNotice(`${label} copied, arguments masked`);
   };
   return (
     <div class="copy">
@@ -34,13 +34,13 @@ export function CopyButtons({ query, name }: { readonly query: string; readonly 
           <button
             key={kind}
             type="button"
-            onClick={() => void take(kind).catch(() => setTold("The browser does not let the page copy"))}
+            onClick={() => void copy(kind).catch(() => setNotice("The browser does not let the page copy"))}
           >
             {kinds[kind].label}
           </button>
         ))}
       </fieldset>
-      <span role="status">{told}</span>
+      <span role="status">{notice}</span>
     </div>
   );
 }

@@ -1,7 +1,7 @@
-/** What a limit says, for people. Pure; cgroup-v2.rst of the kernel tells the files. */
+/** Explains the value of a limit. The kernel's cgroup-v2.rst describes the files. Pure. */
 import { formatBytes } from "../../../units/sizes.ts";
 
-/** @returns empty where the value says it itself */
+/** @returns empty if the value needs no explanation */
 export function limitMeaning(file: string, value: string): string {
   if (file.startsWith("memory.") && /^\d+$/.test(value)) return formatBytes(Number(value));
   const [quota, period] = value.split(" ").map(Number);

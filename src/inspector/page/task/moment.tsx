@@ -1,4 +1,4 @@
-/** A moment: what the event did, and what the driver knew by then. */
+/** A moment: the event's effects and changes, and the machine's memory after it. */
 import { formatDuration } from "../../../units/durations.ts";
 import type { MomentView } from "../../views/taskView.ts";
 
@@ -52,7 +52,7 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
   );
 }
 
-/** Long values are cut: the whole is below. */
+/** Longer values are cut; the full ones are in the details below. */
 const maxLetters = 220;
 
 function Value({ kind: Kind, value }: { readonly kind: "del" | "ins"; readonly value: unknown }) {

@@ -1,4 +1,4 @@
-/** What the task was given: host, limits, paths, the launch plan, its logs. */
+/** The task's sandbox: host, limits, paths, launch plan and logs. */
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { type FactLine, Facts, Table } from "../table.tsx";
 import { limitMeaning } from "./limitMeaning.ts";
@@ -86,7 +86,7 @@ const rights = [
   ["c", "Create, remove"],
 ] as const;
 
-/** What the job and the plugin ask for goes before what the driver adds. */
+/** Order of paths: those of the job and the plugin come before those that the driver adds. */
 const sources = ["task", "plugin", "volume", "device", "folder", "log", "default"];
 const rank = (source: string) => sources.findIndex((each) => source.includes(each));
 
@@ -136,15 +136,15 @@ function Paths({ label, entries }: { readonly label: string; readonly entries: r
       heads={["Path", ...rights.map(([, name]) => name), "By"]}
       rows={entries.map(({ path, mode, source }) => [
         <code key="path">{path}</code>,
-        ...rights.map(([letter, name]) => <Right key={letter} name={name} given={mode.includes(letter)} />),
+        ...rights.map(([letter, name]) => <Right key={letter} name={name} granted={mode.includes(letter)} />),
         source,
       ])}
     />
   );
 }
 
-function Right({ name, given }: { readonly name: string; readonly given: boolean }) {
-  return given ? (
+function Right({ name, granted }: { readonly name: string; readonly granted: boolean }) {
+  return granted ? (
     <span class="right" role="img" aria-label={name.toLowerCase()}>
       ✓
     </span>

@@ -1,4 +1,4 @@
-/** What happened, as a plain table: a line a step, requests with their outcomes. */
+/** The history as a table: one line for each step, grouped by requests and their outcomes. */
 import { useMemo } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
@@ -12,7 +12,7 @@ interface Properties {
 }
 
 export function Story({ steps, seq, choose }: Properties) {
-  const chapters = useMemo(() => groupSteps(steps), [steps]);
+  const groups = useMemo(() => groupSteps(steps), [steps]);
   const first = steps[0]?.time ?? 0;
   return (
     <section class="card story" aria-label="What happened">
@@ -29,10 +29,10 @@ export function Story({ steps, seq, choose }: Properties) {
             <th scope="col">Step</th>
           </tr>
         </thead>
-        {chapters.map((chapter) => (
-          <tbody key={chapter.from}>
-            {chapter.from === chapter.to ? null : <Heading chapter={chapter} choose={choose} />}
-            {shownOf(steps, chapter, seq).map((step) => (
+        {groups.map((group) => (
+          <tbody key={group.from}>
+            {group.from === group.to ? null : <Heading group={group} choose={choose} />}
+            {shownOf(steps, group, seq).map((step) => (
               <Row key={step.seq} {...{ step, first, choose }} current={step.seq === seq} />
             ))}
           </tbody>
@@ -43,11 +43,11 @@ export function Story({ steps, seq, choose }: Properties) {
 }
 
 interface HeadingProperties {
-  readonly chapter: EventGroup;
+  readonly group: EventGroup;
   readonly choose: (seq: number) => void;
 }
 
-function Heading({ chapter: { title, to, bad, folded }, choose }: HeadingProperties) {
+function Heading({ group: { title, to, bad, folded }, choose }: HeadingProperties) {
   return (
     <tr>
       <th scope="rowgroup" colSpan={3} class={bad ? "chapter bad" : "chapter"}>
@@ -62,7 +62,7 @@ function Heading({ chapter: { title, to, bad, folded }, choose }: HeadingPropert
   );
 }
 
-/** Of a folded chapter those around the moment that is shown. */
+/** The visible steps of a group; for a folded one, those around the shown moment. */
 function shownOf(
   steps: readonly StepLine[],
   { from, to, folded }: EventGroup,
@@ -75,7 +75,7 @@ function shownOf(
 
 interface RowProperties {
   readonly step: StepLine;
-  /** When the history begins. */
+  /** Time of the first step. */
   readonly first: number;
   readonly current: boolean;
   readonly choose: (seq: number) => void;

@@ -1,4 +1,4 @@
-/** One task: how it stands and why, what happened, and any moment of it. */
+/** One task: its outcome and the reason, its history, and any moment of that. */
 import { useState } from "preact/hooks";
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
@@ -17,7 +17,7 @@ import { Verdict } from "./verdict.tsx";
 interface Properties {
   readonly id: string;
   readonly row: TaskSummary | undefined;
-  /** Whether all tasks are known. */
+  /** Whether all stored tasks are loaded. */
   readonly ready: boolean;
 }
 
@@ -25,14 +25,14 @@ export function TaskPage({ id, row, ready }: Properties) {
   const query = `id=${encodeURIComponent(id)}`;
   const view = useTaskView(query, row?.events);
   const layout = useChartLayout();
-  /** Undefined: the newest, whichever that is. */
+  /** Undefined follows the newest step. */
   const [chosen, setChosen] = useState<number>();
   const count = view?.steps.length ?? 0;
   const seq = Math.min(chosen ?? count, count);
   const moment = useAnswer<MomentView>(seq > 0 ? `/api/moment?${query}&seq=${seq}` : undefined);
   const go = (to: (before: number) => number) =>
-    // Keys come quicker than the page is drawn. Who is at the end stays there.
-    setChosen((before) => within(to(before ?? count), count));
+    // Works on the latest choice: keys can come faster than the page is drawn.
+    setChosen((before) => clampStep(to(before ?? count), count));
   useKeys({
     Escape: () => {
       location.hash = "#/";
@@ -43,7 +43,7 @@ export function TaskPage({ id, row, ready }: Properties) {
     End: () => go(() => count),
   });
   if (row === undefined && ready) return <NoTask />;
-  // Drawn at once when all is there: nothing moves about.
+  // Drawn once everything is loaded, so that nothing moves.
   if (view === undefined || row === undefined || layout === undefined || moment === undefined) {
     return <p class="empty">Reading its history…</p>;
   }
@@ -69,8 +69,8 @@ export function TaskPage({ id, row, ready }: Properties) {
   );
 }
 
-/** The newest is followed. */
-function within(seq: number, count: number): number | undefined {
+/** Limits a step to the history; the last one becomes undefined, which follows the newest. */
+function clampStep(seq: number, count: number): number | undefined {
   return seq >= count ? undefined : Math.max(1, seq);
 }
 

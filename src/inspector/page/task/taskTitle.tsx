@@ -1,4 +1,4 @@
-/** Which task it is, in figures, and what can be taken along of it. */
+/** The task's name and figures, and buttons to copy its history. */
 import { useEffect, useRef } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";

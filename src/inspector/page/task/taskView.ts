@@ -1,49 +1,49 @@
-/** What is told of a task, kept up: of its steps only those are asked for that have come since. */
+/** Keeps the view of a task up to date. Fetches only the steps that are new. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { TaskView } from "../../views/taskView.ts";
 
 /**
  * @param query names the task to the API
- * @param events how many it has; undefined where there is no such task (yet)
- * @returns undefined until something is known
+ * @param events number of its events; undefined if there is no such task (yet)
+ * @returns undefined until the first answer
  */
 export function useTaskView(query: string, events: number | undefined): TaskView | undefined {
   const [view, setView] = useState<TaskView>();
   const feed = useMemo(() => new TaskFeed(query, setView), [query]);
   useEffect(() => {
-    if (events !== undefined) void feed.want(events);
+    if (events !== undefined) void feed.fetchUpTo(events);
   }, [feed, events]);
   useEffect(() => () => feed.close(), [feed]);
   return view;
 }
 
-/** One question at a time, however quickly events come. */
+/** Makes one request at a time, however quickly events come. */
 class TaskFeed {
   readonly #query: string;
-  readonly #tell: (view: TaskView) => void;
+  readonly #publish: (view: TaskView) => void;
   readonly #closing = new AbortController();
   #known: TaskView | undefined;
-  #wanted = 0;
-  #asking = false;
+  #target = 0;
+  #fetching = false;
 
-  constructor(query: string, tell: (view: TaskView) => void) {
+  constructor(query: string, publish: (view: TaskView) => void) {
     this.#query = query;
-    this.#tell = tell;
+    this.#publish = publish;
   }
 
-  /** Asks until so many steps are known, or no more are told. */
-  async want(events: number): Promise<void> {
-    this.#wanted = events;
-    // Fewer than are known: another log has taken the place of that one.
+  /** Fetches until so many steps are known, or the server has no more. */
+  async fetchUpTo(events: number): Promise<void> {
+    this.#target = events;
+    // Fewer than are known: the log was replaced by another one.
     if (events < this.#count) this.#known = undefined;
-    if (this.#asking) return;
-    this.#asking = true;
+    if (this.#fetching) return;
+    this.#fetching = true;
     try {
-      while (this.#count < this.#wanted && (await this.#ask()));
+      while (this.#count < this.#target && (await this.#fetchSteps()));
     } catch {
-      // The inspector is gone, which the banner tells, or the page has been left.
+      // The inspector has ended, which the banner says, or the page was closed.
     } finally {
-      this.#asking = false;
+      this.#fetching = false;
     }
   }
 
@@ -55,17 +55,17 @@ class TaskFeed {
     return this.#known?.steps.length ?? 0;
   }
 
-  /** @returns whether something came of it */
-  async #ask(): Promise<boolean> {
+  /** @returns whether it is worth asking for more steps */
+  async #fetchSteps(): Promise<boolean> {
     const before = this.#known;
     const { signal } = this.#closing;
     const response = await fetch(`/api/task?${this.#query}&from=${this.#count + 1}`, { signal });
     if (!response.ok) return false;
-    const news = (await response.json()) as TaskView;
-    // Let go of meanwhile.
+    const update = (await response.json()) as TaskView;
+    // The known steps were dropped meanwhile.
     if (before !== this.#known) return true;
-    this.#known = { ...news, steps: [...(before?.steps ?? []), ...news.steps] };
-    this.#tell(this.#known);
-    return news.steps.length > 0;
+    this.#known = { ...update, steps: [...(before?.steps ?? []), ...update.steps] };
+    this.#publish(this.#known);
+    return update.steps.length > 0;
   }
 }

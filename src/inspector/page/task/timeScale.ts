@@ -1,24 +1,24 @@
 /**
- * Where the steps of a history lie on a bar. A start takes milliseconds and a
- * task may run for months: on a scale of equal parts all but one step would be
- * one dot. So a state has room by the logarithm of how long it was held, and
- * within it time goes evenly. Pure.
+ * The positions of a history's steps on a bar. A start takes milliseconds and a
+ * task may run for months, so on a linear scale all steps but one would share a
+ * dot. Therefore the width of a state is the logarithm of its duration. Within a
+ * state, the scale is linear. Pure.
  */
 import type { StepLine } from "../../views/story.ts";
 
-/** A state, held from one step to another. */
+/** The time that a task spent in a state. */
 export interface Period {
   readonly state: string;
-  /** Milliseconds; null while it goes on. */
+  /** Milliseconds; null for the current state. */
   readonly spanMs: number | null;
-  /** Where it begins and how much room it has: shares of the bar. */
+  /** Begin and width, as shares of the bar. */
   readonly from: number;
   readonly width: number;
 }
 
 export interface TimeScale {
   readonly periods: readonly Period[];
-  /** Where each step lies, as a share of the bar. */
+  /** The position of each step, as a share of the bar. */
   readonly places: readonly number[];
 }
 
@@ -29,7 +29,7 @@ export function timeScale(steps: readonly StepLine[]): TimeScale {
     return first && next ? Math.max(0, next.time - first.time) : null;
   });
   const lastTimes = runs.map((run) => Math.max(0, (run.at(-1)?.time ?? 0) - (run[0]?.time ?? 0)));
-  // The last state ends nowhere: it has room for the steps in it, and for its name.
+  // The last state has no end. It gets room for its steps and its name.
   const weights = spans.map((span, index) => 1 + Math.log10(1 + (span ?? lastTimes[index] ?? 0)));
   const sum = weights.reduce((total, weight) => total + weight, 0);
   let from = 0;
@@ -47,18 +47,18 @@ export function timeScale(steps: readonly StepLine[]): TimeScale {
   return { periods, places };
 }
 
-/** The step that lies nearest to a place on the bar, from 1; later ones go before earlier ones. */
+/** The number of the step nearest to a place on the bar; of equally near ones, the last. */
 export function stepAt({ places }: TimeScale, place: number): number {
-  let [nearest, least] = [0, Number.POSITIVE_INFINITY];
+  let [nearest, minDistance] = [0, Number.POSITIVE_INFINITY];
   for (const [index, each] of places.entries()) {
     const distance = Math.abs(each - place);
-    if (distance > least) continue;
-    [nearest, least] = [index, distance];
+    if (distance > minDistance) continue;
+    [nearest, minDistance] = [index, distance];
   }
   return nearest + 1;
 }
 
-/** Steps that follow each other without leaving a state. */
+/** Groups consecutive steps in the same state. */
 function runsOf(steps: readonly StepLine[]): StepLine[][] {
   const runs: StepLine[][] = [];
   for (const step of steps) {

@@ -1,4 +1,4 @@
-/** A bar of the states that a task went through: click, drag or step to any moment of it. */
+/** A bar of the task's states. Click, drag or step to any moment. */
 import { useMemo, useRef } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
@@ -11,7 +11,7 @@ interface Properties {
   readonly choose: (seq: number) => void;
 }
 
-/** More marks than these would be one grey area. */
+/** More marks would merge to a grey area. */
 const maxMarks = 400;
 
 export function Timeline({ steps, seq, choose }: Properties) {

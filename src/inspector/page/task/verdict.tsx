@@ -1,4 +1,4 @@
-/** How the task stands, and why: sentences with the events that show them. */
+/** The task's outcome and the reason: sentences with the events that prove them. */
 import type { Sentence } from "../../../why/facts.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import type { TaskView } from "../../views/taskView.ts";
@@ -36,12 +36,12 @@ interface ShownProperties {
   readonly choose: (seq: number) => void;
 }
 
-/** A word that is longer may stand on a line without the numbers. */
+/** A longer word may be on another line than the numbers. */
 const longWord = 24;
 
 function Shown({ sentence: { text, events }, choose }: ShownProperties) {
   const last = text.lastIndexOf(" ") + 1;
-  // The numbers do not begin a line: they stay with the word before them.
+  // The numbers stay on the line of the word before them.
   const cut = text.length - last > longWord ? text.length : last;
   return (
     <span>
