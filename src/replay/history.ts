@@ -69,7 +69,7 @@ export class History {
 
   /**
    * The moment of event number `seq`.
-   * @throws RangeError where there is no such event
+   * @throws RangeError if there is no such event
    */
   at(seq: number): Moment {
     const before = this.stateAfter(seq - 1);
@@ -81,7 +81,7 @@ export class History {
 
   /**
    * The state after event number `seq`; 0 is the state before the first event.
-   * @throws RangeError where there is no such event
+   * @throws RangeError if there is no such event
    */
   stateAfter(seq: number): MachineState {
     if (seq < 0 || seq > this.length) throw new RangeError(`no event ${seq} among ${this.length}`);

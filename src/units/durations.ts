@@ -8,7 +8,7 @@ type Units = Readonly<Record<string, number>>;
 
 /**
  * `500ms`, `1.5s`, `90m` or `90min`, `1h30m`, `7d`.
- * @returns milliseconds; undefined where the text is no duration
+ * @returns milliseconds; undefined if the text is not a duration
  */
 export function parseDuration(text: string, known: Units = units): number | undefined {
   if (!/^(?:0|(?:\d+(?:\.\d+)?[a-zµ]+)+)$/.test(text)) return undefined;

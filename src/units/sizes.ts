@@ -10,7 +10,7 @@ export function formatBytes(bytes: number): string {
   return `${rounded(bytes / 1024 ** power)} ${units[power]}`;
 }
 
-/** `64MiB`, `1.5GiB`. @returns bytes; undefined where the text is no size */
+/** `64MiB`, `1.5GiB`. @returns bytes; undefined if the text is not a size */
 export function parseSize(text: string): number | undefined {
   const [, amount, unit = ""] = /^(\d+(?:\.\d+)?)([A-Za-z]+)$/.exec(text) ?? [];
   return units.includes(unit) ? Number(amount) * 1024 ** units.indexOf(unit) : undefined;

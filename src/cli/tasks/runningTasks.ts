@@ -18,7 +18,7 @@ export class RunningTasks {
     this.#subscription = this.#follow();
   }
 
-  /** @throws DriverError `STORE_FAILED` where there is no event log, or one cannot be read */
+  /** @throws DriverError `STORE_FAILED` if there is no event log, or one cannot be read */
   static async open(stateDir: string): Promise<RunningTasks> {
     return new RunningTasks(stateDir, await EventLogs.open(stateDir));
   }

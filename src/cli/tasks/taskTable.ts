@@ -55,7 +55,7 @@ const shortText = 20;
 export function taskTable(rows: readonly TaskRow[], style: Style, width: number): string[] {
   const all = rows.some(({ end }) => end !== null) ? [...columns, endColumn] : columns;
   let cells = all.map(({ text, ...column }) =>
-    laidOut(column, [style.dim(column.name), ...rows.map((row) => text(row, style))]),
+    measured(column, [style.dim(column.name), ...rows.map((row) => text(row, style))]),
   );
   if (totalWidth(cells) > width) cells = cells.map((each) => (each.cut ? shortened(each, shortText) : each));
   while (totalWidth(cells) > width && cells.length > 1) {
@@ -79,13 +79,13 @@ interface Cells extends Omit<Column, "text"> {
   readonly room: number;
 }
 
-function laidOut(column: Omit<Column, "text">, texts: readonly string[]): Cells {
+function measured(column: Omit<Column, "text">, texts: readonly string[]): Cells {
   return { ...column, texts, room: Math.max(column.minWidth ?? 0, ...texts.map(cellsOf)) };
 }
 
 function shortened(cells: Cells, room: number): Cells {
   const texts = cells.texts.map((text) => cutText(text, room));
-  return laidOut(cells, texts);
+  return measured(cells, texts);
 }
 
 /** `7.3 %`, `112 %` */

@@ -31,7 +31,7 @@ const suspendKey = "C-z";
 /** A program that still runs after this time was not stopped. */
 const notStoppedMs = 200;
 
-/** @param input read for keys where it is a terminal */
+/** @param input read for keys if it is a terminal */
 export function openScreen(
   output: WriteStream,
   input: ReadStream,

@@ -9,10 +9,10 @@ const advice = {
 } as const;
 
 const links = {
-  off: ["The inspector does not answer.", "What is shown is old; it is tried again by itself."],
+  off: ["The inspector does not answer.", "The page shows old data, and tries again by itself."],
   refused: [
     "The inspector does not let this page in.",
-    "Where it was started anew, open the address that it printed; it serves sixteen pages at most.",
+    "If it was restarted, open the new address that it printed. It serves at most sixteen pages.",
   ],
 } as const;
 

@@ -146,7 +146,7 @@ async function openLog(folder: string): Promise<Opened> {
 }
 
 const pluginGone =
-  "No plugin runs: tasks go on, and what happens to them is told once a plugin has taken them over. The Nomad agent starts it again by itself.";
+  "No plugin runs. Tasks go on, and their events appear once a plugin has taken them over. The Nomad agent starts it again by itself.";
 
 /** Identifies a log, since another file may take its name. */
 function inodeOf(folder: string): number {

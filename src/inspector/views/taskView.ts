@@ -43,7 +43,7 @@ export function taskView(history: History, from = 1): TaskView {
   };
 }
 
-/** @throws RangeError where there is no such event */
+/** @throws RangeError if there is no such event */
 export function momentView(history: History, seq: number): MomentView {
   const moment = history.at(seq);
   const { stored, before, after, asRecorded } = moment;

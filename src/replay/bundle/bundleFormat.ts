@@ -75,8 +75,8 @@ export function readHeader(line: string): BundleHeader | string {
 /**
  * The line of an event.
  * @param bytes an intact record
- * @param mask whether to mask what may be secret
- * @throws TypeError where the record is not intact
+ * @param mask whether to mask possible secrets
+ * @throws TypeError if the record is not intact
  */
 export function eventLine(bytes: Buffer, mask: boolean): string {
   const read = readRecord(bytes);

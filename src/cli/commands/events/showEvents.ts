@@ -36,7 +36,7 @@ export async function showEvents(
   try {
     const { format, showArgs } = options;
     if (format === "mermaid") {
-      // GitHub and others draw what stands in this code fence.
+      // GitHub and others draw code fences of this kind.
       print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(name, showArgs))}\`\`\``);
     } else {
       await show(logs, name, { ...options, format }, readerGone.signal);

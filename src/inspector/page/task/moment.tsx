@@ -10,7 +10,7 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
         Event {seq}: <code>{type}</code>, then <code>{state}</code>
       </h2>
       {asRecorded ? null : (
-        <p class="bad">The machine of today makes something else of it than was recorded.</p>
+        <p class="bad">This version's machine makes something else of it than was recorded.</p>
       )}
       <h3>Effects</h3>
       {effects.length === 0 ? <p class="faint">It asked for none.</p> : null}
@@ -19,7 +19,7 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
           <li key={effect}>
             <code>{effect}</code>{" "}
             {report === null
-              ? "of which no event tells so far"
+              ? "not reported so far"
               : `reported by ${report.type} (event ${report.seq}) after ${formatDuration(Math.max(0, report.afterMs))}`}
           </li>
         ))}
