@@ -14,8 +14,8 @@ import { addRun } from "./commands/run/runVerb.ts";
 import { addTop } from "./commands/top/topVerb.ts";
 import { addVersion } from "./commands/version/versionVerb.ts";
 import { addWhy } from "./commands/why/whyVerb.ts";
-import { tolerateClosedPipes } from "./terminal/closedPipes.ts";
 import { errorText } from "./terminal/errorText.ts";
+import { tolerateClosedPipes } from "./terminal/print.ts";
 import { styleFor, widthOf } from "./terminal/style.ts";
 
 const verbs = [

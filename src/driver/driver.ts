@@ -15,9 +15,9 @@ import { hasEnded, hasStarted } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
 import { parseSignal } from "../signalNames.ts";
 import { quarantinedLogs } from "../store/folder/quarantine.ts";
-import { capabilities } from "./capabilities.ts";
 import type {
   AskForFolder,
+  Capabilities,
   CheckRequest,
   DriverPort,
   ExecOutcome,
@@ -292,3 +292,15 @@ export class Driver implements DriverPort {
 function quarantinedIn({ opened }: Outcome<DriverServices>): string[] {
   return opened ? quarantinedLogs(opened.folder.events) : [];
 }
+
+/** What this driver supports for its tasks, as Nomad asks for it. */
+export const capabilities: Capabilities = {
+  sendSignals: true,
+  exec: true,
+  fsIsolation: "unveil",
+  networkModes: ["host", "group", "none"],
+  mountConfigs: "any",
+  // If it were true, a client would start no log collector and create no FIFOs, but still send their paths.
+  disableLogCollection: false,
+  dynamicWorkloadUsers: true,
+};

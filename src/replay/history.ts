@@ -2,11 +2,12 @@
  * A task's history as a list of moments, with random access. A moment is the fold
  * of the events up to it, by the same machine that ran the task. Pure.
  */
+
+import { reportsOf } from "../machines/effects.ts";
 import type { TaskEvent } from "../machines/events.ts";
 import { type MachineState, type MachineVersion, thisMachine } from "../machines/machineVersion.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
-import { isAsRecorded } from "./check/streamCheck.ts";
-import { reasonOf } from "./reason.ts";
+import { isAsRecorded, reasonOf } from "./check/streamCheck.ts";
 
 /** An event and its result. */
 export interface Moment {
@@ -126,4 +127,22 @@ export class History {
       return { ...place, ...nothing, problem: reasonOf(thrown) };
     }
   }
+}
+
+/** The results of a moment's effects. Pure. */
+export interface EffectOutcome {
+  readonly effect: string;
+  /** The event that reports it; undefined if there is none (yet). */
+  readonly report: Moment | undefined;
+}
+
+/** Pairs each effect with the first later event that reports such an effect. */
+export function effectOutcomes(history: History, { seq, effects }: Moment): EffectOutcome[] {
+  return effects.map((effect) => ({ effect, report: reportOf(history, seq, effect) }));
+}
+
+function reportOf(history: History, seq: number, effect: string): Moment | undefined {
+  const types = reportsOf(effect) ?? [];
+  const index = history.events.findIndex((event) => event.seq > seq && types.includes(event.type));
+  return index === -1 ? undefined : history.at(index + 1);
 }

@@ -45,8 +45,8 @@ export type { CheckOptions, CheckReport } from "./check/checkLog.ts";
 export { loadMachine } from "./check/loadMachine.ts";
 export type { Finding, Outcome } from "./check/streamCheck.ts";
 export { type Change, contextDiff } from "./contextDiff.ts";
-export { type EffectOutcome, effectOutcomes } from "./effectOutcomes.ts";
 export type { History, Moment } from "./history.ts";
+export { type EffectOutcome, effectOutcomes } from "./history.ts";
 export { type DiffRow, diffHistories as diff, type HistoryDiff } from "./historyDiff.ts";
 export {
   enters,

@@ -7,8 +7,8 @@ import { DriverError, messageOf } from "../errors.ts";
 import { EVENT_SCHEMA_VERSION } from "../machines/events.ts";
 import type { MachineVersion } from "../machines/machineVersion.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
+import { reasonOf } from "./check/streamCheck.ts";
 import { History } from "./history.ts";
-import { reasonOf } from "./reason.ts";
 
 const data = z.record(z.string(), z.unknown());
 /** Milliseconds since the epoch. */

@@ -11,7 +11,7 @@ import {
   makeTaskFolders,
   makeWorkFolder,
   removeFolders,
-} from "../../src/client/allocation/allocationFolders.ts";
+} from "../../src/client/allocation/allocation.ts";
 import { makeScope, removeScope, scopePath } from "../../src/client/allocation/cgroupScope.ts";
 import { chooseUser } from "../../src/client/allocation/taskUser.ts";
 import { logPipePath, openLogReader } from "../../src/client/task/logReader.ts";

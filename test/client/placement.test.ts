@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { collectAssignment, single } from "../../src/cli/commands/options.ts";
 import { attributeSpecs } from "../../src/client/plugin/attributeSpecs.ts";
-import { StateFolderChoice } from "../../src/client/plugin/localState.ts";
 import { fitPluginOptions, readPluginConfig } from "../../src/client/plugin/pluginConfig.ts";
 import { hostEnvironment } from "../../src/client/task/nodeFacts.ts";
 import { type TaskPlacement, taskMessage } from "../../src/client/task/taskMessage.ts";
@@ -15,6 +14,7 @@ import { requestOf } from "../../src/grpc/convert/taskConfig.ts";
 import { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
 import { jobFile } from "../../src/jobspec/jobFile.ts";
 import { parseJob } from "../../src/jobspec/parseJob.ts";
+import { StateFolderChoice } from "../../src/store/folder/logFolders.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 
 const placed: TaskPlacement = {

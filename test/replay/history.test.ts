@@ -2,8 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { fold } from "../../src/machines/fold.ts";
 import { contextDiff } from "../../src/replay/contextDiff.ts";
-import { effectOutcomes } from "../../src/replay/effectOutcomes.ts";
-import { History } from "../../src/replay/history.ts";
+import { effectOutcomes, History } from "../../src/replay/history.ts";
 import {
   enters,
   isError,

@@ -1,7 +1,6 @@
 /** Tasks of this node, with usage as the host reports it. */
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
-import { pageSize } from "../../effects/stats/pageSize.ts";
-import { type RunReading, readRun } from "../../effects/stats/runReading.ts";
+import { pageSize, type RunReading, readRun } from "../../effects/stats/runReading.ts";
 import { usageOf } from "../../effects/stats/usage.ts";
 import { stateName } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";

@@ -1,7 +1,11 @@
 /** Tasks of this node, from its event logs. */
+
+import type { Subscription } from "rxjs";
 import { isOver } from "../../machines/taskMachine.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StreamHead } from "../../store/eventStore.ts";
+import { logFolders } from "../../store/folder/logFolders.ts";
+import { EventLogs } from "../logs/eventLogs.ts";
 import { readUpToDamage } from "../logs/readUpToDamage.ts";
 import { foldReadable } from "../logs/taskHistory.ts";
 import type { NodeTask } from "./taskRow.ts";
@@ -27,4 +31,53 @@ function hasEnded(log: EventReader, { stream, version }: StreamHead): boolean {
   const [bytes] = log.readRecords(stream, version);
   const last = bytes && readRecord(bytes);
   return last !== undefined && !isDefect(last) && isOver(last.event.to);
+}
+
+/** The running tasks of this node, from its event logs, which are read again only after new events. */
+export class RunningTasks {
+  readonly #stateDir: string;
+  #logs: EventLogs;
+  #subscription: Subscription;
+  /** The tasks; undefined after new events. */
+  #cached: readonly NodeTask[] | undefined;
+
+  private constructor(stateDir: string, logs: EventLogs) {
+    this.#stateDir = stateDir;
+    this.#logs = logs;
+    this.#subscription = this.#follow();
+  }
+
+  /** @throws DriverError `STORE_FAILED` if there is no event log, or one cannot be read */
+  static async open(stateDir: string): Promise<RunningTasks> {
+    return new RunningTasks(stateDir, await EventLogs.open(stateDir));
+  }
+
+  /** The tasks in the order of their requests. Opens all logs anew if a local run has added one. */
+  async current(): Promise<readonly NodeTask[]> {
+    if (logFolders(this.#stateDir).join() !== this.#logs.folders.join()) {
+      await this.close();
+      this.#logs = await EventLogs.open(this.#stateDir);
+      this.#subscription = this.#follow();
+      this.#cached = undefined;
+    }
+    this.#cached ??= nodeTasks(this.#logs.readers, false);
+    return this.#cached;
+  }
+
+  async close(): Promise<void> {
+    this.#subscription.unsubscribe();
+    await this.#logs.close();
+  }
+
+  #follow(): Subscription {
+    return this.#logs.coming().subscribe({
+      next: () => {
+        this.#cached = undefined;
+      },
+      // The next read fails as well, and reports the error.
+      error: () => {
+        this.#cached = undefined;
+      },
+    });
+  }
 }

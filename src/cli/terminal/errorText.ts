@@ -2,7 +2,7 @@
 import { DriverError, messageOf, withCall } from "../../errors.ts";
 import { wrap } from "../../units/widths.ts";
 import { printable } from "./print.ts";
-import type { Style } from "./style.ts";
+import { type Style, styleFor, widthOf } from "./style.ts";
 
 /** The text begins with the error's code, which docs/errors.md explains. */
 export function errorText(thrown: unknown, style: Style, width: number): string {
@@ -17,4 +17,15 @@ export function errorText(thrown: unknown, style: Style, width: number): string 
 function wrapLines(text: string, width: number): string {
   const lines = text.split("\n");
   return lines.flatMap((line) => (line.startsWith(" ") ? line : wrap(line, width))).join("\n");
+}
+
+/** @returns the exit code of `work`, 0 or 1; 2 after an error, which is printed */
+export async function orTrouble(work: () => Promise<number>): Promise<number> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError)) throw thrown;
+    process.stderr.write(`${errorText(thrown, styleFor(process.stderr), widthOf(process.stderr))}\n`);
+    return 2;
+  }
 }

@@ -1,7 +1,8 @@
 /** An allocation: one instance of a group, with an id, folders and ports. */
 import { randomUUID } from "node:crypto";
+import { chmod, chown, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { Group } from "../../jobspec/job.ts";
-import { type AllocationFolders, makeAllocationFolders } from "./allocationFolders.ts";
 import { type AssignedPort, assignPorts } from "./ports.ts";
 
 export interface Allocation {
@@ -19,4 +20,85 @@ export async function makeAllocation(work: string, group: Group): Promise<Alloca
   const id = randomUUID();
   const ports = await assignPorts(group.network.ports);
   return { id, group, ports, folders: await makeAllocationFolders(work, id) };
+}
+
+/** Owner of a folder. */
+interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface AllocationFolders {
+  /** The allocation's private folder. */
+  readonly root: string;
+  /** Shared by its tasks: `NOMAD_ALLOC_DIR`. */
+  readonly shared: string;
+  readonly logs: string;
+}
+
+export interface TaskFolders {
+  readonly root: string;
+  /** `NOMAD_TASK_DIR`. */
+  readonly local: string;
+  /** `NOMAD_SECRETS_DIR`. */
+  readonly secrets: string;
+  readonly tmp: string;
+}
+
+/**
+ * Makes a new folder for all files of one `run`. It is below /var/tmp: tasks of any
+ * user must be able to traverse it, which the state folder does not permit, and the
+ * tasks' private /tmp hides that of the host.
+ */
+export async function makeWorkFolder(parent = "/var/tmp"): Promise<string> {
+  const folder = await mkdtemp(join(parent, "nomad-driver-exec2-"));
+  await chmod(folder, traverseOnly);
+  return folder;
+}
+
+export async function makeAllocationFolders(work: string, allocId: string): Promise<AllocationFolders> {
+  const root = join(work, "alloc", allocId);
+  const shared = join(root, "alloc");
+  await makeFolder(join(work, "alloc"), traverseOnly);
+  await makeFolder(root, traverseOnly);
+  for (const folder of [shared, ...["data", "logs", "tmp"].map((name) => join(shared, name))]) {
+    await makeFolder(folder, anyone);
+  }
+  return { root, shared, logs: join(shared, "logs") };
+}
+
+/** Makes the folders of one task, owned by its user. */
+export async function makeTaskFolders(
+  { root: allocation }: AllocationFolders,
+  task: string,
+  owner: Owner,
+): Promise<TaskFolders> {
+  const root = join(allocation, task);
+  const folders = {
+    root,
+    local: join(root, "local"),
+    secrets: join(root, "secrets"),
+    tmp: join(root, "tmp"),
+  };
+  await makeFolder(root, 0o710, owner);
+  await makeFolder(folders.local, anyone, owner);
+  await makeFolder(folders.secrets, 0o700, owner);
+  await makeFolder(folders.tmp, anyone, owner);
+  return folders;
+}
+
+/** @throws the file system's error if a file in it cannot be removed */
+export async function removeFolders(work: string): Promise<void> {
+  await rm(work, { recursive: true, force: true });
+}
+
+/** Others may traverse the folder, but not list it. */
+const traverseOnly = 0o711;
+const anyone = 0o777;
+
+/** Sets the mode after mkdir, whose mode the process's umask would reduce. */
+async function makeFolder(path: string, mode: number, owner?: Owner): Promise<void> {
+  await mkdir(path, { recursive: true });
+  if (owner) await chown(path, owner.uid, owner.gid);
+  await chmod(path, mode);
 }

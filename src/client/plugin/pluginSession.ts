@@ -3,6 +3,7 @@
  * it dies, the session launches it again, and the new process recovers every task.
  */
 import { once } from "node:events";
+import { isSea } from "node:sea";
 import type { Metadata } from "@grpc/grpc-js";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
 import { DriverError } from "../../errors.ts";
@@ -12,12 +13,11 @@ import { type ClientTopologyCore, CoreGrade } from "../../grpc/generated/nomad/b
 import { DriverCapabilities, type DriverTaskEvent } from "../../grpc/generated/nomad/driver.ts";
 import { type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../grpc/status.ts";
+import type { StateFolderChoice } from "../../store/folder/logFolders.ts";
 import { pluginOf } from "../../store/folder/pluginAddress.ts";
 import type { DriverFacts } from "../task/placeTask.ts";
 import { attributeSpecs } from "./attributeSpecs.ts";
-import type { StateFolderChoice } from "./localState.ts";
 import { fitPluginOptions } from "./pluginConfig.ts";
-import { selfCommand } from "./selfCommand.ts";
 
 export interface PluginSessionOptions {
   /** Options of the plugin's config block, without `state_dir`. */
@@ -188,4 +188,18 @@ function topologyMessage({ cores, overrideTotalMhz }: NodeTopology) {
     overrideTotalCompute: overrideTotalMhz,
     overrideWitholdCompute: 0,
   };
+}
+
+/** The command that starts this program again. */
+export interface SelfCommand {
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+function selfCommand(): SelfCommand {
+  const { execPath, execArgv, argv } = process;
+  const [, script] = argv;
+  // A single executable contains the program: argv has its own path in place of a script's.
+  if (isSea() || script === undefined) return { command: execPath, args: [] };
+  return { command: execPath, args: [...execArgv, script] };
 }

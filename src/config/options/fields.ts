@@ -6,9 +6,9 @@
  */
 import { z } from "zod";
 import { isHostName, parseHostEntry } from "../task/hostNames.ts";
+import { idRangesProblem } from "../task/ids.ts";
 import { capabilityProblem } from "./capabilities.ts";
 import { historyProblem } from "./history.ts";
-import { idRangesProblem } from "./idRanges.ts";
 import { ulimitProblem } from "./ulimits.ts";
 import { unveilProblem } from "./unveil.ts";
 

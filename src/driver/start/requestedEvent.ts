@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { hclName } from "../../config/options/hclSpec.ts";
 import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../config/options/taskOptions.ts";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
+import type { HostFacts } from "../../effects/host/hostFacts.ts";
+import type { DriverError } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 
 export function requestedEvent(
@@ -80,4 +82,16 @@ export function requestedOptions(event: EventData<"requested">): TaskOptions {
 function withoutValue(name: string): string {
   const sign = name.indexOf("=");
   return sign === -1 ? name : name.slice(0, sign);
+}
+
+/** The `fingerprinted` event of a task: what the host offers. */
+export function fingerprintedEvent(facts: HostFacts): EventData<"fingerprinted"> {
+  const { kernel, arch, bootId, landlockAbi, cgroupControllers, mhzPerCore } = facts;
+  return { kernel, arch, bootId, landlockAbi, cgroupControllers: [...cgroupControllers], mhzPerCore };
+}
+
+/** The `startFailed` event of a task, with the error that its agent gets. */
+export function startFailedEvent(error: DriverError): EventData<"startFailed"> {
+  const { code, message, summary, failed = null, hint = null, recoverable } = error;
+  return { code, message, summary, failed, hint, recoverable };
 }

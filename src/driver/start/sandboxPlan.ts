@@ -3,7 +3,6 @@
  * it creates mount points for volumes in the task's own folders. The driver runs the
  * plan; `doctor --plan` prints it.
  */
-
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import { cpuShare } from "../../config/task/cpuShare.ts";
 import { isHostName } from "../../config/task/hostNames.ts";
@@ -24,8 +23,7 @@ import type { Bind, LaunchNetwork, RunCgroup } from "../../effects/launch/launch
 import type { EarlyPlan, LatePlan } from "../../effects/launch/plan.ts";
 import { type TaskLimit, taskLimits } from "../../effects/processes/resourceLimits.ts";
 import { type TaskCapabilities, taskCapabilities } from "../../effects/users/capabilities.ts";
-import { resolveGroups } from "../../effects/users/groups.ts";
-import { resolveUser, type TaskUser } from "../../effects/users/users.ts";
+import { resolveGroups, resolveUser, type TaskUser } from "../../effects/users/users.ts";
 import { DriverError } from "../../errors.ts";
 
 /** The program of a task: user and rights, command, folders and environment. */

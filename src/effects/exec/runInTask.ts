@@ -15,8 +15,7 @@ import { type ExitStatus, exitStatusOf } from "../processes/statusFile.ts";
 import { endSession } from "./commandSession.ts";
 import { type ConnectedStdio, pipesFor, terminalFor } from "./commandStdio.ts";
 import { buildExecPlan, type ExecInput } from "./execPlan.ts";
-import type { TerminalSize } from "./terminal.ts";
-import { unveilTerminal } from "./terminalRules.ts";
+import { type TerminalSize, unveilTerminal } from "./terminal.ts";
 
 export interface RunningCommand extends Omit<ConnectedStdio, "finish"> {
   /** The command's process, leader of its session. */

@@ -1,8 +1,11 @@
 /** A pseudo-terminal: pty(7). The plugin has the master side, a command has the slave side. */
-import { closeSync, constants, fchownSync, fstatSync, openSync } from "node:fs";
+import { closeSync, constants, existsSync, fchownSync, fstatSync, openSync } from "node:fs";
 import * as k from "../kernel/constants.ts";
-import { ioctl } from "../kernel/libc.ts";
+import { O_PATH } from "../kernel/constants.ts";
+import { ioctl, landlockAddRule } from "../kernel/libc.ts";
 import { windowSize } from "../kernel/structs.ts";
+import { accessOf } from "../landlock/access.ts";
+import { pathBeneathAttr, RULE_PATH_BENEATH } from "../landlock/attributes.ts";
 
 export interface Terminal {
   /** Non-blocking, close-on-exec. */
@@ -42,4 +45,26 @@ export function resizeTerminal(master: number, { rows, columns }: TerminalSize):
 /** An `unsigned short`. */
 function clamp(characters: number): number {
   return Math.min(Math.max(0, Math.trunc(characters)), 0xffff);
+}
+
+/** Lets a command reopen its own terminal, by its name or as /dev/tty. */
+const readWrite = { read: true, write: true, execute: false, create: false };
+
+/**
+ * Adds rules to the task's ruleset. They do not affect the task itself, because it
+ * has restricted itself already. The rule on the terminal disappears with the
+ * terminal. /dev/tty is each process's own terminal.
+ * @param abi of the kernel when the ruleset was built
+ */
+export function unveilTerminal(ruleset: number, slave: number, abi: number): void {
+  for (const path of [`/proc/self/fd/${slave}`, "/dev/tty"]) {
+    if (!existsSync(path)) continue;
+    const descriptor = openSync(path, O_PATH | constants.O_NOCTTY);
+    try {
+      const attr = pathBeneathAttr(accessOf(readWrite, "file", abi), descriptor);
+      landlockAddRule(ruleset, RULE_PATH_BENEATH, attr, path);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
 }

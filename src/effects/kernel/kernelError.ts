@@ -1,4 +1,6 @@
 /** The error of a call that the kernel refused. */
+
+import { constants } from "node:os";
 import { DriverError } from "../../errors.ts";
 
 /**
@@ -11,3 +13,17 @@ export function kernelError(call: string, errno: string, path?: string): DriverE
     failed: { call, errno, ...(path === undefined ? {} : { path }) },
   });
 }
+
+/** `ENOENT` for 2; `errno <n>` for the few that Node does not know. */
+export function errnoName(errno: number): string {
+  return names.get(errno) ?? `errno ${errno}`;
+}
+
+// EWOULDBLOCK and ENOTSUP share the numbers of EAGAIN and EOPNOTSUPP, the names that Linux prints.
+const names = new Map(
+  Object.entries(constants.errno)
+    .filter(([name]) => name !== "EWOULDBLOCK" && name !== "ENOTSUP")
+    .map(([name, errno]) => [errno, name]),
+);
+// Landlock's error for a descriptor that can have no rule. Node has no name for it.
+names.set(77, "EBADFD");

@@ -4,8 +4,7 @@
  */
 import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
-import { errnoName } from "./errnoName.ts";
-import { kernelError } from "./kernelError.ts";
+import { errnoName, kernelError } from "./kernelError.ts";
 import { type OpenHow, openHow } from "./structs.ts";
 
 /**

@@ -1,8 +1,7 @@
 /** Starting a program: posix_spawn(3), which copies no page tables. */
 import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
-import { errnoName } from "./errnoName.ts";
-import { kernelError } from "./kernelError.ts";
+import { errnoName, kernelError } from "./kernelError.ts";
 
 /** A descriptor that the child of {@link posixSpawn} gets. */
 export interface SpawnDescriptor {

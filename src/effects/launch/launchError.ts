@@ -1,6 +1,6 @@
 /** The error of a launch: the step that failed, its path and errno, and what to do. Pure. */
 import { DriverError } from "../../errors.ts";
-import { errnoName } from "../kernel/errnoName.ts";
+import { errnoName } from "../kernel/kernelError.ts";
 import { stepAt } from "./assemble.ts";
 import { type Plan, phases, type Step } from "./plan.ts";
 import type { Report } from "./report.ts";

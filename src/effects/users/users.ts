@@ -1,9 +1,8 @@
 /** The user that a task runs as: a dynamic user from the agent, or a user of the host. */
-import { isInRanges } from "../../config/options/idRanges.ts";
-import { maxId, parseId } from "../../config/task/ids.ts";
+import { isInRanges, maxId, parseId } from "../../config/task/ids.ts";
 import { DriverError } from "../../errors.ts";
 import { askNameServices, isAccountName, readDatabase } from "./nameServices.ts";
-import { entryOfName, entryOfUid } from "./passwd.ts";
+import { entryOfName, entryOfUid, gidOfName } from "./passwd.ts";
 
 export interface TaskUser {
   readonly name: string;
@@ -53,7 +52,7 @@ export function findUser(user: string, passwd: string, rules: UserRules): TaskUs
  * Refuses an id that the operator denies to tasks.
  * @throws DriverError `USER_FORBIDDEN`
  */
-export function refuseDenied(kind: "uid" | "gid", id: number, denied: string): void {
+function refuseDenied(kind: "uid" | "gid", id: number, denied: string): void {
   if (!isInRanges(id, denied)) return;
   throw new DriverError("USER_FORBIDDEN", `${kind} ${id} is one that this client denies to tasks`, {
     hint: `It is in denied_host_${kind}s (${denied}) of the client's plugin block: run the task as somebody else`,
@@ -112,5 +111,35 @@ function forbidden(name: string, why: string): DriverError {
 function unknownUser(user: string): DriverError {
   return new DriverError("USER_UNKNOWN", `user ${JSON.stringify(user)} is not a user of this host`, {
     hint: "Users are given by name, not by number: check `user` in the task",
+  });
+}
+
+/**
+ * Resolves groups, given by name or number, to gids without duplicates. A number needs no entry on the host.
+ * @throws DriverError `USER_UNKNOWN` for a name that the host does not know
+ * @throws DriverError `USER_FORBIDDEN` for root's group and for gids that the operator denies
+ */
+export async function resolveGroups(groups: readonly string[], rules: UserRules): Promise<number[]> {
+  const gids = new Set<number>();
+  for (const group of groups) {
+    const gid = parseId(group) ?? (await gidOf(group));
+    refuseDenied("gid", gid, rules.deniedHostGids);
+    if (gid === 0 && !rules.allowRoot) {
+      throw new DriverError("USER_FORBIDDEN", `group ${JSON.stringify(group)} is root's (gid 0)`, {
+        hint: "Remove it from `groups`, or set `allow_root` in the plugin's configuration",
+      });
+    }
+    gids.add(gid);
+  }
+  return [...gids];
+}
+
+async function gidOf(name: string): Promise<number> {
+  const gid = isAccountName(name)
+    ? (gidOfName(readDatabase("group"), name) ?? gidOfName(await askNameServices("group", name), name))
+    : undefined;
+  if (gid !== undefined) return gid;
+  throw new DriverError("USER_UNKNOWN", `group ${JSON.stringify(name)} is not a group of this host`, {
+    hint: "Check `groups` in the task's config",
   });
 }

@@ -1,5 +1,5 @@
 /** Page-wide keys, except while the focus is in an input or in an element that they scroll. */
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 
 /** @param handle handlers by key name, active until the component unmounts */
 export function useKeys(handle: Readonly<Record<string, () => void>>): void {
@@ -18,4 +18,14 @@ export function useKeys(handle: Readonly<Record<string, () => void>>): void {
 
 function usesKeys(target: Element): boolean {
   return target instanceof HTMLInputElement || target.scrollWidth > target.clientWidth;
+}
+
+/** The current time, for ages. Updated every second while the page is visible. */
+export function useNow(): number {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => document.hidden || setNow(Date.now()), 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
 }

@@ -1,6 +1,5 @@
 /** Plain tables and lists of facts. */
 import type { ComponentChildren } from "preact";
-import { Scroll } from "./scroll.tsx";
 
 interface TableProperties {
   readonly label: string;
@@ -55,5 +54,20 @@ export function Facts({ facts, kind = "facts" }: FactsProperties) {
         </div>
       ))}
     </dl>
+  );
+}
+
+/** Content wider than a phone: scrolls on its own, also with the keyboard. */
+interface Properties {
+  readonly label: string;
+  readonly children: ComponentChildren;
+}
+
+export function Scroll({ label, children }: Properties) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+    <section class="scroll" aria-label={label} tabIndex={0}>
+      {children}
+    </section>
   );
 }

@@ -1,6 +1,6 @@
 /**
- * Access control: admits browsers with the token that was printed. Pure, except
- * that it draws the secrets once.
+ * Access control: admits browsers with the token that was printed. Apart from drawing
+ * the secrets once, it only computes.
  *
  * A page of another site can make a browser send requests here. Such a page cannot
  * read the token, and its origin differs. A domain of its own that resolves to this

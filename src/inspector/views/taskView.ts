@@ -1,7 +1,6 @@
 /** One task as the page shows it: its steps, and any moment. Pure. */
 import { contextDiff } from "../../replay/contextDiff.ts";
-import { effectOutcomes } from "../../replay/effectOutcomes.ts";
-import type { History } from "../../replay/history.ts";
+import { effectOutcomes, type History } from "../../replay/history.ts";
 import { explain } from "../../why/explain.ts";
 import type { Sentence } from "../../why/facts.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";

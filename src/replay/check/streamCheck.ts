@@ -2,11 +2,13 @@
  * Checks one stream: its events are complete, in order and unchanged, and a machine
  * still makes of each what was recorded. Pure.
  */
+
+import { z } from "zod";
+import { messageOf } from "../../errors.ts";
 import type { MachineState, MachineStep, MachineVersion } from "../../machines/machineVersion.ts";
 import { type EventRecord, isDefect, type RecordDefect, readRecord } from "../../store/eventRecord.ts";
 import type { StoredEvent, StreamHead } from "../../store/eventStore.ts";
 import { type StreamDefect, StreamVerifier } from "../../store/verifyStream.ts";
-import { reasonOf } from "../reason.ts";
 
 /** The result of an event in a machine. */
 export type Outcome = Pick<MachineStep, "from" | "to" | "effects" | "accepted">;
@@ -96,4 +98,10 @@ export function isAsRecorded(event: StoredEvent, { from, to, effects, accepted }
 
 function damage(stream: string, defect: StreamDefect): Finding {
   return { kind: "damage", stream, seq: defect.seq, defect };
+}
+
+/** One line for each invalid field, for errors of zod. Another version's machine may bring its own zod. */
+export function reasonOf(thrown: unknown): string {
+  const { issues } = (thrown ?? {}) as { readonly issues?: z.core.$ZodIssue[] };
+  return Array.isArray(issues) ? z.prettifyError({ issues } as z.core.$ZodError) : messageOf(thrown);
 }

@@ -20,7 +20,7 @@ function stateFolders(stateDir: string): string[] {
 }
 
 /** Holds the state folders of local runs, named by numbers. */
-export function localFolder(stateDir: string): string {
+function localFolder(stateDir: string): string {
   return join(stateDir, "local");
 }
 
@@ -30,5 +30,29 @@ function localNumbers(stateDir: string): number[] {
     return names.map(Number).sort((a, b) => a - b);
   } catch {
     return [];
+  }
+}
+
+/** More concurrent runs are most likely a mistake. */
+const maxRuns = 64;
+
+/** The state folders that a run may use, tried one after another. */
+export class StateFolderChoice {
+  readonly #stateDir: string;
+  #number = 1;
+
+  constructor(stateDir: string) {
+    this.#stateDir = stateDir;
+  }
+
+  get path(): string {
+    return join(localFolder(this.#stateDir), String(this.#number));
+  }
+
+  /** Advances to the next folder; false if there are no more. */
+  next(): boolean {
+    if (this.#number === maxRuns) return false;
+    this.#number++;
+    return true;
   }
 }

@@ -45,7 +45,7 @@ async function act(
   { json = false, showArgs = false, stateDir }: Options,
 ): Promise<number> {
   const { locate } = await import("../../logs/eventLogs.ts");
-  const { orTrouble } = await import("../../terminal/orTrouble.ts");
+  const { orTrouble } = await import("../../terminal/errorText.ts");
   const { showDiff } = await import("./showDiff.ts");
   return orTrouble(() => showDiff(locate(left, stateDir), locate(right, stateDir), { showArgs, json }));
 }

@@ -1,7 +1,6 @@
 /** `doctor --plan`: shows how the driver would start each task of a job. */
 import { closeSync } from "node:fs";
-import { makeAllocation } from "../../../client/allocation/allocation.ts";
-import { makeWorkFolder, removeFolders } from "../../../client/allocation/allocationFolders.ts";
+import { makeAllocation, makeWorkFolder, removeFolders } from "../../../client/allocation/allocation.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
 import { attributeSpecs } from "../../../client/plugin/attributeSpecs.ts";
 import { refuseUnsupported } from "../../../client/plugin/clientRules.ts";
@@ -16,7 +15,7 @@ import {
 import { parseTaskOptions } from "../../../config/options/taskOptionRules.ts";
 import { taskOptionsSpec } from "../../../config/options/taskOptions.ts";
 import type { TcpPorts } from "../../../config/options/tcpPorts.ts";
-import { capabilities } from "../../../driver/capabilities.ts";
+import { capabilities } from "../../../driver/driver.ts";
 import { findProgram, planEarly, planLate } from "../../../driver/start/sandboxPlan.ts";
 import { type CgroupWrite, planCgroupWrites } from "../../../effects/cgroup/cgroupPlan.ts";
 import { runFiles } from "../../../effects/files/runFiles.ts";

@@ -7,8 +7,7 @@ import { sequenceDiagram } from "../../../why/sequenceDiagram.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { EventView } from "../../logs/eventView.ts";
 import { type TaskHistory, taskHistory } from "../../logs/taskHistory.ts";
-import { whenReaderGone } from "../../terminal/closedPipes.ts";
-import { print } from "../../terminal/print.ts";
+import { print, whenReaderGone } from "../../terminal/print.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import type { EventsFormat } from "./formats.ts";
 

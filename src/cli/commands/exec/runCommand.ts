@@ -1,4 +1,6 @@
 /** `exec`: runs a command in a running task, connected to this terminal or these pipes. */
+
+import { dirname } from "node:path";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import type {
   ExitResult,
@@ -7,8 +9,11 @@ import type {
 } from "../../../grpc/generated/nomad/driver.ts";
 import { connectPlugin } from "../../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../../grpc/status.ts";
+import { chooseTask } from "../../../replay/chooseTask.ts";
+import { addressOf } from "../../../store/folder/pluginAddress.ts";
+import { EventLogs } from "../../logs/eventLogs.ts";
 import { requireRoot } from "../../requireRoot.ts";
-import { findRunning } from "./findRunning.ts";
+import { nodeTasks } from "../../tasks/nodeTasks.ts";
 
 export interface CommandOptions {
   readonly stateDir: string;
@@ -99,4 +104,28 @@ function show(stream: NodeJS.WriteStream, data: Buffer, call: Call): void {
   if (stream.write(data)) return;
   call.pause();
   stream.once("drain", () => call.resume());
+}
+
+/** Finds the running task that a person names, and the plugin that runs it. */
+export interface RunningTask {
+  readonly id: string;
+  readonly socketPath: string;
+}
+
+/**
+ * @param name the task's name, the start of its allocation's id, or its whole id
+ * @throws DriverError `TASK_NOT_FOUND` if it matches no running task, or several
+ * @throws DriverError `PLUGIN_FAILED` if the task's plugin does not run
+ */
+async function findRunning(stateDir: string, name: string): Promise<RunningTask> {
+  const logs = await EventLogs.open(stateDir);
+  try {
+    const tasks = logs.readers.flatMap((reader, index) =>
+      nodeTasks([reader], false).map(({ id }) => ({ id, folder: dirname(logs.folders[index] ?? stateDir) })),
+    );
+    const { id, folder } = chooseTask(name, tasks);
+    return { id, socketPath: addressOf(folder) };
+  } finally {
+    await logs.close();
+  }
 }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { DriverError } from "../../../errors.ts";
 import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
 import { EventLogs, type FoundTask } from "../../logs/eventLogs.ts";
-import { whenReaderGone } from "../../terminal/closedPipes.ts";
+import { whenReaderGone } from "../../terminal/print.ts";
 
 /**
  * @param names of the tasks; undefined means all tasks

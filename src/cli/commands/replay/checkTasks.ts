@@ -5,7 +5,7 @@ import { loadMachine } from "../../../replay/check/loadMachine.ts";
 import { checkStream } from "../../../replay/check/streamCheck.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { FindingView } from "../../logs/findingView.ts";
-import { orTrouble } from "../../terminal/orTrouble.ts";
+import { orTrouble } from "../../terminal/errorText.ts";
 import { print } from "../../terminal/print.ts";
 import { ProgressBar } from "../../terminal/progressBar.ts";
 import { styleFor } from "../../terminal/style.ts";

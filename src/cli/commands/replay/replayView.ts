@@ -1,7 +1,6 @@
 /** Moments of a history as text. Pure. */
 import { type Change, contextDiff } from "../../../replay/contextDiff.ts";
-import { effectOutcomes } from "../../../replay/effectOutcomes.ts";
-import type { History, Moment } from "../../../replay/history.ts";
+import { effectOutcomes, type History, type Moment } from "../../../replay/history.ts";
 import { isError } from "../../../replay/search.ts";
 import { formatClock, formatDay } from "../../../units/times.ts";
 import { wrap } from "../../../units/widths.ts";

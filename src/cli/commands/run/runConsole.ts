@@ -5,9 +5,9 @@ import { maskEvent } from "../../../replay/mask.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
 import { blanks, cellsOf } from "../../../units/widths.ts";
 import { EventView } from "../../logs/eventView.ts";
-import { whenReaderGone } from "../../terminal/closedPipes.ts";
 import { errorText } from "../../terminal/errorText.ts";
 import { LinePrefixer } from "../../terminal/lines.ts";
+import { whenReaderGone } from "../../terminal/print.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 
 /** Used in turn. All are readable on common terminals. */

@@ -1,8 +1,7 @@
 /** `run JOB`: runs a job's tasks on this host, without a Nomad cluster. */
 
-import { makeWorkFolder, removeFolders } from "../../../client/allocation/allocationFolders.ts";
+import { makeWorkFolder, removeFolders } from "../../../client/allocation/allocation.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
-import { StateFolderChoice } from "../../../client/plugin/localState.ts";
 import { PluginSession } from "../../../client/plugin/pluginSession.ts";
 import { runGroup } from "../../../client/task/groupRun.ts";
 import { catchInterrupts, type Interrupts, whenAborted } from "../../../client/task/interrupts.ts";
@@ -12,6 +11,7 @@ import { readNodeTopology } from "../../../effects/host/nodeCores.ts";
 import type { Group, Job } from "../../../jobspec/job.ts";
 import type { JobFile } from "../../../jobspec/jobFile.ts";
 import { parseJob } from "../../../jobspec/parseJob.ts";
+import { StateFolderChoice } from "../../../store/folder/logFolders.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import type { EventFeed } from "./eventFeed.ts";
 import { readJobFile } from "./readJobFile.ts";

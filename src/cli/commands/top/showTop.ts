@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { catchInterrupts, whenAborted } from "../../../client/task/interrupts.ts";
 import { HostView } from "../../tasks/hostView.ts";
-import { RunningTasks } from "../../tasks/runningTasks.ts";
+import { RunningTasks } from "../../tasks/nodeTasks.ts";
 import { byCpu } from "../../tasks/taskRow.ts";
 import { taskTable } from "../../tasks/taskTable.ts";
 import { endKey } from "../../terminal/keyName.ts";

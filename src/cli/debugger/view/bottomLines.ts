@@ -1,8 +1,9 @@
 /** The bottom of the view: the status bar, and below it the prompt, a notice, or key hints. Pure. */
-import { fillLine, type Line, span, widthOfLine, wrapLine } from "../../terminal/spans.ts";
-import { type DebuggerState, type Page, presentMoment, shownHistory } from "../debuggerState.ts";
+
+import { cellsOf } from "../../../units/widths.ts";
+import { fillLine, type Line, span, visible, widthOfLine, wrapLine } from "../../terminal/spans.ts";
+import { type DebuggerState, type Page, type Prompt, presentMoment, shownHistory } from "../debuggerState.ts";
 import { layoutOf } from "../layout.ts";
-import { promptLine } from "./promptLine.ts";
 
 /** Usually as many lines as the layout has for them. Long notices cover lines above. */
 export function bottomLines(state: DebuggerState): Line[] {
@@ -94,4 +95,22 @@ function hints(all: readonly Hint[], columns: number): Line {
     line = longer;
   }
   return line;
+}
+
+/** A character, so that it is visible without colours, too. */
+const cursorSign = "▏";
+
+/** Keeps the text just before the cursor visible. */
+function promptLine({ mark, text, cursor }: Prompt, columns: number): Line {
+  const [before, after] = [visible(text.slice(0, cursor)), visible(text.slice(cursor))];
+  const room = Math.max(1, columns - 3);
+  const characters = [...before];
+  let start = 0;
+  while (cellsOf(characters.slice(start).join("")) > room) start += 1;
+  return [
+    span(start === 0 ? mark : "…", "bold"),
+    span(characters.slice(start).join("")),
+    span(cursorSign, "cyan"),
+    span(after),
+  ];
 }

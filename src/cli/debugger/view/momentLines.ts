@@ -1,8 +1,7 @@
 /** A moment as lines: the event, its effects, the changes, and its data. Pure. */
 import { reportsOf } from "../../../machines/effects.ts";
 import { contextDiff } from "../../../replay/contextDiff.ts";
-import { effectOutcomes } from "../../../replay/effectOutcomes.ts";
-import type { History, Moment } from "../../../replay/history.ts";
+import { effectOutcomes, type History, type Moment } from "../../../replay/history.ts";
 import { isError } from "../../../replay/search.ts";
 import { formatClock, formatDay, formatTime } from "../../../units/times.ts";
 import { changeParts, remarkOn, reportText, spanBetween } from "../../logs/momentSummary.ts";

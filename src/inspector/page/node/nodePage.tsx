@@ -1,8 +1,8 @@
 /** Figures of the host and of all its tasks. */
 import { formatDuration } from "../../../units/durations.ts";
 import type { NodeHost, NodeView } from "../../views/nodeView.ts";
+import { useNow } from "../keys.ts";
 import { useAnswer } from "../live.ts";
-import { useNow } from "../now.ts";
 import { type FactLine, Facts } from "../table.tsx";
 import { Activity } from "./activity.tsx";
 

@@ -2,8 +2,8 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
+import { useNow } from "../keys.ts";
 import { Mark } from "../mark.tsx";
-import { useNow } from "../now.ts";
 
 interface Place {
   readonly top?: number;

@@ -2,7 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { ChartArrow, ChartLayout, Point } from "../../views/chartLayout.ts";
 import type { StepLine } from "../../views/story.ts";
-import { Scroll } from "../scroll.tsx";
+import { Scroll } from "../table.tsx";
 
 interface Properties {
   readonly layout: ChartLayout;

@@ -1,7 +1,7 @@
 /** The task's sandbox: host, limits, paths, launch plan and logs. */
 import type { TaskContext } from "../../../machines/taskContext.ts";
+import { formatBytes } from "../../../units/sizes.ts";
 import { type FactLine, Facts, Table } from "../table.tsx";
-import { limitMeaning } from "./limitMeaning.ts";
 
 type SandboxFacts = NonNullable<TaskContext["sandbox"]>;
 
@@ -153,4 +153,14 @@ function Right({ name, granted }: { readonly name: string; readonly granted: boo
       ·
     </span>
   );
+}
+
+/** @returns empty if the value needs no explanation */
+function limitMeaning(file: string, value: string): string {
+  if (file.startsWith("memory.") && /^\d+$/.test(value)) return formatBytes(Number(value));
+  const [quota, period] = value.split(" ").map(Number);
+  if (file === "cpu.max" && quota !== undefined && period !== undefined && quota > 0) {
+    return `${((100 * quota) / period).toFixed(1)} % of a core`;
+  }
+  return "";
 }
