@@ -11,6 +11,29 @@ export function partsOfTaskId(taskId: string): TaskIdParts | undefined {
   return allocId && taskName && run && more.length === 0 ? { allocId, taskName } : undefined;
 }
 
+/** An id of that form. Apart from the slashes it is a valid file name. */
+export const plainTaskId = /^[A-Za-z0-9-]{1,64}\/[A-Za-z0-9._-]{1,128}\/[0-9a-f]{8}$/;
+
+/** The allocation's id; the whole id if it has another form. */
+export function allocationOf(taskId: string): string {
+  return taskId.split("/")[0] ?? taskId;
+}
+
+/** The task's name; the whole id if it has another form. */
+export function taskName(taskId: string): string {
+  return taskId.split("/")[1] ?? taskId;
+}
+
+/** The first 8 hex digits of an allocation's or a task's id, as Nomad shows it. */
+export function shortId(id: string): string {
+  return id.slice(0, 8);
+}
+
+/** A task's short name, such as `6f2d4a9e/web`. */
+export function shortName({ allocId, taskName }: TaskIdParts): string {
+  return `${shortId(allocId)}/${taskName}`;
+}
+
 /** The id without its last part. All runs of a task in an allocation share it. */
 export function taskOfRun(taskId: string): string {
   const end = taskId.lastIndexOf("/");

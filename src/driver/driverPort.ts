@@ -3,6 +3,7 @@
  * Every method may reject with a DriverError. For an unknown task that is
  * `TASK_NOT_FOUND`, unless a method says otherwise.
  */
+
 import type { Readable, Writable } from "node:stream";
 import type { Observable } from "rxjs";
 import type { PluginOptions } from "../config/options/pluginOptions.ts";
@@ -12,6 +13,7 @@ import type { TaskRequest } from "../config/task/taskRequest.ts";
 import type { TerminalSize } from "../effects/exec/terminal.ts";
 import type { RunUsage } from "../effects/stats/usage.ts";
 import type { DriverError } from "../errors.ts";
+import type { ProcessEnd } from "../taskEnd.ts";
 
 export interface DriverPort {
   /**
@@ -134,10 +136,7 @@ export interface RecoveredRequest extends Omit<TaskRequest, "options"> {
   readonly options: TaskOptions | undefined;
 }
 
-export interface ExitResult {
-  readonly exitCode: number;
-  /** Number of the signal that ended the task; 0: it exited by itself. */
-  readonly signal: number;
+export interface ExitResult extends ProcessEnd {
   readonly oomKilled: boolean;
   /** Why the other fields are unknown. */
   readonly error?: string | undefined;

@@ -130,8 +130,11 @@ async function exitOf(child: PluginProcess): Promise<PluginExit> {
 }
 
 async function endedEarly(exited: Promise<PluginExit>): Promise<never> {
-  const { code, signal } = await exited;
-  throw new Error(`it ended without a handshake (${signal ?? `exit code ${code}`})`);
+  throw new Error(`it ended without a handshake (${exitText(await exited)})`);
+}
+
+export function exitText({ code, signal }: PluginExit): string {
+  return signal ?? `exit code ${code}`;
 }
 
 /** The first line on standard output. Further lines are read and ignored, as by agents. */

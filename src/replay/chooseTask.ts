@@ -1,6 +1,7 @@
 /** Finds the task that a person names. Pure. */
 import { DriverError } from "../errors.ts";
 import { suggestion } from "../suggest.ts";
+import { taskName } from "../taskId.ts";
 
 /**
  * Finds a task by whole id, else by name, else by the beginning of its id. Later
@@ -36,9 +37,4 @@ export function chooseTask<T extends Candidate>(text: string, candidates: readon
 interface Candidate {
   readonly id: string;
   readonly state?: string;
-}
-
-/** The name in a task's id, `<allocation id>/<task name>/<8 hex digits>`. */
-export function taskName(id: string): string {
-  return id.split("/")[1] ?? id;
 }

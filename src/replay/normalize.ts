@@ -2,7 +2,9 @@
  * Normalizes data of events for a comparison between tasks: removes what differs
  * between any two runs of the same task. Pure.
  */
+
 import { traitsOf } from "../machines/events.ts";
+import { shortId } from "../taskId.ts";
 import type { Moment } from "./history.ts";
 
 /** Texts that are specific to a task, each with its placeholder. */
@@ -17,7 +19,7 @@ export function taskWords(moments: Iterable<Moment>): TaskWords {
     const words = [
       [allocDir, "<allocation's folder>"],
       [allocId, "<allocation>"],
-      [allocId.slice(0, 8), "<allocation>"],
+      [shortId(allocId), "<allocation>"],
       [isDynamic ? user : "", "<lent user>"],
     ] as const;
     return words.filter(([word]) => word !== "");

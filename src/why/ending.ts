@@ -3,6 +3,7 @@ import { withCall } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { signalName } from "../signalNames.ts";
+import { NOT_EXECUTABLE, NOT_FOUND, SIGNALLED } from "../taskEnd.ts";
 import { formatDuration } from "../units/durations.ts";
 import { formatBytes } from "../units/sizes.ts";
 import { formatTime } from "../units/times.ts";
@@ -171,14 +172,14 @@ function lasted(ms: number): string {
 
 /** What an exit code means; undefined if only the program defines it. */
 function exitMeaning(code: number): string | undefined {
-  const signal = code - 128;
+  const signal = code - SIGNALLED;
   if (code === 0) return "success";
-  if (code === 126) {
+  if (code === NOT_EXECUTABLE) {
     return "a shell says so of a command that is there and cannot be run, for lack of rights or because it is no program";
   }
-  if (code === 127) return "a shell says so of a command that it does not find";
+  if (code === NOT_FOUND) return "a shell says so of a command that it does not find";
   if (signal < 1 || signal > 64) return undefined;
-  return `a shell says so where ${signalName(signal)} ended its command (128 + ${signal})`;
+  return `a shell says so where ${signalName(signal)} ended its command (${SIGNALLED} + ${signal})`;
 }
 
 /** Why a process dies of a signal; undefined if the signal does not show that. */

@@ -1,8 +1,8 @@
 /** Explains the state of a task in plain words, with the events that prove each sentence. Pure. */
 
-import { taskName } from "../replay/chooseTask.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { signalName } from "../signalNames.ts";
+import { taskName } from "../taskId.ts";
 import { formatDuration } from "../units/durations.ts";
 import { formatTime } from "../units/times.ts";
 import { ending } from "./ending.ts";

@@ -1,6 +1,7 @@
 /** Events and tasks as tables. Pure. */
 import { maxTypeLength, summarise, traitsOf } from "../../machines/events.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
+import { allocationOf, shortId, shortName, taskName } from "../../taskId.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatClock, formatDay } from "../../units/times.ts";
 import { blanks } from "../../units/widths.ts";
@@ -30,10 +31,10 @@ export class EventView {
 
   /** All tasks, the newest last. */
   tasks(histories: readonly TaskHistory[], now: number): string {
-    const rows = histories.map(({ id, task, job, state, begunAt, ranMs, end }) => [
+    const rows = histories.map(({ allocation, task, job, state, begunAt, ranMs, end }) => [
       task,
-      id.slice(0, 8),
-      job,
+      shortId(allocation),
+      job ?? "",
       paintState(state, this.#style),
       begunAt === 0 ? "" : `${formatDuration(Math.max(0, now - begunAt))} ago`,
       ranMs === undefined ? "" : formatDuration(ranMs),
@@ -44,7 +45,7 @@ export class EventView {
 
   /** One task's events so far. */
   task({ id, task, job, begunAt }: TaskHistory, events: readonly StoredEvent[]): string {
-    const title = `${this.#style.bold(task)} of job ${job}, ${formatDay(begunAt)}, ${id}`;
+    const title = `${this.#style.bold(task)} of job ${job ?? ""}, ${formatDay(begunAt)}, ${id}`;
     const header = this.#format(this.#header(eventHeader), this.#style.dim("WHAT"));
     return [title, "", header, ...events.map((event) => this.next(event))].join("\n");
   }
@@ -56,9 +57,9 @@ export class EventView {
 
   /** A new event, in a view of all tasks. */
   live(event: StoredEvent): string {
-    const [alloc = "", task = ""] = event.stream.split("/");
-    const name = `${alloc.slice(0, 8)}/${task}`;
-    const row = [formatClock(event.time), name, this.#type(event), this.#what(event)];
+    const { time, stream } = event;
+    const name = shortName({ allocId: allocationOf(stream), taskName: taskName(stream) });
+    const row = [formatClock(time), name, this.#type(event), this.#what(event)];
     return formatTable([row], this.#width, liveWidths);
   }
 

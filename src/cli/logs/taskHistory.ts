@@ -1,17 +1,10 @@
 /** Summarises a task's events. Pure. */
-import { describeExit } from "../../machines/events/ending.ts";
-import type { TaskSnapshot } from "../../machines/fold.ts";
-import { fold, stateName } from "../../machines/fold.ts";
+import { fold, type TaskSnapshot } from "../../machines/fold.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
-import { taskName } from "../../replay/chooseTask.ts";
+import { endText, outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 
-export interface TaskHistory {
-  /** `<allocation id>/<task name>/<8 hex digits>`. */
-  readonly id: string;
-  readonly task: string;
-  readonly job: string;
-  readonly state: string;
+export interface TaskHistory extends TaskOutline {
   /** Time of the request, in milliseconds since the epoch; 0 if unknown. */
   readonly begunAt: number;
   /** How it ended, or why it never started; empty while it runs. */
@@ -27,14 +20,11 @@ export function foldReadable(events: readonly StoredEvent[]): TaskSnapshot {
 
 export function taskHistory(id: string, events: readonly StoredEvent[]): TaskHistory {
   const snapshot = foldReadable(events);
-  const { request, startedAt, exit } = snapshot.context;
+  const { startedAt, exit } = snapshot.context;
   return {
-    id,
-    task: taskName(id),
-    job: request?.jobId ?? "",
-    state: stateName(snapshot),
+    ...outlineOf(id, snapshot),
     begunAt: events[0]?.time ?? 0,
-    end: endOf(snapshot),
+    end: endText(snapshot.context),
     ranMs: startedAt !== null && exit !== null ? Math.max(0, exit.endedAt - startedAt) : undefined,
   };
 }
@@ -46,10 +36,4 @@ export function readable(event: StoredEvent) {
   } catch {
     return undefined;
   }
-}
-
-/** How it ended, or why it never started; empty while it runs. */
-export function endOf({ context }: TaskSnapshot): string {
-  if (context.exit !== null) return describeExit(context.exit);
-  return context.failure?.code ?? context.lostReason ?? "";
 }

@@ -3,7 +3,8 @@ import type { MemoryFigures } from "../../effects/stats/cgroupFigures.ts";
 import type { RunUsage } from "../../effects/stats/usage.ts";
 import { stateName, type TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
-import { endOf } from "../logs/taskHistory.ts";
+import { endText, outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
+import { knownEnd } from "../../taskEnd.ts";
 
 /** A task, as the event log knows it. */
 export interface NodeTask {
@@ -23,15 +24,7 @@ export interface Presence {
 }
 
 /** Unknown values are null. */
-export interface TaskRow {
-  readonly id: string;
-  readonly allocation: string;
-  readonly task: string;
-  readonly group: string | null;
-  readonly job: string | null;
-  readonly namespace: string | null;
-  /** The machine's state; `gone` if the log has the task running, but the host does not. */
-  readonly state: string;
+export interface TaskRow extends TaskOutline {
   /** Pid of its main process on the host; null once it has ended. */
   readonly pid: number | null;
   readonly user: string | null;
@@ -57,16 +50,14 @@ export interface TaskRow {
 
 export function rowOf({ id, snapshot, begunAt }: NodeTask, { alive, usage }: Presence, now: number): TaskRow {
   const { request, sandbox, process, startedAt, exit } = snapshot.context;
-  const [allocation = id, task = id] = id.split("/");
+  const outline = outlineOf(id, snapshot);
   const state = stateName(snapshot);
   const until = exit?.endedAt ?? now;
+  const known = knownEnd(exit);
   return {
-    id,
-    allocation,
-    task: request?.taskName ?? task,
-    group: request?.groupName ?? null,
-    job: request?.jobId ?? null,
-    namespace: request?.namespace ?? null,
+    ...outline,
+    task: request?.taskName ?? outline.task,
+    // `gone`: the log has the task running, but the host does not.
     state: isAlive(state) && !alive ? "gone" : state,
     pid: alive && isAlive(state) ? (process?.task.pid ?? null) : null,
     user: sandbox?.user ?? (request?.user || null),
@@ -78,10 +69,10 @@ export function rowOf({ id, snapshot, begunAt }: NodeTask, { alive, usage }: Pre
     memoryBytes: usage?.total.memory.usage ?? usage?.total.memory.rss ?? null,
     memory: usage?.total.memory ?? null,
     processes: usage?.processes.size ?? null,
-    exitCode: exit === null || exit.source === "unknown" ? null : exit.exitCode,
-    signal: exit === null || exit.source === "unknown" ? null : exit.signal,
+    exitCode: known?.exitCode ?? null,
+    signal: known?.signal ?? null,
     oomKilled: exit?.oomKilled ?? null,
-    end: endOf(snapshot) || null,
+    end: endText(snapshot.context) || null,
   };
 }
 

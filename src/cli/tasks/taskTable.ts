@@ -1,5 +1,6 @@
 /** A table of tasks that fits its terminal: the least important columns are dropped. Pure. */
 
+import { shortId } from "../../taskId.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { blanks, cellsOf, cutText } from "../../units/widths.ts";
@@ -25,7 +26,7 @@ const nothing = "-";
 
 const columns: readonly Column[] = [
   { name: "TASK", rank: 10, cut: true, text: ({ task }) => task },
-  { name: "ALLOCATION", rank: 5, text: ({ allocation }) => allocation.slice(0, 8) },
+  { name: "ALLOCATION", rank: 5, text: ({ allocation }) => shortId(allocation) },
   { name: "JOB", rank: 2, text: ({ job }) => job || unknown },
   { name: "STATE", rank: 8, text: ({ state }, style) => paintState(state, style) },
   { name: "PID", rank: 7, right: true, text: ({ pid }) => (pid === null ? nothing : String(pid)) },

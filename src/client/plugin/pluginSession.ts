@@ -11,7 +11,7 @@ import { carriedError } from "../../grpc/carriedError.ts";
 import { encodeMsgpack } from "../../grpc/convert/msgpack.ts";
 import { type ClientTopologyCore, CoreGrade } from "../../grpc/generated/nomad/base.ts";
 import { DriverCapabilities, type DriverTaskEvent } from "../../grpc/generated/nomad/driver.ts";
-import { type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
+import { exitText, type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../grpc/status.ts";
 import type { StateFolderChoice } from "../../store/folder/logFolders.ts";
 import { pluginOf } from "../../store/folder/pluginAddress.ts";
@@ -99,7 +99,7 @@ export class PluginSession {
     dead.disconnect();
     this.#restarts++;
     if (this.#closing || this.#restarts > restartLimit) {
-      throw new DriverError("PLUGIN_FAILED", `the plugin ended (${exit.signal ?? `exit code ${exit.code}`})`);
+      throw new DriverError("PLUGIN_FAILED", `the plugin ended (${exitText(exit)})`);
     }
     this.#options.onRestart(exit);
     const plugin = await launch(this.#options);

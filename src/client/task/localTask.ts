@@ -5,7 +5,7 @@ import type { Callers } from "../../grpc/callers.ts";
 import { durationOf } from "../../grpc/convert/time.ts";
 import type { DriverService, ExitResult, TaskHandle } from "../../grpc/generated/nomad/driver.ts";
 import type { LaunchedPlugin } from "../../grpc/pluginClient.ts";
-import { signalName } from "../../signalNames.ts";
+import { codeToPassOn, describeEnd } from "../../taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { removeScope } from "../allocation/cgroupScope.ts";
 import { answered } from "../plugin/pluginSession.ts";
@@ -98,7 +98,7 @@ export class LocalTask {
     await this.#drain();
     if (err) console.warn(`${this.task.name}: ${err}`);
     console.note(`${this.task.name}: ${describeExit(result)} after ${span}`);
-    return this.#outcome(shellCode(result));
+    return this.#outcome(codeToPassOn(result));
   }
 
   #failed(thrown: unknown): TaskOutcome {
@@ -177,13 +177,7 @@ function diedAtStart(task: string): DriverError {
   });
 }
 
-function shellCode(result: ExitResult | undefined): number {
-  if (!result || result.exitCode < 0) return 1;
-  return result.signal > 0 ? 128 + result.signal : result.exitCode;
-}
-
 function describeExit(result: ExitResult | undefined): string {
   if (!result || result.exitCode < 0) return "ended";
-  const how = result.signal > 0 ? `killed by ${signalName(result.signal)}` : `exit code ${result.exitCode}`;
-  return result.oomKilled ? `${how}, out of memory,` : how;
+  return `${describeEnd(result)}${result.oomKilled ? ", out of memory," : ""}`;
 }

@@ -4,11 +4,8 @@
  */
 import { Readable, Writable } from "node:stream";
 import { DriverError, lineOf } from "../../errors.ts";
+import { NOT_EXECUTABLE, NOT_FOUND } from "../../taskEnd.ts";
 import type { ExecSession } from "../driverPort.ts";
-
-/** Exit codes of POSIX shells. */
-const NOT_FOUND = 127;
-const NOT_EXECUTABLE = 126;
 
 /**
  * A session that has ended already, with the error as its output.

@@ -7,10 +7,11 @@ import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts"
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
 import { resolveCommand } from "../../effects/files/commandLookup.ts";
 import { fileLimitOf } from "../../effects/processes/resourceLimits.ts";
-import type { ExitStatus } from "../../effects/processes/statusFile.ts";
 import { DriverError } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
+import { type ExitStatus, endOfStatus, unknownEnd } from "../../taskEnd.ts";
+import { shortName } from "../../taskId.ts";
 import type { ExecRequest, ExecSession, ExitResult } from "../driverPort.ts";
 import { refusedCommand } from "../exec/refusedCommand.ts";
 import type { DriverServices } from "../opening/services.ts";
@@ -70,7 +71,7 @@ export class RunCommands {
     const { request, sandbox, execs } = this.#task.snapshot.context;
     for (const { exec, process } of execs.running) {
       endSession(sandbox?.runCgroup ?? request?.resources.cgroup ?? "", process);
-      await this.#task.record("execExited", { exec, exitCode: -1, signal: 0, reason: "pluginEnded" });
+      await this.#task.record("execExited", { exec, ...unknownEnd, reason: "pluginEnded" });
     }
   }
 
@@ -137,7 +138,7 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
   const rights = rightsInPlan(sandbox);
   return {
     options: requestedOptions(request),
-    waiterName: `exec2-exec: ${request.allocId.slice(0, 8)}/${request.taskName}`,
+    waiterName: `exec2-exec: ${shortName(request)}`,
     cgroup: sandbox.runCgroup ?? request.resources.cgroup,
     terminal,
     command: resolveCommand(name, { path: env.PATH ?? defaultPath, workDir, root: `/proc/${pid}/root` }),
@@ -154,11 +155,8 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
 }
 
 function exitOf(status: ExitStatus | undefined): ExitResult {
-  if (status === undefined) {
-    return { exitCode: -1, signal: 0, oomKilled: false, error: "the command's exit code is unknown" };
-  }
-  const { exitCode, signal } = status;
-  return { exitCode: signal > 0 ? 128 + signal : exitCode, signal, oomKilled: false };
+  if (status !== undefined) return { ...endOfStatus(status), oomKilled: false };
+  return { ...unknownEnd, oomKilled: false, error: "the command's exit code is unknown" };
 }
 
 function cannotRun(task: RunTask): DriverError {

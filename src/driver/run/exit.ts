@@ -1,12 +1,14 @@
 /** How a run ended whose init has exited: from init's record, or else from what the log and the host show. */
+import { constants } from "node:os";
 import { readGoDriverExit } from "../../effects/adoption/goDriverRun.ts";
 import { readWitness } from "../../effects/adoption/witness.ts";
 import { readOutOfMemory } from "../../effects/cgroup/outOfMemory.ts";
 import { runFiles } from "../../effects/files/runFiles.ts";
-import { type ExitStatus, readExitStatus } from "../../effects/processes/statusFile.ts";
+import { readExitStatus } from "../../effects/processes/statusFile.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
+import { type ExitStatus, endBySignal, endOfStatus, unknownEnd } from "../../taskEnd.ts";
 import { wasFatal } from "./outOfMemory.ts";
 
 type Exit = EventData<"exited">;
@@ -28,18 +30,18 @@ function recordedStatus({ adopted, sandbox }: TaskContext): ExitStatus | undefin
   return readExitStatus(runFiles(sandbox.runFolder).status);
 }
 
-function endBy({ exitCode, signal, endedAtMs }: ExitStatus): End {
-  const endedAt = Math.round(endedAtMs);
-  return { exitCode: signal > 0 ? 128 + signal : exitCode, signal, endedAt, source: "status" };
+function endBy(status: ExitStatus): End {
+  return { ...endOfStatus(status), endedAt: Math.round(status.endedAtMs), source: "status" };
 }
 
 function endWithoutStatus({ adopted, request }: TaskContext, forceKilled: boolean): End {
-  if (forceKilled) return { exitCode: 137, signal: 9, endedAt: Date.now(), source: "forceKilled" };
+  if (forceKilled)
+    return { ...endBySignal(constants.signals.SIGKILL), endedAt: Date.now(), source: "forceKilled" };
   // The Go driver's shim writes its own file.
   const written = adopted && request && readGoDriverExit(adopted.handle, request.allocDir, request.taskName);
   return written
     ? { exitCode: written.exitCode, signal: 0, endedAt: Math.round(written.endedAtMs), source: "taskFile" }
-    : { exitCode: -1, signal: 0, endedAt: Date.now(), source: "unknown" };
+    : { ...unknownEnd, endedAt: Date.now(), source: "unknown" };
 }
 
 /** @param end how the task ended; undefined if that is unknown, or if this driver killed it */

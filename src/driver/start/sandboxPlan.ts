@@ -25,6 +25,7 @@ import { type TaskLimit, taskLimits } from "../../effects/processes/resourceLimi
 import { type TaskCapabilities, taskCapabilities } from "../../effects/users/capabilities.ts";
 import { resolveGroups, resolveUser, type TaskUser } from "../../effects/users/users.ts";
 import { DriverError } from "../../errors.ts";
+import { shortName } from "../../taskId.ts";
 
 /** The program of a task: user and rights, command, folders and environment. */
 export interface TaskProgram {
@@ -132,8 +133,8 @@ export function planLate(
 }
 
 /** Name of the run's init in `ps`: `exec2-init: 6f2d4a9e/web`. */
-function initNameOf({ allocId, taskName }: TaskRequest): string {
-  return `exec2-init: ${allocId.slice(0, 8)}/${taskName}`;
+function initNameOf(request: TaskRequest): string {
+  return `exec2-init: ${shortName(request)}`;
 }
 
 /** The name of the run's folder is unique, so its cgroup's is, too. */

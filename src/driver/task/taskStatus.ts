@@ -1,6 +1,7 @@
 /** Converts a task's state to Nomad's answers. Pure. */
 import { stateName, type TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
+import { unknownEnd } from "../../taskEnd.ts";
 import type { ExitResult, TaskStatus } from "../driverPort.ts";
 
 /** The result of an ended task. */
@@ -8,7 +9,7 @@ export function exitResultOf({ context }: TaskSnapshot): ExitResult {
   const { exit, lostReason, failure } = context;
   if (exit === null) {
     const error = lostReason === null ? failure?.message : `the task is lost: ${lostReason}`;
-    return { exitCode: -1, signal: 0, oomKilled: false, error };
+    return { ...unknownEnd, oomKilled: false, error };
   }
   const { exitCode, signal, oomKilled } = exit;
   const unknown =

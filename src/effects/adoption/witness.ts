@@ -4,6 +4,7 @@
  */
 import { closeSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
+import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
 import { makeRunFiles } from "../files/runFiles.ts";
 import { MFD_CLOEXEC, PIDFD_INFO_EXIT } from "../kernel/constants.ts";
 import { memfdCreate, pidfdOpen } from "../kernel/libc.ts";
@@ -11,7 +12,6 @@ import { pidfdInfo } from "../kernel/structs.ts";
 import { failureOf } from "../launch/launcher.ts";
 import { outcomeOf, spawnPlan } from "../launch/spawnPlan.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
-import { type ExitStatus, exitStatusOf } from "../processes/statusFile.ts";
 import { buildWitnessPlan } from "./witnessPlan.ts";
 
 export interface WitnessedRun {

@@ -4,6 +4,7 @@
  */
 import { closeSync, readlinkSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
+import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
 import { pidfdGetfd, pidfdOpen, pipe2, waitpid } from "../kernel/libc.ts";
 import { failedStep, notRun } from "../launch/launchError.ts";
 import { readToEnd } from "../launch/reportPipe.ts";
@@ -11,7 +12,6 @@ import { spawnPlan } from "../launch/spawnPlan.ts";
 import { kept } from "../launch/steps/superviseSteps.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
 import { killProcess } from "../processes/signals.ts";
-import { type ExitStatus, exitStatusOf } from "../processes/statusFile.ts";
 import { endSession } from "./commandSession.ts";
 import { type ConnectedStdio, pipesFor, terminalFor } from "./commandStdio.ts";
 import { buildExecPlan, type ExecInput } from "./execPlan.ts";

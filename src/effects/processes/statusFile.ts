@@ -1,18 +1,9 @@
 /** Reads a run's status file: the task's identity, and how it ended (`statusFileLayout`). */
 import { readFileSync, statSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
+import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
 import { bufferBytes, IDENTITY_TAG_BYTES, statusFileLayout } from "../launch/plan.ts";
 import { type ProcessIdentity, parseStat } from "./processStat.ts";
-
-/** How a task's main process ended. */
-export interface ExitStatus {
-  /** The code passed to exit(3); 0 if a signal ended the task. */
-  readonly exitCode: number;
-  /** Number of the signal that ended the task, or 0. */
-  readonly signal: number;
-  /** When it ended: milliseconds since the epoch. */
-  readonly endedAtMs: number;
-}
 
 /**
  * How the task ended, as init recorded it.
@@ -37,16 +28,6 @@ export function readRecordedTask(statusFile: string): ProcessIdentity | undefine
   const line = read(statusFile)?.toString("latin1", task + IDENTITY_TAG_BYTES, task + bufferBytes.identity);
   const stat = parseStat(line ?? "");
   return stat && { pid: stat.pid, startTicks: stat.startTicks };
-}
-
-/** @param status as wait(2) returns it: `bits/waitstatus.h` */
-export function exitStatusOf(status: number, endedAtMs: number): ExitStatus {
-  const signal = status & 0x7f;
-  return {
-    exitCode: signal === 0 ? (status >> 8) & 0xff : 0,
-    signal,
-    endedAtMs,
-  };
 }
 
 function read(statusFile: string): Buffer | undefined {

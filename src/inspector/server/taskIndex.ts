@@ -11,6 +11,7 @@ import { isOver } from "../../machines/taskMachine.ts";
 import { History } from "../../replay/history.ts";
 import { maskEvent } from "../../replay/mask.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
+import { taskOfRun } from "../../taskId.ts";
 import { summaryOf, type TaskSummary } from "../views/taskSummary.ts";
 
 interface Entry {
@@ -111,21 +112,16 @@ export class TaskIndex {
 
   /** @returns the number of earlier runs */
   #countRun(id: string): number {
-    const runs = this.#runs.get(taskKey(id)) ?? { started: 0, known: 0 };
-    this.#runs.set(taskKey(id), runs);
+    const runs = this.#runs.get(taskOfRun(id)) ?? { started: 0, known: 0 };
+    this.#runs.set(taskOfRun(id), runs);
     runs.known += 1;
     return runs.started++;
   }
 
   #forgetRun(id: string): void {
-    const runs = this.#runs.get(taskKey(id));
-    if (runs !== undefined && --runs.known === 0) this.#runs.delete(taskKey(id));
+    const runs = this.#runs.get(taskOfRun(id));
+    if (runs !== undefined && --runs.known === 0) this.#runs.delete(taskOfRun(id));
   }
-}
-
-/** The same for all runs of a task in its allocation. */
-function taskKey(id: string): string {
-  return id.split("/").slice(0, 2).join("/");
 }
 
 function stateBefore(reader: EventReader, id: string, seq: number): MachineState {

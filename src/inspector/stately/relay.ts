@@ -7,8 +7,8 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import { taskName } from "../../replay/chooseTask.ts";
 import type { History } from "../../replay/history.ts";
+import { shortId, taskName } from "../../taskId.ts";
 import { type Access, targetOf } from "../server/access.ts";
 import type { TaskIndex } from "../server/taskIndex.ts";
 import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "./messages.ts";
@@ -82,7 +82,7 @@ function* messagesAfter(
 ): Iterable<StatelyMessage> {
   const { stream, length, events } = history;
   if (sent === undefined) {
-    const name = `${taskName(stream)} ${stream.slice(0, 8)}`;
+    const name = `${taskName(stream)} ${shortId(stream)}`;
     const subject = { sessionId: stream, time: events[0]?.time ?? 0 };
     yield actorMessage(subject, name, history.stateAfter(length));
   }

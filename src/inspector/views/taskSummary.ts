@@ -1,20 +1,12 @@
 /** A task as one row of the list. Pure. */
 
 import type { MachineState } from "../../machines/machineVersion.ts";
-import { taskName } from "../../replay/chooseTask.ts";
-import { signalName } from "../../signalNames.ts";
+import { outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
+import { knownEnd, shortEnd } from "../../taskEnd.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 
 /** Unknown values are null. Times are milliseconds since the epoch. */
-export interface TaskSummary {
-  /** `<allocation id>/<task name>/<8 hex digits>`. */
-  readonly id: string;
-  readonly task: string;
-  readonly allocation: string;
-  readonly job: string;
-  readonly group: string;
-  readonly namespace: string;
-  readonly state: string;
+export interface TaskSummary extends TaskOutline {
   readonly outcome: Outcome;
   /** Number of its last event. */
   readonly events: number;
@@ -40,25 +32,16 @@ export interface SummaryPlace {
 }
 
 export function summaryOf({ changedAt, ...place }: SummaryPlace, state: MachineState): TaskSummary {
-  const { request, startedAt, exit, adopted, failure, lostReason } = state.context;
+  const { startedAt, exit, adopted, failure, lostReason } = state.context;
+  const known = knownEnd(exit);
   const started = startedAt !== null && adopted === null;
   return {
     ...place,
-    task: taskName(place.id),
-    allocation: place.id.split("/")[0] ?? "",
-    job: request?.jobId ?? "",
-    group: request?.groupName ?? "",
-    namespace: request?.namespace ?? "",
-    state: state.value,
+    ...outlineOf(place.id, state),
     outcome: outcomeOf(state),
     startedAt,
     endedAt: exit?.endedAt ?? (failure !== null || lostReason !== null ? changedAt : null),
     startMs: started ? Math.max(0, startedAt - place.begunAt) : null,
-    exit:
-      exit === null || exit.source === "unknown"
-        ? null
-        : exit.signal > 0
-          ? signalName(exit.signal)
-          : String(exit.exitCode),
+    exit: known && shortEnd(known),
   };
 }

@@ -1,4 +1,5 @@
 /** One task as the page shows it: its steps, and any moment. Pure. */
+import type { TaskContext } from "../../machines/taskContext.ts";
 import { contextDiff } from "../../replay/contextDiff.ts";
 import { effectOutcomes, type History } from "../../replay/history.ts";
 import { explain } from "../../why/explain.ts";
@@ -22,7 +23,7 @@ export interface MomentView {
   readonly data: unknown;
   /** False if this version's machine refuses the event, or its result differs from the recorded one. */
   readonly asRecorded: boolean;
-  readonly context: unknown;
+  readonly context: TaskContext;
   /** What the event changed. An added value is null before, a removed one after. */
   readonly changes: readonly { readonly path: string; readonly before: unknown; readonly after: unknown }[];
   readonly effects: readonly {

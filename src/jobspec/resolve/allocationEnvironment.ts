@@ -1,6 +1,7 @@
 /** The environment that a Nomad client gives a task, and the names that job files can refer to. */
 
 import { nearest } from "../../suggest.ts";
+import { shortId } from "../../taskId.ts";
 import type { Group, Job, Task } from "../job.ts";
 import { render, renderAll } from "./interpolate.ts";
 import { type Reference, TemplateError } from "./template.ts";
@@ -33,7 +34,7 @@ export function baseEnvironment(
     NOMAD_TASK_DIR: folders.task,
     NOMAD_SECRETS_DIR: folders.secrets,
     NOMAD_ALLOC_ID: allocId,
-    NOMAD_SHORT_ALLOC_ID: allocId.slice(0, 8),
+    NOMAD_SHORT_ALLOC_ID: shortId(allocId),
     NOMAD_ALLOC_INDEX: "0",
     NOMAD_ALLOC_NAME: `${job.id}.${group.name}[0]`,
     NOMAD_TASK_NAME: task.name,

@@ -1,9 +1,10 @@
 /** Events about stopping a task, and about its end. */
 import { z } from "zod";
 import { signalName } from "../../signalNames.ts";
+import { describeTaskEnd, endSources } from "../../taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { defineEvent } from "./defineEvent.ts";
-import { describeEnd, outOfMemory, processEnd } from "./shared.ts";
+import { outOfMemory, processEnd } from "./shared.ts";
 
 export interface StopInProgress {
   readonly signal: number;
@@ -66,12 +67,7 @@ const exit = z.object({
   oom: outOfMemory.nullable(),
   /** Milliseconds since the epoch, from the status that init recorded. */
   endedAt: z.number(),
-  /**
-   * `status`: init recorded it, or the witness of an adopted task. `forceKilled`: init had to be killed, too.
-   * `unknown`: init has ended and recorded nothing. `taskFile`: the Go driver's shim wrote the exit code to a
-   * file that the task could also write.
-   */
-  source: z.enum(["status", "forceKilled", "unknown", "taskFile"]),
+  source: z.enum(endSources),
 });
 
 /** The task's main process has ended, and with it every process of its namespace. */
@@ -80,7 +76,7 @@ const exited = defineEvent({
   added: { 2: { oom: null } },
   evolve: ({ data }) => ({ exit: data }),
   title: "Ended",
-  summary: describeExit,
+  summary: describeTaskEnd,
   // An end that was requested is no failure, whatever the exit code.
   wentWrong: ({ oomKilled, exitCode }, from) =>
     oomKilled || (exitCode !== 0 && from !== "stopping" && from !== "killing"),
@@ -118,11 +114,3 @@ export const ending = {
   lost,
   destroyed,
 };
-
-/** How a task ended. */
-export function describeExit({ oomKilled, source, ...end }: z.infer<typeof exit>): string {
-  if (source === "unknown") return "gone, and nobody can know how it ended";
-  const how = describeEnd(end);
-  if (source === "taskFile") return `${how}, by a file that the task could write`;
-  return oomKilled ? `${how}: out of memory` : how;
-}

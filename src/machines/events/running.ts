@@ -1,9 +1,10 @@
 /** Events of a running task. */
 import { z } from "zod";
 import { signalName } from "../../signalNames.ts";
+import { describeEnd } from "../../taskEnd.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent } from "./defineEvent.ts";
-import { describeEnd, outOfMemory, processEnd, processIdentity } from "./shared.ts";
+import { outOfMemory, processEnd, processIdentity } from "./shared.ts";
 
 /** A requested signal was sent to the task's process group, which may have exited before. */
 const signalled = defineEvent({

@@ -1,6 +1,5 @@
-/** Schemas and texts that several events share. */
+/** Schemas that several events share. */
 import { z } from "zod";
-import { signalName } from "../../signalNames.ts";
 
 /** The plugin process that wrote the event. */
 export const pluginProcess = z.object({ pid: z.number(), version: z.string() });
@@ -22,13 +21,5 @@ export const outOfMemory = z.object({
   peakBytes: z.number().nullable(),
 });
 
-/** How a process ended. */
-export const processEnd = {
-  /** The exit code; 128 + signal if a signal ended it; -1 if it cannot be known. */
-  exitCode: z.number(),
-  signal: z.number(),
-};
-
-export function describeEnd({ exitCode, signal }: { exitCode: number; signal: number }): string {
-  return signal > 0 ? `killed by ${signalName(signal)}` : `exit code ${exitCode}`;
-}
+/** A `ProcessEnd`. */
+export const processEnd = { exitCode: z.number(), signal: z.number() };

@@ -23,6 +23,7 @@ import { chmod, mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { tryFlock } from "../../effects/kernel/libc.ts";
 import { DriverError, errnoOf } from "../../errors.ts";
+import { plainTaskId } from "../../taskId.ts";
 
 export interface StateFolderPaths {
   readonly path: string;
@@ -102,8 +103,7 @@ export function checkStateFolder(path: string): void {
  */
 export function runFolderName(taskId: string): string {
   // The allocation id and the digits at the end contain no underscore, so the name can be parsed again.
-  if (/^[A-Za-z0-9-]{1,64}\/[A-Za-z0-9._-]{1,128}\/[0-9a-f]{8}$/.test(taskId))
-    return taskId.replaceAll("/", "_");
+  if (plainTaskId.test(taskId)) return taskId.replaceAll("/", "_");
   const readable = taskId.replaceAll(/[^A-Za-z0-9._-]+/g, "_").slice(0, 64);
   return `${readable}~${createHash("sha256").update(taskId).digest("hex")}`;
 }

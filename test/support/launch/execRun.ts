@@ -5,7 +5,7 @@ import type { ExecInput } from "../../../src/effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../../src/effects/exec/runInTask.ts";
 import type { TerminalSize } from "../../../src/effects/exec/terminal.ts";
 import type { Launched } from "../../../src/effects/launch/launcher.ts";
-import type { ExitStatus } from "../../../src/effects/processes/statusFile.ts";
+import type { ExitStatus } from "../../../src/taskEnd.ts";
 import { TestCgroup } from "../agent/testCgroup.ts";
 import { launchInput, type TestRun } from "./launchRun.ts";
 

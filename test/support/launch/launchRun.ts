@@ -9,7 +9,8 @@ import type { LaunchDescriptors, Launched } from "../../../src/effects/launch/la
 import type { LaunchPlan } from "../../../src/effects/launch/plan.ts";
 import { watchExit } from "../../../src/effects/processes/exitWatch.ts";
 import { killInit } from "../../../src/effects/processes/signals.ts";
-import { type ExitStatus, readExitStatus } from "../../../src/effects/processes/statusFile.ts";
+import { readExitStatus } from "../../../src/effects/processes/statusFile.ts";
+import type { ExitStatus } from "../../../src/taskEnd.ts";
 import { buildLaunchPlan, type LaunchInput, launch } from "./wholeLaunch.ts";
 
 /** A uid that no account of the host has. */

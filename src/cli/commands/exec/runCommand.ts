@@ -11,6 +11,7 @@ import { connectPlugin } from "../../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../../grpc/status.ts";
 import { chooseTask } from "../../../replay/chooseTask.ts";
 import { addressOf } from "../../../store/folder/pluginAddress.ts";
+import { codeToPassOn } from "../../../taskEnd.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { nodeTasks } from "../../tasks/nodeTasks.ts";
@@ -42,8 +43,7 @@ export async function runCommand(
   if (tty) attached.defer(attachTerminal(call));
   attached.defer(cancelOnSignals(call));
   attached.defer(passInput(call));
-  const { exitCode = 1 } = (await resultOf(call)) ?? {};
-  return exitCode < 0 ? 1 : exitCode;
+  return codeToPassOn(await resultOf(call));
 }
 
 /** Sends all keys to the command, Ctrl-C too, and keeps its terminal at the size of this one. */

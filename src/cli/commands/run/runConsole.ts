@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import type { RunDisplay } from "../../../client/task/localRun.ts";
 import { maskEvent } from "../../../replay/mask.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
+import { taskName } from "../../../taskId.ts";
 import { blanks, cellsOf } from "../../../units/widths.ts";
 import { EventView } from "../../logs/eventView.ts";
 import { errorText } from "../../terminal/errorText.ts";
@@ -61,8 +62,9 @@ export class RunConsole implements RunDisplay {
 
   /** Shows an event of a task. */
   readonly event = (event: StoredEvent): void => {
-    const [, task = ""] = event.stream.split("/");
-    this.say(`${this.label(task)} ${this.style.dim("*")} ${this.#view.line(maskEvent(event))}`);
+    this.say(
+      `${this.label(taskName(event.stream))} ${this.style.dim("*")} ${this.#view.line(maskEvent(event))}`,
+    );
   };
 
   /** Shows a line of the plugin's log, in hclog's JSON format. */

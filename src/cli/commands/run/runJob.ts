@@ -1,5 +1,6 @@
 /** `run JOB`: runs a job's tasks on this host, without a Nomad cluster. */
 
+import { constants } from "node:os";
 import { makeWorkFolder, removeFolders } from "../../../client/allocation/allocation.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
 import { PluginSession } from "../../../client/plugin/pluginSession.ts";
@@ -8,10 +9,12 @@ import { catchInterrupts, type Interrupts, whenAborted } from "../../../client/t
 import type { LocalRun } from "../../../client/task/localRun.ts";
 import type { TaskOutcome } from "../../../client/task/localTask.ts";
 import { readNodeTopology } from "../../../effects/host/nodeCores.ts";
+import { exitText } from "../../../grpc/pluginClient.ts";
 import type { Group, Job } from "../../../jobspec/job.ts";
 import type { JobFile } from "../../../jobspec/jobFile.ts";
 import { parseJob } from "../../../jobspec/parseJob.ts";
 import { StateFolderChoice } from "../../../store/folder/logFolders.ts";
+import { endBySignal } from "../../../taskEnd.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import type { EventFeed } from "./eventFeed.ts";
 import { readJobFile } from "./readJobFile.ts";
@@ -68,10 +71,8 @@ async function runIn(
     stateFolder,
     onLogLine: (line) => console.pluginLog(line),
     onTaskEvent: ({ taskName, message }) => console.warn(`${taskName}: ${message}`),
-    onRestart: ({ code, signal }) =>
-      console.warn(
-        `the plugin has ended (${signal ?? `exit code ${code}`}); it is started again, tasks go on`,
-      ),
+    onRestart: (exit) =>
+      console.warn(`the plugin has ended (${exitText(exit)}); it is started again, tasks go on`),
   });
   const { hostVolumes } = options;
   const shared = { file, job, session, hostVolumes, console, interrupts, topology, work };
@@ -92,8 +93,7 @@ async function runIn(
   }
 }
 
-/** The exit code of shells: 128 plus the number of SIGINT. */
-const interrupted = 130;
+const interrupted = endBySignal(constants.signals.SIGINT).exitCode;
 
 /** If a group cannot be prepared, all groups stop, since the job would not run as its file says. */
 async function runGroupOrFail(run: LocalRun, group: Group): Promise<TaskOutcome[]> {

@@ -1,5 +1,5 @@
 /** One frame of the view. Pure. */
-import { taskName } from "../../../replay/chooseTask.ts";
+import { taskName } from "../../../taskId.ts";
 import { formatDay } from "../../../units/times.ts";
 import { cutLine, fillLine, type Line, paintLine, span } from "../../terminal/spans.ts";
 import type { Style } from "../../terminal/style.ts";

@@ -119,5 +119,5 @@ function NoTasks() {
 }
 
 function textOf({ id, job, group, namespace, state, outcome, exit }: TaskSummary): string {
-  return `${id} ${job} ${group} ${namespace} ${state} ${outcome.text} ${exit ?? ""}`.toLowerCase();
+  return [id, job, group, namespace, state, outcome.text, exit].join(" ").toLowerCase();
 }

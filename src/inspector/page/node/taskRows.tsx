@@ -1,5 +1,6 @@
 /** Rows of tasks. Only the visible ones are drawn. */
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { shortId } from "../../../taskId.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { useNow } from "../keys.ts";
@@ -99,7 +100,7 @@ function Row({ row, now, index, onOpen }: RowProperties) {
       </td>
       <td class="job">{job}</td>
       <td class="allocation">
-        <code>{allocation.slice(0, 8)}</code>
+        <code>{shortId(allocation)}</code>
       </td>
       <td class="state">{state}</td>
       <td class={`outcome ${outcome.tone}`}>{outcome.text}</td>

@@ -1,6 +1,5 @@
 /** One task: its outcome and the reason, its history, and any moment of that. */
 import { useState } from "preact/hooks";
-import type { TaskContext } from "../../../machines/taskContext.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import type { MomentView } from "../../views/taskView.ts";
 import { useKeys } from "../keys.ts";
@@ -64,7 +63,7 @@ export function TaskPage({ id, row, ready }: Properties) {
           <Chart layout={layout} steps={view.steps.slice(0, seq)} state={state} />
         </section>
       </div>
-      <Sandbox context={moment.context as TaskContext} />
+      <Sandbox context={moment.context} />
     </>
   );
 }

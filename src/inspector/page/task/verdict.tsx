@@ -1,4 +1,5 @@
 /** The task's outcome and the reason: sentences with the events that prove them. */
+import { shortId } from "../../../taskId.ts";
 import type { Sentence } from "../../../why/facts.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import type { TaskView } from "../../views/taskView.ts";
@@ -65,6 +66,6 @@ function Shown({ sentence: { text, events }, choose }: ShownProperties) {
 }
 
 function logCommand({ allocation, task, namespace }: TaskSummary): string {
-  const where = namespace === "" || namespace === "default" ? "" : ` -namespace ${namespace}`;
-  return `nomad alloc logs -stderr -tail${where} ${allocation.slice(0, 8)} ${task}`;
+  const where = (namespace || "default") === "default" ? "" : ` -namespace ${namespace}`;
+  return `nomad alloc logs -stderr -tail${where} ${shortId(allocation)} ${task}`;
 }
