@@ -40,7 +40,10 @@ export async function listen({ folder = tmpdir(), group }: SocketOptions): Promi
   } finally {
     process.umask(umask);
   }
-  process.once("exit", () => rmSync(path, { force: true }));
+  const remove = () => rmSync(path, { force: true });
+  process.once("exit", remove);
+  // A closed server has removed its file.
+  server.once("close", () => process.off("exit", remove));
   try {
     await listening;
     if (groupId !== undefined) {
