@@ -21,7 +21,7 @@ describe("in the host's pid namespace", () => {
 
   test("a daemon over the task's memory limit is killed, which is told, and the task goes on", async () => {
     const script =
-      'setsid dd if=/dev/zero of=/dev/null bs=64M count=1 & wait $!; echo killed; read -r _ < "$NOMAD_TASK_DIR/gate"; exit 0';
+      'setsid dd if=/dev/zero of=/dev/null bs=64M count=1 & wait $!; echo killed; until [ -r "$NOMAD_TASK_DIR/gate" ]; do sleep 0.1; done; read -r _ < "$NOMAD_TASK_DIR/gate"; exit 0';
     const sh = { command: "sh", args: ["-c", script] };
     const { agent, allocation, config } = await inHostPids(sh, { memoryMb: 32 });
     const goOn = allocation.gate();

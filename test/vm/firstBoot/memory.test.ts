@@ -42,7 +42,7 @@ describe("memory", () => {
 
   test("of a task that goes on without a child it is told that the child was killed, and its end is its own", async () => {
     const script =
-      'dd if=/dev/zero of=/dev/null bs=64M count=1; echo killed; read -r _ < "$NOMAD_TASK_DIR/gate"; exit 0';
+      'dd if=/dev/zero of=/dev/null bs=64M count=1; echo killed; until [ -r "$NOMAD_TASK_DIR/gate" ]; do sleep 0.1; done; read -r _ < "$NOMAD_TASK_DIR/gate"; exit 0';
     const { agent, allocation, config } = await startVmTask({ command: script, limits: { memoryMb: 32 } });
     const goOn = allocation.gate();
     await allocation.stdout.contains("killed\n");
