@@ -195,11 +195,11 @@ describe("the sandbox", () => {
     const config = allocation.config({
       command: "sleep",
       args: ["1000"],
-      unveil: ["r:/etc/mime.types", "r:/proc/self/status"],
+      unveil: ["r:/etc/debian_version", "r:/proc/self/status"],
     });
     const handle = await startTask(first, config);
     const script =
-      "head -c 1 /etc/mime.types | wc -c; cat /etc/passwd; echo x > /tmp/own && cat /tmp/own; " +
+      "head -c 1 /etc/debian_version | wc -c; cat /etc/passwd; echo x > /tmp/own && cat /tmp/own; " +
       "cat /proc/self/status > /dev/null && echo status; kill -0 2 || echo no signal; echo x > /dev/stdout";
     const before = await execScript(first, config.id, script);
     expect(`${before.stdout}`).toBe("1\nx\nstatus\nno signal\nx\n");
@@ -210,7 +210,7 @@ describe("the sandbox", () => {
     const after = await execScript(next, config.id, script);
     expect(`${after.stdout}`).toBe(`${before.stdout}`);
     expect(`${after.stderr}`).toBe(`${before.stderr}`);
-    const terminal = await execScript(next, config.id, "cat /etc/passwd; cat /etc/mime.types | wc -c", {
+    const terminal = await execScript(next, config.id, "cat /etc/passwd; cat /etc/debian_version | wc -c", {
       tty: true,
     });
     expect(`${terminal.stdout}`).toContain("Permission denied");
