@@ -7,7 +7,7 @@ import type { TaskEvent } from "../../machines/events.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { exitOf } from "../run/exit.ts";
-import { requestedEvent } from "../start/requestedEvent.ts";
+import { requestedEvent } from "../start/startEvents.ts";
 import { type RebuiltHistory, rebuild } from "./handleHistory.ts";
 
 /**

@@ -8,7 +8,7 @@ import { initialSnapshot } from "../../machines/fold.ts";
 import type { EventToAppend } from "../../store/eventStore.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import type { DriverServices } from "../opening/services.ts";
-import { fingerprintedEvent, requestedEvent } from "../start/requestedEvent.ts";
+import { fingerprintedEvent, requestedEvent } from "../start/startEvents.ts";
 import { advance } from "../task/storedEvents.ts";
 import type { TaskHistory } from "../task/task.ts";
 import type { HandleState } from "../task/taskHandle.ts";

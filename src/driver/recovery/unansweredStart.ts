@@ -23,7 +23,7 @@ import { runFolderName } from "../../store/folder/stateFolder.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { cleanUpRun } from "../run/cleanUpRun.ts";
 import { exitOf } from "../run/exit.ts";
-import { startFailedEvent } from "../start/requestedEvent.ts";
+import { startFailedEvent } from "../start/startEvents.ts";
 import { type Advance, advance } from "../task/storedEvents.ts";
 
 /**

@@ -15,7 +15,7 @@ import { shortName } from "../../taskId.ts";
 import type { ExecRequest, ExecSession, ExitResult } from "../driverPort.ts";
 import { refusedCommand } from "../exec/refusedCommand.ts";
 import type { DriverServices } from "../opening/services.ts";
-import { requestedOptions } from "../start/requestedEvent.ts";
+import { requestedOptions } from "../start/startEvents.ts";
 import { rightsInPlan } from "../start/taskRights.ts";
 import { notRunning } from "../task/taskErrors.ts";
 import type { RunTask } from "./runTask.ts";

@@ -12,7 +12,7 @@ import { DriverError, messageOf } from "../../errors.ts";
 import type { EffectName } from "../../machines/effects.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import type { DriverServices } from "../opening/services.ts";
-import { fingerprintedEvent, startFailedEvent } from "../start/requestedEvent.ts";
+import { fingerprintedEvent, startFailedEvent } from "../start/startEvents.ts";
 import { cleanUpRun } from "./cleanUpRun.ts";
 import { RunCommands } from "./commands.ts";
 import { exitOf } from "./exit.ts";

@@ -10,8 +10,8 @@ import { existsAlready } from "../task/taskErrors.ts";
 import { encodeHandle, handleOf } from "../task/taskHandle.ts";
 import { end, type TaskTable } from "../task/taskTable.ts";
 import { repeatedStart } from "./repeatedStart.ts";
-import { requestedEvent } from "./requestedEvent.ts";
 import { findProgram } from "./sandboxPlan.ts";
+import { requestedEvent } from "./startEvents.ts";
 import { withUser } from "./taskUser.ts";
 
 /**

@@ -24,7 +24,7 @@ import { isUnderway, type StateName } from "../../machines/taskMachine.ts";
 import type { EventStore, EventToAppend } from "../../store/eventStore.ts";
 import type { Run } from "../run/run.ts";
 import type { RunTask } from "../run/runTask.ts";
-import { startFailedEvent } from "../start/requestedEvent.ts";
+import { startFailedEvent } from "../start/startEvents.ts";
 import { Journal } from "./journal.ts";
 import { toStored } from "./storedEvents.ts";
 

@@ -1,7 +1,7 @@
 /** Figures of the host and of all its tasks. */
 import { formatDuration } from "../../../units/durations.ts";
 import type { NodeHost, NodeView } from "../../views/nodeView.ts";
-import { useNow } from "../keys.ts";
+import { useNow } from "../hooks.ts";
 import { useAnswer } from "../live.ts";
 import { type FactLine, Facts } from "../table.tsx";
 import { Activity } from "./activity.tsx";

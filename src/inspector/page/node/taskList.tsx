@@ -1,7 +1,7 @@
 /** The live list of all tasks, with a search and filters. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { TaskSummary } from "../../views/taskSummary.ts";
-import { useKeys } from "../keys.ts";
+import { useKeys } from "../hooks.ts";
 import type { Live } from "../live.ts";
 import { TaskRows } from "./taskRows.tsx";
 

@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../taskId.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
-import { useNow } from "../keys.ts";
+import { useNow } from "../hooks.ts";
 import { Mark } from "../mark.tsx";
 
 interface Place {

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import type { MomentView } from "../../views/taskView.ts";
-import { useKeys } from "../keys.ts";
+import { useKeys } from "../hooks.ts";
 import { useAnswer } from "../live.ts";
 import { Chart, useChartLayout } from "./chart.tsx";
 import { Moment } from "./moment.tsx";

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
-import { useNow } from "../keys.ts";
+import { useNow } from "../hooks.ts";
 import { Facts } from "../table.tsx";
 import { CopyButtons } from "./copyButtons.tsx";
 

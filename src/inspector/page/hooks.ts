@@ -1,7 +1,10 @@
-/** Page-wide keys, except while the focus is in an input or in an element that they scroll. */
+/** What several parts of the page share: page-wide keys, and the present time. */
 import { useEffect, useState } from "preact/hooks";
 
-/** @param handle handlers by key name, active until the component unmounts */
+/**
+ * Page-wide keys, except while the focus is in an input or in an element that they scroll.
+ * @param handle handlers by key name, active until the component unmounts
+ */
 export function useKeys(handle: Readonly<Record<string, () => void>>): void {
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {

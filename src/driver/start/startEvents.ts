@@ -1,4 +1,4 @@
-/** The `requested` event of a task: the request without the values of its environment. */
+/** Builds the events of a start: the request without the values of its environment, the host, a failure. */
 import { isDeepStrictEqual } from "node:util";
 import { hclName } from "../../config/options/hclSpec.ts";
 import { defaultTaskOptions, type TaskOptions, taskSchema } from "../../config/options/taskOptions.ts";
@@ -7,6 +7,7 @@ import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import type { DriverError } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 
+/** The `requested` event of a task: the request without the values of its environment. */
 export function requestedEvent(
   request: TaskRequest,
   envDigest: string,
