@@ -1,5 +1,6 @@
 /** Builds a task's environment from the one that the agent sends. Pure. */
 import { DriverError } from "../../errors.ts";
+import { matchesGlob } from "./glob.ts";
 import type { TaskFolders } from "./taskFolders.ts";
 
 /** The `PATH` of a task that has none: the program folders that are unveiled by default. */
@@ -26,9 +27,8 @@ export function taskEnvironment(
 ): Record<string, string> {
   const threads: [string, string][] =
     cores === undefined ? [] : [["GOMAXPROCS", String(Math.max(1, Math.ceil(cores)))]];
-  const denied = deniedEnvvars.map(patternOf);
   const kept = [...threads, ...Object.entries(env)].filter(
-    ([name]) => !isDropped(name) && !denied.some((pattern) => pattern.test(name)),
+    ([name]) => !isDropped(name) && !deniedEnvvars.some((glob) => matchesGlob(glob, name)),
   );
   for (const [name, value] of kept) checkVariable(name, value);
   return Object.fromEntries([
@@ -44,11 +44,6 @@ const dropped: ReadonlySet<string> = new Set(["LS_COLORS", "XAUTHORITY", "DISPLA
 
 function isDropped(name: string): boolean {
   return name.startsWith("LD_") || dropped.has(name);
-}
-
-function patternOf(glob: string): RegExp {
-  const literal = (text: string) => text.replace(/[\\^$.+?()[\]{}|]/g, "\\$&");
-  return new RegExp(`^${glob.split("*").map(literal).join(".*")}$`, "s");
 }
 
 /** execve(2) takes strings `NAME=value`, which end at the first NUL. */
