@@ -21,6 +21,7 @@ export function readerOf(heads: readonly StreamHead[], records: readonly PlacedR
 
 class RecordList implements RecordTable {
   readonly #heads: readonly TableHead[];
+  readonly #byName: ReadonlyMap<string, TableHead>;
   readonly #byPosition: readonly PlacedRecord[];
   readonly #byStream: ReadonlyMap<string, readonly PlacedRecord[]>;
 
@@ -32,10 +33,11 @@ class RecordList implements RecordTable {
     this.#heads = heads
       .map((head) => ({ ...head, firstPosition: this.#recordsOf(head.stream)[0]?.position ?? 0 }))
       .sort((a, b) => compare(a.stream, b.stream));
+    this.#byName = new Map(this.#heads.map((head) => [head.stream, head]));
   }
 
   head(stream: string): TableHead | undefined {
-    return this.#heads.find((head) => head.stream === stream);
+    return this.#byName.get(stream);
   }
 
   heads(after: string | undefined): TableHead[] {
@@ -47,8 +49,7 @@ class RecordList implements RecordTable {
   }
 
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
-    const start = this.#byPosition.findIndex(({ position }) => position >= from);
-    return start === -1 ? [] : batch(this.#byPosition, start, take);
+    return batch(this.#byPosition, firstAtOrAfter(this.#byPosition, from), take);
   }
 
   recordsOf<T>({ stream }: TableHead, seq: number, take: TakeRecord<T>): T[] {
@@ -64,6 +65,17 @@ class RecordList implements RecordTable {
 
 function batch<T>(records: readonly PlacedRecord[], start: number, take: TakeRecord<T>): T[] {
   return records.slice(start, start + BATCH_RECORDS).map(({ bytes, position }) => take(bytes, position));
+}
+
+/** Index of the first record at a position or after it, by halving. */
+function firstAtOrAfter(records: readonly PlacedRecord[], position: number): number {
+  let low = 0;
+  for (let high = records.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if ((records[middle]?.position ?? 0) < position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function compare(a: string, b: string): number {

@@ -13,6 +13,11 @@ import { maskEvent } from "../mask.ts";
 /** Version of this format. */
 const FORMAT = 1;
 
+/** An error may quote what it finds wrong, which may be the whole file. */
+const MAX_REASON_LENGTH = 300;
+/** More than any event has. Deeper data would take more of the stack than there is. */
+const MAX_DEPTH = 64;
+
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const half = z.string().regex(/^[0-9a-f]{32}$/);
 
@@ -29,8 +34,13 @@ const headerSchema = z.strictObject({
   exportedAt: z.number(),
   /** Whether arguments of commands are masked. */
   masked: z.boolean(),
-  /** All streams, in the order of their events in the file. */
-  streams: z.array(z.strictObject({ stream: z.string(), version: z.int().nonnegative(), hash })),
+  /** All streams, each once, in the order of their events in the file. */
+  streams: z
+    .array(z.strictObject({ stream: z.string(), version: z.int().nonnegative(), hash }))
+    .refine(
+      (streams) => new Set(streams.map(({ stream }) => stream)).size === streams.length,
+      "one is there twice",
+    ),
   /** SHA-256 of the header without this field. */
   checksum: hash,
 });
@@ -67,7 +77,11 @@ export function headerLine(header: Omit<BundleHeader, "bundle" | "format" | "che
 /** @returns the header, or the reason why the line is not one */
 export function readHeader(line: string): BundleHeader | string {
   const parsed = headerSchema.safeParse(parseJsonOrNothing(line));
-  if (!parsed.success) return z.prettifyError(parsed.error).replaceAll(/\s*\n\s*/g, ", ");
+  if (!parsed.success)
+    return z
+      .prettifyError(parsed.error)
+      .replaceAll(/\s*\n\s*/g, ", ")
+      .slice(0, MAX_REASON_LENGTH);
   const { checksum, ...unsigned } = parsed.data;
   return checksumOf(unsigned) === checksum ? parsed.data : "its checksum is another one";
 }
@@ -95,10 +109,15 @@ export function eventLine(bytes: Buffer, mask: boolean): string {
 /** The record of an event's line; undefined if the line was changed. */
 export function recordOf(line: string): Buffer | undefined {
   const parsed = lineSchema.safeParse(parseJsonOrNothing(line));
-  if (!parsed.success) return undefined;
+  if (!parsed.success || isDeeperThan(MAX_DEPTH, parsed.data.data)) return undefined;
   const { previous: previousHash, dataHash, salt, checksum, ...event } = parsed.data;
   const proof = { previousHash, dataHash, ...(salt === undefined ? { checksum } : { salt }) } as RecordProof;
   return lineOf(event, proof) === line ? rebuildRecord(event, proof) : undefined;
+}
+
+function isDeeperThan(levels: number, value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((each) => isDeeperThan(levels - 1, each));
 }
 
 function lineOf(

@@ -6,6 +6,9 @@ import type { EventReader } from "../../store/eventStore.ts";
 import { type PlacedRecord, readerOf } from "../../store/recordList.ts";
 import { type BundleHeader, readHeader, recordOf } from "./bundleFormat.ts";
 
+/** The hashes of an event alone take three quarters of this. */
+const MIN_LINE_LENGTH = 300;
+
 export interface Bundle {
   readonly header: BundleHeader;
   /** Reads the histories like a log, so that code for logs also works on bundles. */
@@ -28,24 +31,49 @@ export async function loadBundle(path: string): Promise<Bundle> {
 
 /** @param path appears in errors only */
 export function parseBundle(text: string, path: string): Bundle {
-  const [first = "", ...lines] = text.split("\n");
-  const header = readHeader(first);
+  const firstEnd = text.indexOf("\n");
+  const header = readHeader(firstEnd === -1 ? text : text.slice(0, firstEnd));
   if (typeof header === "string") throw invalid(path, `it does not begin as a bundle does: ${header}`);
-  const places = header.streams.flatMap(({ stream, version }) =>
-    Array.from({ length: version }, (_, index) => ({ stream, seq: index + 1 })),
-  );
-  // Every line ends with a newline, the last one too.
-  const unfinished = lines.pop();
-  const next = places[lines.length];
-  if (next !== undefined) throw invalid(path, `it ends before event ${next.seq} of ${next.stream} does`);
-  if (unfinished !== "" || lines.length > places.length) {
-    throw invalid(path, "something follows the last event that its header tells of");
-  }
+  const lines = eventLines(header, firstEnd === -1 ? "" : text.slice(firstEnd + 1), path);
   const records: PlacedRecord[] = [];
-  for (const [index, place] of places.entries()) {
-    records.push(placed(place, lines[index] ?? "", records.at(-1)?.position ?? 0));
+  for (const { stream, version } of header.streams) {
+    for (let seq = 1; seq <= version; seq++) {
+      records.push(placed({ stream, seq }, lines[records.length] ?? "", records.at(-1)?.position ?? 0));
+    }
   }
   return { header, reader: readerOf(header.streams, records) };
+}
+
+/**
+ * Every line ends with a newline, the last one too.
+ * @throws DriverError `BUNDLE_INVALID` if there are not as many as the header says: what
+ * a header says costs nothing until the file has the bytes for it
+ */
+function eventLines({ streams }: BundleHeader, text: string, path: string): string[] {
+  const expected = streams.reduce((sum, { version }) => sum + version, 0);
+  if (text.length < expected * MIN_LINE_LENGTH) {
+    throw invalid(path, `it is too short for the ${expected} events that its header tells of`);
+  }
+  const lines = text.split("\n", expected + 2);
+  const unfinished = lines.pop();
+  if (lines.length < expected) {
+    const { stream, seq } = placeOf(lines.length, streams);
+    throw invalid(path, `it ends before event ${seq} of ${stream} does`);
+  }
+  if (unfinished !== "" || lines.length > expected) {
+    throw invalid(path, "something follows the last event that its header tells of");
+  }
+  return lines;
+}
+
+/** Number `index` of all events, counted from 0. */
+function placeOf(index: number, streams: BundleHeader["streams"]): Pick<PlacedRecord, "stream" | "seq"> {
+  let before = 0;
+  for (const { stream, version } of streams) {
+    if (index < before + version) return { stream, seq: index - before + 1 };
+    before += version;
+  }
+  throw new RangeError(`no event ${index} among ${before}`);
 }
 
 /** Gives every line its place, even one that was changed or moved, so that reading finds the damage there. */
