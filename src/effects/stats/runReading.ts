@@ -8,6 +8,7 @@ import { readKernelFile } from "../kernel/file.ts";
 import { readStat } from "../processes/processIdentity.ts";
 import { type ProcessIdentity, type ProcessStat, parseResidentPages } from "../processes/processStat.ts";
 import { type CpuCounters, type MemoryFigures, parseCpuStat, parseMemory } from "./cgroupFigures.ts";
+import { descendantsOf } from "./descendants.ts";
 
 /** Where to read a run's counters. */
 export interface RunPlace {
@@ -122,9 +123,9 @@ async function ownProcesses(
     else others.push(stat);
   }
   // Processes in namespaces that the task has created descend from its own.
-  for (let nested = others; nested.length > 0; ) {
-    nested = others.filter(({ pid, parent }) => own.has(parent) && !own.has(pid));
-    nested.forEach(take);
+  for (const [index, stat] of descendantsOf([...own.keys()], others).entries()) {
+    if (index % batch === batch - 1) await setImmediate();
+    take(stat);
   }
   return { own, foreign: others.some(({ pid }) => !own.has(pid)) };
 }
