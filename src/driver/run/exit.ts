@@ -14,13 +14,23 @@ import { wasFatal } from "./outOfMemory.ts";
 type Exit = EventData<"exited">;
 type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source">;
 
-/** @param killed whether this driver has killed the run, if that is not in the log yet */
-export function exitOf({ context }: TaskSnapshot, killed = false): Exit {
+/** What a process knows of a run and may not have recorded yet. */
+interface Unrecorded {
+  /** Whether this driver has killed the run. */
+  readonly killed?: boolean;
+  /** The last OOM kill that the task survived. */
+  readonly oomSeen?: TaskContext["oom"];
+}
+
+export function exitOf(
+  { context }: TaskSnapshot,
+  { killed = false, oomSeen = context.oom }: Unrecorded = {},
+): Exit {
   const forceKilled = context.forceKilled || killed;
   const status = recordedStatus(context);
   const end = status ? endBy(status) : endWithoutStatus(context, forceKilled);
   // A task that this driver killed was not killed by the OOM killer.
-  return { ...end, ...memoryAtEnd(context, status && !forceKilled ? end : undefined) };
+  return { ...end, ...memoryAtEnd(context, oomSeen, status && !forceKilled ? end : undefined) };
 }
 
 /** The record of the run's init, or of the witness of an adopted task. */
@@ -45,11 +55,15 @@ function endWithoutStatus({ adopted, request }: TaskContext, forceKilled: boolea
 }
 
 /** @param end how the task ended; undefined if that is unknown, or if this driver killed it */
-function memoryAtEnd(context: TaskContext, end: End | undefined): Pick<Exit, "oom" | "oomKilled"> {
+function memoryAtEnd(
+  context: TaskContext,
+  survived: TaskContext["oom"],
+  end: End | undefined,
+): Pick<Exit, "oom" | "oomKilled"> {
   const oom = oomOf(context);
   // An OOM kill elsewhere in the cgroup did not end a task that exited with 0.
   const bad = end !== undefined && end.exitCode !== 0;
-  return { oom, oomKilled: bad && wasFatal(oom, context.oom, end.endedAt) };
+  return { oom, oomKilled: bad && wasFatal(oom, survived, end.endedAt) };
 }
 
 /** The OOM kills during the run, as the kernel counts them; null: none, or not counted. */

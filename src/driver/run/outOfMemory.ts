@@ -7,10 +7,10 @@ const consequenceMs = 10_000;
 
 /**
  * Whether an OOM kill ended a task that has failed: there is a kill that was not
- * recorded yet, or that was seen a moment ago. A worker that was killed hours before
+ * seen while it ran, or that was seen a moment ago. A worker that was killed hours before
  * did not end the task.
  * @param oom all OOM kills of the run
- * @param survived the last recorded OOM kill, after which the task went on
+ * @param survived the last OOM kill after which the task was seen to go on
  */
 export function wasFatal(
   oom: EventData<"exited">["oom"],

@@ -16,10 +16,11 @@ import { fingerprintedEvent, startFailedEvent } from "../start/startEvents.ts";
 import { cleanUpRun } from "./cleanUpRun.ts";
 import { RunCommands } from "./commands.ts";
 import { exitOf } from "./exit.ts";
+import { MemoryWatch } from "./memoryWatch.ts";
 import { type PreparedRun, prepareRun } from "./prepare.ts";
 import type { RunTask } from "./runTask.ts";
 import { RunStats } from "./stats.ts";
-import { runEnded, watchMemory } from "./watch.ts";
+import { runEnded } from "./watch.ts";
 
 /** How long init may take to end the rest of a killed run. */
 const initGraceMs = 2_000;
@@ -38,6 +39,7 @@ export class Run {
   readonly commands: RunCommands;
   readonly stats: RunStats;
   readonly #task: RunTask;
+  readonly #memory: MemoryWatch;
   readonly #services: () => DriverServices;
   readonly #effects: Readonly<Record<EffectName, () => Promise<void>>> = {
     inspectHost: () => this.#inspectHost(),
@@ -59,6 +61,7 @@ export class Run {
   /** @param services returns the current services: a new configuration replaces them */
   constructor(task: RunTask, services: () => DriverServices) {
     this.#task = task;
+    this.#memory = new MemoryWatch(task);
     this.#services = services;
     this.commands = new RunCommands(task);
     this.stats = new RunStats(task);
@@ -121,9 +124,12 @@ export class Run {
   async #watch(): Promise<void> {
     if (this.#task.snapshot.context.process === null) return;
     const { signal } = this.#watching;
-    watchMemory(this.#task, signal);
+    this.#memory.begin(signal);
     await runEnded(this.#task, this.#services(), signal);
-    await this.#task.record("exited", exitOf(this.#task.snapshot, this.#killed));
+    await this.#task.record(
+      "exited",
+      exitOf(this.#task.snapshot, { killed: this.#killed, oomSeen: this.#memory.seen }),
+    );
   }
 
   async #sendStopSignal(): Promise<void> {

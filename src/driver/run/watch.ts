@@ -1,15 +1,13 @@
-/** Watches a run for its end, and for OOM kills that it survives. */
+/** Watches a run for its end. */
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { startWitness } from "../../effects/adoption/witness.ts";
 import { endCgroup, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
-import { watchOutOfMemory } from "../../effects/cgroup/outOfMemory.ts";
 import { runFiles } from "../../effects/files/runFiles.ts";
 import { watchExit } from "../../effects/processes/exitWatch.ts";
 import { isSameProcess, type ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import { messageOf } from "../../errors.ts";
 import type { DriverServices } from "../opening/services.ts";
-import { oomOf } from "./exit.ts";
 import type { RunTask } from "./runTask.ts";
 
 /** Milliseconds until the next attempt if the kernel refuses a call. */
@@ -91,21 +89,4 @@ function retries({ id }: RunTask, { log }: WatchServices): Retry {
       }
     }
   };
-}
-
-/**
- * Records OOM kills that the task survives.
- * @param cancelled ends the watch
- */
-export function watchMemory(task: RunTask, cancelled: AbortSignal): void {
-  const { request } = task.snapshot.context;
-  if (request === null) return;
-  const cancel = watchOutOfMemory(request.resources.cgroup, () => void recordMemory(task));
-  cancelled.addEventListener("abort", cancel);
-}
-
-async function recordMemory(task: RunTask): Promise<void> {
-  const { context } = task.snapshot;
-  const found = oomOf(context);
-  if (found !== null && found.kills > (context.oom?.kills ?? 0)) await task.record("oomSeen", found);
 }

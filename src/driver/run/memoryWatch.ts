@@ -1,0 +1,50 @@
+/** Records OOM kills that a task survives. */
+import { watchOutOfMemory } from "../../effects/cgroup/outOfMemory.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
+import { oomOf } from "./exit.ts";
+import { GrowingPauses } from "./growingPauses.ts";
+import type { RunTask } from "./runTask.ts";
+
+export class MemoryWatch {
+  readonly #task: RunTask;
+  readonly #pauses = new GrowingPauses(() => void this.#record());
+  #seen: TaskContext["oom"] = null;
+
+  constructor(task: RunTask) {
+    this.#task = task;
+  }
+
+  /** @param cancelled ends the watch */
+  begin(cancelled: AbortSignal): void {
+    const { request } = this.#task.snapshot.context;
+    if (request === null) return;
+    const cancel = watchOutOfMemory(request.resources.cgroup, () => this.look());
+    cancelled.addEventListener("abort", () => {
+      cancel();
+      this.#pauses.stop();
+    });
+  }
+
+  /**
+   * Looks for OOM kills that were not seen before. The first is recorded at once. A task
+   * can cause them as fast as it likes, so later ones are recorded together, in growing pauses.
+   */
+  look(): void {
+    const found = oomOf(this.#task.snapshot.context);
+    if (found === null || found.kills <= (this.seen?.kills ?? 0)) return;
+    this.#seen = { ...found, at: Date.now() };
+    this.#pauses.ask();
+  }
+
+  /** The last OOM kill that the task survived, recorded or not. */
+  get seen(): TaskContext["oom"] {
+    return this.#seen ?? this.#task.snapshot.context.oom;
+  }
+
+  async #record(): Promise<void> {
+    const { seen } = this;
+    if (seen === null) return;
+    const { kills, limitBytes, peakBytes } = seen;
+    await this.#task.record("oomSeen", { kills, limitBytes, peakBytes });
+  }
+}

@@ -1,0 +1,94 @@
+import { utimesSync, writeFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { exitOf } from "../../../src/driver/run/exit.ts";
+import { MemoryWatch } from "../../../src/driver/run/memoryWatch.ts";
+import type { RunTask } from "../../../src/driver/run/runTask.ts";
+import { runFiles } from "../../../src/effects/files/runFiles.ts";
+import { statusFileLayout } from "../../../src/effects/launch/plan.ts";
+import type { EventData, TaskEvent } from "../../../src/machines/events.ts";
+import { fold } from "../../../src/machines/fold.ts";
+import { event } from "../../support/history/history.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const minute = 60_000;
+
+/** A running task in a folder with the files of a cgroup. */
+function setUp() {
+  const cgroup = temporaryFolder();
+  const resources = { cpuMhz: 100, memoryMb: 64, memoryMaxMb: 0, cpusetCpus: "", cgroup };
+  const runFolder = temporaryFolder();
+  const begun = [
+    event("requested", { resources }),
+    event("fingerprinted"),
+    event("sandboxed", { runFolder }),
+  ];
+  const events: TaskEvent[] = [...begun, event("started")];
+  const recorded: EventData<"oomSeen">[] = [];
+  const task = {
+    get snapshot() {
+      return fold(events);
+    },
+    record: async (_type: string, data: EventData<"oomSeen">) => {
+      events.push({ type: "oomSeen", time: Date.now(), data });
+      recorded.push(data);
+      return true;
+    },
+  } as Partial<RunTask> as RunTask;
+  const watch = new MemoryWatch(task);
+  const kill = (kills: number) => {
+    writeFileSync(`${cgroup}/memory.events`, `oom_kill ${kills}\n`);
+    watch.look();
+  };
+  const endsWith = (exitCode: number) => {
+    const { status } = runFiles(runFolder);
+    const bytes = Buffer.alloc(statusFileLayout.bytes.status);
+    bytes.writeInt32LE(exitCode << 8, statusFileLayout.status);
+    writeFileSync(status, bytes);
+    utimesSync(status, new Date(), new Date());
+    return exitOf(task.snapshot, { oomSeen: watch.seen });
+  };
+  return { kill, kills: () => recorded.map(({ kills }) => kills), endsWith };
+}
+
+describe("OOM kills that a task survives", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("are recorded at once, and later ones together", () => {
+    const { kill, kills } = setUp();
+    kill(1);
+    expect(kills()).toEqual([1]);
+    kill(2);
+    kill(3);
+    expect(kills()).toEqual([1]);
+    vi.advanceTimersByTime(minute);
+    expect(kills()).toEqual([1, 3]);
+    vi.advanceTimersByTime(10 * minute);
+    kill(3);
+    expect(kills()).toEqual([1, 3]);
+    kill(4);
+    expect(kills()).toEqual([1, 3, 4]);
+  });
+
+  it("take little of the log, however many a task causes", () => {
+    const { kill, kills } = setUp();
+    const day = 24 * 60;
+    for (let passed = 1; passed <= day; passed++) {
+      kill(60 * passed);
+      vi.advanceTimersByTime(minute);
+    }
+    expect(kills().length).toBeLessThan(32);
+    expect(kills().at(-1)).toBeGreaterThan(60 * (day - 61));
+  });
+
+  it("end a task that fails a moment later, and not one that fails long after them, recorded or not", () => {
+    const { kill, kills, endsWith } = setUp();
+    kill(1);
+    kill(2);
+    expect(kills()).toEqual([1]);
+    expect(endsWith(1)).toMatchObject({ exitCode: 1, oomKilled: true, oom: { kills: 2 } });
+    vi.advanceTimersByTime(11_000);
+    expect(kills()).toEqual([1]);
+    expect(endsWith(1)).toMatchObject({ exitCode: 1, oomKilled: false, oom: { kills: 2 } });
+  });
+});
