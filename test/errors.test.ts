@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { errorText } from "../src/cli/terminal/errorText.ts";
+import { formatError } from "../src/cli/terminal/errors.ts";
 import { styleOf } from "../src/cli/terminal/style.ts";
 import { DriverError, errorCodes, isErrorCode } from "../src/errors.ts";
 
@@ -38,7 +38,7 @@ describe("an error that came up within something", () => {
 
 it("an error on a terminal has its hint on a line of its own, also where its summary ends as the hint does", () => {
   const error = new DriverError("STORE_FAILED", "no. Mend it", { hint: "Mend it" });
-  expect(errorText(error, styleOf(false), 80)).toBe("STORE_FAILED: no. Mend it\nhint: Mend it");
+  expect(formatError(error, styleOf(false), 80)).toBe("STORE_FAILED: no. Mend it\nhint: Mend it");
   const called = new DriverError("STORE_FAILED", "no", { failed });
-  expect(errorText(called, styleOf(false), 80)).toBe("STORE_FAILED: no (openat /opt/x: EACCES)");
+  expect(formatError(called, styleOf(false), 80)).toBe("STORE_FAILED: no (openat /opt/x: EACCES)");
 });

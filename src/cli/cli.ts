@@ -14,9 +14,9 @@ import { addRun } from "./commands/run/runVerb.ts";
 import { addTop } from "./commands/top/topVerb.ts";
 import { addVersion } from "./commands/version/versionVerb.ts";
 import { addWhy } from "./commands/why/whyVerb.ts";
-import { errorText } from "./terminal/errorText.ts";
-import { tolerateClosedPipes } from "./terminal/print.ts";
-import { styleFor, widthOf } from "./terminal/style.ts";
+import { printError } from "./terminal/errors.ts";
+import { tolerateClosedPipes } from "./terminal/output.ts";
+import { widthOf } from "./terminal/style.ts";
 
 const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addExec],
@@ -43,7 +43,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   } catch (thrown) {
     // commander has already written the help or its error.
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : usage;
-    process.stderr.write(`${errorText(thrown, styleFor(process.stderr), widthOf(process.stderr))}\n`);
+    printError(thrown);
     return failure;
   }
 }

@@ -16,7 +16,6 @@ import { isAlive } from "../machines/taskMachine.ts";
 import { parseSignal } from "../signalNames.ts";
 import { quarantinedLogs } from "../store/folder/quarantine.ts";
 import type {
-  AskForFolder,
   Capabilities,
   CheckRequest,
   DriverPort,
@@ -26,6 +25,7 @@ import type {
   ExitResult,
   Fingerprint,
   RecoverableHandle,
+  RequestHandOver,
   StartedTask,
   TaskEventMessage,
   TaskStatus,
@@ -63,7 +63,7 @@ interface Configured {
 export class Driver implements DriverPort {
   readonly #log: Logger;
   readonly #socketPath: string;
-  readonly #askForFolder: AskForFolder;
+  readonly #requestHandOver: RequestHandOver;
   readonly #tasks = new TaskTable((taskId, history) => this.#create(taskId, history));
   readonly #announcements: Announcements;
   readonly #configured = new ReplaySubject<Configured>(1);
@@ -76,9 +76,9 @@ export class Driver implements DriverPort {
   readonly #idleMemory = new IdleMemory();
 
   /** @param socketPath the plugin's socket */
-  constructor(log: Logger, socketPath: string, askForFolder: AskForFolder) {
+  constructor(log: Logger, socketPath: string, requestHandOver: RequestHandOver) {
     this.#log = log;
-    this.#askForFolder = askForFolder;
+    this.#requestHandOver = requestHandOver;
     this.#announcements = new Announcements(log);
     this.#socketPath = socketPath;
   }
@@ -218,7 +218,7 @@ export class Driver implements DriverPort {
       report({ opened: await open() });
       return;
     }
-    const ask = (signal: AbortSignal) => this.#askForFolder(options.stateDir, signal);
+    const ask = (signal: AbortSignal) => this.#requestHandOver(options.stateDir, signal);
     this.#opening = new Opening(open, ask, report);
     await this.#opening.firstOutcome;
   }

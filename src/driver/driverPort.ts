@@ -83,7 +83,7 @@ export interface DriverPort {
  * Asks the plugin that owns a state folder to hand it over.
  * Rejects if no plugin can be reached, or none answers.
  */
-export type AskForFolder = (folder: string, signal: AbortSignal) => Promise<FolderOwner>;
+export type RequestHandOver = (folder: string, signal: AbortSignal) => Promise<FolderOwner>;
 
 export interface FolderOwner {
   /** Whether it has released the folder. It does not while an agent is connected to it. */

@@ -3,7 +3,7 @@ import { writeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { AskForFolder, DriverPort } from "../driver/driverPort.ts";
+import type { DriverPort, RequestHandOver } from "../driver/driverPort.ts";
 import { messageOf } from "../errors.ts";
 import { createLogger, type Logger } from "../log/hclog.ts";
 import { DriverSlot } from "./driverSlot.ts";
@@ -28,7 +28,7 @@ const standardOutput = 1;
  * @param loadDriver creates the driver; called once, by the first call that needs it
  */
 export async function servePlugin(
-  loadDriver: (log: Logger, socketPath: string, askForFolder: AskForFolder) => Promise<DriverPort>,
+  loadDriver: (log: Logger, socketPath: string, requestHandOver: RequestHandOver) => Promise<DriverPort>,
 ): Promise<void> {
   const log = createLogger("exec2");
   guardProcess(log);
@@ -36,7 +36,7 @@ export async function servePlugin(
     const listener = await listen(readLaunch(process.env));
     const slot = new DriverSlot(() => {
       setTimeout(() => void tidyUp(listener, log), tidyAfterMs).unref();
-      return loadDriver(log, listener.path, askForFolder);
+      return loadDriver(log, listener.path, requestHandOver);
     });
     await serve(listener, slot, log);
   } catch (thrown) {
@@ -46,8 +46,8 @@ export async function servePlugin(
   }
 }
 
-const askForFolder: AskForFolder = async (folder, signal) =>
-  (await import("./askForFolder.ts")).askForFolder(folder, signal);
+const requestHandOver: RequestHandOver = async (folder, signal) =>
+  (await import("./requestHandOver.ts")).requestHandOver(folder, signal);
 
 async function tidyUp({ path }: Listener, log: Logger): Promise<void> {
   try {

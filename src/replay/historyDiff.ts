@@ -28,14 +28,14 @@ export interface HistoryDiff {
   readonly right: History;
   readonly rows: readonly DiffRow[];
   /** The first row in which something else happened; undefined if there is none. */
-  readonly parting: DiffRow | undefined;
+  readonly divergence: DiffRow | undefined;
   /** Whether nothing differs at all. */
   readonly same: boolean;
 }
 
 /** Whether a row shows input to the tasks, which both received. */
 export function isInput({ left, sameWay }: DiffRow): boolean {
-  return sameWay && left !== undefined && traitsOf(left.stored.type)?.shown.group === "given";
+  return sameWay && left !== undefined && traitsOf(left.stored.type)?.shown.category === "input";
 }
 
 /** Whether anything in a row differs, except times. */
@@ -78,7 +78,7 @@ export function diffHistories(left: History, right: History, { showArgs = false 
     left: a,
     right: b,
     rows,
-    parting: rows.find((row) => differs(row) && !isInput(row)),
+    divergence: rows.find((row) => differs(row) && !isInput(row)),
     same: !rows.some(differs),
   };
 }

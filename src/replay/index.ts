@@ -5,7 +5,7 @@
 
 import type { Bundle } from "./bundle/loadBundle.ts";
 import { type CheckOptions, type CheckReport, checkLog } from "./check/checkLog.ts";
-import { chooseTask } from "./chooseTask.ts";
+import { findTask } from "./findTask.ts";
 import { History } from "./history.ts";
 
 /**
@@ -15,7 +15,7 @@ import { History } from "./history.ts";
  * @throws DriverError `STORE_FAILED` if an event of the task was changed
  */
 export function replay({ reader }: Bundle, task = ""): History {
-  const { id } = chooseTask(
+  const { id } = findTask(
     task,
     Array.from(reader.streams(), ({ stream }) => ({ id: stream })),
   );

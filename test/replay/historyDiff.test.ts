@@ -40,12 +40,12 @@ describe("two histories", () => {
   it.each(allLives)("of one way (%s) are the same, whatever differs between any two runs", (name) => {
     const diff = diffHistories(historyOf(life(name)), historyOf(elsewhere(life(name))));
     expect(diff.rows.filter(differs)).toEqual([]);
-    expect(diff).toMatchObject({ same: true, parting: undefined });
+    expect(diff).toMatchObject({ same: true, divergence: undefined });
   });
 
   it("are lined up by type, and part where one of them goes another way", () => {
     const failed = [...life("failed")];
-    const { rows, parting, same } = diffHistories(historyOf(life("ended")), historyOf(failed));
+    const { rows, divergence, same } = diffHistories(historyOf(life("ended")), historyOf(failed));
     expect(rows.map(({ left, right }) => [left?.seq, right?.seq])).toEqual([
       [1, 1],
       [2, 2],
@@ -55,7 +55,7 @@ describe("two histories", () => {
       [undefined, 3],
       [6, 4],
     ]);
-    expect(parting).toBe(rows[2]);
+    expect(divergence).toBe(rows[2]);
     // Both are destroyed, but one has failed before.
     expect(rows.at(-1)).toMatchObject({ sameWay: false, changes: [] });
     expect(same).toBe(false);
@@ -70,10 +70,10 @@ describe("two histories", () => {
         event("exited", { exitCode }),
       ]);
     }) as [History, History];
-    const { rows, parting } = diffHistories(left, right);
+    const { rows, divergence } = diffHistories(left, right);
     expect(rows.filter(isInput)).toHaveLength(3);
     expect(rows[0]?.changes).toEqual([{ path: ["unveil"], before: undefined, after: "r:/srv/x" }]);
-    expect(parting).toMatchObject({
+    expect(divergence).toMatchObject({
       left: { seq: 5 },
       right: { seq: 5 },
       sameWay: true,

@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { merge, NEVER, type Observable } from "rxjs";
 import { DriverError } from "../../errors.ts";
 import { loadBundle } from "../../replay/bundle/loadBundle.ts";
-import { chooseTask } from "../../replay/chooseTask.ts";
+import { findTask } from "../../replay/findTask.ts";
 import { History } from "../../replay/history.ts";
 import { shownEvent } from "../../replay/mask.ts";
 import type { EventReader, StoredEvent, StreamHead } from "../../store/eventStore.ts";
@@ -89,7 +89,7 @@ export class EventLogs {
         return lastState(task);
       },
     }));
-    return chooseTask(name ?? "", candidates);
+    return findTask(name ?? "", candidates);
   }
 
   /**

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { isHostName, parseHostEntry } from "../task/hostNames.ts";
-import { idRangesProblem } from "../task/ids.ts";
+import { idRangesProblem } from "../task/idRanges.ts";
 import { capabilityProblem } from "./capabilities.ts";
 import { historyProblem } from "./history.ts";
 import { ulimitProblem } from "./ulimits.ts";

@@ -18,7 +18,7 @@ import { partsOfTaskId, taskOfRun } from "../../taskId.ts";
 import type { TaskEventMessage } from "../driverPort.ts";
 import { sharedUserOf } from "../start/taskUser.ts";
 import type { CommittedStep, Task } from "../task/task.ts";
-import { isFirstWithoutLimits } from "./limitsTold.ts";
+import { isFirstWithoutLimits } from "./missingLimits.ts";
 import { messageOfEvent, messageOfHistory, messageOfSharedUser, type TaskMessage } from "./taskMessages.ts";
 
 /** Bounds of waiting messages: for one task, as many as the client shows; for all tasks while nobody reads. */

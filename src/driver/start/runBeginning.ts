@@ -16,8 +16,8 @@ export function* beginningOf(stream: string, log: Pick<Log, "readRecords">): Ite
   for (const bytes of log.readRecords(stream)) {
     const stored = readable(bytes);
     if (stored === undefined) return;
-    const group = traitsOf(stored.type)?.shown.group;
-    if (group !== "given" && group !== "start") return;
+    const category = traitsOf(stored.type)?.shown.category;
+    if (category !== "input" && category !== "start") return;
     yield { ...toTaskEvent(stored), position: stored.position };
     if (stored.type === "started") return;
   }

@@ -1,5 +1,5 @@
 /** Parses passwd(5) and group(5) text, from the files in /etc or from `getent`. Pure. */
-import { parseId } from "../../config/task/ids.ts";
+import { parseId } from "../../config/task/idRanges.ts";
 
 export interface PasswdEntry {
   readonly name: string;

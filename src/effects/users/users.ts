@@ -1,5 +1,5 @@
 /** The user that a task runs as: a dynamic user from the agent, or a user of the host. */
-import { isInRanges, maxId, parseId } from "../../config/task/ids.ts";
+import { isInRanges, maxId, parseId } from "../../config/task/idRanges.ts";
 import { DriverError } from "../../errors.ts";
 import { askNameServices, isAccountName, readDatabase } from "./nameServices.ts";
 import { entryOfName, entryOfUid, gidOfName } from "./passwd.ts";

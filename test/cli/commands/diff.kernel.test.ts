@@ -41,7 +41,7 @@ describe("diff", () => {
     expect(await diff(one, bundle)).toMatchObject({ code: 0 });
     const json = await diff(bundle, other, "--json");
     expect(json.code).toBe(1);
-    expect(JSON.parse(json.stdout)).toMatchObject({ same: false, parting: { left: 5, right: 5 } });
+    expect(JSON.parse(json.stdout)).toMatchObject({ same: false, divergence: { left: 5, right: 5 } });
   });
 
   it("compares tasks of bundles that have several, and those of an earlier version", async () => {

@@ -117,7 +117,7 @@ describe("the histories", () => {
     expect(told).toMatchObject({
       left: { id: "alloc0/web/1", job: "shop", state: "exited", events: 5 },
       same: false,
-      parting: { left: 5, right: 5 },
+      divergence: { left: 5, right: 5 },
     });
     expect(told.rows[0]).toMatchObject({
       left: { seq: 1, type: "requested", afterMs: null },
@@ -130,6 +130,6 @@ describe("the histories", () => {
       ratio: 2,
       sameWay: true,
     });
-    expect(JSON.parse(diffJson(diffOf(begun(), begun()))).parting).toBeNull();
+    expect(JSON.parse(diffJson(diffOf(begun(), begun()))).divergence).toBeNull();
   });
 });

@@ -12,7 +12,7 @@ import {
   type TaskEvent,
 } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
-import { chooseTask } from "../../../src/replay/chooseTask.ts";
+import { findTask } from "../../../src/replay/findTask.ts";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
 import { event } from "../../support/history/history.ts";
 
@@ -50,7 +50,7 @@ describe("the summary of an event", () => {
     [{ exitCode: 7, signal: 0, oomKilled: false, source: "status" }, "exit code 7"],
     [{ exitCode: 143, signal: 15, oomKilled: false, source: "status" }, "killed by SIGTERM"],
     [{ exitCode: 137, signal: 9, oomKilled: true, source: "status" }, "killed by SIGKILL: out of memory"],
-    [{ exitCode: -1, signal: 0, source: "unknown" }, "gone, and nobody can know how it ended"],
+    [{ exitCode: -1, signal: 0, source: "unknown" }, "has ended, but how is unknown"],
   ];
   it.each(exits)("of an exit %j is %s", (data, text) => {
     expect(summarise(event("exited", data))).toBe(text);
@@ -160,17 +160,17 @@ describe("the task that a person means", () => {
     ["aab", "aabb-2/db/2"],
     ["ccdd-3/web", "ccdd-3/web/3"],
   ])("by %s is %s", (text, id) => {
-    expect(chooseTask(text, histories).id).toBe(id);
+    expect(findTask(text, histories).id).toBe(id);
   });
 
   it("is asked for again where there are several, with all of them", () => {
-    expect(() => chooseTask("web", histories)).toThrow(
+    expect(() => findTask("web", histories)).toThrow(
       "web may be one of 2 tasks:\n  aaaa-1/web/1  destroyed\n  ccdd-3/web/3  destroyed. Give more of the id",
     );
   });
 
   it("is offered where it is nearly spelled", () => {
-    expect(() => chooseTask("wbe", histories)).toThrow(
+    expect(() => findTask("wbe", histories)).toThrow(
       "no task is called wbe, and no id begins with it. Did you mean web?",
     );
   });

@@ -50,9 +50,9 @@ test("the task that resisted its stop was killed", () => {
 
 test("a task that stops when it is asked to parts from one that resists", () => {
   const [stops, resists] = [replay(bundle, "stops"), replay(bundle, "resists")];
-  const { same, parting, rows, left } = diff(stops, resists);
+  const { same, divergence, rows, left } = diff(stops, resists);
   assert.equal(same, false);
-  assert.equal(parting?.right?.stored.type, "stopRequested");
+  assert.equal(divergence?.right?.stored.type, "stopRequested");
   assert.deepEqual(rows.filter(({ left }) => left === undefined).map(({ right }) => right?.stored.type), [
     "stopTimedOut",
     "forceKilled",

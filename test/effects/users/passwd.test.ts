@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { maxId, parseId } from "../../../src/config/task/ids.ts";
+import { maxId, parseId } from "../../../src/config/task/idRanges.ts";
 import { entryOfName, entryOfUid } from "../../../src/effects/users/passwd.ts";
 
 const passwd = `root:x:0:0:root:/root:/bin/bash

@@ -5,12 +5,14 @@ import { divergenceText } from "./divergenceText.ts";
 
 /** One JSON object; missing values are null. */
 export function diffJson(diff: HistoryDiff): string {
-  const { left, right, rows, parting: divergence, same } = diff;
+  const { left, right, rows, divergence, same } = diff;
   return JSON.stringify({
     left: sideJson(left),
     right: sideJson(right),
     same,
-    parting: divergence ? { left: divergence.left?.seq ?? null, right: divergence.right?.seq ?? null } : null,
+    divergence: divergence
+      ? { left: divergence.left?.seq ?? null, right: divergence.right?.seq ?? null }
+      : null,
     text: divergenceText(diff),
     rows: rows.map((row) => ({
       left: momentJson(row.left, row.spans.left),

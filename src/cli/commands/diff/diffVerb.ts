@@ -34,7 +34,7 @@ be compared.
 Examples:
   nomad-driver-exec2 diff 6f2d4a9e 91c07b3d
   nomad-driver-exec2 diff web good.jsonl
-  nomad-driver-exec2 diff bundle.jsonl:web bundle.jsonl:db --json | jq .parting`,
+  nomad-driver-exec2 diff bundle.jsonl:web bundle.jsonl:db --json | jq .divergence`,
     )
     .action(async (left: string, right: string, options: Options) => exit(await act(left, right, options)));
 };
@@ -45,7 +45,7 @@ async function act(
   { json = false, showArgs = false, stateDir }: Options,
 ): Promise<number> {
   const { locate } = await import("../../logs/eventLogs.ts");
-  const { orTrouble } = await import("../../terminal/errorText.ts");
+  const { exitCodeOf } = await import("../../terminal/errors.ts");
   const { showDiff } = await import("./showDiff.ts");
-  return orTrouble(() => showDiff(locate(left, stateDir), locate(right, stateDir), { showArgs, json }));
+  return exitCodeOf(() => showDiff(locate(left, stateDir), locate(right, stateDir), { showArgs, json }));
 }

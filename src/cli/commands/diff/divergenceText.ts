@@ -5,7 +5,7 @@ import type { Moment } from "../../../replay/history.ts";
 import { type DiffRow, type HistoryDiff, isInput } from "../../../replay/historyDiff.ts";
 
 export function divergenceText(diff: HistoryDiff): string {
-  const { rows, parting: divergence, same } = diff;
+  const { rows, divergence, same } = diff;
   if (same) return "They went the same way: nothing differs but what differs between any two runs.";
   if (divergence === undefined)
     return `They went the same way, though what they were given differs: ${inputChanges(rows)}.`;

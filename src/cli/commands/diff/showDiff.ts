@@ -3,7 +3,7 @@
 import type { History } from "../../../replay/history.ts";
 import { diffHistories } from "../../../replay/historyDiff.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
-import { print } from "../../terminal/print.ts";
+import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { diffJson } from "./diffJson.ts";
 import { DiffView } from "./diffView.ts";

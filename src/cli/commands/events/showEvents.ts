@@ -7,7 +7,7 @@ import { sequenceDiagram } from "../../../why/sequenceDiagram.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { EventView } from "../../logs/eventView.ts";
 import { type TaskHistory, taskHistory } from "../../logs/taskHistory.ts";
-import { print, whenReaderGone } from "../../terminal/print.ts";
+import { onClosedPipe, print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import type { EventsFormat } from "./formats.ts";
 
@@ -31,7 +31,7 @@ export async function showEvents(
 ): Promise<number> {
   const logs = await EventLogs.open(stateDir);
   const readerGone = new AbortController();
-  whenReaderGone(() => readerGone.abort());
+  onClosedPipe(() => readerGone.abort());
   try {
     const { format, showArgs } = options;
     if (format === "mermaid") {

@@ -9,7 +9,7 @@ import type {
 } from "../../../grpc/generated/nomad/driver.ts";
 import { connectPlugin } from "../../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../../grpc/status.ts";
-import { chooseTask } from "../../../replay/chooseTask.ts";
+import { findTask } from "../../../replay/findTask.ts";
 import { addressOf } from "../../../store/folder/pluginAddress.ts";
 import { codeToPassOn } from "../../../taskEnd.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
@@ -123,7 +123,7 @@ async function findRunning(stateDir: string, name: string): Promise<RunningTask>
     const tasks = logs.readers.flatMap((reader, index) =>
       nodeTasks([reader], false).map(({ id }) => ({ id, folder: dirname(logs.folders[index] ?? stateDir) })),
     );
-    const { id, folder } = chooseTask(name, tasks);
+    const { id, folder } = findTask(name, tasks);
     return { id, socketPath: addressOf(folder) };
   } finally {
     await logs.close();

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { DriverError } from "../../../errors.ts";
 import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
 import { EventLogs, type FoundTask } from "../../logs/eventLogs.ts";
-import { whenReaderGone } from "../../terminal/print.ts";
+import { onClosedPipe } from "../../terminal/output.ts";
 
 /**
  * @param names of the tasks; undefined means all tasks
@@ -17,7 +17,7 @@ export async function exportTasks(
 ): Promise<number> {
   const logs = await EventLogs.open(stateDir);
   let readerGone = false;
-  whenReaderGone(() => {
+  onClosedPipe(() => {
     readerGone = true;
     process.stdout.emit("drain");
   });

@@ -8,7 +8,7 @@ import { checkLog } from "../../../replay/check/checkLog.ts";
 import { importedBundle } from "../../../store/folder/logFolders.ts";
 import { formatTime } from "../../../units/times.ts";
 import { FindingView } from "../../logs/findingView.ts";
-import { print } from "../../terminal/print.ts";
+import { print } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
 
 /**

@@ -5,8 +5,8 @@ import { loadMachine } from "../../../replay/check/loadMachine.ts";
 import { checkStream } from "../../../replay/check/streamCheck.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { FindingView } from "../../logs/findingView.ts";
-import { orTrouble } from "../../terminal/errorText.ts";
-import { print } from "../../terminal/print.ts";
+import { exitCodeOf } from "../../terminal/errors.ts";
+import { print } from "../../terminal/output.ts";
 import { ProgressBar } from "../../terminal/progressBar.ts";
 import { styleFor } from "../../terminal/style.ts";
 
@@ -21,7 +21,7 @@ export interface CheckTasksOptions {
 
 /** @returns the exit code: 0 if all is proven, 1 for a difference or damage, 2 if the check failed */
 export async function checkTasks(options: CheckTasksOptions): Promise<number> {
-  return orTrouble(() => check(options));
+  return exitCodeOf(() => check(options));
 }
 
 async function check({ place: { path, name }, against, showArgs, json }: CheckTasksOptions): Promise<number> {

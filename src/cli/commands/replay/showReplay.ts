@@ -2,7 +2,7 @@
 import { type Breakpoint, parseBreakpoint, stopsAmong } from "../../../replay/breakpoint.ts";
 import type { Moment } from "../../../replay/history.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
-import { print } from "../../terminal/print.ts";
+import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { ReplayView } from "./replayView.ts";
 

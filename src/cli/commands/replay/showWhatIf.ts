@@ -4,7 +4,7 @@ import { DriverError } from "../../../errors.ts";
 import { parseBreakpoint } from "../../../replay/breakpoint.ts";
 import { type Edit, parseEdits, type Source, type WhatIf, whatIf } from "../../../replay/whatIf.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
-import { print } from "../../terminal/print.ts";
+import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { ReplayView } from "./replayView.ts";
 import { type ReplayOptions, stopsOrAll } from "./showReplay.ts";

@@ -6,9 +6,9 @@ import type { StoredEvent } from "../../../store/eventStore.ts";
 import { taskName } from "../../../taskId.ts";
 import { blanks, cellsOf } from "../../../units/widths.ts";
 import { EventView } from "../../logs/eventView.ts";
-import { errorText } from "../../terminal/errorText.ts";
+import { formatError } from "../../terminal/errors.ts";
 import { LinePrefixer } from "../../terminal/lines.ts";
-import { whenReaderGone } from "../../terminal/print.ts";
+import { onClosedPipe } from "../../terminal/output.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 
 /** Used in turn. All are readable on common terminals. */
@@ -21,7 +21,7 @@ export interface RunConsoleOptions {
   /** Shows the plugin's whole log, not only warnings and errors. */
   readonly verbose: boolean;
   /** Called when nobody reads the output any more. */
-  readonly onReaderGone: () => void;
+  readonly onClosedPipe: () => void;
 }
 
 export class RunConsole implements RunDisplay {
@@ -38,7 +38,7 @@ export class RunConsole implements RunDisplay {
     this.#view = new EventView(this.style, widthOf(process.stderr));
     this.#width = Math.max(0, ...options.taskNames.map(cellsOf));
     for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
-    whenReaderGone(options.onReaderGone);
+    onClosedPipe(options.onClosedPipe);
   }
 
   /** Shows a message of the run, not within an unfinished line of a task. */
@@ -57,7 +57,7 @@ export class RunConsole implements RunDisplay {
 
   fail(thrown: unknown): void {
     this.#inLine = false;
-    this.say(errorText(thrown, this.style, widthOf(process.stderr)));
+    this.say(formatError(thrown, this.style, widthOf(process.stderr)));
   }
 
   /** Shows an event of a task. */

@@ -114,7 +114,7 @@ function consoleFor(job: Job, { raw, verbose }: RunOptions, interrupts: Interrup
     taskNames,
     raw: raw || isPiped,
     verbose,
-    onReaderGone: () => interrupts.requestStop("nobody reads the output any more"),
+    onClosedPipe: () => interrupts.requestStop("nobody reads the output any more"),
   });
 }
 

@@ -1,7 +1,7 @@
 /** `why`: explains how a task ended, and what led there. */
 import { explain } from "../../../why/explain.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
-import { print } from "../../terminal/print.ts";
+import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { whyJson, whyText } from "./whyView.ts";
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { printable } from "../../../src/cli/terminal/print.ts";
+import { printable } from "../../../src/cli/terminal/output.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 
 it("leaves text, lines and colours as they are, and shows every order to the terminal", () => {

@@ -22,11 +22,11 @@ const streams = [process.stdout, process.stderr];
 
 /** From this call on, writes without a reader succeed. */
 export function tolerateClosedPipes(): void {
-  whenReaderGone(() => undefined);
+  onClosedPipe(() => undefined);
 }
 
 /** Calls back when a write finds that the reader has closed the pipe. */
-export function whenReaderGone(work: () => void): void {
+export function onClosedPipe(work: () => void): void {
   for (const stream of streams) {
     stream.on("error", (thrown) => {
       if (errnoOf(thrown) !== "EPIPE") throw thrown;

@@ -8,7 +8,7 @@ import { taskName } from "../taskId.ts";
  * ways are tried only if earlier ones match nothing.
  * @throws DriverError `TASK_NOT_FOUND` if none matches, or several do
  */
-export function chooseTask<T extends Candidate>(text: string, candidates: readonly T[]): T {
+export function findTask<T extends Candidate>(text: string, candidates: readonly T[]): T {
   const ways = [
     ({ id }: T) => id === text,
     ({ id }: T) => taskName(id) === text,

@@ -1,6 +1,6 @@
 /** Asks the plugin that owns a state folder to hand it over. Loaded only if there is one. */
 import { once } from "node:events";
-import type { AskForFolder } from "../driver/driverPort.ts";
+import type { RequestHandOver } from "../driver/driverPort.ts";
 import { addressOf } from "../store/folder/pluginAddress.ts";
 import { connectPlugin } from "./pluginClient.ts";
 import { errorOfCall } from "./status.ts";
@@ -8,7 +8,7 @@ import { errorOfCall } from "./status.ts";
 /** Milliseconds to wait for the answer. Releasing the folder may take one second. */
 const answerLimitMs = 3_000;
 
-export const askForFolder: AskForFolder = async (folder, signal) => {
+export const requestHandOver: RequestHandOver = async (folder, signal) => {
   const plugin = connectPlugin(addressOf(folder));
   const answers = plugin.stateFolder.handOver({}, { signal });
   const ended = new Promise<void>((resolve) => {
