@@ -18,7 +18,7 @@ const synchronous = {
   "effects/processes/signals.ts": ["signalGroup", "killTask", "killInit"],
 };
 
-/** Of a held launch. During `release`, the word to go on has been given and nothing is known of its effect. */
+/** Of a held launch. During `release`, the go-ahead has been given and nothing is known of its effect. */
 export const launchSteps = ["init", "release", "abandon"] as const;
 
 /** Calls of an agent; after one: everything is committed, and nothing is answered. */

@@ -50,7 +50,7 @@ function witnessSteps({ statusFile, aliveFifo }: WitnessInput): Step[] {
   const initExit = bytes(pollDescriptor(finds.init, POLLIN), `{fd: ${finds.init}, events: POLLIN}`);
   return [
     { name: "name the witness", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-witness"] },
-    { name: "give the witness a session", call: "setsid", args: [] },
+    { name: "start a session for the witness", call: "setsid", args: [] },
     { name: "close the cgroup's folder", call: "close", args: [descriptors.free] },
     openFolderStep("open the plugin's /proc", "/proc"),
     openStep("open the status file", statusFile, flags({ O_WRONLY, O_CREAT, O_TRUNC, O_CLOEXEC }), 0o600),
@@ -59,20 +59,24 @@ function witnessSteps({ statusFile, aliveFifo }: WitnessInput): Step[] {
     ...oomScoreAdjSteps("protect the witness from OOM", -1000, { kind: "tolerateErrors" }),
     // Only now, because nothing should fail after it. It uses the buffer that later gets the kernel's answer.
     ...reportIdentitySteps("report the witness"),
-    { name: "tell no more", call: "close", args: [descriptors.report] },
+    { name: "close the report pipe", call: "close", args: [descriptors.report] },
     {
-      name: "prepare the question",
+      name: "read the request",
       call: "read",
       args: [finds.question, place("identity"), pidfdInfo.maskBytes],
     },
-    { name: "wait for init's end", call: "ppoll", args: [initExit, 1, 0, 0, 0] },
+    { name: "wait until init exits", call: "ppoll", args: [initExit, 1, 0, 0, 0] },
     // Fails before kernel 6.13, which ends the witness.
     {
-      name: "ask how the task ended",
+      name: "request the task's exit status",
       call: "ioctl",
       args: [finds.task, flags({ PIDFD_GET_INFO }), place("identity")],
     },
-    { name: "record it", call: "write", args: [descriptors.status, place("identity"), pidfdInfo.bytes] },
-    { name: "end", call: "exit_group", args: [0] },
+    {
+      name: "record the exit status",
+      call: "write",
+      args: [descriptors.status, place("identity"), pidfdInfo.bytes],
+    },
+    { name: "exit", call: "exit_group", args: [0] },
   ];
 }

@@ -12,7 +12,7 @@ import { cloneArgs } from "../kernel/structs.ts";
 import type { TaskProcess } from "../launch/launchInput.ts";
 import { bytes, descriptors, flags, noSteps, place, type Step, type WholePlan } from "../launch/plan.ts";
 import { closeRangeStep, openFolderStep } from "../launch/steps/fileSteps.ts";
-import { forgetSecretsStep } from "../launch/steps/superviseSteps.ts";
+import { unmapSecretsStep } from "../launch/steps/superviseSteps.ts";
 import { taskSteps } from "../launch/steps/taskSteps.ts";
 import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../launch/table.ts";
 
@@ -67,7 +67,7 @@ function parentSteps({ cgroup }: ExecInput): Step[] {
   const cloneMeaning = `{flags: CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: ${cgroupFolder}}`;
   return [
     endWithParentStep("end with the plugin"),
-    { name: "name the process", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-exec"] },
+    { name: "name the waiting process", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-exec"] },
     {
       name: "leave the agent's keyring",
       call: "keyctl",
@@ -101,12 +101,12 @@ function superviseSteps(): Step[] {
   const STATUS_BYTES = 4;
   return [
     // Above all the command's pipes, because their reader waits until every writer has closed them.
-    { name: "close what is the command's", call: "close_range", args: [0, status - 1, 0] },
+    { name: "close the command's descriptors", call: "close_range", args: [0, status - 1, 0] },
     closeRangeStep("close the cgroup's folder", cgroupFolder),
-    forgetSecretsStep(),
+    unmapSecretsStep(),
     { name: "wait for the command", call: "wait4", args: [ONLY_CHILD, place("waitStatus"), 0, 0] },
-    { name: "tell the wait status", call: "write", args: [status, place("waitStatus"), STATUS_BYTES] },
-    { name: "end", call: "exit_group", args: [0] },
+    { name: "report the wait status", call: "write", args: [status, place("waitStatus"), STATUS_BYTES] },
+    { name: "exit", call: "exit_group", args: [0] },
   ];
 }
 
@@ -114,7 +114,7 @@ function superviseSteps(): Step[] {
 function controllingTerminalStep(): Step {
   const { TIOCSCTTY } = k;
   return {
-    name: "take the terminal",
+    name: "make the terminal the controlling one",
     call: "ioctl",
     args: [stdin, flags({ TIOCSCTTY }), 0],
   };

@@ -93,7 +93,7 @@ const waitingPlan: WholePlan<"terminal"> = {
     parent: [
       endWithParentStep("end with the plugin"),
       { name: "wait for room", call: "ppoll", args: [pollRequest, 1, 0, 0, 0] },
-      { name: "end", call: "exit_group", args: [0] },
+      { name: "exit", call: "exit_group", args: [0] },
     ],
   },
 };

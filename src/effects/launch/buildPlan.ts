@@ -100,6 +100,6 @@ export function parentSteps(
           openFolderStep(name, cgroup),
           fork({ ...namespaces, CLONE_INTO_CGROUP }, `, cgroup: ${descriptors.free}`),
         ]),
-    { name: "leave init alone", call: "exit_group", args: [0] },
+    { name: "exit the parent of init", call: "exit_group", args: [0] },
   ];
 }

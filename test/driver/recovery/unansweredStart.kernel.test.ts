@@ -47,7 +47,7 @@ function sandboxed(run: TestRun, cgroup: TestCgroup, init: EventData<"sandboxed"
   ]);
 }
 
-/** A launch that waits for the word to go on. */
+/** A launch that waits for the go-ahead. */
 async function held(run: TestRun, cgroup: TestCgroup, script: string) {
   const plan = run.plan({ command: "/bin/sh", args: ["-c", script], cgroup: cgroup.path });
   const launch = new PendingLaunch(plan, run.descriptors);

@@ -28,7 +28,7 @@ describe("the plan of a command in a running task", () => {
   it("joins the namespaces after all that has a path of the host, and forks last", () => {
     expect(buildExecPlan(execInput()).steps.parent.map(({ name }) => name)).toEqual([
       "end with the plugin",
-      "name the process",
+      "name the waiting process",
       "leave the agent's keyring",
       "close inherited descriptors",
       "close inherited descriptors",
@@ -50,7 +50,11 @@ describe("the plan of a command in a running task", () => {
   it("gives up what the task's own process gives up, in the same order", () => {
     fc.assert(
       fc.property(anyExecInput, (input) => {
-        const own = ["take the terminal", "end with the process that waits", "record the task"];
+        const own = [
+          "make the terminal the controlling one",
+          "end with the process that waits",
+          "record the task",
+        ];
         const task = buildLaunchPlan({
           ...launchInput(),
           ...input,
@@ -66,8 +70,11 @@ describe("the plan of a command in a running task", () => {
   it("takes the terminal as the leader of a new session, and only where there is one", () => {
     const names = (terminal: boolean) =>
       buildExecPlan(execInput({ terminal })).steps.task.map(({ name }) => name);
-    expect(names(true).slice(0, 2)).toEqual(["give the task a session", "take the terminal"]);
-    expect(names(false)).not.toContain("take the terminal");
+    expect(names(true).slice(0, 2)).toEqual([
+      "start a session for the task",
+      "make the terminal the controlling one",
+    ]);
+    expect(names(false)).not.toContain("make the terminal the controlling one");
   });
 
   it("ends with its parent, which is set after the change of user would undo it", () => {

@@ -13,7 +13,7 @@ describe("a launch plan", () => {
   it("gives up privileges in an order that works, and executes last", () => {
     const plan = buildLaunchPlan(launchInput());
     expect(names(plan, "task")).toEqual([
-      "give the task a session",
+      "start a session for the task",
       "report the task",
       "record the task",
       "set oom_score_adj",
@@ -23,9 +23,9 @@ describe("a launch plan", () => {
       "set gid",
       "set uid",
       "drop capabilities",
-      "enter the working directory",
-      "forbid new privileges",
-      "restrict by Landlock",
+      "change to the working directory",
+      "set no_new_privs",
+      "enforce the Landlock ruleset",
       "hide descriptors",
       "execute the command",
     ]);
@@ -42,13 +42,13 @@ describe("a launch plan", () => {
     expect(task.slice(task.findIndex((line) => line.includes("set groups"))).slice(0, 9)).toEqual([
       "task      set groups: setgroups(1, [9])",
       "task      set gid: setresgid(8, 8, 8)",
-      "task      bound capabilities: prctl(PR_CAPBSET_DROP, CAP_CHOWN, 0, 0, 0)",
-      "task      bound capabilities: prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)",
-      "task      keep capabilities over the change of user: prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)",
+      "task      drop capabilities from the bounding set: prctl(PR_CAPBSET_DROP, CAP_CHOWN, 0, 0, 0)",
+      "task      drop capabilities from the bounding set: prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)",
+      "task      keep capabilities across the change of uid: prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)",
       "task      set uid: setresuid(7, 7, 7)",
       "task      set capabilities: capset({version: 3, pid: 0}, {effective: 0x400, permitted: 0x400, inheritable: 0x400})",
-      "task      pass capabilities on: prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0)",
-      'task      enter the working directory: chdir("/")',
+      "task      raise ambient capabilities: prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0)",
+      'task      change to the working directory: chdir("/")',
     ]);
   });
 
@@ -58,7 +58,7 @@ describe("a launch plan", () => {
     expect(names(plan, "task").slice(6, 11)).toEqual([
       "set groups",
       "set gid",
-      "bound capabilities",
+      "drop capabilities from the bounding set",
       "set uid",
       "set capabilities",
     ]);
@@ -93,11 +93,11 @@ describe("a launch plan", () => {
     expect(lines.join("\n")).not.toContain("CLONE_NEWPID");
     expect(names(plan, "init")).not.toContain("mount /proc");
     expect(names(plan, "task")).toContain("end with init");
-    expect(lines.filter((line) => /adopt orphans|cgroup|fork the task|kill/.test(line))).toEqual([
+    expect(lines.filter((line) => /subreaper|cgroup|fork the task|kill/.test(line))).toEqual([
       'parent    enter namespaces and cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
       "parent    enter namespaces and cgroup: clone3({flags: CLONE_NEWNS|CLONE_NEWIPC|CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 7}, 88), the child goes on as init",
       "init      close the cgroup's folder: close_range(7, HIGHEST_DESCRIPTOR, 0)",
-      "init      adopt orphans: prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)",
+      "init      become a subreaper: prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)",
       'init      open the task\'s cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
       "init      open the task's cgroup: dup3(10, 11, O_CLOEXEC)",
       "init      open the task's cgroup: close(10)",
@@ -111,7 +111,7 @@ describe("a launch plan", () => {
       "release   fork the task: clone3({flags: CLONE_PARENT_SETTID|CLONE_INTO_CGROUP, parent_tid: what is waited for, exit_signal: SIGCHLD, cgroup: 12}, 88), the child goes on as task",
       "supervise keep the run's kill switch: dup3(13, 3, 0)",
       "supervise keep the task's cgroup: dup3(11, 4, 0)",
-      'supervise kill the rest: write(3, "1", 1), errors tolerated',
+      'supervise kill the remaining processes: write(3, "1", 1), errors tolerated',
       'supervise remove the run\'s cgroup: unlinkat(4, "exec2-run", AT_REMOVEDIR), errors tolerated',
     ]);
   });
@@ -186,7 +186,7 @@ describe("a launch plan", () => {
       }),
     );
     expect(names(plan, "init").filter((name) => /mount|open the (volume|device)|hide/.test(name))).toEqual([
-      "keep mounts from the host",
+      "make mounts private",
       "open the volume for /data",
       "open the device for /dev/b",
       "mount /proc",

@@ -13,7 +13,7 @@ const inHostPids = buildLaunchPlan({ ...input, runCgroup: { parent: "/sys/fs/cgr
 const names = new Map(systemCalls.map((call) => [systemCallNumber(call, "x64"), call]));
 const callsOf = (...list: Phase[]) => list.flatMap((phase) => plan.steps[phase].map(({ call }) => call));
 
-/** The word to go on, and the rest of the plan. */
+/** The go-ahead, and the rest of the plan. */
 const usually: Partial<Record<SystemCall, number>> = { read: 1, pread64: 100 };
 
 const ENOENT = 2;
@@ -55,7 +55,7 @@ describe("the processes of a launch", () => {
     expect(follow([0, 0]).calls).toEqual([...forking, ...callsOf("init", "release", "task")]);
   });
 
-  it("init: ends where the word to go on never comes", () => {
+  it("init: ends where the go-ahead never comes", () => {
     const { calls } = follow([0], { read: [1, 0] });
     expect(calls.slice(-2)).toEqual(["read", "exit_group"]);
     expect(calls).not.toContain("pread64");
@@ -97,7 +97,7 @@ describe("the processes of a launch", () => {
       errno: ENOENT,
     });
     expect(follow([0, 0], { chdir: [0, -ENOENT] })).toMatchObject({
-      failedStep: "enter the working directory",
+      failedStep: "change to the working directory",
       errno: ENOENT,
     });
   });

@@ -49,7 +49,7 @@ describe("the error of a launch", () => {
     ["clone3", "ENOMEM", /memory/],
     ["chdir", "EACCES", /may not enter/],
   ])("has a hint for %s %s", (call, errno, hint) => {
-    const error = errorOf(call, errno, call === "chdir" ? "enter the working directory" : undefined);
+    const error = errorOf(call, errno, call === "chdir" ? "change to the working directory" : undefined);
     expect(error.hint).toMatch(hint);
   });
 

@@ -33,13 +33,13 @@ export function identitySteps({ uid, gid, groups, capabilities }: Identity): Ste
 function boundedSteps(uid: number, becomeUser: Step, { kept, dropped }: TaskCapabilities): Step[] {
   const bound = capabilityNumbers(dropped).map(
     (number): Step => ({
-      name: "bound capabilities",
+      name: "drop capabilities from the bounding set",
       call: "prctl",
       args: [flags({ PR_CAPBSET_DROP }), capability(number), 0, 0, 0],
     }),
   );
   const keep: Step = {
-    name: "keep capabilities over the change of user",
+    name: "keep capabilities across the change of uid",
     call: "prctl",
     args: [flags({ PR_SET_KEEPCAPS }), 1, 0, 0, 0],
   };
@@ -58,7 +58,7 @@ function capabilityStep(uid: number, kept: bigint): Step {
 
 function ambientSteps(kept: bigint): Step[] {
   return capabilityNumbers(kept).map((number) => ({
-    name: "pass capabilities on",
+    name: "raise ambient capabilities",
     call: "prctl",
     args: [flags({ PR_CAP_AMBIENT }), flags({ PR_CAP_AMBIENT_RAISE }), capability(number), 0, 0],
   }));

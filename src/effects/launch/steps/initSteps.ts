@@ -28,8 +28,8 @@ const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_T
 
 export function initSteps(input: EarlyInput): Step[] {
   return [
-    { name: "name init", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-init"] },
-    { name: "give init a session", call: "setsid", args: [] },
+    { name: "name the init process", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-init"] },
+    { name: "start a session for init", call: "setsid", args: [] },
     // A process may use the keys of its session keyring, whatever its uid. The task must not get the agent's.
     {
       name: "leave the agent's keyring",
@@ -49,7 +49,11 @@ export function initSteps(input: EarlyInput): Step[] {
       0o600,
     ),
     // Allocates the file's block now. The disk may be full when the task and its status have to be recorded.
-    { name: "make room for the status", call: "write", args: [descriptors.status, noStatus, statusBytes] },
+    {
+      name: "reserve space for the status",
+      call: "write",
+      args: [descriptors.status, noStatus, statusBytes],
+    },
     // Opened for reading too, so that the call doesn't block until there is a reader.
     openStep("open the alive FIFO", input.aliveFifo, flags({ O_RDWR, O_CLOEXEC })),
     ...(input.runCgroup ? prepareRunCgroupSteps(input.runCgroup) : []),
@@ -64,14 +68,14 @@ export function initSteps(input: EarlyInput): Step[] {
 }
 
 /** The steps of init if the plugin dies or gives the launch up. */
-export const abandonedSteps: readonly Step[] = [{ name: "end", call: "exit_group", args: [0] }];
+export const abandonedSteps: readonly Step[] = [{ name: "exit", call: "exit_group", args: [0] }];
 
 /** The rest of the plan comes through the table's file, since an environment may exceed a pipe's capacity. */
 function waitSteps(): Step[] {
   const rest = TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS;
   return [
     {
-      name: "wait for the word to go on",
+      name: "wait for the go-ahead",
       call: "read",
       args: [descriptors.releasePipe, place("waitStatus"), 1],
       flow: { kind: "endOfFile", ended: "abandoned", otherwise: "next" },

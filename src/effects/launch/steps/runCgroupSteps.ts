@@ -16,7 +16,7 @@ export function prepareRunCgroupSteps({ parent }: RunCgroup): Step[] {
   const { PR_SET_CHILD_SUBREAPER } = k;
   const name = "open the task's cgroup";
   return [
-    { name: "adopt orphans", call: "prctl", args: [flags({ PR_SET_CHILD_SUBREAPER }), 1, 0, 0, 0] },
+    { name: "become a subreaper", call: "prctl", args: [flags({ PR_SET_CHILD_SUBREAPER }), 1, 0, 0, 0] },
     openFolderStep(name, parent),
     ...keepSteps(name, descriptors.cgroup),
   ];
@@ -49,7 +49,7 @@ export function makeRunCgroupSteps({ name: folder }: RunCgroup): Step[] {
 export function killRunCgroupStep(killSwitch: number): Step {
   const content = new TextEncoder().encode("1");
   return {
-    name: "kill the rest",
+    name: "kill the remaining processes",
     call: "write",
     args: [killSwitch, bytes(content, '"1"'), content.length],
     // Fails if somebody has removed the cgroup. It was empty then.

@@ -38,13 +38,13 @@ export function superviseSteps(runCgroup: RunCgroup | undefined): Step[] {
     // Init's exit would kill the rest too, but only after the alive FIFO has been closed.
     runCgroup ? killRunCgroupStep(kept.killSwitch) : killNamespaceStep(),
     {
-      name: "reap the rest",
+      name: "reap the remaining processes",
       call: "wait4",
       args: [ANY_CHILD, 0, 0, 0],
       flow: { kind: "repeatUntilError" },
     },
     ...(runCgroup ? [removeRunCgroupStep(kept.cgroup, runCgroup)] : []),
-    { name: "end", call: "exit_group", args: [0] },
+    { name: "exit", call: "exit_group", args: [0] },
   ];
 }
 
@@ -67,11 +67,11 @@ function preparation(runCgroup: RunCgroup | undefined): Step[] {
       : []),
     // Except the descriptors of Landlock rules, which have the highest numbers.
     {
-      name: "close everything else",
+      name: "close all other descriptors",
       call: "close_range",
       args: [(runCgroup ? kept.cgroup : kept.ruleset) + 1, descriptors.heldRules - 1, 0],
     },
-    forgetSecretsStep(),
+    unmapSecretsStep(),
     ...(runCgroup ? [blockSignalsStep()] : []),
   ];
 }
@@ -79,7 +79,7 @@ function preparation(runCgroup: RunCgroup | undefined): Step[] {
 /** Only for the init of a pid namespace: anywhere else these are all processes of the host. */
 function killNamespaceStep(): Step {
   return {
-    name: "kill the rest",
+    name: "kill the remaining processes",
     call: "kill",
     args: [EVERY_PROCESS, flags({ SIGKILL })],
     // ESRCH if no process is left.
@@ -88,9 +88,9 @@ function killNamespaceStep(): Step {
 }
 
 /** Removes the environment from the process's memory, which also frees memory. */
-export function forgetSecretsStep(): Step {
+export function unmapSecretsStep(): Step {
   const bytes = TABLE_ADDRESS + TABLE_BYTES - EARLY_ADDRESS;
-  return { name: "forget the task's secrets", call: "munmap", args: [EARLY_ADDRESS, bytes] };
+  return { name: "unmap the task's secrets", call: "munmap", args: [EARLY_ADDRESS, bytes] };
 }
 
 function keepOpenStep(name: string, descriptor: number, number: number): Step {

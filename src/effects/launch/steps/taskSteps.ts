@@ -23,7 +23,7 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
   const { options } = input;
   return [
     // This also creates a process group, to which signals are sent.
-    { name: "give the task a session", call: "setsid", args: [] },
+    { name: "start a session for the task", call: "setsid", args: [] },
     ...(further.inSession ?? []),
     ...reportIdentitySteps("report the task"),
     ...(further.identified ?? []),
@@ -33,10 +33,10 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
     { name: "set the umask", call: "umask", args: [octal(Number.parseInt(options.umask, 8))] },
     ...identitySteps(input),
     // As the task's user, because root could enter folders that the user may not enter.
-    { name: "enter the working directory", call: "chdir", args: [input.workDir] },
-    { name: "forbid new privileges", call: "prctl", args: [flags({ PR_SET_NO_NEW_PRIVS }), 1, 0, 0, 0] },
+    { name: "change to the working directory", call: "chdir", args: [input.workDir] },
+    { name: "set no_new_privs", call: "prctl", args: [flags({ PR_SET_NO_NEW_PRIVS }), 1, 0, 0, 0] },
     ...(further.asUser ?? []),
-    { name: "restrict by Landlock", call: "landlock_restrict_self", args: [descriptors.ruleset, 0] },
+    { name: "enforce the Landlock ruleset", call: "landlock_restrict_self", args: [descriptors.ruleset, 0] },
     closeRangeStep("hide descriptors", descriptors.stderr + 1, flags({ CLOSE_RANGE_CLOEXEC })),
     {
       name: "execute the command",
