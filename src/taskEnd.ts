@@ -76,8 +76,8 @@ export function knownEnd<End extends TaskEnd>(end: End | null): End | null {
 }
 
 export function describeTaskEnd({ oomKilled, source, ...end }: TaskEnd): string {
-  if (source === "unknown") return "gone, and nobody can know how it ended";
+  if (source === "unknown") return "has ended, but how is unknown";
   const how = describeEnd(end);
-  if (source === "taskFile") return `${how}, by a file that the task could write`;
+  if (source === "taskFile") return `${how}, according to a file that the task could write`;
   return oomKilled ? `${how}: out of memory` : how;
 }

@@ -27,7 +27,7 @@ export function ending(facts: readonly Fact[], context: TaskContext): Sentence[]
 function failedStart(fact: Fact<"startFailed">): Sentence[] {
   const { code, message, summary, failed, hint, recoverable } = fact.data;
   const what = summary === null ? message : withCall(summary, failed);
-  const next = recoverable ? "The agent was told that it may try again" : "Trying again would fail again";
+  const next = recoverable ? "The agent may try again" : "Another attempt would fail, too";
   return [
     ...sentence([fact], `It never ran: ${code}, ${what}`),
     ...(hint === null ? [] : sentence([fact], hint)),
@@ -40,23 +40,23 @@ function stopRequests(facts: readonly Fact[]): Sentence[] {
   const [destroy] = ofType(facts, "destroyRequested");
   const timedOut = ofType(facts, "stopTimedOut").at(-1);
   const killed = ofType(facts, "forceKilled").find(({ data }) => data.delivered);
-  const repeated = again.length > 0 ? `, ${again.length + 1} times` : "";
+  const repeated = again.length > 0 ? ` ${again.length + 1} times,` : "";
   const tooLate = ofType(facts, "signalled").find(
     ({ seq, data }) => seq > (stop?.seq ?? seq) && !data.delivered,
   );
   return [
     ...sentence(
       [stop, ...again],
-      `The agent asked it to stop${repeated}, with ${signalName(stop?.data.signal ?? 0)} and ${formatDuration(stop?.data.timeoutMs ?? 0)} to do so`,
+      `The agent requested a stop${repeated} with ${signalName(stop?.data.signal ?? 0)} and a timeout of ${formatDuration(stop?.data.timeoutMs ?? 0)}`,
     ),
-    ...sentence([tooLate], "The signal found it gone already"),
+    ...sentence([tooLate], "The signal came too late: it had already ended"),
     ...sentence(
       [timedOut, killed?.data.reason === "stopTimedOut" ? killed : undefined].filter(() => timedOut),
-      "It was still running when that time was over, so it was killed",
+      "It was still running after the timeout, so it was killed",
     ),
     ...sentence(
       [destroy, killed?.data.reason === "destroyRequested" ? killed : undefined].filter(() => destroy),
-      "The agent wanted it gone whether it ran or not, so it was killed",
+      "The agent requested its removal while it was running, so it was killed",
     ),
   ];
 }
@@ -74,7 +74,7 @@ function survivedOom(seen: readonly Fact<"oomSeen">[]): Sentence[] {
   const last = seen.at(-1);
   if (last === undefined) return [];
   const { kills } = last.data;
-  const killed = kills === 1 ? "a process of it" : `${kills} processes of it`;
+  const killed = kills === 1 ? "one of its processes" : `${kills} of its processes`;
   const text = `The kernel killed ${killed} for lack of memory${memory(last.data)}, and it went on`;
   return sentence(seen, text);
 }
@@ -89,30 +89,29 @@ function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context
   const { oomKilled, oom, source, endedAt, exitCode, signal } = exited.data;
   const ran = context.startedAt === null ? "" : lasted(endedAt - context.startedAt);
   const [stop] = ofType(facts, "stopRequested");
-  const took = stop && ` ${formatDuration(Math.max(0, endedAt - stop.time))} after that request`;
+  const took = stop && ` ${formatDuration(Math.max(0, endedAt - stop.time))} after the request`;
   const end = (text: string) => sentence([exited], `It ${text}`);
   if (source === "unknown") {
-    return end("is gone, and nobody can know how it ended: its init was killed before it could record that");
+    return end("has ended, but how is unknown: its init was killed before it could record that");
   }
   if (oomKilled) {
-    const advice = "Raise resources.memory (or memory_max), or have the program use less";
+    const advice = "Raise resources.memory (or memory_max), or make the program use less memory";
     return [
-      ...sentence([...last, exited], `It was killed by the kernel for lack of memory${ran}${memory(oom)}`),
+      ...sentence([...last, exited], `The kernel killed it for lack of memory${ran}${memory(oom)}`),
       ...sentence([exited], advice),
     ];
   }
-  const trust = source === "taskFile" ? ", by a file that the task itself could write" : "";
+  const trust = source === "taskFile" ? ", according to a file that the task itself could write" : "";
   const lack =
     oom !== null && oom.kills > (context.oom?.kills ?? 0)
       ? sentence([exited], `The kernel killed ${oom.kills} of its processes for lack of memory${memory(oom)}`)
       : [];
   if (signal === 0) {
-    const meaning =
-      exitMeaning(exitCode) ?? "what that means is the program's own to say, its log may tell more";
+    const meaning = exitMeaning(exitCode) ?? "the program defines what that means, and its log may tell more";
     const how = `ended with exit code ${exitCode}${took ?? ran}${trust}: ${meaning}`;
     return [...lack, ...end(how), ...(exitCode === 0 || stop ? [] : refusals(facts))];
   }
-  const killed = `was ended by ${signalName(signal)}${took ?? ran}${trust}`;
+  const killed = `was killed by ${signalName(signal)}${took ?? ran}${trust}`;
   return [...lack, ...end(`${killed}${senderOf(facts, signal)}`)];
 }
 
@@ -120,11 +119,11 @@ function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context
 function senderOf(facts: readonly Fact[], signal: number): string {
   const sent = ofType(facts, "signalled").some(({ data }) => data.signal === signal && data.delivered);
   const killed = signal === 9 && ofType(facts, "forceKilled").some(({ data }) => data.delivered);
-  if (sent || killed) return ", as the agent wanted";
+  if (sent || killed) return ", as the agent requested";
   const meaning = signalMeaning(signal);
   return meaning
     ? `: ${meaning}`
-    : ": not the driver's doing, somebody else on the host (or the task) sent it";
+    : ": the driver did not send that signal, so the task itself or someone else on the host did";
 }
 
 /** Paths that the sandbox may have refused to a task that failed. Only the task sees refusals, the log does not. */
@@ -132,42 +131,48 @@ function refusals(facts: readonly Fact[]): Sentence[] {
   const [sandboxed] = ofType(facts, "sandboxed");
   const requested = sandboxed?.data.unveiled.filter(({ source }) => /task|plugin/.test(source)) ?? [];
   const entries = requested.map(({ path, mode }) => `${mode}:${path}`).join(", ");
-  return sentence(
-    [sandboxed],
-    `If the sandbox refused it something, its log says "Permission denied" (EACCES), since the task alone is told: beside its own folders and the default paths it could use ${entries || "nothing"}; what it lacks goes into unveil`,
-  );
+  return [
+    ...sentence(
+      [sandboxed],
+      'If the sandbox denied it a file, only its own log can say so: "Permission denied" (EACCES)',
+    ),
+    ...sentence(
+      [sandboxed],
+      `Beside its own folders and the default paths it could use ${entries || "nothing"}; add missing paths to unveil`,
+    ),
+  ];
 }
 
 function lostSentences(facts: readonly Fact[], lost: Fact<"lost">): Sentence[] {
   const before = facts.filter(({ seq }) => seq < lost.seq).at(-1);
-  const known = before && `The last that is known of it is of ${formatTime(before.time)} (${before.type})`;
+  const known = before && `Its last known event is ${before.type}, at ${formatTime(before.time)}`;
   return [
     ...sentence([before], known ?? ""),
     ...sentence([lost], `It is lost, since ${lost.data.reason}`),
-    ...sentence([lost], "How it ended cannot be known; the agent starts such a task anew"),
+    ...sentence([lost], "How it ended is unknown; the agent starts such a task again"),
   ];
 }
 
 function stillRunning(facts: readonly Fact[], { process, startedAt }: TaskContext): Sentence[] {
   const last = facts.at(-1);
   if (process === null || startedAt === null) {
-    return sentence([last], "It has not started yet, as far as its events tell");
+    return sentence([last], "According to its events, it has not started yet");
   }
-  const text = `It is running as pid ${process.task.pid}, since ${formatTime(startedAt)}, as far as its events tell`;
+  const text = `According to its events, it has been running as pid ${process.task.pid} since ${formatTime(startedAt)}`;
   return sentence([last], text);
 }
 
 function memory(oom: EventData<"exited">["oom"]): string {
   if (oom === null) return "";
   const { limitBytes, peakBytes } = oom;
-  const limit = limitBytes === null ? "no limit of its own" : `a limit of ${formatBytes(limitBytes)}`;
-  const peak = peakBytes === null ? "" : `, at most ${formatBytes(peakBytes)} in use`;
+  const limit = limitBytes === null ? "no limit of its own" : `limit ${formatBytes(limitBytes)}`;
+  const peak = peakBytes === null ? "" : `, peak ${formatBytes(peakBytes)}`;
   return ` (${limit}${peak})`;
 }
 
 /** A short task can end before the plugin has recorded its start: the span is then negative. */
 function lasted(ms: number): string {
-  return ms < 1 ? " at once" : ` after ${formatDuration(ms)}`;
+  return ms < 1 ? " immediately" : ` after ${formatDuration(ms)}`;
 }
 
 /** What an exit code means; undefined if only the program defines it. */
@@ -175,11 +180,11 @@ function exitMeaning(code: number): string | undefined {
   const signal = code - SIGNALLED;
   if (code === 0) return "success";
   if (code === NOT_EXECUTABLE) {
-    return "a shell says so of a command that is there and cannot be run, for lack of rights or because it is no program";
+    return "a shell returns it for a command that it cannot execute, because permission is missing or it is no program";
   }
-  if (code === NOT_FOUND) return "a shell says so of a command that it does not find";
+  if (code === NOT_FOUND) return "a shell returns it for a command that it does not find";
   if (signal < 1 || signal > 64) return undefined;
-  return `a shell says so where ${signalName(signal)} ended its command (${SIGNALLED} + ${signal})`;
+  return `a shell returns it if ${signalName(signal)} killed its command (${SIGNALLED} + ${signal})`;
 }
 
 /** Why a process dies of a signal; undefined if the signal does not show that. */
@@ -189,14 +194,14 @@ function signalMeaning(signal: number): string | undefined {
 
 /** signal(7). */
 const signalMeanings: Readonly<Record<string, string>> = {
-  SIGABRT: "it gave up itself, as abort(3) and failed assertions do",
-  SIGBUS: "it used memory that has nothing behind it, such as a mapped file that became shorter",
+  SIGABRT: "it aborted itself, as abort(3) and failed assertions do",
+  SIGBUS: "it accessed mapped memory with nothing behind it, such as a file that became shorter",
   SIGFPE: "an arithmetic error, such as a division by zero",
-  SIGILL: "its processor does not know an instruction of it",
-  SIGPIPE: "it wrote to a pipe or socket that nobody reads any more",
-  SIGSEGV: "it used memory that is not its own, which is a defect of the program",
-  SIGSYS: "it made a system call that is not allowed to it",
+  SIGILL: "it executed an instruction that the processor does not know",
+  SIGPIPE: "it wrote to a pipe or socket without a reader",
+  SIGSEGV: "it accessed memory that is not its own, which is a bug of the program",
+  SIGSYS: "it made a forbidden system call",
   SIGTRAP: "it stopped at a breakpoint or an assertion",
-  SIGXCPU: "its limit of CPU time (RLIMIT_CPU) was used up",
-  SIGXFSZ: "it wrote a file beyond its limit of size (RLIMIT_FSIZE)",
+  SIGXCPU: "it exceeded its limit of CPU time (RLIMIT_CPU)",
+  SIGXFSZ: "it exceeded its limit of file size (RLIMIT_FSIZE)",
 };

@@ -36,23 +36,23 @@ function beginning(facts: readonly Fact[]): Sentence[] {
   const [requested] = ofType(facts, "requested");
   if (adopted !== undefined) {
     const begun = formatTime(adopted.data.handle.startedAt);
-    const taken = adopted.data.found === null ? "it was looked for" : "this driver took it over";
-    const text = `HashiCorp's Go driver had started it at ${begun}, and ${taken} at ${formatTime(adopted.time)}`;
+    const found = adopted.data.found === null ? "this driver looked for it" : "this driver took it over";
+    const text = `HashiCorp's Go driver had started it at ${begun}, and ${found} at ${formatTime(adopted.time)}`;
     return sentence([adopted], text);
   }
   if (requested === undefined) return [];
-  const asked = `It was asked for at ${formatTime(requested.time)}`;
+  const request = `The agent requested it at ${formatTime(requested.time)}`;
   const [[sandboxed], [started]] = [ofType(facts, "sandboxed"), ofType(facts, "started")];
-  if (started === undefined) return sentence([requested], asked);
+  if (started === undefined) return sentence([requested], request);
   const after = `${formatDuration(Math.max(0, started.time - requested.time))} later`;
   const command = sandboxed ? ` as ${sandboxed.data.command}, uid ${sandboxed.data.uid}` : "";
-  return sentence([requested, sandboxed, started], `${asked} and started ${after}${command}`);
+  return sentence([requested, sandboxed, started], `${request}, and it started ${after}${command}`);
 }
 
 function duringRun(facts: readonly Fact[]): Sentence[] {
   const recovered = ofType(facts, "recovered");
   const plugin = recovered.at(-1)?.data.plugin.pid;
-  const times = recovered.length === 1 ? "" : `, the last of ${recovered.length}`;
+  const times = recovered.length === 1 ? "" : `, the last of ${recovered.length} takeovers`;
   const execs = ofType(facts, "execStarted");
   const stopAsked = ofType(facts, "stopRequested")[0]?.seq ?? Number.POSITIVE_INFINITY;
   const signals = ofType(facts, "signalled").filter(({ seq, data }) => seq < stopAsked && data.delivered);
@@ -68,6 +68,7 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
 function doubts(moments: readonly Moment[]): Sentence[] {
   const events = moments.filter(({ asRecorded }) => !asRecorded).map(({ seq }) => seq);
   if (events.length === 0) return [];
-  const text = "Not all of this is certain: this version of the driver makes something else of some events";
+  const text =
+    "This is not certain: for some events, this version of the driver computes another state than was recorded";
   return [{ text, events }];
 }

@@ -15,7 +15,7 @@ test("the job that is denied its file gets it once it is unveiled, and diff name
   expect(allowed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\n$/) });
 
   const why = await call(["why", "--state-dir", bad]);
-  expect(why.stdout).toContain("beside its own folders and the default paths it could use nothing");
+  expect(why.stdout).toContain("Beside its own folders and the default paths it could use nothing");
   const bundle = join(bad, "bundle.jsonl");
   writeFileSync(bundle, (await call(["export", "count", "--state-dir", bad])).stdout);
   const { code, stdout } = await call(["diff", bundle, "count", "--state-dir", good]);

@@ -12,7 +12,7 @@ const onceBegun = (...events: TaskEvent[]) => outcomeOf(fold([...begun, ...event
 describe("the outcome of a task", () => {
   it.each([
     ["ended", "good", "Completed"],
-    ["stopped", "good", "Stopped as asked"],
+    ["stopped", "good", "Stopped as requested"],
     ["killed", "bad", "Killed: still running 5 s after SIGINT"],
     ["failed", "bad", "Never started: LAUNCH_FAILED"],
     ["recovered", "good", "Completed"],
@@ -29,23 +29,23 @@ describe("the outcome of a task", () => {
     [{ exitCode: 3 }, "bad", "Failed with exit code 3"],
     [{ exitCode: 139, signal: 11 }, "bad", "Killed by SIGSEGV"],
     [{ exitCode: 137, signal: 9, oomKilled: true }, "bad", "Out of memory"],
-    [{ source: "unknown" }, "bad", "Gone, nobody can know how"],
+    [{ source: "unknown" }, "bad", "Ended, but how is unknown"],
   ] as const)("with the exit %j is %s", (data, tone, text) => {
     expect(onceBegun(event("exited", data))).toEqual({ tone, text });
   });
 
-  it("of one that was to be destroyed is as asked", () => {
+  it("of one that was to be destroyed is as requested", () => {
     const killed = event("forceKilled", { reason: "destroyRequested" });
     const exited = event("exited", { exitCode: 137, signal: 9 });
     expect(onceBegun(event("destroyRequested"), killed, exited)).toEqual({
       tone: "good",
-      text: "Killed as asked",
+      text: "Killed as requested",
     });
   });
 
   it("says of one that lives what is done with it", () => {
     const busy = (text: string) => ({ tone: "busy", text });
-    expect(outcomeOf(fold(begun.slice(0, 1)))).toEqual(busy("Asked for"));
+    expect(outcomeOf(fold(begun.slice(0, 1)))).toEqual(busy("Requested"));
     expect(onceBegun()).toEqual(busy("Running"));
     expect(onceBegun(event("recovered"))).toEqual(busy("Running, taken over once"));
     expect(onceBegun(event("recovered"), event("recovered"))).toEqual(busy("Running, taken over 2 times"));

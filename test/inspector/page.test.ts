@@ -48,7 +48,7 @@ describe("the page", () => {
       await page.keyboard.type("sigint");
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("Enter");
-      await page.getByText("It was still running when that time was over, so it was killed").waitFor();
+      await page.getByText("It was still running after the timeout, so it was killed").waitFor();
       await lit(page, "destroyed");
       await page.keyboard.press("Home");
       await lit(page, "pending");
@@ -186,7 +186,7 @@ describe("the page", () => {
     await record(idOf(1), [...life("ended").slice(0, 4), ...checks.flat()]);
     const page = await openPage(context, server.url);
     await page.getByRole("link", { name: "web" }).click();
-    await page.getByText("Command run in it ×1000, the last: command 1000: exit code 0").waitFor();
+    await page.getByText("Command started ×1000, the last: command 1000: exit code 0").waitFor();
     await page.getByText("Step 2004 of 2004").waitFor();
     expect(await page.locator(".step").count()).toBeLessThan(20);
   });

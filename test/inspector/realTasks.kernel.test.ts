@@ -25,8 +25,8 @@ describe("the page", () => {
     await page.getByText("/bin/sh").first().waitFor();
     await agent.driver.stopTask({ taskId: config.id, timeout: { seconds: 60, nanos: 0 }, signal: "SIGTERM" });
     await page.locator("#state-exited.lit").waitFor();
-    await page.getByText("Stopped as asked").waitFor();
-    await page.getByText(/^Stop asked → SIGTERM delivered → exit code 3, after/).waitFor();
+    await page.getByText("Stopped as requested").waitFor();
+    await page.getByText(/^Stop requested → SIGTERM delivered → exit code 3, after/).waitFor();
     await page.getByRole("link", { name: "Node" }).click();
     await page.getByText(`process ${agent.pid}, version`).waitFor();
   });

@@ -28,9 +28,9 @@ describe("the API", () => {
     expect(view.outcome).toEqual({ tone: "bad", text: "Killed: still running 5 s after SIGINT" });
     expect(view.sentences.map(({ text }) => text).join()).toContain("so it was killed");
     expect(groupSteps(view.steps).map(({ title }) => title.split(",")[0])).toEqual([
-      "Start asked → host looked at → sandbox laid out → running",
-      "Stop asked → SIGTERM delivered → time to stop was over → SIGKILL sent → exit code 0",
-      "Forgotten",
+      "Start requested → host inspected → sandbox prepared → running",
+      "Stop requested → SIGTERM delivered → stop timed out → SIGKILL sent → exit code 0",
+      "Destroyed",
     ]);
     const later = await ask(`/api/task?id=${encodeURIComponent(id)}&from=9`);
     expect((JSON.parse(later.body) as TaskView).steps).toEqual(view.steps.slice(8));

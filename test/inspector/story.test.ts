@@ -1,4 +1,4 @@
-/** Histories as chapters, and along a bar. */
+/** Histories as groups, and along a bar. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { stepAt, timeScale } from "../../src/inspector/page/task/timeScale.ts";
@@ -22,22 +22,22 @@ const anyLife = fc
   .array(fc.constantFrom(...eventTypes), { maxLength: 30 })
   .map((types) => stepsOf([...begun, ...types.map((type) => event(type))]));
 
-describe("chapters", () => {
+describe("groups", () => {
   it("hold every step once, in order", () => {
     fc.assert(
       fc.property(anyLife, (steps) => {
-        const chapters = groupSteps(steps);
-        expect(chapters.flatMap(({ from, to }) => steps.slice(from - 1, to))).toEqual(steps);
+        const groups = groupSteps(steps);
+        expect(groups.flatMap(({ from, to }) => steps.slice(from - 1, to))).toEqual(steps);
       }),
     );
   });
 
   it("put a request together with what came of it", () => {
     const [start, ...rest] = groupSteps(stepsOf(life("stopped")));
-    expect(start?.title).toBe("Start asked → host looked at → sandbox laid out → running, after 3 ms");
+    expect(start?.title).toBe("Start requested → host inspected → sandbox prepared → running, after 3 ms");
     expect(rest.map(({ title }) => title)).toEqual([
-      "Stop asked → SIGTERM delivered → exit code 0, after 2 ms",
-      "Forgotten",
+      "Stop requested → SIGTERM delivered → exit code 0, after 2 ms",
+      "Destroyed",
     ]);
   });
 
@@ -51,7 +51,7 @@ describe("chapters", () => {
     expect(groupSteps(checks(4)).filter(({ folded }) => folded)).toEqual([]);
     expect(groupSteps(checks(5))).toMatchObject([
       { folded: false },
-      { folded: true, from: 5, to: 14, title: "Command run in it ×5, the last: command 1: exit code 0" },
+      { folded: true, from: 5, to: 14, title: "Command started ×5, the last: command 1: exit code 0" },
       { folded: false, title: "Ended" },
     ]);
   });

@@ -7,7 +7,7 @@ import type { StepLine } from "./story.ts";
 
 /** Steps that belong together. */
 export interface EventGroup {
-  /** `Stop asked → SIGTERM delivered → exit code 0, after 1.2 s`. */
+  /** `Stop requested → SIGTERM delivered → exit code 0, after 1.2 s`. */
   readonly title: string;
   readonly from: number;
   readonly to: number;
@@ -21,7 +21,7 @@ export function groupSteps(steps: readonly StepLine[]): EventGroup[] {
   const groups: StepLine[][] = [];
   for (const step of steps) {
     const group = groups.at(-1);
-    if (group === undefined || step.chapter === "opens" || closed(group)) groups.push([step]);
+    if (group === undefined || step.group === "opens" || closed(group)) groups.push([step]);
     else group.push(step);
   }
   return runsOf(groups).flatMap((run) =>
@@ -44,7 +44,7 @@ function runsOf(groups: readonly StepLine[][]): StepLine[][][] {
 }
 
 function isCommand(group: readonly StepLine[]): boolean {
-  return group.every((step) => step.group === "command");
+  return group.every((step) => step.category === "command");
 }
 
 function collapsedGroup(run: readonly StepLine[][]): EventGroup {
@@ -68,5 +68,5 @@ function groupOf(steps: readonly StepLine[]): EventGroup {
 }
 
 function closed(group: readonly StepLine[]): boolean {
-  return group.some(({ chapter }) => chapter === "closes");
+  return group.some((step) => step.group === "closes");
 }

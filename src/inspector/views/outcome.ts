@@ -27,9 +27,9 @@ function ended(exit: NonNullable<TaskContext["exit"]>, { stop, forceKilled }: Ta
     const text = `Killed: still running ${formatDuration(stop.timeoutMs)} after ${signalName(stop.signal)}`;
     return { tone: "bad", text };
   }
-  if (source === "unknown") return { tone: "bad", text: "Gone, nobody can know how" };
-  if (stop !== null) return { tone: "good", text: "Stopped as asked" };
-  if (forceKilled) return { tone: "good", text: "Killed as asked" };
+  if (source === "unknown") return { tone: "bad", text: "Ended, but how is unknown" };
+  if (stop !== null) return { tone: "good", text: "Stopped as requested" };
+  if (forceKilled) return { tone: "good", text: "Killed as requested" };
   return exitCode === 0 && signal === 0 ? { tone: "good", text: "Completed" } : { tone: "bad", text: how };
 }
 
@@ -44,10 +44,10 @@ function present(state: string, { stop, recoveries }: TaskContext): string {
 }
 
 const states: Readonly<Record<string, string>> = {
-  pending: "Asked for",
-  fingerprinted: "Its sandbox is laid out",
-  sandboxed: "Being started",
+  pending: "Requested",
+  fingerprinted: "Its sandbox is being prepared",
+  sandboxed: "Starting",
   running: "Running",
   killing: "Being killed",
-  destroyed: "Forgotten by the agent",
+  destroyed: "Removed by the agent",
 };

@@ -27,8 +27,8 @@ export interface StepLine extends Phrase {
   readonly effects: readonly string[];
   readonly bad: boolean;
   /** Null if this version does not know the event's type. */
-  readonly group: EventTraits["shown"]["group"] | null;
-  readonly chapter: EventTraits["shown"]["chapter"];
+  readonly category: EventTraits["shown"]["category"] | null;
+  readonly group: EventTraits["shown"]["group"];
 }
 
 export function stepLine(moment: Moment): StepLine {
@@ -43,8 +43,8 @@ export function stepLine(moment: Moment): StepLine {
     to: after.value,
     effects,
     bad: isError(moment),
-    group: traits?.shown.group ?? null,
-    chapter: traits?.shown.chapter ?? "goesOn",
+    category: traits?.shown.category ?? null,
+    group: traits?.shown.group ?? "continues",
     ...phraseOf(moment, traits),
   };
 }

@@ -23,15 +23,15 @@ export interface EventTraits {
   readonly added?: { readonly [version: number]: unknown };
   /** What happened, in a few words. */
   readonly title: string;
-  /** What a chapter's title shows of it, after the request that caused it. Absent: its own title. */
+  /** How a group's title names it, after the request that caused it. Absent: its own title. */
   readonly outcome?: (summary: string) => string;
   readonly shown: {
     /** The colour of the type; `wrong` looks like `bad`, and is always an error. */
     readonly tone: "good" | "plain" | "bad" | "wrong";
-    /** `given`: describes the task's request, host and sandbox, before anything runs. */
-    readonly group: "given" | "start" | "run" | "command" | "end" | "takeover";
-    /** A request opens a chapter. Later events belong to it until one closes it or opens the next. */
-    readonly chapter: "opens" | "goesOn" | "closes";
+    /** `input`: describes the task's request, host and sandbox, before anything runs. */
+    readonly category: "input" | "start" | "run" | "command" | "end" | "takeover";
+    /** A request opens a group. Later events belong to it until one closes it or opens the next. */
+    readonly group: "opens" | "continues" | "closes";
     /** Who causes it, and who is affected. */
     readonly parties: readonly ["agent" | "task", "driver"] | readonly ["driver", "driver" | "task"];
   };

@@ -16,34 +16,37 @@ export interface StopInProgress {
 const stopRequested = defineEvent({
   schema: z.object({ signal: z.number(), timeoutMs: z.number() }),
   evolve: ({ data, time }) => ({ stop: { ...data, requestedAt: time, timedOut: false } }),
-  title: "Stop asked",
+  title: "Stop requested",
   summary: ({ signal, timeoutMs }) => `${signalName(signal)}, then ${formatDuration(timeoutMs)} to end`,
-  shown: { tone: "plain", group: "end", chapter: "opens", parties: ["agent", "driver"] },
+  shown: { tone: "plain", category: "end", group: "opens", parties: ["agent", "driver"] },
   fields: { ignored: [], masked: {} },
 });
 
-/** The task had not ended when its time to stop was over. */
+/** The task was still running after the timeout of the stop. */
 const stopTimedOut = defineEvent({
   schema: z.object({ timeoutMs: z.number() }),
   evolve: (_, { stop }: { readonly stop: StopInProgress | null }) => ({
     stop: stop && { ...stop, timedOut: true },
   }),
-  title: "Time to stop was over",
+  title: "Stop timed out",
   summary: ({ timeoutMs }) => `still running after ${formatDuration(timeoutMs)}`,
-  shown: { tone: "wrong", group: "end", chapter: "goesOn", parties: ["driver", "driver"] },
+  shown: { tone: "wrong", category: "end", group: "continues", parties: ["driver", "driver"] },
   fields: { ignored: [], masked: {} },
 });
 
 const destroyRequested = defineEvent({
   schema: z.object({ force: z.boolean() }),
   evolve: () => ({}),
-  title: "Removal asked",
+  title: "Removal requested",
   summary: ({ force }) => (force ? "whether it runs or not" : "if it has ended"),
-  shown: { tone: "plain", group: "end", chapter: "opens", parties: ["agent", "driver"] },
+  shown: { tone: "plain", category: "end", group: "opens", parties: ["agent", "driver"] },
   fields: { ignored: [], masked: {} },
 });
 
-const killReasons = { stopTimedOut: "its time to stop was over", destroyRequested: "it was to be destroyed" };
+const killReasons = {
+  stopTimedOut: "it did not stop in time",
+  destroyRequested: "its removal was requested",
+};
 
 /** SIGKILL was sent to the task's main process. Its init then ends the rest of the run. */
 const forceKilled = defineEvent({
@@ -55,7 +58,7 @@ const forceKilled = defineEvent({
   summary: ({ reason, delivered }) =>
     `SIGKILL ${delivered ? "delivered" : "came too late"}: ${killReasons[reason]}`,
   outcome: () => "SIGKILL sent",
-  shown: { tone: "bad", group: "end", chapter: "goesOn", parties: ["driver", "task"] },
+  shown: { tone: "bad", category: "end", group: "continues", parties: ["driver", "task"] },
   fields: { ignored: [], masked: {} },
 });
 
@@ -81,7 +84,7 @@ const exited = defineEvent({
   wentWrong: ({ oomKilled, exitCode }, from) =>
     oomKilled || (exitCode !== 0 && from !== "stopping" && from !== "killing"),
   outcome: (summary) => summary,
-  shown: { tone: "plain", group: "end", chapter: "closes", parties: ["task", "driver"] },
+  shown: { tone: "plain", category: "end", group: "closes", parties: ["task", "driver"] },
   fields: { ignored: ["endedAt", "oom.peakBytes"], masked: {} },
 });
 
@@ -91,7 +94,7 @@ const lost = defineEvent({
   evolve: ({ data }) => ({ lostReason: data.reason }),
   title: "Lost",
   summary: ({ reason }) => reason,
-  shown: { tone: "wrong", group: "end", chapter: "closes", parties: ["driver", "driver"] },
+  shown: { tone: "wrong", category: "end", group: "closes", parties: ["driver", "driver"] },
   fields: { ignored: [], masked: {} },
 });
 
@@ -99,9 +102,9 @@ const lost = defineEvent({
 const destroyed = defineEvent({
   schema: z.object({}),
   evolve: () => ({}),
-  title: "Forgotten",
-  summary: () => "forgotten by the agent",
-  shown: { tone: "plain", group: "end", chapter: "opens", parties: ["agent", "driver"] },
+  title: "Destroyed",
+  summary: () => "removed by the agent",
+  shown: { tone: "plain", category: "end", group: "opens", parties: ["agent", "driver"] },
   fields: { ignored: [], masked: {} },
 });
 

@@ -16,7 +16,7 @@ const signalled = defineEvent({
   summary: ({ signal, delivered }) => `${signalName(signal)} ${delivered ? "delivered" : "came too late"}`,
   wentWrong: ({ delivered }) => !delivered,
   outcome: (summary) => summary,
-  shown: { tone: "plain", group: "run", chapter: "goesOn", parties: ["driver", "task"] },
+  shown: { tone: "plain", category: "run", group: "continues", parties: ["driver", "task"] },
   fields: { ignored: [], masked: {} },
 });
 
@@ -44,10 +44,10 @@ const execStarted = defineEvent({
   evolve: ({ data }, { execs: { last, running } }: { readonly execs: ExecHistory }) => ({
     execs: { last: Math.max(last, data.exec), running: [...running, data] },
   }),
-  title: "Command run in it",
+  title: "Command started",
   summary: ({ exec, command, user, terminal, process }) =>
     `command ${exec}: ${command} as ${user}, pid ${process.pid}${terminal ? ", with a terminal" : ""}`,
-  shown: { tone: "plain", group: "command", chapter: "opens", parties: ["driver", "task"] },
+  shown: { tone: "plain", category: "command", group: "opens", parties: ["driver", "task"] },
   fields: { ignored: ["exec", "process"], masked: {} },
 });
 
@@ -66,14 +66,14 @@ const execExited = defineEvent({
   summary: ({ exec, reason, ...end }) =>
     `command ${exec}: ${reason === "ended" ? describeEnd(end) : `killed, ${commandKilled[reason]}`}`,
   outcome: (summary) => summary,
-  shown: { tone: "plain", group: "command", chapter: "closes", parties: ["task", "driver"] },
+  shown: { tone: "plain", category: "command", group: "closes", parties: ["task", "driver"] },
   fields: { ignored: ["exec"], masked: {} },
 });
 
 const commandKilled = {
-  cancelled: "whoever asked for it has gone",
-  timedOut: "its time was over",
-  pluginEnded: "the plugin has ended",
+  cancelled: "its client disconnected",
+  timedOut: "it timed out",
+  pluginEnded: "the plugin exited",
 };
 
 /** The OOM killer killed processes of the task, and the task went on. */
@@ -85,7 +85,7 @@ const oomSeen = defineEvent({
     const limit = limitBytes === null ? "" : `, limit ${formatBytes(limitBytes)}`;
     return `${kills} ${kills === 1 ? "process" : "processes"} killed for lack of memory so far${limit}`;
   },
-  shown: { tone: "bad", group: "run", chapter: "goesOn", parties: ["task", "driver"] },
+  shown: { tone: "bad", category: "run", group: "continues", parties: ["task", "driver"] },
   fields: { ignored: ["peakBytes"], masked: {} },
 });
 

@@ -70,13 +70,13 @@ const requested = defineEvent({
   },
   // A failed start may be requested again: nothing of the first attempt stays.
   evolve: ({ data }) => ({ request: data, host: null, sandbox: null, failure: null }),
-  title: "Start asked",
+  title: "Start requested",
   summary: ({ command, args, user, resources }) => {
     const memory = resources.memoryMb > 0 ? `, ${resources.memoryMb} MiB` : "";
     const cpu = resources.cpusetCpus ? `, cores ${resources.cpusetCpus}` : `, ${resources.cpuMhz} MHz`;
     return `${commandLine([command, ...args])} as ${user || "the default user"}${cpu}${memory}`;
   },
-  shown: { tone: "plain", group: "given", chapter: "opens", parties: ["agent", "driver"] },
+  shown: { tone: "plain", category: "input", group: "opens", parties: ["agent", "driver"] },
   fields: {
     ignored: [
       ...(["allocId", "envDigest", "resources.cgroup", "network.path", "network.self"] as const),
@@ -97,12 +97,12 @@ const fingerprinted = defineEvent({
     mhzPerCore: z.number(),
   }),
   evolve: ({ data }) => ({ host: data }),
-  title: "Host looked at",
+  title: "Host inspected",
   summary: ({ kernel, arch, landlockAbi, cgroupControllers }) => {
     const controllers = cgroupControllers.length > 0 ? cgroupControllers.join(" ") : "no cgroup controllers";
     return `Linux ${kernel} on ${arch}, Landlock ABI ${landlockAbi}, ${controllers}`;
   },
-  shown: { tone: "plain", group: "given", chapter: "goesOn", parties: ["driver", "driver"] },
+  shown: { tone: "plain", category: "input", group: "continues", parties: ["driver", "driver"] },
   fields: { ignored: ["bootId"], masked: {} },
 });
 
@@ -161,7 +161,7 @@ const sandboxed = defineEvent({
     4: { init: null },
   },
   evolve: ({ data }) => ({ sandbox: data }),
-  title: "Sandbox laid out",
+  title: "Sandbox prepared",
   summary: ({ uid, unveiled, skipped, limits, privateTmp, runCgroup }) => {
     const applied = limits.filter((limit) => limit.applied).map(({ file, value }) => `${file}=${value}`);
     const missing = limits.filter((limit) => !limit.applied).map(({ file }) => file);
@@ -173,7 +173,7 @@ const sandboxed = defineEvent({
       ...(missing.length > 0 ? [`not limited: ${missing.join(" ")}`] : []),
     ].join(", ");
   },
-  shown: { tone: "plain", group: "given", chapter: "goesOn", parties: ["driver", "driver"] },
+  shown: { tone: "plain", category: "input", group: "continues", parties: ["driver", "driver"] },
   fields: {
     ignored: ["uid", "gid", "oomKills", "runFolder", "init", "plan"],
     masked: { plan: "listsInText" },
@@ -186,7 +186,7 @@ const started = defineEvent({
   evolve: ({ data, time }) => ({ process: data, startedAt: time }),
   title: "Running",
   summary: ({ task, init }) => `pid ${task.pid}, below its init ${init.pid}`,
-  shown: { tone: "good", group: "start", chapter: "closes", parties: ["driver", "task"] },
+  shown: { tone: "good", category: "start", group: "closes", parties: ["driver", "task"] },
   fields: { ignored: ["init", "task", "bootId"], masked: {} },
 });
 
@@ -214,7 +214,7 @@ const startFailed = defineEvent({
   evolve: ({ data }) => ({ failure: data }),
   title: "Start failed",
   summary: ({ message, recoverable }) => `${message}${recoverable ? " (may be tried again)" : ""}`,
-  shown: { tone: "wrong", group: "start", chapter: "closes", parties: ["driver", "driver"] },
+  shown: { tone: "wrong", category: "start", group: "closes", parties: ["driver", "driver"] },
   fields: { ignored: [], masked: {} },
 });
 

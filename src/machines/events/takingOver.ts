@@ -31,7 +31,7 @@ const adopted = defineEvent({
     const what = found === null ? "nothing that runs" : `pid ${found.task.pid}, below ${found.init.pid}`;
     return `from the Go driver, whose process was ${handle.pid}: ${what}`;
   },
-  shown: { tone: "plain", group: "takeover", chapter: "opens", parties: ["driver", "driver"] },
+  shown: { tone: "plain", category: "takeover", group: "opens", parties: ["driver", "driver"] },
   fields: {
     ignored: [
       ...(["handle", "oomKills", "runFolder", "plugin.pid"] as const),
@@ -50,7 +50,7 @@ const recovered = defineEvent({
   }),
   title: "Taken over by a new plugin process",
   summary: ({ plugin, found }) => `by plugin process ${plugin.pid}: ${found}`,
-  shown: { tone: "good", group: "takeover", chapter: "opens", parties: ["driver", "driver"] },
+  shown: { tone: "good", category: "takeover", group: "opens", parties: ["driver", "driver"] },
   fields: { ignored: ["plugin.pid"], masked: {} },
 });
 

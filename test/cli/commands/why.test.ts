@@ -29,12 +29,12 @@ describe("the end of a task", () => {
   it.each([
     [{ exitCode: 0 }, "It ended with exit code 0 after ", ": success [5]."],
     [{ exitCode: 3 }, "It ended with exit code 3", "its log may tell more [5]."],
-    [{ exitCode: 126 }, "exit code 126", "cannot be run"],
+    [{ exitCode: 126 }, "exit code 126", "cannot execute"],
     [{ exitCode: 127 }, "exit code 127", "does not find"],
-    [{ exitCode: 139 }, "exit code 139", "SIGSEGV ended its command (128 + 11)"],
-    [{ exitCode: 139, signal: 11 }, "It was ended by SIGSEGV", ": it used memory that is not its own"],
-    [{ exitCode: 137, signal: 9 }, "It was ended by SIGKILL", ": not the driver's doing"],
-    [{ exitCode: -1, source: "unknown" as const }, "nobody can know how it ended", "[5]"],
+    [{ exitCode: 139 }, "exit code 139", "SIGSEGV killed its command (128 + 11)"],
+    [{ exitCode: 139, signal: 11 }, "It was killed by SIGSEGV", ": it accessed memory that is not its own"],
+    [{ exitCode: 137, signal: 9 }, "It was killed by SIGKILL", ": the driver did not send that signal"],
+    [{ exitCode: -1, source: "unknown" as const }, "how is unknown", "[5]"],
     [{ exitCode: 4, source: "taskFile" as const }, "exit code 4", "a file that the task itself could write"],
   ])("%j is told with what it means", (data, ...parts) => {
     const text = why(...running(), exited(data));
@@ -45,7 +45,7 @@ describe("the end of a task", () => {
     const oom = { kills: 1, limitBytes: 16 * 2 ** 20, peakBytes: 15 * 2 ** 20 };
     const text = why(...running(), exited({ exitCode: 137, signal: 9, oomKilled: true, oom }));
     expect(text).toContain("for lack of memory after ");
-    expect(text).toContain("(a limit of 16 MiB, at most 15 MiB in use) [5]. Raise resources.memory");
+    expect(text).toContain("(limit 16 MiB, peak 15 MiB) [5]. Raise resources.memory");
   });
 
   it("by a lack of memory that was seen before its end could be is told once", () => {
@@ -53,24 +53,22 @@ describe("the end of a task", () => {
     const end = exited({ exitCode: 137, signal: 9, oomKilled: true, oom });
     const once = why(...running(), event("oomSeen", { ...oom, kills: 2 }), end);
     expect(once).not.toContain("it went on");
-    expect(once).toMatch(/It was killed by the kernel for lack of memory after .* \[5,6\]\./);
+    expect(once).toMatch(/The kernel killed it for lack of memory after .* \[5,6\]\./);
     const twice = why(...running(), event("oomSeen", { ...oom, kills: 1 }), end);
     expect(twice).toMatch(
-      /killed a process of it .*, and it went on \[5\]\. .*killed by the kernel .* \[6\]\./,
+      /killed one of its processes .*, and it went on \[5\]\. The kernel killed it .* \[6\]\./,
     );
   });
 
   it("after a lack of memory that it survived tells both", () => {
     const text = why(...running(), event("oomSeen", { kills: 2 }), exited({ exitCode: 1 }));
     expect(text).toMatch(
-      /killed 2 processes of it for lack of memory .*, and it went on \[5\]\..*exit code 1/,
+      /killed 2 of its processes for lack of memory .*, and it went on \[5\]\..*exit code 1/,
     );
   });
 
   it("tells what a task that failed could use, and not of one that was asked to end", () => {
-    expect(why(...running(), exited({ exitCode: 1 }))).toContain(
-      "(EACCES), since the task alone is told: beside its own folders",
-    );
+    expect(why(...running(), exited({ exitCode: 1 }))).toContain("(EACCES) [3]. Beside its own folders");
     expect(why(...running(), event("stopRequested"), exited({ exitCode: 1 }))).not.toContain("EACCES");
   });
 });
@@ -78,39 +76,39 @@ describe("the end of a task", () => {
 describe("what led there", () => {
   it("is a stop that somebody asked for", () => {
     const text = why(...life("stopped"));
-    expect(text).toContain("The agent asked it to stop, with SIGINT and 5 s to do so [5].");
-    expect(text).toMatch(/exit code 0 \d+ \w+ after that request: success \[7\]/);
+    expect(text).toContain("The agent requested a stop with SIGINT and a timeout of 5 s [5].");
+    expect(text).toMatch(/exit code 0 \d+ \w+ after the request: success \[7\]/);
   });
 
   it("is a stop whose time ran out", () => {
     const [end, gone] = [exited({ exitCode: 137, signal: 9 }), event("destroyed")];
     const text = why(...life("killed").slice(0, 8), end, gone);
-    expect(text).toContain("It was still running when that time was over, so it was killed [7,8].");
-    expect(text).toMatch(/ended by SIGKILL \d+ \w+ after that request, as the agent wanted \[9\]/);
+    expect(text).toContain("It was still running after the timeout, so it was killed [7,8].");
+    expect(text).toMatch(/killed by SIGKILL \d+ \w+ after the request, as the agent requested \[9\]/);
   });
 
   it("is a request to destroy it", () => {
     const end = exited({ exitCode: 137, signal: 9 });
     const killed = event("forceKilled", { reason: "destroyRequested" });
     const text = why(...running(), event("destroyRequested"), killed, end);
-    expect(text).toContain("wanted it gone whether it ran or not, so it was killed [5,6].");
-    expect(text).toContain("as the agent wanted [7]");
+    expect(text).toContain("requested its removal while it was running, so it was killed [5,6].");
+    expect(text).toContain("as the agent requested [7]");
   });
 
   it("is a signal that the agent sent", () => {
     const text = why(...running(), event("signalled", { signal: 1 }), exited({ exitCode: 129, signal: 1 }));
     expect(text).toContain("The agent sent it SIGHUP [5].");
-    expect(text).toContain("ended by SIGHUP");
-    expect(text).toContain("as the agent wanted [6]");
+    expect(text).toContain("killed by SIGHUP");
+    expect(text).toContain("as the agent requested [6]");
   });
 
   it("is that it was taken over, commands that ran in it, or another driver", () => {
     expect(why(...life("recovered"))).toContain(
-      "plugin process 101 took it over from an earlier one, the last of 2 [5,6]",
+      "plugin process 101 took it over from an earlier one, the last of 2 takeovers [5,6]",
     );
     expect(why(...running(), event("execStarted"))).toContain("A command was run in it [5].");
     expect(why(event("adopted"))).toMatch(
-      /^HashiCorp's Go driver had started it at .*, and this driver took it over at .* \[1\]\. It is running as pid 302/,
+      /^HashiCorp's Go driver had started it at .*, and this driver took it over at .* \[1\]\. According to its events, it has been running as pid 302/,
     );
   });
 });
@@ -125,15 +123,13 @@ describe("a task without an end of its own", () => {
     const begun = life("failed").slice(0, 2);
     const told = why(...begun, event("startFailed", { ...data, message, summary, failed, hint }));
     expect(told).toContain(
-      `It never ran: LAUNCH_FAILED, ${summary} (execve /opt/x: EACCES) [3]. ${hint} [3]. Trying again would fail again [3].`,
+      `It never ran: LAUNCH_FAILED, ${summary} (execve /opt/x: EACCES) [3]. ${hint} [3]. Another attempt would fail, too [3].`,
     );
     const again = why(...begun, event("startFailed", { summary: "no", failed, recoverable: true }));
-    expect(again).toContain(
-      "LAUNCH_FAILED, no (execve /opt/x: EACCES) [3]. The agent was told that it may try again",
-    );
+    expect(again).toContain("LAUNCH_FAILED, no (execve /opt/x: EACCES) [3]. The agent may try again");
     const earlier = event("startFailed", { ...data, message, summary: null, failed, hint: null });
     expect(why(...begun, earlier)).toContain(
-      `It never ran: LAUNCH_FAILED, ${message} [3]. Trying again would fail again [3].`,
+      `It never ran: LAUNCH_FAILED, ${message} [3]. Another attempt would fail, too [3].`,
     );
   });
 
@@ -146,13 +142,13 @@ describe("a task without an end of its own", () => {
   it("is lost: why, and what is known of it last", () => {
     const text = why(...life("lost"));
     expect(text).toMatch(
-      /The last that is known of it is of .* \(started\) \[4\]\. It is lost, since the host was rebooted \[5\]/,
+      /Its last known event is started, at .* \[4\]\. It is lost, since the host was rebooted \[5\]/,
     );
   });
 
   it("is running, or has not even started", () => {
-    expect(why(...running())).toMatch(/It is running as pid 201, since .* \[4\]\.$/);
-    expect(why(event("requested"))).toMatch(/It has not started yet, as far as its events tell \[1\]\.$/);
+    expect(why(...running())).toMatch(/it has been running as pid 201 since .* \[4\]\.$/);
+    expect(why(event("requested"))).toMatch(/According to its events, it has not started yet \[1\]\.$/);
     expect(explained([]).sentences).toEqual([]);
   });
 });
@@ -170,11 +166,11 @@ describe("an explanation", () => {
     }
   });
 
-  it("says where the machine makes something else of the events than was recorded", () => {
+  it("says for which events the machine computes another state than was recorded", () => {
     const stored = new RecordedLog().add(stream, life("ended")).events(stream);
     const other = stored.map((each) => (each.seq === 5 ? { ...each, to: "heaven" } : each));
     expect(explain(new History(stream, other)).sentences.at(-1)).toMatchObject({
-      text: expect.stringContaining("Not all of this is certain"),
+      text: expect.stringContaining("This is not certain"),
       events: [5],
     });
   });

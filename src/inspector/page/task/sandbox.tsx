@@ -16,7 +16,7 @@ export function Sandbox({ context }: { readonly context: TaskContext }) {
         </section>
         <section class="card" aria-label="Limits">
           <h2>Limits</h2>
-          {sandbox === null ? <p class="faint">Not laid out at this moment.</p> : <Limits {...sandbox} />}
+          {sandbox === null ? <p class="faint">Not prepared at this moment.</p> : <Limits {...sandbox} />}
         </section>
       </div>
       {sandbox === null ? null : <Unveiled {...sandbox} />}

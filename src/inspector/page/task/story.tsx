@@ -50,7 +50,7 @@ interface HeadingProperties {
 function Heading({ group: { title, to, bad, folded }, choose }: HeadingProperties) {
   return (
     <tr>
-      <th scope="rowgroup" colSpan={3} class={bad ? "chapter bad" : "chapter"}>
+      <th scope="rowgroup" colSpan={3} class={bad ? "group bad" : "group"}>
         {title}{" "}
         {folded ? (
           <button type="button" class="reference" onClick={() => choose(to)}>
