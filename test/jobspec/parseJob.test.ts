@@ -280,10 +280,13 @@ describe("a job file is refused", () => {
       "bridge needs a network namespace",
     ],
     ['job "a" {\n parameterized {}\n}', "job.a.parameterized: it waits for a dispatch"],
-    ['job "a" {\n  group "g" {\n    count =\n  }\n}', "test.hcl:3:12: Invalid expression"],
+    [
+      'job "a" {\n  group "g" {\n    count =\n  }\n}',
+      "test.hcl:3:12: this is not valid HCL2: Invalid expression: ",
+    ],
     ['job "a" {\n  group "g" {\n    count =\n  }\n}', "\n  3 |     count =\n    |            ^"],
     ['jbo "a" {}', "test.hcl:1:1: jbo: there is no such attribute or block"],
-    ['{ "job": { } ', "test.hcl: this is not valid JSON"],
+    ['{ "job": { } ', "test.hcl:1:14: this is not valid JSON: Expected "],
   ])("for %j as a whole", async (source, message) => {
     expect(await refusal(source)).toContain(message);
   });

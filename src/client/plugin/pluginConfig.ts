@@ -5,8 +5,8 @@ import { defaultStateDir } from "../../config/options/defaultStateDir.ts";
 import { DriverError } from "../../errors.ts";
 import { type Body, body } from "../../jobspec/body.ts";
 import { type AttributeSpec, ConfigMismatch, followSpec } from "../../jobspec/driverConfig.ts";
-import { parseHcl } from "../../jobspec/hclParser.ts";
 import { jobFile } from "../../jobspec/jobFile.ts";
+import { parseHcl } from "../../jobspec/syntax.ts";
 
 export interface LocalPluginConfig {
   /** By their HCL names, without `state_dir`. */
