@@ -1,9 +1,9 @@
 /** Finds the host's file, folder or device for a task's mount. */
-import { closeSync, fstatSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, fstatSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
 import { isAtOrBelow } from "../../config/options/unveil.ts";
 import type { PlacedMount } from "../../config/task/taskMounts.ts";
 import { DriverError } from "../../errors.ts";
-import { AT_FDCWD, O_PATH, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
+import { AT_FDCWD, O_PATH, PROC_SUPER_MAGIC, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
 import { receivesMounts } from "./mountinfo.ts";
 
@@ -26,7 +26,7 @@ export function findSource(mount: PlacedMount): MountSource {
   try {
     const status = fstatSync(opened);
     const path = readlinkSync(`/proc/self/fd/${opened}`);
-    if (isAtOrBelow(path, "/proc")) {
+    if (isAtOrBelow(path, "/proc") || isProc(opened)) {
       throw invalid(
         mount,
         "is in the host's /proc",
@@ -41,6 +41,11 @@ export function findSource(mount: PlacedMount): MountSource {
   } finally {
     closeSync(opened);
   }
+}
+
+/** The host's /proc may be mounted at other paths, too. */
+function isProc(descriptor: number): boolean {
+  return statfsSync(`/proc/self/fd/${descriptor}`).type === PROC_SUPER_MAGIC;
 }
 
 function checkPropagation(mount: PlacedMount, descriptor: number): void {

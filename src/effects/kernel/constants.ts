@@ -25,6 +25,7 @@ export const RESOLVE_BENEATH = 0x08;
 
 /** `linux/magic.h`: types of file systems, statfs(2) */
 export const CGROUP2_SUPER_MAGIC = 0x63677270;
+export const PROC_SUPER_MAGIC = 0x9fa0;
 export const NSFS_MAGIC = 0x6e736673;
 
 /** `sys/file.h` */

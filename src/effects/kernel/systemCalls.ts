@@ -21,6 +21,7 @@ const numbers = {
   wait4: [61, 260],
   kill: [62, 129],
   chdir: [80, 49],
+  fchdir: [81, 50],
   umask: [95, 166],
   setsid: [112, 157],
   setgroups: [116, 159],

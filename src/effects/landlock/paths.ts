@@ -4,15 +4,23 @@
  *
  * - paths in /proc, because a task has its own proc file system, and a rule on the
  *   host's would not apply to it;
- * - paths through a magic link, such as /dev/stdout (proc_pid_fd(5)): here it would
- *   lead to the plugin's own output.
+ * - the task's standard streams, such as /dev/stdout: here that is the plugin's own output.
+ *
+ * Other magic links (proc_pid_fd(5)) are refused: they lead to whatever the process that
+ * resolves them has open.
  */
-import { closeSync, fstatSync, readlinkSync, type Stats, statSync } from "node:fs";
-import { relative } from "node:path";
+import { closeSync, fstatSync, readlinkSync, realpathSync, type Stats, statfsSync, statSync } from "node:fs";
+import { basename, dirname, relative, resolve } from "node:path";
 import { isAtOrBelow } from "../../config/options/unveil.ts";
-import type { UnveilRule } from "../../config/task/unveilRules.ts";
+import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";
 import { DriverError } from "../../errors.ts";
-import { AT_FDCWD, O_PATH, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS } from "../kernel/constants.ts";
+import {
+  AT_FDCWD,
+  O_PATH,
+  PROC_SUPER_MAGIC,
+  RESOLVE_BENEATH,
+  RESOLVE_NO_MAGICLINKS,
+} from "../kernel/constants.ts";
 import { kernelError } from "../kernel/kernelError.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
 import type { PathKind } from "./access.ts";
@@ -20,21 +28,33 @@ import type { PathKind } from "./access.ts";
 export type Found =
   /** The descriptor (`O_PATH`) is for the caller to close. */
   | { readonly at: "host"; readonly descriptor: number; readonly kind: PathKind }
-  /** `perProcess`: the path means something else for every process. */
-  | { readonly at: "proc"; readonly perProcess: boolean; readonly kind: PathKind }
-  | { readonly at: "magicLink" }
+  | FoundInProc
+  | { readonly at: "stream"; readonly stream: StandardStream }
   | { readonly at: "nowhere"; readonly errno: string };
+
+export interface FoundInProc {
+  readonly at: "proc";
+  /** Without symlinks but `self` and `thread-self`. */
+  readonly path: string;
+  /** Whether the path means something else for every process. */
+  readonly perProcess: boolean;
+  readonly kind: PathKind;
+}
+
+/** Input, output and error output. */
+export type StandardStream = 0 | 1 | 2;
 
 /**
  * Looks a path up, following symlinks.
- * @throws DriverError `UNVEIL_PATH_UNSAFE` for a path that leads out of `rule.beneath`
+ * @throws DriverError `UNVEIL_PATH_UNSAFE` for a path that leads out of `rule.beneath`, through a magic link
+ *   to anything but a standard stream, or to another mount of /proc
  * @throws DriverError `KERNEL_CALL_FAILED` if the look-up itself fails, for example without free descriptors
  */
-export function find(rule: Pick<UnveilRule, "path" | "beneath">): Found {
+export function find(rule: UnveilRule): Found {
   const opened = open(rule);
-  if (typeof opened === "number") return classify(opened);
+  if (typeof opened === "number") return classify(opened, rule);
   const { errno } = opened;
-  if (errno === "ELOOP") return { at: "magicLink" };
+  if (errno === "ELOOP") return streamAt(rule);
   if (errno === "EXDEV") throw leadsOut(rule);
   if (ABSENT.has(errno)) return { at: "nowhere", errno };
   throw kernelError("openat2", errno, rule.path);
@@ -62,18 +82,65 @@ function open({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): number |
   }
 }
 
-function classify(descriptor: number): Found {
+function classify(descriptor: number, rule: UnveilRule): Found {
   const status = fstatSync(descriptor);
   const kind = kindOf(status);
-  if (status.dev !== procDevice()) return { at: "host", descriptor, kind };
+  const isProc = status.dev === procDevice();
+  if (!isProc && !isOtherProc(descriptor, rule)) return { at: "host", descriptor, kind };
   try {
-    // procfs names its entries, and `self` and links through it have led to this process's folder.
     const path = readlinkSync(`/proc/self/fd/${descriptor}`);
-    return { at: "proc", perProcess: isAtOrBelow(path, `/proc/${process.pid}`), kind };
+    if (!isProc || !isAtOrBelow(path, "/proc")) throw otherProc(rule, path);
+    // procfs names its entries, and `self` and links through it have led to this process's folder.
+    const own = ownEntry(path);
+    return { at: "proc", path: own ?? path, perProcess: own !== undefined, kind };
   } finally {
     closeSync(descriptor);
   }
 }
+
+/** A path in this process's folder of /proc, as each process has it; undefined for other paths. */
+function ownEntry(path: string): string | undefined {
+  const self = `/proc/${process.pid}`;
+  const thread = `${self}/task/${process.pid}`;
+  if (isAtOrBelow(path, thread)) return `/proc/thread-self${path.slice(thread.length)}`;
+  return isAtOrBelow(path, self) ? `/proc/self${path.slice(self.length)}` : undefined;
+}
+
+/**
+ * Whether the file is in a proc file system other than the host's /proc. The default paths are not checked:
+ * no host has one there.
+ */
+function isOtherProc(descriptor: number, rule: UnveilRule): boolean {
+  return isConfigured(rule) && statfsSync(`/proc/self/fd/${descriptor}`).type === PROC_SUPER_MAGIC;
+}
+
+/** Follows symlinks to a standard stream. They are read, since a magic link would be followed to the end. */
+function streamAt(rule: Pick<UnveilRule, "path">): Found {
+  const stream = /^\/proc\/(?:self|thread-self)\/fd\/([0-2])$/;
+  let { path } = rule;
+  try {
+    for (let links = 0; links < maxLinks; links++) {
+      const number = stream.exec(path)?.[1];
+      if (number !== undefined) return { at: "stream", stream: Number(number) as StandardStream };
+      const folder = realpathSync.native(dirname(path));
+      const real = `${ownEntry(folder) ?? folder}/${basename(path)}`;
+      path = stream.test(real) ? real : resolve(folder, readlinkSync(path));
+    }
+  } catch {
+    // No symlink: the path leads through a magic link elsewhere.
+  }
+  throw new DriverError(
+    "UNVEIL_PATH_UNSAFE",
+    `The unveiled path ${rule.path} leads through a link to what a process has open`,
+    {
+      failed: { call: "openat2", path: rule.path, errno: "ELOOP" },
+      hint: "Of such links only those to a task's standard streams are followed: unveil the path that is meant",
+    },
+  );
+}
+
+/** As for the kernel: path_resolution(7). */
+const maxLinks = 40;
 
 let knownProcDevice: number | undefined;
 
@@ -90,6 +157,17 @@ function leadsOut({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): Driv
     {
       failed: { call: "openat2", path, errno: "EXDEV" },
       hint: "Look who made the symlink, and unveil the path that it should lead to",
+    },
+  );
+}
+
+function otherProc({ path }: Pick<UnveilRule, "path">, found: string): DriverError {
+  return new DriverError(
+    "UNVEIL_PATH_UNSAFE",
+    `The unveiled path ${path} is in a /proc that is not the task's`,
+    {
+      failed: { call: "statfs", path: found, errno: "EXDEV" },
+      hint: "Unveil the path below /proc: a task has a /proc of its own there, or the host's with pid_mode",
     },
   );
 }

@@ -12,7 +12,7 @@ import { DriverError } from "../../errors.ts";
 import { landlockAddRule } from "../kernel/libc.ts";
 import { accessOf, type PathKind } from "./access.ts";
 import { pathBeneathAttr, RULE_PATH_BENEATH } from "./attributes.ts";
-import { find, kindOf } from "./paths.ts";
+import { type FoundInProc, find, kindOf, type StandardStream } from "./paths.ts";
 
 /** An open file. The descriptor's file gets the rule, wherever its path leads by now. */
 export interface OpenedPath {
@@ -38,10 +38,13 @@ export interface SkippedRule {
 
 /**
  * A rule that only a process in the task's namespaces can add: it opens the path
- * (`O_PATH`, symlinks followed) and adds the descriptor with landlock_add_rule(2).
+ * (`O_PATH`, no magic links followed) and adds the descriptor with landlock_add_rule(2).
  */
 export interface NamespaceRule {
+  /** In the task's own /proc, with symlinks resolved. */
   readonly path: string;
+  /** The rule is for this standard stream of the task instead, to which the path leads. */
+  readonly stream?: StandardStream;
   /** `allowed_access` of `struct landlock_path_beneath_attr`. */
   readonly access: number;
   /**
@@ -84,10 +87,9 @@ export class RulesetBuilder {
         closeSync(found.descriptor);
       }
     } else if (found.at === "proc") {
-      this.#addInProc(rule, found.kind, found.perProcess);
+      this.#addInProc(rule, found);
     } else {
-      // A magic link leads to a file that the process has open, such as a pipe or a terminal.
-      this.#addInNamespace(rule, "file", "task");
+      this.#addInNamespace(rule, "file", { path: rule.path, stream: found.stream, addedBy: "task" });
     }
   }
 
@@ -114,20 +116,26 @@ export class RulesetBuilder {
    * paths do not allow that much: their rules apply to the main process only. So do all rights
    * other than reading: in all of /proc, root could use them to change the host's sysctls.
    */
-  #addInProc(rule: UnveilRule, kind: PathKind, perProcess: boolean): void {
+  #addInProc(rule: UnveilRule, { path, perProcess, kind }: FoundInProc): void {
     if (!perProcess || !isConfigured(rule) || !rule.mode.read) {
-      this.#addInNamespace(rule, kind, perProcess ? "task" : "init");
+      this.#addInNamespace(rule, kind, { path, addedBy: perProcess ? "task" : "init" });
       return;
     }
-    this.#addInNamespace({ ...rule, path: "/proc", mode: READ }, "folder", "init");
+    const all = { ...rule, path: "/proc", mode: READ };
+    this.#addInNamespace(all, "folder", { path: "/proc", addedBy: "init" });
     const more = { ...rule.mode, read: false };
-    if (formatMode(more) !== "") this.#addInNamespace({ ...rule, mode: more }, kind, "task");
+    if (formatMode(more) !== "")
+      this.#addInNamespace({ ...rule, mode: more }, kind, { path, addedBy: "task" });
   }
 
-  #addInNamespace(rule: UnveilRule, kind: PathKind, addedBy: NamespaceRule["addedBy"]): void {
+  #addInNamespace(
+    rule: UnveilRule,
+    kind: PathKind,
+    place: Pick<NamespaceRule, "path" | "stream" | "addedBy">,
+  ): void {
     const access = this.#accessOf(rule, kind);
     if (access === 0) return;
-    this.insideNamespace.push({ path: rule.path, access, addedBy, required: isConfigured(rule) });
+    this.insideNamespace.push({ ...place, access, required: isConfigured(rule) });
     this.#report(rule, kind);
   }
 

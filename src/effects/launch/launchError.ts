@@ -4,6 +4,7 @@ import { errnoName } from "../kernel/kernelError.ts";
 import { stepAt } from "./assemble.ts";
 import { type Plan, phases, type Step } from "./plan.ts";
 import type { Report } from "./report.ts";
+import { workDirStep } from "./steps/taskSteps.ts";
 
 /** The error for a failed step in a report; undefined if no step failed. */
 export function failedStep(
@@ -45,6 +46,7 @@ function pathOf({ steps }: Plan, step: Step): string | undefined {
 }
 
 function hintFor({ call, name }: Step, errno: string, path = "the path"): string | undefined {
+  if (name === workDirStep) return workDirHint(errno, path);
   switch (`${call} ${errno}`) {
     case "execve EACCES":
       return `The command or its interpreter is not unveiled with x, or its file mode keeps the task's user from executing it: add unveil "rx:${path}"`;
@@ -74,23 +76,32 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
       return "A limit above the agent's own needs CAP_SYS_RESOURCE; no limit of open files can be above the sysctl fs.nr_open";
     case "write EACCES":
       return "An oom_score_adj below the agent's own needs CAP_SYS_RESOURCE";
-    case "chdir EACCES":
-      return `The task's user may not enter ${path}: change its owner or mode, or set work_dir`;
-    case "chdir ENOENT":
-    case "chdir ENOTDIR":
-      return "work_dir has to be an existing folder";
     case "setns EINVAL":
       return `${path} is no network namespace`;
     case "landlock_restrict_self E2BIG":
       return "Landlock allows 16 layers of rules on top of each other: the driver itself is restricted too often";
     case "openat2 ELOOP":
-      return "A symlink has been put into the destination's path while the task started: look who did it";
+      return `A link that is not followed has been put into ${path} while the task started: look who did it`;
     case "open_tree EINVAL":
       return `What is mounted at ${path} is unbindable: see mount_namespaces(7)`;
     case "move_mount ENOENT":
       return `${name}: there is no such file on the host to be mounted on: create an empty one`;
     case "move_mount EINVAL":
       return `${name}: a folder can only be mounted on a folder, a file on a file, and a symlink nowhere`;
+    default:
+      return undefined;
+  }
+}
+
+function workDirHint(errno: string, path: string): string | undefined {
+  switch (errno) {
+    case "EACCES":
+      return `The task's user may not enter ${path}, or a folder above it: change its owner or mode, or set work_dir`;
+    case "ENOENT":
+    case "ENOTDIR":
+      return "work_dir has to be an existing folder";
+    case "ELOOP":
+      return "A link in work_dir leads to what a process has open: look who made it";
     default:
       return undefined;
   }

@@ -191,6 +191,8 @@ export const descriptors = {
   alive: 9,
   /** Opened by one step and closed by one soon after. */
   scratch: 10,
+  /** The same in the task's process, once it has closed what is not the task's. */
+  taskScratch: 3,
   /** Only without a pid namespace: the task's cgroup, the run's own below it, and its `cgroup.kill`. */
   cgroup: 11,
   runCgroup: 12,

@@ -54,7 +54,7 @@ describe("a start fails, tells why, and leaves nothing behind", () => {
     [
       "a work_dir that the user may not enter",
       "LAUNCH_FAILED",
-      /chdir .*local\/private: EACCES/,
+      /fchdir .*local\/private: EACCES/,
       (allocation) => {
         mkdirSync(`${allocation.taskFolder}/local/private`, { mode: 0o700 });
         return allocation.config({ command: "true", work_dir: "local/private" });

@@ -167,7 +167,7 @@ describe("a path in /proc", () => {
     ]);
     expect(insideNamespace).toEqual([
       { path: "/proc/self/cmdline", access: readFileRight, addedBy: "task", required: false },
-      { path: "/dev/fd", access: readFolderRights, addedBy: "task", required: false },
+      { path: "/proc/self/fd", access: readFolderRights, addedBy: "task", required: false },
     ]);
   });
 
@@ -201,12 +201,12 @@ describe("a path in /proc", () => {
   });
 });
 
-test("what a magic link leads to is for the main process: here it would be this process's own", () => {
+test("a standard stream is the main process's: here it would be this process's own", () => {
   symlinkSync("/dev/stderr", `${base}/log`);
   const { insideNamespace } = build([rule("rw:/dev/stdout", "default"), rule(`w:${base}/log`)]);
   expect(insideNamespace).toEqual([
-    { path: "/dev/stdout", access: writeRights | readFileRight, addedBy: "task", required: false },
-    { path: `${base}/log`, access: writeRights, addedBy: "task", required: true },
+    { path: "/dev/stdout", stream: 1, access: writeRights | readFileRight, addedBy: "task", required: false },
+    { path: `${base}/log`, stream: 2, access: writeRights, addedBy: "task", required: true },
   ]);
 });
 

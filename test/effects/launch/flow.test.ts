@@ -96,7 +96,7 @@ describe("the processes of a launch", () => {
       failedStep: "mount private /tmp",
       errno: ENOENT,
     });
-    expect(follow([0, 0], { chdir: [0, -ENOENT] })).toMatchObject({
+    expect(follow([0, 0], { fchdir: [-ENOENT] })).toMatchObject({
       failedStep: "change to the working directory",
       errno: ENOENT,
     });

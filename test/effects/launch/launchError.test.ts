@@ -47,9 +47,9 @@ describe("the error of a launch", () => {
     ["execve", "ENOEXEC", /architecture/],
     ["execve", "E2BIG", /too long/],
     ["clone3", "ENOMEM", /memory/],
-    ["chdir", "EACCES", /may not enter/],
+    ["fchdir", "EACCES", /may not enter/],
   ])("has a hint for %s %s", (call, errno, hint) => {
-    const error = errorOf(call, errno, call === "chdir" ? "change to the working directory" : undefined);
+    const error = errorOf(call, errno, call === "fchdir" ? "change to the working directory" : undefined);
     expect(error.hint).toMatch(hint);
   });
 

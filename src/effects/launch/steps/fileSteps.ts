@@ -1,5 +1,6 @@
 /** Steps for descriptors and their files. */
 import * as k from "../../kernel/constants.ts";
+import { openHow } from "../../kernel/structs.ts";
 import {
   type Argument,
   bufferBytes,
@@ -27,6 +28,17 @@ export function openStep(name: string, path: string, how: Flags, mode = 0): Step
 /** Opens a folder with `O_PATH`, only as a location. */
 export function openFolderStep(name: string, path: string): Step {
   return openStep(name, path, flags({ O_PATH, O_CLOEXEC }));
+}
+
+/**
+ * Opens a path that leads through no magic link: openat2(2) with `RESOLVE_NO_MAGICLINKS`.
+ * @param how flags by their names, `O_CLOEXEC` among them
+ */
+export function openPlainStep(name: string, path: string, how: Readonly<Record<string, number>>): Step {
+  const { value, names } = flags(how);
+  const open = openHow({ flags: value, resolve: k.RESOLVE_NO_MAGICLINKS });
+  const meaning = `{flags: ${names}, resolve: RESOLVE_NO_MAGICLINKS}`;
+  return { name, call: "openat2", args: [anyFolder, path, bytes(open, meaning), open.length] };
 }
 
 /** Opens a file in the calling process's folder of the plugin's `/proc`. */

@@ -1,9 +1,11 @@
-/** Landlock rules on paths that only the run itself can resolve: its own `/proc`, and links into it. */
+/** Landlock rules on what only the run itself has: its own `/proc`, and the task's standard streams. */
 import * as k from "../../kernel/constants.ts";
 import { pathBeneathAttr, RULE_PATH_BENEATH } from "../../landlock/attributes.ts";
 import type { NamespaceRule } from "../../landlock/rules.ts";
 import { bytes, descriptors, type Flow, flags, type Step } from "../plan.ts";
-import { closeScratchStep, openFolderStep } from "./fileSteps.ts";
+import { openPlainStep } from "./fileSteps.ts";
+
+const { O_PATH, O_CLOEXEC } = k;
 
 /**
  * Rules that init adds. It keeps their descriptors open until it exits: procfs drops
@@ -14,38 +16,49 @@ export function initRuleSteps(rules: readonly NamespaceRule[]): Step[] {
     const hold: Step = {
       name: nameOf(rule),
       call: "dup3",
-      args: [descriptors.scratch, descriptors.heldRules + index, flags({ O_CLOEXEC: k.O_CLOEXEC })],
+      args: [descriptors.scratch, descriptors.heldRules + index, flags({ O_CLOEXEC })],
     };
-    return ruleSteps(rule, [hold]);
+    return ruleSteps(rule, descriptors.scratch, [hold]);
   });
 }
 
-/** Rules that the task's process adds before it restricts itself, on paths of its own. */
+/**
+ * Rules that the task's process adds before it restricts itself, on paths of its own. It has closed what is
+ * not the task's by then.
+ */
 export function taskRuleSteps(rules: readonly NamespaceRule[]): Step[] {
-  return rulesOf("task", rules).flatMap((rule) => ruleSteps(rule, []));
+  return rulesOf("task", rules).flatMap((rule) => ruleSteps(rule, descriptors.taskScratch, []));
 }
 
 function rulesOf(who: NamespaceRule["addedBy"], rules: readonly NamespaceRule[]): NamespaceRule[] {
   return rules.filter(({ addedBy }) => addedBy === who);
 }
 
-function ruleSteps(rule: NamespaceRule, hold: readonly Step[]): Step[] {
+/** @param scratch number that an opened path gets */
+function ruleSteps(rule: NamespaceRule, scratch: number, hold: readonly Step[]): Step[] {
   const name = nameOf(rule);
-  const attr = pathBeneathAttr(rule.access, descriptors.scratch);
-  const meaning = `{allowed_access: 0x${rule.access.toString(16)}, parent_fd: ${descriptors.scratch}}`;
-  const steps: Step[] = [
-    openFolderStep(name, rule.path),
-    {
-      name,
-      call: "landlock_add_rule",
-      args: [descriptors.ruleset, RULE_PATH_BENEATH, bytes(attr, meaning), 0],
-    },
-    ...hold,
-    closeScratchStep(name),
-  ];
+  const steps: Step[] =
+    rule.stream === undefined
+      ? [
+          openPlainStep(name, rule.path, { O_PATH, O_CLOEXEC }),
+          addRuleStep(rule, scratch),
+          ...hold,
+          { name, call: "close", args: [scratch] },
+        ]
+      : [addRuleStep(rule, rule.stream)];
   // The task starts even if this kernel lacks a default path.
   const flow: Flow = { kind: "tolerateErrors" };
   return rule.required ? steps : steps.map((step) => ({ ...step, flow }));
+}
+
+function addRuleStep(rule: NamespaceRule, descriptor: number): Step {
+  const attr = pathBeneathAttr(rule.access, descriptor);
+  const meaning = `{allowed_access: 0x${rule.access.toString(16)}, parent_fd: ${descriptor}}`;
+  return {
+    name: nameOf(rule),
+    call: "landlock_add_rule",
+    args: [descriptors.ruleset, RULE_PATH_BENEATH, bytes(attr, meaning), 0],
+  };
 }
 
 function nameOf({ path }: NamespaceRule): string {

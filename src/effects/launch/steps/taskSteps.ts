@@ -2,11 +2,11 @@
 import * as k from "../../kernel/constants.ts";
 import type { TaskProcess } from "../launchInput.ts";
 import { descriptors, flags, octal, type Step, type Strings } from "../plan.ts";
-import { closeRangeStep, oomScoreAdjSteps, reportIdentitySteps } from "./fileSteps.ts";
+import { closeRangeStep, oomScoreAdjSteps, openPlainStep, reportIdentitySteps } from "./fileSteps.ts";
 import { identitySteps } from "./identitySteps.ts";
 import { limitSteps } from "./limitSteps.ts";
 
-const { PR_SET_NO_NEW_PRIVS, CLOSE_RANGE_CLOEXEC } = k;
+const { PR_SET_NO_NEW_PRIVS, CLOSE_RANGE_CLOEXEC, O_PATH, O_DIRECTORY, O_CLOEXEC } = k;
 
 /** Additional steps between those that all processes of a task have in common. */
 export interface FurtherSteps {
@@ -31,9 +31,10 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
     ...oomScoreAdjSteps("set oom_score_adj", options.oomScoreAdj),
     ...limitSteps(input),
     { name: "set the umask", call: "umask", args: [octal(Number.parseInt(options.umask, 8))] },
+    ...closeSteps(),
     ...identitySteps(input),
     // As the task's user, because root could enter folders that the user may not enter.
-    { name: "change to the working directory", call: "chdir", args: [input.workDir] },
+    ...workDirSteps(input.workDir),
     { name: "set no_new_privs", call: "prctl", args: [flags({ PR_SET_NO_NEW_PRIVS }), 1, 0, 0, 0] },
     ...(further.asUser ?? []),
     { name: "enforce the Landlock ruleset", call: "landlock_restrict_self", args: [descriptors.ruleset, 0] },
@@ -43,6 +44,28 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
       call: "execve",
       args: [input.command, strings([input.name, ...input.args]), environment(input.env)],
     },
+  ];
+}
+
+/**
+ * Leaves open only what is the task's, the report pipe and the ruleset. It comes before the first path that
+ * somebody else may have made: that could lead to any other descriptor, such as the host's `/proc`.
+ */
+function closeSteps(): Step[] {
+  const name = "close the driver's descriptors";
+  return [{ name, call: "close", args: [descriptors.plan] }, closeRangeStep(name, descriptors.ruleset + 1)];
+}
+
+/** Name of the steps that enter the task's work dir. */
+export const workDirStep = "change to the working directory";
+
+/** Refuses magic links (proc_pid_fd(5)): they lead to places that the task's mount namespace does not have. */
+function workDirSteps(path: string): Step[] {
+  const name = workDirStep;
+  return [
+    openPlainStep(name, path, { O_PATH, O_DIRECTORY, O_CLOEXEC }),
+    { name, call: "fchdir", args: [descriptors.taskScratch] },
+    { name, call: "close", args: [descriptors.taskScratch] },
   ];
 }
 
