@@ -46,6 +46,7 @@ export const errorCodes = [
   "EDITS_INVALID",
   "EXPRESSION_INVALID",
   "JOB_INVALID",
+  "OUTPUT_FAILED",
   "PLUGIN_FAILED",
 ] as const;
 

@@ -1,6 +1,7 @@
 /** The command line: verbs, options, and the handling of errors. */
 import { Command, CommanderError } from "commander";
 import { version } from "../version.ts";
+import { addClean } from "./commands/clean/cleanVerb.ts";
 import { addDiff } from "./commands/diff/diffVerb.ts";
 import { addDoctor } from "./commands/doctor/doctorVerb.ts";
 import { addEvents } from "./commands/events/eventsVerb.ts";
@@ -15,11 +16,11 @@ import { addTop } from "./commands/top/topVerb.ts";
 import { addVersion } from "./commands/version/versionVerb.ts";
 import { addWhy } from "./commands/why/whyVerb.ts";
 import { printError } from "./terminal/errors.ts";
-import { tolerateClosedPipes } from "./terminal/output.ts";
+import { guardOutput, outputError } from "./terminal/output.ts";
 import { widthOf } from "./terminal/style.ts";
 
 const verbs = [
-  ...[addRun, addDoctor, addPs, addTop, addExec],
+  ...[addRun, addDoctor, addPs, addTop, addExec, addClean],
   ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport, addVersion],
 ];
 
@@ -32,20 +33,30 @@ const usage = 2;
  * @returns the exit code: 1 for a failure, 2 for invalid arguments
  */
 export async function runCli(args: readonly string[]): Promise<number> {
-  tolerateClosedPipes();
+  guardOutput();
+  process.on("uncaughtException", (thrown) => {
+    // After whoever has the terminal has given it back.
+    process.once("exit", () => printError(thrown));
+    process.exit(failure);
+  });
   let exitCode = 0;
   const program = createProgram((code) => {
     exitCode = code;
   });
   try {
     await program.parseAsync(normalizeArguments(args), { from: "user" });
-    return exitCode;
   } catch (thrown) {
     // commander has already written the help or its error.
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : usage;
-    printError(thrown);
-    return failure;
+    if (!(thrown instanceof CommanderError)) {
+      printError(thrown);
+      return failure;
+    }
+    if (thrown.exitCode !== 0) return usage;
   }
+  const lost = await outputError();
+  if (lost === undefined) return exitCode;
+  printError(lost);
+  return failure;
 }
 
 /** Leaves arguments after `--` unchanged: they belong to the command that `exec` runs. */

@@ -5,9 +5,10 @@
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { Client, credentials } from "@grpc/grpc-js";
 import { DriverError, messageOf } from "../errors.ts";
+import { lifelineEnvironment } from "../lifeline.ts";
 import { type Callers, createCallers } from "./callers.ts";
 import { StateFolderService } from "./generated/exec2/state_folder.ts";
 import { GRPCBrokerService } from "./generated/goplugin/broker.ts";
@@ -39,6 +40,11 @@ export interface LaunchOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Called with each line that the plugin writes to standard error. */
   readonly onLogLine?: (line: string) => void;
+  /**
+   * Binds the plugin to this process: it ends when this process does, however that ends, and has the
+   * tasks of the run with this work folder removed. It gets no signals of this process's terminal.
+   */
+  readonly lifeline?: { readonly work?: string | undefined };
 }
 
 export interface LaunchedPlugin extends PluginConnection {
@@ -64,16 +70,17 @@ const endLimitMs = 2_000;
 /** Last lines of the log that the error of a failed launch quotes. */
 const maxLogLines = 5;
 
-type PluginProcess = ChildProcessByStdio<null, Readable, Readable>;
+type PluginProcess = ChildProcessByStdio<Writable | null, Readable, Readable>;
 
 /** @throws DriverError `PLUGIN_FAILED` with the plugin's last log lines, if it does not start */
 export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlugin> {
-  const { command, args = [], env = process.env } = options;
+  const { command, args = [], env = process.env, lifeline } = options;
   const launchedAt = performance.now();
   const child = spawn(command, args, {
-    env: { ...env, ...launchEnvironment },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+    env: { ...env, ...launchEnvironment, ...(lifeline && lifelineEnvironment(lifeline.work)) },
+    stdio: [lifeline ? "pipe" : "ignore", "pipe", "pipe"],
+    detached: lifeline !== undefined,
+  }) as PluginProcess;
   const lastLines = followLog(child, options);
   const exited = exitOf(child);
   exited.catch(() => undefined);

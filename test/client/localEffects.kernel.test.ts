@@ -2,20 +2,28 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { createWriteStream, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  createWriteStream,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it, onTestFinished } from "vitest";
-import {
-  makeAllocationFolders,
-  makeTaskFolders,
-  makeWorkFolder,
-  removeFolders,
-} from "../../src/client/allocation/allocation.ts";
+import { makeAllocationFolders, makeTaskFolders } from "../../src/client/allocation/allocation.ts";
 import { makeScope, removeScope, scopePath } from "../../src/client/allocation/cgroupScope.ts";
 import { chooseUser } from "../../src/client/allocation/taskUser.ts";
 import { logPipePath, openLogReader } from "../../src/client/task/logReader.ts";
+import { findLeftovers } from "../../src/client/work/leftovers.ts";
+import { makeWorkFolder, takeAbandonedWork } from "../../src/client/work/workFolder.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+
+const run = { job: "web.hcl", keep: false };
 
 function modeOf(path: string): { mode: string; uid: number } {
   const { mode, uid } = statSync(path);
@@ -26,7 +34,8 @@ describe("the folders of an allocation", () => {
   it("are laid out as a client does, and others only get through", async () => {
     const previous = process.umask(0o077);
     onTestFinished(() => void process.umask(previous));
-    const work = await makeWorkFolder(temporaryFolder());
+    const folder = await makeWorkFolder(run, temporaryFolder());
+    const work = folder.path;
     const allocation = await makeAllocationFolders(work, "a");
     const { root, local, secrets, tmp } = await makeTaskFolders(allocation, "web", {
       uid: 80_123,
@@ -40,10 +49,63 @@ describe("the folders of an allocation", () => {
     expect(modeOf(local)).toEqual({ mode: "777", uid: 80_123 });
     expect(modeOf(secrets)).toEqual({ mode: "700", uid: 80_123 });
     expect(modeOf(tmp)).toEqual({ mode: "777", uid: 80_123 });
-    await removeFolders(work);
+    await folder.close();
     expect(existsSync(work)).toBe(false);
   });
 });
+
+describe("a work folder", () => {
+  it("is nobody else's while its run goes on", async () => {
+    const parent = temporaryFolder();
+    const work = await makeWorkFolder(run, parent);
+    expect(takeAbandonedWork(work.path)).toBeUndefined();
+    expect(findLeftovers(parent)).not.toContainEqual(expect.objectContaining({ work: work.path }));
+    await work.close();
+  });
+
+  it("is a leftover with its record once its run was killed", async () => {
+    const parent = temporaryFolder();
+    const path = await workOfKilledRun(parent, run);
+    const record = {
+      ...run,
+      pid: expect.any(Number),
+      begunAt: expect.any(Number),
+      stateFolder: "/s/local/1",
+    };
+    expect(findLeftovers(parent)).toContainEqual({ work: path, record, scopes: [] });
+    const taken = takeAbandonedWork(path);
+    expect(taken?.record).toEqual(record);
+    expect(takeAbandonedWork(path), "for one at a time").toBeUndefined();
+    taken?.release();
+  });
+
+  it("is no leftover where it was to be kept", async () => {
+    const parent = temporaryFolder();
+    const path = await workOfKilledRun(parent, { ...run, keep: true });
+    expect(findLeftovers(parent)).not.toContainEqual(expect.objectContaining({ work: path }));
+  });
+
+  it("is no leftover where another user has made it, or a link", async () => {
+    const parent = temporaryFolder();
+    const path = await workOfKilledRun(parent, run);
+    symlinkSync(path, join(parent, "nomad-driver-exec2-link"));
+    chownSync(path, 65_534, 65_534);
+    expect(findLeftovers(parent).filter(({ work }) => work?.startsWith(parent))).toEqual([]);
+  });
+});
+
+/** The work folder that a process leaves which is killed. */
+async function workOfKilledRun(parent: string, record: typeof run): Promise<string> {
+  const module = JSON.stringify(join(import.meta.dirname, "../../src/client/work/workFolder.ts"));
+  const script = `const { makeWorkFolder } = await import(${module});
+    const work = await makeWorkFolder(${JSON.stringify(record)}, ${JSON.stringify(parent)});
+    work.setStateFolder("/s/local/1");
+    process.kill(process.pid, "SIGKILL");`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: "inherit" });
+  expect(await once(child, "exit")).toEqual([null, "SIGKILL"]);
+  const [name = ""] = readdirSync(parent);
+  return join(parent, name);
+}
 
 describe("a task's user", () => {
   it("is nobody else's where the job names none", async () => {

@@ -2,7 +2,8 @@
  * Prints text without terminal control sequences. Histories may come from other
  * hosts, and names in them may contain such sequences.
  */
-import { errnoOf } from "../../errors.ts";
+import { DriverError, errnoOf } from "../../errors.ts";
+import { errnoText } from "./errnoText.ts";
 
 /** Writes one or several lines to standard output. */
 export function print(text: string): void {
@@ -17,20 +18,43 @@ export function printable(text: string): string {
 const colour = String.fromCharCode(0x1b);
 const commands = new RegExp(`(?!\\n|\\t|${colour}\\[[\\d;]*m)\\p{Cc}`, "gu");
 
-/** Ignores writes to a pipe whose reader has exited, such as head(1): they are no error. */
-const streams = [process.stdout, process.stderr];
-
-/** From this call on, writes without a reader succeed. */
-export function tolerateClosedPipes(): void {
-  onClosedPipe(() => undefined);
+/** A write to standard output or standard error that failed. */
+export interface OutputFailure {
+  readonly stream: "stdout" | "stderr";
+  /** `EPIPE` if the reader has gone, such as head(1); `EIO` if the terminal has. */
+  readonly errno: string;
 }
 
-/** Calls back when a write finds that the reader has closed the pipe. */
-export function onClosedPipe(work: () => void): void {
-  for (const stream of streams) {
-    stream.on("error", (thrown) => {
-      if (errnoOf(thrown) !== "EPIPE") throw thrown;
-      work();
+const failures: OutputFailure[] = [];
+const listeners: ((failure: OutputFailure) => void)[] = [];
+
+/** From this call on, a write that fails neither ends the process nor throws. */
+export function guardOutput(): void {
+  for (const stream of ["stdout", "stderr"] as const) {
+    process[stream].on("error", (thrown) => {
+      const errno = errnoOf(thrown) ?? "EIO";
+      // Once a stream has failed, each further write fails.
+      if (failures.some((failure) => failure.stream === stream)) return;
+      failures.push({ stream, errno });
+      for (const listener of listeners) listener({ stream, errno });
     });
   }
+}
+
+/** Calls back once for each of the two streams when a write to it fails. */
+export function onOutputFailure(work: (failure: OutputFailure) => void): void {
+  listeners.push(work);
+}
+
+/** Whether nothing that is written to the stream arrives any more. */
+export function hasFailed(stream: OutputFailure["stream"]): boolean {
+  return failures.some((failure) => failure.stream === stream);
+}
+
+/** Why the output so far is incomplete; undefined if it is not, or if its reader wanted no more. */
+export async function outputError(): Promise<DriverError | undefined> {
+  if (!hasFailed("stdout")) await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
+  const failure = failures.find(({ stream, errno }) => stream === "stdout" && errno !== "EPIPE");
+  if (failure === undefined) return undefined;
+  return new DriverError("OUTPUT_FAILED", `standard output cannot be written: ${errnoText(failure.errno)}`);
 }

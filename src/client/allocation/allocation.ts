@@ -1,6 +1,6 @@
 /** An allocation: one instance of a group, with an id, folders and ports. */
 import { randomUUID } from "node:crypto";
-import { chmod, chown, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Group } from "../../jobspec/job.ts";
 import { type AssignedPort, assignPorts } from "./ports.ts";
@@ -45,17 +45,6 @@ export interface TaskFolders {
   readonly tmp: string;
 }
 
-/**
- * Makes a new folder for all files of one `run`. It is below /var/tmp: tasks of any
- * user must be able to traverse it, which the state folder does not permit, and the
- * tasks' private /tmp hides that of the host.
- */
-export async function makeWorkFolder(parent = "/var/tmp"): Promise<string> {
-  const folder = await mkdtemp(join(parent, "nomad-driver-exec2-"));
-  await chmod(folder, traverseOnly);
-  return folder;
-}
-
 export async function makeAllocationFolders(work: string, allocId: string): Promise<AllocationFolders> {
   const root = join(work, "alloc", allocId);
   const shared = join(root, "alloc");
@@ -85,11 +74,6 @@ export async function makeTaskFolders(
   await makeFolder(folders.secrets, 0o700, owner);
   await makeFolder(folders.tmp, anyone, owner);
   return folders;
-}
-
-/** @throws the file system's error if a file in it cannot be removed */
-export async function removeFolders(work: string): Promise<void> {
-  await rm(work, { recursive: true, force: true });
 }
 
 /** Others may traverse the folder, but not list it. */

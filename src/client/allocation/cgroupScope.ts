@@ -1,4 +1,5 @@
 /** Makes and removes a task's cgroup as the Nomad client does. */
+import { readdirSync } from "node:fs";
 import { mkdir, readFile, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { findCgroup2Mount } from "../../effects/cgroup/cgroup.ts";
@@ -11,6 +12,33 @@ const localSlice = "nomad-driver-exec2.slice";
 /** @throws DriverError `CGROUP_MISSING` if the host has no cgroup v2 */
 export function scopePath(allocId: string, task: string): string {
   return join(mountPoint(), localSlice, `${allocId}.${task}.scope`);
+}
+
+export interface LocalScope {
+  readonly path: string;
+  readonly allocId: string;
+  readonly task: string;
+}
+
+/** The cgroups of all tasks of local runs on this host. */
+export function allScopes(): LocalScope[] {
+  const mount = findCgroup2Mount();
+  if (mount === undefined) return [];
+  const slice = join(mount, localSlice);
+  return namesIn(slice).flatMap((name) => {
+    // An allocation's id holds no dot.
+    const [, allocId, task] = /^([^.]+)\.(.+)\.scope$/.exec(name) ?? [];
+    return allocId && task ? [{ path: join(slice, name), allocId, task }] : [];
+  });
+}
+
+function namesIn(slice: string): string[] {
+  try {
+    return readdirSync(slice);
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return [];
+    throw DriverError.from(thrown, "CGROUP_MISSING", "the cgroups of local runs cannot be listed");
+  }
 }
 
 /** @throws DriverError `CGROUP_MISSING` */

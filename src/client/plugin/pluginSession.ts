@@ -3,7 +3,6 @@
  * it dies, the session launches it again, and the new process recovers every task.
  */
 import { once } from "node:events";
-import { isSea } from "node:sea";
 import type { Metadata } from "@grpc/grpc-js";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
 import { DriverError } from "../../errors.ts";
@@ -13,7 +12,7 @@ import { type ClientTopologyCore, CoreGrade } from "../../grpc/generated/nomad/b
 import { DriverCapabilities, type DriverTaskEvent } from "../../grpc/generated/nomad/driver.ts";
 import { exitText, type LaunchedPlugin, launchPlugin, type PluginExit } from "../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../grpc/status.ts";
-import type { StateFolderChoice } from "../../store/folder/logFolders.ts";
+import { selfCommand } from "../../selfCommand.ts";
 import { pluginOf } from "../../store/folder/pluginAddress.ts";
 import type { DriverFacts } from "../task/placeTask.ts";
 import { attributeSpecs } from "./attributeSpecs.ts";
@@ -24,11 +23,20 @@ export interface PluginSessionOptions {
   readonly config: Readonly<Record<string, unknown>>;
   readonly topology: NodeTopology;
   readonly stateFolder: StateFolderChoice;
-  readonly onLogLine: (line: string) => void;
+  /** The work folder of the run. Whatever ends this process, the plugin has it removed. */
+  readonly work?: string;
+  readonly onLogLine?: (line: string) => void;
   /** Gets the events that `nomad alloc status` would show for a task. */
-  readonly onTaskEvent: (event: DriverTaskEvent) => void;
+  readonly onTaskEvent?: (event: DriverTaskEvent) => void;
   /** Called when the plugin has died, before it is launched again. */
-  readonly onRestart: (exit: PluginExit) => void;
+  readonly onRestart?: (exit: PluginExit) => void;
+}
+
+/** The state folders that a plugin may use, tried one after another. */
+export interface StateFolderChoice {
+  readonly path: string;
+  /** Advances to the next folder; false if there are no more. */
+  next(): boolean;
 }
 
 /** Number of restarts before the session gives up. */
@@ -101,7 +109,7 @@ export class PluginSession {
     if (this.#closing || this.#restarts > restartLimit) {
       throw new DriverError("PLUGIN_FAILED", `the plugin ended (${exitText(exit)})`);
     }
-    this.#options.onRestart(exit);
+    this.#options.onRestart?.(exit);
     const plugin = await launch(this.#options);
     await configure(plugin, this.#options);
     this.#plugin = plugin;
@@ -118,8 +126,8 @@ export async function answered<T>(call: Promise<T>): Promise<T> {
   }
 }
 
-async function launch({ onLogLine }: PluginSessionOptions): Promise<LaunchedPlugin> {
-  return launchPlugin({ ...selfCommand(), onLogLine });
+async function launch({ onLogLine, work }: PluginSessionOptions): Promise<LaunchedPlugin> {
+  return launchPlugin({ ...selfCommand(), lifeline: { work }, ...(onLogLine && { onLogLine }) });
 }
 
 /** Tries one state folder after another until the plugin gets an unused one. */
@@ -165,7 +173,7 @@ async function requireHealth({ driver }: LaunchedPlugin): Promise<void> {
 function followTaskEvents({ driver }: LaunchedPlugin, { onTaskEvent }: PluginSessionOptions): void {
   driver
     .taskEvents({})
-    .on("data", onTaskEvent)
+    .on("data", (event: DriverTaskEvent) => onTaskEvent?.(event))
     .on("error", () => undefined);
 }
 
@@ -188,18 +196,4 @@ function topologyMessage({ cores, overrideTotalMhz }: NodeTopology) {
     overrideTotalCompute: overrideTotalMhz,
     overrideWitholdCompute: 0,
   };
-}
-
-/** The command that starts this program again. */
-export interface SelfCommand {
-  readonly command: string;
-  readonly args: readonly string[];
-}
-
-function selfCommand(): SelfCommand {
-  const { execPath, execArgv, argv } = process;
-  const [, script] = argv;
-  // A single executable contains the program: argv has its own path in place of a script's.
-  if (isSea() || script === undefined) return { command: execPath, args: [] };
-  return { command: execPath, args: [...execArgv, script] };
 }

@@ -30,10 +30,19 @@ const verdicts = ({ checks }: Report) =>
 
 describe("a doctor's report", () => {
   it("finds nothing to say on a host that has everything", () => {
-    const report = reportOn(good, state);
+    const report = reportOn(good, state, []);
     expect(report).toMatchObject({ fit: true, problems: [] });
     expect(new Set(Object.values(verdicts(report)))).toEqual(new Set(["fit"]));
     expect(formatReport(report, styleOf(false), 80)).toMatch(/has all that the driver can use\.$/);
+  });
+
+  it("tells what killed runs left, which keeps no task from running", () => {
+    const report = reportOn(good, state, [
+      "run web.hcl (process 4711, 3 min ago) was killed and left task web",
+    ]);
+    expect(report.fit).toBe(true);
+    expect(verdicts(report)["killed runs"]).toBe("limited");
+    expect(formatReport(report, styleOf(false), 80)).toMatch(/left task web.*nomad-driver-exec2 clean/s);
   });
 
   it.each<[Partial<HostFacts>, string]>([
@@ -43,7 +52,7 @@ describe("a doctor's report", () => {
     [{ cgroupMount: undefined, cgroupControllers: [] }, "cgroup v2"],
     [{ namespaces: { pid: true, mount: true, ipc: false } }, "ipc namespaces"],
   ])("calls a host with %j unfit", (facts, name) => {
-    const report = reportOn({ ...good, ...facts }, state);
+    const report = reportOn({ ...good, ...facts }, state, []);
     expect(report.fit).toBe(false);
     expect(verdicts(report)[name]).toBe("unfit");
     expect(report.problems.length).toBeGreaterThan(0);
@@ -55,13 +64,13 @@ describe("a doctor's report", () => {
     [{ memfdExecution: false }, "programs from memory"],
     [{ mhzKnown: false }, "speed of a core"],
   ])("calls a host with %j limited", (facts, name) => {
-    const report = reportOn({ ...good, ...facts }, state);
+    const report = reportOn({ ...good, ...facts }, state, []);
     expect(report.fit).toBe(true);
     expect(verdicts(report)[name]).toBe("limited");
   });
 
   it("tells of each problem what it is, what it means and what to do", () => {
-    const report = reportOn({ ...good, landlockAbi: 0 }, state);
+    const report = reportOn({ ...good, landlockAbi: 0 }, state, []);
     const text = formatReport(report, styleOf(false), 60);
     expect(text).toMatch(/has no Landlock\n {2}so: {3}tasks .*\n(.*\n)*? {2}hint: Boot Linux/);
     expect(text).toMatch(/Tasks cannot run on this host\.$/);
@@ -69,7 +78,7 @@ describe("a doctor's report", () => {
   });
 
   it("has a state folder that cannot be used among its problems", () => {
-    const report = reportOn(good, checkStateFolder("/proc/nowhere"));
+    const report = reportOn(good, checkStateFolder("/proc/nowhere"), []);
     expect(report.fit).toBe(false);
     expect(report.problems.at(-1)?.what).toContain("/proc/nowhere cannot be used");
   });
@@ -90,7 +99,7 @@ describe("the state folder", () => {
     const folder = temporaryFolder();
     const aside = join(folder, "events.damaged-2026-01-31T12-30-00Z");
     mkdirSync(aside);
-    const report = reportOn(good, checkStateFolder(folder));
+    const report = reportOn(good, checkStateFolder(folder), []);
     expect(report.fit).toBe(true);
     expect(report.problems.map(({ what }) => what).join()).toContain(`is set aside in ${aside}`);
   });

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
@@ -117,7 +118,8 @@ describe("the view on a terminal", () => {
     writeFileSync(failing, 'process.on("SIGUSR2", () => { throw new Error("boom"); });');
     await signalled(desk, `env NODE_OPTIONS=--import=${failing} ${replay}`, "SIGUSR2");
     await expectRestored(desk, 1);
-    expect(desk.session.written()).toContain("Error: boom");
+    const [, afterwards] = desk.session.written().split("\x1b[?1049l");
+    expect(stripVTControlCharacters(afterwards ?? "")).toMatch(/^error: boom$/m);
   });
 
   it("begins where a breakpoint stops, with edits, and has no colours where none are wanted", async (context) => {

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { temporaryFolder } from "../host/temporaryFolder.ts";
 
-const main = join(import.meta.dirname, "../../../src/main.ts");
+/** The program's entry point. */
+export const main = join(import.meta.dirname, "../../../src/main.ts");
 
 export interface Ended {
   readonly code: number | null;

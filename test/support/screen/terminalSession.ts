@@ -10,6 +10,8 @@ export interface TerminalSession {
   shows(expected: RegExp): Promise<string[]>;
   /** All that was written to the terminal. */
   written(): string;
+  /** Closes the terminal: its programs get a SIGHUP, and their reads and writes fail. */
+  hangUp(): Promise<void>;
 }
 
 /** As console_codes(4) has it. */
@@ -35,11 +37,11 @@ export function openTerminalSession(
   child.stdout.setEncoding("utf8").on("data", (chunk) => {
     written += chunk;
   });
-  onTestFinished(async () => {
-    // The terminal is gone then, and whoever was on it gets a SIGHUP.
+  const hangUp = async () => {
     child.kill("SIGKILL");
     await closed;
-  });
+  };
+  onTestFinished(hangUp);
   const type = (keys: string) => void child.stdin.write(keys);
   type(`stty rows ${rows} cols ${columns}\n`);
   return {
@@ -54,6 +56,7 @@ export function openTerminalSession(
       return shownOf(written);
     },
     written: () => written,
+    hangUp,
   };
 }
 

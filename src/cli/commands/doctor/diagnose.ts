@@ -1,6 +1,8 @@
 /** `doctor`: checks whether this host can run tasks. */
+import { findLeftovers } from "../../../client/work/leftovers.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import { wrap } from "../../../units/widths.ts";
+import { leftoverSentence } from "../../tasks/leftoverText.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 import { formatTable } from "../../terminal/table.ts";
 import { type Report, reportOn, type Verdict } from "./report.ts";
@@ -8,7 +10,8 @@ import { checkStateFolder } from "./stateFolderCheck.ts";
 
 /** @returns the exit code: 1 if tasks cannot run */
 export function diagnose(stateDir: string, json: boolean): number {
-  const report = reportOn(probeHost(), checkStateFolder(stateDir));
+  const leftovers = findLeftovers().map((each) => leftoverSentence(each, Date.now()));
+  const report = reportOn(probeHost(), checkStateFolder(stateDir), leftovers);
   const text = json
     ? JSON.stringify(report, null, 2)
     : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));

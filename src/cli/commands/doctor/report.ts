@@ -21,7 +21,8 @@ export interface Report {
   readonly facts: HostFacts;
 }
 
-export function reportOn(facts: HostFacts, state: StateFolderFinding): Report {
+/** @param leftovers what killed runs left behind, in words */
+export function reportOn(facts: HostFacts, state: StateFolderFinding, leftovers: readonly string[]): Report {
   const { health, problems } = judgeHost(facts, state.quarantined);
   return {
     fit: health === "healthy" && state.problem === undefined,
@@ -46,9 +47,22 @@ export function reportOn(facts: HostFacts, state: StateFolderFinding): Report {
         `${Math.round(facts.mhzPerCore)} MHz${facts.mhzKnown ? "" : ", assumed"}`,
       ),
       check("state folder", state.problem === undefined, state.found),
+      grade(
+        "killed runs",
+        leftovers.length === 0,
+        leftovers.length === 0 ? "left nothing behind" : "left something behind",
+      ),
     ],
-    problems: [...problems, ...(state.problem ? [state.problem] : [])],
+    problems: [...problems, ...(state.problem ? [state.problem] : []), ...leftovers.map(leftoverProblem)],
     facts,
+  };
+}
+
+function leftoverProblem(what: string): HostProblem {
+  return {
+    what,
+    consequence: "the tasks use the host's processors and memory, and the folder its disk",
+    remedy: "nomad-driver-exec2 clean removes it",
   };
 }
 

@@ -1,12 +1,13 @@
 /** `doctor --plan`: shows how the driver would start each task of a job. */
 import { closeSync } from "node:fs";
-import { makeAllocation, makeWorkFolder, removeFolders } from "../../../client/allocation/allocation.ts";
+import { makeAllocation } from "../../../client/allocation/allocation.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
 import { attributeSpecs } from "../../../client/plugin/attributeSpecs.ts";
 import { refuseUnsupported } from "../../../client/plugin/clientRules.ts";
 import { fitPluginOptions, type LocalPluginConfig } from "../../../client/plugin/pluginConfig.ts";
 import { type DriverFacts, type Placement, placeTask } from "../../../client/task/placeTask.ts";
 import { featuresOf } from "../../../client/task/taskMessage.ts";
+import { makeWorkFolder } from "../../../client/work/workFolder.ts";
 import {
   type PluginOptions,
   parsePluginOptions,
@@ -53,12 +54,12 @@ export async function showPlans(path: string, options: PlanOptions): Promise<num
   requireRoot("a plan is made for a task's own folders, which are made for it and removed again");
   const placement = { file, job, topology: readNodeTopology(), hostVolumes: options.hostVolumes };
   const plugin = pluginOptionsOf(options);
-  const work = await makeWorkFolder();
+  const work = await makeWorkFolder({ job: path, keep: false });
   try {
-    for (const text of await plansOf(placement, plugin, { work, showArgs: options.showArgs }))
+    for (const text of await plansOf(placement, plugin, { work: work.path, showArgs: options.showArgs }))
       process.stdout.write(`${text}\n\n`);
   } finally {
-    await removeFolders(work);
+    await work.close();
   }
   return 0;
 }

@@ -7,7 +7,7 @@ import { sequenceDiagram } from "../../../why/sequenceDiagram.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { EventView } from "../../logs/eventView.ts";
 import { type TaskHistory, taskHistory } from "../../logs/taskHistory.ts";
-import { onClosedPipe, print } from "../../terminal/output.ts";
+import { onOutputFailure, print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import type { EventsFormat } from "./formats.ts";
 
@@ -30,15 +30,15 @@ export async function showEvents(
   options: ShowOptions,
 ): Promise<number> {
   const logs = await EventLogs.open(stateDir);
-  const readerGone = new AbortController();
-  onClosedPipe(() => readerGone.abort());
+  const outputGone = new AbortController();
+  onOutputFailure(() => outputGone.abort());
   try {
     const { format, showArgs } = options;
     if (format === "mermaid") {
       // GitHub and others draw code fences of this kind.
       print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(name, showArgs))}\`\`\``);
     } else {
-      await show(logs, name, { ...options, format }, readerGone.signal);
+      await show(logs, name, { ...options, format }, outputGone.signal);
     }
   } finally {
     await logs.close();
@@ -50,7 +50,7 @@ async function show(
   logs: EventLogs,
   name: string | undefined,
   { follow, format, showArgs }: ShowOptions & { readonly format: Exclude<EventsFormat, "mermaid"> },
-  readerGone: AbortSignal,
+  outputGone: AbortSignal,
 ): Promise<void> {
   const id = name === undefined ? undefined : logs.find(name).id;
   const shown = shownEvent(showArgs);
@@ -66,7 +66,7 @@ async function show(
     takeWhile(({ to }) => task === undefined || to !== "destroyed", true),
     map(shown),
   );
-  await forEach(ofTask, readerGone, view.next);
+  await forEach(ofTask, outputGone, view.next);
 }
 
 interface View {

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { DriverError } from "../../../errors.ts";
 import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
 import { EventLogs, type FoundTask } from "../../logs/eventLogs.ts";
-import { onClosedPipe } from "../../terminal/output.ts";
+import { onOutputFailure } from "../../terminal/output.ts";
 
 /**
  * @param names of the tasks; undefined means all tasks
@@ -16,14 +16,14 @@ export async function exportTasks(
   mask: boolean,
 ): Promise<number> {
   const logs = await EventLogs.open(stateDir);
-  let readerGone = false;
-  onClosedPipe(() => {
-    readerGone = true;
+  let failed = false;
+  onOutputFailure(() => {
+    failed = true;
     process.stdout.emit("drain");
   });
   try {
     for (const line of bundleLines(chosen(logs, names), { mask, now: Date.now() })) {
-      if (readerGone) break;
+      if (failed) break;
       if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
     }
   } finally {

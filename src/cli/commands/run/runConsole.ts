@@ -8,7 +8,7 @@ import { blanks, cellsOf } from "../../../units/widths.ts";
 import { EventView } from "../../logs/eventView.ts";
 import { formatError } from "../../terminal/errors.ts";
 import { LinePrefixer } from "../../terminal/lines.ts";
-import { onClosedPipe } from "../../terminal/output.ts";
+import { hasFailed, type OutputFailure, onOutputFailure } from "../../terminal/output.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 
 /** Used in turn. All are readable on common terminals. */
@@ -20,8 +20,8 @@ export interface RunConsoleOptions {
   readonly raw: boolean;
   /** Shows the plugin's whole log, not only warnings and errors. */
   readonly verbose: boolean;
-  /** Called when nobody reads the output any more. */
-  readonly onClosedPipe: () => void;
+  /** Called when output is lost from now on. */
+  readonly onOutputFailure: (failure: OutputFailure) => void;
 }
 
 export class RunConsole implements RunDisplay {
@@ -38,7 +38,7 @@ export class RunConsole implements RunDisplay {
     this.#view = new EventView(this.style, widthOf(process.stderr));
     this.#width = Math.max(0, ...options.taskNames.map(cellsOf));
     for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
-    onClosedPipe(options.onClosedPipe);
+    onOutputFailure(options.onOutputFailure);
   }
 
   /** Shows a message of the run, not within an unfinished line of a task. */
@@ -91,7 +91,8 @@ export class RunConsole implements RunDisplay {
       ? undefined
       : new LinePrefixer(`${this.label(task, style)} ${style.dim(stream === "stdout" ? "|" : "!")} `);
     const write = (bytes: Buffer) => {
-      if (bytes.length === 0 || sink.destroyed) return true;
+      // The task is not to wait for a reader that has gone.
+      if (bytes.length === 0 || hasFailed(stream)) return true;
       const hasRoom = sink.write(bytes);
       if (stream === "stderr") {
         this.#inLine = bytes.at(-1) !== newline;
@@ -104,6 +105,7 @@ export class RunConsole implements RunDisplay {
       source.pause();
       sink.once("drain", () => source.resume());
     });
+    onOutputFailure((failure) => failure.stream === stream && source.resume());
     await new Promise<void>((resolve) => source.once("close", () => resolve()));
     if (prefixer) write(prefixer.end());
     if (stream === "stderr") this.#inLine = false;

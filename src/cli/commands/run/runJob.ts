@@ -1,13 +1,14 @@
 /** `run JOB`: runs a job's tasks on this host, without a Nomad cluster. */
 
 import { constants } from "node:os";
-import { makeWorkFolder, removeFolders } from "../../../client/allocation/allocation.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
 import { PluginSession } from "../../../client/plugin/pluginSession.ts";
 import { runGroup } from "../../../client/task/groupRun.ts";
 import { catchInterrupts, type Interrupts, whenAborted } from "../../../client/task/interrupts.ts";
 import type { LocalRun } from "../../../client/task/localRun.ts";
 import type { TaskOutcome } from "../../../client/task/localTask.ts";
+import { findLeftovers } from "../../../client/work/leftovers.ts";
+import { makeWorkFolder, type WorkFolder } from "../../../client/work/workFolder.ts";
 import { readNodeTopology } from "../../../effects/host/nodeCores.ts";
 import { exitText } from "../../../grpc/pluginClient.ts";
 import type { Group, Job } from "../../../jobspec/job.ts";
@@ -16,6 +17,9 @@ import { parseJob } from "../../../jobspec/parseJob.ts";
 import { StateFolderChoice } from "../../../store/folder/logFolders.ts";
 import { endBySignal } from "../../../taskEnd.ts";
 import { requireRoot } from "../../requireRoot.ts";
+import { leftoverSentence } from "../../tasks/leftoverText.ts";
+import { errnoText } from "../../terminal/errnoText.ts";
+import type { OutputFailure } from "../../terminal/output.ts";
 import type { EventFeed } from "./eventFeed.ts";
 import { readJobFile } from "./readJobFile.ts";
 import { RunConsole } from "./runConsole.ts";
@@ -41,17 +45,17 @@ export async function runJob(path: string, options: RunOptions): Promise<number>
   const job = await parseJob(file, { given: options.variables, environment: process.env });
   requireRoot("run starts tasks in sandboxes of their own");
   const interrupts = catchInterrupts();
-  const work = await makeWorkFolder();
+  const work = await makeWorkFolder({ job: path, keep: options.keep });
   try {
     return await runIn(work, file, job, interrupts, options);
   } finally {
     interrupts.release();
-    if (!options.keep) await removeFolders(work);
+    await work.close();
   }
 }
 
 async function runIn(
-  work: string,
+  work: WorkFolder,
   file: JobFile,
   job: Job,
   interrupts: Interrupts,
@@ -59,23 +63,26 @@ async function runIn(
 ): Promise<number> {
   const console = consoleFor(job, options, interrupts);
   for (const notice of notices(job)) console.note(notice);
+  warnOfLeftovers(console);
   whenAborted(interrupts.stop, () => {
     console.note(`${interrupts.stop.reason}: stopping the tasks; a signal from now on kills them`);
   });
-  if (options.keep) console.note(`folders are kept: ${work}`);
+  if (options.keep) console.note(`folders are kept: ${work.path}`);
   const topology = readNodeTopology();
   const stateFolder = new StateFolderChoice(options.stateDir);
   const session = await PluginSession.start({
     config: options.pluginConfig,
     topology,
     stateFolder,
+    work: work.path,
     onLogLine: (line) => console.pluginLog(line),
     onTaskEvent: ({ taskName, message }) => console.warn(`${taskName}: ${message}`),
     onRestart: (exit) =>
       console.warn(`the plugin has ended (${exitText(exit)}); it is started again, tasks go on`),
   });
+  work.setStateFolder(stateFolder.path);
   const { hostVolumes } = options;
-  const shared = { file, job, session, hostVolumes, console, interrupts, topology, work };
+  const shared = { file, job, session, hostVolumes, console, interrupts, topology, work: work.path };
   let feed: EventFeed | undefined;
   try {
     if (options.verbose) {
@@ -114,8 +121,21 @@ function consoleFor(job: Job, { raw, verbose }: RunOptions, interrupts: Interrup
     taskNames,
     raw: raw || isPiped,
     verbose,
-    onClosedPipe: () => interrupts.requestStop("nobody reads the output any more"),
+    onOutputFailure: (failure) => interrupts.requestStop(describeFailure(failure)),
   });
+}
+
+function describeFailure({ stream, errno }: OutputFailure): string {
+  if (errno === "EPIPE") return "nobody reads the output any more";
+  const name = stream === "stdout" ? "standard output" : "standard error";
+  return `${name} cannot be written (${errnoText(errno)})`;
+}
+
+function warnOfLeftovers(console: RunConsole): void {
+  const leftovers = findLeftovers();
+  if (leftovers.length === 0) return;
+  for (const each of leftovers) console.warn(leftoverSentence(each, Date.now()));
+  console.note("nomad-driver-exec2 clean removes it");
 }
 
 function notices({ groups, ignored }: Job): string[] {

@@ -1,0 +1,60 @@
+/** `clean`: removes what killed runs left behind. */
+import { resolve } from "node:path";
+import { findLeftovers, type Leftover } from "../../../client/work/leftovers.ts";
+import { removeLeftover } from "../../../client/work/removeLeftover.ts";
+import { requireRoot } from "../../requireRoot.ts";
+import { leftoverName, leftoverParts } from "../../tasks/leftoverText.ts";
+import { printError } from "../../terminal/errors.ts";
+import { print } from "../../terminal/output.ts";
+
+export interface CleanOptions {
+  /** Lists, and removes nothing. */
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * @param folders work folders of the runs to look at; empty means all
+ * @returns the exit code: 1 if something could not be removed
+ */
+export async function clean(folders: readonly string[], { dryRun, json }: CleanOptions): Promise<number> {
+  requireRoot("only root can end the tasks of others");
+  const works = folders.map((folder) => resolve(folder));
+  const found = findLeftovers().filter(({ work }) => works.length === 0 || works.includes(work ?? ""));
+  let failed = false;
+  const onTrouble = (thrown: unknown) => {
+    failed = true;
+    printError(thrown);
+  };
+  for (const leftover of found) {
+    if (!dryRun && !(await remove(leftover, onTrouble))) continue;
+    print(json ? leftoverJson(leftover) : leftoverLine(leftover, dryRun ? "would remove" : "removed"));
+  }
+  if (found.length === 0 && !json) print("Killed runs left nothing behind.");
+  return failed ? 1 : 0;
+}
+
+async function remove(leftover: Leftover, onTrouble: (thrown: unknown) => void): Promise<boolean> {
+  try {
+    return await removeLeftover(leftover, onTrouble);
+  } catch (thrown) {
+    onTrouble(thrown);
+    return false;
+  }
+}
+
+function leftoverLine(leftover: Leftover, verb: string): string {
+  return `${leftoverName(leftover, Date.now())}: ${verb} ${leftoverParts(leftover)}`;
+}
+
+function leftoverJson({ work, record, scopes }: Leftover): string {
+  const { job, pid, begunAt } = record ?? {};
+  const tasks = scopes.map(({ allocId: allocation, task }) => ({ allocation, task }));
+  return JSON.stringify({
+    folder: work ?? null,
+    job: job ?? null,
+    pid: pid ?? null,
+    begunAt: begunAt ?? null,
+    tasks,
+  });
+}

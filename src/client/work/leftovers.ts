@@ -1,0 +1,55 @@
+/** What runs left on this host that were killed before they could clean up. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { allScopes, type LocalScope } from "../allocation/cgroupScope.ts";
+import { type RunRecord, takeAbandonedWork, workParent, workPrefix } from "./workFolder.ts";
+
+export interface Leftover {
+  /** The run's work folder; undefined if there is none any more. */
+  readonly work: string | undefined;
+  /** What the run recorded of itself. */
+  readonly record: RunRecord | undefined;
+  /** The cgroups of its tasks that exist, mostly with running processes. */
+  readonly scopes: readonly LocalScope[];
+}
+
+/**
+ * Changes nothing. Runs that go on, and folders that were to be kept, are no leftovers.
+ * @returns none for a user who is not root, who could not tell the runs apart
+ */
+export function findLeftovers(parent = workParent): Leftover[] {
+  if (process.geteuid?.() !== 0) return [];
+  // Before the folders: a run makes its folder before its cgroups, so none of a new run is taken for a leftover.
+  const scopes = allScopes();
+  const works = workFolders(parent).map((path) => ({ path, allocations: allocationsIn(path) }));
+  const leftovers = works.flatMap(({ path, allocations }) => {
+    const abandoned = takeAbandonedWork(path);
+    if (abandoned === undefined) return [];
+    abandoned.release();
+    const { record } = abandoned;
+    const own = scopes.filter(({ allocId }) => allocations.includes(allocId));
+    return record?.keep && own.length === 0 ? [] : [{ work: path, record, scopes: own }];
+  });
+  const known = new Set(works.flatMap(({ allocations }) => allocations));
+  const lone = scopes.filter(({ allocId }) => !known.has(allocId));
+  return lone.length === 0 ? leftovers : [...leftovers, { work: undefined, record: undefined, scopes: lone }];
+}
+
+function workFolders(parent: string): string[] {
+  return namesIn(parent)
+    .filter((name) => name.startsWith(workPrefix))
+    .map((name) => join(parent, name));
+}
+
+/** Ids of the allocations that a run made. */
+export function allocationsIn(work: string): string[] {
+  return namesIn(join(work, "alloc"));
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,98 @@
+/** Ends the tasks that a killed run left, and removes its cgroups and folders. */
+import { setTimeout as delay } from "node:timers/promises";
+import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
+import { readNodeTopology } from "../../effects/host/nodeCores.ts";
+import { isSameProcess, readStat } from "../../effects/processes/processIdentity.ts";
+import { DriverError } from "../../errors.ts";
+import type { Callers } from "../../grpc/callers.ts";
+import type { DriverService } from "../../grpc/generated/nomad/driver.ts";
+import { connectPlugin } from "../../grpc/pluginClient.ts";
+import { runOfPlugin } from "../../lifeline.ts";
+import { addressOf, pluginOf } from "../../store/folder/pluginAddress.ts";
+import { stateFolderPaths } from "../../store/folder/stateFolder.ts";
+import { openEventReader } from "../../store/lmdb/lmdbEventStore.ts";
+import { removeScope } from "../allocation/cgroupScope.ts";
+import { answered, PluginSession } from "../plugin/pluginSession.ts";
+import { allocationsIn, type Leftover } from "./leftovers.ts";
+import { removeWorkFolder, takeAbandonedWork } from "./workFolder.ts";
+
+/** How long the plugin of a killed run has to end by itself, in milliseconds. */
+const pluginEndMs = 3_000;
+
+/**
+ * Removes what a killed run left. The tasks are ended by a plugin, so that their histories tell it.
+ * @param onTrouble told of what went wrong with the plugin; the tasks are killed all the same
+ * @returns false if somebody else removes it
+ * @throws DriverError if a cgroup or folder cannot be removed
+ */
+export async function removeLeftover(
+  { work, scopes }: Leftover,
+  onTrouble: (thrown: unknown) => void,
+): Promise<boolean> {
+  const abandoned = work === undefined ? undefined : takeAbandonedWork(work);
+  if (work !== undefined && abandoned === undefined) return false;
+  try {
+    const stateFolder = abandoned?.record?.stateFolder;
+    if (work !== undefined && stateFolder) await endTasks(work, stateFolder).catch(onTrouble);
+    for (const { path } of scopes) await removeScope(path);
+    if (work !== undefined && !abandoned?.record?.keep) await remove(work);
+    return true;
+  } finally {
+    abandoned?.release();
+  }
+}
+
+async function remove(work: string): Promise<void> {
+  try {
+    await removeWorkFolder(work);
+  } catch (thrown) {
+    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the run's folder ${work} cannot be removed`);
+  }
+}
+
+/** Ends all tasks of a run that its log has. */
+async function endTasks(work: string, stateFolder: string): Promise<void> {
+  await endPluginOf(work, stateFolder);
+  const tasks = await tasksOf(allocationsIn(work), stateFolder);
+  if (tasks.length === 0) return;
+  // Another run may use the state folder by now.
+  const other = pluginOf(stateFolder) === undefined ? undefined : connectPlugin(addressOf(stateFolder));
+  if (other !== undefined) return destroy(tasks, other.driver).finally(() => other.disconnect());
+  const session = await PluginSession.start({
+    config: {},
+    topology: readNodeTopology(),
+    stateFolder: { path: stateFolder, next: () => false },
+  });
+  await destroy(tasks, session.plugin.driver).finally(() => session.close());
+}
+
+/** A plugin takes over what it finds running of these tasks, and ends it. */
+async function destroy(tasks: readonly string[], driver: Callers<DriverService>): Promise<void> {
+  for (const taskId of tasks) await answered(driver.destroyTask({ taskId, force: true }));
+}
+
+/** Ids of the tasks of some allocations, from the log in a state folder. */
+async function tasksOf(allocations: readonly string[], stateFolder: string): Promise<string[]> {
+  const reader = await openEventReader(stateFolderPaths(stateFolder).events);
+  try {
+    return allocations.flatMap((id) => [...reader.streams(`${id}/`)].map(({ stream }) => stream));
+  } finally {
+    await reader.close();
+  }
+}
+
+/** A run's plugin ends by itself after the run, and is killed where it does not. */
+async function endPluginOf(work: string, stateFolder: string): Promise<void> {
+  const pid = pluginOf(stateFolder);
+  const stat = pid === undefined ? undefined : readStat(pid);
+  if (pid === undefined || stat === undefined) return;
+  const plugin = { pid, startTicks: stat.startTicks };
+  if (runOfPlugin(readTaskEnviron(plugin)) !== work) return;
+  for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+    if (!isSameProcess(plugin)) return;
+    process.kill(pid, signal);
+    const deadline = performance.now() + pluginEndMs;
+    // Nothing tells this process of the end of one that is not its child.
+    while (isSameProcess(plugin) && performance.now() < deadline) await delay(20);
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The folder for all files of one `run`, with a record that says whose it is. The run holds a lock
+ * (flock(2)) on the record, which the kernel releases however the run ends.
+ */
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from "node:fs";
+import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { tryFlock } from "../../effects/kernel/libc.ts";
+import { parseJsonOrNothing } from "../../json.ts";
+
+const recordSchema = z.object({
+  /** Of the process that made the folder. */
+  pid: z.number().int(),
+  /** When it made the folder: milliseconds since the epoch. */
+  begunAt: z.number(),
+  /** The job file, as the person named it. */
+  job: z.string(),
+  /** The state folder of the run's plugin; null until the plugin has one. */
+  stateFolder: z.string().nullable(),
+  /** Whether the folder stays after the run. */
+  keep: z.boolean(),
+});
+
+export type RunRecord = Readonly<z.infer<typeof recordSchema>>;
+
+/** A work folder that this process owns. */
+export interface WorkFolder {
+  readonly path: string;
+  /** Records the state folder of the run's plugin. */
+  setStateFolder(path: string): void;
+  /** Removes the folder, unless it is to be kept, and releases it. */
+  close(): Promise<void>;
+}
+
+/** Work folders are below /var/tmp: a task's own /tmp hides that of the host. */
+export const workParent = "/var/tmp";
+export const workPrefix = "nomad-driver-exec2-";
+
+/**
+ * Makes a work folder. Tasks of any user can traverse it, which the state folder does not permit.
+ * @param run what is known of the run at its beginning
+ */
+export async function makeWorkFolder(
+  run: Pick<RunRecord, "job" | "keep">,
+  parent = workParent,
+): Promise<WorkFolder> {
+  const path = await mkdtemp(join(parent, workPrefix));
+  await chmod(path, traverseOnly);
+  let record: RunRecord = { ...run, pid: process.pid, begunAt: Date.now(), stateFolder: null };
+  const descriptor = createRecord(path, record);
+  return {
+    path,
+    setStateFolder: (stateFolder) => {
+      record = { ...record, stateFolder };
+      writeRecord(descriptor, record);
+    },
+    close: async () => {
+      if (!record.keep) await removeWorkFolder(path);
+      closeSync(descriptor);
+    },
+  };
+}
+
+/** Others may traverse the folder, but not list it. */
+const traverseOnly = 0o711;
+
+/**
+ * Removes a work folder with all its files.
+ * @throws the file system's error if a file in it cannot be removed
+ */
+export async function removeWorkFolder(path: string): Promise<void> {
+  // From here on nobody but root reaches the folders in it that any user may write to.
+  await chmod(path, 0o700);
+  // The record last: what is left of an interrupted removal is found by it.
+  const names = await readdir(path);
+  for (const name of names.filter((each) => each !== recordName)) await remove(join(path, name));
+  await remove(path);
+}
+
+function remove(path: string): Promise<void> {
+  return rm(path, { recursive: true, force: true });
+}
+
+/** The record of a work folder whose run has ended. This process owns the folder until `release`. */
+export interface AbandonedWork {
+  /** Undefined if the run was killed while it wrote the record. */
+  readonly record: RunRecord | undefined;
+  release(): void;
+}
+
+/**
+ * Takes over a work folder whose run has ended.
+ * @returns undefined if the run goes on, if somebody else takes care of the folder, or if it is none
+ *   of this program's
+ */
+export function takeAbandonedWork(path: string): AbandonedWork | undefined {
+  const descriptor = openRecord(path);
+  if (descriptor === undefined) return undefined;
+  if (!tryFlock(descriptor)) {
+    closeSync(descriptor);
+    return undefined;
+  }
+  const record = recordSchema.safeParse(parseJsonOrNothing(readFileSync(descriptor, "utf8")));
+  return { record: record.data, release: () => closeSync(descriptor) };
+}
+
+/** Undefined for what root has not made: anybody can make such folders in /var/tmp. */
+function openRecord(path: string): number | undefined {
+  try {
+    const { uid, mode } = lstatSync(path);
+    const isOwn = uid === process.geteuid?.() && (mode & (constants.S_IFMT | 0o022)) === constants.S_IFDIR;
+    if (!isOwn) return undefined;
+    return openSync(recordPath(path), constants.O_RDWR | constants.O_NOFOLLOW);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The record gets its name once it is locked, so that nobody takes the run for ended. */
+function createRecord(path: string, record: RunRecord): number {
+  const unfinished = `${recordPath(path)}.new`;
+  const descriptor = openSync(unfinished, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);
+  tryFlock(descriptor);
+  writeRecord(descriptor, record);
+  renameSync(unfinished, recordPath(path));
+  return descriptor;
+}
+
+function writeRecord(descriptor: number, record: RunRecord): void {
+  const text = `${JSON.stringify(record)}\n`;
+  ftruncateSync(descriptor, writeSync(descriptor, text, 0));
+}
+
+function recordPath(work: string): string {
+  return join(work, recordName);
+}
+
+const recordName = "run.json";

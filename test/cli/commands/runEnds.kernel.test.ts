@@ -1,0 +1,145 @@
+/** Whatever ends `run`: its tasks end with it, and nothing of it stays. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, openSync } from "node:fs";
+import { describe, expect, it, vi } from "vitest";
+import { allScopes } from "../../../src/client/allocation/cgroupScope.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { call, main, type Started, shellJob, start } from "../../support/screen/commandLine.ts";
+import { openTerminalSession } from "../../support/screen/terminalSession.ts";
+
+/** Tells where the task's folder is, and goes on until it is stopped. */
+const endless = () => shellJob('echo "in $NOMAD_TASK_DIR."; exec sleep 1000', 'kill_timeout = "20s"');
+
+/** What is to be gone. */
+interface Place {
+  readonly work: string;
+  readonly alloc: string;
+}
+
+function placeIn(output: string): Place {
+  const [, work = "", alloc = ""] = /in (\S+)\/alloc\/([^/]+)\/task\/local\./.exec(output) ?? [];
+  expect(work, output).not.toBe("");
+  return { work, alloc };
+}
+
+function isGone({ work, alloc }: Place): boolean {
+  return !existsSync(work) && !allScopes().some(({ allocId }) => allocId === alloc);
+}
+
+async function untilGone(place: Place): Promise<void> {
+  await vi.waitFor(() => expect(isGone(place)).toBe(true), { timeout: 20_000 });
+}
+
+async function startEndless(
+  stateDir: string,
+): Promise<Place & { readonly run: Started; readonly job: string }> {
+  const job = endless();
+  const run = start(["run", "--state-dir", stateDir, job]);
+  const place = placeIn(await run.seen("/local."));
+  await run.seen("task: started", "stderr");
+  return { ...place, run, job };
+}
+
+async function lastEvents(stateDir: string): Promise<string> {
+  return (await call(["events", "--state-dir", stateDir, "task"])).stdout;
+}
+
+describe.each(["SIGKILL", "SIGQUIT"] as const)("%s of the run", (signal) => {
+  it("ends the task, whose history tells it, and nothing stays", async () => {
+    const stateDir = temporaryFolder();
+    const { run, ...place } = await startEndless(stateDir);
+    run.child.kill(signal);
+    await run.ended;
+    await untilGone(place);
+    expect(await lastEvents(stateDir)).toMatch(/destroyRequested.*killed by SIGKILL.*destroyed/s);
+  });
+});
+
+describe("SIGKILL of run and plugin", () => {
+  it("leaves what the next run, doctor and clean tell of, and clean removes", async () => {
+    const stateDir = temporaryFolder();
+    const { run, ...place } = await startEndless(stateDir);
+    const plugin = run.plugin();
+    run.child.kill("SIGKILL");
+    process.kill(plugin, "SIGKILL");
+    await run.ended;
+    const told = new RegExp(`was killed and left task task; folder ${place.work}`);
+    const next = await call(["run", "--state-dir", stateDir, shellJob("exit 3")]);
+    expect(next.code).toBe(3);
+    expect(next.stderr).toMatch(told);
+    expect((await call(["doctor", "--state-dir", stateDir])).stdout).toMatch(told);
+    const dry = await call(["clean", "--dry-run", "--json", place.work]);
+    expect(JSON.parse(dry.stdout)).toMatchObject({
+      folder: place.work,
+      job: place.job,
+      tasks: [{ task: "task" }],
+    });
+    expect(isGone(place)).toBe(false);
+    const cleaned = await call(["clean", place.work]);
+    expect(cleaned).toMatchObject({ code: 0, stderr: "" });
+    expect(cleaned.stdout).toContain(`removed task task; folder ${place.work}`);
+    expect(isGone(place)).toBe(true);
+    expect((await call(["clean", place.work])).stdout).toBe("Killed runs left nothing behind.\n");
+    const history = await call(["events", "--state-dir", stateDir, place.alloc]);
+    expect(history.stdout).toMatch(/recovered.*destroyRequested.*destroyed/s);
+  });
+
+  it("is put right also while another run uses the state folder", async () => {
+    const stateDir = temporaryFolder();
+    const { run, ...place } = await startEndless(stateDir);
+    const plugin = run.plugin();
+    run.child.kill("SIGKILL");
+    process.kill(plugin, "SIGKILL");
+    await run.ended;
+    const other = await startEndless(stateDir);
+    expect(await call(["clean", place.work])).toMatchObject({ code: 0, stderr: "" });
+    expect([isGone(place), isGone(other)]).toEqual([true, false]);
+  });
+});
+
+describe("a terminal that is closed", () => {
+  it("stops the task with its signal, and nothing stays", async () => {
+    const stateDir = temporaryFolder();
+    const terminal = openTerminalSession({ columns: 300, rows: 30 });
+    terminal.type(`exec ${process.execPath} ${main} run --state-dir ${stateDir} ${endless()}\n`);
+    const place = placeIn((await terminal.shows(/task: started/)).join("\n"));
+    await terminal.hangUp();
+    await untilGone(place);
+    expect(await lastEvents(stateDir)).toMatch(/killed by SIGINT/);
+  });
+});
+
+describe("output that cannot be written", () => {
+  const full = (args: readonly string[]) => {
+    const child = spawn(process.execPath, [main, ...args], {
+      env: { PATH: process.env.PATH },
+      stdio: ["ignore", openSync("/dev/full", "w"), "pipe"],
+    });
+    const stderr = child.stderr?.setEncoding("utf8").toArray();
+    return once(child, "close").then(async ([code]) => ({ code, stderr: (await stderr)?.join("") }));
+  };
+
+  it("stops the tasks, and is told without a stack", async () => {
+    const { code, stderr } = await full(["run", "--state-dir", temporaryFolder(), endless()]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^standard output cannot be written \(no space left on device\): stopping the tasks/m,
+    );
+    expect(stderr).toMatch(/^OUTPUT_FAILED: standard output cannot be written: no space left on device$/m);
+    expect(stderr).not.toMatch(/^ +at /m);
+  });
+
+  it("is an error of every verb", async () => {
+    const stateDir = temporaryFolder();
+    await call(["run", "--state-dir", stateDir, shellJob("true")]);
+    for (const args of [["ps", "-a"], ["events"], ["export", "--all"], ["why"]]) {
+      const { code, stderr } = await full([...args, "--state-dir", stateDir]);
+      expect([args, code, stderr]).toEqual([
+        args,
+        1,
+        "OUTPUT_FAILED: standard output cannot be written: no space left on device\n",
+      ]);
+    }
+  });
+});
