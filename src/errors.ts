@@ -52,7 +52,7 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
-/** Whether a code that comes from outside this process is one of this version. */
+/** Whether this version knows a code that comes from outside this process. */
 export function isErrorCode(code: string): code is ErrorCode {
   return (errorCodes as readonly string[]).includes(code);
 }
@@ -138,7 +138,7 @@ export function withCall(summary: string, failed: FailedCall | null | undefined)
   return `${summary} (${call}${path === undefined ? "" : ` ${path}`}${errno ? `: ${errno}` : ""})`;
 }
 
-/** An error as one line, without control characters: it stands in a task's own output, maybe on a terminal. */
+/** An error as one line without control characters, for a task's own output, which may be a terminal. */
 export function lineOf({ code, message }: DriverError): string {
   return `nomad-driver-exec2: ${code}: ${message}`
     .replaceAll(/\s*\n\s*/g, " ")

@@ -1,6 +1,6 @@
 /** Names that a person may have meant. */
 
-/** The candidate nearest to a name, if it is near enough for the name to be a typo of it. */
+/** The candidate most similar to a name; undefined if the name cannot be a typo of any. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;

@@ -9,7 +9,7 @@ export const SIGNALLED = 128;
 
 /** How a process ended. */
 export interface ProcessEnd {
-  /** The exit code; 128 + signal if a signal ended it; -1 if it cannot be known. */
+  /** The exit code; 128 + signal if a signal ended it; -1 if it is unknown. */
   readonly exitCode: number;
   /** Number of the signal that ended it; 0 if it exited. */
   readonly signal: number;
@@ -42,7 +42,7 @@ export function endBySignal(signal: number): ProcessEnd {
 
 export const unknownEnd: ProcessEnd = { exitCode: -1, signal: 0 };
 
-/** The exit code of a program that ran it; 1 if it cannot be known. */
+/** The exit code for a program that has run the process as its own work; 1 if it is unknown. */
 export function codeToPassOn(end: Pick<ProcessEnd, "exitCode"> | undefined): number {
   return end === undefined || end.exitCode < 0 ? 1 : end.exitCode;
 }
@@ -70,7 +70,7 @@ export function shortEnd({ exitCode, signal }: ProcessEnd): string {
   return signal > 0 ? signalName(signal) : String(exitCode);
 }
 
-/** Null while it runs, and if it cannot be known. */
+/** The end if it is known; null while the task runs, and if nobody saw how it ended. */
 export function knownEnd<End extends TaskEnd>(end: End | null): End | null {
   return end?.source === "unknown" ? null : end;
 }

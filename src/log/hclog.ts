@@ -21,7 +21,7 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
   /** A logger for a part of the program: `exec2.part`. */
   child(name: string): Logger;
-  /** Resolves once all lines so far are written, once they cannot be, or after {@link flushLimitMs}. */
+  /** Resolves once all lines so far are written or dropped, at the latest after {@link flushLimitMs}. */
   flush(): Promise<void>;
 }
 

@@ -1,45 +1,37 @@
 import type { EventType } from "./events.ts";
 
 /**
- * The effects that the machine can request. These are names only: src/driver runs
- * each one with the operations of src/effects and reports the result as an event.
+ * The effects that the machine can request, each with the types of events that report
+ * its result. These are names only: src/driver runs each one with the operations of
+ * src/effects.
  */
-export const effectNames = [
-  /** Reports `fingerprinted`. */
-  "inspectHost",
-  /** Limits, user, rules, plan: reports `sandboxed` or `startFailed`. */
-  "prepareSandbox",
-  /** Runs the launch plan: reports `started` or `startFailed`. */
-  "launch",
-  /** Waits for the end of the run's init: reports `exited`. */
-  "watchExit",
-  /** Sends the stop's signal to the task's process group: reports `signalled`. */
-  "sendStopSignal",
-  /** Reports `stopTimedOut` when the stop's time is over; ends with the task. */
-  "startKillTimer",
-  /** SIGKILL for everything of the run, whatever it does: reports `forceKilled`. */
-  "killRun",
+const effectReports = {
+  /** Reads the kernel's features and the node's cores. */
+  inspectHost: ["fingerprinted"],
+  /** Limits, user, rules, plan. */
+  prepareSandbox: ["sandboxed", "startFailed"],
+  /** Runs the launch plan. */
+  launch: ["started", "startFailed"],
+  /** Waits until the run's init exits. */
+  watchExit: ["exited", "lost"],
+  /** Sends the stop's signal to the task's process group. */
+  sendStopSignal: ["signalled"],
+  /** Waits for the stop's timeout, unless the task ends before. */
+  startKillTimer: ["stopTimedOut"],
+  /** Sends SIGKILL to all processes of the run. */
+  killRun: ["forceKilled"],
   /** Removes the run's status file, alive FIFO and open descriptors. */
-  "releaseRun",
-] as const;
+  releaseRun: [],
+} as const satisfies Readonly<Record<string, readonly EventType[]>>;
 
-export type EffectName = (typeof effectNames)[number];
+export type EffectName = keyof typeof effectReports;
+export const effectNames = Object.keys(effectReports) as readonly EffectName[];
 
 /** The types of events that report the result of an effect; undefined for an effect unknown to this version. */
 export function reportsOf(effect: string): readonly string[] | undefined {
   return reports.get(effect);
 }
 
-const effectReports: Readonly<Record<EffectName, readonly EventType[]>> = {
-  inspectHost: ["fingerprinted"],
-  prepareSandbox: ["sandboxed", "startFailed"],
-  launch: ["started", "startFailed"],
-  watchExit: ["exited", "lost"],
-  sendStopSignal: ["signalled"],
-  startKillTimer: ["stopTimedOut"],
-  killRun: ["forceKilled"],
-  releaseRun: [],
-};
 const reports: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(effectReports));
 
 /** Preparations change nothing that is visible outside, so they need not wait for a commit. */

@@ -50,7 +50,7 @@ export function isEventType(type: string): type is EventType {
 
 /** The event in one line. No event holds values of the environment, so none can be shown. */
 export function summarise<T extends EventType>({ type, data }: EventOf<T>): string {
-  return partsOf(type)?.summary(data) ?? "known to another version of the driver alone";
+  return partsOf(type)?.summary(data) ?? "only another version of the driver knows this event";
 }
 
 /** Whether the event is an error. @param from the state before */

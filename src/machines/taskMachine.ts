@@ -6,7 +6,7 @@
  *     pending → fingerprinted → sandboxed → running ──────────────→ exited → destroyed
  *        └────────────┴─────────────┴→ failed  └→ stopping → killing ┘
  *        ↑                               │
- *        └─ asked for again, by its id ──┘
+ *        └─ requested again, same id ─────┘
  *
  * `recovered` replaces `running` once another plugin process has taken over the
  * task. In `lost` the driver can learn nothing more about the task. A task that

@@ -10,9 +10,8 @@ export interface Pair<T> {
  * Pairs the entries of both lists, in their order, along a longest common subsequence.
  * Between two matches, entries of the left list come first.
  * @param keyOf entries with equal keys match
- * @param exactTo the alignment is optimal for lists that differ in at most so many entries,
- *   without a common prefix and suffix; longer lists, which would take too long, are
- *   aligned in chunks of this size
+ * @param exactTo without their common prefix and suffix, lists up to this length are aligned
+ *   optimally; longer ones, which would take too long, in chunks of this length
  */
 export function align<T>(
   left: readonly T[],
@@ -46,7 +45,7 @@ interface Chunk {
   readonly exactTo: number;
 }
 
-/** Aligns chunk by chunk. Of all but the last, only the first half is kept: what follows may change the rest. */
+/** Keeps only the first half of each chunk but the last, since later entries may change the second half. */
 function alignChunks(a: readonly string[], b: readonly string[], { at, end, exactTo }: Chunk): Place[] {
   const places: Place[] = [];
   let [l, r] = at;

@@ -21,13 +21,13 @@ export function findTask<T extends Candidate>(text: string, candidates: readonly
     const list = found.map(({ id, state = "" }) => `  ${id}  ${state}`.trimEnd()).join("\n");
     throw new DriverError(
       "TASK_NOT_FOUND",
-      `${text || "the task"} may be one of ${found.length} tasks:\n${list}`,
+      text ? `${text} matches ${found.length} tasks:\n${list}` : `there are ${found.length} tasks:\n${list}`,
       {
         hint: "Give more of the id",
       },
     );
   }
-  if (candidates.length === 0) throw new DriverError("TASK_NOT_FOUND", "the log tells of no task");
+  if (candidates.length === 0) throw new DriverError("TASK_NOT_FOUND", "the log has no tasks");
   const names = [...new Set(candidates.map(({ id }) => taskName(id)))];
   throw new DriverError("TASK_NOT_FOUND", `no task is called ${text}, and no id begins with it`, {
     hint: suggestion(text, names),

@@ -49,7 +49,7 @@ describe("a client", () => {
     const driver = { ...silent, networkIsolationModes: modes };
     for (const networkMode of modes) refuseUnsupported(driver, asks({ networkMode }));
     expect(() => refuseUnsupported(driver, asks({ networkMode: NetworkMode.GROUP }))).toThrow(
-      "no network group",
+      "refuses the network mode group",
     );
     expect(() => refuseUnsupported(silent, asks({}))).toThrow("no network host");
   });

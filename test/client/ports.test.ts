@@ -37,6 +37,6 @@ it("gives a static port where it is free, whatever is asked for before it", asyn
 it("says which port is taken", async () => {
   const port = await listening();
   await expect(assignPorts([{ label: "http", static: port }])).rejects.toThrow(
-    `port http (${port}) cannot be had (listen 127.0.0.1:${port}: EADDRINUSE). Stop what listens there, or leave out static = ${port}`,
+    `port http (${port}) cannot be used (listen 127.0.0.1:${port}: EADDRINUSE). Stop what listens there, or leave out static = ${port}`,
   );
 });

@@ -27,7 +27,7 @@ describe("a breakpoint", () => {
     ["type:exit", /no type of event "exit"/],
     ["state:", /no state ""/],
     ["", /a value is expected/],
-    ["stat:running", /this has no meaning|no value/],
+    ["stat:running", /this character is not expected|there is no value/],
   ])("%s is none", (text, problem) => {
     expect(errorOf(() => parseBreakpoint(text))).toMatchObject({
       code: "EXPRESSION_INVALID",

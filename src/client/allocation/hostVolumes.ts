@@ -28,7 +28,7 @@ export function volumePath(file: JobFile, volumes: HostVolumes, source: string):
     volumes.get(source) ??
     rejectJob(file, {
       place: "volume.source",
-      message: `nobody has said where the host volume "${source}" is: --host-volume ${source}=/path`,
+      message: `the host volume "${source}" has no path: add --host-volume ${source}=/path`,
       find: source,
     })
   );

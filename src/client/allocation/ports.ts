@@ -45,7 +45,7 @@ async function listen(server: Server, label: string, port: number): Promise<numb
 }
 
 function portTaken(label: string, port: number, cause: Error): DriverError {
-  return new DriverError("JOB_INVALID", `port ${label} (${port}) cannot be had`, {
+  return new DriverError("JOB_INVALID", `port ${label} (${port}) cannot be used`, {
     failed: { call: "listen", path: `${loopback}:${port}`, errno: errnoOf(cause) ?? cause.message },
     hint: `Stop what listens there, or leave out static = ${port} for a free port`,
     cause,

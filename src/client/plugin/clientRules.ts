@@ -49,7 +49,7 @@ export function refuseUnsupported(capabilities: DriverCapabilities, features: Gr
   if (!networkIsolationModes.includes(networkMode)) {
     throw new DriverError(
       "UNSUPPORTED",
-      `a client gives this driver's tasks no network ${nameOf(networkMode)}`,
+      `a client refuses the network mode ${nameOf(networkMode)} for this driver`,
       {
         hint: `Choose one of the driver's: ${networkIsolationModes.map(nameOf).join(", ")}`,
       },
@@ -57,7 +57,7 @@ export function refuseUnsupported(capabilities: DriverCapabilities, features: Gr
   }
   if (hostname && !mustCreateNetwork) {
     throw new DriverError("UNSUPPORTED", "a client refuses network { hostname } for this driver", {
-      hint: "Only drivers that make networks themselves may have it. Name the hosts that a task looks up in its option extra_hosts; what it is to call itself belongs in its env",
+      hint: "Only drivers that create networks themselves support it. List the hosts that a task looks up in its option extra_hosts, and tell the task its own name in its env",
     });
   }
   if (volumes && mountConfigs === MountConfigs.NO_MOUNTS) {

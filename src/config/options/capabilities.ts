@@ -58,7 +58,7 @@ export type CapabilitySet = bigint;
 export const noCapabilities: CapabilitySet = 0n;
 const everyCapability: CapabilitySet = (1n << BigInt(capabilityNames.length)) - 1n;
 
-/** What is wrong with a name, which may have `CAP_` and be in any case; undefined if nothing is. */
+/** What is wrong with a name, in any case, with or without `CAP_`; undefined if nothing is. */
 export function capabilityProblem(name: string): { message: string; hint: string } | undefined {
   const plain = plainName(name);
   if (plain === ALL || numberOf(plain) >= 0) return undefined;

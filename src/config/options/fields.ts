@@ -18,9 +18,9 @@ export const wholeNumber = () =>
   z.number(mustBe("a number")).refine(Number.isInteger, "must be a whole number");
 
 /**
- * Processes and threads of a task. At minPort two, since every run has its init and
- * the task's main process. At most what the kernel can count (`PID_MAX_LIMIT` of
- * linux/threads.h): a higher limit would limit nothing.
+ * Processes and threads of a task: at least two, since every run has its init and the
+ * task's main process; at most what the kernel can count (`PID_MAX_LIMIT` of
+ * linux/threads.h), since a higher limit would limit nothing.
  */
 export const pidsLimit = () =>
   wholeNumber().refine(

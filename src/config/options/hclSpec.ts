@@ -54,8 +54,7 @@ function hclType(name: string, field: unknown): string {
 
 /**
  * Undefined for a list, which has no default in the hclspec: an absent list arrives
- * as nil, and the schema replaces it with the default. Nomad's users know this
- * driver's lists like that.
+ * as nil, and the schema replaces it with the default.
  */
 function hclLiteral(value: unknown): string | undefined {
   if (Array.isArray(value)) return undefined;

@@ -35,7 +35,7 @@ export function placeMounts(
   placed.sort((one, other) => (one.target < other.target ? -1 : 1));
   for (const [index, { target }] of placed.entries()) {
     if (placed[index + 1]?.target === target) {
-      throw invalid(target, "is asked for twice", "Give each volume_mount a destination of its own");
+      throw invalid(target, "is requested twice", "Give each volume_mount a destination of its own");
     }
   }
   return placed;

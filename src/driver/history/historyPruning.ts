@@ -29,8 +29,8 @@ const pauseMs = 600_000;
 /** Streams to check in one turn of the event loop, which takes some 1 ms. */
 const streamsPerTurn = 20;
 /**
- * A pass ends after this many streams in a row that stay: the following ones are newer.
- * One would not be enough, because some tasks live long, and clocks jump.
+ * A pass ends after this many streams in a row that stay, since all others are newer.
+ * One such stream is not enough: some tasks live long, and clocks jump.
  */
 const maxKeptInARow = 1_000;
 
@@ -99,8 +99,8 @@ export class HistoryPruner {
 }
 
 /**
- * Whether a stream with this last event may be removed. The agent of a task that has
- * ended but was not destroyed has forgotten it, or may still ask for it: only its age counts.
+ * Whether a stream with this last event may be removed. The agent may still ask for a
+ * task that has ended and was not destroyed, so only its age counts.
  */
 function isPrunable(end: StoredEvent, tooOld: boolean, tooFull: boolean): boolean {
   // A task that never started is not destroyed.

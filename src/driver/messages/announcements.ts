@@ -50,12 +50,12 @@ export class Announcements {
   );
 
   /**
-   * Announces a committed event, if it is worth it.
+   * Announces a committed event, if people have to know it.
    * @param tasks all tasks of this process
    */
   committed({ task, event, snapshot }: CommittedStep, store: EventReader, tasks: () => Iterable<Task>): void {
     const { context } = snapshot;
-    this.#logCourse(task.id, event, context);
+    this.#logProgress(task.id, event, context);
     if (event.type === "started") this.#reportSharedUser(task, event.time, tasks);
     const message = messageOfEvent(event, context);
     if (message === undefined) return;
@@ -132,7 +132,7 @@ export class Announcements {
     else keep(this.#unread, message, maxUnread);
   }
 
-  #logCourse(taskId: string, event: TaskEvent, { sandbox, host }: TaskContext): void {
+  #logProgress(taskId: string, event: TaskEvent, { sandbox, host }: TaskContext): void {
     if (event.type === "started") {
       this.#log.debug("a task runs", {
         task_id: taskId,

@@ -54,7 +54,7 @@ export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMess
  */
 export function messageOfHistory({ value, context }: TaskSnapshot): TaskMessage | undefined {
   const { adopted, exit, lostReason, recoveries } = context;
-  if (value === "lost") return messageOfLoss(lostReason ?? "not known why");
+  if (value === "lost") return messageOfLoss(lostReason ?? "the reason is unknown");
   if (value === "exited") return exit === null ? undefined : messageOfExit(exit, context);
   if (adopted === null || recoveries > 0) return undefined;
   const pid = String(adopted.handle.pid);
@@ -81,7 +81,7 @@ function message(text: string, annotations: TaskMessage["annotations"] = {}): Ta
 function missingLimits(limits: EventData<"sandboxed">["limits"]): TaskMessage | undefined {
   if (!lacksLimits({ limits })) return undefined;
   const missing = limits.filter(({ applied }) => !applied);
-  const byReason = Map.groupBy(missing, ({ reason = "not known why" }) => reason);
+  const byReason = Map.groupBy(missing, ({ reason = "the reason is unknown" }) => reason);
   const reasons = [...byReason].map(([reason, files]) => `${names(files)} (${reason})`);
   return message(`Runs without ${reasons.join(", ")}`, { not_limited: names(missing) });
 }

@@ -20,9 +20,9 @@ const firstPauseMs = 50;
 const maxPauseMs = 30_000;
 
 /**
- * How long an agent that recovers its tasks waits at most, for all of them together, from
- * the first attempt on. It recovers one after another before it reports to its servers,
- * and they give up a node that has been silent for some 20 s.
+ * How long recoveries of tasks wait for the services at most, from the first attempt on.
+ * An agent recovers its tasks one after another before it reports to its servers, which
+ * give up a node after some 20 s of silence.
  */
 const maxWaitMs = 10_000;
 

@@ -1,6 +1,6 @@
 /**
  * Rebuilds a task's history from the agent's handle if the event log is lost or
- * cannot be read. It has enough to take over the task. Pure.
+ * cannot be read. The handle has all that a takeover needs. Pure.
  */
 import { defaultTaskOptions } from "../../config/options/taskOptions.ts";
 import { type TaskEvent, taskEvent } from "../../machines/events.ts";

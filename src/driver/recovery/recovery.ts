@@ -136,7 +136,7 @@ function whereItRuns({ context: { process, request } }: TaskSnapshot): string {
   const pid = process?.init.pid ?? 0;
   return processesIn(request?.resources.cgroup ?? "").includes(pid)
     ? "running"
-    : "running outside its cgroup, whose limits are not its own any more";
+    : "running outside its cgroup, without the cgroup's limits";
 }
 
 function versionOf(taskId: string, store: EventReader): number {

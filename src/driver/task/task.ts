@@ -128,8 +128,8 @@ export class Task implements RunTask {
     limits: WaitLimits = {},
   ): Promise<TaskSnapshot> {
     if (condition(this.#committed)) return this.#committed;
-    const aborted = limits.signal ? abortion(limits.signal) : EMPTY;
-    const tooLate = limits.withinMs === undefined ? EMPTY : this.#overdue(limits.withinMs);
+    const aborted = limits.signal ? errorOnAbort(limits.signal) : EMPTY;
+    const tooLate = limits.withinMs === undefined ? EMPTY : this.#timeout(limits.withinMs);
     return firstValueFrom(merge(this.when(condition), aborted, tooLate));
   }
 
@@ -143,7 +143,7 @@ export class Task implements RunTask {
     this.#commits.error(error);
   }
 
-  #overdue(withinMs: number): Observable<never> {
+  #timeout(withinMs: number): Observable<never> {
     return timer(withinMs).pipe(
       map(() => {
         throw new DriverError(
@@ -192,7 +192,7 @@ export class Task implements RunTask {
   }
 }
 
-function abortion(signal: AbortSignal): Observable<never> {
+function errorOnAbort(signal: AbortSignal): Observable<never> {
   return new Observable((subscriber) => {
     const abort = () => subscriber.error(signal.reason);
     if (signal.aborted) return abort();

@@ -37,7 +37,7 @@ export function checkCgroup(path: string): string {
     return cgroup;
   } catch (thrown) {
     if (thrown instanceof DriverError) throw thrown;
-    throw missing(path, "the task's cgroup is not there", thrown);
+    throw missing(path, "the task's cgroup does not exist", thrown);
   }
 }
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
 
-/** Limit of a wait for killed processes to exit when there is more to do afterwards, in milliseconds. */
+/** Milliseconds to wait at most until killed processes have exited, where other work follows. */
 export const exitTimeoutMs = 2_000;
 
 /** How long a new zombie may stay in its cgroup: since Linux 6.19 it leaves with a delay. */
@@ -16,8 +16,8 @@ const zombieDelayMs = 5;
  * the cgroup at once, and tries only once. The run's init closes its files a moment before it leaves
  * the cgroup: in between, the kernel dismantles its mount namespace.
  *
- * Mostly the cgroup is empty already, which costs one read. Never waits for another run in the same
- * cgroup, as at `nomad alloc restart`, nor longer than {@link exitTimeoutMs} if the kernel hangs.
+ * Mostly the cgroup is empty already, which costs one read. It does not wait for another run in the
+ * same cgroup, as at `nomad alloc restart`, and never longer than {@link exitTimeoutMs}.
  */
 export async function waitForRunExit(cgroup: string, init: ProcessIdentity): Promise<void> {
   let exitedAt: number | undefined;
@@ -96,7 +96,7 @@ function isPopulated(cgroup: string): boolean {
     return readFileSync(join(cgroup, "cgroup.events"), "utf8").includes("populated 1");
   } catch (thrown) {
     if (isGone(thrown)) return false;
-    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the cgroup ${cgroup} cannot be looked at`);
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the cgroup ${cgroup} cannot be read`);
   }
 }
 

@@ -54,7 +54,7 @@ function memoryWrites({ memoryMb, memoryMaxMb }: TaskResources, swapLimit: numbe
 
 function swapWrite(limit: number): CgroupWrite {
   const file = "memory.swap.max";
-  if (limit === 0) return { file, value: "0", why: "memory that is swapped out is not limited memory" };
+  if (limit === 0) return { file, value: "0", why: "no swap: memory.max does not limit swapped-out memory" };
   if (limit < 0) return { file, value: "max", why: "no limit of swap, by swap_limit" };
   return { file, value: bytes(limit), why: `${limit} MiB of swap, by swap_limit` };
 }

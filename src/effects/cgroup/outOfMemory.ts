@@ -23,13 +23,13 @@ export function readOutOfMemory(cgroup: string, killsBefore: number): OutOfMemor
 }
 
 /**
- * Calls back when there may have been an OOM kill: a second after `memory.events`
- * has changed, and a second from now, for everything that happened until then. If
- * the kernel killed the main process, the task has ended by the time of the call.
+ * Calls back when there may have been an OOM kill: a second from now, for everything
+ * that happened until then, and a second after each change of `memory.events`. If the
+ * kernel killed the main process, the task has ended by the time of the call.
  *
- * Costs a timer and then an inotify watch, all of which share one descriptor, and
- * nothing while nothing happens. At its limit a task makes the kernel change the
- * file a hundred times a second. So each change is followed by a second without a watch.
+ * Needs a timer and then an inotify watch (all watches share one descriptor), and no
+ * CPU time while nothing happens. At its limit a task makes the kernel change the file
+ * a hundred times a second, so each change is followed by a second without a watch.
  * @returns a function that stops watching. The watch stops by itself when the cgroup
  *   is removed, and does not start without a memory controller
  */

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
 
-/** More than execve(2) takes of arguments and environment, which is three quarters of 8 MiB; a read may be short. */
+/** Together more than the 6 MiB that execve(2) takes of arguments and environment, since a read may be short. */
 const maxChunks = 64;
 const chunkBytes = 256 * 1024;
 
@@ -33,8 +33,8 @@ export function readTaskEnviron(task: ProcessIdentity): Record<string, string> {
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the task's environment cannot be read");
   }
   if (chunks.length <= maxChunks) return parseEnviron(Buffer.concat(chunks).toString());
-  throw new DriverError("KERNEL_CALL_FAILED", "the task's environment is larger than any can be", {
-    hint: "The task's program has changed what the kernel tells of it; restart the task",
+  throw new DriverError("KERNEL_CALL_FAILED", "the task's environment is larger than execve(2) allows", {
+    hint: "The task's program has replaced its environment (PR_SET_MM of prctl(2)); restart the task",
   });
 }
 

@@ -39,7 +39,7 @@ export class TerminalInput extends Writable {
     this.#writeAll(chunk).then(() => done(), done);
   }
 
-  /** A terminal has no end of file of its own: closing the input sends what a person would type to end it. */
+  /** A terminal has no end of file, so the end of the input is sent as a person would type it. */
   override _final(done: (error?: Error | null) => void): void {
     const atLineStart = this.#last === NEWLINE || this.#last === RETURN;
     // Within a line the first Ctrl-D only passes the line to the program.

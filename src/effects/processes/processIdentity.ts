@@ -66,6 +66,6 @@ export function readStat(pid: number): ProcessStat | undefined {
   } catch (thrown) {
     // ESRCH: it was reaped between open and read.
     if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ESRCH") return undefined;
-    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `process ${pid} cannot be looked at`);
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `process ${pid} cannot be read`);
   }
 }

@@ -13,9 +13,9 @@ import { maskEvent } from "../mask.ts";
 /** Version of this format. */
 const FORMAT = 1;
 
-/** An error may quote what it finds wrong, which may be the whole file. */
+/** A reason may quote the line, which may be the whole file. */
 const MAX_REASON_LENGTH = 300;
-/** More than any event has. Deeper data would take more of the stack than there is. */
+/** More than any event has. Much deeper data would overflow the stack. */
 const MAX_DEPTH = 64;
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -127,22 +127,8 @@ function lineOf(
   const { stream, seq, position, type, schema, time, from, to, effects, data, hash } = event;
   const seal = salt === undefined ? { checksum } : { salt };
   return JSON.stringify({
-    ...{
-      stream,
-      seq,
-      position,
-      type,
-      schema,
-      time,
-      from,
-      to,
-      effects,
-      data,
-      previous,
-      dataHash,
-      ...seal,
-      hash,
-    },
+    ...{ stream, seq, position, type, schema, time, from, to, effects, data },
+    ...{ previous, dataHash, ...seal, hash },
   });
 }
 

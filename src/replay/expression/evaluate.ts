@@ -10,7 +10,8 @@ export interface Scope {
 }
 
 /**
- * Missing values are null.
+ * Missing values are null. Where a condition is expected, null, false, 0 and the empty
+ * text count as false.
  * @throws DriverError `EXPRESSION_INVALID` for values without an order, and for `contains` on a value
  *   that is neither text nor list
  */
@@ -23,19 +24,14 @@ export function evaluate(expression: Expression, scope: Scope): unknown {
     case "changed":
       return !isDeepStrictEqual(valueAt(expression.of, scope.now), valueAt(expression.of, scope.before));
     case "not":
-      return !isTrue(evaluate(expression.of, scope));
+      return !evaluate(expression.of, scope);
     case "and":
-      return isTrue(evaluate(expression.left, scope)) && isTrue(evaluate(expression.right, scope));
+      return Boolean(evaluate(expression.left, scope)) && Boolean(evaluate(expression.right, scope));
     case "or":
-      return isTrue(evaluate(expression.left, scope)) || isTrue(evaluate(expression.right, scope));
+      return Boolean(evaluate(expression.left, scope)) || Boolean(evaluate(expression.right, scope));
     case "comparison":
       return compare(expression, evaluate(expression.left, scope), evaluate(expression.right, scope));
   }
-}
-
-/** All values are true except null, false, 0 and the empty text. */
-export function isTrue(value: unknown): boolean {
-  return Boolean(value);
 }
 
 /** Reads own properties only, and the length of texts and lists. */

@@ -4,7 +4,7 @@ import type { MachineState } from "../../machines/machineVersion.ts";
 import { initialContext } from "../../machines/taskContext.ts";
 import type { Moment } from "../history.ts";
 import { isError, type MomentTest } from "../search.ts";
-import { evaluate, isTrue, type Scope } from "./evaluate.ts";
+import { evaluate, type Scope } from "./evaluate.ts";
 import { parseExpression } from "./parseExpression.ts";
 import type { Expression, Path } from "./syntax.ts";
 
@@ -39,8 +39,8 @@ export function expressionTest(text: string): MomentTest {
   const isOfMemory = pathsOf(expression).every(({ names: [first = ""] }) => remembered.has(first));
   return (moment) => {
     const scope = scopeOf(moment);
-    if (!isTrue(evaluate(expression, scope))) return false;
-    return !isOfMemory || !isTrue(evaluate(expression, { now: scope.before, before: scope.before }));
+    if (!evaluate(expression, scope)) return false;
+    return !isOfMemory || !evaluate(expression, { now: scope.before, before: scope.before });
   };
 }
 

@@ -1,11 +1,11 @@
 /**
  * Parses an expression:
  *
- *     either     = both { "or" both }
- *     both       = denial { "and" denial }
- *     denial     = "not" denial | comparison
- *     comparison = value [ ("==" | "!=" | "<" | "<=" | ">" | ">=" | "contains") value ]
- *     value      = number | text | "true" | "false" | "null" | path | "changed" path | "(" either ")"
+ *     disjunction = conjunction { "or" conjunction }
+ *     conjunction = negation { "and" negation }
+ *     negation    = "not" negation | comparison
+ *     comparison  = value [ ("==" | "!=" | "<" | "<=" | ">" | ">=" | "contains") value ]
+ *     value       = number | text | "true" | "false" | "null" | path | "changed" path | "(" disjunction ")"
  *
  * `||`, `&&`, `!` and `=` are aliases of `or`, `and`, `not` and `==`. Pure.
  */
@@ -26,7 +26,7 @@ export function parseExpression(
   return new Parser(text, known, remembered).all();
 }
 
-/** Limit for nested parentheses and denials. No person writes so many. */
+/** Limit for nested parentheses and negations. No person writes so many. */
 const maxDepth = 50;
 
 const aliases: Readonly<Record<string, string>> = { "||": "or", "&&": "and", "!": "not", "=": "==" };
@@ -50,26 +50,26 @@ class Parser {
   }
 
   all(): Expression {
-    const expression = this.#either();
+    const expression = this.#disjunction();
     if (this.#token.kind !== "end") throw this.#wrong("and, or, or a comparison is expected here");
     return expression;
   }
 
-  #either(): Expression {
-    let left = this.#both();
-    while (this.#takes("or")) left = { kind: "or", left, right: this.#both() };
+  #disjunction(): Expression {
+    let left = this.#conjunction();
+    while (this.#takes("or")) left = { kind: "or", left, right: this.#conjunction() };
     return left;
   }
 
-  #both(): Expression {
-    let left = this.#denial();
-    while (this.#takes("and")) left = { kind: "and", left, right: this.#denial() };
+  #conjunction(): Expression {
+    let left = this.#negation();
+    while (this.#takes("and")) left = { kind: "and", left, right: this.#negation() };
     return left;
   }
 
-  #denial(): Expression {
+  #negation(): Expression {
     if (!this.#takes("not")) return this.#comparison();
-    return this.#deeper(() => ({ kind: "not", of: this.#denial() }));
+    return this.#deeper(() => ({ kind: "not", of: this.#negation() }));
   }
 
   #comparison(): Expression {
@@ -83,7 +83,7 @@ class Parser {
   }
 
   #value(): Expression {
-    if (this.#takes("(")) return this.#deeper(() => this.#enclosed());
+    if (this.#takes("(")) return this.#deeper(() => this.#parenthesized());
     if (this.#takes("changed")) return { kind: "changed", of: this.#path(this.#remembered) };
     const { kind, value } = this.#token;
     if (kind === "text" || kind === "number") {
@@ -97,8 +97,8 @@ class Parser {
     return this.#path(this.#known);
   }
 
-  #enclosed(): Expression {
-    const inner = this.#either();
+  #parenthesized(): Expression {
+    const inner = this.#disjunction();
     if (!this.#takes(")")) throw this.#wrong("a closing parenthesis is missing");
     return inner;
   }
@@ -109,7 +109,7 @@ class Parser {
     const names = value.split(".");
     const [first = ""] = names;
     if (!known.has(first)) {
-      throw this.#wrong(`no value is called ${first}; text stands in quotes`, suggestion(first, [...known]));
+      throw this.#wrong(`there is no value ${first}; text needs quotes`, suggestion(first, [...known]));
     }
     this.#next += 1;
     return { kind: "path", names };

@@ -57,7 +57,7 @@ function tokenAt(text: string, at: number): [Kind, string] {
     if (value !== undefined) return [kind, value];
   }
   const quote = text[at] === '"' || text[at] === "'";
-  throw invalid(text, at, quote ? "the text has no end" : "this has no meaning here");
+  throw invalid(text, at, quote ? "the quote is not closed" : "this character is not expected here");
 }
 
 function read(kind: Exclude<Kind, "space">, value: string, text: string, at: number) {

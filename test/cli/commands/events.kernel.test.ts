@@ -35,7 +35,7 @@ describe("the events of runs that are over", () => {
     const several = await events("task");
     expect(several.code).toBe(1);
     expect(several.stderr).toMatch(
-      /^TASK_NOT_FOUND: task may be one of 2 tasks:\n {2}\S+\/task\/\S+ {2}destroyed\n/,
+      /^TASK_NOT_FOUND: task matches 2 tasks:\n {2}\S+\/task\/\S+ {2}destroyed\n/,
     );
 
     const stored = await events("--json");

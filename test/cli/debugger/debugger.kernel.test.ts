@@ -68,7 +68,7 @@ describe("the view on a terminal", () => {
     session.type(":state exited\r");
     await session.shows(/event 9 exited.*exit\.exitCode {2}137/s);
     session.type("bnonsense\r");
-    await session.shows(/no value is called nonsense/);
+    await session.shows(/there is no value nonsense/);
     session.type("\x15break state:stopping\r");
     await session.shows(/breakpoint 1 stops at 1 of 10 events/);
     session.type("C");

@@ -42,7 +42,7 @@ describe("the summary of an event", () => {
 
   it.each(["teleported", "constructor"])("of another version's type %s says so", (type) => {
     const strange = { ...event("exited"), type } as TaskEvent;
-    expect(summarise(strange)).toBe("known to another version of the driver alone");
+    expect(summarise(strange)).toBe("only another version of the driver knows this event");
     expect(isWrong(strange, "running")).toBe(false);
   });
 
@@ -165,7 +165,7 @@ describe("the task that a person means", () => {
 
   it("is asked for again where there are several, with all of them", () => {
     expect(() => findTask("web", histories)).toThrow(
-      "web may be one of 2 tasks:\n  aaaa-1/web/1  destroyed\n  ccdd-3/web/3  destroyed. Give more of the id",
+      "web matches 2 tasks:\n  aaaa-1/web/1  destroyed\n  ccdd-3/web/3  destroyed. Give more of the id",
     );
   });
 

@@ -53,7 +53,7 @@ describe("a volume's destination", () => {
   });
 
   test("is taken once", () => {
-    expect(() => place(volume("/a", "/data"), volume("/b", "/data/"))).toThrow(/"\/data" is asked for twice/);
+    expect(() => place(volume("/a", "/data"), volume("/b", "/data/"))).toThrow(/"\/data" is requested twice/);
   });
 });
 

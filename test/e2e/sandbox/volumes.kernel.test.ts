@@ -254,7 +254,7 @@ describe("a volume is refused", () => {
 
   test("twice at one destination", async () => {
     const { allocation, source } = volume();
-    const text = /"\/srv" is asked for twice/;
+    const text = /"\/srv" is requested twice/;
     await refused(allocation, [mount(source, "/srv"), mount("/etc", "/srv/")], {
       code: "MOUNT_TARGET_INVALID",
       text,

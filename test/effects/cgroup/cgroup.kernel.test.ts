@@ -44,8 +44,8 @@ describe("the cgroup that a task gets", () => {
     ["/tmp", "not on a cgroup v2"],
     ["/sys/fs", "not on a cgroup v2"],
     [mount, "root of a cgroup v2 mount"],
-    [`${mount}/exec2-no-such.scope`, "is not there"],
-    [`${mount}/cgroup.procs/x`, "is not there"],
+    [`${mount}/exec2-no-such.scope`, "does not exist"],
+    [`${mount}/cgroup.procs/x`, "does not exist"],
   ])("%j is refused: %s", (path, why) => {
     expect(errorOf(() => checkCgroup(path))).toMatchObject({
       code: "CGROUP_MISSING",

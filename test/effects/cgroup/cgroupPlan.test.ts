@@ -95,7 +95,7 @@ describe("plan of a cgroup's limits", () => {
     expect(writes.map(({ file, why }) => `${file}: ${why}`)).toEqual([
       "memory.low: 64 MiB that the task keeps under pressure",
       "memory.max: limit of 128 MiB, by memory_max",
-      "memory.swap.max: memory that is swapped out is not limited memory",
+      "memory.swap.max: no swap: memory.max does not limit swapped-out memory",
       "cpu.max: 100 MHz of cores with 2500 MHz",
       "cpu.weight: share among the node's tasks in proportion to their MHz",
       "pids.max: 50 processes and threads at once, init among them",

@@ -69,7 +69,7 @@ it("is nobody's where the process is another one", async () => {
   expect(errorOf(() => readTaskEnviron(earlier))).toMatchObject({ code: "TASK_NOT_RUNNING" });
 });
 
-it("is refused where it is larger than any can be: the plugin would run out of memory", async (context) => {
+it("is refused where it is larger than execve allows: the plugin would run out of memory", async (context) => {
   requireTools(context, "cc");
   const folder = temporaryFolder();
   writeFileSync(join(folder, "liar.c"), liar);
@@ -80,6 +80,6 @@ it("is refused where it is larger than any can be: the plugin would run out of m
   expect(String(said)).toBe("lies\n");
   expect(errorOf(() => readTaskEnviron(processIdentity(child.pid as number)))).toMatchObject({
     code: "KERNEL_CALL_FAILED",
-    summary: "the task's environment is larger than any can be",
+    summary: "the task's environment is larger than execve(2) allows",
   });
 });

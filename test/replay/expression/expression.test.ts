@@ -87,13 +87,13 @@ describe("an expression", () => {
     ["exit.exitCode == == 1", /at "== 1": a value is expected/],
     ["exit exit", /at "exit": and, or, or a comparison is expected/],
     ["(exit", /at the end: a closing parenthesis is missing/],
-    ["1 == 'a", /at "'a": the text has no end/],
-    ["exit @ 3", /at "@ 3": this has no meaning/],
+    ["1 == 'a", /at "'a": the quote is not closed/],
+    ["exit @ 3", /at "@ 3": this character is not expected/],
     ["5sec > 3", /at "5sec > 3": this is no number\. Units are/],
     ["1.2.3", /no number/],
-    ["exti.exitCode == 1", /no value is called exti.*Did you mean exit\?/],
-    ["state == exited", /no value is called exited; text stands in quotes/],
-    ["changed type", /no value is called type/],
+    ["exti.exitCode == 1", /there is no value exti.*Did you mean exit\?/],
+    ["state == exited", /there is no value exited; text needs quotes/],
+    ["changed type", /there is no value type/],
     ["not", /a value is expected/],
     ["a".repeat(2000), /longer than 1000 characters/],
     ["!".repeat(60), /nested too deeply/],
@@ -110,7 +110,7 @@ describe("an expression", () => {
     for (const name of ["constructor", "__proto__", "toString"]) {
       expect(value(`exit.${name}`)).toBeNull();
       expect(value(`request.args.${name}`)).toBeNull();
-      expect(message(name)).toMatch(/no value is called/);
+      expect(message(name)).toMatch(/there is no value/);
     }
   });
 
