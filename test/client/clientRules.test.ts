@@ -51,7 +51,7 @@ describe("a client", () => {
     expect(() => refuseUnsupported(driver, asks({ networkMode: NetworkMode.GROUP }))).toThrow(
       "refuses the network mode group",
     );
-    expect(() => refuseUnsupported(silent, asks({}))).toThrow("no network host");
+    expect(() => refuseUnsupported(silent, asks({}))).toThrow("refuses the network mode host");
   });
 
   it("refuses host names unless the driver makes networks, and volumes where it takes none", () => {
