@@ -3,6 +3,7 @@
  * {@link DriverError}: it has a stable code, says what was tried on what, and
  * what can be done next.
  */
+import { visible } from "./units/visible.ts";
 
 /** Stable codes: documented in docs/errors.md, never renamed once released. */
 export const errorCodes = [
@@ -138,11 +139,9 @@ export function withCall(summary: string, failed: FailedCall | null | undefined)
   return `${summary} (${call}${path === undefined ? "" : ` ${path}`}${errno ? `: ${errno}` : ""})`;
 }
 
-/** An error as one line without control characters, for a task's own output, which may be a terminal. */
+/** An error as one line of visible characters, for a task's own output, which may be a terminal. */
 export function lineOf({ code, message }: DriverError): string {
-  return `nomad-driver-exec2: ${code}: ${message}`
-    .replaceAll(/\s*\n\s*/g, " ")
-    .replaceAll(/\p{Cc}/gu, "\ufffd");
+  return visible(`nomad-driver-exec2: ${code}: ${message}`.replaceAll(/\s*\n\s*/g, " "));
 }
 
 /** The text of anything that was thrown. */

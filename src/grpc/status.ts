@@ -7,6 +7,7 @@
 import { inspect } from "node:util";
 import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
 import { DriverError, type ErrorCode } from "../errors.ts";
+import { visible } from "../units/visible.ts";
 import { carriedError, errorMetadata } from "./carriedError.ts";
 import { Status } from "./generated/grpc/status.ts";
 import { RecoverableError } from "./generated/nomad/recoverable.ts";
@@ -88,10 +89,10 @@ function fitted(error: DriverError, limit: number): { details: string; error: Dr
   if (code === "TASK_NOT_FOUND") {
     return { details: taskNotFound, error: new DriverError(code, taskNotFound, { recoverable }) };
   }
-  const details = `${code}: ${message}`.toWellFormed();
+  const details = visible(`${code}: ${message}`);
   if (Buffer.byteLength(details) <= limit) return { details, error };
   const errno = failed?.errno ? ` (${failed.errno})` : "";
-  const summary = cut(error.summary.toWellFormed(), limit - `${code}: ${errno}`.length);
+  const summary = cut(visible(error.summary), limit - `${code}: ${errno}`.length);
   const options = { failed: failed && { call: failed.call, errno: failed.errno }, recoverable };
   return { details: `${code}: ${summary}${errno}`, error: new DriverError(code, summary, options) };
 }

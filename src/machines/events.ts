@@ -5,6 +5,7 @@
  * compares, groups or masks them reads it.
  */
 import { z } from "zod";
+import { visible } from "../units/visible.ts";
 import type { EventBody, EventParts, EventTraits } from "./events/defineEvent.ts";
 import { ending } from "./events/ending.ts";
 import { running } from "./events/running.ts";
@@ -48,9 +49,9 @@ export function isEventType(type: string): type is EventType {
   return Object.hasOwn(eventCatalogue, type);
 }
 
-/** The event in one line. No event holds values of the environment, so none can be shown. */
+/** The event in one line, of visible characters only. No event holds values of the environment, so none can be shown. */
 export function summarise<T extends EventType>({ type, data }: EventOf<T>): string {
-  return partsOf(type)?.summary(data) ?? "only another version of the driver knows this event";
+  return visible(partsOf(type)?.summary(data) ?? "only another version of the driver knows this event");
 }
 
 /** Whether the event is an error. @param from the state before */

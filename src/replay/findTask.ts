@@ -2,6 +2,7 @@
 import { DriverError } from "../errors.ts";
 import { suggestion } from "../suggest.ts";
 import { taskName } from "../taskId.ts";
+import { visible } from "../units/visible.ts";
 
 /**
  * Finds a task by whole id, else by name, else by the beginning of its id. Later
@@ -18,7 +19,7 @@ export function findTask<T extends Candidate>(text: string, candidates: readonly
   const [only, second] = found;
   if (only && !second) return only;
   if (only) {
-    const list = found.map(({ id, state = "" }) => `  ${id}  ${state}`.trimEnd()).join("\n");
+    const list = found.map(({ id, state = "" }) => visible(`  ${id}  ${state}`).trimEnd()).join("\n");
     throw new DriverError(
       "TASK_NOT_FOUND",
       text ? `${text} matches ${found.length} tasks:\n${list}` : `there are ${found.length} tasks:\n${list}`,
@@ -28,7 +29,7 @@ export function findTask<T extends Candidate>(text: string, candidates: readonly
     );
   }
   if (candidates.length === 0) throw new DriverError("TASK_NOT_FOUND", "the log has no tasks");
-  const names = [...new Set(candidates.map(({ id }) => taskName(id)))];
+  const names = [...new Set(candidates.map(({ id }) => visible(taskName(id))))];
   throw new DriverError("TASK_NOT_FOUND", `no task is called ${text}, and no id begins with it`, {
     hint: suggestion(text, names),
   });

@@ -22,7 +22,8 @@ export function cellsOf(text: string): number {
 
 /** The longest prefix of a text that fits into `cells`. The text has no colours. */
 export function beginningOf(text: string, cells: number): string {
-  if (ascii.test(text)) return text.slice(0, Math.max(0, cells));
+  // One more, since a character that takes no cell may follow.
+  if (ascii.test(text.slice(0, cells + 1))) return text.slice(0, Math.max(0, cells));
   let taken = 0;
   let end = 0;
   for (const character of text) {
@@ -46,19 +47,31 @@ export function blanks(text: string, cells: number): string {
 /** Breaks text at spaces. A word that is longer than a line is split at the line's end. */
 export function wrap(text: string, cells: number): string[] {
   const lines = [""];
+  let used = 0;
   for (const word of text.split(" ").flatMap((each) => broken(each, cells))) {
     const line = lines.at(-1) as string;
-    const longer = line === "" ? word : `${line} ${word}`;
-    if (line === "" || cellsOf(longer) <= cells) lines[lines.length - 1] = longer;
-    else lines.push(word);
+    const width = cellsOf(word);
+    if (line !== "" && used + 1 + width > cells) {
+      lines.push(word);
+      used = width;
+    } else {
+      lines[lines.length - 1] = line === "" ? word : `${line} ${word}`;
+      used = line === "" ? width : used + 1 + width;
+    }
   }
   return lines;
 }
 
 /** Coloured words are never long, and a split would lose their colour. Some characters need two cells. */
 function broken(word: string, cells: number): string[] {
-  const head = word.includes(esc) ? word : beginningOf(word, Math.max(2, cells));
-  return head === word ? [word] : [head, ...broken(word.slice(head.length), cells)];
+  if (word.includes(esc)) return [word];
+  const parts: string[] = [];
+  for (let rest = word; rest !== "" || parts.length === 0; ) {
+    const part = beginningOf(rest, Math.max(2, cells));
+    parts.push(part);
+    rest = rest.slice(part.length);
+  }
+  return parts;
 }
 
 function cellsOfCharacter(character: string): number {

@@ -1,6 +1,7 @@
 /** The parts of an explanation: events that the machine accepted, and sentences based on them. Pure. */
 import type { EventType, TaskEvent } from "../machines/events.ts";
 import type { Moment } from "../replay/history.ts";
+import { visible } from "../units/visible.ts";
 
 /** An event that the machine accepted, with its number. */
 export type Fact<T extends EventType = EventType> = Extract<TaskEvent, { type: T }> & {
@@ -30,5 +31,5 @@ export function ofType<T extends EventType>(facts: readonly Fact[], type: T): Fa
 /** Empty when no fact supports it. */
 export function sentence(facts: readonly (Fact | undefined)[], text: string): Sentence[] {
   const events = facts.flatMap((fact) => fact?.seq ?? []);
-  return events.length === 0 ? [] : [{ text, events }];
+  return events.length === 0 ? [] : [{ text: visible(text), events }];
 }

@@ -3,6 +3,7 @@ import { summarise, traitsOf } from "../machines/events.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { formatDuration } from "../units/durations.ts";
 import { formatTime } from "../units/times.ts";
+import { visible } from "../units/visible.ts";
 import { wrap } from "../units/widths.ts";
 
 /** Longer ones would run across the lines of other participants. */
@@ -49,7 +50,6 @@ function arrowOf(type: string): string {
  * Control characters become spaces.
  */
 function escaped(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ")
-    .replaceAll(/[#;%$<>\\{}]/g, (character) => `#${character.charCodeAt(0)};`);
+  const line = visible(text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " "));
+  return line.replaceAll(/[#;%$<>\\{}]/g, (character) => `#${character.charCodeAt(0)};`);
 }

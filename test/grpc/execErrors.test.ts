@@ -88,7 +88,7 @@ describe("an error of the call", () => {
     });
     const whole =
       'nomad-driver-exec2: LAUNCH_FAILED: not run: step "enter the working directory" failed ' +
-      "(chdir /a/long/path/of/a/folder: EACCES). Change its mode or\ufffd[2J its owner";
+      "(chdir /a/long/path/of/a/folder: EACCES). Change its mode or␛[2J its owner";
     expect(lineOf(error)).toBe(whole);
     const { call, details } = await failedCall(error);
     expect(details).toBe('LAUNCH_FAILED: not run: step "enter the working directory" failed (EACCES)');

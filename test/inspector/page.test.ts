@@ -6,6 +6,7 @@ import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../src/replay/check/checkLog.ts";
 import { type Life, life } from "../support/agent/lives.ts";
 import { event } from "../support/history/history.ts";
+import { forged, hostile, hostileEvent, unwritable } from "../support/history/hostileTexts.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { expectAccessible, layoutShift, openPage, screenshot } from "../support/screen/browserPage.ts";
 import { idOf, startInspector } from "../support/screen/inspector.ts";
@@ -110,6 +111,25 @@ describe("the page", () => {
     await record(idOf(1), rest.slice(3));
     await page.getByText("Step 1 of 6").waitFor();
     await lit(page, "pending");
+  });
+
+  it("shows names that would turn the direction of writing as text", async (context) => {
+    const { server, record } = await startInspector();
+    const types = ["requested", "fingerprinted", "sandboxed", "started", "recovered", "lost"] as const;
+    await record(`1/${hostile}/0`, types.map(hostileEvent));
+    const page = await openPage(context, server.url);
+    const shown = async () => {
+      const attributes =
+        "[...document.querySelectorAll('*')].flatMap((each) => [each.title, each.ariaLabel])";
+      return `${await page.evaluate(`[document.body.textContent, ...${attributes}].join("")`)}`;
+    };
+    await page.getByText(forged).first().waitFor();
+    expect(await shown()).toContain("␛[2J");
+    expect(await shown()).not.toMatch(unwritable);
+    await page.locator(".row a").click();
+    await lit(page, "lost");
+    await page.getByText("Launch plan").waitFor();
+    expect(await shown()).not.toMatch(unwritable);
   });
 
   it("gives bundles to copy that prove themselves", async (context) => {

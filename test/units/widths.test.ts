@@ -64,4 +64,11 @@ describe("a text", () => {
   it("is wrapped even where there is no room", () => {
     expect(wrap("日本 ab", 0)).toEqual(["日", "本", "ab"]);
   });
+
+  it("is wrapped in time linear in its length, whether it has spaces or not", () => {
+    const length = 1_000_000;
+    expect(wrap("a ".repeat(length), Number.POSITIVE_INFINITY).length).toBe(1);
+    expect(wrap("a".repeat(length), 40).length).toBe(length / 40);
+    expect(wrap("é".repeat(length), 40).length).toBe(length / 40);
+  });
 });

@@ -4,6 +4,7 @@ import type { StoredEvent } from "../../store/eventStore.ts";
 import { allocationOf, shortId, shortName, taskName } from "../../taskId.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatClock, formatDay } from "../../units/times.ts";
+import { visible, visibleTexts } from "../../units/visible.ts";
 import { blanks } from "../../units/widths.ts";
 import { paintState } from "../terminal/paintState.ts";
 import type { Style } from "../terminal/style.ts";
@@ -31,21 +32,23 @@ export class EventView {
 
   /** All tasks, the newest last. */
   tasks(histories: readonly TaskHistory[], now: number): string {
-    const rows = histories.map(({ allocation, task, job, state, begunAt, ranMs, end }) => [
-      task,
-      shortId(allocation),
-      job ?? "",
-      paintState(state, this.#style),
-      begunAt === 0 ? "" : `${formatDuration(Math.max(0, now - begunAt))} ago`,
-      ranMs === undefined ? "" : formatDuration(ranMs),
-      end,
-    ]);
+    const rows = histories
+      .map(visibleTexts)
+      .map(({ allocation, task, job, state, begunAt, ranMs, end }) => [
+        task,
+        shortId(allocation),
+        job ?? "",
+        paintState(state, this.#style),
+        begunAt === 0 ? "" : `${formatDuration(Math.max(0, now - begunAt))} ago`,
+        ranMs === undefined ? "" : formatDuration(ranMs),
+        end,
+      ]);
     return formatTable([this.#header(taskHeader), ...rows], this.#width);
   }
 
   /** One task's events so far. */
   task({ id, task, job, begunAt }: TaskHistory, events: readonly StoredEvent[]): string {
-    const title = `${this.#style.bold(task)} of job ${job ?? ""}, ${formatDay(begunAt)}, ${id}`;
+    const title = `${this.#style.bold(visible(task))} of job ${visible(job ?? "")}, ${formatDay(begunAt)}, ${visible(id)}`;
     const header = this.#format(this.#header(eventHeader), this.#style.dim("WHAT"));
     return [title, "", header, ...events.map((event) => this.next(event))].join("\n");
   }
@@ -59,13 +62,13 @@ export class EventView {
   live(event: StoredEvent): string {
     const { time, stream } = event;
     const name = shortName({ allocId: allocationOf(stream), taskName: taskName(stream) });
-    const row = [formatClock(time), name, this.#type(event), this.#what(event)];
+    const row = [formatClock(time), visible(name), this.#type(event), this.#what(event)];
     return formatTable([row], this.#width, liveWidths);
   }
 
   /** An event on one line of any length, to follow a prefix. */
   line(event: StoredEvent): string {
-    const type = `${this.#type(event)}${blanks(event.type, maxTypeLength)}`;
+    const type = `${this.#type(event)}${blanks(visible(event.type), maxTypeLength)}`;
     return `${this.#style.dim(formatClock(event.time))} ${type} ${this.#what(event)}`;
   }
 
@@ -77,7 +80,7 @@ export class EventView {
   }
 
   #row(event: StoredEvent): string[] {
-    const { seq, time, from, to } = event;
+    const { seq, time, from, to } = visibleTexts(event);
     const before = this.#before;
     this.#before = event;
     return [
@@ -99,7 +102,7 @@ export class EventView {
   }
 
   #type({ type }: StoredEvent): string {
-    return this.#style[looks[traitsOf(type)?.shown.tone ?? "plain"]](type);
+    return this.#style[looks[traitsOf(type)?.shown.tone ?? "plain"]](visible(type));
   }
 }
 

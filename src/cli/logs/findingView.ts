@@ -6,6 +6,7 @@ import { maskEvent } from "../../replay/mask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import type { StreamDefect } from "../../store/verifyStream.ts";
 import { formatTime } from "../../units/times.ts";
+import { visible, visibleJson, visibleLines } from "../../units/visible.ts";
 import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
 
@@ -33,43 +34,47 @@ export class FindingView {
     const masked = findings.map((finding) =>
       "event" in finding ? { ...finding, event: this.#masked(finding.event) } : finding,
     );
-    return JSON.stringify({ driver, streams, events, findings: masked });
+    return visibleJson({ driver, streams, events, findings: masked });
   }
 
   #finding(finding: Finding): string {
     const { stream, seq } = finding;
-    const at = `${this.#style.bold(stream)}, event ${seq}`;
+    const at = `${this.#style.bold(visible(stream))}, event ${seq}`;
     switch (finding.kind) {
       case "damage": {
         const { defect } = finding;
         const sides = [
-          ["  expected", defect.expected],
-          ["  found", defect.found],
+          ["  expected", visible(defect.expected)],
+          ["  found", visible(defect.found)],
         ];
         return `${at}: ${this.#style.red(defects[defect.kind])}\n${table(sides)}`;
       }
       case "divergence": {
         const { event, now } = finding;
         const sides = [
-          ["  recorded", `${event.from} → ${event.to}`, list(event.effects)],
-          ["  now", `${now.from} → ${now.to}`, now.accepted ? list(now.effects) : "the event is refused"],
+          ["  recorded", visible(`${event.from} → ${event.to}`), list(event.effects)],
+          [
+            "  now",
+            visible(`${now.from} → ${now.to}`),
+            now.accepted ? list(now.effects) : "the event is refused",
+          ],
         ];
         return `${at}, ${this.#event(event)}: ${this.#style.red("goes another way")}\n${table(sides)}\n${this.#data(event)}`;
       }
       case "unreadable": {
         const { event, reason } = finding;
         const what = this.#style.red("the machine cannot take it");
-        return `${at}, ${this.#event(event)}: ${what}\n  ${reason.replaceAll("\n", "\n  ")}\n${this.#data(event)}`;
+        return `${at}, ${this.#event(event)}: ${what}\n  ${visibleLines(reason).replaceAll("\n", "\n  ")}\n${this.#data(event)}`;
       }
     }
   }
 
   #event({ type, time }: StoredEvent): string {
-    return `${type} of ${formatTime(time)}`;
+    return `${visible(type)} of ${formatTime(time)}`;
   }
 
   #data(event: StoredEvent): string {
-    return `  data      ${JSON.stringify(this.#masked(event).data)}`;
+    return `  data      ${visibleJson(this.#masked(event).data)}`;
   }
 
   #masked(event: StoredEvent): StoredEvent {
@@ -88,7 +93,7 @@ const defects: Readonly<Record<StreamDefect["kind"], string>> = {
 };
 
 function list(effects: readonly string[]): string {
-  return effects.length === 0 ? "no effects" : effects.join(", ");
+  return effects.length === 0 ? "no effects" : visible(effects.join(", "));
 }
 
 function counted(count: number, what: string): string {

@@ -4,6 +4,7 @@ import { summarise } from "../../machines/events.ts";
 import type { Change } from "../../replay/contextDiff.ts";
 import type { Moment } from "../../replay/history.ts";
 import { formatDuration } from "../../units/durations.ts";
+import { visible, visibleLines } from "../../units/visible.ts";
 
 export interface Remark {
   readonly text: string;
@@ -13,10 +14,13 @@ export interface Remark {
 
 /** What happened, or the problem of the replay. */
 export function remarkOn({ event, problem, accepted, asRecorded, stored }: Moment): Remark {
-  if (event === undefined) return { text: `this version cannot read it: ${problem}`, isProblem: true };
+  if (event === undefined)
+    return { text: `this version cannot read it: ${visibleLines(problem ?? "")}`, isProblem: true };
   // An inserted event has no recorded states.
   const recorded =
-    stored.to === "" ? "" : `; recorded was ${stored.from} → ${stored.to} [${stored.effects.join(", ")}]`;
+    stored.to === ""
+      ? ""
+      : visible(`; recorded was ${stored.from} → ${stored.to} [${stored.effects.join(", ")}]`);
   if (!accepted) return { text: `the machine refuses it${recorded}`, isProblem: true };
   if (!asRecorded && recorded !== "") {
     return { text: `the machine goes another way${recorded}`, isProblem: true };
@@ -26,7 +30,7 @@ export function remarkOn({ event, problem, accepted, asRecorded, stored }: Momen
 
 /** The event that reports an effect of a moment, and the time between the two. */
 export function reportText({ stored }: Moment, { stored: report, seq }: Moment): string {
-  return `→ ${report.type} (${seq}) after ${formatDuration(Math.max(0, report.time - stored.time))}`;
+  return `→ ${visible(report.type)} (${seq}) after ${formatDuration(Math.max(0, report.time - stored.time))}`;
 }
 
 /** `+12 ms`. */
@@ -36,7 +40,7 @@ export function spanBetween(milliseconds: number): string {
 
 /** The sign of a change, the name of the value, and its old and new values. */
 export function changeParts({ path, before, after }: Change) {
-  const name = path.join(".");
+  const name = visible(path.join("."));
   if (isNothing(before)) return { sign: "+", name, values: [after] } as const;
   if (isNothing(after)) return { sign: "-", name, values: [before] } as const;
   return { sign: "~", name, values: [before, after] } as const;

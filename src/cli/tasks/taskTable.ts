@@ -3,6 +3,7 @@
 import { shortId } from "../../taskId.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { formatBytes } from "../../units/sizes.ts";
+import { visibleTexts } from "../../units/visible.ts";
 import { blanks, cellsOf, cutText } from "../../units/widths.ts";
 import { paintState } from "../terminal/paintState.ts";
 import type { Style } from "../terminal/style.ts";
@@ -55,8 +56,9 @@ const shortText = 20;
  */
 export function taskTable(rows: readonly TaskRow[], style: Style, width: number): string[] {
   const all = rows.some(({ end }) => end !== null) ? [...columns, endColumn] : columns;
+  const shown = rows.map(visibleTexts);
   let cells = all.map(({ text, ...column }) =>
-    measured(column, [style.dim(column.name), ...rows.map((row) => text(row, style))]),
+    measured(column, [style.dim(column.name), ...shown.map((row) => text(row, style))]),
   );
   if (totalWidth(cells) > width) cells = cells.map((each) => (each.cut ? shortened(each, shortText) : each));
   while (totalWidth(cells) > width && cells.length > 1) {

@@ -1,22 +1,22 @@
 /** Formats errors for people: the problem, then the hint, without a stack. */
 import { DriverError, messageOf, withCall } from "../../errors.ts";
+import { visibleLines } from "../../units/visible.ts";
 import { wrap } from "../../units/widths.ts";
-import { printable } from "./output.ts";
 import { type Style, styleFor, widthOf } from "./style.ts";
 
-/** The text begins with the error's code, which docs/errors.md explains. */
+/** The text begins with the error's code, which docs/errors.md explains. Only that and the hint begin a line. */
 export function formatError(thrown: unknown, style: Style, width: number): string {
-  if (!(thrown instanceof DriverError))
-    return printable(wrapLines(`${style.red("error:")} ${messageOf(thrown)}`, width));
+  if (!(thrown instanceof DriverError)) return paragraph(style.red("error:"), messageOf(thrown), width);
   const { code, summary, failed, hint } = thrown;
-  const advice = hint ? `\n${style.cyan("hint:")} ${hint}` : "";
-  return printable(wrapLines(`${style.red(`${code}:`)} ${withCall(summary, failed)}${advice}`, width));
+  const problem = paragraph(style.red(`${code}:`), withCall(summary, failed), width);
+  return hint ? `${problem}\n${paragraph(style.cyan("hint:"), hint, width)}` : problem;
 }
 
-/** Does not wrap indented lines: they are excerpts of files. */
-function wrapLines(text: string, width: number): string {
-  const lines = text.split("\n");
-  return lines.flatMap((line) => (line.startsWith(" ") ? line : wrap(line, width))).join("\n");
+/** Indents all lines but the first: a foreign name in the text may hold a newline. */
+function paragraph(head: string, text: string, width: number): string {
+  const [first = "", ...rest] = visibleLines(text).split("\n");
+  const indented = rest.map((line) => (line.startsWith(" ") ? line : `  ${line}`));
+  return [...wrap(`${head} ${first}`, width), ...indented].join("\n");
 }
 
 /** Writes an error to standard error. */

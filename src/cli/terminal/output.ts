@@ -3,6 +3,7 @@
  * hosts, and names in them may contain such sequences.
  */
 import { DriverError, errnoOf } from "../../errors.ts";
+import { visible } from "../../units/visible.ts";
 import { errnoText } from "./errnoText.ts";
 
 /** Writes one or several lines to standard output. */
@@ -10,13 +11,16 @@ export function print(text: string): void {
   process.stdout.write(`${printable(text)}\n`);
 }
 
-/** Keeps colours, newlines and tabs. Any other control character becomes `�`. */
+/** Keeps colours, newlines and tabs; views make visible what foreign text holds of them. */
 export function printable(text: string): string {
-  return text.replaceAll(commands, "�");
+  return text
+    .split(kept)
+    .map((piece, index) => (index % 2 === 0 ? visible(piece) : piece))
+    .join("");
 }
 
 const colour = String.fromCharCode(0x1b);
-const commands = new RegExp(`(?!\\n|\\t|${colour}\\[[\\d;]*m)\\p{Cc}`, "gu");
+const kept = new RegExp(`(\\n|\\t|${colour}\\[[\\d;]*m)`);
 
 /** A write to standard output or standard error that failed. */
 export interface OutputFailure {

@@ -1,4 +1,5 @@
 /** Lines of styled pieces, which are cut and wrapped before they are coloured. Pure. */
+import { visible } from "../../units/visible.ts";
 import { beginningOf, cellsOf } from "../../units/widths.ts";
 import type { Look, Style } from "./style.ts";
 
@@ -13,17 +14,6 @@ export type Line = readonly Span[];
 /** A piece of a line, from any text. */
 export function span(text: string, ...looks: readonly Look[]): Span {
   return { text: visible(text), looks };
-}
-
-/** Characters that move the cursor, change colours or the direction of writing, and unpaired surrogates. */
-const unsafe = /[\p{Cc}\p{Cs}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
-
-/** Replaces control characters by visible symbols, so that any text can be written. */
-export function visible(text: string): string {
-  return text.replaceAll(unsafe, (character) => {
-    const code = character.charCodeAt(0);
-    return code < 0x20 ? String.fromCharCode(0x2400 + code) : "\ufffd";
-  });
 }
 
 export function widthOfLine(line: Line): number {

@@ -12,6 +12,7 @@ import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { signalName } from "../../signalNames.ts";
 import { formatBytes } from "../../units/sizes.ts";
+import { visible, visibleTexts } from "../../units/visible.ts";
 import type { SharedUser } from "../start/taskUser.ts";
 
 export interface TaskMessage {
@@ -74,7 +75,7 @@ export function lacksLimits({ limits }: Pick<EventData<"sandboxed">, "limits">):
 }
 
 function message(text: string, annotations: TaskMessage["annotations"] = {}): TaskMessage {
-  return { message: text, annotations };
+  return { message: visible(text), annotations: visibleTexts(annotations) };
 }
 
 /** One line for all limits that the host could not enforce, grouped by reason. */

@@ -1,12 +1,13 @@
 /** A diff of two histories as JSON. Pure. */
 import type { History, Moment } from "../../../replay/history.ts";
 import type { HistoryDiff } from "../../../replay/historyDiff.ts";
+import { visibleJson } from "../../../units/visible.ts";
 import { divergenceText } from "./divergenceText.ts";
 
 /** One JSON object; missing values are null. */
 export function diffJson(diff: HistoryDiff): string {
   const { left, right, rows, divergence, same } = diff;
-  return JSON.stringify({
+  return visibleJson({
     left: sideJson(left),
     right: sideJson(right),
     same,

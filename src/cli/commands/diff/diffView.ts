@@ -6,6 +6,7 @@ import type { History, Moment } from "../../../replay/history.ts";
 import { type DiffRow, differs, type HistoryDiff } from "../../../replay/historyDiff.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
+import { visible, visibleTexts } from "../../../units/visible.ts";
 import { cutText, wrap } from "../../../units/widths.ts";
 import type { Style } from "../../terminal/style.ts";
 import { divergenceText } from "./divergenceText.ts";
@@ -68,7 +69,7 @@ export class DiffView {
   /** Number, type, new state and duration of a moment. */
   #cell(moment: Moment | undefined, spanMs: number | undefined, columns: number): string {
     if (moment === undefined) return " ".repeat(columns);
-    const { type, from, to } = moment.stored;
+    const { type, from, to } = visibleTexts(moment.stored);
     const state = from === to ? "" : ` → ${to}`;
     const span = spanMs === undefined ? "" : ` +${formatDuration(Math.max(0, spanMs))}`;
     const text = `${String(moment.seq).padStart(indent - 2)}  ${type}${state}`;
@@ -104,7 +105,7 @@ export class DiffView {
         : after === undefined
           ? [red("-"), valueText(before)]
           : [yellow("~"), `${valueText(before)} → ${valueText(after)}`];
-    return `${sign} ${cutText(`${path.join(".")} ${text}`, this.#width - 2 * indent - 2)}`;
+    return `${sign} ${cutText(visible(`${path.join(".")} ${text}`), this.#width - 2 * indent - 2)}`;
   }
 }
 
@@ -112,11 +113,11 @@ function titleOf(history: History): string {
   const { value: state, context } = history.stateAfter(history.length);
   const job = context.request?.jobId ?? "unknown";
   const began = formatTime(history.events[0]?.time ?? 0);
-  return `${history.stream} of job ${job}, ${began}: ${state}`;
+  return visible(`${history.stream} of job ${job}, ${began}: ${state}`);
 }
 
 function wayText({ stored: { from, to, effects } }: Moment): string {
-  return effects.length === 0 ? `${from} → ${to}` : `${from} → ${to} (${effects.join(", ")})`;
+  return visible(effects.length === 0 ? `${from} → ${to}` : `${from} → ${to} (${effects.join(", ")})`);
 }
 
 function ratioText({ ratio }: DiffRow): string {

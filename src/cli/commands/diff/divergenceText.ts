@@ -3,8 +3,13 @@
 import { summarise } from "../../../machines/events.ts";
 import type { Moment } from "../../../replay/history.ts";
 import { type DiffRow, type HistoryDiff, isInput } from "../../../replay/historyDiff.ts";
+import { visible } from "../../../units/visible.ts";
 
 export function divergenceText(diff: HistoryDiff): string {
+  return visible(textOf(diff));
+}
+
+function textOf(diff: HistoryDiff): string {
   const { rows, divergence, same } = diff;
   if (same) return "They went the same way: nothing differs but what differs between any two runs.";
   if (divergence === undefined)

@@ -1,8 +1,10 @@
 /** `doctor`: checks whether this host can run tasks. */
 import { findLeftovers } from "../../../client/work/leftovers.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
+import { visible, visibleJson } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
 import { leftoverSentence } from "../../tasks/leftoverText.ts";
+import { print } from "../../terminal/output.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 import { formatTable } from "../../terminal/table.ts";
 import { type Report, reportOn, type Verdict } from "./report.ts";
@@ -13,9 +15,9 @@ export function diagnose(stateDir: string, json: boolean): number {
   const leftovers = findLeftovers().map((each) => leftoverSentence(each, Date.now()));
   const report = reportOn(probeHost(), checkStateFolder(stateDir), leftovers);
   const text = json
-    ? JSON.stringify(report, null, 2)
+    ? visibleJson(report, 2)
     : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));
-  process.stdout.write(`${text}\n`);
+  print(text);
   return report.fit ? 0 : 1;
 }
 
@@ -25,12 +27,12 @@ export function formatReport({ fit, checks, problems }: Report, style: Style, wi
     limited: style.yellow("--"),
     unfit: style.red("!!"),
   };
-  const table = checks.map(({ name, verdict, found }) => [marks[verdict], name, found]);
+  const table = checks.map(({ name, verdict, found }) => [marks[verdict], name, visible(found)]);
   const paragraphs = problems.map(({ what, consequence, remedy }) =>
     [
-      ...paragraph(style.bold(what), "", width),
-      ...paragraph(consequence, "  so:   ", width),
-      ...paragraph(remedy, `  ${style.cyan("hint:")} `, width),
+      ...paragraph(style.bold(visible(what)), "", width),
+      ...paragraph(visible(consequence), "  so:   ", width),
+      ...paragraph(visible(remedy), `  ${style.cyan("hint:")} `, width),
     ].join("\n"),
   );
   const verdict = fit

@@ -32,7 +32,9 @@ import { requestOf } from "../../../grpc/convert/taskConfig.ts";
 import type { TaskConfig } from "../../../grpc/generated/nomad/driver.ts";
 import { parseJob } from "../../../jobspec/parseJob.ts";
 import { maskPlanStep } from "../../../replay/mask.ts";
+import { visible, visibleTexts } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
+import { print } from "../../terminal/output.ts";
 import { type Style, styleFor } from "../../terminal/style.ts";
 import { formatTable } from "../../terminal/table.ts";
 import { readJobFile } from "../run/readJobFile.ts";
@@ -57,7 +59,7 @@ export async function showPlans(path: string, options: PlanOptions): Promise<num
   const work = await makeWorkFolder({ job: path, keep: false });
   try {
     for (const text of await plansOf(placement, plugin, { work: work.path, showArgs: options.showArgs }))
-      process.stdout.write(`${text}\n\n`);
+      print(`${text}\n`);
   } finally {
     await work.close();
   }
@@ -80,7 +82,7 @@ async function plansOf(
     const allocation = await makeAllocation(work, group);
     for (const task of group.tasks) {
       const message = await placeTask(placement, driver, allocation, task);
-      const title = style.bold(`group ${group.name}, task ${task.name}`);
+      const title = style.bold(visible(`group ${group.name}, task ${task.name}`));
       const plan = await planOf(message, plugin);
       const steps = showArgs ? plan.steps : plan.steps.map(maskPlanStep);
       texts.push(`${title}\n\n${formatPlan({ ...plan, steps }, style)}`);
@@ -132,21 +134,21 @@ function formatPlan({ steps, applied, skipped, limits, tcp }: TaskPlan, style: S
     [
       "Limits",
       formatTable(
-        limits.map(({ file, value, why }) => [file, value, style.dim(why)]),
+        limits.map(visibleTexts).map(({ file, value, why }) => [file, value, style.dim(why)]),
         unlimited,
       ),
     ],
     [
       "Unveiled",
       formatTable(
-        applied.map(({ mode, path, source }) => [mode, path, style.dim(source)]),
+        applied.map(visibleTexts).map(({ mode, path, source }) => [mode, path, style.dim(source)]),
         unlimited,
       ),
     ],
     [
       "Not there",
       formatTable(
-        skipped.map(({ path, reason }) => [path, style.dim(reason)]),
+        skipped.map(visibleTexts).map(({ path, reason }) => [path, style.dim(reason)]),
         unlimited,
       ),
     ],
@@ -154,7 +156,7 @@ function formatPlan({ steps, applied, skipped, limits, tcp }: TaskPlan, style: S
       "TCP ports",
       formatTable([...portRow("connect", tcp.connectTcp), ...portRow("bind", tcp.bindTcp)], unlimited),
     ],
-    ["System calls", steps.join("\n")],
+    ["System calls", steps.map(visible).join("\n")],
   ];
   return sections
     .filter(([, text]) => text !== "")

@@ -3,6 +3,7 @@ import { filter, map, type Observable, takeWhile } from "rxjs";
 import { whenAborted } from "../../../client/task/interrupts.ts";
 import { shownEvent } from "../../../replay/mask.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
+import { visibleJson } from "../../../units/visible.ts";
 import { sequenceDiagram } from "../../../why/sequenceDiagram.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { EventView } from "../../logs/eventView.ts";
@@ -84,9 +85,9 @@ function tableView(logs: EventLogs, task: TaskHistory | undefined): View {
 }
 
 function jsonView(format: "json" | "jsonl"): View {
-  const next = (event: StoredEvent) => print(JSON.stringify(event));
+  const next = (event: StoredEvent) => print(visibleJson(event));
   return {
-    all: (events) => (format === "json" ? print(JSON.stringify(events, undefined, 2)) : events.forEach(next)),
+    all: (events) => (format === "json" ? print(visibleJson(events, 2)) : events.forEach(next)),
     next,
   };
 }

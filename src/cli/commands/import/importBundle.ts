@@ -7,6 +7,7 @@ import { type Bundle, loadBundle } from "../../../replay/bundle/loadBundle.ts";
 import { checkLog } from "../../../replay/check/checkLog.ts";
 import { importedBundle } from "../../../store/folder/logFolders.ts";
 import { formatTime } from "../../../units/times.ts";
+import { visible } from "../../../units/visible.ts";
 import { FindingView } from "../../logs/findingView.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
@@ -23,7 +24,7 @@ export async function importBundle(path: string, to: string | undefined): Promis
   if (to !== undefined) keep(path, to);
   const where = to === undefined ? path : `--state-dir ${to}`;
   print(
-    `${origin(bundle)}\n${bundle.header.streams.map(({ stream, version }) => `  ${stream}  ${version} events\n`).join("")}` +
+    `${origin(bundle)}\n${bundle.header.streams.map(({ stream, version }) => `  ${visible(stream)}  ${version} events\n`).join("")}` +
       `${view.report(report, thisMachine)}\n\nGo on with: nomad-driver-exec2 replay ${where}`,
   );
   return report.findings.length === 0 ? 0 : 1;
@@ -32,7 +33,9 @@ export async function importBundle(path: string, to: string | undefined): Promis
 function origin({ header }: Bundle): string {
   const { driver, host, exportedAt, masked } = header;
   const args = masked ? "arguments masked" : "arguments in the clear";
-  return `Exported ${formatTime(exportedAt)} by version ${driver} on Linux ${host.kernel} ${host.arch}, ${args}:`;
+  return visible(
+    `Exported ${formatTime(exportedAt)} by version ${driver} on Linux ${host.kernel} ${host.arch}, ${args}:`,
+  );
 }
 
 function keep(path: string, to: string): void {

@@ -1,8 +1,11 @@
 /** `ps`: lists the tasks of this node. */
+
+import { visibleJson } from "../../../units/visible.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { HostView } from "../../tasks/hostView.ts";
 import { nodeTasks } from "../../tasks/nodeTasks.ts";
 import { taskTable } from "../../tasks/taskTable.ts";
+import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 
 export interface ShowTasksOptions {
@@ -20,9 +23,9 @@ export async function showTasks(stateDir: string, { all, json }: ShowTasksOption
   try {
     const rows = await new HostView().rows(nodeTasks(logs.readers, all));
     const lines = json
-      ? rows.map((row) => JSON.stringify(row))
+      ? rows.map((row) => visibleJson(row))
       : taskTable(rows, styleFor(process.stdout), widthOf(process.stdout));
-    if (lines.length > 0) process.stdout.write(`${lines.join("\n")}\n`);
+    if (lines.length > 0) print(lines.join("\n"));
   } finally {
     await logs.close();
   }

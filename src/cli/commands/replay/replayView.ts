@@ -3,6 +3,7 @@ import { type Change, contextDiff } from "../../../replay/contextDiff.ts";
 import { effectOutcomes, type History, type Moment } from "../../../replay/history.ts";
 import { isError } from "../../../replay/search.ts";
 import { formatClock, formatDay } from "../../../units/times.ts";
+import { visible, visibleJson } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
 import { changeParts, remarkOn, reportText, spanBetween } from "../../logs/momentSummary.ts";
 import type { Style } from "../../terminal/style.ts";
@@ -24,9 +25,9 @@ export class ReplayView {
   title(history: History): string {
     const { stream, events, length } = history;
     const { request } = history.stateAfter(length).context;
-    const name = this.#style.bold(request?.taskName ?? stream);
+    const name = this.#style.bold(visible(request?.taskName ?? stream));
     const day = formatDay(events[0]?.time ?? 0);
-    return `${name} of job ${request?.jobId ?? "unknown"}, ${day}, ${stream}: ${length} events`;
+    return `${name} of job ${visible(request?.jobId ?? "unknown")}, ${day}, ${visible(stream)}: ${length} events`;
   }
 
   /** A moment on several lines: the event, the machine's effects, and the changes. */
@@ -49,7 +50,7 @@ export class ReplayView {
     const { type, time, data } = stored;
     const changes = contextDiff(before.context, after.context);
     const states = { from: before.value, to: after.value };
-    return JSON.stringify({
+    return visibleJson({
       ...{ seq, type, time, sinceBefore, ...states, effects, accepted, asRecorded, problem, data, changes },
     });
   }
@@ -58,7 +59,7 @@ export class ReplayView {
     const { seq, stored, sinceBefore, before, after } = moment;
     const clock = formatClock(stored.time);
     const delta = sinceBefore === undefined ? "" : ` ${spanBetween(sinceBefore)}`;
-    const type = isError(moment) ? this.#style.red(stored.type) : this.#style.cyan(stored.type);
+    const type = this.#style[isError(moment) ? "red" : "cyan"](visible(stored.type));
     const [from, to] = [before.value, after.value];
     const states = from === to ? this.#style.dim(to) : `${from} → ${this.#style.bold(to)}`;
     return `${String(seq).padStart(4)}  ${type}  ${states}  ${this.#style.dim(clock + delta)}`;
@@ -86,7 +87,7 @@ export class ReplayView {
 }
 
 function shown(value: unknown): string {
-  const text = JSON.stringify(value);
+  const text = visibleJson(value);
   if (text.length <= maxValueLength) return text;
   const count = Array.isArray(value) ? ` (${value.length} entries)` : "";
   return `${text.slice(0, maxValueLength - 1)}…${count}`;

@@ -4,6 +4,7 @@ import type { RunDisplay } from "../../../client/task/localRun.ts";
 import { maskEvent } from "../../../replay/mask.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
 import { taskName } from "../../../taskId.ts";
+import { visible } from "../../../units/visible.ts";
 import { blanks, cellsOf } from "../../../units/widths.ts";
 import { EventView } from "../../logs/eventView.ts";
 import { formatError } from "../../terminal/errors.ts";
@@ -36,7 +37,7 @@ export class RunConsole implements RunDisplay {
   constructor(options: RunConsoleOptions) {
     this.#options = options;
     this.#view = new EventView(this.style, widthOf(process.stderr));
-    this.#width = Math.max(0, ...options.taskNames.map(cellsOf));
+    this.#width = Math.max(0, ...options.taskNames.map((name) => cellsOf(visible(name))));
     for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
     onOutputFailure(options.onOutputFailure);
   }
@@ -48,11 +49,11 @@ export class RunConsole implements RunDisplay {
   }
 
   note(text: string): void {
-    this.say(this.style.dim(text));
+    this.say(this.style.dim(visible(text)));
   }
 
   warn(text: string): void {
-    this.say(`${this.style.yellow("warning:")} ${text}`);
+    this.say(`${this.style.yellow("warning:")} ${visible(text)}`);
   }
 
   fail(thrown: unknown): void {
@@ -77,7 +78,8 @@ export class RunConsole implements RunDisplay {
   /** A task's name, as the prefix of its lines. */
   label(task: string, style: Style = this.style): string {
     const colour = taskColours[this.#options.taskNames.indexOf(task) % taskColours.length] ?? "cyan";
-    return style[colour](task + blanks(task, this.#width));
+    const name = visible(task);
+    return style[colour](name + blanks(name, this.#width));
   }
 
   /**

@@ -6,6 +6,7 @@ import { RunningTasks } from "../../tasks/nodeTasks.ts";
 import { byCpu } from "../../tasks/taskRow.ts";
 import { taskTable } from "../../tasks/taskTable.ts";
 import { endKey } from "../../terminal/keyName.ts";
+import { print } from "../../terminal/output.ts";
 import { openScreen } from "../../terminal/screen.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { topFrame } from "./topFrame.ts";
@@ -37,7 +38,7 @@ async function showOnce(tasks: RunningTasks, intervalMs: number): Promise<void> 
   await delay(intervalMs);
   const rows = await view.rows(await tasks.current());
   const { stdout } = process;
-  stdout.write(`${taskTable(rows.toSorted(byCpu), styleFor(stdout), widthOf(stdout)).join("\n")}\n`);
+  print(taskTable(rows.toSorted(byCpu), styleFor(stdout), widthOf(stdout)).join("\n"));
 }
 
 async function showLive(tasks: RunningTasks, intervalMs: number): Promise<void> {

@@ -1,5 +1,6 @@
 /** Explanations as text. Pure. */
 
+import { visible, visibleJson } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
 import type { Explanation } from "../../../why/explain.ts";
 import type { Sentence } from "../../../why/facts.ts";
@@ -11,14 +12,14 @@ export function whyText(
   style: Style,
   width: number,
 ): string {
-  const heading = `${style.bold(task)} of job ${job}, ${id}: ${state}`;
+  const heading = `${style.bold(visible(task))} of job ${visible(job)}, ${visible(id)}: ${visible(state)}`;
   const paragraph = sentences.map((each) => sentenceText(each, style)).join(" ");
   return `${heading}\n\n${wrap(paragraph, width).join("\n")}`;
 }
 
 /** The same as one JSON object. */
 export function whyJson(explanation: Explanation): string {
-  return JSON.stringify(explanation);
+  return visibleJson(explanation);
 }
 
 function sentenceText({ text, events }: Sentence, style: Style): string {

@@ -1,7 +1,8 @@
 /** The bottom of the view: the status bar, and below it the prompt, a notice, or key hints. Pure. */
 
+import { visible } from "../../../units/visible.ts";
 import { cellsOf } from "../../../units/widths.ts";
-import { fillLine, type Line, span, visible, widthOfLine, wrapLine } from "../../terminal/spans.ts";
+import { fillLine, type Line, span, widthOfLine, wrapLine } from "../../terminal/spans.ts";
 import { type DebuggerState, type Page, type Prompt, presentMoment, shownHistory } from "../debuggerState.ts";
 import { layoutOf } from "../layout.ts";
 

@@ -1,6 +1,7 @@
 /** The task's sandbox: host, limits, paths, launch plan and logs. */
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { formatBytes } from "../../../units/sizes.ts";
+import { visible } from "../../../units/visible.ts";
 import { type FactLine, Facts, Table } from "../table.tsx";
 
 type SandboxFacts = NonNullable<TaskContext["sandbox"]>;
@@ -25,7 +26,9 @@ export function Sandbox({ context }: { readonly context: TaskContext }) {
           <details>
             <summary>Launch plan, {countOf(sandbox.plan.length, "step")}</summary>
             <pre>
-              {sandbox.plan.map((step, index) => `${String(index + 1).padStart(3)}  ${step}`).join("\n")}
+              {sandbox.plan
+                .map((step, index) => `${String(index + 1).padStart(3)}  ${visible(step)}`)
+                .join("\n")}
             </pre>
           </details>
         </section>
