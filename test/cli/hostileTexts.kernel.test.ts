@@ -118,6 +118,7 @@ describe("of a hostile history", () => {
       taskNames: [hostile],
       raw: false,
       verbose: true,
+      onOutputFailure: () => {},
     });
     for (const event of log.reader().readAll()) console.event(event);
     console.warn(hostile);

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { findLeftovers, type Leftover } from "../../../client/work/leftovers.ts";
 import { removeLeftover } from "../../../client/work/removeLeftover.ts";
+import { visible, visibleJson } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { leftoverName, leftoverParts } from "../../tasks/leftoverText.ts";
 import { printError } from "../../terminal/errors.ts";
@@ -44,13 +45,13 @@ async function remove(leftover: Leftover, onTrouble: (thrown: unknown) => void):
 }
 
 function leftoverLine(leftover: Leftover, verb: string): string {
-  return `${leftoverName(leftover, Date.now())}: ${verb} ${leftoverParts(leftover)}`;
+  return visible(`${leftoverName(leftover, Date.now())}: ${verb} ${leftoverParts(leftover)}`);
 }
 
 function leftoverJson({ work, record, scopes }: Leftover): string {
   const { job, pid, begunAt } = record ?? {};
   const tasks = scopes.map(({ allocId: allocation, task }) => ({ allocation, task }));
-  return JSON.stringify({
+  return visibleJson({
     folder: work ?? null,
     job: job ?? null,
     pid: pid ?? null,
