@@ -155,6 +155,11 @@ export function errnoOf(thrown: unknown): string | undefined {
   return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
+/** Whether an error came from a call that failed with this errno: a DriverError, or one of Node's own. */
+export function hasErrno(thrown: unknown, errno: string): boolean {
+  return (thrown instanceof DriverError ? thrown.failed?.errno : errnoOf(thrown)) === errno;
+}
+
 function failedCallOf(thrown: unknown): FailedCall | undefined {
   const errno = errnoOf(thrown);
   const error = thrown as NodeJS.ErrnoException;

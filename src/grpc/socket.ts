@@ -51,7 +51,7 @@ export async function listen({ folder = tmpdir(), group }: SocketOptions): Promi
       chmodSync(path, 0o660);
     }
   } catch (thrown) {
-    throw DriverError.from(thrown, "PLUGIN_FAILED", `the plugin's socket ${path} cannot be made`);
+    throw DriverError.from(thrown, "PLUGIN_FAILED", `the plugin's socket ${path} cannot be created`);
   }
   return { server, path };
 }

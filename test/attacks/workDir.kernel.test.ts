@@ -71,7 +71,7 @@ describe("a work dir that is a link to a descriptor", () => {
 describe("an unveiled path through a link to a descriptor", () => {
   const refused = {
     code: "UNVEIL_PATH_UNSAFE",
-    text: /leads through a link to what a process has open/,
+    text: /leads through a link to an open file of a process/,
     recoverable: false,
   };
 

@@ -106,7 +106,7 @@ describe("the socket", () => {
 
   test.each([
     [{ folder, group: "no-such-group" }, "no group no-such-group"],
-    [{ folder: join(folder, "missing"), group: undefined }, "cannot be made"],
+    [{ folder: join(folder, "missing"), group: undefined }, "cannot be created"],
     [{ folder: join(folder, "x".repeat(120)), group: undefined }, "longer than 107 bytes"],
   ])("%o is refused", async (wishes, message) => {
     await expect(listen(wishes)).rejects.toThrow(message);

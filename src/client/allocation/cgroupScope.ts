@@ -52,7 +52,7 @@ export async function makeScope(allocId: string, task: string): Promise<string> 
     for (const parent of [mount, slice]) await delegateControllers(parent);
     await mkdir(scope);
   } catch (thrown) {
-    throw DriverError.from(thrown, "CGROUP_MISSING", "the task's cgroup cannot be made");
+    throw DriverError.from(thrown, "CGROUP_MISSING", "the task's cgroup cannot be created");
   }
   return scope;
 }

@@ -7,11 +7,12 @@ import { DriverError, errnoOf } from "../../errors.ts";
 import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
 import { makeRunFiles } from "../files/runFiles.ts";
 import { MFD_CLOEXEC, PIDFD_INFO_EXIT } from "../kernel/constants.ts";
-import { memfdCreate, pidfdOpen } from "../kernel/libc.ts";
+import { memfdCreate } from "../kernel/libc.ts";
 import { pidfdInfo } from "../kernel/structs.ts";
 import { failureOf } from "../launch/launcher.ts";
 import { outcomeOf, spawnPlan } from "../launch/spawnPlan.ts";
-import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
+import { openProcess } from "../processes/pidfd.ts";
+import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { buildWitnessPlan } from "./witnessPlan.ts";
 
 export interface WitnessedRun {
@@ -64,18 +65,4 @@ export function readWitness(statusFile: string): ExitStatus | undefined {
     if (errnoOf(thrown) === "ENOENT") return undefined;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the witness's record cannot be read");
   }
-}
-
-/** Opens the pidfd before it checks the identity, because what a pidfd refers to can't change any more. */
-function openProcess(process: ProcessIdentity): number | undefined {
-  let pidfd: number;
-  try {
-    pidfd = pidfdOpen(process.pid);
-  } catch (thrown) {
-    if (thrown instanceof DriverError && thrown.failed?.errno === "ESRCH") return undefined;
-    throw thrown;
-  }
-  if (isSameProcess(process)) return pidfd;
-  closeSync(pidfd);
-  return undefined;
 }

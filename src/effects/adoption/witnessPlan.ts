@@ -27,7 +27,7 @@ export interface WitnessInput {
   readonly statusFile: string;
 }
 
-const finds = {
+const inherited = {
   /** A file that holds the request to the kernel: a `mask`. */
   question: descriptors.stdin,
   /** The task's pidfd. */
@@ -36,10 +36,10 @@ const finds = {
   init: descriptors.report + 2,
 };
 
-export function buildWitnessPlan(input: WitnessInput): WholePlan<keyof typeof finds> {
+export function buildWitnessPlan(input: WitnessInput): WholePlan<keyof typeof inherited> {
   return {
     initName: input.name,
-    finds,
+    inherited,
     outlivesPlugin: true,
     steps: { ...noSteps, parent: parentSteps(input.cgroup, {}), init: witnessSteps(input) },
   };
@@ -47,7 +47,7 @@ export function buildWitnessPlan(input: WitnessInput): WholePlan<keyof typeof fi
 
 function witnessSteps({ statusFile, aliveFifo }: WitnessInput): Step[] {
   const { PR_SET_NAME, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_CLOEXEC, PIDFD_GET_INFO, POLLIN } = k;
-  const initExit = bytes(pollDescriptor(finds.init, POLLIN), `{fd: ${finds.init}, events: POLLIN}`);
+  const initExit = bytes(pollDescriptor(inherited.init, POLLIN), `{fd: ${inherited.init}, events: POLLIN}`);
   return [
     { name: "name the witness", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-witness"] },
     { name: "start a session for the witness", call: "setsid", args: [] },
@@ -63,14 +63,14 @@ function witnessSteps({ statusFile, aliveFifo }: WitnessInput): Step[] {
     {
       name: "read the request",
       call: "read",
-      args: [finds.question, place("identity"), pidfdInfo.maskBytes],
+      args: [inherited.question, place("identity"), pidfdInfo.maskBytes],
     },
     { name: "wait until init exits", call: "ppoll", args: [initExit, 1, 0, 0, 0] },
     // Fails before kernel 6.13, which ends the witness.
     {
       name: "request the task's exit status",
       call: "ioctl",
-      args: [finds.task, flags({ PIDFD_GET_INFO }), place("identity")],
+      args: [inherited.task, flags({ PIDFD_GET_INFO }), place("identity")],
     },
     {
       name: "record the exit status",

@@ -107,7 +107,7 @@ function missing(path: string, summary: string, cause?: unknown): DriverError {
   const errno = errnoOf(cause);
   return new DriverError("CGROUP_MISSING", summary, {
     failed: { call: "statfs", path, ...(errno === undefined ? {} : { errno }) },
-    hint: "The Nomad client makes a cgroup for every task on a host with cgroups v2: check that it runs as root there",
+    hint: "The Nomad client makes a cgroup for every task on a host with cgroups v2: check that it runs as root",
     cause,
   });
 }

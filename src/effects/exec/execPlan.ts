@@ -26,7 +26,7 @@ export interface ExecInput extends TaskProcess {
 }
 
 const { stdin, stdout, stderr, ruleset, hostProc } = descriptors;
-const finds = {
+const inherited = {
   stdin,
   stdout,
   stderr,
@@ -36,15 +36,15 @@ const finds = {
   /** Pipe to which the waiting process writes the command's raw wait status. It ends with that process. */
   status: hostProc + 1,
 };
-const { init, status } = finds;
+const { init, status } = inherited;
 /** The cgroup's folder, once it is open. */
 const cgroupFolder = status + 1;
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
-export function buildExecPlan(input: ExecInput): WholePlan<keyof typeof finds> {
+export function buildExecPlan(input: ExecInput): WholePlan<keyof typeof inherited> {
   return {
     initName: input.waiterName,
-    finds,
+    inherited,
     outlivesPlugin: false,
     steps: {
       ...noSteps,

@@ -3,14 +3,15 @@
  * user, under the same ruleset with which the task restricted itself.
  */
 import { closeSync, readlinkSync } from "node:fs";
-import { DriverError } from "../../errors.ts";
+import { DriverError, hasErrno } from "../../errors.ts";
 import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
-import { pidfdGetfd, pidfdOpen, pipe2, waitpid } from "../kernel/libc.ts";
+import { pidfdGetfd, pipe2, waitpid } from "../kernel/libc.ts";
 import { failedStep, notRun } from "../launch/launchError.ts";
 import { readToEnd } from "../launch/reportPipe.ts";
 import { spawnPlan } from "../launch/spawnPlan.ts";
 import { kept } from "../launch/steps/superviseSteps.ts";
-import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
+import { openProcess } from "../processes/pidfd.ts";
+import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { killProcess } from "../processes/signals.ts";
 import { endSession } from "./commandSession.ts";
 import { type ConnectedStdio, pipesFor, terminalFor } from "./commandStdio.ts";
@@ -82,9 +83,8 @@ export async function runInTask(input: ExecInput, place: ExecPlace): Promise<Run
 }
 
 function openInit(init: ProcessIdentity): number {
-  const pidfd = pidfdOpen(init.pid);
-  if (isSameProcess(init)) return pidfd;
-  closeSync(pidfd);
+  const pidfd = openProcess(init);
+  if (pidfd !== undefined) return pidfd;
   throw new DriverError("TASK_NOT_RUNNING", "the task has ended");
 }
 
@@ -104,7 +104,7 @@ function tryGetfd(pidfd: number, number: number): number | undefined {
   try {
     return pidfdGetfd(pidfd, number);
   } catch (thrown) {
-    if (thrown instanceof DriverError && thrown.failed?.errno === "EBADF") return undefined;
+    if (hasErrno(thrown, "EBADF")) return undefined;
     throw thrown;
   }
 }

@@ -86,7 +86,7 @@ const terminal = 0;
 const pollRequest = bytes(pollDescriptor(terminal, POLLOUT), `{fd: ${terminal}, events: POLLOUT}`);
 const waitingPlan: WholePlan<"terminal"> = {
   initName: "exec2-exec: waiting for a terminal",
-  finds: { terminal },
+  inherited: { terminal },
   outlivesPlugin: false,
   steps: {
     ...noSteps,

@@ -89,7 +89,7 @@ function find(path: string, allocDir: string): number {
 function checkFifo(found: number, path: string): void {
   const status = fstatSync(found);
   if (!status.isFIFO()) throw unsafe(path, "it is no FIFO");
-  if (status.nlink !== 1) throw unsafe(path, "it has a second name elsewhere");
+  if (status.nlink !== 1) throw unsafe(path, "it has another hard link");
 }
 
 /** Non-blocking: otherwise opening a FIFO without a reader would block the whole plugin. */
@@ -106,21 +106,21 @@ function refused(path: string, thrown: unknown): unknown {
   const failed = thrown instanceof DriverError ? thrown.failed : undefined;
   switch (failed?.errno) {
     case "ELOOP":
-      return unsafe(path, "there is a symlink in it", failed);
+      return unsafe(path, "its path contains a symlink", failed);
     case "EXDEV":
     case "ENOTDIR":
       return unsafe(path, "it leads out of the allocation's folder", failed);
     case "ENOENT":
-      return noReader(path, "the task's log pipe is not there", failed);
+      return noReader(path, "the task's log pipe does not exist", failed);
     default:
       return thrown;
   }
 }
 
 function unsafe(path: string, why: string, failed?: FailedCall): DriverError {
-  return new DriverError("LOG_PIPE_UNSAFE", `log pipe ${path} is not to be trusted: ${why}`, {
+  return new DriverError("LOG_PIPE_UNSAFE", `log pipe ${path} is unsafe: ${why}`, {
     ...(failed ? { failed } : {}),
-    hint: "A task of the allocation may have replaced it: restart the allocation on another node, and look at its logs folder",
+    hint: "A task of the allocation may have replaced it: restart the allocation on another node, and check its logs folder",
   });
 }
 

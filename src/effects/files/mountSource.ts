@@ -27,11 +27,7 @@ export function findSource(mount: PlacedMount): MountSource {
     const status = fstatSync(opened);
     const path = readlinkSync(`/proc/self/fd/${opened}`);
     if (isAtOrBelow(path, "/proc") || isProc(opened)) {
-      throw invalid(
-        mount,
-        "is in the host's /proc",
-        "A task has a /proc of its own: unveil what it needs of it",
-      );
+      throw invalid(mount, "is in the host's /proc", "A task has its own /proc: unveil what it needs there");
     }
     if (mount.kind === "device" && !status.isCharacterDevice() && !status.isBlockDevice()) {
       throw invalid(mount, "is no device", "A device plugin has to name a character or block device");
@@ -60,7 +56,7 @@ function checkPropagation(mount: PlacedMount, descriptor: number): void {
 }
 
 function missing({ kind, source, target }: PlacedMount, errno: string): DriverError {
-  return new DriverError("MOUNT_SOURCE_MISSING", `the source of the ${kind} at ${target} is not there`, {
+  return new DriverError("MOUNT_SOURCE_MISSING", `the source of the ${kind} at ${target} does not exist`, {
     failed: { call: "openat2", path: source, errno },
     hint: "It has to exist on the host before the task starts",
     recoverable: true,

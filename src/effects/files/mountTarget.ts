@@ -68,7 +68,7 @@ function makeOne(place: MountPlace, work: () => void): void {
   } catch (thrown) {
     const errno = errnoOf(thrown) ?? String(thrown);
     if (errno === "EEXIST") return;
-    throw invalid(place, "cannot be made", "Look at the file system of the task's folder", {
+    throw invalid(place, "cannot be created", "Check the file system of the task's folder", {
       call: "mkdir",
       errno,
     });
@@ -79,7 +79,7 @@ function makeOne(place: MountPlace, work: () => void): void {
 
 function unreachable(place: MountPlace, errno: string): DriverError {
   const failed = { call: "openat2", errno };
-  if (errno === "ENOENT") return invalid(place, "is not there", hintForMissing[place.within], failed);
+  if (errno === "ENOENT") return invalid(place, "does not exist", hintForMissing[place.within], failed);
   if (errno === "ELOOP" || errno === "EXDEV") {
     return invalid(place, "leads through a symlink", "Name the path that it leads to", failed);
   }
@@ -87,9 +87,9 @@ function unreachable(place: MountPlace, errno: string): DriverError {
 }
 
 const hintForMissing: Readonly<Record<MountPlace["within"], string>> = {
-  task: "The agent makes the task's folders: they have been removed",
+  task: "The agent creates the task's folders: somebody has removed them",
   volume: "It lies in another volume: create it there",
-  host: "Create it on the host, where the driver makes nothing, or choose one below local/ in the task's folder",
+  host: "Create it: the driver creates nothing outside of the task's folder. Or choose a destination below local/",
 };
 
 function invalid(

@@ -42,7 +42,7 @@ export function makeRunFiles(folder: string): RunFiles {
     mkfifo(files.alive, 0o600);
     return files;
   } catch (thrown) {
-    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the folder of the task's run cannot be made");
+    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the folder of the task's run cannot be created");
   }
 }
 

@@ -54,8 +54,8 @@ export function fingerprintAttributes(
 function damagedLog(path: string): HostProblem {
   return {
     what: `an event log was damaged and is set aside in ${path}`,
-    consequence: "what happened to tasks before that is in there alone",
-    remedy: "Look what of it is still needed, and why the disk damaged it; then remove it",
+    consequence: "only that log has the earlier history of tasks",
+    remedy: "Find out what damaged it, and whether it is still needed; then remove it",
   };
 }
 
@@ -87,7 +87,7 @@ function missingProblems({ landlockAbi, cgroupMount, namespaces, kernel }: HostF
   if (landlockAbi === 0) {
     problems.push({
       what: `the kernel (${kernel}) has no Landlock`,
-      consequence: "tasks could not be kept from the host's files",
+      consequence: "nothing would keep tasks from the host's files",
       remedy: "Boot Linux 5.15 or newer with landlock in its list of security modules (lsm=landlock,…)",
     });
   }
@@ -102,7 +102,7 @@ function missingProblems({ landlockAbi, cgroupMount, namespaces, kernel }: HostF
     if (available) continue;
     problems.push({
       what: `there are no ${kind} namespaces`,
-      consequence: "tasks could not be kept apart",
+      consequence: "tasks could not be isolated from each other",
       remedy: `Use a kernel with ${kind} namespaces, and see that no user.max_…_namespaces sysctl is 0`,
     });
   }
@@ -138,8 +138,8 @@ function limitingProblems(facts: HostFacts): HostProblem[] {
   }
   if (!facts.mhzKnown) {
     problems.push({
-      what: "the speed of the cores is not known",
-      consequence: `a job's MHz are counted against ${facts.mhzPerCore} for each core`,
+      what: "the speed of the cores is unknown",
+      consequence: `a job's MHz are converted at ${facts.mhzPerCore} MHz per core`,
       remedy: "Set cpu_total_compute in the Nomad client's configuration",
     });
   }

@@ -114,7 +114,7 @@ function isOtherProc(descriptor: number, rule: UnveilRule): boolean {
   return isConfigured(rule) && statfsSync(`/proc/self/fd/${descriptor}`).type === PROC_SUPER_MAGIC;
 }
 
-/** Follows symlinks to a standard stream. They are read, since a magic link would be followed to the end. */
+/** Follows symlinks to a standard stream. It reads them one by one: the kernel would follow a magic link, too. */
 function streamAt(rule: Pick<UnveilRule, "path">): Found {
   const stream = /^\/proc\/(?:self|thread-self)\/fd\/([0-2])$/;
   let { path } = rule;
@@ -131,10 +131,10 @@ function streamAt(rule: Pick<UnveilRule, "path">): Found {
   }
   throw new DriverError(
     "UNVEIL_PATH_UNSAFE",
-    `The unveiled path ${rule.path} leads through a link to what a process has open`,
+    `The unveiled path ${rule.path} leads through a link to an open file of a process`,
     {
       failed: { call: "openat2", path: rule.path, errno: "ELOOP" },
-      hint: "Of such links only those to a task's standard streams are followed: unveil the path that is meant",
+      hint: "Only links to a task's standard streams are followed: unveil the file itself",
     },
   );
 }
@@ -156,7 +156,7 @@ function leadsOut({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): Driv
     `The unveiled path ${path} leads out of ${beneath}, where tasks may create links`,
     {
       failed: { call: "openat2", path, errno: "EXDEV" },
-      hint: "Look who made the symlink, and unveil the path that it should lead to",
+      hint: "Find out who made the symlink, and unveil the path that it should lead to",
     },
   );
 }

@@ -8,7 +8,7 @@
 import { closeSync, fstatSync } from "node:fs";
 import { formatMode, type UnveilMode } from "../../config/options/unveil.ts";
 import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";
-import { DriverError } from "../../errors.ts";
+import { DriverError, hasErrno } from "../../errors.ts";
 import { landlockAddRule } from "../kernel/libc.ts";
 import { accessOf, type PathKind } from "./access.ts";
 import { pathBeneathAttr, RULE_PATH_BENEATH } from "./attributes.ts";
@@ -100,9 +100,9 @@ export class RulesetBuilder {
       landlockAddRule(this.#ruleset, RULE_PATH_BENEATH, pathBeneathAttr(access, descriptor), rule.path);
     } catch (thrown) {
       // Landlock takes no rule on anonymous pipes and similar files, and does not restrict their use.
-      const anonymous = thrown instanceof DriverError && thrown.failed?.errno === "EBADFD";
+      const anonymous = hasErrno(thrown, "EBADFD");
       if (!anonymous || isConfigured(rule)) throw thrown;
-      this.#skip(rule, "no rule can be laid there, and none is needed");
+      this.#skip(rule, "Landlock takes no rule for such a file, and does not restrict it");
       return;
     }
     this.#report(rule, kind);
@@ -141,7 +141,7 @@ export class RulesetBuilder {
 
   #accessOf(rule: UnveilRule, kind: PathKind): number {
     const access = accessOf(rule.mode, kind, this.#abi);
-    if (access === 0) this.#skip(rule, `${formatMode(rule.mode)} means nothing on a ${kind}`);
+    if (access === 0) this.#skip(rule, `${formatMode(rule.mode)} grants nothing on a ${kind}`);
     return access;
   }
 
@@ -161,7 +161,7 @@ function missing({ path, sources }: UnveilRule, errno: string): DriverError {
   const owner = sources.includes("plugin") ? "plugin" : "task";
   return new DriverError(
     "UNVEIL_PATH_MISSING",
-    `The path ${path}, which the ${owner}'s config unveils, is not there`,
+    `The path ${path}, which the ${owner}'s config unveils, does not exist`,
     {
       failed: { call: "openat2", path, errno },
       hint: "Create it before the task starts, or remove the entry",

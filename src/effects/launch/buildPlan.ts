@@ -27,7 +27,7 @@ export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
   const { stdout, stderr, ruleset, releasePipe } = descriptors;
   return {
     initName: input.initName,
-    finds: { stdout, stderr, ruleset, releasePipe },
+    inherited: { stdout, stderr, ruleset, releasePipe },
     outlivesPlugin: true,
     aliveFifo: input.aliveFifo,
     cgroup: input.cgroup,

@@ -81,7 +81,7 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
     case "landlock_restrict_self E2BIG":
       return "Landlock allows 16 layers of rules on top of each other: the driver itself is restricted too often";
     case "openat2 ELOOP":
-      return `A link that is not followed has been put into ${path} while the task started: look who did it`;
+      return `A symlink was put into ${path} while the task was starting: find out who did it`;
     case "open_tree EINVAL":
       return `What is mounted at ${path} is unbindable: see mount_namespaces(7)`;
     case "move_mount ENOENT":
@@ -101,7 +101,7 @@ function workDirHint(errno: string, path: string): string | undefined {
     case "ENOTDIR":
       return "work_dir has to be an existing folder";
     case "ELOOP":
-      return "A link in work_dir leads to what a process has open: look who made it";
+      return "A link in work_dir leads to an open file of a process: find out who made it";
     default:
       return undefined;
   }

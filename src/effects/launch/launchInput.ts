@@ -7,7 +7,7 @@ import type { TaskCapabilities } from "../users/capabilities.ts";
 
 /** The input for the run's init and its namespaces. */
 export interface EarlyInput {
-  /** Of the task, as the job has them; what some lead to on this host is told besides. */
+  /** The task's options as the job sets them. The other fields have what depends on this host. */
   readonly options: TaskOptions;
   /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
   readonly initName: string;
@@ -51,11 +51,11 @@ export interface RunCgroup {
 
 /** A process of the task: its program and its rights. */
 export interface TaskProcess {
-  /** As in {@link EarlyInput}, of a further process too. */
+  /** As in {@link EarlyInput}; those of the task for a further process, too. */
   readonly options: TaskOptions;
   /** Absolute path. */
   readonly command: string;
-  /** First argument: the command as in the job. Programs take it for their name. */
+  /** First argument: the command as in the job. Programs use it as their name. */
   readonly name: string;
   /** The other arguments. */
   readonly args: readonly string[];

@@ -118,12 +118,12 @@ function writeRelease(releasePipe: number): void {
 
 /** The error for a plan that failed. */
 export function failureOf(plan: Plan, { failure, processes, status }: Outcome): DriverError {
-  const reported = ["none", "only init", "init and the task"][processes.length];
+  const reported = ["none", "init", "init and the task"][processes.length];
   return (
     failedStep(plan, failure) ??
     new DriverError(
       "LAUNCH_FAILED",
-      `the launch ended without a report (status ${status}; of its processes, ${reported} told of themselves)`,
+      `the launch ended without a report (status ${status}; processes that started: ${reported})`,
       { hint: "The kernel has killed it: the task's memory limit may be too small to start anything" },
     )
   );

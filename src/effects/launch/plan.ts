@@ -39,7 +39,7 @@ export interface Spawning<Name extends string> {
   /** First argument of the processes before `execve`. */
   readonly initName: string;
   /** Descriptors that the runner inherits, besides the plan itself and its report. */
-  readonly finds: Descriptors<Name>;
+  readonly inherited: Descriptors<Name>;
   /** Whether its processes continue without the plugin, and so without a reader of their report. */
   readonly outlivesPlugin: boolean;
 }
@@ -191,7 +191,7 @@ export const descriptors = {
   alive: 9,
   /** Opened by one step and closed by one soon after. */
   scratch: 10,
-  /** The same in the task's process, once it has closed what is not the task's. */
+  /** The same in the task's process, once it has closed the driver's descriptors. */
   taskScratch: 3,
   /** Only without a pid namespace: the task's cgroup, the run's own below it, and its `cgroup.kill`. */
   cgroup: 11,

@@ -1,7 +1,7 @@
 /** The plan runner's executable: a sealed memfd or, if memfds can't be executed, a file. */
 import { chmodSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { DriverError } from "../../errors.ts";
+import { DriverError, hasErrno } from "../../errors.ts";
 import * as k from "../kernel/constants.ts";
 import { addSeals, memfdCreate } from "../kernel/libc.ts";
 import { posixSpawn, type SpawnDescriptor } from "../kernel/posixSpawn.ts";
@@ -50,7 +50,7 @@ let executable: string | undefined;
 
 /** `vm.memfd_noexec` = 2 and some SELinux policies refuse to create or to execute a memfd. */
 function isRefusal(thrown: unknown): boolean {
-  return thrown instanceof DriverError && thrown.failed?.errno === "EACCES";
+  return hasErrno(thrown, "EACCES");
 }
 
 /** `/proc/self/fd/<n>` of a memfd that stays open. It is sealed, so no task can change it. */
@@ -80,7 +80,7 @@ function createExecutableMemfd(name: string): number {
     return memfdCreate(name, flags | k.MFD_EXEC);
   } catch (thrown) {
     // Before kernel 6.3 there is no such flag, and every memfd can be executed.
-    if (!(thrown instanceof DriverError) || thrown.failed?.errno !== "EINVAL") throw thrown;
+    if (!hasErrno(thrown, "EINVAL")) throw thrown;
     return memfdCreate(name, flags);
   }
 }

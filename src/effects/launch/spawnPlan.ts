@@ -38,8 +38,9 @@ export interface SpawnedEarly extends Spawned {
 }
 
 /**
- * @param passed this process's descriptors to pass to the plan, above 6 as all are that it opened itself.
- *   Standard streams that the plan does not name become `/dev/null`. All stay open here.
+ * @param passed this process's descriptors for those that the plan names. They have to be above 6, as all
+ *   are that this process opened itself, and stay open here. Standard streams that the plan does not name
+ *   become `/dev/null`.
  * @param runnerFolder where to put the runner if this host doesn't execute memfds; only root may have access
  * @throws DriverError `LAUNCH_FAILED`
  */
@@ -54,7 +55,7 @@ export function spawnPlan<Name extends string>(
 /** The same for the early part of a launch. */
 export function spawnEarlyPlan(
   early: EarlyPlan,
-  passed: EarlyPlan["finds"],
+  passed: EarlyPlan["inherited"],
   runnerFolder: string | undefined,
 ): SpawnedEarly {
   return spawn(early, undefined, passed, runnerFolder);
@@ -78,8 +79,10 @@ function spawn<Name extends string>(
     undo.adopt(pipe.read, closeSync);
     childOnly.adopt(pipe.write, closeSync);
     const report = plan.outlivesPlugin ? childOnly.adopt(openBothWays(pipe.write), closeSync) : pipe.write;
-    const { finds } = plan;
-    const named = (Object.keys(finds) as Name[]).map((name) => ({ from: passed[name], to: finds[name] }));
+    const named = (Object.keys(plan.inherited) as Name[]).map((name) => ({
+      from: passed[name],
+      to: plan.inherited[name],
+    }));
     const unnamed = standardStreams.filter((to) => named.every((each) => each.to !== to));
     const inherited = [
       ...unnamed.map((to) => ({ from: nullDevice(), to })),
@@ -91,7 +94,7 @@ function spawn<Name extends string>(
     undo.move();
     return { pid, load, closeTable: () => closeSync(table), ...readReport(pipe.read) };
   } catch (thrown) {
-    throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not be begun");
+    throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not begin");
   }
 }
 

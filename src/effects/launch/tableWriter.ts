@@ -73,7 +73,7 @@ export class TableWriter {
     this.#end += aligned(length);
     if (this.#end > this.#limit) {
       throw new DriverError("LAUNCH_FAILED", "the launch plan is too long", {
-        hint: `Of the task's arguments and environment ${TABLE_BYTES / 4} characters fit, and some hundred mounts`,
+        hint: `There is room for ${TABLE_BYTES / 4} characters of arguments and environment, and for some hundred mounts`,
       });
     }
     if (this.#end > this.#memory.length) this.#grow();

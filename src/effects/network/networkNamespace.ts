@@ -22,7 +22,7 @@ function typeAt(path: string): number {
   try {
     return statfsSync(path).type;
   } catch (thrown) {
-    throw invalid("the allocation's network namespace is not there", {
+    throw invalid("the allocation's network namespace does not exist", {
       failed: { call: "statfs", path, errno: errnoOf(thrown) ?? String(thrown) },
       cause: thrown,
     });
@@ -32,6 +32,6 @@ function typeAt(path: string): number {
 function invalid(summary: string, options = {}): DriverError {
   return new DriverError("NETWORK_NAMESPACE_INVALID", summary, {
     ...options,
-    hint: "After a reboot of the host it is gone: stop the allocation, so that Nomad places it anew",
+    hint: "A reboot of the host removes it: stop the allocation, so that Nomad replaces it",
   });
 }

@@ -13,7 +13,7 @@ export function resolvConf({ servers, searches, options }: TaskDns): string {
 
 function checkWord(word: string): void {
   if (/^[^\s\0]+$/.test(word)) return;
-  throw new DriverError("CONFIG_INVALID", `${JSON.stringify(word)} cannot stand in a resolv.conf`, {
+  throw new DriverError("CONFIG_INVALID", `${JSON.stringify(word)} is not valid in a resolv.conf`, {
     hint: "Correct the group's network.dns block: servers, searches and options are single words",
   });
 }

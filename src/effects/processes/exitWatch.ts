@@ -8,7 +8,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { Socket } from "node:net";
-import { DriverError, errnoOf } from "../../errors.ts";
+import { DriverError, errnoOf, hasErrno } from "../../errors.ts";
 import { kept } from "../launch/steps/superviseSteps.ts";
 import { isSameProcess, type ProcessIdentity } from "./processIdentity.ts";
 
@@ -51,7 +51,7 @@ export function hasNoWriter(aliveFifo: string): boolean {
       closeSync(descriptor);
     }
   } catch (thrown) {
-    if (thrown instanceof DriverError && thrown.failed?.errno === "ENOENT") return true;
+    if (hasErrno(thrown, "ENOENT")) return true;
     throw thrown;
   }
 }

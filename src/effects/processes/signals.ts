@@ -1,10 +1,11 @@
 /** Sends signals to the right process, or to none. */
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
-import { DriverError } from "../../errors.ts";
+import { DriverError, hasErrno } from "../../errors.ts";
 import { PIDFD_SIGNAL_PROCESS_GROUP } from "../kernel/constants.ts";
-import { pidfdOpen, pidfdSendSignal } from "../kernel/libc.ts";
-import { isSameProcess, livingProcesses, livingStat, type ProcessIdentity } from "./processIdentity.ts";
+import { pidfdSendSignal } from "../kernel/libc.ts";
+import { openProcess } from "./pidfd.ts";
+import { livingProcesses, livingStat, type ProcessIdentity } from "./processIdentity.ts";
 
 /**
  * Sends a signal to the task's own process group: to the task, and to its children
@@ -18,7 +19,7 @@ export function signalGroup(task: ProcessIdentity, signal: number): boolean {
     try {
       signalOwnGroup(task.pid, pidfd, signal);
     } catch (thrown) {
-      if (!failedWith(thrown, "ESRCH")) throw thrown;
+      if (!hasErrno(thrown, "ESRCH")) throw thrown;
       pidfdSendSignal(pidfd, signal, 0);
       signalGroupMembers(task.pid, signal);
     }
@@ -30,7 +31,7 @@ function signalOwnGroup(pid: number, pidfd: number, signal: number): void {
   try {
     pidfdSendSignal(pidfd, signal, PIDFD_SIGNAL_PROCESS_GROUP);
   } catch (thrown) {
-    if (!failedWith(thrown, "EINVAL")) throw thrown;
+    if (!hasErrno(thrown, "EINVAL")) throw thrown;
     // Before kernel 6.9. The pidfd doesn't keep the pid from being reused, but the identity was just checked.
     process.kill(-pid, signal);
   }
@@ -80,24 +81,16 @@ export function killInit(init: ProcessIdentity): boolean {
   return killProcess(init);
 }
 
-/** Opens the pidfd before it checks the identity, because what a pidfd refers to can't change any more. */
 function withProcess(target: ProcessIdentity, send: (pidfd: number) => void): boolean {
-  let pidfd: number | undefined;
+  const pidfd = openProcess(target);
+  if (pidfd === undefined) return false;
   try {
-    pidfd = pidfdOpen(target.pid);
-    if (!isSameProcess(target)) return false;
     send(pidfd);
     return true;
   } catch (thrown) {
-    if (failedWith(thrown, "ESRCH")) return false;
+    if (hasErrno(thrown, "ESRCH")) return false;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `process ${target.pid} cannot be signalled`);
   } finally {
-    if (pidfd !== undefined) closeSync(pidfd);
+    closeSync(pidfd);
   }
-}
-
-function failedWith(thrown: unknown, errno: string): boolean {
-  return thrown instanceof DriverError
-    ? thrown.failed?.errno === errno
-    : (thrown as NodeJS.ErrnoException).code === errno;
 }

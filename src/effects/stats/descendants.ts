@@ -3,7 +3,7 @@ import type { ProcessStat } from "../processes/processStat.ts";
 
 /**
  * Those of `others` that descend from `ancestors`, parents before their children.
- * Looks at each once, so that a task cannot slow it down with a long line of descent.
+ * Visits each once, so that a long chain of processes does not slow it down.
  */
 export function descendantsOf(
   ancestors: Iterable<number>,
@@ -13,12 +13,12 @@ export function descendantsOf(
   const found: ProcessStat[] = [];
   const add = (parent: number) => {
     const children = byParent.get(parent) ?? [];
-    // Removed, so that processes whose numbers were given anew meanwhile form no circle.
+    // Removed, since pids that were reused meanwhile could form a cycle.
     byParent.delete(parent);
     for (const child of children) found.push(child);
   };
   for (const pid of ancestors) add(pid);
-  // Grows while it is gone through.
+  // `found` grows during this loop.
   for (const { pid } of found) add(pid);
   return found;
 }

@@ -72,11 +72,11 @@ describe("a device is refused", () => {
     [
       "that is missing",
       "MOUNT_SOURCE_MISSING",
-      /source of the device at \/dev\/x is not there/,
+      /source of the device at \/dev\/x does not exist/,
       { hostPath: "/dev/no-such" },
     ],
     ["that is none", "MOUNT_SOURCE_INVALID", /\/etc\/hosts, .* is no device/, { hostPath: "/etc/hosts" }],
-    ["at a path that the host lacks", "MOUNT_TARGET_INVALID", /\/dev\/x is not there/, {}],
+    ["at a path that the host lacks", "MOUNT_TARGET_INVALID", /\/dev\/x does not exist/, {}],
     ["over a folder", "MOUNT_TARGET_INVALID", /is a folder/, { taskPath: "/srv" }],
   ])("%s", async (_what, code, text, differing) => {
     const device = { taskPath: "/dev/x", hostPath: "/dev/random", cgroupPermissions: "rw", ...differing };

@@ -209,14 +209,14 @@ describe("a volume is refused", () => {
     [
       "a source that is missing",
       "MOUNT_SOURCE_MISSING",
-      /not there \(openat2 \/no\/such: ENOENT\)/,
+      /does not exist \(openat2 \/no\/such: ENOENT\)/,
       { hostPath: "/no/such" },
     ],
     ["a source in /proc", "MOUNT_SOURCE_INVALID", /is in the host's \/proc/, { hostPath: "/proc/sys" }],
     [
       "a destination that is missing on the host",
       "MOUNT_TARGET_INVALID",
-      /is not there.*Create it on the host/,
+      /does not exist.*Create it: the driver creates nothing outside/,
       { taskPath: "/no/such" },
     ],
     ["a destination with ..", "MOUNT_TARGET_INVALID", /has a ".."/, { taskPath: "local/../../x" }],

@@ -25,7 +25,7 @@ describe("a start fails that may succeed when it is tried again", () => {
   test("because the log pipe is not there yet", async () => {
     const allocation = await collectedAllocation();
     rmSync(allocation.stdout.path);
-    const text = /not there .*main\.stdout\.fifo: ENOENT/;
+    const text = /does not exist .*main\.stdout\.fifo: ENOENT/;
     await expectRefusal(agent, allocation.config("true"), {
       code: "LOG_PIPE_NO_READER",
       text,
@@ -69,7 +69,7 @@ describe("a log pipe that a task has replaced is not opened", () => {
     const allocation = await collectedAllocation();
     const before = [lstatSync("/etc/hosts"), lstatSync(victim.stdout.path)];
     replace(allocation, victim);
-    const text = /is not to be trusted/;
+    const text = /is unsafe/;
     await expectRefusal(agent, allocation.config("true"), {
       code: "LOG_PIPE_UNSAFE",
       text,

@@ -63,7 +63,7 @@ describe("a start fails, tells why, and leaves nothing behind", () => {
     [
       "a cgroup that is missing",
       "CGROUP_MISSING",
-      /cgroup is not there \(statfs .*missing\.scope: ENOENT\)/,
+      /cgroup does not exist \(statfs .*missing\.scope: ENOENT\)/,
       (allocation) =>
         allocation.config("true", {
           resources: allocation.resources(`${allocation.cgroup.path}-missing.scope`),
@@ -86,7 +86,7 @@ describe("a start fails, tells why, and leaves nothing behind", () => {
     [
       "a network namespace that is missing",
       "NETWORK_NAMESPACE_INVALID",
-      /not there \(statfs \/var\/run\/netns\/exec2-missing: ENOENT\)/,
+      /does not exist \(statfs \/var\/run\/netns\/exec2-missing: ENOENT\)/,
       inNetwork(1, "/var/run/netns/exec2-missing"),
     ],
     [
@@ -129,7 +129,7 @@ describe("a start fails, tells why, and leaves nothing behind", () => {
     [
       "a DNS server that would be more than one word",
       "CONFIG_INVALID",
-      /cannot stand in a resolv\.conf/,
+      /is not valid in a resolv\.conf/,
       (allocation) =>
         allocation.config("true", {
           dns: { servers: ["192.0.2.1\nnameserver x"], searches: [], options: [] },

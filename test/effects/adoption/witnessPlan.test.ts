@@ -17,9 +17,9 @@ test("a witness is born in the run's cgroup, in no namespace of its own", () => 
 });
 
 test("it finds what it was given under names of its own, where nothing is closed or opened", () => {
-  const numbers = Object.values(plan.finds);
+  const numbers = Object.values(plan.inherited);
   const { plan: own, report, free } = descriptors;
-  expect(Object.keys(plan.finds)).toEqual(["question", "task", "init"]);
+  expect(Object.keys(plan.inherited)).toEqual(["question", "task", "init"]);
   expect(new Set([own, report, ...numbers]).size).toBe(numbers.length + 2);
   expect(Math.max(...numbers)).toBeLessThan(free);
 });

@@ -41,10 +41,10 @@ describe("the plan of a command in a running task", () => {
   });
 
   it("finds what it was given in places of its own", () => {
-    const { finds } = buildExecPlan(execInput());
-    const numbers = [descriptors.plan, descriptors.report, descriptors.hostProc, ...Object.values(finds)];
+    const { inherited } = buildExecPlan(execInput());
+    const numbers = [descriptors.plan, descriptors.report, descriptors.hostProc, ...Object.values(inherited)];
     expect(new Set(numbers).size).toBe(numbers.length);
-    expect(finds).toMatchObject({ stdin: 0, stdout: 1, stderr: 2, ruleset: descriptors.ruleset });
+    expect(inherited).toMatchObject({ stdin: 0, stdout: 1, stderr: 2, ruleset: descriptors.ruleset });
   });
 
   it("gives up what the task's own process gives up, in the same order", () => {

@@ -53,7 +53,7 @@ describe("health", () => {
       "a kind of namespace missing",
       { namespaces: { pid: true, mount: true, ipc: false } },
       "unhealthy",
-      "there are no ipc namespaces: tasks could not be kept apart",
+      "there are no ipc namespaces: tasks could not be isolated from each other",
     ],
     [
       "no controllers",
@@ -78,7 +78,7 @@ describe("health", () => {
       "unknown speed",
       { mhzKnown: false, mhzPerCore: 1000 },
       "healthy",
-      "Healthy, but the speed of the cores is not known: a job's MHz are counted against 1000 for each core",
+      "Healthy, but the speed of the cores is unknown: a job's MHz are converted at 1000 MHz per core",
     ],
   ])("of a host with %s", (_, lacking, health, description) => {
     const judgement = judgeHost({ ...good, ...lacking });

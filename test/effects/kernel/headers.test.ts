@@ -14,7 +14,7 @@ const headers = `stdio.h stddef.h signal.h spawn.h net/if.h sys/resource.h sys/s
   sys/ioctl.h poll.h`.split(/\s+/);
 
 /** The one that the kernel has no name for, and those that are newer than the headers of Debian 13. */
-const { HIGHEST_DESCRIPTOR, PIDFD_GET_INFO, PIDFD_INFO_EXIT, ...named } = constants;
+const { HIGHEST_DESCRIPTOR, PIDFD_GET_INFO, PIDFD_INFO_EXIT, resourceNumbers, ...named } = constants;
 
 /** Names that the headers of Debian 12 (Linux 6.1) lack. Only these may be missing: one that is misspelt is not. */
 const newerNames = ["MFD_EXEC", "PIDFD_SIGNAL_PROCESS_GROUP", "landlock_net_port_attr"];
@@ -71,7 +71,7 @@ function compile(expressions: readonly string[]): { output: string; errorLines: 
 
 it("every constant is the header's", (context) => {
   requireTools(context, "cc");
-  expectInC(context, named);
+  expectInC(context, { ...named, ...resourceNumbers });
   expect(HIGHEST_DESCRIPTOR).toBe(2 ** 32 - 1);
   const infoCall = "_IOWR(0xff, 11, char[64]) & 0xffffffff";
   expect([PIDFD_GET_INFO, PIDFD_INFO_EXIT]).toEqual([evaluateInC([infoCall])[infoCall], 8]);

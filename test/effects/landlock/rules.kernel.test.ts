@@ -65,7 +65,7 @@ describe("a path of the host", () => {
   test("gets no rule where the mode means nothing there", () => {
     const { applied, skipped } = build([rule(`c:${base}/file`)]);
     expect(applied).toEqual([]);
-    expect(skipped).toEqual([{ path: `${base}/file`, reason: "c means nothing on a file" }]);
+    expect(skipped).toEqual([{ path: `${base}/file`, reason: "c grants nothing on a file" }]);
   });
 
   test("is what a symlink leads to, and stays that", async () => {

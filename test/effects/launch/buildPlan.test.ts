@@ -187,7 +187,7 @@ describe("a launch plan", () => {
       }),
     );
     expect(names(plan, "init").filter((name) => /mount|open the (volume|device)|hide/.test(name))).toEqual([
-      "make mounts private",
+      "make mounts slaves of the host's",
       "open the volume for /data",
       "open the device for /dev/b",
       "mount /proc",

@@ -13,7 +13,7 @@ export function mountSteps({ runCgroup, binds, mounts, hidden, privateTmp }: Ear
   return [
     // Later mounts of the host propagate to the task, but no mount of the task propagates to the host.
     {
-      name: "make mounts private",
+      name: "make mounts slaves of the host's",
       call: "mount",
       args: ["none", "/", 0, flags({ MS_REC, MS_SLAVE }), 0],
     },
