@@ -23,7 +23,10 @@ const planFor = (args: readonly string[] = []) =>
   buildExecPlan({
     ...launchInput({ command: "/usr/bin/command", args, workDir: "/a/long/path/of/a/folder" }),
     waiterName: "exec2-exec: 01234567/test",
-    cgroup: "/sys/fs/cgroup/nomad.slice/share.slice/7e4c1b5e-0b83-4c3f-8f0c-86a8b0b1c3a5.main.scope",
+    cgroup: {
+      parent: "/sys/fs/cgroup/nomad.slice/share.slice/7e4c1b5e-0b83-4c3f-8f0c-86a8b0b1c3a5.main.scope",
+      name: "exec2-exec-0123abcd-4567cdef",
+    },
     terminal: true,
   });
 

@@ -1,11 +1,17 @@
 /** Cleans up after a run whose init has ended. */
 import { endCgroup, exitTimeoutMs, waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
+import {
+  type CommandCgroups,
+  commandCgroupsOf,
+  removeCommandCgroups,
+} from "../../effects/exec/commandCgroup.ts";
 import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
 
 /**
  * Ends the processes that a run in the host's pid namespace may leave if its init is killed. Other runs
- * end together with their init. Resolves once the agent can remove the task's cgroup.
+ * end together with their init. Removes the cgroups below the task's. Resolves once the agent can remove the task's cgroup.
  * @param init if it is not in the events
  */
 export async function cleanUpRun({ context }: TaskSnapshot, init?: ProcessIdentity): Promise<void> {
@@ -13,4 +19,12 @@ export async function cleanUpRun({ context }: TaskSnapshot, init?: ProcessIdenti
   if (sandbox?.runCgroup) await endCgroup(sandbox.runCgroup, exitTimeoutMs);
   const known = init ?? process?.init ?? sandbox?.init;
   if (request && known) await waitForRunExit(request.resources.cgroup, known);
+  if (request && sandbox) await removeCommandCgroups(commandCgroups({ request, sandbox }));
 }
+
+/** Where the cgroups of a run's commands are. */
+export function commandCgroups({ request, sandbox }: SandboxedRun): CommandCgroups {
+  return commandCgroupsOf(sandbox.runCgroup ?? request.resources.cgroup, sandbox.runFolder);
+}
+
+type SandboxedRun = { readonly [Name in "request" | "sandbox"]: NonNullable<TaskContext[Name]> };

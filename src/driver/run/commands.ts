@@ -1,7 +1,13 @@
 /** Runs commands in a running task, with the task's rights, and records them. */
-
+import { setTimeout as delay } from "node:timers/promises";
 import { defaultPath } from "../../config/task/taskEnvironment.ts";
-import { endSession } from "../../effects/exec/commandSession.ts";
+import { exitTimeoutMs } from "../../effects/cgroup/cgroupEnd.ts";
+import {
+  commandCgroupsIn,
+  endSession,
+  newCommandCgroup,
+  removeCommandCgroups,
+} from "../../effects/exec/commandCgroup.ts";
 import type { ExecInput } from "../../effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
@@ -18,6 +24,7 @@ import type { DriverServices } from "../opening/services.ts";
 import { requestedOptions } from "../start/startEvents.ts";
 import { rightsInPlan } from "../start/taskRights.ts";
 import { notRunning } from "../task/taskErrors.ts";
+import { commandCgroups } from "./cleanUpRun.ts";
 import type { RunTask } from "./runTask.ts";
 
 type Reason = EventData<"execExited">["reason"];
@@ -35,6 +42,7 @@ interface RunningExec extends Pick<TaskExec, "end"> {
 export class RunCommands {
   readonly #task: RunTask;
   readonly #running = new Set<RunningExec>();
+  readonly #starting = new Set<Promise<unknown>>();
   /** Number of the last command. Counted here, since several may start at once. */
   #last = 0;
 
@@ -48,10 +56,14 @@ export class RunCommands {
    * @throws DriverError `TASK_NOT_RUNNING`, `CONFIG_INVALID`, `UNSUPPORTED`, `LAUNCH_FAILED`
    */
   async run(request: ExecRequest, services: Pick<DriverServices, "folder">): Promise<TaskExec> {
+    const starting = this.#start(request, services);
+    this.#starting.add(starting);
     try {
-      return await this.#start(request, services);
+      return await starting;
     } catch (thrown) {
       return refusedCommand(thrown, request.terminal);
+    } finally {
+      this.#starting.delete(starting);
     }
   }
 
@@ -70,9 +82,28 @@ export class RunCommands {
   async endAbandoned(): Promise<void> {
     const { request, sandbox, execs } = this.#task.snapshot.context;
     for (const { exec, process } of execs.running) {
-      endSession(sandbox?.runCgroup ?? request?.resources.cgroup ?? "", process);
+      const cgroups = request && sandbox ? commandCgroupsIn(commandCgroups({ request, sandbox })) : [];
+      for (const cgroup of cgroups) await endSession(cgroup, process);
       await this.#task.record("execExited", { exec, ...unknownEnd, reason: "pluginEnded" });
     }
+  }
+
+  /**
+   * To be called when the run has ended, and its commands with it: removes their cgroups, which would keep the
+   * agent from removing the task's.
+   */
+  async removeCgroups(): Promise<void> {
+    const { request, sandbox } = this.#task.snapshot.context;
+    if (request === null || sandbox === null) return;
+    // One whose process cannot be killed must not hold the task's end up.
+    const timeout = new AbortController();
+    const all = Promise.allSettled([...this.#starting]).then(() => this.over());
+    await Promise.race([
+      all,
+      delay(exitTimeoutMs, undefined, { signal: timeout.signal }).catch(() => undefined),
+    ]);
+    timeout.abort();
+    await removeCommandCgroups(commandCgroups({ request, sandbox }));
   }
 
   async #start(request: ExecRequest, { folder }: Pick<DriverServices, "folder">): Promise<TaskExec> {
@@ -139,7 +170,7 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
   return {
     options: requestedOptions(request),
     waiterName: `exec2-exec: ${shortName(request)}`,
-    cgroup: sandbox.runCgroup ?? request.resources.cgroup,
+    cgroup: newCommandCgroup(commandCgroups({ request, sandbox })),
     terminal,
     command: resolveCommand(name, { path: env.PATH ?? defaultPath, workDir, root: `/proc/${pid}/root` }),
     name,

@@ -2,7 +2,16 @@
  * A task's cgroup: checks the folder that the agent created for it, writes the
  * planned limits, and reads the kernel's counters.
  */
-import { closeSync, constants, openSync, realpathSync, statfsSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  realpathSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname, isAbsolute, normalize } from "node:path";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { mountPoints } from "../files/mountinfo.ts";
@@ -60,6 +69,19 @@ export function readOomKills(cgroup: string): number | undefined {
 /** Pids of a cgroup's processes, without those of cgroups below it; empty if the cgroup was removed. */
 export function processesIn(cgroup: string): number[] {
   return (readKernelFile(`${cgroup}/cgroup.procs`) ?? "").split("\n").filter(Boolean).map(Number);
+}
+
+/** Names of the cgroups directly below a cgroup; none if it was removed. */
+export function cgroupsBelow(cgroup: string): string[] {
+  try {
+    // A folder's link count tells how many folders are in it. Mostly there are none.
+    if (statSync(cgroup).nlink <= 2) return [];
+    const entries = readdirSync(cgroup, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ENODEV") return [];
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the cgroup ${cgroup} cannot be read`);
+  }
 }
 
 /** Controllers that a cgroup has (`cgroup.controllers`) or enables for its children (`…subtree_control`). */

@@ -1,9 +1,10 @@
-/** Waits for the processes in a cgroup to exit, and kills them. */
+/** Stops and kills the processes in a cgroup, and waits until they have. */
 import { type FSWatcher, readFileSync, watch } from "node:fs";
-import { readdir, rmdir, writeFile } from "node:fs/promises";
+import { rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
+import { cgroupsBelow } from "./cgroup.ts";
 
 /** Milliseconds to wait at most until killed processes have exited, where other work follows. */
 export const exitTimeoutMs = 2_000;
@@ -21,7 +22,7 @@ const zombieDelayMs = 5;
  */
 export async function waitForRunExit(cgroup: string, init: ProcessIdentity): Promise<void> {
   let exitedAt: number | undefined;
-  await waitUntilEmpty(cgroup, exitTimeoutMs, () => {
+  await waitUntil(cgroup, isEmpty, exitTimeoutMs, () => {
     if (isSameProcess(init)) return false;
     exitedAt ??= performance.now();
     return performance.now() - exitedAt > zombieDelayMs;
@@ -38,7 +39,7 @@ export async function waitForRunExit(cgroup: string, init: ProcessIdentity): Pro
 export async function endCgroup(cgroup: string, withinMs = Number.POSITIVE_INFINITY): Promise<boolean> {
   try {
     await writeFile(join(cgroup, "cgroup.kill"), "1");
-    return (await waitUntilEmpty(cgroup, withinMs)) && (await remove(cgroup));
+    return (await waitUntil(cgroup, isEmpty, withinMs)) && (await remove(cgroup));
   } catch (thrown) {
     if (isGone(thrown)) return true;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the cgroup ${cgroup} cannot be ended`);
@@ -46,12 +47,78 @@ export async function endCgroup(cgroup: string, withinMs = Number.POSITIVE_INFIN
 }
 
 /**
- * Waits until no process is left in a cgroup and in those below it.
- * @param isEnough ends the wait early; called repeatedly
- * @returns whether none is left; also true if the cgroup was removed
+ * Stops all processes in a cgroup (`cgroup.freeze` of cgroups(7)). They can still be killed.
+ * @returns whether all have stopped in time; also true if the cgroup was removed
+ * @throws DriverError `KERNEL_CALL_FAILED`
  */
-async function waitUntilEmpty(cgroup: string, withinMs: number, isEnough = () => false): Promise<boolean> {
-  if (!isPopulated(cgroup)) return true;
+export async function freezeCgroup(cgroup: string, withinMs: number): Promise<boolean> {
+  await writeFreeze(cgroup, "1");
+  return waitUntil(cgroup, isFrozen, withinMs);
+}
+
+/** Lets them go on. */
+export function thawCgroup(cgroup: string): Promise<void> {
+  return writeFreeze(cgroup, "0");
+}
+
+/** Removes an empty cgroup. @returns whether it is removed, also if it was removed before */
+export async function tryRemove(cgroup: string): Promise<boolean> {
+  try {
+    await rmdir(cgroup);
+    return true;
+  } catch (thrown) {
+    if (isGone(thrown)) return true;
+    if (errnoOf(thrown) === "EBUSY" || errnoOf(thrown) === "ENOTEMPTY") return false;
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the cgroup ${cgroup} cannot be removed`);
+  }
+}
+
+/** Removes a cgroup after its last process has exited, as long as this process runs. Only tries. */
+export function removeWhenEmpty(cgroup: string): void {
+  let watcher: FSWatcher;
+  try {
+    watcher = watch(join(cgroup, "cgroup.events"), { persistent: false });
+  } catch {
+    // It was removed, or no inotify watch is left.
+    return;
+  }
+  const check = () => {
+    if (!isEmpty(readEvents(cgroup))) return;
+    watcher.close();
+    void tryRemove(cgroup).catch(() => undefined);
+  };
+  watcher.on("change", check).on("error", () => watcher.close());
+  check();
+}
+
+async function writeFreeze(cgroup: string, value: "0" | "1"): Promise<void> {
+  try {
+    await writeFile(join(cgroup, "cgroup.freeze"), value);
+  } catch (thrown) {
+    if (isGone(thrown)) return;
+    throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the cgroup ${cgroup} cannot be frozen`);
+  }
+}
+
+/** A state of a cgroup. @param events the content of `cgroup.events`; undefined if the cgroup was removed */
+type State = (events: string | undefined) => boolean;
+
+/** No process is left in the cgroup and in those below it. */
+const isEmpty: State = (events) => !events?.includes("populated 1");
+const isFrozen: State = (events) => !events?.includes("frozen 0");
+
+/**
+ * Waits until a cgroup is in a state.
+ * @param isEnough ends the wait early; called repeatedly
+ * @returns whether it is
+ */
+async function waitUntil(
+  cgroup: string,
+  isReached: State,
+  withinMs: number,
+  isEnough = () => false,
+): Promise<boolean> {
+  if (isReached(readEvents(cgroup))) return true;
   const deadline = performance.now() + withinMs;
   let watcher: FSWatcher;
   try {
@@ -63,7 +130,7 @@ async function waitUntilEmpty(cgroup: string, withinMs: number, isEnough = () =>
   // Ignored, because the loop below reads the file again anyway.
   watcher.on("error", () => undefined);
   try {
-    for (let pauseMs = 1; isPopulated(cgroup); pauseMs = Math.min(2 * pauseMs, maxPauseMs)) {
+    for (let pauseMs = 1; !isReached(readEvents(cgroup)); pauseMs = Math.min(2 * pauseMs, maxPauseMs)) {
       if (isEnough() || performance.now() > deadline) return false;
       await waitForChange(watcher, pauseMs);
     }
@@ -91,26 +158,20 @@ function waitForChange(watcher: FSWatcher, withinMs: number): Promise<void> {
   });
 }
 
-function isPopulated(cgroup: string): boolean {
+function readEvents(cgroup: string): string | undefined {
   try {
-    return readFileSync(join(cgroup, "cgroup.events"), "utf8").includes("populated 1");
+    return readFileSync(join(cgroup, "cgroup.events"), "utf8");
   } catch (thrown) {
-    if (isGone(thrown)) return false;
+    if (isGone(thrown)) return undefined;
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", `the cgroup ${cgroup} cannot be read`);
   }
 }
 
-/** Also removes cgroups below it, which a task that runs as root may have created. */
+/** Also removes cgroups below it: those of commands, and what a task that runs as root may have created. */
 async function remove(cgroup: string): Promise<boolean> {
-  try {
-    await rmdir(cgroup);
-    return true;
-  } catch (thrown) {
-    if (errnoOf(thrown) !== "EBUSY" && errnoOf(thrown) !== "ENOTEMPTY") throw thrown;
-  }
-  const below = (await readdir(cgroup, { withFileTypes: true })).filter((entry) => entry.isDirectory());
-  for (const { name } of below) if (!(await remove(join(cgroup, name)))) return false;
-  return below.length > 0 && remove(cgroup);
+  if (await tryRemove(cgroup)) return true;
+  for (const name of cgroupsBelow(cgroup)) if (!(await remove(join(cgroup, name)))) return false;
+  return tryRemove(cgroup);
 }
 
 /** ENODEV: it was removed between open and read or write. */

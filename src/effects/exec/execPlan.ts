@@ -1,7 +1,7 @@
 /**
  * The plan that runs another command in a running task. The process joins the
- * task's namespaces and cgroup, and drops the same privileges as the task's own
- * process. Pure.
+ * task's namespaces, starts in a cgroup of its own below the task's, and drops the
+ * same privileges as the task's own process. Pure.
  *
  * `parent` joins and forks. As `supervise` it then waits for the command, as its
  * parent. It stays in the plugin's own pid namespace, so that it survives the
@@ -10,17 +10,27 @@
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
 import type { TaskProcess } from "../launch/launchInput.ts";
-import { bytes, descriptors, flags, noSteps, place, type Step, type WholePlan } from "../launch/plan.ts";
+import {
+  bytes,
+  descriptors,
+  flags,
+  noSteps,
+  octal,
+  place,
+  type Step,
+  type WholePlan,
+} from "../launch/plan.ts";
 import { closeRangeStep, openFolderStep } from "../launch/steps/fileSteps.ts";
 import { unmapSecretsStep } from "../launch/steps/superviseSteps.ts";
 import { taskSteps } from "../launch/steps/taskSteps.ts";
 import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../launch/table.ts";
+import type { CommandCgroup } from "./commandCgroup.ts";
 
 export interface ExecInput extends TaskProcess {
   /** First argument of the process that waits for the command, so that `ps` shows the task it belongs to. */
   readonly waiterName: string;
-  /** Absolute path of the cgroup that the task's processes are in. */
-  readonly cgroup: string;
+  /** Created for the command. */
+  readonly cgroup: CommandCgroup;
   /** Whether stdin is a terminal, which becomes the controlling terminal of the command's session. */
   readonly terminal: boolean;
 }
@@ -37,7 +47,7 @@ const inherited = {
   status: hostProc + 1,
 };
 const { init, status } = inherited;
-/** The cgroup's folder, once it is open. */
+/** The command's cgroup, once it is open. */
 const cgroupFolder = status + 1;
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
@@ -80,7 +90,7 @@ function parentSteps({ cgroup }: ExecInput): Step[] {
     closeRangeStep("close inherited descriptors", status + 1),
     // Both before it joins the mount namespace, where the task's mounts may hide these paths.
     openFolderStep("open the plugin's /proc", "/proc"),
-    openFolderStep("open the task's cgroup", cgroup),
+    ...cgroupSteps(cgroup),
     { name: "join the task's namespaces", call: "setns", args: [init, namespaces] },
     {
       name: "read the rest of the plan",
@@ -93,6 +103,20 @@ function parentSteps({ cgroup }: ExecInput): Step[] {
       args: [bytes(clone, cloneMeaning), clone.length],
       flow: { kind: "fork", child: "task", parent: "supervise" },
     },
+  ];
+}
+
+/** Creates the command's cgroup and opens it. No controllers are enabled in it: the task's limits apply. */
+function cgroupSteps({ parent, name: folder }: CommandCgroup): Step[] {
+  const { O_PATH, O_CLOEXEC } = k;
+  const name = "create the command's cgroup";
+  const opened = cgroupFolder + 1;
+  return [
+    openFolderStep(name, parent),
+    { name, call: "mkdirat", args: [cgroupFolder, folder, octal(0o755)] },
+    { name, call: "openat", args: [cgroupFolder, folder, flags({ O_PATH, O_CLOEXEC }), 0] },
+    { name, call: "dup3", args: [opened, cgroupFolder, flags({ O_CLOEXEC })] },
+    { name, call: "close", args: [opened] },
   ];
 }
 
@@ -114,7 +138,7 @@ function superviseSteps(): Step[] {
 function controllingTerminalStep(): Step {
   const { TIOCSCTTY } = k;
   return {
-    name: "make the terminal the controlling one",
+    name: "set the controlling terminal",
     call: "ioctl",
     args: [stdin, flags({ TIOCSCTTY }), 0],
   };

@@ -1,10 +1,12 @@
 /**
- * Runs a command in a running task: in its namespaces and its cgroup, as its
+ * Runs a command in a running task: in its namespaces, below its cgroup, as its
  * user, under the same ruleset with which the task restricted itself.
  */
 import { closeSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
 import { DriverError, hasErrno } from "../../errors.ts";
 import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
+import { endCgroup, exitTimeoutMs } from "../cgroup/cgroupEnd.ts";
 import { pidfdGetfd, pipe2, waitpid } from "../kernel/libc.ts";
 import { failedStep, notRun } from "../launch/launchError.ts";
 import { readToEnd } from "../launch/reportPipe.ts";
@@ -13,7 +15,7 @@ import { kept } from "../launch/steps/superviseSteps.ts";
 import { openProcess } from "../processes/pidfd.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { killProcess } from "../processes/signals.ts";
-import { endSession } from "./commandSession.ts";
+import { endSession } from "./commandCgroup.ts";
 import { type ConnectedStdio, pipesFor, terminalFor } from "./commandStdio.ts";
 import { buildExecPlan, type ExecInput } from "./execPlan.ts";
 import { type TerminalSize, unveilTerminal } from "./terminal.ts";
@@ -68,15 +70,16 @@ export async function runInTask(input: ExecInput, place: ExecPlace): Promise<Run
   const waiting = statusOf(waitStatus, pid);
   const { processes, failure } = await report;
   const [leader] = processes;
+  const folder = join(cgroup.parent, cgroup.name);
   if (failure !== undefined || leader === undefined) {
     await waiting;
+    await endCgroup(folder, exitTimeoutMs);
     throw failedStep(plan, failure, notRun) ?? killed();
   }
   unused.move();
   const { finish, ...streams } = stdio.connect();
-  const ended = waiting.then((found) => {
-    endSession(cgroup, leader);
-    finish();
+  const ended = waiting.then(async (found) => {
+    await endSession(folder, leader).finally(finish);
     return found;
   });
   return { ...streams, leader, ended, kill: () => void killProcess(leader) };

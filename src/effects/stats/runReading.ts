@@ -4,6 +4,8 @@ import { uptime } from "node:os";
 import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
 import { DriverError, errnoOf } from "../../errors.ts";
+import { cgroupsBelow } from "../cgroup/cgroup.ts";
+import { commandCgroupPrefix } from "../exec/commandCgroup.ts";
 import { readKernelFile } from "../kernel/file.ts";
 import { readStat } from "../processes/processIdentity.ts";
 import { type ProcessIdentity, type ProcessStat, parseResidentPages } from "../processes/processStat.ts";
@@ -66,7 +68,12 @@ export async function readRun(
   const memoryFiles = stat === undefined ? [] : ["memory.current", "memory.peak", "memory.swap.current"];
   const [current, peak, swap] = memoryFiles.map((name) => readIfPresent(`${cgroup}/${name}`));
   const present = pidsIn(cgroup);
-  const candidates = runCgroup === null ? present : [init.pid, ...pidsIn(runCgroup)];
+  const tasks = runCgroup ?? cgroup;
+  const commands = cgroupsBelow(tasks).filter((name) => name.startsWith(commandCgroupPrefix));
+  const candidates = [
+    ...(runCgroup === null ? present : [init.pid, ...pidsIn(runCgroup)]),
+    ...commands.flatMap((name) => pidsIn(`${tasks}/${name}`)),
+  ];
   const processes = await ownProcesses(candidates, init, previous?.processes ?? new Map());
   return {
     atMs,

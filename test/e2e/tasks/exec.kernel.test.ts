@@ -1,6 +1,7 @@
 /** Commands that an agent runs in a running task. */
 import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 import type { ExecTaskStreamingRequest } from "../../../src/grpc/generated/nomad/driver.ts";
 import { type Agent, pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
@@ -72,9 +73,8 @@ describe("without a terminal", () => {
         /^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp|Umask|Sig)/.test(name),
       );
     expect(privileges(command)).toEqual(privileges(task));
-    expect(readFileSync(`/proc/${command}/cgroup`, "utf8")).toBe(
-      readFileSync(`/proc/${task}/cgroup`, "utf8"),
-    );
+    // A cgroup of its own, below the task's.
+    expect(dirname(cgroupOf(command))).toBe(cgroupOf(task));
     expect(readFileSync(`/proc/${command}/limits`, "utf8")).toBe(
       readFileSync(`/proc/${task}/limits`, "utf8"),
     );
@@ -262,6 +262,27 @@ describe("the end of a command", () => {
       },
       { timeout: 20_000 },
     );
+  });
+
+  test("removes its cgroup, or else the end of the last process that it has left behind does", async () => {
+    const { id, allocation } = await target();
+    const { cgroup } = allocation;
+    await execScript(agent, id, "true");
+    expect(cgroup.below()).toEqual([]);
+    await execScript(agent, id, "setsid sleep 1002 & sleep 0.1");
+    expect(cgroup.below()).toHaveLength(1);
+    writeFileSync(`${cgroup.below()[0]}/cgroup.kill`, "1");
+    await vi.waitFor(() => expect(cgroup.below()).toEqual([]), { timeout: 20_000 });
+  });
+
+  test("leaves nothing in the way of the agent, which removes the task's cgroup in one attempt", async () => {
+    const { id, allocation } = await target();
+    await execScript(agent, id, "setsid sleep 1002 & sleep 0.1");
+    const call = new ExecCall(agent, id, ["sh", "-c", "echo up; sleep 1001"]);
+    await call.shows("up");
+    expect(allocation.cgroup.below()).toHaveLength(2);
+    await agent.driver.destroyTask({ taskId: id, force: true });
+    allocation.cgroup.removeAsAgent();
   });
 
   test("comes with the plugin's death, and the next plugin knows of it", async () => {
@@ -458,6 +479,10 @@ async function recordedEnd(of: Agent, id: string, expected: object): Promise<voi
     },
     { timeout: 20_000 },
   );
+}
+
+function cgroupOf(pid: number): string {
+  return /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1] ?? "";
 }
 
 function residentBytes(pid: number): number {

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import { durationOf } from "../../../src/grpc/convert/time.ts";
@@ -12,6 +13,7 @@ import { errorOfCall } from "../../../src/grpc/status.ts";
 import { type Agent, pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type Command, makeAllocation } from "../../support/agent/allocation.ts";
 import { collect } from "../../support/agent/collectedStream.ts";
+import { ExecCall } from "../../support/agent/execCall.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -53,6 +55,19 @@ describe("TaskStats", () => {
     expect(own?.cpu?.percent).toBeGreaterThan(5);
     expect(own?.memory?.rss).toBeGreaterThan(1 << 20);
     expect(own?.memory?.measuredFields).toEqual([MemoryField.RSS]);
+  });
+
+  test("tells the commands that run in the task, too", async () => {
+    const { config, allocation } = await started("exec sleep 1000");
+    const call = new ExecCall(agent, config.id, ["sh", "-c", "echo up; exec sleep 1001"]);
+    await call.shows("up");
+    const [cgroup] = allocation.cgroup.below();
+    const [command] = readFileSync(`${cgroup}/cgroup.procs`, "utf8").split("\n");
+    const { resourceUsageByPid } = await firstSample(config.id, 3_600_000);
+    expect([...resourceUsageByPid.keys()].toSorted()).toEqual(
+      [String(await pidOf(agent, config)), command].toSorted(),
+    );
+    call.cancel();
   });
 
   test("is sampled once for all who ask for the same interval, and for one alone when the other has gone", async () => {

@@ -10,7 +10,7 @@ import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
 const execInput = (differing: Partial<ExecInput> = {}): ExecInput => ({
   ...launchInput(),
   waiterName: "exec2-exec: 01234567/test",
-  cgroup: "/sys/fs/cgroup/task",
+  cgroup: { parent: "/sys/fs/cgroup/task", name: "exec2-exec-1" },
   terminal: false,
   ...differing,
 });
@@ -19,7 +19,7 @@ const anyExecInput = fc.record({ input: anyLaunchInput, terminal: fc.boolean() }
   ({ input, terminal }): ExecInput => ({
     ...input,
     waiterName: input.initName,
-    cgroup: input.cgroup ?? "/",
+    cgroup: { parent: input.cgroup ?? "/", name: "exec2-exec-1" },
     terminal,
   }),
 );
@@ -33,7 +33,7 @@ describe("the plan of a command in a running task", () => {
       "close inherited descriptors",
       "close inherited descriptors",
       "open the plugin's /proc",
-      "open the task's cgroup",
+      ...Array.from({ length: 5 }, () => "create the command's cgroup"),
       "join the task's namespaces",
       "read the rest of the plan",
       "fork into the task",
@@ -50,14 +50,11 @@ describe("the plan of a command in a running task", () => {
   it("gives up what the task's own process gives up, in the same order", () => {
     fc.assert(
       fc.property(anyExecInput, (input) => {
-        const own = [
-          "make the terminal the controlling one",
-          "end with the process that waits",
-          "record the task",
-        ];
+        const own = ["set the controlling terminal", "end with the process that waits", "record the task"];
         const task = buildLaunchPlan({
           ...launchInput(),
           ...input,
+          cgroup: undefined,
           namespaceRules: [],
           runCgroup: undefined,
         }).steps.task;
@@ -70,11 +67,8 @@ describe("the plan of a command in a running task", () => {
   it("takes the terminal as the leader of a new session, and only where there is one", () => {
     const names = (terminal: boolean) =>
       buildExecPlan(execInput({ terminal })).steps.task.map(({ name }) => name);
-    expect(names(true).slice(0, 2)).toEqual([
-      "start a session for the task",
-      "make the terminal the controlling one",
-    ]);
-    expect(names(false)).not.toContain("make the terminal the controlling one");
+    expect(names(true).slice(0, 2)).toEqual(["start a session for the task", "set the controlling terminal"]);
+    expect(names(false)).not.toContain("set the controlling terminal");
   });
 
   it("ends with its parent, which is set after the change of user would undo it", () => {

@@ -1,5 +1,6 @@
 /** Commands in a running task: what they are, and what comes of their input and output. */
 import { readFileSync, readlinkSync } from "node:fs";
+import { dirname } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { exec, execOutcome, execTarget, outcomeOf } from "../../support/launch/execRun.ts";
 import { TestRun, taskUid } from "../../support/launch/launchRun.ts";
@@ -7,7 +8,7 @@ import { TestRun, taskUid } from "../../support/launch/launchRun.ts";
 const namespaces = ["pid", "mnt", "ipc", "net", "uts", "cgroup"];
 
 describe("a command in a running task", () => {
-  it("is in the task's namespaces and cgroup, with its user, groups and privileges", async () => {
+  it("is in the task's namespaces and below its cgroup, with its user, groups and privileges", async () => {
     using run = new TestRun();
     const target = await execTarget(run);
     const command = await exec(target, "exec sleep 1000");
@@ -16,7 +17,8 @@ describe("a command in a running task", () => {
     for (const kind of namespaces) {
       expect(readlinkSync(`/proc/${pid}/ns/${kind}`)).toBe(readlinkSync(`/proc/${task}/ns/${kind}`));
     }
-    expect(readFileSync(`/proc/${pid}/cgroup`, "utf8")).toBe(readFileSync(`/proc/${task}/cgroup`, "utf8"));
+    const cgroupOf = (of: number) => /^0::(.*)$/m.exec(readFileSync(`/proc/${of}/cgroup`, "utf8"))?.[1] ?? "";
+    expect(dirname(cgroupOf(pid))).toBe(cgroupOf(task));
     const privileges = (of: number) =>
       readFileSync(`/proc/${of}/status`, "utf8")
         .split("\n")

@@ -1,6 +1,7 @@
 /** Commands in a hand-made run. Needs root. */
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
+import { commandCgroupPrefix, newCommandCgroup } from "../../../src/effects/exec/commandCgroup.ts";
 import type { ExecInput } from "../../../src/effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../../src/effects/exec/runInTask.ts";
 import type { TerminalSize } from "../../../src/effects/exec/terminal.ts";
@@ -39,7 +40,7 @@ export function exec(
     {
       ...launchInput({ command: "/bin/sh", name: "sh", args: ["-c", script] }),
       waiterName: "exec2-exec: 01234567/test",
-      cgroup,
+      cgroup: newCommandCgroup({ parent: cgroup, prefix: commandCgroupPrefix }),
       terminal: false,
       ...input,
     },

@@ -1,0 +1,109 @@
+/**
+ * The cgroup of a command that runs in a task. It is below the task's, whose limits apply to it, and holds
+ * the command with all that it starts. So these can be found, stopped and killed as a whole.
+ */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { cgroupsBelow, processesIn } from "../cgroup/cgroup.ts";
+import {
+  endCgroup,
+  exitTimeoutMs,
+  freezeCgroup,
+  removeWhenEmpty,
+  thawCgroup,
+  tryRemove,
+} from "../cgroup/cgroupEnd.ts";
+import { type ProcessIdentity, readStat } from "../processes/processIdentity.ts";
+import { killProcess } from "../processes/signals.ts";
+
+/** A cgroup to create for a command. */
+export interface CommandCgroup {
+  /** Absolute path of the cgroup that the task's processes are in. */
+  readonly parent: string;
+  /** Name of the folder in it. */
+  readonly name: string;
+}
+
+/** The cgroups of a run's commands. */
+export interface CommandCgroups {
+  readonly parent: string;
+  /** Beginning of their names: at a restart of the task, two runs have commands in one cgroup. */
+  readonly prefix: string;
+}
+
+/** Beginning of the names of all commands' cgroups. */
+export const commandCgroupPrefix = "exec2-exec-";
+
+/** @param runFolder of the run's files: its name ends with the run's id */
+export function commandCgroupsOf(parent: string, runFolder: string): CommandCgroups {
+  return { parent, prefix: `${commandCgroupPrefix}${runFolder.slice(-8)}-` };
+}
+
+export function newCommandCgroup({ parent, prefix }: CommandCgroups): CommandCgroup {
+  return { parent, name: `${prefix}${randomBytes(4).toString("hex")}` };
+}
+
+/** Paths of the cgroups that exist. */
+export function commandCgroupsIn({ parent, prefix }: CommandCgroups): string[] {
+  return cgroupsBelow(parent)
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => join(parent, name));
+}
+
+/**
+ * Kills what is left of a session in a command's cgroup, and removes the cgroup. Processes that have started a
+ * session of their own go on, and the cgroup is removed after the last of them.
+ *
+ * All are stopped before they are read: members that fork as fast as others are killed would never all be
+ * found. If they cannot be stopped in time, they cannot be told apart either, and all are killed.
+ * @param leader of the session; it may have ended: its pid is not reused while the session has processes
+ * @throws DriverError `KERNEL_CALL_FAILED`
+ */
+export async function endSession(cgroup: string, leader: ProcessIdentity): Promise<void> {
+  if (await tryRemove(cgroup)) return;
+  try {
+    const isFrozen = await freezeCgroup(cgroup, exitTimeoutMs);
+    const { members, others } = await readSession(cgroup, leader);
+    if (!isFrozen || others === 0) {
+      if (await endCgroup(cgroup, exitTimeoutMs)) return;
+    } else {
+      for await (const member of inTurns(members)) killProcess(member);
+    }
+  } finally {
+    await thawCgroup(cgroup);
+  }
+  removeWhenEmpty(cgroup);
+}
+
+/** Removes the cgroups of a run that has ended. Kills who is left in them. */
+export async function removeCommandCgroups(cgroups: CommandCgroups): Promise<void> {
+  await Promise.all(commandCgroupsIn(cgroups).map((cgroup) => endCgroup(cgroup, exitTimeoutMs)));
+}
+
+interface Session {
+  readonly members: readonly ProcessIdentity[];
+  /** How many processes of the cgroup are in other sessions. */
+  readonly others: number;
+}
+
+async function readSession(cgroup: string, leader: ProcessIdentity): Promise<Session> {
+  const members: ProcessIdentity[] = [];
+  let others = 0;
+  for await (const pid of inTurns(processesIn(cgroup))) {
+    const stat = readStat(pid);
+    if (stat?.session === leader.pid) members.push(stat);
+    else if (stat !== undefined) others++;
+  }
+  return { members, others };
+}
+
+/** Processes to look at in one turn of the event loop: about a millisecond of work. */
+const batch = 32;
+
+async function* inTurns<T>(all: readonly T[]): AsyncGenerator<T> {
+  for (const [index, each] of all.entries()) {
+    if (index % batch === batch - 1) await setImmediate();
+    yield each;
+  }
+}
