@@ -111,7 +111,7 @@ export class LogReader implements EventReader {
 function intactEvent(bytes: Buffer, position: number): StoredEvent {
   const read = readRecord(bytes);
   if (isDefect(read)) throw damaged(position, `${read.kind} ${read.found}, expected ${read.expected}`);
-  if (read.event.position !== position) throw damaged(position, `it is the one of ${read.event.position}`);
+  if (read.event.position !== position) throw damaged(position, `it names position ${read.event.position}`);
   return read.event;
 }
 
@@ -122,7 +122,7 @@ function damaged(position: number, how: string): DriverError {
 }
 
 function misplaced(stream: string, seq: number, found: StoredEvent): DriverError {
-  const summary = `event ${seq} of stream ${stream} is another one: number ${found.seq} of ${found.stream}`;
+  const summary = `in place of event ${seq} of stream ${stream} is number ${found.seq} of ${found.stream}`;
   return new DriverError("STORE_DAMAGED", summary);
 }
 

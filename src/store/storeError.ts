@@ -10,7 +10,7 @@ import { damageHint } from "./lmdb/lmdbFile.ts";
 export function storeError(thrown: unknown, call: string, path: string): DriverError {
   if (thrown instanceof DriverError) return thrown;
   const errno = errnoName(thrown);
-  const summary = `the event log refused a call: ${messageOf(thrown)}`;
+  const summary = `a call on the event log failed: ${messageOf(thrown)}`;
   const failed = { call, path, ...(errno === undefined ? {} : { errno }) };
   const hint = call === "watch" ? WATCH_HINT : HINTS[errno ?? ""];
   return new DriverError(hint === damageHint ? "STORE_DAMAGED" : "STORE_FAILED", summary, {
@@ -25,8 +25,8 @@ export function storeError(thrown: unknown, call: string, path: string): DriverE
 const WATCH_HINT = "Raise the limits fs.inotify.max_user_watches and fs.inotify.max_user_instances";
 
 const HINTS: Readonly<Record<string, string>> = {
-  ENOSPC: "Make room on the file system of state_dir",
-  EDQUOT: "Make room on the file system of state_dir",
+  ENOSPC: "Free space on the file system of state_dir",
+  EDQUOT: "Free space on the file system of state_dir",
   // LMDB also reports this for a short write.
   EIO: "The disk of state_dir is full or fails",
   EROFS: "Mount the file system of state_dir read-write",

@@ -193,7 +193,7 @@ describe("the page", () => {
     await page.getByText("The inspector does not answer").waitFor();
     const other = await InspectorServer.start(options);
     onTestFinished(() => other.close());
-    await page.getByText("The inspector does not let this page in").waitFor();
+    await page.getByText("The inspector refused this page").waitFor();
     await page.getByText("Completed").waitFor();
   });
 

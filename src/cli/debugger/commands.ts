@@ -4,7 +4,7 @@ import { parseBreakpoint } from "../../replay/breakpoint.ts";
 import { valueAtMoment } from "../../replay/expression/momentScope.ts";
 import { suggestion } from "../../suggest.ts";
 import { type DebuggerState, notified, presentMoment, refused, shownHistory } from "./debuggerState.ts";
-import { goTo, goToError, look } from "./moves.ts";
+import { goTo, goToError, goToNext } from "./moves.ts";
 import { placeIn } from "./places.ts";
 import { continueTo, removeBreakpoint, setBreakpoint } from "./stops.ts";
 import { changePresent, dropPresent, insertAfter, undoEdits } from "./whatIfEdits.ts";
@@ -55,20 +55,20 @@ export const commands: readonly Command[] = [
     names: ["state"],
     argument: "NAME",
     does: "go on to where the task comes into a state",
-    run: (state, name) => lookFor(state, `state:${name}`),
+    run: (state, name) => goToStop(state, `state:${name}`),
   },
   {
     names: ["type"],
     argument: "NAME",
     does: "go on to an event of a type",
-    run: (state, name) => lookFor(state, `type:${name}`),
+    run: (state, name) => goToStop(state, `type:${name}`),
   },
   { names: ["error"], argument: "", does: "go on to the next error", run: (state) => goToError(state, 1) },
   {
     names: ["find"],
     argument: "state:NAME, type:NAME or EXPRESSION",
     does: "go on to where such a breakpoint would stop",
-    run: lookFor,
+    run: goToStop,
   },
   {
     names: ["print", "p"],
@@ -139,6 +139,6 @@ function numberIn(text: string): number {
 }
 
 /** @param breakpoint goes to where this breakpoint would stop */
-function lookFor(state: DebuggerState, breakpoint: string): DebuggerState {
-  return look(state, 1, parseBreakpoint(breakpoint).stopsAt, `no ${breakpoint}`);
+function goToStop(state: DebuggerState, breakpoint: string): DebuggerState {
+  return goToNext(state, 1, parseBreakpoint(breakpoint).stopsAt, `no ${breakpoint}`);
 }

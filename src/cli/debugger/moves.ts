@@ -32,11 +32,11 @@ export function turnPages(state: DebuggerState, pages: number): DebuggerState {
 
 /** Goes to the next error, or the one before. */
 export function goToError(state: DebuggerState, direction: Direction): DebuggerState {
-  return look(state, direction, isError, "no error");
+  return goToNext(state, direction, isError, "no error");
 }
 
 /** Goes to the next matching moment. @param notFound what to say if there is none, such as `no error` */
-export function look(
+export function goToNext(
   state: DebuggerState,
   direction: Direction,
   fits: MomentTest,

@@ -6,14 +6,14 @@ import type { Moment } from "../../replay/history.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { visible, visibleLines } from "../../units/visible.ts";
 
-export interface Remark {
+export interface MomentSummary {
   readonly text: string;
   /** Whether the replay itself has a problem here. */
   readonly isProblem: boolean;
 }
 
 /** What happened, or the problem of the replay. */
-export function remarkOn({ event, problem, accepted, asRecorded, stored }: Moment): Remark {
+export function summariseMoment({ event, problem, accepted, asRecorded, stored }: Moment): MomentSummary {
   if (event === undefined)
     return { text: `this version cannot read it: ${visibleLines(problem ?? "")}`, isProblem: true };
   // An inserted event has no recorded states.

@@ -57,12 +57,12 @@ export function Facts({ facts, kind = "facts" }: FactsProperties) {
   );
 }
 
-/** Content wider than a phone: scrolls on its own, also with the keyboard. */
 interface Properties {
   readonly label: string;
   readonly children: ComponentChildren;
 }
 
+/** Content that may be wider than a phone. It scrolls on its own, also with the keyboard. */
 export function Scroll({ label, children }: Properties) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard

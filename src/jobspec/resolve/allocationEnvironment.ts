@@ -77,16 +77,13 @@ export function runtimeLookup(
     const known = new Map(Object.entries(ofNode ? node : env));
     const value = known.get(name) ?? known.get(cleanName(name));
     if (value !== undefined) return value;
-    throw new TemplateError(
-      `nothing is known as \${${text}}. ${hintFor(root, name, [...known.keys()])}`,
-      text,
-    );
+    throw new TemplateError(`\${${text}} is unknown. ${hintFor(root, name, [...known.keys()])}`, text);
   };
 }
 
 function hintFor(root: string, name: string, known: readonly string[]): string {
   if (root === "meta") {
-    return "meta.… is the metadata of a client's node, which a local run has not; the job's own is NOMAD_META_….";
+    return "meta.… is the metadata of a client's node, and a local run has none. The job's own metadata is in NOMAD_META_….";
   }
   const meant = nearest(name, known);
   if (meant !== undefined) return `Did you mean \${${meant}}?`;

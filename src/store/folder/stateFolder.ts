@@ -9,6 +9,7 @@
  */
 import { createHash } from "node:crypto";
 import {
+  accessSync,
   closeSync,
   constants,
   ftruncateSync,
@@ -92,6 +93,7 @@ export function checkStateFolder(path: string): void {
     const status = existing ?? statSync(nearest);
     if (!status.isDirectory()) throw noFolder(folder, nearest);
     checkPath(nearest);
+    accessSync(nearest, constants.W_OK | constants.X_OK);
   } catch (thrown) {
     throw unusable(thrown, folder);
   }
@@ -121,7 +123,7 @@ function checkTrusted(folder: string): void {
   // Links have no mode of their own. In a sticky folder such as /tmp nobody can replace another user's files.
   const link = (mode & constants.S_IFMT) === constants.S_IFLNK;
   if (others && !link && (mode & 0o1000) === 0)
-    throw untrusted(folder, "others than its owner may write to it");
+    throw untrusted(folder, "users other than its owner may write to it");
   if (dirname(folder) !== folder) checkTrusted(dirname(folder));
 }
 
@@ -139,27 +141,27 @@ function takeLock(path: string, folder: string): number {
   }
 }
 
-const NO_FOLDER = "Move away what is there and is no folder, or choose another state_dir";
+const NO_FOLDER = "Something that is no folder is in its place: move it away, or choose another state_dir";
 const NO_ACCESS =
   "Let root write there (modes, attributes, mount options, a security module), or choose another state_dir";
-const NO_ROOM = "Make room on its file system, or choose another state_dir";
+const NO_ROOM = "Free space on its file system, or choose another state_dir";
 
 const HINTS: Readonly<Record<string, string>> = {
   EEXIST: NO_FOLDER,
   ENOTDIR: NO_FOLDER,
   EISDIR: NO_FOLDER,
   ELOOP: "Remove the link that is in its place",
-  ENOENT: "Make the folder above it, or correct state_dir",
+  ENOENT: "Create the folder above it, or correct state_dir",
   EACCES: NO_ACCESS,
   EPERM: NO_ACCESS,
   EROFS: "Mount its file system read-write, or choose another state_dir",
   ENOSPC: NO_ROOM,
   EDQUOT: NO_ROOM,
-  EIO: "Its disk fails: look at the kernel's log",
+  EIO: "Its disk has errors: check the kernel's log",
 };
 
 function unusable(thrown: unknown, folder: string): DriverError {
-  const hint = HINTS[errnoOf(thrown) ?? ""] ?? "Choose another state_dir, or put this one right";
+  const hint = HINTS[errnoOf(thrown) ?? ""] ?? "Choose another state_dir, or repair this one";
   return DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the state folder ${folder} cannot be used`, {
     hint,
   });

@@ -112,7 +112,7 @@ export class BackgroundFlush {
       await this.#checkpoint();
       pause = DELAY_MS;
     } catch (thrown) {
-      throw DriverError.from(thrown, "STORE_FAILED", "the event log cannot be brought to the disk");
+      throw DriverError.from(thrown, "STORE_FAILED", "the event log cannot be flushed to the disk");
     } finally {
       this.#flushing = undefined;
       if (this.#flushed < this.#committed) this.#flushIn(pause);

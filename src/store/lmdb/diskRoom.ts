@@ -23,7 +23,7 @@ export function requireRoom(folder: string, bytes: number): void {
   const summary = `the file system of the event log is full: ${free} bytes are left, ${RESERVED_BYTES} are kept free`;
   throw new DriverError("STORE_FAILED", summary, {
     failed: { call: "commit", path: folder, errno: "ENOSPC" },
-    hint: "Make room on the file system of state_dir",
+    hint: "Free space on the file system of state_dir",
     recoverable: true,
   });
 }

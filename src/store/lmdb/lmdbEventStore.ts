@@ -163,7 +163,7 @@ function environment(root: RootDatabase, folder: string): LmdbEnvironment {
   const layout = root.get(LAYOUT_KEY)?.[0];
   if (layout === undefined) throw noLog(folder);
   if (layout > LAYOUT) {
-    const summary = `the event log in ${folder} is of a newer version (${layout}, known is ${LAYOUT})`;
+    const summary = `the event log in ${folder} has layout version ${layout}, and this plugin knows up to ${LAYOUT}`;
     const hint = "Use the version of the plugin that wrote it, or a newer one";
     throw new DriverError("STORE_FAILED", summary, { hint });
   }
@@ -198,6 +198,6 @@ function currentBootId(): string {
 
 function noLog(folder: string): DriverError {
   return new DriverError("STORE_FAILED", `there is no event log in ${folder}`, {
-    hint: "The plugin makes it when it first starts",
+    hint: "The plugin creates it when it first starts",
   });
 }

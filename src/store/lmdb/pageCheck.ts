@@ -128,7 +128,7 @@ class PageCheck {
     const upper = page.readUInt16LE(UPPER_AT);
     const room = this.#pageSize - HEADER_BYTES;
     if (lower < 2 || lower % 2 !== 0 || lower > upper || upper > room) {
-      throw new PageDefect(`page ${number} has its room from ${lower} to ${upper} of ${room}`);
+      throw new PageDefect(`page ${number} has its free space from ${lower} to ${upper} of ${room}`);
     }
     return Array.from({ length: lower / 2 }, (_, index) => {
       const at = page.readUInt16LE(HEADER_BYTES + 2 * index);
@@ -198,7 +198,7 @@ class PageCheck {
     const page = Buffer.allocUnsafe(this.#pageSize);
     const read = readSync(this.#descriptor, page, 0, page.length, first * this.#pageSize);
     if (read < page.length) throw new PageDefect(`page ${number} ends after ${read} bytes`);
-    if (page.readBigUInt64LE(0) !== number) throw new PageDefect(`page ${number} is another one`);
+    if (page.readBigUInt64LE(0) !== number) throw new PageDefect(`page ${number} names another page`);
     return page;
   }
 }

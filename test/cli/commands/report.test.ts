@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { formatReport } from "../../../src/cli/commands/doctor/diagnose.ts";
 import { type Report, reportOn } from "../../../src/cli/commands/doctor/report.ts";
-import { checkStateFolder } from "../../../src/cli/commands/doctor/stateFolderCheck.ts";
+import { inspectStateFolder } from "../../../src/cli/commands/doctor/stateFolderCheck.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { HostFacts } from "../../../src/effects/host/hostFacts.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -72,34 +72,45 @@ describe("a doctor's report", () => {
   it("tells of each problem what it is, what it means and what to do", () => {
     const report = reportOn({ ...good, landlockAbi: 0 }, state, []);
     const text = formatReport(report, styleOf(false), 60);
-    expect(text).toMatch(/has no Landlock\n {2}so: {3}tasks .*\n(.*\n)*? {2}hint: Boot Linux/);
+    expect(text).toMatch(/has no Landlock\n {2}so: {3}nothing .*\n(.*\n)*? {2}hint: Boot Linux/);
     expect(text).toMatch(/Tasks cannot run on this host\.$/);
     for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(90);
   });
 
   it("has a state folder that cannot be used among its problems", () => {
-    const report = reportOn(good, checkStateFolder("/proc/nowhere"), []);
+    const report = reportOn(good, inspectStateFolder("/dev/null/nowhere"), []);
     expect(report.fit).toBe(false);
-    expect(report.problems.at(-1)?.what).toContain("/proc/nowhere cannot be used");
+    expect(report.problems.at(-1)?.what).toContain("/dev/null/nowhere cannot be used");
   });
 });
 
 describe("the state folder", () => {
   it("is good where it is there, or can be made", () => {
     const folder = temporaryFolder();
-    expect(checkStateFolder(folder)).toEqual({ found: folder, problem: undefined, quarantined: [] });
-    expect(checkStateFolder(join(folder, "a/b"))).toEqual({
-      found: `${join(folder, "a/b")}, to be made`,
+    expect(inspectStateFolder(folder)).toEqual({ found: folder, problem: undefined, quarantined: [] });
+    expect(inspectStateFolder(join(folder, "a"))).toEqual({
+      found: `${join(folder, "a")}, to be made`,
       problem: undefined,
       quarantined: [],
     });
+  });
+
+  it("is not good where the driver would refuse it: below a folder that is missing, or open to others", () => {
+    const folder = temporaryFolder();
+    expect(inspectStateFolder(join(folder, "a/b")).problem).toMatchObject({
+      what: expect.stringContaining("a/b cannot be used"),
+      remedy: expect.stringContaining("Create the folder above it"),
+    });
+    mkdirSync(join(folder, "b"));
+    chmodSync(folder, 0o777);
+    expect(inspectStateFolder(join(folder, "b")).problem?.what).toContain("users other than its owner");
   });
 
   it("tells of event logs that were damaged and set aside", () => {
     const folder = temporaryFolder();
     const aside = join(folder, "events.damaged-2026-01-31T12-30-00Z");
     mkdirSync(aside);
-    const report = reportOn(good, checkStateFolder(folder), []);
+    const report = reportOn(good, inspectStateFolder(folder), []);
     expect(report.fit).toBe(true);
     expect(report.problems.map(({ what }) => what).join()).toContain(`is set aside in ${aside}`);
   });
@@ -108,8 +119,8 @@ describe("the state folder", () => {
     const open = temporaryFolder();
     const file = join(open, "file");
     writeFileSync(file, "");
-    expect(checkStateFolder(file).problem?.what).toContain("is no folder");
+    expect(inspectStateFolder(file).problem?.what).toContain("is no folder");
     chmodSync(open, 0o777);
-    expect(checkStateFolder(open).problem?.what).toContain("others than its owner");
+    expect(inspectStateFolder(open).problem?.what).toContain("users other than its owner");
   });
 });

@@ -130,7 +130,7 @@ describe("what cannot be run", () => {
       "a reference to nothing",
       `command = "\${NOMAD_PORT_http}"`,
       "JOB_INVALID",
-      "config.command: nothing is known as",
+      `config.command: \${NOMAD_PORT_http} is unknown`,
     ],
     ["an unveil that is none", 'command = "true"\nunveil = ["q:/x"]', "CONFIG_INVALID", "q:/x"],
   ])("is told: %s", async (_, config, errorCode, detail) => {
@@ -155,7 +155,7 @@ describe("what cannot be run", () => {
     const job = `${examples}/volume.nomad.hcl`;
     expect(await call(running(job))).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('where the host volume "notes" is: --host-volume notes=/path'),
+      stderr: expect.stringContaining('the host volume "notes" has no path: add --host-volume notes=/path'),
     });
     expect(await call(running("--host-volume", "notes=tmp", job))).toMatchObject({
       code: 1,
@@ -171,7 +171,7 @@ describe("what cannot be run", () => {
     expect(stderr.replaceAll("\n", " ")).toContain(
       `STATE_DIR_UNUSABLE: the state folder ${stateDir}/local/1 cannot be used (mkdir ${stateDir}/local/1: ENOTDIR)`,
     );
-    expect(stderr).toMatch(/^hint: Move away what is there/m);
+    expect(stderr).toMatch(/^hint: Something that is no folder is in its place/m);
   });
 
   it("is told: a host name, which no client takes for this driver, before any task starts", async () => {

@@ -65,8 +65,8 @@ describe("the state folder", () => {
       [file, `${file} is no folder`],
       [`${file}/state`, `${file} is no folder`],
       [`${stateDir}/typo`, `stat ${stateDir}: ENOENT`],
-      [open, `${open}: others than its owner may write to it`],
-      [`${open}/state`, `${open}: others than its owner may write to it`],
+      [open, `${open}: users other than its owner may write to it`],
+      [`${open}/state`, `${open}: users other than its owner may write to it`],
     ]) {
       const refused = await plugin.base.setConfig(setConfig({ state_dir: folder }, false)).catch(errorOfCall);
       const message = expect.stringContaining(`${why}`);

@@ -156,7 +156,7 @@ describe("a state folder that cannot be used", () => {
     const told = healthOf(agent);
     const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
     expect(healthDescription).toContain(`STATE_DIR_UNUSABLE: the state folder ${stateDir} cannot be used`);
-    expect(healthDescription).toContain(`(mkdir ${stateDir}: EEXIST). Move away`);
+    expect(healthDescription).toContain(`(mkdir ${stateDir}: EEXIST). Something that is no folder`);
     const refused = await startTask(agent, makeAllocation().config("true")).catch(errorOfCall);
     expect(refused).toMatchObject({ code: "STATE_DIR_UNUSABLE", recoverable: true });
     rmSync(stateDir);
@@ -171,7 +171,7 @@ describe("a state folder that cannot be used", () => {
     const agent = await startAgent({ stateDir: `${disk}/state` });
     const told = healthOf(agent);
     const { healthDescription } = await told.first(({ health }) => health === Health.UNHEALTHY);
-    expect(healthDescription).toMatch(/ENOSPC\). Make room on /);
+    expect(healthDescription).toMatch(/ENOSPC\). Free space on /);
     rmSync(filler);
     await told.first(({ health }) => health === Health.HEALTHY);
   });

@@ -84,17 +84,14 @@ describe("a reference at run time", () => {
   });
 
   it.each([
-    [
-      `\${NOMAD_PROT_my_port}`,
-      `nothing is known as \${NOMAD_PROT_my_port}. Did you mean \${NOMAD_PORT_my_port}?`,
-    ],
+    [`\${NOMAD_PROT_my_port}`, `\${NOMAD_PROT_my_port} is unknown. Did you mean \${NOMAD_PORT_my_port}?`],
     [
       `\${SHELL_VARIABLE}`,
       `To pass the text on as it stands, to a shell for instance, write $\${SHELL_VARIABLE}.`,
     ],
-    [`\${meta.rack}`, "a local run has not; the job's own is NOMAD_META_…"],
+    [`\${meta.rack}`, "a local run has none. The job's own metadata is in NOMAD_META_…"],
     [`\${attr.kernel.nmae}`, `Did you mean \${attr.kernel.name}?`],
-    [`\${toString}`, `nothing is known as \${toString}`],
+    [`\${toString}`, `\${toString} is unknown`],
   ])("%s is refused", (text, message) => {
     expect(() => render(text, lookup)).toThrow(message);
   });

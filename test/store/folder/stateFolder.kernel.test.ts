@@ -109,7 +109,7 @@ describe("the state folder", () => {
       mkdirSync(join(path, "run"), { recursive: true, mode: 0o700 });
       chmodSync(join(parent, open), mode);
       await expect(openStateFolder(path)).rejects.toMatchObject(
-        unusable("others than its owner may write to it"),
+        unusable("users other than its owner may write to it"),
       );
     }
   });

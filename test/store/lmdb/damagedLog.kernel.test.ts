@@ -123,9 +123,9 @@ describe("damage anywhere in a log that was left open", () => {
   });
 
   it.each<[string, (page: Buffer) => void, RegExp]>([
-    ["another page", (page) => page.writeUInt32LE(77, 0), /is another one/],
+    ["another page", (page) => page.writeUInt32LE(77, 0), /names another page/],
     ["another kind", (page) => page.writeUInt16LE(7, 18), /is of kind 7/],
-    ["an impossible room", (page) => page.writeUInt16LE(9, 20), /has its room from 9/],
+    ["an impossible room", (page) => page.writeUInt16LE(9, 20), /has its free space from 9/],
     ["a node outside of it", (page) => page.writeUInt16LE(5000, 24), /node 0 of page \d+ is not within/],
   ])("is told as what it is: %s", async (_name, damage, says) => {
     const folder = temporaryFolder();

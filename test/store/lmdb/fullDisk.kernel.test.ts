@@ -30,7 +30,7 @@ describe("a full disk", () => {
       await expect(refused).rejects.toMatchObject({
         code: "STORE_FAILED",
         failed: { call: "commit", errno: "ENOSPC" },
-        hint: expect.stringContaining("Make room"),
+        hint: expect.stringContaining("Free space"),
         recoverable: true,
       });
       expect(stored).toBeGreaterThan(10);

@@ -8,12 +8,12 @@ import { print } from "../../terminal/output.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 import { formatTable } from "../../terminal/table.ts";
 import { type Report, reportOn, type Verdict } from "./report.ts";
-import { checkStateFolder } from "./stateFolderCheck.ts";
+import { inspectStateFolder } from "./stateFolderCheck.ts";
 
 /** @returns the exit code: 1 if tasks cannot run */
 export function diagnose(stateDir: string, json: boolean): number {
   const leftovers = findLeftovers().map((each) => leftoverSentence(each, Date.now()));
-  const report = reportOn(probeHost(), checkStateFolder(stateDir), leftovers);
+  const report = reportOn(probeHost(), inspectStateFolder(stateDir), leftovers);
   const text = json
     ? visibleJson(report, 2)
     : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));

@@ -1,10 +1,11 @@
 /** Checks whether the driver can keep its event log in the configured folder. Changes nothing. */
-import { accessSync, constants, type Stats, statfsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
-import { errnoOf, messageOf } from "../../../errors.ts";
+import { DriverError, withCall } from "../../../errors.ts";
 import { quarantinedLogs } from "../../../store/folder/quarantine.ts";
-import { stateFolderPaths } from "../../../store/folder/stateFolder.ts";
+import { checkStateFolder, stateFolderPaths } from "../../../store/folder/stateFolder.ts";
+import { requireRoom } from "../../../store/lmdb/diskRoom.ts";
 
 export interface StateFolderFinding {
   readonly found: string;
@@ -13,56 +14,28 @@ export interface StateFolderFinding {
   readonly quarantined: readonly string[];
 }
 
-/** Disk space for the first events. */
-const minFreeBytes = 16 * 1024 * 1024;
-
-export function checkStateFolder(path: string): StateFolderFinding {
+/** Makes the same checks as the driver does before it uses the folder. */
+export function inspectStateFolder(path: string): StateFolderFinding {
   const folder = resolve(path);
+  const exists = existsSync(folder);
   try {
-    const nearest = nearestExisting(folder);
-    const exists = nearest.path === folder;
-    const problem = problemOf(folder, nearest);
-    const quarantined = exists && !problem ? quarantinedLogs(stateFolderPaths(folder).events) : [];
-    return { found: exists ? folder : `${folder}, to be made`, problem, quarantined };
+    checkStateFolder(folder);
+    requireRoom(exists ? folder : dirname(folder), 0);
+    return {
+      found: exists ? folder : `${folder}, to be made`,
+      problem: undefined,
+      quarantined: exists ? quarantinedLogs(stateFolderPaths(folder).events) : [],
+    };
   } catch (thrown) {
-    return { found: folder, problem: unusable(folder, messageOf(thrown)), quarantined: [] };
+    return { found: folder, problem: problemOf(thrown), quarantined: [] };
   }
 }
 
-interface Existing {
-  readonly path: string;
-  readonly status: Stats;
-}
-
-function nearestExisting(path: string): Existing {
-  const status = statSync(path, { throwIfNoEntry: false });
-  return status ? { path, status } : nearestExisting(dirname(path));
-}
-
-function problemOf(folder: string, { path, status }: Existing): HostProblem | undefined {
-  if (!status.isDirectory()) return unusable(folder, `${path} is no folder`);
-  if (!isWritable(path)) return unusable(folder, `${path} cannot be written to`);
-  const { bavail, bsize } = statfsSync(path);
-  if (bavail * bsize < minFreeBytes) return unusable(folder, `the file system of ${path} is full`);
-  if (path === folder && (status.mode & 0o022) !== 0)
-    return unusable(folder, "others than its owner may write to it");
-  return undefined;
-}
-
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK | constants.X_OK);
-    return true;
-  } catch (thrown) {
-    if (errnoOf(thrown) === undefined) throw thrown;
-    return false;
-  }
-}
-
-function unusable(folder: string, why: string): HostProblem {
+function problemOf(thrown: unknown): HostProblem {
+  const error = DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the state folder cannot be used");
   return {
-    what: `the state folder ${folder} cannot be used: ${why}`,
+    what: withCall(error.summary, error.failed),
     consequence: "the driver cannot keep its event log, and starts no task",
-    remedy: "Choose another folder with the plugin option state_dir, or put this one right",
+    remedy: error.hint ?? "Choose another folder with the plugin option state_dir",
   };
 }

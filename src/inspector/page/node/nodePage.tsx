@@ -37,7 +37,7 @@ export function NodePage({ version }: { readonly version: number }) {
         <section class="card" aria-label="Host">
           <h2>Host</h2>
           {view.host === null ? (
-            <p class="faint">A bundle: what its host was like stands with each task.</p>
+            <p class="faint">This is a bundle: each task shows the host that it ran on.</p>
           ) : (
             <Facts facts={hostFacts(view.host)} />
           )}

@@ -81,7 +81,7 @@ export function TaskList({ live: { rows, status }, view, setView }: Properties) 
       </div>
       {shown.length === 0 ? (
         <p class="empty">
-          No task is like that.{" "}
+          No task matches.{" "}
           <button type="button" onClick={() => show({ searchText: "", kind: "All" })}>
             Show all
           </button>

@@ -10,10 +10,10 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
         Event {seq}: <code>{type}</code>, then <code>{state}</code>
       </h2>
       {asRecorded ? null : (
-        <p class="bad">This version's machine makes something else of it than was recorded.</p>
+        <p class="bad">This version's machine computes another result than was recorded.</p>
       )}
       <h3>Effects</h3>
-      {effects.length === 0 ? <p class="faint">It asked for none.</p> : null}
+      {effects.length === 0 ? <p class="faint">None.</p> : null}
       <ul>
         {effects.map(({ effect, report }) => (
           <li key={effect}>
@@ -24,8 +24,8 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
           </li>
         ))}
       </ul>
-      <h3>Changed against the moment before</h3>
-      {changes.length === 0 ? <p class="faint">Nothing that is remembered.</p> : null}
+      <h3>Changes in what the driver remembers</h3>
+      {changes.length === 0 ? <p class="faint">None.</p> : null}
       <table>
         <tbody>
           {changes.map(({ path, before, after }) => (
@@ -45,7 +45,7 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
         <pre>{JSON.stringify(data, null, 2)}</pre>
       </details>
       <details>
-        <summary>All that is remembered by then</summary>
+        <summary>All that the driver remembers after it</summary>
         <pre>{JSON.stringify(context, null, 2)}</pre>
       </details>
     </section>

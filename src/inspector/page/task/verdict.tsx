@@ -13,7 +13,7 @@ interface Properties {
 
 export function Verdict({ view: { outcome, sentences }, row, choose }: Properties) {
   return (
-    <section class={`card verdict ${outcome.tone}`} aria-label="How it stands">
+    <section class={`card verdict ${outcome.tone}`} aria-label="Outcome">
       <p class="headline">
         <Mark tone={outcome.tone} />
         {outcome.text}
