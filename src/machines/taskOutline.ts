@@ -1,5 +1,5 @@
 /** The fields that every list of tasks shows, from a task's id and its folded events. Pure. */
-import { describeTaskEnd } from "../taskEnd.ts";
+import { describeTaskEnd, shortEnd } from "../taskEnd.ts";
 import { allocationOf, taskName } from "../taskId.ts";
 import type { MachineState } from "./machineVersion.ts";
 import type { TaskContext } from "./taskContext.ts";
@@ -15,11 +15,35 @@ export interface TaskOutline {
   readonly namespace: string | null;
   /** The machine's state, or a word that replaces it. */
   readonly state: string;
+  /** What became of it; null while it goes on. */
+  readonly result: TaskResult | null;
 }
 
-export function outlineOf(id: string, { value: state, context: { request } }: MachineState): TaskOutline {
-  const { groupName: group = null, jobId: job = null, namespace = null } = request ?? {};
-  return { id, allocation: allocationOf(id), task: taskName(id), group, job, namespace, state };
+/** `failed`: it ended with another exit code than 0, or never started. `killed`: a signal ended it, or a lack of memory. */
+export type TaskResult = "completed" | "failed" | "killed" | "lost";
+
+export function outlineOf(id: string, { value: state, context }: MachineState): TaskOutline {
+  const { groupName: group = null, jobId: job = null, namespace = null } = context.request ?? {};
+  const result = resultOf(context);
+  return { id, allocation: allocationOf(id), task: taskName(id), group, job, namespace, state, result };
+}
+
+/** Null while it goes on. */
+export function resultOf({ exit, failure, lostReason }: TaskContext): TaskResult | null {
+  if (exit === null) return failure ? "failed" : lostReason === null ? null : "lost";
+  if (exit.source === "unknown") return "lost";
+  if (exit.signal > 0 || exit.oomKilled) return "killed";
+  return exit.exitCode === 0 ? "completed" : "failed";
+}
+
+/** How it ended, in a word or two to be counted: `exit 1`, `SIGSEGV`, `out of memory`, `never started`, `lost`. */
+export function shortResult(context: TaskContext): string {
+  const { exit } = context;
+  const result = resultOf(context);
+  if (result === null) return "running";
+  if (exit === null || result === "lost") return result === "failed" ? "never started" : result;
+  if (exit.oomKilled) return "out of memory";
+  return exit.signal > 0 ? shortEnd(exit) : `exit ${exit.exitCode}`;
 }
 
 /** How it ended, or why it never started; empty while it runs. */

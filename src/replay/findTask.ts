@@ -1,41 +1,35 @@
-/** Finds the task that a person names. Pure. */
+/** Finds the runs of the task that a person names. Pure. */
 import { DriverError } from "../errors.ts";
 import { suggestion } from "../suggest.ts";
-import { taskName } from "../taskId.ts";
+import { allocationOf, taskName } from "../taskId.ts";
 import { visible } from "../units/visible.ts";
 
+/** A run of a task. */
+interface Candidate {
+  /** `<allocation id>/<task name>/<8 hex digits>`. */
+  readonly id: string;
+}
+
 /**
- * Finds a task by whole id, else by name, else by the beginning of its id. Later
- * ways are tried only if earlier ones match nothing.
- * @throws DriverError `TASK_NOT_FOUND` if none matches, or several do
+ * Finds runs by whole id, else by the task's name, else by the beginning of the allocation's id, alone or
+ * with the task's name (`6f2d4a9e/web`). Later ways are tried only if earlier ones match nothing.
+ * @param text empty means all runs
+ * @returns at least one run, in the order of the candidates
+ * @throws DriverError `TASK_NOT_FOUND`
  */
-export function findTask<T extends Candidate>(text: string, candidates: readonly T[]): T {
+export function findRuns<T extends Candidate>(text: string, candidates: readonly T[]): T[] {
+  const [allocation = "", name] = text.split("/");
   const ways = [
     ({ id }: T) => id === text,
     ({ id }: T) => taskName(id) === text,
+    ({ id }: T) => taskName(id) === name && allocationOf(id).startsWith(allocation),
     ({ id }: T) => id.startsWith(text),
   ];
-  const found = ways.map((fits) => candidates.filter(fits)).find(({ length }) => length > 0) ?? [];
-  const [only, second] = found;
-  if (only && !second) return only;
-  if (only) {
-    const list = found.map(({ id, state = "" }) => visible(`  ${id}  ${state}`).trimEnd()).join("\n");
-    throw new DriverError(
-      "TASK_NOT_FOUND",
-      text ? `${text} matches ${found.length} tasks:\n${list}` : `there are ${found.length} tasks:\n${list}`,
-      {
-        hint: "Give more of the id",
-      },
-    );
-  }
+  const found = ways.map((fits) => candidates.filter(fits)).find(({ length }) => length > 0);
+  if (found !== undefined) return found;
   if (candidates.length === 0) throw new DriverError("TASK_NOT_FOUND", "the log has no tasks");
   const names = [...new Set(candidates.map(({ id }) => visible(taskName(id))))];
   throw new DriverError("TASK_NOT_FOUND", `no task is called ${text}, and no id begins with it`, {
     hint: suggestion(text, names),
   });
-}
-
-interface Candidate {
-  readonly id: string;
-  readonly state?: string;
 }

@@ -5,20 +5,18 @@
 
 import type { Bundle } from "./bundle/loadBundle.ts";
 import { type CheckOptions, type CheckReport, checkLog } from "./check/checkLog.ts";
-import { findTask } from "./findTask.ts";
+import { findRuns } from "./findTask.ts";
 import { History } from "./history.ts";
 
 /**
- * The history of a task in a bundle.
- * @param task its name, the start of its id, or its whole id; optional if the bundle has only one
- * @throws DriverError `TASK_NOT_FOUND` if no task matches, or several do
+ * The history of a task in a bundle: of several runs that match, the newest one's.
+ * @param task its name, the start of its id, or its whole id; by default any
+ * @throws DriverError `TASK_NOT_FOUND` if no task matches
  * @throws DriverError `STORE_FAILED` if an event of the task was changed
  */
 export function replay({ reader }: Bundle, task = ""): History {
-  const { id } = findTask(
-    task,
-    Array.from(reader.streams(), ({ stream }) => ({ id: stream })),
-  );
+  const entries = Array.from(reader.streams(), ({ stream: id, firstPosition }) => ({ id, firstPosition }));
+  const { id } = findRuns(task, entries).reduce((a, b) => (b.firstPosition > a.firstPosition ? b : a));
   return new History(id, [...reader.readStream(id)]);
 }
 

@@ -38,6 +38,14 @@ export interface StreamHead {
   readonly hash: string;
 }
 
+/** A stream as the log lists it, without a look at its events. */
+export interface StreamEntry extends StreamHead {
+  /** Position of the stream's first event. No two streams share it, and a later stream has a greater one. */
+  readonly firstPosition: number;
+  /** The machine's state after the last event. Undefined in bundles, and in logs of before it was stored. */
+  readonly state: string | undefined;
+}
+
 /**
  * The reading side, which other processes use too. Reading an event checks its
  * own hashes. verifyStream.ts checks the chain of a whole stream.
@@ -62,7 +70,7 @@ export interface EventReader {
   /** Number of the last event of a stream; 0 if there is no such stream. */
   version(stream: string): number;
   /** All streams, or those whose names begin with `prefix`, in the order of their names' UTF-8 bytes. */
-  streams(prefix?: string): Iterable<StreamHead>;
+  streams(prefix?: string): Iterable<StreamEntry>;
   /** Position of the newest event; 0 if the log is empty. */
   lastPosition(): number;
   close(): Promise<void>;

@@ -1,8 +1,8 @@
 /** The reading side of the event log, over any table of records. */
 import { DriverError } from "../errors.ts";
 import { isDefect, readRecord } from "./eventRecord.ts";
-import type { EventReader, StoredEvent, StreamHead } from "./eventStore.ts";
-import type { RecordTable, TableHead, TakeRecord } from "./recordTable.ts";
+import type { EventReader, StoredEvent, StreamEntry } from "./eventStore.ts";
+import type { RecordTable, TakeRecord } from "./recordTable.ts";
 
 export class LogReader implements EventReader {
   readonly #table: RecordTable;
@@ -42,12 +42,12 @@ export class LogReader implements EventReader {
     return this.table.head(stream)?.version ?? 0;
   }
 
-  *streams(prefix = ""): Iterable<StreamHead> {
+  *streams(prefix = ""): Iterable<StreamEntry> {
     let after: string | undefined;
     for (;;) {
       const heads = this.table.heads(after, prefix);
       if (heads.length === 0) return;
-      for (const { stream, version, hash } of heads) yield { stream, version, hash };
+      yield* heads;
       after = heads.at(-1)?.stream;
     }
   }
@@ -91,12 +91,12 @@ export class LogReader implements EventReader {
   }
 
   /** Whether a stream was removed while it was being read. */
-  #isPruned({ stream, firstPosition }: TableHead): boolean {
+  #isPruned({ stream, firstPosition }: StreamEntry): boolean {
     return this.table.head(stream)?.firstPosition !== firstPosition;
   }
 
   /** Reads up to where the stream ended when its head was read, or to the last record that exists. */
-  *#recordsOf<T>(head: TableHead | undefined, from: number, take: TakeRecord<T>): Iterable<T> {
+  *#recordsOf<T>(head: StreamEntry | undefined, from: number, take: TakeRecord<T>): Iterable<T> {
     if (head === undefined) return;
     let next = from;
     while (next <= head.version) {

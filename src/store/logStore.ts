@@ -3,9 +3,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subject } from "rxjs";
 import { DriverError } from "../errors.ts";
 import { encodeRecord, isDefect, NO_HASH, readRecord, type SealedData } from "./eventRecord.ts";
-import type { EventToAppend, StoredEvent, StreamHead } from "./eventStore.ts";
+import type { EventToAppend, StoredEvent, StreamEntry, StreamHead } from "./eventStore.ts";
 import { FollowableLog, type FollowableStore } from "./followableLog.ts";
-import type { RecordWriter, TableHead, WritableTable } from "./recordTable.ts";
+import type { RecordWriter, WritableTable } from "./recordTable.ts";
 import { checkName, seal } from "./sealEvent.ts";
 import { WrongExpectedVersion } from "./storeError.ts";
 
@@ -126,7 +126,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
   }
 
   /** Also undefined if the first event is damaged, because the stream's name is in it. */
-  #streamStartingAt(firstPosition: number): TableHead | undefined {
+  #streamStartingAt(firstPosition: number): StreamEntry | undefined {
     const [name] = this.#table.recordsOf({ firstPosition }, 1, (bytes) => {
       const read = readRecord(bytes);
       return isDefect(read) ? undefined : read.event.stream;
@@ -178,7 +178,8 @@ export class LogStore extends FollowableLog implements FollowableStore {
         hash = record.event.hash;
         return record.event;
       });
-      if (stored.length > 0) writer.putHead({ stream, version: seq, hash, firstPosition });
+      const state = stored.at(-1)?.to;
+      if (state !== undefined) writer.putHead({ stream, version: seq, hash, firstPosition, state });
       return stored;
     });
   }

@@ -1,7 +1,7 @@
 /** Reads a fixed list of records in memory as a log. */
-import type { EventReader, StreamHead } from "./eventStore.ts";
+import type { EventReader, StreamEntry, StreamHead } from "./eventStore.ts";
 import { LogReader } from "./logReader.ts";
-import { BATCH_RECORDS, type RecordTable, type TableHead, type TakeRecord } from "./recordTable.ts";
+import { BATCH_RECORDS, type RecordTable, type TakeRecord } from "./recordTable.ts";
 
 /** A record and its place in the log. The record's bytes name a place too: readers check that they agree. */
 export interface PlacedRecord {
@@ -20,8 +20,8 @@ export function readerOf(heads: readonly StreamHead[], records: readonly PlacedR
 }
 
 class RecordList implements RecordTable {
-  readonly #heads: readonly TableHead[];
-  readonly #byName: ReadonlyMap<string, TableHead>;
+  readonly #heads: readonly StreamEntry[];
+  readonly #byName: ReadonlyMap<string, StreamEntry>;
   readonly #byPosition: readonly PlacedRecord[];
   readonly #byStream: ReadonlyMap<string, readonly PlacedRecord[]>;
 
@@ -31,16 +31,20 @@ class RecordList implements RecordTable {
     this.#byStream = byStream;
     this.#byPosition = records.toSorted((a, b) => a.position - b.position);
     this.#heads = heads
-      .map((head) => ({ ...head, firstPosition: this.#recordsOf(head.stream)[0]?.position ?? 0 }))
+      .map((head) => ({
+        ...head,
+        firstPosition: this.#recordsOf(head.stream)[0]?.position ?? 0,
+        state: undefined,
+      }))
       .sort((a, b) => compare(a.stream, b.stream));
     this.#byName = new Map(this.#heads.map((head) => [head.stream, head]));
   }
 
-  head(stream: string): TableHead | undefined {
+  head(stream: string): StreamEntry | undefined {
     return this.#byName.get(stream);
   }
 
-  heads(after: string | undefined): TableHead[] {
+  heads(after: string | undefined): StreamEntry[] {
     return this.#heads.filter(({ stream }) => after === undefined || compare(stream, after) > 0);
   }
 
@@ -52,7 +56,7 @@ class RecordList implements RecordTable {
     return batch(this.#byPosition, firstAtOrAfter(this.#byPosition, from), take);
   }
 
-  recordsOf<T>({ stream }: TableHead, seq: number, take: TakeRecord<T>): T[] {
+  recordsOf<T>({ stream }: StreamEntry, seq: number, take: TakeRecord<T>): T[] {
     return batch(this.#recordsOf(stream), seq - 1, take);
   }
 

@@ -3,7 +3,7 @@
  * everything else about the log exists once. All calls are synchronous. Calls
  * that return a batch hold nothing open afterwards.
  */
-import type { StreamHead } from "./eventStore.ts";
+import type { StreamEntry } from "./eventStore.ts";
 
 /** The name of a stream is a key, and this is LMDB's limit for keys. */
 export const MAX_NAME_BYTES = 1978;
@@ -11,25 +11,19 @@ export const MAX_NAME_BYTES = 1978;
 export const BATCH_RECORDS = 256;
 export const BATCH_BYTES = 1 << 20;
 
-/** A stream as the table knows it. */
-export interface TableHead extends StreamHead {
-  /** Position of the stream's first event. No two streams share it, so it stands for the name in keys. */
-  readonly firstPosition: number;
-}
-
 /** Converts a record to what the caller needs; `bytes` may be overwritten after the call. */
 export type TakeRecord<T> = (bytes: Buffer, position: number) => T;
 
 export interface RecordTable {
-  head(stream: string): TableHead | undefined;
+  head(stream: string): StreamEntry | undefined;
   /** Heads of streams whose names begin with `prefix` and follow `after`, ordered by UTF-8 bytes. */
-  heads(after: string | undefined, prefix: string): TableHead[];
+  heads(after: string | undefined, prefix: string): StreamEntry[];
   /** Position of the newest record; 0 if there is none. */
   lastPosition(): number;
   /** Records at position `from` and after it, in order. */
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[];
   /** Records of one stream, from sequence number `seq` on. */
-  recordsOf<T>(stream: Pick<TableHead, "firstPosition">, seq: number, take: TakeRecord<T>): T[];
+  recordsOf<T>(stream: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[];
   close(): Promise<void>;
 }
 
@@ -37,7 +31,7 @@ export interface RecordTable {
 export interface RecordWriter {
   /** @param position greater than every existing position */
   putRecord(firstPosition: number, seq: number, position: number, bytes: Uint8Array): void;
-  putHead(head: TableHead): void;
+  putHead(head: StreamEntry): void;
   /** Removes a stream, but leaves its records: readers no longer find the stream. */
   removeHead(stream: string): void;
   /**

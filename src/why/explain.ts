@@ -1,5 +1,6 @@
 /** Explains the state of a task in plain words, with the events that prove each sentence. Pure. */
 
+import { resultOf, type TaskResult } from "../machines/taskOutline.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { signalName } from "../signalNames.ts";
 import { taskName } from "../taskId.ts";
@@ -14,6 +15,8 @@ export interface Explanation {
   readonly task: string;
   readonly job: string;
   readonly state: string;
+  /** What became of it; null while it goes on. */
+  readonly result: TaskResult | null;
   /** In the order of what happened. */
   readonly sentences: readonly Sentence[];
 }
@@ -27,6 +30,7 @@ export function explain(history: History): Explanation {
     task: taskName(history.stream),
     job: context.request?.jobId ?? "unknown",
     state,
+    result: resultOf(context),
     sentences: [...beginning(facts), ...duringRun(facts), ...ending(facts, context), ...doubts(moments)],
   };
 }

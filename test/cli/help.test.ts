@@ -49,7 +49,7 @@ describe("arguments that make no sense", () => {
     [["events", "-f", "--format", "json"], "a JSON list has an end; --format jsonl can be followed", ""],
     [["events", "-f", "web", "--format", "mermaid"], "a diagram is drawn of all events at once", ""],
     [["replay", "web", "--check", "--what-if", "x"], "cannot be used with option '--check'", ""],
-    [["diff", "web"], "missing required argument 'B'", ""],
+    [["diff"], "missing required argument 'A'", ""],
   ])("%j are told so and end with 2", (args, problem, help) => {
     const { status, stdout, stderr } = call(...args);
     expect(status).toBe(2);

@@ -16,3 +16,29 @@ export function collectAssignment(text: string, before: Assignments = {}): Assig
 export function single(assignments: Assignments = {}): Record<string, string> {
   return Object.fromEntries(Object.entries(assignments).map(([name, values]) => [name, values.at(-1) ?? ""]));
 }
+
+/** Parses `--run -1` to the number of runs before the newest one. */
+function parseRun(text: string): number {
+  if (/^(0|-\d+)$/.test(text)) return Math.abs(Number(text));
+  throw new InvalidArgumentError("It must be 0 for the newest run, -1 for the one before it, and so on.");
+}
+
+function parseCount(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It must be a whole number; 0 means all.");
+}
+
+/** The arguments of the option that limits a table to the newest tasks. */
+export const lastOption = [
+  "-n, --last <count>",
+  "list no more than the newest tasks; 0 lists all",
+  parseCount,
+  100,
+] as const;
+
+/** The arguments of the option that chooses one of the runs of a task. */
+export const runOption = [
+  "--run <n>",
+  "an earlier run of the task: -1 is the one before the newest",
+  parseRun,
+] as const;

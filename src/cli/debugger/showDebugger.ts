@@ -8,7 +8,7 @@ import type { StoredEvent } from "../../store/eventStore.ts";
 import { EventLogs, type TaskPlace } from "../logs/eventLogs.ts";
 import { openScreen } from "../terminal/screen.ts";
 import { styleFor } from "../terminal/style.ts";
-import { type DebuggerState, initialState, type Size } from "./debuggerState.ts";
+import { type DebuggerState, initialState, notified, type Size } from "./debuggerState.ts";
 import { type Input, reduce } from "./reduce.ts";
 import { continueTo, setBreakpoint } from "./stops.ts";
 import { frame } from "./view/frame.ts";
@@ -26,17 +26,18 @@ export interface DebuggerOptions {
  * @returns the exit code
  * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`, `EXPRESSION_INVALID`, `EDITS_INVALID`
  */
-export async function showDebugger({ path, name }: TaskPlace, options: DebuggerOptions): Promise<number> {
-  const logs = await EventLogs.open(path);
+export async function showDebugger(place: TaskPlace, options: DebuggerOptions): Promise<number> {
+  const logs = await EventLogs.open(place.path);
   try {
-    const recorded = logs.history(name, options.showArgs);
+    const { history: recorded, note } = logs.history(place, options.showArgs);
     // A bundle does not grow, and a destroyed task has no further events.
     const live = logs.folders.length > 0 && recorded.events.at(-1)?.to !== "destroyed";
     const coming = logs.coming().pipe(
       filter(({ stream, seq }) => stream === recorded.stream && seq > recorded.length),
       map(shownEvent(options.showArgs)),
     );
-    await show(begin(initialState(recorded, terminalSize(), live), options), live ? coming : EMPTY);
+    const opened = initialState(recorded, terminalSize(), live);
+    await show(begin(note === undefined ? opened : notified(opened, note), options), live ? coming : EMPTY);
   } finally {
     await logs.close();
   }

@@ -3,12 +3,13 @@ import { statSync } from "node:fs";
 import { merge, NEVER, type Observable } from "rxjs";
 import { DriverError } from "../../errors.ts";
 import { loadBundle } from "../../replay/bundle/loadBundle.ts";
-import { findTask } from "../../replay/findTask.ts";
+import { findRuns } from "../../replay/findTask.ts";
 import { History } from "../../replay/history.ts";
 import { shownEvent } from "../../replay/mask.ts";
-import type { EventReader, StoredEvent, StreamHead } from "../../store/eventStore.ts";
+import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { importedBundle, logFolders } from "../../store/folder/logFolders.ts";
 import { openEventReader } from "../../store/lmdb/lmdbEventStore.ts";
+import { type ChosenRun, chooseRun, type FoundRun, newest, onlyRunning } from "./chosenRun.ts";
 import { mergeLogs } from "./mergeLogs.ts";
 import { readUpToDamage } from "./readUpToDamage.ts";
 import { type TaskHistory, taskHistory } from "./taskHistory.ts";
@@ -19,13 +20,6 @@ interface OpenLog {
   readonly end: number;
   /** The events stored after that position. */
   readonly later: Observable<StoredEvent>;
-}
-
-/** A task, and the log that holds it. */
-export interface FoundTask {
-  readonly id: string;
-  readonly head: StreamHead;
-  readonly reader: EventReader;
 }
 
 export class EventLogs {
@@ -61,12 +55,12 @@ export class EventLogs {
     return new EventLogs(present, logs);
   }
 
-  /** The histories of all tasks, by the time of their requests. */
-  histories(): TaskHistory[] {
-    const histories = this.tasks().map(({ id, reader }) => {
+  /** The histories of the newest tasks, by the time of their requests. */
+  histories(count: number): TaskHistory[] {
+    const histories = newest(this.tasks(), count).map(({ id, reader }) => {
       const { events, damage } = readUpToDamage(reader, id);
       const history = taskHistory(id, events);
-      return damage === undefined ? history : { ...history, state: "damaged", end: damage };
+      return damage === undefined ? history : { ...history, state: "damaged", result: null, end: damage };
     });
     return histories.sort((a, b) => a.begunAt - b.begunAt);
   }
@@ -77,33 +71,34 @@ export class EventLogs {
   }
 
   /**
-   * Finds the task that a person names, and its log. Reads no events, except the
-   * last one of each task if several match.
-   * @param name undefined means the only task there is
-   * @throws DriverError `TASK_NOT_FOUND` if no task matches, or several do
+   * Finds the run that a person means.
+   * @throws DriverError `TASK_NOT_FOUND`
    */
-  find(name: string | undefined): FoundTask {
-    const candidates = this.tasks().map((task) => ({
-      ...task,
-      get state() {
-        return lastState(task);
-      },
-    }));
-    return findTask(name ?? "", candidates);
+  find({ name = "", back }: Pick<TaskPlace, "name" | "back">): ChosenRun {
+    return chooseRun(findRuns(name, this.tasks()), back);
   }
 
   /**
-   * The history of the task that a person names.
+   * Finds the running task that a person means.
+   * @throws DriverError `TASK_NOT_FOUND` if none or several run under that name
+   */
+  findRunning(name: string): FoundRun {
+    const runs = findRuns(name, this.tasks());
+    return onlyRunning(name, runs);
+  }
+
+  /**
+   * The history of the run that a person means.
    * @param showArgs false masks possible secrets
    * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`
    */
-  history(name: string | undefined, showArgs: boolean): History {
-    const { id, reader } = this.find(name);
-    return new History(id, Array.from(reader.readStream(id), shownEvent(showArgs)));
+  history(place: TaskPlace, showArgs: boolean): ChosenHistory {
+    const { id, reader, note } = this.find(place);
+    return { history: new History(id, Array.from(reader.readStream(id), shownEvent(showArgs))), note };
   }
 
   /** All tasks with their logs. Reads no events. */
-  tasks(): FoundTask[] {
+  tasks(): FoundRun[] {
     return this.readers.flatMap((reader) =>
       [...reader.streams()].map((head) => ({ id: head.stream, head, reader })),
     );
@@ -129,27 +124,26 @@ export class EventLogs {
 }
 
 /** Locates a task. Its name may also be the path of a bundle, or `BUNDLE:TASK`. */
-export function locate(task: string | undefined, stateDir: string): TaskPlace {
-  if (task === undefined) return { path: stateDir, name: undefined };
-  if (isFile(task)) return { path: task, name: undefined };
+export function locate(task: string | undefined, stateDir: string, back?: number): TaskPlace {
+  if (task === undefined) return { path: stateDir, name: undefined, back };
+  if (isFile(task)) return { path: task, name: undefined, back };
   const [, bundle = "", name] = /^(.+):([^:]*)$/.exec(task) ?? [];
-  return isFile(bundle) ? { path: bundle, name } : { path: stateDir, name: task };
+  return isFile(bundle) ? { path: bundle, name, back } : { path: stateDir, name: task, back };
 }
 
 export interface TaskPlace {
   /** A state folder, or a bundle. */
   readonly path: string;
-  /** Undefined means the only task there is, or all tasks. */
+  /** Undefined means any task, or all tasks. */
   readonly name: string | undefined;
+  /** How many runs before the newest one to go; undefined means the running one, or else the newest. */
+  readonly back: number | undefined;
 }
 
-function lastState({ id, head, reader }: FoundTask): string {
-  try {
-    const [last] = reader.readStream(id, head.version);
-    return last?.to ?? "";
-  } catch {
-    return "damaged";
-  }
+export interface ChosenHistory {
+  readonly history: History;
+  /** What is told of other runs with the same name; undefined if there are none. */
+  readonly note: string | undefined;
 }
 
 async function openBundle(path: string): Promise<OpenLog> {

@@ -34,11 +34,11 @@ export class EventView {
   tasks(histories: readonly TaskHistory[], now: number): string {
     const rows = histories
       .map(visibleTexts)
-      .map(({ allocation, task, job, state, begunAt, ranMs, end }) => [
+      .map(({ allocation, task, job, state, result, begunAt, ranMs, end }) => [
         task,
         shortId(allocation),
         job ?? "",
-        paintState(state, this.#style),
+        paintState(result ?? state, this.#style),
         begunAt === 0 ? "" : `${formatDuration(Math.max(0, now - begunAt))} ago`,
         ranMs === undefined ? "" : formatDuration(ranMs),
         end,
@@ -46,11 +46,12 @@ export class EventView {
     return formatTable([this.#header(taskHeader), ...rows], this.#width);
   }
 
-  /** One task's events so far. */
-  task({ id, task, job, begunAt }: TaskHistory, events: readonly StoredEvent[]): string {
+  /** One task's events so far, below what is told of its other runs. */
+  task({ id, task, job, begunAt }: TaskHistory, events: readonly StoredEvent[], note?: string): string {
     const title = `${this.#style.bold(visible(task))} of job ${visible(job ?? "")}, ${formatDay(begunAt)}, ${visible(id)}`;
     const header = this.#format(this.#header(eventHeader), this.#style.dim("WHAT"));
-    return [title, "", header, ...events.map((event) => this.next(event))].join("\n");
+    const first = note === undefined ? [] : [this.#style.dim(note)];
+    return [...first, title, "", header, ...events.map((event) => this.next(event))].join("\n");
   }
 
   /** The task's next event. */

@@ -1,10 +1,8 @@
 /** Tasks of this node, from its event logs. */
 
 import type { Subscription } from "rxjs";
-import { isOver } from "../../machines/taskMachine.ts";
-import { isDefect, readRecord } from "../../store/eventRecord.ts";
-import type { EventReader, StreamHead } from "../../store/eventStore.ts";
 import { logFolders } from "../../store/folder/logFolders.ts";
+import { type FoundRun, isRunning } from "../logs/chosenRun.ts";
 import { EventLogs } from "../logs/eventLogs.ts";
 import { readUpToDamage } from "../logs/readUpToDamage.ts";
 import { foldReadable } from "../logs/taskHistory.ts";
@@ -12,25 +10,14 @@ import type { NodeTask } from "./taskRow.ts";
 
 /**
  * The tasks in the order of their requests.
- * @param ended whether to include ended tasks; without them, only their last events are read
+ * @param runs those to read
  */
-export function nodeTasks(logs: readonly EventReader[], ended: boolean): NodeTask[] {
-  const tasks = logs.flatMap((log) =>
-    [...log.streams()]
-      .filter((head) => ended || !hasEnded(log, head))
-      .map(({ stream }): NodeTask => {
-        const { events } = readUpToDamage(log, stream);
-        return { id: stream, snapshot: foldReadable(events), begunAt: events[0]?.time ?? 0 };
-      }),
-  );
+export function nodeTasks(runs: readonly FoundRun[]): NodeTask[] {
+  const tasks = runs.map(({ id, reader }): NodeTask => {
+    const { events } = readUpToDamage(reader, id);
+    return { id, snapshot: foldReadable(events), begunAt: events[0]?.time ?? 0 };
+  });
   return tasks.sort((a, b) => a.begunAt - b.begunAt);
-}
-
-/** A task whose last event is damaged counts as running; the host then shows whether it is. */
-function hasEnded(log: EventReader, { stream, version }: StreamHead): boolean {
-  const [bytes] = log.readRecords(stream, version);
-  const last = bytes && readRecord(bytes);
-  return last !== undefined && !isDefect(last) && isOver(last.event.to);
 }
 
 /** The running tasks of this node, from its event logs, which are read again only after new events. */
@@ -60,7 +47,7 @@ export class RunningTasks {
       this.#subscription = this.#follow();
       this.#cached = undefined;
     }
-    this.#cached ??= nodeTasks(this.#logs.readers, false);
+    this.#cached ??= nodeTasks(this.#logs.tasks().filter(isRunning));
     return this.#cached;
   }
 

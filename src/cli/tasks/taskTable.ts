@@ -29,7 +29,7 @@ const columns: readonly Column[] = [
   { name: "TASK", rank: 10, cut: true, text: ({ task }) => task },
   { name: "ALLOCATION", rank: 5, text: ({ allocation }) => shortId(allocation) },
   { name: "JOB", rank: 2, text: ({ job }) => job || unknown },
-  { name: "STATE", rank: 8, text: ({ state }, style) => paintState(state, style) },
+  { name: "STATE", rank: 8, text: ({ result, state }, style) => paintState(result ?? state, style) },
   { name: "PID", rank: 7, right: true, text: ({ pid }) => (pid === null ? nothing : String(pid)) },
   { name: "USER", rank: 3, text: ({ user, uid }) => user || (uid === null ? unknown : String(uid)) },
   { name: "CPU", rank: 9, right: true, minWidth: 5, text: (row) => figure(row, row.cpuPercent, percentText) },
@@ -75,6 +75,11 @@ export function taskTable(rows: readonly TaskRow[], style: Style, width: number)
       .join(gap)
       .trimEnd(),
   );
+}
+
+/** The line below a table that does not list all tasks. */
+export function earlierText(count: number): string {
+  return `${count} earlier ${count === 1 ? "task is" : "tasks are"} not listed: -n 0 lists all`;
 }
 
 interface Cells extends Omit<Column, "text"> {

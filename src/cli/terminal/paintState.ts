@@ -1,10 +1,10 @@
 /** Colours of states. Pure. */
 import type { Style } from "./style.ts";
 
-/** @param state of a task, or a word in its place, such as `gone` or `damaged` */
+/** @param state of a task, or a word in its place, such as `completed`, `gone` or `damaged` */
 export function paintState(state: string, style: Style): string {
   if (bad.has(state)) return style.red(state);
   return state === "running" || state === "recovered" ? style.green(state) : state;
 }
 
-const bad: ReadonlySet<string> = new Set(["failed", "lost", "gone", "damaged"]);
+const bad: ReadonlySet<string> = new Set(["failed", "killed", "lost", "gone", "damaged"]);

@@ -1,5 +1,7 @@
 /** Encodes keys and small values of the LMDB tables. Numbers are big-endian, so keys sort as numbers do. */
 
+import type { StreamEntry } from "../eventStore.ts";
+
 /** lmdb has keys written into its own buffer, from `start` on. `writeKey` returns where the key ends. */
 interface KeyCodec<K> {
   writeKey(key: K, target: Buffer, start: number): number;
@@ -50,25 +52,26 @@ export const recordValue: ValueCodec<Buffer> = {
   decode: (bytes) => bytes.subarray(0, bytes.length),
 };
 
-/** A stream's head without its name, which is the key. */
-export interface HeadValue {
-  readonly firstPosition: number;
-  readonly version: number;
-  readonly hash: string;
-}
+/** A stream's entry without its name, which is the key. */
+export type HeadValue = Omit<StreamEntry, "stream">;
+
+/** The state is at the end: logs of before it was stored end without it. */
+const STATE_AT = 1 + POSITION_BYTES + 4 + HASH_BYTES;
 
 export const headValue: ValueCodec<HeadValue> = {
-  encode: ({ firstPosition, version, hash }) => {
-    const bytes = Buffer.allocUnsafe(1 + POSITION_BYTES + 4 + HASH_BYTES);
+  encode: ({ firstPosition, version, hash, state = "" }) => {
+    const bytes = Buffer.allocUnsafe(STATE_AT + Buffer.byteLength(state));
     bytes[0] = HEAD_FORMAT;
     bytes.writeUIntBE(firstPosition, 1, POSITION_BYTES);
     bytes.writeUInt32BE(version, 1 + POSITION_BYTES);
     bytes.write(hash, 5 + POSITION_BYTES, HASH_BYTES, "hex");
+    bytes.write(state, STATE_AT);
     return bytes;
   },
   decode: (bytes) => ({
     firstPosition: bytes.readUIntBE(1, POSITION_BYTES),
     version: bytes.readUInt32BE(1 + POSITION_BYTES),
-    hash: bytes.toString("hex", 5 + POSITION_BYTES, 5 + POSITION_BYTES + HASH_BYTES),
+    hash: bytes.toString("hex", 5 + POSITION_BYTES, STATE_AT),
+    state: bytes.length > STATE_AT ? bytes.toString("utf8", STATE_AT, bytes.length) : undefined,
   }),
 };

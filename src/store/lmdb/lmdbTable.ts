@@ -1,11 +1,11 @@
 /** The log's tables in LMDB, for reading. */
 
+import type { StreamEntry } from "../eventStore.ts";
 import {
   BATCH_BYTES,
   BATCH_RECORDS,
   MAX_NAME_BYTES,
   type RecordTable,
-  type TableHead,
   type TakeRecord,
 } from "../recordTable.ts";
 import { storeError } from "../storeError.ts";
@@ -21,7 +21,7 @@ export class LmdbTable implements RecordTable {
     this.folder = folder;
   }
 
-  head(stream: string): TableHead | undefined {
+  head(stream: string): StreamEntry | undefined {
     const key = Buffer.from(stream);
     if (key.length === 0 || key.length > MAX_NAME_BYTES) return undefined;
     return this.reading(({ heads }) => {
@@ -30,7 +30,7 @@ export class LmdbTable implements RecordTable {
     });
   }
 
-  heads(after: string | undefined, prefix: string): TableHead[] {
+  heads(after: string | undefined, prefix: string): StreamEntry[] {
     const start = Buffer.from(after ?? (prefix || "\0"));
     // Greater than every byte of UTF-8.
     const end = Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]);
@@ -60,7 +60,7 @@ export class LmdbTable implements RecordTable {
     });
   }
 
-  recordsOf<T>({ firstPosition }: Pick<TableHead, "firstPosition">, seq: number, take: TakeRecord<T>): T[] {
+  recordsOf<T>({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[] {
     return this.reading(({ records, positions }) => {
       const batch = new Batch(take);
       const end: SequenceKey = [firstPosition, MAX_SEQ];

@@ -56,7 +56,7 @@ describe("diff", () => {
 
   it("ends with 2 where it cannot compare", async () => {
     const wrong = [
-      [["diff", histories, `${histories}:fails`], /^TASK_NOT_FOUND: there are 7 tasks/],
+      [["diff", `${histories}:fails`], /^TASK_NOT_FOUND: there is no run -1: the log holds one run/],
       [["diff", `${histories}:fials`, histories], /^TASK_NOT_FOUND: .*\nhint: Did you mean fails\?/],
       [["diff", "a", "b", "--state-dir", "/nowhere"], /^STORE_FAILED: there is no event log in \/nowhere/],
       [["diff", import.meta.filename, "b"], /^BUNDLE_INVALID: /],

@@ -30,13 +30,10 @@ describe("the events of runs that are over", () => {
     const [header, ...rows] = all.stdout.trimEnd().split("\n");
     expect(header).toMatch(/^TASK +ALLOCATION +JOB +STATE/);
     expect(rows).toHaveLength(2);
-    for (const row of rows) expect(row).toMatch(/^task +[0-9a-f]{8} +test +destroyed .* exit code 3$/);
+    for (const row of rows) expect(row).toMatch(/^task +[0-9a-f]{8} +test +failed .* exit code 3$/);
 
     const several = await events("task");
-    expect(several.code).toBe(1);
-    expect(several.stderr).toMatch(
-      /^TASK_NOT_FOUND: task matches 2 tasks:\n {2}\S+\/task\/\S+ {2}destroyed\n/,
-    );
+    expect(several.stdout).toMatch(/^newest of 2 runs; others: exit 3\ntask of job test, /);
 
     const stored = await events("--json");
     const told = jsonLines(stored.stdout);
@@ -104,7 +101,7 @@ describe("the events of a task that runs", () => {
     expect(second.code).toBe(4);
     const { stdout } = await call(["events", "--state-dir", stateDir]);
     expect(stdout).toMatch(/^task .* running /m);
-    expect(stdout).toMatch(/^task .* destroyed .* exit code 4$/m);
+    expect(stdout).toMatch(/^task .* failed .* exit code 4$/m);
     first.child.kill("SIGINT");
     await first.ended;
   });

@@ -56,7 +56,7 @@ describe("ps", () => {
     const { code, stdout, stderr } = await call(["ps", "--all", "--state-dir", path]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(/^stops .* gone /m);
-    expect(stdout).toMatch(/^fails .* destroyed .* exit code 7$/m);
+    expect(stdout).toMatch(/^fails .* failed .* exit code 7$/m);
   });
 
   it("fails with a hint where there is no event log", async () => {

@@ -14,7 +14,7 @@ describe("why", () => {
     const text = await why("task");
     expect(text).toMatchObject({ code: 0, stderr: "" });
     expect(text.stdout).toMatch(
-      /^task of job test, \S+: destroyed\n\nThe agent requested it at .* \[1,3,4\]\. It was killed by SIGSEGV (?:immediately|after ).* \[5\]\.\n$/,
+      /^task of job test, \S+: killed\n\nThe agent requested it at .* \[1,3,4\]\. It was killed by SIGSEGV (?:immediately|after ).* \[5\]\.\n$/,
     );
     const json = await why("task", "--json");
     expect(JSON.parse(json.stdout)).toMatchObject({ task: "task", job: "test", state: "destroyed" });
@@ -22,6 +22,20 @@ describe("why", () => {
       expect(stdout).not.toContain(secret);
       expect(stdout).not.toContain("staple-marker");
     }
+
+    await call(["run", "--state-dir", stateDir, shellJob("exit 3")]);
+    await call(["run", "--state-dir", stateDir, shellJob("exit 0")]);
+    const newest = await why("task");
+    expect(newest.stdout).toMatch(/^newest of 3 runs; others: exit 3, SIGSEGV\ntask of job .*: completed\n/);
+    const before = await why("task", "--run", "-2");
+    expect(before.stdout).toMatch(/^run -2 of 3 runs; others: exit 0, exit 3\ntask of job .*: killed\n/);
+    const id = /^task of job test, (\S+):/m.exec(before.stdout)?.[1] ?? "";
+    for (const name of [id, id.slice(0, 8), `${id.slice(0, 8)}/task`]) {
+      expect((await why(name)).stdout).toBe(text.stdout);
+    }
+    expect((await why("task", "--run", "-3")).stderr).toMatch(
+      /^TASK_NOT_FOUND: there is no run -3: the log holds 3 runs\nhint: --run takes 0, the newest, to -2, the oldest$/m,
+    );
 
     const wrong = await why("taks");
     expect(wrong.code).toBe(1);

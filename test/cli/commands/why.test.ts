@@ -18,7 +18,7 @@ function explained(events: readonly TaskEvent[]) {
 
 /** The text alone, whatever the times are. */
 function why(...events: TaskEvent[]): string {
-  const text = whyText(explained(events), styleOf(false), Number.POSITIVE_INFINITY);
+  const text = whyText(explained(events), undefined, styleOf(false), Number.POSITIVE_INFINITY);
   return text.split("\n\n")[1] ?? "";
 }
 

@@ -12,7 +12,6 @@ import {
   type TaskEvent,
 } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
-import { findTask } from "../../../src/replay/findTask.ts";
 import type { StoredEvent } from "../../../src/store/eventStore.ts";
 import { event } from "../../support/history/history.ts";
 
@@ -143,35 +142,7 @@ describe("the table of tasks", () => {
     ];
     const [header, ...rows] = new EventView(plain, 120).tasks(histories, 61_000).split("\n");
     expect(header).toMatch(/TASK +ALLOCATION +JOB +STATE +BEGAN +RAN +END/);
-    expect(rows[0]).toMatch(/^web +aaaaaaaa .* destroyed +1 min ago .* exit code/);
+    expect(rows[0]).toMatch(/^web +aaaaaaaa .* completed +1 min ago .* exit code/);
     expect(rows[1]).toMatch(/^db +bbbbbbbb .* running +1 min ago$/);
-  });
-});
-
-describe("the task that a person means", () => {
-  const histories = ["aaaa-1/web/1", "aabb-2/db/2", "ccdd-3/web/3"].map((id) =>
-    taskHistory(id, stored(id, lived)),
-  );
-
-  it.each([
-    ["aaaa-1/web/1", "aaaa-1/web/1"],
-    ["db", "aabb-2/db/2"],
-    ["cc", "ccdd-3/web/3"],
-    ["aab", "aabb-2/db/2"],
-    ["ccdd-3/web", "ccdd-3/web/3"],
-  ])("by %s is %s", (text, id) => {
-    expect(findTask(text, histories).id).toBe(id);
-  });
-
-  it("is asked for again where there are several, with all of them", () => {
-    expect(() => findTask("web", histories)).toThrow(
-      "web matches 2 tasks:\n  aaaa-1/web/1  destroyed\n  ccdd-3/web/3  destroyed. Give more of the id",
-    );
-  });
-
-  it("is offered where it is nearly spelled", () => {
-    expect(() => findTask("wbe", histories)).toThrow(
-      "no task is called wbe, and no id begins with it. Did you mean web?",
-    );
   });
 });

@@ -95,7 +95,7 @@ describe("the table", () => {
     const [header, running, ended] = taskTable(rows, plain, wide);
     expect(header).toMatch(/^TASK +ALLOCATION +JOB +STATE +PID +USER +CPU +MEMORY +AGE +END$/);
     expect(running).toMatch(/^web +6f2d4a9e +shop +running +201 +nomad-80001 +42 % +3 MiB +1 min$/);
-    expect(ended).toMatch(/^web +6f2d4a9e +shop +exited +- +nomad-80001 +- +- +\S+ \S+ +exit code 0$/);
+    expect(ended).toMatch(/^web +6f2d4a9e +shop +completed +- +nomad-80001 +- +- +\S+ \S+ +exit code 0$/);
     expect(taskTable(rows.slice(0, 1), plain, wide)[0]).not.toContain("END");
   });
 

@@ -42,8 +42,8 @@ export function reading(opened: () => EventStore): void {
     it("names all streams with their heads", () => {
       const end = (stream: string) => [...store.readStream(stream)].at(-1)?.hash;
       expect([...store.streams()]).toEqual([
-        { stream: "a", version: 3, hash: end("a") },
-        { stream: "b", version: 3, hash: end("b") },
+        { stream: "a", version: 3, hash: end("a"), firstPosition: 2, state: "running" },
+        { stream: "b", version: 3, hash: end("b"), firstPosition: 1, state: "running" },
       ]);
     });
 

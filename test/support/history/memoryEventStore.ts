@@ -1,11 +1,11 @@
 /** The event log in memory: for tests, and for programs that embed the driver and need no history. */
+import type { StreamEntry } from "../../../src/store/eventStore.ts";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
 import { LogStore } from "../../../src/store/logStore.ts";
 import {
   BATCH_BYTES,
   BATCH_RECORDS,
   type RecordWriter,
-  type TableHead,
   type TakeRecord,
   type WritableTable,
 } from "../../../src/store/recordTable.ts";
@@ -20,15 +20,15 @@ class MemoryTable implements WritableTable {
   readonly #records: (Buffer | undefined)[] = [];
   /** Positions of a stream's records by its first position; index: seq - 1. */
   readonly #positions = new Map<number, number[]>();
-  readonly #heads = new Map<string, TableHead>();
+  readonly #heads = new Map<string, StreamEntry>();
   #bytes = 0;
   #pruned: number | undefined;
 
-  head(stream: string): TableHead | undefined {
+  head(stream: string): StreamEntry | undefined {
     return this.#heads.get(stream);
   }
 
-  heads(after: string | undefined, prefix: string): TableHead[] {
+  heads(after: string | undefined, prefix: string): StreamEntry[] {
     const byBytes = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b));
     return [...this.#heads.values()]
       .filter(
@@ -61,7 +61,7 @@ class MemoryTable implements WritableTable {
     return this.#pruned;
   }
 
-  recordsOf<T>({ firstPosition }: Pick<TableHead, "firstPosition">, seq: number, take: TakeRecord<T>): T[] {
+  recordsOf<T>({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[] {
     const positions = this.#positions.get(firstPosition) ?? [];
     return this.#batch(positions.slice(seq - 1, seq - 1 + BATCH_RECORDS), take);
   }

@@ -11,7 +11,7 @@ export const addDiff: AddVerb = (program, exit) => {
   program
     .command("diff")
     .argument("<A>", "a task as for the other verbs; or a bundle, with :TASK behind it where it has several")
-    .argument("<B>", "the task to compare it with, in the same ways")
+    .argument("[B]", "the task to compare it with, in the same ways; by default the run of A before this one")
     .summary("show two tasks' histories side by side, and where they part")
     .description(
       "Lines two histories up by the types of their events and tells where they part: a good run beside a bad one. " +
@@ -33,19 +33,26 @@ be compared.
 
 Examples:
   nomad-driver-exec2 diff 6f2d4a9e 91c07b3d
+  nomad-driver-exec2 diff web
   nomad-driver-exec2 diff web good.jsonl
   nomad-driver-exec2 diff bundle.jsonl:web bundle.jsonl:db --json | jq .divergence`,
     )
-    .action(async (left: string, right: string, options: Options) => exit(await act(left, right, options)));
+    .action(async (left: string, right: string | undefined, options: Options) =>
+      exit(await act(left, right, options)),
+    );
 };
 
 async function act(
   left: string,
-  right: string,
+  right: string | undefined,
   { json = false, showArgs = false, stateDir }: Options,
 ): Promise<number> {
   const { locate } = await import("../../logs/eventLogs.ts");
   const { exitCodeOf } = await import("../../terminal/errors.ts");
   const { showDiff } = await import("./showDiff.ts");
-  return exitCodeOf(() => showDiff(locate(left, stateDir), locate(right, stateDir), { showArgs, json }));
+  const [a, b] =
+    right === undefined
+      ? [locate(left, stateDir, 1), locate(left, stateDir, 0)]
+      : [locate(left, stateDir), locate(right, stateDir)];
+  return exitCodeOf(() => showDiff(a, b, { showArgs, json }));
 }

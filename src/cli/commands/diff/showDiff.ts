@@ -30,10 +30,10 @@ export async function showDiff(
 }
 
 /** Reads a history unmasked: possible secrets are compared, too, though not shown. */
-async function historyAt({ path, name }: TaskPlace): Promise<History> {
-  const logs = await EventLogs.open(path);
+async function historyAt(place: TaskPlace): Promise<History> {
+  const logs = await EventLogs.open(place.path);
   try {
-    return logs.history(name, true);
+    return logs.history(place, true).history;
   } finally {
     await logs.close();
   }

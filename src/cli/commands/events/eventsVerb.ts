@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import { lastOption, runOption } from "../options.ts";
 import type { AddVerb } from "../verb.ts";
 import { type EventsFormat, eventsFormats, whyNotFollowed } from "./formats.ts";
 
@@ -7,6 +8,8 @@ interface Options {
   readonly follow?: boolean;
   readonly format: EventsFormat;
   readonly json?: boolean;
+  readonly run?: number;
+  readonly last: number;
   readonly showArgs?: boolean;
   readonly stateDir: string;
 }
@@ -22,6 +25,8 @@ export const addEvents: AddVerb = (program, exit) => {
         "values of the environment are in no event.",
     )
     .option("-f, --follow", "go on with the events to come")
+    .option(...runOption)
+    .option(...lastOption)
     .addOption(
       new Option("--format <format>", "how to show them; mermaid draws a sequence for a ticket")
         .choices(eventsFormats)
@@ -52,10 +57,14 @@ Examples:
 
 async function act(
   task: string | undefined,
-  { stateDir, follow = false, format, json = false, showArgs = false }: Options,
+  { stateDir, run, last, follow = false, format, json = false, showArgs = false }: Options,
 ): Promise<number> {
   const { locate } = await import("../../logs/eventLogs.ts");
   const { showEvents } = await import("./showEvents.ts");
-  const { path, name } = locate(task, stateDir);
-  return showEvents(path, name, { follow, format: json ? "jsonl" : format, showArgs });
+  return showEvents(locate(task, stateDir, run), {
+    follow,
+    last: last === 0 ? Number.POSITIVE_INFINITY : last,
+    format: json ? "jsonl" : format,
+    showArgs,
+  });
 }

@@ -5,9 +5,10 @@ import { shownEvent } from "../../../replay/mask.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
 import { visibleJson } from "../../../units/visible.ts";
 import { sequenceDiagram } from "../../../why/sequenceDiagram.ts";
-import { EventLogs } from "../../logs/eventLogs.ts";
+import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { EventView } from "../../logs/eventView.ts";
 import { type TaskHistory, taskHistory } from "../../logs/taskHistory.ts";
+import { earlierText } from "../../tasks/taskTable.ts";
 import { onOutputFailure, print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import type { EventsFormat } from "./formats.ts";
@@ -16,30 +17,28 @@ export interface ShowOptions {
   /** Whether to continue with new events, as a table or as JSON lines. */
   readonly follow: boolean;
   readonly format: EventsFormat;
+  /** How many of the newest tasks the table of all tasks lists. */
+  readonly last: number;
   /** False masks possible secrets. */
   readonly showArgs: boolean;
 }
 
 /**
- * @param name the task whose events to show; undefined means all tasks
+ * @param place the task whose events to show; without a name, all tasks
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND` if the name matches no task, or several
+ * @throws DriverError `TASK_NOT_FOUND`
  */
-export async function showEvents(
-  stateDir: string,
-  name: string | undefined,
-  options: ShowOptions,
-): Promise<number> {
-  const logs = await EventLogs.open(stateDir);
+export async function showEvents(place: TaskPlace, options: ShowOptions): Promise<number> {
+  const logs = await EventLogs.open(place.path);
   const outputGone = new AbortController();
   onOutputFailure(() => outputGone.abort());
   try {
     const { format, showArgs } = options;
     if (format === "mermaid") {
       // GitHub and others draw code fences of this kind.
-      print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(name, showArgs))}\`\`\``);
+      print(`\`\`\`mermaid\n${sequenceDiagram(logs.history(place, showArgs).history)}\`\`\``);
     } else {
-      await show(logs, name, { ...options, format }, outputGone.signal);
+      await show(logs, place, { ...options, format }, outputGone.signal);
     }
   } finally {
     await logs.close();
@@ -49,16 +48,18 @@ export async function showEvents(
 
 async function show(
   logs: EventLogs,
-  name: string | undefined,
-  { follow, format, showArgs }: ShowOptions & { readonly format: Exclude<EventsFormat, "mermaid"> },
+  place: TaskPlace,
+  { follow, format, last, showArgs }: ShowOptions & { readonly format: Exclude<EventsFormat, "mermaid"> },
   outputGone: AbortSignal,
 ): Promise<void> {
-  const id = name === undefined ? undefined : logs.find(name).id;
+  // A single run of a bundle is meant without a name, too.
+  const run = place.name === undefined && place.back === undefined ? undefined : logs.find(place);
+  const id = run?.id;
   const shown = shownEvent(showArgs);
   // The table of all tasks shows their histories, no single events.
   const stored = id === undefined && format === "table" ? [] : logs.events(id);
   const task = id === undefined ? undefined : taskHistory(id, stored);
-  const view = format === "table" ? tableView(logs, task) : jsonView(format);
+  const view = format === "table" ? tableView(logs, last, task, run?.note) : jsonView(format);
   view.all(stored.map(shown));
   // A destroyed task has no further events.
   if (!follow || task?.state === "destroyed") return;
@@ -75,11 +76,24 @@ interface View {
   readonly next: (event: StoredEvent) => void;
 }
 
-/** @param task undefined shows all tasks, then their new events */
-function tableView(logs: EventLogs, task: TaskHistory | undefined): View {
+/**
+ * @param last how many of the newest tasks to list
+ * @param task undefined shows all tasks, then their new events
+ * @param note on the task's other runs
+ */
+function tableView(
+  logs: EventLogs,
+  last: number,
+  task: TaskHistory | undefined,
+  note: string | undefined,
+): View {
   const view = new EventView(styleFor(process.stdout), widthOf(process.stdout));
   return {
-    all: (events) => print(task ? view.task(task, events) : view.tasks(logs.histories(), Date.now())),
+    all: (events) => {
+      print(task ? view.task(task, events, note) : view.tasks(logs.histories(last), Date.now()));
+      const left = task ? 0 : logs.tasks().length - last;
+      if (left > 0) print(earlierText(left));
+    },
     next: (event) => print(task ? view.next(event) : view.live(event)),
   };
 }

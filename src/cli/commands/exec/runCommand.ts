@@ -9,12 +9,10 @@ import type {
 } from "../../../grpc/generated/nomad/driver.ts";
 import { connectPlugin } from "../../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../../grpc/status.ts";
-import { findTask } from "../../../replay/findTask.ts";
 import { addressOf } from "../../../store/folder/pluginAddress.ts";
 import { codeToPassOn } from "../../../taskEnd.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { requireRoot } from "../../requireRoot.ts";
-import { nodeTasks } from "../../tasks/nodeTasks.ts";
 
 export interface CommandOptions {
   readonly stateDir: string;
@@ -120,11 +118,9 @@ export interface RunningTask {
 async function findRunning(stateDir: string, name: string): Promise<RunningTask> {
   const logs = await EventLogs.open(stateDir);
   try {
-    const tasks = logs.readers.flatMap((reader, index) =>
-      nodeTasks([reader], false).map(({ id }) => ({ id, folder: dirname(logs.folders[index] ?? stateDir) })),
-    );
-    const { id, folder } = findTask(name, tasks);
-    return { id, socketPath: addressOf(folder) };
+    const { id, reader } = logs.findRunning(name);
+    const folder = logs.folders[logs.readers.indexOf(reader)] ?? stateDir;
+    return { id, socketPath: addressOf(dirname(folder)) };
   } finally {
     await logs.close();
   }

@@ -2,19 +2,22 @@
 import { once } from "node:events";
 import { DriverError } from "../../../errors.ts";
 import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
-import { EventLogs, type FoundTask } from "../../logs/eventLogs.ts";
-import { onOutputFailure } from "../../terminal/output.ts";
+import type { FoundRun } from "../../logs/chosenRun.ts";
+import { EventLogs } from "../../logs/eventLogs.ts";
+import { onOutputFailure, printable } from "../../terminal/output.ts";
+
+export interface ExportedTasks {
+  /** Undefined means all tasks. */
+  readonly names: readonly string[] | undefined;
+  /** How many runs before the newest one to go. */
+  readonly back: number | undefined;
+}
 
 /**
- * @param names of the tasks; undefined means all tasks
  * @returns the exit code
  * @throws DriverError `TASK_NOT_FOUND`, also if no task is named; `STORE_FAILED` if a record is damaged
  */
-export async function exportTasks(
-  stateDir: string,
-  names: readonly string[] | undefined,
-  mask: boolean,
-): Promise<number> {
+export async function exportTasks(stateDir: string, tasks: ExportedTasks, mask: boolean): Promise<number> {
   const logs = await EventLogs.open(stateDir);
   let failed = false;
   onOutputFailure(() => {
@@ -22,7 +25,7 @@ export async function exportTasks(
     process.stdout.emit("drain");
   });
   try {
-    for (const line of bundleLines(chosen(logs, names), { mask, now: Date.now() })) {
+    for (const line of bundleLines(chosen(logs, tasks), { mask, now: Date.now() })) {
       if (failed) break;
       if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
     }
@@ -32,12 +35,14 @@ export async function exportTasks(
   return 0;
 }
 
-/** The named tasks, each once, in the order of the names. */
-function chosen(logs: EventLogs, names: readonly string[] | undefined): FoundTask[] {
+/** The runs that are meant by the names, each once, in the order of the names. */
+function chosen(logs: EventLogs, { names, back }: ExportedTasks): FoundRun[] {
   if (names === undefined) return logs.tasks();
   if (names.length === 0) {
-    throw new DriverError("TASK_NOT_FOUND", "no task is named", { hint: "Name tasks, or say --all" });
+    throw new DriverError("TASK_NOT_FOUND", "no task is named", { hint: "Name tasks, or give --all" });
   }
-  const found = names.map((name) => logs.find(name));
-  return [...new Map(found.map((task) => [task.id, task])).values()];
+  const found = names.map((name) => ({ name, ...logs.find({ name, back }) }));
+  for (const { name, note } of found)
+    if (note !== undefined) process.stderr.write(`${printable(`${name}: ${note}`)}\n`);
+  return [...new Map(found.map(({ id, head, reader }) => [id, { id, head, reader }])).values()];
 }

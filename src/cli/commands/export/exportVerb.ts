@@ -1,9 +1,11 @@
 import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import { runOption } from "../options.ts";
 import type { AddVerb } from "../verb.ts";
 
 interface Options {
   readonly all?: boolean;
   readonly showArgs?: boolean;
+  readonly run?: number;
   readonly stateDir: string;
 }
 
@@ -17,7 +19,8 @@ export const addExport: AddVerb = (program, exit) => {
         "events open anywhere. Values of the environment are in no event; arguments of commands are masked. Names " +
         "of jobs, nodes, users and paths are in it: look through the file, it is text.",
     )
-    .option("--all", "all tasks of the log")
+    .option("--all", "all runs of all tasks in the log")
+    .option(...runOption)
     .option("--show-args", "leave arguments of commands in it, which may hold secrets")
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(
@@ -33,8 +36,8 @@ Examples:
 
 async function act(
   tasks: readonly string[],
-  { all = false, showArgs = false, stateDir }: Options,
+  { all = false, showArgs = false, run, stateDir }: Options,
 ): Promise<number> {
   const { exportTasks } = await import("./exportTasks.ts");
-  return exportTasks(stateDir, all ? undefined : tasks, !showArgs);
+  return exportTasks(stateDir, { names: all ? undefined : tasks, back: run }, !showArgs);
 }

@@ -1,8 +1,10 @@
 import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import { lastOption } from "../options.ts";
 import type { AddVerb } from "../verb.ts";
 
 interface Options {
   readonly all?: boolean;
+  readonly last: number;
   readonly json?: boolean;
   readonly stateDir: string;
 }
@@ -17,6 +19,7 @@ export const addPs: AddVerb = (program, exit) => {
         "the kernel's figures, asks no plugin, and works while none runs.",
     )
     .option("-a, --all", "those that have ended, too, and how")
+    .option(...lastOption)
     .option("--json", "one JSON object a line; what is not known is null")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
@@ -30,7 +33,7 @@ Examples:
     .action(async (options: Options) => exit(await act(options)));
 };
 
-async function act({ stateDir, all = false, json = false }: Options): Promise<number> {
+async function act({ stateDir, all = false, last, json = false }: Options): Promise<number> {
   const { showTasks } = await import("./showTasks.ts");
-  return showTasks(stateDir, { all, json });
+  return showTasks(stateDir, { all, json, last: json || last === 0 ? undefined : last });
 }

@@ -1,10 +1,10 @@
 /** `ps`: lists the tasks of this node. */
-
 import { visibleJson } from "../../../units/visible.ts";
+import { isRunning, newest } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { HostView } from "../../tasks/hostView.ts";
 import { nodeTasks } from "../../tasks/nodeTasks.ts";
-import { taskTable } from "../../tasks/taskTable.ts";
+import { earlierText, taskTable } from "../../tasks/taskTable.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 
@@ -12,19 +12,24 @@ export interface ShowTasksOptions {
   /** Whether to list tasks that have ended, too. */
   readonly all: boolean;
   readonly json: boolean;
+  /** How many of the newest tasks to list; undefined means all of them. */
+  readonly last: number | undefined;
 }
 
 /**
  * @returns the exit code
  * @throws DriverError `STORE_FAILED` if there is no event log, or one cannot be read
  */
-export async function showTasks(stateDir: string, { all, json }: ShowTasksOptions): Promise<number> {
+export async function showTasks(stateDir: string, { all, json, last }: ShowTasksOptions): Promise<number> {
   const logs = await EventLogs.open(stateDir);
   try {
-    const rows = await new HostView().rows(nodeTasks(logs.readers, all));
+    const runs = all ? logs.tasks() : logs.tasks().filter(isRunning);
+    const shown = newest(runs, last ?? runs.length);
+    const rows = await new HostView().rows(nodeTasks(shown));
     const lines = json
       ? rows.map((row) => visibleJson(row))
       : taskTable(rows, styleFor(process.stdout), widthOf(process.stdout));
+    if (shown.length < runs.length) lines.push(earlierText(runs.length - shown.length));
     if (lines.length > 0) print(lines.join("\n"));
   } finally {
     await logs.close();

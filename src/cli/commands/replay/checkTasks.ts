@@ -24,12 +24,12 @@ export async function checkTasks(options: CheckTasksOptions): Promise<number> {
   return exitCodeOf(() => check(options));
 }
 
-async function check({ place: { path, name }, against, showArgs, json }: CheckTasksOptions): Promise<number> {
+async function check({ place, against, showArgs, json }: CheckTasksOptions): Promise<number> {
   const machine = against === undefined ? thisMachine : await loadMachine(against);
-  const logs = await EventLogs.open(path);
+  const logs = await EventLogs.open(place.path);
   const view = new FindingView(styleFor(process.stdout), showArgs);
   try {
-    const report = name === undefined ? checkAll(logs, machine) : checkOne(logs, name, machine);
+    const report = place.name === undefined ? checkAll(logs, machine) : checkOne(logs, place, machine);
     print(json ? view.json(report, machine) : view.report(report, machine));
     return report.findings.length === 0 ? 0 : 1;
   } finally {
@@ -37,8 +37,8 @@ async function check({ place: { path, name }, against, showArgs, json }: CheckTa
   }
 }
 
-function checkOne(logs: EventLogs, name: string, machine: MachineVersion): CheckReport {
-  const { head, reader } = logs.find(name);
+function checkOne(logs: EventLogs, place: TaskPlace, machine: MachineVersion): CheckReport {
+  const { head, reader } = logs.find(place);
   const finding = checkStream(reader.readRecords(head.stream), head, machine);
   return { streams: 1, events: head.version, findings: finding ? [finding] : [] };
 }

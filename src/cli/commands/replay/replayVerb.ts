@@ -1,5 +1,6 @@
 import { Option } from "commander";
 import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import { runOption } from "../options.ts";
 import type { AddVerb } from "../verb.ts";
 
 interface Options {
@@ -11,6 +12,7 @@ interface Options {
   readonly break?: readonly string[];
   readonly plain?: boolean;
   readonly json?: boolean;
+  readonly run?: number;
   readonly stateDir: string;
 }
 
@@ -34,6 +36,7 @@ export const addReplay: AddVerb = (program, exit) => {
       "where to stop: state:NAME, type:NAME or an expression; without a view, show these moments alone; may be repeated",
       collect,
     )
+    .option(...runOption)
     .option("--plain", "every moment, one after another, on a terminal too")
     .option("--json", "one JSON object a line")
     .addOption(
@@ -64,7 +67,7 @@ Examples:
 async function act(task: string | undefined, options: Options): Promise<number> {
   const { against, showArgs = false, json = false, break: breakpoints = [] } = options;
   const { locate } = await import("../../logs/eventLogs.ts");
-  const place = locate(task, options.stateDir);
+  const place = locate(task, options.stateDir, options.run);
   if (options.check || options.all || against !== undefined) {
     const { checkTasks } = await import("./checkTasks.ts");
     const checked = options.all ? { ...place, name: undefined } : place;

@@ -21,13 +21,15 @@ export class ReplayView {
     this.#width = width;
   }
 
-  /** Name, job, day and id of the task. */
-  title(history: History): string {
+  /** What is told of the task's other runs; name, job, day and id of this one. */
+  title(history: History, note: string | undefined): string {
     const { stream, events, length } = history;
     const { request } = history.stateAfter(length).context;
     const name = this.#style.bold(visible(request?.taskName ?? stream));
     const day = formatDay(events[0]?.time ?? 0);
-    return `${name} of job ${visible(request?.jobId ?? "unknown")}, ${day}, ${visible(stream)}: ${length} events`;
+    const first = note === undefined ? "" : `${this.#style.dim(note)}\n`;
+    const job = visible(request?.jobId ?? "unknown");
+    return `${first}${name} of job ${job}, ${day}, ${visible(stream)}: ${length} events`;
   }
 
   /** A moment on several lines: the event, the machine's effects, and the changes. */

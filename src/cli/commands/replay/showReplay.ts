@@ -18,15 +18,15 @@ export interface ReplayOptions {
  * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`, `EXPRESSION_INVALID`
  */
 export async function showReplay(
-  { path, name }: TaskPlace,
+  place: TaskPlace,
   { showArgs, json, breakpoints }: ReplayOptions,
 ): Promise<number> {
   const stops = breakpoints.map(parseBreakpoint);
-  const logs = await EventLogs.open(path);
+  const logs = await EventLogs.open(place.path);
   try {
-    const history = logs.history(name, showArgs);
+    const { history, note } = logs.history(place, showArgs);
     const view = new ReplayView(styleFor(process.stdout), widthOf(process.stdout));
-    if (!json) print(view.title(history));
+    if (!json) print(view.title(history, note));
     for (const moment of stopsOrAll(history.moments(), stops)) {
       print(json ? view.json(moment) : `\n${view.moment(history, moment)}`);
     }

@@ -14,18 +14,18 @@ import { type ReplayOptions, stopsOrAll } from "./showReplay.ts";
  * @throws DriverError `EDITS_INVALID`, `TASK_NOT_FOUND`, `STORE_FAILED`, `EXPRESSION_INVALID`
  */
 export async function showWhatIf(
-  { path, name }: TaskPlace,
+  place: TaskPlace,
   edits: readonly Edit[],
   { showArgs, json, breakpoints }: ReplayOptions,
 ): Promise<number> {
   const stops = breakpoints.map(parseBreakpoint);
-  const logs = await EventLogs.open(path);
+  const logs = await EventLogs.open(place.path);
   try {
-    const recorded = logs.history(name, showArgs);
+    const { history: recorded, note } = logs.history(place, showArgs);
     const forked = whatIf(recorded, edits);
     const view = new ReplayView(styleFor(process.stdout), widthOf(process.stdout));
     const { history, fork, sources } = forked;
-    if (!json) print(`${view.title(history)}\n\n${beginning(forked)}`);
+    if (!json) print(`${view.title(history, note)}\n\n${beginning(forked)}`);
     for (const moment of stopsOrAll(history.moments(fork), stops)) {
       const source = sources[moment.seq - 1] as Source;
       const text = json ? view.json(moment) : `\n${view.moment(history, moment)}\n      (${origin(source)})`;

@@ -9,12 +9,13 @@ import { whyJson, whyText } from "./whyView.ts";
  * @returns the exit code
  * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`
  */
-export async function showWhy({ path, name }: TaskPlace, json: boolean): Promise<number> {
-  const logs = await EventLogs.open(path);
+export async function showWhy(place: TaskPlace, json: boolean): Promise<number> {
+  const logs = await EventLogs.open(place.path);
   try {
-    const explanation = explain(logs.history(name, false));
+    const { history, note } = logs.history(place, false);
+    const explanation = explain(history);
     const { stdout } = process;
-    const text = json ? whyJson(explanation) : whyText(explanation, styleFor(stdout), widthOf(stdout));
+    const text = json ? whyJson(explanation) : whyText(explanation, note, styleFor(stdout), widthOf(stdout));
     print(text);
   } finally {
     await logs.close();

@@ -1,8 +1,10 @@
 import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import { runOption } from "../options.ts";
 import type { AddVerb } from "../verb.ts";
 
 interface Options {
   readonly json?: boolean;
+  readonly run?: number;
   readonly stateDir: string;
 }
 
@@ -16,6 +18,7 @@ export const addWhy: AddVerb = (program, exit) => {
         "asked for its end, why it never started, or why it is lost. Numbers in brackets are those of the events " +
         "that show it.",
     )
+    .option(...runOption)
     .option("--json", "one JSON object")
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(
@@ -29,8 +32,8 @@ Examples:
     .action(async (task: string | undefined, options: Options) => exit(await act(task, options)));
 };
 
-async function act(task: string | undefined, { json = false, stateDir }: Options): Promise<number> {
+async function act(task: string | undefined, { json = false, run, stateDir }: Options): Promise<number> {
   const { locate } = await import("../../logs/eventLogs.ts");
   const { showWhy } = await import("./showWhy.ts");
-  return showWhy(locate(task, stateDir), json);
+  return showWhy(locate(task, stateDir, run), json);
 }

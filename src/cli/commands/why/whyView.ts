@@ -6,15 +6,17 @@ import type { Explanation } from "../../../why/explain.ts";
 import type { Sentence } from "../../../why/facts.ts";
 import type { Style } from "../../terminal/style.ts";
 
-/** A heading and one paragraph, with the numbers of the events in brackets. */
+/** A note on the task's other runs, a heading and one paragraph, with the numbers of the events in brackets. */
 export function whyText(
-  { id, task, job, state, sentences }: Explanation,
+  { id, task, job, state, result, sentences }: Explanation,
+  note: string | undefined,
   style: Style,
   width: number,
 ): string {
-  const heading = `${style.bold(visible(task))} of job ${visible(job)}, ${visible(id)}: ${visible(state)}`;
+  const heading = `${style.bold(visible(task))} of job ${visible(job)}, ${visible(id)}: ${visible(result ?? state)}`;
   const paragraph = sentences.map((each) => sentenceText(each, style)).join(" ");
-  return `${heading}\n\n${wrap(paragraph, width).join("\n")}`;
+  const first = note === undefined ? "" : `${wrap(note, width).map(style.dim).join("\n")}\n`;
+  return `${first}${heading}\n\n${wrap(paragraph, width).join("\n")}`;
 }
 
 /** The same as one JSON object. */

@@ -1,0 +1,147 @@
+/** Which run of a task a person means, and what became of its other runs. */
+import { DriverError } from "../../errors.ts";
+import { isOver } from "../../machines/taskMachine.ts";
+import { shortResult } from "../../machines/taskOutline.ts";
+import type { EventReader, StreamEntry } from "../../store/eventStore.ts";
+import { allocationOf, shortName, taskName } from "../../taskId.ts";
+import { formatTime } from "../../units/times.ts";
+import { visible } from "../../units/visible.ts";
+import { readUpToDamage } from "./readUpToDamage.ts";
+import { foldReadable } from "./taskHistory.ts";
+
+/** A run of a task, and the log that holds it. */
+export interface FoundRun {
+  readonly id: string;
+  readonly head: StreamEntry;
+  readonly reader: EventReader;
+}
+
+export interface ChosenRun extends FoundRun {
+  /** Tells on one line what the other runs were; undefined if there are none. */
+  readonly note: string | undefined;
+}
+
+/** The note counts the outcomes of no more runs than these. */
+const maxCounted = 100;
+
+/**
+ * Chooses one of the runs that fit a name: the newest one that is running, else the newest one.
+ * @param back how many runs before the newest one to go; undefined chooses
+ * @throws DriverError `TASK_NOT_FOUND` if there are not so many
+ */
+export function chooseRun(runs: readonly FoundRun[], back: number | undefined): ChosenRun {
+  const running = back === undefined ? newest(runs.filter(isRunning), 1) : [];
+  const [chosen] = running.length > 0 ? running : newest(runs, (back ?? 0) + 1).slice(back ?? 0);
+  if (chosen === undefined) {
+    const count = runs.length === 1 ? "one run" : `${runs.length} runs`;
+    throw new DriverError("TASK_NOT_FOUND", `there is no run ${-(back ?? 0)}: the log holds ${count}`, {
+      hint: runs.length === 1 ? undefined : `--run takes 0, the newest, to ${1 - runs.length}, the oldest`,
+    });
+  }
+  return { ...chosen, note: runs.length === 1 ? undefined : noteOn(chosen, runs, back) };
+}
+
+function noteOn(chosen: FoundRun, runs: readonly FoundRun[], back: number | undefined): string {
+  const others = newest(
+    runs.filter(({ id }) => id !== chosen.id),
+    maxCounted,
+  );
+  const which = back !== undefined && back > 0 ? `run ${-back}` : isRunning(chosen) ? "running" : "newest";
+  const counted = others.length < runs.length - 1 ? `last ${others.length} others` : "others";
+  return `${which} of ${runs.length} runs; ${counted}: ${outcomesOf(others)}`;
+}
+
+/** `exit 1 ×4, SIGSEGV`, the most frequent first. */
+function outcomesOf(runs: readonly FoundRun[]): string {
+  const counts = Map.groupBy(runs, ({ reader, id }) =>
+    shortResult(foldReadable(readUpToDamage(reader, id).events).context),
+  );
+  return [...counts]
+    .toSorted(([, a], [, b]) => b.length - a.length)
+    .map(([outcome, { length }]) => (length === 1 ? outcome : `${outcome} ×${length}`))
+    .join(", ");
+}
+
+/**
+ * The run that goes on.
+ * @throws DriverError `TASK_NOT_FOUND` if none does, or several do
+ */
+export function onlyRunning(name: string, runs: readonly FoundRun[]): FoundRun {
+  const running = runs.filter(isRunning);
+  const [only, second] = running;
+  if (only && !second) return only;
+  if (only) {
+    const list = newest(running, running.length).map((run) => `  ${describeRun(run)}`);
+    throw new DriverError(
+      "TASK_NOT_FOUND",
+      `${running.length} running tasks fit ${name}:\n${list.join("\n")}`,
+      {
+        hint: `Name one with its allocation, such as ${idText(only.id)}`,
+      },
+    );
+  }
+  const [last] = newest(runs, 1);
+  throw new DriverError("TASK_NOT_FOUND", `${name} does not run: ${last ? describeRun(last) : ""}`);
+}
+
+/** `6f2d4a9e/web of job shop, begun 2026-11-24 16:05:09.123: exit 1`. */
+function describeRun({ id, reader }: FoundRun): string {
+  const { events } = readUpToDamage(reader, id);
+  const { context } = foldReadable(events);
+  const job = context.request?.jobId ?? "unknown";
+  return `${visible(idText(id))} of job ${visible(job)}, begun ${formatTime(events[0]?.time ?? 0)}: ${shortResult(context)}`;
+}
+
+function idText(id: string): string {
+  return shortName({ allocId: allocationOf(id), taskName: taskName(id) });
+}
+
+/** Whether a run goes on, or begins, as far as its last event tells; also if that event is damaged. */
+export function isRunning({ head, reader }: FoundRun): boolean {
+  return !isOver(head.state ?? lastState(reader, head));
+}
+
+function lastState(reader: EventReader, { stream, version }: StreamEntry): string {
+  try {
+    const [last] = reader.readStream(stream, version);
+    return last?.to ?? "";
+  } catch {
+    // The event is damaged.
+    return "";
+  }
+}
+
+/** The newest runs, the newest first: within a log by their place in it, between logs by the clock. */
+export function newest(runs: readonly FoundRun[], count: number): FoundRun[] {
+  const first: FoundRun[] = [];
+  for (const run of newestFirst(runs)) {
+    if (first.length === count) break;
+    first.push(run);
+  }
+  return first;
+}
+
+function* newestFirst(runs: readonly FoundRun[]): Generator<FoundRun> {
+  const logs = [...Map.groupBy(runs, ({ reader }) => reader).values()].map((list) => ({
+    rest: list.toSorted((a, b) => a.head.firstPosition - b.head.firstPosition),
+    begunAt: Number.NaN,
+  }));
+  for (;;) {
+    const left = logs.filter(({ rest }) => rest.length > 0);
+    const [only] = left;
+    if (only === undefined) return;
+    // With one log there is nothing to compare, and its events need not be read.
+    if (left.length > 1) for (const log of left) log.begunAt = begunAt(log.rest.at(-1) as FoundRun);
+    yield left.reduce((a, b) => (b.begunAt > a.begunAt ? b : a), only).rest.pop() as FoundRun;
+  }
+}
+
+/** When a run was requested: milliseconds since the epoch; 0 if its first event is damaged. */
+function begunAt({ id, reader }: FoundRun): number {
+  try {
+    const [first] = reader.readStream(id, 1);
+    return first?.time ?? 0;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,103 @@
+/** Which run a name means, and what is told of the other ones. */
+import { describe, expect, it } from "vitest";
+import { chooseRun, newest, onlyRunning } from "../../../src/cli/logs/chosenRun.ts";
+import type { TaskEvent } from "../../../src/machines/events.ts";
+import { life } from "../../support/agent/lives.ts";
+import { event } from "../../support/history/history.ts";
+import { RecordedLog } from "../../support/history/recordedLog.ts";
+
+const begun = life("ended").slice(0, 4);
+const ended = (data: Parameters<typeof event<"exited">>[1]) => [
+  ...begun,
+  event("exited", data),
+  event("destroyed"),
+];
+const lives: Record<string, readonly TaskEvent[]> = {
+  running: begun,
+  failed: ended({ exitCode: 1 }),
+  crashed: ended({ exitCode: 139, signal: 11 }),
+  done: ended({ exitCode: 0 }),
+};
+
+/** A log of runs of one task, in this order, the first of them at this time. */
+function logOf(names: readonly string[], beginsAt = 1_000) {
+  const log = new RecordedLog();
+  for (const [index, name] of names.entries()) {
+    const events = lives[name] ?? [];
+    log.add(
+      `${index}${name}-${beginsAt}/web/1`,
+      events.map((each) => ({ ...each, time: beginsAt + index * 100 })),
+    );
+  }
+  const reader = log.reader();
+  return Array.from(reader.streams(), (head) => ({ id: head.stream, head, reader }));
+}
+
+const chosen = (names: readonly string[], back?: number) => {
+  const { id, note } = chooseRun(logOf(names), back);
+  return [id.split("-")[0], note];
+};
+
+describe("the run that is meant", () => {
+  it("is the only one, of which nothing more is told", () => {
+    expect(chosen(["done"])).toEqual(["0done", undefined]);
+  });
+
+  it("is the newest, with what became of the others", () => {
+    const names = ["failed", "failed", "crashed", "failed", "failed", "done"];
+    expect(chosen(names)).toEqual(["5done", "newest of 6 runs; others: exit 1 ×4, SIGSEGV"]);
+  });
+
+  it("is the running one before a newer one that has ended", () => {
+    expect(chosen(["failed", "running", "done"])).toEqual([
+      "1running",
+      "running of 3 runs; others: exit 0, exit 1",
+    ]);
+  });
+
+  it("is an earlier one where that is asked for", () => {
+    expect(chosen(["failed", "running", "done"], 0)).toEqual([
+      "2done",
+      "newest of 3 runs; others: running, exit 1",
+    ]);
+    expect(chosen(["failed", "running", "done"], 2)).toEqual([
+      "0failed",
+      "run -2 of 3 runs; others: exit 0, running",
+    ]);
+    expect(() => chosen(["failed", "done"], 2)).toThrow("there is no run -2: the log holds 2 runs");
+  });
+
+  it("is told with the last hundred others where there are more", () => {
+    const names = Array.from({ length: 120 }, (_, index) => (index < 30 ? "crashed" : "done"));
+    expect(chosen(names)[1]).toBe("newest of 120 runs; last 100 others: exit 0 ×89, SIGSEGV ×11");
+  });
+});
+
+describe("runs of several logs", () => {
+  it("are ordered by the clock", () => {
+    const runs = [...logOf(["failed", "done"], 1_000), ...logOf(["crashed", "failed"], 1_050)];
+    expect(newest(runs, 3).map(({ id }) => id.split("/")[0])).toEqual([
+      "1failed-1050",
+      "1done-1000",
+      "0crashed-1050",
+    ]);
+  });
+});
+
+describe("the running task that is meant", () => {
+  it("is the only one that goes on", () => {
+    expect(onlyRunning("web", logOf(["failed", "running", "done"])).id).toBe("1running-1000/web/1");
+  });
+
+  it("is asked for again where there are several, with job, time and state of each", () => {
+    expect(() => onlyRunning("web", logOf(["running", "done", "running"]))).toThrow(
+      /^2 running tasks fit web:\n {2}2running\/web of job \S+, begun \S+ \S+: running\n {2}0running\/web .*: running\. Name one with its allocation, such as 0running\/web$/,
+    );
+  });
+
+  it("is none where all have ended, and the last end is told", () => {
+    expect(() => onlyRunning("web", logOf(["failed", "crashed"]))).toThrow(
+      /^web does not run: 1crashed\/web of job \S+, begun \S+ \S+: SIGSEGV$/,
+    );
+  });
+});
