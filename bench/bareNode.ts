@@ -1,7 +1,7 @@
 /**
- * What it costs a Node process that does nothing else to spawn `/bin/true`: the
- * baseline of starts. It is asked of a process of its own, since a larger one
- * takes longer (the benchmark itself three times as long).
+ * Measures how long a Node process that does nothing else takes to spawn `/bin/true`: the
+ * baseline of starts. It is a process of its own, since a larger one takes longer (the
+ * benchmark itself three times as long).
  */
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,6 +1,6 @@
 /**
- * The built plugin as its agent sees it: starts, stops, throughput, memory and
- * launch times, each beside a baseline that is taken in the same run.
+ * The built plugin as its agent sees it: starts, stops, throughput, memory and launch
+ * times, each compared with a baseline of the same run.
  * As root, after `npm run build`: `node bench/driver.ts [rounds]`.
  */
 import { spawn } from "node:child_process";
@@ -14,7 +14,7 @@ import { Allocation } from "../test/support/agent/allocation.ts";
 import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
 import { BareNode } from "./bareNode.ts";
-import { printFigure, printTimes } from "./statistics.ts";
+import { printFigure, printTimes, timed } from "./statistics.ts";
 
 const rounds = Number(process.argv[2] ?? 300);
 const atATime = 8;
@@ -27,7 +27,7 @@ try {
   const plugin = await launch();
   await configure(plugin, "bench");
   const allocation = new Allocation();
-  // Once for all runs of its task, as for restarts.
+  // Once for all runs of the task, as at restarts.
   await prepareStart(plugin.driver, allocation.config("true"));
   await benchStarts(plugin, allocation);
   await benchStops(plugin, allocation);
@@ -49,7 +49,7 @@ async function configure({ base: service, driver }: LaunchedPlugin, name: string
   await driver.init({});
 }
 
-/** Launch to handshake and to the first fingerprint, beside a Node that does nothing. */
+/** From the launch to the handshake and to the first fingerprint, compared with a Node that does nothing. */
 async function benchLaunches(): Promise<void> {
   const times = { bareNode: [] as number[], handshake: [] as number[], fingerprint: [] as number[] };
   for (let round = -2; round < 20; round++) {
@@ -74,8 +74,8 @@ async function benchLaunches(): Promise<void> {
 }
 
 /**
- * Starts as tasks come in life, with pauses in which processors fall asleep and caches
- * fill with other things; and one right after another, as when a node is filled.
+ * Starts with pauses, as on a usual node: meanwhile processors fall asleep and caches fill
+ * with other data. And starts one right after another, as when a node gets many tasks.
  */
 async function benchStarts(plugin: LaunchedPlugin, allocation: Allocation): Promise<void> {
   const bareNode = new BareNode();
@@ -131,7 +131,7 @@ async function benchStops({ driver }: LaunchedPlugin, allocation: Allocation): P
     );
     await driver.destroyTask({ taskId: task.id, force: true });
   }
-  printTimes("StopTask of a polite task to its answer", times);
+  printTimes("StopTask of a task that ends at the signal", times);
 }
 
 /** Whole lives of tasks (start, wait, destroy), several at a time. */
@@ -153,7 +153,7 @@ async function benchThroughput({ driver }: LaunchedPlugin): Promise<void> {
   for (const allocation of allocations) await allocation.remove();
 }
 
-/** Of a plugin that has just been launched, and of what stands beside its tasks. */
+/** Memory of a plugin that was just launched, and of the inits of its tasks. */
 async function benchMemory(allocation: Allocation): Promise<void> {
   const plugin = await launch();
   await configure(plugin, "memory");
@@ -164,17 +164,17 @@ async function benchMemory(allocation: Allocation): Promise<void> {
   const idle = pssOf(plugin.pid);
   const tasks = Array.from({ length: 50 }, () => allocation.config({ command: "/bin/sleep", args: ["600"] }));
   for (const task of tasks) await plugin.driver.startTask({ task });
-  // Inits clear their memory up while their tasks are on their way already.
+  // Inits free memory after their tasks have started.
   await delay(200);
   const inits = initsIn(allocation.cgroup.path);
   const beside = inits.reduce((sum, init) => sum + pssOf(init), 0) / inits.length;
-  printFigure(`memory beside a running task (PSS, ${inits.length} inits)`, `${beside.toFixed(1)} KiB`);
+  printFigure(`memory of a task's init (PSS, ${inits.length} inits)`, `${beside.toFixed(1)} KiB`);
   printFigure("plugin with no task / 50 tasks (PSS)", `${mib(idle)} / ${mib(pssOf(plugin.pid))} MiB`);
   for (const task of tasks) await plugin.driver.destroyTask({ taskId: task.id, force: true });
   await plugin.close();
 }
 
-/** Of the plugin once its tasks are gone: at once, and when it has given back what it can. */
+/** Memory of the plugin after its tasks have ended: at once, and after it has freed what it can. */
 async function benchMemoryAfter({ pid }: LaunchedPlugin): Promise<void> {
   const atOnce = mib(pssOf(pid));
   await delay(idleMemoryMs + 1_000);
@@ -188,18 +188,12 @@ function initsIn(cgroup: string): number[] {
   return pids.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("exec2-init"));
 }
 
-async function timed(action: () => Promise<unknown>): Promise<number> {
-  const begin = performance.now();
-  await action();
-  return performance.now() - begin;
-}
-
 /** KiB. */
 function pssOf(pid: number): number {
   return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
 }
 
-/** KiB of the files mapped whose path ends so. */
+/** KiB of the mapped files whose paths end with `ending`. */
 function pssOfMapping(pid: number, ending: string): number {
   const mappings = readFileSync(`/proc/${pid}/smaps`, "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
   const ofFile = mappings.filter((mapping) => mapping.slice(0, mapping.indexOf("\n")).endsWith(ending));

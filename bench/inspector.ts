@@ -1,7 +1,7 @@
 /**
- * The inspector as a browser has it: how soon its page is ready, and how late an
- * event is on it, beside what the same server needs for a picture and for a client
- * that draws nothing. The log is another process's, as it is on a node.
+ * The inspector in a browser: the time until its page is ready, and the delay until an event
+ * is on it, compared with what the same server needs for a picture and for a client that
+ * draws nothing. Another process writes the log, as on a node.
  * After `npm run build`: `node bench/inspector.ts [tasks] [many tasks]`.
  */
 import { spawn } from "node:child_process";
@@ -124,9 +124,9 @@ function loadEnd(page: Page): Promise<number> {
   return page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd");
 }
 
-/** Somebody who follows what the inspector tells. */
+/** A client that follows the inspector. */
 interface Client {
-  /** Resolves with the time at which the task is known to it, milliseconds since the epoch. */
+  /** Resolves with the time at which the client knows the task, in milliseconds since the epoch. */
   seen(task: string): Promise<number>;
   close(): Promise<void>;
 }
@@ -139,7 +139,7 @@ async function benchLate(name: string, client: Client): Promise<void> {
     await record(id, [event("requested")]);
     const committed = Date.now();
     late.push((await seen) - committed);
-    // Not in step with the page's frames.
+    // Out of step with the page's frames.
     await delay(20 + Math.random() * 40);
   }
   await client.close();

@@ -1,6 +1,6 @@
 /**
- * How long it takes from a launch plan's input to a confirmed `execve`, beside
- * what merely spawning the same program costs in the same run.
+ * Times from a launch plan's input to a confirmed `execve`, compared with a mere spawn of
+ * the same program in the same run.
  * As root: `node bench/launch.ts [rounds]`.
  */
 import { spawn } from "node:child_process";
@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { waitpid } from "../src/effects/kernel/libc.ts";
 import { posixSpawn } from "../src/effects/kernel/posixSpawn.ts";
 import { TestRun } from "../test/support/launch/launchRun.ts";
+import { printFigure, printTimes } from "./statistics.ts";
 
 const program = "/bin/true";
 const rounds = Number(process.argv[2] ?? 300);
@@ -17,7 +18,7 @@ const atATime = 8;
 const hierarchy = existsSync("/sys/fs/cgroup/cgroup.procs") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
 const cgroup = `${hierarchy}/exec2-bench-${process.pid}`;
 
-/** Each returns what is timed, in milliseconds. */
+/** Each returns the time that it took, in milliseconds. */
 const ways = {
   "launch, to a confirmed execve": launchOne,
   "posix_spawn, to the program's end": posixSpawnOne,
@@ -27,16 +28,16 @@ const ways = {
 mkdirSync(cgroup);
 try {
   await oneByOne(20);
-  for (const [name, times] of await oneByOne(rounds)) console.log(`${name.padEnd(34)} ${percentiles(times)}`);
-  console.log(`launches, ${atATime} at a time            ${await launchesPerSecond()} a second`);
-  console.log(`an init's memory (PSS)             ${await memoryOfInit()} kB`);
+  for (const [name, times] of await oneByOne(rounds)) printTimes(name, times);
+  printFigure(`launches, ${atATime} at a time`, `${await launchesPerSecond()} a second`);
+  printFigure("an init's memory (PSS)", `${await memoryOfInit()} kB`);
 } finally {
-  // The last init may still be on its way out of the cgroup.
+  // The last init may still be exiting in the cgroup.
   await sleep(100);
   rmdirSync(cgroup);
 }
 
-/** All ways in turn, so that they meet the same load; with pauses, as tasks come in life. */
+/** Runs all ways in turn, so that they meet the same load, with pauses as on a usual node. */
 async function oneByOne(count: number): Promise<Map<string, number[]>> {
   const times = new Map<string, number[]>();
   for (let round = 0; round < count; round++) {
@@ -85,15 +86,9 @@ async function launchesPerSecond(): Promise<string> {
 async function memoryOfInit(): Promise<string> {
   using run = new TestRun();
   const { init } = await run.startScript("sleep 1");
-  // Init clears its memory up while the task is on its way already.
+  // Init frees memory after the task has started.
   await sleep(100);
   const pss = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${init.pid}/smaps_rollup`, "utf8"));
   await run.ended();
   return pss?.[1] ?? "?";
-}
-
-function percentiles(times: number[]): string {
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number) => (sorted[Math.floor(share * (sorted.length - 1))] as number).toFixed(2);
-  return `p50 ${at(0.5)}  p90 ${at(0.9)}  p99 ${at(0.99)} ms`;
 }

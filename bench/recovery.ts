@@ -1,7 +1,6 @@
 /**
- * What a plugin's restart costs on a node with a thousand tasks in the log: the
- * reconciliation at start-up and RecoverTask, beside baselines that are taken in the same
- * run. As root, after `npm run build`: `node bench/recovery.ts [tasks]`.
+ * Restarts of a plugin on a node with a thousand tasks in the log: the reconciliation at
+ * start-up and RecoverTask, compared with baselines of the same run. As root, after `npm run build`: `node bench/recovery.ts [tasks]`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,11 +11,11 @@ import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
-import { printFigure, printTimes } from "./statistics.ts";
+import { printFigure, printTimes, timed } from "./statistics.ts";
 
 const tasks = Number(process.argv[2] ?? 1000);
 const live = Math.ceil(tasks / 20);
-/** End while there is no plugin; the rest has ended before. */
+/** Tasks that end while no plugin runs. The others have ended before. */
 const unseen = Math.floor((tasks - live) / 2);
 const rounds = 5;
 const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
@@ -38,7 +37,7 @@ try {
   rmSync(base, { recursive: true });
 }
 
-/** The tasks of a node whose plugin is killed; they are still in this order in its log. */
+/** Starts the tasks and kills the plugin. The log has them in the order of the result. */
 async function startTasks(): Promise<BenchTask[]> {
   const plugin = await launchPlugin({ command: executable });
   await configure(plugin, "full");
@@ -65,7 +64,7 @@ async function startTask({ driver }: LaunchedPlugin, kind: BenchTask["kind"]): P
   return { kind, handle, pid: Number(status?.attributes.get("pid")) };
 }
 
-/** SetConfig opens the event log and sweeps it: with all those tasks, and with an empty one. */
+/** SetConfig opens the event log and reconciles it: one with all those tasks, and an empty one. */
 async function benchStartUp(): Promise<void> {
   const times = { empty: [] as number[], full: [] as number[] };
   for (let round = 0; round < rounds; round++) {
@@ -79,7 +78,7 @@ async function benchStartUp(): Promise<void> {
   printTimes(`configuring, reconcile of ${tasks} tasks`, times.full, times.empty);
 }
 
-/** One after another, as a restarted agent does, and the live ones all at once. */
+/** Recovers one task after another, as a restarted agent does; then all at once. */
 async function benchRecovery(all: readonly BenchTask[]): Promise<void> {
   const plugin = await launchPlugin({ command: executable });
   await configure(plugin, "full");
@@ -114,11 +113,11 @@ async function benchRecovery(all: readonly BenchTask[]): Promise<void> {
   const together = await timed(() =>
     Promise.all(all.map(({ handle }) => next.driver.recoverTask({ taskId: "", handle }))),
   );
-  printFigure("the same, asked for all at once", `${(together / all.length).toFixed(2)} ms each`);
+  printFigure("the same, all calls at once", `${(together / all.length).toFixed(2)} ms each`);
   await kill(next);
 }
 
-/** Ids end in random digits: the kinds come mixed. */
+/** Mixes the kinds: ids end in random digits. */
 function byId(one: BenchTask, other: BenchTask): number {
   return idOf(one) < idOf(other) ? -1 : 1;
 }
@@ -136,10 +135,4 @@ async function kill(plugin: LaunchedPlugin): Promise<void> {
   process.kill(plugin.pid, "SIGKILL");
   await plugin.exited;
   plugin.disconnect();
-}
-
-async function timed(action: () => Promise<unknown>): Promise<number> {
-  const begin = performance.now();
-  await action();
-  return performance.now() - begin;
 }

@@ -1,6 +1,6 @@
 /**
- * Histories: events folded a second, by the fold and by XState, and the proof of
- * a whole log, beside SHA-256 of as many bytes.
+ * Histories: events folded per second, by the fold and by XState, and the check of a whole
+ * log, compared with SHA-256 of as many bytes.
  * `node bench/replay.ts [events in the log] [folder]`
  */
 import { hash } from "node:crypto";
@@ -18,7 +18,7 @@ import { xstateStep } from "../test/support/history/xstateStep.ts";
 import { printFigure } from "./statistics.ts";
 
 const count = Number(process.argv[2] ?? 1_000_000);
-/** Tasks whose events lie between each other's in the log. */
+/** Tasks whose events are interleaved in the log. */
 const atOnce = 100;
 const lives = allLives.map(life);
 const folder = mkdtempSync(join(process.argv[3] ?? "/var/lib", "exec2-bench-"));
@@ -54,7 +54,7 @@ function benchFold(name: string, take: typeof step, most = count): void {
   );
 }
 
-/** All bytes of the log are hashed once when it is checked. */
+/** A check hashes all bytes of the log once, too. */
 function benchBaseline(reader: EventReader): void {
   const hashAll = () => {
     let bytes = 0;
@@ -85,7 +85,7 @@ function benchCheck(reader: EventReader): void {
   );
 }
 
-/** Back and forth in a long history. */
+/** Steps back through a long history. */
 function benchStepping(): void {
   const begun = life("ended").slice(0, 4);
   const signals = Array.from({ length: 10_000 }, () => event("signalled"));

@@ -1,6 +1,6 @@
 /**
- * What it costs the built plugin to tell what tasks use, and to watch them for a
- * lack of memory, beside the same plugin with the same tasks when nobody asks.
+ * CPU time that the built plugin needs to report what tasks use and to watch them for OOM
+ * kills, compared with the same plugin and tasks without a reader.
  * As root, after `npm run build`: `node bench/stats.ts [tasks] [seconds]`.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -27,16 +27,16 @@ try {
   for (let count = 0; count < tasks; count++) {
     const allocation = new Allocation();
     allocations.push(allocation);
-    // Two processes beside init, one of them with something to do.
+    // Two processes besides init, one of them busy.
     const config = allocation.config("sleep 1000 & while sleep 0.1; do :; done", {});
     const task = await prepareStart(driver, config);
     await driver.startTask({ task });
     ids.push(task.id);
   }
-  // The watches for a lack of memory begin when a task is a second old.
+  // The watches for OOM kills begin a second after the start.
   await delay(3_000);
   printFigure(`inotify descriptors of the plugin with ${tasks} tasks`, String(inotifyDescriptors()));
-  printFigure("CPU of the plugin, nobody asks", `${percent(await cpuOver(seconds))} % of a core`);
+  printFigure("CPU of the plugin, no reader", `${percent(await cpuOver(seconds))} % of a core`);
 
   let samples = 0;
   const streams = ids.map((taskId) =>
@@ -53,7 +53,7 @@ try {
   printFigure("CPU a sample", `${((used * seconds * 1000) / samples).toFixed(2)} ms`);
   for (const stream of streams) stream.cancel();
   await delay(1_000);
-  printFigure("CPU of the plugin, nobody asks any more", `${percent(await cpuOver(seconds))} % of a core`);
+  printFigure("CPU of the plugin, no reader any more", `${percent(await cpuOver(seconds))} % of a core`);
 } finally {
   for (const allocation of allocations) await allocation.remove();
   await plugin.close();

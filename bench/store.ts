@@ -1,7 +1,7 @@
 /**
- * The event log: appends one by one and by many tasks at once, reads with every
- * hash checked, how late another process hears of an event, removal of old streams;
- * with an empty log and with a full one, beside lmdb's own awaited put in the same run.
+ * The event log, empty and full: appends one by one and by many tasks at once, reads with
+ * checked hashes, the delay until another process sees an event, and removal of old streams;
+ * compared with lmdb's own awaited put in the same run.
  * `node bench/store.ts [events in the full log] [folder]`: ten million take some 6 GiB and minutes.
  */
 import { fork } from "node:child_process";
@@ -56,7 +56,7 @@ async function benchLog(folder: string): Promise<void> {
     await times(20, async () => (await openEventStore(folder)).close()),
   );
   printTimes(
-    "look through the pages of that log, as after an end that was not clean",
+    "check the pages of that log, as after an unclean end",
     await times(3, () => checkPages(folder)),
   );
   printFigure("size of that log", `${Math.round(statSync(logFiles(folder).data).size / 2 ** 20)} MiB`);

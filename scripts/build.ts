@@ -1,10 +1,11 @@
 /**
- * Makes dist/: the folder that a Nomad agent's `plugin_dir` points at, with the
- * launcher as its only file, and beside it the bundled program. The pinned
- * runtime and the native addons stay in node_modules. Besides, each a module
- * that needs nothing else: the library of recorded histories and the machine's
- * inspection, each in a folder with its types, and the machine, to be kept of
- * every release; and the inspector's page.
+ * Builds dist/:
+ *
+ * - `plugin`: the folder for a Nomad agent's `plugin_dir`, with the launcher as its only file
+ * - `lib`: the bundled program; the pinned runtime and the native addons stay in node_modules
+ * - `replay`, `inspect`: the libraries, self-contained and with their types; `replay/machine.js`
+ *   is this version's machine, to be kept for every release
+ * - `inspector`: the inspector's page
  */
 import { execFileSync } from "node:child_process";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";

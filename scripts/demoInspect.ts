@@ -1,6 +1,6 @@
 /**
- * `npm run demo:inspect`: example tasks with different ends, and the page that
- * shows them. As root; Ctrl-C ends it, and the task that runs.
+ * `npm run demo:inspect`: runs example tasks that end differently, and the page that
+ * shows them. As root; Ctrl-C ends both.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

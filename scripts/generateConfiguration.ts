@@ -1,4 +1,4 @@
-/** Brings the tables of docs/configuration.md up to date with the schemas of the options. */
+/** Updates the tables of docs/configuration.md from the schemas of the options. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { renewPage } from "./configuration/page.ts";

@@ -1,4 +1,4 @@
-/** Brings the program's output in docs/debugging.md up to date. */
+/** Updates the program's output in docs/debugging.md. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { renewPage } from "./debugging/page.ts";

@@ -1,7 +1,6 @@
 /**
- * Makes the protobuf bindings (src/grpc/generated) and the descriptors that the
- * reflection service serves, out of proto/. Another folder may be named as the
- * only argument.
+ * Generates the protobuf bindings (src/grpc/generated) and the descriptors of the
+ * reflection service from proto/. The only argument names another target folder.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -12,7 +11,7 @@ import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/pr
 const root = join(import.meta.dirname, "..");
 const target = resolve(process.argv[2] ?? join(root, "src/grpc/generated"));
 
-/** What keeps the bindings small, quick to load, and free of anything but erasable TypeScript. */
+/** With these the bindings are small, load quickly, and are erasable TypeScript. */
 const bindingOptions = [
   "annotateFilesWithVersion=false",
   "enumsAsLiterals=true",
@@ -66,7 +65,7 @@ function describeFiles(): string {
   ].join("\n");
 }
 
-/** Fully qualified names of all that a file defines. */
+/** Fully qualified names of the definitions in a file. */
 function symbolsOf(file: DescFile): string[] {
   return [
     ...file.services.flatMap((service) => [
@@ -91,7 +90,7 @@ function buf(...args: string[]): Buffer {
   });
 }
 
-/** Finds ts-proto, and the pinned runtime before any other. */
+/** Puts ts-proto and the pinned runtime first in the PATH. */
 function withTools(): NodeJS.ProcessEnv {
   return { ...process.env, PATH: `${join(root, "node_modules/.bin")}:${process.env.PATH}` };
 }

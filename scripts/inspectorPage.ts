@@ -1,4 +1,4 @@
-/** Makes the inspector's page: its script, its style, and the state machine's chart, laid out once. */
+/** Builds the inspector's page: its script, its style, and the layout of the state machine's chart. */
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import ELK, { type ElkExtendedEdge, type ElkNode } from "elkjs";
@@ -9,7 +9,7 @@ import { taskMachine } from "../src/machines/xstateMachine.ts";
 
 const page = join(import.meta.dirname, "../src/inspector/page");
 
-/** What comes later may say otherwise of the same element. */
+/** In this order, since later rules override earlier ones. */
 const styles = ["base", "frame", "cards", "list", "task", "timeline", "chart", "node"];
 
 export async function buildInspectorPage(folder: string): Promise<void> {
@@ -25,7 +25,7 @@ export async function buildInspectorPage(folder: string): Promise<void> {
   await writeFile(join(folder, "chart.json"), JSON.stringify(await layOutChart()));
 }
 
-/** Letters of the chart's labels are about so wide and high, in its own units; beside them is some air. */
+/** Approximate size of a letter in the chart's labels, in its own units, and the space beside a label. */
 const letter = { width: 7.4, height: 17 };
 const air = 8;
 
@@ -34,7 +34,7 @@ async function layOutChart(): Promise<ChartLayout> {
   const arrows = new Map<string, { from: string; to: string; events: string[] }>();
   for (const { source, target, transition } of children.flatMap(({ edges }) => edges)) {
     const [from, to] = [nameOf(source.id), nameOf(target.id)];
-    // What leads nowhere else would be more lines than the chart has room for.
+    // The chart has no room for arrows from a state to itself.
     if (from === to) continue;
     const arrow = arrows.get(`${from}>${to}`) ?? { from, to, events: [] };
     if (transition.eventType !== to) arrow.events.push(transition.eventType);
@@ -110,7 +110,7 @@ function middleOf(points: readonly Point[]): Point {
   return { x: (start.x + end.x) / 2, y: (start.y + end.y) / 2 };
 }
 
-/** The graph's ids have the machine's name before them. */
+/** Removes the machine's name, with which the graph's ids begin. */
 function nameOf(id: string): string {
   return id.replace(/^.*\./, "");
 }

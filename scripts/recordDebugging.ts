@@ -1,18 +1,17 @@
 /**
- * Records the histories that docs/debugging.md tells of, docs/histories/*.jsonl:
- * its three examples, going wrong and going well, in a virtual machine with
- * all controllers of cgroup v2. It is switched off under a running task and
- * booted once more.
+ * Records the histories for docs/debugging.md, docs/histories/*.jsonl: its three
+ * examples, failing and succeeding, in a virtual machine with all controllers of
+ * cgroup v2. The machine is switched off while a task runs, and booted again.
  *
  * `node scripts/recordDebugging.ts`, as root, after `npm run test:vm` or
  * `node scripts/setup.mjs --vm --build`; then `npm run generate`.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, openSync, rmSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import { mkdirSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { diskFolder, prepareGuest } from "../test/vm/support/prepareGuest.ts";
-import { bootMachine, lastLines } from "./vm/virtualMachine.ts";
+import { bootMachine, lastLines, makeDisk } from "./vm/virtualMachine.ts";
 
 const root = join(import.meta.dirname, "..");
 const executable = join(root, "dist/plugin/nomad-driver-exec2");
@@ -20,11 +19,11 @@ const target = join(root, "docs/histories");
 const examples = { denied: "count", outOfMemory: "copy", longWork: "frames" } as const;
 type Example = keyof typeof examples;
 
-/** For both boots together: everything is emulated. */
+/** For both boots together. The machine is emulated, so it is slow. */
 const limitMs = 570_000;
 
-/** A line of a bundle, on its way out of the machine. */
-interface Told {
+/** A line of a bundle that the machine sends. */
+interface BundleLine {
   readonly example: Example;
   readonly line: string;
 }
@@ -39,9 +38,7 @@ async function record(): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const disk = join(folder, "disk.img");
-  writeFileSync(disk, "");
-  truncateSync(disk, 256 << 20);
-  execFileSync("mkfs.ext4", ["-q", "-F", disk]);
+  makeDisk(disk);
   const bundles = new Map<Example, string>();
   for (const name of ["first", "second"]) {
     const emulatorLog = join(folder, `${name}.emulator.log`);
@@ -52,17 +49,17 @@ async function record(): Promise<void> {
       emulatorLog,
       limitMs: limitMs - performance.now(),
       onLine: (text) => {
-        const { example, line } = JSON.parse(text) as Told;
+        const { example, line } = JSON.parse(text) as BundleLine;
         bundles.set(example, `${bundles.get(example) ?? ""}${line}\n`);
       },
     });
-    // The first ends as a power cut does, which virtme-run takes for a failure.
+    // The first boot ends like a power cut, which virtme-run reports as a failure.
     console.log(`${name} boot: ${failure ?? "done"}\n${lastLines(emulatorLog)}`);
   }
   mkdirSync(target, { recursive: true });
   for (const example of Object.keys(examples) as Example[]) {
     const bundle = bundles.get(example);
-    if (bundle === undefined) throw new Error(`the machine has told nothing of ${example}`);
+    if (bundle === undefined) throw new Error(`the machine has sent nothing of ${example}`);
     writeFileSync(join(target, `${example}.jsonl`), bundle);
   }
 }
@@ -78,7 +75,7 @@ async function firstBoot(): Promise<void> {
   const args = ["run", "--state-dir", diskFolder, exampleFile("longWork")];
   const running = spawn(executable, args, { stdio: ["ignore", "pipe", "inherit"] });
   await once(running.stdout, "data");
-  // The log is flushed behind the commit. Then as a power cut does it: proc(5), sysrq-trigger.
+  // Waits until the log is flushed. Then switches off without a shutdown: proc(5), sysrq-trigger.
   execFileSync("sh", [
     "-c",
     "sleep 5; echo 1 > /proc/sys/kernel/sysrq; echo o > /proc/sysrq-trigger; sleep 60",
@@ -87,13 +84,13 @@ async function firstBoot(): Promise<void> {
 
 function secondBoot(): void {
   prepare();
-  // The plugin of any run looks after what the boot before has left.
+  // The plugin of any run reconciles the log of the previous boot.
   execFileSync(executable, ["run", "--state-dir", diskFolder, join(root, "examples/hello.nomad.hcl")]);
   const port = openSync("/dev/virtio-ports/exec2.results", "w");
   for (const example of Object.keys(examples) as Example[]) {
     for (const line of bundleOf(examples[example])) {
-      const told: Told = { example, line };
-      writeSync(port, `${JSON.stringify(told)}\n`);
+      const message: BundleLine = { example, line };
+      writeSync(port, `${JSON.stringify(message)}\n`);
     }
   }
 }
@@ -103,7 +100,7 @@ function prepare(): void {
   execFileSync("hostname", ["node-1"]);
 }
 
-/** Whatever comes of it. */
+/** Runs an example, which may fail. */
 function run(example: Example, ...options: string[]): void {
   const args = ["run", "--state-dir", diskFolder, ...options, exampleFile(example)];
   spawnSync(executable, args, { stdio: "inherit" });
@@ -113,7 +110,7 @@ function exampleFile(example: Example): string {
   return join(root, `examples/${example}.nomad.hcl`);
 }
 
-/** Lines of a bundle with all runs of a task. */
+/** The lines of a bundle with all runs of a task. */
 function bundleOf(task: string): string[] {
   const call = (...args: string[]) =>
     execFileSync(executable, [...args, "--state-dir", diskFolder], { encoding: "utf8" })

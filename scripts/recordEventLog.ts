@@ -1,6 +1,6 @@
 /**
- * Records an event log with all that tasks of a driver go through, as a fixture
- * for the drivers to come: test/fixtures/logs/schema<version>.mdb.gz.
+ * Records an event log of tasks that end in all ways, as a fixture for later versions of
+ * the driver: test/fixtures/logs/schema<version>.mdb.gz.
  *
  * `node scripts/recordEventLog.ts [executable]`, as root; default: this checkout's build.
  */
@@ -17,7 +17,7 @@ import { logFiles } from "../src/store/lmdb/lmdbFile.ts";
 const root = join(import.meta.dirname, "..");
 const executable = resolve(process.argv[2] ?? join(root, "dist/plugin/nomad-driver-exec2"));
 const folder = mkdtempSync("/var/lib/exec2-record-");
-/** That of the first local run below a state_dir. */
+/** The log of the first local run below a state_dir. */
 const { events: log } = stateFolderPaths(join(folder, "local/1"));
 
 try {
@@ -37,7 +37,7 @@ try {
 }
 
 interface Life {
-  /** Called with the pid of the run once the task is up. */
+  /** Called with the pid of `run` once the task is running. */
   readonly whenReady?: (pid: number) => void;
   /** Default: a shell. */
   readonly command?: string;
@@ -45,7 +45,7 @@ interface Life {
   readonly more?: string;
 }
 
-/** A task from its start to its destruction, on a host whose name gives nothing away. */
+/** Runs a task to its end, on a host with a neutral name. */
 async function run(task: string, script: string, life: Life = {}): Promise<void> {
   const { whenReady, command = "sh", more = "" } = life;
   const job = join(folder, "job.hcl");
@@ -72,7 +72,7 @@ async function run(task: string, script: string, life: Life = {}): Promise<void>
   child.stderr.pipe(process.stderr, { end: false });
   const ended = once(child, "close");
   if (whenReady) {
-    // Ready is who has written a line, and was told to run.
+    // The task has written a line, and `run` has reported its start.
     await Promise.all([once(child.stdout, "data"), once(child.stderr, "data")]);
     whenReady(child.pid as number);
   }

@@ -1,7 +1,7 @@
-// Makes a fresh clone ready, on whatever Node the machine has: installs the npm
-// packages (the pinned runtime among them) where they are missing or out of date,
-// with --debian the Debian packages that the tests use, with --vm those of the
-// virtual machine, with --build the program.
+// Prepares a fresh clone, on any Node: installs the npm packages (the pinned runtime
+// among them) if they are missing or out of date, with --debian the Debian packages
+// that the tests use, with --vm those of the virtual machine, and with --build builds
+// the program.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const wanted = new Set(process.argv.slice(2));
 
-/** What the tests call, and the Debian package that has it. */
+/** Commands that the tests call, with the Debian packages that provide them. */
 const debianPackages = {
   as: "binutils",
   "aarch64-linux-gnu-as": "binutils-aarch64-linux-gnu",
@@ -22,11 +22,11 @@ const debianPackages = {
   // Programs of the examples; the JDK is some 300 MB.
   haproxy: "haproxy",
   javac: "default-jdk-headless",
-  // The inspector's page is tested in it: some 300 MB with what it needs.
+  // Browser for the tests of the inspector's page; some 300 MB with its dependencies.
   chromium: "chromium",
 };
 
-/** What the virtual machine is booted with, and its suites call: commands, and files with a `*` at most. */
+/** Commands and files that the virtual machine and its suites need; a path may contain one `*`. */
 const machinePackages = {
   "virtme-run": "virtme-ng",
   "qemu-system-x86_64": "qemu-system-x86",
@@ -76,7 +76,7 @@ function exists(path) {
 
 function run(command, args) {
   console.error(`[setup] ${command} ${args.join(" ")}`);
-  // npm's own answers go to standard error: standard output is the command's that follows.
+  // npm's output goes to standard error: standard output belongs to the command that follows.
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ["ignore", 2, 2] });
   if (error || status !== 0)
     fail(`${command} ${args.join(" ")} failed: ${error?.message ?? `exit code ${status}`}`);

@@ -1,5 +1,5 @@
 // Prints the totals of JSON reports with vitest's fields as one last line: "N passed, N failed".
-// A report that is missing or broken counts as a failed test: its suites did not come to an end.
+// A missing or broken report counts as a failed test: its suites did not finish.
 import { readFileSync } from "node:fs";
 
 const totals = { passed: 0, failed: 0, skipped: 0 };

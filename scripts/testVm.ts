@@ -1,20 +1,17 @@
 /**
- * Runs the suites of test/vm in a virtual machine with cgroup v2 and all of its
- * controllers. An argument selects the cases whose names contain it.
- *
- * Bundle, results and logs go to test-results/vm.
+ * Runs the suites of test/vm in a virtual machine with all controllers of cgroup v2.
+ * An argument selects the cases whose names contain it. Bundle, results and logs are
+ * written to test-results/vm.
  */
-import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BootSuites, bundleSuites } from "./vm/bundleSuites.ts";
 import { type Outcome, printOutcome, withMissing, writeReport } from "./vm/outcomes.ts";
 import { selectCases } from "./vm/selectCases.ts";
-import { bootMachine, lastLines } from "./vm/virtualMachine.ts";
+import { bootMachine, lastLines, makeDisk } from "./vm/virtualMachine.ts";
 
 /** For all boots together. */
 const limitMs = process.env.CI ? 1_800_000 : 570_000;
-const diskBytes = 256 << 20;
 
 const root = join(import.meta.dirname, "..");
 const folder = join(root, "test-results/vm");
@@ -30,7 +27,7 @@ if (selected.length === 0) {
   for (const name of boots.flatMap(({ cases }) => cases)) console.error(`  ${name}`);
   process.exit(2);
 }
-makeDisk();
+makeDisk(disk);
 const outcomes: Outcome[] = [];
 for (const boot of selected) outcomes.push(...(await runBoot(boot)));
 const failed = writeReport(join(folder, "results.json"), outcomes);
@@ -40,12 +37,6 @@ console.log(
 );
 process.exitCode = failed > 0 ? 1 : 0;
 
-function makeDisk(): void {
-  writeFileSync(disk, "");
-  truncateSync(disk, diskBytes);
-  execFileSync("mkfs.ext4", ["-q", "-F", disk]);
-}
-
 async function runBoot({ boot, suites, cases }: BootSuites): Promise<Outcome[]> {
   console.log(`${boot}: ${cases.length} cases`);
   const plan = join(folder, `${boot}.plan.json`);
@@ -54,7 +45,7 @@ async function runBoot({ boot, suites, cases }: BootSuites): Promise<Outcome[]> 
     join(folder, `${boot}.console.log`),
     join(folder, `${boot}.emulator.log`),
   ];
-  const told: Outcome[] = [];
+  const reported: Outcome[] = [];
   const progress = { up: false, done: false };
   const failure = await bootMachine({
     command: [process.execPath, "--enable-source-maps", guest, "run", plan].map(quoted).join(" "),
@@ -65,18 +56,18 @@ async function runBoot({ boot, suites, cases }: BootSuites): Promise<Outcome[]> 
     onLine: (line) => {
       const message = JSON.parse(line) as Partial<Outcome & typeof progress>;
       if (message.name === undefined) return void Object.assign(progress, message);
-      told.push(message as Outcome);
+      reported.push(message as Outcome);
       printOutcome(message as Outcome);
     },
   });
-  if (progress.done && failure === undefined) return withMissing(cases, told, "it was not run");
+  if (progress.done && failure === undefined) return withMissing(cases, reported, "it was not run");
 
   const state = progress.up ? "ended before its suites did" : "did not boot";
   console.error(`The virtual machine ${state}${failure === undefined ? "" : `: ${failure}`}`);
   for (const log of [consoleLog, emulatorLog]) console.error(`--- ${log}\n${lastLines(log)}`);
-  // Fails the run even where every case has been told of by then.
+  // Fails the run even if every case has been reported by then.
   const end = { name: `${boot} > comes to its end`, failure: state, milliseconds: 0 };
-  return [...withMissing(cases, told, `the virtual machine ${state}`), end];
+  return [...withMissing(cases, reported, `the virtual machine ${state}`), end];
 }
 
 function quoted(word: string): string {

@@ -1,9 +1,9 @@
-/** What the documentation says of options, out of their schema. Pure. */
+/** Documents options in a table, made of their schemas. Pure. */
 import { z } from "zod";
 import { hclName } from "../../src/config/options/hclSpec.ts";
 
 interface OptionText {
-  /** As jobs and client configurations have it. */
+  /** As it is written in jobs and client configurations. */
   readonly name: string;
   readonly type: string;
   readonly default: string;
@@ -12,7 +12,7 @@ interface OptionText {
   readonly example: unknown;
 }
 
-/** @throws Error naming an option that nothing is said of */
+/** @throws Error naming an option without a description or an example */
 function optionTexts(schema: z.ZodObject): OptionText[] {
   return Object.entries(schema.shape).map(([key, field]) => {
     const name = hclName(key);
@@ -49,7 +49,7 @@ function literal(value: unknown): string {
   return Array.isArray(value) ? `[${value.map(literal).join(", ")}]` : JSON.stringify(value);
 }
 
-/** The outermost: what is said of an option with its default counts before what is said of its kind. */
+/** The `meta` of the option itself takes precedence over that of its type inside. */
 function metaOf(field: unknown): { description?: string | undefined; example?: unknown } {
   if (!(field instanceof z.ZodType)) return {};
   const inner = field instanceof z.ZodDefault || field instanceof z.ZodOptional ? metaOf(field.unwrap()) : {};

@@ -1,4 +1,4 @@
-/** docs/configuration.md: what is generated of it stands between marks, the rest is written by hand. Pure. */
+/** Generates the parts of docs/configuration.md that are between marks. The rest is written by hand. Pure. */
 import { defaultPaths } from "../../src/config/options/defaultPaths.ts";
 import { pluginSchema } from "../../src/config/options/pluginOptions.ts";
 import { taskSchema } from "../../src/config/options/taskOptions.ts";
@@ -12,7 +12,7 @@ const parts: Readonly<Record<string, () => string>> = {
 };
 
 /**
- * The page with its generated parts as they are to be.
+ * The page with its generated parts up to date.
  * @throws Error for a page without one of the marks
  */
 export function renewPage(page: string): string {

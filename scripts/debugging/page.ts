@@ -1,6 +1,6 @@
 /**
- * docs/debugging.md: what stands there as output of the program is its output, on
- * the histories of docs/histories that the page's parts name:
+ * Generates the program's output in docs/debugging.md, from the histories of
+ * docs/histories that the page names:
  *
  *     <!-- histories/denied.jsonl -->      the commands that follow are about these
  *     ```console                           each line with "$ " is a command, the rest its output
@@ -18,7 +18,7 @@ const columns = 110;
 const blocks =
   /<!-- histories\/(?<bundle>\S+) -->|(?<=```console\n)(?<commands>[^`]+)(?=```)|<!-- \$ (?<command>.+) -->\n```mermaid\n[^`]*```/g;
 
-/** The page with the program's present output. */
+/** The page with the current output of the program. */
 export function renewPage(page: string): string {
   const folder = mkdtempSync(join(tmpdir(), "exec2-page-"));
   const program = join(folder, "nomad-driver-exec2");
@@ -40,7 +40,7 @@ function renewCommands(block: string, folder: string): string {
   return commands.map((line) => `${line}\n${outputOf(line.slice(2), folder)}`).join("\n");
 }
 
-/** The program as it is in this checkout, looking at a bundle where others have their state_dir. */
+/** Writes a script that runs this checkout's program with a bundle as its state_dir. */
 function writeProgram(path: string, bundle: string): void {
   const words = [process.execPath, join(root, "src/main.ts")].map((word) => `'${word}'`).join(" ");
   const stateDir = join(root, "docs/histories", bundle);
@@ -48,7 +48,7 @@ function writeProgram(path: string, bundle: string): void {
   chmodSync(path, 0o700);
 }
 
-/** What a shell on a terminal without colours shows: script(1) makes the terminal. */
+/** The output of a shell on a terminal without colours, which script(1) provides. */
 function outputOf(command: string, folder: string): string {
   const path = [folder, process.env.PATH].join(delimiter);
   const env = { PATH: path, TZ: "UTC", NO_COLOR: "1", TERM: "xterm", LC_ALL: "C.UTF-8", SHELL: "/bin/sh" };

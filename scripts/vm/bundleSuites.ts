@@ -1,12 +1,12 @@
-/** Makes the program and the suites that run in the virtual machine, out of test/vm. */
+/** Bundles test/vm for the virtual machine: the program, and the suites. */
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { build } from "rolldown";
 
-/** What one boot of the machine runs. */
+/** The suites of one boot of the machine. */
 export interface BootSuites {
-  /** Its folder of test/vm: `firstBoot`. */
+  /** Its folder in test/vm, such as `firstBoot`. */
   readonly boot: string;
   /** Paths of bundled modules. */
   readonly suites: readonly string[];
@@ -14,7 +14,7 @@ export interface BootSuites {
   readonly cases: readonly string[];
 }
 
-/** What the first leaves on the machine's disk is there in the second. */
+/** The second boot finds the disk as the first one left it. */
 const boots = ["firstBoot", "secondBoot"];
 
 /**
@@ -41,7 +41,7 @@ export async function bundleSuites(
     },
     platform: "node",
     external: ["koffi", "lmdb"],
-    // The helpers of test/support are vitest's; there they are the runner's.
+    // The helpers of test/support import vitest. In the machine, the runner takes its place.
     resolve: { alias: { vitest: join(source, "support/runner.ts") } },
     output: { dir: target, format: "esm", chunkFileNames: "[name].js" },
     logLevel: "warn",
@@ -62,7 +62,7 @@ function suiteFiles(folder: string): string[] {
   return names.sort().map((name) => join(folder, name));
 }
 
-/** Asks the suites themselves: a case that does not come back from the machine is missed. */
+/** Lists the cases in advance, so that a case without a result is noticed. */
 function listCases(guest: string, suites: readonly string[]): string[] {
   return JSON.parse(execFileSync(process.execPath, [guest, "list", ...suites], { encoding: "utf8" }));
 }

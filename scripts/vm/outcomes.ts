@@ -1,9 +1,9 @@
-/** What came of the cases: for people, and for scripts/testTotals.mjs. */
+/** Results of the cases: for people, and for scripts/testTotals.mjs. */
 import { writeFileSync } from "node:fs";
 
 export interface Outcome {
   readonly name: string;
-  /** Why the case failed; undefined where it passed. */
+  /** Why the case failed; undefined if it passed. */
   readonly failure?: string;
   readonly milliseconds: number;
 }
@@ -13,17 +13,17 @@ export function printOutcome({ name, failure, milliseconds }: Outcome): void {
   if (failure !== undefined) console.log(failure.replaceAll(/^/gm, "    "));
 }
 
-/** Adds the cases that nobody told of: they have failed. */
-export function withMissing(cases: readonly string[], told: readonly Outcome[], why: string): Outcome[] {
+/** Adds the cases without a result as failed ones. */
+export function withMissing(cases: readonly string[], reported: readonly Outcome[], why: string): Outcome[] {
   const missing = cases
-    .filter((name) => !told.some((outcome) => outcome.name === name))
+    .filter((name) => !reported.some((outcome) => outcome.name === name))
     .map((name) => ({ name, failure: why, milliseconds: 0 }));
   for (const outcome of missing) printOutcome(outcome);
-  return [...told, ...missing];
+  return [...reported, ...missing];
 }
 
 /**
- * Writes the totals with the names that vitest's JSON report has for them.
+ * Writes the totals, named as in vitest's JSON report.
  * @returns the number of cases that failed
  */
 export function writeReport(path: string, outcomes: readonly Outcome[]): number {

@@ -1,10 +1,10 @@
-/** Which cases a run is about. Pure. */
+/** Selects the cases of a run by their names. Pure. */
 import type { BootSuites } from "./bundleSuites.ts";
 
 /**
- * The boots with those of their cases whose names contain a text, in upper or
- * lower case; boots without any are left out. Cases of a later boot look at what
- * the first boot's cases of the same group have left behind: these are run, too.
+ * The cases whose names contain a text, in upper or lower case, without boots that have none.
+ * Cases of a later boot examine what the first boot's cases of the same group have left, so
+ * these are selected, too.
  */
 export function selectCases(boots: readonly BootSuites[], text: string): BootSuites[] {
   const wanted = (name: string) => name.toLowerCase().includes(text.toLowerCase());

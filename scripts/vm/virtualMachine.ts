@@ -1,13 +1,21 @@
 /**
- * Boots a virtual machine on this machine's own root file system, which it sees
- * read-only with a layer of memory above it, and with a disk that is its own.
- * It runs one command and is gone: virtme-run(1) makes init and initramfs,
- * qemu(1) emulates, and a pid namespace sees to it that nothing of them is left
- * behind, whatever happens to this process.
+ * Boots a virtual machine that runs one command. It has this machine's root file
+ * system, read-only with a layer of memory above it, and a disk of its own.
+ * virtme-run(1) makes init and initramfs, qemu(1) emulates, and a pid namespace
+ * ends all of it together with this process.
  */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +26,7 @@ export interface BootRequest {
   readonly command: string;
   /** File system image that the machine has as /dev/vda. */
   readonly disk: string;
-  /** Files for what the kernel's console says, and the emulator. */
+  /** Files for the output of the kernel's console, and of the emulator. */
   readonly consoleLog: string;
   readonly emulatorLog: string;
   /** Milliseconds until it is switched off. */
@@ -27,11 +35,11 @@ export interface BootRequest {
   readonly onLine: (line: string) => void;
 }
 
-/** How the machine came to its end; undefined: by itself. */
+/** Why the machine ended; undefined if its command has ended. */
 export type Failure = string | undefined;
 
 export async function bootMachine(request: BootRequest): Promise<Failure> {
-  // Short, since it holds sockets; also for what virtme-run leaves behind when it is killed.
+  // A short path, since it holds sockets. It also holds what virtme-run leaves behind when it is killed.
   const temporary = mkdtempSync(join(tmpdir(), "exec2-vm-"));
   const log = openSync(request.emulatorLog, "w");
   const server = createServer((socket) => followLines(socket, request.onLine));
@@ -55,30 +63,37 @@ export async function bootMachine(request: BootRequest): Promise<Failure> {
   }
 }
 
-/** The last lines of a log, for a person who asks what went wrong. */
+/** Makes the image of an empty file system of 256 MiB. */
+export function makeDisk(path: string): void {
+  writeFileSync(path, "");
+  truncateSync(path, 256 << 20);
+  execFileSync("mkfs.ext4", ["-q", "-F", path]);
+}
+
+/** The last lines of a log, to explain a failure. */
 export function lastLines(path: string, count = 40): string {
   return readFileSync(path, "utf8").trimEnd().split("\n").slice(-count).join("\n");
 }
 
-/** Dies with this process, and all that it started dies with it; gives way to what else runs here. */
+/** Ends with this process, together with everything that it started, and runs at a lower priority. */
 const confined = [
   ...["--pdeathsig", "KILL", "--"],
   ...["unshare", "--pid", "--mount-proc", "--kill-child=KILL", "--"],
   ...["nice", "-n", "10"],
 ];
 
-/** What the machine may write to is in memory: it must not change the machine that it runs on. */
+/** Folders that are writable in memory: the machine must not change the one that it runs on. */
 const writable = ["/etc", "/lib", "/opt", "/srv", "/usr", "/var", "/tmp"];
 
 const kernelOptions = [
   "loglevel=4",
-  // The kernel panics where its timer seems to stand still, as it does while this machine is busy elsewhere.
+  // Otherwise the kernel panics if its timer seems to stand still, as it does on a busy host.
   "no_timer_check",
 ];
 
 function machineOptions({ command, disk, consoleLog }: BootRequest, port: string): string[] {
   const qemu = [
-    // virtme-run throws away what its console says.
+    // virtme-run discards the output of the console.
     ...["-set", `chardev.console.path=${qemuText(consoleLog)}`],
     ...["-drive", `if=virtio,format=raw,file=${qemuText(disk)}`],
     ...["-chardev", `socket,id=results,path=${port}`],
@@ -95,19 +110,19 @@ function machineOptions({ command, disk, consoleLog }: BootRequest, port: string
 
 /**
  * Kills the first process of the machine's pid namespace, and so all of them. The
- * one outside is left to reap it: not every container's init does that for others.
+ * process outside survives to reap it, since not every container's init reaps orphans.
  */
 function switchOff(outside: number): void {
   const inside = Number(readFileSync(`/proc/${outside}/task/${outside}/children`, "utf8"));
   process.kill(inside > 0 ? inside : outside, "SIGKILL");
 }
 
-/** A comma would end the value. */
+/** Escapes commas, which would end the value. */
 function qemuText(value: string): string {
   return value.replaceAll(",", ",,");
 }
 
-/** Debian's kernel for virtual machines: small, and with all that is tested built in. */
+/** Debian's kernel for virtual machines: small, and with all tested features built in. */
 function newestKernel(): string {
   const names = readdirSync("/boot").filter((name) => /^vmlinuz-.*-cloud-amd64$/.test(name));
   const newest = names.sort((a, b) => a.localeCompare(b, undefined, { numeric: true })).at(-1);
@@ -116,7 +131,7 @@ function newestKernel(): string {
 }
 
 function followLines(socket: Socket, onLine: (line: string) => void): void {
-  // The machine's sudden end is told of by the emulator's.
+  // The emulator's exit reports the machine's sudden end.
   socket.on("error", () => socket.destroy());
   createInterface({ input: socket }).on("line", onLine);
 }
