@@ -15,6 +15,7 @@ plugin "nomad-driver-exec2" {
     allow_root       = false
     allow_caps       = ["net_bind_service"]
     groups_by_task   = true
+    dynamic_user_ids = "80000-89999"
     denied_host_uids = "0,100-999"
     denied_host_gids = "0,27,42"
     denied_envvars   = ["AWS_*", "*_TOKEN"]

@@ -19,7 +19,12 @@ export async function chooseUser(name: string | undefined, dynamic: boolean): Pr
 const noUser: TaskUser = { name: "", uid: 0, gid: 0, home: "/" };
 
 /** No restrictions here: the driver decides which users a task may run as. */
-const anybody = { allowRoot: true, deniedHostUids: "", deniedHostGids: "" };
+const anybody = {
+  allowRoot: true,
+  dynamicUserIds: "80000-89999",
+  deniedHostUids: "",
+  deniedHostGids: "",
+};
 
 /** The Nomad client's default range. */
 const firstDynamicId = 80_000;

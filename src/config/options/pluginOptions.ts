@@ -43,7 +43,7 @@ export const pluginSchema = z.object({
   }),
   allowRoot: flag().default(false).meta({
     description:
-      "whether tasks may run as root. Such a task has the capabilities of `allow_caps`, not all that root has on the host",
+      "whether tasks may run as root. That is the host's root, though with the capabilities of `allow_caps` only, see [users](#users)",
     example: true,
   }),
   allowCaps: list(capabilityName())
@@ -56,6 +56,11 @@ export const pluginSchema = z.object({
   groupsByTask: flag().default(false).meta({
     description: "whether jobs may name supplementary groups, with the task option `groups`",
     example: true,
+  }),
+  dynamicUserIds: idRanges().default("80000-89999").meta({
+    description:
+      "uids, which are gids too, of dynamic users (`nomad-<n>`), as the client's `users` block has them (`dynamic_user_min` to `dynamic_user_max`). Others are refused, and so are those that the host's users, groups, name services or `/etc/subuid` and `/etc/subgid` know",
+    example: "200000-209999",
   }),
   deniedHostUids: idRanges().default("").meta({
     description: "uids that no task may run as, single ones and ranges",

@@ -6,7 +6,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
-import { isDynamicUser } from "../../effects/users/users.ts";
+import { isDynamicUser } from "../../effects/users/dynamicUsers.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { partsOfTaskId, taskOfRun } from "../../taskId.ts";
 import type { DriverServices } from "../opening/services.ts";

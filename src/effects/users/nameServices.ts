@@ -7,7 +7,7 @@ import { DriverError, errnoOf, messageOf } from "../../errors.ts";
 export type Database = "passwd" | "group";
 
 /** Read at every start, because users come and go. A host may lack the file and keep its users elsewhere. */
-export function readDatabase(database: Database): string {
+export function readDatabase(database: Database | "subuid" | "subgid" | "nsswitch.conf"): string {
   try {
     return readFileSync(`/etc/${database}`, "utf8");
   } catch (thrown) {

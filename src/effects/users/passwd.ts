@@ -1,4 +1,4 @@
-/** Parses passwd(5) and group(5) text, from the files in /etc or from `getent`. Pure. */
+/** Parses passwd(5), group(5), subuid(5) and nsswitch.conf(5), from the files in /etc or from `getent`. Pure. */
 import { parseId } from "../../config/task/idRanges.ts";
 
 export interface PasswdEntry {
@@ -23,6 +23,35 @@ export function gidOfName(groups: string, name: string): number | undefined {
     if (found === name && members !== undefined && more.length === 0) return parseId(gid ?? "");
   }
   return undefined;
+}
+
+/** The name of the first group with that gid. */
+export function nameOfGid(groups: string, gid: number): string | undefined {
+  for (const line of groups.split("\n")) {
+    const [name, , found, members, ...more] = line.split(":");
+    if (found === String(gid) && members !== undefined && more.length === 0) return name;
+  }
+  return undefined;
+}
+
+/** Whether an id is in a range of subuid(5) or subgid(5): `owner:first:count`. */
+export function isSubordinate(id: number, ranges: string): boolean {
+  return ranges.split("\n").some((line) => {
+    const [, first, count] = line.split(":");
+    const offset = id - (parseId(first ?? "") ?? Number.POSITIVE_INFINITY);
+    return offset >= 0 && offset < Number(count);
+  });
+}
+
+/** The services of a database, in the text of nsswitch.conf(5): `passwd: files [NOTFOUND=return] sss`. */
+export function servicesOf(nsswitch: string, database: string): string[] {
+  const lines = nsswitch.split("\n").map((line) => line.replace(/#.*/, "").trim());
+  const line = lines.find((each) => each.startsWith(`${database}:`)) ?? "";
+  return line
+    .slice(database.length + 1)
+    .replace(/\[[^\]]*\]/g, " ")
+    .split(/\s+/)
+    .filter(Boolean);
 }
 
 /** The first match wins, as in the C library. Skips lines of another form. */

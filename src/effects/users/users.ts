@@ -1,8 +1,9 @@
 /** The user that a task runs as: a dynamic user from the agent, or a user of the host. */
-import { isInRanges, maxId, parseId } from "../../config/task/idRanges.ts";
+import { isInRanges, parseId } from "../../config/task/idRanges.ts";
 import { DriverError } from "../../errors.ts";
+import { isDynamicUser, resolveDynamicUser } from "./dynamicUsers.ts";
 import { askNameServices, isAccountName, readDatabase } from "./nameServices.ts";
-import { entryOfName, entryOfUid, gidOfName } from "./passwd.ts";
+import { entryOfName, gidOfName } from "./passwd.ts";
 
 export interface TaskUser {
   readonly name: string;
@@ -16,6 +17,8 @@ export interface TaskUser {
 export interface UserRules {
   /** Whether tasks may run as uid 0. */
   readonly allowRoot: boolean;
+  /** Ranges of the ids of dynamic users. */
+  readonly dynamicUserIds: string;
   /** Ranges of ids that no task may have. */
   readonly deniedHostUids: string;
   readonly deniedHostGids: string;
@@ -27,46 +30,32 @@ export interface UserRules {
  * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`
  */
 export async function resolveUser(user: string, rules: UserRules): Promise<TaskUser> {
-  const found =
-    findUser(user, readDatabase("passwd"), rules) ??
-    findUser(user, await askNameServices("passwd", user), rules);
+  const found = isDynamicUser(user)
+    ? await resolveDynamicUser(user, rules.dynamicUserIds)
+    : (findUser(user, readDatabase("passwd"), rules) ??
+      findUser(user, await askNameServices("passwd", user), rules));
   if (found === undefined) throw unknownUser(user);
-  return found;
-}
-
-/**
- * Finds a user in the text of the user database. Pure.
- * Users are identified by name, as everywhere in Nomad. Digits alone are a name
- * too, and `uid:gid` is not a name, so that nobody becomes a uid by guessing its number.
- * @returns undefined if the text has no such name
- */
-export function findUser(user: string, passwd: string, rules: UserRules): TaskUser | undefined {
-  const found = lookUp(user, passwd, rules);
-  if (found === undefined) return undefined;
   refuseDenied("uid", found.uid, rules.deniedHostUids);
   refuseDenied("gid", found.gid, rules.deniedHostGids);
   return found;
 }
 
 /**
- * Refuses an id that the operator denies to tasks.
- * @throws DriverError `USER_FORBIDDEN`
+ * Finds a user of the host in the text of the user database. Pure.
+ * Users are identified by name, as everywhere in Nomad. Digits alone are a name
+ * too, and `uid:gid` is not a name, so that nobody becomes a uid by guessing its number.
+ * @returns undefined if the text has no such name
  */
-function refuseDenied(kind: "uid" | "gid", id: number, denied: string): void {
-  if (!isInRanges(id, denied)) return;
-  throw new DriverError("USER_FORBIDDEN", `${kind} ${id} is one that this client denies to tasks`, {
-    hint: `It is in denied_host_${kind}s (${denied}) of the client's plugin block: run the task as somebody else`,
-  });
-}
-
-function lookUp(user: string, passwd: string, { allowRoot }: UserRules): TaskUser | undefined {
+export function findUser(
+  user: string,
+  passwd: string,
+  { allowRoot }: Pick<UserRules, "allowRoot">,
+): TaskUser | undefined {
   if (user === "") {
     throw new DriverError("USER_UNKNOWN", "the task has no user", {
       hint: "Set `user` in the task, or enable the client's dynamic workload users",
     });
   }
-  const number = dynamicName.exec(user)?.[1];
-  if (number !== undefined) return dynamicUser(user, number, passwd);
   if (!isAccountName(user)) throw unknownUser(user);
   const entry = entryOfName(passwd, user);
   if (entry?.uid === 0 && !allowRoot) {
@@ -77,34 +66,14 @@ function lookUp(user: string, passwd: string, { allowRoot }: UserRules): TaskUse
   return entry;
 }
 
-const dynamicName = /^nomad-(\d+)$/;
-
-/** Whether a user is a dynamic one, which agents lend to tasks. */
-export function isDynamicUser(user: string): boolean {
-  return dynamicName.test(user);
-}
-
-/** The uids below belong to the host's own accounts. */
-const minDynamicUid = 1000;
-
-/** `nomad-<n>`: a uid and gid without an owner, which the agent lends to the task. */
-function dynamicUser(name: string, number: string, passwd: string): TaskUser {
-  const uid = parseId(number);
-  if (uid === undefined || uid < minDynamicUid) {
-    throw forbidden(
-      name,
-      `a dynamic user has a number from ${minDynamicUid} to ${maxId}, without leading zeros`,
-    );
-  }
-  const owner = entryOfUid(passwd, uid);
-  if (owner !== undefined)
-    throw forbidden(name, `uid ${uid} belongs to the host's user ${JSON.stringify(owner.name)}`);
-  return { name, uid, gid: uid, home: "/nonexistent" };
-}
-
-function forbidden(name: string, why: string): DriverError {
-  return new DriverError("USER_FORBIDDEN", `dynamic user ${name} is refused: ${why}`, {
-    hint: "Choose another range for the client's dynamic workload users, and leave such names out of jobs",
+/**
+ * Refuses an id that the operator denies to tasks.
+ * @throws DriverError `USER_FORBIDDEN`
+ */
+function refuseDenied(kind: "uid" | "gid", id: number, denied: string): void {
+  if (!isInRanges(id, denied)) return;
+  throw new DriverError("USER_FORBIDDEN", `${kind} ${id} is one that this client denies to tasks`, {
+    hint: `It is in denied_host_${kind}s (${denied}) of the client's plugin block: run the task as somebody else`,
   });
 }
 

@@ -25,6 +25,7 @@ test("the plugin's options", () => {
       allow_root: withDefault(attr("allow_root", "bool"), "false"),
       allow_caps: attr("allow_caps", "list(string)"),
       groups_by_task: withDefault(attr("groups_by_task", "bool"), "false"),
+      dynamic_user_ids: withDefault(attr("dynamic_user_ids", "string"), '"80000-89999"'),
       denied_host_uids: withDefault(attr("denied_host_uids", "string"), '""'),
       denied_host_gids: withDefault(attr("denied_host_gids", "string"), '""'),
       denied_envvars: attr("denied_envvars", "list(string)"),

@@ -82,7 +82,7 @@ describe("a start fails, tells why, and leaves nothing behind", () => {
     ["nomad-00", "USER_FORBIDDEN", /nomad-00 is refused/, asUser("nomad-00")],
     ["nomad-4294967295", "USER_FORBIDDEN", /nomad-4294967295 is refused/, asUser("nomad-4294967295")],
     ["nomad-4294967296", "USER_FORBIDDEN", /nomad-4294967296 is refused/, asUser("nomad-4294967296")],
-    ["another account's uid", "USER_FORBIDDEN", /belongs to the host's user "nobody"/, asUser("nomad-65534")],
+    ["another account's uid", "USER_FORBIDDEN", /its number is not in 80000-89999/, asUser("nomad-65534")],
     [
       "a network namespace that is missing",
       "NETWORK_NAMESPACE_INVALID",

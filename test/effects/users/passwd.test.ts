@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { maxId, parseId } from "../../../src/config/task/idRanges.ts";
-import { entryOfName, entryOfUid } from "../../../src/effects/users/passwd.ts";
+import {
+  entryOfName,
+  entryOfUid,
+  isSubordinate,
+  nameOfGid,
+  servicesOf,
+} from "../../../src/effects/users/passwd.ts";
 
 const passwd = `root:x:0:0:root:/root:/bin/bash
 nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin
@@ -73,6 +79,44 @@ describe("passwd", () => {
         for (const entry of written) expect(entryOfName(text, entry.name)).toEqual(entry);
       }),
     );
+  });
+});
+
+it("finds the group of a gid", () => {
+  const groups = "root:x:0:\nbroken:x:7\nvideo:x:44:a,b\nlate:x:44:\n+::::\n";
+  expect([0, 7, 44, 45].map((gid) => nameOfGid(groups, gid))).toEqual([
+    "root",
+    undefined,
+    "video",
+    undefined,
+  ]);
+});
+
+describe("subordinate ids", () => {
+  const ranges = "user:100000:65536\n1000:200000:1\nbroken:x:5\nshort:300000\n";
+
+  it.each([
+    [99_999, false],
+    [100_000, true],
+    [165_535, true],
+    [165_536, false],
+    [200_000, true],
+    [200_001, false],
+    [300_000, false],
+  ])("%i is one: %s", (id, expected) => {
+    expect(isSubordinate(id, ranges)).toBe(expected);
+  });
+});
+
+describe("the services of a database", () => {
+  it.each([
+    ["passwd: files", ["files"]],
+    ["# passwd: nis\npasswd:\tfiles [NOTFOUND=return] sss # more\n", ["files", "sss"]],
+    ["passwd:compat systemd\n", ["compat", "systemd"]],
+    ["passwd_compat: nis\ngroup: files\n", []],
+    ["", []],
+  ])("%j", (text, services) => {
+    expect(servicesOf(text, "passwd")).toEqual(services);
   });
 });
 

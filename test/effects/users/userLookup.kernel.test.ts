@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { resolveUser } from "../../../src/effects/users/users.ts";
 
-const rules = { allowRoot: false, deniedHostUids: "", deniedHostGids: "" };
+const rules = { allowRoot: false, dynamicUserIds: "80000-89999", deniedHostUids: "", deniedHostGids: "" };
 
 describe("users of this host", () => {
   it("nobody is who id(1) says", async () => {

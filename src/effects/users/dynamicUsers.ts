@@ -1,0 +1,78 @@
+/** Dynamic users: `nomad-<n>` has the uid and gid n, which nobody owns, and which the agent lends to one task. */
+import { isInRanges, parseId } from "../../config/task/idRanges.ts";
+import { DriverError } from "../../errors.ts";
+import { askNameServices, readDatabase } from "./nameServices.ts";
+import { entryOfUid, isSubordinate, nameOfGid, type PasswdEntry, servicesOf } from "./passwd.ts";
+
+/** Whether a user is a dynamic one. */
+export function isDynamicUser(user: string): boolean {
+  return dynamicName.test(user);
+}
+
+const dynamicName = /^nomad-(\d+)$/;
+
+/** What is known of the host's ids: the text of these databases. */
+export type KnownIds = Readonly<Record<"passwd" | "group" | "subuid" | "subgid", string>>;
+
+/**
+ * A job may name any such user. So only those are taken that the operator has set aside for tasks, and that
+ * the host knows nothing of.
+ * @param ids the ranges of dynamic users: {@link isInRanges}
+ * @throws DriverError `USER_FORBIDDEN`
+ */
+export async function resolveDynamicUser(name: string, ids: string): Promise<PasswdEntry> {
+  const known = {
+    passwd: readDatabase("passwd"),
+    group: readDatabase("group"),
+    subuid: readDatabase("subuid"),
+    subgid: readDatabase("subgid"),
+  };
+  const user = dynamicUser(name, ids, known);
+  if (mayBeElsewhere(user.uid, readDatabase("nsswitch.conf"))) {
+    const [passwd, group] = await Promise.all([ask("passwd", user.uid), ask("group", user.uid)]);
+    dynamicUser(name, ids, { ...known, passwd, group });
+  }
+  return user;
+}
+
+/** The same by databases that have been read. Pure. */
+export function dynamicUser(name: string, ids: string, known: KnownIds): PasswdEntry {
+  const id = parseId(dynamicName.exec(name)?.[1] ?? "");
+  if (id === undefined || id === 0 || !isInRanges(id, ids)) {
+    throw new DriverError(
+      "USER_FORBIDDEN",
+      `dynamic user ${name} is refused: its number is not in ${ids || "any range"}`,
+      {
+        hint: "Leave such names out of jobs. If the client assigns it, set dynamic_user_ids in the plugin block to the range of the client's users block",
+      },
+    );
+  }
+  const owner = ownerOf(id, known);
+  if (owner === undefined) return { name, uid: id, gid: id, home: "/nonexistent" };
+  throw new DriverError("USER_FORBIDDEN", `dynamic user ${name} is refused: ${owner}`, {
+    hint: "Choose a range for the client's dynamic users that nothing else on the host uses, and set dynamic_user_ids in the plugin block to it",
+  });
+}
+
+function ownerOf(id: number, { passwd, group, subuid, subgid }: KnownIds): string | undefined {
+  const user = entryOfUid(passwd, id)?.name;
+  if (user !== undefined) return `uid ${id} belongs to the host's user ${JSON.stringify(user)}`;
+  const owners = nameOfGid(group, id);
+  if (owners !== undefined) return `gid ${id} belongs to the host's group ${JSON.stringify(owners)}`;
+  if (isSubordinate(id, subuid)) return `uid ${id} is for users in namespaces, by /etc/subuid`;
+  return isSubordinate(id, subgid) ? `gid ${id} is for groups in namespaces, by /etc/subgid` : undefined;
+}
+
+/** Whether name services other than the files may know an id. Asking them takes a process and some milliseconds. */
+function mayBeElsewhere(id: number, nsswitch: string): boolean {
+  const services = [...servicesOf(nsswitch, "passwd"), ...servicesOf(nsswitch, "group")];
+  return services.some((name) => name !== "files" && (name !== "systemd" || isInRanges(id, systemdIds)));
+}
+
+/** https://systemd.io/UIDS-GIDS: home directories, dynamic users of services, containers. */
+const systemdIds = "60001-65534,524288-1879048191";
+
+/** Services that do not answer must not keep every task from starting: the operator has set the range aside. */
+function ask(database: "passwd" | "group", id: number): Promise<string> {
+  return askNameServices(database, String(id)).catch(() => "");
+}

@@ -1,0 +1,79 @@
+/**
+ * A job that names a dynamic user itself, `user = "nomad-<n>"`, to become whoever has the number n: an account
+ * of a directory server, a user in somebody's container.
+ */
+import { execFileSync } from "node:child_process";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { startAgent, startTask } from "../support/agent/agent.ts";
+import { makeAllocation } from "../support/agent/allocation.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+
+test.each([1_000, 65_533, 100_000, 200_005])(
+  "a number outside of the client's range is refused: %i",
+  async (id) => {
+    const agent = await startAgent();
+    const allocation = makeAllocation();
+    const config = allocation.config("true", { user: `nomad-${id}` });
+    await expect(startTask(agent, config)).rejects.toMatchObject({
+      details: expect.stringContaining(`nomad-${id} is refused: its number is not in 80000-89999`),
+    });
+  },
+);
+
+test("another range is the operator's to set", async () => {
+  const agent = await startAgent({ options: { dynamic_user_ids: "200000-200009" } });
+  const allocation = makeAllocation({ user: { name: "nomad-200005", uid: 200_005, gid: 200_005 } });
+  const config = allocation.config("id -u");
+  await startTask(agent, config);
+  expect(await allocation.stdout.text()).toBe("200005\n");
+});
+
+/** What becomes of nomad-85000 on a host with such files and name services. */
+function resolvedWith(files: Readonly<Record<string, string>>, getent = "exit 2"): string {
+  const folder = temporaryFolder();
+  const binds = Object.entries(files).map(([name, content]) => {
+    writeFileSync(join(folder, name), content);
+    return `mount --bind ${join(folder, name)} /etc/${name}`;
+  });
+  writeFileSync(join(folder, "getent"), `#!/bin/sh\n${getent}\n`);
+  chmodSync(join(folder, "getent"), 0o755);
+  const module = join(import.meta.dirname, "../../src/effects/users/dynamicUsers.ts");
+  writeFileSync(
+    join(folder, "resolve.ts"),
+    `import { resolveDynamicUser } from ${JSON.stringify(module)};
+     resolveDynamicUser("nomad-85000", "80000-89999").then(({ uid }) => console.log(uid), ({ message }) => console.log(message));`,
+  );
+  const script = [...binds, `exec ${process.execPath} ${join(folder, "resolve.ts")}`].join(" && ");
+  const env = { ...process.env, PATH: `${folder}:${process.env.PATH}` };
+  return execFileSync("unshare", ["--mount", "sh", "-c", script], { env, encoding: "utf8" }).trim();
+}
+
+test("a number of a directory server's account is refused", () => {
+  const nsswitch = { "nsswitch.conf": "passwd: files sss\ngroup: files sss\n" };
+  const knows = (database: string, entry: string) =>
+    `[ "$*" = "${database} 85000" ] && echo "${entry}" || exit 2`;
+  expect(resolvedWith(nsswitch, knows("passwd", "ada:x:85000:500::/home/ada:/bin/sh"))).toContain(
+    'uid 85000 belongs to the host\'s user "ada"',
+  );
+  expect(resolvedWith(nsswitch, knows("group", "staff:x:85000:ada"))).toContain(
+    'gid 85000 belongs to the host\'s group "staff"',
+  );
+  expect(resolvedWith(nsswitch)).toBe("85000");
+});
+
+test("name services are asked only where there are any, and need not answer", () => {
+  const knowsAll = "echo ada:x:85000:500::/home/ada:/bin/sh";
+  expect(
+    resolvedWith(
+      { "nsswitch.conf": "passwd: files systemd\ngroup: files [SUCCESS=merge] systemd\n" },
+      knowsAll,
+    ),
+  ).toBe("85000");
+  expect(resolvedWith({ "nsswitch.conf": "passwd: files ldap\n" }, "exit 1")).toBe("85000");
+});
+
+test.each(["subuid", "subgid"])("a number for users of containers is refused: %s", (name) => {
+  expect(resolvedWith({ [name]: "ada:80000:6000\n" })).toContain(`by /etc/${name}`);
+});
