@@ -10,6 +10,7 @@ import { evolve, initialContext, type TaskContext } from "./taskContext.ts";
 import { isAlive, isOver, type State, type StateName, type Transition, taskStates } from "./taskMachine.ts";
 
 export interface TaskSnapshot {
+  /** The state's name: the machine is flat. */
   readonly value: StateName;
   readonly context: TaskContext;
 }
@@ -56,11 +57,6 @@ export function fold(events: Iterable<TaskEvent>): TaskSnapshot {
   let snapshot = initialSnapshot;
   for (const event of events) snapshot = step(snapshot, event).snapshot;
   return snapshot;
-}
-
-/** The state's name, which is its whole value: the machine is flat. */
-export function stateName(snapshot: TaskSnapshot): StateName {
-  return snapshot.value;
 }
 
 /** Whether the start is over: the task has started, or never will. */

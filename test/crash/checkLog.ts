@@ -1,7 +1,7 @@
 /** Whether an event log is whole, says what agents were told, and is what the machine makes of it. */
 import { isDeepStrictEqual } from "node:util";
 import { toTaskEvent } from "../../src/driver/task/storedEvents.ts";
-import { initialSnapshot, stateName, step } from "../../src/machines/fold.ts";
+import { initialSnapshot, step } from "../../src/machines/fold.ts";
 import { isOver, type StateName } from "../../src/machines/taskMachine.ts";
 import type { EventReader, StoredEvent } from "../../src/store/eventStore.ts";
 import { findDefect } from "../support/history/findDefect.ts";
@@ -63,5 +63,5 @@ function refold(events: readonly StoredEvent[]): StateName {
     }
     snapshot = next;
   }
-  return stateName(snapshot);
+  return snapshot.value;
 }

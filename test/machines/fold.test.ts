@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { effectNames } from "../../src/machines/effects.ts";
 import { parseTaskEvent } from "../../src/machines/events.ts";
-import { fold, initialSnapshot, stateName, step } from "../../src/machines/fold.ts";
+import { fold, initialSnapshot, step } from "../../src/machines/fold.ts";
 import { isAlive, isOver } from "../../src/machines/taskMachine.ts";
 import { event, eventTypes, sampleData } from "../support/history/history.ts";
 
@@ -76,7 +76,7 @@ describe("the fold", () => {
     expect(first.snapshot.context.request?.taskName).toBe("first");
     expect(second.snapshot.context.request?.taskName).toBe("second");
     expect(first.effects).toEqual(["inspectHost"]);
-    expect(stateName(initialSnapshot)).toBe("pending");
+    expect(initialSnapshot.value).toBe("pending");
   });
 });
 

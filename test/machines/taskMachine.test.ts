@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { EventType } from "../../src/machines/events.ts";
-import { fold, initialSnapshot, stateName, step } from "../../src/machines/fold.ts";
+import { fold, initialSnapshot, step } from "../../src/machines/fold.ts";
 import { event, sampleData } from "../support/history/history.ts";
 
 /** Folds events of these types and tells each state on the way and the effects asked for. */
@@ -87,7 +87,7 @@ describe("a task's way through the machine", () => {
     const snapshot = fold(
       [...toRunning, "stopRequested" as const, "recovered" as const].map((t) => event(t)),
     );
-    expect(stateName(snapshot)).toBe("recovered");
+    expect(snapshot.value).toBe("recovered");
     expect(snapshot.context).toMatchObject({ stop: null, recoveries: 1 });
   });
 

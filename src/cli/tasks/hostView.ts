@@ -2,7 +2,6 @@
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { pageSize, type RunReading, readRun } from "../../effects/stats/runReading.ts";
 import { usageOf } from "../../effects/stats/usage.ts";
-import { stateName } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { type NodeTask, type Presence, rowOf, type TaskRow } from "./taskRow.ts";
 
@@ -24,7 +23,7 @@ export class HostView {
 
   async #sample({ id, snapshot }: NodeTask, before: RunReading | undefined): Promise<Presence> {
     const { request, process, host, sandbox } = snapshot.context;
-    if (!isAlive(stateName(snapshot)) || request === null || process === null) return absent;
+    if (!isAlive(snapshot.value) || request === null || process === null) return absent;
     if (process.bootId !== bootId() || !isSameProcess(process.init)) return absent;
     const { cgroup } = request.resources;
     const place = { cgroup, init: process.init, runCgroup: sandbox?.runCgroup ?? null };

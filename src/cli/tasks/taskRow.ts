@@ -1,7 +1,7 @@
 /** A task of this node as `ps` and `top` show it. Pure. */
 import type { MemoryFigures } from "../../effects/stats/cgroupFigures.ts";
 import type { RunUsage } from "../../effects/stats/usage.ts";
-import { stateName, type TaskSnapshot } from "../../machines/fold.ts";
+import type { TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { endText, outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
 import { knownEnd } from "../../taskEnd.ts";
@@ -51,7 +51,7 @@ export interface TaskRow extends TaskOutline {
 export function rowOf({ id, snapshot, begunAt }: NodeTask, { alive, usage }: Presence, now: number): TaskRow {
   const { request, sandbox, process, startedAt, exit } = snapshot.context;
   const outline = outlineOf(id, snapshot);
-  const state = stateName(snapshot);
+  const state = snapshot.value;
   const until = exit?.endedAt ?? now;
   const known = knownEnd(exit);
   return {

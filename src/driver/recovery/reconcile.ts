@@ -9,7 +9,6 @@ import { runFiles } from "../../effects/files/runFiles.ts";
 import { hasNoWriter } from "../../effects/processes/exitWatch.ts";
 import { readExitStatus } from "../../effects/processes/statusFile.ts";
 import { DriverError, messageOf } from "../../errors.ts";
-import { stateName } from "../../machines/fold.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import type { EventReader, EventToAppend } from "../../store/eventStore.ts";
 import { runFolderName } from "../../store/folder/stateFolder.ts";
@@ -82,10 +81,10 @@ async function settle(taskId: string, services: ReconcileServices): Promise<Sett
   const history = await settledHistory(taskId, services);
   if (history === undefined) return over;
   const { snapshot, version, unstored = [] } = history;
-  const end = isAlive(stateName(snapshot)) ? endOf(snapshot) : undefined;
+  const end = isAlive(snapshot.value) ? endOf(snapshot) : undefined;
   if (end !== undefined) await cleanUpRun(snapshot);
   const ended = advance(snapshot, end ? [{ ...end, time: Date.now() }] : []);
-  const runs = isAlive(stateName(ended.snapshot));
+  const runs = isAlive(ended.snapshot.value);
   return { runs, version, events: [...unstored, ...ended.events] };
 }
 

@@ -3,7 +3,7 @@ import { processesIn } from "../../effects/cgroup/cgroup.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
-import { fold, stateName, type TaskSnapshot } from "../../machines/fold.ts";
+import { fold, type TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive, isUnderway } from "../../machines/taskMachine.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
@@ -39,7 +39,7 @@ export async function settledHistory(
   services: Pick<DriverServices, "store" | "folder" | "log">,
 ): Promise<TaskHistory | undefined> {
   const history = storedHistory(taskId, services.store);
-  if (history === undefined || !isUnderway(stateName(history.snapshot))) return history;
+  if (history === undefined || !isUnderway(history.snapshot.value)) return history;
   const { snapshot, events } = await settleStart(taskId, history.snapshot, services);
   return { snapshot, version: history.version, unstored: events };
 }
@@ -70,7 +70,7 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
     log.info("a task comes from the Go driver", {
       task_id: taskId,
       pid: run.pid,
-      state: stateName(snapshot),
+      state: snapshot.value,
     });
   else
     log.warn("the event log does not help to recover a task: the agent's handle does", {

@@ -18,7 +18,7 @@ import { killInit } from "../../effects/processes/signals.ts";
 import { readRecordedTask } from "../../effects/processes/statusFile.ts";
 import { DriverError } from "../../errors.ts";
 import type { TaskEvent } from "../../machines/events.ts";
-import { stateName, type TaskSnapshot } from "../../machines/fold.ts";
+import type { TaskSnapshot } from "../../machines/fold.ts";
 import { runFolderName } from "../../store/folder/stateFolder.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { cleanUpRun } from "../run/cleanUpRun.ts";
@@ -97,7 +97,7 @@ async function endAbandoned(
   await cleanUpRun(snapshot, init);
   log.warn("ended a task whose start was never answered", {
     task_id: taskId,
-    state: stateName(snapshot),
+    state: snapshot.value,
     was_running: killed,
   });
 }

@@ -1,15 +1,17 @@
 /** Starts a task, or continues a start that an earlier plugin process did not answer. */
+import { isDeepStrictEqual } from "node:util";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { envDigest } from "../../effects/files/envDigest.ts";
-import { hasStarted, stateName } from "../../machines/fold.ts";
+import type { EventData } from "../../machines/events.ts";
+import { hasStarted } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import type { StartedTask } from "../driverPort.ts";
 import type { DriverServices } from "../opening/services.ts";
-import { takeOver } from "../recovery/recovery.ts";
+import { settledHistory, storedHistory, takeOver } from "../recovery/recovery.ts";
+import type { TaskHistory } from "../task/task.ts";
 import { existsAlready } from "../task/taskErrors.ts";
 import { encodeHandle, handleOf } from "../task/taskHandle.ts";
 import { end, type TaskTable } from "../task/taskTable.ts";
-import { repeatedStart } from "./repeatedStart.ts";
 import { findProgram } from "./sandboxPlan.ts";
 import { requestedEvent } from "./startEvents.ts";
 import { withUser } from "./taskUser.ts";
@@ -42,7 +44,7 @@ export async function startTask(
       await task.record("requested", requested);
     } else await takeOver(task, services);
     const snapshot = await task.reached(hasStarted);
-    if (stateName(snapshot) === "failed") throw task.run.failure;
+    if (snapshot.value === "failed") throw task.run.failure;
     const env = task.run.env ?? (await findProgram(request, services.options, services.facts)).env;
     // An agent that has disconnected would not learn of the task, nor ask for it later.
     signal.throwIfAborted();
@@ -54,4 +56,31 @@ export async function startTask(
   } finally {
     task.run.answered();
   }
+}
+
+/**
+ * The history of a StartTask whose task is in the log already. If a plugin dies during a start, its agent
+ * sends the same start to the next plugin. That start continues where the first one stopped, so that the
+ * task neither runs twice nor is refused.
+ * @returns the history of a failed start, or of a run that is alive or has ended; undefined if the log has no such task
+ * @throws DriverError `TASK_EXISTS` if another request had this id, or if its history is closed
+ */
+export async function repeatedStart(
+  taskId: string,
+  requested: EventData<"requested">,
+  services: Pick<DriverServices, "store" | "folder" | "log">,
+): Promise<TaskHistory | undefined> {
+  const stored = storedHistory(taskId, services.store);
+  if (stored === undefined) return undefined;
+  if (!isRepeated(stored.snapshot.context.request, requested)) throw existsAlready(taskId);
+  const history = (await settledHistory(taskId, services)) ?? stored;
+  const state = history.snapshot.value;
+  if (state === "failed" || state === "exited" || isAlive(state)) return history;
+  throw existsAlready(taskId);
+}
+
+/** Whether another plugin process got the same request. This process has answered all of its own. */
+function isRepeated(stored: EventData<"requested"> | null, requested: EventData<"requested">): boolean {
+  if (stored === null || stored.plugin.pid === requested.plugin.pid) return false;
+  return isDeepStrictEqual(stored, { ...requested, plugin: stored.plugin });
 }

@@ -19,7 +19,7 @@ import {
 import { DriverError } from "../../errors.ts";
 import { isPreparation } from "../../machines/effects.ts";
 import { type EventData, type EventType, type TaskEvent, taskEvent } from "../../machines/events.ts";
-import { initialSnapshot, type Step, stateName, step, type TaskSnapshot } from "../../machines/fold.ts";
+import { initialSnapshot, type Step, step, type TaskSnapshot } from "../../machines/fold.ts";
 import { isUnderway, type StateName } from "../../machines/taskMachine.ts";
 import type { EventStore, EventToAppend } from "../../store/eventStore.ts";
 import type { Run } from "../run/run.ts";
@@ -89,7 +89,7 @@ export class Task implements RunTask {
   }
 
   get state(): StateName {
-    return stateName(this.#committed);
+    return this.#committed.value;
   }
 
   /**

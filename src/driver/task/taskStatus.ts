@@ -1,5 +1,5 @@
 /** Converts a task's state to Nomad's answers. Pure. */
-import { stateName, type TaskSnapshot } from "../../machines/fold.ts";
+import type { TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { unknownEnd } from "../../taskEnd.ts";
 import type { ExitResult, TaskStatus } from "../driverPort.ts";
@@ -19,7 +19,7 @@ export function exitResultOf({ context }: TaskSnapshot): ExitResult {
 
 export function taskStatusOf(taskId: string, snapshot: TaskSnapshot): TaskStatus {
   const { request, process, exit, startedAt } = snapshot.context;
-  const state = stateName(snapshot);
+  const state = snapshot.value;
   return {
     taskId,
     taskName: request?.taskName ?? "",

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { toTaskEvent } from "../../../src/driver/task/storedEvents.ts";
 import { EVENT_SCHEMA_VERSION, parseTaskEvent } from "../../../src/machines/events.ts";
-import { fold, initialSnapshot, stateName, step, type TaskSnapshot } from "../../../src/machines/fold.ts";
+import { fold, initialSnapshot, step, type TaskSnapshot } from "../../../src/machines/fold.ts";
 import type { EventReader } from "../../../src/store/eventStore.ts";
 import { openEventReader, openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
@@ -65,7 +65,7 @@ describe.each(recordedVersions)("a log of schema version %i", (version) => {
     expect(Object.keys(ends).sort()).toEqual(Object.keys(lives).sort());
     for (const [task, { state, context }] of Object.entries(lives)) {
       const snapshot = ends[task] as TaskSnapshot;
-      expect(stateName(snapshot)).toBe(state);
+      expect(snapshot.value).toBe(state);
       expect(snapshot.context).toMatchObject(context);
     }
     await log.close();

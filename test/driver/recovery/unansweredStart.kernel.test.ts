@@ -13,7 +13,7 @@ import {
 import { killTask } from "../../../src/effects/processes/signals.ts";
 import { readRecordedTask } from "../../../src/effects/processes/statusFile.ts";
 import type { EventData } from "../../../src/machines/events.ts";
-import { fold, stateName, type TaskSnapshot } from "../../../src/machines/fold.ts";
+import { fold, type TaskSnapshot } from "../../../src/machines/fold.ts";
 import { TestCgroup } from "../../support/agent/testCgroup.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -67,7 +67,7 @@ describe("what has come of a start that was never answered", () => {
     const { task } = await launch.release();
     onTestFinished(() => void killTask(task));
     const { snapshot, events } = await settleStart(taskId, sandboxed(run, cgroup, init), services);
-    expect(stateName(snapshot)).toBe("running");
+    expect(snapshot.value).toBe("running");
     expect(events).toMatchObject([{ type: "started", data: { init, task, bootId: bootId() } }]);
     expect(Math.abs((snapshot.context.startedAt ?? 0) - Date.now())).toBeLessThan(60_000);
     expect(isSameProcess(task)).toBe(true);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { DriverServices } from "../../../src/driver/opening/services.ts";
-import { repeatedStart } from "../../../src/driver/start/repeatedStart.ts";
+import { repeatedStart } from "../../../src/driver/start/startTask.ts";
 import { toStored } from "../../../src/driver/task/storedEvents.ts";
 import type { EventType } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";

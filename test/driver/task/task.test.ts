@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type CommittedStep, Task } from "../../../src/driver/task/task.ts";
 import { DriverError } from "../../../src/errors.ts";
 import { EVENT_SCHEMA_VERSION, type EventType } from "../../../src/machines/events.ts";
-import { stateName } from "../../../src/machines/fold.ts";
+import type { TaskSnapshot } from "../../../src/machines/fold.ts";
 import { sampleData } from "../../support/history/history.ts";
 import { refusingStore } from "../../support/history/refusingStore.ts";
 import { runThat } from "../../support/launch/runThat.ts";
@@ -167,15 +167,15 @@ describe("a store that refuses", () => {
 });
 
 describe("waiting for a state", () => {
-  const isExited = (snapshot: Parameters<typeof stateName>[0]) => stateName(snapshot) === "exited";
+  const isExited = (snapshot: TaskSnapshot) => snapshot.value === "exited";
 
   it("resolves at once where it is reached, and later where it is not", async () => {
     const { task, walk } = setUp();
     await walk(...toRunning);
     const waiting = task.reached(isExited);
     await walk("exited");
-    expect(stateName(await waiting)).toBe("exited");
-    expect(stateName(await task.reached(isExited))).toBe("exited");
+    expect((await waiting).value).toBe("exited");
+    expect((await task.reached(isExited)).value).toBe("exited");
   });
 
   it("ends with the signal's reason", async () => {

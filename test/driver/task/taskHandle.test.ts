@@ -13,7 +13,7 @@ import {
   handleOf,
 } from "../../../src/driver/task/taskHandle.ts";
 import { DriverError } from "../../../src/errors.ts";
-import { fold, initialSnapshot, stateName, step } from "../../../src/machines/fold.ts";
+import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 import { event } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
@@ -73,7 +73,7 @@ describe("a task that only its handle tells of", () => {
   it("has a history of what is known, which goes into the log with the first event", async () => {
     const given = services();
     const history = await historyOf({ taskId, driverState: encodeHandle(state), request }, given);
-    expect(stateName(history.snapshot)).toBe("running");
+    expect(history.snapshot.value).toBe("running");
     expect(history.snapshot.context).toMatchObject({
       process: { init: state.init, task: state.task, bootId: "b0" },
       startedAt: state.startedAt,
