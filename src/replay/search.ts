@@ -1,5 +1,6 @@
 /** Searches a history for a moment. Pure. */
-import { isWrong } from "../machines/events.ts";
+import { isWrong, summarise } from "../machines/events.ts";
+import { contextDiff } from "./contextDiff.ts";
 import type { History, Moment } from "./history.ts";
 
 /** Whether a moment matches. */
@@ -49,9 +50,13 @@ export function isError({ event, before, accepted, asRecorded }: Moment): boolea
   return isWrong(event, before.value);
 }
 
-/** Matches text in the event's type, states, effects or data, whatever its case. */
+/** Matches text in what is shown of the event, or in its data as they are stored, whatever the case. */
 export function mentions(text: string): MomentTest {
   const needle = text.toLowerCase();
-  return ({ stored: { type, from, to, effects, data } }) =>
-    JSON.stringify([type, from, to, effects, data]).toLowerCase().includes(needle);
+  return ({ stored: { type, from, to, effects, data }, event, before, after }) => {
+    const changed = contextDiff(before.context, after.context).map(({ path }) => path.join("."));
+    const shown = [event ? summarise(event) : "", ...changed];
+    const stored = JSON.stringify([type, from, to, effects, data]);
+    return `${stored}\n${shown.join("\n")}`.toLowerCase().includes(needle);
+  };
 }

@@ -126,6 +126,10 @@ describe("searching a history", () => {
     expect(previousMoment(history, 10, isOfType("signalled"))?.seq).toBe(6);
     expect(previousMoment(history, 6, isOfType("signalled"))).toBeUndefined();
     expect(nextMoment(history, 0, mentions("NOMAD-80001"))?.seq).toBe(1);
+    // As the screen shows them, not as they are stored.
+    const shown = (text: string) => nextMoment(history, 0, mentions(text))?.stored.type;
+    expect(shown("exit code")).toBe("exited");
+    expect(shown("process.init.pid")).toBe("started");
     const { time } = history.at(4).stored;
     expect(momentAt(history, time)?.seq).toBe(4);
     expect(momentAt(history, time + 0.5)?.seq).toBe(4);

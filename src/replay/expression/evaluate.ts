@@ -49,9 +49,9 @@ function valueAt({ names }: Path, values: unknown): unknown {
 function compare({ operator, left, right }: Comparison, a: unknown, b: unknown): boolean {
   switch (operator) {
     case "==":
-      return isDeepStrictEqual(a, b);
+      return isComparable(left, right, a, b) && isDeepStrictEqual(a, b);
     case "!=":
-      return !isDeepStrictEqual(a, b);
+      return isComparable(left, right, a, b) && !isDeepStrictEqual(a, b);
     case "contains":
       return contains(left, a, b);
     default: {
@@ -64,6 +64,15 @@ function compare({ operator, left, right }: Comparison, a: unknown, b: unknown):
       return { "<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0 }[operator];
     }
   }
+}
+
+/** A value that is missing equals nothing and differs from nothing, unless null is asked for by its name. */
+function isComparable(left: Expression, right: Expression, a: unknown, b: unknown): boolean {
+  return (a !== null && b !== null) || isNull(left) || isNull(right);
+}
+
+function isNull(expression: Expression): boolean {
+  return expression.kind === "literal" && expression.value === null;
 }
 
 function contains(left: Expression, a: unknown, b: unknown): boolean {

@@ -10,6 +10,7 @@
  * `||`, `&&`, `!` and `=` are aliases of `or`, `and`, `not` and `==`. Pure.
  */
 import { suggestion } from "../../suggest.ts";
+import { type Fields, fieldsAt } from "./fields.ts";
 import { type ComparisonOperator, comparisonOperators, type Expression, type Path } from "./syntax.ts";
 import { invalid, type Token, tokensOf } from "./tokens.ts";
 
@@ -111,8 +112,18 @@ class Parser {
     if (!known.has(first)) {
       throw this.#wrong(`there is no value ${first}; text needs quotes`, suggestion(first, [...known]));
     }
+    this.#checkFields(names);
     this.#next += 1;
     return { kind: "path", names };
+  }
+
+  #checkFields(names: readonly string[]): void {
+    const missing = names.findIndex((_, index) => fieldsAt(names.slice(0, index + 1)) === undefined);
+    if (missing < 0) return;
+    const name = names[missing] ?? "";
+    const outer = names.slice(0, missing).join(".");
+    const { named = new Map<string, Fields>() } = fieldsAt(names.slice(0, missing)) ?? {};
+    throw this.#wrong(`${outer} has no field ${name}`, suggestion(name, [...named.keys()]));
   }
 
   #deeper<T>(read: () => T): T {

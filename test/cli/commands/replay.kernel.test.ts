@@ -45,6 +45,33 @@ describe("the replay of a run", () => {
   });
 });
 
+describe("a breakpoint", () => {
+  const replay = (where: string) =>
+    call(["replay", "fails", "--state-dir", "test/fixtures/histories/schema1.jsonl", "--break", where]);
+
+  it("as the help has it stops where the exit code is known", async () => {
+    const { stdout } = await replay("exit.exitCode != 0");
+    expect(stdout).toMatch(/^ {3}5 {2}exited /m);
+    expect(stdout).not.toMatch(/^ {3}4 /m);
+  });
+
+  it("that stops nowhere says so", async () => {
+    expect((await replay("exit.exitCode == 99")).stdout).toMatch(
+      /None of its 6 events is one at which exit\.exitCode == 99 stops\.\n$/,
+    );
+  });
+
+  it("with a field that is misspelt is refused", async () => {
+    expect(await replay("exit.exitcode != 0")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(
+        /^EXPRESSION_INVALID: .*exit has no field exitcode\nhint: Did you mean exitCode\?$/m,
+      ),
+    });
+  });
+});
+
 describe("a check", () => {
   it("says so where all is proven", async () => {
     const stateDir = await logOf(

@@ -41,7 +41,13 @@ describe("an expression", () => {
     ['request.envKeys contains "PATH"', true],
     ['request.user contains "nomad-"', true],
     ['request.envKeys contains "PAT"', false],
-    ["exit.nothing.at.all", null],
+    ["before.exit.signal != 9", false],
+    ["before.exit.signal == 9", false],
+    ["before.exit == before.failure", false],
+    ["before.exit.signal == null", true],
+    ["exit.signal != null", true],
+    ["execs.running.length", 0],
+    ["sandbox.unveiled.0.mode.length > 0", true],
     ["failure == null", true],
     ["failure.code > 3", false],
     ['lostReason contains "x"', false],
@@ -71,6 +77,8 @@ describe("an expression", () => {
     expect(where("signals")).toEqual([6]);
     expect(where("exit.signal == 9 or stop.timedOut")).toEqual([7]);
     expect(where("not exit")).toEqual([]);
+    // As the help and the documentation have it: absent before the end, so it comes to hold there.
+    expect(where("exit.exitCode != 1")).toEqual([9]);
   });
 
   it("over the event fits wherever it holds", () => {
@@ -93,6 +101,12 @@ describe("an expression", () => {
     ["1.2.3", /no number/],
     ["exti.exitCode == 1", /there is no value exti.*Did you mean exit\?/],
     ["state == exited", /there is no value exited; text needs quotes/],
+    ["exit.exitcode != 0", /at "exit\.exitcode != 0": exit has no field exitcode.*Did you mean exitCode\?/],
+    ["data.raeson == 'x'", /data has no field raeson.*Did you mean reason\?/],
+    ["exit.exitCode.more", /exit\.exitCode has no field more/],
+    ["before.exit.x", /before\.exit has no field x/],
+    ["request.args.0.length.x", /has no field x/],
+    ["changed exit.signl", /exit has no field signl/],
     ["changed type", /there is no value type/],
     ["not", /a value is expected/],
     ["a".repeat(2000), /longer than 1000 characters/],
@@ -108,8 +122,8 @@ describe("an expression", () => {
 
   it("sees what the data themselves have, and nothing of the program", () => {
     for (const name of ["constructor", "__proto__", "toString"]) {
-      expect(value(`exit.${name}`)).toBeNull();
-      expect(value(`request.args.${name}`)).toBeNull();
+      expect(message(`exit.${name}`)).toMatch(/exit has no field/);
+      expect(message(`request.args.${name}`)).toMatch(/request\.args has no field/);
       expect(message(name)).toMatch(/there is no value/);
     }
   });

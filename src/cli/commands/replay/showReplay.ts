@@ -27,9 +27,13 @@ export async function showReplay(
     const { history, note } = logs.history(place, showArgs);
     const view = new ReplayView(styleFor(process.stdout), widthOf(process.stdout));
     if (!json) print(view.title(history, note));
+    let shown = 0;
     for (const moment of stopsOrAll(history.moments(), stops)) {
+      shown += 1;
       print(json ? view.json(moment) : `\n${view.moment(history, moment)}`);
     }
+    if (shown === 0 && !json)
+      print(`\nNone of its ${history.length} events is one at which ${breakpoints.join(" or ")} stops.`);
   } finally {
     await logs.close();
   }

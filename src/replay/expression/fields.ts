@@ -1,0 +1,135 @@
+/** The fields that a path of an expression can name, from the schemas of events. Pure. */
+import type { z } from "zod";
+import { eventCatalogue } from "../../machines/events.ts";
+import { initialContext, type TaskContext } from "../../machines/taskContext.ts";
+
+/** What a value holds: fields by name, entries of a list by number, both, or neither. */
+export interface Fields {
+  readonly named: ReadonlyMap<string, Fields>;
+  /** What each entry of a list or map holds; undefined for other values. */
+  readonly entry: Fields | undefined;
+  /** Whether it has a length, as texts and lists have. */
+  readonly measured: boolean;
+}
+
+const nothing: Fields = { named: new Map(), entry: undefined, measured: false };
+/** A text, or a value of unknown kind. */
+const text: Fields = { ...nothing, measured: true };
+
+/** The fields of what a schema describes. Schemas of versions to come are not known. */
+function fieldsOf(schema: z.ZodType): Fields {
+  const { def } = schema as z.ZodType & { readonly def: Definition };
+  switch (def.type) {
+    case "object":
+      return { ...nothing, named: mapped(def.shape ?? {}) };
+    case "array":
+      return { ...nothing, entry: def.element && fieldsOf(def.element), measured: true };
+    case "record":
+      return { ...nothing, entry: def.valueType && fieldsOf(def.valueType) };
+    case "union":
+      return (def.options ?? []).map(fieldsOf).reduce(merged, nothing);
+    case "string":
+    case "enum":
+      return text;
+    default:
+      return def.innerType ? fieldsOf(def.innerType) : nothing;
+  }
+}
+
+/** The parts of zod's definitions that are looked at. */
+interface Definition {
+  readonly type: string;
+  readonly shape?: Readonly<Record<string, z.ZodType>>;
+  readonly element?: z.ZodType;
+  readonly valueType?: z.ZodType;
+  readonly innerType?: z.ZodType;
+  readonly options?: readonly z.ZodType[];
+}
+
+function mapped(shape: Readonly<Record<string, z.ZodType>>): Map<string, Fields> {
+  return new Map(Object.entries(shape).map(([name, schema]) => [name, fieldsOf(schema)]));
+}
+
+function merged(a: Fields, b: Fields): Fields {
+  const named = new Map(a.named);
+  for (const [name, fields] of b.named) {
+    const known = named.get(name);
+    named.set(name, known ? merged(known, fields) : fields);
+  }
+  const entry = a.entry && b.entry ? merged(a.entry, b.entry) : (a.entry ?? b.entry);
+  return { named, entry, measured: a.measured || b.measured };
+}
+
+function withNames(names: readonly string[]): Fields {
+  return { ...nothing, named: new Map(names.map((name) => [name, nothing])) };
+}
+
+const { requested, fingerprinted, sandboxed, started, adopted, exited, startFailed, oomSeen } =
+  eventCatalogue;
+
+/** What the machine remembers. */
+const remembered: Readonly<Record<keyof TaskContext, Fields>> = {
+  request: fieldsOf(requested.schema),
+  host: fieldsOf(fingerprinted.schema),
+  sandbox: fieldsOf(sandboxed.schema),
+  process: fieldsOf(started.schema),
+  adopted: fieldsOf(adopted.schema),
+  startedAt: nothing,
+  stop: withNames(["signal", "timeoutMs", "requestedAt", "timedOut"]),
+  forceKilled: nothing,
+  oom: merged(fieldsOf(oomSeen.schema), withNames(["at"])),
+  signals: nothing,
+  execs: {
+    ...nothing,
+    named: new Map([
+      ["last", nothing],
+      ["running", { ...nothing, entry: fieldsOf(eventCatalogue.execStarted.schema), measured: true }],
+    ]),
+  },
+  recoveries: nothing,
+  exit: fieldsOf(exited.schema),
+  failure: fieldsOf(startFailed.schema),
+  lostReason: text,
+};
+
+const memory: Fields = {
+  ...nothing,
+  named: new Map([["state", text], ...Object.keys(initialContext).map(ofMemory)]),
+};
+
+function ofMemory(name: string): [string, Fields] {
+  return [name, remembered[name as keyof TaskContext]];
+}
+
+/** The data of an event of any type. */
+const data = Object.values(eventCatalogue)
+  .map(({ schema }) => fieldsOf(schema))
+  .reduce(merged, nothing);
+
+/** What all paths begin with: the memory, and what there is of the event. */
+const momentFields: Fields = {
+  ...nothing,
+  named: new Map([
+    ...memory.named,
+    ["before", memory],
+    ["data", data],
+    ["effects", { ...nothing, entry: text, measured: true }],
+    ...["from", "type"].map((name): [string, Fields] => [name, text]),
+    ...["seq", "time", "since", "error", "refused"].map((name): [string, Fields] => [name, nothing]),
+  ]),
+};
+
+/** What can follow a path; undefined if there is no such path. */
+export function fieldsAt(names: readonly string[], fields: Fields = momentFields): Fields | undefined {
+  const [first, ...rest] = names;
+  if (first === undefined) return fields;
+  const next = fields.named.get(first) ?? unnamed(first, fields);
+  return next && fieldsAt(rest, next);
+}
+
+/** The length, an entry of a list by its number, or one of a map by any name. */
+function unnamed(name: string, { measured, entry }: Fields): Fields | undefined {
+  if (!measured) return entry;
+  if (name === "length") return nothing;
+  return /^\d+$/.test(name) ? entry : undefined;
+}
