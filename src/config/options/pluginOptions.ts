@@ -38,7 +38,7 @@ export const pluginSchema = z.object({
   }),
   privateTmp: flag().default(true).meta({
     description:
-      "a task sees its own `tmp` folder as `/tmp`. Where the plugin's or the task's own configuration unveils a path at or below `/tmp`, the host's `/tmp` is meant, and the task sees that",
+      "a task sees its own `tmp` folder as `/tmp`. If the plugin's or the task's configuration unveils a path at or below `/tmp`, the task sees the host's `/tmp`",
     example: false,
   }),
   allowRoot: flag().default(false).meta({
@@ -50,11 +50,11 @@ export const pluginSchema = z.object({
     .default(["net_bind_service"])
     .meta({
       description:
-        "capabilities that tasks may have at most, by `cap_add` or as root; names with or without `CAP_`, in any case, or `all`. Beyond the default they can lead out of the sandbox: `mknod` makes device nodes, `setuid` other users' processes, and services on sockets take the task for one of these",
+        "capabilities that tasks may have at most, by `cap_add` or as root; names with or without `CAP_`, in any case, or `all`. Capabilities beyond the default can lead out of the sandbox: `mknod` makes device nodes, `setuid` lets a task become another user, whom services on sockets then trust",
       example: ["net_bind_service", "net_raw"],
     }),
   groupsByTask: flag().default(false).meta({
-    description: "whether jobs may name supplementary groups, with the task option `groups`",
+    description: "whether jobs may request supplementary groups, with the task option `groups`",
     example: true,
   }),
   dynamicUserIds: idRanges().default("80000-89999").meta({
@@ -73,7 +73,7 @@ export const pluginSchema = z.object({
   deniedEnvvars: list(text().min(1, "must not be empty"))
     .default([])
     .meta({
-      description: "variables that are taken out of every task's environment; `*` stands for any characters",
+      description: "variables that are removed from every task's environment; `*` stands for any characters",
       example: ["AWS_*", "*_TOKEN"],
     }),
   allowHostIpc: flag().default(false).meta({
@@ -90,19 +90,19 @@ export const pluginSchema = z.object({
   }),
   pidsLimit: pidsLimit().optional().meta({
     description:
-      "processes and threads that a task may have at once, the run's init among them: 2 to 4194304; jobs may ask for fewer",
+      "maximum number of processes and threads of a task, including the run's init: 2 to 4194304; jobs may set less",
     example: 500,
   }),
   swapLimit: swapLimit().default(0).meta({
     description:
-      "MiB of swap that a task may use beside its memory, -1: no limit. Jobs may ask for less. By default a task's memory is never swapped out",
+      "maximum MiB of swap that a task uses in addition to its memory, -1: no limit; jobs may set less. By default a task's memory is never swapped out",
     example: 256,
   }),
   connectTcp: tcpPorts(1)
     .optional()
     .meta({
       description:
-        "TCP ports that tasks may connect to, 1 to 65535, see [TCP ports](#tcp-ports); every port by default. Jobs may ask for fewer",
+        "TCP ports that tasks may connect to, 1 to 65535, see [TCP ports](#tcp-ports); every port by default. Jobs may set fewer",
       example: [53, 443],
     }),
   bindTcp: tcpPorts(0)
@@ -116,12 +116,12 @@ export const pluginSchema = z.object({
     .default([])
     .meta({
       description:
-        "what is kept of tasks that are over, see [history](#history): `keep`, how long, by default `168h`; `max_size_mb`, MiB of the event log, by default `1024`",
+        "bounds of the history of ended tasks, see [history](#history): `keep`, how long it is kept, by default `168h`; `max_size_mb`, maximum MiB of the event log, by default `1024`",
       example: [{ keep: "720h", max_size_mb: "4096" }],
     }),
   stateDir: absolutePath().default(defaultStateDir).meta({
     description:
-      "absolute path of the event log and the files of runs; root's, 0700, and made where it is missing, in a folder that is there. One plugin process owns it at a time, so each agent of a host needs one of its own, see [recovery](recovery.md#a-state-folder-that-cannot-be-used)",
+      "absolute path of the folder for the event log and the files of runs. It belongs to root with mode 0700, and is created in an existing folder if it is missing. One plugin process owns it at a time, so each agent of a host needs its own, see [recovery](recovery.md#a-state-folder-that-cannot-be-used)",
     example: "/srv/nomad-driver-exec2",
   }),
 });

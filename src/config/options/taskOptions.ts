@@ -29,7 +29,7 @@ export const taskSchema = z.object({
     .meta({ description: "its arguments", example: ["-m", "http.server"] }),
   workDir: text().min(1, "must not be empty").optional().meta({
     description:
-      "where the command starts: an absolute path, or one relative to the task's folder, which is the default",
+      "working directory of the command: an absolute path, or one relative to the task's folder, which is the default",
     example: "local/app",
   }),
   unveil: list(unveilEntry())
@@ -42,36 +42,36 @@ export const taskSchema = z.object({
     .default([])
     .meta({
       description:
-        "capabilities that the task has, and keeps when it runs other programs (ambient ones), of the plugin's `allow_caps`; names with or without `CAP_`, in any case, or `all`",
+        "capabilities of the task, from the plugin's `allow_caps`; programs that it runs keep them (ambient capabilities). Names with or without `CAP_`, in any case, or `all`",
       example: ["net_bind_service"],
     }),
   capDrop: list(capabilityName())
     .default([])
     .meta({
       description:
-        'capabilities that the task does not have: of a task of root\'s, or the exceptions of `cap_add = ["all"]`. With `["all"]` it has those of `cap_add` only',
+        'capabilities to remove from a task that runs as root, or from `cap_add = ["all"]`. With `["all"]` the task has only those of `cap_add`',
       example: ["all"],
     }),
   groups: list(text().min(1, "must not be empty"))
     .default([])
     .meta({
       description:
-        "supplementary groups, by name or number; needs the plugin's `groups_by_task`. Those that the host's group database gives the task's user are not its own otherwise",
+        "supplementary groups, by name or number; needs the plugin's `groups_by_task`. A task does not get the groups of its user in the host's group database",
       example: ["video", "2000"],
     }),
   umask: text()
     .regex(/^0?[0-7]{3}$/, "must be three octal digits in quotes, such as 027")
     .default("022")
-    .meta({ description: "permissions that files made by the task do not get", example: "027" }),
+    .meta({ description: "permissions that new files of the task do not get", example: "027" }),
   // Negative values are refused: with them a job could take CPU time from its neighbours and the agent.
   nice: wholeNumber()
     .refine(
       (nice) => nice >= 0 && nice <= 19,
-      "must be from 0 to 19; a task cannot go before others at their cost",
+      "must be from 0 to 19; a negative value would take CPU time from other tasks",
     )
     .default(0)
     .meta({
-      description: "the higher, the more the task's processes give way to each other and to those of others",
+      description: "the higher, the lower the CPU priority of the task's processes",
       example: 10,
     }),
   // The kernel accepts -1000 to 1000: proc_pid_oom_score_adj(5).
@@ -83,14 +83,14 @@ export const taskSchema = z.object({
     .default(0)
     .meta({
       description:
-        "0 to 1000: the higher, the earlier the kernel kills the task when memory runs out. Negative values would protect a job at its neighbours' cost: they are refused",
+        "0 to 1000: the higher, the earlier the kernel kills the task when memory runs out. Negative values are refused, since they would protect a job at its neighbours' cost",
       example: 500,
     }),
   ulimit: ulimitBlocks()
     .default([])
     .meta({
       description:
-        "limits of the task's processes, see [ulimit](#ulimit); above the Nomad agent's own they need the plugin's `allow_raised_ulimits`",
+        "limits of the task's processes, see [ulimit](#ulimit); higher limits than the Nomad agent's own need the plugin's `allow_raised_ulimits`",
       example: [{ nofile: "2048:4096", core: "0" }],
     }),
   ipcMode: oneOf(["private", "host"]).default("private").meta({
@@ -105,37 +105,37 @@ export const taskSchema = z.object({
   }),
   pidsLimit: pidsLimit().optional().meta({
     description:
-      "processes and threads at once, with the run's init; the plugin's `pids_limit` by default, and not above it",
+      "maximum number of processes and threads, including the run's init; by default, and at most, the plugin's `pids_limit`",
     example: 64,
   }),
   swapLimit: swapLimit().optional().meta({
     description:
-      "MiB of swap beside its memory, -1: no limit; the plugin's `swap_limit` by default, and not above it",
+      "maximum MiB of swap in addition to its memory, -1: no limit; by default, and at most, the plugin's `swap_limit`",
     example: 128,
   }),
   connectTcp: tcpPorts(1)
     .optional()
     .meta({
       description:
-        "TCP ports that the task may connect to, see [TCP ports](#tcp-ports); the plugin's `connect_tcp` by default, and none beside it",
+        "TCP ports that the task may connect to, see [TCP ports](#tcp-ports); by default, and at most, the plugin's `connect_tcp`",
       example: [5432],
     }),
   bindTcp: tcpPorts(0)
     .optional()
     .meta({
       description:
-        "TCP ports that the task may bind, 0 for any free port; the plugin's `bind_tcp` by default, and none beside it",
+        "TCP ports that the task may bind, 0 for any free port; by default, and at most, the plugin's `bind_tcp`",
       example: [8080],
     }),
   extraHosts: list(hostEntry())
     .default([])
     .meta({
-      description: "further hosts that the task knows, `NAME:ADDRESS` each, see [names](#names)",
+      description: "further entries of the task's hosts file, `NAME:ADDRESS` each, see [names](#names)",
       example: ["db.internal:192.0.2.5"],
     }),
   cpuHardLimit: flag().default(true).meta({
     description:
-      "`false`: the task may use what its neighbours leave idle; its `cpu` is its share when all want more. Means nothing for a task with `cores` of its own",
+      "`false`: the task may use idle CPU time beyond its `cpu`, which is then only its share of busy cores. No effect on a task with `cores`",
     example: false,
   }),
 });

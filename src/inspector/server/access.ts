@@ -1,6 +1,6 @@
 /**
- * Access control: admits browsers with the token that was printed. Apart from drawing
- * the secrets once, it only computes.
+ * Access control: admits browsers with the token that was printed. It only computes, but
+ * for the random secrets.
  *
  * A page of another site can make a browser send requests here. Such a page cannot
  * read the token, and its origin differs. A domain of its own that resolves to this
@@ -35,12 +35,12 @@ export class Access {
   readonly #cookieName = `inspect_${createHash("sha256").update(this.token).digest("hex").slice(0, 12)}`;
 
   judge({ method, url, headers }: AccessRequest): Verdict {
-    if (method !== "GET" && method !== "HEAD") return refused(405, "nothing can be changed here");
+    if (method !== "GET" && method !== "HEAD") return refused(405, "only GET and HEAD are allowed");
     const target = targetOf(url);
     if (target === undefined) return refused(400, "the request names no path");
-    if (!isOwnHost(headers.host)) return refused(421, "this host is not known by that name");
+    if (!isOwnHost(headers.host)) return refused(421, "this server is not known by that host name");
     if (headers.origin !== undefined && headers.origin !== `http://${headers.host}`) {
-      return refused(403, "pages of other origins may not look");
+      return refused(403, "pages of other origins have no access");
     }
     const token = target.searchParams.get("token");
     if (target.pathname === "/" && token !== null && isSame(token, this.token)) {
