@@ -22,6 +22,14 @@ plugin "nomad-driver-exec2" {
     allow_host_ipc   = false
     allow_host_pid   = true
 
+    # Which system calls they may make, and what jobs may ask for.
+    seccomp = "default"
+    seccomp_profiles {
+      offline = ["-socket", "-ptrace"]
+      browser = ["+@namespace", "+chroot"]
+    }
+    allow_seccomp = ["browser", "userfaultfd"]
+
     # What they may use.
     allow_raised_ulimits = false
     pids_limit           = 500

@@ -1,9 +1,9 @@
 # Rights and limits of single processes: a task that listens on port 80 without
 # being root, in a network of its own, and tells what it may do.
 #
-#   nomad-driver-exec2 run -o groups_by_task=true examples/privileges.nomad.hcl
+#   nomad-driver-exec2 run -o groups_by_task=true -o allow_seccomp=userfaultfd examples/privileges.nomad.hcl
 #
-# On a cluster the client's plugin block has to say groups_by_task = true; for
+# On a cluster the client's plugin block has to say both; for
 # ipc_mode = "host", which is left out here, it would have to say allow_host_ipc.
 # host-processes.nomad.hcl has pid_mode = "host".
 
@@ -26,6 +26,12 @@ job "privileges" {
         # whatever the task's user is.
         cap_drop = ["all"]
         cap_add  = ["net_bind_service"]
+
+        # System calls: the profile, one that it refuses and this task may make
+        # (a garbage collector may want it), and one more that is refused.
+        seccomp       = "default"
+        seccomp_allow = ["userfaultfd"]
+        seccomp_deny  = ["ptrace"]
 
         # Of the host's groups by name, any other by number.
         groups = ["users", "2000"]

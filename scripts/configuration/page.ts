@@ -3,12 +3,14 @@ import { defaultPaths } from "../../src/config/options/defaultPaths.ts";
 import { pluginSchema } from "../../src/config/options/pluginOptions.ts";
 import { taskSchema } from "../../src/config/options/taskOptions.ts";
 import { optionTable } from "./optionTable.ts";
+import { profileTable } from "./profileTable.ts";
 
 /** By the names in their marks. */
 const parts: Readonly<Record<string, () => string>> = {
   "plugin options": () => optionTable(pluginSchema),
   "task options": () => optionTable(taskSchema),
   "default paths": listDefaultPaths,
+  "default profile": profileTable,
 };
 
 /**

@@ -49,6 +49,8 @@ export const capabilityNames = [
   "checkpoint_restore",
 ] as const;
 
+export type CapabilityName = (typeof capabilityNames)[number];
+
 /** Stands for every capability. */
 const ALL = "all";
 

@@ -5,6 +5,8 @@
  * valid value as an example.
  */
 import { z } from "zod";
+import { callProblem, deniedCallProblem } from "../seccomp/callNames.ts";
+import { profileProblem } from "../seccomp/profileOptions.ts";
 import { isHostName, parseHostEntry } from "../task/hostNames.ts";
 import { idRangesProblem } from "../task/idRanges.ts";
 import { capabilityProblem } from "./capabilities.ts";
@@ -63,6 +65,19 @@ export const unveilEntry = () =>
 
 export const capabilityName = () => checkedText(capabilityProblem);
 
+/** A system call, or a group of them. */
+export const allowedCall = () => checkedText(callProblem);
+export const deniedCall = () => checkedText(deniedCallProblem);
+
+/** Blocks of profiles, each a list of what it allows and refuses. */
+export const seccompProfileBlocks = () =>
+  z
+    .array(z.record(z.string(), list(text()), mustBe("a block of profiles")), mustBe("a block of profiles"))
+    .superRefine((blocks, context) => {
+      for (const [name, entries] of eachOnce(blocks, context))
+        addProblem(context, profileProblem(name, entries));
+    });
+
 export const idRanges = () =>
   checkedText((ranges) => {
     const message = idRangesProblem(ranges);
@@ -91,13 +106,20 @@ interface Problem {
 function textBlocks(of: string, problemOf: (name: string, value: string) => Problem | undefined) {
   const block = z.record(z.string(), text(), mustBe(`a block of ${of}`));
   return z.array(block, mustBe(`a block of ${of}`)).superRefine((blocks, context) => {
-    const names = blocks.flatMap((each) => Object.keys(each));
-    const twice = names.find((name, index) => names.indexOf(name) !== index);
-    if (twice !== undefined) context.addIssue(`has ${JSON.stringify(twice)} twice`);
-    for (const [name, value] of blocks.flatMap((each) => Object.entries(each))) {
-      addProblem(context, problemOf(name, value));
-    }
+    for (const [name, value] of eachOnce(blocks, context)) addProblem(context, problemOf(name, value));
   });
+}
+
+/** The entries of all blocks. A name that is there twice is a problem. */
+function eachOnce<Value>(
+  blocks: readonly Readonly<Record<string, Value>>[],
+  context: z.core.$RefinementCtx,
+): [string, Value][] {
+  const entries = blocks.flatMap((each) => Object.entries(each));
+  const names = entries.map(([name]) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) context.addIssue(`has ${JSON.stringify(twice)} twice`);
+  return entries;
 }
 
 function checkedText(problemOf: (value: string) => Problem | undefined) {

@@ -4,6 +4,8 @@
  * names have underscores: `unveil_defaults`.
  */
 import { z } from "zod";
+import { DriverError } from "../../errors.ts";
+import { seccompProblem } from "../seccomp/profileOptions.ts";
 import { decodeOptions } from "./decodeOptions.ts";
 import { defaultStateDir } from "./defaultStateDir.ts";
 import {
@@ -14,6 +16,7 @@ import {
   idRanges,
   list,
   pidsLimit,
+  seccompProfileBlocks,
   swapLimit,
   tcpPorts,
   text,
@@ -52,6 +55,25 @@ export const pluginSchema = z.object({
       description:
         "capabilities that tasks may have at most, by `cap_add` or as root; names with or without `CAP_`, in any case, or `all`. Capabilities beyond the default can lead out of the sandbox: `mknod` makes device nodes, `setuid` lets a task become another user, whom services on sockets then trust",
       example: ["net_bind_service", "net_raw"],
+    }),
+  seccomp: text().default("default").meta({
+    description:
+      "profile of the [system calls](#system-calls) that tasks may make, unless they name another: `default`, `unconfined`, or one of `seccomp_profiles`",
+    example: "offline",
+  }),
+  seccompProfiles: seccompProfileBlocks()
+    .default([])
+    .meta({
+      description:
+        "profiles of the operator's own, each a list of what it allows (`+`) and refuses (`-`) otherwise than the default one: system calls by name, groups of them by `@` and their names",
+      example: [{ offline: ["-socket", "-ptrace"], browser: ["+@namespace", "+chroot"] }],
+    }),
+  allowSeccomp: list(text())
+    .default([])
+    .meta({
+      description:
+        "what jobs may ask for beyond `seccomp`: profiles with the task option of that name, system calls and groups with `seccomp_allow`; or `all`",
+      example: ["browser", "@io_uring"],
     }),
   groupsByTask: flag().default(false).meta({
     description: "whether jobs may request supplementary groups, with the task option `groups`",
@@ -135,5 +157,11 @@ export const pluginOptionsSpec = hclSpecOf(pluginSchema);
  * @throws DriverError `CONFIG_INVALID`
  */
 export function parsePluginOptions(raw: unknown): PluginOptions {
-  return decodeOptions("plugin", pluginSchema, raw);
+  const options = decodeOptions("plugin", pluginSchema, raw);
+  const problem = seccompProblem(options);
+  if (problem === undefined) return options;
+  const { option, message, hint } = problem;
+  throw new DriverError("CONFIG_INVALID", `The plugin's config is invalid: option "${option}" ${message}`, {
+    hint,
+  });
 }

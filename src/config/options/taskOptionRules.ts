@@ -1,5 +1,6 @@
 /** Checks a task's options against each other and against the plugin's options. Pure. */
 import { DriverError } from "../../errors.ts";
+import { checkSeccomp } from "../seccomp/profileOptions.ts";
 import { contradiction } from "./capabilities.ts";
 import { decodeOptions } from "./decodeOptions.ts";
 import { hclName } from "./hclSpec.ts";
@@ -29,6 +30,7 @@ function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): TaskOptio
   if (conflict !== undefined) {
     throw new DriverError("CONFIG_INVALID", `The task's config contradicts itself: ${conflict}`);
   }
+  checkSeccomp(task, plugin);
   const pidsLimit = limitWithin("pidsLimit", task.pidsLimit, plugin.pidsLimit ?? Infinity);
   const swapLimit = limitWithin(
     "swapLimit",

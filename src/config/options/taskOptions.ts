@@ -4,7 +4,9 @@
  */
 import { z } from "zod";
 import {
+  allowedCall,
   capabilityName,
+  deniedCall,
   flag,
   hostEntry,
   list,
@@ -51,6 +53,24 @@ export const taskSchema = z.object({
       description:
         'capabilities to remove from a task that runs as root, or from `cap_add = ["all"]`. With `["all"]` the task has only those of `cap_add`',
       example: ["all"],
+    }),
+  seccomp: text().optional().meta({
+    description:
+      "profile of the [system calls](#system-calls) that the task may make: `default`, `unconfined`, or one of the client's; the plugin's `seccomp` by default, another one if its `allow_seccomp` has it",
+    example: "unconfined",
+  }),
+  seccompAllow: list(allowedCall())
+    .default([])
+    .meta({
+      description:
+        "system calls, and groups of them, that the profile refuses and the task may make; of the plugin's `allow_seccomp`",
+      example: ["@io_uring", "userfaultfd"],
+    }),
+  seccompDeny: list(deniedCall())
+    .default([])
+    .meta({
+      description: "further system calls, and groups of them, that are refused (EPERM)",
+      example: ["ptrace", "process_vm_readv", "process_vm_writev"],
     }),
   groups: list(text().min(1, "must not be empty"))
     .default([])

@@ -19,7 +19,14 @@ export interface RebuiltHistory extends TaskHistory {
 }
 
 /** The handle does not have a task's rights: these are the defaults. */
-const unknownRights = { groups: [], capabilities: null, resourceLimits: [], umask: 0o022, nice: 0 };
+const unknownRights = {
+  groups: [],
+  capabilities: null,
+  resourceLimits: [],
+  umask: 0o022,
+  nice: 0,
+  seccomp: null,
+};
 
 export function historyFromHandle(
   { request }: RecoverableHandle,

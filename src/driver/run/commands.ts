@@ -166,9 +166,10 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
   const env = readTaskEnviron(process.task);
   // A history that was rebuilt from the agent's handle does not have it.
   const workDir = sandbox.workDir || "/";
-  const rights = rightsInPlan(sandbox);
+  const options = requestedOptions(request);
+  const rights = rightsInPlan(sandbox, options);
   return {
-    options: requestedOptions(request),
+    options,
     waiterName: `exec2-exec: ${shortName(request)}`,
     cgroup: newCommandCgroup(commandCgroups({ request, sandbox })),
     terminal,

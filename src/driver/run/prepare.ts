@@ -73,7 +73,10 @@ export async function prepareRun(
   );
   const late = planLate(request, program, added.insideNamespace, runCgroup);
   launch.load(late);
-  const limits = applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts, request.options));
+  const limits = [
+    ...applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts, request.options)),
+    ...(facts.seccomp ? [] : [missingFilter]),
+  ];
   const sandboxed = {
     command,
     workDir,
@@ -95,5 +98,13 @@ export async function prepareRun(
   const cleanup = undo.move();
   return { launch, env, sandboxed, undo: () => cleanup.disposeAsync() };
 }
+
+/** Told like a limit that the host lacks. */
+const missingFilter = {
+  file: "seccomp",
+  value: "filter",
+  applied: false,
+  reason: "the kernel has no seccomp filters",
+} as const;
 
 const writeOnly = { read: false, write: true, execute: false, create: false };

@@ -4,6 +4,8 @@
  * plan; `doctor --plan` prints it.
  */
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
+import { seccompProfile } from "../../config/seccomp/profileOptions.ts";
+import type { SeccompProfile } from "../../config/seccomp/taskFilter.ts";
 import { cpuShare } from "../../config/task/cpuShare.ts";
 import { isHostName } from "../../config/task/hostNames.ts";
 import { hasOwnHosts } from "../../config/task/hostsFile.ts";
@@ -22,6 +24,7 @@ import { buildEarlyPlan, buildLatePlan } from "../../effects/launch/buildPlan.ts
 import type { Bind, LaunchNetwork, RunCgroup } from "../../effects/launch/launchInput.ts";
 import type { EarlyPlan, LatePlan } from "../../effects/launch/plan.ts";
 import { type TaskLimit, taskLimits } from "../../effects/processes/resourceLimits.ts";
+import { systemCallFilter } from "../../effects/seccomp/systemCallFilter.ts";
 import { type TaskCapabilities, taskCapabilities } from "../../effects/users/capabilities.ts";
 import { resolveGroups, resolveUser, type TaskUser } from "../../effects/users/users.ts";
 import { DriverError } from "../../errors.ts";
@@ -34,6 +37,8 @@ export interface TaskProgram {
   readonly groups: readonly number[];
   readonly capabilities: TaskCapabilities | undefined;
   readonly limits: readonly TaskLimit[];
+  /** Null if the kernel has no filters of system calls. */
+  readonly seccomp: SeccompProfile | null;
   readonly folders: TaskFolders;
   readonly env: Readonly<Record<string, string>>;
   readonly mounts: readonly PlacedMount[];
@@ -49,7 +54,7 @@ export interface TaskProgram {
 export async function findProgram(
   request: TaskRequest,
   options: PluginOptions,
-  facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi">,
+  facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi" | "seccomp">,
 ): Promise<TaskProgram> {
   const { options: task, resources } = request;
   if (task.pidMode === "host") checkSignalScope(facts.landlockAbi);
@@ -57,6 +62,7 @@ export async function findProgram(
   const groups = await resolveGroups(task.groups, options);
   const capabilities = taskCapabilities(user.uid, task, options);
   const limits = taskLimits(task.ulimit, options);
+  const seccomp = facts.seccomp ? seccompProfile(task, options) : null;
   const folders = taskFolders(request.env);
   const cores = cpuShare(resources, facts, task.cpuHardLimit);
   const { deniedEnvvars } = options;
@@ -64,7 +70,7 @@ export async function findProgram(
   const mounts = placeMounts(request, folders);
   const workDir = resolveWorkDir(task.workDir, folders, mounts);
   const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts });
-  return { user, groups, capabilities, limits, folders, env, mounts, workDir, command };
+  return { user, groups, capabilities, limits, seccomp, folders, env, mounts, workDir, command };
 }
 
 export interface SandboxPlace {
@@ -111,7 +117,7 @@ export function planEarly(
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel cannot set */
 export function planLate(
   { options: task }: TaskRequest,
-  { user, groups, capabilities, limits, env, workDir, command }: TaskProgram,
+  { user, groups, capabilities, limits, seccomp, env, workDir, command }: TaskProgram,
   namespaceRules: readonly NamespaceRule[],
   runCgroup: RunCgroup | undefined,
 ): LatePlan {
@@ -129,6 +135,7 @@ export function planLate(
     groups,
     capabilities,
     limits,
+    filter: systemCallFilter(seccomp, capabilities, task),
   });
 }
 

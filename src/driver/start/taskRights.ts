@@ -1,20 +1,25 @@
 /** The rights of a task's processes, as in the event `sandboxed`. */
 import { capabilityName, capabilityNumbers } from "../../config/options/capabilities.ts";
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
+import type { TcpPorts } from "../../config/options/tcpPorts.ts";
 import type { LimitedResource } from "../../config/options/ulimits.ts";
 import type { TaskProcess } from "../../effects/launch/launchInput.ts";
+import { systemCallFilter } from "../../effects/seccomp/systemCallFilter.ts";
 import { keptCapabilities } from "../../effects/users/capabilities.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { TaskProgram } from "./sandboxPlan.ts";
 
 export type TaskRights = Pick<
   EventData<"sandboxed">,
-  "groups" | "capabilities" | "resourceLimits" | "umask" | "nice"
+  "groups" | "capabilities" | "resourceLimits" | "umask" | "nice" | "seccomp"
 >;
 
-type PlannedRights = Pick<TaskProcess, "groups" | "capabilities" | "limits">;
+type PlannedRights = Pick<TaskProcess, "groups" | "capabilities" | "limits" | "filter">;
 
-export function rightsOf({ groups, capabilities, limits }: TaskProgram, task: TaskOptions): TaskRights {
+export function rightsOf(
+  { groups, capabilities, limits, seccomp }: TaskProgram,
+  task: TaskOptions,
+): TaskRights {
   return {
     groups: [...groups],
     capabilities: capabilities ? capabilityNumbers(capabilities.kept).map(capabilityName) : null,
@@ -25,14 +30,18 @@ export function rightsOf({ groups, capabilities, limits }: TaskProgram, task: Ta
     })),
     umask: Number.parseInt(task.umask, 8),
     nice: task.nice,
+    seccomp: seccomp && { profile: seccomp.profile, allow: [...seccomp.allow], deny: [...seccomp.deny] },
   };
 }
 
 /** The rights in a launch plan, for a further process of the task. */
-export function rightsInPlan({ groups, capabilities, resourceLimits }: TaskRights): PlannedRights {
+export function rightsInPlan(rights: TaskRights, ports: TcpPorts): PlannedRights {
+  const { groups, resourceLimits, seccomp } = rights;
+  const capabilities = rights.capabilities === null ? undefined : keptCapabilities(rights.capabilities);
   return {
     groups,
-    capabilities: capabilities === null ? undefined : keptCapabilities(capabilities),
+    capabilities,
+    filter: systemCallFilter(seccomp, capabilities, ports),
     limits: resourceLimits.map(({ resource, soft, hard }) => ({
       resource: resource as LimitedResource,
       soft: soft ?? Infinity,

@@ -27,6 +27,8 @@ export interface HostFacts {
   readonly cgroupDelegated: readonly string[];
   /** Whether programs may be run from memfds: sysctl `vm.memfd_noexec` below 2. */
   readonly memfdExecution: boolean;
+  /** Whether the kernel has filters of system calls. */
+  readonly seccomp: boolean;
   readonly namespaces: Readonly<Record<NamespaceKind, boolean>>;
   readonly cores: number;
   readonly mhzPerCore: number;
@@ -57,6 +59,8 @@ export function probeHost(topology: NodeTopology = readNodeTopology()): HostFact
     cgroupControllers: mount === undefined ? [] : readControllers(mount, "cgroup.controllers"),
     cgroupDelegated: mount === undefined ? [] : readControllers(mount, "cgroup.subtree_control"),
     memfdExecution: readKernelFile("/proc/sys/vm/memfd_noexec") !== "2",
+    // With CONFIG_SECCOMP_FILTER alone, which does not depend on the hardware.
+    seccomp: readKernelFile("/proc/sys/kernel/seccomp/actions_avail") !== undefined,
     namespaces: { pid: hasNamespace("pid"), mount: hasNamespace("mnt"), ipc: hasNamespace("ipc") },
     cores: topology.cores.length,
     mhzPerCore: mhz ?? assumedMhz,

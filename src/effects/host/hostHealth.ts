@@ -46,6 +46,7 @@ export function fingerprintAttributes(
     "driver.exec2.unveil.defaults": unveilDefaults,
     "driver.exec2.unveil.tasks": unveilByTask,
     "driver.exec2.landlock.abi": facts.landlockAbi,
+    "driver.exec2.seccomp": facts.seccomp,
     // The constraint operator set_contains takes a list in this form.
     "driver.exec2.cgroup.controllers": facts.cgroupControllers.toSorted().join(","),
   };
@@ -127,6 +128,13 @@ function limitingProblems(facts: HostFacts): HostProblem[] {
       what: `${facts.cgroupMount} lacks the cgroup controllers ${absent.map(([controller]) => controller).join(", ")}`,
       consequence: `not limited for tasks: ${absent.map(([, limited]) => limited).join(", ")}`,
       remedy: "Boot without cgroups v1 (systemd.unified_cgroup_hierarchy=1, cgroup_no_v1=all)",
+    });
+  }
+  if (!facts.seccomp) {
+    problems.push({
+      what: "the kernel has no seccomp filters",
+      consequence: "tasks may make every system call, and connect_tcp and bind_tcp can be passed by",
+      remedy: "Use a kernel with CONFIG_SECCOMP_FILTER, as those of all distributions are",
     });
   }
   if (!facts.memfdExecution) {

@@ -97,6 +97,17 @@ export const PR_SET_NO_NEW_PRIVS = 38;
 export const PR_CAP_AMBIENT = 47;
 export const PR_CAP_AMBIENT_RAISE = 2;
 
+/** `linux/seccomp.h` */
+export const SECCOMP_SET_MODE_FILTER = 1;
+export const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 1 << 2;
+export const SECCOMP_RET_KILL_PROCESS = 0x80000000;
+export const SECCOMP_RET_ERRNO = 0x00050000;
+export const SECCOMP_RET_ALLOW = 0x7fff0000;
+
+/** `linux/audit.h`: architectures in `struct seccomp_data` */
+export const AUDIT_ARCH_X86_64 = 0xc000003e;
+export const AUDIT_ARCH_AARCH64 = 0xc00000b7;
+
 /** `linux/keyctl.h` */
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;
 

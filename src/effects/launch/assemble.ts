@@ -1,5 +1,5 @@
 /** Assembles a launch plan to the table that the runner executes; table.ts documents the layout. Pure. */
-import { type Architecture, systemCallNumber } from "../kernel/systemCalls.ts";
+import { type Architecture, systemCallNumber } from "../../systemCalls.ts";
 import {
   type Argument,
   type BufferName,
@@ -119,6 +119,8 @@ function argumentWord(argument: Argument, table: TableWriter): number {
       return table.addBytes(argument.bytes);
     case "strings":
       return table.addStrings(argument.strings);
+    case "filter":
+      return table.addFilter(argument.filter.program);
     case "place":
       return bufferAddresses[argument.buffer] + argument.offset;
   }

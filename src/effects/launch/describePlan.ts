@@ -1,4 +1,5 @@
 /** Prints a launch plan for people. */
+import { INSTRUCTION_BYTES } from "../seccomp/assembler.ts";
 import { type Argument, type Plan, phases, type Step } from "./plan.ts";
 
 /**
@@ -39,6 +40,8 @@ function describeArgument(argument: Argument): string {
       return argument.meaning;
     case "strings":
       return `[${argument.strings.map((text) => JSON.stringify(argument.secret ? mask(text) : text)).join(", ")}]`;
+    case "filter":
+      return `{len: ${argument.filter.program.length / INSTRUCTION_BYTES}, filter: the profile ${argument.filter.name}}`;
     case "place":
       return argument.offset === 0 ? `&${argument.buffer}` : `&${argument.buffer}[${argument.offset}]`;
   }

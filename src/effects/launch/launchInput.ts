@@ -4,6 +4,7 @@ import type { Propagation } from "../../config/task/taskRequest.ts";
 import type { NamespaceRule } from "../landlock/rules.ts";
 import type { TaskLimit } from "../processes/resourceLimits.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
+import type { SystemCallFilter } from "./plan.ts";
 
 /** The input for the run's init and its namespaces. */
 export interface EarlyInput {
@@ -71,6 +72,8 @@ export interface TaskProcess {
   readonly limits: readonly TaskLimit[];
   /** Undefined if the change of user alone leaves the right capability sets. */
   readonly capabilities: TaskCapabilities | undefined;
+  /** Undefined if the task may make every system call. */
+  readonly filter: SystemCallFilter | undefined;
 }
 
 export type LaunchNetwork =

@@ -3,7 +3,7 @@
  * as data. It can be printed, tested and logged without a kernel. The runner
  * (runnerX86.s) executes it.
  */
-import type { SystemCall } from "../kernel/systemCalls.ts";
+import type { SystemCall } from "../../systemCalls.ts";
 
 /**
  * The phases that are known when a launch begins.
@@ -112,7 +112,7 @@ export type Flow =
   | { readonly kind: "repeatUntilError" };
 
 /** A number, a string (passed as its address), or one of the types below. */
-export type Argument = number | string | Flags | Bytes | Strings | Place;
+export type Argument = number | string | Flags | Bytes | Strings | Filter | Place;
 
 /** A number in readable form: mostly the names of the constants that it consists of. */
 export interface Flags {
@@ -135,6 +135,20 @@ export interface Strings {
   readonly strings: readonly string[];
   /** Whether the text after `=` in each string is secret. */
   readonly secret: boolean;
+}
+
+/** The address of a `struct sock_fprog`: seccomp(2). */
+export interface Filter {
+  readonly kind: "filter";
+  readonly filter: SystemCallFilter;
+}
+
+/** A filter of system calls, which the kernel asks at each call of a process that has it. */
+export interface SystemCallFilter {
+  /** Array of `struct sock_filter`, for this architecture. */
+  readonly program: Uint8Array;
+  /** Of the profile that it follows. */
+  readonly name: string;
 }
 
 /** An address in a buffer that is initially zero and that calls write to. */

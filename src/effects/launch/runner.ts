@@ -2,10 +2,10 @@
 import { chmodSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError, hasErrno } from "../../errors.ts";
+import type { Architecture } from "../../systemCalls.ts";
 import * as k from "../kernel/constants.ts";
 import { addSeals, memfdCreate } from "../kernel/libc.ts";
 import { posixSpawn, type SpawnDescriptor } from "../kernel/posixSpawn.ts";
-import type { Architecture } from "../kernel/systemCalls.ts";
 import { runnerArm64 } from "./runnerArm64.ts";
 import { runnerX86 } from "./runnerX86.ts";
 

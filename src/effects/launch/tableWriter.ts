@@ -1,5 +1,6 @@
 /** Writes a part of the table, for fixed addresses in another process. Sets words and appends data. */
 import { DriverError } from "../../errors.ts";
+import { INSTRUCTION_BYTES } from "../seccomp/assembler.ts";
 import { TABLE_BYTES, WORD_BYTES } from "./table.ts";
 
 const encoder = new TextEncoder();
@@ -65,6 +66,15 @@ export class TableWriter {
     for (const [index, text] of texts.entries())
       this.writeWord(array + index * WORD_BYTES, this.addString(text));
     return array;
+  }
+
+  /** Adds a filter and a `struct sock_fprog` for it, and returns the address of the latter. */
+  addFilter(program: Uint8Array): number {
+    const filter = this.addBytes(program);
+    const header = this.reserveWords(2);
+    this.writeWord(header, program.length / INSTRUCTION_BYTES);
+    this.writeWord(header + WORD_BYTES, filter);
+    return header;
   }
 
   /** Reserves room at the end and returns its offset. */

@@ -124,7 +124,14 @@ const sandboxed = defineEvent({
     ),
     umask: z.number(),
     nice: z.number(),
-    /** Limits of the cgroup. */
+    /**
+     * Which system calls the task may make: its profile, and what is allowed and refused otherwise than by it.
+     * Null: every call, since the kernel has no filters (or events of earlier versions).
+     */
+    seccomp: z
+      .object({ profile: z.string(), allow: z.array(z.string()), deny: z.array(z.string()) })
+      .nullable(),
+    /** Limits of the cgroup, and a filter of system calls that the kernel does not have. */
     limits: z.array(
       z.object({
         file: z.string(),
@@ -159,16 +166,18 @@ const sandboxed = defineEvent({
     2: { groups: [], capabilities: null, resourceLimits: [], umask: 0o022, nice: 0 },
     3: { runCgroup: null },
     4: { init: null },
+    6: { seccomp: null },
   },
   evolve: ({ data }) => ({ sandbox: data }),
   title: "Sandbox prepared",
-  summary: ({ uid, unveiled, skipped, limits, privateTmp, runCgroup }) => {
+  summary: ({ uid, unveiled, skipped, limits, privateTmp, runCgroup, seccomp }) => {
     const applied = limits.filter((limit) => limit.applied).map(({ file, value }) => `${file}=${value}`);
     const missing = limits.filter((limit) => !limit.applied).map(({ file }) => file);
     return [
       `uid ${uid}, ${unveiled.length} paths unveiled${skipped.length > 0 ? ` (${skipped.length} not there)` : ""}`,
       `${privateTmp ? "its own" : "the host's"} /tmp`,
       ...(runCgroup === null ? [] : ["in the host's pid namespace"]),
+      ...profileText(seccomp),
       ...(applied.length > 0 ? [applied.join(" ")] : []),
       ...(missing.length > 0 ? [`not limited: ${missing.join(" ")}`] : []),
     ].join(", ");
@@ -219,6 +228,14 @@ const startFailed = defineEvent({
 });
 
 export const starting = { requested, fingerprinted, sandboxed, started, startFailed };
+
+/** Nothing for the default profile. */
+function profileText(seccomp: { profile: string; allow: string[]; deny: string[] } | null): string[] {
+  if (seccomp === null) return [];
+  const { profile, allow, deny } = seccomp;
+  const words = [profile, ...allow.map((name) => `+${name}`), ...deny.map((name) => `-${name}`)];
+  return words.length === 1 && profile === "default" ? [] : [`system calls: ${words.join(" ")}`];
+}
 
 /** A command in shell syntax, on one line, cut to 120 characters. */
 function commandLine(words: readonly string[]): string {

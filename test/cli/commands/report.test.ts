@@ -18,6 +18,7 @@ const good: HostFacts = {
   cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
   cgroupDelegated: [],
   memfdExecution: true,
+  seccomp: true,
   namespaces: { pid: true, mount: true, ipc: true },
   cores: 2,
   mhzPerCore: 2445,
@@ -62,6 +63,7 @@ describe("a doctor's report", () => {
     [{ landlockAbi: 2 }, "since ABI 3"],
     [{ cgroupControllers: ["cpu"] }, "memory"],
     [{ memfdExecution: false }, "programs from memory"],
+    [{ seccomp: false }, "seccomp filters"],
     [{ mhzKnown: false }, "speed of a core"],
   ])("calls a host with %j limited", (facts, name) => {
     const report = reportOn({ ...good, ...facts }, state, []);

@@ -13,6 +13,7 @@ const good: HostFacts = {
   cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
   cgroupDelegated: ["cpu", "memory"],
   memfdExecution: true,
+  seccomp: true,
   namespaces: { pid: true, mount: true, ipc: true },
   cores: 4,
   mhzPerCore: 2500,
@@ -75,6 +76,12 @@ describe("health", () => {
       "Healthy, but programs cannot be run from memory",
     ],
     [
+      "no seccomp filters",
+      { seccomp: false },
+      "healthy",
+      "Healthy, but the kernel has no seccomp filters: tasks may make every system call",
+    ],
+    [
       "unknown speed",
       { mhzKnown: false, mhzPerCore: 1000 },
       "healthy",
@@ -114,6 +121,7 @@ describe("attributes", () => {
       "driver.exec2.unveil.defaults": true,
       "driver.exec2.unveil.tasks": true,
       "driver.exec2.landlock.abi": 6,
+      "driver.exec2.seccomp": true,
       "driver.exec2.cgroup.controllers": "cpu,cpuset,io,memory,pids",
     });
   });

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
-import { systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import {
   type Argument,
@@ -19,6 +18,8 @@ import {
   TABLE_BYTES,
   WORD_BYTES,
 } from "../../../src/effects/launch/table.ts";
+import { INSTRUCTION_BYTES } from "../../../src/effects/seccomp/assembler.ts";
+import { systemCallNumber } from "../../../src/systemCalls.ts";
 import { anyLaunchInput } from "../../support/launch/anyLaunchInput.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
 import { assemblePlan, Memory } from "../../support/launch/tableInterpreter.ts";
@@ -132,6 +133,10 @@ function resolve(memory: Memory, word: number, argument: Argument): unknown {
       return memory.bytes(word, argument.bytes.length);
     case "strings":
       return memory.strings(word);
+    case "filter": {
+      const length = memory.word(word) * INSTRUCTION_BYTES;
+      return memory.bytes(memory.word(word + WORD_BYTES), length);
+    }
     case "place":
       return memory.bytes(word, bufferBytes[argument.buffer] - argument.offset);
   }
@@ -146,6 +151,8 @@ function meaningOf(argument: Argument): unknown {
       return argument.bytes;
     case "strings":
       return argument.strings;
+    case "filter":
+      return argument.filter.program;
     case "place":
       return new Uint8Array(bufferBytes[argument.buffer] - argument.offset);
   }

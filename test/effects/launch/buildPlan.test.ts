@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
+import { buildExecPlan } from "../../../src/effects/exec/execPlan.ts";
 import { describePlan } from "../../../src/effects/launch/describePlan.ts";
 import { type LaunchPlan, type Phase, phases } from "../../../src/effects/launch/plan.ts";
 import { anyLaunchInput } from "../../support/launch/anyLaunchInput.ts";
@@ -30,6 +31,24 @@ describe("a launch plan", () => {
       "hide descriptors",
       "execute the command",
     ]);
+  });
+
+  it("filters system calls last, if there is a filter, for commands in a running task, too", () => {
+    const filter = { name: "default", program: new Uint8Array(24) };
+    const plan = buildLaunchPlan(launchInput({ filter }));
+    const execPlan = buildExecPlan({
+      ...launchInput({ filter }),
+      waiterName: "exec2-exec: 01234567/test",
+      cgroup: { parent: "/sys/fs/cgroup/task", name: "exec2-exec-1" },
+      terminal: true,
+    });
+    for (const lines of [describePlan(plan), describePlan(execPlan)]) {
+      const task = lines.filter((line) => line.startsWith("task"));
+      expect(task.at(-2)).toBe(
+        "task      filter system calls: seccomp(SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, {len: 3, filter: the profile default})",
+      );
+      expect(task.at(-1)).toContain("execve");
+    }
   });
 
   it("keeps capabilities only for root", () => {

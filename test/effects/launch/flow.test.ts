@@ -1,8 +1,13 @@
 /** What the three processes of a launch do, one call after the other, with a pretended kernel. */
 import { describe, expect, it } from "vitest";
-import { type SystemCall, systemCallNumber, systemCalls } from "../../../src/effects/kernel/systemCalls.ts";
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import type { Phase } from "../../../src/effects/launch/plan.ts";
+import {
+  type SystemCall,
+  type SystemCallName,
+  systemCallNames,
+  systemCallNumber,
+} from "../../../src/systemCalls.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
 import { assemblePlan, interpret } from "../../support/launch/tableInterpreter.ts";
 import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
@@ -10,11 +15,11 @@ import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
 const input = launchInput({ cgroup: "/sys/fs/cgroup/task", privateTmp: "/task/tmp" });
 const plan = buildLaunchPlan(input);
 const inHostPids = buildLaunchPlan({ ...input, runCgroup: { parent: "/sys/fs/cgroup/task", name: "run" } });
-const names = new Map(systemCalls.map((call) => [systemCallNumber(call, "x64"), call]));
+const names = new Map(systemCallNames.map((call) => [systemCallNumber(call, "x64"), call]));
 const callsOf = (...list: Phase[]) => list.flatMap((phase) => plan.steps[phase].map(({ call }) => call));
 
 /** The go-ahead, and the rest of the plan. */
-const usually: Partial<Record<SystemCall, number>> = { read: 1, pread64: 100 };
+const usually: Partial<Record<SystemCallName, number>> = { read: 1, pread64: 100 };
 
 const ENOENT = 2;
 const ESRCH = 3;

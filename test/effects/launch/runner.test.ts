@@ -4,7 +4,6 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Architecture } from "../../../src/effects/kernel/systemCalls.ts";
 import { stepAt } from "../../../src/effects/launch/assemble.ts";
 import { bytes, type Plan, place } from "../../../src/effects/launch/plan.ts";
 import { parseReport } from "../../../src/effects/launch/report.ts";
@@ -17,6 +16,7 @@ import {
   TABLE_ADDRESS,
   TABLE_BYTES,
 } from "../../../src/effects/launch/table.ts";
+import type { Architecture } from "../../../src/systemCalls.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { assemblePlan } from "../../support/launch/tableInterpreter.ts";
 

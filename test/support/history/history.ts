@@ -56,6 +56,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     resourceLimits: [{ resource: "RLIMIT_NOFILE", soft: 1024, hard: 524_288 }],
     umask: 0o022,
     nice: 0,
+    seccomp: { profile: "default", allow: [], deny: [] },
     limits: [{ file: "memory.max", value: "67108864", applied: true }],
     unveiled: [{ path: "/usr/bin", mode: "rx", source: "default" }],
     skipped: [],

@@ -69,5 +69,14 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
     { maxLength: 4 },
   ),
   capabilities: fc.option(fc.record({ kept: capabilities, dropped: capabilities }), { nil: undefined }),
+  filter: fc.option(
+    fc.record({
+      name: text,
+      program: fc
+        .uint8Array({ minLength: 8, maxLength: 800 })
+        .map((bytes) => bytes.subarray(0, bytes.length & ~7)),
+    }),
+    { nil: undefined },
+  ),
   runCgroup: fc.option(fc.record({ parent: path, name }), { nil: undefined }),
 });

@@ -3,8 +3,11 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
+import type { TcpPorts } from "../../../src/config/options/tcpPorts.ts";
 import { O_PATH } from "../../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/effects/kernel/libc.ts";
+import { handledNetAccess, NET_BIND_TCP, NET_CONNECT_TCP } from "../../../src/effects/landlock/access.ts";
+import { netPortAttr, RULE_NET_PORT, rulesetAttr } from "../../../src/effects/landlock/attributes.ts";
 import type { LaunchDescriptors, Launched } from "../../../src/effects/launch/launcher.ts";
 import type { LaunchPlan } from "../../../src/effects/launch/plan.ts";
 import { watchExit } from "../../../src/effects/processes/exitWatch.ts";
@@ -49,15 +52,20 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     groups: [],
     limits: [{ resource: "RLIMIT_NOFILE", soft: 1024, hard: 4096 }],
     capabilities: undefined,
+    filter: undefined,
     runCgroup: undefined,
     ...overrides,
   };
 }
 
-/** A ruleset that handles execution and reading, and allows them beneath the paths. */
-export function rulesetFor(paths: readonly string[] = ["/"]): number {
+/** A ruleset that handles execution and reading, and allows them beneath the paths; and TCP ports, if told. */
+export function rulesetFor(paths: readonly string[] = ["/"], tcp: TcpPorts = {}): number {
   const access = BigInt(landlockAccess.execute | landlockAccess.readFile | landlockAccess.readDir);
-  const ruleset = landlockCreateRuleset(new Uint8Array(new BigUint64Array([access]).buffer), 0);
+  const ruleset = landlockCreateRuleset(rulesetAttr(Number(access), handledNetAccess(tcp), 0), 0);
+  for (const port of tcp.connectTcp ?? [])
+    landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(NET_CONNECT_TCP, port));
+  for (const port of tcp.bindTcp ?? [])
+    landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(NET_BIND_TCP, port));
   for (const path of paths) {
     // Landlock takes no rights of folders for a file.
     const rights = statSync(path).isDirectory() ? access : access & ~BigInt(landlockAccess.readDir);
@@ -85,8 +93,8 @@ export class TestRun {
   readonly #ruleset: number;
   readonly #started: Launched[] = [];
 
-  constructor(unveiled?: readonly string[]) {
-    this.#ruleset = rulesetFor(unveiled);
+  constructor(unveiled?: readonly string[], tcp?: TcpPorts) {
+    this.#ruleset = rulesetFor(unveiled, tcp);
     mkfifo(this.aliveFifo, 0o600);
   }
 

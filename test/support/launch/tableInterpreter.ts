@@ -1,6 +1,5 @@
 /** What the runner does, told in TypeScript: follows an assembled plan over a pretended kernel. */
 import { CLONE_PARENT_SETTID } from "../../../src/effects/kernel/constants.ts";
-import { type Architecture, systemCallNumber } from "../../../src/effects/kernel/systemCalls.ts";
 import { assembleEarly, assembleLate } from "../../../src/effects/launch/assemble.ts";
 import type { Plan } from "../../../src/effects/launch/plan.ts";
 import {
@@ -13,6 +12,7 @@ import {
   TABLE_BYTES,
   WORD_BYTES,
 } from "../../../src/effects/launch/table.ts";
+import { type Architecture, systemCallNumber } from "../../../src/systemCalls.ts";
 
 /** A system call as the kernel would get it. */
 export interface Call {

@@ -36,6 +36,7 @@ export function reportOn(facts: HostFacts, state: StateFolderFinding, leftovers:
       ...Object.entries(facts.namespaces).map(([kind, present]) =>
         check(`${kind} namespaces`, present, present ? "yes" : "no"),
       ),
+      grade("seccomp filters", facts.seccomp, facts.seccomp ? "yes" : "no"),
       grade(
         "programs from memory",
         facts.memfdExecution,

@@ -1,0 +1,40 @@
+/** Names in options: of system calls, and of groups of the default profile, with `@` before them. Pure. */
+import { nearest } from "../../suggest.ts";
+import { isSystemCallName, systemCallNames } from "../../systemCalls.ts";
+import { defaultProfile } from "./defaultProfile.ts";
+
+/** Whether a name is one of a system call or a group. */
+export function isCallName(name: string): boolean {
+  return isSystemCallName(name) || groupNames.includes(name);
+}
+
+interface Problem {
+  /** Continues the option's name. */
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** What is wrong with a name of what is to be allowed. */
+export function callProblem(name: string): Problem | undefined {
+  if (isCallName(name)) return undefined;
+  const meant = nearest(name, [...groupNames, ...systemCallNames]);
+  const message = `(${JSON.stringify(name)}) is no system call`;
+  // A list of all calls would be too long to read.
+  if (meant === undefined)
+    return { message, hint: `Write its name as in syscalls(2), or a group's: ${groupNames.join(", ")}` };
+  return { message, hint: `Did you mean ${meant}?` };
+}
+
+/** What is wrong with a name of what is to be refused. */
+export function deniedCallProblem(name: string): Problem | undefined {
+  if (!neededByLaunch.includes(name)) return callProblem(name);
+  return {
+    message: `(${JSON.stringify(name)}) would keep every task from starting`,
+    hint: `A launch itself needs ${neededByLaunch.join(", ")}`,
+  };
+}
+
+const groupNames = defaultProfile.map(({ name }) => `@${name}`);
+
+/** The filter comes before the command's execution. If that fails, the launch reports it and ends. */
+const neededByLaunch = ["execve", "write", "exit_group"];

@@ -1,0 +1,262 @@
+/**
+ * The default profile: the system calls that a task may not make, each with its reason.
+ * All other calls that are known are allowed: what they reach is for Landlock, the
+ * namespaces, the cgroup and the user's rights to say. Pure.
+ *
+ * The error is EPERM, or what a kernel without the feature returns where programs have
+ * another way then.
+ */
+import type { SystemCallName } from "../../systemCalls.ts";
+import type { CapabilityName } from "../options/capabilities.ts";
+import * as k from "./kernelConstants.ts";
+import type { Condition, RestrictionGroup } from "./restriction.ts";
+
+const newNamespaces =
+  k.CLONE_NEWNS +
+  k.CLONE_NEWCGROUP +
+  k.CLONE_NEWUTS +
+  k.CLONE_NEWIPC +
+  k.CLONE_NEWUSER +
+  k.CLONE_NEWPID +
+  k.CLONE_NEWNET;
+/** What else unshare(2) may be asked for. */
+const ownStates =
+  k.CLONE_VM + k.CLONE_FS + k.CLONE_FILES + k.CLONE_SIGHAND + k.CLONE_THREAD + k.CLONE_SYSVSEM;
+
+/** For personality(2): asks, and changes nothing. */
+const QUERY = 0xffffffff;
+
+const setId = (argument: 1 | 2 | 3): Condition => ({ argument, hasAnyBitOf: k.S_ISUID + k.S_ISGID });
+const creates = (argument: 1 | 2): Condition => ({ argument, hasAnyBitOf: k.O_CREAT + k.__O_TMPFILE });
+const setIdModes = "set-user-ID or set-group-ID in the mode";
+const isNetlink: Condition = { argument: 0, isOneOf: [k.AF_NETLINK] };
+
+export const defaultProfile: readonly RestrictionGroup[] = [
+  refused(
+    "mount",
+    [
+      ...(["mount", "umount2", "pivot_root", "move_mount", "open_tree", "open_tree_attr"] as const),
+      ...(["fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"] as const),
+    ],
+    ["sys_admin"],
+    "Landlock's rules go by mounts, so it refuses a task their change anyway; here the code behind the calls is out of reach, too",
+  ),
+  {
+    name: "mount_info",
+    restrictions: [{ calls: ["statmount", "listmount", "listns"], errno: "ENOSYS" }],
+    liftedBy: ["sys_admin"],
+    reason:
+      "they list mounts and namespaces past Landlock's rules on `/proc`; programs read `/proc/self/mountinfo` then",
+  },
+  {
+    name: "namespace",
+    restrictions: [
+      {
+        calls: ["unshare"],
+        when: [{ argument: 0, hasAnyBitBeside: ownStates }],
+        what: "new namespaces",
+        errno: "EPERM",
+      },
+      {
+        calls: ["clone"],
+        when: [{ argument: 0, hasAnyBitOf: newNamespaces }],
+        what: "new namespaces",
+        errno: "EPERM",
+      },
+      { calls: ["setns"], errno: "EPERM" },
+      { calls: ["clone3"], errno: "ENOSYS" },
+    ],
+    liftedBy: ["sys_admin"],
+    reason:
+      "in a user namespace of its own a task has every capability over much of the kernel's code, where most of its holes were found. The flags of `clone3` are in memory, where no filter sees them: C libraries use `clone` then",
+  },
+  refused(
+    "hostname",
+    ["sethostname", "setdomainname"],
+    ["sys_admin"],
+    "the task's host name is the host's, unless the allocation has one",
+  ),
+  refused(
+    "keyring",
+    ["add_key", "request_key", "keyctl"],
+    [],
+    "a user's keyrings are those of the whole host: keys outlive their task, and reach the next one of the same uid",
+  ),
+  refused("bpf", ["bpf"], ["bpf", "sys_admin"], "loads programs into the kernel"),
+  refused("perf", ["perf_event_open"], ["perfmon", "sys_admin"], "measures what else runs on the processor"),
+  refused(
+    "userfaultfd",
+    ["userfaultfd"],
+    ["sys_ptrace"],
+    "halts the kernel in the middle of a call, which makes its races easy to win",
+  ),
+  refused(
+    "io_uring",
+    ["io_uring_setup", "io_uring_enter", "io_uring_register"],
+    [],
+    "does what system calls do, past every filter",
+  ),
+  refused("module", ["init_module", "finit_module", "delete_module"], ["sys_module"], "changes the kernel"),
+  refused(
+    "reboot",
+    ["reboot", "kexec_load", "kexec_file_load"],
+    ["sys_boot"],
+    "ends the host, or boots another kernel",
+  ),
+  refused("clock", ["settimeofday", "clock_settime"], ["sys_time"], "the clock is the host's"),
+  refused("swap", ["swapon", "swapoff"], ["sys_admin"], "swap space is the host's"),
+  refused("quota", ["quotactl", "quotactl_fd"], ["sys_admin"], "quotas are the host's"),
+  refused("accounting", ["acct"], ["sys_pacct"], "the record of processes that have ended is the host's"),
+  refused("log", ["syslog"], ["syslog"], "the kernel's log tells addresses, devices and what other tasks do"),
+  refused("raw_io", ["ioperm", "iopl"], ["sys_rawio"], "reaches devices by their ports"),
+  refused("chroot", ["chroot"], ["sys_chroot"], "another root is the first step out of many"),
+  refused(
+    "handle",
+    ["open_by_handle_at", "name_to_handle_at"],
+    ["dac_read_search"],
+    "opens files by their inodes, whatever folders they are in",
+  ),
+  refused(
+    "fanotify",
+    ["fanotify_init"],
+    ["sys_admin"],
+    "watches files and mounts, which Landlock is not asked about",
+  ),
+  {
+    name: "set_id",
+    restrictions: [
+      { calls: ["chmod", "fchmod", "creat", "mknod"], when: [setId(1)], what: setIdModes, errno: "EPERM" },
+      { calls: ["fchmodat", "fchmodat2", "mknodat"], when: [setId(2)], what: setIdModes, errno: "EPERM" },
+      { calls: ["open"], when: [creates(1), setId(2)], what: setIdModes, errno: "EPERM" },
+      { calls: ["openat"], when: [creates(2), setId(3)], what: setIdModes, errno: "EPERM" },
+      { calls: ["openat2"], errno: "ENOSYS" },
+    ],
+    reason:
+      "such a program gives the task's rights to every user of the host who finds it in the allocation's folder. The mode of `openat2` is in memory, where no filter sees it: programs use `openat` then",
+  },
+  {
+    name: "personality",
+    restrictions: [
+      {
+        calls: ["personality"],
+        when: [
+          {
+            argument: 0,
+            isNoneOf: [
+              k.PER_LINUX,
+              k.PER_LINUX32,
+              k.UNAME26,
+              k.UNAME26 + k.PER_LINUX32,
+              k.ADDR_NO_RANDOMIZE,
+              QUERY,
+            ],
+          },
+        ],
+        what: "others than `PER_LINUX`, `PER_LINUX32`, `UNAME26` and `ADDR_NO_RANDOMIZE`",
+        errno: "EPERM",
+      },
+    ],
+    reason: "the ways of old systems, such as a page at address 0, help attacks on the kernel",
+  },
+  {
+    name: "memory_map",
+    restrictions: [
+      {
+        calls: ["prctl"],
+        when: [{ argument: 0, isOneOf: [k.PR_SET_MM] }],
+        what: "`PR_SET_MM`",
+        errno: "EPERM",
+      },
+    ],
+    reason: "changes what the host reads as the task's arguments and environment",
+  },
+  {
+    name: "terminal",
+    restrictions: [
+      {
+        calls: ["ioctl"],
+        when: [{ argument: 1, isOneOf: [k.TIOCSTI, k.TIOCLINUX] }],
+        what: "`TIOCSTI`, `TIOCLINUX`",
+        errno: "EPERM",
+      },
+    ],
+    reason: "types into a terminal in its user's stead",
+  },
+  refused("hangup", ["vhangup"], ["sys_tty_config"], "ends the sessions of a terminal"),
+  {
+    name: "socket",
+    restrictions: [
+      {
+        calls: ["socket"],
+        when: [
+          { argument: 0, isNoneOf: [k.AF_UNIX, k.AF_INET, k.AF_INET6, k.AF_NETLINK, k.AF_PACKET, k.AF_XDP] },
+        ],
+        what: "families other than unix, IPv4, IPv6 and netlink",
+        errno: "EAFNOSUPPORT",
+      },
+    ],
+    reason:
+      "`AF_VSOCK` leads to the hypervisor; `AF_ALG` and rare protocols are much code for few programs, which the kernel loads for anyone who asks",
+  },
+  {
+    name: "packet",
+    restrictions: [
+      {
+        calls: ["socket"],
+        when: [{ argument: 0, isOneOf: [k.AF_PACKET, k.AF_XDP] }],
+        what: "`AF_PACKET`, `AF_XDP`",
+        errno: "EAFNOSUPPORT",
+      },
+    ],
+    liftedBy: ["net_raw"],
+    reason: "reads and forges the packets of others",
+  },
+  {
+    name: "netlink",
+    restrictions: [
+      {
+        calls: ["socket"],
+        when: [
+          isNetlink,
+          {
+            argument: 2,
+            isNoneOf: [k.NETLINK_ROUTE, k.NETLINK_KOBJECT_UEVENT, k.NETLINK_GENERIC, k.NETLINK_AUDIT],
+          },
+        ],
+        what: "netlink protocols other than `ROUTE`, `GENERIC` and `KOBJECT_UEVENT`",
+        errno: "EPROTONOSUPPORT",
+      },
+    ],
+    liftedBy: ["net_admin"],
+    reason:
+      "`SOCK_DIAG` lists the host's sockets with their paths, `USERSOCK` connects tasks; the packet filter is not theirs",
+  },
+  {
+    name: "audit",
+    restrictions: [
+      {
+        calls: ["socket"],
+        when: [isNetlink, { argument: 2, isOneOf: [k.NETLINK_AUDIT] }],
+        what: "netlink's `AUDIT`",
+        errno: "EPROTONOSUPPORT",
+      },
+    ],
+    liftedBy: ["audit_write", "audit_control", "audit_read"],
+    reason: "the audit log is the host's; programs go on where a kernel has none",
+  },
+  {
+    name: "obsolete",
+    restrictions: [{ calls: ["uselib", "ustat", "sysfs", "lookup_dcookie", "modify_ldt"], errno: "ENOSYS" }],
+    reason: "old code that no program for today's kernels needs",
+  },
+];
+
+/** A group of calls that are refused whatever their arguments. */
+function refused(
+  name: string,
+  calls: readonly SystemCallName[],
+  liftedBy: readonly CapabilityName[],
+  reason: string,
+): RestrictionGroup {
+  return { name, restrictions: [{ calls, errno: "EPERM" }], liftedBy, reason };
+}

@@ -1,0 +1,49 @@
+/**
+ * What `connect_tcp` and `bind_tcp` need besides Landlock: its rules on ports are asked at
+ * connect(2) and bind(2) of TCP sockets, and there are other ways to the same. Pure.
+ */
+import type { TcpPorts } from "../options/tcpPorts.ts";
+import * as k from "./kernelConstants.ts";
+import type { Restriction } from "./restriction.ts";
+
+/** IP has eight bits for a protocol. */
+const NO_PROTOCOL_OF_IP = 0xffffff00;
+
+/** None if the ports are not limited. A profile and its lists change nothing about these. */
+export function portRestrictions({ connectTcp, bindTcp }: TcpPorts): readonly Restriction[] {
+  if (connectTcp === undefined && bindTcp === undefined) return [];
+  return [
+    ...either,
+    ...(connectTcp === undefined ? [] : connecting),
+    ...(bindTcp?.length === 0 ? [listening] : []),
+  ];
+}
+
+const either: readonly Restriction[] = [
+  // Higher numbers are the kernel's own: IPPROTO_MPTCP and IPPROTO_SMC, which speak TCP below. Programs use TCP then.
+  {
+    calls: ["socket"],
+    when: [
+      { argument: 0, isOneOf: [k.AF_INET, k.AF_INET6] },
+      { argument: 2, hasAnyBitOf: NO_PROTOCOL_OF_IP },
+    ],
+    errno: "EPROTONOSUPPORT",
+  },
+  { calls: ["io_uring_setup", "io_uring_enter", "io_uring_register"], errno: "EPERM" },
+];
+
+/** TCP Fast Open connects by sending: tcp(7). The error is that of a host without it, and programs connect then. */
+const connecting: readonly Restriction[] = [
+  {
+    calls: ["sendto", "sendmmsg"],
+    when: [{ argument: 3, hasAnyBitOf: k.MSG_FASTOPEN }],
+    errno: "EOPNOTSUPP",
+  },
+  { calls: ["sendmsg"], when: [{ argument: 2, hasAnyBitOf: k.MSG_FASTOPEN }], errno: "EOPNOTSUPP" },
+];
+
+/**
+ * listen(2) gives a socket without a port a free one. A filter cannot tell whether a socket has one, nor
+ * whether it is a TCP socket at all. So only who may bind nothing cannot listen, on unix sockets neither.
+ */
+const listening: Restriction = { calls: ["listen"], errno: "EACCES" };

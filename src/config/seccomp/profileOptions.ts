@@ -1,0 +1,146 @@
+/**
+ * A task's profile: what its options `seccomp`, `seccomp_allow` and `seccomp_deny` ask
+ * for, within what the plugin's options allow. Pure.
+ */
+import { DriverError } from "../../errors.ts";
+import { suggestion } from "../../suggest.ts";
+import { callProblem, deniedCallProblem, isCallName } from "./callNames.ts";
+import { refusals, type SeccompProfile, UNCONFINED } from "./taskFilter.ts";
+
+export interface SeccompTaskOptions {
+  readonly seccomp?: string | undefined;
+  readonly seccompAllow: readonly string[];
+  readonly seccompDeny: readonly string[];
+}
+
+export interface SeccompPluginOptions {
+  readonly seccomp: string;
+  /** Profiles by their names: what each allows (`+`) and refuses (`-`) otherwise than the default one. */
+  readonly seccompProfiles: readonly Readonly<Record<string, readonly string[]>>[];
+  readonly allowSeccomp: readonly string[];
+}
+
+/**
+ * The profile that a task's options name, with its lists.
+ * @throws DriverError `CONFIG_INVALID` for a profile that the client does not have
+ */
+export function seccompProfile(task: SeccompTaskOptions, plugin: SeccompPluginOptions): SeccompProfile {
+  const { profile, allow, deny } = profileNamed(task.seccomp ?? plugin.seccomp, plugin);
+  const own = [...task.seccompAllow, ...task.seccompDeny];
+  const merged = (base: readonly string[], further: readonly string[]) =>
+    [...new Set([...base.filter((name) => !own.includes(name)), ...further])].sort();
+  return { profile, allow: merged(allow, task.seccompAllow), deny: merged(deny, task.seccompDeny) };
+}
+
+/**
+ * A task may always refuse itself more. What it wants beyond the client's profile, the client has to allow.
+ * @throws DriverError `CONFIG_INVALID` naming the option and what has to change
+ */
+export function checkSeccomp(task: SeccompTaskOptions, plugin: SeccompPluginOptions): void {
+  const both = task.seccompAllow.find((name) => task.seccompDeny.includes(name));
+  if (both !== undefined) {
+    throw new DriverError(
+      "CONFIG_INVALID",
+      `The task's config contradicts itself: "seccomp_allow" and "seccomp_deny" both name ${both}`,
+    );
+  }
+  const { allowSeccomp } = plugin;
+  const requested = seccompProfile(task, plugin);
+  if (allowSeccomp.includes(ALL)) return;
+  const base = profileNamed(requested.profile, plugin);
+  const permitted = (refusal: string) => refusal.split(" ").some((name) => allowSeccomp.includes(name));
+  const lifted = (from: SeccompProfile, to: SeccompProfile) => {
+    const kept = refusals(to);
+    return [...refusals(from)].filter((refusal) => !kept.has(refusal) && !permitted(refusal));
+  };
+  const isPermitted = allowSeccomp.includes(base.profile);
+  if (!isPermitted && lifted(profileNamed(plugin.seccomp, plugin), base).length > 0) {
+    throw notAllowed("seccomp", base.profile, [
+      plugin.seccomp,
+      ...allowSeccomp.filter((name) => !isCallName(name)),
+    ]);
+  }
+  const beyond = lifted(base, requested);
+  const names = task.seccompAllow.filter((name) =>
+    beyond.some((refusal) => refusal.split(" ").includes(name)),
+  );
+  if (names.length > 0) throw notAllowed("seccomp_allow", names.join(", "), allowSeccomp.filter(isCallName));
+}
+
+interface Problem {
+  /** Continues the option's name. */
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** What is wrong with the plugin's choice of profiles; undefined if nothing is. */
+export function seccompProblem(plugin: SeccompPluginOptions): (Problem & { option: string }) | undefined {
+  const names = profileNames(plugin);
+  if (!names.includes(plugin.seccomp)) {
+    const message = `(${JSON.stringify(plugin.seccomp)}) is no profile`;
+    return { option: "seccomp", message, hint: suggestion(plugin.seccomp, names) };
+  }
+  for (const name of plugin.allowSeccomp) {
+    const problem = name === ALL || names.includes(name) ? undefined : callProblem(name);
+    if (problem !== undefined) return { option: "allow_seccomp", ...problem };
+  }
+  return undefined;
+}
+
+/** What is wrong with a profile of the operator's; undefined if nothing is. */
+export function profileProblem(name: string, entries: readonly string[]): Problem | undefined {
+  if (!/^[a-z][a-z0-9_-]*$/.test(name) || reserved.includes(name) || isCallName(name)) {
+    return {
+      message: `has ${JSON.stringify(name)}, which cannot be a profile's name`,
+      hint: `Use a word of small letters that is no system call and none of ${reserved.join(", ")}`,
+    };
+  }
+  for (const entry of entries) {
+    const problem = entryProblem(entry);
+    if (problem !== undefined) return { message: `has ${JSON.stringify(entry)} in ${name}`, hint: problem };
+  }
+  return undefined;
+}
+
+function entryProblem(entry: string): string | undefined {
+  const name = entry.slice(1);
+  switch (entry.at(0)) {
+    case "+":
+      return callProblem(name)?.hint;
+    case "-":
+      return deniedCallProblem(name)?.hint;
+    default:
+      return "Write +NAME for what the default profile refuses and this one allows, -NAME for the opposite";
+  }
+}
+
+const DEFAULT = "default";
+/** In `allow_seccomp`: every profile and every call. */
+const ALL = "all";
+const reserved = [DEFAULT, UNCONFINED, ALL];
+
+/** @throws DriverError `CONFIG_INVALID` for a profile that the client does not have */
+function profileNamed(profile: string, plugin: SeccompPluginOptions): SeccompProfile {
+  if (profile === DEFAULT || profile === UNCONFINED) return { profile, allow: [], deny: [] };
+  const profiles = new Map(plugin.seccompProfiles.flatMap((block) => Object.entries(block)));
+  const entries = profiles.get(profile);
+  if (entries === undefined) {
+    const text = `The task's config has option "seccomp" with ${JSON.stringify(profile)}, and this client has no such profile`;
+    throw new DriverError("CONFIG_INVALID", text, { hint: suggestion(profile, profileNames(plugin)) });
+  }
+  const named = (sign: string) =>
+    entries.filter((entry) => entry.startsWith(sign)).map((entry) => entry.slice(1));
+  return { profile, allow: named("+"), deny: named("-") };
+}
+
+function profileNames({ seccompProfiles }: SeccompPluginOptions): string[] {
+  return [DEFAULT, UNCONFINED, ...seccompProfiles.flatMap((block) => Object.keys(block))];
+}
+
+function notAllowed(option: string, requested: string, allowed: readonly string[]): DriverError {
+  return new DriverError(
+    "CONFIG_INVALID",
+    `The task's config has option "${option}" with ${requested}, and this client allows ${allowed.join(", ") || "none"}`,
+    { hint: "Remove it, or add it to allow_seccomp in the client's plugin block of this driver" },
+  );
+}

@@ -1,0 +1,85 @@
+/** Which system calls a task may not make: what its profile, its capabilities and its ports leave. Pure. */
+import { isSystemCallName, type SystemCallName } from "../../systemCalls.ts";
+import type { TcpPorts } from "../options/tcpPorts.ts";
+import { defaultProfile } from "./defaultProfile.ts";
+import { portRestrictions } from "./portRestrictions.ts";
+import type { Restriction, RestrictionGroup } from "./restriction.ts";
+
+/**
+ * A task's profile, as its options chose it, and as its later commands need it. The lists
+ * have names of system calls, and of groups of the default profile with `@` before them.
+ * What this version does not know of them means nothing.
+ */
+export interface SeccompProfile {
+  /** `default`, `unconfined`, or one of the operator's, which is the default with other lists. */
+  readonly profile: string;
+  /** Calls that may be made with all their arguments, and groups that do not apply. */
+  readonly allow: readonly string[];
+  /** Calls that are refused (EPERM), and groups that apply whatever the profile and the capabilities. */
+  readonly deny: readonly string[];
+}
+
+/** The profile in which no group applies. */
+export const UNCONFINED = "unconfined";
+
+export interface TaskFilter {
+  /** Of several restrictions of a call, the first that applies decides. */
+  readonly restrictions: readonly Restriction[];
+  /** Whether calls that this version of the driver does not know return ENOSYS. */
+  readonly refusesUnknown: boolean;
+}
+
+/**
+ * @param capabilities names of those that the task has
+ * @returns undefined if nothing is refused
+ */
+export function taskFilter(
+  profile: SeccompProfile,
+  capabilities: readonly string[],
+  ports: TcpPorts,
+): TaskFilter | undefined {
+  const restrictions = [
+    ...deniedCalls(profile).map((call): Restriction => ({ calls: [call], errno: "EPERM" })),
+    ...portRestrictions(ports),
+    ...appliedGroups(profile, capabilities).flatMap((group) => group.restrictions),
+  ];
+  const refusesUnknown = profile.profile !== UNCONFINED;
+  return refusesUnknown || restrictions.length > 0 ? { restrictions, refusesUnknown } : undefined;
+}
+
+/**
+ * What a profile refuses to tasks without capabilities: names of calls, each with the
+ * group that refuses it, or by itself. Of two profiles the one that has all of the
+ * other's is no weaker.
+ */
+export function refusals(profile: SeccompProfile): ReadonlySet<string> {
+  return new Set([
+    ...deniedCalls(profile),
+    ...appliedGroups(profile, []).flatMap(({ name, restrictions }) =>
+      restrictions.flatMap(({ calls }) => calls.map((call) => `@${name} ${call}`)),
+    ),
+  ]);
+}
+
+/** The groups that apply, without the calls that are allowed by themselves. */
+function appliedGroups(
+  { profile, allow, deny }: SeccompProfile,
+  capabilities: readonly string[],
+): RestrictionGroup[] {
+  const applies = ({ name, liftedBy = [] }: RestrictionGroup) =>
+    deny.includes(`@${name}`) ||
+    (profile !== UNCONFINED &&
+      !allow.includes(`@${name}`) &&
+      !liftedBy.some((capability) => capabilities.includes(capability)));
+  return defaultProfile.filter(applies).map((group) => ({
+    ...group,
+    restrictions: group.restrictions.map((restriction) => ({
+      ...restriction,
+      calls: restriction.calls.filter((call) => !allow.includes(call)),
+    })),
+  }));
+}
+
+function deniedCalls({ deny }: SeccompProfile): SystemCallName[] {
+  return deny.filter(isSystemCallName);
+}

@@ -1,0 +1,35 @@
+/** The filter of a task's processes, from what its event `sandboxed` says. */
+import { capabilityName, capabilityNumbers } from "../../config/options/capabilities.ts";
+import type { TcpPorts } from "../../config/options/tcpPorts.ts";
+import { type SeccompProfile, taskFilter } from "../../config/seccomp/taskFilter.ts";
+import type { SystemCallFilter } from "../launch/plan.ts";
+import { runnerArchitecture } from "../launch/runner.ts";
+import type { TaskCapabilities } from "../users/capabilities.ts";
+import { assembleFilter } from "./filterProgram.ts";
+
+/**
+ * @param profile null for a kernel without filters, and for tasks of earlier versions
+ * @returns undefined if nothing is refused
+ */
+export function systemCallFilter(
+  profile: SeccompProfile | null,
+  capabilities: TaskCapabilities | undefined,
+  { connectTcp, bindTcp }: TcpPorts,
+): SystemCallFilter | undefined {
+  if (profile === null) return undefined;
+  const names = capabilities === undefined ? [] : capabilityNumbers(capabilities.kept).map(capabilityName);
+  const key = JSON.stringify([profile, names, connectTcp?.length, bindTcp?.length]);
+  const known = assembled.get(key);
+  if (known !== undefined) return known;
+  const filter = taskFilter(profile, names, { connectTcp, bindTcp });
+  if (filter === undefined) return undefined;
+  const program = assembleFilter(filter, runnerArchitecture());
+  if (assembled.size >= MAX_ASSEMBLED) assembled.clear();
+  const made = { name: profile.profile, program };
+  assembled.set(key, made);
+  return made;
+}
+
+/** Assembling takes longer than the rest of a plan, and most tasks of a node have the same filter. */
+const assembled = new Map<string, SystemCallFilter>();
+const MAX_ASSEMBLED = 64;

@@ -1,0 +1,59 @@
+/** keyrings(7): keys reach neither from the agent to a task nor from a task to the next one of its uid. */
+import { execFileSync } from "node:child_process";
+import koffi from "koffi";
+import { expect, it, onTestFinished } from "vitest";
+import { systemCallNumber } from "../../src/systemCalls.ts";
+import { execOutcome, execTarget } from "../support/launch/execRun.ts";
+import { TestRun, taskLines } from "../support/launch/launchRun.ts";
+import { filterOf } from "../support/seccomp/filters.ts";
+
+const architecture = process.arch === "arm64" ? "arm64" : "x64";
+const [addKey, keyctl] = (["add_key", "keyctl"] as const).map((call) => systemCallNumber(call, architecture));
+const SESSION_KEYRING = -3;
+const USER_KEYRING = -4;
+const [JOIN_SESSION_KEYRING, CLEAR, LINK, SEARCH, READ] = [1, 7, 8, 10, 11];
+const [EPERM, ENOKEY] = [1, 126];
+const name = `exec2-test-${process.pid}`;
+
+/** Perl passes no constant strings. */
+const perl = (script: string) =>
+  `perl -e 'my ($type, $name, $content) = ("user\\0", "${name}\\0", "secret" . "\\0" x 64); ${script}'`;
+
+const add = (keyring: number) =>
+  perl(`
+    my $key = syscall(${addKey}, $type, $name, $content, 6, ${keyring});
+    print $key == -1 ? "error " . ($! + 0) : "added", "\\n"`);
+
+/** Prints what the key holds, if it is in a keyring. Who has a keyring in his session may read its keys. */
+const read = (keyring: number) =>
+  perl(`
+    syscall(${keyctl}, ${LINK}, ${keyring}, ${SESSION_KEYRING});
+    my $key = syscall(${keyctl}, ${SEARCH}, ${keyring}, $type, $name, 0);
+    my $length = $key == -1 ? -1 : syscall(${keyctl}, ${READ}, $key, $content, 64);
+    print $length == -1 ? "error " . ($! + 0) : substr($content, 0, $length), "\\n"`);
+
+it("a key in the user keyring outlives its task and reaches the next one of the uid, but for the filter", async () => {
+  onTestFinished(
+    async () => void (await taskLines(`perl -e 'syscall(${keyctl}, ${CLEAR}, ${USER_KEYRING})'`)),
+  );
+  expect(await taskLines(add(USER_KEYRING))).toEqual(["added"]);
+  expect(await taskLines(read(USER_KEYRING))).toEqual(["secret"]);
+  const filter = filterOf();
+  expect(await taskLines(read(USER_KEYRING), { filter })).toEqual([`error ${EPERM}`]);
+  expect(await taskLines(add(USER_KEYRING), { filter })).toEqual([`error ${EPERM}`]);
+});
+
+it("a key in the agent's session keyring reaches its programs, and no task, be it without a filter", async () => {
+  // This process takes the agent's place: a keyring is a thread's, and its children's.
+  const syscall = koffi.load(null).func("syscall", "long", ["long", "long", "long", "long", "long", "long"]);
+  expect(syscall(keyctl, JOIN_SESSION_KEYRING, 0, 0, 0, 0)).toBeGreaterThan(0);
+  const addTo = koffi.load(null).func("syscall", "long", ["long", "str", "str", "str", "size_t", "int"]);
+  expect(addTo(addKey, "user", name, "secret", 6, SESSION_KEYRING)).toBeGreaterThan(0);
+  const script = read(SESSION_KEYRING);
+  expect(execFileSync("sh", ["-c", script], { encoding: "utf8" })).toBe("secret\n");
+  expect(await taskLines(script)).toEqual([`error ${ENOKEY}`]);
+  expect(await taskLines(script, { uid: 0, gid: 0 })).toEqual([`error ${ENOKEY}`]);
+  using run = new TestRun();
+  const target = await execTarget(run);
+  expect(await execOutcome(target, script)).toMatchObject({ stdout: `error ${ENOKEY}\n` });
+});

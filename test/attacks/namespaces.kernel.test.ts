@@ -1,0 +1,22 @@
+/** User namespaces, in which a task would have every capability. */
+import { expect, it } from "vitest";
+import { taskLines } from "../support/launch/launchRun.ts";
+import { filterOf } from "../support/seccomp/filters.ts";
+
+const filter = filterOf();
+
+it.each([
+  ["by unshare", "unshare --user --map-root-user sh -c 'id -u; hostname x 2>&1 || true'"],
+  ["by clone", "unshare --user --map-root-user --pid --fork sh -c 'id -u'"],
+])("root over namespaces of its own, %s", async (_, script) => {
+  expect((await taskLines(script))[0]).toBe("0");
+  expect(await taskLines(script, { filter })).toEqual(["unshare: unshare failed: Operation not permitted"]);
+});
+
+/** The packet filter's code, by way of a network namespace of the task's own. */
+it("sockets of the packet filter and of raw packets", async () => {
+  const script = `unshare --user --map-root-user --net perl -e '
+    for ([16, 3, 12], [17, 3, 0]) { print socket(my $socket, $$_[0], $$_[1], $$_[2]) ? "open" : "$!", "\\n" }'`;
+  expect(await taskLines(script)).toEqual(["open", "open"]);
+  expect(await taskLines(script, { filter })).toEqual(["unshare: unshare failed: Operation not permitted"]);
+});

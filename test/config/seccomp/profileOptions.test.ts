@@ -1,0 +1,170 @@
+import { describe, expect, it } from "vitest";
+import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
+import { parseTaskOptions } from "../../../src/config/options/taskOptionRules.ts";
+import { seccompProfile } from "../../../src/config/seccomp/profileOptions.ts";
+
+const profiles = [{ offline: ["-socket", "-ptrace"], browser: ["+@namespace", "+chroot", "-ptrace"] }];
+
+/** The profile that a task gets, or the error that it is refused with. */
+function profileOf(task: object, plugin: object = {}): unknown {
+  const options = parsePluginOptions({ seccomp_profiles: profiles, ...plugin });
+  try {
+    return seccompProfile(parseTaskOptions({ command: "x", ...task }, options), options);
+  } catch (thrown) {
+    return (thrown as Error).message;
+  }
+}
+
+const byDefault = { profile: "default", allow: [], deny: [] };
+const browser = { profile: "browser", allow: ["@namespace", "chroot"], deny: ["ptrace"] };
+const offline = { profile: "offline", allow: [], deny: ["ptrace", "socket"] };
+const unconfined = { profile: "unconfined", allow: [], deny: [] };
+
+describe("a task's profile", () => {
+  it("is the plugin's, unless it names another", () => {
+    expect(profileOf({})).toEqual(byDefault);
+    expect(profileOf({}, { seccomp: "offline" })).toEqual(offline);
+    expect(profileOf({}, { seccomp: "unconfined" })).toEqual(unconfined);
+    expect(profileOf({ seccomp: "browser" }, { allow_seccomp: ["browser"] })).toEqual(browser);
+  });
+
+  it("has the task's lists on top of it", () => {
+    expect(profileOf({ seccomp_deny: ["ptrace", "@io_uring", "ptrace"] })).toEqual({
+      ...byDefault,
+      deny: ["@io_uring", "ptrace"],
+    });
+    const task = { seccomp: "browser", seccomp_allow: ["ptrace"], seccomp_deny: ["chroot"] };
+    expect(profileOf(task, { allow_seccomp: ["browser", "ptrace"] })).toEqual({
+      profile: "browser",
+      allow: ["@namespace", "ptrace"],
+      deny: ["chroot"],
+    });
+  });
+
+  it.each([
+    ["a profile that refuses more", { seccomp: "offline" }, {}],
+    ["the default one in place of none", { seccomp: "default" }, { seccomp: "unconfined" }],
+    ["what the profile does not refuse", { seccomp_allow: ["ptrace", "listen"] }, {}],
+    ["a call that is allowed", { seccomp_allow: ["keyctl"] }, { allow_seccomp: ["keyctl"] }],
+    ["a call of a group that is allowed", { seccomp_allow: ["keyctl"] }, { allow_seccomp: ["@keyring"] }],
+    ["a group that is allowed", { seccomp_allow: ["@keyring"] }, { allow_seccomp: ["@keyring"] }],
+    ["a group whose calls are allowed", { seccomp_allow: ["@bpf"] }, { allow_seccomp: ["bpf"] }],
+    ["anything where all is allowed", { seccomp: "unconfined" }, { allow_seccomp: ["all"] }],
+    ["any call where all is allowed", { seccomp_allow: ["mount"] }, { allow_seccomp: ["all"] }],
+  ])("may be %s", (_, task, plugin) => {
+    expect(profileOf(task, plugin)).toBeTypeOf("object");
+  });
+
+  it.each([
+    [
+      "no profile at all",
+      { seccomp: "unconfined" },
+      {},
+      /"seccomp" with unconfined, and this client allows default\. Remove it, or add it to allow_seccomp/,
+    ],
+    [
+      "a profile that allows more",
+      { seccomp: "browser" },
+      { allow_seccomp: ["unconfined"] },
+      /"seccomp" with browser, and this client allows default, unconfined/,
+    ],
+    [
+      "the default one in place of a stricter",
+      { seccomp: "default" },
+      { seccomp: "offline" },
+      /"seccomp" with default, and this client allows offline/,
+    ],
+    [
+      "a call",
+      { seccomp_allow: ["mount", "ptrace"] },
+      {},
+      /"seccomp_allow" with mount, and this client allows none/,
+    ],
+    [
+      "a group",
+      { seccomp_allow: ["@mount"] },
+      { allow_seccomp: ["mount"] },
+      /"seccomp_allow" with @mount, and this client allows mount/,
+    ],
+    [
+      "all of a call where one group of it is allowed",
+      { seccomp_allow: ["socket"] },
+      { allow_seccomp: ["@packet"] },
+      /"seccomp_allow" with socket/,
+    ],
+    [
+      "a call that the client's profile refuses",
+      { seccomp_allow: ["ptrace"] },
+      { seccomp: "offline" },
+      /"seccomp_allow" with ptrace/,
+    ],
+    [
+      "a profile that is not there",
+      { seccomp: "brwser" },
+      {},
+      /"seccomp" with "brwser", and this client has no such profile\. Did you mean browser\?/,
+    ],
+    [
+      "a call both ways",
+      { seccomp_allow: ["bpf"], seccomp_deny: ["bpf"] },
+      {},
+      /"seccomp_allow" and "seccomp_deny" both name bpf/,
+    ],
+    [
+      "a call that is none",
+      { seccomp_deny: ["ptrac"] },
+      {},
+      /"seccomp_deny" entry 1 \("ptrac"\) is no system call.*Did you mean ptrace\?/,
+    ],
+    [
+      "a group that is none",
+      { seccomp_allow: ["@keyrings"] },
+      {},
+      /\("@keyrings"\) is no system call.*Did you mean @keyring\?/,
+    ],
+    [
+      "a call that is nothing like one",
+      { seccomp_deny: ["everything-else"] },
+      {},
+      /is no system call.*or a group's: @mount, /,
+    ],
+    [
+      "what a launch needs",
+      { seccomp_deny: ["execve"] },
+      {},
+      /would keep every task from starting.*needs execve, write, exit_group/,
+    ],
+  ])("may not be %s", (_, task, plugin, message) => {
+    expect(profileOf(task, plugin)).toMatch(message);
+  });
+});
+
+describe("the plugin's options of profiles", () => {
+  it.each([
+    [{ seccomp: "strict" }, /option "seccomp" \("strict"\) is no profile/],
+    [{ allow_seccomp: ["@mont"] }, /option "allow_seccomp" \("@mont"\) is no system call/],
+    [{ seccomp_profiles: [{ default: [] }] }, /has "default", which cannot be a profile's name/],
+    [{ seccomp_profiles: [{ mount: [] }] }, /has "mount", which cannot be a profile's name/],
+    [{ seccomp_profiles: [{ "@x": [] }] }, /has "@x", which cannot/],
+    [{ seccomp_profiles: [{ a: ["ptrace"] }] }, /has "ptrace" in a/],
+    [{ seccomp_profiles: [{ a: ["-ptrac"] }] }, /has "-ptrac" in a/],
+    [{ seccomp_profiles: [{ a: ["-write"] }] }, /has "-write" in a/],
+    [{ seccomp_profiles: [{ a: [] }, { a: [] }] }, /has "a" twice/],
+    [{ seccomp_profiles: [{ a: "x" }] }, /option "seccomp_profiles"/],
+    [{ seccomp_profiles: "x" }, /must be a block of profiles, not a string/],
+  ])("are refused: %j", (options, message) => {
+    expect(() => parsePluginOptions(options)).toThrow(message);
+  });
+
+  it("may name all that there is", () => {
+    const options = {
+      seccomp: "offline",
+      seccomp_profiles: profiles,
+      allow_seccomp: ["all", "browser", "@bpf", "mount"],
+    };
+    expect(parsePluginOptions(options)).toMatchObject({
+      seccomp: "offline",
+      allowSeccomp: options.allow_seccomp,
+    });
+  });
+});

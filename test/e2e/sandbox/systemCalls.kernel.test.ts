@@ -1,0 +1,125 @@
+/** The filter of system calls that a task gets by its own options and its client's. */
+import { beforeAll, describe, expect, test } from "vitest";
+import { errorOfCall } from "../../../src/grpc/status.ts";
+import { type SystemCall, systemCallNumber } from "../../../src/systemCalls.ts";
+import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { execScript } from "../../support/agent/execCall.ts";
+import { eventsOf } from "../../support/history/eventLog.ts";
+import { procStatus } from "../../support/host/procStatus.ts";
+
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startAgent({
+    options: {
+      allow_caps: ["net_raw"],
+      seccomp_profiles: [{ namespaced: ["+@namespace", "-ptrace"] }],
+      allow_seccomp: ["namespaced", "keyctl"],
+    },
+  });
+});
+
+const number = (call: SystemCall) => systemCallNumber(call, process.arch === "arm64" ? "arm64" : "x64");
+
+/** Tells which of some calls the task may make. They do no harm where it may. */
+const script = `perl -e '
+  my @allowed;
+  push @allowed, "unshare" if syscall(${number("unshare")}, 0x10000000) == 0;
+  push @allowed, "keyctl" if syscall(${number("keyctl")}, 9999, 0, 0, 0, 0) == -1 && $! != 1;
+  push @allowed, "ptrace" if syscall(${number("ptrace")}, 0, 0, 0, 0) == 0;
+  push @allowed, "AF_PACKET" if socket(my $socket, 17, 3, 0);
+  print "@allowed\\n"'`;
+
+async function allowed(options: object = {}, by = agent): Promise<string[]> {
+  const allocation = makeAllocation();
+  const config = allocation.config({ command: "sh", args: ["-c", script], ...options });
+  expect(await runTask(by, config)).toMatchObject({ exitCode: 0 });
+  return (await allocation.stdout.text()).trim().split(" ");
+}
+
+describe("a task", () => {
+  test("has the default profile's filter, and its history tells so", async () => {
+    expect(await allowed()).toEqual(["ptrace"]);
+    const config = makeAllocation().config({ command: "sleep", args: ["1000"] });
+    await startTask(agent, config);
+    expect(procStatus(await pidOf(agent, config))).toMatchObject({ Seccomp: "2", Seccomp_filters: "1" });
+    const sandboxed = (await eventsOf(agent.stateDir, config.id)).find(({ type }) => type === "sandboxed");
+    expect(sandboxed?.data).toMatchObject({
+      seccomp: { profile: "default", allow: [], deny: [] },
+      plan: expect.arrayContaining([
+        expect.stringMatching(/filter system calls: seccomp\(.*the profile default/),
+      ]),
+    });
+  });
+
+  test("may be allowed calls, and refuse itself others", async () => {
+    expect(await allowed({ seccomp_allow: ["keyctl"] })).toEqual(["keyctl", "ptrace"]);
+    expect(await allowed({ seccomp_deny: ["ptrace"] })).toEqual([""]);
+  });
+
+  test("has the profile that it names", async () => {
+    expect(await allowed({ seccomp: "namespaced" })).toEqual(["unshare"]);
+  });
+
+  test("makes the calls that a capability of its is for", async () => {
+    expect(await allowed({ cap_add: ["net_raw"] })).toEqual(["ptrace", "AF_PACKET"]);
+    expect(await allowed({ cap_add: ["net_raw"], seccomp_deny: ["@packet"] })).toEqual(["ptrace"]);
+  });
+
+  test("has no filter where client and job say so", async () => {
+    const open = await startAgent({ options: { seccomp: "unconfined" } });
+    const config = makeAllocation().config({ command: "sleep", args: ["1000"] });
+    await startTask(open, config);
+    expect(procStatus(await pidOf(open, config))).toMatchObject({ Seccomp: "0" });
+    expect(await allowed({}, open)).toEqual(["unshare", "keyctl", "ptrace"]);
+    expect(await allowed({ seccomp: "default" }, open)).toEqual(["ptrace"]);
+  });
+
+  test.each([
+    [{ seccomp: "unconfined" }, /"seccomp" with unconfined, and this client allows default, namespaced/],
+    [
+      { seccomp_allow: ["mount"] },
+      /"seccomp_allow" with mount, and this client allows keyctl.*allow_seccomp/,
+    ],
+    [{ seccomp_deny: ["ptrac"] }, /\("ptrac"\) is no system call.*Did you mean ptrace\?/],
+  ])("is refused where the client does not allow it: %j", async (options, text) => {
+    const config = makeAllocation().config({ command: "true", ...options });
+    const error = errorOfCall(await startTask(agent, config).catch((thrown) => thrown));
+    expect(error).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringMatching(text) });
+  });
+});
+
+describe("a command that is run in a task", () => {
+  test("has the very filter of the task, also after the plugin was restarted with other options", async () => {
+    const options = {
+      seccomp: "strict",
+      seccomp_profiles: [{ strict: ["-ptrace", "+@namespace"] }],
+    };
+    const first = await startAgent({ options });
+    const config = makeAllocation().config({ command: "sleep", args: ["1000"] });
+    const handle = await startTask(first, config);
+    expect(`${(await execScript(first, config.id, script)).stdout}`).toBe("unshare\n");
+    await first.crash();
+    const next = await startAgent({ stateDir: first.stateDir, options: { seccomp: "unconfined" } });
+    await next.driver.recoverTask({ taskId: "", handle });
+    expect(`${(await execScript(next, config.id, script)).stdout}`).toBe("unshare\n");
+    const terminal = await execScript(next, config.id, script, { tty: true });
+    expect(`${terminal.stdout}`.trim()).toBe("unshare");
+    const checked = await next.driver.execTask({
+      taskId: config.id,
+      command: ["sh", "-c", script],
+      timeout: { seconds: 20, nanos: 0 },
+    });
+    expect(`${checked.stdout}`).toBe("unshare\n");
+  });
+
+  test("has none where the task has none", async () => {
+    const first = await startAgent({ options: { seccomp: "unconfined" } });
+    const config = makeAllocation().config({ command: "sleep", args: ["1000"] });
+    const handle = await startTask(first, config);
+    await first.crash();
+    const next = await startAgent({ stateDir: first.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    expect(`${(await execScript(next, config.id, script)).stdout}`).toBe("unshare keyctl ptrace\n");
+  });
+});
