@@ -39,7 +39,7 @@ job "privileges" {
 
         ulimit {
           nofile = "256:1024"
-          core   = 0
+          core   = "unlimited"
         }
 
         pid_mode = "private"

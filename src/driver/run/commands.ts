@@ -12,7 +12,7 @@ import type { ExecInput } from "../../effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
 import { resolveCommand } from "../../effects/files/commandLookup.ts";
-import { fileLimitOf } from "../../effects/processes/resourceLimits.ts";
+import { presetLimitsOf } from "../../effects/processes/resourceLimits.ts";
 import { DriverError } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
@@ -181,8 +181,8 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
     uid: sandbox.uid,
     gid: sandbox.gid,
     ...rights,
-    // A rebuilt history has none. Then the task's file limit applies, as the plugin has raised its own.
-    limits: rights.limits.length > 0 ? rights.limits : [fileLimitOf(pid)],
+    // A rebuilt history has none. Then the task's own apply, not the plugin's.
+    limits: rights.limits.length > 0 ? rights.limits : presetLimitsOf(pid),
   };
 }
 

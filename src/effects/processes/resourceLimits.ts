@@ -10,7 +10,7 @@ export interface TaskLimit extends ResourceLimit {
 }
 
 /**
- * The limits to set for a task. It inherits all others from the agent.
+ * The limits to set for a task: its own, and those that are not the agent's unless it asks for them.
  * @param ulimit validated blocks
  * @throws DriverError `CONFIG_INVALID` for a limit above the agent's own that the operator does not allow
  */
@@ -20,9 +20,14 @@ export function taskLimits(
 ): TaskLimit[] {
   const requested = parseUlimits(ulimit);
   if (!allowRaisedUlimits) requested.forEach(refuseRaised);
-  const files = requested.some(({ resource }) => resource === "RLIMIT_NOFILE") ? [] : [agentFileLimit()];
-  return [...files, ...requested.map(({ resource, soft, hard }) => ({ resource, soft, hard }))];
+  const preset = [agentFileLimit(), noCoreDumps].filter(
+    (limit) => !requested.some(({ resource }) => resource === limit.resource),
+  );
+  return [...preset, ...requested.map(({ resource, soft, hard }) => ({ resource, soft, hard }))];
 }
+
+/** A core dump has the task's memory, and so its secrets, in whatever folder the host or the task chooses. */
+const noCoreDumps: TaskLimit = { resource: "RLIMIT_CORE", soft: 0, hard: 0 };
 
 /**
  * The limit of open descriptors with which this process was started. Node raises
@@ -37,13 +42,16 @@ function agentFileLimit(): TaskLimit {
 let knownFileLimit: TaskLimit | undefined;
 
 /**
- * A process's limit of open descriptors.
+ * The limits of a task's process that are always set.
  * @throws DriverError `KERNEL_CALL_FAILED` if there is no such process
  */
-export function fileLimitOf(pid: number): TaskLimit {
+export function presetLimitsOf(pid: number): TaskLimit[] {
   try {
-    const limit = limitIn(readFileSync(`/proc/${pid}/limits`, "utf8"), "RLIMIT_NOFILE");
-    return { resource: "RLIMIT_NOFILE", ...limit };
+    const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
+    return (["RLIMIT_NOFILE", "RLIMIT_CORE"] as const).map((resource) => ({
+      resource,
+      ...limitIn(limits, resource),
+    }));
   } catch (thrown) {
     throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the task's limits cannot be read");
   }
