@@ -133,7 +133,8 @@ function profileNamed(profile: string, plugin: SeccompPluginOptions): SeccompPro
   return { profile, allow: named("+"), deny: named("-") };
 }
 
-function profileNames({ seccompProfiles }: SeccompPluginOptions): string[] {
+/** Names of all profiles that the client has. */
+export function profileNames({ seccompProfiles }: Pick<SeccompPluginOptions, "seccompProfiles">): string[] {
   return [DEFAULT, UNCONFINED, ...seccompProfiles.flatMap((block) => Object.keys(block))];
 }
 

@@ -2,7 +2,9 @@
  * Rebuilds a task's history from the agent's handle if the event log is lost or
  * cannot be read. The handle has all that a takeover needs. Pure.
  */
-import { defaultTaskOptions } from "../../config/options/taskOptions.ts";
+import type { PluginOptions } from "../../config/options/pluginOptions.ts";
+import { defaultTaskOptions, type TaskOptions } from "../../config/options/taskOptions.ts";
+import { profileNames, seccompProfile } from "../../config/seccomp/profileOptions.ts";
 import { type TaskEvent, taskEvent } from "../../machines/events.ts";
 import { initialSnapshot } from "../../machines/fold.ts";
 import type { EventToAppend } from "../../store/eventStore.ts";
@@ -25,14 +27,14 @@ const unknownRights = {
   resourceLimits: [],
   umask: 0o022,
   nice: 0,
-  seccomp: null,
 };
 
 export function historyFromHandle(
   { request }: RecoverableHandle,
   state: HandleState,
-  { facts, plugin }: Pick<DriverServices, "facts" | "plugin">,
+  services: Pick<DriverServices, "facts" | "plugin" | "options">,
 ): RebuiltHistory {
+  const { facts, plugin } = services;
   const options = request.options ?? defaultTaskOptions;
   // All events have the time of the start, the only time in the handle.
   const at = state.startedAt;
@@ -55,11 +57,28 @@ export function historyFromHandle(
       runCgroup: state.runCgroup,
       init: state.init,
       ...unknownRights,
+      seccomp: facts.seccomp ? profileOf(options, services.options) : null,
       plan: [],
     }),
     taskEvent("started", at, { init: state.init, task: state.task, bootId: state.bootId }),
   ];
   return rebuild(events);
+}
+
+/**
+ * The profile for further commands of the task. What the task itself was started with is not known, and it
+ * must not get around its filter by them: so it is what a task of its options would get now.
+ */
+function profileOf({ seccomp, seccompAllow, seccompDeny }: TaskOptions, plugin: PluginOptions) {
+  const { profile, allow, deny } = seccompProfile(
+    {
+      seccomp: seccomp !== undefined && profileNames(plugin).includes(seccomp) ? seccomp : undefined,
+      seccompAllow,
+      seccompDeny,
+    },
+    plugin,
+  );
+  return { profile, allow: [...allow], deny: [...deny] };
 }
 
 /** The history of these events. */

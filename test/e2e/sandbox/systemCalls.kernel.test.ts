@@ -1,6 +1,8 @@
 /** The filter of system calls that a task gets by its own options and its client's. */
+import { rmSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { errorOfCall } from "../../../src/grpc/status.ts";
+import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { type SystemCall, systemCallNumber } from "../../../src/systemCalls.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
@@ -111,6 +113,25 @@ describe("a command that is run in a task", () => {
       timeout: { seconds: 20, nanos: 0 },
     });
     expect(`${checked.stdout}`).toBe("unshare\n");
+  });
+
+  test("has the filter of the task's options where the event log is lost", async () => {
+    const options = { seccomp_profiles: [{ strict: ["-ptrace", "+@namespace"] }], allow_seccomp: ["strict"] };
+    const first = await startAgent({ options });
+    const config = makeAllocation().config({ command: "sleep", args: ["1000"], seccomp: "strict" });
+    const handle = await startTask(first, config);
+    /** Recovers the task by its handle alone, and runs a command in it. */
+    const allowedAfter = async (before: Agent, given: Readonly<Record<string, unknown>>) => {
+      await before.crash();
+      rmSync(stateFolderPaths(first.stateDir).events, { recursive: true });
+      const next = await startAgent({ stateDir: first.stateDir, options: given });
+      await next.driver.recoverTask({ taskId: "", handle });
+      return { next, allowed: `${(await execScript(next, config.id, script)).stdout}` };
+    };
+    const known = await allowedAfter(first, options);
+    expect(known.allowed).toBe("unshare\n");
+    // A client that does not know the profile any more has the default one.
+    expect((await allowedAfter(known.next, {})).allowed).toBe("ptrace\n");
   });
 
   test("has none where the task has none", async () => {
