@@ -10,6 +10,8 @@ export const MAX_NAME_BYTES = 1978;
 /** A batch ends after this many records, or with the record that exceeds this many bytes. */
 export const BATCH_RECORDS = 256;
 export const BATCH_BYTES = 1 << 20;
+/** So many entries of streams are read at once: each is small, and each batch costs a search. */
+export const BATCH_ENTRIES = 4096;
 
 /** Converts a record to what the caller needs; `bytes` may be overwritten after the call. */
 export type TakeRecord<T> = (bytes: Buffer, position: number) => T;

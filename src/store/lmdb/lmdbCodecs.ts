@@ -5,7 +5,7 @@ import type { StreamEntry } from "../eventStore.ts";
 /** lmdb has keys written into its own buffer, from `start` on. `writeKey` returns where the key ends. */
 interface KeyCodec<K> {
   writeKey(key: K, target: Buffer, start: number): number;
-  readKey(source: Buffer, start: number): K;
+  readKey(source: Buffer, start: number, end: number): K;
 }
 
 interface ValueCodec<V> {
@@ -22,6 +22,16 @@ const HEAD_FORMAT = 1;
 export const positionKey: KeyCodec<number> = {
   writeKey: (position, target, start) => target.writeUIntBE(position, start, POSITION_BYTES),
   readKey: (source, start) => source.readUIntBE(start, POSITION_BYTES),
+};
+
+/** A stream's name, read as a string: a listing reads very many. As a bound it may be any bytes. */
+export const nameKey: KeyCodec<string | Buffer> = {
+  writeKey: (name, target, start) => {
+    const bytes = Buffer.from(name as string);
+    target.set(bytes, start);
+    return start + bytes.length;
+  },
+  readKey: (source, start, end) => source.toString("utf8", start, end),
 };
 
 /** A stream's first position and a sequence number. */

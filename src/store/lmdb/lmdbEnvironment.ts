@@ -32,7 +32,7 @@ export interface LmdbEnvironment {
   /** Positions of a stream's events. */
   readonly positions: Database<SequenceKey, number>;
   /** Heads by their stream's name in UTF-8. */
-  readonly heads: Database<Buffer, HeadValue>;
+  readonly heads: Database<string | Buffer, HeadValue>;
   /** First position of a stream whose removal is not finished. */
   readonly pruned: Slot;
   /** Releases the snapshot that all reads in one turn of the event loop share. */

@@ -19,7 +19,7 @@ import { storeError } from "../storeError.ts";
 import { BackgroundFlush, type Pin } from "./backgroundFlush.ts";
 import { requireRoom } from "./diskRoom.ts";
 import { folderChanges } from "./folderChanges.ts";
-import { headValue, positionKey, positionValue, recordValue, sequenceKey } from "./lmdbCodecs.ts";
+import { headValue, nameKey, positionKey, positionValue, recordValue, sequenceKey } from "./lmdbCodecs.ts";
 import type { LmdbEnvironment } from "./lmdbEnvironment.ts";
 import { damaged, damageHint, inspectLog, logFiles, restoreCheckpoint, syncFolder } from "./lmdbFile.ts";
 import { LmdbTable } from "./lmdbTable.ts";
@@ -175,7 +175,7 @@ function environment(root: RootDatabase, folder: string): LmdbEnvironment {
   return {
     records: table("records", { keyEncoder: positionKey, encoder: recordValue }),
     positions: table("positions", { keyEncoder: sequenceKey, encoder: positionValue }),
-    heads: table("heads", { keyEncoding: "binary", encoder: headValue }),
+    heads: table("heads", { keyEncoder: nameKey, encoder: headValue }),
     pruned: {
       get: () => {
         const bytes = root.get(PRUNED_KEY);

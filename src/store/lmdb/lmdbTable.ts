@@ -3,6 +3,7 @@
 import type { StreamEntry } from "../eventStore.ts";
 import {
   BATCH_BYTES,
+  BATCH_ENTRIES,
   BATCH_RECORDS,
   MAX_NAME_BYTES,
   type RecordTable,
@@ -34,12 +35,9 @@ export class LmdbTable implements RecordTable {
     const start = Buffer.from(after ?? (prefix || "\0"));
     // Greater than every byte of UTF-8.
     const end = Buffer.concat([Buffer.from(prefix), Buffer.from([0xff])]);
-    const range = { start, exclusiveStart: after !== undefined, end, limit: BATCH_RECORDS };
+    const range = { start, exclusiveStart: after !== undefined, end, limit: BATCH_ENTRIES };
     return this.reading(({ heads }) =>
-      Array.from(heads.getRange(range), ({ key, value }) => ({
-        stream: Buffer.from(key).toString(),
-        ...value,
-      })),
+      Array.from(heads.getRange(range), ({ key, value }) => ({ stream: String(key), ...value })),
     );
   }
 
