@@ -110,9 +110,10 @@ export const pluginSchema = z.object({
     description: "whether tasks may have higher limits than the Nomad agent itself, with `ulimit`",
     example: true,
   }),
-  pidsLimit: pidsLimit().optional().meta({
+  // Eight tasks at their limit still leave room where kernel.pid_max is 32768, its value on small hosts.
+  pidsLimit: pidsLimit().default(4_096).meta({
     description:
-      "maximum number of processes and threads of a task, including the run's init: 2 to 4194304; jobs may set less",
+      "maximum number of processes and threads of a task, including the run's init: 2 to 4194304, which is no limit; jobs may set less",
     example: 500,
   }),
   swapLimit: swapLimit().default(0).meta({

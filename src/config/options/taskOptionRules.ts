@@ -31,7 +31,7 @@ function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): TaskOptio
     throw new DriverError("CONFIG_INVALID", `The task's config contradicts itself: ${conflict}`);
   }
   checkSeccomp(task, plugin);
-  const pidsLimit = limitWithin("pidsLimit", task.pidsLimit, plugin.pidsLimit ?? Infinity);
+  const pidsLimit = limitWithin("pidsLimit", task.pidsLimit, plugin.pidsLimit);
   const swapLimit = limitWithin(
     "swapLimit",
     task.swapLimit && numeric(task.swapLimit),
@@ -40,7 +40,7 @@ function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): TaskOptio
   return {
     ...task,
     ...tcpPortsWithin(task, plugin),
-    ...(pidsLimit === Infinity ? {} : { pidsLimit }),
+    pidsLimit,
     // Without this option a task has no swap either.
     ...(swapLimit === 0 ? {} : { swapLimit: swapLimit === Infinity ? -1 : swapLimit }),
   };

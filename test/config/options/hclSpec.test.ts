@@ -36,7 +36,7 @@ test("the plugin's options", () => {
       allow_host_pid: withDefault(attr("allow_host_pid", "bool"), "false"),
       allow_raised_ulimits: withDefault(attr("allow_raised_ulimits", "bool"), "false"),
       swap_limit: withDefault(attr("swap_limit", "number"), "0"),
-      pids_limit: attr("pids_limit", "number"),
+      pids_limit: withDefault(attr("pids_limit", "number"), "4096"),
       connect_tcp: attr("connect_tcp", "list(number)"),
       bind_tcp: attr("bind_tcp", "list(number)"),
       history: attr("history", "list(map(string))"),

@@ -20,6 +20,7 @@ const defaults = {
   allowHostIpc: false,
   allowHostPid: false,
   allowRaisedUlimits: false,
+  pidsLimit: 4_096,
   swapLimit: 0,
   history: [],
   stateDir: "/var/lib/nomad-driver-exec2",

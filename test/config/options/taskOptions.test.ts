@@ -27,6 +27,7 @@ const usual = {
   ulimit: [],
   ipcMode: "private",
   pidMode: "private",
+  pidsLimit: 4_096,
   cpuHardLimit: true,
 };
 
@@ -193,7 +194,7 @@ describe("parseTaskOptions", () => {
   });
 
   test.each([
-    [undefined, undefined, undefined],
+    [undefined, undefined, 4_096],
     [undefined, 64, 64],
     [100, undefined, 100],
     [100, 64, 64],
