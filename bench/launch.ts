@@ -9,7 +9,9 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitpid } from "../src/effects/kernel/libc.ts";
 import { posixSpawn } from "../src/effects/kernel/posixSpawn.ts";
+import type { SystemCallFilter } from "../src/effects/launch/plan.ts";
 import { TestRun } from "../test/support/launch/launchRun.ts";
+import { filterOf } from "../test/support/seccomp/filters.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 
 const program = "/bin/true";
@@ -20,7 +22,8 @@ const cgroup = `${hierarchy}/exec2-bench-${process.pid}`;
 
 /** Each returns the time that it took, in milliseconds. */
 const ways = {
-  "launch, to a confirmed execve": launchOne,
+  "launch, to a confirmed execve": () => launchOne(),
+  "the same with the default filter": () => launchOne(filterOf()),
   "posix_spawn, to the program's end": posixSpawnOne,
   "child_process.spawn, to its end": childProcessOne,
 };
@@ -49,10 +52,10 @@ async function oneByOne(count: number): Promise<Map<string, number[]>> {
   return times;
 }
 
-async function launchOne(): Promise<number> {
+async function launchOne(filter?: SystemCallFilter): Promise<number> {
   using run = new TestRun();
   const begin = performance.now();
-  await run.start({ command: program, cgroup });
+  await run.start({ command: program, cgroup, filter });
   const time = performance.now() - begin;
   await run.ended();
   return time;

@@ -29,6 +29,7 @@ test("Fingerprint: this machine is fit for tasks, and says what it offers", asyn
     "driver.exec2.unveil.defaults": true,
     "driver.exec2.unveil.tasks": true,
     "driver.exec2.landlock.abi": expect.toSatisfy((abi) => abi >= 1),
+    "driver.exec2.seccomp": true,
     "driver.exec2.cgroup.controllers": controllers.split(" ").filter(Boolean).sort().join(","),
   });
 });

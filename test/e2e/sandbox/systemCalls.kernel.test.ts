@@ -6,9 +6,11 @@ import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { type SystemCall, systemCallNumber } from "../../../src/systemCalls.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
+import { collect } from "../../support/agent/collectedStream.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 import { procStatus } from "../../support/host/procStatus.ts";
+import { sourceEntry } from "../../support/plugin/pluginEntry.ts";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -89,6 +91,29 @@ describe("a task", () => {
     const error = errorOfCall(await startTask(agent, config).catch((thrown) => thrown));
     expect(error).toMatchObject({ code: "CONFIG_INVALID", message: expect.stringMatching(text) });
   });
+});
+
+test("a kernel without filters is told of: by the node, and by each task that runs without one", async () => {
+  // As such a kernel looks to the plugin.
+  const script = 'mount -t tmpfs none /proc/sys/kernel/seccomp\nexec "$@"';
+  const unable = await startAgent({
+    entry: "unshare",
+    args: ["--mount", "sh", "-c", script, "sh", process.execPath, sourceEntry],
+  });
+  const fingerprint = await collect(unable.driver.fingerprint({})).first(() => true);
+  expect(fingerprint.attributes.get("driver.exec2.seccomp")?.value?.value).toBe(false);
+  expect(fingerprint.healthDescription).toContain("the kernel has no seccomp filters");
+  const config = makeAllocation().config({ command: "sleep", args: ["1000"] });
+  await startTask(unable, config);
+  expect(procStatus(await pidOf(unable, config))).toMatchObject({ Seccomp: "0" });
+  const sandboxed = (await eventsOf(unable.stateDir, config.id)).find(({ type }) => type === "sandboxed");
+  expect(sandboxed?.data).toMatchObject({
+    seccomp: null,
+    limits: expect.arrayContaining([
+      { file: "seccomp", value: "filter", applied: false, reason: "the kernel has no seccomp filters" },
+    ]),
+  });
+  expect(`${(await execScript(unable, config.id, "echo runs")).stdout}`).toBe("runs\n");
 });
 
 describe("a command that is run in a task", () => {

@@ -27,6 +27,7 @@ describe("facts of this host", () => {
       bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
       root: true,
       memfdExecution: true,
+      seccomp: true,
       namespaces: { pid: true, mount: true, ipc: true },
       cores: 1,
       mhzPerCore: 2445,
@@ -56,6 +57,11 @@ describe("facts of this host", () => {
       cgroupControllers: [],
     });
     expect(facts.cgroupMount).toBeUndefined();
+  });
+
+  it("tell of a kernel without seccomp filters", () => {
+    const script = 'mount -t tmpfs none /proc/sys/kernel/seccomp && exec "$@"';
+    expect(factsUnder("unshare", "--mount", "sh", "-c", script, "sh").seccomp).toBe(false);
   });
 
   it("count 1000 MHz a core where nobody tells their speed", () => {
