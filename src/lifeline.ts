@@ -1,7 +1,7 @@
 /**
- * The bond between a plugin and the `run` that launched it. An agent's plugin outlives its agent, which
- * comes back for its tasks. Nobody comes back for those of a `run` that was killed: its plugin reads
- * standard input, finds its end when the run is gone, ends too, and has the tasks removed.
+ * Ends a plugin with the `run` that launched it. The plugin of an agent outlives the agent, which comes
+ * back for its tasks; a `run` that was killed never does. So the plugin of a run reads standard input.
+ * Once the run is gone that ends, and the plugin ends too and has the tasks removed.
  */
 import { spawn } from "node:child_process";
 import { selfCommand } from "./selfCommand.ts";
@@ -22,13 +22,13 @@ export function runOfPlugin(env: Environment): string | undefined {
 }
 
 /** Calls back once the launcher is gone. Never does for the plugin of an agent. */
-export function whenLauncherGone(env: Environment, work: () => void): void {
+export function onLauncherExit(env: Environment, work: () => void): void {
   if (runOfPlugin(env) === undefined) return;
   const gone = () => work();
   process.stdin.once("end", gone).once("error", gone).resume();
 }
 
-/** Starts the process that removes what the run has left. It outlives this one. */
+/** Starts a process that removes what the run has left. That process outlives this one. */
 export function startCleaning(env: Environment): void {
   const work = runOfPlugin(env);
   if (!work) return;

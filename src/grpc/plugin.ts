@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { DriverPort, RequestHandOver } from "../driver/driverPort.ts";
 import { messageOf } from "../errors.ts";
-import { startCleaning, whenLauncherGone } from "../lifeline.ts";
+import { onLauncherExit, startCleaning } from "../lifeline.ts";
 import { createLogger, type Logger } from "../log/hclog.ts";
 import { DriverSlot } from "./driverSlot.ts";
 import { handshakeLine, readLaunch } from "./handshake.ts";
@@ -68,7 +68,7 @@ async function serve({ server: listening, path }: Listener, slot: DriverSlot, lo
   };
   ending.signal.addEventListener("abort", () => void endProcess(connections, release, log));
   process.on("SIGTERM", end);
-  whenLauncherGone(process.env, () => {
+  onLauncherExit(process.env, () => {
     process.once("exit", () => startCleaning(process.env));
     end();
   });

@@ -42,7 +42,7 @@ export interface StreamHead {
 export interface StreamEntry extends StreamHead {
   /** Position of the stream's first event. No two streams share it, and a later stream has a greater one. */
   readonly firstPosition: number;
-  /** The machine's state after the last event. Undefined in bundles, and in logs of before it was stored. */
+  /** The machine's state after the last event. Undefined in bundles and in logs of older versions, which did not store it. */
   readonly state: string | undefined;
 }
 

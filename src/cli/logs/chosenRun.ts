@@ -17,7 +17,7 @@ export interface FoundRun {
 }
 
 export interface ChosenRun extends FoundRun {
-  /** Tells on one line what the other runs were; undefined if there are none. */
+  /** The outcomes of the other runs, on one line; undefined if there are none. */
   readonly note: string | undefined;
 }
 
@@ -96,7 +96,7 @@ function idText(id: string): string {
   return shortName({ allocId: allocationOf(id), taskName: taskName(id) });
 }
 
-/** Whether a run goes on, or begins, as far as its last event tells; also if that event is damaged. */
+/** Whether a run is not over by its last event. True also if that event is damaged. */
 export function isRunning({ head, reader }: FoundRun): boolean {
   return !isOver(head.state ?? lastState(reader, head));
 }

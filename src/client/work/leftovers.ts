@@ -1,4 +1,4 @@
-/** What runs left on this host that were killed before they could clean up. */
+/** What killed runs left on this host. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { allScopes, type LocalScope } from "../allocation/cgroupScope.ts";
@@ -9,17 +9,17 @@ export interface Leftover {
   readonly work: string | undefined;
   /** What the run recorded of itself. */
   readonly record: RunRecord | undefined;
-  /** The cgroups of its tasks that exist, mostly with running processes. */
+  /** Its tasks' cgroups. Most still have running processes. */
   readonly scopes: readonly LocalScope[];
 }
 
 /**
- * Changes nothing. Runs that go on, and folders that were to be kept, are no leftovers.
- * @returns none for a user who is not root, who could not tell the runs apart
+ * Finds all leftovers and changes nothing. A run that goes on is none, nor is a folder that was to be kept.
+ * @returns an empty array for a user other than root, who may not read the runs' records
  */
 export function findLeftovers(parent = workParent): Leftover[] {
   if (process.geteuid?.() !== 0) return [];
-  // Before the folders: a run makes its folder before its cgroups, so none of a new run is taken for a leftover.
+  // Read before the folders: a run makes its folder first, so no cgroup of a new run is taken for a leftover.
   const scopes = allScopes();
   const works = workFolders(parent).map((path) => ({ path, allocations: allocationsIn(path) }));
   const leftovers = works.flatMap(({ path, allocations }) => {

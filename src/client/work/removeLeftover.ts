@@ -16,24 +16,24 @@ import { answered, PluginSession } from "../plugin/pluginSession.ts";
 import { allocationsIn, type Leftover } from "./leftovers.ts";
 import { removeWorkFolder, takeAbandonedWork } from "./workFolder.ts";
 
-/** How long the plugin of a killed run has to end by itself, in milliseconds. */
+/** From a plugin's SIGTERM to its SIGKILL, in milliseconds. */
 const pluginEndMs = 3_000;
 
 /**
- * Removes what a killed run left. The tasks are ended by a plugin, so that their histories tell it.
- * @param onTrouble told of what went wrong with the plugin; the tasks are killed all the same
- * @returns false if somebody else removes it
+ * Removes what a killed run left. A plugin ends the tasks, so that their histories record the end.
+ * @param onPluginError called if the plugin fails; the tasks are killed all the same
+ * @returns false if another process removes it
  * @throws DriverError if a cgroup or folder cannot be removed
  */
 export async function removeLeftover(
   { work, scopes }: Leftover,
-  onTrouble: (thrown: unknown) => void,
+  onPluginError: (thrown: unknown) => void,
 ): Promise<boolean> {
   const abandoned = work === undefined ? undefined : takeAbandonedWork(work);
   if (work !== undefined && abandoned === undefined) return false;
   try {
     const stateFolder = abandoned?.record?.stateFolder;
-    if (work !== undefined && stateFolder) await endTasks(work, stateFolder).catch(onTrouble);
+    if (work !== undefined && stateFolder) await endTasks(work, stateFolder).catch(onPluginError);
     for (const { path } of scopes) await removeScope(path);
     if (work !== undefined && !abandoned?.record?.keep) await remove(work);
     return true;
@@ -50,7 +50,7 @@ async function remove(work: string): Promise<void> {
   }
 }
 
-/** Ends all tasks of a run that its log has. */
+/** Ends all tasks that the run's log has. */
 async function endTasks(work: string, stateFolder: string): Promise<void> {
   await endPluginOf(work, stateFolder);
   const tasks = await tasksOf(allocationsIn(work), stateFolder);
@@ -66,7 +66,7 @@ async function endTasks(work: string, stateFolder: string): Promise<void> {
   await destroy(tasks, session.plugin.driver).finally(() => session.close());
 }
 
-/** A plugin takes over what it finds running of these tasks, and ends it. */
+/** Ends these tasks. The plugin has recovered those that still run. */
 async function destroy(tasks: readonly string[], driver: Callers<DriverService>): Promise<void> {
   for (const taskId of tasks) await answered(driver.destroyTask({ taskId, force: true }));
 }
@@ -81,7 +81,7 @@ async function tasksOf(allocations: readonly string[], stateFolder: string): Pro
   }
 }
 
-/** A run's plugin ends by itself after the run, and is killed where it does not. */
+/** Ends the run's plugin, and waits until it has ended. */
 async function endPluginOf(work: string, stateFolder: string): Promise<void> {
   const pid = pluginOf(stateFolder);
   const stat = pid === undefined ? undefined : readStat(pid);
@@ -92,7 +92,7 @@ async function endPluginOf(work: string, stateFolder: string): Promise<void> {
     if (!isSameProcess(plugin)) return;
     process.kill(pid, signal);
     const deadline = performance.now() + pluginEndMs;
-    // Nothing tells this process of the end of one that is not its child.
+    // The kernel reports the end of a process to its parent, and this is not the parent.
     while (isSameProcess(plugin) && performance.now() < deadline) await delay(20);
   }
 }

@@ -81,7 +81,7 @@ const traverseOnly = 0o711;
 export async function removeWorkFolder(path: string): Promise<void> {
   // From here on nobody but root reaches the folders in it that any user may write to.
   await chmod(path, 0o700);
-  // The record last: what is left of an interrupted removal is found by it.
+  // The record last: without it nobody would find what an interrupted removal left.
   const names = await readdir(path);
   for (const name of names.filter((each) => each !== recordName)) await remove(join(path, name));
   await remove(path);
@@ -100,8 +100,8 @@ export interface AbandonedWork {
 
 /**
  * Takes over a work folder whose run has ended.
- * @returns undefined if the run goes on, if somebody else takes care of the folder, or if it is none
- *   of this program's
+ * @returns undefined if the run goes on, if another process has taken the folder over, or if this
+ *   program did not make it
  */
 export function takeAbandonedWork(path: string): AbandonedWork | undefined {
   const descriptor = openRecord(path);
@@ -126,7 +126,7 @@ function openRecord(path: string): number | undefined {
   }
 }
 
-/** The record gets its name once it is locked, so that nobody takes the run for ended. */
+/** The record gets its name once it is locked, so that nobody believes the run has ended. */
 function createRecord(path: string, record: RunRecord): number {
   const unfinished = `${recordPath(path)}.new`;
   const descriptor = openSync(unfinished, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);

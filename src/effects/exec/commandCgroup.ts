@@ -1,6 +1,6 @@
 /**
- * The cgroup of a command that runs in a task. It is below the task's, whose limits apply to it, and holds
- * the command with all that it starts. So these can be found, stopped and killed as a whole.
+ * The cgroup of a command that runs in a task. It is a child of the task's cgroup, whose limits apply to it.
+ * It holds the command and all that the command starts, to find, freeze and kill them as a whole.
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
@@ -55,8 +55,9 @@ export function commandCgroupsIn({ parent, prefix }: CommandCgroups): string[] {
  * Kills what is left of a session in a command's cgroup, and removes the cgroup. Processes that have started a
  * session of their own go on, and the cgroup is removed after the last of them.
  *
- * All are stopped before they are read: members that fork as fast as others are killed would never all be
- * found. If they cannot be stopped in time, they cannot be told apart either, and all are killed.
+ * All processes are frozen before they are listed: otherwise a list could never be complete, because members
+ * may fork as fast as others are killed. If they cannot be frozen in time, all are killed, those of other
+ * sessions too.
  * @param leader of the session; it may have ended: its pid is not reused while the session has processes
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
@@ -76,7 +77,7 @@ export async function endSession(cgroup: string, leader: ProcessIdentity): Promi
   removeWhenEmpty(cgroup);
 }
 
-/** Removes the cgroups of a run that has ended. Kills who is left in them. */
+/** Removes the cgroups of a run that has ended. Kills the processes that are left in them. */
 export async function removeCommandCgroups(cgroups: CommandCgroups): Promise<void> {
   await Promise.all(commandCgroupsIn(cgroups).map((cgroup) => endCgroup(cgroup, exitTimeoutMs)));
 }

@@ -27,6 +27,7 @@ export const RESOLVE_BENEATH = 0x08;
 export const CGROUP2_SUPER_MAGIC = 0x63677270;
 export const PROC_SUPER_MAGIC = 0x9fa0;
 export const NSFS_MAGIC = 0x6e736673;
+export const SYSFS_MAGIC = 0x62656572;
 
 /** `sys/file.h` */
 export const LOCK_EX = 2;

@@ -51,9 +51,9 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
     case "execve EACCES":
       return `The command or its interpreter is not unveiled with x, or its file mode keeps the task's user from executing it: add unveil "rx:${path}"`;
     case "execve ENOENT":
-      return "The command does not exist; or it is a script whose first line names an interpreter that does not, or a program whose dynamic loader is missing";
+      return "The command does not exist; or it is a script whose interpreter is missing, or a program whose dynamic loader is missing";
     case "execve ENOEXEC":
-      return "The file is no program of this machine's architecture, and no script: a script's first line is #! and its interpreter";
+      return "The file is neither a program for this machine's architecture nor a script: a script begins with #! and its interpreter";
     case "execve E2BIG":
       return "The arguments and the environment are too long: see execve(2)";
     case "execve ENOMEM":
@@ -79,13 +79,13 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
     case "setns EINVAL":
       return `${path} is no network namespace`;
     case "landlock_restrict_self E2BIG":
-      return "Landlock allows 16 layers of rules on top of each other: the driver itself is restricted too often";
+      return "Landlock allows 16 layers of rules on top of each other: the driver itself already runs in too many";
     case "openat2 ELOOP":
       return `A symlink was put into ${path} while the task was starting: find out who did it`;
     case "open_tree EINVAL":
-      return `What is mounted at ${path} is unbindable: see mount_namespaces(7)`;
+      return `The mount at ${path} is unbindable: see mount_namespaces(7)`;
     case "move_mount ENOENT":
-      return `${name}: there is no such file on the host to be mounted on: create an empty one`;
+      return `${name}: the host has no file at the path to mount on: create an empty one`;
     case "move_mount EINVAL":
       return `${name}: a folder can only be mounted on a folder, a file on a file, and a symlink nowhere`;
     default:

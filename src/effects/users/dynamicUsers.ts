@@ -15,8 +15,8 @@ const dynamicName = /^nomad-(\d+)$/;
 export type KnownIds = Readonly<Record<"passwd" | "group" | "subuid" | "subgid", string>>;
 
 /**
- * A job may name any such user. So only those are taken that the operator has set aside for tasks, and that
- * the host knows nothing of.
+ * Accepts a number only if the operator has set it aside for tasks and the host has no user or group with it:
+ * a job may name any.
  * @param ids the ranges of dynamic users: {@link isInRanges}
  * @throws DriverError `USER_FORBIDDEN`
  */
@@ -35,7 +35,7 @@ export async function resolveDynamicUser(name: string, ids: string): Promise<Pas
   return user;
 }
 
-/** The same by databases that have been read. Pure. */
+/** The same for databases that have been read. Pure. */
 export function dynamicUser(name: string, ids: string, known: KnownIds): PasswdEntry {
   const id = parseId(dynamicName.exec(name)?.[1] ?? "");
   if (id === undefined || id === 0 || !isInRanges(id, ids)) {

@@ -16,7 +16,7 @@ const nothing: Fields = { named: new Map(), entry: undefined, measured: false };
 /** A text, or a value of unknown kind. */
 const text: Fields = { ...nothing, measured: true };
 
-/** The fields of what a schema describes. Schemas of versions to come are not known. */
+/** The fields of the values that a schema describes. */
 function fieldsOf(schema: z.ZodType): Fields {
   const { def } = schema as z.ZodType & { readonly def: Definition };
   switch (def.type) {
@@ -106,7 +106,7 @@ const data = Object.values(eventCatalogue)
   .map(({ schema }) => fieldsOf(schema))
   .reduce(merged, nothing);
 
-/** What all paths begin with: the memory, and what there is of the event. */
+/** Where each path begins: the machine's memory, and the event. */
 const momentFields: Fields = {
   ...nothing,
   named: new Map([

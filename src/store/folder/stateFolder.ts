@@ -17,11 +17,13 @@ import {
   openSync,
   readFileSync,
   realpathSync,
+  statfsSync,
   statSync,
   writeSync,
 } from "node:fs";
 import { chmod, mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC } from "../../effects/kernel/constants.ts";
 import { tryFlock } from "../../effects/kernel/libc.ts";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { plainTaskId } from "../../taskId.ts";
@@ -92,12 +94,16 @@ export function checkStateFolder(path: string): void {
     const nearest = existing ? folder : dirname(folder);
     const status = existing ?? statSync(nearest);
     if (!status.isDirectory()) throw noFolder(folder, nearest);
+    if (kernelFileSystems.has(statfsSync(nearest).type)) throw storesNoFiles(folder, nearest);
     checkPath(nearest);
     accessSync(nearest, constants.W_OK | constants.X_OK);
   } catch (thrown) {
     throw unusable(thrown, folder);
   }
 }
+
+/** They pretend that root may write to their folders, but create no files in them. */
+const kernelFileSystems: ReadonlySet<number> = new Set([CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC]);
 
 /**
  * The name of the folder of a task's run. Task ids in Nomad's form stay readable,
@@ -174,6 +180,14 @@ function noFolder(folder: string, found: string): DriverError {
     {
       hint: NO_FOLDER,
     },
+  );
+}
+
+function storesNoFiles(folder: string, nearest: string): DriverError {
+  return new DriverError(
+    "STATE_DIR_UNUSABLE",
+    `the state folder ${folder} cannot be used: ${nearest} is on a file system of the kernel, which stores no files`,
+    { hint: "Choose another state_dir" },
   );
 }
 

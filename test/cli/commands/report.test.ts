@@ -97,13 +97,15 @@ describe("the state folder", () => {
     });
   });
 
-  it("is not good where the driver would refuse it: below a folder that is missing, or open to others", () => {
+  it("is not good where the driver would refuse it: below a folder that is missing, stores no files, or is open to others", () => {
     const folder = temporaryFolder();
     expect(inspectStateFolder(join(folder, "a/b")).problem).toMatchObject({
       what: expect.stringContaining("a/b cannot be used"),
       remedy: expect.stringContaining("Create the folder above it"),
     });
     mkdirSync(join(folder, "b"));
+    for (const place of ["/proc/nowhere", "/sys/nowhere"])
+      expect(inspectStateFolder(place).problem?.what).toContain("stores no files");
     chmodSync(folder, 0o777);
     expect(inspectStateFolder(join(folder, "b")).problem?.what).toContain("users other than its owner");
   });

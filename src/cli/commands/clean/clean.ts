@@ -9,7 +9,7 @@ import { printError } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";
 
 export interface CleanOptions {
-  /** Lists, and removes nothing. */
+  /** Only lists what would be removed. */
   readonly dryRun: boolean;
   readonly json: boolean;
 }
@@ -23,23 +23,23 @@ export async function clean(folders: readonly string[], { dryRun, json }: CleanO
   const works = folders.map((folder) => resolve(folder));
   const found = findLeftovers().filter(({ work }) => works.length === 0 || works.includes(work ?? ""));
   let failed = false;
-  const onTrouble = (thrown: unknown) => {
+  const onError = (thrown: unknown) => {
     failed = true;
     printError(thrown);
   };
   for (const leftover of found) {
-    if (!dryRun && !(await remove(leftover, onTrouble))) continue;
+    if (!dryRun && !(await remove(leftover, onError))) continue;
     print(json ? leftoverJson(leftover) : leftoverLine(leftover, dryRun ? "would remove" : "removed"));
   }
   if (found.length === 0 && !json) print("Killed runs left nothing behind.");
   return failed ? 1 : 0;
 }
 
-async function remove(leftover: Leftover, onTrouble: (thrown: unknown) => void): Promise<boolean> {
+async function remove(leftover: Leftover, onError: (thrown: unknown) => void): Promise<boolean> {
   try {
-    return await removeLeftover(leftover, onTrouble);
+    return await removeLeftover(leftover, onError);
   } catch (thrown) {
-    onTrouble(thrown);
+    onError(thrown);
     return false;
   }
 }
