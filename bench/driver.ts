@@ -19,6 +19,8 @@ import { printFigure, printTimes, timed } from "./statistics.ts";
 const rounds = Number(process.argv[2] ?? 300);
 const atATime = 8;
 const pause = 10;
+/** A plugin that has been launched has given back by then what its start needed. */
+const restedMs = 2_000;
 const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync("/var/lib/exec2-bench-");
 
@@ -161,6 +163,7 @@ async function benchMemory(allocation: Allocation): Promise<void> {
     plugin.driver.fingerprint({}).on("error", () => undefined),
     "data",
   );
+  await delay(restedMs);
   const idle = pssOf(plugin.pid);
   const tasks = Array.from({ length: 50 }, () => allocation.config({ command: "/bin/sleep", args: ["600"] }));
   for (const task of tasks) await plugin.driver.startTask({ task });

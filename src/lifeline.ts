@@ -32,9 +32,10 @@ export function onLauncherExit(env: Environment, work: () => void): void {
 export function startCleaning(env: Environment): void {
   const work = runOfPlugin(env);
   if (!work) return;
-  const { command, args } = selfCommand();
+  const { command, args, name } = selfCommand();
   const { PATH } = env;
   spawn(command, [...args, "clean", work], {
+    argv0: name,
     env: PATH === undefined ? {} : { PATH },
     stdio: "ignore",
     detached: true,

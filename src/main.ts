@@ -1,13 +1,17 @@
 /** The entry point: the plugin if an agent launches it, the command line if a person does. */
 import { isPluginLaunch } from "./grpc/handshake.ts";
 
-if (isPluginLaunch(process.env)) {
-  const { servePlugin } = await import("./grpc/plugin.ts");
-  await servePlugin(async (...args) => {
-    const { Driver } = await import("./driver/driver.ts");
-    return new Driver(...args);
-  });
-} else {
-  const { runCli } = await import("./cli/cli.ts");
-  process.exitCode = await runCli(process.argv.slice(2));
+async function main(): Promise<void> {
+  if (isPluginLaunch(process.env)) {
+    const { servePlugin } = await import("./grpc/plugin.ts");
+    await servePlugin(async (...args) => {
+      const { Driver } = await import("./driver/driver.ts");
+      return new Driver(...args);
+    });
+  } else {
+    const { runCli } = await import("./cli/cli.ts");
+    process.exitCode = await runCli(process.argv.slice(2));
+  }
 }
+
+void main();

@@ -4,12 +4,14 @@ import { isSea } from "node:sea";
 export interface SelfCommand {
   readonly command: string;
   readonly args: readonly string[];
+  /** Its first argument, by which others see it. */
+  readonly name: string;
 }
 
 export function selfCommand(): SelfCommand {
   const { execPath, execArgv, argv } = process;
   const [, script] = argv;
-  // A single executable contains the program: argv has its own path in place of a script's.
-  if (isSea() || script === undefined) return { command: execPath, args: [] };
-  return { command: execPath, args: [...execArgv, script] };
+  // By this link, since the executable may have been replaced or removed since.
+  if (isSea()) return { command: "/proc/self/exe", args: [], name: execPath };
+  return { command: execPath, args: script === undefined ? [] : [...execArgv, script], name: execPath };
 }

@@ -56,12 +56,13 @@ const layers: Readonly<Record<string, string>> = {
   replay: "machines store",
   why: "machines replay",
   effects: "config effects/kernel",
-  driver: "config effects effects/kernel log machines store",
+  driver: "config effects log machines store",
   grpc: "config driver effects log store",
   client: "config effects effects/kernel grpc jobspec store",
   inspector: "effects machines replay store why",
   "inspector/page": "inspector machines why",
   cli: "client config driver effects grpc inspector jobspec machines replay store why",
+  executable: "effects/kernel",
   "main.ts": "cli driver grpc",
 };
 
@@ -142,7 +143,7 @@ describe("what is read of imports", () => {
     const file = (text: string, ...imports: Import[]) => ({ text, imports });
     const to = (from: string, ...names: string[]): Import => ({ from, names, typeOnly: false });
     const made: ImportGraph = new Map([
-      ["src/a.ts", file("", to("src/b.ts"), to("src/c.ts"), { ...to("koffi"), typeOnly: true })],
+      ["src/a.ts", file("", to("src/b.ts"), to("src/c.ts"), { ...to("lmdb"), typeOnly: true })],
       ["src/b.ts", file("", to("src/c.ts"), to("zod", "*"), to("node:os", "constants"))],
       ["src/c.ts", file("", to("src/a.ts"), to("node:fs", "readFileSync"), to("node:os", "hostname"))],
       ["src/d.ts", file("const now = Date.now();")],

@@ -8,6 +8,7 @@ import type { PluginOptions } from "../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../config/task/nodeTopology.ts";
 import type { TaskRequest } from "../config/task/taskRequest.ts";
 import { watchHost } from "../effects/host/hostFacts.ts";
+import { raiseOwnFileLimit } from "../effects/processes/resourceLimits.ts";
 import { signalGroup } from "../effects/processes/signals.ts";
 import type { DriverError } from "../errors.ts";
 import type { Logger } from "../log/hclog.ts";
@@ -49,6 +50,9 @@ import { exitResultOf, taskStatusOf } from "./task/taskStatus.ts";
 import { end, killGraceMs, TaskTable } from "./task/taskTable.ts";
 
 const defaultStopSignal = "SIGINT";
+
+/** Milliseconds after which the plugin's own start is over. */
+const restingMs = 1_000;
 
 /** 24 days: a Node timer with a longer delay fires at once. */
 const maxStopMs = 2 ** 31 - 1 - killGraceMs;
@@ -115,6 +119,7 @@ export class Driver implements DriverPort {
 
   async startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask> {
     this.#announcements.runnerCalls(request.taskId);
+    this.#idleMemory.wake();
     try {
       return await startTask(request, signal, this.#tasks, this.#services);
     } catch (thrown) {
@@ -203,6 +208,8 @@ export class Driver implements DriverPort {
 
   async #configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
     optimizeEarly();
+    raiseOwnFileLimit();
+    this.#idleMemory.wake(restingMs);
     await this.#opening?.stop();
     const open = () =>
       openServices(

@@ -1,22 +1,22 @@
 /**
- * Returns free memory to the kernel after tasks have ended. Without this, malloc keeps
- * it for good: some 10 MiB, most of it from the JIT compilers. Nothing polls: only a
- * task's end schedules a pass.
+ * Returns memory to the kernel that only a start, or tasks that have ended, needed.
+ * Nothing polls: only such an event schedules a pass.
  */
-import { mallocTrim } from "../effects/kernel/libc.ts";
+import { releaseMemory } from "../effects/processes/ownMemory.ts";
 
-/** Milliseconds after a task's end, so that a busy node runs a pass at most this often. */
-export const idleMemoryMs = 10_000;
+/** Milliseconds after the event, so that a busy node runs a pass at most this often. */
+export const idleMemoryMs = 5_000;
 
 export class IdleMemory {
   #timer: NodeJS.Timeout | undefined;
 
   /** Schedules a pass, unless one is scheduled. */
-  wake(): void {
+  wake(delayMs = idleMemoryMs): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      mallocTrim();
-    }, idleMemoryMs).unref();
+      // Memory that stays is no reason to do anything else than before.
+      releaseMemory().catch(() => undefined);
+    }, delayMs).unref();
   }
 
   close(): void {

@@ -36,6 +36,8 @@ export interface PluginConnection {
 export interface LaunchOptions {
   readonly command: string;
   readonly args?: readonly string[];
+  /** Its first argument, by which others see it. Default: the command. */
+  readonly name?: string;
   /** The plugin's environment, to which the launch adds its own variables. Default: this process's. */
   readonly env?: NodeJS.ProcessEnv;
   /** Called with each line that the plugin writes to standard error. */
@@ -74,9 +76,10 @@ type PluginProcess = ChildProcessByStdio<Writable | null, Readable, Readable>;
 
 /** @throws DriverError `PLUGIN_FAILED` with the plugin's last log lines, if it does not start */
 export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlugin> {
-  const { command, args = [], env = process.env, lifeline } = options;
+  const { command, args = [], name = command, env = process.env, lifeline } = options;
   const launchedAt = performance.now();
   const child = spawn(command, args, {
+    argv0: name,
     env: { ...env, ...launchEnvironment, ...(lifeline && lifelineEnvironment(lifeline.work)) },
     stdio: [lifeline ? "pipe" : "ignore", "pipe", "pipe"],
     detached: lifeline !== undefined,
@@ -94,7 +97,7 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
     child.kill("SIGKILL");
     await exited.catch(() => undefined);
     const written = lastLines.length > 0 ? `. It wrote: ${lastLines.join(" | ")}` : "";
-    const summary = `the plugin ${command} did not start: ${messageOf(thrown)}${written}`;
+    const summary = `the plugin ${name} did not start: ${messageOf(thrown)}${written}`;
     throw new DriverError("PLUGIN_FAILED", summary, { cause: thrown });
   }
 }

@@ -20,7 +20,7 @@ export async function buildCrashPlugin(): Promise<string> {
   await build({
     input: { plugin: join(import.meta.dirname, "plugin.ts") },
     platform: "node",
-    external: ["koffi", "lmdb", "@cdktn/hcl2json"],
+    external: ["lmdb", "@cdktn/hcl2json"],
     plugins: [withKillPoints],
     output: { dir: folder, format: "esm", chunkFileNames: "[name].js" },
   });

@@ -1,24 +1,24 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { IdleMemory } from "../../src/driver/idleMemory.ts";
 
-const trims = vi.hoisted(() => vi.fn());
-vi.mock("../../src/effects/kernel/libc.ts", () => ({ mallocTrim: trims }));
+const releases = vi.hoisted(() => vi.fn());
+vi.mock("../../src/effects/processes/ownMemory.ts", () => ({ releaseMemory: async () => releases() }));
 
 beforeEach(() => {
   vi.useFakeTimers();
-  trims.mockReset();
+  releases.mockReset();
 });
 afterEach(() => vi.useRealTimers());
 
 test("memory is given back once, some time after the first of many tasks has ended", () => {
   const memory = new IdleMemory();
   for (let task = 0; task < 100; task++) memory.wake();
-  expect(trims).not.toHaveBeenCalled();
+  expect(releases).not.toHaveBeenCalled();
   vi.runAllTimers();
-  expect(trims).toHaveBeenCalledTimes(1);
+  expect(releases).toHaveBeenCalledTimes(1);
   memory.wake();
   vi.runAllTimers();
-  expect(trims).toHaveBeenCalledTimes(2);
+  expect(releases).toHaveBeenCalledTimes(2);
 });
 
 test("nothing is scheduled without a task's end, or after the plugin's", () => {
@@ -27,5 +27,5 @@ test("nothing is scheduled without a task's end, or after the plugin's", () => {
   memory.wake();
   memory.close();
   vi.runAllTimers();
-  expect(trims).not.toHaveBeenCalled();
+  expect(releases).not.toHaveBeenCalled();
 });

@@ -1,6 +1,6 @@
 /** The user that a task runs as, chosen as the Nomad client does. */
 import { randomInt } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { entryOfUid } from "../../effects/users/passwd.ts";
 import { resolveUser, type TaskUser } from "../../effects/users/users.ts";
 import { DriverError } from "../../errors.ts";
@@ -32,7 +32,8 @@ const dynamicIds = 10_000;
 
 /** An id without a passwd entry or a process. Random, so that concurrent runs rarely pick the same one. */
 function freeDynamicId(): number {
-  const passwd = readFileSync("/etc/passwd", "utf8");
+  // A root that holds little may have no users.
+  const passwd = existsSync("/etc/passwd") ? readFileSync("/etc/passwd", "utf8") : "";
   const running = idsWithProcesses();
   for (let attempt = 0; attempt < dynamicIds; attempt++) {
     const id = firstDynamicId + randomInt(dynamicIds);

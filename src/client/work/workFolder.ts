@@ -12,7 +12,7 @@ import {
   renameSync,
   writeSync,
 } from "node:fs";
-import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { tryFlock } from "../../effects/kernel/libc.ts";
@@ -54,6 +54,8 @@ export async function makeWorkFolder(
   run: Pick<RunRecord, "job" | "keep">,
   parent = workParent,
 ): Promise<WorkFolder> {
+  // Small hosts may lack it.
+  await mkdir(parent, { recursive: true });
   const path = await mkdtemp(join(parent, workPrefix));
   await chmod(path, traverseOnly);
   let record: RunRecord = { ...run, pid: process.pid, begunAt: Date.now(), stateFolder: null };

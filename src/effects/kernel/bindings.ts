@@ -1,12 +1,11 @@
 /**
- * The only bindings to native code: functions of the C library, bound by koffi,
+ * The only bindings to native code: functions of the C library, bound by Node's FFI,
  * with their C conventions. libc.ts and posixSpawn.ts wrap them.
  *
- * koffi is loaded at the first call, since a plugin that only does its handshake
- * makes none. All calls are synchronous: koffi's asynchronous ones run on other
- * threads, and many of these functions act on the calling thread.
+ * The FFI is loaded at the first call, since a plugin that only does its handshake
+ * makes none. Calls run on the calling thread: many of these functions act on it.
  */
-import { createRequire } from "node:module";
+import type { ArgumentType } from "node:ffi";
 
 /** The functions, bound at the first use. */
 export function libc(): Libc {
@@ -18,42 +17,62 @@ type Libc = ReturnType<typeof bind>;
 let bound: Libc | undefined;
 
 function bind() {
-  const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
-  // Loads the program itself, which is linked with the C library, whatever that library's name.
-  const library = koffi.load(null);
-  // syscall(2) takes its arguments in registers, so each use can have a fixed prototype.
-  const syscall = (...parameters: string[]) => library.func("syscall", "long", ["long", ...parameters]);
+  const { DynamicLibrary, getInt32, getRawPointer } = loadFfi();
+  // The program itself, which is linked with the C library, whatever that library's name.
+  const program = new DynamicLibrary(null);
+  const errnoAddress = program.getFunction("__errno_location", { return: "pointer" })();
+  const libraryFunction = <const Types extends readonly ArgumentType[]>(name: string, ...types: Types) =>
+    program.getFunction(name, { return: "int32", arguments: types });
+  // A library knows one prototype of each function. syscall(2) takes its arguments in
+  // registers, so each use of it can have a prototype of its own.
+  const syscall = <const Types extends readonly ArgumentType[]>(...types: Types) =>
+    new DynamicLibrary(null).getFunction("syscall", { return: "int32", arguments: ["int32", ...types] });
   return {
-    errno: () => koffi.errno(),
-    createRuleset: syscall("void *", "size_t", "uint32_t"),
-    addRule: syscall("int", "int", "void *", "uint32_t"),
-    openat2: syscall("int", "const char *", "void *", "size_t"),
-    pidfdOpen: syscall("int", "unsigned int"),
-    pidfdGetfd: syscall("int", "int", "unsigned int"),
-    pidfdSendSignal: syscall("int", "int", "void *", "unsigned int"),
-    pipe2: library.func("pipe2", "int", ["void *", "int"]),
-    mkfifo: library.func("mkfifo", "int", ["const char *", "unsigned int"]),
-    memfdCreate: library.func("memfd_create", "int", ["const char *", "unsigned int"]),
-    fcntl: library.func("fcntl", "int", ["int", "int", "long"]),
-    ioctlNumber: library.func("ioctl", "int", ["int", "unsigned long", "long"]),
-    ioctlBytes: library.func("ioctl", "int", ["int", "unsigned long", "void *"]),
-    flock: library.func("flock", "int", ["int", "int"]),
-    mallocTrim: library.func("malloc_trim", "int", ["size_t"]),
-    waitpid: library.func("waitpid", "int", ["int", "void *", "int"]),
-    fileActionsInit: library.func("posix_spawn_file_actions_init", "int", ["void *"]),
-    fileActionsAddDup2: library.func("posix_spawn_file_actions_adddup2", "int", ["void *", "int", "int"]),
-    fileActionsDestroy: library.func("posix_spawn_file_actions_destroy", "int", ["void *"]),
-    posixSpawn: library.func("posix_spawn", "int", [
-      "void *",
-      "const char *",
-      "void *",
-      "void *",
-      "const char **",
-      "const char **",
-    ]),
-    spawnAttributesInit: library.func("posix_spawnattr_init", "int", ["void *"]),
-    spawnAttributesSetDefault: library.func("posix_spawnattr_setsigdefault", "int", ["void *", "void *"]),
-    spawnAttributesSetMask: library.func("posix_spawnattr_setsigmask", "int", ["void *", "void *"]),
-    spawnAttributesSetFlags: library.func("posix_spawnattr_setflags", "int", ["void *", "short"]),
+    errno: () => getInt32(errnoAddress),
+    /** Where bytes are. They stay there as long as there is a reference to them. */
+    addressOf: (bytes: NodeJS.ArrayBufferView) => getRawPointer(bytes),
+    createRuleset: syscall("pointer", "uint64", "uint32"),
+    addRule: syscall("int32", "uint32", "pointer", "uint32"),
+    openat2: syscall("int32", "pointer", "pointer", "uint64"),
+    pidfdOpen: syscall("int32", "uint32"),
+    pidfdGetfd: syscall("int32", "int32", "uint32"),
+    pidfdSendSignal: syscall("int32", "int32", "pointer", "uint32"),
+    pipe2: libraryFunction("pipe2", "pointer", "int32"),
+    mkfifo: libraryFunction("mkfifo", "pointer", "uint32"),
+    memfdCreate: libraryFunction("memfd_create", "pointer", "uint32"),
+    fcntl: libraryFunction("fcntl", "int32", "int32", "int64"),
+    ioctl: libraryFunction("ioctl", "int32", "uint64", "pointer"),
+    flock: libraryFunction("flock", "int32", "int32"),
+    setrlimit: libraryFunction("setrlimit", "int32", "pointer"),
+    madvise: libraryFunction("madvise", "pointer", "uint64", "int32"),
+    mallocTrim: libraryFunction("malloc_trim", "uint64"),
+    waitpid: libraryFunction("waitpid", "int32", "pointer", "int32"),
+    fileActionsInit: libraryFunction("posix_spawn_file_actions_init", "pointer"),
+    fileActionsAddDup2: libraryFunction("posix_spawn_file_actions_adddup2", "pointer", "int32", "int32"),
+    fileActionsDestroy: libraryFunction("posix_spawn_file_actions_destroy", "pointer"),
+    posixSpawn: libraryFunction(
+      "posix_spawn",
+      "pointer",
+      "pointer",
+      "pointer",
+      "pointer",
+      "pointer",
+      "pointer",
+    ),
+    spawnAttributesInit: libraryFunction("posix_spawnattr_init", "pointer"),
+    spawnAttributesSetDefault: libraryFunction("posix_spawnattr_setsigdefault", "pointer", "pointer"),
+    spawnAttributesSetMask: libraryFunction("posix_spawnattr_setsigmask", "pointer", "pointer"),
+    spawnAttributesSetFlags: libraryFunction("posix_spawnattr_setflags", "pointer", "int16"),
   };
+}
+
+/** Without the warning that this interface of Node's may change: the runtime is pinned. */
+function loadFfi(): typeof import("node:ffi") {
+  const { emitWarning } = process;
+  process.emitWarning = () => undefined;
+  try {
+    return process.getBuiltinModule("node:ffi");
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }

@@ -176,3 +176,6 @@ export const TIOCSCTTY = 0x540e;
 export const TIOCSWINSZ = 0x5414;
 export const TIOCSPTLCK = 0x40045431;
 export const TIOCGPTPEER = 0x5441;
+
+/** `asm-generic/mman-common.h`: madvise(2) */
+export const MADV_DONTNEED = 4;

@@ -5,7 +5,7 @@
 import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
 import { errnoName, kernelError } from "./kernelError.ts";
-import { type OpenHow, openHow } from "./structs.ts";
+import { type OpenHow, openHow, type ResourceLimit, rlimit64 } from "./structs.ts";
 
 /**
  * landlock_create_ruleset(2).
@@ -14,7 +14,7 @@ import { type OpenHow, openHow } from "./structs.ts";
  */
 export function landlockCreateRuleset(attr: Uint8Array | null, flags: number): number {
   const { createRuleset } = libc();
-  const result = createRuleset(k.SYS_landlock_create_ruleset, attr, attr?.byteLength ?? 0, flags);
+  const result = createRuleset(k.SYS_landlock_create_ruleset, attr, BigInt(attr?.byteLength ?? 0), flags);
   return checked(result, "landlock_create_ruleset");
 }
 
@@ -47,7 +47,7 @@ export function tryOpenat2(
 ): number | { readonly errno: string } {
   const { openat2, errno } = libc();
   const bytes = openHow({ ...how, flags: how.flags | k.O_CLOEXEC });
-  const result = openat2(k.SYS_openat2, directory, path, bytes, bytes.byteLength);
+  const result = openat2(k.SYS_openat2, directory, path, bytes, BigInt(bytes.byteLength));
   return result >= 0 ? result : { errno: errnoName(errno()) };
 }
 
@@ -70,12 +70,12 @@ export function memfdCreate(name: string, flags: number): number {
 
 /** fcntl(2) with `F_ADD_SEALS`: forbids the sealed kinds of changes of a memfd for good. */
 export function addSeals(memfd: number, seals: number): void {
-  checked(libc().fcntl(memfd, k.F_ADD_SEALS, seals), "fcntl");
+  checked(libc().fcntl(memfd, k.F_ADD_SEALS, BigInt(seals)), "fcntl");
 }
 
 /** fcntl(2) with `F_SETFL`: sets the status flags (such as `O_NONBLOCK`) of an open file description. */
 export function fcntlSetFlags(descriptor: number, flags: number): void {
-  checked(libc().fcntl(descriptor, k.F_SETFL, flags), "fcntl");
+  checked(libc().fcntl(descriptor, k.F_SETFL, BigInt(flags)), "fcntl");
 }
 
 /**
@@ -111,12 +111,8 @@ export function pidfdGetfd(pidfd: number, number: number): number {
  * @returns the request's result, such as a descriptor
  */
 export function ioctl(descriptor: number, request: number, argument: number | Uint8Array): number {
-  const c = libc();
-  const result =
-    typeof argument === "number"
-      ? c.ioctlNumber(descriptor, request, argument)
-      : c.ioctlBytes(descriptor, request, argument);
-  return checked(result, "ioctl");
+  const pointer = typeof argument === "number" ? BigInt(argument) : argument;
+  return checked(libc().ioctl(descriptor, BigInt(request), pointer), "ioctl");
 }
 
 /**
@@ -129,9 +125,19 @@ export function waitpid(pid: number, flags: number): number | undefined {
   return reaped === 0 ? undefined : status[0];
 }
 
+/** setrlimit(2): limits of this process. */
+export function setrlimit(resource: number, limit: ResourceLimit): void {
+  checked(libc().setrlimit(resource, rlimit64(limit)), "setrlimit");
+}
+
+/** madvise(2) with `MADV_DONTNEED`: unmaps pages. What a private mapping has changed in them is lost. */
+export function madviseDontNeed(address: bigint, bytes: bigint): void {
+  checked(libc().madvise(address, bytes, k.MADV_DONTNEED), "madvise");
+}
+
 /** malloc_trim(3): returns malloc's unused memory to the kernel. Takes 1 to 2 ms. */
 export function mallocTrim(): void {
-  libc().mallocTrim(0);
+  libc().mallocTrim(0n);
 }
 
 /** For calls that return -1 and set errno. */

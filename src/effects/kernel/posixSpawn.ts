@@ -30,7 +30,7 @@ export function posixSpawn(
     for (const { from, to } of descriptors) {
       checked(c.fileActionsAddDup2(actions, from, to), "posix_spawn_file_actions_adddup2");
     }
-    const result = c.posixSpawn(pid, file, actions, cleanAttributes(), [...argv, null], [...env, null]);
+    const result = c.posixSpawn(pid, file, actions, cleanAttributes(), stringList(argv), stringList(env));
     checked(result, "posix_spawn", file);
   } finally {
     c.fileActionsDestroy(actions);
@@ -41,6 +41,7 @@ export function posixSpawn(
 /** Enough for `posix_spawnattr_t` (336 bytes) and `posix_spawn_file_actions_t` (80) of all C libraries. */
 const SPAWN_OBJECT_BYTES = 512;
 const SIGNAL_SET_BYTES = 128;
+const POINTER_BYTES = 8;
 
 let cachedAttributes: Uint8Array | undefined;
 
@@ -59,6 +60,19 @@ function cleanAttributes(): Uint8Array {
   checked(c.spawnAttributesSetFlags(attributes, flags), "posix_spawnattr_setflags");
   cachedAttributes = attributes;
   return attributes;
+}
+
+/** A list as `argv` and `envp` are: pointers, NULL, then the strings that they point at. */
+function stringList(texts: readonly string[]): Uint8Array {
+  const strings = texts.map((text) => Buffer.from(`${text}\0`));
+  const pointerBytes = (strings.length + 1) * POINTER_BYTES;
+  const list = Buffer.concat([Buffer.alloc(pointerBytes), ...strings]);
+  let address = libc().addressOf(list) + BigInt(pointerBytes);
+  for (const [index, { byteLength }] of strings.entries()) {
+    list.writeBigUInt64LE(address, index * POINTER_BYTES);
+    address += BigInt(byteLength);
+  }
+  return list;
 }
 
 /** For functions that return the errno itself, as the posix_spawn family does. */

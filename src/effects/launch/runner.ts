@@ -1,10 +1,9 @@
 /** The plan runner's executable: a sealed memfd or, if memfds can't be executed, a file. */
-import { chmodSync, renameSync, writeFileSync, writeSync } from "node:fs";
+import { chmodSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { DriverError, hasErrno } from "../../errors.ts";
+import { DriverError } from "../../errors.ts";
 import type { Architecture } from "../../systemCalls.ts";
-import * as k from "../kernel/constants.ts";
-import { addSeals, memfdCreate } from "../kernel/libc.ts";
+import { executableMemfd, isRefusal } from "../kernel/memfd.ts";
 import { posixSpawn, type SpawnDescriptor } from "../kernel/posixSpawn.ts";
 import { runnerArm64 } from "./runnerArm64.ts";
 import { runnerX86 } from "./runnerX86.ts";
@@ -48,17 +47,9 @@ export function spawnRunner(name: string, inherited: readonly SpawnDescriptor[],
 /** Path of the runner's executable, once it is known. */
 let executable: string | undefined;
 
-/** `vm.memfd_noexec` = 2 and some SELinux policies refuse to create or to execute a memfd. */
-function isRefusal(thrown: unknown): boolean {
-  return hasErrno(thrown, "EACCES");
-}
-
 /** `/proc/self/fd/<n>` of a memfd that stays open. It is sealed, so no task can change it. */
 function runnerInMemory(): string {
-  const memfd = createExecutableMemfd("exec2-init");
-  writeSync(memfd, runnerBytes());
-  addSeals(memfd, k.F_SEAL_SEAL | k.F_SEAL_SHRINK | k.F_SEAL_GROW | k.F_SEAL_WRITE);
-  return `/proc/self/fd/${memfd}`;
+  return `/proc/self/fd/${executableMemfd("exec2-init", runnerBytes())}`;
 }
 
 function runnerInFolder(folder: string): string {
@@ -71,17 +62,6 @@ function runnerInFolder(folder: string): string {
     return path;
   } catch (thrown) {
     throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the plan runner cannot be written");
-  }
-}
-
-function createExecutableMemfd(name: string): number {
-  const flags = k.MFD_CLOEXEC | k.MFD_ALLOW_SEALING;
-  try {
-    return memfdCreate(name, flags | k.MFD_EXEC);
-  } catch (thrown) {
-    // Before kernel 6.3 there is no such flag, and every memfd can be executed.
-    if (!hasErrno(thrown, "EINVAL")) throw thrown;
-    return memfdCreate(name, flags);
   }
 }
 

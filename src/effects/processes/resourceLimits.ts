@@ -1,7 +1,10 @@
 /** The limits that a task starts with: its job's, and otherwise the agent's, not those that Node raises. */
 import { readFileSync } from "node:fs";
+import { isSea } from "node:sea";
 import { type LimitedResource, parseUlimits, type Ulimit } from "../../config/options/ulimits.ts";
 import { DriverError } from "../../errors.ts";
+import { resourceNumbers } from "../kernel/constants.ts";
+import { setrlimit } from "../kernel/libc.ts";
 import type { ResourceLimit } from "../kernel/structs.ts";
 
 /** A limit to set; getrlimit(2) documents the units. */
@@ -30,9 +33,9 @@ export function taskLimits(
 const noCoreDumps: TaskLimit = { resource: "RLIMIT_CORE", soft: 0, hard: 0 };
 
 /**
- * The limit of open descriptors with which this process was started. Node raises
- * its own soft limit before any of this code runs. So the launcher script passes
- * the original on. Without the script (run from source) the parent's limit is the best guess.
+ * The limit of open descriptors with which this process was started. The Node in the
+ * executable leaves it alone (scripts/executable/buildExecutable.ts). Any other Node
+ * raises its own soft limit before any of this code runs: the parent's is the best guess.
  */
 function agentFileLimit(): TaskLimit {
   knownFileLimit ??= readFileLimit();
@@ -57,10 +60,15 @@ export function presetLimitsOf(pid: number): TaskLimit[] {
   }
 }
 
+/** Raises this process's soft limit of open descriptors to the hard one. Tasks do not get it. */
+export function raiseOwnFileLimit(): void {
+  const { hard } = agentFileLimit();
+  setrlimit(resourceNumbers.RLIMIT_NOFILE, { soft: hard, hard });
+}
+
 function readFileLimit(): TaskLimit {
   const own = limitIn(ownLimits(), "RLIMIT_NOFILE");
-  const passedOn = process.env.NOMAD_DRIVER_EXEC2_NOFILE;
-  const soft = passedOn === undefined ? parentFileLimit() : parseLimit(passedOn);
+  const soft = isSea() ? own.soft : parentFileLimit();
   return { resource: "RLIMIT_NOFILE", soft: Math.min(soft ?? own.soft, own.hard), hard: own.hard };
 }
 

@@ -1,6 +1,7 @@
-/** The page's files from the build (scripts/inspectorPage.ts), read once and served from memory. */
+/** The page's files, made by the build (scripts/inspectorPage.ts), read once and served from memory. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, extname, join } from "node:path";
+import { extname, join } from "node:path";
+import { getAsset, getAssetKeys, isSea } from "node:sea";
 import { DriverError } from "../../errors.ts";
 import type { Answer } from "./responses.ts";
 
@@ -17,21 +18,29 @@ const types: Readonly<Record<string, string>> = {
  * @throws DriverError `UNSUPPORTED` if the page was not built
  */
 export function loadAssets(): ReadonlyMap<string, Answer> {
-  const folder = join(packageRoot(import.meta.dirname), "dist/inspector");
+  const files = isSea() ? filesInExecutable() : filesOfBuild();
+  return new Map(
+    files.map(([name, body]) => {
+      const type = types[extname(name)] ?? "application/octet-stream";
+      return [name === "index.html" ? "/" : `/${name}`, { type, body }];
+    }),
+  );
+}
+
+type PageFile = readonly [name: string, body: Buffer];
+
+function filesInExecutable(): PageFile[] {
+  const prefix = "inspector/";
+  const keys = getAssetKeys().filter((key) => key.startsWith(prefix));
+  return keys.map((key) => [key.slice(prefix.length), Buffer.from(getAsset(key))]);
+}
+
+function filesOfBuild(): PageFile[] {
+  const folder = join(import.meta.dirname, "../../../dist/inspector");
   if (!existsSync(folder)) {
     throw new DriverError("UNSUPPORTED", `the inspector's page is missing: ${folder}`, {
       hint: "Make it with `npm run build`",
     });
   }
-  const files = readdirSync(folder).map((name): [string, Answer] => [
-    name === "index.html" ? "/" : `/${name}`,
-    { type: types[extname(name)] ?? "application/octet-stream", body: readFileSync(join(folder, name)) },
-  ]);
-  return new Map(files);
-}
-
-/** Searches upwards, since this module's path differs between source and build. */
-function packageRoot(folder: string): string {
-  const up = dirname(folder);
-  return existsSync(join(folder, "package.json")) || up === folder ? folder : packageRoot(up);
+  return readdirSync(folder).map((name) => [name, readFileSync(join(folder, name))]);
 }

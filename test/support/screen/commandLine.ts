@@ -25,6 +25,8 @@ export interface Started {
 }
 
 export interface CallOptions {
+  /** The program and what begins its arguments. Default: the sources, run by this Node. */
+  readonly program?: readonly string[];
   readonly cwd?: string;
   /** Called by somebody who is not root. */
   readonly unprivileged?: boolean;
@@ -34,10 +36,10 @@ export interface CallOptions {
 
 /** Starts it; whatever is left of it ends with the test. */
 export function start(args: readonly string[], given: CallOptions = {}): Started {
-  const { input, env = {}, unprivileged = false, ...options } = given;
+  const { program = [process.execPath, main], input, env = {}, unprivileged = false, ...options } = given;
   // In a user namespace that maps nobody, so that the checkout may be where only root can read it.
   const wrapper = unprivileged ? ["unshare", "--user"] : [];
-  const [command = "", ...rest] = [...wrapper, process.execPath, main, ...args];
+  const [command = "", ...rest] = [...wrapper, ...program, ...args];
   const child = spawn(command, rest, {
     ...options,
     env: { PATH: process.env.PATH, ...env },

@@ -1,0 +1,73 @@
+/** Bundles the program to CommonJS scripts, which the executable carries and loads one by one. */
+import { join } from "node:path";
+import { build, type Plugin } from "rolldown";
+
+const root = join(import.meta.dirname, "../..");
+
+/**
+ * Modules that take the place of others in the executable: native code and files come
+ * out of it, and what nothing calls is left out.
+ */
+const replacements: readonly (readonly [module: RegExp, source: string])[] = [
+  // Finds the native addon of lmdb.
+  [
+    /\/node-gyp-build-optional-packages\/node-gyp-build\.js$/,
+    `const { loadAddon } = require(${JSON.stringify(join(root, "src/executable/addon.ts"))});
+     module.exports = () => loadAddon("lmdb.node");`,
+  ],
+  // Would read strings a little faster; msgpackr does without it.
+  [/\/msgpackr-extract\/index\.js$/, "export default undefined;"],
+  // Used by the parser of job files, to read its WebAssembly.
+  [/\/fs-extra\/lib\/index\.js$/, `export * from ${JSON.stringify(join(root, "src/executable/files.ts"))};`],
+  // Reads .proto files for gRPC's own debugging service, which is not served.
+  [/\/@grpc\/proto-loader\/build\/src\/index\.js$/, "export {};"],
+];
+
+const replace: Plugin = {
+  name: "replace",
+  load: (id) => replacements.find(([module]) => module.test(id))?.[1],
+};
+
+/** The scripts by their names; `main.js` is the first. Each is a function of CommonJS's variables, in ASCII. */
+export async function bundleProgram(): Promise<Map<string, string>> {
+  const { output } = await build({
+    input: { main: join(root, "src/main.ts") },
+    platform: "node",
+    plugins: [replace],
+    // Found at run time by packages that work without it.
+    external: ["performance"],
+    checks: { eval: false, ineffectiveDynamicImport: false },
+    // Its build for Node is CommonJS, of which nothing could be left out.
+    resolve: { alias: { rxjs: join(root, "node_modules/rxjs/dist/esm/index.js") } },
+    write: false,
+    output: { format: "cjs", minify: true, chunkFileNames: "[name].js" },
+  });
+  return new Map(
+    output.map((chunk) => {
+      if (chunk.type !== "chunk") throw new Error(`${chunk.fileName} is no script`);
+      return [
+        chunk.fileName,
+        `(function(exports,require,module,__filename,__dirname){${ascii(chunk.code)}\n})`,
+      ];
+    }),
+  );
+}
+
+/** The loader of the executable, as one script that runs in Node's own CommonJS scope. */
+export async function bundleLoader(): Promise<string> {
+  const { output } = await build({
+    input: join(root, "src/executable/main.ts"),
+    platform: "node",
+    write: false,
+    output: { format: "cjs", minify: true, codeSplitting: false },
+  });
+  return output[0].code;
+}
+
+/** Escapes stand for the same in strings, templates and regular expressions, where minified code has such characters. */
+function ascii(code: string): string {
+  return code.replace(
+    /[^\0-\x7f]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}

@@ -1,0 +1,34 @@
+/** Memory of this process that the kernel can have back. */
+import { readlinkSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { madviseDontNeed, mallocTrim } from "../kernel/libc.ts";
+
+/**
+ * Returns what malloc does not use, and unmaps the executable's pages, most of which
+ * only a start needs. They stay in the page cache, so that a page that is used again is
+ * mapped again in about a microsecond.
+ */
+export async function releaseMemory(): Promise<void> {
+  mallocTrim();
+  const mappings = await readFile("/proc/self/smaps", "utf8");
+  const executable = readlinkSync("/proc/self/exe");
+  for (const { address, bytes } of unchangedMappings(mappings, executable)) madviseDontNeed(address, bytes);
+}
+
+export interface Mapping {
+  readonly address: bigint;
+  readonly bytes: bigint;
+}
+
+/**
+ * Mappings of a file that have nothing but the file's own pages: proc_pid_smaps(5).
+ * @param file whose mappings no thread unmaps meanwhile: the address could be another mapping's by then
+ */
+export function unchangedMappings(smaps: string, file: string): Mapping[] {
+  return smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).flatMap((mapping) => {
+    const [, start, end, path] = /^([0-9a-f]+)-([0-9a-f]+) r-.p \S+ \S+ \S+ +(.+)$/m.exec(mapping) ?? [];
+    if (path !== file || !/^Anonymous: +0 kB$/m.test(mapping)) return [];
+    const address = BigInt(`0x${start}`);
+    return { address, bytes: BigInt(`0x${end}`) - address };
+  });
+}

@@ -1,0 +1,8 @@
+/** Files in the executable, for a package that reads a file of its own. */
+import { basename } from "node:path";
+import { getRawAsset } from "node:sea";
+
+/** @param path of which the name alone counts */
+export async function readFile(path: string): Promise<Uint8Array> {
+  return new Uint8Array(getRawAsset(basename(path)));
+}

@@ -1,0 +1,51 @@
+/**
+ * The scripts that the program was bundled into, each with V8's code cache of it:
+ * nothing is compiled when they are loaded. The build makes both
+ * (scripts/executable/), and loads nothing but CommonJS.
+ */
+import { createRequire } from "node:module";
+import { dirname } from "node:path";
+import { getRawAsset } from "node:sea";
+import { constants, Script } from "node:vm";
+
+interface LoadedModule {
+  exports: object;
+}
+
+type Wrapper = (
+  exports: object,
+  require: (id: string) => unknown,
+  module: LoadedModule,
+  filename: string,
+  dirname: string,
+) => void;
+
+const loaded = new Map<string, LoadedModule>();
+const requireBuiltIn = createRequire(process.execPath);
+
+/** Runs a script at its first use, and returns what it exports. */
+export function loadScript(name: string): object {
+  const known = loaded.get(name);
+  if (known !== undefined) return known.exports;
+  const module: LoadedModule = { exports: {} };
+  loaded.set(name, module);
+  const { execPath } = process;
+  compiled(name).call(module.exports, module.exports, requireFrom, module, execPath, dirname(execPath));
+  return module.exports;
+}
+
+function compiled(name: string): Wrapper {
+  // The build leaves ASCII only, so that a string needs one byte a character.
+  const source = Buffer.from(getRawAsset(`scripts/${name}`)).toString("latin1");
+  const script = new Script(source, {
+    filename: name,
+    // A cache for another version or other flags of V8 is ignored.
+    cachedData: Buffer.from(getRawAsset(`caches/${name}`)),
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+  });
+  return script.runInThisContext();
+}
+
+function requireFrom(id: string): unknown {
+  return id.startsWith("./") ? loadScript(id.slice(2)) : requireBuiltIn(id);
+}

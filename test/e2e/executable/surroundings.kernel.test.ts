@@ -1,0 +1,100 @@
+/** The executable as others may call it, and on hosts that are set up differently. */
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { runTask, startAgent } from "../../support/agent/agent.ts";
+import { makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { builtEntry } from "../../support/plugin/pluginEntry.ts";
+import { call, type Ended, shellJob, start } from "../../support/screen/commandLine.ts";
+
+describe("the executable is called", () => {
+  it("through symlinks, from any folder", async () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, "plugins"));
+    symlinkSync(builtEntry, join(folder, "first"));
+    symlinkSync("../first", join(folder, "plugins/nomad-driver-exec2"));
+    const job = shellJob("echo ran");
+    for (const [program, cwd] of [
+      ["plugins/nomad-driver-exec2", folder],
+      ["./nomad-driver-exec2", join(folder, "plugins")],
+      [join(folder, "plugins/nomad-driver-exec2"), "/"],
+    ] as const) {
+      const ended = await call(["run", "--state-dir", join(folder, "state"), job], {
+        program: [program],
+        cwd,
+      });
+      expect(ended, program).toMatchObject({ code: 0, stdout: "ran\n" });
+    }
+  });
+
+  it("by several agents at once", async () => {
+    const agents = await Promise.all(Array.from({ length: 8 }, () => startAgent({ entry: builtEntry })));
+    const exits = agents.map((agent) => runTask(agent, makeAllocation().config("exit 3")));
+    for (const exit of await Promise.all(exits)) expect(exit).toMatchObject({ exitCode: 3 });
+  });
+
+  it("and starts itself again although its file has been removed", async () => {
+    const folder = temporaryFolder();
+    const copy = join(folder, "nomad-driver-exec2");
+    copyFileSync(builtEntry, copy);
+    const job = shellJob("exec sleep 1000");
+    const running = start(["run", "--state-dir", join(folder, "state"), job], { program: [copy] });
+    await running.seen("task: started", "stderr");
+    rmSync(copy);
+    const first = running.plugin();
+    process.kill(first, "SIGKILL");
+    await running.seen("it is started again", "stderr");
+    await expect.poll(() => running.plugin()).not.toBe(first);
+    await expect.poll(() => readlinkSync(`/proc/${running.plugin()}/exe`)).toBe(`${copy} (deleted)`);
+  });
+});
+
+describe("the executable's native addon", () => {
+  it("is loaded from memory, of which no descriptor stays open", async () => {
+    const agent = await startAgent({ entry: builtEntry });
+    expect(readFileSync(`/proc/${agent.pid}/maps`, "utf8")).toMatch(
+      /r-xp .* \/memfd:lmdb\.node \(deleted\)$/m,
+    );
+    const descriptors = readdirSync(`/proc/${agent.pid}/fd`);
+    const open = descriptors.map((descriptor) => readlinkSync(`/proc/${agent.pid}/fd/${descriptor}`));
+    expect(open.filter((path) => path.includes("lmdb.node"))).toEqual([]);
+  });
+
+  it("is loaded from a folder that is gone afterwards where memory may not be executed", async () => {
+    const ended = await withoutMemfds("/run");
+    expect(ended).toMatchObject({ code: 0, stdout: "ran\nleft: 0\n" });
+  });
+
+  it("is refused, with what to do, where nothing new may be executed at all", async () => {
+    const ended = await withoutMemfds("/run", "/dev/shm", "/tmp", "/var/tmp");
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toContain("lmdb.node can be loaded neither from memory nor from a folder");
+    expect(ended.stderr).toContain("Set the sysctl vm.memfd_noexec to 1 or 0");
+  });
+});
+
+/** Runs a job where vm.memfd_noexec is 2, a setting of the pid namespace, and folders are mounted `noexec`. */
+async function withoutMemfds(...noexec: readonly string[]): Promise<Ended> {
+  const folder = mkdtempSync(join(persistentFolders, "exec2-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const job = join(folder, "job.nomad.hcl");
+  copyFileSync(shellJob("echo ran"), job);
+  const script = `
+    mount -t proc proc /proc
+    echo 2 > /proc/sys/vm/memfd_noexec
+    ${noexec.map((parent) => `mount -t tmpfs -o noexec tmpfs ${parent}`).join("\n")}
+    "$@" || exit
+    echo left: $(find /run /dev/shm /tmp /var/tmp -maxdepth 1 -name 'exec2-addon-*' | wc -l)`;
+  const unshare = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "sh", "-c", script, "sh"];
+  return call(["run", "--state-dir", join(folder, "state"), job], { program: [...unshare, builtEntry] });
+}

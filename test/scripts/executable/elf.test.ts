@@ -1,0 +1,108 @@
+/** ELF files that were changed are linked and run, on this machine's own linker. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, type TestContext } from "vitest";
+import { bringAlong, dropLibrary, strip } from "../../../scripts/executable/elf.ts";
+import { importedCode, importedFunctions } from "../../../scripts/executable/importedCode.ts";
+import { requireTools } from "../../support/host/requireTools.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const sources = new URL("../../../scripts/executable/", import.meta.url).pathname;
+const architectures = [
+  { arch: "x64", tools: "x86_64-linux-gnu-", format: "elf64-x86-64" },
+  { arch: "arm64", tools: "aarch64-linux-gnu-", format: "elf64-littleaarch64" },
+] as const;
+
+describe.each(architectures)("the code that the executable for $arch brings along", ({ arch, tools }) => {
+  it("is what its listing assembles to, with its functions where they are said to be", (context) => {
+    const prefix = arch === process.arch ? "" : tools;
+    const [as, objcopy, nm] = ["as", "objcopy", "nm"].map((tool) => prefix + tool) as [
+      string,
+      string,
+      string,
+    ];
+    requireTools(context, as, objcopy, nm);
+    const [object, code] = ["object", "code"].map((name) => join(temporaryFolder(), name)) as [
+      string,
+      string,
+    ];
+    execFileSync(as, ["-o", object, join(sources, `${arch}.s`)]);
+    execFileSync(objcopy, ["-O", "binary", "-j", ".text", object, code]);
+    expect(readFileSync(code).toString("base64")).toBe(importedCode[arch]);
+    const symbols = execFileSync(nm, [object], { encoding: "utf8" }).matchAll(/^(\w+) t (\w{2,})$/gm);
+    expect(
+      Object.fromEntries([...symbols].map(([, at, name]) => [name, Number.parseInt(at ?? "", 16)])),
+    ).toEqual(importedFunctions);
+  });
+});
+
+describe("a program that imports functions", () => {
+  const main = `
+    #include <stdio.h>
+    #include <stdbool.h>
+    #include <sys/resource.h>
+    bool cas(size_t, void *, void *, void *, int, int) __asm__("__atomic_compare_exchange");
+    int setrlimit64(__rlimit_resource_t, const struct rlimit64 *);
+    int other(void);
+    int main(void) {
+      unsigned long memory = 5, expected = 5, desired = 7;
+      bool first = cas(8, &memory, &expected, &desired, 4, 2);
+      bool second = cas(8, &memory, &expected, &desired, 4, 2);
+      printf("%d %d %lu %lu %d %d\\n", first, second, memory, expected, setrlimit64(RLIMIT_NOFILE, 0), other());
+    }`;
+  let folder: string;
+  let program: Buffer;
+
+  it("brings them along, does without the library that had them, and keeps the others", (context) => {
+    buildProgram(context);
+    const changed = dropLibrary(bringAlong(program, ownCode(), importedFunctions), "libatomic.so.1");
+    rmSync(join(folder, "libatomic.so.1"));
+    expect(run(strip(changed))).toBe("1 0 7 7 -1 42\n");
+    expect(strip(changed).byteLength).toBeLessThan(program.byteLength);
+  });
+
+  it("is refused a library or a function that it does not have", (context) => {
+    buildProgram(context);
+    expect(() => dropLibrary(program, "libnone.so")).toThrow("does not need libnone.so");
+    expect(() => bringAlong(program, ownCode(), { none: 0 })).toThrow("does not import none");
+    expect(() => bringAlong(program, Buffer.alloc(1 << 20), importedFunctions)).toThrow("no room");
+    expect(() => strip(Buffer.from("#!/bin/sh\n"))).toThrow("not a 64-bit ELF file");
+  });
+
+  function buildProgram(context: TestContext): void {
+    requireTools(context, "cc");
+    folder = temporaryFolder();
+    const library = (name: string, version: string, code: string) => {
+      writeFileSync(join(folder, "map"), `${version} { global: *; };`);
+      const options = ["-shared", "-fPIC", `-Wl,--version-script=${join(folder, "map")},-soname,${name}`];
+      compile(code, [...options, "-o", join(folder, name)]);
+      return join(folder, name);
+    };
+    const atomic = library(
+      "libatomic.so.1",
+      "LIBATOMIC_1.0",
+      'int cas(void) __asm__("__atomic_compare_exchange"); int cas(void) { return -1; }',
+    );
+    const other = library("libother.so.1", "OTHER_1.0", "int other() { return 42; }");
+    const linked = ["-no-pie", "-Wl,-z,now,--allow-shlib-undefined", atomic, other, `-Wl,-rpath,${folder}`];
+    compile(main, [...linked, "-o", join(folder, "program")]);
+    program = readFileSync(join(folder, "program"));
+  }
+
+  function compile(code: string, options: readonly string[]): void {
+    const args = ["-D_GNU_SOURCE", "-fno-builtin", "-xc", "-", "-xnone", ...options];
+    execFileSync("cc", args, { input: code, stdio: ["pipe", "pipe", "pipe"] });
+  }
+
+  function run(elf: Buffer): string {
+    const path = join(folder, "changed");
+    writeFileSync(path, elf, { mode: 0o755 });
+    const { stdout, stderr } = spawnSync(path, { encoding: "utf8" });
+    return stdout + stderr;
+  }
+});
+
+function ownCode(): Buffer {
+  return Buffer.from(importedCode[process.arch === "arm64" ? "arm64" : "x64"], "base64");
+}

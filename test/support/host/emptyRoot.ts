@@ -1,0 +1,57 @@
+/** Roots that hold no more than is put into them, for programs that have to do without anything else. */
+import { execFileSync } from "node:child_process";
+import { chmodSync, copyFileSync, linkSync, mkdirSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { temporaryFolder } from "./temporaryFolder.ts";
+
+/** What test/fixtures/enterRoot.ts is told. */
+export interface RootEntry {
+  readonly root: string;
+  /** Folders of the host, by the same paths. */
+  readonly shared: readonly string[];
+  readonly readOnly: boolean;
+  readonly command: readonly string[];
+  /** Default: the caller's. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const fixture = join(import.meta.dirname, "../../fixtures/enterRoot.ts");
+
+/**
+ * A root for the duration of the test: the programs, the libraries that they are linked with, and the
+ * folders that the kernel's file systems are mounted on. `/tmp` and `/run` are empty, and `noexec`.
+ * @param programs the host's paths by those in the root
+ */
+export function emptyRoot(programs: Readonly<Record<string, string>>): string {
+  const root = temporaryFolder();
+  chmodSync(root, 0o755);
+  for (const folder of ["proc", "tmp", "run"]) mkdirSync(join(root, folder));
+  for (const [target, path] of Object.entries(programs)) {
+    put(path, join(root, target));
+    for (const library of librariesOf(path)) put(library, join(root, library));
+  }
+  return root;
+}
+
+/** The command that executes another one in a root. */
+export function inRoot(entry: Partial<RootEntry> & Pick<RootEntry, "root" | "command">): string[] {
+  const full: RootEntry = { shared: [], readOnly: false, ...entry };
+  return [process.execPath, "--disable-warning=ExperimentalWarning", fixture, JSON.stringify(full)];
+}
+
+/** Paths of the dynamic linker and the libraries, as ldd(1) shows them. */
+function librariesOf(program: string): string[] {
+  const shown = execFileSync("ldd", [program], { encoding: "utf8" });
+  return [...shown.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(([, path = ""]) => path);
+}
+
+function put(path: string, target: string): void {
+  mkdirSync(dirname(target), { recursive: true });
+  try {
+    // Large files need not be copied where both are on one file system.
+    linkSync(realpathSync(path), target);
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === "EEXIST") return;
+    copyFileSync(path, target);
+  }
+}
