@@ -103,7 +103,9 @@ describe("a terminal that is closed", () => {
     const stateDir = temporaryFolder();
     const terminal = openTerminalSession({ columns: 300, rows: 30 });
     terminal.type(`exec ${process.execPath} ${main} run --state-dir ${stateDir} ${endless()}\n`);
-    const place = placeIn((await terminal.shows(/task: started/)).join("\n"));
+    // The run and its task print at the same time.
+    const bothSeen = /^(?=.*task: started)(?=.*\/local\.)/s;
+    const place = placeIn((await terminal.shows(bothSeen)).join("\n"));
     await terminal.hangUp();
     await untilGone(place);
     expect(await lastEvents(stateDir)).toMatch(/killed by SIGINT/);
