@@ -8,7 +8,7 @@ import type { Callers } from "../../grpc/callers.ts";
 import type { DriverService } from "../../grpc/generated/nomad/driver.ts";
 import { connectPlugin } from "../../grpc/pluginClient.ts";
 import { runOfPlugin } from "../../lifeline.ts";
-import { addressOf, pluginOf } from "../../store/folder/pluginAddress.ts";
+import { openPluginSocket, type PluginSocket, pluginOf } from "../../store/folder/pluginAddress.ts";
 import { stateFolderPaths } from "../../store/folder/stateFolder.ts";
 import { openEventReader } from "../../store/lmdb/lmdbEventStore.ts";
 import { removeScope } from "../allocation/cgroupScope.ts";
@@ -56,8 +56,7 @@ async function endTasks(work: string, stateFolder: string): Promise<void> {
   const tasks = await tasksOf(allocationsIn(work), stateFolder);
   if (tasks.length === 0) return;
   // Another run may use the state folder by now.
-  const other = pluginOf(stateFolder) === undefined ? undefined : connectPlugin(addressOf(stateFolder));
-  if (other !== undefined) return destroy(tasks, other.driver).finally(() => other.disconnect());
+  if (pluginOf(stateFolder) !== undefined) return destroyBy(openPluginSocket(stateFolder), tasks);
   const session = await PluginSession.start({
     config: {},
     topology: readNodeTopology(),
@@ -69,6 +68,16 @@ async function endTasks(work: string, stateFolder: string): Promise<void> {
 /** Ends these tasks. The plugin has recovered those that still run. */
 async function destroy(tasks: readonly string[], driver: Callers<DriverService>): Promise<void> {
   for (const taskId of tasks) await answered(driver.destroyTask({ taskId, force: true }));
+}
+
+async function destroyBy(socket: PluginSocket, tasks: readonly string[]): Promise<void> {
+  const plugin = connectPlugin(socket.path);
+  try {
+    await destroy(tasks, plugin.driver);
+  } finally {
+    plugin.disconnect();
+    socket.close();
+  }
 }
 
 /** Ids of the tasks of some allocations, from the log in a state folder. */

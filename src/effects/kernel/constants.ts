@@ -165,9 +165,14 @@ export const HIGHEST_DESCRIPTOR = 0xffffffff;
 export const CLOSE_RANGE_CLOEXEC = 1 << 2;
 
 /** `linux/socket.h`, `linux/net.h`, `linux/sockios.h`, `linux/if.h` */
+export const AF_UNIX = 1;
 export const AF_INET = 2;
+export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+export const SO_PEERCRED = 17;
 export const SIOCSIFFLAGS = 0x8914;
 export const IFF_UP = 0x1;
 

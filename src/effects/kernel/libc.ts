@@ -2,10 +2,11 @@
  * Functions of the C library and raw system calls. They take numbers, strings and
  * bytes, return numbers, and fail with a DriverError `KERNEL_CALL_FAILED`.
  */
+import { closeSync } from "node:fs";
 import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
 import { errnoName, kernelError } from "./kernelError.ts";
-import { type OpenHow, openHow, type ResourceLimit, rlimit64 } from "./structs.ts";
+import { type OpenHow, openHow, type ResourceLimit, rlimit64, unixAddress } from "./structs.ts";
 
 /**
  * landlock_create_ruleset(2).
@@ -113,6 +114,26 @@ export function pidfdGetfd(pidfd: number, number: number): number {
 export function ioctl(descriptor: number, request: number, argument: number | Uint8Array): number {
   const pointer = typeof argument === "number" ? BigInt(argument) : argument;
   return checked(libc().ioctl(descriptor, BigInt(request), pointer), "ioctl");
+}
+
+/**
+ * The process that listens on a socket: `SO_PEERCRED` of unix(7), over a connection that is closed at once.
+ * @param path of at most 107 bytes
+ */
+export function listenerOf(path: string): { readonly pid: number; readonly uid: number } {
+  const c = libc();
+  const type = k.SOCK_STREAM | k.SOCK_CLOEXEC | k.SOCK_NONBLOCK;
+  const socket = checked(c.socket(k.AF_UNIX, type, 0), "socket");
+  try {
+    const address = unixAddress(path);
+    checked(c.connect(socket, address, address.byteLength), "connect", path);
+    const credentials = new Uint32Array(3);
+    const size = new Uint32Array([credentials.byteLength]);
+    checked(c.getsockopt(socket, k.SOL_SOCKET, k.SO_PEERCRED, credentials, size), "getsockopt", path);
+    return { pid: credentials[0] as number, uid: credentials[1] as number };
+  } finally {
+    closeSync(socket);
+  }
 }
 
 /**

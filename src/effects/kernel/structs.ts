@@ -3,6 +3,8 @@
  * the driver supports.
  */
 
+import { AF_UNIX } from "./constants.ts";
+
 /** `struct clone_args` of `linux/sched.h`, third published size: clone3(2) without a stack, like fork(2). */
 export function cloneArgs({ flags = 0, parentTid = 0, exitSignal, cgroup = 0 }: CloneArgs): Uint8Array {
   const words = new BigUint64Array(11);
@@ -96,6 +98,14 @@ export interface CapabilitySets {
 /** `struct winsize` of `asm-generic/termios.h`, without pixels: ioctl_tty(2). */
 export function windowSize(rows: number, columns: number): Uint8Array {
   return new Uint8Array(new Uint16Array([rows, columns, 0, 0]).buffer);
+}
+
+/** `struct sockaddr_un` of `sys/un.h`: unix(7). @param path of at most 107 bytes */
+export function unixAddress(path: string): Uint8Array {
+  const bytes = new Uint8Array(110);
+  new DataView(bytes.buffer).setUint16(0, AF_UNIX, true);
+  new TextEncoder().encodeInto(path, bytes.subarray(2, 109));
+  return bytes;
 }
 
 /** `struct pollfd` of `poll.h`: poll(2). */

@@ -1,7 +1,19 @@
 /** Finds a running plugin by its state folder: it holds the folder's lock and publishes its socket there. */
-import { existsSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  type BigIntStats,
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
-import { DriverError, errnoOf } from "../../errors.ts";
+import { O_PATH } from "../../effects/kernel/constants.ts";
+import { listenerOf } from "../../effects/kernel/libc.ts";
+import { DriverError, errnoOf, hasErrno } from "../../errors.ts";
 import { stateFolderPaths } from "./stateFolder.ts";
 
 /** Publishes the socket's path. For the plugin that owns the folder. */
@@ -22,31 +34,91 @@ export function publishAddress(folder: string, socketPath: string): void {
  * @returns its pid; undefined if no process holds the lock
  */
 export function pluginOf(folder: string): number | undefined {
-  const lock = statSync(stateFolderPaths(folder).lock, { throwIfNoEntry: false });
+  const lock = statSync(stateFolderPaths(folder).lock, { throwIfNoEntry: false, bigint: true });
   if (lock === undefined) return undefined;
   for (const line of readFileSync("/proc/locks", "utf8").split("\n")) {
     const [, pid, inode] = / FLOCK .* (\d+) [0-9a-f]+:[0-9a-f]+:(\d+) /.exec(line) ?? [];
-    if (Number(inode) === lock.ino) return Number(pid);
+    if (inode === String(lock.ino) && hasOpen(Number(pid), lock)) return Number(pid);
   }
   return undefined;
 }
 
 /**
- * The socket of the plugin that owns a state folder, as a path that works for this
- * process: the plugin may have another /tmp.
+ * Whether a process has a file open. The kernel's list tells another device than stat(2) for some file systems
+ * (btrfs, overlayfs), so that anybody can have a lock with the same numbers.
+ */
+function hasOpen(pid: number, { dev, ino }: BigIntStats): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some((descriptor) => {
+      const open = statSync(`/proc/${pid}/fd/${descriptor}`, { throwIfNoEntry: false, bigint: true });
+      return open?.dev === dev && open.ino === ino;
+    });
+  } catch (thrown) {
+    // It has exited.
+    if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ESRCH") return false;
+    throw thrown;
+  }
+}
+
+/**
+ * The socket of the plugin that owns a state folder, as a path that works for this process: the plugin may have
+ * another /tmp. Who listens there is not checked: {@link openPluginSocket} does, for callers with secrets.
  * @throws DriverError `PLUGIN_FAILED` if no plugin runs there
  */
 export function addressOf(folder: string): string {
   try {
     const pid = pluginOf(folder);
-    const path = pid === undefined ? undefined : `/proc/${pid}/root${readlinkSync(addressLink(folder))}`;
-    if (path !== undefined && existsSync(path)) return path;
+    if (pid !== undefined) return addressIn(pid, folder);
   } catch (thrown) {
-    if (errnoOf(thrown) !== "ENOENT") {
+    if (!hasErrno(thrown, "ENOENT")) {
       throw DriverError.from(thrown, "PLUGIN_FAILED", "the plugin's address cannot be read");
     }
   }
-  throw new DriverError("PLUGIN_FAILED", `no plugin runs with the state folder ${folder}`, {
+  throw noPlugin(folder);
+}
+
+/** A running plugin's socket. */
+export interface PluginSocket {
+  /** Of this process's own: it leads to the socket itself, whatever is at the socket's path by now. */
+  readonly path: string;
+  /** To be called when no further connection is needed. */
+  close(): void;
+}
+
+/**
+ * The same, once it is sure that the plugin listens there itself, and as root. A task may have a socket at the
+ * same path, in its own /tmp or in the host's. Connects for that, and disconnects.
+ * @throws DriverError `PLUGIN_FAILED` if no plugin runs there, or somebody else listens
+ */
+export function openPluginSocket(folder: string): PluginSocket {
+  const pid = pluginOf(folder);
+  if (pid === undefined) throw noPlugin(folder);
+  using opened = new DisposableStack();
+  try {
+    const descriptor = opened.adopt(openSync(addressIn(pid, folder), O_PATH), closeSync);
+    const path = `/proc/self/fd/${descriptor}`;
+    const listener = listenerOf(path);
+    // Looked at again, because a plugin that has exited may have left its pid to another process.
+    if (listener.uid === 0 && listener.pid === pid && pluginOf(folder) === pid) {
+      const socket = opened.move();
+      return { path, close: () => socket.dispose() };
+    }
+    const summary = `process ${listener.pid} of user ${listener.uid} listens in place of the plugin with the state folder ${folder}`;
+    throw new DriverError("PLUGIN_FAILED", summary, {
+      hint: "Do not trust it: look who started it, and restart the Nomad agent",
+    });
+  } catch (thrown) {
+    if (hasErrno(thrown, "ENOENT") || hasErrno(thrown, "ECONNREFUSED")) throw noPlugin(folder);
+    throw DriverError.from(thrown, "PLUGIN_FAILED", "the plugin's socket cannot be opened");
+  }
+}
+
+function addressIn(pid: number, folder: string): string {
+  return `/proc/${pid}/root${readlinkSync(addressLink(folder))}`;
+}
+
+function noPlugin(folder: string): DriverError {
+  return new DriverError("PLUGIN_FAILED", `no plugin runs with the state folder ${folder}`, {
     hint: "Start the Nomad agent, or name the state_dir of its driver with --state-dir",
   });
 }

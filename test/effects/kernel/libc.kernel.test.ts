@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { closeSync, mkdtempSync, readFileSync, readSync, rmSync, statSync, writeSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -27,6 +29,17 @@ describe("calls of the C library", () => {
     expect(descriptorFlags(read) & k.O_NONBLOCK).toBe(k.O_NONBLOCK);
     closeSync(read);
     closeSync(write);
+  });
+
+  it("tells who listens on a socket", async () => {
+    const path = join(folder, "socket");
+    const server = createServer().listen(path);
+    await once(server, "listening");
+    expect(libc.listenerOf(path)).toEqual({ pid: process.pid, uid: process.getuid?.() });
+    server.close();
+    expect(() => libc.listenerOf(join(folder, "none"))).toThrow(
+      expect.objectContaining({ failed: { call: "connect", path: join(folder, "none"), errno: "ENOENT" } }),
+    );
   });
 
   it("makes a FIFO", () => {

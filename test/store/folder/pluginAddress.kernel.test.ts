@@ -2,7 +2,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { addressOf, pluginOf, publishAddress } from "../../../src/store/folder/pluginAddress.ts";
+import {
+  addressOf,
+  openPluginSocket,
+  pluginOf,
+  publishAddress,
+} from "../../../src/store/folder/pluginAddress.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -16,9 +21,8 @@ describe("the plugin of a state folder", () => {
     const owner = new LineProcess("ownStateFolder", path);
     await owner.written(1);
     expect(pluginOf(path)).toBe(owner.child.pid);
-    expect(() => addressOf(path)).toThrow(noPlugin);
+    expect(() => openPluginSocket(path)).toThrow(noPlugin);
     const socket = join(path, "a.sock");
-    writeFileSync(socket, "");
     publishAddress(path, socket);
     expect(addressOf(path)).toBe(`/proc/${owner.child.pid}/root${socket}`);
     await owner.kill();
@@ -26,6 +30,6 @@ describe("the plugin of a state folder", () => {
     expect(readFileSync(stateFolderPaths(path).lock, "utf8")).toBe(`${owner.child.pid}\n`);
     writeFileSync(stateFolderPaths(path).lock, `${process.pid}\n`);
     expect(pluginOf(path)).toBe(undefined);
-    expect(() => addressOf(path)).toThrow(noPlugin);
+    expect(() => openPluginSocket(path)).toThrow(noPlugin);
   });
 });

@@ -9,7 +9,7 @@ import type {
 } from "../../../grpc/generated/nomad/driver.ts";
 import { connectPlugin } from "../../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../../grpc/status.ts";
-import { addressOf } from "../../../store/folder/pluginAddress.ts";
+import { openPluginSocket, type PluginSocket } from "../../../store/folder/pluginAddress.ts";
 import { codeToPassOn } from "../../../taskEnd.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { requireRoot } from "../../requireRoot.ts";
@@ -32,11 +32,12 @@ export async function runCommand(
   { stateDir, tty = process.stdin.isTTY && process.stdout.isTTY }: CommandOptions,
 ): Promise<number> {
   requireRoot("the driver's plugin answers root alone");
-  const { id, socketPath } = await findRunning(stateDir, task);
-  const plugin = connectPlugin(socketPath);
+  const { id, socket } = await findRunning(stateDir, task);
+  using attached = new DisposableStack();
+  attached.defer(() => socket.close());
+  const plugin = connectPlugin(socket.path);
   const call = plugin.driver.execTaskStreaming();
   call.write({ setup: { taskId: id, command: [...command], tty } });
-  using attached = new DisposableStack();
   attached.defer(() => plugin.disconnect());
   if (tty) attached.defer(attachTerminal(call));
   attached.defer(cancelOnSignals(call));
@@ -107,7 +108,7 @@ function show(stream: NodeJS.WriteStream, data: Buffer, call: Call): void {
 /** Finds the running task that a person names, and the plugin that runs it. */
 export interface RunningTask {
   readonly id: string;
-  readonly socketPath: string;
+  readonly socket: PluginSocket;
 }
 
 /**
@@ -120,7 +121,7 @@ async function findRunning(stateDir: string, name: string): Promise<RunningTask>
   try {
     const { id, reader } = logs.findRunning(name);
     const folder = logs.folders[logs.readers.indexOf(reader)] ?? stateDir;
-    return { id, socketPath: addressOf(dirname(folder)) };
+    return { id, socket: openPluginSocket(dirname(folder)) };
   } finally {
     await logs.close();
   }

@@ -1,0 +1,74 @@
+/** A process that is not root poses as the plugin of a state folder, to root's `exec`. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { openPluginSocket, pluginOf, publishAddress } from "../../src/store/folder/pluginAddress.ts";
+import { stateFolderPaths } from "../../src/store/folder/stateFolder.ts";
+import { LineProcess } from "../support/host/lineProcess.ts";
+import { smallFileSystem } from "../support/host/smallFileSystem.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+
+const noPlugin = expect.objectContaining({ code: "PLUGIN_FAILED" });
+const nobody = 65_534;
+
+/** Runs a script as a user, until the test has finished. Resolves once the script has said something. */
+async function runAs(uid: number, script: string): Promise<number> {
+  const child = spawn("perl", ["-e", script], { uid, gid: uid, stdio: ["ignore", "pipe", "inherit"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  await once(child.stdout, "data");
+  return child.pid as number;
+}
+
+/** Perl that listens at a path, open to everybody. */
+const listening = (path: string) =>
+  `use IO::Socket::UNIX; umask 0; my $s = IO::Socket::UNIX->new(Type => SOCK_STREAM, Local => '${path}', Listen => 1) or die; `;
+const lasting = `$| = 1; print "up\n"; sleep 1000;`;
+
+test("with a lock on a file that has the lock's inode number, in another file system", async () => {
+  const [own, theirs] = [smallFileSystem("4m"), smallFileSystem("4m")];
+  // Both count their files from the same number on.
+  const folder = join(own, "state");
+  const copy = join(theirs, "copy");
+  for (const path of [folder, copy]) mkdirSync(path);
+  chmodSync(theirs, 0o777);
+  const { lock } = stateFolderPaths(folder);
+  for (const path of [lock, join(copy, "lock")]) writeFileSync(path, "", { mode: 0o666 });
+  chmodSync(join(copy, "lock"), 0o666);
+  expect(statSync(join(copy, "lock")).ino).toBe(statSync(lock).ino);
+  const socket = join(theirs, "plugin.sock");
+  publishAddress(folder, socket);
+  const locked = `open(my $l, '+<', '${copy}/lock') or die; flock($l, 2) or die; `;
+  await runAs(nobody, listening(socket) + locked + lasting);
+  expect(pluginOf(folder)).toBeUndefined();
+  expect(() => openPluginSocket(folder)).toThrow(noPlugin);
+});
+
+test("with a socket that has the name of the plugin's", async () => {
+  const folder = join(temporaryFolder(), "state");
+  const owner = new LineProcess("ownStateFolder", folder);
+  await owner.written(1);
+  expect(pluginOf(folder)).toBe(owner.child.pid);
+  const open = temporaryFolder();
+  chmodSync(open, 0o777);
+  const socket = join(open, "plugin.sock");
+  publishAddress(folder, socket);
+  await runAs(nobody, listening(socket) + lasting);
+  expect(() => openPluginSocket(folder)).toThrow(
+    expect.objectContaining({ message: expect.stringMatching(/user 65534/) }),
+  );
+});
+
+test("as root, but as another process than the one that holds the lock", async () => {
+  const folder = join(temporaryFolder(), "state");
+  const owner = new LineProcess("ownStateFolder", folder);
+  await owner.written(1);
+  const socket = join(temporaryFolder(), "plugin.sock");
+  const server = createServer().listen(socket);
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  publishAddress(folder, socket);
+  expect(() => openPluginSocket(folder)).toThrow(noPlugin);
+});
