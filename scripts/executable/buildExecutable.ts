@@ -13,14 +13,14 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { Architecture } from "../../src/systemCalls.ts";
 import { bundleLoader, bundleProgram } from "./bundle.ts";
-import { bringAlong, dropLibrary, strip } from "./elf.ts";
+import { dropLibrary, embedFunctions, strip } from "./elf.ts";
 import { importedCode, importedFunctions } from "./importedCode.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
 const modules = join(root, "node_modules");
 
-/** Of Node and V8, for the executable's process. */
+/** Options of Node and V8 for the executable. */
 const nodeOptions = [
   // Scavenges are few while the program is loaded, and the young generation stays small later.
   "--min-semi-space-size=4",
@@ -81,10 +81,10 @@ async function prepareAssets(
   };
 }
 
-/** Node, without what only debuggers need, and with code of its own for the one function that it has of libatomic. */
+/** Node without debugging information, and with its own code for functions that it otherwise imports. */
 function runtimeBytes(arch: Architecture): Buffer {
   const code = Buffer.from(importedCode[arch], "base64");
-  const node = bringAlong(readFileSync(runtime(arch)), code, importedFunctions);
+  const node = embedFunctions(readFileSync(runtime(arch)), code, importedFunctions);
   return strip(dropLibrary(node, "libatomic.so.1"));
 }
 

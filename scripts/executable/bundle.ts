@@ -5,8 +5,8 @@ import { build, type Plugin } from "rolldown";
 const root = join(import.meta.dirname, "../..");
 
 /**
- * Modules that take the place of others in the executable: native code and files come
- * out of it, and what nothing calls is left out.
+ * Replacements of modules: native code and files come from the executable, and what
+ * nothing calls is left out.
  */
 const replacements: readonly (readonly [module: RegExp, source: string])[] = [
   // Finds the native addon of lmdb.
@@ -64,7 +64,7 @@ export async function bundleLoader(): Promise<string> {
   return output[0].code;
 }
 
-/** Escapes stand for the same in strings, templates and regular expressions, where minified code has such characters. */
+/** Minified code has other characters only in strings, templates and regular expressions, where escapes mean the same. */
 function ascii(code: string): string {
   return code.replace(
     /[^\0-\x7f]/g,

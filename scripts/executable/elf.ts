@@ -47,12 +47,12 @@ export function strip(elf: Buffer): Buffer {
 }
 
 /**
- * Has an executable bring along functions that it imports.
+ * Adds code to an executable for functions that it otherwise imports.
  * @param code of the functions, for the executable's machine
  * @param functions where they are in the code
  * @throws Error if it does not import one of them, or has no room for the code
  */
-export function bringAlong(
+export function embedFunctions(
   elf: Buffer,
   code: Uint8Array,
   functions: Readonly<Record<string, number>>,
@@ -71,7 +71,7 @@ export function bringAlong(
 }
 
 /**
- * Has an executable do without a library of which it uses nothing any more.
+ * Removes a library from those that an executable loads. It must not use the library any more.
  * @throws Error if it does not need the library
  */
 export function dropLibrary(elf: Buffer, name: string): Buffer {

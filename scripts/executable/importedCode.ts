@@ -1,4 +1,4 @@
-/** Functions that the executable has of its own instead of importing them. Pure. */
+/** Code of the functions that the executable does not import. Pure. */
 import type { Architecture } from "../../src/systemCalls.ts";
 
 /** Where they are in the code. */

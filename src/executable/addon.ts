@@ -11,7 +11,7 @@ import { DriverError, messageOf } from "../errors.ts";
 
 /**
  * Loads the addon that is in the executable under this name, and returns what it exports.
- * @throws DriverError `UNSUPPORTED` if the host lets the linker load it from nowhere
+ * @throws DriverError `UNSUPPORTED` if the host allows it neither from memory nor from a folder
  */
 export function loadAddon(name: string): unknown {
   const bytes = Buffer.from(getRawAsset(name));
@@ -32,7 +32,7 @@ function loadFromMemory(name: string, bytes: Uint8Array): unknown {
   }
 }
 
-/** From a folder that only root may enter, and that is removed again: what was mapped stays. */
+/** From a folder that only root may enter. It is removed at once: the linker has mapped the addon. */
 function loadFromFolder(name: string, bytes: Uint8Array): unknown {
   let refusal: unknown;
   for (const parent of ["/run", "/dev/shm", tmpdir(), "/var/tmp"]) {

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { getRawAsset } from "node:sea";
 
-/** @param path of which the name alone counts */
+/** @param path only its last part matters */
 export async function readFile(path: string): Promise<Uint8Array> {
   return new Uint8Array(getRawAsset(basename(path)));
 }

@@ -1,7 +1,6 @@
 /**
- * The scripts that the program was bundled into, each with V8's code cache of it:
- * nothing is compiled when they are loaded. The build makes both
- * (scripts/executable/), and loads nothing but CommonJS.
+ * The scripts that the program was bundled into, each with its V8 code cache, so that
+ * nothing is compiled when it is loaded. The build (scripts/executable/) makes both.
  */
 import { createRequire } from "node:module";
 import { dirname } from "node:path";

@@ -14,7 +14,7 @@ interface Problem {
   readonly hint: string;
 }
 
-/** What is wrong with a name of what is to be allowed. */
+/** What is wrong with a name in a list of allowed calls; undefined if nothing is. */
 export function callProblem(name: string): Problem | undefined {
   if (isCallName(name)) return undefined;
   const meant = nearest(name, [...groupNames, ...systemCallNames]);
@@ -25,7 +25,7 @@ export function callProblem(name: string): Problem | undefined {
   return { message, hint: `Did you mean ${meant}?` };
 }
 
-/** What is wrong with a name of what is to be refused. */
+/** The same for a list of refused calls. */
 export function deniedCallProblem(name: string): Problem | undefined {
   if (!neededByLaunch.includes(name)) return callProblem(name);
   return {

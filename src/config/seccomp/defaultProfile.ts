@@ -1,10 +1,10 @@
 /**
  * The default profile: the system calls that a task may not make, each with its reason.
- * All other calls that are known are allowed: what they reach is for Landlock, the
- * namespaces, the cgroup and the user's rights to say. Pure.
+ * All other known calls are allowed: Landlock, the namespaces, the cgroup and the user's
+ * rights limit what they reach. Pure.
  *
- * The error is EPERM, or what a kernel without the feature returns where programs have
- * another way then.
+ * The error is EPERM, or that of a kernel without the feature if programs have a fallback
+ * for such kernels.
  */
 import type { SystemCallName } from "../../systemCalls.ts";
 import type { CapabilityName } from "../options/capabilities.ts";
@@ -19,7 +19,7 @@ const newNamespaces =
   k.CLONE_NEWUSER +
   k.CLONE_NEWPID +
   k.CLONE_NEWNET;
-/** What else unshare(2) may be asked for. */
+/** The other flags of unshare(2). */
 const ownStates =
   k.CLONE_VM + k.CLONE_FS + k.CLONE_FILES + k.CLONE_SIGHAND + k.CLONE_THREAD + k.CLONE_SYSVSEM;
 
@@ -39,14 +39,14 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       ...(["fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"] as const),
     ],
     ["sys_admin"],
-    "Landlock's rules go by mounts, so it refuses a task their change anyway; here the code behind the calls is out of reach, too",
+    "Landlock forbids tasks to change mounts anyway; without the calls, the kernel's code behind them is out of reach, too",
   ),
   {
     name: "mount_info",
     restrictions: [{ calls: ["statmount", "listmount", "listns"], errno: "ENOSYS" }],
     liftedBy: ["sys_admin"],
     reason:
-      "they list mounts and namespaces past Landlock's rules on `/proc`; programs read `/proc/self/mountinfo` then",
+      "they list mounts and namespaces, whatever Landlock's rules on `/proc` hide; programs fall back to `/proc/self/mountinfo`",
   },
   {
     name: "namespace",
@@ -68,7 +68,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     ],
     liftedBy: ["sys_admin"],
     reason:
-      "in a user namespace of its own a task has every capability over much of the kernel's code, where most of its holes were found. The flags of `clone3` are in memory, where no filter sees them: C libraries use `clone` then",
+      "in a user namespace of its own a task has every capability, and with these it reaches the kernel's code in which most holes were found. The flags of `clone3` are in memory, which filters cannot read; C libraries fall back to `clone`",
   },
   refused(
     "hostname",
@@ -107,9 +107,9 @@ export const defaultProfile: readonly RestrictionGroup[] = [
   refused("swap", ["swapon", "swapoff"], ["sys_admin"], "swap space is the host's"),
   refused("quota", ["quotactl", "quotactl_fd"], ["sys_admin"], "quotas are the host's"),
   refused("accounting", ["acct"], ["sys_pacct"], "the record of processes that have ended is the host's"),
-  refused("log", ["syslog"], ["syslog"], "the kernel's log tells addresses, devices and what other tasks do"),
+  refused("log", ["syslog"], ["syslog"], "the kernel's log has addresses, devices and what other tasks do"),
   refused("raw_io", ["ioperm", "iopl"], ["sys_rawio"], "reaches devices by their ports"),
-  refused("chroot", ["chroot"], ["sys_chroot"], "another root is the first step out of many"),
+  refused("chroot", ["chroot"], ["sys_chroot"], "a change of the root is the first step of many escapes"),
   refused(
     "handle",
     ["open_by_handle_at", "name_to_handle_at"],
@@ -120,7 +120,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     "fanotify",
     ["fanotify_init"],
     ["sys_admin"],
-    "watches files and mounts, which Landlock is not asked about",
+    "watches files and mounts, without a check by Landlock",
   ),
   {
     name: "set_id",
@@ -132,7 +132,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       { calls: ["openat2"], errno: "ENOSYS" },
     ],
     reason:
-      "such a program gives the task's rights to every user of the host who finds it in the allocation's folder. The mode of `openat2` is in memory, where no filter sees it: programs use `openat` then",
+      "such a program gives the task's rights to every user of the host who finds it in the allocation's folder. The mode of `openat2` is in memory, which filters cannot read; programs fall back to `openat`",
   },
   {
     name: "personality",
@@ -156,7 +156,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
         errno: "EPERM",
       },
     ],
-    reason: "the ways of old systems, such as a page at address 0, help attacks on the kernel",
+    reason: "the emulation of old systems, such as a page at address 0, helps attacks on the kernel",
   },
   {
     name: "memory_map",
@@ -180,7 +180,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
         errno: "EPERM",
       },
     ],
-    reason: "types into a terminal in its user's stead",
+    reason: "types into a terminal as if its user did",
   },
   refused("hangup", ["vhangup"], ["sys_tty_config"], "ends the sessions of a terminal"),
   {
@@ -196,7 +196,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       },
     ],
     reason:
-      "`AF_VSOCK` leads to the hypervisor; `AF_ALG` and rare protocols are much code for few programs, which the kernel loads for anyone who asks",
+      "`AF_VSOCK` leads to the hypervisor; few programs use `AF_ALG` and rare protocols, but the kernel loads their code for any program",
   },
   {
     name: "packet",
@@ -229,7 +229,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     ],
     liftedBy: ["net_admin"],
     reason:
-      "`SOCK_DIAG` lists the host's sockets with their paths, `USERSOCK` connects tasks; the packet filter is not theirs",
+      "`SOCK_DIAG` lists the host's sockets with their paths, `USERSOCK` connects tasks, and the packet filter is the host's",
   },
   {
     name: "audit",
@@ -242,7 +242,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       },
     ],
     liftedBy: ["audit_write", "audit_control", "audit_read"],
-    reason: "the audit log is the host's; programs go on where a kernel has none",
+    reason: "the audit log is the host's; programs also work with a kernel that has none",
   },
   {
     name: "obsolete",

@@ -1,5 +1,5 @@
 /**
- * Constants of the kernel's interface that restrictions of system calls go by. They have
+ * Constants of the kernel's interface that restrictions of system calls compare arguments with. They have
  * their C names, so that they can be looked up, and are the same on x86-64 and arm64.
  */
 

@@ -1,6 +1,6 @@
 /**
- * What `connect_tcp` and `bind_tcp` need besides Landlock: its rules on ports are asked at
- * connect(2) and bind(2) of TCP sockets, and there are other ways to the same. Pure.
+ * What `connect_tcp` and `bind_tcp` need besides Landlock, which checks ports only at
+ * connect(2) and bind(2) of TCP sockets: there are other ways to connect and to listen. Pure.
  */
 import type { TcpPorts } from "../options/tcpPorts.ts";
 import * as k from "./kernelConstants.ts";
@@ -9,7 +9,7 @@ import type { Restriction } from "./restriction.ts";
 /** IP has eight bits for a protocol. */
 const NO_PROTOCOL_OF_IP = 0xffffff00;
 
-/** None if the ports are not limited. A profile and its lists change nothing about these. */
+/** None if the ports are not limited. These hold whatever the task's profile is. */
 export function portRestrictions({ connectTcp, bindTcp }: TcpPorts): readonly Restriction[] {
   if (connectTcp === undefined && bindTcp === undefined) return [];
   return [
@@ -44,6 +44,6 @@ const connecting: readonly Restriction[] = [
 
 /**
  * listen(2) gives a socket without a port a free one. A filter cannot tell whether a socket has one, nor
- * whether it is a TCP socket at all. So only who may bind nothing cannot listen, on unix sockets neither.
+ * whether it is a TCP socket at all. So listen(2) is refused only to tasks that may bind no port at all, and to these also on unix sockets.
  */
 const listening: Restriction = { calls: ["listen"], errno: "EACCES" };

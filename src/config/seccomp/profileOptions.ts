@@ -15,7 +15,7 @@ export interface SeccompTaskOptions {
 
 export interface SeccompPluginOptions {
   readonly seccomp: string;
-  /** Profiles by their names: what each allows (`+`) and refuses (`-`) otherwise than the default one. */
+  /** Profiles by their names: which calls each allows (`+`) or refuses (`-`), unlike the default one. */
   readonly seccompProfiles: readonly Readonly<Record<string, readonly string[]>>[];
   readonly allowSeccomp: readonly string[];
 }
@@ -33,7 +33,7 @@ export function seccompProfile(task: SeccompTaskOptions, plugin: SeccompPluginOp
 }
 
 /**
- * A task may always refuse itself more. What it wants beyond the client's profile, the client has to allow.
+ * A task may always have more calls refused. Calls that the client's profile refuses need the client's permission.
  * @throws DriverError `CONFIG_INVALID` naming the option and what has to change
  */
 export function checkSeccomp(task: SeccompTaskOptions, plugin: SeccompPluginOptions): void {
@@ -87,7 +87,7 @@ export function seccompProblem(plugin: SeccompPluginOptions): (Problem & { optio
   return undefined;
 }
 
-/** What is wrong with a profile of the operator's; undefined if nothing is. */
+/** What is wrong with a profile that the operator has defined; undefined if nothing is. */
 export function profileProblem(name: string, entries: readonly string[]): Problem | undefined {
   if (!/^[a-z][a-z0-9_-]*$/.test(name) || reserved.includes(name) || isCallName(name)) {
     return {
@@ -110,7 +110,7 @@ function entryProblem(entry: string): string | undefined {
     case "-":
       return deniedCallProblem(name)?.hint;
     default:
-      return "Write +NAME for what the default profile refuses and this one allows, -NAME for the opposite";
+      return "Write +NAME to allow what the default profile refuses, -NAME to refuse what it allows";
   }
 }
 

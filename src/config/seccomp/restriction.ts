@@ -29,7 +29,7 @@ export type Errno = "EPERM" | "EACCES" | "ENOSYS" | "EAFNOSUPPORT" | "EPROTONOSU
 
 /** Restrictions of a profile that have one reason. */
 export interface RestrictionGroup {
-  /** By `@` and this name, options name all calls of the group. */
+  /** With `@` before it, the name by which options mean all calls of the group. */
   readonly name: string;
   readonly restrictions: readonly (Restriction & {
     /** The arguments that are refused, in words, where there is a condition. */

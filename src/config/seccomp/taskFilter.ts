@@ -1,4 +1,4 @@
-/** Which system calls a task may not make: what its profile, its capabilities and its ports leave. Pure. */
+/** Which system calls a task may not make, by its profile, its capabilities and its ports. Pure. */
 import { isSystemCallName, type SystemCallName } from "../../systemCalls.ts";
 import type { TcpPorts } from "../options/tcpPorts.ts";
 import { defaultProfile } from "./defaultProfile.ts";
@@ -6,9 +6,9 @@ import { portRestrictions } from "./portRestrictions.ts";
 import type { Restriction, RestrictionGroup } from "./restriction.ts";
 
 /**
- * A task's profile, as its options chose it, and as its later commands need it. The lists
+ * A task's profile, as its options chose it, for the task and its later commands. The lists
  * have names of system calls, and of groups of the default profile with `@` before them.
- * What this version does not know of them means nothing.
+ * Names that this version does not know have no effect.
  */
 export interface SeccompProfile {
   /** `default`, `unconfined`, or one of the operator's, which is the default with other lists. */
@@ -48,9 +48,9 @@ export function taskFilter(
 }
 
 /**
- * What a profile refuses to tasks without capabilities: names of calls, each with the
- * group that refuses it, or by itself. Of two profiles the one that has all of the
- * other's is no weaker.
+ * What a profile refuses to tasks without capabilities. A profile with all refusals of
+ * another one is at least as strict.
+ * @returns names of calls, each after the name of its group if a group refuses it: `@mount umount2`
  */
 export function refusals(profile: SeccompProfile): ReadonlySet<string> {
   return new Set([

@@ -1,12 +1,12 @@
 /**
  * Assembles filters for seccomp(2): classic BPF programs, as bytes. Jumps name labels,
- * and may be as long as a program. Pure.
+ * and may have any length. Pure.
  */
 
 /** A place in a program. Two labels of one name are one. */
 export type Label = string;
 
-/** An instruction, or a label for the one that follows. Where no label is named, the next line follows. */
+/** An instruction, or a label for the next one. A jump without a label goes on with the next line. */
 export type Line =
   | { readonly kind: "label"; readonly label: Label }
   /** Loads 32 bits of `struct seccomp_data`. */

@@ -20,7 +20,7 @@ export function assembleFilter(filter: TaskFilter, architecture: Architecture): 
   return assemble([
     { kind: "load", offset: dataOffsets.architecture },
     { kind: "jump", compare: "equal", value: auditArchitectures[architecture], ifTrue: "native" },
-    // A 32-bit program. Its calls have other numbers, and of an error it would not even exit.
+    // A 32-bit program. Its calls have other numbers: even its exit would only return an error.
     { kind: "return", value: k.SECCOMP_RET_KILL_PROCESS },
     { kind: "label", label: "native" },
     { kind: "load", offset: dataOffsets.number },
@@ -49,8 +49,8 @@ export function refusal(errno: Errno): number {
 }
 
 /**
- * Numbers from here on are calls of the x32 ABI, which is another table of calls in
- * 64-bit programs. Most kernels have none of them, and ENOSYS is what those return.
+ * Numbers from here on are calls of the x32 ABI, a second table of calls for 64-bit
+ * programs. Most kernels do not have it, and return ENOSYS.
  */
 const X32_CALLS = 0x40000000;
 
@@ -126,7 +126,7 @@ function search(ranges: readonly Range[]): Line[] {
   ];
 }
 
-/** Where the search among ranges begins: of a single one, what is done with its calls. */
+/** Where the search among ranges begins. For a single range, where its calls go. */
 function entryOf(ranges: readonly Range[]): Label {
   const [first, last] = [ranges[0], ranges.at(-1)] as [Range, Range];
   return ranges.length === 1 ? first.label : `from ${first.first} to ${last.first}`;

@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import { bringAlong, dropLibrary, strip } from "../../../scripts/executable/elf.ts";
+import { dropLibrary, embedFunctions, strip } from "../../../scripts/executable/elf.ts";
 import { importedCode, importedFunctions } from "../../../scripts/executable/importedCode.ts";
 import { requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -56,7 +56,7 @@ describe("a program that imports functions", () => {
 
   it("brings them along, does without the library that had them, and keeps the others", (context) => {
     buildProgram(context);
-    const changed = dropLibrary(bringAlong(program, ownCode(), importedFunctions), "libatomic.so.1");
+    const changed = dropLibrary(embedFunctions(program, ownCode(), importedFunctions), "libatomic.so.1");
     rmSync(join(folder, "libatomic.so.1"));
     expect(run(strip(changed))).toBe("1 0 7 7 -1 42\n");
     expect(strip(changed).byteLength).toBeLessThan(program.byteLength);
@@ -65,8 +65,8 @@ describe("a program that imports functions", () => {
   it("is refused a library or a function that it does not have", (context) => {
     buildProgram(context);
     expect(() => dropLibrary(program, "libnone.so")).toThrow("does not need libnone.so");
-    expect(() => bringAlong(program, ownCode(), { none: 0 })).toThrow("does not import none");
-    expect(() => bringAlong(program, Buffer.alloc(1 << 20), importedFunctions)).toThrow("no room");
+    expect(() => embedFunctions(program, ownCode(), { none: 0 })).toThrow("does not import none");
+    expect(() => embedFunctions(program, Buffer.alloc(1 << 20), importedFunctions)).toThrow("no room");
     expect(() => strip(Buffer.from("#!/bin/sh\n"))).toThrow("not a 64-bit ELF file");
   });
 
