@@ -10,6 +10,9 @@ plugin "nomad-driver-exec2" {
     unveil_paths    = ["r:/usr/share"]
     unveil_by_task  = true
     private_tmp     = true
+    root            = "private"
+    allow_host_root = false
+    identity_files  = false
 
     # Whom they run as, and with which rights.
     allow_root       = false

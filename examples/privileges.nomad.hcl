@@ -42,6 +42,11 @@ job "privileges" {
           core   = "unlimited"
         }
 
+        # A root of its own, in which it knows its own name, and little shared memory.
+        root           = "private"
+        identity_files = true
+        shm_size       = 8
+
         pid_mode = "private"
         ipc_mode = "private"
         bind_tcp = [80]
@@ -52,7 +57,7 @@ job "privileges" {
         data        = <<-EOF
           perl -MIO::Socket::INET -e '
             IO::Socket::INET->new(LocalAddr => "127.0.0.1:80", Listen => 1) or die "port 80: $!\n";
-            print "listening on port 80 as user $>\n"'
+            print "listening on port 80 as user $>, ", getpwuid($>), "\n"'
           echo "groups $(id -G), umask $(umask), at most $(ulimit -n) open files"
         EOF
       }

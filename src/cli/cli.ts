@@ -9,6 +9,7 @@ import { addExec } from "./commands/exec/execVerb.ts";
 import { addExport } from "./commands/export/exportVerb.ts";
 import { addImport } from "./commands/import/importVerb.ts";
 import { addInspect } from "./commands/inspect/inspectVerb.ts";
+import { addLs } from "./commands/ls/lsVerb.ts";
 import { addPs } from "./commands/ps/psVerb.ts";
 import { addReplay } from "./commands/replay/replayVerb.ts";
 import { addRun } from "./commands/run/runVerb.ts";
@@ -20,7 +21,7 @@ import { guardOutput, outputError } from "./terminal/output.ts";
 import { widthOf } from "./terminal/style.ts";
 
 const verbs = [
-  ...[addRun, addDoctor, addPs, addTop, addExec, addClean],
+  ...[addRun, addDoctor, addPs, addTop, addExec, addLs, addClean],
   ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport, addVersion],
 ];
 

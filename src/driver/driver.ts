@@ -107,7 +107,13 @@ export class Driver implements DriverPort {
     return this.#configured.pipe(
       switchMap(({ options, topology, outcome }) =>
         watchHost(topology).pipe(
-          map((facts) => fingerprintOf(facts, options, quarantinedIn(outcome), outcome.error)),
+          map((facts) =>
+            fingerprintOf(facts, options, {
+              quarantined: quarantinedIn(outcome),
+              rootProblem: outcome.opened?.rootProblem,
+              error: outcome.error,
+            }),
+          ),
         ),
       ),
     );
@@ -202,6 +208,7 @@ export class Driver implements DriverPort {
     await this.#pruner?.close();
     this.#idleMemory.close();
     await this.#current?.unsaved.close();
+    this.#current?.roots[Symbol.dispose]();
     await this.#current?.store.close();
     await this.#current?.folder.close();
   }

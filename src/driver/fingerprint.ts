@@ -6,18 +6,22 @@ import type { DriverError } from "../errors.ts";
 import { version } from "../version.ts";
 import type { Fingerprint } from "./driverPort.ts";
 
-/**
- * @param quarantined paths of damaged event logs
- * @param error why the driver's services could not be opened
- */
+export interface DriverFindings {
+  /** Paths of damaged event logs. */
+  readonly quarantined: readonly string[];
+  /** Why tasks cannot have a root of their own. */
+  readonly rootProblem: string | undefined;
+  /** Why the driver's services could not be opened. */
+  readonly error?: DriverError | undefined;
+}
+
 export function fingerprintOf(
   facts: HostFacts,
   options: PluginOptions,
-  quarantined: readonly string[],
-  error?: DriverError,
+  { quarantined, rootProblem, error }: DriverFindings,
 ): Fingerprint {
-  const attributes = fingerprintAttributes(facts, options, version);
-  const { health, description } = judgeHost(facts, quarantined);
+  const attributes = fingerprintAttributes(facts, options, version, rootProblem);
+  const { health, description } = judgeHost(facts, { quarantined, rootProblem });
   if (error === undefined || health === "undetected") return { attributes, health, description };
   const text = `${error.code}: ${error.message}`;
   return {

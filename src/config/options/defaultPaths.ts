@@ -62,3 +62,24 @@ export const defaultPaths = {
 export const defaultEntries: readonly UnveilEntry[] = Object.values(defaultPaths)
   .flat()
   .map((entry) => parseUnveil(entry, "default"));
+
+/** Device files that a task with a root of its own has besides. /dev/tty is the terminal of whoever opens it. */
+export const ownRootPaths: readonly UnveilEntry[] = ["r:/dev/random", "rw:/dev/tty"].map((entry) =>
+  parseUnveil(entry, "default"),
+);
+
+/** Shared memory and terminals of such a task, which no other task sees. The host's are shared by all. */
+export const ownRootFolders: readonly UnveilEntry[] = ["rwc:/dev/shm", "rw:/dev/pts"].map((entry) =>
+  parseUnveil(entry, "default"),
+);
+
+/** With `identity_files`. */
+export const identityPaths: readonly UnveilEntry[] = ["r:/etc/passwd", "r:/etc/group"].map((entry) =>
+  parseUnveil(entry, "default"),
+);
+
+/**
+ * Folders of symlinks, by which programs of the default paths lead to each other. A task
+ * follows these links without a right, but they have to be in its root.
+ */
+export const linkFolders: readonly string[] = ["/etc/alternatives"];

@@ -15,6 +15,7 @@ import {
   historyBlocks,
   idRanges,
   list,
+  oneOf,
   pidsLimit,
   seccompProfileBlocks,
   swapLimit,
@@ -43,6 +44,20 @@ export const pluginSchema = z.object({
     description:
       "a task sees its own `tmp` folder as `/tmp`. If the plugin's or the task's configuration unveils a path at or below `/tmp`, the task sees the host's `/tmp`",
     example: false,
+  }),
+  root: oneOf(["private", "host"]).default("private").meta({
+    description:
+      "what tasks see at `/`, see [root](#root): a root of their own in which there is only what is unveiled, or the host's tree",
+    example: "host",
+  }),
+  allowHostRoot: flag().default(false).meta({
+    description: "whether tasks may see the host's tree, with `root`",
+    example: true,
+  }),
+  identityFiles: flag().default(false).meta({
+    description:
+      "whether tasks have an `/etc/passwd` and `/etc/group` of their own by default, see [root](#root)",
+    example: true,
   }),
   allowRoot: flag().default(false).meta({
     description:

@@ -26,6 +26,7 @@ function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): TaskOptio
   refuseUnlessAllowed("groups", task.groups.length > 0, "groupsByTask", plugin);
   refuseUnlessAllowed("ipcMode", task.ipcMode === "host", "allowHostIpc", plugin);
   refuseUnlessAllowed("pidMode", task.pidMode === "host", "allowHostPid", plugin);
+  refuseUnlessAllowed("root", task.root === "host" && plugin.root !== "host", "allowHostRoot", plugin);
   const conflict = contradiction(task);
   if (conflict !== undefined) {
     throw new DriverError("CONFIG_INVALID", `The task's config contradicts itself: ${conflict}`);
@@ -49,7 +50,7 @@ function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): TaskOptio
 function refuseUnlessAllowed(
   option: keyof TaskOptions,
   isUsed: boolean,
-  permission: "unveilByTask" | "groupsByTask" | "allowHostIpc" | "allowHostPid",
+  permission: "unveilByTask" | "groupsByTask" | "allowHostIpc" | "allowHostPid" | "allowHostRoot",
   plugin: PluginOptions,
 ): void {
   if (!isUsed || plugin[permission]) return;

@@ -123,6 +123,23 @@ export const taskSchema = z.object({
       "`host`: the task sees the host's processes, see [pid_mode](#pid_mode); needs the plugin's `allow_host_pid`, and Linux 6.12 or newer",
     example: "host",
   }),
+  root: oneOf(["private", "host"]).optional().meta({
+    description:
+      "what the task sees at `/`, see [root](#root); the plugin's `root` by default. `host` needs the plugin's `allow_host_root`",
+    example: "host",
+  }),
+  identityFiles: flag().optional().meta({
+    description:
+      "whether the task has an `/etc/passwd` and `/etc/group` with root, nobody and its own user, see [root](#root); the plugin's `identity_files` by default",
+    example: true,
+  }),
+  shmSize: wholeNumber()
+    .refine((size) => size >= 1 && size <= 1_048_576, "must be from 1 to 1048576")
+    .default(64)
+    .meta({
+      description: "MiB of `/dev/shm`, which count as the task's memory where they are used",
+      example: 256,
+    }),
   pidsLimit: pidsLimit().optional().meta({
     description:
       "maximum number of processes and threads, including the run's init; by default, and at most, the plugin's `pids_limit`",

@@ -1,5 +1,5 @@
 /** The paths that a task may access: the defaults, its own folders, and the plugin's and the job's. Pure. */
-import { defaultEntries } from "../options/defaultPaths.ts";
+import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "../options/defaultPaths.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import type { TaskOptions } from "../options/taskOptions.ts";
 import {
@@ -28,7 +28,11 @@ export interface UnveilInput {
   /** Bind mounts over single paths, without the one of the private `/tmp`. */
   readonly bound?: readonly BoundPath[];
   readonly mounts?: readonly PlacedMount[];
+  readonly root?: RootMode;
 }
+
+/** Whether a task sees the host's tree, or a root in which there is only what is unveiled. */
+export type RootMode = "private" | "host";
 
 /** A path with all access that is allowed there, and where the entries come from. */
 export interface UnveilRule {
@@ -42,9 +46,13 @@ export interface UnveilRule {
   readonly beneath?: string;
   /** The target, if the path is mounted elsewhere: the rule is added for what is mounted there. */
   readonly at?: string;
+  /** Set if the path is not the host's: it exists only in the task's own root. */
+  readonly ownRoot?: true;
 }
 
 export interface UnveilRules {
+  /** `host` if everything is unveiled: then the host's tree is the task's root. */
+  readonly root: RootMode;
   /** At most one rule per path, and one per mount. */
   readonly entries: readonly UnveilRule[];
   /** Whether to bind the task's own temporary folder over `/tmp`. */
@@ -63,26 +71,53 @@ export function isConfigured({ sources }: UnveilRule): boolean {
  * mount's source: Landlock checks the file that is visible there, not the one that
  * the mount hides. Entries in a volume are left out: the volume's rule covers them.
  */
-export function unveilRules({ options, task, folders, bound = [], mounts = [] }: UnveilInput): UnveilRules {
+export function unveilRules(input: UnveilInput): UnveilRules {
+  const { options, task, folders, bound = [], mounts = [] } = input;
   const configured = [
     ...options.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
     ...task.unveil.map((entry) => parseUnveil(entry, "task")),
   ];
   const sharedTmpReason = whyTmpIsShared(options, configured, folders);
   const privateTmp = sharedTmpReason === null;
-  const implied = options.unveilDefaults ? [...defaultEntries, ...folderEntries(folders)] : [];
+  const root = configured.some(({ path }) => path === "/") ? "host" : (input.root ?? "host");
+  const defaults = [
+    ...defaultEntries,
+    ...(root === "private" ? ownRootPaths : []),
+    ...folderEntries(folders),
+  ];
+  const implied = [
+    ...(options.unveilDefaults ? defaults : []),
+    // The host's own are not meant.
+    ...identityPaths.filter(({ path }) => bound.some(({ target }) => target === path)),
+  ];
   const binds = new Map(bound.map(({ target, source }) => [target, source]));
   if (privateTmp) binds.set(TMP, folders.tmpDir);
   // The default `rwc:/tmp` never applies to the host's /tmp, which all users share.
   const entries = [...implied.filter(({ path }) => privateTmp || path !== TMP), ...configured];
   const covering = mounts.filter(({ source, target }) => source !== target);
   const outside = entries.filter(({ path }) => mountAround(path, covering) === undefined);
-  const rules = [...confine(merge(outside, binds)), ...mounts.map(mountRule)];
-  return { entries: rules, privateTmp, sharedTmpReason };
+  const rules = [
+    ...confine(merge(outside, binds)),
+    ...(root === "private" && options.unveilDefaults ? ownRootRules(configured) : []),
+    ...mounts.map(mountRule),
+  ];
+  return { root, entries: rules, privateTmp, sharedTmpReason };
 }
 
 /** Path of the host's `/tmp`, and of a task's own. */
 export const TMP = "/tmp";
+
+/** A task's own terminals. */
+export const PTS = "/dev/pts";
+
+/** Where the options name such a path, or one around or below it, the host's is meant. */
+function ownRootRules(configured: readonly UnveilEntry[]): UnveilRule[] {
+  return ownRootFolders
+    .filter((own) =>
+      configured.every(({ path }) => !isAtOrBelow(path, own.path) && !isAtOrBelow(own.path, path)),
+    )
+    .map(({ path, mode, source }) => ({ path, mode, sources: [source], ownRoot: true }));
+}
 
 function mountRule({ kind, source, target, mode }: PlacedMount): UnveilRule {
   return { path: source, mode, sources: [kind], ...(source === target ? {} : { at: target }) };

@@ -4,6 +4,7 @@ import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
 import { ensureKey } from "../../effects/files/envDigest.ts";
 import { probeHost } from "../../effects/host/hostFacts.ts";
+import { findRootProblem, RootTemplates } from "../../effects/root/rootTemplates.ts";
 import { DriverError } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { publishAddress } from "../../store/folder/pluginAddress.ts";
@@ -49,11 +50,14 @@ export async function openServices(
   undo.defer(() => folder.close());
   ensureKey(folder.path);
   publishAddress(folder.path, socketPath);
+  const roots = undo.use(new RootTemplates(folder.run));
+  const probing = findRootProblem(roots);
   const unsaved = new UnsavedEvents(log);
   const { store, initialized: unclaimed } = await openLog(folder.events, log, (opened) =>
     reconcile({ folder, store: opened, log, unsaved }, inUse),
   );
+  const rootProblem = await probing;
   undo.move();
   const plugin = { pid: process.pid, version };
-  return { options, topology, facts, folder, store, unsaved, log, plugin, unclaimed };
+  return { options, topology, facts, folder, roots, rootProblem, store, unsaved, log, plugin, unclaimed };
 }

@@ -3,6 +3,7 @@
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
+import type { RootTemplates } from "../../effects/root/rootTemplates.ts";
 import type { Logger } from "../../log/hclog.ts";
 import type { EventStore } from "../../store/eventStore.ts";
 import type { StateFolder } from "../../store/folder/stateFolder.ts";
@@ -14,6 +15,9 @@ export interface DriverServices {
   readonly topology: NodeTopology;
   readonly facts: HostFacts;
   readonly folder: StateFolder;
+  readonly roots: RootTemplates;
+  /** Why tasks cannot have a root of their own here; undefined if they can. */
+  readonly rootProblem: string | undefined;
   readonly store: EventStore;
   /** Events that could not be stored yet. */
   readonly unsaved: UnsavedEvents;

@@ -50,6 +50,7 @@ export function historyFromHandle(
       limits: [],
       unveiled: [],
       skipped: [],
+      root: "host",
       privateTmp: false,
       sharedTmpReason: "not known: rebuilt from the agent's handle",
       oomKills: state.oomKills,

@@ -11,17 +11,23 @@ import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../../effects/cgroup/cgroup.ts";
 import { planCgroupWrites } from "../../effects/cgroup/cgroupPlan.ts";
 import { openLogPipe } from "../../effects/files/logPipes.ts";
-import { makeRunFiles } from "../../effects/files/runFiles.ts";
+import { makeRunFiles, type RunFiles } from "../../effects/files/runFiles.ts";
+import { writeEtcFiles } from "../../effects/files/taskEtcFiles.ts";
 import { checkTaskFolders } from "../../effects/files/taskFolderCheck.ts";
-import { addRules, createRuleset } from "../../effects/landlock/ruleset.ts";
+import { type AddedRules, addRules, createRuleset } from "../../effects/landlock/ruleset.ts";
 import { describePlan } from "../../effects/launch/describePlan.ts";
 import { PendingLaunch } from "../../effects/launch/launcher.ts";
 import { joinPlan } from "../../effects/launch/plan.ts";
-import { writeNetworkFiles } from "../../effects/network/networkFiles.ts";
 import { checkNetworkNamespace } from "../../effects/network/networkNamespace.ts";
 import type { EventData } from "../../machines/events.ts";
 import type { DriverServices } from "../opening/services.ts";
-import { findProgram, planEarly, planLate } from "../start/sandboxPlan.ts";
+import {
+  type EarlySandbox,
+  findProgram,
+  planEarly,
+  planLate,
+  type TaskProgram,
+} from "../start/sandboxPlan.ts";
 import { rightsOf } from "../start/taskRights.ts";
 
 /** A run whose init waits for its release. */
@@ -35,13 +41,16 @@ export interface PreparedRun {
   undo(): Promise<void>;
 }
 
+type PreparingServices = Pick<DriverServices, "options" | "facts" | "folder" | "roots" | "rootProblem">;
+
 /** @throws DriverError for any reason that a start can fail for */
 export async function prepareRun(
   taskId: string,
   request: TaskRequest,
-  { options, facts, folder }: Pick<DriverServices, "options" | "facts" | "folder">,
+  services: PreparingServices,
 ): Promise<PreparedRun> {
-  const program = await findProgram(request, options, facts);
+  const { options, facts, folder } = services;
+  const program = await findProgram(request, services);
   const { user, env, workDir, command } = program;
   checkTaskFolders(program.folders, request);
   checkNetworkNamespace(request.network);
@@ -52,25 +61,19 @@ export async function prepareRun(
   const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
   const stdout = keep(openLogPipe(request.stdoutPath, request.allocDir, user));
   const stderr = keep(openLogPipe(request.stderrPath, request.allocDir, user));
-  const ruleset = keep(createRuleset(facts.landlockAbi, request.options));
   const runFolder = folder.runFolder(taskId);
   const files = makeRunFiles(runFolder);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rmSync(runFolder, { recursive: true, force: true }));
-  writeNetworkFiles(request, files);
+  writeEtcFiles(request, program, files, request.options.identityFiles ?? options.identityFiles);
 
-  const { rules, early, runCgroup } = planEarly(request, program, { options, cgroup, files });
-  const launch = new PendingLaunch(early, { stdout, stderr, ruleset }, folder.run);
-  undo.defer(() => launch.abandon());
-  const added = addRules(
-    ruleset,
-    rules.entries,
-    [
-      { fd: stdout, mode: writeOnly, path: "/dev/stdout" },
-      { fd: stderr, mode: writeOnly, path: "/dev/stderr" },
-    ],
-    facts.landlockAbi,
+  const { launch, added, early, rules, runCgroup } = await beginLaunch(
+    request,
+    program,
+    { cgroup, files, stdout, stderr },
+    services,
   );
+  undo.defer(() => launch.abandon());
   const late = planLate(request, program, added.insideNamespace, runCgroup);
   launch.load(late);
   const limits = [
@@ -87,6 +90,7 @@ export async function prepareRun(
     limits,
     unveiled: added.applied.map(({ path, mode, source }) => ({ path, mode, source })),
     skipped: [...added.skipped],
+    root: rules.root,
     privateTmp: rules.privateTmp,
     sharedTmpReason: rules.sharedTmpReason,
     oomKills,
@@ -106,5 +110,62 @@ const missingFilter = {
   applied: false,
   reason: "the kernel has no seccomp filters",
 } as const;
+
+interface BegunLaunch extends EarlySandbox {
+  readonly launch: PendingLaunch;
+  readonly added: AddedRules;
+}
+
+interface LaunchPlace {
+  readonly cgroup: string;
+  readonly files: RunFiles;
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
+/**
+ * Begins the launch and adds the Landlock rules. These show whether the template of the task's
+ * root is still right. If a path has come, gone, or become another file since, or leads to /proc
+ * unexpectedly, the launch begins anew.
+ */
+async function beginLaunch(
+  request: TaskRequest,
+  program: TaskProgram,
+  { cgroup, files, stdout, stderr }: LaunchPlace,
+  { options, facts, folder, roots, rootProblem }: PreparingServices,
+): Promise<BegunLaunch> {
+  for (let attempt = 1, maskProc = false; ; attempt += 1) {
+    await using undo = new AsyncDisposableStack();
+    const sandbox = planEarly(request, program, { options, rootProblem, cgroup, files, maskProc });
+    const { rules, early, root } = sandbox;
+    const ruleset = undo.adopt(createRuleset(facts.landlockAbi, request.options), closeSync);
+    using template = root && (await roots.hold(root.template));
+    const mounts = template?.namespace ?? roots.hostNamespace;
+    const launch = new PendingLaunch(early, { stdout, stderr, ruleset, mounts }, folder.run);
+    undo.defer(() => launch.abandon());
+    const added = addRules(
+      ruleset,
+      rules.entries,
+      [
+        { fd: stdout, mode: writeOnly, path: "/dev/stdout" },
+        { fd: stderr, mode: writeOnly, path: "/dev/stderr" },
+      ],
+      facts.landlockAbi,
+    );
+    const isStale = template?.isCurrent(added.identities) === false;
+    const isUnmasked: boolean = added.opensProc && root?.maskProc === false && !maskProc;
+    if ((isStale && attempt < maxAttempts) || isUnmasked) {
+      if (root && isStale) roots.discard(root.template);
+      maskProc ||= isUnmasked;
+      continue;
+    }
+    undo.move();
+    closeSync(ruleset);
+    return { ...sandbox, launch, added };
+  }
+}
+
+/** A path that changes at every start must not keep a task from starting. */
+const maxAttempts = 3;
 
 const writeOnly = { read: false, write: true, execute: false, create: false };

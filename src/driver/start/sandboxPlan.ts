@@ -3,20 +3,28 @@
  * it creates mount points for volumes in the task's own folders. The driver runs the
  * plan; `doctor --plan` prints it.
  */
+import { defaultPaths } from "../../config/options/defaultPaths.ts";
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
+import { isAtOrBelow } from "../../config/options/unveil.ts";
 import { seccompProfile } from "../../config/seccomp/profileOptions.ts";
 import type { SeccompProfile } from "../../config/seccomp/taskFilter.ts";
 import { cpuShare } from "../../config/task/cpuShare.ts";
 import { isHostName } from "../../config/task/hostNames.ts";
-import { hasOwnHosts } from "../../config/task/hostsFile.ts";
 import { taskEnvironment } from "../../config/task/taskEnvironment.ts";
 import { type TaskFolders, taskFolders } from "../../config/task/taskFolders.ts";
 import { type PlacedMount, placeMounts } from "../../config/task/taskMounts.ts";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
-import { type UnveilRules, unveilRules } from "../../config/task/unveilRules.ts";
-import { resolveCommand, resolveWorkDir } from "../../effects/files/commandLookup.ts";
+import { type TaskRoot, taskRoot } from "../../config/task/taskRoot.ts";
+import {
+  type RootMode,
+  type UnveilInput,
+  type UnveilRules,
+  unveilRules,
+} from "../../config/task/unveilRules.ts";
+import { realPathOf, resolveCommand, resolveWorkDir } from "../../effects/files/commandLookup.ts";
 import { prepareMounts } from "../../effects/files/mountPoints.ts";
 import type { RunFiles } from "../../effects/files/runFiles.ts";
+import { taskEtcFiles } from "../../effects/files/taskEtcFiles.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import type { NamespaceRule } from "../../effects/landlock/rules.ts";
 import { checkSignalScope } from "../../effects/landlock/ruleset.ts";
@@ -47,14 +55,21 @@ export interface TaskProgram {
   readonly command: string;
 }
 
+/** What a plan depends on besides the request. */
+export interface HostServices {
+  readonly options: PluginOptions;
+  readonly facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi" | "seccomp">;
+  /** Why tasks cannot have a root of their own here; undefined if they can. */
+  readonly rootProblem: string | undefined;
+}
+
 /**
  * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `LANDLOCK_UNAVAILABLE`,
  * `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`
  */
 export async function findProgram(
   request: TaskRequest,
-  options: PluginOptions,
-  facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi" | "seccomp">,
+  { options, facts, rootProblem }: HostServices,
 ): Promise<TaskProgram> {
   const { options: task, resources } = request;
   if (task.pidMode === "host") checkSignalScope(facts.landlockAbi);
@@ -68,19 +83,46 @@ export async function findProgram(
   const { deniedEnvvars } = options;
   const env = taskEnvironment(request.env, user, folders, { deniedEnvvars, cores });
   const mounts = placeMounts(request, folders);
-  const workDir = resolveWorkDir(task.workDir, folders, mounts);
-  const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts });
+  const root = rootMode(task, { options, rootProblem });
+  const isInRoot = rootCheck({ options, task, folders, mounts, root });
+  const workDir = resolveWorkDir(task.workDir, folders, mounts, isInRoot);
+  const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts, isInRoot });
   return { user, groups, capabilities, limits, seccomp, folders, env, mounts, workDir, command };
 }
 
-export interface SandboxPlace {
-  readonly options: PluginOptions;
+/** Whether a path of the host is in the task's root. Most are in a folder that every task has. */
+function rootCheck(input: UnveilInput): (path: string) => boolean {
+  const { folders, options } = input;
+  const common = [
+    ...Object.values<string>({ ...folders }),
+    ...(options.unveilDefaults ? defaultPaths.programs : []),
+  ];
+  const commonFolders = common.map((entry) => entry.slice(entry.indexOf("/")));
+  let paths: readonly string[] | undefined;
+  return (path) => {
+    if (input.root === "host" || commonFolders.some((folder) => isAtOrBelow(path, folder))) return true;
+    paths ??= pathsInRoot(unveilRules(input));
+    return paths.some((folder) => isAtOrBelow(path, folder));
+  };
+}
+
+/** With their paths without symlinks, since both are in the root. */
+function pathsInRoot({ root, entries }: UnveilRules): string[] {
+  if (root === "host") return ["/"];
+  return entries.flatMap(({ path }) => [path, realPathOf(path) ?? path]);
+}
+
+export interface SandboxPlace extends Pick<HostServices, "options" | "rootProblem"> {
+  /** Whether to mask /proc, even if the options name no path in it: links may lead there. */
+  readonly maskProc?: boolean;
   readonly cgroup: string;
   readonly files: RunFiles;
 }
 
 export interface EarlySandbox {
   readonly rules: UnveilRules;
+  /** The task's own root; undefined for the host's tree. */
+  readonly root: TaskRoot | undefined;
   readonly early: EarlyPlan;
   readonly runCgroup: RunCgroup | undefined;
 }
@@ -92,12 +134,28 @@ export interface EarlySandbox {
 export function planEarly(
   request: TaskRequest,
   { folders, mounts }: TaskProgram,
-  { options, cgroup, files }: SandboxPlace,
+  { options, rootProblem, cgroup, files, maskProc = false }: SandboxPlace,
 ): EarlySandbox {
   const { options: task } = request;
   const runCgroup = runCgroupOf(request, cgroup, files);
-  const binds = bindsOf(request, files);
-  const rules = unveilRules({ options, task, folders, bound: binds, mounts });
+  const identityFiles = task.identityFiles ?? options.identityFiles;
+  const binds = taskEtcFiles(request, files, identityFiles).map(
+    ({ path, source }): Bind => ({ source, target: path, readOnly: true }),
+  );
+  const mode = rootMode(task, { options, rootProblem });
+  const rules = unveilRules({ options, task, folders, bound: binds, mounts, root: mode });
+  const points = prepareMounts(mounts, folders, rules);
+  const root =
+    rules.root === "host"
+      ? undefined
+      : taskRoot({
+          rules,
+          folders,
+          allocId: request.allocId,
+          bound: binds,
+          mounts: points.mounts,
+          defaults: options.unveilDefaults,
+        });
   const early = buildEarlyPlan({
     options: task,
     initName: initNameOf(request),
@@ -105,13 +163,28 @@ export function planEarly(
     network: networkOf(request),
     hostname: hostnameOf(request),
     runCgroup,
+    root: root
+      ? {
+          kind: "private",
+          ...root,
+          maskProc: root.maskProc || maskProc,
+          shmBytes: task.shmSize * 2 ** 20,
+        }
+      : { kind: "host" },
     binds,
-    ...prepareMounts(mounts, folders, rules),
+    ...points,
     privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
     statusFile: files.status,
     aliveFifo: files.alive,
   });
-  return { rules, early, runCgroup };
+  return { rules, root, early, runCgroup };
+}
+
+function rootMode(
+  task: TaskRequest["options"],
+  { options, rootProblem }: Pick<HostServices, "options" | "rootProblem">,
+): RootMode {
+  return rootProblem === undefined ? (task.root ?? options.root) : "host";
 }
 
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel cannot set */
@@ -161,11 +234,4 @@ function hostnameOf({ network: { self } }: TaskRequest): string | undefined {
   throw new DriverError("CONFIG_INVALID", `${JSON.stringify(self.name)} cannot be the name of a host`, {
     hint: "Correct the hostname of the group's network block: letters, digits, hyphens and dots, 64 at most",
   });
-}
-
-function bindsOf({ dns, ...request }: TaskRequest, files: RunFiles): Bind[] {
-  return [
-    ...(dns === undefined ? [] : [{ source: files.resolvConf, target: "/etc/resolv.conf", readOnly: true }]),
-    ...(hasOwnHosts(request) ? [{ source: files.hosts, target: "/etc/hosts", readOnly: true }] : []),
-  ];
 }

@@ -45,7 +45,7 @@ export async function startTask(
     } else await takeOver(task, services);
     const snapshot = await task.reached(hasStarted);
     if (snapshot.value === "failed") throw task.run.failure;
-    const env = task.run.env ?? (await findProgram(request, services.options, services.facts)).env;
+    const env = task.run.env ?? (await findProgram(request, services)).env;
     // An agent that has disconnected would not learn of the task, nor ask for it later.
     signal.throwIfAborted();
     return { driverState: encodeHandle(handleOf(taskId, snapshot)), env };

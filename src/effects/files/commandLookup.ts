@@ -1,5 +1,5 @@
 /** Looks up a task's command and work dir before the launch, so that a typo gets a clear error. */
-import { type Stats, statSync } from "node:fs";
+import { realpathSync, type Stats, statSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
 import { hostPath, mountAround, type PlacedMount } from "../../config/task/taskMounts.ts";
@@ -11,6 +11,7 @@ import { DriverError } from "../../errors.ts";
  * @param options.path the task's `PATH`; only its absolute entries count
  * @param options.mounts paths that the task sees differently than the host. A path into a volume is
  *   returned unchecked, because its symlinks can only be resolved inside the task
+ * @param options.isInRoot whether a path of the host is in the task's root; all are if it is left out
  * @param options.root where to look: `/proc/<pid>/root` for the view of a running process
  * @returns an absolute path of a regular file with an execute bit
  * @throws DriverError `COMMAND_NOT_FOUND` with the paths that were tried
@@ -22,17 +23,27 @@ export function resolveCommand(
     readonly path: string | undefined;
     readonly workDir: string;
     readonly mounts?: readonly PlacedMount[];
+    readonly isInRoot?: (path: string) => boolean;
     readonly root?: string;
   },
 ): string {
-  const { mounts = [], root = "" } = options;
+  const { mounts = [], isInRoot = () => true, root = "" } = options;
   const candidates = candidatesOf(command, options);
   const [only] = candidates;
   if (only !== undefined && command.includes("/") && mountAround(only, mounts) !== undefined) return only;
   const pathOnHost = (path: string) => root + hostPath(path, mounts);
-  const found = candidates.find((path) => isExecutable(pathOnHost(path)));
+  const found = candidates.find(
+    (path) => (mountAround(path, mounts) !== undefined || isInRoot(path)) && isExecutable(pathOnHost(path)),
+  );
   if (found !== undefined) return found;
   const name = JSON.stringify(command);
+  const outside = candidates.find((path) => isExecutable(pathOnHost(path)) && !isInRoot(path));
+  if (outside !== undefined) {
+    throw new DriverError("COMMAND_NOT_FOUND", `command ${name} is on the host, but not in the task's root`, {
+      failed: { call: "stat", path: outside, errno: "ENOENT" },
+      hint: `Add unveil "rx:${outside}", and what it needs besides; on the client that takes unveil_by_task = true, or unveil_paths`,
+    });
+  }
   for (const path of candidates) {
     const status = statusOf(pathOnHost(path));
     // Skips folders with that name in the PATH, as shells do.
@@ -62,10 +73,22 @@ export function resolveWorkDir(
   workDir: string | undefined,
   folders: Pick<TaskFolders, "rootDir">,
   mounts: readonly PlacedMount[] = [],
+  isInRoot: (path: string) => boolean = () => true,
 ): string {
   if (workDir === undefined) return folders.rootDir;
   const path = isAbsolute(workDir) ? workDir : `${folders.rootDir}/${workDir}`;
-  if (mountAround(path, mounts) !== undefined || statusOf(path)?.isDirectory()) return path;
+  if (mountAround(path, mounts) !== undefined) return path;
+  if (statusOf(path)?.isDirectory()) {
+    if (isInRoot(path)) return path;
+    throw new DriverError(
+      "WORK_DIR_INVALID",
+      `work_dir ${JSON.stringify(workDir)} is not in the task's root`,
+      {
+        failed: { call: "stat", path, errno: "ENOENT" },
+        hint: `Add unveil "r:${path}"; on the client that takes unveil_by_task = true, or unveil_paths`,
+      },
+    );
+  }
   throw new DriverError(
     "WORK_DIR_INVALID",
     `work_dir ${JSON.stringify(workDir)} is no folder: looked for ${path}`,
@@ -73,6 +96,15 @@ export function resolveWorkDir(
       hint: "Give an absolute path, or one relative to the task's folder, such as local/app",
     },
   );
+}
+
+/** A path of the host without symlinks; undefined if it cannot be reached. */
+export function realPathOf(path: string): string | undefined {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Maximum number of folders of a PATH that are searched. The PATH may be a task's own, and each folder costs disk access. */

@@ -10,7 +10,7 @@ import { findSource } from "./mountSource.ts";
 import { type MountPlace, prepareTarget } from "./mountTarget.ts";
 
 export interface MountPoints {
-  readonly mounts: readonly LaunchMount[];
+  readonly mounts: readonly (LaunchMount & { readonly isFolder: boolean })[];
   readonly hidden: readonly HiddenPath[];
 }
 
@@ -22,7 +22,7 @@ export interface MountPoints {
 export function prepareMounts(
   placed: readonly PlacedMount[],
   folders: TaskFolders,
-  { entries, privateTmp }: UnveilRules,
+  { entries, privateTmp, root }: UnveilRules,
 ): MountPoints {
   if (placed.length === 0) return { mounts: [], hidden: [] };
   const made: MadeMount[] = [];
@@ -33,11 +33,16 @@ export function prepareMounts(
     if (kind === "volume") volumes.set(source.path, source.isFolder);
     // A device at its own path needs no mount.
     else if (mount.source === target) continue;
-    const { place, pathInTask } = placeOf(target, made, folders, privateTmp);
-    prepareTarget(place, source.isFolder);
-    made.push({ target, mount: { kind, source: source.path, target: pathInTask, readOnly, propagation } });
+    const { place, pathInTask } = placeOf(target, made, folders, { privateTmp, root });
+    // A root of the task's own gets the place where there is nothing of the host.
+    const isHosts = root === "host" || entries.some(({ path }) => isAtOrBelow(target, path));
+    if (place.within !== "host" || isHosts) prepareTarget(place, source.isFolder);
+    const { path, isFolder } = source;
+    made.push({ target, mount: { kind, source: path, target: pathInTask, readOnly, propagation, isFolder } });
   }
   const mounts = made.map(({ mount }) => mount);
+  // Sources are not in a root of the task's own, unless they are unveiled themselves.
+  if (root === "private") return { mounts, hidden: [] };
   const own = Object.values<string>({ ...folders });
   const unveiled = entries.filter(({ sources }) => !sources.includes("volume")).map(({ path }) => path);
   const reachable = [...own, ...unveiled, ...(privateTmp ? [TMP] : [])].flatMap(resolved);
@@ -48,7 +53,7 @@ export function prepareMounts(
 interface MadeMount {
   /** As the job names it. */
   readonly target: string;
-  readonly mount: LaunchMount;
+  readonly mount: MountPoints["mounts"][number];
 }
 
 interface PlaceInTask {
@@ -61,7 +66,7 @@ function placeOf(
   target: string,
   made: readonly MadeMount[],
   folders: TaskFolders,
-  privateTmp: boolean,
+  rules: Pick<UnveilRules, "privateTmp" | "root">,
 ): PlaceInTask {
   const outer = mountAround(target, made);
   if (outer !== undefined) {
@@ -69,8 +74,11 @@ function placeOf(
     const { source: anchor, target: outerPath } = outer.mount;
     return { place: { target, anchor, rest, within: "volume" }, pathInTask: `${outerPath}/${rest}` };
   }
-  if (privateTmp && target !== TMP && isAtOrBelow(target, TMP)) {
-    const { place } = placeOf(`${folders.tmpDir}/${below(TMP)}`, made, folders, false);
+  if (rules.privateTmp && target !== TMP && isAtOrBelow(target, TMP)) {
+    const { place } = placeOf(`${folders.tmpDir}/${below(TMP)}`, made, folders, {
+      ...rules,
+      privateTmp: false,
+    });
     return { place: { ...place, target }, pathInTask: target };
   }
   const anchor = [folders.rootDir, folders.allocDir].find((folder) => isAtOrBelow(target, folder));
@@ -78,7 +86,8 @@ function placeOf(
     return { place: { target, anchor: "/", rest: below(""), within: "host" }, pathInTask: target };
   }
   const rest = below(anchor);
-  return { place: { target, anchor, rest, within: "task" }, pathInTask: `${realpathSync(anchor)}/${rest}` };
+  const folder = rules.root === "private" ? anchor : realpathSync(anchor);
+  return { place: { target, anchor, rest, within: "task" }, pathInTask: `${folder}/${rest}` };
 
   function below(folder: string): string {
     return target.slice(folder.length + 1);

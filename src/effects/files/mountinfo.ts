@@ -1,4 +1,5 @@
 /** Parses `/proc/<pid>/mountinfo`, proc_pid_mountinfo(5). Pure. */
+import { isAtOrBelow } from "../../config/options/unveil.ts";
 
 /** Mount points of the file systems of a type, in the order of the file. */
 export function mountPoints(mountinfo: string, fileSystemType: string): string[] {
@@ -23,7 +24,37 @@ export function receivesMounts(mountinfo: string, id: number): boolean {
       .split("\n")
       .find((line) => line.startsWith(`${id} `))
       ?.split(" ") ?? [];
+  return propagates(fields);
+}
+
+function propagates(fields: readonly string[]): boolean {
   return fields.slice(6, fields.indexOf("-", 6)).some((field) => /^(shared|master):/.test(field));
+}
+
+/**
+ * Mounts at or below paths whose later siblings no slave copy gets to see, because the mount
+ * around them is private.
+ * @returns their lines, or undefined if all around the paths propagate
+ */
+export function unpropagatedMounts(mountinfo: string, paths: readonly string[]): string[] | undefined {
+  const mounts = mountinfo
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const fields = line.split(" ");
+      return { line, point: unescapeOctal(fields[4] ?? ""), isPrivate: !propagates(fields) };
+    });
+  const around = paths.map((path) =>
+    mounts
+      .filter(({ point }) => isAtOrBelow(path, point))
+      .reduce<(typeof mounts)[number] | undefined>(
+        // The last of equal mount points covers the others.
+        (inner, mount) => (inner && inner.point.length > mount.point.length ? inner : mount),
+        undefined,
+      ),
+  );
+  if (!around.some((mount) => mount?.isPrivate)) return undefined;
+  return mounts.filter(({ point }) => paths.some((path) => isAtOrBelow(point, path))).map(({ line }) => line);
 }
 
 /** The kernel writes space, tab, newline and backslash as three octal digits. */

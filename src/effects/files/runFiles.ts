@@ -17,6 +17,9 @@ export interface RunFiles {
   readonly resolvConf: string;
   /** A generated hosts file, if the allocation has a host name or the job lists hosts. */
   readonly hosts: string;
+  /** The task's own users and groups, with `identity_files`. */
+  readonly passwd: string;
+  readonly group: string;
 }
 
 /** Paths of a run's files. */
@@ -27,6 +30,8 @@ export function runFiles(folder: string): RunFiles {
     alive: `${folder}/alive`,
     resolvConf: `${folder}/resolv.conf`,
     hosts: `${folder}/hosts`,
+    passwd: `${folder}/passwd`,
+    group: `${folder}/group`,
   };
 }
 

@@ -21,11 +21,25 @@ export interface HostProblem {
   readonly remedy: string;
 }
 
-/** @param quarantined paths of event logs that were damaged */
-export function judgeHost(facts: HostFacts, quarantined: readonly string[] = []): HostJudgement {
+/** What only the driver's own work shows. */
+export interface HostFindings {
+  /** Paths of event logs that were damaged. */
+  readonly quarantined?: readonly string[];
+  /** Why tasks cannot have a root of their own. */
+  readonly rootProblem?: string | undefined;
+}
+
+export function judgeHost(
+  facts: HostFacts,
+  { quarantined = [], rootProblem }: HostFindings = {},
+): HostJudgement {
   const unsupported = unsupportedProblems(facts);
   const missing = missingProblems(facts);
-  const limiting = [...limitingProblems(facts), ...quarantined.map(damagedLog)];
+  const limiting = [
+    ...limitingProblems(facts),
+    ...(rootProblem === undefined ? [] : [noOwnRoot(rootProblem)]),
+    ...quarantined.map(damagedLog),
+  ];
   const problems = [...unsupported, ...missing, ...limiting];
   if (unsupported.length > 0) return { health: "undetected", description: describe(unsupported), problems };
   if (missing.length > 0) return { health: "unhealthy", description: describe(missing), problems };
@@ -36,8 +50,9 @@ export function judgeHost(facts: HostFacts, quarantined: readonly string[] = [])
 /** The node's attributes, `driver.exec2.…`, for job constraints; none if the driver is undetected. */
 export function fingerprintAttributes(
   facts: HostFacts,
-  { unveilDefaults, unveilByTask }: PluginOptions,
+  { unveilDefaults, unveilByTask, root }: PluginOptions,
   version: string,
+  rootProblem?: string,
 ): Readonly<Record<string, string | number | boolean>> {
   if (unsupportedProblems(facts).length > 0) return {};
   return {
@@ -45,10 +60,19 @@ export function fingerprintAttributes(
     "driver.exec2.version": version,
     "driver.exec2.unveil.defaults": unveilDefaults,
     "driver.exec2.unveil.tasks": unveilByTask,
+    "driver.exec2.root": rootProblem === undefined ? root : "host",
     "driver.exec2.landlock.abi": facts.landlockAbi,
     "driver.exec2.seccomp": facts.seccomp,
     // The constraint operator set_contains takes a list in this form.
     "driver.exec2.cgroup.controllers": facts.cgroupControllers.toSorted().join(","),
+  };
+}
+
+function noOwnRoot(problem: string): HostProblem {
+  return {
+    what: `tasks cannot have a root of their own (${problem})`,
+    consequence: "they see names and sizes of the host's files that are not unveiled",
+    remedy: "See that nothing keeps root from mounting and from pivot_root(2); an initramfs as the root does",
   };
 }
 

@@ -18,10 +18,14 @@ export const O_CLOEXEC = 0o2000000;
 export const O_DIRECTORY = 0o200000;
 export const O_PATH = 0o10000000;
 
+/** `sys/stat.h` */
+export const S_IFREG = 0o100000;
+
 /** `linux/openat2.h`: bits of `resolve` */
 export const RESOLVE_NO_MAGICLINKS = 0x02;
 export const RESOLVE_NO_SYMLINKS = 0x04;
 export const RESOLVE_BENEATH = 0x08;
+export const RESOLVE_IN_ROOT = 0x10;
 
 /** `linux/magic.h`: types of file systems, statfs(2) */
 export const CGROUP2_SUPER_MAGIC = 0x63677270;
@@ -112,12 +116,13 @@ export const AUDIT_ARCH_AARCH64 = 0xc00000b7;
 /** `linux/keyctl.h` */
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;
 
-/** `linux/mount.h` */
+/** `linux/mount.h`, `sys/mount.h` */
 export const MS_RDONLY = 1;
 export const MS_NOSUID = 2;
 export const MS_NODEV = 4;
 export const MS_NOEXEC = 8;
 export const MS_REC = 16384;
+export const MNT_DETACH = 2;
 export const MS_PRIVATE = 1 << 18;
 export const MS_SLAVE = 1 << 19;
 export const OPEN_TREE_CLONE = 1;

@@ -27,7 +27,13 @@ import type { PathKind } from "./access.ts";
 
 export type Found =
   /** The descriptor (`O_PATH`) is for the caller to close. */
-  | { readonly at: "host"; readonly descriptor: number; readonly kind: PathKind }
+  | {
+      readonly at: "host";
+      readonly descriptor: number;
+      readonly kind: PathKind;
+      /** As of {@link identityOf}. */
+      readonly identity: string;
+    }
   | FoundInProc
   | { readonly at: "stream"; readonly stream: StandardStream }
   | { readonly at: "nowhere"; readonly errno: string };
@@ -60,6 +66,11 @@ export function find(rule: UnveilRule): Found {
   throw kernelError("openat2", errno, rule.path);
 }
 
+/** What a path leads to, so that it can be told from another file at the same path. */
+export function identityOf({ dev, ino }: Pick<Stats, "dev" | "ino">): string {
+  return `${dev}:${ino}`;
+}
+
 /** The kind of a descriptor's file. */
 export function kindOf(status: Stats): PathKind {
   return status.isDirectory() ? "folder" : "file";
@@ -86,7 +97,8 @@ function classify(descriptor: number, rule: UnveilRule): Found {
   const status = fstatSync(descriptor);
   const kind = kindOf(status);
   const isProc = status.dev === procDevice();
-  if (!isProc && !isOtherProc(descriptor, rule)) return { at: "host", descriptor, kind };
+  if (!isProc && !isOtherProc(descriptor, rule))
+    return { at: "host", descriptor, kind, identity: identityOf(status) };
   try {
     const path = readlinkSync(`/proc/self/fd/${descriptor}`);
     if (!isProc || !isAtOrBelow(path, "/proc")) throw otherProc(rule, path);

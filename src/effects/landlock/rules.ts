@@ -62,6 +62,8 @@ export class RulesetBuilder {
   readonly applied: AppliedRule[] = [];
   readonly skipped: SkippedRule[] = [];
   readonly insideNamespace: NamespaceRule[] = [];
+  readonly identities = new Map<string, string>();
+  opensProc = false;
   readonly #ruleset: number;
   readonly #abi: number;
 
@@ -76,17 +78,23 @@ export class RulesetBuilder {
 
   /** @throws as `buildRuleset` */
   add(rule: UnveilRule): void {
+    if (rule.ownRoot) {
+      this.#addInNamespace(rule, "folder", { path: rule.path, addedBy: "init" });
+      return;
+    }
     const found = find(rule);
     if (found.at === "nowhere") {
       if (isConfigured(rule)) throw missing(rule, found.errno);
       this.#skip(rule, `not found (${found.errno})`);
     } else if (found.at === "host") {
+      this.identities.set(rule.path, found.identity);
       try {
         this.#addOnHost(rule, found.descriptor, rule.sources.includes("device") ? "device" : found.kind);
       } finally {
         closeSync(found.descriptor);
       }
     } else if (found.at === "proc") {
+      this.opensProc ||= isConfigured(rule);
       this.#addInProc(rule, found);
     } else {
       this.#addInNamespace(rule, "file", { path: rule.path, stream: found.stream, addedBy: "task" });

@@ -30,6 +30,10 @@ export interface AddedRules {
   readonly skipped: readonly SkippedRule[];
   /** Rules that the launch plan has to add. */
   readonly insideNamespace: readonly NamespaceRule[];
+  /** What the rules' paths on the host led to, if they exist: by path, see `identityOf`. */
+  readonly identities: ReadonlyMap<string, string>;
+  /** Whether the options unveil something in /proc. */
+  readonly opensProc: boolean;
 }
 
 /**
@@ -130,6 +134,6 @@ export function addRules(
   const builder = new RulesetBuilder(ruleset, abi);
   for (const opened of extra) builder.addOpened(opened);
   for (const entry of entries) builder.add(entry);
-  const { applied, skipped, insideNamespace } = builder;
-  return { applied, skipped, insideNamespace };
+  const { applied, skipped, insideNamespace, identities, opensProc } = builder;
+  return { applied, skipped, insideNamespace, identities, opensProc };
 }

@@ -23,18 +23,18 @@ import { taskSteps } from "./steps/taskSteps.ts";
 
 /** The part that can start before the rest of the input is known. */
 export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
-  const { CLONE_NEWPID, CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUTS } = k;
-  const { stdout, stderr, ruleset, releasePipe } = descriptors;
+  const { CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS } = k;
+  // `mounts` is the last to get its number, which another one of them may have in the plugin.
+  const { stdout, stderr, ruleset, releasePipe, mounts } = descriptors;
   return {
     initName: input.initName,
-    inherited: { stdout, stderr, ruleset, releasePipe },
+    inherited: { stdout, stderr, ruleset, releasePipe, mounts },
     outlivesPlugin: true,
     aliveFifo: input.aliveFifo,
     cgroup: input.cgroup,
     steps: {
       parent: parentSteps(input.cgroup, {
         ...(input.runCgroup ? {} : { CLONE_NEWPID }),
-        CLONE_NEWNS,
         ...(input.options.ipcMode === "host" ? {} : { CLONE_NEWIPC }),
         ...(input.hostname === undefined ? {} : { CLONE_NEWUTS }),
       }),
@@ -79,6 +79,7 @@ export function parentSteps(
   cgroup: string | undefined,
   namespaces: Readonly<Record<string, number>>,
 ): Step[] {
+  const close = "close inherited descriptors";
   const name = "enter namespaces and cgroup";
   const fork = (how: Readonly<Record<string, number>>, meaning: string): Step => {
     const { value, names } = flags(how);
@@ -93,7 +94,8 @@ export function parentSteps(
   const { CLONE_INTO_CGROUP } = k;
   return [
     // The task must not inherit what the agent left open. After this, all new descriptors get known numbers.
-    closeRangeStep("close inherited descriptors", descriptors.free),
+    { name: close, call: "close_range", args: [descriptors.free, descriptors.mounts - 1, 0] },
+    closeRangeStep(close, descriptors.mounts + 1),
     ...(cgroup === undefined
       ? [fork(namespaces, "")]
       : [

@@ -51,7 +51,7 @@ function hintFor({ call, name }: Step, errno: string, path = "the path"): string
     case "execve EACCES":
       return `The command or its interpreter is not unveiled with x, or its file mode keeps the task's user from executing it: add unveil "rx:${path}"`;
     case "execve ENOENT":
-      return "The command does not exist; or it is a script whose interpreter is missing, or a program whose dynamic loader is missing";
+      return "The command does not exist; or it is a script whose interpreter is missing, or a program whose dynamic loader is missing. What the host has may have to be unveiled with rx";
     case "execve ENOEXEC":
       return "The file is neither a program for this machine's architecture nor a script: a script begins with #! and its interpreter";
     case "execve E2BIG":

@@ -1,6 +1,7 @@
 /** The input of a launch plan: everything that is needed to start a task. */
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
 import type { Propagation } from "../../config/task/taskRequest.ts";
+import type { OwnRoot } from "../../config/task/taskRoot.ts";
 import type { NamespaceRule } from "../landlock/rules.ts";
 import type { TaskLimit } from "../processes/resourceLimits.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
@@ -19,6 +20,7 @@ export interface EarlyInput {
   readonly hostname: string | undefined;
   /** For a run that stays in this process's pid namespace; undefined for one with its own pid namespace. */
   readonly runCgroup: RunCgroup | undefined;
+  readonly root: LaunchRoot;
   readonly binds: readonly Bind[];
   /** Volumes and devices. A mount inside another one comes after it. */
   readonly mounts: readonly LaunchMount[];
@@ -75,6 +77,17 @@ export interface TaskProcess {
   /** Undefined if the task may make every system call. */
   readonly filter: SystemCallFilter | undefined;
 }
+
+/** The root of the run's file system. A descriptor of the namespace that is copied is passed to the plan. */
+export type LaunchRoot =
+  /** The host's tree. */
+  | { readonly kind: "host" }
+  /** A template's. */
+  | (OwnRoot & {
+      readonly kind: "private";
+      /** Size of /dev/shm. */
+      readonly shmBytes: number;
+    });
 
 export type LaunchNetwork =
   /** The network of this process. */

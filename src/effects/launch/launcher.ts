@@ -10,7 +10,7 @@ import { type Descriptors, type EarlyPlan, joinPlan, type LatePlan, type Plan } 
 import { type Outcome, outcomeOf, type SpawnedEarly, spawnEarlyPlan } from "./spawnPlan.ts";
 
 /** The ruleset's rules may be added after the launch has begun. */
-export type LaunchDescriptors = Descriptors<"stdout" | "stderr" | "ruleset">;
+export type LaunchDescriptors = Descriptors<"stdout" | "stderr" | "ruleset" | "mounts">;
 
 /** A task that has been started. */
 export interface Launched {

@@ -45,7 +45,7 @@ export interface Spawning<Name extends string> {
 }
 
 /** The part of a plan that begins a launch. */
-export interface EarlyPlan extends Spawning<"stdout" | "stderr" | "ruleset" | "releasePipe"> {
+export interface EarlyPlan extends Spawning<"stdout" | "stderr" | "ruleset" | "releasePipe" | "mounts"> {
   /** The FIFO that shows when init has exited, also after a failed launch. */
   readonly aliveFifo: string;
   /** Cgroup that init starts in; undefined for this process's own. */
@@ -211,8 +211,10 @@ export const descriptors = {
   cgroup: 11,
   runCgroup: 12,
   killSwitch: 13,
-  /** First of the volumes' trees, between their opening and their mounting. */
-  trees: 14,
+  /** The mount namespace of which the run gets a copy: a template's, or the host's. */
+  mounts: 14,
+  /** First of the trees of mounts, between their opening and their mounting. */
+  trees: 15,
   /** First of the descriptors that init keeps open, because Landlock rules depend on them. */
   heldRules: 14,
 } as const;

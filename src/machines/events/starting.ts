@@ -142,6 +142,8 @@ const sandboxed = defineEvent({
     ),
     unveiled: z.array(z.object({ path: z.string(), mode: z.string(), source: z.string() })),
     skipped: z.array(z.object({ path: z.string(), reason: z.string() })),
+    /** What the task sees at `/`: a root of its own, or the host's tree. */
+    root: z.enum(["private", "host"]),
     privateTmp: z.boolean(),
     /** Why the task sees the host's `/tmp`; null: it sees its own. */
     sharedTmpReason: z.string().nullable(),
@@ -166,15 +168,16 @@ const sandboxed = defineEvent({
     2: { groups: [], capabilities: null, resourceLimits: [], umask: 0o022, nice: 0 },
     3: { runCgroup: null },
     4: { init: null },
-    6: { seccomp: null },
+    6: { root: "host", seccomp: null },
   },
   evolve: ({ data }) => ({ sandbox: data }),
   title: "Sandbox prepared",
-  summary: ({ uid, unveiled, skipped, limits, privateTmp, runCgroup, seccomp }) => {
+  summary: ({ uid, unveiled, skipped, limits, root, privateTmp, runCgroup, seccomp }) => {
     const applied = limits.filter((limit) => limit.applied).map(({ file, value }) => `${file}=${value}`);
     const missing = limits.filter((limit) => !limit.applied).map(({ file }) => file);
     return [
       `uid ${uid}, ${unveiled.length} paths unveiled${skipped.length > 0 ? ` (${skipped.length} not there)` : ""}`,
+      ...(root === "private" ? ["its own root"] : []),
       `${privateTmp ? "its own" : "the host's"} /tmp`,
       ...(runCgroup === null ? [] : ["in the host's pid namespace"]),
       ...profileText(seccomp),

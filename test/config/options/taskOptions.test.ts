@@ -11,6 +11,7 @@ const open = parsePluginOptions({
   allow_host_ipc: true,
   allow_host_pid: true,
   allow_seccomp: ["unconfined"],
+  allow_host_root: true,
 });
 const usual = {
   args: [],
@@ -28,6 +29,7 @@ const usual = {
   ipcMode: "private",
   pidMode: "private",
   pidsLimit: 4_096,
+  shmSize: 64,
   cpuHardLimit: true,
 };
 
@@ -59,6 +61,9 @@ describe("parseTaskOptions", () => {
       ulimit: [{ nofile: "2048:4096" }, { core: "0" }],
       ipc_mode: "host",
       pid_mode: "host",
+      root: "host",
+      shm_size: 128,
+      identity_files: true,
       swap_limit: 0,
       cpu_hard_limit: false,
     };
@@ -81,6 +86,9 @@ describe("parseTaskOptions", () => {
       ulimit: [{ nofile: "2048:4096" }, { core: "0" }],
       ipcMode: "host",
       pidMode: "host",
+      root: "host",
+      shmSize: 128,
+      identityFiles: true,
       swapLimit: 0,
       cpuHardLimit: false,
     });
@@ -115,6 +123,8 @@ describe("parseTaskOptions", () => {
     [{ command: "x", pids_limit: true }, 'option "pids_limit" must be a number, not a boolean'],
     [{ command: "x", pids_limit: 0 }, 'option "pids_limit" must be from 2'],
     [{ command: "x", pids_limit: 9_000_000 }, 'option "pids_limit" must be from 2'],
+    [{ command: "x", root: "mine" }, 'option "root" must be "private" or "host"'],
+    [{ command: "x", shm_size: 0 }, 'option "shm_size" must be from 1 to 1048576'],
     [{ command: "x", privileged: true }, 'unknown option "privileged"'],
     [
       { command: "x", cap_add: ["kil"] },

@@ -26,10 +26,9 @@ describe("health", () => {
   });
 
   it("tells of every event log that was damaged, and stays healthy", () => {
-    const { health, description, problems } = judgeHost(good, [
-      "/state/events.damaged-1",
-      "/state/events.damaged-2",
-    ]);
+    const { health, description, problems } = judgeHost(good, {
+      quarantined: ["/state/events.damaged-1", "/state/events.damaged-2"],
+    });
     expect(health).toBe("healthy");
     expect(description).toMatch(/^Healthy, but .*events\.damaged-1: .*events\.damaged-2: /);
     expect(problems).toHaveLength(2);
@@ -120,10 +119,21 @@ describe("attributes", () => {
       "driver.exec2.version": "1.2.3",
       "driver.exec2.unveil.defaults": true,
       "driver.exec2.unveil.tasks": true,
+      "driver.exec2.root": "private",
       "driver.exec2.landlock.abi": 6,
       "driver.exec2.seccomp": true,
       "driver.exec2.cgroup.controllers": "cpu,cpuset,io,memory,pids",
     });
+  });
+
+  it("say that tasks see the host's tree where they cannot have a root of their own", () => {
+    const attributes = fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", "pivot_root: EINVAL");
+    expect(attributes["driver.exec2.root"]).toBe("host");
+    const { health, description } = judgeHost(good, { rootProblem: "pivot_root: EINVAL" });
+    expect(health).toBe("healthy");
+    expect(description).toMatch(
+      /^Healthy, but tasks cannot have a root of their own \(pivot_root: EINVAL\): /,
+    );
   });
 
   it("are none where the driver is undetected", () => {

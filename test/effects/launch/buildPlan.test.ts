@@ -115,8 +115,8 @@ describe("a launch plan", () => {
     expect(names(plan, "task")).toContain("end with init");
     expect(lines.filter((line) => /subreaper|cgroup|fork the task|kill/.test(line))).toEqual([
       'parent    enter namespaces and cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
-      "parent    enter namespaces and cgroup: clone3({flags: CLONE_NEWNS|CLONE_NEWIPC|CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 7}, 88), the child goes on as init",
-      "init      close the cgroup's folder: close_range(7, HIGHEST_DESCRIPTOR, 0)",
+      "parent    enter namespaces and cgroup: clone3({flags: CLONE_NEWIPC|CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 7}, 88), the child goes on as init",
+      "init      close the cgroup's folder: close(7)",
       "init      become a subreaper: prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)",
       'init      open the task\'s cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
       "init      open the task's cgroup: dup3(10, 11, O_CLOEXEC)",
@@ -138,10 +138,10 @@ describe("a launch plan", () => {
 
   it("makes no ipc namespace where the task is to have the host's", () => {
     const line = (ipcMode: "private" | "host") =>
-      describePlan(buildLaunchPlan(launchInput({ options: { ...defaultTaskOptions, ipcMode } })))[1];
+      describePlan(buildLaunchPlan(launchInput({ options: { ...defaultTaskOptions, ipcMode } })))[2];
     expect(line("private")).toContain("CLONE_NEWIPC");
     expect(line("host")).not.toContain("CLONE_NEWIPC");
-    expect(line("host")).toContain("CLONE_NEWPID|CLONE_NEWNS");
+    expect(line("host")).toContain("CLONE_NEWPID");
   });
 
   it.each([-1, 2 ** 32 - 1, 2 ** 32, 1.5, Number.NaN])(
@@ -157,10 +157,10 @@ describe("a launch plan", () => {
 
   it("forks init into its cgroup, without writing cgroup.procs", () => {
     const plan = buildLaunchPlan(launchInput({ cgroup: "/sys/fs/cgroup/task" }));
-    expect(describePlan(plan)[1]).toBe(
+    expect(describePlan(plan)[2]).toBe(
       'parent    enter namespaces and cgroup: openat(AT_FDCWD, "/sys/fs/cgroup/task", O_PATH|O_CLOEXEC, 0)',
     );
-    expect(describePlan(plan)[2]).toContain("CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 7}");
+    expect(describePlan(plan)[3]).toContain("CLONE_INTO_CGROUP, exit_signal: SIGCHLD, cgroup: 7}");
   });
 
   it("joins a network namespace, makes one, or leaves the host's", () => {
@@ -179,7 +179,7 @@ describe("a launch plan", () => {
 
   it("has a host name of its own only where it is to have one", () => {
     const lines = describePlan(buildLaunchPlan(launchInput({ hostname: "web-1" })));
-    expect(lines[1]).toContain("{flags: CLONE_NEWPID|CLONE_NEWNS|CLONE_NEWIPC|CLONE_NEWUTS, ");
+    expect(lines[2]).toContain("{flags: CLONE_NEWPID|CLONE_NEWIPC|CLONE_NEWUTS, ");
     expect(lines).toContain('init      set the host name: sethostname("web-1", 5)');
     expect(describePlan(buildLaunchPlan(launchInput())).join("\n")).not.toMatch(/UTS|sethostname/);
   });
@@ -205,42 +205,50 @@ describe("a launch plan", () => {
         ],
       }),
     );
-    expect(names(plan, "init").filter((name) => /mount|open the (volume|device)|hide/.test(name))).toEqual([
-      "make mounts slaves of the host's",
-      "open the volume for /data",
-      "open the device for /dev/b",
-      "mount /proc",
-      "mount private /tmp",
-      "mount the volume /data",
-      "mount the device /dev/b",
-      "hide /srv/a",
-      "hide /srv/file",
+    const calls = plan.steps.init.filter(({ call }) => /mount|open_tree|unshare/.test(call));
+    expect(
+      calls.map(({ name, call }) => `${name}: ${call}`).filter((each) => !each.endsWith("setattr")),
+    ).toEqual([
+      "mount private /tmp: open_tree",
+      "mount the volume /data: open_tree",
+      "mount the device /dev/b: open_tree",
+      "hide /srv/file: open_tree",
+      "make a mount namespace: unshare",
+      "make mounts slaves of the host's: mount",
+      "mount /proc: mount",
+      "mount private /tmp: move_mount",
+      "mount the volume /data: move_mount",
+      "mount the device /dev/b: move_mount",
+      "hide /srv/file: move_mount",
+      "hide /srv/a: mount",
     ]);
     const lines = describePlan(plan);
     const attributes = "MOUNT_ATTR_RDONLY|MOUNT_ATTR_NOSUID|MOUNT_ATTR_NODEV";
     expect(lines).toContain(
-      `init      open the volume for /data: mount_setattr(10, "", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set: ${attributes}, propagation: MS_PRIVATE}, 32)`,
+      `init      mount the volume /data: mount_setattr(10, "", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set: ${attributes}, propagation: MS_PRIVATE}, 32)`,
     );
     expect(lines).toContain(
       'init      mount the volume /data: openat2(AT_FDCWD, "/data", {flags: O_PATH|O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS}, 24)',
     );
-    expect(lines).toContain("init      open the device for /dev/b: dup3(10, 15, O_CLOEXEC)");
+    expect(lines).toContain("init      mount the device /dev/b: dup3(10, 17, O_CLOEXEC)");
   });
 
   it("mounts the private /tmp without following a symlink, after the binds, which may come from there", () => {
     const bind = { source: "/run/resolv.conf", target: "/etc/resolv.conf", readOnly: true };
     const plan = buildLaunchPlan(launchInput({ privateTmp: "/task/tmp", binds: [bind] }));
-    expect(names(plan, "init").filter((name) => name.startsWith("mount "))).toEqual([
+    const mounted = plan.steps.init.filter(({ call }) => call === "move_mount" || call === "mount");
+    expect(mounted.map(({ name }) => name)).toEqual([
+      "make mounts slaves of the host's",
       "mount /proc",
       "mount /etc/resolv.conf",
       "mount private /tmp",
     ]);
     const lines = describePlan(plan);
     expect(lines).toContain(
-      'init      mount private /tmp: open_tree(AT_FDCWD, "/task/tmp", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_SYMLINK_NOFOLLOW)',
+      'init      mount private /tmp: open_tree(AT_FDCWD, "/task/tmp", OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_RECURSIVE|AT_SYMLINK_NOFOLLOW)',
     );
     expect(lines).toContain(
-      'init      mount /etc/resolv.conf: mount_setattr(10, "", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set: MOUNT_ATTR_RDONLY}, 32)',
+      'init      mount /etc/resolv.conf: mount_setattr(10, "", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set: MOUNT_ATTR_RDONLY, propagation: MS_SLAVE}, 32)',
     );
   });
 

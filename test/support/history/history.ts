@@ -60,6 +60,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     limits: [{ file: "memory.max", value: "67108864", applied: true }],
     unveiled: [{ path: "/usr/bin", mode: "rx", source: "default" }],
     skipped: [],
+    root: "private",
     privateTmp: true,
     sharedTmpReason: null,
     oomKills: 0,

@@ -28,6 +28,17 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
     path.map((value) => ({ kind: "join", path: value }) as const),
   ),
   hostname: fc.option(fc.stringMatching(/^[a-z0-9-]{1,64}$/), { nil: undefined }),
+  root: fc.oneof(
+    fc.constant({ kind: "host" } as const),
+    fc.record({
+      kind: fc.constant("private" as const),
+      folders: fc.array(path, { maxLength: 3 }),
+      parents: fc.array(path, { maxLength: 2 }),
+      ownDevices: fc.subarray(["/dev/shm", "/dev/pts"]),
+      maskProc: fc.boolean(),
+      shmBytes: fc.nat(),
+    }),
+  ),
   binds: fc.array(fc.record({ source: path, target: path, readOnly: fc.boolean() }), { maxLength: 4 }),
   mounts: fc.array(
     fc.record({

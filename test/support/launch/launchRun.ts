@@ -35,6 +35,7 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     cgroup: undefined,
     network: { kind: "host" },
     hostname: undefined,
+    root: { kind: "host" },
     binds: [],
     mounts: [],
     hidden: [],
@@ -90,6 +91,7 @@ export class TestRun {
   readonly statusFile = join(this.folder, "status");
   readonly aliveFifo = join(this.folder, "alive");
   readonly #output = openSync(join(this.folder, "output"), "a");
+  readonly #mounts = openSync("/proc/self/ns/mnt", "r");
   readonly #ruleset: number;
   readonly #started: Launched[] = [];
 
@@ -104,7 +106,7 @@ export class TestRun {
   }
 
   get descriptors(): LaunchDescriptors {
-    return { stdout: this.#output, stderr: this.#output, ruleset: this.#ruleset };
+    return { stdout: this.#output, stderr: this.#output, ruleset: this.#ruleset, mounts: this.#mounts };
   }
 
   /** @param options what differs from a launch with output to the run's file */
@@ -140,6 +142,7 @@ export class TestRun {
     for (const { init } of this.#started) killInit(init);
     closeSync(this.#output);
     closeSync(this.#ruleset);
+    closeSync(this.#mounts);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -1,6 +1,7 @@
 /** `doctor`: checks whether this host can run tasks. */
 import { findLeftovers } from "../../../client/work/leftovers.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
+import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { wrap } from "../../../units/widths.ts";
 import { leftoverSentence } from "../../tasks/leftoverText.ts";
@@ -11,9 +12,11 @@ import { type Report, reportOn, type Verdict } from "./report.ts";
 import { inspectStateFolder } from "./stateFolderCheck.ts";
 
 /** @returns the exit code: 1 if tasks cannot run */
-export function diagnose(stateDir: string, json: boolean): number {
+export async function diagnose(stateDir: string, json: boolean): Promise<number> {
   const leftovers = findLeftovers().map((each) => leftoverSentence(each, Date.now()));
-  const report = reportOn(probeHost(), inspectStateFolder(stateDir), leftovers);
+  const facts = probeHost();
+  const rootProblem = facts.root ? await findRootProblem() : undefined;
+  const report = reportOn(facts, inspectStateFolder(stateDir), leftovers, rootProblem);
   const text = json
     ? visibleJson(report, 2)
     : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));

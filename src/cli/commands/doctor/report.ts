@@ -21,9 +21,17 @@ export interface Report {
   readonly facts: HostFacts;
 }
 
-/** @param leftovers what killed runs left behind, in words */
-export function reportOn(facts: HostFacts, state: StateFolderFinding, leftovers: readonly string[]): Report {
-  const { health, problems } = judgeHost(facts, state.quarantined);
+/**
+ * @param leftovers what killed runs left behind, in words
+ * @param rootProblem why tasks cannot have a root of their own; undefined if they can
+ */
+export function reportOn(
+  facts: HostFacts,
+  state: StateFolderFinding,
+  leftovers: readonly string[],
+  rootProblem?: string,
+): Report {
+  const { health, problems } = judgeHost(facts, { ...state, rootProblem });
   return {
     fit: health === "healthy" && state.problem === undefined,
     checks: [
@@ -37,6 +45,11 @@ export function reportOn(facts: HostFacts, state: StateFolderFinding, leftovers:
         check(`${kind} namespaces`, present, present ? "yes" : "no"),
       ),
       grade("seccomp filters", facts.seccomp, facts.seccomp ? "yes" : "no"),
+      grade(
+        "roots of tasks' own",
+        rootProblem === undefined,
+        rootProblem === undefined ? "can be made" : "cannot be made",
+      ),
       grade(
         "programs from memory",
         facts.memfdExecution,

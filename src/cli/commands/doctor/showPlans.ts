@@ -25,6 +25,7 @@ import { readNodeTopology } from "../../../effects/host/nodeCores.ts";
 import { type AddedRules, buildRuleset } from "../../../effects/landlock/ruleset.ts";
 import { describePlan } from "../../../effects/launch/describePlan.ts";
 import { joinPlan } from "../../../effects/launch/plan.ts";
+import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
 import { capabilitiesOf } from "../../../grpc/convert/answers.ts";
 import { specOf } from "../../../grpc/convert/hclSpec.ts";
 import { decodeMsgpack } from "../../../grpc/convert/msgpack.ts";
@@ -103,9 +104,11 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const task = parseTaskOptions(decodeMsgpack(message.msgpackDriverConfig), options);
   const request = { ...requestOf(message), options: task };
   const facts = probeHost();
-  const program = await findProgram(request, options, facts);
+  const rootProblem = await findRootProblem();
+  const program = await findProgram(request, { options, facts, rootProblem });
   const { rules, early, runCgroup } = planEarly(request, program, {
     options,
+    rootProblem,
     cgroup: request.resources.cgroup,
     // The driver makes a folder for each run, whose name is not known yet.
     files: runFiles(`${options.stateDir}/…`),

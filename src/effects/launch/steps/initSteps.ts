@@ -9,13 +9,7 @@ import { cloneArgs } from "../../kernel/structs.ts";
 import type { EarlyInput, LateInput, RunCgroup } from "../launchInput.ts";
 import { bytes, descriptors, flags, place, type Step, statusFileLayout } from "../plan.ts";
 import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
-import {
-  closeRangeStep,
-  oomScoreAdjSteps,
-  openFolderStep,
-  openStep,
-  reportIdentitySteps,
-} from "./fileSteps.ts";
+import { oomScoreAdjSteps, openFolderStep, openStep, reportIdentitySteps } from "./fileSteps.ts";
 import { initRuleSteps } from "./landlockSteps.ts";
 import { mountSteps } from "./mountSteps.ts";
 import { networkSteps } from "./networkSteps.ts";
@@ -38,8 +32,10 @@ export function initSteps(input: EarlyInput): Step[] {
       // ENOSYS if the kernel has no keyrings.
       flow: { kind: "tolerateErrors" },
     },
-    // Closes the cgroup's descriptor, so that the following numbers are known.
-    closeRangeStep("close the cgroup's folder", descriptors.free),
+    // So that the following numbers are known.
+    ...(input.cgroup === undefined
+      ? []
+      : [{ name: "close the cgroup's folder", call: "close", args: [descriptors.free] } as const]),
     openFolderStep("open the plugin's /proc", "/proc"),
     // Opened before anything is mounted over their paths.
     openStep(
@@ -62,7 +58,6 @@ export function initSteps(input: EarlyInput): Step[] {
     ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),
     ...networkSteps(input),
     ...mountSteps(input),
-    { name: "leave the working directory", call: "chdir", args: ["/"] },
     ...waitSteps(),
   ];
 }

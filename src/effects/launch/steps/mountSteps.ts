@@ -1,48 +1,268 @@
-/** Steps that set up a run's own mount namespace. */
+/**
+ * Steps that give a run its own mount namespace: a copy of the host's, or of a template
+ * in which there is only what is unveiled. What the host has to provide is opened before.
+ */
+import { isAtOrBelow } from "../../../config/options/unveil.ts";
 import * as k from "../../kernel/constants.ts";
-import type { EarlyInput } from "../launchInput.ts";
-import { flags, type Step } from "../plan.ts";
-import { bindSteps } from "./bindSteps.ts";
-import { hideSteps, mountTreeSteps, openTreeSteps } from "./volumeSteps.ts";
+import type { EarlyInput, HiddenPath, LaunchMount, LaunchRoot } from "../launchInput.ts";
+import { descriptors, type Flags, type Flow, flags, octal, type Step } from "../plan.ts";
+import { anyFolder, closeScratchStep } from "./fileSteps.ts";
+import {
+  copyTreeSteps,
+  mountStep,
+  mountWithoutLinksSteps,
+  setAttributesStep,
+  type Tree,
+} from "./treeSteps.ts";
 
-const { MS_REC, MS_SLAVE, MS_NOSUID, MS_NODEV, MS_NOEXEC } = k;
-const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW } = k;
-const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV } = k;
+const { CLONE_NEWNS, O_CLOEXEC, MS_REC, MS_SLAVE, MS_PRIVATE } = k;
+const { MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC } = k;
+const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE } = k;
+const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC } = k;
 
-export function mountSteps({ runCgroup, binds, mounts, hidden, privateTmp }: EarlyInput): Step[] {
+export function mountSteps(input: EarlyInput): Step[] {
+  const mounts = mountsOf(input);
   return [
-    // Later mounts of the host propagate to the task, but no mount of the task propagates to the host.
-    {
-      name: "make mounts slaves of the host's",
-      call: "mount",
-      args: ["none", "/", 0, flags({ MS_REC, MS_SLAVE }), 0],
-    },
-    // Before anything is mounted over their sources.
-    ...mounts.flatMap(openTreeSteps),
-    // In the host's pid namespace the host's own /proc is right. It may be mounted with hidepid.
-    ...(runCgroup ? [] : [mountProcStep()]),
-    ...binds.flatMap(({ source, target, readOnly }) =>
-      bindSteps(`mount ${target}`, source, target, {
-        tree: flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE }),
-        attributes: readOnly ? flags({ MOUNT_ATTR_RDONLY }) : undefined,
-      }),
-    ),
-    // After the binds, whose sources it may hide, and before the volumes, which may lie below it.
-    ...(privateTmp === undefined ? [] : privateTmpSteps(privateTmp)),
-    ...mounts.flatMap(mountTreeSteps),
-    ...hidden.flatMap(hideSteps),
+    // All of them before anything is mounted, since a mount may hide the source of another one.
+    ...mounts.flatMap(openSteps),
+    ...enterSteps(input.root),
+    ...(input.runCgroup === undefined ? [mountProcStep] : []),
+    ...(input.root.kind === "private" ? ownRootSteps(input.root) : []),
+    ...mounts.flatMap(mountedSteps),
+    ...(isMasked(input.root) ? protectProcSteps() : []),
+    ...input.hidden.filter(({ isFolder }) => isFolder).map(hideFolderStep),
   ];
 }
 
-function mountProcStep(): Step {
-  const how = flags({ MS_NOSUID, MS_NODEV, MS_NOEXEC });
-  return { name: "mount /proc", call: "mount", args: ["proc", "/proc", "proc", how, 0] };
+const PROC = "/proc";
+
+interface Mount extends Tree {
+  /** Of its steps. */
+  readonly name: string;
+  readonly target: string;
+  /** Whether the task may have changed what the target's path leads to. */
+  readonly targetIsTasks: boolean;
+  /** Whether a target that is not there is no error. */
+  readonly optional?: boolean;
 }
 
-/** Does not follow a symlink: the task owns the parent of its private `/tmp`, and may have put one there. */
-function privateTmpSteps(source: string): Step[] {
-  return bindSteps("mount private /tmp", source, "/tmp", {
-    tree: flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_SYMLINK_NOFOLLOW }),
-    attributes: flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV }),
-  });
+function isMasked(root: LaunchRoot): boolean {
+  return root.kind === "private" && root.maskProc;
+}
+
+/** In the order in which they are mounted. */
+function mountsOf({ root, runCgroup, binds, privateTmp, mounts, hidden, statusFile }: EarlyInput): Mount[] {
+  const slave = flags({ MS_SLAVE });
+  const common = { followSource: true, propagation: slave, targetIsTasks: false };
+  const own = flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
+  return [
+    // In the host's pid namespace the host's own /proc is right. It may be mounted with hidepid.
+    ...(root.kind === "private" && runCgroup !== undefined
+      ? [
+          {
+            ...common,
+            name: "mount /proc",
+            source: PROC,
+            target: PROC,
+            attributes: flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC }),
+          },
+        ]
+      : []),
+    ...(root.kind === "private" ? root.folders : []).map((folder) => ({
+      ...common,
+      name: `mount ${folder}`,
+      source: folder,
+      target: folder,
+      attributes: own,
+    })),
+    ...binds.map(({ source, target, readOnly }) => ({
+      ...common,
+      name: `mount ${target}`,
+      source,
+      target,
+      attributes: readOnly ? flags({ MOUNT_ATTR_RDONLY }) : flags({}),
+    })),
+    // Before the volumes, which may lie below it. The task owns the parent of its source, and may have put a
+    // symlink there.
+    ...(privateTmp === undefined
+      ? []
+      : [
+          {
+            ...common,
+            name: "mount private /tmp",
+            source: privateTmp,
+            target: "/tmp",
+            followSource: false,
+            attributes: own,
+          },
+        ]),
+    ...mounts.map((mount) => ({
+      name: `mount the ${mount.kind} ${mount.target}`,
+      source: mount.source,
+      target: mount.target,
+      followSource: true,
+      targetIsTasks: true,
+      attributes: attributesOf(mount),
+      propagation: mount.propagation === "private" ? flags({ MS_PRIVATE }) : slave,
+    })),
+    ...(isMasked(root) ? procMasks.files : []).map((file) => ({
+      ...common,
+      name: `mask ${PROC}/${file}`,
+      source: "/dev/null",
+      target: `${PROC}/${file}`,
+      optional: true,
+      attributes: flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOEXEC }),
+    })),
+    // No Landlock rule allows the status file.
+    ...hidden
+      .filter(({ isFolder }) => !isFolder)
+      .map(({ path }) => ({
+        ...common,
+        name: `hide ${path}`,
+        source: statusFile,
+        target: path,
+        attributes: flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC }),
+      })),
+  ];
+}
+
+function openSteps({ name, ...mount }: Mount, index: number): Step[] {
+  return [
+    ...copyTreeSteps(name, mount, descriptors.scratch),
+    { name, call: "dup3", args: [descriptors.scratch, descriptors.trees + index, flags({ O_CLOEXEC })] },
+    closeScratchStep(name),
+  ];
+}
+
+function mountedSteps({ name, target, targetIsTasks, optional }: Mount, index: number): Step[] {
+  const tree = descriptors.trees + index;
+  const flow: Flow | undefined = optional ? { kind: "tolerateErrors" } : undefined;
+  return [
+    ...(targetIsTasks
+      ? mountWithoutLinksSteps(name, tree, target, descriptors.scratch)
+      : [mountStep(name, tree, target, flow)]),
+    { name, call: "close", args: [tree] },
+  ];
+}
+
+/** Devices cannot be executed. Volumes provide neither devices nor set-user-ID programs. */
+function attributesOf({ kind, readOnly }: LaunchMount): Flags {
+  if (kind === "device") return flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOEXEC });
+  const base = { MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV };
+  return flags(readOnly ? { MOUNT_ATTR_RDONLY, ...base } : base);
+}
+
+/** setns(2) changes the root and the working directory, too. The namespace it enters stays as it is. */
+function enterSteps({ kind }: LaunchRoot): Step[] {
+  const name = "make a mount namespace";
+  return [
+    { name, call: "setns", args: [descriptors.mounts, flags({ CLONE_NEWNS })] },
+    { name, call: "close", args: [descriptors.mounts] },
+    { name, call: "unshare", args: [flags({ CLONE_NEWNS })] },
+    ...(kind === "private"
+      ? []
+      : [
+          // Later mounts of the host propagate to the task, but no mount of the task propagates to the host.
+          {
+            name: "make mounts slaves of the host's",
+            call: "mount",
+            args: ["none", "/", 0, flags({ MS_REC, MS_SLAVE }), 0],
+          } as const,
+        ]),
+  ];
+}
+
+const mountProcStep: Step = {
+  name: "mount /proc",
+  call: "mount",
+  args: ["proc", PROC, "proc", flags({ MS_NOSUID, MS_NODEV, MS_NOEXEC }), 0],
+};
+
+/** What a task has in its root that is not the host's. */
+function ownRootSteps({ folders, parents, ownDevices, shmBytes }: LaunchRoot & { kind: "private" }): Step[] {
+  return [
+    ...parents.flatMap((parent) => {
+      const name = `make ${parent}`;
+      const inside = folders.filter((folder) => isAtOrBelow(folder, parent));
+      return [
+        mountNewStep(name, parent, "ramfs", { MS_NOSUID, MS_NODEV, MS_NOEXEC }, "mode=755"),
+        ...foldersBelow(parent, inside).map(
+          (folder): Step => ({ name, call: "mkdirat", args: [anyFolder, folder, octal(0o755)] }),
+        ),
+      ];
+    }),
+    ...ownDevices.map((path) =>
+      path === "/dev/pts"
+        ? // A terminal belongs to whoever opens it, and nobody else may use it.
+          mountNewStep("mount /dev/pts", path, "devpts", { MS_NOSUID, MS_NOEXEC }, ptsOptions)
+        : mountNewStep(
+            `mount ${path}`,
+            path,
+            "tmpfs",
+            { MS_NOSUID, MS_NODEV, MS_NOEXEC },
+            `mode=1777,size=${shmBytes}`,
+          ),
+    ),
+  ];
+}
+
+/** These folders and those around them, up to the parent: outer ones first. */
+function foldersBelow(parent: string, folders: readonly string[]): string[] {
+  const all = new Set<string>();
+  for (const folder of folders) {
+    for (let path = folder; path.length > parent.length; path = path.slice(0, path.lastIndexOf("/")))
+      all.add(path);
+  }
+  return [...all].toSorted();
+}
+
+/** Documentation/filesystems/devpts.rst: every mount has terminals of its own. */
+const ptsOptions = "ptmxmode=0666,mode=0600";
+
+function mountNewStep(
+  name: string,
+  target: string,
+  type: string,
+  how: Readonly<Record<string, number>>,
+  options: string,
+): Step {
+  return { name, call: "mount", args: [type, target, type, flags(how), options] };
+}
+
+/** What of /proc tells about the host, or changes it. */
+const procMasks = {
+  files: ["kcore", "keys", "key-users", "timer_list", "sched_debug", "latency_stats", "kmsg", "interrupts"],
+  folders: ["acpi", "scsi", "asound"],
+  readOnly: ["sys", "sysrq-trigger", "irq", "bus", "fs"],
+} as const;
+
+function protectProcSteps(): Step[] {
+  const flow = { kind: "tolerateErrors" } as const;
+  const { scratch } = descriptors;
+  const copy = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE });
+  return [
+    ...procMasks.folders.map((folder): Step => {
+      const path = `${PROC}/${folder}`;
+      return { ...emptyFolderStep(`mask ${path}`, path), flow };
+    }),
+    ...procMasks.readOnly.flatMap((entry): Step[] => {
+      const path = `${PROC}/${entry}`;
+      const name = `protect ${path}`;
+      return [
+        { name, call: "open_tree", args: [anyFolder, path, copy], flow },
+        setAttributesStep(name, scratch, flags({ MOUNT_ATTR_RDONLY }), flags({}), flow),
+        mountStep(name, scratch, path, flow),
+        { ...closeScratchStep(name), flow },
+      ];
+    }),
+  ];
+}
+
+function hideFolderStep({ path }: HiddenPath): Step {
+  return emptyFolderStep(`hide ${path}`, path);
+}
+
+function emptyFolderStep(name: string, path: string): Step {
+  const how = flags({ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC });
+  return { name, call: "mount", args: ["none", path, "tmpfs", how, "mode=0"] };
 }

@@ -1,0 +1,51 @@
+/** The rights of a task at a path of its root. Pure. */
+import { isAtOrBelow, type UnveilSource } from "../../../config/options/unveil.ts";
+import type { EventData } from "../../../machines/events.ts";
+
+type Unveiled = EventData<"sandboxed">["unveiled"][number];
+
+export interface RightsAt {
+  /** Letters of an unveil entry, in the order rwxc; empty if the task has none. */
+  readonly rights: string;
+  /** Who unveiled it: {@link UnveilSource}s. */
+  readonly sources: readonly string[];
+  /** Whether something below the path is unveiled. */
+  readonly leads: boolean;
+}
+
+/**
+ * Landlock's rights add up along a path.
+ * @param unveiled with the paths that they have in the task, without symlinks
+ */
+export function rightsAt(path: string, unveiled: readonly Unveiled[]): RightsAt {
+  const around = unveiled.filter((rule) => isAtOrBelow(path, rule.path));
+  const rights = [..."rwxc"].filter((letter) => around.some(({ mode }) => mode.includes(letter)));
+  return {
+    rights: rights.join(""),
+    sources: [...new Set(around.flatMap(({ source }) => source.split(", ")))],
+    leads: unveiled.some((rule) => rule.path !== path && isAtOrBelow(rule.path, path)),
+  };
+}
+
+/** The paths at which a task sees what a rule is for: some are for what is mounted elsewhere. */
+export function pathsInTask(
+  { path, source }: Pick<Unveiled, "path" | "source">,
+  { runFolder, privateTmp }: Pick<EventData<"sandboxed">, "runFolder" | "privateTmp">,
+): string[] {
+  if (runFolder !== "" && path.startsWith(`${runFolder}/`))
+    return [`/etc/${path.slice(runFolder.length + 1)}`];
+  return privateTmp && source.split(", ").includes("folder") && path.endsWith("/tmp")
+    ? [path, "/tmp"]
+    : [path];
+}
+
+/** In a person's words. */
+export const sourceWords: Readonly<Record<UnveilSource, string>> = {
+  default: "default paths",
+  plugin: "plugin's unveil_paths",
+  task: "job's unveil",
+  folder: "task's own folder",
+  log: "task's output",
+  volume: "volume",
+  device: "device",
+};

@@ -1,0 +1,82 @@
+/** `ls`: files as a running task sees them. */
+import { posix } from "node:path";
+import type { UnveilSource } from "../../../config/options/unveil.ts";
+import { type RootEntry, TaskRootView } from "../../../effects/root/listRoot.ts";
+import { DriverError } from "../../../errors.ts";
+import { findTask } from "../../../replay/findTask.ts";
+import { visible, visibleJson } from "../../../units/visible.ts";
+import { EventLogs } from "../../logs/eventLogs.ts";
+import { requireRoot } from "../../requireRoot.ts";
+import { nodeTasks } from "../../tasks/nodeTasks.ts";
+import type { NodeTask } from "../../tasks/taskRow.ts";
+import { print } from "../../terminal/output.ts";
+import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
+import { formatTable } from "../../terminal/table.ts";
+import { pathsInTask, type RightsAt, rightsAt, sourceWords } from "./rightsAt.ts";
+
+type Listed = RootEntry & RightsAt;
+
+/**
+ * @param path in the task; relative ones begin at its root
+ * @returns the exit code
+ * @throws DriverError `TASK_NOT_FOUND`, `TASK_NOT_RUNNING`, `FILE_MISSING`
+ */
+export async function showRoot(
+  task: string,
+  path: string,
+  { json, stateDir }: { readonly json: boolean; readonly stateDir: string },
+): Promise<number> {
+  requireRoot("a task's root is open to root alone");
+  const entries = entriesOf(await findRunning(task, stateDir), posix.join("/", path));
+  const text = json
+    ? entries.map((entry) => visibleJson(entry)).join("\n")
+    : formatEntries(entries, styleFor(process.stdout), widthOf(process.stdout));
+  if (text !== "") print(text);
+  return 0;
+}
+
+async function findRunning(name: string, stateDir: string): Promise<NodeTask> {
+  const logs = await EventLogs.open(stateDir);
+  try {
+    return findTask(name, nodeTasks(logs.readers, false));
+  } finally {
+    await logs.close();
+  }
+}
+
+function entriesOf({ snapshot }: NodeTask, path: string): Listed[] {
+  const { sandbox, process } = snapshot.context;
+  if (sandbox === null || process === null)
+    throw new DriverError("TASK_NOT_RUNNING", "the task does not run");
+  using view = new TaskRootView(process.init);
+  const unveiled = sandbox.unveiled.flatMap((rule) =>
+    pathsInTask(rule, sandbox).map((at) => ({ ...rule, path: view.resolve(at) ?? at })),
+  );
+  const entries = view.list(path);
+  const folder = view.resolve(path);
+  if (entries === undefined || folder === undefined) {
+    throw new DriverError("PATH_NOT_FOUND", `the task has nothing at ${path}`, {
+      hint: "What is not unveiled is not in a task's root: see docs/configuration.md#root",
+    });
+  }
+  const isFolder = !(entries.length === 1 && posix.basename(folder) === entries[0]?.name);
+  return entries.map((entry) => {
+    const at = isFolder ? posix.join(folder, entry.name) : folder;
+    return { ...entry, ...rightsAt((entry.kind === "link" && view.resolve(at)) || at, unveiled) };
+  });
+}
+
+export function formatEntries(entries: readonly Listed[], style: Style, width: number): string {
+  return formatTable(
+    entries.map(({ name, kind, target, rights, sources, leads }) => [
+      [..."rwxc"].map((letter) => (rights.includes(letter) ? letter : "-")).join(""),
+      visible(`${name}${kind === "folder" ? "/" : ""}${target === undefined ? "" : ` -> ${target}`}`),
+      style.dim(
+        rights === "" && leads
+          ? "leads to what is unveiled"
+          : sources.map((source) => sourceWords[source as UnveilSource] ?? source).join(", "),
+      ),
+    ]),
+    width,
+  );
+}

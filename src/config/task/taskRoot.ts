@@ -1,0 +1,139 @@
+/**
+ * The root of a task's file system, if it has one of its own: what of the host is in
+ * it, and what is the task's own. Pure.
+ *
+ * The shape of a root is not a right. Landlock decides what a task may do with a path.
+ * But only what is in the root can be seen at all, and programs take "not there" for
+ * an answer where "forbidden" is an error to them.
+ */
+import { linkFolders } from "../options/defaultPaths.ts";
+import { isAtOrBelow } from "../options/unveil.ts";
+import type { TaskFolders } from "./taskFolders.ts";
+import { isConfigured, PTS, TMP, type UnveilRules } from "./unveilRules.ts";
+
+/** What tasks with the same unveiled paths share. It holds nothing of a single task. */
+export interface RootTemplate {
+  /** Paths of the host that are in the root, if they exist. */
+  readonly paths: readonly RootPath[];
+  readonly links: readonly RootLink[];
+  /** Where each task mounts something of its own. */
+  readonly places: readonly RootPlace[];
+}
+
+export interface RootPath {
+  readonly path: string;
+  readonly writable: boolean;
+}
+
+/** A symlink. */
+export interface RootLink {
+  readonly path: string;
+  readonly target: string;
+}
+
+export interface RootPlace {
+  readonly path: string;
+  readonly isFolder: boolean;
+}
+
+/** What is the task's own in its root. */
+export interface OwnRoot {
+  /** Folders of the host that the task has at the same paths. None lies in another. */
+  readonly folders: readonly string[];
+  /** Folders around them, with the same paths for all allocations. Here they show only {@link folders}. */
+  readonly parents: readonly string[];
+  /** Of /dev/shm and /dev/pts, those that are its own. */
+  readonly ownDevices: readonly string[];
+  /** Whether to mask what tells of the host in /proc. By default no rule allows to read it. */
+  readonly maskProc: boolean;
+}
+
+export interface TaskRoot extends OwnRoot {
+  readonly template: RootTemplate;
+}
+
+export interface RootInput {
+  readonly rules: UnveilRules;
+  readonly folders: TaskFolders;
+  readonly allocId: string;
+  /** Paths that the task sees through bind mounts, such as a generated `/etc/hosts`. */
+  readonly bound: readonly { readonly source: string; readonly target: string }[];
+  /** Targets of volumes and devices. */
+  readonly mounts: readonly { readonly target: string; readonly isFolder: boolean }[];
+  /** Whether unveil_defaults is set. */
+  readonly defaults: boolean;
+}
+
+export function taskRoot({ rules, folders, allocId, bound, mounts, defaults }: RootInput): TaskRoot {
+  const { entries, privateTmp } = rules;
+  const own = outermost(Object.values<string>({ ...folders }));
+  const isOwn = (path: string) => own.some((folder) => isAtOrBelow(path, folder));
+  const hidden = new Set(bound.map(({ source }) => source));
+  const paths = entries
+    .filter(({ path, sources, at, ownRoot }) => {
+      const isMount = sources.includes("volume") || at !== undefined;
+      return !isMount && !ownRoot && !hidden.has(path) && !isOwn(path) && !isInProc(path);
+    })
+    .map(({ path, mode }) => ({ path, writable: mode.write || mode.create }));
+  if (defaults) paths.push(...linkFolders.map((path) => ({ path, writable: false })));
+  const ownDevices = entries.filter(({ ownRoot }) => ownRoot).map(({ path }) => path);
+  const places = [
+    ...["/proc", ...ownDevices, ...(privateTmp ? [TMP] : [])].map(folderAt),
+    ...bound.map(({ target }) => ({ path: target, isFolder: false })),
+    ...mounts
+      .filter(({ target }) => !isOwn(target) && !(privateTmp && isAtOrBelow(target, TMP)))
+      .map(placeOf),
+  ];
+  const parents: string[] = [];
+  for (const folder of own) {
+    const parent = parentOf(folder, allocId);
+    if (paths.some(({ path }) => isAtOrBelow(parent, path))) continue;
+    // A mount over the parent would hide what else is in it. Such tasks share their template with nobody.
+    if ([...paths, ...places].some(({ path }) => isAtOrBelow(path, parent))) places.push(folderAt(folder));
+    else if (!parents.includes(parent)) parents.push(parent);
+  }
+  places.push(...parents.map(folderAt));
+  return {
+    template: {
+      paths: sorted(paths),
+      links: ownDevices.includes(PTS) ? [{ path: "/dev/ptmx", target: "pts/ptmx" }] : [],
+      places: sorted(places),
+    },
+    folders: own,
+    parents,
+    ownDevices,
+    maskProc: entries.some((rule) => isConfigured(rule) && isInProc(rule.path)),
+  };
+}
+
+function isInProc(path: string): boolean {
+  return isAtOrBelow(path, "/proc");
+}
+
+function folderAt(path: string): RootPlace {
+  return { path, isFolder: true };
+}
+
+function placeOf({ target, isFolder }: RootInput["mounts"][number]): RootPlace {
+  return { path: target, isFolder };
+}
+
+/** The folders that do not lie in another one of them. */
+function outermost(folders: readonly string[]): string[] {
+  return folders.filter(
+    (folder, index) =>
+      folders.indexOf(folder) === index &&
+      !folders.some((other) => other !== folder && isAtOrBelow(folder, other)),
+  );
+}
+
+/** The folder around the one that is named after the allocation: tasks of all allocations share a template. */
+function parentOf(path: string, allocId: string): string {
+  const named = allocId === "" ? -1 : path.indexOf(allocId);
+  return path.slice(0, path.lastIndexOf("/", named === -1 ? undefined : named)) || "/";
+}
+
+/** In one order, so that equal templates look alike. */
+function sorted<Entry extends { readonly path: string }>(entries: readonly Entry[]): Entry[] {
+  return entries.toSorted((one, other) => (one.path < other.path ? -1 : 1));
+}

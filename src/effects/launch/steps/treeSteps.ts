@@ -1,0 +1,77 @@
+/**
+ * Steps for mounts that come from another mount namespace: open_tree(2) copies a tree of
+ * mounts as long as its path can be reached, and move_mount(2) mounts it later, elsewhere.
+ * The copy gets its attributes before anybody sees it. A remount by mount(2) does none of that.
+ */
+import * as k from "../../kernel/constants.ts";
+import { mountAttr, openHow } from "../../kernel/structs.ts";
+import { bytes, type Flags, type Flow, flags, type Step } from "../plan.ts";
+import { anyFolder } from "./fileSteps.ts";
+
+/** A tree of mounts: a file or folder with all that is mounted below it. */
+export interface Tree {
+  readonly source: string;
+  /** Whether the source may be a symlink. */
+  readonly followSource: boolean;
+  /** Added to those of each mount in the tree. */
+  readonly attributes: Flags;
+  /** `MS_SLAVE`: what the host mounts below it later, appears in the tree, too. Or `MS_PRIVATE`. */
+  readonly propagation: Flags;
+}
+
+const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW } = k;
+const { MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS } = k;
+const { O_PATH, O_CLOEXEC, RESOLVE_NO_SYMLINKS } = k;
+
+/** @param opened the lowest free descriptor, which the copy gets */
+export function copyTreeSteps(name: string, tree: Tree, opened: number): Step[] {
+  const how = flags({
+    OPEN_TREE_CLONE,
+    OPEN_TREE_CLOEXEC,
+    AT_RECURSIVE,
+    ...(tree.followSource ? {} : { AT_SYMLINK_NOFOLLOW }),
+  });
+  return [
+    { name, call: "open_tree", args: [anyFolder, tree.source, how] },
+    setAttributesStep(name, opened, tree.attributes, tree.propagation),
+  ];
+}
+
+/** mount_setattr(2) on all mounts of a tree. */
+export function setAttributesStep(
+  name: string,
+  tree: number,
+  attributes: Flags,
+  propagation: Flags,
+  flow?: Flow,
+): Step {
+  const attr = mountAttr(attributes.value, propagation.value);
+  const meaning = `{attr_set: ${attributes.names}, propagation: ${propagation.names}}`;
+  return {
+    name,
+    call: "mount_setattr",
+    args: [tree, "", flags({ AT_EMPTY_PATH, AT_RECURSIVE }), bytes(attr, meaning), attr.length],
+    ...(flow && { flow }),
+  };
+}
+
+/** Mounts a tree over a path in which symlinks lead where they may lead. */
+export function mountStep(name: string, tree: number, target: string, flow?: Flow): Step {
+  const how = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS });
+  return { name, call: "move_mount", args: [tree, "", anyFolder, target, how], ...(flow && { flow }) };
+}
+
+/**
+ * Mounts a tree over a path with no symlink in it: the task may have put one there.
+ * @param opened the lowest free descriptor; it is closed again
+ */
+export function mountWithoutLinksSteps(name: string, tree: number, target: string, opened: number): Step[] {
+  const how = openHow({ flags: O_PATH | O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS });
+  const meaning = "{flags: O_PATH|O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS}";
+  const empty = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH });
+  return [
+    { name, call: "openat2", args: [anyFolder, target, bytes(how, meaning), how.length] },
+    { name, call: "move_mount", args: [tree, "", opened, "", empty] },
+    { name, call: "close", args: [opened] },
+  ];
+}

@@ -1,0 +1,192 @@
+/**
+ * The templates of tasks' roots, each a mount namespace that this process holds. Tasks get
+ * copies, so they outlive it.
+ */
+import { closeSync, lstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
+import { defaultEntries } from "../../config/options/defaultPaths.ts";
+import type { RootTemplate } from "../../config/task/taskRoot.ts";
+import { DriverError, messageOf } from "../../errors.ts";
+import { unpropagatedMounts } from "../files/mountinfo.ts";
+import { pipe2, waitpid } from "../kernel/libc.ts";
+import { identityOf } from "../landlock/paths.ts";
+import { failedStep } from "../launch/launchError.ts";
+import { spawnPlan } from "../launch/spawnPlan.ts";
+import { type HostEntry, type Skeleton, skeletonOf } from "./skeleton.ts";
+import { buildTemplatePlan } from "./templatePlan.ts";
+
+/** A template in use. Dispose of it once the launch has begun. */
+export interface HeldTemplate extends Disposable {
+  /** Descriptor of the mount namespace. */
+  readonly namespace: number;
+  /**
+   * Whether the template still is what it would be if it were made now.
+   * @param identities of the template's paths that exist now
+   */
+  isCurrent(identities: ReadonlyMap<string, string>): boolean;
+}
+
+/** Most clients need one or two. */
+const maxTemplates = 64;
+
+export class RootTemplates implements Disposable {
+  readonly #folder: string;
+  /** By the template's text, the one that was used last at the end. */
+  readonly #kept = new Map<string, Promise<Template>>();
+  #hostNamespace: number | undefined;
+
+  /** @param folder only root may access it, and it must not be mounted `noexec` */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /**
+   * A template, made if it is not there yet, in some 3 ms.
+   * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno
+   */
+  async hold(wanted: RootTemplate): Promise<HeldTemplate> {
+    const key = JSON.stringify(wanted);
+    const kept = this.#kept.get(key) ?? makeTemplate(wanted, this.#folder);
+    this.#kept.delete(key);
+    this.#kept.set(key, kept);
+    try {
+      const template = await kept;
+      template.users += 1;
+      this.#dropOldest();
+      return {
+        namespace: template.namespace,
+        isCurrent: (identities) => isCurrent(template, wanted, identities),
+        [Symbol.dispose]: () => release(template),
+      };
+    } catch (thrown) {
+      if (this.#kept.get(key) === kept) this.#kept.delete(key);
+      throw thrown;
+    }
+  }
+
+  /** Makes the template anew when it is held the next time. */
+  discard(wanted: RootTemplate): void {
+    this.#drop(JSON.stringify(wanted));
+  }
+
+  /** Descriptor of this process's own mount namespace, of which a task with the host's tree gets a copy. */
+  get hostNamespace(): number {
+    this.#hostNamespace ??= openSync("/proc/self/ns/mnt", "r");
+    return this.#hostNamespace;
+  }
+
+  [Symbol.dispose](): void {
+    for (const key of [...this.#kept.keys()]) this.#drop(key);
+    if (this.#hostNamespace !== undefined) closeSync(this.#hostNamespace);
+    this.#hostNamespace = undefined;
+  }
+
+  #dropOldest(): void {
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > maxTemplates && oldest !== undefined) this.#drop(oldest);
+  }
+
+  #drop(key: string): void {
+    const kept = this.#kept.get(key);
+    this.#kept.delete(key);
+    kept?.then(release, () => undefined);
+  }
+}
+
+/**
+ * Makes a root of the default paths.
+ * @param roots those that keep it; by default it is made for this call only
+ * @returns why that does not work here
+ */
+export async function findRootProblem(roots?: RootTemplates): Promise<string | undefined> {
+  if (roots === undefined) {
+    using temporary = new RootTemplates("/run");
+    return await findRootProblem(temporary);
+  }
+  const paths = defaultEntries.map(({ path }) => ({ path, writable: false }));
+  try {
+    using _ = await roots.hold({ paths, links: [], places: [{ path: "/proc", isFolder: true }] });
+    return undefined;
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
+}
+
+interface Template {
+  readonly namespace: number;
+  readonly skeleton: Skeleton;
+  /** Mounts of the host whose changes do not reach the template: it has to be made anew then. */
+  readonly unpropagated: string | undefined;
+  /** Launches that have not begun yet, and the map that keeps it. */
+  users: number;
+}
+
+function release(template: Template): void {
+  template.users -= 1;
+  if (template.users === 0) closeSync(template.namespace);
+}
+
+async function makeTemplate(wanted: RootTemplate, folder: string): Promise<Template> {
+  const mountinfo = readMountinfo();
+  const skeleton = skeletonOf(wanted, lookAt);
+  return {
+    skeleton,
+    namespace: await makeNamespace(skeleton, folder),
+    unpropagated: unpropagatedIn(mountinfo, skeleton),
+    users: 1,
+  };
+}
+
+/** @returns a descriptor of the mount namespace */
+async function makeNamespace(skeleton: Skeleton, folder: string): Promise<number> {
+  const plan = buildTemplatePlan(skeleton, folder);
+  const hold = pipe2();
+  let pid: number | undefined;
+  try {
+    const spawned = spawnPlan(plan, { hold: hold.read }, folder);
+    pid = spawned.pid;
+    const { failure } = await spawned.report;
+    const error = failedStep(plan, failure, "the root of the task could not be made");
+    if (error !== undefined) throw error;
+    return openSync(`/proc/${pid}/ns/mnt`, "r");
+  } catch (thrown) {
+    throw DriverError.from(thrown, "LAUNCH_FAILED", "the root of the task could not be made");
+  } finally {
+    closeSync(hold.read);
+    closeSync(hold.write);
+    // It ends with the pipe.
+    if (pid !== undefined) waitpid(pid, 0);
+  }
+}
+
+function isCurrent(
+  { skeleton, unpropagated }: Template,
+  { paths }: RootTemplate,
+  identities: ReadonlyMap<string, string>,
+): boolean {
+  const same = paths.every(({ path }) => identities.get(path) === skeleton.identities.get(path));
+  return same && (unpropagated === undefined || unpropagated === unpropagatedIn(readMountinfo(), skeleton));
+}
+
+function unpropagatedIn(mountinfo: string, { binds }: Skeleton): string | undefined {
+  return unpropagatedMounts(
+    mountinfo,
+    binds.map(({ path }) => path),
+  )?.join("\n");
+}
+
+function readMountinfo(): string {
+  return readFileSync("/proc/self/mountinfo", "utf8");
+}
+
+function lookAt(path: string): HostEntry | undefined {
+  try {
+    const status = lstatSync(path, { throwIfNoEntry: false });
+    if (status === undefined) return undefined;
+    if (status.isSymbolicLink()) return { kind: "link", target: readlinkSync(path) };
+    const isDevice = status.isCharacterDevice() || status.isBlockDevice();
+    return { kind: status.isDirectory() ? "folder" : isDevice ? "device" : "file", id: identityOf(status) };
+  } catch {
+    // Network and FUSE file systems may refuse root. No rule can be laid there either.
+    return undefined;
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The skeleton of a root: the folders, symlinks and mount points that lead to its paths
+ * as they do on the host. Pure.
+ */
+import { posix } from "node:path";
+import { isAtOrBelow } from "../../config/options/unveil.ts";
+import type { RootLink, RootTemplate } from "../../config/task/taskRoot.ts";
+
+export interface Skeleton {
+  /** Parents first. */
+  readonly folders: readonly string[];
+  readonly links: readonly RootLink[];
+  /** Empty files, over which files are mounted. */
+  readonly files: readonly string[];
+  /** Outer ones first. */
+  readonly binds: readonly RootBind[];
+  /** For each path of the template that exists: the {@link HostEntry} `id` of what it leads to. */
+  readonly identities: ReadonlyMap<string, string>;
+}
+
+/** A path of the host, without symlinks, that is in the root with all that is mounted below it. */
+export interface RootBind {
+  readonly path: string;
+  readonly writable: boolean;
+  /** Whether device nodes in it can be used. */
+  readonly devices: boolean;
+}
+
+/** What is at a path of the host. Symlinks are not followed. */
+export type HostEntry =
+  | { readonly kind: "folder" | "file" | "device"; readonly id: string }
+  | { readonly kind: "link"; readonly target: string };
+
+/** Looks at a path whose parents are no symlinks; undefined if nothing is there. */
+export type LookAt = (path: string) => HostEntry | undefined;
+
+export function skeletonOf({ paths, links, places }: RootTemplate, lookAt: LookAt): Skeleton {
+  const identities = new Map<string, string>();
+  const crossed = new Map(links.map(({ path, target }) => [path, target]));
+  const found = new Map<string, RootBind & { readonly isFolder: boolean }>();
+  for (const { path, writable } of paths) {
+    const walk = follow(path, lookAt);
+    if (walk === undefined) continue;
+    for (const link of walk.links) crossed.set(link.path, link.target);
+    if (walk.end === undefined) continue;
+    const { path: end, entry } = walk.end;
+    identities.set(path, entry.id);
+    found.set(end, {
+      path: end,
+      // A device is written to through a read-only mount as well, and nobody changes its mode.
+      writable: entry.kind !== "device" && (writable || found.get(end)?.writable === true),
+      devices: entry.kind === "device" || isAtOrBelow(end, "/dev"),
+      isFolder: entry.kind === "folder",
+    });
+  }
+  const binds = withoutRedundant([...found.values()].toSorted(byPath));
+  const inBind = (path: string) => binds.some((bind) => isAtOrBelow(path, bind.path));
+  const made = [...crossed].filter(([path]) => !inBind(path)).map(([path, target]) => ({ path, target }));
+  const points = places
+    .map((place) => ({ ...place, path: insideRoot(place.path, crossed) }))
+    .filter(({ path }) => !inBind(path));
+  const outer = binds.filter(
+    ({ path }) => !binds.some((bind) => bind.path !== path && isAtOrBelow(path, bind.path)),
+  );
+  const isFolder = ({ path }: RootBind) => found.get(path)?.isFolder === true;
+  const folders = new Set([
+    ...[...outer.filter(isFolder), ...points.filter((point) => point.isFolder)].map(({ path }) => path),
+    ...[...outer, ...points, ...made].flatMap(({ path }) => ancestors(path)),
+  ]);
+  folders.delete("/");
+  const files = [...outer.filter((bind) => !isFolder(bind)), ...points.filter((point) => !point.isFolder)];
+  const isFree = (path: string) => !folders.has(path);
+  return {
+    folders: [...folders].toSorted(),
+    links: made.filter(({ path }) => isFree(path)),
+    files: [...new Set(files.map(({ path }) => path))].filter(isFree),
+    binds: binds.map(({ path, writable, devices }) => ({ path, writable, devices })),
+    identities,
+  };
+}
+
+interface Walk {
+  readonly links: readonly RootLink[];
+  /** Undefined for a path into /proc: it is each root's own. */
+  readonly end: { readonly path: string; readonly entry: Exclude<HostEntry, { kind: "link" }> } | undefined;
+}
+
+/** As the kernel: path_resolution(7). */
+const maxLinks = 40;
+
+/** Undefined for a path that leads nowhere. */
+function follow(path: string, lookAt: LookAt): Walk | undefined {
+  const links: RootLink[] = [];
+  const rest = namesOf(path);
+  let at = "/";
+  let entry: Exclude<HostEntry, { kind: "link" }> = { kind: "folder", id: "" };
+  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
+    const next = posix.join(at, name);
+    if (name === "..") {
+      at = next;
+      entry = { kind: "folder", id: "" };
+      continue;
+    }
+    if (isAtOrBelow(next, "/proc")) return { links, end: undefined };
+    const there = lookAt(next);
+    if (there === undefined) return undefined;
+    if (there.kind === "link") {
+      if (links.push({ path: next, target: there.target }) > maxLinks) return undefined;
+      if (there.target.startsWith("/")) at = "/";
+      rest.unshift(...namesOf(there.target));
+    } else {
+      at = next;
+      entry = there;
+    }
+  }
+  return { links, end: { path: at, entry } };
+}
+
+function namesOf(path: string): string[] {
+  return path.split("/").filter((name) => name !== "" && name !== ".");
+}
+
+/** Where a path leads in a root that has only these links. */
+function insideRoot(path: string, links: ReadonlyMap<string, string>): string {
+  const walk = follow(path, (at) => {
+    const target = links.get(at);
+    return target === undefined ? { kind: "folder", id: "" } : { kind: "link", target };
+  });
+  return walk?.end?.path ?? path;
+}
+
+/** Without those that an outer one covers: Landlock's rights on a folder hold for all below it, too. */
+function withoutRedundant<Bind extends RootBind>(sorted: readonly Bind[]): Bind[] {
+  const kept: Bind[] = [];
+  for (const bind of sorted) {
+    const around = kept.findLast(({ path }) => isAtOrBelow(bind.path, path));
+    const covered = around && (around.writable || !bind.writable) && (around.devices || !bind.devices);
+    if (!covered) kept.push(bind);
+  }
+  return kept;
+}
+
+/** All folders around a path, the outermost first. */
+function ancestors(path: string): string[] {
+  const names = namesOf(path);
+  return names.slice(0, -1).map((_, index) => `/${names.slice(0, index + 1).join("/")}`);
+}
+
+/** Each path before those below it. */
+function byPath(one: { readonly path: string }, other: { readonly path: string }): number {
+  return one.path < other.path ? -1 : 1;
+}

@@ -1,0 +1,114 @@
+/**
+ * The plan that makes a template: a mount namespace whose root has only what a skeleton
+ * has. Its process keeps the namespace until the plugin has opened it. Pure.
+ */
+
+import { endWithParentStep } from "../exec/execPlan.ts";
+import * as k from "../kernel/constants.ts";
+import { mountAttr } from "../kernel/structs.ts";
+import {
+  bytes,
+  descriptors,
+  type Flags,
+  flags,
+  noSteps,
+  octal,
+  place,
+  type Step,
+  type WholePlan,
+} from "../launch/plan.ts";
+import { anyFolder, closeRangeStep } from "../launch/steps/fileSteps.ts";
+import { copyTreeSteps, mountStep } from "../launch/steps/treeSteps.ts";
+import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../launch/table.ts";
+import type { RootBind, Skeleton } from "./skeleton.ts";
+
+const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV } = k;
+
+const inherited = {
+  /** A pipe whose end ends the process. */
+  hold: descriptors.report + 1,
+};
+/** The first of the trees' descriptors. */
+const trees = inherited.hold + 1;
+
+/** @param folder of the host, over which the root is mounted while it is made */
+export function buildTemplatePlan(skeleton: Skeleton, folder: string): WholePlan<keyof typeof inherited> {
+  return {
+    initName: "exec2-root",
+    inherited,
+    outlivesPlugin: false,
+    steps: { ...noSteps, parent: parentSteps(), task: rootSteps(skeleton, folder) },
+  };
+}
+
+/** The steps that follow are too many for the table's first part. */
+function parentSteps(): Step[] {
+  const rest = TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS;
+  return [
+    endWithParentStep("end with the plugin"),
+    closeRangeStep("close inherited descriptors", trees),
+    {
+      name: "read the rest of the plan",
+      call: "pread64",
+      args: [descriptors.plan, LATE_ADDRESS, rest, LATE_OFFSET],
+      flow: { kind: "endOfFile", ended: "abandoned", otherwise: "task" },
+    },
+  ];
+}
+
+function rootSteps({ folders, links, files, binds }: Skeleton, folder: string): Step[] {
+  const { CLONE_NEWNS, MS_REC, MS_SLAVE, MS_NOSUID, MS_NODEV, MS_NOEXEC, MNT_DETACH, S_IFREG } = k;
+  const root = "make the root";
+  const enter = "enter the root";
+  const end = "let the plugin open it";
+  const readOnly = mountAttr(MOUNT_ATTR_RDONLY);
+  return [
+    { name: "leave the host's mounts", call: "unshare", args: [flags({ CLONE_NEWNS })] },
+    // Nothing of what follows may propagate to the host.
+    {
+      name: "leave the host's mounts",
+      call: "mount",
+      args: ["none", "/", 0, flags({ MS_REC, MS_SLAVE }), 0],
+    },
+    ...binds.flatMap((bind, index) => copyTreeSteps(`open ${bind.path}`, treeOf(bind), trees + index)),
+    {
+      name: root,
+      call: "mount",
+      args: ["exec2", folder, "tmpfs", flags({ MS_NOSUID, MS_NODEV, MS_NOEXEC }), "mode=755"],
+    },
+    { name: enter, call: "chdir", args: [folder] },
+    // pivot_root(2): the old root lies over the new one then, and is taken away.
+    { name: enter, call: "pivot_root", args: [".", "."] },
+    { name: enter, call: "umount2", args: [".", flags({ MNT_DETACH })] },
+    { name: enter, call: "chdir", args: ["/"] },
+    { name: root, call: "umask", args: [0] },
+    ...folders.map((path): Step => ({ name: root, call: "mkdirat", args: [anyFolder, path, octal(0o755)] })),
+    ...links.map(
+      ({ path, target }): Step => ({ name: root, call: "symlinkat", args: [target, anyFolder, path] }),
+    ),
+    ...files.map(
+      (path): Step => ({ name: root, call: "mknodat", args: [anyFolder, path, octal(S_IFREG | 0o444), 0] }),
+    ),
+    ...binds.map(({ path }, index) => mountStep(`mount ${path}`, trees + index, path)),
+    {
+      name: "protect the root",
+      call: "mount_setattr",
+      args: [anyFolder, "/", 0, bytes(readOnly, "{attr_set: MOUNT_ATTR_RDONLY}"), readOnly.length],
+    },
+    closeRangeStep(end, trees),
+    // The end of the report without an error tells the plugin that the root is made.
+    { name: end, call: "close", args: [descriptors.report] },
+    { name: end, call: "read", args: [inherited.hold, place("waitStatus"), 1] },
+    { name: "end", call: "exit_group", args: [0] },
+  ];
+}
+
+function treeOf({ path, writable, devices }: RootBind) {
+  const { MS_SLAVE } = k;
+  const attributes: Flags = flags({
+    MOUNT_ATTR_NOSUID,
+    ...(writable ? {} : { MOUNT_ATTR_RDONLY }),
+    ...(devices ? {} : { MOUNT_ATTR_NODEV }),
+  });
+  return { source: path, followSource: false, attributes, propagation: flags({ MS_SLAVE }) };
+}

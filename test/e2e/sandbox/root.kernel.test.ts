@@ -1,0 +1,263 @@
+/** What a task sees at `/`. */
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
+import { type Allocation, makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";
+
+let agent: Agent;
+beforeAll(async () => {
+  agent = await startAgent({ options: { unveil_by_task: true, allow_host_root: true } });
+});
+
+interface Ended {
+  readonly exitCode: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+async function run(command: object, allocation = makeAllocation(), driver: Agent = agent): Promise<Ended> {
+  const { exitCode } = await runTask(driver, allocation.config({ ...command }));
+  return { exitCode, out: await allocation.stdout.text(), err: await allocation.stderr.text() };
+}
+
+const shell = (script: string) => ({ command: "sh", args: ["-c", script] });
+const python = (script: string) => ({ command: "python3", args: ["-c", script] });
+
+/** A folder of the host that is in no task's root. */
+function hostFolder(): string {
+  const folder = mkdtempSync(`${persistentFolders}/exec2-root-`);
+  chmodSync(folder, 0o755);
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A task that runs until the test releases it, or ends. */
+async function heldTask(command: object = {}): Promise<{ readonly root: string; end(): Promise<unknown> }> {
+  const allocation = makeAllocation();
+  const release = allocation.gate();
+  const config = allocation.config({ ...shell("read -r _ < $NOMAD_TASK_DIR/gate"), ...command });
+  await startTask(agent, config);
+  const end = () => {
+    release();
+    return agent.driver.waitTask({ taskId: config.id });
+  };
+  return { root: `/proc/${await pidOf(agent, config)}/root`, end };
+}
+
+const topOf = ({ taskFolder }: Allocation) => taskFolder.split("/")[1] as string;
+
+describe("a root of the task's own", () => {
+  test("has at its top, in /dev and in /etc what leads to unveiled paths, and nothing else", async () => {
+    const task = await heldTask();
+    const names = readdirSync(task.root);
+    const usual = ["bin", "dev", "etc", "lib", "lib64", "proc", "tmp", "usr", topOf(makeAllocation())];
+    expect(names.filter((name) => !usual.includes(name))).toEqual([]);
+    expect(readdirSync(`${task.root}/dev`).filter((name) => name !== "log")).toEqual(
+      "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero".split(" "),
+    );
+    const etc = readdirSync(`${task.root}/etc`);
+    expect(etc).toContain("hosts");
+    expect(etc.filter((name) => /passwd|shadow|group|machine-id|ssh/.test(name))).toEqual([]);
+    await task.end();
+  });
+
+  test("shows no name, size or socket of other files: they are not there", async () => {
+    const folder = hostFolder();
+    writeFileSync(`${folder}/secret`, "x", { mode: 0o644 });
+    const server = createServer().listen(`${folder}/socket`);
+    onTestFinished(() => void server.close());
+    await expect.poll(() => server.listening).toBe(true);
+    const script = `
+import errno, os, socket
+def tried(what, *args):
+    try:
+        what(*args)
+        return "worked"
+    except OSError as error:
+        return errno.errorcode[error.errno]
+connect = lambda path: socket.socket(socket.AF_UNIX).connect(path)
+for path in ["${folder}/secret", "${folder}", "/etc/passwd", "/root", "/home", "/run", "/var/log", "/boot"]:
+    print(tried(os.stat, path), tried(open, path), tried(os.listdir, path), tried(os.readlink, path))
+print(tried(connect, "${folder}/socket"), tried(connect, "/run/systemd/private"))`;
+    const own = await run(python(script));
+    expect(new Set(own.out.trim().split(/\s+/))).toEqual(new Set(["ENOENT"]));
+    const hosts = await run({ ...python(script), root: "host" });
+    expect(hosts.out.split("\n")[0]).toBe("worked EACCES ENOTDIR EINVAL");
+  });
+
+  test("has only mounts of its own, none with set-uid programs, and devices in /dev alone", async () => {
+    const { out } = await run({ ...shell("cat /proc/self/mountinfo"), unveil: ["r:/proc/self/mountinfo"] });
+    const mounts = out
+      .trim()
+      .split("\n")
+      .map((line) => ({ point: line.split(" ")[4] ?? "", options: line.split(" ")[5] ?? "" }));
+    const points = mounts.map(({ point }) => point);
+    expect(points).toEqual(expect.arrayContaining(["/", "/usr/bin", "/proc", "/tmp"]));
+    expect(points.filter((point) => /^\/(sys|run|boot|home|root|mnt)(\/|$)/.test(point))).toEqual([]);
+    for (const { point, options } of mounts) {
+      expect(options, point).toContain("nosuid");
+      if (!/^\/(dev|proc)\//.test(point)) expect(options, point).toContain("nodev");
+    }
+  });
+
+  test("is root's to change no more than others'", async () => {
+    const rooted = await startAgent({ options: { allow_root: true } });
+    const asRoot = (script: string) =>
+      run(shell(script), makeAllocation({ user: { name: "root", uid: 0, gid: 0 } }), rooted);
+    const writes = ["/x", "/usr/x", "/usr/bin/x", "/etc/x", "/dev/x"].map((path) => `sh -c 'echo > ${path}'`);
+    const written = await asRoot(writes.join("; "));
+    expect(written.err.match(/Permission denied|Read-only file system/g)).toHaveLength(writes.length);
+    // Landlock knows nothing of modes and owners: read-only mounts keep them.
+    const paths = ["/usr/bin/env", "/etc/hosts", "/dev/null", "/dev/zero", "/"];
+    const changed = await asRoot(`chmod 4777 ${paths.join(" ")}; chown 1 /etc/hosts`);
+    expect(changed.err.match(/Read-only file system/g)).toHaveLength(paths.length + 1);
+  });
+
+  test("has shared memory, terminals and a /tmp that no other task sees", async () => {
+    const script = "echo mine > /dev/shm/note; echo mine > /tmp/note; ls /dev/shm /tmp /dev/pts";
+    const other = await heldTask(shell(`${script}; read -r _ < $NOMAD_TASK_DIR/gate`));
+    const { out } = await run(shell(`ls -A /dev/shm /tmp; ${script}`));
+    expect(out).toBe("/dev/shm:\n\n/tmp:\n/dev/pts:\nptmx\n\n/dev/shm:\nnote\n\n/tmp:\nnote\n");
+    await other.end();
+  });
+
+  test("has as much shared memory as the job asks for, and runs no programs from it", async () => {
+    const script =
+      "df -k /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2; cp /bin/true /dev/shm; /dev/shm/true";
+    const { out, err, exitCode } = await run({ ...shell(script), shm_size: 3 });
+    expect([out, exitCode]).toEqual(["3072\n", 126]);
+    expect(err).toMatch(/Permission denied/);
+    expect((await run(shell(script))).out).toBe("65536\n");
+  });
+
+  test("lets programs open terminals and share memory between processes", async () => {
+    const script = `
+import multiprocessing, os, pty
+with multiprocessing.Pool(2) as pool:
+    print(sum(pool.map(abs, [-1, -2, -3])))
+counter = multiprocessing.Value("i", 41)
+counter.value += 1
+print(counter.value, flush=True)
+pty.spawn(["sh", "-c", "tty; test -t 0 && echo terminal"])`;
+    const { out, err } = await run(python(script));
+    expect(err).toBe("");
+    expect(out.replaceAll("\r", "")).toBe("6\n42\n/dev/pts/0\nterminal\n");
+  });
+});
+
+describe("users and groups of the task's own", () => {
+  const names = "id -un; id -gn; whoami; wc -l < /etc/passwd";
+
+  test("are there where the job asks for them: root, nobody and the task's user", async () => {
+    const allocation = makeAllocation();
+    const { out, err } = await run({ ...shell(names), identity_files: true }, allocation);
+    const { name } = allocation.user;
+    expect([out, err]).toEqual([`${name}\n${name}\n${name}\n3\n`, ""]);
+  });
+
+  test("are there by default where the operator says so, in the host's tree, too", async () => {
+    const driver = await startAgent({ options: { identity_files: true, root: "host" } });
+    const allocation = makeAllocation();
+    const { out } = await run(shell(names), allocation, driver);
+    expect(out).toBe(`${`${allocation.user.name}\n`.repeat(3)}3\n`);
+    const { err } = await run({ ...shell(names), identity_files: false }, makeAllocation(), driver);
+    expect(err).toMatch(/passwd: Permission denied/);
+  });
+
+  test("are not there otherwise", async () => {
+    const { err } = await run(shell(names));
+    expect(err).toMatch(/cannot find name for user ID/);
+    expect(err).toMatch(/\/etc\/passwd: No such file/);
+  });
+});
+
+describe("what changes on the host", () => {
+  test("is in the root of the next task: a path that came, went, or is another file", async () => {
+    const folder = hostFolder();
+    writeFileSync(`${folder}/file`, "first\n");
+    const task = { ...shell(`cat ${folder}/file; ls ${folder}/sub`), unveil: [`r:${folder}/file`] };
+    expect((await run(task)).out).toBe("first\n");
+    writeFileSync(`${folder}/next`, "second\n");
+    renameSync(`${folder}/next`, `${folder}/file`);
+    expect((await run(task)).out).toBe("second\n");
+    rmSync(`${folder}/file`);
+    await expect(run(task)).rejects.toThrow(/UNVEIL_PATH_MISSING/);
+    writeFileSync(`${folder}/file`, "third\n");
+    expect((await run(task)).out).toBe("third\n");
+  });
+
+  test("is in it, too, where something is mounted below an unveiled folder whose mount is private", async () => {
+    const folder = hostFolder();
+    const mount = (...args: string[]) => expect(spawnSync("mount", args).status, args.join(" ")).toBe(0);
+    mount("--bind", folder, folder);
+    onTestFinished(() => void spawnSync("umount", ["--recursive", "--lazy", folder]));
+    mount("--make-private", folder);
+    writeFileSync(`${folder}/below`, "hidden\n");
+    const task = { ...shell(`cat ${folder}/below`), unveil: [`r:${folder}`] };
+    expect((await run(task)).out).toBe("hidden\n");
+    writeFileSync(`${folder}/over`, "over\n");
+    mount("--bind", `${folder}/over`, `${folder}/below`);
+    expect((await run(task)).out).toBe("over\n");
+  });
+});
+
+describe("the host's tree", () => {
+  test("is a job's to ask for where the operator allows it", async () => {
+    expect((await run({ ...shell("stat -c %n /etc/passwd"), root: "host" })).out).toBe("/etc/passwd\n");
+    const strict = await startAgent({});
+    await expect(run({ ...shell("true"), root: "host" }, makeAllocation(), strict)).rejects.toThrow(
+      /"root".*allow_host_root/s,
+    );
+  });
+
+  test("is what tasks see where the operator says so, but for those that ask for a root of their own", async () => {
+    const driver = await startAgent({ options: { root: "host" } });
+    const script = shell("stat -c %n /etc/passwd; true");
+    expect((await run(script, makeAllocation(), driver)).out).toBe("/etc/passwd\n");
+    expect((await run({ ...script, root: "private" }, makeAllocation(), driver)).out).toBe("");
+  });
+
+  test("is the root of a task to which everything is unveiled", async () => {
+    const { out } = await run({ ...shell("cat /etc/passwd | head -1"), unveil: ["r:/"] });
+    expect(out).toMatch(/^root:/);
+  });
+});
+
+describe("a command or work dir of the host that is not unveiled", () => {
+  test("is not found, and the error has the entry that would bring it", async () => {
+    const program = `${hostFolder()}/program`;
+    writeFileSync(program, "#!/bin/sh\necho ran\n", { mode: 0o755 });
+    await expect(run({ command: program })).rejects.toThrow(
+      `COMMAND_NOT_FOUND: command "${program}" is on the host, but not in the task's root (stat ${program}: ENOENT). Add unveil "rx:${program}"`,
+    );
+    expect(await run({ command: program, unveil: [`rx:${program}`] })).toMatchObject({ out: "ran\n" });
+    await expect(run({ command: "true", work_dir: "/var/log" })).rejects.toThrow(
+      /WORK_DIR_INVALID: work_dir "\/var\/log" is not in the task's root .*Add unveil "r:\/var\/log"/,
+    );
+  });
+
+  test("is passed over where another folder of the PATH has it, too", async () => {
+    const folder = hostFolder();
+    writeFileSync(`${folder}/true`, "#!/bin/sh\nexit 3\n", { mode: 0o755 });
+    const allocation = makeAllocation();
+    const config = allocation.config({ command: "true" }, { env: { PATH: `${folder}:/usr/bin` } });
+    expect(await runTask(agent, config)).toMatchObject({ exitCode: 0 });
+  });
+});
+
+describe("/proc", () => {
+  test("tells nothing of the host and changes nothing there, where the job may read it as root", async () => {
+    const rooted = await startAgent({ options: { allow_root: true, unveil_paths: ["rw:/proc"] } });
+    const files = ["keys", "timer_list", "kcore", "interrupts", "sched_debug", "latency_stats"];
+    const script = `for file in ${files.join(" ")}; do test -e /proc/$file && head -c 100 /proc/$file; done
+      for file in sys/kernel/hostname sysrq-trigger irq/default_smp_affinity; do sh -c "echo 0 > /proc/$file"; done
+      cat /proc/self/comm`;
+    const allocation = makeAllocation({ user: { name: "root", uid: 0, gid: 0 } });
+    const { out, err } = await run(shell(script), allocation, rooted);
+    expect(out).toBe("cat\n");
+    const refused = err.match(/Read-only file system|Permission denied|cannot create/g) ?? [];
+    expect(refused.length).toBeGreaterThanOrEqual(3);
+  });
+});

@@ -1,0 +1,98 @@
+import { mkdirSync, readdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { RootTemplate } from "../../../src/config/task/taskRoot.ts";
+import { identityOf } from "../../../src/effects/landlock/paths.ts";
+import { findRootProblem, RootTemplates } from "../../../src/effects/root/rootTemplates.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+function templates(): RootTemplates {
+  const roots = new RootTemplates("/run");
+  onTestFinished(() => roots[Symbol.dispose]());
+  return roots;
+}
+
+const withPaths = (...paths: string[]): RootTemplate => ({
+  paths: paths.map((path) => ({ path, writable: false })),
+  links: [],
+  places: [{ path: "/proc", isFolder: true }],
+});
+
+/** Mount namespaces that this process holds. */
+function heldNamespaces(): readonly string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${fd}`);
+      return target.startsWith("mnt:") ? [target] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+describe("templates", () => {
+  it("are made once for equal ones, even at once, and anew once they are discarded", async () => {
+    const roots = templates();
+    const wanted = withPaths("/usr/bin");
+    const held = await Promise.all([roots.hold(wanted), roots.hold(wanted)]);
+    expect(new Set(held.map(({ namespace }) => namespace)).size).toBe(1);
+    const [before] = heldNamespaces();
+    roots.discard(wanted);
+    // What is in use stays.
+    expect(heldNamespaces()).toEqual([before]);
+    for (const each of held) each[Symbol.dispose]();
+    await expect.poll(heldNamespaces).toEqual([]);
+    using _ = await roots.hold(wanted);
+    expect(heldNamespaces()).toHaveLength(1);
+  });
+
+  it("are bounded, those that were used last are kept, and all end with their owner", async () => {
+    const roots = templates();
+    const folder = temporaryFolder();
+    for (let number = 0; number < 70; number += 1) {
+      mkdirSync(`${folder}/${number}`);
+      using _first = await roots.hold(withPaths(`${folder}/0`));
+      using _ = await roots.hold(withPaths(`${folder}/${number}`));
+    }
+    expect(heldNamespaces()).toHaveLength(64);
+    const before = heldNamespaces();
+    {
+      using _ = await roots.hold(withPaths(`${folder}/0`));
+      expect(heldNamespaces()).toEqual(before);
+    }
+    roots[Symbol.dispose]();
+    await expect.poll(heldNamespaces).toEqual([]);
+  });
+
+  it("tell whether a path has come, gone, or become another file since", async () => {
+    const roots = templates();
+    const [one, other] = [`${temporaryFolder()}/one`, `${temporaryFolder()}/other`];
+    writeFileSync(one, "");
+    using held = await roots.hold(withPaths(one, other));
+    const identity = identityOf({ dev: 1, ino: 1 });
+    const now = identityOf(statSync(one));
+    expect(held.isCurrent(new Map([[one, now]]))).toBe(true);
+    expect(held.isCurrent(new Map([[one, identity]]))).toBe(false);
+    expect(held.isCurrent(new Map())).toBe(false);
+    expect(
+      held.isCurrent(
+        new Map([
+          [one, now],
+          [other, identity],
+        ]),
+      ),
+    ).toBe(false);
+  });
+
+  it("leave nothing behind where they cannot be made, and say what failed", async () => {
+    const roots = new RootTemplates("/run/no-such-folder");
+    await expect(roots.hold(withPaths("/usr/bin"))).rejects.toMatchObject({
+      code: "LAUNCH_FAILED",
+      message: expect.stringMatching(
+        /root of the task could not be made: step "make the root" failed \(mount .*ENOENT/,
+      ),
+    });
+    expect(heldNamespaces()).toEqual([]);
+    expect(await findRootProblem(roots)).toMatch(/ENOENT/);
+    expect(await findRootProblem()).toBeUndefined();
+  });
+});
