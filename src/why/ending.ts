@@ -134,7 +134,9 @@ function refusals(facts: readonly Fact[]): Sentence[] {
   return [
     ...sentence(
       [sandboxed],
-      'If the sandbox denied it a file, only its own log can say so: "Permission denied" (EACCES)',
+      sandboxed?.data.root === "private"
+        ? 'If it missed a file, only its own log can say so: what is not unveiled is not in its root, "No such file or directory" (ENOENT)'
+        : 'If the sandbox denied it a file, only its own log can say so: "Permission denied" (EACCES)',
     ),
     ...sentence(
       [sandboxed],

@@ -141,6 +141,8 @@ async function beginLaunch(
     const ruleset = undo.adopt(createRuleset(facts.landlockAbi, request.options), closeSync);
     using template = root && (await roots.hold(root.template));
     const mounts = template?.namespace ?? roots.hostNamespace;
+    // A template for a start that fails is not worth keeping.
+    if (root) undo.defer(() => roots.discard(root.template));
     const launch = new PendingLaunch(early, { stdout, stderr, ruleset, mounts }, folder.run);
     undo.defer(() => launch.abandon());
     const added = addRules(
@@ -155,7 +157,6 @@ async function beginLaunch(
     const isStale = template?.isCurrent(added.identities) === false;
     const isUnmasked: boolean = added.opensProc && root?.maskProc === false && !maskProc;
     if ((isStale && attempt < maxAttempts) || isUnmasked) {
-      if (root && isStale) roots.discard(root.template);
       maskProc ||= isUnmasked;
       continue;
     }

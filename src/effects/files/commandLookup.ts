@@ -37,7 +37,9 @@ export function resolveCommand(
   );
   if (found !== undefined) return found;
   const name = JSON.stringify(command);
-  const outside = candidates.find((path) => isExecutable(pathOnHost(path)) && !isInRoot(path));
+  const outside = candidates.find(
+    (path) => isExecutable(hostPath(path, mounts)) && (root !== "" || !isInRoot(path)),
+  );
   if (outside !== undefined) {
     throw new DriverError("COMMAND_NOT_FOUND", `command ${name} is on the host, but not in the task's root`, {
       failed: { call: "stat", path: outside, errno: "ENOENT" },

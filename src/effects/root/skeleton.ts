@@ -2,7 +2,6 @@
  * The skeleton of a root: the folders, symlinks and mount points that lead to its paths
  * as they do on the host. Pure.
  */
-import { posix } from "node:path";
 import { isAtOrBelow } from "../../config/options/unveil.ts";
 import type { RootLink, RootTemplate } from "../../config/task/taskRoot.ts";
 
@@ -95,9 +94,9 @@ function follow(path: string, lookAt: LookAt): Walk | undefined {
   let at = "/";
   let entry: Exclude<HostEntry, { kind: "link" }> = { kind: "folder", id: "" };
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
-    const next = posix.join(at, name);
+    const next = `${at === "/" ? "" : at}/${name}`;
     if (name === "..") {
-      at = next;
+      at = at.slice(0, at.lastIndexOf("/")) || "/";
       entry = { kind: "folder", id: "" };
       continue;
     }

@@ -7,7 +7,8 @@ import { makeAllocation } from "../../support/agent/allocation.ts";
 
 let agent: Agent;
 beforeAll(async () => {
-  agent = await startAgent();
+  // In the host's tree, where Landlock alone keeps a task from other files.
+  agent = await startAgent({ options: { root: "host" } });
 });
 
 test("a task works in its bound folders, and what it makes is in the allocation's", async () => {

@@ -11,7 +11,8 @@ import { expectRefusal } from "../../support/agent/refusal.ts";
 
 let agent: Agent;
 beforeAll(async () => {
-  agent = await startAgent();
+  // In the host's tree, where Landlock alone keeps a task from other devices.
+  agent = await startAgent({ options: { root: "host" } });
 });
 
 /** Reads from the device, writes to it, and asks it something that no terminal answers. */

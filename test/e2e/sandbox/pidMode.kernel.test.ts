@@ -248,7 +248,7 @@ describe("a task in the host's pid namespace whose plugin is killed", () => {
     const refused = expect(startTask(first, config)).rejects.toMatchObject({ code: 14 });
     const stored = async () => (await eventsOf(first.stateDir, config.id)).at(-1)?.type;
     await vi.waitFor(async () => expect(await stored()).toBe("fingerprinted"), { timeout: 20_000 });
-    expect(allocation.cgroup.isEmpty()).toBe(false);
+    await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
     await first.crash();
     await refused;
     const next = await startAgent({ stateDir: first.stateDir, options: allowed });

@@ -5,7 +5,7 @@ import { makeAllocation } from "../../support/agent/allocation.ts";
 
 let agent: Agent;
 beforeAll(async () => {
-  agent = await startAgent({ env: { AGENT_ONLY: "not for tasks" } });
+  agent = await startAgent({ env: { AGENT_ONLY: "not for tasks" }, options: { unveil_paths: ["rx:/usr"] } });
 });
 
 describe("a task's environment", () => {

@@ -8,7 +8,8 @@ import { type Allocation, makeAllocation, persistentFolders } from "../../suppor
 
 let agent: Agent;
 beforeAll(async () => {
-  agent = await startAgent({ options: { unveil_by_task: true } });
+  // In the host's tree, where Landlock alone keeps a task from other files.
+  agent = await startAgent({ options: { unveil_by_task: true, root: "host" } });
 });
 
 describe("what the host mounts later", () => {
@@ -63,7 +64,9 @@ describe("a path", () => {
     const program = `${folder(makeAllocation())}/program`;
     copyFileSync("/bin/echo", program);
     chmodSync(program, 0o755);
-    const reading = await startAgent({ options: { unveil_by_task: true, unveil_paths: [`r:${program}`] } });
+    const reading = await startAgent({
+      options: { unveil_by_task: true, unveil_paths: [`r:${program}`], root: "host" },
+    });
     const what = { command: program, args: ["ran"], unveil: [`x:${program}`] };
     expect(await run(makeAllocation(), what, reading)).toMatchObject({ exitCode: 0, out: "ran\n" });
     // Neither is enough: the kernel has to read what it executes.

@@ -29,7 +29,7 @@ describe("a start fails, tells why, and leaves nothing behind", () => {
     [
       "a command that is not unveiled for execution",
       "LAUNCH_FAILED",
-      /execve .*\/main\/\.\.\/program: EACCES/,
+      /execve .*\/main\/\.\.\/program: ENOENT/,
       (allocation) => allocation.config({ command: makeProgram(allocation, "../program") }),
     ],
     [

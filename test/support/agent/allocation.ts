@@ -55,7 +55,6 @@ export class Allocation {
   readonly cgroup: TestCgroup;
   readonly stdout: PipeReader;
   readonly stderr: PipeReader;
-  readonly #base: string;
   readonly #gates: number[] = [];
 
   constructor(options: AllocationOptions = {}) {
@@ -63,8 +62,7 @@ export class Allocation {
     this.id = id;
     this.taskName = taskName;
     this.user = user;
-    this.#base = mkdtempSync(`${persistentFolders}/exec2-test-`);
-    this.folder = `${this.#base}/alloc/${id}`;
+    this.folder = `${dataDir()}/alloc/${id}`;
     this.taskFolder = `${this.folder}/${taskName}`;
     makeFolders(this);
     this.cgroup = new TestCgroup(join(slice, `exec2-test-${id}.${taskName}.scope`));
@@ -145,8 +143,20 @@ export class Allocation {
     for (const gate of this.#gates) closeSync(gate);
     await this.stdout.close();
     await this.stderr.close();
-    rmSync(this.#base, { recursive: true });
+    rmSync(this.folder, { recursive: true });
   }
+}
+
+let madeDataDir: string | undefined;
+
+/** The agent's: all allocations of a process are in it. */
+function dataDir(): string {
+  if (madeDataDir === undefined) {
+    const folder = mkdtempSync(`${persistentFolders}/exec2-test-`);
+    process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+    madeDataDir = folder;
+  }
+  return madeDataDir;
 }
 
 /** Not below /tmp: tasks have one of their own there. */

@@ -3,12 +3,11 @@ import { posix } from "node:path";
 import type { UnveilSource } from "../../../config/options/unveil.ts";
 import { type RootEntry, TaskRootView } from "../../../effects/root/listRoot.ts";
 import { DriverError } from "../../../errors.ts";
-import { findTask } from "../../../replay/findTask.ts";
+import type { TaskSnapshot } from "../../../machines/fold.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
+import { foldReadable } from "../../logs/taskHistory.ts";
 import { requireRoot } from "../../requireRoot.ts";
-import { nodeTasks } from "../../tasks/nodeTasks.ts";
-import type { NodeTask } from "../../tasks/taskRow.ts";
 import { print } from "../../terminal/output.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 import { formatTable } from "../../terminal/table.ts";
@@ -35,17 +34,18 @@ export async function showRoot(
   return 0;
 }
 
-async function findRunning(name: string, stateDir: string): Promise<NodeTask> {
+async function findRunning(name: string, stateDir: string): Promise<TaskSnapshot> {
   const logs = await EventLogs.open(stateDir);
   try {
-    return findTask(name, nodeTasks(logs.readers, false));
+    const { id, reader } = logs.findRunning(name);
+    return foldReadable([...reader.readStream(id)]);
   } finally {
     await logs.close();
   }
 }
 
-function entriesOf({ snapshot }: NodeTask, path: string): Listed[] {
-  const { sandbox, process } = snapshot.context;
+function entriesOf({ context }: TaskSnapshot, path: string): Listed[] {
+  const { sandbox, process } = context;
   if (sandbox === null || process === null)
     throw new DriverError("TASK_NOT_RUNNING", "the task does not run");
   using view = new TaskRootView(process.init);

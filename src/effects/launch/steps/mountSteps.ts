@@ -181,6 +181,8 @@ const mountProcStep: Step = {
 /** What a task has in its root that is not the host's. */
 function ownRootSteps({ folders, parents, ownDevices, shmBytes }: LaunchRoot & { kind: "private" }): Step[] {
   return [
+    // The agent's may take bits off the modes.
+    { name: "clear the umask", call: "umask", args: [0] },
     ...parents.flatMap((parent) => {
       const name = `make ${parent}`;
       const inside = folders.filter((folder) => isAtOrBelow(folder, parent));
