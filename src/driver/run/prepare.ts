@@ -141,22 +141,17 @@ async function beginLaunch(
     const ruleset = undo.adopt(createRuleset(facts.landlockAbi, request.options), closeSync);
     using template = root && (await roots.hold(root.template));
     const mounts = template?.namespace ?? roots.hostNamespace;
-    // A template for a start that fails is not worth keeping.
-    if (root) undo.defer(() => roots.discard(root.template));
     const launch = new PendingLaunch(early, { stdout, stderr, ruleset, mounts }, folder.run);
     undo.defer(() => launch.abandon());
-    const added = addRules(
-      ruleset,
-      rules.entries,
-      [
-        { fd: stdout, mode: writeOnly, path: "/dev/stdout" },
-        { fd: stderr, mode: writeOnly, path: "/dev/stderr" },
-      ],
-      facts.landlockAbi,
-    );
+    const logs = [
+      { fd: stdout, mode: writeOnly, path: "/dev/stdout" },
+      { fd: stderr, mode: writeOnly, path: "/dev/stderr" },
+    ];
+    const added = addRules(ruleset, rules.entries, logs, facts.landlockAbi);
     const isStale = template?.isCurrent(added.identities) === false;
     const isUnmasked: boolean = added.opensProc && root?.maskProc === false && !maskProc;
     if ((isStale && attempt < maxAttempts) || isUnmasked) {
+      if (root && isStale) roots.discard(root.template);
       maskProc ||= isUnmasked;
       continue;
     }

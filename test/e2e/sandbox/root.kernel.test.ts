@@ -111,7 +111,7 @@ print(tried(connect, "${folder}/socket"), tried(connect, "/run/systemd/private")
     expect(written.err.match(/Permission denied|Read-only file system/g)).toHaveLength(writes.length);
     // Landlock knows nothing of modes and owners: read-only mounts keep them.
     const paths = ["/usr/bin/env", "/etc/hosts", "/dev/null", "/dev/zero", "/"];
-    const changed = await asRoot(`chmod 4777 ${paths.join(" ")}; chown 1 /etc/hosts`);
+    const changed = await asRoot(`chmod 0777 ${paths.join(" ")}; chown 1 /etc/hosts`);
     expect(changed.err.match(/Read-only file system/g)).toHaveLength(paths.length + 1);
   });
 

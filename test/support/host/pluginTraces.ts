@@ -15,7 +15,7 @@ export interface PluginTraces {
 export function tracesOf({ pid, stateDir }: Pick<Agent, "pid" | "stateDir">): PluginTraces {
   const threads = readdirSync(`/proc/${pid}/task`);
   return {
-    descriptors: readdirSync(`/proc/${pid}/fd`).filter((fd) => !isInotify(`/proc/${pid}/fd/${fd}`)).length,
+    descriptors: readdirSync(`/proc/${pid}/fd`).filter((fd) => !isKept(`/proc/${pid}/fd/${fd}`)).length,
     children: threads.flatMap((thread) =>
       readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number),
     ),
@@ -23,9 +23,10 @@ export function tracesOf({ pid, stateDir }: Pick<Agent, "pid" | "stateDir">): Pl
   };
 }
 
-function isInotify(descriptor: string): boolean {
+/** Whether the plugin keeps it: for its watches, or as the template of a root, of which there are few. */
+function isKept(descriptor: string): boolean {
   try {
-    return readlinkSync(descriptor) === "anon_inode:inotify";
+    return /^(anon_inode:inotify|mnt:.*)$/.test(readlinkSync(descriptor));
   } catch {
     // It was closed meanwhile.
     return false;

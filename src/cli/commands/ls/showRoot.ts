@@ -66,7 +66,7 @@ function entriesOf({ context }: TaskSnapshot, path: string): Listed[] {
   });
 }
 
-export function formatEntries(entries: readonly Listed[], style: Style, width: number): string {
+function formatEntries(entries: readonly Listed[], style: Style, width: number): string {
   return formatTable(
     entries.map(({ name, kind, target, rights, sources, leads }) => [
       [..."rwxc"].map((letter) => (rights.includes(letter) ? letter : "-")).join(""),
