@@ -27,7 +27,7 @@ export function openLogPipe(
   owner: { readonly uid: number; readonly gid: number },
 ): number {
   if (path === "/dev/null") return openSync(path, constants.O_WRONLY);
-  const pipe = openFifo(path, allocDir);
+  const pipe = openFifo(path, allocDir, owner.uid);
   try {
     fcntlSetFlags(pipe, 0);
     fchownSync(pipe, owner.uid, owner.gid);
@@ -62,11 +62,14 @@ export function logStartError(path: string, allocDir: string, error: DriverError
 /** Below `PIPE_BUF` even with three bytes each, so other writers' output cannot interleave: pipe(7). */
 const LINE_CHARACTERS = 1_300;
 
-/** Opens a log pipe for writes that do not block. */
-function openFifo(path: string, allocDir: string): number {
+/**
+ * Opens a log pipe for writes that do not block.
+ * @param uid of the task, if the pipe is for its output
+ */
+function openFifo(path: string, allocDir: string, uid?: number): number {
   const found = find(path, allocDir);
   try {
-    checkFifo(found, path);
+    checkFifo(found, path, uid);
     return openForWriting(found, path);
   } finally {
     closeSync(found);
@@ -86,10 +89,14 @@ function find(path: string, allocDir: string): number {
   }
 }
 
-function checkFifo(found: number, path: string): void {
+/** The agent's pipes are root's, and the task's once it has been started: a pipe of anybody else is a trap. */
+function checkFifo(found: number, path: string, uid?: number): void {
   const status = fstatSync(found);
   if (!status.isFIFO()) throw unsafe(path, "it is no FIFO");
   if (status.nlink !== 1) throw unsafe(path, "it has another hard link");
+  if (uid !== undefined && status.uid !== 0 && status.uid !== uid) {
+    throw unsafe(path, `user ${status.uid} has made it, neither the agent nor the task`);
+  }
 }
 
 /** Non-blocking: otherwise opening a FIFO without a reader would block the whole plugin. */

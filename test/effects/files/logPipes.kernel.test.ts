@@ -98,6 +98,17 @@ describe("a FIFO with a reader", () => {
     expect(statSync(pipe)).toMatchObject(owner);
   });
 
+  it("of another user is no log pipe: it would become the task's, and the output that user's", () => {
+    makeFifo(pipe);
+    chownSync(pipe, 65533, 65533);
+    readEnd(pipe);
+    expect(errorOf(() => openLogPipe(pipe, allocDir, owner))).toMatchObject({
+      code: "LOG_PIPE_UNSAFE",
+      message: expect.stringContaining("user 65533 has made it"),
+    });
+    expect(statSync(pipe)).toMatchObject({ uid: 65533, gid: 65533 });
+  });
+
   it("can be opened anew by the task's user, as programs do with /dev/stdout", () => {
     makeFifo(pipe);
     const reader = readEnd(pipe);
