@@ -49,6 +49,7 @@ export const errorCodes = [
   "EXPRESSION_INVALID",
   "JOB_INVALID",
   "OUTPUT_FAILED",
+  "RUN_FOLDER_UNUSABLE",
   "PLUGIN_FAILED",
 ] as const;
 

@@ -1,6 +1,9 @@
 /** How a task, or a command in one, ended: as codes and in words. Pure. */
+import type { ErrorCode } from "./errors.ts";
 import { signalName } from "./signalNames.ts";
 
+/** What env(1) and docker-run(1) exit with when they fail themselves. */
+export const RUNNER_FAILED = 125;
 /** Exit codes of POSIX shells for a command that they cannot run. */
 export const NOT_EXECUTABLE = 126;
 export const NOT_FOUND = 127;
@@ -42,9 +45,16 @@ export function endBySignal(signal: number): ProcessEnd {
 
 export const unknownEnd: ProcessEnd = { exitCode: -1, signal: 0 };
 
-/** The exit code for a program that has run the process as its own work; 1 if it is unknown. */
+/** The exit code for a program that has run the process as its own work; 125 if it is unknown. */
 export function codeToPassOn(end: Pick<ProcessEnd, "exitCode"> | undefined): number {
-  return end === undefined || end.exitCode < 0 ? 1 : end.exitCode;
+  return end === undefined || end.exitCode < 0 ? RUNNER_FAILED : end.exitCode;
+}
+
+/** The exit code for a program whose work could not be started, by the code of the error. */
+export function codeOfFailedStart(code: ErrorCode | undefined): number {
+  if (code === "COMMAND_NOT_FOUND") return NOT_FOUND;
+  const isRunner = code === undefined || code === "PLUGIN_FAILED" || code === "CONFIG_INVALID";
+  return isRunner ? RUNNER_FAILED : NOT_EXECUTABLE;
 }
 
 /** `killed by SIGTERM`, `exit code 2`. */

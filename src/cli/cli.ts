@@ -1,5 +1,6 @@
 /** The command line: verbs, options, and the handling of errors. */
 import { Command, CommanderError } from "commander";
+import { RUNNER_FAILED } from "../taskEnd.ts";
 import { version } from "../version.ts";
 import { addClean } from "./commands/clean/cleanVerb.ts";
 import { addDiff } from "./commands/diff/diffVerb.ts";
@@ -25,15 +26,18 @@ const verbs = [
   ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport, addVersion],
 ];
 
-/** This program's own exit codes. Those of tasks are passed on unchanged. */
-const failure = 1;
-const usage = 2;
+/** This program's own exit codes. */
+const codes = { failure: 1, usage: 2 };
+/** Verbs that pass on the exit code of what they run fail with one that few programs have. */
+const passingOn = { failure: RUNNER_FAILED, usage: RUNNER_FAILED };
+const passing: ReadonlySet<string | undefined> = new Set(["run", "exec"]);
 
 /**
  * @param args without the program's name
- * @returns the exit code: 1 for a failure, 2 for invalid arguments
+ * @returns the exit code: 1 for a failure, 2 for invalid arguments; of `run` and `exec` 125 for both
  */
 export async function runCli(args: readonly string[]): Promise<number> {
+  const { failure, usage } = passing.has(args[0]) ? passingOn : codes;
   guardOutput();
   process.on("uncaughtException", (thrown) => {
     // After whoever has the terminal has given it back.
@@ -61,9 +65,24 @@ export async function runCli(args: readonly string[]): Promise<number> {
 }
 
 /** Leaves arguments after `--` unchanged: they belong to the command that `exec` runs. */
-function normalizeArguments(args: readonly string[]): string[] {
+function normalizeArguments(given: readonly string[]): string[] {
+  const args = given[0] === "exec" ? separateCommand(given) : given;
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   return [...args.slice(0, end).map(doubleDash), ...args.slice(end)];
+}
+
+/** Puts `--` before the command in the arguments of `exec`: what follows are not options of this program. */
+function separateCommand(args: readonly string[]): readonly string[] {
+  let hasTask = false;
+  for (let at = 1; at < args.length; at++) {
+    const arg = args[at] as string;
+    if (arg === "--") return args;
+    if (arg === "--state-dir") at++;
+    else if (arg.startsWith("-")) continue;
+    else if (hasTask) return [...args.slice(0, at), "--", ...args.slice(at)];
+    else hasTask = true;
+  }
+  return args;
 }
 
 /** Nomad's own commands spell `-var` with one dash. */

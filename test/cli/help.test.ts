@@ -50,9 +50,9 @@ describe("arguments that make no sense", () => {
     [["events", "-f", "web", "--format", "mermaid"], "a diagram is drawn of all events at once", ""],
     [["replay", "web", "--check", "--what-if", "x"], "cannot be used with option '--check'", ""],
     [["diff"], "missing required argument 'A'", ""],
-  ])("%j are told so and end with 2", (args, problem, help) => {
+  ])("%j are told so and end with 2, of run and exec with 125", (args, problem, help) => {
     const { status, stdout, stderr } = call(...args);
-    expect(status).toBe(2);
+    expect(status).toBe(args[0] === "run" ? 125 : 2);
     expect(stdout).toBe("");
     expect(stderr).toContain(problem);
     expect(stderr).toContain(help);
@@ -62,15 +62,18 @@ describe("arguments that make no sense", () => {
 
 describe("what fails", () => {
   it.each([
-    [["run", "/nowhere.hcl"], "JOB_INVALID: the job file cannot be read (open /nowhere.hcl: ENOENT)\n"],
+    [
+      ["run", "/nowhere.hcl"],
+      "JOB_INVALID: the job file cannot be read: /nowhere.hcl: no such file or directory\n",
+    ],
     [["doctor", "--plan", "/nowhere.hcl"], "JOB_INVALID: the job file cannot be read"],
     [
       ["events", "--state-dir", "/nowhere"],
       "STORE_FAILED: there is no event log in /nowhere\nhint: Run a job first",
     ],
-  ])("%j is told with its code and ends with 1", (args, message) => {
+  ])("%j is told with its code and ends with 1, of run with 125", (args, message) => {
     const { status, stdout, stderr } = call(...args);
-    expect(status).toBe(1);
+    expect(status).toBe(args[0] === "run" ? 125 : 1);
     expect(stdout).toBe("");
     expect(stderr).toContain(message);
     expect(stderr).not.toMatch(/\bat .*\.[jt]s:\d+/);

@@ -1,7 +1,7 @@
 /** All event logs below a state folder, read as one. */
-import { statSync } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { merge, NEVER, type Observable } from "rxjs";
-import { DriverError } from "../../errors.ts";
+import { DriverError, errnoOf } from "../../errors.ts";
 import { loadBundle } from "../../replay/bundle/loadBundle.ts";
 import { findRuns } from "../../replay/findTask.ts";
 import { History } from "../../replay/history.ts";
@@ -9,6 +9,7 @@ import { shownEvent } from "../../replay/mask.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { importedBundle, logFolders } from "../../store/folder/logFolders.ts";
 import { openEventReader } from "../../store/lmdb/lmdbEventStore.ts";
+import { requireRoot } from "../requireRoot.ts";
 import { type ChosenRun, chooseRun, type FoundRun, newest, onlyRunning } from "./chosenRun.ts";
 import { mergeLogs } from "./mergeLogs.ts";
 import { readUpToDamage } from "./readUpToDamage.ts";
@@ -42,6 +43,7 @@ export class EventLogs {
     if (isFile(imported)) return new EventLogs([], [await openBundle(imported)]);
     const present = logFolders(path);
     if (present.length === 0) {
+      if (isForbidden(path)) requireRoot("only root can read the driver's event log");
       throw new DriverError("STORE_FAILED", `there is no event log in ${path}`, {
         hint: "Run a job first, or name the driver's state_dir with --state-dir",
       });
@@ -151,6 +153,21 @@ async function openBundle(path: string): Promise<OpenLog> {
   return { reader, end: reader.lastPosition(), later: NEVER };
 }
 
+/** Whether this user may not see what is in a folder. */
+function isForbidden(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.X_OK);
+    return false;
+  } catch (thrown) {
+    return errnoOf(thrown) === "EACCES";
+  }
+}
+
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  try {
+    return statSync(path).isFile();
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined) throw thrown;
+    return false;
+  }
 }

@@ -1,16 +1,70 @@
 /** Formats errors for people: the problem, then the hint, without a stack. */
-import { DriverError, messageOf, withCall } from "../../errors.ts";
+import { DriverError, type FailedCall, messageOf } from "../../errors.ts";
 import { visibleLines } from "../../units/visible.ts";
 import { wrap } from "../../units/widths.ts";
+import { errnoText } from "./errnoText.ts";
 import { type Style, styleFor, widthOf } from "./style.ts";
 
 /** The text begins with the error's code, which docs/errors.md explains. Only that and the hint begin a line. */
 export function formatError(thrown: unknown, style: Style, width: number): string {
-  if (!(thrown instanceof DriverError)) return paragraph(style.red("error:"), messageOf(thrown), width);
-  const { code, summary, failed, hint } = thrown;
-  const problem = paragraph(style.red(`${code}:`), withCall(summary, failed), width);
-  return hint ? `${problem}\n${paragraph(style.cyan("hint:"), hint, width)}` : problem;
+  const { code = "error", summary, failed, hint } = partsOf(thrown);
+  const problem = paragraph(style.red(`${code}:`), inWords(summary, failed), width);
+  const advice = hint ?? adviceOn(failed?.errno);
+  return advice ? `${problem}\n${paragraph(style.cyan("hint:"), advice, width)}` : problem;
 }
+
+interface ErrorParts extends Pick<DriverError, "summary" | "failed" | "hint"> {
+  readonly code?: string;
+}
+
+function partsOf(thrown: unknown): ErrorParts {
+  if (thrown instanceof DriverError) return thrown;
+  const { failed, hint } = DriverError.from(thrown, "PLUGIN_FAILED", "");
+  return { failed, hint, summary: failed ? "" : messageOf(thrown) };
+}
+
+/** The failed call with its errno in words. Calls on files go without their names: path and errno say it all. */
+function inWords(summary: string, failed: FailedCall | undefined): string {
+  if (failed === undefined) return summary;
+  const { call, path, errno } = failed;
+  const isOnFile = fileCalls.has(call);
+  const named = path === undefined || (isOnFile && summary.includes(path)) ? [] : [path];
+  const what = [...(isOnFile ? [] : [call]), ...named].join(" ");
+  return [summary, what, errno === undefined ? "" : errnoText(errno)]
+    .filter((part) => part !== "")
+    .join(": ");
+}
+
+const fileCalls: ReadonlySet<string> = new Set([
+  ...["access", "chmod", "chown", "connect", "copyfile", "link", "listen", "lstat", "mkdir", "mkdtemp"],
+  ...[
+    "open",
+    "openat2",
+    "read",
+    "readlink",
+    "realpath",
+    "rename",
+    "rm",
+    "rmdir",
+    "scandir",
+    "stat",
+    "statfs",
+  ],
+  ...["symlink", "unlink", "write"],
+]);
+
+function adviceOn(errno = ""): string | undefined {
+  if (errno === "EACCES" && process.geteuid?.() !== 0) return "Try again with sudo";
+  return hints[errno];
+}
+
+/** What a person can do about an errno, where the error itself does not tell. */
+const hints: Readonly<Record<string, string>> = {
+  EDQUOT: "Free space in the quota of this user",
+  EMFILE: "Raise the limit of open files: ulimit -n",
+  ENOSPC: "Free space on that file system: df shows which is full",
+  EROFS: "That file system is read-only: choose another place, or mount it read-write",
+};
 
 /** Indents all lines but the first: a foreign name in the text may hold a newline. */
 function paragraph(head: string, text: string, width: number): string {

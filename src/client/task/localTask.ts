@@ -5,7 +5,7 @@ import type { Callers } from "../../grpc/callers.ts";
 import { durationOf } from "../../grpc/convert/time.ts";
 import type { DriverService, ExitResult, TaskHandle } from "../../grpc/generated/nomad/driver.ts";
 import type { LaunchedPlugin } from "../../grpc/pluginClient.ts";
-import { codeToPassOn, describeEnd } from "../../taskEnd.ts";
+import { codeOfFailedStart, codeToPassOn, describeEnd } from "../../taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
 import { removeScope } from "../allocation/cgroupScope.ts";
 import { answered } from "../plugin/pluginSession.ts";
@@ -14,7 +14,7 @@ import type { LocalRun } from "./localRun.ts";
 import type { PreparedTask } from "./prepareTask.ts";
 
 export interface TaskOutcome {
-  /** As in a shell: the task's exit code, or 128 + signal; 1 if it never ran. */
+  /** As in a shell: the task's exit code, or 128 + signal; 125 to 127 if it never ran. */
   readonly exitCode: number;
   /** The group stopped it because it was no longer needed, so its exit code means nothing. */
   readonly dismissed: boolean;
@@ -28,7 +28,8 @@ const graceMs = 2_000;
 export class LocalTask {
   readonly #run: LocalRun;
   readonly #prepared: PreparedTask;
-  readonly #shown: Promise<unknown>;
+  /** Resolves at the end of its output. A task that does not start shows none: its error is told once. */
+  #shown: Promise<unknown> = Promise.resolve();
   #handle: TaskHandle | undefined;
   #startedAt = 0;
   #dismissed = false;
@@ -38,13 +39,6 @@ export class LocalTask {
   constructor(run: LocalRun, prepared: PreparedTask) {
     this.#run = run;
     this.#prepared = prepared;
-    const { output, task } = prepared;
-    const { console } = run;
-    this.#shown = Promise.all(
-      output
-        ? [console.show(task.name, output.stdout, "stdout"), console.show(task.name, output.stderr, "stderr")]
-        : [],
-    );
   }
 
   get task() {
@@ -64,12 +58,23 @@ export class LocalTask {
     try {
       const { handle } = await answered(plugin.driver.startTask({ task: this.#prepared.message }));
       this.#handle = handle;
+      this.#shown = this.#show();
       console.note(`${this.task.name}: started`);
       this.#ended = this.#live().catch((thrown) => this.#failed(thrown));
     } catch (thrown) {
       const died = await hasDied(plugin, thrown);
-      this.#ended = Promise.resolve(this.#failed(died ? diedAtStart(this.task.name) : thrown));
+      this.#ended = Promise.resolve(this.#failed(died ? diedAtStart() : thrown));
     }
+  }
+
+  #show(): Promise<unknown> {
+    const { output, task } = this.#prepared;
+    const { console } = this.#run;
+    if (output === undefined) return Promise.resolve();
+    return Promise.all([
+      console.show(task.name, output.stdout, "stdout"),
+      console.show(task.name, output.stderr, "stderr"),
+    ]);
   }
 
   /** Stops the task because the group no longer needs it. */
@@ -102,8 +107,13 @@ export class LocalTask {
   }
 
   #failed(thrown: unknown): TaskOutcome {
-    this.#run.console.fail(thrown);
-    return this.#outcome(1);
+    this.#run.console.fail(this.#named(thrown));
+    return this.#outcome(codeOfFailedStart(thrown instanceof DriverError ? thrown.code : undefined));
+  }
+
+  /** An error with the task's name, as several tasks may have the same. */
+  #named(thrown: unknown): unknown {
+    return thrown instanceof DriverError ? thrown.within(`task ${this.task.name}`) : thrown;
   }
 
   #outcome(exitCode: number): TaskOutcome {
@@ -131,7 +141,7 @@ export class LocalTask {
     try {
       await this.#call(work);
     } catch (thrown) {
-      this.#run.console.fail(thrown);
+      this.#run.console.fail(this.#named(thrown));
     }
   }
 
@@ -171,8 +181,8 @@ async function hasDied(plugin: LaunchedPlugin, thrown: unknown): Promise<boolean
   return died;
 }
 
-function diedAtStart(task: string): DriverError {
-  return new DriverError("PLUGIN_FAILED", `the plugin ended while it started the task ${task}`, {
+function diedAtStart(): DriverError {
+  return new DriverError("PLUGIN_FAILED", "the plugin ended while it started the task", {
     hint: "The next plugin ends what may have come of it; run the job again",
   });
 }

@@ -1,4 +1,5 @@
 /** Ends the tasks that a killed run left, and removes its cgroups and folders. */
+import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
 import { readNodeTopology } from "../../effects/host/nodeCores.ts";
@@ -46,7 +47,7 @@ async function remove(work: string): Promise<void> {
   try {
     await removeWorkFolder(work);
   } catch (thrown) {
-    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the run's folder ${work} cannot be removed`);
+    throw DriverError.from(thrown, "RUN_FOLDER_UNUSABLE", `the run's folder ${work} cannot be removed`);
   }
 }
 
@@ -82,7 +83,9 @@ async function destroyBy(socket: PluginSocket, tasks: readonly string[]): Promis
 
 /** Ids of the tasks of some allocations, from the log in a state folder. */
 async function tasksOf(allocations: readonly string[], stateFolder: string): Promise<string[]> {
-  const reader = await openEventReader(stateFolderPaths(stateFolder).events);
+  const { events } = stateFolderPaths(stateFolder);
+  if (!existsSync(events)) return [];
+  const reader = await openEventReader(events);
   try {
     return allocations.flatMap((id) => [...reader.streams(`${id}/`)].map(({ stream }) => stream));
   } finally {

@@ -16,6 +16,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { tryFlock } from "../../effects/kernel/libc.ts";
+import { DriverError } from "../../errors.ts";
 import { parseJsonOrNothing } from "../../json.ts";
 
 const recordSchema = z.object({
@@ -49,17 +50,14 @@ export const workPrefix = "nomad-driver-exec2-";
 /**
  * Makes a work folder. Tasks of any user can traverse it, which the state folder does not permit.
  * @param run what is known of the run at its beginning
+ * @throws DriverError `RUN_FOLDER_UNUSABLE`
  */
 export async function makeWorkFolder(
   run: Pick<RunRecord, "job" | "keep">,
   parent = workParent,
 ): Promise<WorkFolder> {
-  // Small hosts may lack it.
-  await mkdir(parent, { recursive: true });
-  const path = await mkdtemp(join(parent, workPrefix));
-  await chmod(path, traverseOnly);
   let record: RunRecord = { ...run, pid: process.pid, begunAt: Date.now(), stateFolder: null };
-  const descriptor = createRecord(path, record);
+  const { path, descriptor } = await makeFolder(parent, record);
   return {
     path,
     setStateFolder: (stateFolder) => {
@@ -71,6 +69,18 @@ export async function makeWorkFolder(
       closeSync(descriptor);
     },
   };
+}
+
+async function makeFolder(parent: string, record: RunRecord) {
+  try {
+    // Small hosts may lack it.
+    await mkdir(parent, { recursive: true });
+    const path = await mkdtemp(join(parent, workPrefix));
+    await chmod(path, traverseOnly);
+    return { path, descriptor: createRecord(path, record) };
+  } catch (thrown) {
+    throw DriverError.from(thrown, "RUN_FOLDER_UNUSABLE", `the run's folder cannot be made in ${parent}`);
+  }
 }
 
 /** Others may traverse the folder, but not list it. */

@@ -12,6 +12,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   ftruncateSync,
   lstatSync,
   openSync,
@@ -25,7 +26,7 @@ import { chmod, mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC } from "../../effects/kernel/constants.ts";
 import { tryFlock } from "../../effects/kernel/libc.ts";
-import { DriverError, errnoOf } from "../../errors.ts";
+import { DriverError, errnoOf, hasErrno } from "../../errors.ts";
 import { plainTaskId } from "../../taskId.ts";
 
 export interface StateFolderPaths {
@@ -166,11 +167,26 @@ const HINTS: Readonly<Record<string, string>> = {
   EIO: "Its disk has errors: check the kernel's log",
 };
 
-function unusable(thrown: unknown, folder: string): DriverError {
+function unusable(reported: unknown, folder: string): DriverError {
+  const thrown = hasErrno(reported, "ENOENT") ? whyNotMade(folder, reported) : reported;
   const hint = HINTS[errnoOf(thrown) ?? ""] ?? "Choose another state_dir, or repair this one";
   return DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the state folder ${folder} cannot be used`, {
     hint,
   });
+}
+
+/** On a read-only file system, a recursive mkdir of Node's reports that the folder does not exist. */
+function whyNotMade(folder: string, reported: unknown): unknown {
+  try {
+    accessSync(nearestFolder(folder), constants.W_OK);
+    return reported;
+  } catch (thrown) {
+    return thrown;
+  }
+}
+
+function nearestFolder(path: string): string {
+  return existsSync(path) ? path : nearestFolder(dirname(path));
 }
 
 function noFolder(folder: string, found: string): DriverError {

@@ -5,6 +5,7 @@
  */
 import { statfsSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
+import { formatBytes } from "../../units/sizes.ts";
 
 /** Kept free: many times what a transaction takes besides its events. */
 const RESERVED_BYTES = 16 << 20;
@@ -20,7 +21,7 @@ export function requireRoom(folder: string, bytes: number): void {
   const { blocks, bfree, bsize } = statfsSync(folder);
   const free = bfree * bsize;
   if (blocks === 0 || free >= RESERVED_BYTES + bytes) return;
-  const summary = `the file system of the event log is full: ${free} bytes are left, ${RESERVED_BYTES} are kept free`;
+  const summary = `the file system of the event log is full: ${formatBytes(free)} are left, ${formatBytes(RESERVED_BYTES)} are kept free`;
   throw new DriverError("STORE_FAILED", summary, {
     failed: { call: "commit", path: folder, errno: "ENOSPC" },
     hint: "Free space on the file system of state_dir",

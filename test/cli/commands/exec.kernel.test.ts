@@ -41,7 +41,7 @@ describe("exec", () => {
     const { child, seen, ended } = start(exec("interrupted", "--", "sh", "-c", "echo up; sleep 1000"));
     await seen("up");
     child.kill("SIGINT");
-    expect((await ended).code).toBe(1);
+    expect(await ended).toMatchObject({ code: 130, stderr: "" });
     await expect.poll(() => allocation.cgroup.processes(), { timeout: 20_000 }).toEqual([task]);
   });
 
@@ -95,7 +95,7 @@ describe("exec", () => {
   it("says what is wrong", async () => {
     await runningTask("here");
     expect(await call(exec("nowhere", "--", "true"))).toMatchObject({
-      code: 1,
+      code: 125,
       stderr: expect.stringContaining("TASK_NOT_FOUND: no task is called nowhere"),
     });
     expect(await call(exec("here", "--", "no-such-program"))).toEqual({
@@ -107,13 +107,19 @@ describe("exec", () => {
       code: 126,
       stderr: expect.stringContaining("/etc is a folder"),
     });
-    expect(await call(exec("here"))).toMatchObject({ code: 2 });
+    expect(await call(exec("here"))).toMatchObject({ code: 125 });
+    // Without --: options after the command are the command's.
+    expect(await call(exec("here", "sh", "-c", "echo $1", "x", "-T"))).toEqual({
+      code: 0,
+      stdout: "-T\n",
+      stderr: "",
+    });
     const other = await startAgent();
     const config = makeAllocation({ taskName: "left" }).config("exec sleep 1000");
     await startTask(other, config);
     await other.crash();
     expect(await call(["exec", "--state-dir", other.stateDir, config.id, "--", "true"])).toMatchObject({
-      code: 1,
+      code: 125,
       stderr: expect.stringContaining("PLUGIN_FAILED: no plugin runs with the state folder"),
     });
   });

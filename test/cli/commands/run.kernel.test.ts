@@ -1,9 +1,12 @@
 /** `run` from end to end: this program as a small Nomad client of itself. */
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { basename } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { processesNamed } from "../../support/host/processes.ts";
+import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { untilServed } from "../../support/plugin/untilServed.ts";
 import { call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
@@ -113,52 +116,76 @@ describe("a job of one task", () => {
 
 describe("what cannot be run", () => {
   it.each([
-    ["a command that is not there", 'command = "no-such-program"', "COMMAND_NOT_FOUND", "no-such-program"],
+    [
+      "a command that is not there",
+      'command = "no-such-program"',
+      "COMMAND_NOT_FOUND",
+      "no-such-program",
+      127,
+    ],
+    [
+      "a command that is no program",
+      'command = "/etc/passwd"',
+      "COMMAND_NOT_EXECUTABLE",
+      "no regular file with an execute bit",
+      126,
+    ],
+    [
+      "a path to unveil that is not there",
+      'command = "true"\nunveil = ["r:/nowhere"]',
+      "UNVEIL_PATH_MISSING",
+      "does not exist: no such file or directory",
+      126,
+    ],
     [
       "an option that the driver does not have",
       'command = "true"\ncomand = "x"',
       "JOB_INVALID",
       "job.j.group.g.task.t.config.comand",
+      125,
     ],
     [
       "an option of another type",
       'command = "true"\nargs = "x"',
       "JOB_INVALID",
       "config.args: it must be a list",
+      125,
     ],
     [
       "a reference to nothing",
       `command = "\${NOMAD_PORT_http}"`,
       "JOB_INVALID",
       `config.command: \${NOMAD_PORT_http} is unknown`,
+      125,
     ],
-    ["an unveil that is none", 'command = "true"\nunveil = ["q:/x"]', "CONFIG_INVALID", "q:/x"],
-  ])("is told: %s", async (_, config, errorCode, detail) => {
+    ["an unveil that is none", 'command = "true"\nunveil = ["q:/x"]', "CONFIG_INVALID", "q:/x", 125],
+  ])("is told once: %s", async (_, config, errorCode, detail, expected) => {
     const job = jobFileOf(
       `job "j" {\n group "g" {\n task "t" {\n driver = "exec2"\n config {\n${config}\n}\n}\n}\n}`,
     );
     const { code, stdout, stderr } = await call(running(job));
-    expect(code).toBe(1);
+    expect(code).toBe(expected);
     expect(stdout).toBe("");
-    expect(stderr).toContain(`${errorCode}: `);
+    expect(stderr.split(`${errorCode}: `)).toHaveLength(2);
+    if (expected !== 125) expect(stderr).toContain(`${errorCode}: task t: `);
     expect(stderr).toContain(detail);
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
   it("is told: an option that the plugin does not have", async () => {
     const { code, stderr } = await call(running("-o", "unveil_path=r:/x", shellJob("true")));
-    expect(code).toBe(1);
+    expect(code).toBe(125);
     expect(stderr).toContain("CONFIG_INVALID: plugin option unveil_path: the driver has no such option");
   });
 
   it("is told: a host volume that nobody has named, or with half a path", async () => {
     const job = `${examples}/volume.nomad.hcl`;
     expect(await call(running(job))).toMatchObject({
-      code: 1,
+      code: 125,
       stderr: expect.stringContaining('the host volume "notes" has no path: add --host-volume notes=/path'),
     });
     expect(await call(running("--host-volume", "notes=tmp", job))).toMatchObject({
-      code: 1,
+      code: 125,
       stderr: expect.stringMatching(/CONFIG_INVALID: --host-volume notes: "tmp" is no absolute path/),
     });
   });
@@ -167,9 +194,9 @@ describe("what cannot be run", () => {
     const stateDir = temporaryFolder();
     writeFileSync(`${stateDir}/local`, "");
     const { code, stderr } = await call(["run", "--state-dir", stateDir, shellJob("true")]);
-    expect(code).toBe(1);
+    expect(code).toBe(125);
     expect(stderr.replaceAll("\n", " ")).toContain(
-      `STATE_DIR_UNUSABLE: the state folder ${stateDir}/local/1 cannot be used (mkdir ${stateDir}/local/1: ENOTDIR)`,
+      `STATE_DIR_UNUSABLE: the state folder ${stateDir}/local/1 cannot be used: not a directory`,
     );
     expect(stderr).toMatch(/^hint: Something that is no folder is in its place/m);
   });
@@ -179,8 +206,9 @@ describe("what cannot be run", () => {
     const task = 'task "t" {\n driver = "exec2"\n config {\n command = "true"\n}\n}';
     const job = jobFileOf(`job "j" {\n group "g" {\n ${network}\n ${task}\n}\n}`);
     const plan = ["doctor", "--state-dir", temporaryFolder(), "--plan", job];
-    for (const { code, stderr } of [await call(running(job)), await call(plan)]) {
-      expect(code).toBe(1);
+    const [ran, planned] = [await call(running(job)), await call(plan)];
+    expect([ran.code, planned.code]).toEqual([125, 1]);
+    for (const { stderr } of [ran, planned]) {
       expect(stderr).toContain("UNSUPPORTED: a client refuses network { hostname } for this driver");
       expect(stderr).not.toContain("started");
     }
@@ -188,8 +216,39 @@ describe("what cannot be run", () => {
 
   it("is told: no root", async () => {
     const { code, stderr } = await call(["run", `${examples}/hello.nomad.hcl`], { unprivileged: true });
-    expect(code).toBe(1);
+    expect(code).toBe(125);
     expect(stderr).toMatch(/^USER_FORBIDDEN: this needs root: .*\nhint: Try again with sudo\n$/);
+  });
+
+  it("is told: a disk that is full, and one that is read-only", async () => {
+    const full = smallFileSystem("64k");
+    const readOnly = smallFileSystem("64k");
+    remountReadOnly(readOnly);
+    const run = async (stateDir: string) =>
+      (await call(["run", "--state-dir", stateDir, shellJob("true")])).stderr;
+    expect(await run(`${full}/state`)).toMatch(
+      /^STORE_FAILED: the file system of the event log is full: \d+ KiB are left, 16 MiB are kept free: .*: no space left on device\nhint: Free space on the file system of state_dir\n$/,
+    );
+    expect(await run(`${readOnly}/state`)).toMatch(
+      /^STATE_DIR_UNUSABLE: the state folder \S+ cannot be used: read-only file system\nhint: Mount its file system read-write/,
+    );
+  });
+
+  it("is told: a port in use", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const { port } = server.address() as AddressInfo;
+    const network = `network {\n port "http" {\n static = ${port}\n}\n}`;
+    const task = 'task "t" {\n driver = "exec2"\n config {\n command = "true"\n}\n}';
+    const { code, stderr } = await call(
+      running(jobFileOf(`job "j" {\n group "g" {\n ${network}\n ${task}\n}\n}`)),
+    );
+    expect(code).toBe(125);
+    expect(stderr).toBe(
+      `JOB_INVALID: port http (${port}) cannot be used: 127.0.0.1:${port}: address already in use\n` +
+        `hint: Stop what listens there, or leave out static = ${port} for a free port\n`,
+    );
   });
 
   it("ends the other tasks of its group", async () => {
@@ -211,8 +270,8 @@ describe("what cannot be run", () => {
       }
     }`);
     const { code, stderr } = await call(running(job));
-    expect(code).toBe(1);
-    expect(stderr).toContain("COMMAND_NOT_FOUND");
+    expect(code).toBe(127);
+    expect(stderr).toContain("COMMAND_NOT_FOUND: task bad: ");
   });
 });
 

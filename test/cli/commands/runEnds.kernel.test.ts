@@ -124,7 +124,7 @@ describe("output that cannot be written", () => {
 
   it("stops the tasks, and is told without a stack", async () => {
     const { code, stderr } = await full(["run", "--state-dir", temporaryFolder(), endless()]);
-    expect(code).toBe(1);
+    expect(code).toBe(125);
     expect(stderr).toMatch(
       /^standard output cannot be written \(no space left on device\): stopping the tasks/m,
     );

@@ -10,14 +10,13 @@ export const addExec: AddVerb = (program, exit) => {
   program
     .command("exec")
     .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
-    .argument("<command...>", "after --: the command and its arguments")
+    .argument("<command...>", "the command and its arguments; from here on, options are the command's")
     .summary("run a command in a running task")
     .description(
       "Runs a command in a task that runs on this host, for an agent or a local run: in the task's namespaces and " +
         "cgroup, as its user, under its Landlock rules, with its environment. The plugin that has the task does it, " +
-        "and it is in the task's history. Exits with the command's exit code: 128 + signal where one ended it, 127 " +
-        "where it is not found, 126 where it may not be executed. The command ends with this program, and whatever " +
-        "it has left in its session with it.",
+        "and it is in the task's history. The command ends with this program, and whatever it has left in its " +
+        "session with it.",
     )
     .option("-t, --tty", "with a terminal, also where the output is none")
     .option("-T, --no-tty", "without a terminal: input, output and errors are three streams")
@@ -25,10 +24,14 @@ export const addExec: AddVerb = (program, exit) => {
     .addHelpText(
       "after",
       `
+Exit codes: that of the command, or 128 + signal; 127 if the command is not
+found, 126 if it may not be executed, 125 if exec itself failed.
+
 Examples:
-  nomad-driver-exec2 exec web -- sh
-  nomad-driver-exec2 exec 6f2d4a9e -- cat local/config.json
-  tar c . | nomad-driver-exec2 exec web -- tar x -C local`,
+  nomad-driver-exec2 exec web ls -la
+  nomad-driver-exec2 exec -t web sh
+  nomad-driver-exec2 exec 6f2d4a9e cat local/config.json
+  tar c . | nomad-driver-exec2 exec web tar x -C local`,
     )
     .action(async (task: string, command: string[], options: Options) =>
       exit(await act(task, command, options)),

@@ -1,7 +1,9 @@
 /** `exec`: runs a command in a running task, connected to this terminal or these pipes. */
 
+import { constants } from "node:os";
 import { dirname } from "node:path";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
+import { catchInterrupts, whenAborted } from "../../../client/task/interrupts.ts";
 import type {
   ExitResult,
   ExecTaskStreamingRequest as Request,
@@ -10,7 +12,7 @@ import type {
 import { connectPlugin } from "../../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../../grpc/status.ts";
 import { openPluginSocket, type PluginSocket } from "../../../store/folder/pluginAddress.ts";
-import { codeToPassOn } from "../../../taskEnd.ts";
+import { codeToPassOn, endBySignal } from "../../../taskEnd.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { requireRoot } from "../../requireRoot.ts";
 
@@ -40,9 +42,17 @@ export async function runCommand(
   call.write({ setup: { taskId: id, command: [...command], tty } });
   attached.defer(() => plugin.disconnect());
   if (tty) attached.defer(attachTerminal(call));
-  attached.defer(cancelOnSignals(call));
+  const interrupts = catchInterrupts();
+  attached.defer(() => interrupts.release());
+  // The driver then kills the command's session.
+  whenAborted(interrupts.stop, () => call.cancel());
   attached.defer(passInput(call));
-  return codeToPassOn(await resultOf(call));
+  try {
+    return codeToPassOn(await resultOf(call));
+  } catch (thrown) {
+    if (!interrupts.stop.aborted) throw thrown;
+    return endBySignal(constants.signals[interrupts.stop.reason as NodeJS.Signals]).exitCode;
+  }
 }
 
 /** Sends all keys to the command, Ctrl-C too, and keeps its terminal at the size of this one. */
@@ -56,16 +66,6 @@ function attachTerminal(call: Call): () => void {
   return () => {
     stdout.off("resize", sendSize);
     if (stdin.isTTY) stdin.setRawMode(false);
-  };
-}
-
-/** Cancels the call when this process is signalled. The driver then kills the command's session. */
-function cancelOnSignals(call: Call): () => void {
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  const cancel = () => call.cancel();
-  for (const signal of signals) process.on(signal, cancel);
-  return () => {
-    for (const signal of signals) process.off(signal, cancel);
   };
 }
 

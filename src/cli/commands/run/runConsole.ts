@@ -33,9 +33,12 @@ export class RunConsole implements RunDisplay {
   /** Messages that wait for the end of an unfinished line on standard error. */
   #pending = "";
   #inLine = false;
+  /** Lines of the plugin's log that wait. */
+  #heldLog: string[] | undefined;
 
   constructor(options: RunConsoleOptions) {
     this.#options = options;
+    this.#heldLog = options.verbose ? undefined : [];
     this.#view = new EventView(this.style, widthOf(process.stderr));
     this.#width = Math.max(0, ...options.taskNames.map((name) => cellsOf(visible(name))));
     for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
@@ -68,11 +71,22 @@ export class RunConsole implements RunDisplay {
     );
   };
 
-  /** Shows a line of the plugin's log, in hclog's JSON format. */
+  /**
+   * Shows a line of the plugin's log, in hclog's JSON format. Before the plugin is ready its lines wait: if
+   * it does not start, its error is told, and the log says the same.
+   */
   pluginLog(line: string): void {
+    if (this.#heldLog !== undefined) return void this.#heldLog.push(line);
     const { level, message } = parseLogLine(line);
     const shown = this.#options.verbose ? level !== "trace" : level === "warn" || level === "error";
     if (shown) this.note(`plugin ${level}: ${message}`);
+  }
+
+  /** The plugin is ready. */
+  pluginReady(): void {
+    const held = this.#heldLog ?? [];
+    this.#heldLog = undefined;
+    for (const line of held) this.pluginLog(line);
   }
 
   /** A task's name, as the prefix of its lines. */

@@ -15,7 +15,7 @@ import type { Group, Job } from "../../../jobspec/job.ts";
 import type { JobFile } from "../../../jobspec/jobFile.ts";
 import { parseJob } from "../../../jobspec/parseJob.ts";
 import { StateFolderChoice } from "../../../store/folder/logFolders.ts";
-import { endBySignal } from "../../../taskEnd.ts";
+import { endBySignal, RUNNER_FAILED } from "../../../taskEnd.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { leftoverSentence } from "../../tasks/leftoverText.ts";
 import { errnoText } from "../../terminal/errnoText.ts";
@@ -41,9 +41,9 @@ export interface RunOptions {
  * @throws DriverError if no task could be started
  */
 export async function runJob(path: string, options: RunOptions): Promise<number> {
+  requireRoot("run starts tasks in sandboxes of their own");
   const file = await readJobFile(path);
   const job = await parseJob(file, { given: options.variables, environment: process.env });
-  requireRoot("run starts tasks in sandboxes of their own");
   const interrupts = catchInterrupts();
   const work = await makeWorkFolder({ job: path, keep: options.keep });
   try {
@@ -65,7 +65,7 @@ async function runIn(
   for (const notice of notices(job)) console.note(notice);
   warnOfLeftovers(console);
   whenAborted(interrupts.stop, () => {
-    console.note(`${interrupts.stop.reason}: stopping the tasks; a signal from now on kills them`);
+    console.note(`${interrupts.stop.reason}: stopping the tasks; press Ctrl-C again to kill them`);
   });
   if (options.keep) console.note(`folders are kept: ${work.path}`);
   const topology = readNodeTopology();
@@ -80,6 +80,7 @@ async function runIn(
     onRestart: (exit) =>
       console.warn(`the plugin has ended (${exitText(exit)}); it is started again, tasks go on`),
   });
+  console.pluginReady();
   work.setStateFolder(stateFolder.path);
   const { hostVolumes } = options;
   const shared = { file, job, session, hostVolumes, console, interrupts, topology, work: work.path };
@@ -108,8 +109,9 @@ async function runGroupOrFail(run: LocalRun, group: Group): Promise<TaskOutcome[
     return await runGroup(run, group);
   } catch (thrown) {
     run.console.fail(thrown);
-    run.interrupts.requestStop(`group ${group.name} cannot run`);
-    return [{ exitCode: 1, dismissed: false, endedAt: performance.now() }];
+    // None of its own tasks has started.
+    if (run.job.groups.length > 1) run.interrupts.requestStop(`group ${group.name} cannot run`);
+    return [{ exitCode: RUNNER_FAILED, dismissed: false, endedAt: performance.now() }];
   }
 }
 

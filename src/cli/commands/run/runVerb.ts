@@ -20,7 +20,7 @@ export const addRun: AddVerb = (program, exit) => {
     .description(
       "Runs the tasks of a job file on this host as a Nomad client would: through the driver itself, in their " +
         "sandboxes, with folders, users, ports and cgroups of their own. Ctrl-C stops them, a second one kills " +
-        "them. Exits with the exit code of the task (of several the first that is not 0; 128 + signal).",
+        "them.",
     )
     .option("--var <name=value>", "value of a variable of the job file; may be repeated", collectAssignment)
     .option("-v, --verbose", "show the driver's events and log as they come")
@@ -37,6 +37,10 @@ export const addRun: AddVerb = (program, exit) => {
     .addHelpText(
       "after",
       `
+Exit codes: that of the task (of several, the first that is not 0), or 128 +
+signal; 127 if its command is not found, 126 if it cannot be started otherwise,
+125 if run itself failed, such as for an invalid job.
+
 The output of a single task into a file or a pipe is raw. Of your environment,
 tasks see LANG, LC_… and TZ; their PATH is that of a service. unveil_by_task is
 on, unlike in a client's defaults: -o unveil_by_task=false runs without it.
