@@ -122,7 +122,7 @@ function damaged(position: number, how: string): DriverError {
 }
 
 function misplaced(stream: string, seq: number, found: StoredEvent): DriverError {
-  const summary = `in place of event ${seq} of stream ${stream} is number ${found.seq} of ${found.stream}`;
+  const summary = `event ${seq} of stream ${stream} is missing: number ${found.seq} of ${found.stream} is in its place`;
   return new DriverError("STORE_DAMAGED", summary);
 }
 

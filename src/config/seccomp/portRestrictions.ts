@@ -44,6 +44,7 @@ const connecting: readonly Restriction[] = [
 
 /**
  * listen(2) gives a socket without a port a free one. A filter cannot tell whether a socket has one, nor
- * whether it is a TCP socket at all. So listen(2) is refused only to tasks that may bind no port at all, and to these also on unix sockets.
+ * whether it is a TCP socket at all. So listen(2) is refused only to tasks that may bind no port, and to
+ * these on unix sockets, too.
  */
 const listening: Restriction = { calls: ["listen"], errno: "EACCES" };

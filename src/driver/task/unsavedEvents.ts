@@ -9,7 +9,7 @@ import type { Logger } from "../../log/hclog.ts";
 const firstPauseMs = 250;
 const maxPauseMs = 30_000;
 
-/** The interface of a task that storing its history needs. */
+/** A task, as far as storing its events needs it. */
 export interface UnsavedTask {
   readonly id: string;
   /** Resolves once all of its events are stored; rejects if the log refuses. */

@@ -29,7 +29,7 @@ function bind() {
     new DynamicLibrary(null).getFunction("syscall", { return: "int32", arguments: ["int32", ...types] });
   return {
     errno: () => getInt32(errnoAddress),
-    /** Where bytes are. They stay there as long as there is a reference to them. */
+    /** The address of bytes. It is valid as long as there is a reference to them. */
     addressOf: (bytes: NodeJS.ArrayBufferView) => getRawPointer(bytes),
     createRuleset: syscall("pointer", "uint64", "uint32"),
     addRule: syscall("int32", "uint32", "pointer", "uint32"),

@@ -16,11 +16,11 @@ export const namesOfMoment = {
   seq: "its number",
   time: "when it happened: milliseconds since the epoch",
   since: "time since the event before, such as 250ms",
-  data: "what the event tells, such as data.reason",
-  effects: "names of the effects that the machine asks for",
+  data: "the event's data, such as data.reason",
+  effects: "names of the effects that the machine requested",
   error: "whether something went wrong",
-  refused: "whether the machine has no use for the event",
-  before: "what was remembered before the event, such as before.signals, and before.state",
+  refused: "whether the machine refused the event",
+  before: "the memory before the event, such as before.signals, and before.state",
 } as const;
 
 const remembered: ReadonlySet<string> = new Set(["state", ...Object.keys(initialContext)]);

@@ -44,8 +44,8 @@ export function pluginOf(folder: string): number | undefined {
 }
 
 /**
- * Whether a process has a file open. The kernel's list tells another device than stat(2) for some file systems
- * (btrfs, overlayfs), so that anybody can have a lock with the same numbers.
+ * Whether a process has a file open. On some file systems (btrfs, overlayfs) the kernel's list of locks has
+ * another device than stat(2), so a lock with the same numbers may be on another file.
  */
 function hasOpen(pid: number, { dev, ino }: BigIntStats): boolean {
   try {
@@ -79,15 +79,15 @@ export function addressOf(folder: string): string {
 
 /** A running plugin's socket. */
 export interface PluginSocket {
-  /** Of this process's own: it leads to the socket itself, whatever is at the socket's path by now. */
+  /** In this process's /proc: it leads to the socket itself, even if another file has its path by now. */
   readonly path: string;
   /** To be called when no further connection is needed. */
   close(): void;
 }
 
 /**
- * The same, once it is sure that the plugin listens there itself, and as root. A task may have a socket at the
- * same path, in its own /tmp or in the host's. Connects for that, and disconnects.
+ * Opens the socket after a check that the plugin itself listens there, and as root: a task may have a socket
+ * at the same path, in its own /tmp or in the host's. The check connects, and disconnects.
  * @throws DriverError `PLUGIN_FAILED` if no plugin runs there, or somebody else listens
  */
 export function openPluginSocket(folder: string): PluginSocket {
