@@ -3,7 +3,7 @@ import { PassThrough, Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
 import type { DriverPort } from "../../src/driver/driverPort.ts";
 import { notConfigured, notFound, notRunning } from "../../src/driver/task/taskErrors.ts";
-import { buildExecPlan } from "../../src/effects/exec/execPlan.ts";
+import { buildTerminalExecPlan } from "../../src/effects/exec/execPlan.ts";
 import { kernelError } from "../../src/effects/kernel/kernelError.ts";
 import { assembleLate } from "../../src/effects/launch/assemble.ts";
 import { launchError, notRun } from "../../src/effects/launch/launchError.ts";
@@ -20,14 +20,13 @@ import { serveInProcess } from "../support/plugin/serveInProcess.ts";
 const bytesPassedOn = 79;
 
 const planFor = (args: readonly string[] = []) =>
-  buildExecPlan({
+  buildTerminalExecPlan({
     ...launchInput({ command: "/usr/bin/command", args, workDir: "/a/long/path/of/a/folder" }),
     waiterName: "exec2-exec: 01234567/test",
     cgroup: {
       parent: "/sys/fs/cgroup/nomad.slice/share.slice/7e4c1b5e-0b83-4c3f-8f0c-86a8b0b1c3a5.main.scope",
       name: "exec2-exec-0123abcd-4567cdef",
     },
-    terminal: true,
   });
 
 describe("an error of the call", () => {

@@ -114,12 +114,12 @@ export class RunCommands {
       init: process.init,
       landlockAbi: host.landlockAbi,
       runnerFolder: folder.run,
-      size: request.size,
+      terminal: request.terminal ? { size: request.size } : undefined,
     });
-    return this.#recorded(input, command);
+    return this.#recorded(input.command, request.terminal, command);
   }
 
-  async #recorded(input: ExecInput, command: RunningCommand): Promise<TaskExec> {
+  async #recorded(path: string, terminal: boolean, command: RunningCommand): Promise<TaskExec> {
     const task = this.#task;
     const { sandbox, execs } = task.snapshot.context;
     this.#last = Math.max(this.#last, execs.last) + 1;
@@ -132,9 +132,9 @@ export class RunCommands {
     const { leader, stdin, stdout, stderr, resize } = command;
     const started = task.record("execStarted", {
       exec,
-      command: input.command,
+      command: path,
       user: sandbox?.user ?? "",
-      terminal: input.terminal,
+      terminal,
       process: leader,
     });
     const ended = command.ended.then(async (status) => {
@@ -172,7 +172,6 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
     options,
     waiterName: `exec2-exec: ${shortName(request)}`,
     cgroup: newCommandCgroup(commandCgroups({ request, sandbox })),
-    terminal,
     command: resolveCommand(name, { path: env.PATH ?? defaultPath, workDir, root: `/proc/${pid}/root` }),
     name,
     args,

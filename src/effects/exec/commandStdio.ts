@@ -10,6 +10,8 @@ import { TerminalInput } from "./terminalInput.ts";
 export interface CommandStdio {
   /** Descriptors of the command's side. */
   readonly descriptors: readonly [stdin: number, stdout: number, stderr: number];
+  /** The root of a terminal's file system; undefined without a terminal. */
+  readonly devpts: number | undefined;
   /** Closes the command's side, and reads and writes the other one in the event loop. To be called once. */
   connect(): ConnectedStdio;
   /** Closes both sides. Instead of {@link connect}. */
@@ -39,6 +41,7 @@ export function pipesFor(uid: number): CommandStdio {
   const own = [input.write, output.read, error.read];
   return {
     descriptors,
+    devpts: undefined,
     connect() {
       for (const descriptor of descriptors) closeSync(descriptor);
       const stdin = new Socket({ fd: input.write, readable: false, writable: true });
@@ -64,11 +67,13 @@ export function pipesFor(uid: number): CommandStdio {
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
 export function terminalFor(uid: number, size: TerminalSize | undefined, runnerFolder: string): CommandStdio {
-  const { master, slave } = openTerminal(uid);
+  const { master, slave, devpts } = openTerminal(uid);
   if (size) resizeTerminal(master, size);
   return {
     descriptors: [slave, slave, slave],
+    devpts,
     connect() {
+      closeSync(devpts);
       const stdin = new TerminalInput(master, runnerFolder);
       const stdout = commandOutput(master, "terminal");
       let open = true;
@@ -85,8 +90,7 @@ export function terminalFor(uid: number, size: TerminalSize | undefined, runnerF
       return { stdin, stdout: stdout.stream, stderr: Readable.from([]), resize, finish };
     },
     close() {
-      closeSync(slave);
-      closeSync(master);
+      for (const descriptor of [slave, master, devpts]) closeSync(descriptor);
     },
   };
 }

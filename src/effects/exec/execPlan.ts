@@ -12,6 +12,7 @@ import { cloneArgs } from "../kernel/structs.ts";
 import type { TaskProcess } from "../launch/launchInput.ts";
 import {
   bytes,
+  type Descriptors,
   descriptors,
   flags,
   noSteps,
@@ -31,8 +32,6 @@ export interface ExecInput extends TaskProcess {
   readonly waiterName: string;
   /** Created for the command. */
   readonly cgroup: CommandCgroup;
-  /** Whether stdin is a terminal, which becomes the controlling terminal of the command's session. */
-  readonly terminal: boolean;
 }
 
 const { stdin, stdout, stderr, ruleset, hostProc } = descriptors;
@@ -49,18 +48,40 @@ const inherited = {
 const { init, status } = inherited;
 /** The command's cgroup, once it is open. */
 const cgroupFolder = status + 1;
+/** The root of a terminal's file system. */
+const devpts = cgroupFolder + 1;
 
-/** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
+/**
+ * For a command without a terminal.
+ * @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set
+ */
 export function buildExecPlan(input: ExecInput): WholePlan<keyof typeof inherited> {
+  return planOf(input, inherited, { terminal: false });
+}
+
+/**
+ * For a command whose standard streams are a terminal, which becomes the controlling terminal of its session.
+ * The command gets a mount namespace of its own: the task's, with the terminal's file system at /dev/pts.
+ * @throws as {@link buildExecPlan} does
+ */
+export function buildTerminalExecPlan(input: ExecInput): WholePlan<keyof typeof inherited | "devpts"> {
+  return planOf(input, { ...inherited, devpts }, { terminal: true });
+}
+
+function planOf<Name extends string>(
+  input: ExecInput,
+  inherited: Descriptors<Name>,
+  { terminal }: { readonly terminal: boolean },
+): WholePlan<Name> {
   return {
     initName: input.waiterName,
     inherited,
     outlivesPlugin: false,
     steps: {
       ...noSteps,
-      parent: parentSteps(input),
+      parent: parentSteps(input, terminal),
       task: taskSteps(input, {
-        inSession: input.terminal ? [controllingTerminalStep()] : [],
+        inSession: terminal ? [controllingTerminalStep()] : [],
         // Only now, because a change of uid resets it.
         asUser: [endWithParentStep("end with the process that waits")],
       }),
@@ -69,7 +90,7 @@ export function buildExecPlan(input: ExecInput): WholePlan<keyof typeof inherite
   };
 }
 
-function parentSteps({ cgroup }: ExecInput): Step[] {
+function parentSteps({ cgroup }: ExecInput, terminal: boolean): Step[] {
   const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, CLONE_INTO_CGROUP } = k;
   const { CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET } = k;
   const namespaces = flags({ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET });
@@ -85,13 +106,29 @@ function parentSteps({ cgroup }: ExecInput): Step[] {
       // ENOSYS if the kernel has no keyrings.
       flow: { kind: "tolerateErrors" },
     },
-    // The agent may have left descriptors open. From here on only the status pipe's number is in use.
-    { name: "close inherited descriptors", call: "close_range", args: [hostProc, hostProc, 0] },
-    closeRangeStep("close inherited descriptors", status + 1),
+    // The agent may have left descriptors open.
+    {
+      name: "close inherited descriptors",
+      call: "close",
+      args: [hostProc],
+      flow: { kind: "tolerateErrors" },
+    },
+    ...(terminal
+      ? [
+          {
+            name: "close inherited descriptors",
+            call: "close",
+            args: [cgroupFolder],
+            flow: { kind: "tolerateErrors" },
+          } as const,
+          closeRangeStep("close inherited descriptors", devpts + 1),
+        ]
+      : [closeRangeStep("close inherited descriptors", cgroupFolder)]),
     // Both before it joins the mount namespace, where the task's mounts may hide these paths.
     openFolderStep("open the plugin's /proc", "/proc"),
-    ...cgroupSteps(cgroup),
+    ...cgroupSteps(cgroup, terminal ? devpts + 1 : cgroupFolder + 1),
     { name: "join the task's namespaces", call: "setns", args: [init, namespaces] },
+    ...(terminal ? ownTerminalsSteps() : []),
     {
       name: "read the rest of the plan",
       call: "pread64",
@@ -106,17 +143,36 @@ function parentSteps({ cgroup }: ExecInput): Step[] {
   ];
 }
 
-/** Creates the command's cgroup and opens it. No controllers are enabled in it: the task's limits apply. */
-function cgroupSteps({ parent, name: folder }: CommandCgroup): Step[] {
+/**
+ * Creates the command's cgroup and opens it. No controllers are enabled in it: the task's limits apply.
+ * @param opened the next number that is free
+ */
+function cgroupSteps({ parent, name: folder }: CommandCgroup, opened: number): Step[] {
   const { O_PATH, O_CLOEXEC } = k;
   const name = "create the command's cgroup";
-  const opened = cgroupFolder + 1;
   return [
     openFolderStep(name, parent),
     { name, call: "mkdirat", args: [cgroupFolder, folder, octal(0o755)] },
     { name, call: "openat", args: [cgroupFolder, folder, flags({ O_PATH, O_CLOEXEC }), 0] },
     { name, call: "dup3", args: [opened, cgroupFolder, flags({ O_CLOEXEC })] },
     { name, call: "close", args: [opened] },
+  ];
+}
+
+/** The copy of the task's mounts stays a slave of the host's. */
+function ownTerminalsSteps(): Step[] {
+  const { CLONE_NEWNS, AT_FDCWD, MOVE_MOUNT_F_EMPTY_PATH } = k;
+  const name = "mount the terminal's file system";
+  return [
+    { name, call: "unshare", args: [flags({ CLONE_NEWNS })] },
+    {
+      name,
+      call: "move_mount",
+      args: [devpts, "", flags({ AT_FDCWD }), "/dev/pts", flags({ MOVE_MOUNT_F_EMPTY_PATH })],
+      // The task's root has no such folder. Then the terminal has no name there.
+      flow: { kind: "tolerateErrors" },
+    },
+    { name, call: "close", args: [devpts] },
   ];
 }
 

@@ -9,15 +9,16 @@ import { type ExitStatus, exitStatusOf } from "../../taskEnd.ts";
 import { endCgroup, exitTimeoutMs } from "../cgroup/cgroupEnd.ts";
 import { pidfdGetfd, pipe2, waitpid } from "../kernel/libc.ts";
 import { failedStep, notRun } from "../launch/launchError.ts";
+import type { Plan } from "../launch/plan.ts";
 import { readToEnd } from "../launch/reportPipe.ts";
-import { spawnPlan } from "../launch/spawnPlan.ts";
+import { type Spawned, spawnPlan } from "../launch/spawnPlan.ts";
 import { kept } from "../launch/steps/superviseSteps.ts";
 import { openProcess } from "../processes/pidfd.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { killProcess } from "../processes/signals.ts";
 import { endSession } from "./commandCgroup.ts";
 import { type ConnectedStdio, pipesFor, terminalFor } from "./commandStdio.ts";
-import { buildExecPlan, type ExecInput } from "./execPlan.ts";
+import { buildExecPlan, buildTerminalExecPlan, type ExecInput } from "./execPlan.ts";
 import { type TerminalSize, unveilTerminal } from "./terminal.ts";
 
 export interface RunningCommand extends Omit<ConnectedStdio, "finish"> {
@@ -40,8 +41,8 @@ export interface ExecPlace {
   readonly landlockAbi: number;
   /** Where to put the plan runner if this host doesn't execute memfds; only root may have access. */
   readonly runnerFolder: string;
-  /** Size of the terminal, if known. */
-  readonly size: TerminalSize | undefined;
+  /** Whether the command's standard streams are a terminal, and its size, if known. */
+  readonly terminal: { readonly size: TerminalSize | undefined } | undefined;
 }
 
 /**
@@ -55,18 +56,20 @@ export async function runInTask(input: ExecInput, place: ExecPlace): Promise<Run
   const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
   const init = keep(openInit(place.init));
   const ruleset = keep(rulesetOf(init));
-  const { terminal, uid, cgroup } = input;
-  const stdio = terminal ? terminalFor(uid, place.size, place.runnerFolder) : pipesFor(uid);
+  const { uid, cgroup } = input;
+  const stdio = place.terminal ? terminalFor(uid, place.terminal.size, place.runnerFolder) : pipesFor(uid);
   using unused = new DisposableStack();
   unused.defer(() => stdio.close());
   const [stdin, stdout, stderr] = stdio.descriptors;
-  if (terminal) unveilTerminal(ruleset, stdin, place.landlockAbi);
-  const plan = buildExecPlan(input);
+  const { devpts } = stdio;
+  if (devpts !== undefined) unveilTerminal(ruleset, devpts, place.landlockAbi);
   const status = pipe2();
   // If nothing is spawned, this ends as soon as the other end is closed.
   const waitStatus = readToEnd(status.read);
   const passed = { stdin, stdout, stderr, ruleset, init, status: status.write };
-  const { pid, report } = closeAfter(status.write, () => spawnPlan(plan, passed, place.runnerFolder));
+  const { plan, pid, report } = closeAfter(status.write, () =>
+    spawnCommand(input, passed, devpts, place.runnerFolder),
+  );
   const waiting = statusOf(waitStatus, pid);
   const { processes, failure } = await report;
   const [leader] = processes;
@@ -83,6 +86,20 @@ export async function runInTask(input: ExecInput, place: ExecPlace): Promise<Run
     return found;
   });
   return { ...streams, leader, ended, kill: () => void killProcess(leader) };
+}
+
+function spawnCommand(
+  input: ExecInput,
+  passed: ReturnType<typeof buildExecPlan>["inherited"],
+  devpts: number | undefined,
+  runnerFolder: string,
+): Spawned & { readonly plan: Plan } {
+  if (devpts === undefined) {
+    const plan = buildExecPlan(input);
+    return { plan, ...spawnPlan(plan, passed, runnerFolder) };
+  }
+  const plan = buildTerminalExecPlan(input);
+  return { plan, ...spawnPlan(plan, { ...passed, devpts }, runnerFolder) };
 }
 
 function openInit(init: ProcessIdentity): number {

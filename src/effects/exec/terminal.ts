@@ -1,17 +1,25 @@
-/** A pseudo-terminal: pty(7). The plugin has the master side, a command has the slave side. */
+/**
+ * A pseudo-terminal: pty(7). The plugin has the master side, a command has the slave side.
+ *
+ * Each is in a file system of its own, which only its command has at /dev/pts. A rule on a terminal is in the
+ * ruleset of the whole task, for later commands too, and they run as the same user: so no other process may
+ * reach the terminal by a path.
+ */
 import { closeSync, constants, existsSync, fchownSync, fstatSync, openSync } from "node:fs";
 import * as k from "../kernel/constants.ts";
-import { O_PATH } from "../kernel/constants.ts";
-import { ioctl, landlockAddRule } from "../kernel/libc.ts";
+import { ioctl, landlockAddRule, newFileSystem } from "../kernel/libc.ts";
 import { windowSize } from "../kernel/structs.ts";
-import { accessOf } from "../landlock/access.ts";
+import { accessOf, type PathKind } from "../landlock/access.ts";
 import { pathBeneathAttr, RULE_PATH_BENEATH } from "../landlock/attributes.ts";
 
+/** Descriptors, close-on-exec. */
 export interface Terminal {
-  /** Non-blocking, close-on-exec. */
+  /** Non-blocking. */
   readonly master: number;
-  /** The command's side, close-on-exec. It belongs to the task's user. */
+  /** The command's side. It belongs to the task's user. */
   readonly slave: number;
+  /** The root of its file system. */
+  readonly devpts: number;
 }
 
 /** In characters. */
@@ -20,21 +28,20 @@ export interface TerminalSize {
   readonly columns: number;
 }
 
-/** @throws DriverError `KERNEL_CALL_FAILED`, or Node's own error if /dev/ptmx cannot be opened */
+/** @throws DriverError `KERNEL_CALL_FAILED`, or Node's own error if it cannot be opened */
 export function openTerminal(uid: number): Terminal {
-  const master = openSync("/dev/ptmx", constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
-  let slave: number | undefined;
-  try {
-    ioctl(master, k.TIOCSPTLCK, new Uint8Array(4));
-    // Through the master, not by a path: /dev/pts may be another instance.
-    slave = ioctl(master, k.TIOCGPTPEER, k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC);
-    fchownSync(slave, uid, fstatSync(slave).gid);
-    return { master, slave };
-  } catch (thrown) {
-    if (slave !== undefined) closeSync(slave);
-    closeSync(master);
-    throw thrown;
-  }
+  using opened = new DisposableStack();
+  const keep = (descriptor: number) => opened.adopt(descriptor, closeSync);
+  // Documentation/filesystems/devpts.rst. The command may open terminals there, too.
+  const options = { ptmxmode: "0666", mode: "0600" };
+  const devpts = keep(newFileSystem("devpts", options, k.MOUNT_ATTR_NOSUID | k.MOUNT_ATTR_NOEXEC));
+  const how = constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK;
+  const master = keep(openSync(`/proc/self/fd/${devpts}/ptmx`, how));
+  ioctl(master, k.TIOCSPTLCK, new Uint8Array(4));
+  const slave = keep(ioctl(master, k.TIOCGPTPEER, k.O_RDWR | k.O_NOCTTY | k.O_CLOEXEC));
+  fchownSync(slave, uid, fstatSync(slave).gid);
+  opened.move();
+  return { master, slave, devpts };
 }
 
 /** The foreground process group gets SIGWINCH if the size changes: ioctl_tty(2). */
@@ -52,19 +59,21 @@ const readWrite = { read: true, write: true, execute: false, create: false };
 
 /**
  * Adds rules to the task's ruleset. They do not affect the task itself, because it
- * has restricted itself already. The rule on the terminal disappears with the
- * terminal. /dev/tty is each process's own terminal.
+ * has restricted itself already. /dev/tty is each process's own terminal.
+ * @param devpts the root of the terminal's file system
  * @param abi of the kernel when the ruleset was built
  */
-export function unveilTerminal(ruleset: number, slave: number, abi: number): void {
-  for (const path of [`/proc/self/fd/${slave}`, "/dev/tty"]) {
-    if (!existsSync(path)) continue;
-    const descriptor = openSync(path, O_PATH | constants.O_NOCTTY);
-    try {
-      const attr = pathBeneathAttr(accessOf(readWrite, "file", abi), descriptor);
-      landlockAddRule(ruleset, RULE_PATH_BENEATH, attr, path);
-    } finally {
-      closeSync(descriptor);
-    }
+export function unveilTerminal(ruleset: number, devpts: number, abi: number): void {
+  addRule(ruleset, devpts, "folder", abi);
+  if (!existsSync("/dev/tty")) return;
+  const tty = openSync("/dev/tty", k.O_PATH | constants.O_NOCTTY);
+  try {
+    addRule(ruleset, tty, "file", abi);
+  } finally {
+    closeSync(tty);
   }
+}
+
+function addRule(ruleset: number, descriptor: number, kind: PathKind, abi: number): void {
+  landlockAddRule(ruleset, RULE_PATH_BENEATH, pathBeneathAttr(accessOf(readWrite, kind, abi), descriptor));
 }

@@ -61,6 +61,9 @@ export const POSIX_SPAWN_SETSID = 0x80;
  * kernel 5.1 new calls have the same number everywhere.
  */
 export const SYS_pidfd_send_signal = 424;
+export const SYS_fsopen = 430;
+export const SYS_fsconfig = 431;
+export const SYS_fsmount = 432;
 export const SYS_pidfd_open = 434;
 export const SYS_openat2 = 437;
 export const SYS_pidfd_getfd = 438;
@@ -130,6 +133,10 @@ export const OPEN_TREE_CLOEXEC = 0o2000000;
 export const MOVE_MOUNT_F_EMPTY_PATH = 0x4;
 export const MOVE_MOUNT_T_SYMLINKS = 0x10;
 export const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
+export const FSOPEN_CLOEXEC = 0x1;
+export const FSCONFIG_SET_STRING = 1;
+export const FSCONFIG_CMD_CREATE = 6;
+export const FSMOUNT_CLOEXEC = 0x1;
 export const MOUNT_ATTR_RDONLY = 0x1;
 export const MOUNT_ATTR_NOSUID = 0x2;
 export const MOUNT_ATTR_NODEV = 0x4;

@@ -52,6 +52,29 @@ export function tryOpenat2(
   return result >= 0 ? result : { errno: errnoName(errno()) };
 }
 
+/**
+ * A new file system that is mounted nowhere yet: fsopen(2), fsconfig(2), fsmount(2).
+ * @param attributes `MOUNT_ATTR_…` of the mount
+ * @returns a descriptor of its root, close-on-exec, for openat(2) and move_mount(2)
+ */
+export function newFileSystem(
+  type: string,
+  options: Readonly<Record<string, string>>,
+  attributes: number,
+): number {
+  const { fsopen, fsconfig, fsmount } = libc();
+  const context = checked(fsopen(k.SYS_fsopen, type, k.FSOPEN_CLOEXEC), "fsopen", type);
+  try {
+    for (const [name, value] of Object.entries(options)) {
+      checked(fsconfig(k.SYS_fsconfig, context, k.FSCONFIG_SET_STRING, name, value, 0), "fsconfig", name);
+    }
+    checked(fsconfig(k.SYS_fsconfig, context, k.FSCONFIG_CMD_CREATE, null, null, 0), "fsconfig", type);
+    return checked(fsmount(k.SYS_fsmount, context, k.FSMOUNT_CLOEXEC, attributes), "fsmount", type);
+  } finally {
+    closeSync(context);
+  }
+}
+
 /** pipe2(2), close-on-exec. Other flags, such as `O_NONBLOCK`, apply to both ends. */
 export function pipe2(flags = 0): { readonly read: number; readonly write: number } {
   const ends = new Int32Array(2);

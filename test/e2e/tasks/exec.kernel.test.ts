@@ -140,8 +140,8 @@ describe("with a terminal", () => {
         size: { height: 33, width: 101 },
       },
     );
-    // The terminal is the driver's, not one of the task's own: so the task's other processes cannot open it.
-    expect(`${call.stdout}`).toBe("33 101\r\nnot a tty\r\nagain\r\nmore\r\nxterm\r\n");
+    // A file system with nothing but its own terminal.
+    expect(`${call.stdout}`).toBe("33 101\r\n/dev/pts/0\r\nagain\r\nmore\r\nxterm\r\n");
     expect(await call.result).toMatchObject({ exitCode: 3 });
   });
 

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { buildExecPlan, type ExecInput } from "../../../src/effects/exec/execPlan.ts";
+import { buildExecPlan, buildTerminalExecPlan, type ExecInput } from "../../../src/effects/exec/execPlan.ts";
 import { describePlan } from "../../../src/effects/launch/describePlan.ts";
-import { descriptors, phases, type Step } from "../../../src/effects/launch/plan.ts";
+import { descriptors, type Plan, phases, type Step } from "../../../src/effects/launch/plan.ts";
 import { anyLaunchInput } from "../../support/launch/anyLaunchInput.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
 import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
@@ -11,16 +11,14 @@ const execInput = (differing: Partial<ExecInput> = {}): ExecInput => ({
   ...launchInput(),
   waiterName: "exec2-exec: 01234567/test",
   cgroup: { parent: "/sys/fs/cgroup/task", name: "exec2-exec-1" },
-  terminal: false,
   ...differing,
 });
 
-const anyExecInput = fc.record({ input: anyLaunchInput, terminal: fc.boolean() }).map(
-  ({ input, terminal }): ExecInput => ({
+const anyExecInput = anyLaunchInput.map(
+  (input): ExecInput => ({
     ...input,
     waiterName: input.initName,
     cgroup: { parent: input.cgroup ?? "/", name: "exec2-exec-1" },
-    terminal,
   }),
 );
 
@@ -65,10 +63,30 @@ describe("the plan of a command in a running task", () => {
   });
 
   it("takes the terminal as the leader of a new session, and only where there is one", () => {
-    const names = (terminal: boolean) =>
-      buildExecPlan(execInput({ terminal })).steps.task.map(({ name }) => name);
-    expect(names(true).slice(0, 2)).toEqual(["start a session for the task", "set the controlling terminal"]);
-    expect(names(false)).not.toContain("set the controlling terminal");
+    const names = (plan: Plan) => plan.steps.task.map(({ name }) => name);
+    expect(names(buildTerminalExecPlan(execInput())).slice(0, 2)).toEqual([
+      "start a session for the task",
+      "set the controlling terminal",
+    ]);
+    expect(names(buildExecPlan(execInput()))).not.toContain("set the controlling terminal");
+  });
+
+  it("has a terminal's file system in a mount namespace of its own, and the same numbers as without", () => {
+    const plan = buildTerminalExecPlan(execInput());
+    const numbers = [
+      descriptors.plan,
+      descriptors.report,
+      descriptors.hostProc,
+      ...Object.values(plan.inherited),
+    ];
+    expect(new Set(numbers).size).toBe(numbers.length);
+    const names = plan.steps.parent.map(({ name }) => name);
+    const mounting = "mount the terminal's file system";
+    expect(names.indexOf(mounting)).toBe(names.indexOf("join the task's namespaces") + 1);
+    const others = (steps: readonly Step[]) =>
+      steps.filter(({ name }) => !/terminal|inherited|cgroup/.test(name));
+    const plain = buildExecPlan(execInput());
+    for (const phase of phases) expect(others(plan.steps[phase])).toEqual(others(plain.steps[phase]));
   });
 
   it("ends with its parent, which is set after the change of user would undo it", () => {

@@ -40,7 +40,6 @@ describe("a launch plan", () => {
       ...launchInput({ filter }),
       waiterName: "exec2-exec: 01234567/test",
       cgroup: { parent: "/sys/fs/cgroup/task", name: "exec2-exec-1" },
-      terminal: true,
     });
     for (const lines of [describePlan(plan), describePlan(execPlan)]) {
       const task = lines.filter((line) => line.startsWith("task"));

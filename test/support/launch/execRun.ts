@@ -41,10 +41,9 @@ export function exec(
       ...launchInput({ command: "/bin/sh", name: "sh", args: ["-c", script] }),
       waiterName: "exec2-exec: 01234567/test",
       cgroup: newCommandCgroup({ parent: cgroup, prefix: commandCgroupPrefix }),
-      terminal: false,
       ...input,
     },
-    { init: launched.init, landlockAbi: 7, runnerFolder: "/run", size },
+    { init: launched.init, landlockAbi: 7, runnerFolder: "/run", terminal: size && { size } },
   );
 }
 
