@@ -3,7 +3,6 @@
  * back for its tasks; a `run` that was killed never does. So the plugin of a run reads standard input.
  * Once the run is gone that ends, and the plugin ends too and has the tasks removed.
  */
-import { spawn } from "node:child_process";
 import { selfCommand } from "./selfCommand.ts";
 
 /** Set for a plugin whose launcher holds its standard input; the value is the work folder, or empty. */
@@ -34,6 +33,8 @@ export function startCleaning(env: Environment): void {
   if (!work) return;
   const { command, args, name } = selfCommand();
   const { PATH } = env;
+  // Loaded here, since the start of a plugin loads this file.
+  const { spawn } = process.getBuiltinModule("node:child_process");
   spawn(command, [...args, "clean", work], {
     argv0: name,
     env: PATH === undefined ? {} : { PATH },

@@ -8,7 +8,7 @@ import { profileTable } from "./profileTable.ts";
 /** By the names in their marks. */
 const parts: Readonly<Record<string, () => string>> = {
   "plugin options": () => optionTable(pluginSchema),
-  "task options": () => optionTable(taskSchema),
+  "task options": () => optionTable(taskSchema()),
   "default paths": listDefaultPaths,
   "default profile": profileTable,
 };

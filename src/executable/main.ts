@@ -6,9 +6,10 @@ import { loadScript } from "./scripts.ts";
 
 /**
  * Variables that change what Node does, before any script runs. In an agent's
- * environment they are meant for other programs.
+ * environment they are meant for other programs. Those without an effect here stay:
+ * to remove one takes as long as a whole start of Node.
  */
-const nodeVariables = /^(?:NODE_|OPENSSL_CONF$|SSLKEYLOGFILE$|UV_THREADPOOL_SIZE$)/;
+const nodeVariables = /^(?:NODE_(?:COMPILE_CACHE|DEBUG|DEBUG_NATIVE|ICU_DATA|V8_COVERAGE)|OPENSSL_CONF)$/;
 
 const { env } = process;
 const own = Object.entries(env).filter(([name]) => !nodeVariables.test(name));

@@ -9,11 +9,12 @@ import {
 } from "../config/options/pluginOptions.ts";
 import { parseTaskOptions } from "../config/options/taskOptionRules.ts";
 import { type TaskOptions, taskOptionsSpec } from "../config/options/taskOptions.ts";
+import { lazy } from "../lazy.ts";
 import { specOf } from "./convert/hclSpec.ts";
 import { decodeMsgpack } from "./convert/msgpack.ts";
 
 export const pluginSpec = specOf(pluginOptionsSpec);
-export const taskSpec = specOf(taskOptionsSpec);
+export const taskSpec = lazy(() => specOf(taskOptionsSpec()));
 
 /** @throws DriverError `CONFIG_INVALID` */
 export function readPluginOptions(bytes: Uint8Array): PluginOptions {

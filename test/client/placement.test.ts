@@ -110,7 +110,7 @@ describe("a task as the driver is told of it", () => {
 
 describe("the driver's schemas", () => {
   it("are read as far as options are checked with them", () => {
-    const task = attributeSpecs(specOf(taskOptionsSpec));
+    const task = attributeSpecs(specOf(taskOptionsSpec()));
     expect(task).toContainEqual(expect.objectContaining({ name: "command", type: "string", required: true }));
     expect(task).toContainEqual(
       expect.objectContaining({ name: "args", type: "list(string)", required: false }),

@@ -7,7 +7,7 @@ import { pluginSchema } from "../../src/config/options/pluginOptions.ts";
 import { taskSchema } from "../../src/config/options/taskOptions.ts";
 
 const page = readFileSync(`${import.meta.dirname}/../../docs/configuration.md`, "utf8");
-const schemas = { plugin: pluginSchema, task: taskSchema };
+const schemas = { plugin: pluginSchema, task: taskSchema() };
 const fields = Object.entries(schemas).flatMap(([owner, { shape }]) =>
   Object.entries(shape).map(([key, field]) => ({ owner, key, field })),
 );

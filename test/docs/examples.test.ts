@@ -13,7 +13,7 @@ import { parseJob } from "../../src/jobspec/parseJob.ts";
 
 const folder = `${import.meta.dirname}/../../examples`;
 const jobs = readdirSync(folder).filter((name) => name.endsWith(".nomad.hcl"));
-const taskSpecs = attributeSpecs(specOf(taskOptionsSpec));
+const taskSpecs = attributeSpecs(specOf(taskOptionsSpec()));
 const pluginSpecs = attributeSpecs(specOf(pluginOptionsSpec));
 
 const client = await readPluginConfig(`${folder}/client.hcl`);

@@ -14,7 +14,7 @@ import { tcpPortsWithin } from "./tcpPorts.ts";
  * @throws DriverError `CONFIG_INVALID`
  */
 export function parseTaskOptions(raw: unknown, plugin: PluginOptions): TaskOptions {
-  return withinPluginLimits(decodeOptions("task", taskSchema, raw), plugin);
+  return withinPluginLimits(decodeOptions("task", taskSchema(), raw), plugin);
 }
 
 /**

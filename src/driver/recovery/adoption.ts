@@ -19,7 +19,7 @@ export function adoptedHistory(
   handle: GoDriverRun,
   { folder, plugin }: Pick<DriverServices, "folder" | "plugin">,
 ): RebuiltHistory {
-  const options = request.options ?? defaultTaskOptions;
+  const options = request.options ?? defaultTaskOptions();
   const { cgroup } = request.resources;
   const finding = findGoDriverRun(handle, cgroup);
   const time = Date.now();

@@ -35,7 +35,7 @@ export function historyFromHandle(
   services: Pick<DriverServices, "facts" | "plugin" | "options">,
 ): RebuiltHistory {
   const { facts, plugin } = services;
-  const options = request.options ?? defaultTaskOptions;
+  const options = request.options ?? defaultTaskOptions();
   // All events have the time of the start, the only time in the handle.
   const at = state.startedAt;
   const events: readonly TaskEvent[] = [

@@ -61,7 +61,7 @@ const optionsWithField: readonly string[] = [
 function settingsOf(options: TaskOptions): EventData<"requested">["settings"] {
   const settings: EventData<"requested">["settings"] = {};
   for (const [name, value] of Object.entries(options)) {
-    const isDefault = isDeepStrictEqual(value, defaultTaskOptions[name as keyof TaskOptions]);
+    const isDefault = isDeepStrictEqual(value, defaultTaskOptions()[name as keyof TaskOptions]);
     if (value !== undefined && !isDefault && !optionsWithField.includes(name))
       settings[hclName(name)] = value;
   }
@@ -70,13 +70,13 @@ function settingsOf(options: TaskOptions): EventData<"requested">["settings"] {
 
 /** The options from which the event was made. They were checked then, and are not checked again. */
 export function requestedOptions(event: EventData<"requested">): TaskOptions {
-  const set = Object.keys(taskSchema.shape).flatMap((name) => {
+  const set = Object.keys(taskSchema().shape).flatMap((name) => {
     const value = optionsWithField.includes(name)
       ? event[name as keyof typeof event]
       : event.settings[hclName(name)];
     return value === undefined || value === null ? [] : [[name, value]];
   });
-  return { ...defaultTaskOptions, ...Object.fromEntries(set) };
+  return { ...defaultTaskOptions(), ...Object.fromEntries(set) };
 }
 
 /** The text after "=" in a name may be part of a value. Such a start is refused, but only later. */

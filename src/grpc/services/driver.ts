@@ -25,7 +25,7 @@ export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger)
     // Does nothing: go-plugin's own shutdown follows, and tasks go on in any case.
     shutdown: unary(() => ({})),
 
-    taskConfigSchema: unary(async () => ({ spec: (await loadOptions()).taskSpec })),
+    taskConfigSchema: unary(async () => ({ spec: (await loadOptions()).taskSpec() })),
 
     capabilities: unary(async () => ({ capabilities: capabilitiesOf((await slot.driver).capabilities()) })),
 

@@ -51,7 +51,7 @@ test("the plugin's options", () => {
 // command, args and unveil are exactly what the Go driver answers to TaskConfigSchema; its
 // oom_score_adj has no default there, so that nil reaches the driver.
 test("a task's options", () => {
-  expect(taskOptionsSpec).toEqual({
+  expect(taskOptionsSpec()).toEqual({
     kind: "object",
     attributes: {
       command: attr("command", "string", true),

@@ -92,7 +92,7 @@ describe("an assembled plan", () => {
 
   it("passes no number to the kernel that isn't a whole one", () => {
     for (const nice of [Number.NaN, 0.5, Number.POSITIVE_INFINITY]) {
-      const input = launchInput({ options: { ...defaultTaskOptions, nice } });
+      const input = launchInput({ options: { ...defaultTaskOptions(), nice } });
       expect(() => assemblePlan(buildLaunchPlan(input), "x64")).toThrow(RangeError);
     }
   });

@@ -87,7 +87,7 @@ describe("a launch plan", () => {
   it("sets a nice value and further limits only where there are any", () => {
     const limits = [{ resource: "RLIMIT_CORE", soft: 0, hard: Number.POSITIVE_INFINITY }] as const;
     const lines = describePlan(
-      buildLaunchPlan(launchInput({ limits, options: { ...defaultTaskOptions, nice: 5 } })),
+      buildLaunchPlan(launchInput({ limits, options: { ...defaultTaskOptions(), nice: 5 } })),
     );
     expect(lines.filter((line) => /RLIMIT|nice/.test(line))).toEqual([
       "task      set RLIMIT_CORE: prlimit64(0, RLIMIT_CORE, {rlim_cur: 0, rlim_max: Infinity}, 0)",
@@ -137,7 +137,7 @@ describe("a launch plan", () => {
 
   it("makes no ipc namespace where the task is to have the host's", () => {
     const line = (ipcMode: "private" | "host") =>
-      describePlan(buildLaunchPlan(launchInput({ options: { ...defaultTaskOptions, ipcMode } })))[2];
+      describePlan(buildLaunchPlan(launchInput({ options: { ...defaultTaskOptions(), ipcMode } })))[2];
     expect(line("private")).toContain("CLONE_NEWIPC");
     expect(line("host")).not.toContain("CLONE_NEWIPC");
     expect(line("host")).toContain("CLONE_NEWPID");

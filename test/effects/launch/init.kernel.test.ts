@@ -49,7 +49,7 @@ describe("a run's init", () => {
     const may = ((BigInt(`0x${effective}`) >> CAP_SYS_RESOURCE) & 1n) === 1n;
     using run = new TestRun();
     const { init, task } = await run.startScript("exec sleep 60", {
-      options: { ...defaultTaskOptions, oomScoreAdj: 200 },
+      options: { ...defaultTaskOptions(), oomScoreAdj: 200 },
     });
     const own = readFileSync("/proc/self/oom_score_adj", "utf8");
     expect(readFileSync(`/proc/${init.pid}/oom_score_adj`, "utf8")).toBe(may ? "-1000\n" : own);

@@ -40,7 +40,12 @@ const failures: [string, string, string, () => Partial<LaunchInput>][] = [
     "EINVAL",
     () => ({ binds: [{ source: folder, target: "/etc/hostname", readOnly: true }] }),
   ],
-  ["set oom_score_adj", "write", "EINVAL", () => ({ options: { ...defaultTaskOptions, oomScoreAdj: 1001 } })],
+  [
+    "set oom_score_adj",
+    "write",
+    "EINVAL",
+    () => ({ options: { ...defaultTaskOptions(), oomScoreAdj: 1001 } }),
+  ],
   [
     "set RLIMIT_NOFILE",
     "prlimit64",

@@ -64,7 +64,7 @@ describe("a task's process", () => {
   it("has the umask, working directory, oom_score_adj and limits that were given", async () => {
     const lines = await taskLines("umask; pwd; cat /proc/self/oom_score_adj; ulimit -Sn; ulimit -Hn", {
       workDir: "/usr/lib",
-      options: { ...defaultTaskOptions, umask: "027", oomScoreAdj: 321 },
+      options: { ...defaultTaskOptions(), umask: "027", oomScoreAdj: 321 },
       limits: [{ resource: "RLIMIT_NOFILE", soft: 512, hard: 2048 }],
     });
     expect(lines).toEqual(["0027", "/usr/lib", "321", "512", "2048"]);

@@ -16,7 +16,7 @@ const anyOptions = fc
     nice: fc.integer({ min: 0, max: 19 }),
     ipcMode: fc.constantFrom("private" as const, "host" as const),
   })
-  .map((options) => ({ ...defaultTaskOptions, ...options }));
+  .map((options) => ({ ...defaultTaskOptions(), ...options }));
 
 export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
   options: anyOptions,

@@ -30,7 +30,7 @@ const landlockAccess = {
 /** An input that is complete, for a command that does nothing. */
 export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
   return {
-    options: defaultTaskOptions,
+    options: defaultTaskOptions(),
     initName: "exec2-init: 01234567/test",
     cgroup: undefined,
     network: { kind: "host" },

@@ -75,7 +75,7 @@ async function plansOf(
   const style = styleFor(process.stdout);
   const texts: string[] = [];
   const driver: DriverFacts = {
-    taskSchema: attributeSpecs(specOf(taskOptionsSpec)),
+    taskSchema: attributeSpecs(specOf(taskOptionsSpec())),
     capabilities: capabilitiesOf(capabilities),
   };
   for (const group of placement.job.groups) {
