@@ -1,17 +1,17 @@
 /**
- * The root of a task's file system, if it has one of its own: what of the host is in
- * it, and what is the task's own. Pure.
+ * The root of a task's file system, if it has one of its own: which paths of the host are
+ * in it, and which folders are the task's own. Pure.
  *
- * The shape of a root is not a right. Landlock decides what a task may do with a path.
- * But only what is in the root can be seen at all, and programs take "not there" for
- * an answer where "forbidden" is an error to them.
+ * Landlock alone decides what a task may do with a path. But a path outside of the root is
+ * missing rather than forbidden: the task cannot see that it exists, and programs
+ * that go on without a missing file may fail on a forbidden one.
  */
 import { linkFolders } from "../options/defaultPaths.ts";
 import { isAtOrBelow } from "../options/unveil.ts";
 import type { TaskFolders } from "./taskFolders.ts";
 import { isConfigured, PTS, TMP, type UnveilRules } from "./unveilRules.ts";
 
-/** What tasks with the same unveiled paths share. It holds nothing of a single task. */
+/** The part that tasks with the same unveiled paths share. It has nothing of a single task. */
 export interface RootTemplate {
   /** Paths of the host that are in the root, if they exist. */
   readonly paths: readonly RootPath[];
@@ -36,7 +36,7 @@ export interface RootPlace {
   readonly isFolder: boolean;
 }
 
-/** What is the task's own in its root. */
+/** The task's own part of its root. */
 export interface OwnRoot {
   /** Folders of the host that the task has at the same paths. None lies in another. */
   readonly folders: readonly string[];
@@ -44,7 +44,7 @@ export interface OwnRoot {
   readonly parents: readonly string[];
   /** Of /dev/shm and /dev/pts, those that are its own. */
   readonly ownDevices: readonly string[];
-  /** Whether to mask what tells of the host in /proc. By default no rule allows to read it. */
+  /** Whether to mask files of /proc that describe the host. By default no rule allows the task to read them. */
   readonly maskProc: boolean;
 }
 
@@ -133,7 +133,7 @@ function parentOf(path: string, allocId: string): string {
   return path.slice(0, path.lastIndexOf("/", named === -1 ? undefined : named)) || "/";
 }
 
-/** In one order, so that equal templates look alike. */
+/** Sorted, so that equal templates have equal texts. */
 function sorted<Entry extends { readonly path: string }>(entries: readonly Entry[]): Entry[] {
   return entries.toSorted((one, other) => (one.path < other.path ? -1 : 1));
 }

@@ -1,4 +1,4 @@
-/** Looks at files as a running task sees them: below its root, whatever its symlinks say. */
+/** Lists files as a running task sees them. Its symlinks are followed within its root. */
 import { closeSync, fstatSync, lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
 import { DriverError } from "../../errors.ts";
 import {
@@ -41,7 +41,7 @@ export class TaskRootView implements Disposable {
     return this.#look(path, (descriptor) => readlinkSync(`/proc/self/fd/${descriptor}`));
   }
 
-  /** What is in a folder, by name; a file by itself. Undefined if nothing is there. */
+  /** The entries of a folder, sorted by name, or the file itself. Undefined if nothing is there. */
   list(path: string): RootEntry[] | undefined {
     return this.#look(path, (descriptor) => {
       const status = fstatSync(descriptor);

@@ -19,7 +19,7 @@ export interface HeldTemplate extends Disposable {
   /** Descriptor of the mount namespace. */
   readonly namespace: number;
   /**
-   * Whether the template still is what it would be if it were made now.
+   * Whether a template made now would be the same.
    * @param identities of the template's paths that exist now
    */
   isCurrent(identities: ReadonlyMap<string, string>): boolean;
@@ -40,7 +40,7 @@ export class RootTemplates implements Disposable {
   }
 
   /**
-   * A template, made if it is not there yet, in some 3 ms.
+   * Returns a template. Creates it, in some 3 ms, if there is none yet.
    * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno
    */
   async hold(wanted: RootTemplate): Promise<HeldTemplate> {
@@ -63,12 +63,12 @@ export class RootTemplates implements Disposable {
     }
   }
 
-  /** Makes the template anew when it is held the next time. */
+  /** Has the template created anew when it is next requested. */
   discard(wanted: RootTemplate): void {
     this.#drop(JSON.stringify(wanted));
   }
 
-  /** Descriptor of this process's own mount namespace, of which a task with the host's tree gets a copy. */
+  /** Descriptor of this process's mount namespace. A task without a root of its own gets a copy of it. */
   get hostNamespace(): number {
     this.#hostNamespace ??= openSync("/proc/self/ns/mnt", "r");
     return this.#hostNamespace;
@@ -93,9 +93,9 @@ export class RootTemplates implements Disposable {
 }
 
 /**
- * Makes a root of the default paths.
+ * Creates a root of the default paths.
  * @param roots those that keep it; by default it is made for this call only
- * @returns why that does not work here
+ * @returns why that fails on this host; undefined if it works
  */
 export async function findRootProblem(roots?: RootTemplates): Promise<string | undefined> {
   if (roots === undefined) {
@@ -114,7 +114,7 @@ export async function findRootProblem(roots?: RootTemplates): Promise<string | u
 interface Template {
   readonly namespace: number;
   readonly skeleton: Skeleton;
-  /** Mounts of the host whose changes do not reach the template: it has to be made anew then. */
+  /** Mounts of the host whose changes do not reach the template: after such a change it must be created anew. */
   readonly unpropagated: string | undefined;
   /** Launches that have not begun yet, and the map that keeps it. */
   users: number;
@@ -186,7 +186,7 @@ function lookAt(path: string): HostEntry | undefined {
     const isDevice = status.isCharacterDevice() || status.isBlockDevice();
     return { kind: status.isDirectory() ? "folder" : isDevice ? "device" : "file", id: identityOf(status) };
   } catch {
-    // Network and FUSE file systems may refuse root. No rule can be laid there either.
+    // Network and FUSE file systems may refuse root. Landlock cannot have a rule there either.
     return undefined;
   }
 }

@@ -80,7 +80,7 @@ export function skeletonOf({ paths, links, places }: RootTemplate, lookAt: LookA
 
 interface Walk {
   readonly links: readonly RootLink[];
-  /** Undefined for a path into /proc: it is each root's own. */
+  /** Undefined for a path into /proc, which each root has its own of. */
   readonly end: { readonly path: string; readonly entry: Exclude<HostEntry, { kind: "link" }> } | undefined;
 }
 
@@ -128,7 +128,7 @@ function insideRoot(path: string, links: ReadonlyMap<string, string>): string {
   return walk?.end?.path ?? path;
 }
 
-/** Without those that an outer one covers: Landlock's rights on a folder hold for all below it, too. */
+/** Leaves out paths below others of the list: Landlock's rights on a folder hold for all below it, too. */
 function withoutRedundant<Bind extends RootBind>(sorted: readonly Bind[]): Bind[] {
   const kept: Bind[] = [];
   for (const bind of sorted) {

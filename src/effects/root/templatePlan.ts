@@ -77,7 +77,7 @@ function rootSteps({ folders, links, files, binds }: Skeleton, folder: string): 
       args: ["exec2", folder, "tmpfs", flags({ MS_NOSUID, MS_NODEV, MS_NOEXEC }), "mode=755"],
     },
     { name: enter, call: "chdir", args: [folder] },
-    // pivot_root(2): the old root lies over the new one then, and is taken away.
+    // pivot_root(2): the old root is then mounted over the new one, and is unmounted.
     { name: enter, call: "pivot_root", args: [".", "."] },
     { name: enter, call: "umount2", args: [".", flags({ MNT_DETACH })] },
     { name: enter, call: "chdir", args: ["/"] },
