@@ -55,6 +55,16 @@ describe("connect_tcp", () => {
   });
 });
 
+it("a protocol above TCP, by which a TCP socket may become one of another kind, cannot be chosen", async () => {
+  const TCP_ULP = 31;
+  // Without a name, since no such protocol need be there.
+  const script = `
+    socket(my $socket, PF_INET, SOCK_STREAM, 0) or die;
+    print setsockopt($socket, 6, ${TCP_ULP}, "") ? "set" : $!;`;
+  expect(await attempt(script, { connectTcp: [] }, false)).toBe("Invalid argument");
+  expect(await attempt(script, { connectTcp: [] }, true)).toBe("No such file or directory");
+});
+
 describe("bind_tcp", () => {
   const binding = (protocol: number) => `
     socket(my $socket, PF_INET, SOCK_STREAM, ${protocol}) or do { print "no socket: $!"; exit };

@@ -35,6 +35,10 @@ export const AF_PACKET = 17;
 export const AF_XDP = 44;
 export const MSG_FASTOPEN = 0x20000000;
 
+/** `linux/in.h`, `linux/tcp.h` */
+export const IPPROTO_TCP = 6;
+export const TCP_ULP = 31;
+
 /** `linux/netlink.h` */
 export const NETLINK_ROUTE = 0;
 export const NETLINK_AUDIT = 9;

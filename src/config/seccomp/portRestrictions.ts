@@ -29,6 +29,16 @@ const either: readonly Restriction[] = [
     ],
     errno: "EPROTONOSUPPORT",
   },
+  // "smc" as the protocol above TCP makes an SMC socket of a TCP socket. The name is in memory, so that "tls" is
+  // refused with it: programs encrypt by themselves then, as on a host without that module.
+  {
+    calls: ["setsockopt"],
+    when: [
+      { argument: 1, isOneOf: [k.IPPROTO_TCP] },
+      { argument: 2, isOneOf: [k.TCP_ULP] },
+    ],
+    errno: "ENOENT",
+  },
   { calls: ["io_uring_setup", "io_uring_enter", "io_uring_register"], errno: "EPERM" },
 ];
 

@@ -25,7 +25,14 @@ export type Condition = { readonly argument: ArgumentIndex } & (
 type ArgumentIndex = 0 | 1 | 2 | 3 | 4 | 5;
 
 /** Errors by their names in errno(3). */
-export type Errno = "EPERM" | "EACCES" | "ENOSYS" | "EAFNOSUPPORT" | "EPROTONOSUPPORT" | "EOPNOTSUPP";
+export type Errno =
+  | "EPERM"
+  | "ENOENT"
+  | "EACCES"
+  | "ENOSYS"
+  | "EAFNOSUPPORT"
+  | "EPROTONOSUPPORT"
+  | "EOPNOTSUPP";
 
 /** Restrictions of a profile that have one reason. */
 export interface RestrictionGroup {

@@ -30,7 +30,15 @@ function outcome(
   const words = Array.from({ length: 6 }, (_, index) => BigInt(args[index] ?? 0));
   const verdict = verdictOf(filter, "x64", { architecture: auditArchitectures.x64, number, args: words });
   if (verdict === SECCOMP_RET_ALLOW) return "allowed";
-  const errors = ["EPERM", "EACCES", "ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "EOPNOTSUPP"] as const;
+  const errors = [
+    "EPERM",
+    "ENOENT",
+    "EACCES",
+    "ENOSYS",
+    "EAFNOSUPPORT",
+    "EPROTONOSUPPORT",
+    "EOPNOTSUPP",
+  ] as const;
   return errors.find((name) => verdict === SECCOMP_RET_ERRNO + constants.errno[name]) ?? String(verdict);
 }
 
@@ -147,17 +155,18 @@ describe("a task whose TCP ports are limited", () => {
     outcome("sendto", [0, 0, 0, 0x20004000], task),
     outcome("sendmsg", [0, 0, 0x20000000], task),
     outcome("sendmmsg", [0, 0, 0, 0x20000000], task),
+    outcome("setsockopt", [0, 6, 31], task),
     outcome("listen", [], task),
     outcome("io_uring_setup", [], { allow: ["@io_uring"], ...task }),
   ];
   const [proto, fastOpen] = ["EPROTONOSUPPORT", "EOPNOTSUPP"];
 
   it.each([
-    [{}, ["allowed", "allowed", "allowed", "allowed", "allowed", "allowed", "allowed"]],
-    [{ connectTcp: [] }, [proto, proto, fastOpen, fastOpen, fastOpen, "allowed", "EPERM"]],
-    [{ connectTcp: [443] }, [proto, proto, fastOpen, fastOpen, fastOpen, "allowed", "EPERM"]],
-    [{ bindTcp: [80] }, [proto, proto, "allowed", "allowed", "allowed", "allowed", "EPERM"]],
-    [{ bindTcp: [] }, [proto, proto, "allowed", "allowed", "allowed", "EACCES", "EPERM"]],
+    [{}, Array(8).fill("allowed")],
+    [{ connectTcp: [] }, [proto, proto, fastOpen, fastOpen, fastOpen, "ENOENT", "allowed", "EPERM"]],
+    [{ connectTcp: [443] }, [proto, proto, fastOpen, fastOpen, fastOpen, "ENOENT", "allowed", "EPERM"]],
+    [{ bindTcp: [80] }, [proto, proto, "allowed", "allowed", "allowed", "ENOENT", "allowed", "EPERM"]],
+    [{ bindTcp: [] }, [proto, proto, "allowed", "allowed", "allowed", "ENOENT", "EACCES", "EPERM"]],
   ])("has no other way to them: %j", (ports, expected) => {
     expect(ways(ports)).toEqual(expected);
     expect(ways({ ...ports, profile: "unconfined" })).toEqual(expected);
@@ -169,5 +178,7 @@ describe("a task whose TCP ports are limited", () => {
     for (const protocol of [0, 1, 6, 17, 58, 255])
       expect(outcome("socket", [2, 1, protocol], ports)).toBe("allowed");
     expect(outcome("socket", [16, 3, 0], ports)).toBe("allowed");
+    expect(outcome("setsockopt", [0, 1, 31], ports)).toBe("allowed");
+    expect(outcome("setsockopt", [0, 6, 1], ports)).toBe("allowed");
   });
 });

@@ -17,7 +17,7 @@ import { ExecCall } from "../../support/agent/execCall.ts";
 
 let agent: Agent;
 beforeAll(async () => {
-  agent = await startAgent();
+  agent = await startAgent({ options: { allow_seccomp: ["@namespace"] } });
 });
 
 /** One process that does nothing but work. */
@@ -99,7 +99,11 @@ describe("TaskStats", () => {
 
   test("counts processes in a pid namespace that the task has made for them among its own", async () => {
     const nested = "unshare --user --pid --fork sh -c 'sleep 1000 & echo up; wait'; exit 1";
-    const { config, allocation } = await started(nested);
+    const { config, allocation } = await started({
+      command: "sh",
+      args: ["-c", nested],
+      seccomp_allow: ["@namespace"],
+    });
     await allocation.stdout.contains("up\n");
     const stream = collect(statsOf(config.id, 200));
     await stream.first(() => stream.messages.length >= 2);

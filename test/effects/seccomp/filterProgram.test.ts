@@ -48,7 +48,15 @@ const condition: fc.Arbitrary<Condition> = fc.oneof(
 const restriction: fc.Arbitrary<Restriction> = fc.record({
   calls: fc.array(fc.constantFrom(...systemCallNames), { maxLength: 40 }),
   when: fc.array(condition, { maxLength: 3 }),
-  errno: fc.constantFrom("EPERM", "EACCES", "ENOSYS", "EAFNOSUPPORT", "EPROTONOSUPPORT", "EOPNOTSUPP"),
+  errno: fc.constantFrom(
+    "EPERM",
+    "ENOENT",
+    "EACCES",
+    "ENOSYS",
+    "EAFNOSUPPORT",
+    "EPROTONOSUPPORT",
+    "EOPNOTSUPP",
+  ),
 });
 const anyFilter = fc.record({
   restrictions: fc.array(restriction, { maxLength: 20 }),
