@@ -23,6 +23,8 @@ export interface RootTemplate {
 export interface RootPath {
   readonly path: string;
   readonly writable: boolean;
+  /** False if the task has no right there, and only follows the symlinks in it. */
+  readonly unveiled: boolean;
 }
 
 /** A symlink. */
@@ -74,8 +76,8 @@ export function taskRoot({ rules, folders, allocId, bound, mounts, defaults }: R
       const isMount = sources.includes("volume") || at !== undefined;
       return !isMount && !ownRoot && !hidden.has(path) && !isOwn(path) && !isInProc(path);
     })
-    .map(({ path, mode }) => ({ path, writable: mode.write || mode.create }));
-  if (defaults) paths.push(...linkFolders.map((path) => ({ path, writable: false })));
+    .map(({ path, mode }) => ({ path, writable: mode.write || mode.create, unveiled: true }));
+  if (defaults) paths.push(...linkFolders.map((path) => ({ path, writable: false, unveiled: false })));
   const ownDevices = entries.filter(({ ownRoot }) => ownRoot).map(({ path }) => path);
   const places = [
     ...["/proc", ...ownDevices, ...(privateTmp ? [TMP] : [])].map(folderAt),

@@ -20,7 +20,7 @@ export interface HeldTemplate extends Disposable {
   readonly namespace: number;
   /**
    * Whether a template made now would be the same.
-   * @param identities of the template's paths that exist now
+   * @param identities of the template's unveiled paths that exist now
    */
   isCurrent(identities: ReadonlyMap<string, string>): boolean;
 }
@@ -102,7 +102,7 @@ export async function findRootProblem(roots?: RootTemplates): Promise<string | u
     using temporary = new RootTemplates("/run");
     return await findRootProblem(temporary);
   }
-  const paths = defaultEntries.map(({ path }) => ({ path, writable: false }));
+  const paths = defaultEntries.map(({ path }) => ({ path, writable: false, unveiled: true }));
   try {
     using _ = await roots.hold({ paths, links: [], places: [{ path: "/proc", isFolder: true }] });
     return undefined;
@@ -163,7 +163,9 @@ function isCurrent(
   { paths }: RootTemplate,
   identities: ReadonlyMap<string, string>,
 ): boolean {
-  const same = paths.every(({ path }) => identities.get(path) === skeleton.identities.get(path));
+  const same = paths.every(
+    ({ path, unveiled }) => !unveiled || identities.get(path) === skeleton.identities.get(path),
+  );
   return same && (unpropagated === undefined || unpropagated === unpropagatedIn(readMountinfo(), skeleton));
 }
 

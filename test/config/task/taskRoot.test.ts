@@ -50,10 +50,10 @@ describe("the root of a task", () => {
       unveil: ["rc:/srv/c", "x:/srv/d"],
     });
     expect(template.paths).toEqual([
-      { path: "/srv/a", writable: false },
-      { path: "/srv/b", writable: true },
-      { path: "/srv/c", writable: true },
-      { path: "/srv/d", writable: false },
+      { path: "/srv/a", writable: false, unveiled: true },
+      { path: "/srv/b", writable: true, unveiled: true },
+      { path: "/srv/c", writable: true, unveiled: true },
+      { path: "/srv/d", writable: false, unveiled: true },
     ]);
   });
 

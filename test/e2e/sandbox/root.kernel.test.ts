@@ -1,6 +1,14 @@
 /** What a task sees at `/`. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
@@ -146,6 +154,30 @@ pty.spawn(["sh", "-c", "tty; test -t 0 && echo terminal"])`;
     expect(out.replaceAll("\r", "")).toBe("6\n42\n/dev/pts/0\nterminal\n");
   });
 });
+
+test("roots of tasks that unveil the same are made once", async () => {
+  const task = { ...shell("true"), unveil: ["r:/etc/debian_version"] };
+  await run(task);
+  const before = namespacesOf(agent);
+  await run(task);
+  await run(task);
+  expect(namespacesOf(agent)).toEqual(before);
+});
+
+/** Mount namespaces that the plugin holds, by their descriptors. */
+function namespacesOf({ pid }: Agent): Readonly<Record<string, string>> {
+  const folder = `/proc/${pid}/fd`;
+  const entries = readdirSync(folder).map((fd) => [fd, linkOf(`${folder}/${fd}`)] as const);
+  return Object.fromEntries(entries.filter(([, target]) => target.startsWith("mnt:")));
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
+}
 
 describe("users and groups of the task's own", () => {
   const names = "id -un; id -gn; whoami; wc -l < /etc/passwd";

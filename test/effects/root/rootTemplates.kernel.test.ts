@@ -12,7 +12,7 @@ function templates(): RootTemplates {
 }
 
 const withPaths = (...paths: string[]): RootTemplate => ({
-  paths: paths.map((path) => ({ path, writable: false })),
+  paths: paths.map((path) => ({ path, writable: false, unveiled: true })),
   links: [],
   places: [{ path: "/proc", isFolder: true }],
 });

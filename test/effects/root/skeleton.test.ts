@@ -39,7 +39,7 @@ function lookIn(tree: Tree) {
 }
 
 function skeleton(paths: Readonly<Record<string, boolean>>, more: Partial<RootTemplate> = {}, tree = usr) {
-  const template = Object.entries(paths).map(([path, writable]) => ({ path, writable }));
+  const template = Object.entries(paths).map(([path, writable]) => ({ path, writable, unveiled: true }));
   return skeletonOf({ paths: template, links: [], places: [], ...more }, lookIn(tree));
 }
 
@@ -118,7 +118,7 @@ describe("the skeleton of a root", () => {
     fc.assert(
       fc.property(
         fc.dictionary(path, kind),
-        fc.array(fc.record({ path, writable: fc.boolean() }), { maxLength: 6 }),
+        fc.array(fc.record({ path, writable: fc.boolean(), unveiled: fc.boolean() }), { maxLength: 6 }),
         fc.array(fc.record({ path, isFolder: fc.boolean() }), { maxLength: 4 }),
         (tree, paths, places) => {
           const whole = withParents(tree);

@@ -1,0 +1,89 @@
+/**
+ * What a root of the task's own costs: the time to a task's first byte beside that of a
+ * task with the host's tree, in turn, on a host with few mounts and on one with 500; and
+ * the plugin's memory for 50 different roots.
+ * As root, after `npm run build`: `node bench/root.ts [rounds]`.
+ */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { launchPlugin } from "../src/grpc/pluginClient.ts";
+import { Allocation } from "../test/support/agent/allocation.ts";
+import { setConfig } from "../test/support/agent/requests.ts";
+import { prepareStart } from "../test/support/agent/taskClient.ts";
+import { percentile, printFigure, printTimes } from "./statistics.ts";
+
+const rounds = Number(process.argv[2] ?? 200);
+const manyMounts = 500;
+const manyRoots = 50;
+const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
+const folder = mkdtempSync("/var/lib/exec2-bench-root-");
+
+try {
+  await benchOn("a host with few mounts", executable);
+  await benchOn(`a host with ${manyMounts} mounts more`, crowdedHost());
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+/** A program that runs the plugin in a mount namespace with many mounts, as containers and CSI make them. */
+function crowdedHost(): string {
+  const mounts = join(folder, "mounts");
+  for (let number = 0; number < manyMounts; number++)
+    mkdirSync(join(mounts, `${number}`), { recursive: true });
+  const program = join(folder, "plugin-among-mounts");
+  const script = `for number in ${mounts}/*; do mount -t tmpfs none "$number"; done; exec ${executable} "$@"`;
+  writeFileSync(program, `#!/bin/sh\nexec unshare -m sh -c '${script}' plugin "$@"\n`, { mode: 0o755 });
+  return program;
+}
+
+async function benchOn(host: string, command: string): Promise<void> {
+  console.log(`${host}:`);
+  const plugin = await launchPlugin({ command });
+  await plugin.base.setConfig(
+    setConfig({ state_dir: mkdtempSync(`${folder}/state-`), allow_host_root: true, unveil_by_task: true }),
+  );
+  await plugin.driver.init({});
+  const allocation = new Allocation();
+  await prepareStart(plugin.driver, allocation.config("true"));
+  const firstByte = async (options: object) => {
+    const text = `(${Math.random()})`;
+    const task = allocation.config({ command: "/bin/echo", args: [text], ...options });
+    const begin = performance.now();
+    const output = allocation.stdout.contains(text).then(() => performance.now() - begin);
+    await plugin.driver.startTask({ task });
+    const time = await output;
+    await plugin.driver.waitTask({ taskId: task.id });
+    await plugin.driver.destroyTask({ taskId: task.id, force: true });
+    await delay(5);
+    return time;
+  };
+  const times = { host: [] as number[], private: [] as number[] };
+  for (let round = -30; round < rounds; round++) {
+    for (const root of ["host", "private"] as const) {
+      const time = await firstByte({ root });
+      if (round >= 0) times[root].push(time);
+    }
+  }
+  printTimes("  first byte, the host's tree", times.host);
+  printTimes("  first byte, a root of the task's own", times.private);
+  const ratio = percentile(times.private, 0.5) / percentile(times.host, 0.5);
+  printFigure("  the one beside the other", `${ratio.toFixed(3)} ×`);
+
+  const before = pssOf(plugin.pid);
+  for (let number = 0; number < manyRoots; number++) {
+    const path = `${folder}/unveiled-${number}`;
+    mkdirSync(path, { recursive: true });
+    await firstByte({ unveil: [`r:${path}`] });
+  }
+  printFigure(
+    `  memory (PSS) for ${manyRoots} different roots`,
+    `${((pssOf(plugin.pid) - before) / 1024).toFixed(1)} MiB`,
+  );
+  await plugin.close();
+  await allocation.remove();
+}
+
+function pssOf(pid: number): number {
+  return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
+}
