@@ -20,19 +20,25 @@ const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2"
 const folder = mkdtempSync("/var/lib/exec2-bench-root-");
 
 try {
-  await benchOn("a host with few mounts", executable);
-  await benchOn(`a host with ${manyMounts} mounts more`, crowdedHost());
+  await benchOn("an ordinary host", hostWith(0));
+  await benchOn(`a host with ${manyMounts} mounts more`, hostWith(manyMounts));
 } finally {
   rmSync(folder, { recursive: true });
 }
 
-/** A program that runs the plugin in a mount namespace with many mounts, as containers and CSI make them. */
-function crowdedHost(): string {
-  const mounts = join(folder, "mounts");
-  for (let number = 0; number < manyMounts; number++)
-    mkdirSync(join(mounts, `${number}`), { recursive: true });
-  const program = join(folder, "plugin-among-mounts");
-  const script = `for number in ${mounts}/*; do mount -t tmpfs none "$number"; done; exec ${executable} "$@"`;
+/**
+ * A program that runs the plugin where mounts are shared, as systemd makes them, and beside many
+ * of them, as containers and CSI make them.
+ */
+function hostWith(count: number): string {
+  const mounts = join(folder, `mounts-${count}`);
+  for (let number = 0; number < count; number++) mkdirSync(join(mounts, `${number}`), { recursive: true });
+  const program = join(folder, `plugin-among-${count}`);
+  const script = [
+    "mount --make-rshared /",
+    ...(count > 0 ? [`for folder in ${mounts}/*; do mount -t tmpfs none "$folder"; done`] : []),
+    `exec ${executable} "$@"`,
+  ].join("; ");
   writeFileSync(program, `#!/bin/sh\nexec unshare -m sh -c '${script}' plugin "$@"\n`, { mode: 0o755 });
   return program;
 }
@@ -70,18 +76,25 @@ async function benchOn(host: string, command: string): Promise<void> {
   const ratio = percentile(times.private, 0.5) / percentile(times.host, 0.5);
   printFigure("  the one beside the other", `${ratio.toFixed(3)} ×`);
 
-  const before = pssOf(plugin.pid);
-  for (let number = 0; number < manyRoots; number++) {
-    const path = `${folder}/unveiled-${number}`;
-    mkdirSync(path, { recursive: true });
-    await firstByte({ unveil: [`r:${path}`] });
-  }
-  printFigure(
-    `  memory (PSS) for ${manyRoots} different roots`,
-    `${((pssOf(plugin.pid) - before) / 1024).toFixed(1)} MiB`,
-  );
+  const growth = async (pathOf: (number: number) => string) => {
+    const before = pssOf(plugin.pid);
+    for (let number = 0; number < manyRoots; number++) {
+      const path = join(folder, pathOf(number));
+      mkdirSync(path, { recursive: true });
+      await firstByte({ unveil: [`r:${path}`] });
+    }
+    return pssOf(plugin.pid) - before;
+  };
+  await growth(() => "same");
+  const [same, different] = [await growth(() => "same"), await growth((number) => `unveiled-${number}`)];
+  printFigure(`  memory (PSS) after ${manyRoots} starts with one root more`, mib(same));
+  printFigure(`  and with ${manyRoots} different ones`, mib(different));
   await plugin.close();
   await allocation.remove();
+}
+
+function mib(kib: number): string {
+  return `${(kib / 1024).toFixed(1)} MiB`;
 }
 
 function pssOf(pid: number): number {

@@ -113,11 +113,20 @@ export async function findRootProblem(roots?: RootTemplates): Promise<string | u
 
 interface Template {
   readonly namespace: number;
-  readonly skeleton: Skeleton;
-  /** Mounts of the host whose changes do not reach the template: after such a change it must be created anew. */
-  readonly unpropagated: string | undefined;
+  readonly identities: Skeleton["identities"];
+  /** Set where mounts that the host makes later do not reach the template: it has to be made anew then. */
+  readonly unpropagated: Unpropagated | undefined;
   /** Launches that have not begun yet, and the map that keeps it. */
   users: number;
+}
+
+interface Unpropagated {
+  /** The host's mounts when they were last looked at. */
+  mountinfo: string;
+  /** What the template binds. */
+  readonly paths: readonly string[];
+  /** The mounts there when it was made. */
+  readonly mounts: string;
 }
 
 function release(template: Template): void {
@@ -128,10 +137,11 @@ function release(template: Template): void {
 async function makeTemplate(wanted: RootTemplate, folder: string): Promise<Template> {
   const mountinfo = readMountinfo();
   const skeleton = skeletonOf(wanted, lookAt);
+  const namespace = await makeNamespace(skeleton, folder);
   return {
-    skeleton,
-    namespace: await makeNamespace(skeleton, folder),
-    unpropagated: unpropagatedIn(mountinfo, skeleton),
+    namespace,
+    identities: skeleton.identities,
+    unpropagated: watchMounts(mountinfo, skeleton),
     users: 1,
   };
 }
@@ -159,21 +169,22 @@ async function makeNamespace(skeleton: Skeleton, folder: string): Promise<number
 }
 
 function isCurrent(
-  { skeleton, unpropagated }: Template,
+  { identities, unpropagated }: Template,
   { paths }: RootTemplate,
-  identities: ReadonlyMap<string, string>,
+  now: ReadonlyMap<string, string>,
 ): boolean {
-  const same = paths.every(
-    ({ path, unveiled }) => !unveiled || identities.get(path) === skeleton.identities.get(path),
-  );
-  return same && (unpropagated === undefined || unpropagated === unpropagatedIn(readMountinfo(), skeleton));
+  const same = paths.every(({ path, unveiled }) => !unveiled || now.get(path) === identities.get(path));
+  if (!same || unpropagated === undefined) return same;
+  const mountinfo = readMountinfo();
+  if (mountinfo === unpropagated.mountinfo) return true;
+  unpropagated.mountinfo = mountinfo;
+  return unpropagatedMounts(mountinfo, unpropagated.paths)?.join("\n") === unpropagated.mounts;
 }
 
-function unpropagatedIn(mountinfo: string, { binds }: Skeleton): string | undefined {
-  return unpropagatedMounts(
-    mountinfo,
-    binds.map(({ path }) => path),
-  )?.join("\n");
+function watchMounts(mountinfo: string, { binds }: Skeleton): Unpropagated | undefined {
+  const paths = binds.map(({ path }) => path);
+  const mounts = unpropagatedMounts(mountinfo, paths);
+  return mounts && { mountinfo, paths, mounts: mounts.join("\n") };
 }
 
 function readMountinfo(): string {
