@@ -177,8 +177,9 @@ function isCurrent(
   if (!same || unpropagated === undefined) return same;
   const mountinfo = readMountinfo();
   if (mountinfo === unpropagated.mountinfo) return true;
+  if (unpropagatedMounts(mountinfo, unpropagated.paths)?.join("\n") !== unpropagated.mounts) return false;
   unpropagated.mountinfo = mountinfo;
-  return unpropagatedMounts(mountinfo, unpropagated.paths)?.join("\n") === unpropagated.mounts;
+  return true;
 }
 
 function watchMounts(mountinfo: string, { binds }: Skeleton): Unpropagated | undefined {
