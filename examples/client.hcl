@@ -10,6 +10,7 @@ plugin "nomad-driver-exec2" {
     unveil_paths    = ["r:/usr/share"]
     unveil_by_task  = true
     private_tmp     = true
+    writable_logs   = false
     root            = "private"
     allow_host_root = false
     identity_files  = false

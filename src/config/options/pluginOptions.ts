@@ -59,6 +59,11 @@ export const pluginSchema = z.object({
       "whether tasks have an `/etc/passwd` and `/etc/group` of their own by default, see [root](#root)",
     example: true,
   }),
+  writableLogs: flag().default(false).meta({
+    description:
+      "whether tasks may write to `alloc/logs`, see [log files](#log-files). It is read-only for them by default",
+    example: true,
+  }),
   allowRoot: flag().default(false).meta({
     description:
       "whether tasks may run as root. That is the host's root, though with the capabilities of `allow_caps` only, see [users](#users)",

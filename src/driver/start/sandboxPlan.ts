@@ -22,6 +22,7 @@ import {
   unveilRules,
 } from "../../config/task/unveilRules.ts";
 import { realPathOf, resolveCommand, resolveWorkDir } from "../../effects/files/commandLookup.ts";
+import { logFolders } from "../../effects/files/logFolder.ts";
 import { prepareMounts } from "../../effects/files/mountPoints.ts";
 import type { RunFiles } from "../../effects/files/runFiles.ts";
 import { taskEtcFiles } from "../../effects/files/taskEtcFiles.ts";
@@ -172,6 +173,7 @@ export function planEarly(
         }
       : { kind: "host" },
     binds,
+    readOnlyFolders: options.writableLogs ? [] : logFolders(folders, request.allocDir, root === undefined),
     ...points,
     privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
     statusFile: files.status,

@@ -2,7 +2,7 @@
  * The ends of the agent's log pipes that become a task's standard output and
  * error.
  *
- * The pipes are in a folder that tasks can write to (`alloc/logs`), so nothing at
+ * The pipes are in a folder that tasks may be able to write to (`alloc/logs`), so nothing at
  * their path can be trusted. At any moment a task may put a symlink, a file or a
  * link to another pipe there. Therefore the path is resolved once, to a descriptor.
  * All later steps (checks, open, change of owner) use that descriptor.

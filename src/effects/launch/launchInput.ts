@@ -22,6 +22,8 @@ export interface EarlyInput {
   readonly runCgroup: RunCgroup | undefined;
   readonly root: LaunchRoot;
   readonly binds: readonly Bind[];
+  /** Folders in the task's own folders that become read-only. */
+  readonly readOnlyFolders: readonly string[];
   /** Volumes and devices. A mount inside another one comes after it. */
   readonly mounts: readonly LaunchMount[];
   /** Paths that the task may reach only through {@link mounts}. */

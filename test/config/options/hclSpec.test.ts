@@ -25,6 +25,7 @@ test("the plugin's options", () => {
       root: withDefault(attr("root", "string"), '"private"'),
       allow_host_root: withDefault(attr("allow_host_root", "bool"), "false"),
       identity_files: withDefault(attr("identity_files", "bool"), "false"),
+      writable_logs: withDefault(attr("writable_logs", "bool"), "false"),
       allow_root: withDefault(attr("allow_root", "bool"), "false"),
       allow_caps: attr("allow_caps", "list(string)"),
       seccomp: withDefault(attr("seccomp", "string"), '"default"'),

@@ -161,9 +161,13 @@ describe("devices and logs", () => {
     expect((await run("cat; echo done")).result).toEqual({ exitCode: 0, out: "done\n", err: "" });
   });
 
-  test("the task may keep log files of its own beside the pipes", async () => {
-    const { result } = await run("cd $NOMAD_ALLOC_DIR/logs && echo own > app.log && cat app.log");
-    expect(result).toEqual({ exitCode: 0, out: "own\n", err: "" });
+  test("the task may keep log files of its own beside the pipes, if the client allows it", async () => {
+    const script = "cd $NOMAD_ALLOC_DIR/logs && echo own > app.log && cat app.log";
+    expect((await run(script)).result).toMatchObject({ out: "", err: expect.stringContaining("Read-only") });
+    const open = await startAgent({ options: { writable_logs: true } });
+    const allocation = makeAllocation();
+    expect(await runTask(open, allocation.config(script))).toMatchObject({ exitCode: 0 });
+    expect(await allocation.stdout.text()).toBe("own\n");
   });
 });
 

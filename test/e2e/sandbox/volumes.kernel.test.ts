@@ -308,8 +308,8 @@ test("a task without volumes has no mount more than before", async () => {
   await startTask(agent, config);
   const mounts = readFileSync(`/proc/${await pidOf(agent, config)}/mountinfo`, "utf8");
   const own = readFileSync("/proc/self/mountinfo", "utf8");
-  // Its /proc and its /tmp.
-  expect(mounts.split("\n").length - own.split("\n").length).toBe(2);
+  // Its /proc, its /tmp and the logs.
+  expect(mounts.split("\n").length - own.split("\n").length).toBe(3);
 });
 
 /** A folder of the user's with a file, and an allocation. */

@@ -40,6 +40,7 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
     }),
   ),
   binds: fc.array(fc.record({ source: path, target: path, readOnly: fc.boolean() }), { maxLength: 4 }),
+  readOnlyFolders: fc.array(path, { maxLength: 2 }),
   mounts: fc.array(
     fc.record({
       kind: fc.constantFrom("volume" as const, "device" as const),

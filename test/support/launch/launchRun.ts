@@ -37,6 +37,7 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     hostname: undefined,
     root: { kind: "host" },
     binds: [],
+    readOnlyFolders: [],
     mounts: [],
     hidden: [],
     namespaceRules: [],

@@ -51,7 +51,16 @@ function isMasked(root: LaunchRoot): boolean {
 }
 
 /** In the order in which they are mounted. */
-function mountsOf({ root, runCgroup, binds, privateTmp, mounts, hidden, statusFile }: EarlyInput): Mount[] {
+function mountsOf({
+  root,
+  runCgroup,
+  binds,
+  readOnlyFolders,
+  privateTmp,
+  mounts,
+  hidden,
+  statusFile,
+}: EarlyInput): Mount[] {
   const slave = flags({ MS_SLAVE });
   const common = { followSource: true, propagation: slave, targetIsTasks: false };
   const own = flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
@@ -81,6 +90,16 @@ function mountsOf({ root, runCgroup, binds, privateTmp, mounts, hidden, statusFi
       source,
       target,
       attributes: readOnly ? flags({ MOUNT_ATTR_RDONLY }) : flags({}),
+    })),
+    // Before the volumes, which may lie below them. The task owns the folder around them.
+    ...readOnlyFolders.map((folder) => ({
+      name: `mount ${folder} read-only`,
+      source: folder,
+      target: folder,
+      followSource: false,
+      targetIsTasks: true,
+      attributes: flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV }),
+      propagation: slave,
     })),
     // Before the volumes, which may lie below it. The task owns the parent of its source, and may have put a
     // symlink there.

@@ -1,0 +1,77 @@
+/**
+ * A symlink in `alloc/logs`: agents write and rotate log files there as root, and follow it (CVE-2026-6959).
+ */
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { describe, expect, test } from "vitest";
+import { runTask, startAgent } from "../support/agent/agent.ts";
+import { type Allocation, makeAllocation } from "../support/agent/allocation.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+
+/** What the agent does with a log file when the task has said something. */
+function agentLogs({ folder }: Allocation): void {
+  appendFileSync(`${folder}/alloc/logs/main.stdout.0`, "a line of the task's choice\n");
+}
+
+describe.each(["private", "host"])("with the root %s", async (root) => {
+  const agent = await startAgent({ options: { root } });
+
+  test("without protection root writes where the task says", async () => {
+    const open = await startAgent({ options: { root, writable_logs: true } });
+    const victim = `${temporaryFolder()}/root-only`;
+    writeFileSync(victim, "", { mode: 0o600 });
+    const allocation = makeAllocation();
+    await runTask(open, allocation.config(`ln -s ${victim} $NOMAD_ALLOC_DIR/logs/main.stdout.0`));
+    agentLogs(allocation);
+    expect(readFileSync(victim, "utf8")).toBe("a line of the task's choice\n");
+  });
+
+  test("a task changes nothing there", async () => {
+    const allocation = makeAllocation();
+    agentLogs(allocation);
+    const { folder } = allocation;
+    const logs = root === "host" ? `$NOMAD_ALLOC_DIR/logs ${folder}/alloc/logs` : "$NOMAD_ALLOC_DIR/logs";
+    const attempts = [
+      "ln -s /etc/hosts $logs/link",
+      "ln -sf /etc/hosts $logs/main.stdout.0",
+      "mv $logs/main.stdout.0 $logs/other",
+      "rm -f $logs/main.stdout.0",
+      "mkfifo $logs/fifo",
+      "(echo more >> $logs/main.stdout.0)",
+      "chmod 777 $logs",
+      // The folder around it is the task's to write to.
+      "mv $logs $NOMAD_ALLOC_DIR/moved",
+      "rmdir $logs",
+    ];
+    const script = `for logs in ${logs}; do for attempt in ${attempts.map((text) => `'${text}'`).join(" ")}; do
+      eval "$attempt" 2> /dev/null && echo "$attempt"; done; done; cat $NOMAD_ALLOC_DIR/logs/main.stdout.0; echo again > /dev/stdout`;
+    expect(await runTask(agent, allocation.config(script))).toMatchObject({ exitCode: 0 });
+    expect(await allocation.stdout.text()).toBe("a line of the task's choice\nagain\n");
+    const names = [".main.stderr.fifo", ".main.stdout.fifo", "main.stdout.0"];
+    expect(readdirSync(`${folder}/alloc/logs`).toSorted()).toEqual(names);
+    // Its neighbours in the allocation still share the rest.
+    expect(await runTask(agent, allocation.config("echo x > $NOMAD_ALLOC_DIR/data/file"))).toMatchObject({
+      exitCode: 0,
+    });
+  });
+
+  test("a folder that was replaced by a link is not mounted", async () => {
+    const allocation = makeAllocation();
+    const { folder } = allocation;
+    const elsewhere = temporaryFolder();
+    mkdirSync(`${elsewhere}/logs`);
+    const config = allocation.config("true", { stdoutPath: "/dev/null", stderrPath: "/dev/null" });
+    renameSync(`${folder}/alloc/logs`, `${folder}/alloc/moved`);
+    symlinkSync(`${elsewhere}/logs`, `${folder}/alloc/logs`);
+    await expect(runTask(agent, config)).rejects.toMatchObject({
+      details: expect.stringContaining("LOG_PIPE_UNSAFE"),
+    });
+  });
+});
