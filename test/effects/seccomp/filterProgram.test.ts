@@ -3,10 +3,15 @@ import { describe, expect, it } from "vitest";
 import { capabilityNames } from "../../../src/config/options/capabilities.ts";
 import { defaultProfile } from "../../../src/config/seccomp/defaultProfile.ts";
 import type { Condition, Restriction } from "../../../src/config/seccomp/restriction.ts";
-import { taskFilter } from "../../../src/config/seccomp/taskFilter.ts";
+import { type TaskFilter, taskFilter } from "../../../src/config/seccomp/taskFilter.ts";
 import { INSTRUCTION_BYTES } from "../../../src/effects/seccomp/assembler.ts";
 import { assembleFilter, auditArchitectures } from "../../../src/effects/seccomp/filterProgram.ts";
-import { highestSystemCall, systemCallNames, systemCallNumber } from "../../../src/systemCalls.ts";
+import {
+  type Architecture,
+  highestSystemCall,
+  systemCallNames,
+  systemCallNumber,
+} from "../../../src/systemCalls.ts";
 import { type Call, run, verdictOf } from "../../support/seccomp/filterInterpreter.ts";
 
 const architectures = ["x64", "arm64"] as const;
@@ -63,23 +68,47 @@ const anyFilter = fc.record({
   refusesUnknown: fc.boolean(),
 });
 
-const call: fc.Arbitrary<Call> = fc.record({
+/** What filters compare with, and what is next to it. */
+function valuesIn({ restrictions }: TaskFilter): number[] {
+  const values = restrictions.flatMap(({ when = [] }) =>
+    when.flatMap((each) => {
+      if ("isOneOf" in each) return each.isOneOf;
+      if ("isNoneOf" in each) return each.isNoneOf;
+      return "hasAnyBitOf" in each ? [each.hasAnyBitOf] : [each.hasAnyBitBeside];
+    }),
+  );
+  return [...new Set(values.flatMap((value) => [value, value + 1, value - 1].map((near) => near >>> 0)))];
+}
+
+/** A call of any number and arguments, or of those that a filter knows: by the choice. */
+const choice = fc.oneof(fc.constant(-1), fc.nat(1000));
+const call = fc.record({
   architecture: fc.oneof(
     { weight: 9, arbitrary: fc.constantFrom(...Object.values(auditArchitectures)) },
     { weight: 1, arbitrary: fc.constantFrom(AUDIT_ARCH_I386, AUDIT_ARCH_ARM) },
   ),
   number: fc.oneof(
-    { weight: 9, arbitrary: fc.integer({ min: 0, max: highestSystemCall + 10 }) },
-    { weight: 1, arbitrary: fc.integer({ min: 0, max: 0xffffffff }) },
+    fc.integer({ min: 0, max: highestSystemCall + 10 }),
+    fc.integer({ min: 0, max: 0xffffffff }),
   ),
-  args: fc.array(
-    fc.tuple(bits, bits).map(([high, low]) => (BigInt(high) << 32n) | BigInt(low)),
-    {
-      minLength: 6,
-      maxLength: 6,
-    },
-  ),
+  known: choice,
+  args: fc.array(fc.record({ high: bits, low: bits, known: choice }), { minLength: 6, maxLength: 6 }),
 });
+type AnyCall = typeof call extends fc.Arbitrary<infer T> ? T : never;
+
+function callFor(filter: TaskFilter, on: Architecture, { architecture, number, known, args }: AnyCall): Call {
+  const values = valuesIn(filter);
+  const calls = filter.restrictions.flatMap((each) => each.calls);
+  const name = known < 0 ? undefined : calls[known % calls.length];
+  return {
+    architecture,
+    number: (name && systemCallNumber(name, on)) ?? number,
+    args: args.map(({ high, low, known }) => {
+      const value = known < 0 ? undefined : values[known % values.length];
+      return (BigInt(high) << 32n) | BigInt(value ?? low);
+    }),
+  };
+}
 
 describe("a task's filter", () => {
   it.each([
@@ -93,7 +122,10 @@ describe("a task's filter", () => {
         fc.array(call, { minLength: 1, maxLength: 40 }),
         (filter, on, calls) => {
           const program = assembleFilter(filter, on);
-          for (const each of calls) expect(run(program, each).verdict).toBe(verdictOf(filter, on, each));
+          for (const any of calls) {
+            const each = callFor(filter, on, any);
+            expect(run(program, each).verdict).toBe(verdictOf(filter, on, each));
+          }
         },
       ),
       { numRuns: 400 },
@@ -101,18 +133,23 @@ describe("a task's filter", () => {
   });
 
   it.each(architectures)("decides every call of the default profile as told, on %s", (on) => {
-    const filter = taskFilter({ profile: "default", allow: [], deny: [] }, [], {});
+    const filter = taskFilter({ profile: "default", allow: [], deny: [] }, [], {
+      connectTcp: [],
+      bindTcp: [],
+    });
     if (filter === undefined) throw new Error("no filter");
     const program = assembleFilter(filter, on);
-    const interesting = [0n, 1n, 17n, 35n, 40n, 0x5412n, 0o100n, 0o4755n, 0x10000000n, 0xffffffff00000000n];
     for (let number = 0; number <= highestSystemCall + 1; number++) {
-      for (const value of interesting) {
-        const each = { architecture: auditArchitectures[on], number, args: Array(6).fill(value) as bigint[] };
-        expect([number, value, run(program, each).verdict]).toEqual([
-          number,
-          value,
-          verdictOf(filter, on, each),
-        ]);
+      const own = filter.restrictions.filter(({ calls }) =>
+        calls.some((name) => systemCallNumber(name, on) === number),
+      );
+      const values = [0, 0xffffffff, ...valuesIn({ ...filter, restrictions: own })];
+      for (const [first, other] of values.flatMap((a) => values.map((b) => [a, b] as const))) {
+        const args = [first, other, other, first, other, first].map(BigInt);
+        const each = { architecture: auditArchitectures[on], number, args };
+        const verdict = verdictOf(filter, on, each);
+        if (run(program, each).verdict !== verdict)
+          expect([number, args, run(program, each).verdict]).toEqual(verdict);
       }
     }
   });
