@@ -19,12 +19,24 @@ const debianPackages = {
   ip: "iproute2",
   python3: "python3",
   getent: "libc-bin",
-  // Programs of the examples; the JDK is some 300 MB.
-  haproxy: "haproxy",
+  // Ordinary programs that run as tasks; the JDK is some 300 MB. No package of these has a service.
+  openssl: "openssl",
+  curl: "curl",
+  git: "git",
+  perl: "perl",
+  php: "php-cli",
+  "redis-check-rdb": "redis-tools",
+  sqlite3: "sqlite3",
   javac: "default-jdk-headless",
   // Browser for the tests of the inspector's page; some 300 MB with its dependencies.
   chromium: "chromium",
 };
+
+/**
+ * Programs whose packages have a service. Debian starts it, unless a policy forbids that, as
+ * those of containers do: elsewhere whoever owns the machine installs them, or tests go without.
+ */
+const servicePackages = { haproxy: "haproxy" };
 
 /** Commands and files that the virtual machine and its suites need; a path may contain one `*`. */
 const machinePackages = {
@@ -39,7 +51,9 @@ const machinePackages = {
   perl: "perl-base",
 };
 
-if (wanted.has("--debian")) installDebianPackages(debianPackages);
+if (wanted.has("--debian")) {
+  installDebianPackages({ ...debianPackages, ...(startsServices() ? {} : servicePackages) });
+}
 if (wanted.has("--vm")) installDebianPackages(machinePackages);
 if (changedAt(join(root, "package-lock.json")) > changedAt(join(root, "node_modules/.package-lock.json"))) {
   run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
@@ -59,6 +73,11 @@ function installDebianPackages(packages) {
   }
   run("apt-get", ["update", "-qq"]);
   run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names]);
+}
+
+/** By the policy of this machine, which says 101 to what must not be done: see invoke-rc.d(8). */
+function startsServices() {
+  return spawnSync("/usr/sbin/policy-rc.d", ["haproxy", "start"]).status !== 101;
 }
 
 function onPath(command) {

@@ -1,7 +1,7 @@
 /** Examples with programs that ask more of their sandbox than a shell does. */
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { requireTools } from "../../support/host/requireTools.ts";
+import { requireTools, tryTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { untilServed } from "../../support/plugin/untilServed.ts";
 import { call, start } from "../../support/screen/commandLine.ts";
@@ -27,7 +27,7 @@ describe("the examples", () => {
   });
 
   it("serve a page through a proxy, whose configuration is rendered for their ports", async (context) => {
-    requireTools(context, "haproxy");
+    tryTools(context, "haproxy");
     const { child, ended, seen } = start(running("proxy"));
     const address = /port lb: (\S+)/.exec(await seen("haproxy: started", "stderr"))?.[1];
     expect(await untilServed(`http://${address}/`)).toBe("Served by app, behind a proxy.\n");

@@ -102,18 +102,18 @@ export class Allocation {
     });
   }
 
-  resources(cgroup = this.cgroup.path): Resources {
+  resources(cgroup = this.cgroup.path, memoryMb = 40): Resources {
     return {
       allocatedResources: {
         cpu: { cpuShares: 50 },
-        memory: { memoryMb: 40, memoryMaxMb: 0 },
+        memory: { memoryMb, memoryMaxMb: 0 },
         networks: [],
       },
       linuxResources: {
         cpuPeriod: 0,
         cpuQuota: 0,
         cpuShares: 50,
-        memoryLimitBytes: 40 << 20,
+        memoryLimitBytes: memoryMb << 20,
         oomScoreAdj: 0,
         cpusetCpus: "",
         cpusetCgroup: cgroup,

@@ -4,15 +4,31 @@ import type { TestContext } from "vitest";
 
 /** Skips the test, loudly, where a program is not installed; in CI, fails it. */
 export function requireTools(context: TestContext, ...tools: string[]): void {
-  const missing = tools.filter((tool) => spawnSync(tool, ["--version"]).error !== undefined);
-  if (missing.length === 0) return;
-  leaveOut(context, missing.join(" and "));
+  const missing = missingOf(tools);
+  if (missing.length > 0) leaveOut(context, missing.join(" and "));
+}
+
+/** Skips the test, loudly, where a program that the tests do not install is not there; in CI, too. */
+export function tryTools(context: TestContext, ...tools: string[]): void {
+  const missing = missingOf(tools);
+  if (missing.length > 0) skip(context, missing.join(" and "));
 }
 
 /** Skips the test, loudly, for want of something; in CI, fails it. */
 export function leaveOut(context: TestContext, want: string): never {
-  const message = `"${context.task.name}" needs ${want}, which this machine does not have`;
-  if (process.env.CI) throw new Error(message);
-  console.warn(`NOT TESTED: ${message}`);
-  return context.skip(message);
+  if (process.env.CI) throw new Error(reason(context, want));
+  return skip(context, want);
+}
+
+function skip(context: TestContext, want: string): never {
+  console.warn(`NOT TESTED: ${reason(context, want)}`);
+  return context.skip(reason(context, want));
+}
+
+function reason({ task }: TestContext, want: string): string {
+  return `"${task.name}" needs ${want}, which this machine does not have`;
+}
+
+function missingOf(tools: readonly string[]): string[] {
+  return tools.filter((tool) => spawnSync(tool, ["--version"]).error !== undefined);
 }
