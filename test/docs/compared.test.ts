@@ -1,21 +1,27 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
+/** Pages that name the tests which show what they say. */
 const docs = `${import.meta.dirname}/../../docs`;
-const page = readFileSync(`${docs}/compared.md`, "utf8");
+const [page, security] = ["compared.md", "security.md"].map((name) =>
+  readFileSync(`${docs}/${name}`, "utf8"),
+) as [string, string];
 
 /** `[name of a test](../test/…)` */
-const named = [...page.matchAll(/\[([^\]]+)\]\((\.\.\/test\/[^)]+)\)/g)].map(([, name = "", file = ""]) => ({
-  name,
-  file,
-}));
+const namedIn = (text: string) =>
+  [...text.matchAll(/\[([^\]]+)\]\((\.\.\/test\/[^)]+)\)/g)].map(([, name = "", file = ""]) => ({
+    name,
+    file,
+  }));
+const named = [...namedIn(page), ...namedIn(security)];
 const rows = page
   .split("\n")
   .filter((line) => line.startsWith("| "))
   .map((line) => line.split(" | "));
 
-test("the page names tests", () => {
-  expect(named.length).toBeGreaterThan(100);
+test("the pages name tests", () => {
+  expect(namedIn(page).length).toBeGreaterThan(100);
+  expect(namedIn(security).length).toBeGreaterThan(40);
 });
 
 test.each(named)("$file has the test: $name", ({ name, file }) => {
