@@ -28,6 +28,7 @@ test("Fingerprint: this machine is fit for tasks, and says what it offers", asyn
     "driver.exec2.version": expect.stringMatching(/^\d+\.\d+\.\d+/),
     "driver.exec2.unveil.defaults": true,
     "driver.exec2.unveil.tasks": true,
+    "driver.exec2.root": "private",
     "driver.exec2.landlock.abi": expect.toSatisfy((abi) => abi >= 1),
     "driver.exec2.seccomp": true,
     "driver.exec2.cgroup.controllers": controllers.split(" ").filter(Boolean).sort().join(","),
