@@ -3,6 +3,7 @@ import { Command, CommanderError } from "commander";
 import { RUNNER_FAILED } from "../taskEnd.ts";
 import { version } from "../version.ts";
 import { addClean } from "./commands/clean/cleanVerb.ts";
+import { addCompletion } from "./commands/completion/completionVerb.ts";
 import { addDiff } from "./commands/diff/diffVerb.ts";
 import { addDoctor } from "./commands/doctor/doctorVerb.ts";
 import { addEvents } from "./commands/events/eventsVerb.ts";
@@ -23,7 +24,7 @@ import { widthOf } from "./terminal/style.ts";
 
 const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addExec, addLs, addClean],
-  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport, addVersion],
+  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport, addCompletion, addVersion],
 ];
 
 /** This program's own exit codes. */
@@ -90,7 +91,8 @@ function doubleDash(arg: string): string {
   return /^-var(=|$)/.test(arg) ? `-${arg}` : arg;
 }
 
-function createProgram(setExitCode: (code: number) => void): Command {
+/** @param setExitCode receives the exit code of the verb that was called */
+export function createProgram(setExitCode: (code: number) => void): Command {
   const program = new Command("nomad-driver-exec2")
     .description(
       "Nomad task driver that runs commands in a Landlock sandbox, and the tool to try and inspect it.",

@@ -1,0 +1,29 @@
+import { Argument } from "commander";
+import type { AddVerb } from "../verb.ts";
+
+const shells = ["bash", "zsh", "fish"] as const;
+type Shell = (typeof shells)[number];
+
+export const addCompletion: AddVerb = (program, exit) => {
+  program
+    .command("completion")
+    .addArgument(new Argument("<shell>", "the shell that is to complete").choices(shells))
+    .summary("print a script that completes verbs and options in a shell")
+    .description(
+      "Prints a script for a shell, which completes this program's verbs, options and file names. The Debian " +
+        "package installs the scripts.",
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  source <(nomad-driver-exec2 completion bash)
+  nomad-driver-exec2 completion zsh > /usr/local/share/zsh/site-functions/_nomad-driver-exec2
+  nomad-driver-exec2 completion fish > ~/.config/fish/completions/nomad-driver-exec2.fish`,
+    )
+    .action(async (shell: Shell) => {
+      const { completionOf } = await import("./completions.ts");
+      process.stdout.write(completionOf(program, shell));
+      exit(0);
+    });
+};

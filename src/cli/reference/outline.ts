@@ -1,0 +1,106 @@
+/** What the command line is, as data: completions and the man page are made of it. */
+import type { EventEmitter } from "node:events";
+import type { Argument, Command, Option } from "commander";
+
+export interface ProgramOutline {
+  readonly name: string;
+  readonly description: string;
+  readonly options: readonly OptionOutline[];
+  readonly verbs: readonly VerbOutline[];
+}
+
+export interface VerbOutline {
+  readonly name: string;
+  /** One line, without a full stop. */
+  readonly summary: string;
+  readonly description: string;
+  readonly arguments: readonly ArgumentOutline[];
+  readonly options: readonly OptionOutline[];
+  /** What its help says beside that: exit codes, examples. */
+  readonly more: string;
+}
+
+export interface ArgumentOutline {
+  readonly name: string;
+  readonly required: boolean;
+  readonly variadic: boolean;
+  readonly description: string;
+  readonly choices: readonly string[];
+}
+
+export interface OptionOutline {
+  /** Such as `-v`. */
+  readonly short: string | undefined;
+  /** Such as `--verbose`. */
+  readonly long: string;
+  /** The name of its value; undefined for an option without one. */
+  readonly value: string | undefined;
+  readonly description: string;
+  readonly choices: readonly string[];
+  readonly defaultValue: string | undefined;
+}
+
+/** What a value names, by which shells complete it. */
+export type ValueKind = "file" | "folder" | "other";
+
+export function outlineOf(program: Command): ProgramOutline {
+  return {
+    name: program.name(),
+    description: program.description(),
+    options: optionsOf(program),
+    verbs: program.commands.map((command) => ({
+      name: command.name(),
+      summary: command.summary(),
+      description: command.description(),
+      arguments: command.registeredArguments.map(argumentOutline),
+      options: optionsOf(command),
+      more: textAfterHelp(command),
+    })),
+  };
+}
+
+/** By the name that the help gives a value. */
+export function valueKind(name: string): ValueKind {
+  if (/^(?:bundle|edits|file|job|module)$/.test(name)) return "file";
+  return /^folder$/.test(name) ? "folder" : "other";
+}
+
+/** Such as `<job>` or `[task...]`. */
+export function argumentText({ name, required, variadic }: ArgumentOutline): string {
+  const text = variadic ? `${name}...` : name;
+  return required ? `<${text}>` : `[${text}]`;
+}
+
+function argumentOutline(argument: Argument): ArgumentOutline {
+  const { required, variadic, description, argChoices = [] } = argument;
+  return { name: argument.name(), required, variadic, description, choices: argChoices };
+}
+
+function optionsOf(command: Command): OptionOutline[] {
+  return command.createHelp().visibleOptions(command).map(optionOutline);
+}
+
+function optionOutline(option: Option): OptionOutline {
+  const { short, long, flags, description, argChoices = [], defaultValue } = option;
+  const [, value] = /[<[]([^>\]]+)[>\]]/.exec(flags) ?? [];
+  const isShown = value !== undefined && defaultValue !== undefined;
+  return {
+    short: short ?? undefined,
+    long: long ?? short ?? flags,
+    value,
+    description,
+    choices: argChoices,
+    defaultValue: isShown ? String(defaultValue) : undefined,
+  };
+}
+
+/** Listeners write it while commander writes the help. */
+function textAfterHelp(command: Command): string {
+  let written = "";
+  (command as unknown as EventEmitter).emit("afterHelp", {
+    error: false,
+    command,
+    write: (text: string) => (written += text),
+  });
+  return written.trim();
+}

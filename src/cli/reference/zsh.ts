@@ -1,0 +1,57 @@
+/** Completions for zsh, see zshcompsys(1). Pure. */
+import { type ArgumentOutline, type OptionOutline, type ProgramOutline, valueKind } from "./outline.ts";
+
+export function zshCompletion({ name, options, verbs }: ProgramOutline): string {
+  const verbLines = [...verbs, { name: "help", summary: "tell more about a verb" }].map(
+    (verb) => `    ${quoted(`${verb.name}:${escaped(verb.summary)}`)}`,
+  );
+  const cases = verbs.map((verb) => {
+    const specs = [...verb.options.map(optionSpec), ...verb.arguments.map(argumentSpec)];
+    return `    ${verb.name})\n      _arguments -s -S ${specs.map((spec) => `\\\n        ${spec}`).join(" ")} ;;`;
+  });
+  return `#compdef ${name}
+# generated from the program's help
+
+local curcontext=$curcontext state line
+local -a verbs
+verbs=(
+${verbLines.join("\n")}
+)
+_arguments -C ${options.map(optionSpec).join(" ")} ': :->verb' '*:: :->rest'
+case $state in
+  verb) _describe -t verbs verb verbs ;;
+  rest) case $words[1] in
+${cases.join("\n")}
+    help) _describe -t verbs verb verbs ;;
+  esac ;;
+esac
+`;
+}
+
+function optionSpec(option: OptionOutline): string {
+  const { short, long, value, description } = option;
+  const action = value === undefined ? "" : `:${escaped(value)}:${actionOf(option, value)}`;
+  const told = `[${escaped(description)}]${action}`;
+  if (short === undefined || short === long) return quoted(`*${long}${told}`);
+  return `'*'{${short},${long}}${quoted(told)}`;
+}
+
+function argumentSpec(argument: ArgumentOutline): string {
+  const { name, required, variadic } = argument;
+  const position = variadic ? "*:" : required ? ":" : "::";
+  return quoted(`${position}${escaped(name)}:${actionOf(argument, name)}`);
+}
+
+function actionOf({ choices }: Pick<ArgumentOutline, "choices">, name: string): string {
+  if (choices.length > 0) return `(${choices.join(" ")})`;
+  return { file: "_files", folder: "_files -/", other: " " }[valueKind(name)];
+}
+
+/** For the parts of a specification, which colons and brackets end. */
+function escaped(text: string): string {
+  return text.replace(/[\\:[\]]/g, "\\$&");
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
