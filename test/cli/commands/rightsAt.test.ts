@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { pathsInTask, rightsAt } from "../../../src/cli/commands/ls/rightsAt.ts";
+
+const unveiled = [
+  { path: "/usr/bin", mode: "rx", source: "default" },
+  { path: "/srv", mode: "r", source: "plugin" },
+  { path: "/srv/data", mode: "wc", source: "task, plugin" },
+];
+
+test("rights add up along a path, each with who gave it", () => {
+  expect(rightsAt("/usr/bin/env", unveiled)).toEqual({ rights: "rx", sources: ["default"], leads: false });
+  expect(rightsAt("/srv", unveiled)).toEqual({ rights: "r", sources: ["plugin"], leads: true });
+  expect(rightsAt("/srv/data/x", unveiled)).toEqual({
+    rights: "rwc",
+    sources: ["plugin", "task"],
+    leads: false,
+  });
+});
+
+test("a folder above leads to what is unveiled, and another has nothing", () => {
+  expect(rightsAt("/usr", unveiled)).toEqual({ rights: "", sources: [], leads: true });
+  expect(rightsAt("/srvx", unveiled)).toEqual({ rights: "", sources: [], leads: false });
+});
+
+test("rules for what is mounted elsewhere hold where the task sees it", () => {
+  const sandbox = { runFolder: "/var/lib/exec2/run/1", privateTmp: true };
+  const at = (path: string, source: string) => pathsInTask({ path, source }, sandbox);
+  expect(at("/var/lib/exec2/run/1/hosts", "default")).toEqual(["/etc/hosts"]);
+  expect(at("/alloc/web/tmp", "default, folder")).toEqual(["/alloc/web/tmp", "/tmp"]);
+  expect(at("/srv/tmp", "task")).toEqual(["/srv/tmp"]);
+});
