@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { Client, credentials } from "@grpc/grpc-js";
-import { DriverError, messageOf } from "../errors.ts";
+import { DriverError, errnoOf, messageOf } from "../errors.ts";
 import { lifelineEnvironment } from "../lifeline.ts";
 import { type Callers, createCallers } from "./callers.ts";
 import { StateFolderService } from "./generated/exec2/state_folder.ts";
@@ -78,12 +78,14 @@ type PluginProcess = ChildProcessByStdio<Writable | null, Readable, Readable>;
 export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlugin> {
   const { command, args = [], name = command, env = process.env, lifeline } = options;
   const launchedAt = performance.now();
-  const child = spawn(command, args, {
-    argv0: name,
-    env: { ...env, ...launchEnvironment, ...(lifeline && lifelineEnvironment(lifeline.work)) },
-    stdio: [lifeline ? "pipe" : "ignore", "pipe", "pipe"],
-    detached: lifeline !== undefined,
-  }) as PluginProcess;
+  const child = spawnPlugin(name, () =>
+    spawn(command, args, {
+      argv0: name,
+      env: { ...env, ...launchEnvironment, ...(lifeline && lifelineEnvironment(lifeline.work)) },
+      stdio: [lifeline ? "pipe" : "ignore", "pipe", "pipe"],
+      detached: lifeline !== undefined,
+    }),
+  );
   const lastLines = followLog(child, options);
   const exited = exitOf(child);
   exited.catch(() => undefined);
@@ -99,6 +101,16 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
     const written = lastLines.length > 0 ? `. It wrote: ${lastLines.join(" | ")}` : "";
     const summary = `the plugin ${name} did not start: ${messageOf(thrown)}${written}`;
     throw new DriverError("PLUGIN_FAILED", summary, { cause: thrown });
+  }
+}
+
+/** Node throws at once if it cannot make the pipes. */
+function spawnPlugin(name: string, start: () => unknown): PluginProcess {
+  try {
+    return start() as PluginProcess;
+  } catch (thrown) {
+    const failed = { call: "spawn", errno: errnoOf(thrown) };
+    throw new DriverError("PLUGIN_FAILED", `the plugin ${name} did not start`, { failed, cause: thrown });
   }
 }
 

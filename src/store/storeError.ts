@@ -10,7 +10,9 @@ import { damageHint } from "./lmdb/lmdbFile.ts";
 export function storeError(thrown: unknown, call: string, path: string): DriverError {
   if (thrown instanceof DriverError) return thrown;
   const errno = errnoName(thrown);
-  const summary = `a call on the event log failed: ${messageOf(thrown)}`;
+  const what = doing[call] ?? call;
+  // What the errno says need not be said in the library's words, too.
+  const summary = `the event log cannot be ${what}${errno === undefined ? `: ${messageOf(thrown)}` : ""}`;
   const failed = { call, path, ...(errno === undefined ? {} : { errno }) };
   const hint = call === "watch" ? WATCH_HINT : HINTS[errno ?? ""];
   return new DriverError(hint === damageHint ? "STORE_DAMAGED" : "STORE_FAILED", summary, {
@@ -20,6 +22,13 @@ export function storeError(thrown: unknown, call: string, path: string): DriverE
     cause: thrown,
   });
 }
+
+const doing: Readonly<Record<string, string>> = {
+  open: "opened",
+  read: "read",
+  commit: "written",
+  watch: "followed",
+};
 
 /** inotify(7) reports its own limits as ENOSPC and EMFILE. */
 const WATCH_HINT = "Raise the limits fs.inotify.max_user_watches and fs.inotify.max_user_instances";

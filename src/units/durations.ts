@@ -20,6 +20,11 @@ export function parseDuration(text: string, known: Units = units): number | unde
   return total;
 }
 
+/** How long something ran that may have ended before its start was recorded: `< 1 ms`, else as durations are. */
+export function formatLife(milliseconds: number): string {
+  return milliseconds < 1 ? "< 1 ms" : formatDuration(milliseconds);
+}
+
 /** `0.4 ms`, `12 ms`, `3.2 s`, `4 min`, `2 h`, `9 d`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < units.s) return `${rounded(milliseconds)} ms`;

@@ -7,7 +7,7 @@ import { taskName } from "../taskId.ts";
 import { formatDuration } from "../units/durations.ts";
 import { formatTime } from "../units/times.ts";
 import { ending } from "./ending.ts";
-import { type Fact, factsOf, ofType, type Sentence, sentence } from "./facts.ts";
+import { basedOn, type Fact, factsOf, ofType, type Sentence, sentence } from "./facts.ts";
 
 export interface Explanation {
   /** The task's id. */
@@ -74,5 +74,5 @@ function doubts(moments: readonly Moment[]): Sentence[] {
   if (events.length === 0) return [];
   const text =
     "This is not certain: for some events, this version of the driver computes another state than was recorded";
-  return [{ text, events }];
+  return [basedOn(events, text)];
 }

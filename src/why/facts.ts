@@ -8,11 +8,17 @@ export type Fact<T extends EventType = EventType> = Extract<TaskEvent, { type: T
   readonly seq: number;
 };
 
-/** One sentence, without its full stop, and the numbers of the events that it is based on. */
+/** One sentence, without its full stop, and the events that it is based on. */
 export interface Sentence {
   readonly text: string;
+  /** Their numbers; of more than six the first and the last. */
   readonly events: readonly number[];
+  /** How many they are. */
+  readonly count: number;
 }
+
+/** A longer list of numbers is not read. */
+const maxEvents = 6;
 
 /** The facts of the last start: the agent may request a start again after one that failed. */
 export function factsOf(moments: readonly Moment[]): readonly Fact[] {
@@ -31,5 +37,11 @@ export function ofType<T extends EventType>(facts: readonly Fact[], type: T): Fa
 /** Empty when no fact supports it. */
 export function sentence(facts: readonly (Fact | undefined)[], text: string): Sentence[] {
   const events = facts.flatMap((fact) => fact?.seq ?? []);
-  return events.length === 0 ? [] : [{ text: visible(text), events }];
+  return events.length === 0 ? [] : [basedOn(events, text)];
+}
+
+/** @param events numbers of events, at least one */
+export function basedOn(events: readonly number[], text: string): Sentence {
+  const shown = events.length > maxEvents ? [events[0] as number, events.at(-1) as number] : events;
+  return { text: visible(text), events: shown, count: events.length };
 }

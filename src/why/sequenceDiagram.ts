@@ -1,6 +1,7 @@
 /** A task's history as a Mermaid sequence diagram, to be pasted into a ticket. Pure. */
 import { summarise, traitsOf } from "../machines/events.ts";
 import type { History, Moment } from "../replay/history.ts";
+import { foldRepeats, isRepeat, type Repeat, repeatKey } from "../replay/repeats.ts";
 import { formatDuration } from "../units/durations.ts";
 import { formatTime } from "../units/times.ts";
 import { visible } from "../units/visible.ts";
@@ -18,13 +19,25 @@ export function sequenceDiagram(history: History): string {
     "  participant driver",
     "  participant task",
   ];
-  for (const moment of history.moments()) {
-    const { stored, before, after } = moment;
-    const text = wrap(textOf(moment), maxLineLength).map(escaped).join("<br/>");
-    lines.push(`  ${arrowOf(stored.type)}: ${text}`);
-    if (before.value !== after.value) lines.push(`  Note over driver: ${escaped(after.value)}`);
+  for (const item of foldRepeats([...history.moments()], ({ stored }) => repeatKey(stored))) {
+    if (isRepeat(item)) lines.push(...loopOf(item));
+    else lines.push(...arrowsOf(item));
   }
   return `${lines.join("\n")}\n`;
+}
+
+function arrowsOf(moment: Moment): string[] {
+  const { stored, before, after } = moment;
+  const text = wrap(textOf(moment), maxLineLength).map(escaped).join("<br/>");
+  const note = before.value === after.value ? [] : [`  Note over driver: ${escaped(after.value)}`];
+  return [`  ${arrowOf(stored.type)}: ${text}`, ...note];
+}
+
+/** Events that repeat those before them: one round stands for all. */
+function loopOf({ repeated, period }: Repeat<Moment>): string[] {
+  const last = repeated.at(-1)?.seq ?? 0;
+  const loop = `  loop ${repeated.length / period} times, until event ${last}`;
+  return [loop, ...repeated.slice(0, period).flatMap(arrowsOf), "  end"];
 }
 
 function titleOf({ stream, events }: History): string {

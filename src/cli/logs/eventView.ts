@@ -1,8 +1,9 @@
 /** Events and tasks as tables. Pure. */
 import { maxTypeLength, summarise, traitsOf } from "../../machines/events.ts";
+import { foldRepeats, isRepeat, type Repeat, repeatKey } from "../../replay/repeats.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { allocationOf, shortId, shortName, taskName } from "../../taskId.ts";
-import { formatDuration } from "../../units/durations.ts";
+import { formatDuration, formatLife } from "../../units/durations.ts";
 import { formatClock, formatDay } from "../../units/times.ts";
 import { visible, visibleTexts } from "../../units/visible.ts";
 import { blanks } from "../../units/widths.ts";
@@ -40,7 +41,7 @@ export class EventView {
         job ?? "",
         paintState(result ?? state, this.#style),
         begunAt === 0 ? "" : `${formatDuration(Math.max(0, now - begunAt))} ago`,
-        ranMs === undefined ? "" : formatDuration(ranMs),
+        ranMs === undefined ? "" : formatLife(ranMs),
         end,
       ]);
     return formatTable([this.#header(taskHeader), ...rows], this.#width);
@@ -51,7 +52,21 @@ export class EventView {
     const title = `${this.#style.bold(visible(task))} of job ${visible(job ?? "")}, ${formatDay(begunAt)}, ${visible(id)}`;
     const header = this.#format(this.#header(eventHeader), this.#style.dim("WHAT"));
     const first = note === undefined ? [] : [this.#style.dim(note)];
-    return [...first, title, "", header, ...events.map((event) => this.next(event))].join("\n");
+    const rows = foldRepeats(events, repeatKey).map((item) =>
+      isRepeat(item) ? this.#repeat(item) : this.next(item),
+    );
+    return [...first, title, "", header, ...rows].join("\n");
+  }
+
+  /** One line in place of events that repeat those before them. */
+  #repeat({ repeated, period }: Repeat<StoredEvent>): string {
+    const [first, last] = [repeated[0], repeated.at(-1)];
+    if (first === undefined || last === undefined) return "";
+    this.#before = last;
+    const rounds = repeated.length / period;
+    const span = formatDuration(Math.max(0, last.time - first.time));
+    const same = period === 1 ? "this again" : "these two again";
+    return this.#style.dim(`  … ${same}, ${rounds} times in ${span}: events ${first.seq} to ${last.seq}`);
   }
 
   /** The task's next event. */

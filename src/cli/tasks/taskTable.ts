@@ -1,7 +1,7 @@
 /** A table of tasks that fits its terminal: the least important columns are dropped. Pure. */
 
 import { shortId } from "../../taskId.ts";
-import { formatDuration } from "../../units/durations.ts";
+import { formatDuration, formatLife } from "../../units/durations.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { visibleTexts } from "../../units/visible.ts";
 import { blanks, cellsOf, cutText } from "../../units/widths.ts";
@@ -40,7 +40,13 @@ const columns: readonly Column[] = [
     minWidth: 8,
     text: (row) => figure(row, row.memoryBytes, formatBytes),
   },
-  { name: "AGE", rank: 4, right: true, minWidth: 6, text: ({ ageMs }) => formatDuration(ageMs) },
+  {
+    name: "AGE",
+    rank: 4,
+    right: true,
+    minWidth: 6,
+    text: ({ result, ageMs }) => (result === null ? formatDuration(ageMs) : formatLife(ageMs)),
+  },
 ];
 
 const endColumn: Column = { name: "END", rank: 6, cut: true, text: ({ end }) => end ?? "" };

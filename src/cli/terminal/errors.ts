@@ -36,7 +36,19 @@ function inWords(summary: string, failed: FailedCall | undefined): string {
 }
 
 const fileCalls: ReadonlySet<string> = new Set([
-  ...["access", "chmod", "chown", "connect", "copyfile", "link", "listen", "lstat", "mkdir", "mkdtemp"],
+  ...[
+    "access",
+    "chmod",
+    "chown",
+    "commit",
+    "connect",
+    "copyfile",
+    "link",
+    "listen",
+    "lstat",
+    "mkdir",
+    "mkdtemp",
+  ],
   ...[
     "open",
     "openat2",
@@ -50,7 +62,7 @@ const fileCalls: ReadonlySet<string> = new Set([
     "stat",
     "statfs",
   ],
-  ...["symlink", "unlink", "write"],
+  ...["symlink", "unlink", "watch", "write"],
 ]);
 
 function adviceOn(errno = ""): string | undefined {

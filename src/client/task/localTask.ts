@@ -2,11 +2,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../errors.ts";
 import type { Callers } from "../../grpc/callers.ts";
-import { durationOf } from "../../grpc/convert/time.ts";
+import { durationOf, msOf } from "../../grpc/convert/time.ts";
 import type { DriverService, ExitResult, TaskHandle } from "../../grpc/generated/nomad/driver.ts";
 import type { LaunchedPlugin } from "../../grpc/pluginClient.ts";
 import { codeOfFailedStart, codeToPassOn, describeEnd } from "../../taskEnd.ts";
-import { formatDuration } from "../../units/durations.ts";
+import { formatLife } from "../../units/durations.ts";
 import { removeScope } from "../allocation/cgroupScope.ts";
 import { answered } from "../plugin/pluginSession.ts";
 import { whenAborted } from "./interrupts.ts";
@@ -31,7 +31,6 @@ export class LocalTask {
   /** Resolves at the end of its output. A task that does not start shows none: its error is told once. */
   #shown: Promise<unknown> = Promise.resolve();
   #handle: TaskHandle | undefined;
-  #startedAt = 0;
   #dismissed = false;
   #over = false;
   #ended: Promise<TaskOutcome> | undefined;
@@ -54,7 +53,6 @@ export class LocalTask {
   async start(): Promise<void> {
     const { session, console } = this.#run;
     const { plugin } = session;
-    this.#startedAt = performance.now();
     try {
       const { handle } = await answered(plugin.driver.startTask({ task: this.#prepared.message }));
       this.#handle = handle;
@@ -98,12 +96,22 @@ export class LocalTask {
     whenAborted(interrupts.stop, () => void this.#stop());
     whenAborted(interrupts.kill, () => void this.#destroy());
     const { result, err } = await this.#call((driver) => driver.waitTask({ taskId: this.#id }));
-    const span = formatDuration(performance.now() - this.#startedAt);
+    const span = await this.#life();
     await this.#destroy();
     await this.#drain();
     if (err) console.warn(`${this.task.name}: ${err}`);
-    console.note(`${this.task.name}: ${describeExit(result)} after ${span}`);
+    console.note(`${this.task.name}: ${describeExit(result)}${span === undefined ? "" : ` after ${span}`}`);
     return this.#outcome(codeToPassOn(result));
+  }
+
+  /** How long it ran, by the times that its history has; undefined if the driver has forgotten it already. */
+  async #life(): Promise<string | undefined> {
+    try {
+      const { task } = await this.#call((driver) => driver.inspectTask({ taskId: this.#id }));
+      return formatLife(msOf(task?.completedAt) - msOf(task?.startedAt));
+    } catch {
+      return undefined;
+    }
   }
 
   #failed(thrown: unknown): TaskOutcome {

@@ -12,9 +12,9 @@ export function timestampOf(ms: number | undefined): Timestamp {
   return { seconds, nanos: Math.floor((ms - seconds * 1000) * 1e6) };
 }
 
-/** Milliseconds; 0 for an absent duration. */
-export function msOf(duration: Duration | undefined): number {
-  return duration === undefined ? 0 : duration.seconds * 1000 + duration.nanos / 1e6;
+/** Milliseconds, of a time since the Unix epoch; 0 for an absent one. */
+export function msOf(time: Duration | Timestamp | undefined): number {
+  return time === undefined ? 0 : time.seconds * 1000 + time.nanos / 1e6;
 }
 
 export function durationOf(ms: number): Duration {

@@ -1,4 +1,5 @@
 /** `run` from end to end: this program as a small Nomad client of itself. */
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -9,7 +10,7 @@ import { processesNamed } from "../../support/host/processes.ts";
 import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { untilServed } from "../../support/plugin/untilServed.ts";
-import { call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
+import { call, jobFileOf, main, shellJob, start } from "../../support/screen/commandLine.ts";
 
 const examples = `${import.meta.dirname}/../../../examples`;
 
@@ -23,7 +24,15 @@ describe("a job of one task", () => {
     expect(code).toBe(7);
     expect(stdout).toBe("out\n");
     expect(stderr).toMatch(/^err$/m);
-    expect(stderr).toMatch(/^task: exit code 7 after \d+/m);
+    expect(stderr).toMatch(/^task: exit code 7 after (\d|< 1)/m);
+  });
+
+  it("tells how long the task ran as its history does", async () => {
+    const stateDir = temporaryFolder();
+    const { stderr } = await call(["run", "--state-dir", stateDir, shellJob("sleep 0.3")]);
+    const [, span = ""] = /^task: exit code 0 after (.+)$/m.exec(stderr) ?? [];
+    expect(span).toMatch(/^\d+ ms$/);
+    expect((await call(["events", "--state-dir", stateDir])).stdout).toContain(` ${span} `);
   });
 
   it("ends with 128 and the signal that killed the task", async () => {
@@ -227,11 +236,22 @@ describe("what cannot be run", () => {
     const run = async (stateDir: string) =>
       (await call(["run", "--state-dir", stateDir, shellJob("true")])).stderr;
     expect(await run(`${full}/state`)).toMatch(
-      /^STORE_FAILED: the file system of the event log is full: \d+ KiB are left, 16 MiB are kept free: .*: no space left on device\nhint: Free space on the file system of state_dir\n$/,
+      /^STORE_FAILED: the file system of the event log is full: \d+ KiB are left, 16 MiB are kept free: .*: no space left on device\nhint: Free space on the file system of state_dir$/m,
     );
     expect(await run(`${readOnly}/state`)).toMatch(
-      /^STATE_DIR_UNUSABLE: the state folder \S+ cannot be used: read-only file system\nhint: Mount its file system read-write/,
+      /^STATE_DIR_UNUSABLE: the state folder \S+ cannot be used: read-only file system\nhint: Mount its file system read-write/m,
     );
+  });
+
+  it("is told: a limit of open files that is too low", async () => {
+    const command = `ulimit -n 26; exec ${process.execPath} ${main} run --state-dir ${temporaryFolder()} ${shellJob("true")}`;
+    const { status, stderr } = spawnSync("sh", ["-c", command], {
+      encoding: "utf8",
+      env: { PATH: process.env.PATH },
+    });
+    expect(status).toBe(125);
+    expect(stderr).toMatch(/too many open files\nhint: Raise the limit of open files: ulimit -n\n$/);
+    expect(stderr).not.toMatch(/EMFILE|^ +at /m);
   });
 
   it("is told: a port in use", async () => {
@@ -245,7 +265,7 @@ describe("what cannot be run", () => {
       running(jobFileOf(`job "j" {\n group "g" {\n ${network}\n ${task}\n}\n}`)),
     );
     expect(code).toBe(125);
-    expect(stderr).toBe(
+    expect(stderr).toContain(
       `JOB_INVALID: port http (${port}) cannot be used: 127.0.0.1:${port}: address already in use\n` +
         `hint: Stop what listens there, or leave out static = ${port} for a free port\n`,
     );

@@ -68,8 +68,8 @@ describe("the end of a task", () => {
   });
 
   it("tells what a task that failed could use, and not of one that was asked to end", () => {
-    expect(why(...running(), exited({ exitCode: 1 }))).toContain("(EACCES) [3]. Beside its own folders");
-    expect(why(...running(), event("stopRequested"), exited({ exitCode: 1 }))).not.toContain("EACCES");
+    expect(why(...running(), exited({ exitCode: 1 }))).toContain("(ENOENT) [3]. Beside its own folders");
+    expect(why(...running(), event("stopRequested"), exited({ exitCode: 1 }))).not.toContain("ENOENT");
   });
 });
 
@@ -173,5 +173,19 @@ describe("an explanation", () => {
       text: expect.stringContaining("This is not certain"),
       events: [5],
     });
+  });
+});
+
+describe("a task with thousands of health checks", () => {
+  it("is told in a paragraph, with the first and the last of them and their count", () => {
+    const checks = Array.from({ length: 25_000 }, (_, exec) => [
+      event("execStarted", { exec: exec + 1 }),
+      event("execExited", { exec: exec + 1 }),
+    ]).flat();
+    const explanation = explained([...running(), ...checks, exited({ exitCode: 0 })]);
+    const text = whyText(explanation, undefined, styleOf(false), 100);
+    expect(text).toContain("25000 commands were run in it [5…50003, 25000 events].");
+    expect(text.length).toBeLessThan(1000);
+    expect(whyJson(explanation).length).toBeLessThan(2000);
   });
 });

@@ -134,6 +134,18 @@ describe("the table of a task's events", () => {
   });
 });
 
+describe("events that repeat", () => {
+  it("are one line in the table of a task, between the first of them and the last", () => {
+    const checks = Array.from({ length: 1000 }, (): EventType[] => ["execStarted", "execExited"]).flat();
+    const events = stored("aaaaaaaa-1/web/1", [...lived.slice(0, 4), ...checks, ...lived.slice(4)]);
+    const table = new EventView(plain, 120).task(taskHistory("aaaaaaaa-1/web/1", events), events);
+    const lines = table.split("\n").filter((line) => /^ *(\d+ {2}\d\d:|…)/.test(line));
+    expect(lines).toHaveLength(4 + 2 + 1 + 2 + 2);
+    expect(lines[6]).toBe("  … these two again, 998 times in 10.0 s: events 7 to 2002");
+    expect(lines.at(-1)).toMatch(/^2006 /);
+  });
+});
+
 describe("the table of tasks", () => {
   it("tells state, age, how long each ran and how it ended", () => {
     const histories = [

@@ -24,6 +24,7 @@ export function whyJson(explanation: Explanation): string {
   return visibleJson(explanation);
 }
 
-function sentenceText({ text, events }: Sentence, style: Style): string {
-  return `${text} ${style.dim(`[${events.join(",")}]`)}.`;
+function sentenceText({ text, events, count }: Sentence, style: Style): string {
+  const numbers = count > events.length ? `${events.join("…")}, ${count} events` : events.join(",");
+  return `${text} ${style.dim(`[${numbers}]`)}.`;
 }
