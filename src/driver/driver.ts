@@ -8,6 +8,7 @@ import type { PluginOptions } from "../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../config/task/nodeTopology.ts";
 import type { TaskRequest } from "../config/task/taskRequest.ts";
 import { watchHost } from "../effects/host/hostFacts.ts";
+import { hideMemory } from "../effects/processes/ownMemory.ts";
 import { raiseOwnFileLimit } from "../effects/processes/resourceLimits.ts";
 import { signalGroup } from "../effects/processes/signals.ts";
 import type { DriverError } from "../errors.ts";
@@ -216,6 +217,7 @@ export class Driver implements DriverPort {
   async #configure(options: PluginOptions, topology: NodeTopology): Promise<void> {
     optimizeEarly();
     raiseOwnFileLimit();
+    hideMemory();
     this.#idleMemory.wake(restingMs);
     await this.#opening?.stop();
     const open = () =>

@@ -22,7 +22,7 @@ import {
   type WholePlan,
 } from "../launch/plan.ts";
 import { closeRangeStep, openFolderStep } from "../launch/steps/fileSteps.ts";
-import { unmapSecretsStep } from "../launch/steps/superviseSteps.ts";
+import { dropCapabilitiesStep, notDumpableStep, unmapSecretsStep } from "../launch/steps/superviseSteps.ts";
 import { taskSteps } from "../launch/steps/taskSteps.ts";
 import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../launch/table.ts";
 import type { CommandCgroup } from "./commandCgroup.ts";
@@ -99,6 +99,7 @@ function parentSteps({ cgroup }: ExecInput, terminal: boolean): Step[] {
   return [
     endWithParentStep("end with the plugin"),
     { name: "name the waiting process", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-exec"] },
+    notDumpableStep(),
     {
       name: "leave the agent's keyring",
       call: "keyctl",
@@ -184,6 +185,7 @@ function superviseSteps(): Step[] {
     { name: "close the command's descriptors", call: "close_range", args: [0, status - 1, 0] },
     closeRangeStep("close the cgroup's folder", cgroupFolder),
     unmapSecretsStep(),
+    dropCapabilitiesStep(),
     { name: "wait for the command", call: "wait4", args: [ONLY_CHILD, place("waitStatus"), 0, 0] },
     { name: "report the wait status", call: "write", args: [status, place("waitStatus"), STATUS_BYTES] },
     { name: "exit", call: "exit_group", args: [0] },

@@ -50,6 +50,7 @@ function bind() {
     getsockopt: libraryFunction("getsockopt", "int32", "int32", "int32", "pointer", "pointer"),
     flock: libraryFunction("flock", "int32", "int32"),
     setrlimit: libraryFunction("setrlimit", "int32", "pointer"),
+    prctl: libraryFunction("prctl", "int32", "uint64", "uint64", "uint64", "uint64"),
     madvise: libraryFunction("madvise", "pointer", "uint64", "int32"),
     mallocTrim: libraryFunction("malloc_trim", "uint64"),
     waitpid: libraryFunction("waitpid", "int32", "pointer", "int32"),

@@ -97,6 +97,7 @@ export const SIG_SETMASK = 2;
 
 /** `linux/prctl.h` */
 export const PR_SET_PDEATHSIG = 1;
+export const PR_SET_DUMPABLE = 4;
 export const PR_SET_KEEPCAPS = 8;
 export const PR_SET_NAME = 15;
 export const PR_CAPBSET_DROP = 24;

@@ -169,6 +169,11 @@ export function waitpid(pid: number, flags: number): number | undefined {
   return reaped === 0 ? undefined : status[0];
 }
 
+/** prctl(2) with a number as its only argument. */
+export function prctl(operation: number, argument: number): void {
+  checked(libc().prctl(operation, BigInt(argument), 0n, 0n, 0n), "prctl");
+}
+
 /** setrlimit(2): limits of this process. */
 export function setrlimit(resource: number, limit: ResourceLimit): void {
   checked(libc().setrlimit(resource, rlimit64(limit)), "setrlimit");

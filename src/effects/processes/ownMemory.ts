@@ -1,7 +1,8 @@
-/** Memory of this process that the kernel can have back. */
+/** Memory of this process: who may see it, and what of it the kernel can have back. */
 import { readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { madviseDontNeed, mallocTrim } from "../kernel/libc.ts";
+import { PR_SET_DUMPABLE } from "../kernel/constants.ts";
+import { madviseDontNeed, mallocTrim, prctl } from "../kernel/libc.ts";
 
 /**
  * Returns what malloc does not use, and unmaps the executable's pages, most of which
@@ -13,6 +14,14 @@ export async function releaseMemory(): Promise<void> {
   const mappings = await readFile("/proc/self/smaps", "utf8");
   const executable = readlinkSync("/proc/self/exe");
   for (const { address, bytes } of unchangedMappings(mappings, executable)) madviseDontNeed(address, bytes);
+}
+
+/**
+ * PR_SET_DUMPABLE(2const): no core dump has the secrets of tasks that are being started, and no process without
+ * CAP_SYS_PTRACE looks into this one.
+ */
+export function hideMemory(): void {
+  prctl(PR_SET_DUMPABLE, 0);
 }
 
 export interface Mapping {

@@ -27,6 +27,7 @@ describe("the plan of a command in a running task", () => {
     expect(buildExecPlan(execInput()).steps.parent.map(({ name }) => name)).toEqual([
       "end with the plugin",
       "name the waiting process",
+      "forbid dumps and tracing",
       "leave the agent's keyring",
       "close inherited descriptors",
       "close inherited descriptors",

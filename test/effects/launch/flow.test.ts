@@ -72,7 +72,7 @@ describe("the processes of a launch", () => {
     const { calls } = follow([0, task], { wait4: [orphan, orphan, task, orphan, -ECHILD], kill: [-ESRCH] });
     const supervising = calls.slice(calls.lastIndexOf("clone3") + 1);
     expect(supervising).toEqual([
-      ...["dup3", "dup3", "dup3", "close_range", "munmap"],
+      ...["dup3", "dup3", "dup3", "close_range", "munmap", "capset"],
       ...["wait4", "wait4", "wait4"],
       ...["pwrite64", "kill"],
       ...["wait4", "wait4"],
@@ -87,7 +87,7 @@ describe("the processes of a launch", () => {
     const { calls } = follow([0, task], results, inHostPids);
     const supervising = calls.slice(calls.lastIndexOf("clone3") + 1);
     expect(supervising).toEqual([
-      ...["dup3", "dup3", "dup3", "dup3", "dup3", "close_range", "munmap", "rt_sigprocmask"],
+      ...["dup3", "dup3", "dup3", "dup3", "dup3", "close_range", "munmap", "capset", "rt_sigprocmask"],
       ...["wait4", "wait4"],
       ...["pwrite64", "write"],
       ...["wait4", "wait4"],

@@ -1,7 +1,8 @@
 /** The one process that stays beside a task. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
+import { procStatus } from "../../support/host/procStatus.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 
 const CAP_SYS_RESOURCE = 24n;
@@ -29,6 +30,16 @@ describe("a run's init", () => {
     const open = readdirSync(`/proc/${init.pid}/fd`).map((fd) => readlinkSync(`/proc/${init.pid}/fd/${fd}`));
     expect(open).toEqual([run.statusFile, run.aliveFifo, "anon_inode:[landlock-ruleset]"]);
     expect(readlinkSync(`/proc/${init.pid}/cwd`)).toBe("/");
+  });
+
+  it("keeps no right but the one to end the task's processes", async () => {
+    using run = new TestRun();
+    const { init } = await run.startScript("exec sleep 60");
+    await vi.waitFor(() => {
+      const { CapPrm, CapEff, CapInh } = procStatus(init.pid);
+      const kill = (1n << 5n).toString(16).padStart(16, "0");
+      expect([CapPrm, CapEff, CapInh]).toEqual([kill, kill, "0".repeat(16)]);
+    });
   });
 
   it("takes four pages of memory, and nothing of the task's secrets is in it", async () => {

@@ -14,7 +14,7 @@ import { initRuleSteps } from "./landlockSteps.ts";
 import { mountSteps } from "./mountSteps.ts";
 import { networkSteps } from "./networkSteps.ts";
 import { makeRunCgroupSteps, prepareRunCgroupSteps } from "./runCgroupSteps.ts";
-import { taskPidAddress } from "./superviseSteps.ts";
+import { notDumpableStep, taskPidAddress } from "./superviseSteps.ts";
 
 const { status: statusBytes } = statusFileLayout.bytes;
 const noStatus = bytes(statusFileLayout.noStatus, "no status yet");
@@ -23,6 +23,7 @@ const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_T
 export function initSteps(input: EarlyInput): Step[] {
   return [
     { name: "name the init process", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-init"] },
+    notDumpableStep(),
     { name: "start a session for init", call: "setsid", args: [] },
     // A process may use the keys of its session keyring, whatever its uid. The task must not get the agent's.
     {

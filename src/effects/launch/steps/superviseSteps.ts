@@ -1,12 +1,14 @@
 /** The steps of the run's init after it has forked the task: it waits, records and cleans up. */
+import { capabilitySet } from "../../../config/options/capabilities.ts";
 import * as k from "../../kernel/constants.ts";
+import { capabilityData, capabilityHeader } from "../../kernel/structs.ts";
 import type { RunCgroup } from "../launchInput.ts";
-import { descriptors, flags, place, type Step, statusFileLayout } from "../plan.ts";
+import { bytes, descriptors, flags, place, type Step, statusFileLayout } from "../plan.ts";
 import { EARLY_ADDRESS, matchAddress, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
 import { blockSignalsStep, killRunCgroupStep, removeRunCgroupStep } from "./runCgroupSteps.ts";
 
 const { SIGKILL } = k;
-const { status, bytes } = statusFileLayout;
+const { status, bytes: sizes } = statusFileLayout;
 
 const ANY_CHILD = -1;
 const EVERY_PROCESS = -1;
@@ -33,7 +35,7 @@ export function superviseSteps(runCgroup: RunCgroup | undefined): Step[] {
     {
       name: "record the wait status",
       call: "pwrite64",
-      args: [kept.status, place("waitStatus"), bytes.status, status],
+      args: [kept.status, place("waitStatus"), sizes.status, status],
     },
     // Init's exit would kill the rest too, but only after the alive FIFO has been closed.
     runCgroup ? killRunCgroupStep(kept.killSwitch) : killNamespaceStep(),
@@ -72,6 +74,7 @@ function preparation(runCgroup: RunCgroup | undefined): Step[] {
       args: [(runCgroup ? kept.cgroup : kept.ruleset) + 1, descriptors.heldRules - 1, 0],
     },
     unmapSecretsStep(),
+    dropCapabilitiesStep(),
     ...(runCgroup ? [blockSignalsStep()] : []),
   ];
 }
@@ -89,8 +92,29 @@ function killNamespaceStep(): Step {
 
 /** Removes the environment from the process's memory, which also frees memory. */
 export function unmapSecretsStep(): Step {
-  const bytes = TABLE_ADDRESS + TABLE_BYTES - EARLY_ADDRESS;
-  return { name: "unmap the task's secrets", call: "munmap", args: [EARLY_ADDRESS, bytes] };
+  const size = TABLE_ADDRESS + TABLE_BYTES - EARLY_ADDRESS;
+  return { name: "unmap the task's secrets", call: "munmap", args: [EARLY_ADDRESS, size] };
+}
+
+/**
+ * capset(2) of a process that only waits from now on. It keeps CAP_KILL: init kills what is left of the task,
+ * and where a parent may not signal its child, its end does not send the child's PR_SET_PDEATHSIG(2const) either.
+ */
+export function dropCapabilitiesStep(): Step {
+  const set = capabilitySet(["kill"]);
+  const header = bytes(capabilityHeader(), "{version: 3, pid: 0}");
+  const data = capabilityData({ effective: set, permitted: set, inheritable: 0n });
+  const meaning = "{effective: CAP_KILL, permitted: CAP_KILL, inheritable: 0}";
+  return { name: "keep only CAP_KILL", call: "capset", args: [header, bytes(data, meaning)] };
+}
+
+/**
+ * PR_SET_DUMPABLE(2const): no core dump shows the plan with the task's environment, and no process without
+ * CAP_SYS_PTRACE looks into this one. Lasts until execve(2), also in children.
+ */
+export function notDumpableStep(): Step {
+  const { PR_SET_DUMPABLE } = k;
+  return { name: "forbid dumps and tracing", call: "prctl", args: [flags({ PR_SET_DUMPABLE }), 0, 0, 0, 0] };
 }
 
 function keepOpenStep(name: string, descriptor: number, number: number): Step {

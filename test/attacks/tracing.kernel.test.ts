@@ -1,0 +1,61 @@
+/**
+ * Root's process that may not trace others (no CAP_SYS_PTRACE), as services have them, looks into a process of
+ * the driver: its memory has secrets of tasks, its descriptors lead to files of the host.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { startAgent, startTask } from "../support/agent/agent.ts";
+import { makeAllocation } from "../support/agent/allocation.ts";
+import { ExecCall } from "../support/agent/execCall.ts";
+import { processesNamed } from "../support/host/processes.ts";
+import { procStatus } from "../support/host/procStatus.ts";
+
+const withoutTracing = ["--bounding-set=-sys_ptrace"];
+
+/** Whether it can follow a link of the process's. */
+function canLookInto(pid: number): boolean {
+  return spawnSync("setpriv", [...withoutTracing, "readlink", `/proc/${pid}/exe`]).status === 0;
+}
+
+/** A process that has no more rights than the one that looks, which runs a script of this project. */
+async function nodeRunning(script: string): Promise<number> {
+  const child = spawn(
+    "setpriv",
+    [...withoutTracing, process.execPath, "--input-type=module-typescript", "-e", script],
+    {
+      stdio: ["pipe", "pipe", "inherit"],
+    },
+  );
+  onTestFinished(() => void child.kill("SIGKILL"));
+  await once(child.stdout, "data");
+  return child.pid as number;
+}
+
+const staying = `console.log("up"); process.stdin.resume();`;
+
+test("it can, without protection", async () => {
+  expect(canLookInto(await nodeRunning(staying))).toBe(true);
+});
+
+test("it cannot look into a process that has hidden its memory, as the plugin does", async () => {
+  const module = join(import.meta.dirname, "../../src/effects/processes/ownMemory.ts");
+  const hiding = `import { hideMemory } from ${JSON.stringify(module)}; hideMemory();`;
+  expect(canLookInto(await nodeRunning(hiding + staying))).toBe(false);
+});
+
+test("it cannot look into the init of a run, and what waits for a command, though they have fewer rights", async () => {
+  const agent = await startAgent();
+  const allocation = makeAllocation();
+  const config = allocation.config("exec sleep 1000");
+  await startTask(agent, config);
+  const call = new ExecCall(agent, config.id, ["sh", "-c", "echo up; exec sleep 1000"]);
+  await call.shows("up");
+  for (const name of ["init", "exec"]) {
+    const [pid = 0] = processesNamed(`exec2-${name}: ${allocation.id.slice(0, 8)}`);
+    await vi.waitFor(() => expect(procStatus(pid).CapPrm).toBe("0000000000000020"));
+    expect(canLookInto(pid)).toBe(false);
+  }
+  call.cancel();
+});
