@@ -1,6 +1,7 @@
 /** Examples with programs that ask more of their sandbox than a shell does. */
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { postgresPrograms } from "../../support/agent/programs.ts";
 import { requireTools, tryTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { untilServed } from "../../support/plugin/untilServed.ts";
@@ -35,6 +36,17 @@ describe("the examples", () => {
     const { stdout, stderr } = await ended;
     expect(stdout).toMatch(/lb app\/app .* 200 .*"GET \/ HTTP\/1.1"/);
     expect(stderr).toMatch(/^haproxy: exit code 0/m);
+  });
+
+  it("keep a database of a user of its own, and ask it from another task", async (context) => {
+    tryTools(context, `${postgresPrograms}/initdb`);
+    const { child, ended, seen } = start(running("postgres", "-var", `programs=${postgresPrograms}`));
+    await seen("ask: exit code", "stderr");
+    child.kill("SIGTERM");
+    const { stdout, stderr } = await ended;
+    expect(stdout).toMatch(/six times seven is 42\|asked by app$/m);
+    expect(stderr).toMatch(/^ask: exit code 0/m);
+    expect(stderr).toMatch(/^postgres: exit code 0/m);
   });
 
   it("see the host's processes where they may, and nothing of theirs that is not for everybody", async () => {

@@ -1,7 +1,5 @@
 /** Servers in roots that have the default paths and their own installations. They listen on unix sockets. */
-import { makeCertificate, pathsIn, testPrograms } from "../../support/agent/programs.ts";
-
-const postgres = pathsIn("/usr/lib/postgresql", /^\d+$/).at(-1) ?? "/usr/lib/postgresql/0";
+import { makeCertificate, postgresPrograms, testPrograms } from "../../support/agent/programs.ts";
 
 /** Script lines that wait until a command succeeds, or the server has ended. */
 const until = (command: string) => `until ${command} > /dev/null 2>&1; do kill -0 $server; sleep 0.05; done`;
@@ -9,11 +7,11 @@ const getPage = "curl -sS --unix-socket /tmp/socket --cacert cert.pem https://lo
 
 testPrograms({
   "PostgreSQL: a new cluster, its server and queries, one of them by several processes": {
-    wants: [`${postgres}/bin/initdb`],
+    wants: [`${postgresPrograms}/initdb`],
     unveil: ["r:/usr/share/postgresql"],
     options: { identity_files: true },
     script: `
-      PATH=${postgres}/bin:$PATH
+      PATH=${postgresPrograms}:$PATH
       initdb -D data --auth trust > log 2>&1 || { cat log; exit 1; }
       postgres -D data -k /tmp -c listen_addresses= > log 2>&1 & server=$!
       ${until("pg_isready -h /tmp")}

@@ -58,6 +58,9 @@ export function pathsIn(folder: string, name: RegExp): string[] {
     .map((entry) => join(folder, entry));
 }
 
+/** Where Debian has the programs of the newest PostgreSQL; if it has none, a folder that is not there. */
+export const postgresPrograms = `${pathsIn("/usr/lib/postgresql", /^\d+$/).at(-1) ?? "/nonexistent"}/bin`;
+
 async function run(agent: Agent, { unveil = [], options = {}, script }: Program) {
   const allocation = makeAllocation();
   const resources = allocation.resources(allocation.cgroup.path, 1024);
