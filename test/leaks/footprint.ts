@@ -1,0 +1,91 @@
+/** What a plugin and its tasks hold on the host, to tell whether tasks leave something behind. Needs root. */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { stateFolderPaths } from "../../src/store/folder/stateFolder.ts";
+
+export interface Footprint {
+  /** Open descriptors by what they are: a pipe, a socket, the name of a file. */
+  readonly descriptors: Readonly<Record<string, number>>;
+  /** Watches of inotify. */
+  readonly watches: number;
+  readonly threads: number;
+  /** Children of the plugin, zombies too. */
+  readonly children: number;
+  /** Processes of tasks, inits among them. */
+  readonly processes: number;
+  /** Cgroups below those of the tasks. */
+  readonly cgroups: number;
+  /** Folders of runs, with their FIFOs. */
+  readonly runFolders: number;
+  /** Mounts of the host that have to do with the tasks' folders. */
+  readonly mounts: number;
+}
+
+export interface Place {
+  readonly stateDir: string;
+  /** Of the tasks. */
+  readonly cgroups: readonly string[];
+  readonly ownFolders: readonly string[];
+}
+
+/** @param pid the plugin's */
+export function footprintOf(pid: number, { stateDir, cgroups, ownFolders }: Place): Footprint {
+  const descriptors: Record<string, number> = {};
+  let watches = 0;
+  for (const descriptor of readdirSync(`/proc/${pid}/fd`)) {
+    const kind = kindOf(linkOf(`/proc/${pid}/fd/${descriptor}`));
+    if (kind !== undefined) descriptors[kind] = (descriptors[kind] ?? 0) + 1;
+    if (kind === "anon_inode:inotify")
+      watches += countOf(/^inotify wd:/gm, `/proc/${pid}/fdinfo/${descriptor}`);
+  }
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const below = cgroups.flatMap((cgroup) => foldersIn(cgroup).map((name) => `${cgroup}/${name}`));
+  const mounts = readFileSync(`/proc/${pid}/mountinfo`, "utf8").split("\n");
+  return {
+    descriptors,
+    watches,
+    threads: threads.length,
+    children: threads.reduce((sum, id) => sum + countOf(/\d+/g, `/proc/${pid}/task/${id}/children`), 0),
+    processes: [...cgroups, ...below].reduce(
+      (sum, cgroup) => sum + countOf(/\d+/g, `${cgroup}/cgroup.procs`),
+      0,
+    ),
+    cgroups: below.length,
+    runFolders: readdirSync(stateFolderPaths(stateDir).run).length,
+    mounts: mounts.filter((line) => ownFolders.some((folder) => line.includes(folder))).length,
+  };
+}
+
+/** KiB of the plugin's own memory, without the mapped files: the event log grows. */
+export function memoryOf(pid: number): number {
+  return Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+}
+
+/**
+ * Without numbers, of which each pipe, socket and file of a task has its own. Undefined for the template of a
+ * root: of these the plugin keeps some, by what its last tasks have unveiled.
+ */
+function kindOf(link: string | undefined): string | undefined {
+  return link?.startsWith("mnt:") ? undefined : link?.replace(/\d+/g, "N");
+}
+
+function countOf(what: RegExp, path: string): number {
+  try {
+    return readFileSync(path, "utf8").match(what)?.length ?? 0;
+  } catch {
+    // Of a process or cgroup that has just gone.
+    return 0;
+  }
+}
+
+function foldersIn(path: string): string[] {
+  const entries = readdirSync(path, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,39 @@
+/** `npm run test:leaks -- [tasks] [seed]`: is the host as it was, after so many tasks? As root. */
+import { randomInt } from "node:crypto";
+import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { runForLeaks } from "./leakRun.ts";
+
+const tasks = Number(process.argv[2] ?? 10_000);
+const seed = Number(process.argv[3] ?? randomInt(2 ** 31));
+if (!(Number.isSafeInteger(tasks) && tasks > 0 && Number.isSafeInteger(seed))) {
+  console.error("npm run test:leaks -- [tasks] [seed]: both are whole numbers");
+  process.exit(2);
+}
+/** What a plugin's memory may grow by: the code that V8 has compiled meanwhile, and what it has not collected. */
+const maxGrowthKib = 40 * 1024;
+
+const command = join(import.meta.dirname, "../../dist/plugin/nomad-driver-exec2");
+const begin = performance.now();
+const { before, after, memory, crashes } = await runForLeaks({
+  command,
+  tasks,
+  seed,
+  onProgress: (done) => {
+    if (done % 500 === 0) console.log(`${done} of ${tasks} tasks`);
+  },
+});
+const seconds = Math.round((performance.now() - begin) / 1000);
+const growth = memory.last - memory.first;
+console.log(
+  `seed ${seed}: ${tasks} tasks in ${seconds} s, ${crashes} plugins killed; memory ${memory.first} to ${memory.last} KiB`,
+);
+if (!isDeepStrictEqual(before, after)) {
+  console.error("✗ something is left:\n", { before, after });
+  process.exit(1);
+}
+if (growth > maxGrowthKib) {
+  console.error(`✗ the plugin has grown by ${growth} KiB`);
+  process.exit(1);
+}
+console.log("✓ nothing is left");
