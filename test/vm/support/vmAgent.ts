@@ -28,6 +28,7 @@ let shared: Promise<VmAgent> | undefined;
 export function sharedAgent(): Promise<VmAgent> {
   shared ??= startVmAgent({
     unveil_by_task: true,
+    allow_host_root: true,
     allow_root: true,
     allow_caps: ["all"],
     allow_raised_ulimits: true,
