@@ -2,17 +2,30 @@
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
+  type Dirent,
   mkdtempSync,
   readdirSync,
   readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import {
+  defaultEntries,
+  linkFolders,
+  ownRootFolders,
+  ownRootPaths,
+} from "../../../src/config/options/defaultPaths.ts";
+import { isAtOrBelow } from "../../../src/config/options/unveil.ts";
+import { type Architecture, systemCallNumber } from "../../../src/systemCalls.ts";
 import { type Agent, pidOf, runTask, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";
+
+const architecture: Architecture = process.arch === "arm64" ? "arm64" : "x64";
 
 let agent: Agent;
 beforeAll(async () => {
@@ -56,6 +69,105 @@ async function heldTask(command: object = {}): Promise<{ readonly root: string; 
 
 const topOf = ({ taskFolder }: Allocation) => taskFolder.split("/")[1] as string;
 
+/** Where hosts mount what is not unveiled. */
+const hostsMounts = /^\/(sys|run|boot|home|root|mnt)(\/|$)/;
+
+/** Python that tells the error of a call, or that it worked. */
+const tried = `
+import errno
+def tried(what, *args):
+    try:
+        what(*args)
+        return "worked"
+    except OSError as error:
+        return errno.errorcode[error.errno]`;
+
+/** Python that prints the id of its mount namespace, where the kernel tells it (NS_GET_MNTNS_ID, linux/nsfs.h). */
+const mountNamespaceId = `
+import fcntl, struct
+with open("/proc/self/ns/mnt") as namespace:
+    print(struct.unpack("Q", fcntl.ioctl(namespace, 0x8008b705, bytes(8)))[0])`;
+
+/**
+ * Python that compares what listmount(2) and statmount(2) tell with the task's mountinfo, and
+ * tries the same with the namespace of the host.
+ */
+const listMounts = (hostNamespace: string) => `
+import ctypes, errno, struct
+libc = ctypes.CDLL(None, use_errno=True)
+LISTMOUNT, STATMOUNT = ${systemCallNumber("listmount", architecture)}, ${systemCallNumber("statmount", architecture)}
+def call(number, request, answer, size):
+    done = libc.syscall(number, request, answer, ctypes.c_size_t(size), 0)
+    return done if done >= 0 else errno.errorcode[ctypes.get_errno()]
+# struct mnt_id_req of linux/mount.h: LSMT_ROOT lists all mounts.
+def ids(namespace):
+    found = (ctypes.c_uint64 * 4096)()
+    count = call(LISTMOUNT, struct.pack("IIQQQ", 32, 0, 2**64 - 1, 0, namespace), found, 4096)
+    return count if isinstance(count, str) else found[:count]
+def point(mount):
+    answer = ctypes.create_string_buffer(8192)
+    MNT_POINT = 0x10
+    done = call(STATMOUNT, struct.pack("IIQQQ", 32, 0, mount, MNT_POINT, 0), answer, 8192)
+    if isinstance(done, str): return done
+    text = 512 + struct.unpack_from("I", answer, 108)[0]
+    return answer.raw[text:answer.raw.index(b"\\0", text)].decode()
+mine = ids(0)
+if isinstance(mine, str):
+    print(mine, point(1))
+else:
+    known = [line.split()[4] for line in open("/proc/self/mountinfo")]
+    told = [point(mount) for mount in mine]
+    # The root is not mounted on anything that the task sees, and may be left out.
+    print("as in mountinfo" if set(told) | {"/"} == set(known) else told)
+    print(ids(${hostNamespace}))
+    print(*told)`;
+
+/** Python that watches folders, waits at the gate, and prints the names of what was made in them. */
+const watchFolders = (paths: readonly string[]) => `
+import ctypes, errno, os, struct
+libc = ctypes.CDLL(None, use_errno=True)
+watcher = libc.inotify_init1(os.O_NONBLOCK)
+IN_CREATE = 0x100
+def watch(path):
+    added = libc.inotify_add_watch(watcher, path.encode(), IN_CREATE)
+    return "worked" if added >= 0 else errno.errorcode[ctypes.get_errno()]
+print(*[watch(path) for path in ${JSON.stringify(paths)}])
+print("watching", flush=True)
+open(os.environ["NOMAD_TASK_DIR"] + "/gate").readline()
+names = []
+try:
+    events = os.read(watcher, 65536)
+    while events:
+        length = struct.unpack_from("iIII", events)[3]
+        names.append(events[16:16 + length].rstrip(b"\\0").decode())
+        events = events[16 + length:]
+except BlockingIOError: pass
+print(*(names or ["nothing"]))`;
+
+/** The paths at and below a folder, so many levels deep, of a few entries of each folder: names of the host. */
+function pathsBelow(folder: string, levels: number): string[] {
+  if (levels === 0 || folder === "/proc") return [];
+  let entries: Dirent[] = [];
+  try {
+    entries = readdirSync(folder, { withFileTypes: true });
+  } catch {
+    // A folder that has gone, or that nobody may list.
+  }
+  return entries.slice(0, folder === "/" ? undefined : 40).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return [path, ...(entry.isDirectory() ? pathsBelow(path, levels - 1) : [])];
+  });
+}
+
+/** Where a path ends on the host, if it does. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
 describe("a root of the task's own", () => {
   test("has at its top, in /dev and in /etc what leads to unveiled paths, and nothing else", async () => {
     const task = await heldTask();
@@ -77,14 +189,8 @@ describe("a root of the task's own", () => {
     const server = createServer().listen(`${folder}/socket`);
     onTestFinished(() => void server.close());
     await expect.poll(() => server.listening).toBe(true);
-    const script = `
-import errno, os, socket
-def tried(what, *args):
-    try:
-        what(*args)
-        return "worked"
-    except OSError as error:
-        return errno.errorcode[error.errno]
+    const script = `${tried}
+import os, socket
 connect = lambda path: socket.socket(socket.AF_UNIX).connect(path)
 for path in ["${folder}/secret", "${folder}", "/etc/passwd", "/root", "/home", "/run", "/var/log", "/boot"]:
     print(tried(os.stat, path), tried(open, path), tried(os.listdir, path), tried(os.readlink, path))
@@ -103,7 +209,7 @@ print(tried(connect, "${folder}/socket"), tried(connect, "/run/systemd/private")
       .map((line) => ({ point: line.split(" ")[4] ?? "", options: line.split(" ")[5] ?? "" }));
     const points = mounts.map(({ point }) => point);
     expect(points).toEqual(expect.arrayContaining(["/", "/usr/bin", "/proc", "/tmp"]));
-    expect(points.filter((point) => /^\/(sys|run|boot|home|root|mnt)(\/|$)/.test(point))).toEqual([]);
+    expect(points.filter((point) => hostsMounts.test(point))).toEqual([]);
     for (const { point, options } of mounts) {
       expect(options, point).toContain("nosuid");
       if (!/^\/(dev|proc)\//.test(point)) expect(options, point).toContain("nodev");
@@ -202,6 +308,118 @@ describe("users and groups of the task's own", () => {
     const { err } = await run(shell(names));
     expect(err).toMatch(/cannot find name for user ID/);
     expect(err).toMatch(/\/etc\/passwd: No such file/);
+  });
+});
+
+describe("of the host", () => {
+  test("no path is there but those that are unveiled, and what leads to them", async () => {
+    const allocation = makeAllocation();
+    const known = [...defaultEntries, ...ownRootPaths, ...ownRootFolders].map(({ path }) => path);
+    const unveiled = [...known, ...linkFolders, "/proc", "/dev/ptmx", allocation.folder];
+    const targets = unveiled.map(realPath);
+    const isExpected = (path: string) =>
+      unveiled.some((entry) => isAtOrBelow(path, entry) || isAtOrBelow(entry, path)) ||
+      targets.some((target) => isAtOrBelow(realPath(path), target));
+    const ofHost = pathsBelow("/", 3);
+    expect(ofHost.filter((path) => !isExpected(path)).length).toBeGreaterThan(50);
+    writeFileSync(`${allocation.taskFolder}/local/paths`, JSON.stringify(ofHost));
+    const { out } = await run(
+      python(`
+import json, os
+paths = json.load(open(os.environ["NOMAD_TASK_DIR"] + "/paths"))
+print(json.dumps([path for path in paths if os.path.lexists(path)]))`),
+      allocation,
+    );
+    const seen: string[] = JSON.parse(out);
+    expect(seen).toContain("/usr/bin");
+    expect(seen.filter((path) => !isExpected(path))).toEqual([]);
+  });
+
+  test("no file is found by walking the root, only folders and symlinks that lead to what is unveiled", async () => {
+    const task = await heldTask();
+    const ends = [...defaultEntries, ...ownRootPaths, ...ownRootFolders].map(({ path }) => path);
+    const stop = new Set([...ends, ...linkFolders, "/proc", "/dev/ptmx", persistentFolders]);
+    const strange: string[] = [];
+    const walk = (folder: string) => {
+      for (const entry of readdirSync(`${task.root}${folder}`, { withFileTypes: true })) {
+        const path = `${folder}/${entry.name}`;
+        if (stop.has(path)) continue;
+        if (entry.isDirectory()) walk(path);
+        else if (!entry.isSymbolicLink()) strange.push(path);
+      }
+    };
+    walk("");
+    // Where symlinks of the default paths end, such as the host's /etc/resolv.conf.
+    const targets = ends.map(realPath);
+    expect(strange.filter((path) => !targets.some((target) => isAtOrBelow(path, target)))).toEqual([]);
+    await task.end();
+  });
+
+  test("no mount is shown by statmount and listmount, not even without the filter of system calls", async () => {
+    const unfiltered = await startAgent({
+      options: { unveil_by_task: true, allow_seccomp: ["unconfined"] },
+    });
+    const hostNamespace = spawnSync("python3", ["-c", mountNamespaceId], { encoding: "utf8" }).stdout.trim();
+    const task = { ...python(listMounts(hostNamespace || "1")), unveil: ["r:/proc/self/mountinfo"] };
+    expect((await run(task, makeAllocation(), unfiltered)).out).toBe("ENOSYS ENOSYS\n");
+    const { out, err } = await run({ ...task, seccomp: "unconfined" }, makeAllocation(), unfiltered);
+    expect(err).toBe("");
+    if (out === "ENOSYS ENOSYS\n") {
+      console.warn("NOT TESTED: this kernel has no listmount");
+      return;
+    }
+    const [compared, ofHost, told = ""] = out.split("\n");
+    expect([compared, ofHost]).toEqual(["as in mountinfo", expect.stringMatching(/^E[A-Z]+$/)]);
+    expect(told.split(" ")).toContain("/usr/bin");
+    expect(told.split(" ").filter((point) => hostsMounts.test(point))).toEqual([]);
+  });
+
+  test("no socket can be bound, reached or listed", async () => {
+    const folder = hostFolder();
+    const server = createServer().listen(`${folder}/socket`);
+    onTestFinished(() => void server.close());
+    await expect.poll(() => server.listening).toBe(true);
+    chmodSync(`${folder}/socket`, 0o777);
+    const { out } = await run(
+      python(`${tried}
+import socket
+def unix(kind): return socket.socket(socket.AF_UNIX, kind)
+print(tried(unix(socket.SOCK_STREAM).connect, "${folder}/socket"))
+print(tried(unix(socket.SOCK_DGRAM).sendto, b"x", "${folder}/socket"))
+print(tried(unix(socket.SOCK_STREAM).bind, "${folder}/mine"))
+for file in ["unix", "tcp", "netlink"]: print(tried(open, "/proc/net/" + file))
+print(tried(socket.socket, socket.AF_NETLINK, socket.SOCK_RAW, 4))`),
+    );
+    expect(out.trim().split("\n")).toEqual([
+      ...["ENOENT", "ENOENT", "ENOENT"],
+      ...["EACCES", "EACCES", "EACCES"],
+      "EPROTONOSUPPORT",
+    ]);
+  });
+
+  test("no change in a folder is told by inotify, neither by a path of the host nor by one that leads to the task", async () => {
+    const folder = hostFolder();
+    const watch = async (options: object) => {
+      const allocation = makeAllocation();
+      const release = allocation.gate();
+      const paths = [folder, "/var/log", "/root", "/etc", persistentFolders];
+      const config = allocation.config({ ...python(watchFolders(paths)), ...options });
+      await startTask(agent, config);
+      await allocation.stdout.contains("watching");
+      writeFileSync(`${folder}/secret`, "x");
+      rmSync(`${folder}/secret`);
+      rmSync(mkdtempSync(`${persistentFolders}/exec2-root-`), { recursive: true });
+      release();
+      await agent.driver.waitTask({ taskId: config.id });
+      const [added = "", , told = ""] = (await allocation.stdout.text()).split("\n");
+      return { added: added.split(" "), told };
+    };
+    expect(await watch({})).toEqual({
+      added: ["ENOENT", "ENOENT", "ENOENT", "worked", "worked"],
+      told: "nothing",
+    });
+    // Landlock alone does not keep a task from it.
+    expect((await watch({ root: "host" })).told).toMatch(/secret .*exec2-root-/);
   });
 });
 
