@@ -23,7 +23,6 @@ const debianPackages = {
   openssl: "openssl",
   curl: "curl",
   git: "git",
-  perl: "perl",
   php: "php-cli",
   "redis-check-rdb": "redis-tools",
   sqlite3: "sqlite3",
