@@ -26,11 +26,11 @@ const debianPackages = {
   php: "php-cli",
   "redis-check-rdb": "redis-tools",
   sqlite3: "sqlite3",
+  javac: "default-jdk-headless",
   // Readers of the completions and of the manual page.
   zsh: "zsh",
   fish: "fish",
   man: "man-db",
-  javac: "default-jdk-headless",
   // Browser for the tests of the inspector's page; some 300 MB with its dependencies.
   chromium: "chromium",
 };
