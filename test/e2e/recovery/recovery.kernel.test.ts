@@ -281,7 +281,7 @@ async function abandonedStart(
   const refused = expect(startTask(agent, config)).rejects.toMatchObject({ code: 14 });
   const stored = async () => (await eventsOf(agent.stateDir, config.id)).at(-1)?.type;
   await vi.waitFor(async () => expect(await stored()).toBe("fingerprinted"), { timeout: 20_000 });
-  expect(allocation.cgroup.isEmpty()).toBe(false);
+  await vi.waitFor(() => expect(allocation.cgroup.isEmpty()).toBe(false), { timeout: 20_000 });
   await agent.crash();
   await refused;
 }
