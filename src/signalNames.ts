@@ -15,6 +15,15 @@ export function parseSignal(signal: string): number {
   });
 }
 
+/** Whether {@link parseSignal} knows it. */
+export function isSignal(signal: string): boolean {
+  try {
+    return parseSignal(signal) > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** Name of a signal, such as `SIGTERM`; `signal 33` for the two that the C library reserves. */
 export function signalName(signal: number): string {
   for (const [name, number] of numbers) if (number === signal) return `SIG${name}`;

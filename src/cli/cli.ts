@@ -16,6 +16,7 @@ import { addPs } from "./commands/ps/psVerb.ts";
 import { addReplay } from "./commands/replay/replayVerb.ts";
 import { addRun } from "./commands/run/runVerb.ts";
 import { addTop } from "./commands/top/topVerb.ts";
+import { addValidate } from "./commands/validate/validateVerb.ts";
 import { addVersion } from "./commands/version/versionVerb.ts";
 import { addWhy } from "./commands/why/whyVerb.ts";
 import { printError } from "./terminal/errors.ts";
@@ -23,7 +24,7 @@ import { guardOutput, outputError } from "./terminal/output.ts";
 import { widthOf } from "./terminal/style.ts";
 
 const verbs = [
-  ...[addRun, addDoctor, addPs, addTop, addExec, addLs, addClean],
+  ...[addRun, addDoctor, addPs, addTop, addExec, addLs, addClean, addValidate],
   ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport, addCompletion, addVersion],
 ];
 

@@ -1,5 +1,6 @@
 /** The job file that is being read: the source of file names and source lines in errors. */
 import { DriverError } from "../errors.ts";
+import { type Position, positionOfPlace, positionOfText } from "./positions.ts";
 
 export interface JobFile {
   /** The path as the user typed it. */
@@ -7,11 +8,13 @@ export interface JobFile {
   readonly source: string;
   /** Collects, during reading, the parts that have no effect on a local run. */
   readonly ignored: Set<string>;
+  /** Collects, during reading, what is wrong beside what ends the reading. */
+  readonly problems: FoundProblem[];
 }
 
 /** @param name the path as the user typed it */
 export function jobFile(name: string, source: string): JobFile {
-  return { name, source, ignored: new Set() };
+  return { name, source, ignored: new Set(), problems: [] };
 }
 
 export interface Problem {
@@ -20,23 +23,81 @@ export interface Problem {
   readonly message: string;
   /** Text whose source line the error shows. */
   readonly find?: string;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
+}
+
+/** A problem with its position in the file; undefined if that is unknown. */
+export interface FoundProblem extends Problem {
+  readonly file: string;
+  readonly position: Position | undefined;
+  /** The source line with a caret below the column; empty where the line may hold a password. */
+  readonly excerpt: string;
+}
+
+/** An error of a file, with everything that is wrong in it. */
+export class InvalidFile extends DriverError {
+  readonly problems: readonly FoundProblem[];
+
+  /** @param problems at least one */
+  constructor(problems: readonly FoundProblem[]) {
+    const [only, second] = problems;
+    const hint = second === undefined ? only?.hint : undefined;
+    super("JOB_INVALID", summaryOf(problems), hint === undefined ? {} : { hint });
+    this.problems = problems;
+  }
 }
 
 /** Places whose source lines are never shown, only their numbers: they may hold passwords. */
 const holdsSecrets = /\.(env|template)\b/;
 
-/** @throws DriverError always: `JOB_INVALID`, with file, place and, if found, the source line */
-export function rejectJob(file: JobFile, { place, message, find, hint }: Problem): never {
-  const position = find === undefined ? undefined : positionOf(file.source, find);
+/** @throws InvalidFile always: `JOB_INVALID`, with file, place and, if found, the source line */
+export function rejectJob(file: JobFile, problem: Problem): never {
+  throw new InvalidFile([located(file, problem)]);
+}
+
+/**
+ * Goes on after a problem, so that all of a file's are told at once.
+ * @returns undefined after a problem, which the file collects
+ */
+export function attempt<T>(file: JobFile, work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (thrown) {
+    if (!(thrown instanceof InvalidFile)) throw thrown;
+    file.problems.push(...thrown.problems);
+    return undefined;
+  }
+}
+
+/** @throws InvalidFile if problems were collected */
+export function throwCollected({ problems }: JobFile): void {
+  if (problems.length > 0) throw new InvalidFile(problems.toSorted((a, b) => lineOf(a) - lineOf(b)));
+}
+
+function lineOf({ position }: FoundProblem): number {
+  return position?.line ?? 0;
+}
+
+/** A problem as text, with its source line. */
+function problemText({ file, position, place, message, excerpt }: FoundProblem): string {
   const at = position ? `:${position.line}:${position.column}` : "";
-  const shown = position && !holdsSecrets.test(place);
-  const excerpt = shown ? `\n${excerptAt(file.source, position.line, position.column)}` : "";
-  throw new DriverError(
-    "JOB_INVALID",
-    `${file.name}${at}: ${place === "" ? "" : `${place}: `}${message}${excerpt}`,
-    hint === undefined ? {} : { hint },
-  );
+  return `${file}${at}: ${place === "" ? "" : `${place}: `}${message}${excerpt === "" ? "" : `\n${excerpt}`}`;
+}
+
+function located(file: JobFile, problem: Problem): FoundProblem {
+  const { place, find } = problem;
+  const ofPlace = place === "" ? undefined : positionOfPlace(file.source, place);
+  const position = (find === undefined ? undefined : positionOfText(file.source, find)) ?? ofPlace;
+  const shown = position !== undefined && !holdsSecrets.test(place);
+  const excerpt = shown ? excerptAt(file.source, position.line, position.column) : "";
+  return { ...problem, file: file.name, position, excerpt };
+}
+
+function summaryOf(problems: readonly FoundProblem[]): string {
+  const [first] = problems;
+  if (problems.length === 1 && first) return problemText(first);
+  const texts = problems.map((each) => `${problemText(each)}${each.hint ? `\n  ${each.hint}` : ""}`);
+  return `${first?.file} has ${problems.length} errors:\n${texts.join("\n")}`;
 }
 
 /** One source line with its number, and a caret below the column (both from 1). */
@@ -44,12 +105,4 @@ export function excerptAt(source: string, line: number, column: number): string 
   const text = source.split("\n")[line - 1]?.replaceAll("\t", " ").trimEnd() ?? "";
   const margin = `  ${line} | `;
   return `${margin}${text}\n${" ".repeat(margin.length - 2)}| ${" ".repeat(Math.max(0, column - 1))}^`;
-}
-
-/** The position of a text that occurs exactly once in the source; otherwise undefined. */
-function positionOf(source: string, text: string): { line: number; column: number } | undefined {
-  const index = source.indexOf(text);
-  if (text === "" || index < 0 || source.includes(text, index + 1)) return undefined;
-  const before = source.slice(0, index);
-  return { line: before.split("\n").length, column: index - before.lastIndexOf("\n") };
 }

@@ -6,7 +6,7 @@
 
 import { suggestion } from "../suggest.ts";
 import { type Body, many } from "./body.ts";
-import { type JobFile, rejectJob } from "./jobFile.ts";
+import { attempt, type JobFile, rejectJob } from "./jobFile.ts";
 
 interface Keys {
   readonly attributes: readonly string[];
@@ -150,18 +150,18 @@ export interface SupportedPart {
 
 /**
  * Selects the keys of a body that are used, and records the ignored ones in the file.
- * @throws DriverError `JOB_INVALID` for keys that are refused or unknown
+ * Keys that are refused or unknown are problems, which the file collects.
  */
 export function supportedPart(file: JobFile, level: Level, place: string, block: Body): SupportedPart {
   const keys: Keys = levels[level];
   const attributes: Record<string, unknown> = {};
   const blocks: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(block)) {
-    if (value === null) continue;
+    if (value === null || value === undefined) continue;
     if (keys.attributes.includes(key)) attributes[key] = value;
     else if (keys.blocks.includes(key)) blocks[key] = value;
     else if (keys.ignored.includes(key)) file.ignored.add(inside(place, key));
-    else rejectKey(file, keys, inside(place, key), key);
+    else attempt(file, () => rejectKey(file, keys, inside(place, key), key));
   }
   return { attributes, blocks };
 }

@@ -1,17 +1,28 @@
 /** Parses a job file, HCL2 or JSON, to a validated {@link Job}. */
 import { apiJobToBody } from "./apiJob.ts";
 import type { Job } from "./job.ts";
-import type { JobFile } from "./jobFile.ts";
+import { attempt, type JobFile, throwCollected } from "./jobFile.ts";
 import { supportedPart } from "./keys.ts";
 import { inPlace } from "./reader.ts";
 import { readJob } from "./readJob.ts";
 import { readFileScope, type VariableSources } from "./resolve/variables.ts";
 import { parseHcl, parseJson } from "./syntax.ts";
 
-/** @throws DriverError `JOB_INVALID` naming file, place and what is allowed */
+/** @throws InvalidFile naming file, place and what is allowed, of everything that is wrong */
 export async function parseJob(file: JobFile, variables: VariableSources): Promise<Job> {
+  const job = await readJobFile(file, variables);
+  throwCollected(file);
+  return job as Job;
+}
+
+/**
+ * The job as far as it can be read. What is wrong with it is in the file's problems, and has defaults in its place.
+ * @returns undefined only if there are problems
+ * @throws InvalidFile for a file whose syntax is wrong
+ */
+export async function readJobFile(file: JobFile, variables: VariableSources): Promise<Job | undefined> {
   const content = /^\s*\{/.test(file.source) ? parseJson(file) : await parseHcl(file);
   const top = apiJobToBody(content) ?? supportedPart(file, "file", "", content).blocks;
   const scope = inPlace(file, "", () => readFileScope(file, top, variables));
-  return readJob({ file, scope }, top);
+  return attempt(file, () => readJob({ file, scope }, top));
 }

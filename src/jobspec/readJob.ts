@@ -1,7 +1,7 @@
 /** Reads the body of a `job` block. */
 import { type Body, body, labelled, many } from "./body.ts";
 import type { Group, Job, Network, PortRequest } from "./job.ts";
-import { rejectJob } from "./jobFile.ts";
+import { attempt, rejectJob } from "./jobFile.ts";
 import { inside, refuseConnect } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
 import { readTask } from "./readTask.ts";
@@ -32,15 +32,15 @@ type Meta = Readonly<Record<string, string>>;
 
 function readGroups(reader: JobReader, place: string, blocks: Body, meta: Meta): Group[] {
   const groups = labelled(reader.file, inside(place, "group"), blocks.group).map(({ label, block }) =>
-    readGroup(reader, `${place}.group.${label}`, label, block, meta),
+    attempt(reader.file, () => readGroup(reader, `${place}.group.${label}`, label, block, meta)),
   );
   // A task directly below the job forms a group of the same name.
   const ungrouped = labelled(reader.file, inside(place, "task"), blocks.task).map(({ label, block }) =>
-    readGroup(reader, place, label, { task: { [label]: block } }, meta),
+    attempt(reader.file, () => readGroup(reader, place, label, { task: { [label]: block } }, meta)),
   );
   const all = [...groups, ...ungrouped];
   if (all.length === 0) rejectJob(reader.file, { place, message: "the job has no group, so nothing to run" });
-  return all;
+  return all.filter((group) => group !== undefined);
 }
 
 function readGroup(reader: JobReader, place: string, name: string, block: Body, jobMeta: Meta): Group {
@@ -48,15 +48,19 @@ function readGroup(reader: JobReader, place: string, name: string, block: Body, 
   const { attributes, blocks } = read(reader, "group", place, block, groupSchema);
   const meta = { ...jobMeta, ...attributes.meta };
   const volumes = readVolumes(reader, inside(place, "volume"), blocks.volume);
-  const network = readNetwork(reader, inside(place, "network"), blocks.network);
+  const network =
+    attempt(reader.file, () => readNetwork(reader, inside(place, "network"), blocks.network)) ?? noNetwork;
   const tasks = labelled(reader.file, inside(place, "task"), blocks.task).map(({ label, block: task }) =>
-    readTask(reader, `${place}.task.${label}`, label, task, { meta, volumes }),
+    attempt(reader.file, () => readTask(reader, `${place}.task.${label}`, label, task, { meta, volumes })),
   );
-  if (!tasks.some(({ phase }) => phase === "main")) {
+  if (!tasks.some((task) => task === undefined || task.phase === "main")) {
     rejectJob(reader.file, { place, message: "the group has no main task, so nothing to run" });
   }
-  return { name, count: attributes.count, network, tasks };
+  return { name, count: attributes.count, network, tasks: tasks.filter((task) => task !== undefined) };
 }
+
+/** In place of one that is wrong, while the rest of the group is read. */
+const noNetwork: Network = { mode: "host", hostname: undefined, ports: [], dns: undefined };
 
 function readNetwork(reader: JobReader, place: string, value: unknown): Network {
   const block = body(reader.file, place, value);

@@ -1,7 +1,7 @@
 /** Reads the body of a `task` block. */
 import { type Body, body, many } from "./body.ts";
 import type { Phase, Resources, Task, Template, VolumeRequest } from "./job.ts";
-import { rejectJob } from "./jobFile.ts";
+import { attempt, rejectJob } from "./jobFile.ts";
 import { inside, refuseConnect } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
 import { readVolumeMounts } from "./readVolumes.ts";
@@ -18,7 +18,10 @@ export function readTask(
   if (!/^[^/\0]+$/.test(name))
     rejectJob(reader.file, { place, message: "a task's name may not hold a slash" });
   refuseConnect(reader.file, place, block);
-  const { attributes, blocks } = read(reader, "task", place, block, taskSchema);
+  const { attributes, blocks } =
+    attempt(reader.file, () => read(reader, "task", place, block, taskSchema)) ??
+    // In place of attributes that are wrong, while the rest of the task is read.
+    read(reader, "task", place, { ...withoutAttributes(block), driver: "exec2" }, taskSchema);
   const once = <T extends string>(key: T) => body(reader.file, inside(place, key), blocks[key]);
   const logs = read(reader, "logs", inside(place, "logs"), once("logs"), logsSchema).attributes;
   return {
@@ -29,15 +32,22 @@ export function readTask(
     config: attributes.config,
     env: attributes.env,
     meta: { ...group.meta, ...attributes.meta },
-    resources: readResources(reader, inside(place, "resources"), once("resources")),
+    resources:
+      attempt(reader.file, () => readResources(reader, inside(place, "resources"), once("resources"))) ??
+      readResources(reader, place, {}),
     killSignal: attributes.kill_signal === "" ? undefined : attributes.kill_signal,
     killTimeoutMs: attributes.kill_timeout,
     logsDisabled: logs.disabled,
-    templates: many(blocks.template).map((template) =>
-      readTemplate(reader, inside(place, "template"), template),
+    templates: many(blocks.template).flatMap(
+      (template) =>
+        attempt(reader.file, () => readTemplate(reader, inside(place, "template"), template)) ?? [],
     ),
     volumeMounts: readVolumeMounts(reader, inside(place, "volume_mount"), blocks.volume_mount, group.volumes),
   };
+}
+
+function withoutAttributes({ config, lifecycle, logs, resources, template, volume_mount }: Body): Body {
+  return { config, lifecycle, logs, resources, template, volume_mount };
 }
 
 function readPhase(reader: JobReader, place: string, value: unknown): { phase: Phase; sidecar: boolean } {

@@ -1,7 +1,7 @@
 /** Reads the attributes of one body: checks its keys, substitutes variables and locals, checks types. */
 import type { z } from "zod";
 import type { Body } from "./body.ts";
-import { type JobFile, rejectJob } from "./jobFile.ts";
+import { attempt, type JobFile, type Problem, rejectJob } from "./jobFile.ts";
 import { inside, type Level, supportedPart } from "./keys.ts";
 import { substitute } from "./resolve/interpolate.ts";
 import { TemplateError } from "./resolve/template.ts";
@@ -23,13 +23,14 @@ export function read<T extends z.ZodType>(
   const { attributes, blocks } = supportedPart(file, level, place, block);
   const result = schema.safeParse(inPlace(file, place, () => substitute(attributes, scope)));
   if (result.success) return { attributes: result.data, blocks };
-  const [issue] = result.error.issues;
-  const steps = issue?.path.map((step) => (typeof step === "symbol" ? String(step) : step)) ?? [];
-  return rejectJob(file, {
-    place: placeOf(place, steps),
-    message: issue?.message ?? "it is invalid",
-    find: String(steps[0] ?? ""),
-  });
+  const [first, ...others] = result.error.issues.map((issue) => problemOf(issue, place));
+  for (const other of others) attempt(file, () => rejectJob(file, other));
+  return rejectJob(file, first ?? { place, message: "it is invalid" });
+}
+
+function problemOf({ path, message }: z.core.$ZodIssue, place: string): Problem {
+  const steps = path.map((step) => (typeof step === "symbol" ? String(step) : step));
+  return { place: placeOf(place, steps), message, find: String(steps[0] ?? "") };
 }
 
 /** Turns a TemplateError of `work` into a `JOB_INVALID` that names the place. */

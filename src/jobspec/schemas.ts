@@ -1,5 +1,6 @@
 /** Types of a job file's attributes, with Nomad's defaults. */
 import { z } from "zod";
+import { isSignal } from "../signalNames.ts";
 import { goUnits, parseDuration } from "../units/durations.ts";
 
 const texts = z.array(z.string());
@@ -41,6 +42,12 @@ const duration = z.union([z.string(), z.number()]).transform((input, context) =>
   if (value !== undefined) return value;
   context.addIssue({ code: "custom", message: "must be a duration such as 500ms, 5s or 1m30s" });
   return z.NEVER;
+});
+
+const signal = z.string().superRefine((name, context) => {
+  if (name !== "" && !isSignal(name)) {
+    context.addIssue({ code: "custom", message: `there is no signal ${JSON.stringify(name)}` });
+  }
 });
 
 export const jobSchema = z.object({
@@ -108,7 +115,7 @@ export const taskSchema = z.object({
   }),
   config: map(z.unknown()),
   env: textMap(),
-  kill_signal: z.string().default(""),
+  kill_signal: signal.default(""),
   kill_timeout: duration.default(5_000),
   leader: z.boolean().default(false),
   meta: textMap(),

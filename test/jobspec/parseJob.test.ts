@@ -335,7 +335,7 @@ describe("variables", () => {
       'variable "v" {}',
       "var.v",
       {},
-      "variable.v: it has no default and no value was given. Give one with --var v=VALUE",
+      'variable.v: it has no default and no value was given\n  1 | variable "v" {}',
     ],
     [
       'variable "image" {\n default = ""\n}',

@@ -5,7 +5,7 @@ import { defaultStateDir } from "../../config/options/defaultStateDir.ts";
 import { DriverError } from "../../errors.ts";
 import { type Body, body } from "../../jobspec/body.ts";
 import { type AttributeSpec, ConfigMismatch, followSpec } from "../../jobspec/driverConfig.ts";
-import { jobFile } from "../../jobspec/jobFile.ts";
+import { type JobFile, jobFile } from "../../jobspec/jobFile.ts";
 import { parseHcl } from "../../jobspec/syntax.ts";
 
 export interface LocalPluginConfig {
@@ -59,13 +59,17 @@ export function fitPluginOptions(
   }
 }
 
+/** The plugin's options in a file: bare, in a `config` block, or in the whole `plugin` block of an agent. */
+export async function pluginOptionsIn(file: JobFile): Promise<Body> {
+  const content = await parseHcl(file);
+  const plugins = body(file, "plugin", content.plugin);
+  const plugin = body(file, "plugin", plugins["nomad-driver-exec2"] ?? content);
+  return "config" in plugin ? body(file, "config", plugin.config) : plugin;
+}
+
 async function readConfigFile(path: string): Promise<Body> {
   try {
-    const file = jobFile(path, await readFile(path, "utf8"));
-    const content = await parseHcl(file);
-    const plugins = body(file, "plugin", content.plugin);
-    const plugin = body(file, "plugin", plugins["nomad-driver-exec2"] ?? content);
-    return "config" in plugin ? body(file, "config", plugin.config) : plugin;
+    return await pluginOptionsIn(jobFile(path, await readFile(path, "utf8")));
   } catch (thrown) {
     throw DriverError.from(thrown, "CONFIG_INVALID", "the plugin's options cannot be read");
   }

@@ -167,7 +167,7 @@ describe("what cannot be run", () => {
       `config.command: \${NOMAD_PORT_http} is unknown`,
       125,
     ],
-    ["an unveil that is none", 'command = "true"\nunveil = ["q:/x"]', "CONFIG_INVALID", "q:/x", 125],
+    ["an unveil that is none", 'command = "true"\nunveil = ["q:/x"]', "JOB_INVALID", "q:/x", 125],
   ])("is told once: %s", async (_, config, errorCode, detail, expected) => {
     const job = jobFileOf(
       `job "j" {\n group "g" {\n task "t" {\n driver = "exec2"\n config {\n${config}\n}\n}\n}\n}`,

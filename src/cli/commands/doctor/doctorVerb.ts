@@ -57,6 +57,9 @@ async function act(options: Options): Promise<number> {
       showArgs: options.showArgs ?? false,
     });
   }
+  const { pluginOptionsOf } = await import("../../../client/validation/checkFile.ts");
+  // A misspelt option is an error here, too.
+  pluginOptionsOf(config);
   const { diagnose } = await import("./diagnose.ts");
   return diagnose(config.stateDir, options.json ?? false);
 }

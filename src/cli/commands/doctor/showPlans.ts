@@ -4,15 +4,12 @@ import { makeAllocation } from "../../../client/allocation/allocation.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
 import { attributeSpecs } from "../../../client/plugin/attributeSpecs.ts";
 import { refuseUnsupported } from "../../../client/plugin/clientRules.ts";
-import { fitPluginOptions, type LocalPluginConfig } from "../../../client/plugin/pluginConfig.ts";
+import type { LocalPluginConfig } from "../../../client/plugin/pluginConfig.ts";
 import { type DriverFacts, type Placement, placeTask } from "../../../client/task/placeTask.ts";
 import { featuresOf } from "../../../client/task/taskMessage.ts";
+import { checkJob, pluginOptionsOf } from "../../../client/validation/checkFile.ts";
 import { makeWorkFolder } from "../../../client/work/workFolder.ts";
-import {
-  type PluginOptions,
-  parsePluginOptions,
-  pluginOptionsSpec,
-} from "../../../config/options/pluginOptions.ts";
+import type { PluginOptions } from "../../../config/options/pluginOptions.ts";
 import { parseTaskOptions } from "../../../config/options/taskOptionRules.ts";
 import { taskOptionsSpec } from "../../../config/options/taskOptions.ts";
 import type { TcpPorts } from "../../../config/options/tcpPorts.ts";
@@ -31,7 +28,6 @@ import { specOf } from "../../../grpc/convert/hclSpec.ts";
 import { decodeMsgpack } from "../../../grpc/convert/msgpack.ts";
 import { requestOf } from "../../../grpc/convert/taskConfig.ts";
 import type { TaskConfig } from "../../../grpc/generated/nomad/driver.ts";
-import { parseJob } from "../../../jobspec/parseJob.ts";
 import { maskPlanStep } from "../../../replay/mask.ts";
 import { visible, visibleTexts } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
@@ -53,10 +49,10 @@ export interface PlanOptions extends LocalPluginConfig {
  */
 export async function showPlans(path: string, options: PlanOptions): Promise<number> {
   const file = await readJobFile(path);
-  const job = await parseJob(file, { given: options.variables, environment: process.env });
+  const plugin = pluginOptionsOf(options);
+  const job = await checkJob(file, { given: options.variables, environment: process.env }, plugin);
   requireRoot("a plan is made for a task's own folders, which are made for it and removed again");
   const placement = { file, job, topology: readNodeTopology(), hostVolumes: options.hostVolumes };
-  const plugin = pluginOptionsOf(options);
   const work = await makeWorkFolder({ job: path, keep: false });
   try {
     for (const text of await plansOf(placement, plugin, { work: work.path, showArgs: options.showArgs }))
@@ -123,11 +119,6 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     limits: planCgroupWrites(request.resources, facts, task),
     tcp: task,
   };
-}
-
-function pluginOptionsOf({ pluginConfig, stateDir }: LocalPluginConfig): PluginOptions {
-  const specs = attributeSpecs(specOf(pluginOptionsSpec));
-  return parsePluginOptions(fitPluginOptions({ ...pluginConfig, state_dir: stateDir }, specs));
 }
 
 /** Does not wrap lines: a wrapped system call is hard to read. */

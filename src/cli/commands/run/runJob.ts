@@ -7,13 +7,13 @@ import { runGroup } from "../../../client/task/groupRun.ts";
 import { catchInterrupts, type Interrupts, whenAborted } from "../../../client/task/interrupts.ts";
 import type { LocalRun } from "../../../client/task/localRun.ts";
 import type { TaskOutcome } from "../../../client/task/localTask.ts";
+import { checkJob, pluginOptionsOf } from "../../../client/validation/checkFile.ts";
 import { findLeftovers } from "../../../client/work/leftovers.ts";
 import { makeWorkFolder, type WorkFolder } from "../../../client/work/workFolder.ts";
 import { readNodeTopology } from "../../../effects/host/nodeCores.ts";
 import { exitText } from "../../../grpc/pluginClient.ts";
 import type { Group, Job } from "../../../jobspec/job.ts";
 import type { JobFile } from "../../../jobspec/jobFile.ts";
-import { parseJob } from "../../../jobspec/parseJob.ts";
 import { StateFolderChoice } from "../../../store/folder/logFolders.ts";
 import { endBySignal, RUNNER_FAILED } from "../../../taskEnd.ts";
 import { requireRoot } from "../../requireRoot.ts";
@@ -43,7 +43,8 @@ export interface RunOptions {
 export async function runJob(path: string, options: RunOptions): Promise<number> {
   requireRoot("run starts tasks in sandboxes of their own");
   const file = await readJobFile(path);
-  const job = await parseJob(file, { given: options.variables, environment: process.env });
+  const variables = { given: options.variables, environment: process.env };
+  const job = await checkJob(file, variables, pluginOptionsOf(options));
   const interrupts = catchInterrupts();
   const work = await makeWorkFolder({ job: path, keep: options.keep });
   try {

@@ -1,0 +1,56 @@
+/** Finds where a place of a job file is in its source: the parser returns values without positions. Pure. */
+
+export interface Position {
+  /** Both from 1. */
+  readonly line: number;
+  readonly column: number;
+}
+
+/**
+ * Follows the names of a place, such as `job.web.group.main.task.server.kill_signal`, from block to block.
+ * @returns undefined if the last name is not found after the ones before it
+ */
+export function positionOfPlace(source: string, place: string): Position | undefined {
+  const text = withoutComments(source);
+  const names = place.replaceAll(/\[\d+\]/g, "").split(".");
+  let found: number | undefined;
+  for (let at = 0, index = 0; index < names.length; index++) {
+    const name = escaped(names[index] ?? "");
+    const label = escaped(names[index + 1] ?? "");
+    const labelled = search(text, at, `(?<![\\w-])"?${name}"?\\s+"${label}"\\s*\\{`);
+    const plain = search(text, at, `(?<![\\w-])"?${name}"?\\s*[:={]`);
+    found = labelled ?? plain;
+    if (found === undefined) continue;
+    if (labelled !== undefined) index += 1;
+    at = found + 1;
+  }
+  return found === undefined ? undefined : positionAt(source, found);
+}
+
+/** The position of a text that occurs exactly once in the source; otherwise undefined. */
+export function positionOfText(source: string, text: string): Position | undefined {
+  const index = source.indexOf(text);
+  if (text === "" || index < 0 || source.includes(text, index + 1)) return undefined;
+  return positionAt(source, index);
+}
+
+function positionAt(source: string, index: number): Position {
+  const before = source.slice(0, index);
+  return { line: before.split("\n").length, column: index - before.lastIndexOf("\n") };
+}
+
+function search(text: string, from: number, pattern: string): number | undefined {
+  const expression = new RegExp(pattern, "g");
+  expression.lastIndex = from;
+  return expression.exec(text)?.index;
+}
+
+function escaped(name: string): string {
+  return name.replaceAll(/[^\w]/g, "\\$&");
+}
+
+/** Blanks comments, so that all else keeps its place. A `#` in quotes is none. */
+function withoutComments(source: string): string {
+  const parts = /"(?:[^"\\\n]|\\.)*"|#[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
+  return source.replaceAll(parts, (part) => (part.startsWith('"') ? part : part.replaceAll(/[^\n]/g, " ")));
+}
