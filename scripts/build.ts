@@ -11,12 +11,14 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "rolldown";
 import { runnerArchitecture } from "../src/effects/launch/runner.ts";
-import { buildExecutable } from "./executable/buildExecutable.ts";
+import { buildExecutable, ownTarget } from "./executable/buildExecutable.ts";
 import { buildInspectorPage } from "./inspectorPage.ts";
 
 const root = join(import.meta.dirname, "..");
 
-await rm(join(root, "dist"), { recursive: true, force: true });
+for (const made of ["plugin", "replay", "inspect", "inspector", "lib"]) {
+  await rm(join(root, "dist", made), { recursive: true, force: true });
+}
 for (const [file, entry] of [
   ["replay/index.js", "src/replay/index.ts"],
   ["replay/machine.js", "src/machines/machineVersion.ts"],
@@ -34,7 +36,7 @@ for (const library of ["replay", "inspect"]) {
   execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", config], { stdio: "inherit" });
 }
 await buildExecutable(
-  runnerArchitecture(),
+  ownTarget(runnerArchitecture()),
   join(root, "dist/inspector"),
   join(root, "dist/plugin/nomad-driver-exec2"),
 );

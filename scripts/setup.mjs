@@ -31,6 +31,10 @@ const debianPackages = {
   zsh: "zsh",
   fish: "fish",
   man: "man-db",
+  // The Debian package is checked, and installed in a small Debian of its own.
+  "dpkg-deb": "dpkg",
+  lintian: "lintian",
+  debootstrap: "debootstrap",
   // Browser for the tests of the inspector's page; some 300 MB with its dependencies.
   chromium: "chromium",
 };
@@ -40,6 +44,15 @@ const debianPackages = {
  * those of containers do: elsewhere whoever owns the machine installs them, or tests go without.
  */
 const servicePackages = { haproxy: "haproxy" };
+
+/** What a release for both architectures is made and checked with. */
+const releasePackages = {
+  "dpkg-deb": "dpkg",
+  "qemu-aarch64": "qemu-user",
+  "/usr/aarch64-linux-gnu/lib/libc.so.6": "libc6-arm64-cross",
+  "/usr/aarch64-linux-gnu/lib/libstdc++.so.6": "libstdc++6-arm64-cross",
+  "/usr/aarch64-linux-gnu/lib/libgcc_s.so.1": "libgcc-s1-arm64-cross",
+};
 
 /** Commands and files that the virtual machine and its suites need; a path may contain one `*`. */
 const machinePackages = {
@@ -57,6 +70,7 @@ const machinePackages = {
 if (wanted.has("--debian")) {
   installDebianPackages({ ...debianPackages, ...(startsServices() ? {} : servicePackages) });
 }
+if (wanted.has("--release")) installDebianPackages(releasePackages);
 if (wanted.has("--vm")) installDebianPackages(machinePackages);
 if (changedAt(join(root, "package-lock.json")) > changedAt(join(root, "node_modules/.package-lock.json"))) {
   run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);

@@ -18,7 +18,6 @@ import { importedCode, importedFunctions } from "./importedCode.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
-const modules = join(root, "node_modules");
 
 /** Options of Node and V8 for the executable. */
 const nodeOptions = [
@@ -27,34 +26,43 @@ const nodeOptions = [
   "--max-semi-space-size=4",
 ];
 
+export interface Target {
+  readonly arch: Architecture;
+  /** Folder of packages, with the runtime and the native addon for the architecture. */
+  readonly modules: string;
+  /** The command that runs the architecture's programs here, such as qemu-user's. */
+  readonly emulator: readonly string[];
+}
+
+/** This machine. */
+export function ownTarget(arch: Architecture): Target {
+  return { arch, modules: join(root, "node_modules"), emulator: [] };
+}
+
 /**
  * @param inspectorPage folder of the inspector's page
  * @param output path of the executable
  */
-export async function buildExecutable(
-  arch: Architecture,
-  inspectorPage: string,
-  output: string,
-): Promise<void> {
-  const folder = mkdtempSync(join(modules, ".executable-"));
+export async function buildExecutable(target: Target, inspectorPage: string, output: string): Promise<void> {
+  const folder = mkdtempSync(join(root, "node_modules/.executable-"));
   try {
-    const assets = await prepareAssets(arch, folder, inspectorPage);
-    const node = join(folder, "node");
-    writeFileSync(node, runtimeBytes(arch), { mode: 0o755 });
+    writeFileSync(join(folder, "node"), runtimeBytes(target), { mode: 0o755 });
+    const assets = await prepareAssets(target, folder, inspectorPage);
+    // The executable contains the path of its main script: relative, so that every folder gives the same bytes.
     const config = {
-      main: join(folder, "loader.js"),
-      executable: node,
-      output: join(folder, "executable"),
+      main: "loader.js",
+      executable: "node",
+      output: "executable",
       disableExperimentalSEAWarning: true,
       execArgv: nodeOptions,
       execArgvExtension: "none",
       assets,
     };
-    writeFileSync(config.main, await bundleLoader());
+    writeFileSync(join(folder, config.main), await bundleLoader());
     writeFileSync(join(folder, "config.json"), JSON.stringify(config));
-    await run(process.execPath, ["--build-sea", join(folder, "config.json")]);
+    await run(process.execPath, ["--build-sea", "config.json"], { cwd: folder });
     mkdirSync(dirname(output), { recursive: true });
-    renameSync(config.output, output);
+    renameSync(join(folder, config.output), output);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -62,14 +70,15 @@ export async function buildExecutable(
 
 /** @returns paths by the names of the assets */
 async function prepareAssets(
-  arch: Architecture,
+  { arch, modules, emulator }: Target,
   folder: string,
   inspectorPage: string,
 ): Promise<Record<string, string>> {
   mkdirSync(join(folder, "scripts"));
   for (const [name, code] of await bundleProgram()) writeFileSync(join(folder, "scripts", name), code);
   const compile = join(import.meta.dirname, "compileScripts.ts");
-  await run(runtime(arch), [...nodeOptions, "--hash-seed=1", compile, folder]);
+  const [command = "", ...args] = [...emulator, join(folder, "node")];
+  await run(command, [...args, ...nodeOptions, "--hash-seed=1", compile, folder]);
   const lmdb = join(folder, "lmdb.node");
   writeFileSync(lmdb, strip(readFileSync(join(modules, `@lmdb/lmdb-linux-${arch}/node.napi.glibc.node`))));
   return {
@@ -81,15 +90,11 @@ async function prepareAssets(
   };
 }
 
-/** Node without debugging information, and with its own code for functions that it otherwise imports. */
-function runtimeBytes(arch: Architecture): Buffer {
+/** Node, without what only debuggers need, and with code of its own for the one function that it has of libatomic. */
+function runtimeBytes({ arch, modules }: Target): Buffer {
+  const node = readFileSync(join(modules, `node-linux-${arch}/bin/node`));
   const code = Buffer.from(importedCode[arch], "base64");
-  const node = embedFunctions(readFileSync(runtime(arch)), code, importedFunctions);
-  return strip(dropLibrary(node, "libatomic.so.1"));
-}
-
-function runtime(arch: Architecture): string {
-  return join(modules, `node-linux-${arch}/bin/node`);
+  return strip(dropLibrary(embedFunctions(node, code, importedFunctions), "libatomic.so.1"));
 }
 
 function filesIn(folder: string, prefix: string): Record<string, string> {

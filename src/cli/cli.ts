@@ -11,6 +11,7 @@ import { addExec } from "./commands/exec/execVerb.ts";
 import { addExport } from "./commands/export/exportVerb.ts";
 import { addImport } from "./commands/import/importVerb.ts";
 import { addInspect } from "./commands/inspect/inspectVerb.ts";
+import { addInstall, addUninstall } from "./commands/install/installVerb.ts";
 import { addLs } from "./commands/ls/lsVerb.ts";
 import { addPs } from "./commands/ps/psVerb.ts";
 import { addReplay } from "./commands/replay/replayVerb.ts";
@@ -25,7 +26,8 @@ import { widthOf } from "./terminal/style.ts";
 
 const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addExec, addLs, addClean, addValidate],
-  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport, addCompletion, addVersion],
+  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport],
+  ...[addInstall, addUninstall, addCompletion, addVersion],
 ];
 
 /** This program's own exit codes. */

@@ -1,0 +1,52 @@
+/**
+ * Makes dist/release: for each architecture a Debian package and an archive; their checksums,
+ * the bill of materials, and what they were made of. The same sources give the same bytes.
+ * `node scripts/release.ts [--deb] [x64] [arm64]`; with --deb the Debian packages alone.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Architecture } from "../src/systemCalls.ts";
+import { version } from "../src/version.ts";
+import { buildExecutable } from "./executable/buildExecutable.ts";
+import { buildInspectorPage } from "./inspectorPage.ts";
+import { buildArchive } from "./release/archive.ts";
+import { licences } from "./release/content.ts";
+import { buildDeb } from "./release/deb.ts";
+import { billOfMaterials, checksumsOf, provenance } from "./release/statements.ts";
+import { debianNames, targetOf } from "./release/targets.ts";
+
+const root = join(import.meta.dirname, "..");
+const folder = join(root, "dist/release");
+const args = process.argv.slice(2);
+const all: readonly Architecture[] = ["x64", "arm64"];
+const chosen = all.filter((arch) => args.includes(arch));
+const date = Number(process.env.SOURCE_DATE_EPOCH ?? git("log", "-1", "--format=%ct") ?? 0);
+
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(folder, { recursive: true });
+const page = join(folder, "inspector");
+await buildInspectorPage(page);
+const files: string[] = [];
+for (const arch of chosen.length > 0 ? chosen : all) {
+  const target = targetOf(arch);
+  const architecture = debianNames[arch];
+  const executable = join(folder, architecture, "nomad-driver-exec2");
+  await buildExecutable(target, page, executable);
+  const input = { architecture, executable, licences: licences(target.modules, `node-linux-${arch}`), date };
+  files.push(buildDeb(input, folder));
+  if (!args.includes("--deb")) files.push(buildArchive(input, folder));
+}
+if (!args.includes("--deb")) {
+  const bom = join(folder, `nomad-driver-exec2-${version}.cdx.json`);
+  writeFileSync(bom, billOfMaterials(date));
+  files.push(bom);
+  writeFileSync(join(folder, "provenance.json"), provenance(files, git("rev-parse", "HEAD")));
+}
+rmSync(page, { recursive: true });
+writeFileSync(join(folder, "SHA256SUMS"), checksumsOf(files));
+
+function git(...command: string[]): string | undefined {
+  const { status, stdout } = spawnSync("git", command, { cwd: root, encoding: "utf8" });
+  return status === 0 ? stdout.trim() : undefined;
+}

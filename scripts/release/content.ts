@@ -1,0 +1,104 @@
+/** What a release has beside the executable: manual page, completions, example, licences. */
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { createProgram } from "../../src/cli/cli.ts";
+import { completionOf } from "../../src/cli/commands/completion/completions.ts";
+import { manPage } from "../../src/cli/reference/manPage.ts";
+import { outlineOf } from "../../src/cli/reference/outline.ts";
+import { version } from "../../src/version.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+/** Files by their paths in the release. */
+export type Content = ReadonlyMap<string, string | Buffer>;
+
+/** @param date seconds since the epoch, for whatever has a date */
+export function documentation(date: number): {
+  readonly man: string;
+  readonly completions: Record<"bash" | "zsh" | "fish", string>;
+} {
+  const program = createProgram(() => {});
+  const day = new Date(date * 1000).toISOString().slice(0, 10);
+  return {
+    man: manPage(outlineOf(program), { version, date: day }),
+    completions: {
+      bash: completionOf(program, "bash"),
+      zsh: completionOf(program, "zsh"),
+      fish: completionOf(program, "fish"),
+    },
+  };
+}
+
+/**
+ * The licences of all that is in the executable: the runtime's, which has those of its own parts,
+ * and those of the packages.
+ * @param modules the folder of packages
+ */
+export function licences(modules: string, runtime: string): string {
+  const lock: { packages: Record<string, LockedPackage> } = JSON.parse(
+    readFileSync(join(root, "package-lock.json"), "utf8"),
+  );
+  const packages = Object.entries(lock.packages)
+    .filter(([path, { dev }]) => path.startsWith("node_modules/") && dev !== true)
+    .map(([path]) => path.slice("node_modules/".length))
+    .filter((name) => !name.startsWith("node-linux-"));
+  const texts = [...packages, "preact"].sort().flatMap((name) => licenceOf(name, join(modules, name)));
+  const node = readFileSync(join(modules, runtime, "LICENSE"), "utf8");
+  return [
+    readFileSync(join(root, "LICENSE"), "utf8"),
+    "The program contains the following software.\n",
+    section(`Node.js (${runtime})`, node),
+    ...texts,
+  ].join("\n");
+}
+
+interface LockedPackage {
+  readonly dev?: boolean;
+}
+
+/** Nothing for a package that is not installed, as those of other architectures are. */
+function licenceOf(name: string, folder: string): string[] {
+  const installed = [folder, join(root, "node_modules", name)].find((path) => contains(path, "package.json"));
+  if (installed === undefined) return [];
+  const manifest: { version: string; license?: string } = JSON.parse(
+    readFileSync(join(installed, "package.json"), "utf8"),
+  );
+  const file = readdirSync(installed).find((entry) => /^licen[cs]e/i.test(entry));
+  const text = file === undefined ? "" : readFileSync(join(installed, file), "utf8");
+  return [section(`${name} ${manifest.version}: ${manifest.license ?? "see below"}`, text)];
+}
+
+function contains(folder: string, name: string): boolean {
+  try {
+    return readdirSync(folder).includes(name);
+  } catch {
+    return false;
+  }
+}
+
+function section(title: string, text: string): string {
+  return `${"=".repeat(78)}\n${title}\n${"=".repeat(78)}\n\n${text.trim()}\n`;
+}
+
+/** Writes files below a folder, executable ones among them, and makes all modes the same on every machine. */
+export function writeContent(folder: string, content: Content, executables: readonly string[] = []): void {
+  for (const [path, bytes] of content) {
+    const target = join(folder, path);
+    mkdirSync(dirname(target), { recursive: true, mode: 0o755 });
+    writeFileSync(target, bytes);
+    chmodSync(target, executables.includes(path) ? 0o755 : 0o644);
+  }
+}
+
+export function gzipped(text: string): Buffer {
+  return gzipSync(text, { level: 9 });
+}
+
+export function packagingFile(name: string): string {
+  return readFileSync(join(root, "packaging", name), "utf8");
+}
+
+export function copyExamples(folder: string): void {
+  cpSync(join(root, "examples"), folder, { recursive: true });
+}

@@ -1,0 +1,117 @@
+/** The Debian package: deb(5), with the tools of dpkg. */
+import { execFileSync } from "node:child_process";
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../src/version.ts";
+import { type Content, documentation, gzipped, packagingFile, writeContent } from "./content.ts";
+
+const name = "nomad-driver-exec2";
+
+/**
+ * The epoch: HashiCorp's package has this name, too, and higher versions. Without it, the next
+ * upgrade of the host would bring theirs back.
+ */
+const epoch = 1;
+
+const description = `Nomad task driver that runs commands in a Landlock sandbox
+ A plugin for Nomad clients. Landlock decides which paths a task can reach,
+ cgroups v2 how much it may use, namespaces what it sees; every task runs as a
+ user of its own. What happens to each task is kept in an event log.`;
+
+/** @param executable path of the executable */
+export interface DebInput {
+  readonly architecture: string;
+  readonly executable: string;
+  readonly licences: string;
+  /** Seconds since the epoch; nothing in the package is newer. */
+  readonly date: number;
+}
+
+/** Writes the package, and nothing else, to a folder; returns its path. */
+export function buildDeb({ architecture, executable, licences, date }: DebInput, folder: string): string {
+  const stage = mkdtempSync(join(tmpdir(), "exec2-deb-"));
+  try {
+    chmodSync(stage, 0o755);
+    const { man, completions } = documentation(date);
+    const changelog = changelogText(date);
+    const content: Content = new Map<string, string | Buffer>([
+      [`usr/share/man/man1/${name}.1.gz`, gzipped(man)],
+      [`usr/share/bash-completion/completions/${name}`, completions.bash],
+      [`usr/share/zsh/vendor-completions/_${name}`, completions.zsh],
+      [`usr/share/fish/vendor_completions.d/${name}.fish`, completions.fish],
+      [`usr/share/doc/${name}/copyright`, copyright],
+      [`usr/share/doc/${name}/LICENCES.gz`, gzipped(licences)],
+      [`usr/share/doc/${name}/changelog.gz`, gzipped(changelog)],
+      [`usr/share/doc/${name}/examples/agent.hcl`, packagingFile("agent.hcl")],
+      [`usr/share/lintian/overrides/${name}`, packagingFile("lintian-overrides")],
+    ]);
+    writeContent(stage, content);
+    mkdirSync(join(stage, "usr/bin"));
+    cpSync(executable, join(stage, "usr/bin", name));
+    chmodSync(join(stage, "usr/bin", name), 0o755);
+    const scripts = ["postinst", "prerm", "postrm"];
+    const control = new Map<string, string>([
+      ["DEBIAN/control", controlText(architecture, statSync(executable).size)],
+      ["DEBIAN/md5sums", checksums(stage)],
+      ...scripts.map((script) => [`DEBIAN/${script}`, packagingFile(script)] as const),
+    ]);
+    writeContent(
+      stage,
+      control,
+      scripts.map((script) => `DEBIAN/${script}`),
+    );
+    mkdirSync(folder, { recursive: true });
+    const path = join(folder, `${name}_${version}_${architecture}.deb`);
+    execFileSync(
+      "dpkg-deb",
+      ["--root-owner-group", "-Zxz", "-z6", "--threads-max=1", "--build", stage, path],
+      {
+        env: { ...process.env, SOURCE_DATE_EPOCH: String(date) },
+        stdio: ["ignore", 2, 2],
+      },
+    );
+    return path;
+  } finally {
+    rmSync(stage, { recursive: true });
+  }
+}
+
+function controlText(architecture: string, bytes: number): string {
+  return `Package: ${name}
+Version: ${epoch}:${version}
+Architecture: ${architecture}
+Maintainer: nomad-driver-exec2 <nomad-driver-exec2@example.org>
+Installed-Size: ${Math.ceil(bytes / 1024) + 200}
+Depends: libc6 (>= 2.34), libgcc-s1 (>= 3.3), libstdc++6 (>= 11)
+Suggests: nomad
+Section: admin
+Priority: optional
+Description: ${description}
+`;
+}
+
+function changelogText(date: number): string {
+  const day = execFileSync("date", ["-u", "-R", "-d", `@${date}`], {
+    encoding: "utf8",
+    env: { LC_ALL: "C" },
+  });
+  return `${name} (${epoch}:${version}) unstable; urgency=medium
+
+  * CHANGELOG.md of the sources tells what is new.
+
+ -- nomad-driver-exec2 <nomad-driver-exec2@example.org>  ${day}`;
+}
+
+/** The texts of all licences are too long for a file that Debian's tools read. */
+const copyright = `The package holds nomad-driver-exec2, under the MIT licence, in one executable with
+Node.js and the packages that it uses. LICENCES.gz beside this file has the
+copyright notices and licences of each.
+`;
+
+function checksums(stage: string): string {
+  return execFileSync("sh", ["-c", "find usr -type f | LC_ALL=C sort | xargs md5sum"], {
+    cwd: stage,
+    encoding: "utf8",
+  });
+}

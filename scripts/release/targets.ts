@@ -1,0 +1,42 @@
+/** What a release is built for, and the packages of other architectures. */
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Architecture } from "../../src/systemCalls.ts";
+import { ownTarget, type Target } from "../executable/buildExecutable.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+/** Debian's names of the architectures. */
+export const debianNames: Readonly<Record<Architecture, string>> = { x64: "amd64", arm64: "arm64" };
+
+/** How programs of another architecture run here: qemu-user with Debian's cross libraries. */
+const emulators: Readonly<Record<Architecture, readonly string[]>> = {
+  x64: ["qemu-x86_64", "-L", "/usr/x86_64-linux-gnu"],
+  arm64: ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
+};
+
+/** This machine, or another one: its packages are installed as the lock file has them. */
+export function targetOf(arch: Architecture): Target {
+  if (arch === process.arch) return ownTarget(arch);
+  const folder = join(root, "node_modules/.cache/release", arch);
+  const lock = join(root, "package-lock.json");
+  const isCurrent =
+    existsSync(join(folder, "node_modules")) && sameBytes(lock, join(folder, "package-lock.json"));
+  if (!isCurrent) {
+    mkdirSync(folder, { recursive: true });
+    for (const name of ["package.json", "package-lock.json", ".npmrc"]) {
+      copyFileSync(join(root, name), join(folder, name));
+    }
+    const options = [`--cpu=${arch}`, "--os=linux", "--libc=glibc", "--omit=dev", "--ignore-scripts"];
+    execFileSync("npm", ["ci", ...options, "--no-audit", "--no-fund", "--loglevel=error"], {
+      cwd: folder,
+      stdio: ["ignore", 2, 2],
+    });
+  }
+  return { arch, modules: join(folder, "node_modules"), emulator: emulators[arch] };
+}
+
+function sameBytes(path: string, other: string): boolean {
+  return existsSync(other) && readFileSync(path).equals(readFileSync(other));
+}

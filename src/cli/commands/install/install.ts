@@ -1,0 +1,43 @@
+import { chmodSync, copyFileSync, mkdirSync, renameSync } from "node:fs";
+import { DriverError } from "../../../errors.ts";
+import { requireRoot } from "../../requireRoot.ts";
+import { diagnose } from "../doctor/diagnose.ts";
+import { installedPath, kindOf, ownExecutable } from "./installedFile.ts";
+
+const agentBlock = `plugin "nomad-driver-exec2" {
+  config {
+    unveil_by_task = true
+  }
+}`;
+
+/**
+ * @returns the exit code: 1 if tasks cannot run on this host
+ * @throws DriverError `UNSUPPORTED` if the place is taken by another file
+ */
+export async function install(pluginDir: string, stateDir: string): Promise<number> {
+  requireRoot("the plugin folder is root's");
+  const path = installedPath(pluginDir);
+  const found = kindOf(path);
+  if (found === "other" || found === "package's link") {
+    const what = found === "other" ? "is not this driver" : "is the link of the Debian package";
+    throw new DriverError("UNSUPPORTED", `${path} ${what}; it stays as it is`, {
+      hint:
+        found === "other"
+          ? "Move it away first"
+          : "Install the newer package instead, or remove the package first",
+    });
+  }
+  const executable = ownExecutable();
+  mkdirSync(pluginDir, { recursive: true });
+  const unfinished = `${path}.${process.pid}`;
+  copyFileSync(executable, unfinished);
+  chmodSync(unfinished, 0o755);
+  // A plugin that runs goes on with the file that it was started from.
+  renameSync(unfinished, path);
+  process.stdout.write(`${found === "driver" ? "replaced" : "installed"} ${path}\n\n`);
+  const unfit = await diagnose(stateDir, false);
+  process.stdout.write(
+    `\nThe block for the agent's configuration (restart the agent afterwards; tasks go on):\n\n${agentBlock}\n`,
+  );
+  return unfit;
+}

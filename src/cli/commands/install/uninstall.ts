@@ -1,0 +1,55 @@
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { DriverError } from "../../../errors.ts";
+import { pluginOf } from "../../../store/folder/pluginAddress.ts";
+import { stateFolderPaths } from "../../../store/folder/stateFolder.ts";
+import { requireRoot } from "../../requireRoot.ts";
+import { installedPath, kindOf } from "./installedFile.ts";
+
+export interface UninstallRequest {
+  readonly pluginDir: string;
+  readonly stateDir: string;
+  /** Whether the histories are removed, too. */
+  readonly histories: boolean;
+  readonly dryRun: boolean;
+}
+
+/**
+ * @returns the exit code
+ * @throws DriverError `UNSUPPORTED` if the file is not this driver, `STATE_DIR_IN_USE` while tasks or a plugin run
+ */
+export function uninstall({ pluginDir, stateDir, histories, dryRun }: UninstallRequest): number {
+  requireRoot("the plugin folder is root's");
+  const path = installedPath(pluginDir);
+  const found = kindOf(path);
+  if (found === "other" || found === "package's link") {
+    const what = found === "other" ? "is not this driver" : "is the link of the Debian package";
+    throw new DriverError("UNSUPPORTED", `${path} ${what}; it stays as it is`, {
+      hint:
+        found === "other"
+          ? "Remove it yourself"
+          : "Remove the package instead: apt remove nomad-driver-exec2",
+    });
+  }
+  if (histories) requireUnused(stateDir);
+  const removed = [
+    ...(found === "driver" ? [path] : []),
+    ...(histories && existsSync(stateDir) ? [stateDir] : []),
+  ];
+  for (const each of removed) {
+    if (!dryRun) rmSync(each, { recursive: true });
+    process.stdout.write(`${dryRun ? "would remove" : "removed"} ${each}\n`);
+  }
+  if (removed.length === 0) process.stdout.write(`nothing to remove: there is no ${path}\n`);
+  if (!histories && existsSync(stateDir))
+    process.stdout.write(`the histories of tasks stay in ${stateDir}\n`);
+  return 0;
+}
+
+function requireUnused(stateDir: string): void {
+  const { run } = stateFolderPaths(stateDir);
+  const hasRuns = existsSync(run) && readdirSync(run).length > 0;
+  if (!hasRuns && pluginOf(stateDir) === undefined) return;
+  throw new DriverError("STATE_DIR_IN_USE", `${stateDir} is in use by ${hasRuns ? "tasks" : "a plugin"}`, {
+    hint: "Drain the node and stop its agent first, or uninstall without --histories",
+  });
+}
