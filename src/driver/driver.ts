@@ -45,6 +45,7 @@ import { optimizeEarly } from "./optimizeEarly.ts";
 import { historyOf } from "./recovery/recovery.ts";
 import { Run } from "./run/run.ts";
 import { startTask } from "./start/startTask.ts";
+import { Turns } from "./start/turns.ts";
 import { Task, type TaskHistory } from "./task/task.ts";
 import { notConfigured, notReady, notRunning, stillRunning } from "./task/taskErrors.ts";
 import { exitResultOf, taskStatusOf } from "./task/taskStatus.ts";
@@ -54,6 +55,10 @@ const defaultStopSignal = "SIGINT";
 
 /** Milliseconds after which the plugin's own start is over. */
 const restingMs = 1_000;
+
+/** More starts at once are not faster, and hold other calls up. One that waits for a name service, say, lets others pass. */
+const startsAtOnce = 16;
+const startTurnMs = 500;
 
 /** 24 days: a Node timer with a longer delay fires at once. */
 const maxStopMs = 2 ** 31 - 1 - killGraceMs;
@@ -79,6 +84,7 @@ export class Driver implements DriverPort {
   #openError: DriverError | undefined;
   #pruner: HistoryPruner | undefined;
   readonly #idleMemory = new IdleMemory();
+  readonly #starts = new Turns(startsAtOnce, startTurnMs);
 
   /** @param socketPath the plugin's socket */
   constructor(log: Logger, socketPath: string, requestHandOver: RequestHandOver) {
@@ -128,7 +134,7 @@ export class Driver implements DriverPort {
     this.#announcements.runnerCalls(request.taskId);
     this.#idleMemory.wake();
     try {
-      return await startTask(request, signal, this.#tasks, this.#services);
+      return await this.#starts.take(() => startTask(request, signal, this.#tasks, this.#services));
     } catch (thrown) {
       this.#pruner?.wake();
       throw thrown;

@@ -1,0 +1,56 @@
+import { expect, it, vi } from "vitest";
+import { Turns } from "../../../src/driver/start/turns.ts";
+
+/** Work that ends when it is told to. */
+function started(turns: Turns, count: number) {
+  const began: number[] = [];
+  const ends: (() => void)[] = [];
+  const results = Array.from({ length: count }, (_, number) =>
+    turns.take(async () => {
+      began.push(number);
+      await new Promise<void>((resolve) => {
+        ends[number] = resolve;
+      });
+      return number;
+    }),
+  );
+  return { began, ends, results };
+}
+
+it("does so much at once, and the rest in order", async () => {
+  const { began, ends, results } = started(new Turns(2, 60_000), 4);
+  await Promise.resolve();
+  expect(began).toEqual([0, 1]);
+  ends[1]?.();
+  expect(await results[1]).toBe(1);
+  await vi.waitFor(() => expect(began).toEqual([0, 1, 2]));
+  for (const end of ends) end?.();
+  await vi.waitFor(() => expect(began).toEqual([0, 1, 2, 3]));
+  ends[3]?.();
+  expect(await Promise.all(results)).toEqual([0, 1, 2, 3]);
+});
+
+it("gives a failure on, and the turn too", async () => {
+  const turns = new Turns(1, 60_000);
+  await expect(turns.take(() => Promise.reject(new Error("failed")))).rejects.toThrow("failed");
+  expect(await turns.take(async () => "next")).toBe("next");
+});
+
+it("waits no longer than a turn for work that waits itself, and frees no turn twice", async () => {
+  vi.useFakeTimers();
+  try {
+    const { began, ends } = started(new Turns(1, 100), 3);
+    await vi.advanceTimersByTimeAsync(99);
+    expect(began).toEqual([0]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(began).toEqual([0, 1]);
+    ends[0]?.();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(began).toEqual([0, 1]);
+    ends[1]?.();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(began).toEqual([0, 1, 2]);
+  } finally {
+    vi.useRealTimers();
+  }
+});
