@@ -11,11 +11,11 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** `Did you mean x?`, or the list of candidates. */
+/** `Did you mean x?`, or the known names. */
 export function suggestion(name: string, candidates: readonly string[]): string {
   const meant = nearest(name, candidates);
   if (meant !== undefined) return `Did you mean ${meant}?`;
-  return candidates.length === 0 ? "There is none." : `Allowed here: ${[...candidates].sort().join(", ")}.`;
+  return candidates.length === 0 ? "None is defined." : `Known names: ${[...candidates].sort().join(", ")}.`;
 }
 
 /** Levenshtein distance, where a swap of two adjacent letters counts as one edit. */

@@ -22,7 +22,7 @@ describe("the nearest name", () => {
 
   it("is offered, or else the choice", () => {
     expect(suggestion("agrs", names)).toBe("Did you mean args?");
-    expect(suggestion("zebra", names)).toBe("Allowed here: args, command, unveil, work_dir.");
-    expect(suggestion("zebra", [])).toBe("There is none.");
+    expect(suggestion("zebra", names)).toBe("Known names: args, command, unveil, work_dir.");
+    expect(suggestion("zebra", [])).toBe("None is defined.");
   });
 });

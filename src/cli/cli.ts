@@ -16,16 +16,20 @@ import { addLs } from "./commands/ls/lsVerb.ts";
 import { addPs } from "./commands/ps/psVerb.ts";
 import { addReplay } from "./commands/replay/replayVerb.ts";
 import { addRun } from "./commands/run/runVerb.ts";
+import { addSignal } from "./commands/signal/signalVerb.ts";
+import { addStop } from "./commands/stop/stopVerb.ts";
 import { addTop } from "./commands/top/topVerb.ts";
 import { addValidate } from "./commands/validate/validateVerb.ts";
 import { addVersion } from "./commands/version/versionVerb.ts";
+import { addWait } from "./commands/wait/waitVerb.ts";
 import { addWhy } from "./commands/why/whyVerb.ts";
 import { printError } from "./terminal/errors.ts";
 import { guardOutput, outputError } from "./terminal/output.ts";
 import { widthOf } from "./terminal/style.ts";
 
 const verbs = [
-  ...[addRun, addDoctor, addPs, addTop, addExec, addLs, addClean, addValidate],
+  ...[addRun, addDoctor, addPs, addTop, addExec, addLs],
+  ...[addStop, addSignal, addWait, addClean, addValidate],
   ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport],
   ...[addInstall, addUninstall, addCompletion, addVersion],
 ];
@@ -34,11 +38,11 @@ const verbs = [
 const codes = { failure: 1, usage: 2 };
 /** Verbs that pass on the exit code of what they run fail with one that few programs have. */
 const passingOn = { failure: RUNNER_FAILED, usage: RUNNER_FAILED };
-const passing: ReadonlySet<string | undefined> = new Set(["run", "exec"]);
+const passing: ReadonlySet<string | undefined> = new Set(["run", "exec", "wait"]);
 
 /**
  * @param args without the program's name
- * @returns the exit code: 1 for a failure, 2 for invalid arguments; of `run` and `exec` 125 for both
+ * @returns the exit code: 1 for a failure, 2 for invalid arguments; of `run`, `exec` and `wait` 125 for both
  */
 export async function runCli(args: readonly string[]): Promise<number> {
   const { failure, usage } = passing.has(args[0]) ? passingOn : codes;
@@ -106,7 +110,7 @@ export function createProgram(setExitCode: (code: number) => void): Command {
     .helpCommand("help [verb]", "tell more about a verb")
     .configureHelp({ helpWidth: Math.min(100, widthOf(process.stdout)) })
     .showSuggestionAfterError()
-    .showHelpAfterError("(--help tells more)")
+    .showHelpAfterError("Try --help.")
     .exitOverride();
   for (const addVerb of verbs) addVerb(program, setExitCode);
   return program;

@@ -40,7 +40,7 @@ describe("a task's config by the driver's schema", () => {
   it.each([
     [{}, "command", "the driver requires it"],
     [{ command: "x", comand: "y" }, "comand", "no such option. Did you mean command?"],
-    [{ command: "x", zzz: 1 }, "zzz", "Allowed here: args, command, fast, labels, oom_score_adj."],
+    [{ command: "x", zzz: 1 }, "zzz", "Known names: args, command, fast, labels, oom_score_adj."],
     [{ command: ["x"] }, "command", "it must be a string"],
     [{ command: "x", args: "y" }, "args", "it must be a list"],
     [{ command: "x", args: ["a", {}] }, "args[1]", "it must be a string"],

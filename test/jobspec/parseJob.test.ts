@@ -243,7 +243,7 @@ describe("a job file is refused", () => {
     ['lifecycle {\n hook = "later"\n}', "task.t.lifecycle.hook: must be prestart, poststart or poststop"],
     ["config {}\nconfig {}", "task.t.config: there may be only one such block"],
     ["env {\n A = [1]\n}", "task.t.env.A: must be a text, a number"],
-    [`env {\n A = "\${var.x}"\n}`, "task.t.env.A: there is no var.x. There is none."],
+    [`env {\n A = "\${var.x}"\n}`, "task.t.env.A: there is no var.x. None is defined."],
     [
       `config {\n args = ["a", "\${1 + x}"]\n}`,
       `task.t.config.args[1]: a local run looks up names only; it does not evaluate \${1 + x}`,

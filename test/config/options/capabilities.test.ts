@@ -26,11 +26,11 @@ describe("names of capabilities", () => {
   it.each([
     ["net_bind_servce", "Did you mean net_bind_service?"],
     ["CAP_SYS_ADMN", "Did you mean sys_admin?"],
-    ["cap_cap_kill", "Allowed here"],
+    ["cap_cap_kill", "Known names"],
     ["al", "Did you mean all?"],
-    ["", "Allowed here: all, audit_control"],
-    ["everything", "Allowed here"],
-    ["__proto__", "Allowed here"],
+    ["", "Known names: all, audit_control"],
+    ["everything", "Known names"],
+    ["__proto__", "Known names"],
   ])("%j is none, and the nearest is told", (written, hint) => {
     expect(capabilityProblem(written)).toMatchObject({
       message: `(${JSON.stringify(written)}) is no capability`,

@@ -99,7 +99,7 @@ function landlockChecks(abi: number): Check[] {
 
 /** The cgroup controllers that a task's resources block needs, with what each limits. */
 const controllers: readonly (readonly [controller: string, limits: string])[] = [
-  ["memory", "limits of memory, and word of what ran out of it"],
+  ["memory", "limits of memory, and reports of tasks that reach them"],
   ["cpu", "limits of CPU time"],
   ["cpuset", "cores of a task's own"],
   ["pids", "limits of processes and threads"],

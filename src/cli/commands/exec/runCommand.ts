@@ -1,7 +1,6 @@
 /** `exec`: runs a command in a running task, connected to this terminal or these pipes. */
 
 import { constants } from "node:os";
-import { dirname } from "node:path";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
 import { catchInterrupts, whenAborted } from "../../../client/task/interrupts.ts";
 import type {
@@ -9,12 +8,9 @@ import type {
   ExecTaskStreamingRequest as Request,
   ExecTaskStreamingResponse as Response,
 } from "../../../grpc/generated/nomad/driver.ts";
-import { connectPlugin } from "../../../grpc/pluginClient.ts";
 import { errorOfCall } from "../../../grpc/status.ts";
-import { openPluginSocket, type PluginSocket } from "../../../store/folder/pluginAddress.ts";
 import { codeToPassOn, endBySignal } from "../../../taskEnd.ts";
-import { EventLogs } from "../../logs/eventLogs.ts";
-import { requireRoot } from "../../requireRoot.ts";
+import { connectTask } from "../../tasks/runningTask.ts";
 
 export interface CommandOptions {
   readonly stateDir: string;
@@ -33,14 +29,11 @@ export async function runCommand(
   command: readonly string[],
   { stateDir, tty = process.stdin.isTTY && process.stdout.isTTY }: CommandOptions,
 ): Promise<number> {
-  requireRoot("the driver's plugin answers root alone");
-  const { id, socket } = await findRunning(stateDir, task);
+  const { id, plugin, close } = await connectTask(stateDir, task);
   using attached = new DisposableStack();
-  attached.defer(() => socket.close());
-  const plugin = connectPlugin(socket.path);
+  attached.defer(close);
   const call = plugin.driver.execTaskStreaming();
   call.write({ setup: { taskId: id, command: [...command], tty } });
-  attached.defer(() => plugin.disconnect());
   if (tty) attached.defer(attachTerminal(call));
   const interrupts = catchInterrupts();
   attached.defer(() => interrupts.release());
@@ -103,26 +96,4 @@ function show(stream: NodeJS.WriteStream, data: Buffer, call: Call): void {
   if (stream.write(data)) return;
   call.pause();
   stream.once("drain", () => call.resume());
-}
-
-/** Finds the running task that a person names, and the plugin that runs it. */
-export interface RunningTask {
-  readonly id: string;
-  readonly socket: PluginSocket;
-}
-
-/**
- * @param name the task's name, the start of its allocation's id, or its whole id
- * @throws DriverError `TASK_NOT_FOUND` if it matches no running task, or several
- * @throws DriverError `PLUGIN_FAILED` if the task's plugin does not run
- */
-async function findRunning(stateDir: string, name: string): Promise<RunningTask> {
-  const logs = await EventLogs.open(stateDir);
-  try {
-    const { id, reader } = logs.findRunning(name);
-    const folder = logs.folders[logs.readers.indexOf(reader)] ?? stateDir;
-    return { id, socket: openPluginSocket(dirname(folder)) };
-  } finally {
-    await logs.close();
-  }
 }

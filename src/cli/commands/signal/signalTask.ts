@@ -1,0 +1,19 @@
+/** `signal`: sends a signal to a running task. */
+import { answered } from "../../../client/plugin/pluginSession.ts";
+import { parseSignal, signalName } from "../../../signalNames.ts";
+import { connectTask } from "../../tasks/runningTask.ts";
+
+/**
+ * @returns the exit code
+ * @throws DriverError `SIGNAL_UNKNOWN`, `TASK_NOT_FOUND`
+ */
+export async function signalTask(name: string, signal: string, stateDir: string): Promise<number> {
+  const sent = signalName(parseSignal(signal));
+  const { id, plugin, close } = await connectTask(stateDir, name);
+  try {
+    await answered(plugin.driver.signalTask({ taskId: id, signal: sent }));
+  } finally {
+    close();
+  }
+  return 0;
+}

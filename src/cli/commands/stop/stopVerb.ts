@@ -1,0 +1,49 @@
+import { InvalidArgumentError } from "commander";
+import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import { parseDuration } from "../../../units/durations.ts";
+import type { AddVerb } from "../verb.ts";
+
+interface Options {
+  readonly signal: string;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly stateDir: string;
+}
+
+export const addStop: AddVerb = (program, exit) => {
+  program
+    .command("stop")
+    .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
+    .summary("stop a task of a local run")
+    .description(
+      "Sends a running task of run its signal to stop, waits for its end, and kills it when the time is over. The " +
+        "run ends as it would after any end of the task. For the task of an agent, use nomad alloc stop.",
+    )
+    .option("-s, --signal <signal>", "the signal to stop it with", "SIGINT")
+    .option(
+      "-t, --timeout <duration>",
+      "how long it has before it is killed, such as 10s",
+      parseTimeout,
+      5_000,
+    )
+    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nomad-driver-exec2 stop web
+  nomad-driver-exec2 stop --signal SIGTERM --timeout 30s 6f2d4a9e`,
+    )
+    .action(async (task: string, options: Options) => exit(await act(task, options)));
+};
+
+async function act(task: string, { signal, timeout, stateDir }: Options): Promise<number> {
+  const { stopTask } = await import("./stopTask.ts");
+  return stopTask(task, { signal, timeoutMs: timeout, stateDir });
+}
+
+function parseTimeout(text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds !== undefined) return milliseconds;
+  throw new InvalidArgumentError("It must be a duration, such as 500ms, 10s or 2m.");
+}

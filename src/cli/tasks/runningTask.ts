@@ -1,0 +1,59 @@
+/** A running task that a person names, and a connection to the plugin that runs it. */
+import { basename, dirname } from "node:path";
+import { DriverError } from "../../errors.ts";
+import { connectPlugin, type PluginConnection } from "../../grpc/pluginClient.ts";
+import { openPluginSocket } from "../../store/folder/pluginAddress.ts";
+import { allocationOf, shortId } from "../../taskId.ts";
+import { EventLogs } from "../logs/eventLogs.ts";
+import { requireRoot } from "../requireRoot.ts";
+
+export interface RunningTask {
+  readonly id: string;
+  readonly plugin: PluginConnection;
+  /** Closes the connection. The task goes on. */
+  close(): void;
+}
+
+/**
+ * @param name the task's name, the start of its allocation's id, both, or its whole id
+ * @throws DriverError `TASK_NOT_FOUND` if it matches no running task, or several
+ * @throws DriverError `PLUGIN_FAILED` if the task's plugin does not run
+ */
+export async function connectTask(stateDir: string, name: string): Promise<RunningTask> {
+  const { id, folder } = await find(stateDir, name);
+  return connect(id, folder);
+}
+
+/**
+ * The same for a task of a local run.
+ * @param verb of Nomad's for a task of its own
+ * @throws DriverError `UNSUPPORTED` for the task of an agent, which would start it anew
+ */
+export async function connectLocalTask(stateDir: string, name: string, verb: string): Promise<RunningTask> {
+  const { id, folder } = await find(stateDir, name);
+  if (basename(dirname(folder)) === "local") return connect(id, folder);
+  throw new DriverError("UNSUPPORTED", `task ${name} belongs to a Nomad agent`, {
+    hint: `Use nomad alloc ${verb} ${shortId(allocationOf(id))}`,
+  });
+}
+
+async function find(stateDir: string, name: string): Promise<{ id: string; folder: string }> {
+  requireRoot("the driver's plugin answers root alone");
+  const logs = await EventLogs.open(stateDir);
+  try {
+    const { id, reader } = logs.findRunning(name);
+    return { id, folder: dirname(logs.folders[logs.readers.indexOf(reader)] ?? stateDir) };
+  } finally {
+    await logs.close();
+  }
+}
+
+function connect(id: string, folder: string): RunningTask {
+  const socket = openPluginSocket(folder);
+  const plugin = connectPlugin(socket.path);
+  const close = () => {
+    plugin.disconnect();
+    socket.close();
+  };
+  return { id, plugin, close };
+}

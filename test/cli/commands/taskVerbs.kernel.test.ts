@@ -1,0 +1,69 @@
+/** `stop`, `signal` and `wait` from end to end, over tasks that `run` or an agent has started. */
+import { expect, it } from "vitest";
+import { startAgent, startTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { call, shellJob, start } from "../../support/screen/commandLine.ts";
+
+const agent = await startAgent();
+const script = "trap 'echo got HUP' HUP; trap 'exit 5' TERM; echo up; while :; do sleep 0.1; done";
+
+it("signal reaches the task, stop ends it with its signal, and wait has its exit code", async () => {
+  const stateDir = temporaryFolder();
+  const verb = (...args: string[]) => call([...args, "--state-dir", stateDir]);
+  const run = start(["run", "--state-dir", stateDir, shellJob(script)]);
+  await run.seen("up");
+  expect(await verb("signal", "task", "hup")).toEqual({ code: 0, stdout: "", stderr: "" });
+  await run.seen("got HUP");
+  const waiting = start(["wait", "task", "--state-dir", stateDir]);
+  expect(await verb("stop", "task", "--signal", "SIGTERM")).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect((await waiting.ended).code).toBe(5);
+  expect((await run.ended).code).toBe(5);
+  expect((await verb("wait", "task")).code).toBe(5);
+  expect((await verb("why", "task")).stdout).toContain("SIGHUP");
+});
+
+it("stop kills a task that does not obey", async () => {
+  const stateDir = temporaryFolder();
+  const run = start([
+    "run",
+    "--state-dir",
+    stateDir,
+    shellJob("trap '' INT; echo up; while :; do sleep 0.1; done"),
+  ]);
+  await run.seen("up");
+  await call(["stop", "--timeout", "100ms", "task", "--state-dir", stateDir]);
+  expect((await run.ended).code).toBe(137);
+});
+
+it("say what is wrong", async () => {
+  const stateDir = temporaryFolder();
+  await call(["run", "--state-dir", stateDir, shellJob("exit 3")]);
+  const verb = (...args: string[]) => call([...args, "--state-dir", stateDir]);
+  expect(await verb("stop", "task")).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^TASK_NOT_FOUND: task does not run: .*: exit 3\n$/),
+  });
+  expect(await verb("signal", "task", "NOPE")).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("SIGNAL_UNKNOWN: "),
+  });
+  expect(await verb("wait", "taks")).toMatchObject({
+    code: 125,
+    stderr: expect.stringContaining("Did you mean task?"),
+  });
+  expect((await verb("stop", "task", "--timeout", "soon")).code).toBe(2);
+});
+
+it("stop leaves the task of an agent to it, which would start it anew", async () => {
+  const config = makeAllocation({ taskName: "served" }).config("exec sleep 1000");
+  await startTask(agent, config);
+  expect(await call(["stop", "served", "--state-dir", agent.stateDir])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^UNSUPPORTED: task served belongs to a Nomad agent\nhint: Use nomad alloc stop \w{8}$/m,
+    ),
+  });
+  expect((await call(["signal", "served", "KILL", "--state-dir", agent.stateDir])).code).toBe(0);
+  expect((await call(["wait", "served", "--state-dir", agent.stateDir])).code).toBe(137);
+});
