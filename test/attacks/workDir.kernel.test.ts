@@ -117,10 +117,12 @@ describe("a /proc of the host's at another path", () => {
     ["mounted anew", ["-t", "proc", "proc"]],
   ])("is refused: %s", async (_how, what) => {
     const allocation = makeAllocation();
-    const folder = mkdtempSync(`${persistentFolders}/exec2-proc-`);
+    const around = mkdtempSync(`${persistentFolders}/exec2-proc-`);
+    const folder = `${around}/deep`;
+    mkdirSync(folder);
     onTestFinished(() => {
       command("umount", [folder]);
-      rmSync(folder, { recursive: true });
+      rmSync(around, { recursive: true });
     });
     command("mount", [...what, folder]);
     await expectRefusal(agent, allocation.config("true", { mounts: [volume(folder)] }), {
@@ -128,10 +130,10 @@ describe("a /proc of the host's at another path", () => {
       text: /is in the host's \/proc/,
       recoverable: false,
     });
-    for (const path of [folder, `${folder}/1`, `${folder}/self/cmdline`]) {
+    for (const path of [around, folder, `${folder}/1`, `${folder}/self/cmdline`]) {
       await expectRefusal(agent, allocation.config({ command: "true", unveil: [`r:${path}`] }), {
         code: "UNVEIL_PATH_UNSAFE",
-        text: /is in a \/proc that is not the task's/,
+        text: /leads to a \/proc that is not the task's/,
         recoverable: false,
       });
     }

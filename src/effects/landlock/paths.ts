@@ -9,11 +9,21 @@
  * Other magic links (proc_pid_fd(5)) are refused: they lead to whatever the process that
  * resolves them has open.
  */
-import { closeSync, fstatSync, readlinkSync, realpathSync, type Stats, statfsSync, statSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statfsSync,
+  statSync,
+} from "node:fs";
 import { basename, dirname, relative, resolve } from "node:path";
 import { isAtOrBelow } from "../../config/options/unveil.ts";
 import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";
 import { DriverError } from "../../errors.ts";
+import { mountPoints } from "../files/mountinfo.ts";
 import {
   AT_FDCWD,
   O_PATH,
@@ -97,10 +107,10 @@ function classify(descriptor: number, rule: UnveilRule): Found {
   const status = fstatSync(descriptor);
   const kind = kindOf(status);
   const isProc = status.dev === procDevice();
-  if (!isProc && !isOtherProc(descriptor, rule))
+  if (!isProc && !isOtherProc(descriptor, rule) && procBelow(descriptor, kind, rule) === undefined)
     return { at: "host", descriptor, kind, identity: identityOf(status) };
   try {
-    const path = readlinkSync(`/proc/self/fd/${descriptor}`);
+    const path = procBelow(descriptor, kind, rule) ?? readlinkSync(`/proc/self/fd/${descriptor}`);
     if (!isProc || !isAtOrBelow(path, "/proc")) throw otherProc(rule, path);
     // procfs names its entries, and `self` and links through it have led to this process's folder.
     const own = ownEntry(path);
@@ -173,10 +183,21 @@ function leadsOut({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): Driv
   );
 }
 
+/**
+ * A /proc of the host's that is mounted somewhere below a folder, whose rule would hold for it, too. Only a job
+ * is kept from it: what the operator unveils is the operator's word.
+ */
+function procBelow(descriptor: number, kind: PathKind, { sources }: UnveilRule): string | undefined {
+  if (kind !== "folder" || !sources.includes("task")) return undefined;
+  const folder = readlinkSync(`/proc/self/fd/${descriptor}`);
+  const mounts = mountPoints(readFileSync("/proc/self/mountinfo", "utf8"), "proc");
+  return mounts.find((path) => !isAtOrBelow(path, "/proc") && isAtOrBelow(path, folder));
+}
+
 function otherProc({ path }: Pick<UnveilRule, "path">, found: string): DriverError {
   return new DriverError(
     "UNVEIL_PATH_UNSAFE",
-    `The unveiled path ${path} is in a /proc that is not the task's`,
+    `The unveiled path ${path} leads to a /proc that is not the task's`,
     {
       failed: { call: "statfs", path: found, errno: "EXDEV" },
       hint: "Unveil the path below /proc: a task has a /proc of its own there, or the host's with pid_mode",
