@@ -2,7 +2,6 @@
  * The scripts that the program was bundled into, each with its V8 code cache, so that
  * nothing is compiled when it is loaded. The build (scripts/executable/) makes both.
  */
-import { createRequire } from "node:module";
 import { dirname } from "node:path";
 import { getRawAsset } from "node:sea";
 import { constants, Script } from "node:vm";
@@ -20,7 +19,6 @@ type Wrapper = (
 ) => void;
 
 const loaded = new Map<string, LoadedModule>();
-const requireBuiltIn = createRequire(process.execPath);
 
 /** Runs a script at its first use, and returns what it exports. */
 export function loadScript(name: string): object {
@@ -46,5 +44,8 @@ function compiled(name: string): Wrapper {
 }
 
 function requireFrom(id: string): unknown {
-  return id.startsWith("./") ? loadScript(id.slice(2)) : requireBuiltIn(id);
+  if (id.startsWith("./")) return loadScript(id.slice(2));
+  const module = process.getBuiltinModule(id);
+  if (module === undefined) throw new Error(`the executable has no module ${id}`);
+  return module;
 }

@@ -29,7 +29,9 @@ export async function reconcile(
   inUse: (taskId: string) => boolean,
 ): Promise<Set<string>> {
   const { store, folder, log, unsaved } = services;
-  const leftover = new Set(readdirSync(folder.run));
+  // Beside the runs' folders is the plan runner's file, where the host executes no memfds.
+  const entries = readdirSync(folder.run, { withFileTypes: true });
+  const leftover = new Set(entries.filter((entry) => entry.isDirectory()).map(({ name }) => name));
   const running = new Set<string>();
   for (const { stream } of [...store.streams()]) {
     const hasFiles = leftover.delete(runFolderName(stream));

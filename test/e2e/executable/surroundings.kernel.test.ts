@@ -77,7 +77,7 @@ describe("the executable's native addon", () => {
 
   it("is refused, with what to do, where nothing new may be executed at all", async () => {
     const ended = await withoutMemfds("/run", "/dev/shm", "/tmp", "/var/tmp");
-    expect(ended.code).toBe(1);
+    expect(ended.code).toBe(125);
     expect(ended.stderr).toContain("lmdb.node can be loaded neither from memory nor from a folder");
     expect(ended.stderr).toContain("Set the sysctl vm.memfd_noexec to 1 or 0");
   });

@@ -47,7 +47,8 @@ export function uninstall({ pluginDir, stateDir, histories, dryRun }: UninstallR
 
 function requireUnused(stateDir: string): void {
   const { run } = stateFolderPaths(stateDir);
-  const hasRuns = existsSync(run) && readdirSync(run).length > 0;
+  const hasRuns =
+    existsSync(run) && readdirSync(run, { withFileTypes: true }).some((entry) => entry.isDirectory());
   if (!hasRuns && pluginOf(stateDir) === undefined) return;
   throw new DriverError("STATE_DIR_IN_USE", `${stateDir} is in use by ${hasRuns ? "tasks" : "a plugin"}`, {
     hint: "Drain the node and stop its agent first, or uninstall without --histories",
