@@ -93,9 +93,9 @@ function separateCommand(args: readonly string[]): readonly string[] {
   return args;
 }
 
-/** Nomad's own commands spell `-var` with one dash. */
+/** Nomad's own commands spell `-var` and `-var-file` with one dash. */
 function doubleDash(arg: string): string {
-  return /^-var(=|$)/.test(arg) ? `-${arg}` : arg;
+  return /^-var(-file)?(=|$)/.test(arg) ? `-${arg}` : arg;
 }
 
 /** @param setExitCode receives the exit code of the verb that was called */

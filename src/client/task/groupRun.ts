@@ -28,14 +28,27 @@ export async function runGroup(run: LocalRun, group: Group): Promise<TaskOutcome
 }
 
 /** As on a Nomad client: prestart tasks must succeed before main tasks start; sidecars stop after those. */
-async function runPhases({ interrupts }: LocalRun, tasks: readonly LocalTask[]): Promise<void> {
+async function runPhases({ interrupts, console }: LocalRun, tasks: readonly LocalTask[]): Promise<void> {
   const prestart = await startPhase(tasks, "prestart");
   const outcomes = await endsOf(prestart.filter(isNoSidecar));
   const ready = outcomes.every(({ exitCode }) => exitCode === 0);
   if (ready && !interrupts.stop.aborted) await runMain(tasks);
+  else if (!ready) console.warn(preventedText(prestart, outcomes, tasks));
   const sidecars = tasks.filter((each) => each.ended && !isNoSidecar(each));
   await Promise.all(sidecars.map((each) => each.dismiss()));
   await endsOf(await startPhase(tasks, "poststop"));
+}
+
+/** Such as `prestart task init failed: main was not started`. */
+function preventedText(
+  prestart: readonly LocalTask[],
+  outcomes: readonly TaskOutcome[],
+  tasks: readonly LocalTask[],
+): string {
+  const failed = prestart.filter(isNoSidecar).filter((_, index) => outcomes[index]?.exitCode !== 0);
+  const prevented = tasks.filter(({ task, ended }) => ended === undefined && task.phase !== "poststop");
+  const names = (list: readonly LocalTask[]) => list.map(({ task }) => task.name).join(", ");
+  return `prestart task ${names(failed)} failed: ${names(prevented)} ${prevented.length === 1 ? "was" : "were"} not started`;
 }
 
 async function runMain(tasks: readonly LocalTask[]): Promise<void> {

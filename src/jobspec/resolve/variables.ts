@@ -10,6 +10,8 @@ import { type Reference, TemplateError } from "./template.ts";
 export interface VariableSources {
   /** `--var name=value`. */
   readonly given: Readonly<Record<string, string>>;
+  /** Values of `--var-file`, which `--var` overrides. */
+  readonly files?: Readonly<Record<string, unknown>> | undefined;
   /** The process's environment: `NOMAD_VAR_<name>`. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -27,7 +29,7 @@ export function readFileScope(file: JobFile, top: Body, sources: VariableSources
 function readVariables(file: JobFile, top: Body, sources: VariableSources): Record<string, unknown> {
   const declared = labelled(file, "variable", top.variable);
   const names = declared.map(({ label }) => label);
-  for (const name of Object.keys(sources.given)) {
+  for (const name of [...Object.keys(sources.given), ...Object.keys(sources.files ?? {})]) {
     if (names.includes(name)) continue;
     const hint = suggestion(name, names);
     rejectJob(file, { place: "", message: `the file declares no variable ${name}`, hint });
@@ -40,6 +42,8 @@ function readVariables(file: JobFile, top: Body, sources: VariableSources): Reco
 function variableValue(file: JobFile, name: string, block: Body, sources: VariableSources): unknown {
   const place = `variable.${name}`;
   if (block.validation !== undefined) file.ignored.add(`${place}.validation`);
+  const { files = {} } = sources;
+  if (sources.given[name] === undefined && Object.hasOwn(files, name)) return files[name];
   const text = sources.given[name] ?? sources.environment[`NOMAD_VAR_${name}`];
   if (text !== undefined) return convert(file, place, text, String(block.type ?? ""));
   if (block.default !== undefined) return block.default;

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { basename } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { processesNamed } from "../../support/host/processes.ts";
 import { remountReadOnly, smallFileSystem } from "../../support/host/smallFileSystem.ts";
@@ -388,10 +388,11 @@ describe("jobs of several tasks", () => {
   });
 
   it("do not begin where what comes before them fails", async () => {
-    const { code, stdout } = await call(
+    const { code, stdout, stderr } = await call(
       running(job(task("main", "echo never"), task("first", "exit 6", lifecycle("prestart")))),
     );
     expect([code, stdout]).toEqual([6, ""]);
+    expect(stderr).toMatch(/^warning: prestart task first failed: main was not started$/m);
   });
 
   it("end together where one fails, and its code is the job's", async () => {
@@ -412,6 +413,15 @@ describe("the examples", () => {
     const { code, stdout } = await call(running(option, "message=good day", `${examples}/hello.nomad.hcl`));
     expect(code).toBe(0);
     expect(stdout).toMatch(/^good day\nI am user \d+, task hello of job hello\n$/);
+  });
+
+  it("say hello with a file of variables, which --var overrides", async () => {
+    const path = join(temporaryFolder(), "hello.vars.hcl");
+    writeFileSync(path, 'message = "from a file"\n');
+    const hello = async (...args: string[]) =>
+      (await call(running("-var-file", path, ...args, `${examples}/hello.nomad.hcl`))).stdout;
+    expect(await hello()).toMatch(/^from a file\n/);
+    expect(await hello("-var", "message=by hand")).toMatch(/^by hand\n/);
   });
 
   it("serve a page", async () => {

@@ -26,6 +26,8 @@ import { RunConsole } from "./runConsole.ts";
 
 export interface RunOptions {
   readonly variables: Readonly<Record<string, string>>;
+  /** Values of files of variables. */
+  readonly variableFiles: Readonly<Record<string, unknown>>;
   readonly hostVolumes: HostVolumes;
   readonly stateDir: string;
   /** Options of the plugin's config block. */
@@ -43,7 +45,7 @@ export interface RunOptions {
 export async function runJob(path: string, options: RunOptions): Promise<number> {
   requireRoot("run starts tasks in sandboxes of their own");
   const file = await readJobFile(path);
-  const variables = { given: options.variables, environment: process.env };
+  const variables = { given: options.variables, files: options.variableFiles, environment: process.env };
   const job = await checkJob(file, variables, pluginOptionsOf(options));
   const interrupts = catchInterrupts();
   const work = await makeWorkFolder({ job: path, keep: options.keep });

@@ -3,6 +3,7 @@ import type { AddVerb } from "../verb.ts";
 
 interface Options {
   readonly var?: Assignments;
+  readonly varFile?: readonly string[];
   readonly option?: Assignments;
   readonly hostVolume?: Assignments;
   readonly pluginConfig?: string;
@@ -23,6 +24,7 @@ export const addRun: AddVerb = (program, exit) => {
         "them.",
     )
     .option("--var <name=value>", "value of a variable of the job file; may be repeated", collectAssignment)
+    .option("--var-file <file>", "values of variables, as HCL or JSON; may be repeated", collectFile)
     .option("-v, --verbose", "show the driver's events and log as they come")
     .option("--raw", "show the tasks' output byte by byte, without their names before it")
     .option("-o, --option <name=value>", "option of the plugin; repeat it for lists", collectAssignment)
@@ -54,12 +56,25 @@ Examples:
     .action(async (path: string, options: Options) => exit(await act(path, options)));
 };
 
+function collectFile(path: string, before: readonly string[] = []): string[] {
+  return [...before, path];
+}
+
 async function act(path: string, options: Options): Promise<number> {
   const { readPluginConfig } = await import("../../../client/plugin/pluginConfig.ts");
   const { runJob } = await import("./runJob.ts");
   const pluginConfig = await readPluginConfig(options.pluginConfig, options.option, options.stateDir);
+  const { readVariableFiles } = await import("./readJobFile.ts");
   const { hostVolumesOf } = await import("../../../client/allocation/hostVolumes.ts");
   const { verbose = false, raw = false, keep = false } = options;
   const hostVolumes = hostVolumesOf(single(options.hostVolume));
-  return runJob(path, { ...pluginConfig, variables: single(options.var), hostVolumes, verbose, raw, keep });
+  return runJob(path, {
+    ...pluginConfig,
+    variables: single(options.var),
+    variableFiles: await readVariableFiles(options.varFile ?? []),
+    hostVolumes,
+    verbose,
+    raw,
+    keep,
+  });
 }
