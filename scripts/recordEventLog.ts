@@ -11,7 +11,7 @@ import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { EventReader } from "../src/store/eventStore.ts";
 import { stateFolderPaths } from "../src/store/folder/stateFolder.ts";
-import { openEventReader } from "../src/store/lmdb/lmdbEventStore.ts";
+import { openEventReader } from "../src/store/lmdb/eventReader.ts";
 import { logFiles } from "../src/store/lmdb/lmdbFile.ts";
 
 const root = join(import.meta.dirname, "..");

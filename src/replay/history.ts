@@ -6,8 +6,10 @@
 import { reportsOf } from "../machines/effects.ts";
 import type { TaskEvent } from "../machines/events.ts";
 import { type MachineState, type MachineVersion, thisMachine } from "../machines/machineVersion.ts";
+import { isStateName } from "../machines/taskMachine.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
 import { isAsRecorded, reasonOf } from "./check/streamCheck.ts";
+import { isDamaged } from "./storedHistory.ts";
 
 /** An event and its result. */
 export interface Moment {
@@ -29,6 +31,8 @@ export interface Moment {
   /** Milliseconds since the event before; undefined for the first, negative if the clock was set back. */
   readonly sinceBefore: number | undefined;
 }
+
+const damagedText = "its bytes are not what was stored";
 
 /** Number of events between two kept states. Stepping back folds fewer than this. */
 const CHECKPOINT_EVERY = 64;
@@ -123,8 +127,11 @@ export class History {
       const asRecorded = isAsRecorded(stored, taken);
       return { ...place, event, problem: undefined, after, effects, accepted, asRecorded };
     } catch (thrown) {
-      const nothing = { event: undefined, after: before, effects: [], accepted: false, asRecorded: false };
-      return { ...place, ...nothing, problem: reasonOf(thrown) };
+      const nothing = { event: undefined, effects: [], accepted: false, asRecorded: false };
+      if (!isDamaged(stored)) return { ...place, ...nothing, after: before, problem: reasonOf(thrown) };
+      // Later events happened in the state that was recorded.
+      const value = isStateName(stored.to) ? stored.to : before.value;
+      return { ...place, ...nothing, after: { ...before, value }, problem: damagedText };
     }
   }
 }

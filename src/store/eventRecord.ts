@@ -74,6 +74,8 @@ export interface RecordDefect {
   readonly kind: "format" | "hash" | "data";
   readonly expected: string;
   readonly found: string;
+  /** What the event's intact header says, where only its data have changed. */
+  readonly header?: Omit<StoredEvent, "data">;
 }
 
 /**
@@ -136,10 +138,10 @@ export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
     : bytes.toString("hex", DATA_HASH_AT, HEADER_AT);
   const sealed = bytes.subarray(dataAt);
   const actualDataHash = masked ? checksumOf(sealed) : digest("sha256", sealed, "hex");
-  if (actualDataHash !== dataHash) return { kind: "data", expected: dataHash, found: actualDataHash };
-
-  const header: Header = messagePack.decode(bytes.subarray(HEADER_AT, hashAt));
-  const [stream, seq, position, type, schema, time, from, to, effects] = header;
+  const decoded: Header = messagePack.decode(bytes.subarray(HEADER_AT, hashAt));
+  const [stream, seq, position, type, schema, time, from, to, effects] = decoded;
+  const header = { stream, seq, position, type, schema, time, from, to, effects, hash };
+  if (actualDataHash !== dataHash) return { kind: "data", expected: dataHash, found: actualDataHash, header };
   const data: unknown = messagePack.decode(bytes.subarray(dataAt + SALT_BYTES));
   return {
     event: { stream, seq, position, type, schema, time, data, from, to, effects, hash },

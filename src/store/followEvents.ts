@@ -9,12 +9,18 @@
 import { Observable } from "rxjs";
 import type { StoredEvent } from "./eventStore.ts";
 
+/** The next events from a position on, and where to go on. Without progress, there are none yet. */
+export interface EventBatch {
+  readonly events: readonly StoredEvent[];
+  readonly next: number;
+}
+
 /**
- * @param readBatch the next events from a position on; empty if there are none yet
+ * @param readBatch reads the next events from a position on
  * @param commits emits after every commit (and may do so more often); its end ends the follower
  */
 export function followEvents(
-  readBatch: (from: number) => readonly StoredEvent[],
+  readBatch: (from: number) => EventBatch,
   commits: Observable<void>,
   from: number,
 ): Observable<StoredEvent> {
@@ -32,10 +38,10 @@ export function followEvents(
     const readOn = () => {
       try {
         const batch = readBatch(next);
-        if (batch.length > 0) readSoon();
-        for (const event of batch) {
+        if (batch.next > next) readSoon();
+        next = batch.next;
+        for (const event of batch.events) {
           if (subscriber.closed) return;
-          next = event.position + 1;
           subscriber.next(event);
         }
       } catch (thrown) {

@@ -1,7 +1,7 @@
 /** Logs that can be followed. Apart from eventStore.ts, so that code that only reads needs no rxjs. */
 import { NEVER, type Observable, Subject, takeUntil } from "rxjs";
 import type { EventReader, EventStore, StoredEvent } from "./eventStore.ts";
-import { followEvents } from "./followEvents.ts";
+import { type EventBatch, followEvents } from "./followEvents.ts";
 import { LogReader } from "./logReader.ts";
 import { BATCH_RECORDS, type RecordTable } from "./recordTable.ts";
 
@@ -42,14 +42,14 @@ export class FollowableLog extends LogReader implements FollowableReader {
 
 /** Follows a log that gets no new events, such as a bundle. */
 export function followRecorded(reader: EventReader): Observable<StoredEvent> {
-  return followEvents((next) => [...batchFrom(reader, next)], NEVER, 1);
+  return followEvents((next) => batchFrom(reader, next), NEVER, 1);
 }
 
-function* batchFrom(reader: EventReader, position: number): Iterable<StoredEvent> {
-  let remaining = BATCH_RECORDS;
-  for (const event of reader.readAll(position)) {
-    yield event;
-    remaining -= 1;
-    if (remaining === 0) return;
+function batchFrom(reader: EventReader, position: number): EventBatch {
+  const events: StoredEvent[] = [];
+  for (const event of reader.readIntact(position)) {
+    events.push(event);
+    if (events.length === BATCH_RECORDS) break;
   }
+  return { events, next: (events.at(-1)?.position ?? position - 1) + 1 };
 }

@@ -2,10 +2,15 @@
 import { DriverError } from "../errors.ts";
 import { isDefect, readRecord } from "./eventRecord.ts";
 import type { EventReader, StoredEvent, StreamEntry } from "./eventStore.ts";
+import type { EventBatch } from "./followEvents.ts";
 import type { RecordTable, TakeRecord } from "./recordTable.ts";
+
+/** Of more damage than this, only the number is told. */
+const MAX_NAMED = 20;
 
 export class LogReader implements EventReader {
   readonly #table: RecordTable;
+  readonly #damage = new Set<string>();
   #closed: Promise<void> | undefined;
 
   constructor(table: RecordTable) {
@@ -30,8 +35,26 @@ export class LogReader implements EventReader {
     yield* this.#recordsOf(this.table.head(stream), from, (bytes) => Buffer.from(bytes));
   }
 
+  *positionsOf(stream: string): Iterable<number> {
+    const head = this.table.head(stream);
+    if (head === undefined) return;
+    for (let next = 1; ; ) {
+      const batch = this.table.positionsOf(head, next);
+      for (const { position } of batch) yield position;
+      const last = batch.at(-1);
+      if (last === undefined) return;
+      next = last.seq + 1;
+    }
+  }
+
   readAll(from = 1): Iterable<StoredEvent> {
     return this.#recordsFrom(from, intactEvent);
+  }
+
+  *readIntact(from = 1): Iterable<StoredEvent> {
+    for (const event of this.#recordsFrom(from, (bytes, position) => this.#intactOrNoted(bytes, position))) {
+      if (event !== undefined) yield event;
+    }
   }
 
   scanRecords<T>(take: TakeRecord<T>): Iterable<T> {
@@ -56,14 +79,29 @@ export class LogReader implements EventReader {
     return this.table.lastPosition();
   }
 
+  get damage(): readonly string[] {
+    const all = [...(this.#table.damage ?? []), ...this.#damage];
+    const more = all.length - MAX_NAMED;
+    return more > 0 ? [...all.slice(0, MAX_NAMED), `${more} more are damaged`] : all;
+  }
+
+  noteDamage(text: string): void {
+    this.#damage.add(text);
+  }
+
   close(): Promise<void> {
     this.#closed ??= this.#table.close();
     return this.#closed;
   }
 
-  /** A batch of events from a position on; empty if there are none yet. */
-  protected batchFrom(position: number): StoredEvent[] {
-    return this.table.recordsFrom(position, intactEvent);
+  /** Intact events from a position on, and the position after all that were read. */
+  protected batchFrom(position: number): EventBatch {
+    let next = position;
+    const events = this.table.recordsFrom(position, (bytes, at) => {
+      next = at + 1;
+      return this.#intactOrNoted(bytes, at);
+    });
+    return { events: events.filter((event) => event !== undefined), next };
   }
 
   /** Throws once the log is closed, because a closed LMDB environment must never be used. */
@@ -88,6 +126,13 @@ export class LogReader implements EventReader {
       }
       next = newest + 1;
     }
+  }
+
+  #intactOrNoted(bytes: Buffer, position: number): StoredEvent | undefined {
+    const read = readRecord(bytes);
+    if (!isDefect(read) && read.event.position === position) return read.event;
+    this.noteDamage(`the event at position ${position} is not as it was stored`);
+    return undefined;
   }
 
   /** Whether a stream was removed while it was being read. */

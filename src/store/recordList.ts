@@ -1,7 +1,7 @@
 /** Reads a fixed list of records in memory as a log. */
 import type { EventReader, StreamEntry, StreamHead } from "./eventStore.ts";
 import { LogReader } from "./logReader.ts";
-import { BATCH_RECORDS, type RecordTable, type TakeRecord } from "./recordTable.ts";
+import { BATCH_RECORDS, type IndexEntry, type RecordTable, type TakeRecord } from "./recordTable.ts";
 
 /** A record and its place in the log. The record's bytes name a place too: readers check that they agree. */
 export interface PlacedRecord {
@@ -58,6 +58,10 @@ class RecordList implements RecordTable {
 
   recordsOf<T>({ stream }: StreamEntry, seq: number, take: TakeRecord<T>): T[] {
     return batch(this.#recordsOf(stream), seq - 1, take);
+  }
+
+  positionsOf({ stream }: StreamEntry, seq: number): IndexEntry[] {
+    return this.#recordsOf(stream).slice(seq - 1, seq - 1 + BATCH_RECORDS);
   }
 
   async close(): Promise<void> {}

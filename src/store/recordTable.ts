@@ -13,10 +13,33 @@ export const BATCH_BYTES = 1 << 20;
 /** So many entries of streams are read at once: each is small, and each batch costs a search. */
 export const BATCH_ENTRIES = 4096;
 
-/** Converts a record to what the caller needs; `bytes` may be overwritten after the call. */
+/** Collects a batch. */
+export class RecordBatch<T> {
+  readonly items: T[] = [];
+  readonly #take: TakeRecord<T>;
+  #bytes = 0;
+
+  constructor(take: TakeRecord<T>) {
+    this.#take = take;
+  }
+
+  /** @returns whether the batch is full */
+  add(bytes: Buffer, position: number): boolean {
+    this.#bytes += bytes.length;
+    this.items.push(this.#take(bytes, position));
+    return this.#bytes > BATCH_BYTES || this.items.length >= BATCH_RECORDS;
+  }
+}
+
+/**
+ * Converts a record to what the caller needs; `bytes` may be overwritten after the call.
+ * A record that cannot be read has no bytes. May be called again for the same record.
+ */
 export type TakeRecord<T> = (bytes: Buffer, position: number) => T;
 
 export interface RecordTable {
+  /** What could not be read so far, in words. Undefined for tables of which all can be read. */
+  readonly damage?: ReadonlySet<string>;
   head(stream: string): StreamEntry | undefined;
   /** Heads of streams whose names begin with `prefix` and follow `after`, ordered by UTF-8 bytes. */
   heads(after: string | undefined, prefix: string): StreamEntry[];
@@ -26,7 +49,14 @@ export interface RecordTable {
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[];
   /** Records of one stream, from sequence number `seq` on. */
   recordsOf<T>(stream: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[];
+  /** Positions of a stream's events, from sequence number `seq` on, in order. A batch may be empty only at the end. */
+  positionsOf(stream: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[];
   close(): Promise<void>;
+}
+
+export interface IndexEntry {
+  readonly seq: number;
+  readonly position: number;
 }
 
 /** Puts that become visible together, or not at all. */

@@ -2,6 +2,7 @@
 
 import { resultOf, type TaskResult } from "../machines/taskOutline.ts";
 import type { History, Moment } from "../replay/history.ts";
+import { isDamaged } from "../replay/storedHistory.ts";
 import { signalName } from "../signalNames.ts";
 import { taskName } from "../taskId.ts";
 import { formatDuration } from "../units/durations.ts";
@@ -70,9 +71,13 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
 
 /** Names the events of which this version's machine makes something else than was recorded. */
 function doubts(moments: readonly Moment[]): Sentence[] {
-  const events = moments.filter(({ asRecorded }) => !asRecorded).map(({ seq }) => seq);
-  if (events.length === 0) return [];
-  const text =
-    "This is not certain: for some events, this version of the driver computes another state than was recorded";
-  return [basedOn(events, text)];
+  const doubtful = moments.filter(({ asRecorded }) => !asRecorded);
+  const [damaged = [], others = []] = [true, false].map((is) =>
+    doubtful.filter(({ stored }) => isDamaged(stored) === is).map(({ seq }) => seq),
+  );
+  const cause = "this version of the driver computes another state than was recorded";
+  return [
+    ...(damaged.length === 0 ? [] : [basedOn(damaged, "This is not certain: some events are damaged")]),
+    ...(others.length === 0 ? [] : [basedOn(others, `This is not certain: for some events, ${cause}`)]),
+  ];
 }

@@ -2,7 +2,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Subject } from "rxjs";
 import { describe, expect, it } from "vitest";
 import type { StoredEvent } from "../../src/store/eventStore.ts";
-import { followEvents } from "../../src/store/followEvents.ts";
+import { type EventBatch, followEvents } from "../../src/store/followEvents.ts";
 import { sampleEvent } from "../support/history/sampleEvents.ts";
 
 /** A log of numbered events, read in batches of up to 10, that counts how often it is asked. */
@@ -16,13 +16,14 @@ class Numbers {
     this.commits.next();
   }
 
-  readonly batch = (from: number): StoredEvent[] => {
+  readonly batch = (from: number): EventBatch => {
     this.reads += 1;
     const length = Math.max(0, Math.min(10, this.last - from + 1));
-    return Array.from({ length }, (_, index) => {
+    const events = Array.from({ length }, (_, index): StoredEvent => {
       const position = from + index;
       return { ...sampleEvent(position), stream: "s", seq: position, position, hash: "" };
     });
+    return { events, next: from + length };
   };
 
   follow(from = 1) {

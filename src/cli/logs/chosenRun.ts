@@ -2,11 +2,11 @@
 import { DriverError } from "../../errors.ts";
 import { isOver } from "../../machines/taskMachine.ts";
 import { shortResult } from "../../machines/taskOutline.ts";
+import { readHistory } from "../../replay/storedHistory.ts";
 import type { EventReader, StreamEntry } from "../../store/eventStore.ts";
 import { allocationOf, shortName, taskName } from "../../taskId.ts";
 import { formatTime } from "../../units/times.ts";
 import { visible } from "../../units/visible.ts";
-import { readUpToDamage } from "./readUpToDamage.ts";
 import { foldReadable } from "./taskHistory.ts";
 
 /** A run of a task, and the log that holds it. */
@@ -54,7 +54,7 @@ function noteOn(chosen: FoundRun, runs: readonly FoundRun[], back: number | unde
 /** `exit 1 ×4, SIGSEGV`, the most frequent first. */
 function outcomesOf(runs: readonly FoundRun[]): string {
   const counts = Map.groupBy(runs, ({ reader, id }) =>
-    shortResult(foldReadable(readUpToDamage(reader, id).events).context),
+    shortResult(foldReadable(readHistory(reader, id)).context),
   );
   return [...counts]
     .toSorted(([, a], [, b]) => b.length - a.length)
@@ -86,7 +86,7 @@ export function onlyRunning(name: string, runs: readonly FoundRun[]): FoundRun {
 
 /** `6f2d4a9e/web of job shop, begun 2026-11-24 16:05:09.123: exit 1`. */
 function describeRun({ id, reader }: FoundRun): string {
-  const { events } = readUpToDamage(reader, id);
+  const events = readHistory(reader, id);
   const { context } = foldReadable(events);
   const job = context.request?.jobId ?? "unknown";
   return `${visible(idText(id))} of job ${visible(job)}, begun ${formatTime(events[0]?.time ?? 0)}: ${shortResult(context)}`;

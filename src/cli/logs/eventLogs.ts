@@ -6,13 +6,15 @@ import { loadBundle } from "../../replay/bundle/loadBundle.ts";
 import { findRuns } from "../../replay/findTask.ts";
 import { History } from "../../replay/history.ts";
 import { shownEvent } from "../../replay/mask.ts";
+import { readHistory } from "../../replay/storedHistory.ts";
+import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { importedBundle, logFolders } from "../../store/folder/logFolders.ts";
-import { openEventReader } from "../../store/lmdb/lmdbEventStore.ts";
+import { openEventReader } from "../../store/lmdb/eventReader.ts";
 import { requireRoot } from "../requireRoot.ts";
+import { warn } from "../terminal/errors.ts";
 import { type ChosenRun, chooseRun, type FoundRun, newest, onlyRunning } from "./chosenRun.ts";
 import { mergeLogs } from "./mergeLogs.ts";
-import { readUpToDamage } from "./readUpToDamage.ts";
 import { type TaskHistory, taskHistory } from "./taskHistory.ts";
 
 /** An open log, and its last position when it was opened. */
@@ -60,9 +62,7 @@ export class EventLogs {
   /** The histories of the newest tasks, by the time of their requests. */
   histories(count: number): TaskHistory[] {
     const histories = newest(this.tasks(), count).map(({ id, reader }) => {
-      const { events, damage } = readUpToDamage(reader, id);
-      const history = taskHistory(id, events);
-      return damage === undefined ? history : { ...history, state: "damaged", result: null, end: damage };
+      return taskHistory(id, readHistory(reader, id));
     });
     return histories.sort((a, b) => a.begunAt - b.begunAt);
   }
@@ -96,7 +96,7 @@ export class EventLogs {
    */
   history(place: TaskPlace, showArgs: boolean): ChosenHistory {
     const { id, reader, note } = this.find(place);
-    return { history: new History(id, Array.from(reader.readStream(id), shownEvent(showArgs))), note };
+    return { history: new History(id, readHistory(reader, id).map(shownEvent(showArgs))), note };
   }
 
   /** All tasks with their logs. Reads no events. */
@@ -109,8 +109,8 @@ export class EventLogs {
   /** The events of one task, or of all, that were stored when the logs were opened. */
   events(task?: string): StoredEvent[] {
     const logs = this.#logs.map(({ reader, end }) => {
-      const events = task === undefined ? reader.readAll() : reader.readStream(task);
-      return [...events].filter(({ position }) => position <= end);
+      const events = task === undefined ? allEvents(reader) : readHistory(reader, task);
+      return events.filter(({ position }) => position <= end);
     });
     return mergeLogs(logs);
   }
@@ -120,7 +120,10 @@ export class EventLogs {
     return merge(...this.#logs.map(({ later }) => later));
   }
 
+  /** Says what of the logs could not be read, if anything. */
   async close(): Promise<void> {
+    const damage = this.readers.flatMap((reader) => reader.damage);
+    for (const each of damage) warn(`the log is damaged: ${each}; see replay --check`);
     await Promise.all(this.#logs.map(({ reader }) => reader.close()));
   }
 }
@@ -146,6 +149,21 @@ export interface ChosenHistory {
   readonly history: History;
   /** What is told of other runs with the same name; undefined if there are none. */
   readonly note: string | undefined;
+}
+
+/** All events by position, or where some cannot be read that way, of one task after another. */
+function allEvents(reader: EventReader): StoredEvent[] {
+  const events: StoredEvent[] = [];
+  for (const read of reader.scanRecords(readRecord)) {
+    if (isDefect(read)) return eventsOfTasks(reader);
+    events.push(read.event);
+  }
+  return events;
+}
+
+function eventsOfTasks(reader: EventReader): StoredEvent[] {
+  const ofTasks = Array.from(reader.streams(), ({ stream }) => readHistory(reader, stream));
+  return ofTasks.flat().sort((a, b) => a.position - b.position);
 }
 
 async function openBundle(path: string): Promise<OpenLog> {

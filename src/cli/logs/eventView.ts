@@ -1,6 +1,7 @@
 /** Events and tasks as tables. Pure. */
 import { maxTypeLength, summarise, traitsOf } from "../../machines/events.ts";
 import { foldRepeats, isRepeat, type Repeat, repeatKey } from "../../replay/repeats.ts";
+import { isDamaged } from "../../replay/storedHistory.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import { allocationOf, shortId, shortName, taskName } from "../../taskId.ts";
 import { formatDuration, formatLife } from "../../units/durations.ts";
@@ -113,6 +114,7 @@ export class EventView {
   }
 
   #what(event: StoredEvent): string {
+    if (isDamaged(event)) return this.#style.red("its bytes are not what was stored, see replay --check");
     const known = readable(event);
     return known ? summarise(known) : this.#style.dim("written by another version of the driver");
   }

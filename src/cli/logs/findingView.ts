@@ -10,6 +10,11 @@ import { visible, visibleJson, visibleLines } from "../../units/visible.ts";
 import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
 
+/** Whether a check found nothing. */
+export function isProven({ findings, damage }: Pick<CheckReport, "findings" | "damage">): boolean {
+  return findings.length === 0 && damage.length === 0;
+}
+
 export class FindingView {
   readonly #style: Style;
   readonly #showArgs: boolean;
@@ -20,21 +25,24 @@ export class FindingView {
   }
 
   /** All findings, then a summary on one line. */
-  report({ streams, events, findings }: CheckReport, { driver }: MachineVersion): string {
+  report({ streams, events, findings, damage }: CheckReport, { driver }: MachineVersion): string {
     const checked = `${counted(events, "event")} of ${counted(streams, "task")}, with the machine of version ${driver}`;
-    const summary =
-      findings.length === 0
-        ? `${checked}: ${this.#style.green("all proven")}`
-        : `${checked}: ${this.#style.red(`${counted(findings.length, "task")} not as recorded`)}`;
-    return [...findings.map((finding) => `${this.#finding(finding)}\n`), summary].join("\n");
+    const bad =
+      findings.length > 0 ? `${counted(findings.length, "task")} not as recorded` : "the log is damaged";
+    const result = isProven({ findings, damage }) ? this.#style.green("all proven") : this.#style.red(bad);
+    return [
+      ...findings.map((finding) => `${this.#finding(finding)}\n`),
+      ...damage.map((each) => `The log itself: ${this.#style.red(visible(each))}\n`),
+      `${checked}: ${result}`,
+    ].join("\n");
   }
 
   /** The same as one JSON object. */
-  json({ streams, events, findings }: CheckReport, { driver }: MachineVersion): string {
+  json({ streams, events, findings, damage }: CheckReport, { driver }: MachineVersion): string {
     const masked = findings.map((finding) =>
       "event" in finding ? { ...finding, event: this.#masked(finding.event) } : finding,
     );
-    return visibleJson({ driver, streams, events, findings: masked });
+    return visibleJson({ driver, streams, events, findings: masked, damage });
   }
 
   #finding(finding: Finding): string {
@@ -90,6 +98,7 @@ const defects: Readonly<Record<StreamDefect["kind"], string>> = {
   sequence: "an event is missing, or was put in",
   chain: "it does not follow the event before it",
   end: "the stream does not end where the log says",
+  index: "the log does not find all of its events",
 };
 
 function list(effects: readonly string[]): string {

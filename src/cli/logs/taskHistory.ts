@@ -1,7 +1,9 @@
 /** Summarises a task's events. Pure. */
-import { fold, type TaskSnapshot } from "../../machines/fold.ts";
+import { initialSnapshot, step, type TaskSnapshot } from "../../machines/fold.ts";
 import { thisMachine } from "../../machines/machineVersion.ts";
+import { isStateName } from "../../machines/taskMachine.ts";
 import { endText, outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
+import { isDamaged } from "../../replay/storedHistory.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 
 export interface TaskHistory extends TaskOutline {
@@ -13,20 +15,33 @@ export interface TaskHistory extends TaskOutline {
   readonly ranMs: number | undefined;
 }
 
-/** Folds the events that this version of the driver can read. */
+/** Folds the events that this version of the driver can read. A damaged one leads to the state that was recorded. */
 export function foldReadable(events: readonly StoredEvent[]): TaskSnapshot {
-  return fold(events.flatMap((event) => readable(event) ?? []));
+  let snapshot = initialSnapshot;
+  for (const event of events) {
+    const known = readable(event);
+    if (known !== undefined) snapshot = step(snapshot, known).snapshot;
+    else if (isDamaged(event) && isStateName(event.to)) snapshot = { ...snapshot, value: event.to };
+  }
+  return snapshot;
 }
 
 export function taskHistory(id: string, events: readonly StoredEvent[]): TaskHistory {
   const snapshot = foldReadable(events);
   const { startedAt, exit } = snapshot.context;
+  const damaged = events.filter(isDamaged).map(({ seq }) => seq);
   return {
     ...outlineOf(id, snapshot),
+    ...(damaged.length > 0 && { state: "damaged", result: null }),
     begunAt: events[0]?.time ?? 0,
-    end: endText(snapshot.context),
+    end: damaged.length > 0 ? damageText(damaged) : endText(snapshot.context),
     ranMs: startedAt !== null && exit !== null ? Math.max(0, exit.endedAt - startedAt) : undefined,
   };
+}
+
+function damageText(events: readonly number[]): string {
+  const named = events.length > 3 ? `${events.length} events` : `event ${events.join(", ")}`;
+  return `${named}, see replay --check`;
 }
 
 /** The event as the machine reads it; undefined if it cannot, such as an event of a newer version. */

@@ -1,10 +1,10 @@
 /** Tasks of this node, from its event logs. */
 
 import type { Subscription } from "rxjs";
+import { readHistory } from "../../replay/storedHistory.ts";
 import { logFolders } from "../../store/folder/logFolders.ts";
 import { type FoundRun, isRunning } from "../logs/chosenRun.ts";
 import { EventLogs } from "../logs/eventLogs.ts";
-import { readUpToDamage } from "../logs/readUpToDamage.ts";
 import { foldReadable } from "../logs/taskHistory.ts";
 import type { NodeTask } from "./taskRow.ts";
 
@@ -14,7 +14,7 @@ import type { NodeTask } from "./taskRow.ts";
  */
 export function nodeTasks(runs: readonly FoundRun[]): NodeTask[] {
   const tasks = runs.map(({ id, reader }): NodeTask => {
-    const { events } = readUpToDamage(reader, id);
+    const events = readHistory(reader, id);
     return { id, snapshot: foldReadable(events), begunAt: events[0]?.time ?? 0 };
   });
   return tasks.sort((a, b) => a.begunAt - b.begunAt);

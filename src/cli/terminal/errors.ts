@@ -85,6 +85,12 @@ function paragraph(head: string, text: string, width: number): string {
   return [...wrap(`${head} ${first}`, width), ...indented].join("\n");
 }
 
+/** Writes a warning to standard error. */
+export function warn(text: string): void {
+  const style = styleFor(process.stderr);
+  process.stderr.write(`${paragraph(style.yellow("warning:"), text, widthOf(process.stderr))}\n`);
+}
+
 /** Writes an error to standard error. */
 export function printError(thrown: unknown): void {
   process.stderr.write(`${formatError(thrown, styleFor(process.stderr), widthOf(process.stderr))}\n`);

@@ -11,7 +11,7 @@ import { connectPlugin } from "../../grpc/pluginClient.ts";
 import { runOfPlugin } from "../../lifeline.ts";
 import { openPluginSocket, type PluginSocket, pluginOf } from "../../store/folder/pluginAddress.ts";
 import { stateFolderPaths } from "../../store/folder/stateFolder.ts";
-import { openEventReader } from "../../store/lmdb/lmdbEventStore.ts";
+import { openEventReader } from "../../store/lmdb/eventReader.ts";
 import { removeScope } from "../allocation/cgroupScope.ts";
 import { answered, PluginSession } from "../plugin/pluginSession.ts";
 import { allocationsIn, type Leftover } from "./leftovers.ts";

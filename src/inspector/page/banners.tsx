@@ -4,6 +4,7 @@ import type { Live } from "./live.ts";
 const advice = {
   missing: "Run a job first, or name the driver's state_dir with --state-dir.",
   unreadable: "The plugin repairs its log when it starts; this page then shows it by itself.",
+  damaged: "Tasks with damaged events are shown without them.",
   newer: "Some events are of a newer driver: run the inspector of that version.",
   pluginGone: "",
 } as const;

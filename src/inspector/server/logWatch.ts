@@ -11,13 +11,13 @@ import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { importedBundle, logFolders } from "../../store/folder/logFolders.ts";
 import { pluginOf } from "../../store/folder/pluginAddress.ts";
 import { followRecorded } from "../../store/followableLog.ts";
-import { openEventReader } from "../../store/lmdb/lmdbEventStore.ts";
+import { openEventReader } from "../../store/lmdb/eventReader.ts";
 import { logFiles } from "../../store/lmdb/lmdbFile.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
 /** A problem of the logs, with what a person can do. */
 export interface Problem {
-  readonly kind: "missing" | "unreadable" | "newer" | "pluginGone";
+  readonly kind: "missing" | "unreadable" | "damaged" | "newer" | "pluginGone";
   readonly text: string;
 }
 
@@ -36,7 +36,7 @@ interface Followed {
   readonly reader: EventReader;
   readonly inode: number;
   readonly subscription: Subscription;
-  /** Last position of the log when it was opened. */
+  /** Position of the last event that could be read when the log was opened. */
   readonly end: number;
 }
 
@@ -95,7 +95,7 @@ export class LogWatch {
         },
         error: (thrown) => this.#failures.set(folder, messageOf(thrown)),
       });
-      this.#logs.set(folder, { reader, subscription, inode: inodeOf(folder), end: reader.lastPosition() });
+      this.#logs.set(folder, { reader, subscription, inode: inodeOf(folder), end: lastIntact(reader) });
     } catch (thrown) {
       this.#failures.set(folder, messageOf(thrown));
     }
@@ -113,6 +113,7 @@ export class LogWatch {
 
   #problems(open: number, plugins: readonly (number | undefined)[]): Problem[] {
     const failures = [...this.#failures.values()].map((text): Problem => ({ kind: "unreadable", text }));
+    const damage = [...this.#logs.values()].flatMap(({ reader }) => reader.damage);
     const missing = open === 0 && failures.length === 0;
     const { unreadable } = this.#index;
     const bundle = isFile(this.#path);
@@ -123,6 +124,7 @@ export class LogWatch {
     return [
       ...failures,
       ...(missing ? [{ kind: "missing", text: `There is no event log in ${this.#path}.` } as const] : []),
+      ...(damage.length > 0 ? [{ kind: "damaged", text: damageText(damage) } as const] : []),
       ...(unreadable ? [{ kind: "newer", text: unreadable } as const] : []),
       ...(pluginExited ? [{ kind: "pluginGone", text: pluginGone } as const] : []),
     ];
@@ -143,6 +145,22 @@ async function openBundle(path: string): Promise<Opened> {
 async function openLog(folder: string): Promise<Opened> {
   const reader = await openEventReader(folder);
   return { reader, events: reader.follow() };
+}
+
+function damageText(damage: readonly string[]): string {
+  const more = damage.length > 1 ? `, and ${damage.length - 1} more` : "";
+  return `The log is damaged: ${damage[0]}${more}. replay --check tells which tasks it concerns.`;
+}
+
+/** Damage rarely reaches over more events than these; what was read of the log is then shown as it comes. */
+const maxDamagedAtEnd = 100;
+
+function lastIntact(reader: EventReader): number {
+  const last = reader.lastPosition();
+  for (let from = last; from > Math.max(0, last - maxDamagedAtEnd); from--) {
+    for (const { position } of reader.readIntact(from)) return position;
+  }
+  return 0;
 }
 
 const pluginGone =

@@ -4,12 +4,13 @@
  * task is folded from its log again if it is needed.
  */
 import { Subject } from "rxjs";
-import { messageOf } from "../../errors.ts";
+import { DriverError, messageOf } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 import { type MachineState, thisMachine } from "../../machines/machineVersion.ts";
 import { isOver } from "../../machines/taskMachine.ts";
 import { History } from "../../replay/history.ts";
 import { maskEvent } from "../../replay/mask.ts";
+import { readHistory } from "../../replay/storedHistory.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { taskOfRun } from "../../taskId.ts";
 import { summaryOf, type TaskSummary } from "../views/taskSummary.ts";
@@ -41,7 +42,9 @@ export class TaskIndex {
     // Already indexed: its log was opened again.
     if (entry !== undefined && entry.row.events >= seq) return;
     this.#notePlugin(stored.data);
-    const before = entry?.state ?? stateBefore(reader, id, seq);
+    // Damaged events are not told of: after a gap, the state is that of the whole history.
+    const follows = seq === (entry?.row.events ?? 0) + 1;
+    const before = (follows ? entry?.state : undefined) ?? stateBefore(reader, id, seq);
     const after = this.#fold(before, stored);
     const begunAt = entry?.row.begunAt ?? stored.time;
     const restarts = entry?.row.restarts ?? this.#countRun(id);
@@ -78,7 +81,7 @@ export class TaskIndex {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
     const known = this.#lastHistory?.stream === id ? this.#lastHistory : new History(id, []);
-    const later = Array.from(entry.reader.readStream(id, known.length + 1), maskEvent);
+    const later = readHistory(entry.reader, id, known.length + 1).map(maskEvent);
     this.#lastHistory = later.length === 0 ? known : known.extended(later);
     return this.#lastHistory;
   }
@@ -126,5 +129,11 @@ export class TaskIndex {
 
 function stateBefore(reader: EventReader, id: string, seq: number): MachineState {
   if (seq === 1) return thisMachine.initialSnapshot;
-  return new History(id, Array.from(reader.readStream(id), maskEvent)).stateAfter(seq - 1);
+  try {
+    return new History(id, readHistory(reader, id).map(maskEvent)).stateAfter(seq - 1);
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError)) throw thrown;
+    // The index of the log is damaged, which the reader tells: the row has what later events say.
+    return thisMachine.initialSnapshot;
+  }
 }

@@ -88,13 +88,11 @@ export function readHeader(line: string): BundleHeader | string {
 
 /**
  * The line of an event.
- * @param bytes an intact record
+ * @param bytes a record; a damaged one gives a line that shows as damage wherever it is opened
  * @param mask whether to mask possible secrets
- * @throws TypeError if the record is not intact
  */
-export function eventLine(bytes: Buffer, mask: boolean): string {
-  const read = readRecord(bytes);
-  if (isDefect(read)) throw new TypeError(`a damaged record: ${read.kind}`);
+export function eventLine(bytes: Buffer, mask: boolean, read = readRecord(bytes)): string {
+  if (isDefect(read)) return damagedLine;
   const proof = readProof(bytes);
   const event = mask ? maskEvent(read.event) : read.event;
   if (event === read.event) {
@@ -105,6 +103,9 @@ export function eventLine(bytes: Buffer, mask: boolean): string {
   const data: unknown = JSON.parse(JSON.stringify(event.data));
   return lineOf({ ...event, data }, maskProof(proof, data));
 }
+
+/** Takes the place of an event whose record is damaged: there is no proof of it. */
+export const damagedLine = JSON.stringify({ damaged: true });
 
 /** The record of an event's line; undefined if the line was changed. */
 export function recordOf(line: string): Buffer | undefined {

@@ -1,8 +1,10 @@
 /** Writes bundles. */
 import { arch, release } from "node:os";
 import { thisMachine } from "../../machines/machineVersion.ts";
+import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StreamHead } from "../../store/eventStore.ts";
-import { eventLine, headerLine } from "./bundleFormat.ts";
+import { damagedEvent } from "../storedHistory.ts";
+import { damagedLine, eventLine, headerLine } from "./bundleFormat.ts";
 
 /** A stream to export, and the log that holds it. */
 export interface ExportedStream {
@@ -14,7 +16,6 @@ export interface ExportedStream {
  * Yields the lines of a bundle. Events hold no values of the environment, so
  * bundles hold none either.
  * @param mask whether to mask arguments of commands, which may contain secrets
- * @throws TypeError if a record is damaged: it has no proof to export
  */
 export function* bundleLines(
   streams: readonly ExportedStream[],
@@ -30,11 +31,22 @@ export function* bundleLines(
     streams: streams.map(({ head: { stream, version, hash } }) => ({ stream, version, hash })),
   });
   for (const { head, reader } of streams) {
-    let remaining = head.version;
-    for (const bytes of reader.readRecords(head.stream)) {
+    const { stream, version } = head;
+    let seq = 0;
+    for (const bytes of reader.readRecords(stream)) {
       // Later records were appended after the head was read.
-      if (remaining-- === 0) break;
-      yield eventLine(bytes, mask);
+      if (seq === version) break;
+      seq += 1;
+      const read = readRecord(bytes);
+      if (isDefect(read) || read.event.stream !== stream || read.event.seq !== seq) {
+        reader.noteDamage(damagedEvent(stream, seq));
+      }
+      yield eventLine(bytes, mask, read);
+    }
+    while (seq < version) {
+      seq += 1;
+      reader.noteDamage(damagedEvent(stream, seq));
+      yield damagedLine;
     }
   }
 }

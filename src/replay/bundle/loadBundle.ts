@@ -4,10 +4,10 @@ import { DriverError } from "../../errors.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import { type PlacedRecord, readerOf } from "../../store/recordList.ts";
-import { type BundleHeader, readHeader, recordOf } from "./bundleFormat.ts";
+import { type BundleHeader, damagedLine, readHeader, recordOf } from "./bundleFormat.ts";
 
-/** The hashes of an event alone take three quarters of this. */
-const MIN_LINE_LENGTH = 300;
+/** Bounds the memory that a header can claim. Every other line is longer. */
+const MIN_LINE_LENGTH = damagedLine.length;
 
 export interface Bundle {
   readonly header: BundleHeader;

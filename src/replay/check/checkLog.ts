@@ -1,11 +1,13 @@
 /**
  * Checks a whole log. It reads the records in storage order and folds all streams
- * at the same time, which is much faster than one stream after another. A stream
- * that this scan does not prove is then checked alone.
+ * at the same time, which is much faster than one stream after another, and compares
+ * the places of each stream's events with the index, by which others read them. A
+ * stream that this scan does not prove is then checked alone.
  */
 import { type MachineVersion, thisMachine } from "../../machines/machineVersion.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
-import type { EventReader, StreamHead } from "../../store/eventStore.ts";
+import type { EventReader, StoredEvent, StreamEntry } from "../../store/eventStore.ts";
+import type { StreamDefect } from "../../store/verifyStream.ts";
 import { checkStream, type Finding, StreamCheck } from "./streamCheck.ts";
 
 export interface CheckReport {
@@ -14,6 +16,8 @@ export interface CheckReport {
   readonly events: number;
   /** The first finding of each stream that has one; empty if all are proven. */
   readonly findings: readonly Finding[];
+  /** What of the log itself could not be read, in words; empty if all could. */
+  readonly damage: readonly string[];
 }
 
 export interface CheckOptions {
@@ -33,35 +37,42 @@ export function checkLog(reader: EventReader, options: CheckOptions = {}): Check
   const events = heads.reduce((sum, { version }) => sum + version, 0);
   const scan = new Scan(reader, heads, machine);
   scan.run((seen) => onProgress?.(seen / events));
-  return { streams: heads.length, events, findings: scan.findings() };
+  const findings = scan.findings();
+  return { streams: heads.length, events, findings, damage: reader.damage };
 }
 
 /** Number of records between two progress reports. */
 const PROGRESS_EVERY = 10_000;
 
 interface Unproven {
-  readonly head: StreamHead;
+  readonly head: StreamEntry;
   check: StreamCheck | undefined;
+  /** Of the records so far. */
+  places: number;
 }
 
 class Scan {
   readonly #reader: EventReader;
-  readonly #heads: readonly StreamHead[];
+  readonly #heads: readonly StreamEntry[];
   readonly #machine: MachineVersion;
   /** A stream is removed, and its memory freed, once it is proven or has a finding. */
   readonly #unproven: Map<string, Unproven>;
   readonly #found = new Map<string, Finding>();
   readonly #unknownStreams = new Map<string, number>();
+  /** Of proven streams. */
+  readonly #places = new Map<string, number>();
+  /** The last event of each stream that has more than its head said. */
+  readonly #later = new Map<string, number>();
 
-  constructor(reader: EventReader, heads: readonly StreamHead[], machine: MachineVersion) {
+  constructor(reader: EventReader, heads: readonly StreamEntry[], machine: MachineVersion) {
     this.#reader = reader;
     this.#heads = heads;
     this.#machine = machine;
-    this.#unproven = new Map(heads.map((head) => [head.stream, { head, check: undefined }]));
+    this.#unproven = new Map(heads.map((head) => [head.stream, { head, check: undefined, places: 0 }]));
   }
 
   run(onProgress: (seen: number) => void): void {
-    const streams = new Set(this.#unproven.keys());
+    const versions = new Map(this.#heads.map(({ stream, version }) => [stream, version]));
     let seen = 0;
     for (const record of this.#reader.scanRecords(readAt)) {
       seen += 1;
@@ -69,16 +80,18 @@ class Scan {
       // A damaged record does not say whose it is. Its stream stays unproven.
       if (record === undefined) continue;
       const { stream, seq } = record.event;
+      const version = versions.get(stream);
       const unproven = this.#unproven.get(stream);
-      if (unproven !== undefined && seq <= unproven.head.version) this.#take(unproven, record);
-      else if (!streams.has(stream)) this.#unknownStreams.set(stream, seq);
+      if (version === undefined) this.#unknownStreams.set(stream, seq);
+      else if (seq > version) this.#later.set(stream, seq);
+      else if (unproven !== undefined) this.#take(unproven, record);
     }
   }
 
   /** In the order of the streams' names; last, records of streams that the log does not list. */
   findings(): Finding[] {
     const ofStreams = this.#heads.flatMap(
-      (head) => this.#found.get(head.stream) ?? this.#checkAlone(head) ?? [],
+      (head) => this.#found.get(head.stream) ?? this.#checkAlone(head) ?? this.#checkIndex(head) ?? [],
     );
     // A task that started after the streams were listed is not unknown.
     const unknown = [...this.#unknownStreams].filter(([stream]) => this.#reader.version(stream) === 0);
@@ -89,23 +102,56 @@ class Scan {
     const { head } = unproven;
     const { stream, version } = head;
     unproven.check ??= new StreamCheck(head, this.#machine);
+    unproven.places = addPlace(unproven.places, record.event.position);
     const isLast = record.event.seq === version;
-    const finding = unproven.check.next(stream, record) ?? (isLast ? unproven.check.end(stream) : undefined);
+    const finding =
+      unproven.check.next(stream, record) ??
+      (isLast ? (unproven.check.end(stream) ?? checkState(head, record.event)) : undefined);
     if (finding === undefined && !isLast) return;
     // Cleared explicitly: a holder in the old generation would keep it alive until the next full collection.
     unproven.check = undefined;
     // Stays unproven: the damage may begin at an earlier record that could not be read.
     if (finding?.kind === "damage") return;
     if (finding !== undefined) this.#found.set(stream, finding);
+    else this.#places.set(stream, unproven.places);
     this.#unproven.delete(stream);
   }
 
-  #checkAlone(head: StreamHead): Finding | undefined {
+  #checkAlone(head: StreamEntry): Finding | undefined {
     if (!this.#unproven.has(head.stream)) return undefined;
     const finding = checkStream(this.#reader.readRecords(head.stream), head, this.#machine);
     // A stream without a head was pruned meanwhile.
     return this.#reader.version(head.stream) === 0 ? undefined : finding;
   }
+
+  /** Whether the log finds the events of a proven stream, and all of them. */
+  #checkIndex({ stream, version }: StreamEntry): Finding | undefined {
+    const proven = this.#places.get(stream);
+    if (proven === undefined) return undefined;
+    let [found, places] = [0, 0];
+    for (const position of this.#reader.positionsOf(stream)) {
+      if (found === version) break;
+      found += 1;
+      places = addPlace(places, position);
+    }
+    const now = this.#reader.version(stream);
+    // Pruned meanwhile.
+    if (now === 0) return undefined;
+    if (places !== proven) return damageAt(stream, found, "index", `${version} events`, `${found} of them`);
+    // Later events were appended after the heads were read, and then the head has them, too.
+    const later = this.#later.get(stream) ?? 0;
+    return later > now ? damageAt(stream, now, "end", String(now), String(later)) : undefined;
+  }
+}
+
+/** Whether the log lists the stream with the state of its last event. */
+function checkState({ stream, version, state }: StreamEntry, { to }: StoredEvent): Finding | undefined {
+  return state === undefined || state === to ? undefined : damageAt(stream, version, "end", state, to);
+}
+
+/** A checksum of places, in their order. */
+function addPlace(sum: number, position: number): number {
+  return (Math.imul(sum, 31) + position) | 0;
 }
 
 /** The record, if it is intact and stored at its own position. */
@@ -115,5 +161,15 @@ function readAt(bytes: Buffer, position: number) {
 }
 
 function unknownStream(stream: string, seq: number): Finding {
-  return { kind: "damage", stream, seq, defect: { seq, kind: "end", expected: "0", found: String(seq) } };
+  return damageAt(stream, seq, "end", "0", String(seq));
+}
+
+function damageAt(
+  stream: string,
+  seq: number,
+  kind: StreamDefect["kind"],
+  expected: string,
+  found: string,
+): Finding {
+  return { kind: "damage", stream, seq, defect: { seq, kind, expected, found } };
 }

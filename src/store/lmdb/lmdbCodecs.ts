@@ -14,8 +14,10 @@ interface ValueCodec<V> {
   decode(bytes: Buffer): V;
 }
 
-/** Positions have 48 bits. */
 const POSITION_BYTES = 6;
+const SEQ_BYTES = 4;
+/** Positions have 48 bits. */
+export const MAX_POSITION = 2 ** 48 - 1;
 const HASH_BYTES = 32;
 const HEAD_FORMAT = 1;
 
@@ -85,3 +87,14 @@ export const headValue: ValueCodec<HeadValue> = {
     state: bytes.length > STATE_AT ? bytes.toString("utf8", STATE_AT, bytes.length) : undefined,
   }),
 };
+
+/** Whether bytes from a file that may be damaged are those of a head. */
+export function isHead(bytes: Buffer): boolean {
+  return bytes.length >= STATE_AT && bytes[0] === HEAD_FORMAT;
+}
+
+/** A key of numbers as LMDB stores it. */
+export function keyBytes<K>({ writeKey }: KeyCodec<K>, key: K): Buffer {
+  const bytes = Buffer.alloc(POSITION_BYTES + SEQ_BYTES);
+  return bytes.subarray(0, writeKey(key, bytes, 0));
+}

@@ -8,30 +8,38 @@
  * Transactions are synchronous, because one takes some 20 µs. lmdb's asynchronous
  * ones wait for another thread, which waits for the disk.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { open, type RootDatabase, type RootDatabaseOptions } from "lmdb";
 import { DriverError } from "../../errors.ts";
 import { CheckpointFile } from "../checkpoint.ts";
-import { FollowableLog, type FollowableReader, type FollowableStore } from "../followableLog.ts";
+import type { FollowableStore } from "../followableLog.ts";
 import { LogStore } from "../logStore.ts";
 import { storeError } from "../storeError.ts";
 import { BackgroundFlush, type Pin } from "./backgroundFlush.ts";
 import { requireRoom } from "./diskRoom.ts";
-import { folderChanges } from "./folderChanges.ts";
 import { headValue, nameKey, positionKey, positionValue, recordValue, sequenceKey } from "./lmdbCodecs.ts";
 import type { LmdbEnvironment } from "./lmdbEnvironment.ts";
-import { damaged, damageHint, inspectLog, logFiles, restoreCheckpoint, syncFolder } from "./lmdbFile.ts";
-import { LmdbTable } from "./lmdbTable.ts";
+import {
+  checkLayout,
+  currentBootId,
+  damaged,
+  damageHint,
+  inspectLog,
+  LAYOUT,
+  LAYOUT_KEY,
+  logFiles,
+  noLog,
+  restoreCheckpoint,
+  syncFolder,
+} from "./lmdbFile.ts";
+import type { LmdbTable } from "./lmdbTable.ts";
 import { NewestCommit } from "./newestCommit.ts";
 import { findPageDefect } from "./pageCheck.ts";
 import { WritableLmdbTable } from "./writableLmdbTable.ts";
 
 /** Address space, not memory or disk. It is so large that the map hardly ever has to grow. */
 const MAP_BYTES = 2 ** 36;
-/** Version of the tables' layout, stored under `LAYOUT_KEY`. */
-const LAYOUT = 1;
-const LAYOUT_KEY = Buffer.from("layout");
 /** Key of the first position of a stream whose removal is not finished. */
 const PRUNED_KEY = Buffer.from("pruned");
 
@@ -63,7 +71,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
     if (data !== "missing" && (locked.leftOpen || checkpoint?.bootId !== bootId))
       await checkPages(files.data);
     locked.markInUse(true);
-    const table = await withRoot(folder, { readOnly: false, ...options }, async (root) => {
+    const table = await withRoot(folder, options, async (root) => {
       if (root.get(LAYOUT_KEY) === undefined) {
         for (const _ of root.getKeys({ limit: 1 })) throw damaged(files.data, "it is another program's");
         root.transactionSync(() => void root.put(LAYOUT_KEY, Buffer.from([LAYOUT])));
@@ -80,23 +88,6 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
     checkpoints?.close();
     throw storeError(thrown, "open", folder);
   }
-}
-
-/**
- * Opens a log for reading, also while this process or another one writes to it.
- * @throws DriverError `STORE_FAILED` if there is none, or the plugin has to repair it first
- * @throws DriverError `STORE_DAMAGED` for a log that can never be used again
- */
-export async function openEventReader(folder: string, options: OpenOptions = {}): Promise<FollowableReader> {
-  const { data } = inspectLog(folder, options.bootId ?? currentBootId());
-  if (data === "missing") throw noLog(folder);
-  if (data === "torn") {
-    const summary = `the event log in ${folder} was cut off when the machine went down`;
-    throw new DriverError("STORE_FAILED", summary, { hint: "The plugin repairs it when it starts" });
-  }
-  return withRoot(folder, { readOnly: true, ...options }, async (root) => {
-    return new FollowableLog(new LmdbTable(environment(root, folder), folder), folderChanges(folder));
-  });
 }
 
 /**
@@ -136,13 +127,12 @@ function pin(root: RootDatabase, newest: NewestCommit): Pin {
 
 async function withRoot<T>(
   folder: string,
-  { readOnly, mapBytes = MAP_BYTES }: OpenOptions & { readonly readOnly: boolean },
+  { mapBytes = MAP_BYTES }: OpenOptions,
   action: (root: RootDatabase) => Promise<T>,
 ): Promise<T> {
   let root: RootDatabase | undefined;
   try {
     root = open(folder, {
-      readOnly,
       noSubdir: false,
       maxDbs: 3,
       mapSize: mapBytes,
@@ -160,13 +150,7 @@ async function withRoot<T>(
 }
 
 function environment(root: RootDatabase, folder: string): LmdbEnvironment {
-  const layout = root.get(LAYOUT_KEY)?.[0];
-  if (layout === undefined) throw noLog(folder);
-  if (layout > LAYOUT) {
-    const summary = `the event log in ${folder} has layout version ${layout}, and this plugin knows up to ${LAYOUT}`;
-    const hint = "Use the version of the plugin that wrote it, or a newer one";
-    throw new DriverError("STORE_FAILED", summary, { hint });
-  }
+  checkLayout(root.get(LAYOUT_KEY), folder);
   const table = <T extends keyof LmdbEnvironment>(name: T, options: object) => {
     const database: unknown = root.openDB(name, options);
     if (database === undefined) throw noLog(folder);
@@ -190,14 +174,4 @@ function environment(root: RootDatabase, folder: string): LmdbEnvironment {
     transactionSync: (action, flags) => root.transactionSync(action, flags),
     close: () => root.close(),
   };
-}
-
-function currentBootId(): string {
-  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-}
-
-function noLog(folder: string): DriverError {
-  return new DriverError("STORE_FAILED", `there is no event log in ${folder}`, {
-    hint: "The plugin creates it when it first starts",
-  });
 }

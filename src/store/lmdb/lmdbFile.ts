@@ -7,7 +7,7 @@
  * the database, and every commit overwrites the older of the two. Layout: a page
  * header of 24 bytes, then `struct MDB_meta` of liblmdb's mdb.c.
  */
-import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { type Checkpoint, readCheckpoint } from "../checkpoint.ts";
@@ -138,3 +138,30 @@ export function damaged(path: string, why: string): DriverError {
 }
 
 export const damageHint = "The plugin sets it aside when it starts, and begins a new one";
+
+/** Version of the tables' layout, stored under `LAYOUT_KEY`. */
+export const LAYOUT = 1;
+export const LAYOUT_KEY = Buffer.from("layout");
+
+/**
+ * @param stored what the log has under `LAYOUT_KEY`
+ * @throws DriverError `STORE_FAILED` for a layout that this version does not know
+ */
+export function checkLayout(stored: Buffer | undefined, folder: string): void {
+  const layout = stored?.[0];
+  if (layout === undefined) throw noLog(folder);
+  if (layout <= LAYOUT) return;
+  const summary = `the event log in ${folder} is of a newer version (${layout}, known is ${LAYOUT})`;
+  const hint = "Use the version of the plugin that wrote it, or a newer one";
+  throw new DriverError("STORE_FAILED", summary, { hint });
+}
+
+export function noLog(folder: string): DriverError {
+  return new DriverError("STORE_FAILED", `there is no event log in ${folder}`, {
+    hint: "The plugin makes it when it first starts",
+  });
+}
+
+export function currentBootId(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+}

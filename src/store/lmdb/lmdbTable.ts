@@ -2,10 +2,11 @@
 
 import type { StreamEntry } from "../eventStore.ts";
 import {
-  BATCH_BYTES,
   BATCH_ENTRIES,
   BATCH_RECORDS,
+  type IndexEntry,
   MAX_NAME_BYTES,
+  RecordBatch,
   type RecordTable,
   type TakeRecord,
 } from "../recordTable.ts";
@@ -50,7 +51,7 @@ export class LmdbTable implements RecordTable {
 
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
     return this.reading(({ records }) => {
-      const batch = new Batch(take);
+      const batch = new RecordBatch(take);
       for (const { key, value } of records.getRange({ start: from, limit: BATCH_RECORDS })) {
         if (batch.add(value, key)) break;
       }
@@ -60,7 +61,7 @@ export class LmdbTable implements RecordTable {
 
   recordsOf<T>({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[] {
     return this.reading(({ records, positions }) => {
-      const batch = new Batch(take);
+      const batch = new RecordBatch(take);
       const end: SequenceKey = [firstPosition, MAX_SEQ];
       // Reads all positions first, because a value is valid only until the next read.
       for (const { value } of [
@@ -70,6 +71,17 @@ export class LmdbTable implements RecordTable {
         if (bytes === undefined || batch.add(bytes, value)) break;
       }
       return batch.items;
+    });
+  }
+
+  positionsOf({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[] {
+    return this.reading(({ positions }) => {
+      const range = {
+        start: [firstPosition, seq],
+        end: [firstPosition, MAX_SEQ],
+        limit: BATCH_RECORDS,
+      } as const;
+      return Array.from(positions.getRange(range), ({ key, value }) => ({ seq: key[1], position: value }));
     });
   }
 
@@ -89,22 +101,5 @@ export class LmdbTable implements RecordTable {
     } catch (thrown) {
       throw this.failed(thrown, "read");
     }
-  }
-}
-
-class Batch<T> {
-  readonly items: T[] = [];
-  readonly #take: TakeRecord<T>;
-  #bytes = 0;
-
-  constructor(take: TakeRecord<T>) {
-    this.#take = take;
-  }
-
-  /** @returns whether the batch is full */
-  add(bytes: Buffer, position: number): boolean {
-    this.#bytes += bytes.length;
-    this.items.push(this.#take(bytes, position));
-    return this.#bytes > BATCH_BYTES;
   }
 }

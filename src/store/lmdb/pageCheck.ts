@@ -1,44 +1,27 @@
 /**
- * Checks the page structure of an LMDB file without LMDB. LMDB itself follows
- * every page number unchecked, so a damaged one crashes the process. The check
- * reads every page of the newest snapshot once, which takes some 3 s per GiB.
- *
- * Layout: `MDB_page_header`, `MDB_node`, `MDB_db` and `MDB_ovpage` of liblmdb's
- * mdb.c. All numbers are little-endian, as on every machine that the driver runs on.
+ * Checks the page structure of an LMDB file without LMDB, which follows every page number
+ * unchecked: a damaged one crashes the process. The check reads every page of the newest
+ * snapshot once, which takes some 3 s per GiB. Nobody may write meanwhile.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { readMetaPages } from "./lmdbFile.ts";
+import {
+  checkHeader,
+  checkOverflow,
+  type Meta,
+  type NodeData,
+  NodePage,
+  newestMeta,
+  overflowPages,
+  PAGE_HEADER_BYTES,
+  PageDefect,
+  type PageKind,
+  type Tree,
+} from "./pages.ts";
 
 /** Pages that are checked in one turn of the event loop: some 2 ms. */
 const PAGES_PER_TURN = 512;
-
-const HEADER_BYTES = 24;
-const FLAGS_AT = 18;
-/** Both count from the end of the header: where a page's pointers to nodes end, and where its nodes begin. */
-const LOWER_AT = 20;
-const UPPER_AT = 22;
-/** On overflow pages, the number of pages takes the place of both. */
-const PAGES_AT = 20;
-const BRANCH = 1;
-const LEAF = 2;
-const OVERFLOW = 4;
-
-const NODE_BYTES = 8;
-const BIG_DATA = 1;
-const SUB_TREE = 2;
-
-const META = { freeAt: 48, mainAt: 96, lastPageAt: 144, numberAt: 152 } as const;
-/** `MDB_db`: depth, entries and root. */
-const TREE = { bytes: 48, depthAt: 6, entriesAt: 32, rootAt: 40 } as const;
-const NO_ROOT = 0xffff_ffff_ffff_ffffn;
-const MAX_LEVELS = 32;
-
-interface Tree {
-  readonly root: bigint;
-  readonly depth: number;
-  readonly entries: number;
-}
 
 /**
  * @returns what is wrong; undefined if nothing is
@@ -59,11 +42,9 @@ export async function findPageDefect(path: string): Promise<string | undefined> 
   }
 }
 
-class PageDefect extends Error {}
-
 class PageCheck {
   readonly #descriptor: number;
-  readonly #meta: Buffer;
+  readonly #meta: Meta;
   readonly #pageSize: number;
   /** How many pages the file has, used or free. */
   readonly #pages: number;
@@ -73,28 +54,24 @@ class PageCheck {
   #listsFreePages = false;
 
   constructor(descriptor: number, path: string) {
-    const metas = readMetaPages(descriptor, path);
+    const metaPages = readMetaPages(descriptor, path);
     this.#descriptor = descriptor;
-    this.#pageSize = metas.length / 2;
-    const both = [metas.subarray(0, this.#pageSize), metas.subarray(this.#pageSize)] as const;
-    const numberOf = (meta: Buffer) => meta.readBigUInt64LE(META.numberAt);
-    this.#meta = numberOf(both[0]) > numberOf(both[1]) ? both[0] : both[1];
-    const used = Number(this.#meta.readBigUInt64LE(META.lastPageAt)) + 1;
-    this.#pages = Math.min(used, Math.floor(fstatSync(descriptor).size / this.#pageSize));
+    this.#pageSize = metaPages.length / 2;
+    this.#meta = newestMeta(metaPages);
+    this.#pages = Math.min(this.#meta.pages, Math.floor(fstatSync(descriptor).size / this.#pageSize));
     this.#reached = new Uint8Array(this.#pages);
     this.#reached.fill(1, 0, 2);
   }
 
   async run(): Promise<void> {
-    await this.#checkTree(treeAt(this.#meta, META.mainAt));
+    await this.#checkTree(this.#meta.main);
     // Last, because a page that is listed as free must not have been reached before.
     this.#listsFreePages = true;
-    await this.#checkTree(treeAt(this.#meta, META.freeAt));
+    await this.#checkTree(this.#meta.free);
   }
 
   async #checkTree({ root, depth, entries }: Tree): Promise<void> {
-    if (root === NO_ROOT) return;
-    if (depth > MAX_LEVELS) throw new PageDefect(`a tree has ${depth} levels`);
+    if (root === undefined) return;
     const found = await this.#checkPage(root, depth);
     if (found !== entries) throw new PageDefect(`a tree has ${found} entries instead of ${entries}`);
   }
@@ -103,64 +80,33 @@ class PageCheck {
    * @param level 1: the page has to be a leaf
    * @returns how many entries are below it
    */
-  async #checkPage(number: bigint, level: number): Promise<number> {
+  async #checkPage(number: number, level: number): Promise<number> {
     this.#untilPause -= 1;
     if (this.#untilPause === 0) {
       this.#untilPause = PAGES_PER_TURN;
       await setImmediate();
     }
-    const page = this.#readPage(number, 1);
-    const expected = level === 1 ? LEAF : BRANCH;
-    const flags = page.readUInt16LE(FLAGS_AT);
-    if (flags !== expected) throw new PageDefect(`page ${number} is of kind ${flags} instead of ${expected}`);
+    const page = new NodePage(this.#readPage(number, level === 1 ? "leaf" : "branch", 1), number);
     let below = 0;
-    const nodes = this.#nodesOf(page, number);
-    for (const node of nodes) {
-      if (level === 1) await this.#checkEntry(node, number);
-      else below += await this.#checkPage(childOf(node), level - 1);
+    for (let index = 0; index < page.length; index++) {
+      if (level === 1) await this.#checkEntry(page.data(index));
+      else below += await this.#checkPage(page.child(index), level - 1);
     }
-    return level === 1 ? nodes.length : below;
+    return level === 1 ? page.length : below;
   }
 
-  /** The nodes of a page, each from its beginning to the page's end. */
-  #nodesOf(page: Buffer, number: bigint): Buffer[] {
-    const lower = page.readUInt16LE(LOWER_AT);
-    const upper = page.readUInt16LE(UPPER_AT);
-    const room = this.#pageSize - HEADER_BYTES;
-    if (lower < 2 || lower % 2 !== 0 || lower > upper || upper > room) {
-      throw new PageDefect(`page ${number} has its free space from ${lower} to ${upper} of ${room}`);
-    }
-    return Array.from({ length: lower / 2 }, (_, index) => {
-      const at = page.readUInt16LE(HEADER_BYTES + 2 * index);
-      const keyBytes = at + NODE_BYTES > room ? room : page.readUInt16LE(HEADER_BYTES + at + 6);
-      if (at < upper || at + NODE_BYTES + keyBytes > room) {
-        throw new PageDefect(`node ${index} of page ${number} is not within it`);
-      }
-      return page.subarray(HEADER_BYTES + at);
-    });
+  async #checkEntry(data: NodeData): Promise<void> {
+    if (data.kind === "overflow") this.#checkOverflow(data.page, data.size);
+    else if (data.kind === "tree") await this.#checkTree(data.tree);
+    else if (this.#listsFreePages) this.#checkFreePages(data.bytes);
   }
 
-  async #checkEntry(node: Buffer, number: bigint): Promise<void> {
-    const size = node.readUInt32LE(0);
-    const flags = node.readUInt16LE(4);
-    const dataAt = NODE_BYTES + node.readUInt16LE(6);
-    const inPage = flags === BIG_DATA ? 24 : size;
-    if (dataAt + inPage > node.length) throw new PageDefect(`an entry of page ${number} exceeds it`);
-    if (flags === BIG_DATA) this.#checkOverflow(node.readBigUInt64LE(dataAt), size);
-    else if (flags === SUB_TREE && size === TREE.bytes) await this.#checkTree(treeAt(node, dataAt));
-    else if (flags !== 0) throw new PageDefect(`an entry of page ${number} is of kind ${flags}`);
-    else if (this.#listsFreePages) this.#checkFreePages(node.subarray(dataAt, dataAt + size));
-  }
-
-  #checkOverflow(number: bigint, size: number): void {
-    const pages = Math.floor((HEADER_BYTES - 1 + size) / this.#pageSize) + 1;
-    const page = this.#readPage(number, pages);
-    if (page.readUInt16LE(FLAGS_AT) !== OVERFLOW || page.readUInt32LE(PAGES_AT) !== pages) {
-      throw new PageDefect(`page ${number} does not begin an overflow of ${pages} pages`);
-    }
+  #checkOverflow(number: number, size: number): void {
+    const count = overflowPages(size, this.#pageSize);
+    checkOverflow(this.#readPage(number, "overflow", count), number, count);
     if (!this.#listsFreePages) return;
     const list = Buffer.allocUnsafe(size);
-    readSync(this.#descriptor, list, 0, size, Number(number) * this.#pageSize + HEADER_BYTES);
+    readSync(this.#descriptor, list, 0, size, number * this.#pageSize + PAGE_HEADER_BYTES);
     this.#checkFreePages(list);
   }
 
@@ -188,30 +134,16 @@ class PageCheck {
   }
 
   /** Reads the first of `count` pages, none of which may have been reached before. */
-  #readPage(number: bigint, count: number): Buffer {
-    const first = Number(number);
-    if (first + count > this.#pages) throw new PageDefect(`page ${number} is beyond the file's end`);
-    if (this.#reached.subarray(first, first + count).includes(1)) {
+  #readPage(number: number, kind: PageKind, count: number): Buffer {
+    if (number + count > this.#pages) throw new PageDefect(`page ${number} is beyond the file's end`);
+    if (this.#reached.subarray(number, number + count).includes(1)) {
       throw new PageDefect(`page ${number} belongs to two places`);
     }
-    this.#reached.fill(1, first, first + count);
+    this.#reached.fill(1, number, number + count);
     const page = Buffer.allocUnsafe(this.#pageSize);
-    const read = readSync(this.#descriptor, page, 0, page.length, first * this.#pageSize);
+    const read = readSync(this.#descriptor, page, 0, page.length, number * this.#pageSize);
     if (read < page.length) throw new PageDefect(`page ${number} ends after ${read} bytes`);
-    if (page.readBigUInt64LE(0) !== number) throw new PageDefect(`page ${number} names another page`);
+    checkHeader(page, number, kind);
     return page;
   }
-}
-
-function treeAt(bytes: Buffer, at: number): Tree {
-  return {
-    root: bytes.readBigUInt64LE(at + TREE.rootAt),
-    depth: bytes.readUInt16LE(at + TREE.depthAt),
-    entries: Number(bytes.readBigUInt64LE(at + TREE.entriesAt)),
-  };
-}
-
-/** In a branch page, a page number of 48 bits takes the place of an entry's size and flags. */
-function childOf(node: Buffer): bigint {
-  return BigInt(node.readUIntLE(0, 6));
 }

@@ -3,7 +3,8 @@ import { toTaskEvent } from "../../../src/driver/task/storedEvents.ts";
 import { EVENT_SCHEMA_VERSION, parseTaskEvent } from "../../../src/machines/events.ts";
 import { fold, initialSnapshot, step, type TaskSnapshot } from "../../../src/machines/fold.ts";
 import type { EventReader } from "../../../src/store/eventStore.ts";
-import { openEventReader, openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
+import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
 import { recordedLog, recordedVersions } from "../../support/history/recordedLogs.ts";
 

@@ -4,7 +4,8 @@ import type { TaskConfig, TaskHandle } from "../../../src/grpc/generated/nomad/d
 import { EVENT_SCHEMA_VERSION } from "../../../src/machines/events.ts";
 import type { EventToAppend, StoredEvent } from "../../../src/store/eventStore.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
-import { openEventReader, openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
+import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { pidOf, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
 import { eventsOf, withEventLog } from "../../support/history/eventLog.ts";

@@ -23,8 +23,11 @@ describe("a check of a log", () => {
       streams: allLives.length,
       events: recorded.records.length,
       findings: [],
+      damage: [],
     });
-    expect(checkLog(new RecordedLog().reader())).toEqual({ streams: 0, events: 0, findings: [] });
+    expect(checkLog(new RecordedLog().reader())).toEqual({
+      ...{ streams: 0, events: 0, findings: [], damage: [] },
+    });
   });
 
   it("finds any flipped bit at the event it is in, and nothing else", () => {
@@ -150,7 +153,7 @@ describe("a check of a log", () => {
         return typeof member === "function" ? member.bind(target) : member;
       },
     });
-    expect(checkLog(early)).toEqual({ streams: 1, events: 6, findings: [] });
+    expect(checkLog(early)).toEqual({ streams: 1, events: 6, findings: [], damage: [] });
   });
 
   it("tells how far it is", () => {

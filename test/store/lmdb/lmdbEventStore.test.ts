@@ -5,7 +5,8 @@ import { setImmediate } from "node:timers/promises";
 import { firstValueFrom, take, toArray } from "rxjs";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
-import { openEventReader, openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
+import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
 import { labelOf, sampleEvent, samples } from "../../support/history/sampleEvents.ts";
@@ -80,7 +81,7 @@ describe("an event log in LMDB", () => {
   it("grows its map, while others read through theirs", async () => {
     const small = newFolder();
     const growing = await openEventStore(small, { mapBytes: 1 << 20 });
-    const reader = await openEventReader(small, { mapBytes: 1 << 20 });
+    const reader = await openEventReader(small);
     const followed = firstValueFrom(reader.follow().pipe(take(200), toArray()));
     const early = growing.readAll()[Symbol.iterator]();
     for (let seq = 0; seq < 200; seq++) {

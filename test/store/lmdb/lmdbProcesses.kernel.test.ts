@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { EventReader } from "../../../src/store/eventStore.ts";
-import { openEventReader, openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
+import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
 import { sampleEvent } from "../../support/history/sampleEvents.ts";
 import { LineProcess } from "../../support/host/lineProcess.ts";

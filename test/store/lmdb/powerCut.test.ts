@@ -7,7 +7,8 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { openEventReader, openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
+import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
 import { labelOf, sampleEvent } from "../../support/history/sampleEvents.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -98,12 +99,12 @@ describe("after a power cut", () => {
   it("only the writer repairs: a reader says so", async () => {
     const parent = temporaryFolder();
     for await (const { folder } of powerCuts(parent, 1)) {
-      await expect(openEventReader(folder, { bootId: "boot 2" })).rejects.toMatchObject({
+      await expect(openEventReader(folder, "boot 2")).rejects.toMatchObject({
         code: "STORE_FAILED",
         message: expect.stringContaining("was cut off when the machine went down"),
       });
       await (await openEventStore(folder, { bootId: "boot 2" })).close();
-      await (await openEventReader(folder, { bootId: "boot 3" })).close();
+      await (await openEventReader(folder, "boot 3")).close();
     }
   });
 });

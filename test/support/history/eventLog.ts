@@ -1,7 +1,7 @@
 /** The event log of a plugin, read beside it. */
 import type { EventReader, StoredEvent } from "../../../src/store/eventStore.ts";
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
-import { openEventReader } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 
 // The database listens for the end of the process at every open; tests open it often.
 process.setMaxListeners(0);

@@ -5,6 +5,7 @@ import { LogStore } from "../../../src/store/logStore.ts";
 import {
   BATCH_BYTES,
   BATCH_RECORDS,
+  type IndexEntry,
   type RecordWriter,
   type TakeRecord,
   type WritableTable,
@@ -59,6 +60,13 @@ class MemoryTable implements WritableTable {
 
   pruned(): number | undefined {
     return this.#pruned;
+  }
+
+  positionsOf({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[] {
+    const positions = this.#positions.get(firstPosition) ?? [];
+    return positions
+      .map((position, index) => ({ seq: index + 1, position }))
+      .slice(seq - 1, seq - 1 + BATCH_RECORDS);
   }
 
   recordsOf<T>({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[] {

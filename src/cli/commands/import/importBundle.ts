@@ -8,7 +8,7 @@ import { checkLog } from "../../../replay/check/checkLog.ts";
 import { importedBundle } from "../../../store/folder/logFolders.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible } from "../../../units/visible.ts";
-import { FindingView } from "../../logs/findingView.ts";
+import { FindingView, isProven } from "../../logs/findingView.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
 
@@ -27,7 +27,7 @@ export async function importBundle(path: string, to: string | undefined): Promis
     `${origin(bundle)}\n${bundle.header.streams.map(({ stream, version }) => `  ${visible(stream)}  ${version} events\n`).join("")}` +
       `${view.report(report, thisMachine)}\n\nGo on with: nomad-driver-exec2 replay ${where}`,
   );
-  return report.findings.length === 0 ? 0 : 1;
+  return isProven(report) ? 0 : 1;
 }
 
 function origin({ header }: Bundle): string {

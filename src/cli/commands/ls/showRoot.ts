@@ -4,6 +4,7 @@ import type { UnveilSource } from "../../../config/options/unveil.ts";
 import { type RootEntry, TaskRootView } from "../../../effects/root/listRoot.ts";
 import { DriverError } from "../../../errors.ts";
 import type { TaskSnapshot } from "../../../machines/fold.ts";
+import { readHistory } from "../../../replay/storedHistory.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";
@@ -38,7 +39,7 @@ async function findRunning(name: string, stateDir: string): Promise<TaskSnapshot
   const logs = await EventLogs.open(stateDir);
   try {
     const { id, reader } = logs.findRunning(name);
-    return foldReadable([...reader.readStream(id)]);
+    return foldReadable(readHistory(reader, id));
   } finally {
     await logs.close();
   }

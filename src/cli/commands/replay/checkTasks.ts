@@ -4,7 +4,7 @@ import { type CheckReport, checkLog } from "../../../replay/check/checkLog.ts";
 import { loadMachine } from "../../../replay/check/loadMachine.ts";
 import { checkStream } from "../../../replay/check/streamCheck.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
-import { FindingView } from "../../logs/findingView.ts";
+import { FindingView, isProven } from "../../logs/findingView.ts";
 import { exitCodeOf } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";
 import { ProgressBar } from "../../terminal/progressBar.ts";
@@ -31,7 +31,7 @@ async function check({ place, against, showArgs, json }: CheckTasksOptions): Pro
   try {
     const report = place.name === undefined ? checkAll(logs, machine) : checkOne(logs, place, machine);
     print(json ? view.json(report, machine) : view.report(report, machine));
-    return report.findings.length === 0 ? 0 : 1;
+    return isProven(report) ? 0 : 1;
   } finally {
     await logs.close();
   }
@@ -40,7 +40,7 @@ async function check({ place, against, showArgs, json }: CheckTasksOptions): Pro
 function checkOne(logs: EventLogs, place: TaskPlace, machine: MachineVersion): CheckReport {
   const { head, reader } = logs.find(place);
   const finding = checkStream(reader.readRecords(head.stream), head, machine);
-  return { streams: 1, events: head.version, findings: finding ? [finding] : [] };
+  return { streams: 1, events: head.version, findings: finding ? [finding] : [], damage: reader.damage };
 }
 
 function checkAll(logs: EventLogs, machine: MachineVersion): CheckReport {
@@ -53,5 +53,6 @@ function checkAll(logs: EventLogs, machine: MachineVersion): CheckReport {
     streams: reports.reduce((sum, { streams }) => sum + streams, 0),
     events: reports.reduce((sum, { events }) => sum + events, 0),
     findings: reports.flatMap(({ findings }) => findings),
+    damage: reports.flatMap(({ damage }) => damage),
   };
 }

@@ -1,7 +1,7 @@
 /** Follows the events of a run as they are stored, for `run --verbose`. */
 import type { StoredEvent } from "../../../store/eventStore.ts";
 import { stateFolderPaths } from "../../../store/folder/stateFolder.ts";
-import { openEventReader } from "../../../store/lmdb/lmdbEventStore.ts";
+import { openEventReader } from "../../../store/lmdb/eventReader.ts";
 
 export interface EventFeed {
   /** Shows the events stored so far, then stops. */
@@ -20,7 +20,7 @@ export async function followEvents(stateDir: string, show: (event: StoredEvent) 
   return {
     close: async () => {
       subscription.unsubscribe();
-      for (const event of reader.readAll(last + 1)) show(event);
+      for (const event of reader.readIntact(last + 1)) show(event);
       await reader.close();
     },
   };

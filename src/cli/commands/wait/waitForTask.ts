@@ -1,10 +1,10 @@
 /** `wait`: waits for the end of a task. */
 import { filter, firstValueFrom } from "rxjs";
 import { isOver } from "../../../machines/taskMachine.ts";
+import { readHistory } from "../../../replay/storedHistory.ts";
 import { codeToPassOn, knownEnd, unknownEnd } from "../../../taskEnd.ts";
 import { type FoundRun, isRunning } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
-import { readUpToDamage } from "../../logs/readUpToDamage.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";
 
 /**
@@ -25,5 +25,5 @@ export async function waitForTask(name: string, stateDir: string): Promise<numbe
 }
 
 function exitOf({ id, reader }: FoundRun) {
-  return foldReadable(readUpToDamage(reader, id).events).context.exit;
+  return foldReadable(readHistory(reader, id)).context.exit;
 }

@@ -1,0 +1,64 @@
+/** Reads a task's events around damaged ones. Pure. */
+import { isDefect, readRecord } from "../store/eventRecord.ts";
+import type { EventReader, StoredEvent } from "../store/eventStore.ts";
+
+/** The type of what stands in for an event whose bytes are not what was stored. */
+const DAMAGED = "damaged";
+
+export function isDamaged({ type }: Pick<StoredEvent, "type">): boolean {
+  return type === DAMAGED;
+}
+
+/** What a reader is told of a damaged event. */
+export function damagedEvent(stream: string, seq: number): string {
+  return `event ${seq} of ${stream} is not as it was stored`;
+}
+
+/**
+ * Events of one stream, in order and without gaps, from sequence number `from` on. In place
+ * of a damaged one stands an event without data that says so. Its states are those of its
+ * neighbours, its time is that of the event before, unless its own header is intact.
+ */
+export function readHistory(reader: EventReader, stream: string, from = 1): StoredEvent[] {
+  const version = reader.version(stream);
+  const events: (StoredEvent | undefined)[] = [];
+  for (const bytes of reader.readRecords(stream, from)) {
+    events.push(eventAt(bytes, stream, from + events.length));
+  }
+  // A stream without a head was pruned meanwhile.
+  const isThere = reader.version(stream) > 0;
+  while (isThere && from + events.length <= version) events.push(undefined);
+  const history = filled(events, stream, from);
+  for (const event of history) {
+    if (isDamaged(event)) reader.noteDamage(damagedEvent(stream, event.seq));
+  }
+  return history;
+}
+
+function eventAt(bytes: Buffer, stream: string, seq: number): StoredEvent | undefined {
+  const read = readRecord(bytes);
+  const event = isDefect(read) ? damagedOf(read.header) : read.event;
+  return event?.stream === stream && event.seq === seq ? event : undefined;
+}
+
+function damagedOf(header: Omit<StoredEvent, "data"> | undefined): StoredEvent | undefined {
+  return header && { ...header, type: DAMAGED, data: {} };
+}
+
+function filled(events: readonly (StoredEvent | undefined)[], stream: string, from: number): StoredEvent[] {
+  const next: (StoredEvent | undefined)[] = [];
+  for (let index = events.length - 1; index >= 0; index--) {
+    next[index] = events[index + 1] ?? next[index + 1];
+  }
+  let before: StoredEvent | undefined;
+  return events.map((event, index) => {
+    const after = next[index];
+    const state = before?.to ?? after?.from ?? "";
+    before = event ?? {
+      ...{ stream, seq: from + index, position: before?.position ?? 0, type: DAMAGED, schema: 0 },
+      ...{ time: before?.time ?? after?.time ?? 0, data: {}, from: state, to: after?.from ?? state },
+      ...{ effects: [], hash: "" },
+    };
+    return before;
+  });
+}

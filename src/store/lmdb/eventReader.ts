@@ -1,0 +1,34 @@
+/** Opens event logs for reading, without LMDB, also while the plugin writes to them. */
+import { DriverError } from "../../errors.ts";
+import { FollowableLog, type FollowableReader } from "../followableLog.ts";
+import { storeError } from "../storeError.ts";
+import { FileTable } from "./fileTable.ts";
+import { folderChanges } from "./folderChanges.ts";
+import { checkLayout, currentBootId, inspectLog, LAYOUT_KEY, logFiles, noLog } from "./lmdbFile.ts";
+import { SnapshotReader } from "./snapshotReader.ts";
+
+/**
+ * @param bootId the current boot; set by tests that simulate a power cut
+ * @throws DriverError `STORE_FAILED` if there is none, or the plugin has to repair it first
+ * @throws DriverError `STORE_DAMAGED` if nothing of it can be read
+ */
+export async function openEventReader(folder: string, bootId = currentBootId()): Promise<FollowableReader> {
+  const { data } = inspectLog(folder, bootId);
+  if (data === "missing") throw noLog(folder);
+  if (data === "torn") {
+    const summary = `the event log in ${folder} was cut off when the machine went down`;
+    throw new DriverError("STORE_FAILED", summary, { hint: "The plugin repairs it when it starts" });
+  }
+  let reader: SnapshotReader | undefined;
+  try {
+    reader = new SnapshotReader(logFiles(folder).data);
+    checkLayout(
+      reader.read((snapshot) => snapshot.value(LAYOUT_KEY)),
+      folder,
+    );
+    return new FollowableLog(new FileTable(reader), folderChanges(folder));
+  } catch (thrown) {
+    reader?.close();
+    throw storeError(thrown, "open", folder);
+  }
+}

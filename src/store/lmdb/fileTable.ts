@@ -1,0 +1,206 @@
+/**
+ * The log's tables in LMDB's file, for readers in other processes. What cannot be read is
+ * skipped where something stands for it: an event without bytes for a record, nothing for
+ * the head of a stream. `damage` tells of all of it.
+ */
+import type { StreamEntry } from "../eventStore.ts";
+import {
+  BATCH_ENTRIES,
+  BATCH_RECORDS,
+  type IndexEntry,
+  MAX_NAME_BYTES,
+  RecordBatch,
+  type RecordTable,
+  type TakeRecord,
+} from "../recordTable.ts";
+import {
+  type HeadValue,
+  headValue,
+  isHead,
+  keyBytes,
+  MAX_POSITION,
+  MAX_SEQ,
+  positionKey,
+  positionValue,
+  sequenceKey,
+} from "./lmdbCodecs.ts";
+import { PageDefect, type Tree } from "./pages.ts";
+import type { Gap, Snapshot, SnapshotReader } from "./snapshotReader.ts";
+
+/** The bytes of a record that cannot be read. */
+const NO_BYTES = Buffer.alloc(0);
+/** A record takes more. Bounds what a damaged head can claim. */
+const MIN_RECORD_BYTES = 128;
+
+export class FileTable implements RecordTable {
+  readonly #reader: SnapshotReader;
+
+  constructor(reader: SnapshotReader) {
+    this.#reader = reader;
+  }
+
+  get damage(): ReadonlySet<string> {
+    return this.#reader.damage;
+  }
+
+  head(stream: string): StreamEntry | undefined {
+    const key = Buffer.from(stream);
+    if (key.length === 0 || key.length > MAX_NAME_BYTES) return undefined;
+    return this.#reader.read((snapshot) => {
+      const value = snapshot.get(snapshot.table("heads"), key);
+      return value && { stream, ...headOf(value, snapshot) };
+    });
+  }
+
+  heads(after: string | undefined, prefix: string): StreamEntry[] {
+    const from = Buffer.from(after ?? prefix);
+    return this.#reader.read((snapshot) => {
+      const found: StreamEntry[] = [];
+      for (const entry of entriesOf(snapshot, "heads", from)) {
+        if (isGap(entry)) continue;
+        const stream = entry.key.toString();
+        if (!stream.startsWith(prefix) || found.length === BATCH_ENTRIES) break;
+        if (stream === after) continue;
+        try {
+          found.push({ stream, ...headOf(entry.value(), snapshot) });
+        } catch (thrown) {
+          snapshot.skip(thrown);
+        }
+      }
+      return found;
+    });
+  }
+
+  lastPosition(): number {
+    return this.#reader.read((snapshot) => {
+      const records = snapshot.table("records");
+      const key = records && snapshot.lastKey(records);
+      return key === undefined ? 0 : positionOf(key);
+    });
+  }
+
+  recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
+    return this.#reader.read((snapshot) => {
+      const batch = new RecordBatch(take);
+      for (const entry of entriesOf(snapshot, "records", positionBytes(from))) {
+        if (isGap(entry)) {
+          // Once, where it begins: how many records are in it is not known.
+          const begin = entry.from === undefined ? 1 : positionOf(entry.from);
+          if (begin >= from) batch.add(NO_BYTES, begin);
+          continue;
+        }
+        const position = positionOf(entry.key);
+        const isFull = batch.add(bytesOr(NO_BYTES, snapshot, entry.value), position);
+        // Not before an intact record, after which the next batch begins.
+        if (isFull) break;
+      }
+      return batch.items;
+    });
+  }
+
+  recordsOf<T>({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[] {
+    return this.#reader.read((snapshot) => {
+      const records = snapshot.table("records");
+      const batch = new RecordBatch(take);
+      let expected = seq;
+      for (const { seq: found, position } of indexOf(snapshot, firstPosition, seq)) {
+        // Events whose places are not known have no bytes, either.
+        for (; expected < found; expected++) if (batch.add(NO_BYTES, 0)) return batch.items;
+        const value = () => required(snapshot.get(records, positionBytes(position)), position);
+        if (batch.add(bytesOr(NO_BYTES, snapshot, value), position)) break;
+        expected = found + 1;
+      }
+      return batch.items;
+    });
+  }
+
+  positionsOf({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[] {
+    return this.#reader.read((snapshot) => {
+      const found: IndexEntry[] = [];
+      for (const entry of indexOf(snapshot, firstPosition, seq)) {
+        if (found.push(entry) === BATCH_RECORDS) break;
+      }
+      return found;
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#reader.close();
+  }
+}
+
+/** The index of a stream, from an event's number on, as far as it can be read. */
+function* indexOf(snapshot: Snapshot, firstPosition: number, from: number): Iterable<IndexEntry> {
+  for (const entry of entriesOf(
+    snapshot,
+    "positions",
+    keyBytes(sequenceKey, [firstPosition, Math.min(from, MAX_SEQ)]),
+  )) {
+    if (isGap(entry)) continue;
+    const [first, seq] = sequenceKey.readKey(entry.key, 0, entry.key.length);
+    if (first !== firstPosition) return;
+    try {
+      yield { seq, position: positionValue.decode(entry.value()) };
+    } catch (thrown) {
+      snapshot.skip(thrown);
+    }
+  }
+}
+
+function entriesOf(snapshot: Snapshot, table: "heads" | "records" | "positions", from: Buffer) {
+  const tree: Tree | undefined = snapshot.table(table);
+  return tree === undefined ? [] : snapshot.entries(tree, from);
+}
+
+function isGap(entry: Gap | { readonly key: Buffer }): entry is Gap {
+  return !("key" in entry);
+}
+
+function bytesOr(otherwise: Buffer, snapshot: Snapshot, value: () => Buffer): Buffer {
+  try {
+    return value();
+  } catch (thrown) {
+    snapshot.skip(thrown);
+    return otherwise;
+  }
+}
+
+function required(bytes: Buffer | undefined, position: number): Buffer {
+  if (bytes === undefined) throw new PageDefect(`there is no event at position ${position}`);
+  return bytes;
+}
+
+function headOf(value: Buffer, snapshot: Snapshot): HeadValue {
+  if (!isHead(value)) throw new PageDefect("the head of a stream has another form");
+  const head = headValue.decode(value);
+  if (head.version > snapshot.bytes / MIN_RECORD_BYTES) {
+    throw new PageDefect(`a stream has ${head.version} events, more than fit the log`);
+  }
+  try {
+    checkEnd(head, snapshot);
+  } catch (thrown) {
+    // Its events can be read all the same.
+    snapshot.skip(thrown);
+  }
+  return head;
+}
+
+/** @throws PageDefect if the index has the stream end elsewhere */
+function checkEnd({ firstPosition, version }: HeadValue, snapshot: Snapshot): void {
+  const index = snapshot.table("positions");
+  const [last, next] = [version, version + 1].map((seq) =>
+    snapshot.get(index, keyBytes(sequenceKey, [firstPosition, Math.min(seq, MAX_SEQ)])),
+  );
+  if (last !== undefined && next === undefined) return;
+  throw new PageDefect(
+    `the stream that begins at position ${firstPosition} does not end with event ${version}`,
+  );
+}
+
+function positionOf(key: Buffer): number {
+  return positionKey.readKey(key, 0, key.length);
+}
+
+function positionBytes(position: number): Buffer {
+  return keyBytes(positionKey, Math.min(position, MAX_POSITION));
+}

@@ -1,0 +1,185 @@
+/**
+ * The structure of LMDB's pages: `MDB_page_header`, `MDB_node`, `MDB_db`, `MDB_ovpage` and
+ * `MDB_meta` of liblmdb's mdb.c. LMDB follows every number in them unchecked. Here each is
+ * checked before it is used. All are little-endian, as on every machine that the driver runs on. Pure.
+ */
+
+/** Something in a page that LMDB never writes. */
+export class PageDefect extends Error {}
+
+export const PAGE_HEADER_BYTES = 24;
+const COMMIT_AT = 8;
+const KIND_AT = 18;
+/** Both count from the end of the header: where a page's pointers to nodes end, and where its nodes begin. */
+const LOWER_AT = 20;
+const UPPER_AT = 22;
+/** On overflow pages, the number of pages takes the place of both. */
+const PAGES_AT = 20;
+
+export const pageKinds = { branch: 1, leaf: 2, overflow: 4 } as const;
+export type PageKind = keyof typeof pageKinds;
+
+const NODE_BYTES = 8;
+const IN_OVERFLOW = 1;
+const IS_TREE = 2;
+const OVERFLOW_BYTES = 24;
+
+const META = { freeAt: 48, mainAt: 96, lastPageAt: 144, commitAt: 152 } as const;
+const TREE = { bytes: 48, depthAt: 6, entriesAt: 32, rootAt: 40 } as const;
+const NO_ROOT = 0xffff_ffff_ffff_ffffn;
+const MAX_DEPTH = 32;
+
+export interface Tree {
+  /** Number of its root page; undefined if it is empty. */
+  readonly root: number | undefined;
+  /** 1: the root is a leaf. */
+  readonly depth: number;
+  readonly entries: number;
+}
+
+/** A snapshot of the database. */
+export interface Meta {
+  /** Number of the commit that made it. */
+  readonly commit: number;
+  /** How many pages it has, used or free. The file may end before the last free ones. */
+  readonly pages: number;
+  readonly main: Tree;
+  /** Lists the free pages. */
+  readonly free: Tree;
+}
+
+/** @param pages the file's first two pages @throws PageDefect */
+export function newestMeta(pages: Buffer): Meta {
+  const size = pages.length / 2;
+  const [first, second] = [metaOf(pages.subarray(0, size)), metaOf(pages.subarray(size))];
+  // Commits write them in turn.
+  if (Math.abs(first.commit - second.commit) > 1) {
+    throw new PageDefect(`its meta pages are of the commits ${first.commit} and ${second.commit}`);
+  }
+  return first.commit > second.commit ? first : second;
+}
+
+function metaOf(page: Buffer): Meta {
+  return {
+    commit: Number(page.readBigUInt64LE(META.commitAt)),
+    pages: Number(page.readBigUInt64LE(META.lastPageAt)) + 1,
+    main: treeAt(page, META.mainAt),
+    free: treeAt(page, META.freeAt),
+  };
+}
+
+function treeAt(bytes: Buffer, at: number): Tree {
+  const root = bytes.readBigUInt64LE(at + TREE.rootAt);
+  const depth = bytes.readUInt16LE(at + TREE.depthAt);
+  if (depth > MAX_DEPTH) throw new PageDefect(`a tree has ${depth} levels`);
+  return {
+    root: root === NO_ROOT ? undefined : Number(root),
+    depth,
+    entries: Number(bytes.readBigUInt64LE(at + TREE.entriesAt)),
+  };
+}
+
+/** The number of the commit that wrote a page. */
+export function commitOf(page: Buffer): number {
+  return Number(page.readBigUInt64LE(COMMIT_AT));
+}
+
+/** @throws PageDefect unless it is page `number`, and of that kind */
+export function checkHeader(page: Buffer, number: number, kind: PageKind): void {
+  const own = Number(page.readBigUInt64LE(0));
+  if (own !== number) throw new PageDefect(`page ${number} names another page`);
+  const found = page.readUInt16LE(KIND_AT);
+  if (found === pageKinds[kind]) return;
+  throw new PageDefect(`page ${number} is of kind ${found} instead of ${pageKinds[kind]}`);
+}
+
+/** @throws PageDefect unless the overflow page begins a run of `count` pages */
+export function checkOverflow(page: Buffer, number: number, count: number): void {
+  if (page.readUInt32LE(PAGES_AT) === count) return;
+  throw new PageDefect(`page ${number} does not begin an overflow of ${count} pages`);
+}
+
+/** A page of kind branch or leaf: nodes in the order of their keys. */
+export class NodePage {
+  readonly #page: Buffer;
+  readonly #number: number;
+  /** Where its nodes begin. */
+  readonly #at: readonly number[];
+
+  /** @throws PageDefect for nodes that are not within it */
+  constructor(page: Buffer, number: number) {
+    const lower = page.readUInt16LE(LOWER_AT);
+    const upper = page.readUInt16LE(UPPER_AT);
+    const room = page.length - PAGE_HEADER_BYTES;
+    if (lower < 2 || lower % 2 !== 0 || lower > upper || upper > room) {
+      throw new PageDefect(`page ${number} has its free space from ${lower} to ${upper} of ${room}`);
+    }
+    this.#page = page;
+    this.#number = number;
+    this.#at = Array.from({ length: lower / 2 }, (_, index) => {
+      const at = page.readUInt16LE(PAGE_HEADER_BYTES + 2 * index);
+      const keyBytes = at + NODE_BYTES > room ? room : page.readUInt16LE(PAGE_HEADER_BYTES + at + 6);
+      if (at < upper || at + NODE_BYTES + keyBytes > room) {
+        throw new PageDefect(`node ${index} of page ${number} is not within it`);
+      }
+      return PAGE_HEADER_BYTES + at;
+    });
+  }
+
+  get length(): number {
+    return this.#at.length;
+  }
+
+  key(index: number): Buffer {
+    const [begin, end] = this.#keyRange(index);
+    return this.#page.subarray(begin, end);
+  }
+
+  /** Negative if the node's key is less than `key`, as LMDB compares them: byte by byte. */
+  compare(index: number, key: Buffer): number {
+    const [begin, end] = this.#keyRange(index);
+    return this.#page.compare(key, 0, key.length, begin, end);
+  }
+
+  /** The page below a node of a branch page. Its number has 48 bits, in place of an entry's size and flags. */
+  child(index: number): number {
+    return this.#page.readUIntLE(this.#begin(index), 6);
+  }
+
+  /** What a node of a leaf holds. @throws PageDefect */
+  data(index: number): NodeData {
+    const page = this.#page;
+    const begin = this.#begin(index);
+    const size = page.readUInt32LE(begin);
+    const flags = page.readUInt16LE(begin + 4);
+    const [, at] = this.#keyRange(index);
+    if (at + (flags === IN_OVERFLOW ? OVERFLOW_BYTES : size) > page.length) {
+      throw new PageDefect(`an entry of page ${this.#number} exceeds it`);
+    }
+    if (flags === IN_OVERFLOW) return { kind: "overflow", page: Number(page.readBigUInt64LE(at)), size };
+    if (flags === IS_TREE && size === TREE.bytes) return { kind: "tree", tree: treeAt(page, at) };
+    if (flags !== 0) throw new PageDefect(`an entry of page ${this.#number} is of kind ${flags}`);
+    return { kind: "bytes", bytes: page.subarray(at, at + size) };
+  }
+
+  #begin(index: number): number {
+    return this.#at[index] as number;
+  }
+
+  #keyRange(index: number): [begin: number, end: number] {
+    const begin = this.#begin(index);
+    const key = begin + NODE_BYTES;
+    return [key, key + this.#page.readUInt16LE(begin + 6)];
+  }
+}
+
+/** What a node of a leaf holds: bytes in the page itself, bytes in pages of their own, or a tree. */
+export type NodeData =
+  | { readonly kind: "bytes"; readonly bytes: Buffer }
+  | { readonly kind: "overflow"; readonly page: number; readonly size: number }
+  | { readonly kind: "tree"; readonly tree: Tree };
+
+/** How many pages data in pages of their own take. */
+export function overflowPages(size: number, pageSize: number): number {
+  return Math.floor((PAGE_HEADER_BYTES - 1 + size) / pageSize) + 1;
+}

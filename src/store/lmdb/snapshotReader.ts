@@ -1,0 +1,337 @@
+/**
+ * Reads an LMDB file beside its writer, without LMDB, which crashes the process on a
+ * damaged page and whose every opening process can hide the writer's newest commit
+ * (newestCommit.ts).
+ *
+ * LMDB never changes a page of its newest snapshot: a commit writes other pages, then the
+ * older of the two meta pages. Pages of earlier snapshots are used again, by commits at
+ * least two later. Every page names the commit that wrote it, so one that was used again
+ * is noticed, and the reading is repeated on a newer snapshot.
+ */
+import { closeSync, openSync, readSync } from "node:fs";
+import { damaged, readMetaPages } from "./lmdbFile.ts";
+import {
+  checkHeader,
+  checkOverflow,
+  commitOf,
+  type Meta,
+  type NodeData,
+  NodePage,
+  newestMeta,
+  overflowPages,
+  PAGE_HEADER_BYTES,
+  PageDefect,
+  type PageKind,
+  type Tree,
+} from "./pages.ts";
+
+/** Pages that are kept after they were read: 2 MiB of the usual size. */
+const MAX_CACHED = 512;
+/** A reading is repeated this often where its pages were used again meanwhile. */
+const MAX_ATTEMPTS = 100;
+/** Where a meta page has the number of its commit. */
+const COMMIT_IN_META = 152;
+const COMMIT_BYTES = 8;
+const MAX_PAGE_BYTES = 1 << 16;
+
+export class SnapshotReader {
+  readonly #path: string;
+  readonly #descriptor: number;
+  /** What could not be read so far, in words. */
+  readonly damage = new Set<string>();
+  readonly #commits = Buffer.alloc(MAX_PAGE_BYTES + COMMIT_BYTES);
+  #snapshot: Snapshot | undefined;
+
+  /** @param path of a data file that was inspected before: lmdbFile.ts */
+  constructor(path: string) {
+    this.#path = path;
+    this.#descriptor = openSync(path, "r");
+  }
+
+  /**
+   * Reads from the newest snapshot.
+   * @param action may be called repeatedly
+   * @throws DriverError `STORE_DAMAGED` for a defect that `action` does not skip
+   */
+  read<T>(action: (snapshot: Snapshot) => T): T {
+    for (let attempt = 1; ; attempt++) {
+      const snapshot = this.#newest();
+      snapshot.begin();
+      const { result, thrown } = attemptOf(() => action(snapshot));
+      const defects = [...snapshot.skipped, ...(thrown === undefined ? [] : [thrown.message])];
+      if (attempt < MAX_ATTEMPTS && this.#isOutdated(snapshot, defects.length > 0)) continue;
+      for (const defect of defects) this.damage.add(defect);
+      if (thrown !== undefined) throw damaged(this.#path, thrown.message);
+      return result as T;
+    }
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+
+  #newest(): Snapshot {
+    const known = this.#snapshot;
+    if (known !== undefined && known.commit === this.#newestCommit(known.pageSize)) return known;
+    const metaPages = this.#stableMetaPages();
+    const { result: meta, thrown } = attemptOf(() => newestMeta(metaPages));
+    if (meta === undefined) throw damaged(this.#path, thrown?.message ?? "");
+    this.#snapshot = new Snapshot(this.#descriptor, metaPages.length / 2, meta);
+    return this.#snapshot;
+  }
+
+  /** Read until they are twice the same, since the writer may be at them. */
+  #stableMetaPages(): Buffer {
+    let before = readMetaPages(this.#descriptor, this.#path);
+    for (;;) {
+      const pages = readMetaPages(this.#descriptor, this.#path);
+      if (pages.equals(before)) return pages;
+      before = pages;
+    }
+  }
+
+  /** Reads what lies between the two numbers, too: one call takes half the time of two. */
+  #newestCommit(pageSize: number): number {
+    const bytes = this.#commits.subarray(0, pageSize + COMMIT_BYTES);
+    readSync(this.#descriptor, bytes, 0, bytes.length, COMMIT_IN_META);
+    return Number(larger(bytes.readBigUInt64LE(), bytes.readBigUInt64LE(pageSize)));
+  }
+
+  /** Whether pages that were read may have been used again meanwhile; `doubtful`: what they held was wrong. */
+  #isOutdated(snapshot: Snapshot, doubtful: boolean): boolean {
+    if (!doubtful && snapshot.isFromMemory) return false;
+    const since = this.#newestCommit(snapshot.pageSize) - snapshot.commit;
+    return since > 0 && (doubtful || (since > 1 && !snapshot.isUnchanged()));
+  }
+}
+
+/** A defect or a result. A RangeError means that something is shorter than its content. */
+function attemptOf<T>(action: () => T): { readonly result?: T; readonly thrown?: Error } {
+  try {
+    return { result: action() };
+  } catch (thrown) {
+    if (thrown instanceof PageDefect || thrown instanceof RangeError) return { thrown };
+    throw thrown;
+  }
+}
+
+function larger(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}
+
+/** An entry of a tree; `value` may throw a PageDefect. */
+export interface Entry {
+  readonly key: Buffer;
+  readonly value: () => Buffer;
+}
+
+/** A part of a tree that cannot be read: keys from `from` on, and below `to`. Undefined: from the tree's first key, to its last. */
+export interface Gap {
+  readonly from: Buffer | undefined;
+  readonly to: Buffer | undefined;
+}
+
+export class Snapshot {
+  readonly commit: number;
+  readonly pageSize: number;
+  /** The defects that the present reading went on after. */
+  readonly skipped: string[] = [];
+  readonly #descriptor: number;
+  readonly #meta: Meta;
+  readonly #tables = new Map<string, Tree | undefined>();
+  readonly #cached = new Map<number, NodePage>();
+  /** The commits that wrote the pages which the present reading has read from the file. */
+  readonly #read = new Map<number, number>();
+
+  constructor(descriptor: number, pageSize: number, meta: Meta) {
+    this.#descriptor = descriptor;
+    this.pageSize = pageSize;
+    this.#meta = meta;
+    this.commit = meta.commit;
+  }
+
+  /** Roughly how large the log is. */
+  get bytes(): number {
+    return this.#meta.pages * this.pageSize;
+  }
+
+  /** The tree of a table; undefined if there is none. @throws PageDefect */
+  table(name: string): Tree | undefined {
+    if (!this.#tables.has(name)) this.#tables.set(name, this.#tableOf(name));
+    return this.#tables.get(name);
+  }
+
+  /** The value of a key that is in no table. @throws PageDefect */
+  value(key: Buffer): Buffer | undefined {
+    return this.get(this.#meta.main, key);
+  }
+
+  /** @throws PageDefect */
+  get(tree: Tree | undefined, key: Buffer): Buffer | undefined {
+    const data = tree && this.#find(tree, key);
+    return data && this.#bytesOf(data);
+  }
+
+  /**
+   * The greatest key of a tree; if the last page is damaged, the least that it can have.
+   * @throws PageDefect if nothing of the tree can be read
+   */
+  lastKey({ root, depth }: Tree): Buffer | undefined {
+    let least: Buffer | undefined;
+    let number = root;
+    for (let level = depth; number !== undefined; level--) {
+      try {
+        const page = this.#page(number, level);
+        const last = page.length - 1;
+        if (level === 1) return page.key(last);
+        if (last > 0) least = page.key(last);
+        number = page.child(last);
+      } catch (thrown) {
+        if (least === undefined) throw thrown;
+        this.skip(thrown);
+        return least;
+      }
+    }
+    return undefined;
+  }
+
+  /** Entries from a key on, in order; in place of what cannot be read, a gap. */
+  *entries({ root, depth }: Tree, from: Buffer): Iterable<Entry | Gap> {
+    if (root !== undefined) yield* this.#walk(root, depth, from, { from: undefined, to: undefined });
+  }
+
+  /** Notes what a reading goes on after. @throws what is no defect */
+  skip(thrown: unknown): void {
+    if (!(thrown instanceof PageDefect || thrown instanceof RangeError)) throw thrown;
+    this.skipped.push(thrown.message);
+  }
+
+  /** To be called before each reading. */
+  begin(): void {
+    this.skipped.length = 0;
+    this.#read.clear();
+  }
+
+  /** Whether the present reading has read nothing from the file. */
+  get isFromMemory(): boolean {
+    return this.#read.size === 0;
+  }
+
+  /** Whether all pages that the present reading has read are still those. */
+  isUnchanged(): boolean {
+    const header = Buffer.alloc(PAGE_HEADER_BYTES);
+    return [...this.#read].every(([number, commit]) => {
+      readSync(this.#descriptor, header, 0, header.length, number * this.pageSize);
+      return commitOf(header) === commit;
+    });
+  }
+
+  #tableOf(name: string): Tree | undefined {
+    // lmdb ends names with a NUL.
+    const data = this.#find(this.#meta.main, Buffer.from(`${name}\0`));
+    if (data === undefined || data.kind === "tree") return data?.tree;
+    throw new PageDefect(`${name} is no table`);
+  }
+
+  #find({ root, depth }: Tree, key: Buffer): NodeData | undefined {
+    let number = root;
+    for (let level = depth; number !== undefined; level--) {
+      const page = this.#page(number, level);
+      const at = lastAtOrBefore(page, key, level);
+      if (level > 1) number = page.child(at);
+      else return at >= 0 && page.compare(at, key) === 0 ? page.data(at) : undefined;
+    }
+    return undefined;
+  }
+
+  *#walk(number: number, level: number, from: Buffer, range: Gap): Iterable<Entry | Gap> {
+    let page: NodePage;
+    try {
+      page = this.#page(number, level);
+      checkRange(page, number, level, range);
+    } catch (thrown) {
+      this.skip(thrown);
+      yield range;
+      return;
+    }
+    for (let at = Math.max(0, lastAtOrBefore(page, from, level)); at < page.length; at++) {
+      if (level > 1) {
+        const below = {
+          from: at === 0 ? range.from : page.key(at),
+          to: at + 1 < page.length ? page.key(at + 1) : range.to,
+        };
+        yield* this.#walk(page.child(at), level - 1, from, below);
+      } else if (page.compare(at, from) >= 0) {
+        yield { key: page.key(at), value: () => this.#bytesOf(page.data(at)) };
+      }
+    }
+  }
+
+  #bytesOf(data: NodeData): Buffer {
+    if (data.kind === "bytes") return data.bytes;
+    if (data.kind === "tree") throw new PageDefect("an entry is a table");
+    const count = overflowPages(data.size, this.pageSize);
+    const bytes = this.#readPages(data.page, "overflow", count);
+    checkOverflow(bytes, data.page, count);
+    return bytes.subarray(PAGE_HEADER_BYTES, PAGE_HEADER_BYTES + data.size);
+  }
+
+  #page(number: number, level: number): NodePage {
+    const known = this.#cached.get(number);
+    if (known !== undefined) return known;
+    const page = new NodePage(this.#readPages(number, level === 1 ? "leaf" : "branch", 1), number);
+    checkOrder(page, number, level);
+    if (this.#cached.size >= MAX_CACHED) this.#cached.clear();
+    this.#cached.set(number, page);
+    return page;
+  }
+
+  #readPages(number: number, kind: PageKind, count: number): Buffer {
+    if (number < 2 || number + count > this.#meta.pages) {
+      throw new PageDefect(`page ${number} is beyond the log's end`);
+    }
+    const bytes = Buffer.allocUnsafeSlow(count * this.pageSize);
+    const read = readSync(this.#descriptor, bytes, 0, bytes.length, number * this.pageSize);
+    if (read < bytes.length) throw new PageDefect(`page ${number} ends after ${read} bytes`);
+    checkHeader(bytes, number, kind);
+    const commit = commitOf(bytes);
+    if (commit > this.commit)
+      throw new PageDefect(`page ${number} is of commit ${commit}, which is yet to come`);
+    // Every commit writes the main tree's root anew.
+    if (number === this.#meta.main.root && commit !== this.commit) {
+      throw new PageDefect(`the root, page ${number}, is of commit ${commit} instead of ${this.commit}`);
+    }
+    this.#read.set(number, commit);
+    return bytes;
+  }
+}
+
+/** Index of the last node whose key is not greater; less than that of the first with a key if there is none. */
+function lastAtOrBefore(page: NodePage, key: Buffer, level: number): number {
+  let low = firstWithKey(level);
+  for (let high = page.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if (page.compare(middle, key) <= 0) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
+
+/** The first node of a branch page is less than all keys, whatever key it has. */
+function firstWithKey(level: number): number {
+  return level === 1 ? 0 : 1;
+}
+
+function checkOrder(page: NodePage, number: number, level: number): void {
+  for (let at = firstWithKey(level) + 1; at < page.length; at++) {
+    if (page.compare(at - 1, page.key(at)) < 0) continue;
+    throw new PageDefect(`node ${at} of page ${number} is out of order`);
+  }
+}
+
+function checkRange(page: NodePage, number: number, level: number, { from, to }: Gap): void {
+  const first = firstWithKey(level);
+  if (first >= page.length) return;
+  if (from && page.compare(first, from) < 0) throw new PageDefect(`page ${number} begins too early`);
+  if (to && page.compare(page.length - 1, to) >= 0) throw new PageDefect(`page ${number} ends too late`);
+}

@@ -1,0 +1,75 @@
+/** Logs that were damaged at random places, read by every verb beside LMDB's own trust in its pages. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { stateFolderPaths } from "../../src/store/folder/stateFolder.ts";
+import { openEventStore } from "../../src/store/lmdb/lmdbEventStore.ts";
+import { allLives, life } from "../support/agent/lives.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { idOf, recorderOf } from "../support/screen/inspector.ts";
+
+const damages = 250;
+const tasks = 60;
+
+interface Line {
+  readonly seed: number;
+  readonly what: string;
+  readonly results: Readonly<Record<string, Result>>;
+}
+
+interface Result {
+  readonly digest: string;
+  readonly code?: number;
+  readonly error?: string;
+  readonly stderr: string;
+  /** Whether it said that something is damaged. */
+  readonly told: boolean;
+}
+
+/** A state folder with a log of several levels of pages, some of them free, as a plugin leaves it. */
+async function stateFolder(): Promise<string> {
+  const stateDir = temporaryFolder();
+  const store = await openEventStore(stateFolderPaths(stateDir).events);
+  const record = recorderOf(store);
+  // At once, so that most of the file's pages are in use.
+  const lives = Array.from({ length: tasks }, (_, number) =>
+    life(allLives[number % allLives.length] ?? "ended"),
+  );
+  await Promise.all(lives.map((events, number) => record(idOf(number), events)));
+  await store.close();
+  return stateDir;
+}
+
+it(`damage at ${damages} places ends no reader, and is never hidden`, { timeout: 600_000 }, async () => {
+  const fixture = join(import.meta.dirname, "../fixtures/readDamagedLogs.ts");
+  const { stdout, stderr, signal, status } = spawnSync(
+    process.execPath,
+    [fixture, await stateFolder(), String(damages)],
+    { encoding: "utf8", maxBuffer: 1 << 28 },
+  );
+  const [whole, ...damaged] = stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Line);
+  const last = `after ${damaged.at(-1)?.seed} damages: ${stderr}`;
+  expect({ signal, status, last }).toEqual({ signal: null, status: 0, last: `after ${damages} damages: ` });
+  for (const { stderr, error } of Object.values(whole?.results ?? {})) {
+    expect({ stderr, error }).toEqual({ stderr: "", error: undefined });
+  }
+  const counts = { harmless: 0, told: 0 };
+  for (const { seed, what, results } of damaged) {
+    const differing = Object.entries(results).filter(
+      ([verb, { digest, error }]) => digest !== whole?.results[verb]?.digest || error !== undefined,
+    );
+    const hidden = differing.filter(
+      ([verb, { told, error }]) => verb !== "check" && !told && error === undefined,
+    );
+    expect({ seed, what, hidden }).toEqual({ seed, what, hidden: [] });
+    // What any verb stumbles over, the check finds.
+    const { check } = results;
+    const found = check?.code === 1 || check?.error !== undefined || (check?.stderr ?? "") !== "";
+    expect({ seed, what, differing, found }).toEqual({ seed, what, differing, found: differing.length > 0 });
+    counts[found ? "told" : "harmless"] += 1;
+  }
+  expect(counts.told).toBeGreaterThan(50);
+});
