@@ -1,6 +1,6 @@
 /**
- * The Debian package in a small Debian of its own: installed, upgraded while a task runs, downgraded, removed,
- * purged. Made by `npm run package:deb`; without one, the tests say so.
+ * The Debian package in a small Debian of its own: installed, installed again,
+ * removed, purged. Made by `npm run package:deb`; without one, the tests say so.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
@@ -25,7 +25,8 @@ afterAll(() => {
   if (root !== undefined) rmSync(root, { recursive: true, force: true });
 });
 
-describe("the package", () => {
+// dpkg and lintian read 120 MB each time.
+describe("the package", { timeout: 300_000 }, () => {
   it("has no errors by lintian", (context) => {
     const path = needed(context).deb;
     requireTools(context, "lintian");
