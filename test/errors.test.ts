@@ -40,5 +40,5 @@ it("an error on a terminal has its hint on a line of its own, also where its sum
   const error = new DriverError("STORE_FAILED", "no. Mend it", { hint: "Mend it" });
   expect(formatError(error, styleOf(false), 80)).toBe("STORE_FAILED: no. Mend it\nhint: Mend it");
   const called = new DriverError("STORE_FAILED", "no", { failed });
-  expect(formatError(called, styleOf(false), 80)).toBe("STORE_FAILED: no (openat /opt/x: EACCES)");
+  expect(formatError(called, styleOf(false), 80)).toBe("STORE_FAILED: no: openat /opt/x: permission denied");
 });
