@@ -173,7 +173,7 @@ export function planEarly(
         }
       : { kind: "host" },
     binds,
-    readOnlyFolders: options.writableLogs ? [] : logFolders(folders, request.allocDir, root === undefined),
+    readOnlyFolders: options.writableLogs ? [] : logFolders(folders, request.allocDir, rules.root),
     ...points,
     privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
     statusFile: files.status,

@@ -1,32 +1,34 @@
 /** The folder of an allocation's logs, `alloc/logs`, as its tasks have it. */
-import { lstatSync, realpathSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
+import type { RootMode } from "../../config/task/unveilRules.ts";
 import { DriverError } from "../../errors.ts";
+import { folderInTask } from "./mountTarget.ts";
 
 /**
- * Paths without symlinks of the folder, for a task that must not write there.
+ * Paths of the folder in the task's mount namespace, without symlinks, for a task that must not write there.
  *
  * The agent writes and rotates the logs in it as root. Where a task may put a symlink there, root follows it:
  * CVE-2026-6959. A task needs nothing of the folder, since it gets its own log pipes as descriptors.
  * @param allocDir the allocation's private folder, which has the same folder
- * @param onHost whether the task sees the host's tree, and so the private folder, too
+ * @param root what the task sees: in the host's tree it has the private folder, too
  * @returns none if there is no such folder
  * @throws DriverError `LOG_PIPE_UNSAFE` if something else is in its place
  */
 export function logFolders(
   { allocDir: shared }: Pick<TaskFolders, "allocDir">,
   allocDir: string,
-  onHost: boolean,
+  root: RootMode,
 ): string[] {
-  const around = onHost ? [shared, `${allocDir}/alloc`] : [shared];
-  return [...new Set(around.flatMap(logFolderIn))];
+  const around = root === "host" ? [shared, `${allocDir}/alloc`] : [shared];
+  return [...new Set(around.flatMap((folder) => logFolderIn(folder, root)))];
 }
 
-function logFolderIn(folder: string): string[] {
+function logFolderIn(folder: string, root: RootMode): string[] {
   const path = `${folder}/logs`;
   const status = lstatSync(path, { throwIfNoEntry: false });
   if (status === undefined) return [];
-  if (status.isDirectory()) return [`${realpathSync.native(folder)}/logs`];
+  if (status.isDirectory()) return [`${folderInTask(folder, root)}/logs`];
   throw new DriverError("LOG_PIPE_UNSAFE", `${path} is unsafe: it is no folder`, {
     hint: "A task of the allocation may have replaced it: restart the allocation on another node, and look who did it",
   });

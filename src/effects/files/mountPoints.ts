@@ -1,13 +1,13 @@
 /** Turns the mounts that a task requests into those that its init makes. */
-import { realpathSync } from "node:fs";
 import { isAtOrBelow } from "../../config/options/unveil.ts";
 import { hiddenSources } from "../../config/task/hiddenSources.ts";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
 import { mountAround, type PlacedMount } from "../../config/task/taskMounts.ts";
 import { TMP, type UnveilRules } from "../../config/task/unveilRules.ts";
 import type { HiddenPath, LaunchMount } from "../launch/launchInput.ts";
+import { realPathOf } from "./commandLookup.ts";
 import { findSource } from "./mountSource.ts";
-import { type MountPlace, prepareTarget } from "./mountTarget.ts";
+import { folderInTask, type MountPlace, prepareTarget } from "./mountTarget.ts";
 
 export interface MountPoints {
   readonly mounts: readonly (LaunchMount & { readonly isFolder: boolean })[];
@@ -45,7 +45,10 @@ export function prepareMounts(
   if (root === "private") return { mounts, hidden: [] };
   const own = Object.values<string>({ ...folders });
   const unveiled = entries.filter(({ sources }) => !sources.includes("volume")).map(({ path }) => path);
-  const reachable = [...own, ...unveiled, ...(privateTmp ? [TMP] : [])].flatMap(resolved);
+  const reachable = [...own, ...unveiled, ...(privateTmp ? [TMP] : [])].flatMap(
+    // A missing path is none that a task can reach.
+    (path) => realPathOf(path) ?? [],
+  );
   const hidden = hiddenSources([...volumes.keys()], [...reachable, ...mounts.map(({ target }) => target)]);
   return { mounts, hidden: hidden.map((path) => ({ path, isFolder: volumes.get(path) === true })) };
 }
@@ -86,19 +89,10 @@ function placeOf(
     return { place: { target, anchor: "/", rest: below(""), within: "host" }, pathInTask: target };
   }
   const rest = below(anchor);
-  const folder = rules.root === "private" ? anchor : realpathSync(anchor);
-  return { place: { target, anchor, rest, within: "task" }, pathInTask: `${folder}/${rest}` };
+  const pathInTask = `${folderInTask(anchor, rules.root)}/${rest}`;
+  return { place: { target, anchor, rest, within: "task" }, pathInTask };
 
   function below(folder: string): string {
     return target.slice(folder.length + 1);
-  }
-}
-
-/** Empty for a missing path, which no task can reach. */
-function resolved(path: string): string[] {
-  try {
-    return [realpathSync.native(path)];
-  } catch {
-    return [];
   }
 }

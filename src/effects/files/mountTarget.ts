@@ -2,10 +2,19 @@
  * The places where volumes and devices are mounted. Tasks may write to many of them, so
  * no symlink there is ever followed, and nothing is created outside of the task's own folders.
  */
-import { closeSync, constants, fstatSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, openSync, realpathSync } from "node:fs";
+import type { RootMode } from "../../config/task/unveilRules.ts";
 import { DriverError, errnoOf, type FailedCall } from "../../errors.ts";
 import * as k from "../kernel/constants.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
+
+/**
+ * The path of a folder of the task's own in its mount namespace, without symlinks. In a root of its own the
+ * folders are at the very paths that its environment names; on the host these may lead through symlinks.
+ */
+export function folderInTask(folder: string, root: RootMode): string {
+  return root === "private" ? folder : realpathSync.native(folder);
+}
 
 export interface MountPlace {
   /** The path in the job, for errors. */

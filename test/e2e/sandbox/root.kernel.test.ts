@@ -9,6 +9,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
@@ -259,6 +260,25 @@ pty.spawn(["sh", "-c", "tty; test -t 0 && echo terminal"])`;
     expect(err).toBe("");
     expect(out.replaceAll("\r", "")).toBe("6\n42\n/dev/pts/0\nterminal\n");
   });
+});
+
+test("a task's folders are where its environment says, also where that leads through a symlink of the host's", async () => {
+  const allocation = makeAllocation();
+  const link = `${hostFolder()}/data`;
+  const data = allocation.folder.slice(0, allocation.folder.lastIndexOf("/alloc/"));
+  symlinkSync(data, link);
+  const env = Object.fromEntries(
+    Object.entries(allocation.env).filter(([, value]) => value.startsWith(data)),
+  );
+  const linked = Object.entries(env).map(([name, value]) => [name, link + value.slice(data.length)]);
+  const script = "pwd; echo mine > local/file && cat $NOMAD_TASK_DIR/file; echo x > $NOMAD_ALLOC_DIR/logs/x";
+  for (const root of ["private", "host"]) {
+    const config = allocation.config({ ...shell(script), root }, { env: Object.fromEntries(linked) });
+    expect(await runTask(agent, config)).toMatchObject({ exitCode: 2 });
+  }
+  const seen = link + allocation.taskFolder.slice(data.length);
+  expect(await allocation.stdout.text()).toBe(`${seen}\nmine\n${allocation.taskFolder}\nmine\n`);
+  expect((await allocation.stderr.text()).match(/logs\/x: Read-only file system/g)).toHaveLength(2);
 });
 
 test("roots of tasks that unveil the same are made once", async () => {
