@@ -64,9 +64,19 @@ export interface RootInput {
   readonly mounts: readonly { readonly target: string; readonly isFolder: boolean }[];
   /** Whether unveil_defaults is set. */
   readonly defaults: boolean;
+  /** Whether to mask /proc, even if the options name no path in it. */
+  readonly maskProc: boolean;
 }
 
-export function taskRoot({ rules, folders, allocId, bound, mounts, defaults }: RootInput): TaskRoot {
+export function taskRoot({
+  rules,
+  folders,
+  allocId,
+  bound,
+  mounts,
+  defaults,
+  maskProc,
+}: RootInput): TaskRoot {
   const { entries, privateTmp } = rules;
   const own = outermost(Object.values<string>({ ...folders }));
   const isOwn = (path: string) => own.some((folder) => isAtOrBelow(path, folder));
@@ -104,7 +114,7 @@ export function taskRoot({ rules, folders, allocId, bound, mounts, defaults }: R
     folders: own,
     parents,
     ownDevices,
-    maskProc: entries.some((rule) => isConfigured(rule) && isInProc(rule.path)),
+    maskProc: maskProc || entries.some((rule) => isConfigured(rule) && isInProc(rule.path)),
   };
 }
 

@@ -12,7 +12,7 @@ import { applyCgroupWrites, checkCgroup, readOomKills } from "../../effects/cgro
 import { planCgroupWrites } from "../../effects/cgroup/cgroupPlan.ts";
 import { openLogPipe } from "../../effects/files/logPipes.ts";
 import { makeRunFiles, type RunFiles } from "../../effects/files/runFiles.ts";
-import { writeEtcFiles } from "../../effects/files/taskEtcFiles.ts";
+import { taskEtcFiles, writeEtcFiles } from "../../effects/files/taskEtcFiles.ts";
 import { checkTaskFolders } from "../../effects/files/taskFolderCheck.ts";
 import { type AddedRules, addRules, createRuleset } from "../../effects/landlock/ruleset.ts";
 import { describePlan } from "../../effects/launch/describePlan.ts";
@@ -65,7 +65,7 @@ export async function prepareRun(
   const files = makeRunFiles(runFolder);
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rmSync(runFolder, { recursive: true, force: true }));
-  writeEtcFiles(request, program, files, request.options.identityFiles ?? options.identityFiles);
+  writeEtcFiles(taskEtcFiles(request, program, files, options));
 
   const { launch, added, early, rules, runCgroup } = await beginLaunch(
     request,
@@ -134,7 +134,8 @@ async function beginLaunch(
   { cgroup, files, stdout, stderr }: LaunchPlace,
   { options, facts, folder, roots, rootProblem }: PreparingServices,
 ): Promise<BegunLaunch> {
-  for (let attempt = 1, maskProc = false; ; attempt += 1) {
+  let maskProc = false;
+  for (let attempt = 1; ; attempt += 1) {
     await using undo = new AsyncDisposableStack();
     const sandbox = planEarly(request, program, { options, rootProblem, cgroup, files, maskProc });
     const { rules, early, root } = sandbox;
@@ -149,7 +150,7 @@ async function beginLaunch(
     ];
     const added = addRules(ruleset, rules.entries, logs, facts.landlockAbi);
     const isStale = template?.isCurrent(added.identities) === false;
-    const isUnmasked: boolean = added.opensProc && root?.maskProc === false && !maskProc;
+    const isUnmasked = added.opensProc && root?.maskProc === false;
     if ((isStale && attempt < maxAttempts) || isUnmasked) {
       if (root && isStale) roots.discard(root.template);
       maskProc ||= isUnmasked;

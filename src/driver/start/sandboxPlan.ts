@@ -134,13 +134,13 @@ export interface EarlySandbox {
  */
 export function planEarly(
   request: TaskRequest,
-  { folders, mounts }: TaskProgram,
+  program: TaskProgram,
   { options, rootProblem, cgroup, files, maskProc = false }: SandboxPlace,
 ): EarlySandbox {
   const { options: task } = request;
+  const { folders, mounts } = program;
   const runCgroup = runCgroupOf(request, cgroup, files);
-  const identityFiles = task.identityFiles ?? options.identityFiles;
-  const binds = taskEtcFiles(request, files, identityFiles).map(
+  const binds = taskEtcFiles(request, program, files, options).map(
     ({ path, source }): Bind => ({ source, target: path, readOnly: true }),
   );
   const mode = rootMode(task, { options, rootProblem });
@@ -156,6 +156,7 @@ export function planEarly(
           bound: binds,
           mounts: points.mounts,
           defaults: options.unveilDefaults,
+          maskProc,
         });
   const early = buildEarlyPlan({
     options: task,
@@ -164,14 +165,7 @@ export function planEarly(
     network: networkOf(request),
     hostname: hostnameOf(request),
     runCgroup,
-    root: root
-      ? {
-          kind: "private",
-          ...root,
-          maskProc: root.maskProc || maskProc,
-          shmBytes: task.shmSize * 2 ** 20,
-        }
-      : { kind: "host" },
+    root: root ? { kind: "private", ...root, shmBytes: task.shmSize * 2 ** 20 } : { kind: "host" },
     binds,
     readOnlyFolders: options.writableLogs ? [] : logFolders(folders, request.allocDir, rules.root),
     ...points,

@@ -21,10 +21,9 @@ import {
   type Step,
   type WholePlan,
 } from "../launch/plan.ts";
-import { closeRangeStep, openFolderStep } from "../launch/steps/fileSteps.ts";
+import { closeRangeStep, openFolderStep, readRestStep } from "../launch/steps/fileSteps.ts";
 import { dropCapabilitiesStep, notDumpableStep, unmapSecretsStep } from "../launch/steps/superviseSteps.ts";
 import { taskSteps } from "../launch/steps/taskSteps.ts";
-import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../launch/table.ts";
 import type { CommandCgroup } from "./commandCgroup.ts";
 
 export interface ExecInput extends TaskProcess {
@@ -130,11 +129,7 @@ function parentSteps({ cgroup }: ExecInput, terminal: boolean): Step[] {
     ...cgroupSteps(cgroup, terminal ? devpts + 1 : cgroupFolder + 1),
     { name: "join the task's namespaces", call: "setns", args: [init, namespaces] },
     ...(terminal ? ownTerminalsSteps() : []),
-    {
-      name: "read the rest of the plan",
-      call: "pread64",
-      args: [descriptors.plan, LATE_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS, LATE_OFFSET],
-    },
+    readRestStep(),
     {
       name: "fork into the task",
       call: "clone3",

@@ -1,5 +1,6 @@
 /** A task's own versions of files in /etc, which are bound over the host's. */
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import { hasOwnHosts, hostsFile } from "../../config/task/hostsFile.ts";
 import { groupFile, passwdFile, type TaskIdentity } from "../../config/task/identityFiles.ts";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
@@ -11,53 +12,42 @@ export interface EtcFile {
   readonly path: string;
   /** In the run's folder. */
   readonly source: string;
+  /** @throws DriverError `CONFIG_INVALID` for a dns block with an entry that is not a single word */
+  readonly text: () => string;
 }
 
 /**
  * The files that a task has of its own. Most tasks have none.
- * @param identityFiles whether it has its own users and groups
+ * @param plugin decides about users and groups where the task does not
  */
 export function taskEtcFiles(
   request: Pick<TaskRequest, "dns" | "network" | "options">,
+  identity: TaskIdentity,
   files: RunFiles,
-  identityFiles: boolean,
+  plugin: Pick<PluginOptions, "identityFiles">,
 ): EtcFile[] {
+  const { dns } = request;
+  const hostFile = () => readFileSync("/etc/hosts", "utf8");
   return [
-    ...(request.dns === undefined ? [] : [{ path: "/etc/resolv.conf", source: files.resolvConf }]),
-    ...(hasOwnHosts(request) ? [{ path: "/etc/hosts", source: files.hosts }] : []),
-    ...(identityFiles
+    ...(dns === undefined
+      ? []
+      : [{ path: "/etc/resolv.conf", source: files.resolvConf, text: () => resolvConf(dns) }]),
+    ...(hasOwnHosts(request)
+      ? [{ path: "/etc/hosts", source: files.hosts, text: () => hostsFile(request, hostFile) }]
+      : []),
+    ...((request.options.identityFiles ?? plugin.identityFiles)
       ? [
-          { path: "/etc/passwd", source: files.passwd },
-          { path: "/etc/group", source: files.group },
+          { path: "/etc/passwd", source: files.passwd, text: () => passwdFile(identity) },
+          { path: "/etc/group", source: files.group, text: () => groupFile(identity) },
         ]
       : []),
   ];
 }
 
-/**
- * Writes these files to the run's folder.
- * @throws DriverError `CONFIG_INVALID` for a dns block with an entry that is not a single word
- */
-export function writeEtcFiles(
-  request: TaskRequest,
-  identity: TaskIdentity,
-  files: RunFiles,
-  identityFiles: boolean,
-): void {
-  if (request.dns !== undefined) writeForTask(files.resolvConf, resolvConf(request.dns));
-  if (hasOwnHosts(request)) {
-    writeForTask(
-      files.hosts,
-      hostsFile(request, () => readFileSync("/etc/hosts", "utf8")),
-    );
+/** Writes them to the run's folder, readable by everybody, whatever the agent's umask. */
+export function writeEtcFiles(files: readonly EtcFile[]): void {
+  for (const { source, text } of files) {
+    writeFileSync(source, text());
+    chmodSync(source, 0o644);
   }
-  if (!identityFiles) return;
-  writeForTask(files.passwd, passwdFile(identity));
-  writeForTask(files.group, groupFile(identity));
-}
-
-/** Readable by everybody, whatever the agent's umask. */
-function writeForTask(path: string, text: string): void {
-  writeFileSync(path, text);
-  chmodSync(path, 0o644);
 }

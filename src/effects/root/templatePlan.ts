@@ -17,9 +17,8 @@ import {
   type Step,
   type WholePlan,
 } from "../launch/plan.ts";
-import { anyFolder, closeRangeStep } from "../launch/steps/fileSteps.ts";
+import { anyFolder, closeRangeStep, readRestStep } from "../launch/steps/fileSteps.ts";
 import { copyTreeSteps, mountStep } from "../launch/steps/treeSteps.ts";
-import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../launch/table.ts";
 import type { RootBind, Skeleton } from "./skeleton.ts";
 
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV } = k;
@@ -43,16 +42,10 @@ export function buildTemplatePlan(skeleton: Skeleton, folder: string): WholePlan
 
 /** The steps that follow are too many for the table's first part. */
 function parentSteps(): Step[] {
-  const rest = TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS;
   return [
     endWithParentStep("end with the plugin"),
     closeRangeStep("close inherited descriptors", trees),
-    {
-      name: "read the rest of the plan",
-      call: "pread64",
-      args: [descriptors.plan, LATE_ADDRESS, rest, LATE_OFFSET],
-      flow: { kind: "endOfFile", ended: "abandoned", otherwise: "task" },
-    },
+    readRestStep({ kind: "endOfFile", ended: "abandoned", otherwise: "task" }),
   ];
 }
 

@@ -30,7 +30,15 @@ function rootOf({ plugin, unveil, bound = [], mounts = [], alloc = allocId, fold
     ...folders,
   };
   const rules = unveilRules({ options, task, folders: own, bound, root: "private" });
-  return taskRoot({ rules, folders: own, allocId: alloc, bound, mounts, defaults: options.unveilDefaults });
+  return taskRoot({
+    rules,
+    folders: own,
+    allocId: alloc,
+    bound,
+    mounts,
+    defaults: options.unveilDefaults,
+    maskProc: false,
+  });
 }
 
 const pathsOf = ({ template }: TaskRoot) => template.paths.map(({ path }) => path);

@@ -1,8 +1,7 @@
 import { chmodSync, copyFileSync, mkdirSync, renameSync } from "node:fs";
-import { DriverError } from "../../../errors.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { diagnose } from "../doctor/diagnose.ts";
-import { installedPath, kindOf, ownExecutable } from "./installedFile.ts";
+import { ownExecutable, ownPath } from "./installedFile.ts";
 
 const agentBlock = `plugin "nomad-driver-exec2" {
   config {
@@ -16,17 +15,10 @@ const agentBlock = `plugin "nomad-driver-exec2" {
  */
 export async function install(pluginDir: string, stateDir: string): Promise<number> {
   requireRoot("the plugin folder is root's");
-  const path = installedPath(pluginDir);
-  const found = kindOf(path);
-  if (found === "other" || found === "package's link") {
-    const what = found === "other" ? "is not this driver" : "is the link of the Debian package";
-    throw new DriverError("UNSUPPORTED", `${path} ${what}; it stays as it is`, {
-      hint:
-        found === "other"
-          ? "Move it away first"
-          : "Install the newer package instead, or remove the package first",
-    });
-  }
+  const { path, isThere } = ownPath(pluginDir, {
+    other: "Move it away first",
+    "package's link": "Install the newer package instead, or remove the package first",
+  });
   const executable = ownExecutable();
   mkdirSync(pluginDir, { recursive: true });
   const unfinished = `${path}.${process.pid}`;
@@ -34,7 +26,7 @@ export async function install(pluginDir: string, stateDir: string): Promise<numb
   chmodSync(unfinished, 0o755);
   // A plugin that runs goes on with the file that it was started from.
   renameSync(unfinished, path);
-  process.stdout.write(`${found === "driver" ? "replaced" : "installed"} ${path}\n\n`);
+  process.stdout.write(`${isThere ? "replaced" : "installed"} ${path}\n\n`);
   const unfit = await diagnose(stateDir, false);
   process.stdout.write(
     `\nThe block for the agent's configuration (restart the agent afterwards; tasks go on):\n\n${agentBlock}\n`,

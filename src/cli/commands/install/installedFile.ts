@@ -6,16 +6,20 @@ import { DriverError } from "../../../errors.ts";
 
 const name = "nomad-driver-exec2";
 
-export function installedPath(pluginDir: string): string {
-  return join(pluginDir, name);
-}
-
-/** What there is at a path: nothing, this driver (or the package's link to it), or something else. */
-export function kindOf(path: string): "nothing" | "driver" | "package's link" | "other" {
-  const status = lstatSync(path, { throwIfNoEntry: false });
-  if (status === undefined) return "nothing";
-  if (status.isSymbolicLink()) return readlinkSync(path) === `/usr/bin/${name}` ? "package's link" : "other";
-  return status.isFile() && isDriver(readFileSync(path)) ? "driver" : "other";
+/**
+ * The driver's path in a plugin folder, and whether it is there.
+ * @param hints what to do if another file is there, or the package's link
+ * @throws DriverError `UNSUPPORTED` in these cases
+ */
+export function ownPath(
+  pluginDir: string,
+  hints: Readonly<Record<"other" | "package's link", string>>,
+): { readonly path: string; readonly isThere: boolean } {
+  const path = join(pluginDir, name);
+  const found = kindOf(path);
+  if (found === "nothing" || found === "driver") return { path, isThere: found === "driver" };
+  const what = found === "other" ? "is not this driver" : "is the link of the Debian package";
+  throw new DriverError("UNSUPPORTED", `${path} ${what}; it stays as it is`, { hint: hints[found] });
 }
 
 /** The executable that runs. */
@@ -28,6 +32,14 @@ export function ownExecutable(): string {
       hint: "Make the executable with `npm run build`, and call that",
     },
   );
+}
+
+/** What there is at a path: nothing, this driver (or the package's link to it), or something else. */
+function kindOf(path: string): "nothing" | "driver" | "package's link" | "other" {
+  const status = lstatSync(path, { throwIfNoEntry: false });
+  if (status === undefined) return "nothing";
+  if (status.isSymbolicLink()) return readlinkSync(path) === `/usr/bin/${name}` ? "package's link" : "other";
+  return status.isFile() && isDriver(readFileSync(path)) ? "driver" : "other";
 }
 
 /** HashiCorp's driver has the same name, but no such scripts in it. */

@@ -3,7 +3,7 @@ import { DriverError } from "../../../errors.ts";
 import { pluginOf } from "../../../store/folder/pluginAddress.ts";
 import { stateFolderPaths } from "../../../store/folder/stateFolder.ts";
 import { requireRoot } from "../../requireRoot.ts";
-import { installedPath, kindOf } from "./installedFile.ts";
+import { ownPath } from "./installedFile.ts";
 
 export interface UninstallRequest {
   readonly pluginDir: string;
@@ -19,22 +19,12 @@ export interface UninstallRequest {
  */
 export function uninstall({ pluginDir, stateDir, histories, dryRun }: UninstallRequest): number {
   requireRoot("the plugin folder is root's");
-  const path = installedPath(pluginDir);
-  const found = kindOf(path);
-  if (found === "other" || found === "package's link") {
-    const what = found === "other" ? "is not this driver" : "is the link of the Debian package";
-    throw new DriverError("UNSUPPORTED", `${path} ${what}; it stays as it is`, {
-      hint:
-        found === "other"
-          ? "Remove it yourself"
-          : "Remove the package instead: apt remove nomad-driver-exec2",
-    });
-  }
+  const { path, isThere } = ownPath(pluginDir, {
+    other: "Remove it yourself",
+    "package's link": "Remove the package instead: apt remove nomad-driver-exec2",
+  });
   if (histories) requireUnused(stateDir);
-  const removed = [
-    ...(found === "driver" ? [path] : []),
-    ...(histories && existsSync(stateDir) ? [stateDir] : []),
-  ];
+  const removed = [...(isThere ? [path] : []), ...(histories && existsSync(stateDir) ? [stateDir] : [])];
   for (const each of removed) {
     if (!dryRun) rmSync(each, { recursive: true });
     process.stdout.write(`${dryRun ? "would remove" : "removed"} ${each}\n`);

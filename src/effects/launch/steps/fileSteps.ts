@@ -14,6 +14,7 @@ import {
   place,
   type Step,
 } from "../plan.ts";
+import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
 
 const { O_RDONLY, O_WRONLY, O_CLOEXEC, O_PATH, AT_FDCWD, HIGHEST_DESCRIPTOR } = k;
 
@@ -44,6 +45,17 @@ export function openPlainStep(name: string, path: string, how: Readonly<Record<s
 /** Opens a file in the calling process's folder of the plugin's `/proc`. */
 function openOwnStep(name: string, file: string, how: Flags): Step {
   return { name, call: "openat", args: [descriptors.hostProc, `self/${file}`, how, 0] };
+}
+
+/** Reads the part of the plan's table that did not fit, or was not known, when the process was spawned. */
+export function readRestStep(flow?: Flow): Step {
+  const rest = TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS;
+  return {
+    name: "read the rest of the plan",
+    call: "pread64",
+    args: [descriptors.plan, LATE_ADDRESS, rest, LATE_OFFSET],
+    ...(flow && { flow }),
+  };
 }
 
 export function closeScratchStep(name: string): Step {

@@ -8,8 +8,13 @@ import * as k from "../../kernel/constants.ts";
 import { cloneArgs } from "../../kernel/structs.ts";
 import type { EarlyInput, LateInput, RunCgroup } from "../launchInput.ts";
 import { bytes, descriptors, flags, place, type Step, statusFileLayout } from "../plan.ts";
-import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
-import { oomScoreAdjSteps, openFolderStep, openStep, reportIdentitySteps } from "./fileSteps.ts";
+import {
+  oomScoreAdjSteps,
+  openFolderStep,
+  openStep,
+  readRestStep,
+  reportIdentitySteps,
+} from "./fileSteps.ts";
 import { initRuleSteps } from "./landlockSteps.ts";
 import { mountSteps } from "./mountSteps.ts";
 import { networkSteps } from "./networkSteps.ts";
@@ -68,7 +73,6 @@ export const abandonedSteps: readonly Step[] = [{ name: "exit", call: "exit_grou
 
 /** The rest of the plan comes through the table's file, since an environment may exceed a pipe's capacity. */
 function waitSteps(): Step[] {
-  const rest = TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS;
   return [
     {
       name: "wait for the go-ahead",
@@ -76,12 +80,7 @@ function waitSteps(): Step[] {
       args: [descriptors.releasePipe, place("waitStatus"), 1],
       flow: { kind: "endOfFile", ended: "abandoned", otherwise: "next" },
     },
-    {
-      name: "read the rest of the plan",
-      call: "pread64",
-      args: [descriptors.plan, LATE_ADDRESS, rest, LATE_OFFSET],
-      flow: { kind: "endOfFile", ended: "abandoned", otherwise: "release" },
-    },
+    readRestStep({ kind: "endOfFile", ended: "abandoned", otherwise: "release" }),
   ];
 }
 

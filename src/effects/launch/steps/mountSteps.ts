@@ -5,19 +5,12 @@
 import { isAtOrBelow } from "../../../config/options/unveil.ts";
 import * as k from "../../kernel/constants.ts";
 import type { EarlyInput, HiddenPath, LaunchMount, LaunchRoot } from "../launchInput.ts";
-import { descriptors, type Flags, type Flow, flags, octal, type Step } from "../plan.ts";
+import { descriptors, type Flags, flags, octal, type Step } from "../plan.ts";
 import { anyFolder, closeScratchStep } from "./fileSteps.ts";
-import {
-  copyTreeSteps,
-  mountStep,
-  mountWithoutLinksSteps,
-  setAttributesStep,
-  type Tree,
-} from "./treeSteps.ts";
+import { copyTreeSteps, mountStep, mountWithoutLinksSteps, type Tree } from "./treeSteps.ts";
 
 const { CLONE_NEWNS, O_CLOEXEC, MS_REC, MS_SLAVE, MS_PRIVATE } = k;
 const { MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC } = k;
-const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE } = k;
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC } = k;
 
 export function mountSteps(input: EarlyInput): Step[] {
@@ -35,6 +28,8 @@ export function mountSteps(input: EarlyInput): Step[] {
 }
 
 const PROC = "/proc";
+
+const tolerateErrors = { kind: "tolerateErrors" } as const;
 
 interface Mount extends Tree {
   /** Of its steps. */
@@ -155,11 +150,10 @@ function openSteps({ name, ...mount }: Mount, index: number): Step[] {
 
 function mountedSteps({ name, target, targetIsTasks, optional }: Mount, index: number): Step[] {
   const tree = descriptors.trees + index;
-  const flow: Flow | undefined = optional ? { kind: "tolerateErrors" } : undefined;
   return [
     ...(targetIsTasks
       ? mountWithoutLinksSteps(name, tree, target, descriptors.scratch)
-      : [mountStep(name, tree, target, flow)]),
+      : [{ ...mountStep(name, tree, target), ...(optional && { flow: tolerateErrors }) }]),
     { name, call: "close", args: [tree] },
   ];
 }
@@ -258,25 +252,21 @@ const procMasks = {
 } as const;
 
 function protectProcSteps(): Step[] {
-  const flow = { kind: "tolerateErrors" } as const;
   const { scratch } = descriptors;
-  const copy = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE });
-  return [
-    ...procMasks.folders.map((folder): Step => {
-      const path = `${PROC}/${folder}`;
-      return { ...emptyFolderStep(`mask ${path}`, path), flow };
-    }),
-    ...procMasks.readOnly.flatMap((entry): Step[] => {
-      const path = `${PROC}/${entry}`;
-      const name = `protect ${path}`;
+  const readOnly = { followSource: true, attributes: flags({ MOUNT_ATTR_RDONLY }), propagation: flags({}) };
+  const steps = [
+    ...procMasks.folders.map((folder) => emptyFolderStep(`mask ${PROC}/${folder}`, `${PROC}/${folder}`)),
+    ...procMasks.readOnly.flatMap((entry) => {
+      const source = `${PROC}/${entry}`;
+      const name = `protect ${source}`;
       return [
-        { name, call: "open_tree", args: [anyFolder, path, copy], flow },
-        setAttributesStep(name, scratch, flags({ MOUNT_ATTR_RDONLY }), flags({}), flow),
-        mountStep(name, scratch, path, flow),
-        { ...closeScratchStep(name), flow },
+        ...copyTreeSteps(name, { source, ...readOnly }, scratch),
+        mountStep(name, scratch, source),
+        closeScratchStep(name),
       ];
     }),
   ];
+  return steps.map((step) => ({ ...step, flow: tolerateErrors }));
 }
 
 function hideFolderStep({ path }: HiddenPath): Step {

@@ -5,7 +5,7 @@
  */
 import * as k from "../../kernel/constants.ts";
 import { mountAttr, openHow } from "../../kernel/structs.ts";
-import { bytes, type Flags, type Flow, flags, type Step } from "../plan.ts";
+import { bytes, type Flags, flags, type Step } from "../plan.ts";
 import { anyFolder } from "./fileSteps.ts";
 
 /** A tree of mounts: a file or folder with all that is mounted below it. */
@@ -33,32 +33,25 @@ export function copyTreeSteps(name: string, tree: Tree, opened: number): Step[] 
   });
   return [
     { name, call: "open_tree", args: [anyFolder, tree.source, how] },
-    setAttributesStep(name, opened, tree.attributes, tree.propagation),
+    setAttributesStep(name, opened, tree),
   ];
 }
 
 /** mount_setattr(2) on all mounts of a tree. */
-export function setAttributesStep(
-  name: string,
-  tree: number,
-  attributes: Flags,
-  propagation: Flags,
-  flow?: Flow,
-): Step {
+function setAttributesStep(name: string, tree: number, { attributes, propagation }: Tree): Step {
   const attr = mountAttr(attributes.value, propagation.value);
   const meaning = `{attr_set: ${attributes.names}, propagation: ${propagation.names}}`;
   return {
     name,
     call: "mount_setattr",
     args: [tree, "", flags({ AT_EMPTY_PATH, AT_RECURSIVE }), bytes(attr, meaning), attr.length],
-    ...(flow && { flow }),
   };
 }
 
 /** Mounts a tree over a path in which symlinks lead where they may lead. */
-export function mountStep(name: string, tree: number, target: string, flow?: Flow): Step {
+export function mountStep(name: string, tree: number, target: string): Step {
   const how = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS });
-  return { name, call: "move_mount", args: [tree, "", anyFolder, target, how], ...(flow && { flow }) };
+  return { name, call: "move_mount", args: [tree, "", anyFolder, target, how] };
 }
 
 /**
