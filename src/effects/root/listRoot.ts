@@ -1,5 +1,6 @@
 /** Lists files as a running task sees them. Its symlinks are followed within its root. */
 import { closeSync, fstatSync, lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
+import { posix } from "node:path";
 import { DriverError } from "../../errors.ts";
 import {
   AT_FDCWD,
@@ -13,6 +14,8 @@ import { isSameProcess, type ProcessIdentity } from "../processes/processIdentit
 
 export interface RootEntry {
   readonly name: string;
+  /** In the task. No symlinks lead there. */
+  readonly path: string;
   readonly kind: "folder" | "file" | "link" | "device" | "socket" | "fifo";
   /** Of a symlink. */
   readonly target?: string;
@@ -42,18 +45,19 @@ export class TaskRootView implements Disposable {
   }
 
   /** The entries of a folder, sorted by name, or the file itself. Undefined if nothing is there. */
-  list(path: string): RootEntry[] | undefined {
+  list(path: string): readonly RootEntry[] | undefined {
     return this.#look(path, (descriptor) => {
+      const open = `/proc/self/fd/${descriptor}`;
+      const real = readlinkSync(open);
       const status = fstatSync(descriptor);
-      if (!status.isDirectory()) return [entryOf(path.slice(path.lastIndexOf("/") + 1), status)];
-      const folder = `/proc/self/fd/${descriptor}`;
-      return readdirSync(folder)
+      if (!status.isDirectory()) return [entryOf(real, status)];
+      return readdirSync(open)
         .toSorted()
         .flatMap((name) => {
-          const found = lstatSync(`${folder}/${name}`, { throwIfNoEntry: false });
+          const found = lstatSync(`${open}/${name}`, { throwIfNoEntry: false });
           if (found === undefined) return [];
-          const link = found.isSymbolicLink() ? { target: readlinkSync(`${folder}/${name}`) } : {};
-          return [{ ...entryOf(name, found), ...link }];
+          const link = found.isSymbolicLink() ? { target: readlinkSync(`${open}/${name}`) } : {};
+          return [{ ...entryOf(posix.join(real, name), found), ...link }];
         });
     });
   }
@@ -74,10 +78,14 @@ export class TaskRootView implements Disposable {
   }
 }
 
-function entryOf(name: string, status: Stats): RootEntry {
-  if (status.isDirectory()) return { name, kind: "folder" };
-  if (status.isSymbolicLink()) return { name, kind: "link" };
-  if (status.isSocket()) return { name, kind: "socket" };
-  if (status.isFIFO()) return { name, kind: "fifo" };
-  return { name, kind: status.isFile() ? "file" : "device" };
+function entryOf(path: string, status: Stats): RootEntry {
+  return { name: posix.basename(path), path, kind: kindOf(status) };
+}
+
+function kindOf(status: Stats): RootEntry["kind"] {
+  if (status.isDirectory()) return "folder";
+  if (status.isSymbolicLink()) return "link";
+  if (status.isSocket()) return "socket";
+  if (status.isFIFO()) return "fifo";
+  return status.isFile() ? "file" : "device";
 }

@@ -1,8 +1,8 @@
 /** `ls`: files as a running task sees them. */
-import { symlinkSync, writeFileSync } from "node:fs";
-import { beforeAll, expect, test } from "vitest";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Agent, startAgent, startTask } from "../../support/agent/agent.ts";
-import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
+import { type Allocation, makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";
 import { call } from "../../support/screen/commandLine.ts";
 
 let agent: Agent;
@@ -10,7 +10,7 @@ beforeAll(async () => {
   agent = await startAgent({ options: { unveil_by_task: true } });
 });
 
-async function listing(): Promise<{
+async function listing(...unveil: string[]): Promise<{
   allocation: Allocation;
   ls(...args: string[]): ReturnType<typeof call>;
 }> {
@@ -19,7 +19,7 @@ async function listing(): Promise<{
   const config = allocation.config({
     command: "sh",
     args: ["-c", "read -r _ < $NOMAD_TASK_DIR/gate"],
-    unveil: ["r:/etc/debian_version"],
+    unveil: ["r:/etc/debian_version", ...unveil],
   });
   await startTask(agent, config);
   return { allocation, ls: (...args) => call(["ls", "--state-dir", agent.stateDir, config.id, ...args]) };
@@ -38,6 +38,14 @@ test("shows each entry with the task's rights, and who gave them", async () => {
   expect(etc.stdout).not.toContain("passwd");
   expect((await ls("/usr/bin/env")).stdout).toBe("r-x-  env  default paths\n");
   expect((await ls(allocation.taskFolder)).stdout).toMatch(/^rwxc {2}local\/ +task's own folder$/m);
+});
+
+test("tells a folder from a file, also where it has nothing but an entry of its own name", async () => {
+  const folder = mkdtempSync(`${persistentFolders}/exec2-ls-`);
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  mkdirSync(`${folder}/app/app`, { recursive: true });
+  const { ls } = await listing(`rx:${folder}/app/app`);
+  expect((await ls(`${folder}/app`)).stdout).toBe("r-x-  app/  job's unveil\n");
 });
 
 test("follows no link of the task's out of its root, and shows its names as text", async () => {

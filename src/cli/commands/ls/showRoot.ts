@@ -14,12 +14,12 @@ import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 import { formatTable } from "../../terminal/table.ts";
 import { pathsInTask, type RightsAt, rightsAt, sourceWords } from "./rightsAt.ts";
 
-type Listed = RootEntry & RightsAt;
+type Listed = Omit<RootEntry, "path"> & RightsAt;
 
 /**
  * @param path in the task; relative ones begin at its root
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND`, `TASK_NOT_RUNNING`, `FILE_MISSING`
+ * @throws DriverError `TASK_NOT_FOUND`, `TASK_NOT_RUNNING`, `PATH_NOT_FOUND`
  */
 export async function showRoot(
   task: string,
@@ -54,15 +54,12 @@ function entriesOf({ context }: TaskSnapshot, path: string): Listed[] {
     pathsInTask(rule, sandbox).map((at) => ({ ...rule, path: view.resolve(at) ?? at })),
   );
   const entries = view.list(path);
-  const folder = view.resolve(path);
-  if (entries === undefined || folder === undefined) {
+  if (entries === undefined) {
     throw new DriverError("PATH_NOT_FOUND", `the task has nothing at ${path}`, {
       hint: "What is not unveiled is not in a task's root: see docs/configuration.md#root",
     });
   }
-  const isFolder = !(entries.length === 1 && posix.basename(folder) === entries[0]?.name);
-  return entries.map((entry) => {
-    const at = isFolder ? posix.join(folder, entry.name) : folder;
+  return entries.map(({ path: at, ...entry }) => {
     return { ...entry, ...rightsAt((entry.kind === "link" && view.resolve(at)) || at, unveiled) };
   });
 }
