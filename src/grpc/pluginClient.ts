@@ -2,7 +2,7 @@
  * The agent's side of the plugin interface: launches a plugin executable, or
  * connects to a running plugin, and calls its services.
  */
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
@@ -78,7 +78,7 @@ type PluginProcess = ChildProcessByStdio<Writable | null, Readable, Readable>;
 export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlugin> {
   const { command, args = [], name = command, env = process.env, lifeline } = options;
   const launchedAt = performance.now();
-  const child = spawnPlugin(name, () =>
+  const child = await spawnPlugin(name, () =>
     spawn(command, args, {
       argv0: name,
       env: { ...env, ...launchEnvironment, ...(lifeline && lifelineEnvironment(lifeline.work)) },
@@ -104,10 +104,12 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
   }
 }
 
-/** Node throws at once if it cannot make the pipes. */
-function spawnPlugin(name: string, start: () => unknown): PluginProcess {
+/** Node throws some failures at once, and reports others in an event. */
+async function spawnPlugin(name: string, start: () => ChildProcess): Promise<PluginProcess> {
   try {
-    return start() as PluginProcess;
+    const child = start();
+    await once(child, "spawn");
+    return child as PluginProcess;
   } catch (thrown) {
     const failed = { call: "spawn", errno: errnoOf(thrown) };
     throw new DriverError("PLUGIN_FAILED", `the plugin ${name} did not start`, { failed, cause: thrown });

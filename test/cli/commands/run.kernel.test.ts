@@ -243,15 +243,18 @@ describe("what cannot be run", () => {
     );
   });
 
-  it("is told: a limit of open files that is too low", async () => {
-    const command = `ulimit -n 26; exec ${process.execPath} ${main} run --state-dir ${temporaryFolder()} ${shellJob("true")}`;
+  it("is told: a limit of open files that is too low, and nothing stays", async () => {
+    const job = shellJob("true");
+    const command = `ulimit -n 26; exec ${process.execPath} ${main} run --state-dir ${temporaryFolder()} ${job}`;
     const { status, stderr } = spawnSync("sh", ["-c", command], {
       encoding: "utf8",
       env: { PATH: process.env.PATH },
     });
     expect(status).toBe(125);
     expect(stderr).toMatch(/too many open files\nhint: Raise the limit of open files: ulimit -n\n$/);
+    expect(stderr).toMatch(/^PLUGIN_FAILED: /m);
     expect(stderr).not.toMatch(/EMFILE|^ +at /m);
+    expect((await call(["clean", "--dry-run"])).stdout).not.toContain(job);
   });
 
   it("is told: a port in use", async () => {
