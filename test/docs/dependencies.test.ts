@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 
 const read = (path: string) => readFileSync(`${import.meta.dirname}/../../${path}`, "utf8");
 
-test("docs/architecture.md says what each dependency is for", () => {
+test("docs/contributing/architecture.md says what each dependency is for", () => {
   const { dependencies, optionalDependencies, devDependencies } = JSON.parse(read("package.json"));
-  const [, section = ""] = read("docs/architecture.md").split("## Dependencies\n");
+  const [, section = ""] = read("docs/contributing/architecture.md").split("## Dependencies\n");
   const rows = section.split("\n## ")[0]?.match(/^\| `.*$/gm) ?? [];
   const told = rows.flatMap((row) => row.split("|")[1]?.match(/(?<=`)[^`, ]+(?=`)/g) ?? []);
   expect(told.toSorted()).toEqual(

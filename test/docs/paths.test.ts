@@ -4,7 +4,9 @@ import { expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "../..");
 const read = (page: string) => readFileSync(join(root, page), "utf8");
-const docs = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
+const docs = (readdirSync(join(root, "docs"), { recursive: true }) as string[]).filter((name) =>
+  name.endsWith(".md"),
+);
 const pages = ["README.md", "CONTRIBUTING.md", ...docs.map((name) => `docs/${name}`)];
 const sources = ["src", "test", "scripts", "bench"];
 const files = sources.flatMap((folder) =>
@@ -29,8 +31,8 @@ test("the pages name files and folders that there are", () => {
   expect(missing).toEqual([]);
 });
 
-test("docs/architecture.md has every folder of the sources", () => {
-  const [, section = ""] = read("docs/architecture.md").split(/^## The folders$/m);
+test("docs/contributing/architecture.md has every folder of the sources", () => {
+  const [, section = ""] = read("docs/contributing/architecture.md").split(/^## The folders$/m);
   const [table = ""] = section.split(/^## /m);
   const cells = [...table.matchAll(/^\| ((?:`\w+`(?:, )?)+) \|/gm)];
   const told = cells.flatMap(([, cell = ""]) => cell.match(/\w+/g) ?? []);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "../../..");
-const page = readFileSync(join(root, "docs/recovery.md"), "utf8");
+const page = readFileSync(join(root, "docs/troubleshooting.md"), "utf8");
 
 /** Calls of the plugin's logger, each from the level on to the end of its message. */
 const calls = globSync("src/{driver,effects,grpc,store}/**/*.ts", { cwd: root }).flatMap((file) => {
