@@ -39,7 +39,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       ...(["fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"] as const),
     ],
     ["sys_admin"],
-    "Landlock forbids tasks to change mounts anyway; without the calls, the kernel's code behind them is out of reach, too",
+    "Landlock forbids mounting anyway; so the kernel's code behind it is out of reach, too",
   ),
   {
     name: "mount_info",
@@ -68,7 +68,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     ],
     liftedBy: ["sys_admin"],
     reason:
-      "in a user namespace of its own a task has every capability, and with these it reaches the kernel's code in which most holes were found. The flags of `clone3` are in memory, which filters cannot read; C libraries fall back to `clone`",
+      "a user namespace gives every capability, and with them the kernel's code in which most holes were found. Filters cannot read the flags of `clone3`; C libraries fall back to `clone`",
   },
   refused(
     "hostname",
@@ -80,7 +80,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     "keyring",
     ["add_key", "request_key", "keyctl"],
     [],
-    "a user's keyrings are those of the whole host: keys outlive their task, and reach the next one of the same uid",
+    "keyrings are the whole host's: keys outlive their task, and reach the next one of the same uid",
   ),
   refused("bpf", ["bpf"], ["bpf", "sys_admin"], "loads programs into the kernel"),
   refused("perf", ["perf_event_open"], ["perfmon", "sys_admin"], "measures what else runs on the processor"),
@@ -88,7 +88,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     "userfaultfd",
     ["userfaultfd"],
     ["sys_ptrace"],
-    "halts the kernel in the middle of a call, which makes its races easy to win",
+    "halts the kernel within a call, which makes its races easy to win",
   ),
   refused(
     "io_uring",
@@ -132,7 +132,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       { calls: ["openat2"], errno: "ENOSYS" },
     ],
     reason:
-      "such a program gives the task's rights to every user of the host who finds it in the allocation's folder. The mode of `openat2` is in memory, which filters cannot read; programs fall back to `openat`",
+      "such a program gives the task's rights to any user of the host. Filters cannot read the mode of `openat2`; programs fall back to `openat`",
   },
   {
     name: "personality",
@@ -195,8 +195,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
         errno: "EAFNOSUPPORT",
       },
     ],
-    reason:
-      "`AF_VSOCK` leads to the hypervisor; few programs use `AF_ALG` and rare protocols, but the kernel loads their code for any program",
+    reason: "`AF_VSOCK` leads to the hypervisor; the kernel loads rare protocols' code for any program",
   },
   {
     name: "packet",
