@@ -14,6 +14,11 @@ export function partsOfTaskId(taskId: string): TaskIdParts | undefined {
 /** An id of that form. Apart from the slashes it is a valid file name. */
 export const plainTaskId = /^[A-Za-z0-9-]{1,64}\/[A-Za-z0-9._-]{1,128}\/[0-9a-f]{8}$/;
 
+/** Whether a task may have the name: it is that of a folder within the allocation's, and of no other. */
+export function isTaskName(name: string): boolean {
+  return name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name);
+}
+
 /** The allocation's id; the whole id if it has another form. */
 export function allocationOf(taskId: string): string {
   return taskId.split("/")[0] ?? taskId;

@@ -1,4 +1,5 @@
 /** Reads the body of a `task` block. */
+import { isTaskName } from "../taskId.ts";
 import { type Body, body, many } from "./body.ts";
 import type { Phase, Resources, Task, Template, VolumeRequest } from "./job.ts";
 import { attempt, rejectJob } from "./jobFile.ts";
@@ -15,8 +16,8 @@ export function readTask(
   block: Body,
   group: { readonly meta: Readonly<Record<string, string>>; readonly volumes: readonly VolumeRequest[] },
 ): Task {
-  if (!/^[^/\0]+$/.test(name))
-    rejectJob(reader.file, { place, message: "a task's name may not hold a slash" });
+  const wrong = wrongName(name);
+  if (wrong !== undefined) rejectJob(reader.file, { place, message: wrong });
   refuseConnect(reader.file, place, block);
   const { attributes, blocks } =
     attempt(reader.file, () => read(reader, "task", place, block, taskSchema)) ??
@@ -45,6 +46,20 @@ export function readTask(
     volumeMounts: readVolumeMounts(reader, inside(place, "volume_mount"), blocks.volume_mount, group.volumes),
   };
 }
+
+/** A cgroup, folders and pipes have a task's name. @returns why it cannot be one */
+function wrongName(name: string): string | undefined {
+  // As Nomad says of them.
+  if (/[/\\]/.test(name)) return "a task's name may not hold a slash";
+  if (!isTaskName(name)) return "a task may not have this name: its folder would not be its own";
+  if (name.includes("\n")) return "a task's name may not hold a line break: no cgroup's name may";
+  if (name === "alloc") return "the folder that an allocation's tasks share has this name";
+  if (Buffer.byteLength(name) > maxNameLength) return `a task's name has at most ${maxNameLength} bytes`;
+  return undefined;
+}
+
+/** Bytes. The longest name made of it is the cgroup's, `<36 digits>.<name>.scope`, of which Linux allows 255. */
+const maxNameLength = 200;
 
 function withoutAttributes({ config, lifecycle, logs, resources, template, volume_mount }: Body): Body {
   return { config, lifecycle, logs, resources, template, volume_mount };

@@ -407,3 +407,33 @@ describe("a group's host name", () => {
     expect(ignored).toEqual(["group.g.network.hostname"]);
   });
 });
+
+describe("a task's name", () => {
+  const named = (name: string) =>
+    `job "j" {\n group "g" {\n  task ${JSON.stringify(name)} {\n   driver = "exec2"\n  }\n }\n}\n`;
+
+  it.each([".", "..", "../other", "a/b", "/", "a\\b", "alloc", "a\nb", "x".repeat(201), "ü".repeat(101)])(
+    "is refused: %j",
+    async (name) => {
+      expect(await refusal(named(name))).toMatch(/: (a task's name|a task may not|the folder)/);
+    },
+  );
+
+  it.each(["...", ".hidden", "-n", "--", "a b", "[*?]", "\u001b[31m", "x".repeat(200), "ü".repeat(100)])(
+    "may be any other: %j",
+    async (name) => {
+      const job = await parse(named(name));
+      expect(job.groups[0]?.tasks.map((each) => each.name)).toEqual([name]);
+    },
+  );
+
+  it("is refused where it holds a NUL, which the JSON form can write", async () => {
+    const source = JSON.stringify({
+      job: { j: { group: { g: { task: { "a\0b": { driver: "exec2" } } } } } },
+    });
+    const file = jobFile("test.json", source);
+    await expect(parseJob(file, { given: {}, environment: {} })).rejects.toMatchObject({
+      code: "JOB_INVALID",
+    });
+  });
+});

@@ -98,7 +98,8 @@ const LETTERS = [
   ["c", "create"],
 ] as const satisfies readonly (readonly [string, keyof UnveilMode])[];
 
-function modeOf(letters: string): UnveilMode {
+/** The mode of some of the letters; others allow nothing. */
+export function modeOf(letters: string): UnveilMode {
   return {
     read: letters.includes("r"),
     write: letters.includes("w"),

@@ -5,6 +5,7 @@ import type { TaskOptions } from "../options/taskOptions.ts";
 import {
   formatUnveil,
   isAtOrBelow,
+  modeOf,
   parseUnveil,
   type UnveilEntry,
   type UnveilMode,
@@ -139,15 +140,16 @@ function whyTmpIsShared(
 
 function folderEntries({ taskDir, allocDir, secretsDir, tmpDir }: TaskFolders): UnveilEntry[] {
   return [
-    entry(`rwxc:${taskDir}`),
-    entry(`rwxc:${allocDir}`),
+    entry("rwxc", taskDir),
+    entry("rwxc", allocDir),
     // Without x: the file system of this folder is mounted noexec.
-    entry(`rwc:${secretsDir}`),
+    entry("rwc", secretsDir),
     // With x, like the task's other folders: build tools and installers run what they unpack there.
-    entry(`rwxc:${tmpDir}`),
+    entry("rwxc", tmpDir),
   ];
-  function entry(text: string): UnveilEntry {
-    return parseUnveil(text, "folder");
+  // Not read as an option: a task's name, and so its folders, may have the characters of patterns.
+  function entry(letters: string, path: string): UnveilEntry {
+    return { path, mode: modeOf(letters), source: "folder" };
   }
 }
 

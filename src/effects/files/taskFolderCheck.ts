@@ -2,6 +2,7 @@
 import { lstatSync, type Stats } from "node:fs";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
 import { DriverError, errnoOf } from "../../errors.ts";
+import { isTaskName } from "../../taskId.ts";
 
 /**
  * A task may read, write and execute everything in its folders. A job's `env` block
@@ -15,6 +16,11 @@ export function checkTaskFolders(
   folders: TaskFolders,
   { allocDir, taskName }: { readonly allocDir: string; readonly taskName: string },
 ): void {
+  // Nomad forbids only slashes. The folders of a task named ".." are beside those of all allocations.
+  if (!isTaskName(taskName)) {
+    const named = `a task may not be named ${JSON.stringify(taskName)}: its folder would not be its own`;
+    throw new DriverError("CONFIG_INVALID", named, { hint: "Give the task another name" });
+  }
   const own = `${allocDir}/${taskName}`;
   checkSame("NOMAD_TASK_DIR", folders.taskDir, `${own}/local`);
   checkSame("NOMAD_ALLOC_DIR", folders.allocDir, `${allocDir}/alloc`);

@@ -2,7 +2,15 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { basename, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -40,6 +48,19 @@ describe("a job of one task", () => {
     expect(code).toBe(137);
     expect(stderr).toContain("task: killed by SIGKILL after");
   });
+
+  it.each(["...", "-n", "a b", "[*?]", "\u001b[31m", "x".repeat(200)])(
+    "may have the name %j",
+    async (name) => {
+      const job = jobFileOf(
+        readFileSync(shellJob("printf '%s\\n' \"$NOMAD_TASK_NAME\""), "utf8").replace('"task"', () =>
+          JSON.stringify(name),
+        ),
+      );
+      const { code, stdout } = await call(running(job));
+      expect([code, stdout]).toEqual([0, `${name}\n`]);
+    },
+  );
 
   it("passes every byte on where the output is no terminal", async () => {
     const script = `i=0; while [ $i -lt 20 ]; do head -c 1048576 /dev/zero | tr '\\0' '\\377'; i=$((i+1)); done; printf '\\000\\001 end'`;

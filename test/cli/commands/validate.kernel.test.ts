@@ -89,3 +89,12 @@ it("is what run and doctor do first", async () => {
     stderr: expect.stringContaining("Did you mean unveil_by_task?"),
   });
 });
+
+it("refuses tasks whose names lead to other folders, as run does", async () => {
+  const job = jobFileOf(wrong.replace("comand", "command").replaceAll('task "a"', 'task ".."'));
+  for (const verb of ["validate", "run"]) {
+    const { code, stderr } = await call([verb, job]);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain("job.web.group.g.task...: a task may not have this name");
+  }
+});
