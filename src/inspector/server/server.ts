@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { DriverError } from "../../errors.ts";
 import { Access, targetOf } from "./access.ts";
 import { loadAssets } from "./assets.ts";
+import { Connections } from "./connections.ts";
 import { LiveStream } from "./liveStream.ts";
 import { LogWatch } from "./logWatch.ts";
 import { thisNode } from "./node.ts";
@@ -22,6 +23,8 @@ export interface InspectorOptions {
 
 /** Maximum number of open pages. Each may use memory for one row a task until it has read them. */
 const maxPages = 16;
+/** Maximum number of connections; more than any browser opens for that many pages. */
+const maxConnections = 256;
 /** Nothing notifies of a plugin that died, or of a new log, so both are checked at this interval. */
 const lookIntervalMs = 2_000;
 
@@ -33,6 +36,7 @@ export class InspectorServer {
   readonly #assets: ReadonlyMap<string, Answer>;
   readonly #pages = new Set<LiveStream>();
   readonly #http: Server;
+  readonly #connections: Connections;
   readonly #timer: NodeJS.Timeout;
   #looking: Promise<void> | undefined;
   #sentStatus = "";
@@ -42,9 +46,15 @@ export class InspectorServer {
     this.#assets = loadAssets();
     this.#watch = new LogWatch(path, this.index);
     this.#sources = { index: this.index, watch: this.#watch, node: thisNode };
-    const limits = { headersTimeout: 10_000, requestTimeout: 10_000, maxHeaderSize: 16_384 };
+    const limits = {
+      headersTimeout: 10_000,
+      requestTimeout: 10_000,
+      // How late Node may notice that one of these is over: half a minute unless it is told.
+      connectionsCheckingInterval: 5_000,
+      maxHeaderSize: 16_384,
+    };
     this.#http = createServer(limits, (request, response) => this.#handle(request, response));
-    this.#http.maxConnections = 256;
+    this.#connections = new Connections(this.#http, maxConnections);
     this.#timer = setInterval(() => void this.#look(), lookIntervalMs).unref();
   }
 
@@ -71,7 +81,11 @@ export class InspectorServer {
   /** Serves clients of `@statelyai/inspect`, too. @returns the address for them */
   async relay(): Promise<string> {
     const { relayPath, relayTasks } = await import("../stately/relay.ts");
-    this.#closeRelay ??= relayTasks(this.#http, this.access, this.index);
+    this.#closeRelay ??= relayTasks(this.#http, {
+      access: this.access,
+      connections: this.#connections,
+      index: this.index,
+    });
     return `ws://${this.#authority}${relayPath(this.access.token)}`;
   }
 
@@ -95,6 +109,7 @@ export class InspectorServer {
       send(response, textAnswer(`${verdict.reason}\n`, verdict.status));
       return;
     }
+    this.#connections.admit(request.socket);
     if (verdict.kind === "welcome") {
       const headers = { "Set-Cookie": verdict.cookie, Location: "/" };
       send(response, { ...textAnswer(""), status: 303, headers });

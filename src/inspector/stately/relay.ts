@@ -10,6 +10,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { History } from "../../replay/history.ts";
 import { shortId, taskName } from "../../taskId.ts";
 import { type Access, targetOf } from "../server/access.ts";
+import type { Connections } from "../server/connections.ts";
 import type { TaskIndex } from "../server/taskIndex.ts";
 import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "./messages.ts";
 
@@ -18,8 +19,14 @@ const maxClients = 8;
 const stuckAfterMs = 30_000;
 const path = "/stately";
 
+interface Relayed {
+  readonly access: Access;
+  readonly connections: Connections;
+  readonly index: TaskIndex;
+}
+
 /** Serves WebSockets at the server's `/stately`. @returns closes all connections */
-export function relayTasks(http: Server, access: Access, index: TaskIndex): () => void {
+export function relayTasks(http: Server, { access, connections, index }: Relayed): () => void {
   // Clients have nothing to send.
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 1_024 });
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
@@ -28,9 +35,12 @@ export function relayTasks(http: Server, access: Access, index: TaskIndex): () =
     const target = targetOf(request.url);
     const admitted = target?.pathname === path && access.admitsClient(request);
     if (!admitted || sockets.clients.size >= maxClients) {
-      socket.end(`HTTP/1.1 ${admitted ? "503 Service Unavailable" : "403 Forbidden"}\r\n\r\n`);
+      // No timeout of Node's server holds for what asked for an upgrade.
+      const refusal = admitted ? "503 Service Unavailable" : "403 Forbidden";
+      socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
       return;
     }
+    connections.admit(socket);
     const withHistory = target.searchParams.has("history");
     sockets.handleUpgrade(request, socket, head, (client) => follow(client, index, withHistory));
   });

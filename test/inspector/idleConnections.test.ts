@@ -1,0 +1,101 @@
+/** Connections that ask for nothing, or never finish asking: however many there are, a person's page loads. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { WebSocket } from "ws";
+import { life } from "../support/agent/lives.ts";
+import { cookieFrom, get, type Inspected, idOf, startInspector } from "../support/screen/inspector.ts";
+
+const many = 400;
+
+/** What a connection sends at first, by kind. */
+const beginnings: Readonly<Record<string, (host: string) => string>> = {
+  "that send nothing": () => "",
+  "whose request line never ends": () => "GET /",
+  "whose headers never end": (host) => `GET / HTTP/1.1\r\nHost: ${host}\r\nX-Slow: `,
+  "whose body never comes": (host) => `GET / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 1000\r\n\r\n`,
+  "that were refused and stay": (host) => `GET /api/tasks HTTP/1.1\r\nHost: ${host}\r\n\r\n`,
+  "that were refused a WebSocket and stay": (host) =>
+    `GET /stately HTTP/1.1\r\nHost: ${host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+};
+
+/** Opens so many connections, all open at once for what the client can tell. */
+async function open({ server }: Inspected, count: number, kind: string): Promise<Socket[]> {
+  const { hostname, port, host } = new URL(server.url);
+  const sockets = Array.from({ length: count }, () => {
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+    socket.on("error", () => {}).resume();
+    onTestFinished(() => void socket.destroy());
+    return socket;
+  });
+  await Promise.all(sockets.map((socket) => once(socket, "connect")));
+  for (const socket of sockets) socket.write(beginnings[kind]?.(host) ?? "");
+  return sockets;
+}
+
+/** A person opens the printed address, and looks at the tasks. */
+async function look({ server }: Inspected): Promise<string> {
+  const cookie = cookieFrom(await get(server.url, {}));
+  expect((await get(new URL("/", server.url).href, { cookie })).body).toContain("<!doctype html>");
+  return (await get(new URL("/api/tasks", server.url).href, { cookie })).body;
+}
+
+describe(`while there are ${many} connections`, () => {
+  it.each(Object.keys(beginnings))("%s, a page still loads", async (kind) => {
+    const inspected = await startInspector();
+    await inspected.record(idOf(1), life("ended"));
+    await open(inspected, many, kind);
+    expect(JSON.parse(await look(inspected))).toHaveLength(1);
+  });
+
+  it("that send a byte now and then, and come again when they are closed, a page still loads", async () => {
+    const inspected = await startInspector();
+    const { hostname, port, host } = new URL(inspected.server.url);
+    let [opened, over] = [0, false];
+    onTestFinished(() => {
+      over = true;
+    });
+    const attack = () => {
+      if (over) return;
+      opened += 1;
+      const socket = connect(Number(port), hostname).on("error", () => {});
+      socket.write(`GET / HTTP/1.1\r\nHost: ${host}\r\nX-Slow: `);
+      const drip = setInterval(() => socket.write("x"), 20);
+      socket.on("close", () => {
+        clearInterval(drip);
+        setImmediate(attack);
+      });
+      onTestFinished(() => void socket.destroy());
+    };
+    for (let count = 0; count < many; count += 1) attack();
+    for (let times = 0; times < 20; times += 1) await look(inspected);
+    // That they came again: otherwise this would be the case of connections that stay.
+    expect(opened).toBeGreaterThan(many);
+  });
+
+  it("open pages and clients of the relay stay connected", async () => {
+    const inspected = await startInspector();
+    const address = await inspected.server.relay();
+    const client = new WebSocket(address);
+    const opened = once(client, "open");
+    onTestFinished(() => client.terminate());
+    const cookie = cookieFrom(await get(inspected.server.url, {}));
+    const { hostname, port, host } = new URL(inspected.server.url);
+    const page = connect(Number(port), hostname).setEncoding("utf8");
+    onTestFinished(() => void page.destroy());
+    let told = "";
+    page.on("data", (text: string) => {
+      told += text;
+    });
+    page.write(`GET /api/live HTTP/1.1\r\nHost: ${host}\r\nCookie: ${cookie}\r\n\r\n`);
+    await Promise.all([opened, once(page, "data")]);
+    await open(inspected, many, "that send nothing");
+    await look(inspected);
+
+    const actor = once(client, "message");
+    const rows = once(page, "data");
+    await inspected.record(idOf(7, "after-them"), life("ended"));
+    await Promise.all([actor, rows]);
+    expect(told).toContain("after-them");
+  });
+});
