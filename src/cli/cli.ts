@@ -12,9 +12,11 @@ import { addExport } from "./commands/export/exportVerb.ts";
 import { addImport } from "./commands/import/importVerb.ts";
 import { addInspect } from "./commands/inspect/inspectVerb.ts";
 import { addInstall, addUninstall } from "./commands/install/installVerb.ts";
+import { addLogs } from "./commands/logs/logsVerb.ts";
 import { addLs } from "./commands/ls/lsVerb.ts";
 import { addPs } from "./commands/ps/psVerb.ts";
 import { addReplay } from "./commands/replay/replayVerb.ts";
+import { addRestart } from "./commands/restart/restartVerb.ts";
 import { addRun } from "./commands/run/runVerb.ts";
 import { addSignal } from "./commands/signal/signalVerb.ts";
 import { addStop } from "./commands/stop/stopVerb.ts";
@@ -28,8 +30,8 @@ import { guardOutput, outputError } from "./terminal/output.ts";
 import { widthOf } from "./terminal/style.ts";
 
 const verbs = [
-  ...[addRun, addDoctor, addPs, addTop, addExec, addLs],
-  ...[addStop, addSignal, addWait, addClean, addValidate],
+  ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs],
+  ...[addStop, addRestart, addSignal, addWait, addClean, addValidate],
   ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport],
   ...[addInstall, addUninstall, addCompletion, addVersion],
 ];

@@ -2,9 +2,11 @@
 import { basename, dirname } from "node:path";
 import { DriverError } from "../../errors.ts";
 import { connectPlugin, type PluginConnection } from "../../grpc/pluginClient.ts";
+import { readHistory } from "../../replay/storedHistory.ts";
 import { openPluginSocket } from "../../store/folder/pluginAddress.ts";
 import { allocationOf, shortId } from "../../taskId.ts";
 import { EventLogs } from "../logs/eventLogs.ts";
+import { foldReadable } from "../logs/taskHistory.ts";
 import { requireRoot } from "../requireRoot.ts";
 
 export interface RunningTask {
@@ -30,22 +32,52 @@ export async function connectTask(stateDir: string, name: string): Promise<Runni
  * @throws DriverError `UNSUPPORTED` for the task of an agent, which would start it anew
  */
 export async function connectLocalTask(stateDir: string, name: string, verb: string): Promise<RunningTask> {
-  const { id, folder } = await find(stateDir, name);
-  if (basename(dirname(folder)) === "local") return connect(id, folder);
-  throw new DriverError("UNSUPPORTED", `task ${name} belongs to a Nomad agent`, {
-    hint: `Use nomad alloc ${verb} ${shortId(allocationOf(id))}`,
-  });
+  const found = await find(stateDir, name);
+  requireLocal(found, name, verb);
+  return connect(found.id, found.folder);
 }
 
-async function find(stateDir: string, name: string): Promise<{ id: string; folder: string }> {
+/**
+ * A running task of a local run, and the run's work folder.
+ * @throws DriverError as {@link connectLocalTask}
+ */
+export async function findLocalTask(
+  stateDir: string,
+  name: string,
+  verb: string,
+): Promise<{ readonly id: string; readonly work: string }> {
+  const found = await find(stateDir, name);
+  requireLocal(found, name, verb);
+  // An allocation's folder is <work>/alloc/<id>.
+  return { id: found.id, work: dirname(dirname(found.allocDir)) };
+}
+
+interface FoundTask {
+  readonly id: string;
+  /** The state folder of its plugin. */
+  readonly folder: string;
+  /** Its allocation's private folder. */
+  readonly allocDir: string;
+}
+
+async function find(stateDir: string, name: string): Promise<FoundTask> {
   requireRoot("the driver's plugin answers root alone");
   const logs = await EventLogs.open(stateDir);
   try {
     const { id, reader } = logs.findRunning(name);
-    return { id, folder: dirname(logs.folders[logs.readers.indexOf(reader)] ?? stateDir) };
+    const { request } = foldReadable(readHistory(reader, id)).context;
+    const folder = dirname(logs.folders[logs.readers.indexOf(reader)] ?? stateDir);
+    return { id, folder, allocDir: request?.allocDir ?? "" };
   } finally {
     await logs.close();
   }
+}
+
+function requireLocal({ id, folder }: FoundTask, name: string, verb: string): void {
+  if (basename(dirname(folder)) === "local") return;
+  throw new DriverError("UNSUPPORTED", `task ${name} belongs to a Nomad agent`, {
+    hint: `Use nomad alloc ${verb} ${shortId(allocationOf(id))}`,
+  });
 }
 
 function connect(id: string, folder: string): RunningTask {

@@ -19,6 +19,7 @@ export async function runGroup(run: LocalRun, group: Group): Promise<TaskOutcome
       const driver = await run.session.driverFacts();
       tasks.push(new LocalTask(run, await prepareTask(run, driver, allocation, task)));
     }
+    run.tasks.push(...tasks);
     await runPhases(run, tasks);
     const outcomes = await Promise.all(tasks.flatMap(({ ended }) => ended ?? []));
     return outcomes.toSorted((a, b) => a.endedAt - b.endedAt);

@@ -13,10 +13,19 @@ export interface RunDisplay {
   show(task: string, source: Readable, stream: "stdout" | "stderr"): Promise<void>;
 }
 
+/** A task of the run. */
+export interface StartedTask {
+  readonly id: string;
+  /** Stops the task and starts it anew. Resolves when it runs again. */
+  restart(): Promise<void>;
+}
+
 export interface LocalRun extends Placement {
   readonly session: PluginSession;
   readonly console: RunDisplay;
   readonly interrupts: Interrupts;
   /** Folder for all files of the run. */
   readonly work: string;
+  /** All tasks of the run, from when they are prepared. */
+  readonly tasks: StartedTask[];
 }

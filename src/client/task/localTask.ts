@@ -1,4 +1,5 @@
 /** Runs one task from start to end, like the Nomad client's task runner. */
+import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../errors.ts";
 import type { Callers } from "../../grpc/callers.ts";
@@ -10,8 +11,9 @@ import { formatLife } from "../../units/durations.ts";
 import { removeScope } from "../allocation/cgroupScope.ts";
 import { answered } from "../plugin/pluginSession.ts";
 import { whenAborted } from "./interrupts.ts";
-import type { LocalRun } from "./localRun.ts";
-import type { PreparedTask } from "./prepareTask.ts";
+import type { LocalRun, StartedTask } from "./localRun.ts";
+import type { LogFile } from "./logFile.ts";
+import { type PreparedTask, prepareAgain } from "./prepareTask.ts";
 
 export interface TaskOutcome {
   /** As in a shell: the task's exit code, or 128 + signal; 125 to 127 if it never ran. */
@@ -25,14 +27,17 @@ export interface TaskOutcome {
 /** Time to detect that a plugin has died, and to receive a task's last output. */
 const graceMs = 2_000;
 
-export class LocalTask {
+export class LocalTask implements StartedTask {
   readonly #run: LocalRun;
-  readonly #prepared: PreparedTask;
+  #prepared: PreparedTask;
   /** Resolves at the end of its output. A task that does not start shows none: its error is told once. */
   #shown: Promise<unknown> = Promise.resolve();
+  /** Undefined while the task does not run. */
   #handle: TaskHandle | undefined;
   #dismissed = false;
   #over = false;
+  /** A restart that was asked for, while the task ends. */
+  #restart: PromiseWithResolvers<void> | undefined;
   #ended: Promise<TaskOutcome> | undefined;
 
   constructor(run: LocalRun, prepared: PreparedTask) {
@@ -44,6 +49,11 @@ export class LocalTask {
     return this.#prepared.task;
   }
 
+  /** Of its present or last run. */
+  get id(): string {
+    return this.#prepared.message.id;
+  }
+
   /** Its outcome; undefined for a task that never had to start. */
   get ended(): Promise<TaskOutcome> | undefined {
     return this.#ended;
@@ -51,6 +61,29 @@ export class LocalTask {
 
   /** Resolves when the task runs or its start has failed; a failed start is an outcome. */
   async start(): Promise<void> {
+    try {
+      await this.#begin();
+      this.#ended = this.#live().catch((thrown) => this.#failed(thrown));
+    } catch (thrown) {
+      this.#ended = Promise.resolve(this.#failed(thrown));
+    }
+  }
+
+  /**
+   * Stops the task and starts it anew in its allocation. Resolves when it runs again.
+   * @throws DriverError `TASK_NOT_RUNNING` if it does not run, or the whole run is ending; the start's error
+   */
+  async restart(): Promise<void> {
+    if (this.#handle === undefined || this.#isEnding()) throw this.#notRunning();
+    this.#restart ??= Promise.withResolvers();
+    const { promise } = this.#restart;
+    // The failure of a restart is also told here, if nobody waits for it.
+    promise.catch(() => undefined);
+    await this.#stop();
+    await promise;
+  }
+
+  async #begin(): Promise<void> {
     const { session, console } = this.#run;
     const { plugin } = session;
     try {
@@ -58,21 +91,33 @@ export class LocalTask {
       this.#handle = handle;
       this.#shown = this.#show();
       console.note(`${this.task.name}: started`);
-      this.#ended = this.#live().catch((thrown) => this.#failed(thrown));
     } catch (thrown) {
-      const died = await hasDied(plugin, thrown);
-      this.#ended = Promise.resolve(this.#failed(died ? diedAtStart() : thrown));
+      throw (await hasDied(plugin, thrown)) ? diedAtStart() : thrown;
     }
   }
 
   #show(): Promise<unknown> {
-    const { output, task } = this.#prepared;
+    const { output, logs, task } = this.#prepared;
     const { console } = this.#run;
     if (output === undefined) return Promise.resolve();
-    return Promise.all([
-      console.show(task.name, output.stdout, "stdout"),
-      console.show(task.name, output.stderr, "stderr"),
-    ]);
+    const shown = (["stdout", "stderr"] as const).map((stream) => {
+      if (logs) this.#keep(output[stream], logs[stream]);
+      return console.show(task.name, output[stream], stream);
+    });
+    return Promise.all(shown);
+  }
+
+  /** Keeps output for `logs`. The task goes on if that is not possible. */
+  #keep(source: Socket, log: LogFile): void {
+    const write = (bytes: Buffer) => {
+      try {
+        log.write(bytes);
+      } catch (thrown) {
+        source.off("data", write);
+        this.#run.console.fail(this.#named(thrown));
+      }
+    };
+    source.on("data", write);
   }
 
   /** Stops the task because the group no longer needs it. */
@@ -84,30 +129,64 @@ export class LocalTask {
 
   /** Removes what the run made for the task outside the run's folder. */
   async cleanUp(): Promise<void> {
-    const { output, cgroup } = this.#prepared;
-    output?.stdout.destroy();
-    output?.stderr.destroy();
+    const { output, logs, cgroup } = this.#prepared;
+    for (const each of [output?.stdout, output?.stderr]) each?.destroy();
+    for (const each of [logs?.stdout, logs?.stderr]) each?.close();
     await removeScope(cgroup);
   }
 
-  /** Waits for the task's end, stops or kills it on request, and destroys it in the driver. */
+  /** Waits for the task's end, stops or kills it on request, and restarts it on request. */
   async #live(): Promise<TaskOutcome> {
-    const { interrupts, console } = this.#run;
+    const { interrupts } = this.#run;
     whenAborted(interrupts.stop, () => void this.#stop());
     whenAborted(interrupts.kill, () => void this.#destroy());
-    const { result, err } = await this.#call((driver) => driver.waitTask({ taskId: this.#id }));
+    for (;;) {
+      const result = await this.#untilEnd();
+      const restart = this.#restart;
+      if (restart === undefined || this.#isEnding()) {
+        restart?.reject(this.#notRunning());
+        return this.#outcome(codeToPassOn(result));
+      }
+      this.#restart = undefined;
+      try {
+        this.#prepared = prepareAgain(this.#prepared);
+        await this.#begin();
+        restart.resolve();
+        // Requested in between.
+        if (this.#isEnding()) void this.#stop();
+      } catch (thrown) {
+        restart.reject(this.#named(thrown));
+        throw thrown;
+      }
+    }
+  }
+
+  /** Waits for the end of this run of the task, and destroys it in the driver. */
+  async #untilEnd(): Promise<ExitResult | undefined> {
+    const { console } = this.#run;
+    const { result, err } = await this.#call((driver) => driver.waitTask({ taskId: this.id }));
     const span = await this.#life();
     await this.#destroy();
     await this.#drain();
+    this.#handle = undefined;
     if (err) console.warn(`${this.task.name}: ${err}`);
     console.note(`${this.task.name}: ${describeExit(result)}${span === undefined ? "" : ` after ${span}`}`);
-    return this.#outcome(codeToPassOn(result));
+    return result;
+  }
+
+  /** Whether the group or the whole run ends, so that the task is not to start again. */
+  #isEnding(): boolean {
+    return this.#dismissed || this.#run.interrupts.stop.aborted;
+  }
+
+  #notRunning(): DriverError {
+    return new DriverError("TASK_NOT_RUNNING", `task ${this.task.name} is not running, or its run is ending`);
   }
 
   /** How long it ran, by the times that its history has; undefined if the driver has forgotten it already. */
   async #life(): Promise<string | undefined> {
     try {
-      const { task } = await this.#call((driver) => driver.inspectTask({ taskId: this.#id }));
+      const { task } = await this.#call((driver) => driver.inspectTask({ taskId: this.id }));
       return formatLife(msOf(task?.completedAt) - msOf(task?.startedAt));
     } catch {
       return undefined;
@@ -132,20 +211,16 @@ export class LocalTask {
   async #stop(): Promise<void> {
     const { killTimeoutMs, killSignal = "" } = this.task;
     const timeout = durationOf(killTimeoutMs);
-    await this.#attempt((driver) => driver.stopTask({ taskId: this.#id, timeout, signal: killSignal }));
-  }
-
-  get #id(): string {
-    return this.#prepared.message.id;
+    await this.#attempt((driver) => driver.stopTask({ taskId: this.id, timeout, signal: killSignal }));
   }
 
   async #destroy(): Promise<void> {
-    await this.#attempt((driver) => driver.destroyTask({ taskId: this.#id, force: true }));
+    await this.#attempt((driver) => driver.destroyTask({ taskId: this.id, force: true }));
   }
 
   /** Makes a call and shows its failure, which does not end the wait for the task. */
   async #attempt(work: (driver: Callers<DriverService>) => Promise<unknown>): Promise<void> {
-    if (this.#over) return;
+    if (this.#over || this.#handle === undefined) return;
     try {
       await this.#call(work);
     } catch (thrown) {

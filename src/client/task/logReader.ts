@@ -1,5 +1,5 @@
 /** Reads a task's log pipes, as Nomad's log collector does for a client. */
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, openSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { mkfifo } from "../../effects/kernel/libc.ts";
@@ -10,13 +10,15 @@ export function logPipePath(logs: string, task: string, stream: "stdout" | "stde
 }
 
 /**
- * Makes the FIFO and opens it, so that the driver finds a reader.
+ * Makes the FIFO anew and opens it, so that the driver finds a reader.
  * @returns the task's output; ends when all writers have closed the FIFO
  */
 export function openLogReader(path: string): Socket {
+  // That of the run before, if the task is restarted, belongs to the task.
+  rmSync(path, { force: true });
   mkfifo(path, 0o600);
   // Non-blocking: there is no writer yet, and the kernel reports no end before the first writer has closed.
-  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
     return new Socket({ fd: descriptor, readable: true, writable: false });
   } catch (thrown) {

@@ -69,7 +69,7 @@ export async function placeTask(
   for (const each of files) await writeTemplate(each);
   const { logs } = allocation.folders;
   return taskMessage(job, group, task, {
-    taskId: `${allocation.id}/${task.name}/${randomBytes(4).toString("hex")}`,
+    taskId: newTaskId(allocation.id, task.name),
     allocId: allocation.id,
     allocDir: allocation.folders.root,
     stdoutPath: task.logsDisabled ? "/dev/null" : logPipePath(logs, task.name, "stdout"),
@@ -86,6 +86,11 @@ export async function placeTask(
     nodeId: localNodeId,
     ...speeds(topology, cores.length),
   });
+}
+
+/** Of a run: a task that is restarted gets another one. */
+export function newTaskId(allocId: string, task: string): string {
+  return `${allocId}/${task}/${randomBytes(4).toString("hex")}`;
 }
 
 /** Always reserves the first cores of the node: a local run does not track which are in use. */

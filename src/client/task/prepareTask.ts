@@ -1,19 +1,28 @@
-/** Prepares what a task needs before the driver starts it: its files, cgroup and log pipe readers. */
+/** Prepares what a task needs before the driver starts it: its files, cgroup, log pipe readers and log files. */
 import type { Socket } from "node:net";
+import { dirname } from "node:path";
 import type { TaskConfig } from "../../grpc/generated/nomad/driver.ts";
 import type { Task } from "../../jobspec/job.ts";
 import type { Allocation } from "../allocation/allocation.ts";
 import { makeScope, removeScope } from "../allocation/cgroupScope.ts";
 import { collectsLogs } from "../plugin/clientRules.ts";
+import { LogFile } from "./logFile.ts";
 import { openLogReader } from "./logReader.ts";
-import { type DriverFacts, type Placement, placeTask } from "./placeTask.ts";
+import { type DriverFacts, newTaskId, type Placement, placeTask } from "./placeTask.ts";
 
 export interface PreparedTask {
   readonly task: Task;
   readonly message: TaskConfig;
   readonly cgroup: string;
   /** Undefined if the job or the driver disables logs. */
-  readonly output: { readonly stdout: Socket; readonly stderr: Socket } | undefined;
+  readonly output: Streams<Socket> | undefined;
+  /** Where the output is kept; undefined if there is none. */
+  readonly logs: Streams<LogFile> | undefined;
+}
+
+interface Streams<T> {
+  readonly stdout: T;
+  readonly stderr: T;
 }
 
 /** Called for the whole group before any task starts, so that no task can tamper with another's files. */
@@ -27,13 +36,29 @@ export async function prepareTask(
   const collects = !task.logsDisabled && collectsLogs(driver.capabilities);
   const cgroup = await makeScope(allocation.id, task.name);
   try {
-    return { task, message, cgroup, output: collects ? openOutput(message) : undefined };
+    const output = collects ? openOutput(message) : undefined;
+    return { task, message, cgroup, output, logs: collects ? openLogs(message) : undefined };
   } catch (thrown) {
     await removeScope(cgroup);
     throw thrown;
   }
 }
 
-function openOutput({ stdoutPath, stderrPath }: TaskConfig): PreparedTask["output"] {
+/** The same task for another run of it. Cgroup, folders and log files stay. */
+export function prepareAgain(prepared: PreparedTask): PreparedTask {
+  const { message, output } = prepared;
+  return {
+    ...prepared,
+    message: { ...message, id: newTaskId(message.allocId, message.name) },
+    output: output && openOutput(message),
+  };
+}
+
+function openOutput({ stdoutPath, stderrPath }: TaskConfig): Streams<Socket> {
   return { stdout: openLogReader(stdoutPath), stderr: openLogReader(stderrPath) };
+}
+
+function openLogs({ name, stdoutPath }: TaskConfig): Streams<LogFile> {
+  const folder = dirname(stdoutPath);
+  return { stdout: new LogFile(folder, `${name}.stdout`), stderr: new LogFile(folder, `${name}.stderr`) };
 }

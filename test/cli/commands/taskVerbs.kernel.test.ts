@@ -55,15 +55,20 @@ it("say what is wrong", async () => {
   expect((await verb("stop", "task", "--timeout", "soon")).code).toBe(2);
 });
 
-it("stop leaves the task of an agent to it, which would start it anew", async () => {
+it("stop and restart leave the task of an agent to it, which would start it anew", async () => {
   const config = makeAllocation({ taskName: "served" }).config("exec sleep 1000");
   await startTask(agent, config);
-  expect(await call(["stop", "served", "--state-dir", agent.stateDir])).toMatchObject({
-    code: 1,
-    stderr: expect.stringMatching(
-      /^UNSUPPORTED: task served belongs to a Nomad agent\nhint: Use nomad alloc stop \w{8}$/m,
-    ),
-  });
+  for (const verb of ["stop", "restart"]) {
+    expect(await call([verb, "served", "--state-dir", agent.stateDir])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        new RegExp(
+          `^UNSUPPORTED: task served belongs to a Nomad agent\nhint: Use nomad alloc ${verb} \\w{8}$`,
+          "m",
+        ),
+      ),
+    });
+  }
   expect((await call(["signal", "served", "KILL", "--state-dir", agent.stateDir])).code).toBe(0);
   expect((await call(["wait", "served", "--state-dir", agent.stateDir])).code).toBe(137);
 });

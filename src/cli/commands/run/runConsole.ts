@@ -5,15 +5,12 @@ import { maskEvent } from "../../../replay/mask.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
 import { taskName } from "../../../taskId.ts";
 import { visible } from "../../../units/visible.ts";
-import { blanks, cellsOf } from "../../../units/widths.ts";
 import { EventView } from "../../logs/eventView.ts";
 import { formatError } from "../../terminal/errors.ts";
 import { LinePrefixer } from "../../terminal/lines.ts";
 import { hasFailed, type OutputFailure, onOutputFailure } from "../../terminal/output.ts";
 import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
-
-/** Used in turn. All are readable on common terminals. */
-const taskColours = ["cyan", "magenta", "green", "yellow", "blue"] as const;
+import { TaskLabels } from "../../terminal/taskLabels.ts";
 
 export interface RunConsoleOptions {
   readonly taskNames: readonly string[];
@@ -27,7 +24,7 @@ export interface RunConsoleOptions {
 
 export class RunConsole implements RunDisplay {
   readonly #options: RunConsoleOptions;
-  readonly #width: number;
+  readonly #labels: TaskLabels;
   readonly #view: EventView;
   readonly style: Style = styleFor(process.stderr);
   /** Messages that wait for the end of an unfinished line on standard error. */
@@ -40,7 +37,7 @@ export class RunConsole implements RunDisplay {
     this.#options = options;
     this.#heldLog = options.verbose ? undefined : [];
     this.#view = new EventView(this.style, widthOf(process.stderr));
-    this.#width = Math.max(0, ...options.taskNames.map((name) => cellsOf(visible(name))));
+    this.#labels = new TaskLabels(options.taskNames);
     for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
     onOutputFailure(options.onOutputFailure);
   }
@@ -67,7 +64,7 @@ export class RunConsole implements RunDisplay {
   /** Shows an event of a task. */
   readonly event = (event: StoredEvent): void => {
     this.say(
-      `${this.label(taskName(event.stream))} ${this.style.dim("*")} ${this.#view.line(maskEvent(event))}`,
+      `${this.#labels.label(taskName(event.stream), this.style)} ${this.style.dim("*")} ${this.#view.line(maskEvent(event))}`,
     );
   };
 
@@ -89,13 +86,6 @@ export class RunConsole implements RunDisplay {
     for (const line of held) this.pluginLog(line);
   }
 
-  /** A task's name, as the prefix of its lines. */
-  label(task: string, style: Style = this.style): string {
-    const colour = taskColours[this.#options.taskNames.indexOf(task) % taskColours.length] ?? "cyan";
-    const name = visible(task);
-    return style[colour](name + blanks(name, this.#width));
-  }
-
   /**
    * Passes a task's output on until its end. A slow terminal slows the reader down,
    * and thereby the task.
@@ -105,7 +95,7 @@ export class RunConsole implements RunDisplay {
     const style = styleFor(sink);
     const prefixer = this.#options.raw
       ? undefined
-      : new LinePrefixer(`${this.label(task, style)} ${style.dim(stream === "stdout" ? "|" : "!")} `);
+      : new LinePrefixer(this.#labels.prefix(task, stream, style));
     const write = (bytes: Buffer) => {
       // The task is not to wait for a reader that has gone.
       if (bytes.length === 0 || hasFailed(stream)) return true;

@@ -5,17 +5,20 @@ import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
 import { PluginSession } from "../../../client/plugin/pluginSession.ts";
 import { runGroup } from "../../../client/task/groupRun.ts";
 import { catchInterrupts, type Interrupts, whenAborted } from "../../../client/task/interrupts.ts";
-import type { LocalRun } from "../../../client/task/localRun.ts";
+import type { LocalRun, StartedTask } from "../../../client/task/localRun.ts";
 import type { TaskOutcome } from "../../../client/task/localTask.ts";
 import { checkJob, pluginOptionsOf } from "../../../client/validation/checkFile.ts";
 import { findLeftovers } from "../../../client/work/leftovers.ts";
+import { openControl, type RunControl } from "../../../client/work/runControl.ts";
 import { makeWorkFolder, type WorkFolder } from "../../../client/work/workFolder.ts";
 import { readNodeTopology } from "../../../effects/host/nodeCores.ts";
+import { DriverError } from "../../../errors.ts";
 import { exitText } from "../../../grpc/pluginClient.ts";
 import type { Group, Job } from "../../../jobspec/job.ts";
 import type { JobFile } from "../../../jobspec/jobFile.ts";
 import { StateFolderChoice } from "../../../store/folder/logFolders.ts";
 import { endBySignal, RUNNER_FAILED } from "../../../taskEnd.ts";
+import { taskName } from "../../../taskId.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { leftoverSentence } from "../../tasks/leftoverText.ts";
 import { errnoText } from "../../terminal/errnoText.ts";
@@ -86,9 +89,12 @@ async function runIn(
   console.pluginReady();
   work.setStateFolder(stateFolder.path);
   const { hostVolumes } = options;
-  const shared = { file, job, session, hostVolumes, console, interrupts, topology, work: work.path };
+  const tasks: StartedTask[] = [];
+  const shared = { file, job, session, hostVolumes, console, interrupts, topology, tasks, work: work.path };
   let feed: EventFeed | undefined;
+  let control: RunControl | undefined;
   try {
+    control = await openControl(work.path, (request) => restartTask(tasks, request.restart));
     if (options.verbose) {
       // Loaded on demand: it loads LMDB, which this process needs for nothing else.
       const { followEvents } = await import("./eventFeed.ts");
@@ -99,9 +105,16 @@ async function runIn(
     const stoppedBeforeAnyRan = interrupts.stop.aborted && outcomes.flat().length === 0;
     return stoppedBeforeAnyRan ? interrupted : exitCodeOf(outcomes.flat());
   } finally {
+    control?.close();
     await session.close();
     await feed?.close();
   }
+}
+
+function restartTask(tasks: readonly StartedTask[], id: string): Promise<void> {
+  const task = tasks.find((each) => each.id === id);
+  if (task !== undefined) return task.restart();
+  throw new DriverError("TASK_NOT_RUNNING", `task ${taskName(id)} has already been restarted, or has ended`);
 }
 
 const interrupted = endBySignal(constants.signals.SIGINT).exitCode;

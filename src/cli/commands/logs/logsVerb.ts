@@ -1,0 +1,54 @@
+import { InvalidArgumentError, Option } from "commander";
+import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
+import { runOption } from "../options.ts";
+import type { AddVerb } from "../verb.ts";
+
+interface Options {
+  readonly follow?: boolean;
+  readonly tail?: number;
+  readonly stdout?: boolean;
+  readonly stderr?: boolean;
+  readonly run?: number;
+  readonly stateDir: string;
+}
+
+export const addLogs: AddVerb = (program, exit) => {
+  program
+    .command("logs")
+    .argument("<task...>", "names of tasks, starts of their allocations' ids, or whole ids")
+    .summary("show the output of tasks")
+    .description(
+      "Shows what tasks have written: their standard output on this program's, their errors on its standard error. " +
+        "With several tasks, each line begins with the task's name. The output is there as long as the allocation's " +
+        "folder is: that of a local run is removed at its end, unless it was run with --keep.",
+    )
+    .option("-f, --follow", "go on until the tasks have ended")
+    .option("-n, --tail <lines>", "begin with the last lines of each stream", parseLines)
+    .addOption(new Option("--stdout", "the standard output alone").conflicts("stderr"))
+    .option("--stderr", "the errors alone")
+    .option(...runOption)
+    .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  nomad-driver-exec2 logs web
+  nomad-driver-exec2 logs -f --tail 20 web db
+  nomad-driver-exec2 logs --stderr 6f2d4a9e/web | grep -i error`,
+    )
+    .action(async (tasks: string[], options: Options) => exit(await act(tasks, options)));
+};
+
+async function act(tasks: readonly string[], options: Options): Promise<number> {
+  const { follow = false, tail, stdout = false, stderr = false, run: back, stateDir } = options;
+  const { showLogs } = await import("./showLogs.ts");
+  const streams = stdout ? (["stdout"] as const) : stderr ? (["stderr"] as const) : bothStreams;
+  return showLogs(tasks, { follow, tail, streams, back, stateDir });
+}
+
+const bothStreams = ["stdout", "stderr"] as const;
+
+function parseLines(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It must be a number of lines.");
+}

@@ -1,0 +1,179 @@
+/** `logs`: shows the output of tasks. */
+import { once } from "node:events";
+import { watch } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { filter, firstValueFrom } from "rxjs";
+import { type LogPlace, LogStream, logMissing } from "../../../client/task/logStream.ts";
+import { DriverError } from "../../../errors.ts";
+import { isOver } from "../../../machines/taskMachine.ts";
+import { readHistory } from "../../../replay/storedHistory.ts";
+import { allocationOf, shortName, taskName } from "../../../taskId.ts";
+import { type ChosenRun, isRunning } from "../../logs/chosenRun.ts";
+import { EventLogs } from "../../logs/eventLogs.ts";
+import { foldReadable } from "../../logs/taskHistory.ts";
+import { LinePrefixer } from "../../terminal/lines.ts";
+import { hasFailed, onOutputFailure } from "../../terminal/output.ts";
+import { styleFor } from "../../terminal/style.ts";
+import { TaskLabels } from "../../terminal/taskLabels.ts";
+
+type StreamName = "stdout" | "stderr";
+
+export interface LogsOptions {
+  /** Go on with what comes, until the tasks have ended. */
+  readonly follow: boolean;
+  /** The last lines of each stream; undefined means all. */
+  readonly tail: number | undefined;
+  readonly streams: readonly StreamName[];
+  /** How many runs before the newest one to go. */
+  readonly back: number | undefined;
+  readonly stateDir: string;
+}
+
+/** The last output is written a moment after the task's end: a log is complete when nothing came for so long. */
+const quietMs = 200;
+
+/**
+ * @returns the exit code
+ * @throws DriverError `TASK_NOT_FOUND`, `LOG_MISSING`
+ */
+export async function showLogs(names: readonly string[], options: LogsOptions): Promise<number> {
+  const events = await EventLogs.open(options.stateDir);
+  try {
+    const runs = names.map((name) => events.find({ name, back: options.back }));
+    const shown = labelled([...new Map(runs.map((run) => [run.id, run])).values()], options);
+    await Promise.all(
+      shown.map(async ({ run, outputs }) => {
+        for (const output of outputs) await output.show();
+        if (options.follow) await followUntilEnd(events, run, outputs);
+        for (const output of outputs) await output.close();
+      }),
+    );
+  } finally {
+    await events.close();
+  }
+  return 0;
+}
+
+interface ShownTask {
+  readonly run: ChosenRun;
+  readonly outputs: readonly Output[];
+}
+
+/** Opens all logs before anything is shown. With several tasks their lines begin with the tasks' names. */
+function labelled(runs: readonly ChosenRun[], options: LogsOptions): ShownTask[] {
+  const isUnique = new Set(runs.map(({ id }) => taskName(id))).size === runs.length;
+  const nameOf = ({ id }: ChosenRun) =>
+    isUnique ? taskName(id) : shortName({ allocId: allocationOf(id), taskName: taskName(id) });
+  const labels = new TaskLabels(runs.map(nameOf));
+  return runs.map((run) => {
+    try {
+      const places = placesOf(run);
+      const outputs = options.streams.map((stream) => {
+        const style = styleFor(process[stream]);
+        const prefix = runs.length > 1 ? labels.prefix(nameOf(run), stream, style) : undefined;
+        return new Output(new LogStream(places[stream]), stream, prefix, options.tail);
+      });
+      if (outputs.every(({ exists }) => !exists)) throw logMissing();
+      return { run, outputs };
+    } catch (thrown) {
+      throw thrown instanceof DriverError ? thrown.within(`task ${taskName(run.id)}`) : thrown;
+    }
+  });
+}
+
+function placesOf({ id, reader }: ChosenRun): Readonly<Record<StreamName, LogPlace>> {
+  const { request } = foldReadable(readHistory(reader, id)).context;
+  const { allocDir, stdoutPath, stderrPath } = request ?? {};
+  if (!allocDir || !stdoutPath || !stderrPath) throw logMissing();
+  if (stdoutPath === "/dev/null") throw new DriverError("LOG_MISSING", "its job has logs disabled");
+  return { stdout: { allocDir, pipe: stdoutPath }, stderr: { allocDir, pipe: stderrPath } };
+}
+
+/** One stream of a task, shown on the stream of the same name. */
+class Output {
+  readonly #log: LogStream;
+  readonly #sink: NodeJS.WriteStream;
+  readonly #stream: StreamName;
+  readonly #prefixer: LinePrefixer | undefined;
+
+  constructor(log: LogStream, stream: StreamName, prefix: string | undefined, tail: number | undefined) {
+    this.#log = log;
+    this.#stream = stream;
+    this.#sink = process[stream];
+    this.#prefixer = prefix === undefined ? undefined : new LinePrefixer(prefix);
+    if (tail !== undefined) log.seekLines(tail);
+  }
+
+  get exists(): boolean {
+    return this.#log.exists;
+  }
+
+  get folder(): string {
+    return this.#log.folder;
+  }
+
+  /** Shows what there is. */
+  async show(): Promise<void> {
+    for (let bytes = this.#log.read(); bytes !== undefined; bytes = this.#log.read()) {
+      await this.#write(this.#prefixer?.push(bytes) ?? bytes);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#prefixer) await this.#write(this.#prefixer.end());
+    this.#log.close();
+  }
+
+  /** Waits for a slow reader. */
+  async #write(bytes: Buffer): Promise<void> {
+    if (bytes.length === 0 || hasFailed(this.#stream) || this.#sink.write(bytes)) return;
+    const failed = new Promise<void>((resolve) => onOutputFailure(() => resolve()));
+    await Promise.race([once(this.#sink, "drain"), failed]);
+  }
+}
+
+async function followUntilEnd(events: EventLogs, run: ChosenRun, outputs: readonly Output[]): Promise<void> {
+  const [first] = outputs;
+  if (first === undefined) return;
+  using changes = new FolderChanges(first.folder);
+  let over = false;
+  const end = untilOver(events, run).then(() => {
+    over = true;
+  });
+  const gone = new Promise<void>((resolve) => onOutputFailure(() => resolve()));
+  while (!hasFailed("stdout")) {
+    const wasOver = over;
+    const changed = changes.next();
+    for (const output of outputs) await output.show();
+    const quiet = wasOver ? delay(quietMs, "quiet" as const) : end;
+    if ((await Promise.race([changed, quiet, gone])) === "quiet") return;
+  }
+}
+
+async function untilOver(events: EventLogs, run: ChosenRun): Promise<void> {
+  if (!isRunning(run)) return;
+  const ends = events.coming().pipe(filter(({ stream, to }) => stream === run.id && isOver(to)));
+  await firstValueFrom(ends, { defaultValue: undefined });
+}
+
+/** Changes in a folder, by inotify(7). */
+class FolderChanges {
+  #changed = Promise.withResolvers<void>();
+  readonly #watcher;
+
+  constructor(folder: string) {
+    this.#watcher = watch(folder, () => this.#changed.resolve());
+    // What cannot be watched any more changes no more.
+    this.#watcher.on("error", () => undefined);
+  }
+
+  /** Resolves at the first change after this call. */
+  next(): Promise<void> {
+    this.#changed = Promise.withResolvers();
+    return this.#changed.promise;
+  }
+
+  [Symbol.dispose](): void {
+    this.#watcher.close();
+  }
+}

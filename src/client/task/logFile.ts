@@ -1,0 +1,79 @@
+/** Keeps a task's output in files, as Nomad's log collector does for a client: `web.stdout.0`, then `.1`, … */
+import { closeSync, constants, openSync, rmSync, writeSync } from "node:fs";
+import { DriverError } from "../../errors.ts";
+
+export interface LogFileBounds {
+  /** Bytes after which the next file begins. */
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+}
+
+/** Nomad's defaults for a job's `logs` block. */
+const defaultBounds: LogFileBounds = { maxBytes: 10 * 1024 * 1024, maxFiles: 10 };
+
+/**
+ * One stream of a task's output. The folder is opened once, before any task runs, and files in it are only ever
+ * created: a task that may write there (`writable_logs`) cannot lead root's writes elsewhere.
+ */
+export class LogFile {
+  readonly #folder: number;
+  readonly #base: string;
+  readonly #bounds: LogFileBounds;
+  #file: number;
+  #index = 0;
+  #bytes = 0;
+
+  /**
+   * @param base the files' name without their number, such as `web.stdout`
+   * @throws DriverError `RUN_FOLDER_UNUSABLE`
+   */
+  constructor(folder: string, base: string, bounds = defaultBounds) {
+    this.#base = base;
+    this.#bounds = bounds;
+    try {
+      this.#folder = openSync(folder, constants.O_DIRECTORY | constants.O_NOFOLLOW);
+      this.#file = this.#create();
+    } catch (thrown) {
+      throw this.#failed(thrown);
+    }
+  }
+
+  /** @throws DriverError `RUN_FOLDER_UNUSABLE`; part of the bytes may have been written */
+  write(bytes: Buffer): void {
+    try {
+      if (this.#bytes >= this.#bounds.maxBytes) this.#rotate();
+      for (let at = 0; at < bytes.length; ) at += writeSync(this.#file, bytes, at);
+      this.#bytes += bytes.length;
+    } catch (thrown) {
+      throw this.#failed(thrown);
+    }
+  }
+
+  close(): void {
+    closeSync(this.#file);
+    closeSync(this.#folder);
+  }
+
+  #rotate(): void {
+    const full = this.#file;
+    this.#index += 1;
+    this.#bytes = 0;
+    this.#file = this.#create();
+    closeSync(full);
+    rmSync(this.#path(this.#index - this.#bounds.maxFiles), { force: true });
+  }
+
+  #create(): number {
+    const path = this.#path(this.#index);
+    rmSync(path, { force: true });
+    return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644);
+  }
+
+  #path(index: number): string {
+    return `/proc/self/fd/${this.#folder}/${this.#base}.${index}`;
+  }
+
+  #failed(thrown: unknown): DriverError {
+    return DriverError.from(thrown, "RUN_FOLDER_UNUSABLE", `the log ${this.#base} cannot be written`);
+  }
+}

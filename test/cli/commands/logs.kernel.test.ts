@@ -1,0 +1,198 @@
+/** `logs` and `restart` from end to end, over tasks that `run` has started. */
+import { readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { LogFile } from "../../../src/client/task/logFile.ts";
+import { LogStream } from "../../../src/client/task/logStream.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
+
+const twoTasks = () =>
+  jobFileOf(
+    `job "two" { 
+  group "g" {
+    ${["web", "db"]
+      .map(
+        (name) => `task "${name}" {
+      driver = "exec2"
+      config {
+        command = "sh"
+        args    = ["-c", "echo ${name} one; echo ${name} two; echo ${name} bad >&2; echo up; exec sleep 1000"]
+      }
+    }`,
+      )
+      .join("\n")}
+  }
+}`,
+  );
+
+describe("logs", () => {
+  it("of one task are its bytes, each stream on its own, or the last lines", async () => {
+    const stateDir = temporaryFolder();
+    const run = start(["run", "--state-dir", stateDir, twoTasks()]);
+    await run.seen("web | up");
+    const logs = (...args: string[]) => call(["logs", ...args, "--state-dir", stateDir]);
+    expect(await logs("web")).toEqual({ code: 0, stdout: "web one\nweb two\nup\n", stderr: "web bad\n" });
+    expect(await logs("web", "--tail", "2", "--stdout")).toMatchObject({
+      stdout: "web two\nup\n",
+      stderr: "",
+    });
+    expect(await logs("web", "--stderr")).toMatchObject({ stdout: "", stderr: "web bad\n" });
+  });
+
+  it("of several tasks begin with their names", async () => {
+    const stateDir = temporaryFolder();
+    const run = start(["run", "--state-dir", stateDir, twoTasks()]);
+    await run.seen("web | up");
+    await run.seen("db  | up");
+    const { stdout, stderr } = await call(["logs", "web", "db", "-n", "1", "--state-dir", stateDir]);
+    expect(stdout.split("\n").sort()).toEqual(["", "db  | up", "web | up"]);
+    expect(stderr.split("\n").sort()).toEqual(["", "db  ! db bad", "web ! web bad"]);
+  });
+
+  it("followed go on until the task ends, and have its last words", async () => {
+    const stateDir = temporaryFolder();
+    const run = start([
+      "run",
+      "--state-dir",
+      stateDir,
+      shellJob("trap 'echo bye; exit 3' INT; echo up; while :; do sleep 0.1; done"),
+    ]);
+    await run.seen("up");
+    const following = start(["logs", "-f", "task", "--state-dir", stateDir]);
+    await following.seen("up");
+    await call(["stop", "task", "--state-dir", stateDir]);
+    expect(await following.ended).toEqual({ code: 0, stdout: "up\nbye\n", stderr: "" });
+  });
+
+  it("end at Ctrl-C without a word", async () => {
+    const stateDir = temporaryFolder();
+    const run = start(["run", "--state-dir", stateDir, shellJob("echo up; exec sleep 1000")]);
+    await run.seen("up");
+    const following = start(["logs", "-f", "task", "--state-dir", stateDir]);
+    await following.seen("up");
+    following.child.kill("SIGINT");
+    expect(await following.ended).toMatchObject({ stdout: "up\n", stderr: "" });
+    expect(following.child.signalCode).toBe("SIGINT");
+  });
+
+  it("are there after the run if its folder is, and otherwise it is said", async () => {
+    const stateDir = temporaryFolder();
+    await call(["run", "--state-dir", stateDir, shellJob("echo gone")]);
+    expect(await call(["logs", "task", "--state-dir", stateDir])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^LOG_MISSING: task task: its output .*\nhint: run --keep/),
+    });
+    const kept = await call(["run", "--keep", "--state-dir", stateDir, shellJob("echo kept")]);
+    const [, work = ""] = /folders are kept: (\S+)/.exec(kept.stderr) ?? [];
+    expect((await call(["logs", "task", "--state-dir", stateDir])).stdout).toBe("kept\n");
+    await call(["clean", work]);
+    rmSync(work, { recursive: true });
+  });
+});
+
+describe("restart", () => {
+  it("ends the task with its own signal, and starts it again where it was", async () => {
+    const stateDir = temporaryFolder();
+    const script =
+      "echo run >> local/runs; echo up $(wc -l < local/runs); trap 'exit 4' TERM; while :; do sleep 0.1; done";
+    const run = start([
+      "run",
+      "--state-dir",
+      stateDir,
+      shellJob(`cd $NOMAD_TASK_DIR/..; ${script}`, 'kill_signal = "SIGTERM"'),
+    ]);
+    await run.seen("up 1");
+    expect(await call(["restart", "task", "--state-dir", stateDir])).toEqual({
+      code: 0,
+      stdout: "",
+      stderr: "",
+    });
+    await run.seen("up 2");
+    const { stdout } = await call(["ps", "--all", "--json", "--state-dir", stateDir]);
+    const [before, now] = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(before).toMatchObject({ result: "failed", exitCode: 4, allocation: now.allocation });
+    expect(now).toMatchObject({ state: "running", user: before.user });
+    expect((await call(["logs", "task", "--stdout", "--state-dir", stateDir])).stdout).toBe("up 1\nup 2\n");
+    run.child.kill("SIGINT");
+    expect((await run.ended).code).toBe(4);
+  });
+
+  it("tells why the new start failed, and the run ends with it", async () => {
+    const stateDir = temporaryFolder();
+    const run = start(["run", "--state-dir", stateDir, shellJob("echo $NOMAD_TASK_DIR.; exec sleep 1000")]);
+    const [, folder = ""] = /^(\/\S+)\.$/m.exec(await run.seen("/local.")) ?? [];
+    rmSync(folder, { recursive: true });
+    const { code, stderr } = await call(["restart", "task", "--state-dir", stateDir]);
+    expect([code, (await run.ended).code]).toEqual([1, 125]);
+    expect(stderr).toMatch(/^[A-Z_]+: task task: /);
+  });
+
+  it("is refused for a task that does not run", async () => {
+    const stateDir = temporaryFolder();
+    await call(["run", "--state-dir", stateDir, shellJob("true")]);
+    expect(await call(["restart", "task", "--state-dir", stateDir])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^TASK_NOT_FOUND: task does not run/),
+    });
+  });
+});
+
+describe("kept output", () => {
+  it("is read again as it was written, whatever the files' bounds are", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ unit: fc.constantFrom("a", "b", "\n") }), { maxLength: 40 }),
+        fc.integer({ min: 1, max: 30 }),
+        fc.nat(12),
+        (chunks, maxBytes, count) => {
+          const folder = temporaryFolder();
+          const log = new LogFile(folder, "web.stdout", { maxBytes, maxFiles: 1_000 });
+          for (const chunk of chunks) log.write(Buffer.from(chunk));
+          log.close();
+          const text = chunks.join("");
+          const lines = text.split(/(?<=\n)/);
+          expect(readAll(folder)).toBe(text);
+          expect(readAll(folder, count)).toBe(count === 0 ? "" : lines.slice(-count).join(""));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it("begins with the oldest file that is left, and no link is followed", () => {
+    const folder = temporaryFolder();
+    const log = new LogFile(folder, "web.stdout", { maxBytes: 1, maxFiles: 2 });
+    for (const line of ["one\n", "two\n", "three\n"]) log.write(Buffer.from(line));
+    log.close();
+    expect(readdirSync(folder).sort()).toEqual(["web.stdout.1", "web.stdout.2"]);
+    expect(readAll(folder)).toBe("two\nthree\n");
+    writeFileSync(join(folder, "secret"), "secret\n");
+    symlinkSync("secret", join(folder, "web.stdout.3"));
+    expect(readAll(folder)).toBe("two\nthree\n");
+  });
+
+  it("goes to no other file that a task has put in its place", () => {
+    const folder = temporaryFolder();
+    const log = new LogFile(folder, "web.stdout", { maxBytes: 1, maxFiles: 5 });
+    writeFileSync(join(folder, "shadow"), "kept");
+    symlinkSync("shadow", join(folder, "web.stdout.1"));
+    log.write(Buffer.from("one\n"));
+    log.write(Buffer.from("two\n"));
+    log.close();
+    expect(readAll(folder)).toBe("one\ntwo\n");
+  });
+});
+
+function readAll(folder: string, tail?: number): string {
+  const stream = new LogStream({ allocDir: folder, pipe: join(folder, ".web.stdout.fifo") });
+  if (tail !== undefined) stream.seekLines(tail);
+  const read: Buffer[] = [];
+  for (let bytes = stream.read(); bytes !== undefined; bytes = stream.read()) read.push(bytes);
+  stream.close();
+  return Buffer.concat(read).toString();
+}
