@@ -23,6 +23,8 @@ export interface Problem {
   readonly message: string;
   /** Text whose source line the error shows. */
   readonly find?: string;
+  /** The text that it is part of, where it may occur more than once. */
+  readonly whole?: string | undefined;
   readonly hint?: string | undefined;
 }
 
@@ -71,7 +73,13 @@ export function attempt<T>(file: JobFile, work: () => T): T | undefined {
 
 /** @throws InvalidFile if problems were collected */
 export function throwCollected({ problems }: JobFile): void {
-  if (problems.length > 0) throw new InvalidFile(problems.toSorted((a, b) => lineOf(a) - lineOf(b)));
+  // A problem that is met twice, where reading goes on after an error, is told once.
+  const once = problems.filter((each, index) => problems.findIndex((other) => isSame(other, each)) === index);
+  if (once.length > 0) throw new InvalidFile(once.toSorted((a, b) => lineOf(a) - lineOf(b)));
+}
+
+function isSame(a: Problem, b: Problem): boolean {
+  return a.place === b.place && a.message === b.message;
 }
 
 function lineOf({ position }: FoundProblem): number {
@@ -85,9 +93,9 @@ function problemText({ file, position, place, message, excerpt }: FoundProblem):
 }
 
 function located(file: JobFile, problem: Problem): FoundProblem {
-  const { place, find } = problem;
+  const { place, find, whole } = problem;
   const ofPlace = place === "" ? undefined : positionOfPlace(file.source, place);
-  const position = (find === undefined ? undefined : positionOfText(file.source, find)) ?? ofPlace;
+  const position = (find === undefined ? undefined : positionOfText(file.source, find, whole)) ?? ofPlace;
   const shown = position !== undefined && !holdsSecrets.test(place);
   const excerpt = shown ? excerptAt(file.source, position.line, position.column) : "";
   return { ...problem, file: file.name, position, excerpt };

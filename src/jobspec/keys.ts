@@ -19,12 +19,11 @@ interface Keys {
 const cluster = "it needs a Nomad cluster";
 const vault = "a local run has no Vault to ask";
 const consul = "a local run has no Consul to ask";
-const dynamic = "a local run does not unroll dynamic blocks: write them out";
 
 const scheduling = ["affinity", "constraint", "spread", "reschedule", "migrate", "update", "ui"];
 
 const levels = {
-  file: { attributes: [], blocks: ["job", "locals", "variable"], ignored: [], refused: {} },
+  file: { attributes: [], blocks: ["job", "locals", "variable", "variables"], ignored: [], refused: {} },
   job: {
     attributes: ["datacenters", "id", "meta", "name", "namespace", "region", "type"],
     blocks: ["group", "task"],
@@ -41,7 +40,6 @@ const levels = {
     ],
     refused: {
       consul,
-      dynamic,
       parameterized: "it waits for a dispatch, which needs a Nomad cluster",
       vault,
     },
@@ -61,13 +59,13 @@ const levels = {
       "shutdown_delay",
       "stop_after_client_disconnect",
     ],
-    refused: { consul, dynamic, vault },
+    refused: { consul, vault },
   },
   network: {
     attributes: ["hostname", "mode"],
     blocks: ["dns", "port"],
     ignored: ["mbits"],
-    refused: { cni: "only a Nomad client can make CNI networks", dynamic },
+    refused: { cni: "only a Nomad client can make CNI networks" },
   },
   port: {
     attributes: ["static", "to"],
@@ -80,7 +78,6 @@ const levels = {
     blocks: [],
     ignored: ["access_mode", "attachment_mode", "sticky"],
     refused: {
-      dynamic,
       mount_options: cluster,
       per_alloc: "a local run has one allocation: name the volume that it is to have",
     },
@@ -89,7 +86,7 @@ const levels = {
     attributes: ["destination", "propagation_mode", "read_only", "volume"],
     blocks: [],
     ignored: [],
-    refused: { dynamic, selinux_label: "the driver relabels no files: label them beforehand" },
+    refused: { selinux_label: "the driver relabels no files: label them beforehand" },
   },
   dns: { attributes: ["options", "searches", "servers"], blocks: [], ignored: [], refused: {} },
   task: {
@@ -101,7 +98,6 @@ const levels = {
       consul,
       csi_plugin: cluster,
       dispatch_payload: "the payload of a dispatch needs a Nomad cluster",
-      dynamic,
       identity: "workload identities are signed by a Nomad server",
       secret: "secrets come from a Nomad server or Vault",
       vault,

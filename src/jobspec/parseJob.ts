@@ -3,7 +3,6 @@ import { apiJobToBody } from "./apiJob.ts";
 import type { Job } from "./job.ts";
 import { attempt, type JobFile, throwCollected } from "./jobFile.ts";
 import { supportedPart } from "./keys.ts";
-import { inPlace } from "./reader.ts";
 import { readJob } from "./readJob.ts";
 import { readFileScope, type VariableSources } from "./resolve/variables.ts";
 import { parseHcl, parseJson } from "./syntax.ts";
@@ -23,6 +22,6 @@ export async function parseJob(file: JobFile, variables: VariableSources): Promi
 export async function readJobFile(file: JobFile, variables: VariableSources): Promise<Job | undefined> {
   const content = /^\s*\{/.test(file.source) ? parseJson(file) : await parseHcl(file);
   const top = apiJobToBody(content) ?? supportedPart(file, "file", "", content).blocks;
-  const scope = inPlace(file, "", () => readFileScope(file, top, variables));
-  return attempt(file, () => readJob({ file, scope }, top));
+  const scope = await readFileScope(file, top, variables);
+  return attempt(file, () => readJob({ file, scope, scopes: new WeakMap() }, top));
 }

@@ -27,11 +27,24 @@ export function positionOfPlace(source: string, place: string): Position | undef
   return found === undefined ? undefined : positionAt(source, found);
 }
 
-/** The position of a text that occurs exactly once in the source; otherwise undefined. */
-export function positionOfText(source: string, text: string): Position | undefined {
-  const index = source.indexOf(text);
-  if (text === "" || index < 0 || source.includes(text, index + 1)) return undefined;
-  return positionAt(source, index);
+/**
+ * The position of a text that occurs exactly once in the source; otherwise undefined.
+ * @param whole an attribute's text or expression, in which the text is looked for first
+ */
+export function positionOfText(source: string, text: string, whole = ""): Position | undefined {
+  if (text === "") return undefined;
+  for (const outer of [whole, whole.replace(/^\$\{(.*)\}$/s, "$1")]) {
+    const start = indexOfOnly(source, outer);
+    const inner = outer.indexOf(text);
+    if (start !== undefined && inner >= 0) return positionAt(source, start + inner);
+  }
+  const index = indexOfOnly(source, text);
+  return index === undefined ? undefined : positionAt(source, index);
+}
+
+function indexOfOnly(source: string, text: string): number | undefined {
+  const index = text === "" ? -1 : source.indexOf(text);
+  return index < 0 || source.includes(text, index + 1) ? undefined : index;
 }
 
 function positionAt(source: string, index: number): Position {

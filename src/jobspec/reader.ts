@@ -3,6 +3,7 @@ import type { z } from "zod";
 import type { Body } from "./body.ts";
 import { attempt, type JobFile, type Problem, rejectJob } from "./jobFile.ts";
 import { inside, type Level, supportedPart } from "./keys.ts";
+import { type BlockScopes, unrollDynamic } from "./resolve/dynamicBlocks.ts";
 import { substitute } from "./resolve/interpolate.ts";
 import { TemplateError } from "./resolve/template.ts";
 import type { FileScope } from "./resolve/variables.ts";
@@ -10,22 +11,34 @@ import type { FileScope } from "./resolve/variables.ts";
 export interface JobReader {
   readonly file: JobFile;
   readonly scope: FileScope;
+  /** Scopes of blocks that have one of their own. */
+  readonly scopes: BlockScopes;
 }
 
 /** @throws DriverError `JOB_INVALID` */
 export function read<T extends z.ZodType>(
-  { file, scope }: JobReader,
+  { file, scope: outer, scopes }: JobReader,
   level: Level,
   place: string,
   block: Body,
   schema: T,
 ): { attributes: z.output<T>; blocks: Body } {
-  const { attributes, blocks } = supportedPart(file, level, place, block);
-  const result = schema.safeParse(inPlace(file, place, () => substitute(attributes, scope)));
+  const scope = scopes.get(block) ?? outer;
+  const unrolled = inPlace(file, place, () => unrollDynamic(block, scope, scopes));
+  const { attributes, blocks } = supportedPart(file, level, place, unrolled);
+  const values = inPlace(file, place, () =>
+    substitute(attributes, scope.evaluate, (inner) => scopes.get(inner)?.evaluate),
+  );
+  const result = schema.safeParse(withoutNulls(values as Body));
   if (result.success) return { attributes: result.data, blocks };
   const [first, ...others] = result.error.issues.map((issue) => problemOf(issue, place));
   for (const other of others) attempt(file, () => rejectJob(file, other));
   return rejectJob(file, first ?? { place, message: "it is invalid" });
+}
+
+/** An attribute that is null counts as absent. */
+function withoutNulls(values: Body): Body {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== null));
 }
 
 function problemOf({ path, message }: z.core.$ZodIssue, place: string): Problem {
@@ -43,6 +56,7 @@ export function inPlace<T>(file: JobFile, place: string, work: () => T): T {
       place: placeOf(place, thrown.path),
       message: thrown.message,
       find: thrown.text,
+      whole: thrown.whole,
     });
   }
 }

@@ -246,11 +246,11 @@ describe("a job file is refused", () => {
     [`env {\n A = "\${var.x}"\n}`, "task.t.env.A: there is no var.x. None is defined."],
     [
       `config {\n args = ["a", "\${1 + x}"]\n}`,
-      `task.t.config.args[1]: a local run looks up names only; it does not evaluate \${1 + x}`,
+      "test.hcl:6:22: job.j.group.g.task.t.config.args[1]: x must be a number, and it is a text, known only to a running task",
     ],
     [
-      'config {\n args = ["%{ if true }a%{ endif }"]\n}',
-      "task.t.config.args[0]: a local run does not evaluate %{ } directives",
+      `config {\n args = ["%{ if true }a%{ endif }", upcase("x")]\n}`,
+      "test.hcl:6:37: job.j.group.g.task.t.config.args[1]: Nomad has no function upcase. Known names: ",
     ],
   ])("for %j", async (lines, message) => {
     expect(await refusal(inTask(lines))).toContain(message);
@@ -330,6 +330,25 @@ describe("variables", () => {
     expect(await variable(file(declarations, "local.b"))).toBe("<x>!");
   });
 
+  it("may stand in one block with their defaults, and have types and conditions", async () => {
+    const source = file('variables {\n v = "x"\n n = [1, 2]\n}', 'format("%s%d", var.v, var.n[1])');
+    expect(await variable(source)).toBe("x2");
+    expect(await variable(source, { v: "y" })).toBe("y2");
+    const typed = file(
+      'variable "v" {\n type = map(number)\n default = { a = "1" }\n}',
+      `"%{ for k, v in var.v }\${k}=\${v + 1};%{ endfor }"`,
+    );
+    expect(await variable(typed)).toBe("a=2;");
+    expect(await variable(typed, { v: '{ b = 2, c = "3" }' })).toBe("b=3;c=4;");
+    expect(await refusal(typed, { v: '{ b = "x" }' })).toContain(
+      "variable.v: the value given is no map(number)",
+    );
+    const condition = 'validation {\n condition = var.v > 2\n error_message = "v is too small."\n }';
+    const checked = file(`variable "v" {\n type = number\n default = 3\n ${condition}\n}`, "var.v");
+    expect(await variable(checked)).toBe("3");
+    expect(await refusal(checked, { v: "1" })).toContain("variable.v: v is too small.");
+  });
+
   it.each([
     [
       'variable "v" {}',
@@ -353,6 +372,59 @@ describe("variables", () => {
     ['locals {\n a = { x = "y" }\n}', "local.a.z", {}, "local.a.z does not exist"],
   ])("%j are refused where they do not fit", async (declarations, value, given, message) => {
     expect(await refusal(file(declarations, value), given)).toContain(message);
+  });
+});
+
+describe("a dynamic block", () => {
+  const job = (lines: string) =>
+    parse(`variable "ports" {\n default = { web = 80, db = 5432 }\n}\njob "j" {\n${lines}\n}`);
+
+  it("is one block for each item, with the item in its iterator", async () => {
+    const { groups } = await job(`
+      dynamic "group" {
+        for_each = ["a", "b"]
+        labels   = ["g-\${group.value}"]
+        content {
+          network {
+            dynamic "port" {
+              for_each = var.ports
+              iterator = p
+              labels   = [p.key]
+              content { static = p.value + group.key }
+            }
+          }
+          task "t" {
+            driver = "exec2"
+            env { NAME = "\${upper(group.value)} \${NOMAD_TASK_NAME}" }
+            dynamic "template" {
+              for_each = range(group.key)
+              content {
+                data        = "n=\${template.value}"
+                destination = "local/\${group.value}-\${template.key}"
+              }
+            }
+          }
+        }
+      }`);
+    expect(groups.map(({ name }) => name)).toEqual(["g-a", "g-b"]);
+    expect(groups[1]?.network.ports).toEqual([
+      { label: "db", static: 5433 },
+      { label: "web", static: 81 },
+    ]);
+    expect(groups[0]?.tasks[0]?.env).toEqual({ NAME: `A \${NOMAD_TASK_NAME}` });
+    expect(groups[0]?.tasks[0]?.templates).toEqual([]);
+    expect(groups[1]?.tasks[0]?.templates).toMatchObject([{ data: "n=0", destination: "local/b-0" }]);
+  });
+
+  it.each([
+    [
+      'dynamic "group" {\n for_each = 5\n content {}\n}',
+      'for_each of dynamic "group" is a list or a map, not a number',
+    ],
+    ['dynamic "group" {\n for_each = []\n}', 'dynamic "group" has no content block'],
+    ['dynamic "gruop" {\n for_each = [1]\n content {}\n}', "Did you mean group?"],
+  ])("%j is refused", async (lines, message) => {
+    await expect(job(lines)).rejects.toThrow(message);
   });
 });
 

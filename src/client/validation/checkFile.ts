@@ -16,6 +16,7 @@ import { resolveTask } from "../../jobspec/resolve/resolveTask.ts";
 import type { VariableSources } from "../../jobspec/resolve/variables.ts";
 import { attributeSpecs } from "../plugin/attributeSpecs.ts";
 import { fitPluginOptions, type LocalPluginConfig, pluginOptionsIn } from "../plugin/pluginConfig.ts";
+import { hostAccess } from "./hostAccess.ts";
 
 export interface CheckedFile {
   readonly kind: "job" | "plugin";
@@ -47,7 +48,7 @@ export async function checkJob(
   variables: VariableSources,
   plugin: PluginOptions,
 ): Promise<Job> {
-  const job = await readJobFile(file, variables);
+  const job = await readJobFile(file, { ...variables, host: hostAccess(file.name) });
   const tasks = job?.groups.flatMap((group) => group.tasks.map((task) => ({ job, group, task }))) ?? [];
   for (const place of tasks) attempt(file, () => checkTask(file, place, plugin));
   throwCollected(file);

@@ -1,25 +1,32 @@
 /** Replaces references by values: first those that the file defines, later those of the allocation. */
 import { parseTemplate, type Reference, TemplateError, unescapeLiteral } from "./template.ts";
 
-/** The value of a reference; undefined leaves it for a later step. */
-export type Lookup = (reference: Reference) => unknown;
+/** The value of a text, which is template text again if it is a text. */
+export type EvaluateText = (text: string) => unknown;
+
+/** Evaluates all strings of a value, keys included. @throws TemplateError */
+export function substitute(
+  value: unknown,
+  evaluate: EvaluateText,
+  evaluateIn?: (inner: object) => EvaluateText | undefined,
+): unknown {
+  return mapStrings(value, evaluate, evaluateIn);
+}
 
 /**
- * Replaces the references that `lookup` knows, in all strings of a value, keys
- * included. The result is still template text. A string that is a single reference
- * becomes the value itself, whatever its type.
- * @throws TemplateError if a text cannot be parsed, or from `lookup`
+ * Replaces references in a text by their values. The result is still template text. A
+ * text that is a single reference becomes the value itself, whatever its type.
+ * @param lookup returns undefined for what a later step resolves
+ * @throws TemplateError if the text cannot be parsed or has other expressions, or from `lookup`
  */
-export function substitute(value: unknown, lookup: Lookup): unknown {
-  return mapStrings(value, (text) => {
-    const parts = parseTemplate(text);
-    const [only] = parts;
-    if (parts.length === 1 && typeof only === "object") {
-      const found = lookup(only);
-      return found === undefined ? text : found;
-    }
-    return parts.map((part) => (typeof part === "string" ? part : asText(part, lookup))).join("");
-  });
+export function replaceReferences(text: string, lookup: (reference: Reference) => unknown): unknown {
+  const parts = parseTemplate(text);
+  const [only] = parts;
+  if (parts.length === 1 && typeof only === "object") {
+    const found = lookup(only);
+    return found === undefined ? text : found;
+  }
+  return parts.map((part) => (typeof part === "string" ? part : asText(part, lookup))).join("");
 }
 
 /**
@@ -37,13 +44,20 @@ export function renderAll(value: unknown, lookup: (reference: Reference) => stri
   return mapStrings(value, (text) => render(text, lookup));
 }
 
-function mapStrings(value: unknown, change: (text: string) => unknown): unknown {
+function mapStrings(
+  value: unknown,
+  change: EvaluateText,
+  changeIn?: (inner: object) => EvaluateText | undefined,
+): unknown {
   if (typeof value === "string") return change(value);
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map((item, index) => within(index, () => mapStrings(item, change)));
+  const own = changeIn?.(value) ?? change;
+  if (Array.isArray(value)) {
+    return value.map((item, index) => within(index, () => mapStrings(item, own, changeIn)));
+  }
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) =>
-      within(key, () => [String(change(key)), mapStrings(item, change)] as const),
+      within(key, () => [String(own(key)), mapStrings(item, own, changeIn)] as const),
     ),
   );
 }
@@ -58,7 +72,7 @@ function within<T>(step: string | number, work: () => T): T {
   }
 }
 
-function asText(reference: Reference, lookup: Lookup): string {
+function asText(reference: Reference, lookup: (reference: Reference) => unknown): string {
   const value = lookup(reference);
   if (value === undefined) return `\${${reference.text}}`;
   if (typeof value === "object") {

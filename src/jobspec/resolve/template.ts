@@ -22,6 +22,8 @@ export class TemplateError extends Error {
   readonly text: string;
   /** Path of the text within its value: keys and positions, filled from the inside out. */
   readonly path: (string | number)[] = [];
+  /** All of the text that it is part of, where that is known. */
+  whole: string | undefined;
 
   constructor(message: string, text: string) {
     super(message);

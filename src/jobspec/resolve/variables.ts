@@ -1,10 +1,15 @@
-/** The job file's own definitions: its `variable` and `locals` blocks. */
+/** The job file's own definitions: its `variable`, `variables` and `locals` blocks. */
 import { parseJsonOrNothing } from "../../json.ts";
 import { suggestion } from "../../suggest.ts";
 import { type Body, body, labelled, many } from "../body.ts";
+import type { Evaluator, Names } from "../expressions/evaluator.ts";
+import type { HostAccess } from "../expressions/functions/files.ts";
+import { type Type, toType, typeText } from "../expressions/types.ts";
+import { boolOf, textOf, type Value } from "../expressions/values.ts";
 import { type JobFile, rejectJob } from "../jobFile.ts";
 import { substitute } from "./interpolate.ts";
-import { type Reference, TemplateError } from "./template.ts";
+import { loadEvaluator } from "./loadEvaluator.ts";
+import { TemplateError } from "./template.ts";
 
 /** The sources of variables' values, besides their defaults. */
 export interface VariableSources {
@@ -14,99 +19,170 @@ export interface VariableSources {
   readonly files?: Readonly<Record<string, unknown>> | undefined;
   /** The process's environment: `NOMAD_VAR_<name>`. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What the functions of files reach; without it, nothing. */
+  readonly host?: HostAccess | undefined;
 }
 
-/** Resolves `var.…` and `local.…`; leaves other references for a later step. */
-export type FileScope = (reference: Reference) => unknown;
+/** Evaluates texts of the file. What only the allocation can resolve stays in them. */
+export interface FileScope {
+  /** @throws TemplateError */
+  readonly evaluate: (text: string) => unknown;
+  /** A scope that has more names, such as the iterator of a dynamic block. */
+  readonly with: (names: Readonly<Record<string, unknown>>) => FileScope;
+}
 
 /** @throws DriverError `JOB_INVALID` for unset, unknown or wrongly typed variables */
-export function readFileScope(file: JobFile, top: Body, sources: VariableSources): FileScope {
-  const variables = readVariables(file, top, sources);
+export async function readFileScope(file: JobFile, top: Body, sources: VariableSources): Promise<FileScope> {
+  const evaluator = await loadEvaluator(top, sources.host);
+  const variables = readVariables(file, top, sources, evaluator);
   const locals = Object.assign({}, ...many(top.locals).map((block) => body(file, "locals", block)));
-  return fileScope(variables, locals);
+  return scopeOf(evaluator, fileNames(evaluator, variables, locals));
 }
 
-function readVariables(file: JobFile, top: Body, sources: VariableSources): Record<string, unknown> {
-  const declared = labelled(file, "variable", top.variable);
+function scopeOf(evaluator: Evaluator, names: Names): FileScope {
+  return {
+    evaluate: (text) => evaluator.evaluate(text, names),
+    with: (added) =>
+      scopeOf(evaluator, (name, path, text) =>
+        Object.hasOwn(added, name) ? { value: added[name] as Value, steps: 0 } : names(name, path, text),
+      ),
+  };
+}
+
+function readVariables(
+  file: JobFile,
+  top: Body,
+  sources: VariableSources,
+  evaluator: Evaluator,
+): Record<string, Value> {
+  // An attribute of a `variables` block is a variable with that default.
+  const short = many(top.variables).flatMap((block) => Object.entries(body(file, "variables", block)));
+  const declared = [
+    ...labelled(file, "variable", top.variable),
+    ...short.map(([label, value]) => ({ label, block: { default: value } as Body })),
+  ];
   const names = declared.map(({ label }) => label);
   for (const name of [...Object.keys(sources.given), ...Object.keys(sources.files ?? {})]) {
     if (names.includes(name)) continue;
     const hint = suggestion(name, names);
     rejectJob(file, { place: "", message: `the file declares no variable ${name}`, hint });
   }
-  return Object.fromEntries(
-    declared.map(({ label, block }) => [label, variableValue(file, label, block, sources)]),
+  const values = Object.fromEntries(
+    declared.map(({ label, block }) => [label, variableValue(file, label, block, sources, evaluator)]),
   );
+  const scope = scopeOf(evaluator, fileNames(evaluator, values, {}));
+  for (const { label, block } of declared) checkValidations(file, label, block, scope);
+  return values;
 }
 
-function variableValue(file: JobFile, name: string, block: Body, sources: VariableSources): unknown {
+function variableValue(
+  file: JobFile,
+  name: string,
+  block: Body,
+  { given, files = {}, environment }: VariableSources,
+  evaluator: Evaluator,
+): Value {
   const place = `variable.${name}`;
-  if (block.validation !== undefined) file.ignored.add(`${place}.validation`);
-  const { files = {} } = sources;
-  if (sources.given[name] === undefined && Object.hasOwn(files, name)) return files[name];
-  const text = sources.given[name] ?? sources.environment[`NOMAD_VAR_${name}`];
-  if (text !== undefined) return convert(file, place, text, String(block.type ?? ""));
-  if (block.default !== undefined) return block.default;
-  return rejectJob(file, {
-    place,
-    message: "it has no default and no value was given",
-    hint: `Give one with --var ${name}=VALUE or in the environment as NOMAD_VAR_${name}.`,
-  });
+  const type = within(file, `${place}.type`, () => evaluator.typeOf(String(block.type ?? "")));
+  const constant = (value: unknown) =>
+    within(file, place, () => substitute(value, (text) => evaluator.evaluate(text, noNames)) as Value);
+  const text = given[name] ?? (Object.hasOwn(files, name) ? undefined : environment[`NOMAD_VAR_${name}`]);
+  const isGiven = text !== undefined || Object.hasOwn(files, name);
+  if (!isGiven && block.default === undefined) {
+    return rejectJob(file, {
+      place,
+      message: "it has no default and no value was given",
+      hint: `Give one with --var ${name}=VALUE or in the environment as NOMAD_VAR_${name}.`,
+    });
+  }
+  if (text === undefined) {
+    const value = constant(isGiven ? files[name] : block.default);
+    const subject = isGiven ? "the value given" : "its default";
+    return within(file, place, () => toType(value, type, subject));
+  }
+  try {
+    return toType(givenValue(text, type, evaluator), type);
+  } catch (thrown) {
+    if (!(thrown instanceof TemplateError)) throw thrown;
+    const isSingle = type.kind === "number" || type.kind === "bool";
+    return rejectJob(file, {
+      place,
+      message: `the value given is no ${typeText(type)}`,
+      hint: isSingle ? "" : 'Write it as in a job file, such as ["a", "b"].',
+    });
+  }
 }
 
-/** @param type the type constraint as the parser returns it, such as `${list(string)}` */
-function convert(file: JobFile, place: string, text: string, type: string): unknown {
-  const kind = /^\$\{\s*(\w+)/.exec(type)?.[1] ?? "string";
-  if (kind === "string") return text;
-  const value = parseJsonOrNothing(text);
-  if (kind === "any") return value ?? text;
-  const fits =
-    kind === "number" || kind === "bool"
-      ? typeof value === (kind === "bool" ? "boolean" : "number")
-      : typeof value === "object" && value !== null;
-  if (fits) return value;
-  return rejectJob(file, {
-    place,
-    message: `the value given is no ${kind}`,
-    hint: kind === "number" || kind === "bool" ? "" : 'Write it as JSON, such as ["a", "b"].',
-  });
+/** A text is the value as it stands, but for what is no single value. */
+function givenValue(text: string, { kind }: Type, evaluator: Evaluator): Value {
+  if (["string", "number", "bool"].includes(kind)) return text;
+  if (kind === "any") return (parseJsonOrNothing(text) as Value | undefined) ?? text;
+  return evaluator.constant(text, noNames) as Value;
 }
+
+function checkValidations(file: JobFile, name: string, block: Body, scope: FileScope): void {
+  for (const each of many(block.validation)) {
+    const place = `variable.${name}.validation`;
+    const { condition, error_message: message } = body(file, place, each);
+    const holds = within(file, place, () =>
+      boolOf((typeof condition === "string" ? scope.evaluate(condition) : condition) as Value),
+    );
+    if (holds === undefined) rejectJob(file, { place, message: "its condition must be true or false" });
+    if (!holds) {
+      const shown = within(file, place, () => textOf(scope.evaluate(String(message ?? "")) as Value));
+      rejectJob(file, { place: `variable.${name}`, message: shown || "its value is not allowed" });
+    }
+  }
+}
+
+/** As inPlace of reader.ts, which depends on this file: with the place of a variable, never its value. */
+function within<T>(file: JobFile, place: string, work: () => T): T {
+  try {
+    return work();
+  } catch (thrown) {
+    if (!(thrown instanceof TemplateError)) throw thrown;
+    return rejectJob(file, { place, message: thrown.message, find: thrown.text, whole: thrown.whole });
+  }
+}
+
+/** A variable's default and its value are constants. */
+const noNames: Names = (name, _, text) => {
+  throw new TemplateError(`a variable's value is a constant, and ${name} is none`, text);
+};
 
 /** Locals may use variables and one another, so each is evaluated on its first use. */
-function fileScope(variables: Record<string, unknown>, locals: Record<string, unknown>): FileScope {
-  const known = new Map<string, unknown>();
+function fileNames(
+  evaluator: Evaluator,
+  variables: Record<string, Value>,
+  locals: Record<string, unknown>,
+): Names {
+  const known = new Map<string, Value>();
   const inProgress = new Set<string>();
-  const scope: FileScope = (reference) => {
-    if (reference.root === "var") return pick(reference, variables, (name) => variables[name]);
-    if (reference.root === "local") return pick(reference, locals, local);
+  const names: Names = (name, path, text) => {
+    if (name === "var") return found(name, path, text, variables, (key) => variables[key] as Value);
+    if (name === "local") return found(name, path, text, locals, local);
     return undefined;
   };
-  const local = (name: string): unknown => {
-    if (known.has(name)) return known.get(name);
+  const local = (name: string): Value => {
+    if (known.has(name)) return known.get(name) as Value;
     if (inProgress.has(name)) throw new TemplateError(`local.${name} depends on itself`, `local.${name}`);
     inProgress.add(name);
-    known.set(name, substitute(locals[name], scope));
-    return known.get(name);
+    const value = substitute(locals[name], (text) => evaluator.evaluate(text, names)) as Value;
+    known.set(name, value);
+    return value;
   };
-  return scope;
+  return names;
 }
 
-/** Follows a reference below `var` or `local`. */
-function pick(
-  reference: Reference,
+/** The value of the first step below `var` or `local`. */
+function found(
+  root: string,
+  [name]: readonly (string | number)[],
+  text: string,
   names: Record<string, unknown>,
-  find: (name: string) => unknown,
-): unknown {
-  const [name, ...rest] = reference.path;
-  if (typeof name !== "string" || !Object.hasOwn(names, name)) {
-    const hint = suggestion(String(name), Object.keys(names));
-    throw new TemplateError(`there is no ${reference.root}.${name}. ${hint}`, reference.text);
-  }
-  let value = find(name);
-  for (const step of rest) {
-    const inside = typeof value === "object" && value !== null && Object.hasOwn(value, step);
-    if (!inside) throw new TemplateError(`${reference.text} does not exist`, reference.text);
-    value = (value as Record<string | number, unknown>)[step];
-  }
-  return value;
+  value: (name: string) => Value,
+) {
+  if (typeof name === "string" && Object.hasOwn(names, name)) return { value: value(name), steps: 1 };
+  const hint = suggestion(String(name), Object.keys(names));
+  throw new TemplateError(`there is no ${root}.${name}. ${hint}`, text);
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { render, substitute } from "../../../src/jobspec/resolve/interpolate.ts";
+import { render, replaceReferences, substitute } from "../../../src/jobspec/resolve/interpolate.ts";
 import {
   escapeLiteral,
   parseTemplate,
@@ -56,7 +56,7 @@ describe("template text", () => {
       fc.property(lively, (text) => {
         expect(unescapeLiteral(escapeLiteral(text))).toBe(text);
         expect(render(escapeLiteral(text), () => "never")).toBe(text);
-        expect(substitute(escapeLiteral(text), () => "never")).toBe(escapeLiteral(text));
+        expect(replaceReferences(escapeLiteral(text), () => "never")).toBe(escapeLiteral(text));
       }),
     );
   });
@@ -86,17 +86,20 @@ describe("substitution", () => {
 
   it("keeps the type of a value that is all of a text", () => {
     const value = { args: `\${var.list}`, n: `\${var.number}` };
-    expect(substitute(value, lookup)).toEqual({ args: ["a", "b"], n: 7 });
+    expect(substitute(value, (text) => replaceReferences(text, lookup))).toEqual({ args: ["a", "b"], n: 7 });
   });
 
   it("works in keys and in the depth, and leaves later references and escapes", () => {
     const later = `\${NOMAD_TASK_DIR} $\${x}`;
     const value = Object.fromEntries([[`k-\${var.text}`, [`<\${var.number}>`, later, true, null]]]);
-    expect(substitute(value, lookup)).toEqual({ "k-seven": ["<7>", later, true, null] });
+    expect(substitute(value, (text) => replaceReferences(text, lookup))).toEqual({
+      "k-seven": ["<7>", later, true, null],
+    });
   });
 
   it("refuses a list within a text, and tells where it stood", () => {
-    const error = refused(() => substitute({ args: ["ok", `x \${var.list}`] }, lookup));
+    const value = { args: ["ok", `x \${var.list}`] };
+    const error = refused(() => substitute(value, (text) => replaceReferences(text, lookup)));
     expect(error.message).toContain("var.list is not a single value");
     expect(error.path).toEqual(["args", 1]);
   });

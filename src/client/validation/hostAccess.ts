@@ -1,0 +1,33 @@
+/** What the functions of a job file reach on this host: files beside it, and those that it names. */
+import { randomUUID } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join, relative, resolve } from "node:path";
+import { DriverError } from "../../errors.ts";
+import type { HostAccess } from "../../jobspec/expressions/functions/files.ts";
+
+/** @param jobFile its path; relative paths in it begin at its folder, as for `nomad job run` */
+export function hostAccess(jobFile: string): HostAccess {
+  const folder = dirname(jobFile);
+  const absolute = (path: string) => resolve(folder, path);
+  const reading = <T>(path: string, work: () => T): T => {
+    try {
+      return work();
+    } catch (thrown) {
+      throw DriverError.from(thrown, "JOB_INVALID", `${path} cannot be read`);
+    }
+  };
+  return {
+    read: (path) => reading(path, () => readFileSync(absolute(path))),
+    exists: (path) => existsSync(absolute(path)),
+    filesBelow: (path) =>
+      reading(path, () =>
+        readdirSync(absolute(path), { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => relative(absolute(path), join(entry.parentPath, entry.name))),
+      ),
+    absolute: (path) => resolve(path),
+    home: homedir(),
+    randomUuid: () => randomUUID(),
+  };
+}

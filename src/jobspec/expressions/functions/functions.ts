@@ -1,0 +1,21 @@
+/** All functions that Nomad's job files have (jobspec2/functions.go), but for try, can and convert. */
+import { collectionFunctions } from "./collections.ts";
+import type { Functions } from "./define.ts";
+import { encodingFunctions } from "./encodings.ts";
+import { type HostAccess, hostFunctions } from "./files.ts";
+import { networkFunctions } from "./networks.ts";
+import { numberFunctions } from "./numbers.ts";
+import { textFunctions } from "./texts.ts";
+import { timeFunctions } from "./times.ts";
+
+export function allFunctions(host: HostAccess): Functions {
+  return {
+    ...textFunctions,
+    ...collectionFunctions,
+    ...numberFunctions,
+    ...encodingFunctions,
+    ...networkFunctions,
+    ...timeFunctions,
+    ...hostFunctions(host),
+  };
+}

@@ -1,0 +1,43 @@
+/** Go's regular expressions (RE2) in JavaScript's syntax. */
+import { fail } from "./define.ts";
+
+/** @throws TemplateError for a pattern that is invalid */
+export function goPattern(pattern: string, flags = ""): RegExp {
+  const [, inline = ""] = /^\(\?([imsU]+)\)/.exec(pattern) ?? [];
+  const body = pattern
+    .slice(inline === "" ? 0 : inline.length + 3)
+    .replaceAll("(?P<", "(?<")
+    .replaceAll("\\A", "^")
+    .replaceAll("\\z", "$")
+    .replaceAll(/\[\[:(\w+):\]\]/g, (whole, name: string) => (classes[name] ? `[${classes[name]}]` : whole));
+  try {
+    return new RegExp(body, `${flags}u${inline.replace("U", "")}`);
+  } catch {
+    return fail("its pattern is no regular expression");
+  }
+}
+
+const classes: Readonly<Record<string, string>> = {
+  alnum: "0-9A-Za-z",
+  alpha: "A-Za-z",
+  digit: "0-9",
+  lower: "a-z",
+  space: "\\s",
+  upper: "A-Z",
+  word: "\\w",
+  xdigit: "0-9A-Fa-f",
+};
+
+/** `$1`, `${1}` and `${name}` stand for what groups have matched; `$$` is a dollar sign. */
+export function goReplacement(replacement: string): (...match: unknown[]) => string {
+  return (...match) => {
+    const named = match.at(-1);
+    const groups = typeof named === "object" && named !== null ? (named as Record<string, string>) : {};
+    return replacement.replaceAll(/\$(?:\$|(\w+)|\{(\w+)\})/g, (whole, bare?: string, braced?: string) => {
+      const name = bare ?? braced;
+      if (name === undefined) return whole === "$$" ? "$" : whole;
+      const found = /^\d+$/.test(name) ? match[Number(name)] : groups[name];
+      return typeof found === "string" ? found : "";
+    });
+  };
+}

@@ -1,0 +1,96 @@
+/** HCL2's functions of texts. */
+
+import { isList, type Value } from "../values.ts";
+import {
+  anything,
+  type Functions,
+  fail,
+  type Parameter,
+  takes,
+  takesMany,
+  text,
+  texts,
+  whole,
+} from "./define.ts";
+import { goFormat } from "./goFormat.ts";
+import { goPattern, goReplacement } from "./goRegex.ts";
+
+const graphemes = new Intl.Segmenter("und");
+
+export const textFunctions: Functions = {
+  chomp: takes([text], (value) => value.replace(/(?:\r?\n)+$/, "")),
+  format: takesMany([text], anything, 0, goFormat),
+  formatlist: takesMany([text], anything, 0, formatList),
+  indent: takes([whole, text], (count, value) => value.replaceAll("\n", `\n${" ".repeat(within(count))}`)),
+  join: takesMany([text], texts, 1, (separator, ...lists) => lists.flat().join(separator)),
+  lower: takes([text], (value) => value.toLowerCase()),
+  regex_replace: takes([text, text, text], (value, pattern, replacement) =>
+    value.replaceAll(goPattern(pattern, "g"), goReplacement(replacement)),
+  ),
+  replace: takes([text, text, text], (value, old, replacement) => value.split(old).join(replacement)),
+  // Nomad's reverse is that of texts, and strrev is the same.
+  reverse: takes([reversible()], reversed),
+  strrev: takes([reversible()], reversed),
+  split: takes([text, text], (separator, value) =>
+    separator === "" ? charactersOf(value) : value.split(separator),
+  ),
+  strlen: takes([text], (value) => charactersOf(value).length),
+  substr: takes([text, whole, whole], substr),
+  title: takes([text], (value) =>
+    value.replaceAll(/(?<![\p{L}\p{N}_'])\p{L}/gu, (letter) => letter.toUpperCase()),
+  ),
+  trim: takes([text, text], (value, cutset) => trimEnd(trimStart(value, cutset), cutset)),
+  trimprefix: takes([text, text], (value, prefix) =>
+    value.startsWith(prefix) ? value.slice(prefix.length) : value,
+  ),
+  trimspace: takes([text], (value) => value.trim()),
+  trimsuffix: takes([text, text], (value, suffix) =>
+    suffix !== "" && value.endsWith(suffix) ? value.slice(0, -suffix.length) : value,
+  ),
+  upper: takes([text], (value) => value.toUpperCase()),
+};
+
+/** Most other numbers are mistakes, and the text would not fit into memory. */
+function within(count: number): number {
+  return count >= 0 && count <= 10_000 ? count : fail("its number must be from 0 to 10000");
+}
+
+function charactersOf(value: string): string[] {
+  return [...graphemes.segment(value)].map(({ segment }) => segment);
+}
+
+function reversed(value: string): string {
+  return charactersOf(value).reverse().join("");
+}
+
+function reversible(): Parameter<string> {
+  return { ...text, expected: "a text: Nomad's reverse takes no list" };
+}
+
+/** A negative offset counts from the end; a length of -1 means all that follows. */
+function substr(value: string, offset: number, length: number): string {
+  const characters = charactersOf(value);
+  const from = offset < 0 ? Math.max(0, characters.length + offset) : offset;
+  return characters.slice(from, length < 0 ? undefined : from + length).join("");
+}
+
+function trimStart(value: string, cutset: string): string {
+  const characters = [...value];
+  const first = characters.findIndex((each) => !cutset.includes(each));
+  return first < 0 ? "" : characters.slice(first).join("");
+}
+
+function trimEnd(value: string, cutset: string): string {
+  const characters = [...value];
+  return characters.slice(0, characters.findLastIndex((each) => !cutset.includes(each)) + 1).join("");
+}
+
+/** Lists are gone through together, single values are used for each turn. */
+function formatList(spec: string, ...values: readonly Value[]): Value {
+  const lengths = values.filter(isList).map((each) => each.length);
+  const [length = 1] = lengths;
+  if (lengths.some((each) => each !== length)) fail("its lists must have the same length");
+  return Array.from({ length }, (_, index) =>
+    goFormat(spec, ...values.map((each) => (isList(each) ? (each[index] as Value) : each))),
+  );
+}

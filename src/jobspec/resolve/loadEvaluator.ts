@@ -1,0 +1,54 @@
+/** What evaluates the texts of a job file: most files have names in them only, others all of HCL2. */
+import { parseJsonOrNothing } from "../../json.ts";
+import type { Body } from "../body.ts";
+import type { Evaluator, Found } from "../expressions/evaluator.ts";
+import type { HostAccess } from "../expressions/functions/files.ts";
+import { parseTypeExpression } from "../expressions/types.ts";
+import { itemOf, type Value } from "../expressions/values.ts";
+import { replaceReferences } from "./interpolate.ts";
+import { parseTemplate, TemplateError } from "./template.ts";
+
+/** Loads HCL2's expressions and functions for a file that has them. */
+export async function loadEvaluator(top: Body, host: HostAccess | undefined): Promise<Evaluator> {
+  if (hasOnlyReferences(top)) return ofReferences;
+  const { ofExpressions } = await import("../expressions/hcl.ts");
+  return ofExpressions(host);
+}
+
+const ofReferences: Evaluator = {
+  evaluate: (text, names) =>
+    replaceReferences(text, ({ root, path, text: whole }) => {
+      const found = names(root, path, whole);
+      return found && follow(found, path, whole);
+    }),
+  constant: (text) => parseJsonOrNothing(text) ?? refuseConstant(text),
+  typeOf: (text) => {
+    const name = /^\$\{\s*(\w+)\s*\}$/.exec(text)?.[1] ?? (text === "" ? "any" : text);
+    return parseTypeExpression({ kind: "variable", name, text: name });
+  },
+};
+
+function refuseConstant(text: string): never {
+  throw new TemplateError("it is no JSON", text);
+}
+
+function follow({ value, steps }: Found, path: readonly (string | number)[], text: string): Value {
+  return path.slice(steps).reduce<Value>((inner, key) => itemOf(inner, key, text), value);
+}
+
+function hasOnlyReferences(value: unknown): boolean {
+  if (typeof value === "string") return isOfReferences(value);
+  if (typeof value !== "object" || value === null) return true;
+  return Object.entries(value).every(([key, item]) => isOfReferences(key) && hasOnlyReferences(item));
+}
+
+function isOfReferences(text: string): boolean {
+  if (!/[$%]\{/.test(text)) return true;
+  try {
+    parseTemplate(text);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof TemplateError) return false;
+    throw thrown;
+  }
+}
