@@ -13,7 +13,7 @@ import { starting } from "./events/starting.ts";
 import { takingOver } from "./events/takingOver.ts";
 
 /** Version of the schemas, stored with every event; upcast.ts reads those of earlier ones. */
-export const EVENT_SCHEMA_VERSION = 6;
+export const EVENT_SCHEMA_VERSION = 7;
 
 export const eventCatalogue = { ...starting, ...running, ...ending, ...takingOver };
 

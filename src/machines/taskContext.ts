@@ -38,7 +38,7 @@ export const initialContext: TaskContext = {
   forceKilled: false,
   oom: null,
   signals: 0,
-  execs: { last: 0, running: [] },
+  execs: { last: 0, counted: 0, running: [] },
   recoveries: 0,
   exit: null,
   failure: null,

@@ -1,6 +1,6 @@
 /** Finds events that repeat, such as health checks, so that a view can tell of many in one line. Pure. */
-import { traitsOf } from "../machines/events.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
+import { normalize } from "./normalize.ts";
 
 /** Items that come again and again, as one or two that alternate. */
 export interface Repeat<T> {
@@ -51,6 +51,5 @@ function longestRepeat(keys: readonly string[], at: number): readonly [period: n
 
 /** Equal for events that differ only in what differs with every event: times, numbers of processes, measurements. */
 export function repeatKey({ type, from, to, data }: StoredEvent): string {
-  const ignored = new Set(traitsOf(type)?.fields.ignored ?? []);
-  return JSON.stringify([type, from, to, data], (name, value) => (ignored.has(name) ? undefined : value));
+  return JSON.stringify([type, from, to, normalize(type, data, [])]);
 }

@@ -1,10 +1,12 @@
 /** Explains the state of a task in plain words, with the events that prove each sentence. Pure. */
 
+import { commandsIn } from "../machines/events/running.ts";
 import { resultOf, type TaskResult } from "../machines/taskOutline.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { isDamaged } from "../replay/storedHistory.ts";
 import { signalName } from "../signalNames.ts";
 import { taskName } from "../taskId.ts";
+import { formatCount } from "../units/counts.ts";
 import { formatDuration } from "../units/durations.ts";
 import { formatTime } from "../units/times.ts";
 import { ending } from "./ending.ts";
@@ -58,14 +60,19 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
   const recovered = ofType(facts, "recovered");
   const plugin = recovered.at(-1)?.data.plugin.pid;
   const times = recovered.length === 1 ? "" : `, the last of ${recovered.length} takeovers`;
-  const execs = ofType(facts, "execStarted");
+  const execs = facts.filter(({ type }) => type === "execStarted" || type === "execsRepeated");
+  const repeated = ofType(facts, "execsRepeated").reduce((sum, { data }) => sum + commandsIn(data), 0);
+  const commands = ofType(facts, "execStarted").length + repeated;
   const stopAsked = ofType(facts, "stopRequested")[0]?.seq ?? Number.POSITIVE_INFINITY;
   const signals = ofType(facts, "signalled").filter(({ seq, data }) => seq < stopAsked && data.delivered);
   const names = [...new Set(signals.map(({ data }) => signalName(data.signal)))];
   return [
     ...sentence(recovered, `While it ran, plugin process ${plugin} took it over from an earlier one${times}`),
     ...sentence(signals, `The agent sent it ${names.join(", ")}`),
-    ...sentence(execs, `${execs.length === 1 ? "A command was" : `${execs.length} commands were`} run in it`),
+    ...sentence(
+      execs,
+      commands === 1 ? "A command was run in it" : `${formatCount(commands)} commands were run in it`,
+    ),
   ];
 }
 

@@ -4,7 +4,7 @@ import { defaultPath } from "../../config/task/taskEnvironment.ts";
 import { exitTimeoutMs } from "../../effects/cgroup/cgroupEnd.ts";
 import {
   commandCgroupsIn,
-  endSession,
+  endAbandonedCommand,
   newCommandCgroup,
   removeCommandCgroups,
 } from "../../effects/exec/commandCgroup.ts";
@@ -14,7 +14,7 @@ import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
 import { resolveCommand } from "../../effects/files/commandLookup.ts";
 import { presetLimitsOf } from "../../effects/processes/resourceLimits.ts";
 import { DriverError } from "../../errors.ts";
-import type { EventData } from "../../machines/events.ts";
+import type { CommandEnd } from "../../machines/events/running.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { type ExitStatus, endOfStatus, unknownEnd } from "../../taskEnd.ts";
 import { shortName } from "../../taskId.ts";
@@ -25,11 +25,12 @@ import { requestedOptions } from "../start/startEvents.ts";
 import { rightsInPlan } from "../start/taskRights.ts";
 import { notRunning } from "../task/taskErrors.ts";
 import { commandCgroups } from "./cleanUpRun.ts";
+import { CommandHistory } from "./commandHistory.ts";
 import type { RunTask } from "./runTask.ts";
 
-type Reason = EventData<"execExited">["reason"];
+type Reason = CommandEnd["reason"];
 
-/** A session that can be ended for any reason of `execExited`. */
+/** A session that can be ended for any of the reasons that events have. */
 export interface TaskExec extends ExecSession {
   end(reason: Reason): void;
 }
@@ -41,18 +42,18 @@ interface RunningExec extends Pick<TaskExec, "end"> {
 
 export class RunCommands {
   readonly #task: RunTask;
+  readonly #history: CommandHistory;
   readonly #running = new Set<RunningExec>();
   readonly #starting = new Set<Promise<unknown>>();
-  /** Number of the last command. Counted here, since several may start at once. */
-  #last = 0;
 
   constructor(task: RunTask) {
     this.#task = task;
+    this.#history = new CommandHistory(task);
   }
 
   /**
-   * Runs a command. It is recorded before its caller gets the session. A command that cannot be found or
-   * executed gives a session that has ended, and is not recorded.
+   * Runs a command. Its beginning is recorded before its caller gets the session, unless it will be counted only.
+   * A command that cannot be found or executed gives a session that has ended, and is not recorded.
    * @throws DriverError `TASK_NOT_RUNNING`, `CONFIG_INVALID`, `UNSUPPORTED`, `LAUNCH_FAILED`
    */
   async run(request: ExecRequest, services: Pick<DriverServices, "folder">): Promise<TaskExec> {
@@ -76,23 +77,23 @@ export class RunCommands {
   /** Resolves once all commands have ended and are recorded. */
   async over(): Promise<void> {
     await Promise.all([...this.#running].map(({ over }) => over));
+    await this.#history.record();
   }
 
   /** Ends the sessions of an earlier plugin process: commands do not outlive the plugin that ran them. */
   async endAbandoned(): Promise<void> {
     const { request, sandbox, execs } = this.#task.snapshot.context;
-    for (const { exec, process } of execs.running) {
-      const cgroups = request && sandbox ? commandCgroupsIn(commandCgroups({ request, sandbox })) : [];
-      for (const cgroup of cgroups) await endSession(cgroup, process);
+    const cgroups = request && sandbox ? commandCgroupsIn(commandCgroups({ request, sandbox })) : [];
+    for (const cgroup of cgroups) await endAbandonedCommand(cgroup);
+    for (const { exec } of execs.running)
       await this.#task.record("execExited", { exec, ...unknownEnd, reason: "pluginEnded" });
-    }
   }
 
   /**
-   * To be called when the run has ended, and its commands with it: removes their cgroups, which would keep the
-   * agent from removing the task's.
+   * To be called when the run has ended, and its commands with it: records them, and removes their cgroups, which
+   * would keep the agent from removing the task's.
    */
-  async removeCgroups(): Promise<void> {
+  async close(): Promise<void> {
     const { request, sandbox } = this.#task.snapshot.context;
     if (request === null || sandbox === null) return;
     // One whose process cannot be killed must not hold the task's end up.
@@ -103,6 +104,7 @@ export class RunCommands {
       delay(exitTimeoutMs, undefined, { signal: timeout.signal }).catch(() => undefined),
     ]);
     timeout.abort();
+    await this.#history.close();
     await removeCommandCgroups(commandCgroups({ request, sandbox }));
   }
 
@@ -120,36 +122,26 @@ export class RunCommands {
   }
 
   async #recorded(path: string, terminal: boolean, command: RunningCommand): Promise<TaskExec> {
-    const task = this.#task;
-    const { sandbox, execs } = task.snapshot.context;
-    this.#last = Math.max(this.#last, execs.last) + 1;
-    const exec = this.#last;
+    const user = this.#task.snapshot.context.sandbox?.user ?? "";
+    const { leader, stdin, stdout, stderr, resize } = command;
+    const recorded = this.#history.begin({ command: path, user, terminal, process: leader });
     let reason: Reason | undefined;
     const end = (endReason: Reason) => {
       reason ??= endReason;
       command.kill();
     };
-    const { leader, stdin, stdout, stderr, resize } = command;
-    const started = task.record("execStarted", {
-      exec,
-      command: path,
-      user: sandbox?.user ?? "",
-      terminal,
-      process: leader,
-    });
     const ended = command.ended.then(async (status) => {
       reason ??= "ended";
       const exit = exitOf(status);
-      if (await started)
-        await task.record("execExited", { exec, exitCode: exit.exitCode, signal: exit.signal, reason });
+      await recorded.ended({ exitCode: exit.exitCode, signal: exit.signal, reason });
       return exit;
     });
     const running: RunningExec = { end, over: ended.catch(() => undefined) };
     this.#running.add(running);
     void running.over.then(() => this.#running.delete(running));
-    if (!(await started)) {
+    if (!(await recorded.started)) {
       command.kill();
-      throw cannotRun(task);
+      throw cannotRun(this.#task);
     }
     return { stdin, stdout, stderr, resize, ended, end, cancel: () => end("cancelled") };
   }

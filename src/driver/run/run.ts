@@ -126,7 +126,7 @@ export class Run {
     const { signal } = this.#watching;
     this.#memory.begin(signal);
     await runEnded(this.#task, this.#services(), signal);
-    await this.commands.removeCgroups();
+    await this.commands.close();
     await this.#task.record(
       "exited",
       exitOf(this.#task.snapshot, { killed: this.#killed, oomSeen: this.#memory.seen }),

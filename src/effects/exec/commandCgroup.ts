@@ -14,6 +14,7 @@ import {
   thawCgroup,
   tryRemove,
 } from "../cgroup/cgroupEnd.ts";
+import { getxattr, setxattr } from "../kernel/libc.ts";
 import { type ProcessIdentity, readStat } from "../processes/processIdentity.ts";
 import { killProcess } from "../processes/signals.ts";
 
@@ -52,6 +53,42 @@ export function commandCgroupsIn({ parent, prefix }: CommandCgroups): string[] {
 }
 
 /**
+ * Attribute of a command's cgroup: the leader of the command's session while it may have members, so that
+ * the next plugin process finds them. The kernel keeps it with the cgroup, and only for root (xattr(7)).
+ */
+const sessionAttribute = "trusted.exec2.session";
+const noSession = "none";
+
+/** Call it as soon as the leader is known. */
+export function markSession(cgroup: string, { pid, startTicks }: ProcessIdentity): void {
+  setMark(cgroup, `${pid} ${startTicks}`);
+}
+
+/**
+ * Ends what is left of a command whose plugin process has died. A cgroup without a mark is of a command that
+ * had just begun, and of which nobody was told: it ends as a whole.
+ * @throws DriverError `KERNEL_CALL_FAILED`
+ */
+export async function endAbandonedCommand(cgroup: string): Promise<void> {
+  const mark = getxattr(cgroup, sessionAttribute);
+  if (mark === noSession) removeWhenEmpty(cgroup);
+  else if (mark === undefined) await endCgroup(cgroup, exitTimeoutMs);
+  else {
+    const [pid, startTicks] = mark.split(" ").map(Number);
+    await endSession(cgroup, { pid: pid ?? 0, startTicks: startTicks ?? 0 });
+  }
+}
+
+/** Only tries: the run may have ended meanwhile, and its cgroups with it. */
+function setMark(cgroup: string, mark: string): void {
+  try {
+    setxattr(cgroup, sessionAttribute, mark);
+  } catch {
+    // Without a mark the next plugin process ends the whole cgroup, which is too much rather than too little.
+  }
+}
+
+/**
  * Kills what is left of a session in a command's cgroup, and removes the cgroup. Processes that have started a
  * session of their own go on, and the cgroup is removed after the last of them.
  *
@@ -74,6 +111,7 @@ export async function endSession(cgroup: string, leader: ProcessIdentity): Promi
   } finally {
     await thawCgroup(cgroup);
   }
+  setMark(cgroup, noSession);
   removeWhenEmpty(cgroup);
 }
 

@@ -16,7 +16,7 @@ import { kept } from "../launch/steps/superviseSteps.ts";
 import { openProcess } from "../processes/pidfd.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { killProcess } from "../processes/signals.ts";
-import { endSession } from "./commandCgroup.ts";
+import { endSession, markSession } from "./commandCgroup.ts";
 import { type ConnectedStdio, pipesFor, terminalFor } from "./commandStdio.ts";
 import { buildExecPlan, buildTerminalExecPlan, type ExecInput } from "./execPlan.ts";
 import { type TerminalSize, unveilTerminal } from "./terminal.ts";
@@ -79,6 +79,7 @@ export async function runInTask(input: ExecInput, place: ExecPlace): Promise<Run
     await endCgroup(folder, exitTimeoutMs);
     throw failedStep(plan, failure, notRun) ?? killed();
   }
+  markSession(folder, leader);
   unused.move();
   const { finish, ...streams } = stdio.connect();
   const ended = waiting.then(async (found) => {

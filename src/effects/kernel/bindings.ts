@@ -51,6 +51,8 @@ function bind() {
     flock: libraryFunction("flock", "int32", "int32"),
     setrlimit: libraryFunction("setrlimit", "int32", "pointer"),
     prctl: libraryFunction("prctl", "int32", "uint64", "uint64", "uint64", "uint64"),
+    setxattr: libraryFunction("setxattr", "pointer", "pointer", "pointer", "uint64", "int32"),
+    getxattr: libraryFunction("getxattr", "pointer", "pointer", "pointer", "uint64"),
     madvise: libraryFunction("madvise", "pointer", "uint64", "int32"),
     mallocTrim: libraryFunction("malloc_trim", "uint64"),
     waitpid: libraryFunction("waitpid", "int32", "pointer", "int32"),

@@ -114,6 +114,19 @@ export function tryFlock(descriptor: number): boolean {
   return true;
 }
 
+/** setxattr(2): an extended attribute of a file or folder, created or replaced. */
+export function setxattr(path: string, name: string, value: string): void {
+  const bytes = Buffer.from(value);
+  checked(libc().setxattr(path, name, bytes, BigInt(bytes.byteLength), 0), "setxattr", path);
+}
+
+/** getxattr(2): at most 255 bytes of text; undefined if there is no such attribute, or no such file. */
+export function getxattr(path: string, name: string): string | undefined {
+  const bytes = Buffer.alloc(255);
+  const length = libc().getxattr(path, name, bytes, BigInt(bytes.byteLength));
+  return length < 0 ? undefined : bytes.toString("utf8", 0, length);
+}
+
 /** pidfd_open(2): a close-on-exec descriptor that refers to this process even if its pid is reused. */
 export function pidfdOpen(pid: number): number {
   return checked(libc().pidfdOpen(k.SYS_pidfd_open, pid, 0), "pidfd_open", `pid ${pid}`);

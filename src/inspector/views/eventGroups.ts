@@ -32,15 +32,19 @@ export function groupSteps(steps: readonly StepLine[]): EventGroup[] {
 /** Health checks run a command in the task every few seconds. A longer run of commands becomes one group. */
 const maxSeparate = 4;
 
-/** Joins consecutive groups that are commands; any other group is a run of its own. */
+/** Joins consecutive groups that are commands, told one by one or counted; any other group is a run of its own. */
 function runsOf(groups: readonly StepLine[][]): StepLine[][][] {
   const runs: StepLine[][][] = [];
   for (const group of groups) {
     const run = runs.at(-1);
-    if (run !== undefined && isCommand(group) && isCommand(run[0] ?? [])) run.push(group);
+    if (run?.[0] !== undefined && isCommand(group) && isLike(run[0], group)) run.push(group);
     else runs.push([group]);
   }
   return runs;
+}
+
+function isLike([a]: readonly StepLine[], [b]: readonly StepLine[]): boolean {
+  return a?.title === b?.title;
 }
 
 function isCommand(group: readonly StepLine[]): boolean {

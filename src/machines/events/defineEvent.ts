@@ -74,9 +74,12 @@ export function defineEvent<S extends z.ZodObject, Known, Change extends object>
   return definition;
 }
 
-/** `field` or `field.inner`. */
-type PathIn<T> = { [K in keyof T & string]: K | `${K}.${keyof NonNullable<T[K]> & string}` }[keyof T &
-  string];
+/** `field` or `field.inner`, also for a list whose entries have `inner`. */
+type PathIn<T> = {
+  [K in keyof T & string]: K | `${K}.${keyof EntryOf<NonNullable<T[K]>> & string}`;
+}[keyof T & string];
+
+type EntryOf<T> = T extends readonly (infer Entry)[] ? Entry : T;
 
 type PartOf<T> = T extends readonly unknown[] | null
   ? T

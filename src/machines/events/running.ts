@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { signalName } from "../../signalNames.ts";
 import { describeEnd } from "../../taskEnd.ts";
+import { formatTimes } from "../../units/counts.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { defineEvent } from "./defineEvent.ts";
 import { outOfMemory, processEnd, processIdentity } from "./shared.ts";
@@ -21,7 +22,7 @@ const signalled = defineEvent({
 });
 
 const command = z.object({
-  /** Number of the command: 1 for the first one in the task. */
+  /** Number of the command: 1 for the first one of the task that has events of its own. */
   exec: z.number(),
   /** Absolute path of its program. */
   command: z.string(),
@@ -32,8 +33,10 @@ const command = z.object({
 });
 
 export interface ExecHistory {
-  /** Number of the last command; 0: there was none. */
+  /** Number of the last command with events of its own; 0: there was none. */
   readonly last: number;
+  /** How many others there were, by `execsRepeated`. */
+  readonly counted: number;
   /** Commands that have not exited, by the events so far. */
   readonly running: readonly z.infer<typeof command>[];
 }
@@ -41,8 +44,8 @@ export interface ExecHistory {
 /** A command was started in the task. No event has its arguments: they may hold secrets. */
 const execStarted = defineEvent({
   schema: command,
-  evolve: ({ data }, { execs: { last, running } }: { readonly execs: ExecHistory }) => ({
-    execs: { last: Math.max(last, data.exec), running: [...running, data] },
+  evolve: ({ data }, { execs }: { readonly execs: ExecHistory }) => ({
+    execs: { ...execs, last: Math.max(execs.last, data.exec), running: [...execs.running, data] },
   }),
   title: "Command started",
   summary: ({ exec, command, user, terminal, process }) =>
@@ -51,24 +54,74 @@ const execStarted = defineEvent({
   fields: { ignored: ["exec", "process"], masked: {} },
 });
 
+const commandEnd = {
+  ...processEnd,
+  /** `ended`: by itself, or with the task. Otherwise it was killed, for this reason. */
+  reason: z.enum(["ended", "cancelled", "timedOut", "pluginEnded"]),
+};
+
+export type CommandEnd = z.infer<z.ZodObject<typeof commandEnd>>;
+
 /** The command has ended, and with it every process of its session. */
 const execExited = defineEvent({
-  schema: z.object({
-    exec: z.number(),
-    ...processEnd,
-    /** `ended`: by itself, or with the task. Otherwise it was killed, for this reason. */
-    reason: z.enum(["ended", "cancelled", "timedOut", "pluginEnded"]),
-  }),
-  evolve: ({ data }, { execs: { last, running } }: { readonly execs: ExecHistory }) => ({
-    execs: { last, running: running.filter(({ exec }) => exec !== data.exec) },
+  schema: z.object({ exec: z.number(), ...commandEnd }),
+  evolve: ({ data }, { execs }: { readonly execs: ExecHistory }) => ({
+    execs: { ...execs, running: execs.running.filter(({ exec }) => exec !== data.exec) },
   }),
   title: "Command ended",
-  summary: ({ exec, reason, ...end }) =>
-    `command ${exec}: ${reason === "ended" ? describeEnd(end) : `killed, ${commandKilled[reason]}`}`,
+  summary: ({ exec, ...end }) => `command ${exec}: ${describeCommandEnd(end)}`,
   outcome: (summary) => summary,
   shown: { tone: "plain", category: "command", group: "closes", parties: ["task", "driver"] },
   fields: { ignored: ["exec"], masked: {} },
 });
+
+const repeatedCommands = z.object({
+  /** When the first of them began, in milliseconds since the epoch. */
+  since: z.number(),
+  repetitions: z.array(
+    z.object({
+      /** Absolute path of the program. */
+      command: z.string(),
+      user: z.string(),
+      ...commandEnd,
+      /** How many commands began and ended so. */
+      count: z.number(),
+    }),
+  ),
+  /** How many more there were: only so many different ones are told apart. */
+  more: z.number(),
+});
+
+/** How many commands the event stands for. */
+export function commandsIn({ repetitions, more }: z.infer<typeof repeatedCommands>): number {
+  return repetitions.reduce((sum, { count }) => sum + count, more);
+}
+
+/**
+ * Commands that had no events of their own: they had run before and ended as before, as health checks do, or
+ * there were too many. Each of them has ended.
+ */
+const execsRepeated = defineEvent({
+  schema: repeatedCommands,
+  evolve: ({ data }, { execs }: { readonly execs: ExecHistory }) => ({
+    execs: { ...execs, counted: execs.counted + commandsIn(data) },
+  }),
+  title: "Commands repeated",
+  summary: ({ repetitions, more }) =>
+    [
+      ...repetitions.map(
+        ({ command, user, count, ...end }) =>
+          `${command} as ${user}, ${formatTimes(count)}: ${describeCommandEnd(end)}`,
+      ),
+      ...(more === 0 ? [] : [`others, ${formatTimes(more)}`]),
+    ].join("; "),
+  shown: { tone: "plain", category: "command", group: "opens", parties: ["task", "driver"] },
+  fields: { ignored: ["since", "repetitions.count", "more"], masked: {} },
+});
+
+function describeCommandEnd({ reason, ...end }: CommandEnd): string {
+  return reason === "ended" ? describeEnd(end) : `killed, ${commandKilled[reason]}`;
+}
 
 const commandKilled = {
   cancelled: "its client disconnected",
@@ -89,4 +142,4 @@ const oomSeen = defineEvent({
   fields: { ignored: ["peakBytes"], masked: {} },
 });
 
-export const running = { signalled, execStarted, execExited, oomSeen };
+export const running = { signalled, execStarted, execExited, execsRepeated, oomSeen };

@@ -83,6 +83,7 @@ const remembered: Readonly<Record<keyof TaskContext, Fields>> = {
     ...nothing,
     named: new Map([
       ["last", nothing],
+      ["counted", nothing],
       ["running", { ...nothing, entry: fieldsOf(eventCatalogue.execStarted.schema), measured: true }],
     ]),
   },

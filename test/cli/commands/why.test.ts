@@ -107,6 +107,9 @@ describe("what led there", () => {
       "plugin process 101 took it over from an earlier one, the last of 2 takeovers [5,6]",
     );
     expect(why(...running(), event("execStarted"))).toContain("A command was run in it [5].");
+    expect(why(...running(), event("execStarted"), event("execExited"), event("execsRepeated"))).toContain(
+      "1,205 commands were run in it [5,7].",
+    );
     expect(why(event("adopted"))).toMatch(
       /^HashiCorp's Go driver had started it at .*, and this driver took it over at .* \[1\]\. According to its events, it has been running as pid 302/,
     );
@@ -184,7 +187,7 @@ describe("a task with thousands of health checks", () => {
     ]).flat();
     const explanation = explained([...running(), ...checks, exited({ exitCode: 0 })]);
     const text = whyText(explanation, undefined, styleOf(false), 100);
-    expect(text).toContain("25000 commands were run in it [5…50003, 25000 events].");
+    expect(text).toContain("25,000 commands were run in it [5…50003, 25000 events].");
     expect(text.length).toBeLessThan(1000);
     expect(whyJson(explanation).length).toBeLessThan(2000);
   });

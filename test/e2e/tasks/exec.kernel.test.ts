@@ -305,6 +305,39 @@ describe("the end of a command", () => {
     await recordedEnd(next, config.id, { reason: "pluginEnded", exitCode: -1 });
   });
 
+  test("comes so also where the command is one of many that are only counted, but for what has a session of its own", async () => {
+    const own = await startAgent();
+    const allocation = makeAllocation();
+    const config = allocation.config("exec sleep 1000");
+    const handle = await startTask(own, config);
+    const task = await pidOf(own, config);
+    for (let times = 0; times < 3; times++) await execScript(own, config.id, "exit 0");
+    await execScript(own, config.id, "setsid sleep 1002 & sleep 0.1");
+    const call = new ExecCall(own, config.id, [
+      "sh",
+      "-c",
+      "trap '' HUP; sleep 1001 & setsid sleep 1003 & sleep 0.1; echo up; wait",
+    ]);
+    await call.shows("up");
+    expect(
+      (await eventsOf(own.stateDir, config.id)).filter(({ type }) => type === "execStarted"),
+    ).toHaveLength(3);
+    await own.crash();
+    const next = await startAgent({ stateDir: own.stateDir });
+    await next.driver.recoverTask({ taskId: "", handle });
+    const left = () =>
+      allocation.cgroup
+        .processes()
+        .filter((pid) => pid !== task)
+        .map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8"))
+        .toSorted();
+    await vi.waitFor(() => expect(left()).toEqual(["sleep\x001002\0", "sleep\x001003\0"]), {
+      timeout: 20_000,
+    });
+    await next.driver.destroyTask({ taskId: config.id, force: true });
+    allocation.cgroup.removeAsAgent();
+  });
+
   test("leaves no process that waited for it", async () => {
     await nobodyWaits();
   });
@@ -337,6 +370,45 @@ describe("the events", () => {
     const log = readFileSync(`${agent.stateDir}/events/data.mdb`, "latin1");
     expect(log).not.toContain("s3cr3t");
     expect(agent.stderrLines.join("\n")).not.toContain("s3cr3t");
+  });
+});
+
+describe("commands that are run again and again", () => {
+  test("are counted after the first, and all are told by the task's end", async () => {
+    const { id } = await target();
+    const check = (script: string) => agent.driver.execTask({ taskId: id, command: ["sh", "-c", script] });
+    for (let times = 0; times < 40; times++) await check("exit 0");
+    expect((await check("exit 1")).result?.exitCode).toBe(1);
+    const told = (await eventsOf(agent.stateDir, id)).filter(({ type }) => type.startsWith("exec"));
+    expect(told.map(({ type }) => type)).toEqual([
+      ...[1, 2, 3].flatMap(() => ["execStarted", "execExited"]),
+      ...["execsRepeated", "execsRepeated"],
+    ]);
+    expect(told.at(-1)?.data).toMatchObject({
+      repetitions: [
+        { command: expect.stringMatching(/\/sh$/), exitCode: 0, count: 36 },
+        { exitCode: 1, count: 1 },
+      ],
+      more: 0,
+    });
+    for (let times = 0; times < 10; times++) await check("exit 1");
+    await agent.driver.destroyTask({ taskId: id, force: true });
+    const [last, ...before] = (await eventsOf(agent.stateDir, id)).slice(-3).toReversed();
+    expect(last?.type).toBe("destroyed");
+    expect(before.map(({ type }) => type)).toEqual(["exited", "execsRepeated"]);
+    expect(before[1]?.data).toMatchObject({ repetitions: [{ exitCode: 1, count: 8 }] });
+  });
+
+  test("are told when the plugin ends", async () => {
+    const own = await startAgent();
+    const config = makeAllocation().config("exec sleep 1000");
+    await startTask(own, config);
+    for (let times = 0; times < 10; times++) await execScript(own, config.id, "exit 0");
+    await own.close();
+    expect((await eventsOf(own.stateDir, config.id)).at(-1)).toMatchObject({
+      type: "execsRepeated",
+      data: { repetitions: [{ exitCode: 0, count: 6 }] },
+    });
   });
 });
 

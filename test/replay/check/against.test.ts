@@ -54,13 +54,18 @@ describe("a broken machine", () => {
     ]);
   });
 
-  it.each(["adopted", "oomSeen", "execStarted", "execExited"])(
-    "is caught where it drops %s",
-    async (type) => {
-      const dropped = await findings((source) => source.replace(new RegExp(`\\n *${type}: [^\\n]*`), ""));
-      expect(dropped).toMatchObject([{ kind: "divergence", type, now: { accepted: false } }]);
-    },
-  );
+  it.each([
+    ["adopted", 1],
+    ["oomSeen", 1],
+    ["execStarted", 2],
+    ["execExited", 2],
+    ["execsRepeated", 1],
+  ])("is caught where it drops %s", async (type, tasks) => {
+    const dropped = await findings((source) => source.replace(new RegExp(`\\n *${type}: [^\\n]*`), ""));
+    expect(dropped).toHaveLength(tasks);
+    for (const finding of dropped)
+      expect(finding).toMatchObject({ kind: "divergence", type, now: { accepted: false } });
+  });
 
   it("is caught where a guard was inverted, and only then", async () => {
     const guarded = (guard: string) => (source: string) =>
@@ -68,8 +73,8 @@ describe("a broken machine", () => {
     expect(await findings(guarded("({ context }) => context.process !== null"))).toEqual([]);
     const inverted = await findings(guarded("({ context }) => context.process === null"));
     const exited = ["changes-hands", "copy", "crashes", "fails", "is-destroyed", "main", "main", "resists"];
-    exited.push("stops", "succeeds");
-    expect(inverted.map(({ task }) => task).sort()).toEqual(exited);
+    exited.push("is-checked", "is-not-checked", "stops", "succeeds");
+    expect(inverted.map(({ task }) => task).sort()).toEqual(exited.sort());
     for (const finding of inverted) {
       expect(finding).toMatchObject({ kind: "divergence", type: "exited", now: { accepted: false } });
     }

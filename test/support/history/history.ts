@@ -87,6 +87,13 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     process: { pid: 210, startTicks: 6000 },
   },
   execExited: { exec: 1, exitCode: 0, signal: 0, reason: "ended" },
+  execsRepeated: {
+    since: 1_700_000_000_000,
+    repetitions: [
+      { command: "/bin/sh", user: "nomad-80001", exitCode: 0, signal: 0, reason: "ended", count: 1204 },
+    ],
+    more: 0,
+  },
   stopRequested: { signal: 2, timeoutMs: 5000 },
   stopTimedOut: { timeoutMs: 5000 },
   destroyRequested: { force: true },

@@ -38,7 +38,8 @@ const hostileId = (number: number) => `${hostile}-${number}/${hostile}/0000000${
 /** Tasks that went every way, and one whose events no version has written. */
 export function hostileLog(): RecordedLog {
   const log = new RecordedLog();
-  const whileRunning: EventType[] = ["execStarted", "execExited", "oomSeen", "signalled", "recovered"];
+  const commands: EventType[] = ["execStarted", "execExited", "execsRepeated"];
+  const whileRunning: EventType[] = [...commands, "oomSeen", "signalled", "recovered"];
   const lives: EventType[][] = [
     [...begun, ...whileRunning, "stopRequested", "stopTimedOut", "forceKilled", "exited", "destroyed"],
     [...begun, "lost"],

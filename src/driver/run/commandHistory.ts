@@ -1,0 +1,66 @@
+/** Records the commands that are run in a task: each by events of its own, or many of them by one that counts. */
+
+import type { CommandEnd } from "../../machines/events/running.ts";
+import type { EventData } from "../../machines/events.ts";
+import { isAlive } from "../../machines/taskMachine.ts";
+import { type BegunCommand, CommandTally } from "./commandTally.ts";
+import { GrowingPauses } from "./growingPauses.ts";
+import type { RunTask } from "./runTask.ts";
+
+interface RecordedCommand {
+  /** Resolves once the beginning is recorded, if it is. False if the task has ended. */
+  readonly started: Promise<boolean>;
+  /** Resolves once the end is recorded or counted. */
+  ended(end: CommandEnd): Promise<void>;
+}
+
+export class CommandHistory {
+  readonly #task: RunTask;
+  readonly #tally = new CommandTally();
+  readonly #pauses = new GrowingPauses(() => void this.record());
+  /** Number of the last command with events of its own. Counted here, since several may start at once. */
+  #last = 0;
+  #closed = false;
+
+  constructor(task: RunTask) {
+    this.#task = task;
+  }
+
+  begin(command: BegunCommand & Pick<EventData<"execStarted">, "process">): RecordedCommand {
+    const begunAt = Date.now();
+    if (!this.#tally.isSeparate(command, begunAt)) {
+      const started = Promise.resolve(isAlive(this.#task.state));
+      return { started, ended: (end) => this.#count(command, end, begunAt) };
+    }
+    const exec = Math.max(this.#last, this.#task.snapshot.context.execs.last) + 1;
+    this.#last = exec;
+    const { command: path, user, terminal, process } = command;
+    const started = this.#task.record("execStarted", { exec, command: path, user, terminal, process });
+    return {
+      started,
+      ended: async (end) => {
+        this.#tally.ended(command, end, Date.now());
+        if (await started) await this.#task.record("execExited", { exec, ...end });
+      },
+    };
+  }
+
+  /** Records what was counted, and from now on what is counted at once. To be called at the task's end. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#pauses.stop();
+    await this.record();
+  }
+
+  /** Records what was counted. */
+  async record(): Promise<void> {
+    const counted = this.#tally.take();
+    if (counted !== undefined) await this.#task.record("execsRepeated", counted);
+  }
+
+  async #count(command: BegunCommand, end: CommandEnd, begunAt: number): Promise<void> {
+    const isNews = this.#tally.count(command, end, begunAt, Date.now());
+    if (isNews || this.#closed) await this.record();
+    else this.#pauses.ask();
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Decides which commands in a task get events of their own, and counts the others. A script
+ * check once a second would else write 170,000 events a day. Pure: the time is given.
+ */
+
+import type { CommandEnd } from "../../machines/events/running.ts";
+import type { EventData } from "../../machines/events.ts";
+
+/** A command that begins. */
+export interface BegunCommand {
+  /** Absolute path of its program. */
+  readonly command: string;
+  readonly user: string;
+  readonly terminal: boolean;
+}
+
+/** So often in a row a command has events of its own that always ends in the same way. */
+const maxSeparate = 3;
+
+/** A command that was not run for so long is a new one. */
+const forgottenMs = 3_600_000;
+
+/** How many programs are remembered, and how many different ends are told apart in one event. */
+const maxPrograms = 32;
+const maxRepetitions = 32;
+
+/**
+ * Programs and their ends are of the task's choice, so that it could always show another one. So
+ * what is recorded at once has a budget: as much as this, and as it returns.
+ */
+const budgetSize = 32;
+const budgetReturnMs = 300_000;
+
+/** How a program ended most recently. */
+interface Habit {
+  readonly end: CommandEnd;
+  /** How often in a row. */
+  readonly equal: number;
+  readonly at: number;
+}
+
+type Repetition = EventData<"execsRepeated">["repetitions"][number];
+
+export class CommandTally {
+  /** By program, the one that ran last at the end. */
+  readonly #habits = new Map<string, Habit>();
+  #repetitions = new Map<string, Repetition>();
+  #more = 0;
+  #since = Number.POSITIVE_INFINITY;
+  #budget = budgetSize;
+  #returnedAt = 0;
+
+  /**
+   * Whether a command that begins gets events of its own; {@link count} counts it otherwise.
+   * @param now milliseconds since the epoch, as everywhere here
+   */
+  isSeparate({ command, terminal }: BegunCommand, now: number): boolean {
+    if (terminal) return true;
+    const habit = this.#habits.get(command);
+    const isHabit = habit !== undefined && habit.equal >= maxSeparate && now - habit.at < forgottenMs;
+    return !isHabit && this.#spend(now);
+  }
+
+  /** A command with events of its own has ended. */
+  ended({ command }: BegunCommand, end: CommandEnd, now: number): void {
+    this.#learn(command, end, now);
+  }
+
+  /**
+   * Counts a command that has no events and has ended.
+   * @returns whether to record the counts at once, because it ended in another way than before
+   */
+  count({ command, user }: BegunCommand, end: CommandEnd, begunAt: number, now: number): boolean {
+    const { exitCode, signal, reason } = end;
+    const key = JSON.stringify([command, user, exitCode, signal, reason]);
+    const known = this.#repetitions.get(key);
+    if (known === undefined && this.#repetitions.size >= maxRepetitions) this.#more++;
+    else
+      this.#repetitions.set(key, { command, user, exitCode, signal, reason, count: (known?.count ?? 0) + 1 });
+    this.#since = Math.min(this.#since, begunAt);
+    return this.#learn(command, end, now) && this.#spend(now);
+  }
+
+  /** What was counted since the last call; undefined if nothing was. */
+  take(): EventData<"execsRepeated"> | undefined {
+    if (this.#repetitions.size === 0) return undefined;
+    // In an order that does not depend on which was first, so that equal events look equal.
+    const repetitions = [...this.#repetitions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
+    const taken = { since: this.#since, repetitions, more: this.#more };
+    this.#repetitions = new Map();
+    this.#more = 0;
+    this.#since = Number.POSITIVE_INFINITY;
+    return taken;
+  }
+
+  /** @returns whether it is another end than before */
+  #learn(command: string, end: CommandEnd, now: number): boolean {
+    const before = this.#habits.get(command);
+    const isEqual = before !== undefined && sameEnd(before.end, end) && now - before.at < forgottenMs;
+    this.#habits.delete(command);
+    this.#habits.set(command, { end, equal: isEqual ? before.equal + 1 : 1, at: now });
+    const [oldest] = this.#habits.keys();
+    if (this.#habits.size > maxPrograms && oldest !== undefined) this.#habits.delete(oldest);
+    return !isEqual;
+  }
+
+  #spend(now: number): boolean {
+    const returned = Math.floor((now - this.#returnedAt) / budgetReturnMs);
+    // A clock that was set back returns nothing.
+    if (returned > 0) {
+      this.#budget = Math.min(budgetSize, this.#budget + returned);
+      this.#returnedAt += returned * budgetReturnMs;
+    }
+    if (this.#budget === 0) return false;
+    this.#budget--;
+    return true;
+  }
+}
+
+function sameEnd(a: CommandEnd, b: CommandEnd): boolean {
+  return a.exitCode === b.exitCode && a.signal === b.signal && a.reason === b.reason;
+}
