@@ -10,8 +10,10 @@ export function apiJobToBody(content: Body): Body | undefined {
   const job = asBody(content.Job) ?? ("TaskGroups" in content ? content : undefined);
   if (!job) return undefined;
   const { ID, TaskGroups, ...rest } = job;
-  const groups = byName(TaskGroups, ({ Networks, Tasks, Volumes, ...group }) => ({
+  const groups = byName(TaskGroups, ({ Count, Networks, Tasks, Volumes, ...group }) => ({
     ...rename(group),
+    // 0 is a count, too.
+    count: Count ?? null,
     volume: volumesBody(Volumes),
     network: many(Networks).map((network) => networkBody(network as Body)),
     task: byName(Tasks, taskBody),

@@ -13,7 +13,7 @@ export interface Job {
 
 export interface Group {
   readonly name: string;
-  /** Instances that the job asks for; a local run starts one. */
+  /** Instances: allocations of the group. */
   readonly count: number;
   readonly network: Network;
   readonly tasks: readonly Task[];
@@ -71,6 +71,8 @@ export interface VolumeRequest {
   readonly name: string;
   /** Name of the host volume. Only the client knows its path. */
   readonly source: string;
+  /** Each instance has a volume of its own, named `source[index]`. */
+  readonly perAlloc: boolean;
   readonly readOnly: boolean;
 }
 

@@ -74,13 +74,10 @@ const levels = {
     refused: {},
   },
   volume: {
-    attributes: ["read_only", "source", "type"],
+    attributes: ["per_alloc", "read_only", "source", "type"],
     blocks: [],
     ignored: ["access_mode", "attachment_mode", "sticky"],
-    refused: {
-      mount_options: cluster,
-      per_alloc: "a local run has one allocation: name the volume that it is to have",
-    },
+    refused: { mount_options: cluster },
   },
   volumeMount: {
     attributes: ["destination", "propagation_mode", "read_only", "volume"],

@@ -40,7 +40,25 @@ function readGroups(reader: JobReader, place: string, blocks: Body, meta: Meta):
   );
   const all = [...groups, ...ungrouped];
   if (all.length === 0) rejectJob(reader.file, { place, message: "the job has no group, so nothing to run" });
-  return all.filter((group) => group !== undefined);
+  const read = all.filter((group) => group !== undefined);
+  checkStaticPorts(reader, place, read);
+  return read;
+}
+
+/** A host has each port once. */
+function checkStaticPorts({ file }: JobReader, place: string, groups: readonly Group[]): void {
+  const owners = new Map<number, string>();
+  for (const { name, count, network } of groups) {
+    for (const { label, static: port } of network.ports) {
+      if (port === undefined || count === 0) continue;
+      const at = `${place}.group.${name}.network.port.${label}`;
+      const owner = owners.get(port) ?? (count > 1 ? `all ${count} instances of the group` : undefined);
+      owners.set(port, `port ${label} of group ${name}`);
+      if (owner === undefined) continue;
+      const message = `one host cannot give ${port} to ${owner}${count > 1 ? "" : " and to this one"}`;
+      attempt(file, () => rejectJob(file, { place: at, message, hint: "Leave out static for a free port." }));
+    }
+  }
 }
 
 function readGroup(reader: JobReader, place: string, name: string, block: Body, jobMeta: Meta): Group {

@@ -12,7 +12,8 @@ import { volumeMountSchema, volumeSchema } from "./schemas.ts";
 export function readVolumes(reader: JobReader, place: string, value: unknown): VolumeRequest[] {
   return labelled(reader.file, place, value).map(({ label, block }) => {
     const { attributes } = read(reader, "volume", `${place}.${label}`, block, volumeSchema);
-    return { name: label, source: attributes.source, readOnly: attributes.read_only };
+    const { source, read_only, per_alloc } = attributes;
+    return { name: label, source, perAlloc: per_alloc, readOnly: read_only };
   });
 }
 

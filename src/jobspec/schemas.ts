@@ -83,6 +83,7 @@ export const volumeSchema = z.object({
         : `a local run has volumes of the type "host" only: ${String(input)} volumes need a Nomad cluster`,
   }),
   source: z.string("a volume needs the name of a host volume in source").min(1, "must not be empty"),
+  per_alloc: z.boolean().default(false),
   read_only: z.boolean().default(false),
 });
 

@@ -115,7 +115,8 @@ describe("of a hostile history", () => {
       .mockImplementation((text) => written.push(String(text)) > 0);
     onTestFinished(() => spy.mockRestore());
     const console = new RunConsole({
-      taskNames: [hostile],
+      labels: [hostile],
+      labelOf: () => hostile,
       raw: false,
       verbose: true,
       onOutputFailure: () => {},

@@ -40,3 +40,12 @@ it("says which port is taken", async () => {
     `port http (${port}) cannot be used (listen 127.0.0.1:${port}: EADDRINUSE). Stop what listens there, or leave out static = ${port}`,
   );
 });
+
+it("gives no port twice in a run, though nobody listens there yet", async () => {
+  const taken = new Set<number>();
+  const labels = Array.from({ length: 20 }, (_, index) => ({ label: `p${index}`, static: undefined }));
+  const rounds = [];
+  for (let round = 0; round < 20; round++) rounds.push(await assignPorts(labels, taken));
+  expect(new Set(rounds.flat().map(({ port }) => port)).size).toBe(400);
+  expect(taken.size).toBe(400);
+});

@@ -60,7 +60,7 @@ const apiJob = {
     TaskGroups: [
       {
         Name: "group",
-        Count: 2,
+        Count: 0,
         Networks: [
           {
             Mode: "",
@@ -129,7 +129,7 @@ describe("the form of Nomad's API", () => {
     const [group] = job.groups;
     expect(group).toMatchObject({
       name: "group",
-      count: 2,
+      count: 0,
       network: {
         mode: "host",
         ports: [
@@ -195,7 +195,7 @@ describe("volumes in the form of Nomad's API", () => {
     const job = await parse({ Job: { ID: "j", TaskGroups: [group] } });
     expect(job.groups[0]?.tasks[0]?.volumeMounts).toEqual([
       {
-        volume: { name: "data", source: "shop", readOnly: true },
+        volume: { name: "data", source: "shop", perAlloc: false, readOnly: true },
         destination: "/srv",
         readOnly: true,
         propagation: "host-to-task",

@@ -291,6 +291,19 @@ describe("a job file is refused", () => {
     expect(await refusal(source)).toContain(message);
   });
 
+  it.each([
+    ["count = 2", "", "port.p: one host cannot give 80 to all 2 instances of the group"],
+    [
+      "",
+      'group "h" {\n network {\n port "q" {\n static = 80\n}\n}\n task "t" {\n driver = "exec2"\n}\n}',
+      "group.h.network.port.q: one host cannot give 80 to port p of group g and to this one",
+    ],
+  ])("for a static port that %j and %j want twice", async (count, other, message) => {
+    const port = 'network {\n port "p" {\n static = 80\n}\n}';
+    const source = `job "a" {\n group "g" {\n ${count}\n ${port}\n task "t" {\n driver = "exec2"\n}\n}\n ${other}\n}`;
+    expect(await refusal(source)).toContain(message);
+  });
+
   it("for ports that would have to be mapped", async () => {
     const source =
       'job "a" {\n group "g" {\n network {\n port "p" {\n to = 80\n}\n}\n task "t" {\n driver = "exec2"\n}\n}\n}';
@@ -456,7 +469,6 @@ describe("volumes", () => {
     ['source = "shop"', mounted, 'volume.data.type: the volume names no type: type = "host"'],
     ['type = "csi"; source = "shop"', mounted, "csi volumes need a Nomad cluster"],
     ['type = "host"', mounted, "volume.data.source: a volume needs the name of a host volume"],
-    [`${host}; per_alloc = true`, mounted, "per_alloc: a local run has one allocation"],
     [host, 'volume = "date"; destination = "/x"', 'the group has no volume "date"'],
     [host, 'volume = "data"', "volume_mount.destination: a volume_mount needs a destination"],
     [host, `${mounted}; propagation_mode = "up"`, "must be private, host-to-task or bidirectional"],

@@ -7,6 +7,8 @@ import { type AssignedPort, assignPorts } from "./ports.ts";
 
 export interface Allocation {
   readonly id: string;
+  /** Among the instances of its group, from 0. */
+  readonly index: number;
   readonly group: Group;
   readonly folders: AllocationFolders;
   readonly ports: readonly AssignedPort[];
@@ -14,12 +16,23 @@ export interface Allocation {
 
 /**
  * @param work the folder for all files of the run
+ * @param taken ports of the run's other allocations, to which this one's are added
  * @throws DriverError `JOB_INVALID` if a static port is in use
  */
-export async function makeAllocation(work: string, group: Group): Promise<Allocation> {
+export async function makeAllocation(
+  work: string,
+  group: Group,
+  index = 0,
+  taken = new Set<number>(),
+): Promise<Allocation> {
   const id = randomUUID();
-  const ports = await assignPorts(group.network.ports);
-  return { id, group, ports, folders: await makeAllocationFolders(work, id) };
+  const ports = await assignPorts(group.network.ports, taken);
+  return { id, index, group, ports, folders: await makeAllocationFolders(work, id) };
+}
+
+/** What a run calls a task: `web`, or `web[0]`, `web[1]`, … where its group has several instances. */
+export function taskLabel({ count }: Group, index: number, task: string): string {
+  return count > 1 ? `${task}[${index}]` : task;
 }
 
 /** Owner of a folder. */

@@ -14,9 +14,13 @@ const loopback = "127.0.0.1";
 
 /**
  * Assigns free ports, and checks that static ones are free.
+ * @param taken ports that are assigned already, though nobody may listen there yet; the new ones are added
  * @throws DriverError `JOB_INVALID` if a static port is in use
  */
-export async function assignPorts(requests: readonly PortRequest[]): Promise<AssignedPort[]> {
+export async function assignPorts(
+  requests: readonly PortRequest[],
+  taken = new Set<number>(),
+): Promise<AssignedPort[]> {
   // All sockets stay open until every port is assigned, so that none is assigned twice.
   const servers: Server[] = [];
   try {
@@ -25,9 +29,14 @@ export async function assignPorts(requests: readonly PortRequest[]): Promise<Ass
     for (const { label, static: requested = 0 } of requests.toSorted(
       (a, b) => (b.static ?? 0) - (a.static ?? 0),
     )) {
-      const server = createServer();
-      servers.push(server);
-      assigned.push({ label, ip: loopback, port: await listen(server, label, requested) });
+      let port: number;
+      do {
+        const server = createServer();
+        servers.push(server);
+        port = await listen(server, label, requested);
+      } while (requested === 0 && taken.has(port));
+      taken.add(port);
+      assigned.push({ label, ip: loopback, port });
     }
     return assigned;
   } finally {

@@ -8,13 +8,16 @@ import { prepareTask } from "./prepareTask.ts";
 import { featuresOf } from "./taskMessage.ts";
 
 /** @returns the outcomes of the tasks in the order of their ends, without tasks that never had to start */
-export async function runGroup(run: LocalRun, group: Group): Promise<TaskOutcome[]> {
+export async function runGroup(run: LocalRun, group: Group, index: number): Promise<TaskOutcome[]> {
   const tasks: LocalTask[] = [];
   try {
     const { capabilities } = await run.session.driverFacts();
     refuseUnsupported(capabilities, featuresOf(group));
-    const allocation = await makeAllocation(run.work, group);
-    for (const { label, ip, port } of allocation.ports) run.console.note(`port ${label}: ${ip}:${port}`);
+    const allocation = await makeAllocation(run.work, group, index, run.ports);
+    const owner = group.count > 1 ? ` of ${group.name}[${index}]` : "";
+    for (const { label, ip, port } of allocation.ports) {
+      run.console.note(`port ${label}${owner}: ${ip}:${port}`);
+    }
     for (const task of group.tasks) {
       const driver = await run.session.driverFacts();
       tasks.push(new LocalTask(run, await prepareTask(run, driver, allocation, task)));
@@ -48,7 +51,7 @@ function preventedText(
 ): string {
   const failed = prestart.filter(isNoSidecar).filter((_, index) => outcomes[index]?.exitCode !== 0);
   const prevented = tasks.filter(({ task, ended }) => ended === undefined && task.phase !== "poststop");
-  const names = (list: readonly LocalTask[]) => list.map(({ task }) => task.name).join(", ");
+  const names = (list: readonly LocalTask[]) => list.map(({ label }) => label).join(", ");
   return `prestart task ${names(failed)} failed: ${names(prevented)} ${prevented.length === 1 ? "was" : "were"} not started`;
 }
 

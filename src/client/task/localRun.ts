@@ -10,12 +10,14 @@ export interface RunDisplay {
   warn(text: string): void;
   fail(thrown: unknown): void;
   /** Shows a task's output. Resolves at its end. */
-  show(task: string, source: Readable, stream: "stdout" | "stderr"): Promise<void>;
+  show(label: string, source: Readable, stream: "stdout" | "stderr"): Promise<void>;
 }
 
 /** A task of the run. */
 export interface StartedTask {
   readonly id: string;
+  /** What the run calls it, such as `web` or `web[1]`. */
+  readonly label: string;
   /** Stops the task and starts it anew. Resolves when it runs again. */
   restart(): Promise<void>;
 }
@@ -28,4 +30,6 @@ export interface LocalRun extends Placement {
   readonly work: string;
   /** All tasks of the run, from when they are prepared. */
   readonly tasks: StartedTask[];
+  /** All ports that are assigned. */
+  readonly ports: Set<number>;
 }

@@ -7,6 +7,7 @@ import { durationOf, msOf } from "../../grpc/convert/time.ts";
 import type { DriverService, ExitResult, TaskHandle } from "../../grpc/generated/nomad/driver.ts";
 import type { LaunchedPlugin } from "../../grpc/pluginClient.ts";
 import { codeOfFailedStart, codeToPassOn, describeEnd } from "../../taskEnd.ts";
+import { shortName } from "../../taskId.ts";
 import { formatLife } from "../../units/durations.ts";
 import { removeScope } from "../allocation/cgroupScope.ts";
 import { answered } from "../plugin/pluginSession.ts";
@@ -47,6 +48,10 @@ export class LocalTask implements StartedTask {
 
   get task() {
     return this.#prepared.task;
+  }
+
+  get label() {
+    return this.#prepared.label;
   }
 
   /** Of its present or last run. */
@@ -90,19 +95,27 @@ export class LocalTask implements StartedTask {
       const { handle } = await answered(plugin.driver.startTask({ task: this.#prepared.message }));
       this.#handle = handle;
       this.#shown = this.#show();
-      console.note(`${this.task.name}: started`);
+      console.note(`${this.label}: started${this.#asWhat()}`);
     } catch (thrown) {
       throw (await hasDied(plugin, thrown)) ? diedAtStart() : thrown;
     }
   }
 
+  /** By which name other verbs know it, where its label is not enough. */
+  #asWhat(): string {
+    const { label, message } = this.#prepared;
+    return label === message.name
+      ? ""
+      : ` as ${shortName({ allocId: message.allocId, taskName: message.name })}`;
+  }
+
   #show(): Promise<unknown> {
-    const { output, logs, task } = this.#prepared;
+    const { output, logs, label } = this.#prepared;
     const { console } = this.#run;
     if (output === undefined) return Promise.resolve();
     const shown = (["stdout", "stderr"] as const).map((stream) => {
       if (logs) this.#keep(output[stream], logs[stream]);
-      return console.show(task.name, output[stream], stream);
+      return console.show(label, output[stream], stream);
     });
     return Promise.all(shown);
   }
@@ -169,8 +182,8 @@ export class LocalTask implements StartedTask {
     await this.#destroy();
     await this.#drain();
     this.#handle = undefined;
-    if (err) console.warn(`${this.task.name}: ${err}`);
-    console.note(`${this.task.name}: ${describeExit(result)}${span === undefined ? "" : ` after ${span}`}`);
+    if (err) console.warn(`${this.label}: ${err}`);
+    console.note(`${this.label}: ${describeExit(result)}${span === undefined ? "" : ` after ${span}`}`);
     return result;
   }
 
@@ -180,7 +193,7 @@ export class LocalTask implements StartedTask {
   }
 
   #notRunning(): DriverError {
-    return new DriverError("TASK_NOT_RUNNING", `task ${this.task.name} is not running, or its run is ending`);
+    return new DriverError("TASK_NOT_RUNNING", `task ${this.label} is not running, or its run is ending`);
   }
 
   /** How long it ran, by the times that its history has; undefined if the driver has forgotten it already. */
@@ -200,7 +213,7 @@ export class LocalTask implements StartedTask {
 
   /** An error with the task's name, as several tasks may have the same. */
   #named(thrown: unknown): unknown {
-    return thrown instanceof DriverError ? thrown.within(`task ${this.task.name}`) : thrown;
+    return thrown instanceof DriverError ? thrown.within(`task ${this.label}`) : thrown;
   }
 
   #outcome(exitCode: number): TaskOutcome {

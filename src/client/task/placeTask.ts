@@ -49,6 +49,7 @@ export async function placeTask(
   const cores = reserveCores(placement, allocation, task);
   const facts = {
     allocId: allocation.id,
+    allocIndex: allocation.index,
     folders: pathsInTask(capabilities, {
       alloc: allocation.folders.shared,
       task: folders.local,

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { dirname } from "node:path";
 import type { TaskConfig } from "../../grpc/generated/nomad/driver.ts";
 import type { Task } from "../../jobspec/job.ts";
-import type { Allocation } from "../allocation/allocation.ts";
+import { type Allocation, taskLabel } from "../allocation/allocation.ts";
 import { makeScope, removeScope } from "../allocation/cgroupScope.ts";
 import { collectsLogs } from "../plugin/clientRules.ts";
 import { LogFile } from "./logFile.ts";
@@ -12,6 +12,8 @@ import { type DriverFacts, newTaskId, type Placement, placeTask } from "./placeT
 
 export interface PreparedTask {
   readonly task: Task;
+  /** What the run calls it, such as `web` or `web[1]`. */
+  readonly label: string;
   readonly message: TaskConfig;
   readonly cgroup: string;
   /** Undefined if the job or the driver disables logs. */
@@ -37,7 +39,8 @@ export async function prepareTask(
   const cgroup = await makeScope(allocation.id, task.name);
   try {
     const output = collects ? openOutput(message) : undefined;
-    return { task, message, cgroup, output, logs: collects ? openLogs(message) : undefined };
+    const label = taskLabel(allocation.group, allocation.index, task.name);
+    return { task, label, message, cgroup, output, logs: collects ? openLogs(message) : undefined };
   } catch (thrown) {
     await removeScope(cgroup);
     throw thrown;

@@ -99,6 +99,7 @@ function rejecting(file: JobFile, place: string, work: () => unknown): void {
 function sampleFacts({ network }: Group): AllocationFacts {
   return {
     allocId: "00000000-0000-4000-8000-000000000000",
+    allocIndex: 0,
     folders: { alloc: "/alloc", task: "/task/local", secrets: "/task/secrets" },
     ports: network.ports.map(({ label, static: port = 20_000 }) => ({ label, ip: "127.0.0.1", port })),
     cores: "",

@@ -8,6 +8,8 @@ import { type Reference, TemplateError } from "./template.ts";
 
 export interface AllocationFacts {
   readonly allocId: string;
+  /** Among the instances of its group, from 0. */
+  readonly allocIndex: number;
   /** Paths of the task's folders, as the task sees them. */
   readonly folders: { readonly alloc: string; readonly task: string; readonly secrets: string };
   readonly ports: readonly { readonly label: string; readonly ip: string; readonly port: number }[];
@@ -26,7 +28,7 @@ export function baseEnvironment(
   task: Task,
   facts: AllocationFacts,
 ): Record<string, string> {
-  const { allocId, folders } = facts;
+  const { allocId, allocIndex, folders } = facts;
   const { cpuMhz, memoryMb, memoryMaxMb } = task.resources;
   return {
     ...facts.hostEnv,
@@ -35,8 +37,8 @@ export function baseEnvironment(
     NOMAD_SECRETS_DIR: folders.secrets,
     NOMAD_ALLOC_ID: allocId,
     NOMAD_SHORT_ALLOC_ID: shortId(allocId),
-    NOMAD_ALLOC_INDEX: "0",
-    NOMAD_ALLOC_NAME: `${job.id}.${group.name}[0]`,
+    NOMAD_ALLOC_INDEX: String(allocIndex),
+    NOMAD_ALLOC_NAME: `${job.id}.${group.name}[${allocIndex}]`,
     NOMAD_TASK_NAME: task.name,
     NOMAD_GROUP_NAME: group.name,
     NOMAD_JOB_ID: job.id,

@@ -62,7 +62,8 @@ export function resolveTask(
   const env = Object.assign({ ...own }, ...rendered.map(({ variables }) => variables));
   const lookup = runtimeLookup(env, facts.node);
   const config = inPlace(file, `${place}.config`, () => renderAll(task.config, lookup));
-  const mounts = task.volumeMounts.map(({ volume: { source }, destination, ...mount }) => {
+  const mounts = task.volumeMounts.map(({ volume, destination, ...mount }) => {
+    const source = volume.perAlloc ? `${volume.source}[${facts.allocIndex}]` : volume.source;
     const at = inside(place, "volume_mount.destination");
     return { ...mount, source, destination: inPlace(file, at, () => render(destination, lookup)) };
   });

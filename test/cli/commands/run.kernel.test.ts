@@ -144,6 +144,62 @@ describe("a job of one task", () => {
   });
 });
 
+describe("a group with a count", () => {
+  const counted = (script: string, count = 3) =>
+    jobFileOf(
+      readFileSync(shellJob(script), "utf8").replace(
+        'group "group" {',
+        `group "group" {\n count = ${count}\n`,
+      ),
+    );
+
+  it("runs so many instances, each with its number", async () => {
+    const { code, stdout, stderr } = await call(
+      running(counted('echo "$NOMAD_ALLOC_INDEX $NOMAD_ALLOC_NAME"; exit $NOMAD_ALLOC_INDEX')),
+    );
+    expect(stdout.split("\n").sort()).toEqual([
+      "",
+      "task[0] | 0 test.group[0]",
+      "task[1] | 1 test.group[1]",
+      "task[2] | 2 test.group[2]",
+    ]);
+    expect(stderr).toMatch(/^task\[2\]: started as [\da-f]{8}\/task$/m);
+    expect(stderr).toMatch(/^task\[2\]: exit code 2/m);
+    expect([1, 2]).toContain(code);
+  });
+
+  it("has each instance where exec and ps find it, by the name that run shows", async () => {
+    const stateDir = temporaryFolder();
+    const run = start([
+      "run",
+      "--state-dir",
+      stateDir,
+      counted('echo "up $NOMAD_ALLOC_INDEX"; sleep 1000', 2),
+    ]);
+    await run.seen("up 0");
+    await run.seen("up 1");
+    const stderr = await run.seen("task[1]: started", "stderr");
+    const name = /^task\[1\]: started as (\S+)$/m.exec(stderr)?.[1] ?? "";
+    const script = ["printenv", "NOMAD_ALLOC_INDEX"];
+    expect(await call(["exec", "--state-dir", stateDir, name, ...script])).toMatchObject({
+      code: 0,
+      stdout: "1\n",
+    });
+    const unclear = await call(["exec", "--state-dir", stateDir, "task", ...script]);
+    expect(unclear.code).toBe(125);
+    expect(unclear.stderr).toContain(name);
+    expect(
+      (await call(["ps", "--state-dir", stateDir])).stdout.match(/task/g)?.length,
+    ).toBeGreaterThanOrEqual(2);
+  });
+
+  it("of none runs nothing", async () => {
+    const { code, stderr } = await call(running(counted("exit 3", 0)));
+    expect(code).toBe(0);
+    expect(stderr).toContain("group group: count is 0, nothing to run");
+  });
+});
+
 describe("what cannot be run", () => {
   it.each([
     [

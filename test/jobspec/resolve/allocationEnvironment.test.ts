@@ -10,6 +10,7 @@ import {
 import { render } from "../../../src/jobspec/resolve/interpolate.ts";
 
 const facts: AllocationFacts = {
+  allocIndex: 0,
   allocId: "12345678-9abc-4def-8012-3456789abcde",
   folders: { alloc: "/w/alloc", task: "/w/t/local", secrets: "/w/t/secrets" },
   ports: [{ label: "my-port", ip: "127.0.0.1", port: 25_000 }],
@@ -28,6 +29,20 @@ async function environment(lines: string) {
 }
 
 describe("a task's environment", () => {
+  it("tells which of the group's instances it is", async () => {
+    const { groups, ...job } = await parseJob(
+      jobFile("t.hcl", 'job "j" {\n group "g" {\n count = 3\n task "t" {\n driver = "exec2"\n}\n}\n}'),
+      { given: {}, environment: {} },
+    );
+    const [group] = groups;
+    const [task] = group?.tasks ?? [];
+    if (!group || !task) throw new Error("no task");
+    expect(baseEnvironment({ ...job, groups }, group, task, { ...facts, allocIndex: 2 })).toMatchObject({
+      NOMAD_ALLOC_INDEX: "2",
+      NOMAD_ALLOC_NAME: "j.g[2]",
+    });
+  });
+
   it("is what a Nomad client gives", async () => {
     expect(await environment('resources {\n memory_max = 400\n}\nmeta {\n colour = "teal"\n}')).toEqual({
       PATH: "/bin",

@@ -3,7 +3,6 @@ import type { Readable } from "node:stream";
 import type { RunDisplay } from "../../../client/task/localRun.ts";
 import { maskEvent } from "../../../replay/mask.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
-import { taskName } from "../../../taskId.ts";
 import { visible } from "../../../units/visible.ts";
 import { EventView } from "../../logs/eventView.ts";
 import { formatError } from "../../terminal/errors.ts";
@@ -13,7 +12,10 @@ import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 import { TaskLabels } from "../../terminal/taskLabels.ts";
 
 export interface RunConsoleOptions {
-  readonly taskNames: readonly string[];
+  /** What the run calls its tasks. */
+  readonly labels: readonly string[];
+  /** The label of a task, by the id of its run. */
+  readonly labelOf: (id: string) => string;
   /** Passes output on unchanged, without the tasks' names. */
   readonly raw: boolean;
   /** Shows the plugin's whole log, not only warnings and errors. */
@@ -37,7 +39,7 @@ export class RunConsole implements RunDisplay {
     this.#options = options;
     this.#heldLog = options.verbose ? undefined : [];
     this.#view = new EventView(this.style, widthOf(process.stderr));
-    this.#labels = new TaskLabels(options.taskNames);
+    this.#labels = new TaskLabels(options.labels);
     for (const stream of [process.stdout, process.stderr]) stream.setMaxListeners(0);
     onOutputFailure(options.onOutputFailure);
   }
@@ -64,7 +66,7 @@ export class RunConsole implements RunDisplay {
   /** Shows an event of a task. */
   readonly event = (event: StoredEvent): void => {
     this.say(
-      `${this.#labels.label(taskName(event.stream), this.style)} ${this.style.dim("*")} ${this.#view.line(maskEvent(event))}`,
+      `${this.#labels.label(this.#options.labelOf(event.stream), this.style)} ${this.style.dim("*")} ${this.#view.line(maskEvent(event))}`,
     );
   };
 

@@ -1,6 +1,7 @@
 /** `run JOB`: runs a job's tasks on this host, without a Nomad cluster. */
 
 import { constants } from "node:os";
+import { taskLabel } from "../../../client/allocation/allocation.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
 import { PluginSession } from "../../../client/plugin/pluginSession.ts";
 import { runGroup } from "../../../client/task/groupRun.ts";
@@ -67,7 +68,9 @@ async function runIn(
   interrupts: Interrupts,
   options: RunOptions,
 ): Promise<number> {
-  const console = consoleFor(job, options, interrupts);
+  const tasks: StartedTask[] = [];
+  const labelOf = (id: string) => tasks.find((each) => each.id === id)?.label ?? taskName(id);
+  const console = consoleFor(job, options, interrupts, labelOf);
   for (const notice of notices(job)) console.note(notice);
   warnOfLeftovers(console);
   whenAborted(interrupts.stop, () => {
@@ -82,15 +85,16 @@ async function runIn(
     stateFolder,
     work: work.path,
     onLogLine: (line) => console.pluginLog(line),
-    onTaskEvent: ({ taskName, message }) => console.warn(`${taskName}: ${message}`),
+    onTaskEvent: ({ taskId, message }) => console.warn(`${labelOf(taskId)}: ${message}`),
     onRestart: (exit) =>
       console.warn(`the plugin has ended (${exitText(exit)}); it is started again, tasks go on`),
   });
   console.pluginReady();
   work.setStateFolder(stateFolder.path);
   const { hostVolumes } = options;
-  const tasks: StartedTask[] = [];
-  const shared = { file, job, session, hostVolumes, console, interrupts, topology, tasks, work: work.path };
+  const ports = new Set<number>();
+  const common = { file, job, session, hostVolumes, console, interrupts, topology };
+  const shared = { ...common, tasks, ports, work: work.path };
   let feed: EventFeed | undefined;
   let control: RunControl | undefined;
   try {
@@ -100,8 +104,10 @@ async function runIn(
       const { followEvents } = await import("./eventFeed.ts");
       feed = await followEvents(stateFolder.path, console.event);
     }
-    const groups = job.groups.filter(({ count }) => count > 0);
-    const outcomes = await Promise.all(groups.map((group) => runGroupOrFail(shared, group)));
+    const instances = job.groups.flatMap((group) =>
+      Array.from({ length: group.count }, (_, index) => runGroupOrFail(shared, group, index)),
+    );
+    const outcomes = await Promise.all(instances);
     const stoppedBeforeAnyRan = interrupts.stop.aborted && outcomes.flat().length === 0;
     return stoppedBeforeAnyRan ? interrupted : exitCodeOf(outcomes.flat());
   } finally {
@@ -120,23 +126,34 @@ function restartTask(tasks: readonly StartedTask[], id: string): Promise<void> {
 const interrupted = endBySignal(constants.signals.SIGINT).exitCode;
 
 /** If a group cannot be prepared, all groups stop, since the job would not run as its file says. */
-async function runGroupOrFail(run: LocalRun, group: Group): Promise<TaskOutcome[]> {
+async function runGroupOrFail(run: LocalRun, group: Group, index: number): Promise<TaskOutcome[]> {
   try {
-    return await runGroup(run, group);
+    return await runGroup(run, group, index);
   } catch (thrown) {
     run.console.fail(thrown);
     // None of its own tasks has started.
-    if (run.job.groups.length > 1) run.interrupts.requestStop(`group ${group.name} cannot run`);
+    if (run.job.groups.length > 1 || group.count > 1)
+      run.interrupts.requestStop(`group ${group.name} cannot run`);
     return [{ exitCode: RUNNER_FAILED, dismissed: false, endedAt: performance.now() }];
   }
 }
 
-function consoleFor(job: Job, { raw, verbose }: RunOptions, interrupts: Interrupts): RunConsole {
-  const taskNames = job.groups.flatMap(({ tasks }) => tasks.map(({ name }) => name));
+function consoleFor(
+  job: Job,
+  { raw, verbose }: RunOptions,
+  interrupts: Interrupts,
+  labelOf: (id: string) => string,
+): RunConsole {
+  const labels = job.groups.flatMap((group) =>
+    Array.from({ length: group.count }, (_, index) =>
+      group.tasks.map(({ name }) => taskLabel(group, index, name)),
+    ).flat(),
+  );
   // A file or pipe for a single task gets the task's output and nothing else.
-  const isPiped = taskNames.length === 1 && !process.stdout.isTTY;
+  const isPiped = labels.length === 1 && !process.stdout.isTTY;
   return new RunConsole({
-    taskNames,
+    labels,
+    labelOf,
     raw: raw || isPiped,
     verbose,
     onOutputFailure: (failure) => interrupts.requestStop(describeFailure(failure)),
@@ -157,12 +174,10 @@ function warnOfLeftovers(console: RunConsole): void {
 }
 
 function notices({ groups, ignored }: Job): string[] {
-  const single = groups.filter(({ count }) => count !== 1);
+  const none = groups.filter(({ count }) => count === 0);
   return [
     ...(ignored.length > 0 ? [`without effect on a local run: ${ignored.join(", ")}`] : []),
-    ...single.map(
-      ({ name, count }) => `group ${name}: count is ${count}, a local run starts ${Math.min(count, 1)}`,
-    ),
+    ...none.map(({ name }) => `group ${name}: count is 0, nothing to run`),
   ];
 }
 
