@@ -9,6 +9,8 @@ import { addDoctor } from "./commands/doctor/doctorVerb.ts";
 import { addEvents } from "./commands/events/eventsVerb.ts";
 import { addExec } from "./commands/exec/execVerb.ts";
 import { addExport } from "./commands/export/exportVerb.ts";
+import { addHelp } from "./commands/help/helpVerb.ts";
+import { unknownVerb } from "./commands/help/unknownVerb.ts";
 import { addImport } from "./commands/import/importVerb.ts";
 import { addInspect } from "./commands/inspect/inspectVerb.ts";
 import { addInstall, addUninstall } from "./commands/install/installVerb.ts";
@@ -33,7 +35,7 @@ const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs],
   ...[addStop, addRestart, addSignal, addWait, addClean, addValidate],
   ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport],
-  ...[addInstall, addUninstall, addCompletion, addVersion],
+  ...[addInstall, addUninstall, addCompletion, addVersion, addHelp],
 ];
 
 /** This program's own exit codes. */
@@ -109,11 +111,11 @@ export function createProgram(setExitCode: (code: number) => void): Command {
     .usage("VERB [options]")
     .version(version, "-V, --version", "print the version of the driver")
     .helpOption("-h, --help", "show this help")
-    .helpCommand("help [verb]", "tell more about a verb")
     .configureHelp({ helpWidth: Math.min(100, widthOf(process.stdout)) })
     .showSuggestionAfterError()
     .showHelpAfterError("Try --help.")
     .exitOverride();
   for (const addVerb of verbs) addVerb(program, setExitCode);
+  program.on("command:*", ([name = ""]: string[]) => unknownVerb(program, name));
   return program;
 }

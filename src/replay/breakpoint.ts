@@ -24,8 +24,8 @@ export const stateNames: readonly string[] = Object.keys(taskStates);
 export function parseBreakpoint(written: string): Breakpoint {
   const text = written.trim();
   const [, kind, name = ""] = /^(state|type):\s*(.*)$/s.exec(text) ?? [];
-  if (kind === "state") return { text, stopsAt: enters(knownName(name, "state", stateNames)) };
-  if (kind === "type") return { text, stopsAt: isOfType(knownName(name, "type of event", eventTypes)) };
+  if (kind === "state") return { text, stopsAt: enters(knownName(name, "state")) };
+  if (kind === "type") return { text, stopsAt: isOfType(knownName(name, "type")) };
   return { text, stopsAt: expressionTest(text) };
 }
 
@@ -49,9 +49,18 @@ export function* stopsAmong(
   }
 }
 
-function knownName(name: string, what: string, names: readonly string[]): string {
-  if (names.includes(name)) return name;
+const kinds = {
+  state: { what: "state", names: stateNames },
+  type: { what: "type of event", names: eventTypes },
+} as const;
+
+/** A name of the other kind is no misspelling: `state:requested` is meant as `type:requested`. */
+function knownName(name: string, kind: keyof typeof kinds): string {
+  const { what, names } = kinds[kind];
+  if (names.some((each) => each === name)) return name;
+  const other = kind === "state" ? "type" : "state";
+  const isOther = kinds[other].names.some((each) => each === name);
   throw new DriverError("EXPRESSION_INVALID", `there is no ${what} ${JSON.stringify(name)}`, {
-    hint: suggestion(name, names),
+    hint: isOther ? `Did you mean ${other}:${name}?` : suggestion(name, names),
   });
 }

@@ -2,8 +2,14 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { createProgram } from "../../src/cli/cli.ts";
+import { meantVerb } from "../../src/cli/commands/help/unknownVerb.ts";
+import { outlineOf } from "../../src/cli/reference/outline.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
+
+const program = createProgram(() => {});
+const verbs = program.commands.map((command) => command.name());
 
 function call(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
@@ -19,26 +25,30 @@ describe("help", () => {
     const { status, stdout, stderr } = call();
     expect(status).toBe(2);
     expect(stdout).toBe("");
-    for (const verb of ["run", "exec", "doctor", "events", "version"])
-      expect(stderr).toMatch(new RegExp(`^ +${verb}\\b`, "m"));
+    for (const verb of verbs) expect(stderr).toMatch(new RegExp(`^ +${verb}\\b`, "m"));
   });
 
-  it.each([["run"], ["exec"], ["doctor"], ["events"], ["why"], ["diff"], ["export"], ["version"]])(
-    "of %s has examples and fits the terminal",
-    (verb) => {
-      const { status, stdout } = call(verb, "--help");
-      expect(status).toBe(0);
-      expect(stdout).toMatch(/^Examples?:\n( +nomad-driver-exec2 .*\n)+/m);
-      expect(stdout).not.toContain("default: false");
-      for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
-      expect(call("help", verb).stdout).toBe(stdout);
-    },
-  );
+  it.each(verbs)("of %s has examples and fits the terminal", (verb) => {
+    const stdout = program.commands.find((command) => command.name() === verb)?.helpInformation() ?? "";
+    const { more = "" } = outlineOf(program).verbs.find(({ name }) => name === verb) ?? {};
+    expect(`${more}\n`).toMatch(/^Examples?:\n( +\S.*\n)+$/m);
+    expect(stdout).not.toContain("default: false");
+    for (const line of `${stdout}${more}`.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
+  });
+
+  it("of a verb is what help says of it", () => {
+    const { status, stdout } = call("why", "--help");
+    expect(status).toBe(0);
+    expect(call("help", "why")).toEqual({ status: 0, stdout, stderr: "" });
+    expect(call("help").stdout).toBe(call("--help").stdout);
+  });
 });
 
 describe("arguments that make no sense", () => {
   it.each([
     [["rnu"], "unknown command 'rnu'", "Did you mean run?"],
+    [["help", "evnets"], "unknown command 'evnets'", "Did you mean events?"],
+    [["help", "run", "stop"], "too many arguments", ""],
     [["run", "--vrebose", "x"], "unknown option '--vrebose'", "Did you mean --verbose?"],
     [["run"], "missing required argument 'job'", ""],
     [["run", "a", "b"], "too many arguments", ""],
@@ -57,6 +67,21 @@ describe("arguments that make no sense", () => {
     expect(stderr).toContain(problem);
     expect(stderr).toContain(help);
     expect(stderr).not.toMatch(/\bat .*\.[jt]s:\d+/);
+  });
+});
+
+describe("a word that is no verb", () => {
+  it.each([
+    ["stp", "stop"],
+    ["tup", "top"],
+    ["kill", "stop"],
+    ["Start", "run"],
+    ["list", "ps"],
+    ["rm", "clean"],
+    ["zebra", undefined],
+    ["strat", undefined],
+  ])("%s is %s, by what it means or how it is spelled", (word, verb) => {
+    expect(meantVerb(word, verbs)).toBe(verb);
   });
 });
 
@@ -81,6 +106,15 @@ describe("what fails", () => {
 });
 
 describe("version", () => {
+  it("as JSON has the same", () => {
+    expect(JSON.parse(call("version", "--json").stdout)).toEqual({
+      driver: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      node: process.versions.node,
+      linux: expect.any(String),
+      arch: process.arch,
+    });
+  });
+
   it("tells the driver's, the runtime's and the host's", () => {
     expect(call("version").stdout).toMatch(
       /^nomad-driver-exec2 \d+\.\d+\.\d+\nNode\.js \d+\.\d+\.\d+\nLinux \S+ \w+\n$/,

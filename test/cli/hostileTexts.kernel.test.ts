@@ -103,7 +103,8 @@ describe("of a hostile history", () => {
       ["requested", "fingerprinted", "sandboxed", "started"].map((type) => hostileEvent(type as "started")),
     );
     const row = rowOf({ id: whole, snapshot, begunAt: 0 }, { alive: true, usage: undefined }, 0);
-    expectPlain(topFrame([row], "12:00:00", plain, { columns: 200, rows: 50 }).join("\n"));
+    const all = { sort: "cpu", search: hostile, typing: true, limit: 10 } as const;
+    expectPlain(topFrame([row], all, "12:00:00", plain, { columns: 200, rows: 50 }).join("\n"));
     const view = new EventView(plain, 200);
     for (const event of log.reader().readAll()) {
       expectPlain(view.live(event));

@@ -25,6 +25,8 @@ describe("a breakpoint", () => {
   it.each([
     ["state:stoping", /no state "stoping"\. Did you mean stopping\?/],
     ["type:exit", /no type of event "exit"/],
+    ["type:running", /no type of event "running"\. Did you mean state:running\?/],
+    ["state:requested", /no state "requested"\. Did you mean type:requested\?/],
     ["state:", /no state ""/],
     ["", /a value is expected/],
     ["stat:running", /this character is not expected|there is no value/],

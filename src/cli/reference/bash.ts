@@ -23,13 +23,12 @@ ${command}() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} verb=\${COMP_WORDS[1]}
   local list= action=
   if ((COMP_CWORD == 1)); then
-    list='${[...verbNames, "help", ...options.flatMap(flagsOf)].join(" ")}'
+    list='${[...verbNames, ...options.flatMap(flagsOf)].join(" ")}'
   else
     case $verb:$previous in
 ${values.join("\n")}
       *) case $verb:$current in
 ${[...flags, ...operands].join("\n")}
-      help:*) list='${verbNames.join(" ")}' ;;
       esac ;;
     esac
   fi

@@ -9,8 +9,6 @@ export function fishCompletion({ name, options, verbs }: ProgramOutline): string
     `complete -c ${name} -f`,
     ...options.map((option) => complete(first, optionText(option))),
     ...verbs.map((verb) => complete(first, `-a ${verb.name} -d ${quoted(verb.summary)}`)),
-    complete(first, `-a help -d ${quoted("tell more about a verb")}`),
-    complete("__fish_seen_subcommand_from help", `-a ${quoted(verbs.map((verb) => verb.name).join(" "))}`),
     ...verbs.flatMap((verb) => {
       const condition = `__fish_seen_subcommand_from ${verb.name}`;
       const [argument] = verb.arguments;

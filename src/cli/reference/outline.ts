@@ -44,18 +44,21 @@ export interface OptionOutline {
 export type ValueKind = "file" | "folder" | "other";
 
 export function outlineOf(program: Command): ProgramOutline {
+  const verbs = program.commands.map((command) => command.name());
   return {
     name: program.name(),
     description: program.description(),
     options: optionsOf(program),
-    verbs: program.commands.map((command) => ({
-      name: command.name(),
-      summary: command.summary(),
-      description: command.description(),
-      arguments: command.registeredArguments.map(argumentOutline),
-      options: optionsOf(command),
-      more: textAfterHelp(command),
-    })),
+    verbs: program.commands.map(
+      (command): VerbOutline => ({
+        name: command.name(),
+        summary: command.summary(),
+        description: command.description(),
+        arguments: command.registeredArguments.map((argument) => argumentOutline(argument, verbs)),
+        options: optionsOf(command),
+        more: textAfterHelp(command),
+      }),
+    ),
   };
 }
 
@@ -71,9 +74,10 @@ export function argumentText({ name, required, variadic }: ArgumentOutline): str
   return required ? `<${text}>` : `[${text}]`;
 }
 
-function argumentOutline(argument: Argument): ArgumentOutline {
+function argumentOutline(argument: Argument, verbs: readonly string[]): ArgumentOutline {
+  const name = argument.name();
   const { required, variadic, description, argChoices = [] } = argument;
-  return { name: argument.name(), required, variadic, description, choices: argChoices };
+  return { name, required, variadic, description, choices: name === "verb" ? verbs : argChoices };
 }
 
 function optionsOf(command: Command): OptionOutline[] {

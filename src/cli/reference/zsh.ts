@@ -2,9 +2,7 @@
 import { type ArgumentOutline, type OptionOutline, type ProgramOutline, valueKind } from "./outline.ts";
 
 export function zshCompletion({ name, options, verbs }: ProgramOutline): string {
-  const verbLines = [...verbs, { name: "help", summary: "tell more about a verb" }].map(
-    (verb) => `    ${quoted(`${verb.name}:${escaped(verb.summary)}`)}`,
-  );
+  const verbLines = verbs.map((verb) => `    ${quoted(`${verb.name}:${escaped(verb.summary)}`)}`);
   const cases = verbs.map((verb) => {
     const specs = [...verb.options.map(optionSpec), ...verb.arguments.map(argumentSpec)];
     return `    ${verb.name})\n      _arguments -s -S ${specs.map((spec) => `\\\n        ${spec}`).join(" ")} ;;`;
@@ -22,7 +20,6 @@ case $state in
   verb) _describe -t verbs verb verbs ;;
   rest) case $words[1] in
 ${cases.join("\n")}
-    help) _describe -t verbs verb verbs ;;
   esac ;;
 esac
 `;

@@ -2,6 +2,7 @@
 import type { MemoryFigures } from "../../effects/stats/cgroupFigures.ts";
 import type { RunUsage } from "../../effects/stats/usage.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
+import type { TaskContext } from "../../machines/taskContext.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { endText, outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
 import { knownEnd } from "../../taskEnd.ts";
@@ -39,6 +40,9 @@ export interface TaskRow extends TaskOutline {
   /** Bytes that count against its limit; without a memory controller, resident bytes. */
   readonly memoryBytes: number | null;
   readonly memory: MemoryFigures | null;
+  /** Percent of one core, and bytes; null without a limit that is in force. */
+  readonly cpuLimitPercent: number | null;
+  readonly memoryLimitBytes: number | null;
   /** Processes of the task, without its init. */
   readonly processes: number | null;
   readonly exitCode: number | null;
@@ -68,6 +72,8 @@ export function rowOf({ id, snapshot, begunAt }: NodeTask, { alive, usage }: Pre
     cpuPercent: usage ? usage.total.cpu.userPercent + usage.total.cpu.systemPercent : null,
     memoryBytes: usage?.total.memory.usage ?? usage?.total.memory.rss ?? null,
     memory: usage?.total.memory ?? null,
+    cpuLimitPercent: cpuLimitOf(snapshot.context),
+    memoryLimitBytes: limitOf(snapshot.context, "memory.max")?.[0] ?? null,
     processes: usage?.processes.size ?? null,
     exitCode: known?.exitCode ?? null,
     signal: known?.signal ?? null,
@@ -76,7 +82,14 @@ export function rowOf({ id, snapshot, begunAt }: NodeTask, { alive, usage }: Pre
   };
 }
 
-/** Sorts by CPU, the busiest first, then by id, so that idle tasks keep their places. */
-export function byCpu(a: TaskRow, b: TaskRow): number {
-  return (b.cpuPercent ?? -1) - (a.cpuPercent ?? -1) || (a.id < b.id ? -1 : 1);
+/** The value of a limit of the cgroup that is in force; null if there is none, or it is `max`. */
+function limitOf({ sandbox }: TaskContext, file: string): number[] | null {
+  const limit = sandbox?.limits.find((each) => each.file === file && each.applied);
+  const numbers = limit?.value.split(" ").map(Number) ?? [];
+  return numbers.length > 0 && numbers.every(Number.isFinite) ? numbers : null;
+}
+
+function cpuLimitOf(context: TaskContext): number | null {
+  const [quota = 0, period = 0] = limitOf(context, "cpu.max") ?? [];
+  return period > 0 ? (100 * quota) / period : null;
 }

@@ -38,7 +38,7 @@ const columns: readonly Column[] = [
     rank: 8,
     right: true,
     minWidth: 8,
-    text: (row) => figure(row, row.memoryBytes, formatBytes),
+    text: (row) => figure(row, row.memoryBytes, formatBytes) + memoryLimit(row),
   },
   {
     name: "AGE",
@@ -81,6 +81,10 @@ export function taskTable(rows: readonly TaskRow[], style: Style, width: number)
       .join(gap)
       .trimEnd(),
   );
+}
+
+function memoryLimit({ memoryBytes, memoryLimitBytes }: TaskRow): string {
+  return memoryBytes === null || memoryLimitBytes === null ? "" : ` / ${formatBytes(memoryLimitBytes)}`;
 }
 
 /** The line below a table that does not list all tasks. */

@@ -1,7 +1,7 @@
 /** The inspector's web server: its page, its API, and the live stream. It only reads. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { DriverError } from "../../errors.ts";
+import { DriverError, hasErrno } from "../../errors.ts";
 import { Access, targetOf } from "./access.ts";
 import { loadAssets } from "./assets.ts";
 import { Connections } from "./connections.ts";
@@ -68,7 +68,12 @@ export class InspectorServer {
       server.#http.once("error", reject).listen(port, host, resolve);
     }).catch(async (thrown) => {
       await server.#watch.close();
-      throw DriverError.from(thrown, "UNSUPPORTED", `the inspector cannot listen on ${host}:${port}`);
+      const hint = hasErrno(thrown, "EADDRINUSE")
+        ? "Choose another port: --port 0 takes a free one"
+        : undefined;
+      throw DriverError.from(thrown, "UNSUPPORTED", `the inspector cannot listen on ${host}:${port}`, {
+        hint,
+      });
     });
     return server;
   }

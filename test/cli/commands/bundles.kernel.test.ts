@@ -46,6 +46,8 @@ describe("a bundle of a run", () => {
       expect((await call(["replay", "--check", ...place])).stdout).toContain("all proven");
     }
     expect(readdirSync(folder)).toEqual(["bundle.jsonl"]);
+    const json = JSON.parse((await call(["import", bundle, "--json"])).stdout);
+    expect(json).toMatchObject({ masked: true, tasks: [{ events: 6 }], check: { findings: [], streams: 1 } });
   });
 
   it("is the same with arguments, where they are wanted", async () => {

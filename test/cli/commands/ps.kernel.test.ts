@@ -94,6 +94,30 @@ describe("top", () => {
     expect(shown).toMatch(/1 task, CPU [\d.]+ %/);
   });
 
+  it("as JSON is one look, an object for each task that is sought", async () => {
+    const { stateDir } = await busyTask();
+    const top = (...args: string[]) => call(["top", "--json", "-d", "0.3", ...args, "--state-dir", stateDir]);
+    expect(JSON.parse((await top("tas", "--sort", "memory")).stdout)).toMatchObject({
+      task: "task",
+      state: "running",
+    });
+    expect(await top("nope")).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  it("on a terminal sorts and searches by keys", async () => {
+    const { stateDir } = await busyTask();
+    const terminal = onTerminal(`top --delay 60 --state-dir ${stateDir}`);
+    await terminal.shows(2);
+    for (const [drawn, key] of ["m", "/", "z", "z", "\r", "\x1b"].entries()) {
+      terminal.press(key);
+      await terminal.shows(3 + drawn);
+    }
+    terminal.press("q");
+    const { code, shown } = await terminal.ended;
+    expect(code).toBe(0);
+    expect(shown).toMatch(/by memory.*search: zz_.*No running task matches\./s);
+  });
+
   it.each(["0", "x", "100000"])("refuses a delay of %s", async (delay) => {
     const { code, stderr } = await call(["top", "--delay", delay]);
     expect([code, stderr]).toEqual([2, expect.stringContaining("It must be a number of seconds from")]);

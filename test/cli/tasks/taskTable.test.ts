@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { topFrame } from "../../../src/cli/commands/top/topFrame.ts";
-import { byCpu, type NodeTask, rowOf, type TaskRow } from "../../../src/cli/tasks/taskRow.ts";
+import { press, type TopView } from "../../../src/cli/commands/top/topView.ts";
+import { type NodeTask, rowOf, type TaskRow } from "../../../src/cli/tasks/taskRow.ts";
 import { taskTable } from "../../../src/cli/tasks/taskTable.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { RunUsage } from "../../../src/effects/stats/usage.ts";
@@ -10,6 +11,7 @@ import { fold } from "../../../src/machines/fold.ts";
 import { cellsOf } from "../../../src/units/widths.ts";
 import { event } from "../../support/history/history.ts";
 
+const view: TopView = { sort: "cpu", search: "", typing: false, limit: Number.POSITIVE_INFINITY };
 const plain = styleOf(false);
 const colourful = styleOf(true);
 const wide = Number.POSITIVE_INFINITY;
@@ -94,13 +96,13 @@ describe("the table", () => {
   it("tells all where there is room, the end only where something has ended", () => {
     const [header, running, ended] = taskTable(rows, plain, wide);
     expect(header).toMatch(/^TASK +ALLOCATION +JOB +STATE +PID +USER +CPU +MEMORY +AGE +END$/);
-    expect(running).toMatch(/^web +6f2d4a9e +shop +running +201 +nomad-80001 +42 % +3 MiB +1 min$/);
+    expect(running).toMatch(/^web +6f2d4a9e +shop +running +201 +nomad-80001 +42 % +3 MiB \/ 64 MiB +1 min$/);
     expect(ended).toMatch(/^web +6f2d4a9e +shop +completed +- +nomad-80001 +- +- +\S+ \S+ +exit code 0$/);
     expect(taskTable(rows.slice(0, 1), plain, wide)[0]).not.toContain("END");
   });
 
   it("keeps task, state and figures where there is little", () => {
-    expect(taskTable(rows.slice(0, 1), plain, 44)[0]).toMatch(/^TASK +STATE +PID +CPU +MEMORY$/);
+    expect(taskTable(rows.slice(0, 1), plain, 50)[0]).toMatch(/^TASK +STATE +PID +CPU +MEMORY$/);
   });
 
   it("is never wider than its terminal, nor the picture higher, whatever the names", () => {
@@ -120,7 +122,7 @@ describe("the table", () => {
         const shown = some.map((each): TaskRow => ({ ...row(toRunning), ...each }));
         for (const line of taskTable(shown, colourful, columns))
           expect(cellsOf(line)).toBeLessThanOrEqual(columns);
-        const frame = topFrame(shown, "12:00:00", colourful, { columns, rows: height });
+        const frame = topFrame(shown, view, "12:00:00", colourful, { columns, rows: height });
         expect(frame.length).toBeLessThanOrEqual(height);
         for (const line of frame) expect(cellsOf(line)).toBeLessThanOrEqual(columns);
       }),
@@ -130,43 +132,88 @@ describe("the table", () => {
 });
 
 describe("the picture of top", () => {
-  const busy = (id: string, cpuPercent: number | null) => ({ ...row(toRunning), id, task: id, cpuPercent });
+  const busy = (id: string, cpuPercent: number | null, more: Partial<TaskRow> = {}): TaskRow => ({
+    ...row(toRunning),
+    id,
+    task: id,
+    cpuPercent,
+    ...more,
+  });
   const size = { columns: 100, rows: 24 };
+  const names = (lines: readonly string[]) => lines.slice(3).map((line) => line.split(" ")[0]);
 
   it("has the busiest first, and sums above", () => {
-    const lines = topFrame(
-      [busy("b", 1), busy("a", 1), busy("idle", null), busy("c", 90)],
-      "12:00:00",
-      plain,
-      size,
+    const some = [busy("b", 1), busy("a", 1), busy("idle", null), busy("c", 90)];
+    const lines = topFrame(some, view, "12:00:00", plain, size);
+    expect(lines[0]).toBe(
+      "4 tasks, CPU 92 %, memory 12 MiB   12:00:00   by cpu   c m a n sort   / search   q quit",
     );
-    expect(lines[0]).toBe("4 tasks, CPU 92 %, memory 12 MiB   12:00:00   q quits");
-    expect(lines.slice(3).map((line) => line.split(" ")[0])).toEqual(["c", "a", "b", "idle"]);
+    expect(names(lines)).toEqual(["c", "a", "b", "idle"]);
+  });
+
+  it("has the memory's limit beside it", () => {
+    expect(topFrame([busy("a", 1)], view, "12:00:00", plain, size)[3]).toContain("3 MiB / 64 MiB");
+  });
+
+  it.each([
+    ["cpu", ["c", "a", "b"]],
+    ["memory", ["b", "c", "a"]],
+    ["age", ["a", "b", "c"]],
+    ["name", ["a", "b", "c"]],
+  ] as const)("is sorted by %s", (sort, expected) => {
+    const some = [
+      busy("b", 1, { memoryBytes: 900, ageMs: 20 }),
+      busy("a", 2, { memoryBytes: 100, ageMs: 30 }),
+      busy("c", 3, { memoryBytes: 500, ageMs: 10 }),
+    ];
+    expect(names(topFrame(some, { ...view, sort }, "12:00:00", plain, size))).toEqual(expected);
+  });
+
+  it("shows what the search finds, and no more than the limit", () => {
+    const some = [busy("web", 3), busy("db", 2, { job: "Web" }), busy("cron", 1)];
+    const searched = topFrame(some, { ...view, search: "wEb" }, "12:00:00", plain, size);
+    expect(searched[1]).toBe('2 with "wEb"   Esc shows all');
+    expect(names(searched)).toEqual(["web", "db"]);
+    const limited = topFrame(some, { ...view, limit: 1 }, "12:00:00", plain, size);
+    expect([names(limited)[0], limited.at(-1)]).toEqual(["web", "… and 2 more"]);
+    const none = topFrame(some, { ...view, search: "nope" }, "12:00:00", plain, size);
+    expect(none[2]).toBe("No running task matches.");
   });
 
   it("says how many tasks there is no room for", () => {
     const many = Array.from({ length: 30 }, (_, index) => busy(`t${index}`, index));
-    const lines = topFrame(many, "12:00:00", plain, { columns: 100, rows: 10 });
+    const lines = topFrame(many, view, "12:00:00", plain, { columns: 100, rows: 10 });
     expect(lines).toHaveLength(10);
     expect(lines.slice(3, 9)).toHaveLength(6);
     expect(lines.at(-1)).toBe("… and 24 more");
   });
 
   it("of no task says so", () => {
-    expect(topFrame([], "12:00:00", plain, size)).toEqual([
-      "0 tasks, CPU 0.0 %, memory 0 B   12:00:00   q quits",
-      "",
-      "No task runs.",
+    expect(topFrame([], view, "12:00:00", plain, size).slice(1)).toEqual(["", "No task is running."]);
+  });
+});
+
+describe("a key in top", () => {
+  const keys = (...pressed: string[]) =>
+    pressed.reduce<TopView | "quit">((now, key) => (now === "quit" ? now : press(now, key)), view);
+
+  it("sorts, quits, or does nothing", () => {
+    expect(["m", "A", "n", "c", "x"].map((key) => keys(key))).toEqual([
+      { ...view, sort: "memory" },
+      { ...view, sort: "age" },
+      { ...view, sort: "name" },
+      view,
+      view,
     ]);
+    for (const key of ["q", "Q", "C-c", "C-d", "escape", "end of input"]) expect(keys(key)).toBe("quit");
   });
 
-  it("is in one order only", () => {
-    const rows = ["a", "b", "c"].map((id) => busy(id, 5));
-    expect(
-      rows
-        .toReversed()
-        .toSorted(byCpu)
-        .map(({ id }) => id),
-    ).toEqual(["a", "b", "c"]);
+  it("is text while a search is typed", () => {
+    expect(keys("/", "q", "m", "x", "backspace")).toEqual({ ...view, typing: true, search: "qm" });
+    expect(keys("/", "q", "return")).toEqual({ ...view, search: "q" });
+    expect(keys("/", "q", "return", "escape")).toEqual(view);
+    expect(keys("/", "q", "escape")).toEqual(view);
+    expect(keys("/", "q", "C-c", "q")).toBe("quit");
+    expect(keys("/", "end of input")).toBe("quit");
   });
 });

@@ -51,6 +51,8 @@ describe("uninstall", () => {
     const places = ["--plugin-dir", folder, "--state-dir", state];
     const dry = await call(["uninstall", "--histories", "--dry-run", ...places], built);
     expect(dry.stdout).toBe(`would remove ${join(folder, name)}\nwould remove ${state}\n`);
+    const json = await call(["uninstall", "--dry-run", "--json", ...places], built);
+    expect(JSON.parse(json.stdout)).toEqual({ path: join(folder, name), removed: false });
     expect(existsSync(join(folder, name))).toBe(true);
     const ended = await call(["uninstall", ...places], built);
     expect(ended.stdout).toBe(`removed ${join(folder, name)}\nthe histories of tasks stay in ${state}\n`);

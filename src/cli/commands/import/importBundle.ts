@@ -1,5 +1,5 @@
 /** `import`: checks a bundle from another host, and stores it. */
-import { chmodSync, copyFileSync, mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { DriverError } from "../../../errors.ts";
 import { thisMachine } from "../../../machines/machineVersion.ts";
@@ -7,7 +7,7 @@ import { type Bundle, loadBundle } from "../../../replay/bundle/loadBundle.ts";
 import { checkLog } from "../../../replay/check/checkLog.ts";
 import { importedBundle } from "../../../store/folder/logFolders.ts";
 import { formatTime } from "../../../units/times.ts";
-import { visible } from "../../../units/visible.ts";
+import { visible, visibleJson } from "../../../units/visible.ts";
 import { FindingView, isProven } from "../../logs/findingView.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
@@ -17,15 +17,27 @@ import { styleFor } from "../../terminal/style.ts";
  * @returns the exit code: 1 if an event was changed, or if the machine's result differs
  * @throws DriverError `BUNDLE_INVALID` if the file is not a complete bundle, or the folder is not empty
  */
-export async function importBundle(path: string, to: string | undefined): Promise<number> {
+export async function importBundle(path: string, to: string | undefined, json: boolean): Promise<number> {
   const bundle = await loadBundle(path);
   const report = checkLog(bundle.reader);
   const view = new FindingView(styleFor(process.stdout), false);
   if (to !== undefined) keep(path, to);
+  const { streams, ...header } = bundle.header;
+  if (json) {
+    const tasks = streams.map(({ stream, version }) => ({ id: stream, events: version }));
+    print(visibleJson({ ...header, tasks, check: JSON.parse(view.json(report, thisMachine)) }));
+    return isProven(report) ? 0 : 1;
+  }
+  const tasks = streams.map(({ stream, version }) => `  ${visible(stream)}  ${version} events`);
   const where = to === undefined ? path : `--state-dir ${to}`;
   print(
-    `${origin(bundle)}\n${bundle.header.streams.map(({ stream, version }) => `  ${visible(stream)}  ${version} events\n`).join("")}` +
-      `${view.report(report, thisMachine)}\n\nGo on with: nomad-driver-exec2 replay ${where}`,
+    [
+      origin(bundle),
+      ...tasks,
+      view.report(report, thisMachine),
+      "",
+      `Go on with: nomad-driver-exec2 replay ${where}`,
+    ].join("\n"),
   );
   return isProven(report) ? 0 : 1;
 }
@@ -44,8 +56,16 @@ function keep(path: string, to: string): void {
     if (readdirSync(to).length > 0) {
       throw new DriverError("BUNDLE_INVALID", `${to} is not empty`, { hint: "Name another folder" });
     }
-    copyFileSync(path, importedBundle(to));
-    chmodSync(importedBundle(to), 0o600);
+    // Under its name only once it is complete.
+    const unfinished = `${importedBundle(to)}.new`;
+    try {
+      copyFileSync(path, unfinished);
+      chmodSync(unfinished, 0o600);
+      renameSync(unfinished, importedBundle(to));
+    } catch (thrown) {
+      rmSync(unfinished, { force: true });
+      throw thrown;
+    }
   } catch (thrown) {
     throw DriverError.from(thrown, "BUNDLE_INVALID", `the bundle cannot be kept in ${resolve(to)}`);
   }

@@ -2,6 +2,7 @@ import type { AddVerb } from "../verb.ts";
 
 interface Options {
   readonly to?: string;
+  readonly json?: boolean;
 }
 
 export const addImport: AddVerb = (program, exit) => {
@@ -15,17 +16,19 @@ export const addImport: AddVerb = (program, exit) => {
         "touched. Exits with 1 where something in it was changed.",
     )
     .option("--to <folder>", "keep it in this folder, which must be empty or not there yet")
+    .option("--json", "one JSON object: where it comes from, its tasks, and what is wrong with it")
     .addHelpText(
       "after",
       `
 Examples:
   nomad-driver-exec2 import bundle.jsonl
-  nomad-driver-exec2 import bundle.jsonl --to /tmp/report && nomad-driver-exec2 replay web --state-dir /tmp/report`,
+  nomad-driver-exec2 import bundle.jsonl --to /tmp/report
+  nomad-driver-exec2 replay web --state-dir /tmp/report`,
     )
     .action(async (path: string, options: Options) => exit(await act(path, options)));
 };
 
-async function act(path: string, { to }: Options): Promise<number> {
+async function act(path: string, { to, json = false }: Options): Promise<number> {
   const { importBundle } = await import("./importBundle.ts");
-  return importBundle(path, to);
+  return importBundle(path, to, json);
 }

@@ -9,6 +9,7 @@ interface UninstallOptions extends InstallOptions {
   readonly stateDir: string;
   readonly histories?: boolean;
   readonly dryRun?: boolean;
+  readonly json?: boolean;
 }
 
 /** The plugin folder of HashiCorp's packages. */
@@ -48,6 +49,7 @@ export const addUninstall: AddVerb = (program, exit) => {
     .option("--plugin-dir <folder>", "the agent's plugin_dir", defaultPluginDir)
     .option("--histories", "remove the histories of all tasks, too")
     .option("-n, --dry-run", "list what would be removed, and remove nothing")
+    .option("--json", "one JSON object a line")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",
@@ -56,8 +58,10 @@ Examples:
   nomad-driver-exec2 uninstall --dry-run
   nomad-driver-exec2 uninstall --histories`,
     )
-    .action(async ({ pluginDir, stateDir, histories = false, dryRun = false }: UninstallOptions) => {
-      const { uninstall } = await import("./uninstall.ts");
-      exit(uninstall({ pluginDir, stateDir, histories, dryRun }));
-    });
+    .action(
+      async ({ pluginDir, stateDir, histories = false, dryRun = false, json = false }: UninstallOptions) => {
+        const { uninstall } = await import("./uninstall.ts");
+        exit(uninstall({ pluginDir, stateDir, histories, dryRun, json }));
+      },
+    );
 };

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { DriverError } from "../../../errors.ts";
 import { pluginOf } from "../../../store/folder/pluginAddress.ts";
 import { stateFolderPaths } from "../../../store/folder/stateFolder.ts";
+import { visibleJson } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { ownPath } from "./installedFile.ts";
 
@@ -11,13 +12,14 @@ export interface UninstallRequest {
   /** Whether the histories are removed, too. */
   readonly histories: boolean;
   readonly dryRun: boolean;
+  readonly json: boolean;
 }
 
 /**
  * @returns the exit code
  * @throws DriverError `UNSUPPORTED` if the file is not this driver, `STATE_DIR_IN_USE` while tasks or a plugin run
  */
-export function uninstall({ pluginDir, stateDir, histories, dryRun }: UninstallRequest): number {
+export function uninstall({ pluginDir, stateDir, histories, dryRun, json }: UninstallRequest): number {
   requireRoot("the plugin folder is root's");
   const { path, isThere } = ownPath(pluginDir, {
     other: "Remove it yourself",
@@ -27,8 +29,12 @@ export function uninstall({ pluginDir, stateDir, histories, dryRun }: UninstallR
   const removed = [...(isThere ? [path] : []), ...(histories && existsSync(stateDir) ? [stateDir] : [])];
   for (const each of removed) {
     if (!dryRun) rmSync(each, { recursive: true });
-    process.stdout.write(`${dryRun ? "would remove" : "removed"} ${each}\n`);
+    const line = json
+      ? visibleJson({ path: each, removed: !dryRun })
+      : `${dryRun ? "would remove" : "removed"} ${each}`;
+    process.stdout.write(`${line}\n`);
   }
+  if (json) return 0;
   if (removed.length === 0) process.stdout.write(`nothing to remove: there is no ${path}\n`);
   if (!histories && existsSync(stateDir))
     process.stdout.write(`the histories of tasks stay in ${stateDir}\n`);

@@ -1,66 +1,80 @@
-/** `top`: shows the running tasks of this node, the busiest first, until a person quits. */
+/** `top`: shows the running tasks of this node, until a person quits. */
 import { setTimeout as delay } from "node:timers/promises";
 import { catchInterrupts, whenAborted } from "../../../client/task/interrupts.ts";
+import { visibleJson } from "../../../units/visible.ts";
 import { HostView } from "../../tasks/hostView.ts";
 import { RunningTasks } from "../../tasks/nodeTasks.ts";
-import { byCpu } from "../../tasks/taskRow.ts";
 import { taskTable } from "../../tasks/taskTable.ts";
-import { endKey } from "../../terminal/keyName.ts";
 import { print } from "../../terminal/output.ts";
 import { openScreen } from "../../terminal/screen.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
 import { topFrame } from "./topFrame.ts";
+import { matching, press, type TopView } from "./topView.ts";
 
 /** The first frame shows averages since the tasks started, so the second one follows soon. */
 const firstMs = 500;
 
-const quitKeys: ReadonlySet<string> = new Set(["q", "Q", "C-c", "C-d", "escape", endKey]);
+export interface TopOptions {
+  /** What to show at first. */
+  readonly view: TopView;
+  readonly json: boolean;
+  /** Time between two frames; a file or a pipe gets one frame, measured over this time. */
+  readonly intervalMs: number;
+}
 
 /**
- * @param intervalMs time between two frames; a file or a pipe gets one frame, measured over this time
  * @returns the exit code
  * @throws DriverError `STORE_FAILED` if there is no event log, or one cannot be read
  */
-export async function showTop(stateDir: string, intervalMs: number): Promise<number> {
+export async function showTop(stateDir: string, options: TopOptions): Promise<number> {
   const tasks = await RunningTasks.open(stateDir);
   try {
-    if (process.stdout.isTTY) await showLive(tasks, intervalMs);
-    else await showOnce(tasks, intervalMs);
+    if (process.stdout.isTTY && !options.json) await showLive(tasks, options);
+    else await showOnce(tasks, options);
   } finally {
     await tasks.close();
   }
   return 0;
 }
 
-async function showOnce(tasks: RunningTasks, intervalMs: number): Promise<void> {
-  const view = new HostView();
-  await view.rows(await tasks.current());
+async function showOnce(tasks: RunningTasks, { view, json, intervalMs }: TopOptions): Promise<void> {
+  const host = new HostView();
+  await host.rows(await tasks.current());
   await delay(intervalMs);
-  const rows = await view.rows(await tasks.current());
+  const rows = matching(await host.rows(await tasks.current()), view).slice(0, view.limit);
   const { stdout } = process;
-  print(taskTable(rows.toSorted(byCpu), styleFor(stdout), widthOf(stdout)).join("\n"));
+  const lines = json
+    ? rows.map((row) => visibleJson(row))
+    : taskTable(rows, styleFor(stdout), widthOf(stdout));
+  if (lines.length > 0) print(lines.join("\n"));
 }
 
-async function showLive(tasks: RunningTasks, intervalMs: number): Promise<void> {
+async function showLive(tasks: RunningTasks, { view: first, intervalMs }: TopOptions): Promise<void> {
   const { stdin, stdout } = process;
   const style = styleFor(stdout);
-  const view = new HostView();
+  const host = new HostView();
+  let view = first;
   const enough = new AbortController();
   const interrupts = catchInterrupts();
   whenAborted(interrupts.stop, () => enough.abort());
-  let rows = await view.rows(await tasks.current());
+  let rows = await host.rows(await tasks.current());
   const draw = () => {
     const size = { columns: stdout.columns, rows: stdout.rows };
-    screen.draw(topFrame(rows, new Date().toTimeString().slice(0, 8), style, size));
+    screen.draw(topFrame(rows, view, new Date().toTimeString().slice(0, 8), style, size));
   };
   const screen = openScreen(stdout, stdin, {
-    onKey: (key) => quitKeys.has(key) && enough.abort(),
+    onKey: (key) => {
+      const next = press(view, key);
+      if (next === "quit") return enough.abort();
+      view = next;
+      draw();
+    },
     onChange: () => draw(),
   });
   try {
     draw();
     for (let wait = firstMs; await passes(wait, enough.signal); wait = intervalMs) {
-      rows = await view.rows(await tasks.current());
+      rows = await host.rows(await tasks.current());
       draw();
     }
   } finally {

@@ -1,8 +1,11 @@
 /** One frame of `top`. Pure. */
 import { formatBytes } from "../../../units/sizes.ts";
-import { byCpu, type TaskRow } from "../../tasks/taskRow.ts";
+import { visible } from "../../../units/visible.ts";
+import { beginningOf } from "../../../units/widths.ts";
+import type { TaskRow } from "../../tasks/taskRow.ts";
 import { percentText, taskTable } from "../../tasks/taskTable.ts";
 import type { Style } from "../../terminal/style.ts";
+import { matching, type TopView } from "./topView.ts";
 
 export interface FrameSize {
   readonly columns: number;
@@ -15,24 +18,37 @@ export interface FrameSize {
  */
 export function topFrame(
   rows: readonly TaskRow[],
+  view: TopView,
   clock: string,
   style: Style,
   { columns, rows: height }: FrameSize,
 ): string[] {
-  const title = [summary(rows), clock, "q quits"];
+  const title = [summary(rows), clock, `by ${view.sort}`, "c m a n sort", "/ search", "q quit"];
   while (title.length > 1 && title.join(separator).length > columns) title.pop();
-  const head = [style.bold(title.join(separator).slice(0, columns)), ""];
-  const table =
-    rows.length === 0 ? ["No task runs.".slice(0, columns)] : taskTable(rows.toSorted(byCpu), style, columns);
+  const found = matching(rows, view);
+  const head = [
+    style.bold(title.join(separator).slice(0, columns)),
+    beginningOf(searchLine(view, found.length), columns),
+  ];
+  const none = rows.length === 0 ? "No task is running." : "No running task matches.";
+  const limited = found.slice(0, view.limit);
+  const table = limited.length === 0 ? [none.slice(0, columns)] : taskTable(limited, style, columns);
   const room = Math.max(0, height - head.length);
-  const shown =
-    table.length <= room
-      ? table
-      : [...table.slice(0, Math.max(0, room - 1)), more(table.length, room).slice(0, columns)];
+  const isCut = table.length > room || limited.length < found.length;
+  // The header is one of the table's lines.
+  const listed = Math.min(table.length - 1, Math.max(0, room - 2));
+  const shown = isCut
+    ? [...table.slice(0, listed + 1), `… and ${found.length - listed} more`.slice(0, columns)]
+    : table;
   return [...head, ...shown].slice(0, height);
 }
 
 const separator = "   ";
+
+function searchLine({ search, typing }: TopView, found: number): string {
+  if (typing) return `search: ${visible(search)}_`;
+  return search === "" ? "" : `${found} with "${visible(search)}"   Esc shows all`;
+}
 
 function summary(rows: readonly TaskRow[]): string {
   const sum = (figure: (row: TaskRow) => number | null) =>
@@ -40,8 +56,4 @@ function summary(rows: readonly TaskRow[]): string {
   const cpu = percentText(sum(({ cpuPercent }) => cpuPercent));
   const memory = formatBytes(sum(({ memoryBytes }) => memoryBytes));
   return `${rows.length} ${rows.length === 1 ? "task" : "tasks"}, CPU ${cpu}, memory ${memory}`;
-}
-
-function more(lines: number, room: number): string {
-  return `… and ${lines - room + 1} more`;
 }

@@ -7,11 +7,16 @@ export const addVersion: AddVerb = (program, exit) => {
     .command("version")
     .summary("tell the versions of the driver and of what it runs on")
     .description("Tells the version of the driver, of the runtime in it, and of the host.")
-    .addHelpText("after", "\nExample:\n  nomad-driver-exec2 version")
-    .action(() => {
-      process.stdout.write(
-        `nomad-driver-exec2 ${version}\nNode.js ${process.versions.node}\nLinux ${release()} ${arch()}\n`,
-      );
+    .option("--json", "one JSON object")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  nomad-driver-exec2 version\n  nomad-driver-exec2 version --json | jq -r .driver",
+    )
+    .action(({ json = false }: { readonly json?: boolean }) => {
+      const { node } = process.versions;
+      const versions = { driver: version, node, linux: release(), arch: arch() };
+      const text = `nomad-driver-exec2 ${version}\nNode.js ${node}\nLinux ${release()} ${arch()}`;
+      process.stdout.write(`${json ? JSON.stringify(versions) : text}\n`);
       exit(0);
     });
 };
