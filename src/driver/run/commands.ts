@@ -12,7 +12,9 @@ import type { ExecInput } from "../../effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
 import { resolveCommand } from "../../effects/files/commandLookup.ts";
+import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { presetLimitsOf } from "../../effects/processes/resourceLimits.ts";
+import { TaskRootView } from "../../effects/root/listRoot.ts";
 import { DriverError } from "../../errors.ts";
 import type { CommandEnd } from "../../machines/events/running.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
@@ -154,17 +156,22 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
   if (name === undefined || name === "") {
     throw new DriverError("CONFIG_INVALID", "the command is empty", { hint: "Name a program to run" });
   }
-  const { pid } = process.task;
+  using view = new TaskRootView(process.init);
   const env = readTaskEnviron(process.task);
   // A history that was rebuilt from the agent's handle does not have it.
   const workDir = sandbox.workDir || "/";
+  const path = env.PATH ?? defaultPath;
   const options = requestedOptions(request);
   const rights = rightsInPlan(sandbox, options);
+  // A rebuilt history has none. Then the task's own apply, not the plugin's.
+  const limits = rights.limits.length > 0 ? rights.limits : presetLimitsOf(process.task.pid);
+  // Its limits were read by its pid, which another process may have by now.
+  if (!isSameProcess(process.task)) throw cannotRun(task);
   return {
     options,
     waiterName: `exec2-exec: ${shortName(request)}`,
     cgroup: newCommandCgroup(commandCgroups({ request, sandbox })),
-    command: resolveCommand(name, { path: env.PATH ?? defaultPath, workDir, root: `/proc/${pid}/root` }),
+    command: resolveCommand(name, { path, workDir, lookAt: (each) => view.stat(each) }),
     name,
     args,
     env: { PATH: defaultPath, ...(terminal && { TERM: "xterm" }), ...env },
@@ -172,8 +179,7 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
     uid: sandbox.uid,
     gid: sandbox.gid,
     ...rights,
-    // A rebuilt history has none. Then the task's own apply, not the plugin's.
-    limits: rights.limits.length > 0 ? rights.limits : presetLimitsOf(pid),
+    limits,
   };
 }
 

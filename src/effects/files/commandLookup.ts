@@ -12,7 +12,7 @@ import { DriverError } from "../../errors.ts";
  * @param options.mounts paths that the task sees differently than the host. A path into a volume is
  *   returned unchecked, because its symlinks can only be resolved inside the task
  * @param options.isInRoot whether a path of the host is in the task's root; all are if it is left out
- * @param options.root where to look: `/proc/<pid>/root` for the view of a running process
+ * @param options.lookAt how a running task sees a path; on the host, where the task is yet to start, if it is left out
  * @returns an absolute path of a regular file with an execute bit
  * @throws DriverError `COMMAND_NOT_FOUND` with the paths that were tried
  * @throws DriverError `COMMAND_NOT_EXECUTABLE` if none of the files found is executable
@@ -24,21 +24,21 @@ export function resolveCommand(
     readonly workDir: string;
     readonly mounts?: readonly PlacedMount[];
     readonly isInRoot?: (path: string) => boolean;
-    readonly root?: string;
+    readonly lookAt?: (path: string) => Stats | undefined;
   },
 ): string {
-  const { mounts = [], isInRoot = () => true, root = "" } = options;
+  const { mounts = [], isInRoot = () => true, lookAt = statusOf } = options;
   const candidates = candidatesOf(command, options);
   const [only] = candidates;
   if (only !== undefined && command.includes("/") && mountAround(only, mounts) !== undefined) return only;
-  const pathOnHost = (path: string) => root + hostPath(path, mounts);
+  const statusFor = (path: string) => lookAt(hostPath(path, mounts));
   const found = candidates.find(
-    (path) => (mountAround(path, mounts) !== undefined || isInRoot(path)) && isExecutable(pathOnHost(path)),
+    (path) => (mountAround(path, mounts) !== undefined || isInRoot(path)) && isExecutable(statusFor(path)),
   );
   if (found !== undefined) return found;
   const name = JSON.stringify(command);
   const outside = candidates.find(
-    (path) => isExecutable(hostPath(path, mounts)) && (root !== "" || !isInRoot(path)),
+    (path) => isExecutable(statusOf(hostPath(path, mounts))) && (lookAt !== statusOf || !isInRoot(path)),
   );
   if (outside !== undefined) {
     throw new DriverError("COMMAND_NOT_FOUND", `command ${name} is on the host, but not in the task's root`, {
@@ -47,7 +47,7 @@ export function resolveCommand(
     });
   }
   for (const path of candidates) {
-    const status = statusOf(pathOnHost(path));
+    const status = statusFor(path);
     // Skips folders with that name in the PATH, as shells do.
     if (!status?.isFile() && !(status && command.includes("/"))) continue;
     const what = status.isDirectory() ? "a folder" : "no regular file with an execute bit";
@@ -124,8 +124,7 @@ function candidatesOf(
 }
 
 /** Checks only for an execute bit. The kernel checks at the launch whether the task's user may execute it. */
-function isExecutable(path: string): boolean {
-  const status = statusOf(path);
+function isExecutable(status: Stats | undefined): boolean {
   return status?.isFile() === true && (status.mode & 0o111) !== 0;
 }
 

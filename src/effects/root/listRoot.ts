@@ -1,4 +1,4 @@
-/** Lists files as a running task sees them. Its symlinks are followed within its root. */
+/** Looks at files as a running task sees them. Its symlinks are followed within its root. */
 import { closeSync, fstatSync, lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
 import { posix } from "node:path";
 import { DriverError } from "../../errors.ts";
@@ -42,6 +42,11 @@ export class TaskRootView implements Disposable {
   /** The path without symlinks; undefined if nothing is there. */
   resolve(path: string): string | undefined {
     return this.#look(path, (descriptor) => readlinkSync(`/proc/self/fd/${descriptor}`));
+  }
+
+  /** Of what the path leads to; undefined if nothing is there. */
+  stat(path: string): Stats | undefined {
+    return this.#look(path, (descriptor) => fstatSync(descriptor));
   }
 
   /** The entries of a folder, sorted by name, or the file itself. Undefined if nothing is there. */
