@@ -1,7 +1,8 @@
 /**
  * Makes dist/release: for each architecture a Debian package and an archive; their checksums,
  * the bill of materials, and what they were made of. The same sources give the same bytes.
- * `node scripts/release.ts [--deb] [x64] [arm64]`; with --deb the Debian packages alone.
+ * `node scripts/release.ts [--deb] [--quick] [x64] [arm64]`; with --deb the Debian packages alone,
+ * with --quick hardly compressed, for tests.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -23,6 +24,8 @@ const all: readonly Architecture[] = ["x64", "arm64"];
 const chosen = all.filter((arch) => args.includes(arch));
 const date = Number(process.env.SOURCE_DATE_EPOCH ?? git("log", "-1", "--format=%ct") ?? 0);
 
+// What is made has the modes of the sources, whoever makes it.
+process.umask(0o022);
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 const page = join(folder, "inspector");
@@ -33,7 +36,13 @@ for (const arch of chosen.length > 0 ? chosen : all) {
   const architecture = debianNames[arch];
   const executable = join(folder, architecture, "nomad-driver-exec2");
   await buildExecutable(target, page, executable);
-  const input = { architecture, executable, licences: licences(target.modules, `node-linux-${arch}`), date };
+  const input = {
+    architecture,
+    executable,
+    licences: licences(target.modules, `node-linux-${arch}`),
+    date,
+    compression: args.includes("--quick") ? 0 : 6,
+  };
   files.push(buildDeb(input, folder));
   if (!args.includes("--deb")) files.push(buildArchive(input, folder));
 }

@@ -10,6 +10,9 @@ import { version } from "../../src/version.ts";
 
 const root = join(import.meta.dirname, "../..");
 
+/** Packages for development of which the executable has a part all the same, in the inspector's page. */
+export const packagesOfThePage = ["preact"];
+
 /** Files by their paths in the release. */
 export type Content = ReadonlyMap<string, string | Buffer>;
 
@@ -43,7 +46,9 @@ export function licences(modules: string, runtime: string): string {
     .filter(([path, { dev }]) => path.startsWith("node_modules/") && dev !== true)
     .map(([path]) => path.slice("node_modules/".length))
     .filter((name) => !name.startsWith("node-linux-"));
-  const texts = [...packages, "preact"].sort().flatMap((name) => licenceOf(name, join(modules, name)));
+  const texts = [...packages, ...packagesOfThePage]
+    .sort()
+    .flatMap((name) => licenceOf(name, join(modules, name)));
   const node = readFileSync(join(modules, runtime, "LICENSE"), "utf8");
   return [
     readFileSync(join(root, "LICENSE"), "utf8"),

@@ -26,10 +26,15 @@ export interface DebInput {
   readonly licences: string;
   /** Seconds since the epoch; nothing in the package is newer. */
   readonly date: number;
+  /** Of xz(1), 0 to 9. */
+  readonly compression: number;
 }
 
 /** Writes the package, and nothing else, to a folder; returns its path. */
-export function buildDeb({ architecture, executable, licences, date }: DebInput, folder: string): string {
+export function buildDeb(
+  { architecture, executable, licences, date, compression }: DebInput,
+  folder: string,
+): string {
   const stage = mkdtempSync(join(tmpdir(), "exec2-deb-"));
   try {
     chmodSync(stage, 0o755);
@@ -65,7 +70,8 @@ export function buildDeb({ architecture, executable, licences, date }: DebInput,
     const path = join(folder, `${name}_${version}_${architecture}.deb`);
     execFileSync(
       "dpkg-deb",
-      ["--root-owner-group", "-Zxz", "-z6", "--threads-max=1", "--build", stage, path],
+      // It compresses block by block, and so to the same bytes with any number of threads.
+      ["--root-owner-group", "-Zxz", `-z${compression}`, "--build", stage, path],
       {
         env: { ...process.env, SOURCE_DATE_EPOCH: String(date) },
         stdio: ["ignore", 2, 2],

@@ -4,33 +4,92 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { version } from "../../src/version.ts";
+import { packagesOfThePage } from "./content.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** npm's bill of materials, with the libraries that are linked into Node, and without what differs by the run. */
+interface Component {
+  readonly "bom-ref": string;
+  readonly name: string;
+  readonly version: string;
+  readonly properties?: readonly { readonly name: string; readonly value: string }[];
+}
+
+/**
+ * npm's bill of materials of what is in the executable, with the libraries that are linked into
+ * Node, and without what differs by the run and the folder.
+ */
 export function billOfMaterials(date: number): string {
-  const args = ["sbom", "--sbom-format", "cyclonedx", "--omit", "dev", "--package-lock-only"];
+  // With --omit=dev, npm also leaves out what a package for development needs besides the driver.
+  const args = ["sbom", "--sbom-format", "cyclonedx", "--package-lock-only"];
   const bom = JSON.parse(execFileSync("npm", args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 26 }));
-  const linked = Object.entries(process.versions)
-    .filter(([name]) => !["modules", "napi"].includes(name))
+  const foreign = packagesForOtherSystems();
+  const inside: Component[] = bom.components.filter(
+    (component: Component) =>
+      !foreign.has(component["bom-ref"]) &&
+      (!isForDevelopment(component) || packagesOfThePage.includes(component.name)),
+  );
+  const refs = new Set(inside.map((component) => component["bom-ref"]));
+  const own = bom.metadata.component;
+  bom.components = [...inside, ...librariesOfNode()];
+  bom.dependencies = bom.dependencies
+    .filter(({ ref }: { ref: string }) => ref === own["bom-ref"] || refs.has(ref))
+    .map(({ ref, dependsOn }: { ref: string; dependsOn: string[] }) => ({
+      ref,
+      dependsOn: dependsOn.filter((other) => refs.has(other)),
+    }));
+  bom.metadata.timestamp = new Date(date * 1000).toISOString();
+  // npm has the folder's name here.
+  Object.assign(own, { type: "application", name: "nomad-driver-exec2" });
+  bom.serialNumber = `urn:uuid:${uuidOf(JSON.stringify(bom.components))}`;
+  return `${JSON.stringify(bom, undefined, 2)}\n`;
+}
+
+function isForDevelopment({ properties = [] }: Component): boolean {
+  return properties.some(({ name, value }) => name === "cdx:npm:package:development" && value === "true");
+}
+
+/** The lock file has native code for every system. */
+function packagesForOtherSystems(): ReadonlySet<string> {
+  const { packages }: { packages: Record<string, LockedPackage> } = JSON.parse(
+    readFileSync(join(root, "package-lock.json"), "utf8"),
+  );
+  const others = Object.entries(packages).filter(
+    ([, { os = ["linux"], cpu = ["x64"] }]) =>
+      !os.includes("linux") || !(cpu.includes("x64") || cpu.includes("arm64")),
+  );
+  return new Set(others.map(([path, each]) => `${path.split("node_modules/").at(-1)}@${each.version}`));
+}
+
+interface LockedPackage {
+  readonly version: string;
+  readonly os?: readonly string[];
+  readonly cpu?: readonly string[];
+}
+
+function librariesOfNode() {
+  return Object.entries(process.versions)
+    .filter(([name, version]) => version && !["modules", "napi"].includes(name))
     .sort()
-    .map(([name, libraryVersion]) => ({
+    .map(([name, version]) => ({
       type: name === "node" ? "platform" : "library",
       name,
-      version: libraryVersion,
-      "bom-ref": `node:${name}@${libraryVersion}`,
+      version,
+      "bom-ref": `node:${name}@${version}`,
     }));
-  bom.components.push(...linked);
-  bom.metadata.timestamp = new Date(date * 1000).toISOString();
-  const digest = createHash("sha256").update(JSON.stringify(bom.components)).digest("hex");
-  const uuid = [
+}
+
+/** A UUID of the kind that is made of a name: RFC 9562, version 8. */
+function uuidOf(text: string): string {
+  const digest = sha256(Buffer.from(text));
+  const [a, b, c, d, e] = [
     digest.slice(0, 8),
     digest.slice(8, 12),
-    `5${digest.slice(13, 16)}`,
-    `8${digest.slice(17, 20)}`,
+    digest.slice(13, 16),
+    digest.slice(17, 20),
+    digest.slice(20, 32),
   ];
-  bom.serialNumber = `urn:uuid:${[...uuid, digest.slice(20, 32)].join("-")}`;
-  return `${JSON.stringify(bom, undefined, 2)}\n`;
+  return `${a}-${b}-8${c}-8${d}-${e}`;
 }
 
 /** An in-toto statement with SLSA's predicate: the files, and the sources and packages that they are made of. */

@@ -1,0 +1,64 @@
+/** What a release says of itself is true of it, wherever it was made. */
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, type TestContext } from "vitest";
+import { billOfMaterials, checksumsOf, provenance } from "../../../scripts/release/statements.ts";
+import { requireTools } from "../../support/host/requireTools.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const root = join(import.meta.dirname, "../../..");
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const date = 1_764_000_000;
+
+describe("the bill of materials", () => {
+  it("has every package that the driver needs, and those of the page", (context) => {
+    const { names } = billFor(context);
+    const needed = [...Object.keys(manifest.dependencies), ...Object.keys(manifest.optionalDependencies)];
+    expect(names).toEqual(expect.arrayContaining([...needed, "preact", "node", "openssl"]));
+  });
+
+  it("has no package for development or for other systems", (context) => {
+    const { bom, names } = billFor(context);
+    const tools = Object.keys(manifest.devDependencies).filter(
+      (name) => name !== "preact" && !name.startsWith("@types/"),
+    );
+    expect(names.filter((name) => tools.includes(name) || /darwin|win32|linux-arm$/.test(name))).toEqual([]);
+    const refs = bom.components.map((component: Record<string, string>) => component["bom-ref"]);
+    const pointed = bom.dependencies.flatMap(({ dependsOn }: { dependsOn: string[] }) => dependsOn);
+    expect(pointed.filter((ref: string) => !refs.includes(ref))).toEqual([]);
+  });
+
+  it("tells nothing of the folder, the day or the run", (context) => {
+    const { bom } = billFor(context);
+    expect(bom.metadata.component).toMatchObject({ name: "nomad-driver-exec2", type: "application" });
+    expect(bom.metadata.timestamp).toBe("2025-11-24T16:00:00.000Z");
+    expect(JSON.stringify(bom)).not.toContain(root);
+    expect(JSON.parse(billOfMaterials(date))).toEqual(bom);
+  });
+});
+
+it("checksums are those that sha256sum finds, and the provenance has the same", () => {
+  const folder = temporaryFolder();
+  const files = ["one.deb", "another.tar.gz"].map((name) => join(folder, name));
+  for (const file of files) writeFileSync(file, `content of ${file}`);
+  writeFileSync(join(folder, "SHA256SUMS"), checksumsOf(files));
+  const checked = execFileSync("sha256sum", ["--check", "SHA256SUMS"], { cwd: folder, encoding: "utf8" });
+  expect(checked).toBe("one.deb: OK\nanother.tar.gz: OK\n");
+  const { subject, predicate } = JSON.parse(provenance(files, "0123abcd"));
+  const sums = subject.map(
+    (each: { name: string; digest: { sha256: string } }) => `${each.digest.sha256}  ${each.name}\n`,
+  );
+  expect(sums.join("")).toBe(checksumsOf(files));
+  expect(predicate.buildDefinition.resolvedDependencies[0]).toEqual({
+    name: "sources",
+    digest: { gitCommit: "0123abcd" },
+  });
+});
+
+function billFor(context: TestContext) {
+  requireTools(context, "npm");
+  const bom = JSON.parse(billOfMaterials(date));
+  const names: string[] = bom.components.map(({ name }: { name: string }) => name);
+  return { bom, names };
+}
