@@ -20,7 +20,9 @@ const rounds = Number(process.argv[2] ?? 300);
 const atATime = 8;
 const pause = 10;
 /** A plugin that has been launched has given back by then what its start needed. */
-const restedMs = 2_000;
+const restedMs = idleMemoryMs + 1_000;
+/** After its tasks have ended, a plugin gives back within this time what they needed. */
+const withinMs = 10_000;
 const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync("/var/lib/exec2-bench-");
 
@@ -36,6 +38,7 @@ try {
   await benchThroughput(plugin);
   await benchMemoryAfter(plugin);
   await plugin.close();
+  await benchFirstStarts(allocation);
   await benchMemory(allocation);
   await allocation.remove();
 } finally {
@@ -121,6 +124,36 @@ async function benchStartsAt(
   printTimes("  StartTask to the task's first byte", times.firstByte, times.spawn);
 }
 
+/** The first start of a plugin that was just launched and has come to rest, compared with its later ones. */
+async function benchFirstStarts(allocation: Allocation): Promise<void> {
+  const [first, later]: [number[], number[]] = [[], []];
+  for (let round = 0; round < 5; round++) {
+    const plugin = await launch();
+    await configure(plugin, "first");
+    await delay(restedMs);
+    for (let start = 0; start < 20; start++) {
+      const ms = await timeToFirstByte(plugin, allocation, `(first ${round} ${start})`);
+      (start === 0 ? first : later).push(ms);
+      await delay(pause);
+    }
+    await plugin.close();
+  }
+  printTimes("later starts of a fresh plugin, first byte", later);
+  printTimes("its first start", first, later);
+}
+
+async function timeToFirstByte(
+  { driver }: LaunchedPlugin,
+  allocation: Allocation,
+  text: string,
+): Promise<number> {
+  const task = allocation.config({ command: "/bin/echo", args: [text] });
+  const ms = await timed(() => Promise.all([allocation.stdout.contains(text), driver.startTask({ task })]));
+  await driver.waitTask({ taskId: task.id });
+  await driver.destroyTask({ taskId: task.id, force: true });
+  return ms;
+}
+
 /** From StopTask to its answer, for a task that ends at the signal. */
 async function benchStops({ driver }: LaunchedPlugin, allocation: Allocation): Promise<void> {
   const times: number[] = [];
@@ -167,8 +200,7 @@ async function benchMemory(allocation: Allocation): Promise<void> {
   const idle = pssOf(plugin.pid);
   const tasks = Array.from({ length: 50 }, () => allocation.config({ command: "/bin/sleep", args: ["600"] }));
   for (const task of tasks) await plugin.driver.startTask({ task });
-  // Inits free memory after their tasks have started.
-  await delay(200);
+  await delay(restedMs);
   const inits = initsIn(allocation.cgroup.path);
   const beside = inits.reduce((sum, init) => sum + pssOf(init), 0) / inits.length;
   printFigure(`memory of a task's init (PSS, ${inits.length} inits)`, `${beside.toFixed(1)} KiB`);
@@ -180,10 +212,11 @@ async function benchMemory(allocation: Allocation): Promise<void> {
 /** Memory of the plugin after its tasks have ended: at once, and after it has freed what it can. */
 async function benchMemoryAfter({ pid }: LaunchedPlugin): Promise<void> {
   const atOnce = mib(pssOf(pid));
-  await delay(idleMemoryMs + 1_000);
-  const log = mib(pssOfMapping(pid, "data.mdb"));
-  const figures = `${atOnce} MiB, later ${mib(pssOf(pid))} MiB, ${log} of them pages of the event log`;
-  printFigure("plugin after all these tasks (PSS)", figures);
+  await delay(withinMs);
+  printFigure(
+    "plugin after all these tasks (PSS)",
+    `${atOnce} MiB, ${withinMs / 1_000} s later ${mib(pssOf(pid))} MiB`,
+  );
 }
 
 function initsIn(cgroup: string): number[] {
@@ -194,13 +227,6 @@ function initsIn(cgroup: string): number[] {
 /** KiB. */
 function pssOf(pid: number): number {
   return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
-}
-
-/** KiB of the mapped files whose paths end with `ending`. */
-function pssOfMapping(pid: number, ending: string): number {
-  const mappings = readFileSync(`/proc/${pid}/smaps`, "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
-  const ofFile = mappings.filter((mapping) => mapping.slice(0, mapping.indexOf("\n")).endsWith(ending));
-  return ofFile.reduce((sum, mapping) => sum + Number(/^Pss:\s+(\d+)/m.exec(mapping)?.[1]), 0);
 }
 
 function mib(kib: number): string {

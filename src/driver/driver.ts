@@ -53,9 +53,6 @@ import { end, killGraceMs, TaskTable } from "./task/taskTable.ts";
 
 const defaultStopSignal = "SIGINT";
 
-/** Milliseconds after which the plugin's own start is over. */
-const restingMs = 1_000;
-
 /** More starts at once are not faster, and hold other calls up. One that waits for a name service, say, lets others pass. */
 const startsAtOnce = 16;
 const startTurnMs = 500;
@@ -224,7 +221,7 @@ export class Driver implements DriverPort {
     optimizeEarly();
     raiseOwnFileLimit();
     hideMemory();
-    this.#idleMemory.wake(restingMs);
+    this.#idleMemory.wake();
     await this.#opening?.stop();
     const open = () =>
       openServices(

@@ -1,6 +1,6 @@
 /**
- * Returns memory to the kernel that only a start, or tasks that have ended, needed.
- * Nothing polls: only such an event schedules a pass.
+ * Returns memory to the kernel that only the plugin's start, a task's, or tasks that have
+ * ended needed. Nothing polls: only such an event schedules a pass.
  */
 import { releaseMemory } from "../effects/processes/ownMemory.ts";
 
@@ -11,12 +11,12 @@ export class IdleMemory {
   #timer: NodeJS.Timeout | undefined;
 
   /** Schedules a pass, unless one is scheduled. */
-  wake(delayMs = idleMemoryMs): void {
+  wake(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       // Memory that stays is no reason to do anything else than before.
       releaseMemory().catch(() => undefined);
-    }, delayMs).unref();
+    }, idleMemoryMs).unref();
   }
 
   close(): void {

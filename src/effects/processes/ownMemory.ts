@@ -1,19 +1,25 @@
 /** Memory of this process: who may see it, and what of it the kernel can have back. */
-import { readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { PR_SET_DUMPABLE } from "../kernel/constants.ts";
 import { madviseDontNeed, mallocTrim, prctl } from "../kernel/libc.ts";
 
 /**
- * Returns what malloc does not use, and unmaps the executable's pages, most of which
- * only a start needs. They stay in the page cache, so that a page that is used again is
- * mapped again in about a microsecond.
+ * Returns what malloc does not use, and unmaps the pages of the executable, most of which
+ * only a start needs, and of the event log, which hardly reads what it has written. They
+ * stay in the page cache, so that a page that is used again is mapped again in about a
+ * microsecond.
  */
 export async function releaseMemory(): Promise<void> {
   mallocTrim();
-  const mappings = await readFile("/proc/self/smaps", "utf8");
   const executable = readlinkSync("/proc/self/exe");
-  for (const { address, bytes } of unchangedMappings(mappings, executable)) madviseDontNeed(address, bytes);
+  unmap(unchangedMappings(await readFile("/proc/self/smaps", "utf8"), executable));
+  // This thread alone opens and closes logs: between the list and the calls, none is unmapped.
+  unmap(readMappings(readFileSync("/proc/self/maps", "utf8")));
+}
+
+function unmap(mappings: readonly Mapping[]): void {
+  for (const { address, bytes } of mappings) madviseDontNeed(address, bytes);
 }
 
 /**
@@ -35,9 +41,19 @@ export interface Mapping {
  */
 export function unchangedMappings(smaps: string, file: string): Mapping[] {
   return smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).flatMap((mapping) => {
-    const [, start, end, path] = /^([0-9a-f]+)-([0-9a-f]+) r-.p \S+ \S+ \S+ +(.+)$/m.exec(mapping) ?? [];
-    if (path !== file || !/^Anonymous: +0 kB$/m.test(mapping)) return [];
-    const address = BigInt(`0x${start}`);
-    return { address, bytes: BigInt(`0x${end}`) - address };
+    const [, start = "", end = "", path] =
+      /^([0-9a-f]+)-([0-9a-f]+) r-.p \S+ \S+ \S+ +(.+)$/m.exec(mapping) ?? [];
+    return path === file && /^Anonymous: +0 kB$/m.test(mapping) ? mappingOf(start, end) : [];
   });
+}
+
+/** Shared mappings of files that are only read, as LMDB's of its data: proc_pid_maps(5). */
+export function readMappings(maps: string): Mapping[] {
+  const lines = maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) r--s \S+ \S+ \S+ +\//gm);
+  return Array.from(lines, ([, start = "", end = ""]) => mappingOf(start, end));
+}
+
+function mappingOf(start: string, end: string): Mapping {
+  const address = BigInt(`0x${start}`);
+  return { address, bytes: BigInt(`0x${end}`) - address };
 }

@@ -1,6 +1,10 @@
 import { readFileSync } from "node:fs";
-import { expect, it } from "vitest";
-import { releaseMemory, unchangedMappings } from "../../../src/effects/processes/ownMemory.ts";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { readMappings, releaseMemory, unchangedMappings } from "../../../src/effects/processes/ownMemory.ts";
+import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
+import { sampleEvent } from "../../support/history/sampleEvents.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const mapping = (line: string, anonymousKb: number) => `${line}
 Size:                256 kB
@@ -25,6 +29,28 @@ it("knows the mappings of a file that hold nothing but its pages", () => {
   ]);
 });
 
+it("knows the shared mappings of files that are only read", () => {
+  const maps = `7f0000000000-7f1000000000 r--s 00000000 fe:00 53166      /state/events/data.mdb
+7f1000000000-7f1000002000 rw-s 00000000 fe:00 53167      /state/events/lock.mdb
+7f2000000000-7f2000002000 r--p 00000000 fe:00 77         /usr/lib/libc.so.6
+7f3000000000-7f3000002000 r--s 00000000 00:0f 1          anon_inode:[io_uring]
+`;
+  expect(readMappings(maps)).toEqual([{ address: 0x7f0000000000n, bytes: 0x1000000000n }]);
+});
+
+it("unmaps an event log's pages, and the log goes on", async () => {
+  const store = await openEventStore(join(temporaryFolder(), "events"));
+  onTestFinished(() => store.close());
+  const event = sampleEvent("", { text: "x".repeat(100_000) });
+  await store.append("task", 0, Array(10).fill(event));
+  expect([...store.readStream("task")]).toHaveLength(10);
+  const before = mappedKb("/events/data.mdb");
+  await releaseMemory();
+  expect(mappedKb("/events/data.mdb")).toBeLessThan(before);
+  await store.append("task", 10, [event]);
+  expect([...store.readStream("task")]).toHaveLength(11);
+});
+
 it("unmaps the executable's pages, and the process goes on", async () => {
   const before = residentKb();
   await releaseMemory();
@@ -34,4 +60,11 @@ it("unmaps the executable's pages, and the process goes on", async () => {
 /** Pages of files that are mapped: proc_pid_status(5). */
 function residentKb(): number {
   return Number(/^RssFile:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+}
+
+/** Pages of a file that this process has mapped: proc_pid_smaps(5). */
+function mappedKb(ending: string): number {
+  const mappings = readFileSync("/proc/self/smaps", "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const ofFile = mappings.filter((text) => text.slice(0, text.indexOf("\n")).endsWith(ending));
+  return ofFile.reduce((sum, text) => sum + Number(/^Rss:\s+(\d+)/m.exec(text)?.[1]), 0);
 }
