@@ -20,7 +20,7 @@ export interface Group {
 }
 
 export interface Network {
-  readonly mode: "host" | "none";
+  readonly mode: "host" | "none" | "bridge";
   /** Template text; undefined means the host's own name. */
   readonly hostname: string | undefined;
   readonly ports: readonly PortRequest[];
@@ -31,6 +31,8 @@ export interface PortRequest {
   readonly label: string;
   /** Undefined means any free port. */
   readonly static: number | undefined;
+  /** The port in a network of the group's own; undefined means the same as on the host. */
+  readonly to: number | undefined;
 }
 
 interface Dns {

@@ -91,7 +91,7 @@ function readNetwork(reader: JobReader, place: string, value: unknown): Network 
     mode,
     hostname: mode === "host" || hostname === "" ? undefined : hostname,
     ports: labelled(reader.file, inside(place, "port"), blocks.port).map(({ label, block: port }) =>
-      readPort(reader, `${place}.port.${label}`, label, port),
+      readPort(reader, `${place}.port.${label}`, label, port, mode),
     ),
     dns:
       many(blocks.dns).length === 0
@@ -100,11 +100,18 @@ function readNetwork(reader: JobReader, place: string, value: unknown): Network 
   };
 }
 
-function readPort(reader: JobReader, place: string, label: string, block: Body): PortRequest {
+function readPort(
+  reader: JobReader,
+  place: string,
+  label: string,
+  block: Body,
+  mode: Network["mode"],
+): PortRequest {
   const { attributes } = read(reader, "port", place, block, portSchema);
-  if (attributes.to > 0 && attributes.to !== attributes.static) {
-    const message = "ports are mapped in networks of their own only (bridge), which need a Nomad client";
+  const to = attributes.to > 0 ? attributes.to : undefined;
+  if (to !== undefined && to !== attributes.static && mode !== "bridge") {
+    const message = 'ports are mapped in a network of the group\'s own only: mode = "bridge"';
     rejectJob(reader.file, { place: inside(place, "to"), message });
   }
-  return { label, static: attributes.static };
+  return { label, static: attributes.static, to };
 }

@@ -66,9 +66,9 @@ export const groupSchema = z.object({ count: count.default(1), meta: textMap() }
 
 export const networkSchema = z.object({
   mode: z
-    .enum(["host", "none", ""], {
+    .enum(["host", "bridge", "none", ""], {
       error: ({ input }) =>
-        `a local run knows the modes host and none; ${String(input)} needs a network namespace that a Nomad client makes`,
+        `a local run knows the modes host, bridge and none; ${String(input)} needs a plugin that a Nomad client calls`,
     })
     .transform((mode) => (mode === "" ? "host" : mode))
     .default("host"),

@@ -26,7 +26,8 @@ const placed: TaskPlacement = {
   user: "nomad-80001",
   cgroup: "/sys/fs/cgroup/x",
   cpusetCpus: "",
-  ports: [{ label: "http", ip: "127.0.0.1", port: 25_000 }],
+  networkPath: undefined,
+  ports: [{ label: "http", ip: "127.0.0.1", port: 25_000, inside: 25_000 }],
   env: { A: "1", EMPTY: "" },
   config: Buffer.from([0x80]),
   mounts: [],
@@ -83,6 +84,15 @@ describe("a task as the driver is told of it", () => {
       network: { mode: "host", path: "" },
       dns: undefined,
     });
+  });
+
+  it("is in the namespace of the group's own network, and has its ports there", async () => {
+    const message = await messageOf('network {\n mode = "bridge"\n}', "", {
+      networkPath: "/proc/1/fd/9",
+      ports: [{ label: "http", ip: "127.0.0.1", port: 25_000, inside: 80 }],
+    });
+    expect(requestOf(message).network).toMatchObject({ mode: "group", path: "/proc/1/fd/9" });
+    expect(message.resources?.ports).toMatchObject([{ label: "http", value: 25_000, to: 80 }]);
   });
 
   it("counts reserved cores as their MHz", async () => {

@@ -14,7 +14,7 @@ async function listening(): Promise<number> {
 
 it("gives every label a free port of its own", async () => {
   const labels = Array.from({ length: 20 }, (_, index) => `p${index}`);
-  const assigned = await assignPorts(labels.map((label) => ({ label, static: undefined })));
+  const assigned = await assignPorts(labels.map((label) => ({ label, static: undefined, to: undefined })));
   expect(assigned.map(({ label }) => label)).toEqual(labels);
   expect(new Set(assigned.map(({ port }) => port)).size).toBe(labels.length);
   for (const { ip, port } of assigned) {
@@ -25,25 +25,29 @@ it("gives every label a free port of its own", async () => {
 });
 
 it("gives a static port where it is free, whatever is asked for before it", async () => {
-  const [free] = await assignPorts([{ label: "x", static: undefined }]);
+  const [free] = await assignPorts([{ label: "x", static: undefined, to: undefined }]);
   const port = free?.port ?? 0;
   const assigned = await assignPorts([
-    { label: "any", static: undefined },
-    { label: "mine", static: port },
+    { label: "any", static: undefined, to: undefined },
+    { label: "mine", static: port, to: undefined },
   ]);
-  expect(assigned).toContainEqual({ label: "mine", ip: "127.0.0.1", port });
+  expect(assigned).toContainEqual({ label: "mine", ip: "127.0.0.1", port, inside: port });
 });
 
 it("says which port is taken", async () => {
   const port = await listening();
-  await expect(assignPorts([{ label: "http", static: port }])).rejects.toThrow(
+  await expect(assignPorts([{ label: "http", static: port, to: undefined }])).rejects.toThrow(
     `port http (${port}) cannot be used (listen 127.0.0.1:${port}: EADDRINUSE). Stop what listens there, or leave out static = ${port}`,
   );
 });
 
 it("gives no port twice in a run, though nobody listens there yet", async () => {
   const taken = new Set<number>();
-  const labels = Array.from({ length: 20 }, (_, index) => ({ label: `p${index}`, static: undefined }));
+  const labels = Array.from({ length: 20 }, (_, index) => ({
+    label: `p${index}`,
+    static: undefined,
+    to: undefined,
+  }));
   const rounds = [];
   for (let round = 0; round < 20; round++) rounds.push(await assignPorts(labels, taken));
   expect(new Set(rounds.flat().map(({ port }) => port)).size).toBe(400);

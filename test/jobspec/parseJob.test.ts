@@ -175,8 +175,8 @@ describe("a job file", () => {
     expect((await parse(source)).groups[0]?.network).toEqual({
       mode: "host",
       ports: [
-        { label: "db", static: 5432 },
-        { label: "http", static: undefined },
+        { label: "db", static: 5432, to: 5432 },
+        { label: "http", static: undefined, to: undefined },
       ],
       dns: { servers: ["192.0.2.1"], searches: [], options: [] },
     });
@@ -276,8 +276,8 @@ describe("a job file is refused", () => {
     ['job "a" {}', "job.a: the job has no group, so nothing to run"],
     ['job "a" {\n group "g" {}\n}', "job.a.group.g: the group has no main task, so nothing to run"],
     [
-      'job "a" {\n group "g" {\n  network {\n   mode = "bridge"\n  }\n }\n}',
-      "bridge needs a network namespace",
+      'job "a" {\n group "g" {\n  network {\n   mode = "cni/x"\n  }\n }\n}',
+      "cni/x needs a plugin that a Nomad client calls",
     ],
     ['job "a" {\n parameterized {}\n}', "job.a.parameterized: it waits for a dispatch"],
     [
@@ -308,7 +308,7 @@ describe("a job file is refused", () => {
     const source =
       'job "a" {\n group "g" {\n network {\n port "p" {\n to = 80\n}\n}\n task "t" {\n driver = "exec2"\n}\n}\n}';
     expect(await refusal(source)).toContain(
-      "job.a.group.g.network.port.p.to: ports are mapped in networks of their own",
+      "job.a.group.g.network.port.p.to: ports are mapped in a network of the group's own only",
     );
   });
 });
@@ -421,8 +421,8 @@ describe("a dynamic block", () => {
       }`);
     expect(groups.map(({ name }) => name)).toEqual(["g-a", "g-b"]);
     expect(groups[1]?.network.ports).toEqual([
-      { label: "db", static: 5433 },
-      { label: "web", static: 81 },
+      { label: "db", static: 5433, to: undefined },
+      { label: "web", static: 81, to: undefined },
     ]);
     expect(groups[0]?.tasks[0]?.env).toEqual({ NAME: `A \${NOMAD_TASK_NAME}` });
     expect(groups[0]?.tasks[0]?.templates).toEqual([]);

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { chmod, chown, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Group } from "../../jobspec/job.ts";
+import type { Bridge } from "./bridge.ts";
 import { type AssignedPort, assignPorts } from "./ports.ts";
 
 export interface Allocation {
@@ -12,6 +13,8 @@ export interface Allocation {
   readonly group: Group;
   readonly folders: AllocationFolders;
   readonly ports: readonly AssignedPort[];
+  /** The group's own network, if it asks for one. The caller closes it. */
+  readonly bridge: Bridge | undefined;
 }
 
 /**
@@ -27,7 +30,15 @@ export async function makeAllocation(
 ): Promise<Allocation> {
   const id = randomUUID();
   const ports = await assignPorts(group.network.ports, taken);
-  return { id, index, group, ports, folders: await makeAllocationFolders(work, id) };
+  const folders = await makeAllocationFolders(work, id);
+  const bridge = group.network.mode === "bridge" ? await openBridge(ports) : undefined;
+  return { id, index, group, ports, folders, bridge };
+}
+
+/** Loaded on demand: few jobs have it. */
+async function openBridge(ports: readonly AssignedPort[]): Promise<Bridge> {
+  const { Bridge } = await import("./bridge.ts");
+  return Bridge.open(ports);
 }
 
 /** What a run calls a task: `web`, or `web[0]`, `web[1]`, … where its group has several instances. */

@@ -6,7 +6,10 @@ import type { PortRequest } from "../../jobspec/job.ts";
 export interface AssignedPort {
   readonly label: string;
   readonly ip: string;
+  /** On the host. */
   readonly port: number;
+  /** Where the task listens: another port only in a network of its own. */
+  readonly inside: number;
 }
 
 /** Ports of a local run are reachable from this host only. */
@@ -26,7 +29,7 @@ export async function assignPorts(
   try {
     const assigned: AssignedPort[] = [];
     // Static ports first, so that a dynamic port cannot take one of them.
-    for (const { label, static: requested = 0 } of requests.toSorted(
+    for (const { label, static: requested = 0, to } of requests.toSorted(
       (a, b) => (b.static ?? 0) - (a.static ?? 0),
     )) {
       let port: number;
@@ -36,7 +39,7 @@ export async function assignPorts(
         port = await listen(server, label, requested);
       } while (requested === 0 && taken.has(port));
       taken.add(port);
-      assigned.push({ label, ip: loopback, port });
+      assigned.push({ label, ip: loopback, port, inside: to ?? port });
     }
     return assigned;
   } finally {
@@ -53,7 +56,8 @@ async function listen(server: Server, label: string, port: number): Promise<numb
   return typeof address === "object" && address !== null ? address.port : port;
 }
 
-function portTaken(label: string, port: number, cause: Error): DriverError {
+/** The error for a port on which this process cannot listen. */
+export function portTaken(label: string, port: number, cause: Error): DriverError {
   return new DriverError("JOB_INVALID", `port ${label} (${port}) cannot be used`, {
     failed: { call: "listen", path: `${loopback}:${port}`, errno: errnoOf(cause) ?? cause.message },
     hint: `Stop what listens there, or leave out static = ${port} for a free port`,

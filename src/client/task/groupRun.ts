@@ -1,6 +1,6 @@
 /** Runs one instance of a group: its tasks in the order of their phases. */
 import type { Group, Phase } from "../../jobspec/job.ts";
-import { makeAllocation } from "../allocation/allocation.ts";
+import { type Allocation, makeAllocation } from "../allocation/allocation.ts";
 import { refuseUnsupported } from "../plugin/clientRules.ts";
 import type { LocalRun } from "./localRun.ts";
 import { LocalTask, type TaskOutcome } from "./localTask.ts";
@@ -10,13 +10,15 @@ import { featuresOf } from "./taskMessage.ts";
 /** @returns the outcomes of the tasks in the order of their ends, without tasks that never had to start */
 export async function runGroup(run: LocalRun, group: Group, index: number): Promise<TaskOutcome[]> {
   const tasks: LocalTask[] = [];
+  let allocation: Allocation | undefined;
   try {
     const { capabilities } = await run.session.driverFacts();
     refuseUnsupported(capabilities, featuresOf(group));
-    const allocation = await makeAllocation(run.work, group, index, run.ports);
+    allocation = await makeAllocation(run.work, group, index, run.ports);
     const owner = group.count > 1 ? ` of ${group.name}[${index}]` : "";
-    for (const { label, ip, port } of allocation.ports) {
-      run.console.note(`port ${label}${owner}: ${ip}:${port}`);
+    for (const { label, ip, port, inside } of allocation.ports) {
+      const mapped = inside === port ? "" : `, ${inside} in the group's network`;
+      run.console.note(`port ${label}${owner}: ${ip}:${port}${mapped}`);
     }
     for (const task of group.tasks) {
       const driver = await run.session.driverFacts();
@@ -28,6 +30,7 @@ export async function runGroup(run: LocalRun, group: Group, index: number): Prom
     return outcomes.toSorted((a, b) => a.endedAt - b.endedAt);
   } finally {
     for (const task of tasks) await task.cleanUp();
+    allocation?.bridge?.close();
   }
 }
 

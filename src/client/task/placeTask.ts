@@ -79,6 +79,7 @@ export async function placeTask(
     cgroup: scopePath(allocation.id, task.name),
     cpusetCpus: facts.cores,
     ports,
+    networkPath: allocation.bridge?.path,
     env,
     config: encodeMsgpack(config),
     mounts: mounts.map((mount) => ({ ...mount, path: volumePath(file, hostVolumes, mount.source) })),

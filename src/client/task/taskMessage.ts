@@ -28,6 +28,8 @@ export interface TaskPlacement {
   /** In the kernel's list format (`0-3,5`); empty unless the job reserves cores. */
   readonly cpusetCpus: string;
   readonly ports: readonly AssignedPort[];
+  /** The namespace of the group's own network; undefined if it has none. */
+  readonly networkPath: string | undefined;
   readonly env: Readonly<Record<string, string>>;
   /** MessagePack. */
   readonly config: Buffer;
@@ -67,7 +69,12 @@ export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlac
         cpusetCgroup: placed.cgroup,
         PercentTicks: placed.nodeMhz > 0 ? cpuShares / placed.nodeMhz : 0,
       },
-      ports: placed.ports.map(({ label, ip, port }) => ({ label, value: port, to: 0, hostIp: ip })),
+      ports: placed.ports.map(({ label, ip, port, inside }) => ({
+        label,
+        value: port,
+        to: inside === port ? 0 : inside,
+        hostIp: ip,
+      })),
     },
     mounts: placed.mounts.map(({ path, destination, readOnly, propagation }) => ({
       hostPath: path,
@@ -87,9 +94,14 @@ export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlac
     allocId: placed.allocId,
     // The client omits it for the host's network.
     networkIsolationSpec:
-      group.network.mode === "none"
-        ? { mode: NetworkMode.NONE, path: "", labels: new Map(), hostsConfig: hostsMessage(placed.hostname) }
-        : undefined,
+      group.network.mode === "host"
+        ? undefined
+        : {
+            mode: networkModes[group.network.mode],
+            path: placed.networkPath ?? "",
+            labels: new Map(),
+            hostsConfig: hostsMessage(placed.hostname),
+          },
     dns: group.network.dns && dnsMessage(group.network.dns),
     jobId: job.id,
     namespace: job.namespace,
@@ -99,10 +111,12 @@ export function taskMessage(job: Job, group: Group, task: Task, placed: TaskPlac
   };
 }
 
+const networkModes = { host: NetworkMode.HOST, none: NetworkMode.NONE, bridge: NetworkMode.GROUP };
+
 /** The features of a group that not every driver supports. */
 export function featuresOf({ network, tasks }: Group): GroupFeatures {
   return {
-    networkMode: network.mode === "none" ? NetworkMode.NONE : NetworkMode.HOST,
+    networkMode: networkModes[network.mode],
     hostname: network.hostname !== undefined,
     volumes: tasks.some(({ volumeMounts }) => volumeMounts.length > 0),
   };

@@ -101,7 +101,12 @@ function sampleFacts({ network }: Group): AllocationFacts {
     allocId: "00000000-0000-4000-8000-000000000000",
     allocIndex: 0,
     folders: { alloc: "/alloc", task: "/task/local", secrets: "/task/secrets" },
-    ports: network.ports.map(({ label, static: port = 20_000 }) => ({ label, ip: "127.0.0.1", port })),
+    ports: network.ports.map(({ label, static: port = 20_000, to = port }) => ({
+      label,
+      ip: "127.0.0.1",
+      port,
+      inside: to,
+    })),
     cores: "",
     hostEnv: { PATH: "/usr/bin" },
     node: sampleNode,

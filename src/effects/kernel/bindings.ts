@@ -48,6 +48,8 @@ function bind() {
     socket: libraryFunction("socket", "int32", "int32", "int32"),
     connect: libraryFunction("connect", "int32", "pointer", "uint32"),
     getsockopt: libraryFunction("getsockopt", "int32", "int32", "int32", "pointer", "pointer"),
+    unshare: libraryFunction("unshare", "int32"),
+    setns: libraryFunction("setns", "int32", "int32"),
     flock: libraryFunction("flock", "int32", "int32"),
     setrlimit: libraryFunction("setrlimit", "int32", "pointer"),
     prctl: libraryFunction("prctl", "int32", "uint64", "uint64", "uint64", "uint64"),

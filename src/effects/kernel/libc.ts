@@ -6,7 +6,14 @@ import { closeSync } from "node:fs";
 import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
 import { errnoName, kernelError } from "./kernelError.ts";
-import { type OpenHow, openHow, type ResourceLimit, rlimit64, unixAddress } from "./structs.ts";
+import {
+  internetAddress,
+  type OpenHow,
+  openHow,
+  type ResourceLimit,
+  rlimit64,
+  unixAddress,
+} from "./structs.ts";
 
 /**
  * landlock_create_ruleset(2).
@@ -171,6 +178,39 @@ export function listenerOf(path: string): { readonly pid: number; readonly uid: 
     closeSync(socket);
   }
 }
+
+/** unshare(2) of the calling thread. */
+export function unshare(flags: number): void {
+  checked(libc().unshare(flags), "unshare");
+}
+
+/** setns(2) of the calling thread. @param type `CLONE_NEW…`, the kind that the descriptor must be of */
+export function setns(namespace: number, type: number): void {
+  checked(libc().setns(namespace, type), "setns");
+}
+
+/** socket(2), close-on-exec and non-blocking. */
+export function socket(domain: number, type: number): number {
+  return checked(libc().socket(domain, type | k.SOCK_CLOEXEC | k.SOCK_NONBLOCK, 0), "socket");
+}
+
+/**
+ * connect(2) of a non-blocking socket to this host's loopback address. Where nobody takes connections, though
+ * somebody listens, it is still coming: writing waits for it, and its failure is the socket's next error.
+ * @throws DriverError `KERNEL_CALL_FAILED` if nobody listens
+ */
+export function connectToLoopback(socket: number, port: number): void {
+  const { connect, errno } = libc();
+  const address = internetAddress(loopback, port);
+  // The answer is there when the first call returns, but only the next one tells it.
+  for (const pending of ["EINPROGRESS", "EALREADY"]) {
+    if (connect(socket, address, address.byteLength) === 0) return;
+    const name = errnoName(errno());
+    if (name !== pending) throw kernelError("connect", name, `127.0.0.1:${port}`);
+  }
+}
+
+const loopback = [127, 0, 0, 1] as const;
 
 /**
  * waitpid(2).

@@ -66,6 +66,20 @@ export function groupList(groups: readonly number[]): Uint8Array {
   return bytesOf(new Uint32Array(groups));
 }
 
+/** `struct sockaddr_in` of ip(7): port and address are in network order. */
+export function internetAddress(
+  address: readonly [number, number, number, number],
+  port: number,
+): Uint8Array {
+  const AF_INET = 2;
+  const bytes = new Uint8Array(16);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, AF_INET, true);
+  view.setUint16(2, port);
+  bytes.set(address, 4);
+  return bytes;
+}
+
 /** `struct ifreq` of `linux/if.h` with `ifr_flags`: netdevice(7). */
 export function interfaceFlags(name: string, flags: number): Uint8Array {
   const bytes = new Uint8Array(40);

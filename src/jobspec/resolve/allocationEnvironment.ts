@@ -12,13 +12,22 @@ export interface AllocationFacts {
   readonly allocIndex: number;
   /** Paths of the task's folders, as the task sees them. */
   readonly folders: { readonly alloc: string; readonly task: string; readonly secrets: string };
-  readonly ports: readonly { readonly label: string; readonly ip: string; readonly port: number }[];
+  readonly ports: readonly PortFacts[];
   /** In the kernel's list format (`0-3,5`); empty if the task reserves no cores. */
   readonly cores: string;
   /** The part of the client's own environment that tasks inherit. */
   readonly hostEnv: Readonly<Record<string, string>>;
   /** Values of `node.…` and `attr.…`. */
   readonly node: Readonly<Record<string, string>>;
+}
+
+export interface PortFacts {
+  readonly label: string;
+  readonly ip: string;
+  /** On the host. */
+  readonly port: number;
+  /** Where the task listens. */
+  readonly inside: number;
 }
 
 /** The task's environment without its `env` block, whose values may refer to it. */
@@ -94,11 +103,11 @@ function hintFor(root: string, name: string, known: readonly string[]): string {
 
 function portVariables(ports: AllocationFacts["ports"]): Record<string, string> {
   const variables: Record<string, string> = {};
-  for (const { label, ip, port } of ports) {
+  for (const { label, ip, port, inside } of ports) {
     const name = cleanName(label);
     for (const prefix of ["IP", "HOST_IP"]) variables[`NOMAD_${prefix}_${name}`] = ip;
-    for (const prefix of ["PORT", "HOST_PORT", "ALLOC_PORT"])
-      variables[`NOMAD_${prefix}_${name}`] = String(port);
+    for (const prefix of ["PORT", "ALLOC_PORT"]) variables[`NOMAD_${prefix}_${name}`] = String(inside);
+    variables[`NOMAD_HOST_PORT_${name}`] = String(port);
     for (const prefix of ["ADDR", "HOST_ADDR"]) variables[`NOMAD_${prefix}_${name}`] = `${ip}:${port}`;
   }
   return variables;

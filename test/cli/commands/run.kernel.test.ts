@@ -200,6 +200,66 @@ describe("a group with a count", () => {
   });
 });
 
+describe("a group with a network of its own", () => {
+  const server =
+    "import http.server as h, os; P = int(os.environ['NOMAD_PORT_http']); " +
+    "s = h.ThreadingHTTPServer(('127.0.0.1', P), h.SimpleHTTPRequestHandler); print('up', flush=True); s.serve_forever()";
+  const bridged = (group: string, tasks: string) =>
+    jobFileOf(`job "b" {
+  group "g" {
+    network {
+      mode = "bridge"
+      port "http" {
+        to = 8000
+        ${group}
+      }
+    }
+    ${tasks}
+  }
+}`);
+  const task = (name: string, ...command: string[]) => `task "${name}" {
+      driver = "exec2"
+      config {
+        command = ${JSON.stringify(command[0])}
+        args = ${JSON.stringify(command.slice(1))}
+      }
+    }
+`;
+
+  it("shares it among its tasks, and has its ports on the host", async () => {
+    const env = "env | grep '^NOMAD_.*_http=' | sort; echo listed; sleep 1000";
+    const job = bridged("", task("web", "python3", "-c", server) + task("env", "sh", "-c", env));
+    const run = start(running(job));
+    await run.seen("up");
+    const stdout = await run.seen("listed\n");
+    const port = /NOMAD_HOST_PORT_http=(\d+)/.exec(stdout)?.[1] ?? "";
+    expect(stdout).toContain("NOMAD_PORT_http=8000\n");
+    expect(stdout).toContain("NOMAD_ALLOC_PORT_http=8000\n");
+    expect(stdout).toContain(`NOMAD_ADDR_http=127.0.0.1:${port}\n`);
+    expect(await run.seen("port http", "stderr")).toContain(
+      `port http: 127.0.0.1:${port}, 8000 in the group's network`,
+    );
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => fetch(`http://127.0.0.1:${port}/local/`)),
+    );
+    for (const answer of answers) expect(answer.status).toBe(200);
+    await expect(fetch("http://127.0.0.1:8000/")).rejects.toThrow();
+    run.child.kill("SIGINT");
+    await run.ended;
+    await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
+  });
+
+  it("tells that a port of the host is taken", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    onTestFinished(() => void taken.close());
+    const { port } = taken.address() as AddressInfo;
+    const { code, stderr } = await call(running(bridged(`static = ${port}`, task("t", "true"))));
+    expect(code).toBe(125);
+    expect(stderr).toContain(`port http (${port}) cannot be used`);
+  });
+});
+
 describe("what cannot be run", () => {
   it.each([
     [

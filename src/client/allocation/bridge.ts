@@ -1,0 +1,81 @@
+/**
+ * The network of a group in bridge mode: a namespace that its tasks share, with a
+ * loopback interface, and the group's ports on this host, whose TCP connections are
+ * passed on to it. Unlike a Nomad client's, it has no way out.
+ */
+import { once } from "node:events";
+import { createServer, type Server, type Socket } from "node:net";
+import { pipeline } from "node:stream";
+import { OwnNetwork } from "../../effects/network/ownNetwork.ts";
+import { type AssignedPort, portTaken } from "./ports.ts";
+
+export class Bridge {
+  readonly #network: OwnNetwork;
+  readonly #servers: Server[] = [];
+  readonly #connections = new Set<Socket>();
+
+  private constructor(network: OwnNetwork) {
+    this.#network = network;
+  }
+
+  /** @throws DriverError `KERNEL_CALL_FAILED`; `JOB_INVALID` if a port has been taken meanwhile */
+  static async open(ports: readonly AssignedPort[]): Promise<Bridge> {
+    const bridge = new Bridge(OwnNetwork.make());
+    try {
+      for (const port of ports) await bridge.#listen(port);
+      return bridge;
+    } catch (thrown) {
+      bridge.close();
+      throw thrown;
+    }
+  }
+
+  /** Path of the namespace. */
+  get path(): string {
+    return this.#network.path;
+  }
+
+  /** @param port within the namespace. @throws DriverError if nobody listens there */
+  connect(port: number): Socket {
+    return this.#network.connect(port);
+  }
+
+  close(): void {
+    for (const server of this.#servers) server.close();
+    for (const connection of this.#connections) connection.destroy();
+    this.#network.close();
+  }
+
+  async #listen({ label, ip, port, inside }: AssignedPort): Promise<void> {
+    const server = createServer({ allowHalfOpen: true }, (outer) => this.#pass(outer, inside));
+    this.#servers.push(server);
+    server.listen(port, ip);
+    try {
+      await once(server, "listening");
+    } catch (thrown) {
+      throw portTaken(label, port, thrown as Error);
+    }
+  }
+
+  /** Each end of a direction ends that direction; an error ends both. */
+  #pass(outer: Socket, port: number): void {
+    let inner: Socket;
+    try {
+      inner = this.connect(port);
+    } catch {
+      // Nobody listens there, which is known only after the host has accepted.
+      outer.resetAndDestroy();
+      return;
+    }
+    for (const [from, to] of [
+      [outer, inner],
+      [inner, outer],
+    ] as const) {
+      this.#connections.add(from);
+      from.once("close", () => this.#connections.delete(from));
+      pipeline(from, to, (failed) => {
+        if (failed) for (const each of [outer, inner]) each.resetAndDestroy();
+      });
+    }
+  }
+}
