@@ -138,11 +138,14 @@ export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
     : bytes.toString("hex", DATA_HASH_AT, HEADER_AT);
   const sealed = bytes.subarray(dataAt);
   const actualDataHash = masked ? checksumOf(sealed) : digest("sha256", sealed, "hex");
-  const decoded: Header = messagePack.decode(bytes.subarray(HEADER_AT, hashAt));
+  // The hashes of a stranger's record may be right, whatever it says.
+  const decoded = decodedOrNothing(bytes.subarray(HEADER_AT, hashAt));
+  if (!isHeader(decoded)) return { kind: "format", expected: "a header", found: "something else" };
   const [stream, seq, position, type, schema, time, from, to, effects] = decoded;
   const header = { stream, seq, position, type, schema, time, from, to, effects, hash };
   if (actualDataHash !== dataHash) return { kind: "data", expected: dataHash, found: actualDataHash, header };
-  const data: unknown = messagePack.decode(bytes.subarray(dataAt + SALT_BYTES));
+  const data = decodedOrNothing(bytes.subarray(dataAt + SALT_BYTES));
+  if (data === undefined) return { kind: "data", expected: "plain data", found: "something else", header };
   return {
     event: { stream, seq, position, type, schema, time, data, from, to, effects, hash },
     previousHash: bytes.toString("hex", PREVIOUS_AT, DATA_HASH_AT),
@@ -153,6 +156,31 @@ export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
 export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect {
   return "kind" in read;
 }
+
+/** @returns undefined for bytes that are not one plain value; no stored value is undefined */
+function decodedOrNothing(bytes: Buffer): unknown {
+  try {
+    const value: unknown = messagePack.decode(bytes);
+    return isPlain(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isHeader(decoded: unknown): decoded is Header {
+  if (!Array.isArray(decoded) || decoded.length !== headerTypes.length) return false;
+  return headerTypes.every((type, index) => {
+    const value: unknown = decoded[index];
+    return type === "texts" ? isTexts(value) : typeof value === type;
+  });
+}
+
+function isTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((text) => typeof text === "string");
+}
+
+/** Of the fields of {@link Header}. */
+const headerTypes = ["string", "number", "number", "string", "number", "number", "string", "string", "texts"];
 
 const NO_SALT = Buffer.alloc(SALT_BYTES);
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import { unpack } from "msgpackr";
+import { Packr, unpack } from "msgpackr";
 import { describe, expect, it } from "vitest";
 import {
   encodeRecord,
@@ -13,6 +13,7 @@ import {
 import type { EventToAppend } from "../../src/store/eventStore.ts";
 import { sampleEvent } from "../support/history/sampleEvents.ts";
 
+const pack = (value: unknown) => new Packr({ useRecords: false, variableMapSize: true }).pack(value);
 const salt = Buffer.from("0123456789abcdef");
 const place = {
   stream: "alloc/web/0123abcd",
@@ -134,6 +135,41 @@ describe("event records", () => {
     );
   });
 
+  it("are no events where only their hashes are right", () => {
+    const place = {
+      stream: "s",
+      seq: 1,
+      position: 1,
+      type: "exited",
+      schema: 1,
+      time: 1,
+      from: "a",
+      to: "b",
+    };
+    const header = [...Object.values(place), []];
+    const read = (header: unknown, data: unknown) =>
+      readRecord(sealedRecord(Buffer.from(pack(header)), Buffer.from(pack(data))));
+    expect(read(header, { exitCode: 0 })).toMatchObject({ event: { ...place, data: { exitCode: 0 } } });
+    for (const other of [
+      header.slice(1),
+      [...header, 1],
+      header.with(1, "1"),
+      header.with(8, [1]),
+      {},
+      null,
+    ]) {
+      expect(read(other, {})).toMatchObject({ kind: "format" });
+    }
+    for (const data of [2n ** 60n, { list: [new Date()] }]) {
+      expect(read(header, data)).toMatchObject({ kind: "data", header: place });
+    }
+    const cut = Buffer.from(pack(header)).subarray(0, -1);
+    expect(readRecord(sealedRecord(cut, Buffer.from(pack({}))))).toMatchObject({ kind: "format" });
+    expect(readRecord(sealedRecord(Buffer.from(pack(header)), Buffer.from("c1", "hex")))).toMatchObject({
+      kind: "data",
+    });
+  });
+
   it("say what is wrong", () => {
     const { bytes, stored } = encode(sampleEvent("x"));
     const changed = (at: number) => {
@@ -161,6 +197,17 @@ describe("event records", () => {
     expect(new Set(hashes).size).toBe(2);
   });
 });
+
+/** A record as a stranger can make it: with the right hashes, whatever its header and data are. */
+function sealedRecord(header: Buffer, data: Buffer): Buffer {
+  const sha = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
+  const sealed = Buffer.concat([Buffer.alloc(SALT_BYTES), data]);
+  const start = Buffer.alloc(5);
+  start[0] = 1;
+  start.writeUInt32BE(header.length, 1);
+  const hashed = Buffer.concat([start, Buffer.alloc(32), sha(sealed), header]);
+  return Buffer.concat([hashed, sha(hashed), sealed]);
+}
 
 /** Kept as it is: a program that cannot read it cannot read the logs of those that wrote it. */
 const VERSION_1 =

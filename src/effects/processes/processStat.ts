@@ -38,20 +38,19 @@ export function parseStat(line: string): ProcessStat | undefined {
   const [state, ...fields] = line.slice(line.lastIndexOf(")") + 2).split(" ");
   // `fields` begins with field 4.
   const field = (number: number) => Number(fields[number - 4]);
-  const startTicks = field(22);
-  if (!line.includes(")") || state === undefined || !(pid > 0) || !(startTicks >= 0)) return undefined;
-  return {
+  const numbers = {
     pid,
-    state,
     parent: field(4),
     group: field(5),
     session: field(6),
-    startTicks,
+    startTicks: field(22),
     userTicks: field(14),
     systemTicks: field(15),
     childUserTicks: field(16),
     childSystemTicks: field(17),
   };
+  const isStat = line.includes(")") && state !== undefined && Object.values(numbers).every(Number.isFinite);
+  return isStat && pid > 0 && numbers.startTicks >= 0 ? { ...numbers, state } : undefined;
 }
 
 /**
