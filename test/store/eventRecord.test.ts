@@ -146,7 +146,7 @@ describe("event records", () => {
       from: "a",
       to: "b",
     };
-    const header = [...Object.values(place), []];
+    const header: unknown[] = [...Object.values(place), []];
     const read = (header: unknown, data: unknown) =>
       readRecord(sealedRecord(Buffer.from(pack(header)), Buffer.from(pack(data))));
     expect(read(header, { exitCode: 0 })).toMatchObject({ event: { ...place, data: { exitCode: 0 } } });

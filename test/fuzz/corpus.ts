@@ -1,0 +1,22 @@
+/**
+ * The kept inputs of a target: `test/fuzz/corpus/<target>.txt`, a line of base64 each. They are
+ * what a fuzzer has found to lead to other code than its seeds do, and those that once were a defect.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TargetName } from "./targets.ts";
+import { targets } from "./targets.ts";
+
+export function corpusFile(name: TargetName): string {
+  return join(import.meta.dirname, "corpus", `${name}.txt`);
+}
+
+/** The seeds of a target, then the kept inputs. */
+export async function inputsOf(name: TargetName): Promise<Buffer[]> {
+  const seeds = await targets[name].seeds();
+  const kept = existsSync(corpusFile(name)) ? readFileSync(corpusFile(name), "utf8").split("\n") : [];
+  return [
+    ...seeds.map((seed) => Buffer.from(seed as string)),
+    ...kept.filter((line) => line !== "" && !line.startsWith("#")).map((line) => Buffer.from(line, "base64")),
+  ];
+}

@@ -1,0 +1,34 @@
+/** The fuzz targets, in short: what is kept, and some hundred changes of it, the same ones every time. */
+import { describe, expect, it } from "vitest";
+import { randomOf } from "../crash/random.ts";
+import { inputsOf } from "./corpus.ts";
+import { mutated } from "./mutated.ts";
+import { targetNames, targets } from "./targets.ts";
+
+describe.each(targetNames)("%s", (name) => {
+  const { fuzz } = targets[name];
+
+  it("bears what is kept", async () => {
+    const inputs = await inputsOf(name);
+    expect(inputs.length).toBeGreaterThan(0);
+    for (const input of inputs) await holding(input, () => fuzz(input));
+  });
+
+  it("bears changes of it", { timeout: 60_000 }, async () => {
+    const inputs = await inputsOf(name);
+    const random = randomOf(4711);
+    for (let count = 0; count < 150; count += 1) {
+      const input = mutated(random.pick(inputs), random);
+      await holding(input, () => fuzz(input));
+    }
+  });
+});
+
+/** Tells the input of a defect, as a line for the kept ones. */
+async function holding(input: Buffer, fuzz: () => void | Promise<void>): Promise<void> {
+  try {
+    await fuzz();
+  } catch (thrown) {
+    throw new Error(`with ${input.toString("base64")}`, { cause: thrown });
+  }
+}

@@ -1,0 +1,84 @@
+/** What strangers send to the inspector: requests, and bytes that are none. */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Access, targetOf } from "../../../src/inspector/server/access.ts";
+import { LogWatch } from "../../../src/inspector/server/logWatch.ts";
+import { thisNode } from "../../../src/inspector/server/node.ts";
+import { answerOf } from "../../../src/inspector/server/routes.ts";
+import { InspectorServer } from "../../../src/inspector/server/server.ts";
+import { TaskIndex } from "../../../src/inspector/server/taskIndex.ts";
+import { hold, type Target } from "../target.ts";
+
+const access = new Access();
+const index = new TaskIndex();
+const watch = new LogWatch(join(tmpdir(), "exec2-fuzz-no-log"), index);
+
+/** Lines: a method, a path, and the headers host, origin and cookie. */
+export const requests: Target = {
+  fuzz: (bytes) => {
+    const [method, url, host, origin, cookie] = bytes.toString("latin1").split("\n");
+    const verdict = access.judge({ method, url, headers: { host, origin, cookie } });
+    // Nobody knows the token or the cookie.
+    hold(verdict.kind === "refused", `${JSON.stringify(url)} is let in`);
+    hold(!access.admitsClient({ url, headers: { host, origin } }), `${JSON.stringify(url)} is admitted`);
+    const target = targetOf(url);
+    if (target) answerOf({ index, watch, node: thisNode }, target);
+  },
+  seeds: () => [
+    "GET\n/api/task?id=a&from=3\n127.0.0.1:4650\nhttp://127.0.0.1:4650\nx=y; z=1",
+    "HEAD\n/?token=abc\nlocalhost",
+    "GET\n/stately?token=x&history\n[::1]:1\nhttp://localhost:8080",
+    "GET\n//\nlocalhost",
+    "GET\nhttp://[\nlocalhost",
+    "GET\n/api/moment?id=a&seq=1\nlocalhost",
+    "GET\n/api/node\nlocalhost",
+  ],
+};
+
+let served: Promise<number> | undefined;
+
+/** Bytes at the inspector's port: the next one who comes is served. */
+export const connections: Target = {
+  fuzz: async (bytes) => {
+    served ??= listen();
+    const port = await served;
+    await talk(port, bytes);
+    const answer = await talk(
+      port,
+      Buffer.from("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+    );
+    hold(answer.startsWith("HTTP/1.1 401 "), `then the server says ${JSON.stringify(answer)}`);
+  },
+  seeds: () => [
+    "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /stately?token=x HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x03abc",
+    "GET // HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+  ],
+};
+
+/** The whole server, over a folder without a log. @returns its port; it ends with the process */
+async function listen(): Promise<number> {
+  const path = mkdtempSync(join(tmpdir(), "exec2-fuzz-"));
+  process.once("exit", () => rmSync(path, { recursive: true, force: true }));
+  const inspector = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });
+  await inspector.relay();
+  return Number(new URL(inspector.url).port);
+}
+
+/** Sends bytes, and nothing more. @returns what came back by the end */
+function talk(port: number, bytes: Buffer): Promise<string> {
+  return new Promise((resolve) => {
+    let answer = "";
+    const socket = connect({ port, host: "127.0.0.1" });
+    socket.setEncoding("latin1").on("data", (text: string) => {
+      answer += text;
+    });
+    socket.on("error", () => {}).on("close", () => resolve(answer));
+    socket.end(bytes);
+  });
+}

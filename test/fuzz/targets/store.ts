@@ -1,0 +1,154 @@
+/** The event log's bytes: its records, its pages, and bundles of other hosts. */
+import { hash } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+import { parseBundle } from "../../../src/replay/bundle/loadBundle.ts";
+import { checkLog } from "../../../src/replay/check/checkLog.ts";
+import { History } from "../../../src/replay/history.ts";
+import { maskEvent } from "../../../src/replay/mask.ts";
+import { readHistory } from "../../../src/replay/storedHistory.ts";
+import {
+  DATA_HASH_AT,
+  HASH_BYTES,
+  HEADER_AT,
+  isDefect,
+  readRecord,
+  SALT_BYTES,
+} from "../../../src/store/eventRecord.ts";
+import type { EventReader } from "../../../src/store/eventStore.ts";
+import { FollowableLog } from "../../../src/store/followableLog.ts";
+import { FileTable } from "../../../src/store/lmdb/fileTable.ts";
+import { folderChanges } from "../../../src/store/lmdb/folderChanges.ts";
+import { inspectLog } from "../../../src/store/lmdb/lmdbFile.ts";
+import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
+import { SnapshotReader } from "../../../src/store/lmdb/snapshotReader.ts";
+import { explain } from "../../../src/why/explain.ts";
+import { sequenceDiagram } from "../../../src/why/sequenceDiagram.ts";
+import { allowing, allowingLater, type Target } from "../target.ts";
+
+/** The length of a header, the header, and data; they get the hashes that prove them. */
+export const records: Target = {
+  fuzz: (bytes) => {
+    readRecord(bytes);
+    const length = Math.min(bytes[0] ?? 0, bytes.length);
+    const record = sealed(bytes.subarray(1, 1 + length), bytes.subarray(1 + length));
+    const read = readRecord(record);
+    if (isDefect(read)) return;
+    showAll("a/b/c", [read.event]);
+  },
+  seeds: async () => {
+    const { life } = await import("../../support/agent/lives.ts");
+    const { encodeRecord, NO_HASH, sealData } = await import("../../../src/store/eventRecord.ts");
+    return life("killed").map((event, index) => {
+      const place = { stream: "a/b/c", seq: 1, position: index + 1, previousHash: NO_HASH };
+      const stored = { ...event, schema: 6, from: "new", to: "running", effects: ["launch"] };
+      const { bytes } = encodeRecord(stored, place, sealData(event.data, Buffer.alloc(SALT_BYTES)));
+      const record = Buffer.from(bytes);
+      const header = record.subarray(HEADER_AT, HEADER_AT + record.readUInt32BE(1));
+      const data = record.subarray(HEADER_AT + header.length + HASH_BYTES + SALT_BYTES);
+      return Buffer.concat([Buffer.of(header.length), header, data]);
+    });
+  },
+};
+
+function sealed(header: Buffer, data: Buffer): Buffer {
+  const salted = Buffer.concat([Buffer.alloc(SALT_BYTES), data]);
+  const bytes = Buffer.alloc(HEADER_AT + header.length + HASH_BYTES);
+  bytes[0] = 1;
+  bytes.writeUInt32BE(header.length, 1);
+  bytes.write(hash("sha256", salted, "hex"), DATA_HASH_AT, "hex");
+  bytes.set(header, HEADER_AT);
+  const hashAt = HEADER_AT + header.length;
+  bytes.write(hash("sha256", bytes.subarray(0, hashAt), "hex"), hashAt, "hex");
+  return Buffer.concat([bytes, salted]);
+}
+
+/** What verbs make of a task's events, whoever wrote them. */
+function showAll(stream: string, events: ConstructorParameters<typeof History>[1]): void {
+  const history = new History(stream, events);
+  for (const moment of history.moments(1)) JSON.stringify(moment.after);
+  for (const event of events) JSON.stringify(maskEvent(event));
+  allowing(["EVENT_INVALID"], () => JSON.stringify(explain(history)));
+  allowing(["EVENT_INVALID"], () => sequenceDiagram(history));
+}
+
+/** A bundle's text. */
+export const bundles: Target = {
+  fuzz: (bytes) => {
+    const bundle = allowing(["BUNDLE_INVALID"], () => parseBundle(bytes.toString(), "bundle"));
+    if (bundle !== undefined) readAll(bundle.reader);
+  },
+  seeds: () => {
+    const text = readFileSync("test/fixtures/histories/schema2.jsonl", "utf8");
+    const [first = "", ...lines] = text.split("\n");
+    const header = JSON.parse(first) as { streams: { version: number }[] };
+    const streams = header.streams.slice(0, 1);
+    const kept = lines.slice(0, streams[0]?.version);
+    return [`${JSON.stringify({ ...header, streams })}\n${kept.join("\n")}\n`];
+  },
+};
+
+function readAll(reader: EventReader): void {
+  checkLog(reader);
+  for (const { stream } of reader.streams()) {
+    const events = allowing(["STORE_DAMAGED", "STORE_FAILED", "EVENT_INVALID"], () =>
+      readHistory(reader, stream),
+    );
+    if (events !== undefined) showAll(stream, events);
+  }
+}
+
+let recorded: Buffer | undefined;
+
+/** A log as it was recorded. */
+function recordedFile(): Buffer {
+  recorded ??= gunzipSync(readFileSync("test/fixtures/logs/schema1.mdb.gz"));
+  return recorded;
+}
+
+/** Changes of a log's file, each a place (3 bytes), a length and as many bytes. */
+export const pages: Target = {
+  fuzz: async (bytes) => {
+    const data = Buffer.from(recordedFile());
+    for (let at = 0; at + 4 <= bytes.length; ) {
+      const [place, length] = [bytes.readUIntLE(at, 3) % data.length, bytes[at + 3] ?? 0];
+      data.set(bytes.subarray(at + 4, at + 4 + Math.min(length, data.length - place)), place);
+      at += 4 + length;
+    }
+    await inLogFolder(data, async (folder, path) => {
+      const codes = ["STORE_DAMAGED", "STORE_FAILED"] as const;
+      await allowingLater(codes, () => findPageDefect(path));
+      if (allowing(codes, () => inspectLog(folder, "boot")) === undefined) return;
+      const file = new SnapshotReader(path);
+      const log = new FollowableLog(new FileTable(file), folderChanges(folder));
+      try {
+        allowing(codes, () => readAll(log));
+      } finally {
+        await log.close();
+      }
+    });
+  },
+  seeds: () => [
+    Buffer.from("0000000000", "hex"),
+    Buffer.from("9010000100", "hex"),
+    Buffer.from("2820000107", "hex"),
+    Buffer.from("1230000402000000", "hex"),
+    Buffer.from("a000000801000000000000000200200000", "hex"),
+  ],
+};
+
+async function inLogFolder(
+  data: Buffer,
+  action: (folder: string, path: string) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "exec2-fuzz-"));
+  try {
+    const path = join(folder, "data.mdb");
+    writeFileSync(path, data);
+    await action(folder, path);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
