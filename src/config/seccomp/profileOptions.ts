@@ -44,6 +44,9 @@ export function checkSeccomp(task: SeccompTaskOptions, plugin: SeccompPluginOpti
       `The task's config contradicts itself: "seccomp_allow" and "seccomp_deny" both name ${both}`,
     );
   }
+  // The usual task. A comparison of all refusals would take a twentieth of its start.
+  const isClients = task.seccomp === undefined || task.seccomp === plugin.seccomp;
+  if (isClients && task.seccompAllow.length === 0) return;
   const { allowSeccomp } = plugin;
   const requested = seccompProfile(task, plugin);
   if (allowSeccomp.includes(ALL)) return;

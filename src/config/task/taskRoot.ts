@@ -11,7 +11,10 @@ import { isAtOrBelow } from "../options/unveil.ts";
 import type { TaskFolders } from "./taskFolders.ts";
 import { isConfigured, PTS, TMP, type UnveilRules } from "./unveilRules.ts";
 
-/** The part that tasks with the same unveiled paths share. It has nothing of a single task. */
+/**
+ * The part that tasks with the same unveiled paths share. It has nothing of a single task. The
+ * lists' order follows the options', so that tasks with the same options have equal lists.
+ */
 export interface RootTemplate {
   /** Paths of the host that are in the root, if they exist. */
   readonly paths: readonly RootPath[];
@@ -68,6 +71,8 @@ export interface RootInput {
   readonly maskProc: boolean;
 }
 
+const pathsOfLinks = linkFolders.map((path): RootPath => ({ path, writable: false, unveiled: false }));
+
 export function taskRoot({
   rules,
   folders,
@@ -86,8 +91,8 @@ export function taskRoot({
       const isMount = sources.includes("volume") || at !== undefined;
       return !isMount && !ownRoot && !hidden.has(path) && !isOwn(path) && !isInProc(path);
     })
-    .map(({ path, mode }) => ({ path, writable: mode.write || mode.create, unveiled: true }));
-  if (defaults) paths.push(...linkFolders.map((path) => ({ path, writable: false, unveiled: false })));
+    .map(({ path, mode }): RootPath => ({ path, writable: mode.write || mode.create, unveiled: true }));
+  if (defaults) paths.push(...pathsOfLinks);
   const ownDevices = entries.filter(({ ownRoot }) => ownRoot).map(({ path }) => path);
   const places = [
     ...["/proc", ...ownDevices, ...(privateTmp ? [TMP] : [])].map(folderAt),
@@ -107,9 +112,9 @@ export function taskRoot({
   places.push(...parents.map(folderAt));
   return {
     template: {
-      paths: sorted(paths),
+      paths,
       links: ownDevices.includes(PTS) ? [{ path: "/dev/ptmx", target: "pts/ptmx" }] : [],
-      places: sorted(places),
+      places,
     },
     folders: own,
     parents,
@@ -145,7 +150,23 @@ function parentOf(path: string, allocId: string): string {
   return path.slice(0, path.lastIndexOf("/", named === -1 ? undefined : named)) || "/";
 }
 
-/** Sorted, so that equal templates have equal texts. */
-function sorted<Entry extends { readonly path: string }>(entries: readonly Entry[]): Entry[] {
-  return entries.toSorted((one, other) => (one.path < other.path ? -1 : 1));
+/** Whether two templates are for equal roots. */
+export function isSameTemplate(one: RootTemplate, other: RootTemplate): boolean {
+  return (
+    hasSame(
+      one.paths,
+      other.paths,
+      (a, b) => a.path === b.path && a.writable === b.writable && a.unveiled === b.unveiled,
+    ) &&
+    hasSame(one.links, other.links, (a, b) => a.path === b.path && a.target === b.target) &&
+    hasSame(one.places, other.places, (a, b) => a.path === b.path && a.isFolder === b.isFolder)
+  );
+}
+
+function hasSame<Entry>(
+  one: readonly Entry[],
+  other: readonly Entry[],
+  isSame: (a: Entry, b: Entry) => boolean,
+): boolean {
+  return one.length === other.length && one.every((entry, index) => isSame(entry, other[index] as Entry));
 }

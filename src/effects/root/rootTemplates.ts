@@ -4,7 +4,7 @@
  */
 import { closeSync, lstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
 import { defaultEntries } from "../../config/options/defaultPaths.ts";
-import type { RootTemplate } from "../../config/task/taskRoot.ts";
+import { isSameTemplate, type RootTemplate } from "../../config/task/taskRoot.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import { unpropagatedMounts } from "../files/mountinfo.ts";
 import { pipe2, waitpid } from "../kernel/libc.ts";
@@ -30,8 +30,8 @@ const maxTemplates = 64;
 
 export class RootTemplates implements Disposable {
   readonly #folder: string;
-  /** By the template's text, the one that was used last at the end. */
-  readonly #kept = new Map<string, Promise<Template>>();
+  /** The one that was used last at the end. */
+  readonly #kept: KeptTemplate[] = [];
   #hostNamespace: number | undefined;
 
   /** @param folder only root may access it, and it must not be mounted `noexec` */
@@ -44,12 +44,10 @@ export class RootTemplates implements Disposable {
    * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno
    */
   async hold(wanted: RootTemplate): Promise<HeldTemplate> {
-    const key = JSON.stringify(wanted);
-    const kept = this.#kept.get(key) ?? makeTemplate(wanted, this.#folder);
-    this.#kept.delete(key);
-    this.#kept.set(key, kept);
+    const kept = this.#take(wanted) ?? { wanted, made: makeTemplate(wanted, this.#folder) };
+    this.#kept.push(kept);
     try {
-      const template = await kept;
+      const template = await kept.made;
       template.users += 1;
       this.#dropOldest();
       return {
@@ -58,14 +56,15 @@ export class RootTemplates implements Disposable {
         [Symbol.dispose]: () => release(template),
       };
     } catch (thrown) {
-      if (this.#kept.get(key) === kept) this.#kept.delete(key);
+      const index = this.#kept.indexOf(kept);
+      if (index >= 0) this.#kept.splice(index, 1);
       throw thrown;
     }
   }
 
   /** Has the template created anew when it is next requested. */
   discard(wanted: RootTemplate): void {
-    this.#drop(JSON.stringify(wanted));
+    drop(this.#take(wanted));
   }
 
   /** Descriptor of this process's mount namespace. A task without a root of its own gets a copy of it. */
@@ -75,21 +74,29 @@ export class RootTemplates implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const key of [...this.#kept.keys()]) this.#drop(key);
+    for (const kept of this.#kept.splice(0)) drop(kept);
     if (this.#hostNamespace !== undefined) closeSync(this.#hostNamespace);
     this.#hostNamespace = undefined;
   }
 
-  #dropOldest(): void {
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > maxTemplates && oldest !== undefined) this.#drop(oldest);
+  /** Takes a template out of those that are kept; undefined if there is none. */
+  #take(wanted: RootTemplate): KeptTemplate | undefined {
+    const index = this.#kept.findLastIndex((kept) => isSameTemplate(kept.wanted, wanted));
+    return index < 0 ? undefined : this.#kept.splice(index, 1)[0];
   }
 
-  #drop(key: string): void {
-    const kept = this.#kept.get(key);
-    this.#kept.delete(key);
-    kept?.then(release, () => undefined);
+  #dropOldest(): void {
+    if (this.#kept.length > maxTemplates) drop(this.#kept.shift());
   }
+}
+
+interface KeptTemplate {
+  readonly wanted: RootTemplate;
+  readonly made: Promise<Template>;
+}
+
+function drop(kept: KeptTemplate | undefined): void {
+  kept?.made.then(release, () => undefined);
 }
 
 /**

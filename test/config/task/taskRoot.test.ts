@@ -2,7 +2,12 @@ import { describe, expect, it } from "vitest";
 import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
 import { parseTaskOptions } from "../../../src/config/options/taskOptionRules.ts";
 import type { TaskFolders } from "../../../src/config/task/taskFolders.ts";
-import { type TaskRoot, taskRoot } from "../../../src/config/task/taskRoot.ts";
+import {
+  isSameTemplate,
+  type RootTemplate,
+  type TaskRoot,
+  taskRoot,
+} from "../../../src/config/task/taskRoot.ts";
 import { unveilRules } from "../../../src/config/task/unveilRules.ts";
 
 const allocId = "6f2d4a9e-0000-4000-8000-000000000000";
@@ -70,7 +75,7 @@ describe("the root of a task", () => {
     expect(root.folders).toEqual([`${allocMounts}/${allocId}-web`]);
     expect(root.parents).toEqual([allocMounts]);
     expect(root.ownDevices).toEqual(["/dev/shm", "/dev/pts"]);
-    expect(placesOf(root)).toEqual(["/dev/pts", "/dev/shm", allocMounts, "/proc", "/tmp"]);
+    expect(placesOf(root)).toEqual(["/proc", "/dev/shm", "/dev/pts", "/tmp", allocMounts]);
     expect(root.template.links).toEqual([{ path: "/dev/ptmx", target: "pts/ptmx" }]);
   });
 
@@ -131,6 +136,33 @@ describe("the root of a task", () => {
     const root = rootOf({ folders });
     expect(root.folders).toEqual([folders.rootDir, folders.allocDir]);
     expect(root.parents).toEqual([data]);
+  });
+});
+
+describe("equal templates", () => {
+  const { template } = rootOf({ unveil: ["r:/srv"] });
+  const changed = <Entry>(list: readonly Entry[], change: Partial<Entry>) => [
+    { ...(list[0] as Entry), ...change },
+    ...list.slice(1),
+  ];
+
+  it("are those of tasks that unveil the same", () => {
+    expect(isSameTemplate(template, rootOf({ unveil: ["r:/srv"] }).template)).toBe(true);
+  });
+
+  it.each<[string, Partial<RootTemplate>]>([
+    ["a path more", { paths: [...template.paths, { path: "/opt", writable: false, unveiled: true }] }],
+    ["a path less", { paths: template.paths.slice(1) }],
+    ["another path", { paths: changed(template.paths, { path: "/other" }) }],
+    ["a writable path", { paths: changed(template.paths, { writable: true }) }],
+    ["a path without rights", { paths: changed(template.paths, { unveiled: false }) }],
+    ["no link", { links: [] }],
+    ["a link elsewhere", { links: changed(template.links, { target: "/other" }) }],
+    ["another place", { places: changed(template.places, { path: "/other" }) }],
+    ["a place for a file", { places: changed(template.places, { isFolder: false }) }],
+  ])("differ by %s", (_, change) => {
+    expect(isSameTemplate(template, { ...template, ...change })).toBe(false);
+    expect(isSameTemplate({ ...template, ...change }, template)).toBe(false);
   });
 });
 
