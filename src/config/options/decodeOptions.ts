@@ -18,7 +18,7 @@ export function decodeOptions<Schema extends z.ZodObject>(
   if (input !== raw && raw !== null && raw !== undefined) {
     throw new DriverError("CONFIG_INVALID", `The ${owner}'s config must be a map of options`);
   }
-  const names = new Map(Object.keys(schema.shape).map((key) => [hclName(key), key]));
+  const names = optionNames(schema);
   const unknown = Object.keys(input).filter((name) => !names.has(name));
   if (unknown.length > 0) {
     throw new DriverError("CONFIG_INVALID", `The ${owner}'s config has the unknown ${options(unknown)}`, {
@@ -30,6 +30,17 @@ export function decodeOptions<Schema extends z.ZodObject>(
   if (result.success) return result.data;
   throw invalid(owner, result.error.issues);
 }
+
+/** The options' keys by their names. */
+function optionNames(schema: z.ZodObject): ReadonlyMap<string, string> {
+  const known = namesOfSchemas.get(schema);
+  if (known !== undefined) return known;
+  const names = new Map(Object.keys(schema.shape).map((key) => [hclName(key), key]));
+  namesOfSchemas.set(schema, names);
+  return names;
+}
+
+const namesOfSchemas = new WeakMap<z.ZodObject, ReadonlyMap<string, string>>();
 
 function isMap(raw: unknown): raw is Readonly<Record<string, unknown>> {
   return typeof raw === "object" && raw !== null && !Array.isArray(raw);

@@ -86,7 +86,8 @@ export function unionOfModes(one: UnveilMode, other: UnveilMode): UnveilMode {
 
 /** Whether a path is the folder or lies below it; both must be normalised. */
 export function isAtOrBelow(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder === "/" ? "/" : `${folder}/`);
+  if (!path.startsWith(folder)) return false;
+  return path.length === folder.length || path[folder.length] === "/" || folder === "/";
 }
 
 const USAGE = 'Write MODE:PATH, the mode one or more of r, w, x and c, for instance "r:/srv/www"';

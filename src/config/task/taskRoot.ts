@@ -86,14 +86,15 @@ export function taskRoot({
   const own = outermost(Object.values<string>({ ...folders }));
   const isOwn = (path: string) => own.some((folder) => isAtOrBelow(path, folder));
   const hidden = new Set(bound.map(({ source }) => source));
-  const paths = entries
-    .filter(({ path, sources, at, ownRoot }) => {
-      const isMount = sources.includes("volume") || at !== undefined;
-      return !isMount && !ownRoot && !hidden.has(path) && !isOwn(path) && !isInProc(path);
-    })
-    .map(({ path, mode }): RootPath => ({ path, writable: mode.write || mode.create, unveiled: true }));
+  const paths: RootPath[] = [];
+  const ownDevices: string[] = [];
+  for (const { path, mode, sources, at, ownRoot } of entries) {
+    if (ownRoot) ownDevices.push(path);
+    else if (at !== undefined || sources.includes("volume")) continue;
+    else if (!hidden.has(path) && !isOwn(path) && !isInProc(path))
+      paths.push({ path, writable: mode.write || mode.create, unveiled: true });
+  }
   if (defaults) paths.push(...pathsOfLinks);
-  const ownDevices = entries.filter(({ ownRoot }) => ownRoot).map(({ path }) => path);
   const places = [
     ...["/proc", ...ownDevices, ...(privateTmp ? [TMP] : [])].map(folderAt),
     ...bound.map(({ target }) => ({ path: target, isFolder: false })),

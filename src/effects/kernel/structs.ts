@@ -7,12 +7,7 @@ import { AF_UNIX } from "./constants.ts";
 
 /** `struct clone_args` of `linux/sched.h`, third published size: clone3(2) without a stack, like fork(2). */
 export function cloneArgs({ flags = 0, parentTid = 0, exitSignal, cgroup = 0 }: CloneArgs): Uint8Array {
-  const words = new BigUint64Array(11);
-  words[0] = BigInt(flags);
-  words[3] = BigInt(parentTid);
-  words[4] = BigInt(exitSignal);
-  words[10] = BigInt(cgroup);
-  return bytesOf(words);
+  return words(flags, 0, 0, parentTid, exitSignal, 0, 0, 0, 0, 0, cgroup);
 }
 
 export interface CloneArgs {
@@ -30,12 +25,12 @@ export interface CloneArgs {
  * @param propagation such as `MS_PRIVATE`; 0 leaves it unchanged
  */
 export function mountAttr(set: number, propagation = 0): Uint8Array {
-  return bytesOf(new BigUint64Array([BigInt(set), 0n, BigInt(propagation), 0n]));
+  return words(set, 0, propagation, 0);
 }
 
 /** `struct open_how` of `linux/openat2.h`: openat2(2). */
 export function openHow({ flags, mode = 0, resolve = 0 }: OpenHow): Uint8Array {
-  return bytesOf(new BigUint64Array([BigInt(flags), BigInt(mode), BigInt(resolve)]));
+  return words(flags, mode, resolve);
 }
 
 export interface OpenHow {
@@ -133,6 +128,16 @@ export function pollDescriptor(descriptor: number, events: number): Uint8Array {
 
 /** Layout of `struct pidfd_info` of `linux/pidfd.h`, first published size: `mask` is at its beginning. */
 export const pidfdInfo = { bytes: 64, maskBytes: 8, exitCodeAt: 60 } as const;
+
+/** Words of eight bytes, from safe integers that are not negative. Each start makes some forty structs. */
+function words(...values: readonly number[]): Uint8Array {
+  const halves = new Uint32Array(values.length * 2);
+  for (const [index, value] of values.entries()) {
+    halves[index * 2] = value;
+    halves[index * 2 + 1] = value / 2 ** 32;
+  }
+  return bytesOf(halves);
+}
 
 function bytesOf(view: BigUint64Array | Uint32Array): Uint8Array {
   return new Uint8Array(view.buffer);

@@ -224,8 +224,13 @@ export const descriptors = {
  * They are added, not or-ed, because some exceed 32 bits.
  */
 export function flags(constants: Readonly<Record<string, number>>): Flags {
-  const value = Object.values(constants).reduce((sum, flag) => sum + flag, 0);
-  return { kind: "flags", value, names: Object.keys(constants).join("|") || "0" };
+  let value = 0;
+  let names = "";
+  for (const name in constants) {
+    value += constants[name] as number;
+    names = names === "" ? name : `${names}|${name}`;
+  }
+  return { kind: "flags", value, names: names || "0" };
 }
 
 /** A file mode in readable form. */

@@ -26,9 +26,11 @@ export function openStep(name: string, path: string, how: Flags, mode = 0): Step
   return { name, call: "openat", args: [anyFolder, path, how, octal(mode)] };
 }
 
+const location = flags({ O_PATH, O_CLOEXEC });
+
 /** Opens a folder with `O_PATH`, only as a location. */
 export function openFolderStep(name: string, path: string): Step {
-  return openStep(name, path, flags({ O_PATH, O_CLOEXEC }));
+  return openStep(name, path, location);
 }
 
 /**

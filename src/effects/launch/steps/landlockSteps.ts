@@ -6,6 +6,7 @@ import { bytes, descriptors, type Flow, flags, type Step } from "../plan.ts";
 import { openPlainStep } from "./fileSteps.ts";
 
 const { O_PATH, O_CLOEXEC } = k;
+const closeOnExec = flags({ O_CLOEXEC });
 
 /**
  * Rules that init adds. It keeps their descriptors open until it exits: procfs drops
@@ -16,7 +17,7 @@ export function initRuleSteps(rules: readonly NamespaceRule[]): Step[] {
     const hold: Step = {
       name: nameOf(rule),
       call: "dup3",
-      args: [descriptors.scratch, descriptors.heldRules + index, flags({ O_CLOEXEC })],
+      args: [descriptors.scratch, descriptors.heldRules + index, closeOnExec],
     };
     return ruleSteps(rule, descriptors.scratch, [hold]);
   });

@@ -31,6 +31,15 @@ const PROC = "/proc";
 
 const tolerateErrors = { kind: "tolerateErrors" } as const;
 
+// Made once: a start has many of these steps.
+const slave = flags({ MS_SLAVE });
+const own = flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
+const readOnly = flags({ MOUNT_ATTR_RDONLY });
+const ownReadOnly = flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
+const closeOnExec = flags({ O_CLOEXEC });
+const mountNamespace = flags({ CLONE_NEWNS });
+const nothing = flags({});
+
 interface Mount extends Tree {
   /** Of its steps. */
   readonly name: string;
@@ -56,9 +65,7 @@ function mountsOf({
   hidden,
   statusFile,
 }: EarlyInput): Mount[] {
-  const slave = flags({ MS_SLAVE });
   const common = { followSource: true, propagation: slave, targetIsTasks: false };
-  const own = flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
   return [
     // In the host's pid namespace the host's own /proc is right. It may be mounted with hidepid.
     ...(root.kind === "private" && runCgroup !== undefined
@@ -79,12 +86,12 @@ function mountsOf({
       target: folder,
       attributes: own,
     })),
-    ...binds.map(({ source, target, readOnly }) => ({
+    ...binds.map((bind) => ({
       ...common,
-      name: `mount ${target}`,
-      source,
-      target,
-      attributes: readOnly ? flags({ MOUNT_ATTR_RDONLY }) : flags({}),
+      name: `mount ${bind.target}`,
+      source: bind.source,
+      target: bind.target,
+      attributes: bind.readOnly ? readOnly : nothing,
     })),
     // Before the volumes, which may lie below them. The task owns the folder around them.
     ...readOnlyFolders.map((folder) => ({
@@ -93,7 +100,7 @@ function mountsOf({
       target: folder,
       followSource: false,
       targetIsTasks: true,
-      attributes: flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV }),
+      attributes: ownReadOnly,
       propagation: slave,
     })),
     // Before the volumes, which may lie below it. The task owns the parent of its source, and may have put a
@@ -143,7 +150,7 @@ function mountsOf({
 function openSteps({ name, ...mount }: Mount, index: number): Step[] {
   return [
     ...copyTreeSteps(name, mount, descriptors.scratch),
-    { name, call: "dup3", args: [descriptors.scratch, descriptors.trees + index, flags({ O_CLOEXEC })] },
+    { name, call: "dup3", args: [descriptors.scratch, descriptors.trees + index, closeOnExec] },
     closeScratchStep(name),
   ];
 }
@@ -161,17 +168,16 @@ function mountedSteps({ name, target, targetIsTasks, optional }: Mount, index: n
 /** Devices cannot be executed. Volumes provide neither devices nor set-user-ID programs. */
 function attributesOf({ kind, readOnly }: LaunchMount): Flags {
   if (kind === "device") return flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOEXEC });
-  const base = { MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV };
-  return flags(readOnly ? { MOUNT_ATTR_RDONLY, ...base } : base);
+  return readOnly ? ownReadOnly : own;
 }
 
 /** setns(2) changes the root and the working directory, too. The namespace it enters stays as it is. */
 function enterSteps({ kind }: LaunchRoot): Step[] {
   const name = "make a mount namespace";
   return [
-    { name, call: "setns", args: [descriptors.mounts, flags({ CLONE_NEWNS })] },
+    { name, call: "setns", args: [descriptors.mounts, mountNamespace] },
     { name, call: "close", args: [descriptors.mounts] },
-    { name, call: "unshare", args: [flags({ CLONE_NEWNS })] },
+    { name, call: "unshare", args: [mountNamespace] },
     ...(kind === "private"
       ? []
       : [
@@ -253,14 +259,14 @@ const procMasks = {
 
 function protectProcSteps(): Step[] {
   const { scratch } = descriptors;
-  const readOnly = { followSource: true, attributes: flags({ MOUNT_ATTR_RDONLY }), propagation: flags({}) };
+  const shown = { followSource: true, attributes: readOnly, propagation: nothing };
   const steps = [
     ...procMasks.folders.map((folder) => emptyFolderStep(`mask ${PROC}/${folder}`, `${PROC}/${folder}`)),
     ...procMasks.readOnly.flatMap((entry) => {
       const source = `${PROC}/${entry}`;
       const name = `protect ${source}`;
       return [
-        ...copyTreeSteps(name, { source, ...readOnly }, scratch),
+        ...copyTreeSteps(name, { source, ...shown }, scratch),
         mountStep(name, scratch, source),
         closeScratchStep(name),
       ];

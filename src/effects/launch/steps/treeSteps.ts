@@ -23,14 +23,20 @@ const { OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_EMPTY_PATH, AT_SYML
 const { MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS } = k;
 const { O_PATH, O_CLOEXEC, RESOLVE_NO_SYMLINKS } = k;
 
+// Made once: a start has many of these steps.
+const copyFollowing = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE });
+const copyWithoutLinks = flags({ OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, AT_RECURSIVE, AT_SYMLINK_NOFOLLOW });
+const wholeTree = flags({ AT_EMPTY_PATH, AT_RECURSIVE });
+const moveToPath = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS });
+const moveToDescriptor = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH });
+const locationWithoutLinks = bytes(
+  openHow({ flags: O_PATH | O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS }),
+  "{flags: O_PATH|O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS}",
+);
+
 /** @param opened the lowest free descriptor, which the copy gets */
 export function copyTreeSteps(name: string, tree: Tree, opened: number): Step[] {
-  const how = flags({
-    OPEN_TREE_CLONE,
-    OPEN_TREE_CLOEXEC,
-    AT_RECURSIVE,
-    ...(tree.followSource ? {} : { AT_SYMLINK_NOFOLLOW }),
-  });
+  const how = tree.followSource ? copyFollowing : copyWithoutLinks;
   return [
     { name, call: "open_tree", args: [anyFolder, tree.source, how] },
     setAttributesStep(name, opened, tree),
@@ -44,14 +50,13 @@ function setAttributesStep(name: string, tree: number, { attributes, propagation
   return {
     name,
     call: "mount_setattr",
-    args: [tree, "", flags({ AT_EMPTY_PATH, AT_RECURSIVE }), bytes(attr, meaning), attr.length],
+    args: [tree, "", wholeTree, bytes(attr, meaning), attr.length],
   };
 }
 
 /** Mounts a tree over a path in which symlinks lead where they may lead. */
 export function mountStep(name: string, tree: number, target: string): Step {
-  const how = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_SYMLINKS });
-  return { name, call: "move_mount", args: [tree, "", anyFolder, target, how] };
+  return { name, call: "move_mount", args: [tree, "", anyFolder, target, moveToPath] };
 }
 
 /**
@@ -59,12 +64,10 @@ export function mountStep(name: string, tree: number, target: string): Step {
  * @param opened the lowest free descriptor; it is closed again
  */
 export function mountWithoutLinksSteps(name: string, tree: number, target: string, opened: number): Step[] {
-  const how = openHow({ flags: O_PATH | O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS });
-  const meaning = "{flags: O_PATH|O_CLOEXEC, resolve: RESOLVE_NO_SYMLINKS}";
-  const empty = flags({ MOVE_MOUNT_F_EMPTY_PATH, MOVE_MOUNT_T_EMPTY_PATH });
+  const how = locationWithoutLinks;
   return [
-    { name, call: "openat2", args: [anyFolder, target, bytes(how, meaning), how.length] },
-    { name, call: "move_mount", args: [tree, "", opened, "", empty] },
+    { name, call: "openat2", args: [anyFolder, target, how, how.bytes.length] },
+    { name, call: "move_mount", args: [tree, "", opened, "", moveToDescriptor] },
     { name, call: "close", args: [opened] },
   ];
 }
