@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { RUNNER_FAILED } from "../taskEnd.ts";
 import { version } from "../version.ts";
+import { addArchive } from "./commands/archive/archiveVerb.ts";
 import { addClean } from "./commands/clean/cleanVerb.ts";
 import { addCompletion } from "./commands/completion/completionVerb.ts";
 import { addDiff } from "./commands/diff/diffVerb.ts";
@@ -16,6 +17,7 @@ import { addInspect } from "./commands/inspect/inspectVerb.ts";
 import { addInstall, addUninstall } from "./commands/install/installVerb.ts";
 import { addLogs } from "./commands/logs/logsVerb.ts";
 import { addLs } from "./commands/ls/lsVerb.ts";
+import { addPin, addUnpin } from "./commands/pin/pinVerb.ts";
 import { addPs } from "./commands/ps/psVerb.ts";
 import { addReplay } from "./commands/replay/replayVerb.ts";
 import { addRestart } from "./commands/restart/restartVerb.ts";
@@ -34,7 +36,8 @@ import { widthOf } from "./terminal/style.ts";
 const verbs = [
   ...[addRun, addDoctor, addPs, addTop, addLogs, addExec, addLs],
   ...[addStop, addRestart, addSignal, addWait, addClean, addValidate],
-  ...[addEvents, addWhy, addDiff, addInspect, addReplay, addExport, addImport],
+  ...[addEvents, addWhy, addDiff, addInspect, addReplay],
+  ...[addExport, addImport, addArchive, addPin, addUnpin],
   ...[addInstall, addUninstall, addCompletion, addVersion, addHelp],
 ];
 

@@ -16,6 +16,7 @@ import type { Logger } from "../log/hclog.ts";
 import { hasEnded, hasStarted } from "../machines/fold.ts";
 import { isAlive } from "../machines/taskMachine.ts";
 import { parseSignal } from "../signalNames.ts";
+import { isPinned, readArchived } from "../store/folder/keptHistories.ts";
 import { quarantinedLogs } from "../store/folder/quarantine.ts";
 import type {
   Capabilities,
@@ -297,13 +298,14 @@ export class Driver implements DriverPort {
     );
   }
 
-  #createPruner({ store, log, unclaimed }: DriverServices): HistoryPruner {
+  #createPruner({ store, log, unclaimed, folder }: DriverServices): HistoryPruner {
     return new HistoryPruner({
       store,
       log,
       now: Date.now,
       bounds: () => parseHistory(this.#services.options.history),
-      inUse: (taskId) => this.#tasks.knows(taskId) || unclaimed.has(taskId),
+      isHeld: (taskId) => this.#tasks.knows(taskId) || unclaimed.has(taskId) || isPinned(folder.path, taskId),
+      archived: () => readArchived(folder.path),
     });
   }
 }

@@ -18,6 +18,21 @@ interface Candidate {
  * @throws DriverError `TASK_NOT_FOUND`
  */
 export function findRuns<T extends Candidate>(text: string, candidates: readonly T[]): T[] {
+  const found = runsOf(text, candidates);
+  if (found !== undefined) return found;
+  if (candidates.length === 0) throw new DriverError("TASK_NOT_FOUND", "the log has no tasks");
+  const names = [...new Set(candidates.map(({ id }) => visible(taskName(id))))];
+  throw new DriverError("TASK_NOT_FOUND", `no task is called ${text}, and no id begins with it`, {
+    hint: suggestion(text, names),
+  });
+}
+
+/** Whether there are any such runs. */
+export function hasRuns(text: string, candidates: readonly Candidate[]): boolean {
+  return runsOf(text, candidates) !== undefined;
+}
+
+function runsOf<T extends Candidate>(text: string, candidates: readonly T[]): T[] | undefined {
   const [allocation = "", name] = text.split("/");
   const ways = [
     ({ id }: T) => id === text,
@@ -25,11 +40,5 @@ export function findRuns<T extends Candidate>(text: string, candidates: readonly
     ({ id }: T) => taskName(id) === name && allocationOf(id).startsWith(allocation),
     ({ id }: T) => id.startsWith(text),
   ];
-  const found = ways.map((fits) => candidates.filter(fits)).find(({ length }) => length > 0);
-  if (found !== undefined) return found;
-  if (candidates.length === 0) throw new DriverError("TASK_NOT_FOUND", "the log has no tasks");
-  const names = [...new Set(candidates.map(({ id }) => visible(taskName(id))))];
-  throw new DriverError("TASK_NOT_FOUND", `no task is called ${text}, and no id begins with it`, {
-    hint: suggestion(text, names),
-  });
+  return ways.map((fits) => candidates.filter(fits)).find(({ length }) => length > 0);
 }

@@ -102,7 +102,11 @@ describe("of a hostile history", () => {
     const snapshot = fold(
       ["requested", "fingerprinted", "sandboxed", "started"].map((type) => hostileEvent(type as "started")),
     );
-    const row = rowOf({ id: whole, snapshot, begunAt: 0 }, { alive: true, usage: undefined }, 0);
+    const row = rowOf(
+      { id: whole, snapshot, begunAt: 0, pin: { task: whole, reason: hostile, at: 0 } },
+      { alive: true, usage: undefined },
+      0,
+    );
     const all = { sort: "cpu", search: hostile, typing: true, limit: 10 } as const;
     expectPlain(topFrame([row], all, "12:00:00", plain, { columns: 200, rows: 50 }).join("\n"));
     const view = new EventView(plain, 200);

@@ -27,7 +27,7 @@ export interface DebuggerOptions {
  * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`, `EXPRESSION_INVALID`, `EDITS_INVALID`
  */
 export async function showDebugger(place: TaskPlace, options: DebuggerOptions): Promise<number> {
-  const logs = await EventLogs.open(place.path);
+  const logs = await EventLogs.openFor(place);
   try {
     const { history: recorded, note } = logs.history(place, options.showArgs);
     // A bundle does not grow, and a destroyed task has no further events.

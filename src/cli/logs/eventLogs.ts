@@ -1,18 +1,22 @@
 /** All event logs below a state folder, read as one. */
 import { accessSync, constants, statSync } from "node:fs";
+import { dirname } from "node:path";
 import { merge, NEVER, type Observable } from "rxjs";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { loadBundle } from "../../replay/bundle/loadBundle.ts";
-import { findRuns } from "../../replay/findTask.ts";
+import { findRuns, hasRuns } from "../../replay/findTask.ts";
 import { History } from "../../replay/history.ts";
 import { shownEvent } from "../../replay/mask.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
-import { importedBundle, logFolders } from "../../store/folder/logFolders.ts";
+import { type Pin, readPins } from "../../store/folder/keptHistories.ts";
+import { bundlesIn, logFolders } from "../../store/folder/logFolders.ts";
 import { openEventReader } from "../../store/lmdb/eventReader.ts";
 import { requireRoot } from "../requireRoot.ts";
 import { warn } from "../terminal/errors.ts";
+import { printable } from "../terminal/output.ts";
+import { archivedBundle } from "./archives.ts";
 import { type ChosenRun, chooseRun, type FoundRun, newest, onlyRunning } from "./chosenRun.ts";
 import { mergeLogs } from "./mergeLogs.ts";
 import { type TaskHistory, taskHistory } from "./taskHistory.ts";
@@ -35,16 +39,16 @@ export class EventLogs {
   }
 
   /**
-   * @param path a state folder, or a bundle
+   * @param path a state folder, a bundle, or a folder of bundles
    * @throws DriverError `STORE_FAILED` if there is no log, or one cannot be read
    * @throws DriverError `BUNDLE_INVALID`
    */
   static async open(path: string): Promise<EventLogs> {
     if (isFile(path)) return new EventLogs([], [await openBundle(path)]);
-    const imported = importedBundle(path);
-    if (isFile(imported)) return new EventLogs([], [await openBundle(imported)]);
     const present = logFolders(path);
     if (present.length === 0) {
+      const bundles = bundlesIn(path);
+      if (bundles.length > 0) return new EventLogs([], await Promise.all(bundles.map(openBundle)));
       if (isForbidden(path)) requireRoot("only root can read the driver's event log");
       throw new DriverError("STORE_FAILED", `there is no event log in ${path}`, {
         hint: "Run a job first, or name the driver's state_dir with --state-dir",
@@ -57,6 +61,32 @@ export class EventLogs {
       logs.push({ reader, end, later: reader.follow(end + 1) });
     }
     return new EventLogs(present, logs);
+  }
+
+  /**
+   * Opens the logs that have a task: those of the state folder, or else a bundle in its archive.
+   * @throws DriverError as {@link open}
+   */
+  static async openFor({ path, name }: TaskPlace): Promise<EventLogs> {
+    const logs = await EventLogs.open(path);
+    if (name === undefined || logs.folders.length === 0 || hasRuns(name, logs.tasks())) return logs;
+    const bundle = archivedBundle(path, (streams) => hasRuns(name, streams));
+    if (bundle === undefined) return logs;
+    await logs.close();
+    process.stderr.write(`${printable(`${name} is in the archive: ${bundle}`)}\n`);
+    return EventLogs.open(bundle);
+  }
+
+  /** The state folder whose plugin writes the log of a run; undefined for one in a bundle. */
+  stateFolderOf({ reader }: FoundRun): string | undefined {
+    const folder = this.folders[this.readers.indexOf(reader)];
+    return folder === undefined ? undefined : dirname(folder);
+  }
+
+  /** Who pinned which histories, by the tasks' ids. */
+  pins(): ReadonlyMap<string, Pin> {
+    const pins = this.folders.flatMap((folder) => readPins(dirname(folder)));
+    return new Map(pins.map((pin) => [pin.task, pin]));
   }
 
   /** The histories of the newest tasks, by the time of their requests. */
@@ -101,9 +131,10 @@ export class EventLogs {
 
   /** All tasks with their logs. Reads no events. */
   tasks(): FoundRun[] {
-    return this.readers.flatMap((reader) =>
-      [...reader.streams()].map((head) => ({ id: head.stream, head, reader })),
+    const runs = this.readers.flatMap((reader) =>
+      [...reader.streams()].map((head): FoundRun => ({ id: head.stream, head, reader })),
     );
+    return this.folders.length > 0 || this.readers.length < 2 ? runs : longest(runs);
   }
 
   /** The events of one task, or of all, that were stored when the logs were opened. */
@@ -126,6 +157,12 @@ export class EventLogs {
     for (const each of damage) warn(`the log is damaged: ${each}; see replay --check`);
     await Promise.all(this.#logs.map(({ reader }) => reader.close()));
   }
+}
+
+/** Of runs that several bundles hold, the most of each: it may have been archived before its last event. */
+function longest(runs: readonly FoundRun[]): FoundRun[] {
+  const inOrder = runs.toSorted((a, b) => a.head.version - b.head.version);
+  return [...new Map(inOrder.map((run) => [run.id, run])).values()];
 }
 
 /** Locates a task. Its name may also be the path of a bundle, or `BUNDLE:TASK`. */

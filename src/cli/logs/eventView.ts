@@ -33,26 +33,34 @@ export class EventView {
   }
 
   /** All tasks, the newest last. */
-  tasks(histories: readonly TaskHistory[], now: number): string {
+  tasks(
+    histories: readonly TaskHistory[],
+    now: number,
+    pinned: Pick<ReadonlyMap<string, unknown>, "has"> = new Map(),
+  ): string {
     const rows = histories
       .map(visibleTexts)
-      .map(({ allocation, task, job, state, result, begunAt, ranMs, end }) => [
+      .map(({ id, allocation, task, job, state, result, begunAt, ranMs, end }) => [
         task,
         shortId(allocation),
         job ?? "",
         paintState(result ?? state, this.#style),
         begunAt === 0 ? "" : `${formatDuration(Math.max(0, now - begunAt))} ago`,
         ranMs === undefined ? "" : formatLife(ranMs),
-        end,
+        [end, ...(pinned.has(id) ? ["pinned"] : [])].filter((text) => text !== "").join(", "),
       ]);
     return formatTable([this.#header(taskHeader), ...rows], this.#width);
   }
 
-  /** One task's events so far, below what is told of its other runs. */
-  task({ id, task, job, begunAt }: TaskHistory, events: readonly StoredEvent[], note?: string): string {
+  /** One task's events so far, below notes on the task. */
+  task(
+    { id, task, job, begunAt }: TaskHistory,
+    events: readonly StoredEvent[],
+    notes: readonly string[] = [],
+  ): string {
     const title = `${this.#style.bold(visible(task))} of job ${visible(job ?? "")}, ${formatDay(begunAt)}, ${visible(id)}`;
     const header = this.#format(this.#header(eventHeader), this.#style.dim("WHAT"));
-    const first = note === undefined ? [] : [this.#style.dim(note)];
+    const first = notes.map((note) => this.#style.dim(note));
     const rows = foldRepeats(events, repeatKey).map((item) =>
       isRepeat(item) ? this.#repeat(item) : this.next(item),
     );

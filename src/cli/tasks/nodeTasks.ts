@@ -2,6 +2,7 @@
 
 import type { Subscription } from "rxjs";
 import { readHistory } from "../../replay/storedHistory.ts";
+import type { Pin } from "../../store/folder/keptHistories.ts";
 import { logFolders } from "../../store/folder/logFolders.ts";
 import { type FoundRun, isRunning } from "../logs/chosenRun.ts";
 import { EventLogs } from "../logs/eventLogs.ts";
@@ -12,10 +13,10 @@ import type { NodeTask } from "./taskRow.ts";
  * The tasks in the order of their requests.
  * @param runs those to read
  */
-export function nodeTasks(runs: readonly FoundRun[]): NodeTask[] {
+export function nodeTasks(runs: readonly FoundRun[], pins: ReadonlyMap<string, Pin>): NodeTask[] {
   const tasks = runs.map(({ id, reader }): NodeTask => {
     const events = readHistory(reader, id);
-    return { id, snapshot: foldReadable(events), begunAt: events[0]?.time ?? 0 };
+    return { id, snapshot: foldReadable(events), begunAt: events[0]?.time ?? 0, pin: pins.get(id) };
   });
   return tasks.sort((a, b) => a.begunAt - b.begunAt);
 }
@@ -47,7 +48,7 @@ export class RunningTasks {
       this.#subscription = this.#follow();
       this.#cached = undefined;
     }
-    this.#cached ??= nodeTasks(this.#logs.tasks().filter(isRunning));
+    this.#cached ??= nodeTasks(this.#logs.tasks().filter(isRunning), this.#logs.pins());
     return this.#cached;
   }
 

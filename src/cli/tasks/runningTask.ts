@@ -64,10 +64,10 @@ async function find(stateDir: string, name: string): Promise<FoundTask> {
   requireRoot("the driver's plugin answers root alone");
   const logs = await EventLogs.open(stateDir);
   try {
-    const { id, reader } = logs.findRunning(name);
+    const run = logs.findRunning(name);
+    const { id, reader } = run;
     const { request } = foldReadable(readHistory(reader, id)).context;
-    const folder = dirname(logs.folders[logs.readers.indexOf(reader)] ?? stateDir);
-    return { id, folder, allocDir: request?.allocDir ?? "" };
+    return { id, folder: logs.stateFolderOf(run) ?? stateDir, allocDir: request?.allocDir ?? "" };
   } finally {
     await logs.close();
   }

@@ -5,6 +5,7 @@ import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { endText, outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
+import type { Pin } from "../../store/folder/keptHistories.ts";
 import { knownEnd } from "../../taskEnd.ts";
 
 /** A task, as the event log knows it. */
@@ -14,6 +15,8 @@ export interface NodeTask {
   readonly snapshot: TaskSnapshot;
   /** Time of the request, in milliseconds since the epoch. */
   readonly begunAt: number;
+  /** Why a person keeps its history; undefined if nobody does. */
+  readonly pin: Pin | undefined;
 }
 
 /** A task, as the host reports it. */
@@ -50,9 +53,15 @@ export interface TaskRow extends TaskOutline {
   readonly oomKilled: boolean | null;
   /** How it ended, or why it never started, in words; null while it runs. */
   readonly end: string | null;
+  /** Why and since when its history is kept from being removed; null if it is not. */
+  readonly pin: Pick<Pin, "reason" | "at"> | null;
 }
 
-export function rowOf({ id, snapshot, begunAt }: NodeTask, { alive, usage }: Presence, now: number): TaskRow {
+export function rowOf(
+  { id, snapshot, begunAt, pin }: NodeTask,
+  { alive, usage }: Presence,
+  now: number,
+): TaskRow {
   const { request, sandbox, process, startedAt, exit } = snapshot.context;
   const outline = outlineOf(id, snapshot);
   const state = snapshot.value;
@@ -79,6 +88,7 @@ export function rowOf({ id, snapshot, begunAt }: NodeTask, { alive, usage }: Pre
     signal: known?.signal ?? null,
     oomKilled: exit?.oomKilled ?? null,
     end: endText(snapshot.context) || null,
+    pin: pin === undefined ? null : { reason: pin.reason, at: pin.at },
   };
 }
 

@@ -51,6 +51,13 @@ const columns: readonly Column[] = [
 
 const endColumn: Column = { name: "END", rank: 6, cut: true, text: ({ end }) => end ?? "" };
 
+const pinColumn: Column = {
+  name: "PINNED",
+  rank: 1,
+  cut: true,
+  text: ({ pin }) => (pin ? pin.reason || "yes" : ""),
+};
+
 const gap = "  ";
 
 /** Length to which names and reasons are cut first. */
@@ -61,7 +68,11 @@ const shortText = 20;
  * @returns the header, and a line for each task
  */
 export function taskTable(rows: readonly TaskRow[], style: Style, width: number): string[] {
-  const all = rows.some(({ end }) => end !== null) ? [...columns, endColumn] : columns;
+  const all = [
+    ...columns,
+    ...(rows.some(({ end }) => end !== null) ? [endColumn] : []),
+    ...(rows.some(({ pin }) => pin !== null) ? [pinColumn] : []),
+  ];
   const shown = rows.map(visibleTexts);
   let cells = all.map(({ text, ...column }) =>
     measured(column, [style.dim(column.name), ...shown.map((row) => text(row, style))]),

@@ -19,8 +19,10 @@ export interface PrunerDependencies {
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
   readonly bounds: () => HistoryBounds;
-  /** Whether the driver has the task, or is about to take it over: then its history stays. */
-  readonly inUse: (taskId: string) => boolean;
+  /** Whether the history is to stay: a person has pinned it, or the driver has the task or is about to take it over. */
+  readonly isHeld: (taskId: string) => boolean;
+  /** Tasks whose histories are in an archive: those that are over need not stay for their time. */
+  readonly archived: () => ReadonlySet<string>;
 }
 
 /** Tasks are to be taken over, and the node is to be ready, before anything is removed. */
@@ -75,8 +77,9 @@ export class HistoryPruner {
 
   /** @returns the number of removed streams */
   async #prune(): Promise<number> {
-    const { store, now, bounds, inUse } = this.#dependencies;
+    const { store, now, bounds, isHeld, archived } = this.#dependencies;
     const { keepMs, maxBytes } = bounds();
+    const inArchive = archived();
     await store.finishPruning();
     let removed = 0;
     let checked = 0;
@@ -86,9 +89,9 @@ export class HistoryPruner {
       checked += 1;
       if (checked % streamsPerTurn === 0) await setImmediate();
       const end = lastEvent(store, stream, version);
-      const tooOld = end !== undefined && now() - end.time > keepMs;
+      const isEnough = end !== undefined && (now() - end.time > keepMs || inArchive.has(stream));
       const removable =
-        end !== undefined && !inUse(stream) && isPrunable(end, tooOld, store.bytes() > maxBytes);
+        end !== undefined && isPrunable(end, isEnough, store.bytes() > maxBytes) && !isHeld(stream);
       if (removable && (await store.prune(stream, version))) {
         removed += 1;
         kept = 0;
@@ -100,12 +103,12 @@ export class HistoryPruner {
 
 /**
  * Whether a stream with this last event may be removed. The agent may still ask for a
- * task that has ended and was not destroyed, so only its age counts.
+ * task that has ended and was not destroyed, so it counts only whether it was kept long enough.
  */
-function isPrunable(end: StoredEvent, tooOld: boolean, tooFull: boolean): boolean {
+function isPrunable(end: StoredEvent, isEnough: boolean, tooFull: boolean): boolean {
   // A task that never started is not destroyed.
   const done = end.to === "destroyed" || end.to === "failed";
-  return (tooOld && isOver(end.to)) || (tooFull && done);
+  return (isEnough && isOver(end.to)) || (tooFull && done);
 }
 
 /** Undefined for a damaged event: its stream is evidence, and stays. */

@@ -14,8 +14,23 @@ export function importedBundle(folder: string): string {
   return join(folder, "bundle.jsonl");
 }
 
+/** Where `archive` writes its bundles by default. */
+export function archiveFolder(stateDir: string): string {
+  return join(stateDir, "archive");
+}
+
+/** All bundles in a folder, which `import` or `archive` made, by their names. */
+export function bundlesIn(folder: string): string[] {
+  try {
+    const names = readdirSync(folder).filter((name) => /^[^.].*\.jsonl$/.test(name));
+    return names.sort().map((name) => join(folder, name));
+  } catch {
+    return [];
+  }
+}
+
 /** All folders that may hold an event log: the agent's own, then those of local runs. */
-function stateFolders(stateDir: string): string[] {
+export function stateFolders(stateDir: string): string[] {
   return [stateDir, ...localNumbers(stateDir).map((number) => join(localFolder(stateDir), String(number)))];
 }
 

@@ -28,7 +28,7 @@ const absent = { alive: false, usage: undefined };
 
 function task(types: readonly EventType[], id = "6f2d4a9e-0c57/web/1"): NodeTask {
   const events = types.map((type) => event(type));
-  return { id, snapshot: fold(events), begunAt: events[0]?.time ?? 0 };
+  return { id, snapshot: fold(events), begunAt: events[0]?.time ?? 0, pin: undefined };
 }
 
 const row = (

@@ -16,13 +16,15 @@ const bounds: HistoryBounds = { keepMs: 168 * hour, maxBytes: 1 << 30 };
 function setUp(differing: Partial<HistoryBounds> = {}) {
   const store = memoryEventStore();
   const log = recordingLogger();
-  const inUse = new Set<string>();
+  const held = new Set<string>();
+  const archived = new Set<string>();
   const pruner = new HistoryPruner({
     store,
     log,
     now: () => now,
     bounds: () => ({ ...bounds, ...differing }),
-    inUse: (taskId) => inUse.has(taskId),
+    isHeld: (taskId) => held.has(taskId),
+    archived: () => archived,
   });
   /** Stores a task's life whose last event has this state, and came so many hours ago. */
   const life = (stream: string, to: string, hoursAgo: number, data: object = {}) =>
@@ -34,7 +36,7 @@ function setUp(differing: Partial<HistoryBounds> = {}) {
     await pruner.close();
     return Array.from(store.streams(), ({ stream }) => stream);
   };
-  return { store, log, inUse, pruner, life, pass };
+  return { store, log, held, archived, pruner, life, pass };
 }
 
 function event(to: string, hoursAgo: number, data: object = {}): EventToAppend {
@@ -42,6 +44,23 @@ function event(to: string, hoursAgo: number, data: object = {}): EventToAppend {
 }
 
 const bulk = { text: "x".repeat(10_000) };
+
+describe("a history that is in an archive", () => {
+  it("is removed before its time, if its task is over and nobody holds it", async () => {
+    const { life, pass, archived, held } = setUp();
+    for (const [name, to] of [
+      ["over", "destroyed"],
+      ["pinned", "destroyed"],
+      ["runs", "running"],
+      ["other", "destroyed"],
+      ["newest", "running"],
+    ] as const)
+      await life(name, to, 1);
+    for (const name of ["over", "pinned", "runs"]) archived.add(name);
+    held.add("pinned");
+    expect(await pass()).toEqual(["newest", "other", "pinned", "runs"]);
+  });
+});
 
 describe("a history that is older than is kept", () => {
   it("is removed where its task is over, destroyed or not, and stays where it is not", async () => {
@@ -62,11 +81,11 @@ describe("a history that is older than is kept", () => {
     expect(log.lines).toMatchObject([{ level: "debug", fields: { tasks: 4 } }]);
   });
 
-  it("stays while the driver has to do with its task", async () => {
-    const { life, pass, inUse } = setUp();
+  it("stays while it is pinned, or the driver has to do with its task", async () => {
+    const { life, pass, held } = setUp();
     await life("held", "exited", 500);
     await life("newest", "running", 0);
-    inUse.add("held");
+    held.add("held");
     expect(await pass()).toEqual(["held", "newest"]);
   });
 

@@ -31,7 +31,7 @@ export async function showDiff(
 
 /** Reads a history unmasked: possible secrets are compared, too, though not shown. */
 async function historyAt(place: TaskPlace): Promise<History> {
-  const logs = await EventLogs.open(place.path);
+  const logs = await EventLogs.openFor(place);
   try {
     return logs.history(place, true).history;
   } finally {

@@ -3,7 +3,9 @@ import { filter, map, type Observable, takeWhile } from "rxjs";
 import { whenAborted } from "../../../client/task/interrupts.ts";
 import { shownEvent } from "../../../replay/mask.ts";
 import type { StoredEvent } from "../../../store/eventStore.ts";
-import { visibleJson } from "../../../units/visible.ts";
+import type { Pin } from "../../../store/folder/keptHistories.ts";
+import { formatTime } from "../../../units/times.ts";
+import { visible, visibleJson } from "../../../units/visible.ts";
 import { sequenceDiagram } from "../../../why/sequenceDiagram.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { EventView } from "../../logs/eventView.ts";
@@ -29,7 +31,7 @@ export interface ShowOptions {
  * @throws DriverError `TASK_NOT_FOUND`
  */
 export async function showEvents(place: TaskPlace, options: ShowOptions): Promise<number> {
-  const logs = await EventLogs.open(place.path);
+  const logs = await EventLogs.openFor(place);
   const outputGone = new AbortController();
   onOutputFailure(() => outputGone.abort());
   try {
@@ -59,7 +61,9 @@ async function show(
   // The table of all tasks shows their histories, no single events.
   const stored = id === undefined && format === "table" ? [] : logs.events(id);
   const task = id === undefined ? undefined : taskHistory(id, stored);
-  const view = format === "table" ? tableView(logs, last, task, run?.note) : jsonView(format);
+  const pin = id === undefined ? undefined : logs.pins().get(id);
+  const notes = [run?.note, pin && pinText(pin)].filter((note) => note !== undefined);
+  const view = format === "table" ? tableView(logs, last, task, notes) : jsonView(format);
   view.all(stored.map(shown));
   // A destroyed task has no further events.
   if (!follow || task?.state === "destroyed") return;
@@ -71,6 +75,10 @@ async function show(
   await forEach(ofTask, outputGone, view.next);
 }
 
+function pinText({ at, reason }: Pin): string {
+  return `pinned ${formatTime(at)}${reason === "" ? "" : `: ${visible(reason)}`}`;
+}
+
 interface View {
   readonly all: (events: readonly StoredEvent[]) => void;
   readonly next: (event: StoredEvent) => void;
@@ -79,18 +87,20 @@ interface View {
 /**
  * @param last how many of the newest tasks to list
  * @param task undefined shows all tasks, then their new events
- * @param note on the task's other runs
+ * @param notes on the task's other runs, and on its pin
  */
 function tableView(
   logs: EventLogs,
   last: number,
   task: TaskHistory | undefined,
-  note: string | undefined,
+  notes: readonly string[],
 ): View {
   const view = new EventView(styleFor(process.stdout), widthOf(process.stdout));
   return {
     all: (events) => {
-      print(task ? view.task(task, events, note) : view.tasks(logs.histories(last), Date.now()));
+      print(
+        task ? view.task(task, events, notes) : view.tasks(logs.histories(last), Date.now(), logs.pins()),
+      );
       const left = task ? 0 : logs.tasks().length - last;
       if (left > 0) print(earlierText(left));
     },

@@ -25,7 +25,7 @@ export async function showTasks(stateDir: string, { all, json, last }: ShowTasks
   try {
     const runs = all ? logs.tasks() : logs.tasks().filter(isRunning);
     const shown = newest(runs, last ?? runs.length);
-    const rows = await new HostView().rows(nodeTasks(shown));
+    const rows = await new HostView().rows(nodeTasks(shown, logs.pins()));
     const lines = json
       ? rows.map((row) => visibleJson(row))
       : taskTable(rows, styleFor(process.stdout), widthOf(process.stdout));

@@ -26,7 +26,7 @@ export async function checkTasks(options: CheckTasksOptions): Promise<number> {
 
 async function check({ place, against, showArgs, json }: CheckTasksOptions): Promise<number> {
   const machine = against === undefined ? thisMachine : await loadMachine(against);
-  const logs = await EventLogs.open(place.path);
+  const logs = await EventLogs.openFor(place);
   const view = new FindingView(styleFor(process.stdout), showArgs);
   try {
     const report = place.name === undefined ? checkAll(logs, machine) : checkOne(logs, place, machine);

@@ -22,7 +22,7 @@ export async function showReplay(
   { showArgs, json, breakpoints }: ReplayOptions,
 ): Promise<number> {
   const stops = breakpoints.map(parseBreakpoint);
-  const logs = await EventLogs.open(place.path);
+  const logs = await EventLogs.openFor(place);
   try {
     const { history, note } = logs.history(place, showArgs);
     const view = new ReplayView(styleFor(process.stdout), widthOf(process.stdout));

@@ -19,7 +19,7 @@ export async function showWhatIf(
   { showArgs, json, breakpoints }: ReplayOptions,
 ): Promise<number> {
   const stops = breakpoints.map(parseBreakpoint);
-  const logs = await EventLogs.open(place.path);
+  const logs = await EventLogs.openFor(place);
   try {
     const { history: recorded, note } = logs.history(place, showArgs);
     const forked = whatIf(recorded, edits);

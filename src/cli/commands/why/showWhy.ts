@@ -10,7 +10,7 @@ import { whyJson, whyText } from "./whyView.ts";
  * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`
  */
 export async function showWhy(place: TaskPlace, json: boolean): Promise<number> {
-  const logs = await EventLogs.open(place.path);
+  const logs = await EventLogs.openFor(place);
   try {
     const { history, note } = logs.history(place, false);
     const explanation = explain(history);

@@ -1,0 +1,123 @@
+/** `archive`: writes the histories of ended tasks to bundles. */
+import { resolve } from "node:path";
+import { DriverError } from "../../../errors.ts";
+import { markArchived } from "../../../store/folder/keptHistories.ts";
+import { archiveFolder, bundlesIn } from "../../../store/folder/logFolders.ts";
+import { formatDay } from "../../../units/times.ts";
+import { visibleJson } from "../../../units/visible.ts";
+import { streamsOf } from "../../logs/archives.ts";
+import { type FoundRun, isRunning } from "../../logs/chosenRun.ts";
+import { EventLogs } from "../../logs/eventLogs.ts";
+import { requireRoot } from "../../requireRoot.ts";
+import { warn } from "../../terminal/errors.ts";
+import { print } from "../../terminal/output.ts";
+import { removeUnfinished, writeBundle } from "./bundleFile.ts";
+
+export interface ArchiveOptions {
+  readonly stateDir: string;
+  /** Undefined means the archive in the state folder. */
+  readonly into: string | undefined;
+  readonly olderThanMs: number;
+  /** Lets the driver remove from its log what is archived. */
+  readonly prune: boolean;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+/** A bundle is loaded as a whole: some 10 MiB. */
+const maxTasks = 1_000;
+
+/**
+ * @returns the exit code: 1 if a history is damaged
+ * @throws DriverError `STORE_FAILED`, `OUTPUT_FAILED`, `STATE_DIR_UNUSABLE`
+ */
+export async function archiveTasks(options: ArchiveOptions): Promise<number> {
+  requireRoot("only root can read the driver's event log");
+  const { stateDir, olderThanMs, prune, dryRun } = options;
+  const folder = resolve(options.into ?? archiveFolder(stateDir));
+  const logs = await EventLogs.open(stateDir);
+  try {
+    if (logs.folders.length === 0) throw new DriverError("UNSUPPORTED", `${stateDir} is already an archive`);
+    const old = endedBefore(logs, Date.now() - olderThanMs);
+    const hashes = new Set(
+      bundlesIn(folder)
+        .flatMap(streamsOf)
+        .map(({ hash }) => hash),
+    );
+    const missing = old.filter(({ run }) => !hashes.has(run.head.hash));
+    const batches = batchesOf(missing);
+    if (!dryRun) removeUnfinished(folder);
+    const damaged = new Set<string>();
+    for (const batch of batches) for (const id of await archive(batch, folder, options)) damaged.add(id);
+    if (batches.length === 0 && !options.json)
+      print(`No task to archive: ${old.length} in ${folder} already`);
+    if (prune && !dryRun) letPrune(logs, old, damaged);
+    return damaged.size > 0 ? 1 : 0;
+  } finally {
+    await logs.close();
+  }
+}
+
+interface EndedRun {
+  readonly run: FoundRun;
+  /** The day of its last event, such as `2026-11-24`. */
+  readonly day: string;
+}
+
+/** Tasks that are over, by the time of their last events. Damaged histories are left to `replay --check`. */
+function endedBefore(logs: EventLogs, time: number): EndedRun[] {
+  return logs.tasks().flatMap((run) => {
+    const last = isRunning(run) ? undefined : lastTime(run);
+    return last === undefined || last > time ? [] : [{ run, day: formatDay(last) }];
+  });
+}
+
+function lastTime({ reader, head }: FoundRun): number | undefined {
+  try {
+    const [last] = reader.readStream(head.stream, head.version);
+    return last?.time;
+  } catch {
+    return undefined;
+  }
+}
+
+interface Batch {
+  readonly day: string;
+  readonly runs: readonly FoundRun[];
+}
+
+function batchesOf(ended: readonly EndedRun[]): Batch[] {
+  const days = [...Map.groupBy(ended, ({ day }) => day)].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return days.flatMap(([day, list]) =>
+    Array.from({ length: Math.ceil(list.length / maxTasks) }, (_, index) => ({
+      day,
+      runs: list.slice(index * maxTasks, (index + 1) * maxTasks).map(({ run }) => run),
+    })),
+  );
+}
+
+/** @returns ids of the tasks that the bundle does not prove */
+async function archive(
+  { day, runs }: Batch,
+  folder: string,
+  { dryRun, json }: ArchiveOptions,
+): Promise<readonly string[]> {
+  const written = dryRun ? undefined : await writeBundle(folder, day, runs);
+  const tasks = `${runs.length} ${runs.length === 1 ? "task" : "tasks"} of ${day}`;
+  if (json) print(visibleJson({ bundle: written?.path ?? null, day, tasks: runs.map(({ id }) => id) }));
+  else print(written ? `archived ${tasks}: ${written.path}` : `would archive ${tasks}`);
+  const { path, damaged = [] } = written ?? {};
+  if (damaged.length > 0) warn(`${damaged.length} of these are damaged, see replay --check ${path}`);
+  return damaged;
+}
+
+/** What is damaged stays: the log may tell more of it. */
+function letPrune(logs: EventLogs, old: readonly EndedRun[], damaged: ReadonlySet<string>): void {
+  const folders = Map.groupBy(old, ({ run }) => logs.stateFolderOf(run) ?? "");
+  for (const [folder, runs] of folders) {
+    markArchived(
+      folder,
+      runs.map(({ run }) => run.id).filter((id) => !damaged.has(id)),
+    );
+  }
+}

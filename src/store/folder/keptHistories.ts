@@ -1,0 +1,144 @@
+/**
+ * Which histories a person has pinned, and which have been archived: files in the state folder, so that both can
+ * be said while no plugin runs. The plugin reads them before it removes a history.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { DriverError, errnoOf } from "../../errors.ts";
+import { parseJsonOrNothing } from "../../json.ts";
+import { runFolderName } from "./stateFolder.ts";
+
+const pinSchema = z.object({
+  /** The task's id. */
+  task: z.string(),
+  /** Why, in a person's words; may be empty. */
+  reason: z.string(),
+  /** Milliseconds since the epoch. */
+  at: z.number(),
+});
+
+/** Keeps one task's history from being removed. */
+export type Pin = Readonly<z.infer<typeof pinSchema>>;
+
+/** @throws DriverError `STATE_DIR_UNUSABLE` */
+export function pinHistory(stateFolder: string, pin: Pin): void {
+  try {
+    mkdirSync(pinsFolder(stateFolder), { recursive: true, mode: 0o700 });
+    replaceFile(pinPath(stateFolder, pin.task), `${JSON.stringify(pin)}\n`);
+  } catch (thrown) {
+    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the pin cannot be kept in ${stateFolder}`);
+  }
+}
+
+/**
+ * @returns false if the history is not pinned
+ * @throws DriverError `STATE_DIR_UNUSABLE`
+ */
+export function unpinHistory(stateFolder: string, task: string): boolean {
+  try {
+    rmSync(pinPath(stateFolder, task));
+    return true;
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ENOENT") return false;
+    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", `the pin cannot be removed from ${stateFolder}`);
+  }
+}
+
+/** Whether a history is not to be removed. True also if that cannot be found out. */
+export function isPinned(stateFolder: string, task: string): boolean {
+  try {
+    return lstatSync(pinPath(stateFolder, task), { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    return true;
+  }
+}
+
+/** All pins in a state folder; none if they cannot be read. */
+export function readPins(stateFolder: string): Pin[] {
+  const folder = pinsFolder(stateFolder);
+  return namesIn(folder).flatMap((name) => {
+    if (name.endsWith(unfinished)) return [];
+    const pin = pinSchema.safeParse(parseJsonOrNothing(textOf(join(folder, name))));
+    return pin.success ? [pin.data] : [];
+  });
+}
+
+/**
+ * Lets the plugin remove histories before they are too old: they are in an archive.
+ * @param tasks ids, in place of those that were marked before
+ * @throws DriverError `STATE_DIR_UNUSABLE`
+ */
+export function markArchived(stateFolder: string, tasks: Iterable<string>): void {
+  try {
+    replaceFile(archivedPath(stateFolder), JSON.stringify([...tasks]));
+  } catch (thrown) {
+    const summary = `${stateFolder} cannot keep which histories are archived`;
+    throw DriverError.from(thrown, "STATE_DIR_UNUSABLE", summary);
+  }
+}
+
+/** Ids of tasks whose histories are in an archive and may be removed; none if that cannot be read. */
+export function readArchived(stateFolder: string): ReadonlySet<string> {
+  const tasks = z.array(z.string()).safeParse(parseJsonOrNothing(textOf(archivedPath(stateFolder))));
+  return new Set(tasks.data);
+}
+
+/** A reader sees the old file or the new one, also after a power cut. */
+function replaceFile(path: string, text: string): void {
+  const next = `${path}.${process.pid}${unfinished}`;
+  try {
+    const file = openSync(next, "w", 0o600);
+    try {
+      writeFileSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(next, path);
+  } catch (thrown) {
+    rmSync(next, { force: true });
+    throw thrown;
+  }
+}
+
+const unfinished = ".new";
+
+function pinsFolder(stateFolder: string): string {
+  return join(stateFolder, "pins");
+}
+
+function pinPath(stateFolder: string, task: string): string {
+  return join(pinsFolder(stateFolder), `${runFolderName(task)}.json`);
+}
+
+function archivedPath(stateFolder: string): string {
+  return join(stateFolder, "archived.json");
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
