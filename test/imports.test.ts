@@ -9,7 +9,7 @@ const computes: Readonly<Record<string, "whole" | readonly string[]>> = {
   "@bufbuild/protobuf/wire": "whole",
   "@cdktn/hcl2json": "whole",
   msgpackr: "whole",
-  "node:crypto": ["createHash", "hash"],
+  "node:crypto": ["createHash", "createHmac", "hash"],
   "node:os": ["constants"],
   "node:util": ["isDeepStrictEqual", "stripVTControlCharacters"],
   xstate: "whole",

@@ -97,7 +97,7 @@ export interface Resources {
 }
 
 export interface Template {
-  /** Literal text except for `{{ env "NAME" }}`. */
+  /** Text of a Go template: goTemplate/. */
   readonly data: string;
   /** Template text: a path below the task's folder or below `${NOMAD_ALLOC_DIR}`. */
   readonly destination: string;

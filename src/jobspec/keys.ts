@@ -129,7 +129,9 @@ const levels = {
       "vault_grace",
       "wait",
     ],
-    refused: { source: "a local run takes templates from the job file only: use data" },
+    refused: {
+      source: 'a local run takes templates from the job file only: data = file("…") reads one beside it',
+    },
   },
 } as const satisfies Record<string, Keys>;
 

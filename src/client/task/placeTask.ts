@@ -57,6 +57,7 @@ export async function placeTask(
     }),
     ports,
     cores: cores.join(","),
+    now: Date.now(),
     hostEnv: hostEnvironment(process.env),
     node: nodeFacts(job, topology),
   };

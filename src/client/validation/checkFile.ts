@@ -108,6 +108,7 @@ function sampleFacts({ network }: Group): AllocationFacts {
       inside: to,
     })),
     cores: "",
+    now: 0,
     hostEnv: { PATH: "/usr/bin" },
     node: sampleNode,
   };

@@ -17,6 +17,8 @@ export interface AllocationFacts {
   readonly cores: string;
   /** The part of the client's own environment that tasks inherit. */
   readonly hostEnv: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970. */
+  readonly now: number;
   /** Values of `node.…` and `attr.…`. */
   readonly node: Readonly<Record<string, string>>;
 }

@@ -1,37 +1,19 @@
-/** Renders a `template` block: literal text except for `{{ env "NAME" }}`. */
+/** Renders a `template` block. */
 
+import { renderGoTemplate } from "../goTemplate/evaluate.ts";
+import { type TemplateFacts, templateFunctions } from "../goTemplate/functions.ts";
+import { parseGoTemplate } from "../goTemplate/parser.ts";
 import type { Template } from "../job.ts";
 import { render } from "./interpolate.ts";
 import { TemplateError } from "./template.ts";
 
-/**
- * @param env the task's environment
- * @throws TemplateError for other template functions, or a variable that is not set
- */
-export function renderData(template: Template, env: Readonly<Record<string, string>>): string {
+/** @throws TemplateError that names the template's line, also for functions that need a server */
+export function renderData(template: Template, facts: TemplateFacts): string {
   const { leftDelimiter: left, rightDelimiter: right } = template;
   // A `${…}` that the file does not define is literal text, such as a shell variable.
   const data = render(template.data, ({ text }) => `\${${text}}`);
-  const [literal = "", ...rest] = data.split(left);
-  return literal + rest.map((part) => renderAction(part, left, right, env)).join("");
-}
-
-/** @param part the text after a left delimiter: an action, and the literal that follows it */
-function renderAction(
-  part: string,
-  left: string,
-  right: string,
-  env: Readonly<Record<string, string>>,
-): string {
-  const end = part.indexOf(right);
-  if (end < 0) throw new TemplateError(`${left} without ${right}`, part.slice(0, 20));
-  const action = part.slice(0, end).trim();
-  const name = /^env\s+["`]([^"`]+)["`]$/.exec(action)?.[1];
-  if (name === undefined) {
-    const message = `a local run knows only ${left} env "NAME" ${right} in templates, not ${left} ${action} ${right}`;
-    throw new TemplateError(message, action);
-  }
-  return (Object.hasOwn(env, name) ? env[name] : "") + part.slice(end + right.length);
+  if (!data.includes(left)) return data;
+  return renderGoTemplate(parseGoTemplate(data, { left, right }), templateFunctions(facts));
 }
 
 /**

@@ -11,6 +11,7 @@ import { render } from "../../../src/jobspec/resolve/interpolate.ts";
 
 const facts: AllocationFacts = {
   allocIndex: 0,
+  now: 0,
   allocId: "12345678-9abc-4def-8012-3456789abcde",
   folders: { alloc: "/w/alloc", task: "/w/t/local", secrets: "/w/t/secrets" },
   ports: [{ label: "my-port", ip: "127.0.0.1", port: 25_000, inside: 25_000 }],

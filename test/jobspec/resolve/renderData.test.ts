@@ -15,7 +15,7 @@ const template = (data: string, delimiters: Partial<Template> = {}): Template =>
 });
 
 describe("a template's text", () => {
-  const env = { NAME: "web", EMPTY: "" };
+  const facts = { env: { NAME: "web", EMPTY: "" }, now: 0 };
 
   it.each([
     ["plain\n", "plain\n"],
@@ -23,20 +23,20 @@ describe("a template's text", () => {
     ['<{{ env "EMPTY" }}{{ env "UNSET" }}>', "<>"],
     [`$\${x} \${LATER} $y`, `\${x} \${LATER} $y`],
   ])("%j is filled in", (data, text) => {
-    expect(renderData(template(data), env)).toBe(text);
+    expect(renderData(template(data), facts)).toBe(text);
   });
 
   it("has delimiters of its own where the block says so", () => {
     const custom = template('{{ kept }} [[ env "NAME" ]]', { leftDelimiter: "[[", rightDelimiter: "]]" });
-    expect(renderData(custom, env)).toBe("{{ kept }} web");
+    expect(renderData(custom, facts)).toBe("{{ kept }} web");
   });
 
   it.each([
-    ['{{ key "x" }}', 'knows only {{ env "NAME" }} in templates, not {{ key "x" }}'],
-    ["{{ range services }}{{ end }}", "not {{ range services }}"],
+    ['a\n{{ key "x" }}', "line 2 of the template: key asks Consul, and a local run has none"],
+    ["{{ range nomadServices }}{{ end }}", "nomadServices asks a Nomad server, and a local run has none"],
     ["{{ env", "{{ without }}"],
   ])("%j is refused", (data, message) => {
-    expect(() => renderData(template(data), env)).toThrow(message);
+    expect(() => renderData(template(data), facts)).toThrow(message);
   });
 });
 

@@ -1,0 +1,23 @@
+/** Functions of Nomad's templates that a local run lacks, and why. Pure. */
+
+const consul =
+  "key keyExists keyOrDefault ls safeLs tree safeTree node nodes datacenters service services connect caRoots caLeaf exportedServices partitions peerings byMeta byKey byTag byPort byAddress";
+const vault = "secret secrets pkiCert byVault";
+const nomad = "nomadService nomadServices nomadVar nomadVarExists nomadVarList nomadVarListSafe";
+const files = "file executeTemplate writeToFile plugin";
+const formats = "parseYAML toYAML toTOML";
+
+const reasons: readonly (readonly [string, string])[] = [
+  [consul, "asks Consul, and a local run has none"],
+  [vault, "asks Vault, and a local run has none"],
+  [nomad, "asks a Nomad server, and a local run has none"],
+  [files, "reaches files or programs, which templates of a local run do not: file() of HCL reads one"],
+  [formats, "is missing in a local run: parseJSON and toJSON are there"],
+];
+
+/** Undefined for a function that no version of Nomad has. */
+export function whatLacks(name: string): string | undefined {
+  if (name.startsWith("sprig_")) return `${name} is missing in a local run, as all of sprig is`;
+  const reason = reasons.find(([names]) => names.split(" ").includes(name))?.[1];
+  return reason && `${name} ${reason}`;
+}

@@ -1,0 +1,381 @@
+/** Parses Go's text/template: https://pkg.go.dev/text/template. */
+import { TemplateError } from "../resolve/template.ts";
+import type { Command, Node, Operand, ParsedTemplate, Pipeline } from "./syntaxTree.ts";
+
+export interface Delimiters {
+  readonly left: string;
+  readonly right: string;
+}
+
+/** @throws TemplateError that names the line */
+export function parseGoTemplate(source: string, delimiters: Delimiters): ParsedTemplate {
+  return new Parser(source, delimiters).parse();
+}
+
+interface Token {
+  readonly kind: "text" | "word" | "field" | "variable" | "literal" | "sign" | "space" | "end" | "over";
+  readonly text: string;
+  readonly value?: string | number | bigint;
+  readonly line: number;
+}
+
+const reserved = new Set([
+  "if",
+  "else",
+  "end",
+  "range",
+  "with",
+  "define",
+  "block",
+  "template",
+  "break",
+  "continue",
+]);
+/** More than people write. A deeper template could exhaust the stack. */
+const maxDepth = 100;
+
+class Parser {
+  readonly #tokens: readonly Token[];
+  readonly #defined = new Map<string, readonly Node[]>();
+  #at = 0;
+  #depth = 0;
+
+  constructor(source: string, delimiters: Delimiters) {
+    this.#tokens = tokensOf(source, delimiters);
+  }
+
+  parse(): ParsedTemplate {
+    const main = this.#nodes();
+    if (this.#next.kind !== "over") this.#fail(`${this.#next.text} without what it belongs to`);
+    return { main, defined: this.#defined };
+  }
+
+  /** Nodes until what ends a section. */
+  #nodes(): Node[] {
+    if (++this.#depth > maxDepth) this.#fail("sections are nested too deep");
+    const nodes: Node[] = [];
+    while (this.#next.kind !== "over" && !this.#isWord("end") && !this.#isWord("else")) {
+      const token = this.#next;
+      if (token.kind === "text") {
+        this.#at++;
+        nodes.push({ kind: "text", text: token.text });
+      } else {
+        nodes.push(...this.#action());
+      }
+    }
+    this.#depth--;
+    return nodes;
+  }
+
+  #action(): Node[] {
+    const { line, text, kind } = this.#next;
+    if (kind !== "word" || !reserved.has(text)) {
+      const pipeline = this.#pipeline();
+      this.#endAction();
+      return [{ kind: "output", ...pipeline }];
+    }
+    this.#at++;
+    switch (text) {
+      case "if":
+      case "with":
+      case "range":
+        return [this.#branch(text, line)];
+      case "break":
+      case "continue":
+        this.#endAction();
+        return [{ kind: text, line }];
+      case "define":
+        this.#define(this.#name());
+        return [];
+      default: {
+        const name = this.#name();
+        this.#skipSpace();
+        const argument = this.#next.kind === "end" ? undefined : this.#pipeline();
+        if (text === "block") this.#define(name);
+        else this.#endAction();
+        return [{ kind: "template", name, argument, line }];
+      }
+    }
+  }
+
+  #define(name: string): void {
+    this.#endAction();
+    this.#defined.set(name, this.#nodes());
+    this.#endSection();
+  }
+
+  #branch(kind: "if" | "with" | "range", line: number): Node {
+    const pipeline = this.#pipeline(kind === "range" ? 2 : 1);
+    this.#endAction();
+    const body = this.#nodes();
+    const otherwise = this.#isWord("else") ? this.#else(kind) : [];
+    this.#endSection();
+    return { kind, pipeline, body, otherwise, line };
+  }
+
+  /** `{{ else }}`, or `{{ else if }}`, which ends with the `{{ end }}` of all. */
+  #else(of: "if" | "with" | "range"): Node[] {
+    const { line } = this.#next;
+    this.#at++;
+    this.#skipSpace();
+    if (of !== "range" && this.#isWord(of)) {
+      this.#at++;
+      const pipeline = this.#pipeline();
+      this.#endAction();
+      const body = this.#nodes();
+      const otherwise = this.#isWord("else") ? this.#else(of) : [];
+      return [{ kind: of, pipeline, body, otherwise, line }];
+    }
+    this.#endAction();
+    return this.#nodes();
+  }
+
+  #endSection(): void {
+    if (!this.#isWord("end")) this.#fail("an {{ end }} is missing");
+    this.#at++;
+    this.#endAction();
+  }
+
+  #pipeline(mostNames = 1): Pipeline {
+    if (++this.#depth > maxDepth) this.#fail("the action is nested too deep");
+    this.#skipSpace();
+    const { line } = this.#next;
+    const { names, assigns } = this.#declaration(mostNames);
+    const commands: Command[] = [];
+    do commands.push(this.#command());
+    while (this.#takeSign("|"));
+    this.#depth--;
+    return { names, assigns, commands, line };
+  }
+
+  #declaration(most: number): Pick<Pipeline, "names" | "assigns"> {
+    const start = this.#at;
+    const names: string[] = [];
+    do {
+      this.#skipSpace();
+      if (this.#next.kind !== "variable") break;
+      names.push(this.#next.text);
+      this.#at++;
+    } while (names.length < most && this.#takeSign(","));
+    for (const sign of [":=", "="]) {
+      if (names.length > 0 && this.#takeSign(sign)) return { names, assigns: sign === "=" };
+    }
+    this.#at = start;
+    return { names: [], assigns: false };
+  }
+
+  #command(): Command {
+    const operands: Operand[] = [];
+    for (;;) {
+      this.#skipSpace();
+      const operand = this.#operand();
+      if (operand === undefined) break;
+      operands.push(operand);
+    }
+    if (operands.length === 0) this.#fail("a value or a function is missing");
+    return operands;
+  }
+
+  #operand(): Operand | undefined {
+    const token = this.#next;
+    if (token.kind === "literal") {
+      this.#at++;
+      return { kind: "literal", value: token.value ?? null };
+    }
+    if (token.kind === "word") {
+      if (reserved.has(token.text)) this.#fail(`${token.text} has no place here`);
+      this.#at++;
+      if (token.text === "true" || token.text === "false")
+        return { kind: "literal", value: token.text === "true" };
+      if (token.text === "nil") return { kind: "literal", value: null };
+      return { kind: "function", name: token.text };
+    }
+    if (token.kind === "variable") {
+      this.#at++;
+      return { kind: "value", root: token.text, fields: this.#fields() };
+    }
+    if (token.kind === "field") return { kind: "value", root: ".", fields: this.#fields() };
+    if (token.kind !== "sign") return undefined;
+    if (token.text === ".") {
+      this.#at++;
+      return { kind: "value", root: ".", fields: [] };
+    }
+    if (token.text !== "(") return undefined;
+    this.#at++;
+    const root = this.#pipeline();
+    if (!this.#takeSign(")")) this.#fail(") is missing");
+    return { kind: "value", root, fields: this.#fields() };
+  }
+
+  /** `.a.b`, right after what has them. */
+  #fields(): string[] {
+    const fields: string[] = [];
+    for (; this.#next.kind === "field"; this.#at++) fields.push(this.#next.text.slice(1));
+    return fields;
+  }
+
+  #name(): string {
+    this.#skipSpace();
+    const { kind, value } = this.#next;
+    if (kind !== "literal" || typeof value !== "string") return this.#fail("a name in quotes is missing");
+    this.#at++;
+    return value;
+  }
+
+  #endAction(): void {
+    this.#skipSpace();
+    if (this.#next.kind !== "end") this.#fail(`${JSON.stringify(this.#next.text)} has no place here`);
+    this.#at++;
+  }
+
+  #isWord(word: string): boolean {
+    return this.#next.kind === "word" && this.#next.text === word;
+  }
+
+  #takeSign(sign: string): boolean {
+    this.#skipSpace();
+    if (this.#next.kind !== "sign" || this.#next.text !== sign) return false;
+    this.#at++;
+    return true;
+  }
+
+  #skipSpace(): void {
+    while (this.#next.kind === "space") this.#at++;
+  }
+
+  get #next(): Token {
+    return this.#tokens[this.#at] ?? (this.#tokens.at(-1) as Token);
+  }
+
+  #fail(message: string): never {
+    throw inLine(this.#next.line, message);
+  }
+}
+
+/** An error of a line of the template. */
+export function inLine(line: number, message: string): TemplateError {
+  return new TemplateError(`line ${line} of the template: ${message}`, "");
+}
+
+/** All tokens, with the spaces between words, since `.a .b` are two values and `.a.b` is one. */
+function tokensOf(source: string, { left, right }: Delimiters): Token[] {
+  const tokens: Token[] = [];
+  let at = 0;
+  let line = 1;
+  let trims = false;
+  const pushText = (text: string) => {
+    if (text !== "") tokens.push({ kind: "text", text, line });
+  };
+  const advance = (to: number) => {
+    for (let next = source.indexOf("\n", at); next >= 0 && next < to; next = source.indexOf("\n", next + 1))
+      line++;
+    at = to;
+  };
+  for (;;) {
+    const start = source.indexOf(left, at);
+    const text = source.slice(at, start < 0 ? undefined : start);
+    const trimsBefore =
+      start >= 0 && /^-[ \t\r\n]/.test(source.slice(start + left.length, start + left.length + 2));
+    const begun = trims ? text.trimStart() : text;
+    pushText(trimsBefore ? begun.trimEnd() : begun);
+    if (start < 0) break;
+    advance(start + left.length + (trimsBefore ? 2 : 0));
+    trims = readAction();
+  }
+  tokens.push({ kind: "over", text: "the end", line });
+  return tokens;
+
+  /** Reads to the end of an action. @returns whether it takes the following spaces away */
+  function readAction(): boolean {
+    const comment = /^\s*\/\*[\s\S]*?\*\/\s*/.exec(source.slice(at));
+    if (comment) {
+      advance(at + comment[0].length);
+      const isTrimmed = source[at] === "-";
+      if (isTrimmed) advance(at + 1);
+      if (!source.startsWith(right, at)) throw inLine(line, `a comment ends with */ ${right}`);
+      advance(at + right.length);
+      return isTrimmed;
+    }
+    let isInside = false;
+    for (;;) {
+      const rest = source.slice(at);
+      const trimmed = /^[ \t\r\n]+-/.exec(rest)?.[0] ?? "";
+      if (trimmed !== "" && source.startsWith(right, at + trimmed.length)) {
+        advance(at + trimmed.length + right.length);
+        tokens.push({ kind: "end", text: right, line });
+        return true;
+      }
+      if (rest.startsWith(right)) {
+        advance(at + right.length);
+        tokens.push({ kind: "end", text: right, line });
+        return false;
+      }
+      if (rest === "") throw inLine(line, `${left} without ${right}`);
+      const token = readToken(rest);
+      if (token === undefined)
+        throw inLine(line, `${JSON.stringify([...rest][0])} has no place in an action`);
+      // The space before an action's first word separates nothing.
+      if (token.kind !== "space" || isInside) tokens.push({ ...token, line });
+      isInside = true;
+      advance(at + token.text.length);
+    }
+  }
+}
+
+const patterns: readonly [Token["kind"], RegExp][] = [
+  ["space", /^\s+/],
+  ["literal", /^"(?:[^"\\\n]|\\.)*"|^`[^`]*`|^'(?:[^'\\\n]|\\[^\n])+'/],
+  [
+    "literal",
+    /^[+-]?(?:0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)(?![\w.])/,
+  ],
+  ["variable", /^\$[\p{L}\p{N}_]*/u],
+  ["field", /^\.[\p{L}_][\p{L}\p{N}_]*/u],
+  ["word", /^[\p{L}_][\p{L}\p{N}_]*/u],
+  ["sign", /^:=|^[.|(),=]/],
+];
+
+function readToken(rest: string): Omit<Token, "line"> | undefined {
+  for (const [kind, pattern] of patterns) {
+    const text = pattern.exec(rest)?.[0];
+    if (text === undefined) continue;
+    return kind === "literal" ? { kind, text, value: literalOf(text) } : { kind, text };
+  }
+  return undefined;
+}
+
+function literalOf(text: string): string | number | bigint {
+  if (text.startsWith("`")) return text.slice(1, -1);
+  if (text.startsWith('"')) return unescaped(text.slice(1, -1));
+  // A character is its number.
+  if (text.startsWith("'")) return BigInt(unescaped(text.slice(1, -1)).codePointAt(0) ?? 0);
+  const plain = text.replaceAll("_", "");
+  const isFloat = !/^[+-]?0[xX]/.test(plain) && /[.eE]/.test(plain);
+  if (isFloat) return Number(plain);
+  const [, sign, digits = "0"] = /^([+-]?)(.+)$/.exec(plain) ?? [];
+  const octal = /^0\d+$/.test(digits) ? `0o${digits.slice(1)}` : digits;
+  const value = /^0o.*[89]/.test(octal) ? BigInt(digits) : BigInt(octal);
+  return sign === "-" ? -value : value;
+}
+
+const escapes: Readonly<Record<string, string>> = {
+  n: "\n",
+  r: "\r",
+  t: "\t",
+  a: "\x07",
+  b: "\b",
+  f: "\f",
+  v: "\v",
+};
+
+function unescaped(text: string): string {
+  return text.replaceAll(
+    /\\(?:u([\da-fA-F]{4})|U([\da-fA-F]{8})|x([\da-fA-F]{2})|([0-7]{3})|(.))/gs,
+    (_, short?: string, long?: string, byte?: string, octal?: string, other = "") => {
+      const hex = short ?? long ?? byte;
+      if (hex === undefined && octal === undefined) return escapes[other] ?? other;
+      const code = hex === undefined ? Number.parseInt(octal ?? "", 8) : Number.parseInt(hex, 16);
+      return code > 0x10ffff ? "\ufffd" : String.fromCodePoint(code);
+    },
+  );
+}

@@ -1,0 +1,43 @@
+/** Times by Go's layouts, which are written as the time 2006-01-02 15:04:05. */
+
+const parts = /2006|06|January|Jan|01|Monday|Mon|02|15|03|04|05|PM|pm|MST|Z07:00|-0700|-07:00/g;
+const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const longMonths = [
+  ...["January", "February", "March", "April", "May", "June", "July"],
+  ...["August", "September", "October", "November", "December"],
+];
+const longDays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+
+/**
+ * @param now milliseconds since 1970
+ * @param layout `unix` for seconds since 1970; empty for RFC 3339, in UTC
+ */
+export function formatTime(now: number, layout: string): string {
+  const time = new Date(now);
+  const two = (part: number) => String(part).padStart(2, "0");
+  if (layout === "unix") return String(Math.floor(now / 1_000));
+  if (layout === "") return `${time.toISOString().slice(0, 19)}Z`;
+  const day = longDays[time.getUTCDay()] ?? "";
+  const hours = time.getUTCHours();
+  const written: Readonly<Record<string, string>> = {
+    "2006": String(time.getUTCFullYear()),
+    "06": two(time.getUTCFullYear() % 100),
+    January: longMonths[time.getUTCMonth()] ?? "",
+    Jan: months[time.getUTCMonth()] ?? "",
+    "01": two(time.getUTCMonth() + 1),
+    Monday: day,
+    Mon: day.slice(0, 3),
+    "02": two(time.getUTCDate()),
+    "15": two(hours),
+    "03": two(hours % 12 || 12),
+    "04": two(time.getUTCMinutes()),
+    "05": two(time.getUTCSeconds()),
+    PM: hours < 12 ? "AM" : "PM",
+    pm: hours < 12 ? "am" : "pm",
+    MST: "UTC",
+    "Z07:00": "Z",
+    "-0700": "+0000",
+    "-07:00": "+00:00",
+  };
+  return layout.replaceAll(parts, (part) => written[part] ?? part);
+}

@@ -1,0 +1,67 @@
+/** The values of Go's templates: whole numbers are bigints, floats are numbers. */
+
+export type GoValue = null | boolean | bigint | number | string | readonly GoValue[] | GoMap;
+
+export type GoMap = ReadonlyMap<string, GoValue>;
+
+export function isList(value: GoValue): value is readonly GoValue[] {
+  return Array.isArray(value);
+}
+
+export function isMap(value: GoValue): value is GoMap {
+  return value instanceof Map;
+}
+
+/** False, 0, nil, and what is empty. */
+export function isTrue(value: GoValue): boolean {
+  if (isList(value)) return value.length > 0;
+  return isMap(value) ? value.size > 0 : Boolean(value);
+}
+
+/** For errors: never the value, which may be a password. */
+export function kindOf(value: GoValue): string {
+  if (value === null) return "nil";
+  if (isList(value)) return "a list";
+  if (isMap(value)) return "a map";
+  return { string: "a text", number: "a float", bigint: "a whole number", boolean: "a truth value" }[
+    typeof value as "string"
+  ];
+}
+
+/** As fmt.Print writes it. */
+export function goText(value: GoValue): string {
+  if (value === null) return "<no value>";
+  if (typeof value === "number") return floatText(value);
+  if (isList(value)) return `[${value.map(goText).join(" ")}]`;
+  if (!isMap(value)) return String(value);
+  return `map[${sortedKeys(value)
+    .map((key) => `${key}:${goText(value.get(key) ?? null)}`)
+    .join(" ")}]`;
+}
+
+export function sortedKeys(map: GoMap): string[] {
+  return [...map.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+/** The shortest digits; with an exponent from 1e+06 on and below 1e-04: strconv's format 'g'. */
+function floatText(value: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
+  const [, digits = "", exponent = "0"] = /^(.*)e([+-]\d+)$/.exec(value.toExponential()) ?? [];
+  const power = Number(exponent);
+  if (power >= -4 && power < 6) return String(value);
+  return `${digits}e${power < 0 ? "-" : "+"}${String(Math.abs(power)).padStart(2, "0")}`;
+}
+
+export function ofJson(value: unknown): GoValue {
+  if (Array.isArray(value)) return value.map(ofJson);
+  if (typeof value !== "object" || value === null) return value as GoValue;
+  return new Map(Object.entries(value).map(([key, item]) => [key, ofJson(item)]));
+}
+
+/** Without maps and bigints, for JSON; keys are sorted. */
+export function toPlain(value: GoValue): unknown {
+  if (typeof value === "bigint") return Number(value);
+  if (isList(value)) return value.map(toPlain);
+  if (!isMap(value)) return value;
+  return Object.fromEntries(sortedKeys(value).map((key) => [key, toPlain(value.get(key) ?? null)]));
+}
