@@ -8,11 +8,14 @@ import { call, shellJob } from "../support/screen/commandLine.ts";
 const secret = "correct-horse-battery";
 const argument = "staple-marker";
 
+/** What it says is in a file of the task's, and in its environment. */
+const template = `template {\n data = "RENDERED=${secret}"\n destination = "secrets/file"\n env = true\n}`;
+
 /** Two runs that end in different ways, and edits for one of them. */
 async function recorded() {
   const stateDir = temporaryFolder();
   const job = (exitCode: number) =>
-    shellJob(`: ${argument}${exitCode}; exit ${exitCode}`, `env {\n PASSWORD = "${secret}"\n}`);
+    shellJob(`: ${argument}${exitCode}; exit ${exitCode}`, `env {\n PASSWORD = "${secret}"\n}\n${template}`);
   const runs = [];
   for (const exitCode of [3, 0]) runs.push(await call(["run", "-v", "--state-dir", stateDir, job(exitCode)]));
   const { stdout } = await call(["events", "--json", "--state-dir", stateDir]);
