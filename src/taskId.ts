@@ -1,5 +1,18 @@
 /** Task ids as agents make them: `<allocation>/<task>/<run>`. The last part is new at each start. Pure. */
 
+/**
+ * The id of one run of a task: neither the task's name nor the allocation's id. The events of the run
+ * are the stream of this name.
+ */
+export type TaskId = string & { readonly [brand]: never };
+
+declare const brand: unique symbol;
+
+/** A text of an agent, a log or a job that is an id. Agents may send any form, so nothing is checked. */
+export function toTaskId(text: string): TaskId {
+  return text as TaskId;
+}
+
 export interface TaskIdParts {
   readonly allocId: string;
   readonly taskName: string;

@@ -2,6 +2,7 @@
  * The driver behind the gRPC services. It keeps the tasks of this process, records
  * requests as events, and answers once the resulting events are committed.
  */
+
 import { map, type Observable, ReplaySubject, switchMap } from "rxjs";
 import { parseHistory } from "../config/options/history.ts";
 import type { PluginOptions } from "../config/options/pluginOptions.ts";
@@ -18,6 +19,7 @@ import { isAlive } from "../machines/taskMachine.ts";
 import { parseSignal } from "../signalNames.ts";
 import { isPinned, readArchived } from "../store/folder/keptHistories.ts";
 import { quarantinedLogs } from "../store/folder/quarantine.ts";
+import type { TaskId } from "../taskId.ts";
 import type {
   Capabilities,
   CheckRequest,
@@ -150,17 +152,17 @@ export class Driver implements DriverPort {
     });
   }
 
-  async waitTask(taskId: string, signal: AbortSignal): Promise<ExitResult> {
+  async waitTask(taskId: TaskId, signal: AbortSignal): Promise<ExitResult> {
     const task = this.#find(taskId);
     this.#announcements.runnerCalls(taskId);
     return exitResultOf(await task.reached(hasEnded, { signal }));
   }
 
-  async inspectTask(taskId: string): Promise<TaskStatus> {
+  async inspectTask(taskId: TaskId): Promise<TaskStatus> {
     return taskStatusOf(taskId, this.#find(taskId).snapshot);
   }
 
-  async stopTask(taskId: string, requestedMs: number, signal: string): Promise<void> {
+  async stopTask(taskId: TaskId, requestedMs: number, signal: string): Promise<void> {
     this.#announcements.runnerCalls(taskId);
     const timeoutMs = Math.min(requestedMs, maxStopMs);
     const number = parseSignal(signal === "" ? defaultStopSignal : signal);
@@ -171,7 +173,7 @@ export class Driver implements DriverPort {
     await task.reached(hasEnded, { withinMs: timeoutMs + killGraceMs });
   }
 
-  async signalTask(taskId: string, signal: string): Promise<void> {
+  async signalTask(taskId: TaskId, signal: string): Promise<void> {
     const task = this.#find(taskId);
     const number = parseSignal(signal);
     const { process } = task.snapshot.context;
@@ -179,19 +181,19 @@ export class Driver implements DriverPort {
     await task.record("signalled", { signal: number, delivered: signalGroup(process.task, number) });
   }
 
-  async taskStats(taskId: string, intervalMs: number): Promise<Observable<TaskUsage>> {
+  async taskStats(taskId: TaskId, intervalMs: number): Promise<Observable<TaskUsage>> {
     return this.#find(taskId).run.stats.every(intervalMs, this.#services.facts);
   }
 
-  async exec(taskId: string, request: ExecRequest): Promise<ExecSession> {
+  async exec(taskId: TaskId, request: ExecRequest): Promise<ExecSession> {
     return this.#find(taskId).run.commands.run(request, this.#services);
   }
 
-  async execTask(taskId: string, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome> {
+  async execTask(taskId: TaskId, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome> {
     return execOutcome(this.#find(taskId), request, this.#services, signal);
   }
 
-  async destroyTask(taskId: string, force: boolean): Promise<void> {
+  async destroyTask(taskId: TaskId, force: boolean): Promise<void> {
     const task = await this.#tasks.claim(taskId, this.#ready);
     if (task === undefined) return;
     if (!hasEnded(task.snapshot)) {
@@ -273,11 +275,11 @@ export class Driver implements DriverPort {
     throw notConfigured();
   }
 
-  #find(taskId: string): Task {
+  #find(taskId: TaskId): Task {
     return this.#tasks.find(taskId, this.#ready);
   }
 
-  #create(taskId: string, history: TaskHistory | undefined): Task {
+  #create(taskId: TaskId, history: TaskHistory | undefined): Task {
     const { store, unsaved } = this.#services;
     return new Task(
       taskId,

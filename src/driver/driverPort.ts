@@ -14,6 +14,7 @@ import type { TerminalSize } from "../effects/exec/terminal.ts";
 import type { RunUsage } from "../effects/stats/usage.ts";
 import type { DriverError } from "../errors.ts";
 import type { ProcessEnd } from "../taskEnd.ts";
+import type { TaskId } from "../taskId.ts";
 
 export interface DriverPort {
   /**
@@ -41,36 +42,36 @@ export interface DriverPort {
   recoverTask(handle: RecoverableHandle): Promise<void>;
 
   /** Resolves once the task has ended; at once if it has ended already. Rejects when `signal` is aborted. */
-  waitTask(taskId: string, signal: AbortSignal): Promise<ExitResult>;
+  waitTask(taskId: TaskId, signal: AbortSignal): Promise<ExitResult>;
 
   /**
    * Resolves once the run's processes have exited; at once for an unknown task.
    * @param signal what to send first, such as `SIGTERM`; empty: the driver's default
    */
-  stopTask(taskId: string, timeoutMs: number, signal: string): Promise<void>;
+  stopTask(taskId: TaskId, timeoutMs: number, signal: string): Promise<void>;
 
   /** Forgets a task; ends a running one with `force`. Does nothing for an unknown task. */
-  destroyTask(taskId: string, force: boolean): Promise<void>;
+  destroyTask(taskId: TaskId, force: boolean): Promise<void>;
 
-  inspectTask(taskId: string): Promise<TaskStatus>;
+  inspectTask(taskId: TaskId): Promise<TaskStatus>;
 
-  signalTask(taskId: string, signal: string): Promise<void>;
+  signalTask(taskId: TaskId, signal: string): Promise<void>;
 
   /**
    * Resource usage of a task: at once, then every `intervalMs`. Completes when the
    * task ends. An interval of 0 means the driver's default.
    */
-  taskStats(taskId: string, intervalMs: number): Promise<Observable<TaskUsage>>;
+  taskStats(taskId: TaskId, intervalMs: number): Promise<Observable<TaskUsage>>;
 
   /**
    * Runs a command in a running task: in its sandbox, as its user. Resolves once it runs. If it cannot
    * be found or executed, it still resolves: the error output and the exit code, 127 or 126, say so.
    * Rejects with `TASK_NOT_RUNNING`, `CONFIG_INVALID` for an empty command, `LAUNCH_FAILED`.
    */
-  exec(taskId: string, request: ExecRequest): Promise<ExecSession>;
+  exec(taskId: TaskId, request: ExecRequest): Promise<ExecSession>;
 
   /** Runs a command without input until it has ended. Rejects with `EXEC_TIMED_OUT` after its timeout. */
-  execTask(taskId: string, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome>;
+  execTask(taskId: TaskId, request: CheckRequest, signal: AbortSignal): Promise<ExecOutcome>;
 
   /** Task events for people: first the unread ones, then new ones. Does not complete. */
   taskEvents(): Observable<TaskEventMessage>;
@@ -123,7 +124,7 @@ export interface StartedTask {
 
 /** A started task, as the agent stored it. */
 export interface RecoverableHandle {
-  readonly taskId: string;
+  readonly taskId: TaskId;
   readonly driverState: Uint8Array;
   readonly request: RecoveredRequest;
 }
@@ -144,7 +145,7 @@ export interface ExitResult extends ProcessEnd {
 
 /** Times are milliseconds since the Unix epoch. */
 export interface TaskStatus {
-  readonly taskId: string;
+  readonly taskId: TaskId;
   readonly taskName: string;
   readonly state: "unknown" | "running" | "exited";
   readonly startedAtMs: number | undefined;
@@ -189,7 +190,7 @@ export interface ExecOutcome {
 }
 
 export interface TaskEventMessage {
-  readonly taskId: string;
+  readonly taskId: TaskId;
   readonly allocId: string;
   readonly taskName: string;
   /** Milliseconds since the Unix epoch. */

@@ -1,4 +1,5 @@
 /** What the driver is told of a task, and with which options it is configured. */
+
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -15,10 +16,11 @@ import { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
 import { jobFile } from "../../src/jobspec/jobFile.ts";
 import { parseJob } from "../../src/jobspec/parseJob.ts";
 import { StateFolderChoice } from "../../src/store/folder/logFolders.ts";
+import { toTaskId } from "../../src/taskId.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 
 const placed: TaskPlacement = {
-  taskId: "a/t/1",
+  taskId: toTaskId("a/t/1"),
   allocId: "a",
   allocDir: "/w/alloc/a",
   stdoutPath: "/w/out",
@@ -75,7 +77,7 @@ describe("a task as the driver is told of it", () => {
     });
     expect(message.networkIsolationSpec).toBeUndefined();
     expect(requestOf(message)).toMatchObject({
-      taskId: "a/t/1",
+      taskId: toTaskId("a/t/1"),
       taskName: "t",
       groupName: "g",
       jobId: "j",

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { DriverPort, Fingerprint, TaskEventMessage } from "../../src/driver/driverPort.ts";
 import { DriverError } from "../../src/errors.ts";
 import { carriedError } from "../../src/grpc/carriedError.ts";
+import { toTaskId } from "../../src/taskId.ts";
 import { allocId, taskId } from "../support/agent/requests.ts";
 import { fakeDriver } from "../support/plugin/fakeDriver.ts";
 import { type ServedInProcess, serveInProcess } from "../support/plugin/serveInProcess.ts";
@@ -12,7 +13,7 @@ import { type ServedInProcess, serveInProcess } from "../support/plugin/serveInP
 const healthy: Fingerprint = { attributes: {}, health: "healthy", description: "ready" };
 
 const happened: TaskEventMessage = {
-  taskId,
+  taskId: toTaskId(taskId),
   allocId,
   taskName: "main",
   timeMs: 1_250,

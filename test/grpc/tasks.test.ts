@@ -5,6 +5,7 @@ import { DriverError } from "../../src/errors.ts";
 import { encodeMsgpack } from "../../src/grpc/convert/msgpack.ts";
 import type { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
+import { toTaskId } from "../../src/taskId.ts";
 import { allocId, setConfig, taskConfig, taskId } from "../support/agent/requests.ts";
 import { exitedWith, type FakeDriver, fakeDriver, unknownTask } from "../support/plugin/fakeDriver.ts";
 import { type ServedInProcess, serveInProcess } from "../support/plugin/serveInProcess.ts";
@@ -316,7 +317,7 @@ test("StopTask, DestroyTask and SignalTask pass on what they are given", async (
 
 describe("InspectTask", () => {
   const inspect = async (differing: Partial<TaskStatus>) => {
-    const base = { taskId, taskName: "main", attributes: { pid: "7" } };
+    const base = { taskId: toTaskId(taskId), taskName: "main", attributes: { pid: "7" } };
     const nothing = {
       state: "unknown",
       startedAtMs: undefined,

@@ -1,4 +1,5 @@
 /** Places a task: chooses its user, makes its folders and files, and builds the request to the driver. */
+
 import { randomBytes } from "node:crypto";
 import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -10,6 +11,7 @@ import type { AttributeSpec } from "../../jobspec/driverConfig.ts";
 import type { Job, Task } from "../../jobspec/job.ts";
 import { type JobFile, rejectJob } from "../../jobspec/jobFile.ts";
 import { type ResolvedFile, resolveTask } from "../../jobspec/resolve/resolveTask.ts";
+import { type TaskId, toTaskId } from "../../taskId.ts";
 import { type Allocation, makeTaskFolders } from "../allocation/allocation.ts";
 import { scopePath } from "../allocation/cgroupScope.ts";
 import { type HostVolumes, volumePath } from "../allocation/hostVolumes.ts";
@@ -92,8 +94,8 @@ export async function placeTask(
 }
 
 /** Of a run: a task that is restarted gets another one. */
-export function newTaskId(allocId: string, task: string): string {
-  return `${allocId}/${task}/${randomBytes(4).toString("hex")}`;
+export function newTaskId(allocId: string, task: string): TaskId {
+  return toTaskId(`${allocId}/${task}/${randomBytes(4).toString("hex")}`);
 }
 
 /** Always reserves the first cores of the node: a local run does not track which are in use. */

@@ -1,4 +1,5 @@
 /** Builds the Nomad client's description of a task for the driver. Pure. */
+
 import {
   type DNSConfig,
   type HostsConfig,
@@ -7,6 +8,7 @@ import {
 } from "../../grpc/generated/nomad/driver.ts";
 import type { Group, Job, Task } from "../../jobspec/job.ts";
 import type { ResolvedMount } from "../../jobspec/resolve/resolveTask.ts";
+import type { TaskId } from "../../taskId.ts";
 import type { AssignedPort } from "../allocation/ports.ts";
 import type { GroupFeatures } from "../plugin/clientRules.ts";
 
@@ -18,7 +20,7 @@ export interface PlacedVolume extends ResolvedMount {
 /** The parts of the description that come from the allocation. */
 export interface TaskPlacement {
   /** `<allocation id>/<task name>/<8 hex digits>`. */
-  readonly taskId: string;
+  readonly taskId: TaskId;
   readonly allocId: string;
   readonly allocDir: string;
   readonly stdoutPath: string;

@@ -3,12 +3,13 @@
  * converts Nomad's `TaskConfig` to it, once the task's options are checked.
  */
 
+import type { TaskId } from "../../taskId.ts";
 import type { TaskOptions } from "../options/taskOptions.ts";
 import type { HostEntry } from "./hostNames.ts";
 
 export interface TaskRequest {
   /** `<allocation id>/<task name>/<8 hex digits>`, new at every start. */
-  readonly taskId: string;
+  readonly taskId: TaskId;
   readonly taskName: string;
   readonly allocId: string;
   readonly groupName: string;

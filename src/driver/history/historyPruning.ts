@@ -5,12 +5,14 @@
  * Nothing polls. A pass runs some time after the plugin's start and after a task is
  * destroyed, but not too often.
  */
+
 import { setImmediate } from "node:timers/promises";
 import type { HistoryBounds } from "../../config/options/history.ts";
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { isOver } from "../../machines/taskMachine.ts";
 import type { EventStore, StoredEvent } from "../../store/eventStore.ts";
+import { type TaskId, toTaskId } from "../../taskId.ts";
 
 /** What the pruner depends on. */
 export interface PrunerDependencies {
@@ -20,7 +22,7 @@ export interface PrunerDependencies {
   readonly now: () => number;
   readonly bounds: () => HistoryBounds;
   /** Whether the history is to stay: a person has pinned it, or the driver has the task or is about to take it over. */
-  readonly isHeld: (taskId: string) => boolean;
+  readonly isHeld: (taskId: TaskId) => boolean;
   /** Tasks whose histories are in an archive: those that are over need not stay for their time. */
   readonly archived: () => ReadonlySet<string>;
 }
@@ -91,7 +93,7 @@ export class HistoryPruner {
       const end = lastEvent(store, stream, version);
       const isEnough = end !== undefined && (now() - end.time > keepMs || inArchive.has(stream));
       const removable =
-        end !== undefined && isPrunable(end, isEnough, store.bytes() > maxBytes) && !isHeld(stream);
+        end !== undefined && isPrunable(end, isEnough, store.bytes() > maxBytes) && !isHeld(toTaskId(stream));
       if (removable && (await store.prune(stream, version))) {
         removed += 1;
         kept = 0;

@@ -14,7 +14,7 @@ import type { TaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import type { EventReader } from "../../store/eventStore.ts";
-import { partsOfTaskId, taskOfRun } from "../../taskId.ts";
+import { partsOfTaskId, type TaskId, taskOfRun } from "../../taskId.ts";
 import type { TaskEventMessage } from "../driverPort.ts";
 import { sharedUserOf } from "../start/taskUser.ts";
 import type { CommittedStep, Task } from "../task/task.ts";
@@ -68,14 +68,14 @@ export class Announcements {
   }
 
   /** Announces what is known about a task that is taken over from an earlier plugin process. */
-  takenOver(taskId: string, history: TaskSnapshot): void {
+  takenOver(taskId: TaskId, history: TaskSnapshot): void {
     this.awaitRunner(taskId);
     const message = messageOfHistory(history);
     if (message !== undefined) this.#report(taskId, history.context, Date.now(), message);
   }
 
   /** A new agent has connected: messages about these tasks wait for their runners. */
-  agentArrived(taskIds: Iterable<string>): void {
+  agentArrived(taskIds: Iterable<TaskId>): void {
     for (const taskId of taskIds) this.awaitRunner(taskId);
     for (const message of this.#unread.splice(0)) {
       this.awaitRunner(message.taskId);
@@ -84,13 +84,13 @@ export class Announcements {
   }
 
   /** From now on, messages about the task wait for {@link runnerCalls}. */
-  awaitRunner(taskId: string): void {
+  awaitRunner(taskId: TaskId): void {
     const task = taskOfRun(taskId);
     if (!this.#pending.has(task)) this.#pending.set(task, []);
   }
 
   /** The client has a runner for the task: it has made a call that only runners make. */
-  runnerCalls(taskId: string): void {
+  runnerCalls(taskId: TaskId): void {
     const task = taskOfRun(taskId);
     const pending = this.#pending.get(task);
     if (pending === undefined) return;
@@ -99,7 +99,7 @@ export class Announcements {
   }
 
   /** Whether missing limits were announced for the task's allocation before. */
-  #limitsAreKnown(taskId: string, store: EventReader): boolean {
+  #limitsAreKnown(taskId: TaskId, store: EventReader): boolean {
     const allocId = partsOfTaskId(taskId)?.allocId ?? taskId;
     if (this.#limitsAnnounced.has(allocId)) return true;
     this.#limitsAnnounced.add(allocId);
@@ -119,7 +119,7 @@ export class Announcements {
     this.#report(task.id, task.snapshot.context, timeMs, message);
   }
 
-  #report(taskId: string, { request }: TaskContext, timeMs: number, message: TaskMessage): void {
+  #report(taskId: TaskId, { request }: TaskContext, timeMs: number, message: TaskMessage): void {
     if (request === null) return;
     const { allocId, taskName } = request;
     this.#publish({ taskId, allocId, taskName, timeMs, ...message });
@@ -132,7 +132,7 @@ export class Announcements {
     else keep(this.#unread, message, maxUnread);
   }
 
-  #logProgress(taskId: string, event: TaskEvent, { sandbox, host }: TaskContext): void {
+  #logProgress(taskId: TaskId, event: TaskEvent, { sandbox, host }: TaskContext): void {
     if (event.type === "started") {
       this.#log.debug("a task runs", {
         task_id: taskId,

@@ -1,5 +1,5 @@
 /** Whether an allocation's missing limits were announced before. The log knows this across plugin processes. */
-import { partsOfTaskId } from "../../taskId.ts";
+import { partsOfTaskId, type TaskId } from "../../taskId.ts";
 import { beginningOf, type Log } from "../start/runBeginning.ts";
 import { lacksLimits } from "./taskMessages.ts";
 
@@ -12,7 +12,7 @@ const maxRuns = 50;
  * @param taskId of a run that started without some of its limits
  * @returns true if the log cannot be read; false if it has more runs than {@link maxRuns}
  */
-export function isFirstWithoutLimits(taskId: string, log: Log): boolean {
+export function isFirstWithoutLimits(taskId: TaskId, log: Log): boolean {
   const parts = partsOfTaskId(taskId);
   if (parts === undefined) return true;
   try {

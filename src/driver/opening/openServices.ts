@@ -9,6 +9,7 @@ import { DriverError } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { publishAddress } from "../../store/folder/pluginAddress.ts";
 import { openStateFolder } from "../../store/folder/stateFolder.ts";
+import type { TaskId } from "../../taskId.ts";
 import { version } from "../../version.ts";
 import { reconcile } from "../recovery/reconcile.ts";
 import { UnsavedEvents } from "../task/unsavedEvents.ts";
@@ -29,7 +30,7 @@ export async function openServices(
   topology: NodeTopology,
   log: Logger,
   current: DriverServices | undefined,
-  inUse: (taskId: string) => boolean,
+  inUse: (taskId: TaskId) => boolean,
   socketPath: string,
 ): Promise<DriverServices> {
   const facts = probeHost(topology);

@@ -7,6 +7,7 @@ import type { RootTemplates } from "../../effects/root/rootTemplates.ts";
 import type { Logger } from "../../log/hclog.ts";
 import type { EventStore } from "../../store/eventStore.ts";
 import type { StateFolder } from "../../store/folder/stateFolder.ts";
+import type { TaskId } from "../../taskId.ts";
 import type { UnsavedEvents } from "../task/unsavedEvents.ts";
 
 export interface DriverServices {
@@ -23,7 +24,7 @@ export interface DriverServices {
   readonly unsaved: UnsavedEvents;
   readonly log: Logger;
   /** Ids of running tasks that the current agent has not asked for yet. */
-  readonly unclaimed: Set<string>;
+  readonly unclaimed: Set<TaskId>;
   /** This process, as events identify it. */
   readonly plugin: { readonly pid: number; readonly version: string };
 }

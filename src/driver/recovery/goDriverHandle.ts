@@ -3,9 +3,11 @@
  * `StartedAt` and `TaskConfig`. Nothing is kept of `TaskConfig`, which holds the
  * task's environment.
  */
+
 import { Unpackr } from "msgpackr";
 import { z } from "zod";
 import type { GoDriverRun } from "../../effects/adoption/goDriverRun.ts";
+import type { TaskId } from "../../taskId.ts";
 
 const handleSchema = z.object({
   PID: z.int().positive(),
@@ -15,7 +17,7 @@ const handleSchema = z.object({
 });
 
 /** @returns undefined for bytes that the Go driver did not write, or wrote for another task */
-export function decodeGoDriverHandle(bytes: Uint8Array, taskId: string): GoDriverRun | undefined {
+export function decodeGoDriverHandle(bytes: Uint8Array, taskId: TaskId): GoDriverRun | undefined {
   const { success, data } = handleSchema.safeParse(fieldsOf(bytes));
   if (!success || data.TaskConfig.ID !== taskId) return undefined;
   return { pid: data.PID, startedAt: data.StartedAt };

@@ -3,6 +3,7 @@
  * answered, runs that ended while no plugin watched, and files of ended runs. This
  * happens once, when the plugin is configured: before that, nothing may be touched.
  */
+
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { runFiles } from "../../effects/files/runFiles.ts";
@@ -12,6 +13,7 @@ import { DriverError, messageOf } from "../../errors.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
 import type { EventReader, EventToAppend } from "../../store/eventStore.ts";
 import { runFolderName } from "../../store/folder/stateFolder.ts";
+import { type TaskId, toTaskId } from "../../taskId.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { cleanUpRun } from "../run/cleanUpRun.ts";
 import { advance, toTaskEvent } from "../task/storedEvents.ts";
@@ -26,36 +28,37 @@ type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsa
  */
 export async function reconcile(
   services: ReconcileServices,
-  inUse: (taskId: string) => boolean,
-): Promise<Set<string>> {
+  inUse: (taskId: TaskId) => boolean,
+): Promise<Set<TaskId>> {
   const { store, folder, log, unsaved } = services;
   // Beside the runs' folders is the plan runner's file, where the host executes no memfds.
   const entries = readdirSync(folder.run, { withFileTypes: true });
   const leftover = new Set(entries.filter((entry) => entry.isDirectory()).map(({ name }) => name));
-  const running = new Set<string>();
+  const running = new Set<TaskId>();
   for (const { stream } of [...store.streams()]) {
-    const hasFiles = leftover.delete(runFolderName(stream));
+    const taskId = toTaskId(stream);
+    const hasFiles = leftover.delete(runFolderName(taskId));
     const save = async ({ runs, version, events }: Settled) => {
-      if (runs) running.add(stream);
-      if (events.length > 0) await store.append(stream, version, events);
+      if (runs) running.add(taskId);
+      if (events.length > 0) await store.append(taskId, version, events);
       if (runs) return;
-      running.delete(stream);
-      if (hasFiles) removeFiles(stream, services);
+      running.delete(taskId);
+      if (hasFiles) removeFiles(taskId, services);
     };
     const retry = async () => {
-      if (!inUse(stream)) await save(await settle(stream, services));
+      if (!inUse(taskId)) await save(await settle(taskId, services));
     };
     try {
-      const settled = await settle(stream, services);
+      const settled = await settle(taskId, services);
       await save(settled).catch((thrown: unknown) => {
         if (isWholeLog(thrown)) throw thrown;
         const error = DriverError.from(thrown, "STORE_FAILED", "what became of a task could not be stored");
-        unsaved.add({ id: stream, stored: retry }, error);
+        unsaved.add({ id: taskId, stored: retry }, error);
       });
     } catch (thrown) {
       if (isWholeLog(thrown)) throw thrown;
       // One unreadable history must not prevent the recovery of all other tasks.
-      log.error("an earlier task cannot be looked after", { task_id: stream, error: messageOf(thrown) });
+      log.error("an earlier task cannot be looked after", { task_id: taskId, error: messageOf(thrown) });
     }
   }
   for (const name of leftover) removeUnused(join(folder.run, name));
@@ -76,7 +79,7 @@ interface Settled {
   readonly events: readonly EventToAppend[];
 }
 
-async function settle(taskId: string, services: ReconcileServices): Promise<Settled> {
+async function settle(taskId: TaskId, services: ReconcileServices): Promise<Settled> {
   const { store } = services;
   const over: Settled = { runs: false, version: 0, events: [] };
   if (isOverAlready(taskId, store)) return over;
@@ -90,7 +93,7 @@ async function settle(taskId: string, services: ReconcileServices): Promise<Sett
   return { runs, version, events: [...unstored, ...ended.events] };
 }
 
-function removeFiles(taskId: string, { folder, log }: ReconcileServices): void {
+function removeFiles(taskId: TaskId, { folder, log }: ReconcileServices): void {
   rmSync(join(folder.run, runFolderName(taskId)), { recursive: true, force: true });
   log.debug("removed the files of a run that is over", { task_id: taskId });
 }
@@ -107,7 +110,7 @@ function removeUnused(folder: string): void {
 }
 
 /** @throws DriverError for a last event that is damaged, or too new for this driver */
-function isOverAlready(taskId: string, store: EventReader): boolean {
+function isOverAlready(taskId: TaskId, store: EventReader): boolean {
   const [last] = store.readStream(taskId, store.version(taskId));
   if (last !== undefined) toTaskEvent(last);
   return last !== undefined && isOver(last.to);

@@ -1,4 +1,5 @@
 /** Takes over a task from an earlier plugin process: replays its events, then compares them with the host. */
+
 import { processesIn } from "../../effects/cgroup/cgroup.ts";
 import { bootId, isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { DriverError, messageOf } from "../../errors.ts";
@@ -6,6 +7,7 @@ import type { EventData } from "../../machines/events.ts";
 import { fold, type TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive, isUnderway } from "../../machines/taskMachine.ts";
 import type { EventReader } from "../../store/eventStore.ts";
+import type { TaskId } from "../../taskId.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { cleanUpRun } from "../run/cleanUpRun.ts";
@@ -23,7 +25,7 @@ import { settleStart } from "./unansweredStart.ts";
  * @returns undefined if the log does not have the task
  * @throws DriverError `STORE_FAILED` if its events cannot be read
  */
-export function storedHistory(taskId: string, store: EventReader): TaskHistory | undefined {
+export function storedHistory(taskId: TaskId, store: EventReader): TaskHistory | undefined {
   const events = [...store.readStream(taskId)];
   return events.length === 0
     ? undefined
@@ -35,7 +37,7 @@ export function storedHistory(taskId: string, store: EventReader): TaskHistory |
  * @throws DriverError as {@link storedHistory} does
  */
 export async function settledHistory(
-  taskId: string,
+  taskId: TaskId,
   services: Pick<DriverServices, "store" | "folder" | "log">,
 ): Promise<TaskHistory | undefined> {
   const history = storedHistory(taskId, services.store);
@@ -139,7 +141,7 @@ function whereItRuns({ context: { process, request } }: TaskSnapshot): string {
     : "running outside its cgroup, without the cgroup's limits";
 }
 
-function versionOf(taskId: string, store: EventReader): number {
+function versionOf(taskId: TaskId, store: EventReader): number {
   try {
     return store.version(taskId);
   } catch {

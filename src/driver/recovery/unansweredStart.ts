@@ -3,6 +3,7 @@
  * the run's task has started. If so, the run goes on or has ended. If not, the rest of
  * it is removed.
  */
+
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { waitForRunExit } from "../../effects/cgroup/cgroupEnd.ts";
@@ -20,6 +21,7 @@ import { DriverError } from "../../errors.ts";
 import type { TaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { runFolderName } from "../../store/folder/stateFolder.ts";
+import type { TaskId } from "../../taskId.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { cleanUpRun } from "../run/cleanUpRun.ts";
 import { exitOf } from "../run/exit.ts";
@@ -31,7 +33,7 @@ import { type Advance, advance } from "../task/storedEvents.ts";
  * @returns events for the log: `started`, and `exited` if the run has ended; or `startFailed`
  */
 export async function settleStart(
-  taskId: string,
+  taskId: TaskId,
   snapshot: TaskSnapshot,
   { folder, log }: Pick<DriverServices, "folder" | "log">,
 ): Promise<Advance> {
@@ -84,7 +86,7 @@ async function findRun({ context }: TaskSnapshot): Promise<FoundRun | undefined>
 
 /** Ends the rest of a task whose agent does not know that it runs. */
 async function endAbandoned(
-  taskId: string,
+  taskId: TaskId,
   snapshot: TaskSnapshot,
   runFolder: string,
   log: DriverServices["log"],

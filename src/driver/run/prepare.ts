@@ -6,6 +6,7 @@
  * module adds rules, writes limits and builds the rest of the plan. Init then waits until
  * the event `sandboxed` is committed.
  */
+
 import { closeSync, rmSync } from "node:fs";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../../effects/cgroup/cgroup.ts";
@@ -20,6 +21,7 @@ import { PendingLaunch } from "../../effects/launch/launcher.ts";
 import { joinPlan } from "../../effects/launch/plan.ts";
 import { checkNetworkNamespace } from "../../effects/network/networkNamespace.ts";
 import type { EventData } from "../../machines/events.ts";
+import type { TaskId } from "../../taskId.ts";
 import type { DriverServices } from "../opening/services.ts";
 import {
   type EarlySandbox,
@@ -45,7 +47,7 @@ type PreparingServices = Pick<DriverServices, "options" | "facts" | "folder" | "
 
 /** @throws DriverError for any reason that a start can fail for */
 export async function prepareRun(
-  taskId: string,
+  taskId: TaskId,
   request: TaskRequest,
   services: PreparingServices,
 ): Promise<PreparedRun> {

@@ -1,10 +1,12 @@
 /** Starts a task, or continues a start that an earlier plugin process did not answer. */
+
 import { isDeepStrictEqual } from "node:util";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { envDigest } from "../../effects/files/envDigest.ts";
 import type { EventData } from "../../machines/events.ts";
 import { hasStarted } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
+import type { TaskId } from "../../taskId.ts";
 import type { StartedTask } from "../driverPort.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { settledHistory, storedHistory, takeOver } from "../recovery/recovery.ts";
@@ -66,7 +68,7 @@ export async function startTask(
  * @throws DriverError `TASK_EXISTS` if another request had this id, or if its history is closed
  */
 export async function repeatedStart(
-  taskId: string,
+  taskId: TaskId,
   requested: EventData<"requested">,
   services: Pick<DriverServices, "store" | "folder" | "log">,
 ): Promise<TaskHistory | undefined> {

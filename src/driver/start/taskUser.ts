@@ -4,18 +4,19 @@
  * a client has also forgotten which ids are in use, and may assign the id of a running
  * task to another one.
  */
+
 import { setImmediate } from "node:timers/promises";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { isDynamicUser } from "../../effects/users/dynamicUsers.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
-import { partsOfTaskId, taskOfRun } from "../../taskId.ts";
+import { partsOfTaskId, type TaskId, taskOfRun, toTaskId } from "../../taskId.ts";
 import type { DriverServices } from "../opening/services.ts";
 import type { Task } from "../task/task.ts";
 import { beginningOf, type Log, type PlacedEvent, runsPerTurn } from "./runBeginning.ts";
 
 /** A run of a task, and its user. */
 export interface EarlierRun {
-  readonly taskId: string;
+  readonly taskId: TaskId;
   readonly user: string;
   /** Position of the first event that has the user. */
   readonly position: number;
@@ -42,14 +43,14 @@ export async function withUser(
 }
 
 /** Runs of the same task of an allocation, from any plugin process. */
-async function runsWithUser(taskId: string, log: Log): Promise<EarlierRun[]> {
+async function runsWithUser(taskId: TaskId, log: Log): Promise<EarlierRun[]> {
   const runs: EarlierRun[] = [];
   if (partsOfTaskId(taskId) === undefined) return runs;
   let read = 0;
   for (const { stream } of log.streams(`${taskOfRun(taskId)}/`)) {
     read += 1;
     if (read % runsPerTurn === 0) await setImmediate();
-    const run = runWithUser(stream, beginningOf(stream, log));
+    const run = runWithUser(toTaskId(stream), beginningOf(stream, log));
     if (run !== undefined) runs.push(run);
   }
   return runs;
@@ -59,7 +60,7 @@ async function runsWithUser(taskId: string, log: Log): Promise<EarlierRun[]> {
  * The user of a run: the one of its sandbox, or else the requested one. Pure.
  * @param beginning the first events of its history, oldest first
  */
-function runWithUser(taskId: string, beginning: Iterable<PlacedEvent>): EarlierRun | undefined {
+function runWithUser(taskId: TaskId, beginning: Iterable<PlacedEvent>): EarlierRun | undefined {
   let run: EarlierRun | undefined;
   for (const { type, data, position } of beginning) {
     if (type !== "requested" && type !== "sandboxed") continue;

@@ -3,6 +3,7 @@
  * event gives the machine's effects. These run once the event is committed, and record
  * their results in turn.
  */
+
 import {
   defer,
   EMPTY,
@@ -22,6 +23,7 @@ import { type EventData, type EventType, type TaskEvent, taskEvent } from "../..
 import { initialSnapshot, type Step, step, type TaskSnapshot } from "../../machines/fold.ts";
 import { isUnderway, type StateName } from "../../machines/taskMachine.ts";
 import type { EventStore, EventToAppend } from "../../store/eventStore.ts";
+import type { TaskId } from "../../taskId.ts";
 import type { Run } from "../run/run.ts";
 import type { RunTask } from "../run/runTask.ts";
 import { startFailedEvent } from "../start/startEvents.ts";
@@ -65,7 +67,7 @@ export interface WaitLimits {
 }
 
 export class Task implements RunTask {
-  readonly id: string;
+  readonly id: TaskId;
   /** What this process keeps for the task besides its history. */
   readonly run: Run;
   readonly #dependencies: TaskDependencies;
@@ -74,7 +76,7 @@ export class Task implements RunTask {
   #recorded: TaskSnapshot;
   #committed: TaskSnapshot;
 
-  constructor(id: string, dependencies: TaskDependencies, history: TaskHistory = noHistory) {
+  constructor(id: TaskId, dependencies: TaskDependencies, history: TaskHistory = noHistory) {
     this.id = id;
     this.#dependencies = dependencies;
     this.#journal = new Journal(dependencies.store, id, history.version, history.unstored);

@@ -1,5 +1,7 @@
 /** Errors of requests that the state of the task or of the plugin does not allow. */
+
 import { DriverError } from "../../errors.ts";
+import type { TaskId } from "../../taskId.ts";
 import type { RunTask } from "../run/runTask.ts";
 
 /** Agents compare this text. */
@@ -7,7 +9,7 @@ export function notFound(): DriverError {
   return new DriverError("TASK_NOT_FOUND", "task not found for given id");
 }
 
-export function existsAlready(taskId: string): DriverError {
+export function existsAlready(taskId: TaskId): DriverError {
   return new DriverError("TASK_EXISTS", `task ${taskId} was started already`, {
     hint: "Every start needs an id of its own",
   });

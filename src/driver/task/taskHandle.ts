@@ -2,10 +2,12 @@
  * The driver's own bytes in Nomad's task handle. They suffice to find a task again
  * if the event log is lost.
  */
+
 import { Packr } from "msgpackr";
 import { z } from "zod";
 import { DriverError } from "../../errors.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
+import type { TaskId } from "../../taskId.ts";
 
 const identity = z.object({ pid: z.number().int().positive(), startTicks: z.number().int().nonnegative() });
 
@@ -32,7 +34,7 @@ export type HandleState = z.infer<typeof handleSchema>;
 const packr = new Packr({ useRecords: false });
 
 /** The handle of a task that has started. */
-export function handleOf(taskId: string, { context }: TaskSnapshot): HandleState {
+export function handleOf(taskId: TaskId, { context }: TaskSnapshot): HandleState {
   const { process, request, sandbox, startedAt } = context;
   if (!process || !request || !sandbox || startedAt === null) {
     throw new DriverError("HANDLE_INVALID", `task ${taskId} has not started: there is no handle of it`);

@@ -1,7 +1,9 @@
 /** Converts a task's state to Nomad's answers. Pure. */
+
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { unknownEnd } from "../../taskEnd.ts";
+import type { TaskId } from "../../taskId.ts";
 import type { ExitResult, TaskStatus } from "../driverPort.ts";
 
 /** The result of an ended task. */
@@ -17,7 +19,7 @@ export function exitResultOf({ context }: TaskSnapshot): ExitResult {
   return { exitCode, signal, oomKilled, ...unknown };
 }
 
-export function taskStatusOf(taskId: string, snapshot: TaskSnapshot): TaskStatus {
+export function taskStatusOf(taskId: TaskId, snapshot: TaskSnapshot): TaskStatus {
   const { request, process, exit, startedAt } = snapshot.context;
   const state = snapshot.value;
   return {

@@ -2,7 +2,7 @@
 import { messageOf } from "../../errors.ts";
 import { hasEnded, hasStarted } from "../../machines/fold.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
-import { taskOfRun } from "../../taskId.ts";
+import { type TaskId, taskOfRun } from "../../taskId.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { settledHistory, takeOver } from "../recovery/recovery.ts";
 import type { Task, TaskHistory } from "./task.ts";
@@ -14,21 +14,21 @@ export const killGraceMs = 30_000;
 type ReadHistory = () => TaskHistory | Promise<TaskHistory>;
 
 export class TaskTable {
-  readonly #tasks = new Map<string, Task>();
+  readonly #tasks = new Map<TaskId, Task>();
   /** Tasks that are being taken over. */
   readonly #recoveries = new Map<string, Promise<Task>>();
-  readonly #create: (taskId: string, history: TaskHistory | undefined) => Task;
+  readonly #create: (taskId: TaskId, history: TaskHistory | undefined) => Task;
 
-  constructor(create: (taskId: string, history: TaskHistory | undefined) => Task) {
+  constructor(create: (taskId: TaskId, history: TaskHistory | undefined) => Task) {
     this.#create = create;
   }
 
-  get(taskId: string): Task | undefined {
+  get(taskId: TaskId): Task | undefined {
     return this.#tasks.get(taskId);
   }
 
   /** Whether this process has the task, or is taking it over. */
-  knows(taskId: string): boolean {
+  knows(taskId: TaskId): boolean {
     return this.#tasks.has(taskId) || this.#recoveries.has(taskId);
   }
 
@@ -37,7 +37,7 @@ export class TaskTable {
   }
 
   /** @throws DriverError `TASK_NOT_FOUND` */
-  find(taskId: string, services: DriverServices | undefined): Task {
+  find(taskId: TaskId, services: DriverServices | undefined): Task {
     const task = this.#tasks.get(taskId);
     if (task === undefined) throw notFound();
     services?.unclaimed.delete(taskId);
@@ -45,7 +45,7 @@ export class TaskTable {
   }
 
   /** @param history of a task that is in the log already */
-  add(taskId: string, history?: TaskHistory): Task {
+  add(taskId: TaskId, history?: TaskHistory): Task {
     const task = this.#create(taskId, history);
     this.#tasks.set(taskId, task);
     return task;
@@ -56,7 +56,7 @@ export class TaskTable {
     for (const { id, state } of this.#tasks.values()) if (isAlive(state)) unclaimed.add(id);
   }
 
-  forget(taskId: string): void {
+  forget(taskId: TaskId): void {
     this.#tasks.delete(taskId);
   }
 
@@ -65,7 +65,7 @@ export class TaskTable {
    * @param read reads its history; called only if needed
    * @throws DriverError as `takeOver` does; the task stays unknown then
    */
-  async recover(taskId: string, services: DriverServices, read: ReadHistory): Promise<Task> {
+  async recover(taskId: TaskId, services: DriverServices, read: ReadHistory): Promise<Task> {
     const known = this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
     if (known !== undefined) {
       services.unclaimed.delete(taskId);
@@ -77,7 +77,7 @@ export class TaskTable {
   }
 
   /** A task of this process, or one that an earlier process left running, which is taken over. */
-  async claim(taskId: string, services: DriverServices | undefined): Promise<Task | undefined> {
+  async claim(taskId: TaskId, services: DriverServices | undefined): Promise<Task | undefined> {
     if (!services?.unclaimed.has(taskId)) return this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
     return this.recover(taskId, services, async () => (await settledHistory(taskId, services)) ?? unknown());
   }
@@ -87,7 +87,7 @@ export class TaskTable {
    * for. An agent starts a new run only if it knows of no other, so it died before it
    * got the answer to their start.
    */
-  async endForgotten(taskId: string, services: DriverServices): Promise<void> {
+  async endForgotten(taskId: TaskId, services: DriverServices): Promise<void> {
     const { unclaimed, log } = services;
     unclaimed.delete(taskId);
     for (const earlier of unclaimed) {
@@ -107,7 +107,7 @@ export class TaskTable {
     }
   }
 
-  async #recover(taskId: string, services: DriverServices, read: ReadHistory): Promise<Task> {
+  async #recover(taskId: TaskId, services: DriverServices, read: ReadHistory): Promise<Task> {
     const task = this.add(taskId, await read());
     try {
       await takeOver(task, services);

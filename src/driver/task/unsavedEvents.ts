@@ -3,15 +3,17 @@
  * retried until it succeeds, whether or not the tasks record further events. One
  * timer serves all tasks, since they share the disk.
  */
+
 import { DriverError, messageOf } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
+import type { TaskId } from "../../taskId.ts";
 
 const firstPauseMs = 250;
 const maxPauseMs = 30_000;
 
 /** A task, as far as storing its events needs it. */
 export interface UnsavedTask {
-  readonly id: string;
+  readonly id: TaskId;
   /** Resolves once all of its events are stored; rejects if the log refuses. */
   stored(): Promise<void>;
 }

@@ -1,6 +1,8 @@
 /** Converts Nomad's TaskConfig to the driver's own types. Pure. */
+
 import type { TaskNetwork, TaskRequest, TaskResources } from "../../config/task/taskRequest.ts";
 import { DriverError } from "../../errors.ts";
+import { toTaskId } from "../../taskId.ts";
 import {
   NetworkIsolationSpec_NetworkIsolationMode as Mode,
   type NetworkIsolationSpec,
@@ -18,7 +20,7 @@ export type RequestWithoutOptions = Omit<TaskRequest, "options">;
  */
 export function requestOf(config: TaskConfig): RequestWithoutOptions {
   return {
-    taskId: config.id,
+    taskId: toTaskId(config.id),
     taskName: config.name,
     allocId: config.allocId,
     groupName: config.taskGroupName,

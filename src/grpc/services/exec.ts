@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ExecSession } from "../../driver/driverPort.ts";
 import type { TerminalSize } from "../../effects/exec/terminal.ts";
 import { DriverError, lineOf } from "../../errors.ts";
+import { toTaskId } from "../../taskId.ts";
 import { exitOf } from "../convert/answers.ts";
 import { msOf } from "../convert/time.ts";
 import type { DriverSlot } from "../driverSlot.ts";
@@ -21,7 +22,7 @@ export function execHandlers({ unary, duplex }: Handlers, slot: DriverSlot) {
     execTask: unary(async ({ taskId, command, timeout }, signal) => {
       const driver = await slot.driver;
       const { stdout, stderr, exit } = await driver.execTask(
-        taskId,
+        toTaskId(taskId),
         { command, timeoutMs: msOf(timeout) },
         signal,
       );
@@ -49,7 +50,7 @@ async function converse(first: Request | undefined, call: Call, signal: AbortSig
   second.catch(() => undefined);
   const { taskId, command, tty } = setup;
   const size = tty ? await sizeAtStart(first, second) : undefined;
-  const session = await (await slot.driver).exec(taskId, { command, terminal: tty, size });
+  const session = await (await slot.driver).exec(toTaskId(taskId), { command, terminal: tty, size });
   if (signal.aborted) session.cancel();
   signal.addEventListener("abort", session.cancel, { once: true });
   session.stdin.on("error", () => undefined);

@@ -1,8 +1,10 @@
 /** The part of the Driver service for tasks. */
+
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
+import { toTaskId } from "../../taskId.ts";
 import { exitOf, inspectionOf, startedOf, taskEventOf } from "../convert/answers.ts";
 import { taskStatsOf } from "../convert/stats.ts";
 import { requestOf } from "../convert/taskConfig.ts";
@@ -27,7 +29,7 @@ export function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log:
       const options = await recoveredOptions(config, slot.options, log);
       await driver.recoverTask({
         // Agents leave the request's own id unset.
-        taskId: taskId || config.id,
+        taskId: toTaskId(taskId || config.id),
         driverState,
         request: { ...requestOf(config), options },
       });
@@ -35,30 +37,32 @@ export function taskHandlers({ unary, stream }: Handlers, slot: DriverSlot, log:
     }),
 
     waitTask: unary(async ({ taskId }, signal) => {
-      const exit = await (await slot.driver).waitTask(taskId, signal);
+      const exit = await (await slot.driver).waitTask(toTaskId(taskId), signal);
       return { result: exitOf(exit), err: exit.error ?? "" };
     }),
 
     stopTask: unary(async ({ taskId, timeout, signal }) => {
-      await (await slot.driver).stopTask(taskId, msOf(timeout), signal);
+      await (await slot.driver).stopTask(toTaskId(taskId), msOf(timeout), signal);
       return {};
     }),
 
     destroyTask: unary(async ({ taskId, force }) => {
-      await (await slot.driver).destroyTask(taskId, force);
+      await (await slot.driver).destroyTask(toTaskId(taskId), force);
       return {};
     }),
 
-    inspectTask: unary(async ({ taskId }) => inspectionOf(await (await slot.driver).inspectTask(taskId))),
+    inspectTask: unary(async ({ taskId }) =>
+      inspectionOf(await (await slot.driver).inspectTask(toTaskId(taskId))),
+    ),
 
     signalTask: unary(async ({ taskId, signal }) => {
-      await (await slot.driver).signalTask(taskId, signal);
+      await (await slot.driver).signalTask(toTaskId(taskId), signal);
       return {};
     }),
 
     taskStats: stream(
       async ({ taskId, collectionInterval }) =>
-        (await slot.driver).taskStats(taskId, msOf(collectionInterval)),
+        (await slot.driver).taskStats(toTaskId(taskId), msOf(collectionInterval)),
       (usage, { taskId }) => ({ stats: taskStatsOf(taskId, usage) }),
     ),
 

@@ -18,6 +18,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { parseJsonOrNothing } from "../../json.ts";
+import { toTaskId } from "../../taskId.ts";
 import { runFolderName } from "./stateFolder.ts";
 
 const pinSchema = z.object({
@@ -120,7 +121,7 @@ function pinsFolder(stateFolder: string): string {
 }
 
 function pinPath(stateFolder: string, task: string): string {
-  return join(pinsFolder(stateFolder), `${runFolderName(task)}.json`);
+  return join(pinsFolder(stateFolder), `${runFolderName(toTaskId(task))}.json`);
 }
 
 function archivedPath(stateFolder: string): string {

@@ -27,7 +27,7 @@ import { dirname, join, resolve } from "node:path";
 import { CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC } from "../../effects/kernel/constants.ts";
 import { tryFlock } from "../../effects/kernel/libc.ts";
 import { DriverError, errnoOf, hasErrno } from "../../errors.ts";
-import { plainTaskId } from "../../taskId.ts";
+import { plainTaskId, type TaskId } from "../../taskId.ts";
 
 export interface StateFolderPaths {
   readonly path: string;
@@ -41,7 +41,7 @@ export interface StateFolderPaths {
 /** A state folder that this process owns. */
 export interface StateFolder extends StateFolderPaths {
   /** Path of the folder of a task's run, directly below `run`. Does not create it. */
-  runFolder(taskId: string): string;
+  runFolder(taskId: TaskId): string;
   /** Releases the folder. */
   close(): Promise<void>;
 }
@@ -110,7 +110,7 @@ const kernelFileSystems: ReadonlySet<number> = new Set([CGROUP2_SUPER_MAGIC, PRO
  * The name of the folder of a task's run. Task ids in Nomad's form stay readable,
  * and no two ids share a name.
  */
-export function runFolderName(taskId: string): string {
+export function runFolderName(taskId: TaskId): string {
   // The allocation id and the digits at the end contain no underscore, so the name can be parsed again.
   if (plainTaskId.test(taskId)) return taskId.replaceAll("/", "_");
   const readable = taskId.replaceAll(/[^A-Za-z0-9._-]+/g, "_").slice(0, 64);

@@ -6,6 +6,7 @@ import { toStored } from "../../../src/driver/task/storedEvents.ts";
 import { Task, type TaskHistory } from "../../../src/driver/task/task.ts";
 import type { EventData, EventType, TaskEvent } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { type TaskId, toTaskId } from "../../../src/taskId.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 import { runThat } from "../../support/launch/runThat.ts";
@@ -29,10 +30,10 @@ const runWithout: readonly Fact[] = [...beginWithout, "started"];
 const oom = { kills: 1, limitBytes: 1 << 20, peakBytes: 1 << 20 };
 const killed = { exitCode: 137, signal: 9 };
 
-const web = "6f2d4a9e/web/00000001";
-const webAgain = "6f2d4a9e/web/00000002";
-const sidecar = "6f2d4a9e/sidecar/00000003";
-const other = "0a0a0a0a/web/00000004";
+const web = toTaskId("6f2d4a9e/web/00000001");
+const webAgain = toTaskId("6f2d4a9e/web/00000002");
+const sidecar = toTaskId("6f2d4a9e/sidecar/00000003");
+const other = toTaskId("0a0a0a0a/web/00000004");
 
 /** A plugin process over a log, and what an agent hears of it. */
 function plugin(store = memoryEventStore()) {
@@ -43,7 +44,7 @@ function plugin(store = memoryEventStore()) {
     announcements.messages.subscribe(({ message }: TaskEventMessage) => into.push(message));
   /** Those whose users count. */
   const tasks: Task[] = [];
-  const taskOf = (taskId: string, history?: TaskHistory) =>
+  const taskOf = (taskId: TaskId, history?: TaskHistory) =>
     new Task(
       taskId,
       {
@@ -60,14 +61,14 @@ function plugin(store = memoryEventStore()) {
     return task.record(type, { ...sampleData(type), ...data });
   };
   /** Has this happen to a task, whose runner the client has. */
-  const happens = async (taskId: string, facts: readonly Fact[]) => {
+  const happens = async (taskId: TaskId, facts: readonly Fact[]) => {
     announcements.runnerCalls(taskId);
     const task = taskOf(taskId);
     for (const fact of facts) expect(await record(task, fact)).toBe(true);
     return task;
   };
   /** As RecoverTask does. */
-  const recovers = (taskId: string) => {
+  const recovers = (taskId: TaskId) => {
     const history = storedHistory(taskId, store);
     if (history === undefined) throw new Error("no history");
     announcements.takenOver(taskId, history.snapshot);
@@ -128,7 +129,7 @@ describe("how many events the course of a task costs a person", () => {
     for (const id of [web, webAgain]) await happens(id, [...run, "exited", "destroyed"]);
     expect(heard).toEqual([]);
     for (const [index] of Array(5).entries()) {
-      await happens(`0a0a0a0a/web/${index}`, [...runWithout, "exited", "destroyed"]);
+      await happens(toTaskId(`0a0a0a0a/web/${index}`), [...runWithout, "exited", "destroyed"]);
     }
     expect(heard).toEqual(["Runs without memory.max (no memory controller), cpu.max (no cpu controller)"]);
   });
@@ -209,8 +210,8 @@ describe("missing limits are told once an allocation", () => {
   it("where earlier starts failed, or had all their limits", async () => {
     const { heard, listen, happens } = plugin();
     listen();
-    await happens("6f2d4a9e/a/00000001", [...beginWithout, "startFailed"]);
-    await happens("6f2d4a9e/b/00000002", run);
+    await happens(toTaskId("6f2d4a9e/a/00000001"), [...beginWithout, "startFailed"]);
+    await happens(toTaskId("6f2d4a9e/b/00000002"), run);
     await happens(web, runWithout);
     expect(heard).toHaveLength(1);
   });
@@ -218,7 +219,7 @@ describe("missing limits are told once an allocation", () => {
   it("and no more where there are more runs than can be looked at", async () => {
     const { heard, listen, happens } = plugin();
     listen();
-    for (const [index] of Array(60).entries()) await happens(`6f2d4a9e/a/${index}`, ["requested"]);
+    for (const [index] of Array(60).entries()) await happens(toTaskId(`6f2d4a9e/a/${index}`), ["requested"]);
     await happens(web, runWithout);
     expect(heard).toEqual([]);
   });
@@ -310,7 +311,7 @@ describe("what is told while nobody reads", () => {
 
   it("is bounded: the newest stay", async () => {
     const { heard, listen, happens } = plugin();
-    for (const [index] of Array(300).entries()) await happens(`a/${index}/1`, lostAt(index));
+    for (const [index] of Array(300).entries()) await happens(toTaskId(`a/${index}/1`), lostAt(index));
     listen();
     expect(heard).toEqual(Array.from({ length: 200 }, (_, index) => `Lost: ${index + 100}`));
   });

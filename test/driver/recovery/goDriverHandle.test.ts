@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { decodeGoDriverHandle } from "../../../src/driver/recovery/goDriverHandle.ts";
 import { encodeHandle } from "../../../src/driver/task/taskHandle.ts";
 import type { StartTaskResponse } from "../../../src/grpc/generated/nomad/driver.ts";
+import { toTaskId } from "../../../src/taskId.ts";
 import { capturedCalls, captureNames } from "../../support/agent/captures.ts";
 import { goDriverHandle } from "../../support/agent/goDriverTask.ts";
 import { taskConfig } from "../../support/agent/requests.ts";
@@ -20,11 +21,11 @@ describe("handles that the Go driver wrote", () => {
   test("tell of themselves what a recording shows", () => {
     expect(handles.length).toBeGreaterThan(15);
     for (const { config, driverState } of handles) {
-      const run = decodeGoDriverHandle(driverState, config?.id ?? "");
+      const run = decodeGoDriverHandle(driverState, toTaskId(config?.id ?? ""));
       expect(run?.pid).toBeGreaterThan(1);
       // All were recorded on one day.
       expect(new Date(run?.startedAt ?? 0).toISOString()).toMatch(/^2026-11-24T/);
-      expect(decodeGoDriverHandle(driverState, "another task")).toBeUndefined();
+      expect(decodeGoDriverHandle(driverState, toTaskId("another task"))).toBeUndefined();
     }
   });
 
@@ -32,7 +33,9 @@ describe("handles that the Go driver wrote", () => {
     const [handle] = handles;
     const { config, driverState = Buffer.alloc(0) } = handle ?? {};
     for (let length = 0; length < driverState.length; length++) {
-      expect(decodeGoDriverHandle(driverState.subarray(0, length), config?.id ?? "")).toBeUndefined();
+      expect(
+        decodeGoDriverHandle(driverState.subarray(0, length), toTaskId(config?.id ?? "")),
+      ).toBeUndefined();
     }
   });
 });
@@ -51,7 +54,7 @@ test("a pid and a time come through, whatever else the map holds", () => {
         driverState.subarray(1),
       ]);
       for (const bytes of [driverState, more]) {
-        expect(decodeGoDriverHandle(bytes, config.id)).toEqual({ pid, startedAt });
+        expect(decodeGoDriverHandle(bytes, toTaskId(config.id))).toEqual({ pid, startedAt });
       }
     }),
   );
@@ -61,7 +64,7 @@ test("a time may be MessagePack's own", () => {
   fc.assert(
     fc.property(time, (startedAt) => {
       const fields = { PID: 7, StartedAt: new Date(startedAt), TaskConfig: { ID: "a" } };
-      expect(decodeGoDriverHandle(packr.pack(fields), "a")).toEqual({ pid: 7, startedAt });
+      expect(decodeGoDriverHandle(packr.pack(fields), toTaskId("a"))).toEqual({ pid: 7, startedAt });
     }),
   );
 });
@@ -81,7 +84,7 @@ test("anything else is none of them", () => {
     oomKills: 0,
     runCgroup: null,
   });
-  expect(decodeGoDriverHandle(ours, "a")).toBeUndefined();
+  expect(decodeGoDriverHandle(ours, toTaskId("a"))).toBeUndefined();
   fc.assert(
     fc.property(
       fc.oneof(
@@ -89,7 +92,7 @@ test("anything else is none of them", () => {
         fc.anything().map((value) => packr.pack(value)),
       ),
       (bytes) => {
-        expect(decodeGoDriverHandle(bytes, "a")).toBeUndefined();
+        expect(decodeGoDriverHandle(bytes, toTaskId("a"))).toBeUndefined();
       },
     ),
   );

@@ -11,6 +11,7 @@ import { EVENT_SCHEMA_VERSION, type EventType } from "../../../src/machines/even
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
 import { runFolderName } from "../../../src/store/folder/stateFolder.ts";
+import { toTaskId } from "../../../src/taskId.ts";
 import { TestCgroup } from "../../support/agent/testCgroup.ts";
 import { event } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
@@ -97,8 +98,8 @@ describe("the reconcile at the start of a plugin", () => {
 
   it("removes the files of runs that are over and keeps those of tasks that run", async () => {
     const { run, store, services } = setUp();
-    const over = "0b0ff9d5-0000-4000-8000-000000000001/web/00000003";
-    const alive = "0b0ff9d5-0000-4000-8000-000000000001/web/00000004";
+    const over = toTaskId("0b0ff9d5-0000-4000-8000-000000000001/web/00000003");
+    const alive = toTaskId("0b0ff9d5-0000-4000-8000-000000000001/web/00000004");
     const unknown = "of-a-log-that-is-gone_web_00000005";
     const unknownToo = "of-a-log-that-is-gone_web_00000008";
     const unused = ["never-requested_web_00000006", "never-let-go_web_00000007"];
@@ -122,7 +123,7 @@ describe("the reconcile at the start of a plugin", () => {
 
   it("leaves a task of a newer version as it is, files and all, and goes on with the others", async () => {
     const { run, store, services } = setUp();
-    const newer = "0b0ff9d5-0000-4000-8000-000000000001/web/00000016";
+    const newer = toTaskId("0b0ff9d5-0000-4000-8000-000000000001/web/00000016");
     const over: EventType[] = ["requested", "startFailed"];
     await storeHistory(store, newer, over, {}, EVENT_SCHEMA_VERSION + 1);
     await storeHistory(store, "alloc/web/00000017", ["requested"]);
@@ -151,7 +152,7 @@ describe("the reconcile at the start of a plugin", () => {
     ],
   ])("closes the history of a run %s", async (_title, started, last) => {
     const { run, store, services } = setUp();
-    const taskId = "0b0ff9d5-0000-4000-8000-000000000001/web/00000007";
+    const taskId = toTaskId("0b0ff9d5-0000-4000-8000-000000000001/web/00000007");
     const runFolder = join(run, runFolderName(taskId));
     mkdirSync(runFolder);
     writeFileSync(join(runFolder, "status"), new Uint8Array([0, 7, 0, 0]));
@@ -168,7 +169,7 @@ describe("the reconcile at the start of a plugin", () => {
     onTestFinished(() => void vi.useRealTimers());
     const { run, services } = setUp();
     const store = refusingStore();
-    const [swept, used] = ["alloc/swept/1", "alloc/used/1"];
+    const [swept, used] = [toTaskId("alloc/swept/1"), toTaskId("alloc/used/1")];
     const gone = { ...livingRun, init: { pid: unusedPid(), startTicks: 1 } };
     for (const taskId of [swept, used]) {
       await storeHistory(store, taskId, running, { started: gone });
@@ -195,7 +196,7 @@ describe("the reconcile at the start of a plugin", () => {
     const { run, store, services } = setUp();
     await storeHistory(store, "alloc/damaged/1", running, { started: livingRun });
     await storeHistory(store, "alloc/unanswered/1", ["requested"]);
-    mkdirSync(join(run, runFolderName("alloc/damaged/1")));
+    mkdirSync(join(run, runFolderName(toTaskId("alloc/damaged/1"))));
     const readStream = store.readStream.bind(store);
     store.readStream = (stream, from) => {
       if (stream === "alloc/damaged/1") throw new DriverError("STORE_FAILED", "event 3 is damaged");
@@ -207,6 +208,6 @@ describe("the reconcile at the start of a plugin", () => {
     expect(told.lines.filter(({ level }) => level === "error")).toMatchObject([
       { fields: { task_id: "alloc/damaged/1", error: expect.stringContaining("event 3 is damaged") } },
     ]);
-    expect(readdirSync(run)).toEqual([runFolderName("alloc/damaged/1")]);
+    expect(readdirSync(run)).toEqual([runFolderName(toTaskId("alloc/damaged/1"))]);
   });
 });

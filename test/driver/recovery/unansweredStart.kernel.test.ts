@@ -14,13 +14,14 @@ import { killTask } from "../../../src/effects/processes/signals.ts";
 import { readRecordedTask } from "../../../src/effects/processes/statusFile.ts";
 import type { EventData } from "../../../src/machines/events.ts";
 import { fold, type TaskSnapshot } from "../../../src/machines/fold.ts";
+import { toTaskId } from "../../../src/taskId.ts";
 import { TestCgroup } from "../../support/agent/testCgroup.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
-const taskId = "alloc/web/00000001";
+const taskId = toTaskId("alloc/web/00000001");
 const fixture = new URL("../../fixtures/launchAndHang.ts", import.meta.url).pathname;
 
 function setUp() {

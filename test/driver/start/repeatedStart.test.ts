@@ -4,12 +4,13 @@ import { repeatedStart } from "../../../src/driver/start/startTask.ts";
 import { toStored } from "../../../src/driver/task/storedEvents.ts";
 import type { EventType } from "../../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { toTaskId } from "../../../src/taskId.ts";
 import { event, sampleData } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
-const taskId = "alloc/web/00000001";
+const taskId = toTaskId("alloc/web/00000001");
 const first = sampleData("requested");
 const again = { ...first, plugin: { pid: first.plugin.pid + 1, version: "0.1.0" } };
 const running: EventType[] = ["requested", "fingerprinted", "sandboxed", "started"];

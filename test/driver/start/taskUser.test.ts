@@ -4,6 +4,7 @@ import { newestOf, sharedUserOf, withUser } from "../../../src/driver/start/task
 import { toStored } from "../../../src/driver/task/storedEvents.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
 import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
+import { toTaskId } from "../../../src/taskId.ts";
 import { event } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
@@ -128,10 +129,10 @@ describe("a task shares its dynamic user", () => {
   ];
   const running = (id: string, user = "nomad-80001", uid = 80_001, ...further: TaskEvent[]) => {
     const snapshot = fold([...begun(user, uid), event("started"), ...further]);
-    return { id, state: snapshot.value, snapshot };
+    return { id: toTaskId(id), state: snapshot.value, snapshot };
   };
   const fromElsewhere = fold([asked("nomad-80001"), event("adopted")]);
-  const adopted = { id: "bb/db/01", state: fromElsewhere.value, snapshot: fromElsewhere };
+  const adopted = { id: toTaskId("bb/db/01"), state: fromElsewhere.value, snapshot: fromElsewhere };
   const own = running(`${web}/02`);
 
   it.each([

@@ -3,6 +3,7 @@ import { type CommittedStep, Task } from "../../../src/driver/task/task.ts";
 import { DriverError } from "../../../src/errors.ts";
 import { EVENT_SCHEMA_VERSION, type EventType } from "../../../src/machines/events.ts";
 import type { TaskSnapshot } from "../../../src/machines/fold.ts";
+import { toTaskId } from "../../../src/taskId.ts";
 import { sampleData } from "../../support/history/history.ts";
 import { refusingStore } from "../../support/history/refusingStore.ts";
 import { runThat } from "../../support/launch/runThat.ts";
@@ -11,7 +12,7 @@ function setUp() {
   const store = refusingStore();
   const log: string[] = [];
   const committed: CommittedStep[] = [];
-  const task = new Task("alloc/web/1", {
+  const task = new Task(toTaskId("alloc/web/1"), {
     store,
     now: () => 42,
     createRun: (of) => runThat((name) => log.push(`${name} while ${of.state}`)),

@@ -15,10 +15,11 @@ import {
 import { DriverError } from "../../../src/errors.ts";
 import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
+import { toTaskId } from "../../../src/taskId.ts";
 import { event } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 
-const taskId = "alloc/web/00000001";
+const taskId = toTaskId("alloc/web/00000001");
 const running = fold([event("requested"), event("fingerprinted"), event("sandboxed"), event("started")]);
 const state: HandleState = handleOf(taskId, running);
 const lost = event("lost");
@@ -117,7 +118,7 @@ describe("a task that only its handle tells of", () => {
   });
 
   it("is refused where the handle is another task's", async () => {
-    const other = encodeHandle({ ...state, taskId: "alloc/web/00000002" });
+    const other = encodeHandle({ ...state, taskId: toTaskId("alloc/web/00000002") });
     await expect(historyOf({ taskId, driverState: other, request }, services())).rejects.toMatchObject({
       code: "HANDLE_INVALID",
     });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { UnsavedEvents } from "../../../src/driver/task/unsavedEvents.ts";
 import { DriverError, type ErrorCode } from "../../../src/errors.ts";
+import { toTaskId } from "../../../src/taskId.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
@@ -15,7 +16,7 @@ function setUp() {
   const attempts: string[] = [];
   let refuses: ErrorCode | undefined = "STORE_FAILED";
   const task = (id: string) => ({
-    id,
+    id: toTaskId(id),
     stored: async () => {
       attempts.push(id);
       if (refuses !== undefined) throw refusal(refuses);
@@ -59,7 +60,7 @@ describe("events that the log refused", () => {
   it("of all tasks go in once one does, also of those that come meanwhile", async () => {
     const { unsaved, attempts, task, answer } = setUp();
     const late = task("late");
-    unsaved.add({ id: "first", stored: async () => unsaved.add(late, refusal()) }, refusal());
+    unsaved.add({ id: toTaskId("first"), stored: async () => unsaved.add(late, refusal()) }, refusal());
     unsaved.add(task("second"), refusal());
     answer(undefined);
     await vi.advanceTimersToNextTimerAsync();

@@ -1,4 +1,5 @@
 /** What agents send: messages, options, handles, and errors of the driver's own. */
+
 import { isDeepStrictEqual } from "node:util";
 import { Metadata } from "@grpc/grpc-js";
 import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
@@ -16,6 +17,7 @@ import { topologyOf } from "../../../src/grpc/convert/topology.ts";
 import { DriverError as ErrorMessage } from "../../../src/grpc/generated/exec2/error.ts";
 import { BasePluginService } from "../../../src/grpc/generated/nomad/base.ts";
 import { DriverService } from "../../../src/grpc/generated/nomad/driver.ts";
+import { toTaskId } from "../../../src/taskId.ts";
 import { allowing, hold, type Target } from "../target.ts";
 
 const services = [...Object.values(BasePluginService), ...Object.values(DriverService)];
@@ -138,7 +140,7 @@ export const options: Target = {
 /** The driver's own part of a task handle, or that of HashiCorp's driver. */
 export const handles: Target = {
   fuzz: (bytes) => {
-    decodeGoDriverHandle(bytes, "id");
+    decodeGoDriverHandle(bytes, toTaskId("id"));
     const handle = allowing(["HANDLE_INVALID"], () => decodeHandle(bytes));
     if (handle === undefined) return;
     hold(isDeepStrictEqual(decodeHandle(encodeHandle(handle)), handle), "a handle is not read as written");

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { openStateFolder, runFolderName, stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
+import { toTaskId } from "../../../src/taskId.ts";
 import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
@@ -45,7 +46,7 @@ describe("the state folder", () => {
     const path = join(temporaryFolder(), "state");
     const folder = await openStateFolder(path);
     expect(folder).toMatchObject(stateFolderPaths(path));
-    expect(folder.runFolder("a/web/0123abcd")).toBe(join(folder.run, "a_web_0123abcd"));
+    expect(folder.runFolder(toTaskId("a/web/0123abcd"))).toBe(join(folder.run, "a_web_0123abcd"));
     await folder.close();
   });
 
@@ -172,8 +173,8 @@ describe("the state folder", () => {
 describe("names of runs' folders", () => {
   it("keep the task ids of Nomad readable", () => {
     const alloc = "6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20";
-    expect(runFolderName(`${alloc}/web/0123abcd`)).toBe(`${alloc}_web_0123abcd`);
-    expect(runFolderName(`${alloc}/../0123abcd`)).toBe(`${alloc}_.._0123abcd`);
+    expect(runFolderName(toTaskId(`${alloc}/web/0123abcd`))).toBe(`${alloc}_web_0123abcd`);
+    expect(runFolderName(toTaskId(`${alloc}/../0123abcd`))).toBe(`${alloc}_.._0123abcd`);
   });
 
   it("are one safe path component each, and no two ids share one", () => {
@@ -188,7 +189,7 @@ describe("names of runs' folders", () => {
     );
     fc.assert(
       fc.property(fc.uniqueArray(id, { minLength: 2, maxLength: 30 }), (ids) => {
-        const names = ids.map(runFolderName);
+        const names = ids.map((id) => runFolderName(toTaskId(id)));
         for (const name of names) expect(name).toMatch(/^(?!\.{0,2}$)[A-Za-z0-9._~-]{1,255}$/);
         expect(new Set(names).size).toBe(ids.length);
       }),
