@@ -6,6 +6,8 @@ export interface JobFile {
   /** The path as the user typed it. */
   readonly name: string;
   readonly source: string;
+  /** Parts that are left out though a local run lacks them, such as `artifact`: keys.ts. */
+  readonly skips: ReadonlySet<string>;
   /** Collects, during reading, the parts that have no effect on a local run. */
   readonly ignored: Set<string>;
   /** Collects, during reading, what is wrong beside what ends the reading. */
@@ -13,8 +15,8 @@ export interface JobFile {
 }
 
 /** @param name the path as the user typed it */
-export function jobFile(name: string, source: string): JobFile {
-  return { name, source, ignored: new Set(), problems: [] };
+export function jobFile(name: string, source: string, skips: readonly string[] = []): JobFile {
+  return { name, source, skips: new Set(skips), ignored: new Set(), problems: [] };
 }
 
 export interface Problem {

@@ -156,6 +156,8 @@ export function supportedPart(file: JobFile, level: Level, place: string, block:
     if (keys.attributes.includes(key)) attributes[key] = value;
     else if (keys.blocks.includes(key)) blocks[key] = value;
     else if (keys.ignored.includes(key)) file.ignored.add(inside(place, key));
+    else if (Object.hasOwn(keys.refused, key))
+      attempt(file, () => lack(file, inside(place, key), key, keys.refused[key]));
     else attempt(file, () => rejectKey(file, keys, inside(place, key), key));
   }
   return { attributes, blocks };
@@ -166,8 +168,20 @@ export function refuseConnect(file: JobFile, place: string, block: Body): void {
   for (const service of many(block.service)) {
     if (!("connect" in service)) continue;
     const message = "Consul Connect needs a sidecar proxy that a Nomad client starts";
-    rejectJob(file, { place: inside(place, "service.connect"), message, find: "connect" });
+    attempt(file, () => lack(file, inside(place, "service.connect"), "connect", message));
   }
+}
+
+/** Leaves out a part that a local run lacks, if that was asked for. @throws InvalidFile otherwise */
+export function lack(file: JobFile, place: string, name: string, message = ""): void {
+  if (file.skips.has(name)) file.ignored.add(place);
+  else rejectJob(file, { place, message, find: name, hint: `--skip ${name} goes on without it.` });
+}
+
+/** The names of all that a local run lacks and can leave out: the values of `--skip`. */
+export function skippable(): string[] {
+  const refused = Object.values<Keys>(levels).flatMap((keys) => Object.keys(keys.refused));
+  return [...new Set([...refused, "connect", "csi"])].sort();
 }
 
 /** The path of a key within a body. */
@@ -176,8 +190,6 @@ export function inside(place: string, key: string): string {
 }
 
 function rejectKey(file: JobFile, keys: Keys, place: string, key: string): never {
-  const refusal = Object.hasOwn(keys.refused, key) ? keys.refused[key] : undefined;
-  if (refusal !== undefined) return rejectJob(file, { place, message: refusal, find: key });
   const hint = suggestion(key, [...keys.attributes, ...keys.blocks, ...keys.ignored]);
   return rejectJob(file, { place, message: "there is no such attribute or block", find: key, hint });
 }

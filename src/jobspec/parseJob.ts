@@ -23,5 +23,5 @@ export async function readJobFile(file: JobFile, variables: VariableSources): Pr
   const content = /^\s*\{/.test(file.source) ? parseJson(file) : await parseHcl(file);
   const top = apiJobToBody(content) ?? supportedPart(file, "file", "", content).blocks;
   const scope = await readFileScope(file, top, variables);
-  return attempt(file, () => readJob({ file, scope, scopes: new WeakMap() }, top));
+  return attempt(file, () => readJob({ file, scope, scopes: new WeakMap(), skippedVolumes: new Set() }, top));
 }

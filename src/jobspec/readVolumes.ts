@@ -3,14 +3,20 @@
 import { suggestion } from "../suggest.ts";
 import { body, labelled, many } from "./body.ts";
 import type { VolumeMount, VolumeRequest } from "./job.ts";
-import { rejectJob } from "./jobFile.ts";
-import { inside } from "./keys.ts";
+import { attempt, rejectJob } from "./jobFile.ts";
+import { inside, lack } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
 import { volumeMountSchema, volumeSchema } from "./schemas.ts";
 
 /** @throws DriverError `JOB_INVALID`, also for volumes that need a cluster */
 export function readVolumes(reader: JobReader, place: string, value: unknown): VolumeRequest[] {
-  return labelled(reader.file, place, value).map(({ label, block }) => {
+  return labelled(reader.file, place, value).flatMap(({ label, block }) => {
+    if (block.type === "csi") {
+      const message = "CSI volumes are attached by a Nomad client";
+      attempt(reader.file, () => lack(reader.file, `${place}.${label}`, "csi", message));
+      reader.skippedVolumes.add(label);
+      return [];
+    }
     const { attributes } = read(reader, "volume", `${place}.${label}`, block, volumeSchema);
     const { source, read_only, per_alloc } = attributes;
     return { name: label, source, perAlloc: per_alloc, readOnly: read_only };
@@ -24,11 +30,12 @@ export function readVolumeMounts(
   value: unknown,
   volumes: readonly VolumeRequest[],
 ): VolumeMount[] {
-  return many(value).map((mount) => {
+  return many(value).flatMap((mount) => {
     const block = body(reader.file, place, mount);
     const { attributes } = read(reader, "volumeMount", place, block, volumeMountSchema);
     const { volume: name, destination, read_only, propagation_mode } = attributes;
     const volume = volumes.find((each) => each.name === name);
+    if (volume === undefined && reader.skippedVolumes.has(name)) return [];
     if (volume === undefined) {
       const message = `the group has no volume "${name}"`;
       const hint = suggestion(

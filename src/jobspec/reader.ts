@@ -13,6 +13,8 @@ export interface JobReader {
   readonly scope: FileScope;
   /** Scopes of blocks that have one of their own. */
   readonly scopes: BlockScopes;
+  /** Names of volumes that are left out. */
+  readonly skippedVolumes: Set<string>;
 }
 
 /** @throws DriverError `JOB_INVALID` */

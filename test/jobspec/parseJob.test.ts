@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { DriverError } from "../../src/errors.ts";
 import type { Job, Task } from "../../src/jobspec/job.ts";
 import { jobFile } from "../../src/jobspec/jobFile.ts";
+import { skippable } from "../../src/jobspec/keys.ts";
 import { parseJob } from "../../src/jobspec/parseJob.ts";
 
 async function parse(source: string, given: Record<string, string> = {}, environment = {}): Promise<Job> {
@@ -467,7 +468,7 @@ describe("volumes", () => {
 
   it.each([
     ['source = "shop"', mounted, 'volume.data.type: the volume names no type: type = "host"'],
-    ['type = "csi"; source = "shop"', mounted, "csi volumes need a Nomad cluster"],
+    ['type = "csi"; source = "shop"', mounted, "CSI volumes are attached by a Nomad client"],
     ['type = "host"', mounted, "volume.data.source: a volume needs the name of a host volume"],
     [host, 'volume = "date"; destination = "/x"', 'the group has no volume "date"'],
     [host, 'volume = "data"', "volume_mount.destination: a volume_mount needs a destination"],
@@ -475,6 +476,63 @@ describe("volumes", () => {
     [host, `${mounted}; selinux_label = "Z"`, "selinux_label: the driver relabels no files"],
   ])("%j with %j are refused", async (volume, mount, message) => {
     await expect(withVolume(volume, mount)).rejects.toThrow(message);
+  });
+});
+
+describe("what is left out by name", () => {
+  const source = `job "j" {
+    vault {}
+    group "g" {
+      volume "data" {
+        type   = "csi"
+        source = "shop"
+      }
+      service {
+        connect {
+          sidecar_service {}
+        }
+      }
+      task "t" {
+        driver = "exec2"
+        artifact {
+          source = "x"
+        }
+        volume_mount {
+          volume      = "data"
+          destination = "/data"
+        }
+      }
+    }
+  }`;
+
+  it("is a problem with the name to leave it out by", async () => {
+    const message = await refusal(source);
+    for (const name of ["vault", "csi", "connect", "artifact"]) {
+      expect(message).toContain(`--skip ${name} goes on without it.`);
+    }
+  });
+
+  it("is told, and the rest of the job is as it was", async () => {
+    const job = await parseJob(jobFile("t.hcl", source, ["vault", "csi", "connect", "artifact"]), {
+      given: {},
+      environment: {},
+    });
+    expect(job.ignored).toEqual(
+      expect.arrayContaining([
+        "group.g.service.connect",
+        "group.g.task.t.artifact",
+        "group.g.volume.data",
+        "vault",
+      ]),
+    );
+    expect(job.groups[0]?.tasks[0]?.volumeMounts).toEqual([]);
+  });
+
+  it("is named in full", () => {
+    expect(skippable()).toEqual(
+      expect.arrayContaining(["artifact", "connect", "consul", "csi", "identity", "vault"]),
+    );
+    expect(skippable()).not.toContain("driver");
   });
 });
 

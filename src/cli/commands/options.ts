@@ -17,6 +17,25 @@ export function single(assignments: Assignments = {}): Record<string, string> {
   return Object.fromEntries(Object.entries(assignments).map(([name, values]) => [name, values.at(-1) ?? ""]));
 }
 
+/** An option parser for names with commas between them; the option may be repeated. */
+function collectNames(text: string, before: readonly string[] = []): string[] {
+  return [...before, ...text.split(",").map((name) => name.trim())];
+}
+
+/** The arguments of the option that leaves out what a local run lacks. */
+export const skipOption = [
+  "--skip <names>",
+  "leave out parts that are missing here, such as artifact,vault; may be repeated",
+  collectNames,
+] as const;
+
+/** The arguments of the option that names files of variables. */
+export const variableFileOption = [
+  "--var-file <file>",
+  "values of variables, as HCL or JSON; may be repeated",
+  (path: string, before: readonly string[] = []) => [...before, path],
+] as const;
+
 /** Parses `--run -1` to the number of runs before the newest one. */
 function parseRun(text: string): number {
   if (/^(0|-\d+)$/.test(text)) return Math.abs(Number(text));

@@ -33,6 +33,8 @@ export interface RunOptions {
   /** Values of files of variables. */
   readonly variableFiles: Readonly<Record<string, unknown>>;
   readonly hostVolumes: HostVolumes;
+  /** Parts of the job to leave out. */
+  readonly skips: readonly string[];
   readonly stateDir: string;
   /** Options of the plugin's config block. */
   readonly pluginConfig: Readonly<Record<string, unknown>>;
@@ -48,7 +50,7 @@ export interface RunOptions {
  */
 export async function runJob(path: string, options: RunOptions): Promise<number> {
   requireRoot("run starts tasks in sandboxes of their own");
-  const file = await readJobFile(path);
+  const file = await readJobFile(path, options.skips);
   const variables = { given: options.variables, files: options.variableFiles, environment: process.env };
   const job = await checkJob(file, variables, pluginOptionsOf(options));
   const interrupts = catchInterrupts();

@@ -1,9 +1,10 @@
-import { type Assignments, collectAssignment, single } from "../options.ts";
+import { type Assignments, collectAssignment, single, skipOption, variableFileOption } from "../options.ts";
 import type { AddVerb } from "../verb.ts";
 
 interface Options {
   readonly var?: Assignments;
   readonly varFile?: readonly string[];
+  readonly skip?: readonly string[];
   readonly option?: Assignments;
   readonly hostVolume?: Assignments;
   readonly pluginConfig?: string;
@@ -24,7 +25,8 @@ export const addRun: AddVerb = (program, exit) => {
         "them.",
     )
     .option("--var <name=value>", "value of a variable of the job file; may be repeated", collectAssignment)
-    .option("--var-file <file>", "values of variables, as HCL or JSON; may be repeated", collectFile)
+    .option(...variableFileOption)
+    .option(...skipOption)
     .option("-v, --verbose", "show the driver's events and log as they come")
     .option("--raw", "show the tasks' output byte by byte, without their names before it")
     .option("-o, --option <name=value>", "option of the plugin; repeat it for lists", collectAssignment)
@@ -56,10 +58,6 @@ Examples:
     .action(async (path: string, options: Options) => exit(await act(path, options)));
 };
 
-function collectFile(path: string, before: readonly string[] = []): string[] {
-  return [...before, path];
-}
-
 async function act(path: string, options: Options): Promise<number> {
   const { readPluginConfig } = await import("../../../client/plugin/pluginConfig.ts");
   const { runJob } = await import("./runJob.ts");
@@ -73,6 +71,7 @@ async function act(path: string, options: Options): Promise<number> {
     variables: single(options.var),
     variableFiles: await readVariableFiles(options.varFile ?? []),
     hostVolumes,
+    skips: options.skip ?? [],
     verbose,
     raw,
     keep,

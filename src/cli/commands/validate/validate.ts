@@ -10,17 +10,22 @@ import { readJobFile } from "../run/readJobFile.ts";
 export interface ValidateOptions {
   readonly config: LocalPluginConfig;
   readonly variables: Readonly<Record<string, string>>;
+  /** Values of files of variables. */
+  readonly variableFiles: Readonly<Record<string, unknown>>;
+  /** Parts of jobs to leave out. */
+  readonly skips: readonly string[];
   readonly json: boolean;
 }
 
 /** @returns the exit code: 1 if a file is not valid */
 export async function validate(paths: readonly string[], options: ValidateOptions): Promise<number> {
-  const { config, json, variables } = options;
+  const { config, json, variables, variableFiles, skips } = options;
+  const sources = { given: variables, files: variableFiles, environment: process.env };
   let valid = true;
   for (const path of paths) {
     try {
-      const file = await readJobFile(path);
-      const { job } = await checkFile(file, { given: variables, environment: process.env }, config);
+      const file = await readJobFile(path, skips);
+      const { job } = await checkFile(file, sources, config);
       const what = job === undefined ? "the plugin's options" : `job ${job.id}`;
       if (!json) print(visible(`${file.name}: ${what} ${job === undefined ? "are" : "is"} valid`));
     } catch (thrown) {

@@ -1,8 +1,10 @@
-import { type Assignments, collectAssignment, single } from "../options.ts";
+import { type Assignments, collectAssignment, single, skipOption, variableFileOption } from "../options.ts";
 import type { AddVerb } from "../verb.ts";
 
 interface Options {
   readonly var?: Assignments;
+  readonly varFile?: readonly string[];
+  readonly skip?: readonly string[];
   readonly option?: Assignments;
   readonly pluginConfig?: string;
   readonly json?: boolean;
@@ -18,6 +20,8 @@ export const addValidate: AddVerb = (program, exit) => {
         "Looks at the files only: users, paths and commands are looked for when a task starts. Needs no root.",
     )
     .option("--var <name=value>", "value of a variable of the job files; may be repeated", collectAssignment)
+    .option(...variableFileOption)
+    .option(...skipOption)
     .option("-o, --option <name=value>", "option of the plugin; repeat it for lists", collectAssignment)
     .option("--plugin-config <file>", "options of the plugin, as in its block of the agent's configuration")
     .option("--json", "one JSON object for each error")
@@ -38,5 +42,12 @@ async function act(files: readonly string[], options: Options): Promise<number> 
   const { readPluginConfig } = await import("../../../client/plugin/pluginConfig.ts");
   const { validate } = await import("./validate.ts");
   const config = await readPluginConfig(options.pluginConfig, options.option);
-  return validate(files, { config, variables: single(options.var), json: options.json ?? false });
+  const { readVariableFiles } = await import("../run/readJobFile.ts");
+  return validate(files, {
+    config,
+    variables: single(options.var),
+    variableFiles: await readVariableFiles(options.varFile ?? []),
+    skips: options.skip ?? [],
+    json: options.json ?? false,
+  });
 }
