@@ -19,7 +19,10 @@ import { launchBrowser, missingBrowser } from "../test/support/screen/browser.ts
 import { cookieFrom, get, idOf, recorderOf } from "../test/support/screen/inspector.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 
-/** Runs in the page: when the last row was counted, and the first ones were painted: milliseconds after the navigation began. */
+/**
+ * Runs in the page. Sets `readyAt` when the last row is counted and the first ones are painted: milliseconds
+ * after the navigation began.
+ */
 const tellWhenReady = `
   globalThis.rowsSeen = 0;
   new MutationObserver(() => {
@@ -89,7 +92,7 @@ function bundleBytes(): number {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
-/** Told beside the time of the whole navigation, since that is what a person waits for. */
+/** Reports the whole navigation, for which a person waits, and the part after the load event. */
 async function benchReady(context: BrowserContext, url: string, count: number): Promise<void> {
   const page = await context.newPage();
   await page.addInitScript({ content: tellWhenReady });

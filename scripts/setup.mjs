@@ -40,8 +40,8 @@ const debianPackages = {
 };
 
 /**
- * Programs whose packages have a service. Debian starts it, unless a policy forbids that, as
- * those of containers do: elsewhere whoever owns the machine installs them, or tests go without.
+ * Programs whose packages start a service when they are installed, unless a policy forbids it, as in most
+ * containers. Elsewhere the machine's owner installs them, or their tests are skipped.
  */
 const servicePackages = { haproxy: "haproxy" };
 
@@ -92,7 +92,7 @@ function installDebianPackages(packages) {
   run("apt-get", ["install", "-y", "-qq", "--no-install-recommends", ...names]);
 }
 
-/** By the policy of this machine, which says 101 to what must not be done: see invoke-rc.d(8). */
+/** policy-rc.d exits with 101 if this machine's policy forbids the action: invoke-rc.d(8). */
 function startsServices() {
   return spawnSync("/usr/sbin/policy-rc.d", ["haproxy", "start"]).status !== 101;
 }

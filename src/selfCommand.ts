@@ -4,7 +4,7 @@ import { isSea } from "node:sea";
 export interface SelfCommand {
   readonly command: string;
   readonly args: readonly string[];
-  /** Its first argument, by which others see it. */
+  /** argv[0], which process lists show. */
   readonly name: string;
 }
 

@@ -1,4 +1,4 @@
-/** What the documentation says of the default profile of system calls, out of its data. Pure. */
+/** Documents the default profile of system calls in a table, made of its data. Pure. */
 import { defaultProfile } from "../../src/config/seccomp/defaultProfile.ts";
 import type { RestrictionGroup } from "../../src/config/seccomp/restriction.ts";
 

@@ -1,8 +1,7 @@
 /**
- * Compiles scripts to V8's code caches, all of their functions: which ones a start
- * would compile depends on the host, and the same sources have to give the same bytes.
- * Run by the very Node that will load them: `node --hash-seed=1 compileScripts.ts FOLDER`,
- * where FOLDER has `scripts`, and gets `caches`.
+ * Compiles scripts to V8's code caches. All functions are compiled: which ones a start would compile depends
+ * on the host, and the same sources have to give the same bytes. Run by the very Node that will load them:
+ * `node --hash-seed=1 compileScripts.ts FOLDER`, where FOLDER has `scripts`, and gets `caches`.
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

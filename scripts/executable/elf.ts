@@ -87,7 +87,7 @@ export function dropLibrary(elf: Buffer, name: string): Buffer {
   return changed;
 }
 
-/** Which versions of a library's symbols are needed is a list of `Elf64_Verneed`, linked by offsets. */
+/** The needed versions of libraries' symbols are a list of `Elf64_Verneed`, linked by offsets. */
 function dropVersions(elf: Buffer, isDropped: (library: number) => boolean): void {
   const verneed = { file: 4, next: 12 };
   const first = offsetOf(elf, numberOf(elf, dynamicTag.neededVersions));
@@ -105,7 +105,7 @@ function dropVersions(elf: Buffer, isDropped: (library: number) => boolean): voi
   }
 }
 
-/** Writes code behind that of the executable, up to the next page, and returns its address. */
+/** Writes code behind that of the executable, before the next segment, and returns its address. */
 function appendCode(elf: Buffer, code: Uint8Array): number {
   const all = segments(elf);
   const segment = all.find(({ type, flags }) => type === segmentType.load && (flags & executable) !== 0);
@@ -121,7 +121,7 @@ function appendCode(elf: Buffer, code: Uint8Array): number {
   return segment.address + at - segment.offset;
 }
 
-/** Where the relocation of a function is that is called through the procedure linkage table. */
+/** Offset of the relocation of a function that is called through the procedure linkage table. */
 function relocationOf(elf: Buffer, name: string): number {
   const offset = (tag: number) => offsetOf(elf, numberOf(elf, tag));
   const [relocations, symbols, strings] = [

@@ -10,7 +10,7 @@ import { version } from "../../src/version.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Packages for development of which the executable has a part all the same, in the inspector's page. */
+/** Development packages that are in the executable all the same, as part of the inspector's page. */
 export const packagesOfThePage = ["preact"];
 
 /** Files by their paths in the release. */

@@ -16,8 +16,8 @@ interface Component {
 }
 
 /**
- * npm's bill of materials of what is in the executable, with the libraries that are linked into
- * Node, and without what differs by the run and the folder.
+ * npm's bill of materials, limited to what is in the executable. Adds the libraries that are linked into
+ * Node, and leaves out what differs by run and folder.
  */
 export function billOfMaterials(date: number): string {
   // With --omit=dev, npm also leaves out what a package for development needs besides the driver.

@@ -1,6 +1,6 @@
 /**
- * Native addons in the executable. The dynamic linker loads files only: an addon
- * becomes a sealed memfd, which needs no folder, and which nobody can change.
+ * Native addons in the executable. The dynamic linker loads only files. So an addon becomes a sealed memfd,
+ * which needs no folder and which nobody can change.
  */
 import { closeSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -36,7 +36,7 @@ export interface PluginConnection {
 export interface LaunchOptions {
   readonly command: string;
   readonly args?: readonly string[];
-  /** Its first argument, by which others see it. Default: the command. */
+  /** argv[0], which process lists show. Default: the command. */
   readonly name?: string;
   /** The plugin's environment, to which the launch adds its own variables. Default: this process's. */
   readonly env?: NodeJS.ProcessEnv;
@@ -169,7 +169,7 @@ async function handshakeOf(child: PluginProcess): Promise<string> {
 }
 
 async function end(child: PluginProcess, connection: PluginConnection, exited: Promise<PluginExit>) {
-  // If the driver does not know this call, or is late, the plugin is asked to end all the same.
+  // The plugin is asked to end even if the driver does not know this call, or answers late.
   await connection.driver.shutdown({}, { deadlineMs: endLimitMs }).catch(() => undefined);
   const shutdown = connection.controller.shutdown({}, { deadlineMs: endLimitMs });
   shutdown.catch(() => undefined);

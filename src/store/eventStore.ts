@@ -58,18 +58,18 @@ export interface StreamEntry extends StreamHead {
 export interface EventReader {
   /** Events of one stream, in order, from sequence number `from` (default 1). */
   readStream(stream: string, from?: number): Iterable<StoredEvent>;
-  /** The same events as stored bytes (eventRecord.ts), unchecked. Of those that cannot be read there are no bytes. */
+  /** The same events as stored bytes (eventRecord.ts), unchecked. An event that cannot be read has no bytes. */
   readRecords(stream: string, from?: number): Iterable<Buffer>;
-  /** Where the index has the events of a stream, in their order; of damaged parts of it, nothing. */
+  /** Positions of a stream's events by the index, in their order, without those in damaged parts of it. */
   positionsOf(stream: string): Iterable<number>;
   /** Events of all streams in the order of their position, from `from` (default 1). */
   readAll(from?: number): Iterable<StoredEvent>;
-  /** The same, but for damaged events: {@link damage} has them afterwards. */
+  /** The same without damaged events, which {@link damage} then names. */
   readIntact(from?: number): Iterable<StoredEvent>;
   /**
-   * Calls `take` with the stored bytes of each event of all streams, unchecked, in
-   * the order of position, and yields what it returns. The bytes may be overwritten after its call.
-   * Of events that cannot be read there are no bytes.
+   * Calls `take` with the stored bytes of each event of all streams, unchecked, in the order of position, and
+   * yields what it returns. The bytes may be overwritten after its call. An event that cannot be read has no
+   * bytes.
    */
   scanRecords<T>(take: (bytes: Buffer, position: number) => T): Iterable<T>;
   /** Number of the last event of a stream; 0 if there is no such stream. */

@@ -5,7 +5,7 @@ import type { EventReader, StoredEvent, StreamEntry } from "./eventStore.ts";
 import type { EventBatch } from "./followEvents.ts";
 import type { RecordTable, TakeRecord } from "./recordTable.ts";
 
-/** Of more damage than this, only the number is told. */
+/** Damage beyond this many entries is only counted. */
 const MAX_NAMED = 20;
 
 export class LogReader implements EventReader {

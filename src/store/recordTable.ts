@@ -1,7 +1,7 @@
 /**
- * What the log needs of its storage. LMDB and memory each implement it, so that
- * everything else about the log exists once. All calls are synchronous. Calls
- * that return a batch hold nothing open afterwards.
+ * What the log needs of its storage. LMDB, its file read without LMDB, and a list in memory implement it, so
+ * that everything else about the log exists once. All calls are synchronous. Calls that return a batch hold
+ * nothing open afterwards.
  */
 import type { StreamEntry } from "./eventStore.ts";
 
@@ -10,7 +10,7 @@ export const MAX_NAME_BYTES = 1978;
 /** A batch ends after this many records, or with the record that exceeds this many bytes. */
 export const BATCH_RECORDS = 256;
 export const BATCH_BYTES = 1 << 20;
-/** So many entries of streams are read at once: each is small, and each batch costs a search. */
+/** Number of streams' entries in a batch: each is small, and each batch costs a search. */
 export const BATCH_ENTRIES = 4096;
 
 /** Collects a batch. */

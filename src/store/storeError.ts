@@ -11,7 +11,7 @@ export function storeError(thrown: unknown, call: string, path: string): DriverE
   if (thrown instanceof DriverError) return thrown;
   const errno = errnoName(thrown);
   const what = doing[call] ?? call;
-  // What the errno says need not be said in the library's words, too.
+  // An errno says enough without the library's words.
   const summary = `the event log cannot be ${what}${errno === undefined ? `: ${messageOf(thrown)}` : ""}`;
   const failed = { call, path, ...(errno === undefined ? {} : { errno }) };
   const hint = call === "watch" ? WATCH_HINT : HINTS[errno ?? ""];

@@ -20,7 +20,7 @@ export function parseDuration(text: string, known: Units = units): number | unde
   return total;
 }
 
-/** How long something ran that may have ended before its start was recorded: `< 1 ms`, else as durations are. */
+/** A run time. A task may end before its start is recorded, which makes the time negative: then `< 1 ms`. */
 export function formatLife(milliseconds: number): string {
   return milliseconds < 1 ? "< 1 ms" : formatDuration(milliseconds);
 }

@@ -21,12 +21,13 @@ export interface ChosenRun extends FoundRun {
   readonly note: string | undefined;
 }
 
-/** The note counts the outcomes of no more runs than these. */
+/** The note counts the outcomes of at most this many runs. */
 const maxCounted = 100;
 
 /**
  * Chooses one of the runs that fit a name: the newest one that is running, else the newest one.
- * @param back how many runs before the newest one to go; undefined chooses
+ * @param back how many runs before the newest one to go; undefined for the one that is running, else the
+ *   newest
  * @throws DriverError `TASK_NOT_FOUND` if there are not so many
  */
 export function chooseRun(runs: readonly FoundRun[], back: number | undefined): ChosenRun {
@@ -63,8 +64,8 @@ function outcomesOf(runs: readonly FoundRun[]): string {
 }
 
 /**
- * The run that goes on.
- * @throws DriverError `TASK_NOT_FOUND` if none does, or several do
+ * The only one of these runs that is running.
+ * @throws DriverError `TASK_NOT_FOUND` if none is, or several are
  */
 export function onlyRunning(name: string, runs: readonly FoundRun[]): FoundRun {
   const running = runs.filter(isRunning);
@@ -96,7 +97,7 @@ function idText(id: string): string {
   return shortName({ allocId: allocationOf(id), taskName: taskName(id) });
 }
 
-/** Whether a run is not over by its last event. True also if that event is damaged. */
+/** Whether a run goes on, by its last event. True if that event is damaged. */
 export function isRunning({ head, reader }: FoundRun): boolean {
   return !isOver(head.state ?? lastState(reader, head));
 }

@@ -81,7 +81,7 @@ function paragraph(words: string): string[] {
   return [text(words)];
 }
 
-/** Characters that roff(7) gives a meaning, and a dash as people type it. */
+/** Escapes what has a meaning in roff(7), and keeps a dash as people type it. */
 function text(words: string): string {
   const escaped = words
     .replaceAll("\\", "\\e")

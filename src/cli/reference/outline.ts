@@ -40,7 +40,7 @@ export interface OptionOutline {
   readonly defaultValue: string | undefined;
 }
 
-/** What a value names, by which shells complete it. */
+/** What a value is, so that shells complete it as that. */
 export type ValueKind = "file" | "folder" | "other";
 
 export function outlineOf(program: Command): ProgramOutline {
@@ -98,7 +98,7 @@ function optionOutline(option: Option): OptionOutline {
   };
 }
 
-/** Listeners write it while commander writes the help. */
+/** commander does not store this text: listeners write it while the help is printed. */
 function textAfterHelp(command: Command): string {
   let written = "";
   (command as unknown as EventEmitter).emit("afterHelp", {

@@ -44,7 +44,7 @@ function actionOf({ choices }: Pick<ArgumentOutline, "choices">, name: string): 
   return { file: "_files", folder: "_files -/", other: " " }[valueKind(name)];
 }
 
-/** For the parts of a specification, which colons and brackets end. */
+/** Escapes a part of a specification: colons and brackets would end it. */
 function escaped(text: string): string {
   return text.replace(/[\\:[\]]/g, "\\$&");
 }

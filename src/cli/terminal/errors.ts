@@ -5,7 +5,10 @@ import { wrap } from "../../units/widths.ts";
 import { errnoText } from "./errnoText.ts";
 import { type Style, styleFor, widthOf } from "./style.ts";
 
-/** The text begins with the error's code, which docs/errors.md explains. Only that and the hint begin a line. */
+/**
+ * The text begins with the error's code, which docs/errors.md explains. Nothing else but `hint:` begins a
+ * line, whatever foreign text the error quotes.
+ */
 export function formatError(thrown: unknown, style: Style, width: number): string {
   const { code = "error", summary, failed, hint } = partsOf(thrown);
   const problem = paragraph(style.red(`${code}:`), inWords(summary, failed), width);

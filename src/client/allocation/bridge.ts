@@ -57,13 +57,13 @@ export class Bridge {
     }
   }
 
-  /** Each end of a direction ends that direction; an error ends both. */
+  /** The end of one direction leaves the other open; an error ends both. */
   #pass(outer: Socket, port: number): void {
     let inner: Socket;
     try {
       inner = this.connect(port);
     } catch {
-      // Nobody listens there, which is known only after the host has accepted.
+      // Nobody listens there. That is known only now, after this host has accepted the connection.
       outer.resetAndDestroy();
       return;
     }

@@ -32,7 +32,7 @@ const dynamicIds = 10_000;
 
 /** An id without a passwd entry or a process. Random, so that concurrent runs rarely pick the same one. */
 function freeDynamicId(): number {
-  // A root that holds little may have no users.
+  // A minimal container may have no such file.
   const passwd = existsSync("/etc/passwd") ? readFileSync("/etc/passwd", "utf8") : "";
   const running = idsWithProcesses();
   for (let attempt = 0; attempt < dynamicIds; attempt++) {

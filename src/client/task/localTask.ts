@@ -31,7 +31,10 @@ const graceMs = 2_000;
 export class LocalTask implements StartedTask {
   readonly #run: LocalRun;
   #prepared: PreparedTask;
-  /** Resolves at the end of its output. A task that does not start shows none: its error is told once. */
+  /**
+   * Resolves at the end of the task's output. The output of a failed start is not shown: it repeats the
+   * error.
+   */
   #shown: Promise<unknown> = Promise.resolve();
   /** Undefined while the task does not run. */
   #handle: TaskHandle | undefined;
@@ -82,7 +85,7 @@ export class LocalTask implements StartedTask {
     if (this.#handle === undefined || this.#isEnding()) throw this.#notRunning();
     this.#restart ??= Promise.withResolvers();
     const { promise } = this.#restart;
-    // The failure of a restart is also told here, if nobody waits for it.
+    // It may fail while the stop below is awaited. That is no unhandled rejection.
     promise.catch(() => undefined);
     await this.#stop();
     await promise;
@@ -101,7 +104,7 @@ export class LocalTask implements StartedTask {
     }
   }
 
-  /** By which name other verbs know it, where its label is not enough. */
+  /** The name by which other verbs know it, if that is not its label. */
   #asWhat(): string {
     const { label, message } = this.#prepared;
     return label === message.name
@@ -165,7 +168,7 @@ export class LocalTask implements StartedTask {
         this.#prepared = prepareAgain(this.#prepared);
         await this.#begin();
         restart.resolve();
-        // Requested in between.
+        // A stop may have been requested during the start.
         if (this.#isEnding()) void this.#stop();
       } catch (thrown) {
         restart.reject(this.#named(thrown));
@@ -196,7 +199,7 @@ export class LocalTask implements StartedTask {
     return new DriverError("TASK_NOT_RUNNING", `task ${this.label} is not running, or its run is ending`);
   }
 
-  /** How long it ran, by the times that its history has; undefined if the driver has forgotten it already. */
+  /** How long it ran, by the times of its history; undefined if the driver no longer knows the task. */
   async #life(): Promise<string | undefined> {
     try {
       const { task } = await this.#call((driver) => driver.inspectTask({ taskId: this.id }));
@@ -250,7 +253,7 @@ export class LocalTask implements StartedTask {
       } catch (thrown) {
         if (!(await hasDied(plugin, thrown)) || !this.#handle) throw thrown;
         const replacement = await this.#run.session.replacementOf(plugin);
-        // The client leaves the id empty: only the handle has it.
+        // As a Nomad client does: it names the task by the handle alone.
         await answered(replacement.driver.recoverTask({ taskId: "", handle: this.#handle }));
       }
     }

@@ -14,7 +14,7 @@ export function logPipePath(logs: string, task: string, stream: "stdout" | "stde
  * @returns the task's output; ends when all writers have closed the FIFO
  */
 export function openLogReader(path: string): Socket {
-  // That of the run before, if the task is restarted, belongs to the task.
+  // At a restart, the FIFO of the run before is still there, and belongs to the task's user.
   rmSync(path, { force: true });
   mkfifo(path, 0o600);
   // Non-blocking: there is no writer yet, and the kernel reports no end before the first writer has closed.

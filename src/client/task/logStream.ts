@@ -88,7 +88,8 @@ export class LogStream {
         this.#offset += bytes.length;
         if (bytes.length > 0) return bytes;
       }
-      // The file is read to its end. Its writer had left it, if there is a later one: look once more.
+      // The file is read to its end. If there is a later one, its writer may have written more before it went
+      // on to that: read once more.
       const next = this.#indexes().find((index) => index > this.#index);
       if (next === undefined) return undefined;
       const last = this.#file === undefined ? Buffer.alloc(0) : readAt(this.#file, this.#offset, chunkBytes);

@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { DriverError } from "../../errors.ts";
 import type { HostAccess } from "../../jobspec/expressions/functions/files.ts";
 
-/** @param jobFile its path; relative paths in it begin at its folder, as for `nomad job run` */
+/** @param jobFile path of the job file; relative paths in it begin at its folder, as for `nomad job run` */
 export function hostAccess(jobFile: string): HostAccess {
   const folder = dirname(jobFile);
   const absolute = (path: string) => resolve(folder, path);

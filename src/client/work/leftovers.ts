@@ -14,7 +14,7 @@ export interface Leftover {
 }
 
 /**
- * Finds all leftovers and changes nothing. A run that goes on is none, nor is a folder that was to be kept.
+ * Finds all leftovers and changes nothing. Runs that go on and folders that were to be kept are no leftovers.
  * @returns an empty array for a user other than root, who may not read the runs' records
  */
 export function findLeftovers(parent = workParent): Leftover[] {

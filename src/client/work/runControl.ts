@@ -1,6 +1,6 @@
 /**
- * What a run does for other processes: they ask it over a socket in its folder, which only root can reach. Each
- * connection carries one request and its answer, as lines of JSON.
+ * Requests of other processes to a run, over a socket in its folder that only root can reach. Each connection
+ * carries one request and its answer, as lines of JSON.
  */
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
@@ -74,7 +74,7 @@ export async function askRun(work: string, request: RunRequest): Promise<void> {
 }
 
 async function answer(socket: Socket, serve: (request: RunRequest) => Promise<void>): Promise<void> {
-  // The one who asked may have gone.
+  // The client may have gone.
   socket.unref().on("error", () => socket.destroy());
   const line = await firstLine(socket).catch(() => undefined);
   const request = requestSchema.safeParse(parseJsonOrNothing(line ?? ""));

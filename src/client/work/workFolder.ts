@@ -73,7 +73,7 @@ export async function makeWorkFolder(
 
 async function makeFolder(parent: string, record: RunRecord) {
   try {
-    // Small hosts may lack it.
+    // A minimal host may lack it.
     await mkdir(parent, { recursive: true });
     const path = await mkdtemp(join(parent, workPrefix));
     await chmod(path, traverseOnly);

@@ -73,13 +73,13 @@ export const ownRootFolders: readonly UnveilEntry[] = ["rwc:/dev/shm", "rw:/dev/
   parseUnveil(entry, "default"),
 );
 
-/** With `identity_files`. */
+/** What `identity_files` adds. */
 export const identityPaths: readonly UnveilEntry[] = ["r:/etc/passwd", "r:/etc/group"].map((entry) =>
   parseUnveil(entry, "default"),
 );
 
 /**
- * Folders of symlinks, by which programs of the default paths lead to each other. A task
- * follows these links without a right, but they have to be in its root.
+ * Folders of symlinks that lead from one program of the default paths to another. Following a symlink needs
+ * no right, but it has to be in the task's root.
  */
 export const linkFolders: readonly string[] = ["/etc/alternatives"];

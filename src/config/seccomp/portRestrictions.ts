@@ -20,7 +20,8 @@ export function portRestrictions({ connectTcp, bindTcp }: TcpPorts): readonly Re
 }
 
 const either: readonly Restriction[] = [
-  // Higher numbers are the kernel's own: IPPROTO_MPTCP and IPPROTO_SMC, which speak TCP below. Programs use TCP then.
+  // Higher numbers are the kernel's own, IPPROTO_MPTCP and IPPROTO_SMC. Both run over TCP; refused, programs
+  // fall back to it.
   {
     calls: ["socket"],
     when: [
@@ -29,8 +30,8 @@ const either: readonly Restriction[] = [
     ],
     errno: "EPROTONOSUPPORT",
   },
-  // "smc" as the protocol above TCP makes an SMC socket of a TCP socket. The name is in memory, so that "tls" is
-  // refused with it: programs encrypt by themselves then, as on a host without that module.
+  // The upper-layer protocol "smc" turns a TCP socket into an SMC socket. A filter cannot read that name, so
+  // "tls" is refused, too: programs then encrypt by themselves, as on a host without kernel TLS.
   {
     calls: ["setsockopt"],
     when: [

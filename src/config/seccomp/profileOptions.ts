@@ -44,7 +44,7 @@ export function checkSeccomp(task: SeccompTaskOptions, plugin: SeccompPluginOpti
       `The task's config contradicts itself: "seccomp_allow" and "seccomp_deny" both name ${both}`,
     );
   }
-  // The usual task. A comparison of all refusals would take a twentieth of its start.
+  // Most tasks end here: comparing all refusals would take a twentieth of a start.
   const isClients = task.seccomp === undefined || task.seccomp === plugin.seccomp;
   if (isClients && task.seccompAllow.length === 0) return;
   const { allowSeccomp } = plugin;

@@ -88,7 +88,7 @@ export function unveilRules(input: UnveilInput): UnveilRules {
   ];
   const implied = [
     ...(options.unveilDefaults ? defaults : []),
-    // The host's own are not meant.
+    // Only the task's own files, not the host's.
     ...identityPaths.filter(({ path }) => bound.some(({ target }) => target === path)),
   ];
   const binds = new Map(bound.map(({ target, source }) => [target, source]));
@@ -111,7 +111,10 @@ export const TMP = "/tmp";
 /** A task's own terminals. */
 export const PTS = "/dev/pts";
 
-/** Where the options name such a path, or one around or below it, the host's is meant. */
+/**
+ * Rules for folders of the task's own root. If the options name such a folder, or a path around or below it,
+ * they mean the host's.
+ */
 function ownRootRules(configured: readonly UnveilEntry[]): UnveilRule[] {
   return ownRootFolders
     .filter((own) =>

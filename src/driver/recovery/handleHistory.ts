@@ -20,7 +20,7 @@ export interface RebuiltHistory extends TaskHistory {
   readonly events: readonly EventToAppend[];
 }
 
-/** The handle does not have a task's rights: these are the defaults. */
+/** The handle does not tell the task's rights. These are the defaults. */
 const unknownRights = {
   groups: [],
   capabilities: null,
@@ -67,8 +67,9 @@ export function historyFromHandle(
 }
 
 /**
- * The profile for further commands of the task. What the task itself was started with is not known, and it
- * must not get around its filter by them: so it is what a task of its options would get now.
+ * The profile for later commands in the task. The profile that the task was started with is not known. So
+ * commands get the one that a task with its options would get now: they must be no way around the task's
+ * filter.
  */
 function profileOf({ seccomp, seccompAllow, seccompDeny }: TaskOptions, plugin: PluginOptions) {
   const { profile, allow, deny } = seccompProfile(

@@ -1,4 +1,7 @@
-/** Records the commands that are run in a task: each by events of its own, or many of them by one that counts. */
+/**
+ * Records the commands that are run in a task: each by events of its own, or many by one event that counts
+ * them.
+ */
 
 import type { CommandEnd } from "../../machines/events/running.ts";
 import type { EventData } from "../../machines/events.ts";
@@ -8,7 +11,10 @@ import { GrowingPauses } from "./growingPauses.ts";
 import type { RunTask } from "./runTask.ts";
 
 interface RecordedCommand {
-  /** Resolves once the beginning is recorded, if it is. False if the task has ended. */
+  /**
+   * Resolves once the beginning is recorded; at once for a command that is only counted. False if the task
+   * has ended.
+   */
   readonly started: Promise<boolean>;
   /** Resolves once the end is recorded or counted. */
   ended(end: CommandEnd): Promise<void>;
@@ -45,7 +51,7 @@ export class CommandHistory {
     };
   }
 
-  /** Records what was counted, and from now on what is counted at once. To be called at the task's end. */
+  /** Records what was counted. From now on, every command is recorded at once. Call it at the task's end. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#pauses.stop();

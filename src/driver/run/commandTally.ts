@@ -14,10 +14,10 @@ export interface BegunCommand {
   readonly terminal: boolean;
 }
 
-/** So often in a row a command has events of its own that always ends in the same way. */
+/** A command that always ends in the same way has events of its own this many times in a row. */
 const maxSeparate = 3;
 
-/** A command that was not run for so long is a new one. */
+/** A command that was not run for this long counts as a new one. */
 const forgottenMs = 3_600_000;
 
 /** How many programs are remembered, and how many different ends are told apart in one event. */
@@ -25,8 +25,8 @@ const maxPrograms = 32;
 const maxRepetitions = 32;
 
 /**
- * Programs and their ends are of the task's choice, so that it could always show another one. So
- * what is recorded at once has a budget: as much as this, and as it returns.
+ * A task chooses its programs and how they end, so it could always show something new. So there is a budget
+ * for what is recorded at once: this many events, and one more after each `budgetReturnMs`.
  */
 const budgetSize = 32;
 const budgetReturnMs = 300_000;
@@ -42,7 +42,7 @@ interface Habit {
 type Repetition = EventData<"execsRepeated">["repetitions"][number];
 
 export class CommandTally {
-  /** By program, the one that ran last at the end. */
+  /** By program; the one that ended last is the last. */
   readonly #habits = new Map<string, Habit>();
   #repetitions = new Map<string, Repetition>();
   #more = 0;

@@ -14,7 +14,7 @@ export class MemoryWatch {
     this.#task = task;
   }
 
-  /** @param cancelled ends the watch */
+  /** @param cancelled aborted to end the watch */
   begin(cancelled: AbortSignal): void {
     const { request } = this.#task.snapshot.context;
     if (request === null) return;

@@ -1,15 +1,18 @@
 /**
- * Turns for work of which only so much is to be done at once. The rest waits in order.
+ * A semaphore: limits how much work is done at once. The rest waits in order.
  *
- * A thousand starts at once would not be faster for being begun together: their inits would compete for the
- * processors, all would be answered at the end, and whoever wants to stop a task would wait for all of them.
+ * A thousand starts would not be faster if all began at once. Their inits would compete for the processors,
+ * no start would be answered before the end, and a stop would wait for all of them.
  */
 export class Turns {
   readonly #turnMs: number;
   readonly #waiting: (() => void)[] = [];
   #free: number;
 
-  /** @param turnMs how long work may keep its turn: what waits for others itself must not keep others waiting */
+  /**
+   * @param turnMs how long work may keep its turn: work that takes longer mostly waits for something, and
+   *   must not hold up others
+   */
   constructor(atOnce: number, turnMs: number) {
     this.#free = atOnce;
     this.#turnMs = turnMs;

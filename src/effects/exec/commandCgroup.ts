@@ -53,8 +53,9 @@ export function commandCgroupsIn({ parent, prefix }: CommandCgroups): string[] {
 }
 
 /**
- * Attribute of a command's cgroup: the leader of the command's session while it may have members, so that
- * the next plugin process finds them. The kernel keeps it with the cgroup, and only for root (xattr(7)).
+ * Attribute of a command's cgroup that names the leader of the command's session, as long as the session may
+ * have members. With it, the next plugin process finds them. The kernel keeps the attribute with the cgroup,
+ * and shows it to root only (xattr(7)).
  */
 const sessionAttribute = "trusted.exec2.session";
 const noSession = "none";
@@ -65,8 +66,8 @@ export function markSession(cgroup: string, { pid, startTicks }: ProcessIdentity
 }
 
 /**
- * Ends what is left of a command whose plugin process has died. A cgroup without a mark is of a command that
- * had just begun, and of which nobody was told: it ends as a whole.
+ * Ends what is left of a command whose plugin process has died. A cgroup without a mark belongs to a command
+ * that had just begun and was reported to nobody: it is killed as a whole.
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
 export async function endAbandonedCommand(cgroup: string): Promise<void> {

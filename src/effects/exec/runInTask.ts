@@ -109,7 +109,10 @@ function openInit(init: ProcessIdentity): number {
   throw new DriverError("TASK_NOT_RUNNING", "the task has ended");
 }
 
-/** Not rebuilt, because its rules hold for the files that the task got, wherever their paths lead by now. */
+/**
+ * The task's own ruleset, out of init. A rebuilt one could differ: the task's rules hold for the files that
+ * it got, wherever their paths lead by now.
+ */
 function rulesetOf(init: number): number {
   const descriptor = tryGetfd(init, kept.ruleset);
   if (descriptor !== undefined) {

@@ -1,9 +1,9 @@
 /**
  * A pseudo-terminal: pty(7). The plugin has the master side, a command has the slave side.
  *
- * Each is in a file system of its own, which only its command has at /dev/pts. A rule on a terminal is in the
- * ruleset of the whole task, for later commands too, and they run as the same user: so no other process may
- * reach the terminal by a path.
+ * Each is in a file system of its own, which only its command has at /dev/pts. A rule that opens a terminal
+ * is in the ruleset of the whole task, and later commands run as the same user. So no other process may reach
+ * the terminal by a path.
  */
 import { closeSync, constants, existsSync, fchownSync, fstatSync, openSync } from "node:fs";
 import * as k from "../kernel/constants.ts";

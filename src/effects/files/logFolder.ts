@@ -8,10 +8,10 @@ import { folderInTask } from "./mountTarget.ts";
 /**
  * Paths of the folder in the task's mount namespace, without symlinks, for a task that must not write there.
  *
- * The agent writes and rotates the logs in it as root. Where a task may put a symlink there, root follows it:
+ * The agent writes and rotates the logs in it as root, and would follow a symlink that a task has put there:
  * CVE-2026-6959. A task needs nothing of the folder, since it gets its own log pipes as descriptors.
- * @param allocDir the allocation's private folder, which has the same folder
- * @param root what the task sees: in the host's tree it has the private folder, too
+ * @param allocDir the allocation's private folder, which contains the same `alloc/logs`
+ * @param root what the task sees; in the host's tree it sees the private folder, too
  * @returns none if there is no such folder
  * @throws DriverError `LOG_PIPE_UNSAFE` if something else is in its place
  */

@@ -34,7 +34,7 @@ export function prepareMounts(
     // A device at its own path needs no mount.
     else if (mount.source === target) continue;
     const { place, pathInTask } = placeOf(target, made, folders, { privateTmp, root });
-    // A root of the task's own gets the place where there is nothing of the host.
+    // In a root of the task's own, the template provides the place, unless it lies in a path of the host.
     const isHosts = root === "host" || entries.some(({ path }) => isAtOrBelow(target, path));
     if (place.within !== "host" || isHosts) prepareTarget(place, source.isFolder);
     const { path, isFolder } = source;
@@ -46,7 +46,7 @@ export function prepareMounts(
   const own = Object.values<string>({ ...folders });
   const unveiled = entries.filter(({ sources }) => !sources.includes("volume")).map(({ path }) => path);
   const reachable = [...own, ...unveiled, ...(privateTmp ? [TMP] : [])].flatMap(
-    // A missing path is none that a task can reach.
+    // No task can reach a missing path.
     (path) => realPathOf(path) ?? [],
   );
   const hidden = hiddenSources([...volumes.keys()], [...reachable, ...mounts.map(({ target }) => target)]);
@@ -61,7 +61,7 @@ interface MadeMount {
 
 interface PlaceInTask {
   readonly place: MountPlace;
-  /** The place's path for the task's processes, without symlinks. */
+  /** The path of the place in the task, without symlinks. */
   readonly pathInTask: string;
 }
 

@@ -9,7 +9,10 @@ import { mkfifo } from "../kernel/libc.ts";
 export interface RunFiles {
   /** The folder that holds the files. */
   readonly folder: string;
-  /** Here init records the task's raw wait status, or an adopted run's witness the kernel's answer. */
+  /**
+   * Here init records the task's raw wait status. For an adopted run, its witness records what the kernel
+   * reports.
+   */
   readonly status: string;
   /** FIFO that init holds open for writing until it exits. */
   readonly alive: string;

@@ -21,7 +21,7 @@ export interface HostProblem {
   readonly remedy: string;
 }
 
-/** What only the driver's own work shows. */
+/** What is known only from the driver's own work. */
 export interface HostFindings {
   /** Paths of event logs that were damaged. */
   readonly quarantined?: readonly string[];

@@ -195,14 +195,14 @@ export function socket(domain: number, type: number): number {
 }
 
 /**
- * connect(2) of a non-blocking socket to this host's loopback address. Where nobody takes connections, though
- * somebody listens, it is still coming: writing waits for it, and its failure is the socket's next error.
+ * connect(2) of a non-blocking socket to this host's loopback address. If the listener's queue is full, the
+ * connection is still pending at the return: a write waits for it, and a failure is the socket's next error.
  * @throws DriverError `KERNEL_CALL_FAILED` if nobody listens
  */
 export function connectToLoopback(socket: number, port: number): void {
   const { connect, errno } = libc();
   const address = internetAddress(loopback, port);
-  // The answer is there when the first call returns, but only the next one tells it.
+  // On loopback, the kernel has the answer when the first call returns. Only the second call reports it.
   for (const pending of ["EINPROGRESS", "EALREADY"]) {
     if (connect(socket, address, address.byteLength) === 0) return;
     const name = errnoName(errno());

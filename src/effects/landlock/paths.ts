@@ -76,7 +76,7 @@ export function find(rule: UnveilRule): Found {
   throw kernelError("openat2", errno, rule.path);
 }
 
-/** What a path leads to, so that it can be told from another file at the same path. */
+/** Identifies what a path leads to: another file that takes its place has another identity. */
 export function identityOf({ dev, ino }: Pick<Stats, "dev" | "ino">): string {
   return `${dev}:${ino}`;
 }
@@ -112,7 +112,7 @@ function classify(descriptor: number, rule: UnveilRule): Found {
   try {
     const path = procBelow(descriptor, kind, rule) ?? readlinkSync(`/proc/self/fd/${descriptor}`);
     if (!isProc || !isAtOrBelow(path, "/proc")) throw otherProc(rule, path);
-    // procfs names its entries, and `self` and links through it have led to this process's folder.
+    // The path is as procfs names it. Links through `self` have led to this process's folder.
     const own = ownEntry(path);
     return { at: "proc", path: own ?? path, perProcess: own !== undefined, kind };
   } finally {
@@ -184,8 +184,8 @@ function leadsOut({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): Driv
 }
 
 /**
- * A /proc of the host's that is mounted somewhere below a folder, whose rule would hold for it, too. Only a job
- * is kept from it: what the operator unveils is the operator's word.
+ * The path of another /proc that is mounted below a folder: the folder's rule would open it, too. Checked for
+ * paths that a job unveils; the operator may unveil such a folder.
  */
 function procBelow(descriptor: number, kind: PathKind, { sources }: UnveilRule): string | undefined {
   if (kind !== "folder" || !sources.includes("task")) return undefined;

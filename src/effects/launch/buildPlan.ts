@@ -24,7 +24,7 @@ import { taskSteps } from "./steps/taskSteps.ts";
 /** The part that can start before the rest of the input is known. */
 export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
   const { CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS } = k;
-  // `mounts` is the last to get its number, which another one of them may have in the plugin.
+  // `mounts` comes last: its number may be that of another one of these descriptors in the plugin.
   const { stdout, stderr, ruleset, releasePipe, mounts } = descriptors;
   return {
     initName: input.initName,

@@ -80,7 +80,7 @@ export interface TaskProcess {
   readonly filter: SystemCallFilter | undefined;
 }
 
-/** The root of the run's file system. A descriptor of the namespace that is copied is passed to the plan. */
+/** The root of the run's file system. The plan inherits a descriptor of the mount namespace to copy. */
 export type LaunchRoot =
   /** The host's tree. */
   | { readonly kind: "host" }

@@ -1,8 +1,7 @@
 /**
- * A network namespace with nothing but a loopback interface, made and entered by this
- * thread for the length of a few system calls: nothing else runs on it meanwhile, and
- * sockets stay in the namespace that they were made in. It ends with its last
- * descriptor and process, so nothing of it is left behind.
+ * A network namespace with only a loopback interface. This thread enters it for a few system calls at a time:
+ * nothing else runs on the thread meanwhile, and sockets stay in the namespace in which they were made. The
+ * namespace ends with its last descriptor and process.
  */
 import { closeSync, openSync } from "node:fs";
 import { Socket } from "node:net";
@@ -26,7 +25,7 @@ export class OwnNetwork {
     });
   }
 
-  /** Leads there for root, as long as this process keeps it. */
+  /** Path of the namespace, for root, until {@link OwnNetwork.close}. */
   get path(): string {
     return `/proc/${process.pid}/fd/${this.#descriptor}`;
   }
@@ -56,7 +55,7 @@ export class OwnNetwork {
 
 const ofThisThread = "/proc/thread-self/ns/net";
 
-/** Does what changes this thread's namespace, and returns to the one before. */
+/** Runs work that changes this thread's network namespace, and returns to the one before. */
 function comingBack<T>(work: () => T): T {
   const before = openSync(ofThisThread, "r");
   try {

@@ -1,20 +1,19 @@
-/** Memory of this process: who may see it, and what of it the kernel can have back. */
+/** Memory of this process: hides it from other processes, and returns what is unused to the kernel. */
 import { readFileSync, readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { PR_SET_DUMPABLE } from "../kernel/constants.ts";
 import { madviseDontNeed, mallocTrim, prctl } from "../kernel/libc.ts";
 
 /**
- * Returns what malloc does not use, and unmaps the pages of the executable, most of which
- * only a start needs, and of the event log, which hardly reads what it has written. They
- * stay in the page cache, so that a page that is used again is mapped again in about a
- * microsecond.
+ * Returns malloc's unused memory, and unmaps pages of the executable and of the event log. Most of the
+ * executable is needed only at the start, and what the log has written is rarely read. The pages stay in the
+ * page cache: mapping one again takes about a microsecond.
  */
 export async function releaseMemory(): Promise<void> {
   mallocTrim();
   const executable = readlinkSync("/proc/self/exe");
   unmap(unchangedMappings(await readFile("/proc/self/smaps", "utf8"), executable));
-  // This thread alone opens and closes logs: between the list and the calls, none is unmapped.
+  // Only this thread opens and closes logs, so none is unmapped between the list and the calls.
   unmap(readMappings(readFileSync("/proc/self/maps", "utf8")));
 }
 
@@ -36,8 +35,9 @@ export interface Mapping {
 }
 
 /**
- * Mappings of a file that have nothing but the file's own pages: proc_pid_smaps(5).
- * @param file whose mappings no thread unmaps meanwhile: the address could be another mapping's by then
+ * Mappings of a file whose pages are all unchanged: proc_pid_smaps(5).
+ * @param file whose mappings no thread may unmap meanwhile: an address could belong to another mapping by
+ *   then
  */
 export function unchangedMappings(smaps: string, file: string): Mapping[] {
   return smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m).flatMap((mapping) => {

@@ -1,4 +1,7 @@
-/** The limits that a task starts with: its job's, and otherwise the agent's, not those that Node raises. */
+/**
+ * The limits that a task starts with: those of its job, otherwise the agent's, as they were before Node
+ * raised any.
+ */
 import { readFileSync } from "node:fs";
 import { isSea } from "node:sea";
 import { type LimitedResource, parseUlimits, type Ulimit } from "../../config/options/ulimits.ts";
@@ -13,7 +16,7 @@ export interface TaskLimit extends ResourceLimit {
 }
 
 /**
- * The limits to set for a task: its own, and those that are not the agent's unless it asks for them.
+ * The limits to set for a task: those of its options, and the presets that its options do not name.
  * @param ulimit validated blocks
  * @throws DriverError `CONFIG_INVALID` for a limit above the agent's own that the operator does not allow
  */

@@ -3,7 +3,7 @@
  * and may have any length. Pure.
  */
 
-/** A place in a program. Two labels of one name are one. */
+/** A place in a program. */
 export type Label = string;
 
 /** An instruction, or a label for the next one. A jump without a label goes on with the next line. */
@@ -32,7 +32,8 @@ const MAX_INSTRUCTIONS = 4096;
 
 /**
  * @returns an array of `struct sock_filter`, for little-endian machines
- * @throws RangeError for a label that is missing, double or behind its jump, and for a program that is too long
+ * @throws RangeError for a label that is missing, duplicate or before its jump, and for a program that is too
+ *   long
  */
 export function assemble(lines: readonly Line[]): Uint8Array {
   const layout = layOut(lines);

@@ -1,4 +1,4 @@
-/** Dynamic users: `nomad-<n>` has the uid and gid n, which nobody owns, and which the agent lends to one task. */
+/** Dynamic users: `nomad-<n>` has uid and gid n. Nobody owns them; the agent lends them to one task. */
 import { isInRanges, parseId } from "../../config/task/idRanges.ts";
 import { DriverError } from "../../errors.ts";
 import { askNameServices, readDatabase } from "./nameServices.ts";

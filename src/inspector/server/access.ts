@@ -1,6 +1,5 @@
 /**
- * Access control: admits browsers with the token that was printed. It only computes, but
- * for the random secrets.
+ * Access control: admits browsers with the token that was printed. Pure, except for the random secrets.
  *
  * A page of another site can make a browser send requests here. Such a page cannot
  * read the token, and its origin differs. A domain of its own that resolves to this

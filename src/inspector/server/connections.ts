@@ -1,7 +1,7 @@
 /**
- * The open connections, at most so many. Anybody on the host can open some and send nothing, or a
- * byte now and then. So a new connection is never refused: it takes the place of another, first
- * of the oldest one that has not yet sent a request which is let in.
+ * The open connections, up to a maximum. Anybody on the host can open some and send nothing, or a byte now
+ * and then. So a new connection is never refused. It replaces the oldest one without an admitted request; if
+ * all have one, the one whose last request is oldest.
  */
 import type { Server } from "node:http";
 import type { Duplex } from "node:stream";

@@ -152,7 +152,10 @@ function damageText(damage: readonly string[]): string {
   return `The log is damaged: ${damage[0]}${more}. replay --check tells which tasks it concerns.`;
 }
 
-/** Damage rarely reaches over more events than these; what was read of the log is then shown as it comes. */
+/**
+ * Damage rarely spans more events than these. If it does, the log counts as read at once, and its tasks
+ * appear as they are read.
+ */
 const maxDamagedAtEnd = 100;
 
 function lastIntact(reader: EventReader): number {

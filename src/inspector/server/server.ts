@@ -49,7 +49,7 @@ export class InspectorServer {
     const limits = {
       headersTimeout: 10_000,
       requestTimeout: 10_000,
-      // How late Node may notice that one of these is over: half a minute unless it is told.
+      // How often Node looks for connections that are over these limits. Its default is half a minute.
       connectionsCheckingInterval: 5_000,
       maxHeaderSize: 16_384,
     };

@@ -42,7 +42,7 @@ export class TaskIndex {
     // Already indexed: its log was opened again.
     if (entry !== undefined && entry.row.events >= seq) return;
     this.#notePlugin(stored.data);
-    // Damaged events are not told of: after a gap, the state is that of the whole history.
+    // Damaged events do not arrive here. After a gap, the state is folded from the stored history.
     const follows = seq === (entry?.row.events ?? 0) + 1;
     const before = (follows ? entry?.state : undefined) ?? stateBefore(reader, id, seq);
     const after = this.#fold(before, stored);
@@ -133,7 +133,7 @@ function stateBefore(reader: EventReader, id: string, seq: number): MachineState
     return new History(id, readHistory(reader, id).map(maskEvent)).stateAfter(seq - 1);
   } catch (thrown) {
     if (!(thrown instanceof DriverError)) throw thrown;
-    // The index of the log is damaged, which the reader tells: the row has what later events say.
+    // The log's index is damaged, which the reader reports. The row shows what later events tell.
     return thisMachine.initialSnapshot;
   }
 }

@@ -25,7 +25,7 @@ interface Relayed {
   readonly index: TaskIndex;
 }
 
-/** Serves WebSockets at the server's `/stately`. @returns closes all connections */
+/** Serves WebSockets at the server's `/stately`. @returns a function that closes all connections */
 export function relayTasks(http: Server, { access, connections, index }: Relayed): () => void {
   // Clients have nothing to send.
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 1_024 });
@@ -35,7 +35,7 @@ export function relayTasks(http: Server, { access, connections, index }: Relayed
     const target = targetOf(request.url);
     const admitted = target?.pathname === path && access.admitsClient(request);
     if (!admitted || sockets.clients.size >= maxClients) {
-      // No timeout of Node's server holds for what asked for an upgrade.
+      // Node's timeouts do not apply to a connection that asked for an upgrade.
       const refusal = admitted ? "503 Service Unavailable" : "403 Forbidden";
       socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
       return;

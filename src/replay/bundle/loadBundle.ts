@@ -46,8 +46,8 @@ export function parseBundle(text: string, path: string): Bundle {
 
 /**
  * Every line ends with a newline, the last one too.
- * @throws DriverError `BUNDLE_INVALID` if there are not as many as the header says: what
- * a header says costs nothing until the file has the bytes for it
+ * @throws DriverError `BUNDLE_INVALID` if there are not as many as the header says: a header must not claim
+ *   memory for events that the file does not have
  */
 function eventLines({ streams }: BundleHeader, text: string, path: string): string[] {
   const expected = streams.reduce((sum, { version }) => sum + version, 0);

@@ -1,8 +1,7 @@
 /**
- * Checks a whole log. It reads the records in storage order and folds all streams
- * at the same time, which is much faster than one stream after another, and compares
- * the places of each stream's events with the index, by which others read them. A
- * stream that this scan does not prove is then checked alone.
+ * Checks a whole log. It reads the records in storage order and folds all streams at the same time, which is
+ * much faster than one stream after another. It compares the positions of each stream's events with the
+ * index, by which others read them. A stream that this scan does not prove is then checked alone.
  */
 import { type MachineVersion, thisMachine } from "../../machines/machineVersion.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
@@ -47,7 +46,7 @@ const PROGRESS_EVERY = 10_000;
 interface Unproven {
   readonly head: StreamEntry;
   check: StreamCheck | undefined;
-  /** Of the records so far. */
+  /** Checksum of the positions of the records so far. */
   places: number;
 }
 
@@ -59,7 +58,7 @@ class Scan {
   readonly #unproven: Map<string, Unproven>;
   readonly #found = new Map<string, Finding>();
   readonly #unknownStreams = new Map<string, number>();
-  /** Of proven streams. */
+  /** Checksums of the positions of proven streams. */
   readonly #places = new Map<string, number>();
   /** The last event of each stream that has more than its head said. */
   readonly #later = new Map<string, number>();
@@ -149,7 +148,7 @@ function checkState({ stream, version, state }: StreamEntry, { to }: StoredEvent
   return state === undefined || state === to ? undefined : damageAt(stream, version, "end", state, to);
 }
 
-/** A checksum of places, in their order. */
+/** A checksum of positions, in their order. */
 function addPlace(sum: number, position: number): number {
   return (Math.imul(sum, 31) + position) | 0;
 }

@@ -1,7 +1,6 @@
 /**
- * The log's tables in LMDB's file, for readers in other processes. What cannot be read is
- * skipped where something stands for it: an event without bytes for a record, nothing for
- * the head of a stream. `damage` tells of all of it.
+ * The log's tables in LMDB's file, for readers in other processes. A record that cannot be read has no bytes.
+ * A head that cannot be read is left out. `damage` names both.
  */
 import type { StreamEntry } from "../eventStore.ts";
 import {
@@ -29,7 +28,7 @@ import type { Gap, Snapshot, SnapshotReader } from "./snapshotReader.ts";
 
 /** The bytes of a record that cannot be read. */
 const NO_BYTES = Buffer.alloc(0);
-/** A record takes more. Bounds what a damaged head can claim. */
+/** Every record takes more. So this bounds the number of events that a damaged head can claim. */
 const MIN_RECORD_BYTES = 128;
 
 export class FileTable implements RecordTable {
@@ -84,14 +83,14 @@ export class FileTable implements RecordTable {
       const batch = new RecordBatch(take);
       for (const entry of entriesOf(snapshot, "records", positionBytes(from))) {
         if (isGap(entry)) {
-          // Once, where it begins: how many records are in it is not known.
+          // One record stands for the gap, where it begins: how many it holds is not known.
           const begin = entry.from === undefined ? 1 : positionOf(entry.from);
           if (begin >= from) batch.add(NO_BYTES, begin);
           continue;
         }
         const position = positionOf(entry.key);
         const isFull = batch.add(bytesOr(NO_BYTES, snapshot, entry.value), position);
-        // Not before an intact record, after which the next batch begins.
+        // Only here, after a record: the next batch begins behind it.
         if (isFull) break;
       }
       return batch.items;

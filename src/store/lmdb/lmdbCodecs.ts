@@ -2,7 +2,7 @@
 
 import type { StreamEntry } from "../eventStore.ts";
 
-/** lmdb has keys written into its own buffer, from `start` on. `writeKey` returns where the key ends. */
+/** `writeKey` writes into lmdb's own buffer, from `start` on, and returns where the key ends. */
 interface KeyCodec<K> {
   writeKey(key: K, target: Buffer, start: number): number;
   readKey(source: Buffer, start: number, end: number): K;
@@ -26,7 +26,10 @@ export const positionKey: KeyCodec<number> = {
   readKey: (source, start) => source.readUIntBE(start, POSITION_BYTES),
 };
 
-/** A stream's name, read as a string: a listing reads very many. As a bound it may be any bytes. */
+/**
+ * A stream's name. It is read as a string, because listings read many; as the bound of a range it may be any
+ * bytes.
+ */
 export const nameKey: KeyCodec<string | Buffer> = {
   writeKey: (name, target, start) => {
     const bytes = Buffer.from(name as string);
@@ -67,7 +70,7 @@ export const recordValue: ValueCodec<Buffer> = {
 /** A stream's entry without its name, which is the key. */
 export type HeadValue = Omit<StreamEntry, "stream">;
 
-/** The state is at the end: logs of before it was stored end without it. */
+/** The state comes last: heads of older logs end before it. */
 const STATE_AT = 1 + POSITION_BYTES + 4 + HASH_BYTES;
 
 export const headValue: ValueCodec<HeadValue> = {

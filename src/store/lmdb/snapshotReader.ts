@@ -1,12 +1,10 @@
 /**
- * Reads an LMDB file beside its writer, without LMDB, which crashes the process on a
- * damaged page and whose every opening process can hide the writer's newest commit
- * (newestCommit.ts).
+ * Reads an LMDB file beside its writer, without LMDB. With LMDB, a damaged page would crash the process, and
+ * merely opening the file could hide the writer's newest commit (newestCommit.ts).
  *
- * LMDB never changes a page of its newest snapshot: a commit writes other pages, then the
- * older of the two meta pages. Pages of earlier snapshots are used again, by commits at
- * least two later. Every page names the commit that wrote it, so one that was used again
- * is noticed, and the reading is repeated on a newer snapshot.
+ * LMDB never changes a page of its newest snapshot: a commit writes other pages, then the older of the two
+ * meta pages. Pages of earlier snapshots are reused, by commits at least two later. Every page names the
+ * commit that wrote it. So a reused page is noticed, and the read is repeated on a newer snapshot.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { damaged, readMetaPages } from "./lmdbFile.ts";
@@ -27,7 +25,7 @@ import {
 
 /** Pages that are kept after they were read: 2 MiB of the usual size. */
 const MAX_CACHED = 512;
-/** A reading is repeated this often where its pages were used again meanwhile. */
+/** Maximum number of attempts at a read whose pages are reused meanwhile. */
 const MAX_ATTEMPTS = 100;
 /** Where a meta page has the number of its commit. */
 const COMMIT_IN_META = 152;
@@ -80,7 +78,7 @@ export class SnapshotReader {
     return this.#snapshot;
   }
 
-  /** Read until they are twice the same, since the writer may be at them. */
+  /** Reads them until two reads agree, since the writer may be writing them. */
   #stableMetaPages(): Buffer {
     let before = readMetaPages(this.#descriptor, this.#path);
     for (;;) {
@@ -90,14 +88,17 @@ export class SnapshotReader {
     }
   }
 
-  /** Reads what lies between the two numbers, too: one call takes half the time of two. */
+  /** One read from the first number to the second, which takes half the time of two reads. */
   #newestCommit(pageSize: number): number {
     const bytes = this.#commits.subarray(0, pageSize + COMMIT_BYTES);
     readSync(this.#descriptor, bytes, 0, bytes.length, COMMIT_IN_META);
     return Number(larger(bytes.readBigUInt64LE(), bytes.readBigUInt64LE(pageSize)));
   }
 
-  /** Whether pages that were read may have been used again meanwhile; `doubtful`: what they held was wrong. */
+  /**
+   * Whether pages that were read may have been reused meanwhile. @param doubtful whether their content was
+   * wrong
+   */
   #isOutdated(snapshot: Snapshot, doubtful: boolean): boolean {
     if (!doubtful && snapshot.isFromMemory) return false;
     const since = this.#newestCommit(snapshot.pageSize) - snapshot.commit;
@@ -134,13 +135,13 @@ export interface Gap {
 export class Snapshot {
   readonly commit: number;
   readonly pageSize: number;
-  /** The defects that the present reading went on after. */
+  /** The defects that the present read skipped. */
   readonly skipped: string[] = [];
   readonly #descriptor: number;
   readonly #meta: Meta;
   readonly #tables = new Map<string, Tree | undefined>();
   readonly #cached = new Map<number, NodePage>();
-  /** The commits that wrote the pages which the present reading has read from the file. */
+  /** For each page that the present read has taken from the file, the commit that wrote it. */
   readonly #read = new Map<number, number>();
 
   constructor(descriptor: number, pageSize: number, meta: Meta) {
@@ -200,7 +201,7 @@ export class Snapshot {
     if (root !== undefined) yield* this.#walk(root, depth, from, { from: undefined, to: undefined });
   }
 
-  /** Notes what a reading goes on after. @throws what is no defect */
+  /** Notes a defect, so that the read can go on. @throws `thrown` if it is no defect */
   skip(thrown: unknown): void {
     if (!(thrown instanceof PageDefect || thrown instanceof RangeError)) throw thrown;
     this.skipped.push(thrown.message);
@@ -306,7 +307,10 @@ export class Snapshot {
   }
 }
 
-/** Index of the last node whose key is not greater; less than that of the first with a key if there is none. */
+/**
+ * Index of the last node whose key is not greater; one less than that of the first node with a key if there
+ * is none.
+ */
 function lastAtOrBefore(page: NodePage, key: Buffer, level: number): number {
   let low = firstWithKey(level);
   for (let high = page.length; low < high; ) {

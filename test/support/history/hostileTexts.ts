@@ -1,4 +1,4 @@
-/** Histories whose every name and text wants to be more than text. */
+/** Histories in which every name and text tries to be more than text. */
 import { type EventType, parseTaskEvent, type TaskEvent } from "../../../src/machines/events.ts";
 import { encodeRecord, sealData } from "../../../src/store/eventRecord.ts";
 import { event } from "./history.ts";
@@ -9,7 +9,7 @@ export const forged = "99forged";
 /** A newline, colours, orders to the terminal, a turn of the direction of writing, other ends of lines. */
 export const hostile = `x\n${forged}\x1b[32m\x1b[2J\r\t\u009b2J\u202e\u2066\u200f\u2028\x07\x7f\u0085\u{e0041}y`;
 
-/** What no output holds but as part of its own. */
+/** Characters that no output may hold, except for a newline of its own. */
 export const unwritable =
   /(?!\n)[\p{Cc}\p{Zl}\p{Zp}\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/u;
 

@@ -1,4 +1,4 @@
-/** The event log in memory: for tests, and for programs that embed the driver and need no history. */
+/** The event log in memory. */
 import type { StreamEntry } from "../../../src/store/eventStore.ts";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
 import { LogStore } from "../../../src/store/logStore.ts";

@@ -1,4 +1,4 @@
-/** What the runner does, told in TypeScript: follows an assembled plan over a pretended kernel. */
+/** The runner in TypeScript: follows an assembled plan, with a simulated kernel. */
 import { CLONE_PARENT_SETTID } from "../../../src/effects/kernel/constants.ts";
 import { assembleEarly, assembleLate } from "../../../src/effects/launch/assemble.ts";
 import type { Plan } from "../../../src/effects/launch/plan.ts";

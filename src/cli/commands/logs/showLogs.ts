@@ -29,7 +29,7 @@ export interface LogsOptions {
   readonly stateDir: string;
 }
 
-/** The last output is written a moment after the task's end: a log is complete when nothing came for so long. */
+/** A task's last output arrives a moment after its end. A log is complete once nothing has come for this long. */
 const quietMs = 200;
 
 /**
@@ -59,7 +59,7 @@ interface ShownTask {
   readonly outputs: readonly Output[];
 }
 
-/** Opens all logs before anything is shown. With several tasks their lines begin with the tasks' names. */
+/** Opens all logs, before any of them is shown. With several tasks, each line begins with its task's name. */
 function labelled(runs: readonly ChosenRun[], options: LogsOptions): ShownTask[] {
   const isUnique = new Set(runs.map(({ id }) => taskName(id))).size === runs.length;
   const nameOf = ({ id }: ChosenRun) =>
@@ -163,7 +163,7 @@ class FolderChanges {
 
   constructor(folder: string) {
     this.#watcher = watch(folder, () => this.#changed.resolve());
-    // What cannot be watched any more changes no more.
+    // A folder that can no longer be watched is gone, and changes no more.
     this.#watcher.on("error", () => undefined);
   }
 

@@ -9,7 +9,7 @@ export interface RightsAt {
   readonly rights: string;
   /** Who unveiled it: {@link UnveilSource}s. */
   readonly sources: readonly string[];
-  /** Whether something below the path is unveiled. */
+  /** Whether something below the path is unveiled, so that the path leads to it. */
   readonly leads: boolean;
 }
 
@@ -27,7 +27,10 @@ export function rightsAt(path: string, unveiled: readonly Unveiled[]): RightsAt 
   };
 }
 
-/** The paths at which a task sees what a rule is for: some are for what is mounted elsewhere. */
+/**
+ * The paths at which a task sees what a rule unveils: some rules are for a folder or file that is mounted
+ * elsewhere.
+ */
 export function pathsInTask(
   { path, source }: Pick<Unveiled, "path" | "source">,
   { runFolder, privateTmp }: Pick<EventData<"sandboxed">, "runFolder" | "privateTmp">,
@@ -39,7 +42,7 @@ export function pathsInTask(
     : [path];
 }
 
-/** In a person's words. */
+/** The sources, as `ls` shows them. */
 export const sourceWords: Readonly<Record<UnveilSource, string>> = {
   default: "default paths",
   plugin: "plugin's unveil_paths",

@@ -21,7 +21,7 @@ export class ReplayView {
     this.#width = width;
   }
 
-  /** What is told of the task's other runs; name, job, day and id of this one. */
+  /** A note on the task's other runs, then name, job, day and id of this one. */
   title(history: History, note: string | undefined): string {
     const { stream, events, length } = history;
     const { request } = history.stateAfter(length).context;

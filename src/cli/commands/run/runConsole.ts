@@ -20,7 +20,7 @@ export interface RunConsoleOptions {
   readonly raw: boolean;
   /** Shows the plugin's whole log, not only warnings and errors. */
   readonly verbose: boolean;
-  /** Called when output is lost from now on. */
+  /** Called when a stream can no longer be written. */
   readonly onOutputFailure: (failure: OutputFailure) => void;
 }
 
@@ -44,7 +44,7 @@ export class RunConsole implements RunDisplay {
     onOutputFailure(options.onOutputFailure);
   }
 
-  /** Shows a message of the run, not within an unfinished line of a task. */
+  /** Shows a message of the run, once a task's unfinished line has ended. */
   say(text: string): void {
     this.#pending += `${text}\n`;
     this.#flush();
@@ -71,8 +71,8 @@ export class RunConsole implements RunDisplay {
   };
 
   /**
-   * Shows a line of the plugin's log, in hclog's JSON format. Before the plugin is ready its lines wait: if
-   * it does not start, its error is told, and the log says the same.
+   * Shows a line of the plugin's log, in hclog's JSON format. Lines wait until the plugin is ready. If it
+   * does not start, they are not shown: its error quotes them.
    */
   pluginLog(line: string): void {
     if (this.#heldLog !== undefined) return void this.#heldLog.push(line);
@@ -99,7 +99,7 @@ export class RunConsole implements RunDisplay {
       ? undefined
       : new LinePrefixer(this.#labels.prefix(task, stream, style));
     const write = (bytes: Buffer) => {
-      // The task is not to wait for a reader that has gone.
+      // A task must not wait for a reader that has gone.
       if (bytes.length === 0 || hasFailed(stream)) return true;
       const hasRoom = sink.write(bytes);
       if (stream === "stderr") {

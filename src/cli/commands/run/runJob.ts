@@ -102,7 +102,7 @@ async function runIn(
   try {
     control = await openControl(work.path, (request) => restartTask(tasks, request.restart));
     if (options.verbose) {
-      // Loaded on demand: it loads LMDB, which this process needs for nothing else.
+      // Loaded on demand: only a verbose run reads the event log.
       const { followEvents } = await import("./eventFeed.ts");
       feed = await followEvents(stateFolder.path, console.event);
     }
@@ -133,7 +133,7 @@ async function runGroupOrFail(run: LocalRun, group: Group, index: number): Promi
     return await runGroup(run, group, index);
   } catch (thrown) {
     run.console.fail(thrown);
-    // None of its own tasks has started.
+    // Its own tasks need no stop: none of them has started.
     if (run.job.groups.length > 1 || group.count > 1)
       run.interrupts.requestStop(`group ${group.name} cannot run`);
     return [{ exitCode: RUNNER_FAILED, dismissed: false, endedAt: performance.now() }];

@@ -7,7 +7,7 @@ export type SortKey = (typeof sortKeys)[number];
 
 export interface TopView {
   readonly sort: SortKey;
-  /** Only tasks that have this text in what is shown of them; empty for all tasks. */
+  /** Shows only tasks that contain this text; empty for all tasks. */
   readonly search: string;
   /** Whether keys are typed into the search. */
   readonly typing: boolean;
@@ -21,7 +21,7 @@ const quitKeys: ReadonlySet<string> = new Set(["q", "Q", "C-c", "C-d", "escape",
 export function press(view: TopView, key: string): TopView | "quit" {
   if (view.typing) return type(view, key);
   if (key === "/") return { ...view, typing: true };
-  // The search goes first, then the program.
+  // Escape ends the search first, and the program next.
   if (key === "escape" && view.search !== "") return { ...view, search: "" };
   if (quitKeys.has(key)) return "quit";
   const sort = sortKeys.find((name) => name.startsWith(key.toLowerCase()));
@@ -59,7 +59,7 @@ function textOf({ task, id, job, group, user, command, state }: TaskRow): string
 
 type Order = (a: TaskRow, b: TaskRow) => number;
 
-/** Tasks that are equal, such as idle ones, keep their places. */
+/** The last criterion, so that equal tasks, such as idle ones, keep their places. */
 const byId: Order = (a, b) => (a.id < b.id ? -1 : 1);
 
 const orders: Readonly<Record<SortKey, Order>> = {

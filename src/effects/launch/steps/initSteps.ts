@@ -38,7 +38,7 @@ export function initSteps(input: EarlyInput): Step[] {
       // ENOSYS if the kernel has no keyrings.
       flow: { kind: "tolerateErrors" },
     },
-    // So that the following numbers are known.
+    // Frees its number. The descriptors that follow then have known numbers.
     ...(input.cgroup === undefined
       ? []
       : [{ name: "close the cgroup's folder", call: "close", args: [descriptors.free] } as const]),

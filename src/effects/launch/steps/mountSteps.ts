@@ -41,12 +41,12 @@ const mountNamespace = flags({ CLONE_NEWNS });
 const nothing = flags({});
 
 interface Mount extends Tree {
-  /** Of its steps. */
+  /** The name of its steps. */
   readonly name: string;
   readonly target: string;
-  /** Whether the task may have changed what the target's path leads to. */
+  /** Whether the task may have put a symlink into the target's path. */
   readonly targetIsTasks: boolean;
-  /** Whether a target that is not there is no error. */
+  /** Whether the target may be missing. */
   readonly optional?: boolean;
 }
 
@@ -197,10 +197,10 @@ const mountProcStep: Step = {
   args: ["proc", PROC, "proc", flags({ MS_NOSUID, MS_NODEV, MS_NOEXEC }), 0],
 };
 
-/** What a task has in its root that is not the host's. */
+/** Mounts in a task's root that are its own, not the host's. */
 function ownRootSteps({ folders, parents, ownDevices, shmBytes }: LaunchRoot & { kind: "private" }): Step[] {
   return [
-    // The agent's may take bits off the modes.
+    // The agent's umask may take bits off the modes.
     { name: "clear the umask", call: "umask", args: [0] },
     ...parents.flatMap((parent) => {
       const name = `make ${parent}`;
@@ -250,7 +250,7 @@ function mountNewStep(
   return { name, call: "mount", args: [type, target, type, flags(how), options] };
 }
 
-/** What of /proc tells about the host, or changes it. */
+/** Entries of /proc that describe the host, or change it. */
 const procMasks = {
   files: ["kcore", "keys", "key-users", "timer_list", "sched_debug", "latency_stats", "kmsg", "interrupts"],
   folders: ["acpi", "scsi", "asound"],

@@ -1,7 +1,7 @@
 /**
- * Steps for mounts that come from another mount namespace: open_tree(2) copies a tree of
- * mounts as long as its path can be reached, and move_mount(2) mounts it later, elsewhere.
- * The copy gets its attributes before anybody sees it. A remount by mount(2) does none of that.
+ * Steps for mounts that come from another mount namespace: open_tree(2) copies a tree of mounts as long as
+ * its path can be reached, and move_mount(2) mounts it later, elsewhere. The copy gets its attributes before
+ * anybody sees it. A remount by mount(2) would change one mount of the tree, after it is visible.
  */
 import * as k from "../../kernel/constants.ts";
 import { mountAttr, openHow } from "../../kernel/structs.ts";
@@ -54,13 +54,13 @@ function setAttributesStep(name: string, tree: number, { attributes, propagation
   };
 }
 
-/** Mounts a tree over a path in which symlinks lead where they may lead. */
+/** Mounts a tree over a path, and follows symlinks in it. */
 export function mountStep(name: string, tree: number, target: string): Step {
   return { name, call: "move_mount", args: [tree, "", anyFolder, target, moveToPath] };
 }
 
 /**
- * Mounts a tree over a path with no symlink in it: the task may have put one there.
+ * Mounts a tree over a path, and refuses symlinks in it: the task may have put them there.
  * @param opened the lowest free descriptor; it is closed again
  */
 export function mountWithoutLinksSteps(name: string, tree: number, target: string, opened: number): Step[] {
