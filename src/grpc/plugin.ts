@@ -105,7 +105,7 @@ async function shutDown(slot: DriverSlot, log: Logger): Promise<void> {
   const finished = slot
     .shutdown()
     .catch((thrown) =>
-      log.error("the plugin ends without having let go of all it holds", { error: messageOf(thrown) }),
+      log.error("the plugin ends without having released everything", { error: messageOf(thrown) }),
     );
   await Promise.race([finished, delay(shutdownLimitMs)]);
 }

@@ -202,7 +202,7 @@ const signalMeanings: Readonly<Record<string, string>> = {
   SIGILL: "it executed an instruction that the processor does not know",
   SIGPIPE: "it wrote to a pipe or socket without a reader",
   SIGSEGV: "it accessed memory that is not its own, which is a bug of the program",
-  SIGSYS: "it made a forbidden system call; the driver's filter kills 32-bit programs so",
+  SIGSYS: "it made a forbidden system call; so the driver's filter ends 32-bit programs",
   SIGTRAP: "it stopped at a breakpoint or an assertion",
   SIGXCPU: "it exceeded its limit of CPU time (RLIMIT_CPU)",
   SIGXFSZ: "it exceeded its limit of file size (RLIMIT_FSIZE)",

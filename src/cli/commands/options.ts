@@ -50,7 +50,7 @@ function parseCount(text: string): number {
 /** The arguments of the option that limits a table to the newest tasks. */
 export const lastOption = [
   "-n, --last <count>",
-  "list no more than the newest tasks; 0 lists all",
+  "list at most this many tasks, the newest; 0 lists all",
   parseCount,
   100,
 ] as const;

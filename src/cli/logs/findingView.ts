@@ -91,7 +91,7 @@ export class FindingView {
 }
 
 const defects: Readonly<Record<StreamDefect["kind"], string>> = {
-  format: "it is not stored as an event is",
+  format: "it does not have the form of an event",
   hash: "it was changed",
   data: "its data were changed",
   stream: "an event of another task stands there",

@@ -30,6 +30,6 @@ function logFolderIn(folder: string, root: RootMode): string[] {
   if (status === undefined) return [];
   if (status.isDirectory()) return [`${folderInTask(folder, root)}/logs`];
   throw new DriverError("LOG_PIPE_UNSAFE", `${path} is unsafe: it is no folder`, {
-    hint: "A task of the allocation may have replaced it: restart the allocation on another node, and look who did it",
+    hint: "A task of the allocation may have replaced it: restart the allocation on another node, and find out who did it",
   });
 }

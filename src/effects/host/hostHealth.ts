@@ -72,7 +72,7 @@ function noOwnRoot(problem: string): HostProblem {
   return {
     what: `tasks cannot have a root of their own (${problem})`,
     consequence: "they see names and sizes of the host's files that are not unveiled",
-    remedy: "See that nothing keeps root from mounting and from pivot_root(2); an initramfs as the root does",
+    remedy: "Let root mount, and call pivot_root(2), which does not work while / is an initramfs",
   };
 }
 
@@ -157,8 +157,8 @@ function limitingProblems(facts: HostFacts): HostProblem[] {
   if (!facts.seccomp) {
     problems.push({
       what: "the kernel has no seccomp filters",
-      consequence: "tasks may make every system call, and connect_tcp and bind_tcp can be passed by",
-      remedy: "Use a kernel with CONFIG_SECCOMP_FILTER, as those of all distributions are",
+      consequence: "tasks may make every system call, and connect_tcp and bind_tcp can be bypassed",
+      remedy: "Use a kernel with CONFIG_SECCOMP_FILTER, which all distributions set",
     });
   }
   if (!facts.memfdExecution) {

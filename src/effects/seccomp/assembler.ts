@@ -146,6 +146,6 @@ const MAX_JUMP = 255;
 function distance(label: Label, at: number, { labels }: Layout): number {
   const target = labels.get(label);
   if (target === undefined) throw new RangeError(`label ${label} is missing`);
-  if (target <= at) throw new RangeError(`label ${label} is behind its jump`);
+  if (target <= at) throw new RangeError(`label ${label} is before its jump`);
   return target - at - 1;
 }

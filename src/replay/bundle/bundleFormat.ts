@@ -83,7 +83,7 @@ export function readHeader(line: string): BundleHeader | string {
       .replaceAll(/\s*\n\s*/g, ", ")
       .slice(0, MAX_REASON_LENGTH);
   const { checksum, ...unsigned } = parsed.data;
-  return checksumOf(unsigned) === checksum ? parsed.data : "its checksum is another one";
+  return checksumOf(unsigned) === checksum ? parsed.data : "its checksum does not match";
 }
 
 /**

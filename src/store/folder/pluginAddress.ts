@@ -105,7 +105,7 @@ export function openPluginSocket(folder: string): PluginSocket {
     }
     const summary = `process ${listener.pid} of user ${listener.uid} listens in place of the plugin with the state folder ${folder}`;
     throw new DriverError("PLUGIN_FAILED", summary, {
-      hint: "Do not trust it: look who started it, and restart the Nomad agent",
+      hint: "Do not trust it: find out who started it, and restart the Nomad agent",
     });
   } catch (thrown) {
     if (hasErrno(thrown, "ENOENT") || hasErrno(thrown, "ECONNREFUSED")) throw noPlugin(folder);

@@ -110,7 +110,7 @@ describe("an assembled filter", () => {
 
   it.each([
     [[{ kind: "goto", label: "x" }], "missing"],
-    [[label("x"), { kind: "goto", label: "x" }, returns(0)], "behind"],
+    [[label("x"), { kind: "goto", label: "x" }, returns(0)], "before"],
     [[label("x"), label("x"), returns(0)], "twice"],
     [[...padding(4096), returns(0)], "4097"],
   ] as const)("is refused where it could not run: %#", (lines, reason) => {

@@ -7,11 +7,11 @@ type Shell = (typeof shells)[number];
 export const addCompletion: AddVerb = (program, exit) => {
   program
     .command("completion")
-    .addArgument(new Argument("<shell>", "the shell that is to complete").choices(shells))
+    .addArgument(new Argument("<shell>", "the shell that runs the script").choices(shells))
     .summary("print a script that completes verbs and options in a shell")
     .description(
-      "Prints a script for a shell, which completes this program's verbs, options and file names. The Debian " +
-        "package installs the scripts.",
+      "Prints a shell script that completes this program's verbs, options and file names. The Debian package " +
+        "installs the scripts.",
     )
     .addHelpText(
       "after",

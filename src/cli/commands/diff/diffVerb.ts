@@ -10,26 +10,23 @@ interface Options {
 export const addDiff: AddVerb = (program, exit) => {
   program
     .command("diff")
-    .argument("<A>", "a task as for the other verbs; or a bundle, with :TASK behind it where it has several")
-    .argument("[B]", "the task to compare it with, in the same ways; by default the run of A before this one")
+    .argument("<A>", "a task as for the other verbs, or a bundle: BUNDLE:TASK if it has several tasks")
+    .argument("[B]", "the task to compare it with, named in the same way; by default A's run before that one")
     .summary("show two tasks' histories side by side, and where they part")
     .description(
       "Lines two histories up by the types of their events and tells where they part: a good run beside a bad one. " +
-        "Below a row stands what differs in its data, but for pids, times, ids, digests and folders of a run, which " +
-        "differ always. Behind it stands how long the step took in B, in times of A.",
+        "Below each row are the differences of its data. Pids, times, ids, digests and folders of a run always " +
+        "differ, and are ignored. At the end of a row is the time that the step took in B, as a multiple of A's.",
     )
     .option("--json", "one JSON object")
-    .option(
-      "--show-args",
-      "show arguments of commands, which may hold secrets; they are compared in any case",
-    )
+    .option("--show-args", "show arguments of commands, which may hold secrets; they are always compared")
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(
       "after",
       `
-Between both sides stands | where they differ, < and > where one of them has no
-such event. Exit codes: 0 nothing differs, 1 something does, 2 they could not
-be compared.
+Between the two sides, | marks a difference, < an event that only A has, > one
+that only B has. Exit codes: 0 nothing differs, 1 something does, 2 they could
+not be compared.
 
 Examples:
   nomad-driver-exec2 diff 6f2d4a9e 91c07b3d

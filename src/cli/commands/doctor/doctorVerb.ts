@@ -15,11 +15,11 @@ interface Options {
 export const addDoctor: AddVerb = (program, exit) => {
   program
     .command("doctor")
-    .summary("tell whether this host can run tasks, and what to do where it cannot")
+    .summary("tell whether this host can run tasks, and what to do if it cannot")
     .description(
       "Looks at what the driver needs of this host: kernel, Landlock, cgroup v2 and its controllers, namespaces, " +
         "root, a usable state folder. Tells what is missing, what that means and what to do about it. Exits with 1 " +
-        "where tasks cannot run. Changes nothing.",
+        "if tasks cannot run. Changes nothing.",
     )
     .option("--json", "the same as one JSON object")
     .option(
@@ -30,7 +30,7 @@ export const addDoctor: AddVerb = (program, exit) => {
     .option("--var <name=value>", "with --plan: value of a variable of the job file", collectAssignment)
     .option("-o, --option <name=value>", "option of the plugin; repeat it for lists", collectAssignment)
     .option("--plugin-config <file>", "options of the plugin, as in its block of the agent's configuration")
-    .option("--host-volume <name=path>", "with --plan: where a host volume of the job is", collectAssignment)
+    .option("--host-volume <name=path>", "with --plan: path of a host volume of the job", collectAssignment)
     .option("--state-dir <folder>", "the driver's state_dir")
     .addHelpText(
       "after",

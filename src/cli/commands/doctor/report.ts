@@ -46,7 +46,7 @@ export function reportOn(
       ),
       grade("seccomp filters", facts.seccomp, facts.seccomp ? "yes" : "no"),
       grade(
-        "roots of tasks' own",
+        "private roots",
         rootProblem === undefined,
         rootProblem === undefined ? "can be made" : "cannot be made",
       ),

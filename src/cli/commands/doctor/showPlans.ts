@@ -51,7 +51,7 @@ export async function showPlans(path: string, options: PlanOptions): Promise<num
   const file = await readJobFile(path);
   const plugin = pluginOptionsOf(options);
   const job = await checkJob(file, { given: options.variables, environment: process.env }, plugin);
-  requireRoot("a plan is made for a task's own folders, which are made for it and removed again");
+  requireRoot("a plan needs the task's folders, which only root can make and remove again");
   const placement = { file, job, topology: readNodeTopology(), hostVolumes: options.hostVolumes };
   const work = await makeWorkFolder({ job: path, keep: false });
   try {

@@ -24,7 +24,7 @@ export const addEvents: AddVerb = (program, exit) => {
         "one task, every event of its life with what the state machine made of it. Arguments of commands are masked; " +
         "values of the environment are in no event.",
     )
-    .option("-f, --follow", "go on with the events to come")
+    .option("-f, --follow", "go on, and show new events as they come")
     .option(...runOption)
     .option(...lastOption)
     .addOption(

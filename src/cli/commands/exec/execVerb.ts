@@ -14,12 +14,11 @@ export const addExec: AddVerb = (program, exit) => {
     .summary("run a command in a running task")
     .description(
       "Runs a command in a task that runs on this host, for an agent or a local run: in the task's namespaces and " +
-        "cgroup, as its user, under its Landlock rules, with its environment. The plugin that has the task does it, " +
-        "and it is in the task's history. The command ends with this program, and whatever it has left in its " +
-        "session with it.",
+        "cgroup, as its user, under its Landlock rules, with its environment. The task's plugin runs it and records " +
+        "it in the task's history. When this program ends, the command and all processes of its session end, too.",
     )
-    .option("-t, --tty", "with a terminal, also where the output is none")
-    .option("-T, --no-tty", "without a terminal: input, output and errors are three streams")
+    .option("-t, --tty", "give the command a terminal, even if the output is none")
+    .option("-T, --no-tty", "give it no terminal: input, output and errors are separate streams")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",

@@ -17,11 +17,11 @@ export const addExport: AddVerb = (program, exit) => {
     .description(
       "Writes the events of tasks, with the hashes that prove them, to standard output: a bundle, which replay and " +
         "events open anywhere. Values of the environment are in no event; arguments of commands are masked. Names " +
-        "of jobs, nodes, users and paths are in it: look through the file, it is text.",
+        "of jobs, nodes, users and paths are in it. It is text: read it before you send it.",
     )
     .option("--all", "all runs of all tasks in the log")
     .option(...runOption)
-    .option("--show-args", "leave arguments of commands in it, which may hold secrets")
+    .option("--show-args", "export arguments of commands, too, which may hold secrets")
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(
       "after",

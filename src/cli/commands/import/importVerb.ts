@@ -12,8 +12,8 @@ export const addImport: AddVerb = (program, exit) => {
     .summary("prove a bundle, tell what is in it, and keep it for the other verbs")
     .description(
       "Proves a bundle and tells where it comes from and which tasks are in it. The other verbs open it by its path; " +
-        "with --to it becomes a folder of its own, to be named with --state-dir. The driver's own log is never " +
-        "touched. Exits with 1 where something in it was changed.",
+        "with --to it is kept in a folder, which --state-dir then names. The driver's own log is never touched. " +
+        "Exits with 1 if something in the bundle was changed.",
     )
     .option("--to <folder>", "keep it in this folder, which must be empty or not there yet")
     .option("--json", "one JSON object: where it comes from, its tasks, and what is wrong with it")

@@ -19,13 +19,13 @@ export const addLogs: AddVerb = (program, exit) => {
     .summary("show the output of tasks")
     .description(
       "Shows what tasks have written: their standard output on this program's, their errors on its standard error. " +
-        "With several tasks, each line begins with the task's name. The output is there as long as the allocation's " +
-        "folder is: that of a local run is removed at its end, unless it was run with --keep.",
+        "With several tasks, each line begins with the task's name. The output is in the allocation's folder and is " +
+        "removed with it: that of a local run at the run's end, unless it has --keep.",
     )
     .option("-f, --follow", "go on until the tasks have ended")
-    .option("-n, --tail <lines>", "begin with the last lines of each stream", parseLines)
-    .addOption(new Option("--stdout", "the standard output alone").conflicts("stderr"))
-    .option("--stderr", "the errors alone")
+    .option("-n, --tail <lines>", "begin with this many last lines of each stream", parseLines)
+    .addOption(new Option("--stdout", "only the standard output").conflicts("stderr"))
+    .option("--stderr", "only the errors")
     .option(...runOption)
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(

@@ -14,7 +14,7 @@ export const addLs: AddVerb = (program, exit) => {
     .summary("list files as a running task sees them, with its rights")
     .description(
       "Lists what a running task has at a path: each entry with the task's rights there (r, w, x, c) and who " +
-        "unveiled it. Owners and modes of files count besides.",
+        "unveiled it. The owners and modes of files apply, too.",
     )
     .option("--json", "one JSON object a line")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)

@@ -11,7 +11,7 @@ export const addRestart: AddVerb = (program, exit) => {
     .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
     .summary("stop a task of a local run, and start it again")
     .description(
-      "Stops a task of run with its kill_signal and kill_timeout, and starts it again in the same allocation, with " +
+      "Stops a task of a local run with its kill_signal and kill_timeout, and starts it again in the same allocation, with " +
         "its folders, user and ports. Returns when the task is running again. For the task of an agent, use nomad alloc " +
         "restart.",
     )

@@ -21,22 +21,22 @@ export const addRun: AddVerb = (program, exit) => {
     .summary("run a job's tasks on this host, without a Nomad cluster")
     .description(
       "Runs the tasks of a job file on this host as a Nomad client would: through the driver itself, in their " +
-        "sandboxes, with folders, users, ports and cgroups of their own. Ctrl-C stops them, a second one kills " +
-        "them.",
+        "sandboxes, with folders, users, ports and cgroups of their own. Ctrl-C stops the tasks, a second Ctrl-C " +
+        "kills them.",
     )
     .option("--var <name=value>", "value of a variable of the job file; may be repeated", collectAssignment)
     .option(...variableFileOption)
     .option(...skipOption)
     .option("-v, --verbose", "show the driver's events and log as they come")
-    .option("--raw", "show the tasks' output byte by byte, without their names before it")
+    .option("--raw", "pass the tasks' output on unchanged, without their names")
     .option("-o, --option <name=value>", "option of the plugin; repeat it for lists", collectAssignment)
     .option("--plugin-config <file>", "options of the plugin, as in its block of the agent's configuration")
     .option(
       "--host-volume <name=path>",
-      "where a host volume is that the job names, as in a client's configuration; may be repeated",
+      "path of a host volume, as in a client's configuration; may be repeated",
       collectAssignment,
     )
-    .option("--state-dir <folder>", "where the event log is kept, below local/")
+    .option("--state-dir <folder>", "the driver's state_dir; the run's event log is below its local/")
     .option("--keep", "leave the tasks' folders where they are")
     .addHelpText(
       "after",

@@ -16,8 +16,8 @@ export const addStop: AddVerb = (program, exit) => {
     .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
     .summary("stop a task of a local run")
     .description(
-      "Sends a running task of run its signal to stop, waits for its end, and kills it when the time is over. The " +
-        "run ends as it would after any end of the task. For the task of an agent, use nomad alloc stop.",
+      "Sends a task of a local run its stop signal, waits for its end, and kills it after the timeout. The run then " +
+        "goes on as after any other end of the task. For the task of an agent, use nomad alloc stop.",
     )
     .option("-s, --signal <signal>", "the signal to stop it with", "SIGINT")
     .option(

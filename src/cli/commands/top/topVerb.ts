@@ -24,12 +24,12 @@ export const addTop: AddVerb = (program, exit) => {
       "Shows the tasks that run on this host with what they use, until q or Ctrl-C. CPU is in percent of one core, " +
         "memory stands beside its limit. Into a file or a pipe it writes one such table.",
     )
-    .option("-d, --delay <seconds>", "time between two looks", parseDelay, 2)
-    .option("-n, --limit <count>", "show no more tasks than that", parseLimit)
+    .option("-d, --delay <seconds>", "time between two samples", parseDelay, 2)
+    .option("-n, --limit <count>", "show at most this many tasks", parseLimit)
     .addOption(
       new Option("-s, --sort <key>", "what to sort by; the highest first").choices(sortKeys).default("cpu"),
     )
-    .option("--json", "one look, as one JSON object a line")
+    .option("--json", "one sample, as one JSON object a line")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",

@@ -11,8 +11,8 @@ export const addWait: AddVerb = (program, exit) => {
     .argument("<task>", "name of a task, start of its allocation's id, or its whole id")
     .summary("wait for the end of a task, and exit as it did")
     .description(
-      "Waits until a task has ended, and exits with its exit code, or 128 + signal. A task that is over already is " +
-        "not waited for.",
+      "Waits until a task has ended, and exits with its exit code, or 128 + signal. Does so at once for a task that " +
+        "has ended already.",
     )
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
