@@ -11,7 +11,8 @@ import {
 import type { ExecInput } from "../../effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
-import { resolveCommand } from "../../effects/files/commandLookup.ts";
+import { candidatesOf, resolveCommand } from "../../effects/files/commandLookup.ts";
+import { waitForAnswersInTask } from "../../effects/files/silentMounts.ts";
 import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { presetLimitsOf } from "../../effects/processes/resourceLimits.ts";
 import { TaskRootView } from "../../effects/root/listRoot.ts";
@@ -112,7 +113,7 @@ export class RunCommands {
 
   async #start(request: ExecRequest, { folder }: Pick<DriverServices, "folder">): Promise<TaskExec> {
     const { host, process } = this.#task.snapshot.context;
-    const input = inputOf(this.#task, request);
+    const input = await inputOf(this.#task, request, folder.run);
     if (host === null || process === null) throw cannotRun(this.#task);
     const command = await runInTask(input, {
       init: process.init,
@@ -149,7 +150,11 @@ export class RunCommands {
   }
 }
 
-function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): ExecInput {
+async function inputOf(
+  task: RunTask,
+  { command: words, terminal }: ExecRequest,
+  runnerFolder: string,
+): Promise<ExecInput> {
   const { request, sandbox, process } = task.snapshot.context;
   if (!isAlive(task.state) || request === null || sandbox === null || process === null) throw cannotRun(task);
   const [name, ...args] = words;
@@ -161,6 +166,8 @@ function inputOf(task: RunTask, { command: words, terminal }: ExecRequest): Exec
   // A history that was rebuilt from the agent's handle does not have it.
   const workDir = sandbox.workDir || "/";
   const path = env.PATH ?? defaultPath;
+  const lookUps = [workDir, ...candidatesOf(name, { path, workDir })];
+  await waitForAnswersInTask(lookUps, { pid: process.init.pid, root: view.root }, runnerFolder);
   const options = requestedOptions(request);
   const rights = rightsInPlan(sandbox, options);
   // A rebuilt history has none. Then the task's own apply, not the plugin's.

@@ -21,10 +21,16 @@ import {
   type UnveilRules,
   unveilRules,
 } from "../../config/task/unveilRules.ts";
-import { realPathOf, resolveCommand, resolveWorkDir } from "../../effects/files/commandLookup.ts";
+import {
+  candidatesOf,
+  realPathOf,
+  resolveCommand,
+  resolveWorkDir,
+} from "../../effects/files/commandLookup.ts";
 import { logFolders } from "../../effects/files/logFolder.ts";
 import { prepareMounts } from "../../effects/files/mountPoints.ts";
 import type { RunFiles } from "../../effects/files/runFiles.ts";
+import { waitForAnswers } from "../../effects/files/silentMounts.ts";
 import { taskEtcFiles } from "../../effects/files/taskEtcFiles.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import type { NamespaceRule } from "../../effects/landlock/rules.ts";
@@ -37,6 +43,7 @@ import { systemCallFilter } from "../../effects/seccomp/systemCallFilter.ts";
 import { type TaskCapabilities, taskCapabilities } from "../../effects/users/capabilities.ts";
 import { resolveGroups, resolveUser, type TaskUser } from "../../effects/users/users.ts";
 import { DriverError } from "../../errors.ts";
+import type { StateFolder } from "../../store/folder/stateFolder.ts";
 import { shortName } from "../../taskId.ts";
 
 /** The program of a task: user and rights, command, folders and environment. */
@@ -62,15 +69,17 @@ export interface HostServices {
   readonly facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi" | "seccomp">;
   /** Why tasks cannot have a root of their own here; undefined if they can. */
   readonly rootProblem: string | undefined;
+  readonly folder?: Pick<StateFolder, "run">;
 }
 
 /**
  * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `LANDLOCK_UNAVAILABLE`,
- * `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`
+ * `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`,
+ * `FILE_SYSTEM_SILENT`
  */
 export async function findProgram(
   request: TaskRequest,
-  { options, facts, rootProblem }: HostServices,
+  { options, facts, rootProblem, folder }: HostServices,
 ): Promise<TaskProgram> {
   const { options: task, resources } = request;
   if (task.pidMode === "host") checkSignalScope(facts.landlockAbi);
@@ -85,7 +94,17 @@ export async function findProgram(
   const env = taskEnvironment(request.env, user, folders, { deniedEnvvars, cores });
   const mounts = placeMounts(request, folders);
   const root = rootMode(task, { options, rootProblem });
-  const isInRoot = rootCheck({ options, task, folders, mounts, root });
+  const unveil = { options, task, folders, mounts, root };
+  const workDirPath = task.workDir ?? folders.rootDir;
+  await waitForAnswers(
+    () => [
+      ...mounts.map(({ source }) => source),
+      ...unveilRules(unveil).entries.map(({ path }) => path),
+      ...[workDirPath, ...candidatesOf(task.command, { path: env.PATH, workDir: workDirPath })],
+    ],
+    folder?.run,
+  );
+  const isInRoot = rootCheck(unveil);
   const workDir = resolveWorkDir(task.workDir, folders, mounts, isInRoot);
   const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts, isInRoot });
   return { user, groups, capabilities, limits, seccomp, folders, env, mounts, workDir, command };

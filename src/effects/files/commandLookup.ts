@@ -112,8 +112,11 @@ export function realPathOf(path: string): string | undefined {
 /** Maximum number of folders of a PATH that are searched. The PATH may be a task's own, and each folder costs disk access. */
 const maxFolders = 128;
 
-/** Joins paths without normalizing them, so that the kernel interprets "..". */
-function candidatesOf(
+/**
+ * The absolute paths where a command is looked for, in order. They are joined without being normalized, so that
+ * the kernel interprets "..".
+ */
+export function candidatesOf(
   command: string,
   { path, workDir }: { readonly path: string | undefined; readonly workDir: string },
 ): readonly string[] {

@@ -3,12 +3,27 @@ import { isAtOrBelow } from "../../config/options/unveil.ts";
 
 /** Mount points of the file systems of a type, in the order of the file. */
 export function mountPoints(mountinfo: string, fileSystemType: string): string[] {
+  return pointsOf(mountinfo, (type) => type === fileSystemType);
+}
+
+/**
+ * Mount points of file systems whose answers come from another machine or from a process, so that they may
+ * never come. An autofs mounts one of these once it is entered.
+ */
+export function remoteMountPoints(mountinfo: string): string[] {
+  return pointsOf(mountinfo, (type) => remote.test(type));
+}
+
+const remote =
+  /^(?:nfs4?|cifs|smb3|smbfs|ceph|9p|virtiofs|afs|autofs|coda|gfs2|ocfs2|lustre|gpfs|beegfs|orangefs|fuse|fuseblk|fuse\..*)$/;
+
+function pointsOf(mountinfo: string, isWanted: (type: string) => boolean): string[] {
   return mountinfo.split("\n").flatMap((line) => {
     const fields = line.split(" ");
     // A variable number of optional fields precedes the separator, and the type follows it.
     const separator = fields.indexOf("-", 6);
     const point = fields[4];
-    const found = separator > 0 && point !== undefined && fields[separator + 1] === fileSystemType;
+    const found = separator > 0 && point !== undefined && isWanted(fields[separator + 1] ?? "");
     return found ? [unescapeOctal(point)] : [];
   });
 }

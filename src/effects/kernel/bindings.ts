@@ -50,6 +50,7 @@ function bind() {
     getsockopt: libraryFunction("getsockopt", "int32", "int32", "int32", "pointer", "pointer"),
     unshare: libraryFunction("unshare", "int32"),
     setns: libraryFunction("setns", "int32", "int32"),
+    poll: libraryFunction("poll", "pointer", "uint64", "int32"),
     flock: libraryFunction("flock", "int32", "int32"),
     setrlimit: libraryFunction("setrlimit", "int32", "pointer"),
     prctl: libraryFunction("prctl", "int32", "uint64", "uint64", "uint64", "uint64"),

@@ -79,6 +79,7 @@ export const PIDFD_INFO_EXIT = 1 << 3;
 
 /** `asm-generic/poll.h` */
 export const POLLIN = 0x1;
+export const POLLPRI = 0x2;
 export const POLLOUT = 0x4;
 
 /** `linux/sched.h` */

@@ -10,6 +10,7 @@ import {
   internetAddress,
   type OpenHow,
   openHow,
+  pollDescriptor,
   type ResourceLimit,
   rlimit64,
   unixAddress,
@@ -107,6 +108,15 @@ export function addSeals(memfd: number, seals: number): void {
 /** fcntl(2) with `F_SETFL`: sets the status flags (such as `O_NONBLOCK`) of an open file description. */
 export function fcntlSetFlags(descriptor: number, flags: number): void {
   checked(libc().fcntl(descriptor, k.F_SETFL, BigInt(flags)), "fcntl");
+}
+
+/**
+ * poll(2) of one descriptor, without waiting.
+ * @param events `POLL…` bits
+ * @returns whether any of them holds, or an error or hang-up
+ */
+export function poll(descriptor: number, events: number): boolean {
+  return checked(libc().poll(pollDescriptor(descriptor, events), 1n, 0), "poll") > 0;
 }
 
 /**

@@ -23,7 +23,8 @@ export interface RootEntry {
 
 /** The root of a running task. To be closed. */
 export class TaskRootView implements Disposable {
-  readonly #root: number;
+  /** Its descriptor. */
+  readonly root: number;
 
   /**
    * @param init of the task's run
@@ -32,7 +33,7 @@ export class TaskRootView implements Disposable {
   constructor(init: ProcessIdentity) {
     const root = tryOpenat2(AT_FDCWD, `/proc/${init.pid}/root`, { flags: O_PATH | O_DIRECTORY });
     if (typeof root === "number" && isSameProcess(init)) {
-      this.#root = root;
+      this.root = root;
       return;
     }
     if (typeof root === "number") closeSync(root);
@@ -68,12 +69,12 @@ export class TaskRootView implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.#root);
+    closeSync(this.root);
   }
 
   #look<T>(path: string, work: (descriptor: number) => T): T | undefined {
     const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-    const opened = tryOpenat2(this.#root, path, { flags: O_PATH, resolve });
+    const opened = tryOpenat2(this.root, path, { flags: O_PATH, resolve });
     if (typeof opened !== "number") return undefined;
     try {
       return work(opened);

@@ -2,16 +2,16 @@
  * The templates of tasks' roots, each a mount namespace that this process holds. Tasks get
  * copies, so they outlive it.
  */
-import { closeSync, lstatSync, openSync, readFileSync, readlinkSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { defaultEntries } from "../../config/options/defaultPaths.ts";
 import { isSameTemplate, type RootTemplate } from "../../config/task/taskRoot.ts";
 import { DriverError, messageOf } from "../../errors.ts";
+import { lookAt } from "../files/hostEntry.ts";
 import { unpropagatedMounts } from "../files/mountinfo.ts";
 import { pipe2, waitpid } from "../kernel/libc.ts";
-import { identityOf } from "../landlock/paths.ts";
 import { failedStep } from "../launch/launchError.ts";
 import { spawnPlan } from "../launch/spawnPlan.ts";
-import { type HostEntry, type Skeleton, skeletonOf } from "./skeleton.ts";
+import { type Skeleton, skeletonOf } from "./skeleton.ts";
 import { buildTemplatePlan } from "./templatePlan.ts";
 
 /** A template in use. Dispose of it once the launch has begun. */
@@ -197,17 +197,4 @@ function watchMounts(mountinfo: string, { binds }: Skeleton): Unpropagated | und
 
 function readMountinfo(): string {
   return readFileSync("/proc/self/mountinfo", "utf8");
-}
-
-function lookAt(path: string): HostEntry | undefined {
-  try {
-    const status = lstatSync(path, { throwIfNoEntry: false });
-    if (status === undefined) return undefined;
-    if (status.isSymbolicLink()) return { kind: "link", target: readlinkSync(path) };
-    const isDevice = status.isCharacterDevice() || status.isBlockDevice();
-    return { kind: status.isDirectory() ? "folder" : isDevice ? "device" : "file", id: identityOf(status) };
-  } catch {
-    // Network and FUSE file systems may refuse root. Landlock cannot have a rule there either.
-    return undefined;
-  }
 }

@@ -4,6 +4,7 @@
  */
 import { isAtOrBelow } from "../../config/options/unveil.ts";
 import type { RootLink, RootTemplate } from "../../config/task/taskRoot.ts";
+import { follow, type LookAt, namesOf } from "../files/followPath.ts";
 
 export interface Skeleton {
   /** Parents first. */
@@ -13,7 +14,7 @@ export interface Skeleton {
   readonly files: readonly string[];
   /** Outer ones first. */
   readonly binds: readonly RootBind[];
-  /** For each path of the template that exists: the {@link HostEntry} `id` of what it leads to. */
+  /** For each path of the template that exists: the `id` of what it leads to. */
   readonly identities: ReadonlyMap<string, string>;
 }
 
@@ -24,14 +25,6 @@ export interface RootBind {
   /** Whether device nodes in it can be used. */
   readonly devices: boolean;
 }
-
-/** What is at a path of the host. Symlinks are not followed. */
-export type HostEntry =
-  | { readonly kind: "folder" | "file" | "device"; readonly id: string }
-  | { readonly kind: "link"; readonly target: string };
-
-/** Looks at a path whose parents are no symlinks; undefined if nothing is there. */
-export type LookAt = (path: string) => HostEntry | undefined;
 
 export function skeletonOf({ paths, links, places }: RootTemplate, lookAt: LookAt): Skeleton {
   const identities = new Map<string, string>();
@@ -76,47 +69,6 @@ export function skeletonOf({ paths, links, places }: RootTemplate, lookAt: LookA
     binds: binds.map(({ path, writable, devices }) => ({ path, writable, devices })),
     identities,
   };
-}
-
-interface Walk {
-  readonly links: readonly RootLink[];
-  /** Undefined for a path into /proc, which each root has its own of. */
-  readonly end: { readonly path: string; readonly entry: Exclude<HostEntry, { kind: "link" }> } | undefined;
-}
-
-/** As the kernel: path_resolution(7). */
-const maxLinks = 40;
-
-/** Undefined for a path that leads nowhere. */
-function follow(path: string, lookAt: LookAt): Walk | undefined {
-  const links: RootLink[] = [];
-  const rest = namesOf(path);
-  let at = "/";
-  let entry: Exclude<HostEntry, { kind: "link" }> = { kind: "folder", id: "" };
-  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
-    const next = `${at === "/" ? "" : at}/${name}`;
-    if (name === "..") {
-      at = at.slice(0, at.lastIndexOf("/")) || "/";
-      entry = { kind: "folder", id: "" };
-      continue;
-    }
-    if (isAtOrBelow(next, "/proc")) return { links, end: undefined };
-    const there = lookAt(next);
-    if (there === undefined) return undefined;
-    if (there.kind === "link") {
-      if (links.push({ path: next, target: there.target }) > maxLinks) return undefined;
-      if (there.target.startsWith("/")) at = "/";
-      rest.unshift(...namesOf(there.target));
-    } else {
-      at = next;
-      entry = there;
-    }
-  }
-  return { links, end: { path: at, entry } };
-}
-
-function namesOf(path: string): string[] {
-  return path.split("/").filter((name) => name !== "" && name !== ".");
 }
 
 /** Where a path leads in a root that has only these links. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { mountPoints, receivesMounts } from "../../../src/effects/files/mountinfo.ts";
+import { mountPoints, receivesMounts, remoteMountPoints } from "../../../src/effects/files/mountinfo.ts";
 
 const mountinfo = `22 28 0:20 / /proc rw,nosuid,nodev,noexec,relatime shared:14 - proc proc rw
 30 28 0:26 / /sys/fs/cgroup rw,nosuid shared:9 master:1 - cgroup2 cgroup2 rw,nsdelegate
@@ -16,6 +16,13 @@ describe("mountinfo", () => {
       "/back\\slash",
     ]);
     expect(mountPoints(mountinfo, "proc")).toEqual(["/proc"]);
+  });
+
+  it("tells which file systems may not answer: those of other machines and of processes", () => {
+    const types = ["nfs4", "fuse.sshfs", "fuse", "ext4", "cifs", "tmpfs", "fusectl", "autofs", "9p", "nfsd"];
+    const lines = types.map((type, index) => `${index} 1 0:${index} / /${type} rw shared:1 - ${type} it rw`);
+    const remote = ["/nfs4", "/fuse.sshfs", "/fuse", "/cifs", "/autofs", "/9p"];
+    expect(remoteMountPoints(lines.join("\n"))).toEqual(remote);
   });
 
   it.each([

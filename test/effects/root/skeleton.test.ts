@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isAtOrBelow } from "../../../src/config/options/unveil.ts";
 import type { RootTemplate } from "../../../src/config/task/taskRoot.ts";
-import { type HostEntry, skeletonOf } from "../../../src/effects/root/skeleton.ts";
+import type { HostEntry } from "../../../src/effects/files/followPath.ts";
+import { skeletonOf } from "../../../src/effects/root/skeleton.ts";
 
 /** A host's tree: "folder", "file", "device", or the target of a symlink. */
 type Tree = Readonly<Record<string, string>>;

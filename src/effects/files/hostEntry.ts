@@ -1,0 +1,18 @@
+/** Looks at paths of the host. */
+import { lstatSync, readlinkSync } from "node:fs";
+import { identityOf } from "../landlock/paths.ts";
+import type { HostEntry } from "./followPath.ts";
+
+/** What is at a path, whose last name is not followed; undefined if nothing is. */
+export function lookAt(path: string): HostEntry | undefined {
+  try {
+    const status = lstatSync(path, { throwIfNoEntry: false });
+    if (status === undefined) return undefined;
+    if (status.isSymbolicLink()) return { kind: "link", target: readlinkSync(path) };
+    const isDevice = status.isCharacterDevice() || status.isBlockDevice();
+    return { kind: status.isDirectory() ? "folder" : isDevice ? "device" : "file", id: identityOf(status) };
+  } catch {
+    // Network and FUSE file systems may refuse root. Landlock cannot have a rule there either.
+    return undefined;
+  }
+}

@@ -1,0 +1,147 @@
+/**
+ * Keeps the plugin from waiting for a file system that does not answer, such as one of a file server
+ * that is down. A call that waits for it holds up all tasks, and cannot be taken back. So a process of its
+ * own makes it first, where a path leads to a file system of another machine or of a process.
+ */
+import { openSync, readFileSync } from "node:fs";
+import { isAbsolute } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { DriverError } from "../../errors.ts";
+import { endWithParentStep } from "../exec/execPlan.ts";
+import { POLLPRI } from "../kernel/constants.ts";
+import { readKernelFile } from "../kernel/file.ts";
+import { poll, waitpid } from "../kernel/libc.ts";
+import { descriptors, noSteps, type Step, type WholePlan } from "../launch/plan.ts";
+import { spawnPlan } from "../launch/spawnPlan.ts";
+import { anyFolder, closeRangeStep } from "../launch/steps/fileSteps.ts";
+import { follow } from "./followPath.ts";
+import { lookAt } from "./hostEntry.ts";
+import { remoteMountPoints } from "./mountinfo.ts";
+
+/** How long to wait for an answer. */
+const patienceMs = 10_000;
+
+/**
+ * Resolves once the file systems to which paths of the host lead have answered. That is at once for local ones.
+ * @param paths those of the look-ups to come; relative ones are none. Called only where there are such file systems
+ * @param runnerFolder where to put the plan runner if this host doesn't execute memfds
+ * @throws DriverError `FILE_SYSTEM_SILENT`, recoverable
+ */
+export async function waitForAnswers(
+  paths: () => Iterable<string>,
+  runnerFolder: string | undefined,
+): Promise<void> {
+  const remote = hostRemoteMounts();
+  if (remote.size === 0) return;
+  const asked = new Map<string, Set<string>>();
+  for (const path of new Set(paths())) {
+    const mount = isAbsolute(path) ? mountOnTheWay(path, remote) : undefined;
+    if (mount === undefined) continue;
+    const group = asked.get(mount) ?? new Set();
+    asked.set(mount, group.add(path));
+  }
+  await Promise.all([...asked].map(([mount, group]) => ask(mount, [...group], undefined, runnerFolder)));
+}
+
+/**
+ * The same for paths as a running task sees them. A task's links may lead anywhere, so all paths are asked
+ * for where its root has any such file system.
+ * @param pid of a process of it
+ * @param root descriptor of its root
+ */
+export async function waitForAnswersInTask(
+  paths: readonly string[],
+  { pid, root }: { readonly pid: number; readonly root: number },
+  runnerFolder: string | undefined,
+): Promise<void> {
+  const remote = remoteMountPoints(readKernelFile(`/proc/${pid}/mountinfo`) ?? "");
+  if (remote.length > 0) await ask(remote.join(", "), paths, root, runnerFolder);
+}
+
+let hostMounts: { readonly descriptor: number; readonly points: ReadonlySet<string> } | undefined;
+
+/** The host's mounts are read anew only when they have changed, which the kernel tells by POLLPRI: proc_pid_mounts(5). */
+function hostRemoteMounts(): ReadonlySet<string> {
+  if (hostMounts !== undefined && !poll(hostMounts.descriptor, POLLPRI)) return hostMounts.points;
+  // Opened before it is read, so that no change is missed.
+  const descriptor = hostMounts?.descriptor ?? openSync("/proc/self/mountinfo", "r");
+  const points = new Set(remoteMountPoints(readFileSync("/proc/self/mountinfo", "utf8")));
+  hostMounts = { descriptor, points };
+  return points;
+}
+
+/** The first such mount point on a path, which is not entered; undefined if there is none. */
+function mountOnTheWay(path: string, remote: ReadonlySet<string>): string | undefined {
+  let met: string | undefined;
+  follow(path, (at) => {
+    if (!remote.has(at)) return lookAt(at);
+    met = at;
+    return undefined;
+  });
+  return met;
+}
+
+/** @param mounts for the error */
+async function ask(
+  mounts: string,
+  paths: readonly string[],
+  root: number | undefined,
+  runnerFolder: string | undefined,
+): Promise<void> {
+  const [first = "/"] = paths;
+  const { pid, report } =
+    root === undefined
+      ? spawnPlan(askPlan(paths, {}, []), {}, runnerFolder)
+      : spawnPlan(askPlan(paths, { root: rootFolder }, enterSteps), { root }, runnerFolder);
+  // Only then does this not block.
+  const over = report.then(() => waitpid(pid, 0));
+  const timeout = new AbortController();
+  const isSilent = await Promise.race([
+    over.then(() => false),
+    delay(patienceMs, true, { signal: timeout.signal }).catch(() => true),
+  ]);
+  timeout.abort();
+  if (!isSilent) return;
+  over.catch(() => undefined);
+  process.kill(pid, "SIGKILL");
+  throw new DriverError("FILE_SYSTEM_SILENT", `the file system at ${mounts} does not answer`, {
+    failed: { call: "newfstatat", path: first, errno: "ETIMEDOUT" },
+    hint: "Look at its server, or at the process that serves it; unmount it if that is gone",
+    recoverable: true,
+  });
+}
+
+const rootFolder = descriptors.report + 1;
+
+const enterSteps: readonly Step[] = [
+  { name: "enter the task's root", call: "fchdir", args: [rootFolder] },
+  { name: "enter the task's root", call: "chroot", args: ["."] },
+];
+
+/** Makes the calls of the look-ups to come, without a place for the results. All errors are answers. */
+function askPlan<Name extends string>(
+  paths: readonly string[],
+  inherited: Readonly<Record<Name, number>>,
+  enter: readonly Step[],
+): WholePlan<Name> {
+  const flow = { kind: "tolerateErrors" } as const;
+  const askFor = (path: string): Step[] => [
+    { name: `ask for ${path}`, call: "newfstatat", args: [anyFolder, path, 0, 0], flow },
+    { name: `ask for ${path}`, call: "statfs", args: [path, 0], flow },
+  ];
+  return {
+    initName: "exec2-look",
+    inherited,
+    outlivesPlugin: false,
+    steps: {
+      ...noSteps,
+      parent: [
+        endWithParentStep("end with the plugin"),
+        closeRangeStep("close inherited descriptors", rootFolder + 1),
+        ...enter,
+        ...paths.flatMap(askFor),
+        { name: "end", call: "exit_group", args: [0] },
+      ],
+    },
+  };
+}

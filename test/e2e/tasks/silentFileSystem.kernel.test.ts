@@ -1,0 +1,112 @@
+/** A file system that no longer answers, as that of a file server that is down, and the tasks beside it. */
+import { symlinkSync } from "node:fs";
+import { expect, test } from "vitest";
+import { errorOfCall } from "../../../src/grpc/status.ts";
+import { type Agent, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { execScript } from "../../support/agent/execCall.ts";
+import { mountSilent } from "../../support/host/silentMount.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const agent = await startAgent({ options: { unveil_by_task: true, allow_host_root: true } });
+const sleeping = { command: "sleep", args: ["1000"] };
+
+/** A task starts, runs a command and stops: the plugin is there for it. */
+async function anotherTaskLives(beside: Agent): Promise<void> {
+  const config = makeAllocation().config(sleeping);
+  await startTask(beside, config);
+  expect(`${(await execScript(beside, config.id, "echo up")).stdout}`).toBe("up\n");
+  await stop(beside, config.id);
+}
+
+async function stop({ driver }: Agent, taskId: string): Promise<void> {
+  await driver.stopTask({ taskId, timeout: { seconds: 5, nanos: 0 }, signal: "SIGKILL" });
+  await driver.destroyTask({ taskId, force: true });
+}
+
+const volumeAt = (path: string) => ({ mounts: [volume(path)] });
+
+test("starts there fail by themselves, and hold up no other task", async (context) => {
+  const silent = await mountSilent(context);
+  await silent.fallSilent();
+  const { path } = silent;
+  const link = `${temporaryFolder()}/link`;
+  symlinkSync(path, link);
+  const starts: Readonly<Record<string, readonly [options: object, differing?: object]>> = {
+    "a volume": [sleeping, volumeAt(`${path}/data`)],
+    "the root of a volume": [sleeping, volumeAt(path)],
+    "a volume behind a link": [sleeping, volumeAt(`${link}/data`)],
+    "an unveiled path": [{ ...sleeping, unveil: [`r:${path}/data`] }],
+    "a work dir": [{ ...sleeping, work_dir: `${path}/work`, root: "host" }],
+    "a command": [{ command: `${path}/bin/program` }],
+    "a folder of the PATH": [sleeping, { env: { PATH: `${path}/bin:/usr/bin` } }],
+  };
+  const refused = Object.entries(starts).map(async ([what, [options, differing]]) => {
+    const config = makeAllocation().config({ ...options }, { ...differing });
+    return [what, await startTask(agent, config).catch(errorOfCall)] as const;
+  });
+  await anotherTaskLives(agent);
+  for (const [what, error] of await Promise.all(refused)) {
+    expect(error, what).toMatchObject({
+      code: "FILE_SYSTEM_SILENT",
+      message: expect.stringContaining(path),
+      recoverable: true,
+    });
+  }
+});
+
+test("a start goes on there as long as it answers", async (context) => {
+  const { path } = await mountSilent(context);
+  const config = makeAllocation().config(
+    { ...sleeping, unveil: [`r:${path}/data`], work_dir: "local/data/work" },
+    volumeAt(path),
+  );
+  await startTask(agent, config);
+  expect(`${(await execScript(agent, config.id, "pwd")).stdout}`).toMatch(/local\/data\/work\n$/);
+  await stop(agent, config.id);
+});
+
+test("a running task there can be looked at, stopped and taken over, and its commands hold up nobody", async (context) => {
+  const own = await startAgent();
+  const silent = await mountSilent(context);
+  const allocation = makeAllocation();
+  const config = allocation.config(
+    { ...sleeping, work_dir: "local/data/work" },
+    volumeAt(`${silent.path}/data`),
+  );
+  const handle = await startTask(own, config);
+  await silent.fallSilent();
+  const refused = execScript(own, config.id, "true").catch((error) => error);
+  await anotherTaskLives(own);
+  expect(await own.driver.inspectTask({ taskId: config.id })).toBeDefined();
+  expect(`${await refused}`).toContain("FILE_SYSTEM_SILENT");
+  await own.crash();
+  const next = await startAgent({ stateDir: own.stateDir });
+  await next.driver.recoverTask({ taskId: "", handle });
+  await anotherTaskLives(next);
+  const ended = waitTask(next, config);
+  await stop(next, config.id);
+  expect(await ended).toMatchObject({ signal: 9 });
+});
+
+test("the plugin ends as ever while a start waits there", async (context) => {
+  const own = await startAgent();
+  const silent = await mountSilent(context);
+  await silent.fallSilent();
+  const config = makeAllocation().config(sleeping, volumeAt(silent.path));
+  const refused = startTask(own, config).catch((error) => error);
+  await anotherTaskLives(own);
+  await own.close();
+  expect(await refused).toBeInstanceOf(Error);
+});
+
+function volume(hostPath: string) {
+  return {
+    taskPath: "local/data",
+    hostPath,
+    readonly: false,
+    propagationMode: "private",
+    selinuxLabel: "",
+    requestName: "",
+  };
+}

@@ -1,0 +1,43 @@
+/** A mounted file system that falls silent, as one of a file server that went down. Needs root and /dev/fuse. */
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, existsSync, mkdtempSync, openSync, rmdirSync } from "node:fs";
+import { join } from "node:path";
+import { onTestFinished, type TestContext } from "vitest";
+import { leaveOut } from "./requireTools.ts";
+
+const program = join(import.meta.dirname, "../../fixtures/silentFileSystem.ts");
+
+export interface SilentMount {
+  /** Where it is mounted. Whatever is below it is a folder, but for names that begin with "missing". */
+  readonly path: string;
+  /** From now on it answers nothing. */
+  fallSilent(): Promise<void>;
+}
+
+/** Mounts one that answers, for the duration of the test. Whoever waits for it then gets an error. */
+export async function mountSilent(context: TestContext): Promise<SilentMount> {
+  if (!existsSync("/dev/fuse")) leaveOut(context, "/dev/fuse");
+  const path = mkdtempSync("/var/lib/exec2-silent-");
+  const device = openSync("/dev/fuse", constants.O_RDWR | constants.O_NONBLOCK);
+  const server = spawn(process.execPath, [program], { stdio: ["pipe", "pipe", "inherit", device] });
+  const options = "fd=3,rootmode=40000,user_id=0,group_id=0,allow_other";
+  const mounted = spawnSync("mount", ["-i", "-t", "fuse", "-o", options, "silent", path], {
+    stdio: ["ignore", "ignore", "pipe", device],
+  });
+  closeSync(device);
+  onTestFinished(async () => {
+    server.kill("SIGKILL");
+    await once(server, "exit");
+    spawnSync("umount", ["-l", path]);
+    rmdirSync(path);
+  });
+  if (mounted.status !== 0) throw new Error(`mount: ${mounted.stderr}`);
+  return {
+    path,
+    async fallSilent() {
+      server.stdin?.write("\n");
+      await once(server.stdout as NonNullable<typeof server.stdout>, "data");
+    },
+  };
+}
