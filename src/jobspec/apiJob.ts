@@ -10,8 +10,9 @@ export function apiJobToBody(content: Body): Body | undefined {
   const job = asBody(content.Job) ?? ("TaskGroups" in content ? content : undefined);
   if (!job) return undefined;
   const { ID, TaskGroups, ...rest } = job;
-  const groups = byName(TaskGroups, ({ Count, Networks, Tasks, Volumes, ...group }) => ({
+  const groups = byName(TaskGroups, ({ Count, Networks, Services, Tasks, Volumes, ...group }) => ({
     ...rename(group),
+    service: many(Services).map((service) => serviceBody(service as Body)),
     // 0 is a count, too.
     count: Count ?? null,
     volume: volumesBody(Volumes),
@@ -30,6 +31,7 @@ function taskBody({
   Config,
   Env,
   Meta,
+  Services,
   VolumeMounts,
   ...task
 }: Body): Body {
@@ -41,10 +43,39 @@ function taskBody({
     lifecycle: many(Lifecycle).map((block) => rename(block as Body)),
     resources: many(Resources).map((block) => resourcesBody(block as Body)),
     logs: many(LogConfig).map((block) => rename(block as Body)),
+    service: many(Services).map((service) => serviceBody(service as Body)),
     volume_mount: many(VolumeMounts).map((block) => rename(block as Body)),
     template: many(Templates).map((block) => templateBody(block as Body)),
-    ...(typeof KillTimeout === "number" ? { kill_timeout: `${KillTimeout}ns` } : {}),
+    kill_timeout: nanoseconds(KillTimeout),
   };
+}
+
+function serviceBody({ PortLabel, Checks, CheckRestart, ...service }: Body): Body {
+  return {
+    ...rename(service),
+    port: PortLabel || null,
+    check: many(Checks).map((check) => checkBody(check as Body)),
+    check_restart: many(CheckRestart).map((block) => checkRestartBody(block as Body)),
+  };
+}
+
+function checkBody({ PortLabel, Interval, Timeout, CheckRestart, TLSSkipVerify, ...check }: Body): Body {
+  return {
+    ...rename(check),
+    port: PortLabel || null,
+    interval: nanoseconds(Interval),
+    timeout: nanoseconds(Timeout),
+    tls_skip_verify: TLSSkipVerify ?? null,
+    check_restart: many(CheckRestart).map((block) => checkRestartBody(block as Body)),
+  };
+}
+
+function checkRestartBody({ Grace, ...restart }: Body): Body {
+  return { ...rename(restart), grace: nanoseconds(Grace) };
+}
+
+function nanoseconds(value: unknown): string | null {
+  return typeof value === "number" ? `${value}ns` : null;
 }
 
 function volumesBody(volumes: unknown): Record<string, Body> {
@@ -117,7 +148,6 @@ const names: Readonly<Record<string, string>> = {
   Affinities: "affinity",
   Constraints: "constraint",
   Spreads: "spread",
-  Services: "service",
   Artifacts: "artifact",
   Actions: "action",
   Identities: "identity",

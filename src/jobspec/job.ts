@@ -17,6 +17,46 @@ export interface Group {
   readonly count: number;
   readonly network: Network;
   readonly tasks: readonly Task[];
+  /** Of the group's services, and of its tasks'. */
+  readonly checks: readonly Check[];
+}
+
+/** A check of a service. Texts are template text. */
+export interface Check {
+  /** Such as `web: http on /health`. */
+  readonly name: string;
+  readonly probe: Probe;
+  /** The task that it belongs to: a script runs in it, a restart is its. Undefined means the group. */
+  readonly task: string | undefined;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  /** Results in a row that it takes to become healthy, and unhealthy. */
+  readonly successBeforePassing: number;
+  readonly failuresBeforeCritical: number;
+  /** Undefined if nothing is restarted. */
+  readonly restart: CheckRestart | undefined;
+}
+
+export type Probe =
+  | { readonly kind: "tcp"; readonly port: string }
+  | {
+      readonly kind: "http";
+      /** Label of a port, or its number. */
+      readonly port: string;
+      readonly secure: boolean;
+      readonly verifies: boolean;
+      readonly method: string;
+      readonly path: string;
+      readonly headers: Readonly<Record<string, readonly string[]>>;
+      readonly body: string;
+    }
+  | { readonly kind: "script"; readonly command: string; readonly args: readonly string[] };
+
+export interface CheckRestart {
+  /** Unhealthy results in a row. */
+  readonly limit: number;
+  /** From the task's start, without a look at results. */
+  readonly graceMs: number;
 }
 
 export interface Network {
@@ -65,6 +105,8 @@ export interface Task {
   readonly logsDisabled: boolean;
   readonly templates: readonly Template[];
   readonly volumeMounts: readonly VolumeMount[];
+  /** Of its services. */
+  readonly checks: readonly Check[];
 }
 
 /** A `volume` block of a group. */

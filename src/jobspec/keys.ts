@@ -5,7 +5,7 @@
  */
 
 import { suggestion } from "../suggest.ts";
-import { type Body, many } from "./body.ts";
+import type { Body } from "./body.ts";
 import { attempt, type JobFile, rejectJob } from "./jobFile.ts";
 
 interface Keys {
@@ -46,7 +46,7 @@ const levels = {
   },
   group: {
     attributes: ["count", "meta"],
-    blocks: ["network", "task", "volume"],
+    blocks: ["network", "service", "task", "volume"],
     ignored: [
       ...scheduling,
       "disconnect",
@@ -55,12 +55,69 @@ const levels = {
       "prevent_reschedule_on_lost",
       "restart",
       "scaling",
-      "service",
       "shutdown_delay",
       "stop_after_client_disconnect",
     ],
     refused: { consul, vault },
   },
+  service: {
+    attributes: ["name", "port"],
+    blocks: ["check", "check_restart"],
+    ignored: [
+      "address",
+      "address_mode",
+      "canary_meta",
+      "canary_tags",
+      "cluster",
+      "enable_tag_override",
+      "kind",
+      "meta",
+      "on_update",
+      "provider",
+      "tagged_addresses",
+      "tags",
+      "task",
+      "weights",
+    ],
+    refused: {
+      connect: "Consul Connect needs a sidecar proxy that a Nomad client starts",
+      identity: "workload identities are signed by a Nomad server",
+    },
+  },
+  check: {
+    attributes: [
+      "args",
+      "body",
+      "command",
+      "failures_before_critical",
+      "header",
+      "interval",
+      "method",
+      "name",
+      "path",
+      "port",
+      "protocol",
+      "success_before_passing",
+      "task",
+      "timeout",
+      "tls_skip_verify",
+      "type",
+    ],
+    blocks: ["check_restart"],
+    ignored: [
+      "address_mode",
+      "expose",
+      "failures_before_warning",
+      "grpc_service",
+      "grpc_use_tls",
+      "initial_status",
+      "notes",
+      "on_update",
+      "tls_server_name",
+    ],
+    refused: {},
+  },
+  checkRestart: { attributes: ["grace", "limit"], blocks: [], ignored: ["ignore_warnings"], refused: {} },
   network: {
     attributes: ["hostname", "mode"],
     blocks: ["dns", "port"],
@@ -88,8 +145,8 @@ const levels = {
   dns: { attributes: ["options", "searches", "servers"], blocks: [], ignored: [], refused: {} },
   task: {
     attributes: ["config", "driver", "env", "kill_signal", "kill_timeout", "leader", "meta", "user"],
-    blocks: ["lifecycle", "logs", "resources", "template", "volume_mount"],
-    ignored: [...scheduling, "action", "kind", "restart", "scaling", "schedule", "service", "shutdown_delay"],
+    blocks: ["lifecycle", "logs", "resources", "service", "template", "volume_mount"],
+    ignored: [...scheduling, "action", "kind", "restart", "scaling", "schedule", "shutdown_delay"],
     refused: {
       artifact: "fetching artifacts is the Nomad client's work: fetch the files beforehand",
       consul,
@@ -161,15 +218,6 @@ export function supportedPart(file: JobFile, level: Level, place: string, block:
     else attempt(file, () => rejectKey(file, keys, inside(place, key), key));
   }
   return { attributes, blocks };
-}
-
-/** A local run ignores services, but refuses those of a mesh: they need a proxy beside the task. */
-export function refuseConnect(file: JobFile, place: string, block: Body): void {
-  for (const service of many(block.service)) {
-    if (!("connect" in service)) continue;
-    const message = "Consul Connect needs a sidecar proxy that a Nomad client starts";
-    attempt(file, () => lack(file, inside(place, "service.connect"), "connect", message));
-  }
 }
 
 /** Leaves out a part that a local run lacks, if that was asked for. @throws InvalidFile otherwise */

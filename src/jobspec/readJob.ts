@@ -2,8 +2,9 @@
 import { type Body, body, labelled, many } from "./body.ts";
 import type { Group, Job, Network, PortRequest } from "./job.ts";
 import { attempt, rejectJob } from "./jobFile.ts";
-import { inside, refuseConnect } from "./keys.ts";
+import { inside } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
+import { readChecks, refuseStrayChecks } from "./readServices.ts";
 import { readTask } from "./readTask.ts";
 import { readVolumes } from "./readVolumes.ts";
 import { dnsSchema, groupSchema, jobSchema, networkSchema, portSchema } from "./schemas.ts";
@@ -62,7 +63,6 @@ function checkStaticPorts({ file }: JobReader, place: string, groups: readonly G
 }
 
 function readGroup(reader: JobReader, place: string, name: string, block: Body, jobMeta: Meta): Group {
-  refuseConnect(reader.file, place, block);
   const { attributes, blocks } = read(reader, "group", place, block, groupSchema);
   const meta = { ...jobMeta, ...attributes.meta };
   const volumes = readVolumes(reader, inside(place, "volume"), blocks.volume);
@@ -74,7 +74,15 @@ function readGroup(reader: JobReader, place: string, name: string, block: Body, 
   if (!tasks.some((task) => task === undefined || task.phase === "main")) {
     rejectJob(reader.file, { place, message: "the group has no main task, so nothing to run" });
   }
-  return { name, count: attributes.count, network, tasks: tasks.filter((task) => task !== undefined) };
+  const known = tasks.filter((task) => task !== undefined);
+  const owner = { task: undefined, name };
+  const checks = [
+    ...readChecks(reader, inside(place, "service"), blocks.service, owner),
+    ...known.flatMap((task) => task.checks),
+  ];
+  const names = known.map((task) => task.name);
+  refuseStrayChecks(reader, inside(place, "service"), checks, network.ports, names);
+  return { name, count: attributes.count, network, tasks: known, checks };
 }
 
 /** In place of one that is wrong, while the rest of the group is read. */

@@ -3,8 +3,9 @@ import { isTaskName } from "../taskId.ts";
 import { type Body, body, many } from "./body.ts";
 import type { Phase, Resources, Task, Template, VolumeRequest } from "./job.ts";
 import { attempt, rejectJob } from "./jobFile.ts";
-import { inside, refuseConnect } from "./keys.ts";
+import { inside } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
+import { readChecks } from "./readServices.ts";
 import { readVolumeMounts } from "./readVolumes.ts";
 import { lifecycleSchema, logsSchema, resourcesSchema, taskSchema, templateSchema } from "./schemas.ts";
 
@@ -18,7 +19,6 @@ export function readTask(
 ): Task {
   const wrong = wrongName(name);
   if (wrong !== undefined) rejectJob(reader.file, { place, message: wrong });
-  refuseConnect(reader.file, place, block);
   const { attributes, blocks } =
     attempt(reader.file, () => read(reader, "task", place, block, taskSchema)) ??
     // In place of attributes that are wrong, while the rest of the task is read.
@@ -43,6 +43,7 @@ export function readTask(
       (template) =>
         attempt(reader.file, () => readTemplate(reader, inside(place, "template"), template)) ?? [],
     ),
+    checks: readChecks(reader, inside(place, "service"), blocks.service, { task: name, name }),
     volumeMounts: readVolumeMounts(reader, inside(place, "volume_mount"), blocks.volume_mount, group.volumes),
   };
 }
@@ -61,8 +62,16 @@ function wrongName(name: string): string | undefined {
 /** Bytes. The longest name made of it is the cgroup's, `<36 digits>.<name>.scope`, of which Linux allows 255. */
 const maxNameLength = 200;
 
-function withoutAttributes({ config, lifecycle, logs, resources, template, volume_mount }: Body): Body {
-  return { config, lifecycle, logs, resources, template, volume_mount };
+function withoutAttributes({
+  config,
+  lifecycle,
+  logs,
+  resources,
+  service,
+  template,
+  volume_mount,
+}: Body): Body {
+  return { config, lifecycle, logs, resources, service, template, volume_mount };
 }
 
 function readPhase(reader: JobReader, place: string, value: unknown): { phase: Phase; sidecar: boolean } {

@@ -101,6 +101,32 @@ export const portSchema = z.object({
   to: z.coerce.number().int().default(0),
 });
 
+const atLeast = (least: number, text: string) =>
+  duration.refine((milliseconds) => milliseconds >= least, `must be at least ${text}`);
+
+export const serviceSchema = z.object({ name: z.string().default(""), port: z.coerce.string().default("") });
+
+export const checkSchema = z.object({
+  type: z.enum(["http", "tcp", "script", "grpc"], "must be http, tcp, script or grpc"),
+  name: z.string().default(""),
+  port: z.coerce.string().default(""),
+  task: z.string().default(""),
+  interval: atLeast(1_000, "1s"),
+  timeout: atLeast(1, "1ms"),
+  path: z.string().default(""),
+  method: z.string().default("GET"),
+  header: map(z.union([z.array(z.string()), z.string().transform((value) => [value])])),
+  body: z.string().default(""),
+  protocol: z.enum(["http", "https", ""], "must be http or https").default(""),
+  tls_skip_verify: z.boolean().default(false),
+  command: z.string().default(""),
+  args: texts.default([]),
+  success_before_passing: count.default(0),
+  failures_before_critical: count.default(0),
+});
+
+export const checkRestartSchema = z.object({ limit: count.default(0), grace: duration.default(1_000) });
+
 export const dnsSchema = z.object({
   servers: texts.default([]),
   searches: texts.default([]),

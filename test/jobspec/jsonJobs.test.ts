@@ -203,3 +203,33 @@ describe("volumes in the form of Nomad's API", () => {
     ]);
   });
 });
+
+describe("services in the form of Nomad's API", () => {
+  it("have the checks of a job file", async () => {
+    const check = {
+      Type: "http",
+      Path: "/",
+      Interval: 5_000_000_000,
+      Timeout: 2_000_000_000,
+      Header: { A: ["b"] },
+      TLSSkipVerify: true,
+      Protocol: "https",
+      CheckRestart: { Limit: 2, Grace: 3_000_000_000, IgnoreWarnings: false },
+    };
+    const group = {
+      Name: "g",
+      Services: [{ Name: "web", PortLabel: "80", Provider: "nomad", Checks: [check] }],
+      Tasks: [{ Name: "t", Driver: "exec2" }],
+    };
+    const job = await parse({ Job: { ID: "j", TaskGroups: [group] } });
+    expect(job.groups[0]?.checks).toMatchObject([
+      {
+        name: "web: http on /",
+        probe: { port: "80", secure: true, verifies: false, headers: { A: ["b"] } },
+        intervalMs: 5_000,
+        timeoutMs: 2_000,
+        restart: { limit: 2, graceMs: 3_000 },
+      },
+    ]);
+  });
+});

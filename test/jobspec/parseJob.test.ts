@@ -55,6 +55,7 @@ describe("a job file", () => {
       logsDisabled: false,
       templates: [],
       volumeMounts: [],
+      checks: [],
     });
   });
 
@@ -476,6 +477,84 @@ describe("volumes", () => {
     [host, `${mounted}; selinux_label = "Z"`, "selinux_label: the driver relabels no files"],
   ])("%j with %j are refused", async (volume, mount, message) => {
     await expect(withVolume(volume, mount)).rejects.toThrow(message);
+  });
+});
+
+describe("the checks of services", () => {
+  const withService = (service: string, task = "") =>
+    `job "j" {\n group "g" {\n network {\n port "http" {}\n}\n service {\n${service}\n}\n task "t" {\n driver = "exec2"\n${task}\n}\n}\n}`;
+  const http = 'check {\n type = "http"\n path = "/health"\n interval = "5s"\n timeout = "2s"\n}';
+
+  it("have their service's port, name and restarts", async () => {
+    const restart = 'check_restart {\n limit = 3\n grace = "10s"\n}';
+    const { groups, ignored } = await parse(
+      withService(
+        `name = "web"\n port = "http"\n tags = ["a"]\n ${restart}\n ${http}`,
+        `service {\n port = 80\n}`,
+      ),
+    );
+    expect(groups[0]?.checks).toEqual([
+      {
+        name: "web: http on /health",
+        probe: {
+          kind: "http",
+          port: "http",
+          secure: false,
+          verifies: true,
+          method: "GET",
+          path: "/health",
+          headers: {},
+          body: "",
+        },
+        task: undefined,
+        intervalMs: 5_000,
+        timeoutMs: 2_000,
+        successBeforePassing: 1,
+        failuresBeforeCritical: 1,
+        restart: { limit: 3, graceMs: 10_000 },
+      },
+    ]);
+    expect(ignored).toEqual(["group.g.service.tags", "group.g.task.t.service"]);
+  });
+
+  it("may be scripts of a task, and have names of their own", async () => {
+    const script =
+      'check {\n type = "script"\n name = "up"\n command = "true"\n args = ["x"]\n interval = "1m"\n timeout = "1s"\n failures_before_critical = 3\n}';
+    const { groups } = await parse(
+      withService(http.replace("{", '{\n port = "80"'), `service {\n${script}\n}`),
+    );
+    expect(groups[0]?.checks).toMatchObject([
+      { name: "g: http on /health", probe: { port: "80" } },
+      {
+        name: "t: up",
+        task: "t",
+        probe: { kind: "script", command: "true", args: ["x"] },
+        failuresBeforeCritical: 3,
+        restart: undefined,
+      },
+    ]);
+  });
+
+  it.each([
+    [http, "service.check: neither the check nor its service names a port"],
+    [`port = "htp"\n${http}`, "check g: http on /health: the group's network has no port htp"],
+    [`port = "http"\n${http.replace("/health", "health")}`, "service.check.path: must begin with /"],
+    [`port = "http"\n${http.replace("5s", "5ms")}`, "service.check.interval: must be at least 1s"],
+    [
+      `port = "http"\n${http.replace('"http"', '"htpp"')}`,
+      "service.check.type: must be http, tcp, script or grpc",
+    ],
+    [
+      'check {\n type = "script"\n command = "x"\n interval = "5s"\n timeout = "2s"\n}',
+      "needs the task that it runs in: task",
+    ],
+    [
+      'check {\n type = "script"\n task = "u"\n command = "x"\n interval = "5s"\n timeout = "2s"\n}',
+      "the group has no task u",
+    ],
+    ["prot = 5", "Did you mean port?"],
+  ])("%j are refused where they do not fit", async (service, message) => {
+    expect(await refusal(withService(service))).toContain(message);
   });
 });
 

@@ -25,7 +25,9 @@ export async function runGroup(run: LocalRun, group: Group, index: number): Prom
       tasks.push(new LocalTask(run, await prepareTask(run, driver, allocation, task)));
     }
     run.tasks.push(...tasks);
-    await runPhases(run, tasks);
+    const { checks } = group;
+    const follow = checks.length === 0 ? undefined : await checksOf(run, allocation, owner);
+    await runPhases(run, tasks, follow);
     const outcomes = await Promise.all(tasks.flatMap(({ ended }) => ended ?? []));
     return outcomes.toSorted((a, b) => a.endedAt - b.endedAt);
   } finally {
@@ -35,11 +37,15 @@ export async function runGroup(run: LocalRun, group: Group, index: number): Prom
 }
 
 /** As on a Nomad client: prestart tasks must succeed before main tasks start; sidecars stop after those. */
-async function runPhases({ interrupts, console }: LocalRun, tasks: readonly LocalTask[]): Promise<void> {
+async function runPhases(
+  { interrupts, console }: LocalRun,
+  tasks: readonly LocalTask[],
+  follow: FollowChecks | undefined,
+): Promise<void> {
   const prestart = await startPhase(tasks, "prestart");
   const outcomes = await endsOf(prestart.filter(isNoSidecar));
   const ready = outcomes.every(({ exitCode }) => exitCode === 0);
-  if (ready && !interrupts.stop.aborted) await runMain(tasks);
+  if (ready && !interrupts.stop.aborted) await runMain(tasks, follow);
   else if (!ready) console.warn(preventedText(prestart, outcomes, tasks));
   const sidecars = tasks.filter((each) => each.ended && !isNoSidecar(each));
   await Promise.all(sidecars.map((each) => each.dismiss()));
@@ -58,11 +64,28 @@ function preventedText(
   return `prestart task ${names(failed)} failed: ${names(prevented)} ${prevented.length === 1 ? "was" : "were"} not started`;
 }
 
-async function runMain(tasks: readonly LocalTask[]): Promise<void> {
+async function runMain(tasks: readonly LocalTask[], follow: FollowChecks | undefined): Promise<void> {
   const main = await startPhase(tasks, "main");
   for (const each of main) void dismissOthersAfter(each, main);
+  const done = new AbortController();
+  follow?.(main, done.signal);
   const poststart = await startPhase(tasks, "poststart");
-  await endsOf([...main, ...poststart.filter(isNoSidecar)]);
+  await endsOf(main);
+  done.abort();
+  await endsOf(poststart.filter(isNoSidecar));
+}
+
+type FollowChecks = (tasks: readonly LocalTask[], done: AbortSignal) => void;
+
+/** Loaded on demand: few jobs have checks. */
+async function checksOf(
+  { console, interrupts }: LocalRun,
+  allocation: Allocation,
+  owner: string,
+): Promise<FollowChecks> {
+  const { followChecks } = await import("../checks/groupChecks.ts");
+  return (tasks, done) =>
+    followChecks(allocation, tasks, console, owner, AbortSignal.any([done, interrupts.stop]));
 }
 
 /** The other main tasks stop when the leader ends, or when any main task fails. */

@@ -10,6 +10,7 @@ import { codeOfFailedStart, codeToPassOn, describeEnd } from "../../taskEnd.ts";
 import { shortName } from "../../taskId.ts";
 import { formatLife } from "../../units/durations.ts";
 import { removeScope } from "../allocation/cgroupScope.ts";
+import type { CheckedTask } from "../checks/groupChecks.ts";
 import { answered } from "../plugin/pluginSession.ts";
 import { whenAborted } from "./interrupts.ts";
 import type { LocalRun, StartedTask } from "./localRun.ts";
@@ -28,7 +29,7 @@ export interface TaskOutcome {
 /** Time to detect that a plugin has died, and to receive a task's last output. */
 const graceMs = 2_000;
 
-export class LocalTask implements StartedTask {
+export class LocalTask implements StartedTask, CheckedTask {
   readonly #run: LocalRun;
   #prepared: PreparedTask;
   /**
@@ -38,6 +39,7 @@ export class LocalTask implements StartedTask {
   #shown: Promise<unknown> = Promise.resolve();
   /** Undefined while the task does not run. */
   #handle: TaskHandle | undefined;
+  #startedAt = 0;
   #dismissed = false;
   #over = false;
   /** A restart that was asked for, while the task ends. */
@@ -55,6 +57,19 @@ export class LocalTask implements StartedTask {
 
   get label() {
     return this.#prepared.label;
+  }
+
+  get name() {
+    return this.task.name;
+  }
+
+  get env(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#prepared.message.env);
+  }
+
+  /** Clock of performance.now(); undefined while it does not run. */
+  get startedAt(): number | undefined {
+    return this.#handle && this.#startedAt;
   }
 
   /** Of its present or last run. */
@@ -91,12 +106,22 @@ export class LocalTask implements StartedTask {
     await promise;
   }
 
+  /** Runs a command in the task, as a script check does. */
+  async execute(command: readonly string[], timeoutMs: number): Promise<{ readonly exitCode: number }> {
+    const timeout = durationOf(timeoutMs);
+    const { result } = await this.#call((driver) =>
+      driver.execTask({ taskId: this.id, command: [...command], timeout }),
+    );
+    return { exitCode: codeToPassOn(result) };
+  }
+
   async #begin(): Promise<void> {
     const { session, console } = this.#run;
     const { plugin } = session;
     try {
       const { handle } = await answered(plugin.driver.startTask({ task: this.#prepared.message }));
       this.#handle = handle;
+      this.#startedAt = performance.now();
       this.#shown = this.#show();
       console.note(`${this.label}: started${this.#asWhat()}`);
     } catch (thrown) {

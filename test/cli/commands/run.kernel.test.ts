@@ -260,6 +260,84 @@ describe("a group with a network of its own", () => {
   });
 });
 
+describe("checks", () => {
+  const python =
+    "import http.server as h, os, sys\\n" +
+    "class H(h.BaseHTTPRequestHandler):\\n" +
+    "  def do_GET(s):\\n" +
+    "    s.send_response(503 if os.path.exists('local/sick') else 200); s.end_headers()\\n" +
+    "  def log_message(s, *a): pass\\n" +
+    "print('up', flush=True)\\n" +
+    "h.HTTPServer(('127.0.0.1', int(os.environ['NOMAD_PORT_http'])), H).serve_forever()";
+  const checked = (mode: string, restart = "") =>
+    jobFileOf(`job "c" {
+  group "g" {
+    network {
+      mode = "${mode}"
+      port "http" {}
+    }
+    service {
+      name = "web"
+      port = "http"
+      ${restart}
+      check {
+        type     = "http"
+        path     = "/health"
+        interval = "1s"
+        timeout  = "5s"
+      }
+      check {
+        type     = "tcp"
+        interval = "1s"
+        timeout  = "5s"
+      }
+      check {
+        type     = "script"
+        name     = "marker"
+        task     = "t"
+        command  = "sh"
+        args     = ["-c", "! test -e local/sick || exit 2"]
+        interval = "1s"
+        timeout  = "5s"
+      }
+    }
+    task "t" {
+      driver = "exec2"
+      config {
+        command = "python3"
+        args    = ["-c", "${python}"]
+      }
+    }
+  }
+}`);
+
+  it.each(["host", "bridge"])("show what becomes healthy and unhealthy, in mode %s", async (mode) => {
+    const stateDir = temporaryFolder();
+    const run = start(["run", "--state-dir", stateDir, checked(mode)]);
+    await run.seen("check web: http on /health: healthy", "stderr");
+    await run.seen("check web: tcp: healthy", "stderr");
+    await run.seen("check web: marker: healthy", "stderr");
+    expect((await call(["exec", "--state-dir", stateDir, "t", "touch", "local/sick"])).code).toBe(0);
+    await run.seen("check web: http on /health: unhealthy (HTTP 503)", "stderr");
+    await run.seen("check web: marker: unhealthy (exit code 2)", "stderr");
+    run.child.kill("SIGINT");
+    const { stderr } = await run.ended;
+    expect(stderr.split("http on /health: unhealthy")).toHaveLength(2);
+    expect(stderr).not.toContain("tcp: unhealthy");
+  });
+
+  it("restart a task that stays unhealthy", async () => {
+    const stateDir = temporaryFolder();
+    const restart = 'check_restart {\n limit = 2\n grace = "0s"\n}';
+    const run = start(["run", "--state-dir", stateDir, checked("host", restart)]);
+    await run.seen("check web: http on /health: healthy", "stderr");
+    await call(["exec", "--state-dir", stateDir, "t", "touch", "local/sick"]);
+    await run.seen("unhealthy 2 times: t restarts", "stderr");
+    await run.seen("t: killed by SIGINT", "stderr");
+    expect((await run.seen("up\nup\n")).match(/up/g)?.length).toBeGreaterThanOrEqual(2);
+  });
+});
+
 describe("what cannot be run", () => {
   it.each([
     [

@@ -1,0 +1,47 @@
+/** What results of a check make of it. Pure. */
+import type { Check } from "../../jobspec/job.ts";
+
+export interface CheckResult {
+  readonly status: "passing" | "warning" | "critical";
+  /** Such as `HTTP 503` or `connection refused`; empty for a success. */
+  readonly detail: string;
+}
+
+export interface CheckState {
+  /** Undefined until the first result. */
+  readonly shown: CheckResult["status"] | undefined;
+  readonly passed: number;
+  readonly failed: number;
+  /** Failures in a row since the last restart. */
+  readonly towardsRestart: number;
+}
+
+export const newCheck: CheckState = { shown: undefined, passed: 0, failed: 0, towardsRestart: 0 };
+
+export interface CheckStep {
+  readonly state: CheckState;
+  /** Whether it has become healthy or unhealthy. */
+  readonly changed: boolean;
+  readonly restarts: boolean;
+}
+
+/** @param age milliseconds since the start of its task */
+export function nextCheckState(
+  { shown, passed, failed, towardsRestart }: CheckState,
+  { status }: CheckResult,
+  { successBeforePassing, failuresBeforeCritical, restart }: Check,
+  age: number,
+): CheckStep {
+  const failing = status === "critical";
+  const row = { passed: failing ? 0 : passed + 1, failed: failing ? failed + 1 : 0 };
+  const counts = failing ? row.failed >= failuresBeforeCritical : row.passed >= successBeforePassing;
+  const now = counts ? status : shown;
+  const inGrace = restart !== undefined && age < restart.graceMs;
+  const towards = failing && !inGrace ? towardsRestart + 1 : 0;
+  const restarts = restart !== undefined && towards >= restart.limit;
+  return {
+    state: { shown: now, ...row, towardsRestart: restarts ? 0 : towards },
+    changed: now !== shown,
+    restarts,
+  };
+}

@@ -1,0 +1,87 @@
+import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { connectToHost, perform, type ResolvedProbe } from "../../../src/client/checks/probes.ts";
+
+async function portOf(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+const run = (probe: ResolvedProbe, timeoutMs = 5_000) => {
+  const execute = async ([command]: readonly string[]) => ({ exitCode: Number(command) });
+  return perform(probe, { connect: connectToHost, execute }, timeoutMs, new AbortController().signal);
+};
+const http = (port: number, path = "/", more = {}): ResolvedProbe => ({
+  kind: "http",
+  port,
+  secure: false,
+  verifies: true,
+  method: "GET",
+  path,
+  headers: {},
+  body: "",
+  ...more,
+});
+
+describe("a check by HTTP", () => {
+  it("is what the answer's status says", async () => {
+    const port = await portOf(
+      createHttpServer((request, response) => {
+        response.writeHead(Number(request.url?.slice(1))).end("x".repeat(100_000));
+      }),
+    );
+    expect(await run(http(port, "/200"))).toEqual({ status: "passing", detail: "" });
+    expect(await run(http(port, "/204"))).toEqual({ status: "passing", detail: "" });
+    expect(await run(http(port, "/429"))).toEqual({ status: "warning", detail: "HTTP 429" });
+    expect(await run(http(port, "/301"))).toEqual({ status: "critical", detail: "HTTP 301" });
+    expect(await run(http(port, "/500"))).toEqual({ status: "critical", detail: "HTTP 500" });
+  });
+
+  it("sends method, headers and body", async () => {
+    let seen = "";
+    const port = await portOf(
+      createHttpServer((request, response) => {
+        request.on("data", (data) => {
+          seen = `${request.method} ${request.headers["x-a"]} ${data}`;
+          response.end();
+        });
+      }),
+    );
+    await run(http(port, "/", { method: "PUT", headers: { "X-A": ["b"] }, body: "hello" }));
+    expect(seen).toBe("PUT b hello");
+  });
+
+  it("fails where nothing answers, or not in time, or not in HTTP", async () => {
+    const port = await portOf(createServer());
+    expect(await run(http(port), 100)).toEqual({ status: "critical", detail: "no answer in time" });
+    const other = await portOf(createServer((socket) => socket.end("hello\n")));
+    expect(await run(http(other))).toMatchObject({
+      status: "critical",
+      detail: expect.stringContaining("Parse Error"),
+    });
+  });
+});
+
+describe("a check by TCP", () => {
+  it("is whether the port takes connections", async () => {
+    const server = createServer();
+    const port = await portOf(server);
+    expect(await run({ kind: "tcp", port })).toEqual({ status: "passing", detail: "" });
+    await new Promise((resolve) => server.close(resolve));
+    expect(await run({ kind: "tcp", port })).toEqual({ status: "critical", detail: "connection refused" });
+  });
+});
+
+describe("a check by a script", () => {
+  it.each([
+    ["0", "passing", ""],
+    ["1", "warning", "exit code 1"],
+    ["2", "critical", "exit code 2"],
+  ])("that ends with %s is %s", async (command, status, detail) => {
+    expect(await run({ kind: "script", command, args: [] })).toEqual({ status, detail });
+  });
+});
