@@ -1,16 +1,33 @@
 /**
- * The Debian package in a small Debian of its own: installed, installed again,
- * removed, purged. Made by `npm run package:deb`; without one, the tests say so.
+ * The Debian package in a small Debian of its own: installed, upgraded and downgraded under
+ * running tasks, removed, purged. Made by `npm run package:deb`; without one, the tests say so.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  globSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
+import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
+import { inRoot as entering } from "../../support/host/emptyRoot.ts";
 import { leaveOut, requireTools } from "../../support/host/requireTools.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const release = join(import.meta.dirname, "../../../dist/release");
 const [deb] = globSync(join(release, "*_amd64.deb"));
 const link = "opt/nomad/data/plugins/nomad-driver-exec2";
+const executable = "usr/bin/nomad-driver-exec2";
+const stateDir = "/var/lib/nomad-driver-exec2";
 let root: string | undefined;
 
 beforeAll(() => {
@@ -19,6 +36,9 @@ beforeAll(() => {
   execFileSync("debootstrap", ["--variant=minbase", "--include=libstdc++6", "trixie", root], {
     stdio: "ignore",
   });
+  // Tasks have users of their own.
+  chmodSync(root, 0o755);
+  copyFileSync(deb, join(root, "package.deb"));
 }, 600_000);
 
 afterAll(() => {
@@ -62,33 +82,107 @@ describe("the package", { timeout: 300_000 }, () => {
     expect(inRoot(folder, "readlink", `/${link}`)).toBe("/usr/bin/nomad-driver-exec2\n");
   });
 
-  it("is removed with its link, and histories stay until it is purged", (context) => {
-    const { folder } = needed(context);
-    inRoot(folder, "mkdir", "-p", "/var/lib/nomad-driver-exec2/events");
+  it("is upgraded and downgraded under a running task, which ends with its own exit code", async (context) => {
+    const { folder, install } = needed(context);
+    makeNextVersion(folder);
+    for (const [from, to] of [
+      ["package.deb", "next.deb"],
+      ["next.deb", "package.deb"],
+    ] as const) {
+      install(from);
+      const [allocation, other] = [makeAllocation(), makeAllocation()];
+      const before = await launchFrom(folder, allocation, other);
+      const open = allocation.gate();
+      const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 19");
+      const handle = await startTask(before, config);
+      const pid = await pidOf(before, config);
+
+      install(to);
+      // The plugin that runs has its file still, and works on.
+      expect(digestOf(`/proc/${before.pid}/exe`)).not.toBe(digestOf(join(folder, executable)));
+      expect(await runTask(before, other.config("exit 3"))).toMatchObject({ exitCode: 3 });
+      await before.close();
+
+      const after = await launchFrom(folder, allocation, other);
+      expect(digestOf(`/proc/${after.pid}/exe`)).toBe(digestOf(join(folder, executable)));
+      await after.driver.recoverTask({ taskId: "", handle });
+      expect(await pidOf(after, config), `from ${from} to ${to}`).toBe(pid);
+      const ended = waitTask(after, config);
+      open();
+      expect(await ended).toEqual({ exitCode: 19, signal: 0, oomKilled: false });
+      expect(await runTask(after, other.config("exit 4"))).toMatchObject({ exitCode: 4 });
+      await after.driver.destroyTask({ taskId: config.id, force: true });
+      await after.close();
+    }
+    const [command = "", ...args] = entering({
+      root: folder,
+      command: [`/${executable}`, "events", "--json"],
+    });
+    const histories = execFileSync(command, args, { encoding: "utf8" });
+    expect(histories.match(/"type":"recovered"/g)).toHaveLength(2);
+  });
+
+  it("is removed with its link under a running task, and histories stay until it is purged", async (context) => {
+    const { folder, install } = needed(context);
+    install();
+    const allocation = makeAllocation();
+    const agent = await launchFrom(folder, allocation);
+    const open = allocation.gate();
+    const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 23");
+    await startTask(agent, config);
     inRoot(folder, "dpkg", "--remove", "nomad-driver-exec2");
     expect(spawnSync("test", ["-L", join(folder, link)]).status).toBe(1);
-    expect(existsSync(join(folder, "usr/bin/nomad-driver-exec2"))).toBe(false);
-    expect(existsSync(join(folder, "var/lib/nomad-driver-exec2/events"))).toBe(true);
+    expect(existsSync(join(folder, executable))).toBe(false);
+    open();
+    expect(await waitTask(agent, config)).toMatchObject({ exitCode: 23 });
+    await agent.close();
+    expect(existsSync(join(folder, stateDir, "events"))).toBe(true);
     inRoot(folder, "dpkg", "--purge", "nomad-driver-exec2");
-    expect(existsSync(join(folder, "var/lib/nomad-driver-exec2"))).toBe(false);
+    expect(existsSync(join(folder, stateDir))).toBe(false);
   });
 });
 
 interface Needed {
   readonly deb: string;
   readonly folder: string;
-  readonly install: () => void;
+  /** Installs a package that is in the root. */
+  readonly install: (name?: string) => void;
 }
 
 function needed(context: TestContext): Needed {
   requireTools(context, "debootstrap");
   if (deb === undefined || root === undefined) leaveOut(context, "a Debian package in dist/release");
   const folder = root;
-  const install = () => {
-    execFileSync("cp", [deb, join(folder, "package.deb")]);
-    inRoot(folder, "dpkg", "--install", "/package.deb");
-  };
+  const install = (name = "package.deb") => void inRoot(folder, "dpkg", "--install", `/${name}`);
   return { deb, folder, install };
+}
+
+/** `next.deb`: the same package with a higher version, and one byte more in its executable, which changes nothing. */
+function makeNextVersion(folder: string): void {
+  const stage = join(temporaryFolder(), "next");
+  execFileSync("dpkg-deb", ["--raw-extract", join(folder, "package.deb"), stage]);
+  const control = join(stage, "DEBIAN/control");
+  writeFileSync(control, readFileSync(control, "utf8").replace(/^(Version: \d+:).*$/m, "$199.0.0"));
+  appendFileSync(join(stage, executable), "\0");
+  execFileSync("dpkg-deb", ["--root-owner-group", "-Znone", "--build", stage, join(folder, "next.deb")], {
+    stdio: "ignore",
+  });
+}
+
+/** A plugin, launched in the root by the link in the plugin folder, as the agent of a host does. */
+function launchFrom(folder: string, ...allocations: readonly Allocation[]): Promise<Agent> {
+  const sockets = temporaryFolder();
+  const shared = [sockets, ...allocations.map((allocation) => dirname(dirname(allocation.folder)))];
+  const [entry = "", ...args] = entering({
+    root: folder,
+    shared: [...new Set(shared)],
+    command: [`/${link}`],
+  });
+  return startAgent({ entry, args, env: { PLUGIN_UNIX_SOCKET_DIR: sockets }, stateDir });
+}
+
+function digestOf(path: string): string {
+  return createHash("sha256").update(readFileSync(path)).digest("hex");
 }
 
 function inRoot(folder: string, ...command: string[]): string {
