@@ -1,0 +1,21 @@
+/**
+ * Tests of arm64 on another machine: builds the executable for it, and runs what qemu-user can
+ * carry out: the runner's tests, and those of the executable. qemu-user has neither landlock(7)
+ * nor clone3(2), so no task starts under it.
+ */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { buildExecutable } from "./executable/buildExecutable.ts";
+import { targetOf } from "./release/targets.ts";
+
+const root = join(import.meta.dirname, "..");
+const tests = ["test/effects/launch/runner.test.ts", "test/scripts/executable/elf.test.ts", "test/e2e/arm64"];
+
+const page = join(root, "dist/inspector");
+await buildExecutable(targetOf("arm64"), page, join(root, "dist/arm64/nomad-driver-exec2"));
+const { status } = spawnSync("npx", ["vitest", "run", ...tests], {
+  cwd: root,
+  env: { ...process.env, TEST_ARM64: "1" },
+  stdio: "inherit",
+});
+process.exitCode = status ?? 1;

@@ -1,0 +1,69 @@
+/** The executable for arm64 under qemu-user, as far as that goes: `npm run test:arm64` builds it, and runs this. */
+import { once } from "node:events";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { FingerprintResponse } from "../../../src/grpc/generated/nomad/driver.ts";
+import { runTask, startAgent, startTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+import { builtEntry } from "../../support/plugin/pluginEntry.ts";
+import { call } from "../../support/screen/commandLine.ts";
+
+const executable = join(import.meta.dirname, "../../../dist/arm64/nomad-driver-exec2");
+const emulator = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"] as const;
+const arm64 = { program: [...emulator, executable] as const };
+const native = { program: [builtEntry] };
+
+describe.runIf(process.env.TEST_ARM64)("the executable for arm64", { timeout: 60_000 }, () => {
+  it("says what it is", async () => {
+    const { code, stdout } = await call(["version"], arm64);
+    expect({ code, stdout }).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^nomad-driver-exec2 \d/),
+    });
+    expect(stdout).toContain("arm64");
+  });
+
+  it.each([
+    ["events", "--json"],
+    ["replay", "--check"],
+    ["why", "main"],
+  ])("reads a log as the one for this machine does: %s %s", async (...args) => {
+    const agent = await startAgent({ entry: builtEntry });
+    expect(await runTask(agent, makeAllocation().config("exit 3"))).toMatchObject({ exitCode: 3 });
+    const of = [...args, "--state-dir", agent.stateDir];
+    const expected = await call(of, native);
+    expect(expected.code).toBe(0);
+    expect(await call(of, arm64)).toMatchObject({ code: 0, stdout: expected.stdout });
+  });
+
+  it("tells an agent what the one for this machine tells, and that tasks cannot run here", async () => {
+    const agent = await startEmulated();
+    const other = await startAgent({ entry: builtEntry });
+    for (const ask of ["pluginInfo", "configSchema"] as const) {
+      expect(await agent.base[ask]({})).toEqual(await other.base[ask]({}));
+    }
+    expect(await agent.driver.taskConfigSchema({})).toEqual(await other.driver.taskConfigSchema({}));
+    const [fingerprint] = (await once(
+      agent.driver.fingerprint({}).on("error", () => undefined),
+      "data",
+    )) as [FingerprintResponse];
+    expect(fingerprint.healthDescription).toContain("has no Landlock");
+  });
+
+  it("refuses a start for want of Landlock, and records that in a log which this machine reads", async () => {
+    const agent = await startEmulated();
+    const config = makeAllocation().config("exit 0");
+    await expect(startTask(agent, config)).rejects.toThrow(/Landlock/);
+    await agent.close();
+    const of = ["--state-dir", agent.stateDir];
+    const events = await call(["events", "main", "--json", ...of], native);
+    expect(events.stdout).toContain('"type":"startFailed"');
+    expect(await call(["replay", "--check", ...of], native)).toMatchObject({ code: 0 });
+  });
+});
+
+/** Without a variable that is Node's: the executable would start itself anew to be rid of it, and an emulator cannot. */
+function startEmulated() {
+  const [entry, ...args] = arm64.program;
+  return startAgent({ entry, args, env: { NODE_COMPILE_CACHE: undefined } });
+}
