@@ -19,9 +19,9 @@ const description = `Nomad task driver that runs commands in a Landlock sandbox
  cgroups v2 how much it may use, namespaces what it sees; every task runs as a
  user of its own. What happens to each task is kept in an event log.`;
 
-/** @param executable path of the executable */
 export interface DebInput {
   readonly architecture: string;
+  /** Path of the executable. */
   readonly executable: string;
   readonly licences: string;
   /** Seconds since the epoch; nothing in the package is newer. */

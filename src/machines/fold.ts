@@ -36,12 +36,12 @@ export function step(snapshot: TaskSnapshot, event: TaskEvent): Step {
   }
   const { target: to = from, reenter = false, actions } = transition;
   const { entry = [] }: State = to !== from || reenter ? taskStates[to] : {};
-  const evolved = actions.includes("remember") ? { ...context, ...evolve(context, event) } : context;
+  const evolved = actions.includes("evolve") ? { ...context, ...evolve(context, event) } : context;
   return {
     snapshot: { value: to, context: evolved },
     from,
     to,
-    effects: [...actions, ...entry].filter((action) => action !== "remember"),
+    effects: [...actions, ...entry].filter((action) => action !== "evolve"),
     accepted: true,
   };
 }

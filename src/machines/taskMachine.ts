@@ -45,30 +45,30 @@ export interface Transition {
   readonly target?: StateName;
   /** Runs the entry effects even if the target is the current state. */
   readonly reenter?: true;
-  /** `remember` applies `evolve` of taskContext.ts. */
-  readonly actions: readonly ("remember" | EffectName)[];
+  /** `evolve`: the event changes the context (taskContext.ts). The others are effects. */
+  readonly actions: readonly ("evolve" | EffectName)[];
 }
 
-const remember = { actions: ["remember"] } as const;
-const requested = { target: "pending", actions: ["remember", "inspectHost"] } as const;
-const failed = { target: "failed", ...remember } as const;
+const evolves = { actions: ["evolve"] } as const;
+const requested = { target: "pending", actions: ["evolve", "inspectHost"] } as const;
+const failed = { target: "failed", ...evolves } as const;
 
 /** Transitions of every state in which the task runs. */
 const whileAlive = {
-  signalled: remember,
-  oomSeen: remember,
-  execStarted: remember,
-  execExited: remember,
-  execsRepeated: remember,
-  exited: { target: "exited", ...remember },
-  recovered: { target: "recovered", reenter: true, ...remember },
-  lost: { target: "lost", ...remember },
-  destroyRequested: { target: "killing", ...remember },
+  signalled: evolves,
+  oomSeen: evolves,
+  execStarted: evolves,
+  execExited: evolves,
+  execsRepeated: evolves,
+  exited: { target: "exited", ...evolves },
+  recovered: { target: "recovered", reenter: true, ...evolves },
+  lost: { target: "lost", ...evolves },
+  destroyRequested: { target: "killing", ...evolves },
 } as const;
 
 const untilStopped = {
   ...whileAlive,
-  stopRequested: { target: "stopping", reenter: true, ...remember },
+  stopRequested: { target: "stopping", reenter: true, ...evolves },
 } as const;
 
 /** The machine: the transitions of each state. The fold interprets it; XState's machine is built from it. */
@@ -76,42 +76,42 @@ export const taskStates = {
   pending: {
     on: {
       requested,
-      fingerprinted: { target: "fingerprinted", ...remember },
-      adopted: { target: "running", ...remember },
+      fingerprinted: { target: "fingerprinted", ...evolves },
+      adopted: { target: "running", ...evolves },
       startFailed: failed,
     },
   },
   fingerprinted: {
     entry: ["prepareSandbox"],
-    on: { sandboxed: { target: "sandboxed", ...remember }, startFailed: failed },
+    on: { sandboxed: { target: "sandboxed", ...evolves }, startFailed: failed },
   },
   sandboxed: {
     entry: ["launch"],
-    on: { started: { target: "running", ...remember }, startFailed: failed },
+    on: { started: { target: "running", ...evolves }, startFailed: failed },
   },
   running: { entry: ["watchExit"], on: untilStopped },
   recovered: { entry: ["watchExit"], on: untilStopped },
   stopping: {
     entry: ["sendStopSignal", "startKillTimer"],
-    on: { ...untilStopped, stopTimedOut: { target: "killing", ...remember } },
+    on: { ...untilStopped, stopTimedOut: { target: "killing", ...evolves } },
   },
-  killing: { entry: ["killRun"], on: { ...whileAlive, forceKilled: remember } },
+  killing: { entry: ["killRun"], on: { ...whileAlive, forceKilled: evolves } },
   exited: {
     entry: ["releaseRun"],
     on: {
-      signalled: remember,
-      forceKilled: remember,
-      execExited: remember,
-      execsRepeated: remember,
-      destroyed: { target: "destroyed", ...remember },
+      signalled: evolves,
+      forceKilled: evolves,
+      execExited: evolves,
+      execsRepeated: evolves,
+      destroyed: { target: "destroyed", ...evolves },
     },
   },
   failed: {
     entry: ["releaseRun"],
     // If a plugin dies during a start, its agent sends the same start to the next plugin.
-    on: { requested, destroyed: { target: "destroyed", ...remember } },
+    on: { requested, destroyed: { target: "destroyed", ...evolves } },
   },
-  lost: { entry: ["releaseRun"], on: { destroyed: { target: "destroyed", ...remember } } },
+  lost: { entry: ["releaseRun"], on: { destroyed: { target: "destroyed", ...evolves } } },
   destroyed: { type: "final" },
 } as const satisfies Readonly<Record<StateName, State>>;
 

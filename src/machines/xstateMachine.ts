@@ -16,6 +16,6 @@ export const taskMachine = setup({
   types: { context: {} as TaskContext, events: {} as TaskEvent },
   actions: {
     ...effects,
-    remember: assign(({ context, event }) => evolve(context, event)),
+    evolve: assign(({ context, event }) => evolve(context, event)),
   },
 }).createMachine({ id: "task", context: initialContext, initial: "pending", states: taskStates });

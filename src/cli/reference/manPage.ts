@@ -73,8 +73,8 @@ function optionEntry({ short, long, value, description, choices, defaultValue }:
     ...(choices.length > 0 ? [`one of ${choices.join(", ")}`] : []),
     ...(defaultValue === undefined ? [] : [`default: ${defaultValue}`]),
   ];
-  const told = facts.length > 0 ? `${description} (${facts.join("; ")})` : description;
-  return [".TP", label, ...paragraph(told)];
+  const explained = facts.length > 0 ? `${description} (${facts.join("; ")})` : description;
+  return [".TP", label, ...paragraph(explained)];
 }
 
 function paragraph(words: string): string[] {

@@ -28,9 +28,9 @@ esac
 function optionSpec(option: OptionOutline): string {
   const { short, long, value, description } = option;
   const action = value === undefined ? "" : `:${escaped(value)}:${actionOf(option, value)}`;
-  const told = `[${escaped(description)}]${action}`;
-  if (short === undefined || short === long) return quoted(`*${long}${told}`);
-  return `'*'{${short},${long}}${quoted(told)}`;
+  const explained = `[${escaped(description)}]${action}`;
+  if (short === undefined || short === long) return quoted(`*${long}${explained}`);
+  return `'*'{${short},${long}}${quoted(explained)}`;
 }
 
 function argumentSpec(argument: ArgumentOutline): string {

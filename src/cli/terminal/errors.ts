@@ -38,35 +38,12 @@ function inWords(summary: string, failed: FailedCall | undefined): string {
     .join(": ");
 }
 
-const fileCalls: ReadonlySet<string> = new Set([
-  ...[
-    "access",
-    "chmod",
-    "chown",
-    "commit",
-    "connect",
-    "copyfile",
-    "link",
-    "listen",
-    "lstat",
-    "mkdir",
-    "mkdtemp",
-  ],
-  ...[
-    "open",
-    "openat2",
-    "read",
-    "readlink",
-    "realpath",
-    "rename",
-    "rm",
-    "rmdir",
-    "scandir",
-    "stat",
-    "statfs",
-  ],
-  ...["symlink", "unlink", "watch", "write"],
-]);
+const fileCalls: ReadonlySet<string> = new Set(
+  (
+    "access chmod chown commit connect copyfile link listen lstat mkdir mkdtemp " +
+    "open openat2 read readlink realpath rename rm rmdir scandir stat statfs symlink unlink watch write"
+  ).split(" "),
+);
 
 function adviceOn(errno = ""): string | undefined {
   if (errno === "EACCES" && process.geteuid?.() !== 0) return "Try again with sudo";

@@ -86,7 +86,7 @@ export class LocalTask implements StartedTask, CheckedTask {
   async start(): Promise<void> {
     try {
       await this.#begin();
-      this.#ended = this.#live().catch((thrown) => this.#failed(thrown));
+      this.#ended = this.#supervise().catch((thrown) => this.#failed(thrown));
     } catch (thrown) {
       this.#ended = Promise.resolve(this.#failed(thrown));
     }
@@ -123,14 +123,14 @@ export class LocalTask implements StartedTask, CheckedTask {
       this.#handle = handle;
       this.#startedAt = performance.now();
       this.#shown = this.#show();
-      console.note(`${this.label}: started${this.#asWhat()}`);
+      console.note(`${this.label}: started${this.#alias()}`);
     } catch (thrown) {
       throw (await hasDied(plugin, thrown)) ? diedAtStart() : thrown;
     }
   }
 
   /** The name by which other verbs know it, if that is not its label. */
-  #asWhat(): string {
+  #alias(): string {
     const { label, message } = this.#prepared;
     return label === message.name
       ? ""
@@ -177,7 +177,7 @@ export class LocalTask implements StartedTask, CheckedTask {
   }
 
   /** Waits for the task's end, stops or kills it on request, and restarts it on request. */
-  async #live(): Promise<TaskOutcome> {
+  async #supervise(): Promise<TaskOutcome> {
     const { interrupts } = this.#run;
     whenAborted(interrupts.stop, () => void this.#stop());
     whenAborted(interrupts.kill, () => void this.#destroy());
@@ -206,7 +206,7 @@ export class LocalTask implements StartedTask, CheckedTask {
   async #untilEnd(): Promise<ExitResult | undefined> {
     const { console } = this.#run;
     const { result, err } = await this.#call((driver) => driver.waitTask({ taskId: this.id }));
-    const span = await this.#life();
+    const span = await this.#runTime();
     await this.#destroy();
     await this.#drain();
     this.#handle = undefined;
@@ -225,7 +225,7 @@ export class LocalTask implements StartedTask, CheckedTask {
   }
 
   /** How long it ran, by the times of its history; undefined if the driver no longer knows the task. */
-  async #life(): Promise<string | undefined> {
+  async #runTime(): Promise<string | undefined> {
     try {
       const { task } = await this.#call((driver) => driver.inspectTask({ taskId: this.id }));
       return formatLife(msOf(task?.completedAt) - msOf(task?.startedAt));

@@ -13,13 +13,13 @@ const NO_PROTOCOL_OF_IP = 0xffffff00;
 export function portRestrictions({ connectTcp, bindTcp }: TcpPorts): readonly Restriction[] {
   if (connectTcp === undefined && bindTcp === undefined) return [];
   return [
-    ...either,
+    ...forAnyLimit,
     ...(connectTcp === undefined ? [] : connecting),
     ...(bindTcp?.length === 0 ? [listening] : []),
   ];
 }
 
-const either: readonly Restriction[] = [
+const forAnyLimit: readonly Restriction[] = [
   // Higher numbers are the kernel's own, IPPROTO_MPTCP and IPPROTO_SMC. Both run over TCP; refused, programs
   // fall back to it.
   {

@@ -69,7 +69,7 @@ export class PendingLaunch {
    */
   async release(): Promise<Launched> {
     if (this.#late === undefined) throw new TypeError("the rest of the plan is not loaded");
-    const outcome = await this.outcome();
+    const outcome = await this.releaseInit();
     const [init, task] = outcome.processes;
     if (outcome.failure === undefined && init !== undefined && task !== undefined) return { init, task };
     const plan = joinPlan(this.#early, this.#late);
@@ -81,7 +81,7 @@ export class PendingLaunch {
   }
 
   /** Releases init. Resolves once no process has the report pipe open any more. */
-  outcome(): Promise<Outcome> {
+  releaseInit(): Promise<Outcome> {
     writeRelease(this.#releasePipe);
     return this.#ended();
   }

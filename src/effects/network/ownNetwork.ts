@@ -18,7 +18,7 @@ export class OwnNetwork {
 
   /** @throws DriverError `KERNEL_CALL_FAILED` */
   static make(): OwnNetwork {
-    return comingBack(() => {
+    return restoringNamespace(() => {
       unshare(CLONE_NEWNET);
       raiseLoopback();
       return new OwnNetwork(openSync(ofThisThread, "r"));
@@ -35,7 +35,7 @@ export class OwnNetwork {
    * @throws DriverError `KERNEL_CALL_FAILED` if nobody listens there
    */
   connect(port: number): Socket {
-    const made = comingBack(() => {
+    const made = restoringNamespace(() => {
       setns(this.#descriptor, CLONE_NEWNET);
       return socket(AF_INET, SOCK_STREAM);
     });
@@ -56,7 +56,7 @@ export class OwnNetwork {
 const ofThisThread = "/proc/thread-self/ns/net";
 
 /** Runs work that changes this thread's network namespace, and returns to the one before. */
-function comingBack<T>(work: () => T): T {
+function restoringNamespace<T>(work: () => T): T {
   const before = openSync(ofThisThread, "r");
   try {
     return work();

@@ -14,7 +14,7 @@ export async function releaseMemory(): Promise<void> {
   const executable = readlinkSync("/proc/self/exe");
   unmap(unchangedMappings(await readFile("/proc/self/smaps", "utf8"), executable));
   // Only this thread opens and closes logs, so none is unmapped between the list and the calls.
-  unmap(readMappings(readFileSync("/proc/self/maps", "utf8")));
+  unmap(readOnlyMappings(readFileSync("/proc/self/maps", "utf8")));
 }
 
 function unmap(mappings: readonly Mapping[]): void {
@@ -48,7 +48,7 @@ export function unchangedMappings(smaps: string, file: string): Mapping[] {
 }
 
 /** Shared mappings of files that are only read, as LMDB's of its data: proc_pid_maps(5). */
-export function readMappings(maps: string): Mapping[] {
+export function readOnlyMappings(maps: string): Mapping[] {
   const lines = maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) r--s \S+ \S+ \S+ +\//gm);
   return Array.from(lines, ([, start = "", end = ""]) => mappingOf(start, end));
 }

@@ -1,5 +1,5 @@
 /**
- * Access control: admits browsers with the token that was printed. Nothing but the random secrets comes from outside of a request.
+ * Access control: admits browsers with the token that was printed.
  *
  * A page of another site can make a browser send requests here. Such a page cannot
  * read the token, and its origin differs. A domain of its own that resolves to this

@@ -67,7 +67,7 @@ function withNames(names: readonly string[]): Fields {
 const { requested, fingerprinted, sandboxed, started, adopted, exited, startFailed, oomSeen } =
   eventCatalogue;
 
-/** What the machine remembers. */
+/** The fields of the machine's context. */
 const remembered: Readonly<Record<keyof TaskContext, Fields>> = {
   request: fieldsOf(requested.schema),
   host: fieldsOf(fingerprinted.schema),
@@ -93,12 +93,12 @@ const remembered: Readonly<Record<keyof TaskContext, Fields>> = {
   lostReason: text,
 };
 
-const memory: Fields = {
+const context: Fields = {
   ...nothing,
-  named: new Map([["state", text], ...Object.keys(initialContext).map(ofMemory)]),
+  named: new Map([["state", text], ...Object.keys(initialContext).map(ofContext)]),
 };
 
-function ofMemory(name: string): [string, Fields] {
+function ofContext(name: string): [string, Fields] {
   return [name, remembered[name as keyof TaskContext]];
 }
 
@@ -107,12 +107,12 @@ const data = Object.values(eventCatalogue)
   .map(({ schema }) => fieldsOf(schema))
   .reduce(merged, nothing);
 
-/** Where each path begins: the machine's memory, and the event. */
+/** Where each path begins: the machine's context, and the event. */
 const momentFields: Fields = {
   ...nothing,
   named: new Map([
-    ...memory.named,
-    ["before", memory],
+    ...context.named,
+    ["before", context],
     ["data", data],
     ["effects", { ...nothing, entry: text, measured: true }],
     ...["from", "type"].map((name): [string, Fields] => [name, text]),

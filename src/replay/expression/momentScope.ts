@@ -20,27 +20,27 @@ export const namesOfMoment = {
   effects: "names of the effects that the machine requested",
   error: "whether something went wrong",
   refused: "whether the machine refused the event",
-  before: "the memory before the event, such as before.signals, and before.state",
+  before: "what was remembered before the event, such as before.signals, and before.state",
 } as const;
 
 const remembered: ReadonlySet<string> = new Set(["state", ...Object.keys(initialContext)]);
 const known: ReadonlySet<string> = new Set([...Object.keys(namesOfMoment), ...remembered]);
 
 /**
- * Makes a test for moments from an expression. An expression over the machine's
- * memory alone matches only where it becomes true, since memory rarely changes. One
- * that uses a name of the event matches every event at which it is true.
+ * Makes a test for moments from an expression. An expression over the machine's context alone matches only
+ * where it becomes true, since the context rarely changes. One that uses a name of the event matches every
+ * event at which it is true.
  *
  * The test throws a DriverError `EXPRESSION_INVALID` where evaluation fails.
  * @throws DriverError `EXPRESSION_INVALID` if the text is not an expression
  */
 export function expressionTest(text: string): MomentTest {
   const expression = parseExpression(text, known, remembered);
-  const isOfMemory = pathsOf(expression).every(({ names: [first = ""] }) => remembered.has(first));
+  const isOfContext = pathsOf(expression).every(({ names: [first = ""] }) => remembered.has(first));
   return (moment) => {
     const scope = scopeOf(moment);
     if (!evaluate(expression, scope)) return false;
-    return !isOfMemory || !evaluate(expression, { now: scope.before, before: scope.before });
+    return !isOfContext || !evaluate(expression, { now: scope.before, before: scope.before });
   };
 }
 
@@ -68,7 +68,7 @@ function pathsOf(expression: Expression): Path[] {
 function scopeOf(moment: Moment): Scope {
   const { seq, stored, sinceBefore, effects, accepted } = moment;
   const { type, time, data } = stored;
-  const before = memoryOf(moment.before);
+  const before = contextOf(moment.before);
   const event: Record<keyof typeof namesOfMoment, unknown> = {
     ...{ seq, type, time, data, effects, before },
     state: moment.after.value,
@@ -80,7 +80,7 @@ function scopeOf(moment: Moment): Scope {
   return { now: { ...moment.after.context, ...event }, before };
 }
 
-/** The machine's memory; a state of another version may hold more. */
-function memoryOf({ value, context }: MachineState): Readonly<Record<string, unknown>> {
+/** The machine's context and state. Those of another version may hold more. */
+function contextOf({ value, context }: MachineState): Readonly<Record<string, unknown>> {
   return { ...context, state: value };
 }

@@ -1,7 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { readMappings, releaseMemory, unchangedMappings } from "../../../src/effects/processes/ownMemory.ts";
+import {
+  readOnlyMappings,
+  releaseMemory,
+  unchangedMappings,
+} from "../../../src/effects/processes/ownMemory.ts";
 import { openEventStore } from "../../../src/store/lmdb/lmdbEventStore.ts";
 import { sampleEvent } from "../../support/history/sampleEvents.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -35,7 +39,7 @@ it("knows the shared mappings of files that are only read", () => {
 7f2000000000-7f2000002000 r--p 00000000 fe:00 77         /usr/lib/libc.so.6
 7f3000000000-7f3000002000 r--s 00000000 00:0f 1          anon_inode:[io_uring]
 `;
-  expect(readMappings(maps)).toEqual([{ address: 0x7f0000000000n, bytes: 0x1000000000n }]);
+  expect(readOnlyMappings(maps)).toEqual([{ address: 0x7f0000000000n, bytes: 0x1000000000n }]);
 });
 
 it("unmaps an event log's pages, and the log goes on", async () => {

@@ -35,33 +35,37 @@ export function reportOn(
   return {
     fit: health === "healthy" && state.problem === undefined,
     checks: [
-      check("root", facts.root, facts.root ? "yes" : "no"),
-      check("machine", facts.arch === "x64" || facts.arch === "arm64", `${facts.arch}, ${facts.cores} cores`),
-      check("kernel", facts.landlockAbi > 0, `Linux ${facts.kernel}`),
+      required("root", facts.root, facts.root ? "yes" : "no"),
+      required(
+        "machine",
+        facts.arch === "x64" || facts.arch === "arm64",
+        `${facts.arch}, ${facts.cores} cores`,
+      ),
+      required("kernel", facts.landlockAbi > 0, `Linux ${facts.kernel}`),
       ...landlockChecks(facts.landlockAbi),
-      check("cgroup v2", facts.cgroupMount !== undefined, facts.cgroupMount ?? "not mounted"),
+      required("cgroup v2", facts.cgroupMount !== undefined, facts.cgroupMount ?? "not mounted"),
       ...controllerChecks(facts),
       ...Object.entries(facts.namespaces).map(([kind, present]) =>
-        check(`${kind} namespaces`, present, present ? "yes" : "no"),
+        required(`${kind} namespaces`, present, present ? "yes" : "no"),
       ),
-      grade("seccomp filters", facts.seccomp, facts.seccomp ? "yes" : "no"),
-      grade(
+      optional("seccomp filters", facts.seccomp, facts.seccomp ? "yes" : "no"),
+      optional(
         "private roots",
         rootProblem === undefined,
         rootProblem === undefined ? "can be made" : "cannot be made",
       ),
-      grade(
+      optional(
         "programs from memory",
         facts.memfdExecution,
         facts.memfdExecution ? "allowed" : "vm.memfd_noexec is 2",
       ),
-      grade(
+      optional(
         "speed of a core",
         facts.mhzKnown,
         `${Math.round(facts.mhzPerCore)} MHz${facts.mhzKnown ? "" : ", assumed"}`,
       ),
-      check("state folder", state.problem === undefined, state.found),
-      grade(
+      required("state folder", state.problem === undefined, state.found),
+      optional(
         "killed runs",
         leftovers.length === 0,
         leftovers.length === 0 ? "left nothing behind" : "left something behind",
@@ -92,8 +96,8 @@ const landlockAbis: readonly (readonly [abi: number, added: string])[] = [
 function landlockChecks(abi: number): Check[] {
   const summary = abi > 0 ? `ABI ${abi}` : "not in this kernel, or not enabled when it booted";
   return [
-    check("Landlock", abi > 0, summary),
-    ...landlockAbis.map(([needed, added]) => grade(`  since ABI ${needed}`, abi >= needed, added)),
+    required("Landlock", abi > 0, summary),
+    ...landlockAbis.map(([needed, added]) => optional(`  since ABI ${needed}`, abi >= needed, added)),
   ];
 }
 
@@ -107,13 +111,15 @@ const controllers: readonly (readonly [controller: string, limits: string])[] = 
 
 function controllerChecks({ cgroupControllers, cgroupMount }: HostFacts): Check[] {
   if (cgroupMount === undefined) return [];
-  return controllers.map(([name, limits]) => grade(`  ${name}`, cgroupControllers.includes(name), limits));
+  return controllers.map(([name, limits]) => optional(`  ${name}`, cgroupControllers.includes(name), limits));
 }
 
-function check(name: string, good: boolean, found: string): Check {
+/** A check that every task needs. */
+function required(name: string, good: boolean, found: string): Check {
   return { name, verdict: good ? "fit" : "unfit", found };
 }
 
-function grade(name: string, good: boolean, found: string): Check {
+/** A check that may fail: tasks then run, but without one of the features. */
+function optional(name: string, good: boolean, found: string): Check {
   return { name, verdict: good ? "fit" : "limited", found };
 }

@@ -54,9 +54,9 @@ async function showLive(tasks: RunningTasks, { view: first, intervalMs }: TopOpt
   const style = styleFor(stdout);
   const host = new HostView();
   let view = first;
-  const enough = new AbortController();
+  const quit = new AbortController();
   const interrupts = catchInterrupts();
-  whenAborted(interrupts.stop, () => enough.abort());
+  whenAborted(interrupts.stop, () => quit.abort());
   let rows = await host.rows(await tasks.current());
   const draw = () => {
     const size = { columns: stdout.columns, rows: stdout.rows };
@@ -65,7 +65,7 @@ async function showLive(tasks: RunningTasks, { view: first, intervalMs }: TopOpt
   const screen = openScreen(stdout, stdin, {
     onKey: (key) => {
       const next = press(view, key);
-      if (next === "quit") return enough.abort();
+      if (next === "quit") return quit.abort();
       view = next;
       draw();
     },
@@ -73,7 +73,7 @@ async function showLive(tasks: RunningTasks, { view: first, intervalMs }: TopOpt
   });
   try {
     draw();
-    for (let wait = firstMs; await passes(wait, enough.signal); wait = intervalMs) {
+    for (let wait = firstMs; await hasElapsed(wait, quit.signal); wait = intervalMs) {
       rows = await host.rows(await tasks.current());
       draw();
     }
@@ -84,6 +84,6 @@ async function showLive(tasks: RunningTasks, { view: first, intervalMs }: TopOpt
 }
 
 /** Waits; false if the signal is aborted before the time is over. */
-async function passes(milliseconds: number, signal: AbortSignal): Promise<boolean> {
+async function hasElapsed(milliseconds: number, signal: AbortSignal): Promise<boolean> {
   return delay(milliseconds, true, { signal }).catch(() => false);
 }

@@ -33,9 +33,9 @@ const tolerateErrors = { kind: "tolerateErrors" } as const;
 
 // Made once: a start has many of these steps.
 const slave = flags({ MS_SLAVE });
-const own = flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
+const nosuidNodev = flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
 const readOnly = flags({ MOUNT_ATTR_RDONLY });
-const ownReadOnly = flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
+const readOnlyNosuidNodev = flags({ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
 const closeOnExec = flags({ O_CLOEXEC });
 const mountNamespace = flags({ CLONE_NEWNS });
 const nothing = flags({});
@@ -84,7 +84,7 @@ function mountsOf({
       name: `mount ${folder}`,
       source: folder,
       target: folder,
-      attributes: own,
+      attributes: nosuidNodev,
     })),
     ...binds.map((bind) => ({
       ...common,
@@ -100,7 +100,7 @@ function mountsOf({
       target: folder,
       followSource: false,
       targetIsTasks: true,
-      attributes: ownReadOnly,
+      attributes: readOnlyNosuidNodev,
       propagation: slave,
     })),
     // Before the volumes, which may lie below it. The task owns the parent of its source, and may have put a
@@ -114,7 +114,7 @@ function mountsOf({
             source: privateTmp,
             target: "/tmp",
             followSource: false,
-            attributes: own,
+            attributes: nosuidNodev,
           },
         ]),
     ...mounts.map((mount) => ({
@@ -168,7 +168,7 @@ function mountedSteps({ name, target, targetIsTasks, optional }: Mount, index: n
 /** Devices cannot be executed. Volumes provide neither devices nor set-user-ID programs. */
 function attributesOf({ kind, readOnly }: LaunchMount): Flags {
   if (kind === "device") return flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NOEXEC });
-  return readOnly ? ownReadOnly : own;
+  return readOnly ? readOnlyNosuidNodev : nosuidNodev;
 }
 
 /** setns(2) changes the root and the working directory, too. The namespace it enters stays as it is. */
