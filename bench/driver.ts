@@ -14,7 +14,7 @@ import { Allocation } from "../test/support/agent/allocation.ts";
 import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
 import { BareNode } from "./bareNode.ts";
-import { printFigure, printTimes, timed } from "./statistics.ts";
+import { formatMib, printFigure, printTimes, pssOf, timed } from "./statistics.ts";
 
 const rounds = Number(process.argv[2] ?? 300);
 const atATime = 8;
@@ -210,31 +210,22 @@ async function benchMemory(allocation: Allocation): Promise<void> {
   const inits = initsIn(allocation.cgroup.path);
   const beside = inits.reduce((sum, init) => sum + pssOf(init), 0) / inits.length;
   printFigure(`memory of a task's init (PSS, ${inits.length} inits)`, `${beside.toFixed(1)} KiB`);
-  printFigure("plugin with no task / 50 tasks (PSS)", `${mib(idle)} / ${mib(pssOf(plugin.pid))} MiB`);
+  printFigure("plugin with no task / 50 tasks (PSS)", `${formatMib(idle)} / ${formatMib(pssOf(plugin.pid))}`);
   for (const task of tasks) await plugin.driver.destroyTask({ taskId: task.id, force: true });
   await plugin.close();
 }
 
 /** Memory of the plugin after its tasks have ended: at once, and after it has freed what it can. */
 async function benchMemoryAfter({ pid }: LaunchedPlugin): Promise<void> {
-  const atOnce = mib(pssOf(pid));
+  const atOnce = formatMib(pssOf(pid));
   await delay(withinMs);
   printFigure(
     "plugin after all these tasks (PSS)",
-    `${atOnce} MiB, ${withinMs / 1_000} s later ${mib(pssOf(pid))} MiB`,
+    `${atOnce}, ${withinMs / 1_000} s later ${formatMib(pssOf(pid))}`,
   );
 }
 
 function initsIn(cgroup: string): number[] {
   const pids = readFileSync(`${cgroup}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number);
   return pids.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("exec2-init"));
-}
-
-/** KiB. */
-function pssOf(pid: number): number {
-  return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
-}
-
-function mib(kib: number): string {
-  return (kib / 1024).toFixed(1);
 }

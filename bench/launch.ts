@@ -5,14 +5,14 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitpid } from "../src/effects/kernel/libc.ts";
 import { posixSpawn } from "../src/effects/kernel/posixSpawn.ts";
 import type { SystemCallFilter } from "../src/effects/launch/plan.ts";
 import { TestRun } from "../test/support/launch/launchRun.ts";
 import { filterOf } from "../test/support/seccomp/filters.ts";
-import { printFigure, printTimes } from "./statistics.ts";
+import { printFigure, printTimes, pssOf } from "./statistics.ts";
 
 const program = "/bin/true";
 const rounds = Number(process.argv[2] ?? 300);
@@ -33,7 +33,7 @@ try {
   await oneByOne(20);
   for (const [name, times] of await oneByOne(rounds)) printTimes(name, times);
   printFigure(`launches, ${atATime} at a time`, `${await launchesPerSecond()} a second`);
-  printFigure("an init's memory (PSS)", `${await memoryOfInit()} kB`);
+  printFigure("an init's memory (PSS)", `${await memoryOfInit()} KiB`);
 } finally {
   // The last init may still be exiting in the cgroup.
   await sleep(100);
@@ -91,7 +91,7 @@ async function memoryOfInit(): Promise<string> {
   const { init } = await run.startScript("sleep 1");
   // Init frees memory after the task has started.
   await sleep(100);
-  const pss = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${init.pid}/smaps_rollup`, "utf8"));
+  const pss = pssOf(init.pid);
   await run.ended();
-  return pss?.[1] ?? "?";
+  return String(pss);
 }

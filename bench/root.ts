@@ -4,14 +4,14 @@
  * the plugin's memory for 50 different roots.
  * As root, after `npm run build`: `node bench/root.ts [rounds]`.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { launchPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
-import { percentile, printFigure, printTimes } from "./statistics.ts";
+import { formatMib, percentile, printFigure, printTimes, pssOf } from "./statistics.ts";
 
 const rounds = Number(process.argv[2] ?? 200);
 const manyMounts = 500;
@@ -87,16 +87,8 @@ async function benchOn(host: string, command: string): Promise<void> {
   };
   await growth(() => "same");
   const [same, different] = [await growth(() => "same"), await growth((number) => `unveiled-${number}`)];
-  printFigure(`  memory (PSS) after ${manyRoots} starts with one root more`, mib(same));
-  printFigure(`  and with ${manyRoots} different ones`, mib(different));
+  printFigure(`  memory (PSS) after ${manyRoots} starts with one root more`, formatMib(same));
+  printFigure(`  and with ${manyRoots} different ones`, formatMib(different));
   await plugin.close();
   await allocation.remove();
-}
-
-function mib(kib: number): string {
-  return `${(kib / 1024).toFixed(1)} MiB`;
-}
-
-function pssOf(pid: number): number {
-  return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
 }

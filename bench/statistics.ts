@@ -1,4 +1,5 @@
-/** Measures times, and prints a line for each figure. */
+/** Measures times and memory, and prints a line for each figure. */
+import { readFileSync } from "node:fs";
 
 /** @param share between 0 and 1 */
 export function percentile(times: readonly number[], share: number): number {
@@ -20,6 +21,15 @@ export async function timed(action: () => Promise<unknown>): Promise<number> {
   const begin = performance.now();
   await action();
   return performance.now() - begin;
+}
+
+/** @returns the memory of a process, in KiB: its own, and its share of what others map, too (PSS) */
+export function pssOf(pid: number): number {
+  return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
+}
+
+export function formatMib(kib: number): string {
+  return `${(kib / 1024).toFixed(1)} MiB`;
 }
 
 export function printFigure(name: string, figure: string): void {

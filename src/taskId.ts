@@ -52,6 +52,11 @@ export function shortName({ allocId, taskName }: TaskIdParts): string {
   return `${shortId(allocId)}/${taskName}`;
 }
 
+/** The short name of the task that an id is of. */
+export function shortNameOf(taskId: string): string {
+  return shortName({ allocId: allocationOf(taskId), taskName: taskName(taskId) });
+}
+
 /** The id without its last part. All runs of a task in an allocation share it. */
 export function taskOfRun(taskId: string): string {
   const end = taskId.lastIndexOf("/");

@@ -39,10 +39,7 @@ export function documentation(date: number): {
  * @param modules the folder of packages
  */
 export function licences(modules: string, runtime: string): string {
-  const lock: { packages: Record<string, LockedPackage> } = JSON.parse(
-    readFileSync(join(root, "package-lock.json"), "utf8"),
-  );
-  const packages = Object.entries(lock.packages)
+  const packages = Object.entries(lockedPackages())
     .filter(([path, { dev }]) => path.startsWith("node_modules/") && dev !== true)
     .map(([path]) => path.slice("node_modules/".length))
     .filter((name) => !name.startsWith("node-linux-"));
@@ -59,7 +56,15 @@ export function licences(modules: string, runtime: string): string {
 }
 
 interface LockedPackage {
+  readonly version: string;
   readonly dev?: boolean;
+  readonly os?: readonly string[];
+  readonly cpu?: readonly string[];
+}
+
+/** The packages in the lock file, by their folders. */
+export function lockedPackages(): Readonly<Record<string, LockedPackage>> {
+  return JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
 }
 
 /** Nothing for a package that is not installed, as those of other architectures are. */

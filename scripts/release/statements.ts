@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { version } from "../../src/version.ts";
-import { packagesOfThePage } from "./content.ts";
+import { lockedPackages, packagesOfThePage } from "./content.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -51,20 +51,11 @@ function isForDevelopment({ properties = [] }: Component): boolean {
 
 /** The lock file has native code for every system. */
 function packagesForOtherSystems(): ReadonlySet<string> {
-  const { packages }: { packages: Record<string, LockedPackage> } = JSON.parse(
-    readFileSync(join(root, "package-lock.json"), "utf8"),
-  );
-  const others = Object.entries(packages).filter(
+  const others = Object.entries(lockedPackages()).filter(
     ([, { os = ["linux"], cpu = ["x64"] }]) =>
       !os.includes("linux") || !(cpu.includes("x64") || cpu.includes("arm64")),
   );
   return new Set(others.map(([path, each]) => `${path.split("node_modules/").at(-1)}@${each.version}`));
-}
-
-interface LockedPackage {
-  readonly version: string;
-  readonly os?: readonly string[];
-  readonly cpu?: readonly string[];
 }
 
 function librariesOfNode() {

@@ -4,7 +4,7 @@ import { isOver } from "../../machines/taskMachine.ts";
 import { shortResult } from "../../machines/taskOutline.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
 import type { EventReader, StreamEntry } from "../../store/eventStore.ts";
-import { allocationOf, shortName, taskName } from "../../taskId.ts";
+import { shortNameOf } from "../../taskId.ts";
 import { formatTime } from "../../units/times.ts";
 import { visible } from "../../units/visible.ts";
 import { foldReadable } from "./taskHistory.ts";
@@ -77,7 +77,7 @@ export function onlyRunning(name: string, runs: readonly FoundRun[]): FoundRun {
       "TASK_NOT_FOUND",
       `${running.length} running tasks fit ${name}:\n${list.join("\n")}`,
       {
-        hint: `Name one with its allocation, such as ${idText(only.id)}`,
+        hint: `Name one with its allocation, such as ${shortNameOf(only.id)}`,
       },
     );
   }
@@ -90,11 +90,7 @@ function describeRun({ id, reader }: FoundRun): string {
   const events = readHistory(reader, id);
   const { context } = foldReadable(events);
   const job = context.request?.jobId ?? "unknown";
-  return `${visible(idText(id))} of job ${visible(job)}, begun ${formatTime(events[0]?.time ?? 0)}: ${shortResult(context)}`;
-}
-
-function idText(id: string): string {
-  return shortName({ allocId: allocationOf(id), taskName: taskName(id) });
+  return `${visible(shortNameOf(id))} of job ${visible(job)}, begun ${formatTime(events[0]?.time ?? 0)}: ${shortResult(context)}`;
 }
 
 /** Whether a run goes on, by its last event. True if that event is damaged. */

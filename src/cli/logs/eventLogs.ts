@@ -1,8 +1,9 @@
 /** All event logs below a state folder, read as one. */
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { merge, NEVER, type Observable } from "rxjs";
+import { filter, firstValueFrom, merge, NEVER, type Observable } from "rxjs";
 import { DriverError, errnoOf } from "../../errors.ts";
+import { isOver } from "../../machines/taskMachine.ts";
 import { loadBundle } from "../../replay/bundle/loadBundle.ts";
 import { findRuns, hasRuns } from "../../replay/findTask.ts";
 import { History } from "../../replay/history.ts";
@@ -17,7 +18,7 @@ import { requireRoot } from "../requireRoot.ts";
 import { warn } from "../terminal/errors.ts";
 import { printable } from "../terminal/output.ts";
 import { archivedBundle } from "./archives.ts";
-import { type ChosenRun, chooseRun, type FoundRun, newest, onlyRunning } from "./chosenRun.ts";
+import { type ChosenRun, chooseRun, type FoundRun, isRunning, newest, onlyRunning } from "./chosenRun.ts";
 import { mergeLogs } from "./mergeLogs.ts";
 import { type TaskHistory, taskHistory } from "./taskHistory.ts";
 
@@ -149,6 +150,13 @@ export class EventLogs {
   /** The events that were stored since, and new ones. */
   coming(): Observable<StoredEvent> {
     return merge(...this.#logs.map(({ later }) => later));
+  }
+
+  /** Resolves once a run is over, or the logs are closed. */
+  async untilOver(run: FoundRun): Promise<void> {
+    if (!isRunning(run)) return;
+    const ends = this.coming().pipe(filter(({ stream, to }) => stream === run.id && isOver(to)));
+    await firstValueFrom(ends, { defaultValue: undefined });
   }
 
   /** Says what of the logs could not be read, if anything. */

@@ -3,7 +3,7 @@ import { maxTypeLength, summarise, traitsOf } from "../../machines/events.ts";
 import { foldRepeats, isRepeat, type Repeat, repeatKey } from "../../replay/repeats.ts";
 import { isDamaged } from "../../replay/storedHistory.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
-import { allocationOf, shortId, shortName, taskName } from "../../taskId.ts";
+import { shortId, shortNameOf } from "../../taskId.ts";
 import { formatDuration, formatLife } from "../../units/durations.ts";
 import { formatClock, formatDay } from "../../units/times.ts";
 import { visible, visibleTexts } from "../../units/visible.ts";
@@ -86,8 +86,7 @@ export class EventView {
   /** A new event, in a view of all tasks. */
   live(event: StoredEvent): string {
     const { time, stream } = event;
-    const name = shortName({ allocId: allocationOf(stream), taskName: taskName(stream) });
-    const row = [formatClock(time), visible(name), this.#type(event), this.#what(event)];
+    const row = [formatClock(time), visible(shortNameOf(stream)), this.#type(event), this.#what(event)];
     return formatTable([row], this.#width, liveWidths);
   }
 

@@ -2,7 +2,9 @@
  * Capabilities of tasks, capabilities(7): their names, and which ones a task gets
  * from its options. Pure.
  */
+
 import { suggestion } from "../../suggest.ts";
+import type { OptionProblem } from "./optionProblem.ts";
 
 /** Names without `CAP_`, indexed by their numbers in `linux/capability.h`. */
 export const capabilityNames = [
@@ -61,7 +63,7 @@ export const noCapabilities: CapabilitySet = 0n;
 const everyCapability: CapabilitySet = (1n << BigInt(capabilityNames.length)) - 1n;
 
 /** What is wrong with a name, in any case, with or without `CAP_`; undefined if nothing is. */
-export function capabilityProblem(name: string): { message: string; hint: string } | undefined {
+export function capabilityProblem(name: string): OptionProblem | undefined {
   const plain = plainName(name);
   if (plain === ALL || numberOf(plain) >= 0) return undefined;
   return {

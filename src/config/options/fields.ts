@@ -4,6 +4,7 @@
  * The documentation of an option is its schema's `meta`: a description, and a
  * valid value as an example.
  */
+
 import { z } from "zod";
 import { callProblem, deniedCallProblem } from "../seccomp/callNames.ts";
 import { profileProblem } from "../seccomp/profileOptions.ts";
@@ -11,6 +12,7 @@ import { isHostName, parseHostEntry } from "../task/hostNames.ts";
 import { idRangesProblem } from "../task/idRanges.ts";
 import { capabilityProblem } from "./capabilities.ts";
 import { historyProblem } from "./history.ts";
+import type { OptionProblem } from "./optionProblem.ts";
 import { ulimitProblem } from "./ulimits.ts";
 import { unveilProblem } from "./unveil.ts";
 
@@ -97,13 +99,7 @@ export const historyBlocks = () => textBlocks("bounds", historyProblem);
 export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, { error: () => `must be ${values.map((value) => JSON.stringify(value)).join(" or ")}` });
 
-interface Problem {
-  /** Continues the option's name. */
-  readonly message: string;
-  readonly hint: string;
-}
-
-function textBlocks(of: string, problemOf: (name: string, value: string) => Problem | undefined) {
+function textBlocks(of: string, problemOf: (name: string, value: string) => OptionProblem | undefined) {
   const block = z.record(z.string(), text(), mustBe(`a block of ${of}`));
   return z.array(block, mustBe(`a block of ${of}`)).superRefine((blocks, context) => {
     for (const [name, value] of eachOnce(blocks, context)) addProblem(context, problemOf(name, value));
@@ -122,11 +118,11 @@ function eachOnce<Value>(
   return entries;
 }
 
-function checkedText(problemOf: (value: string) => Problem | undefined) {
+function checkedText(problemOf: (value: string) => OptionProblem | undefined) {
   return text().superRefine((value, context) => addProblem(context, problemOf(value)));
 }
 
-function addProblem(context: z.core.$RefinementCtx, problem: Problem | undefined): void {
+function addProblem(context: z.core.$RefinementCtx, problem: OptionProblem | undefined): void {
   if (problem === undefined) return;
   context.addIssue({ code: "custom", message: problem.message, params: { hint: problem.hint } });
 }

@@ -2,6 +2,7 @@
 
 import { suggestion } from "../../suggest.ts";
 import { parseDuration } from "../../units/durations.ts";
+import type { OptionProblem } from "./optionProblem.ts";
 
 export interface HistoryBounds {
   /** Milliseconds to keep a task's history after its last event. */
@@ -13,7 +14,7 @@ export interface HistoryBounds {
 const defaults = { keep: "168h", max_size_mb: "1024" };
 
 /** What is wrong with a name and its value; undefined if nothing is. */
-export function historyProblem(name: string, value: string): { message: string; hint: string } | undefined {
+export function historyProblem(name: string, value: string): OptionProblem | undefined {
   const names = Object.keys(defaults);
   if (!names.includes(name)) {
     const message = `has ${JSON.stringify(name)}, which is no bound of the history`;

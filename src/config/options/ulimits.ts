@@ -1,5 +1,7 @@
 /** A task's `ulimit` block: limits of its processes, getrlimit(2). Pure. */
+
 import { suggestion } from "../../suggest.ts";
+import type { OptionProblem } from "./optionProblem.ts";
 
 /** Names in jobs, which are the constants' names in lower case. */
 const resources = {
@@ -33,7 +35,7 @@ export interface Ulimit {
 }
 
 /** What is wrong with a name and its value; undefined if nothing is. */
-export function ulimitProblem(name: string, value: string): { message: string; hint: string } | undefined {
+export function ulimitProblem(name: string, value: string): OptionProblem | undefined {
   if (!isName(name)) {
     const hint = suggestion(name, Object.keys(resources));
     return { message: `has ${JSON.stringify(name)}, which is no limit`, hint };

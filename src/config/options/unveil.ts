@@ -11,7 +11,9 @@
  * A letter may be repeated. The mode ends at the first colon, so a path may contain
  * colons. src/effects/landlock/access.ts maps the letters to the kernel's rights.
  */
+
 import { DriverError } from "../../errors.ts";
+import type { OptionProblem } from "./optionProblem.ts";
 
 export interface UnveilMode {
   readonly read: boolean;
@@ -33,12 +35,6 @@ export interface UnveilEntry {
   readonly source: UnveilSource;
 }
 
-/** What is wrong with an entry, and what to write instead. */
-export interface UnveilProblem {
-  readonly message: string;
-  readonly hint: string;
-}
-
 /**
  * Reads one entry.
  * @throws DriverError `CONFIG_INVALID` that names the entry
@@ -55,7 +51,7 @@ export function parseUnveil(entry: string, source: UnveilSource): UnveilEntry {
 }
 
 /** What is wrong with an entry; undefined if nothing is. The message continues "the entry …". */
-export function unveilProblem(entry: string): UnveilProblem | undefined {
+export function unveilProblem(entry: string): OptionProblem | undefined {
   if (entry === "") return { message: "is empty", hint: USAGE };
   const colon = entry.indexOf(":");
   if (colon === -1) return { message: "has no colon between mode and path", hint: USAGE };
@@ -109,14 +105,14 @@ export function modeOf(letters: string): UnveilMode {
   };
 }
 
-function modeProblem(letters: string): UnveilProblem | undefined {
+function modeProblem(letters: string): OptionProblem | undefined {
   if (letters === "") return { message: "has no mode before its colon", hint: USAGE };
   const unknown = [...letters].find((letter) => !LETTERS.some(([known]) => known === letter));
   if (unknown === undefined) return undefined;
   return { message: `has the unknown mode letter ${JSON.stringify(unknown)}`, hint: USAGE };
 }
 
-function pathProblem(path: string): UnveilProblem | undefined {
+function pathProblem(path: string): OptionProblem | undefined {
   if (path === "") return { message: "has no path after its colon", hint: USAGE };
   if (!path.startsWith("/")) {
     return { message: "has a path that is not absolute", hint: "Write the whole path, from / on" };

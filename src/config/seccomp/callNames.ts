@@ -1,6 +1,8 @@
 /** Names in options: of system calls, and of groups of the default profile, with `@` before them. Pure. */
+
 import { nearest } from "../../suggest.ts";
 import { isSystemCallName, systemCallNames } from "../../systemCalls.ts";
+import type { OptionProblem } from "../options/optionProblem.ts";
 import { defaultProfile } from "./defaultProfile.ts";
 
 /** Whether a name is one of a system call or a group. */
@@ -8,14 +10,8 @@ export function isCallName(name: string): boolean {
   return isSystemCallName(name) || groupNames.includes(name);
 }
 
-interface Problem {
-  /** Continues the option's name. */
-  readonly message: string;
-  readonly hint: string;
-}
-
 /** What is wrong with a name in a list of allowed calls; undefined if nothing is. */
-export function callProblem(name: string): Problem | undefined {
+export function callProblem(name: string): OptionProblem | undefined {
   if (isCallName(name)) return undefined;
   const meant = nearest(name, [...groupNames, ...systemCallNames]);
   const message = `(${JSON.stringify(name)}) is no system call`;
@@ -26,7 +22,7 @@ export function callProblem(name: string): Problem | undefined {
 }
 
 /** The same for a list of refused calls. */
-export function deniedCallProblem(name: string): Problem | undefined {
+export function deniedCallProblem(name: string): OptionProblem | undefined {
   if (!neededByLaunch.includes(name)) return callProblem(name);
   return {
     message: `(${JSON.stringify(name)}) would keep every task from starting`,

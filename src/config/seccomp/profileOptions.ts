@@ -2,8 +2,10 @@
  * A task's profile: what its options `seccomp`, `seccomp_allow` and `seccomp_deny` ask
  * for, within what the plugin's options allow. Pure.
  */
+
 import { DriverError } from "../../errors.ts";
 import { suggestion } from "../../suggest.ts";
+import type { OptionProblem } from "../options/optionProblem.ts";
 import { callProblem, deniedCallProblem, isCallName } from "./callNames.ts";
 import { refusals, type SeccompProfile, UNCONFINED } from "./taskFilter.ts";
 
@@ -70,14 +72,10 @@ export function checkSeccomp(task: SeccompTaskOptions, plugin: SeccompPluginOpti
   if (names.length > 0) throw notAllowed("seccomp_allow", names.join(", "), allowSeccomp.filter(isCallName));
 }
 
-interface Problem {
-  /** Continues the option's name. */
-  readonly message: string;
-  readonly hint: string;
-}
-
 /** What is wrong with the plugin's choice of profiles; undefined if nothing is. */
-export function seccompProblem(plugin: SeccompPluginOptions): (Problem & { option: string }) | undefined {
+export function seccompProblem(
+  plugin: SeccompPluginOptions,
+): (OptionProblem & { option: string }) | undefined {
   const names = profileNames(plugin);
   if (!names.includes(plugin.seccomp)) {
     const message = `(${JSON.stringify(plugin.seccomp)}) is no profile`;
@@ -91,7 +89,7 @@ export function seccompProblem(plugin: SeccompPluginOptions): (Problem & { optio
 }
 
 /** What is wrong with a profile that the operator has defined; undefined if nothing is. */
-export function profileProblem(name: string, entries: readonly string[]): Problem | undefined {
+export function profileProblem(name: string, entries: readonly string[]): OptionProblem | undefined {
   if (!/^[a-z][a-z0-9_-]*$/.test(name) || reserved.includes(name) || isCallName(name)) {
     return {
       message: `has ${JSON.stringify(name)}, which cannot be a profile's name`,

@@ -3,9 +3,6 @@ import type { EventReader, StoredEvent } from "../../../src/store/eventStore.ts"
 import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { openEventReader } from "../../../src/store/lmdb/eventReader.ts";
 
-// The database listens for the end of the process at every open; tests open it often.
-process.setMaxListeners(0);
-
 /** Lets a function read the log. */
 export async function withEventLog<T>(stateDir: string, read: (log: EventReader) => T): Promise<T> {
   const log = await openEventReader(stateFolderPaths(stateDir).events);

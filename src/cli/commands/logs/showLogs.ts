@@ -2,13 +2,11 @@
 import { once } from "node:events";
 import { watch } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { filter, firstValueFrom } from "rxjs";
 import { type LogPlace, LogStream, logMissing } from "../../../client/task/logStream.ts";
 import { DriverError } from "../../../errors.ts";
-import { isOver } from "../../../machines/taskMachine.ts";
 import { readHistory } from "../../../replay/storedHistory.ts";
-import { allocationOf, shortName, taskName } from "../../../taskId.ts";
-import { type ChosenRun, isRunning } from "../../logs/chosenRun.ts";
+import { shortNameOf, taskName } from "../../../taskId.ts";
+import type { ChosenRun } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";
 import { LinePrefixer } from "../../terminal/lines.ts";
@@ -40,7 +38,7 @@ export async function showLogs(names: readonly string[], options: LogsOptions): 
   const events = await EventLogs.open(options.stateDir);
   try {
     const runs = names.map((name) => events.find({ name, back: options.back }));
-    const shown = labelled([...new Map(runs.map((run) => [run.id, run])).values()], options);
+    const shown = openOutputs([...new Map(runs.map((run) => [run.id, run])).values()], options);
     await Promise.all(
       shown.map(async ({ run, outputs }) => {
         for (const output of outputs) await output.show();
@@ -60,10 +58,9 @@ interface ShownTask {
 }
 
 /** Opens all logs, before any of them is shown. With several tasks, each line begins with its task's name. */
-function labelled(runs: readonly ChosenRun[], options: LogsOptions): ShownTask[] {
+function openOutputs(runs: readonly ChosenRun[], options: LogsOptions): ShownTask[] {
   const isUnique = new Set(runs.map(({ id }) => taskName(id))).size === runs.length;
-  const nameOf = ({ id }: ChosenRun) =>
-    isUnique ? taskName(id) : shortName({ allocId: allocationOf(id), taskName: taskName(id) });
+  const nameOf = ({ id }: ChosenRun) => (isUnique ? taskName(id) : shortNameOf(id));
   const labels = new TaskLabels(runs.map(nameOf));
   return runs.map((run) => {
     try {
@@ -137,7 +134,7 @@ async function followUntilEnd(events: EventLogs, run: ChosenRun, outputs: readon
   if (first === undefined) return;
   using changes = new FolderChanges(first.folder);
   let over = false;
-  const end = untilOver(events, run).then(() => {
+  const end = events.untilOver(run).then(() => {
     over = true;
   });
   const gone = new Promise<void>((resolve) => onOutputFailure(() => resolve()));
@@ -148,12 +145,6 @@ async function followUntilEnd(events: EventLogs, run: ChosenRun, outputs: readon
     const quiet = wasOver ? delay(quietMs, "quiet" as const) : end;
     if ((await Promise.race([changed, quiet, gone])) === "quiet") return;
   }
-}
-
-async function untilOver(events: EventLogs, run: ChosenRun): Promise<void> {
-  if (!isRunning(run)) return;
-  const ends = events.coming().pipe(filter(({ stream, to }) => stream === run.id && isOver(to)));
-  await firstValueFrom(ends, { defaultValue: undefined });
 }
 
 /** Changes in a folder, by inotify(7). */

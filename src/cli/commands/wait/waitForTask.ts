@@ -1,9 +1,7 @@
 /** `wait`: waits for the end of a task. */
-import { filter, firstValueFrom } from "rxjs";
-import { isOver } from "../../../machines/taskMachine.ts";
 import { readHistory } from "../../../replay/storedHistory.ts";
 import { codeToPassOn, knownEnd, unknownEnd } from "../../../taskEnd.ts";
-import { type FoundRun, isRunning } from "../../logs/chosenRun.ts";
+import type { FoundRun } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { foldReadable } from "../../logs/taskHistory.ts";
 
@@ -15,9 +13,7 @@ export async function waitForTask(name: string, stateDir: string): Promise<numbe
   const logs = await EventLogs.open(stateDir);
   try {
     const run = logs.find({ name, back: undefined });
-    if (isRunning(run)) {
-      await firstValueFrom(logs.coming().pipe(filter(({ stream, to }) => stream === run.id && isOver(to))));
-    }
+    await logs.untilOver(run);
     return codeToPassOn(knownEnd(exitOf(run)) ?? unknownEnd);
   } finally {
     await logs.close();

@@ -1,0 +1,7 @@
+/** What is wrong with the value of an option. Pure. */
+export interface OptionProblem {
+  /** Continues the option's name: `option "cap_add" ("root") is no capability`. */
+  readonly message: string;
+  /** What to write instead. */
+  readonly hint: string;
+}
