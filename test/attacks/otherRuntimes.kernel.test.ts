@@ -1,0 +1,208 @@
+/**
+ * Holes of other runtimes, recreated: first as they were there, by what the runtime did, then against this
+ * driver. Those of runc's that have a file of their own: CVE-2019-5736 in runnerOverwrite, CVE-2024-21626 in
+ * workDir; Nomad's CVE-2026-6959 in logFolder.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { errorOfCall } from "../../src/grpc/status.ts";
+import { pidOf, runTask, startAgent, startTask } from "../support/agent/agent.ts";
+import { type Allocation, makeAllocation, persistentFolders } from "../support/agent/allocation.ts";
+import { execScript } from "../support/agent/execCall.ts";
+import { prepareStart } from "../support/agent/taskClient.ts";
+import { procStatus } from "../support/host/procStatus.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
+import { sourceEntry } from "../support/plugin/pluginEntry.ts";
+
+/** Runs a script as root in a mount namespace of its own, as the runtimes prepare a container. */
+function inNamespace(script: string): string {
+  return execFileSync("unshare", ["-m", "sh", "-c", script], { encoding: "utf8" });
+}
+
+/** A folder of the job's choice that is mounted in the task. */
+function volumeAt(target: string, content: (folder: string) => void) {
+  const hostPath = mkdtempSync(`${persistentFolders}/exec2-volume-`);
+  onTestFinished(() => rmSync(hostPath, { recursive: true }));
+  content(hostPath);
+  const rest = { readonly: false, propagationMode: "private", selinuxLabel: "", requestName: "" };
+  return [{ hostPath, taskPath: target, ...rest }];
+}
+
+const root = { name: "root", uid: 0, gid: 0 };
+const rooted = await startAgent({
+  options: { allow_root: true, allow_caps: ["all"], unveil_paths: ["rw:/proc"] },
+});
+const agent = await startAgent({ options: { writable_logs: true } });
+
+describe("a link in place of what masks files of /proc, as in runc's CVE-2025-31133", () => {
+  const linksIn = (folder: string) => symlinkSync("/proc/sys/kernel/ostype", `${folder}/null`);
+
+  test("shows what it leads to, where the mask is opened in the container", () => {
+    const folder = temporaryFolder();
+    linksIn(folder);
+    writeFileSync(`${folder}/masked`, "");
+    expect(inNamespace(`mount --bind ${folder}/null ${folder}/masked; cat ${folder}/masked`)).toBe("Linux\n");
+  });
+
+  test("masks as before, since the mask is the host's", async () => {
+    const allocation = makeAllocation({ user: root });
+    const script =
+      "readlink /dev/null; cat /proc/keys /proc/timer_list /proc/interrupts; cat /proc/kcore | head -c 9";
+    const outcome = await runWith(allocation, script, volumeAt("/dev", linksIn));
+    expect(outcome).toBe("/proc/sys/kernel/ostype\n");
+  });
+});
+
+describe("a link in place of a terminal's folder, as in runc's CVE-2025-52565", () => {
+  test("has what is mounted there mounted elsewhere, where paths are followed", () => {
+    const folder = temporaryFolder();
+    mkdirSync(`${folder}/elsewhere`);
+    symlinkSync(`${folder}/elsewhere`, `${folder}/pts`);
+    expect(inNamespace(`mount -t devpts devpts ${folder}/pts; ls ${folder}/elsewhere`)).toBe("ptmx\n");
+  });
+
+  test("is not followed for a command's terminal", async () => {
+    const allocation = makeAllocation();
+    mkdirSync(`${allocation.taskFolder}/local/elsewhere`);
+    const elsewhere = `${allocation.taskFolder}/local/elsewhere`;
+    const mounts = volumeAt("/dev", (folder) => {
+      symlinkSync(elsewhere, `${folder}/pts`);
+      symlinkSync(elsewhere, `${folder}/shm`);
+    });
+    const config = allocation.config("exec sleep 1000", { mounts });
+    await startTask(agent, config);
+    const call = await execScript(agent, config.id, "tty; ls local/elsewhere", {
+      tty: true,
+    });
+    // Without a folder for it there is a terminal, and no name for it.
+    expect(`${call.stdout}`).toBe("not a tty\r\n");
+  });
+});
+
+describe("a /proc of the job's own, as in runc's CVE-2025-52881", () => {
+  test("gets what is written to /proc, where the runtime writes there by its path", () => {
+    const folder = temporaryFolder();
+    mkdirSync(`${folder}/self`);
+    writeFileSync(`${folder}/self/oom_score_adj`, "");
+    const script = `mount --bind ${folder} /proc; echo 500 > /proc/self/oom_score_adj`;
+    inNamespace(script);
+    expect(readFileSync(`${folder}/self/oom_score_adj`, "utf8")).toBe("500\n");
+  });
+
+  test.each(["/proc", "/proc/self", "/proc/sys/kernel", "//proc/./self/attr"])(
+    "is refused as a volume at %s",
+    async (target) => {
+      const allocation = makeAllocation();
+      const mounts = volumeAt(target, () => undefined);
+      const refused = await startTask(agent, allocation.config("true", { mounts })).catch(errorOfCall);
+      expect(refused).toMatchObject({ code: "MOUNT_TARGET_INVALID" });
+    },
+  );
+
+  test("gets nothing through a link that leads to one", async () => {
+    const allocation = makeAllocation();
+    symlinkSync("/proc", `${allocation.taskFolder}/local/p`);
+    const mounts = volumeAt("local/p/self", () => undefined);
+    const refused = await startTask(agent, allocation.config("true", { mounts })).catch(errorOfCall);
+    expect(refused).toMatchObject({ code: expect.stringMatching(/^(LAUNCH_FAILED|MOUNT_TARGET_INVALID)$/) });
+  });
+
+  test("keeps no setting from the task itself", async () => {
+    const allocation = makeAllocation();
+    const mounts = volumeAt("local/volume", () => undefined);
+    const command = { command: "sleep", args: ["1000"], oom_score_adj: 321 };
+    const config = allocation.config(command, { mounts });
+    await startTask(agent, config);
+    const pid = await pidOf(agent, config);
+    expect(readFileSync(`/proc/${pid}/oom_score_adj`, "utf8")).toBe("321\n");
+  });
+});
+
+describe("capabilities that the runtime inherits, as in crun's CVE-2022-27650 and Docker's CVE-2022-24769", () => {
+  const inheriting = ["--inh-caps", "+net_raw,+sys_admin"];
+
+  test("are passed on by a program that does nothing about it", () => {
+    const { stdout } = spawnSync("setpriv", [...inheriting, "grep", "CapInh", "/proc/self/status"]);
+    expect(`${stdout}`).not.toMatch(/CapInh:\t0+$/m);
+  });
+
+  test("are no task's", async () => {
+    const careless = await startAgent({
+      entry: "/usr/bin/setpriv",
+      args: [...inheriting, process.execPath, sourceEntry],
+    });
+    const config = makeAllocation().config("exec sleep 1000");
+    await startTask(careless, config);
+    const none = "0".repeat(16);
+    const status = procStatus(await pidOf(careless, config));
+    expect(status).toMatchObject({ CapInh: none, CapPrm: none, CapEff: none, CapAmb: none });
+  });
+});
+
+describe("a link in place of a file that the runtime makes, as in crun's CVE-2025-24965", () => {
+  test("has the host's file written, where paths are followed", () => {
+    const [folder, victim] = [temporaryFolder(), `${temporaryFolder()}/root-only`];
+    symlinkSync(victim, `${folder}/.config.json`);
+    writeFileSync(`${folder}/.config.json`, "{}");
+    expect(readFileSync(victim, "utf8")).toBe("{}");
+  });
+
+  test("has no folder made for a volume, though root makes it", async () => {
+    const [allocation, victim] = [makeAllocation(), temporaryFolder()];
+    symlinkSync(victim, `${allocation.taskFolder}/local/data`);
+    const mounts = volumeAt("local/data/made", () => undefined);
+    const refused = await startTask(agent, allocation.config("true", { mounts })).catch(errorOfCall);
+    expect(refused).toMatchObject({ code: expect.stringMatching(/^(LAUNCH_FAILED|MOUNT_TARGET_INVALID)$/) });
+    expect(spawnSync("ls", ["-A", victim], { encoding: "utf8" }).stdout).toBe("");
+  });
+});
+
+describe("a link in place of a log pipe, as in HashiCorp's driver's CVE-2026-8052", () => {
+  /** The agent reads the pipe by then, and the task has not been started. */
+  async function planted() {
+    const victim = `${temporaryFolder()}/root-only`;
+    writeFileSync(victim, "", { mode: 0o600 });
+    const allocation = makeAllocation();
+    const next = await prepareStart(agent.driver, allocation.config("echo a line of the task\\'s choice"));
+    const { path } = allocation.stdout;
+    const silent = { stdoutPath: "/dev/null", stderrPath: "/dev/null" };
+    const earlier = allocation.config(`rm ${path} && ln -s ${victim} ${path}`, silent);
+    expect(await runTask(agent, earlier)).toMatchObject({ exitCode: 0 });
+    return { path, next, written: () => readFileSync(victim, "utf8") };
+  }
+
+  test("has the host's file written, where root opens it by its path", async () => {
+    const { path, written } = await planted();
+    appendFileSync(path, "a line of the task's choice\n");
+    expect(written()).toBe("a line of the task's choice\n");
+  });
+
+  test("is no log pipe of the task, nor of the error about its start", async () => {
+    const { next, written } = await planted();
+    const refused = await agent.driver.startTask({ task: next }).catch(errorOfCall);
+    expect(refused).toMatchObject({ code: "LOG_PIPE_UNSAFE" });
+    expect(written()).toBe("");
+  });
+});
+
+/** What a task with a volume writes; the error if it is not started. */
+async function runWith(
+  allocation: Allocation,
+  script: string,
+  mounts: ReturnType<typeof volumeAt>,
+): Promise<string> {
+  const error = await runTask(rooted, allocation.config(script, { mounts })).then(
+    () => undefined,
+    errorOfCall,
+  );
+  return error === undefined ? allocation.stdout.text() : `${error.code}: ${error.message}`;
+}
