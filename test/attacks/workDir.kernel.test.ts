@@ -3,7 +3,7 @@
  * host's /proc, and enters its work dir and adds rules before it restricts itself.
  */
 import { spawnSync } from "node:child_process";
-import { chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { LaunchPlan, Step } from "../../src/effects/launch/plan.ts";
 import { startTask } from "../support/agent/agent.ts";
@@ -118,6 +118,7 @@ describe("a /proc of the host's at another path", () => {
   ])("is refused: %s", async (_how, what) => {
     const allocation = makeAllocation();
     const around = mkdtempSync(`${persistentFolders}/exec2-proc-`);
+    chmodSync(around, 0o755);
     const folder = `${around}/deep`;
     mkdirSync(folder);
     onTestFinished(() => {

@@ -12,10 +12,12 @@ import type { ExecInput } from "../../effects/exec/execPlan.ts";
 import { type RunningCommand, runInTask } from "../../effects/exec/runInTask.ts";
 import { readTaskEnviron } from "../../effects/exec/taskEnviron.ts";
 import { candidatesOf, resolveCommand } from "../../effects/files/commandLookup.ts";
-import { waitForAnswersInTask } from "../../effects/files/silentMounts.ts";
+import { isRemote, waitForAnswersInTask } from "../../effects/files/silentMounts.ts";
+import { visibilityFor } from "../../effects/files/visibility.ts";
 import { isSameProcess } from "../../effects/processes/processIdentity.ts";
 import { presetLimitsOf } from "../../effects/processes/resourceLimits.ts";
 import { TaskRootView } from "../../effects/root/listRoot.ts";
+import { entersAllFolders } from "../../effects/users/capabilities.ts";
 import { DriverError } from "../../errors.ts";
 import type { CommandEnd } from "../../machines/events/running.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
@@ -170,6 +172,11 @@ async function inputOf(
   await waitForAnswersInTask(lookUps, { pid: process.init.pid, root: view.root }, runnerFolder);
   const options = requestedOptions(request);
   const rights = rightsInPlan(sandbox, options);
+  const sees = visibilityFor({
+    ...sandbox,
+    groups: rights.groups,
+    entersAll: entersAllFolders(rights.capabilities),
+  });
   // A rebuilt history has none. Then the task's own apply, not the plugin's.
   const limits = rights.limits.length > 0 ? rights.limits : presetLimitsOf(process.task.pid);
   // Its limits were read by its pid, which another process may have by now.
@@ -178,7 +185,13 @@ async function inputOf(
     options,
     waiterName: `exec2-exec: ${shortName(request)}`,
     cgroup: newCommandCgroup(commandCgroups({ request, sandbox })),
-    command: resolveCommand(name, { path, workDir, lookAt: (each) => view.stat(each) }),
+    command: resolveCommand(name, {
+      path,
+      workDir,
+      // Outside of the task it is only a hint to look there: not worth a wait.
+      isVisible: (each) => !isRemote(each) && sees(each),
+      lookAt: (each) => view.stat(each),
+    }),
     name,
     args,
     env: { PATH: defaultPath, ...(terminal && { TERM: "xterm" }), ...env },

@@ -15,6 +15,7 @@ import { openLogPipe } from "../../effects/files/logPipes.ts";
 import { makeRunFiles, type RunFiles } from "../../effects/files/runFiles.ts";
 import { taskEtcFiles, writeEtcFiles } from "../../effects/files/taskEtcFiles.ts";
 import { checkTaskFolders } from "../../effects/files/taskFolderCheck.ts";
+import { checkVisible } from "../../effects/landlock/rules.ts";
 import { type AddedRules, addRules, createRuleset } from "../../effects/landlock/ruleset.ts";
 import { describePlan } from "../../effects/launch/describePlan.ts";
 import { PendingLaunch } from "../../effects/launch/launcher.ts";
@@ -151,6 +152,7 @@ async function beginLaunch(
       { fd: stderr, mode: writeOnly, path: "/dev/stderr" },
     ];
     const added = addRules(ruleset, rules.entries, logs, facts.landlockAbi);
+    checkVisible(rules.entries, program.isVisible, added.led);
     const isStale = template?.isCurrent(added.identities) === false;
     const isUnmasked = added.opensProc && root?.maskProc === false;
     if ((isStale && attempt < maxAttempts) || isUnmasked) {

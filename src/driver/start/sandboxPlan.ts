@@ -32,15 +32,20 @@ import { prepareMounts } from "../../effects/files/mountPoints.ts";
 import type { RunFiles } from "../../effects/files/runFiles.ts";
 import { waitForAnswers } from "../../effects/files/silentMounts.ts";
 import { taskEtcFiles } from "../../effects/files/taskEtcFiles.ts";
+import { type IsVisible, visibilityFor } from "../../effects/files/visibility.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
-import type { NamespaceRule } from "../../effects/landlock/rules.ts";
+import { checkVisible, type NamespaceRule } from "../../effects/landlock/rules.ts";
 import { checkSignalScope } from "../../effects/landlock/ruleset.ts";
 import { buildEarlyPlan, buildLatePlan } from "../../effects/launch/buildPlan.ts";
 import type { Bind, LaunchNetwork, RunCgroup } from "../../effects/launch/launchInput.ts";
 import type { EarlyPlan, LatePlan } from "../../effects/launch/plan.ts";
 import { type TaskLimit, taskLimits } from "../../effects/processes/resourceLimits.ts";
 import { systemCallFilter } from "../../effects/seccomp/systemCallFilter.ts";
-import { type TaskCapabilities, taskCapabilities } from "../../effects/users/capabilities.ts";
+import {
+  entersAllFolders,
+  type TaskCapabilities,
+  taskCapabilities,
+} from "../../effects/users/capabilities.ts";
 import { resolveGroups, resolveUser, type TaskUser } from "../../effects/users/users.ts";
 import { DriverError } from "../../errors.ts";
 import type { StateFolder } from "../../store/folder/stateFolder.ts";
@@ -61,6 +66,8 @@ export interface TaskProgram {
   readonly workDir: string;
   /** Absolute path. */
   readonly command: string;
+  /** Whether its user could find a path on the host. */
+  readonly isVisible: IsVisible;
 }
 
 /** What a plan depends on besides the request. */
@@ -104,31 +111,37 @@ export async function findProgram(
     ],
     folder?.run,
   );
-  const isInRoot = rootCheck(unveil);
-  const workDir = resolveWorkDir(task.workDir, folders, mounts, isInRoot);
-  const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts, isInRoot });
-  return { user, groups, capabilities, limits, seccomp, folders, env, mounts, workDir, command };
+  const isVisible = visibilityFor({ ...user, groups, entersAll: entersAllFolders(capabilities) });
+  const isInRoot = rootCheck(unveil, isVisible);
+  const workDir = resolveWorkDir(task.workDir, folders, mounts, isInRoot, isVisible);
+  const command = resolveCommand(task.command, { path: env.PATH, workDir, mounts, isInRoot, isVisible });
+  return { isVisible, user, groups, capabilities, limits, seccomp, folders, env, mounts, workDir, command };
 }
 
-/** Whether a path of the host is in the task's root. Most are in a folder that every task has. */
-function rootCheck(input: UnveilInput): (path: string) => boolean {
+/**
+ * Whether a path of the host is in the task's root, as far as its user can see. Most are in a folder that every
+ * task has.
+ */
+function rootCheck(input: UnveilInput, isVisible: IsVisible): (path: string) => boolean {
   const { folders, options } = input;
   const common = [
     ...Object.values<string>({ ...folders }),
     ...(options.unveilDefaults ? defaultPaths.programs : []),
   ];
   const commonFolders = common.map((entry) => entry.slice(entry.indexOf("/")));
+  let rules: UnveilRules | undefined;
   let paths: readonly string[] | undefined;
   return (path) => {
-    if (input.root === "host" || commonFolders.some((folder) => isAtOrBelow(path, folder))) return true;
-    paths ??= pathsInRoot(unveilRules(input));
+    if (commonFolders.some((folder) => isAtOrBelow(path, folder))) return true;
+    rules ??= unveilRules(input);
+    if (rules.root === "host") return isVisible(path);
+    paths ??= pathsInRoot(rules);
     return paths.some((folder) => isAtOrBelow(path, folder));
   };
 }
 
 /** With their paths without symlinks, since both are in the root. */
-function pathsInRoot({ root, entries }: UnveilRules): string[] {
-  if (root === "host") return ["/"];
+function pathsInRoot({ entries }: UnveilRules): string[] {
   return entries.flatMap(({ path }) => [path, realPathOf(path) ?? path]);
 }
 
@@ -164,7 +177,8 @@ export function planEarly(
   );
   const mode = rootMode(task, { options, rootProblem });
   const rules = unveilRules({ options, task, folders, bound: binds, mounts, root: mode });
-  const points = prepareMounts(mounts, folders, rules);
+  checkVisible(rules.entries, program.isVisible);
+  const points = prepareMounts(mounts, folders, rules, program.isVisible);
   const root =
     rules.root === "host"
       ? undefined

@@ -4,6 +4,7 @@ import { isAbsolute } from "node:path";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
 import { hostPath, mountAround, type PlacedMount } from "../../config/task/taskMounts.ts";
 import { DriverError } from "../../errors.ts";
+import type { IsVisible } from "./visibility.ts";
 
 /**
  * Finds the command as execvp(3) does, but in the task's `PATH`, never the plugin's.
@@ -12,6 +13,7 @@ import { DriverError } from "../../errors.ts";
  * @param options.mounts paths that the task sees differently than the host. A path into a volume is
  *   returned unchecked, because its symlinks can only be resolved inside the task
  * @param options.isInRoot whether a path of the host is in the task's root; all are if it is left out
+ * @param options.isVisible whether the task's user could see that a path is on the host; all are if it is left out
  * @param options.lookAt how a running task sees a path; on the host, where the task is yet to start, if it is left out
  * @returns an absolute path of a regular file with an execute bit
  * @throws DriverError `COMMAND_NOT_FOUND` with the paths that were tried
@@ -24,21 +26,24 @@ export function resolveCommand(
     readonly workDir: string;
     readonly mounts?: readonly PlacedMount[];
     readonly isInRoot?: (path: string) => boolean;
+    readonly isVisible?: IsVisible;
     readonly lookAt?: (path: string) => Stats | undefined;
   },
 ): string {
-  const { mounts = [], isInRoot = () => true, lookAt = statusOf } = options;
+  const { mounts = [], isInRoot = () => true, isVisible = () => true, lookAt = statusOf } = options;
   const candidates = candidatesOf(command, options);
   const [only] = candidates;
   if (only !== undefined && command.includes("/") && mountAround(only, mounts) !== undefined) return only;
   const statusFor = (path: string) => lookAt(hostPath(path, mounts));
-  const found = candidates.find(
-    (path) => (mountAround(path, mounts) !== undefined || isInRoot(path)) && isExecutable(statusFor(path)),
-  );
+  const isInTask = (path: string) => mountAround(path, mounts) !== undefined || isInRoot(path);
+  const found = candidates.find((path) => isInTask(path) && isExecutable(statusFor(path)));
   if (found !== undefined) return found;
   const name = JSON.stringify(command);
   const outside = candidates.find(
-    (path) => isExecutable(statusOf(hostPath(path, mounts))) && (lookAt !== statusOf || !isInRoot(path)),
+    (path) =>
+      isVisible(path) &&
+      isExecutable(statusOf(hostPath(path, mounts))) &&
+      (lookAt !== statusOf || !isInRoot(path)),
   );
   if (outside !== undefined) {
     throw new DriverError("COMMAND_NOT_FOUND", `command ${name} is on the host, but not in the task's root`, {
@@ -47,7 +52,7 @@ export function resolveCommand(
     });
   }
   for (const path of candidates) {
-    const status = statusFor(path);
+    const status = isInTask(path) || isVisible(path) ? statusFor(path) : undefined;
     // Skips folders with that name in the PATH, as shells do.
     if (!status?.isFile() && !(status && command.includes("/"))) continue;
     const what = status.isDirectory() ? "a folder" : "no regular file with an execute bit";
@@ -76,11 +81,12 @@ export function resolveWorkDir(
   folders: Pick<TaskFolders, "rootDir">,
   mounts: readonly PlacedMount[] = [],
   isInRoot: (path: string) => boolean = () => true,
+  isVisible: IsVisible = () => true,
 ): string {
   if (workDir === undefined) return folders.rootDir;
   const path = isAbsolute(workDir) ? workDir : `${folders.rootDir}/${workDir}`;
   if (mountAround(path, mounts) !== undefined) return path;
-  if (statusOf(path)?.isDirectory()) {
+  if ((isInRoot(path) || isVisible(path)) && statusOf(path)?.isDirectory()) {
     if (isInRoot(path)) return path;
     throw new DriverError(
       "WORK_DIR_INVALID",

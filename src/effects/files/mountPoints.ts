@@ -8,6 +8,7 @@ import type { HiddenPath, LaunchMount } from "../launch/launchInput.ts";
 import { realPathOf } from "./commandLookup.ts";
 import { findSource } from "./mountSource.ts";
 import { folderInTask, type MountPlace, prepareTarget } from "./mountTarget.ts";
+import type { IsVisible } from "./visibility.ts";
 
 export interface MountPoints {
   readonly mounts: readonly (LaunchMount & { readonly isFolder: boolean })[];
@@ -17,12 +18,14 @@ export interface MountPoints {
 /**
  * Checks sources and targets, and creates targets in the task's own folders.
  * @param placed sorted by target
+ * @param isVisible for the task's user, of a path of the host
  * @throws DriverError as `findSource` and `prepareTarget` do
  */
 export function prepareMounts(
   placed: readonly PlacedMount[],
   folders: TaskFolders,
   { entries, privateTmp, root }: UnveilRules,
+  isVisible: IsVisible,
 ): MountPoints {
   if (placed.length === 0) return { mounts: [], hidden: [] };
   const made: MadeMount[] = [];
@@ -36,7 +39,7 @@ export function prepareMounts(
     const { place, pathInTask } = placeOf(target, made, folders, { privateTmp, root });
     // In a root of the task's own, the template provides the place, unless it lies in a path of the host.
     const isHosts = root === "host" || entries.some(({ path }) => isAtOrBelow(target, path));
-    if (place.within !== "host" || isHosts) prepareTarget(place, source.isFolder);
+    if (place.within !== "host" || isHosts) prepareTarget(place, source.isFolder, isVisible);
     const { path, isFolder } = source;
     made.push({ target, mount: { kind, source: path, target: pathInTask, readOnly, propagation, isFolder } });
   }

@@ -7,6 +7,7 @@ import type { RootMode } from "../../config/task/unveilRules.ts";
 import { DriverError, errnoOf, type FailedCall } from "../../errors.ts";
 import * as k from "../kernel/constants.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
+import type { IsVisible } from "./visibility.ts";
 
 /**
  * The path of a folder of the task's own in its mount namespace, without symlinks. In a root of its own the
@@ -29,9 +30,11 @@ export interface MountPlace {
 
 /**
  * Checks a place. Creates it if it is missing in the task's own folders.
+ * @param isVisible for the task's user, of a path of the host
  * @throws DriverError `MOUNT_TARGET_INVALID`
  */
-export function prepareTarget(place: MountPlace, isFolder: boolean): void {
+export function prepareTarget(place: MountPlace, isFolder: boolean, isVisible: IsVisible): void {
+  if (place.within === "host" && !isVisible(place.target)) throw unreachable(place, "ENOENT");
   using opened = new DisposableStack();
   const anchor = opened.adopt(open(place, k.AT_FDCWD, place.anchor, k.RESOLVE_NO_MAGICLINKS), closeSync);
   if (place.within === "task") make(place, anchor, isFolder);

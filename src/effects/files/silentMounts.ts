@@ -58,6 +58,12 @@ export async function waitForAnswersInTask(
   if (remote.length > 0) await ask(remote.join(", "), paths, root, runnerFolder);
 }
 
+/** Whether a path of the host leads to such a file system. */
+export function isRemote(path: string): boolean {
+  const remote = hostRemoteMounts();
+  return remote.size > 0 && mountOnTheWay(path, remote) !== undefined;
+}
+
 let hostMounts: { readonly descriptor: number; readonly points: ReadonlySet<string> } | undefined;
 
 /** The host's mounts are read anew only when they have changed, which the kernel tells by POLLPRI: proc_pid_mounts(5). */

@@ -1,7 +1,7 @@
 /** Checks that the folders in a task's environment are the task's own. */
 import { lstatSync, type Stats } from "node:fs";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
-import { DriverError, errnoOf } from "../../errors.ts";
+import { DriverError } from "../../errors.ts";
 import { isTaskName } from "../../taskId.ts";
 
 /**
@@ -29,22 +29,29 @@ export function checkTaskFolders(
 }
 
 function checkSame(name: string, path: string, original: string): void {
-  const named = folderAt(name, path);
-  const expected = folderAt("its original", original);
-  if (named.dev === expected.dev && named.ino === expected.ino) return;
+  const expected = originalOf(name, original);
+  const named = statusOf(path);
+  if (named?.isDirectory() && named.dev === expected.dev && named.ino === expected.ino) return;
+  // The same where nothing is: a job may name a path to learn that.
   throw new DriverError("CONFIG_INVALID", `${name} (${path}) is not the task's own folder ${original}`, {
     hint: "The Nomad agent sets the variable: remove it from the job's env block",
   });
 }
 
-/** Does not follow a symlink. */
-function folderAt(name: string, path: string): Stats {
+function originalOf(name: string, original: string): Stats {
+  const status = statusOf(original);
+  if (status?.isDirectory()) return status;
+  if (status !== undefined) throw new DriverError("CONFIG_INVALID", `${name} (${original}) is no folder`);
+  throw new DriverError("CONFIG_INVALID", `${name} cannot be found`, {
+    failed: { call: "lstat", path: original, errno: "ENOENT" },
+  });
+}
+
+/** Does not follow a symlink. Undefined for a path that cannot be reached. */
+function statusOf(path: string): Stats | undefined {
   try {
-    const status = lstatSync(path);
-    if (status.isDirectory()) return status;
-  } catch (thrown) {
-    const failed = { call: "lstat", path, errno: errnoOf(thrown) ?? String(thrown) };
-    throw new DriverError("CONFIG_INVALID", `${name} cannot be found`, { failed, cause: thrown });
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
   }
-  throw new DriverError("CONFIG_INVALID", `${name} (${path}) is no folder`);
 }

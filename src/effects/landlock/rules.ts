@@ -5,10 +5,11 @@
  * with everything below it. So a path in the options must exist by then. The default
  * paths are those of many kinds of hosts, and missing ones are skipped.
  */
-import { closeSync, fstatSync } from "node:fs";
+import { closeSync, fstatSync, readlinkSync } from "node:fs";
 import { formatMode, type UnveilMode } from "../../config/options/unveil.ts";
 import { isConfigured, type UnveilRule } from "../../config/task/unveilRules.ts";
 import { DriverError, hasErrno } from "../../errors.ts";
+import type { IsVisible } from "../files/visibility.ts";
 import { landlockAddRule } from "../kernel/libc.ts";
 import { accessOf, type PathKind } from "./access.ts";
 import { pathBeneathAttr, RULE_PATH_BENEATH } from "./attributes.ts";
@@ -63,6 +64,7 @@ export class RulesetBuilder {
   readonly skipped: SkippedRule[] = [];
   readonly insideNamespace: NamespaceRule[] = [];
   readonly identities = new Map<string, string>();
+  readonly led = new Map<string, string>();
   opensProc = false;
   readonly #ruleset: number;
   readonly #abi: number;
@@ -88,6 +90,7 @@ export class RulesetBuilder {
       this.#skip(rule, `not found (${found.errno})`);
     } else if (found.at === "host") {
       this.identities.set(rule.path, found.identity);
+      if (isJobsAlone(rule)) this.led.set(rule.path, readlinkSync(`/proc/self/fd/${found.descriptor}`));
       try {
         this.#addOnHost(rule, found.descriptor, rule.sources.includes("device") ? "device" : found.kind);
       } finally {
@@ -164,6 +167,28 @@ export class RulesetBuilder {
 }
 
 const READ: UnveilMode = { read: true, write: false, execute: false, create: false };
+
+/**
+ * Checks that a task's user could reach what the job unveils: what it may not enter on the host is not to be
+ * reached through the task's own root either, and not to be found out about.
+ * @param led where the paths led when their rules were added, once they are: links may have changed meanwhile
+ * @throws DriverError `UNVEIL_PATH_MISSING`, as for a path that is not there
+ */
+export function checkVisible(
+  rules: readonly UnveilRule[],
+  isVisible: IsVisible,
+  led?: ReadonlyMap<string, string>,
+): void {
+  for (const rule of rules) {
+    const path = led?.get(rule.path) ?? rule.path;
+    if (isJobsAlone(rule) && !isVisible(path)) throw missing(rule, "ENOENT");
+  }
+}
+
+/** Neither the operator's nor in the task's own folders. */
+function isJobsAlone({ sources, beneath }: UnveilRule): boolean {
+  return beneath === undefined && sources.every((source) => source === "task");
+}
 
 function missing({ path, sources }: UnveilRule, errno: string): DriverError {
   const owner = sources.includes("plugin") ? "plugin" : "task";

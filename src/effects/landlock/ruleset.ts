@@ -32,6 +32,8 @@ export interface AddedRules {
   readonly insideNamespace: readonly NamespaceRule[];
   /** What the rules' paths on the host led to, if they exist: by path, see `identityOf`. */
   readonly identities: ReadonlyMap<string, string>;
+  /** The same by their paths without symlinks, of what the job alone unveils outside of the task's folders. */
+  readonly led: ReadonlyMap<string, string>;
   /** Whether the options unveil something in /proc. */
   readonly opensProc: boolean;
 }
@@ -134,6 +136,6 @@ export function addRules(
   const builder = new RulesetBuilder(ruleset, abi);
   for (const opened of extra) builder.addOpened(opened);
   for (const entry of entries) builder.add(entry);
-  const { applied, skipped, insideNamespace, identities, opensProc } = builder;
-  return { applied, skipped, insideNamespace, identities, opensProc };
+  const { applied, skipped, insideNamespace, identities, led, opensProc } = builder;
+  return { applied, skipped, insideNamespace, identities, led, opensProc };
 }

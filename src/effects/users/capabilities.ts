@@ -46,7 +46,13 @@ export function taskCapabilities(
   return { kept: requested, dropped: own.bounding & ~requested };
 }
 
-/** The same for a set that was decided before. @param names capabilities that the task keeps */
+/** Whether a task with them enters folders whose modes say no: capabilities(7). */
+export function entersAllFolders(capabilities: TaskCapabilities | undefined): boolean {
+  const entering = capabilitySet(["dac_override", "dac_read_search"]);
+  return capabilities !== undefined && (capabilities.kept & entering) !== noCapabilities;
+}
+
+/** As {@link taskCapabilities} for a set that was decided before. @param names capabilities that the task keeps */
 export function keptCapabilities(names: readonly string[]): TaskCapabilities {
   const kept = capabilitySet(names);
   return { kept, dropped: ownCapabilities().bounding & ~kept };

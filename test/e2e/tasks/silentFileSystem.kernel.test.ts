@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { type Agent, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
-import { execScript } from "../../support/agent/execCall.ts";
+import { ExecCall, execScript } from "../../support/agent/execCall.ts";
 import { mountSilent } from "../../support/host/silentMount.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
@@ -87,6 +87,16 @@ test("a running task there can be looked at, stopped and taken over, and its com
   const ended = waitTask(next, config);
   await stop(next, config.id);
   expect(await ended).toMatchObject({ signal: 9 });
+});
+
+test("a command that is not in its task's root is not looked for there", async (context) => {
+  const silent = await mountSilent(context);
+  await silent.fallSilent();
+  const config = makeAllocation().config(sleeping);
+  await startTask(agent, config);
+  const call = new ExecCall(agent, config.id, [`${silent.path}/bin/program`]);
+  expect(await call.result).toMatchObject({ exitCode: 127 });
+  await anotherTaskLives(agent);
 });
 
 test("the plugin ends as ever while a start waits there", async (context) => {

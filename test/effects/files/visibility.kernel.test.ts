@@ -1,0 +1,104 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { UnveilRule } from "../../../src/config/task/unveilRules.ts";
+import { type Viewer, visibilityFor } from "../../../src/effects/files/visibility.ts";
+import { checkVisible } from "../../../src/effects/landlock/rules.ts";
+import { errorOf } from "../../support/errors.ts";
+import { tryTools } from "../../support/host/requireTools.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const viewer: Viewer = { uid: 80001, gid: 80001, groups: [70001], entersAll: false };
+const sees = (path: string, changed: Partial<Viewer> = {}) => visibilityFor({ ...viewer, ...changed })(path);
+
+let root: string;
+let file: string;
+
+/** A file that all may read, in a folder whose mode the tests choose. */
+beforeEach(() => {
+  root = temporaryFolder();
+  chmodSync(root, 0o755);
+  mkdirSync(`${root}/folder`);
+  file = `${root}/folder/file`;
+  writeFileSync(file, "");
+});
+
+function folderWith(mode: number, uid = 0, gid = 0): void {
+  chownSync(`${root}/folder`, uid, gid);
+  chmodSync(`${root}/folder`, mode);
+}
+
+describe("a path that a task's user could find", () => {
+  it.each<[string, number, number?, number?]>([
+    ["all may enter its folder", 0o711],
+    ["its folder is the user's", 0o700, viewer.uid],
+    ["its folder is its group's", 0o710, 0, viewer.gid],
+    ["its folder is a further group's", 0o710, 0, 70001],
+  ])("is told: %s", (_why, mode, uid, gid) => {
+    folderWith(mode, uid, gid);
+    expect(sees(file)).toBe(true);
+  });
+
+  it.each<[string, number, number?, number?]>([
+    ["nobody else may enter its folder", 0o700],
+    ["its folder may be read and not entered", 0o744],
+    ["its folder is the user's, who is kept out", 0o077, viewer.uid],
+    ["its folder is its group's, which is kept out", 0o707, 0, viewer.gid],
+  ])("is none: %s", (_why, mode, uid, gid) => {
+    folderWith(mode, uid, gid);
+    expect(sees(file)).toBe(false);
+    expect(sees(file, { entersAll: true })).toBe(true);
+    expect(sees(`${root}/folder`)).toBe(true);
+  });
+
+  it("is looked at behind links, too", () => {
+    symlinkSync(file, `${root}/link`);
+    symlinkSync("folder/../folder/file", `${root}/winding`);
+    for (const link of ["link", "winding"]) expect(sees(`${root}/${link}`)).toBe(true);
+    folderWith(0o700);
+    for (const link of ["link", "winding"]) expect(sees(`${root}/${link}`)).toBe(false);
+  });
+
+  it("is one that is there", () => {
+    expect(sees(`${root}/nothing`)).toBe(false);
+    expect(sees(`${file}/more`)).toBe(false);
+    expect(sees("/")).toBe(true);
+    expect(sees("/proc/self/status")).toBe(true);
+  });
+
+  it("may be in a folder that an access list opens", (context) => {
+    tryTools(context, "setfacl");
+    folderWith(0o700);
+    spawnSync("setfacl", ["-m", `u:${viewer.uid}:x`, `${root}/folder`]);
+    expect(sees(file)).toBe(true);
+  });
+});
+
+describe("what a job unveils", () => {
+  const rule = (differing: Partial<UnveilRule> = {}): UnveilRule => ({
+    path: file,
+    mode: { read: true, write: false, execute: false, create: false },
+    sources: ["task"],
+    ...differing,
+  });
+  const check = (each: UnveilRule, led?: ReadonlyMap<string, string>) =>
+    checkVisible([each], visibilityFor(viewer), led);
+
+  it("has to be what its user could find, when its rule is added, too", () => {
+    check(rule());
+    check(rule(), new Map([[file, file]]));
+    mkdirSync(`${root}/hidden`, { mode: 0o700 });
+    writeFileSync(`${root}/hidden/file`, "");
+    const elsewhere = new Map([[file, `${root}/hidden/file`]]);
+    expect(errorOf(() => check(rule(), elsewhere)).code).toBe("UNVEIL_PATH_MISSING");
+    folderWith(0o700);
+    expect(errorOf(() => check(rule())).code).toBe("UNVEIL_PATH_MISSING");
+  });
+
+  it("is asked of the job's own entries alone", () => {
+    folderWith(0o700);
+    check(rule({ sources: ["plugin"] }));
+    check(rule({ sources: ["task", "plugin"] }));
+    check(rule({ sources: ["task"], beneath: `${root}/folder` }));
+  });
+});
