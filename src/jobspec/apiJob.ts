@@ -9,7 +9,7 @@ import { escapeLiteral } from "./resolve/template.ts";
 export function apiJobToBody(content: Body): Body | undefined {
   const job = asBody(content.Job) ?? ("TaskGroups" in content ? content : undefined);
   if (!job) return undefined;
-  const { ID, TaskGroups, ...rest } = job;
+  const { ID, TaskGroups, ...rest } = withoutExpressions(job) as Body;
   const groups = byName(TaskGroups, ({ Count, Networks, Services, Tasks, Volumes, ...group }) => ({
     ...rename(group),
     service: many(Services).map((service) => serviceBody(service as Body)),
@@ -21,6 +21,23 @@ export function apiJobToBody(content: Body): Body | undefined {
   }));
   return { job: { [String(ID)]: { ...rename(rest), group: groups } } };
 }
+
+/**
+ * Escapes all but references: the API's JSON is no HCL, so a shell's `${X:-y}` in it is literal text, and
+ * nothing is evaluated. The text of a template has no references either.
+ */
+function withoutExpressions(value: unknown, key = ""): unknown {
+  if (typeof value === "string") {
+    return key === "EmbeddedTmpl" ? escapeLiteral(value) : value.replaceAll(noReference, (it) => it[0] + it);
+  }
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => withoutExpressions(item));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [name, withoutExpressions(item, name)]),
+  );
+}
+
+const noReference = /\$\{(?!\s*[\p{L}\p{N}_.-]+(?:\["[^"\\$]*"\])?\s*\})|%\{/gu;
 
 function taskBody({
   Templates,
@@ -110,8 +127,7 @@ function templateBody({
 }: Body): Body {
   return {
     ...rename(rest),
-    // The API's JSON is not HCL: `${…}` in a template is literal text.
-    data: escapeLiteral(String(EmbeddedTmpl ?? "")),
+    data: String(EmbeddedTmpl ?? ""),
     source: SourcePath || null,
     destination: DestPath,
     env: Envvars ?? null,

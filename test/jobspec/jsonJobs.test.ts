@@ -164,6 +164,20 @@ describe("the form of Nomad's API", () => {
     expect(template).toMatchObject({ data: `echo $\${x:-y} %%{z}`, perms: 0o755 });
   });
 
+  it("has references in it, and no expressions: those of a shell are literal", async () => {
+    const args = ["-c", `echo \${NOMAD_TASK_NAME} \${X:-y} \${upper("a")} %{z} \${env["A"]}`];
+    const job = await parse({
+      Job: {
+        ID: "j",
+        TaskGroups: [{ Name: "g", Tasks: [{ Name: "t", Driver: "exec2", Config: { args } }] }],
+      },
+    });
+    expect(job.groups[0]?.tasks[0]?.config.args).toEqual([
+      "-c",
+      `echo \${NOMAD_TASK_NAME} $\${X:-y} $\${upper("a")} %%{z} \${env["A"]}`,
+    ]);
+  });
+
   it("is refused for the same reasons", async () => {
     const withVault = structuredClone(apiJob) as unknown as { Job: { TaskGroups: { Tasks: object[] }[] } };
     withVault.Job.TaskGroups[0]?.Tasks.push({ Name: "v", Driver: "exec2", Vault: { Role: "x" } });

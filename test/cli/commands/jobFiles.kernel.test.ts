@@ -51,6 +51,12 @@ describe("a job file that runs", () => {
     await run.ended;
   });
 
+  it("bridge: has a plan, and nothing of its network stays", async () => {
+    const { code, stdout } = await call(["doctor", "--plan", job("bridge")]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/join the network namespace.*setns/);
+  });
+
   it("variables: types, conditions, locals, functions and dynamic blocks", async () => {
     const { code, stdout } = await call(running("variables"));
     expect(code).toBe(0);

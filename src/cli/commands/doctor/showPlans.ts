@@ -77,12 +77,16 @@ async function plansOf(
   for (const group of placement.job.groups) {
     refuseUnsupported(driver.capabilities, featuresOf(group));
     const allocation = await makeAllocation(work, group);
-    for (const task of group.tasks) {
-      const message = await placeTask(placement, driver, allocation, task);
-      const title = style.bold(visible(`group ${group.name}, task ${task.name}`));
-      const plan = await planOf(message, plugin);
-      const steps = showArgs ? plan.steps : plan.steps.map(maskPlanStep);
-      texts.push(`${title}\n\n${formatPlan({ ...plan, steps }, style)}`);
+    try {
+      for (const task of group.tasks) {
+        const message = await placeTask(placement, driver, allocation, task);
+        const title = style.bold(visible(`group ${group.name}, task ${task.name}`));
+        const plan = await planOf(message, plugin);
+        const steps = showArgs ? plan.steps : plan.steps.map(maskPlanStep);
+        texts.push(`${title}\n\n${formatPlan({ ...plan, steps }, style)}`);
+      }
+    } finally {
+      allocation.bridge?.close();
     }
   }
   return texts;
