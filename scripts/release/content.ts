@@ -75,8 +75,25 @@ function licenceOf(name: string, folder: string): string[] {
     readFileSync(join(installed, "package.json"), "utf8"),
   );
   const file = readdirSync(installed).find((entry) => /^licen[cs]e/i.test(entry));
-  const text = file === undefined ? "" : readFileSync(join(installed, file), "utf8");
+  const own = file === undefined ? [] : [join(installed, file)];
+  const further = termsElsewhere.filter(([packages]) => packages.test(name)).flatMap(([, files]) => files);
+  const files = [...own, ...further.map((each) => join(installed.slice(0, -name.length), each))];
+  const text = files.map((each) => termsIn(readFileSync(each, "utf8"))).join("\n\n");
   return [section(`${name} ${manifest.version}: ${manifest.license ?? "see below"}`, text)];
+}
+
+/** Terms that are not in a file at a package's top, and files that have them: the same author's, or nobody's. */
+const termsElsewhere: readonly (readonly [packages: RegExp, files: readonly string[]])[] = [
+  [/^@bufbuild\/protobuf$/, ["@grpc/grpc-js/LICENSE", "@bufbuild/protobuf/dist/esm/wire/varint.js"]],
+  [/^@lmdb\/lmdb-linux-/, ["lmdb/LICENSE"]],
+  [/^(@lmdb\/lmdb-linux-|lmdb$)/, ["lmdb/dependencies/lmdb/libraries/liblmdb/LICENSE"]],
+  [/^(@msgpackr-extract\/|weak-lru-cache$)/, ["msgpackr-extract/LICENSE"]],
+];
+
+/** A text of terms, or what a source file says of them at its head. */
+function termsIn(text: string): string {
+  const [head = ""] = /^(?:\/\/.*\n)+/.exec(text) ?? [];
+  return head === "" ? text : head.replaceAll(/^\/\/ ?/gm, "");
 }
 
 function contains(folder: string, name: string): boolean {

@@ -1,0 +1,95 @@
+/** What the packages of others may do and ask: at the installation, and by their licences. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { licences, packagesOfThePage } from "../../../scripts/release/content.ts";
+
+const root = join(import.meta.dirname, "../../..");
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+
+interface Locked {
+  readonly dev?: boolean;
+  readonly license?: string;
+  readonly integrity?: string;
+  readonly hasInstallScript?: boolean;
+}
+
+const { packages }: { packages: Record<string, Locked> } = JSON.parse(read("package-lock.json"));
+const others = Object.entries(packages)
+  .filter(([path]) => path !== "")
+  .map(([path, locked]) => ({ name: path.slice("node_modules/".length), ...locked }));
+const shipped = others.filter(({ name, dev }) => dev !== true || packagesOfThePage.includes(name));
+
+describe("an installation", () => {
+  it("runs no script of a package", () => {
+    expect(read(".npmrc").split("\n")).toContain("ignore-scripts=true");
+    // Each brings what it needs as a file, or finds it in a package of its own. Look before one joins them.
+    const scripted = others.filter(({ hasInstallScript }) => hasInstallScript === true);
+    expect(scripted.map(({ name }) => name).sort()).toEqual([
+      "@bufbuild/buf",
+      "koffi",
+      "lmdb",
+      "msgpackr-extract",
+      "protobufjs",
+    ]);
+  });
+
+  it("takes no package whose content the lock file does not say", () => {
+    expect(others.length).toBeGreaterThan(200);
+    expect(others.filter(({ integrity = "" }) => !integrity.startsWith("sha512-"))).toEqual([]);
+  });
+});
+
+/** What the text of each of these licences has. */
+const termsOfUse =
+  /permission is hereby granted|permission to use|redistribution and use|terms and conditions|Mozilla Public License, version 2|Blue Oak Model License/i;
+
+/** What may be passed on with the program, with notices alone; MPL-2.0 asks for the source of its own files. */
+const forReleases = [
+  "MIT",
+  "ISC",
+  "0BSD",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "Apache-2.0",
+  "BlueOak-1.0.0",
+  "MPL-2.0",
+];
+/** Of tools, nothing is passed on. */
+const forTools = [...forReleases, "CC-BY-4.0", "EPL-2.0"];
+
+describe("the licence", () => {
+  it.each(shipped)("of $name, which is in a release, allows that", ({ license = "none" }) => {
+    expect(choicesOf(license).some((terms) => terms.every((term) => forReleases.includes(term)))).toBe(true);
+  });
+
+  it.each(others)("of $name allows its use", ({ license = "none" }) => {
+    expect(choicesOf(license).some((terms) => terms.every((term) => forTools.includes(term)))).toBe(true);
+  });
+
+  it("of each package in a release is in the release's list, with its text", () => {
+    const text = licences(join(root, "node_modules"), `node-linux-${process.arch}`);
+    const sections = text.split(`${"=".repeat(78)}\n`).slice(1);
+    const titles = sections.filter((_, index) => index % 2 === 0);
+    const texts = sections.filter((_, index) => index % 2 === 1);
+    // Native parts of other systems are not installed.
+    const installed = shipped.filter(({ name }) => existsSync(join(root, "node_modules", name)));
+    for (const { name } of installed.filter((each) => !each.name.startsWith("node-linux-"))) {
+      const index = titles.findIndex((title) => title.startsWith(`${name} `));
+      expect(index, name).toBeGreaterThanOrEqual(0);
+      expect(texts[index], name).toMatch(termsOfUse);
+    }
+    expect(titles[0]).toMatch(/^Node\.js /);
+    for (const part of ["OpenSSL", "The OpenLDAP Public License", "Copyright 2008 Google Inc."]) {
+      expect(text).toContain(part);
+    }
+  });
+});
+
+/** `(A AND B) OR C` as the sets of terms of which one has to be accepted: SPDX, as far as packages use it. */
+function choicesOf(license: string): string[][] {
+  return license
+    .replaceAll(/[()]/g, "")
+    .split(" OR ")
+    .map((terms) => terms.split(" AND "));
+}
