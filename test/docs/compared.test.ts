@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
 /** Pages that name the tests which show what they say. */
@@ -22,6 +22,25 @@ const rows = page
 test("the pages name tests", () => {
   expect(namedIn(page).length).toBeGreaterThan(100);
   expect(namedIn(security).length).toBeGreaterThan(40);
+});
+
+test("docs/security.md says what is promised against whom, and names every recreated attack", () => {
+  const parts = security.split("\n").filter((line) => line.startsWith("## "));
+  for (const actor of [
+    "task that wants out",
+    "Task against task",
+    "job submitter",
+    "local user",
+    "client",
+    "bundle",
+  ]) {
+    expect(
+      parts.some((part) => part.includes(actor)),
+      actor,
+    ).toBe(true);
+  }
+  const files = readdirSync(`${docs}/../test/attacks`);
+  expect(files.filter((name) => !security.includes(`/attacks/${name})`))).toEqual([]);
 });
 
 test.each(named)("$file has the test: $name", ({ name, file }) => {
