@@ -1,7 +1,7 @@
 /** Reads the attributes of one body: checks its keys, substitutes variables and locals, checks types. */
 import type { z } from "zod";
 import type { Body } from "./body.ts";
-import { attempt, type JobFile, type Problem, rejectJob } from "./jobFile.ts";
+import { attempt, InvalidFile, type JobFile, type Problem, rejectJob } from "./jobFile.ts";
 import { inside, type Level, supportedPart } from "./keys.ts";
 import { type BlockScopes, unrollDynamic } from "./resolve/dynamicBlocks.ts";
 import { substitute } from "./resolve/interpolate.ts";
@@ -28,14 +28,39 @@ export function read<T extends z.ZodType>(
   const scope = scopes.get(block) ?? outer;
   const unrolled = inPlace(file, place, () => unrollDynamic(block, scope, scopes));
   const { attributes, blocks } = supportedPart(file, level, place, unrolled);
-  const values = inPlace(file, place, () =>
-    substitute(attributes, scope.evaluate, (inner) => scopes.get(inner)?.evaluate),
-  );
-  const result = schema.safeParse(withoutNulls(values as Body));
+  const evaluate = (attribute: Body) =>
+    substitute(attribute, scope.evaluate, (inner) => scopes.get(inner)?.evaluate) as Body;
+  const values = evaluated(file, place, attributes, evaluate);
+  const result = schema.safeParse(withoutNulls(values));
   if (result.success) return { attributes: result.data, blocks };
   const [first, ...others] = result.error.issues.map((issue) => problemOf(issue, place));
   for (const other of others) attempt(file, () => rejectJob(file, other));
   return rejectJob(file, first ?? { place, message: "it is invalid" });
+}
+
+/** @throws InvalidFile for the first attribute that is wrong; the file collects the others */
+function evaluated(
+  file: JobFile,
+  place: string,
+  attributes: Body,
+  evaluate: (attribute: Body) => Body,
+): Body {
+  const values: Record<string, unknown> = {};
+  let first: InvalidFile | undefined;
+  for (const [key, value] of Object.entries(attributes)) {
+    try {
+      Object.assign(
+        values,
+        inPlace(file, place, () => evaluate({ [key]: value })),
+      );
+    } catch (thrown) {
+      if (!(thrown instanceof InvalidFile)) throw thrown;
+      if (first === undefined) first = thrown;
+      else file.problems.push(...thrown.problems);
+    }
+  }
+  if (first !== undefined) throw first;
+  return values;
 }
 
 /** An attribute that is null counts as absent. */

@@ -264,6 +264,16 @@ describe("a job file is refused", () => {
     expect(message).not.toContain("correct-horse");
   });
 
+  it("for each attribute that is wrong, and no more than once for a local value that several use", async () => {
+    const source = `locals {\n x = uper("a")\n}\n${inTask(`user = local.x\n leader = 1 / 0\n env {\n A = local.x\n}`)}`;
+    const message = await refusal(source);
+    expect(message).toContain("has 3 errors");
+    expect(message).toContain("task.t.user: Nomad has no function uper. Did you mean upper?");
+    expect(message).toContain("task.t.env.A: Nomad has no function uper. Did you mean upper?");
+    expect(message).toContain("task.t.leader: a division by zero");
+    expect(message).not.toContain("depends on itself");
+  });
+
   it("for another driver", async () => {
     const source = inTask("").replace("exec2", "docker");
     const place = "test.hcl:4:4: job.j.group.g.task.t.driver";

@@ -76,7 +76,7 @@ export function toType(value: Value, type: Type, place = "it"): Value {
   if (value === null || type.kind === "any") return value;
   const converted = convert(value, type, place);
   if (converted !== undefined) return converted;
-  throw new TemplateError(`${place} must be ${typeText(type)}, and it is ${kindOf(value)}`, "");
+  throw new TemplateError(`${place} must be of the type ${typeText(type)}, and it is ${kindOf(value)}`, "");
 }
 
 function convert(value: Value, type: Type, place: string): Value | undefined {

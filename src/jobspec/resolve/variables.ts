@@ -98,7 +98,7 @@ function variableValue(
   if (text === undefined) {
     const value = constant(isGiven ? files[name] : block.default);
     const subject = isGiven ? "the value given" : "its default";
-    return within(file, place, () => toType(value, type, subject));
+    return within(file, isGiven ? place : `${place}.default`, () => toType(value, type, subject));
   }
   try {
     return toType(givenValue(text, type, evaluator), type);
@@ -167,9 +167,13 @@ function fileNames(
     if (known.has(name)) return known.get(name) as Value;
     if (inProgress.has(name)) throw new TemplateError(`local.${name} depends on itself`, `local.${name}`);
     inProgress.add(name);
-    const value = substitute(locals[name], (text) => evaluator.evaluate(text, names)) as Value;
-    known.set(name, value);
-    return value;
+    try {
+      const value = substitute(locals[name], (text) => evaluator.evaluate(text, names)) as Value;
+      known.set(name, value);
+      return value;
+    } finally {
+      inProgress.delete(name);
+    }
   };
   return names;
 }
