@@ -61,7 +61,7 @@ const levels = {
     refused: { consul, vault },
   },
   service: {
-    attributes: ["name", "port"],
+    attributes: ["name", "port", "provider"],
     blocks: ["check", "check_restart"],
     ignored: [
       "address",
@@ -73,7 +73,6 @@ const levels = {
       "kind",
       "meta",
       "on_update",
-      "provider",
       "tagged_addresses",
       "tags",
       "task",

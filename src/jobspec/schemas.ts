@@ -104,7 +104,12 @@ export const portSchema = z.object({
 const atLeast = (least: number, text: string) =>
   duration.refine((milliseconds) => milliseconds >= least, `must be at least ${text}`);
 
-export const serviceSchema = z.object({ name: z.string().default(""), port: z.coerce.string().default("") });
+export const serviceSchema = z.object({
+  name: z.string().default(""),
+  port: z.coerce.string().default(""),
+  // Checks are the same for both.
+  provider: z.enum(["consul", "nomad"], "must be consul or nomad").optional(),
+});
 
 export const checkSchema = z.object({
   type: z.enum(["http", "tcp", "script", "grpc"], "must be http, tcp, script or grpc"),
