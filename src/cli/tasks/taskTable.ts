@@ -3,7 +3,7 @@
 import { shortId } from "../../taskId.ts";
 import { formatDuration, formatLife } from "../../units/durations.ts";
 import { formatBytes } from "../../units/sizes.ts";
-import { visibleTexts } from "../../units/visible.ts";
+import { visible, visibleTexts } from "../../units/visible.ts";
 import { blanks, cellsOf, cutText } from "../../units/widths.ts";
 import { paintState } from "../terminal/paintState.ts";
 import type { Style } from "../terminal/style.ts";
@@ -55,7 +55,7 @@ const pinColumn: Column = {
   name: "PINNED",
   rank: 1,
   cut: true,
-  text: ({ pin }) => (pin ? pin.reason || "yes" : ""),
+  text: ({ pin }) => (pin ? visible(pin.reason) || "yes" : ""),
 };
 
 const gap = "  ";
