@@ -4,7 +4,6 @@
  */
 import type { StreamEntry } from "../eventStore.ts";
 import {
-  BATCH_ENTRIES,
   BATCH_RECORDS,
   type IndexEntry,
   MAX_NAME_BYTES,
@@ -26,6 +25,8 @@ import {
 import { PageDefect, type Tree } from "./pages.ts";
 import type { Gap, Snapshot, SnapshotReader } from "./snapshotReader.ts";
 
+/** So many are read at once, as each batch may look at every page of the index. */
+const BATCH_HEADS = 1 << 14;
 /** The bytes of a record that cannot be read. */
 const NO_BYTES = Buffer.alloc(0);
 /** Every record takes more. So this bounds the number of events that a damaged head can claim. */
@@ -47,7 +48,10 @@ export class FileTable implements RecordTable {
     if (key.length === 0 || key.length > MAX_NAME_BYTES) return undefined;
     return this.#reader.read((snapshot) => {
       const value = snapshot.get(snapshot.table("heads"), key);
-      return value && { stream, ...headOf(value, snapshot) };
+      if (value === undefined) return undefined;
+      const head = headOf(value, snapshot);
+      checkEnds([head], snapshot);
+      return { stream, ...head };
     });
   }
 
@@ -58,7 +62,7 @@ export class FileTable implements RecordTable {
       for (const entry of entriesOf(snapshot, "heads", from)) {
         if (isGap(entry)) continue;
         const stream = entry.key.toString();
-        if (!stream.startsWith(prefix) || found.length === BATCH_ENTRIES) break;
+        if (!stream.startsWith(prefix) || found.length === BATCH_HEADS) break;
         if (stream === after) continue;
         try {
           found.push({ stream, ...headOf(entry.value(), snapshot) });
@@ -66,6 +70,7 @@ export class FileTable implements RecordTable {
           snapshot.skip(thrown);
         }
       }
+      checkEnds(found, snapshot);
       return found;
     });
   }
@@ -175,22 +180,28 @@ function headOf(value: Buffer, snapshot: Snapshot): HeadValue {
   if (head.version > snapshot.bytes / MIN_RECORD_BYTES) {
     throw new PageDefect(`a stream has ${head.version} events, more than fit the log`);
   }
-  try {
-    checkEnd(head, snapshot);
-  } catch (thrown) {
-    // Its events can be read all the same.
-    snapshot.skip(thrown);
-  }
   return head;
+}
+
+/** In the order of the index, so that each of its pages is read once. Names are in another order. */
+function checkEnds(heads: readonly HeadValue[], snapshot: Snapshot): void {
+  for (const head of heads.toSorted((a, b) => a.firstPosition - b.firstPosition)) {
+    try {
+      checkEnd(head, snapshot);
+    } catch (thrown) {
+      // Its events can be read all the same.
+      snapshot.skip(thrown);
+    }
+  }
 }
 
 /** @throws PageDefect if the index has the stream end elsewhere */
 function checkEnd({ firstPosition, version }: HeadValue, snapshot: Snapshot): void {
   const index = snapshot.table("positions");
-  const [last, next] = [version, version + 1].map((seq) =>
-    snapshot.get(index, keyBytes(sequenceKey, [firstPosition, Math.min(seq, MAX_SEQ)])),
-  );
-  if (last !== undefined && next === undefined) return;
+  // One event more than there is: the index then has nothing between it and the last one.
+  const next = keyBytes(sequenceKey, [firstPosition, Math.min(version + 1, MAX_SEQ)]);
+  const found = snapshot.keyAtOrBefore(index, next);
+  if (found?.equals(keyBytes(sequenceKey, [firstPosition, version]))) return;
   throw new PageDefect(
     `the stream that begins at position ${firstPosition} does not end with event ${version}`,
   );

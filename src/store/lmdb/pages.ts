@@ -104,7 +104,7 @@ export class NodePage {
   readonly #page: Buffer;
   readonly #number: number;
   /** Where its nodes begin. */
-  readonly #at: readonly number[];
+  readonly #at: Uint16Array;
 
   /** @throws PageDefect for nodes that are not within it */
   constructor(page: Buffer, number: number) {
@@ -116,14 +116,15 @@ export class NodePage {
     }
     this.#page = page;
     this.#number = number;
-    this.#at = Array.from({ length: lower / 2 }, (_, index) => {
+    this.#at = new Uint16Array(lower / 2);
+    for (let index = 0; index < this.#at.length; index++) {
       const at = page.readUInt16LE(PAGE_HEADER_BYTES + 2 * index);
       const keyBytes = at + NODE_BYTES > room ? room : page.readUInt16LE(PAGE_HEADER_BYTES + at + 6);
       if (at < upper || at + NODE_BYTES + keyBytes > room) {
         throw new PageDefect(`node ${index} of page ${number} is not within it`);
       }
-      return PAGE_HEADER_BYTES + at;
-    });
+      this.#at[index] = PAGE_HEADER_BYTES + at;
+    }
   }
 
   get length(): number {
@@ -131,14 +132,18 @@ export class NodePage {
   }
 
   key(index: number): Buffer {
-    const [begin, end] = this.#keyRange(index);
-    return this.#page.subarray(begin, end);
+    return this.#page.subarray(this.#keyBegin(index), this.#keyEnd(index));
   }
 
   /** Negative if the node's key is less than `key`, as LMDB compares them: byte by byte. */
   compare(index: number, key: Buffer): number {
-    const [begin, end] = this.#keyRange(index);
-    return this.#page.compare(key, 0, key.length, begin, end);
+    return compareBytes(this.#page, this.#keyBegin(index), this.#keyEnd(index), key, 0, key.length);
+  }
+
+  /** The same for the keys of two nodes. */
+  compareNodes(a: number, b: number): number {
+    const page = this.#page;
+    return compareBytes(page, this.#keyBegin(a), this.#keyEnd(a), page, this.#keyBegin(b), this.#keyEnd(b));
   }
 
   /** The page below a node of a branch page. Its number has 48 bits, in place of an entry's size and flags. */
@@ -152,7 +157,7 @@ export class NodePage {
     const begin = this.#begin(index);
     const size = page.readUInt32LE(begin);
     const flags = page.readUInt16LE(begin + 4);
-    const [, at] = this.#keyRange(index);
+    const at = this.#keyEnd(index);
     if (at + (flags === IN_OVERFLOW ? OVERFLOW_BYTES : size) > page.length) {
       throw new PageDefect(`an entry of page ${this.#number} exceeds it`);
     }
@@ -166,11 +171,30 @@ export class NodePage {
     return this.#at[index] as number;
   }
 
-  #keyRange(index: number): [begin: number, end: number] {
-    const begin = this.#begin(index);
-    const key = begin + NODE_BYTES;
-    return [key, key + this.#page.readUInt16LE(begin + 6)];
+  #keyBegin(index: number): number {
+    return this.#begin(index) + NODE_BYTES;
   }
+
+  #keyEnd(index: number): number {
+    return this.#keyBegin(index) + this.#page.readUInt16LE(this.#begin(index) + 6);
+  }
+}
+
+/** For keys of some ten bytes, faster than Buffer.compare(), which checks its arguments. */
+function compareBytes(
+  a: Buffer,
+  aBegin: number,
+  aEnd: number,
+  b: Buffer,
+  bBegin: number,
+  bEnd: number,
+): number {
+  const length = Math.min(aEnd - aBegin, bEnd - bBegin);
+  for (let at = 0; at < length; at++) {
+    const difference = (a[aBegin + at] as number) - (b[bBegin + at] as number);
+    if (difference !== 0) return difference;
+  }
+  return aEnd - aBegin - (bEnd - bBegin);
 }
 
 /** What a node of a leaf holds: bytes in the page itself, bytes in pages of their own, or a tree. */

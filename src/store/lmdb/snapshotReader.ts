@@ -25,6 +25,8 @@ import {
 
 /** Pages that are kept after they were read: 2 MiB of the usual size. */
 const MAX_CACHED = 512;
+/** Memory for pages is allocated in pieces of this size. */
+const SLAB_BYTES = 256 << 10;
 /** Maximum number of attempts at a read whose pages are reused meanwhile. */
 const MAX_ATTEMPTS = 100;
 /** Where a meta page has the number of its commit. */
@@ -141,6 +143,7 @@ export class Snapshot {
   readonly #meta: Meta;
   readonly #tables = new Map<string, Tree | undefined>();
   readonly #cached = new Map<number, NodePage>();
+  #slab: Buffer = Buffer.alloc(0);
   /** For each page that the present read has taken from the file, the commit that wrote it. */
   readonly #read = new Map<number, number>();
 
@@ -171,6 +174,11 @@ export class Snapshot {
   get(tree: Tree | undefined, key: Buffer): Buffer | undefined {
     const data = tree && this.#find(tree, key);
     return data && this.#bytesOf(data);
+  }
+
+  /** The greatest key that is not greater than this one. @throws PageDefect */
+  keyAtOrBefore(tree: Tree | undefined, key: Buffer): Buffer | undefined {
+    return tree && this.#search(tree, key, (page, at) => (at < 0 ? undefined : page.key(at)));
   }
 
   /**
@@ -234,13 +242,24 @@ export class Snapshot {
     throw new PageDefect(`${name} is no table`);
   }
 
-  #find({ root, depth }: Tree, key: Buffer): NodeData | undefined {
+  #find(tree: Tree, key: Buffer): NodeData | undefined {
+    return this.#search(tree, key, (page, at) =>
+      at >= 0 && page.compare(at, key) === 0 ? page.data(at) : undefined,
+    );
+  }
+
+  /** Goes down to the leaf in which a key belongs. `take` gets the last node there that is not greater. */
+  #search<T>(
+    { root, depth }: Tree,
+    key: Buffer,
+    take: (page: NodePage, at: number) => T | undefined,
+  ): T | undefined {
     let number = root;
     for (let level = depth; number !== undefined; level--) {
       const page = this.#page(number, level);
       const at = lastAtOrBefore(page, key, level);
-      if (level > 1) number = page.child(at);
-      else return at >= 0 && page.compare(at, key) === 0 ? page.data(at) : undefined;
+      if (level === 1) return take(page, at);
+      number = page.child(at);
     }
     return undefined;
   }
@@ -287,11 +306,20 @@ export class Snapshot {
     return page;
   }
 
+  /** Buffers of one page each would take longer to allocate than to read. */
+  #memory(bytes: number): Buffer {
+    if (bytes > SLAB_BYTES / 2) return Buffer.allocUnsafeSlow(bytes);
+    if (this.#slab.length < bytes) this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    const memory = this.#slab.subarray(0, bytes);
+    this.#slab = this.#slab.subarray(bytes);
+    return memory;
+  }
+
   #readPages(number: number, kind: PageKind, count: number): Buffer {
     if (number < 2 || number + count > this.#meta.pages) {
       throw new PageDefect(`page ${number} is beyond the log's end`);
     }
-    const bytes = Buffer.allocUnsafeSlow(count * this.pageSize);
+    const bytes = this.#memory(count * this.pageSize);
     const read = readSync(this.#descriptor, bytes, 0, bytes.length, number * this.pageSize);
     if (read < bytes.length) throw new PageDefect(`page ${number} ends after ${read} bytes`);
     checkHeader(bytes, number, kind);
@@ -328,7 +356,7 @@ function firstWithKey(level: number): number {
 
 function checkOrder(page: NodePage, number: number, level: number): void {
   for (let at = firstWithKey(level) + 1; at < page.length; at++) {
-    if (page.compare(at - 1, page.key(at)) < 0) continue;
+    if (page.compareNodes(at - 1, at) < 0) continue;
     throw new PageDefect(`node ${at} of page ${number} is out of order`);
   }
 }
