@@ -1,4 +1,4 @@
-# A watchman: it sees the processes of the host, and can do nothing to them.
+# A monitor: it sees the processes of the host, and can do nothing to them.
 #
 #   nomad-driver-exec2 run -o allow_host_pid=true -o unveil_by_task=true examples/host-processes.nomad.hcl
 #

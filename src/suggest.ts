@@ -15,8 +15,14 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
 export function suggestion(name: string, candidates: readonly string[]): string {
   const meant = nearest(name, candidates);
   if (meant !== undefined) return `Did you mean ${meant}?`;
-  return candidates.length === 0 ? "None is defined." : `Known names: ${[...candidates].sort().join(", ")}.`;
+  if (candidates.length === 0) return "None is defined.";
+  const names = [...candidates].sort();
+  const more = names.length > maxNames ? ` and ${names.length - maxNames} more` : "";
+  return `Known names: ${names.slice(0, maxNames).join(", ")}${more}.`;
 }
+
+/** More are no help: a log may have thousands of tasks. */
+const maxNames = 20;
 
 /** Levenshtein distance, where a swap of two adjacent letters counts as one edit. */
 function editDistance(a: string, b: string): number {

@@ -24,5 +24,7 @@ describe("the nearest name", () => {
     expect(suggestion("agrs", names)).toBe("Did you mean args?");
     expect(suggestion("zebra", names)).toBe("Known names: args, command, unveil, work_dir.");
     expect(suggestion("zebra", [])).toBe("None is defined.");
+    const many = Array.from({ length: 23 }, (_, index) => `n${String(index).padStart(2, "0")}`);
+    expect(suggestion("zebra", many)).toMatch(/^Known names: n00, .*n19 and 3 more\.$/);
   });
 });

@@ -108,12 +108,10 @@ function doubleDash(arg: string): string {
 /** @param setExitCode receives the exit code of the verb that was called */
 export function createProgram(setExitCode: (code: number) => void): Command {
   const program = new Command("nomad-driver-exec2")
-    .description(
-      "Nomad task driver that runs commands in a Landlock sandbox, and the tool to try and inspect it.",
-    )
+    .description("Nomad task driver that runs commands in a Landlock sandbox, and its command-line tool.")
     .usage("VERB [options]")
-    .version(version, "-V, --version", "print the version of the driver")
-    .helpOption("-h, --help", "show this help")
+    .version(version, "-V, --version", "show the version")
+    .helpOption("-h, --help", "show help")
     .configureHelp({ helpWidth: Math.min(100, widthOf(process.stdout)) })
     .showSuggestionAfterError()
     .showHelpAfterError("Try --help.")

@@ -92,7 +92,7 @@ function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context
   const took = stop && ` ${formatDuration(Math.max(0, endedAt - stop.time))} after the request`;
   const end = (text: string) => sentence([exited], `It ${text}`);
   if (source === "unknown") {
-    return end("has ended, but how is unknown: its init was killed before it could record that");
+    return end("ended, but how is unknown: its init was killed before it could record it");
   }
   if (oomKilled) {
     const advice = "Raise resources.memory (or memory_max), or make the program use less memory";
@@ -107,7 +107,7 @@ function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context
       ? sentence([exited], `The kernel killed ${oom.kills} of its processes for lack of memory${memory(oom)}`)
       : [];
   if (signal === 0) {
-    const meaning = exitMeaning(exitCode) ?? "the program defines what that means, and its log may tell more";
+    const meaning = exitMeaning(exitCode) ?? "the program defines its meaning; see its log";
     const how = `ended with exit code ${exitCode}${took ?? ran}${trust}: ${meaning}`;
     return [...lack, ...end(how), ...(exitCode === 0 || stop ? [] : refusals(facts))];
   }
@@ -140,7 +140,7 @@ function refusals(facts: readonly Fact[]): Sentence[] {
     ),
     ...sentence(
       [sandboxed],
-      `Beside its own folders and the default paths it could use ${entries || "nothing"}; add missing paths to unveil`,
+      `Apart from its own folders and the default paths, it could use ${entries || "nothing"}; add missing paths to unveil`,
     ),
   ];
 }

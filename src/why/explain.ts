@@ -43,7 +43,7 @@ function beginning(facts: readonly Fact[]): Sentence[] {
   const [requested] = ofType(facts, "requested");
   if (adopted !== undefined) {
     const begun = formatTime(adopted.data.handle.startedAt);
-    const found = adopted.data.found === null ? "this driver looked for it" : "this driver took it over";
+    const found = adopted.data.found === null ? "this driver found it" : "this driver took it over";
     const text = `HashiCorp's Go driver had started it at ${begun}, and ${found} at ${formatTime(adopted.time)}`;
     return sentence([adopted], text);
   }
@@ -84,7 +84,7 @@ function doubts(moments: readonly Moment[]): Sentence[] {
   );
   const cause = "this version of the driver computes another state than was recorded";
   return [
-    ...(damaged.length === 0 ? [] : [basedOn(damaged, "This is not certain: some events are damaged")]),
-    ...(others.length === 0 ? [] : [basedOn(others, `This is not certain: for some events, ${cause}`)]),
+    ...(damaged.length === 0 ? [] : [basedOn(damaged, "Not certain: some events are damaged")]),
+    ...(others.length === 0 ? [] : [basedOn(others, `Not certain: for some events, ${cause}`)]),
   ];
 }

@@ -15,13 +15,13 @@ test("the job that is denied its file gets it once it is unveiled, and diff name
   expect(allowed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^\d+\n$/) });
 
   const why = await call(["why", "--state-dir", bad]);
-  expect(why.stdout).toContain("Beside its own folders and the default paths it could use nothing");
+  expect(why.stdout).toContain("Apart from its own folders and the default paths, it could use nothing");
   const bundle = join(bad, "bundle.jsonl");
   writeFileSync(bundle, (await call(["export", "count", "--state-dir", bad])).stdout);
   const { code, stdout } = await call(["diff", bundle, "count", "--state-dir", good]);
   expect(code).toBe(1);
   expect(stdout.replaceAll(/\s+/g, " ")).toContain(
-    "They part after started (event 4): A goes on with exited: exit code 2 [5], B goes on with exited: exit code 0 [5]. " +
-      "What they had been given differs: unveil (requested, event 1); unveiled (sandboxed, event 3).",
+    "They diverge after started (event 4): A continues with exited: exit code 2 [5], B continues with exited: exit code 0 [5]. " +
+      "Their input differs: unveil (requested, event 1); unveiled (sandboxed, event 3).",
   );
 });

@@ -43,7 +43,7 @@ describe("two histories", () => {
     expect(diff).toMatchObject({ same: true, divergence: undefined });
   });
 
-  it("are lined up by type, and part where one of them goes another way", () => {
+  it("are lined up by type, and part where one of them diverges", () => {
     const failed = [...life("failed")];
     const { rows, divergence, same } = diffHistories(historyOf(life("ended")), historyOf(failed));
     expect(rows.map(({ left, right }) => [left?.seq, right?.seq])).toEqual([

@@ -18,7 +18,7 @@ const states = ({ history }: ReturnType<typeof forked>) =>
   [...history.moments()].map(({ after }) => after.value);
 
 describe("an edited history", () => {
-  it("goes another way where an event is dropped", () => {
+  it("diverges where an event is dropped", () => {
     const polite = forked({ drop: 7 });
     expect(states(polite).slice(4)).toEqual(["stopping", "stopping", "stopping", "exited", "destroyed"]);
     expect(polite.fork).toBe(7);
@@ -32,7 +32,7 @@ describe("an edited history", () => {
     expect(polite.sources.map(({ recorded }) => recorded)).toEqual([1, 2, 3, 4, 5, 6, 8, 9, 10]);
   });
 
-  it("goes another way where an event is put in", () => {
+  it("diverges where an event is put in", () => {
     const lost = forked({ insert: 4, type: "lost", data: { reason: "what if" } });
     expect(states(lost).slice(3)).toEqual([
       "running",

@@ -7,8 +7,7 @@ export type Assignments = Readonly<Record<string, readonly string[]>>;
 /** An option parser for commander that collects repeated assignments. */
 export function collectAssignment(text: string, before: Assignments = {}): Assignments {
   const [, name, value] = /^([^=\s]+)=(.*)$/s.exec(text) ?? [];
-  if (name === undefined || value === undefined)
-    throw new InvalidArgumentError("It must be of the form name=value.");
+  if (name === undefined || value === undefined) throw new InvalidArgumentError("Expected name=value.");
   return { ...before, [name]: [...(before[name] ?? []), value] };
 }
 
@@ -32,19 +31,19 @@ export const skipOption = [
 /** The arguments of the option that names files of variables. */
 export const variableFileOption = [
   "--var-file <file>",
-  "values of variables, as HCL or JSON; may be repeated",
+  "file with values of variables, HCL or JSON; repeatable",
   (path: string, before: readonly string[] = []) => [...before, path],
 ] as const;
 
 /** Parses `--run -1` to the number of runs before the newest one. */
 function parseRun(text: string): number {
   if (/^(0|-\d+)$/.test(text)) return Math.abs(Number(text));
-  throw new InvalidArgumentError("It must be 0 for the newest run, -1 for the one before it, and so on.");
+  throw new InvalidArgumentError("Expected 0 for the newest run, -1 for the previous one, and so on.");
 }
 
 function parseCount(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It must be a whole number; 0 means all.");
+  throw new InvalidArgumentError("Expected a whole number; 0 for all.");
 }
 
 /** The arguments of the option that limits a table to the newest tasks. */
@@ -58,6 +57,6 @@ export const lastOption = [
 /** The arguments of the option that chooses one of the runs of a task. */
 export const runOption = [
   "--run <n>",
-  "an earlier run of the task: -1 is the one before the newest",
+  "an earlier run of the task; -1 is the previous one",
   parseRun,
 ] as const;

@@ -63,7 +63,7 @@ export const bindingGroups: readonly BindingGroup[] = [
     pages: ["breakpoints"],
     bindings: [
       { keys: ["j", "down"], shown: "j ↓", does: "choose the next", act: selected(1) },
-      { keys: ["k", "up"], shown: "k ↑", does: "choose the one before", act: selected(-1) },
+      { keys: ["k", "up"], shown: "k ↑", does: "choose the previous one", act: selected(-1) },
       {
         keys: ["d", "x", "delete", "backspace"],
         shown: "d x",
@@ -86,7 +86,7 @@ export const bindingGroups: readonly BindingGroup[] = [
       {
         keys: ["k", "up", "left", "backspace"],
         shown: "k ↑ ← backspace",
-        does: "to the one before",
+        does: "to the previous event",
         act: (state, count = 1) => step(state, -count),
       },
       {
@@ -116,7 +116,7 @@ export const bindingGroups: readonly BindingGroup[] = [
       { keys: ["C-d"], shown: "Ctrl-D", does: "half a page on", act: (state) => turnPages(state, 0.5) },
       { keys: ["C-u"], shown: "Ctrl-U", does: "half a page back", act: (state) => turnPages(state, -0.5) },
       { keys: ["e"], shown: "e", does: "to the next error", act: (state) => goToError(state, 1) },
-      { keys: ["E"], shown: "E", does: "to the error before", act: (state) => goToError(state, -1) },
+      { keys: ["E"], shown: "E", does: "to the previous error", act: (state) => goToError(state, -1) },
       { keys: ["s"], shown: "s", does: "to a state", act: prompted("state ") },
       {
         keys: ["t"],
@@ -139,13 +139,13 @@ export const bindingGroups: readonly BindingGroup[] = [
       {
         keys: ["N", "p"],
         shown: "N p",
-        does: "to the match before; without a search, to the event before",
+        does: "to the previous match; without a search, to the previous event",
         act: (state) => (state.search === "" ? step(state, -1) : goToMatch(state, -1)),
       },
       {
         keys: ["F"],
         shown: "F",
-        does: "follow a task that lives: go to each event as it comes",
+        does: "follow a running task: go to each new event",
         act: follow,
       },
     ],
@@ -154,7 +154,12 @@ export const bindingGroups: readonly BindingGroup[] = [
     title: "Looking closer",
     pages: moments,
     bindings: [
-      { keys: ["return"], shown: "return", does: "all of the event, with what is remembered", act: goOrOpen },
+      {
+        keys: ["return"],
+        shown: "return",
+        does: "the whole event, with the driver's knowledge",
+        act: goOrOpen,
+      },
       { keys: ["J", "S-down", "C-e"], shown: "J Ctrl-E", does: "scroll the event", act: scrolled(1) },
       { keys: ["K", "S-up", "C-y"], shown: "K Ctrl-Y", does: "scroll back", act: scrolled(-1) },
       {

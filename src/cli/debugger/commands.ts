@@ -85,7 +85,7 @@ export const commands: readonly Command[] = [
   {
     names: ["change"],
     argument: "FIELD=VALUE …",
-    does: "what if the present event had told something else?",
+    does: "what if the present event had other data?",
     run: changePresent,
   },
   {

@@ -67,11 +67,11 @@ export class FindingView {
             now.accepted ? list(now.effects) : "the event is refused",
           ],
         ];
-        return `${at}, ${this.#event(event)}: ${this.#style.red("goes another way")}\n${table(sides)}\n${this.#data(event)}`;
+        return `${at}, ${this.#event(event)}: ${this.#style.red("diverges")}\n${table(sides)}\n${this.#data(event)}`;
       }
       case "unreadable": {
         const { event, reason } = finding;
-        const what = this.#style.red("the machine cannot take it");
+        const what = this.#style.red("the machine rejects it");
         return `${at}, ${this.#event(event)}: ${what}\n  ${visibleLines(reason).replaceAll("\n", "\n  ")}\n${this.#data(event)}`;
       }
     }
@@ -95,10 +95,10 @@ const defects: Readonly<Record<StreamDefect["kind"], string>> = {
   hash: "it was changed",
   data: "its data were changed",
   stream: "an event of another task stands there",
-  sequence: "an event is missing, or was put in",
+  sequence: "an event is missing, or was inserted",
   chain: "it does not follow the event before it",
   end: "the stream does not end where the log says",
-  index: "the log does not find all of its events",
+  index: "the log's index lacks some of its events",
 };
 
 function list(effects: readonly string[]): string {

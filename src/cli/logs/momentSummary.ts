@@ -21,9 +21,9 @@ export function summariseMoment({ event, problem, accepted, asRecorded, stored }
     stored.to === ""
       ? ""
       : visible(`; recorded was ${stored.from} → ${stored.to} [${stored.effects.join(", ")}]`);
-  if (!accepted) return { text: `the machine refuses it${recorded}`, isProblem: true };
+  if (!accepted) return { text: `the machine rejects it${recorded}`, isProblem: true };
   if (!asRecorded && recorded !== "") {
-    return { text: `the machine goes another way${recorded}`, isProblem: true };
+    return { text: `the machine diverges${recorded}`, isProblem: true };
   }
   return { text: summarise(event), isProblem: false };
 }

@@ -28,8 +28,8 @@ export function manPage(program: ProgramOutline, { version, date }: Edition): st
     ...paragraph(description),
     ".PP",
     ...paragraph(
-      "Launched by a Nomad agent, out of its plugin_dir, the program is the task driver exec2. " +
-        "Called by a person, it does what its first argument says.",
+      "Launched by a Nomad agent from its plugin_dir, the program is the task driver exec2. " +
+        "Called by a person, it runs the verb that is its first argument.",
     ),
     ".SH OPTIONS",
     ...program.options.flatMap(optionEntry),

@@ -61,7 +61,7 @@ interface FoundTask {
 }
 
 async function find(stateDir: string, name: string): Promise<FoundTask> {
-  requireRoot("the driver's plugin answers root alone");
+  requireRoot("the driver's plugin accepts root only");
   const logs = await EventLogs.open(stateDir);
   try {
     const run = logs.findRunning(name);

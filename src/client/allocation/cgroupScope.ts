@@ -89,6 +89,6 @@ function mountPoint(): string {
   const mount = findCgroup2Mount();
   if (mount !== undefined) return mount;
   throw new DriverError("CGROUP_MISSING", "cgroup v2 is not mounted on this host", {
-    hint: "nomad-driver-exec2 doctor tells what to do",
+    hint: "See nomad-driver-exec2 doctor",
   });
 }

@@ -307,7 +307,7 @@ async function hasDied(plugin: LaunchedPlugin, thrown: unknown): Promise<boolean
 
 function diedAtStart(): DriverError {
   return new DriverError("PLUGIN_FAILED", "the plugin ended while it started the task", {
-    hint: "The next plugin ends what may have come of it; run the job again",
+    hint: "Run the job again; the next plugin cleans up",
   });
 }
 

@@ -67,7 +67,7 @@ export async function askRun(work: string, request: RunRequest): Promise<void> {
     throw new DriverError(isErrorCode(code) ? code : "PLUGIN_FAILED", summary, { hint });
   } catch (thrown) {
     if (["ECONNREFUSED", "ECONNRESET", "ENOENT", "EPIPE"].includes(errnoOf(thrown) ?? "")) throw hasEnded();
-    throw DriverError.from(thrown, "PLUGIN_FAILED", "the run cannot be asked");
+    throw DriverError.from(thrown, "PLUGIN_FAILED", "the run cannot be reached");
   } finally {
     socket.destroy();
   }

@@ -3,14 +3,14 @@ import type { Live } from "./live.ts";
 
 const advice = {
   missing: "Run a job first, or name the driver's state_dir with --state-dir.",
-  unreadable: "The plugin repairs its log when it starts; this page then shows it by itself.",
+  unreadable: "The plugin repairs its log when it starts; this page then shows it.",
   damaged: "Tasks with damaged events are shown without them.",
-  newer: "Some events are of a newer driver: run the inspector of that version.",
+  newer: "Some events are from a newer driver: use the inspector of that version.",
   pluginGone: "",
 } as const;
 
 const links = {
-  off: ["The inspector does not answer.", "The page shows old data, and reconnects by itself."],
+  off: ["The inspector does not answer.", "The page shows old data and reconnects automatically."],
   refused: [
     "The inspector refused this page.",
     "If it was restarted, open the new address that it printed. It serves at most sixteen pages.",

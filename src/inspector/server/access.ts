@@ -37,7 +37,7 @@ export class Access {
     if (method !== "GET" && method !== "HEAD") return refused(405, "only GET and HEAD are allowed");
     const target = targetOf(url);
     if (target === undefined) return refused(400, "the request names no path");
-    if (!isOwnHost(headers.host)) return refused(421, "this server is not known by that host name");
+    if (!isOwnHost(headers.host)) return refused(421, "this server does not have that host name");
     if (headers.origin !== undefined && headers.origin !== `http://${headers.host}`) {
       return refused(403, "pages of other origins have no access");
     }
@@ -48,7 +48,7 @@ export class Access {
     if (cookieOf(headers.cookie, this.#cookieName).some((value) => isSame(value, this.#session))) {
       return { kind: "admitted" };
     }
-    return refused(401, "open the address that `nomad-driver-exec2 inspect` has printed, with its token");
+    return refused(401, "open the address printed by `nomad-driver-exec2 inspect`, including its token");
   }
 
   /** For clients other than browsers: checks the token in the address itself, whatever its path. */

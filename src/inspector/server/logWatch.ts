@@ -149,7 +149,7 @@ async function openLog(folder: string): Promise<Opened> {
 
 function damageText(damage: readonly string[]): string {
   const more = damage.length > 1 ? `, and ${damage.length - 1} more` : "";
-  return `The log is damaged: ${damage[0]}${more}. replay --check tells which tasks it concerns.`;
+  return `The log is damaged: ${damage[0]}${more}. replay --check shows which tasks are affected.`;
 }
 
 /**
@@ -167,7 +167,7 @@ function lastIntact(reader: EventReader): number {
 }
 
 const pluginGone =
-  "No plugin runs. Tasks go on, and their events appear once a plugin has taken them over. The Nomad agent starts it again by itself.";
+  "No plugin is running. Tasks keep running; their events appear once a plugin has taken them over. The Nomad agent restarts it automatically.";
 
 /** Identifies a log, since another file may take its name. */
 function inodeOf(folder: string): number {

@@ -126,7 +126,7 @@ export class InspectorServer {
       return;
     }
     const answer = target && (this.#assets.get(target.pathname) ?? answerOf(this.#sources, target));
-    send(response, answer ?? textAnswer("There is nothing here.\n", 404));
+    send(response, answer ?? textAnswer("Not found.\n", 404));
   }
 
   #follow(response: ServerResponse): void {

@@ -110,7 +110,7 @@ describe("archive", () => {
     expect((await call(["archive"])).stderr).toContain(
       "required option '--older-than <duration>' not specified",
     );
-    expect((await call(["archive", "--older-than", "soon"])).stderr).toContain("It must be a duration");
+    expect((await call(["archive", "--older-than", "soon"])).stderr).toContain("Expected a duration");
   });
 });
 

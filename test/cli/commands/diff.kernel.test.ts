@@ -26,12 +26,12 @@ describe("diff", () => {
     expect(await diff(one, same)).toMatchObject({
       code: 0,
       stderr: "",
-      stdout: expect.stringContaining("They went the same way: nothing differs"),
+      stdout: expect.stringContaining("No difference, except"),
     });
     const parted = await diff(one, other);
     expect(parted).toMatchObject({ code: 1, stderr: "" });
     expect(parted.stdout).toContain(
-      "They part after started (event 4): A goes on with exited: exit code 3 [5], B goes on with exited: exit code 0 [5].",
+      "They diverge after started (event 4): A continues with exited: exit code 3 [5], B continues with exited: exit code 0 [5].",
     );
     expect(parted.stdout).toMatch(/^ {5}~ exitCode 3 → 0$/m);
 
@@ -47,7 +47,7 @@ describe("diff", () => {
   it("compares tasks of bundles that have several, and those of an earlier version", async () => {
     const parted = await call(["diff", `${histories}:succeeds`, `${histories}:stops`]);
     expect(parted).toMatchObject({ code: 1, stderr: "" });
-    expect(parted.stdout).toContain("B goes on with stopRequested");
+    expect(parted.stdout).toContain("B continues with stopRequested");
     expect(await call(["diff", `${histories}:fails`, "fails", "--state-dir", histories])).toMatchObject({
       code: 0,
     });

@@ -34,36 +34,32 @@ const denied = () =>
 describe("the sentence at the top", () => {
   it("tells where they part, and what they had been given", () => {
     expect(divergenceText(denied())).toBe(
-      "They part after started (event 4): A goes on with exited: exit code 2 [5], B goes on with exited: exit code 0 [5]. " +
-        "What they had been given differs: unveil (requested, event 1).",
+      "They diverge after started (event 4): A continues with exited: exit code 2 [5], B continues with exited: exit code 0 [5]. " +
+        "Their input differs: unveil (requested, event 1).",
     );
   });
 
   it.each([
-    [
-      life("ended"),
-      life("ended"),
-      "They went the same way: nothing differs but what differs between any two runs.",
-    ],
+    [life("ended"), life("ended"), "No difference, except what differs between any two runs."],
     [
       life("ended"),
       [event("requested", { command: "perl" }), ...life("ended").slice(1)],
-      "They went the same way, though what they were given differs: command (requested, event 1).",
+      "The same course, from different input: command (requested, event 1).",
     ],
     [
       life("ended"),
       begun(),
-      "They part after started (event 4): A goes on with exited: exit code 0 [5], B has nothing more.",
+      "They diverge after started (event 4): A continues with exited: exit code 0 [5], B has no more events.",
     ],
     [
       [event("adopted")],
       life("ended"),
-      "They part from the first event on: A goes on with adopted: from the Go driver, whose process was 300: pid 302, below 301 [1], B goes on with requested: python3 … … as nomad-80001, 100 MHz, 64 MiB [1].",
+      "They diverge from the first event on: A continues with adopted: from the Go driver, whose process was 300: pid 302, below 301 [1], B continues with requested: python3 … … as nomad-80001, 100 MHz, 64 MiB [1].",
     ],
     [
       life("recovered"),
       life("ended"),
-      "They part after started (event 4): A goes on with recovered: by plugin process 101: running [5], B goes on with exited: exit code 0 [5].",
+      "They diverge after started (event 4): A continues with recovered: by plugin process 101: running [5], B continues with exited: exit code 0 [5].",
     ],
   ])("is one, whatever there is (%#)", (left, right, text) => {
     expect(divergenceText(diffOf(left, right))).toBe(text);

@@ -23,7 +23,7 @@ describe("a job file that runs", () => {
     const { code, stdout, stderr } = await call(running("batch"));
     expect([code, stdout]).toEqual([0, "report of nightly-report for data\n"]);
     expect(stderr).toContain(
-      "without effect on a local run: constraint, group.report.ephemeral_disk, group.report.restart, " +
+      "ignored in a local run: constraint, group.report.ephemeral_disk, group.report.restart, " +
         "group.report.task.write.logs.max_file_size, group.report.task.write.logs.max_files, node_pool, periodic, priority",
     );
   });
@@ -126,7 +126,7 @@ describe("a job file that names what it lacks", () => {
   ])("%s: and runs without %s", async (name, skips, output) => {
     const { code, stdout, stderr } = await call(running(name, "--skip", skips));
     expect([code, stdout]).toEqual([0, output]);
-    expect(stderr).toContain("without effect on a local run: ");
+    expect(stderr).toContain("ignored in a local run: ");
   });
 });
 

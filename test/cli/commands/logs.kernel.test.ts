@@ -85,7 +85,7 @@ describe("logs", () => {
       stderr: expect.stringMatching(/^LOG_MISSING: task task: its output .*\nhint: run --keep/),
     });
     const kept = await call(["run", "--keep", "--state-dir", stateDir, shellJob("echo kept")]);
-    const [, work = ""] = /folders are kept: (\S+)/.exec(kept.stderr) ?? [];
+    const [, work = ""] = /keeping folders: (\S+)/.exec(kept.stderr) ?? [];
     expect((await call(["logs", "task", "--state-dir", stateDir])).stdout).toBe("kept\n");
     await call(["clean", work]);
     rmSync(work, { recursive: true });

@@ -30,7 +30,7 @@ test("shows each entry with the task's rights, and who gave them", async () => {
   const top = await ls();
   expect(top).toMatchObject({ code: 0, stderr: "" });
   expect(top.stdout).toMatch(/^r-x- {2}bin -> usr\/bin +default paths$/m);
-  expect(top.stdout).toMatch(/^---- {2}etc\/ +leads to what is unveiled$/m);
+  expect(top.stdout).toMatch(/^---- {2}etc\/ +leads to an unveiled path$/m);
   expect(top.stdout).toMatch(/^rwxc {2}tmp\/ +default paths, task's own folder$/m);
   expect(top.stdout).not.toMatch(/root|home/);
   const etc = await ls("etc");
@@ -76,7 +76,7 @@ test("tells what is not there, and that a task does not run", async () => {
   const { ls } = await listing();
   expect(await ls("/root")).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/^PATH_NOT_FOUND: the task has nothing at \/root/),
+    stderr: expect.stringMatching(/^PATH_NOT_FOUND: the task sees nothing at \/root/),
   });
   expect(await call(["ls", "--state-dir", agent.stateDir, "no-such-task"])).toMatchObject({
     code: 1,

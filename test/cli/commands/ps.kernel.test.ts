@@ -120,7 +120,7 @@ describe("top", () => {
 
   it.each(["0", "x", "100000"])("refuses a delay of %s", async (delay) => {
     const { code, stderr } = await call(["top", "--delay", delay]);
-    expect([code, stderr]).toEqual([2, expect.stringContaining("It must be a number of seconds from")]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining("Expected seconds, from")]);
   });
 });
 

@@ -84,14 +84,14 @@ describe("a check", () => {
     expect(one.stdout).toMatch(/^10 events of 1 task,/);
   });
 
-  it("exits with 1 and shows both sides where today's machine goes another way", async () => {
+  it("exits with 1 and shows both sides where today's machine diverges", async () => {
     const recorded = new RecordedLog().add("a/web/1", [...life("ended").slice(0, 4)]);
     const stateDir = await logOf(recorded, [
       { ...event("exited", { exitCode: 7 }), schema: 2, from: "running", to: "heaven", effects: ["sing"] },
     ]);
     const { code, stdout } = await call(["replay", "--check", "--state-dir", stateDir]);
     expect(code).toBe(1);
-    expect(stdout).toMatch(/^a\/web\/1, event 5, exited of .*: goes another way\n/);
+    expect(stdout).toMatch(/^a\/web\/1, event 5, exited of .*: diverges\n/);
     expect(stdout).toMatch(/recorded +running → heaven +sing\n +now +running → exited +releaseRun\n/);
     expect(stdout).toMatch(/data +\{"exitCode":7,/);
     expect(stdout).toMatch(/5 events of 1 task, .*: 1 task not as recorded\n$/);

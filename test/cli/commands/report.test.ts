@@ -34,7 +34,9 @@ describe("a doctor's report", () => {
     const report = reportOn(good, state, []);
     expect(report).toMatchObject({ fit: true, problems: [] });
     expect(new Set(Object.values(verdicts(report)))).toEqual(new Set(["fit"]));
-    expect(formatReport(report, styleOf(false), 80)).toMatch(/has all that the driver can use\.$/);
+    expect(formatReport(report, styleOf(false), 80)).toMatch(
+      /supports everything that the driver can use\.$/,
+    );
   });
 
   it("tells what killed runs left, which keeps no task from running", () => {
@@ -62,7 +64,7 @@ describe("a doctor's report", () => {
   it.each<[Partial<HostFacts>, string]>([
     [{ landlockAbi: 2 }, "since ABI 3"],
     [{ cgroupControllers: ["cpu"] }, "memory"],
-    [{ memfdExecution: false }, "programs from memory"],
+    [{ memfdExecution: false }, "executable memory files"],
     [{ seccomp: false }, "seccomp filters"],
     [{ mhzKnown: false }, "speed of a core"],
   ])("calls a host with %j limited", (facts, name) => {

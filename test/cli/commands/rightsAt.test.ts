@@ -17,7 +17,7 @@ test("rights add up along a path, each with who gave it", () => {
   });
 });
 
-test("a folder above leads to what is unveiled, and another has nothing", () => {
+test("a folder above leads to an unveiled path, and another has nothing", () => {
   expect(rightsAt("/usr", unveiled)).toEqual({ rights: "", sources: [], leads: true });
   expect(rightsAt("/srvx", unveiled)).toEqual({ rights: "", sources: [], leads: false });
 });

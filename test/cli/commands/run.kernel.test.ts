@@ -129,7 +129,7 @@ describe("a job of one task", () => {
     );
     const folder = stdout.trim();
     expect(existsSync(`${folder}/x`)).toBe(true);
-    const work = /folders are kept: (\S+)/.exec(stderr)?.[1] ?? "";
+    const work = /keeping folders: (\S+)/.exec(stderr)?.[1] ?? "";
     expect(folder.startsWith(`${work}/`)).toBe(true);
     rmSync(work, { recursive: true });
   });
@@ -555,7 +555,7 @@ describe("interrupts", () => {
     await seen("more");
     child.stdout?.destroy();
     const { stderr } = await ended;
-    expect(stderr).toContain("nobody reads the output any more: stopping the tasks");
+    expect(stderr).toContain("the reader of the output has gone: stopping the tasks");
   });
 });
 
@@ -571,7 +571,7 @@ describe("a plugin that dies", () => {
     const { code, stdout, stderr } = await ended;
     expect(code).toBe(3);
     expect(stdout).toMatch(/done\n$/);
-    expect(stderr).toContain("the plugin has ended (SIGKILL); it is started again, tasks go on");
+    expect(stderr).toContain("the plugin has ended (SIGKILL); restarting it; tasks keep running");
   });
 });
 

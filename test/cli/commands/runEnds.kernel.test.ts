@@ -80,7 +80,7 @@ describe("SIGKILL of run and plugin", () => {
     expect(cleaned).toMatchObject({ code: 0, stderr: "" });
     expect(cleaned.stdout).toContain(`removed task task; folder ${place.work}`);
     expect(isGone(place)).toBe(true);
-    expect((await call(["clean", place.work])).stdout).toBe("Killed runs left nothing behind.\n");
+    expect((await call(["clean", place.work])).stdout).toBe("Nothing to clean.\n");
     const history = await call(["events", "--state-dir", stateDir, place.alloc]);
     expect(history.stdout).toMatch(/recovered.*destroyRequested.*destroyed/s);
   });

@@ -28,7 +28,7 @@ const exited = (data: Parameters<typeof event<"exited">>[1]) => event("exited", 
 describe("the end of a task", () => {
   it.each([
     [{ exitCode: 0 }, "It ended with exit code 0 after ", ": success [5]."],
-    [{ exitCode: 3 }, "It ended with exit code 3", "its log may tell more [5]."],
+    [{ exitCode: 3 }, "It ended with exit code 3", "see its log [5]."],
     [{ exitCode: 126 }, "exit code 126", "cannot execute"],
     [{ exitCode: 127 }, "exit code 127", "does not find"],
     [{ exitCode: 139 }, "exit code 139", "SIGSEGV killed its command (128 + 11)"],
@@ -68,7 +68,7 @@ describe("the end of a task", () => {
   });
 
   it("tells what a task that failed could use, and not of one that was asked to end", () => {
-    expect(why(...running(), exited({ exitCode: 1 }))).toContain("(ENOENT) [3]. Beside its own folders");
+    expect(why(...running(), exited({ exitCode: 1 }))).toContain("(ENOENT) [3]. Apart from its own folders");
     expect(why(...running(), event("stopRequested"), exited({ exitCode: 1 }))).not.toContain("ENOENT");
   });
 });
@@ -173,7 +173,7 @@ describe("an explanation", () => {
     const stored = new RecordedLog().add(stream, life("ended")).events(stream);
     const other = stored.map((each) => (each.seq === 5 ? { ...each, to: "heaven" } : each));
     expect(explain(new History(stream, other)).sentences.at(-1)).toMatchObject({
-      text: expect.stringContaining("This is not certain"),
+      text: expect.stringContaining("Not certain"),
       events: [5],
     });
   });

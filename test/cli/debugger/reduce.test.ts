@@ -188,7 +188,7 @@ describe("what if", () => {
     expect(dropped.notice?.text).toBe("what if: it ends in destroyed, as it did");
     expect(states(dropped).slice(4)).toEqual(["stopping", "stopping", "stopping", "exited", "destroyed"]);
     expect(dropped.at).toBe(7);
-    expect(screenOf(dropped).join("\n")).toContain("the machine refuses it");
+    expect(screenOf(dropped).join("\n")).toContain("the machine rejects it");
     expect(screenOf(dropped)[0]).toContain("what if: 1 edit");
     expect(press(dropped, "u")).toMatchObject({ edits: [], fork: undefined });
     expect(press(dropped, "u", "u").notice).toMatchObject({ isProblem: true });

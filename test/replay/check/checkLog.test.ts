@@ -89,7 +89,7 @@ describe("a check of a log", () => {
     ]);
   });
 
-  it("shows both sides and the event where the machine goes another way", () => {
+  it("shows both sides and the event where the machine diverges", () => {
     const recorded = log();
     const machine = {
       ...thisMachine,

@@ -16,23 +16,27 @@ interface Options {
 export const addArchive: AddVerb = (program, exit) => {
   program
     .command("archive")
-    .summary("write the histories of ended tasks to bundles")
+    .summary("archive histories of ended tasks as bundles")
     .description(
-      "Writes the histories of tasks that ended some time ago to bundles, one or more for each day, and checks them. " +
-        "What is archived already is left out, so an interrupted archive can be run again. events, why, replay and diff " +
-        "look into the archive for a task that the log does not have; every verb opens a bundle, or the archive with " +
+      "Writes the histories of tasks that ended a while ago to bundles, at least one per day, and checks them. " +
+        "Skips what is already archived, so you can run an interrupted archive again. events, why, replay and diff " +
+        "search the archive when the log does not have a task. Any verb opens a bundle, or the whole archive with " +
         "--state-dir.",
     )
-    .requiredOption("--older-than <duration>", "how long ago a task has ended, such as 30d or 12h", parseAge)
-    .option("--into <folder>", "where to write the bundles (default: archive/ in the state_dir)")
-    .option("--prune", "let the driver remove from its log what is archived; pinned histories stay")
-    .option("-n, --dry-run", "list what would be archived, and write nothing")
-    .option("--json", "one JSON object for each bundle")
+    .requiredOption(
+      "--older-than <duration>",
+      "minimum time since a task ended, such as 30d or 12h",
+      parseAge,
+    )
+    .option("--into <folder>", "folder for the bundles (default: archive/ in the state_dir)")
+    .option("--prune", "let the driver remove archived histories from its log, except pinned ones")
+    .option("-n, --dry-run", "show what would be archived")
+    .option("--json", "print JSON, one object per bundle")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",
       `
-The bundles hold the arguments of commands; only root can read them. With
+Bundles contain the arguments of commands and are readable by root only. With
 --prune, the driver removes the histories some minutes later, or after its next
 start.
 
@@ -53,5 +57,5 @@ async function act(options: Options): Promise<number> {
 function parseAge(text: string): number {
   const milliseconds = parseDuration(text);
   if (milliseconds !== undefined) return milliseconds;
-  throw new InvalidArgumentError("It must be a duration, such as 30d, 12h or 90m.");
+  throw new InvalidArgumentError("Expected a duration, such as 30d, 12h or 90m.");
 }

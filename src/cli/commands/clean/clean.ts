@@ -31,7 +31,7 @@ export async function clean(folders: readonly string[], { dryRun, json }: CleanO
     if (!dryRun && !(await remove(leftover, onError))) continue;
     print(json ? leftoverJson(leftover) : leftoverLine(leftover, dryRun ? "would remove" : "removed"));
   }
-  if (found.length === 0 && !json) print("Killed runs left nothing behind.");
+  if (found.length === 0 && !json) print("Nothing to clean.");
   return failed ? 1 : 0;
 }
 

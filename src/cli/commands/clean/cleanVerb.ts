@@ -8,14 +8,14 @@ interface Options {
 export const addClean: AddVerb = (program, exit) => {
   program
     .command("clean")
-    .argument("[folder...]", "only what the runs with these folders left")
+    .argument("[folder...]", "clean up only these run folders")
     .summary("remove what killed runs left behind")
     .description(
-      "Ends the tasks of runs that were killed (by SIGKILL, or when memory ran out) and removes their cgroups and " +
-        "folders. Runs that go on, folders of run --keep and the tasks of a Nomad agent stay as they are.",
+      "Kills the tasks of runs that were killed (SIGKILL, out of memory) and removes their cgroups and folders. " +
+        "Does not touch active runs, folders of run --keep, or tasks of a Nomad agent.",
     )
-    .option("-n, --dry-run", "list what would be removed, and remove nothing")
-    .option("--json", "one JSON object a line")
+    .option("-n, --dry-run", "show what would be removed")
+    .option("--json", "print JSON, one object per line")
     .addHelpText(
       "after",
       `

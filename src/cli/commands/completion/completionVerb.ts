@@ -8,10 +8,10 @@ export const addCompletion: AddVerb = (program, exit) => {
   program
     .command("completion")
     .addArgument(new Argument("<shell>", "the shell that runs the script").choices(shells))
-    .summary("print a script that completes verbs and options in a shell")
+    .summary("print a shell completion script")
     .description(
-      "Prints a shell script that completes this program's verbs, options and file names. The Debian package " +
-        "installs the scripts.",
+      "Prints a script that completes verbs, options and file names in a shell. The Debian package installs " +
+        "these scripts.",
     )
     .addHelpText(
       "after",

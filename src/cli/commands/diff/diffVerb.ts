@@ -12,13 +12,13 @@ export const addDiff: AddVerb = (program, exit) => {
     .command("diff")
     .argument("<A>", "a task as for the other verbs, or a bundle: BUNDLE:TASK if it has several tasks")
     .argument("[B]", "the task to compare it with, named in the same way; by default A's run before that one")
-    .summary("show two tasks' histories side by side, and where they part")
+    .summary("compare the histories of two tasks")
     .description(
-      "Lines two histories up by the types of their events and tells where they part: a good run beside a bad one. " +
-        "Below each row are the differences of its data. Pids, times, ids, digests and folders of a run always " +
-        "differ, and are ignored. At the end of a row is the time that the step took in B, as a multiple of A's.",
+      "Aligns two histories by event type and shows where they diverge, such as a good run and a bad one. Below " +
+        "a row it lists the data that differ, except pids, times, ids, digests and run folders, which always do. " +
+        "After a row it shows how long the step took in B, relative to A.",
     )
-    .option("--json", "one JSON object")
+    .option("--json", "print JSON")
     .option("--show-args", "show arguments of commands, which may hold secrets; they are always compared")
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(

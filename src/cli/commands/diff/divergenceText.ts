@@ -11,15 +11,14 @@ export function divergenceText(diff: HistoryDiff): string {
 
 function textOf(diff: HistoryDiff): string {
   const { rows, divergence, same } = diff;
-  if (same) return "They went the same way: nothing differs but what differs between any two runs.";
-  if (divergence === undefined)
-    return `They went the same way, though what they were given differs: ${inputChanges(rows)}.`;
+  if (same) return "No difference, except what differs between any two runs.";
+  if (divergence === undefined) return `The same course, from different input: ${inputChanges(rows)}.`;
   const index = rows.indexOf(divergence);
   const before = rows.slice(0, index);
   const [left, right] = [momentFrom(rows, index, "left"), momentFrom(rows, index, "right")];
-  const text = `They part ${placeOf(before)}: A ${nextText(left)}, B ${nextText(right)}.`;
+  const text = `They diverge ${placeOf(before)}: A ${nextText(left)}, B ${nextText(right)}.`;
   const inputs = inputChanges(before);
-  return inputs === "" ? text : `${text} What they had been given differs: ${inputs}.`;
+  return inputs === "" ? text : `${text} Their input differs: ${inputs}.`;
 }
 
 /** Names differing input: `unveil (requested, event 1); unveiled (sandboxed, event 3)`. */
@@ -43,8 +42,8 @@ function momentFrom(rows: readonly DiffRow[], index: number, side: "left" | "rig
 }
 
 function nextText(moment: Moment | undefined): string {
-  if (moment === undefined) return "has nothing more";
+  if (moment === undefined) return "has no more events";
   const { stored, event, seq } = moment;
   const what = event === undefined ? "" : `: ${summarise(event)}`;
-  return `goes on with ${stored.type}${what} [${seq}]`;
+  return `continues with ${stored.type}${what} [${seq}]`;
 }

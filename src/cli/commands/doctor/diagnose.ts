@@ -41,7 +41,7 @@ export function formatReport({ fit, checks, problems }: Report, style: Style, wi
   const verdict = fit
     ? problems.length > 0
       ? style.yellow("Tasks can run on this host, with the limitations above.")
-      : style.green("This host has all that the driver can use.")
+      : style.green("This host supports everything that the driver can use.")
     : style.red("Tasks cannot run on this host.");
   return [formatTable(table, width), ...paragraphs, verdict].join("\n\n");
 }

@@ -15,21 +15,24 @@ interface Options {
 export const addDoctor: AddVerb = (program, exit) => {
   program
     .command("doctor")
-    .summary("tell whether this host can run tasks, and what to do if it cannot")
+    .summary("check whether this host can run tasks")
     .description(
-      "Looks at what the driver needs of this host: kernel, Landlock, cgroup v2 and its controllers, namespaces, " +
-        "root, a usable state folder. Tells what is missing, what that means and what to do about it. Exits with 1 " +
-        "if tasks cannot run. Changes nothing.",
+      "Checks what the driver needs: kernel, Landlock, cgroup v2 and its controllers, namespaces, root, a usable " +
+        "state folder. Shows what is missing, what follows from it, and how to fix it. Changes nothing. Exits with " +
+        "1 if tasks cannot run.",
     )
-    .option("--json", "the same as one JSON object")
+    .option("--json", "print JSON")
     .option(
       "--plan <job>",
-      "instead, show the launch plan of each task of a job file, environment and arguments masked",
+      "show the launch plan of each task of a job file instead, with masked environment and arguments",
     )
-    .option("--show-args", "with --plan: show arguments of commands, which may hold secrets")
-    .option("--var <name=value>", "with --plan: value of a variable of the job file", collectAssignment)
-    .option("-o, --option <name=value>", "option of the plugin; repeat it for lists", collectAssignment)
-    .option("--plugin-config <file>", "options of the plugin, as in its block of the agent's configuration")
+    .option("--show-args", "with --plan: show arguments of commands, which may contain secrets")
+    .option("--var <name=value>", "with --plan: set a variable of the job", collectAssignment)
+    .option("-o, --option <name=value>", "plugin option; repeat it for lists", collectAssignment)
+    .option(
+      "--plugin-config <file>",
+      "file with the plugin's options, like its block in the agent's configuration",
+    )
     .option("--host-volume <name=path>", "with --plan: path of a host volume of the job", collectAssignment)
     .option("--state-dir <folder>", "the driver's state_dir")
     .addHelpText(

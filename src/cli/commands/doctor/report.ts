@@ -55,7 +55,7 @@ export function reportOn(
         rootProblem === undefined ? "can be made" : "cannot be made",
       ),
       optional(
-        "programs from memory",
+        "executable memory files",
         facts.memfdExecution,
         facts.memfdExecution ? "allowed" : "vm.memfd_noexec is 2",
       ),
@@ -79,22 +79,22 @@ export function reportOn(
 function leftoverProblem(what: string): HostProblem {
   return {
     what,
-    consequence: "the tasks use the host's processors and memory, and the folder its disk",
-    remedy: "nomad-driver-exec2 clean removes it",
+    consequence: "the tasks use CPU and memory, and the folder disk space",
+    remedy: "To remove it: nomad-driver-exec2 clean",
   };
 }
 
 /** What each ABI of Landlock added, if the driver uses it: landlock(7). */
 const landlockAbis: readonly (readonly [abi: number, added: string])[] = [
-  [1, "files and folders: reading, writing, running, making, removing"],
-  [2, "renaming and linking from one unveiled folder to another"],
-  [3, "truncating only where writing is allowed"],
+  [1, "files and folders: read, write, execute, create, remove"],
+  [2, "rename and link between unveiled folders"],
+  [3, "truncate only where writing is allowed"],
   [5, "no ioctls on devices that are not unveiled"],
   [6, "no signals and no abstract sockets to other tasks"],
 ];
 
 function landlockChecks(abi: number): Check[] {
-  const summary = abi > 0 ? `ABI ${abi}` : "not in this kernel, or not enabled when it booted";
+  const summary = abi > 0 ? `ABI ${abi}` : "not in this kernel, or not enabled at boot";
   return [
     required("Landlock", abi > 0, summary),
     ...landlockAbis.map(([needed, added]) => optional(`  since ABI ${needed}`, abi >= needed, added)),
@@ -103,10 +103,10 @@ function landlockChecks(abi: number): Check[] {
 
 /** The cgroup controllers that a task's resources block needs, with what each limits. */
 const controllers: readonly (readonly [controller: string, limits: string])[] = [
-  ["memory", "limits of memory, and reports of tasks that reach them"],
-  ["cpu", "limits of CPU time"],
-  ["cpuset", "cores of a task's own"],
-  ["pids", "limits of processes and threads"],
+  ["memory", "memory limits and out-of-memory reports"],
+  ["cpu", "CPU limits"],
+  ["cpuset", "reserved cores"],
+  ["pids", "limits on processes and threads"],
 ];
 
 function controllerChecks({ cgroupControllers, cgroupMount }: HostFacts): Check[] {

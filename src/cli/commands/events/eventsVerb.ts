@@ -18,33 +18,33 @@ export const addEvents: AddVerb = (program, exit) => {
   program
     .command("events")
     .argument("[task]", "name of a task, start of its allocation's id, or its whole id; or a bundle")
-    .summary("show what happened to the tasks of this host")
+    .summary("show the event log")
     .description(
-      "Shows the event log: all tasks that the driver has run on this host, for an agent or a local run; or, for " +
-        "one task, every event of its life with what the state machine made of it. Arguments of commands are masked; " +
-        "values of the environment are in no event.",
+      "Lists all tasks that the driver ran on this host, for an agent or a local run. For one task, shows every " +
+        "event and the state that followed. Arguments of commands are masked; events contain no environment " +
+        "values.",
     )
     .option("-f, --follow", "go on, and show new events as they come")
     .option(...runOption)
     .option(...lastOption)
     .addOption(
-      new Option("--format <format>", "how to show them; mermaid draws a sequence for a ticket")
+      new Option("--format <format>", "output format; mermaid draws a sequence diagram")
         .choices(eventsFormats)
         .default("table"),
     )
     .addOption(new Option("--json", "the same as --format jsonl").conflicts("format"))
-    .option("--show-args", "show arguments of commands, which may hold secrets")
+    .option("--show-args", "show arguments of commands, which may contain secrets")
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(
       "after",
       `
-Formats: table; jsonl, a JSON object a line; json, all of them as one list;
-mermaid, a sequence diagram as GitHub and GitLab show it.
+Formats: table; jsonl (one JSON object per line); json (one list); mermaid (a
+sequence diagram, as GitHub and GitLab render it).
 
 Examples:
-  nomad-driver-exec2 events                all tasks: state, age and exit
-  nomad-driver-exec2 events web            the events of the task web
-  nomad-driver-exec2 events -f 6f2d4a9e    those of an allocation's task, as they come
+  nomad-driver-exec2 events                all tasks
+  nomad-driver-exec2 events web            the events of task web
+  nomad-driver-exec2 events -f 6f2d4a9e    follow the task of an allocation
   nomad-driver-exec2 events --json | jq 'select(.type == "exited")'
   nomad-driver-exec2 events web --format mermaid >> ticket.md`,
     )

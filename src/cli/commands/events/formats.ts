@@ -6,7 +6,7 @@ export type EventsFormat = (typeof eventsFormats)[number];
 /** Why a format does not support `--follow`; undefined if it does. */
 export const whyNotFollowed: Readonly<Record<EventsFormat, string | undefined>> = {
   table: undefined,
-  json: "--follow goes on for ever, and a JSON list has an end; --format jsonl can be followed",
+  json: "--follow never ends, but a JSON list does: use --format jsonl",
   jsonl: undefined,
-  mermaid: "--follow goes on for ever, and a diagram is drawn of all events at once",
+  mermaid: "--follow never ends, but a diagram shows all events at once",
 };

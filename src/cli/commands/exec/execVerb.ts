@@ -10,12 +10,12 @@ export const addExec: AddVerb = (program, exit) => {
   program
     .command("exec")
     .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
-    .argument("<command...>", "the command and its arguments; from here on, options are the command's")
+    .argument("<command...>", "the command and its arguments")
     .summary("run a command in a running task")
     .description(
-      "Runs a command in a task that runs on this host, for an agent or a local run: in the task's namespaces and " +
-        "cgroup, as its user, under its Landlock rules, with its environment. The task's plugin runs it and records " +
-        "it in the task's history. When this program ends, the command and all processes of its session end, too.",
+      "Runs a command in a running task: in its namespaces and cgroup, as its user, under its Landlock rules, " +
+        "with its environment. The task's plugin runs it and records it in the task's history. When this program " +
+        "ends, the command and the rest of its session end, too.",
     )
     .option("-t, --tty", "give the command a terminal, even if the output is none")
     .option("-T, --no-tty", "give it no terminal: input, output and errors are separate streams")
@@ -23,8 +23,8 @@ export const addExec: AddVerb = (program, exit) => {
     .addHelpText(
       "after",
       `
-Exit codes: that of the command, or 128 + signal; 127 if the command is not
-found, 126 if it may not be executed, 125 if exec itself failed.
+Exit codes: that of the command, or 128 + signal; 127 command not found, 126
+command not executable, 125 exec itself failed.
 
 Examples:
   nomad-driver-exec2 exec web ls -la

@@ -15,7 +15,7 @@ export interface ExportedTasks {
 
 /**
  * @returns the exit code
- * @throws DriverError `TASK_NOT_FOUND`, also if no task is named; `STORE_FAILED` if a record is damaged
+ * @throws DriverError `TASK_NOT_FOUND`, also if no task given; `STORE_FAILED` if a record is damaged
  */
 export async function exportTasks(stateDir: string, tasks: ExportedTasks, mask: boolean): Promise<number> {
   const logs = await EventLogs.open(stateDir);
@@ -39,7 +39,7 @@ export async function exportTasks(stateDir: string, tasks: ExportedTasks, mask: 
 function chosen(logs: EventLogs, { names, back }: ExportedTasks): FoundRun[] {
   if (names === undefined) return logs.tasks();
   if (names.length === 0) {
-    throw new DriverError("TASK_NOT_FOUND", "no task is named", { hint: "Name tasks, or give --all" });
+    throw new DriverError("TASK_NOT_FOUND", "no task given", { hint: "Name tasks, or use --all" });
   }
   const found = names.map((name) => ({ name, ...logs.find({ name, back }) }));
   for (const { name, note } of found)

@@ -13,13 +13,13 @@ export const addExport: AddVerb = (program, exit) => {
   program
     .command("export")
     .argument("[task...]", "names of tasks, starts of their allocations' ids, or whole ids")
-    .summary("write the histories of tasks as a bundle, to attach to a report")
+    .summary("export histories as a bundle")
     .description(
-      "Writes the events of tasks, with the hashes that prove them, to standard output: a bundle, which replay and " +
-        "events open anywhere. Values of the environment are in no event; arguments of commands are masked. Names " +
-        "of jobs, nodes, users and paths are in it. It is text: read it before you send it.",
+      "Writes the events of tasks and their hashes to standard output, as a bundle for replay, events and other " +
+        "verbs on any host. Bundles contain no environment values, and arguments are masked. They do contain names " +
+        "of jobs, nodes, users and paths: review the file, it is text.",
     )
-    .option("--all", "all runs of all tasks in the log")
+    .option("--all", "export all tasks in the log")
     .option(...runOption)
     .option("--show-args", "export arguments of commands, too, which may hold secrets")
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)

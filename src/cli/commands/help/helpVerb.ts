@@ -6,9 +6,9 @@ export const addHelp: AddVerb = (program, exit) => {
   program
     .helpCommand(false)
     .command("help")
-    .argument("[verb]", "a verb of this program")
-    .summary("show the help of a verb")
-    .description("Shows the help of a verb, as VERB --help does, or the list of all verbs.")
+    .argument("[verb]", "the verb")
+    .summary("show help for a verb")
+    .description("Shows the help of a verb, like VERB --help, or lists all verbs.")
     .addHelpText("after", "\nExample:\n  nomad-driver-exec2 help run")
     .action((verb: string | undefined) => {
       const command = verb === undefined ? program : program.commands.find((each) => each.name() === verb);

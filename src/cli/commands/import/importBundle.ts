@@ -36,7 +36,7 @@ export async function importBundle(path: string, to: string | undefined, json: b
       ...tasks,
       view.report(report, thisMachine),
       "",
-      `Go on with: nomad-driver-exec2 replay ${where}`,
+      `Next: nomad-driver-exec2 replay ${where}`,
     ].join("\n"),
   );
   return isProven(report) ? 0 : 1;
@@ -44,7 +44,7 @@ export async function importBundle(path: string, to: string | undefined, json: b
 
 function origin({ header }: Bundle): string {
   const { driver, host, exportedAt, masked } = header;
-  const args = masked ? "arguments masked" : "arguments in the clear";
+  const args = masked ? "arguments masked" : "arguments included";
   return visible(
     `Exported ${formatTime(exportedAt)} by version ${driver} on Linux ${host.kernel} ${host.arch}, ${args}:`,
   );
@@ -54,7 +54,7 @@ function keep(path: string, to: string): void {
   try {
     mkdirSync(to, { recursive: true, mode: 0o700 });
     if (readdirSync(to).length > 0) {
-      throw new DriverError("BUNDLE_INVALID", `${to} is not empty`, { hint: "Name another folder" });
+      throw new DriverError("BUNDLE_INVALID", `${to} is not empty`, { hint: "Choose another folder" });
     }
     // Under its name only once it is complete.
     const unfinished = `${importedBundle(to)}.new`;
@@ -67,6 +67,6 @@ function keep(path: string, to: string): void {
       throw thrown;
     }
   } catch (thrown) {
-    throw DriverError.from(thrown, "BUNDLE_INVALID", `the bundle cannot be kept in ${resolve(to)}`);
+    throw DriverError.from(thrown, "BUNDLE_INVALID", `the bundle cannot be stored in ${resolve(to)}`);
   }
 }

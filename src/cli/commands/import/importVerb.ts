@@ -8,15 +8,15 @@ interface Options {
 export const addImport: AddVerb = (program, exit) => {
   program
     .command("import")
-    .argument("<bundle>", "a file that export wrote")
-    .summary("prove a bundle, tell what is in it, and keep it for the other verbs")
+    .argument("<bundle>", "a file written by export")
+    .summary("check a bundle, and optionally store it")
     .description(
-      "Proves a bundle and tells where it comes from and which tasks are in it. The other verbs open it by its path; " +
-        "with --to it is kept in a folder, which --state-dir then names. The driver's own log is never touched. " +
-        "Exits with 1 if something in the bundle was changed.",
+      "Checks a bundle and shows where it comes from and which tasks it contains. Other verbs open it by its " +
+        "path, or with --to by the folder it is stored in (--state-dir). Never changes the driver's own log. Exits " +
+        "with 1 if the bundle was modified.",
     )
-    .option("--to <folder>", "keep it in this folder, which must be empty or not there yet")
-    .option("--json", "one JSON object: where it comes from, its tasks, and what is wrong with it")
+    .option("--to <folder>", "store it in this folder, which must be empty or new")
+    .option("--json", "print JSON: origin, tasks and problems")
     .addHelpText(
       "after",
       `

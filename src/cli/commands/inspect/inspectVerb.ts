@@ -12,23 +12,23 @@ interface Options {
 export const addInspect: AddVerb = (program, exit) => {
   program
     .command("inspect")
-    .argument("[bundle]", "a bundle to look at instead of this host's tasks")
-    .summary("a page that shows every task's state machine, live and wound back")
+    .argument("[bundle]", "a bundle to show instead of this host's tasks")
+    .summary("serve a web page of all tasks, live and replayed")
     .description(
-      "Serves a page on this host's loopback address and prints where it is: open that address, which has a token " +
-        "in it, in a browser. The page shows all tasks with their states, what brought each there, any moment of " +
-        "it, and the node. It only reads, beside a running driver too; arguments of commands are masked, and " +
-        "values of the environment are in no event.",
+      "Serves a page on this host's loopback address and prints its URL, which contains a token. The page shows " +
+        "the node and every task: its state machine, what caused each state, and any moment of its history. It " +
+        "only reads, also beside a running driver. Arguments of commands are masked; events contain no environment " +
+        "values.",
     )
-    .option("-p, --port <port>", "port to listen on; 0 takes any that is free", parsePort, 4650)
+    .option("-p, --port <port>", "port to listen on; 0 for any free port", parsePort, 4650)
     .option("--listen <address>", "address to listen on", "127.0.0.1")
-    .option("--stately", "print an address for clients of @statelyai/inspect (WebSocket), too")
+    .option("--stately", "also print an address for @statelyai/inspect (WebSocket)")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",
       `
-From elsewhere, use a tunnel: ssh -L 4650:localhost:4650 HOST. What is said on
-the wire is not encrypted.
+From another machine, use a tunnel: ssh -L 4650:localhost:4650 HOST. The
+connection is not encrypted.
 
 Examples:
   nomad-driver-exec2 inspect
@@ -54,5 +54,5 @@ async function act(
 function parsePort(text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port <= 65_535) return port;
-  throw new InvalidArgumentError("It must be a port, from 0 to 65535.");
+  throw new InvalidArgumentError("Expected a port, from 0 to 65535.");
 }

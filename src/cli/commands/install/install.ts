@@ -29,7 +29,7 @@ export async function install(pluginDir: string, stateDir: string): Promise<numb
   process.stdout.write(`${isThere ? "replaced" : "installed"} ${path}\n\n`);
   const unfit = await diagnose(stateDir, false);
   process.stdout.write(
-    `\nThe block for the agent's configuration (restart the agent afterwards; tasks go on):\n\n${agentBlock}\n`,
+    `\nThe block for the agent's configuration (then restart the agent; tasks keep running):\n\n${agentBlock}\n`,
   );
   return unfit;
 }

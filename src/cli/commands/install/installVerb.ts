@@ -18,11 +18,11 @@ const defaultPluginDir = "/opt/nomad/data/plugins";
 export const addInstall: AddVerb = (program, exit) => {
   program
     .command("install")
-    .summary("put this program into an agent's plugin folder")
+    .summary("install this driver into an agent's plugin folder")
     .description(
-      "Copies this executable into the plugin folder of a Nomad agent, checks the host as doctor does, and prints " +
-        "the block for the agent's configuration. An earlier version is replaced, tasks go on; a file that is not " +
-        "this driver stays as it is.",
+      "Copies this program to the plugin folder of a Nomad agent, checks the host like doctor, and prints the " +
+        "block for the agent's configuration. Replaces an earlier version, while tasks keep running. Does not " +
+        "touch files that are not this driver.",
     )
     .option("--plugin-dir <folder>", "the agent's plugin_dir", defaultPluginDir)
     .addHelpText(
@@ -41,15 +41,15 @@ Examples:
 export const addUninstall: AddVerb = (program, exit) => {
   program
     .command("uninstall")
-    .summary("remove this program from an agent's plugin folder")
+    .summary("remove this driver from an agent's plugin folder")
     .description(
-      "Removes this driver from the plugin folder of a Nomad agent. Histories of tasks stay, unless --histories " +
-        "is given; they are not removed while tasks run.",
+      "Removes this driver from the plugin folder of a Nomad agent. Keeps the histories of tasks, unless called " +
+        "with --histories, which requires that no task is running.",
     )
     .option("--plugin-dir <folder>", "the agent's plugin_dir", defaultPluginDir)
-    .option("--histories", "remove the histories of all tasks, too")
-    .option("-n, --dry-run", "list what would be removed, and remove nothing")
-    .option("--json", "one JSON object a line")
+    .option("--histories", "also remove the histories of all tasks")
+    .option("-n, --dry-run", "show what would be removed")
+    .option("--json", "print JSON, one object per line")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",

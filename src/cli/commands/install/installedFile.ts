@@ -19,7 +19,7 @@ export function ownPath(
   const found = kindOf(path);
   if (found === "nothing" || found === "driver") return { path, isThere: found === "driver" };
   const what = found === "other" ? "is not this driver" : "is the link of the Debian package";
-  throw new DriverError("UNSUPPORTED", `${path} ${what}; it stays as it is`, { hint: hints[found] });
+  throw new DriverError("UNSUPPORTED", `${path} ${what}; leaving it unchanged`, { hint: hints[found] });
 }
 
 /** The executable that runs. */
@@ -29,7 +29,7 @@ export function ownExecutable(): string {
     "UNSUPPORTED",
     `${basename(process.execPath)} runs the driver's sources, which cannot be installed`,
     {
-      hint: "Make the executable with `npm run build`, and call that",
+      hint: "Build the executable with `npm run build`, and use that",
     },
   );
 }

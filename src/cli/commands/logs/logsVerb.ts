@@ -18,11 +18,11 @@ export const addLogs: AddVerb = (program, exit) => {
     .argument("<task...>", "names of tasks, starts of their allocations' ids, or whole ids")
     .summary("show the output of tasks")
     .description(
-      "Shows what tasks have written: their standard output on this program's, their errors on its standard error. " +
-        "With several tasks, each line begins with the task's name. The output is in the allocation's folder and is " +
-        "removed with it: that of a local run at the run's end, unless it has --keep.",
+      "Shows what tasks wrote: standard output and standard error, each to the same stream. With several tasks, " +
+        "each line starts with the task's name. Output exists as long as the allocation's folder does; a local run " +
+        "removes it at its end, unless started with --keep.",
     )
-    .option("-f, --follow", "go on until the tasks have ended")
+    .option("-f, --follow", "follow the output until the tasks end")
     .option("-n, --tail <lines>", "begin with this many last lines of each stream", parseLines)
     .addOption(new Option("--stdout", "only the standard output").conflicts("stderr"))
     .option("--stderr", "only the errors")
@@ -50,5 +50,5 @@ const bothStreams = ["stdout", "stderr"] as const;
 
 function parseLines(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It must be a number of lines.");
+  throw new InvalidArgumentError("Expected a number of lines.");
 }

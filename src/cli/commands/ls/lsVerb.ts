@@ -10,13 +10,13 @@ export const addLs: AddVerb = (program, exit) => {
   program
     .command("ls")
     .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
-    .argument("[path]", "a folder or file of the task", "/")
-    .summary("list files as a running task sees them, with its rights")
+    .argument("[path]", "a path in the task", "/")
+    .summary("list files as a running task sees them")
     .description(
-      "Lists what a running task has at a path: each entry with the task's rights there (r, w, x, c) and who " +
-        "unveiled it. The owners and modes of files apply, too.",
+      "Lists what a running task sees at a path: each entry with the task's rights (r, w, x, c) and the option " +
+        "that unveiled it. File owners and modes apply as well.",
     )
-    .option("--json", "one JSON object a line")
+    .option("--json", "print JSON, one object per line")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",

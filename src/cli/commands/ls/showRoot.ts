@@ -26,7 +26,7 @@ export async function showRoot(
   path: string,
   { json, stateDir }: { readonly json: boolean; readonly stateDir: string },
 ): Promise<number> {
-  requireRoot("a task's root is open to root alone");
+  requireRoot("only root can look into a task's root");
   const entries = entriesOf(await findRunning(task, stateDir), posix.join("/", path));
   const text = json
     ? entries.map((entry) => visibleJson(entry)).join("\n")
@@ -55,7 +55,7 @@ function entriesOf({ context }: TaskSnapshot, path: string): Listed[] {
   );
   const entries = view.list(path);
   if (entries === undefined) {
-    throw new DriverError("PATH_NOT_FOUND", `the task has nothing at ${path}`, {
+    throw new DriverError("PATH_NOT_FOUND", `the task sees nothing at ${path}`, {
       hint: "What is not unveiled is not in a task's root: see docs/configuration.md#root",
     });
   }
@@ -71,7 +71,7 @@ function formatEntries(entries: readonly Listed[], style: Style, width: number):
       visible(`${name}${kind === "folder" ? "/" : ""}${target === undefined ? "" : ` -> ${target}`}`),
       style.dim(
         rights === "" && leads
-          ? "leads to what is unveiled"
+          ? "leads to an unveiled path"
           : sources.map((source) => sourceWords[source as UnveilSource] ?? source).join(", "),
       ),
     ]),

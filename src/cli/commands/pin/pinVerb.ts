@@ -13,14 +13,14 @@ export const addPin: AddVerb = (program, exit) => {
   program
     .command("pin")
     .argument("[task]", "name of a task, start of its allocation's id, or its whole id")
-    .summary("keep the history of a task, or list those that are kept")
+    .summary("keep the history of a task, or list pinned ones")
     .description(
-      "Keeps a task's history: the driver then removes it neither for its age nor for the log's size, until unpin. " +
-        "Without a task, lists what is pinned. Works whether or not a plugin is running.",
+      "Protects a task's history from removal, whatever its age and the size of the log. Without a task, lists " +
+        "what is pinned. Needs no running plugin.",
     )
-    .option("-r, --reason <text>", "why it is kept, for ps --all and events")
+    .option("-r, --reason <text>", "why, shown by ps --all and events")
     .option(...runOption)
-    .option("--json", "one JSON object a line, in the list")
+    .option("--json", "print the list as JSON, one object per line")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",
@@ -45,8 +45,8 @@ export const addUnpin: AddVerb = (program, exit) => {
   program
     .command("unpin")
     .argument("<task>", "name of a task, start of its allocation's id, or its whole id")
-    .summary("let the driver remove a pinned history again")
-    .description("Undoes pin: the driver may remove the task's history again when it is old enough.")
+    .summary("allow a pinned history to be removed")
+    .description("Undoes pin: the driver may remove the history again.")
     .option(...runOption)
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText("after", "\nExample:\n  nomad-driver-exec2 unpin web")

@@ -12,15 +12,15 @@ interface Options {
 export const addPs: AddVerb = (program, exit) => {
   program
     .command("ps")
-    .summary("list the tasks of this host, with what they use")
+    .summary("list running tasks and their resource usage")
     .description(
-      "Lists the tasks that run on this host, for an agent or a local run: state, pid, user, CPU (the average " +
-        "since it began, in percent of one core; top shows the present), memory, age. It reads the event log and " +
-        "the kernel's figures, asks no plugin, and works while none runs.",
+      "Lists the tasks that run on this host, for an agent or a local run: state, pid, user, CPU, memory, age. " +
+        "CPU is the average since the start, in percent of one core; top shows current usage. Reads the event log " +
+        "and the kernel, and needs no running plugin.",
     )
-    .option("-a, --all", "those that have ended, too, and how")
+    .option("-a, --all", "include ended tasks, and how they ended")
     .option(...lastOption)
-    .option("--json", "one JSON object a line; what is not known is null")
+    .option("--json", "print JSON, one object per line; unknown values are null")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",

@@ -20,37 +20,39 @@ export const addReplay: AddVerb = (program, exit) => {
   program
     .command("replay")
     .argument("[task]", "name of a task, start of its allocation's id, or its whole id; or a bundle")
-    .summary("go through what happened to a task, and prove that it would happen again")
+    .summary("step through the history of a task, or verify it")
     .description(
-      "Folds a task's events again, as the driver did: its state at each of them, what changed in what the driver " +
-        "knew, and the effects that the state machine named. On a terminal, it opens a view to step through them, " +
-        "forwards and backwards; ? shows its keys. Only reads, beside a running driver too. With --check " +
-        "it proves the log instead: no event is missing or changed, and the machine makes of each what was recorded.",
+      "Replays a task's events: its state at each one, what changed in the driver's knowledge, and which effects " +
+        "followed. On a terminal it opens a view to step forwards and backwards; press ? for its keys. Only reads, " +
+        "also beside a running driver. With --check it verifies that no event is missing or modified, and that the " +
+        "state machine still produces what was recorded.",
     )
-    .option("--check", "prove the events of the task, or of all tasks")
-    .option("--all", "with --check: of all tasks, which is the same as naming none")
-    .option("--against <module>", "check with the machine of another version: its dist/replay/machine.js")
-    .option("--show-args", "show arguments of commands, which may hold secrets")
+    .option("--check", "verify the events of the task, or of all tasks")
+    .option("--all", "with --check: all tasks; same as naming none")
+    .option(
+      "--against <module>",
+      "verify with the state machine of another version: its dist/replay/machine.js",
+    )
+    .option("--show-args", "show arguments of commands, which may contain secrets")
     .option(
       "-b, --break <where>",
-      "where to stop: state:NAME, type:NAME or an expression; without a view, show these moments alone; may be repeated",
+      "breakpoint: state:NAME, type:NAME or an expression; outside the view, show only these moments; repeatable",
       collect,
     )
     .option(...runOption)
-    .option("--plain", "every moment, one after another, on a terminal too")
-    .option("--json", "one JSON object a line")
+    .option("--plain", "print all moments, even on a terminal")
+    .option("--json", "print JSON, one object per line")
     .addOption(
       new Option(
         "--what-if <edits>",
-        "apply a file of edits first, and show what the machine would do from there",
+        "apply a file of edits first, and show what the machine would have done",
       ).conflicts(["check", "all", "against"]),
     )
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(
       "after",
       `
-Exit codes of a check: 0 all is proven, 1 something differs or is damaged,
-2 it could not be made.
+Exit codes of a check: 0 verified, 1 differences or damage, 2 failed to check.
 
 Examples:
   nomad-driver-exec2 replay web

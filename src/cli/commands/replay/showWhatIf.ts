@@ -49,7 +49,7 @@ export function readEdits(path: string): Edit[] {
 
 function beginning({ fork }: WhatIf): string {
   return fork === 1
-    ? "Other from the first event on."
+    ? "Different from the first event on."
     : `As recorded up to event ${fork - 1}; then, instead:`;
 }
 

@@ -9,11 +9,11 @@ export const addRestart: AddVerb = (program, exit) => {
   program
     .command("restart")
     .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
-    .summary("stop a task of a local run, and start it again")
+    .summary("restart a task of a local run")
     .description(
-      "Stops a task of a local run with its kill_signal and kill_timeout, and starts it again in the same allocation, with " +
-        "its folders, user and ports. Returns when the task is running again. For the task of an agent, use nomad alloc " +
-        "restart.",
+      "Stops a task of run with its kill_signal and kill_timeout, and starts it again in the same allocation, " +
+        "with its folders, user and ports. Returns when the task is running again. For an agent's task, use nomad " +
+        "alloc restart.",
     )
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(

@@ -78,7 +78,7 @@ async function runIn(
   whenAborted(interrupts.stop, () => {
     console.note(`${interrupts.stop.reason}: stopping the tasks; press Ctrl-C again to kill them`);
   });
-  if (options.keep) console.note(`folders are kept: ${work.path}`);
+  if (options.keep) console.note(`keeping folders: ${work.path}`);
   const topology = readNodeTopology();
   const stateFolder = new StateFolderChoice(options.stateDir);
   const session = await PluginSession.start({
@@ -89,7 +89,7 @@ async function runIn(
     onLogLine: (line) => console.pluginLog(line),
     onTaskEvent: ({ taskId, message }) => console.warn(`${labelOf(taskId)}: ${message}`),
     onRestart: (exit) =>
-      console.warn(`the plugin has ended (${exitText(exit)}); it is started again, tasks go on`),
+      console.warn(`the plugin has ended (${exitText(exit)}); restarting it; tasks keep running`),
   });
   console.pluginReady();
   work.setStateFolder(stateFolder.path);
@@ -163,7 +163,7 @@ function consoleFor(
 }
 
 function describeFailure({ stream, errno }: OutputFailure): string {
-  if (errno === "EPIPE") return "nobody reads the output any more";
+  if (errno === "EPIPE") return "the reader of the output has gone";
   const name = stream === "stdout" ? "standard output" : "standard error";
   return `${name} cannot be written (${errnoText(errno)})`;
 }
@@ -172,13 +172,13 @@ function warnOfLeftovers(console: RunConsole): void {
   const leftovers = findLeftovers();
   if (leftovers.length === 0) return;
   for (const each of leftovers) console.warn(leftoverSentence(each, Date.now()));
-  console.note("nomad-driver-exec2 clean removes it");
+  console.note("To remove it: nomad-driver-exec2 clean");
 }
 
 function notices({ groups, ignored }: Job): string[] {
   const none = groups.filter(({ count }) => count === 0);
   return [
-    ...(ignored.length > 0 ? [`without effect on a local run: ${ignored.join(", ")}`] : []),
+    ...(ignored.length > 0 ? [`ignored in a local run: ${ignored.join(", ")}`] : []),
     ...none.map(({ name }) => `group ${name}: count is 0, nothing to run`),
   ];
 }

@@ -17,37 +17,39 @@ interface Options {
 export const addRun: AddVerb = (program, exit) => {
   program
     .command("run")
-    .argument("<job>", "job file, HCL2 or JSON; - reads it from standard input")
-    .summary("run a job's tasks on this host, without a Nomad cluster")
+    .argument("<job>", "job file, HCL2 or JSON; - reads standard input")
+    .summary("run a job on this host, without a Nomad cluster")
     .description(
-      "Runs the tasks of a job file on this host as a Nomad client would: through the driver itself, in their " +
-        "sandboxes, with folders, users, ports and cgroups of their own. Ctrl-C stops the tasks, a second Ctrl-C " +
-        "kills them.",
+      "Runs the tasks of a job file as a Nomad client would: through the driver, in their sandboxes, with their " +
+        "own folders, users, ports and cgroups. Ctrl-C stops the tasks; a second Ctrl-C kills them.",
     )
-    .option("--var <name=value>", "value of a variable of the job file; may be repeated", collectAssignment)
+    .option("--var <name=value>", "set a variable of the job; repeatable", collectAssignment)
     .option(...variableFileOption)
     .option(...skipOption)
-    .option("-v, --verbose", "show the driver's events and log as they come")
+    .option("-v, --verbose", "show the driver's events and log")
     .option("--raw", "pass the tasks' output on unchanged, without their names")
-    .option("-o, --option <name=value>", "option of the plugin; repeat it for lists", collectAssignment)
-    .option("--plugin-config <file>", "options of the plugin, as in its block of the agent's configuration")
+    .option("-o, --option <name=value>", "plugin option; repeat it for lists", collectAssignment)
+    .option(
+      "--plugin-config <file>",
+      "file with the plugin's options, like its block in the agent's configuration",
+    )
     .option(
       "--host-volume <name=path>",
       "path of a host volume, as in a client's configuration; may be repeated",
       collectAssignment,
     )
     .option("--state-dir <folder>", "the driver's state_dir; the run's event log is below its local/")
-    .option("--keep", "leave the tasks' folders where they are")
+    .option("--keep", "keep the tasks' folders")
     .addHelpText(
       "after",
       `
-Exit codes: that of the task (of several, the first that is not 0), or 128 +
-signal; 127 if its command is not found, 126 if it cannot be started otherwise,
-125 if run itself failed, such as for an invalid job.
+Exit codes: that of the task (of several tasks, the first that is not 0), or
+128 + signal; 127 command not found, 126 any other failure to start the task,
+125 run itself failed, such as for an invalid job.
 
-The output of a single task into a file or a pipe is raw. Of your environment,
-tasks see LANG, LC_… and TZ; their PATH is that of a service. unveil_by_task is
-on, unlike in a client's defaults: -o unveil_by_task=false runs without it.
+A single task's output to a file or pipe is raw. Tasks inherit LANG, LC_… and
+TZ from your environment; their PATH is that of a service. unveil_by_task is on
+by default, unlike on a client: -o unveil_by_task=false turns it off.
 
 Examples:
   nomad-driver-exec2 run examples/hello.nomad.hcl

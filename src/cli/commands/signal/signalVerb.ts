@@ -11,7 +11,9 @@ export const addSignal: AddVerb = (program, exit) => {
     .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
     .argument("<signal>", "such as SIGHUP, HUP or 1")
     .summary("send a signal to a running task")
-    .description("Sends a signal to the process group of a running task. Its history records it.")
+    .description(
+      "Sends a signal to the process group of a running task, and records it in the task's history.",
+    )
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",

@@ -16,16 +16,11 @@ export const addStop: AddVerb = (program, exit) => {
     .argument("<task>", "name of a running task, start of its allocation's id, or its whole id")
     .summary("stop a task of a local run")
     .description(
-      "Sends a task of a local run its stop signal, waits for its end, and kills it after the timeout. The run then " +
-        "goes on as after any other end of the task. For the task of an agent, use nomad alloc stop.",
+      "Sends the stop signal to a task of run, waits, and kills the task after the timeout. For an agent's task, " +
+        "use nomad alloc stop.",
     )
-    .option("-s, --signal <signal>", "the signal to stop it with", "SIGINT")
-    .option(
-      "-t, --timeout <duration>",
-      "how long it has before it is killed, such as 10s",
-      parseTimeout,
-      5_000,
-    )
+    .option("-s, --signal <signal>", "signal to send", "SIGINT")
+    .option("-t, --timeout <duration>", "time before it is killed, such as 10s", parseTimeout, 5_000)
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",
@@ -45,5 +40,5 @@ async function act(task: string, { signal, timeout, stateDir }: Options): Promis
 function parseTimeout(text: string): number {
   const milliseconds = parseDuration(text);
   if (milliseconds !== undefined) return milliseconds;
-  throw new InvalidArgumentError("It must be a duration, such as 500ms, 10s or 2m.");
+  throw new InvalidArgumentError("Expected a duration, such as 500ms, 10s or 2m.");
 }

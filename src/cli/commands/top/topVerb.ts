@@ -18,24 +18,22 @@ const [minDelay, maxDelay] = [0.2, 86_400];
 export const addTop: AddVerb = (program, exit) => {
   program
     .command("top")
-    .argument("[text]", "only tasks with this in their name, job, group, allocation, user or command")
-    .summary("watch the running tasks of this host")
+    .argument("[text]", "show only tasks whose name, job, group, id, user or command contains this")
+    .summary("show running tasks and their resource usage, live")
     .description(
-      "Shows the tasks that run on this host with what they use, until q or Ctrl-C. CPU is in percent of one core, " +
-        "memory stands beside its limit. Into a file or a pipe it writes one such table.",
+      "Shows the tasks that run on this host, until q or Ctrl-C: CPU in percent of one core, memory and its " +
+        "limit. Prints a single table if the output is not a terminal.",
     )
     .option("-d, --delay <seconds>", "time between two samples", parseDelay, 2)
     .option("-n, --limit <count>", "show at most this many tasks", parseLimit)
-    .addOption(
-      new Option("-s, --sort <key>", "what to sort by; the highest first").choices(sortKeys).default("cpu"),
-    )
+    .addOption(new Option("-s, --sort <key>", "sort key").choices(sortKeys).default("cpu"))
     .option("--json", "one sample, as one JSON object a line")
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(
       "after",
       `
-Keys: c, m, a and n sort by CPU, memory, age and name; / searches, Escape shows
-all tasks again; q quits.
+Keys: c, m, a, n sort by CPU, memory, age, name; / searches; Escape clears the
+search; q quits.
 
 Examples:
   nomad-driver-exec2 top
@@ -55,10 +53,10 @@ async function act(search: string | undefined, options: Options): Promise<number
 function parseDelay(text: string): number {
   const seconds = Number(text);
   if (seconds >= minDelay && seconds <= maxDelay) return seconds;
-  throw new InvalidArgumentError(`It must be a number of seconds from ${minDelay} to ${maxDelay}.`);
+  throw new InvalidArgumentError(`Expected seconds, from ${minDelay} to ${maxDelay}.`);
 }
 
 function parseLimit(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It must be a whole number from 1.");
+  throw new InvalidArgumentError("Expected a whole number, at least 1.");
 }

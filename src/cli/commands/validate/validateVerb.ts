@@ -13,22 +13,25 @@ interface Options {
 export const addValidate: AddVerb = (program, exit) => {
   program
     .command("validate")
-    .argument("<file...>", "job files, HCL2 or JSON, and configurations of an agent; - reads standard input")
-    .summary("check job files and the agent's plugin block")
+    .argument("<file...>", "job files (HCL2 or JSON) or agent configurations; - reads standard input")
+    .summary("check job files and agent configurations")
     .description(
-      "Checks job files, and the plugin's block in an agent's configuration, and shows every error with its line. " +
-        "Looks at the files only: users, paths and commands are looked for when a task starts. Needs no root.",
+      "Checks job files, and this driver's block in agent configurations, and shows every error with its line. " +
+        "Reads only the files: users, paths and commands are checked when a task starts. Does not need root.",
     )
-    .option("--var <name=value>", "value of a variable of the job files; may be repeated", collectAssignment)
+    .option("--var <name=value>", "set a variable of the jobs; repeatable", collectAssignment)
     .option(...variableFileOption)
     .option(...skipOption)
-    .option("-o, --option <name=value>", "option of the plugin; repeat it for lists", collectAssignment)
-    .option("--plugin-config <file>", "options of the plugin, as in its block of the agent's configuration")
-    .option("--json", "one JSON object for each error")
+    .option("-o, --option <name=value>", "plugin option; repeat it for lists", collectAssignment)
+    .option(
+      "--plugin-config <file>",
+      "file with the plugin's options, like its block in the agent's configuration",
+    )
+    .option("--json", "print errors as JSON, one object per line")
     .addHelpText(
       "after",
       `
-Exit codes: 0 all files are valid, 1 one is not.
+Exit codes: 0 all files are valid, 1 otherwise.
 
 Examples:
   nomad-driver-exec2 validate web.nomad.hcl

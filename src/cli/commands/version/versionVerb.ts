@@ -5,9 +5,9 @@ import type { AddVerb } from "../verb.ts";
 export const addVersion: AddVerb = (program, exit) => {
   program
     .command("version")
-    .summary("tell the versions of the driver and of what it runs on")
-    .description("Tells the version of the driver, of the runtime in it, and of the host.")
-    .option("--json", "one JSON object")
+    .summary("show version information")
+    .description("Shows the versions of the driver, its runtime and the kernel.")
+    .option("--json", "print JSON")
     .addHelpText(
       "after",
       "\nExamples:\n  nomad-driver-exec2 version\n  nomad-driver-exec2 version --json | jq -r .driver",

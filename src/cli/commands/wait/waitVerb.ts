@@ -9,10 +9,10 @@ export const addWait: AddVerb = (program, exit) => {
   program
     .command("wait")
     .argument("<task>", "name of a task, start of its allocation's id, or its whole id")
-    .summary("wait for the end of a task, and exit as it did")
+    .summary("wait until a task ends")
     .description(
-      "Waits until a task has ended, and exits with its exit code, or 128 + signal. Does so at once for a task that " +
-        "has ended already.",
+      "Waits until a task ends, and exits with its exit code, or 128 + signal. Returns at once if the task has " +
+        "already ended.",
     )
     .option("--state-dir <folder>", "the driver's state_dir", defaultStateDir)
     .addHelpText(

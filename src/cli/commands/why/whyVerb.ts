@@ -12,14 +12,13 @@ export const addWhy: AddVerb = (program, exit) => {
   program
     .command("why")
     .argument("[task]", "name of a task, start of its allocation's id, or its whole id; or a bundle")
-    .summary("tell in plain words how a task ended, and what led there")
+    .summary("explain how a task ended")
     .description(
-      "Tells what has become of a task: what its exit code or signal means, lack of memory with limit and peak, who " +
-        "asked for its end, why it never started, or why it is lost. Numbers in brackets are those of the events " +
-        "that show it.",
+      "Explains what happened to a task: its exit code or signal, running out of memory, who stopped it, why it " +
+        "never started, or why it was lost. Numbers in brackets refer to the events that show it.",
     )
     .option(...runOption)
-    .option("--json", "one JSON object")
+    .option("--json", "print JSON")
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(
       "after",

@@ -11,7 +11,7 @@ export function pageLines(state: DebuggerState, columns: number): Line[] {
     case "moment":
     case "whole": {
       const moment = presentMoment(state);
-      if (moment === undefined) return [[span("no event is left: u takes the last edit back", "dim")]];
+      if (moment === undefined) return [[span("no event is left: u undoes the last edit", "dim")]];
       return momentLines(shownHistory(state), moment, columns, state.page === "whole");
     }
     case "help":
@@ -41,7 +41,7 @@ function breakpointLines(state: DebuggerState): Line[] {
 /** The edits in the format of a file for `--what-if`, to be copied. */
 function editLines({ edits, recorded, fork }: DebuggerState, columns: number): Line[] {
   if (edits.length === 0) {
-    const advice = "Nothing is edited: x drops the present event, m changes it, i puts one in behind it.";
+    const advice = "No edits: x drops the current event, m changes it, i inserts one after it.";
     return wrapLine([span(advice, "dim")], columns);
   }
   const [now, then] = [fork?.history ?? recorded, recorded].map((each) => each.stateAfter(each.length).value);

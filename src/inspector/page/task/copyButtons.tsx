@@ -34,7 +34,7 @@ export function CopyButtons({ query, name }: { readonly query: string; readonly 
           <button
             key={kind}
             type="button"
-            onClick={() => void copy(kind).catch(() => setNotice("The browser does not let the page copy"))}
+            onClick={() => void copy(kind).catch(() => setNotice("The browser does not allow copying"))}
           >
             {kinds[kind].label}
           </button>
