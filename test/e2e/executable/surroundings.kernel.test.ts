@@ -1,4 +1,5 @@
 /** The executable as others may call it, and on hosts that are set up differently. */
+import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
   mkdirSync,
@@ -37,6 +38,20 @@ describe("the executable is called", () => {
     }
   });
 
+  it("with fewer open files than its runtime needs, which it gets or asks for", async () => {
+    const limited = (limit: number) => ({
+      program: ["sh", "-c", `ulimit -n ${limit}; exec "$0" "$@"`, builtEntry],
+    });
+    const mayRaise = spawnSync("sh", ["-c", "ulimit -n 20; ulimit -Hn 21"]).status === 0;
+    const runs = { code: 0, stdout: expect.stringMatching(/^nomad-driver-exec2 /) };
+    const asks = {
+      code: 125,
+      stderr: expect.stringMatching(/^error: too many open files\nhint: .*ulimit -n 64$/m),
+    };
+    expect(await call(["version"], limited(20))).toMatchObject(mayRaise ? runs : asks);
+    expect(await call(["version"], limited(30))).toMatchObject(runs);
+  });
+
   it("by several agents at once", async () => {
     const agents = await Promise.all(Array.from({ length: 8 }, () => startAgent({ entry: builtEntry })));
     const exits = agents.map((agent) => runTask(agent, makeAllocation().config("exit 3")));
@@ -53,7 +68,7 @@ describe("the executable is called", () => {
     rmSync(copy);
     const first = running.plugin();
     process.kill(first, "SIGKILL");
-    await running.seen("it is started again", "stderr");
+    await running.seen("restarting it", "stderr");
     await expect.poll(() => running.plugin()).not.toBe(first);
     await expect.poll(() => readlinkSync(`/proc/${running.plugin()}/exe`)).toBe(`${copy} (deleted)`);
   });

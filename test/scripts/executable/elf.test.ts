@@ -44,12 +44,16 @@ describe("a program that imports functions", () => {
     #include <sys/resource.h>
     bool cas(size_t, void *, void *, void *, int, int) __asm__("__atomic_compare_exchange");
     int setrlimit64(__rlimit_resource_t, const struct rlimit64 *);
+    int getrlimit64(__rlimit_resource_t, struct rlimit64 *);
     int other(void);
     int main(void) {
+      struct rlimit64 files, stack;
+      int got = getrlimit64(RLIMIT_NOFILE, &files) + getrlimit64(RLIMIT_STACK, &stack) + getrlimit64(99, &stack);
       unsigned long memory = 5, expected = 5, desired = 7;
       bool first = cas(8, &memory, &expected, &desired, 4, 2);
       bool second = cas(8, &memory, &expected, &desired, 4, 2);
       printf("%d %d %lu %lu %d %d\\n", first, second, memory, expected, setrlimit64(RLIMIT_NOFILE, 0), other());
+      printf("%d %llu %llu\\n", got, (unsigned long long)files.rlim_cur, (unsigned long long)files.rlim_max);
     }`;
   let folder: string;
   let program: Buffer;
@@ -58,8 +62,30 @@ describe("a program that imports functions", () => {
     buildProgram(context);
     const changed = dropLibrary(embedFunctions(program, ownCode(), importedFunctions), "libatomic.so.1");
     rmSync(join(folder, "libatomic.so.1"));
-    expect(run(strip(changed))).toBe("1 0 7 7 -1 42\n");
+    expect(run(strip(changed))).toMatch(/^1 0 7 7 -1 42\n-1 \d+ \d+\n$/);
     expect(strip(changed).byteLength).toBeLessThan(program.byteLength);
+  });
+
+  it("has its limit of open files as it is, but never fewer than a runtime needs", (context) => {
+    buildProgram(context);
+    writeFileSync(join(folder, "changed"), embedFunctions(program, ownCode(), importedFunctions), {
+      mode: 0o755,
+    });
+    const limited = (limits: string, ...wrapper: string[]) => {
+      const [command = "", ...args] = [...wrapper, "sh", "-c", `${limits}; exec "${folder}/changed"`];
+      const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
+      return { status, shown: stdout.split("\n")[1] ?? "", stderr };
+    };
+    expect(limited("ulimit -n 200")).toMatchObject({ status: 0, shown: "-1 200 200" });
+    expect(limited("ulimit -Sn 20; ulimit -Hn 90")).toMatchObject({ status: 0, shown: "-1 64 90" });
+    // Root without CAP_SYS_RESOURCE, as in many containers, may not raise a hard limit.
+    if (mayRaise()) expect(limited("ulimit -n 20")).toMatchObject({ status: 0, shown: "-1 64 64" });
+    expect(limited("ulimit -n 30", "unshare", "--user")).toMatchObject({ status: 0, shown: "-1 30 30" });
+    expect(limited("ulimit -n 20", "unshare", "--user")).toEqual({
+      status: 125,
+      shown: "",
+      stderr: "error: too many open files\nhint: Raise the limit of open files: ulimit -n 64\n",
+    });
   });
 
   it("is refused a library or a function that it does not have", (context) => {
@@ -102,6 +128,10 @@ describe("a program that imports functions", () => {
     return stdout + stderr;
   }
 });
+
+function mayRaise(): boolean {
+  return spawnSync("sh", ["-c", "ulimit -n 20; ulimit -Hn 21"]).status === 0;
+}
 
 function ownCode(): Buffer {
   return Buffer.from(importedCode[process.arch === "arm64" ? "arm64" : "x64"], "base64");
