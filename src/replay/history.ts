@@ -32,7 +32,7 @@ export interface Moment {
   readonly sinceBefore: number | undefined;
 }
 
-const damagedText = "its bytes are not what was stored";
+const damagedText = "its bytes have changed";
 
 /** Number of events between two kept states. Stepping back folds fewer than this. */
 const CHECKPOINT_EVERY = 64;

@@ -30,7 +30,7 @@ describe("diff", () => {
     });
     const parted = await diff(one, other);
     expect(parted).toMatchObject({ code: 1, stderr: "" });
-    expect(parted.stdout).toContain(
+    expect(parted.stdout.replaceAll("\n", " ")).toContain(
       "They diverge after started (event 4): A continues with exited: exit code 3 [5], B continues with exited: exit code 0 [5].",
     );
     expect(parted.stdout).toMatch(/^ {5}~ exitCode 3 → 0$/m);

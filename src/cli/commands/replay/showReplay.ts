@@ -32,7 +32,8 @@ export async function showReplay(
       shown += 1;
       print(json ? view.json(moment) : `\n${view.moment(history, moment)}`);
     }
-    if (shown === 0 && !json) print(`\nNo event of ${history.length} matches ${breakpoints.join(" or ")}.`);
+    if (shown === 0 && !json)
+      print(`\nNone of its ${history.length} events matches ${breakpoints.join(" or ")}.`);
   } finally {
     await logs.close();
   }
