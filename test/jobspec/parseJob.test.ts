@@ -350,6 +350,14 @@ describe("variables", () => {
     );
   });
 
+  it("without a type are the text that is given, whatever it looks like", async () => {
+    const source = file('variable "v" {\n default = "x"\n}', "var.v");
+    for (const given of ["007", "1e3", "true", '["a"]'])
+      expect(await variable(source, { v: given })).toBe(given);
+    const list = file("variables {\n v = [1]\n}", `"\${var.v[0]}"`);
+    expect(await variable(list, { v: '["a"]' })).toBe("a");
+  });
+
   it("serve in locals, which may use one another", async () => {
     const declarations = `variable "v" {\n default = "x"\n}\nlocals {\n b = "\${local.a}!"\n a = "<\${var.v}>"\n}`;
     expect(await variable(file(declarations, "local.b"))).toBe("<x>!");

@@ -34,7 +34,12 @@ import {
 export interface Scope {
   readonly lookup: Names;
   readonly functions: Functions;
+  /** Turns of loops that may still come, in all of the evaluation. */
+  readonly turns: { left: number };
 }
+
+/** More than people need: loops within loops must come to an end. */
+export const maxTurns = 1_000_000;
 
 /** @throws TemplateError that names the part of the expression that is wrong */
 export function evaluate(expression: Expression, scope: Scope): Value {
@@ -185,6 +190,9 @@ function iterate({ keyName, valueName, collection }: Iteration, scope: Scope): T
   if (entries === undefined) {
     throw new TemplateError(`for goes through lists and maps, not through ${kindOf(value)}`, collection.text);
   }
+  scope.turns.left -= entries.length;
+  if (scope.turns.left < 0)
+    throw new TemplateError(`its loops have more than ${maxTurns} turns`, collection.text);
   return entries.map(([key, item]) => ({
     inner: withNames(scope, { ...(keyName !== undefined && { [keyName]: key }), [valueName]: item }),
   }));

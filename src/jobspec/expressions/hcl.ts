@@ -1,7 +1,7 @@
 /** HCL2 for job files: all of its expressions, and Nomad's functions. Loaded for files that need it. */
 import { TemplateError } from "../resolve/template.ts";
-import { evaluate } from "./evaluate.ts";
-import type { Evaluator } from "./evaluator.ts";
+import { evaluate, maxTurns } from "./evaluate.ts";
+import type { Evaluator, Names } from "./evaluator.ts";
 import { type HostAccess, noHost } from "./functions/files.ts";
 import { allFunctions } from "./functions/functions.ts";
 import { parseExpression, parseTemplateText } from "./parser.ts";
@@ -10,17 +10,18 @@ import { parseTypeExpression } from "./types.ts";
 /** @param host what the functions of files reach; undefined means nothing */
 export function ofExpressions(host: HostAccess = noHost): Evaluator {
   const functions = allFunctions(host);
+  const scopeOf = (lookup: Names) => ({ lookup, functions, turns: { left: maxTurns } });
   return {
     evaluate: (text, lookup) => {
       try {
-        return evaluate(parseTemplateText(text), { lookup, functions });
+        return evaluate(parseTemplateText(text), scopeOf(lookup));
       } catch (thrown) {
         // The innermost text is the one whose place is looked for.
         if (thrown instanceof TemplateError) thrown.whole ??= text;
         throw thrown;
       }
     },
-    constant: (text, lookup) => evaluate(parseExpression(text), { lookup, functions }),
+    constant: (text, lookup) => evaluate(parseExpression(text), scopeOf(lookup)),
     typeOf: (text) => {
       const [, inside] = /^\$\{(.*)\}$/s.exec(text) ?? [];
       return parseTypeExpression(parseExpression(inside ?? (text === "" ? "any" : text)));

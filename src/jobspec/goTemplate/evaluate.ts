@@ -14,8 +14,9 @@ export function renderGoTemplate({ main, defined }: ParsedTemplate, functions: F
 
 /** A template that calls itself has to end. */
 const maxDepth = 100;
-/** Of a rendered template; a loop over ranges of loops must not fill the memory. */
+/** Of a rendered template: loops within loops must not fill the memory, and must come to an end. */
 const maxLength = 16 * 1024 * 1024;
+const maxTurns = 1_000_000;
 
 type Variables = Map<string, GoValue>;
 
@@ -29,6 +30,7 @@ class Rendering {
   readonly #defined: ParsedTemplate["defined"];
   readonly #functions: Functions;
   #depth = 0;
+  #turns = 0;
   #text = "";
 
   constructor(defined: ParsedTemplate["defined"], functions: Functions) {
@@ -91,6 +93,8 @@ class Rendering {
   ): "break" | "continue" | undefined {
     const items = rangeOf(this.#pipeline({ ...pipeline, names: [] }, dot, scope), pipeline.line);
     if (items.length === 0) return this.#nodes(otherwise, dot, { own: new Map(), around: scope });
+    this.#turns += items.length;
+    if (this.#turns > maxTurns) throw inLine(pipeline.line, `its loops have more than ${maxTurns} turns`);
     for (const [key, item] of items) {
       const inner: Scope = { own: new Map(), around: scope };
       const values = pipeline.names.length === 2 ? [key, item] : [item];

@@ -59,7 +59,7 @@ function readVariables(
   const short = many(top.variables).flatMap((block) => Object.entries(body(file, "variables", block)));
   const declared = [
     ...labelled(file, "variable", top.variable),
-    ...short.map(([label, value]) => ({ label, block: { default: value } as Body })),
+    ...short.map(([label, value]) => ({ label, block: withDefault(value) })),
   ];
   const names = declared.map(({ label }) => label);
   for (const name of [...Object.keys(sources.given), ...Object.keys(sources.files ?? {})]) {
@@ -73,6 +73,11 @@ function readVariables(
   const scope = scopeOf(evaluator, fileNames(evaluator, values, {}));
   for (const { label, block } of declared) checkValidations(file, label, block, scope);
   return values;
+}
+
+/** A variable of a `variables` block has the type of its default. */
+function withDefault(value: unknown): Body {
+  return { default: value, ...(typeof value === "object" && value !== null && { type: "any" }) };
 }
 
 function variableValue(
@@ -101,7 +106,7 @@ function variableValue(
     return within(file, isGiven ? place : `${place}.default`, () => toType(value, type, subject));
   }
   try {
-    return toType(givenValue(text, type, evaluator), type);
+    return block.type === undefined ? text : toType(givenValue(text, type, evaluator), type);
   } catch (thrown) {
     if (!(thrown instanceof TemplateError)) throw thrown;
     const isSingle = type.kind === "number" || type.kind === "bool";
@@ -113,7 +118,7 @@ function variableValue(
   }
 }
 
-/** A text is the value as it stands, but for what is no single value. */
+/** A text is the value as it stands, also of a variable without a type, but for what is no single value. */
 function givenValue(text: string, { kind }: Type, evaluator: Evaluator): Value {
   if (["string", "number", "bool"].includes(kind)) return text;
   if (kind === "any") return (parseJsonOrNothing(text) as Value | undefined) ?? text;

@@ -142,6 +142,11 @@ describe("an expression", () => {
     }
   });
 
+  it("of loops within loops comes to an end", () => {
+    const loops = "[for a in range(1000) : [for b in range(1000) : [for c in range(1000) : c]]]";
+    expect(refused(loops).message).toContain("its loops have more than 1000000 turns");
+  });
+
   it("names the part that is wrong, for its place in the file", () => {
     expect(refused('[upper("a"), lower([])]').text).toBe("lower([])");
     expect(refused("1 + (2 * var.list)").text).toBe("var.list");

@@ -128,7 +128,8 @@ describe("a template", () => {
     for (const source of [
       "{{ if true }}".repeat(5_000),
       `{{ ${"(".repeat(5_000)} }}`,
-      "{{ range loop 100000 }}{{ range loop 100000 }}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{{ end }}{{ end }}",
+      "{{ range loop 100000 }}{{ range loop 100000 }}{{ end }}{{ end }}",
+      "{{ range loop 1000 }}{{ range loop 900 }}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{{ end }}{{ end }}",
     ]) {
       expect(() => rendered(source)).toThrow(TemplateError);
     }

@@ -10,7 +10,6 @@ import {
   keysOf,
   kindOf,
   mapOf,
-  numberOf,
   textOf,
   type Value,
 } from "../values.ts";
@@ -20,6 +19,7 @@ import {
   fail,
   list,
   map,
+  number,
   type Parameter,
   takes,
   takesMany,
@@ -72,7 +72,7 @@ export const collectionFunctions: Functions = {
         ),
     ),
   ),
-  range: takesMany([], numberParameter(), 1, range),
+  range: takesMany([], number, 1, range),
   setintersection: takesMany([], list, 1, (first, ...others) =>
     setOf(
       (first ?? []).filter((value) => others.every((other) => other.some((each) => isEqual(each, value)))),
@@ -93,10 +93,6 @@ export const collectionFunctions: Functions = {
     return mapOf(keys.map((key, index) => [key, values[index] as Value]));
   }),
 };
-
-function numberParameter(): Parameter<number> {
-  return { expected: "a number", read: numberOf };
-}
 
 function flatten(values: readonly Value[]): Value[] {
   return values.flatMap((value) => (isList(value) ? flatten(value) : [value]));

@@ -15,6 +15,8 @@ import {
 import { goFormat } from "./goFormat.ts";
 import { goPattern, goReplacement } from "./goRegex.ts";
 
+const reversible: Parameter<string> = { ...text, expected: "a text: Nomad's reverse takes no list" };
+
 const graphemes = new Intl.Segmenter("und");
 
 export const textFunctions: Functions = {
@@ -29,8 +31,8 @@ export const textFunctions: Functions = {
   ),
   replace: takes([text, text, text], (value, old, replacement) => value.split(old).join(replacement)),
   // Nomad's reverse is that of texts, and strrev is the same.
-  reverse: takes([reversible()], reversed),
-  strrev: takes([reversible()], reversed),
+  reverse: takes([reversible], reversed),
+  strrev: takes([reversible], reversed),
   split: takes([text, text], (separator, value) =>
     separator === "" ? charactersOf(value) : value.split(separator),
   ),
@@ -61,10 +63,6 @@ function charactersOf(value: string): string[] {
 
 function reversed(value: string): string {
   return charactersOf(value).reverse().join("");
-}
-
-function reversible(): Parameter<string> {
-  return { ...text, expected: "a text: Nomad's reverse takes no list" };
 }
 
 /** A negative offset counts from the end; a length of -1 means all that follows. */
