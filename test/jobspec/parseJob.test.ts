@@ -350,6 +350,12 @@ describe("variables", () => {
     );
   });
 
+  it("may not be a chain of local values that exhausts the stack", async () => {
+    const chain = Array.from({ length: 5_000 }, (_, index) => `a${index} = upper(local.a${index + 1})`);
+    const source = file(`locals {\n${chain.join("\n")}\na5000 = "x"\n}`, "local.a0");
+    expect(await refusal(source)).toContain("local values depend on too many others");
+  });
+
   it("without a type are the text that is given, whatever it looks like", async () => {
     const source = file('variable "v" {\n default = "x"\n}', "var.v");
     for (const given of ["007", "1e3", "true", '["a"]'])

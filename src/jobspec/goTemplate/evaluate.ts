@@ -12,8 +12,8 @@ export function renderGoTemplate({ main, defined }: ParsedTemplate, functions: F
   return new Rendering(defined, functions).render(main, null, undefined);
 }
 
-/** A template that calls itself has to end. */
-const maxDepth = 100;
+/** Of sections and of templates that call others. One that calls itself has to end before the stack does. */
+const maxDepth = 300;
 /** Of a rendered template: loops within loops must not fill the memory, and must come to an end. */
 const maxLength = 16 * 1024 * 1024;
 const maxTurns = 1_000_000;
@@ -45,10 +45,15 @@ class Rendering {
 
   /** @returns what ends the loop around, if anything does */
   #nodes(nodes: readonly Node[], dot: GoValue, scope: Scope): "break" | "continue" | undefined {
+    this.#depth++;
     for (const node of nodes) {
       const end = this.#node(node, dot, scope);
-      if (end !== undefined) return end;
+      if (end !== undefined) {
+        this.#depth--;
+        return end;
+      }
     }
+    this.#depth--;
     return undefined;
   }
 
@@ -81,6 +86,11 @@ class Rendering {
     }
   }
 
+  #turn(count: number, line: number): void {
+    this.#turns += count;
+    if (this.#turns > maxTurns) throw inLine(line, `its loops have more than ${maxTurns} turns`);
+  }
+
   #write(text: string, line: number): void {
     this.#text += text;
     if (this.#text.length > maxLength) throw inLine(line, "its text would be longer than 16 MiB");
@@ -93,8 +103,7 @@ class Rendering {
   ): "break" | "continue" | undefined {
     const items = rangeOf(this.#pipeline({ ...pipeline, names: [] }, dot, scope), pipeline.line);
     if (items.length === 0) return this.#nodes(otherwise, dot, { own: new Map(), around: scope });
-    this.#turns += items.length;
-    if (this.#turns > maxTurns) throw inLine(pipeline.line, `its loops have more than ${maxTurns} turns`);
+    this.#turn(items.length, pipeline.line);
     for (const [key, item] of items) {
       const inner: Scope = { own: new Map(), around: scope };
       const values = pipeline.names.length === 2 ? [key, item] : [item];
@@ -107,11 +116,12 @@ class Rendering {
   #template({ name, argument, line }: Extract<Node, { kind: "template" }>, dot: GoValue, scope: Scope): void {
     const nodes = this.#defined.get(name);
     if (nodes === undefined) throw inLine(line, `no template is defined as ${JSON.stringify(name)}`);
-    if (++this.#depth > maxDepth)
-      throw inLine(line, `the template ${JSON.stringify(name)} calls itself for ever`);
+    this.#turn(1, line);
+    if (this.#depth > maxDepth) {
+      throw inLine(line, `the template ${JSON.stringify(name)} calls itself too often`);
+    }
     const value = argument === undefined ? null : this.#pipeline(argument, dot, scope);
     this.#nodes(nodes, value, { own: new Map([["$", value]]), around: undefined });
-    this.#depth--;
   }
 
   #pipeline({ names, assigns, commands, line }: Pipeline, dot: GoValue, scope: Scope): GoValue {

@@ -155,6 +155,9 @@ const noNames: Names = (name, _, text) => {
   throw new TemplateError(`a variable's value is a constant, and ${name} is none`, text);
 };
 
+/** In a row, each the value of the one before. */
+const maxLocals = 200;
+
 /** Locals may use variables and one another, so each is evaluated on its first use. */
 function fileNames(
   evaluator: Evaluator,
@@ -170,6 +173,7 @@ function fileNames(
   };
   const local = (name: string): Value => {
     if (known.has(name)) return known.get(name) as Value;
+    if (inProgress.size > maxLocals) throw new TemplateError("local values depend on too many others", name);
     if (inProgress.has(name)) throw new TemplateError(`local.${name} depends on itself`, `local.${name}`);
     inProgress.add(name);
     try {

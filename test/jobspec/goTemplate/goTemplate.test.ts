@@ -110,7 +110,7 @@ describe("a template", () => {
     ['{{ mustEnv "UNSET" }}', "mustEnv: the task has no variable UNSET"],
     ["{{ index (loop 2) 5 }}", "index: its list has 2 items, and no 5"],
     ['{{ template "none" }}', 'no template is defined as "none"'],
-    ['{{ define "a" }}{{ template "a" }}{{ end }}{{ template "a" }}', "calls itself for ever"],
+    ['{{ define "a" }}{{ template "a" }}{{ end }}{{ template "a" }}', "calls itself too often"],
     ["{{ divide 0 1 }}", "divide: a division by zero"],
     ['{{ env "NAME" ', "{{ without }}"],
     ['{{ secret "kv/x" }}', "secret asks Vault, and a local run has none"],
@@ -125,7 +125,10 @@ describe("a template", () => {
   });
 
   it("that is far too deep or too long is refused, and exhausts nothing", () => {
+    const deep = `{{ if true }}`.repeat(90);
     for (const source of [
+      `{{ define "a" }}${deep}{{ template "a" }}${"{{ end }}".repeat(91)}{{ template "a" }}`,
+      '{{ define "a" }}{{ if gt . 0 }}{{ template "a" (subtract 1 .) }}{{ template "a" (subtract 1 .) }}{{ end }}{{ end }}{{ template "a" 60 }}',
       "{{ if true }}".repeat(5_000),
       `{{ ${"(".repeat(5_000)} }}`,
       "{{ range loop 100000 }}{{ range loop 100000 }}{{ end }}{{ end }}",
