@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import {
+  collectGarbage,
   readOnlyMappings,
   releaseMemory,
   unchangedMappings,
@@ -53,6 +54,18 @@ it("unmaps an event log's pages, and the log goes on", async () => {
   expect(mappedKb("/events/data.mdb")).toBeLessThan(before);
   await store.append("task", 10, [event]);
   expect([...store.readStream("task")]).toHaveLength(11);
+});
+
+it("collects what nobody refers to any more", () => {
+  const garbage = new WeakRef(Buffer.alloc(1 << 20));
+  return new Promise<void>((resolve) => {
+    // A reference that was read is kept until its turn of the event loop is over.
+    setImmediate(() => {
+      collectGarbage();
+      expect(garbage.deref()).toBeUndefined();
+      resolve();
+    });
+  });
 });
 
 it("unmaps the executable's pages, and the process goes on", async () => {
