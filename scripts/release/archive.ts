@@ -11,7 +11,10 @@ import type { DebInput } from "./deb.ts";
 const name = "nomad-driver-exec2";
 
 /** Writes the archive to a folder; returns its path. */
-export function buildArchive({ architecture, executable, licences, date }: DebInput, folder: string): string {
+export function buildArchive(
+  { architecture, executable, licences, date, compression }: DebInput,
+  folder: string,
+): string {
   const stage = mkdtempSync(join(tmpdir(), "exec2-archive-"));
   try {
     const top = `${name}-${version}-linux-${architecture}`;
@@ -39,7 +42,7 @@ export function buildArchive({ architecture, executable, licences, date }: DebIn
     const tar = execFileSync("tar", ["-c", "--format=gnu", ...same, top], { cwd: stage, maxBuffer: 1 << 30 });
     mkdirSync(folder, { recursive: true });
     const path = join(folder, `${top}.tar.gz`);
-    writeFileSync(path, gzipSync(tar, { level: 6 }));
+    writeFileSync(path, gzipSync(tar, { level: compression }));
     return path;
   } finally {
     rmSync(stage, { recursive: true });

@@ -14,6 +14,13 @@ const name = "nomad-driver-exec2";
  */
 const epoch = 1;
 
+/**
+ * Whoever builds the package, by the variables that Debian's tools know: deb-changelog(5). The project
+ * has no address of its own; `.invalid` is nobody's (RFC 2606).
+ */
+const { DEBFULLNAME = "nomad-driver-exec2", DEBEMAIL = "nobody@nomad-driver-exec2.invalid" } = process.env;
+const maintainer = `${DEBFULLNAME} <${DEBEMAIL}>`;
+
 const description = `Nomad task driver that runs commands in a Landlock sandbox
  A plugin for Nomad clients. Landlock decides which paths a task can reach,
  cgroups v2 how much it may use, namespaces what it sees; every task runs as a
@@ -26,7 +33,7 @@ export interface DebInput {
   readonly licences: string;
   /** Seconds since the epoch; nothing in the package is newer. */
   readonly date: number;
-  /** Of xz(1), 0 to 9. */
+  /** Level of xz(1) and gzip(1), 0 to 9. */
   readonly compression: number;
 }
 
@@ -87,7 +94,7 @@ function controlText(architecture: string, bytes: number): string {
   return `Package: ${name}
 Version: ${epoch}:${version}
 Architecture: ${architecture}
-Maintainer: nomad-driver-exec2 <nomad-driver-exec2@example.org>
+Maintainer: ${maintainer}
 Installed-Size: ${Math.ceil(bytes / 1024) + 200}
 Depends: libc6 (>= 2.34), libgcc-s1 (>= 3.3), libstdc++6 (>= 11)
 Suggests: nomad
@@ -106,7 +113,7 @@ function changelogText(date: number): string {
 
   * CHANGELOG.md of the sources tells what is new.
 
- -- nomad-driver-exec2 <nomad-driver-exec2@example.org>  ${day}`;
+ -- ${maintainer}  ${day}`;
 }
 
 /** The texts of all licences are too long for a file that Debian's tools read. */

@@ -6,11 +6,9 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   appendFileSync,
-  chmodSync,
   copyFileSync,
   existsSync,
   globSync,
-  mkdtempSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -19,6 +17,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
 import { type Agent, pidOf, runTask, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation } from "../../support/agent/allocation.ts";
+import { makeDebian, runIn } from "../../support/host/debian.ts";
 import { inRoot as entering } from "../../support/host/emptyRoot.ts";
 import { leaveOut, requireTools } from "../../support/host/requireTools.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -32,18 +31,13 @@ let root: string | undefined;
 
 beforeAll(() => {
   if (deb === undefined || spawnSync("debootstrap", ["--version"]).error) return;
-  root = mkdtempSync("/var/lib/exec2-test-");
-  execFileSync("debootstrap", ["--variant=minbase", "--include=libstdc++6", "trixie", root], {
-    stdio: "ignore",
-  });
-  // Tasks have users of their own.
-  chmodSync(root, 0o755);
+  root = makeDebian();
   copyFileSync(deb, join(root, "package.deb"));
 }, 600_000);
 
 afterAll(() => {
   if (root !== undefined) rmSync(root, { recursive: true, force: true });
-});
+}, 60_000);
 
 // dpkg and lintian read 120 MB each time.
 describe("the package", { timeout: 300_000 }, () => {
@@ -58,8 +52,8 @@ describe("the package", { timeout: 300_000 }, () => {
   it("installs an executable that runs, its link, manual page and completions", (context) => {
     const { folder, install } = needed(context);
     install();
-    expect(inRoot(folder, "nomad-driver-exec2", "version")).toMatch(/^nomad-driver-exec2 \d/);
-    expect(inRoot(folder, "readlink", `/${link}`)).toBe("/usr/bin/nomad-driver-exec2\n");
+    expect(runIn(folder, "nomad-driver-exec2", "version")).toMatch(/^nomad-driver-exec2 \d/);
+    expect(runIn(folder, "readlink", `/${link}`)).toBe("/usr/bin/nomad-driver-exec2\n");
     for (const path of [
       "usr/share/bash-completion/completions/nomad-driver-exec2",
       "usr/share/zsh/vendor-completions/_nomad-driver-exec2",
@@ -67,19 +61,19 @@ describe("the package", { timeout: 300_000 }, () => {
     ]) {
       expect(existsSync(join(folder, path)), path).toBe(true);
     }
-    expect(inRoot(folder, "dpkg", "-L", "nomad-driver-exec2")).toContain("man1/nomad-driver-exec2.1.gz");
+    expect(runIn(folder, "dpkg", "-L", "nomad-driver-exec2")).toContain("man1/nomad-driver-exec2.1.gz");
   });
 
   it("is installed again over itself, keeps the link, and leaves another's alone", (context) => {
     const { folder, install } = needed(context);
     install();
-    expect(inRoot(folder, "readlink", `/${link}`)).toBe("/usr/bin/nomad-driver-exec2\n");
-    inRoot(folder, "ln", "-sfn", "/elsewhere", `/${link}`);
+    expect(runIn(folder, "readlink", `/${link}`)).toBe("/usr/bin/nomad-driver-exec2\n");
+    runIn(folder, "ln", "-sfn", "/elsewhere", `/${link}`);
     install();
-    expect(inRoot(folder, "readlink", `/${link}`)).toBe("/elsewhere\n");
-    inRoot(folder, "rm", `/${link}`);
+    expect(runIn(folder, "readlink", `/${link}`)).toBe("/elsewhere\n");
+    runIn(folder, "rm", `/${link}`);
     install();
-    expect(inRoot(folder, "readlink", `/${link}`)).toBe("/usr/bin/nomad-driver-exec2\n");
+    expect(runIn(folder, "readlink", `/${link}`)).toBe("/usr/bin/nomad-driver-exec2\n");
   });
 
   it("is upgraded and downgraded under a running task, which ends with its own exit code", async (context) => {
@@ -130,14 +124,14 @@ describe("the package", { timeout: 300_000 }, () => {
     const open = allocation.gate();
     const config = allocation.config("read -r _ < $NOMAD_TASK_DIR/gate; exit 23");
     await startTask(agent, config);
-    inRoot(folder, "dpkg", "--remove", "nomad-driver-exec2");
+    runIn(folder, "dpkg", "--remove", "nomad-driver-exec2");
     expect(spawnSync("test", ["-L", join(folder, link)]).status).toBe(1);
     expect(existsSync(join(folder, executable))).toBe(false);
     open();
     expect(await waitTask(agent, config)).toMatchObject({ exitCode: 23 });
     await agent.close();
     expect(existsSync(join(folder, stateDir, "events"))).toBe(true);
-    inRoot(folder, "dpkg", "--purge", "nomad-driver-exec2");
+    runIn(folder, "dpkg", "--purge", "nomad-driver-exec2");
     expect(existsSync(join(folder, stateDir))).toBe(false);
   });
 });
@@ -153,7 +147,7 @@ function needed(context: TestContext): Needed {
   requireTools(context, "debootstrap");
   if (deb === undefined || root === undefined) leaveOut(context, "a Debian package in dist/release");
   const folder = root;
-  const install = (name = "package.deb") => void inRoot(folder, "dpkg", "--install", `/${name}`);
+  const install = (name = "package.deb") => void runIn(folder, "dpkg", "--install", `/${name}`);
   return { deb, folder, install };
 }
 
@@ -183,13 +177,4 @@ function launchFrom(folder: string, ...allocations: readonly Allocation[]): Prom
 
 function digestOf(path: string): string {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
-}
-
-function inRoot(folder: string, ...command: string[]): string {
-  const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DEBIAN_FRONTEND: "noninteractive" };
-  return execFileSync("chroot", [folder, ...command], {
-    encoding: "utf8",
-    env,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
 }
