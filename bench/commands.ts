@@ -5,8 +5,9 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { parseStat, ticksPerSecond } from "../src/effects/processes/processStat.ts";
 import { launchPlugin } from "../src/grpc/pluginClient.ts";
 import { stateFolderPaths } from "../src/store/folder/stateFolder.ts";
 import { openEventReader } from "../src/store/lmdb/eventReader.ts";
@@ -36,20 +37,28 @@ try {
   const before = await log(task.id);
   const spawns: number[] = [];
   const times: number[] = [];
+  const cpuBefore = cpuMs(plugin.pid);
   for (let number = 0; number < checks; number++) {
     spawns.push(await timed(() => once(spawn("/bin/true"), "exit")));
     times.push(await timed(check));
   }
+  const cpu = (cpuMs(plugin.pid) - cpuBefore) / checks;
   await driver.destroyTask({ taskId: task.id, force: true });
   const after = await log(task.id);
   printTimes("spawn of /bin/true", spawns);
   printTimes("script check of /bin/true", times, spawns);
+  printFigure("processor time of the plugin a check", `${cpu.toFixed(2)} ms`);
   printFigure(`events of ${checks} checks and the end`, `${after.events - before.events}`);
   printFigure("growth of the log's file", `${after.bytes - before.bytes} bytes`);
   await plugin.close();
   await allocation.remove();
 } finally {
   rmSync(folder, { recursive: true });
+}
+
+function cpuMs(pid: number): number {
+  const { userTicks = 0, systemTicks = 0 } = parseStat(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? {};
+  return ((userTicks + systemTicks) * 1000) / ticksPerSecond;
 }
 
 async function log(id: string): Promise<{ readonly events: number; readonly bytes: number }> {
