@@ -73,6 +73,8 @@ async function statusOf(
   const connect = () => (secure ? tlsConnect({ socket, rejectUnauthorized: verifies }) : socket);
   const answer = { host: "127.0.0.1", port, method, path, signal, createConnection: connect };
   const call = request({ ...answer, headers: { connection: "close", ...headers } });
+  // A check that is given up fails by its signal; what its request says of that comes later.
+  call.on("error", () => undefined);
   call.end(body);
   const [response] = await once(call, "response", { signal });
   return response.statusCode as number;
@@ -86,5 +88,7 @@ export function connectToHost(port: number): Socket {
 function failureText(thrown: unknown): string {
   if (hasErrno(thrown, "ECONNREFUSED")) return "connection refused";
   if (hasErrno(thrown, "ECONNRESET")) return "connection reset";
-  return thrown instanceof DriverError ? thrown.summary : messageOf(thrown);
+  if (thrown instanceof DriverError) return thrown.summary;
+  // Node adds advice to errors of certificates that is for its own users.
+  return messageOf(thrown).replace(/; if the root CA is installed.*$/s, "");
 }

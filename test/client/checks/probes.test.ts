@@ -1,8 +1,13 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connectToHost, perform, type ResolvedProbe } from "../../../src/client/checks/probes.ts";
+import { makeCertificate } from "../../support/agent/programs.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 async function portOf(server: Server): Promise<number> {
   server.listen(0, "127.0.0.1");
@@ -62,6 +67,26 @@ describe("a check by HTTP", () => {
     expect(await run(http(other))).toMatchObject({
       status: "critical",
       detail: expect.stringContaining("Parse Error"),
+    });
+  });
+});
+
+describe("a check by HTTPS", () => {
+  it("verifies the server unless it is told not to, and is given up in time", async () => {
+    const folder = temporaryFolder();
+    execFileSync("sh", ["-c", makeCertificate], { cwd: folder });
+    const [key, cert] = ["key.pem", "cert.pem"].map((name) => readFileSync(`${folder}/${name}`));
+    const server = createHttpsServer({ key, cert }, (request, response) => {
+      if (request.url !== "/slow") response.end("x");
+    });
+    onTestFinished(() => server.closeAllConnections());
+    const port = await portOf(server);
+    const https = (path: string, verifies: boolean) => http(port, path, { secure: true, verifies });
+    expect(await run(https("/", false))).toEqual({ status: "passing", detail: "" });
+    expect(await run(https("/", true))).toEqual({ status: "critical", detail: "self-signed certificate" });
+    expect(await run(https("/slow", false), 200)).toEqual({
+      status: "critical",
+      detail: "no answer in time",
     });
   });
 });
