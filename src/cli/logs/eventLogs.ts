@@ -33,6 +33,7 @@ interface OpenLog {
 export class EventLogs {
   readonly folders: readonly string[];
   readonly #logs: readonly OpenLog[];
+  #listed: { readonly end: string; readonly runs: readonly FoundRun[] } | undefined;
 
   private constructor(folders: readonly string[], logs: readonly OpenLog[]) {
     this.folders = folders;
@@ -70,12 +71,17 @@ export class EventLogs {
    */
   static async openFor({ path, name }: TaskPlace): Promise<EventLogs> {
     const logs = await EventLogs.open(path);
-    if (name === undefined || logs.folders.length === 0 || hasRuns(name, logs.tasks())) return logs;
+    if (name === undefined || logs.folders.length === 0 || logs.has({ name })) return logs;
     const bundle = archivedBundle(path, (streams) => hasRuns(name, streams));
     if (bundle === undefined) return logs;
     await logs.close();
     process.stderr.write(`${printable(`${name} is in the archive: ${bundle}`)}\n`);
     return EventLogs.open(bundle);
+  }
+
+  /** Whether there is a run that a person may mean. */
+  has({ name = "" }: Pick<TaskPlace, "name">): boolean {
+    return hasRuns(name, this.tasks());
   }
 
   /** The state folder whose plugin writes the log of a run; undefined for one in a bundle. */
@@ -130,8 +136,14 @@ export class EventLogs {
     return { history: new History(id, readHistory(reader, id).map(shownEvent(showArgs))), note };
   }
 
-  /** All tasks with their logs. Reads no events. */
-  tasks(): FoundRun[] {
+  /** All tasks with their logs. Reads no events, and again only after new ones: a listing of many takes long. */
+  tasks(): readonly FoundRun[] {
+    const end = this.readers.map((reader) => reader.lastPosition()).join();
+    if (this.#listed?.end !== end) this.#listed = { end, runs: this.#list() };
+    return this.#listed.runs;
+  }
+
+  #list(): FoundRun[] {
     const runs = this.readers.flatMap((reader) =>
       [...reader.streams()].map((head): FoundRun => ({ id: head.stream, head, reader })),
     );

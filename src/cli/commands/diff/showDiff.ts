@@ -22,14 +22,27 @@ export async function showDiff(
   right: TaskPlace,
   { showArgs, json }: DiffOptions,
 ): Promise<number> {
-  const diff = diffHistories(await historyAt(left), await historyAt(right), { showArgs });
+  const [a, b] = await histories(left, right);
+  const diff = diffHistories(a, b, { showArgs });
   const { stdout } = process;
   const text = json ? diffJson(diff) : new DiffView(styleFor(stdout), widthOf(stdout)).text(diff);
   print(text);
   return diff.same ? 0 : 1;
 }
 
-/** Reads a history unmasked: possible secrets are compared, too, though not shown. */
+/** Reads two histories unmasked: possible secrets are compared, too, though not shown. */
+async function histories(left: TaskPlace, right: TaskPlace): Promise<[History, History]> {
+  const logs = await EventLogs.openFor(left);
+  try {
+    const a = logs.history(left, true).history;
+    // Most often the same log has both. The archive may have one alone.
+    const isSame = right.path === left.path && logs.folders.length > 0 && logs.has(right);
+    return [a, isSame ? logs.history(right, true).history : await historyAt(right)];
+  } finally {
+    await logs.close();
+  }
+}
+
 async function historyAt(place: TaskPlace): Promise<History> {
   const logs = await EventLogs.openFor(place);
   try {
