@@ -139,12 +139,12 @@ export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
   const sealed = bytes.subarray(dataAt);
   const actualDataHash = masked ? checksumOf(sealed) : digest("sha256", sealed, "hex");
   // The hashes of a stranger's record may be right, whatever it says.
-  const decoded = decodedOrNothing(bytes.subarray(HEADER_AT, hashAt));
-  if (!isHeader(decoded)) return { kind: "format", expected: "a header", found: "something else" };
-  const [stream, seq, position, type, schema, time, from, to, effects] = decoded;
+  const fields = decoded(bytes.subarray(HEADER_AT, hashAt), isHeader);
+  if (fields === undefined) return { kind: "format", expected: "a header", found: "something else" };
+  const [stream, seq, position, type, schema, time, from, to, effects] = fields as Header;
   const header = { stream, seq, position, type, schema, time, from, to, effects, hash };
   if (actualDataHash !== dataHash) return { kind: "data", expected: dataHash, found: actualDataHash, header };
-  const data = decodedOrNothing(bytes.subarray(dataAt + SALT_BYTES));
+  const data = decoded(bytes.subarray(dataAt + SALT_BYTES), isPlain);
   if (data === undefined) return { kind: "data", expected: "plain data", found: "something else", header };
   return {
     event: { stream, seq, position, type, schema, time, data, from, to, effects, hash },
@@ -157,22 +157,19 @@ export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect
   return "kind" in read;
 }
 
-/** @returns undefined for bytes that are not one plain value; no stored value is undefined */
-function decodedOrNothing(bytes: Buffer): unknown {
+/** @returns undefined for bytes that are not one value of the kind; no stored value is undefined */
+function decoded(bytes: Buffer, isOfKind: (value: unknown) => boolean): unknown {
   try {
     const value: unknown = messagePack.decode(bytes);
-    return isPlain(value) ? value : undefined;
+    return isOfKind(value) ? value : undefined;
   } catch {
     return undefined;
   }
 }
 
-function isHeader(decoded: unknown): decoded is Header {
-  if (!Array.isArray(decoded) || decoded.length !== headerTypes.length) return false;
-  return headerTypes.every((type, index) => {
-    const value: unknown = decoded[index];
-    return type === "texts" ? isTexts(value) : typeof value === type;
-  });
+function isHeader(value: unknown): boolean {
+  if (!Array.isArray(value) || value.length !== headerTypes.length) return false;
+  return headerTypes.every((type, index) => typeof value[index] === type) && isTexts(value.at(-1));
 }
 
 function isTexts(value: unknown): boolean {
@@ -180,7 +177,17 @@ function isTexts(value: unknown): boolean {
 }
 
 /** Of the fields of {@link Header}. */
-const headerTypes = ["string", "number", "number", "string", "number", "number", "string", "string", "texts"];
+const headerTypes = [
+  "string",
+  "number",
+  "number",
+  "string",
+  "number",
+  "number",
+  "string",
+  "string",
+  "object",
+];
 
 const NO_SALT = Buffer.alloc(SALT_BYTES);
 
@@ -199,11 +206,19 @@ function unmasked(hashed: Buffer): Buffer {
 
 /** Other values would be decoded as something else, or need extensions that only this library reads. */
 function isPlain(value: unknown): boolean {
-  if (typeof value !== "object") return !["function", "symbol", "bigint"].includes(typeof value);
+  if (typeof value !== "object") {
+    return typeof value !== "function" && typeof value !== "symbol" && typeof value !== "bigint";
+  }
   if (value === null) return true;
-  if (Array.isArray(value)) return value.every(isPlain);
+  // Plain loops: this runs for every event that is read.
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isPlain(item)) return false;
+    return true;
+  }
   const prototype = Object.getPrototypeOf(value);
-  return (prototype === Object.prototype || prototype === null) && Object.values(value).every(isPlain);
+  if (prototype !== Object.prototype && prototype !== null) return false;
+  for (const key in value) if (!isPlain((value as Record<string, unknown>)[key])) return false;
+  return true;
 }
 
 type Header = readonly [
