@@ -2,7 +2,7 @@
 import type { Target } from "./target.ts";
 import { carriedErrors, environments, handles, messages, options } from "./targets/driver.ts";
 import { connections, requests } from "./targets/inspector.ts";
-import { jobFiles, jsonJobs, templates } from "./targets/jobs.ts";
+import { expressions, goTemplates, jobFiles, jsonJobs, templates } from "./targets/jobs.ts";
 import { kernelTexts } from "./targets/kernel.ts";
 import { breakpoints, edits } from "./targets/replay.ts";
 import { bundles, pages, records } from "./targets/store.ts";
@@ -20,6 +20,8 @@ export const targets = {
   breakpoints,
   edits,
   templates,
+  expressions,
+  goTemplates,
   jsonJobs,
   jobFiles,
   requests,

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { mountPoints, receivesMounts, remoteMountPoints } from "../../../src/effects/files/mountinfo.ts";
 
@@ -36,6 +37,28 @@ describe("mountinfo", () => {
     [Number.NaN, false],
   ])("tells whether slaves of mount %d get what is mounted below it later: %s", (id, receives) => {
     expect(receivesMounts(mountinfo, id)).toBe(receives);
+  });
+
+  it("tells any mount point, whatever it is called, and no other mount by its name", () => {
+    const name = fc
+      .oneof(
+        fc.string({ unit: "grapheme" }),
+        fc.constantFrom("a - cgroup2 x", "\n1 2 0:1 / /x rw - proc p rw", "\\040"),
+      )
+      .map((text) => `/${text.replaceAll("\0", "")}`);
+    // As the kernel writes them.
+    const escaped = (path: string) =>
+      path.replaceAll(/[ \t\n\\]/g, (c) => `\\${c.charCodeAt(0).toString(8).padStart(3, "0")}`);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(name, fc.constantFrom("cgroup2", "proc", "ext4"))), (mounts) => {
+        const lines = mounts.map(
+          ([path, type], index) =>
+            `${index} 1 0:1 / ${escaped(path)} rw shared:1 - ${type} ${escaped(path)} rw\n`,
+        );
+        const expected = mounts.filter(([, type]) => type === "cgroup2").map(([path]) => path);
+        expect(mountPoints(lines.join(""), "cgroup2")).toEqual(expected);
+      }),
+    );
   });
 
   it.each(["", "\n", "no mountinfo at all", "1 2 3 4 5"])("tells nothing of %j", (text) => {

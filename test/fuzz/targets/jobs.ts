@@ -1,5 +1,9 @@
 /** Job files, an agent's plugin block, and the text of their templates. */
 import { checkFile } from "../../../src/client/validation/checkFile.ts";
+import { ofExpressions } from "../../../src/jobspec/expressions/hcl.ts";
+import { renderGoTemplate } from "../../../src/jobspec/goTemplate/evaluate.ts";
+import { templateFunctions } from "../../../src/jobspec/goTemplate/functions.ts";
+import { parseGoTemplate } from "../../../src/jobspec/goTemplate/parser.ts";
 import { jobFile } from "../../../src/jobspec/jobFile.ts";
 import { render } from "../../../src/jobspec/resolve/interpolate.ts";
 import {
@@ -95,13 +99,11 @@ export const templates: Target = {
     readSyntaxError(text);
     hold(unescapeLiteral(escapeLiteral(text)) === text, "an escaped text is not what it was");
     hold(render(escapeLiteral(text), () => "") === text, "an escaped text is rendered as something else");
-    try {
+    allowingTemplateErrors(() => {
       const parts = parseTemplate(text);
       const again = parts.map((part) => (typeof part === "string" ? part : `\${${part.text}}`)).join("");
       hold(parseTemplate(again).length === parts.length, "a template's parts are not those of its text");
-    } catch (thrown) {
-      if (!(thrown instanceof TemplateError)) throw thrown;
-    }
+    });
   },
   seeds: () =>
     [
@@ -112,3 +114,60 @@ export const templates: Target = {
       "Unexpected end in JSON at position 4 (line 1 column 5)",
     ].map((text) => text.replaceAll("$X", "$")),
 };
+
+const evaluator = ofExpressions(undefined);
+const values: Readonly<Record<string, unknown>> = {
+  var: { list: ["a", "b"], map: { x: 1, y: [true, null] }, text: "é€" },
+  local: { n: 3 },
+};
+
+/** HCL2's expressions, each within braces of a template or by itself. */
+export const expressions: Target = {
+  fuzz: (bytes) => {
+    const text = bytes.toString();
+    const names = (name: string) =>
+      Object.hasOwn(values, name) ? { value: values[name] as never, steps: 0 } : undefined;
+    allowingTemplateErrors(() => evaluator.evaluate(text, names));
+    allowingTemplateErrors(() => evaluator.constant(text, names));
+    allowingTemplateErrors(() => evaluator.typeOf(text));
+  },
+  seeds: () =>
+    [
+      "$X{[for k, v in var.map : upper(k) if v != null]}",
+      "$X{var.list[*]} %{ for x in var.list ~}$X{x}%{ endfor }%{ if local.n > 2 }a%{ else }b%{ endif }",
+      'merge({a = 1}, {b = concat(["x"], var.list)...})',
+      'format("%05.2f|%-5s|%q|%#v", 3.14159, "a", "b", var.map)',
+      'cidrsubnet("10.0.0.0/8", 8, 2) == "10.2.0.0/16" ? jsonencode(var.map) : base64encode("x")',
+      'try(regex("a(b+)", "abb"), substr(var.text, 0, 1), range(1, 10, 2))',
+      'formatdate("YYYY-MM-DD", timeadd("2026-01-01T00:00:00Z", "1h"))',
+      "list(object({a = string, b = optional(number)}))",
+      'setproduct(["a"], range(3))',
+    ].map((text) => text.replaceAll("$X", "$")),
+};
+
+const delimiters = { left: "{{", right: "}}" };
+const functions = templateFunctions({ env: { NOMAD_TASK_NAME: "web", LIST: "a,b" }, now: 1_764_000_000_000 });
+
+/** The data of a template block. */
+export const goTemplates: Target = {
+  fuzz: (bytes) => {
+    allowingTemplateErrors(() => renderGoTemplate(parseGoTemplate(bytes.toString(), delimiters), functions));
+  },
+  seeds: () => [
+    '{{ range $i, $x := split "," (env "LIST") }}{{ $i }}={{ $x | toUpper }}{{ else }}none{{ end }}',
+    '{{- with env "NOMAD_TASK_NAME" -}} {{ . }} {{- end -}}{{/* a comment */}}',
+    '{{ define "t" }}{{ . }}{{ template "t" . }}{{ end }}{{ template "t" 1 }}',
+    '{{ printf "%05.2f %q %v %x" 3.1 "a" (loop 3) "b" }}{{ if and true (gt 2 1) }}y{{ break }}{{ end }}',
+    '{{ $m := parseJSON "{\\"a\\":[1,2]}" }}{{ index $m.a 1 | add 2 | toJSON }}{{ len $m }}',
+    '{{ timestamp "2006-01-02" }}{{ regexReplaceAll "(a+)b" "$1" "aab" }}{{ sha256Hex "x" }}',
+  ],
+};
+
+/** An error that tells what is wrong with a text is none of the program's. */
+function allowingTemplateErrors(work: () => unknown): void {
+  try {
+    work();
+  } catch (thrown) {
+    if (!(thrown instanceof TemplateError)) throw thrown;
+  }
+}
