@@ -25,6 +25,8 @@ const nodeOptions = [
   // with 4 MiB a start takes as long, and an idle plugin has 3 MiB more.
   "--min-semi-space-size=2",
   "--max-semi-space-size=2",
+  // The parser of job files is WebAssembly, and runs once: to optimize it takes longer than to run it.
+  "--liftoff-only",
 ];
 
 export interface Target {
