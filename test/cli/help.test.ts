@@ -44,6 +44,17 @@ describe("help", () => {
   });
 });
 
+describe("a verb that lists something", () => {
+  const listing = "archive clean diff doctor events import ls pin ps replay top uninstall validate why".split(
+    " ",
+  );
+
+  it.each(listing)("%s lists it as JSON, too", (verb) => {
+    const { options = [] } = outlineOf(program).verbs.find(({ name }) => name === verb) ?? {};
+    expect(options.map(({ long }) => long)).toContain("--json");
+  });
+});
+
 describe("arguments that make no sense", () => {
   it.each([
     [["rnu"], "unknown command 'rnu'", "Did you mean run?"],
