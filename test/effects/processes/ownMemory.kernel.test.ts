@@ -56,16 +56,12 @@ it("unmaps an event log's pages, and the log goes on", async () => {
   expect([...store.readStream("task")]).toHaveLength(11);
 });
 
-it("collects what nobody refers to any more", () => {
+it("collects what nobody refers to any more", async () => {
   const garbage = new WeakRef(Buffer.alloc(1 << 20));
-  return new Promise<void>((resolve) => {
-    // A reference that was read is kept until its turn of the event loop is over.
-    setImmediate(() => {
-      collectGarbage();
-      expect(garbage.deref()).toBeUndefined();
-      resolve();
-    });
-  });
+  // What a new reference points to is kept until its turn of the event loop is over.
+  await new Promise(setImmediate);
+  collectGarbage();
+  expect(garbage.deref()).toBeUndefined();
 });
 
 it("unmaps the executable's pages, and the process goes on", async () => {
