@@ -56,13 +56,15 @@ async function fuzz(name: TargetName): Promise<boolean> {
   const kept = join(results, `${name}-kept`);
   rmSync(kept, { recursive: true, force: true });
   for (const folder of [found, kept]) mkdirSync(folder, { recursive: true });
-  for (const input of await inputsOf(name)) {
+  const inputs = await inputsOf(name);
+  for (const input of inputs) {
     writeFileSync(join(kept, createHash("sha1").update(input).digest("hex")), input);
   }
   const artifact = join(results, `${name}-defect`);
   rmSync(artifact, { force: true });
   console.log(`${name}: ${seconds} s`);
-  const isAsync = targets[name].fuzz.constructor.name === "AsyncFunction";
+  // Without --sync, Jazzer.js waits for what is returned.
+  const isAsync = targets[name].fuzz(inputs[0] ?? Buffer.alloc(0)) instanceof Promise;
   const { status } = spawnSync(
     process.execPath,
     [
