@@ -171,7 +171,7 @@ export class EventLogs {
     await firstValueFrom(ends, { defaultValue: undefined });
   }
 
-  /** Says what of the logs could not be read, if anything. */
+  /** Closes the logs, and warns of what could not be read. */
   async close(): Promise<void> {
     const damage = this.readers.flatMap((reader) => reader.damage);
     for (const each of damage) warn(`the log is damaged: ${each}; see replay --check`);
@@ -204,7 +204,7 @@ export interface TaskPlace {
 
 export interface ChosenHistory {
   readonly history: History;
-  /** What is told of other runs with the same name; undefined if there are none. */
+  /** A note on other runs with the same name; undefined if there are none. */
   readonly note: string | undefined;
 }
 

@@ -1,6 +1,6 @@
 /** What killed runs left on this host. */
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { namesIn } from "../../store/folder/logFolders.ts";
 import { allScopes, type LocalScope } from "../allocation/cgroupScope.ts";
 import { type RunRecord, takeAbandonedWork, workParent, workPrefix } from "./workFolder.ts";
 
@@ -44,12 +44,4 @@ function workFolders(parent: string): string[] {
 /** Ids of the allocations that a run made. */
 export function allocationsIn(work: string): string[] {
   return namesIn(join(work, "alloc"));
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }

@@ -1,4 +1,4 @@
-/** How a run ended whose init has exited: from init's record, or else from what the log and the host show. */
+/** How a run ended, once its init has exited: by init's record, or else by what the log and the host show. */
 import { constants } from "node:os";
 import { readGoDriverExit } from "../../effects/adoption/goDriverRun.ts";
 import { readWitness } from "../../effects/adoption/witness.ts";

@@ -29,7 +29,7 @@ export function isSameProcess({ pid, startTicks }: ProcessIdentity): boolean {
   return livingStat(pid)?.startTicks === startTicks;
 }
 
-/** Start time of a process of this boot: milliseconds since the epoch, accurate to 10 ms. */
+/** Start time of a process of the current boot: milliseconds since the epoch, accurate to 10 ms. */
 export function startedAt({ startTicks }: Pick<ProcessIdentity, "startTicks">): number {
   return Date.now() - uptime() * 1000 + (startTicks * 1000) / ticksPerSecond;
 }

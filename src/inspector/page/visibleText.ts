@@ -5,7 +5,7 @@ import { visible, visibleLines } from "../../units/visible.ts";
 /** Attributes that browsers show or read aloud. */
 const shownAttributes = ["title", "aria-label", "aria-valuetext"];
 
-/** From this call on, whatever component a text stands in. */
+/** Call it once, before the page is rendered. It applies to every component. */
 export function showVisibleText(): void {
   const before = options.vnode;
   options.vnode = (vnode) => {
@@ -16,7 +16,8 @@ export function showVisibleText(): void {
 
 function makeVisible(vnode: VNode): void {
   const props = vnode.props as unknown;
-  // The node of a text has no type, and the text for its properties. Only `pre` shows newlines, and they are its own.
+  // A text node has no type, and its properties are the text itself. Newlines stay: only `pre` shows them,
+  // and there they belong to the text.
   if (typeof props === "string") (vnode as { props: unknown }).props = visibleLines(props);
   if (typeof vnode.type !== "string") return;
   const attributes = props as Record<string, unknown>;

@@ -1,6 +1,6 @@
 /**
- * Which histories a person has pinned, and which have been archived: files in the state folder, so that both can
- * be said while no plugin runs. The plugin reads them before it removes a history.
+ * Which histories a person has pinned, and which have been archived. Both are files in the state folder, so
+ * that they can be written while no plugin runs. The plugin reads them before it removes a history.
  */
 import {
   closeSync,
@@ -8,7 +8,6 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -19,6 +18,7 @@ import { z } from "zod";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { parseJsonOrNothing } from "../../json.ts";
 import { toTaskId } from "../../taskId.ts";
+import { namesIn } from "./logFolders.ts";
 import { runFolderName } from "./stateFolder.ts";
 
 const pinSchema = z.object({
@@ -126,14 +126,6 @@ function pinPath(stateFolder: string, task: string): string {
 
 function archivedPath(stateFolder: string): string {
   return join(stateFolder, "archived.json");
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }
 
 function textOf(path: string): string {

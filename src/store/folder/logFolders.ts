@@ -21,12 +21,8 @@ export function archiveFolder(stateDir: string): string {
 
 /** All bundles in a folder, which `import` or `archive` made, by their names. */
 export function bundlesIn(folder: string): string[] {
-  try {
-    const names = readdirSync(folder).filter((name) => /^[^.].*\.jsonl$/.test(name));
-    return names.sort().map((name) => join(folder, name));
-  } catch {
-    return [];
-  }
+  const names = namesIn(folder).filter((name) => /^[^.].*\.jsonl$/.test(name));
+  return names.sort().map((name) => join(folder, name));
 }
 
 /** All folders that may hold an event log: the agent's own, then those of local runs. */
@@ -40,9 +36,14 @@ function localFolder(stateDir: string): string {
 }
 
 function localNumbers(stateDir: string): number[] {
+  const names = namesIn(localFolder(stateDir)).filter((name) => /^\d+$/.test(name));
+  return names.map(Number).sort((a, b) => a - b);
+}
+
+/** Names in a folder; none if it cannot be read. */
+export function namesIn(folder: string): string[] {
   try {
-    const names = readdirSync(localFolder(stateDir)).filter((name) => /^\d+$/.test(name));
-    return names.map(Number).sort((a, b) => a - b);
+    return readdirSync(folder);
   } catch {
     return [];
   }

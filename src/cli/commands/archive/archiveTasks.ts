@@ -24,7 +24,7 @@ export interface ArchiveOptions {
   readonly json: boolean;
 }
 
-/** A bundle is loaded as a whole: some 10 MiB. */
+/** Tasks in a bundle. A bundle is loaded as a whole; this many take some 10 MiB. */
 const maxTasks = 1_000;
 
 /**
@@ -111,7 +111,7 @@ async function archive(
   return damaged;
 }
 
-/** What is damaged stays: the log may tell more of it. */
+/** Damaged histories stay: the log may tell more of them. */
 function letPrune(logs: EventLogs, old: readonly EndedRun[], damaged: ReadonlySet<string>): void {
   const folders = Map.groupBy(old, ({ run }) => logs.stateFolderOf(run) ?? "");
   for (const [folder, runs] of folders) {

@@ -1,19 +1,13 @@
 /** Writes the bundles of an archive. A bundle gets its name once it is complete and on the disk. */
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { readStat } from "../../../effects/processes/processIdentity.ts";
 import { DriverError, errnoOf } from "../../../errors.ts";
 import { bundleLines } from "../../../replay/bundle/exportBundle.ts";
 import { loadBundle } from "../../../replay/bundle/loadBundle.ts";
 import { checkLog } from "../../../replay/check/checkLog.ts";
+import { namesIn } from "../../../store/folder/logFolders.ts";
+import { syncFolder } from "../../../store/lmdb/lmdbFile.ts";
 import type { FoundRun } from "../../logs/chosenRun.ts";
 
 export interface WrittenBundle {
@@ -48,11 +42,11 @@ export async function writeBundle(
   }
 }
 
-/** Removes what archives left that were killed. */
+/** Removes what a killed `archive` left. */
 export function removeUnfinished(folder: string): void {
   for (const name of namesIn(folder)) {
     const [, pid] = /^\.[\d-]+\.(\d+)\.new$/.exec(name) ?? [];
-    if (pid !== undefined && !isProcess(Number(pid))) rmSync(join(folder, name), { force: true });
+    if (pid !== undefined && readStat(Number(pid)) === undefined) rmSync(join(folder, name), { force: true });
   }
 }
 
@@ -84,31 +78,5 @@ function nameOnce(unfinished: string, nameOf: (number: number) => string): strin
     } catch (thrown) {
       if (errnoOf(thrown) !== "EEXIST") throw thrown;
     }
-  }
-}
-
-function syncFolder(path: string): void {
-  const folder = openSync(path, "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
-}
-
-function isProcess(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (thrown) {
-    return errnoOf(thrown) !== "ESRCH";
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
   }
 }
