@@ -87,7 +87,7 @@ describe("archive", () => {
 
   it("on a full disk says so, leaves nothing half written and lets nothing be removed", async () => {
     const { stateDir } = await oldLog();
-    const full = await smallFileSystem("16k");
+    const full = await smallFileSystem("8k");
     const { code, stderr } = await call([
       "archive",
       "--older-than",
