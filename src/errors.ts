@@ -81,6 +81,8 @@ export interface DriverErrorOptions {
    * that says that the host is short of something.
    */
   readonly recoverable?: boolean | undefined;
+  /** The option of a task or of the plugin that is wrong, by its name in HCL. */
+  readonly option?: string | undefined;
   readonly cause?: unknown;
 }
 
@@ -106,6 +108,7 @@ export class DriverError extends Error {
   readonly failed: FailedCall | undefined;
   readonly hint: string | undefined;
   readonly recoverable: boolean;
+  readonly option: string | undefined;
 
   constructor(code: ErrorCode, summary: string, options: DriverErrorOptions = {}) {
     super(composeMessage(summary, options), { cause: options.cause });
@@ -114,6 +117,7 @@ export class DriverError extends Error {
     this.failed = options.failed;
     this.hint = options.hint;
     this.recoverable = options.recoverable ?? transientErrnos.has(options.failed?.errno);
+    this.option = options.option;
   }
 
   /** Turns anything that was thrown into a DriverError; returns a DriverError unchanged. */
@@ -131,8 +135,9 @@ export class DriverError extends Error {
 
   /** The same error with a context before its summary. */
   within(context: string, { recoverable }: Pick<DriverErrorOptions, "recoverable"> = this): DriverError {
-    const { code, summary, failed, hint } = this;
-    return new DriverError(code, `${context}: ${summary}`, { failed, hint, recoverable, cause: this });
+    const { code, summary, failed, hint, option } = this;
+    const options = { failed, hint, recoverable, option, cause: this };
+    return new DriverError(code, `${context}: ${summary}`, options);
   }
 }
 

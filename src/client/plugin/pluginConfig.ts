@@ -55,7 +55,8 @@ export function fitPluginOptions(
     return followSpec(Object.fromEntries(listed), specs);
   } catch (thrown) {
     if (!(thrown instanceof ConfigMismatch)) throw thrown;
-    throw new DriverError("CONFIG_INVALID", `plugin option ${thrown.attribute}: ${thrown.message}`);
+    const { attribute: option, message } = thrown;
+    throw new DriverError("CONFIG_INVALID", `plugin option ${option}: ${message}`, { option });
   }
 }
 

@@ -89,9 +89,8 @@ function rejecting(file: JobFile, place: string, work: () => unknown): void {
     work();
   } catch (thrown) {
     if (!(thrown instanceof DriverError) || thrown.code !== "CONFIG_INVALID") throw thrown;
-    const [, option] = /option "?(\w+)"?/.exec(thrown.summary) ?? [];
-    const named = option === undefined ? place : `${place}.${option}`;
-    rejectJob(file, { place: named, message: thrown.summary, hint: thrown.hint });
+    const { summary, hint, option } = thrown;
+    rejectJob(file, { place: option === undefined ? place : `${place}.${option}`, message: summary, hint });
   }
 }
 

@@ -22,6 +22,7 @@ export function decodeOptions<Schema extends z.ZodObject>(
   const unknown = Object.keys(input).filter((name) => !names.has(name));
   if (unknown.length > 0) {
     throw new DriverError("CONFIG_INVALID", `The ${owner}'s config has the unknown ${options(unknown)}`, {
+      option: unknown[0],
       hint: `It may have ${[...names.keys()].join(", ")}`,
     });
   }
@@ -53,6 +54,7 @@ function normalize(value: unknown): unknown {
 }
 
 function invalid(owner: string, issues: readonly z.core.$ZodIssue[]): DriverError {
+  const first = issues[0]?.path[0];
   const problems = issues.map(({ path: [key, index], message }) => {
     const entry = typeof index === "number" ? ` entry ${index + 1}` : "";
     return `option "${hclName(String(key))}"${entry} ${message}`;
@@ -61,6 +63,7 @@ function invalid(owner: string, issues: readonly z.core.$ZodIssue[]): DriverErro
     .map((issue) => (issue.code === "custom" ? issue.params?.hint : undefined))
     .find(Boolean);
   return new DriverError("CONFIG_INVALID", `The ${owner}'s config is invalid: ${problems.join("; ")}`, {
+    option: first === undefined ? undefined : hclName(String(first)),
     hint,
   });
 }

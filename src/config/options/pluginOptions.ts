@@ -178,6 +178,7 @@ export function parsePluginOptions(raw: unknown): PluginOptions {
   if (problem === undefined) return options;
   const { option, message, hint } = problem;
   throw new DriverError("CONFIG_INVALID", `The plugin's config is invalid: option "${option}" ${message}`, {
+    option,
     hint,
   });
 }

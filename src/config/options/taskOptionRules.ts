@@ -29,7 +29,9 @@ function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): TaskOptio
   refuseUnlessAllowed("root", task.root === "host" && plugin.root !== "host", "allowHostRoot", plugin);
   const conflict = contradiction(task);
   if (conflict !== undefined) {
-    throw new DriverError("CONFIG_INVALID", `The task's config contradicts itself: ${conflict}`);
+    throw new DriverError("CONFIG_INVALID", `The task's config contradicts itself: ${conflict}`, {
+      option: "cap_add",
+    });
   }
   checkSeccomp(task, plugin);
   const pidsLimit = limitWithin("pidsLimit", task.pidsLimit, plugin.pidsLimit);
@@ -54,8 +56,10 @@ function refuseUnlessAllowed(
   plugin: PluginOptions,
 ): void {
   if (!isUsed || plugin[permission]) return;
-  const summary = `The task's config has option "${hclName(option)}", which this client does not allow`;
+  const name = hclName(option);
+  const summary = `The task's config has option "${name}", which this client does not allow`;
   throw new DriverError("CONFIG_INVALID", summary, {
+    option: name,
     hint: `Remove it, or set ${hclName(permission)} = true in the client's plugin block of this driver`,
   });
 }
@@ -68,7 +72,7 @@ function limitWithin(option: "pidsLimit" | "swapLimit", limit: number | undefine
   throw new DriverError(
     "CONFIG_INVALID",
     `The task's config has option "${name}" ${requested}, and this client allows ${allowed}`,
-    { hint: `Lower it, or raise ${name} in the client's plugin block of this driver` },
+    { option: name, hint: `Lower it, or raise ${name} in the client's plugin block of this driver` },
   );
 }
 

@@ -32,6 +32,6 @@ function within(
   throw new DriverError(
     "CONFIG_INVALID",
     `The task's config has option "${name}" with ${forbidden.join(", ")}, and this client allows ${ports}`,
-    { hint: `Remove them, or add them to ${name} in the client's plugin block of this driver` },
+    { option: name, hint: `Remove them, or add them to ${name} in the client's plugin block of this driver` },
   );
 }

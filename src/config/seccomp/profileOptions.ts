@@ -44,6 +44,7 @@ export function checkSeccomp(task: SeccompTaskOptions, plugin: SeccompPluginOpti
     throw new DriverError(
       "CONFIG_INVALID",
       `The task's config contradicts itself: "seccomp_allow" and "seccomp_deny" both name ${both}`,
+      { option: "seccomp_allow" },
     );
   }
   // Most tasks end here: comparing all refusals would take a twentieth of a start.
@@ -127,7 +128,8 @@ function profileNamed(profile: string, plugin: SeccompPluginOptions): SeccompPro
   const entries = profiles.get(profile);
   if (entries === undefined) {
     const text = `The task's config has option "seccomp" with ${JSON.stringify(profile)}, and this client has no such profile`;
-    throw new DriverError("CONFIG_INVALID", text, { hint: suggestion(profile, profileNames(plugin)) });
+    const hint = suggestion(profile, profileNames(plugin));
+    throw new DriverError("CONFIG_INVALID", text, { option: "seccomp", hint });
   }
   const named = (sign: string) =>
     entries.filter((entry) => entry.startsWith(sign)).map((entry) => entry.slice(1));
@@ -143,6 +145,6 @@ function notAllowed(option: string, requested: string, allowed: readonly string[
   return new DriverError(
     "CONFIG_INVALID",
     `The task's config has option "${option}" with ${requested}, and this client allows ${allowed.join(", ") || "none"}`,
-    { hint: "Remove it, or add it to allow_seccomp in the client's plugin block of this driver" },
+    { option, hint: "Remove it, or add it to allow_seccomp in the client's plugin block of this driver" },
   );
 }

@@ -89,6 +89,7 @@ function refuseRaised({ name, resource, hard }: Ulimit): void {
   if (hard <= agent) return;
   const text = `The task's config has option "ulimit" with ${name} up to ${formatLimit(hard)}, and the Nomad agent itself has ${formatLimit(agent)}`;
   throw new DriverError("CONFIG_INVALID", text, {
+    option: "ulimit",
     hint: "Lower it, raise the agent's own, or set allow_raised_ulimits = true in the client's plugin block of this driver",
   });
 }

@@ -63,6 +63,7 @@ function refuseDisallowed(allowed: CapabilitySet, requested: CapabilitySet): voi
   if (refused === noCapabilities) return;
   const text = `The task's config has option "cap_add" with ${formatCapabilities(refused)}, and this client allows ${formatCapabilities(allowed) || "none"}`;
   throw new DriverError("CONFIG_INVALID", text, {
+    option: "cap_add",
     hint: "Remove it, or add it to allow_caps in the client's plugin block of this driver",
   });
 }
