@@ -1,6 +1,5 @@
 /** What strangers send to the inspector: requests, and bytes that are none. */
 
-import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +13,9 @@ import { hold, type Target } from "../target.ts";
 
 const access = new Access();
 const index = new TaskIndex();
-const watch = new LogWatch(join(tmpdir(), "exec2-fuzz-no-log"), index);
+/** Where there is nothing. */
+const noLog = join(tmpdir(), "exec2-fuzz-no-log");
+const watch = new LogWatch(noLog, index);
 
 /** Lines: a method, a path, and the headers host, origin and cookie. */
 export const requests: Target = {
@@ -61,11 +62,9 @@ export const connections: Target = {
   ],
 };
 
-/** The whole server, over a folder without a log. @returns its port; it ends with the process */
+/** The whole server, without a log. @returns its port; it ends with the process */
 async function listen(): Promise<number> {
-  const path = mkdtempSync(join(tmpdir(), "exec2-fuzz-"));
-  process.once("exit", () => rmSync(path, { recursive: true, force: true }));
-  const inspector = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });
+  const inspector = await InspectorServer.start({ path: noLog, host: "127.0.0.1", port: 0 });
   await inspector.relay();
   return Number(new URL(inspector.url).port);
 }
