@@ -144,6 +144,8 @@ export class Snapshot {
   readonly #tables = new Map<string, Tree | undefined>();
   readonly #cached = new Map<number, NodePage>();
   #slab: Buffer = Buffer.alloc(0);
+  /** Where the last search ended: one in the order of the keys often ends there again. */
+  #leaf: (Gap & { readonly root: number | undefined; readonly page: NodePage }) | undefined;
   /** For each page that the present read has taken from the file, the commit that wrote it. */
   readonly #read = new Map<number, number>();
 
@@ -254,11 +256,21 @@ export class Snapshot {
     key: Buffer,
     take: (page: NodePage, at: number) => T | undefined,
   ): T | undefined {
+    const last = this.#leaf;
+    if (last !== undefined && last.root === root && isWithin(key, last)) {
+      return take(last.page, lastAtOrBefore(last.page, key, 1));
+    }
+    let [from, to]: (Buffer | undefined)[] = [];
     let number = root;
     for (let level = depth; number !== undefined; level--) {
       const page = this.#page(number, level);
       const at = lastAtOrBefore(page, key, level);
-      if (level === 1) return take(page, at);
+      if (level === 1) {
+        this.#leaf = { root, page, from, to };
+        return take(page, at);
+      }
+      if (at > 0) from = page.key(at);
+      if (at + 1 < page.length) to = page.key(at + 1);
       number = page.child(at);
     }
     return undefined;
@@ -347,6 +359,10 @@ function lastAtOrBefore(page: NodePage, key: Buffer, level: number): number {
     else high = middle;
   }
   return low - 1;
+}
+
+function isWithin(key: Buffer, { from, to }: Gap): boolean {
+  return (from === undefined || from.compare(key) <= 0) && (to === undefined || to.compare(key) > 0);
 }
 
 /** The first node of a branch page is less than all keys, whatever key it has. */
