@@ -15,7 +15,10 @@ import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 describe("a pin", () => {
   it("holds a history until it is removed, whatever the task's id", () => {
     const folder = temporaryFolder();
-    const ids = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 300, unit: "binary" }), { maxLength: 5 });
+    const ids = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 300, unit: "binary" }), {
+      minLength: 1,
+      maxLength: 5,
+    });
     fc.assert(
       fc.property(ids, fc.string(), (tasks, reason) => {
         const pins = tasks.map((task, at) => ({ task, reason, at }));
