@@ -135,10 +135,10 @@ function goToPlace(state: DebuggerState, place: number): DebuggerState {
 
 function numberIn(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
-  throw new DriverError("EXPRESSION_INVALID", `${JSON.stringify(text)} is no number of a breakpoint`);
+  throw new DriverError("EXPRESSION_INVALID", `${JSON.stringify(text)} is not the number of a breakpoint`);
 }
 
-/** @param breakpoint goes to where this breakpoint would stop */
+/** Goes on to where a breakpoint like this would stop. */
 function goToStop(state: DebuggerState, breakpoint: string): DebuggerState {
   return goToNext(state, 1, parseBreakpoint(breakpoint).stopsAt, `no ${breakpoint}`);
 }

@@ -20,7 +20,7 @@ export interface Layout {
 
 /** Columns between list and moment. */
 const separatorColumns = 3;
-/** Minimum width for both side by side. */
+/** Minimum width for list and moment side by side. */
 const besideColumns = 76;
 const wideColumns = 110;
 const listColumns = { narrow: 32, wide: 48 } as const;
@@ -34,8 +34,7 @@ export function layoutOf({ size, page, listShown }: DebuggerState): Layout {
   const titleRows = rows >= 6 ? 1 : 0;
   const left = Math.max(0, rows - 1 - barRows - titleRows);
   const whole = { titleRows, barRows, list: undefined, beside: false, page: { columns, rows: left } };
-  if (!listShown || page === "whole" || page === "help" || page === "edits" || page === "breakpoints")
-    return whole;
+  if (!listShown || page !== "moment") return whole;
   if (columns >= besideColumns) {
     const list = columns >= wideColumns ? listColumns.wide : listColumns.narrow;
     const box = { columns: columns - list - separatorColumns, rows: left };

@@ -35,7 +35,10 @@ export function goToError(state: DebuggerState, direction: Direction): DebuggerS
   return goToNext(state, direction, isError, "no error");
 }
 
-/** Goes to the next matching moment. @param notFound what to say if there is none, such as `no error` */
+/**
+ * Goes to the next matching moment.
+ * @param notFound what to say if there is none, such as `no error`
+ */
 export function goToNext(
   state: DebuggerState,
   direction: Direction,
@@ -47,7 +50,10 @@ export function goToNext(
   return notified(state, `${notFound} ${direction === 1 ? "after" : "before"} this event`);
 }
 
-/** Goes to where a search stopped. @param notFound what to say if it is unfinished */
+/**
+ * Goes to where a search stopped.
+ * @param notFound what to say if the search is unfinished
+ */
 export function arrive(
   state: DebuggerState,
   result: Exclude<SearchResult, { kind: "nowhere" }>,

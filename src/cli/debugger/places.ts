@@ -5,7 +5,7 @@ import { parseDuration } from "../../units/durations.ts";
 import { parseTime } from "../../units/times.ts";
 
 /**
- * Parses a place to the number of an event:
+ * Parses a place into the number of an event:
  * - `7`; or `+3` and `-3`, relative to the present event;
  * - `+1.5s` after the first event, `-1.5s` before the last one;
  * - a clock, `20:24:27.865`, on the day of the present event;

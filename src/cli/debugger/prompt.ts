@@ -10,6 +10,7 @@ export function openPrompt(mark: Prompt["mark"], text = ""): Prompt {
 export type Typed = Prompt | "done" | "cancelled";
 
 /**
+ * Applies a key to a prompt.
  * @param earlier lines of the same kind of prompt, the newest last
  * @param complete returns completions of the last word of a text
  */

@@ -3,7 +3,7 @@ import { messageOf } from "../../errors.ts";
 import type { History, Moment } from "../../replay/history.ts";
 import { type MomentTest, nextMoment, previousMoment } from "../../replay/search.ts";
 
-/** Number of events after which a search stops and a person decides whether to go on: about a second. */
+/** A search stops after this many events, in about a second. A person decides whether to go on. */
 export const SEARCH_LIMIT = 500_000;
 
 export type Direction = 1 | -1;
@@ -16,7 +16,10 @@ export type SearchResult =
   | { readonly kind: "unfinished"; readonly seq: number }
   | { readonly kind: "nowhere" };
 
-/** @param from the search begins next to the event of this number */
+/**
+ * Searches in a direction for the first event that fits.
+ * @param from number of the event beside which the search begins
+ */
 export function seek(
   history: History,
   from: number,

@@ -2,8 +2,8 @@
  * Keeps the history within its bounds: removes streams of ended tasks, oldest first,
  * in the background and a few at a time.
  *
- * Nothing polls. A pass runs some time after the plugin's start and after a task is
- * destroyed, but not too often.
+ * Nothing polls. The first pass runs a minute after the plugin's start; later ones run ten
+ * minutes after a task is destroyed.
  */
 
 import { setImmediate } from "node:timers/promises";
@@ -23,18 +23,18 @@ export interface PrunerDependencies {
   readonly bounds: () => HistoryBounds;
   /** Whether the history is to stay: a person has pinned it, or the driver has the task or is about to take it over. */
   readonly isHeld: (taskId: TaskId) => boolean;
-  /** Tasks whose histories are in an archive: those that are over need not stay for their time. */
+  /** Tasks whose histories are in an archive. Once such a task is over, its history may go before its time. */
   readonly archived: () => ReadonlySet<string>;
 }
 
-/** Tasks are to be taken over, and the node is to be ready, before anything is removed. */
+/** Gives the agent time to recover its tasks, and the node to become ready, before anything is removed. */
 const firstPauseMs = 60_000;
 const pauseMs = 600_000;
 /** Streams to check in one turn of the event loop, which takes some 1 ms. */
 const streamsPerTurn = 20;
 /**
- * A pass ends after this many streams in a row that stay, since all others are newer.
- * One such stream is not enough: some tasks live long, and clocks jump.
+ * A pass ends once it has kept this many streams in a row: all others are newer.
+ * It does not end at the first, since some tasks live long, and clocks jump.
  */
 const maxKeptInARow = 1_000;
 
@@ -91,9 +91,11 @@ export class HistoryPruner {
       checked += 1;
       if (checked % streamsPerTurn === 0) await setImmediate();
       const end = lastEvent(store, stream, version);
-      const isEnough = end !== undefined && (now() - end.time > keepMs || inArchive.has(stream));
+      const isExpired = end !== undefined && (now() - end.time > keepMs || inArchive.has(stream));
       const removable =
-        end !== undefined && isPrunable(end, isEnough, store.bytes() > maxBytes) && !isHeld(toTaskId(stream));
+        end !== undefined &&
+        isPrunable(end, isExpired, store.bytes() > maxBytes) &&
+        !isHeld(toTaskId(stream));
       if (removable && (await store.prune(stream, version))) {
         removed += 1;
         kept = 0;
@@ -104,16 +106,16 @@ export class HistoryPruner {
 }
 
 /**
- * Whether a stream with this last event may be removed. The agent may still ask for a
- * task that has ended and was not destroyed, so it counts only whether it was kept long enough.
+ * Whether a stream with this last event may be removed. The agent may still ask for a task
+ * that has ended but was not destroyed: its stream stays even if the log is too full.
  */
-function isPrunable(end: StoredEvent, isEnough: boolean, tooFull: boolean): boolean {
-  // A task that never started is not destroyed.
-  const done = end.to === "destroyed" || end.to === "failed";
-  return (isEnough && isOver(end.to)) || (tooFull && done);
+function isPrunable(end: StoredEvent, isExpired: boolean, isTooFull: boolean): boolean {
+  // The agent does not destroy a task that failed to start.
+  const isForgotten = end.to === "destroyed" || end.to === "failed";
+  return (isExpired && isOver(end.to)) || (isTooFull && isForgotten);
 }
 
-/** Undefined for a damaged event: its stream is evidence, and stays. */
+/** Undefined for a damaged event: its stream stays, as evidence. */
 function lastEvent(store: EventStore, stream: string, version: number): StoredEvent | undefined {
   try {
     const [end] = store.readStream(stream, version);

@@ -6,13 +6,13 @@ import { bootId } from "../../effects/processes/processIdentity.ts";
 import type { TaskEvent } from "../../machines/events.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import type { DriverServices } from "../opening/services.ts";
-import { exitOf } from "../run/exit.ts";
+import { exitOf, lostByReboot } from "../run/exit.ts";
 import { requestedEvent } from "../start/startEvents.ts";
 import { type RebuiltHistory, rebuild } from "./handleHistory.ts";
 
 /**
- * The history of such a task: `requested` and `adopted`, then `exited` if it has
- * ended, or `lost` if it cannot be taken over.
+ * The history of a Go driver's task: `requested` and `adopted`, then `exited` if the task
+ * has ended, or `lost` if it cannot be taken over.
  */
 export function adoptedHistory(
   { taskId, request }: RecoverableHandle,
@@ -32,7 +32,7 @@ export function adoptedHistory(
       time,
       data: {
         handle,
-        found: finding.kind === "running" ? processesIn(finding) : null,
+        found: finding.kind === "running" ? foundProcesses(finding) : null,
         oomKills: readOomKills(cgroup) ?? 0,
         runFolder: folder.runFolder(taskId),
         plugin,
@@ -42,15 +42,13 @@ export function adoptedHistory(
   if (finding.kind === "ended") {
     events.push({ type: "exited", time, data: exitOf(rebuild(events).snapshot) });
   } else if (finding.kind !== "running") {
-    const reason = finding.kind === "otherBoot" ? rebooted : finding.reason;
+    const reason = finding.kind === "otherBoot" ? lostByReboot : finding.reason;
     events.push({ type: "lost", time, data: { reason } });
   }
   return rebuild(events);
 }
 
-const rebooted = "the host was rebooted: its processes are gone";
-
-function processesIn({
+function foundProcesses({
   init,
   task,
   uid,

@@ -1,7 +1,7 @@
 /**
  * The Go driver's part of an agent's task handle: a MessagePack map of `PID`,
- * `StartedAt` and `TaskConfig`. Nothing is kept of `TaskConfig`, which holds the
- * task's environment.
+ * `StartedAt` and `TaskConfig`. `TaskConfig` holds the task's environment, so nothing of it
+ * is kept.
  */
 
 import { Unpackr } from "msgpackr";
@@ -25,7 +25,7 @@ export function decodeGoDriverHandle(bytes: Uint8Array, taskId: TaskId): GoDrive
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
-/** The map's fields. The start time is decoded from its bytes: they are declared as text, but are binary. */
+/** The map's fields. The Go driver marks the start time as text, but it is binary: it is decoded from its bytes. */
 function fieldsOf(bytes: Uint8Array): Record<string, unknown> {
   const fields: Record<string, unknown> = {};
   const size = mapHeaderBytes(bytes);
@@ -54,9 +54,10 @@ function mapHeaderBytes([first = 0]: Uint8Array): number {
 }
 
 /**
- * Decodes Go's binary form of a time, after the header of a string or of bytes: a
- * version, seconds since the year 1, nanoseconds, and a time zone, which is ignored.
+ * Decodes a time in Go's binary form: a version, seconds since the year 1, nanoseconds, and
+ * a time zone, which is ignored. The header of a MessagePack string or binary precedes it.
  * Also takes MessagePack's own timestamp.
+ * @returns milliseconds since the epoch
  */
 function timeOf(value: unknown, encoded: Uint8Array): number | undefined {
   if (value instanceof Date) return value.getTime();
@@ -72,5 +73,5 @@ function timeOf(value: unknown, encoded: Uint8Array): number | undefined {
   return undefined;
 }
 
-/** Seconds. */
+/** Seconds between the beginnings of these years. */
 const YEAR_1_TO_1970 = 62_135_596_800;

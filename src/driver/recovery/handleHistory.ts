@@ -67,9 +67,8 @@ export function historyFromHandle(
 }
 
 /**
- * The profile for later commands in the task. The profile that the task was started with is not known. So
- * commands get the one that a task with its options would get now: they must be no way around the task's
- * filter.
+ * The profile for later commands in the task, which must not be a way around the task's filter. The task's own
+ * profile is not known, so commands get the one that a task with these options would get now.
  */
 function profileOf({ seccomp, seccompAllow, seccompDeny }: TaskOptions, plugin: PluginOptions) {
   const { profile, allow, deny } = seccompProfile(
@@ -83,7 +82,7 @@ function profileOf({ seccomp, seccompAllow, seccompDeny }: TaskOptions, plugin: 
   return { profile, allow: [...allow], deny: [...deny] };
 }
 
-/** The history of these events. */
+/** Folds the events of a new stream. */
 export function rebuild(facts: readonly TaskEvent[]): RebuiltHistory {
   const { snapshot, events } = advance(initialSnapshot, facts);
   return { snapshot, version: events.length, events };

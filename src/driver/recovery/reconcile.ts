@@ -31,7 +31,7 @@ export async function reconcile(
   inUse: (taskId: TaskId) => boolean,
 ): Promise<Set<TaskId>> {
   const { store, folder, log, unsaved } = services;
-  // Beside the runs' folders is the plan runner's file, where the host executes no memfds.
+  // If the host does not execute memfds, the plan runner's file lies beside the runs' folders.
   const entries = readdirSync(folder.run, { withFileTypes: true });
   const leftover = new Set(entries.filter((entry) => entry.isDirectory()).map(({ name }) => name));
   const running = new Set<TaskId>();
@@ -51,22 +51,22 @@ export async function reconcile(
     try {
       const settled = await settle(taskId, services);
       await save(settled).catch((thrown: unknown) => {
-        if (isWholeLog(thrown)) throw thrown;
+        if (isDamagedLog(thrown)) throw thrown;
         const error = DriverError.from(thrown, "STORE_FAILED", "what became of a task could not be stored");
         unsaved.add({ id: taskId, stored: retry }, error);
       });
     } catch (thrown) {
-      if (isWholeLog(thrown)) throw thrown;
+      if (isDamagedLog(thrown)) throw thrown;
       // One unreadable history must not prevent the recovery of all other tasks.
-      log.error("an earlier task cannot be looked after", { task_id: taskId, error: messageOf(thrown) });
+      log.error("an earlier task cannot be reconciled", { task_id: taskId, error: messageOf(thrown) });
     }
   }
-  for (const name of leftover) removeUnused(join(folder.run, name));
+  for (const name of leftover) removeIfDead(join(folder.run, name));
   return running;
 }
 
 /** Whether LMDB reports that the whole log is damaged, rather than one event of it. */
-function isWholeLog(thrown: unknown): boolean {
+function isDamagedLog(thrown: unknown): boolean {
   return thrown instanceof DriverError && thrown.code === "STORE_DAMAGED" && thrown.failed !== undefined;
 }
 
@@ -99,11 +99,11 @@ function removeFiles(taskId: TaskId, { folder, log }: ReconcileServices): void {
 }
 
 /**
- * Removes a run's folder that the log does not know. Either its request was never stored,
- * or the log is a new one. Then the agent may still have a handle of the run, so the folder
- * stays if its run is alive or has recorded its exit.
+ * Removes a folder of a run that the log does not have, unless the run is alive or has recorded
+ * its exit. Usually its request was never stored. But if the log is a new one, the agent may still
+ * have a handle of the run.
  */
-function removeUnused(folder: string): void {
+function removeIfDead(folder: string): void {
   const { status, alive } = runFiles(folder);
   if (hasNoWriter(alive) && readExitStatus(status) === undefined)
     rmSync(folder, { recursive: true, force: true });

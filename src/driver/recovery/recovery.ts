@@ -11,7 +11,7 @@ import type { TaskId } from "../../taskId.ts";
 import type { RecoverableHandle } from "../driverPort.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { cleanUpRun } from "../run/cleanUpRun.ts";
-import { exitOf } from "../run/exit.ts";
+import { exitOf, lostByReboot } from "../run/exit.ts";
 import { toTaskEvent } from "../task/storedEvents.ts";
 import type { Task, TaskHistory } from "../task/task.ts";
 import { decodeHandle, type HandleState } from "../task/taskHandle.ts";
@@ -48,14 +48,14 @@ export async function settledHistory(
 
 /**
  * A task's history: from the log, or from the agent's handle if the log does not have
- * the task or cannot be read. The rebuilt events begin a new stream; if a damaged stream
- * exists, later events are appended to it.
+ * the task or cannot be read. Events rebuilt from the handle begin a new stream. If the log
+ * has a damaged stream of the task, they are not stored: only later events are appended to it.
  * @throws DriverError `HANDLE_INVALID` for a handle of another driver or another task
  */
 export async function historyOf(handle: RecoverableHandle, services: DriverServices): Promise<TaskHistory> {
   const { store, log } = services;
   const { taskId } = handle;
-  let reason = "it knows nothing of the task";
+  let reason = "it does not have the task";
   let version = 0;
   try {
     const stored = await settledHistory(taskId, services);
@@ -75,7 +75,7 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
       state: snapshot.value,
     });
   else
-    log.warn("the event log does not help to recover a task: the agent's handle does", {
+    log.warn("a task is recovered from the agent's handle, without the event log", {
       task_id: taskId,
       reason,
     });
@@ -85,13 +85,13 @@ export async function historyOf(handle: RecoverableHandle, services: DriverServi
 function ownHandle({ taskId, driverState }: RecoverableHandle): HandleState {
   const state = decodeHandle(driverState);
   if (state.taskId === taskId) return state;
-  throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} is that of ${state.taskId}`);
+  throw new DriverError("HANDLE_INVALID", `the handle of task ${taskId} belongs to task ${state.taskId}`);
 }
 
 /**
  * Compares a task's history with the host and records the result: the task runs, or
  * has ended while no plugin watched.
- * @throws DriverError `TASK_LOST`, at each call, if the task is from an earlier boot or never started
+ * @throws DriverError `TASK_LOST`, at every call, if the task is from an earlier boot or never started
  */
 export async function takeOver(task: Task, { plugin, unsaved }: DriverServices): Promise<void> {
   const { snapshot } = task;
@@ -102,7 +102,7 @@ export async function takeOver(task: Task, { plugin, unsaved }: DriverServices):
     else if (end.type === "exited") await task.record("exited", end.data);
     else await task.record("lost", end.data);
   } else {
-    // No further event follows whose append would also store these.
+    // No event follows, whose append would store pending ones, too. So they are stored here.
     await task
       .stored()
       .catch((thrown) =>
@@ -129,7 +129,7 @@ export type UnseenEnd =
 export function endOf(snapshot: TaskSnapshot): UnseenEnd | undefined {
   const { process } = snapshot.context;
   if (process?.bootId !== bootId()) {
-    return { type: "lost", data: { reason: "the host was rebooted: its processes are gone" } };
+    return { type: "lost", data: { reason: lostByReboot } };
   }
   return isSameProcess(process.init) ? undefined : { type: "exited", data: exitOf(snapshot) };
 }

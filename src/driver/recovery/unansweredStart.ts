@@ -1,7 +1,7 @@
 /**
  * Settles a start whose plugin process died before it answered. The host shows whether
- * the run's task has started. If so, the run goes on or has ended. If not, the rest of
- * it is removed.
+ * the run's task has started. If so, the run goes on or has ended. If not, what is left of
+ * the run is removed.
  */
 
 import { rmSync } from "node:fs";
@@ -37,7 +37,7 @@ export async function settleStart(
   snapshot: TaskSnapshot,
   { folder, log }: Pick<DriverServices, "folder" | "log">,
 ): Promise<Advance> {
-  const run = await findRun(snapshot);
+  const run = await findOrEndRun(snapshot);
   if (run === undefined) {
     const runFolder = snapshot.context.sandbox?.runFolder ?? join(folder.run, runFolderName(taskId));
     await endAbandoned(taskId, snapshot, runFolder, log);
@@ -65,26 +65,26 @@ export async function settleStart(
 interface FoundRun {
   readonly init: ProcessIdentity;
   readonly task: ProcessIdentity;
-  /** Its init was killed here, because no task was recorded. */
+  /** Whether this module killed its init, because no task was recorded yet. */
   readonly killed: boolean;
 }
 
-/** The run, if its task has started. Kills an init without a task. */
-async function findRun({ context }: TaskSnapshot): Promise<FoundRun | undefined> {
+/** Returns the run if its task has started. Kills an init that has recorded no task. */
+async function findOrEndRun({ context }: TaskSnapshot): Promise<FoundRun | undefined> {
   const { request, host, sandbox } = context;
   if (!request || !sandbox?.init || host?.bootId !== bootId()) return undefined;
   const { init } = sandbox;
   const { status } = runFiles(sandbox.runFolder);
   const task = readRecordedTask(status);
   if (task !== undefined) return { init, task, killed: false };
-  // Init still waits for a release that will not come. Or it was released, and records the task late.
+  // Init waits for a release that will not come, or it was released and has not recorded its task yet.
   const killed = killInit(init);
   await waitForRunExit(request.resources.cgroup, init);
   const late = readRecordedTask(status);
   return late && { init, task: late, killed };
 }
 
-/** Ends the rest of a task whose agent does not know that it runs. */
+/** Ends and removes what is left of a start that the agent got no answer to. */
 async function endAbandoned(
   taskId: TaskId,
   snapshot: TaskSnapshot,
@@ -92,7 +92,7 @@ async function endAbandoned(
   log: DriverServices["log"],
 ): Promise<void> {
   const { request } = snapshot.context;
-  // Removed before the search: an init that opens the folder later fails and exits.
+  // Removed before init is searched for: an init that opens the folder later fails and exits.
   rmSync(runFolder, { recursive: true, force: true });
   const init = request ? findInit(request.resources.cgroup, runFiles(runFolder).alive) : undefined;
   const killed = init ? killInit(init) : false;

@@ -11,6 +11,9 @@ import type { TaskContext } from "../../machines/taskContext.ts";
 import { type ExitStatus, endBySignal, endOfStatus, unknownEnd } from "../../taskEnd.ts";
 import { wasFatal } from "./outOfMemory.ts";
 
+/** Why a task of an earlier boot is lost. */
+export const lostByReboot = "the host was rebooted: its processes are gone";
+
 type Exit = EventData<"exited">;
 type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source">;
 

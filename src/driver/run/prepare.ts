@@ -46,7 +46,7 @@ export interface PreparedRun {
 
 type PreparingServices = Pick<DriverServices, "options" | "facts" | "folder" | "roots" | "rootProblem">;
 
-/** @throws DriverError for any reason that a start can fail for */
+/** @throws DriverError for anything that keeps the task from starting */
 export async function prepareRun(
   taskId: TaskId,
   request: TaskRequest,
@@ -106,7 +106,7 @@ export async function prepareRun(
   return { launch, env, sandboxed, undo: () => cleanup.disposeAsync() };
 }
 
-/** Told like a limit that the host lacks. */
+/** Reported as a limit that could not be applied. */
 const missingFilter = {
   file: "seccomp",
   value: "filter",
@@ -127,9 +127,9 @@ interface LaunchPlace {
 }
 
 /**
- * Begins the launch and adds the Landlock rules. These show whether the template of the task's
- * root is still right. If a path has come, gone, or become another file since, or leads to /proc
- * unexpectedly, the launch begins anew.
+ * Begins the launch and adds the Landlock rules. Adding them opens all unveiled paths, which shows
+ * whether the template of the task's root is still current. The launch begins anew if a path has
+ * appeared, gone, or become another file since, or if it leads to /proc unexpectedly.
  */
 async function beginLaunch(
   request: TaskRequest,

@@ -80,6 +80,7 @@ export interface HostServices {
 }
 
 /**
+ * Resolves what the task names: user, groups, folders, command. First waits for silent file systems.
  * @throws DriverError `USER_UNKNOWN`, `USER_FORBIDDEN`, `CONFIG_INVALID`, `UNSUPPORTED`, `LANDLOCK_UNAVAILABLE`,
  * `MOUNT_TARGET_INVALID`, `WORK_DIR_INVALID`, `COMMAND_NOT_FOUND`, `COMMAND_NOT_EXECUTABLE`,
  * `FILE_SYSTEM_SILENT`
@@ -119,8 +120,8 @@ export async function findProgram(
 }
 
 /**
- * Whether a path of the host is in the task's root, as far as its user can see. Most are in a folder that every
- * task has.
+ * Whether a path of the host is in the task's root, as far as its user can see. Most paths are in a folder that
+ * every task has, so the rules are made only for the others.
  */
 function rootCheck(input: UnveilInput, isVisible: IsVisible): (path: string) => boolean {
   const { folders, options } = input;
@@ -140,7 +141,7 @@ function rootCheck(input: UnveilInput, isVisible: IsVisible): (path: string) => 
   };
 }
 
-/** With their paths without symlinks, since both are in the root. */
+/** The paths of rules, as written and without symlinks: both are in the root. */
 function pathsInRoot({ entries }: UnveilRules): string[] {
   return entries.flatMap(({ path }) => [path, realPathOf(path) ?? path]);
 }

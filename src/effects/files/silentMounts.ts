@@ -1,7 +1,8 @@
 /**
- * Keeps the plugin from waiting for a file system that does not answer, such as one of a file server
- * that is down. A call that waits for it holds up all tasks, and cannot be taken back. So a process of its
- * own makes it first, where a path leads to a file system of another machine or of a process.
+ * Keeps the plugin from waiting for a file system that does not answer, such as NFS whose server is
+ * down. A call that waits for it blocks the event loop, and with it all tasks, and cannot be cancelled.
+ * So a child process makes the call first if a path leads to a remote file system: one that another
+ * machine or a process (FUSE) serves.
  */
 import { openSync, readFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
@@ -19,11 +20,12 @@ import { lookAt } from "./hostEntry.ts";
 import { remoteMountPoints } from "./mountinfo.ts";
 
 /** How long to wait for an answer. */
-const patienceMs = 10_000;
+const timeoutMs = 10_000;
 
 /**
- * Resolves once the file systems to which paths of the host lead have answered. That is at once for local ones.
- * @param paths those of the look-ups to come; relative ones are none. Called only where there are such file systems
+ * Resolves once all remote file systems to which paths of the host lead have answered.
+ * @param paths that the plugin is about to look up; relative ones are skipped. Called only if the host has
+ *   remote file systems
  * @param runnerFolder where to put the plan runner if this host doesn't execute memfds
  * @throws DriverError `FILE_SYSTEM_SILENT`, recoverable
  */
@@ -44,10 +46,10 @@ export async function waitForAnswers(
 }
 
 /**
- * The same for paths as a running task sees them. A task's links may lead anywhere, so all paths are asked
- * for where its root has any such file system.
- * @param pid of a process of it
- * @param root descriptor of its root
+ * The same for paths as a running task sees them. A task's links may lead anywhere, so all paths are looked
+ * up if the task has any remote file system.
+ * @param pid of a process of the task
+ * @param root descriptor of the task's root
  */
 export async function waitForAnswersInTask(
   paths: readonly string[],
@@ -58,7 +60,7 @@ export async function waitForAnswersInTask(
   if (remote.length > 0) await ask(remote.join(", "), paths, root, runnerFolder);
 }
 
-/** Whether a path of the host leads to such a file system. */
+/** Whether a path of the host leads to a remote file system. */
 export function isRemote(path: string): boolean {
   const remote = hostRemoteMounts();
   return remote.size > 0 && mountOnTheWay(path, remote) !== undefined;
@@ -66,7 +68,7 @@ export function isRemote(path: string): boolean {
 
 let hostMounts: { readonly descriptor: number; readonly points: ReadonlySet<string> } | undefined;
 
-/** The host's mounts are read anew only when they have changed, which the kernel tells by POLLPRI: proc_pid_mounts(5). */
+/** Reads the host's mounts anew only when they have changed: the kernel tells by POLLPRI (proc_pid_mounts(5)). */
 function hostRemoteMounts(): ReadonlySet<string> {
   if (hostMounts !== undefined && !poll(hostMounts.descriptor, POLLPRI)) return hostMounts.points;
   // Opened before it is read, so that no change is missed.
@@ -76,7 +78,7 @@ function hostRemoteMounts(): ReadonlySet<string> {
   return points;
 }
 
-/** The first such mount point on a path, which is not entered; undefined if there is none. */
+/** The first remote mount point on a path. The walk ends there and does not enter it. */
 function mountOnTheWay(path: string, remote: ReadonlySet<string>): string | undefined {
   let met: string | undefined;
   follow(path, (at) => {
@@ -87,7 +89,10 @@ function mountOnTheWay(path: string, remote: ReadonlySet<string>): string | unde
   return met;
 }
 
-/** @param mounts for the error */
+/**
+ * Looks paths up in a child process, and kills it if it takes too long.
+ * @param mounts named by the error
+ */
 async function ask(
   mounts: string,
   paths: readonly string[],
@@ -99,12 +104,12 @@ async function ask(
     root === undefined
       ? spawnPlan(askPlan(paths, {}, []), {}, runnerFolder)
       : spawnPlan(askPlan(paths, { root: rootFolder }, enterSteps), { root }, runnerFolder);
-  // Only then does this not block.
+  // The report ends with the process, so waitpid does not block.
   const over = report.then(() => waitpid(pid, 0));
   const timeout = new AbortController();
   const isSilent = await Promise.race([
     over.then(() => false),
-    delay(patienceMs, true, { signal: timeout.signal }).catch(() => true),
+    delay(timeoutMs, true, { signal: timeout.signal }).catch(() => true),
   ]);
   timeout.abort();
   if (!isSilent) return;
@@ -124,7 +129,7 @@ const enterSteps: readonly Step[] = [
   { name: "enter the task's root", call: "chroot", args: ["."] },
 ];
 
-/** Makes the calls of the look-ups to come, without a place for the results. All errors are answers. */
+/** Makes the calls that a look-up makes, and drops the results. An error is an answer, too. */
 function askPlan<Name extends string>(
   paths: readonly string[],
   inherited: Readonly<Record<Name, number>>,

@@ -66,7 +66,7 @@ export type StandardStream = 0 | 1 | 2;
  *   to anything but a standard stream, or to another mount of /proc
  * @throws DriverError `KERNEL_CALL_FAILED` if the look-up itself fails, for example without free descriptors
  */
-export function find(rule: UnveilRule): Found {
+export function findPath(rule: UnveilRule): Found {
   const opened = open(rule);
   if (typeof opened === "number") return classify(opened, rule);
   const { errno } = opened;

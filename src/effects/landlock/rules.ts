@@ -13,7 +13,7 @@ import type { IsVisible } from "../files/visibility.ts";
 import { landlockAddRule } from "../kernel/libc.ts";
 import { accessOf, type PathKind } from "./access.ts";
 import { pathBeneathAttr, RULE_PATH_BENEATH } from "./attributes.ts";
-import { type FoundInProc, find, kindOf, type StandardStream } from "./paths.ts";
+import { type FoundInProc, findPath, kindOf, type StandardStream } from "./paths.ts";
 
 /** An open file. The descriptor's file gets the rule, wherever its path leads by now. */
 export interface OpenedPath {
@@ -84,7 +84,7 @@ export class RulesetBuilder {
       this.#addInNamespace(rule, "folder", { path: rule.path, addedBy: "init" });
       return;
     }
-    const found = find(rule);
+    const found = findPath(rule);
     if (found.at === "nowhere") {
       if (isConfigured(rule)) throw missing(rule, found.errno);
       this.#skip(rule, `not found (${found.errno})`);

@@ -1,6 +1,6 @@
 /**
  * The templates of tasks' roots, each a mount namespace that this process holds. Tasks get
- * copies, so they outlive it.
+ * copies, which outlive this process.
  */
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { defaultEntries } from "../../config/options/defaultPaths.ts";
@@ -30,7 +30,7 @@ const maxTemplates = 64;
 
 export class RootTemplates implements Disposable {
   readonly #folder: string;
-  /** The one that was used last at the end. */
+  /** By last use, the latest at the end. */
   readonly #kept: KeptTemplate[] = [];
   #hostNamespace: number | undefined;
 
@@ -100,8 +100,8 @@ function drop(kept: KeptTemplate | undefined): void {
 }
 
 /**
- * Creates a root of the default paths.
- * @param roots those that keep it; by default it is made for this call only
+ * Tries to create a root with the default paths.
+ * @param roots where to keep its template; without them, it is created for this call only
  * @returns why that fails on this host; undefined if it works
  */
 export async function findRootProblem(roots?: RootTemplates): Promise<string | undefined> {
@@ -121,9 +121,9 @@ export async function findRootProblem(roots?: RootTemplates): Promise<string | u
 interface Template {
   readonly namespace: number;
   readonly identities: Skeleton["identities"];
-  /** Set where mounts that the host makes later do not reach the template: it has to be made anew then. */
+  /** Set if later mounts of the host do not propagate to the template: it must then be created anew. */
   readonly unpropagated: Unpropagated | undefined;
-  /** Launches that have not begun yet, and the map that keeps it. */
+  /** Launches that have not begun yet; one more while it is kept. */
   users: number;
 }
 
@@ -132,7 +132,7 @@ interface Unpropagated {
   mountinfo: string;
   /** What the template binds. */
   readonly paths: readonly string[];
-  /** The mounts there when it was made. */
+  /** The mounts on these paths when the template was created. */
   readonly mounts: string;
 }
 
@@ -170,7 +170,7 @@ async function makeNamespace(skeleton: Skeleton, folder: string): Promise<number
   } finally {
     closeSync(hold.read);
     closeSync(hold.write);
-    // It ends with the pipe.
+    // The process ends when the pipe is closed, so this waits only briefly.
     if (pid !== undefined) waitpid(pid, 0);
   }
 }

@@ -3,8 +3,8 @@
  * merely opening the file could hide the writer's newest commit (newestCommit.ts).
  *
  * LMDB never changes a page of its newest snapshot: a commit writes other pages, then the older of the two
- * meta pages. Pages of earlier snapshots are reused, by commits at least two later. Every page names the
- * commit that wrote it. So a reused page is noticed, and the read is repeated on a newer snapshot.
+ * meta pages. Commit N + 2 is the first that may reuse pages of snapshot N. Every page names the commit that
+ * wrote it, so the reader notices a reused page, and repeats the read on a newer snapshot.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { damaged, readMetaPages } from "./lmdbFile.ts";
@@ -23,13 +23,13 @@ import {
   type Tree,
 } from "./pages.ts";
 
-/** Pages that are kept after they were read: 2 MiB of the usual size. */
+/** Maximum number of pages in the cache: 2 MiB of the usual size. */
 const MAX_CACHED = 512;
 /** Memory for pages is allocated in pieces of this size. */
 const SLAB_BYTES = 256 << 10;
 /** Maximum number of attempts at a read whose pages are reused meanwhile. */
 const MAX_ATTEMPTS = 100;
-/** Where a meta page has the number of its commit. */
+/** Offset of the commit's number in a meta page. */
 const COMMIT_IN_META = 152;
 const COMMIT_BYTES = 8;
 const MAX_PAGE_BYTES = 1 << 16;
@@ -37,7 +37,7 @@ const MAX_PAGE_BYTES = 1 << 16;
 export class SnapshotReader {
   readonly #path: string;
   readonly #descriptor: number;
-  /** What could not be read so far, in words. */
+  /** Descriptions of what could not be read so far. */
   readonly damage = new Set<string>();
   readonly #commits = Buffer.alloc(MAX_PAGE_BYTES + COMMIT_BYTES);
   #snapshot: Snapshot | undefined;
@@ -90,7 +90,7 @@ export class SnapshotReader {
     }
   }
 
-  /** One read from the first number to the second, which takes half the time of two reads. */
+  /** Reads from the first meta page's number to the second's at once: two reads take twice the time. */
   #newestCommit(pageSize: number): number {
     const bytes = this.#commits.subarray(0, pageSize + COMMIT_BYTES);
     readSync(this.#descriptor, bytes, 0, bytes.length, COMMIT_IN_META);
@@ -98,8 +98,8 @@ export class SnapshotReader {
   }
 
   /**
-   * Whether pages that were read may have been reused meanwhile. @param doubtful whether their content was
-   * wrong
+   * Whether pages may have been reused while they were read.
+   * @param doubtful whether their content was wrong
    */
   #isOutdated(snapshot: Snapshot, doubtful: boolean): boolean {
     if (!doubtful && snapshot.isFromMemory) return false;
@@ -108,14 +108,19 @@ export class SnapshotReader {
   }
 }
 
-/** A defect or a result. A RangeError means that something is shorter than its content. */
+/** Returns a result, or the defect that prevents it. */
 function attemptOf<T>(action: () => T): { readonly result?: T; readonly thrown?: Error } {
   try {
     return { result: action() };
   } catch (thrown) {
-    if (thrown instanceof PageDefect || thrown instanceof RangeError) return { thrown };
+    if (isDefect(thrown)) return { thrown };
     throw thrown;
   }
+}
+
+/** A RangeError means that something is shorter than its content. */
+function isDefect(thrown: unknown): thrown is PageDefect | RangeError {
+  return thrown instanceof PageDefect || thrown instanceof RangeError;
 }
 
 function larger(a: bigint, b: bigint): bigint {
@@ -128,7 +133,7 @@ export interface Entry {
   readonly value: () => Buffer;
 }
 
-/** A part of a tree that cannot be read: keys from `from` on, and below `to`. Undefined: from the tree's first key, to its last. */
+/** Keys that cannot be read: from `from` on, and below `to`. Undefined stands for the tree's first or last key. */
 export interface Gap {
   readonly from: Buffer | undefined;
   readonly to: Buffer | undefined;
@@ -184,7 +189,7 @@ export class Snapshot {
   }
 
   /**
-   * The greatest key of a tree; if the last page is damaged, the least that it can have.
+   * The greatest key of a tree; if the last page is damaged, the least key that this page can have.
    * @throws PageDefect if nothing of the tree can be read
    */
   lastKey({ root, depth }: Tree): Buffer | undefined {
@@ -206,29 +211,29 @@ export class Snapshot {
     return undefined;
   }
 
-  /** Entries from a key on, in order; in place of what cannot be read, a gap. */
+  /** Entries from a key on, in order. A gap stands for what cannot be read. */
   *entries({ root, depth }: Tree, from: Buffer): Iterable<Entry | Gap> {
     if (root !== undefined) yield* this.#walk(root, depth, from, { from: undefined, to: undefined });
   }
 
   /** Notes a defect, so that the read can go on. @throws `thrown` if it is no defect */
   skip(thrown: unknown): void {
-    if (!(thrown instanceof PageDefect || thrown instanceof RangeError)) throw thrown;
+    if (!isDefect(thrown)) throw thrown;
     this.skipped.push(thrown.message);
   }
 
-  /** To be called before each reading. */
+  /** Begins a read: forgets the pages and defects of the one before. */
   begin(): void {
     this.skipped.length = 0;
     this.#read.clear();
   }
 
-  /** Whether the present reading has read nothing from the file. */
+  /** Whether the present read has taken all pages from memory. */
   get isFromMemory(): boolean {
     return this.#read.size === 0;
   }
 
-  /** Whether all pages that the present reading has read are still those. */
+  /** Whether no page that the present read has taken from the file was reused since. */
   isUnchanged(): boolean {
     const header = Buffer.alloc(PAGE_HEADER_BYTES);
     return [...this.#read].every(([number, commit]) => {
@@ -250,7 +255,7 @@ export class Snapshot {
     );
   }
 
-  /** Goes down to the leaf in which a key belongs. `take` gets the last node there that is not greater. */
+  /** Descends to the leaf in which a key belongs. `take` gets the last node there whose key is not greater. */
   #search<T>(
     { root, depth }: Tree,
     key: Buffer,
@@ -348,8 +353,8 @@ export class Snapshot {
 }
 
 /**
- * Index of the last node whose key is not greater; one less than that of the first node with a key if there
- * is none.
+ * Index of the last node whose key is not greater than this one. If there is none: -1 in a leaf page, 0 in a
+ * branch page.
  */
 function lastAtOrBefore(page: NodePage, key: Buffer, level: number): number {
   let low = firstWithKey(level);
@@ -365,7 +370,7 @@ function isWithin(key: Buffer, { from, to }: Gap): boolean {
   return (from === undefined || from.compare(key) <= 0) && (to === undefined || to.compare(key) > 0);
 }
 
-/** The first node of a branch page is less than all keys, whatever key it has. */
+/** The first node of a branch page stands before all keys: its own key is ignored. */
 function firstWithKey(level: number): number {
   return level === 1 ? 0 : 1;
 }

@@ -78,7 +78,7 @@ describe("going through the events", () => {
     ["find exti", /Did you mean exit/],
     ["print request.command > 3", /no order/],
     ["quit now", /takes nothing more/],
-    ["delete x", /no number/],
+    ["delete x", /not the number/],
     ["delete 3", /no breakpoint 3/],
   ])("by the command %s is refused, with the reason", (text, reason) => {
     expect(enter(killed, ":", text).notice).toMatchObject({

@@ -6,7 +6,7 @@ import { fillLine, type Line, span, widthOfLine, wrapLine } from "../../terminal
 import { type DebuggerState, type Page, type Prompt, presentMoment, shownHistory } from "../debuggerState.ts";
 import { layoutOf } from "../layout.ts";
 
-/** Usually as many lines as the layout has for them. Long notices cover lines above. */
+/** As many lines as the layout has room for. A long notice has more, and covers lines above. */
 export function bottomLines(state: DebuggerState): Line[] {
   const { prompt, notice, page, size } = state;
   const { barRows } = layoutOf(state);

@@ -14,7 +14,7 @@ import { stopsAt } from "../stops.ts";
 
 const deltaColumns = 8;
 /** Minimum width for the column of states. */
-const withState = 44;
+const minColumnsWithState = 44;
 
 /** Keeps the present event in the middle, except near either end of the history. */
 export function listLines(state: DebuggerState, { columns, rows }: Box): Line[] {
@@ -40,7 +40,7 @@ function listLine(state: DebuggerState, moment: Moment, columns: number, digits:
     span(stored.type, ...typeLooks),
     span(`${blanks(stored.type, maxTypeLength)} `),
     span(delta.padStart(deltaColumns), "dim"),
-    ...(columns < withState
+    ...(columns < minColumnsWithState
       ? []
       : [span(`  ${after.value}`, ...(after.value === moment.before.value ? (["dim"] as const) : []))]),
   ];
