@@ -201,7 +201,10 @@ function checkEnd({ firstPosition, version }: HeadValue, snapshot: Snapshot): vo
   // One event more than there is: the index then has nothing between it and the last one.
   const next = keyBytes(sequenceKey, [firstPosition, Math.min(version + 1, MAX_SEQ)]);
   const found = snapshot.keyAtOrBefore(index, next);
-  if (found?.equals(keyBytes(sequenceKey, [firstPosition, version]))) return;
+  if (found !== undefined) {
+    const [first, last] = sequenceKey.readKey(found, 0, found.length);
+    if (found.length === next.length && first === firstPosition && last === version) return;
+  }
   throw new PageDefect(
     `the stream that begins at position ${firstPosition} does not end with event ${version}`,
   );

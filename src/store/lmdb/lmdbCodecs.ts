@@ -98,6 +98,7 @@ export function isHead(bytes: Buffer): boolean {
 
 /** A key of numbers as LMDB stores it. */
 export function keyBytes<K>({ writeKey }: KeyCodec<K>, key: K): Buffer {
-  const bytes = Buffer.alloc(POSITION_BYTES + SEQ_BYTES);
-  return bytes.subarray(0, writeKey(key, bytes, 0));
+  const bytes = Buffer.allocUnsafe(POSITION_BYTES + SEQ_BYTES);
+  const end = writeKey(key, bytes, 0);
+  return end === bytes.length ? bytes : bytes.subarray(0, end);
 }
