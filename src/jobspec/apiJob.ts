@@ -13,7 +13,7 @@ export function apiJobToBody(content: Body): Body | undefined {
   const groups = byName(TaskGroups, ({ Count, Networks, Services, Tasks, Volumes, ...group }) => ({
     ...rename(group),
     service: many(Services).map((service) => serviceBody(service as Body)),
-    // 0 is a count, too.
+    // Kept apart from rename(), which would drop a count of 0.
     count: Count ?? null,
     volume: volumesBody(Volumes),
     network: many(Networks).map((network) => networkBody(network as Body)),
@@ -23,8 +23,8 @@ export function apiJobToBody(content: Body): Body | undefined {
 }
 
 /**
- * Escapes all but references: the API's JSON is no HCL, so a shell's `${X:-y}` in it is literal text, and
- * nothing is evaluated. The text of a template has no references either.
+ * Escapes all `${…}` that are not references: the API's JSON is not HCL, so a shell's `${X:-y}` in it is literal.
+ * The text of a template has no references, so all of it is escaped.
  */
 function withoutExpressions(value: unknown, key = ""): unknown {
   if (typeof value === "string") {
@@ -159,7 +159,7 @@ function byLabel(list: unknown, convert: (item: Body) => Body): Record<string, B
   return Object.fromEntries(many(list).map((item) => [String((item as Body).Label), convert(item as Body)]));
 }
 
-/** Names in the API that are not the job file's name in CamelCase. */
+/** The API's names that differ from the job file's names by more than CamelCase. */
 const names: Readonly<Record<string, string>> = {
   Affinities: "affinity",
   Constraints: "constraint",

@@ -13,25 +13,26 @@ export interface Job {
 
 export interface Group {
   readonly name: string;
-  /** Instances: allocations of the group. */
+  /** Number of instances: allocations of the group. */
   readonly count: number;
   readonly network: Network;
   readonly tasks: readonly Task[];
-  /** Of the group's services, and of its tasks'. */
+  /** Checks of the group's services and of its tasks' services. */
   readonly checks: readonly Check[];
 }
 
-/** A check of a service. Texts are template text. */
+/** A check of a service. Strings are template text. */
 export interface Check {
   /** Such as `web: http on /health`. */
   readonly name: string;
   readonly probe: Probe;
-  /** The task that it belongs to: a script runs in it, a restart is its. Undefined means the group. */
+  /** The task that a script runs in, and that is restarted; undefined means the group. */
   readonly task: string | undefined;
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  /** Results in a row that it takes to become healthy, and unhealthy. */
+  /** Consecutive results after which it becomes healthy. */
   readonly successBeforePassing: number;
+  /** Consecutive results after which it becomes unhealthy. */
   readonly failuresBeforeCritical: number;
   /** Undefined if nothing is restarted. */
   readonly restart: CheckRestart | undefined;
@@ -53,9 +54,9 @@ export type Probe =
   | { readonly kind: "script"; readonly command: string; readonly args: readonly string[] };
 
 export interface CheckRestart {
-  /** Unhealthy results in a row. */
+  /** Consecutive unhealthy results after which it restarts. */
   readonly limit: number;
-  /** From the task's start, without a look at results. */
+  /** Time from the task's start in which results do not count. */
   readonly graceMs: number;
 }
 
@@ -105,7 +106,7 @@ export interface Task {
   readonly logsDisabled: boolean;
   readonly templates: readonly Template[];
   readonly volumeMounts: readonly VolumeMount[];
-  /** Of its services. */
+  /** Checks of the task's services. */
   readonly checks: readonly Check[];
 }
 

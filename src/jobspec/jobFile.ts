@@ -1,4 +1,4 @@
-/** The job file that is being read: the source of file names and source lines in errors. */
+/** The job file that is being read, and errors that show its name and source lines. */
 import { DriverError } from "../errors.ts";
 import { type Position, positionOfPlace, positionOfText } from "./positions.ts";
 
@@ -6,11 +6,11 @@ export interface JobFile {
   /** The path as the user typed it. */
   readonly name: string;
   readonly source: string;
-  /** Parts that are left out though a local run lacks them, such as `artifact`: keys.ts. */
+  /** Parts that a local run lacks and skips on request, such as `artifact`: keys.ts. */
   readonly skips: ReadonlySet<string>;
   /** Collects, during reading, the parts that have no effect on a local run. */
   readonly ignored: Set<string>;
-  /** Collects, during reading, what is wrong beside what ends the reading. */
+  /** Collects, during reading, the problems after which reading goes on. */
   readonly problems: FoundProblem[];
 }
 
@@ -25,7 +25,7 @@ export interface Problem {
   readonly message: string;
   /** Text whose source line the error shows. */
   readonly find?: string;
-  /** The text that it is part of, where it may occur more than once. */
+  /** The text around `find`, in case `find` occurs more than once. */
   readonly whole?: string | undefined;
   readonly hint?: string | undefined;
 }
@@ -60,8 +60,8 @@ export function rejectJob(file: JobFile, problem: Problem): never {
 }
 
 /**
- * Goes on after a problem, so that all of a file's are told at once.
- * @returns undefined after a problem, which the file collects
+ * Collects a problem of `work` in the file, so that all its problems are reported at once.
+ * @returns undefined after a problem
  */
 export function attempt<T>(file: JobFile, work: () => T): T | undefined {
   try {
@@ -75,7 +75,7 @@ export function attempt<T>(file: JobFile, work: () => T): T | undefined {
 
 /** @throws InvalidFile if problems were collected */
 export function throwCollected({ problems }: JobFile): void {
-  // A problem that is met twice, where reading goes on after an error, is told once.
+  // Reading goes on after an error, and so may find the same problem twice.
   const once = problems.filter((each, index) => problems.findIndex((other) => isSame(other, each)) === index);
   if (once.length > 0) throw new InvalidFile(once.toSorted((a, b) => lineOf(a) - lineOf(b)));
 }

@@ -213,19 +213,19 @@ export function supportedPart(file: JobFile, level: Level, place: string, block:
     else if (keys.blocks.includes(key)) blocks[key] = value;
     else if (keys.ignored.includes(key)) file.ignored.add(inside(place, key));
     else if (Object.hasOwn(keys.refused, key))
-      attempt(file, () => lack(file, inside(place, key), key, keys.refused[key]));
+      attempt(file, () => skipOrReject(file, inside(place, key), key, keys.refused[key]));
     else attempt(file, () => rejectKey(file, keys, inside(place, key), key));
   }
   return { attributes, blocks };
 }
 
-/** Leaves out a part that a local run lacks, if that was asked for. @throws InvalidFile otherwise */
-export function lack(file: JobFile, place: string, name: string, message = ""): void {
+/** Skips a part that a local run lacks, if `--skip` names it. @throws InvalidFile otherwise */
+export function skipOrReject(file: JobFile, place: string, name: string, message = ""): void {
   if (file.skips.has(name)) file.ignored.add(place);
   else rejectJob(file, { place, message, find: name, hint: `--skip ${name} goes on without it.` });
 }
 
-/** The names of all that a local run lacks and can leave out: the values of `--skip`. */
+/** Names of all parts that a local run lacks and can skip: the values of `--skip`. */
 export function skippable(): string[] {
   const refused = Object.values<Keys>(levels).flatMap((keys) => Object.keys(keys.refused));
   return [...new Set([...refused, "connect", "csi"])].sort();

@@ -7,7 +7,7 @@ import { readJob } from "./readJob.ts";
 import { readFileScope, type VariableSources } from "./resolve/variables.ts";
 import { parseHcl, parseJson } from "./syntax.ts";
 
-/** @throws InvalidFile naming file, place and what is allowed, of everything that is wrong */
+/** @throws InvalidFile with all problems: for each, the place and what is allowed there */
 export async function parseJob(file: JobFile, variables: VariableSources): Promise<Job> {
   const job = await readJobFile(file, variables);
   throwCollected(file);
@@ -15,7 +15,7 @@ export async function parseJob(file: JobFile, variables: VariableSources): Promi
 }
 
 /**
- * The job as far as it can be read. What is wrong with it is in the file's problems, and has defaults in its place.
+ * Reads as much of the job as possible. Wrong parts become problems of the file, and defaults stand in for them.
  * @returns undefined only if there are problems
  * @throws InvalidFile for a file whose syntax is wrong
  */

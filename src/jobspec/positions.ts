@@ -1,4 +1,4 @@
-/** Finds where a place of a job file is in its source: the parser returns values without positions. Pure. */
+/** Finds a place of a job file in its source, since the parser returns values without positions. Pure. */
 
 export interface Position {
   /** Both from 1. */
@@ -29,7 +29,7 @@ export function positionOfPlace(source: string, place: string): Position | undef
 
 /**
  * The position of a text that occurs exactly once in the source; otherwise undefined.
- * @param whole an attribute's text or expression, in which the text is looked for first
+ * @param whole an attribute's text or expression, which is searched first
  */
 export function positionOfText(source: string, text: string, whole = ""): Position | undefined {
   if (text === "") return undefined;
@@ -62,7 +62,7 @@ function escaped(name: string): string {
   return name.replaceAll(/[^\w]/g, "\\$&");
 }
 
-/** Blanks comments, so that all else keeps its place. A `#` in quotes is none. */
+/** Replaces comments by spaces, so that all else keeps its position. A `#` in quotes begins no comment. */
 function withoutComments(source: string): string {
   const parts = /"(?:[^"\\\n]|\\.)*"|#[^\n]*|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
   return source.replaceAll(parts, (part) => (part.startsWith('"') ? part : part.replaceAll(/[^\n]/g, " ")));

@@ -46,7 +46,7 @@ function readGroups(reader: JobReader, place: string, blocks: Body, meta: Meta):
   return read;
 }
 
-/** A host has each port once. */
+/** Rejects a static port that two allocations need: a host has each port once. */
 function checkStaticPorts({ file }: JobReader, place: string, groups: readonly Group[]): void {
   const owners = new Map<number, string>();
   for (const { name, count, network } of groups) {
@@ -85,7 +85,7 @@ function readGroup(reader: JobReader, place: string, name: string, block: Body, 
   return { name, count: attributes.count, network, tasks: known, checks };
 }
 
-/** In place of one that is wrong, while the rest of the group is read. */
+/** Stands in for a network that is wrong, while the rest of the group is read. */
 const noNetwork: Network = { mode: "host", hostname: undefined, ports: [], dns: undefined };
 
 function readNetwork(reader: JobReader, place: string, value: unknown): Network {

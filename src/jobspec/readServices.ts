@@ -110,7 +110,7 @@ function readRestart(reader: JobReader, place: string, value: unknown): CheckRes
   return limit === 0 ? undefined : { limit, graceMs: grace };
 }
 
-/** @throws InvalidFile collected in the file, for a port or task that the group does not have */
+/** Collects a problem for each check whose port or task the group does not have. */
 export function refuseStrayChecks(
   { file }: JobReader,
   place: string,

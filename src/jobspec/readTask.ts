@@ -21,7 +21,7 @@ export function readTask(
   if (wrong !== undefined) rejectJob(reader.file, { place, message: wrong });
   const { attributes, blocks } =
     attempt(reader.file, () => read(reader, "task", place, block, taskSchema)) ??
-    // In place of attributes that are wrong, while the rest of the task is read.
+    // Defaults stand in for attributes that are wrong, while the rest of the task is read.
     read(reader, "task", place, { ...withoutAttributes(block), driver: "exec2" }, taskSchema);
   const once = <T extends string>(key: T) => body(reader.file, inside(place, key), blocks[key]);
   const logs = read(reader, "logs", inside(place, "logs"), once("logs"), logsSchema).attributes;
@@ -48,9 +48,9 @@ export function readTask(
   };
 }
 
-/** A cgroup, folders and pipes have a task's name. @returns why it cannot be one */
+/** Cgroups, folders and pipes are named after a task. @returns why a task cannot have this name */
 function wrongName(name: string): string | undefined {
-  // As Nomad says of them.
+  // In Nomad's own words.
   if (/[/\\]/.test(name)) return "a task's name may not hold a slash";
   if (!isTaskName(name)) return "a task may not have this name: its folder would not be its own";
   if (name.includes("\n")) return "a task's name may not hold a line break: no cgroup's name may";
@@ -59,7 +59,7 @@ function wrongName(name: string): string | undefined {
   return undefined;
 }
 
-/** Bytes. The longest name made of it is the cgroup's, `<36 digits>.<name>.scope`, of which Linux allows 255. */
+/** Bytes. The longest name that contains it is the cgroup's, `<36 digits>.<name>.scope`, of which Linux allows 255. */
 const maxNameLength = 200;
 
 function withoutAttributes({

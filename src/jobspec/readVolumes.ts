@@ -4,7 +4,7 @@ import { suggestion } from "../suggest.ts";
 import { body, labelled, many } from "./body.ts";
 import type { VolumeMount, VolumeRequest } from "./job.ts";
 import { attempt, rejectJob } from "./jobFile.ts";
-import { inside, lack } from "./keys.ts";
+import { inside, skipOrReject } from "./keys.ts";
 import { type JobReader, read } from "./reader.ts";
 import { volumeMountSchema, volumeSchema } from "./schemas.ts";
 
@@ -13,7 +13,7 @@ export function readVolumes(reader: JobReader, place: string, value: unknown): V
   return labelled(reader.file, place, value).flatMap(({ label, block }) => {
     if (block.type === "csi") {
       const message = "CSI volumes are attached by a Nomad client";
-      attempt(reader.file, () => lack(reader.file, `${place}.${label}`, "csi", message));
+      attempt(reader.file, () => skipOrReject(reader.file, `${place}.${label}`, "csi", message));
       reader.skippedVolumes.add(label);
       return [];
     }

@@ -13,7 +13,7 @@ export interface JobReader {
   readonly scope: FileScope;
   /** Scopes of blocks that have one of their own. */
   readonly scopes: BlockScopes;
-  /** Names of volumes that are left out. */
+  /** Names of volumes that are skipped. */
   readonly skippedVolumes: Set<string>;
 }
 

@@ -25,11 +25,11 @@ function map<T extends z.ZodType>(value: T) {
     .default({} as Record<string, z.output<T>>);
 }
 
-/** A map of texts, such as `env`; null counts as absent. */
+/** A map of strings, such as `env`; null counts as absent. */
 function textMap() {
   const value = z.union(
     [z.string(), z.number(), z.boolean(), z.null()],
-    "must be a text, a number or a truth value",
+    "must be a string, a number or a bool",
   );
   return map(value).transform((entries) => {
     const set = Object.entries(entries).filter((entry) => entry[1] !== null);
@@ -101,13 +101,13 @@ export const portSchema = z.object({
   to: z.coerce.number().int().default(0),
 });
 
-const atLeast = (least: number, text: string) =>
-  duration.refine((milliseconds) => milliseconds >= least, `must be at least ${text}`);
+const atLeast = (min: number, text: string) =>
+  duration.refine((milliseconds) => milliseconds >= min, `must be at least ${text}`);
 
 export const serviceSchema = z.object({
   name: z.string().default(""),
   port: z.coerce.string().default(""),
-  // Checks are the same for both.
+  // Accepted, but without an effect: checks are the same for both.
   provider: z.enum(["consul", "nomad"], "must be consul or nomad").optional(),
 });
 

@@ -244,11 +244,11 @@ describe("a job file is refused", () => {
     ],
     ['lifecycle {\n hook = "later"\n}', "task.t.lifecycle.hook: must be prestart, poststart or poststop"],
     ["config {}\nconfig {}", "task.t.config: there may be only one such block"],
-    ["env {\n A = [1]\n}", "task.t.env.A: must be a text, a number"],
+    ["env {\n A = [1]\n}", "task.t.env.A: must be a string, a number"],
     [`env {\n A = "\${var.x}"\n}`, "task.t.env.A: there is no var.x. None is defined."],
     [
       `config {\n args = ["a", "\${1 + x}"]\n}`,
-      "test.hcl:6:22: job.j.group.g.task.t.config.args[1]: x must be a number, and it is a text, known only to a running task",
+      "test.hcl:6:22: job.j.group.g.task.t.config.args[1]: x must be a number, and it is a string, known only to a running task",
     ],
     [
       `config {\n args = ["%{ if true }a%{ endif }", upcase("x")]\n}`,
@@ -458,7 +458,7 @@ describe("a dynamic block", () => {
   it.each([
     [
       'dynamic "group" {\n for_each = 5\n content {}\n}',
-      'for_each of dynamic "group" is a list or a map, not a number',
+      'for_each of dynamic "group" must be a list or a map, not a number',
     ],
     ['dynamic "group" {\n for_each = []\n}', 'dynamic "group" has no content block'],
     ['dynamic "gruop" {\n for_each = [1]\n content {}\n}', "Did you mean group?"],

@@ -34,12 +34,12 @@ import {
 export interface Scope {
   readonly lookup: Names;
   readonly functions: Functions;
-  /** Turns of loops that may still come, in all of the evaluation. */
-  readonly turns: { left: number };
+  /** Loop iterations that are left to the whole evaluation. */
+  readonly iterations: { left: number };
 }
 
-/** More than people need: loops within loops must come to an end. */
-export const maxTurns = 1_000_000;
+/** More than people need: nested loops must come to an end. */
+export const maxIterations = 1_000_000;
 
 /** @throws TemplateError that names the part of the expression that is wrong */
 export function evaluate(expression: Expression, scope: Scope): Value {
@@ -79,13 +79,14 @@ function partText(part: TemplatePart, scope: Scope): string {
     return section.map((each) => partText(each, scope)).join("");
   }
   if (part.kind === "forDirective") {
-    const turns = iterate(part, scope);
-    return turns.flatMap(({ inner }) => part.body.map((each) => partText(each, inner))).join("");
+    return iterate(part, scope)
+      .flatMap((inner) => part.body.map((each) => partText(each, inner)))
+      .join("");
   }
   const value = evaluate(part, scope);
   const text = textOf(value);
   if (text !== undefined) return text;
-  throw new TemplateError(`${part.text} is ${kindOf(value)} and cannot be part of a text`, part.text);
+  throw new TemplateError(`${part.text} is ${kindOf(value)} and cannot be part of a string`, part.text);
 }
 
 /** A name and what follows it: `var.list[0].name`. */
@@ -110,13 +111,13 @@ function traverse(expression: Expression, scope: Scope): Value {
   return value;
 }
 
-/** A reference as it stands; with the value of its key, where that is an expression: `env[var.name]`. */
+/** The source of a reference. If a key is an expression, as in `env[var.name]`, its value stands in for it. */
 function referenceText(name: string, path: readonly (string | number)[], { text }: Expression): string {
   const isPlain = /^[\p{L}\p{N}_.-]+(?:\[\s*(?:\d+|"[^"\\$%]*")\s*\])*[\p{L}\p{N}_.-]*$/u.test(text);
   return isPlain ? text : name + path.map((step) => `[${JSON.stringify(step)}]`).join("");
 }
 
-/** A single value is a list of one, null is none. */
+/** Treats a single value as a list of one item, and null as an empty list. */
 function splat({ of, each }: Splat, scope: Scope): Value {
   const value = evaluate(of, scope);
   const items = value === null ? [] : isList(value) ? value : [value];
@@ -180,25 +181,22 @@ function convert(parameters: readonly Expression[], scope: Scope, text: string):
   }
 }
 
-interface Turn {
-  readonly inner: Scope;
-}
-
-function iterate({ keyName, valueName, collection }: Iteration, scope: Scope): Turn[] {
+/** One scope for each iteration. */
+function iterate({ keyName, valueName, collection }: Iteration, scope: Scope): Scope[] {
   const value = evaluate(collection, scope);
   const entries = entriesOf(value);
   if (entries === undefined) {
-    throw new TemplateError(`for goes through lists and maps, not through ${kindOf(value)}`, collection.text);
+    throw new TemplateError(`for iterates over a list or a map, not over ${kindOf(value)}`, collection.text);
   }
-  scope.turns.left -= entries.length;
-  if (scope.turns.left < 0)
-    throw new TemplateError(`its loops have more than ${maxTurns} turns`, collection.text);
-  return entries.map(([key, item]) => ({
-    inner: withNames(scope, { ...(keyName !== undefined && { [keyName]: key }), [valueName]: item }),
-  }));
+  scope.iterations.left -= entries.length;
+  if (scope.iterations.left < 0)
+    throw new TemplateError(`its loops have more than ${maxIterations} iterations`, collection.text);
+  return entries.map(([key, item]) =>
+    withNames(scope, { ...(keyName !== undefined && { [keyName]: key }), [valueName]: item }),
+  );
 }
 
-/** A scope with names of its own. */
+/** A scope with more names, which hide outer ones. */
 function withNames(scope: Scope, names: Readonly<Record<string, Value>>): Scope {
   return {
     ...scope,
@@ -211,11 +209,11 @@ function forValue(
   { key, value, condition, groups, text, ...iteration }: ForExpression & Expression,
   scope: Scope,
 ) {
-  const turns = iterate(iteration, scope).filter(
-    ({ inner }) => condition === undefined || asBool(condition, inner),
+  const scopes = iterate(iteration, scope).filter(
+    (inner) => condition === undefined || asBool(condition, inner),
   );
-  if (key === undefined) return turns.map(({ inner }) => evaluate(value, inner));
-  const entries = turns.map(({ inner }) => [asKey(key, inner), evaluate(value, inner)] as const);
+  if (key === undefined) return scopes.map((inner) => evaluate(value, inner));
+  const entries = scopes.map((inner) => [asKey(key, inner), evaluate(value, inner)] as const);
   if (groups) {
     const byKey = Map.groupBy(entries, ([name]) => name);
     return mapOf([...byKey].map(([name, group]) => [name, group.map(([, item]) => item)]));
@@ -273,7 +271,7 @@ function asNumber(expression: Expression, scope: Scope): number {
 }
 
 function asKey(expression: Expression, scope: Scope): string {
-  return required(expression, scope, textOf, "a text, the key of a map");
+  return required(expression, scope, textOf, "a string, the key of a map");
 }
 
 function required<T>(
@@ -286,7 +284,7 @@ function required<T>(
   const result = read(value);
   if (result !== undefined) return result;
   const { text } = expression;
-  // What only the client knows is a text until the allocation is there.
+  // A value that only the client knows is a string until the allocation exists.
   const hint = typeof value === "string" && value.startsWith("${") ? ", known only to a running task" : "";
   throw new TemplateError(`${text} must be ${expected}, and it is ${kindOf(value)}${hint}`, text);
 }

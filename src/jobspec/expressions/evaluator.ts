@@ -1,21 +1,21 @@
-/** What an evaluator of texts does, be it of references alone or of all of HCL2. */
+/** The interface of a job file's two evaluators: of references alone, and of all of HCL2. */
 import type { Type } from "./types.ts";
 import type { Value } from "./values.ts";
 
 export interface Found {
   readonly value: Value;
-  /** The number of steps of the path that the value is the result of. */
+  /** How many steps of the path lead to the value. */
   readonly steps: number;
 }
 
-/** The value of a name such as `var`, with all that follows it; undefined leaves it to the client. */
+/** Looks up a name such as `var` and the path that follows it. Undefined leaves the reference to the client. */
 export type Names = (name: string, path: readonly (string | number)[], text: string) => Found | undefined;
 
 export interface Evaluator {
-  /** The value of template text, which is template text again if it is a text. @throws TemplateError */
+  /** Evaluates template text. A string result is template text again. @throws TemplateError */
   readonly evaluate: (text: string, names: Names) => unknown;
-  /** The value of an expression without braces around it: `["a", "b"]`. @throws TemplateError */
+  /** Evaluates an expression without braces around it: `["a", "b"]`. @throws TemplateError */
   readonly constant: (text: string, names: Names) => unknown;
-  /** @param text the type of a variable, such as `${list(string)}`; any if it is empty. @throws TemplateError */
+  /** Parses a variable's type, such as `${list(string)}`. An empty text means any type. @throws TemplateError */
   readonly typeOf: (text: string) => Type;
 }

@@ -1,22 +1,22 @@
 /** HCL2 for job files: all of its expressions, and Nomad's functions. Loaded for files that need it. */
 import { TemplateError } from "../resolve/template.ts";
-import { evaluate, maxTurns } from "./evaluate.ts";
+import { evaluate, maxIterations } from "./evaluate.ts";
 import type { Evaluator, Names } from "./evaluator.ts";
 import { type HostAccess, noHost } from "./functions/files.ts";
 import { allFunctions } from "./functions/functions.ts";
 import { parseExpression, parseTemplateText } from "./parser.ts";
 import { parseTypeExpression } from "./types.ts";
 
-/** @param host what the functions of files reach; undefined means nothing */
-export function ofExpressions(host: HostAccess = noHost): Evaluator {
+/** @param host what file functions reach; without it, nothing */
+export function hclEvaluator(host: HostAccess = noHost): Evaluator {
   const functions = allFunctions(host);
-  const scopeOf = (lookup: Names) => ({ lookup, functions, turns: { left: maxTurns } });
+  const scopeOf = (lookup: Names) => ({ lookup, functions, iterations: { left: maxIterations } });
   return {
     evaluate: (text, lookup) => {
       try {
         return evaluate(parseTemplateText(text), scopeOf(lookup));
       } catch (thrown) {
-        // The innermost text is the one whose place is looked for.
+        // The error shows the place of the innermost text.
         if (thrown instanceof TemplateError) thrown.whole ??= text;
         throw thrown;
       }

@@ -14,9 +14,9 @@ export function parseExpression(text: string): Expression {
 }
 
 /**
- * Parses the text of an attribute. Backslashes are literal: whoever read the file has
+ * Parses the text of an attribute. Backslashes are literal: the parser of the file has
  * replaced its escapes.
- * @returns an expression alone for a text that is nothing but `${…}`, so it keeps its type
+ * @returns for a text that is a single `${…}`, the expression in it, so that its value keeps its type
  * @throws TemplateError
  */
 export function parseTemplateText(text: string): Expression {
@@ -29,7 +29,7 @@ export function parseTemplateText(text: string): Expression {
 /** How a template ends, and whether a backslash escapes a character. */
 type Ending = "text" | "quote";
 
-/** From the loosest to the tightest. */
+/** By precedence, the lowest first. */
 const operators: readonly (readonly BinaryOperator[])[] = [
   ["||"],
   ["&&"],
@@ -41,7 +41,7 @@ const operators: readonly (readonly BinaryOperator[])[] = [
 
 const escapes: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\" };
 
-/** More than people write. The tree of a longer expression could exhaust the stack. */
+/** More than people write. The tree of a longer or deeper expression could exhaust the stack. */
 const maxDepth = 200;
 const maxLength = 1_000;
 
@@ -121,7 +121,7 @@ class Parser {
   #step(): Expression | undefined {
     if (!this.#looksAt(/\[(?!\*\])/y)) return this.#attribute();
     this.#expect("[");
-    const key = this.#inLines(true, () => this.expression());
+    const key = this.#withLinesAsSpace(true, () => this.expression());
     this.#expect("]");
     return key;
   }
@@ -160,7 +160,7 @@ class Parser {
     if (name === "null") return this.#node(start, { kind: "literal", value: null });
     if (!this.#looksAt(/\(/y)) return this.#node(start, { kind: "variable", name });
     this.#expect("(");
-    return this.#inLines(true, () => this.#call(start, name));
+    return this.#withLinesAsSpace(true, () => this.#call(start, name));
   }
 
   #call(start: number, name: string): Expression {
@@ -179,14 +179,14 @@ class Parser {
 
   #parenthesis(): Expression {
     this.#expect("(");
-    const inside = this.#inLines(true, () => this.expression());
+    const inside = this.#withLinesAsSpace(true, () => this.expression());
     this.#expect(")");
     return inside;
   }
 
   #list(start: number): Expression {
     this.#expect("[");
-    return this.#inLines(true, () => {
+    return this.#withLinesAsSpace(true, () => {
       if (this.#looksAt(/for\b/y)) return this.#for(start, "]");
       const items: Expression[] = [];
       while (!this.#take("]")) {
@@ -202,25 +202,25 @@ class Parser {
 
   #object(start: number): Expression {
     this.#expect("{");
-    if (this.#inLines(true, () => this.#looksAt(/for\b/y))) {
-      return this.#inLines(true, () => this.#for(start, "}"));
+    if (this.#withLinesAsSpace(true, () => this.#looksAt(/for\b/y))) {
+      return this.#withLinesAsSpace(true, () => this.#for(start, "}"));
     }
     const items: (readonly [Expression, Expression])[] = [];
     for (;;) {
-      this.#inLines(true, () => this.#space());
+      this.#withLinesAsSpace(true, () => this.#space());
       if (this.#take("}")) break;
-      this.#inLines(false, () => {
+      this.#withLinesAsSpace(false, () => {
         const key = this.#key();
         if (!this.#take("=")) this.#expect(":");
         items.push([key, this.expression()]);
       });
-      const ends = this.#inLines(false, () => this.#take(",") || this.#looksAt(/[\r\n}]/y));
+      const ends = this.#withLinesAsSpace(false, () => this.#take(",") || this.#looksAt(/[\r\n}]/y));
       if (!ends) this.#fail("a comma or the end of the line is expected here");
     }
     return this.#node(start, { kind: "object", items });
   }
 
-  /** A bare name is the key itself; another expression is evaluated. */
+  /** A bare name is the key itself. Any other expression is evaluated. */
   #key(): Expression {
     const start = this.#space();
     const name = this.#looksAt(new RegExp(`${namePattern.source}\\s*[=:](?!=)`, "uy"))
@@ -257,7 +257,7 @@ class Parser {
     };
   }
 
-  /** `<<NAME`, or `<<-NAME`, which takes away the indentation that all lines share. */
+  /** `<<NAME`, or `<<-NAME`, which strips the indentation that all lines share. */
   #heredoc(start: number): Expression {
     const [, indented, name] = /^<<(-?)([\w-]+)\r?\n/.exec(this.#text.slice(this.#at)) ?? [];
     if (name === undefined) return this.#fail("<< begins a heredoc, such as <<EOF");
@@ -272,10 +272,10 @@ class Parser {
     return { ...parseTemplateText(text), text: this.#text.slice(start, this.#at) };
   }
 
-  /** @param ending a closing quote stays to be read */
+  /** @param ending `quote` stops before the closing quote */
   template(ending: Ending): Expression {
     const start = this.#at;
-    const parts = this.#inLines(true, () => this.#parts(ending, []));
+    const parts = this.#withLinesAsSpace(true, () => this.#parts(ending, []));
     const [only] = parts;
     if (parts.length === 0) return this.#node(start, { kind: "literal", value: "" });
     if (parts.length > 1 || only === undefined) return this.#node(start, { kind: "template", parts });
@@ -284,7 +284,7 @@ class Parser {
     return isDirective ? this.#node(start, { kind: "template", parts }) : only;
   }
 
-  /** Parts until the template's end, or one of the directives that end a section. */
+  /** @param until directives that end the section, of which the last must come; empty for a whole template */
   #parts(ending: Ending, until: readonly string[]): TemplatePart[] {
     const parts: TemplatePart[] = [];
     let literal = "";
@@ -329,7 +329,7 @@ class Parser {
     return inside;
   }
 
-  /** `}` or `~}`, which takes away the spaces that follow. */
+  /** `}`, or `~}`, which strips the spaces that follow. */
   #closeSequence(): void {
     const trims = this.#take("~");
     this.#expect("}");
@@ -424,7 +424,7 @@ class Parser {
     return result;
   }
 
-  #inLines<T>(linesAreSpace: boolean, work: () => T): T {
+  #withLinesAsSpace<T>(linesAreSpace: boolean, work: () => T): T {
     const before = this.#linesAreSpace;
     this.#linesAreSpace = linesAreSpace;
     const result = work();

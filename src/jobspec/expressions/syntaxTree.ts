@@ -60,16 +60,16 @@ export interface Call {
   readonly kind: "call";
   readonly name: string;
   readonly parameters: readonly Expression[];
-  /** The last one is a list of parameters: `f(a, list...)`. */
+  /** Whether the last one is a list of parameters: `f(a, list...)`. */
   readonly expands: boolean;
 }
 
 export interface ForExpression extends Iteration {
   readonly kind: "for";
-  /** Of an object: the expression of its key. A list has none. */
+  /** The key of an object's entry; undefined for a list. */
   readonly key: Expression | undefined;
   readonly value: Expression;
-  /** Values of one key are collected in a list: `key => value...`. */
+  /** Whether values of the same key are collected in a list: `key => value...`. */
   readonly groups: boolean;
   readonly condition: Expression | undefined;
 }

@@ -5,8 +5,8 @@ import type { Expression } from "./syntaxTree.ts";
 import {
   boolOf,
   byText,
+  distinct,
   entriesOf,
-  isEqual,
   isList,
   isMap,
   kindOf,
@@ -31,7 +31,7 @@ export function parseTypeExpression(expression: Expression): Type {
   if (expression.kind === "variable") {
     const primitive = primitives.find((each) => each === expression.name);
     if (primitive !== undefined) return { kind: primitive };
-    // Without a type of its items, a collection takes items of any.
+    // A collection without a type for its items takes items of any type.
     const collection = collections.find((each) => each === expression.name);
     if (collection !== undefined) return { kind: collection, of: { kind: "any" } };
   }
@@ -68,7 +68,7 @@ export function typeText(type: Type): string {
 }
 
 /**
- * Converts as HCL does: between a text and the number or truth value in it, and item by item.
+ * Converts as HCL does: between a string and the number or bool that it holds, and item by item.
  * @throws TemplateError naming the place within the value
  */
 export function toType(value: Value, type: Type, place = "it"): Value {
@@ -107,10 +107,9 @@ function convert(value: Value, type: Type, place: string): Value | undefined {
   );
 }
 
-/** Each value once, in an order that does not depend on theirs. */
+/** Each value once, sorted: equal sets have the same order. */
 export function setOf(values: readonly Value[]): Value[] {
-  const once = values.filter((value, index) => values.findIndex((other) => isEqual(other, value)) === index);
-  return once.sort((a, b) => {
+  return distinct(values).sort((a, b) => {
     if (typeof a === "number" && typeof b === "number") return a - b;
     return byText(textOf(a) ?? JSON.stringify(entriesOf(a)), textOf(b) ?? JSON.stringify(entriesOf(b)));
   });

@@ -17,12 +17,12 @@ export function isMap(value: Value): value is ValueMap {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A text for errors: `a number`, `a list`, …; never the value, which may be a password. */
+/** The kind of a value, for errors: `a number`, `a list`, … Never the value, which may be a password. */
 export function kindOf(value: Value | undefined): string {
   if (value === null || value === undefined) return "null";
   if (isList(value)) return "a list";
   if (isMap(value)) return "a map";
-  return { string: "a text", number: "a number", boolean: "a truth value" }[typeof value as "string"];
+  return { string: "a string", number: "a number", boolean: "a bool" }[typeof value as "string"];
 }
 
 /** Undefined for lists, maps and null, which have no text. */
@@ -42,7 +42,7 @@ export function numberText(value: number): string {
   return sign + (point > 0 ? digits.padEnd(point, "0") : `0.${"0".repeat(-point)}${digits}`);
 }
 
-/** A number, or the one in a text. */
+/** A number, or the one that a string holds. */
 export function numberOf(value: Value): number | undefined {
   if (typeof value === "number") return value;
   const isNumber = typeof value === "string" && /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(value);
@@ -57,6 +57,11 @@ export function boolOf(value: Value): boolean | undefined {
 /** Values of different types differ: `1` is not `"1"`. */
 export function isEqual(a: Value, b: Value): boolean {
   return isDeepStrictEqual(a, b);
+}
+
+/** Each value once, in the order of its first place. */
+export function distinct(values: readonly Value[]): Value[] {
+  return values.filter((value, index) => values.findIndex((other) => isEqual(other, value)) === index);
 }
 
 /** The entries of a map by its sorted keys, or of a list by its positions. */
@@ -74,7 +79,7 @@ export function byText(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-/** A map without a prototype's names: `__proto__` is a key as any other. */
+/** A map, in which even `__proto__` is a key like any other. */
 export function mapOf(entries: Iterable<readonly [string, Value]>): ValueMap {
   return Object.fromEntries(entries);
 }

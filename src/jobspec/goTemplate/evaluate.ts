@@ -2,7 +2,7 @@
 import { suggestion } from "../../suggest.ts";
 import { TemplateError } from "../resolve/template.ts";
 import { compare, type Functions } from "./functions.ts";
-import { whatLacks } from "./lacking.ts";
+import { whyMissing } from "./lacking.ts";
 import { inLine } from "./parser.ts";
 import type { Branch, Command, Node, Operand, ParsedTemplate, Pipeline } from "./syntaxTree.ts";
 import { type GoValue, goText, isList, isMap, isTrue, kindOf, sortedKeys } from "./values.ts";
@@ -12,15 +12,15 @@ export function renderGoTemplate({ main, defined }: ParsedTemplate, functions: F
   return new Rendering(defined, functions).render(main, null, undefined);
 }
 
-/** Of sections and of templates that call others. One that calls itself has to end before the stack does. */
+/** Depth of sections and template calls. A template that calls itself must fail before the stack overflows. */
 const maxDepth = 300;
-/** Of a rendered template: loops within loops must not fill the memory, and must come to an end. */
+/** Length of the rendered text. Nested loops must not exhaust the memory, and must come to an end. */
 const maxLength = 16 * 1024 * 1024;
-const maxTurns = 1_000_000;
+const maxIterations = 1_000_000;
 
 type Variables = Map<string, GoValue>;
 
-/** Variables of a section, and around it. */
+/** The variables of a section, and the scope around it. */
 interface Scope {
   readonly own: Variables;
   readonly around: Scope | undefined;
@@ -30,7 +30,7 @@ class Rendering {
   readonly #defined: ParsedTemplate["defined"];
   readonly #functions: Functions;
   #depth = 0;
-  #turns = 0;
+  #iterations = 0;
   #text = "";
 
   constructor(defined: ParsedTemplate["defined"], functions: Functions) {
@@ -43,7 +43,7 @@ class Rendering {
     return this.#text;
   }
 
-  /** @returns what ends the loop around, if anything does */
+  /** @returns the `break` or `continue` that ended the nodes, for the loop around them */
   #nodes(nodes: readonly Node[], dot: GoValue, scope: Scope): "break" | "continue" | undefined {
     this.#depth++;
     for (const node of nodes) {
@@ -86,9 +86,11 @@ class Rendering {
     }
   }
 
-  #turn(count: number, line: number): void {
-    this.#turns += count;
-    if (this.#turns > maxTurns) throw inLine(line, `its loops have more than ${maxTurns} turns`);
+  /** Counts iterations of loops and calls of templates. */
+  #countIterations(count: number, line: number): void {
+    this.#iterations += count;
+    if (this.#iterations > maxIterations)
+      throw inLine(line, `its loops have more than ${maxIterations} iterations`);
   }
 
   #write(text: string, line: number): void {
@@ -103,7 +105,7 @@ class Rendering {
   ): "break" | "continue" | undefined {
     const items = rangeOf(this.#pipeline({ ...pipeline, names: [] }, dot, scope), pipeline.line);
     if (items.length === 0) return this.#nodes(otherwise, dot, { own: new Map(), around: scope });
-    this.#turn(items.length, pipeline.line);
+    this.#countIterations(items.length, pipeline.line);
     for (const [key, item] of items) {
       const inner: Scope = { own: new Map(), around: scope };
       const values = pipeline.names.length === 2 ? [key, item] : [item];
@@ -116,7 +118,7 @@ class Rendering {
   #template({ name, argument, line }: Extract<Node, { kind: "template" }>, dot: GoValue, scope: Scope): void {
     const nodes = this.#defined.get(name);
     if (nodes === undefined) throw inLine(line, `no template is defined as ${JSON.stringify(name)}`);
-    this.#turn(1, line);
+    this.#countIterations(1, line);
     if (this.#depth > maxDepth) {
       throw inLine(line, `the template ${JSON.stringify(name)} calls itself too often`);
     }
@@ -145,7 +147,7 @@ class Rendering {
     if (first === undefined) return null;
     if (first.kind === "function") return this.#call(first.name, rest, piped, dot, scope, line);
     if (rest.length > 0 || piped !== undefined)
-      throw inLine(line, "a value is no function, and takes nothing");
+      throw inLine(line, "a value is not a function, and takes no arguments");
     return this.#operand(first, dot, scope, line);
   }
 
@@ -176,7 +178,7 @@ class Rendering {
     scope: Scope,
     line: number,
   ): GoValue {
-    // These evaluate no more than they need.
+    // These stop evaluating once the result is known.
     if (name === "and" || name === "or") {
       let value: GoValue = null;
       for (const operand of operands) {
@@ -188,7 +190,7 @@ class Rendering {
     const known = Object.hasOwn(this.#functions, name) ? this.#functions[name] : undefined;
     if (known === undefined) {
       const names = [...Object.keys(this.#functions), "and", "or"];
-      throw inLine(line, whatLacks(name) ?? `there is no function ${name}. ${suggestion(name, names)}`);
+      throw inLine(line, whyMissing(name) ?? `there is no function ${name}. ${suggestion(name, names)}`);
     }
     const values = operands.map((operand) => this.#operand(operand, dot, scope, line));
     if (piped !== undefined) values.push(piped);
@@ -208,7 +210,7 @@ function ownerOf(name: string, scope: Scope, line: number): Variables {
   throw inLine(line, `there is no variable ${name}`);
 }
 
-/** What a map lacks has no value; everything else has no fields. */
+/** A field that a map lacks is nil. Other values have no fields. */
 function fieldOf(value: GoValue, field: string, line: number): GoValue {
   if (isMap(value)) return value.get(field) ?? null;
   throw inLine(line, `${kindOf(value)} has no field ${field}`);
@@ -221,5 +223,5 @@ function rangeOf(value: GoValue, line: number): (readonly [GoValue, GoValue])[] 
   if (typeof value === "bigint" && compare(value, 100_000n) <= 0) {
     return Array.from({ length: Math.max(0, Number(value)) }, (_, index) => [BigInt(index), BigInt(index)]);
   }
-  throw inLine(line, `range goes through lists, maps and small whole numbers, not through ${kindOf(value)}`);
+  throw inLine(line, `range iterates over a list, a map or a small whole number, not over ${kindOf(value)}`);
 }

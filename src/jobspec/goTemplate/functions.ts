@@ -1,8 +1,10 @@
 /** Functions of Go's templates, and those of Nomad's (consul-template) that need no server. */
 import { createHash, createHmac } from "node:crypto";
 import { parseJsonOrNothing } from "../../json.ts";
+import { fail } from "../expressions/functions/define.ts";
 import { goPattern, goReplacement } from "../expressions/functions/goRegex.ts";
-import { TemplateError } from "../resolve/template.ts";
+import { escapeJson } from "../expressions/functions/json.ts";
+import { byText } from "../expressions/values.ts";
 import { printf } from "./printf.ts";
 import { formatTime } from "./times.ts";
 import {
@@ -67,7 +69,7 @@ const builtIn: Functions = {
   print: (values) =>
     values
       .map((value, index) => {
-        // A space stands between two values of which none is a text.
+        // A space separates two values if neither is a string.
         const before = values[index - 1];
         const spaced = index > 0 && typeof value !== "string" && typeof before !== "string";
         return (spaced ? " " : "") + goText(value);
@@ -96,7 +98,7 @@ const builtIn: Functions = {
   ),
 };
 
-/** Those of consul-template. The piped value is the last one. */
+/** Functions of consul-template. The piped value is their last parameter: `5 | subtract 2` is 3. */
 const helpers: Functions = {
   add: arithmetic(
     (a, b) => a + b,
@@ -128,15 +130,13 @@ const helpers: Functions = {
   md5sum: one(text, (value) => createHash("md5").update(value).digest("hex")),
   sha256Hex: one(text, (value) => createHash("sha256").update(value).digest("hex")),
   hmacSHA256Hex: two(text, text, (message, key) => createHmac("sha256", key).update(message).digest("hex")),
-  contains: two(any, list, (value, values) => values.some((each) => isEqual(each, value))),
+  contains: two(any, list, (value, values) => has(values, value)),
   containsAll: two(list, list, (wanted, values) => wanted.every((each) => has(values, each))),
   containsAny: two(list, list, (wanted, values) => wanted.some((each) => has(values, each))),
   containsNone: two(list, list, (wanted, values) => !wanted.some((each) => has(values, each))),
   containsNotAll: two(list, list, (wanted, values) => !wanted.every((each) => has(values, each))),
   in: two(any, any, (values, value) =>
-    typeof values === "string"
-      ? values.includes(text(value))
-      : list(values).some((each) => isEqual(each, value)),
+    typeof values === "string" ? values.includes(text(value)) : has(list(values), value),
   ),
   indent: two(whole, text, (spaces, value) => {
     if (spaces < 0n || spaces > 10_000n) fail("its number must be from 0 to 10000");
@@ -159,7 +159,7 @@ const helpers: Functions = {
   parseInt: one(text, wholeIn),
   parseUint: one(text, (value) => {
     const number = wholeIn(value);
-    return number < 0n ? fail("its text is no number from 0 on") : number;
+    return number < 0n ? fail("its text is not a number from 0 on") : number;
   }),
   parseJSON: one(text, (value) => {
     if (value === "") return new Map();
@@ -204,10 +204,6 @@ const helpers: Functions = {
   ),
 };
 
-function fail(message: string): never {
-  throw new TemplateError(message, "");
-}
-
 type Read<T> = (value: GoValue) => T;
 
 function any(value: GoValue): GoValue {
@@ -215,7 +211,7 @@ function any(value: GoValue): GoValue {
 }
 
 function text(value: GoValue): string {
-  return typeof value === "string" ? value : fail(`it wants a text, not ${kindOf(value)}`);
+  return typeof value === "string" ? value : fail(`it wants a string, not ${kindOf(value)}`);
 }
 
 function whole(value: GoValue): bigint {
@@ -246,7 +242,7 @@ function two<A, B>(a: Read<A>, b: Read<B>, work: (a: A, b: B) => GoValue): GoFun
   };
 }
 
-/** Of all values as one text. */
+/** A function of all its values, joined into one string. */
 function all(work: (value: string) => string): GoFunction {
   return (values) => work(values.map(goText).join(""));
 }
@@ -288,9 +284,9 @@ function isEqual(a: GoValue, b: GoValue): boolean {
   return a === b;
 }
 
-/** Of two numbers or two texts. */
+/** Compares two numbers or two strings. */
 export function compare(a: GoValue, b: GoValue): number {
-  if (typeof a === "string" && typeof b === "string") return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  if (typeof a === "string" && typeof b === "string") return byText(a, b);
   if (typeof a === "bigint" && typeof b === "bigint") return a < b ? -1 : a > b ? 1 : 0;
   return numeric(a) - numeric(b);
 }
@@ -307,7 +303,7 @@ function wholeIn(value: string): bigint {
   return /^[+-]?\d+$/.test(value) ? BigInt(value) : fail("its text is no whole number");
 }
 
-/** `loop 5`, or `loop 2 5`: the numbers up to the last one, without it. */
+/** `loop 5`, or `loop 2 5`: the numbers from 0 or the start up to the end, which is excluded. */
 function loop(values: readonly GoValue[]): GoValue {
   const bounds = values.map((value) => (typeof value === "string" ? wholeIn(value) : whole(value)));
   const [start, end] = bounds.length === 1 ? [0n, bounds[0] ?? 0n] : [bounds[0] ?? 0n, bounds[1] ?? 0n];
@@ -320,12 +316,4 @@ function decoded(value: string, encoding: "base64" | "base64url"): string {
   const alphabet = encoding === "base64" ? /^[\w+/]*={0,2}$/ : /^[\w-]*={0,2}$/;
   if (!alphabet.test(value)) fail("its text is no base64");
   return Buffer.from(value, encoding).toString();
-}
-
-/** As Go's encoding/json does by default. */
-function escapeJson(json: string): string {
-  return json.replaceAll(
-    /[<>&\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
 }

@@ -11,12 +11,12 @@ const reasons: readonly (readonly [string, string])[] = [
   [consul, "asks Consul, and a local run has none"],
   [vault, "asks Vault, and a local run has none"],
   [nomad, "asks a Nomad server, and a local run has none"],
-  [files, "reaches files or programs, which templates of a local run do not: file() of HCL reads one"],
+  [files, "reaches files or programs, which templates of a local run cannot: HCL's file() reads a file"],
   [formats, "is missing in a local run: parseJSON and toJSON are there"],
 ];
 
 /** Undefined for a function that no version of Nomad has. */
-export function whatLacks(name: string): string | undefined {
+export function whyMissing(name: string): string | undefined {
   if (name.startsWith("sprig_")) return `${name} is missing in a local run, as all of sprig is`;
   const reason = reasons.find(([names]) => names.split(" ").includes(name))?.[1];
   return reason && `${name} ${reason}`;

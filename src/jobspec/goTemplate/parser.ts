@@ -13,7 +13,7 @@ export function parseGoTemplate(source: string, delimiters: Delimiters): ParsedT
 }
 
 interface Token {
-  readonly kind: "text" | "word" | "field" | "variable" | "literal" | "sign" | "space" | "end" | "over";
+  readonly kind: "text" | "word" | "field" | "variable" | "literal" | "sign" | "space" | "close" | "eof";
   readonly text: string;
   readonly value?: string | number | bigint;
   readonly line: number;
@@ -46,15 +46,15 @@ class Parser {
 
   parse(): ParsedTemplate {
     const main = this.#nodes();
-    if (this.#next.kind !== "over") this.#fail(`${this.#next.text} without what it belongs to`);
+    if (this.#next.kind !== "eof") this.#fail(`{{ ${this.#next.text} }} closes nothing`);
     return { main, defined: this.#defined };
   }
 
-  /** Nodes until what ends a section. */
+  /** Nodes up to the `end` or `else` that closes the section. */
   #nodes(): Node[] {
     if (++this.#depth > maxDepth) this.#fail("sections are nested too deep");
     const nodes: Node[] = [];
-    while (this.#next.kind !== "over" && !this.#isWord("end") && !this.#isWord("else")) {
+    while (this.#next.kind !== "eof" && !this.#isWord("end") && !this.#isWord("else")) {
       const token = this.#next;
       if (token.kind === "text") {
         this.#at++;
@@ -90,7 +90,7 @@ class Parser {
       default: {
         const name = this.#name();
         this.#skipSpace();
-        const argument = this.#next.kind === "end" ? undefined : this.#pipeline();
+        const argument = this.#next.kind === "close" ? undefined : this.#pipeline();
         if (text === "block") this.#define(name);
         else this.#endAction();
         return [{ kind: "template", name, argument, line }];
@@ -113,7 +113,7 @@ class Parser {
     return { kind, pipeline, body, otherwise, line };
   }
 
-  /** `{{ else }}`, or `{{ else if }}`, which ends with the `{{ end }}` of all. */
+  /** `{{ else }}`, or `{{ else if }}`, which shares the `{{ end }}` of the first `{{ if }}`. */
   #else(of: "if" | "with" | "range"): Node[] {
     const { line } = this.#next;
     this.#at++;
@@ -136,11 +136,11 @@ class Parser {
     this.#endAction();
   }
 
-  #pipeline(mostNames = 1): Pipeline {
+  #pipeline(maxNames = 1): Pipeline {
     if (++this.#depth > maxDepth) this.#fail("the action is nested too deep");
     this.#skipSpace();
     const { line } = this.#next;
-    const { names, assigns } = this.#declaration(mostNames);
+    const { names, assigns } = this.#declaration(maxNames);
     const commands: Command[] = [];
     do commands.push(this.#command());
     while (this.#takeSign("|"));
@@ -148,7 +148,7 @@ class Parser {
     return { names, assigns, commands, line };
   }
 
-  #declaration(most: number): Pick<Pipeline, "names" | "assigns"> {
+  #declaration(maxNames: number): Pick<Pipeline, "names" | "assigns"> {
     const start = this.#at;
     const names: string[] = [];
     do {
@@ -156,7 +156,7 @@ class Parser {
       if (this.#next.kind !== "variable") break;
       names.push(this.#next.text);
       this.#at++;
-    } while (names.length < most && this.#takeSign(","));
+    } while (names.length < maxNames && this.#takeSign(","));
     for (const sign of [":=", "="]) {
       if (names.length > 0 && this.#takeSign(sign)) return { names, assigns: sign === "=" };
     }
@@ -207,7 +207,7 @@ class Parser {
     return { kind: "value", root, fields: this.#fields() };
   }
 
-  /** `.a.b`, right after what has them. */
+  /** `.a.b`, directly behind an operand. */
   #fields(): string[] {
     const fields: string[] = [];
     for (; this.#next.kind === "field"; this.#at++) fields.push(this.#next.text.slice(1));
@@ -224,7 +224,7 @@ class Parser {
 
   #endAction(): void {
     this.#skipSpace();
-    if (this.#next.kind !== "end") this.#fail(`${JSON.stringify(this.#next.text)} has no place here`);
+    if (this.#next.kind !== "close") this.#fail(`${JSON.stringify(this.#next.text)} has no place here`);
     this.#at++;
   }
 
@@ -252,7 +252,7 @@ class Parser {
   }
 }
 
-/** An error of a line of the template. */
+/** An error that names a line of the template. */
 export function inLine(line: number, message: string): TemplateError {
   return new TemplateError(`line ${line} of the template: ${message}`, "");
 }
@@ -282,10 +282,10 @@ function tokensOf(source: string, { left, right }: Delimiters): Token[] {
     advance(start + left.length + (trimsBefore ? 2 : 0));
     trims = readAction();
   }
-  tokens.push({ kind: "over", text: "the end", line });
+  tokens.push({ kind: "eof", text: "the end", line });
   return tokens;
 
-  /** Reads to the end of an action. @returns whether it takes the following spaces away */
+  /** Reads to the end of an action. @returns whether the action trims the spaces that follow */
   function readAction(): boolean {
     const comment = /^\s*\/\*[\s\S]*?\*\/\s*/.exec(source.slice(at));
     if (comment) {
@@ -302,12 +302,12 @@ function tokensOf(source: string, { left, right }: Delimiters): Token[] {
       const trimmed = /^[ \t\r\n]+-/.exec(rest)?.[0] ?? "";
       if (trimmed !== "" && source.startsWith(right, at + trimmed.length)) {
         advance(at + trimmed.length + right.length);
-        tokens.push({ kind: "end", text: right, line });
+        tokens.push({ kind: "close", text: right, line });
         return true;
       }
       if (rest.startsWith(right)) {
         advance(at + right.length);
-        tokens.push({ kind: "end", text: right, line });
+        tokens.push({ kind: "close", text: right, line });
         return false;
       }
       if (rest === "") throw inLine(line, `${left} without ${right}`);
@@ -347,7 +347,7 @@ function readToken(rest: string): Omit<Token, "line"> | undefined {
 function literalOf(text: string): string | number | bigint {
   if (text.startsWith("`")) return text.slice(1, -1);
   if (text.startsWith('"')) return unescaped(text.slice(1, -1));
-  // A character is its number.
+  // A rune is its code point.
   if (text.startsWith("'")) return BigInt(unescaped(text.slice(1, -1)).codePointAt(0) ?? 0);
   const plain = text.replaceAll("_", "");
   const isFloat = !/^[+-]?0[xX]/.test(plain) && /[.eE]/.test(plain);

@@ -8,7 +8,7 @@ export function printf(format: string, values: readonly GoValue[]): string {
   return goFormat(format, ...values.map(plain));
 }
 
-/** Verbs know single values; all else is written as Go prints it. */
+/** Verbs format single values. Lists, maps and nil are formatted as Go prints them. */
 function plain(value: GoValue): Value {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   if (isList(value) || isMap(value) || value === null) return goText(value);

@@ -1,12 +1,7 @@
-/** Times by Go's layouts, which are written as the time 2006-01-02 15:04:05. */
+/** Formats times by Go's layouts. A layout shows how the time 2006-01-02 15:04:05 is to be written. */
+import { dayNames, monthNames } from "../expressions/functions/calendar.ts";
 
 const parts = /2006|06|January|Jan|01|Monday|Mon|02|15|03|04|05|PM|pm|MST|Z07:00|-0700|-07:00/g;
-const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const longMonths = [
-  ...["January", "February", "March", "April", "May", "June", "July"],
-  ...["August", "September", "October", "November", "December"],
-];
-const longDays = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /**
  * @param now milliseconds since 1970
@@ -17,13 +12,14 @@ export function formatTime(now: number, layout: string): string {
   const two = (part: number) => String(part).padStart(2, "0");
   if (layout === "unix") return String(Math.floor(now / 1_000));
   if (layout === "") return `${time.toISOString().slice(0, 19)}Z`;
-  const day = longDays[time.getUTCDay()] ?? "";
+  const day = dayNames[time.getUTCDay()] ?? "";
+  const month = monthNames[time.getUTCMonth()] ?? "";
   const hours = time.getUTCHours();
   const written: Readonly<Record<string, string>> = {
     "2006": String(time.getUTCFullYear()),
     "06": two(time.getUTCFullYear() % 100),
-    January: longMonths[time.getUTCMonth()] ?? "",
-    Jan: months[time.getUTCMonth()] ?? "",
+    January: month,
+    Jan: month.slice(0, 3),
     "01": two(time.getUTCMonth() + 1),
     Monday: day,
     Mon: day.slice(0, 3),

@@ -1,4 +1,5 @@
 /** The values of Go's templates: whole numbers are bigints, floats are numbers. */
+import { byText } from "../expressions/values.ts";
 
 export type GoValue = null | boolean | bigint | number | string | readonly GoValue[] | GoMap;
 
@@ -12,7 +13,7 @@ export function isMap(value: GoValue): value is GoMap {
   return value instanceof Map;
 }
 
-/** False, 0, nil, and what is empty. */
+/** Whether a value counts as true: all do but false, 0, nil, and what is empty. */
 export function isTrue(value: GoValue): boolean {
   if (isList(value)) return value.length > 0;
   return isMap(value) ? value.size > 0 : Boolean(value);
@@ -23,7 +24,7 @@ export function kindOf(value: GoValue): string {
   if (value === null) return "nil";
   if (isList(value)) return "a list";
   if (isMap(value)) return "a map";
-  return { string: "a text", number: "a float", bigint: "a whole number", boolean: "a truth value" }[
+  return { string: "a string", number: "a float", bigint: "a whole number", boolean: "a bool" }[
     typeof value as "string"
   ];
 }
@@ -40,10 +41,10 @@ export function goText(value: GoValue): string {
 }
 
 export function sortedKeys(map: GoMap): string[] {
-  return [...map.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return [...map.keys()].sort(byText);
 }
 
-/** The shortest digits; with an exponent from 1e+06 on and below 1e-04: strconv's format 'g'. */
+/** The shortest digits, as strconv's format 'g' writes them: with an exponent from 1e+06 on and below 1e-04. */
 function floatText(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
   const [, digits = "", exponent = "0"] = /^(.*)e([+-]\d+)$/.exec(value.toExponential()) ?? [];

@@ -5,7 +5,7 @@ import { substitute } from "./interpolate.ts";
 import { TemplateError } from "./template.ts";
 import type { FileScope } from "./variables.ts";
 
-/** Scopes of the blocks that were unrolled, and of all that is in them. */
+/** Scopes of unrolled blocks, and of everything inside them. */
 export type BlockScopes = WeakMap<object, FileScope>;
 
 /** @throws TemplateError */
@@ -29,7 +29,7 @@ function unroll(type: string, definition: Body, scope: FileScope, scopes: BlockS
   const entries = entriesOf(items);
   if (entries === undefined) {
     throw new TemplateError(
-      `for_each of dynamic "${type}" is a list or a map, not ${kindOf(items)}`,
+      `for_each of dynamic "${type}" must be a list or a map, not ${kindOf(items)}`,
       "for_each",
     );
   }
@@ -37,15 +37,15 @@ function unroll(type: string, definition: Body, scope: FileScope, scopes: BlockS
   return entries.map(([key, value]) => {
     const inner = scope.with({ [iterator]: { key: isList(items) ? key : String(key), value } });
     const copy = structuredClone(content);
-    mark(copy, inner, scopes);
+    setScope(copy, inner, scopes);
     const labels = substitute(definition.labels ?? [], inner.evaluate) as Value;
-    if (!isList(labels)) throw new TemplateError(`labels of dynamic "${type}" is a list`, "labels");
+    if (!isList(labels)) throw new TemplateError(`labels of dynamic "${type}" must be a list`, "labels");
     return labels.reduceRight<object>((body, label) => ({ [textOf(label) ?? ""]: [body] }), copy);
   });
 }
 
-function mark(value: unknown, scope: FileScope, scopes: BlockScopes): void {
+function setScope(value: unknown, scope: FileScope, scopes: BlockScopes): void {
   if (typeof value !== "object" || value === null) return;
   scopes.set(value, scope);
-  for (const inner of Object.values(value)) mark(inner, scope, scopes);
+  for (const inner of Object.values(value)) setScope(inner, scope, scopes);
 }

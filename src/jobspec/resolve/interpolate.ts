@@ -1,21 +1,12 @@
 /** Replaces references by values: first those that the file defines, later those of the allocation. */
 import { parseTemplate, type Reference, TemplateError, unescapeLiteral } from "./template.ts";
 
-/** The value of a text, which is template text again if it is a text. */
+/** Evaluates template text. A string result is template text again. */
 export type EvaluateText = (text: string) => unknown;
 
-/** Evaluates all strings of a value, keys included. @throws TemplateError */
-export function substitute(
-  value: unknown,
-  evaluate: EvaluateText,
-  evaluateIn?: (inner: object) => EvaluateText | undefined,
-): unknown {
-  return mapStrings(value, evaluate, evaluateIn);
-}
-
 /**
- * Replaces references in a text by their values. The result is still template text. A
- * text that is a single reference becomes the value itself, whatever its type.
+ * Replaces references in a text by their values. The result is still template text. If the
+ * text is a single reference, the result is its value, of any type.
  * @param lookup returns undefined for what a later step resolves
  * @throws TemplateError if the text cannot be parsed or has other expressions, or from `lookup`
  */
@@ -41,23 +32,28 @@ export function render(text: string, lookup: (reference: Reference) => string): 
 
 /** {@link render} for all strings of a value, keys included. */
 export function renderAll(value: unknown, lookup: (reference: Reference) => string): unknown {
-  return mapStrings(value, (text) => render(text, lookup));
+  return substitute(value, (text) => render(text, lookup));
 }
 
-function mapStrings(
+/**
+ * Evaluates all strings of a value, keys included.
+ * @param evaluateIn returns another evaluation for what is inside an object; undefined to keep the outer one
+ * @throws TemplateError with the path of the string
+ */
+export function substitute(
   value: unknown,
-  change: EvaluateText,
-  changeIn?: (inner: object) => EvaluateText | undefined,
+  evaluate: EvaluateText,
+  evaluateIn?: (inner: object) => EvaluateText | undefined,
 ): unknown {
-  if (typeof value === "string") return change(value);
+  if (typeof value === "string") return evaluate(value);
   if (typeof value !== "object" || value === null) return value;
-  const own = changeIn?.(value) ?? change;
+  const own = evaluateIn?.(value) ?? evaluate;
   if (Array.isArray(value)) {
-    return value.map((item, index) => within(index, () => mapStrings(item, own, changeIn)));
+    return value.map((item, index) => within(index, () => substitute(item, own, evaluateIn)));
   }
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) =>
-      within(key, () => [String(own(key)), mapStrings(item, own, changeIn)] as const),
+      within(key, () => [String(own(key)), substitute(item, own, evaluateIn)] as const),
     ),
   );
 }
@@ -77,7 +73,7 @@ function asText(reference: Reference, lookup: (reference: Reference) => unknown)
   if (value === undefined) return `\${${reference.text}}`;
   if (typeof value === "object") {
     throw new TemplateError(
-      `${reference.text} is not a single value and cannot be part of a text`,
+      `${reference.text} is not a single value and cannot be part of a string`,
       reference.text,
     );
   }

@@ -1,4 +1,4 @@
-/** What evaluates the texts of a job file: most files have names in them only, others all of HCL2. */
+/** Chooses the evaluator of a job file: most files have references only, and need no HCL2. */
 import { parseJsonOrNothing } from "../../json.ts";
 import type { Body } from "../body.ts";
 import type { Evaluator, Found } from "../expressions/evaluator.ts";
@@ -10,12 +10,12 @@ import { parseTemplate, TemplateError } from "./template.ts";
 
 /** Loads HCL2's expressions and functions for a file that has them. */
 export async function loadEvaluator(top: Body, host: HostAccess | undefined): Promise<Evaluator> {
-  if (hasOnlyReferences(top)) return ofReferences;
-  const { ofExpressions } = await import("../expressions/hcl.ts");
-  return ofExpressions(host);
+  if (hasOnlyReferences(top)) return referenceEvaluator;
+  const { hclEvaluator } = await import("../expressions/hcl.ts");
+  return hclEvaluator(host);
 }
 
-const ofReferences: Evaluator = {
+const referenceEvaluator: Evaluator = {
   evaluate: (text, names) =>
     replaceReferences(text, ({ root, path, text: whole }) => {
       const found = names(root, path, whole);
@@ -37,12 +37,12 @@ function follow({ value, steps }: Found, path: readonly (string | number)[], tex
 }
 
 function hasOnlyReferences(value: unknown): boolean {
-  if (typeof value === "string") return isOfReferences(value);
+  if (typeof value === "string") return parsesAsReferences(value);
   if (typeof value !== "object" || value === null) return true;
-  return Object.entries(value).every(([key, item]) => isOfReferences(key) && hasOnlyReferences(item));
+  return Object.entries(value).every(([key, item]) => parsesAsReferences(key) && hasOnlyReferences(item));
 }
 
-function isOfReferences(text: string): boolean {
+function parsesAsReferences(text: string): boolean {
   if (!/[$%]\{/.test(text)) return true;
   try {
     parseTemplate(text);

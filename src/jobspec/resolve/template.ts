@@ -15,14 +15,14 @@ export interface Reference {
 /** A string is a literal, still escaped. */
 export type TemplatePart = string | Reference;
 
-/** A text that cannot be parsed or resolved; the message is for a person. */
+/** A text that cannot be parsed or resolved. The message tells a person why. */
 export class TemplateError extends Error {
   override readonly name = "TemplateError";
   /** The part of the text that is wrong. */
   readonly text: string;
   /** Path of the text within its value: keys and positions, filled from the inside out. */
   readonly path: (string | number)[] = [];
-  /** All of the text that it is part of, where that is known. */
+  /** The whole text around the wrong part, if that is known. */
   whole: string | undefined;
 
   constructor(message: string, text: string) {

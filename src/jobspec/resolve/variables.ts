@@ -19,7 +19,7 @@ export interface VariableSources {
   readonly files?: Readonly<Record<string, unknown>> | undefined;
   /** The process's environment: `NOMAD_VAR_<name>`. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** What the functions of files reach; without it, nothing. */
+  /** What file functions reach; without it, nothing. */
   readonly host?: HostAccess | undefined;
 }
 
@@ -118,7 +118,7 @@ function variableValue(
   }
 }
 
-/** A text is the value as it stands, also of a variable without a type, but for what is no single value. */
+/** A string, number or bool is given as it stands, and other types as HCL. Type `any` takes JSON, or else a string. */
 function givenValue(text: string, { kind }: Type, evaluator: Evaluator): Value {
   if (["string", "number", "bool"].includes(kind)) return text;
   if (kind === "any") return (parseJsonOrNothing(text) as Value | undefined) ?? text;
@@ -140,7 +140,7 @@ function checkValidations(file: JobFile, name: string, block: Body, scope: FileS
   }
 }
 
-/** As inPlace of reader.ts, which depends on this file: with the place of a variable, never its value. */
+/** Like inPlace of reader.ts, which imports this file, but without a path into the variable's value. */
 function within<T>(file: JobFile, place: string, work: () => T): T {
   try {
     return work();
@@ -155,7 +155,7 @@ const noNames: Names = (name, _, text) => {
   throw new TemplateError(`a variable's value is a constant, and ${name} is none`, text);
 };
 
-/** In a row, each the value of the one before. */
+/** How deep locals may depend on one another: deeper ones could exhaust the stack. */
 const maxLocals = 200;
 
 /** Locals may use variables and one another, so each is evaluated on its first use. */

@@ -1,6 +1,6 @@
 /** Job files, an agent's plugin block, and the text of their templates. */
 import { checkFile } from "../../../src/client/validation/checkFile.ts";
-import { ofExpressions } from "../../../src/jobspec/expressions/hcl.ts";
+import { hclEvaluator } from "../../../src/jobspec/expressions/hcl.ts";
 import { renderGoTemplate } from "../../../src/jobspec/goTemplate/evaluate.ts";
 import { templateFunctions } from "../../../src/jobspec/goTemplate/functions.ts";
 import { parseGoTemplate } from "../../../src/jobspec/goTemplate/parser.ts";
@@ -115,7 +115,7 @@ export const templates: Target = {
     ].map((text) => text.replaceAll("$X", "$")),
 };
 
-const evaluator = ofExpressions(undefined);
+const evaluator = hclEvaluator(undefined);
 const values: Readonly<Record<string, unknown>> = {
   var: { list: ["a", "b"], map: { x: 1, y: [true, null] }, text: "é€" },
   local: { n: 3 },

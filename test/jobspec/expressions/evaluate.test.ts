@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: HCL has such braces, too
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ofExpressions } from "../../../src/jobspec/expressions/hcl.ts";
+import { hclEvaluator } from "../../../src/jobspec/expressions/hcl.ts";
 import { itemOf, type Value } from "../../../src/jobspec/expressions/values.ts";
 import { TemplateError } from "../../../src/jobspec/resolve/template.ts";
 
@@ -18,7 +18,7 @@ const variables: Record<string, Value> = {
   yes: true,
   "with-dash": "dashed",
 };
-const hcl = ofExpressions();
+const hcl = hclEvaluator();
 const lookup = (root: string, [step]: readonly (string | number)[], text: string) =>
   root === "var" ? { value: itemOf(variables, step ?? null, text), steps: 1 } : undefined;
 const text = (source: string) => hcl.evaluate(source, lookup);
@@ -98,22 +98,22 @@ describe("an expression", () => {
   });
 
   it.each([
-    ["1 + true", "true must be a number, and it is a truth value"],
+    ["1 + true", "true must be a number, and it is a bool"],
     ["1 / 0", "a division by zero"],
     ["var.name ? 1 : 2", "var.name must be true or false"],
     ["!NOMAD_META_x", "known only to a running task"],
     ["var.list[3]", "the list has 3 items, and no 3"],
     ["var.map.c", "var.map.c does not exist: there is no c (there are: b, a)"],
-    ["var.name.x", "a text has no items"],
+    ["var.name.x", "a string has no items"],
     ['"${var.list}"', undefined],
-    ['"a${var.list}"', "var.list is a list and cannot be part of a text"],
+    ['"a${var.list}"', "var.list is a list and cannot be part of a string"],
     ["uper(var.name)", "Nomad has no function uper. Did you mean upper?"],
     ["upper()", "upper: it takes one parameter, and here 0 are given"],
-    ["upper(var.list)", "upper: its 1st parameter must be a text, and it is a list"],
+    ["upper(var.list)", "upper: its 1st parameter must be a string, and it is a list"],
     ['join(",")', "join: it takes 2 parameters or more, and here 1 are given"],
     ["try(var.a, var.b)", "try: none of its expressions has a value"],
     ['{for x in var.list : "k" => x}', "the key k occurs twice"],
-    ["[for x in var.name : x]", "for goes through lists and maps, not through a text"],
+    ["[for x in var.name : x]", "for iterates over a list or a map, not over a string"],
     ["convert(1, strng)", "convert: there is no type strng. Did you mean string?"],
     ["convert({}, object({ a = string }))", "convert: it lacks the attribute a"],
     ["1 +", "an expression is expected here (the expression ends too early)"],
@@ -144,7 +144,7 @@ describe("an expression", () => {
 
   it("of loops within loops comes to an end", () => {
     const loops = "[for a in range(1000) : [for b in range(1000) : [for c in range(1000) : c]]]";
-    expect(refused(loops).message).toContain("its loops have more than 1000000 turns");
+    expect(refused(loops).message).toContain("its loops have more than 1000000 iterations");
   });
 
   it("names the part that is wrong, for its place in the file", () => {

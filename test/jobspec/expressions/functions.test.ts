@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DriverError } from "../../../src/errors.ts";
 import type { HostAccess } from "../../../src/jobspec/expressions/functions/files.ts";
-import { ofExpressions } from "../../../src/jobspec/expressions/hcl.ts";
+import { hclEvaluator } from "../../../src/jobspec/expressions/hcl.ts";
 import type { Value } from "../../../src/jobspec/expressions/values.ts";
 
 const files: Record<string, Buffer> = {
@@ -21,7 +21,7 @@ const host: HostAccess = {
   home: "/home/ada",
   randomUuid: () => "00000000-0000-4000-8000-000000000001",
 };
-const hcl = ofExpressions(host);
+const hcl = hclEvaluator(host);
 const value = (source: string) => hcl.constant(source, () => undefined);
 
 describe("the functions of texts", () => {
@@ -176,7 +176,7 @@ describe("a function refuses", () => {
     ['base64decode("//4=")', "base64decode: the bytes in its text are no UTF-8"],
     ['jsondecode("{")', "jsondecode: its text is no JSON"],
     ['file("nothing")', "file: nothing cannot be read"],
-    ['file("logo")', "file: logo is not of UTF-8: filebase64 reads it"],
+    ['file("logo")', "file: logo is not UTF-8: filebase64 reads it"],
     ['format("%d")', "format: its format wants more values than are given"],
     ['format("%d", "x")', "format: %d wants a number"],
     ['format("a", 1)', "format: its format leaves 1 of the values unused"],
@@ -193,21 +193,21 @@ describe("a function refuses", () => {
     ['formatdate("q", "2026-01-02T15:04:05Z")', 'formatdate: "q" in its format means nothing'],
     ['timeadd("today", "1h")', "timeadd: its time must be such as 2026-01-31T12:00:00Z"],
     ['regex_replace("a", "(", "")', "regex_replace: its pattern is no regular expression"],
-    ['reverse(["a"])', "reverse: its 1st parameter must be a text: Nomad's reverse takes no list"],
+    ['reverse(["a"])', "reverse: its 1st parameter must be a string: Nomad's reverse takes no list"],
     ["setproduct(range(1000), range(1000))", "setproduct: it would have 1000000 items"],
     ['indent(1000000, "a\\nb")', "indent: its number must be from 0 to 10000"],
-    ['bcrypt("x")', "bcrypt: a local run has none"],
+    ['bcrypt("x")', "bcrypt: a local run does not compute it"],
     ['rsadecrypt("x", "y")', "rsadecrypt: a local run decrypts nothing"],
     ['yamldecode("a: 1")', "yamldecode: a local run reads no YAML"],
     ['csvdecode("a,a\\n1,2\\n")', "csvdecode: two of its columns have the same name"],
     ['uuidv5("x", "y")', "uuidv5: its namespace is dns, url, oid, x500 or a UUID"],
-    ['length("abc")', "length: its 1st parameter must be a list or a map, and it is a text"],
+    ['length("abc")', "length: its 1st parameter must be a list or a map, and it is a string"],
   ])("%s", (source, message) => {
     expect(() => value(source)).toThrow(message);
   });
 
   it("files where there is no folder for them", () => {
-    expect(() => ofExpressions().constant('file("x")', () => undefined)).toThrow(
+    expect(() => hclEvaluator().constant('file("x")', () => undefined)).toThrow(
       "the host's files are out of reach here",
     );
   });

@@ -1,7 +1,8 @@
-/** HCL2's functions of lists and maps. */
+/** HCL2's collection functions. */
 import { setOf } from "../types.ts";
 import {
   byText,
+  distinct,
   entriesOf,
   isEqual,
   isList,
@@ -96,10 +97,6 @@ export const collectionFunctions: Functions = {
 
 function flatten(values: readonly Value[]): Value[] {
   return values.flatMap((value) => (isList(value) ? flatten(value) : [value]));
-}
-
-function distinct(values: readonly Value[]): Value {
-  return values.filter((value, index) => values.findIndex((other) => isEqual(other, value)) === index);
 }
 
 function chunklist(values: readonly Value[], size: number): Value {

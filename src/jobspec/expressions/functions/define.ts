@@ -1,8 +1,8 @@
-/** How functions declare their parameters: the values come converted, and errors name what is expected. */
+/** Declares the parameters of functions: converts values, and names in errors what is expected. */
 import { TemplateError } from "../../resolve/template.ts";
 import { isList, isMap, kindOf, numberOf, textOf, type Value, type ValueMap } from "../values.ts";
 
-/** Takes evaluated parameters. @throws TemplateError with an empty text, without the function's name */
+/** Takes evaluated parameters. @throws TemplateError without the function's name and text: the caller adds them */
 export type HclFunction = (parameters: readonly Value[]) => Value;
 
 export type Functions = Readonly<Record<string, HclFunction>>;
@@ -14,7 +14,7 @@ export interface Parameter<T> {
 }
 
 export const anything: Parameter<Value> = { expected: "a value", read: (value) => value };
-export const text: Parameter<string> = { expected: "a text", read: textOf };
+export const text: Parameter<string> = { expected: "a string", read: textOf };
 export const number: Parameter<number> = { expected: "a number", read: numberOf };
 export const whole: Parameter<number> = {
   expected: "a whole number",
@@ -32,7 +32,7 @@ export const map: Parameter<ValueMap> = {
   read: (value) => (isMap(value) ? value : undefined),
 };
 export const texts: Parameter<readonly string[]> = {
-  expected: "a list of texts",
+  expected: "a list of strings",
   read: (value) => {
     if (!isList(value)) return undefined;
     const items = value.map(textOf);
@@ -57,17 +57,17 @@ export function takes<const P extends readonly Parameter<unknown>[]>(
   };
 }
 
-/** A function whose last parameter may be repeated, `least` times or more. */
+/** A function whose last parameter may be repeated, `min` times or more. */
 export function takesMany<const P extends readonly Parameter<unknown>[], R>(
   parameters: P,
   rest: Parameter<R>,
-  least: number,
+  min: number,
   work: (...values: [...Values<P>, ...R[]]) => Value,
 ): HclFunction {
   return (values) => {
-    const fewest = parameters.length + least;
-    if (values.length < fewest) {
-      fail(`it takes ${counted(fewest)} or more, and here ${values.length} are given`);
+    const minCount = parameters.length + min;
+    if (values.length < minCount) {
+      fail(`it takes ${counted(minCount)} or more, and here ${values.length} are given`);
     }
     const all = values.map((_, index) => read(parameters[index] ?? rest, values, index));
     return work(...(all as [...Values<P>, ...R[]]));

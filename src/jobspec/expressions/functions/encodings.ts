@@ -8,7 +8,8 @@ import { toJson } from "./json.ts";
 export const encodingFunctions: Functions = {
   base64decode: takes([text], base64decode),
   base64encode: takes([text], (value) => Buffer.from(value).toString("base64")),
-  bcrypt: () => fail("a local run has none: a hash with a new salt at each run. Give it as a variable"),
+  bcrypt: () =>
+    fail("a local run does not compute it: each result has a new salt. Give the hash as a variable"),
   csvdecode: takes([text], csvdecode),
   jsondecode: takes([text], (value) => {
     const decoded = parseJsonOrNothing(value);
@@ -16,21 +17,21 @@ export const encodingFunctions: Functions = {
   }),
   jsonencode: takes([anything], toJson),
   md5: takes([text], (value) => hashOf("md5", value)),
-  rsadecrypt: () => fail("a local run decrypts nothing: give what is encrypted as a variable"),
+  rsadecrypt: () => fail("a local run decrypts nothing: give the decrypted text as a variable"),
   sha1: takes([text], (value) => hashOf("sha1", value)),
   sha256: takes([text], (value) => hashOf("sha256", value)),
   sha512: takes([text], (value) => hashOf("sha512", value)),
   urlencode: takes([text], urlencode),
   uuidv5: takes([text, text], uuidv5),
   yamldecode: () => fail("a local run reads no YAML: jsondecode reads JSON"),
-  yamlencode: () => fail("a local run writes no YAML: jsonencode writes JSON, which YAML's readers take"),
+  yamlencode: () => fail("a local run writes no YAML: jsonencode writes JSON, which is YAML, too"),
 };
 
 function hashOf(algorithm: string, value: string | Buffer): string {
   return createHash(algorithm).update(value).digest("hex");
 }
 
-/** @throws TemplateError for a text that is no base64, or not of UTF-8 */
+/** @throws TemplateError for a text that is not base64, or whose bytes are not UTF-8 */
 function base64decode(value: string): string {
   if (!/^(?:[\w+/-]{4})*(?:[\w+/-]{2}==|[\w+/-]{3}=)?$/.test(value)) fail("its text is no base64");
   try {
@@ -40,7 +41,7 @@ function base64decode(value: string): string {
   }
 }
 
-/** As in the query of an address, where a space is a plus sign. */
+/** Encodes as in the query of a URL, where a space is a plus sign. */
 function urlencode(value: string): string {
   const unreserved = /[^\w.~-]/gu;
   return value.replaceAll(unreserved, (character) =>
@@ -93,7 +94,7 @@ function csvRows(source: string): string[][] {
     row.push(quoted?.replaceAll('""', '"') ?? plain);
     if (end === "," && field.lastIndex < source.length) continue;
     if (end === ",") row.push("");
-    // An empty line is none.
+    // Empty lines are skipped.
     if (row.length > 1 || row[0] !== "") rows.push(row);
     row = [];
   }

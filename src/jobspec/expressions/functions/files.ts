@@ -1,4 +1,4 @@
-/** HCL2's functions of files, over what the caller lets them reach. */
+/** HCL2's file functions, which reach only what the caller allows. */
 import { DriverError } from "../../../errors.ts";
 import { byText } from "../values.ts";
 import { type Functions, fail, takes, text } from "./define.ts";
@@ -15,7 +15,7 @@ export interface HostAccess {
   readonly randomUuid: () => string;
 }
 
-/** For a file without a folder. */
+/** For a job file without a folder: its functions reach nothing. */
 export const noHost: HostAccess = {
   read: refuse,
   exists: refuse,
@@ -47,7 +47,7 @@ export function hostFunctions(host: HostAccess): Functions {
         return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content(path));
       } catch (thrown) {
         if (!(thrown instanceof TypeError)) throw thrown;
-        return fail(`${path} is not of UTF-8: filebase64 reads it`);
+        return fail(`${path} is not UTF-8: filebase64 reads it`);
       }
     }),
     filebase64: takes([text], (path) => content(path).toString("base64")),
@@ -76,7 +76,7 @@ function dirname(path: string): string {
   return path.slice(0, end).replace(/\/+$/, "") || "/";
 }
 
-/** `*`, `**`, `?`, `[a-z]` and `{a,b}`. */
+/** Translates a pattern with `*`, `**`, `?`, `[a-z]` and `{a,b}`. */
 function globPattern(glob: string): RegExp {
   let braces = 0;
   const source = glob.replaceAll(/\*\*\/?|\*|\?|\[!?[^\]]+\]|[{},]|[.+^$()|\\\]]|\[/g, (part) => {
@@ -93,6 +93,6 @@ function globPattern(glob: string): RegExp {
   try {
     return new RegExp(`^${source}$`, "s");
   } catch {
-    return fail("its pattern is none of paths");
+    return fail("its pattern is not valid");
   }
 }

@@ -1,4 +1,4 @@
-/** All functions that Nomad's job files have (jobspec2/functions.go), but for try, can and convert. */
+/** All functions of Nomad's job files (jobspec2/functions.go), except try, can and convert: evaluate.ts has them. */
 import { collectionFunctions } from "./collections.ts";
 import type { Functions } from "./define.ts";
 import { encodingFunctions } from "./encodings.ts";

@@ -39,9 +39,9 @@ function formatOne(letter: string, flags: string, value: Value, precision: numbe
       if (flags.includes("#")) return toJson(value);
       return typeof value === "string" ? cut(value, precision) : (textOf(value) ?? toJson(value));
     case "s":
-      return cut(textOf(value) ?? fail("%s wants a text"), precision);
+      return cut(textOf(value) ?? fail("%s wants a string"), precision);
     case "q":
-      return toJson(textOf(value) ?? fail("%q wants a text"));
+      return toJson(textOf(value) ?? fail("%q wants a string"));
     case "t":
       if (typeof value !== "boolean") fail("%t wants true or false");
       return String(value);

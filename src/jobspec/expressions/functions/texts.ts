@@ -1,4 +1,4 @@
-/** HCL2's functions of texts. */
+/** HCL2's string functions. */
 
 import { isList, type Value } from "../values.ts";
 import {
@@ -15,7 +15,7 @@ import {
 import { goFormat } from "./goFormat.ts";
 import { goPattern, goReplacement } from "./goRegex.ts";
 
-const reversible: Parameter<string> = { ...text, expected: "a text: Nomad's reverse takes no list" };
+const reversible: Parameter<string> = { ...text, expected: "a string: Nomad's reverse takes no list" };
 
 const graphemes = new Intl.Segmenter("und");
 
@@ -30,7 +30,7 @@ export const textFunctions: Functions = {
     value.replaceAll(goPattern(pattern, "g"), goReplacement(replacement)),
   ),
   replace: takes([text, text, text], (value, old, replacement) => value.split(old).join(replacement)),
-  // Nomad's reverse is that of texts, and strrev is the same.
+  // In Nomad, reverse reverses a string, as strrev does.
   reverse: takes([reversible], reversed),
   strrev: takes([reversible], reversed),
   split: takes([text, text], (separator, value) =>
@@ -52,7 +52,7 @@ export const textFunctions: Functions = {
   upper: takes([text], (value) => value.toUpperCase()),
 };
 
-/** Most other numbers are mistakes, and the text would not fit into memory. */
+/** A larger number is most likely a mistake, and the text could exhaust the memory. */
 function within(count: number): number {
   return count >= 0 && count <= 10_000 ? count : fail("its number must be from 0 to 10000");
 }
@@ -83,7 +83,7 @@ function trimEnd(value: string, cutset: string): string {
   return characters.slice(0, characters.findLastIndex((each) => !cutset.includes(each)) + 1).join("");
 }
 
-/** Lists are gone through together, single values are used for each turn. */
+/** Formats the first items of all lists, then the second ones, … A single value is used each time. */
 function formatList(spec: string, ...values: readonly Value[]): Value {
   const lengths = values.filter(isList).map((each) => each.length);
   const [length = 1] = lengths;

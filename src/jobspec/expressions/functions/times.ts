@@ -1,5 +1,6 @@
 /** HCL2's functions of times. */
 import { goUnits, parseDuration } from "../../../units/durations.ts";
+import { dayNames, monthNames } from "./calendar.ts";
 import { type Functions, fail, takes, text } from "./define.ts";
 
 export const timeFunctions: Functions = {
@@ -8,12 +9,12 @@ export const timeFunctions: Functions = {
 };
 
 interface Time {
-  /** Of the clock at the time's own zone. */
+  /** The clock time in the time's own zone, as if it were UTC. */
   readonly local: Date;
   readonly zone: string;
 }
 
-/** RFC 3339. */
+/** Parses RFC 3339. */
 function timeOf(value: string): Time {
   const [, date, zone = ""] =
     /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d)$/.exec(value) ?? [];
@@ -31,13 +32,7 @@ function timeAdd(value: string, duration: string): string {
   return `${moved.toISOString().slice(0, 19)}${zone}`;
 }
 
-const days = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
-const months = [
-  ...["January", "February", "March", "April", "May", "June", "July"],
-  ...["August", "September", "October", "November", "December"],
-];
-
-/** Letters stand for parts of the time, all else for itself; text in single quotes is literal. */
+/** Replaces letters by parts of the time. All else is literal, and so are letters in single quotes. */
 function formatDate(spec: string, value: string): string {
   const time = timeOf(value);
   return spec.replaceAll(/'((?:[^']|'')*)'|([A-Za-z])\2*|'/g, (part, quoted?: string) => {
@@ -51,12 +46,13 @@ function dateWord(word: string, { local, zone }: Time): string | undefined {
   const two = (part: number) => String(part).padStart(2, "0");
   const hours = local.getUTCHours();
   const month = local.getUTCMonth();
-  const day = days[local.getUTCDay()] ?? "";
+  const monthName = monthNames[month] ?? "";
+  const day = dayNames[local.getUTCDay()] ?? "";
   const words: Readonly<Record<string, string>> = {
     YYYY: String(local.getUTCFullYear()).padStart(4, "0"),
     YY: two(local.getUTCFullYear() % 100),
-    MMMM: months[month] ?? "",
-    MMM: (months[month] ?? "").slice(0, 3),
+    MMMM: monthName,
+    MMM: monthName.slice(0, 3),
     MM: two(month + 1),
     M: String(month + 1),
     DD: two(local.getUTCDate()),
