@@ -3,6 +3,7 @@ import { createHash, createHmac } from "node:crypto";
 import { parseJsonOrNothing } from "../../json.ts";
 import { fail } from "../expressions/functions/define.ts";
 import { goPattern, goReplacement } from "../expressions/functions/goRegex.ts";
+import { titleCase, trimCutset, trimPrefix, trimSuffix } from "../expressions/functions/goStrings.ts";
 import { escapeJson } from "../expressions/functions/json.ts";
 import { byText } from "../expressions/values.ts";
 import { printf } from "./printf.ts";
@@ -185,23 +186,11 @@ const helpers: Functions = {
   toUnescapedJSONPretty: one(any, (value) => JSON.stringify(toPlain(value), null, 2)),
   toLower: one(text, (value) => value.toLowerCase()),
   toUpper: one(text, (value) => value.toUpperCase()),
-  toTitle: one(text, (value) =>
-    value.replaceAll(/(?<![\p{L}\p{N}_'])\p{L}/gu, (letter) => letter.toUpperCase()),
-  ),
-  trim: two(text, text, (cutset, value) => {
-    const kept = [...value];
-    const first = kept.findIndex((each) => !cutset.includes(each));
-    return first < 0
-      ? ""
-      : kept.slice(first, kept.findLastIndex((each) => !cutset.includes(each)) + 1).join("");
-  }),
-  trimPrefix: two(text, text, (prefix, value) =>
-    value.startsWith(prefix) ? value.slice(prefix.length) : value,
-  ),
+  toTitle: one(text, titleCase),
+  trim: two(text, text, (cutset, value) => trimCutset(value, cutset)),
+  trimPrefix: two(text, text, (prefix, value) => trimPrefix(value, prefix)),
   trimSpace: one(text, (value) => value.trim()),
-  trimSuffix: two(text, text, (suffix, value) =>
-    suffix !== "" && value.endsWith(suffix) ? value.slice(0, -suffix.length) : value,
-  ),
+  trimSuffix: two(text, text, (suffix, value) => trimSuffix(value, suffix)),
 };
 
 type Read<T> = (value: GoValue) => T;

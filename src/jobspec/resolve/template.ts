@@ -40,7 +40,10 @@ export function parseTemplate(text: string): TemplatePart[] {
     if (text.startsWith("$${", at) || text.startsWith("%%{", at)) {
       at += 3;
     } else if (text.startsWith("%{", at)) {
-      throw new TemplateError("a local run does not evaluate %{ } directives", text.slice(at, at + 20));
+      throw new TemplateError(
+        "inside a value, a local run does not evaluate %{ } directives",
+        text.slice(at, at + 20),
+      );
     } else if (text.startsWith("${", at)) {
       const end = closingBrace(text, at + 2);
       if (at > literalStart) parts.push(text.slice(literalStart, at));
@@ -71,7 +74,10 @@ const referencePattern = new RegExp(`^${namePattern}(?:${stepPattern.replaceAll(
 function parseReference(inside: string): Reference {
   const text = inside.trim();
   if (!referencePattern.test(text)) {
-    throw new TemplateError(`a local run looks up names only; it does not evaluate \${${inside}}`, inside);
+    throw new TemplateError(
+      `inside a value, a local run looks up names only and does not evaluate \${${inside}}`,
+      inside,
+    );
   }
   const root = new RegExp(namePattern, "u").exec(text)?.[0] ?? text;
   const path = [...text.slice(root.length).matchAll(new RegExp(stepPattern, "gu"))].map(({ groups = {} }) => {

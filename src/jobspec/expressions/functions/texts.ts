@@ -14,6 +14,7 @@ import {
 } from "./define.ts";
 import { goFormat } from "./goFormat.ts";
 import { goPattern, goReplacement } from "./goRegex.ts";
+import { titleCase, trimCutset, trimPrefix, trimSuffix } from "./goStrings.ts";
 
 const reversible: Parameter<string> = { ...text, expected: "a string: Nomad's reverse takes no list" };
 
@@ -38,17 +39,11 @@ export const textFunctions: Functions = {
   ),
   strlen: takes([text], (value) => charactersOf(value).length),
   substr: takes([text, whole, whole], substr),
-  title: takes([text], (value) =>
-    value.replaceAll(/(?<![\p{L}\p{N}_'])\p{L}/gu, (letter) => letter.toUpperCase()),
-  ),
-  trim: takes([text, text], (value, cutset) => trimEnd(trimStart(value, cutset), cutset)),
-  trimprefix: takes([text, text], (value, prefix) =>
-    value.startsWith(prefix) ? value.slice(prefix.length) : value,
-  ),
+  title: takes([text], titleCase),
+  trim: takes([text, text], trimCutset),
+  trimprefix: takes([text, text], trimPrefix),
   trimspace: takes([text], (value) => value.trim()),
-  trimsuffix: takes([text, text], (value, suffix) =>
-    suffix !== "" && value.endsWith(suffix) ? value.slice(0, -suffix.length) : value,
-  ),
+  trimsuffix: takes([text, text], trimSuffix),
   upper: takes([text], (value) => value.toUpperCase()),
 };
 
@@ -70,17 +65,6 @@ function substr(value: string, offset: number, length: number): string {
   const characters = charactersOf(value);
   const from = offset < 0 ? Math.max(0, characters.length + offset) : offset;
   return characters.slice(from, length < 0 ? undefined : from + length).join("");
-}
-
-function trimStart(value: string, cutset: string): string {
-  const characters = [...value];
-  const first = characters.findIndex((each) => !cutset.includes(each));
-  return first < 0 ? "" : characters.slice(first).join("");
-}
-
-function trimEnd(value: string, cutset: string): string {
-  const characters = [...value];
-  return characters.slice(0, characters.findLastIndex((each) => !cutset.includes(each)) + 1).join("");
 }
 
 /** Formats the first items of all lists, then the second ones, … A single value is used each time. */
