@@ -22,17 +22,17 @@ export interface BindingGroup {
   readonly bindings: readonly Binding[];
 }
 
-const opened =
+const togglePage =
   (page: Page): Binding["act"] =>
   (state) => ({ ...state, page: state.page === page ? "moment" : page, scroll: 0 });
-const closed: Binding["act"] = (state) => ({ ...state, page: "moment", scroll: 0 });
-const prompted =
+const closePage: Binding["act"] = (state) => ({ ...state, page: "moment", scroll: 0 });
+const promptWith =
   (text: string): Binding["act"] =>
   (state) => ({ ...state, prompt: openPrompt(":", text) });
-const scrolled =
+const scrollBy =
   (by: number): Binding["act"] =>
   (state, count = 1) => ({ ...state, scroll: Math.max(0, state.scroll + by * count) });
-const selected =
+const selectBy =
   (by: number): Binding["act"] =>
   (state, count = 1) => ({
     ...state,
@@ -49,28 +49,28 @@ export const bindingGroups: readonly BindingGroup[] = [
     title: "All of an event (return), and lists",
     pages: ["whole", "help", "edits"],
     bindings: [
-      { keys: ["j", "down"], shown: "j ↓", does: "a line on", act: scrolled(1) },
-      { keys: ["k", "up"], shown: "k ↑", does: "a line back", act: scrolled(-1) },
-      { keys: [" ", "pagedown", "C-f"], shown: "space PgDn", does: "a page on", act: scrolled(10) },
-      { keys: ["pageup", "C-b"], shown: "PgUp", does: "a page back", act: scrolled(-10) },
-      { keys: ["g", "home"], shown: "g Home", does: "to the top", act: scrolled(-allLines) },
-      { keys: ["G", "end"], shown: "G End", does: "to the end", act: scrolled(allLines) },
-      { keys: ["q", "escape", "return"], shown: "q Esc return", does: "back to the events", act: closed },
+      { keys: ["j", "down"], shown: "j ↓", does: "a line on", act: scrollBy(1) },
+      { keys: ["k", "up"], shown: "k ↑", does: "a line back", act: scrollBy(-1) },
+      { keys: [" ", "pagedown", "C-f"], shown: "space PgDn", does: "a page on", act: scrollBy(10) },
+      { keys: ["pageup", "C-b"], shown: "PgUp", does: "a page back", act: scrollBy(-10) },
+      { keys: ["g", "home"], shown: "g Home", does: "to the top", act: scrollBy(-allLines) },
+      { keys: ["G", "end"], shown: "G End", does: "to the end", act: scrollBy(allLines) },
+      { keys: ["q", "escape", "return"], shown: "q Esc return", does: "back to the events", act: closePage },
     ],
   },
   {
     title: "List of breakpoints (B)",
     pages: ["breakpoints"],
     bindings: [
-      { keys: ["j", "down"], shown: "j ↓", does: "choose the next", act: selected(1) },
-      { keys: ["k", "up"], shown: "k ↑", does: "choose the previous one", act: selected(-1) },
+      { keys: ["j", "down"], shown: "j ↓", does: "choose the next", act: selectBy(1) },
+      { keys: ["k", "up"], shown: "k ↑", does: "choose the previous one", act: selectBy(-1) },
       {
         keys: ["d", "x", "delete", "backspace"],
         shown: "d x",
         does: "remove it",
         act: (state) => removeBreakpoint(state, state.selected),
       },
-      { keys: ["q", "escape", "return"], shown: "q Esc return", does: "back to the events", act: closed },
+      { keys: ["q", "escape", "return"], shown: "q Esc return", does: "back to the events", act: closePage },
     ],
   },
   {
@@ -117,12 +117,12 @@ export const bindingGroups: readonly BindingGroup[] = [
       { keys: ["C-u"], shown: "Ctrl-U", does: "half a page back", act: (state) => turnPages(state, -0.5) },
       { keys: ["e"], shown: "e", does: "to the next error", act: (state) => goToError(state, 1) },
       { keys: ["E"], shown: "E", does: "to the previous error", act: (state) => goToError(state, -1) },
-      { keys: ["s"], shown: "s", does: "to a state", act: prompted("state ") },
+      { keys: ["s"], shown: "s", does: "to a state", act: promptWith("state ") },
       {
         keys: ["t"],
         shown: "t",
         does: "to a time: 20:24:27.865, +1.5s from the first event",
-        act: prompted(""),
+        act: promptWith(""),
       },
       {
         keys: ["/"],
@@ -160,8 +160,8 @@ export const bindingGroups: readonly BindingGroup[] = [
         does: "the whole event, with the driver's knowledge",
         act: goOrOpen,
       },
-      { keys: ["J", "S-down", "C-e"], shown: "J Ctrl-E", does: "scroll the event", act: scrolled(1) },
-      { keys: ["K", "S-up", "C-y"], shown: "K Ctrl-Y", does: "scroll back", act: scrolled(-1) },
+      { keys: ["J", "S-down", "C-e"], shown: "J Ctrl-E", does: "scroll the event", act: scrollBy(1) },
+      { keys: ["K", "S-up", "C-y"], shown: "K Ctrl-Y", does: "scroll back", act: scrollBy(-1) },
       {
         keys: ["tab"],
         shown: "tab",
@@ -184,9 +184,9 @@ export const bindingGroups: readonly BindingGroup[] = [
         keys: ["b"],
         shown: "b",
         does: "set one: state:NAME, type:NAME or an expression",
-        act: prompted("break "),
+        act: promptWith("break "),
       },
-      { keys: ["B"], shown: "B", does: "list them, and remove some", act: opened("breakpoints") },
+      { keys: ["B"], shown: "B", does: "list them, and remove some", act: togglePage("breakpoints") },
       { keys: ["c"], shown: "c", does: "continue to the next", act: (state) => continueTo(state, 1) },
       { keys: ["C"], shown: "C", does: "continue backwards", act: (state) => continueTo(state, -1) },
     ],
@@ -196,8 +196,13 @@ export const bindingGroups: readonly BindingGroup[] = [
     pages: [...moments, "edits"],
     bindings: [
       { keys: ["x"], shown: "x", does: "drop the event", act: dropPresent },
-      { keys: ["m"], shown: "m", does: "change it: FIELD=VALUE …", act: prompted("change ") },
-      { keys: ["i"], shown: "i", does: "put one in behind it: TYPE FIELD=VALUE …", act: prompted("insert ") },
+      { keys: ["m"], shown: "m", does: "change it: FIELD=VALUE …", act: promptWith("change ") },
+      {
+        keys: ["i"],
+        shown: "i",
+        does: "put one in behind it: TYPE FIELD=VALUE …",
+        act: promptWith("insert "),
+      },
       { keys: ["u"], shown: "u", does: "undo the last edit", act: (state) => undoEdits(state, false) },
       {
         keys: ["U"],
@@ -205,15 +210,15 @@ export const bindingGroups: readonly BindingGroup[] = [
         does: "undo all: the history as it was recorded",
         act: (state) => undoEdits(state, true),
       },
-      { keys: ["w"], shown: "w", does: "list the edits, as a file for --what-if", act: opened("edits") },
+      { keys: ["w"], shown: "w", does: "list the edits, as a file for --what-if", act: togglePage("edits") },
     ],
   },
   {
     title: "The rest",
     pages: [...moments, ...lists],
     bindings: [
-      { keys: [":"], shown: ":", does: "a command, or a place to go to", act: prompted("") },
-      { keys: ["?", "h"], shown: "?", does: "this page, and back", act: opened("help") },
+      { keys: [":"], shown: ":", does: "a command, or a place to go to", act: promptWith("") },
+      { keys: ["?", "h"], shown: "?", does: "this page, and back", act: togglePage("help") },
       { keys: ["C-l"], shown: "Ctrl-L", does: "draw anew", act: (state) => state },
       { keys: ["q", "C-c"], shown: "q Ctrl-C", does: "leave", act: (state) => ({ ...state, over: true }) },
     ],

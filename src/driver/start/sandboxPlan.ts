@@ -146,6 +146,7 @@ function pathsInRoot({ entries }: UnveilRules): string[] {
   return entries.flatMap(({ path }) => [path, realPathOf(path) ?? path]);
 }
 
+/** Where a task's sandbox is set up. */
 export interface SandboxPlace extends Pick<HostServices, "options" | "rootProblem"> {
   /** Whether to mask /proc, even if the options name no path in it: links may lead there. */
   readonly maskProc?: boolean;
@@ -153,6 +154,7 @@ export interface SandboxPlace extends Pick<HostServices, "options" | "rootProble
   readonly files: RunFiles;
 }
 
+/** The part of a sandbox that is known before its Landlock rules are added. */
 export interface EarlySandbox {
   readonly rules: UnveilRules;
   /** The task's own root; undefined for the host's tree. */
