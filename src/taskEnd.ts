@@ -45,12 +45,12 @@ export function endBySignal(signal: number): ProcessEnd {
 
 export const unknownEnd: ProcessEnd = { exitCode: -1, signal: 0 };
 
-/** The exit code of a program that ran a process for its caller: that of the process; 125 if it is unknown. */
+/** The exit code with which a program passes on the end of a process that it ran; 125 if that end is unknown. */
 export function codeToPassOn(end: Pick<ProcessEnd, "exitCode"> | undefined): number {
   return end === undefined || end.exitCode < 0 ? RUNNER_FAILED : end.exitCode;
 }
 
-/** The exit code of such a program if it could not start the process, by the code of the error. */
+/** The exit code of a program that could not start a process, by the code of the error. */
 export function codeOfFailedStart(code: ErrorCode | undefined): number {
   if (code === "COMMAND_NOT_FOUND") return NOT_FOUND;
   const isRunner = code === undefined || code === "PLUGIN_FAILED" || code === "CONFIG_INVALID";

@@ -9,15 +9,15 @@ export function isDamaged({ type }: Pick<StoredEvent, "type">): boolean {
   return type === DAMAGED;
 }
 
-/** What a reader is told of a damaged event. */
+/** The description of a damaged event, for people. */
 export function damagedEvent(stream: string, seq: number): string {
   return `event ${seq} of ${stream} is not as it was stored`;
 }
 
 /**
- * Events of one stream, in order and without gaps, from sequence number `from` on. In place
- * of a damaged one stands an event without data that says so. Its states are those of its
- * neighbours, its time is that of the event before, unless its own header is intact.
+ * Events of one stream, in order and without gaps, from sequence number `from` on. An event
+ * without data stands in for a damaged one. Unless the damaged event's header is intact, it
+ * takes the states from its neighbours, and the time from the event before.
  */
 export function readHistory(reader: EventReader, stream: string, from = 1): StoredEvent[] {
   const version = reader.version(stream);

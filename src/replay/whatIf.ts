@@ -14,7 +14,7 @@ const data = z.record(z.string(), z.unknown());
 /** Milliseconds since the epoch. */
 const time = z.number();
 
-/** Edits always number the recorded events, from 1. Other edits do not shift the numbers. */
+/** Numbers are those of the recorded events, from 1: other edits do not shift them. */
 const editSchema = z.union([
   z.strictObject({ drop: z.int().positive() }),
   /** Fields of `data` replace the recorded ones; the others stay. */
@@ -45,7 +45,7 @@ export interface WhatIf {
 /**
  * Folds an edited history with the machine of the recorded one.
  * @param edits applied together; several insertions after one event keep their order
- * @throws DriverError `EDITS_INVALID` if an edit names no event, or makes one that the machine cannot read
+ * @throws DriverError `EDITS_INVALID` if an edit names an event that does not exist, or makes one that the machine cannot read
  */
 export function whatIf({ stream, events, machine }: History, edits: readonly Edit[]): WhatIf {
   for (const edit of edits) requireEvent(edit, events.length);
@@ -127,7 +127,10 @@ function readable(event: StoredEvent, edit: Edit, machine: MachineVersion): Stor
   try {
     known = machine.readEvent(event).data;
   } catch (thrown) {
-    throw new DriverError("EDITS_INVALID", `${shown(edit)} makes no event:\n${indented(reasonOf(thrown))}`);
+    throw new DriverError(
+      "EDITS_INVALID",
+      `${shown(edit)} does not make a valid event:\n${indented(reasonOf(thrown))}`,
+    );
   }
   const fields = "drop" in edit ? {} : (edit.data ?? {});
   const unknown = Object.keys(fields).filter((field) => !(field in known));

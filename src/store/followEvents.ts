@@ -9,7 +9,7 @@
 import { Observable } from "rxjs";
 import type { StoredEvent } from "./eventStore.ts";
 
-/** The next events from a position on, and where to go on. Without progress, there are none yet. */
+/** Events from a position on. `next` is the position to read from afterwards: the same one if there are no events yet. */
 export interface EventBatch {
   readonly events: readonly StoredEvent[];
   readonly next: number;

@@ -92,7 +92,7 @@ export function rowOf(
   };
 }
 
-/** The value of a limit of the cgroup that is in force; null if there is none, or it is `max`. */
+/** The value that is in force for a limit of the cgroup; null without a limit, or if it is `max`. */
 function limitOf({ sandbox }: TaskContext, file: string): number[] | null {
   const limit = sandbox?.limits.find((each) => each.file === file && each.applied);
   const numbers = limit?.value.split(" ").map(Number) ?? [];

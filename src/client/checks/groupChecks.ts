@@ -100,7 +100,7 @@ async function follow(
   }
 }
 
-/** A task that has ended meanwhile needs no restart; a start that failed is told by the task itself. */
+/** Ignores a failed restart: the task has ended meanwhile, or reports its failed start itself. */
 function unlessEnding(thrown: unknown): void {
   if (!(thrown instanceof DriverError)) throw thrown;
 }

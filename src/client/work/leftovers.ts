@@ -5,7 +5,7 @@ import { allScopes, type LocalScope } from "../allocation/cgroupScope.ts";
 import { type RunRecord, takeAbandonedWork, workParent, workPrefix } from "./workFolder.ts";
 
 export interface Leftover {
-  /** The run's work folder; undefined if there is none any more. */
+  /** The run's work folder; undefined if it was removed. */
   readonly work: string | undefined;
   /** What the run recorded of itself. */
   readonly record: RunRecord | undefined;
@@ -14,7 +14,7 @@ export interface Leftover {
 }
 
 /**
- * Finds all leftovers and changes nothing. Runs that go on and folders that were to be kept are no leftovers.
+ * Finds all leftovers and changes nothing. Runs that go on, and folders to keep, are not leftovers.
  * @returns an empty array for a user other than root, who may not read the runs' records
  */
 export function findLeftovers(parent = workParent): Leftover[] {

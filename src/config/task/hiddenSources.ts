@@ -7,7 +7,7 @@ import { isAtOrBelow } from "../options/unveil.ts";
  * source stays visible if hiding it would hide something else: if it is unveiled
  * itself, or contains or lies in something that the task reaches.
  * @param sources resolved paths
- * @param reachable resolved paths of all else that the task reaches, including the mounts' targets
+ * @param reachable resolved paths of everything else that the task reaches, including the mounts' targets
  */
 export function hiddenSources(sources: readonly string[], reachable: readonly string[]): string[] {
   const candidates = [...new Set(sources)].filter(

@@ -26,7 +26,7 @@ export interface UnveilInput {
   readonly options: PluginOptions;
   readonly task: TaskOptions;
   readonly folders: TaskFolders;
-  /** Bind mounts over single paths, without the one of the private `/tmp`. */
+  /** Bind mounts over single paths, except that of the private `/tmp`. */
   readonly bound?: readonly BoundPath[];
   readonly mounts?: readonly PlacedMount[];
   readonly root?: RootMode;

@@ -20,13 +20,13 @@ const maxSeparate = 3;
 /** A command that was not run for this long counts as a new one. */
 const forgottenMs = 3_600_000;
 
-/** How many programs are remembered, and how many different ends are told apart in one event. */
+/** Limits of the remembered programs, and of the different ends that one event lists. */
 const maxPrograms = 32;
 const maxRepetitions = 32;
 
 /**
- * A task chooses its programs and how they end, so it could always show something new. So there is a budget
- * for what is recorded at once: this many events, and one more after each `budgetReturnMs`.
+ * A task chooses its programs and how they end, so it could fill the log with ever new ones. A budget limits
+ * the events: this many at once, and one more after each `budgetReturnMs`.
  */
 const budgetSize = 32;
 const budgetReturnMs = 300_000;
@@ -34,7 +34,7 @@ const budgetReturnMs = 300_000;
 /** How a program ended most recently. */
 interface Habit {
   readonly end: CommandEnd;
-  /** How often in a row. */
+  /** How many times in a row it has ended so. */
   readonly equal: number;
   readonly at: number;
 }
@@ -42,7 +42,7 @@ interface Habit {
 type Repetition = EventData<"execsRepeated">["repetitions"][number];
 
 export class CommandTally {
-  /** By program; the one that ended last is the last. */
+  /** By program, in the order of their last ends. */
   readonly #habits = new Map<string, Habit>();
   #repetitions = new Map<string, Repetition>();
   #more = 0;

@@ -152,7 +152,7 @@ async function beginLaunch(
       { fd: stderr, mode: writeOnly, path: "/dev/stderr" },
     ];
     const added = addRules(ruleset, rules.entries, logs, facts.landlockAbi);
-    checkVisible(rules.entries, program.isVisible, added.led);
+    checkVisible(rules.entries, program.isVisible, added.realPaths);
     const isStale = template?.isCurrent(added.identities) === false;
     const isUnmasked = added.opensProc && root?.maskProc === false;
     if ((isStale && attempt < maxAttempts) || isUnmasked) {

@@ -54,7 +54,7 @@ export async function startWitness(run: WitnessedRun, name: string, runnerFolder
 
 /**
  * Reads a witness's record.
- * @returns undefined if there is none, or the kernel gave no status, which it does from 6.15 on
+ * @returns undefined without a record, or if the kernel (before 6.15) gave the witness no status
  */
 export function readWitness(statusFile: string): ExitStatus | undefined {
   try {

@@ -74,7 +74,7 @@ export function processesIn(cgroup: string): number[] {
 /** Names of the cgroups directly below a cgroup; none if it was removed. */
 export function cgroupsBelow(cgroup: string): string[] {
   try {
-    // A folder's link count tells how many folders are in it. Mostly there are none.
+    // The link count shows whether a folder contains folders. Most contain none, and need not be read.
     if (statSync(cgroup).nlink <= 2) return [];
     const entries = readdirSync(cgroup, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);

@@ -64,7 +64,7 @@ export class RulesetBuilder {
   readonly skipped: SkippedRule[] = [];
   readonly insideNamespace: NamespaceRule[] = [];
   readonly identities = new Map<string, string>();
-  readonly led = new Map<string, string>();
+  readonly realPaths = new Map<string, string>();
   opensProc = false;
   readonly #ruleset: number;
   readonly #abi: number;
@@ -90,7 +90,7 @@ export class RulesetBuilder {
       this.#skip(rule, `not found (${found.errno})`);
     } else if (found.at === "host") {
       this.identities.set(rule.path, found.identity);
-      if (isJobsAlone(rule)) this.led.set(rule.path, readlinkSync(`/proc/self/fd/${found.descriptor}`));
+      if (isJobsAlone(rule)) this.realPaths.set(rule.path, readlinkSync(`/proc/self/fd/${found.descriptor}`));
       try {
         this.#addOnHost(rule, found.descriptor, rule.sources.includes("device") ? "device" : found.kind);
       } finally {
@@ -169,23 +169,23 @@ export class RulesetBuilder {
 const READ: UnveilMode = { read: true, write: false, execute: false, create: false };
 
 /**
- * Checks that a task's user could reach what the job unveils: what it may not enter on the host is not to be
- * reached through the task's own root either, and not to be found out about.
- * @param led where the paths led when their rules were added, once they are: links may have changed meanwhile
- * @throws DriverError `UNVEIL_PATH_MISSING`, as for a path that is not there
+ * Checks that a task's user could reach on the host what the job unveils. Otherwise the task's own root would
+ * let the user into folders that are closed to it.
+ * @param realPaths see {@link AddedRules}; undefined before the rules are added
+ * @throws DriverError `UNVEIL_PATH_MISSING`, as for a missing path: the job must not learn that it exists
  */
 export function checkVisible(
   rules: readonly UnveilRule[],
   isVisible: IsVisible,
-  led?: ReadonlyMap<string, string>,
+  realPaths?: ReadonlyMap<string, string>,
 ): void {
   for (const rule of rules) {
-    const path = led?.get(rule.path) ?? rule.path;
+    const path = realPaths?.get(rule.path) ?? rule.path;
     if (isJobsAlone(rule) && !isVisible(path)) throw missing(rule, "ENOENT");
   }
 }
 
-/** Neither the operator's nor in the task's own folders. */
+/** Whether the job alone unveils it, outside of the task's own folders. */
 function isJobsAlone({ sources, beneath }: UnveilRule): boolean {
   return beneath === undefined && sources.every((source) => source === "task");
 }

@@ -30,10 +30,10 @@ export interface AddedRules {
   readonly skipped: readonly SkippedRule[];
   /** Rules that the launch plan has to add. */
   readonly insideNamespace: readonly NamespaceRule[];
-  /** What the rules' paths on the host led to, if they exist: by path, see `identityOf`. */
+  /** By a rule's path, the identity of the file on the host that it led to: see `identityOf`. */
   readonly identities: ReadonlyMap<string, string>;
-  /** The same by their paths without symlinks, of what the job alone unveils outside of the task's folders. */
-  readonly led: ReadonlyMap<string, string>;
+  /** By the path of a rule of the job alone, outside of the task's folders, the path without symlinks that it led to. */
+  readonly realPaths: ReadonlyMap<string, string>;
   /** Whether the options unveil something in /proc. */
   readonly opensProc: boolean;
 }
@@ -136,6 +136,6 @@ export function addRules(
   const builder = new RulesetBuilder(ruleset, abi);
   for (const opened of extra) builder.addOpened(opened);
   for (const entry of entries) builder.add(entry);
-  const { applied, skipped, insideNamespace, identities, led, opensProc } = builder;
-  return { applied, skipped, insideNamespace, identities, led, opensProc };
+  const { applied, skipped, insideNamespace, identities, realPaths, opensProc } = builder;
+  return { applied, skipped, insideNamespace, identities, realPaths, opensProc };
 }

@@ -24,7 +24,7 @@ interface Entry {
 
 export class TaskIndex {
   readonly #entries = new Map<string, Entry>();
-  /** For each task in its allocation, the number of its runs, and of those that are still indexed. */
+  /** For each task of an allocation, how many runs it has had, and how many of them are still indexed. */
   readonly #runs = new Map<string, { started: number; known: number }>();
   /** Versions of the plugin processes that the events name, by pid. */
   readonly #plugins = new Map<number, string>();

@@ -88,7 +88,7 @@ const repeatedCommands = z.object({
       count: z.number(),
     }),
   ),
-  /** How many more there were: only so many different ones are told apart. */
+  /** How many further commands there were: the list has a limited length. */
   more: z.number(),
 });
 

@@ -116,7 +116,7 @@ const sandboxed = defineEvent({
     gid: z.number(),
     /** Supplementary groups. */
     groups: z.array(z.number()),
-    /** Names of the task's capabilities; null: those of its user, which are none, or all for root. */
+    /** Names of the task's capabilities. Null means those of its user: all for root, none for others. */
     capabilities: z.array(z.string()).nullable(),
     /** Limits of each process, getrlimit(2); null: no limit. */
     resourceLimits: z.array(

@@ -8,7 +8,7 @@ const adopted = defineEvent({
   schema: z.object({
     /** What the handle has: the outermost process, and its start time in milliseconds since the epoch. */
     handle: z.object({ pid: z.number(), startedAt: z.number() }),
-    /** Its running processes; null if there are none, or none that surely belong to the task. */
+    /** Its running processes; null if none run, or none certainly belong to the task. */
     found: z
       .object({
         /** PID 1 of its pid namespace. */

@@ -45,8 +45,8 @@ export function parseBundle(text: string, path: string): Bundle {
 }
 
 /**
- * Every line ends with a newline, the last one too.
- * @throws DriverError `BUNDLE_INVALID` if there are not as many as the header says: a header must not claim
+ * The lines of events, of which each ends with a newline, the last one too.
+ * @throws DriverError `BUNDLE_INVALID` if their number differs from the header's, which could otherwise claim
  *   memory for events that the file does not have
  */
 function eventLines({ streams }: BundleHeader, text: string, path: string): string[] {

@@ -78,7 +78,7 @@ export function readPins(stateFolder: string): Pin[] {
 
 /**
  * Lets the plugin remove histories before they are too old: they are in an archive.
- * @param tasks ids, in place of those that were marked before
+ * @param tasks ids, which replace the ones marked before
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
 export function markArchived(stateFolder: string, tasks: Iterable<string>): void {

@@ -81,8 +81,8 @@ describe("what a job unveils", () => {
     sources: ["task"],
     ...differing,
   });
-  const check = (each: UnveilRule, led?: ReadonlyMap<string, string>) =>
-    checkVisible([each], visibilityFor(viewer), led);
+  const check = (each: UnveilRule, realPaths?: ReadonlyMap<string, string>) =>
+    checkVisible([each], visibilityFor(viewer), realPaths);
 
   it("has to be what its user could find, when its rule is added, too", () => {
     check(rule());

@@ -97,8 +97,8 @@ export function unmapSecretsStep(): Step {
 }
 
 /**
- * capset(2) of a process that only waits from now on. It keeps CAP_KILL: init kills what is left of the task,
- * and where a parent may not signal its child, its end does not send the child's PR_SET_PDEATHSIG(2const) either.
+ * capset(2) of a process that only waits from now on. It keeps CAP_KILL, with which init kills what is left of
+ * the task. The child's PR_SET_PDEATHSIG(2const) needs it, too: it is sent only by a parent that may signal the child.
  */
 export function dropCapabilitiesStep(): Step {
   const set = capabilitySet(["kill"]);

@@ -335,7 +335,7 @@ export interface TaskConfig {
    * job leaves out are nil. Missing in a handle that an agent restored from disk.
    */
   msgpackDriverConfig: Buffer;
-  /** Complete but for what the driver adds. Holds secrets. */
+  /** Complete except for what the driver adds. Holds secrets. */
   env: Map<string, string>;
   deviceEnv: Map<string, string>;
   resources?: Resources | undefined;
