@@ -115,7 +115,7 @@ describe("a bundle of a run", () => {
     for (const bundle of [path, again]) {
       const { code, stdout } = await call(["replay", "--check", "--state-dir", bundle]);
       expect(code).toBe(1);
-      expect(stdout).toMatch(/resists\/\S+, event 5: it (is not stored like an event|was changed)/);
+      expect(stdout).toMatch(/resists\/\S+, event 5: it (does not have the form of an event|was changed)/);
       expect(stdout).toContain("2 tasks not as recorded");
     }
   });
