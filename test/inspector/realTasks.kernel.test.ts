@@ -39,12 +39,12 @@ describe("the page", () => {
     const page = await openPage(context, await startInspector(agent.stateDir));
     await page.locator(".row", { hasText: "Running" }).waitFor();
     await agent.crash();
-    await page.getByText("No plugin runs").waitFor();
+    await page.getByText("No plugin is running").waitFor();
     await page.screenshot({ path: screenshot("pluginGone") });
     const next = await startAgent({ stateDir: agent.stateDir });
     await next.driver.recoverTask({ taskId: config.id, handle });
     await page.locator(".row", { hasText: "Running, taken over once" }).waitFor();
-    await page.getByText("No plugin runs").waitFor({ state: "detached" });
+    await page.getByText("No plugin is running").waitFor({ state: "detached" });
     await page.getByRole("link", { name: "survivor" }).click();
     await page.locator("#state-recovered.lit").waitFor();
     await next.driver.stopTask({ taskId: config.id, timeout: { seconds: 60, nanos: 0 }, signal: "SIGKILL" });

@@ -27,7 +27,16 @@ export function hostAccess(jobFile: string): HostAccess {
           .map((entry) => relative(absolute(path), join(entry.parentPath, entry.name))),
       ),
     absolute: (path) => resolve(path),
-    home: homedir(),
+    home: homeFolder(),
     randomUuid: () => randomUUID(),
   };
+}
+
+/** A small root may have no entry for the user, and no HOME: then `~` stays as it is. */
+function homeFolder(): string {
+  try {
+    return homedir();
+  } catch {
+    return "~";
+  }
 }

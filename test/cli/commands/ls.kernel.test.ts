@@ -1,5 +1,5 @@
 /** `ls`: files as a running task sees them. */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { beforeAll, expect, onTestFinished, test } from "vitest";
 import { type Agent, startAgent, startTask } from "../../support/agent/agent.ts";
 import { type Allocation, makeAllocation, persistentFolders } from "../../support/agent/allocation.ts";
@@ -43,6 +43,7 @@ test("shows each entry with the task's rights, and who gave them", async () => {
 test("tells a folder from a file, also where it has nothing but an entry of its own name", async () => {
   const folder = mkdtempSync(`${persistentFolders}/exec2-ls-`);
   onTestFinished(() => rmSync(folder, { recursive: true }));
+  chmodSync(folder, 0o755);
   mkdirSync(`${folder}/app/app`, { recursive: true });
   const { ls } = await listing(`rx:${folder}/app/app`);
   expect((await ls(`${folder}/app`)).stdout).toBe("r-x-  app/  job's unveil\n");
