@@ -23,19 +23,33 @@ export function posixSpawn(
   descriptors: readonly SpawnDescriptor[],
 ): number {
   const c = libc();
-  const actions = new Uint8Array(SPAWN_OBJECT_BYTES);
+  const actions = duplications(descriptors);
   const pid = new Int32Array(1);
+  const result = c.posixSpawn(pid, file, actions, cleanAttributes(), stringList(argv), stringList(env));
+  checked(result, "posix_spawn", file);
+  return pid[0] as number;
+}
+
+let knownActions: { readonly key: string; readonly actions: Uint8Array } | undefined;
+
+/** Those of the last call serve again if the numbers are the same, as they are in starts one after another. */
+function duplications(descriptors: readonly SpawnDescriptor[]): Uint8Array {
+  const key = descriptors.map(({ from, to }) => `${from}:${to}`).join();
+  if (knownActions?.key === key) return knownActions.actions;
+  const c = libc();
+  const actions = new Uint8Array(SPAWN_OBJECT_BYTES);
   checked(c.fileActionsInit(actions), "posix_spawn_file_actions_init");
   try {
     for (const { from, to } of descriptors) {
       checked(c.fileActionsAddDup2(actions, from, to), "posix_spawn_file_actions_adddup2");
     }
-    const result = c.posixSpawn(pid, file, actions, cleanAttributes(), stringList(argv), stringList(env));
-    checked(result, "posix_spawn", file);
-  } finally {
+  } catch (thrown) {
     c.fileActionsDestroy(actions);
+    throw thrown;
   }
-  return pid[0] as number;
+  if (knownActions !== undefined) c.fileActionsDestroy(knownActions.actions);
+  knownActions = { key, actions };
+  return actions;
 }
 
 /** Enough for `posix_spawnattr_t` (336 bytes) and `posix_spawn_file_actions_t` (80) of all C libraries. */

@@ -1,19 +1,53 @@
 /** The host's databases of users and groups: the files in /etc, and whatever else nsswitch.conf(5) names. */
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, type Stats, statSync } from "node:fs";
 import { promisify } from "node:util";
 import { DriverError, errnoOf, messageOf } from "../../errors.ts";
 
 export type Database = "passwd" | "group";
 
-/** Read at every start, because users come and go. A host may lack the file and keep its users elsewhere. */
-export function readDatabase(database: Database | "subuid" | "subgid" | "nsswitch.conf"): string {
+type DatabaseFile = Database | "subuid" | "subgid" | "nsswitch.conf";
+
+/**
+ * Users come and go: each call checks whether the file has changed, and then reads it again. A host may lack the
+ * file and keep its users elsewhere.
+ * @throws DriverError `USER_UNKNOWN`
+ */
+export function readDatabase(database: DatabaseFile): string {
+  const path = `/etc/${database}`;
   try {
-    return readFileSync(`/etc/${database}`, "utf8");
+    const known = knownFiles.get(database);
+    if (known?.version === versionOf(statSync(path))) return known.text;
+    const file = readVersion(path);
+    knownFiles.set(database, file);
+    return file.text;
   } catch (thrown) {
     if (errnoOf(thrown) === "ENOENT") return "";
     throw DriverError.from(thrown, "USER_UNKNOWN", "the host's users cannot be read");
   }
+}
+
+interface KnownFile {
+  readonly version: string;
+  readonly text: string;
+}
+
+const knownFiles = new Map<DatabaseFile, KnownFile>();
+
+/** The version is the older one if the file changes meanwhile, so that the next call reads it again. */
+function readVersion(path: string): KnownFile {
+  const file = openSync(path, "r");
+  try {
+    const version = versionOf(fstatSync(file));
+    return { version, text: readFileSync(file, "utf8") };
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Most programs replace these files; editors may write to the old one. */
+function versionOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
+  return `${dev}:${ino}:${size}:${mtimeMs}:${ctimeMs}`;
 }
 
 /**

@@ -13,6 +13,8 @@ export function entryOfName(passwd: string, name: string): PasswdEntry | undefin
 }
 
 export function entryOfUid(passwd: string, uid: number): PasswdEntry | undefined {
+  // Most starts ask for a number that nobody has.
+  if (!passwd.includes(`:${uid}:`)) return undefined;
   return findEntry(passwd, (entry) => entry.uid === uid);
 }
 
@@ -27,6 +29,7 @@ export function gidOfName(groups: string, name: string): number | undefined {
 
 /** The name of the first group with that gid. */
 export function nameOfGid(groups: string, gid: number): string | undefined {
+  if (!groups.includes(`:${gid}:`)) return undefined;
   for (const line of groups.split("\n")) {
     const [name, , found, members, ...more] = line.split(":");
     if (found === String(gid) && members !== undefined && more.length === 0) return name;

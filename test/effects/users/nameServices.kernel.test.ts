@@ -1,0 +1,33 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+
+const source = join(import.meta.dirname, "../../../src/effects/users/nameServices.ts");
+
+it("a change of the host's users is seen at once, and so is the file's end", () => {
+  const own = join(temporaryFolder(), "etc");
+  const program = `
+    import { appendFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+    import { readDatabase } from ${JSON.stringify(source)};
+    const seen = [readDatabase("passwd") === readDatabase("passwd")];
+    appendFileSync("/etc/passwd", "late:x:4711:4711::/:/bin/sh\\n");
+    seen.push(readDatabase("passwd").includes("late:x:4711"));
+    writeFileSync("/etc/passwd.new", "only:x:1:1::/:/bin/sh\\n");
+    renameSync("/etc/passwd.new", "/etc/passwd");
+    seen.push(readDatabase("passwd"));
+    rmSync("/etc/passwd");
+    seen.push(readDatabase("passwd"));
+    console.log(JSON.stringify(seen));`;
+  const script = [
+    `mkdir ${own}`,
+    `cp /etc/passwd ${own}`,
+    `mount --bind ${own} /etc`,
+    `exec ${process.execPath} --disable-warning=ExperimentalWarning --input-type=module -e "$PROGRAM"`,
+  ].join(" && ");
+  const output = execFileSync("unshare", ["-m", "sh", "-c", script], {
+    encoding: "utf8",
+    env: { PATH: process.env.PATH, PROGRAM: program },
+  });
+  expect(JSON.parse(output)).toEqual([true, true, "only:x:1:1::/:/bin/sh\n", ""]);
+});
