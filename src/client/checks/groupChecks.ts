@@ -1,4 +1,4 @@
-/** Makes the checks of a group's services, and shows what becomes healthy and unhealthy. */
+/** Runs the checks of a group's services, and shows what becomes healthy and unhealthy. */
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError, messageOf } from "../../errors.ts";
 import type { Check, Probe } from "../../jobspec/job.ts";
@@ -8,11 +8,11 @@ import type { Allocation } from "../allocation/allocation.ts";
 import { newCheck, nextCheckState } from "./checkState.ts";
 import { type CheckTarget, connectToHost, perform, type ResolvedProbe } from "./probes.ts";
 
-/** A task, as far as checks concern it. */
+/** What checks need of a task. */
 export interface CheckedTask {
   readonly name: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Clock of performance.now(); undefined while it does not run. */
+  /** On the clock of performance.now(); undefined while the task does not run. */
   readonly startedAt: number | undefined;
   execute(command: readonly string[], timeoutMs: number): Promise<{ readonly exitCode: number }>;
   restart(): Promise<void>;
@@ -23,19 +23,20 @@ export interface CheckDisplay {
   warn(text: string): void;
 }
 
-/** Until the first result, a program has this long to come up, or one interval if that is shorter. */
+/** The first probe waits this long, or one interval if that is shorter, so that the program can come up. */
 const firstDelayMs = 1_000;
 
 /**
- * Checks until it is stopped. Each check waits for its result before its next interval begins.
- * @param owner what the run calls the allocation, for groups of several instances; else empty
- * @param tasks main tasks of the group: a check of the group's is about all of them
+ * Starts the checks, which go on until `stop`. Each check waits for its result before its next interval begins.
+ * @param tasks main tasks of the group. A check that names no task uses the first one's environment, and
+ *   restarts all of them
+ * @param suffix ends the checks' names if the group has several instances, such as ` of web[1]`; otherwise empty
  */
 export function followChecks(
   { group, ports, bridge }: Allocation,
   tasks: readonly CheckedTask[],
-  console: CheckDisplay,
-  owner: string,
+  display: CheckDisplay,
+  suffix: string,
   stop: AbortSignal,
 ): void {
   const connect = bridge === undefined ? connectToHost : (port: number) => bridge.connect(port);
@@ -45,12 +46,12 @@ export function followChecks(
     const [first] = own;
     if (first === undefined) continue;
     const target = { connect, execute: first.execute.bind(first) };
-    const name = `check ${check.name}${owner}`;
+    const name = `check ${check.name}${suffix}`;
     try {
       const probe = resolved(check.probe, first.env, portOf);
-      void follow(check, probe, target, own, { name, console, stop });
+      void follow(check, probe, target, own, { name, display, stop });
     } catch (thrown) {
-      console.warn(`${name} is not made: ${messageOf(thrown)}`);
+      display.warn(`${name} is skipped: ${messageOf(thrown)}`);
     }
   }
 }
@@ -66,7 +67,7 @@ function resolved(
 
 interface Following {
   readonly name: string;
-  readonly console: CheckDisplay;
+  readonly display: CheckDisplay;
   readonly stop: AbortSignal;
 }
 
@@ -75,7 +76,7 @@ async function follow(
   probe: ResolvedProbe,
   target: CheckTarget,
   tasks: readonly CheckedTask[],
-  { name, console, stop }: Following,
+  { name, display, stop }: Following,
 ): Promise<void> {
   let state = newCheck;
   for (let pause = Math.min(firstDelayMs, check.intervalMs); ; pause = check.intervalMs) {
@@ -89,18 +90,17 @@ async function follow(
     const step = nextCheckState(state, result, check, performance.now() - startedAt);
     state = step.state;
     const detail = result.detail === "" ? "" : ` (${result.detail})`;
-    if (step.changed && result.status === "passing") console.note(`${name}: healthy`);
+    if (step.changed && result.status === "passing") display.note(`${name}: healthy`);
     else if (step.changed)
-      console.warn(`${name}: ${result.status === "warning" ? "warning" : "unhealthy"}${detail}`);
+      display.warn(`${name}: ${result.status === "warning" ? "warning" : "unhealthy"}${detail}`);
     if (!step.restarts) continue;
-    console.warn(
-      `${name}: unhealthy ${check.restart?.limit} times: ${tasks.map((each) => each.name).join(", ")} restarts`,
-    );
-    for (const each of tasks) await each.restart().catch((thrown: unknown) => unlessEnding(thrown));
+    const names = tasks.map((each) => each.name).join(", ");
+    display.warn(`${name}: failed ${check.restart?.limit} times in a row: restarting ${names}`);
+    for (const each of tasks) await each.restart().catch(ignoreFailedRestart);
   }
 }
 
-/** Ignores a failed restart: the task has ended meanwhile, or reports its failed start itself. */
-function unlessEnding(thrown: unknown): void {
+/** The task has ended meanwhile, or reports its failed start itself. */
+function ignoreFailedRestart(thrown: unknown): void {
   if (!(thrown instanceof DriverError)) throw thrown;
 }

@@ -332,7 +332,7 @@ describe("checks", () => {
     const run = start(["run", "--state-dir", stateDir, checked("host", restart)]);
     await run.seen("check web: http on /health: healthy", "stderr");
     await call(["exec", "--state-dir", stateDir, "t", "touch", "local/sick"]);
-    await run.seen("unhealthy 2 times: t restarts", "stderr");
+    await run.seen("failed 2 times in a row: restarting t", "stderr");
     await run.seen("t: killed by SIGINT", "stderr");
     expect((await run.seen("up\nup\n")).match(/up/g)?.length).toBeGreaterThanOrEqual(2);
   });

@@ -31,7 +31,7 @@ export const addDoctor: AddVerb = (program, exit) => {
     .option("-o, --option <name=value>", "plugin option; repeat it for lists", collectAssignment)
     .option(
       "--plugin-config <file>",
-      "file with the plugin's options, like its block in the agent's configuration",
+      "file with the plugin's options, alone or in the plugin block of an agent's configuration",
     )
     .option("--host-volume <name=path>", "with --plan: path of a host volume of the job", collectAssignment)
     .option("--state-dir <folder>", "the driver's state_dir")
@@ -61,7 +61,7 @@ async function act(options: Options): Promise<number> {
     });
   }
   const { pluginOptionsOf } = await import("../../../client/validation/checkFile.ts");
-  // A misspelt option is an error here, too.
+  // Only for its errors: a misspelt plugin option fails, as it does with --plan.
   pluginOptionsOf(config);
   const { diagnose } = await import("./diagnose.ts");
   return diagnose(config.stateDir, options.json ?? false);

@@ -22,8 +22,8 @@ export interface Report {
 }
 
 /**
- * @param leftovers what killed runs left behind, in words
- * @param rootProblem why tasks cannot have a root of their own; undefined if they can
+ * @param leftovers one sentence for each killed run that left something behind
+ * @param rootProblem why tasks cannot have a file system root of their own; undefined if they can, or if nobody tried
  */
 export function reportOn(
   facts: HostFacts,
@@ -79,12 +79,12 @@ export function reportOn(
 function leftoverProblem(what: string): HostProblem {
   return {
     what,
-    consequence: "the tasks use CPU and memory, and the folder disk space",
+    consequence: "leftover tasks use CPU and memory; leftover folders use disk space",
     remedy: "To remove it: nomad-driver-exec2 clean",
   };
 }
 
-/** What each ABI of Landlock added, if the driver uses it: landlock(7). */
+/** What each Landlock ABI added (landlock(7)); ABIs that added nothing the driver uses are left out. */
 const landlockAbis: readonly (readonly [abi: number, added: string])[] = [
   [1, "files and folders: read, write, execute, create, remove"],
   [2, "rename and link between unveiled folders"],
@@ -114,7 +114,7 @@ function controllerChecks({ cgroupControllers, cgroupMount }: HostFacts): Check[
   return controllers.map(([name, limits]) => optional(`  ${name}`, cgroupControllers.includes(name), limits));
 }
 
-/** A check that every task needs. */
+/** A check of something that every task needs. */
 function required(name: string, good: boolean, found: string): Check {
   return { name, verdict: good ? "fit" : "unfit", found };
 }

@@ -19,12 +19,15 @@ interface Options {
 export const addReplay: AddVerb = (program, exit) => {
   program
     .command("replay")
-    .argument("[task]", "name of a task, start of its allocation's id, or its whole id; or a bundle")
+    .argument(
+      "[task]",
+      "a task: its name, its whole id, or the start of its allocation's id; or a bundle, or BUNDLE:TASK",
+    )
     .summary("step through the history of a task, or verify it")
     .description(
       "Replays a task's events: its state at each one, what changed in the driver's knowledge, and which effects " +
-        "followed. On a terminal it opens a view to step forwards and backwards; press ? for its keys. Only reads, " +
-        "also beside a running driver. With --check it verifies that no event is missing or modified, and that the " +
+        "followed. On a terminal it opens a view to step forwards and backwards; press ? for its keys. It only reads, " +
+        "so it is safe while the driver runs. With --check it verifies that no event is missing or modified, and that the " +
         "state machine still produces what was recorded.",
     )
     .option("--check", "verify the events of the task, or of all tasks")
@@ -36,7 +39,7 @@ export const addReplay: AddVerb = (program, exit) => {
     .option("--show-args", "show arguments of commands, which may contain secrets")
     .option(
       "-b, --break <where>",
-      "breakpoint: state:NAME, type:NAME or an expression; outside the view, show only these moments; repeatable",
+      "stop at state:NAME, type:NAME or where an expression holds; printed output has only those moments; repeatable",
       collect,
     )
     .option(...runOption)

@@ -1,4 +1,4 @@
-/** `replay` without a terminal: prints every moment of a task's history. */
+/** `replay` as plain text or JSON: prints the moments of a task's history. */
 import { type Breakpoint, parseBreakpoint, stopsAmong } from "../../../replay/breakpoint.ts";
 import type { Moment } from "../../../replay/history.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
@@ -9,7 +9,7 @@ import { ReplayView } from "./replayView.ts";
 export interface ReplayOptions {
   readonly showArgs: boolean;
   readonly json: boolean;
-  /** Shows only moments at these breakpoints (replay/breakpoint.ts); if there are none, all moments. */
+  /** Shows only the moments at these breakpoints (replay/breakpoint.ts). An empty list shows all moments. */
   readonly breakpoints: readonly string[];
 }
 
@@ -33,7 +33,7 @@ export async function showReplay(
       print(json ? view.json(moment) : `\n${view.moment(history, moment)}`);
     }
     if (shown === 0 && !json)
-      print(`\nNone of its ${history.length} events matches ${breakpoints.join(" or ")}.`);
+      print(`\nNone of the task's ${history.length} events matches ${breakpoints.join(" or ")}.`);
   } finally {
     await logs.close();
   }

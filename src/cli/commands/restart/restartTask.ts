@@ -1,4 +1,4 @@
-/** `restart`: has a local run stop a task and start it again. */
+/** `restart`: asks a task's local run to stop the task and start it again. */
 import { askRun } from "../../../client/work/runControl.ts";
 import { findLocalTask } from "../../tasks/runningTask.ts";
 

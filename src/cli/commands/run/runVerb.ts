@@ -31,7 +31,7 @@ export const addRun: AddVerb = (program, exit) => {
     .option("-o, --option <name=value>", "plugin option; repeat it for lists", collectAssignment)
     .option(
       "--plugin-config <file>",
-      "file with the plugin's options, like its block in the agent's configuration",
+      "file with the plugin's options, alone or in the plugin block of an agent's configuration",
     )
     .option(
       "--host-volume <name=path>",

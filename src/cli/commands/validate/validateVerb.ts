@@ -25,7 +25,7 @@ export const addValidate: AddVerb = (program, exit) => {
     .option("-o, --option <name=value>", "plugin option; repeat it for lists", collectAssignment)
     .option(
       "--plugin-config <file>",
-      "file with the plugin's options, like its block in the agent's configuration",
+      "file with the plugin's options, alone or in the plugin block of an agent's configuration",
     )
     .option("--json", "print errors as JSON, one object per line")
     .addHelpText(
