@@ -21,8 +21,8 @@ const root = join(import.meta.dirname, "../..");
 
 /** Options of Node and V8 for the executable. */
 const nodeOptions = [
-  // Scavenges are few while the program is loaded, and the young generation stays small later:
-  // with 4 MiB a start takes as long, and an idle plugin has 3 MiB more.
+  // Scavenges are few while the program is loaded, and the young generation stays small later: with
+  // 4 MiB a start takes 2 to 5 % less, and a plugin has 5 MiB more, or 20 right after many starts.
   "--min-semi-space-size=2",
   "--max-semi-space-size=2",
   // The parser of job files is WebAssembly, and runs once: to optimize it takes longer than to run it.
