@@ -57,7 +57,7 @@ describe("a breakpoint", () => {
 
   it("that stops nowhere says so", async () => {
     expect((await replay("exit.exitCode == 99")).stdout).toMatch(
-      /None of its 6 events matches exit\.exitCode == 99\.\n$/,
+      /None of the task's 6 events matches exit\.exitCode == 99\.\n$/,
     );
   });
 
