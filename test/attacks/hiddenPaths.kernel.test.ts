@@ -1,10 +1,12 @@
 /** Paths that a job names to learn from the driver's errors what is on the host, where only root may look. */
+
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { errorOfCall } from "../../src/grpc/status.ts";
 import { type Agent, runTask, startAgent, startTask } from "../support/agent/agent.ts";
 import { type Differing, makeAllocation, persistentFolders } from "../support/agent/allocation.ts";
 import { ExecCall } from "../support/agent/execCall.ts";
+import { volumeMount } from "../support/agent/requests.ts";
 
 const agent = await startAgent({
   options: { unveil_by_task: true, allow_host_root: true, allow_root: true },
@@ -36,7 +38,10 @@ const questions: Readonly<Record<string, (path: string) => Job>> = {
   "a path below an unveiled one": (path) => [{ ...sleeping, unveil: [`r:${path}/more`] }],
   "an unveiled path in the host's tree": (path) => [{ ...sleeping, unveil: [`r:${path}`], root: "host" }],
   "a folder of the task": (path) => [sleeping, { env: { NOMAD_SECRETS_DIR: path } }],
-  "the destination of a volume": (path) => [{ ...sleeping, root: "host" }, { mounts: [volumeAt(path)] }],
+  "the destination of a volume": (path) => [
+    { ...sleeping, root: "host" },
+    { mounts: [volumeMount("/usr/share", path, { readonly: true })] },
+  ],
 };
 
 describe.each(Object.entries(questions))("the answer to %s", (_what, jobWith) => {
@@ -105,15 +110,4 @@ async function outputOf(
   const allocation = makeAllocation(user && { user });
   await runTask(from, allocation.config({ ...options }));
   return await allocation.stdout.text();
-}
-
-function volumeAt(taskPath: string) {
-  return {
-    taskPath,
-    hostPath: "/usr/share",
-    readonly: true,
-    propagationMode: "private",
-    selinuxLabel: "",
-    requestName: "",
-  };
 }

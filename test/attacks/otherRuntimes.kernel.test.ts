@@ -3,6 +3,7 @@
  * driver. Those of runc's that have a file of their own: CVE-2019-5736 in runnerOverwrite, CVE-2024-21626 in
  * workDir; Nomad's CVE-2026-6959 in logFolder.
  */
+
 import { execFileSync, spawnSync } from "node:child_process";
 import {
   appendFileSync,
@@ -18,6 +19,7 @@ import { errorOfCall } from "../../src/grpc/status.ts";
 import { pidOf, runTask, startAgent, startTask } from "../support/agent/agent.ts";
 import { type Allocation, makeAllocation, persistentFolders } from "../support/agent/allocation.ts";
 import { execScript } from "../support/agent/execCall.ts";
+import { volumeMount } from "../support/agent/requests.ts";
 import { prepareStart } from "../support/agent/taskClient.ts";
 import { procStatus } from "../support/host/procStatus.ts";
 import { temporaryFolder } from "../support/host/temporaryFolder.ts";
@@ -33,8 +35,7 @@ function volumeAt(target: string, content: (folder: string) => void) {
   const hostPath = mkdtempSync(`${persistentFolders}/exec2-volume-`);
   onTestFinished(() => rmSync(hostPath, { recursive: true }));
   content(hostPath);
-  const rest = { readonly: false, propagationMode: "private", selinuxLabel: "", requestName: "" };
-  return [{ hostPath, taskPath: target, ...rest }];
+  return [volumeMount(hostPath, target)];
 }
 
 const root = { name: "root", uid: 0, gid: 0 };

@@ -2,6 +2,7 @@
  * Paths through the descriptors of the process that becomes the task, as in CVE-2024-21626: it holds the
  * host's /proc, and enters its work dir and adds rules before it restricts itself.
  */
+
 import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -10,6 +11,7 @@ import { startTask } from "../support/agent/agent.ts";
 import { makeAllocation, persistentFolders } from "../support/agent/allocation.ts";
 import { execScript } from "../support/agent/execCall.ts";
 import { expectRefusal, startWarmAgent } from "../support/agent/refusal.ts";
+import { volumeMount } from "../support/agent/requests.ts";
 import { TestRun } from "../support/launch/launchRun.ts";
 import { launch } from "../support/launch/wholeLaunch.ts";
 
@@ -46,7 +48,7 @@ describe("a work dir that is a link to a descriptor", () => {
     symlinkSync("/proc/self/fd/7", `${hostPath}/escape`);
     const config = allocation.config(
       { command: "sleep", args: ["1000"], work_dir: "local/data/escape" },
-      { mounts: [volume(hostPath)] },
+      { mounts: [volumeMount(hostPath, "local/data")] },
     );
     await expectRefusal(agent, config, {
       code: "LAUNCH_FAILED",
@@ -126,7 +128,7 @@ describe("a /proc of the host's at another path", () => {
       rmSync(around, { recursive: true });
     });
     command("mount", [...what, folder]);
-    await expectRefusal(agent, allocation.config("true", { mounts: [volume(folder)] }), {
+    await expectRefusal(agent, allocation.config("true", { mounts: [volumeMount(folder, "local/data")] }), {
       code: "MOUNT_SOURCE_INVALID",
       text: /is in the host's \/proc/,
       recoverable: false,
@@ -140,17 +142,6 @@ describe("a /proc of the host's at another path", () => {
     }
   });
 });
-
-function volume(hostPath: string) {
-  return {
-    taskPath: "local/data",
-    hostPath,
-    readonly: false,
-    propagationMode: "private",
-    selinuxLabel: "",
-    requestName: "",
-  };
-}
 
 /** The plan without what this is about: descriptors stay open, and every link is followed. */
 function unprotected(plan: LaunchPlan): LaunchPlan {

@@ -6,18 +6,11 @@ import { encodeMsgpack } from "../../src/grpc/convert/msgpack.ts";
 import type { TaskConfig } from "../../src/grpc/generated/nomad/driver.ts";
 import { errorOfCall } from "../../src/grpc/status.ts";
 import { toTaskId } from "../../src/taskId.ts";
-import { allocId, setConfig, taskConfig, taskId } from "../support/agent/requests.ts";
+import { allocId, setConfig, taskConfig, taskId, volumeMount } from "../support/agent/requests.ts";
 import { exitedWith, type FakeDriver, fakeDriver, unknownTask } from "../support/plugin/fakeDriver.ts";
 import { type ServedInProcess, serveInProcess } from "../support/plugin/serveInProcess.ts";
 
-const mount = {
-  hostPath: "/srv",
-  taskPath: "/data",
-  readonly: false,
-  propagationMode: "private",
-  selinuxLabel: "",
-  requestName: "v",
-};
+const mount = volumeMount("/srv", "/data", { requestName: "v" });
 const device = { hostPath: "/dev/nvidia0", taskPath: "/dev/gpu", cgroupPermissions: "rw" };
 
 describe("StartTask", () => {

@@ -24,15 +24,18 @@ export type Condition = { readonly argument: ArgumentIndex } & (
 
 type ArgumentIndex = 0 | 1 | 2 | 3 | 4 | 5;
 
-/** Errors by their names in errno(3). */
-export type Errno =
-  | "EPERM"
-  | "ENOENT"
-  | "EACCES"
-  | "ENOSYS"
-  | "EAFNOSUPPORT"
-  | "EPROTONOSUPPORT"
-  | "EOPNOTSUPP";
+/** Errors that a restricted call may return, by their names in errno(3). */
+export const errnos = [
+  "EPERM",
+  "ENOENT",
+  "EACCES",
+  "ENOSYS",
+  "EAFNOSUPPORT",
+  "EPROTONOSUPPORT",
+  "EOPNOTSUPP",
+] as const;
+
+export type Errno = (typeof errnos)[number];
 
 /** Restrictions of a profile that have one reason. */
 export interface RestrictionGroup {

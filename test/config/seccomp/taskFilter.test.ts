@@ -2,6 +2,7 @@ import { constants } from "node:os";
 import { describe, expect, it } from "vitest";
 import { capabilityNames } from "../../../src/config/options/capabilities.ts";
 import { defaultProfile } from "../../../src/config/seccomp/defaultProfile.ts";
+import { errnos } from "../../../src/config/seccomp/restriction.ts";
 import { refusals, type SeccompProfile, taskFilter } from "../../../src/config/seccomp/taskFilter.ts";
 import { SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO } from "../../../src/effects/kernel/constants.ts";
 import { auditArchitectures } from "../../../src/effects/seccomp/filterProgram.ts";
@@ -30,16 +31,7 @@ function outcome(
   const words = Array.from({ length: 6 }, (_, index) => BigInt(args[index] ?? 0));
   const verdict = verdictOf(filter, "x64", { architecture: auditArchitectures.x64, number, args: words });
   if (verdict === SECCOMP_RET_ALLOW) return "allowed";
-  const errors = [
-    "EPERM",
-    "ENOENT",
-    "EACCES",
-    "ENOSYS",
-    "EAFNOSUPPORT",
-    "EPROTONOSUPPORT",
-    "EOPNOTSUPP",
-  ] as const;
-  return errors.find((name) => verdict === SECCOMP_RET_ERRNO + constants.errno[name]) ?? String(verdict);
+  return errnos.find((name) => verdict === SECCOMP_RET_ERRNO + constants.errno[name]) ?? String(verdict);
 }
 
 describe("the default profile", () => {

@@ -1,4 +1,5 @@
 /** Volumes as a Nomad client passes them: mounts of a task's config. */
+
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -23,6 +24,7 @@ import {
 } from "../../support/agent/allocation.ts";
 import { execScript } from "../../support/agent/execCall.ts";
 import { expectRefusal } from "../../support/agent/refusal.ts";
+import { volumeMount } from "../../support/agent/requests.ts";
 import { eventsOf } from "../../support/history/eventLog.ts";
 
 let agent: Agent;
@@ -38,7 +40,7 @@ describe("a volume", () => {
     const outcome = await run(
       allocation,
       `cat ${target}/file && echo more > ${target}/new && cat ${source}/file; ls ${source}`,
-      [mount(source, target)],
+      [volumeMount(source, target)],
     );
     expect(outcome).toMatchObject({ exitCode: 2, out: "content\n" });
     expect(outcome.err).toMatch(/cat: .*file: Permission denied\nls: .*Permission denied/);
@@ -49,7 +51,7 @@ describe("a volume", () => {
 
   test("has a destination relative to the task's folder, or in its /tmp", async () => {
     const { allocation, source } = volume();
-    const mounts = [mount(source, "local/data"), mount(source, "/tmp/data")];
+    const mounts = [volumeMount(source, "local/data"), volumeMount(source, "/tmp/data")];
     const script = `cat $NOMAD_TASK_DIR/data/file /tmp/data/file`;
     expect(await run(allocation, script, mounts)).toEqual({
       exitCode: 0,
@@ -68,7 +70,7 @@ describe("a volume", () => {
       NOMAD_TASK_DIR: `${link}/main/local`,
       NOMAD_SECRETS_DIR: `${link}/main/secrets`,
     };
-    const mounts = [mount(source, "local/data"), mount("/etc/hostname", "local/data/file")];
+    const mounts = [volumeMount(source, "local/data"), volumeMount("/etc/hostname", "local/data/file")];
     const script = "cat $NOMAD_TASK_DIR/data/file";
     expect(await run(allocation, script, mounts, env)).toMatchObject({
       exitCode: 0,
@@ -78,14 +80,14 @@ describe("a volume", () => {
 
   test("has a destination anywhere on the host that exists", async () => {
     const { allocation, source } = volume();
-    const outcome = await run(allocation, "cat /srv/file; ls /mnt", [mount(source, "/srv")]);
+    const outcome = await run(allocation, "cat /srv/file; ls /mnt", [volumeMount(source, "/srv")]);
     expect(outcome).toMatchObject({ exitCode: 2, out: "content\n" });
   });
 
   test("that is read-only cannot be written to, by whatever right", async () => {
     const { allocation, source } = volume();
     const script = `cd $NOMAD_TASK_DIR/data; cat file; echo x > new; echo x > file; rm file; chmod 777 file`;
-    const outcome = await run(allocation, script, [mount(source, "local/data", { readonly: true })]);
+    const outcome = await run(allocation, script, [volumeMount(source, "local/data", { readonly: true })]);
     expect(outcome).toMatchObject({ exitCode: 1, out: "content\n" });
     expect(outcome.err.match(/Read-only file system|Permission denied/g)).toHaveLength(4);
     expect(readdirSync(source)).toEqual(["file"]);
@@ -93,7 +95,7 @@ describe("a volume", () => {
 
   test("is read-only by Landlock, too, outside of folders that the task may write to", async () => {
     const { allocation, source } = volume();
-    const config = allocation.config("true", { mounts: [mount(source, "/srv", { readonly: true })] });
+    const config = allocation.config("true", { mounts: [volumeMount(source, "/srv", { readonly: true })] });
     await runTask(agent, config);
     const events = await eventsOf(agent.stateDir, config.id);
     expect(events.find(({ type }) => type === "sandboxed")?.data).toMatchObject({
@@ -104,8 +106,8 @@ describe("a volume", () => {
   test("may be a file", async () => {
     const { allocation, source } = volume();
     const mounts = [
-      mount(`${source}/file`, "local/one"),
-      mount(`${source}/file`, "/etc/hosts", { readonly: true }),
+      volumeMount(`${source}/file`, "local/one"),
+      volumeMount(`${source}/file`, "/etc/hosts", { readonly: true }),
     ];
     const script = `cat $NOMAD_TASK_DIR/one /etc/hosts ${source}/file; echo x > /etc/hosts`;
     const outcome = await run(allocation, script, mounts);
@@ -118,7 +120,7 @@ describe("a volume", () => {
     const inner = folder(allocation.user.uid);
     writeFileSync(`${inner}/file`, "inner\n");
     mkdirSync(`${source}/sub`);
-    const mounts = [mount(inner, "/srv/sub"), mount(source, "/srv")];
+    const mounts = [volumeMount(inner, "/srv/sub"), volumeMount(source, "/srv")];
     expect(await run(allocation, "cat /srv/file /srv/sub/file", mounts)).toMatchObject({
       out: "content\ninner\n",
     });
@@ -129,7 +131,7 @@ describe("a volume", () => {
     mkdirSync(`${source}/sub`);
     mountHere(["-t", "tmpfs", "none"], `${source}/sub`);
     writeFileSync(`${source}/sub/file`, "mounted\n");
-    const mounts = [mount(source, "local/data", { readonly: true })];
+    const mounts = [volumeMount(source, "local/data", { readonly: true })];
     const outcome = await run(
       allocation,
       "cat $NOMAD_TASK_DIR/data/sub/file; echo x > $NOMAD_TASK_DIR/data/sub/file",
@@ -145,7 +147,12 @@ describe("a volume", () => {
       writeFileSync(`${source}/program`, "#!/bin/sh\npwd; echo ran\n", { mode: 0o755 });
       symlinkSync("/srv/program", `${source}/absolute`);
       const env = { PATH: "/srv:/usr/bin:/bin" };
-      const outcome = await run(allocation, { command, work_dir: "/srv" }, [mount(source, "/srv")], env);
+      const outcome = await run(
+        allocation,
+        { command, work_dir: "/srv" },
+        [volumeMount(source, "/srv")],
+        env,
+      );
       expect(outcome).toEqual({ exitCode: 0, out: "/srv\nran\n", err: "" });
     },
   );
@@ -153,7 +160,7 @@ describe("a volume", () => {
   test("stays open at its source where that is unveiled on its own account", async () => {
     const { allocation, source } = volume();
     const command = { command: "cat", args: [`${source}/file`, "/srv/file"], unveil: [`r:${source}`] };
-    expect(await run(allocation, command, [mount(source, "/srv")])).toMatchObject({
+    expect(await run(allocation, command, [volumeMount(source, "/srv")])).toMatchObject({
       out: "content\ncontent\n",
     });
   });
@@ -161,7 +168,7 @@ describe("a volume", () => {
   test("around the task's own folders leaves them where they are", async () => {
     const { allocation } = volume();
     const script = "echo kept > $NOMAD_TASK_DIR/file; cat $NOMAD_TASK_DIR/file";
-    expect(await run(allocation, script, [mount(persistentFolders, "/srv")])).toMatchObject({
+    expect(await run(allocation, script, [volumeMount(persistentFolders, "/srv")])).toMatchObject({
       out: "kept\n",
     });
   });
@@ -169,7 +176,7 @@ describe("a volume", () => {
   test("carries neither devices nor rights of programs", async () => {
     const { allocation, source } = volume();
     const command = { command: "grep", args: [" /srv ", "/proc/self/mountinfo"], unveil: ["r:/proc/self"] };
-    const { out } = await run(allocation, command, [mount(source, "/srv")]);
+    const { out } = await run(allocation, command, [volumeMount(source, "/srv")]);
     expect(out).toMatch(/ \/srv \S*nosuid,nodev/);
     expect(out).not.toMatch(/shared:|master:/);
   });
@@ -184,7 +191,7 @@ describe("what the host mounts below a volume's source later", () => {
     const release = allocation.gate();
     const script = "read -r _ < $NOMAD_TASK_DIR/gate; ls /srv/later /mnt/later";
     const config = allocation.config(script, {
-      mounts: [mount(source, "/srv", { propagationMode: "host-to-task" }), mount(source, "/mnt")],
+      mounts: [volumeMount(source, "/srv", { propagationMode: "host-to-task" }), volumeMount(source, "/mnt")],
     });
     await startTask(agent, config);
     mountHere(["-t", "tmpfs", "none"], `${source}/later`);
@@ -198,7 +205,7 @@ describe("what the host mounts below a volume's source later", () => {
     const { allocation, source } = volume();
     mountHere(["--bind", source], source);
     command("mount", ["--make-private", source]);
-    await refused(allocation, [mount(source, "/srv", { propagationMode: "host-to-task" })], {
+    await refused(allocation, [volumeMount(source, "/srv", { propagationMode: "host-to-task" })], {
       code: "MOUNT_SOURCE_INVALID",
       text: /is private, so nothing mounted there later can reach the task.*make-rshared/,
     });
@@ -250,13 +257,13 @@ describe("a volume is refused", () => {
     ],
   ])("%s", async (_what, code, text, differing) => {
     const { allocation, source } = volume();
-    await refused(allocation, [mount(source, "/srv", differing)], { code, text });
+    await refused(allocation, [volumeMount(source, "/srv", differing)], { code, text });
   });
 
   test("twice at one destination", async () => {
     const { allocation, source } = volume();
     const text = /"\/srv" is requested twice/;
-    await refused(allocation, [mount(source, "/srv"), mount("/etc", "/srv/")], {
+    await refused(allocation, [volumeMount(source, "/srv"), volumeMount("/etc", "/srv/")], {
       code: "MOUNT_TARGET_INVALID",
       text,
     });
@@ -264,7 +271,7 @@ describe("a volume is refused", () => {
 
   test("in another one that lacks the place, where nothing is made", async () => {
     const { allocation, source } = volume();
-    const mounts = [mount(source, "/srv"), mount("/etc", "/srv/missing")];
+    const mounts = [volumeMount(source, "/srv"), volumeMount("/etc", "/srv/missing")];
     await refused(allocation, mounts, {
       code: "MOUNT_TARGET_INVALID",
       text: /lies in another volume: create it there/,
@@ -278,7 +285,7 @@ describe("a volume is refused", () => {
       const { allocation, source } = volume();
       const elsewhere = folder(0);
       symlinkSync(elsewhere, `${allocation.taskFolder}/local/link`);
-      await refused(allocation, [mount(source, target)], {
+      await refused(allocation, [volumeMount(source, target)], {
         code: "MOUNT_TARGET_INVALID",
         text: /leads through a symlink|cannot be reached/,
       });
@@ -290,7 +297,7 @@ describe("a volume is refused", () => {
 test("commands that are run in the task later have its volumes, and no more", async () => {
   const { allocation, source } = volume();
   const config = allocation.config("exec sleep 1000", {
-    mounts: [mount(source, "/srv", { readonly: true })],
+    mounts: [volumeMount(source, "/srv", { readonly: true })],
   });
   await startTask(agent, config);
   const { stdout, result } = await execScript(
@@ -327,18 +334,6 @@ function folder(uid: number): string {
   chmodSync(path, 0o755);
   chownSync(path, uid, uid);
   return path;
-}
-
-function mount(hostPath: string, taskPath: string, differing: Partial<Mount> = {}): Mount {
-  return {
-    taskPath,
-    hostPath,
-    readonly: false,
-    propagationMode: "private",
-    selinuxLabel: "",
-    requestName: "",
-    ...differing,
-  };
 }
 
 async function run(

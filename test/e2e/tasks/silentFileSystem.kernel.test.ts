@@ -1,10 +1,12 @@
 /** A file system that no longer answers, as that of a file server that is down, and the tasks beside it. */
+
 import { symlinkSync } from "node:fs";
 import { expect, test } from "vitest";
 import { errorOfCall } from "../../../src/grpc/status.ts";
 import { type Agent, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
 import { makeAllocation } from "../../support/agent/allocation.ts";
 import { ExecCall, execScript } from "../../support/agent/execCall.ts";
+import { volumeMount } from "../../support/agent/requests.ts";
 import { mountSilent } from "../../support/host/silentMount.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
@@ -24,7 +26,7 @@ async function stop({ driver }: Agent, taskId: string): Promise<void> {
   await driver.destroyTask({ taskId, force: true });
 }
 
-const volumeAt = (path: string) => ({ mounts: [volume(path)] });
+const volumeAt = (path: string) => ({ mounts: [volumeMount(path, "local/data")] });
 
 test("starts there fail by themselves, and hold up no other task", async (context) => {
   const silent = await mountSilent(context);
@@ -109,14 +111,3 @@ test("the plugin ends as ever while a start waits there", async (context) => {
   await own.close();
   expect(await refused).toBeInstanceOf(Error);
 });
-
-function volume(hostPath: string) {
-  return {
-    taskPath: "local/data",
-    hostPath,
-    readonly: false,
-    propagationMode: "private",
-    selinuxLabel: "",
-    requestName: "",
-  };
-}

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { capabilityNames } from "../../../src/config/options/capabilities.ts";
 import { defaultProfile } from "../../../src/config/seccomp/defaultProfile.ts";
-import type { Condition, Restriction } from "../../../src/config/seccomp/restriction.ts";
+import { type Condition, errnos, type Restriction } from "../../../src/config/seccomp/restriction.ts";
 import { type TaskFilter, taskFilter } from "../../../src/config/seccomp/taskFilter.ts";
 import { INSTRUCTION_BYTES } from "../../../src/effects/seccomp/assembler.ts";
 import { assembleFilter, auditArchitectures } from "../../../src/effects/seccomp/filterProgram.ts";
@@ -53,15 +53,7 @@ const condition: fc.Arbitrary<Condition> = fc.oneof(
 const restriction: fc.Arbitrary<Restriction> = fc.record({
   calls: fc.array(fc.constantFrom(...systemCallNames), { maxLength: 40 }),
   when: fc.array(condition, { maxLength: 3 }),
-  errno: fc.constantFrom(
-    "EPERM",
-    "ENOENT",
-    "EACCES",
-    "ENOSYS",
-    "EAFNOSUPPORT",
-    "EPROTONOSUPPORT",
-    "EOPNOTSUPP",
-  ),
+  errno: fc.constantFrom(...errnos),
 });
 const anyFilter = fc.record({
   restrictions: fc.array(restriction, { maxLength: 20 }),

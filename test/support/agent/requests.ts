@@ -1,7 +1,7 @@
 /** Requests of an agent. */
 import { encodeMsgpack } from "../../../src/grpc/convert/msgpack.ts";
 import type { SetConfigRequest } from "../../../src/grpc/generated/nomad/base.ts";
-import type { TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
+import type { Mount, TaskConfig } from "../../../src/grpc/generated/nomad/driver.ts";
 
 export const allocId = "0b0ff9d5-0000-4000-8000-000000000001";
 export const taskId = `${allocId}/main/0123abcd`;
@@ -31,6 +31,19 @@ export function taskConfig(differing: Partial<TaskConfig> = {}): TaskConfig {
     nodeName: "node",
     nodeId: "11111111-0000-4000-8000-000000000001",
     parentJobId: "",
+    ...differing,
+  };
+}
+
+/** A volume as an agent sends it, but for what a test is about. */
+export function volumeMount(hostPath: string, taskPath: string, differing: Partial<Mount> = {}): Mount {
+  return {
+    taskPath,
+    hostPath,
+    readonly: false,
+    propagationMode: "private",
+    selinuxLabel: "",
+    requestName: "",
     ...differing,
   };
 }
