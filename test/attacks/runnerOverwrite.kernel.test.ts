@@ -2,8 +2,12 @@
  * A task writes to the program that started it, as in CVE-2019-5736: the next start, as
  * root, would run what it wrote. Ours is a sealed memfd, and init's /proc entries are closed.
  */
-import { closeSync, constants, openSync, readFileSync } from "node:fs";
-import { expect, test } from "vitest";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, openSync, readFileSync, readlinkSync, writeSync } from "node:fs";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { MFD_CLOEXEC, O_PATH } from "../../src/effects/kernel/constants.ts";
+import { memfdCreate } from "../../src/effects/kernel/libc.ts";
 import { pidOf, startAgent, startTask, waitTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 import { ExecCall } from "../support/agent/execCall.ts";
@@ -39,14 +43,43 @@ test("is refused to root, with all of /proc unveiled for writing, and to a comma
   expect(await allocation.stdout.text()).toBe("");
 });
 
-test("would reach nothing even outside of the sandbox: the runner is sealed", async () => {
+test("reaches nothing with init's program in hand, which would do with a program that is not sealed", async () => {
   const agent = await startAgent();
   const allocation = makeAllocation();
   const config = allocation.config("exec sleep 1000");
   await startTask(agent, config);
   const task = await pidOf(agent, config);
-  const init = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${task}/status`, "utf8"))?.[1];
-  for (const how of [constants.O_WRONLY, constants.O_RDWR]) {
-    expect(() => closeSync(openSync(`/proc/${init}/exe`, how))).toThrow(/ETXTBSY|EPERM|EACCES/);
-  }
+  const init = Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${task}/status`, "utf8"))?.[1]);
+  const overwriteRunner = overwriteOnceEnded(init);
+  await agent.driver.stopTask({ taskId: config.id, timeout: undefined, signal: "SIGKILL" });
+  await waitTask(agent, config);
+  await vi.waitFor(() => expect(() => readlinkSync(`/proc/${init}/exe`)).toThrow("ENOENT"));
+  expect(overwriteRunner).toThrow("EPERM");
+
+  const memfd = memfdCreate("exec2-test", MFD_CLOEXEC);
+  writeSync(memfd, readFileSync("/usr/bin/sleep"));
+  const program = openSync(`/proc/self/fd/${memfd}`, "r");
+  closeSync(memfd);
+  const child = spawn(`/proc/self/fd/${program}`, ["1000"], { stdio: "ignore" });
+  closeSync(program);
+  const overwriteCopy = overwriteOnceEnded(child.pid as number);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  expect(overwriteCopy()).toBe(1);
 });
+
+/** Holds the program of a process. While that runs, nobody can write to it: it is in use. */
+function overwriteOnceEnded(pid: number): () => number {
+  const held = openSync(`/proc/${pid}/exe`, O_PATH);
+  onTestFinished(() => closeSync(held));
+  const overwrite = () => {
+    const program = openSync(`/proc/self/fd/${held}`, constants.O_WRONLY);
+    try {
+      return writeSync(program, "x");
+    } finally {
+      closeSync(program);
+    }
+  };
+  expect(overwrite).toThrow("ETXTBSY");
+  return overwrite;
+}
