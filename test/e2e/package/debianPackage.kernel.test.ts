@@ -116,7 +116,7 @@ describe("the package", { timeout: 300_000 }, () => {
     expect(histories.match(/"type":"recovered"/g)).toHaveLength(2);
   });
 
-  it("is removed with its link under a running task, and histories stay until it is purged", async (context) => {
+  it("is removed with its link under a running task; histories stay until it is purged, and longer while tasks run", async (context) => {
     const { folder, install } = needed(context);
     install();
     const allocation = makeAllocation();
@@ -127,9 +127,14 @@ describe("the package", { timeout: 300_000 }, () => {
     runIn(folder, "dpkg", "--remove", "nomad-driver-exec2");
     expect(spawnSync("test", ["-L", join(folder, link)]).status).toBe(1);
     expect(existsSync(join(folder, executable))).toBe(false);
+    runIn(folder, "dpkg", "--purge", "nomad-driver-exec2");
+    expect(existsSync(join(folder, stateDir, "events"))).toBe(true);
     open();
     expect(await waitTask(agent, config)).toMatchObject({ exitCode: 23 });
+    await agent.driver.destroyTask({ taskId: config.id, force: false });
     await agent.close();
+    install();
+    runIn(folder, "dpkg", "--remove", "nomad-driver-exec2");
     expect(existsSync(join(folder, stateDir, "events"))).toBe(true);
     runIn(folder, "dpkg", "--purge", "nomad-driver-exec2");
     expect(existsSync(join(folder, stateDir))).toBe(false);
