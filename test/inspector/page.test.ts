@@ -113,6 +113,32 @@ describe("the page", () => {
     await lit(page, "pending");
   });
 
+  it("has every choice in its address: it survives a reload, and may be sent", async (context) => {
+    const { server, record } = await startInspector();
+    await record(idOf(1, "first"), life("killed"));
+    await record(idOf(2, "second"), life("ended"));
+    const page = await openPage(context, server.url);
+    await page.getByRole("searchbox").fill("sigint");
+    await page.getByText("1 of 2").waitFor();
+    await expect.poll(() => page.url()).toMatch(/#\/\?search=sigint$/);
+    await page.reload();
+    await page.getByText("1 of 2").waitFor();
+    await page.getByRole("link", { name: "first" }).click();
+    await lit(page, "destroyed");
+    await page.getByRole("button", { name: "Signal sent" }).click();
+    await expect.poll(() => page.url()).toMatch(/\?event=6$/);
+    await page.reload();
+    await page.getByText("Event 6: signalled").waitFor();
+    // To somebody else it goes with the token.
+    const other = await openPage(context, `${server.url}${new URL(page.url()).hash}`);
+    await other.getByText("Event 6: signalled").waitFor();
+    await page.goBack();
+    await page.getByText("1 of 2").waitFor();
+    await page.goto(new URL("#/nowhere", page.url()).href);
+    await page.getByText("This page has no such part").waitFor();
+    await expectAccessible(page);
+  });
+
   it("shows names that would turn the direction of writing as text", async (context) => {
     const { server, record } = await startInspector();
     const types = ["requested", "fingerprinted", "sandboxed", "started", "recovered", "lost"] as const;

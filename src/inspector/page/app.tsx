@@ -1,20 +1,35 @@
-/** The page's parts, chosen by the fragment of its address (after `#`). */
-import { useEffect, useState } from "preact/hooks";
+/** The page's parts, chosen by its address. */
+import type { ComponentType } from "preact";
+import { useEffect } from "preact/hooks";
 import { Banners } from "./banners.tsx";
-import { useLive } from "./live.ts";
+import { type PartProperties, useLive } from "./live.ts";
+import { linkBack, useAddress } from "./navigation.ts";
 import { NodePage } from "./node/nodePage.tsx";
-import { initialListView, TaskList } from "./node/taskList.tsx";
+import { TaskList } from "./node/taskList.tsx";
 import { TaskPage } from "./task/taskPage.tsx";
+
+interface Part {
+  /** Its name in the browser's title; a part with a subject is named by that. */
+  readonly title: string;
+  /** Whether the header links to it. */
+  readonly inHeader: boolean;
+  readonly show: ComponentType<PartProperties>;
+}
+
+/** The parts by the first word of their address. */
+const parts: Readonly<Record<string, Part>> = {
+  "": { title: "Tasks", inHeader: true, show: TaskList },
+  node: { title: "Node", inHeader: true, show: NodePage },
+  task: { title: "Task", inHeader: false, show: TaskPage },
+};
 
 export function App() {
   const live = useLive();
-  const place = usePlace();
-  // Kept here, so that the list looks the same after a visit to a task.
-  const [listView, setListView] = useState(initialListView);
-  const id = place.startsWith("#/task/") ? decodeURIComponent(place.slice(7)) : undefined;
-  const isNode = place === "#/node";
-  const row = live.rows.find((each) => each.id === id);
-  const title = isNode ? "Node" : (row?.task ?? "Tasks");
+  const { path } = useAddress();
+  const [name = "", subject = ""] = path;
+  const part = Object.hasOwn(parts, name) ? parts[name] : undefined;
+  const row = live.rows.find(({ id }) => id === subject);
+  const title = row?.task ?? part?.title ?? "Tasks";
   useEffect(() => {
     document.title = `${title} · exec2`;
   }, [title]);
@@ -26,40 +41,37 @@ export function App() {
           exec2
         </a>
         <nav aria-label="Parts of the page">
-          <a href="#/" aria-current={isNode ? undefined : id === undefined ? "page" : "true"}>
-            Tasks
-          </a>
-          <a href="#/node" aria-current={isNode ? "page" : undefined}>
-            Node
-          </a>
+          {Object.entries(parts)
+            .filter(([, { inHeader }]) => inHeader)
+            .map(([each, { title: text }]) => (
+              <a
+                key={each}
+                href={each === name ? `#/${each}` : linkBack(each === "" ? [] : [each])}
+                aria-current={each === name ? "page" : undefined}
+              >
+                {text}
+              </a>
+            ))}
         </nav>
         <span class={`link ${live.link}`}>
           {live.link !== "on" ? "not connected" : live.status?.bundle ? "recorded" : "live"}
         </span>
       </header>
-      <main>
-        {id !== undefined ? (
-          <TaskPage key={id} id={id} row={row} ready={live.status?.ready === true} />
-        ) : isNode ? (
-          <NodePage version={live.version} />
-        ) : (
-          <TaskList live={live} view={listView} setView={setListView} />
-        )}
-      </main>
       <Banners live={live} />
+      <main>
+        {part === undefined ? <NoPart /> : <part.show key={path.join("/")} live={live} subject={subject} />}
+      </main>
     </>
   );
 }
 
-function usePlace(): string {
-  const [place, setPlace] = useState(location.hash || "#/");
-  useEffect(() => {
-    const follow = () => {
-      setPlace(location.hash || "#/");
-      scrollTo(0, 0);
-    };
-    addEventListener("hashchange", follow);
-    return () => removeEventListener("hashchange", follow);
-  }, []);
-  return place;
+function NoPart() {
+  return (
+    <div class="empty">
+      <h1>This page has no such part</h1>
+      <p>
+        <a href="#/">All tasks</a>
+      </p>
+    </div>
+  );
 }

@@ -13,6 +13,13 @@ export interface Live {
   readonly version: number;
 }
 
+/** What each part of the page gets. What is chosen in it, it reads from the address. */
+export interface PartProperties {
+  readonly live: Live;
+  /** What follows the part's name in the address: the id of a task, for example. */
+  readonly subject: string;
+}
+
 /** `refused`: the inspector answers, but denies this page access. */
 export type Link = "on" | "off" | "refused";
 

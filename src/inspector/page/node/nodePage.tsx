@@ -2,11 +2,11 @@
 import { formatDuration } from "../../../units/durations.ts";
 import type { NodeHost, NodeView } from "../../views/nodeView.ts";
 import { useNow } from "../hooks.ts";
-import { useAnswer } from "../live.ts";
+import { type PartProperties, useAnswer } from "../live.ts";
 import { type FactLine, Facts } from "../table.tsx";
 import { Activity } from "./activity.tsx";
 
-export function NodePage({ version }: { readonly version: number }) {
+export function NodePage({ live: { version } }: PartProperties) {
   const view = useAnswer<NodeView>("/api/node", `${version} ${Math.floor(useNow() / 5_000)}`);
   if (view === undefined) return <p class="empty">Looking at the node…</p>;
   const { states, start } = view;

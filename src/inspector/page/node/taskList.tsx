@@ -1,8 +1,9 @@
 /** The live list of all tasks, with a search and filters. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { useKeys } from "../hooks.ts";
-import type { Live } from "../live.ts";
+import type { PartProperties } from "../live.ts";
+import { choose, useChoice } from "../navigation.ts";
 import { TaskRows } from "./taskRows.tsx";
 
 const kinds = {
@@ -13,31 +14,20 @@ const kinds = {
 } as const;
 type Kind = keyof typeof kinds;
 
-/** The user's search, filter and position in the list. */
-export interface ListView {
-  readonly searchText: string;
-  readonly kind: Kind;
-  /** Scroll position in pixels. */
-  readonly top: number;
-  /** The task that was opened last. */
-  readonly opened: string | undefined;
+function isKind(name: string): name is Kind {
+  return Object.hasOwn(kinds, name);
 }
 
-export const initialListView: ListView = { searchText: "", kind: "All", top: 0, opened: undefined };
+/** Where the list was when it was left: its scroll position in pixels, and the task that was opened. */
+const place: { top: number; opened: string | undefined } = { top: 0, opened: undefined };
 
-interface Properties {
-  readonly live: Live;
-  readonly view: ListView;
-  readonly setView: (view: ListView) => void;
-}
-
-export function TaskList({ live: { rows, status }, view, setView }: Properties) {
-  const [{ searchText, kind }, setShown] = useState(view);
-  const place = useRef(view);
-  useEffect(() => () => setView(place.current), [setView]);
-  const show = (change: Partial<ListView>) => {
-    place.current = { ...place.current, ...change, top: 0 };
-    setShown(place.current);
+export function TaskList({ live: { rows, status } }: PartProperties) {
+  const [searchText, setSearchText] = useChoice("search");
+  const [shownKind, setShownKind] = useChoice("show");
+  const kind = isKind(shownKind) ? shownKind : "All";
+  const show = (choose: () => void) => {
+    place.top = 0;
+    choose();
   };
   const search = useRef<HTMLInputElement>(null);
   useKeys({ "/": () => search.current?.focus() });
@@ -56,9 +46,9 @@ export function TaskList({ live: { rows, status }, view, setView }: Properties) 
           aria-label="Search tasks"
           placeholder="Search name, job, allocation, state, outcome"
           value={searchText}
-          onInput={({ currentTarget }) => show({ searchText: currentTarget.value })}
+          onInput={({ currentTarget }) => show(() => setSearchText(currentTarget.value))}
           onKeyDown={(event) => {
-            if (event.key === "Escape") show({ searchText: "" });
+            if (event.key === "Escape") show(() => setSearchText(""));
             if (event.key === "ArrowDown") document.querySelector<HTMLElement>(".row a")?.focus();
           }}
         />
@@ -69,7 +59,7 @@ export function TaskList({ live: { rows, status }, view, setView }: Properties) 
               key={each}
               type="button"
               aria-pressed={kind === each}
-              onClick={() => show({ kind: each })}
+              onClick={() => show(() => setShownKind(each === "All" ? "" : each))}
             >
               {each} <span class="faint">{found.filter(kinds[each]).length}</span>
             </button>
@@ -82,7 +72,7 @@ export function TaskList({ live: { rows, status }, view, setView }: Properties) 
       {shown.length === 0 ? (
         <p class="empty">
           No task matches.{" "}
-          <button type="button" onClick={() => show({ searchText: "", kind: "All" })}>
+          <button type="button" onClick={() => show(() => choose({ search: "", show: "" }))}>
             Show all
           </button>
         </p>
@@ -91,11 +81,9 @@ export function TaskList({ live: { rows, status }, view, setView }: Properties) 
           // A new search or filter starts a new list at its top.
           key={`${kind} ${searchText}`}
           rows={shown}
-          top={place.current.top}
-          opened={place.current.opened}
-          onPlace={(change) => {
-            place.current = { ...place.current, ...change };
-          }}
+          top={place.top}
+          opened={place.opened}
+          onPlace={(change) => Object.assign(place, change)}
         />
       )}
       <p class="hint">

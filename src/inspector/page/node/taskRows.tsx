@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../taskId.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
+import { linkTo } from "../address.ts";
 import { useNow } from "../hooks.ts";
 import { Mark } from "../mark.tsx";
 
@@ -94,7 +95,7 @@ function Row({ row, now, index, onOpen }: RowProperties) {
     <tr class="row" aria-rowindex={index + 2}>
       <td class="task">
         <Mark tone={outcome.tone} />
-        <a id={id} href={`#/task/${encodeURIComponent(id)}`} onKeyDown={moveFocus} onClick={onOpen}>
+        <a id={id} href={linkTo(["task", id])} onKeyDown={moveFocus} onClick={onOpen}>
           {task}
         </a>
       </td>

@@ -1,9 +1,8 @@
 /** One task: its outcome and the reason, its history, and any moment of that. */
-import { useState } from "preact/hooks";
-import type { TaskSummary } from "../../views/taskSummary.ts";
 import type { MomentView } from "../../views/taskView.ts";
 import { useKeys } from "../hooks.ts";
-import { useAnswer } from "../live.ts";
+import { type PartProperties, useAnswer } from "../live.ts";
+import { choose, chosenNow, goTo, useChoice } from "../navigation.ts";
 import { Chart, useChartLayout } from "./chart.tsx";
 import { Moment } from "./moment.tsx";
 import { Sandbox } from "./sandbox.tsx";
@@ -13,49 +12,41 @@ import { useTaskView } from "./taskView.ts";
 import { Timeline } from "./timeline.tsx";
 import { Verdict } from "./verdict.tsx";
 
-interface Properties {
-  readonly id: string;
-  readonly row: TaskSummary | undefined;
-  /** Whether all stored tasks are loaded. */
-  readonly ready: boolean;
-}
-
-export function TaskPage({ id, row, ready }: Properties) {
+export function TaskPage({ live: { rows, status }, subject: id }: PartProperties) {
+  const row = rows.find((each) => each.id === id);
   const query = `id=${encodeURIComponent(id)}`;
   const view = useTaskView(query, row?.events);
   const layout = useChartLayout();
-  /** Undefined follows the newest step. */
-  const [chosen, setChosen] = useState<number>();
+  /** Without one, the newest event is shown. */
+  const [event] = useChoice("event");
   const count = view?.steps.length ?? 0;
-  const seq = Math.min(chosen ?? count, count);
+  const seq = stepIn(count, event);
   const moment = useAnswer<MomentView>(seq > 0 ? `/api/moment?${query}&seq=${seq}` : undefined);
   const go = (to: (before: number) => number) =>
     // Works on the latest choice: keys can come faster than the page is drawn.
-    setChosen((before) => clampStep(to(before ?? count), count));
+    choose({ event: eventAt(to(stepIn(count, chosenNow("event"))), count) });
   useKeys({
-    Escape: () => {
-      location.hash = "#/";
-    },
+    Escape: () => goTo([]),
     ArrowLeft: () => go((before) => before - 1),
     ArrowRight: () => go((before) => before + 1),
     Home: () => go(() => 1),
     End: () => go(() => count),
   });
-  if (row === undefined && ready) return <NoTask />;
+  if (row === undefined && status?.ready === true) return <NoTask />;
   // Drawn once everything is loaded, so that nothing moves.
   if (view === undefined || row === undefined || layout === undefined || moment === undefined) {
     return <p class="empty">Reading its history…</p>;
   }
   const state = view.steps[seq - 1]?.to ?? "pending";
-  const choose = (to: number) => go(() => to);
+  const chooseStep = (to: number) => go(() => to);
   return (
     <>
       <TaskTitle row={row} query={query} />
-      <Verdict view={view} row={row} choose={choose} />
-      <Timeline steps={view.steps} seq={seq} choose={choose} />
+      <Verdict view={view} row={row} choose={chooseStep} />
+      <Timeline steps={view.steps} seq={seq} choose={chooseStep} />
       <div class="columns">
         <div>
-          <Story steps={view.steps} seq={seq} choose={choose} />
+          <Story steps={view.steps} seq={seq} choose={chooseStep} />
           <Moment moment={moment} />
         </div>
         <section class="card" aria-label="State machine">
@@ -68,9 +59,15 @@ export function TaskPage({ id, row, ready }: Properties) {
   );
 }
 
-/** Limits a step to the history; the last one becomes undefined, which follows the newest. */
-function clampStep(seq: number, count: number): number | undefined {
-  return seq >= count ? undefined : Math.max(1, seq);
+/** The number of the shown step, of `count`. @param event its number by the address; anything else is the newest */
+function stepIn(count: number, event: string): number {
+  const seq = Number(event);
+  return event !== "" && Number.isInteger(seq) ? Math.min(Math.max(1, seq), count) : count;
+}
+
+/** The number as the address has it: none for the last step, which follows the newest. */
+function eventAt(seq: number, count: number): string {
+  return seq >= count ? "" : String(Math.max(1, seq));
 }
 
 function NoTask() {

@@ -1,0 +1,72 @@
+/** Where the page is, for components: they read it, change it, and are drawn anew as it changes. */
+import { useEffect, useState } from "preact/hooks";
+import { type Address, addressOf, type Choices, chosen, linkTo } from "./address.ts";
+
+let present = addressOf(location.hash);
+const listeners = new Set<() => void>();
+/** What was chosen last in each part, by its path: whoever comes back finds it as it was. */
+const lastChoices = new Map<string, Choices>();
+
+/** Browsers refuse more than some twenty changes of the address a second. */
+const writeEveryMs = 200;
+let writing: ReturnType<typeof setTimeout> | undefined;
+
+function write(): void {
+  clearTimeout(writing);
+  writing = undefined;
+  history.replaceState(null, "", linkTo(present.path, present.choices));
+}
+
+addEventListener("pagehide", () => writing === undefined || write());
+addEventListener("hashchange", () => {
+  clearTimeout(writing);
+  writing = undefined;
+  const before = present;
+  show(addressOf(location.hash));
+  if (before.path.join() !== present.path.join()) scrollTo(0, 0);
+});
+
+function show(address: Address): void {
+  present = address;
+  lastChoices.set(address.path.join("/"), address.choices);
+  for (const listener of listeners) listener();
+}
+
+/** Goes to another part, as a link does. */
+export function goTo(path: readonly string[], choices?: Choices): void {
+  if (writing !== undefined) write();
+  location.hash = choices === undefined ? linkBack(path) : linkTo(path, choices);
+}
+
+/** The link to a part, with what was chosen there last. */
+export function linkBack(path: readonly string[]): string {
+  return linkTo(path, lastChoices.get(path.join("/")));
+}
+
+/** Changes what is chosen here, without a new entry in the browser's history. Empty: no longer chosen. */
+export function choose(changes: Choices): void {
+  show({ ...present, choices: chosen({ ...present.choices, ...changes }) });
+  writing ??= setTimeout(write, writeEveryMs);
+}
+
+export function useAddress(): Address {
+  const [address, setAddress] = useState(present);
+  useEffect(() => {
+    const follow = () => setAddress(present);
+    follow();
+    listeners.add(follow);
+    return () => void listeners.delete(follow);
+  }, []);
+  return address;
+}
+
+/** A choice as it is by now, also between two drawings. Empty: nothing is chosen. */
+export function chosenNow(name: string): string {
+  return present.choices[name] ?? "";
+}
+
+/** One choice of the present address, and how to change it. Empty: nothing is chosen. */
+export function useChoice(name: string): readonly [string, (value: string) => void] {
+  const { choices } = useAddress();
+  return [choices[name] ?? "", (value) => choose({ [name]: value })];
+}
