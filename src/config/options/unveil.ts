@@ -3,7 +3,7 @@
  * one or more of these letters, in any order:
  *
  * - `r` read files and list folders,
- * - `w` write and truncate files,
+ * - `w` write and truncate files, control devices, connect to sockets,
  * - `x` execute files, which the kernel must be able to read, too: `rx`,
  * - `c` create, rename, link and remove entries of folders; open(2) creates a file
  *   only with `w`, too.

@@ -6,9 +6,10 @@ import { closeSync } from "node:fs";
 import type { TcpPorts } from "../../config/options/tcpPorts.ts";
 import type { UnveilRule } from "../../config/task/unveilRules.ts";
 import { DriverError } from "../../errors.ts";
+import { abiWith, kernelWith, maskOfRights } from "../../landlockRights.ts";
 import { LANDLOCK_CREATE_RULESET_VERSION } from "../kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
-import { handledAccess, handledNetAccess, NET_BIND_TCP, NET_CONNECT_TCP, scopesOf } from "./access.ts";
+import { handledAccess, portOptions, scopesOf } from "./access.ts";
 import { netPortAttr, RULE_NET_PORT, rulesetAttr } from "./attributes.ts";
 import {
   type AppliedRule,
@@ -88,30 +89,34 @@ export function createRuleset(abi: number, tcp: TcpPorts = {}, scopes = scopesOf
       hint: "Use Linux 5.15 or newer, with landlock in the kernel's lsm= list",
     });
   }
-  const net = handledNetAccess(tcp);
-  if (net !== 0 && abi < 4) {
+  const limits = portOptions.filter(([option]) => tcp[option] !== undefined);
+  for (const [, right] of limits) {
+    if (abi >= abiWith(right)) continue;
     throw new DriverError(
       "LANDLOCK_UNAVAILABLE",
       `The kernel's Landlock (ABI ${abi}) cannot restrict the use of TCP ports`,
-      { hint: "Use Linux 6.7 or newer (ABI 4), or leave out connect_tcp and bind_tcp" },
+      { hint: `Use ${kernelWith(right)}, or leave out connect_tcp and bind_tcp` },
     );
   }
+  const net = maskOfRights(
+    limits.map(([, right]) => right),
+    abi,
+  );
   const ruleset = landlockCreateRuleset(rulesetAttr(handledAccess(abi), net, scopes), 0);
-  addPorts(ruleset, NET_CONNECT_TCP, tcp.connectTcp);
-  addPorts(ruleset, NET_BIND_TCP, tcp.bindTcp);
+  for (const [option, right] of limits) addPorts(ruleset, maskOfRights([right], abi), tcp[option]);
   return ruleset;
 }
 
 /**
  * In the host's pid namespace only Landlock keeps a task from signalling its user's other processes.
- * @throws DriverError `LANDLOCK_UNAVAILABLE` below ABI 6
+ * @throws DriverError `LANDLOCK_UNAVAILABLE` if the ABI has no scope for signals
  */
 export function checkSignalScope(abi: number): void {
-  if (abi >= 6) return;
+  if (abi >= abiWith("scope.signal")) return;
   throw new DriverError(
     "LANDLOCK_UNAVAILABLE",
     `The kernel's Landlock (ABI ${abi}) cannot keep a task from signalling the host's processes`,
-    { hint: 'Use Linux 6.12 or newer (ABI 6), or leave out pid_mode = "host"' },
+    { hint: `Use ${kernelWith("scope.signal")}, or leave out pid_mode = "host"` },
   );
 }
 

@@ -6,6 +6,7 @@ import { type Report, reportOn } from "../../../src/cli/commands/doctor/report.t
 import { inspectStateFolder } from "../../../src/cli/commands/doctor/stateFolderCheck.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { HostFacts } from "../../../src/effects/host/hostFacts.ts";
+import { LATEST_ABI } from "../../../src/landlockRights.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 
 const good: HostFacts = {
@@ -13,7 +14,7 @@ const good: HostFacts = {
   arch: "x64",
   bootId: "b",
   root: true,
-  landlockAbi: 7,
+  landlockAbi: LATEST_ABI,
   cgroupMount: "/sys/fs/cgroup",
   cgroupControllers: ["cpuset", "cpu", "io", "memory", "pids"],
   cgroupDelegated: [],

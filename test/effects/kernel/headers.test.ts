@@ -6,6 +6,13 @@ import { capabilityNames } from "../../../src/config/options/capabilities.ts";
 import * as filterConstants from "../../../src/config/seccomp/kernelConstants.ts";
 import * as constants from "../../../src/effects/kernel/constants.ts";
 import {
+  abiWith,
+  LATEST_ABI,
+  type LandlockRight,
+  maskOfRights,
+  rightsOfFamily,
+} from "../../../src/landlockRights.ts";
+import {
   type Architecture,
   highestSystemCall,
   isSystemCallName,
@@ -25,7 +32,20 @@ const headers = `stdio.h stddef.h signal.h spawn.h net/if.h sys/resource.h sys/s
 const { HIGHEST_DESCRIPTOR, PIDFD_GET_INFO, PIDFD_INFO_EXIT, resourceNumbers, ...named } = constants;
 
 /** Names that the headers of Debian 12 (Linux 6.1) lack. Only these may be missing: one that is misspelt is not. */
-const newerNames = ["MFD_EXEC", "PIDFD_SIGNAL_PROCESS_GROUP", "landlock_net_port_attr"];
+const newerNames = [
+  "MFD_EXEC",
+  "PIDFD_SIGNAL_PROCESS_GROUP",
+  "landlock_net_port_attr",
+  ...[...rightsOfFamily("fs"), ...rightsOfFamily("net"), ...rightsOfFamily("scope")]
+    .filter((right) => abiWith(right) > 2)
+    .map(landlockConstant),
+];
+
+/** `fs.read_file` is LANDLOCK_ACCESS_FS_READ_FILE, `scope.signal` LANDLOCK_SCOPE_SIGNAL. */
+function landlockConstant(right: LandlockRight): string {
+  const name = right.replace(".", "_").toUpperCase();
+  return right.startsWith("scope.") ? `LANDLOCK_${name}` : `LANDLOCK_ACCESS_${name}`;
+}
 
 /** Compares numbers with what C has for their names, but for those that are newer than the headers. */
 function expectInC(context: TestContext, ours: Readonly<Record<string, number>>): void {
@@ -159,6 +179,14 @@ it("structs have the sizes and offsets that the layouts assume", (context) => {
     _LINUX_CAPABILITY_VERSION_3: 0x20080522,
   };
   expectInC(context, expected);
+});
+
+it("every right of Landlock has the bit of its name's constant", (context) => {
+  requireTools(context, "cc");
+  const ours = [...rightsOfFamily("fs"), ...rightsOfFamily("net"), ...rightsOfFamily("scope")].map(
+    (right) => [landlockConstant(right), maskOfRights([right], LATEST_ABI)],
+  );
+  expectInC(context, Object.fromEntries(ours));
 });
 
 it("every capability has the number of its name's constant", (context) => {

@@ -7,7 +7,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { parseUnveil } from "../../../src/config/options/unveil.ts";
 import type { UnveilRule } from "../../../src/config/task/unveilRules.ts";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
-import { LATEST_ABI } from "../../support/host/latestAbi.ts";
+import { LATEST_ABI } from "../../../src/landlockRights.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { type Attempt, restricted } from "../../support/launch/restricted.ts";
 
@@ -178,5 +178,22 @@ describe.each(abis)("with the rights of ABI %i", (abi) => {
     const closed = abi < 6 ? "ok" : "EPERM";
     expect(await restricted({ rules, abi, attempts })).toEqual([closed, closed, "ok"]);
     expect(await restricted({ rules, abi, attempts, scopes: 0 })).toEqual(["ok", "ok", "ok"]);
+  });
+
+  test("sockets in folders go with w", async () => {
+    const attempts: Attempt[] = ["w", "rxc"].map((letters) => {
+      mkdirSync(`${base}/${letters}`);
+      const server = net.createServer((socket) => socket.destroy()).listen(`${base}/${letters}/socket`);
+      onTestFinished(() => void server.close());
+      return ["connect", `${base}/${letters}/socket`];
+    });
+    const rules = ["w", "rxc"].map((letters) => rule(`${letters}:${base}/${letters}`));
+    expect(await restricted({ rules, abi, attempts })).toEqual(["ok", abi < 9 ? "ok" : "EACCES"]);
+  });
+
+  test("a socket of its own can be connected to without w", async () => {
+    const rules = [rule(`rc:${base}`)];
+    const attempts: Attempt[] = [["connectOwn", `${base}/socket`]];
+    expect(await restricted({ rules, abi, attempts })).toEqual(["ok"]);
   });
 });

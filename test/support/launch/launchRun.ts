@@ -6,13 +6,14 @@ import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import type { TcpPorts } from "../../../src/config/options/tcpPorts.ts";
 import { O_PATH } from "../../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/effects/kernel/libc.ts";
-import { handledNetAccess, NET_BIND_TCP, NET_CONNECT_TCP } from "../../../src/effects/landlock/access.ts";
+import { portOptions } from "../../../src/effects/landlock/access.ts";
 import { netPortAttr, RULE_NET_PORT, rulesetAttr } from "../../../src/effects/landlock/attributes.ts";
 import type { LaunchDescriptors, Launched } from "../../../src/effects/launch/launcher.ts";
 import type { LaunchPlan } from "../../../src/effects/launch/plan.ts";
 import { watchExit } from "../../../src/effects/processes/exitWatch.ts";
 import { killInit } from "../../../src/effects/processes/signals.ts";
 import { readExitStatus } from "../../../src/effects/processes/statusFile.ts";
+import { LATEST_ABI, maskOfRights } from "../../../src/landlockRights.ts";
 import type { ExitStatus } from "../../../src/taskEnd.ts";
 import { buildLaunchPlan, type LaunchInput, launch } from "./wholeLaunch.ts";
 
@@ -63,11 +64,13 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
 /** A ruleset that handles execution and reading, and allows them beneath the paths; and TCP ports, if told. */
 export function rulesetFor(paths: readonly string[] = ["/"], tcp: TcpPorts = {}): number {
   const access = BigInt(landlockAccess.execute | landlockAccess.readFile | landlockAccess.readDir);
-  const ruleset = landlockCreateRuleset(rulesetAttr(Number(access), handledNetAccess(tcp), 0), 0);
-  for (const port of tcp.connectTcp ?? [])
-    landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(NET_CONNECT_TCP, port));
-  for (const port of tcp.bindTcp ?? [])
-    landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(NET_BIND_TCP, port));
+  const limits = portOptions.filter(([option]) => tcp[option] !== undefined);
+  const net = limits.map(([, right]) => right);
+  const ruleset = landlockCreateRuleset(rulesetAttr(Number(access), maskOfRights(net, LATEST_ABI), 0), 0);
+  for (const [option, right] of limits) {
+    for (const port of tcp[option] ?? [])
+      landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(maskOfRights([right], LATEST_ABI), port));
+  }
   for (const path of paths) {
     // Landlock takes no rights of folders for a file.
     const rights = statSync(path).isDirectory() ? access : access & ~BigInt(landlockAccess.readDir);

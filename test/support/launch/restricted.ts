@@ -28,6 +28,8 @@ type What =
   | "ioctl"
   | "signal"
   | "signalChild"
+  | "connect"
+  | "connectOwn"
   | "connectAbstract"
   /** Lets go of every cached dentry and inode that nobody holds. */
   | "dropCaches";

@@ -2,6 +2,7 @@
 import type { HostFacts } from "../../../effects/host/hostFacts.ts";
 import type { HostProblem } from "../../../effects/host/hostHealth.ts";
 import { judgeHost } from "../../../effects/host/hostHealth.ts";
+import { abis } from "../../../landlockRights.ts";
 import type { StateFolderFinding } from "./stateFolderCheck.ts";
 
 /** `limited`: tasks run, but without some of the driver's features. */
@@ -84,21 +85,12 @@ function leftoverProblem(what: string): HostProblem {
   };
 }
 
-/** What each Landlock ABI added (landlock(7)); ABIs that added nothing the driver uses are left out. */
-const landlockAbis: readonly (readonly [abi: number, added: string])[] = [
-  [1, "files and folders: read, write, execute, create, remove"],
-  [2, "rename and link between unveiled folders"],
-  [3, "truncate only where writing is allowed"],
-  [5, "no ioctls on devices that are not unveiled"],
-  [6, "no signals and no abstract sockets to other tasks"],
-];
-
 function landlockChecks(abi: number): Check[] {
   const summary = abi > 0 ? `ABI ${abi}` : "not in this kernel, or not enabled at boot";
-  return [
-    required("Landlock", abi > 0, summary),
-    ...landlockAbis.map(([needed, added]) => optional(`  since ABI ${needed}`, abi >= needed, added)),
-  ];
+  const used = Object.entries(abis).flatMap(([needed, added]) =>
+    "meaning" in added ? optional(`  since ABI ${needed}`, abi >= Number(needed), added.meaning) : [],
+  );
+  return [required("Landlock", abi > 0, summary), ...used];
 }
 
 /** The cgroup controllers that a task's resources block needs, with what each limits. */

@@ -1,2 +1,0 @@
-/** The highest ABI that tests know the rights of. */
-export const LATEST_ABI = 7;
