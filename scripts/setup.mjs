@@ -19,6 +19,7 @@ const debianPackages = {
   ip: "iproute2",
   python3: "python3",
   getent: "libc-bin",
+  promtool: "promtool",
   // Ordinary programs that run as tasks; the JDK is some 300 MB. No package of these has a service.
   openssl: "openssl",
   curl: "curl",

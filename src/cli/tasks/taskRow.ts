@@ -2,7 +2,7 @@
 import type { MemoryFigures } from "../../effects/stats/cgroupFigures.ts";
 import type { RunUsage } from "../../effects/stats/usage.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
-import type { TaskContext } from "../../machines/taskContext.ts";
+import { limitsOf } from "../../machines/taskLimits.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { endText, outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
 import type { Pin } from "../../store/folder/keptHistories.ts";
@@ -64,6 +64,7 @@ export function rowOf(
 ): TaskRow {
   const { request, sandbox, process, startedAt, exit } = snapshot.context;
   const outline = outlineOf(id, snapshot);
+  const limits = limitsOf(snapshot.context);
   const state = snapshot.value;
   const until = exit?.endedAt ?? now;
   const known = knownEnd(exit);
@@ -81,8 +82,8 @@ export function rowOf(
     cpuPercent: usage ? usage.total.cpu.userPercent + usage.total.cpu.systemPercent : null,
     memoryBytes: usage?.total.memory.usage ?? usage?.total.memory.rss ?? null,
     memory: usage?.total.memory ?? null,
-    cpuLimitPercent: cpuLimitOf(snapshot.context),
-    memoryLimitBytes: limitOf(snapshot.context, "memory.max")?.[0] ?? null,
+    cpuLimitPercent: limits.cores === null ? null : 100 * limits.cores,
+    memoryLimitBytes: limits.memoryBytes,
     processes: usage?.processes.size ?? null,
     exitCode: known?.exitCode ?? null,
     signal: known?.signal ?? null,
@@ -90,16 +91,4 @@ export function rowOf(
     end: endText(snapshot.context) || null,
     pin: pin === undefined ? null : { reason: pin.reason, at: pin.at },
   };
-}
-
-/** The value that is in force for a limit of the cgroup; null without a limit, or if it is `max`. */
-function limitOf({ sandbox }: TaskContext, file: string): number[] | null {
-  const limit = sandbox?.limits.find((each) => each.file === file && each.applied);
-  const numbers = limit?.value.split(" ").map(Number) ?? [];
-  return numbers.length > 0 && numbers.every(Number.isFinite) ? numbers : null;
-}
-
-function cpuLimitOf(context: TaskContext): number | null {
-  const [quota = 0, period = 0] = limitOf(context, "cpu.max") ?? [];
-  return period > 0 ? (100 * quota) / period : null;
 }

@@ -63,6 +63,24 @@ export function parseMemory({ stat, current, peak, swap }: MemoryFiles): MemoryF
   };
 }
 
+/** Time since the cgroup was made, in microseconds, in which a resource was short. */
+export interface Pressure {
+  /** Some of its processes had to wait. */
+  readonly someUs: number;
+  /** All of them had to wait; 0 for the CPU of kernels before 5.13. */
+  readonly fullUs: number;
+}
+
+/**
+ * Parses a `cpu.pressure`, `memory.pressure` or `io.pressure`: Documentation/accounting/psi.rst.
+ * @returns undefined if the kernel does not measure it
+ */
+export function parsePressure(text: string): Pressure | undefined {
+  const some = /^some .*\btotal=(\d+)$/m.exec(text)?.[1];
+  const full = /^full .*\btotal=(\d+)$/m.exec(text)?.[1];
+  return some === undefined ? undefined : { someUs: Number(some), fullUs: Number(full ?? 0) };
+}
+
 /** The text of a file with one number; undefined for `max`, which is not a number. */
 export function parseBytes(text: string | undefined): number | undefined {
   return text !== undefined && /^\d+\s*$/.test(text) ? Number(text) : undefined;

@@ -1,8 +1,7 @@
 /** Reads the counters of a run's cgroup and processes. */
-import { readFile, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { uptime } from "node:os";
 import { setImmediate } from "node:timers/promises";
-import { promisify } from "node:util";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { cgroupsBelow } from "../cgroup/cgroup.ts";
 import { commandCgroupPrefix } from "../exec/commandCgroup.ts";
@@ -10,6 +9,7 @@ import { readKernelFile } from "../kernel/file.ts";
 import { readStat } from "../processes/processIdentity.ts";
 import { type ProcessIdentity, type ProcessStat, parseResidentPages } from "../processes/processStat.ts";
 import { type CpuCounters, type MemoryFigures, parseCpuStat, parseMemory } from "./cgroupFigures.ts";
+import { ifAbsent, readOnThread } from "./cgroupReading.ts";
 import { descendantsOf } from "./descendants.ts";
 
 /** Where to read a run's counters. */
@@ -60,7 +60,7 @@ export async function readRun(
   previous?: RunReading,
 ): Promise<RunReading> {
   const [cpu, stat] = await Promise.all(
-    ["cpu.stat", "memory.stat"].map((name) => read(`${cgroup}/${name}`, "latin1").catch(ifAbsent)),
+    ["cpu.stat", "memory.stat"].map((name) => readOnThread(`${cgroup}/${name}`)),
   );
   const atMs = performance.now();
   const uptimeMs = uptime() * 1000;
@@ -87,8 +87,6 @@ export async function readRun(
   };
 }
 
-const read = promisify(readFile);
-
 function pidsIn(cgroup: string): number[] {
   const procs = readIfPresent(`${cgroup}/cgroup.procs`) ?? "";
   return procs.split("\n").filter(Boolean).map(Number);
@@ -100,12 +98,6 @@ function readIfPresent(path: string): string | undefined {
   } catch (thrown) {
     return ifAbsent(thrown);
   }
-}
-
-/** Not every host has every file. ENODEV: the cgroup was removed between open and read. */
-function ifAbsent(thrown: unknown): undefined {
-  if (errnoOf(thrown) === "ENOENT" || errnoOf(thrown) === "ENODEV") return undefined;
-  throw DriverError.from(thrown, "KERNEL_CALL_FAILED", "the task's use of resources cannot be read");
 }
 
 /** Processes to read in one turn of the event loop: about a millisecond of work. */

@@ -17,6 +17,7 @@ export interface AccessRequest {
     readonly host?: string | undefined;
     readonly origin?: string | undefined;
     readonly cookie?: string | undefined;
+    readonly authorization?: string | undefined;
   };
 }
 
@@ -25,6 +26,9 @@ export type Verdict =
   /** The token is right. The browser gets a cookie, and is redirected to the address without the token. */
   | { readonly kind: "welcome"; readonly cookie: string }
   | { readonly kind: "refused"; readonly status: number; readonly reason: string };
+
+/** Where Prometheus scrapes. */
+export const metricsPath = "/metrics";
 
 export class Access {
   /** Part of the printed URL. */
@@ -45,6 +49,9 @@ export class Access {
     if (target.pathname === "/" && token !== null && isSame(token, this.token)) {
       return { kind: "welcome", cookie: this.#cookie() };
     }
+    if (target.pathname === metricsPath && this.#isBearer(headers.authorization, token)) {
+      return { kind: "admitted" };
+    }
     if (cookieOf(headers.cookie, this.#cookieName).some((value) => isSame(value, this.#session))) {
       return { kind: "admitted" };
     }
@@ -57,6 +64,12 @@ export class Access {
     if (!isOwnHost(host) || (origin !== undefined && !isLoopback(origin))) return false;
     const token = targetOf(request.url)?.searchParams.get("token") ?? null;
     return token !== null && isSame(token, this.token);
+  }
+
+  /** Prometheus keeps no cookies: it sends the token as a header, or as a parameter. */
+  #isBearer(authorization: string | undefined, token: string | null): boolean {
+    const given = /^Bearer (.+)$/i.exec(authorization ?? "")?.[1] ?? token;
+    return given !== null && isSame(given, this.token);
   }
 
   #cookie(): string {

@@ -80,6 +80,11 @@ export class LogWatch {
     };
   }
 
+  /** Bytes of the files of all logs. */
+  bytes(): number {
+    return [...this.#logs.keys()].reduce((sum, folder) => sum + bytesOf(folder), 0);
+  }
+
   async close(): Promise<void> {
     for (const folder of [...this.#logs.keys()]) await this.#closeLog(folder);
   }
@@ -171,8 +176,15 @@ const pluginGone =
 
 /** Identifies a log, since another file may take its name. */
 function inodeOf(folder: string): number {
-  const file = isFile(folder) ? folder : logFiles(folder).data;
-  return statSync(file, { throwIfNoEntry: false })?.ino ?? 0;
+  return dataOf(folder)?.ino ?? 0;
+}
+
+function bytesOf(folder: string): number {
+  return dataOf(folder)?.size ?? 0;
+}
+
+function dataOf(folder: string) {
+  return statSync(isFile(folder) ? folder : logFiles(folder).data, { throwIfNoEntry: false });
 }
 
 function isFile(path: string): boolean {

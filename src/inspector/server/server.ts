@@ -2,11 +2,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { DriverError, hasErrno } from "../../errors.ts";
-import { Access, targetOf } from "./access.ts";
+import { Access, metricsPath, targetOf } from "./access.ts";
 import { loadAssets } from "./assets.ts";
 import { Connections } from "./connections.ts";
 import { LiveStream } from "./liveStream.ts";
 import { LogWatch } from "./logWatch.ts";
+import { InspectorMetrics } from "./metrics.ts";
 import { thisNode } from "./node.ts";
 import { type Answer, send, textAnswer } from "./responses.ts";
 import { answerOf, type Sources } from "./routes.ts";
@@ -32,6 +33,7 @@ export class InspectorServer {
   readonly access = new Access();
   readonly index = new TaskIndex();
   readonly #watch: LogWatch;
+  readonly #metrics: InspectorMetrics;
   readonly #sources: Sources;
   readonly #assets: ReadonlyMap<string, Answer>;
   readonly #pages = new Set<LiveStream>();
@@ -45,6 +47,7 @@ export class InspectorServer {
   private constructor(path: string) {
     this.#assets = loadAssets();
     this.#watch = new LogWatch(path, this.index);
+    this.#metrics = new InspectorMetrics(this.index, this.#watch);
     this.#sources = { index: this.index, watch: this.#watch, node: thisNode };
     const limits = {
       headersTimeout: 10_000,
@@ -101,6 +104,7 @@ export class InspectorServer {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#metrics.close();
     this.#closeRelay?.();
     this.#http.closeAllConnections();
     await new Promise((resolve) => this.#http.close(resolve));
@@ -123,6 +127,10 @@ export class InspectorServer {
     const target = targetOf(request.url);
     if (target?.pathname === "/api/live" && request.method === "GET") {
       this.#follow(response);
+      return;
+    }
+    if (target?.pathname === metricsPath) {
+      void this.#metrics.answer().then((answer) => send(response, answer));
       return;
     }
     const answer = target && (this.#assets.get(target.pathname) ?? answerOf(this.#sources, target));

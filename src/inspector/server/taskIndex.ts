@@ -7,7 +7,9 @@ import { Subject } from "rxjs";
 import { DriverError, messageOf } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 import { type MachineState, thisMachine } from "../../machines/machineVersion.ts";
-import { isOver } from "../../machines/taskMachine.ts";
+import { isAlive, isOver, isStateName } from "../../machines/taskMachine.ts";
+import type { LiveTask } from "../../metrics/runningTasks.ts";
+import { TaskCounters } from "../../metrics/taskCounters.ts";
 import { History } from "../../replay/history.ts";
 import { maskEvent } from "../../replay/mask.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
@@ -30,6 +32,8 @@ export class TaskIndex {
   readonly #plugins = new Map<number, string>();
   /** The last requested history. A page requests it again at every step and with every new event. */
   #lastHistory: History | undefined;
+  /** Counts what happens from now on. */
+  readonly counters = new TaskCounters(Date.now());
   /** Ids of rows that were changed or removed. */
   readonly changes = new Subject<string>();
   /** Why some events cannot be read; undefined if all can. */
@@ -46,6 +50,7 @@ export class TaskIndex {
     const follows = seq === (entry?.row.events ?? 0) + 1;
     const before = (follows ? entry?.state : undefined) ?? stateBefore(reader, id, seq);
     const after = this.#fold(before, stored);
+    this.counters.note({ id, time: stored.time, before: before.context, after: after.context });
     const begunAt = entry?.row.begunAt ?? stored.time;
     const restarts = entry?.row.restarts ?? this.#countRun(id);
     const row = summaryOf({ id, events: seq, begunAt, changedAt: stored.time, restarts }, after);
@@ -60,6 +65,15 @@ export class TaskIndex {
 
   rows(): TaskSummary[] {
     return Array.from(this.#entries.values(), ({ row }) => row);
+  }
+
+  /** The tasks that run, by their events. */
+  live(): LiveTask[] {
+    return Array.from(this.#entries).flatMap(([id, { state }]) =>
+      state !== undefined && isStateName(state.value) && isAlive(state.value)
+        ? [{ id, context: state.context }]
+        : [],
+    );
   }
 
   ids(): string[] {

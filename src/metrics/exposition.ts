@@ -1,0 +1,101 @@
+/**
+ * Prometheus' text format, version 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/. Pure.
+ */
+import { visible } from "../units/visible.ts";
+
+export const expositionType = "text/plain; version=0.0.4; charset=utf-8";
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** A metric: samples of one name, with different labels. */
+export interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  readonly samples: readonly Sample[];
+}
+
+export interface Sample {
+  readonly labels?: Labels | undefined;
+  readonly value: number;
+  /** Of a histogram's series: `_bucket`, `_sum`, `_count`. */
+  readonly suffix?: string | undefined;
+}
+
+/** The lines of a family; nothing for one without samples. */
+export function familyText({ name, help, type, samples }: Family): string {
+  // Texts of jobs are made visible, so two may become the same; Prometheus refuses a series that comes twice.
+  const lines = new Map<string, string>();
+  for (const { labels = {}, value, suffix = "" } of samples) {
+    const series = `${name}${suffix}${labelText(labels)}`;
+    lines.set(series, `${series} ${numberText(value)}\n`);
+  }
+  if (lines.size === 0) return "";
+  return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n${[...lines.values()].join("")}`;
+}
+
+export function gauge(name: string, help: string, samples: readonly Sample[] | number): Family {
+  return { name, help, type: "gauge", samples: samplesOf(samples) };
+}
+
+/** @param name ends in `_total` */
+export function counter(name: string, help: string, samples: readonly Sample[] | number): Family {
+  return { name, help, type: "counter", samples: samplesOf(samples) };
+}
+
+function samplesOf(samples: readonly Sample[] | number): readonly Sample[] {
+  return typeof samples === "number" ? [{ value: samples }] : samples;
+}
+
+/** Counts observations in buckets. */
+export class Histogram {
+  readonly #bounds: readonly number[];
+  /** Observations of each bucket alone; the last one is beyond all bounds. */
+  readonly #counts: number[];
+  #sum = 0;
+
+  /** @param bounds upper bounds of the buckets, ascending */
+  constructor(bounds: readonly number[]) {
+    this.#bounds = bounds;
+    this.#counts = new Array<number>(bounds.length + 1).fill(0);
+  }
+
+  observe(value: number): void {
+    const found = this.#bounds.findIndex((bound) => value <= bound);
+    const index = found === -1 ? this.#bounds.length : found;
+    this.#counts[index] = (this.#counts[index] ?? 0) + 1;
+    this.#sum += value;
+  }
+
+  family(name: string, help: string): Family {
+    let below = 0;
+    const buckets = this.#counts.map((count, index): Sample => {
+      below += count;
+      const le = index === this.#bounds.length ? "+Inf" : String(this.#bounds[index]);
+      return { suffix: "_bucket", labels: { le }, value: below };
+    });
+    const sums = [
+      { suffix: "_sum", value: this.#sum },
+      { suffix: "_count", value: below },
+    ];
+    return { name, help, type: "histogram", samples: [...buckets, ...sums] };
+  }
+}
+
+function labelText(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(visible(value))}"`);
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function escapeLabel(text: string): string {
+  return text.replaceAll(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`));
+}
+
+function escapeHelp(text: string): string {
+  return text.replaceAll(/[\\\n]/g, (character) => (character === "\n" ? "\\n" : "\\\\"));
+}
+
+function numberText(value: number): string {
+  if (Number.isFinite(value)) return String(value);
+  return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
+}

@@ -1,0 +1,152 @@
+/** What running tasks use, beside their limits. */
+import { bootId, isSameProcess } from "../effects/processes/processIdentity.ts";
+import { type CgroupReading, readCgroup } from "../effects/stats/cgroupReading.ts";
+import type { TaskContext } from "../machines/taskContext.ts";
+import { limitsOf } from "../machines/taskLimits.ts";
+import { allocationOf, taskName } from "../taskId.ts";
+import { counter, type Family, gauge, type Labels, type Sample } from "./exposition.ts";
+
+/** A task that runs, by its events. */
+export interface LiveTask {
+  /** `<allocation id>/<task name>/<8 hex digits>`. */
+  readonly id: string;
+  readonly context: TaskContext;
+}
+
+interface TaskReading extends LiveTask {
+  readonly reading: CgroupReading;
+}
+
+/** Tasks beyond this number have no series of their own: each has some twenty. */
+const maxTasks = 1_000;
+
+/** Tasks to read at a time: as many as libuv has threads. */
+const batch = 4;
+
+/** Reads what tasks use. Those who ask at the same time, or within a second, share a reading. */
+export class RunningTasksReader {
+  #last: { readonly at: number; readonly families: Promise<Family[]> } | undefined;
+
+  /** @param tasks those that run, the oldest first */
+  families(tasks: () => readonly LiveTask[]): Promise<Family[]> {
+    const now = performance.now();
+    if (this.#last === undefined || now - this.#last.at > 1_000) {
+      const running = tasks();
+      const families = readTasks(running.slice(0, maxTasks)).then((readings) =>
+        usageFamilies(running.length, readings),
+      );
+      this.#last = { at: now, families };
+    }
+    return this.#last.families;
+  }
+}
+
+async function readTasks(tasks: readonly LiveTask[]): Promise<TaskReading[]> {
+  const readings: TaskReading[] = [];
+  for (let first = 0; first < tasks.length; first += batch) {
+    const some = tasks.slice(first, first + batch).map(async ({ id, context }) => {
+      const cgroup = cgroupOf(context);
+      // A task whose files cannot be read is left out, as one that ends meanwhile.
+      const reading = cgroup === undefined ? undefined : await readCgroup(cgroup).catch(() => undefined);
+      return reading === undefined ? [] : [{ id, context, reading }];
+    });
+    readings.push(...(await Promise.all(some)).flat());
+  }
+  return readings;
+}
+
+/** Undefined if it does not run on this host, by its events or by its init. */
+function cgroupOf({ request, process }: TaskContext): string | undefined {
+  if (request === null || process === null) return undefined;
+  const runsHere = process.bootId === bootId() && isSameProcess(process.init);
+  return runsHere ? request.resources.cgroup : undefined;
+}
+
+/** @param count how many tasks run, with a reading or without */
+function usageFamilies(count: number, tasks: readonly TaskReading[]): Family[] {
+  /** The samples of a figure; none of tasks that do not have it. */
+  const each = (figure: (task: TaskReading) => number | null | undefined, labels?: Labels): Sample[] =>
+    tasks.flatMap((task) => {
+      const value = figure(task);
+      return value === null || value === undefined
+        ? []
+        : [{ labels: { ...labelsOf(task), ...labels }, value }];
+    });
+  const pressures = (kind: "someUs" | "fullUs") =>
+    (["cpu", "memory", "io"] as const).flatMap((resource) =>
+      each(({ reading }) => seconds(reading.pressure[resource]?.[kind]), { resource }),
+    );
+  return [
+    gauge("exec2_tasks_running", "Tasks that run.", count),
+    gauge("exec2_tasks_shown", "Running tasks with series of their own, at most 1000.", tasks.length),
+    gauge("exec2_task_info", "A running task: 1, with the names of its job.", [
+      ...tasks.map((task) => ({ labels: { ...labelsOf(task), ...jobLabelsOf(task) }, value: 1 })),
+    ]),
+    gauge(
+      "exec2_task_started_timestamp_seconds",
+      "When the task's program began, in seconds since the epoch.",
+      each(({ context }) => (context.startedAt === null ? null : context.startedAt / 1000)),
+    ),
+    counter("exec2_task_cpu_seconds_total", "CPU time that the task's cgroup has used.", [
+      ...each(({ reading }) => seconds(reading.cpu.userUs), { mode: "user" }),
+      ...each(({ reading }) => seconds(reading.cpu.systemUs), { mode: "system" }),
+    ]),
+    gauge(
+      "exec2_task_cpu_limit_cores",
+      "Cores that the task may use at most.",
+      each(({ context }) => limitsOf(context).cores),
+    ),
+    counter(
+      "exec2_task_cpu_throttled_seconds_total",
+      "Time in which the CPU limit held the task back.",
+      each(({ reading }) => seconds(reading.cpu.throttled?.us)),
+    ),
+    gauge(
+      "exec2_task_memory_bytes",
+      "Memory that counts against the limit.",
+      each(({ reading }) => reading.memoryBytes),
+    ),
+    gauge(
+      "exec2_task_memory_peak_bytes",
+      "The most memory that the task's cgroup ever used.",
+      each(({ reading }) => reading.memoryPeakBytes),
+    ),
+    gauge(
+      "exec2_task_memory_limit_bytes",
+      "Memory that the task may use at most.",
+      each(({ context }) => limitsOf(context).memoryBytes),
+    ),
+    gauge(
+      "exec2_task_pids",
+      "Processes and threads of the task.",
+      each(({ reading }) => reading.pids),
+    ),
+    gauge(
+      "exec2_task_pids_limit",
+      "Processes and threads that the task may have at most.",
+      each(({ context }) => limitsOf(context).pids),
+    ),
+    counter(
+      "exec2_task_pressure_waiting_seconds_total",
+      "Time in which some of the task's processes waited for a resource.",
+      pressures("someUs"),
+    ),
+    counter(
+      "exec2_task_pressure_stalled_seconds_total",
+      "Time in which all of the task's processes waited for a resource.",
+      pressures("fullUs"),
+    ),
+  ];
+}
+
+function labelsOf({ id }: LiveTask): Labels {
+  return { alloc_id: allocationOf(id), task: taskName(id) };
+}
+
+function jobLabelsOf({ context: { request } }: LiveTask): Labels {
+  return { job: request?.jobId ?? "", group: request?.groupName ?? "", namespace: request?.namespace ?? "" };
+}
+
+function seconds(us: number | undefined): number | undefined {
+  return us === undefined ? undefined : us / 1e6;
+}

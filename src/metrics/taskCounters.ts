@@ -1,0 +1,89 @@
+/** Counts what happens to tasks while this process runs. Pure. */
+import type { TaskContext } from "../machines/taskContext.ts";
+import { resultOf, type TaskResult } from "../machines/taskOutline.ts";
+import { counter, type Family, Histogram } from "./exposition.ts";
+
+/** What an event has changed. */
+export interface Change {
+  /** The task's id. */
+  readonly id: string;
+  /** Time of the event, in milliseconds since the epoch. */
+  readonly time: number;
+  readonly before: TaskContext;
+  readonly after: TaskContext;
+}
+
+/** A start takes some milliseconds; one that waits for a network, or its turn, much longer. */
+const startBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
+
+export class TaskCounters {
+  readonly #since: number;
+  readonly #starts = new Histogram(startBuckets);
+  readonly #ends = new Map<TaskResult, number>([
+    ["completed", 0],
+    ["failed", 0],
+    ["killed", 0],
+    ["lost", 0],
+  ]);
+  /** By the code of the error. */
+  readonly #failedStarts = new Map<string, number>();
+  #oomKills = 0;
+  #recoveries = 0;
+  /** When the starts that are under way were requested, by the task's id. */
+  readonly #requests = new Map<string, number>();
+
+  /** @param since counts events from this time on: milliseconds since the epoch */
+  constructor(since: number) {
+    this.#since = since;
+  }
+
+  /** Takes each event of each task, in order. */
+  note({ id, time, before, after }: Change): void {
+    const isCounted = time >= this.#since;
+    if (after.request !== before.request) this.#requests.set(id, time);
+    const hasStarted = after.process !== before.process && after.adopted === null;
+    if (hasStarted || after.failure !== null) {
+      const requested = this.#requests.get(id);
+      this.#requests.delete(id);
+      if (isCounted && hasStarted && requested !== undefined) {
+        this.#starts.observe(Math.max(0, time - requested) / 1000);
+      }
+    }
+    if (!isCounted) return;
+    const result = resultOf(after);
+    if (result !== null && resultOf(before) === null) add(this.#ends, result);
+    if (after.failure !== null && before.failure === null) add(this.#failedStarts, after.failure.code);
+    this.#oomKills += Math.max(0, oomKillsOf(after) - oomKillsOf(before));
+    this.#recoveries += after.recoveries - before.recoveries;
+  }
+
+  families(): Family[] {
+    return [
+      this.#starts.family("exec2_task_start_seconds", "Time from a task's request to its running program."),
+      counter("exec2_task_ends_total", "Tasks that have ended, or never started, by their result.", [
+        ...Array.from(this.#ends, ([result, value]) => ({ labels: { result }, value })),
+      ]),
+      counter("exec2_task_start_failures_total", "Tasks that never started, by the code of the error.", [
+        ...Array.from(this.#failedStarts, ([code, value]) => ({ labels: { code }, value })),
+      ]),
+      counter(
+        "exec2_oom_kills_total",
+        "Processes of tasks that the kernel killed for lack of memory.",
+        this.#oomKills,
+      ),
+      counter(
+        "exec2_task_recoveries_total",
+        "Running tasks that another plugin process took over.",
+        this.#recoveries,
+      ),
+    ];
+  }
+}
+
+function oomKillsOf({ exit, oom }: TaskContext): number {
+  return exit?.oom?.kills ?? oom?.kills ?? 0;
+}
+
+function add<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
