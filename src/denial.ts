@@ -1,0 +1,157 @@
+/** What the sandbox has refused to a task: in words, and which option would allow it. Pure. */
+import type { LandlockRight } from "./landlockRights.ts";
+import { formatCount } from "./units/counts.ts";
+
+/** One thing that was refused. */
+export interface Denial {
+  /**
+   * What refused it: rights and scopes of Landlock by their names in audit records, such as `fs.read_file` and
+   * `scope.signal`, or `seccomp.` with the name of a filtered system call.
+   */
+  readonly blockers: readonly string[];
+  /** What was asked for: a path, a port, an abstract socket or a process; null for a system call, and if unknown. */
+  readonly object: string | null;
+}
+
+/** The lists of ports that a task has; null: every port. */
+export interface PortLists {
+  readonly connectTcp: readonly number[] | null;
+  readonly bindTcp: readonly number[] | null;
+}
+
+/** What would allow it. */
+export interface Remedy {
+  /** A line of the task's `config`; undefined if no option allows it. */
+  readonly option?: string;
+  /** The option of the plugin that the operator has to set for that. */
+  readonly permission?: string;
+  /** What to do instead. */
+  readonly advice?: string;
+}
+
+/** Landlock's rights, and what else a domain refuses, by the names of audit records. */
+type LandlockBlocker = LandlockRight | "fs.change_topology" | "ptrace";
+
+/** What a blocker refuses, as a continuation of "denied", and the letters of the unveil mode that allows it. */
+type Words = readonly [refused: string, letters?: string];
+
+const landlockWords: Readonly<Record<LandlockBlocker, Words>> = {
+  "fs.execute": ["executing", "rx"],
+  "fs.write_file": ["writing", "w"],
+  "fs.read_file": ["reading", "r"],
+  "fs.read_dir": ["listing", "r"],
+  "fs.remove_dir": ["removing a folder in", "c"],
+  "fs.remove_file": ["removing a file in", "c"],
+  "fs.make_char": ["creating a character device in"],
+  "fs.make_dir": ["creating a folder in", "c"],
+  "fs.make_reg": ["creating a file in", "wc"],
+  "fs.make_sock": ["creating a socket in", "c"],
+  "fs.make_fifo": ["creating a FIFO in", "c"],
+  "fs.make_block": ["creating a block device in", "c"],
+  "fs.make_sym": ["creating a symlink in", "c"],
+  "fs.refer": ["moving or linking from or to", "c"],
+  "fs.truncate": ["truncating", "w"],
+  "fs.ioctl_dev": ["controlling the device", "w"],
+  "fs.resolve_unix": ["connecting to the socket", "w"],
+  "fs.change_topology": ["mounting on"],
+  "net.bind_tcp": ["binding TCP port"],
+  "net.connect_tcp": ["connecting to TCP port"],
+  "net.bind_udp": ["binding UDP port"],
+  "net.connect_send_udp": ["sending to UDP port"],
+  "scope.abstract_unix_socket": ["connecting to the abstract socket"],
+  "scope.signal": ["sending a signal to"],
+  ptrace: ["tracing"],
+};
+
+const CALL = "seccomp.";
+
+/** The blocker that stands for a refused system call. */
+export function callBlocker(name: string): string {
+  return `${CALL}${name}`;
+}
+
+/** The blocker of a program whose system calls are not those of the machine: the filter kills it. */
+export const OTHER_MACHINE = `${CALL}32-bit`;
+
+/** What was refused, as a continuation of "denied": `reading /etc/passwd`. Its text may need to be made visible. */
+export function describeDenial({ blockers, object }: Denial): string {
+  const verbs = blockers.map((blocker) => {
+    if (blocker === OTHER_MACHINE) return "32-bit system calls";
+    const call = callOf(blocker);
+    return call === undefined ? (wordsOf(blocker)?.[0] ?? blocker) : `the system call ${call}`;
+  });
+  return `${verbs.join(" and ")}${object === null ? "" : ` ${object}`}`;
+}
+
+/** What would allow it. */
+export function remedyOf(denial: Denial, ports: PortLists): Remedy {
+  const { blockers, object } = denial;
+  const [blocker = ""] = blockers;
+  if (blocker === OTHER_MACHINE) {
+    const unconfined = '"unconfined"';
+    return { option: `seccomp = ${unconfined}`, permission: `allow_seccomp = [${unconfined}]` };
+  }
+  const call = callOf(blocker);
+  if (call !== undefined) {
+    return { option: `seccomp_allow = ["${call}"]`, permission: `allow_seccomp = ["${call}"]` };
+  }
+  switch (blocker) {
+    case "net.connect_tcp":
+      return portRemedy("connect_tcp", ports.connectTcp, object);
+    case "net.bind_tcp":
+      return portRemedy("bind_tcp", ports.bindTcp, object);
+    case "scope.abstract_unix_socket":
+      return { advice: "Tasks reach only their own abstract sockets: use a socket in a folder of both" };
+    case "scope.signal":
+    case "ptrace":
+      return { advice: "Tasks reach only their own processes" };
+    case "fs.change_topology":
+      return { advice: "Tasks cannot mount: use volumes" };
+    default: {
+      const entry = unveilEntry(denial);
+      return entry === undefined
+        ? {}
+        : { option: `unveil = [${JSON.stringify(entry)}]`, permission: "unveil_by_task = true" };
+    }
+  }
+}
+
+/** The unveil entry that would allow it; undefined for what no entry allows. */
+export function unveilEntry({ blockers, object }: Denial): string | undefined {
+  const letters = blockers.map((blocker) => wordsOf(blocker)?.[1]);
+  if (object === null || !isUnveilable(object) || !letters.every((each) => each !== undefined))
+    return undefined;
+  const mode = [..."rwxc"].filter((letter) => letters.some((each) => each.includes(letter))).join("");
+  return `${mode}:${ownProcessPath(object)}`;
+}
+
+/** Absolute, and without the characters that unveil entries refuse. */
+function isUnveilable(path: string): boolean {
+  return path.startsWith("/") && !/[*?[\]\0]|\/\.\.(?:\/|$)| \(deleted\)$|…$/.test(path);
+}
+
+/** A path of the process itself has its pid in records, which is another one at each start. */
+function ownProcessPath(path: string): string {
+  return path.replace(/^\/proc\/\d+(?:\/task\/\d+)?(?=\/)/, "/proc/self");
+}
+
+function portRemedy(option: string, ports: readonly number[] | null, object: string | null): Remedy {
+  if (object === null || !/^\d+$/.test(object)) return {};
+  const list = [...new Set([...(ports ?? []), Number(object)])].sort((a, b) => a - b);
+  const line = `${option} = [${list.join(", ")}]`;
+  return { option: line, permission: `${object} in ${option}, if it has one` };
+}
+
+function wordsOf(blocker: string): Words | undefined {
+  return Object.hasOwn(landlockWords, blocker) ? landlockWords[blocker as LandlockBlocker] : undefined;
+}
+
+function callOf(blocker: string): string | undefined {
+  return blocker.startsWith(CALL) ? blocker.slice(CALL.length) : undefined;
+}
+
+/** `twice`, `1,204 times`; empty for once. */
+export function repeated(count: number): string {
+  if (count <= 1) return "";
+  return count === 2 ? "twice" : `${formatCount(count)} times`;
+}

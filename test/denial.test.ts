@@ -1,0 +1,72 @@
+/** What was refused, in words, and what allows it. */
+import { describe, expect, it } from "vitest";
+import { parseUnveil, unveilProblem } from "../src/config/options/unveil.ts";
+import {
+  callBlocker,
+  describeDenial,
+  OTHER_MACHINE,
+  remedyOf,
+  repeated,
+  unveilEntry,
+} from "../src/denial.ts";
+import { accessOf } from "../src/effects/landlock/access.ts";
+import { LATEST_ABI, maskOfRights, rightsOfFamily } from "../src/landlockRights.ts";
+
+const all = { connectTcp: null, bindTcp: null };
+
+describe("a denial", () => {
+  it.each([
+    [["fs.read_file"], "/etc/passwd", "reading /etc/passwd", 'unveil = ["r:/etc/passwd"]'],
+    [["fs.write_file", "fs.truncate"], "/a", "writing and truncating /a", 'unveil = ["w:/a"]'],
+    [
+      ["fs.read_file", "fs.write_file"],
+      "/dev/kvm",
+      "reading and writing /dev/kvm",
+      'unveil = ["rw:/dev/kvm"]',
+    ],
+    [["fs.make_reg"], "/etc", "creating a file in /etc", 'unveil = ["wc:/etc"]'],
+    [["fs.execute"], "/opt/x", "executing /opt/x", 'unveil = ["rx:/opt/x"]'],
+    [
+      ["fs.read_file"],
+      "/proc/17/task/18/stat",
+      "reading /proc/17/task/18/stat",
+      'unveil = ["r:/proc/self/stat"]',
+    ],
+    [["net.connect_tcp"], "443", "connecting to TCP port 443", "connect_tcp = [443]"],
+    [[callBlocker("mount")], null, "the system call mount", 'seccomp_allow = ["mount"]'],
+    [[OTHER_MACHINE], null, "32-bit system calls", 'seccomp = "unconfined"'],
+    [["scope.signal"], "init, pid 1", "sending a signal to init, pid 1", undefined],
+    [["fs.new_in_the_kernel"], "/x", "fs.new_in_the_kernel /x", undefined],
+  ])("of %j on %s is told, with the line that allows it", (blockers, object, text, option) => {
+    expect(describeDenial({ blockers, object })).toBe(text);
+    expect(remedyOf({ blockers, object }, all).option).toBe(option);
+  });
+
+  it("of a port is allowed by the task's list with that port", () => {
+    const remedy = remedyOf(
+      { blockers: ["net.connect_tcp"], object: "81" },
+      { ...all, connectTcp: [443, 53] },
+    );
+    expect(remedy.option).toBe("connect_tcp = [53, 81, 443]");
+  });
+
+  it("of files has an entry that the options take, and that grants each right that a mode can grant", () => {
+    for (const right of rightsOfFamily("fs")) {
+      const entry = unveilEntry({ blockers: [right], object: "/srv/x" });
+      if (right === "fs.make_char") expect(entry).toBeUndefined();
+      else {
+        expect(unveilProblem(entry ?? ""), right).toBeUndefined();
+        const granted = accessOf(parseUnveil(entry ?? "", "task").mode, "folder", LATEST_ABI);
+        expect(granted & maskOfRights([right], LATEST_ABI), right).not.toBe(0);
+      }
+    }
+  });
+
+  it.each(["/srv/a*", "/memfd:x (deleted)", "relative", "/a/../b", "/a…"])("of %s has no entry", (object) => {
+    expect(unveilEntry({ blockers: ["fs.read_file"], object })).toBeUndefined();
+  });
+
+  it("is counted in words", () => {
+    expect([1, 2, 3, 1204].map(repeated)).toEqual(["", "twice", "3 times", "1,204 times"]);
+  });
+});
