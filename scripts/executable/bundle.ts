@@ -15,8 +15,9 @@ const replacements: readonly (readonly [module: RegExp, source: string])[] = [
     `const { loadAddon } = require(${JSON.stringify(join(root, "src/executable/addon.ts"))});
      module.exports = () => loadAddon("lmdb.node");`,
   ],
-  // Would read strings a little faster; msgpackr does without it.
-  [/\/msgpackr-extract\/index\.js$/, "export default undefined;"],
+  // Would read strings a little faster; msgpackr does without it. As an ES module it would be an object, and
+  // msgpackr would try to call it at every value that it reads.
+  [/\/msgpackr-extract\/index\.js$/, "module.exports = undefined;"],
   // Used by the parser of job files, to read its WebAssembly.
   [/\/fs-extra\/lib\/index\.js$/, `export * from ${JSON.stringify(join(root, "src/executable/files.ts"))};`],
   // Reads .proto files for gRPC's own debugging service, which is not served.

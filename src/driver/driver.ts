@@ -49,8 +49,9 @@ import { historyOf } from "./recovery/recovery.ts";
 import { Run } from "./run/run.ts";
 import { startTask } from "./start/startTask.ts";
 import { Turns } from "./start/turns.ts";
-import { Task, type TaskHistory } from "./task/task.ts";
+import { Task } from "./task/task.ts";
 import { notConfigured, notReady, notRunning, stillRunning } from "./task/taskErrors.ts";
+import type { TaskHistory } from "./task/taskHistory.ts";
 import { exitResultOf, taskStatusOf } from "./task/taskStatus.ts";
 import { end, killGraceMs, TaskTable } from "./task/taskTable.ts";
 

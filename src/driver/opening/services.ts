@@ -8,6 +8,7 @@ import type { Logger } from "../../log/hclog.ts";
 import type { EventStore } from "../../store/eventStore.ts";
 import type { StateFolder } from "../../store/folder/stateFolder.ts";
 import type { TaskId } from "../../taskId.ts";
+import type { TaskHistory } from "../task/taskHistory.ts";
 import type { UnsavedEvents } from "../task/unsavedEvents.ts";
 
 export interface DriverServices {
@@ -23,8 +24,11 @@ export interface DriverServices {
   /** Events that could not be stored yet. */
   readonly unsaved: UnsavedEvents;
   readonly log: Logger;
-  /** Ids of running tasks that the current agent has not asked for yet. */
-  readonly unclaimed: Set<TaskId>;
+  /**
+   * Running tasks that the current agent has not asked for yet. Those that this process has not taken over yet
+   * have their history, so that it is read once.
+   */
+  readonly unclaimed: Map<TaskId, TaskHistory | undefined>;
   /** This process, as events identify it. */
   readonly plugin: { readonly pid: number; readonly version: string };
 }

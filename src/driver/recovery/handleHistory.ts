@@ -12,8 +12,8 @@ import type { RecoverableHandle } from "../driverPort.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { fingerprintedEvent, requestedEvent } from "../start/startEvents.ts";
 import { advance } from "../task/storedEvents.ts";
-import type { TaskHistory } from "../task/task.ts";
 import type { HandleState } from "../task/taskHandle.ts";
+import type { TaskHistory } from "../task/taskHistory.ts";
 
 /** A history, and its events to store. */
 export interface RebuiltHistory extends TaskHistory {

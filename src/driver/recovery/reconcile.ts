@@ -17,31 +17,39 @@ import { type TaskId, toTaskId } from "../../taskId.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { cleanUpRun } from "../run/cleanUpRun.ts";
 import { advance, toTaskEvent } from "../task/storedEvents.ts";
-import { endOf, settledHistory } from "./recovery.ts";
+import type { TaskHistory } from "../task/taskHistory.ts";
+import { endOf, readSettled } from "./recovery.ts";
 
 type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsaved">;
 
 /**
  * Reconciles the log with the host. If the log refuses events for now, they are stored once it accepts them.
  * @param inUse whether this process has the task by now, and so records its history itself
- * @returns ids of the running tasks, which the agent has not asked for yet
+ * @returns the running tasks, which the agent has not asked for yet
  */
 export async function reconcile(
   services: ReconcileServices,
   inUse: (taskId: TaskId) => boolean,
-): Promise<Set<TaskId>> {
+): Promise<DriverServices["unclaimed"]> {
   const { store, folder, log, unsaved } = services;
   // If the host does not execute memfds, the plan runner's file lies beside the runs' folders.
   const entries = readdirSync(folder.run, { withFileTypes: true });
   const leftover = new Set(entries.filter((entry) => entry.isDirectory()).map(({ name }) => name));
-  const running = new Set<TaskId>();
-  for (const { stream } of [...store.streams()]) {
+  const running: DriverServices["unclaimed"] = new Map();
+  for (const { stream, state } of [...store.streams()]) {
     const taskId = toTaskId(stream);
     const hasFiles = leftover.delete(runFolderName(taskId));
-    const save = async ({ runs, version, events }: Settled) => {
-      if (runs) running.add(taskId);
-      if (events.length > 0) await store.append(taskId, version, events);
-      if (runs) return;
+    const mayBeOver = state === undefined || isOver(state);
+    // Mostly nothing is left to do, nor to be read.
+    if (mayBeOver && state !== undefined && !hasFiles) continue;
+    const save = async ({ history, unstored }: Settled) => {
+      const runs = history !== undefined && isAlive(history.snapshot.value);
+      if (runs) running.set(taskId, undefined);
+      if (history !== undefined && unstored.length > 0) await store.append(taskId, history.version, unstored);
+      if (runs) {
+        running.set(taskId, { ...history, version: history.version + unstored.length });
+        return;
+      }
       running.delete(taskId);
       if (hasFiles) removeFiles(taskId, services);
     };
@@ -49,7 +57,7 @@ export async function reconcile(
       if (!inUse(taskId)) await save(await settle(taskId, services));
     };
     try {
-      const settled = await settle(taskId, services);
+      const settled = mayBeOver && isOverAlready(taskId, store) ? over : await settle(taskId, services);
       await save(settled).catch((thrown: unknown) => {
         if (isDamagedLog(thrown)) throw thrown;
         const error = DriverError.from(thrown, "STORE_FAILED", "what became of a task could not be stored");
@@ -72,25 +80,23 @@ function isDamagedLog(thrown: unknown): boolean {
 
 /** The current state of a task. */
 interface Settled {
-  readonly runs: boolean;
-  /** Number of the last stored event. */
-  readonly version: number;
-  /** Events to store after it. */
-  readonly events: readonly EventToAppend[];
+  /** Undefined for a task that was over already. */
+  readonly history: TaskHistory | undefined;
+  /** Events of the history to store after the last stored one. */
+  readonly unstored: readonly EventToAppend[];
 }
 
+const over: Settled = { history: undefined, unstored: [] };
+
 async function settle(taskId: TaskId, services: ReconcileServices): Promise<Settled> {
-  const { store } = services;
-  const over: Settled = { runs: false, version: 0, events: [] };
-  if (isOverAlready(taskId, store)) return over;
-  const history = await settledHistory(taskId, services);
+  const history = await readSettled(taskId, services);
   if (history === undefined) return over;
   const { snapshot, version, unstored = [] } = history;
   const end = isAlive(snapshot.value) ? endOf(snapshot) : undefined;
-  if (end !== undefined) await cleanUpRun(snapshot);
-  const ended = advance(snapshot, end ? [{ ...end, time: Date.now() }] : []);
-  const runs = isAlive(ended.snapshot.value);
-  return { runs, version, events: [...unstored, ...ended.events] };
+  if (end === undefined) return { history: { snapshot, version }, unstored };
+  await cleanUpRun(snapshot);
+  const ended = advance(snapshot, [{ ...end, time: Date.now() }]);
+  return { history: { snapshot: ended.snapshot, version }, unstored: [...unstored, ...ended.events] };
 }
 
 function removeFiles(taskId: TaskId, { folder, log }: ReconcileServices): void {

@@ -13,8 +13,9 @@ import type { DriverServices } from "../opening/services.ts";
 import { cleanUpRun } from "../run/cleanUpRun.ts";
 import { exitOf, lostByReboot } from "../run/exit.ts";
 import { toTaskEvent } from "../task/storedEvents.ts";
-import type { Task, TaskHistory } from "../task/task.ts";
+import type { Task } from "../task/task.ts";
 import { decodeHandle, type HandleState } from "../task/taskHandle.ts";
+import { type TaskHistory, withoutPlan } from "../task/taskHistory.ts";
 import { adoptedHistory } from "./adoption.ts";
 import { decodeGoDriverHandle } from "./goDriverHandle.ts";
 import { historyFromHandle } from "./handleHistory.ts";
@@ -29,14 +30,23 @@ export function storedHistory(taskId: TaskId, store: EventReader): TaskHistory |
   const events = [...store.readStream(taskId)];
   return events.length === 0
     ? undefined
-    : { snapshot: fold(events.map(toTaskEvent)), version: events.length };
+    : { snapshot: withoutPlan(fold(events.map(toTaskEvent))), version: events.length };
 }
 
 /**
  * The history in the log. If the start is unfinished, its outcome is added as events that are not stored yet.
+ * That of a task that nobody has asked for yet was read when the plugin was configured.
  * @throws DriverError as {@link storedHistory} does
  */
 export async function settledHistory(
+  taskId: TaskId,
+  services: DriverServices,
+): Promise<TaskHistory | undefined> {
+  return services.unclaimed.get(taskId) ?? readSettled(taskId, services);
+}
+
+/** Reads what {@link settledHistory} gives. */
+export async function readSettled(
   taskId: TaskId,
   services: Pick<DriverServices, "store" | "folder" | "log">,
 ): Promise<TaskHistory | undefined> {

@@ -22,13 +22,14 @@ import { isPreparation } from "../../machines/effects.ts";
 import { type EventData, type EventType, type TaskEvent, taskEvent } from "../../machines/events.ts";
 import { initialSnapshot, type Step, step, type TaskSnapshot } from "../../machines/fold.ts";
 import { isUnderway, type StateName } from "../../machines/taskMachine.ts";
-import type { EventStore, EventToAppend } from "../../store/eventStore.ts";
+import type { EventStore } from "../../store/eventStore.ts";
 import type { TaskId } from "../../taskId.ts";
 import type { Run } from "../run/run.ts";
 import type { RunTask } from "../run/runTask.ts";
 import { startFailedEvent } from "../start/startEvents.ts";
 import { Journal } from "./journal.ts";
 import { toStored } from "./storedEvents.ts";
+import { type TaskHistory, withoutPlan } from "./taskHistory.ts";
 
 /** A committed event, with the step that it caused. */
 export interface CommittedStep extends Step {
@@ -47,15 +48,6 @@ export interface TaskDependencies {
   readonly onCommitted: (committed: CommittedStep) => void;
   /** Called if an event could not be stored but stays in the history. */
   readonly onStoreFailure: (task: Task, error: DriverError) => void;
-}
-
-/** The history of a task before this process got it. */
-export interface TaskHistory {
-  readonly snapshot: TaskSnapshot;
-  /** Number of the last stored event. */
-  readonly version: number;
-  /** Events of the snapshot that are not stored yet, oldest first. */
-  readonly unstored?: readonly EventToAppend[];
 }
 
 const noHistory: TaskHistory = { snapshot: initialSnapshot, version: 0 };
@@ -103,8 +95,9 @@ export class Task implements RunTask {
    */
   async record<T extends EventType>(type: T, data: EventData<T>): Promise<boolean> {
     const event = taskEvent(type, this.#dependencies.now(), data);
-    const result = step(this.#recorded, event);
-    if (!result.accepted) return false;
+    const stepped = step(this.#recorded, event);
+    if (!stepped.accepted) return false;
+    const result = { ...stepped, snapshot: withoutPlan(stepped.snapshot) };
     this.#recorded = result.snapshot;
     const { effects } = result;
     const mayWait = effects.length > 0 && effects.every(isPreparation);

@@ -5,8 +5,9 @@ import { isAlive } from "../../machines/taskMachine.ts";
 import { type TaskId, taskOfRun } from "../../taskId.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { settledHistory, takeOver } from "../recovery/recovery.ts";
-import type { Task, TaskHistory } from "./task.ts";
+import type { Task } from "./task.ts";
 import { notFound } from "./taskErrors.ts";
+import type { TaskHistory } from "./taskHistory.ts";
 
 /** How long the kernel may take to end a killed task before the agent gets an error. */
 export const killGraceMs = 30_000;
@@ -53,7 +54,7 @@ export class TaskTable {
 
   /** A new agent has connected: marks all running tasks as not asked for yet. */
   unclaim({ unclaimed }: DriverServices): void {
-    for (const { id, state } of this.#tasks.values()) if (isAlive(state)) unclaimed.add(id);
+    for (const { id, state } of this.#tasks.values()) if (isAlive(state)) unclaimed.set(id, undefined);
   }
 
   forget(taskId: TaskId): void {
@@ -90,7 +91,7 @@ export class TaskTable {
   async endForgotten(taskId: TaskId, services: DriverServices): Promise<void> {
     const { unclaimed, log } = services;
     unclaimed.delete(taskId);
-    for (const earlier of unclaimed) {
+    for (const earlier of unclaimed.keys()) {
       if (taskOfRun(earlier) !== taskOfRun(taskId)) continue;
       try {
         const task = await this.claim(earlier, services);

@@ -25,6 +25,7 @@ export class NewestCommit {
   /** Where the second meta page begins. */
   readonly #pageSize: number;
   readonly #word = Buffer.alloc(NUMBER_BYTES);
+  #newest: number;
 
   /**
    * @param folder of a log that LMDB has open
@@ -35,6 +36,7 @@ export class NewestCommit {
     this.#lock = openSync(lock, "r+");
     this.#data = openSync(data, "r");
     this.#pageSize = readMetaPages(this.#data, data).length / 2;
+    this.#newest = this.#newestInFile();
     readSync(this.#lock, this.#word, 0, NUMBER_BYTES, 0);
     if (this.#word.readUInt32LE(0) === MAGIC) return;
     throw new DriverError("STORE_FAILED", `the event log's lock file ${lock} is not LMDB's`);
@@ -42,13 +44,18 @@ export class NewestCommit {
 
   /** Whether a transaction that begins now, or has just begun, sees the newest commit. */
   isPublished(): boolean {
-    return this.#numberAt(this.#lock, PUBLISHED_AT) === this.#newest();
+    return this.#numberAt(this.#lock, PUBLISHED_AT) === this.#newest;
+  }
+
+  /** To be called after each commit: nobody but the log's writer makes any. */
+  committed(): void {
+    this.#newest = this.#newestInFile();
   }
 
   /** Corrects the number if it is wrong. Only for the log's writer. */
   publish(): void {
     if (this.isPublished()) return;
-    this.#word.writeBigUInt64LE(BigInt(this.#newest()));
+    this.#word.writeBigUInt64LE(BigInt(this.#newest));
     writeSync(this.#lock, this.#word, 0, NUMBER_BYTES, PUBLISHED_AT);
   }
 
@@ -61,7 +68,7 @@ export class NewestCommit {
     closeSync(this.#data);
   }
 
-  #newest(): number {
+  #newestInFile(): number {
     const second = this.#pageSize + META_NUMBER_AT;
     return Math.max(this.#numberAt(this.#data, META_NUMBER_AT), this.#numberAt(this.#data, second));
   }

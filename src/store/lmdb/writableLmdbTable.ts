@@ -56,6 +56,7 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
           }
         }, COMMIT_WITHOUT_FLUSH),
       );
+      this.#newest.committed();
       this.#flush.committed();
       return result;
     } catch (thrown) {

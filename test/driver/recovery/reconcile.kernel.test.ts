@@ -115,7 +115,12 @@ describe("the reconcile at the start of a plugin", () => {
     const { alive: held } = makeRunFiles(join(run, unknownToo));
     const writer = openSync(held, constants.O_RDWR);
     onTestFinished(() => closeSync(writer));
-    expect(await reconcile(services, () => false)).toEqual(new Set([alive]));
+    const tasks = await reconcile(services, () => false);
+    expect([...tasks.keys()]).toEqual([alive]);
+    expect(tasks.get(alive)).toMatchObject({
+      version: running.length,
+      snapshot: { value: "running", context: { sandbox: { plan: [] } } },
+    });
     // The agent may still come with a handle of those whose log is gone.
     expect(readdirSync(run).sort()).toEqual([runFolderName(alive), unknown, unknownToo].sort());
     expect(typesOf(store, alive)).toEqual(running);
@@ -157,10 +162,10 @@ describe("the reconcile at the start of a plugin", () => {
     mkdirSync(runFolder);
     writeFileSync(join(runFolder, "status"), new Uint8Array([0, 7, 0, 0]));
     await storeHistory(store, taskId, running, { started, sandboxed: { runFolder } });
-    expect(await reconcile(services, () => false)).toEqual(new Set());
+    expect(await reconcile(services, () => false)).toEqual(new Map());
     expect([...store.readStream(taskId)].at(-1)).toMatchObject(last);
     expect(existsSync(runFolder)).toBe(false);
-    expect(await reconcile(services, () => false)).toEqual(new Set());
+    expect(await reconcile(services, () => false)).toEqual(new Map());
     expect(store.version(taskId)).toBe(running.length + 1);
   });
 

@@ -12,6 +12,7 @@ import {
   type HandleState,
   handleOf,
 } from "../../../src/driver/task/taskHandle.ts";
+import type { TaskHistory } from "../../../src/driver/task/taskHistory.ts";
 import { DriverError } from "../../../src/errors.ts";
 import { fold, initialSnapshot, step } from "../../../src/machines/fold.ts";
 import type { EventStore } from "../../../src/store/eventStore.ts";
@@ -69,6 +70,7 @@ describe("a task that only its handle tells of", () => {
       facts: { kernel: "6.12.0", arch: "x64", landlockAbi: 6, cgroupControllers: [], mhzPerCore: 1000 },
       plugin: { pid: 1, version: "0.1.0" },
       log: { warn: () => undefined },
+      unclaimed: new Map(),
     }) as unknown as DriverServices;
 
   it("has a history of what is known, which goes into the log with the first event", async () => {
@@ -90,6 +92,19 @@ describe("a task that only its handle tells of", () => {
     await new Journal(given.store, taskId, 0, history.unstored).append(toStored(lost, step(running, lost)));
     const again = await historyOf({ taskId, driverState: new Uint8Array(), request }, given);
     expect(again).toMatchObject({ snapshot: { value: "lost" }, version: 5 });
+  });
+
+  it("has the history that was read when the plugin was configured, and reads nothing again", async () => {
+    const history: TaskHistory = { snapshot: running, version: 4 };
+    const read = () => {
+      throw new Error("the log is read");
+    };
+    const given = {
+      ...services(),
+      store: { readStream: read, version: read } as unknown as EventStore,
+      unclaimed: new Map([[taskId, history]]),
+    };
+    expect(await historyOf({ taskId, driverState: new Uint8Array(), request }, given)).toBe(history);
   });
 
   it("has that history also where the log cannot be read, whose stream then goes on at its end", async () => {
