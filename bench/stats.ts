@@ -10,6 +10,7 @@ import { launchPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
+import { cpuOver } from "./cpuTime.ts";
 import { printFigure } from "./statistics.ts";
 
 const tasks = Number(process.argv[2] ?? 50);
@@ -36,7 +37,7 @@ try {
   // The watches for OOM kills begin a second after the start.
   await delay(3_000);
   printFigure(`inotify descriptors of the plugin with ${tasks} tasks`, String(inotifyDescriptors()));
-  printFigure("CPU of the plugin, no reader", `${percent(await cpuOver(seconds))} % of a core`);
+  printFigure("CPU of the plugin, no reader", `${percent(await cpuOver(plugin.pid, seconds))} % of a core`);
 
   let samples = 0;
   const streams = ids.map((taskId) =>
@@ -47,31 +48,20 @@ try {
   );
   await delay(2_000);
   samples = 0;
-  const used = await cpuOver(seconds);
+  const used = await cpuOver(plugin.pid, seconds);
   printFigure(`CPU of the plugin, ${tasks} streams of stats each second`, `${percent(used)} % of a core`);
   printFigure("samples a second", (samples / seconds).toFixed(1));
   printFigure("CPU a sample", `${((used * seconds * 1000) / samples).toFixed(2)} ms`);
   for (const stream of streams) stream.cancel();
   await delay(1_000);
-  printFigure("CPU of the plugin, no reader any more", `${percent(await cpuOver(seconds))} % of a core`);
+  printFigure(
+    "CPU of the plugin, no reader any more",
+    `${percent(await cpuOver(plugin.pid, seconds))} % of a core`,
+  );
 } finally {
   for (const allocation of allocations) await allocation.remove();
   await plugin.close();
   rmSync(base, { recursive: true });
-}
-
-/** Cores that the plugin uses over a time. */
-async function cpuOver(duration: number): Promise<number> {
-  const [before, began] = [ticks(), performance.now()];
-  await delay(duration * 1000);
-  return ((ticks() - before) * 10) / (performance.now() - began);
-}
-
-/** User and system time: fields 14 and 15 of proc_pid_stat(5). */
-function ticks(): number {
-  const stat = readFileSync(`/proc/${plugin.pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return Number(fields[11]) + Number(fields[12]);
 }
 
 function inotifyDescriptors(): number {

@@ -1,0 +1,126 @@
+/**
+ * A node with many running tasks: what they cost the plugin while they run, and how soon a plugin
+ * that was killed has them back, for each of the given numbers of tasks, beside a Node that starts
+ * and ends. As root, after `npm run build`: `node bench/fleet.ts [tasks,…] [seconds]`.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { idleMemoryMs } from "../src/driver/idleMemory.ts";
+import type { TaskHandle } from "../src/grpc/generated/nomad/driver.ts";
+import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
+import { Allocation } from "../test/support/agent/allocation.ts";
+import { setConfig } from "../test/support/agent/requests.ts";
+import { prepareStart } from "../test/support/agent/taskClient.ts";
+import { cpuOver } from "./cpuTime.ts";
+import { EventLoopDelay } from "./eventLoopDelay.ts";
+import { formatMib, printFigure, printTimes, pssOf, timed } from "./statistics.ts";
+
+const sizes = (process.argv[2] ?? "50,1000").split(",").map(Number);
+const seconds = Number(process.argv[3] ?? 60);
+const rounds = 5;
+/** A plugin has given back by then what its starts needed. */
+const restedMs = idleMemoryMs + 2_000;
+const built = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
+const base = mkdtempSync("/var/lib/exec2-bench-");
+/** As on a node: newer kernels count more memory for a file that was written at once, as the build's. */
+const executable = join(base, "plugins/nomad-driver-exec2");
+const allocations: Allocation[] = [];
+const handles: TaskHandle[] = [];
+
+try {
+  execFileSync(built, ["install", "--plugin-dir", join(base, "plugins")], { stdio: "ignore" });
+  let plugin = await launch();
+  for (const size of sizes.toSorted((a, b) => a - b)) {
+    while (handles.length < size) await start(plugin);
+    console.log(`${size} running tasks:`);
+    await delay(restedMs);
+    printFigure("  the plugin that started them (PSS)", formatMib(pssOf(plugin.pid)));
+    await kill(plugin);
+    plugin = await benchRecovery();
+    await delay(restedMs);
+    printFigure("  the plugin that recovered them (PSS)", formatMib(pssOf(plugin.pid)));
+    await benchAtRest(plugin);
+    await benchStats(plugin);
+  }
+  await plugin.close();
+} finally {
+  for (const allocation of allocations) await allocation.remove();
+  rmSync(base, { recursive: true });
+}
+
+async function launch(): Promise<LaunchedPlugin> {
+  const plugin = await launchPlugin({ command: executable });
+  await plugin.base.setConfig(setConfig({ state_dir: join(base, "state") }));
+  await plugin.driver.init({});
+  return plugin;
+}
+
+async function start({ driver }: LaunchedPlugin): Promise<void> {
+  const allocation = new Allocation();
+  allocations.push(allocation);
+  const task = await prepareStart(driver, allocation.config({ command: "/bin/sleep", args: ["86400"] }));
+  const { handle } = await driver.startTask({ task });
+  if (handle === undefined) throw new Error("a start without a handle");
+  handles.push(handle);
+}
+
+/** Launches a plugin and recovers one task after another, as a restarted agent does. */
+async function benchRecovery(): Promise<LaunchedPlugin> {
+  const times = { bareNode: [] as number[], configured: [] as number[], all: [] as number[] };
+  const each: number[] = [];
+  for (let round = 1; ; round++) {
+    times.bareNode.push(await timed(() => once(spawn(process.execPath, ["-e", "0"]), "exit")));
+    const begin = performance.now();
+    const plugin = await launch();
+    times.configured.push(performance.now() - begin);
+    for (const handle of handles)
+      each.push(await timed(() => plugin.driver.recoverTask({ taskId: "", handle })));
+    times.all.push(performance.now() - begin);
+    if (round === rounds) {
+      printTimes("  baseline: node -e 0", times.bareNode);
+      printTimes("  killed: launch to configured", times.configured, times.bareNode);
+      printTimes("  killed: launch to all recovered", times.all, times.bareNode);
+      printTimes("  RecoverTask of each", each);
+      return plugin;
+    }
+    await kill(plugin);
+  }
+}
+
+async function benchAtRest({ pid }: LaunchedPlugin): Promise<void> {
+  printFigure("  CPU at rest", `${((await cpuOver(pid, seconds)) * 100).toFixed(2)} % of a core`);
+}
+
+/** All tasks have a reader that gets statistics every second, as an agent's. */
+async function benchStats({ pid, driver }: LaunchedPlugin): Promise<void> {
+  let samples = 0;
+  const streams = handles.map(({ config }) =>
+    driver
+      .taskStats({ taskId: config?.id ?? "", collectionInterval: { seconds: 1, nanos: 0 } })
+      .on("data", () => samples++)
+      .on("error", () => undefined),
+  );
+  await delay(3_000);
+  const loop = await EventLoopDelay.of(pid);
+  samples = 0;
+  const cpu = await cpuOver(pid, seconds);
+  const { max, p99 } = await loop.close();
+  printFigure(
+    "  statistics of all each second",
+    `${(cpu * 100).toFixed(1)} % of a core, ${((cpu * seconds * 1000) / samples).toFixed(3)} ms a sample (${samples})`,
+  );
+  printFigure(
+    "  longest turn of the event loop",
+    `${max.toFixed(1)} ms in ${seconds} s (p99 ${p99.toFixed(1)})`,
+  );
+  for (const stream of streams) stream.cancel();
+}
+
+async function kill(plugin: LaunchedPlugin): Promise<void> {
+  process.kill(plugin.pid, "SIGKILL");
+  await plugin.exited;
+  plugin.disconnect();
+}
