@@ -40,6 +40,9 @@ plugin "nomad-driver-exec2" {
     swap_limit           = 256
     connect_tcp          = [53, 80, 443, 8080]
     bind_tcp             = [0, 80, 8080]
+    # From Linux 7.2 on: on an older kernel they refuse every task.
+    connect_udp = [53, 123]
+    bind_udp    = [0]
 
     # What is kept of tasks that are over.
     history {

@@ -81,8 +81,10 @@ export const abis = {
     meaning: "no connections to sockets in folders, but where writing is allowed",
     rights: { "fs.resolve_unix": 1 << 16 },
   },
+  // Besides, rules whose refusals are not recorded: then nothing could explain them.
   10: {
     linux: "7.2",
+    meaning: "only the UDP ports of connect_udp and bind_udp",
     rights: { "net.bind_udp": 1 << 2, "net.connect_send_udp": 1 << 3 },
   },
   // Sets no_new_privs along the way, as the launch plan does by itself.

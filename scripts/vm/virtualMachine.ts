@@ -100,7 +100,17 @@ function machineOptions({ command, disk, consoleLog }: BootRequest, port: string
     ...["-device", "virtserialport,name=exec2.results,chardev=results"],
   ];
   return [
-    ...["--kimg", newestKernel(), "--mods", "auto", "--disable-kvm", "--cpus", "2", "--memory", "2G"],
+    ...[
+      "--kimg",
+      process.env.VM_KERNEL ?? newestKernel(),
+      "--mods",
+      "auto",
+      "--disable-kvm",
+      "--cpus",
+      "2",
+      "--memory",
+      "2G",
+    ],
     ...writable.flatMap((folder) => ["--overlay-rwdir", folder]),
     ...["--cwd", "/", "--script-sh", command],
     ...kernelOptions.flatMap((option) => ["--kopt", option]),

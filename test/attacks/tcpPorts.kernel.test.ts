@@ -1,14 +1,14 @@
 /** Ways past connect_tcp and bind_tcp: Landlock alone leaves them open, the filter closes them. */
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
-import type { TcpPorts } from "../../src/config/options/tcpPorts.ts";
+import type { PortLimits } from "../../src/config/options/ports.ts";
 import { readKernelFile } from "../../src/effects/kernel/file.ts";
 import { leaveOut } from "../support/host/requireTools.ts";
 import { TestRun } from "../support/launch/launchRun.ts";
 import { filterOf } from "../support/seccomp/filters.ts";
 
 /** What a task prints that Landlock limits to these ports. */
-async function attempt(script: string, ports: TcpPorts, isFiltered: boolean): Promise<string> {
+async function attempt(script: string, ports: PortLimits, isFiltered: boolean): Promise<string> {
   using run = new TestRun(undefined, ports);
   const filter = isFiltered ? filterOf({}, ports) : undefined;
   await run.start({ command: "/usr/bin/perl", args: ["-MSocket", "-e", script], filter });

@@ -43,8 +43,8 @@ export const absolutePath = () =>
 export const list = <Entry extends z.ZodType>(entry: Entry, of = "strings") =>
   z.array(entry, mustBe(`a list of ${of}`));
 
-/** TCP ports; `minPort` is 0 if 0 is allowed and means any free port. */
-export const tcpPorts = (minPort: 0 | 1) =>
+/** Ports; `minPort` is 0 if 0 is allowed and means any free port. */
+export const ports = (minPort: 0 | 1) =>
   list(
     wholeNumber().refine((port) => port >= minPort && port <= 65_535, `must be a port: ${minPort} to 65535`),
     "numbers",

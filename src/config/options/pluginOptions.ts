@@ -17,9 +17,9 @@ import {
   list,
   oneOf,
   pidsLimit,
+  ports,
   seccompProfileBlocks,
   swapLimit,
-  tcpPorts,
   text,
   unveilEntry,
 } from "./fields.ts";
@@ -137,18 +137,31 @@ export const pluginSchema = z.object({
     description: "maximum MiB of swap in addition to a task's memory, -1: no limit; jobs may set less",
     example: 256,
   }),
-  connectTcp: tcpPorts(1)
+  connectTcp: ports(1)
     .optional()
     .meta({
       description:
-        "[TCP ports](#tcp-ports) that tasks may connect to, 1 to 65535; all by default. Jobs may set fewer",
+        "[TCP ports](#ports) that tasks may connect to, 1 to 65535; all by default. Jobs may set fewer",
       example: [53, 443],
     }),
-  bindTcp: tcpPorts(0)
+  bindTcp: ports(0)
     .optional()
     .meta({
       description: "TCP ports that tasks may bind, 0 to 65535, 0 for any free one; all by default",
       example: [0, 8080],
+    }),
+  connectUdp: ports(1)
+    .optional()
+    .meta({
+      description: "UDP ports that tasks may send to, 1 to 65535; all by default. Needs Linux 7.2",
+      example: [53, 123],
+    }),
+  bindUdp: ports(0)
+    .optional()
+    .meta({
+      description:
+        "UDP ports that tasks may bind, 0 to 65535, 0 for any free one, which sending takes, too; all by default. Needs Linux 7.2",
+      example: [0],
     }),
   history: historyBlocks()
     .default([])

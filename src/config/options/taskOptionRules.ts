@@ -5,8 +5,8 @@ import { contradiction } from "./capabilities.ts";
 import { decodeOptions } from "./decodeOptions.ts";
 import { hclName } from "./hclSpec.ts";
 import type { PluginOptions } from "./pluginOptions.ts";
+import { portsWithin } from "./ports.ts";
 import { type TaskOptions, taskSchema } from "./taskOptions.ts";
-import { tcpPortsWithin } from "./tcpPorts.ts";
 
 /**
  * @param raw the decoded `msgpack_driver_config` of a task
@@ -42,7 +42,7 @@ function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): TaskOptio
   );
   return {
     ...task,
-    ...tcpPortsWithin(task, plugin),
+    ...portsWithin(task, plugin),
     pidsLimit,
     // Without this option a task has no swap either.
     ...(swapLimit === 0 ? {} : { swapLimit: swapLimit === Infinity ? -1 : swapLimit }),

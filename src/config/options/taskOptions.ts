@@ -13,8 +13,8 @@ import {
   list,
   oneOf,
   pidsLimit,
+  ports,
   swapLimit,
-  tcpPorts,
   text,
   ulimitBlocks,
   unveilEntry,
@@ -151,19 +151,33 @@ export const taskSchema = lazy(() =>
         "maximum MiB of swap in addition to its memory, -1: no limit; by default, and at most, the plugin's",
       example: 128,
     }),
-    connectTcp: tcpPorts(1)
+    connectTcp: ports(1)
       .optional()
       .meta({
         description:
-          "[TCP ports](#tcp-ports) that the task may connect to; by default, and at most, the plugin's",
+          "[TCP ports](#ports) that the task may connect to; by default, and at most, the plugin's",
         example: [5432],
       }),
-    bindTcp: tcpPorts(0)
+    bindTcp: ports(0)
       .optional()
       .meta({
         description:
           "TCP ports that the task may bind, 0 for any free one; by default, and at most, the plugin's",
         example: [8080],
+      }),
+    connectUdp: ports(1)
+      .optional()
+      .meta({
+        description:
+          "UDP ports that the task may send to; by default, and at most, the plugin's. Needs Linux 7.2",
+        example: [53],
+      }),
+    bindUdp: ports(0)
+      .optional()
+      .meta({
+        description:
+          "UDP ports that the task may bind, 0 for any free one, which sending takes, too; by default, and at most, the plugin's. Needs Linux 7.2",
+        example: [0],
       }),
     extraHosts: list(hostEntry())
       .default([])

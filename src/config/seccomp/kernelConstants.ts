@@ -32,11 +32,13 @@ export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
 export const AF_PACKET = 17;
+export const AF_RXRPC = 33;
 export const AF_XDP = 44;
 export const MSG_FASTOPEN = 0x20000000;
 
 /** `linux/in.h`, `linux/tcp.h` */
 export const IPPROTO_TCP = 6;
+export const IPPROTO_SCTP = 132;
 export const TCP_ULP = 31;
 
 /** `linux/netlink.h` */

@@ -1,25 +1,26 @@
 /**
- * What `connect_tcp` and `bind_tcp` need besides Landlock, which checks ports only at
- * connect(2) and bind(2) of TCP sockets: there are other ways to connect and to listen. Pure.
+ * What limits on ports need besides Landlock, which checks ports only where TCP and UDP sockets
+ * get an address: there are other ways to connect, to listen and to send. Pure.
  */
-import type { TcpPorts } from "../options/tcpPorts.ts";
+import type { PortLimits } from "../options/ports.ts";
 import * as k from "./kernelConstants.ts";
 import type { Restriction } from "./restriction.ts";
+
+/** None if the ports are not limited. These hold whatever the task's profile is. */
+export function portRestrictions(limits: PortLimits): readonly Restriction[] {
+  const { connectTcp, bindTcp, connectUdp, bindUdp } = limits;
+  return [
+    ...(connectTcp === undefined && bindTcp === undefined ? [] : forTcp),
+    ...(connectTcp === undefined ? [] : connecting),
+    ...(bindTcp?.length === 0 ? [listening] : []),
+    ...(connectUdp === undefined && bindUdp === undefined ? [] : forUdp),
+  ];
+}
 
 /** IP has eight bits for a protocol. */
 const NO_PROTOCOL_OF_IP = 0xffffff00;
 
-/** None if the ports are not limited. These hold whatever the task's profile is. */
-export function portRestrictions({ connectTcp, bindTcp }: TcpPorts): readonly Restriction[] {
-  if (connectTcp === undefined && bindTcp === undefined) return [];
-  return [
-    ...forAnyLimit,
-    ...(connectTcp === undefined ? [] : connecting),
-    ...(bindTcp?.length === 0 ? [listening] : []),
-  ];
-}
-
-const forAnyLimit: readonly Restriction[] = [
+const forTcp: readonly Restriction[] = [
   // Higher numbers are the kernel's own, IPPROTO_MPTCP and IPPROTO_SMC. Both run over TCP; refused, programs
   // fall back to it.
   {
@@ -59,3 +60,16 @@ const connecting: readonly Restriction[] = [
  * these on unix sockets, too.
  */
 const listening: Restriction = { calls: ["listen"], errno: "EACCES" };
+
+/** SCTP can be told to send within UDP, and RxRPC does so in the kernel. */
+const forUdp: readonly Restriction[] = [
+  {
+    calls: ["socket"],
+    when: [
+      { argument: 0, isOneOf: [k.AF_INET, k.AF_INET6] },
+      { argument: 2, isOneOf: [k.IPPROTO_SCTP] },
+    ],
+    errno: "EPROTONOSUPPORT",
+  },
+  { calls: ["socket"], when: [{ argument: 0, isOneOf: [k.AF_RXRPC] }], errno: "EAFNOSUPPORT" },
+];

@@ -1,6 +1,6 @@
 /** Which system calls a task may not make, by its profile, its capabilities and its ports. Pure. */
 import { isSystemCallName, type SystemCallName } from "../../systemCalls.ts";
-import type { TcpPorts } from "../options/tcpPorts.ts";
+import type { PortLimits } from "../options/ports.ts";
 import { defaultProfile } from "./defaultProfile.ts";
 import { portRestrictions } from "./portRestrictions.ts";
 import type { Restriction, RestrictionGroup } from "./restriction.ts";
@@ -36,7 +36,7 @@ export interface TaskFilter {
 export function taskFilter(
   profile: SeccompProfile,
   capabilities: readonly string[],
-  ports: TcpPorts,
+  ports: PortLimits,
 ): TaskFilter | undefined {
   const restrictions = [
     ...deniedCalls(profile).map((call): Restriction => ({ calls: [call], errno: "EPERM" })),

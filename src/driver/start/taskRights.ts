@@ -1,7 +1,7 @@
 /** The rights of a task's processes, as in the event `sandboxed`. */
 import { capabilityName, capabilityNumbers } from "../../config/options/capabilities.ts";
+import type { PortLimits } from "../../config/options/ports.ts";
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
-import type { TcpPorts } from "../../config/options/tcpPorts.ts";
 import type { LimitedResource } from "../../config/options/ulimits.ts";
 import type { TaskProcess } from "../../effects/launch/launchInput.ts";
 import { systemCallFilter } from "../../effects/seccomp/systemCallFilter.ts";
@@ -35,7 +35,7 @@ export function rightsOf(
 }
 
 /** The rights in a launch plan, for a further process of the task. */
-export function rightsInPlan(rights: TaskRights, ports: TcpPorts): PlannedRights {
+export function rightsInPlan(rights: TaskRights, ports: PortLimits): PlannedRights {
   const { groups, resourceLimits, seccomp } = rights;
   const capabilities = rights.capabilities === null ? undefined : keptCapabilities(rights.capabilities);
   return {

@@ -157,7 +157,7 @@ function limitingProblems(facts: HostFacts): HostProblem[] {
   if (!facts.seccomp) {
     problems.push({
       what: "the kernel has no seccomp filters",
-      consequence: "tasks may make every system call, and connect_tcp and bind_tcp can be bypassed",
+      consequence: "tasks may make every system call, and limits of ports can be bypassed",
       remedy: "Use a kernel with CONFIG_SECCOMP_FILTER, which all distributions set",
     });
   }

@@ -2,7 +2,7 @@
  * Maps unveil modes and ports to Landlock access rights, depending on the kernel's ABI:
  * landlock(7) and Documentation/userspace-api/landlock.rst. Pure.
  */
-import type { TcpPorts } from "../../config/options/tcpPorts.ts";
+import type { PortOption } from "../../config/options/ports.ts";
 import type { UnveilMode } from "../../config/options/unveil.ts";
 import { type LandlockRight, maskOfRights, rightsOfFamily } from "../../landlockRights.ts";
 
@@ -40,11 +40,13 @@ export function scopesOf(abi: number): number {
   return maskOfRights(rightsOfFamily("scope"), abi);
 }
 
-/** The options that name ports, each with the right on ports that it restricts. */
-export const portOptions = [
-  ["connectTcp", "net.connect_tcp"],
-  ["bindTcp", "net.bind_tcp"],
-] as const satisfies readonly (readonly [option: keyof TcpPorts, right: LandlockRight])[];
+/** The right on ports that each option restricts. */
+export const portRights: Readonly<Record<PortOption, LandlockRight>> = {
+  connectTcp: "net.connect_tcp",
+  bindTcp: "net.bind_tcp",
+  connectUdp: "net.connect_send_udp",
+  bindUdp: "net.bind_udp",
+};
 
 /**
  * `w` includes device ioctls: a task that may write to a device is meant to use it

@@ -3,13 +3,14 @@
  * the task inherits it. Only the task restricts itself with it.
  */
 import { closeSync } from "node:fs";
-import type { TcpPorts } from "../../config/options/tcpPorts.ts";
+import { hclName } from "../../config/options/hclSpec.ts";
+import { type PortLimits, type PortOption, portOptions } from "../../config/options/ports.ts";
 import type { UnveilRule } from "../../config/task/unveilRules.ts";
 import { DriverError } from "../../errors.ts";
 import { abiWith, kernelWith, maskOfRights } from "../../landlockRights.ts";
 import { LANDLOCK_CREATE_RULESET_VERSION } from "../kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
-import { handledAccess, portOptions, scopesOf } from "./access.ts";
+import { handledAccess, portRights, scopesOf } from "./access.ts";
 import { netPortAttr, RULE_NET_PORT, rulesetAttr } from "./attributes.ts";
 import {
   type AppliedRule,
@@ -55,7 +56,6 @@ export function landlockAbi(): number {
 
 /**
  * Creates a ruleset with rules.
- * @param tcp ports; restricting them needs ABI 4
  * @throws DriverError as {@link createRuleset} and {@link addRules} do
  */
 export function buildRuleset(
@@ -63,9 +63,9 @@ export function buildRuleset(
   extra: readonly OpenedPath[],
   abi: number,
   scopes?: number,
-  tcp?: TcpPorts,
+  ports?: PortLimits,
 ): Ruleset {
-  const fd = createRuleset(abi, tcp, scopes);
+  const fd = createRuleset(abi, ports, scopes);
   try {
     return { fd, ...addRules(fd, entries, extra, abi) };
   } catch (thrown) {
@@ -77,34 +77,41 @@ export function buildRuleset(
 /**
  * Creates a ruleset without rules for files: it refuses all access to them.
  * @param abi of the kernel; rights that it does not know are left out
- * @param tcp ports; restricting them needs ABI 4
  * @param scopes 0 for a process that joins a task later. It gets its own Landlock domain,
  *   and only without scopes can it send signals to the task
  * @returns a descriptor, close-on-exec; the caller closes it
- * @throws DriverError `LANDLOCK_UNAVAILABLE` for ABI 0, and for TCP ports below ABI 4
+ * @throws DriverError `LANDLOCK_UNAVAILABLE` for ABI 0, and for limits on ports that the ABI does not know
  */
-export function createRuleset(abi: number, tcp: TcpPorts = {}, scopes = scopesOf(abi)): number {
+export function createRuleset(abi: number, ports: PortLimits = {}, scopes = scopesOf(abi)): number {
   if (abi < 1) {
     throw new DriverError("LANDLOCK_UNAVAILABLE", "The kernel does not offer Landlock", {
       hint: "Use Linux 5.15 or newer, with landlock in the kernel's lsm= list",
     });
   }
-  const limits = portOptions.filter(([option]) => tcp[option] !== undefined);
-  for (const [, right] of limits) {
-    if (abi >= abiWith(right)) continue;
-    throw new DriverError(
-      "LANDLOCK_UNAVAILABLE",
-      `The kernel's Landlock (ABI ${abi}) cannot restrict the use of TCP ports`,
-      { hint: `Use ${kernelWith(right)}, or leave out connect_tcp and bind_tcp` },
-    );
-  }
+  const limited = portOptions.filter((option) => ports[option] !== undefined);
+  for (const option of limited) checkPortRight(option, abi);
   const net = maskOfRights(
-    limits.map(([, right]) => right),
+    limited.map((option) => portRights[option]),
     abi,
   );
   const ruleset = landlockCreateRuleset(rulesetAttr(handledAccess(abi), net, scopes), 0);
-  for (const [option, right] of limits) addPorts(ruleset, maskOfRights([right], abi), tcp[option]);
+  for (const option of limited) {
+    const right = maskOfRights([portRights[option]], abi);
+    for (const port of ports[option] ?? [])
+      landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(right, port), `${hclName(option)} ${port}`);
+  }
   return ruleset;
+}
+
+function checkPortRight(option: PortOption, abi: number): void {
+  const right = portRights[option];
+  if (abi >= abiWith(right)) return;
+  const name = hclName(option);
+  throw new DriverError(
+    "LANDLOCK_UNAVAILABLE",
+    `The kernel's Landlock (ABI ${abi}) cannot restrict the ports of ${name}`,
+    { option: name, hint: `Use ${kernelWith(right)}, or leave out ${name}` },
+  );
 }
 
 /**
@@ -118,11 +125,6 @@ export function checkSignalScope(abi: number): void {
     `The kernel's Landlock (ABI ${abi}) cannot keep a task from signalling the host's processes`,
     { hint: `Use ${kernelWith("scope.signal")}, or leave out pid_mode = "host"` },
   );
-}
-
-function addPorts(ruleset: number, access: number, ports: readonly number[] = []): void {
-  for (const port of ports)
-    landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(access, port), `TCP port ${port}`);
 }
 
 /**

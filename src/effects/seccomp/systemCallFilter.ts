@@ -1,6 +1,6 @@
 /** The filter of a task's processes, from what its event `sandboxed` says. */
 import { capabilityName, capabilityNumbers } from "../../config/options/capabilities.ts";
-import type { TcpPorts } from "../../config/options/tcpPorts.ts";
+import { type PortLimits, portOptions } from "../../config/options/ports.ts";
 import { type SeccompProfile, taskFilter } from "../../config/seccomp/taskFilter.ts";
 import type { SystemCallFilter } from "../launch/plan.ts";
 import { runnerArchitecture } from "../launch/runner.ts";
@@ -14,14 +14,14 @@ import { assembleFilter } from "./filterProgram.ts";
 export function systemCallFilter(
   profile: SeccompProfile | null,
   capabilities: TaskCapabilities | undefined,
-  { connectTcp, bindTcp }: TcpPorts,
+  ports: PortLimits,
 ): SystemCallFilter | undefined {
   if (profile === null) return undefined;
   const names = capabilities === undefined ? [] : capabilityNumbers(capabilities.kept).map(capabilityName);
-  const key = JSON.stringify([profile, names, connectTcp?.length, bindTcp?.length]);
+  const key = JSON.stringify([profile, names, portOptions.map((option) => ports[option]?.length)]);
   const known = assembled.get(key);
   if (known !== undefined) return known;
-  const filter = taskFilter(profile, names, { connectTcp, bindTcp });
+  const filter = taskFilter(profile, names, ports);
   if (filter === undefined) return undefined;
   const program = assembleFilter(filter, runnerArchitecture());
   if (assembled.size >= MAX_ASSEMBLED) assembled.clear();

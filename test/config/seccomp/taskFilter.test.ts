@@ -1,6 +1,7 @@
 import { constants } from "node:os";
 import { describe, expect, it } from "vitest";
 import { capabilityNames } from "../../../src/config/options/capabilities.ts";
+import type { PortLimits } from "../../../src/config/options/ports.ts";
 import { defaultProfile } from "../../../src/config/seccomp/defaultProfile.ts";
 import { errnos } from "../../../src/config/seccomp/restriction.ts";
 import { refusals, type SeccompProfile, taskFilter } from "../../../src/config/seccomp/taskFilter.ts";
@@ -12,10 +13,8 @@ import { verdictOf } from "../../support/seccomp/filterInterpreter.ts";
 
 const byDefault: SeccompProfile = { profile: "default", allow: [], deny: [] };
 
-interface Task extends Partial<SeccompProfile> {
+interface Task extends Partial<SeccompProfile>, PortLimits {
   readonly capabilities?: readonly string[];
-  readonly connectTcp?: number[];
-  readonly bindTcp?: number[];
 }
 
 /** `allowed`, or the name of the error that a task's call returns. */
@@ -140,7 +139,7 @@ describe("unconfined", () => {
   });
 });
 
-describe("a task whose TCP ports are limited", () => {
+describe("a task whose ports are limited", () => {
   const ways = (task: Task) => [
     outcome("socket", [2, 1, 262], task),
     outcome("socket", [10, 1, 256], task),
@@ -164,8 +163,21 @@ describe("a task whose TCP ports are limited", () => {
     expect(ways({ ...ports, profile: "unconfined" })).toEqual(expected);
   });
 
+  it("has no other way to UDP ports", () => {
+    const ways = (task: Task) => [
+      outcome("socket", [2, 1, 132], task),
+      outcome("socket", [10, 5, 132], task),
+      outcome("socket", [33, 2, 10], { allow: ["@socket"], ...task }),
+    ];
+    expect(ways({ connectTcp: [] })).toEqual(Array(3).fill("allowed"));
+    for (const ports of [{ connectUdp: [53] }, { bindUdp: [0] }]) {
+      expect(ways(ports)).toEqual([proto, proto, "EAFNOSUPPORT"]);
+      expect(ways({ ...ports, profile: "unconfined" })).toEqual([proto, proto, "EAFNOSUPPORT"]);
+    }
+  });
+
   it("sends and makes sockets as others do", () => {
-    const ports = { connectTcp: [], bindTcp: [] };
+    const ports = { connectTcp: [], bindTcp: [], connectUdp: [], bindUdp: [] };
     expect(outcome("sendto", [0, 0, 0, 0x4000], ports)).toBe("allowed");
     for (const protocol of [0, 1, 6, 17, 58, 255])
       expect(outcome("socket", [2, 1, protocol], ports)).toBe("allowed");

@@ -91,6 +91,12 @@ test("a kernel without rules on ports is told of", () => {
       }),
     );
   }
+  expect(() => buildRuleset([], [], 9, 0, { connectTcp: [80], bindUdp: [] })).toThrow(
+    expect.objectContaining({
+      code: "LANDLOCK_UNAVAILABLE",
+      message: expect.stringMatching(/ABI 9.*bind_udp.*Linux 7\.2 .*leave out bind_udp/),
+    }),
+  );
   expect(landlockAbi()).toBeGreaterThanOrEqual(4);
 });
 

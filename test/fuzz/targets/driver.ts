@@ -114,6 +114,7 @@ export const options: Target = {
       command: "a",
       connect_tcp: [1, 65535],
       bind_tcp: [],
+      connect_udp: [53],
       seccomp: "default",
       seccomp_deny: ["bpf"],
     }),

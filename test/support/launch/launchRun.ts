@@ -2,11 +2,11 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type PortLimits, portOptions } from "../../../src/config/options/ports.ts";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
-import type { TcpPorts } from "../../../src/config/options/tcpPorts.ts";
 import { O_PATH } from "../../../src/effects/kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset, mkfifo } from "../../../src/effects/kernel/libc.ts";
-import { portOptions } from "../../../src/effects/landlock/access.ts";
+import { portRights } from "../../../src/effects/landlock/access.ts";
 import { netPortAttr, RULE_NET_PORT, rulesetAttr } from "../../../src/effects/landlock/attributes.ts";
 import type { LaunchDescriptors, Launched } from "../../../src/effects/launch/launcher.ts";
 import type { LaunchPlan } from "../../../src/effects/launch/plan.ts";
@@ -61,15 +61,15 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
   };
 }
 
-/** A ruleset that handles execution and reading, and allows them beneath the paths; and TCP ports, if told. */
-export function rulesetFor(paths: readonly string[] = ["/"], tcp: TcpPorts = {}): number {
+/** A ruleset that handles execution and reading, and allows them beneath the paths; and ports, if told. */
+export function rulesetFor(paths: readonly string[] = ["/"], ports: PortLimits = {}): number {
   const access = BigInt(landlockAccess.execute | landlockAccess.readFile | landlockAccess.readDir);
-  const limits = portOptions.filter(([option]) => tcp[option] !== undefined);
-  const net = limits.map(([, right]) => right);
+  const limited = portOptions.filter((option) => ports[option] !== undefined);
+  const net = limited.map((option) => portRights[option]);
   const ruleset = landlockCreateRuleset(rulesetAttr(Number(access), maskOfRights(net, LATEST_ABI), 0), 0);
-  for (const [option, right] of limits) {
-    for (const port of tcp[option] ?? [])
-      landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(maskOfRights([right], LATEST_ABI), port));
+  for (const option of limited) {
+    const right = maskOfRights([portRights[option]], LATEST_ABI);
+    for (const port of ports[option] ?? []) landlockAddRule(ruleset, RULE_NET_PORT, netPortAttr(right, port));
   }
   for (const path of paths) {
     // Landlock takes no rights of folders for a file.
@@ -99,7 +99,7 @@ export class TestRun {
   readonly #ruleset: number;
   readonly #started: Launched[] = [];
 
-  constructor(unveiled?: readonly string[], tcp?: TcpPorts) {
+  constructor(unveiled?: readonly string[], tcp?: PortLimits) {
     this.#ruleset = rulesetFor(unveiled, tcp);
     mkfifo(this.aliveFifo, 0o600);
   }

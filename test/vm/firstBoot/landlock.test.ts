@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
+import { abiWith, type LandlockRight } from "../../../src/landlockRights.ts";
 import { waitTask } from "../../support/agent/agent.ts";
 import { describe, onTestFinished, test } from "../support/runner.ts";
 import { startVmTask } from "../support/runningTask.ts";
@@ -22,39 +23,46 @@ interface Right {
 
 const mknod = 133;
 
-/** Every access right of the ABI that files have. */
-const rights: Readonly<Record<string, Right>> = {
+type FileRight = Extract<LandlockRight, `fs.${string}`>;
+
+/** Every access right that files have. */
+const rights: Readonly<Record<FileRight, Right>> = {
   // The kernel opens a program for reading.
-  execute: { letters: "rx", attempt: '(system { "$d/true" } "true") == 0' },
-  writeFile: { letters: "w", attempt: 'sysopen $f, "$d/file", O_WRONLY' },
-  readFile: { letters: "r", attempt: 'sysopen $f, "$d/file", O_RDONLY' },
-  readDir: { letters: "r", attempt: "opendir $f, $d" },
-  removeDir: { letters: "c", attempt: 'rmdir "$d/empty"' },
-  removeFile: { letters: "c", attempt: 'unlink "$d/file"' },
-  makeChar: { letters: "", attempt: `syscall(${mknod}, "$d/new", 0020600, 0x103) == 0` },
-  makeDir: { letters: "c", attempt: 'mkdir "$d/new"' },
-  makeReg: { letters: "c", attempt: `syscall(${mknod}, "$d/new", 0100600, 0) == 0` },
-  makeSock: {
+  "fs.execute": { letters: "rx", attempt: '(system { "$d/true" } "true") == 0' },
+  "fs.write_file": { letters: "w", attempt: 'sysopen $f, "$d/file", O_WRONLY' },
+  "fs.read_file": { letters: "r", attempt: 'sysopen $f, "$d/file", O_RDONLY' },
+  "fs.read_dir": { letters: "r", attempt: "opendir $f, $d" },
+  "fs.remove_dir": { letters: "c", attempt: 'rmdir "$d/empty"' },
+  "fs.remove_file": { letters: "c", attempt: 'unlink "$d/file"' },
+  "fs.make_char": { letters: "", attempt: `syscall(${mknod}, "$d/new", 0020600, 0x103) == 0` },
+  "fs.make_dir": { letters: "c", attempt: 'mkdir "$d/new"' },
+  "fs.make_reg": { letters: "c", attempt: `syscall(${mknod}, "$d/new", 0100600, 0) == 0` },
+  "fs.make_sock": {
     letters: "c",
     attempt: 'socket($s, AF_UNIX, SOCK_STREAM, 0) and bind $s, pack_sockaddr_un("$d/new")',
   },
-  makeFifo: { letters: "c", attempt: 'POSIX::mkfifo("$d/new", 0600)' },
-  makeBlock: { letters: "c", attempt: `syscall(${mknod}, "$d/new", 0060600, 0x700) == 0` },
-  makeSym: { letters: "c", attempt: 'symlink "nowhere", "$d/new"' },
-  refer: { letters: "c", attempt: 'rename "$d/one/file", "$d/other/file"' },
-  truncate: { letters: "w", attempt: 'truncate "$d/file", 0' },
-  ioctlDev: {
+  "fs.make_fifo": { letters: "c", attempt: 'POSIX::mkfifo("$d/new", 0600)' },
+  "fs.make_block": { letters: "c", attempt: `syscall(${mknod}, "$d/new", 0060600, 0x700) == 0` },
+  "fs.make_sym": { letters: "c", attempt: 'symlink "nowhere", "$d/new"' },
+  "fs.refer": { letters: "c", attempt: 'rename "$d/one/file", "$d/other/file"' },
+  "fs.truncate": { letters: "w", attempt: 'truncate "$d/file", 0' },
+  "fs.ioctl_dev": {
     letters: "w",
     attempt:
       '(sysopen $f, "$d/device", O_WRONLY or sysopen $f, "$d/device", O_RDONLY) and ioctl $f, 0x5401, $b',
     // No terminal: the device itself has answered.
     allowed: "Inappropriate ioctl for device",
   },
+  "fs.resolve_unix": {
+    letters: "w",
+    attempt: 'socket($s, AF_UNIX, SOCK_STREAM, 0) and connect $s, pack_sockaddr_un("$d/socket")',
+  },
 };
+
+const abi = landlockAbi();
 
 describe("landlock", () => {
   test("the kernel's ABI is the one that is used", async () => {
-    const abi = landlockAbi();
     assert.ok(abi >= 6, `the kernel of the machine has ABI ${abi}`);
     const { agent, config } = await startVmTask({ command: "true" });
     await waitTask(agent, config);
@@ -67,14 +75,15 @@ describe("landlock", () => {
   });
 
   for (const [right, { letters, attempt, allowed = "ok" }] of Object.entries(rights)) {
+    const since = abiWith(right as FileRight);
     if (letters !== "") {
       test(`${right} is allowed with ${letters}`, async () => {
         assert.equal(await outcomeOf(letters, attempt), allowed);
       });
     }
     const others = "rwxc".replace(letters.slice(-1), "");
-    test(`${right} is refused with ${others}`, async () => {
-      assert.equal(await outcomeOf(others, attempt), "Permission denied");
+    test(`${right} is refused with ${others}, from ABI ${since} on`, async () => {
+      assert.equal(await outcomeOf(others, attempt), abi < since ? allowed : "Permission denied");
     });
   }
 
@@ -93,6 +102,32 @@ describe("landlock", () => {
     const own = `socket($s, AF_UNIX, SOCK_STREAM, 0) and bind $s, pack_sockaddr_un("\\0own") and listen $s, 1`;
     assert.equal(await said(`${own} and ${connect("own")}`), "ok");
   });
+
+  test("a socket that the task makes in a folder can be reached without w", async () => {
+    const own =
+      'socket($s, AF_UNIX, SOCK_STREAM, 0) and bind $s, pack_sockaddr_un("$d/new") and listen $s, 1';
+    const connect = 'socket($c, AF_UNIX, SOCK_STREAM, 0) and connect $c, pack_sockaddr_un("$d/new")';
+    assert.equal(await outcomeOf("rc", `${own} and ${connect}`), "ok");
+  });
+
+  test("UDP ports are those of connect_udp and bind_udp, from ABI 10 on", async () => {
+    const attempt = (ports: object, script: string) => said(`${udpCalls} ${script}`, [], ports);
+    if (abi < 10) {
+      await assert.rejects(attempt({ connect_udp: [53] }, "1"), /LANDLOCK_UNAVAILABLE.*connect_udp/s);
+      return;
+    }
+    assert.equal(await attempt({}, "send_to(123) and connect_to(123) and bind_at(5353)"), "ok");
+    const dns = { connect_udp: [53], bind_udp: [0] };
+    assert.equal(await attempt(dns, "send_to(53) and connect_to(53) and bind_at(0)"), "ok");
+    for (const refused of ["send_to(123)", "connect_to(123)", "bind_at(5353)"])
+      assert.equal(await attempt(dns, refused), "Permission denied");
+    // The first datagram binds a port.
+    assert.equal(await attempt({ connect_udp: [53], bind_udp: [5353] }, "send_to(53)"), "Permission denied");
+    assert.equal(await attempt({ connect_udp: [53], bind_udp: [5353] }, "bind_at(5353)"), "ok");
+    // TCP is another matter: nobody listens.
+    const tcp = "socket($s, AF_INET, SOCK_STREAM, 0) and connect $s, pack_sockaddr_in(123, INADDR_LOOPBACK)";
+    assert.equal(await attempt(dns, tcp), "Connection refused");
+  });
 });
 
 /** What comes of an attempt in a folder that is unveiled with some letters. */
@@ -101,19 +136,28 @@ async function outcomeOf(letters: string, attempt: string): Promise<string> {
   onTestFinished(() => rmSync(folder, { recursive: true }));
   for (const each of ["one", "other", "empty"]) mkdirSync(`${folder}/${each}`);
   for (const each of ["file", "one/file"]) writeFileSync(`${folder}/${each}`, "content");
+  const server = createServer((socket) => socket.destroy()).listen(`${folder}/socket`);
+  onTestFinished(() => server.close());
   cpSync("/usr/bin/true", `${folder}/true`);
   execFileSync("mknod", [`${folder}/device`, "c", "1", "3"]);
   return said(`$d = "${folder}"; ${attempt}`, [`${letters}:${folder}`]);
 }
 
 /** `ok` where the last expression of a script is true, else what `$!` says. */
-async function said(script: string, unveil: readonly string[] = []): Promise<string> {
+async function said(script: string, unveil: readonly string[] = [], options: object = {}): Promise<string> {
   const program = `use Fcntl; use POSIX (); use Socket; my ($d, $f, $s, $c, $b) = ("", undef, undef, undef, "\\0" x 64); $! = 0; print(do { ${script} } ? "ok" : "$!")`;
   const { agent, allocation, config } = await startVmTask({
     user,
     // In the host's tree, where Landlock alone refuses.
-    command: { command: "perl", args: ["-e", program], unveil, root: "host" },
+    command: { command: "perl", args: ["-e", program], unveil, root: "host", ...options },
   });
   assert.partialDeepStrictEqual(await waitTask(agent, config), { exitCode: 0 });
   return allocation.stdout.text();
 }
+
+/** Each with a socket of its own. */
+const udpCalls = `
+  sub udp { socket my $socket, AF_INET, SOCK_DGRAM, 0; $socket }
+  sub send_to { defined send udp(), "x", 0, pack_sockaddr_in($_[0], INADDR_LOOPBACK) }
+  sub connect_to { connect udp(), pack_sockaddr_in($_[0], INADDR_LOOPBACK) }
+  sub bind_at { bind udp(), pack_sockaddr_in($_[0], INADDR_LOOPBACK) }`;

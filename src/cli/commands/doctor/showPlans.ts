@@ -9,10 +9,11 @@ import { type DriverFacts, type Placement, placeTask } from "../../../client/tas
 import { featuresOf } from "../../../client/task/taskMessage.ts";
 import { checkJob, pluginOptionsOf } from "../../../client/validation/checkFile.ts";
 import { makeWorkFolder } from "../../../client/work/workFolder.ts";
+import { hclName } from "../../../config/options/hclSpec.ts";
 import type { PluginOptions } from "../../../config/options/pluginOptions.ts";
+import { type PortLimits, portOptions } from "../../../config/options/ports.ts";
 import { parseTaskOptions } from "../../../config/options/taskOptionRules.ts";
 import { taskOptionsSpec } from "../../../config/options/taskOptions.ts";
-import type { TcpPorts } from "../../../config/options/tcpPorts.ts";
 import { capabilities } from "../../../driver/driver.ts";
 import { findProgram, planEarly, planLate } from "../../../driver/start/sandboxPlan.ts";
 import { type CgroupWrite, planCgroupWrites } from "../../../effects/cgroup/cgroupPlan.ts";
@@ -97,7 +98,7 @@ interface TaskPlan {
   readonly applied: AddedRules["applied"];
   readonly skipped: AddedRules["skipped"];
   readonly limits: readonly CgroupWrite[];
-  readonly tcp: TcpPorts;
+  readonly ports: PortLimits;
 }
 
 async function planOf(message: TaskConfig, options: PluginOptions): Promise<TaskPlan> {
@@ -121,12 +122,12 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     applied,
     skipped,
     limits: planCgroupWrites(request.resources, facts, task),
-    tcp: task,
+    ports: task,
   };
 }
 
 /** Does not wrap lines: a wrapped system call is hard to read. */
-function formatPlan({ steps, applied, skipped, limits, tcp }: TaskPlan, style: Style): string {
+function formatPlan({ steps, applied, skipped, limits, ports }: TaskPlan, style: Style): string {
   const unlimited = Number.POSITIVE_INFINITY;
   const sections: readonly (readonly [string, string])[] = [
     [
@@ -151,8 +152,11 @@ function formatPlan({ steps, applied, skipped, limits, tcp }: TaskPlan, style: S
       ),
     ],
     [
-      "TCP ports",
-      formatTable([...portRow("connect", tcp.connectTcp), ...portRow("bind", tcp.bindTcp)], unlimited),
+      "Ports",
+      formatTable(
+        portOptions.flatMap((option) => portRow(hclName(option), ports[option])),
+        unlimited,
+      ),
     ],
     ["System calls", steps.map(visible).join("\n")],
   ];
@@ -162,6 +166,6 @@ function formatPlan({ steps, applied, skipped, limits, tcp }: TaskPlan, style: S
     .join("\n\n");
 }
 
-function portRow(use: string, ports: readonly number[] | undefined): string[][] {
-  return ports === undefined ? [] : [[use, ports.length === 0 ? "none" : ports.join(", ")]];
+function portRow(option: string, ports: readonly number[] | undefined): string[][] {
+  return ports === undefined ? [] : [[option, ports.length === 0 ? "none" : ports.join(", ")]];
 }

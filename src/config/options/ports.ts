@@ -1,23 +1,23 @@
-/** The TCP ports that a task may use: the job's, which must be among those that the client allows. Pure. */
+/** The ports that a task may use: the job's, which must be among those that the client allows. Pure. */
 import { DriverError } from "../../errors.ts";
+import { hclName } from "./hclSpec.ts";
 
-/** Absent: every port. Empty: none. */
-export interface TcpPorts {
-  readonly connectTcp?: number[] | undefined;
-  /** 0 means any free port that the kernel chooses. */
-  readonly bindTcp?: number[] | undefined;
-}
+/** Absent: every port. Empty: none. Of ports to bind, 0 means any free port that the kernel chooses. */
+export type PortLimits = { readonly [option in PortOption]?: number[] | undefined };
+
+export const portOptions = ["connectTcp", "bindTcp", "connectUdp", "bindUdp"] as const;
+
+export type PortOption = (typeof portOptions)[number];
 
 /**
  * A job may always name ports, since that only restricts the task. If the client
  * names ports, too, the job's must be among them.
  * @throws DriverError `CONFIG_INVALID` naming the ports that the client does not allow
  */
-export function tcpPortsWithin(task: TcpPorts, plugin: TcpPorts): TcpPorts {
-  return {
-    connectTcp: within("connect_tcp", task.connectTcp, plugin.connectTcp),
-    bindTcp: within("bind_tcp", task.bindTcp, plugin.bindTcp),
-  };
+export function portsWithin(task: PortLimits, plugin: PortLimits): PortLimits {
+  return Object.fromEntries(
+    portOptions.map((option) => [option, within(hclName(option), task[option], plugin[option])]),
+  );
 }
 
 function within(

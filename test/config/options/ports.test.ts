@@ -1,13 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
+import { portOptions } from "../../../src/config/options/ports.ts";
 import { parseTaskOptions } from "../../../src/config/options/taskOptionRules.ts";
 
 function portsOf(task: object, plugin: object = {}) {
-  const { connectTcp, bindTcp } = parseTaskOptions({ command: "x", ...task }, parsePluginOptions(plugin));
-  return { connectTcp, bindTcp };
+  const options = parseTaskOptions({ command: "x", ...task }, parsePluginOptions(plugin));
+  return Object.fromEntries(portOptions.map((option) => [option, options[option]]));
 }
 
-describe("connect_tcp and bind_tcp", () => {
+describe("the ports of a task", () => {
   test.each<[string, object, object, object]>([
     ["are every port where nobody names any", {}, {}, {}],
     [
@@ -25,6 +26,12 @@ describe("connect_tcp and bind_tcp", () => {
       { connectTcp: [443] },
     ],
     ["may be none of the client's", { connect_tcp: [] }, { connect_tcp: [80] }, { connectTcp: [] }],
+    [
+      "are of each protocol by itself",
+      { connect_udp: [53], bind_tcp: [] },
+      { connect_tcp: [80], connect_udp: [53, 123], bind_udp: [0] },
+      { connectTcp: [80], bindTcp: [], connectUdp: [53], bindUdp: [0] },
+    ],
     ["are absent where nil came", { connect_tcp: null }, { connect_tcp: null }, {}],
   ])("%s", (_what, task, plugin, expected) => {
     expect(portsOf(task, plugin)).toEqual(expected);
@@ -43,6 +50,8 @@ describe("connect_tcp and bind_tcp", () => {
     [{ bind_tcp: [-1] }, '"bind_tcp" entry 1 must be a port: 0 to 65535'],
     [{ bind_tcp: [1.5] }, '"bind_tcp" entry 1 must be a whole number'],
     [{ bind_tcp: ["http"] }, '"bind_tcp" entry 1 must be a number, not a string'],
+    [{ connect_udp: [0] }, '"connect_udp" entry 1 must be a port: 1 to 65535'],
+    [{ bind_udp: [65536] }, '"bind_udp" entry 1 must be a port: 0 to 65535'],
     [{ bind_tcp: 80 }, '"bind_tcp" must be a list of numbers, not a number'],
   ])("%j is refused", (task, problem) => {
     expect(() => portsOf(task)).toThrow(expect.objectContaining({ code: "CONFIG_INVALID" }));
