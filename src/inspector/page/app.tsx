@@ -2,6 +2,7 @@
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { Banners } from "./banners.tsx";
+import { AllocationPage } from "./lanes/allocationPage.tsx";
 import { type PartProperties, useLive } from "./live.ts";
 import { linkBack, useAddress } from "./navigation.ts";
 import { NodePage } from "./node/nodePage.tsx";
@@ -20,6 +21,7 @@ interface Part {
 const parts: Readonly<Record<string, Part>> = {
   "": { title: "Tasks", inHeader: true, show: TaskList },
   node: { title: "Node", inHeader: true, show: NodePage },
+  allocation: { title: "Allocation", inHeader: false, show: AllocationPage },
   task: { title: "Task", inHeader: false, show: TaskPage },
 };
 

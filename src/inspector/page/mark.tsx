@@ -11,8 +11,17 @@ const shapes: Readonly<Record<Outcome["tone"], string>> = {
 export function Mark({ tone }: { readonly tone: Outcome["tone"] }) {
   return (
     <svg class={`mark ${tone}`} viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+      <Shape tone={tone} />
+    </svg>
+  );
+}
+
+/** The same within a drawing, 16 by 16. */
+export function Shape({ tone }: { readonly tone: Outcome["tone"] }) {
+  return (
+    <>
       <circle cx="8" cy="8" r="7" />
       <path d={shapes[tone]} />
-    </svg>
+    </>
   );
 }

@@ -6,6 +6,7 @@ import type { History } from "../../replay/history.ts";
 import { sequenceDiagram } from "../../why/sequenceDiagram.ts";
 import { nodeView } from "../views/nodeView.ts";
 import { momentView, taskView } from "../views/taskView.ts";
+import type { Allocations } from "./allocations.ts";
 import type { LogWatch } from "./logWatch.ts";
 import type { Node } from "./node.ts";
 import { type Answer, jsonAnswer, textAnswer } from "./responses.ts";
@@ -15,6 +16,7 @@ export interface Sources {
   readonly index: TaskIndex;
   readonly watch: LogWatch;
   readonly node: Node;
+  readonly allocations: Allocations;
 }
 
 type Route = (sources: Sources, query: URLSearchParams) => Answer;
@@ -24,6 +26,10 @@ const routes: Readonly<Record<string, Route>> = {
   "/api/tasks": ({ index }) => jsonAnswer(index.rows()),
   "/api/node": ({ index, watch, node }) =>
     jsonAnswer(nodeView(index, node.facts(), watch.status(), Date.now())),
+  "/api/allocation": ({ allocations }, query) => {
+    const view = allocations.view(query.get("id") ?? "");
+    return view === undefined ? notFound("No task of this allocation is known.") : jsonAnswer(view);
+  },
   "/api/task": ({ index }, query) =>
     withTask(index, query, (history) => jsonAnswer(taskView(history, numberOf(query, "from") ?? 1))),
   "/api/moment": ({ index }, query) =>

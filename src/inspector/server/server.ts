@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { DriverError, hasErrno } from "../../errors.ts";
 import { Access, metricsPath, targetOf } from "./access.ts";
+import { Allocations } from "./allocations.ts";
 import { loadAssets } from "./assets.ts";
 import { Connections } from "./connections.ts";
 import { LiveStream } from "./liveStream.ts";
@@ -48,7 +49,12 @@ export class InspectorServer {
     this.#assets = loadAssets();
     this.#watch = new LogWatch(path, this.index);
     this.#metrics = new InspectorMetrics(this.index, this.#watch);
-    this.#sources = { index: this.index, watch: this.#watch, node: thisNode };
+    this.#sources = {
+      index: this.index,
+      watch: this.#watch,
+      node: thisNode,
+      allocations: new Allocations(this.index),
+    };
     const limits = {
       headersTimeout: 10_000,
       requestTimeout: 10_000,

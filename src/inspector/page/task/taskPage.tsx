@@ -1,6 +1,7 @@
 /** One task: its outcome and the reason, its history, and any moment of that. */
 import type { MomentView } from "../../views/taskView.ts";
 import { useKeys } from "../hooks.ts";
+import { TaskLanes } from "../lanes/taskLanes.tsx";
 import { type PartProperties, useAnswer } from "../live.ts";
 import { choose, chosenNow, goTo, useChoice } from "../navigation.ts";
 import { Chart, useChartLayout } from "./chart.tsx";
@@ -44,6 +45,7 @@ export function TaskPage({ live: { rows, status }, subject: id }: PartProperties
       <TaskTitle row={row} query={query} />
       <Verdict view={view} row={row} choose={chooseStep} />
       <Timeline steps={view.steps} seq={seq} choose={chooseStep} />
+      <TaskLanes row={row} rows={rows} time={view.steps[seq - 1]?.time ?? 0} choose={chooseStep} />
       <div class="columns">
         <div>
           <Story steps={view.steps} seq={seq} choose={chooseStep} />

@@ -1,0 +1,103 @@
+/** An allocation: its tasks and their runs on one axis of time, and as a list. */
+import { formatDuration } from "../../../units/durations.ts";
+import { formatTime } from "../../../units/times.ts";
+import type { AllocationView } from "../../views/allocation/allocationView.ts";
+import { linkTo } from "../address.ts";
+import { useKeys, useNow } from "../hooks.ts";
+import type { PartProperties } from "../live.ts";
+import { Mark } from "../mark.tsx";
+import { goTo } from "../navigation.ts";
+import { Facts, Scroll } from "../table.tsx";
+import { LanesCard } from "./lanesCard.tsx";
+import { useAllocation } from "./useAllocation.ts";
+
+export function AllocationPage({ live: { rows, status }, subject: allocation }: PartProperties) {
+  const view = useAllocation(allocation, rows);
+  const now = useNow();
+  useKeys({ Escape: () => goTo([]) });
+  const isUnknown = status?.ready === true && !rows.some((row) => row.allocation === allocation);
+  if (isUnknown) {
+    return (
+      <p class="empty">
+        No task of this allocation is known, or its history was removed. <a href="#/">All tasks</a>
+      </p>
+    );
+  }
+  if (view === undefined) return <p class="empty">Reading its histories…</p>;
+  const runs = view.tasks.reduce((sum, task) => sum + task.runs.length + task.earlier, 0);
+  return (
+    <>
+      <div class="title">
+        <h1>
+          Allocation
+          <code>{view.allocation}</code>
+        </h1>
+        <Facts
+          kind="strip"
+          facts={[
+            ["Job", view.job ?? "–"],
+            ["Group", view.group ?? "–"],
+            ["Tasks", view.tasks.length],
+            ["Runs", runs],
+          ]}
+        />
+      </div>
+      <section class="card" aria-label="Tasks over time">
+        <h2>Tasks over time</h2>
+        <LanesCard view={view} now={now} />
+      </section>
+      <Runs view={view} now={now} />
+    </>
+  );
+}
+
+/** The newest runs are what a person looks for; the others are on the lanes. */
+const maxListed = 200;
+
+function Runs({ view, now }: { readonly view: AllocationView; readonly now: number }) {
+  const runs = view.tasks
+    .flatMap(({ task, runs: list, earlier }) =>
+      list.map((run, index) => ({ ...run, task, number: earlier + index + 1 })),
+    )
+    .sort((a, b) => b.begunAt - a.begunAt);
+  return (
+    <section class="card" aria-label="Runs">
+      <h2>
+        Runs{" "}
+        <span class="faint">
+          {runs.length > maxListed ? `the newest ${maxListed} of ${runs.length}` : "the newest first"}
+        </span>
+      </h2>
+      <Scroll label="List of runs">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Task</th>
+              <th scope="col">Run</th>
+              <th scope="col">Outcome</th>
+              <th scope="col">Begun</th>
+              <th scope="col" class="number">
+                Ran
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {runs.slice(0, maxListed).map(({ id, task, number, outcome, begunAt, overAt }) => (
+              <tr key={id}>
+                <th scope="row">
+                  <a href={linkTo(["task", id])}>{task}</a>
+                </th>
+                <td>{number}</td>
+                <td class={`outcome ${outcome.tone}`}>
+                  <Mark tone={outcome.tone} /> {outcome.text}
+                </td>
+                <td class="time">{formatTime(begunAt)}</td>
+                <td class="number">{formatDuration(Math.max(0, (overAt ?? now) - begunAt))}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </section>
+  );
+}

@@ -1,0 +1,41 @@
+/** Errors of all tasks of an allocation, in the order of time. Pure. */
+import type { AllocationView } from "../../views/allocation/allocationView.ts";
+
+/** Where an error is. */
+export interface ErrorPlace {
+  /** Id of the run. */
+  readonly id: string;
+  readonly task: string;
+  readonly seq: number;
+  readonly time: number;
+  readonly text: string;
+}
+
+export function errorsOf({ tasks }: AllocationView): ErrorPlace[] {
+  const places = tasks.flatMap(({ task, runs }) =>
+    runs.flatMap(({ id, marks }) =>
+      marks.flatMap(({ kind, seq, time, text }) => (kind === "error" ? { id, task, seq, time, text } : [])),
+    ),
+  );
+  return places.sort((a, b) => a.time - b.time || a.seq - b.seq);
+}
+
+/** Names an error among all. */
+export type ErrorKey = Pick<ErrorPlace, "id" | "seq">;
+
+/**
+ * The next error, or the one before.
+ * @param from the error that is shown; else the time from which to look
+ * @returns undefined if there is none in that direction
+ */
+export function nextError(
+  errors: readonly ErrorPlace[],
+  from: ErrorKey | number,
+  step: 1 | -1,
+): ErrorPlace | undefined {
+  if (typeof from === "number") {
+    return step === 1 ? errors.find(({ time }) => time > from) : errors.findLast(({ time }) => time < from);
+  }
+  const index = errors.findIndex(({ id, seq }) => id === from.id && seq === from.seq);
+  return index === -1 ? undefined : errors[index + step];
+}

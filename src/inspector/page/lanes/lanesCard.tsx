@@ -1,0 +1,177 @@
+/** The lanes of an allocation, with an overview of the whole time, zoom, and the way from error to error. */
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { formatTime } from "../../../units/times.ts";
+import type { AllocationView } from "../../views/allocation/allocationView.ts";
+import { linkTo } from "../address.ts";
+import { useKeys } from "../hooks.ts";
+import { choose, useAddress } from "../navigation.ts";
+import { errorsOf, nextError } from "./errors.ts";
+import { LaneDrawing } from "./laneDrawing.tsx";
+import { Overview } from "./overview.tsx";
+import { moved, type Span, shareOf, timeAt, within, zoomed } from "./timeAxis.ts";
+
+interface Properties {
+  readonly view: AllocationView;
+  readonly now: number;
+  /** The run and the moment that the page shows beside it. */
+  readonly shown?: { readonly id: string; readonly time: number } | undefined;
+  /** Shows an event of that run. */
+  readonly chooseEvent?: (seq: number) => void;
+}
+
+export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
+  const place = useRef<HTMLDivElement>(null);
+  const width = useWidth(place);
+  const whole = wholeOf(view, now);
+  const [chosenWindow, show] = useWindow(whole);
+  const window = chosenWindow ?? whole;
+  const errors = useMemo(() => errorsOf(view), [view]);
+  const [error, setError] = useState<(typeof errors)[number]>();
+  const goToError = (step: 1 | -1) => {
+    const from = error ?? (step === 1 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY);
+    const next = nextError(errors, from, step) ?? error;
+    setError(next);
+    if (next === undefined) return;
+    if (chosenWindow !== undefined && (next.time < window.from || next.time > window.to)) {
+      show(moved(whole, window, shareOf(window, next.time) - 0.5));
+    }
+    if (next.id === shown?.id) chooseEvent?.(next.seq);
+  };
+  const zoom = (factor: number, around?: number) => show(zoomed(whole, window, factor, around));
+  useKeys({
+    e: () => goToError(1),
+    E: () => goToError(-1),
+    "+": () => zoom(0.5),
+    "-": () => zoom(2),
+    0: () => show(undefined),
+  });
+  useWheel(place, (event) => {
+    const { left } = (place.current as HTMLDivElement).getBoundingClientRect();
+    if (event.ctrlKey) return zoom(2 ** (event.deltaY / 200), timeAt(window, (event.clientX - left) / width));
+    show(moved(whole, window, (event.shiftKey ? event.deltaY : event.deltaX) / width));
+  });
+  const index = errors.findIndex(({ id, seq }) => id === error?.id && seq === error.seq);
+  return (
+    <div class="lane-card">
+      <div class="tools">
+        <fieldset>
+          <legend>Time</legend>
+          <button type="button" title="Zoom in (+)" aria-label="Zoom in" onClick={() => zoom(0.5)}>
+            +
+          </button>
+          <button
+            type="button"
+            title="Zoom out (-)"
+            aria-label="Zoom out"
+            disabled={chosenWindow === undefined}
+            onClick={() => zoom(2)}
+          >
+            −
+          </button>
+          <button
+            type="button"
+            title="The whole time (0)"
+            disabled={chosenWindow === undefined}
+            onClick={() => show(undefined)}
+          >
+            All
+          </button>
+        </fieldset>
+        <fieldset>
+          <legend>{errors.length === 1 ? "1 error" : `${errors.length} errors`}</legend>
+          <button
+            type="button"
+            title="Previous error (E)"
+            disabled={errors.length === 0}
+            onClick={() => goToError(-1)}
+          >
+            Previous
+          </button>
+          <button
+            type="button"
+            title="Next error (e)"
+            disabled={errors.length === 0}
+            onClick={() => goToError(1)}
+          >
+            Next
+          </button>
+        </fieldset>
+        <p role="status" class="error-line">
+          {error === undefined ? null : (
+            <>
+              <span class="faint">
+                {index + 1} of {errors.length}
+              </span>{" "}
+              <a href={linkTo(["task", error.id], { event: String(error.seq) })}>{error.task}</a> {error.text}{" "}
+              <span class="faint">{formatTime(error.time)}</span>
+            </>
+          )}
+        </p>
+      </div>
+      <div ref={place} class="lane-place">
+        {width === 0 ? null : (
+          <>
+            <Overview {...{ view, whole, window, width, now, show }} />
+            <LaneDrawing
+              {...{ view, window, width, now, shown }}
+              open={(span) => show(within(whole, span))}
+            />
+          </>
+        )}
+      </div>
+    </div>
+  );
+}
+
+/** The time that all runs take, with some air at its ends. */
+function wholeOf({ tasks }: AllocationView, now: number): Span {
+  const runs = tasks.flatMap((task) => task.runs);
+  const from = Math.min(...runs.map(({ begunAt }) => begunAt));
+  const to = Math.max(from, ...runs.map(({ overAt }) => overAt ?? now));
+  const air = Math.max(20, (to - from) / 50);
+  return { from: from - air, to: to + air };
+}
+
+/** The window, which the address has. Undefined is the whole time, which grows while tasks run. */
+function useWindow(whole: Span): readonly [Span | undefined, (window: Span | undefined) => void] {
+  const { choices } = useAddress();
+  const [from, to] = [Number(choices.from), Number(choices.to)];
+  const chosen =
+    Number.isFinite(from) && Number.isFinite(to) && from < to ? within(whole, { from, to }) : undefined;
+  const show = (window: Span | undefined) => {
+    const isWhole = window === undefined || window.to - window.from > 0.99 * (whole.to - whole.from);
+    choose(isWhole ? { from: "", to: "" } : { from: window.from.toFixed(), to: window.to.toFixed() });
+  };
+  return [chosen, show];
+}
+
+function useWidth(place: { readonly current: HTMLDivElement | null }): number {
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
+    const measure = () => setWidth(Math.floor(place.current?.clientWidth ?? 0));
+    measure();
+    const observer = new ResizeObserver(measure);
+    if (place.current !== null) observer.observe(place.current);
+    return () => observer.disconnect();
+  }, []);
+  return width;
+}
+
+/** With Ctrl it zooms, sideways it moves; anything else scrolls the page. */
+function useWheel(
+  place: { readonly current: HTMLDivElement | null },
+  act: (event: WheelEvent) => void,
+): void {
+  const latest = useRef(act);
+  latest.current = act;
+  useLayoutEffect(() => {
+    const onWheel = (event: WheelEvent) => {
+      if (!event.ctrlKey && !event.shiftKey && Math.abs(event.deltaX) <= Math.abs(event.deltaY)) return;
+      event.preventDefault();
+      latest.current(event);
+    };
+    const element = place.current;
+    element?.addEventListener("wheel", onWheel, { passive: false });
+    return () => element?.removeEventListener("wheel", onWheel);
+  }, []);
+}

@@ -1,0 +1,113 @@
+/** An allocation's lanes in a real browser. Screenshots go to test-results/inspector. */
+import type { Page } from "playwright-core";
+import { describe, expect, it } from "vitest";
+import { allocation, lifeFrom, recordAllocation, runOf } from "../../support/history/allocation.ts";
+import { expectAccessible, openPage, screenshot } from "../../support/screen/browserPage.ts";
+import { startInspector } from "../../support/screen/inspector.ts";
+
+const minute = 60_000;
+/** Half an hour ago and more: two tasks still run. */
+const past = { begin: Date.now() - 90 * minute, failures: 37 };
+
+const noSidewaysScroll = (page: Page) =>
+  expect(page.evaluate("document.documentElement.scrollWidth <= innerWidth")).resolves.toBe(true);
+const at = (page: Page, fragment: string) => page.goto(new URL(fragment, page.url()).href);
+
+describe("an allocation's lanes", () => {
+  it.for([
+    ["light", 390],
+    ["dark", 768],
+    ["dark", 1280],
+    ["light", 1920],
+  ] as const)("show its tasks on one axis of time: %s, %i wide", async ([colorScheme, width], context) => {
+    const { server, record } = await startInspector();
+    await recordAllocation(record, past);
+    const page = await openPage(context, server.url, { colorScheme, viewport: { width, height: 900 } });
+    await page.getByText("Killed: still running").waitFor();
+    await at(page, `#/allocation/${allocation}`);
+    await page.getByText("39 runs: 37 × Failed with exit code 1").waitFor();
+    await expectAccessible(page);
+    await page.screenshot({ path: screenshot(`lanes-${colorScheme}-${width}`) });
+    await noSidewaysScroll(page);
+    await at(page, `#/task/${encodeURIComponent(runOf("web", 38))}`);
+    await page.getByText("Run 38 of 39").waitFor();
+    await expectAccessible(page);
+    await page.screenshot({ path: screenshot(`lanesOfTask-${colorScheme}-${width}`) });
+    await noSidewaysScroll(page);
+  });
+
+  it("are zoomed by a click on folded runs, by keys and on the overview, and the address keeps the window", async (context) => {
+    const { server, record } = await startInspector();
+    await recordAllocation(record, past);
+    const page = await openPage(context, server.url);
+    await at(page, `#/allocation/${allocation}`);
+    const folded = page.locator(".lanes .folded");
+    await page.getByText("39 errors").waitFor();
+    expect(await folded.getAttribute("aria-label")).toContain("web: 37 runs: 37 × Failed with exit code 1");
+    await folded.click();
+    // Each of them is there now.
+    await expect.poll(() => page.locator(".lanes .block.bad a[aria-label^=web]").count()).toBe(38);
+    await expect.poll(() => page.url()).toMatch(/from=\d+&to=\d+/);
+    const window = page.url();
+    await page.reload();
+    await expect.poll(() => page.locator(".lanes .block.bad a[aria-label^=web]").count()).toBe(38);
+    expect(page.url()).toBe(window);
+    await page.keyboard.press("0");
+    await expect.poll(() => page.url()).not.toContain("from=");
+    await page.keyboard.press("+");
+    await expect.poll(() => page.url()).toContain("from=");
+    await page.keyboard.press("-");
+    await expect.poll(() => page.url()).not.toContain("from=");
+    const strip = page.locator(".overview");
+    const { x, y, width, height } = (await strip.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+    await page.mouse.move(x + width / 2, y + height / 2);
+    await page.mouse.down();
+    await page.mouse.move(x + width * 0.75, y + height / 2, { steps: 4 });
+    await page.mouse.up();
+    const begin = page.getByRole("slider", { name: "Begin of the shown time" });
+    const begun = Number(await begin.getAttribute("aria-valuenow"));
+    const [min, max] = [
+      Number(await begin.getAttribute("aria-valuemin")),
+      Number(await begin.getAttribute("aria-valuemax")),
+    ];
+    expect((begun - min) / (max - min)).toBeCloseTo(0.5, 1);
+    await begin.focus();
+    await page.keyboard.press("ArrowLeft");
+    await expect.poll(async () => Number(await begin.getAttribute("aria-valuenow"))).toBeLessThan(begun);
+  });
+
+  it("lead from error to error, through all tasks, and to the event of each", async (context) => {
+    const { server, record } = await startInspector();
+    await recordAllocation(record, { ...past, failures: 2 });
+    const page = await openPage(context, server.url);
+    await at(page, `#/allocation/${allocation}`);
+    await page.getByText("4 errors").waitFor();
+    await page.keyboard.press("e");
+    await page.locator(".error-line", { hasText: "Start failed" }).waitFor();
+    await page.keyboard.press("e");
+    await page.getByText("2 of 4").waitFor();
+    await page.keyboard.press("E");
+    await page.keyboard.press("E");
+    await page.getByText("1 of 4").waitFor();
+    await page.locator(".error-line a").click();
+    await page.locator("#state-failed.lit").waitFor();
+    await expect.poll(() => page.url()).toContain("event=3");
+  });
+
+  it("go on as tasks do, and link a run with the one before, the one after and its siblings", async (context) => {
+    const { server, record } = await startInspector();
+    await recordAllocation(record, { ...past, failures: 2 });
+    const page = await openPage(context, server.url);
+    await at(page, `#/task/${encodeURIComponent(runOf("web", 3))}`);
+    await page.getByText("Run 3 of 4").waitFor();
+    await page.getByRole("link", { name: "the run after" }).click();
+    await page.getByText("Run 4 of 4").waitFor();
+    const live = page.locator(".lanes .block.current");
+    await expect.poll(() => live.textContent()).toContain("Running");
+    const exited = lifeFrom(Date.now(), [["exited", 0, { exitCode: 3 }]]);
+    await record(runOf("web", 4), exited);
+    await expect.poll(() => live.textContent()).toContain("Failed with exit code 3");
+    await page.getByRole("link", { name: "db", exact: true }).click();
+    await page.getByText("Run 1 of 1").waitFor();
+  });
+});
