@@ -2,7 +2,8 @@
 import { once } from "node:events";
 import { watch } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { type LogPlace, LogStream, logMissing } from "../../../client/task/logStream.ts";
+import { type LogPlace, logMissing, logPlaces } from "../../../effects/logs/logFiles.ts";
+import { LogStream } from "../../../effects/logs/logStream.ts";
 import { DriverError } from "../../../errors.ts";
 import { readHistory } from "../../../replay/storedHistory.ts";
 import { shortNameOf, taskName } from "../../../taskId.ts";
@@ -79,11 +80,7 @@ function openOutputs(runs: readonly ChosenRun[], options: LogsOptions): ShownTas
 }
 
 function placesOf({ id, reader }: ChosenRun): Readonly<Record<StreamName, LogPlace>> {
-  const { request } = foldReadable(readHistory(reader, id)).context;
-  const { allocDir, stdoutPath, stderrPath } = request ?? {};
-  if (!allocDir || !stdoutPath || !stderrPath) throw logMissing();
-  if (stdoutPath === "/dev/null") throw new DriverError("LOG_MISSING", "its job has logs disabled");
-  return { stdout: { allocDir, pipe: stdoutPath }, stderr: { allocDir, pipe: stderrPath } };
+  return logPlaces(foldReadable(readHistory(reader, id)).context.request);
 }
 
 /** One stream of a task, shown on the stream of the same name. */

@@ -1,0 +1,116 @@
+/**
+ * The files that hold one stream of a task's output: `web.stdout.0`, then `.1`, … Tasks may be able to write to
+ * their folder, so it is resolved once, without symlinks, and only regular files in it are opened.
+ */
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from "node:fs";
+import { basename, dirname, relative } from "node:path";
+import { DriverError, hasErrno } from "../../errors.ts";
+import { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
+import { openat2 } from "../kernel/libc.ts";
+
+/** What a task's request says of its logs. */
+export interface LogPlace {
+  /** The allocation's private folder. */
+  readonly allocDir: string;
+  /** The log pipe of the stream, beside its files: `…/alloc/logs/.web.stdout.fifo`. */
+  readonly pipe: string;
+}
+
+interface LogRequest {
+  readonly allocDir: string;
+  readonly stdoutPath: string;
+  readonly stderrPath: string;
+}
+
+/** @throws DriverError `LOG_MISSING` if the request, or what is known of it, names no logs */
+export function logPlaces(request: LogRequest | null): Readonly<Record<"stdout" | "stderr", LogPlace>> {
+  const { allocDir, stdoutPath, stderrPath } = request ?? {};
+  if (!allocDir || !stdoutPath || !stderrPath) throw logMissing();
+  if (stdoutPath === "/dev/null") throw new DriverError("LOG_MISSING", "its job has logs disabled");
+  return { stdout: { allocDir, pipe: stdoutPath }, stderr: { allocDir, pipe: stderrPath } };
+}
+
+export class LogFiles {
+  readonly #folder: number;
+  readonly #base: string;
+
+  /** @throws DriverError `LOG_MISSING` */
+  constructor({ allocDir, pipe }: LogPlace) {
+    this.#base = basename(pipe)
+      .replace(/^\./, "")
+      .replace(/\.fifo$/, "");
+    this.#folder = openFolder(allocDir, dirname(pipe));
+  }
+
+  /** The folder, as a path that stays valid while it is renamed or removed. */
+  get folder(): string {
+    return `/proc/self/fd/${this.#folder}`;
+  }
+
+  /** Numbers of the files, the oldest first. */
+  indexes(): number[] {
+    const indexes = readdirSync(this.folder).flatMap((name) => {
+      const number = name.slice(this.#base.length + 1);
+      return name.startsWith(`${this.#base}.`) && /^\d{1,9}$/.test(number) ? Number(number) : [];
+    });
+    return indexes.sort((a, b) => a - b);
+  }
+
+  /**
+   * Opens a file to read it.
+   * @returns a descriptor for the caller to close; undefined if the file has been removed meanwhile, is no
+   *   regular file, or has a second name: a task may have linked one of the host's files
+   */
+  open(index: number): number | undefined {
+    try {
+      const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+      const file = openSync(`${this.folder}/${this.#base}.${index}`, flags);
+      const status = fstatSync(file);
+      if (status.isFile() && status.nlink <= 1) return file;
+      closeSync(file);
+      return undefined;
+    } catch (thrown) {
+      if (["ENOENT", "ELOOP", "ENXIO", "ENODEV"].some((errno) => hasErrno(thrown, errno))) return undefined;
+      throw thrown;
+    }
+  }
+
+  close(): void {
+    closeSync(this.#folder);
+  }
+}
+
+function openFolder(allocDir: string, folder: string): number {
+  try {
+    const root = openSync(allocDir, constants.O_DIRECTORY);
+    try {
+      return openat2(root, relative(allocDir, folder) || ".", {
+        flags: constants.O_RDONLY | constants.O_DIRECTORY,
+        resolve: RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
+      });
+    } finally {
+      closeSync(root);
+    }
+  } catch (thrown) {
+    if (hasErrno(thrown, "ENOENT")) throw logMissing();
+    const { failed } = DriverError.from(thrown, "LOG_MISSING", "the logs cannot be read");
+    const isLed = ["ELOOP", "EXDEV", "ENOTDIR"].includes(failed?.errno ?? "");
+    throw new DriverError("LOG_MISSING", "the logs cannot be read", {
+      failed,
+      hint: isLed ? "A task may have put a link in place of their folder" : undefined,
+    });
+  }
+}
+
+/** The task's output is not there any more. */
+export function logMissing(): DriverError {
+  return new DriverError("LOG_MISSING", "its output has been removed with its folder", {
+    hint: "run --keep keeps the folder of a local run; for a task of Nomad, try nomad alloc logs",
+  });
+}
+
+/** The bytes of an open file from there on, up to so many. */
+export function readAt(file: number, offset: number, length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  return bytes.subarray(0, readSync(file, bytes, 0, length, offset));
+}
