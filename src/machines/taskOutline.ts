@@ -1,8 +1,9 @@
 /** The fields that every list of tasks shows, from a task's id and its folded events. Pure. */
-import { describeTaskEnd, shortEnd } from "../taskEnd.ts";
+import { describeTaskEnd, knownEnd, shortEnd } from "../taskEnd.ts";
 import { allocationOf, taskName } from "../taskId.ts";
 import type { MachineState } from "./machineVersion.ts";
 import type { TaskContext } from "./taskContext.ts";
+import type { TaskResult } from "./taskResults.ts";
 
 /** Unknown values are null. */
 export interface TaskOutline {
@@ -19,9 +20,6 @@ export interface TaskOutline {
   readonly result: TaskResult | null;
 }
 
-/** `failed`: it ended with another exit code than 0, or never started. `killed`: a signal ended it, or a lack of memory. */
-export type TaskResult = "completed" | "failed" | "killed" | "lost";
-
 export function outlineOf(id: string, { value: state, context }: MachineState): TaskOutline {
   const { groupName: group = null, jobId: job = null, namespace = null } = context.request ?? {};
   const result = resultOf(context);
@@ -29,21 +27,23 @@ export function outlineOf(id: string, { value: state, context }: MachineState): 
 }
 
 /** Null while it goes on. */
-export function resultOf({ exit, failure, lostReason }: TaskContext): TaskResult | null {
-  if (exit === null) return failure ? "failed" : lostReason === null ? null : "lost";
+export function resultOf({ exit, failure, lostReason, stop, forceKilled }: TaskContext): TaskResult | null {
+  if (exit === null) return failure ? "never started" : lostReason === null ? null : "lost";
+  if (exit.oomKilled) return "out of memory";
+  if (stop?.timedOut === true) return "killed";
   if (exit.source === "unknown") return "lost";
-  if (exit.signal > 0 || exit.oomKilled) return "killed";
+  if (stop !== null || forceKilled) return "stopped";
+  if (exit.signal > 0) return "killed";
   return exit.exitCode === 0 ? "completed" : "failed";
 }
 
 /** How it ended, in a word or two to be counted: `exit 1`, `SIGSEGV`, `out of memory`, `never started`, `lost`. */
 export function shortResult(context: TaskContext): string {
-  const { exit } = context;
   const result = resultOf(context);
   if (result === null) return "running";
-  if (exit === null || result === "lost") return result === "failed" ? "never started" : result;
-  if (exit.oomKilled) return "out of memory";
-  return exit.signal > 0 ? shortEnd(exit) : `exit ${exit.exitCode}`;
+  const end = knownEnd(context.exit);
+  if (end === null || result === "out of memory") return result;
+  return end.signal > 0 ? shortEnd(end) : `exit ${end.exitCode}`;
 }
 
 /** How it ended, or why it never started; empty while it runs. */

@@ -1,6 +1,7 @@
 /** Counts what happens to tasks while this process runs. Pure. */
 import type { TaskContext } from "../machines/taskContext.ts";
-import { resultOf, type TaskResult } from "../machines/taskOutline.ts";
+import { resultOf } from "../machines/taskOutline.ts";
+import { type TaskResult, taskResults } from "../machines/taskResults.ts";
 import { counter, type Family, Histogram } from "./exposition.ts";
 
 /** What an event has changed. */
@@ -19,12 +20,7 @@ const startBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10
 export class TaskCounters {
   readonly #since: number;
   readonly #starts = new Histogram(startBuckets);
-  readonly #ends = new Map<TaskResult, number>([
-    ["completed", 0],
-    ["failed", 0],
-    ["killed", 0],
-    ["lost", 0],
-  ]);
+  readonly #ends = new Map(taskResults.map((result): [TaskResult, number] => [result, 0]));
   /** By the code of the error. */
   readonly #failedStarts = new Map<string, number>();
   #oomKills = 0;

@@ -1,7 +1,8 @@
 /** Explains the state of a task in plain words, with the events that prove each sentence. Pure. */
 
 import { commandsIn } from "../machines/events/running.ts";
-import { resultOf, type TaskResult } from "../machines/taskOutline.ts";
+import { resultOf } from "../machines/taskOutline.ts";
+import type { TaskResult } from "../machines/taskResults.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { isDamaged } from "../replay/storedHistory.ts";
 import { signalName } from "../signalNames.ts";

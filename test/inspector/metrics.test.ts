@@ -26,7 +26,7 @@ describe("/metrics", () => {
     const series = new Map([...parseScrape(body).values()].flatMap((family) => [...family.series]));
     expect(Object.fromEntries(series)).toMatchObject({
       'exec2_history_tasks{result="completed"}': 1,
-      'exec2_history_tasks{result="failed"}': 1,
+      'exec2_history_tasks{result="never started"}': 1,
       'exec2_history_tasks{result="lost"}': 1,
       'exec2_history_tasks{result=""}': 1,
       'exec2_task_ends_total{result="completed"}': 1,

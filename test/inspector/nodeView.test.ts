@@ -19,8 +19,9 @@ const host = {
 const status: Status = { path: "/state", bundle: false, problems: [], plugins: [7, 8], ready: true };
 
 function rowOf(number: number, name: Life, times: Partial<TaskSummary> = {}): TaskSummary {
-  const place = { id: idOf(number), events: 1, begunAt: now - 60_000, changedAt: now, restarts: 0 };
-  return { ...summaryOf(place, fold(life(name))), ...times };
+  const id = idOf(number);
+  const place = { id, events: 1, seen: 1, begunAt: now - 60_000, changedAt: now, restarts: 0 };
+  return { ...summaryOf({ ...place, before: undefined }, fold(life(name))), ...times };
 }
 
 function viewOf(rows: readonly TaskSummary[], told = status) {
@@ -37,17 +38,17 @@ describe("the node", () => {
         { pid: 8, version: null },
       ],
       host: { landlockAbi: 6, cgroupControllers: ["cpu"] },
-      states: [],
+      outcomes: [],
       start: null,
     });
   });
 
-  it("counts states, the commonest first, and tells how long starts took", () => {
+  it("counts outcomes, the commonest first, and tells how long starts took", () => {
     const rows = Array.from({ length: 100 }, (_, number) => rowOf(number, "ended", { startMs: number + 1 }));
-    const { states, start } = viewOf([...rows, rowOf(100, "failed", { state: "failed" })]);
-    expect(states).toEqual([
-      { state: "destroyed", tasks: 100 },
-      { state: "failed", tasks: 1 },
+    const { outcomes, start } = viewOf([...rows, rowOf(100, "failed")]);
+    expect(outcomes).toEqual([
+      { kind: "completed", tasks: 100 },
+      { kind: "never started", tasks: 1 },
     ]);
     expect(start).toEqual({ starts: 100, p50: 51, p90: 91, p99: 100, max: 100 });
   });

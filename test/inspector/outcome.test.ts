@@ -1,6 +1,6 @@
 /** How a task stands, in a few words. */
 import { describe, expect, it } from "vitest";
-import { outcomeOf } from "../../src/inspector/views/outcome.ts";
+import { causeOf, outcomeOf } from "../../src/inspector/views/outcome.ts";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { fold } from "../../src/machines/fold.ts";
 import { allLives, type Life, life } from "../support/agent/lives.ts";
@@ -11,14 +11,14 @@ const onceBegun = (...events: TaskEvent[]) => outcomeOf(fold([...begun, ...event
 
 describe("the outcome of a task", () => {
   it.each([
-    ["ended", "good", "Completed"],
-    ["stopped", "good", "Stopped as requested"],
-    ["killed", "bad", "Killed: still running 5 s after SIGINT"],
-    ["failed", "bad", "Never started: LAUNCH_FAILED"],
-    ["recovered", "good", "Completed"],
-    ["lost", "bad", "Lost: the host was rebooted"],
-  ] as const satisfies [Life, string, string][])("that was %s is %s", (name, tone, text) => {
-    expect(outcomeOf(fold(life(name)))).toEqual({ tone, text });
+    ["ended", "completed", "good", "Completed"],
+    ["stopped", "stopped", "calm", "Stopped as requested"],
+    ["killed", "killed", "bad", "Killed: still running 5 s after SIGINT"],
+    ["failed", "never started", "bad", "Never started: LAUNCH_FAILED"],
+    ["recovered", "completed", "good", "Completed"],
+    ["lost", "lost", "unclear", "Lost: the host was rebooted"],
+  ] as const satisfies [Life, string, string, string][])("that was %s is %s", (name, kind, tone, text) => {
+    expect(outcomeOf(fold(life(name)))).toEqual({ kind, tone, text });
   });
 
   it("is told of every life", () => {
@@ -26,30 +26,64 @@ describe("the outcome of a task", () => {
   });
 
   it.each([
-    [{ exitCode: 3 }, "bad", "Failed with exit code 3"],
-    [{ exitCode: 139, signal: 11 }, "bad", "Killed by SIGSEGV"],
-    [{ exitCode: 137, signal: 9, oomKilled: true }, "bad", "Out of memory"],
-    [{ source: "unknown" }, "bad", "Ended, but how is unknown"],
-  ] as const)("with the exit %j is %s", (data, tone, text) => {
-    expect(onceBegun(event("exited", data))).toEqual({ tone, text });
+    [{ exitCode: 3 }, "failed", "bad", "Failed with exit code 3"],
+    [{ exitCode: 139, signal: 11 }, "killed", "bad", "Killed by SIGSEGV"],
+    [{ exitCode: 137, signal: 9, oomKilled: true }, "out of memory", "bad", "Out of memory"],
+    [{ source: "unknown" }, "lost", "unclear", "Lost: how it ended is unknown"],
+  ] as const)("with the exit %j is %s", (data, kind, tone, text) => {
+    expect(onceBegun(event("exited", data))).toEqual({ kind, tone, text });
   });
 
   it("of one that was to be destroyed is as requested", () => {
     const killed = event("forceKilled", { reason: "destroyRequested" });
     const exited = event("exited", { exitCode: 137, signal: 9 });
     expect(onceBegun(event("destroyRequested"), killed, exited)).toEqual({
-      tone: "good",
+      kind: "stopped",
+      tone: "calm",
       text: "Killed as requested",
     });
   });
 
   it("says of one that lives what is done with it", () => {
-    const busy = (text: string) => ({ tone: "busy", text });
-    expect(outcomeOf(fold(begun.slice(0, 1)))).toEqual(busy("Requested"));
+    const busy = (text: string, kind = "running") => ({ kind, tone: "busy", text });
+    expect(outcomeOf(fold(begun.slice(0, 1)))).toEqual(busy("Requested", "starting"));
     expect(onceBegun()).toEqual(busy("Running"));
     expect(onceBegun(event("recovered"))).toEqual(busy("Running, taken over once"));
     expect(onceBegun(event("recovered"), event("recovered"))).toEqual(busy("Running, taken over 2 times"));
-    expect(onceBegun(event("stopRequested"))).toEqual(busy("Asked to stop with SIGINT, has 5 s"));
-    expect(onceBegun(event("destroyRequested"))).toEqual(busy("Being killed"));
+    expect(onceBegun(event("stopRequested"))).toEqual(busy("Asked to stop with SIGINT, has 5 s", "stopping"));
+    expect(onceBegun(event("destroyRequested"))).toEqual(busy("Being killed", "stopping"));
+  });
+});
+
+describe("the cause of a failure", () => {
+  const causeOnceBegun = (...events: TaskEvent[]) => causeOf(fold([...begun, ...events]));
+
+  it.each([
+    ["exit code 3 /usr/bin/python3", { exitCode: 3 }],
+    ["SIGSEGV /usr/bin/python3", { exitCode: 139, signal: 11 }],
+    ["out of memory /usr/bin/python3", { exitCode: 137, signal: 9, oomKilled: true }],
+    ["lost: how it ended is unknown", { source: "unknown" }],
+  ] as const)("is %s", (cause, data) => {
+    expect(causeOnceBegun(event("exited", data))).toBe(cause);
+  });
+
+  it("of a start names its code and what it lacked, but no path that only one allocation has", () => {
+    const failed = (path: string) =>
+      causeOf(
+        fold([
+          event("requested", { command: "/usr/local/bin/web" }),
+          event("startFailed", { code: "COMMAND_NOT_FOUND", failed: { call: "stat", path } }),
+        ]),
+      );
+    expect(failed("/srv/shop/web")).toBe("COMMAND_NOT_FOUND /srv/shop/web");
+    const own = "/var/lib/nomad/alloc/6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20/web/local/web";
+    expect(failed(own)).toBe("COMMAND_NOT_FOUND /usr/local/bin/web");
+  });
+
+  it("is none for a task that did not fail", () => {
+    for (const name of ["ended", "stopped", "recovered"] as const) {
+      expect(causeOf(fold(life(name)))).toBe(null);
+    }
+    expect(causeOnceBegun()).toBe(null);
   });
 });

@@ -12,6 +12,7 @@ import { expectAccessible, layoutShift, openPage, screenshot } from "../support/
 import { idOf, startInspector } from "../support/screen/inspector.ts";
 
 const lit = (page: Page, state: string) => page.locator(`#state-${state}.lit`).waitFor();
+const row = (page: Page, text: string) => page.locator(".row", { hasText: text });
 const focused = (page: Page) => page.locator(":focus");
 
 describe("the page", () => {
@@ -22,9 +23,9 @@ describe("the page", () => {
     await expectAccessible(page);
     expect(page.url()).not.toContain("token");
     await record(idOf(1), [event("requested")]);
-    await page.getByText("pending").waitFor();
+    await row(page, "Requested").waitFor();
     await record(idOf(1), life("ended").slice(1));
-    await page.getByText("Completed").waitFor();
+    await row(page, "Completed").waitFor();
   });
 
   it.for([
@@ -42,7 +43,7 @@ describe("the page", () => {
         colorScheme,
         viewport: { width, height: 900 },
       });
-      await page.getByText("Killed: still running").waitFor();
+      await row(page, "Killed: still running").waitFor();
       await expectAccessible(page);
       await page.screenshot({ path: screenshot(`list-${colorScheme}-${width}`) });
       await page.keyboard.press("/");
@@ -147,15 +148,104 @@ describe("the page", () => {
     const shown = async () => {
       const attributes =
         "[...document.querySelectorAll('*')].flatMap((each) => [each.title, each.ariaLabel])";
-      return `${await page.evaluate(`[document.body.textContent, ...${attributes}].join("")`)}`;
+      return `${await page.evaluate(`[document.title, document.body.textContent, ...${attributes}].join("")`)}`;
     };
-    await page.getByText(forged).first().waitFor();
+    await row(page, forged).waitFor();
     expect(await shown()).toContain("␛[2J");
     expect(await shown()).not.toMatch(unwritable);
     await page.locator(".row a").click();
     await lit(page, "lost");
     await page.getByText("Launch plan").waitFor();
     expect(await shown()).not.toMatch(unwritable);
+  });
+
+  it("finds tasks by job, user, event and outcome, sorts by any column, and has all of it in the address", async (context) => {
+    const { server, record } = await startInspector();
+    for (const [number, name] of (["ended", "killed", "failed", "lost", "stopped"] as Life[]).entries()) {
+      const [, ...rest] = life(name);
+      await record(idOf(number, name), [event("requested", { jobId: `job${number % 2}` }), ...rest]);
+    }
+    const page = await openPage(context, server.url);
+    const names = () => page.locator(".row a").allTextContents();
+    await page.getByText("5 of 5").waitFor();
+    await page
+      .getByRole("button", { name: "Sort by task" })
+      .or(page.getByTitle("Sort by task"))
+      .first()
+      .click();
+    expect(await names()).toEqual(["ended", "failed", "killed", "lost", "stopped"]);
+    await page.getByTitle("Sort by task").click();
+    await expect.poll(names).toEqual(["stopped", "lost", "killed", "failed", "ended"]);
+    await page.getByLabel("Job").selectOption("job1");
+    await expect.poll(names).toEqual(["lost", "killed"]);
+    await page.getByLabel("Event").selectOption("stopTimedOut");
+    await expect.poll(names).toEqual(["killed"]);
+    await expectAccessible(page);
+    await expect.poll(() => page.url()).toMatch(/#\/\?sort=-task&job=job1&event=stopTimedOut$/);
+    await page.reload();
+    await page.getByText("1 of 5").waitFor();
+    await page.getByLabel("Job").selectOption("");
+    await page.getByLabel("Event").selectOption("");
+    await page.getByRole("button", { name: "never started 1" }).click();
+    await expect.poll(names).toEqual(["failed"]);
+  });
+
+  it("groups failures by their cause, and leads to the tasks of each", async (context) => {
+    const { server, record } = await startInspector();
+    const missing = { code: "COMMAND_NOT_FOUND", failed: { call: "stat", path: "/usr/local/bin/web" } };
+    for (let number = 0; number < 37; number++) {
+      await record(idOf(number), [event("requested"), event("startFailed", missing), event("destroyed")]);
+    }
+    await record(idOf(37, "other"), life("killed"));
+    await record(idOf(38, "fine"), life("ended"));
+    const page = await openPage(context, server.url);
+    await page.getByRole("link", { name: "Failures" }).click();
+    const [first] = await page.locator(".failures tbody tr").allTextContents();
+    expect(first).toMatch(/^37 ×COMMAND_NOT_FOUND \/usr\/local\/bin\/web/);
+    await expectAccessible(page);
+    await page.getByRole("link", { name: "COMMAND_NOT_FOUND" }).click();
+    await page.getByText("37 of 39").waitFor();
+    await page.getByTitle("Show tasks of every cause").click();
+    await page.getByText("39 of 39").waitFor();
+  });
+
+  it("keeps the focus in the list, however far the keys go", async (context) => {
+    const { server, record } = await startInspector();
+    await Promise.all(
+      Array.from({ length: 300 }, (_, number) => record(idOf(number, `task${number}`), life("ended"))),
+    );
+    const page = await openPage(context, server.url);
+    await page.getByText("300 of 300").waitFor();
+    await page.locator(".row a").first().focus();
+    await page.keyboard.press("End");
+    await expect
+      .poll(() => focused(page).getAttribute("href"))
+      .toBe(await page.locator(".row a").last().getAttribute("href"));
+    await page.keyboard.press("Home");
+    await expect
+      .poll(() => focused(page).getAttribute("href"))
+      .toBe(await page.locator(".row a").first().getAttribute("href"));
+    // Scrolled away by the mouse, too.
+    await page.mouse.move(400, 400);
+    await page.mouse.wheel(0, 5_000);
+    await expect.poll(() => focused(page).getAttribute("class")).toBe("rows");
+    await page.keyboard.press("ArrowDown");
+    await expect.poll(() => focused(page).getAttribute("href")).toMatch(/task/);
+  });
+
+  it("hides no row behind a banner", async (context) => {
+    const { server, record } = await startInspector();
+    for (let number = 0; number < 40; number++) await record(idOf(number), life("ended").slice(0, 4));
+    const page = await openPage(context, server.url);
+    await page.getByText("No plugin is running").waitFor();
+    await page.locator(".row a").first().focus();
+    await page.keyboard.press("End");
+    const bottomOf = async (selector: string) => {
+      const { y = 0, height = 0 } = (await page.locator(selector).last().boundingBox()) ?? {};
+      return y + height;
+    };
+    const banner = await page.locator(".banners").boundingBox();
+    await expect.poll(() => bottomOf(".row")).toBeLessThanOrEqual(banner?.y ?? 0);
   });
 
   it("gives bundles to copy that prove themselves", async (context) => {
@@ -213,14 +303,14 @@ describe("the page", () => {
     const { server, record } = await startInspector();
     await record(idOf(1), life("ended"));
     const page = await openPage(context, server.url, {}, /Failed to load resource/);
-    await page.getByText("Completed").waitFor();
+    await row(page, "Completed").waitFor();
     const options = { path: temporaryFolder(), host: "127.0.0.1", port: Number(new URL(server.url).port) };
     await server.close();
     await page.getByText("The inspector does not answer").waitFor();
     const other = await InspectorServer.start(options);
     onTestFinished(() => other.close());
     await page.getByText("The inspector refused this page").waitFor();
-    await page.getByText("Completed").waitFor();
+    await row(page, "Completed").waitFor();
   });
 
   it("folds the checks of a healthy task, of which there are thousands", async (context) => {

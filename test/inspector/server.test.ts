@@ -25,7 +25,11 @@ describe("the API", () => {
     const events = rows[0]?.events ?? 0;
     const view = JSON.parse((await ask(`/api/task?id=${encodeURIComponent(id)}`)).body) as TaskView;
     expect(view.steps).toHaveLength(events);
-    expect(view.outcome).toEqual({ tone: "bad", text: "Killed: still running 5 s after SIGINT" });
+    expect(view.outcome).toEqual({
+      kind: "killed",
+      tone: "bad",
+      text: "Killed: still running 5 s after SIGINT",
+    });
     expect(view.sentences.map(({ text }) => text).join()).toContain("so it was killed");
     expect(groupSteps(view.steps).map(({ title }) => title.split(",")[0])).toEqual([
       "Start requested → host inspected → sandbox prepared → running",

@@ -29,9 +29,10 @@ describe("the counters", () => {
     const slow = [at(1_000, requested as TaskEvent), ...rest.map((each) => at(1_040, each))];
     const figures = counted([slow, life("killed"), life("failed"), life("lost"), life("recovered")]);
     expect(figures).toMatchObject({
-      'exec2_task_ends_total{result="completed"}': 3,
-      'exec2_task_ends_total{result="failed"}': 1,
-      'exec2_task_ends_total{result="killed"}': 0,
+      'exec2_task_ends_total{result="completed"}': 2,
+      'exec2_task_ends_total{result="failed"}': 0,
+      'exec2_task_ends_total{result="killed"}': 1,
+      'exec2_task_ends_total{result="never started"}': 1,
       'exec2_task_ends_total{result="lost"}': 1,
       'exec2_task_start_failures_total{code="LAUNCH_FAILED"}': 1,
       exec2_task_recoveries_total: 2,
@@ -51,7 +52,7 @@ describe("the counters", () => {
     ];
     expect(counted([events])).toMatchObject({
       exec2_oom_kills_total: 4,
-      'exec2_task_ends_total{result="killed"}': 1,
+      'exec2_task_ends_total{result="out of memory"}': 1,
     });
   });
 

@@ -7,4 +7,12 @@ export function paintState(state: string, style: Style): string {
   return state === "running" || state === "recovered" ? style.green(state) : state;
 }
 
-const bad: ReadonlySet<string> = new Set(["failed", "killed", "lost", "gone", "damaged"]);
+const bad: ReadonlySet<string> = new Set([
+  "failed",
+  "killed",
+  "out of memory",
+  "never started",
+  "lost",
+  "gone",
+  "damaged",
+]);

@@ -1,12 +1,14 @@
 /** The page's parts, chosen by its address. */
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
+import { visible } from "../../units/visible.ts";
 import { Banners } from "./banners.tsx";
 import { AllocationPage } from "./lanes/allocationPage.tsx";
+import { Failures } from "./list/failures.tsx";
+import { TaskList } from "./list/taskList.tsx";
 import { type PartProperties, useLive } from "./live.ts";
 import { linkBack, useAddress } from "./navigation.ts";
 import { NodePage } from "./node/nodePage.tsx";
-import { TaskList } from "./node/taskList.tsx";
 import { TaskPage } from "./task/taskPage.tsx";
 
 interface Part {
@@ -20,6 +22,7 @@ interface Part {
 /** The parts by the first word of their address. */
 const parts: Readonly<Record<string, Part>> = {
   "": { title: "Tasks", inHeader: true, show: TaskList },
+  failures: { title: "Failures", inHeader: true, show: Failures },
   node: { title: "Node", inHeader: true, show: NodePage },
   allocation: { title: "Allocation", inHeader: false, show: AllocationPage },
   task: { title: "Task", inHeader: false, show: TaskPage },
@@ -33,7 +36,7 @@ export function App() {
   const row = live.rows.find(({ id }) => id === subject);
   const title = row?.task ?? part?.title ?? "Tasks";
   useEffect(() => {
-    document.title = `${title} · exec2`;
+    document.title = visible(`${title} · exec2`);
   }, [title]);
   return (
     <>
@@ -59,10 +62,10 @@ export function App() {
           {live.link !== "on" ? "not connected" : live.status?.bundle ? "recorded" : "live"}
         </span>
       </header>
-      <Banners live={live} />
       <main>
         {part === undefined ? <NoPart /> : <part.show key={path.join("/")} live={live} subject={subject} />}
       </main>
+      <Banners live={live} />
     </>
   );
 }

@@ -9,6 +9,8 @@ export interface Live {
   readonly rows: readonly TaskSummary[];
   readonly status: Status | undefined;
   readonly link: Link;
+  /** The types of events that there are; {@link TaskSummary.seen} counts them by their place. */
+  readonly eventTypes: readonly string[];
   /** Counts the changes. */
   readonly version: number;
 }
@@ -27,22 +29,32 @@ export type Link = "on" | "off" | "refused";
 const retryMs = 5_000;
 
 export function useLive(): Live {
-  const [live, setLive] = useState<Live>({ rows: [], status: undefined, link: "on", version: 0 });
+  const [live, setLive] = useState<Live>({
+    rows: [],
+    status: undefined,
+    link: "on",
+    eventTypes: [],
+    version: 0,
+  });
   useEffect(() => {
     let rows = new Map<string, TaskSummary>();
     let status: Status | undefined;
+    let eventTypes: readonly string[] = [];
     let drawing = 0;
     // The page is drawn at most once a frame, however many messages come.
     const draw = () => {
       drawing ||= requestAnimationFrame(() => {
         drawing = 0;
         const sorted = [...rows.values()].sort((a, b) => b.begunAt - a.begunAt);
-        setLive(({ version }) => ({ rows: sorted, status, link: "on", version: version + 1 }));
+        setLive(({ version }) => ({ rows: sorted, status, eventTypes, link: "on", version: version + 1 }));
       });
     };
     const close = follow(
       (message) => {
-        if (message.kind === "reset") rows = new Map();
+        if (message.kind === "reset") {
+          rows = new Map();
+          eventTypes = message.eventTypes;
+        }
         if (message.kind === "status") status = message.status;
         if (message.kind === "rows") {
           for (const row of message.rows) rows.set(row.id, row);

@@ -1,14 +1,16 @@
 /** A small sign for an outcome. Its shape shows the outcome, not its colour alone. */
-import type { Outcome } from "../views/outcome.ts";
+import type { Tone } from "../views/outcomeKinds.ts";
 
-const shapes: Readonly<Record<Outcome["tone"], string>> = {
+const shapes: Readonly<Record<Tone, string>> = {
   good: "M4.5 8.4 7 10.8 11.6 5.6",
+  calm: "M5.6 5.6h4.8v4.8h-4.8z",
   bad: "M5.4 5.4l5.2 5.2M10.6 5.4l-5.2 5.2",
   busy: "M8 8h.01",
+  unclear: "M6 6.4c0-2.6 4-2.6 4 0 0 1.6-2 1.4-2 3M8 11.8h.01",
 };
 
 /** Hidden from screen readers, since the same stands beside it as text. */
-export function Mark({ tone }: { readonly tone: Outcome["tone"] }) {
+export function Mark({ tone }: { readonly tone: Tone }) {
   return (
     <svg class={`mark ${tone}`} viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
       <Shape tone={tone} />
@@ -17,7 +19,7 @@ export function Mark({ tone }: { readonly tone: Outcome["tone"] }) {
 }
 
 /** The same within a drawing, 16 by 16. */
-export function Shape({ tone }: { readonly tone: Outcome["tone"] }) {
+export function Shape({ tone }: { readonly tone: Tone }) {
   return (
     <>
       <circle cx="8" cy="8" r="7" />

@@ -4,6 +4,7 @@
  * which rows have changed, and sends them once the page is ready.
  */
 import type { ServerResponse } from "node:http";
+import { eventTypes } from "../../machines/events.ts";
 import type { TaskSummary } from "../views/taskSummary.ts";
 import type { Status } from "./logWatch.ts";
 import { guards } from "./responses.ts";
@@ -11,7 +12,7 @@ import type { TaskIndex } from "./taskIndex.ts";
 
 export type LiveMessage =
   /** The page drops all rows; they are sent anew. */
-  | { readonly kind: "reset" }
+  | { readonly kind: "reset"; readonly eventTypes: readonly string[] }
   | { readonly kind: "rows"; readonly rows: readonly TaskSummary[]; readonly gone: readonly string[] }
   | { readonly kind: "status"; readonly status: Status };
 
@@ -47,7 +48,7 @@ export class LiveStream {
       clearTimeout(this.#stuckTimer);
       clearImmediate(this.#scheduled);
     });
-    this.#write({ kind: "reset" });
+    this.#write({ kind: "reset", eventTypes });
     this.#flush();
   }
 

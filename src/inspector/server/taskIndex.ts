@@ -15,7 +15,7 @@ import { maskEvent } from "../../replay/mask.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { taskOfRun } from "../../taskId.ts";
-import { summaryOf, type TaskSummary } from "../views/taskSummary.ts";
+import { bitOf, summaryOf, type TaskSummary } from "../views/taskSummary.ts";
 
 interface Entry {
   readonly reader: EventReader;
@@ -53,7 +53,9 @@ export class TaskIndex {
     this.counters.note({ id, time: stored.time, before: before.context, after: after.context });
     const begunAt = entry?.row.begunAt ?? stored.time;
     const restarts = entry?.row.restarts ?? this.#countRun(id);
-    const row = summaryOf({ id, events: seq, begunAt, changedAt: stored.time, restarts }, after);
+    const seen = (entry?.row.seen ?? 0) | bitOf(stored.type);
+    const place = { id, events: seq, seen, begunAt, changedAt: stored.time, restarts, before: entry?.row };
+    const row = summaryOf(place, after);
     const state = isOver(after.value) ? undefined : after;
     this.#entries.set(id, { reader, row, state });
     this.changes.next(id);

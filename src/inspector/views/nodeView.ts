@@ -3,6 +3,7 @@ import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import { version } from "../../version.ts";
 import type { Status } from "../server/logWatch.ts";
 import type { TaskIndex } from "../server/taskIndex.ts";
+import type { OutcomeKind } from "./outcomeKinds.ts";
 import type { TaskSummary } from "./taskSummary.ts";
 
 export interface NodeView {
@@ -13,7 +14,8 @@ export interface NodeView {
   readonly plugins: readonly { readonly pid: number; readonly version: string | null }[];
   /** Null for a bundle, whose events are of another host. */
   readonly host: NodeHost | null;
-  readonly states: readonly { readonly state: string; readonly tasks: number }[];
+  /** The commonest first. */
+  readonly outcomes: readonly { readonly kind: OutcomeKind; readonly tasks: number }[];
   /** Milliseconds from a request to the running program, over all starts in the log. */
   readonly start: {
     readonly starts: number;
@@ -53,14 +55,14 @@ export function nodeView(
   now: number,
 ): NodeView {
   const rows = index.rows();
-  const states = new Map<string, number>();
-  for (const { state } of rows) states.set(state, (states.get(state) ?? 0) + 1);
+  const counts = new Map<OutcomeKind, number>();
+  for (const { outcome } of rows) counts.set(outcome.kind, (counts.get(outcome.kind) ?? 0) + 1);
   return {
     inspector: version,
     path: status.path,
     plugins: status.plugins.map((pid) => ({ pid, version: index.pluginVersion(pid) ?? null })),
     host: status.bundle ? null : hostOf(host),
-    states: Array.from(states, ([state, tasks]) => ({ state, tasks })).sort((a, b) => b.tasks - a.tasks),
+    outcomes: Array.from(counts, ([kind, tasks]) => ({ kind, tasks })).sort((a, b) => b.tasks - a.tasks),
     start: percentilesOf(rows.flatMap(({ startMs }) => startMs ?? [])),
     // The activity of a bundle ends with its last event.
     activity: activityOf(rows, status.bundle ? lastOf(rows) : now),

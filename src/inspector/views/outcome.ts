@@ -1,36 +1,77 @@
-/** A task's present state, or its outcome, in a few words. Pure. */
+/** A task's present state, or its outcome: a word to count it by, a tone, and a few words. Pure. */
 
 import type { MachineState } from "../../machines/machineVersion.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
+import { resultOf } from "../../machines/taskOutline.ts";
+import type { TaskResult } from "../../machines/taskResults.ts";
 import { signalName } from "../../signalNames.ts";
+import { shortEnd } from "../../taskEnd.ts";
 import { formatDuration } from "../../units/durations.ts";
+import { type OutcomeKind, type Tone, toneOf } from "./outcomeKinds.ts";
 
 export interface Outcome {
-  /** `bad`: it failed or was lost, or never ran. */
-  readonly tone: "good" | "bad" | "busy";
+  readonly kind: OutcomeKind;
+  readonly tone: Tone;
   readonly text: string;
 }
 
 export function outcomeOf({ value, context }: MachineState): Outcome {
-  const { failure, exit, lostReason } = context;
-  if (failure !== null) return { tone: "bad", text: `Never started: ${failure.code}` };
-  if (exit !== null) return ended(exit, context);
-  if (lostReason !== null) return { tone: "bad", text: `Lost: ${lostReason}` };
-  return { tone: "busy", text: present(value, context) };
+  const result = resultOf(context);
+  const kind = result ?? presentKind(value);
+  const text = result === null ? present(value, context) : endedText(result, context);
+  return { kind, tone: toneOf[kind], text };
 }
 
-function ended(exit: NonNullable<TaskContext["exit"]>, { stop, forceKilled }: TaskContext): Outcome {
-  const { exitCode, signal, oomKilled, source } = exit;
-  const how = signal > 0 ? `Killed by ${signalName(signal)}` : `Failed with exit code ${exitCode}`;
-  if (oomKilled) return { tone: "bad", text: "Out of memory" };
-  if (stop?.timedOut === true) {
-    const text = `Killed: still running ${formatDuration(stop.timeoutMs)} after ${signalName(stop.signal)}`;
-    return { tone: "bad", text };
+/**
+ * What to group failures by, such as `COMMAND_NOT_FOUND /usr/local/bin/web`: the same for tasks that failed
+ * alike. Null for a task that did not fail.
+ */
+export function causeOf({ context }: MachineState): string | null {
+  const { request, sandbox, failure, exit, lostReason, stop } = context;
+  const command = sandbox?.command ?? request?.command ?? "its command";
+  const result = resultOf(context);
+  if (result === "never started" && failure !== null) {
+    const { code, failed } = failure;
+    // A path in the allocation's folder is a task's alone.
+    const isShared = failed?.path !== undefined && !failed.path.includes(request?.allocId ?? "/");
+    return `${code} ${isShared ? failed.path : (request?.command ?? command)}`;
   }
-  if (source === "unknown") return { tone: "bad", text: "Ended, but how is unknown" };
-  if (stop !== null) return { tone: "good", text: "Stopped as requested" };
-  if (forceKilled) return { tone: "good", text: "Killed as requested" };
-  return exitCode === 0 && signal === 0 ? { tone: "good", text: "Completed" } : { tone: "bad", text: how };
+  if (result === "out of memory") return `out of memory ${command}`;
+  if (result === "lost") return `lost: ${lostReason ?? "how it ended is unknown"}`;
+  if (result === "killed" && stop?.timedOut === true) {
+    return `killed, still running after ${signalName(stop.signal)}: ${command}`;
+  }
+  if ((result === "killed" || result === "failed") && exit !== null) {
+    return `${exit.signal > 0 ? shortEnd(exit) : `exit code ${exit.exitCode}`} ${command}`;
+  }
+  return null;
+}
+
+function endedText(result: TaskResult, { failure, exit, lostReason, stop }: TaskContext): string {
+  switch (result) {
+    case "completed":
+      return "Completed";
+    case "stopped":
+      return stop === null ? "Killed as requested" : "Stopped as requested";
+    case "out of memory":
+      return "Out of memory";
+    case "never started":
+      return `Never started: ${failure?.code}`;
+    case "lost":
+      return `Lost: ${lostReason ?? "how it ended is unknown"}`;
+    case "failed":
+      return `Failed with exit code ${exit?.exitCode}`;
+    case "killed":
+      return stop?.timedOut === true
+        ? `Killed: still running ${formatDuration(stop.timeoutMs)} after ${signalName(stop.signal)}`
+        : `Killed by ${signalName(exit?.signal ?? 0)}`;
+  }
+}
+
+function presentKind(state: string): OutcomeKind {
+  if (state === "running" || state === "recovered") return "running";
+  if (state === "stopping" || state === "killing") return "stopping";
+  return state === "destroyed" ? "removed" : "starting";
 }
 
 function present(state: string, { stop, recoveries }: TaskContext): string {

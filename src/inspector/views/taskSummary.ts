@@ -1,18 +1,28 @@
 /** A task as one row of the list. Pure. */
 
+import { eventTypes } from "../../machines/events.ts";
 import type { MachineState } from "../../machines/machineVersion.ts";
 import { outlineOf, type TaskOutline } from "../../machines/taskOutline.ts";
 import { knownEnd, shortEnd } from "../../taskEnd.ts";
-import { type Outcome, outcomeOf } from "./outcome.ts";
+import { causeOf, type Outcome, outcomeOf } from "./outcome.ts";
 
 /** Unknown values are null. Times are milliseconds since the epoch. */
 export interface TaskSummary extends TaskOutline {
   readonly outcome: Outcome;
+  /** The same for all tasks that failed alike; null if it did not fail. */
+  readonly cause: string | null;
+  /** The user that it runs as. */
+  readonly user: string | null;
   /** Number of its last event. */
   readonly events: number;
+  /** The types of its events: bit n is set for the type that comes n-th among {@link eventTypes}. */
+  readonly seen: number;
   readonly begunAt: number;
   readonly startedAt: number | null;
+  /** For a lost task, when it was last known to live. */
   readonly endedAt: number | null;
+  /** Time of its last event. */
+  readonly changedAt: number;
   /** Milliseconds from the request to the running program. */
   readonly startMs: number | null;
   /** Its exit code, or the name of the signal that ended it. */
@@ -22,26 +32,44 @@ export interface TaskSummary extends TaskOutline {
 }
 
 /** The parts of a summary that the machine's state does not hold. */
-export interface SummaryPlace {
-  readonly id: string;
-  readonly events: number;
-  readonly begunAt: number;
-  /** Time of its last event. */
-  readonly changedAt: number;
-  readonly restarts: number;
-}
+export type SummaryPlace = Pick<
+  TaskSummary,
+  "id" | "events" | "seen" | "begunAt" | "changedAt" | "restarts"
+> & {
+  /** The summary after the event before; undefined at the first one. */
+  readonly before: Pick<TaskSummary, "endedAt" | "changedAt"> | undefined;
+};
 
-export function summaryOf({ changedAt, ...place }: SummaryPlace, state: MachineState): TaskSummary {
-  const { startedAt, exit, adopted, failure, lostReason } = state.context;
+export function summaryOf({ before, ...place }: SummaryPlace, state: MachineState): TaskSummary {
+  const { startedAt, exit, adopted, request, sandbox } = state.context;
   const known = knownEnd(exit);
   const started = startedAt !== null && adopted === null;
+  const outline = outlineOf(place.id, state);
   return {
     ...place,
-    ...outlineOf(place.id, state),
+    ...outline,
     outcome: outcomeOf(state),
+    cause: causeOf(state),
+    user: sandbox?.user ?? (request?.user || null),
     startedAt,
-    endedAt: exit?.endedAt ?? (failure !== null || lostReason !== null ? changedAt : null),
+    endedAt:
+      outline.result === null ? null : (exit?.endedAt ?? before?.endedAt ?? endOf(state, place, before)),
     startMs: started ? Math.max(0, startedAt - place.begunAt) : null,
     exit: known && shortEnd(known),
   };
+}
+
+/** When a start failed, or the last time that a lost task was known to live. */
+function endOf(
+  { context }: MachineState,
+  { changedAt }: Pick<TaskSummary, "changedAt">,
+  before: Pick<TaskSummary, "changedAt"> | undefined,
+): number {
+  return context.failure === null ? (before?.changedAt ?? changedAt) : changedAt;
+}
+
+/** The bit of a type in {@link TaskSummary.seen}; 0 for a type that only another version knows. */
+export function bitOf(type: string): number {
+  const index = (eventTypes as readonly string[]).indexOf(type);
+  return index === -1 ? 0 : 2 ** index;
 }

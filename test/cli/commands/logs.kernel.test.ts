@@ -115,7 +115,7 @@ describe("restart", () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line));
-    expect(before).toMatchObject({ result: "failed", exitCode: 4, allocation: now.allocation });
+    expect(before).toMatchObject({ result: "stopped", exitCode: 4, allocation: now.allocation });
     expect(now).toMatchObject({ state: "running", user: before.user });
     expect((await call(["logs", "task", "--stdout", "--state-dir", stateDir])).stdout).toBe("up 1\nup 2\n");
     run.child.kill("SIGINT");

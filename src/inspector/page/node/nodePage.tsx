@@ -1,6 +1,9 @@
 /** Figures of the host and of all its tasks. */
+import { formatCount } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import type { NodeHost, NodeView } from "../../views/nodeView.ts";
+import { toneOf } from "../../views/outcomeKinds.ts";
+import { linkTo } from "../address.ts";
 import { useNow } from "../hooks.ts";
 import { type PartProperties, useAnswer } from "../live.ts";
 import { type FactLine, Facts } from "../table.tsx";
@@ -9,14 +12,14 @@ import { Activity } from "./activity.tsx";
 export function NodePage({ live: { version } }: PartProperties) {
   const view = useAnswer<NodeView>("/api/node", `${version} ${Math.floor(useNow() / 5_000)}`);
   if (view === undefined) return <p class="empty">Looking at the node…</p>;
-  const { states, start } = view;
+  const { outcomes, start } = view;
   return (
     <>
       <h1 class="plain">Node</h1>
-      <section class="card" aria-label="Tasks by state">
-        <h2>Tasks by state</h2>
-        {states.length === 0 ? <p class="faint">None yet.</p> : null}
-        <Facts kind="figures" facts={states.map(({ state, tasks }) => [state, tasks])} />
+      <section class="card" aria-label="Tasks by outcome">
+        <h2>Tasks by outcome</h2>
+        {outcomes.length === 0 ? <p class="faint">None yet.</p> : null}
+        <Facts kind="figures" facts={outcomes.map(outcomeFigure)} />
       </section>
       <section class="card" aria-label="Starts">
         <h2>
@@ -45,6 +48,15 @@ export function NodePage({ live: { version } }: PartProperties) {
       </div>
     </>
   );
+}
+
+function outcomeFigure({ kind, tasks }: NodeView["outcomes"][number]): FactLine {
+  return [
+    kind,
+    <a key="tasks" class={toneOf[kind]} href={linkTo([], { outcome: kind })}>
+      {formatCount(tasks)}
+    </a>,
+  ];
 }
 
 function startFigures({ starts, p50, p90, p99, max }: NonNullable<NodeView["start"]>): FactLine[] {

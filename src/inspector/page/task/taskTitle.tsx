@@ -1,8 +1,8 @@
 /** The task's name and figures, and buttons to copy its history. */
 import { useEffect, useRef } from "preact/hooks";
-import { formatDuration } from "../../../units/durations.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { useNow } from "../hooks.ts";
+import { ranText } from "../list/find.ts";
 import { Facts } from "../table.tsx";
 import { CopyButtons } from "./copyButtons.tsx";
 
@@ -16,14 +16,14 @@ export function TaskTitle({ row, query }: Properties) {
   const heading = useRef<HTMLHeadingElement>(null);
   const now = useNow();
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
-  const ran = row.startedAt === null ? undefined : Math.max(0, (row.endedAt ?? now) - row.startedAt);
   const facts = [
     ["Job", row.job],
     ["Group", row.group],
     ["Namespace", row.namespace],
-    ["State", row.state],
+    ["User", row.user ?? "–"],
+    ["Outcome", row.outcome.kind],
     ["Exit", row.exit ?? "–"],
-    ["Ran", ran === undefined ? "–" : formatDuration(ran)],
+    ["Ran", ranText(row, now)],
     ["Restarts", String(row.restarts)],
   ] as const;
   return (

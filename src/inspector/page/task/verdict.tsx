@@ -23,7 +23,7 @@ export function Verdict({ view: { outcome, sentences }, row, choose }: Propertie
           <Shown key={sentence.text} sentence={sentence} choose={choose} />
         ))}
       </p>
-      {outcome.tone === "bad" && row.startedAt !== null ? (
+      {(outcome.tone === "bad" || outcome.tone === "unclear") && row.startedAt !== null ? (
         <p>
           What it wrote last, on a cluster: <code>{logCommand(row)}</code>
         </p>

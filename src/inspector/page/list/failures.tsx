@@ -1,0 +1,57 @@
+/** The failures of all tasks, grouped by their cause. */
+import { useMemo } from "preact/hooks";
+import { formatCount } from "../../../units/counts.ts";
+import { formatDuration } from "../../../units/durations.ts";
+import { linkTo } from "../address.ts";
+import { useNow } from "../hooks.ts";
+import type { PartProperties } from "../live.ts";
+import { Mark } from "../mark.tsx";
+import { Table } from "../table.tsx";
+import { type FailureGroup, failureGroups } from "./find.ts";
+
+export function Failures({ live: { rows, status } }: PartProperties) {
+  const groups = useMemo(() => failureGroups(rows), [rows]);
+  const now = useNow();
+  if (status?.ready !== true) return <p class="empty">Reading the event log…</p>;
+  const count = groups.reduce((sum, group) => sum + group.rows.length, 0);
+  return (
+    <>
+      <h1 class="plain">
+        Failures <span class="faint">{`${formatCount(count)} of ${formatCount(rows.length)} tasks`}</span>
+      </h1>
+      {groups.length === 0 ? <p class="empty">No task has failed.</p> : null}
+      {groups.length === 0 ? null : (
+        <section class="card failures" aria-label="Causes">
+          <Table
+            label="Failures by cause"
+            heads={["Tasks", "Cause", "Outcome", "Jobs", "Last"]}
+            rows={groups.map((group) => cellsOf(group, now))}
+          />
+        </section>
+      )}
+    </>
+  );
+}
+
+/** More jobs than these are only counted. */
+const maxJobs = 3;
+
+function cellsOf({ cause, rows, jobs }: FailureGroup, now: number) {
+  const [newest] = rows;
+  const more = jobs.length - maxJobs;
+  if (newest === undefined) return [];
+  const { tone, kind } = newest.outcome;
+  return [
+    `${formatCount(rows.length)} ×`,
+    <a key="cause" href={linkTo([], { cause })}>
+      {cause}
+    </a>,
+    <span key="outcome" class={`word ${tone}`}>
+      <Mark tone={tone} /> {kind}
+    </span>,
+    `${jobs.slice(0, maxJobs).join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
+    <a key="last" href={linkTo(["task", newest.id])}>
+      {`${formatDuration(Math.max(0, now - (newest.endedAt ?? newest.changedAt)))} ago`}
+    </a>,
+  ];
+}

@@ -1,0 +1,110 @@
+/** Finding tasks: which of all match what is chosen in the address, and in which order. Pure. */
+
+import { formatDuration } from "../../../units/durations.ts";
+import { type OutcomeKind, outcomeKinds, toneOf } from "../../views/outcomeKinds.ts";
+import type { TaskSummary } from "../../views/taskSummary.ts";
+import type { Choices } from "../address.ts";
+
+/** A column, and what the list is sorted by if it is chosen. */
+export interface Column {
+  readonly title: string;
+  readonly sortBy: (row: TaskSummary, now: number) => string | number | null;
+}
+
+/** By the name that they have in the address and as classes. */
+export const columns = {
+  task: { title: "Task", sortBy: ({ task }) => task },
+  job: { title: "Job", sortBy: ({ job }) => job },
+  user: { title: "User", sortBy: ({ user }) => user },
+  allocation: { title: "Allocation", sortBy: ({ allocation }) => allocation },
+  outcome: { title: "Outcome", sortBy: ({ outcome }) => outcomeKinds.indexOf(outcome.kind) },
+  exit: { title: "Exit", sortBy: ({ exit }) => exit },
+  restarts: { title: "Restarts", sortBy: ({ restarts }) => restarts },
+  ran: { title: "Ran", sortBy: (row, now) => ranFor(row, now) },
+  age: { title: "Age", sortBy: ({ begunAt }, now) => now - begunAt },
+} as const satisfies Readonly<Record<string, Column>>;
+
+export type ColumnName = keyof typeof columns;
+
+/** Milliseconds from its start until it ended, or until now; null if it has never run. */
+function ranFor({ startedAt, endedAt }: TaskSummary, now: number): number | null {
+  return startedAt === null ? null : Math.max(0, (endedAt ?? now) - startedAt);
+}
+
+/** `3 s`; `at least 3 s` for a task of which nobody saw the end. */
+export function ranText(row: TaskSummary, now: number): string {
+  const ran = ranFor(row, now);
+  if (ran === null) return "–";
+  return `${row.outcome.kind === "lost" ? "≥ " : ""}${formatDuration(ran)}`;
+}
+
+/** `job`, or `-job` for the other way round; anything else keeps the order: the newest first. */
+export function sorted(rows: readonly TaskSummary[], sort: string, now: number): readonly TaskSummary[] {
+  const name = sort.replace(/^-/, "");
+  if (!Object.hasOwn(columns, name)) return rows;
+  const { sortBy }: Column = columns[name as ColumnName];
+  const way = sort.startsWith("-") ? -1 : 1;
+  const keyed = rows.map((row) => ({ row, key: sortBy(row, now) }));
+  // Rows that have no such value come last, either way.
+  return keyed.sort((a, b) => way * compared(a.key, b.key, way)).map(({ row }) => row);
+}
+
+function compared(a: string | number | null, b: string | number | null, way: number): number {
+  if (a === null || b === null) return a === b ? 0 : a === null ? way : -way;
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Tests of a row for everything that is chosen but the outcome: its counts are of what the others leave. */
+export function matcher(
+  { search = "", job = "", user = "", event = "", cause = "" }: Choices,
+  eventTypes: readonly string[],
+): (row: TaskSummary) => boolean {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  const bit = event === "" ? 0 : 2 ** eventTypes.indexOf(event);
+  return (row) =>
+    (job === "" || row.job === job) &&
+    (user === "" || row.user === user) &&
+    (event === "" || (row.seen & bit) !== 0) &&
+    (cause === "" || row.cause === cause) &&
+    (words.length === 0 || mentionsAll(row, words));
+}
+
+function mentionsAll(row: TaskSummary, words: readonly string[]): boolean {
+  const { id, job, group, namespace, user, outcome, exit, cause } = row;
+  const text = [id, job, group, namespace, user, outcome.kind, outcome.text, exit, cause]
+    .join(" ")
+    .toLowerCase();
+  return words.every((each) => text.includes(each));
+}
+
+/** What `outcome` may be in the address: one of the outcomes, or several of them together. */
+export const outcomeGroups: Readonly<Record<string, (kind: OutcomeKind) => boolean>> = {
+  active: (kind) => toneOf[kind] === "busy",
+  ...Object.fromEntries(outcomeKinds.map((each) => [each, (kind: OutcomeKind) => kind === each])),
+};
+
+/** The distinct values, in the order of the alphabet. */
+export function valuesOf(rows: readonly TaskSummary[], of: (row: TaskSummary) => string | null): string[] {
+  return [...new Set(rows.flatMap((row) => of(row) ?? []))].sort();
+}
+
+/** Tasks that failed alike. */
+export interface FailureGroup {
+  readonly cause: string;
+  /** The newest first. */
+  readonly rows: readonly TaskSummary[];
+  readonly jobs: readonly string[];
+}
+
+/** Failures by their cause, the commonest first. @param rows the newest first */
+export function failureGroups(rows: readonly TaskSummary[]): FailureGroup[] {
+  const groups = Map.groupBy(
+    rows.filter(({ cause }) => cause !== null),
+    ({ cause }) => cause ?? "",
+  );
+  return Array.from(groups, ([cause, members]) => ({
+    cause,
+    rows: members,
+    jobs: valuesOf(members, ({ job }) => job),
+  })).sort((a, b) => b.rows.length - a.rows.length);
+}

@@ -1,0 +1,216 @@
+/** Rows of tasks under heads that sort them. Only the visible rows are drawn. */
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { shortId } from "../../../taskId.ts";
+import { formatDuration } from "../../../units/durations.ts";
+import type { TaskSummary } from "../../views/taskSummary.ts";
+import { linkTo } from "../address.ts";
+import { Mark } from "../mark.tsx";
+import { type ColumnName, columns, ranText } from "./find.ts";
+
+interface Place {
+  readonly top?: number;
+  readonly opened?: string;
+}
+
+interface Properties {
+  readonly rows: readonly TaskSummary[];
+  readonly now: number;
+  /** The name of the column that the rows are sorted by, with `-` for the other way round. */
+  readonly sort: string;
+  readonly onSort: (sort: string) => void;
+  /** Initial scroll position, and the id of the task to focus. */
+  readonly top: number;
+  readonly opened: string | undefined;
+  readonly onPlace: (place: Place) => void;
+}
+
+/** Number of rows drawn beyond the visible ones, on either side. */
+const overscan = 6;
+
+export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPlace }: Properties) {
+  const height = useRowHeight();
+  const scroller = useRef<HTMLDivElement>(null);
+  const [top, setTop] = useState(firstTop);
+  /** The row that is to have the focus once it is drawn. */
+  const wanted = useRef<string>(undefined);
+  useLayoutEffect(() => {
+    scroller.current?.scrollTo(0, firstTop);
+    if (opened !== undefined) document.getElementById(opened)?.focus({ preventScroll: true });
+  }, []);
+  useSteadyTop(scroller, rows, height);
+  const first = Math.max(0, Math.floor(top / height) - overscan);
+  const visible = rows.slice(first, first + Math.ceil(innerHeight / height) + 2 * overscan);
+  const hadFocus = scroller.current?.contains(document.activeElement) === true;
+  useLayoutEffect(() => {
+    if (wanted.current !== undefined) {
+      document.getElementById(wanted.current)?.focus({ preventScroll: true });
+      wanted.current = undefined;
+    } else if (hadFocus && document.activeElement === document.body) {
+      // The row that had the focus was scrolled away. The keys still go to the list.
+      scroller.current?.focus({ preventScroll: true });
+    }
+  });
+  const goTo = (index: number) => {
+    const place = scroller.current;
+    const row = rows[Math.min(Math.max(0, index), rows.length - 1)];
+    if (place === null || row === undefined) return;
+    const [from, room] = [rows.indexOf(row) * height, place.clientHeight - headHeight];
+    if (from < place.scrollTop) place.scrollTop = from;
+    if (from + height > place.scrollTop + room) place.scrollTop = from + height - room;
+    wanted.current = row.id;
+    setTop(place.scrollTop);
+    document.getElementById(row.id)?.focus({ preventScroll: true });
+  };
+  const onKey = (event: KeyboardEvent) => {
+    const place = scroller.current;
+    if (place === null || event.ctrlKey || event.altKey || event.metaKey) return;
+    const focused = rows.findIndex(({ id }) => id === document.activeElement?.id);
+    const [from, page] = [Math.ceil(top / height), Math.floor((place.clientHeight - headHeight) / height)];
+    const target = {
+      ArrowDown: focused === -1 ? from : focused + 1,
+      ArrowUp: focused === -1 ? from : focused - 1,
+      PageDown: (focused === -1 ? from : focused) + page,
+      PageUp: (focused === -1 ? from : focused) - page,
+      Home: 0,
+      End: rows.length - 1,
+    }[event.key];
+    if (target === undefined) return;
+    event.preventDefault();
+    goTo(target);
+  };
+  return (
+    <section
+      ref={scroller}
+      class="rows"
+      aria-label="Tasks"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+      tabIndex={0}
+      onKeyDown={onKey}
+      onScroll={({ currentTarget: { scrollTop } }) => {
+        setTop(scrollTop);
+        onPlace({ top: scrollTop });
+      }}
+    >
+      <table aria-label="Tasks" aria-rowcount={rows.length + 1}>
+        <thead>
+          <tr>
+            {(Object.keys(columns) as ColumnName[]).map((name) => (
+              <Head key={name} name={name} sort={sort} onSort={onSort} />
+            ))}
+          </tr>
+        </thead>
+        <Gap height={first * height} />
+        <tbody>
+          {visible.map((row, index) => (
+            <Row
+              key={row.id}
+              row={row}
+              now={now}
+              index={first + index}
+              onOpen={() => onPlace({ opened: row.id })}
+            />
+          ))}
+        </tbody>
+        <Gap height={(rows.length - first - visible.length) * height} />
+      </table>
+    </section>
+  );
+}
+
+interface HeadProperties {
+  readonly name: ColumnName;
+  readonly sort: string;
+  readonly onSort: (sort: string) => void;
+}
+
+/** Sorts by its column; once more, the other way round; then no longer. */
+function Head({ name, sort, onSort }: HeadProperties) {
+  const way = sort === name ? "ascending" : sort === `-${name}` ? "descending" : undefined;
+  const next = way === undefined ? name : way === "ascending" ? `-${name}` : "";
+  return (
+    <th scope="col" class={name} aria-sort={way}>
+      <button
+        type="button"
+        title={`Sort by ${columns[name].title.toLowerCase()}`}
+        onClick={() => onSort(next)}
+      >
+        {columns[name].title}
+        {way === undefined ? null : <span aria-hidden="true">{way === "ascending" ? " ↑" : " ↓"}</span>}
+      </button>
+    </th>
+  );
+}
+
+/** Takes the place of rows that are not drawn. */
+function Gap({ height }: { readonly height: number }) {
+  return (
+    <tbody aria-hidden="true" class="gap">
+      <tr style={{ height: `${height}px` }} />
+    </tbody>
+  );
+}
+
+interface RowProperties {
+  readonly row: TaskSummary;
+  readonly now: number;
+  readonly index: number;
+  readonly onOpen: () => void;
+}
+
+function Row({ row, now, index, onOpen }: RowProperties) {
+  const { id, task, job, user, allocation, outcome, exit, restarts, begunAt } = row;
+  return (
+    <tr class="row" aria-rowindex={index + 2}>
+      <td class="task">
+        <Mark tone={outcome.tone} />
+        <a id={id} href={linkTo(["task", id])} onClick={onOpen}>
+          {task}
+        </a>
+      </td>
+      <td class="job">{job}</td>
+      <td class="user">{user}</td>
+      <td class="allocation">
+        <code>{shortId(allocation)}</code>
+      </td>
+      <td class={`outcome ${outcome.tone}`} title={outcome.text}>
+        {outcome.text}
+      </td>
+      <td class="exit">{exit ?? "–"}</td>
+      <td class="restarts">{restarts === 0 ? "–" : restarts}</td>
+      <td class="ran">{ranText(row, now)}</td>
+      <td class="age">{formatDuration(Math.max(0, now - begunAt))}</td>
+    </tr>
+  );
+}
+
+/** The height of the heads and of a row, the same as in the style sheet. */
+const headHeight = 36;
+
+function useRowHeight(): number {
+  const narrow = matchMedia("(max-width: 40rem)");
+  const [height, setHeight] = useState(narrow.matches ? 60 : 40);
+  useEffect(() => {
+    const follow = () => setHeight(narrow.matches ? 60 : 40);
+    narrow.addEventListener("change", follow);
+    return () => narrow.removeEventListener("change", follow);
+  }, []);
+  return height;
+}
+
+/** Keeps the visible rows in place when new rows appear above them. */
+function useSteadyTop(
+  scroller: { readonly current: HTMLElement | null },
+  rows: readonly TaskSummary[],
+  height: number,
+): void {
+  const before = useRef(rows);
+  useLayoutEffect(() => {
+    const place = scroller.current;
+    const old = before.current;
+    before.current = rows;
+    if (place === null || place.scrollTop === 0 || old === rows) return;
+    const index = Math.floor(place.scrollTop / height);
+    const now = rows.findIndex(({ id }) => id === old[index]?.id);
+    if (now !== -1 && now !== index) place.scrollTop += (now - index) * height;
+  }, [rows]);
+}

@@ -1,0 +1,25 @@
+/** The kinds of outcomes, by which tasks are counted and found. Pure: the page loads it. */
+import type { TaskResult } from "../../machines/taskResults.ts";
+
+/** What became of a task, or what it does. */
+export type OutcomeKind = TaskResult | "starting" | "running" | "stopping" | "removed";
+
+/** `calm`: it ended as the agent wanted. `unclear`: nobody knows how it ended. */
+export type Tone = "good" | "calm" | "busy" | "unclear" | "bad";
+
+/** The tone of each kind, in the order in which the page offers them. */
+export const toneOf: Readonly<Record<OutcomeKind, Tone>> = {
+  starting: "busy",
+  running: "busy",
+  stopping: "busy",
+  completed: "good",
+  stopped: "calm",
+  failed: "bad",
+  killed: "bad",
+  "out of memory": "bad",
+  "never started": "bad",
+  lost: "unclear",
+  removed: "calm",
+};
+
+export const outcomeKinds = Object.keys(toneOf) as readonly OutcomeKind[];

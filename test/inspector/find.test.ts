@@ -1,0 +1,88 @@
+/** Finding tasks in the list: filters, orders and groups. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { columns, failureGroups, matcher, ranText, sorted } from "../../src/inspector/page/list/find.ts";
+import { bitOf, summaryOf, type TaskSummary } from "../../src/inspector/views/taskSummary.ts";
+import { eventTypes } from "../../src/machines/events.ts";
+import { fold } from "../../src/machines/fold.ts";
+import { allLives, type Life, life } from "../support/agent/lives.ts";
+import { idOf } from "../support/screen/inspector.ts";
+
+const now = 2_000_000_000_000;
+
+function rowOf(number: number, name: Life, changes: Partial<TaskSummary> = {}): TaskSummary {
+  const events = life(name);
+  const seen = events.reduce((bits, { type }) => bits | bitOf(type), 0);
+  const place = { id: idOf(number, name), events: events.length, seen, begunAt: now - number, restarts: 0 };
+  return { ...summaryOf({ ...place, changedAt: now, before: undefined }, fold(events)), ...changes };
+}
+
+const rows = allLives.map((name, number) => rowOf(number, name, { job: number % 2 ? "odd" : "even" }));
+const found = (choices: Record<string, string>) =>
+  rows.filter(matcher(choices, eventTypes)).map(({ task }) => task);
+
+describe("what is found", () => {
+  it("matches each word of the search, and every filter", () => {
+    expect(found({})).toEqual(allLives);
+    expect(found({ search: "LOST rebooted" })).toEqual(["lost"]);
+    expect(found({ search: "python3 nomad-80001" })).toEqual(["killed", "failed"]);
+    expect(found({ event: "stopTimedOut" })).toEqual(["killed"]);
+    expect(found({ event: "recovered", job: "odd" })).toEqual([]);
+    expect(found({ event: "nothing of the kind" })).toEqual([]);
+    expect(found({ user: "nomad-80001" })).toHaveLength(allLives.length);
+    expect(found({ cause: "lost: the host was rebooted" })).toEqual(["lost"]);
+  });
+
+  it("has a bit for each type of event", () => {
+    expect(eventTypes.length).toBeLessThanOrEqual(31);
+    expect(new Set(eventTypes.map(bitOf)).size).toBe(eventTypes.length);
+  });
+});
+
+describe("the order", () => {
+  const orders = Object.keys(columns).flatMap((name) => [name, `-${name}`]);
+
+  it("keeps every row, by any column, and is the other way round with a minus", () => {
+    const anyRows = fc.array(fc.tuple(fc.integer({ min: 0, max: 99 }), fc.constantFrom(...allLives)));
+    fc.assert(
+      fc.property(anyRows, fc.constantFrom(...orders), (made, order) => {
+        const list = made.map(([number, name]) => rowOf(number, name));
+        const { sortBy } = columns[order.replace("-", "") as keyof typeof columns];
+        const keys = sorted(list, order, now).map((row) => sortBy(row, now));
+        expect(keys).toHaveLength(list.length);
+        const known = keys.filter((key) => key !== null);
+        expect(keys.slice(0, known.length)).toEqual(known);
+        const way = order.startsWith("-") ? -1 : 1;
+        for (const [index, key] of known.slice(1).entries()) {
+          const before = known[index] ?? key;
+          expect(before === key || before < key === way > 0).toBe(true);
+        }
+      }),
+    );
+  });
+
+  it("is that of the list for a column that there is not", () => {
+    expect(sorted(rows, "nothing", now)).toBe(rows);
+  });
+});
+
+describe("failures", () => {
+  it("are grouped by their cause, the commonest first", () => {
+    const failed = Array.from({ length: 37 }, (_, number) =>
+      rowOf(number, "failed", { job: `job${number % 2}` }),
+    );
+    const groups = failureGroups([...rows, ...failed]);
+    expect(groups.map(({ cause, rows: { length }, jobs }) => [length, cause, jobs.length])).toEqual([
+      [38, "LAUNCH_FAILED python3", 3],
+      [1, "killed, still running after SIGINT: /usr/bin/python3", 1],
+      [1, "lost: the host was rebooted", 1],
+    ]);
+  });
+});
+
+describe("a lost task", () => {
+  it("has run at least until its last event, however long ago that was", () => {
+    const row = rowOf(1, "lost", { startedAt: now - 9_000_000, endedAt: now - 8_995_000 });
+    expect(ranText(row, now)).toBe("≥ 5 s");
+  });
+});
