@@ -11,8 +11,8 @@ const asynchronous = {
 
 const synchronous = {
   "effects/files/runFiles.ts": ["makeRunFiles"],
-  // Between the spawn and its confirmation.
-  "effects/launch/runner.ts": ["spawnRunner"],
+  // Between the hand-over and its report.
+  "effects/launch/spawner/spawner.ts": ["beginLaunch"],
   "effects/processes/findInit.ts": ["findInit"],
   "effects/processes/statusFile.ts": ["readExitStatus", "readRecordedTask"],
   "effects/processes/signals.ts": ["signalGroup", "killTask", "killInit"],

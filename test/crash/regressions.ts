@@ -11,7 +11,7 @@ const ends: LifePlan = { task: "ends", exitCode: 7, agent: "waits", afterMs: 0, 
 
 /** From the first process of a run to the commit of its start. */
 const stepsOfStart = [
-  ...["before spawnRunner", "after spawnRunner", "during init", "after init"],
+  ...["before beginLaunch", "after beginLaunch", "during init", "after init"],
   ...["before commit sandboxed", "after commit sandboxed", "before launch", "before release"],
   ...["during release", "after release", "before commit started", "after commit started", "after launch"],
 ];
@@ -41,7 +41,7 @@ export const regressions: readonly Regression[] = [
   {
     title: "a start that came to nothing was refused when the agent sent it again",
     lives: [sleeps],
-    crashes: [{ at: "after spawnRunner#1" }, { at: "before release#1" }, { at: "before commit requested#1" }],
+    crashes: [{ at: "after beginLaunch#1" }, { at: "before release#1" }, { at: "before commit requested#1" }],
   },
   {
     title: "a run went on whose agent had died before the answer to its start",
@@ -51,12 +51,12 @@ export const regressions: readonly Regression[] = [
   {
     title: "the folder of a run stayed whose request was never stored",
     lives: [{ ...ends, forgets: true }],
-    crashes: [{ at: "after makeRunFiles#1" }, { at: "after spawnRunner#1" }],
+    crashes: [{ at: "after makeRunFiles#1" }, { at: "after beginLaunch#1" }],
   },
   {
     title: "a start was refused whose first attempt had left a folder, but nothing in the log",
     lives: [ends],
-    crashes: [{ at: "after makeRunFiles#1" }, { at: "after spawnRunner#1" }],
+    crashes: [{ at: "after makeRunFiles#1" }, { at: "after beginLaunch#1" }],
   },
   {
     title: "a reconcile that is killed itself is done again",

@@ -10,7 +10,7 @@ import { MFD_CLOEXEC, PIDFD_INFO_EXIT } from "../kernel/constants.ts";
 import { memfdCreate } from "../kernel/libc.ts";
 import { pidfdInfo } from "../kernel/structs.ts";
 import { failureOf } from "../launch/launcher.ts";
-import { outcomeOf, spawnPlan } from "../launch/spawnPlan.ts";
+import { reportOf, spawnPlan } from "../launch/spawnPlan.ts";
 import { openProcess } from "../processes/pidfd.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { buildWitnessPlan } from "./witnessPlan.ts";
@@ -48,8 +48,8 @@ export async function startWitness(run: WitnessedRun, name: string, runnerFolder
     aliveFifo: files.alive,
     statusFile: files.status,
   });
-  const outcome = await outcomeOf(spawnPlan(plan, { question, task, init }, runnerFolder));
-  if (outcome.failure !== undefined || outcome.processes.length === 0) throw failureOf(plan, outcome);
+  const report = await reportOf(spawnPlan(plan, { question, task, init }, runnerFolder));
+  if (report.failure !== undefined || report.processes.length === 0) throw failureOf(plan, report);
 }
 
 /**

@@ -46,6 +46,8 @@ function bind() {
     fcntl: libraryFunction("fcntl", "int32", "int32", "int64"),
     ioctl: libraryFunction("ioctl", "int32", "uint64", "pointer"),
     socket: libraryFunction("socket", "int32", "int32", "int32"),
+    socketpair: libraryFunction("socketpair", "int32", "int32", "int32", "pointer"),
+    sendmsg: libraryFunction("sendmsg", "int32", "pointer", "int32"),
     connect: libraryFunction("connect", "int32", "pointer", "uint32"),
     getsockopt: libraryFunction("getsockopt", "int32", "int32", "int32", "pointer", "pointer"),
     unshare: libraryFunction("unshare", "int32"),

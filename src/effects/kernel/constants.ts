@@ -94,6 +94,7 @@ export const CLONE_INTO_CGROUP = 0x200000000;
 /** `asm-generic/signal.h` */
 export const SIGKILL = 9;
 export const SIGCHLD = 17;
+export const SA_NOCLDWAIT = 2;
 export const SIG_SETMASK = 2;
 
 /** `linux/prctl.h` */
@@ -183,6 +184,8 @@ export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_SEQPACKET = 5;
+export const MSG_NOSIGNAL = 0x4000;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;

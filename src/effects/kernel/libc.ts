@@ -7,7 +7,9 @@ import { libc } from "./bindings.ts";
 import * as k from "./constants.ts";
 import { errnoName, kernelError } from "./kernelError.ts";
 import {
+  descriptorsMessage,
   internetAddress,
+  messageHeader,
   type OpenHow,
   openHow,
   pollDescriptor,
@@ -116,7 +118,14 @@ export function fcntlSetFlags(descriptor: number, flags: number): void {
  * @returns whether any of them holds, or an error or hang-up
  */
 export function poll(descriptor: number, events: number): boolean {
-  return checked(libc().poll(pollDescriptor(descriptor, events), 1n, 0), "poll") > 0;
+  const { poll, errno } = libc();
+  const polled = pollDescriptor(descriptor, events);
+  for (;;) {
+    const result = poll(polled, 1n, 0);
+    // A signal ends the call, even if it does not wait.
+    if (result < 0 && errnoName(errno()) === "EINTR") continue;
+    return checked(result, "poll") > 0;
+  }
 }
 
 /**
@@ -221,6 +230,26 @@ export function connectToLoopback(socket: number, port: number): void {
 }
 
 const loopback = [127, 0, 0, 1] as const;
+
+/** socketpair(2) of sockets that keep messages apart; both close-on-exec. */
+export function socketPair(): readonly [number, number] {
+  const ends = new Int32Array(2);
+  checked(libc().socketpair(k.AF_UNIX, k.SOCK_SEQPACKET | k.SOCK_CLOEXEC, 0, ends), "socketpair");
+  return [ends[0] as number, ends[1] as number];
+}
+
+/**
+ * Sends a message of one byte with descriptors, which the receiver gets duplicates of: sendmsg(2), unix(7).
+ * @throws DriverError `KERNEL_CALL_FAILED`, with `EPIPE` or `ECONNRESET` if nobody can receive it any more
+ */
+export function sendDescriptors(socket: number, descriptors: readonly number[]): void {
+  const { addressOf, sendmsg } = libc();
+  const control = descriptorsMessage(descriptors);
+  const byte = new Uint8Array(1);
+  const vector = new BigUint64Array([addressOf(byte), 1n]);
+  const header = messageHeader(addressOf(vector), addressOf(control), control.byteLength);
+  checked(sendmsg(socket, new BigUint64Array(header.map(BigInt)), k.MSG_NOSIGNAL), "sendmsg");
+}
 
 /**
  * waitpid(2).

@@ -3,7 +3,7 @@
  * the driver supports.
  */
 
-import { AF_UNIX } from "./constants.ts";
+import { AF_UNIX, SOL_SOCKET } from "./constants.ts";
 
 /** `struct clone_args` of `linux/sched.h`, third published size: clone3(2) without a stack, like fork(2). */
 export function cloneArgs({ flags = 0, parentTid = 0, exitSignal, cgroup = 0 }: CloneArgs): Uint8Array {
@@ -124,6 +124,40 @@ export function pollDescriptor(descriptor: number, events: number): Uint8Array {
   view.setInt32(0, descriptor, true);
   view.setInt16(4, events, true);
   return bytes;
+}
+
+/** Size of a control message with descriptors, with its padding: `CMSG_SPACE` of cmsg(3). */
+export function controlMessageBytes(descriptors: number): number {
+  return CONTROL_HEADER_BYTES + Math.ceil(descriptors / 2) * 8;
+}
+
+/** The words of a `struct msghdr` without an address, with one vector: sendmsg(2). */
+export function messageHeader<Address extends number | bigint>(
+  vector: Address,
+  control: Address,
+  controlBytes: number,
+): (Address | number)[] {
+  return [0, 0, vector, 1, control, controlBytes, 0];
+}
+
+/** `struct cmsghdr` with descriptors, `SCM_RIGHTS` of unix(7). */
+export function descriptorsMessage(descriptors: readonly number[]): Uint8Array {
+  const SCM_RIGHTS = 1;
+  const bytes = new Uint8Array(controlMessageBytes(descriptors.length));
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, CONTROL_HEADER_BYTES + descriptors.length * 4, true);
+  view.setInt32(8, SOL_SOCKET, true);
+  view.setInt32(12, SCM_RIGHTS, true);
+  for (const [index, each] of descriptors.entries())
+    view.setInt32(CONTROL_HEADER_BYTES + index * 4, each, true);
+  return bytes;
+}
+
+const CONTROL_HEADER_BYTES = 16;
+
+/** `struct sigaction` of the kernel with the default action: rt_sigaction(2). Its mask is empty. */
+export function defaultAction(flags: number): Uint8Array {
+  return words(0, flags, 0, 0);
 }
 
 /** Layout of `struct pidfd_info` of `linux/pidfd.h`, first published size: `mask` is at its beginning. */

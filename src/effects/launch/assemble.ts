@@ -18,6 +18,8 @@ import {
   KEPT_BYTES,
   LATE_ADDRESS,
   MATCH_OFFSET,
+  NAME_BYTES,
+  NAME_OFFSET,
   TABLE_ADDRESS,
   TABLE_BYTES,
   WORD_BYTES,
@@ -28,14 +30,18 @@ import { TableWriter } from "./tableWriter.ts";
  * Assembles the table's first two parts, for the addresses where the runner puts them.
  * @throws DriverError `LAUNCH_FAILED` if a path contains a NUL, or the paths do not fit
  */
-export function assembleEarly({ steps }: Pick<EarlyPlan, "steps">, architecture: Architecture): Uint8Array {
+export function assembleEarly(
+  { initName, steps }: Pick<EarlyPlan, "initName" | "steps">,
+  architecture: Architecture,
+): Uint8Array {
   const addresses = addressesOf(steps);
-  const kept = new TableWriter(TABLE_ADDRESS, KEPT_BYTES - BUFFERS_BYTES);
+  const kept = new TableWriter(TABLE_ADDRESS, NAME_OFFSET - BUFFERS_BYTES);
   writePart(kept, steps.supervise, addresses, architecture);
   const early = new TableWriter(EARLY_ADDRESS, EARLY_BYTES);
   writePart(early, [...steps.parent, ...steps.init, ...steps.abandoned], addresses, architecture);
   const table = new Uint8Array(KEPT_BYTES + early.bytes().length);
   table.set(kept.bytes());
+  table.set(nameBytes(initName), NAME_OFFSET);
   table.set(early.bytes(), KEPT_BYTES);
   return table;
 }
@@ -74,12 +80,23 @@ function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, numb
   };
 }
 
-/** At the end of the part that init keeps, so that their addresses do not depend on the plan. */
+/** Before the name, so that their addresses do not depend on the plan. */
 const bufferAddresses: Readonly<Record<BufferName, number>> = {
-  waitStatus: TABLE_ADDRESS + KEPT_BYTES - bufferBytes.waitStatus,
-  identity: TABLE_ADDRESS + KEPT_BYTES - bufferBytes.waitStatus - bufferBytes.identity,
+  waitStatus: TABLE_ADDRESS + NAME_OFFSET - bufferBytes.waitStatus,
+  identity: TABLE_ADDRESS + NAME_OFFSET - bufferBytes.waitStatus - bufferBytes.identity,
 };
 const BUFFERS_BYTES = bufferBytes.waitStatus + bufferBytes.identity;
+
+/**
+ * The memory of a process's arguments, with one argument: proc_pid_cmdline(5). If its last byte is not NUL, the
+ * kernel shows what is before the first NUL.
+ */
+function nameBytes(name: string): Uint8Array {
+  const memory = new Uint8Array(NAME_BYTES);
+  memory.set(new TextEncoder().encode(name).subarray(0, NAME_BYTES - 2));
+  memory[NAME_BYTES - 1] = 1;
+  return memory;
+}
 
 const ARGUMENTS_AT = WORD_BYTES;
 
@@ -121,6 +138,8 @@ function argumentWord(argument: Argument, table: TableWriter): number {
       return table.addStrings(argument.strings);
     case "filter":
       return table.addFilter(argument.filter.program);
+    case "message":
+      return table.addMessage(argument.descriptors);
     case "place":
       return bufferAddresses[argument.buffer] + argument.offset;
   }
@@ -150,6 +169,8 @@ function successors(
       return [0, next, REPORT, here];
     case "repeatUntilError":
       return [0, here, next, here];
+    case "goTo":
+      return [0, addressOf(flow.phase), REPORT, addressOf(flow.phase)];
   }
 }
 

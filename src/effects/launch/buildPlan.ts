@@ -24,12 +24,8 @@ import { taskSteps } from "./steps/taskSteps.ts";
 /** The part that can start before the rest of the input is known. */
 export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
   const { CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS } = k;
-  // `mounts` comes last: its number may be that of another one of these descriptors in the plugin.
-  const { stdout, stderr, ruleset, releasePipe, mounts } = descriptors;
   return {
     initName: input.initName,
-    inherited: { stdout, stderr, ruleset, releasePipe, mounts },
-    outlivesPlugin: true,
     aliveFifo: input.aliveFifo,
     cgroup: input.cgroup,
     steps: {

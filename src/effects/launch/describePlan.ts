@@ -27,6 +27,8 @@ function describeStep({ name, call, args, flow }: Step): string {
       return `${line} until it is the task`;
     case "repeatUntilError":
       return `${line} until it fails`;
+    case "goTo":
+      return `${line}, then ${flow.phase}`;
   }
 }
 
@@ -42,6 +44,8 @@ function describeArgument(argument: Argument): string {
       return `[${argument.strings.map((text) => JSON.stringify(argument.secret ? mask(text) : text)).join(", ")}]`;
     case "filter":
       return `{len: ${argument.filter.program.length / INSTRUCTION_BYTES}, filter: the profile ${argument.filter.name}}`;
+    case "message":
+      return `{room for ${argument.descriptors} descriptors}`;
     case "place":
       return argument.offset === 0 ? `&${argument.buffer}` : `&${argument.buffer}[${argument.offset}]`;
   }

@@ -7,7 +7,9 @@ import { watchExit } from "../processes/exitWatch.ts";
 import type { ProcessIdentity } from "../processes/processIdentity.ts";
 import { failedStep } from "./launchError.ts";
 import { type Descriptors, type EarlyPlan, joinPlan, type LatePlan, type Plan } from "./plan.ts";
-import { type Outcome, outcomeOf, type SpawnedEarly, spawnEarlyPlan } from "./spawnPlan.ts";
+import type { Report } from "./report.ts";
+import { type BegunLaunch, beginLaunch } from "./spawner/spawner.ts";
+import { writeLate } from "./spawnPlan.ts";
 
 /** The ruleset's rules may be added after the launch has begun. */
 export type LaunchDescriptors = Descriptors<"stdout" | "stderr" | "ruleset" | "mounts">;
@@ -28,9 +30,9 @@ export class PendingLaunch {
   readonly #early: EarlyPlan;
   /** Descriptor of the pipe from which init reads its release. */
   readonly #releasePipe: number;
-  readonly #spawned: SpawnedEarly;
+  readonly #begun: BegunLaunch;
   #late: LatePlan | undefined;
-  #end: Promise<Outcome> | undefined;
+  #end: Promise<Report> | undefined;
 
   /** @throws DriverError `LAUNCH_FAILED` if the first process cannot be spawned */
   constructor(early: EarlyPlan, passed: LaunchDescriptors, runnerFolder?: string) {
@@ -40,7 +42,7 @@ export class PendingLaunch {
     this.#releasePipe = undo.adopt(releasePipe.write, closeSync);
     using childOnly = new DisposableStack();
     childOnly.adopt(releasePipe.read, closeSync);
-    this.#spawned = spawnEarlyPlan(early, { ...passed, releasePipe: releasePipe.read }, runnerFolder);
+    this.#begun = beginLaunch(early, { ...passed, releasePipe: releasePipe.read }, runnerFolder);
     undo.move();
   }
 
@@ -49,7 +51,7 @@ export class PendingLaunch {
    * @throws DriverError `LAUNCH_FAILED` if init has failed before its report
    */
   async init(): Promise<ProcessIdentity> {
-    return (await this.#spawned.first) ?? (await this.release()).init;
+    return (await this.#begun.first) ?? (await this.release()).init;
   }
 
   /**
@@ -57,7 +59,7 @@ export class PendingLaunch {
    * @throws DriverError `LAUNCH_FAILED` if arguments and environment are too long
    */
   load(late: LatePlan): void {
-    this.#spawned.load(late);
+    writeLate(this.#begun.table, late);
     this.#late = late;
   }
 
@@ -81,7 +83,7 @@ export class PendingLaunch {
   }
 
   /** Releases init. Resolves once no process has the report pipe open any more. */
-  releaseInit(): Promise<Outcome> {
+  releaseInit(): Promise<Report> {
     writeRelease(this.#releasePipe);
     return this.#ended();
   }
@@ -97,11 +99,11 @@ export class PendingLaunch {
     if (cgroup !== undefined) await waitForRunExit(cgroup, init);
   }
 
-  #ended(): Promise<Outcome> {
+  #ended(): Promise<Report> {
     if (this.#end === undefined) {
-      this.#spawned.closeTable();
+      closeSync(this.#begun.table);
       closeSync(this.#releasePipe);
-      this.#end = outcomeOf(this.#spawned);
+      this.#end = this.#begun.report;
     }
     return this.#end;
   }
@@ -117,13 +119,13 @@ function writeRelease(releasePipe: number): void {
 }
 
 /** The error for a plan that failed. */
-export function failureOf(plan: Plan, { failure, processes, status }: Outcome): DriverError {
+export function failureOf(plan: Plan, { failure, processes }: Report): DriverError {
   const reported = ["none", "init", "init and the task"][processes.length];
   return (
     failedStep(plan, failure) ??
     new DriverError(
       "LAUNCH_FAILED",
-      `the launch ended without a report (status ${status}; processes that started: ${reported})`,
+      `the launch ended without a report (processes that started: ${reported})`,
       { hint: "The kernel has killed it: the task's memory limit may be too small to start anything" },
     )
   );

@@ -36,7 +36,7 @@ export type Descriptors<Name extends string> = Readonly<Record<Name, number>>;
 
 /** How to spawn the runner. */
 export interface Spawning<Name extends string> {
-  /** First argument of the processes before `execve`. */
+  /** The first argument that process lists show for its processes before `execve`. */
   readonly initName: string;
   /** Descriptors that the runner inherits, besides the plan itself and its report. */
   readonly inherited: Descriptors<Name>;
@@ -45,7 +45,9 @@ export interface Spawning<Name extends string> {
 }
 
 /** The part of a plan that begins a launch. */
-export interface EarlyPlan extends Spawning<"stdout" | "stderr" | "ruleset" | "releasePipe" | "mounts"> {
+export interface EarlyPlan {
+  /** The first argument that process lists show for init. */
+  readonly initName: string;
   /** The FIFO that shows when init has exited, also after a failed launch. */
   readonly aliveFifo: string;
   /** Cgroup that init starts in; undefined for this process's own. */
@@ -109,10 +111,12 @@ export type Flow =
   /** Repeats the call until it returns the pid of the task that init has forked. */
   | { readonly kind: "repeatUntilTask" }
   /** Repeats the call until it fails. */
-  | { readonly kind: "repeatUntilError" };
+  | { readonly kind: "repeatUntilError" }
+  /** Continues with another phase. */
+  | { readonly kind: "goTo"; readonly phase: Phase };
 
 /** A number, a string (passed as its address), or one of the types below. */
-export type Argument = number | string | Flags | Bytes | Strings | Filter | Place;
+export type Argument = number | string | Flags | Bytes | Strings | Filter | Message | Place;
 
 /** A number in readable form: mostly the names of the constants that it consists of. */
 export interface Flags {
@@ -141,6 +145,12 @@ export interface Strings {
 export interface Filter {
   readonly kind: "filter";
   readonly filter: SystemCallFilter;
+}
+
+/** The address of a `struct msghdr` that takes a message of one byte and this many descriptors: recvmsg(2). */
+export interface Message {
+  readonly kind: "message";
+  readonly descriptors: number;
 }
 
 /** A filter of system calls, which the kernel asks at each call of a process that has it. */

@@ -26,17 +26,6 @@ export interface Spawned extends ReportPipe {
   readonly pid: number;
 }
 
-/** A running plan whose rest is not known yet. */
-export interface SpawnedEarly extends Spawned {
-  /**
-   * Writes the rest to the table.
-   * @throws DriverError `LAUNCH_FAILED` if arguments and environment are too long
-   */
-  load(late: LatePlan): void;
-  /** To be called once, after the rest is loaded or will never be. */
-  closeTable(): void;
-}
-
 /**
  * @param passed this process's descriptors for those that the plan names. They have to be above 6, as all
  *   are that this process opened itself, and stay open here. Standard streams that the plan does not name
@@ -49,36 +38,32 @@ export function spawnPlan<Name extends string>(
   passed: Descriptors<NoInfer<Name>>,
   runnerFolder: string | undefined,
 ): Spawned {
-  return spawn(plan, plan, passed, runnerFolder);
-}
-
-/** The same for the early part of a launch. */
-export function spawnEarlyPlan(
-  early: EarlyPlan,
-  passed: EarlyPlan["inherited"],
-  runnerFolder: string | undefined,
-): SpawnedEarly {
-  return spawn(early, undefined, passed, runnerFolder);
-}
-
-function spawn<Name extends string>(
-  plan: Spawning<Name> & Pick<EarlyPlan, "steps">,
-  late: LatePlan | undefined,
-  passed: Descriptors<Name>,
-  runnerFolder: string | undefined,
-): SpawnedEarly {
-  using undo = new DisposableStack();
-  using childOnly = new DisposableStack();
+  using table = new DisposableStack();
   try {
-    const table = memfdCreate("exec2-plan", MFD_CLOEXEC);
-    (late ? childOnly : undo).adopt(table, closeSync);
-    const load = (late: LatePlan) => writeAt(table, assembleLate(late, runnerArchitecture()), LATE_OFFSET);
-    writeAt(table, assembleEarly(plan, runnerArchitecture()), 0);
-    if (late) load(late);
-    const pipe = pipe2();
-    undo.adopt(pipe.read, closeSync);
+    const descriptor = table.adopt(writeTable(plan), closeSync);
+    writeLate(descriptor, plan);
+    return spawnTable(descriptor, plan, passed, runnerFolder);
+  } catch (thrown) {
+    throw launchNotBegun(thrown);
+  }
+}
+
+/**
+ * The same for a table that is written already.
+ * @param table its descriptor, which stays open here
+ */
+export function spawnTable<Name extends string>(
+  table: number,
+  plan: Spawning<Name>,
+  passed: Descriptors<NoInfer<Name>>,
+  runnerFolder: string | undefined,
+): Spawned {
+  using childOnly = new DisposableStack();
+  using undo = new DisposableStack();
+  try {
+    const pipe = reportPipe(plan.outlivesPlugin);
     childOnly.adopt(pipe.write, closeSync);
-    const report = plan.outlivesPlugin ? childOnly.adopt(openBothWays(pipe.write), closeSync) : pipe.write;
+    undo.adopt(pipe.read, closeSync);
     const named = (Object.keys(plan.inherited) as Name[]).map((name) => ({
       from: passed[name],
       to: plan.inherited[name],
@@ -87,26 +72,64 @@ function spawn<Name extends string>(
     const inherited = [
       ...unnamed.map((to) => ({ from: nullDevice(), to })),
       { from: table, to: descriptors.plan },
-      { from: report, to: descriptors.report },
+      { from: pipe.write, to: descriptors.report },
       ...named,
     ];
     const pid = spawnRunner(plan.initName, inherited, runnerFolder);
     undo.move();
-    return { pid, load, closeTable: () => closeSync(table), ...readReport(pipe.read) };
+    return { pid, ...readReport(pipe.read) };
   } catch (thrown) {
-    throw DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not begin");
+    throw launchNotBegun(thrown);
   }
 }
 
-/** The result of a plan. */
-export interface Outcome extends Report {
-  /** Raw wait status of the spawned process. */
-  readonly status: number | undefined;
+export function launchNotBegun(thrown: unknown): DriverError {
+  return DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not begin");
+}
+
+/** @returns a memfd with the early part of a plan's table, close-on-exec */
+export function writeTable(plan: Pick<EarlyPlan, "initName" | "steps">): number {
+  const table = memfdCreate("exec2-plan", MFD_CLOEXEC);
+  try {
+    writeAt(table, assembleEarly(plan, runnerArchitecture()), 0);
+    return table;
+  } catch (thrown) {
+    closeSync(table);
+    throw thrown;
+  }
+}
+
+/**
+ * Adds the rest to a table.
+ * @throws DriverError `LAUNCH_FAILED` if arguments and environment are too long
+ */
+export function writeLate(table: number, late: LatePlan): void {
+  writeAt(table, assembleLate(late, runnerArchitecture()), LATE_OFFSET);
+}
+
+/**
+ * A pipe for a plan's report.
+ * @param outlivesPlugin opens the end to write for reading, too (fifo(7)): a process that writes to it never
+ *   gets SIGPIPE. A released init must start the task even if this process dies meanwhile
+ */
+export function reportPipe(outlivesPlugin: boolean): { readonly read: number; readonly write: number } {
+  const pipe = pipe2();
+  if (!outlivesPlugin) return pipe;
+  try {
+    return { read: pipe.read, write: openSync(`/proc/self/fd/${pipe.write}`, constants.O_RDWR) };
+  } catch (thrown) {
+    closeSync(pipe.read);
+    throw thrown;
+  } finally {
+    closeSync(pipe.write);
+  }
 }
 
 /** Resolves once all of a plan's processes have closed the report pipe; the first must close it by exiting. */
-export async function outcomeOf({ pid, report }: Spawned): Promise<Outcome> {
-  return { ...(await report), status: waitpid(pid, 0) };
+export async function reportOf({ pid, report }: Spawned): Promise<Report> {
+  const reported = await report;
+  waitpid(pid, 0);
+  return reported;
 }
 
 const standardStreams = [descriptors.stdin, descriptors.stdout, descriptors.stderr];
@@ -117,14 +140,6 @@ function writeAt(memfd: number, content: Uint8Array, offset: number): void {
   while (written < content.length) {
     written += writeSync(memfd, content, written, content.length - written, offset + written);
   }
-}
-
-/**
- * Opens a pipe for reading and writing (fifo(7)): a process that writes to it never gets SIGPIPE. A released
- * init must start the task even if this process dies meanwhile.
- */
-function openBothWays(pipe: number): number {
-  return openSync(`/proc/self/fd/${pipe}`, constants.O_RDWR);
 }
 
 let openedNullDevice: number | undefined;

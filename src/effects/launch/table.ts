@@ -3,7 +3,7 @@
  * runners' listings repeat these numbers, and a test compares them.
  *
  * ```
- * TABLE_ADDRESS  entries of the phase `supervise`, and the buffers: the part that init keeps
+ * TABLE_ADDRESS  entries of the phase `supervise`, the buffers, init's name: the part that init keeps
  * EARLY_ADDRESS  entries of the other early phases (the runner starts here), strings, structs
  * LATE_ADDRESS   the same for the late phases; a step of the plan reads this part
  * ```
@@ -33,6 +33,10 @@ export const TABLE_BYTES = 0x400000;
 
 /** Size of the part that init keeps: one page of 4 KiB. */
 export const KEPT_BYTES = 0x1000;
+
+/** Size of the process's name, at the end of that part: what a process shows as its first argument. */
+export const NAME_BYTES = 160;
+export const NAME_OFFSET = KEPT_BYTES - NAME_BYTES;
 
 /** Offset of the late part in the table's file. */
 export const LATE_OFFSET = KEPT_BYTES + EARLY_BYTES;

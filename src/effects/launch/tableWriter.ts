@@ -1,5 +1,6 @@
 /** Writes a part of the table, for fixed addresses in another process. Sets words and appends data. */
 import { DriverError } from "../../errors.ts";
+import { controlMessageBytes, messageHeader } from "../kernel/structs.ts";
 import { INSTRUCTION_BYTES } from "../seccomp/assembler.ts";
 import { TABLE_BYTES, WORD_BYTES } from "./table.ts";
 
@@ -74,6 +75,20 @@ export class TableWriter {
     const header = this.reserveWords(2);
     this.writeWord(header, program.length / INSTRUCTION_BYTES);
     this.writeWord(header + WORD_BYTES, filter);
+    return header;
+  }
+
+  /** Adds a `struct msghdr` with room for one byte and some descriptors, and returns its address: recvmsg(2). */
+  addMessage(descriptors: number): number {
+    const controlBytes = controlMessageBytes(descriptors);
+    const control = this.reserveWords(controlBytes / WORD_BYTES);
+    const vector = this.reserveWords(3);
+    this.writeWord(vector, vector + 2 * WORD_BYTES);
+    this.writeWord(vector + WORD_BYTES, 1);
+    const header = this.reserveWords(7);
+    for (const [index, word] of messageHeader(vector, control, controlBytes).entries()) {
+      this.writeWord(header + index * WORD_BYTES, word);
+    }
     return header;
   }
 

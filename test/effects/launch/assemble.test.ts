@@ -137,6 +137,8 @@ function resolve(memory: Memory, word: number, argument: Argument): unknown {
       const length = memory.word(word) * INSTRUCTION_BYTES;
       return memory.bytes(memory.word(word + WORD_BYTES), length);
     }
+    case "message":
+      return undefined;
     case "place":
       return memory.bytes(word, bufferBytes[argument.buffer] - argument.offset);
   }
@@ -153,6 +155,8 @@ function meaningOf(argument: Argument): unknown {
       return argument.strings;
     case "filter":
       return argument.filter.program;
+    case "message":
+      throw new Error("no launch receives messages");
     case "place":
       return new Uint8Array(bufferBytes[argument.buffer] - argument.offset);
   }

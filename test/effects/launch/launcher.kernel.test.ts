@@ -1,11 +1,19 @@
 /** The launcher: many at once, without executable memfds, and what it leaves when it dies. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Launched, PendingLaunch } from "../../../src/effects/launch/launcher.ts";
-import { isSameProcess } from "../../../src/effects/processes/processIdentity.ts";
+import { isSameProcess, livingStat, readStat } from "../../../src/effects/processes/processIdentity.ts";
 import { openDescriptors, ownZombies, processesNamed } from "../../support/host/processes.ts";
 import { TestRun } from "../../support/launch/launchRun.ts";
 
@@ -140,3 +148,48 @@ describe("a launch that is held", () => {
     await expect(held.release()).rejects.toThrow(/step "mount private \/tmp" failed.*ENOENT/s);
   });
 });
+
+describe("the spawner", () => {
+  it("is one process for all launches of the plugin, and replaced if it is killed", async () => {
+    using run = new TestRun();
+    await run.startScript("true");
+    await run.ended();
+    const [spawner, ...others] = childrenNamed("exec2-spawner");
+    expect(others).toEqual([]);
+    process.kill(spawner as number, "SIGKILL");
+    await expect.poll(() => readStat(spawner as number)?.state).toBe("Z");
+    await run.startScript("echo ran");
+    expect(await run.ended()).toMatchObject({ exitCode: 0 });
+    expect(run.output()).toBe("ran\n");
+    expect(childrenNamed("exec2-spawner")).toHaveLength(1);
+    expect(childrenNamed("exec2-spawner")).not.toContain(spawner);
+    expect(ownZombies()).toEqual([]);
+  });
+
+  it("ends with the plugin", async () => {
+    using run = new TestRun();
+    const [launcher] = await launchElsewhere([], [run.folder, "exit 0"]);
+    const [spawner] = childrenNamed("exec2-spawner", launcher.pid);
+    expect(livingStat(spawner as number)).toBeDefined();
+    launcher.kill("SIGKILL");
+    await expect.poll(() => livingStat(spawner as number)).toBeUndefined();
+  });
+
+  it("keeps nothing of a launch open", async () => {
+    using run = new TestRun();
+    await run.startScript("true");
+    await run.ended();
+    const [spawner] = childrenNamed("exec2-spawner");
+    await expect.poll(() => readdirSync(`/proc/${spawner}/fd`).sort()).toEqual(["0", "1", "2", "3"]);
+  });
+});
+
+/** Children of a process, by the name that process lists show in brackets: proc_pid_comm(5). */
+function childrenNamed(name: string, parent = process.pid): number[] {
+  const children = readFileSync(`/proc/${parent}/task/${parent}/children`, "utf8");
+  return children
+    .split(" ")
+    .filter(Boolean)
+    .map(Number)
+    .filter((pid) => readFileSync(`/proc/${pid}/comm`, "utf8") === `${name}\n`);
+}

@@ -29,10 +29,13 @@ export interface Outcome {
 }
 
 /** The table's file once the whole plan is in it. */
-export function assemblePlan(plan: Plan, architecture: Architecture): Uint8Array {
+export function assemblePlan(
+  plan: Plan & { readonly initName?: string },
+  architecture: Architecture,
+): Uint8Array {
   const rest = assembleLate(plan, architecture);
   const table = new Uint8Array(LATE_OFFSET + rest.length);
-  table.set(assembleEarly(plan, architecture));
+  table.set(assembleEarly({ initName: "", ...plan }, architecture));
   table.set(rest, LATE_OFFSET);
   return table;
 }

@@ -1,0 +1,86 @@
+/** Begins launches with the spawner (spawnerPlan.ts). */
+import { closeSync, readFileSync, writeSync } from "node:fs";
+import { hasErrno } from "../../../errors.ts";
+import { sendDescriptors, socketPair, waitpid } from "../../kernel/libc.ts";
+import type { Descriptors, EarlyPlan } from "../plan.ts";
+import { type ReportPipe, readReport } from "../reportPipe.ts";
+import { launchNotBegun, reportPipe, spawnTable, writeLate, writeTable } from "../spawnPlan.ts";
+import { handedOver, spawnerBegin, spawnerRest } from "./spawnerPlan.ts";
+
+/** A launch whose rest is not known yet. */
+export interface BegunLaunch extends ReportPipe {
+  /** Descriptor of the plan's table, to which the rest is written. The caller closes it. */
+  readonly table: number;
+}
+
+/**
+ * Has the first process of a launch forked, and returns at once.
+ * @param passed this process's descriptors, which stay open here
+ * @param runnerFolder where to put the runner if this host doesn't execute memfds; only root may have access
+ * @throws DriverError `LAUNCH_FAILED`
+ */
+export function beginLaunch(
+  early: EarlyPlan,
+  passed: Descriptors<"stdout" | "stderr" | "ruleset" | "releasePipe" | "mounts">,
+  runnerFolder: string | undefined,
+): BegunLaunch {
+  using undo = new DisposableStack();
+  using childOnly = new DisposableStack();
+  try {
+    const plan = undo.adopt(writeTable(early), closeSync);
+    const pipe = reportPipe(true);
+    undo.adopt(pipe.read, closeSync);
+    const report = childOnly.adopt(pipe.write, closeSync);
+    handOver({ ...passed, plan, report }, runnerFolder);
+    undo.move();
+    return { table: plan, ...readReport(pipe.read) };
+  } catch (thrown) {
+    throw launchNotBegun(thrown);
+  }
+}
+
+interface Spawner {
+  readonly socket: number;
+  readonly pid: number;
+}
+
+let spawner: Spawner | undefined;
+
+function handOver(launch: Descriptors<(typeof handedOver)[number]>, runnerFolder: string | undefined): void {
+  const descriptors = handedOver.map((name) => launch[name]);
+  spawner ??= spawnSpawner(runnerFolder);
+  try {
+    sendDescriptors(spawner.socket, descriptors);
+  } catch (thrown) {
+    if (!hasErrno(thrown, "EPIPE") && !hasErrno(thrown, "ECONNRESET")) throw thrown;
+    // Somebody has killed it.
+    closeSync(spawner.socket);
+    waitpid(spawner.pid, 0);
+    spawner = undefined;
+    spawner = spawnSpawner(runnerFolder);
+    sendDescriptors(spawner.socket, descriptors);
+  }
+}
+
+/** It ends when this process does: then its socket ends. */
+function spawnSpawner(runnerFolder: string | undefined): Spawner {
+  const [socket, other] = socketPair();
+  using undo = new DisposableStack();
+  undo.adopt(socket, closeSync);
+  using temporary = new DisposableStack();
+  temporary.adopt(other, closeSync);
+  const table = temporary.adopt(writeTable(spawnerBegin), closeSync);
+  const { pid, report } = spawnTable(table, spawnerBegin, { socket: other }, runnerFolder);
+  report.catch(() => undefined);
+  writeLate(table, spawnerRest(argumentsOf(pid)));
+  writeSync(socket, "g");
+  undo.move();
+  return { socket, pid };
+}
+
+/** Address of a process's arguments: proc_pid_stat(5). 0 if the kernel does not tell: its children keep its name. */
+function argumentsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  // Field 48. The second one, the name, is the only one that may have spaces.
+  return Number(stat.slice(stat.lastIndexOf(")")).split(" ")[46] ?? 0);
+}

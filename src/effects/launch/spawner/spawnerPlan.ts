@@ -1,0 +1,130 @@
+/**
+ * The plan of the spawner: a small process that forks the first process of each launch. Pure.
+ *
+ * Spawning a program keeps the caller waiting until the kernel has executed it, a millisecond and more on a busy
+ * host, and the plugin's event loop with it. To hand the descriptors of a launch to this process takes some 20 µs.
+ * Its child reads the launch's table into its own memory, in place of the spawner's, and goes on in it:
+ * nothing is executed.
+ */
+import * as k from "../../kernel/constants.ts";
+import { cloneArgs, defaultAction } from "../../kernel/structs.ts";
+import {
+  bytes,
+  descriptors,
+  type EarlyPlan,
+  flags,
+  type LatePlan,
+  noSteps,
+  place,
+  type Spawning,
+  type Step,
+} from "../plan.ts";
+import { closeRangeStep, readRestStep } from "../steps/fileSteps.ts";
+import { EARLY_ADDRESS, EARLY_BYTES, KEPT_BYTES, NAME_BYTES, NAME_OFFSET, TABLE_ADDRESS } from "../table.ts";
+
+/** The plugin's socket, once the spawner has read its plan. */
+const SOCKET = descriptors.plan;
+
+/**
+ * What a message hands over, in this order. Descriptors arrive at the lowest free numbers, and most of them
+ * at those that they have in a launch.
+ */
+export const handedOver = ["report", "ruleset", "releasePipe", "plan", "stdout", "stderr", "mounts"] as const;
+
+const FIRST = SOCKET + 1;
+
+/**
+ * The arguments of a process are in its memory. The spawner's only one is long enough for each init's name, and its
+ * children have theirs at the same address.
+ */
+export const spawnerName = "exec2-spawner".padEnd(NAME_BYTES - 1);
+
+/** Comes first, and waits for a byte over the socket. Then the rest has been written. */
+export const spawnerBegin: EarlyPlan & Spawning<"socket"> = {
+  initName: spawnerName,
+  inherited: { socket: descriptors.ruleset },
+  outlivesPlugin: false,
+  aliveFifo: "",
+  cgroup: undefined,
+  steps: { ...noSteps, parent: beginSteps(), supervise: endSteps() },
+};
+
+/** @param nameAddress where the spawner has its name */
+export function spawnerRest(nameAddress: number): LatePlan {
+  return { steps: { release: loopSteps(), task: childSteps(nameAddress) } };
+}
+
+function beginSteps(): Step[] {
+  const { PR_SET_NAME, SA_NOCLDWAIT } = k;
+  const name = "keep only the socket";
+  return [
+    { name: "name the spawner", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-spawner"] },
+    // The first process of a launch exits at once. Nobody has to wait for it.
+    childActionStep("let the kernel reap children", SA_NOCLDWAIT),
+    {
+      name: "wait for the rest of the plan",
+      call: "read",
+      args: [descriptors.ruleset, place("waitStatus"), 1],
+      flow: { kind: "endOfFile", ended: "supervise", otherwise: "next" },
+    },
+    readRestStep(),
+    { name, call: "dup3", args: [descriptors.ruleset, SOCKET, 0] },
+    { ...closeRangeStep(name, FIRST), flow: { kind: "goTo", phase: "release" } },
+  ];
+}
+
+function loopSteps(): Step[] {
+  const { SIGCHLD } = k;
+  const attributes = cloneArgs({ exitSignal: SIGCHLD });
+  return [
+    {
+      name: "take a launch",
+      call: "recvmsg",
+      args: [SOCKET, { kind: "message", descriptors: handedOver.length }, 0],
+      flow: { kind: "endOfFile", ended: "supervise", otherwise: "next" },
+    },
+    {
+      name: "fork its first process",
+      call: "clone3",
+      args: [bytes(attributes, "{exit_signal: SIGCHLD}"), attributes.length],
+      flow: { kind: "fork", child: "task", parent: "next" },
+    },
+    { ...closeRangeStep("close the launch's descriptors", FIRST), flow: { kind: "goTo", phase: "release" } },
+  ];
+}
+
+function childSteps(nameAddress: number): Step[] {
+  const read = (address: number, size: number): Step => ({
+    name: "read the launch's plan",
+    call: "read",
+    args: [descriptors.plan, address, size],
+  });
+  return [
+    childActionStep("wait for children", 0),
+    ...handedOver.flatMap((name, index): Step[] =>
+      FIRST + index === descriptors[name]
+        ? []
+        : [{ name: "number descriptors", call: "dup3", args: [FIRST + index, descriptors[name], 0] }],
+    ),
+    {
+      name: "take the init's name",
+      call: "pread64",
+      args: [descriptors.plan, nameAddress, NAME_BYTES, NAME_OFFSET],
+      flow: { kind: "tolerateErrors" },
+    },
+    read(TABLE_ADDRESS, KEPT_BYTES),
+    { ...read(EARLY_ADDRESS, EARLY_BYTES), flow: { kind: "goTo", phase: "parent" } },
+  ];
+}
+
+/** When the plugin has ended. */
+function endSteps(): Step[] {
+  return [{ name: "end with the plugin", call: "exit_group", args: [0] }];
+}
+
+function childActionStep(name: string, how: number): Step {
+  const { SIGCHLD } = k;
+  const action = defaultAction(how);
+  const meaning = `{sa_handler: SIG_DFL, sa_flags: ${how === 0 ? 0 : "SA_NOCLDWAIT"}}`;
+  return { name, call: "rt_sigaction", args: [flags({ SIGCHLD }), bytes(action, meaning), 0, 8] };
+}
