@@ -8,6 +8,7 @@ import { parseHistory } from "../config/options/history.ts";
 import type { PluginOptions } from "../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../config/task/nodeTopology.ts";
 import type { TaskRequest } from "../config/task/taskRequest.ts";
+import { removeSpareFolders } from "../effects/files/runFiles.ts";
 import { watchHost } from "../effects/host/hostFacts.ts";
 import { hideMemory } from "../effects/processes/ownMemory.ts";
 import { raiseOwnFileLimit } from "../effects/processes/resourceLimits.ts";
@@ -217,6 +218,7 @@ export class Driver implements DriverPort {
     this.#idleMemory.close();
     await this.#current?.unsaved.close();
     this.#current?.roots[Symbol.dispose]();
+    removeSpareFolders();
     await this.#current?.store.close();
     await this.#current?.folder.close();
   }

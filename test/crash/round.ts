@@ -1,11 +1,13 @@
 /** One round: tasks at work, a plugin that is killed, and after it what must hold whatever happened. */
+
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { stateFolderPaths } from "../../src/store/folder/stateFolder.ts";
 import { Allocation, persistentFolders } from "../support/agent/allocation.ts";
 import { withEventLog } from "../support/history/eventLog.ts";
+import { runFoldersIn } from "../support/host/pluginTraces.ts";
 import { processesNamed } from "../support/host/processes.ts";
 import { mountSmallFileSystem, unmount } from "../support/host/smallFileSystem.ts";
 import { allOver, checkLog, type EndStates, endStates } from "./checkLog.ts";
@@ -55,7 +57,7 @@ export async function runRound(plan: RoundPlan, entry: string): Promise<RoundOut
       // A plugin that dies even now has a successor, which clears up.
       await agent.insist((calls) => calls.capabilities({}));
       const cgroups = lives.flatMap(({ allocation }) => allocation.cgroup.below());
-      return readdirSync(stateFolderPaths(stateDir).run).length === 0 && cgroups.length === 0;
+      return runFoldersIn(stateDir).length === 0 && cgroups.length === 0;
     }, "the run folders and the runs' cgroups are gone");
     await becomes(async () => allOver(await readStates(), []), "all is over by the log");
     await agent.close();

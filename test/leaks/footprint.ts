@@ -1,6 +1,6 @@
 /** What a plugin and its tasks hold on the host, to tell whether tasks leave something behind. Needs root. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { stateFolderPaths } from "../../src/store/folder/stateFolder.ts";
+import { runFoldersIn } from "../support/host/pluginTraces.ts";
 
 export interface Footprint {
   /** Open descriptors by what they are: a pipe, a socket, the name of a file. */
@@ -50,7 +50,7 @@ export function footprintOf(pid: number, { stateDir, cgroups, ownFolders }: Plac
       0,
     ),
     cgroups: below.length,
-    runFolders: readdirSync(stateFolderPaths(stateDir).run).length,
+    runFolders: runFoldersIn(stateDir).length,
     mounts: mounts.filter((line) => ownFolders.some((folder) => line.includes(folder))).length,
   };
 }

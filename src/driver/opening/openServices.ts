@@ -4,6 +4,7 @@ import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
 import { ensureKey } from "../../effects/files/envDigest.ts";
 import { probeHost } from "../../effects/host/hostFacts.ts";
+import { startSpawner } from "../../effects/launch/spawner/spawner.ts";
 import { findRootProblem, RootTemplates } from "../../effects/root/rootTemplates.ts";
 import { DriverError } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
@@ -52,6 +53,7 @@ export async function openServices(
   ensureKey(folder.path);
   publishAddress(folder.path, socketPath);
   const roots = undo.use(new RootTemplates(folder.run));
+  startSpawner(folder.run);
   const probing = findRootProblem(roots);
   const unsaved = new UnsavedEvents(log);
   const { store, initialized: unclaimed } = await openLog(folder.events, log, (opened) =>

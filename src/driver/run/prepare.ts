@@ -7,12 +7,12 @@
  * the event `sandboxed` is committed.
  */
 
-import { closeSync, rmSync } from "node:fs";
+import { closeSync } from "node:fs";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../../effects/cgroup/cgroup.ts";
 import { planCgroupWrites } from "../../effects/cgroup/cgroupPlan.ts";
 import { openLogPipe } from "../../effects/files/logPipes.ts";
-import { makeRunFiles, type RunFiles } from "../../effects/files/runFiles.ts";
+import { makeRunFiles, type RunFiles, removeRunFiles } from "../../effects/files/runFiles.ts";
 import { taskEtcFiles, writeEtcFiles } from "../../effects/files/taskEtcFiles.ts";
 import { checkTaskFolders } from "../../effects/files/taskFolderCheck.ts";
 import { checkVisible } from "../../effects/landlock/rules.ts";
@@ -67,7 +67,7 @@ export async function prepareRun(
   const runFolder = folder.runFolder(taskId);
   const files = makeRunFiles(runFolder);
   await using undo = new AsyncDisposableStack();
-  undo.defer(() => rmSync(runFolder, { recursive: true, force: true }));
+  undo.defer(() => removeRunFiles(runFolder));
   writeEtcFiles(taskEtcFiles(request, program, files, options));
 
   const { launch, added, early, rules, runCgroup } = await beginLaunch(

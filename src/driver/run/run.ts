@@ -4,9 +4,9 @@
  *
  * Recovery needs nothing of it. The request, with its secrets, is kept only here.
  */
-import { rmSync } from "node:fs";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { logStartError } from "../../effects/files/logPipes.ts";
+import { removeRunFiles } from "../../effects/files/runFiles.ts";
 import { killInit, killTask, signalGroup } from "../../effects/processes/signals.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import type { EffectName } from "../../machines/effects.ts";
@@ -181,8 +181,7 @@ export class Run {
     const folder = (sandbox ?? adopted)?.runFolder;
     // Until the exit is in the event log, init's record in this folder is the only copy.
     await this.#services().unsaved.whenStored(this.#task);
-    // Synchronous: the folder has a few small files, and the detour over libuv's threads would cost more.
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    if (folder !== undefined) removeRunFiles(folder);
   }
 
   /** Resolves after the time, unless another timer was set or the run was released before. */

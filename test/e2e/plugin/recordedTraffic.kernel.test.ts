@@ -1,8 +1,8 @@
-import { readdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { expect, test, vi } from "vitest";
-import { stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
 import { CaptureReplay } from "../../support/agent/captureReplay.ts";
 import { withEventLog } from "../../support/history/eventLog.ts";
+import { runFoldersIn } from "../../support/host/pluginTraces.ts";
 
 const exited = (exitCode: number) => ({ exitCode, signal: 0, oomKilled: false });
 const diedOf = (signal: number) => ({ exitCode: 128 + signal, signal, oomKilled: false });
@@ -94,6 +94,5 @@ async function expectNothingLeft({ stateDir, tasks }: CaptureReplay): Promise<vo
     [...log.streams()].map(({ stream, version }) => [...log.readStream(stream, version)].at(-1)?.to),
   );
   expect(new Set(ends)).toEqual(new Set(["destroyed"]));
-  const { run } = stateFolderPaths(stateDir);
-  await vi.waitFor(() => expect(readdirSync(run)).toEqual([]), { timeout: 20_000 });
+  await vi.waitFor(() => expect(runFoldersIn(stateDir)).toEqual([]), { timeout: 20_000 });
 }

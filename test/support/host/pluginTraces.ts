@@ -19,8 +19,13 @@ export function tracesOf({ pid, stateDir }: Pick<Agent, "pid" | "stateDir">): Pl
     children: threads.flatMap((thread) =>
       readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number),
     ),
-    runFolders: readdirSync(stateFolderPaths(stateDir).run),
+    runFolders: runFoldersIn(stateDir),
   };
+}
+
+/** Without those that the plugin keeps for later runs. */
+export function runFoldersIn(stateDir: string): string[] {
+  return readdirSync(stateFolderPaths(stateDir).run).filter((name) => !name.startsWith("spare-"));
 }
 
 /** Whether the plugin keeps it: for its watches, or as the template of a root, of which there are few. */

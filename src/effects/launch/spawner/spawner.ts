@@ -39,6 +39,15 @@ export function beginLaunch(
   }
 }
 
+/** Starts the spawner, so that the first launch finds it. That one tells if it cannot be started. */
+export function startSpawner(runnerFolder: string): void {
+  try {
+    spawner ??= spawnSpawner(runnerFolder);
+  } catch {
+    // As above.
+  }
+}
+
 interface Spawner {
   readonly socket: number;
   readonly pid: number;

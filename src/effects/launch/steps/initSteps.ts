@@ -23,7 +23,7 @@ import { notDumpableStep, taskPidAddress } from "./superviseSteps.ts";
 
 const { status: statusBytes } = statusFileLayout.bytes;
 const noStatus = bytes(statusFileLayout.noStatus, "no status yet");
-const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_CLOEXEC } = k;
+const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_CLOEXEC } = k;
 
 export function initSteps(input: EarlyInput): Step[] {
   return [
@@ -44,12 +44,7 @@ export function initSteps(input: EarlyInput): Step[] {
       : [{ name: "close the cgroup's folder", call: "close", args: [descriptors.free] } as const]),
     openFolderStep("open the plugin's /proc", "/proc"),
     // Opened before anything is mounted over their paths.
-    openStep(
-      "open the status file",
-      input.statusFile,
-      flags({ O_WRONLY, O_CREAT, O_TRUNC, O_CLOEXEC }),
-      0o600,
-    ),
+    openStep("open the status file", input.statusFile, flags({ O_WRONLY, O_CREAT, O_CLOEXEC }), 0o600),
     // Allocates the file's block now. The disk may be full when the task and its status have to be recorded.
     {
       name: "reserve space for the status",
