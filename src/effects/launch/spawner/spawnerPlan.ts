@@ -37,7 +37,7 @@ const FIRST = SOCKET + 1;
  * The arguments of a process are in its memory. The spawner's only one is long enough for each init's name, and its
  * children have theirs at the same address.
  */
-export const spawnerName = "exec2-spawner".padEnd(NAME_BYTES - 1);
+const spawnerName = "exec2-spawner".padEnd(NAME_BYTES - 1);
 
 /** Comes first, and waits for a byte over the socket. Then the rest has been written. */
 export const spawnerBegin: EarlyPlan & Spawning<"socket"> = {
