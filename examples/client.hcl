@@ -50,6 +50,9 @@ plugin "nomad-driver-exec2" {
       max_size_mb = 1024
     }
 
+    # How often what a running task uses is sampled, at least.
+    usage_interval = "1m"
+
     state_dir = "/var/lib/nomad-driver-exec2"
   }
 }

@@ -12,6 +12,7 @@ const computes: Readonly<Record<string, "whole" | readonly string[]>> = {
   "node:crypto": ["createHash", "createHmac", "hash"],
   "node:os": ["constants"],
   "node:util": ["isDeepStrictEqual", "stripVTControlCharacters"],
+  "node:zlib": ["crc32"],
   xstate: "whole",
   zod: "whole",
 };
@@ -54,7 +55,7 @@ const layers: Readonly<Record<string, string>> = {
   "effects/kernel": "",
   store: "effects/kernel",
   replay: "machines store",
-  why: "machines replay",
+  why: "machines replay store",
   effects: "config effects/kernel",
   metrics: "effects machines",
   driver: "config effects log machines store",

@@ -20,6 +20,7 @@ import { isAlive } from "../machines/taskMachine.ts";
 import { parseSignal } from "../signalNames.ts";
 import { isPinned, readArchived } from "../store/folder/keptHistories.ts";
 import { quarantinedLogs } from "../store/folder/quarantine.ts";
+import { removeUsage } from "../store/usage/usageFile.ts";
 import type { TaskId } from "../taskId.ts";
 import type {
   Capabilities,
@@ -217,6 +218,7 @@ export class Driver implements DriverPort {
     await this.#pruner?.close();
     this.#idleMemory.close();
     await this.#current?.unsaved.close();
+    this.#current?.usage.close();
     this.#current?.roots[Symbol.dispose]();
     removeSpareFolders();
     await this.#current?.store.close();
@@ -311,6 +313,7 @@ export class Driver implements DriverPort {
       bounds: () => parseHistory(this.#services.options.history),
       isHeld: (taskId) => this.#tasks.knows(taskId) || unclaimed.has(taskId) || isPinned(folder.path, taskId),
       archived: () => readArchived(folder.path),
+      removeFiles: (taskId) => removeUsage(folder.events, taskId),
     });
   }
 }

@@ -1,17 +1,21 @@
 /** Explains the state of a task in plain words, with the events that prove each sentence. Pure. */
 
 import { commandsIn } from "../machines/events/running.ts";
+import type { TaskContext } from "../machines/taskContext.ts";
+import { limitsOf } from "../machines/taskLimits.ts";
 import { resultOf } from "../machines/taskOutline.ts";
 import type { TaskResult } from "../machines/taskResults.ts";
 import type { History, Moment } from "../replay/history.ts";
 import { isDamaged } from "../replay/storedHistory.ts";
 import { signalName } from "../signalNames.ts";
+import type { UsageSample } from "../store/usage/usageSample.ts";
 import { taskName } from "../taskId.ts";
 import { formatCount } from "../units/counts.ts";
 import { formatDuration } from "../units/durations.ts";
 import { formatTime } from "../units/times.ts";
 import { ending } from "./ending.ts";
 import { basedOn, type Fact, factsOf, ofType, type Sentence, sentence } from "./facts.ts";
+import { usageText } from "./usage.ts";
 
 export interface Explanation {
   /** The task's id. */
@@ -25,7 +29,8 @@ export interface Explanation {
   readonly sentences: readonly Sentence[];
 }
 
-export function explain(history: History): Explanation {
+/** @param samples of what it used, in the order of time */
+export function explain(history: History, samples: readonly UsageSample[] = []): Explanation {
   const moments = [...history.moments()];
   const { value: state, context } = history.stateAfter(history.length);
   const facts = factsOf(moments);
@@ -35,7 +40,13 @@ export function explain(history: History): Explanation {
     job: context.request?.jobId ?? "unknown",
     state,
     result: resultOf(context),
-    sentences: [...beginning(facts), ...duringRun(facts), ...ending(facts, context), ...doubts(moments)],
+    sentences: [
+      ...beginning(facts),
+      ...duringRun(facts),
+      ...used(samples, context),
+      ...ending(facts, context),
+      ...doubts(moments),
+    ],
   };
 }
 
@@ -75,6 +86,12 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
       commands === 1 ? "A command was run in it" : `${formatCount(commands)} commands were run in it`,
     ),
   ];
+}
+
+/** No event shows it. */
+function used(samples: readonly UsageSample[], context: TaskContext): Sentence[] {
+  const text = usageText(samples, limitsOf(context));
+  return text === undefined ? [] : [basedOn([], text)];
 }
 
 /** Names the events of which this version's machine makes something else than was recorded. */

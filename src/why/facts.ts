@@ -11,7 +11,7 @@ export type Fact<T extends EventType = EventType> = Extract<TaskEvent, { type: T
 /** One sentence, without its full stop, and the events that it is based on. */
 export interface Sentence {
   readonly text: string;
-  /** Their numbers; of more than six the first and the last. */
+  /** Their numbers; of more than six the first and the last. None of what only samples of its use show. */
   readonly events: readonly number[];
   /** How many they are. */
   readonly count: number;
@@ -40,7 +40,7 @@ export function sentence(facts: readonly (Fact | undefined)[], text: string): Se
   return events.length === 0 ? [] : [basedOn(events, text)];
 }
 
-/** @param events numbers of events, at least one */
+/** @param events numbers of events */
 export function basedOn(events: readonly number[], text: string): Sentence {
   const shown = events.length > maxEvents ? [events[0] as number, events.at(-1) as number] : events;
   return { text: visible(text), events: shown, count: events.length };

@@ -43,6 +43,8 @@ describe("the API", () => {
     expect(moment).toMatchObject({ state: "running", type: "started", asRecorded: true });
     expect(moment.effects).toMatchObject([{ effect: "watchExit", report: { type: "exited" } }]);
     expect((await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=99`)).status).toBe(404);
+    const usage = await ask(`/api/usage?id=${encodeURIComponent(id)}`);
+    expect(JSON.parse(usage.body)).toMatchObject({ spans: [], limits: { memoryBytes: 67_108_864 } });
     expect((await ask("/api/task?id=nothing")).status).toBe(404);
     expect((await ask("/api/nothing")).status).toBe(404);
     expect((await ask(`/api/mermaid?id=${encodeURIComponent(id)}`)).body).toMatch(/^sequenceDiagram\n/);
@@ -80,7 +82,7 @@ describe("the API", () => {
     await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("running"));
     const query = `id=${encodeURIComponent(id)}`;
     const moments = [1, 2, 3, 4].map((seq) => `/api/moment?${query}&seq=${seq}`);
-    const rest = ["task", "events", "mermaid", "bundle", "tasks", "node", "status"];
+    const rest = ["task", "events", "usage", "mermaid", "bundle", "tasks", "node", "status"];
     for (const path of [...moments, ...rest.map((name) => `/api/${name}?${query}`)]) {
       const { status, body } = await ask(path);
       expect(status, path).toBe(200);

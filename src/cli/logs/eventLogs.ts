@@ -14,6 +14,9 @@ import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { type Pin, readPins } from "../../store/folder/keptHistories.ts";
 import { bundlesIn, logFolders } from "../../store/folder/logFolders.ts";
 import { openEventReader } from "../../store/lmdb/eventReader.ts";
+import { readUsage } from "../../store/usage/usageFile.ts";
+import type { UsageSample } from "../../store/usage/usageSample.ts";
+import { toTaskId } from "../../taskId.ts";
 import { requireRoot } from "../requireRoot.ts";
 import { warn } from "../terminal/errors.ts";
 import { printable } from "../terminal/output.ts";
@@ -134,6 +137,16 @@ export class EventLogs {
   history(place: TaskPlace, showArgs: boolean): ChosenHistory {
     const { id, reader, note } = this.find(place);
     return { history: new History(id, readHistory(reader, id).map(shownEvent(showArgs))), note };
+  }
+
+  /**
+   * Samples of what the run that a person means used; none of one in a bundle.
+   * @throws DriverError `TASK_NOT_FOUND`
+   */
+  usage(place: TaskPlace): UsageSample[] {
+    const { id, reader } = this.find(place);
+    const folder = this.folders[this.readers.indexOf(reader)];
+    return folder === undefined ? [] : readUsage(folder, toTaskId(id));
   }
 
   /** All tasks with their logs. Reads no events, and again only after new ones: a listing of many takes long. */

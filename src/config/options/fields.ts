@@ -6,6 +6,7 @@
  */
 
 import { z } from "zod";
+import { parseDuration } from "../../units/durations.ts";
 import { callProblem, deniedCallProblem } from "../seccomp/callNames.ts";
 import { profileProblem } from "../seccomp/profileOptions.ts";
 import { isHostName, parseHostEntry } from "../task/hostNames.ts";
@@ -95,6 +96,13 @@ export const ulimitBlocks = () => textBlocks("limits", ulimitProblem);
 
 /** `history { … }` blocks, which are merged like {@link ulimitBlocks}. */
 export const historyBlocks = () => textBlocks("bounds", historyProblem);
+
+/** Of the samples of what tasks use. */
+export const sampleInterval = () =>
+  text().refine((interval) => {
+    const ms = parseDuration(interval);
+    return ms === 0 || (ms !== undefined && ms >= 1_000 && ms <= 86_400_000);
+  }, "must be a duration from 1s to 24h, such as 30s or 5m; or 0");
 
 export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, { error: () => `must be ${values.map((value) => JSON.stringify(value)).join(" or ")}` });

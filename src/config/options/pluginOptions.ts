@@ -18,6 +18,7 @@ import {
   oneOf,
   pidsLimit,
   ports,
+  sampleInterval,
   seccompProfileBlocks,
   swapLimit,
   text,
@@ -170,6 +171,11 @@ export const pluginSchema = z.object({
         "bounds of the [history](#history) of ended tasks: `keep`, by default `168h`; `max_size_mb`, MiB of the event log, by default `1024`",
       example: [{ keep: "720h", max_size_mb: "4096" }],
     }),
+  usageInterval: sampleInterval().default("1m").meta({
+    description:
+      "longest time between two [samples](observing.md#what-a-task-used) of what a running task uses, 1s to 24h; `0`: none are taken",
+    example: "5m",
+  }),
   stateDir: absolutePath().default(defaultStateDir).meta({
     description:
       "folder of the event log and the files of runs: root's, 0700, created if its parent exists. Each agent of a host needs its own ([recovery](recovery.md#a-state-folder-that-cannot-be-used))",

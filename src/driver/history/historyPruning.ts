@@ -25,6 +25,8 @@ export interface PrunerDependencies {
   readonly isHeld: (taskId: TaskId) => boolean;
   /** Tasks whose histories are in an archive. Once such a task is over, its history may go before its time. */
   readonly archived: () => ReadonlySet<string>;
+  /** Removes what else is kept of a task. */
+  readonly removeFiles: (taskId: TaskId) => void;
 }
 
 /** Gives the agent time to recover its tasks, and the node to become ready, before anything is removed. */
@@ -79,7 +81,7 @@ export class HistoryPruner {
 
   /** @returns the number of removed streams */
   async #prune(): Promise<number> {
-    const { store, now, bounds, isHeld, archived } = this.#dependencies;
+    const { store, now, bounds, isHeld, archived, removeFiles } = this.#dependencies;
     const { keepMs, maxBytes } = bounds();
     const inArchive = archived();
     await store.finishPruning();
@@ -96,10 +98,16 @@ export class HistoryPruner {
         end !== undefined &&
         isPrunable(end, isExpired, store.bytes() > maxBytes) &&
         !isHeld(toTaskId(stream));
-      if (removable && (await store.prune(stream, version))) {
-        removed += 1;
-        kept = 0;
-      } else kept += 1;
+      if (removable) {
+        // First: files of a history that is gone would stay for ever.
+        removeFiles(toTaskId(stream));
+        if (await store.prune(stream, version)) {
+          removed += 1;
+          kept = 0;
+          continue;
+        }
+      }
+      kept += 1;
     }
     return removed;
   }

@@ -6,14 +6,18 @@ import { ensureKey } from "../../effects/files/envDigest.ts";
 import { probeHost } from "../../effects/host/hostFacts.ts";
 import { startSpawner } from "../../effects/launch/spawner/spawner.ts";
 import { findRootProblem, RootTemplates } from "../../effects/root/rootTemplates.ts";
+import { readCgroup } from "../../effects/stats/cgroupReading.ts";
 import { DriverError } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { publishAddress } from "../../store/folder/pluginAddress.ts";
 import { openStateFolder } from "../../store/folder/stateFolder.ts";
+import { appendUsage } from "../../store/usage/usageFile.ts";
 import type { TaskId } from "../../taskId.ts";
+import { parseDuration } from "../../units/durations.ts";
 import { version } from "../../version.ts";
 import { reconcile } from "../recovery/reconcile.ts";
 import { UnsavedEvents } from "../task/unsavedEvents.ts";
+import { UsageSampler } from "../usage/usageSampler.ts";
 import { openLog } from "./openLog.ts";
 import type { DriverServices } from "./services.ts";
 
@@ -45,6 +49,7 @@ export async function openServices(
         },
       );
     }
+    current.usage.configure(parseDuration(options.usageInterval) ?? 0);
     return { ...current, options, topology, facts };
   }
   const folder = await openStateFolder(options.stateDir);
@@ -62,5 +67,25 @@ export async function openServices(
   const rootProblem = await probing;
   undo.move();
   const plugin = { pid: process.pid, version };
-  return { options, topology, facts, folder, roots, rootProblem, store, unsaved, log, plugin, unclaimed };
+  const usage = new UsageSampler({
+    read: readCgroup,
+    keep: (taskId, sample) => appendUsage(folder.events, taskId, sample),
+    now: Date.now,
+    log,
+  });
+  usage.configure(parseDuration(options.usageInterval) ?? 0);
+  return {
+    options,
+    topology,
+    facts,
+    folder,
+    roots,
+    rootProblem,
+    store,
+    unsaved,
+    log,
+    usage,
+    plugin,
+    unclaimed,
+  };
 }

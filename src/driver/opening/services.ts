@@ -10,6 +10,7 @@ import type { StateFolder } from "../../store/folder/stateFolder.ts";
 import type { TaskId } from "../../taskId.ts";
 import type { TaskHistory } from "../task/taskHistory.ts";
 import type { UnsavedEvents } from "../task/unsavedEvents.ts";
+import type { UsageSampler } from "../usage/usageSampler.ts";
 
 export interface DriverServices {
   readonly options: PluginOptions;
@@ -24,6 +25,7 @@ export interface DriverServices {
   /** Events that could not be stored yet. */
   readonly unsaved: UnsavedEvents;
   readonly log: Logger;
+  readonly usage: UsageSampler;
   /**
    * Running tasks that the current agent has not asked for yet. Those that this process has not taken over yet
    * have their history, so that it is read once.

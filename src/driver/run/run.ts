@@ -125,12 +125,21 @@ export class Run {
     if (this.#task.snapshot.context.process === null) return;
     const { signal } = this.#watching;
     this.#memory.begin(signal);
+    this.#sampleUsage();
     await runEnded(this.#task, this.#services(), signal);
+    // Not waited for: the agent removes the cgroup only after it has learned of the end.
+    void this.#services().usage.finish(this.#task.id);
     await this.commands.close();
     await this.#task.record(
       "exited",
       exitOf(this.#task.snapshot, { killed: this.#killed, oomSeen: this.#memory.seen }),
     );
+  }
+
+  #sampleUsage(): void {
+    const { request, startedAt } = this.#task.snapshot.context;
+    if (request === null) return;
+    this.#services().usage.watch(this.#task.id, request.resources.cgroup, startedAt ?? Date.now());
   }
 
   async #sendStopSignal(): Promise<void> {

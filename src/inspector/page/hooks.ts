@@ -23,6 +23,17 @@ function usesKeys(target: Element): boolean {
   return target instanceof HTMLInputElement || target.scrollWidth > target.clientWidth;
 }
 
+/** Counts the times that the interval has passed while the page was visible. @param intervalMs undefined: none */
+export function useInterval(intervalMs: number | undefined): number {
+  const [count, setCount] = useState(0);
+  useEffect(() => {
+    if (intervalMs === undefined) return;
+    const timer = setInterval(() => document.hidden || setCount((before) => before + 1), intervalMs);
+    return () => clearInterval(timer);
+  }, [intervalMs]);
+  return count;
+}
+
 /** The current time, for ages. Updated every second while the page is visible. */
 export function useNow(): number {
   const [now, setNow] = useState(Date.now());

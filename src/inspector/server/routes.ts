@@ -3,9 +3,12 @@
 import { DriverError } from "../../errors.ts";
 import { bundleLines } from "../../replay/bundle/exportBundle.ts";
 import type { History } from "../../replay/history.ts";
+import { readUsage } from "../../store/usage/usageFile.ts";
+import { toTaskId } from "../../taskId.ts";
 import { sequenceDiagram } from "../../why/sequenceDiagram.ts";
 import { nodeView } from "../views/nodeView.ts";
 import { momentView, taskView } from "../views/taskView.ts";
+import { type UsageView, usageView } from "../views/usageView.ts";
 import type { Allocations } from "./allocations.ts";
 import type { LogWatch } from "./logWatch.ts";
 import type { Node } from "./node.ts";
@@ -39,6 +42,8 @@ const routes: Readonly<Record<string, Route>> = {
       return known ? jsonAnswer(momentView(history, seq)) : notFound("There is no such event.");
     }),
   "/api/events": ({ index }, query) => withTask(index, query, ({ events }) => jsonAnswer(events)),
+  "/api/usage": ({ index, watch }, query) =>
+    withTask(index, query, (history) => jsonAnswer(usageOf(index, watch, history))),
   "/api/mermaid": ({ index }, query) =>
     withTask(index, query, (history) => textAnswer(sequenceDiagram(history))),
   "/api/bundle": ({ index }, query) =>
@@ -66,6 +71,14 @@ function withTask(index: TaskIndex, query: URLSearchParams, answer: (history: Hi
 function numberOf(query: URLSearchParams, name: string): number | undefined {
   const number = Number(query.get(name));
   return Number.isInteger(number) && number >= 1 ? number : undefined;
+}
+
+/** There are no samples of a task in a bundle. */
+function usageOf(index: TaskIndex, watch: LogWatch, history: History): UsageView {
+  const reader = index.readerOf(history.stream);
+  const folder = reader && watch.folderOf(reader);
+  const samples = folder === undefined ? [] : readUsage(folder, toTaskId(history.stream));
+  return usageView(samples, history.stateAfter(history.length).context);
 }
 
 function bundleOf(index: TaskIndex, { stream, events }: History): string {

@@ -46,6 +46,7 @@ test("the plugin's options", () => {
       connect_udp: attr("connect_udp", "list(number)"),
       bind_udp: attr("bind_udp", "list(number)"),
       history: attr("history", "list(map(string))"),
+      usage_interval: withDefault(attr("usage_interval", "string"), '"1m"'),
       state_dir: withDefault(attr("state_dir", "string"), '"/var/lib/nomad-driver-exec2"'),
     },
   });

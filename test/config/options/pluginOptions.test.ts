@@ -27,6 +27,7 @@ const defaults = {
   pidsLimit: 4_096,
   swapLimit: 0,
   history: [],
+  usageInterval: "1m",
   stateDir: "/var/lib/nomad-driver-exec2",
 };
 
@@ -69,6 +70,7 @@ describe("parsePluginOptions", () => {
       pids_limit: 500,
       swap_limit: -1,
       history: [{ keep: "1h" }],
+      usage_interval: "5m",
       state_dir: "/srv/exec2",
     };
     expect(parsePluginOptions(raw)).toEqual({
@@ -96,6 +98,7 @@ describe("parsePluginOptions", () => {
       pidsLimit: 500,
       swapLimit: -1,
       history: [{ keep: "1h" }],
+      usageInterval: "5m",
       stateDir: "/srv/exec2",
     });
   });
@@ -131,6 +134,9 @@ describe("parsePluginOptions", () => {
     [{ pids_limit: -1 }, 'option "pids_limit" must be from 2'],
     [{ pids_limit: 2.5 }, 'option "pids_limit" must be a whole number'],
     [{ pids_limit: 4_194_305 }, "to 4194304"],
+    [{ usage_interval: "often" }, 'option "usage_interval" must be a duration from 1s to 24h'],
+    [{ usage_interval: "500ms" }, "must be a duration from 1s to 24h"],
+    [{ usage_interval: "25h" }, "must be a duration from 1s to 24h"],
     [{ state_dir: "var/lib" }, 'option "state_dir" must be an absolute path'],
     [{ state_dir: "" }, 'option "state_dir" must be an absolute path'],
     [{ state_dir: "/a\0" }, 'option "state_dir" must not contain a NUL byte'],

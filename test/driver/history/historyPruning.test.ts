@@ -18,6 +18,7 @@ function setUp(differing: Partial<HistoryBounds> = {}) {
   const log = recordingLogger();
   const held = new Set<string>();
   const archived = new Set<string>();
+  const filesRemoved: string[] = [];
   const pruner = new HistoryPruner({
     store,
     log,
@@ -25,6 +26,7 @@ function setUp(differing: Partial<HistoryBounds> = {}) {
     bounds: () => ({ ...bounds, ...differing }),
     isHeld: (taskId) => held.has(taskId),
     archived: () => archived,
+    removeFiles: (taskId) => filesRemoved.push(taskId),
   });
   /** Stores a task's life whose last event has this state, and came so many hours ago. */
   const life = (stream: string, to: string, hoursAgo: number, data: object = {}) =>
@@ -36,7 +38,7 @@ function setUp(differing: Partial<HistoryBounds> = {}) {
     await pruner.close();
     return Array.from(store.streams(), ({ stream }) => stream);
   };
-  return { store, log, held, archived, pruner, life, pass };
+  return { store, log, held, archived, filesRemoved, pruner, life, pass };
 }
 
 function event(to: string, hoursAgo: number, data: object = {}): EventToAppend {
@@ -47,7 +49,7 @@ const bulk = { text: "x".repeat(10_000) };
 
 describe("a history that is in an archive", () => {
   it("is removed before its time, if its task is over and nobody holds it", async () => {
-    const { life, pass, archived, held } = setUp();
+    const { life, pass, archived, held, filesRemoved } = setUp();
     for (const [name, to] of [
       ["over", "destroyed"],
       ["pinned", "destroyed"],
@@ -59,6 +61,7 @@ describe("a history that is in an archive", () => {
     for (const name of ["over", "pinned", "runs"]) archived.add(name);
     held.add("pinned");
     expect(await pass()).toEqual(["newest", "other", "pinned", "runs"]);
+    expect(filesRemoved).toEqual(["over"]);
   });
 });
 

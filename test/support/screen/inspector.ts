@@ -13,6 +13,8 @@ import { temporaryFolder } from "../host/temporaryFolder.ts";
 export interface Inspected {
   readonly server: InspectorServer;
   readonly store: EventStore;
+  /** The log's folder. */
+  readonly log: string;
   /** Adds events to a task, as the driver does. */
   record(stream: string, events: readonly TaskEvent[]): Promise<void>;
   /** What the API answers to a browser that was let in. */
@@ -28,7 +30,8 @@ export interface Reply {
 export async function startInspector(): Promise<Inspected> {
   process.setMaxListeners(0);
   const path = temporaryFolder();
-  const store = await openEventStore(join(path, "events"));
+  const log = join(path, "events");
+  const store = await openEventStore(log);
   const server = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });
   onTestFinished(async () => {
     await server.close();
@@ -38,6 +41,7 @@ export async function startInspector(): Promise<Inspected> {
   return {
     server,
     store,
+    log,
     record: recorderOf(store),
     ask: (path, headers = {}, method) => get(new URL(path, server.url).href, { cookie, ...headers }, method),
   };

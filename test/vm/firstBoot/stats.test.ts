@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import {
   MemoryUsage_Fields as MemoryField,
   type MemoryUsage,
   type TaskResourceUsage,
 } from "../../../src/grpc/generated/nomad/driver.ts";
-import { cgroupCount } from "../support/cgroupFiles.ts";
+import { readUsage } from "../../../src/store/usage/usageFile.ts";
+import { toTaskId } from "../../../src/taskId.ts";
+import { usageSpans, usageText } from "../../../src/why/usage.ts";
+import { cgroupCount, until } from "../support/cgroupFiles.ts";
 import { describe, test } from "../support/runner.ts";
 import { type RunningTask, startVmTask } from "../support/runningTask.ts";
 import { mhzPerCore } from "../support/vmAgent.ts";
@@ -40,6 +44,27 @@ describe("stats", () => {
     assert.ok(memory.kernelUsage > 0 && memory.kernelUsage < held, `kernel ${memory.kernelUsage}`);
     assert.equal(memory.swap, 0);
     assert.deepEqual(namesOf(memory), ["RSS", "CACHE", "MAX_USAGE", "KERNEL_USAGE", "USAGE", "SWAP"]);
+  });
+
+  test("samples of a task have its memory, processes, throttling and pressure, beside its limits", async () => {
+    const limits = { cpuMhz: mhzPerCore / 4, memoryMb: 64 };
+    const { agent, config } = await startVmTask({ command: "while :; do :; done", limits });
+    const samples = () => readUsage(join(agent.stateDir, "events"), toTaskId(config.id));
+    await until(() => samples().length >= 3, "three samples are taken");
+    const [first, ...others] = usageSpans(samples());
+    const span = others.at(-1) ?? first;
+    assert.ok(span);
+    assert.ok((span.cores ?? 0) > 0.1 && (span.cores ?? 0) < 0.4, `${span.cores} cores`);
+    assert.ok((span.memoryBytes ?? 0) > 0 && (span.memoryBytes ?? 0) < 64 << 20, `${span.memoryBytes} bytes`);
+    // Its init and its shell.
+    assert.equal(span.pids, 2);
+    assert.ok((span.throttledMs ?? 0) > 0);
+    assert.notEqual(span.waiting.memory, null);
+    const text = usageText(samples(), { cores: 0.25, memoryBytes: 64 << 20, pids: null });
+    assert.match(
+      text ?? "",
+      /of 0\.25 cores on average and at most .* of 64 MiB of memory; its CPU limit held it back/,
+    );
   });
 });
 

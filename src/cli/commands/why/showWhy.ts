@@ -13,7 +13,7 @@ export async function showWhy(place: TaskPlace, json: boolean): Promise<number> 
   const logs = await EventLogs.openFor(place);
   try {
     const { history, note } = logs.history(place, false);
-    const explanation = explain(history);
+    const explanation = explain(history, logs.usage(place));
     const { stdout } = process;
     const text = json ? whyJson(explanation) : whyText(explanation, note, styleFor(stdout), widthOf(stdout));
     print(text);

@@ -25,6 +25,7 @@ export function whyJson(explanation: Explanation): string {
 }
 
 function sentenceText({ text, events, count }: Sentence, style: Style): string {
+  if (count === 0) return `${text}.`;
   const numbers = count > events.length ? `${events.join("…")}, ${count} events` : events.join(",");
   return `${text} ${style.dim(`[${numbers}]`)}.`;
 }

@@ -11,6 +11,7 @@ import { Story } from "./story.tsx";
 import { TaskTitle } from "./taskTitle.tsx";
 import { useTaskView } from "./taskView.ts";
 import { Timeline } from "./timeline.tsx";
+import { Usage } from "./usage.tsx";
 import { Verdict } from "./verdict.tsx";
 
 export function TaskPage({ live: { rows, status }, subject: id }: PartProperties) {
@@ -46,6 +47,7 @@ export function TaskPage({ live: { rows, status }, subject: id }: PartProperties
       <Verdict view={view} row={row} choose={chooseStep} />
       <Timeline steps={view.steps} seq={seq} choose={chooseStep} />
       <TaskLanes row={row} rows={rows} time={view.steps[seq - 1]?.time ?? 0} choose={chooseStep} />
+      <Usage query={query} steps={view.steps} seq={seq} />
       <div class="columns">
         <div>
           <Story steps={view.steps} seq={seq} choose={chooseStep} />

@@ -1,0 +1,143 @@
+/**
+ * Samples what running tasks use, sparsely: each task often at first and ever more seldom, and all tasks together
+ * at most ten times a second, however many run. One timer serves all.
+ */
+import type { CgroupReading } from "../../effects/stats/cgroupReading.ts";
+import { messageOf } from "../../errors.ts";
+import type { Logger } from "../../log/hclog.ts";
+import type { UsageSample } from "../../store/usage/usageSample.ts";
+import type { TaskId } from "../../taskId.ts";
+
+/** What the sampler depends on. */
+export interface SamplerDependencies {
+  /** Reads a cgroup; undefined once it is gone. */
+  readonly read: (cgroup: string) => Promise<CgroupReading | undefined>;
+  /** Keeps a sample. */
+  readonly keep: (taskId: TaskId, sample: UsageSample) => void;
+  /** Wall clock, milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly log: Logger;
+}
+
+/** The shortest time between two samples of a task, and between two turns of the timer. */
+const turnMs = 1_000;
+/** Samples in a turn, some 0.2 ms each. Tasks that are due beyond them wait for their turn. */
+const samplesPerTurn = 10;
+/** A task is sampled again once it is older by this share. */
+const growth = 1 / 32;
+
+interface Watched {
+  readonly cgroup: string;
+  /** When its program began: milliseconds since the epoch. */
+  readonly begunAt: number;
+  /** When the next sample is to be taken. */
+  dueAt: number;
+  /** Whether this process has kept a sample of it. */
+  kept: boolean;
+}
+
+export class UsageSampler {
+  readonly #dependencies: SamplerDependencies;
+  readonly #tasks = new Map<TaskId, Watched>();
+  #maxIntervalMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #working = false;
+  #failed = false;
+
+  constructor(dependencies: SamplerDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** @param maxIntervalMs longest time between two samples of a task; 0 samples none */
+  configure(maxIntervalMs: number): void {
+    this.#maxIntervalMs = maxIntervalMs;
+    this.#schedule();
+  }
+
+  /** Begins to sample a running task; does nothing for one that is sampled. */
+  watch(taskId: TaskId, cgroup: string, begunAt: number): void {
+    if (this.#tasks.has(taskId)) return;
+    this.#tasks.set(taskId, { cgroup, begunAt, dueAt: this.#dependencies.now() + turnMs, kept: false });
+    this.#schedule();
+  }
+
+  /**
+   * The task has ended: takes a last sample, unless it was over before the first one. A short task costs nothing.
+   * Never rejects.
+   */
+  async finish(taskId: TaskId): Promise<void> {
+    const watched = this.#tasks.get(taskId);
+    this.#tasks.delete(taskId);
+    if (watched?.kept && this.#maxIntervalMs > 0) await this.#sample(taskId, watched);
+  }
+
+  close(): void {
+    this.#tasks.clear();
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    if (this.#working || this.#maxIntervalMs === 0) return;
+    let next = Number.POSITIVE_INFINITY;
+    for (const { dueAt } of this.#tasks.values()) next = Math.min(next, dueAt);
+    if (next >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = next;
+    const pauseMs = Math.max(turnMs, next - this.#dependencies.now());
+    if (next < Number.POSITIVE_INFINITY) this.#timer = setTimeout(() => void this.#turn(), pauseMs).unref();
+  }
+
+  async #turn(): Promise<void> {
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    this.#working = true;
+    // Those that are due soon, too, so that tasks of about the same age wake the process together.
+    const soon = this.#dependencies.now() + turnMs / 2;
+    const due = [...this.#tasks].filter(([, { dueAt }]) => dueAt <= soon);
+    due.sort(([, a], [, b]) => a.dueAt - b.dueAt);
+    for (const [taskId, watched] of due.slice(0, samplesPerTurn)) {
+      if (this.#tasks.get(taskId) === watched && this.#maxIntervalMs > 0) await this.#sample(taskId, watched);
+    }
+    this.#working = false;
+    this.#schedule();
+  }
+
+  async #sample(taskId: TaskId, watched: Watched): Promise<void> {
+    const { read, keep, now, log } = this.#dependencies;
+    const time = now();
+    const wanted = Math.max(turnMs, (time - watched.begunAt) * growth);
+    watched.dueAt = time + Math.min(wanted, this.#maxIntervalMs);
+    try {
+      const reading = await read(watched.cgroup);
+      if (reading === undefined) return;
+      keep(taskId, sampleOf(time, reading));
+      watched.kept = true;
+    } catch (thrown) {
+      // A task goes on without its samples, if the disk is full, say. It is told once.
+      if (!this.#failed)
+        log.warn("what tasks use cannot be sampled", { task_id: taskId, error: messageOf(thrown) });
+      this.#failed = true;
+    }
+  }
+}
+
+function sampleOf(
+  time: number,
+  { cpu, memoryBytes, memoryPeakBytes, pids, pressure }: CgroupReading,
+): UsageSample {
+  const unknown = Number.NaN;
+  return {
+    time,
+    userUs: cpu.userUs,
+    systemUs: cpu.systemUs,
+    throttledUs: cpu.throttled?.us ?? unknown,
+    memoryBytes: memoryBytes ?? unknown,
+    memoryPeakBytes: memoryPeakBytes ?? unknown,
+    pids: pids ?? unknown,
+    cpuWaitingUs: pressure.cpu?.someUs ?? unknown,
+    memoryWaitingUs: pressure.memory?.someUs ?? unknown,
+    memoryStalledUs: pressure.memory?.fullUs ?? unknown,
+    ioWaitingUs: pressure.io?.someUs ?? unknown,
+    ioStalledUs: pressure.io?.fullUs ?? unknown,
+  };
+}

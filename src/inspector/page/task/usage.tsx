@@ -1,0 +1,180 @@
+/** What the task used over its life: a chart for each resource, with its limit, and the same as a table. */
+import { useState } from "preact/hooks";
+import { formatDuration } from "../../../units/durations.ts";
+import { formatBytes } from "../../../units/sizes.ts";
+import { formatClock, formatTime } from "../../../units/times.ts";
+import type { UsageSpan } from "../../../why/usage.ts";
+import type { StepLine } from "../../views/story.ts";
+import type { UsageView } from "../../views/usageView.ts";
+import { useInterval } from "../hooks.ts";
+import { useAnswer } from "../live.ts";
+import { Table } from "../table.tsx";
+
+interface Properties {
+  /** Names the task to the API. */
+  readonly query: string;
+  readonly steps: readonly StepLine[];
+  /** Number of the chosen step. */
+  readonly seq: number;
+}
+
+/** While the task runs, it is looked at again after so many milliseconds. */
+const refreshMs = 10_000;
+
+export function Usage({ query, steps, seq }: Properties) {
+  const last = steps.at(-1);
+  const runs = last !== undefined && ["running", "recovered", "stopping", "killing"].includes(last.to);
+  const looks = useInterval(runs ? refreshMs : undefined);
+  const usage = useAnswer<UsageView>(`/api/usage?${query}`, `${steps.length} ${looks}`);
+  const [first] = usage?.spans ?? [];
+  if (usage === undefined || first === undefined) return null;
+  const { spans, text } = usage;
+  const from = first.time - first.spanMs;
+  const axis: Axis = { from, to: Math.max(from + 1, spans.at(-1)?.time ?? 0) };
+  return (
+    <section class="card usage" aria-label="What it used">
+      <h2>What it used</h2>
+      <p>{text}.</p>
+      <div class="plots">
+        {figuresOf(usage).map((figure) => (
+          <Plot key={figure.name} {...{ figure, spans, axis, steps, seq }} />
+        ))}
+      </div>
+      <Samples usage={usage} />
+    </section>
+  );
+}
+
+/** The times at the ends of the charts, in milliseconds since the epoch. */
+interface Axis {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What one chart shows. */
+interface Figure {
+  readonly name: string;
+  readonly value: (span: UsageSpan) => number | null;
+  readonly limit: number | null;
+  readonly text: (value: number) => string;
+}
+
+/** Those of what a task always uses, where the host measures it, and those of what it came to lack. */
+function figuresOf({ spans, limits }: UsageView): Figure[] {
+  const uses: Figure[] = [
+    { name: "CPU, cores", value: ({ cores }) => cores, limit: limits.cores, text: coresText },
+    { name: "Memory", value: ({ memoryBytes }) => memoryBytes, limit: limits.memoryBytes, text: formatBytes },
+    { name: "Processes and threads", value: ({ pids }) => pids, limit: limits.pids, text: String },
+  ];
+  const lacks = [
+    { name: "Held back by the CPU limit", value: heldBack },
+    { name: "Waited for CPU", value: ({ waiting }: UsageSpan) => waiting.cpu },
+    { name: "Waited for memory", value: ({ waiting }: UsageSpan) => waiting.memory },
+    { name: "Waited for I/O", value: ({ waiting }: UsageSpan) => waiting.io },
+  ].map((lack): Figure => ({ ...lack, limit: null, text: percent }));
+  return [
+    ...uses.filter(({ value }) => spans.some((span) => value(span) !== null)),
+    ...lacks.filter(({ value }) => spans.some((span) => (value(span) ?? 0) >= 0.005)),
+  ];
+}
+
+/** Width and height of a chart in its own units; it is stretched to the available width. */
+const [width, height] = [1_000, 100];
+
+interface PlotProperties {
+  readonly figure: Figure;
+  readonly spans: readonly UsageSpan[];
+  readonly axis: Axis;
+  readonly steps: readonly StepLine[];
+  readonly seq: number;
+}
+
+function Plot({ figure: { name, value, limit, text }, spans, axis, steps, seq }: PlotProperties) {
+  const values = spans.map((span) => value(span) ?? 0);
+  const most = Math.max(...values);
+  // A limit far above is told, and not drawn: the use would be a line at the bottom.
+  const drawn = limit !== null && limit <= most * 20 ? limit : null;
+  const top = Math.max(most, drawn ?? 0) || 1;
+  const xOf = (time: number) =>
+    Math.min(width, Math.max(0, ((time - axis.from) / (axis.to - axis.from)) * width));
+  const yOf = (amount: number) => height - (amount / top) * (height - 2);
+  // Each span is a step, since its figure is that of all of it.
+  const line = spans.map(({ time, spanMs }, index) => {
+    const y = yOf(values[index] ?? 0).toFixed(1);
+    return `${xOf(time - spanMs).toFixed(1)},${y} ${xOf(time).toFixed(1)},${y}`;
+  });
+  const chosen = steps[seq - 1]?.time ?? axis.to;
+  const told = limit === null ? text(most) : `${text(most)} of ${text(limit)}`;
+  return (
+    <figure>
+      <figcaption>
+        {name} <span class="faint">at most {told}</span>
+      </figcaption>
+      <svg
+        viewBox={`0 0 ${width} ${height}`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={`${name}: at most ${told}`}
+      >
+        <polygon points={`0,${height} ${line.join(" ")} ${width},${height}`} />
+        <polyline points={line.join(" ")} />
+        {drawn === null ? null : <line class="limit" x1="0" x2={width} y1={yOf(drawn)} y2={yOf(drawn)} />}
+        {steps.filter(isMark).map(({ seq: at, time }) => (
+          <line key={at} class="mark" x1={xOf(time)} x2={xOf(time)} y1="0" y2={height} />
+        ))}
+        <line class="chosen" x1={xOf(chosen)} x2={xOf(chosen)} y1="0" y2={height} />
+      </svg>
+      <div class="times" aria-hidden="true">
+        <span>{formatClock(axis.from).slice(0, 8)}</span>
+        <span>{formatDuration(axis.to - axis.from)}</span>
+        <span>{formatClock(axis.to).slice(0, 8)}</span>
+      </div>
+    </figure>
+  );
+}
+
+/** A lack of memory that the task survived, or what is shown as an error, such as a bad end. */
+function isMark({ bad, type }: StepLine): boolean {
+  return bad || type === "oomSeen";
+}
+
+/** Rows are made when they are looked at. */
+function Samples({ usage: { spans } }: { readonly usage: UsageView }) {
+  const [open, setOpen] = useState(false);
+  const cell = (value: number | null, text: (value: number) => string) =>
+    value === null ? "–" : text(value);
+  return (
+    <details onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+      <summary>As a table</summary>
+      {open ? (
+        <Table
+          label="What it used, as a table"
+          heads={["Until", "Cores", "Held back", "Memory", "Processes", "Waited for CPU", "Memory", "I/O"]}
+          rows={spans.map((span) => [
+            formatTime(span.time),
+            cell(span.cores, coresText),
+            cell(heldBack(span), percent),
+            cell(span.memoryBytes, formatBytes),
+            cell(span.pids, String),
+            cell(span.waiting.cpu, percent),
+            cell(span.waiting.memory, percent),
+            cell(span.waiting.io, percent),
+          ])}
+        />
+      ) : null}
+    </details>
+  );
+}
+
+/** As a share of the time, at most 1: it is summed over CPUs. */
+function heldBack({ throttledMs, spanMs }: UsageSpan): number | null {
+  return throttledMs === null ? null : Math.min(1, throttledMs / spanMs);
+}
+
+function coresText(cores: number): string {
+  return String(Number(cores.toPrecision(2)));
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`;
+}

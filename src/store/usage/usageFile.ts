@@ -1,0 +1,102 @@
+/**
+ * The samples of one task: a file in the folder of the event log that has the task's history. It is bounded: when
+ * it is full, older samples are thinned out. Every record proves itself, so a plugin may die while it writes one.
+ */
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { TaskId } from "../../taskId.ts";
+import { runFolderName } from "../folder/stateFolder.ts";
+import { decodeSamples, encodeSample, recordBytes, thinned, type UsageSample } from "./usageSample.ts";
+
+/** Of the format: other ones are not read. */
+const magic = Buffer.from("exec2 usage 1\n\0\0", "latin1");
+
+/** Samples of a full file, 26 KiB, and what is left of them. */
+export const maxSamples = 256;
+const keptSamples = 160;
+
+/**
+ * Adds a sample. The writes are synchronous, a hundred bytes into the page cache: the detour over libuv's threads
+ * would cost several times as much.
+ * @param log the folder of the event log
+ * @throws NodeJS.ErrnoException
+ */
+export function appendUsage(log: string, taskId: TaskId, sample: UsageSample): void {
+  const path = usagePath(log, taskId);
+  const size = sizeOf(path);
+  // A record that was written in part is overwritten.
+  const count = size < magic.length ? 0 : Math.floor((size - magic.length) / recordBytes);
+  if (count === 0) begin(path, sample);
+  else if (count >= maxSamples) replace(path, [...thinned(readUsage(log, taskId), keptSamples), sample]);
+  else write(path, sample, magic.length + count * recordBytes);
+}
+
+/** A task's samples in the order of time; none if it has no readable ones. */
+export function readUsage(log: string, taskId: TaskId): UsageSample[] {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(usagePath(log, taskId));
+  } catch {
+    return [];
+  }
+  if (!bytes.subarray(0, magic.length).equals(magic)) return [];
+  const samples = decodeSamples(bytes.subarray(magic.length, magic.length + maxSamples * recordBytes));
+  // The host's clock may have been set back.
+  return samples.sort((a, b) => a.time - b.time);
+}
+
+/** Whether a task has samples. */
+export function hasUsage(log: string, taskId: TaskId): boolean {
+  return sizeOf(usagePath(log, taskId)) > 0;
+}
+
+/** Does nothing if there are none. @throws NodeJS.ErrnoException */
+export function removeUsage(log: string, taskId: TaskId): void {
+  rmSync(usagePath(log, taskId), { force: true });
+}
+
+function usagePath(log: string, taskId: TaskId): string {
+  return join(usageFolder(log), runFolderName(taskId));
+}
+
+function usageFolder(log: string): string {
+  return join(log, "usage");
+}
+
+function begin(path: string, sample: UsageSample): void {
+  mkdirSync(join(path, ".."), { recursive: true, mode: 0o700 });
+  writeFileSync(path, fileOf([sample]), { mode: 0o600 });
+}
+
+function replace(path: string, samples: readonly UsageSample[]): void {
+  const next = `${path}.new`;
+  writeFileSync(next, fileOf(samples), { mode: 0o600 });
+  renameSync(next, path);
+}
+
+function write(path: string, sample: UsageSample, position: number): void {
+  const file = openSync(path, "r+");
+  try {
+    writeSync(file, encodeSample(sample), 0, recordBytes, position);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function fileOf(samples: readonly UsageSample[]): Buffer {
+  return Buffer.concat([magic, ...samples.map(encodeSample)]);
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}

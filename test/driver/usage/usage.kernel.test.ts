@@ -1,0 +1,53 @@
+/** Samples of real tasks: taken by the plugin, through its death, and told by `why`. Needs root. */
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, vi } from "vitest";
+import { readUsage } from "../../../src/store/usage/usageFile.ts";
+import { toTaskId } from "../../../src/taskId.ts";
+import { usageSpans } from "../../../src/why/usage.ts";
+import { type Agent, startAgent, startTask, waitTask } from "../../support/agent/agent.ts";
+import { makeAllocation } from "../../support/agent/allocation.ts";
+
+const executable = join(import.meta.dirname, "../../../dist/plugin/nomad-driver-exec2");
+
+function samplesOf({ stateDir }: Agent, id: string) {
+  return readUsage(join(stateDir, "events"), toTaskId(id));
+}
+
+async function untilSampled(agent: Agent, id: string, count: number): Promise<void> {
+  await vi.waitFor(() => expect(samplesOf(agent, id).length).toBeGreaterThanOrEqual(count), 20_000);
+}
+
+describe("a running task", () => {
+  it("is sampled, by the next plugin too, and once more at its end", async () => {
+    const agent = await startAgent();
+    const allocation = makeAllocation({ taskName: "busy" });
+    const config = allocation.config("while :; do :; done");
+    const handle = await startTask(agent, config);
+    await untilSampled(agent, config.id, 2);
+    await agent.crash();
+    const next = await startAgent({ stateDir: agent.stateDir });
+    await next.driver.recoverTask({ taskId: config.id, handle });
+    const before = samplesOf(next, config.id).length;
+    await untilSampled(next, config.id, before + 2);
+    await next.driver.stopTask({ taskId: config.id, timeout: { seconds: 5, nanos: 0 }, signal: "SIGKILL" });
+    await waitTask(next, config);
+    const samples = samplesOf(next, config.id);
+    const cores = usageSpans(samples).map((span) => span.cores ?? 0);
+    expect(Math.max(...cores)).toBeGreaterThan(0.1);
+    const told = execFileSync(executable, ["why", "busy", "--state-dir", next.stateDir], {
+      encoding: "utf8",
+    });
+    expect(told).toMatch(/It used 0\.\d+ .*core/);
+  });
+
+  it("is not, if the operator wants none", async () => {
+    const agent = await startAgent({ options: { usage_interval: "0" } });
+    const allocation = makeAllocation({ taskName: "unseen" });
+    const config = allocation.config("sleep 2.5");
+    await startTask(agent, config);
+    await waitTask(agent, config);
+    expect(existsSync(join(agent.stateDir, "events/usage"))).toBe(false);
+  });
+});

@@ -1,0 +1,94 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { UsageSampler } from "../../../src/driver/usage/usageSampler.ts";
+import type { CgroupReading } from "../../../src/effects/stats/cgroupReading.ts";
+import { toTaskId } from "../../../src/taskId.ts";
+import { recordingLogger } from "../../support/recordingLogger.ts";
+
+const reading: CgroupReading = {
+  cpu: { userUs: 3, systemUs: 4, throttled: undefined },
+  memoryBytes: 4096,
+  memoryPeakBytes: undefined,
+  pids: 2,
+  pressure: { cpu: { someUs: 5, fullUs: 0 }, memory: undefined, io: undefined },
+};
+
+/** A sampler of the fake clock's, and what it has kept: task and time, in seconds since the beginning. */
+function sampler(read: (cgroup: string) => Promise<CgroupReading | undefined> = async () => reading) {
+  const kept: [string, number][] = [];
+  const log = recordingLogger();
+  const begun = Date.now();
+  const keep = (taskId: string, { time }: { time: number }) => kept.push([taskId, (time - begun) / 1000]);
+  const made = new UsageSampler({ read, keep, now: Date.now, log });
+  made.configure(60_000);
+  const watch = (name: string) => made.watch(toTaskId(name), `/cgroup/${name}`, Date.now());
+  return { sampler: made, kept, log, watch };
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("the sampler", () => {
+  it("samples a task each second at first, then ever more seldom, up to its interval", async () => {
+    const { kept, watch } = sampler();
+    watch("a");
+    await vi.advanceTimersByTimeAsync(4 * 3_600_000);
+    const times = kept.map(([, time]) => time);
+    expect(times.slice(0, 4)).toEqual([1, 2, 3, 4]);
+    const gaps = times.slice(1).map((time, index) => Math.round(time - (times[index] ?? 0)));
+    expect(Math.max(...gaps)).toBe(60);
+    expect(gaps.slice(-100).every((gap) => gap === 60)).toBe(true);
+    expect(times.length).toBeLessThan(500);
+  });
+
+  it("takes at most ten samples a second, each task in its turn", async () => {
+    const { kept, watch } = sampler();
+    for (let number = 0; number < 1_000; number++) watch(String(number));
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect(kept).toHaveLength(1_000);
+    expect(new Set(kept.map(([id]) => id)).size).toBe(1_000);
+  });
+
+  it("costs a short task nothing, and takes a last sample of another", async () => {
+    const read = vi.fn(async () => reading);
+    const { sampler: made, kept, watch } = sampler(read);
+    watch("short");
+    await vi.advanceTimersByTimeAsync(500);
+    await made.finish(toTaskId("short"));
+    expect(read).not.toHaveBeenCalled();
+    watch("long");
+    await vi.advanceTimersByTimeAsync(1_000);
+    await made.finish(toTaskId("long"));
+    expect(kept).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect(kept).toHaveLength(2);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("has no timer while nothing runs, or while it is off", async () => {
+    const { sampler: made, kept, watch } = sampler();
+    expect(vi.getTimerCount()).toBe(0);
+    made.configure(0);
+    watch("a");
+    expect(vi.getTimerCount()).toBe(0);
+    made.configure(60_000);
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(kept.length).toBeGreaterThan(1);
+    made.configure(0);
+    await vi.advanceTimersByTimeAsync(100_000);
+    expect(vi.getTimerCount()).toBe(0);
+    made.close();
+  });
+
+  it("tells once that samples cannot be kept, and goes on", async () => {
+    const { log, watch } = sampler(async () => {
+      throw new Error("disk full");
+    });
+    watch("a");
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(log.lines).toMatchObject([{ level: "warn", message: "what tasks use cannot be sampled" }]);
+  });
+});
