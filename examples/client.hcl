@@ -53,6 +53,9 @@ plugin "nomad-driver-exec2" {
     # How often what a running task uses is sampled, at least.
     usage_interval = "1m"
 
+    # For Prometheus.
+    metrics = "127.0.0.1:9464"
+
     state_dir = "/var/lib/nomad-driver-exec2"
   }
 }

@@ -43,6 +43,7 @@ import { fingerprintOf } from "./fingerprint.ts";
 import { HistoryPruner } from "./history/historyPruning.ts";
 import { IdleMemory } from "./idleMemory.ts";
 import { Announcements } from "./messages/announcements.ts";
+import type { PluginMetrics } from "./metrics/pluginMetrics.ts";
 import { Opening, type Outcome } from "./opening/opening.ts";
 import { openServices } from "./opening/openServices.ts";
 import type { DriverServices } from "./opening/services.ts";
@@ -86,6 +87,7 @@ export class Driver implements DriverPort {
   /** Why the services could not be opened yet. */
   #openError: DriverError | undefined;
   #pruner: HistoryPruner | undefined;
+  #metrics: PluginMetrics | undefined;
   readonly #idleMemory = new IdleMemory();
   readonly #starts = new Turns(startsAtOnce, startTurnMs);
 
@@ -215,6 +217,7 @@ export class Driver implements DriverPort {
     // Tasks go on without the plugin. Commands that this process runs in them end; its resources are released.
     await Promise.all(this.#tasks.all.map(({ run }) => run.commands.end("pluginEnded")));
     await this.#opening?.stop();
+    await this.#metrics?.close();
     await this.#pruner?.close();
     this.#idleMemory.close();
     await this.#current?.unsaved.close();
@@ -230,6 +233,7 @@ export class Driver implements DriverPort {
     raiseOwnFileLimit();
     hideMemory();
     this.#idleMemory.wake();
+    await this.#serveMetrics(options);
     await this.#opening?.stop();
     const open = () =>
       openServices(
@@ -248,6 +252,16 @@ export class Driver implements DriverPort {
     const ask = (signal: AbortSignal) => this.#requestHandOver(options.stateDir, signal);
     this.#opening = new Opening(open, ask, report);
     await this.#opening.firstOutcome;
+  }
+
+  /** Loaded only if it is wanted: it needs an HTTP server. */
+  async #serveMetrics({ metrics: address }: PluginOptions): Promise<void> {
+    if (address !== "" && this.#metrics === undefined) {
+      const { PluginMetrics } = await import("./metrics/pluginMetrics.ts");
+      const logBytes = () => this.#current?.store.bytes();
+      this.#metrics = new PluginMetrics({ tasks: () => this.#tasks.all, logBytes }, this.#log);
+    }
+    await this.#metrics?.configure(address);
   }
 
   #applyOutcome(configured: Configured): void {
@@ -293,6 +307,7 @@ export class Driver implements DriverPort {
         now: Date.now,
         createRun: (task) => new Run(task, () => this.#services),
         onCommitted: (committed) => {
+          this.#metrics?.note(committed);
           const publish = () => this.#announcements.committed(committed, store, () => this.#tasks.all);
           // StartTask answers first, because the announcement may look into the log. An end is announced
           // before WaitTask answers, because the client drops events after that.

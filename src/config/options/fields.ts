@@ -13,6 +13,7 @@ import { isHostName, parseHostEntry } from "../task/hostNames.ts";
 import { idRangesProblem } from "../task/idRanges.ts";
 import { capabilityProblem } from "./capabilities.ts";
 import { historyProblem } from "./history.ts";
+import { parseMetricsAddress } from "./metricsAddress.ts";
 import type { OptionProblem } from "./optionProblem.ts";
 import { ulimitProblem } from "./ulimits.ts";
 import { unveilProblem } from "./unveil.ts";
@@ -103,6 +104,13 @@ export const sampleInterval = () =>
     const ms = parseDuration(interval);
     return ms === 0 || (ms !== undefined && ms >= 1_000 && ms <= 86_400_000);
   }, "must be a duration from 1s to 24h, such as 30s or 5m; or 0");
+
+/** Of a server for this host alone; empty: none. */
+export const localAddress = () =>
+  text().refine(
+    (address) => address === "" || parseMetricsAddress(address) !== undefined,
+    "must be an address of this host with a port, such as 127.0.0.1:9464 or [::1]:9464, or the absolute path of a socket",
+  );
 
 export const oneOf = <const Values extends readonly [string, ...string[]]>(values: Values) =>
   z.enum(values, { error: () => `must be ${values.map((value) => JSON.stringify(value)).join(" or ")}` });

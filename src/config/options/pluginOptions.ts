@@ -15,6 +15,7 @@ import {
   historyBlocks,
   idRanges,
   list,
+  localAddress,
   oneOf,
   pidsLimit,
   ports,
@@ -175,6 +176,11 @@ export const pluginSchema = z.object({
     description:
       "longest time between two [samples](observing.md#what-a-task-used) of what a running task uses, 1s to 24h; `0`: none are taken",
     example: "5m",
+  }),
+  metrics: localAddress().default("").meta({
+    description:
+      "where the plugin serves figures for [Prometheus](observing.md#prometheus): a loopback address with a port, or the path of a unix socket; by default nowhere",
+    example: "127.0.0.1:9464",
   }),
   stateDir: absolutePath().default(defaultStateDir).meta({
     description:

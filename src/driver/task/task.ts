@@ -33,6 +33,7 @@ import { type TaskHistory, withoutPlan } from "./taskHistory.ts";
 
 /** A committed event, with the step that it caused. */
 export interface CommittedStep extends Step {
+  readonly before: TaskSnapshot;
   readonly task: Task;
   readonly event: TaskEvent;
 }
@@ -153,9 +154,10 @@ export class Task implements RunTask {
   }
 
   #publish(event: TaskEvent, result: Step): void {
+    const before = this.#committed;
     this.#committed = result.snapshot;
     this.#commits.next(result.snapshot);
-    this.#dependencies.onCommitted({ ...result, task: this, event });
+    this.#dependencies.onCommitted({ ...result, before, task: this, event });
     for (const effect of result.effects) {
       if (!isPreparation(effect)) void this.run.carryOut(effect);
     }

@@ -6,7 +6,7 @@
  * host (DNS rebinding) is not an accepted host name.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { isIP } from "node:net";
+import { isOwnHost } from "../../http/hostHeader.ts";
 
 /** The parts of a request that decide. */
 export interface AccessRequest {
@@ -80,13 +80,6 @@ export class Access {
 /** Parses a request's target. @returns undefined for what is neither a path nor an address, such as `//` */
 export function targetOf(url = "/"): URL | undefined {
   return URL.parse(url, "http://localhost") ?? undefined;
-}
-
-/** Accepts `localhost` and IP addresses, but no DNS names. Any port, since it may be a tunnel's. */
-function isOwnHost(host: string | undefined): boolean {
-  const name = /^(\[[^\]]+\]|[^:]+)(:\d{1,5})?$/.exec(host ?? "")?.[1];
-  if (name === undefined) return false;
-  return name === "localhost" || isIP(name.replace(/^\[|\]$/g, "")) !== 0;
 }
 
 /** Whether a page is of a program on the same machine, such as the relay of `@statelyai/inspect`. */

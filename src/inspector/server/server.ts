@@ -2,10 +2,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { DriverError, hasErrno } from "../../errors.ts";
+import { Connections } from "../../http/connections.ts";
 import { Access, metricsPath, targetOf } from "./access.ts";
 import { Allocations } from "./allocations.ts";
 import { loadAssets } from "./assets.ts";
-import { Connections } from "./connections.ts";
 import { LiveStream } from "./liveStream.ts";
 import { LogWatch } from "./logWatch.ts";
 import { InspectorMetrics } from "./metrics.ts";

@@ -7,10 +7,10 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
+import type { Connections } from "../../http/connections.ts";
 import type { History } from "../../replay/history.ts";
 import { shortId, taskName } from "../../taskId.ts";
 import { type Access, targetOf } from "../server/access.ts";
-import type { Connections } from "../server/connections.ts";
 import type { TaskIndex } from "../server/taskIndex.ts";
 import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "./messages.ts";
 

@@ -47,6 +47,7 @@ test("the plugin's options", () => {
       bind_udp: attr("bind_udp", "list(number)"),
       history: attr("history", "list(map(string))"),
       usage_interval: withDefault(attr("usage_interval", "string"), '"1m"'),
+      metrics: withDefault(attr("metrics", "string"), '""'),
       state_dir: withDefault(attr("state_dir", "string"), '"/var/lib/nomad-driver-exec2"'),
     },
   });

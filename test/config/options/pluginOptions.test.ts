@@ -28,6 +28,7 @@ const defaults = {
   swapLimit: 0,
   history: [],
   usageInterval: "1m",
+  metrics: "",
   stateDir: "/var/lib/nomad-driver-exec2",
 };
 
@@ -71,6 +72,7 @@ describe("parsePluginOptions", () => {
       swap_limit: -1,
       history: [{ keep: "1h" }],
       usage_interval: "5m",
+      metrics: "[::1]:9464",
       state_dir: "/srv/exec2",
     };
     expect(parsePluginOptions(raw)).toEqual({
@@ -99,6 +101,7 @@ describe("parsePluginOptions", () => {
       swapLimit: -1,
       history: [{ keep: "1h" }],
       usageInterval: "5m",
+      metrics: "[::1]:9464",
       stateDir: "/srv/exec2",
     });
   });
@@ -137,6 +140,12 @@ describe("parsePluginOptions", () => {
     [{ usage_interval: "often" }, 'option "usage_interval" must be a duration from 1s to 24h'],
     [{ usage_interval: "500ms" }, "must be a duration from 1s to 24h"],
     [{ usage_interval: "25h" }, "must be a duration from 1s to 24h"],
+    [{ metrics: "0.0.0.0:9464" }, 'option "metrics" must be an address of this host with a port'],
+    [{ metrics: ":9464" }, "must be an address of this host"],
+    [{ metrics: "127.0.0.1:0" }, "must be an address of this host"],
+    [{ metrics: "127.0.0.256:9464" }, "must be an address of this host"],
+    [{ metrics: "localhost.evil.example:80" }, "must be an address of this host"],
+    [{ metrics: "metrics.sock" }, "must be an address of this host"],
     [{ state_dir: "var/lib" }, 'option "state_dir" must be an absolute path'],
     [{ state_dir: "" }, 'option "state_dir" must be an absolute path'],
     [{ state_dir: "/a\0" }, 'option "state_dir" must not contain a NUL byte'],

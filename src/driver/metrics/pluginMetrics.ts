@@ -1,0 +1,69 @@
+/** The figures of this plugin and of its tasks, for Prometheus. Loaded only if the operator wants them. */
+import { parseMetricsAddress } from "../../config/options/metricsAddress.ts";
+import type { Logger } from "../../log/hclog.ts";
+import { isAlive } from "../../machines/taskMachine.ts";
+import { type Family, gauge } from "../../metrics/exposition.ts";
+import { metricsText } from "../../metrics/metricsText.ts";
+import { ProcessFigures } from "../../metrics/processFigures.ts";
+import { RunningTasksReader } from "../../metrics/runningTasks.ts";
+import { TaskCounters } from "../../metrics/taskCounters.ts";
+import type { CommittedStep, Task } from "../task/task.ts";
+import { MetricsEndpoint } from "./metricsEndpoint.ts";
+
+/** What it looks at when it is asked. */
+export interface MetricsSources {
+  readonly tasks: () => readonly Task[];
+  /** Bytes of the event log; undefined while it is not open. */
+  readonly logBytes: () => number | undefined;
+}
+
+export class PluginMetrics {
+  readonly #sources: MetricsSources;
+  readonly #log: Logger;
+  readonly #counters = new TaskCounters(0);
+  readonly #running = new RunningTasksReader();
+  readonly #process = new ProcessFigures("plugin");
+  #endpoint: MetricsEndpoint | undefined;
+  #address = "";
+
+  constructor(sources: MetricsSources, log: Logger) {
+    this.#sources = sources;
+    this.#log = log;
+  }
+
+  /** Takes each committed event. */
+  note({ task, event, before, snapshot }: CommittedStep): void {
+    this.#counters.note({ id: task.id, time: event.time, before: before.context, after: snapshot.context });
+  }
+
+  /** @param address by the plugin's option; empty serves nothing */
+  async configure(address: string): Promise<void> {
+    if (address === this.#address) return;
+    this.#address = address;
+    await this.#endpoint?.close();
+    this.#endpoint = undefined;
+    const parsed = parseMetricsAddress(address);
+    if (parsed === undefined) return;
+    const collect = async () => metricsText(await this.families());
+    this.#endpoint = new MetricsEndpoint(parsed, collect, this.#log);
+  }
+
+  async close(): Promise<void> {
+    this.#process.close();
+    await this.#endpoint?.close();
+  }
+
+  async families(): Promise<Family[]> {
+    const { tasks, logBytes } = this.#sources;
+    const bytes = logBytes();
+    const running = await this.#running.families(() =>
+      tasks().flatMap(({ id, snapshot: { value, context } }) => (isAlive(value) ? [{ id, context }] : [])),
+    );
+    return [
+      ...this.#process.families(),
+      gauge("exec2_log_bytes", "Size of the event log.", bytes === undefined ? [] : bytes),
+      ...this.#counters.families(),
+      ...running,
+    ];
+  }
+}
