@@ -59,18 +59,22 @@ export class FileTable implements RecordTable {
     const from = Buffer.from(after ?? prefix);
     return this.#reader.read((snapshot) => {
       const found: StreamEntry[] = [];
-      for (const entry of entriesOf(snapshot, "heads", from)) {
-        if (isGap(entry)) continue;
-        const stream = entry.key.toString();
-        if (!stream.startsWith(prefix) || found.length === BATCH_HEADS) break;
-        if (stream === after) continue;
-        try {
-          found.push({ stream, ...headOf(entry.value(), snapshot) });
-        } catch (thrown) {
-          snapshot.skip(thrown);
+      const tree = snapshot.table("heads");
+      if (tree === undefined) return found;
+      for (const leaf of snapshot.leaves(tree, from)) {
+        if (!("page" in leaf)) continue;
+        const { page, first } = leaf;
+        for (let at = first; at < page.length; at++) {
+          const stream = page.text(at);
+          if (!stream.startsWith(prefix) || found.length === BATCH_HEADS) return found;
+          if (stream === after) continue;
+          try {
+            found.push({ stream, ...headOf(snapshot.bytesAt(page, at), snapshot) });
+          } catch (thrown) {
+            snapshot.skip(thrown);
+          }
         }
       }
-      checkEnds(found, snapshot);
       return found;
     });
   }

@@ -135,6 +135,11 @@ export class NodePage {
     return this.#page.subarray(this.#keyBegin(index), this.#keyEnd(index));
   }
 
+  /** The key as text. */
+  text(index: number): string {
+    return this.#page.toString("utf8", this.#keyBegin(index), this.#keyEnd(index));
+  }
+
   /** Negative if the node's key is less than `key`, as LMDB compares them: byte by byte. */
   compare(index: number, key: Buffer): number {
     return compareBytes(this.#page, this.#keyBegin(index), this.#keyEnd(index), key, 0, key.length);

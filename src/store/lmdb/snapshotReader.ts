@@ -133,6 +133,12 @@ export interface Entry {
   readonly value: () => Buffer;
 }
 
+/** A leaf page, and the first of its entries that is meant. */
+export interface Leaf {
+  readonly page: NodePage;
+  readonly first: number;
+}
+
 /** Keys that cannot be read: from `from` on, and below `to`. Undefined stands for the tree's first or last key. */
 export interface Gap {
   readonly from: Buffer | undefined;
@@ -212,8 +218,26 @@ export class Snapshot {
   }
 
   /** Entries from a key on, in order. A gap stands for what cannot be read. */
-  *entries({ root, depth }: Tree, from: Buffer): Iterable<Entry | Gap> {
+  *entries(tree: Tree, from: Buffer): Iterable<Entry | Gap> {
+    for (const leaf of this.leaves(tree, from)) {
+      if (!("page" in leaf)) {
+        yield leaf;
+        continue;
+      }
+      const { page, first } = leaf;
+      for (let at = first; at < page.length; at++)
+        yield { key: page.key(at), value: () => this.bytesAt(page, at) };
+    }
+  }
+
+  /** The same by leaf pages, for who reads very many entries. */
+  *leaves({ root, depth }: Tree, from: Buffer): Iterable<Leaf | Gap> {
     if (root !== undefined) yield* this.#walk(root, depth, from, { from: undefined, to: undefined });
+  }
+
+  /** The value of an entry of a leaf page. @throws PageDefect */
+  bytesAt(page: NodePage, at: number): Buffer {
+    return this.#bytesOf(page.data(at));
   }
 
   /** Notes a defect, so that the read can go on. @throws `thrown` if it is no defect */
@@ -281,7 +305,7 @@ export class Snapshot {
     return undefined;
   }
 
-  *#walk(number: number, level: number, from: Buffer, range: Gap): Iterable<Entry | Gap> {
+  *#walk(number: number, level: number, from: Buffer, range: Gap): Iterable<Leaf | Gap> {
     let page: NodePage;
     try {
       page = this.#page(number, level);
@@ -291,16 +315,17 @@ export class Snapshot {
       yield range;
       return;
     }
-    for (let at = Math.max(0, lastAtOrBefore(page, from, level)); at < page.length; at++) {
-      if (level > 1) {
-        const below = {
-          from: at === 0 ? range.from : page.key(at),
-          to: at + 1 < page.length ? page.key(at + 1) : range.to,
-        };
-        yield* this.#walk(page.child(at), level - 1, from, below);
-      } else if (page.compare(at, from) >= 0) {
-        yield { key: page.key(at), value: () => this.#bytesOf(page.data(at)) };
-      }
+    const last = lastAtOrBefore(page, from, level);
+    if (level === 1) {
+      yield { page, first: last >= 0 && page.compare(last, from) === 0 ? last : last + 1 };
+      return;
+    }
+    for (let at = Math.max(0, last); at < page.length; at++) {
+      const below = {
+        from: at === 0 ? range.from : page.key(at),
+        to: at + 1 < page.length ? page.key(at + 1) : range.to,
+      };
+      yield* this.#walk(page.child(at), level - 1, from, below);
     }
   }
 
