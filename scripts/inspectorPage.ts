@@ -10,7 +10,22 @@ import { taskMachine } from "../src/machines/xstateMachine.ts";
 const page = join(import.meta.dirname, "../src/inspector/page");
 
 /** In this order, since later rules override earlier ones. */
-const styles = ["base", "frame", "cards", "list", "task", "timeline", "usage", "chart", "lanes", "node"];
+const styles = [
+  "base",
+  "frame",
+  "cards",
+  "list",
+  "task",
+  "timeline",
+  "usage",
+  "chart",
+  "lanes",
+  "logs",
+  "compare",
+  "bundle",
+  "print",
+  "node",
+];
 
 export async function buildInspectorPage(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });

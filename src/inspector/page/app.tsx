@@ -2,7 +2,12 @@
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { visible } from "../../units/visible.ts";
+import { linkTo } from "./address.ts";
 import { Banners } from "./banners.tsx";
+import { BundlePage } from "./bundle/bundlePage.tsx";
+import { DropZone } from "./bundle/dropZone.tsx";
+import { useSource } from "./bundle/source.ts";
+import { ComparePage } from "./compare/comparePage.tsx";
 import { AllocationPage } from "./lanes/allocationPage.tsx";
 import { Failures } from "./list/failures.tsx";
 import { TaskList } from "./list/taskList.tsx";
@@ -23,14 +28,17 @@ interface Part {
 const parts: Readonly<Record<string, Part>> = {
   "": { title: "Tasks", inHeader: true, show: TaskList },
   failures: { title: "Failures", inHeader: true, show: Failures },
+  compare: { title: "Compare", inHeader: true, show: ComparePage },
+  bundle: { title: "Bundle", inHeader: true, show: BundlePage },
   node: { title: "Node", inHeader: true, show: NodePage },
   allocation: { title: "Allocation", inHeader: false, show: AllocationPage },
   task: { title: "Task", inHeader: false, show: TaskPage },
 };
 
 export function App() {
-  const live = useLive();
-  const { path } = useAddress();
+  const own = useLive();
+  const live = useSource(own);
+  const { path, choices } = useAddress();
   const [name = "", subject = ""] = path;
   const part = Object.hasOwn(parts, name) ? parts[name] : undefined;
   const row = live.rows.find(({ id }) => id === subject);
@@ -58,15 +66,31 @@ export function App() {
               </a>
             ))}
         </nav>
-        <span class={`link ${live.link}`}>
-          {live.link !== "on" ? "not connected" : live.status?.bundle ? "recorded" : "live"}
+        <span class={`link ${own.link}`}>
+          {own.link !== "on" ? "not connected" : own.status?.bundle ? "recorded" : "live"}
         </span>
       </header>
+      <DropZone />
+      {choices.in === undefined ? null : <ForeignNote of={choices.in} />}
       <main>
-        {part === undefined ? <NoPart /> : <part.show key={path.join("/")} live={live} subject={subject} />}
+        {part === undefined ? (
+          <NoPart />
+        ) : (
+          <part.show key={`${path.join("/")} ${choices.in}`} live={live} subject={subject} />
+        )}
       </main>
-      <Banners live={live} />
+      <Banners live={own} />
     </>
+  );
+}
+
+/** Says of whatever is shown that it is no task of this host. */
+function ForeignNote({ of: key }: { readonly of: string }) {
+  return (
+    <p class="foreign-note">
+      From a bundle that was dropped here: histories of another host.{" "}
+      <a href={linkTo(["bundle", key])}>The bundle</a>
+    </p>
   );
 }
 

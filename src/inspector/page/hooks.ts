@@ -20,7 +20,11 @@ export function useKeys(handle: Readonly<Record<string, () => void>>): void {
 }
 
 function usesKeys(target: Element): boolean {
-  return target instanceof HTMLInputElement || target.scrollWidth > target.clientWidth;
+  return (
+    target instanceof HTMLInputElement ||
+    target instanceof HTMLTextAreaElement ||
+    target.scrollWidth > target.clientWidth
+  );
 }
 
 /** Counts the times that the interval has passed while the page was visible. @param intervalMs undefined: none */

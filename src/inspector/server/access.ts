@@ -27,6 +27,9 @@ export type Verdict =
   | { readonly kind: "welcome"; readonly cookie: string }
   | { readonly kind: "refused"; readonly status: number; readonly reason: string };
 
+/** Where the page puts a bundle that was dropped onto it: the only path that takes anything. */
+const uploadPath = "/api/bundles";
+
 /** Where Prometheus scrapes. */
 export const metricsPath = "/metrics";
 
@@ -38,13 +41,18 @@ export class Access {
   readonly #cookieName = `inspect_${createHash("sha256").update(this.token).digest("hex").slice(0, 12)}`;
 
   judge({ method, url, headers }: AccessRequest): Verdict {
-    if (method !== "GET" && method !== "HEAD") return refused(405, "only GET and HEAD are allowed");
     const target = targetOf(url);
+    const isUpload = method === "POST" && target?.pathname === uploadPath;
+    if (method !== "GET" && method !== "HEAD" && !isUpload) {
+      return refused(405, "only GET and HEAD are allowed");
+    }
     if (target === undefined) return refused(400, "the request names no path");
     if (!isOwnHost(headers.host)) return refused(421, "this server does not have that host name");
     if (headers.origin !== undefined && headers.origin !== `http://${headers.host}`) {
       return refused(403, "pages of other origins have no access");
     }
+    // Browsers name the origin of every upload.
+    if (isUpload && headers.origin === undefined) return refused(403, "only the page itself may upload");
     const token = target.searchParams.get("token");
     if (target.pathname === "/" && token !== null && isSame(token, this.token)) {
       return { kind: "welcome", cookie: this.#cookie() };

@@ -67,13 +67,18 @@ export class LogWatch {
     }
   }
 
+  /** Whether the path is a bundle. */
+  get isBundle(): boolean {
+    return isFile(this.#path);
+  }
+
   status(): Status {
     const logs = [...this.#logs];
     const plugins = logs.map(([folder]) => pluginOf(dirname(folder)));
     const ready = logs.every(([, { reader, end }]) => (this.#read.get(reader) ?? 0) >= end);
     return {
       path: this.#path,
-      bundle: isFile(this.#path),
+      bundle: this.isBundle,
       problems: this.#problems(logs.length, plugins),
       plugins: plugins.flatMap((pid) => pid ?? []),
       ready,
@@ -128,7 +133,7 @@ export class LogWatch {
     const damage = [...this.#logs.values()].flatMap(({ reader }) => reader.damage);
     const missing = open === 0 && failures.length === 0;
     const { unreadable } = this.#index;
-    const bundle = isFile(this.#path);
+    const bundle = this.isBundle;
     const running = this.#index
       .rows()
       .some(({ endedAt, state }) => endedAt === null && state !== "destroyed");

@@ -4,7 +4,9 @@ import type { ServerResponse } from "node:http";
 /** Allows only this server's own scripts, styles and data: no inline script, frame or form. */
 const contentSecurityPolicy = [
   "default-src 'none'",
-  ...["script-src", "style-src", "connect-src", "img-src"].map((kind) => `${kind} 'self'`),
+  ...["script-src", "style-src", "connect-src"].map((kind) => `${kind} 'self'`),
+  // The page draws a picture of its own drawing, to save it.
+  "img-src 'self' blob:",
   ...["base-uri", "form-action", "frame-ancestors"].map((kind) => `${kind} 'none'`),
 ].join("; ");
 

@@ -3,36 +3,56 @@
 import { DriverError } from "../../errors.ts";
 import { bundleLines } from "../../replay/bundle/exportBundle.ts";
 import type { History } from "../../replay/history.ts";
+import { diffHistories } from "../../replay/historyDiff.ts";
+import { parseEdits } from "../../replay/whatIf.ts";
 import { readUsage } from "../../store/usage/usageFile.ts";
 import { toTaskId } from "../../taskId.ts";
 import { sequenceDiagram } from "../../why/sequenceDiagram.ts";
+import { diffView } from "../views/compare/diffView.ts";
+import { whatIfView } from "../views/compare/whatIfView.ts";
 import { nodeView } from "../views/nodeView.ts";
 import { momentView, taskView } from "../views/taskView.ts";
 import { type UsageView, usageView } from "../views/usageView.ts";
 import type { Allocations } from "./allocations.ts";
+import { bundleView, type DroppedBundles } from "./droppedBundles.ts";
+import type { TaskLogs } from "./logs/taskLogs.ts";
 import type { LogWatch } from "./logWatch.ts";
 import type { Node } from "./node.ts";
 import { type Answer, jsonAnswer, textAnswer } from "./responses.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
-export interface Sources {
-  readonly index: TaskIndex;
+export interface Sources extends TaskSources {
   readonly watch: LogWatch;
   readonly node: Node;
-  readonly allocations: Allocations;
+  /** Histories of others, each with an index of its own. */
+  readonly dropped: DroppedBundles;
 }
 
-type Route = (sources: Sources, query: URLSearchParams) => Answer;
+/** What knows tasks: those of the inspector's logs, or those of a dropped bundle. */
+interface TaskSources {
+  readonly index: TaskIndex;
+  readonly allocations: Allocations;
+  readonly logs: TaskLogs;
+}
+
+/** @param isWanted false once nobody waits for the answer */
+type Route = (sources: Sources, query: URLSearchParams, isWanted: () => boolean) => Answer | Promise<Answer>;
 
 const routes: Readonly<Record<string, Route>> = {
   "/api/status": ({ watch }) => jsonAnswer(watch.status()),
   "/api/tasks": ({ index }) => jsonAnswer(index.rows()),
   "/api/node": ({ index, watch, node }) =>
     jsonAnswer(nodeView(index, node.facts(), watch.status(), Date.now())),
+  "/api/bundle/about": ({ dropped }, query) => {
+    const bundle = dropped.get(query.get("in") ?? "");
+    return bundle === undefined ? notFound(noBundle) : jsonAnswer(bundleView(bundle));
+  },
   "/api/allocation": ({ allocations }, query) => {
     const view = allocations.view(query.get("id") ?? "");
     return view === undefined ? notFound("No task of this allocation is known.") : jsonAnswer(view);
   },
+  "/api/log": ({ logs }, query) => logs.page(query),
+  "/api/log/search": ({ logs }, query, isWanted) => logs.search(query, isWanted),
   "/api/task": ({ index }, query) =>
     withTask(index, query, (history) => jsonAnswer(taskView(history, numberOf(query, "from") ?? 1))),
   "/api/moment": ({ index }, query) =>
@@ -40,6 +60,26 @@ const routes: Readonly<Record<string, Route>> = {
       const seq = numberOf(query, "seq");
       const known = seq !== undefined && seq <= history.length;
       return known ? jsonAnswer(momentView(history, seq)) : notFound("There is no such event.");
+    }),
+  "/api/diff": ({ index, dropped }, query) => {
+    const [left, right] = ["a", "b"].map((side) => {
+      const key = query.get(`${side}in`) ?? "";
+      const from = key === "" ? index : dropped.get(key)?.index;
+      // Compared unmasked, so that a difference in what is masked is told, too; the result is masked.
+      return from?.unmasked(query.get(side) ?? "");
+    });
+    if (left === undefined || right === undefined) return notFound(noTask);
+    return jsonAnswer(diffView(diffHistories(left, right)));
+  },
+  "/api/whatif": ({ index }, query) =>
+    withTask(index, query, (history) => {
+      try {
+        return jsonAnswer(whatIfView(history, parseEdits(query.get("edits") ?? "")));
+      } catch (thrown) {
+        if (!(thrown instanceof DriverError && thrown.code === "EDITS_INVALID")) throw thrown;
+        const { summary, hint } = thrown;
+        return textAnswer(hint === undefined ? summary : `${summary}. ${hint}`, 400);
+      }
     }),
   "/api/events": ({ index }, query) => withTask(index, query, ({ events }) => jsonAnswer(events)),
   "/api/usage": ({ index, watch }, query) =>
@@ -50,21 +90,32 @@ const routes: Readonly<Record<string, Route>> = {
     withTask(index, query, (history) => textAnswer(bundleOf(index, history))),
 };
 
-/** @returns undefined if there is no such path */
-export function answerOf(sources: Sources, { pathname, searchParams }: URL): Answer | undefined {
+/**
+ * @param isWanted false once nobody waits for the answer
+ * @returns undefined if there is no such path
+ */
+export function answerOf(
+  sources: Sources,
+  { pathname, searchParams }: URL,
+  isWanted: () => boolean,
+): Answer | Promise<Answer> | undefined {
   if (!Object.hasOwn(routes, pathname)) return undefined;
   try {
-    return routes[pathname]?.(sources, searchParams);
+    const key = searchParams.get("in");
+    const bundle = key === null ? undefined : sources.dropped.get(key);
+    if (key !== null && bundle === undefined) return notFound(noBundle);
+    return routes[pathname]?.({ ...sources, ...bundle }, searchParams, isWanted);
   } catch (thrown) {
     return textAnswer(DriverError.from(thrown, "STORE_FAILED", "the log cannot be read").message, 500);
   }
 }
 
+const noBundle = "The bundle is not there any more: drop it again.";
+const noTask = "There is no such task, or its history was removed.";
+
 function withTask(index: TaskIndex, query: URLSearchParams, answer: (history: History) => Answer): Answer {
   const history = index.history(query.get("id") ?? "");
-  return history === undefined
-    ? notFound("There is no such task, or its history was removed.")
-    : answer(history);
+  return history === undefined ? notFound(noTask) : answer(history);
 }
 
 /** Number of an event, from 1; undefined if the query has none. */

@@ -6,11 +6,13 @@ import { Connections } from "../../http/connections.ts";
 import { Access, metricsPath, targetOf } from "./access.ts";
 import { Allocations } from "./allocations.ts";
 import { loadAssets } from "./assets.ts";
+import { bytesOf, DroppedBundles, maxBundleBytes, tooLarge } from "./droppedBundles.ts";
 import { LiveStream } from "./liveStream.ts";
+import { TaskLogs } from "./logs/taskLogs.ts";
 import { LogWatch } from "./logWatch.ts";
 import { InspectorMetrics } from "./metrics.ts";
 import { thisNode } from "./node.ts";
-import { type Answer, send, textAnswer } from "./responses.ts";
+import { type Answer, jsonAnswer, send, textAnswer } from "./responses.ts";
 import { answerOf, type Sources } from "./routes.ts";
 import { TaskIndex } from "./taskIndex.ts";
 
@@ -42,6 +44,7 @@ export class InspectorServer {
   readonly #connections: Connections;
   readonly #timer: NodeJS.Timeout;
   #looking: Promise<void> | undefined;
+  #isUploading = false;
   #sentStatus = "";
   #closeRelay: (() => void) | undefined;
 
@@ -54,6 +57,8 @@ export class InspectorServer {
       watch: this.#watch,
       node: thisNode,
       allocations: new Allocations(this.index),
+      logs: new TaskLogs(this.index, () => this.#watch.isBundle),
+      dropped: new DroppedBundles(),
     };
     const limits = {
       headersTimeout: 10_000,
@@ -135,12 +140,43 @@ export class InspectorServer {
       this.#follow(response);
       return;
     }
+    if (target?.pathname === "/api/log/live" && request.method === "GET") {
+      this.#sources.logs.follow(target.searchParams, response);
+      return;
+    }
+    if (target !== undefined && request.method === "POST") {
+      void this.#upload(request, response, target.searchParams.get("name") ?? "");
+      return;
+    }
     if (target?.pathname === metricsPath) {
       void this.#metrics.answer().then((answer) => send(response, answer));
       return;
     }
-    const answer = target && (this.#assets.get(target.pathname) ?? answerOf(this.#sources, target));
-    send(response, answer ?? textAnswer("Not found.\n", 404));
+    const isWanted = () => !response.closed;
+    const answer = target && (this.#assets.get(target.pathname) ?? answerOf(this.#sources, target, isWanted));
+    if (answer instanceof Promise) void answer.then((later) => send(response, later));
+    else send(response, answer ?? textAnswer("Not found.\n", 404));
+  }
+
+  /** Takes a bundle that was dropped onto the page, and answers with the key under which it is found. */
+  async #upload(request: IncomingMessage, response: ServerResponse, name: string): Promise<void> {
+    const isTooLong = Number(request.headers["content-length"] ?? 0) > maxBundleBytes;
+    if (isTooLong || this.#isUploading) {
+      const refusal = isTooLong ? tooLarge : "another bundle is being read";
+      // Its bytes are not read: the connection ends with the answer.
+      send(response, { ...textAnswer(refusal, isTooLong ? 413 : 503), headers: { Connection: "close" } });
+      return;
+    }
+    this.#isUploading = true;
+    try {
+      const { key } = await this.#sources.dropped.add(await bytesOf(request), name);
+      send(response, jsonAnswer({ key }));
+    } catch (thrown) {
+      const { summary } = DriverError.from(thrown, "BUNDLE_INVALID", "the bundle cannot be read");
+      send(response, textAnswer(summary, 400));
+    } finally {
+      this.#isUploading = false;
+    }
   }
 
   #follow(response: ServerResponse): void {

@@ -102,6 +102,12 @@ export class TaskIndex {
     return this.#lastHistory;
   }
 
+  /** The task's history as it is stored, to be compared: nothing of it may be shown. Undefined if there is no such task. */
+  unmasked(id: string): History | undefined {
+    const reader = this.readerOf(id);
+    return reader && new History(id, readHistory(reader, id));
+  }
+
   /** Removes tasks of a log from the index. */
   forget(reader: EventReader, isRemoved: (id: string) => boolean): void {
     for (const [id, entry] of this.#entries) {

@@ -31,6 +31,32 @@ export async function loadBundle(path: string): Promise<Bundle> {
 
 /** @param path appears in errors only */
 export function parseBundle(text: string, path: string): Bundle {
+  const parsing = parsed(text, path);
+  for (;;) {
+    const step = parsing.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The same, while other work has its turns. */
+export async function parseBundleInTurns(
+  text: string,
+  path: string,
+  turn: () => Promise<void>,
+): Promise<Bundle> {
+  const parsing = parsed(text, path);
+  for (;;) {
+    const step = parsing.next();
+    if (step.done) return step.value;
+    await turn();
+  }
+}
+
+/** Some milliseconds' work. */
+const EVENTS_A_TURN = 500;
+
+/** Yields between parts of the work. */
+function* parsed(text: string, path: string): Generator<void, Bundle> {
   const firstEnd = text.indexOf("\n");
   const header = readHeader(firstEnd === -1 ? text : text.slice(0, firstEnd));
   if (typeof header === "string") throw invalid(path, `it does not begin as a bundle does: ${header}`);
@@ -39,6 +65,7 @@ export function parseBundle(text: string, path: string): Bundle {
   for (const { stream, version } of header.streams) {
     for (let seq = 1; seq <= version; seq++) {
       records.push(placed({ stream, seq }, lines[records.length] ?? "", records.at(-1)?.position ?? 0));
+      if (records.length % EVENTS_A_TURN === 0) yield;
     }
   }
   return { header, reader: readerOf(header.streams, records) };

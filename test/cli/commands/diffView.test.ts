@@ -3,9 +3,9 @@
 import { describe, expect, it } from "vitest";
 import { diffJson } from "../../../src/cli/commands/diff/diffJson.ts";
 import { DiffView } from "../../../src/cli/commands/diff/diffView.ts";
-import { divergenceText } from "../../../src/cli/commands/diff/divergenceText.ts";
 import { styleOf } from "../../../src/cli/terminal/style.ts";
 import type { TaskEvent } from "../../../src/machines/events.ts";
+import { divergenceText } from "../../../src/replay/divergenceText.ts";
 import { History } from "../../../src/replay/history.ts";
 import { diffHistories } from "../../../src/replay/historyDiff.ts";
 import { allLives, life } from "../../support/agent/lives.ts";

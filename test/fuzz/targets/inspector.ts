@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Access, targetOf } from "../../../src/inspector/server/access.ts";
 import { Allocations } from "../../../src/inspector/server/allocations.ts";
+import { DroppedBundles } from "../../../src/inspector/server/droppedBundles.ts";
+import { TaskLogs } from "../../../src/inspector/server/logs/taskLogs.ts";
 import { LogWatch } from "../../../src/inspector/server/logWatch.ts";
 import { thisNode } from "../../../src/inspector/server/node.ts";
 import { answerOf } from "../../../src/inspector/server/routes.ts";
@@ -18,6 +20,8 @@ const index = new TaskIndex();
 const noLog = join(tmpdir(), "exec2-fuzz-no-log");
 const watch = new LogWatch(noLog, index);
 const allocations = new Allocations(index);
+const dropped = new DroppedBundles();
+const logs = new TaskLogs(index, () => false);
 
 /** Lines: a method, a path, and the headers host, origin and cookie. */
 export const requests: Target = {
@@ -28,7 +32,8 @@ export const requests: Target = {
     hold(verdict.kind === "refused", `${JSON.stringify(url)} is let in`);
     hold(!access.admitsClient({ url, headers: { host, origin } }), `${JSON.stringify(url)} is admitted`);
     const target = targetOf(url);
-    if (target) answerOf({ index, watch, node: thisNode, allocations }, target);
+    if (target)
+      void answerOf({ index, watch, node: thisNode, allocations, logs, dropped }, target, () => true);
   },
   seeds: () => [
     "GET\n/api/task?id=a&from=3\n127.0.0.1:4650\nhttp://127.0.0.1:4650\nx=y; z=1",

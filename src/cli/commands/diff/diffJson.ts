@@ -1,8 +1,9 @@
 /** A diff of two histories as JSON. Pure. */
+
+import { divergenceText } from "../../../replay/divergenceText.ts";
 import type { History, Moment } from "../../../replay/history.ts";
 import type { HistoryDiff } from "../../../replay/historyDiff.ts";
 import { visibleJson } from "../../../units/visible.ts";
-import { divergenceText } from "./divergenceText.ts";
 
 /** One JSON object; missing values are null. */
 export function diffJson(diff: HistoryDiff): string {

@@ -2,6 +2,7 @@
 
 import { summarise } from "../../../machines/events.ts";
 import type { Change } from "../../../replay/contextDiff.ts";
+import { divergenceText } from "../../../replay/divergenceText.ts";
 import type { History, Moment } from "../../../replay/history.ts";
 import { type DiffRow, differs, type HistoryDiff } from "../../../replay/historyDiff.ts";
 import { formatDuration } from "../../../units/durations.ts";
@@ -9,7 +10,6 @@ import { formatTime } from "../../../units/times.ts";
 import { visible, visibleTexts } from "../../../units/visible.ts";
 import { cutText, wrap } from "../../../units/widths.ts";
 import type { Style } from "../../terminal/style.ts";
-import { divergenceText } from "./divergenceText.ts";
 
 /** Terminals at least this wide show the histories side by side. */
 const wide = 100;

@@ -2,7 +2,7 @@
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { AllocationView } from "../../views/allocation/allocationView.ts";
-import { linkTo } from "../address.ts";
+import { linkWithin, listPath } from "../bundle/source.ts";
 import { useKeys, useNow } from "../hooks.ts";
 import type { PartProperties } from "../live.ts";
 import { Mark } from "../mark.tsx";
@@ -14,7 +14,7 @@ import { useAllocation } from "./useAllocation.ts";
 export function AllocationPage({ live: { rows, status }, subject: allocation }: PartProperties) {
   const view = useAllocation(allocation, rows);
   const now = useNow();
-  useKeys({ Escape: () => goTo([]) });
+  useKeys({ Escape: () => goTo(listPath()) });
   const isUnknown = status?.ready === true && !rows.some((row) => row.allocation === allocation);
   if (isUnknown) {
     return (
@@ -85,7 +85,7 @@ function Runs({ view, now }: { readonly view: AllocationView; readonly now: numb
             {runs.slice(0, maxListed).map(({ id, task, number, outcome, begunAt, overAt }) => (
               <tr key={id}>
                 <th scope="row">
-                  <a href={linkTo(["task", id])}>{task}</a>
+                  <a href={linkWithin(["task", id])}>{task}</a>
                 </th>
                 <td>{number}</td>
                 <td class={`outcome ${outcome.tone}`}>

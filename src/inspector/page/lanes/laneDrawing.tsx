@@ -5,7 +5,7 @@ import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { AllocationView, LaneRun, TaskLanes } from "../../views/allocation/allocationView.ts";
 import type { LaneMark } from "../../views/allocation/runLane.ts";
-import { linkTo } from "../address.ts";
+import { linkWithin } from "../bundle/source.ts";
 import { Shape } from "../mark.tsx";
 import { type Block, countOutcomes, foldRuns, outcomesText, worstTone } from "./foldRuns.ts";
 import { type Span, shareOf, ticksOf } from "./timeAxis.ts";
@@ -258,7 +258,7 @@ function Sign({ id, mark: { seq, time, text, kind }, x, width }: SignProperties)
   const top = lane.bar - 8;
   const shape = kind === "takeover" ? `M${x},${top}l4,4l-4,4l-4,-4z` : `M${x - 5},${top}h10l-5,9z`;
   return (
-    <a class={`sign ${kind}`} href={linkTo(["task", id], { event: String(seq) })} tabIndex={-1}>
+    <a class={`sign ${kind}`} href={linkWithin(["task", id], { event: String(seq) })} tabIndex={-1}>
       <title>{`${text}, ${formatTime(time)}`}</title>
       <path d={shape} />
     </a>
@@ -273,7 +273,7 @@ interface LinkProperties {
 
 function Link({ run, label, children }: LinkProperties) {
   return (
-    <a href={linkTo(["task", run.id])} aria-label={label}>
+    <a href={linkWithin(["task", run.id])} aria-label={label}>
       {children}
     </a>
   );

@@ -1,10 +1,12 @@
 /** The lanes of an allocation, with an overview of the whole time, zoom, and the way from error to error. */
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { shortId } from "../../../taskId.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { AllocationView } from "../../views/allocation/allocationView.ts";
-import { linkTo } from "../address.ts";
+import { linkWithin } from "../bundle/source.ts";
 import { useKeys } from "../hooks.ts";
 import { choose, useAddress } from "../navigation.ts";
+import { SaveDrawing } from "../save/saveDrawing.tsx";
 import { errorsOf, nextError } from "./errors.ts";
 import { LaneDrawing } from "./laneDrawing.tsx";
 import { Overview } from "./overview.tsx";
@@ -96,14 +98,19 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
             Next
           </button>
         </fieldset>
+        <SaveDrawing
+          what="the lanes"
+          name={`lanes-${shortId(view.allocation)}`}
+          drawing={() => place.current?.querySelector<SVGSVGElement>("svg.lanes")}
+        />
         <p role="status" class="error-line">
           {error === undefined ? null : (
             <>
               <span class="faint">
                 {index + 1} of {errors.length}
               </span>{" "}
-              <a href={linkTo(["task", error.id], { event: String(error.seq) })}>{error.task}</a> {error.text}{" "}
-              <span class="faint">{formatTime(error.time)}</span>
+              <a href={linkWithin(["task", error.id], { event: String(error.seq) })}>{error.task}</a>{" "}
+              {error.text} <span class="faint">{formatTime(error.time)}</span>
             </>
           )}
         </p>

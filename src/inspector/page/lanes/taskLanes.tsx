@@ -1,27 +1,26 @@
 /** On the page of a task: its allocation's lanes, with links to its other runs and to its siblings. */
 import type { AllocationView } from "../../views/allocation/allocationView.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
-import { linkTo } from "../address.ts";
+import { compareLink, linkWithin } from "../bundle/source.ts";
 import { useNow } from "../hooks.ts";
 import { LanesCard } from "./lanesCard.tsx";
-import { useAllocation } from "./useAllocation.ts";
 
 interface Properties {
   readonly row: TaskSummary;
-  readonly rows: readonly TaskSummary[];
+  /** Undefined while it is loaded. */
+  readonly view: AllocationView | undefined;
   /** Time of the shown moment: milliseconds since the epoch. */
   readonly time: number;
   readonly choose: (seq: number) => void;
 }
 
-export function TaskLanes({ row: { id, allocation, task }, rows, time, choose }: Properties) {
-  const view = useAllocation(allocation, rows);
+export function TaskLanes({ row: { id, allocation, task }, view, time, choose }: Properties) {
   const now = useNow();
   return (
     <section class="card" aria-label="Runs and siblings">
       <h2>
         Runs and siblings{" "}
-        <a class="more" href={linkTo(["allocation", allocation])}>
+        <a class="more" href={linkWithin(["allocation", allocation])}>
           the allocation
         </a>
       </h2>
@@ -56,11 +55,12 @@ function Relatives({ view: { tasks }, id, task }: RelativesProperties) {
           Run {own.earlier + index + 1} of {own.earlier + own.runs.length}
         </span>
       )}
-      {earlier === undefined ? null : <a href={linkTo(["task", earlier.id])}>the run before</a>}
-      {later === undefined ? null : <a href={linkTo(["task", later.id])}>the run after</a>}
+      {earlier === undefined ? null : <a href={linkWithin(["task", earlier.id])}>the run before</a>}
+      {earlier === undefined ? null : <a href={compareLink(earlier.id, id)}>compare with the run before</a>}
+      {later === undefined ? null : <a href={linkWithin(["task", later.id])}>the run after</a>}
       {siblings.length === 0 ? null : <span>Siblings:</span>}
       {siblings.map(({ task: name, runs }) => (
-        <a key={name} href={linkTo(["task", runs.at(-1)?.id ?? ""])}>
+        <a key={name} href={linkWithin(["task", runs.at(-1)?.id ?? ""])}>
           {name}
         </a>
       ))}

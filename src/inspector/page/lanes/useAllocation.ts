@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { AllocationView } from "../../views/allocation/allocationView.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
+import { sourceQuery } from "../bundle/source.ts";
 import { useAnswer } from "../live.ts";
 
 /** A task that changes at every moment is fetched no more often than this. */
@@ -14,7 +15,8 @@ export function useAllocation(allocation: string, rows: readonly TaskSummary[]):
     own.reduce((sum, row) => sum + row.events, own.length),
     everyMs,
   );
-  const address = events === 0 ? undefined : `/api/allocation?id=${encodeURIComponent(allocation)}`;
+  const address =
+    events === 0 ? undefined : `/api/allocation?id=${encodeURIComponent(allocation)}${sourceQuery()}`;
   return useAnswer<AllocationView>(address, events);
 }
 

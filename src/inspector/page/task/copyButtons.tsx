@@ -1,5 +1,6 @@
-/** Copies the task's history as a bundle with its proof, as JSON or as a diagram. */
+/** Copies or saves the task's history as a bundle with its proof, as JSON or as a diagram. */
 import { useState } from "preact/hooks";
+import { saveFile } from "../save/saveFile.ts";
 
 const kinds = {
   bundle: { label: "Bundle", file: "jsonl" },
@@ -15,7 +16,7 @@ export function CopyButtons({ query, name }: { readonly query: string; readonly 
     const address = `/api/${kind}?${query}`;
     // Browsers let a page write to the clipboard only in a secure context: HTTPS or localhost.
     if (!isSecureContext) {
-      save(address, `${name}.${file}`);
+      saveFile(address, `${name}.${file}`);
       return setNotice(`${label} saved, arguments masked`);
     }
     // Passed to the clipboard as a promise: the click's permission may expire before the text is loaded.
@@ -29,7 +30,7 @@ export function CopyButtons({ query, name }: { readonly query: string; readonly 
   return (
     <div class="copy">
       <fieldset>
-        <legend>Copy as</legend>
+        <legend>Copy</legend>
         {(Object.keys(kinds) as Kind[]).map((kind) => (
           <button
             key={kind}
@@ -40,14 +41,23 @@ export function CopyButtons({ query, name }: { readonly query: string; readonly 
           </button>
         ))}
       </fieldset>
+      <fieldset>
+        <legend>Save</legend>
+        {(Object.keys(kinds) as Kind[]).map((kind) => (
+          <button
+            key={kind}
+            type="button"
+            aria-label={`Save as ${kinds[kind].label}`}
+            onClick={() => {
+              saveFile(`/api/${kind}?${query}`, `${name}.${kinds[kind].file}`);
+              setNotice(`${kinds[kind].label} saved, arguments masked`);
+            }}
+          >
+            {kinds[kind].label}
+          </button>
+        ))}
+      </fieldset>
       <span role="status">{notice}</span>
     </div>
   );
-}
-
-function save(address: string, name: string): void {
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name;
-  link.click();
 }

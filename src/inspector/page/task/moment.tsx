@@ -55,7 +55,8 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
 /** Longer values are cut; the full ones are in the details below. */
 const maxLetters = 220;
 
-function Value({ kind: Kind, value }: { readonly kind: "del" | "ins"; readonly value: unknown }) {
+/** A value that was there before, or is there now; nothing for null. */
+export function Value({ kind: Kind, value }: { readonly kind: "del" | "ins"; readonly value: unknown }) {
   if (value === null) return null;
   const text = JSON.stringify(value);
   return <Kind>{text.length > maxLetters ? `${text.slice(0, maxLetters)}…` : text}</Kind>;

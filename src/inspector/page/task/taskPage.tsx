@@ -1,9 +1,15 @@
 /** One task: its outcome and the reason, its history, and any moment of that. */
+import { allocationOf } from "../../../taskId.ts";
 import type { MomentView } from "../../views/taskView.ts";
+import { listPath, sourceQuery } from "../bundle/source.ts";
+import { WhatIfPanel } from "../compare/whatIfPanel.tsx";
 import { useKeys } from "../hooks.ts";
 import { TaskLanes } from "../lanes/taskLanes.tsx";
+import { useAllocation } from "../lanes/useAllocation.ts";
 import { type PartProperties, useAnswer } from "../live.ts";
+import { LogPanel } from "../logs/logPanel.tsx";
 import { choose, chosenNow, goTo, useChoice } from "../navigation.ts";
+import { SaveDrawing } from "../save/saveDrawing.tsx";
 import { Chart, useChartLayout } from "./chart.tsx";
 import { Moment } from "./moment.tsx";
 import { Sandbox } from "./sandbox.tsx";
@@ -16,9 +22,10 @@ import { Verdict } from "./verdict.tsx";
 
 export function TaskPage({ live: { rows, status }, subject: id }: PartProperties) {
   const row = rows.find((each) => each.id === id);
-  const query = `id=${encodeURIComponent(id)}`;
+  const query = `id=${encodeURIComponent(id)}${sourceQuery()}`;
   const view = useTaskView(query, row?.events);
   const layout = useChartLayout();
+  const allocation = useAllocation(allocationOf(id), rows);
   /** Without one, the newest event is shown. */
   const [event] = useChoice("event");
   const count = view?.steps.length ?? 0;
@@ -28,7 +35,7 @@ export function TaskPage({ live: { rows, status }, subject: id }: PartProperties
     // Works on the latest choice: keys can come faster than the page is drawn.
     choose({ event: eventAt(to(stepIn(count, chosenNow("event"))), count) });
   useKeys({
-    Escape: () => goTo([]),
+    Escape: () => goTo(listPath()),
     ArrowLeft: () => go((before) => before - 1),
     ArrowRight: () => go((before) => before + 1),
     Home: () => go(() => 1),
@@ -46,7 +53,7 @@ export function TaskPage({ live: { rows, status }, subject: id }: PartProperties
       <TaskTitle row={row} query={query} />
       <Verdict view={view} row={row} choose={chooseStep} />
       <Timeline steps={view.steps} seq={seq} choose={chooseStep} />
-      <TaskLanes row={row} rows={rows} time={view.steps[seq - 1]?.time ?? 0} choose={chooseStep} />
+      <TaskLanes row={row} view={allocation} time={view.steps[seq - 1]?.time ?? 0} choose={chooseStep} />
       <Usage query={query} steps={view.steps} seq={seq} />
       <div class="columns">
         <div>
@@ -54,10 +61,26 @@ export function TaskPage({ live: { rows, status }, subject: id }: PartProperties
           <Moment moment={moment} />
         </div>
         <section class="card" aria-label="State machine">
-          <h2>State machine</h2>
+          <h2 class="with-tools">
+            State machine
+            <SaveDrawing
+              what="the chart"
+              name={`${row.task}-chart`}
+              drawing={() => document.querySelector<SVGSVGElement>("svg.chart")}
+            />
+          </h2>
           <Chart layout={layout} steps={view.steps.slice(0, seq)} state={state} />
         </section>
       </div>
+      {status?.bundle === false ? (
+        <LogPanel
+          {...{ id, seq }}
+          steps={view.steps}
+          runs={allocation?.tasks.find(({ task }) => task === row.task)?.runs ?? []}
+          chooseEvent={chooseStep}
+        />
+      ) : null}
+      <WhatIfPanel {...{ query, seq }} steps={view.steps} data={moment.data} />
       <Sandbox context={moment.context} />
     </>
   );

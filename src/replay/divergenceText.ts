@@ -1,9 +1,9 @@
 /** Describes where two histories diverge, in one or two sentences. Pure. */
 
-import { summarise } from "../../../machines/events.ts";
-import type { Moment } from "../../../replay/history.ts";
-import { type DiffRow, type HistoryDiff, isInput } from "../../../replay/historyDiff.ts";
-import { visible } from "../../../units/visible.ts";
+import { summarise } from "../machines/events.ts";
+import { visible } from "../units/visible.ts";
+import type { Moment } from "./history.ts";
+import { type DiffRow, type HistoryDiff, isInput } from "./historyDiff.ts";
 
 export function divergenceText(diff: HistoryDiff): string {
   return visible(textOf(diff));

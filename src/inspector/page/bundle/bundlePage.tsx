@@ -1,0 +1,134 @@
+/** A bundle that was dropped onto the page: whose it is, whether it proves itself, and its tasks. */
+import { useState } from "preact/hooks";
+import { formatTime } from "../../../units/times.ts";
+import type { BundleView } from "../../server/droppedBundles.ts";
+import type { TaskSummary } from "../../views/taskSummary.ts";
+import { linkTo } from "../address.ts";
+import { useKeys } from "../hooks.ts";
+import { type PartProperties, useAnswer } from "../live.ts";
+import { Mark } from "../mark.tsx";
+import { goTo } from "../navigation.ts";
+import { Facts, Scroll } from "../table.tsx";
+import { openBundle } from "./openBundle.ts";
+import { useBundleRows } from "./source.ts";
+
+export function BundlePage({ subject: key }: PartProperties) {
+  const about = useAnswer<BundleView>(
+    key === "" ? undefined : `/api/bundle/about?in=${encodeURIComponent(key)}`,
+  );
+  const rows = useBundleRows(key);
+  useKeys({ Escape: () => goTo([]) });
+  return (
+    <>
+      <h1 class="plain">{about?.name ?? "Bundle"}</h1>
+      {about === undefined || rows === undefined ? (
+        <p class={key === "" ? "faint" : undefined}>
+          {key === ""
+            ? "Histories of another host, as export and the page of a task write them."
+            : "The bundle is not there (any more): the inspector keeps a few in its memory, until it ends."}
+        </p>
+      ) : (
+        <Shown about={about} rows={rows} id={key} />
+      )}
+      <Open />
+    </>
+  );
+}
+
+function Open() {
+  const [notice, setNotice] = useState("");
+  return (
+    <section class="card" aria-label="Open a bundle">
+      <h2>Open a bundle</h2>
+      <p class="faint">Choose a file, or drop one anywhere onto the page. Nothing of it is stored.</p>
+      <input
+        type="file"
+        accept=".jsonl"
+        aria-label="Bundle"
+        onChange={({ currentTarget: { files } }) => {
+          const file = files?.[0];
+          if (file === undefined) return;
+          setNotice("Reading it…");
+          void openBundle(file).then(setNotice);
+        }}
+      />
+      <p role="status" class="bad">
+        {notice}
+      </p>
+    </section>
+  );
+}
+
+interface ShownProperties {
+  readonly about: BundleView;
+  readonly rows: readonly TaskSummary[];
+  /** The bundle's key. */
+  readonly id: string;
+}
+
+/** More are for `inspect BUNDLE`, with its list that finds and sorts. */
+const maxListed = 500;
+
+function Shown({ about, rows, id }: ShownProperties) {
+  const { driver, host, exportedAt, masked, events, findings } = about;
+  return (
+    <>
+      <section class={`card verdict ${findings.length === 0 ? "good" : "bad"}`} aria-label="Proof">
+        <p class="headline">
+          <Mark tone={findings.length === 0 ? "good" : "bad"} />
+          {findings.length === 0
+            ? "Each event is as it was exported, and this version takes it as it was taken then"
+            : "Not all of it proves itself"}
+        </p>
+        {findings.slice(0, 5).map((finding) => (
+          <p key={finding}>{finding}.</p>
+        ))}
+        {findings.length > 5 ? <p>{findings.length - 5} more tasks have such events.</p> : null}
+        <Facts
+          kind="strip"
+          facts={[
+            ["Exported", formatTime(exportedAt)],
+            ["By version", driver],
+            ["On", `Linux ${host.kernel}, ${host.arch}`],
+            ["Arguments", masked ? "masked by its export" : "masked by this page"],
+            ["Events", events],
+          ]}
+        />
+      </section>
+      <section class="card" aria-label="Tasks of the bundle">
+        <h2>
+          Tasks{" "}
+          <span class="faint">
+            {rows.length > maxListed ? `the newest ${maxListed} of ${rows.length}` : "the newest first"}
+          </span>
+        </h2>
+        <Scroll label="List of tasks">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Task</th>
+                <th scope="col">Job</th>
+                <th scope="col">Outcome</th>
+                <th scope="col">Begun</th>
+              </tr>
+            </thead>
+            <tbody>
+              {rows.slice(0, maxListed).map((row) => (
+                <tr key={row.id}>
+                  <th scope="row">
+                    <a href={linkTo(["task", row.id], { in: id })}>{row.task}</a>
+                  </th>
+                  <td>{row.job}</td>
+                  <td class={`outcome ${row.outcome.tone}`}>
+                    <Mark tone={row.outcome.tone} /> {row.outcome.text}
+                  </td>
+                  <td class="time">{formatTime(row.begunAt)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+      </section>
+    </>
+  );
+}

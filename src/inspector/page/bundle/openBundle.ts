@@ -1,0 +1,18 @@
+/** Gives a bundle to the inspector, and goes to what it has. */
+import { goTo } from "../navigation.ts";
+
+/** @returns what went wrong, in words; empty if the page shows it now */
+export async function openBundle(file: File): Promise<string> {
+  try {
+    const response = await fetch(`/api/bundles?name=${encodeURIComponent(file.name)}`, {
+      method: "POST",
+      body: file,
+    });
+    if (!response.ok) return await response.text();
+    const { key } = (await response.json()) as { readonly key: string };
+    goTo(["bundle", key], {});
+    return "";
+  } catch {
+    return `${file.name} could not be given to the inspector.`;
+  }
+}

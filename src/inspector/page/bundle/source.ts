@@ -1,0 +1,49 @@
+/**
+ * Whose tasks the page shows: those of the inspector's logs, or those of a bundle that was dropped onto the
+ * page, which the address names (`in`).
+ */
+import { useMemo } from "preact/hooks";
+import type { TaskSummary } from "../../views/taskSummary.ts";
+import { type Choices, linkTo } from "../address.ts";
+import { type Live, useAnswer } from "../live.ts";
+import { chosenNow, useChoice } from "../navigation.ts";
+
+/** The end of a query to the API; empty for the inspector's own tasks. */
+export function sourceQuery(): string {
+  const key = chosenNow("in");
+  return key === "" ? "" : `&in=${encodeURIComponent(key)}`;
+}
+
+/** A link to a task or an allocation of the same source. */
+export function linkWithin(path: readonly string[], choices: Choices = {}): string {
+  return linkTo(path, { ...choices, in: chosenNow("in") });
+}
+
+/** A link to the comparison of two runs of the same source. */
+export function compareLink(a: string, b: string): string {
+  const key = chosenNow("in");
+  return linkTo(["compare"], { a, b, ain: key, bin: key });
+}
+
+/** The path of the list that a page of one task belongs to. */
+export function listPath(): readonly string[] {
+  const key = chosenNow("in");
+  return key === "" ? [] : ["bundle", key];
+}
+
+/** What the page shows, with the tasks of the bundle that the address names in place of the inspector's own. */
+export function useSource(live: Live): Live {
+  const [key] = useChoice("in");
+  const rows = useBundleRows(key);
+  return useMemo(() => {
+    if (key === "" || live.status === undefined) return live;
+    const status = { ...live.status, bundle: true, ready: rows !== undefined, problems: [] };
+    return { ...live, status, rows: rows ?? [] };
+  }, [live, key, rows]);
+}
+
+/** Tasks of a dropped bundle, the newest first. Undefined while they are loaded, or without a bundle; none if it is gone. */
+export function useBundleRows(key: string): readonly TaskSummary[] | undefined {
+  const rows = useAnswer<TaskSummary[]>(key === "" ? undefined : `/api/tasks?in=${encodeURIComponent(key)}`);
+  return useMemo(() => rows?.toSorted((a, b) => b.begunAt - a.begunAt), [rows]);
+}

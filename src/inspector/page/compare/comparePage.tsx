@@ -1,0 +1,115 @@
+/** Two tasks compared: where their histories part, and what differs. */
+import { useState } from "preact/hooks";
+import { shortNameOf } from "../../../taskId.ts";
+import { formatTime } from "../../../units/times.ts";
+import type { DiffSide, DiffView } from "../../views/compare/diffView.ts";
+import type { TaskSummary } from "../../views/taskSummary.ts";
+import { linkTo } from "../address.ts";
+import { useBundleRows } from "../bundle/source.ts";
+import { useKeys } from "../hooks.ts";
+import { type PartProperties, useAnswer } from "../live.ts";
+import { Mark } from "../mark.tsx";
+import { choose, goTo, useChoice } from "../navigation.ts";
+import { DiffTable } from "./diffTable.tsx";
+
+export function ComparePage({ live: { rows } }: PartProperties) {
+  const [a] = useChoice("a");
+  const [b] = useChoice("b");
+  useKeys({ Escape: () => goTo([]) });
+  const versions = rows.flatMap(({ id, events }) => (id === a || id === b ? events : []));
+  const [aSource] = useChoice("ain");
+  const [bSource] = useChoice("bin");
+  const sides = { a, b, ain: aSource, bin: bSource };
+  const query = new URLSearchParams(sides).toString();
+  const view = useAnswer<DiffView>(a === "" || b === "" ? undefined : `/api/diff?${query}`, versions.join());
+  return (
+    <>
+      <h1 class="plain">Compare</h1>
+      <div class="columns sides">
+        <Side name="a" label="A" id={a} source={aSource} side={view?.left} rows={rows} />
+        <Side name="b" label="B" id={b} source={bSource} side={view?.right} rows={rows} />
+      </div>
+      {view === undefined ? (
+        <p class="faint">{a === "" || b === "" ? "Choose two runs." : "Comparing…"}</p>
+      ) : (
+        <section class="card" aria-label="Differences">
+          <h2>{view.same ? "The same" : "What differs"}</h2>
+          <p>{view.text}</p>
+          <DiffTable view={view} names={["A", "B"]} />
+          <p class="hint">
+            Not compared are pids, times, ids, digests and run folders, which always differ. Arguments are
+            compared, but not shown.
+          </p>
+        </section>
+      )}
+    </>
+  );
+}
+
+interface SideProperties {
+  readonly name: "a" | "b";
+  readonly label: string;
+  readonly id: string;
+  /** Key of the dropped bundle that it is in; empty for the inspector's own. */
+  readonly source: string;
+  readonly side: DiffSide | undefined;
+  readonly rows: readonly TaskSummary[];
+}
+
+/** More would not be read. */
+const maxOffered = 50;
+
+function Side({ name, label, id, source, side, rows: own }: SideProperties) {
+  const [text, setText] = useState("");
+  const bundle = useBundleRows(source);
+  const rows = bundle ?? own;
+  const needle = text.toLowerCase();
+  const offered =
+    needle === ""
+      ? []
+      : rows
+          .filter((row) =>
+            [row.id, row.task, row.job ?? ""].some((each) => each.toLowerCase().includes(needle)),
+          )
+          .slice(0, maxOffered);
+  return (
+    <section class="card" aria-label={`Side ${label}`}>
+      <h2>
+        {label} {source === "" ? null : <span class="foreign">bundle</span>}{" "}
+        {id === "" ? null : <a href={linkTo(["task", id], { in: source })}>{shortNameOf(id)}</a>}
+      </h2>
+      {side === undefined ? null : (
+        <p>
+          <Mark tone={side.outcome.tone} /> {side.outcome.text}, job {side.job ?? "unknown"}, begun{" "}
+          {formatTime(side.begunAt)}
+        </p>
+      )}
+      <input
+        type="search"
+        value={text}
+        placeholder="Another run: task, job or id"
+        aria-label={`Find a run for side ${label}`}
+        onInput={({ currentTarget: { value } }) => setText(value)}
+      />
+      {offered.length === 0 ? null : (
+        <ul class="offered">
+          {offered.map((row) => (
+            <li key={row.id}>
+              <button
+                type="button"
+                class="as-link"
+                onClick={() => {
+                  choose({ [name]: row.id });
+                  setText("");
+                }}
+              >
+                {shortNameOf(row.id)}
+              </button>{" "}
+              {row.outcome.text} <span class="faint">{formatTime(row.begunAt)}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,104 @@
+/** Two histories side by side: what both did, what only one did, and what differs in the data. */
+import { useState } from "preact/hooks";
+import { formatDuration } from "../../../units/durations.ts";
+import type { DiffCell, DiffLine, DiffView } from "../../views/compare/diffView.ts";
+import { Value } from "../task/moment.tsx";
+
+interface Properties {
+  readonly view: DiffView;
+  /** Names of the two sides. */
+  readonly names: readonly [string, string];
+}
+
+/** Fewer rows are shown as a whole. */
+const fewRows = 40;
+
+export function DiffTable({ view: { rows, omitted }, names: [left, right] }: Properties) {
+  const [isWhole, setWhole] = useState(rows.length <= fewRows);
+  const shown = isWhole ? rows : rows.filter((row, index) => row.differs || rows[index + 1]?.differs);
+  const hidden = rows.length - shown.length + omitted;
+  return (
+    <>
+      <table class="diff">
+        <thead>
+          <tr>
+            <th scope="col">{left}</th>
+            <th scope="col" aria-label="Difference" />
+            <th scope="col">{right}</th>
+          </tr>
+        </thead>
+        {shown.map((row) => (
+          <Row key={`${row.left?.seq} ${row.right?.seq}`} row={row} />
+        ))}
+      </table>
+      {hidden === 0 ? null : (
+        <p class="faint">
+          {hidden} rows without a difference are not shown.{" "}
+          {omitted === rows.length || isWhole ? null : (
+            <button type="button" class="as-link" onClick={() => setWhole(true)}>
+              show them
+            </button>
+          )}
+        </p>
+      )}
+    </>
+  );
+}
+
+function Row({ row: { left, right, differs, diverges, changes, ratio } }: { readonly row: DiffLine }) {
+  const [sign, meaning, kind] =
+    right === null
+      ? ["<", "only on the left", "only-left"]
+      : left === null
+        ? [">", "only on the right", "only-right"]
+        : differs
+          ? ["|", "differs", "differs"]
+          : ["", "the same", "same"];
+  return (
+    <tbody class={`pair ${kind}${diverges ? " diverges" : ""}`}>
+      <tr>
+        <Cell cell={left} />
+        <td class="sign">
+          <span role="img" aria-label={meaning}>
+            {sign}
+          </span>
+        </td>
+        <Cell cell={right} ratio={ratio} />
+      </tr>
+      {changes.map(({ path, left: before, right: after }) => (
+        <tr key={path + JSON.stringify([before, after])} class="change">
+          <td colSpan={3}>
+            <code>{path}</code> <Value kind="del" value={before} /> <Value kind="ins" value={after} />
+          </td>
+        </tr>
+      ))}
+    </tbody>
+  );
+}
+
+function Cell({ cell, ratio = null }: { readonly cell: DiffCell | null; readonly ratio?: number | null }) {
+  if (cell === null) return <td class="nothing" />;
+  const { seq, title, text, from, to, bad, refused, spanMs } = cell;
+  return (
+    <td class={bad ? "bad" : undefined}>
+      <span class="number">{seq}</span> <b>{title}</b>{" "}
+      <span class="faint">{from === to ? to : `${from} → ${to}`}</span>
+      {refused ? <span class="bad"> the machine refuses it</span> : null}
+      <br />
+      <span class="text">{text}</span>
+      {spanMs === null ? null : (
+        <span class="faint">
+          {" "}
+          +{formatDuration(Math.max(0, spanMs))}
+          {ratioText(ratio)}
+        </span>
+      )}
+    </td>
+  );
+}
+
+/** Empty where both took about as long. */
+function ratioText(ratio: number | null): string {
+  if (ratio === null || (ratio > 0.8 && ratio < 1.25)) return "";
+  return ` ×${ratio < 10 ? ratio.toFixed(1) : Math.round(ratio)}`;
+}

@@ -1,0 +1,234 @@
+/** What if an event had not come, or another one had: the machine's answer beside what was recorded. */
+import { useEffect, useState } from "preact/hooks";
+import type { WhatIfView } from "../../views/compare/whatIfView.ts";
+import type { StepLine } from "../../views/story.ts";
+import { useChoice } from "../navigation.ts";
+import { DiffTable } from "./diffTable.tsx";
+
+/** As a file for `replay --what-if` has it. */
+type Edit =
+  | { readonly drop: number }
+  | { readonly change: number; readonly data: unknown }
+  | { readonly insert: number; readonly type: string; readonly data: unknown };
+
+interface Properties {
+  /** Names the task to the API. */
+  readonly query: string;
+  readonly steps: readonly StepLine[];
+  readonly seq: number;
+  /** Data of the shown event. */
+  readonly data: unknown;
+}
+
+export function WhatIfPanel({ query, steps, seq, data }: Properties) {
+  const [text, setText] = useChoice("edits");
+  const edits = editsIn(text);
+  const [form, setForm] = useState<"change" | "insert">();
+  const set = (next: readonly Edit[]) => setText(next.length === 0 ? "" : JSON.stringify(next));
+  const add = (edit: Edit) => {
+    set([...edits, edit]);
+    setForm(undefined);
+  };
+  const step = steps[seq - 1];
+  if (step === undefined) return null;
+  return (
+    <section class="card whatif" aria-label="What if">
+      <h2>
+        What if <span class="faint">the machine's answer; nothing is stored</span>
+      </h2>
+      <div class="tools">
+        <span>
+          Event {seq}, <code>{step.type}</code>:
+        </span>
+        <button type="button" onClick={() => add({ drop: seq })}>
+          Drop it
+        </button>
+        <button type="button" aria-pressed={form === "change"} onClick={() => setForm("change")}>
+          Change it…
+        </button>
+        <button type="button" aria-pressed={form === "insert"} onClick={() => setForm("insert")}>
+          Put one in after it…
+        </button>
+      </div>
+      {form === "change" ? (
+        <DataForm
+          key={`change ${seq}`}
+          data={data}
+          onDone={(changed) => add({ change: seq, data: changed })}
+        />
+      ) : null}
+      {form === "insert" ? (
+        <InsertForm
+          key={`insert ${seq}`}
+          steps={steps}
+          query={query}
+          onDone={(type, made) => add({ insert: seq, type, data: made })}
+        />
+      ) : null}
+      {edits.length === 0 ? null : (
+        <>
+          <ul class="edits">
+            {edits.map((edit, index) => (
+              <li key={`${index} ${JSON.stringify(edit)}`}>
+                {nameOf(edit)}{" "}
+                <button
+                  type="button"
+                  class="as-link"
+                  onClick={() => set(edits.filter((each) => each !== edit))}
+                >
+                  undo
+                </button>
+              </li>
+            ))}
+          </ul>
+          <Result query={query} text={text} />
+          <details>
+            <summary>The edits, as a file for replay --what-if</summary>
+            <pre>{JSON.stringify(edits, null, 2)}</pre>
+          </details>
+        </>
+      )}
+    </section>
+  );
+}
+
+/** None for what nobody has written with this panel: the inspector checks them. */
+function editsIn(text: string): readonly Edit[] {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return Array.isArray(parsed) ? parsed : [];
+  } catch {
+    return [];
+  }
+}
+
+function nameOf(edit: Edit): string {
+  if ("drop" in edit) return `Without event ${edit.drop}`;
+  if ("change" in edit) return `Event ${edit.change} with ${JSON.stringify(edit.data)}`;
+  return `After event ${edit.insert}, ${edit.type}`;
+}
+
+function Result({ query, text }: { readonly query: string; readonly text: string }) {
+  const [result, setResult] = useState<WhatIfView | string>();
+  useEffect(() => {
+    const controller = new AbortController();
+    fetch(`/api/whatif?${query}&edits=${encodeURIComponent(text)}`, { signal: controller.signal })
+      .then(async (response) => {
+        if (response.status === 431)
+          return setResult("So many edits are for the terminal: replay --what-if.");
+        setResult(response.ok ? ((await response.json()) as WhatIfView) : await response.text());
+      })
+      .catch(() => undefined);
+    return () => controller.abort();
+  }, [query, text]);
+  if (result === undefined) return <p class="faint">Computing…</p>;
+  if (typeof result === "string") return <pre class="bad">{result}</pre>;
+  return (
+    <>
+      <p role="status">{result.text}</p>
+      <DiffTable key={text} view={result.diff} names={["As recorded", "What if"]} />
+    </>
+  );
+}
+
+/** @param onDone called with the fields that differ */
+function DataForm({ data, onDone }: { readonly data: unknown; readonly onDone: (changed: object) => void }) {
+  const before = (data ?? {}) as Record<string, unknown>;
+  return (
+    <JsonForm
+      first={JSON.stringify(data, null, 2)}
+      button="Change it"
+      onDone={(after) =>
+        onDone(
+          Object.fromEntries(
+            Object.entries(after).filter(
+              ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name]),
+            ),
+          ),
+        )
+      }
+    />
+  );
+}
+
+interface InsertProperties {
+  readonly steps: readonly StepLine[];
+  readonly query: string;
+  readonly onDone: (type: string, data: object) => void;
+}
+
+/** Its data begin as those of the first recorded event of the type, if there is one. */
+function InsertForm({ steps, query, onDone }: InsertProperties) {
+  const [type, setType] = useState("");
+  const [first, setFirst] = useState("{}");
+  const recorded = steps.find((step) => step.type === type)?.seq;
+  useEffect(() => {
+    const controller = new AbortController();
+    if (recorded === undefined) setFirst("{}");
+    else
+      fetch(`/api/moment?${query}&seq=${recorded}`, { signal: controller.signal })
+        .then(async (response) =>
+          setFirst(JSON.stringify(((await response.json()) as { data: unknown }).data, null, 2)),
+        )
+        .catch(() => undefined);
+    return () => controller.abort();
+  }, [query, recorded]);
+  return (
+    <>
+      <label>
+        Type{" "}
+        <input
+          type="text"
+          list="event-types"
+          value={type}
+          onInput={({ currentTarget: { value } }) => setType(value)}
+        />
+      </label>
+      <datalist id="event-types">
+        {[...new Set(steps.map((step) => step.type))].map((each) => (
+          <option key={each} value={each} />
+        ))}
+      </datalist>
+      <JsonForm
+        key={first}
+        first={first}
+        button="Put it in"
+        onDone={(made) => type !== "" && onDone(type, made)}
+      />
+    </>
+  );
+}
+
+interface JsonProperties {
+  readonly first: string;
+  readonly button: string;
+  readonly onDone: (value: object) => void;
+}
+
+function JsonForm({ first, button, onDone }: JsonProperties) {
+  const [text, setText] = useState(first);
+  const [problem, setProblem] = useState("");
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        try {
+          const value: unknown = JSON.parse(text);
+          if (typeof value === "object" && value !== null) return onDone(value);
+          setProblem("The data are a JSON object.");
+        } catch (thrown) {
+          setProblem(`This is no JSON: ${thrown instanceof Error ? thrown.message : ""}`);
+        }
+        return undefined;
+      }}
+    >
+      <textarea
+        aria-label="Data of the event, as JSON"
+        rows={Math.min(16, text.split("\n").length + 1)}
+        value={text}
+        onInput={({ currentTarget: { value } }) => setText(value)}
+      />
+      <button type="submit">{button}</button> <span class="bad">{problem}</span>
+    </form>
+  );
+}

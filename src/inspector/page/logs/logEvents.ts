@@ -1,0 +1,28 @@
+/** Events to show among a task's output: all of the shown run, and what became of its other runs. Pure. */
+import type { LaneRun } from "../../views/allocation/allocationView.ts";
+import type { StepLine } from "../../views/story.ts";
+import type { LogEvent } from "./mergeEvents.ts";
+
+/**
+ * @param id of the shown run
+ * @param runs of its task
+ */
+export function logEvents(id: string, steps: readonly StepLine[], runs: readonly LaneRun[]): LogEvent[] {
+  // Commands are told in thousands, and belong to no output of the task.
+  const own = steps.flatMap(({ seq, time, title, text, bad, category }) =>
+    category === "command" ? [] : { id, seq, time, text: `${title}: ${text}`, bad },
+  );
+  const others = runs.flatMap((run) => (run.id === id ? [] : eventsOf(run)));
+  return [...own, ...others].sort((a, b) => a.time - b.time);
+}
+
+function eventsOf({ id, begunAt, overAt, outcome, periods }: LaneRun): LogEvent[] {
+  const events = periods
+    .filter(({ state }) => state === "running" || state === "stopping" || state === "killing")
+    .map(({ state, from }) => ({ id, seq: null, time: from, text: `Another run: ${state}`, bad: false }));
+  const begun = { id, seq: null, time: begunAt, text: "Another run: start requested", bad: false };
+  const bad = outcome.tone === "bad";
+  const over =
+    overAt === null ? [] : [{ id, seq: null, time: overAt, text: `Another run: ${outcome.text}`, bad }];
+  return [begun, ...events, ...over];
+}

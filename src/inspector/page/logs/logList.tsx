@@ -1,0 +1,166 @@
+/** Lines of a task's output and its events, in one list that scrolls on its own and stays at its end. */
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { formatClock, formatTime } from "../../../units/times.ts";
+import type { LogFile } from "../../server/logs/taskLog.ts";
+import type { LogLine } from "../../views/logs/lineTimes.ts";
+import { linkWithin } from "../bundle/source.ts";
+import type { LogEntry, LogEvent } from "./mergeEvents.ts";
+import { positionText } from "./useLog.ts";
+
+interface Properties {
+  readonly entries: readonly LogEntry[];
+  readonly files: readonly LogFile[];
+  /** Of the shown run, and its shown step. */
+  readonly id: string;
+  readonly seq: number;
+  readonly isBegin: boolean;
+  readonly isEnd: boolean;
+  /** Position of a line to mark; empty for none. */
+  readonly target: string;
+  readonly chooseEvent: (seq: number) => void;
+  readonly loadBefore: () => void;
+  readonly loadAfter: () => void;
+}
+
+export function LogList(properties: Properties) {
+  const { entries, files, id, seq, isBegin, isEnd, target, chooseEvent, loadBefore, loadAfter } = properties;
+  const scroller = useRef<HTMLElement>(null);
+  useStickToEnd(scroller, entries, target === "");
+  useLayoutEffect(() => {
+    // The chosen moment comes into sight, and the rest of the page stays where it is.
+    const row = scroller.current?.querySelector<HTMLElement>(".among.current");
+    if (row && scroller.current && !isInSight(row, scroller.current)) {
+      scroller.current.scrollTop = row.offsetTop - scroller.current.clientHeight / 3;
+    }
+  }, [seq]);
+  const [first] = entries;
+  if (first === undefined) return <p class="faint">Nothing was written.</p>;
+  let file: number | undefined;
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+    <section ref={scroller} class="log" aria-label="Lines of the output" tabIndex={0}>
+      {isBegin ? null : (
+        <button type="button" onClick={loadBefore}>
+          Earlier lines
+        </button>
+      )}
+      {entries.map((entry) => {
+        if (entry.kind === "event") {
+          const { event, among } = entry;
+          const isCurrent = event.id === id && event.seq === seq;
+          return (
+            <Event
+              key={`${event.id} ${event.seq} ${event.time}`}
+              {...{ event, among, id, isCurrent, chooseEvent }}
+            />
+          );
+        }
+        const { line } = entry;
+        const isNew = line.index !== file;
+        file = line.index;
+        return (
+          <>
+            {isNew ? <FileHead key={`file ${line.index}`} index={line.index} files={files} /> : null}
+            <Line key={positionText(line)} line={line} isTarget={positionText(line) === target} />
+          </>
+        );
+      })}
+      {isEnd ? null : (
+        <button type="button" onClick={loadAfter}>
+          Later lines
+        </button>
+      )}
+    </section>
+  );
+}
+
+function isInSight(
+  { offsetTop, offsetHeight }: HTMLElement,
+  { scrollTop, clientHeight }: HTMLElement,
+): boolean {
+  return offsetTop >= scrollTop && offsetTop + offsetHeight <= scrollTop + clientHeight;
+}
+
+/** Pixels from the end that count as at the end. */
+const nearEnd = 24;
+
+/** Whoever reads the end goes on to do so as lines come; whoever reads elsewhere is left there. */
+function useStickToEnd(
+  scroller: { readonly current: HTMLElement | null },
+  entries: readonly LogEntry[],
+  isAtEndAtFirst: boolean,
+): void {
+  const isAtEnd = useRef(isAtEndAtFirst);
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    const note = () => {
+      if (element)
+        isAtEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < nearEnd;
+    };
+    element?.addEventListener("scroll", note, { passive: true });
+    return () => element?.removeEventListener("scroll", note);
+  }, []);
+  useLayoutEffect(() => {
+    if (isAtEnd.current && scroller.current) scroller.current.scrollTop = scroller.current.scrollHeight;
+  }, [entries.length, entries.at(-1)]);
+}
+
+function FileHead({ index, files }: { readonly index: number; readonly files: readonly LogFile[] }) {
+  const place = files.findIndex((file) => file.index === index);
+  const [before, own] = [files[place - 1], files[place]];
+  const from = before === undefined ? "" : ` from ${formatTime(before.changedAt)} on,`;
+  const until = own === undefined ? "" : ` the last line at ${formatTime(own.changedAt)}`;
+  return (
+    <p class="file">
+      File {index}, written{from}
+      {until}
+    </p>
+  );
+}
+
+function Line({ line, isTarget }: { readonly line: LogLine; readonly isTarget: boolean }) {
+  const { source, before, after, text } = line;
+  const known = source !== "file";
+  const about = known
+    ? `${formatTime(before)}, ${source === "seen" ? "seen as it came" : "the line's own time"}`
+    : `written ${after === null ? "" : `after ${formatTime(after)} and `}not after ${formatTime(before)}`;
+  return (
+    <div class={isTarget ? "line target" : "line"} title={about}>
+      <span class={`at ${source}`}>{known ? formatClock(before) : ""}</span>
+      <code>{text}</code>
+    </div>
+  );
+}
+
+interface EventProperties {
+  readonly event: LogEvent;
+  readonly among: number;
+  readonly id: string;
+  readonly isCurrent: boolean;
+  readonly chooseEvent: (seq: number) => void;
+}
+
+function Event({
+  event: { id: run, seq, time, text, bad },
+  among,
+  id,
+  isCurrent,
+  chooseEvent,
+}: EventProperties) {
+  const where = among === 0 ? "" : among === 1 ? ", or one line later" : `, or up to ${among} lines later`;
+  return (
+    <div class={`among${bad ? " bad" : ""}${isCurrent ? " current" : ""}`} title={formatTime(time)}>
+      <span class="at">{formatClock(time)}</span>
+      <span>
+        {run === id && seq !== null ? (
+          <button type="button" class="as-link" onClick={() => chooseEvent(seq)}>
+            {text}
+          </button>
+        ) : (
+          <a href={linkWithin(["task", run])}>{text}</a>
+        )}
+        <span class="faint">{where}</span>
+      </span>
+    </div>
+  );
+}

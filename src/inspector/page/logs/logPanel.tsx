@@ -1,0 +1,142 @@
+/** A task's output beside its events: shown on request, followed, searched, and stored nowhere. */
+import { useState } from "preact/hooks";
+import { formatBytes } from "../../../units/sizes.ts";
+import type { LogMatches } from "../../server/logs/taskLog.ts";
+import type { LaneRun } from "../../views/allocation/allocationView.ts";
+import type { StepLine } from "../../views/story.ts";
+import { useAnswer } from "../live.ts";
+import { choose, useChoice } from "../navigation.ts";
+import { logEvents } from "./logEvents.ts";
+import { LogList } from "./logList.tsx";
+import { mergeEvents } from "./mergeEvents.ts";
+import { positionText, useLog } from "./useLog.ts";
+
+interface Properties {
+  /** The run's id. */
+  readonly id: string;
+  readonly steps: readonly StepLine[];
+  /** The shown step. */
+  readonly seq: number;
+  /** All runs of the task in its allocation. */
+  readonly runs: readonly LaneRun[];
+  readonly chooseEvent: (seq: number) => void;
+}
+
+const streams = ["stderr", "stdout"] as const;
+
+export function LogPanel(properties: Properties) {
+  const [stream] = useChoice("log");
+  return (
+    <section class="card output" aria-label="Output">
+      <h2>
+        Output{" "}
+        <span class="faint">
+          read from the log files of this host when it is shown, and stored nowhere. It may hold secrets.
+        </span>
+      </h2>
+      <div class="tools">
+        <fieldset>
+          <legend>Show</legend>
+          {streams.map((each) => (
+            <button
+              key={each}
+              type="button"
+              aria-pressed={each === stream}
+              onClick={() => choose({ log: each === stream ? "" : each, line: "", find: "" })}
+            >
+              {each}
+            </button>
+          ))}
+        </fieldset>
+        {stream === "" ? null : <Find />}
+      </div>
+      {streams.some((each) => each === stream) ? (
+        <Shown key={stream} {...properties} stream={stream} />
+      ) : null}
+    </section>
+  );
+}
+
+function Find() {
+  const [find, setFind] = useChoice("find");
+  const [text, setText] = useState(find);
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        setFind(text);
+      }}
+    >
+      <input
+        type="search"
+        value={text}
+        placeholder="Find in all of it, Enter"
+        aria-label="Find in the output"
+        onInput={({ currentTarget: { value } }) => {
+          setText(value);
+          if (value === "") setFind("");
+        }}
+      />
+    </form>
+  );
+}
+
+function Shown({ id, steps, seq, runs, chooseEvent, stream }: Properties & { readonly stream: string }) {
+  const query = `id=${encodeURIComponent(id)}&stream=${stream}`;
+  const [line] = useChoice("line");
+  const [find] = useChoice("find");
+  const { log, problem, isFollowed, loadBefore, loadAfter } = useLog(query, line);
+  if (problem !== undefined) return <p class="bad">{problem}</p>;
+  if (log === undefined) return <p class="faint">Reading it…</p>;
+  const entries = mergeEvents(log.lines, logEvents(id, steps, runs), log);
+  const bytes = log.files.reduce((sum, { size }) => sum + size, 0);
+  return (
+    <>
+      {find === "" ? null : <Matches query={query} find={find} />}
+      <p class="about">
+        <span>
+          {formatBytes(bytes)} in {log.files.length === 1 ? "one file" : `${log.files.length} files`}
+        </span>
+        <span role="status">{isFollowed ? "following" : log.isEnd ? "not followed" : "an earlier part"}</span>
+        {log.isEnd ? null : (
+          <button type="button" class="as-link" onClick={() => choose({ line: "" })}>
+            to its end
+          </button>
+        )}
+      </p>
+      <LogList
+        {...{ entries, id, seq, chooseEvent, loadBefore, loadAfter }}
+        files={log.files}
+        isBegin={log.isBegin}
+        isEnd={log.isEnd}
+        target={line}
+      />
+      <p class="hint">
+        A time is when the line came (<b>seen</b>), or the one that stands in it (<b>own</b>). Lines without
+        were written between those around them, and within the times of their file.
+      </p>
+    </>
+  );
+}
+
+function Matches({ query, find }: { readonly query: string; readonly find: string }) {
+  const found = useAnswer<LogMatches>(`/api/log/search?${query}&text=${encodeURIComponent(find)}`);
+  if (found === undefined) return <p class="faint">Searching…</p>;
+  const { lines, more } = found;
+  return (
+    <div class="matches">
+      <p>
+        {lines.length === 0 ? "No line has it." : `${more ? "The last " : ""}${lines.length} lines with it:`}
+      </p>
+      <ul>
+        {lines.map((line) => (
+          <li key={positionText(line)}>
+            <button type="button" class="as-link" onClick={() => choose({ line: positionText(line) })}>
+              {line.text === "" ? "(an empty line)" : line.text}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}

@@ -1,0 +1,129 @@
+/**
+ * Bundles that were dropped onto the page: histories of others, kept in memory beside the inspector's own until
+ * it ends or newer ones take their room. Each has an index of its own, so that nothing of it can pass for a
+ * task of this host, and nothing of it is ever written.
+ */
+import { randomBytes } from "node:crypto";
+import { setImmediate as turn } from "node:timers/promises";
+import { DriverError } from "../../errors.ts";
+import { thisMachine } from "../../machines/machineVersion.ts";
+import type { BundleHeader } from "../../replay/bundle/bundleFormat.ts";
+import { parseBundleInTurns } from "../../replay/bundle/loadBundle.ts";
+import { checkStream, type Finding } from "../../replay/check/streamCheck.ts";
+import type { EventReader } from "../../store/eventStore.ts";
+import { Allocations } from "./allocations.ts";
+import { TaskLogs } from "./logs/taskLogs.ts";
+import { TaskIndex } from "./taskIndex.ts";
+
+/** Some 60,000 events. A larger one is for `inspect BUNDLE`. */
+export const maxBundleBytes = 32 * 1024 * 1024;
+export const tooLarge = "The bundle is larger than 32 MiB. Look at it with nomad-driver-exec2 inspect BUNDLE";
+const maxAllBytes = 64 * 1024 * 1024;
+const maxBundles = 16;
+const maxNameLength = 200;
+/** Events that are folded before other work has its turn. */
+const eventsATurn = 200;
+
+export interface DroppedBundle {
+  readonly key: string;
+  /** As the file was called. */
+  readonly name: string;
+  readonly header: BundleHeader;
+  readonly reader: EventReader;
+  readonly index: TaskIndex;
+  readonly allocations: Allocations;
+  readonly logs: TaskLogs;
+  readonly findings: readonly Finding[];
+  readonly bytes: number;
+}
+
+/** What the page shows of one. */
+export interface BundleView {
+  readonly name: string;
+  readonly driver: string;
+  readonly host: BundleHeader["host"];
+  readonly exportedAt: number;
+  readonly masked: boolean;
+  readonly tasks: number;
+  readonly events: number;
+  /** The first thing of each task that does not prove itself, in words; empty if all do. */
+  readonly findings: readonly string[];
+}
+
+export class DroppedBundles {
+  readonly #bundles = new Map<string, DroppedBundle>();
+
+  /**
+   * Reads a bundle in turns with other work.
+   * @throws DriverError `BUNDLE_INVALID`
+   */
+  async add(bytes: Buffer, fileName: string): Promise<DroppedBundle> {
+    const name = fileName.slice(0, maxNameLength);
+    const { header, reader } = await parseBundleInTurns(bytes.toString("utf8"), name, turn);
+    const index = new TaskIndex();
+    let taken = 0;
+    for (const event of reader.readIntact()) {
+      index.take(reader, event);
+      if (++taken % eventsATurn === 0) await turn();
+    }
+    const findings: Finding[] = [];
+    for (const head of reader.streams()) {
+      const finding = checkStream(reader.readRecords(head.stream), head, thisMachine);
+      if (finding !== undefined) findings.push(finding);
+      await turn();
+    }
+    const key = randomBytes(9).toString("base64url");
+    const allocations = new Allocations(index);
+    const logs = new TaskLogs(index, () => true);
+    const bundle = { key, name, header, reader, index, allocations, logs, findings, bytes: bytes.length };
+    this.#makeRoom(bytes.length);
+    this.#bundles.set(key, bundle);
+    return bundle;
+  }
+
+  /** Undefined once newer ones have taken its room. */
+  get(key: string): DroppedBundle | undefined {
+    return this.#bundles.get(key);
+  }
+
+  #makeRoom(bytes: number): void {
+    for (const [key] of this.#bundles) {
+      const all = [...this.#bundles.values()].reduce((sum, bundle) => sum + bundle.bytes, bytes);
+      if (all <= maxAllBytes && this.#bundles.size < maxBundles) return;
+      this.#bundles.delete(key);
+    }
+  }
+}
+
+export function bundleView({ name, header, index, findings }: DroppedBundle): BundleView {
+  const { driver, host, exportedAt, masked, streams } = header;
+  return {
+    ...{ name, driver, host, exportedAt, masked },
+    tasks: index.ids().length,
+    events: streams.reduce((sum, { version }) => sum + version, 0),
+    findings: findings.map(findingText),
+  };
+}
+
+function findingText({ kind, stream, seq }: Finding): string {
+  const what = {
+    damage: "was changed, or is missing",
+    divergence: "has another result with this version's machine",
+    unreadable: "cannot be read by this version",
+  }[kind];
+  return `Event ${seq} of ${stream} ${what}`;
+}
+
+/** The bytes of a request, up to a bound. @throws DriverError `BUNDLE_INVALID` for more */
+export async function bytesOf(body: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > maxBundleBytes) {
+      throw new DriverError("BUNDLE_INVALID", tooLarge);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
+}

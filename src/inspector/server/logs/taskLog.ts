@@ -1,0 +1,225 @@
+/**
+ * One stream of a task's output, read from its files a page at a time. Nothing is kept: what is read goes to the
+ * page that asked for it. Every read is bounded, however large the files and however long their lines are.
+ */
+import { closeSync, fstatSync } from "node:fs";
+import { setImmediate as turn } from "node:timers/promises";
+import { LogFiles, type LogPlace, readAt } from "../../../effects/logs/logFiles.ts";
+import {
+  type LogFileTime,
+  type LogLine,
+  type LogPosition,
+  placeLines,
+  type RawLine,
+} from "../../views/logs/lineTimes.ts";
+
+export interface LogPage {
+  readonly lines: readonly LogLine[];
+  /** Whether the first line is the log's first, and the last one its last. */
+  readonly isBegin: boolean;
+  readonly isEnd: boolean;
+  /** Where the page begins, and where what follows it does. */
+  readonly begin: LogPosition;
+  readonly end: LogPosition;
+  /** All files, the oldest first. */
+  readonly files: readonly LogFile[];
+}
+
+export interface LogFile extends LogFileTime {
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface LogMatches {
+  /** The last ones, the oldest first. */
+  readonly lines: readonly LogLine[];
+  /** Whether there are more before them. */
+  readonly more: boolean;
+}
+
+/** Bytes of a page, and of a read. */
+const pageBytes = 64 * 1024;
+/** Bytes of a line that are shown; a longer one is cut. */
+const maxLineBytes = 4 * 1024;
+const maxMatches = 200;
+const newline = 0x0a;
+
+export interface ReadLines {
+  readonly lines: readonly RawLine[];
+  /** Where what follows begins. */
+  readonly end: LogPosition;
+  /** Whether the last line has no newline (yet). */
+  readonly isOpen: boolean;
+}
+
+export class TaskLog {
+  readonly #files: LogFiles;
+
+  /** @throws DriverError `LOG_MISSING` */
+  constructor(place: LogPlace) {
+    this.#files = new LogFiles(place);
+  }
+
+  /** The folder, as a path to watch. */
+  get folder(): string {
+    return this.#files.folder;
+  }
+
+  close(): void {
+    this.#files.close();
+  }
+
+  /** The last page. */
+  lastPage(): LogPage {
+    const files = this.#list();
+    const last = files.at(-1);
+    return this.#pageBefore({ index: last?.index ?? 0, offset: last?.size ?? 0 }, files);
+  }
+
+  /** The page that ends before a line. */
+  pageBefore(position: LogPosition): LogPage {
+    return this.#pageBefore(position, this.#list());
+  }
+
+  /** The page that begins with the first line at or after a position. */
+  pageFrom(position: LogPosition): LogPage {
+    const files = this.#list();
+    const { lines, end } = this.#read(position, files);
+    return this.#page(lines, position, end, files);
+  }
+
+  /**
+   * Lines that have a text, whatever the case. Other work has its turn between two reads.
+   * @param isWanted false ends the search
+   */
+  async search(text: string, isWanted: () => boolean): Promise<LogMatches> {
+    const files = this.#list();
+    const needle = text.toLowerCase();
+    let found: RawLine[] = [];
+    let more = false;
+    // The newest file first: a long log is most often asked for its end.
+    for (const { index } of files.toReversed()) {
+      const inFile: RawLine[] = [];
+      let position: LogPosition = { index, offset: 0 };
+      while (isWanted()) {
+        const { lines, end } = this.#read(position, files, index);
+        inFile.push(...lines.filter((line) => line.text.toLowerCase().includes(needle)));
+        if (inFile.length > maxMatches) more = inFile.splice(0, inFile.length - maxMatches).length > 0;
+        if (end.offset === position.offset) break;
+        position = end;
+        await turn();
+      }
+      found = [...inFile, ...found];
+      if (found.length > maxMatches || !isWanted()) break;
+    }
+    return {
+      lines: placeLines(found.slice(-maxMatches), files, zoneMinutes()),
+      more: more || found.length > maxMatches,
+    };
+  }
+
+  /** Lines from a position on, up to a page of them, on into the next file. */
+  linesFrom(position: LogPosition): ReadLines {
+    return this.#read(position, this.#list());
+  }
+
+  /** What is known of the times of lines. */
+  placed(lines: readonly RawLine[]): LogLine[] {
+    return placeLines(lines, this.#list(), zoneMinutes());
+  }
+
+  #pageBefore(end: LogPosition, files: readonly LogFile[]): LogPage {
+    let begin = end;
+    let lines: RawLine[] = [];
+    let room = pageBytes;
+    // A file that was begun just now has little: then the page begins in the one before.
+    for (const { index, size } of files.filter((file) => file.index <= end.index).toReversed()) {
+      const until = index === end.index ? Math.min(end.offset, size) : size;
+      const from = Math.max(0, until - room);
+      const bytes = this.#bytes(index, from, until - from);
+      // The line in whose middle the bytes begin belongs to the page before, unless it takes a whole page.
+      const skipped = from === 0 ? 0 : bytes.indexOf(newline) + 1;
+      begin = { index, offset: from + skipped };
+      lines = [...linesIn(bytes.subarray(skipped), begin), ...lines];
+      room -= bytes.length;
+      if (from > 0 || room <= 0) break;
+    }
+    return this.#page(lines, begin, end, files);
+  }
+
+  #page(lines: readonly RawLine[], begin: LogPosition, end: LogPosition, files: readonly LogFile[]): LogPage {
+    const [first, last] = [files[0], files.at(-1)];
+    return {
+      lines: placeLines(lines, files, zoneMinutes()),
+      isBegin: first === undefined || (begin.index === first.index && begin.offset === 0),
+      isEnd: last === undefined || (end.index === last.index && end.offset >= last.size),
+      begin,
+      end,
+      files,
+    };
+  }
+
+  /** @param only stays in that file */
+  #read({ index, offset }: LogPosition, files: readonly LogFile[], only?: number): ReadLines {
+    const bytes = this.#bytes(index, offset, pageBytes);
+    const next = only === undefined ? files.find((file) => file.index > index) : undefined;
+    if (bytes.length === 0) {
+      // Its writer goes on to the next file once it has written the last byte here.
+      const nothing = { lines: [], end: { index, offset }, isOpen: false };
+      return next === undefined ? nothing : this.#read({ index: next.index, offset: 0 }, files);
+    }
+    const isFull = bytes.length === pageBytes;
+    const lastEnd = bytes.lastIndexOf(newline) + 1;
+    // A line that is longer than a page is cut into several.
+    const taken = isFull && lastEnd > 0 ? lastEnd : bytes.length;
+    return {
+      lines: linesIn(bytes.subarray(0, taken), { index, offset }),
+      end: { index, offset: offset + taken },
+      isOpen: !isFull && lastEnd !== bytes.length,
+    };
+  }
+
+  #bytes(index: number, offset: number, length: number): Buffer {
+    const file = this.#files.open(index);
+    if (file === undefined) return Buffer.alloc(0);
+    try {
+      return readAt(file, offset, length);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  #list(): LogFile[] {
+    return this.#files.indexes().flatMap((index) => {
+      const file = this.#files.open(index);
+      if (file === undefined) return [];
+      try {
+        const { size, mtimeMs } = fstatSync(file);
+        return [{ index, size, changedAt: mtimeMs }];
+      } finally {
+        closeSync(file);
+      }
+    });
+  }
+}
+
+function linesIn(bytes: Buffer, { index, offset }: LogPosition): RawLine[] {
+  const lines: RawLine[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(newline, at);
+    const next = end === -1 ? bytes.length : end + 1;
+    const line = bytes.subarray(at, end === -1 ? next : end);
+    const cut = line.length > maxLineBytes ? "…" : "";
+    lines.push({
+      index,
+      offset: offset + at,
+      text: line.toString("utf8", 0, maxLineBytes).replace(/\r$/, "") + cut,
+    });
+    at = next;
+  }
+  return lines;
+}
+
+function zoneMinutes(): number {
+  return -new Date().getTimezoneOffset();
+}

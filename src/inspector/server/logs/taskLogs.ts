@@ -1,0 +1,124 @@
+/** The API of tasks' output: pages of it, a search, and what comes. Of tasks of this host alone. */
+import type { ServerResponse } from "node:http";
+import { logPlaces } from "../../../effects/logs/logFiles.ts";
+import { DriverError } from "../../../errors.ts";
+import { thisMachine } from "../../../machines/machineVersion.ts";
+import type { TaskContext } from "../../../machines/taskContext.ts";
+import type { LogPosition } from "../../views/logs/lineTimes.ts";
+import { type Answer, jsonAnswer, send, textAnswer } from "../responses.ts";
+import type { TaskIndex } from "../taskIndex.ts";
+import { LogFollower } from "./logFollower.ts";
+import { TaskLog } from "./taskLog.ts";
+
+/** Each follower holds a watch of the kernel, each search the files' pages in turn. */
+const maxFollowers = 16;
+const maxSearches = 4;
+/** A longer text is in no line that is shown. */
+const maxNeedle = 1_000;
+
+/** The request is among a task's first events. */
+const maxEventsToRequest = 8;
+
+export class TaskLogs {
+  readonly #index: TaskIndex;
+  readonly #isForeign: () => boolean;
+  #followers = 0;
+  #searches = 0;
+
+  /** @param isForeign whether the tasks may be of another host: their paths mean nothing here */
+  constructor(index: TaskIndex, isForeign: () => boolean) {
+    this.#index = index;
+    this.#isForeign = isForeign;
+  }
+
+  /** A page: the last one, the one before a position (`before`), or the one from a position on (`from`). */
+  page(query: URLSearchParams): Answer {
+    return this.#with(query, (log) => {
+      const [before, from] = [positionIn(query, "before"), positionIn(query, "from")];
+      if (before !== undefined) return jsonAnswer(log.pageBefore(before));
+      return jsonAnswer(from === undefined ? log.lastPage() : log.pageFrom(from));
+    });
+  }
+
+  /** @param isWanted false once nobody waits for the answer */
+  async search(query: URLSearchParams, isWanted: () => boolean): Promise<Answer> {
+    const text = query.get("text") ?? "";
+    if (text === "" || text.length > maxNeedle) return textAnswer("Name a text to search for.", 400);
+    if (this.#searches >= maxSearches) return textAnswer("Other searches go on.", 503);
+    this.#searches += 1;
+    try {
+      const log = this.#open(query);
+      try {
+        return jsonAnswer(await log.search(text, isWanted));
+      } finally {
+        log.close();
+      }
+    } catch (thrown) {
+      return failed(thrown);
+    } finally {
+      this.#searches -= 1;
+    }
+  }
+
+  /** Sends what comes after a position (`from`) until the connection closes. */
+  follow(query: URLSearchParams, response: ServerResponse): void {
+    const from = positionIn(query, "from");
+    const isFull = this.#followers >= maxFollowers;
+    if (from === undefined || isFull) {
+      const refusal = isFull ? "Too many logs are followed." : "Name the position to follow from.";
+      send(response, textAnswer(refusal, isFull ? 503 : 400));
+      return;
+    }
+    try {
+      const log = this.#open(query);
+      this.#followers += 1;
+      response.on("close", () => {
+        this.#followers -= 1;
+      });
+      new LogFollower(log, response, from).start();
+    } catch (thrown) {
+      send(response, failed(thrown));
+    }
+  }
+
+  #with(query: URLSearchParams, answer: (log: TaskLog) => Answer): Answer {
+    try {
+      const log = this.#open(query);
+      try {
+        return answer(log);
+      } finally {
+        log.close();
+      }
+    } catch (thrown) {
+      return failed(thrown);
+    }
+  }
+
+  /** @throws DriverError `LOG_MISSING` */
+  #open(query: URLSearchParams): TaskLog {
+    if (this.#isForeign()) throw new DriverError("LOG_MISSING", "a bundle has no output of its tasks");
+    const stream = query.get("stream") === "stdout" ? "stdout" : "stderr";
+    return new TaskLog(logPlaces(this.#requestOf(query.get("id") ?? ""))[stream]);
+  }
+
+  #requestOf(id: string): TaskContext["request"] {
+    const events = this.#index.readerOf(id)?.readStream(id) ?? [];
+    let state = thisMachine.initialSnapshot;
+    for (const event of events) {
+      if (state.context.request !== null || event.seq > maxEventsToRequest) break;
+      state = thisMachine.step(state, thisMachine.readEvent(event)).snapshot;
+    }
+    return state.context.request;
+  }
+}
+
+/** `<file>:<offset>` */
+function positionIn(query: URLSearchParams, name: string): LogPosition | undefined {
+  const [, index, offset] = /^(\d{1,9}):(\d{1,15})$/.exec(query.get(name) ?? "") ?? [];
+  return index === undefined ? undefined : { index: Number(index), offset: Number(offset) };
+}
+
+function failed(thrown: unknown): Answer {
+  const { summary, hint, code } = DriverError.from(thrown, "LOG_MISSING", "the logs cannot be read");
+  return textAnswer(hint === undefined ? summary : `${summary}. ${hint}`, code === "LOG_MISSING" ? 404 : 500);
+}

@@ -1,0 +1,106 @@
+/** Two histories side by side, as the page shows them. Pure. */
+import type { Change } from "../../../replay/contextDiff.ts";
+import { divergenceText } from "../../../replay/divergenceText.ts";
+import type { History, Moment } from "../../../replay/history.ts";
+import { type DiffRow, differs, type HistoryDiff } from "../../../replay/historyDiff.ts";
+import { taskName } from "../../../taskId.ts";
+import { type Outcome, outcomeOf } from "../outcome.ts";
+import { stepLine } from "../story.ts";
+
+export interface DiffView {
+  readonly left: DiffSide;
+  readonly right: DiffSide;
+  readonly same: boolean;
+  /** Where they diverge, in a sentence or two. */
+  readonly text: string;
+  readonly rows: readonly DiffLine[];
+  /** Rows that are not among them: without a difference, or beyond what a page shows. */
+  readonly omitted: number;
+}
+
+export interface DiffSide {
+  readonly id: string;
+  readonly task: string;
+  readonly job: string | null;
+  readonly events: number;
+  /** Time of its first event; milliseconds since the epoch. */
+  readonly begunAt: number;
+  readonly outcome: Outcome;
+}
+
+export interface DiffLine {
+  /** Null if only the other side has the event. */
+  readonly left: DiffCell | null;
+  readonly right: DiffCell | null;
+  readonly differs: boolean;
+  /** Whether something else happened here first. */
+  readonly diverges: boolean;
+  /** What differs in their data. A missing value is null. */
+  readonly changes: readonly { readonly path: string; readonly left: unknown; readonly right: unknown }[];
+  /** How many times as long the step took on the right. */
+  readonly ratio: number | null;
+}
+
+export interface DiffCell {
+  readonly seq: number;
+  readonly title: string;
+  readonly text: string;
+  readonly from: string;
+  readonly to: string;
+  readonly effects: readonly string[];
+  readonly bad: boolean;
+  /** Whether the machine refuses the event in its state. */
+  readonly refused: boolean;
+  /** Milliseconds that the step took. */
+  readonly spanMs: number | null;
+}
+
+/** Longer comparisons are shown by what differs alone. */
+const maxRows = 1_000;
+
+export function diffView(diff: HistoryDiff): DiffView {
+  const { left, right, rows, divergence, same } = diff;
+  const differing = rows.length > maxRows ? rows.filter(differs) : rows;
+  const shown = differing.slice(0, maxRows);
+  return {
+    left: sideOf(left),
+    right: sideOf(right),
+    same,
+    text: divergenceText(diff),
+    rows: shown.map((row) => lineOf(row, row === divergence)),
+    omitted: rows.length - shown.length,
+  };
+}
+
+function sideOf(history: History): DiffSide {
+  const last = history.stateAfter(history.length);
+  return {
+    id: history.stream,
+    task: taskName(history.stream),
+    job: last.context.request?.jobId ?? null,
+    events: history.length,
+    begunAt: history.events[0]?.time ?? 0,
+    outcome: outcomeOf(last),
+  };
+}
+
+function lineOf(row: DiffRow, diverges: boolean): DiffLine {
+  const { left, right, changes, spans, ratio = null } = row;
+  return {
+    left: left === undefined ? null : cellOf(left, spans.left),
+    right: right === undefined ? null : cellOf(right, spans.right),
+    differs: differs(row),
+    diverges,
+    changes: changes.map(changeOf),
+    ratio,
+  };
+}
+
+function cellOf(moment: Moment, spanMs: number | undefined): DiffCell {
+  const { seq, title, text, from, to, effects, bad } = stepLine(moment);
+  return { seq, title, text, from, to, effects, bad, refused: !moment.accepted, spanMs: spanMs ?? null };
+}
+
+function changeOf({ path, before, after }: Change): DiffLine["changes"][number] {
+  return { path: path.join("."), left: before ?? null, right: after ?? null };
+}

@@ -1,0 +1,142 @@
+/**
+ * When lines of a log were written, as far as anybody knows. Log files have no times of their own. What is known:
+ *
+ * - `seen`: the inspector read the line as it came;
+ * - `own`: the line has a time in it, which fits between what is known of its file;
+ * - `file`: the line was written between the last write to the file before and the last one to its own.
+ *
+ * Lines are in the order in which they were written, so one with a time bounds those before and after it. Pure.
+ */
+
+/** A place in a log. */
+export interface LogPosition {
+  /** Number of the file. */
+  readonly index: number;
+  /** Bytes from its begin. */
+  readonly offset: number;
+}
+
+export interface RawLine extends LogPosition {
+  readonly text: string;
+}
+
+/** Times are milliseconds since the epoch. */
+export interface LogLine extends RawLine {
+  readonly source: "seen" | "own" | "file";
+  /** It was not written before this time; null if nothing is known. */
+  readonly after: number | null;
+  /** It was not written after this time. */
+  readonly before: number;
+}
+
+/** A file of the log, and when something was written to it last. */
+export interface LogFileTime {
+  readonly index: number;
+  readonly changedAt: number;
+}
+
+/**
+ * @param files all that there are, the oldest first
+ * @param zoneMinutes how far the host's clock is east of UTC, for times in lines that name no zone
+ */
+export function placeLines(
+  lines: readonly RawLine[],
+  files: readonly LogFileTime[],
+  zoneMinutes: number,
+): LogLine[] {
+  const placed = lines.map((line): LogLine => {
+    const place = files.findIndex(({ index }) => index === line.index);
+    const before = files[place]?.changedAt ?? files.at(-1)?.changedAt ?? 0;
+    const after = files[place - 1]?.changedAt ?? null;
+    const own = ownTime(line.text, { after, before }, zoneMinutes);
+    return own === undefined
+      ? { ...line, source: "file", after, before }
+      : { ...line, source: "own", after: own, before: own };
+  });
+  return bounded(placed);
+}
+
+/** A line seen as it came. @param seenAt when */
+export function seenLine(line: RawLine, seenAt: number): LogLine {
+  return { ...line, source: "seen", after: seenAt, before: seenAt };
+}
+
+/** Lines between two with times were written between those. */
+function bounded(lines: readonly LogLine[]): LogLine[] {
+  const latest: (number | null)[] = [];
+  for (const { source, after } of lines) {
+    const last = latest.at(-1) ?? null;
+    latest.push(source === "file" || after === null ? (last ?? after) : Math.max(last ?? after, after));
+  }
+  const result: LogLine[] = [];
+  let next = Number.POSITIVE_INFINITY;
+  for (let at = lines.length - 1; at >= 0; at--) {
+    const line = lines[at] as LogLine;
+    if (line.source !== "file") {
+      next = Math.min(next, line.before);
+      result.push(line);
+      continue;
+    }
+    const after = Math.max(line.after ?? Number.NEGATIVE_INFINITY, latest[at] ?? Number.NEGATIVE_INFINITY);
+    const before = Math.min(line.before, next);
+    // Threads may have written out of order: then both times bound it, whichever is the later one.
+    const [from, to] = after <= before ? [after, before] : [before, after];
+    result.push({ ...line, after: Number.isFinite(from) ? from : null, before: to });
+  }
+  return result.reverse();
+}
+
+/** Programs write out of a buffer: a time in a line may be so much before the file was begun. */
+const slackBeforeMs = 60_000;
+/** Clocks of file systems tick more coarsely. */
+const slackAfterMs = 1_000;
+/** Times stand at the begin of a line, or in one of the first fields of JSON. */
+const lookedAt = 240;
+
+/** A time in a line, if it fits between what is known of the file. */
+function ownTime(
+  text: string,
+  { after, before }: { readonly after: number | null; readonly before: number },
+  zoneMinutes: number,
+): number | undefined {
+  const times = timesIn(text.slice(0, lookedAt), zoneMinutes);
+  const fitting = times.filter(
+    (time) => time <= before + slackAfterMs && (after === null || time >= after - slackBeforeMs),
+  );
+  const [only, ...others] = new Set(fitting);
+  // UTC or the host's zone: if both fit, nobody knows.
+  return others.length === 0 ? only : undefined;
+}
+
+const dateTime =
+  /(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|UTC|[+-]\d\d:?\d\d)?(?!\d)/;
+/** As web servers write them: `[10/Oct/2026:13:55:36 +0200]`. */
+const commonLog = /\[(\d\d)\/([A-Z][a-z]{2})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d{4})\]/;
+const epoch = /"(?:ts|time|timestamp|t)":\s?(\d{10}(?:\.\d{1,9})?|\d{13})\b/;
+const months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+/** The first time in a text: of one without a zone, both that it may mean. */
+function timesIn(text: string, zoneMinutes: number): number[] {
+  const [, seconds] = epoch.exec(text) ?? [];
+  if (seconds !== undefined) return [/^\d{13}$/.test(seconds) ? Number(seconds) : Number(seconds) * 1_000];
+  const [, day, month = "", year, clock, zone = ""] = commonLog.exec(text) ?? [];
+  if (day !== undefined) {
+    const number = String(months.indexOf(month) / 3 + 1).padStart(2, "0");
+    return valid([Date.parse(`${year}-${number}-${day}T${clock}${colonIn(zone)}`)]);
+  }
+  const [whole, y, m, d, time, fraction = "0", named] = dateTime.exec(text) ?? [];
+  if (whole === undefined) return [];
+  const local = `${y}-${m}-${d}T${time}.${fraction.slice(0, 3).padEnd(3, "0")}`;
+  if (named !== undefined)
+    return valid([Date.parse(`${local}${/^[ZU]/.test(named) ? "Z" : colonIn(named)}`)]);
+  const utc = Date.parse(`${local}Z`);
+  return valid([utc, utc - zoneMinutes * 60_000]);
+}
+
+function colonIn(zone: string): string {
+  return zone.includes(":") ? zone : `${zone.slice(0, 3)}:${zone.slice(3)}`;
+}
+
+function valid(times: readonly number[]): number[] {
+  return times.filter((time) => Number.isFinite(time));
+}

@@ -1,0 +1,118 @@
+/** A bundle that is given to the inspector by its page: in bounds, foreign, in memory alone. */
+import { once } from "node:events";
+import { request } from "node:http";
+import { describe, expect, it, vi } from "vitest";
+import type { BundleView } from "../../../src/inspector/server/droppedBundles.ts";
+import type { TaskSummary } from "../../../src/inspector/views/taskSummary.ts";
+import { life } from "../../support/agent/lives.ts";
+import {
+  cookieFrom,
+  get,
+  type Inspected,
+  idOf,
+  type Reply,
+  startInspector,
+} from "../../support/screen/inspector.ts";
+
+const id = idOf(1);
+const query = `id=${encodeURIComponent(id)}`;
+
+/** A bundle with a task that failed, of another host. */
+async function makeBundle(): Promise<string> {
+  const { record, ask } = await startInspector();
+  await record(id, life("failed"));
+  return vi.waitFor(async () => {
+    const { status, body } = await ask(`/api/bundle?${query}`);
+    expect(status).toBe(200);
+    expect(body.trim().split("\n")).toHaveLength(5);
+    return body;
+  });
+}
+
+interface Upload {
+  readonly headers?: Record<string, string>;
+  readonly path?: string;
+  readonly method?: string;
+}
+
+async function upload({ server }: Inspected, body: string | Buffer, options: Upload = {}): Promise<Reply> {
+  const { headers = {}, path = "/api/bundles?name=bundle.jsonl", method = "POST" } = options;
+  const { origin } = new URL(server.url);
+  const cookie = cookieFrom(await get(server.url, {}));
+  const asked = request(new URL(path, server.url), {
+    method,
+    headers: { cookie, origin, ...headers },
+    agent: false,
+  });
+  asked.on("error", () => undefined).end(body);
+  const [response] = await once(asked, "response");
+  let text = "";
+  for await (const chunk of response.setEncoding("utf8")) text += chunk;
+  return { status: response.statusCode, headers: response.headers, body: text };
+}
+
+describe("a bundle that the page gives to the inspector", () => {
+  it("is shown beside its own tasks, which stay as they are, and is written nowhere", async () => {
+    const bundle = await makeBundle();
+    const inspected = await startInspector();
+    const { record, ask, store } = inspected;
+    // The same id, with another end.
+    await record(id, life("ended"));
+    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("ompleted"));
+    const position = store.lastPosition();
+    const { key } = JSON.parse((await upload(inspected, bundle)).body) as { key: string };
+    const about = JSON.parse((await ask(`/api/bundle/about?in=${key}`)).body) as BundleView;
+    expect(about).toMatchObject({ name: "bundle.jsonl", tasks: 1, events: 4, findings: [], masked: true });
+    const tonesOf = async (path: string) =>
+      (JSON.parse((await ask(path)).body) as TaskSummary[]).map(({ outcome }) => outcome.tone);
+    expect(await tonesOf(`/api/tasks?in=${key}`)).toEqual(["bad"]);
+    expect(await tonesOf("/api/tasks")).toEqual(["good"]);
+    expect(JSON.parse((await ask(`/api/task?${query}&in=${key}`)).body).steps).toHaveLength(4);
+    expect(JSON.parse((await ask(`/api/task?${query}`)).body).steps).toHaveLength(6);
+    const diff = await ask(`/api/diff?a=${encodeURIComponent(id)}&b=${encodeURIComponent(id)}&bin=${key}`);
+    expect(JSON.parse(diff.body)).toMatchObject({ same: false });
+    expect((await ask(`/api/log?${query}&in=${key}`)).body).toBe("a bundle has no output of its tasks");
+    expect((await ask("/api/tasks?in=nothing")).status).toBe(404);
+    expect(store.lastPosition()).toBe(position);
+  });
+
+  it("that was changed is shown as such", async () => {
+    const bundle = (await makeBundle()).replace("LAUNCH_FAILED", "LAUNCH_WORKED");
+    const inspected = await startInspector();
+    const { key } = JSON.parse((await upload(inspected, bundle)).body) as { key: string };
+    const about = JSON.parse((await inspected.ask(`/api/bundle/about?in=${key}`)).body) as BundleView;
+    expect(about.findings).toEqual([`Event 3 of ${id} was changed, or is missing`]);
+  });
+
+  it("is refused if it is none, too large, or not from the page", async () => {
+    const bundle = await makeBundle();
+    const inspected = await startInspector();
+    expect(await upload(inspected, "no bundle")).toMatchObject({ status: 400 });
+    expect(await upload(inspected, bundle.slice(0, -40))).toMatchObject({ status: 400 });
+    expect(await upload(inspected, "", { headers: { "content-length": String(2 ** 30) } })).toMatchObject({
+      status: 413,
+    });
+    expect(await upload(inspected, bundle, { headers: { cookie: "" } })).toMatchObject({ status: 401 });
+    expect(await upload(inspected, bundle, { headers: { origin: "http://evil.example" } })).toMatchObject({
+      status: 403,
+    });
+    expect(await upload(inspected, bundle, { headers: { origin: "null" } })).toMatchObject({ status: 403 });
+    expect(await upload(inspected, bundle, { path: "/api/tasks" })).toMatchObject({ status: 405 });
+    expect(await upload(inspected, bundle, { method: "PUT" })).toMatchObject({ status: 405 });
+    // And it goes on.
+    expect(await upload(inspected, bundle)).toMatchObject({ status: 200 });
+  });
+
+  it("makes room for newer ones", async () => {
+    const bundle = await makeBundle();
+    const inspected = await startInspector();
+    const keys: string[] = [];
+    for (let count = 0; count < 18; count++) {
+      keys.push((JSON.parse((await upload(inspected, bundle)).body) as { key: string }).key);
+    }
+    const there = await Promise.all(
+      keys.map(async (key) => (await inspected.ask(`/api/tasks?in=${key}`)).status),
+    );
+    expect(there).toEqual([...Array(2).fill(404), ...Array(16).fill(200)]);
+  });
+});

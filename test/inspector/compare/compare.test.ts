@@ -1,0 +1,126 @@
+/** Comparisons and what-ifs on the page. Screenshots go to test-results/inspector. */
+import type { Page } from "playwright-core";
+import { describe, expect, it, vi } from "vitest";
+import type { DiffView } from "../../../src/inspector/views/compare/diffView.ts";
+import type { WhatIfView } from "../../../src/inspector/views/compare/whatIfView.ts";
+import { life } from "../../support/agent/lives.ts";
+import { lifeFrom, recordAllocation, runOf } from "../../support/history/allocation.ts";
+import { event } from "../../support/history/history.ts";
+import { expectAccessible, openPage, screenshot } from "../../support/screen/browserPage.ts";
+import { idOf, startInspector } from "../../support/screen/inspector.ts";
+
+const at = (page: Page, fragment: string) => page.goto(new URL(fragment, page.url()).href);
+const noSidewaysScroll = (page: Page) =>
+  expect(page.evaluate("document.documentElement.scrollWidth <= innerWidth")).resolves.toBe(true);
+const past = { begin: Date.now() - 3_600_000, failures: 2 };
+const taskPage = `#/task/${encodeURIComponent(runOf("web", 3))}`;
+
+describe("the API", () => {
+  it("compares what is masked without showing it", async () => {
+    const { record, ask } = await startInspector();
+    for (const [number, secret] of ["first", "second"].entries()) {
+      await record(idOf(number), [
+        event("requested", { args: [`--token=${secret}`] }),
+        ...life("ended").slice(1),
+      ]);
+    }
+    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain(idOf(1)));
+    const { body } = await ask(`/api/diff?a=${encodeURIComponent(idOf(0))}&b=${encodeURIComponent(idOf(1))}`);
+    const view = JSON.parse(body) as DiffView;
+    expect(view.same).toBe(false);
+    expect(view.rows[0]?.changes).toContainEqual({ path: "args", left: "…", right: null });
+    expect(body).not.toMatch(/first"|second/);
+    expect((await ask("/api/diff?a=x&b=y")).status).toBe(404);
+  });
+
+  it("says what is wrong with edits", async () => {
+    const { record, ask } = await startInspector();
+    await record(idOf(1), life("killed"));
+    await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("destroyed"));
+    const whatIf = (edits: string) =>
+      ask(`/api/whatif?id=${encodeURIComponent(idOf(1))}&edits=${encodeURIComponent(edits)}`);
+    const view = JSON.parse((await whatIf('[{"drop":7},{"drop":8}]')).body) as WhatIfView;
+    expect(view.text).toBe("As recorded up to event 6; it ends in destroyed, as it did.");
+    for (const edits of ["", "[]", "7", '[{"drop":99}]', '[{"insert":1,"type":"nothing","data":{}}]']) {
+      expect((await whatIf(edits)).status, edits).toBe(400);
+    }
+  });
+});
+
+describe("a comparison", () => {
+  it.for([
+    ["dark", 390],
+    ["light", 768],
+    ["light", 1280],
+    ["dark", 1920],
+  ] as const)(
+    "shows where two runs part and what differs: %s, %i wide",
+    async ([colorScheme, width], context) => {
+      const { server, record } = await startInspector();
+      await recordAllocation(record, past);
+      const page = await openPage(context, server.url, { colorScheme, viewport: { width, height: 900 } });
+      await at(page, taskPage);
+      await page.getByRole("link", { name: "compare with the run before" }).click();
+      await page.getByText("They diverge after started").waitFor();
+      await page.locator(".pair.only-right", { hasText: "Stop requested" }).waitFor();
+      await page.locator(".pair.differs", { hasText: "exitCode" }).waitFor();
+      await expectAccessible(page);
+      await page.screenshot({ path: screenshot(`compare-${colorScheme}-${width}`), fullPage: true });
+      await noSidewaysScroll(page);
+      await page.getByLabel("Find a run for side A").fill("log");
+      await page.locator(".offered button").first().click();
+      await page.getByText("COMMAND_NOT_FOUND").first().waitFor();
+      await expect.poll(() => page.url()).toContain("a=6f2d4a9e-0c57-4d2b-8f1e-3b9a7c5d1e20%2Flog");
+    },
+  );
+});
+
+describe("a what-if", () => {
+  it.for([
+    ["light", 390],
+    ["dark", 1280],
+  ] as const)(
+    "is asked on the page, and its address keeps it: %s, %i wide",
+    async ([colorScheme, width], context) => {
+      const { server, record } = await startInspector();
+      await recordAllocation(record, past);
+      const page = await openPage(context, server.url, { colorScheme, viewport: { width, height: 900 } });
+      await at(page, `${taskPage}?event=9`);
+      await page.getByRole("button", { name: "Drop it" }).click();
+      await page
+        .getByText("As recorded up to event 8; it ends in killing; it did end in destroyed.")
+        .waitFor();
+      await page.locator(".whatif .pair.only-left", { hasText: "exit" }).waitFor();
+      await expectAccessible(page);
+      await page.locator(".whatif").screenshot({ path: screenshot(`whatIf-${colorScheme}-${width}`) });
+      await noSidewaysScroll(page);
+      await expect.poll(() => page.url()).toContain("edits=");
+      await page.reload();
+      await page.getByText("As recorded up to event 8").waitFor();
+      await page.getByRole("button", { name: "undo" }).click();
+      await expect.poll(() => page.url()).not.toContain("edits=");
+      await page.getByRole("button", { name: "Change it…" }).click();
+      const form = page.getByLabel("Data of the event, as JSON");
+      await form.fill("{");
+      await page.getByRole("button", { name: "Change it", exact: true }).click();
+      await page.getByText("This is no JSON").waitFor();
+      await form.fill('{"oomKilled": true}');
+      await page.getByRole("button", { name: "Change it", exact: true }).click();
+      await page.locator(".whatif .change", { hasText: "oomKilled" }).waitFor();
+      await page.getByRole("button", { name: "undo" }).click();
+      await page.getByRole("button", { name: "Put one in after it…" }).click();
+      await page.getByLabel("Type").fill("lost");
+      await form.fill('{"reason": "the host was rebooted"}');
+      await page.getByRole("button", { name: "Put it in" }).click();
+      await page.locator(".whatif .pair.only-right", { hasText: "the machine refuses it" }).waitFor();
+    },
+  );
+
+  it("is of the events that are there: wrong ones are told", async (context) => {
+    const { server, record } = await startInspector();
+    await record(runOf("web", 1), lifeFrom(Date.now(), [["requested", 0]]));
+    const page = await openPage(context, server.url, {}, /400/);
+    await at(page, `#/task/${encodeURIComponent(runOf("web", 1))}?edits=[{"drop":9}]`);
+    await page.getByText("the last event is number 1").waitFor();
+  });
+});

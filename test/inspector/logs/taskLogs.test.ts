@@ -1,0 +1,170 @@
+/** The output of tasks, as the inspector's API gives it: in bounds, of this host's tasks, and of no other file. */
+import { once } from "node:events";
+import { linkSync, symlinkSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import type { LogNews } from "../../../src/inspector/server/logs/logFollower.ts";
+import type { LogMatches, LogPage } from "../../../src/inspector/server/logs/taskLog.ts";
+import { InspectorServer } from "../../../src/inspector/server/server.ts";
+import { life } from "../../support/agent/lives.ts";
+import { event } from "../../support/history/history.ts";
+import { makeOutput } from "../../support/history/taskOutput.ts";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { cookieFrom, get, type Inspected, idOf, startInspector } from "../../support/screen/inspector.ts";
+
+const id = idOf(1);
+const query = `id=${encodeURIComponent(id)}`;
+
+async function withOutput(): Promise<Inspected & { readonly output: ReturnType<typeof makeOutput> }> {
+  const inspected = await startInspector();
+  const output = makeOutput();
+  await inspected.record(id, [event("requested", output.request), ...life("ended").slice(1, 4)]);
+  await vi.waitFor(async () => expect((await inspected.ask("/api/tasks")).body).toContain("running"));
+  return { ...inspected, output };
+}
+
+const textsOf = ({ lines }: { readonly lines: readonly { readonly text: string }[] }) =>
+  lines.map(({ text }) => text);
+const at = ({ index, offset }: LogPage["begin"]) => `${index}:${offset}`;
+
+describe("a log", () => {
+  it("is read backwards a page at a time, from its end to its begin, through all its files", async () => {
+    const { ask, output } = await withOutput();
+    const numbered = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, index) => `line ${from + index} ${"x".repeat(40)}`);
+    output.write("web.stderr.4", `${numbered(0, 3_000).join("\n")}\n`, 1_000_000);
+    output.write("web.stderr.5", `${numbered(3_000, 5_000).join("\n")}\n`, 2_000_000);
+    output.write("web.stdout.0", "not this\n");
+    const pages: LogPage[] = [];
+    let page = JSON.parse((await ask(`/api/log?${query}&stream=stderr`)).body) as LogPage;
+    expect(page).toMatchObject({ isEnd: true, isBegin: false });
+    pages.push(page);
+    while (!page.isBegin) {
+      page = JSON.parse(
+        (await ask(`/api/log?${query}&stream=stderr&before=${at(page.begin)}`)).body,
+      ) as LogPage;
+      pages.unshift(page);
+      expect(pages.length).toBeLessThan(20);
+    }
+    expect(pages.flatMap(textsOf)).toEqual(numbered(0, 5_000));
+    expect(page.lines[0]).toMatchObject({ source: "file", after: null, before: 1_000_000 });
+    expect(pages.at(-1)?.lines.at(-1)).toMatchObject({ source: "file", after: 1_000_000, before: 2_000_000 });
+    // And forwards again.
+    let forwards: string[] = textsOf(page);
+    while (!page.isEnd) {
+      page = JSON.parse((await ask(`/api/log?${query}&stream=stderr&from=${at(page.end)}`)).body) as LogPage;
+      forwards = [...forwards, ...textsOf(page)];
+    }
+    expect(forwards).toEqual(numbered(0, 5_000));
+  });
+
+  it("with lines longer than a page and bytes that are no text is read in bounds", async () => {
+    const { ask, output } = await withOutput();
+    output.write("web.stderr.0", `${"y".repeat(500_000)}\nend`);
+    const { body } = await ask(`/api/log?${query}&stream=stderr`);
+    expect(body.length).toBeLessThan(40_000);
+    expect(textsOf(JSON.parse(body) as LogPage).at(-1)).toBe("end");
+    writeFileSync(join(output.folder, "web.stderr.0"), Buffer.from([0xff, 0xc3, 0x0a, 0x1b, 0x5b, 0x0a]));
+    const page = JSON.parse((await ask(`/api/log?${query}&stream=stderr`)).body) as LogPage;
+    expect(page.lines).toHaveLength(2);
+  });
+
+  it("is searched whole, whatever the case, and the last lines are found where there are many", async () => {
+    const { ask, output } = await withOutput();
+    output.write("web.stdout.0", `Needle first\n${"hay\n".repeat(50_000)}`);
+    output.write("web.stdout.1", `${"hay\n".repeat(50_000)}the needle last`);
+    const search = async (text: string) =>
+      JSON.parse((await ask(`/api/log/search?${query}&stream=stdout&text=${text}`)).body) as LogMatches;
+    const found = await search("needle");
+    expect(found).toMatchObject({ more: false });
+    expect(textsOf(found)).toEqual(["Needle first", "the needle last"]);
+    const [, last] = found.lines;
+    const there = await ask(`/api/log?${query}&stream=stdout&from=${last?.index}:${last?.offset}`);
+    expect(textsOf(JSON.parse(there.body) as LogPage)).toEqual(["the needle last"]);
+    const many = await search("hay");
+    expect(many.more).toBe(true);
+    expect(many.lines).toHaveLength(200);
+    expect((await ask(`/api/log/search?${query}&text=`)).status).toBe(400);
+  });
+
+  it("is followed: what comes is seen as it comes, on into the next file, and lines that come in parts are whole", async () => {
+    const { server, ask, output } = await withOutput();
+    output.write("web.stderr.0", "before\n");
+    const page = JSON.parse((await ask(`/api/log?${query}&stream=stderr`)).body) as LogPage;
+    output.append("web.stderr.0", "between\n");
+    const news = await follow(server.url, `${query}&stream=stderr&from=${at(page.end)}`);
+    const told = () => news.flatMap(({ lines }) => lines);
+    await vi.waitFor(() => expect(told()).toMatchObject([{ text: "between", source: "file" }]));
+    output.append("web.stderr.0", "half of ");
+    await vi.waitFor(() => expect(told().at(-1)).toMatchObject({ text: "half of ", source: "seen" }));
+    output.append("web.stderr.0", "it\n");
+    await vi.waitFor(() => expect(told().at(-1)?.text).toBe("half of it"));
+    expect(told().at(-1)?.offset).toBe(told().at(-2)?.offset);
+    output.append("web.stderr.0", "unfinished");
+    await vi.waitFor(() => expect(told().at(-1)?.text).toBe("unfinished"));
+    output.write("web.stderr.1", "next\n");
+    await vi.waitFor(() => expect(told().at(-1)).toMatchObject({ text: "next", index: 1, offset: 0 }));
+  });
+});
+
+describe("no other file", () => {
+  it("is read by a link that a task has put in its log's place", async () => {
+    const { ask, output } = await withOutput();
+    const secret = join(temporaryFolder(), "secret");
+    writeFileSync(secret, "the host's secret\n");
+    output.write("web.stderr.0", "own\n");
+    symlinkSync(secret, join(output.folder, "web.stderr.1"));
+    linkSync(secret, join(output.folder, "web.stderr.2"));
+    const { body } = await ask(`/api/log?${query}&stream=stderr`);
+    expect(textsOf(JSON.parse(body) as LogPage)).toEqual(["own"]);
+    for (const index of [1, 2]) {
+      for (const address of [`from=${index}:0`, `before=${index}:9`]) {
+        expect((await ask(`/api/log?${query}&stream=stderr&${address}`)).body).not.toContain("secret");
+      }
+    }
+  });
+
+  it("is read for a stranger, for a task of a bundle, and where a job keeps no logs", async () => {
+    const { server, ask, record, output } = await withOutput();
+    output.write("web.stderr.0", "own\n");
+    for (const path of ["log", "log/search", "log/live"]) {
+      const address = new URL(`/api/${path}?${query}&text=own&from=0:0`, server.url).href;
+      expect((await get(address, {})).status).toBe(401);
+    }
+    const file = join(temporaryFolder(), "bundle.jsonl");
+    writeFileSync(file, (await ask(`/api/bundle?${query}`)).body);
+    const other = await InspectorServer.start({ path: file, host: "127.0.0.1", port: 0 });
+    onTestFinished(() => other.close());
+    const cookie = cookieFrom(await get(other.url, {}));
+    const refused = await get(new URL(`/api/log?${query}`, other.url).href, { cookie });
+    expect(refused).toMatchObject({ status: 404, body: "a bundle has no output of its tasks" });
+    const none = { stdoutPath: "/dev/null", stderrPath: "/dev/null" };
+    await record(idOf(2), [event("requested", none)]);
+    await vi.waitFor(async () => {
+      const { status, body } = await ask(`/api/log?id=${encodeURIComponent(idOf(2))}`);
+      expect([status, body]).toEqual([404, "its job has logs disabled"]);
+    });
+    expect((await ask("/api/log?id=nothing")).status).toBe(404);
+  });
+});
+
+/** What the stream has sent so far. */
+async function follow(url: string, about: string): Promise<LogNews[]> {
+  const cookie = cookieFrom(await get(url, {}));
+  const asked = request(new URL(`/api/log/live?${about}`, url).href, {
+    headers: { cookie },
+    agent: false,
+  }).end();
+  const [response] = await once(asked, "response");
+  onTestFinished(() => void asked.destroy());
+  expect(response.headers["content-type"]).toContain("text/event-stream");
+  const news: LogNews[] = [];
+  let rest = "";
+  response.setEncoding("utf8").on("data", (text: string) => {
+    const parts = (rest + text).split("\n\n");
+    rest = parts.pop() ?? "";
+    news.push(...parts.map((part) => JSON.parse(part.replace(/^data: /, "")) as LogNews));
+  });
+  return news;
+}
