@@ -56,6 +56,9 @@ plugin "nomad-driver-exec2" {
     # For Prometheus.
     metrics = "127.0.0.1:9464"
 
+    # A trace of each task, by OpenTelemetry's variables in the agent's environment.
+    traces = false
+
     state_dir = "/var/lib/nomad-driver-exec2"
   }
 }

@@ -51,6 +51,7 @@ export const errorCodes = [
   "EXPRESSION_INVALID",
   "JOB_INVALID",
   "OUTPUT_FAILED",
+  "TRACES_NOT_SENT",
   "RUN_FOLDER_UNUSABLE",
   "PLUGIN_FAILED",
 ] as const;

@@ -57,6 +57,7 @@ import { notConfigured, notReady, notRunning, stillRunning } from "./task/taskEr
 import type { TaskHistory } from "./task/taskHistory.ts";
 import { exitResultOf, taskStatusOf } from "./task/taskStatus.ts";
 import { end, killGraceMs, TaskTable } from "./task/taskTable.ts";
+import type { TaskTraces } from "./traces/taskTraces.ts";
 
 const defaultStopSignal = "SIGINT";
 
@@ -88,6 +89,7 @@ export class Driver implements DriverPort {
   #openError: DriverError | undefined;
   #pruner: HistoryPruner | undefined;
   #metrics: PluginMetrics | undefined;
+  #traces: TaskTraces | undefined;
   readonly #idleMemory = new IdleMemory();
   readonly #starts = new Turns(startsAtOnce, startTurnMs);
 
@@ -218,6 +220,7 @@ export class Driver implements DriverPort {
     await Promise.all(this.#tasks.all.map(({ run }) => run.commands.end("pluginEnded")));
     await this.#opening?.stop();
     await this.#metrics?.close();
+    await this.#traces?.close();
     await this.#pruner?.close();
     this.#idleMemory.close();
     await this.#current?.unsaved.close();
@@ -234,6 +237,7 @@ export class Driver implements DriverPort {
     hideMemory();
     this.#idleMemory.wake();
     await this.#serveMetrics(options);
+    await this.#sendTraces(options);
     await this.#opening?.stop();
     const open = () =>
       openServices(
@@ -262,6 +266,16 @@ export class Driver implements DriverPort {
       this.#metrics = new PluginMetrics({ tasks: () => this.#tasks.all, logBytes }, this.#log);
     }
     await this.#metrics?.configure(address);
+  }
+
+  /** The same: OpenTelemetry's libraries are many. @throws DriverError `CONFIG_INVALID` */
+  async #sendTraces({ traces }: PluginOptions): Promise<void> {
+    if (traces === (this.#traces !== undefined)) return;
+    await this.#traces?.close();
+    this.#traces = undefined;
+    if (!traces) return;
+    const { TaskTraces } = await import("./traces/taskTraces.ts");
+    this.#traces = new TaskTraces(() => this.#current?.store, this.#log);
   }
 
   #applyOutcome(configured: Configured): void {
@@ -308,6 +322,7 @@ export class Driver implements DriverPort {
         createRun: (task) => new Run(task, () => this.#services),
         onCommitted: (committed) => {
           this.#metrics?.note(committed);
+          this.#traces?.note(committed);
           const publish = () => this.#announcements.committed(committed, store, () => this.#tasks.all);
           // StartTask answers first, because the announcement may look into the log. An end is announced
           // before WaitTask answers, because the client drops events after that.

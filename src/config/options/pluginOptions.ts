@@ -182,6 +182,11 @@ export const pluginSchema = z.object({
       "where the plugin serves figures for [Prometheus](observing.md#prometheus): a loopback address with a port, or the path of a unix socket; by default nowhere",
     example: "127.0.0.1:9464",
   }),
+  traces: flag().default(false).meta({
+    description:
+      "whether the plugin sends a [trace](observing.md#traces) of each task that is over to a collector of OpenTelemetry's, by the agent's variables `OTEL_*`",
+    example: true,
+  }),
   stateDir: absolutePath().default(defaultStateDir).meta({
     description:
       "folder of the event log and the files of runs: root's, 0700, created if its parent exists. Each agent of a host needs its own ([recovery](recovery.md#a-state-folder-that-cannot-be-used))",

@@ -29,6 +29,7 @@ const defaults = {
   history: [],
   usageInterval: "1m",
   metrics: "",
+  traces: false,
   stateDir: "/var/lib/nomad-driver-exec2",
 };
 
@@ -73,6 +74,7 @@ describe("parsePluginOptions", () => {
       history: [{ keep: "1h" }],
       usage_interval: "5m",
       metrics: "[::1]:9464",
+      traces: true,
       state_dir: "/srv/exec2",
     };
     expect(parsePluginOptions(raw)).toEqual({
@@ -102,6 +104,7 @@ describe("parsePluginOptions", () => {
       history: [{ keep: "1h" }],
       usageInterval: "5m",
       metrics: "[::1]:9464",
+      traces: true,
       stateDir: "/srv/exec2",
     });
   });

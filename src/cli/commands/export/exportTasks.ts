@@ -36,7 +36,7 @@ export async function exportTasks(stateDir: string, tasks: ExportedTasks, mask: 
 }
 
 /** The runs that are meant by the names, each once, in the order of the names. */
-function chosen(logs: EventLogs, { names, back }: ExportedTasks): readonly FoundRun[] {
+export function chosen(logs: EventLogs, { names, back }: ExportedTasks): readonly FoundRun[] {
   if (names === undefined) return logs.tasks();
   if (names.length === 0) {
     throw new DriverError("TASK_NOT_FOUND", "no task given", { hint: "Name tasks, or use --all" });

@@ -1,3 +1,4 @@
+import { Option } from "commander";
 import { defaultStateDir } from "../../../config/options/defaultStateDir.ts";
 import { runOption } from "../options.ts";
 import type { AddVerb } from "../verb.ts";
@@ -5,6 +6,7 @@ import type { AddVerb } from "../verb.ts";
 interface Options {
   readonly all?: boolean;
   readonly showArgs?: boolean;
+  readonly otlp?: boolean;
   readonly run?: number;
   readonly stateDir: string;
 }
@@ -22,6 +24,11 @@ export const addExport: AddVerb = (program, exit) => {
     .option("--all", "export all tasks in the log")
     .option(...runOption)
     .option("--show-args", "export arguments of commands, too, which may hold secrets")
+    .addOption(
+      new Option("--otlp", "send traces of ended tasks to a collector instead (OpenTelemetry)").conflicts(
+        "showArgs",
+      ),
+    )
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(
       "after",
@@ -29,15 +36,21 @@ export const addExport: AddVerb = (program, exit) => {
 Examples:
   nomad-driver-exec2 export web > bundle.jsonl
   nomad-driver-exec2 export --all > bundle.jsonl
-  nomad-driver-exec2 replay bundle.jsonl`,
+  nomad-driver-exec2 replay bundle.jsonl
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 nomad-driver-exec2 export --otlp --all`,
     )
     .action(async (tasks: string[], options: Options) => exit(await act(tasks, options)));
 };
 
 async function act(
   tasks: readonly string[],
-  { all = false, showArgs = false, run, stateDir }: Options,
+  { all = false, showArgs = false, otlp = false, run, stateDir }: Options,
 ): Promise<number> {
+  const chosen = { names: all ? undefined : tasks, back: run };
+  if (otlp) {
+    const { sendTraces } = await import("./sendTraces.ts");
+    return sendTraces(stateDir, chosen);
+  }
   const { exportTasks } = await import("./exportTasks.ts");
-  return exportTasks(stateDir, { names: all ? undefined : tasks, back: run }, !showArgs);
+  return exportTasks(stateDir, chosen, !showArgs);
 }

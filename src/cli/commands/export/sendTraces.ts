@@ -1,0 +1,45 @@
+/** `export --otlp`: sends histories as traces to a collector. */
+import { readHistory } from "../../../replay/storedHistory.ts";
+import { type TaskTrace, taskTrace } from "../../../traces/taskTrace.ts";
+import { TraceExporter } from "../../../traces/traceExporter.ts";
+import { formatCount } from "../../../units/counts.ts";
+import { EventLogs } from "../../logs/eventLogs.ts";
+import { print } from "../../terminal/output.ts";
+import { chosen, type ExportedTasks } from "./exportTasks.ts";
+
+/** Of a request. A task has some ten spans; a collector takes 4 MB at least. */
+const tasksPerRequest = 100;
+
+/**
+ * @returns the exit code
+ * @throws DriverError `TASK_NOT_FOUND`, `STORE_FAILED`, `CONFIG_INVALID`, `TRACES_NOT_SENT`
+ */
+export async function sendTraces(stateDir: string, tasks: ExportedTasks): Promise<number> {
+  const exporter = new TraceExporter(process.env);
+  const logs = await EventLogs.open(stateDir);
+  const [sent, unsent] = [{ tasks: 0, spans: 0 }, { tasks: 0 }];
+  try {
+    let traces: TaskTrace[] = [];
+    const send = async () => {
+      if (traces.length > 0) await exporter.send(traces);
+      sent.tasks += traces.length;
+      sent.spans += traces.reduce((sum, { spans }) => sum + spans.length, 0);
+      traces = [];
+    };
+    for (const { id, reader } of chosen(logs, tasks)) {
+      const trace = taskTrace(id, readHistory(reader, id));
+      if (trace === undefined) unsent.tasks += 1;
+      else traces.push(trace);
+      if (traces.length === tasksPerRequest) await send();
+    }
+    await send();
+  } finally {
+    await logs.close();
+    await exporter.close();
+  }
+  const more = unsent.tasks === 0 ? "" : `; ${formatCount(unsent.tasks)} not over yet`;
+  print(
+    `Sent ${formatCount(sent.tasks)} traces (${formatCount(sent.spans)} spans) to ${exporter.address}${more}`,
+  );
+  return 0;
+}

@@ -1,0 +1,67 @@
+/** Sends a trace of each task that is over. Loaded only if the operator wants it. */
+import { messageOf } from "../../errors.ts";
+import type { Logger } from "../../log/hclog.ts";
+import { hasEnded } from "../../machines/fold.ts";
+import type { EventReader } from "../../store/eventStore.ts";
+import { type TaskTrace, taskTrace } from "../../traces/taskTrace.ts";
+import { TraceExporter } from "../../traces/traceExporter.ts";
+import type { CommittedStep } from "../task/task.ts";
+
+/** Tasks end together, and are sent together. */
+const pauseMs = 2_000;
+/** Tasks of a request, whose histories are read in one turn of the event loop: some milliseconds. */
+const tasksPerRequest = 16;
+/** While no collector answers, the oldest are dropped: `export --otlp` sends them later. */
+const maxWaiting = 1_000;
+
+export class TaskTraces {
+  readonly #reader: () => EventReader | undefined;
+  readonly #log: Logger;
+  readonly #exporter: TraceExporter;
+  readonly #waiting = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #failed = false;
+
+  /** @throws DriverError `CONFIG_INVALID` for variables of OpenTelemetry's that cannot be heeded */
+  constructor(reader: () => EventReader | undefined, log: Logger) {
+    this.#reader = reader;
+    this.#log = log;
+    this.#exporter = new TraceExporter(process.env);
+  }
+
+  /** Takes each committed event. */
+  note({ task, before, snapshot }: CommittedStep): void {
+    if (!hasEnded(snapshot) || hasEnded(before)) return;
+    this.#waiting.add(task.id);
+    const [oldest] = this.#waiting;
+    if (oldest !== undefined && this.#waiting.size > maxWaiting) this.#waiting.delete(oldest);
+    this.#timer ??= setTimeout(() => void this.#send(), pauseMs).unref();
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#waiting.clear();
+    await this.#exporter.close();
+  }
+
+  async #send(): Promise<void> {
+    try {
+      while (this.#waiting.size > 0) {
+        const ids = [...this.#waiting].slice(0, tasksPerRequest);
+        for (const id of ids) this.#waiting.delete(id);
+        const traces = ids.flatMap((id) => this.#traceOf(id) ?? []);
+        if (traces.length > 0) await this.#exporter.send(traces);
+        this.#failed = false;
+      }
+    } catch (thrown) {
+      if (!this.#failed) this.#log.warn("traces of tasks are not sent", { error: messageOf(thrown) });
+      this.#failed = true;
+    } finally {
+      this.#timer = undefined;
+    }
+  }
+
+  #traceOf(id: string): TaskTrace | undefined {
+    return taskTrace(id, [...(this.#reader()?.readStream(id) ?? [])]);
+  }
+}
