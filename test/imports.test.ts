@@ -53,7 +53,7 @@ const layers: Readonly<Record<string, string>> = {
   config: "",
   jobspec: "",
   "effects/kernel": "",
-  store: "effects/kernel",
+  store: "effects/kernel machines",
   replay: "machines store",
   why: "machines replay store",
   traces: "machines replay store",

@@ -104,6 +104,11 @@ export interface EventStore extends EventReader {
   ): Promise<readonly StoredEvent[]>;
   /** All streams whose first event can be read, oldest first. */
   streamsByAge(): Iterable<StreamHead>;
+  /**
+   * Streams of tasks that are not over. It takes as long as there are such streams, whatever the log's size:
+   * they are in a list. A log that an older version has written to last is first read for that list.
+   */
+  openStreams(): Promise<readonly StreamEntry[]>;
   /** How many bytes all events take, roughly. */
   bytes(): number;
   /**

@@ -2,6 +2,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subject } from "rxjs";
 import { DriverError } from "../errors.ts";
+import { isOver } from "../machines/taskMachine.ts";
 import { encodeRecord, isDefect, NO_HASH, readRecord, type SealedData } from "./eventRecord.ts";
 import type { EventToAppend, StoredEvent, StreamEntry, StreamHead } from "./eventStore.ts";
 import { FollowableLog, type FollowableStore } from "./followableLog.ts";
@@ -28,6 +29,8 @@ export class LogStore extends FollowableLog implements FollowableStore {
   readonly #commits: Subject<void>;
   #pending: Append[] = [];
   #committedInTurn = false;
+  /** Whether the list of open streams is complete; undefined: not looked at yet. */
+  #listed: boolean | undefined;
   #closed = false;
 
   constructor(table: WritableTable) {
@@ -67,6 +70,14 @@ export class LogStore extends FollowableLog implements FollowableStore {
 
   bytes(): number {
     return this.#table.bytes();
+  }
+
+  async openStreams(): Promise<readonly StreamEntry[]> {
+    if (!this.#isListed()) await this.#listAll();
+    return this.#table.open().flatMap(({ stream, firstPosition }) => {
+      const head = this.#table.head(stream);
+      return head?.firstPosition === firstPosition ? [head] : [];
+    });
   }
 
   async prune(stream: string, expectedVersion: number): Promise<boolean> {
@@ -144,8 +155,31 @@ export class LogStore extends FollowableLog implements FollowableStore {
     const [end] = this.#table.recordsOf(head, version, (_, position) => position);
     if (end === this.#table.lastPosition()) return undefined;
     writer.removeHead(stream);
+    writer.listOpen(head, false);
     writer.markPruned(head.firstPosition);
     return head.firstPosition;
+  }
+
+  #isListed(): boolean {
+    this.#listed ??= this.#table.listed() === this.#table.lastPosition();
+    return this.#listed;
+  }
+
+  /** Makes the list anew, in several transactions: an older version has appended without it. */
+  async #listAll(): Promise<void> {
+    this.#table.write(0, (writer) => {
+      for (const entry of this.#table.open()) writer.listOpen(entry, false);
+    });
+    for (let after: string | undefined; ; await nextTurn()) {
+      const heads = this.#table.heads(after, "");
+      if (heads.length === 0) break;
+      this.#table.write(0, (writer) => {
+        for (const head of heads) if (isOpen(head)) writer.listOpen(head, true);
+      });
+      after = heads.at(-1)?.stream;
+    }
+    this.#table.write(0, (writer) => writer.markListed(this.#table.lastPosition()));
+    this.#listed = true;
   }
 
   async #removeRecords(firstPosition: number | undefined): Promise<void> {
@@ -162,8 +196,9 @@ export class LogStore extends FollowableLog implements FollowableStore {
 
   /** Reads each stream's head within the transaction: no cached head could be out of date. */
   #carryOut(group: readonly Append[], writer: RecordWriter): (readonly StoredEvent[] | DriverError)[] {
+    const isListed = this.#isListed();
     let position = this.#table.lastPosition();
-    return group.map(({ stream, expectedVersion, events }) => {
+    const outcomes = group.map(({ stream, expectedVersion, events }) => {
       const head = this.#table.head(stream);
       const version = head?.version ?? 0;
       if (version !== expectedVersion) return new WrongExpectedVersion(stream, expectedVersion, version);
@@ -179,8 +214,19 @@ export class LogStore extends FollowableLog implements FollowableStore {
         return record.event;
       });
       const state = stored.at(-1)?.to;
-      if (state !== undefined) writer.putHead({ stream, version: seq, hash, firstPosition, state });
+      if (state === undefined) return stored;
+      const end = { stream, version: seq, hash, firstPosition, state };
+      writer.putHead(end);
+      if (isOpen(end) !== (head !== undefined && isOpen(head))) writer.listOpen(end, isOpen(end));
       return stored;
     });
+    // Otherwise the list lacks what an older version has appended.
+    if (isListed) writer.markListed(position);
+    return outcomes;
   }
+}
+
+/** Whether a stream is, or may be, that of a task that is not over. */
+function isOpen({ state }: StreamEntry): boolean {
+  return state === undefined || !isOver(state);
 }

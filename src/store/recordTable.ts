@@ -73,6 +73,10 @@ export interface RecordWriter {
   removeRecords(firstPosition: number, limit: number): boolean;
   /** Records which stream's removal is not finished; undefined: none. */
   markPruned(firstPosition: number | undefined): void;
+  /** Lists a stream as open, or no longer. */
+  listOpen(stream: Pick<StreamEntry, "stream" | "firstPosition">, isOpen: boolean): void;
+  /** Records that the list of open streams is complete up to a position. */
+  markListed(position: number): void;
 }
 
 export interface WritableTable extends RecordTable {
@@ -82,6 +86,10 @@ export interface WritableTable extends RecordTable {
   bytes(): number;
   /** What {@link RecordWriter.markPruned} recorded. */
   pruned(): number | undefined;
+  /** The streams that {@link RecordWriter.listOpen} lists. */
+  open(): Pick<StreamEntry, "stream" | "firstPosition">[];
+  /** What {@link RecordWriter.markListed} recorded; 0 for a log without a list. */
+  listed(): number;
   /**
    * Runs `action` in one transaction. Its reads see its own earlier puts. If it
    * throws, nothing of it remains.

@@ -4,6 +4,7 @@ import type { FollowableStore } from "../../src/store/followableLog.ts";
 import { appending } from "./contract/appending.ts";
 import { closing } from "./contract/closing.ts";
 import { following } from "./contract/following.ts";
+import { listing } from "./contract/listing.ts";
 import { model } from "./contract/model.ts";
 import { pruning } from "./contract/pruning.ts";
 import { reading } from "./contract/reading.ts";
@@ -17,6 +18,6 @@ export function eventStoreContract(name: string, open: () => Promise<FollowableS
     });
     afterEach(() => store.close());
 
-    for (const part of [appending, reading, following, closing, pruning, model]) part(() => store);
+    for (const part of [appending, reading, listing, following, closing, pruning, model]) part(() => store);
   });
 }

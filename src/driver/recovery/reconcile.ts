@@ -11,8 +11,8 @@ import { hasNoWriter } from "../../effects/processes/exitWatch.ts";
 import { readExitStatus } from "../../effects/processes/statusFile.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
-import type { EventReader, EventToAppend } from "../../store/eventStore.ts";
-import { runFolderName } from "../../store/folder/stateFolder.ts";
+import type { EventReader, EventToAppend, StreamEntry } from "../../store/eventStore.ts";
+import { isHashedRunFolder, runFolderName, taskOfRunFolder } from "../../store/folder/stateFolder.ts";
 import { type TaskId, toTaskId } from "../../taskId.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { cleanUpRun } from "../run/cleanUpRun.ts";
@@ -36,12 +36,11 @@ export async function reconcile(
   const entries = readdirSync(folder.run, { withFileTypes: true });
   const leftover = new Set(entries.filter((entry) => entry.isDirectory()).map(({ name }) => name));
   const running: DriverServices["unclaimed"] = new Map();
-  for (const { stream, state } of [...store.streams()]) {
+  const open = await store.openStreams();
+  for (const { stream, state } of streamsToSettle(open, leftover, store)) {
     const taskId = toTaskId(stream);
     const hasFiles = leftover.delete(runFolderName(taskId));
     const mayBeOver = state === undefined || isOver(state);
-    // Mostly nothing is left to do, nor to be read.
-    if (mayBeOver && state !== undefined && !hasFiles) continue;
     const save = async ({ history, unstored }: Settled) => {
       const runs = history !== undefined && isAlive(history.snapshot.value);
       if (runs) running.set(taskId, undefined);
@@ -71,6 +70,27 @@ export async function reconcile(
   }
   for (const name of leftover) removeIfDead(join(folder.run, name));
   return running;
+}
+
+/**
+ * The open streams, then those that are over but have folders of runs still.
+ * @param leftover names of folders; those of the open streams are removed from it meanwhile
+ */
+function* streamsToSettle(
+  open: readonly StreamEntry[],
+  leftover: ReadonlySet<string>,
+  store: EventReader,
+): Iterable<Pick<StreamEntry, "stream" | "state">> {
+  yield* open;
+  const folders = [...leftover];
+  for (const name of folders) {
+    const stream = taskOfRunFolder(name);
+    if (stream !== undefined && store.version(stream) > 0) yield { stream, state: undefined };
+  }
+  const hashed = new Set(folders.filter(isHashedRunFolder));
+  if (hashed.size === 0) return;
+  // Of tasks without an id of Nomad's form: each stream's name is compared with them.
+  for (const entry of store.streams()) if (hashed.has(runFolderName(toTaskId(entry.stream)))) yield entry;
 }
 
 /** Whether LMDB reports that the whole log is damaged, rather than one event of it. */

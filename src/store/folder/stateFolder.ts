@@ -27,7 +27,7 @@ import { dirname, join, resolve } from "node:path";
 import { CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC } from "../../effects/kernel/constants.ts";
 import { tryFlock } from "../../effects/kernel/libc.ts";
 import { DriverError, errnoOf, hasErrno } from "../../errors.ts";
-import { plainTaskId, type TaskId } from "../../taskId.ts";
+import { plainTaskId, type TaskId, toTaskId } from "../../taskId.ts";
 
 export interface StateFolderPaths {
   readonly path: string;
@@ -115,6 +115,18 @@ export function runFolderName(taskId: TaskId): string {
   if (plainTaskId.test(taskId)) return taskId.replaceAll("/", "_");
   const readable = taskId.replaceAll(/[^A-Za-z0-9._-]+/g, "_").slice(0, 64);
   return `${readable}~${createHash("sha256").update(taskId).digest("hex")}`;
+}
+
+/** Whether a folder's name is that of a task's run, but does not tell which. */
+export function isHashedRunFolder(name: string): boolean {
+  return /~[0-9a-f]{64}$/.test(name);
+}
+
+/** The task whose run has a folder of that name; undefined if the name does not tell it. */
+export function taskOfRunFolder(name: string): TaskId | undefined {
+  const [, allocId, task, run] = /^([^_]+)_(.+)_([^_]+)$/.exec(name) ?? [];
+  const taskId = toTaskId(`${allocId}/${task}/${run}`);
+  return plainTaskId.test(taskId) && runFolderName(taskId) === name ? taskId : undefined;
 }
 
 /** Checks a folder's path as written, and with its links resolved. */

@@ -61,6 +61,11 @@ export const positionValue: ValueCodec<number> = {
   decode: (bytes) => bytes.readUIntBE(0, POSITION_BYTES),
 };
 
+export const nameValue: ValueCodec<string> = {
+  encode: (name) => Buffer.from(name),
+  decode: (bytes) => bytes.toString("utf8", 0, bytes.length),
+};
+
 /** lmdb returns every value in one shared buffer, and sets the buffer's `length` to that of the value. */
 export const recordValue: ValueCodec<Buffer> = {
   encode: (bytes) => bytes,

@@ -21,7 +21,7 @@ interface Range<K> {
 }
 
 /** A single number, or none. */
-interface Slot {
+export interface Slot {
   get(): number | undefined;
   put(value: number | undefined): void;
 }
@@ -33,8 +33,12 @@ export interface LmdbEnvironment {
   readonly positions: Database<SequenceKey, number>;
   /** Heads by their stream's name in UTF-8. */
   readonly heads: Database<string | Buffer, HeadValue>;
+  /** Names of streams of tasks that are not over, by their first position. */
+  readonly open: Database<number, string>;
   /** First position of a stream whose removal is not finished. */
   readonly pruned: Slot;
+  /** Position up to which `open` is complete. */
+  readonly listed: Slot;
   /** Releases the snapshot that all reads in one turn of the event loop share. */
   resetReadTxn(): void;
   /** A throw in `action` aborts; a promise from it would keep the transaction open. */

@@ -2,9 +2,10 @@
  * The event log in LMDB, and the only file that imports lmdb. Importing this file
  * loads lmdb, and the plugin's handshake has no time for that.
  *
- * Three tables: records by position, appended at the end; the position of each
+ * Four tables: records by position, appended at the end; the position of each
  * event of a stream, by the stream's first position and the event's number; the
- * head of each stream, by name. An append is three puts, whatever the log's size.
+ * head of each stream, by name; the streams of tasks that are not over. An append
+ * is three puts and a number, whatever the log's size.
  * Transactions are synchronous, because one takes some 20 µs. lmdb's asynchronous
  * ones wait for another thread, which waits for the disk.
  */
@@ -18,8 +19,16 @@ import { LogStore } from "../logStore.ts";
 import { storeError } from "../storeError.ts";
 import { BackgroundFlush, type Pin } from "./backgroundFlush.ts";
 import { requireRoom } from "./diskRoom.ts";
-import { headValue, nameKey, positionKey, positionValue, recordValue, sequenceKey } from "./lmdbCodecs.ts";
-import type { LmdbEnvironment } from "./lmdbEnvironment.ts";
+import {
+  headValue,
+  nameKey,
+  nameValue,
+  positionKey,
+  positionValue,
+  recordValue,
+  sequenceKey,
+} from "./lmdbCodecs.ts";
+import type { LmdbEnvironment, Slot } from "./lmdbEnvironment.ts";
 import {
   checkLayout,
   currentBootId,
@@ -42,6 +51,8 @@ import { WritableLmdbTable } from "./writableLmdbTable.ts";
 const MAP_BYTES = 2 ** 36;
 /** Key of the first position of a stream whose removal is not finished. */
 const PRUNED_KEY = Buffer.from("pruned");
+/** Key of the position up to which the list of open streams is complete. Older versions do not write it. */
+const LISTED_KEY = Buffer.from("listed");
 
 export interface OpenOptions {
   /** The current boot; by default the kernel's boot id. Set by tests that simulate a power cut. */
@@ -134,7 +145,7 @@ async function withRoot<T>(
   try {
     root = open(folder, {
       noSubdir: false,
-      maxDbs: 3,
+      maxDbs: 4,
       mapSize: mapBytes,
       permissionsMode: 0o600,
       // backgroundFlush.ts flushes instead.
@@ -160,18 +171,24 @@ function environment(root: RootDatabase, folder: string): LmdbEnvironment {
     records: table("records", { keyEncoder: positionKey, encoder: recordValue }),
     positions: table("positions", { keyEncoder: sequenceKey, encoder: positionValue }),
     heads: table("heads", { keyEncoder: nameKey, encoder: headValue }),
-    pruned: {
-      get: () => {
-        const bytes = root.get(PRUNED_KEY);
-        return bytes && positionValue.decode(bytes);
-      },
-      put: (value) => {
-        if (value === undefined) root.removeSync(PRUNED_KEY);
-        else root.putSync(PRUNED_KEY, positionValue.encode(value));
-      },
-    },
+    open: table("open", { keyEncoder: positionKey, encoder: nameValue }),
+    pruned: slot(root, PRUNED_KEY),
+    listed: slot(root, LISTED_KEY),
     resetReadTxn: () => root.resetReadTxn(),
     transactionSync: (action, flags) => root.transactionSync(action, flags),
     close: () => root.close(),
+  };
+}
+
+function slot(root: RootDatabase, key: Buffer): Slot {
+  return {
+    get: () => {
+      const bytes = root.get(key);
+      return bytes && positionValue.decode(bytes);
+    },
+    put: (value) => {
+      if (value === undefined) root.removeSync(key);
+      else root.putSync(key, positionValue.encode(value));
+    },
   };
 }

@@ -103,9 +103,10 @@ describe("the reconcile at the start of a plugin", () => {
     const unknown = "of-a-log-that-is-gone_web_00000005";
     const unknownToo = "of-a-log-that-is-gone_web_00000008";
     const unused = ["never-requested_web_00000006", "never-let-go_web_00000007"];
-    await storeHistory(store, over, [...running, "exited"]);
+    const overToo = toTaskId("of another form");
+    for (const each of [over, overToo]) await storeHistory(store, each, [...running, "exited"]);
     await storeHistory(store, alive, running, { started: livingRun });
-    for (const name of [runFolderName(over), runFolderName(alive), unknown]) {
+    for (const name of [...[over, overToo, alive].map(runFolderName), unknown]) {
       mkdirSync(join(run, name));
       writeFileSync(join(run, name, "status"), new Uint8Array(4));
     }

@@ -12,7 +12,13 @@ import {
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { openStateFolder, runFolderName, stateFolderPaths } from "../../../src/store/folder/stateFolder.ts";
+import {
+  isHashedRunFolder,
+  openStateFolder,
+  runFolderName,
+  stateFolderPaths,
+  taskOfRunFolder,
+} from "../../../src/store/folder/stateFolder.ts";
 import { toTaskId } from "../../../src/taskId.ts";
 import { LineProcess } from "../../support/host/lineProcess.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
@@ -192,6 +198,9 @@ describe("names of runs' folders", () => {
         const names = ids.map((id) => runFolderName(toTaskId(id)));
         for (const name of names) expect(name).toMatch(/^(?!\.{0,2}$)[A-Za-z0-9._~-]{1,255}$/);
         expect(new Set(names).size).toBe(ids.length);
+        for (const [index, name] of names.entries()) {
+          expect(taskOfRunFolder(name)).toBe(isHashedRunFolder(name) ? undefined : ids[index]);
+        }
       }),
       { numRuns: 500 },
     );

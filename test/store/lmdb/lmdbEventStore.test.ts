@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { type DatabaseOptions, open, type RootDatabaseOptions } from "lmdb";
 import { firstValueFrom, take, toArray } from "rxjs";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FollowableStore } from "../../../src/store/followableLog.ts";
@@ -32,6 +33,32 @@ describe("an event log in LMDB", () => {
     await store.close();
     store = await openEventStore(folder);
   };
+
+  it("lists the open streams anew after an older version has written, which knows no list", async () => {
+    const ending = (to: string) => ({ ...sampleEvent(to), to });
+    for (const stream of ["over", "runs", "runs too"]) await store.append(stream, 0, [ending("running")]);
+    await store.append("over", 1, [ending("exited")]);
+    await store.close();
+    const root = open(folder, {
+      encoding: "binary",
+      keyEncoding: "binary",
+      maxDbs: 4,
+    } as RootDatabaseOptions);
+    // As it was after the first event, and with what was not so then.
+    root.putSync(Buffer.from("listed"), Buffer.from([0, 0, 0, 0, 0, 1]));
+    const list = root.openDB("open", { encoding: "binary", keyEncoding: "binary" } as DatabaseOptions);
+    for (const key of [...list.getKeys()]) list.removeSync(key);
+    list.putSync(Buffer.from([0, 0, 0, 0, 0, 9]), Buffer.from("removed since"));
+    list.putSync(Buffer.from([0, 0, 0, 0, 0, 1]), Buffer.from("over"));
+    await root.close();
+    store = await openEventStore(folder);
+    // Does not make the list complete.
+    await store.append("starts", 0, [ending("requested")]);
+    const listed = async () => Array.from(await store.openStreams(), ({ stream }) => stream);
+    expect(await listed()).toEqual(["runs", "runs too", "starts"]);
+    await reopen();
+    expect(await listed()).toEqual(["runs", "runs too", "starts"]);
+  });
 
   it("goes on with the removal of a stream that was cut off", async () => {
     await store.append("long", 0, samples("long", 1, 1_000));

@@ -24,6 +24,8 @@ class MemoryTable implements WritableTable {
   readonly #heads = new Map<string, StreamEntry>();
   #bytes = 0;
   #pruned: number | undefined;
+  readonly #open = new Set<string>();
+  #listed = 0;
 
   head(stream: string): StreamEntry | undefined {
     return this.#heads.get(stream);
@@ -56,6 +58,14 @@ class MemoryTable implements WritableTable {
 
   bytes(): number {
     return this.#bytes;
+  }
+
+  open(): StreamEntry[] {
+    return [...this.#open].flatMap((stream) => this.#heads.get(stream) ?? []);
+  }
+
+  listed(): number {
+    return this.#listed;
   }
 
   pruned(): number | undefined {
@@ -108,6 +118,10 @@ class MemoryTable implements WritableTable {
       },
       markPruned: (firstPosition) => {
         this.#pruned = firstPosition;
+      },
+      listOpen: ({ stream }, isOpen) => void (isOpen ? this.#open.add(stream) : this.#open.delete(stream)),
+      markListed: (position) => {
+        this.#listed = position;
       },
     };
     try {

@@ -1,0 +1,116 @@
+/**
+ * A plugin with a long history beside one with an empty one, in turn: from the launch until it is
+ * configured, and starts of tasks. As root, after `npm run build`: `node bench/history.ts [events] [folder]`.
+ * Ten million events take some 6 GiB and minutes to write.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { TaskConfig } from "../src/grpc/generated/nomad/driver.ts";
+import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
+import type { EventToAppend } from "../src/store/eventStore.ts";
+import { stateFolderPaths } from "../src/store/folder/stateFolder.ts";
+import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
+import { Allocation } from "../test/support/agent/allocation.ts";
+import { setConfig } from "../test/support/agent/requests.ts";
+import { prepareStart } from "../test/support/agent/taskClient.ts";
+import { printFigure, printTimes, timed } from "./statistics.ts";
+
+const events = Number(process.argv[2] ?? 1_000_000);
+const launches = 10;
+const starts = 200;
+/** Tasks whose events are made in one turn: those of some transactions. */
+const atOnce = 1_000;
+const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
+const base = mkdtempSync(join(process.argv[3] ?? "/var/lib", "exec2-bench-"));
+const folders = { empty: join(base, "empty"), full: join(base, "full") };
+const allocation = new Allocation();
+
+try {
+  for (const folder of Object.values(folders)) mkdirSync(folder, { mode: 0o700 });
+  printFigure(`writing ${events} events`, `${((await timed(fill)) / 1_000).toFixed(0)} s`);
+  await benchLaunches();
+  await benchStarts();
+} finally {
+  await allocation.remove();
+  rmSync(base, { recursive: true });
+}
+
+/** Whole lives of tasks that are over, with data of a usual size. */
+async function fill(): Promise<void> {
+  const { events: path } = stateFolderPaths(folders.full);
+  const store = await openEventStore(path);
+  const life = ["requested", "prepared", "running", "stopping", "exited", "destroyed"].map(eventTo);
+  for (let task = 0; task * life.length < events; ) {
+    const streams = Array.from({ length: atOnce }, () => nameOf(task++));
+    await Promise.all(streams.map((stream) => store.append(stream, 0, life)));
+  }
+  await store.close();
+}
+
+function nameOf(task: number): string {
+  return `6f2d4a9e-0c57-4d2b-8f1e-${task.toString(16).padStart(12, "0")}/web/0123abcd`;
+}
+
+function eventTo(to: string): EventToAppend {
+  return {
+    type: "signalled",
+    schema: 1,
+    time: Date.now(),
+    data: { text: "x".repeat(200) },
+    from: to,
+    to,
+    effects: [],
+  };
+}
+
+async function benchLaunches(): Promise<void> {
+  const times = { empty: [] as number[], full: [] as number[] };
+  const killed = { empty: [] as number[], full: [] as number[] };
+  for (let round = 0; round < launches; round++) {
+    for (const name of ["empty", "full"] as const) {
+      times[name].push(await timed(async () => (await launch(name)).close()));
+    }
+  }
+  for (const name of ["empty", "full"] as const) {
+    const plugin = await launch(name);
+    process.kill(plugin.pid, "SIGKILL");
+    await plugin.exited;
+    plugin.disconnect();
+    killed[name].push(await timed(async () => (await launch(name)).close()));
+  }
+  printTimes("baseline: a launch with an empty history, and the end", times.empty);
+  printTimes("a launch with the long one, and the end", times.full, times.empty);
+  printTimes("baseline: the same after the plugin was killed", killed.empty);
+  printTimes("with the long one", killed.full, killed.empty);
+}
+
+async function launch(name: keyof typeof folders): Promise<LaunchedPlugin> {
+  const plugin = await launchPlugin({ command: executable });
+  // Nothing is removed meanwhile.
+  const history = [{ keep: "87600h", max_size_mb: "100000" }];
+  await plugin.base.setConfig(setConfig({ state_dir: folders[name], history }));
+  await plugin.driver.init({});
+  return plugin;
+}
+
+async function benchStarts(): Promise<void> {
+  const plugins = { empty: await launch("empty"), full: await launch("full") };
+  const times = { empty: [] as number[], full: [] as number[] };
+  await prepareStart(plugins.empty.driver, allocation.config("true"));
+  for (let round = -50; round < starts; round++) {
+    for (const name of round % 2 === 0 ? (["empty", "full"] as const) : (["full", "empty"] as const)) {
+      const ms = await life(plugins[name], allocation.config({ command: "/bin/true" }));
+      if (round >= 0) times[name].push(ms);
+    }
+  }
+  printTimes("baseline: StartTask with an empty history", times.empty);
+  printTimes("StartTask with the long one", times.full, times.empty);
+  for (const plugin of Object.values(plugins)) await plugin.close();
+}
+
+async function life({ driver }: LaunchedPlugin, task: TaskConfig): Promise<number> {
+  const ms = await timed(() => driver.startTask({ task }));
+  await driver.waitTask({ taskId: task.id });
+  await driver.destroyTask({ taskId: task.id, force: true });
+  return ms;
+}
