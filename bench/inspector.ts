@@ -17,6 +17,7 @@ import { allLives, life } from "../test/support/agent/lives.ts";
 import { event } from "../test/support/history/history.ts";
 import { launchBrowser, missingBrowser } from "../test/support/screen/browser.ts";
 import { cookieFrom, get, idOf, recorderOf } from "../test/support/screen/inspector.ts";
+import { benchViews } from "./inspectorViews.ts";
 import { printFigure, printTimes } from "./statistics.ts";
 
 /**
@@ -73,6 +74,7 @@ try {
     await benchLate(`${count} tasks: an event on the page`, await pageClient(context, url));
     await context.close();
   }
+  await benchViews(url, record);
 } finally {
   await browser?.close();
   inspector.kill("SIGINT");

@@ -5,6 +5,11 @@ export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** `1 file`, `1,204 files`. */
+export function countOf(count: number, what: string): string {
+  return `${formatCount(count)} ${what}${count === 1 ? "" : "s"}`;
+}
+
 /** `once`, `1,204 times`. */
 export function formatTimes(count: number): string {
   return count === 1 ? "once" : `${formatCount(count)} times`;

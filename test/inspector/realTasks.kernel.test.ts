@@ -1,9 +1,12 @@
 /** The page beside a real plugin with real tasks: what it shows is what happens. Needs root, and Chromium. */
+import { rmSync } from "node:fs";
 import { describe, it, onTestFinished } from "vitest";
 import { InspectorServer } from "../../src/inspector/server/server.ts";
 import { newStateDir, startAgent, startTask, waitTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 import { openPage, screenshot } from "../support/screen/browserPage.ts";
+import { call, shellJob, start } from "../support/screen/commandLine.ts";
 
 async function startInspector(path: string): Promise<string> {
   const server = await InspectorServer.start({ path, host: "127.0.0.1", port: 0 });
@@ -25,7 +28,7 @@ describe("the page", () => {
     await page.getByText("/bin/sh").first().waitFor();
     await agent.driver.stopTask({ taskId: config.id, timeout: { seconds: 60, nanos: 0 }, signal: "SIGTERM" });
     await page.locator("#state-exited.lit").waitFor();
-    await page.getByText("Stopped as requested").waitFor();
+    await page.locator(".headline", { hasText: "Stopped as requested" }).waitFor();
     await page.getByText(/^Stop requested → SIGTERM delivered → exit code 3, after/).waitFor();
     await page.getByRole("link", { name: "Node" }).click();
     await page.getByText(`process ${agent.pid}, version`).waitFor();
@@ -61,5 +64,24 @@ describe("the page", () => {
     await startTask(agent, allocation.config("exit 7"));
     await page.locator(".row", { hasText: "Failed with exit code 7" }).waitFor();
     await page.getByText("There is no event log").waitFor({ state: "detached" });
+  });
+
+  it("has what a real task writes beside what happens to it, as it comes", async (context) => {
+    const stateDir = temporaryFolder();
+    const script = "echo up; trap 'echo bye; exit 3' INT; while :; do sleep 0.1; done";
+    const run = start(["run", "--keep", "--state-dir", stateDir, shellJob(script)]);
+    await run.seen("up");
+    const page = await openPage(context, await startInspector(stateDir));
+    await page.locator(".row", { hasText: "Running" }).getByRole("link").first().click();
+    await page.getByRole("button", { name: "stdout" }).click();
+    await page.locator(".line", { hasText: "up" }).waitFor();
+    await page.getByText("following").waitFor();
+    await call(["stop", "task", "--state-dir", stateDir]);
+    await page.locator(".line", { hasText: "bye" }).locator(".at.seen").waitFor();
+    await page.locator(".among", { hasText: "exit code 3" }).waitFor();
+    const { stderr } = await run.ended;
+    const [, work = ""] = /keeping folders: (\S+)/.exec(stderr) ?? [];
+    await call(["clean", work]);
+    rmSync(work, { recursive: true });
   });
 });

@@ -5,6 +5,7 @@ import type { Finding } from "../../replay/check/streamCheck.ts";
 import { maskEvent } from "../../replay/mask.ts";
 import type { StoredEvent } from "../../store/eventStore.ts";
 import type { StreamDefect } from "../../store/verifyStream.ts";
+import { countOf } from "../../units/counts.ts";
 import { formatTime } from "../../units/times.ts";
 import { visible, visibleJson, visibleLines } from "../../units/visible.ts";
 import type { Style } from "../terminal/style.ts";
@@ -26,9 +27,9 @@ export class FindingView {
 
   /** All findings, then a summary on one line. */
   report({ streams, events, findings, damage }: CheckReport, { driver }: MachineVersion): string {
-    const checked = `${counted(events, "event")} of ${counted(streams, "task")}, with the machine of version ${driver}`;
+    const checked = `${countOf(events, "event")} of ${countOf(streams, "task")}, with the machine of version ${driver}`;
     const bad =
-      findings.length > 0 ? `${counted(findings.length, "task")} not as recorded` : "the log is damaged";
+      findings.length > 0 ? `${countOf(findings.length, "task")} not as recorded` : "the log is damaged";
     const result = isProven({ findings, damage }) ? this.#style.green("all proven") : this.#style.red(bad);
     return [
       ...findings.map((finding) => `${this.#finding(finding)}\n`),
@@ -103,10 +104,6 @@ const defects: Readonly<Record<StreamDefect["kind"], string>> = {
 
 function list(effects: readonly string[]): string {
   return effects.length === 0 ? "no effects" : visible(effects.join(", "));
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 function table(rows: readonly (readonly string[])[]): string {

@@ -87,7 +87,11 @@ describe("an allocation's lanes", () => {
     await page.keyboard.press("e");
     await page.getByText("2 of 4").waitFor();
     await page.keyboard.press("E");
+    await page.getByText("1 of 4").waitFor();
+    // Before the first one comes the last one.
     await page.keyboard.press("E");
+    await page.getByText("4 of 4").waitFor();
+    await page.keyboard.press("e");
     await page.getByText("1 of 4").waitFor();
     await page.locator(".error-line a").click();
     await page.locator("#state-failed.lit").waitFor();

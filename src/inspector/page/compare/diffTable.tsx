@@ -1,5 +1,6 @@
 /** Two histories side by side: what both did, what only one did, and what differs in the data. */
 import { useState } from "preact/hooks";
+import { countOf } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import type { DiffCell, DiffLine, DiffView } from "../../views/compare/diffView.ts";
 import { Value } from "../task/moment.tsx";
@@ -8,13 +9,15 @@ interface Properties {
   readonly view: DiffView;
   /** Names of the two sides. */
   readonly names: readonly [string, string];
+  /** Whether to begin with what differs alone, and the row before it. */
+  readonly isBrief?: boolean;
 }
 
 /** Fewer rows are shown as a whole. */
 const fewRows = 40;
 
-export function DiffTable({ view: { rows, omitted }, names: [left, right] }: Properties) {
-  const [isWhole, setWhole] = useState(rows.length <= fewRows);
+export function DiffTable({ view: { rows, omitted }, names: [left, right], isBrief = false }: Properties) {
+  const [isWhole, setWhole] = useState(!isBrief && rows.length <= fewRows);
   const shown = isWhole ? rows : rows.filter((row, index) => row.differs || rows[index + 1]?.differs);
   const hidden = rows.length - shown.length + omitted;
   return (
@@ -33,7 +36,7 @@ export function DiffTable({ view: { rows, omitted }, names: [left, right] }: Pro
       </table>
       {hidden === 0 ? null : (
         <p class="faint">
-          {hidden} rows without a difference are not shown.{" "}
+          Not shown: {countOf(hidden, "row")} without a difference.{" "}
           {omitted === rows.length || isWhole ? null : (
             <button type="button" class="as-link" onClick={() => setWhole(true)}>
               show them

@@ -126,7 +126,7 @@ function Result({ query, text }: { readonly query: string; readonly text: string
   return (
     <>
       <p role="status">{result.text}</p>
-      <DiffTable key={text} view={result.diff} names={["As recorded", "What if"]} />
+      <DiffTable key={text} view={result.diff} names={["As recorded", "What if"]} isBrief />
     </>
   );
 }

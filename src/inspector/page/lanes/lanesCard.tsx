@@ -30,8 +30,9 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
   const errors = useMemo(() => errorsOf(view), [view]);
   const [error, setError] = useState<(typeof errors)[number]>();
   const goToError = (step: 1 | -1) => {
-    const from = error ?? (step === 1 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY);
-    const next = nextError(errors, from, step) ?? error;
+    const ends = step === 1 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    // After the last one comes the first one again.
+    const next = nextError(errors, error ?? shown?.time ?? ends, step) ?? nextError(errors, ends, step);
     setError(next);
     if (next === undefined) return;
     if (chosenWindow !== undefined && (next.time < window.from || next.time > window.to)) {

@@ -1,5 +1,6 @@
 /** A task's output beside its events: shown on request, followed, searched, and stored nowhere. */
 import { useState } from "preact/hooks";
+import { countOf } from "../../../units/counts.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import type { LogMatches } from "../../server/logs/taskLog.ts";
 import type { LaneRun } from "../../views/allocation/allocationView.ts";
@@ -95,7 +96,7 @@ function Shown({ id, steps, seq, runs, chooseEvent, stream }: Properties & { rea
       {find === "" ? null : <Matches query={query} find={find} />}
       <p class="about">
         <span>
-          {formatBytes(bytes)} in {log.files.length === 1 ? "one file" : `${log.files.length} files`}
+          {formatBytes(bytes)} in {countOf(log.files.length, "file")}
         </span>
         <span role="status">{isFollowed ? "following" : log.isEnd ? "not followed" : "an earlier part"}</span>
         {log.isEnd ? null : (
@@ -126,7 +127,9 @@ function Matches({ query, find }: { readonly query: string; readonly find: strin
   return (
     <div class="matches">
       <p>
-        {lines.length === 0 ? "No line has it." : `${more ? "The last " : ""}${lines.length} lines with it:`}
+        {lines.length === 0
+          ? "No line has it."
+          : `${more ? "The last " : ""}${countOf(lines.length, "line")} with it:`}
       </p>
       <ul>
         {lines.map((line) => (

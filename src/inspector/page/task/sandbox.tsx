@@ -1,5 +1,6 @@
 /** The task's sandbox: host, limits, paths, launch plan and logs. */
 import type { TaskContext } from "../../../machines/taskContext.ts";
+import { countOf } from "../../../units/counts.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import { visible } from "../../../units/visible.ts";
 import { type FactLine, Facts, Table } from "../table.tsx";
@@ -120,10 +121,6 @@ function Unveiled({ unveiled, skipped }: SandboxFacts) {
       )}
     </section>
   );
-}
-
-function countOf(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 type Entry = SandboxFacts["unveiled"][number];
