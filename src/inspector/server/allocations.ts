@@ -1,7 +1,7 @@
 /** The lanes of allocations: read from the logs when a page asks for them, and kept for the next time. */
 import { readHistory } from "../../replay/storedHistory.ts";
 import { type AllocationView, allocationView } from "../views/allocation/allocationView.ts";
-import { extendLane, type RunLane } from "../views/allocation/runLane.ts";
+import { extendLane, type LaneStep, type RunLane } from "../views/allocation/runLane.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
 /** Some kilobytes each. */
@@ -20,6 +20,11 @@ export class Allocations {
   view(allocation: string): AllocationView | undefined {
     const rows = this.#index.rows().filter((row) => row.allocation === allocation);
     return allocationView(rows, (id) => this.#laneOf(id));
+  }
+
+  /** What happened in a run but commands: the newest events. Undefined if there is no such run. */
+  stepsOf(id: string): readonly LaneStep[] | undefined {
+    return this.#laneOf(id)?.steps;
   }
 
   #laneOf(id: string): RunLane | undefined {

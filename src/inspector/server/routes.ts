@@ -51,6 +51,10 @@ const routes: Readonly<Record<string, Route>> = {
     const view = allocations.view(query.get("id") ?? "");
     return view === undefined ? notFound("No task of this allocation is known.") : jsonAnswer(view);
   },
+  "/api/steps": ({ allocations }, query) => {
+    const steps = allocations.stepsOf(query.get("id") ?? "");
+    return steps === undefined ? notFound(noTask) : jsonAnswer(steps);
+  },
   "/api/log": ({ logs }, query) => logs.page(query),
   "/api/log/search": ({ logs }, query, isWanted) => logs.search(query, isWanted),
   "/api/task": ({ index }, query) =>
@@ -81,6 +85,11 @@ const routes: Readonly<Record<string, Route>> = {
         return textAnswer(hint === undefined ? summary : `${summary}. ${hint}`, 400);
       }
     }),
+  "/api/whatif/template": ({ index }, query) =>
+    // An event to put in begins as the first recorded one of its type.
+    withTask(index, query, ({ events }) =>
+      jsonAnswer(events.find(({ type }) => type === query.get("type"))?.data ?? {}),
+    ),
   "/api/events": ({ index }, query) => withTask(index, query, ({ events }) => jsonAnswer(events)),
   "/api/usage": ({ index, watch }, query) =>
     withTask(index, query, (history) => jsonAnswer(usageOf(index, watch, history))),

@@ -45,6 +45,7 @@ describe("a run's lane", () => {
       { state: "stopping", from: 100, to: 600 },
       { state: "killing", from: 600, to: 650 },
     ]);
+    expect(lane?.steps.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(lane?.marks.filter(({ kind }) => kind === "error")).toMatchObject([{ seq: 7, time: 600 }]);
   });
 
@@ -63,6 +64,7 @@ describe("a run's lane", () => {
     ]);
     const events = stored([...life("ended").slice(0, 4), ...checks.flat()]);
     expect(extendLane(undefined, events)?.marks).toEqual([]);
+    expect(extendLane(undefined, events)?.steps).toHaveLength(4);
     const strange = { ...(events[3] as StoredEvent), type: "teleported", seq: 5, schema: 999 };
     expect(extendLane(undefined, [...events.slice(0, 4), strange])?.marks).toMatchObject([
       { seq: 5, kind: "error" },

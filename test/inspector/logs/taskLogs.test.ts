@@ -65,9 +65,20 @@ describe("a log", () => {
     const { body } = await ask(`/api/log?${query}&stream=stderr`);
     expect(body.length).toBeLessThan(40_000);
     expect(textsOf(JSON.parse(body) as LogPage).at(-1)).toBe("end");
+    output.write("web.stderr.0", `${"y".repeat(200_000)}\n`);
+    let [page, pages] = [JSON.parse((await ask(`/api/log?${query}&stream=stderr`)).body) as LogPage, 1];
+    for (; !page.isBegin; pages++) {
+      page = JSON.parse(
+        (await ask(`/api/log?${query}&stream=stderr&before=${at(page.begin)}`)).body,
+      ) as LogPage;
+      expect(pages).toBeLessThan(5);
+    }
+    expect(pages).toBe(4);
     writeFileSync(join(output.folder, "web.stderr.0"), Buffer.from([0xff, 0xc3, 0x0a, 0x1b, 0x5b, 0x0a]));
-    const page = JSON.parse((await ask(`/api/log?${query}&stream=stderr`)).body) as LogPage;
+    page = JSON.parse((await ask(`/api/log?${query}&stream=stderr`)).body) as LogPage;
     expect(page.lines).toHaveLength(2);
+    const gone = JSON.parse((await ask(`/api/log?${query}&stream=stderr&from=0:99`)).body) as LogPage;
+    expect(gone).toMatchObject({ lines: [], isEnd: true });
   });
 
   it("is searched whole, whatever the case, and the last lines are found where there are many", async () => {

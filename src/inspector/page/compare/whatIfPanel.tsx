@@ -1,7 +1,7 @@
 /** What if an event had not come, or another one had: the machine's answer beside what was recorded. */
 import { useEffect, useState } from "preact/hooks";
 import type { WhatIfView } from "../../views/compare/whatIfView.ts";
-import type { StepLine } from "../../views/story.ts";
+import { useAnswer } from "../live.ts";
 import { useChoice } from "../navigation.ts";
 import { DiffTable } from "./diffTable.tsx";
 
@@ -14,13 +14,15 @@ type Edit =
 interface Properties {
   /** Names the task to the API. */
   readonly query: string;
-  readonly steps: readonly StepLine[];
+  /** The shown event. */
   readonly seq: number;
-  /** Data of the shown event. */
+  readonly type: string;
   readonly data: unknown;
+  /** Types of events to offer. */
+  readonly types: readonly string[];
 }
 
-export function WhatIfPanel({ query, steps, seq, data }: Properties) {
+export function WhatIfPanel({ query, seq, type, data, types }: Properties) {
   const [text, setText] = useChoice("edits");
   const edits = editsIn(text);
   const [form, setForm] = useState<"change" | "insert">();
@@ -29,8 +31,6 @@ export function WhatIfPanel({ query, steps, seq, data }: Properties) {
     set([...edits, edit]);
     setForm(undefined);
   };
-  const step = steps[seq - 1];
-  if (step === undefined) return null;
   return (
     <section class="card whatif" aria-label="What if">
       <h2>
@@ -38,7 +38,7 @@ export function WhatIfPanel({ query, steps, seq, data }: Properties) {
       </h2>
       <div class="tools">
         <span>
-          Event {seq}, <code>{step.type}</code>:
+          Event {seq}, <code>{type}</code>:
         </span>
         <button type="button" onClick={() => add({ drop: seq })}>
           Drop it
@@ -60,9 +60,9 @@ export function WhatIfPanel({ query, steps, seq, data }: Properties) {
       {form === "insert" ? (
         <InsertForm
           key={`insert ${seq}`}
-          steps={steps}
+          types={types}
           query={query}
-          onDone={(type, made) => add({ insert: seq, type, data: made })}
+          onDone={(made, of) => add({ insert: seq, type: of, data: made })}
         />
       ) : null}
       {edits.length === 0 ? null : (
@@ -152,27 +152,18 @@ function DataForm({ data, onDone }: { readonly data: unknown; readonly onDone: (
 }
 
 interface InsertProperties {
-  readonly steps: readonly StepLine[];
+  readonly types: readonly string[];
   readonly query: string;
-  readonly onDone: (type: string, data: object) => void;
+  readonly onDone: (data: object, type: string) => void;
 }
 
 /** Its data begin as those of the first recorded event of the type, if there is one. */
-function InsertForm({ steps, query, onDone }: InsertProperties) {
+function InsertForm({ types, query, onDone }: InsertProperties) {
   const [type, setType] = useState("");
-  const [first, setFirst] = useState("{}");
-  const recorded = steps.find((step) => step.type === type)?.seq;
-  useEffect(() => {
-    const controller = new AbortController();
-    if (recorded === undefined) setFirst("{}");
-    else
-      fetch(`/api/moment?${query}&seq=${recorded}`, { signal: controller.signal })
-        .then(async (response) =>
-          setFirst(JSON.stringify(((await response.json()) as { data: unknown }).data, null, 2)),
-        )
-        .catch(() => undefined);
-    return () => controller.abort();
-  }, [query, recorded]);
+  const template = useAnswer<object>(
+    type === "" ? undefined : `/api/whatif/template?${query}&type=${encodeURIComponent(type)}`,
+  );
+  const first = JSON.stringify(template ?? {}, null, 2);
   return (
     <>
       <label>
@@ -185,7 +176,7 @@ function InsertForm({ steps, query, onDone }: InsertProperties) {
         />
       </label>
       <datalist id="event-types">
-        {[...new Set(steps.map((step) => step.type))].map((each) => (
+        {types.map((each) => (
           <option key={each} value={each} />
         ))}
       </datalist>
@@ -193,7 +184,7 @@ function InsertForm({ steps, query, onDone }: InsertProperties) {
         key={first}
         first={first}
         button="Put it in"
-        onDone={(made) => type !== "" && onDone(type, made)}
+        onDone={(made) => type !== "" && onDone(made, type)}
       />
     </>
   );

@@ -1,17 +1,14 @@
 /** Events to show among a task's output: all of the shown run, and what became of its other runs. Pure. */
 import type { LaneRun } from "../../views/allocation/allocationView.ts";
-import type { StepLine } from "../../views/story.ts";
+import type { LaneStep } from "../../views/allocation/runLane.ts";
 import type { LogEvent } from "./mergeEvents.ts";
 
 /**
  * @param id of the shown run
  * @param runs of its task
  */
-export function logEvents(id: string, steps: readonly StepLine[], runs: readonly LaneRun[]): LogEvent[] {
-  // Commands are told in thousands, and belong to no output of the task.
-  const own = steps.flatMap(({ seq, time, title, text, bad, category }) =>
-    category === "command" ? [] : { id, seq, time, text: `${title}: ${text}`, bad },
-  );
+export function logEvents(id: string, steps: readonly LaneStep[], runs: readonly LaneRun[]): LogEvent[] {
+  const own = steps.map((step) => ({ id, ...step }));
   const others = runs.flatMap((run) => (run.id === id ? [] : eventsOf(run)));
   return [...own, ...others].sort((a, b) => a.time - b.time);
 }

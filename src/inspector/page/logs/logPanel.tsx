@@ -4,7 +4,7 @@ import { countOf } from "../../../units/counts.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import type { LogMatches } from "../../server/logs/taskLog.ts";
 import type { LaneRun } from "../../views/allocation/allocationView.ts";
-import type { StepLine } from "../../views/story.ts";
+import type { LaneStep } from "../../views/allocation/runLane.ts";
 import { useAnswer } from "../live.ts";
 import { choose, useChoice } from "../navigation.ts";
 import { logEvents } from "./logEvents.ts";
@@ -15,7 +15,8 @@ import { positionText, useLog } from "./useLog.ts";
 interface Properties {
   /** The run's id. */
   readonly id: string;
-  readonly steps: readonly StepLine[];
+  /** How many events it has. */
+  readonly events: number;
   /** The shown step. */
   readonly seq: number;
   /** All runs of the task in its allocation. */
@@ -82,14 +83,15 @@ function Find() {
   );
 }
 
-function Shown({ id, steps, seq, runs, chooseEvent, stream }: Properties & { readonly stream: string }) {
+function Shown({ id, events, seq, runs, chooseEvent, stream }: Properties & { readonly stream: string }) {
   const query = `id=${encodeURIComponent(id)}&stream=${stream}`;
   const [line] = useChoice("line");
   const [find] = useChoice("find");
+  const steps = useAnswer<LaneStep[]>(`/api/steps?id=${encodeURIComponent(id)}`, events);
   const { log, problem, isFollowed, loadBefore, loadAfter } = useLog(query, line);
   if (problem !== undefined) return <p class="bad">{problem}</p>;
   if (log === undefined) return <p class="faint">Reading it…</p>;
-  const entries = mergeEvents(log.lines, logEvents(id, steps, runs), log);
+  const entries = mergeEvents(log.lines, logEvents(id, steps ?? [], runs), log);
   const bytes = log.files.reduce((sum, { size }) => sum + size, 0);
   return (
     <>

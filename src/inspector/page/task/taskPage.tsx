@@ -20,7 +20,7 @@ import { Timeline } from "./timeline.tsx";
 import { Usage } from "./usage.tsx";
 import { Verdict } from "./verdict.tsx";
 
-export function TaskPage({ live: { rows, status }, subject: id }: PartProperties) {
+export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: PartProperties) {
   const row = rows.find((each) => each.id === id);
   const query = `id=${encodeURIComponent(id)}${sourceQuery()}`;
   const view = useTaskView(query, row?.events);
@@ -75,12 +75,12 @@ export function TaskPage({ live: { rows, status }, subject: id }: PartProperties
       {status?.bundle === false ? (
         <LogPanel
           {...{ id, seq }}
-          steps={view.steps}
+          events={row.events}
           runs={allocation?.tasks.find(({ task }) => task === row.task)?.runs ?? []}
           chooseEvent={chooseStep}
         />
       ) : null}
-      <WhatIfPanel {...{ query, seq }} steps={view.steps} data={moment.data} />
+      <WhatIfPanel {...{ query, seq }} type={moment.type} data={moment.data} types={eventTypes} />
       <Sandbox context={moment.context} />
     </>
   );

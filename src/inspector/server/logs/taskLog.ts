@@ -85,7 +85,9 @@ export class TaskLog {
   pageFrom(position: LogPosition): LogPage {
     const files = this.#list();
     const { lines, end } = this.#read(position, files);
-    return this.#page(lines, position, end, files);
+    // Its file may have been removed meanwhile: then the page begins with the oldest one that is left.
+    const { index, offset } = lines[0] ?? position;
+    return this.#page(lines, { index, offset }, end, files);
   }
 
   /**
@@ -138,7 +140,8 @@ export class TaskLog {
       const from = Math.max(0, until - room);
       const bytes = this.#bytes(index, from, until - from);
       // The line in whose middle the bytes begin belongs to the page before, unless it takes a whole page.
-      const skipped = from === 0 ? 0 : bytes.indexOf(newline) + 1;
+      const firstEnd = bytes.indexOf(newline) + 1;
+      const skipped = from === 0 || firstEnd === bytes.length ? 0 : firstEnd;
       begin = { index, offset: from + skipped };
       lines = [...linesIn(bytes.subarray(skipped), begin), ...lines];
       room -= bytes.length;

@@ -19,6 +19,15 @@ export interface RunLane {
   readonly periods: readonly LanePeriod[];
   /** What went wrong, and plugins that took the task over: the newest ones. */
   readonly marks: readonly LaneMark[];
+  /** All that happened but commands, in words: the newest events. */
+  readonly steps: readonly LaneStep[];
+}
+
+export interface LaneStep {
+  readonly seq: number;
+  readonly time: number;
+  readonly text: string;
+  readonly bad: boolean;
 }
 
 export interface LanePeriod {
@@ -27,14 +36,12 @@ export interface LanePeriod {
   readonly to: number | null;
 }
 
-export interface LaneMark {
-  readonly seq: number;
-  readonly time: number;
-  readonly text: string;
+export interface LaneMark extends Omit<LaneStep, "bad"> {
   readonly kind: "error" | "warning" | "takeover";
 }
 
-/** A task that is taken over again and again has no more marks and periods than these. */
+/** A task that is taken over again and again has no more than these. */
+const maxSteps = 256;
 const maxMarks = 64;
 const maxPeriods = 256;
 
@@ -47,6 +54,7 @@ export function extendLane(before: RunLane | undefined, events: readonly StoredE
   if (first === undefined) return before;
   const periods = [...(before?.periods ?? [])];
   const marks = [...(before?.marks ?? [])];
+  const steps = [...(before?.steps ?? [])];
   let overAt = before?.overAt ?? null;
   // A clock that was set back must not turn a span around.
   let lastAt = before?.lastAt ?? first.time;
@@ -60,8 +68,10 @@ export function extendLane(before: RunLane | undefined, events: readonly StoredE
       overAt = isOver(event.to) ? (overAt ?? time) : null;
       if (!isOver(event.to)) periods.push({ state: event.to, from: time, to: null });
     }
-    const mark = markOf(event, time);
-    if (mark !== undefined) marks.push(mark);
+    const told = toldOf(event, time);
+    if (told === undefined) continue;
+    steps.push(told.step);
+    if (told.kind !== undefined) marks.push({ seq: event.seq, time, text: told.step.text, kind: told.kind });
   }
   return {
     events: (before?.events ?? 0) + events.length,
@@ -70,20 +80,26 @@ export function extendLane(before: RunLane | undefined, events: readonly StoredE
     overAt,
     periods: periods.slice(-maxPeriods),
     marks: marks.slice(-maxMarks),
+    steps: steps.slice(-maxSteps),
   };
 }
 
-function markOf(stored: StoredEvent, time: number): LaneMark | undefined {
+interface Told {
+  readonly step: LaneStep;
+  /** Undefined if nothing marks it. */
+  readonly kind: LaneMark["kind"] | undefined;
+}
+
+/** Undefined for commands: health checks are thousands of them, no errors of the task, and not read here. */
+function toldOf(stored: StoredEvent, time: number): Told | undefined {
   const { seq, type, from } = stored;
   const traits = traitsOf(type);
-  // Thousands of commands, such as health checks, are no errors of the task, and are not read here.
   if (traits?.shown.category === "command") return undefined;
   const event = eventOf(stored);
-  const kind = kindOf(traits, event === undefined || isWrong(event, from));
-  if (kind === undefined) return undefined;
+  const bad = event === undefined || isWrong(event, from);
   const text =
     event === undefined ? `${type}: this version cannot read it` : `${traits?.title}: ${summarise(event)}`;
-  return { seq, time, text, kind };
+  return { step: { seq, time, text, bad }, kind: kindOf(traits, bad) };
 }
 
 function kindOf(traits: EventTraits | undefined, isError: boolean): LaneMark["kind"] | undefined {
