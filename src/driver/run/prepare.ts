@@ -15,6 +15,7 @@ import { openLogPipe } from "../../effects/files/logPipes.ts";
 import { makeRunFiles, type RunFiles, removeRunFiles } from "../../effects/files/runFiles.ts";
 import { taskEtcFiles, writeEtcFiles } from "../../effects/files/taskEtcFiles.ts";
 import { checkTaskFolders } from "../../effects/files/taskFolderCheck.ts";
+import { knownPaths } from "../../effects/landlock/knownPaths.ts";
 import { checkVisible } from "../../effects/landlock/rules.ts";
 import { type AddedRules, addRules, createRuleset } from "../../effects/landlock/ruleset.ts";
 import { describePlan } from "../../effects/launch/describePlan.ts";
@@ -140,7 +141,11 @@ async function beginLaunch(
   let maskProc = false;
   for (let attempt = 1; ; attempt += 1) {
     await using undo = new AsyncDisposableStack();
-    const sandbox = planEarly(request, program, { options, rootProblem, cgroup, files, maskProc });
+    const known = knownPaths();
+    const sandbox = planEarly(request, program, {
+      ...{ options, rootProblem, cgroup, files, maskProc, known },
+      landlockAbi: facts.landlockAbi,
+    });
     const { rules, early, root } = sandbox;
     const ruleset = undo.adopt(createRuleset(facts.landlockAbi, request.options), closeSync);
     using template = root && (await roots.hold(root.template));
@@ -151,7 +156,7 @@ async function beginLaunch(
       { fd: stdout, mode: writeOnly, path: "/dev/stdout" },
       { fd: stderr, mode: writeOnly, path: "/dev/stderr" },
     ];
-    const added = addRules(ruleset, rules.entries, logs, facts.landlockAbi);
+    const added = addRules(ruleset, rules.entries, logs, facts.landlockAbi, sandbox.known);
     checkVisible(rules.entries, program.isVisible, added.realPaths);
     const isStale = template?.isCurrent(added.identities) === false;
     const isUnmasked = added.opensProc && root?.maskProc === false;

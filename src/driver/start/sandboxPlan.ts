@@ -34,7 +34,8 @@ import { waitForAnswers } from "../../effects/files/silentMounts.ts";
 import { taskEtcFiles } from "../../effects/files/taskEtcFiles.ts";
 import { type IsVisible, visibilityFor } from "../../effects/files/visibility.ts";
 import type { HostFacts } from "../../effects/host/hostFacts.ts";
-import { checkVisible, type NamespaceRule } from "../../effects/landlock/rules.ts";
+import type { KnownPaths } from "../../effects/landlock/knownPaths.ts";
+import { checkVisible, knownRules, type NamespaceRule } from "../../effects/landlock/rules.ts";
 import { checkSignalScope } from "../../effects/landlock/ruleset.ts";
 import { buildEarlyPlan, buildLatePlan } from "../../effects/launch/buildPlan.ts";
 import type { Bind, LaunchNetwork, RunCgroup } from "../../effects/launch/launchInput.ts";
@@ -152,6 +153,8 @@ export interface SandboxPlace extends Pick<HostServices, "options" | "rootProble
   readonly maskProc?: boolean;
   readonly cgroup: string;
   readonly files: RunFiles;
+  readonly known: KnownPaths;
+  readonly landlockAbi: number;
 }
 
 /** The part of a sandbox that is known before its Landlock rules are added. */
@@ -161,6 +164,8 @@ export interface EarlySandbox {
   readonly root: TaskRoot | undefined;
   readonly early: EarlyPlan;
   readonly runCgroup: RunCgroup | undefined;
+  /** The paths whose rules init adds. */
+  readonly known: KnownPaths;
 }
 
 /**
@@ -170,7 +175,7 @@ export interface EarlySandbox {
 export function planEarly(
   request: TaskRequest,
   program: TaskProgram,
-  { options, rootProblem, cgroup, files, maskProc = false }: SandboxPlace,
+  { options, rootProblem, cgroup, files, landlockAbi, maskProc = false, ...place }: SandboxPlace,
 ): EarlySandbox {
   const { options: task } = request;
   const { folders, mounts } = program;
@@ -182,6 +187,8 @@ export function planEarly(
   const rules = unveilRules({ options, task, folders, bound: binds, mounts, root: mode });
   checkVisible(rules.entries, program.isVisible);
   const points = prepareMounts(mounts, folders, rules, program.isVisible);
+  // Where something of the host is hidden, init would find what hides it.
+  const known = points.hidden.length === 0 ? place.known : new Map();
   const root =
     rules.root === "host"
       ? undefined
@@ -208,8 +215,9 @@ export function planEarly(
     privateTmp: rules.privateTmp ? folders.tmpDir : undefined,
     statusFile: files.status,
     aliveFifo: files.alive,
+    knownRules: knownRules(rules.entries, known, landlockAbi),
   });
-  return { rules, root, early, runCgroup };
+  return { rules, root, early, runCgroup, known };
 }
 
 function rootMode(

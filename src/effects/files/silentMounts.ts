@@ -4,19 +4,16 @@
  * So a child process makes the call first if a path leads to a remote file system: one that another
  * machine or a process (FUSE) serves.
  */
-import { openSync, readFileSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../errors.ts";
 import { endWithParentStep } from "../exec/execPlan.ts";
-import { POLLPRI } from "../kernel/constants.ts";
+import { hostMounts, remoteMountOnTheWay } from "../host/hostMounts.ts";
 import { readKernelFile } from "../kernel/file.ts";
-import { poll, waitpid } from "../kernel/libc.ts";
+import { waitpid } from "../kernel/libc.ts";
 import { descriptors, noSteps, type Step, type WholePlan } from "../launch/plan.ts";
 import { spawnPlan } from "../launch/spawnPlan.ts";
 import { anyFolder, closeRangeStep } from "../launch/steps/fileSteps.ts";
-import { follow } from "./followPath.ts";
-import { lookAt } from "./hostEntry.ts";
 import { remoteMountPoints } from "./mountinfo.ts";
 
 /** How long to wait for an answer. */
@@ -33,11 +30,11 @@ export async function waitForAnswers(
   paths: () => Iterable<string>,
   runnerFolder: string | undefined,
 ): Promise<void> {
-  const remote = hostRemoteMounts();
+  const remote = hostMounts().remote;
   if (remote.size === 0) return;
   const asked = new Map<string, Set<string>>();
   for (const path of new Set(paths())) {
-    const mount = isAbsolute(path) ? mountOnTheWay(path, remote) : undefined;
+    const mount = isAbsolute(path) ? remoteMountOnTheWay(path) : undefined;
     if (mount === undefined) continue;
     const group = asked.get(mount) ?? new Set();
     asked.set(mount, group.add(path));
@@ -58,35 +55,6 @@ export async function waitForAnswersInTask(
 ): Promise<void> {
   const remote = remoteMountPoints(readKernelFile(`/proc/${pid}/mountinfo`) ?? "");
   if (remote.length > 0) await ask(remote.join(", "), paths, root, runnerFolder);
-}
-
-/** Whether a path of the host leads to a remote file system. */
-export function isRemote(path: string): boolean {
-  const remote = hostRemoteMounts();
-  return remote.size > 0 && mountOnTheWay(path, remote) !== undefined;
-}
-
-let hostMounts: { readonly descriptor: number; readonly points: ReadonlySet<string> } | undefined;
-
-/** Reads the host's mounts anew only when they have changed: the kernel tells by POLLPRI (proc_pid_mounts(5)). */
-function hostRemoteMounts(): ReadonlySet<string> {
-  if (hostMounts !== undefined && !poll(hostMounts.descriptor, POLLPRI)) return hostMounts.points;
-  // Opened before it is read, so that no change is missed.
-  const descriptor = hostMounts?.descriptor ?? openSync("/proc/self/mountinfo", "r");
-  const points = new Set(remoteMountPoints(readFileSync("/proc/self/mountinfo", "utf8")));
-  hostMounts = { descriptor, points };
-  return points;
-}
-
-/** The first remote mount point on a path. The walk ends there and does not enter it. */
-function mountOnTheWay(path: string, remote: ReadonlySet<string>): string | undefined {
-  let met: string | undefined;
-  follow(path, (at) => {
-    if (!remote.has(at)) return lookAt(at);
-    met = at;
-    return undefined;
-  });
-  return met;
 }
 
 /**

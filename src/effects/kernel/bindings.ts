@@ -40,6 +40,8 @@ function bind() {
     pidfdOpen: syscall("int32", "uint32"),
     pidfdGetfd: syscall("int32", "int32", "uint32"),
     pidfdSendSignal: syscall("int32", "int32", "pointer", "uint32"),
+    inotifyInit: libraryFunction("inotify_init1", "int32"),
+    inotifyAddWatch: libraryFunction("inotify_add_watch", "int32", "pointer", "uint32"),
     pipe2: libraryFunction("pipe2", "pointer", "int32"),
     mkfifo: libraryFunction("mkfifo", "pointer", "uint32"),
     memfdCreate: libraryFunction("memfd_create", "pointer", "uint32"),

@@ -79,6 +79,16 @@ export const PIDFD_INFO_EXIT = 1 << 3;
 
 /** `asm-generic/poll.h` */
 export const POLLIN = 0x1;
+
+/** `linux/inotify.h`: inotify(7) */
+export const IN_MOVED_FROM = 0x40;
+export const IN_MOVED_TO = 0x80;
+export const IN_CREATE = 0x100;
+export const IN_DELETE = 0x200;
+export const IN_DELETE_SELF = 0x400;
+export const IN_MOVE_SELF = 0x800;
+export const IN_ONLYDIR = 0x1000000;
+
 export const POLLPRI = 0x2;
 export const POLLOUT = 0x4;
 

@@ -13,6 +13,7 @@ import type { IsVisible } from "../files/visibility.ts";
 import { landlockAddRule } from "../kernel/libc.ts";
 import { accessOf, type PathKind } from "./access.ts";
 import { pathBeneathAttr, RULE_PATH_BENEATH } from "./attributes.ts";
+import type { KnownPaths } from "./knownPaths.ts";
 import { type FoundInProc, findPath, kindOf, type StandardStream } from "./paths.ts";
 
 /** An open file. The descriptor's file gets the rule, wherever its path leads by now. */
@@ -59,6 +60,25 @@ export interface NamespaceRule {
   readonly required: boolean;
 }
 
+/** A rule on a path of the host that init adds, and nobody misses if that fails. */
+export type KnownRule = Pick<NamespaceRule, "path" | "access">;
+
+/** Whether only the default paths have it, and it means the host's. */
+function isDefault({ sources, at, ownRoot }: UnveilRule): boolean {
+  return sources.length === 1 && sources[0] === "default" && at === undefined && ownRoot === undefined;
+}
+
+/** The rules on default paths that are known to be there. */
+export function knownRules(rules: readonly UnveilRule[], known: KnownPaths, abi: number): KnownRule[] {
+  const found: KnownRule[] = [];
+  for (const rule of rules) {
+    const there = isDefault(rule) ? known.get(rule.path) : undefined;
+    const access = there?.at === "known" ? accessOf(rule.mode, there.kind, abi) : 0;
+    if (access !== 0) found.push({ path: rule.path, access });
+  }
+  return found;
+}
+
 export class RulesetBuilder {
   readonly applied: AppliedRule[] = [];
   readonly skipped: SkippedRule[] = [];
@@ -68,10 +88,13 @@ export class RulesetBuilder {
   opensProc = false;
   readonly #ruleset: number;
   readonly #abi: number;
+  readonly #known: KnownPaths;
 
-  constructor(ruleset: number, abi: number) {
+  /** @param known paths for whose rules init cares: see {@link knownRules} */
+  constructor(ruleset: number, abi: number, known: KnownPaths) {
     this.#ruleset = ruleset;
     this.#abi = abi;
+    this.#known = known;
   }
 
   addOpened({ fd, mode, path }: OpenedPath): void {
@@ -84,8 +107,12 @@ export class RulesetBuilder {
       this.#addInNamespace(rule, "folder", { path: rule.path, addedBy: "init" });
       return;
     }
-    const found = findPath(rule);
-    if (found.at === "nowhere") {
+    const known = isDefault(rule) ? this.#known.get(rule.path) : undefined;
+    const found = known ?? findPath(rule);
+    if (found.at === "known") {
+      this.identities.set(rule.path, found.identity);
+      if (this.#accessOf(rule, found.kind) !== 0) this.#report(rule, found.kind);
+    } else if (found.at === "nowhere") {
       if (isConfigured(rule)) throw missing(rule, found.errno);
       this.#skip(rule, `not found (${found.errno})`);
     } else if (found.at === "host") {

@@ -12,6 +12,7 @@ import { LANDLOCK_CREATE_RULESET_VERSION } from "../kernel/constants.ts";
 import { landlockAddRule, landlockCreateRuleset } from "../kernel/libc.ts";
 import { handledAccess, portRights, scopesOf } from "./access.ts";
 import { netPortAttr, RULE_NET_PORT, rulesetAttr } from "./attributes.ts";
+import type { KnownPaths } from "./knownPaths.ts";
 import {
   type AppliedRule,
   type NamespaceRule,
@@ -130,6 +131,7 @@ export function checkSignalScope(abi: number): void {
 /**
  * Adds rules to a ruleset. A process may already hold the ruleset, if it has not restricted itself yet.
  * @param extra open files, such as the task's log pipes
+ * @param known paths whose rules init adds
  * @throws DriverError `UNVEIL_PATH_MISSING`, recoverable, if a path in the options does not exist
  * @throws DriverError `UNVEIL_PATH_UNSAFE` if a path leads out of a folder that tasks can write to
  * @throws DriverError `KERNEL_CALL_FAILED`
@@ -139,8 +141,9 @@ export function addRules(
   entries: readonly UnveilRule[],
   extra: readonly OpenedPath[],
   abi: number,
+  known: KnownPaths = new Map(),
 ): AddedRules {
-  const builder = new RulesetBuilder(ruleset, abi);
+  const builder = new RulesetBuilder(ruleset, abi, known);
   for (const opened of extra) builder.addOpened(opened);
   for (const entry of entries) builder.add(entry);
   const { applied, skipped, insideNamespace, identities, realPaths, opensProc } = builder;

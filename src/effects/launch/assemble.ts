@@ -22,6 +22,7 @@ import {
   NAME_OFFSET,
   TABLE_ADDRESS,
   TABLE_BYTES,
+  UNVEIL_ADDRESS,
   WORD_BYTES,
 } from "./table.ts";
 import { TableWriter } from "./tableWriter.ts";
@@ -36,14 +37,56 @@ export function assembleEarly(
 ): Uint8Array {
   const addresses = addressesOf(steps);
   const kept = new TableWriter(TABLE_ADDRESS, NAME_OFFSET - BUFFERS_BYTES);
-  writePart(kept, steps.supervise, addresses, architecture);
-  const early = new TableWriter(EARLY_ADDRESS, EARLY_BYTES);
-  writePart(early, [...steps.parent, ...steps.init, ...steps.abandoned], addresses, architecture);
-  const table = new Uint8Array(KEPT_BYTES + early.bytes().length);
+  writePart(kept, steps, ["supervise"], addresses, architecture);
+  const early = earlyPart(steps, architecture);
+  const unveil = unveilPart(steps.unveil, addresses, architecture);
+  if (unveil.length > 0 && early.length > UNVEIL_OFFSET)
+    return assembleEarly({ initName, steps: inOneRow(steps) }, architecture);
+  const length = unveil.length > 0 ? UNVEIL_OFFSET + unveil.length : early.length;
+  const table = new Uint8Array(KEPT_BYTES + length);
   table.set(kept.bytes());
   table.set(nameBytes(initName), NAME_OFFSET);
-  table.set(early.bytes(), KEPT_BYTES);
+  table.set(early, KEPT_BYTES);
+  if (unveil.length > 0) table.set(unveil, KEPT_BYTES + UNVEIL_OFFSET);
   return table;
+}
+
+const UNVEIL_OFFSET = UNVEIL_ADDRESS - EARLY_ADDRESS;
+
+/** The early phases but `unveil`. */
+function earlyPart(steps: Partial<Plan["steps"]>, architecture: Architecture): Uint8Array {
+  const early = new TableWriter(EARLY_ADDRESS, EARLY_BYTES);
+  const part = ["parent", "init", "held", "abandoned"] as const;
+  writePart(early, steps, part, addressesOf(steps), architecture);
+  return early.bytes();
+}
+
+/** For plans with so many mounts that the phase `unveil` has no room where it usually is. */
+function inOneRow<Steps extends Pick<Plan["steps"], "init" | "unveil">>(steps: Steps): Steps {
+  return { ...steps, init: [...steps.init, ...steps.unveil], unveil: [] };
+}
+
+/** Assembled steps of the phase `unveil`, by where they go on. */
+const unveilParts = new WeakMap<readonly Step[], Map<string, Uint8Array>>();
+/** Launches differ in the number of their mounts. */
+const maxParts = 16;
+
+function unveilPart(
+  unveil: readonly Step[],
+  addresses: Readonly<Record<Phase, number>>,
+  architecture: Architecture,
+): Uint8Array {
+  if (unveil.length === 0) return new Uint8Array();
+  const key = `${architecture} ${addresses.held}`;
+  const parts = unveilParts.get(unveil) ?? new Map<string, Uint8Array>();
+  unveilParts.set(unveil, parts);
+  const assembled = parts.get(key);
+  if (assembled !== undefined) return assembled;
+  const writer = new TableWriter(UNVEIL_ADDRESS, EARLY_BYTES - (UNVEIL_ADDRESS - EARLY_ADDRESS));
+  writePart(writer, { unveil }, ["unveil"], addresses, architecture);
+  if (parts.size === maxParts) parts.clear();
+  parts.set(key, writer.bytes());
+  return writer.bytes();
 }
 
 /**
@@ -52,12 +95,14 @@ export function assembleEarly(
  */
 export function assembleLate({ steps }: LatePlan, architecture: Architecture): Uint8Array {
   const late = new TableWriter(LATE_ADDRESS, TABLE_ADDRESS + TABLE_BYTES - LATE_ADDRESS);
-  writePart(late, [...steps.release, ...steps.task], addressesOf(steps), architecture);
+  writePart(late, steps, ["release", "task"], addressesOf(steps), architecture);
   return late.bytes();
 }
 
 /** The step whose entry is at an address of the assembled plan; undefined if there is none. */
-export function stepAt({ steps }: Plan, address: number): Step | undefined {
+export function stepAt(plan: Plan, address: number): Step | undefined {
+  const fits = plan.steps.unveil.length === 0 || earlyPart(plan.steps, "x64").length <= UNVEIL_OFFSET;
+  const steps = fits ? plan.steps : inOneRow(plan.steps);
   const addresses = addressesOf(steps);
   for (const phase of phases) {
     const step = steps[phase][(address - addresses[phase]) / ENTRY_BYTES];
@@ -70,10 +115,13 @@ export function stepAt({ steps }: Plan, address: number): Step | undefined {
 function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, number>> {
   const after = (address: number, phase: Phase) => address + (steps[phase]?.length ?? 0) * ENTRY_BYTES;
   const init = after(EARLY_ADDRESS, "parent");
+  const held = after(init, "init");
   return {
     parent: EARLY_ADDRESS,
     init,
-    abandoned: after(init, "init"),
+    unveil: steps.unveil?.length ? UNVEIL_ADDRESS : held,
+    held,
+    abandoned: after(held, "held"),
     release: LATE_ADDRESS,
     task: after(LATE_ADDRESS, "release"),
     supervise: TABLE_ADDRESS,
@@ -100,18 +148,30 @@ function nameBytes(name: string): Uint8Array {
 
 const ARGUMENTS_AT = WORD_BYTES;
 
+/** The phase that follows another one that is elsewhere. */
+const following: Partial<Record<Phase, Phase>> = { init: "unveil", unveil: "held" };
+
 function writePart(
   table: TableWriter,
-  steps: readonly Step[],
+  steps: Partial<Plan["steps"]>,
+  part: readonly Phase[],
   addresses: Readonly<Record<Phase, number>>,
   architecture: Architecture,
 ): void {
-  let address = table.reserveWords((steps.length * ENTRY_BYTES) / WORD_BYTES);
-  for (const step of steps) {
-    table.writeWord(address, systemCallNumber(step.call, architecture));
-    writeWords(table, address + ARGUMENTS_AT, argumentWords(step, table));
-    writeWords(table, address + MATCH_OFFSET, successors(step, address, addresses));
-    address += ENTRY_BYTES;
+  const count = part.reduce((sum, phase) => sum + (steps[phase]?.length ?? 0), 0);
+  let address = table.reserveWords((count * ENTRY_BYTES) / WORD_BYTES);
+  for (const phase of part) {
+    const list = steps[phase] ?? [];
+    const after = following[phase];
+    for (let index = 0; index < list.length; index++) {
+      const step = list[index] as Step;
+      const isLast = index === list.length - 1;
+      const next = isLast && after !== undefined ? addresses[after] : address + ENTRY_BYTES;
+      table.writeWord(address, systemCallNumber(step.call, architecture));
+      writeWords(table, address + ARGUMENTS_AT, argumentWords(step, table));
+      writeWords(table, address + MATCH_OFFSET, successors(step, address, next, addresses));
+      address += ENTRY_BYTES;
+    }
   }
 }
 
@@ -149,9 +209,9 @@ function argumentWord(argument: Argument, table: TableWriter): number {
 function successors(
   { flow }: Step,
   here: number,
+  next: number,
   addresses: Readonly<Record<Phase, number>>,
 ): [number, number, number, number] {
-  const next = here + ENTRY_BYTES;
   const addressOf = (phase: Phase | "next") => (phase === "next" ? next : addresses[phase]);
   switch (flow?.kind) {
     case undefined:

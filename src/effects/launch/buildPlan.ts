@@ -16,8 +16,8 @@ import {
   statusFileLayout,
 } from "./plan.ts";
 import { closeRangeStep, openFolderStep } from "./steps/fileSteps.ts";
-import { abandonedSteps, initSteps, releaseSteps } from "./steps/initSteps.ts";
-import { taskRuleSteps } from "./steps/landlockSteps.ts";
+import { abandonedSteps, heldSteps, initSteps, releaseSteps } from "./steps/initSteps.ts";
+import { taskRuleSteps, unveilSteps } from "./steps/landlockSteps.ts";
 import { superviseSteps } from "./steps/superviseSteps.ts";
 import { taskSteps } from "./steps/taskSteps.ts";
 
@@ -35,6 +35,8 @@ export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
         ...(input.hostname === undefined ? {} : { CLONE_NEWUTS }),
       }),
       init: initSteps(input),
+      unveil: unveilSteps(input.knownRules),
+      held: heldSteps(),
       abandoned: abandonedSteps,
       supervise: superviseSteps(input.runCgroup),
     },

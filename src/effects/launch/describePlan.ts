@@ -3,11 +3,12 @@ import { INSTRUCTION_BYTES } from "../seccomp/assembler.ts";
 import { type Argument, type Plan, phases, type Step } from "./plan.ts";
 
 /**
- * One line per step, in the order in which the processes start:
+ * One line per step, but for the phase `unveil`, whose rules the events list, in the order in which the processes start:
  * `task     set uid: setresuid(80001, 80001, 80001)`. Leaves out the environment's values.
  */
 export function describePlan({ steps }: Plan): string[] {
-  return phases.flatMap((phase) => steps[phase].map((step) => `${phase.padEnd(10)}${describeStep(step)}`));
+  const described = phases.filter((phase) => phase !== "unveil");
+  return described.flatMap((phase) => steps[phase].map((step) => `${phase.padEnd(10)}${describeStep(step)}`));
 }
 
 function describeStep({ name, call, args, flow }: Step): string {

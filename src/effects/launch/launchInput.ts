@@ -2,7 +2,7 @@
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
 import type { Propagation } from "../../config/task/taskRequest.ts";
 import type { OwnRoot } from "../../config/task/taskRoot.ts";
-import type { NamespaceRule } from "../landlock/rules.ts";
+import type { KnownRule, NamespaceRule } from "../landlock/rules.ts";
 import type { TaskLimit } from "../processes/resourceLimits.ts";
 import type { TaskCapabilities } from "../users/capabilities.ts";
 import type { SystemCallFilter } from "./plan.ts";
@@ -32,6 +32,8 @@ export interface EarlyInput {
   readonly privateTmp: string | undefined;
   /** The file in which init records the task's raw wait status. Only root may access its folder. */
   readonly statusFile: string;
+  /** Landlock rules that init adds in its root. */
+  readonly knownRules: readonly KnownRule[];
   /** An existing FIFO in the same folder, which init holds open for writing until it exits. */
   readonly aliveFifo: string;
 }

@@ -10,11 +10,13 @@ import type { SystemCall } from "../../systemCalls.ts";
  *
  * - `parent`: the spawned process. It forks init and exits.
  * - `init`: PID 1 of the run's pid namespace, if it has one; root. It sets up the
- *   namespaces and waits to be released.
+ *   namespaces.
+ * - `unveil`: init, which then adds Landlock rules. The same steps for many tasks, they are assembled only once.
+ * - `held`: init, which then waits to be released.
  * - `abandoned`: init, if it is never released.
  * - `supervise`: init, after it has forked the task.
  */
-export const earlyPhases = ["parent", "init", "abandoned", "supervise"] as const;
+export const earlyPhases = ["parent", "init", "unveil", "held", "abandoned", "supervise"] as const;
 
 /**
  * The phases that may become known while init is working.
@@ -25,7 +27,16 @@ export const earlyPhases = ["parent", "init", "abandoned", "supervise"] as const
 export const latePhases = ["release", "task"] as const;
 
 /** In the order in which the processes start. */
-export const phases = ["parent", "init", "abandoned", "release", "task", "supervise"] as const;
+export const phases = [
+  "parent",
+  "init",
+  "unveil",
+  "held",
+  "abandoned",
+  "release",
+  "task",
+  "supervise",
+] as const;
 
 export type Phase = (typeof phases)[number];
 
@@ -75,6 +86,8 @@ export type LaunchPlan = EarlyPlan & Plan;
 export const noSteps: Steps<Phase> = {
   parent: [],
   init: [],
+  unveil: [],
+  held: [],
   abandoned: [],
   release: [],
   task: [],

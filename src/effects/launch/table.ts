@@ -23,6 +23,9 @@ export const TABLE_ADDRESS = 0x10000000;
 /** On another page than the first part, even with arm64's largest pages, 64 KiB. */
 export const EARLY_ADDRESS = 0x10010000;
 
+/** Where the phase `unveil` is, if the other early phases end before it; else it follows them. */
+export const UNVEIL_ADDRESS = EARLY_ADDRESS + 0x4000;
+
 /** Maximum that the runner reads there. */
 export const EARLY_BYTES = 0x20000;
 

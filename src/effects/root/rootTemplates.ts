@@ -2,12 +2,13 @@
  * The templates of tasks' roots, each a mount namespace that this process holds. Tasks get
  * copies, which outlive this process.
  */
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { defaultEntries } from "../../config/options/defaultPaths.ts";
 import { isSameTemplate, type RootTemplate } from "../../config/task/taskRoot.ts";
 import { DriverError, messageOf } from "../../errors.ts";
 import { lookAt } from "../files/hostEntry.ts";
 import { unpropagatedMounts } from "../files/mountinfo.ts";
+import { type HostMounts, hostMounts } from "../host/hostMounts.ts";
 import { pipe2, waitpid } from "../kernel/libc.ts";
 import { failedStep } from "../launch/launchError.ts";
 import { spawnPlan } from "../launch/spawnPlan.ts";
@@ -129,7 +130,7 @@ interface Template {
 
 interface Unpropagated {
   /** The host's mounts when they were last looked at. */
-  mountinfo: string;
+  seen: HostMounts;
   /** What the template binds. */
   readonly paths: readonly string[];
   /** The mounts on these paths when the template was created. */
@@ -142,13 +143,13 @@ function release(template: Template): void {
 }
 
 async function makeTemplate(wanted: RootTemplate, folder: string): Promise<Template> {
-  const mountinfo = readMountinfo();
+  const mounts = hostMounts();
   const skeleton = skeletonOf(wanted, lookAt);
   const namespace = await makeNamespace(skeleton, folder);
   return {
     namespace,
     identities: skeleton.identities,
-    unpropagated: watchMounts(mountinfo, skeleton),
+    unpropagated: watchMounts(mounts, skeleton),
     users: 1,
   };
 }
@@ -182,19 +183,16 @@ function isCurrent(
 ): boolean {
   const same = paths.every(({ path, unveiled }) => !unveiled || now.get(path) === identities.get(path));
   if (!same || unpropagated === undefined) return same;
-  const mountinfo = readMountinfo();
-  if (mountinfo === unpropagated.mountinfo) return true;
-  if (unpropagatedMounts(mountinfo, unpropagated.paths)?.join("\n") !== unpropagated.mounts) return false;
-  unpropagated.mountinfo = mountinfo;
+  const mounts = hostMounts();
+  if (mounts === unpropagated.seen) return true;
+  if (unpropagatedMounts(mounts.mountinfo, unpropagated.paths)?.join("\n") !== unpropagated.mounts)
+    return false;
+  unpropagated.seen = mounts;
   return true;
 }
 
-function watchMounts(mountinfo: string, { binds }: Skeleton): Unpropagated | undefined {
+function watchMounts(seen: HostMounts, { binds }: Skeleton): Unpropagated | undefined {
   const paths = binds.map(({ path }) => path);
-  const mounts = unpropagatedMounts(mountinfo, paths);
-  return mounts && { mountinfo, paths, mounts: mounts.join("\n") };
-}
-
-function readMountinfo(): string {
-  return readFileSync("/proc/self/mountinfo", "utf8");
+  const mounts = unpropagatedMounts(seen.mountinfo, paths);
+  return mounts && { seen, paths, mounts: mounts.join("\n") };
 }

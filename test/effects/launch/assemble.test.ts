@@ -16,6 +16,7 @@ import {
   LATE_ADDRESS,
   TABLE_ADDRESS,
   TABLE_BYTES,
+  UNVEIL_ADDRESS,
   WORD_BYTES,
 } from "../../../src/effects/launch/table.ts";
 import { INSTRUCTION_BYTES } from "../../../src/effects/seccomp/assembler.ts";
@@ -106,14 +107,20 @@ describe("an assembled plan", () => {
 });
 
 /** Every step with the address of its entry, as table.ts tells the layout. */
-function entriesOf({ steps }: LaunchPlan) {
+function entriesOf(plan: LaunchPlan) {
+  const { steps } = plan;
+  const [unveil] = steps.unveil;
+  const isApart = unveil !== undefined && stepAt(plan, UNVEIL_ADDRESS) === unveil;
   const starts: Partial<Record<Phase, number>> = {
     parent: EARLY_ADDRESS,
+    ...(isApart ? { unveil: UNVEIL_ADDRESS } : {}),
     release: LATE_ADDRESS,
     supervise: TABLE_ADDRESS,
   };
+  // Where it has a place of its own, what follows it does not.
+  const inOrder = isApart ? [...phases.filter((phase) => phase !== "unveil"), "unveil" as const] : phases;
   let next = 0;
-  return phases.flatMap((phase) => {
+  return inOrder.flatMap((phase) => {
     next = starts[phase] ?? next;
     return steps[phase].map((step) => {
       const entry = next;

@@ -257,7 +257,8 @@ describe("a launch plan", () => {
       fc.property(anyLaunchInput, secret, (input, value) => {
         const plan = buildLaunchPlan({ ...input, env: { ...input.env, TOKEN: value } });
         const lines = describePlan(plan);
-        expect(lines).toHaveLength(phases.flatMap((phase) => plan.steps[phase]).length);
+        const described = phases.filter((phase) => phase !== "unveil");
+        expect(lines).toHaveLength(described.flatMap((phase) => plan.steps[phase]).length);
         expect(lines.join("\n")).toContain('"TOKEN=…"');
         expect(lines.join("\n")).not.toContain(value);
       }),

@@ -12,7 +12,11 @@ import { launchInput } from "../../support/launch/launchRun.ts";
 import { assemblePlan, interpret } from "../../support/launch/tableInterpreter.ts";
 import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
 
-const input = launchInput({ cgroup: "/sys/fs/cgroup/task", privateTmp: "/task/tmp" });
+const input = launchInput({
+  cgroup: "/sys/fs/cgroup/task",
+  privateTmp: "/task/tmp",
+  knownRules: [{ path: "/usr", access: 5 }],
+});
 const plan = buildLaunchPlan(input);
 const inHostPids = buildLaunchPlan({ ...input, runCgroup: { parent: "/sys/fs/cgroup/task", name: "run" } });
 const names = new Map(systemCallNames.map((call) => [systemCallNumber(call, "x64"), call]));
@@ -57,7 +61,10 @@ describe("the processes of a launch", () => {
 
   it("task: furnishes the namespaces as init, is forked, executes the command", () => {
     const forking = callsOf("parent").slice(0, callsOf("parent").indexOf("clone3") + 1);
-    expect(follow([0, 0]).calls).toEqual([...forking, ...callsOf("init", "release", "task")]);
+    expect(follow([0, 0]).calls).toEqual([
+      ...forking,
+      ...callsOf("init", "unveil", "held", "release", "task"),
+    ]);
   });
 
   it("init: ends where the go-ahead never comes", () => {

@@ -68,6 +68,8 @@ const plan: Plan = {
       },
     ],
     init: [],
+    unveil: [],
+    held: [],
     abandoned: [],
     release: [],
     task: [],

@@ -52,6 +52,7 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
     { maxLength: 4 },
   ),
   hidden: fc.array(fc.record({ path, isFolder: fc.boolean() }), { maxLength: 4 }),
+  knownRules: fc.array(fc.record({ path, access: fc.nat(0x7fff) }), { maxLength: 4 }),
   namespaceRules: fc.array(
     fc.record({
       path,

@@ -42,6 +42,7 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     mounts: [],
     hidden: [],
     namespaceRules: [],
+    knownRules: [],
     privateTmp: undefined,
     statusFile: "/run/exec2/status",
     aliveFifo: "/run/exec2/alive",

@@ -111,6 +111,9 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     options,
     rootProblem,
     cgroup: request.resources.cgroup,
+    // The rules are listed, whoever adds them.
+    known: new Map(),
+    landlockAbi: facts.landlockAbi,
     // The driver makes a folder for each run, whose name is not known yet.
     files: runFiles(`${options.stateDir}/…`),
   });

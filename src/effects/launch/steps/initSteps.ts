@@ -59,7 +59,6 @@ export function initSteps(input: EarlyInput): Step[] {
     ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),
     ...networkSteps(input),
     ...mountSteps(input),
-    ...waitSteps(),
   ];
 }
 
@@ -67,7 +66,7 @@ export function initSteps(input: EarlyInput): Step[] {
 export const abandonedSteps: readonly Step[] = [{ name: "exit", call: "exit_group", args: [0] }];
 
 /** The rest of the plan comes through the table's file, since an environment may exceed a pipe's capacity. */
-function waitSteps(): Step[] {
+export function heldSteps(): Step[] {
   return [
     {
       name: "wait for the go-ahead",

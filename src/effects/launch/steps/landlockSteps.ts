@@ -1,9 +1,9 @@
 /** Landlock rules on what only the run itself has: its own `/proc`, and the task's standard streams. */
 import * as k from "../../kernel/constants.ts";
 import { pathBeneathAttr, RULE_PATH_BENEATH } from "../../landlock/attributes.ts";
-import type { NamespaceRule } from "../../landlock/rules.ts";
+import type { KnownRule, NamespaceRule } from "../../landlock/rules.ts";
 import { bytes, descriptors, type Flow, flags, type Step } from "../plan.ts";
-import { openPlainStep } from "./fileSteps.ts";
+import { closeScratchStep, openFolderStep, openPlainStep } from "./fileSteps.ts";
 
 const { O_PATH, O_CLOEXEC } = k;
 const closeOnExec = flags({ O_CLOEXEC });
@@ -31,6 +31,36 @@ export function taskRuleSteps(rules: readonly NamespaceRule[]): Step[] {
   return rulesOf("task", rules).flatMap((rule) => ruleSteps(rule, descriptors.taskScratch, []));
 }
 
+/** The latest are kept, since most tasks have the same: their steps, assembled, take a start 0.1 ms less. */
+const madeSteps: { readonly rules: readonly KnownRule[]; readonly steps: readonly Step[] }[] = [];
+const maxMade = 8;
+
+/** Rules on paths of the host that init adds in its root while the plugin prepares the rest of the launch. */
+export function unveilSteps(rules: readonly KnownRule[]): readonly Step[] {
+  const made = madeSteps.find((each) => isSame(each.rules, rules));
+  if (made !== undefined) return made.steps;
+  const steps = rules.flatMap(({ path, access }): Step[] => {
+    const name = `unveil ${path}`;
+    return [
+      openFolderStep(name, path),
+      addRuleStep({ path, access }, descriptors.scratch),
+      closeScratchStep(name),
+    ];
+  });
+  const flow: Flow = { kind: "tolerateErrors" };
+  const tolerant = steps.map((step) => ({ ...step, flow }));
+  madeSteps.unshift({ rules, steps: tolerant });
+  madeSteps.splice(maxMade);
+  return tolerant;
+}
+
+function isSame(one: readonly KnownRule[], other: readonly KnownRule[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ path, access }, index) => path === other[index]?.path && access === other[index]?.access)
+  );
+}
+
 function rulesOf(who: NamespaceRule["addedBy"], rules: readonly NamespaceRule[]): NamespaceRule[] {
   return rules.filter(({ addedBy }) => addedBy === who);
 }
@@ -52,7 +82,7 @@ function ruleSteps(rule: NamespaceRule, scratch: number, hold: readonly Step[]):
   return rule.required ? steps : steps.map((step) => ({ ...step, flow }));
 }
 
-function addRuleStep(rule: NamespaceRule, descriptor: number): Step {
+function addRuleStep(rule: KnownRule, descriptor: number): Step {
   const attr = pathBeneathAttr(rule.access, descriptor);
   const meaning = `{allowed_access: 0x${rule.access.toString(16)}, parent_fd: ${descriptor}}`;
   return {
@@ -62,6 +92,6 @@ function addRuleStep(rule: NamespaceRule, descriptor: number): Step {
   };
 }
 
-function nameOf({ path }: NamespaceRule): string {
+function nameOf({ path }: KnownRule): string {
   return `unveil ${path}`;
 }

@@ -1,0 +1,45 @@
+/** The mounts of this process's mount namespace, and which of them another machine or a process serves. */
+import { openSync, readFileSync } from "node:fs";
+import { follow } from "../files/followPath.ts";
+import { lookAt } from "../files/hostEntry.ts";
+import { remoteMountPoints } from "../files/mountinfo.ts";
+import { POLLPRI } from "../kernel/constants.ts";
+import { poll } from "../kernel/libc.ts";
+
+/** Whether a path of the host leads to a remote file system. */
+export function isRemote(path: string): boolean {
+  return remoteMountOnTheWay(path) !== undefined;
+}
+
+/** After a change it is another object. */
+export interface HostMounts {
+  /** proc_pid_mountinfo(5) */
+  readonly mountinfo: string;
+  /** Where remote file systems are mounted. */
+  readonly remote: ReadonlySet<string>;
+}
+
+let known: { readonly descriptor: number; readonly mounts: HostMounts } | undefined;
+
+/** Reads the host's mounts anew only when they have changed: the kernel tells by POLLPRI (proc_pid_mounts(5)). */
+export function hostMounts(): HostMounts {
+  if (known !== undefined && !poll(known.descriptor, POLLPRI)) return known.mounts;
+  // Opened before it is read, so that no change is missed.
+  const descriptor = known?.descriptor ?? openSync("/proc/self/mountinfo", "r");
+  const mountinfo = readFileSync("/proc/self/mountinfo", "utf8");
+  known = { descriptor, mounts: { mountinfo, remote: new Set(remoteMountPoints(mountinfo)) } };
+  return known.mounts;
+}
+
+/** The first remote mount point on a path of the host. The walk ends there and does not enter it. */
+export function remoteMountOnTheWay(path: string): string | undefined {
+  const { remote } = hostMounts();
+  if (remote.size === 0) return undefined;
+  let met: string | undefined;
+  follow(path, (at) => {
+    if (!remote.has(at)) return lookAt(at);
+    met = at;
+    return undefined;
+  });
+  return met;
+}
