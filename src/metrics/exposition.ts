@@ -12,38 +12,43 @@ export interface Family {
   readonly name: string;
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";
-  readonly samples: readonly Sample[];
+  /** May be made while it is read. */
+  readonly samples: Iterable<Sample>;
 }
 
 export interface Sample {
+  /** Labels that many samples have: their text is made once. */
+  readonly of?: Labels | undefined;
   readonly labels?: Labels | undefined;
   readonly value: number;
   /** Of a histogram's series: `_bucket`, `_sum`, `_count`. */
   readonly suffix?: string | undefined;
 }
 
-/** The lines of a family; nothing for one without samples. */
-export function familyText({ name, help, type, samples }: Family): string {
+/** The lines of a family, each with its end; none for one without samples. */
+export function* familyLines({ name, help, type, samples }: Family): Generator<string> {
   // Texts of jobs are made visible, so two may become the same; Prometheus refuses a series that comes twice.
-  const lines = new Map<string, string>();
-  for (const { labels = {}, value, suffix = "" } of samples) {
-    const series = `${name}${suffix}${labelText(labels)}`;
-    lines.set(series, `${series} ${numberText(value)}\n`);
+  const known = new Set<string>();
+  for (const { of, labels, value, suffix = "" } of samples) {
+    const pairs = [of, labels].flatMap((each) => (each === undefined ? [] : labelText(each))).join(",");
+    const series = `${name}${suffix}${pairs === "" ? "" : `{${pairs}}`}`;
+    if (known.has(series)) continue;
+    if (known.size === 0) yield `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n`;
+    known.add(series);
+    yield `${series} ${numberText(value)}\n`;
   }
-  if (lines.size === 0) return "";
-  return `# HELP ${name} ${escapeHelp(help)}\n# TYPE ${name} ${type}\n${[...lines.values()].join("")}`;
 }
 
-export function gauge(name: string, help: string, samples: readonly Sample[] | number): Family {
+export function gauge(name: string, help: string, samples: Iterable<Sample> | number): Family {
   return { name, help, type: "gauge", samples: samplesOf(samples) };
 }
 
 /** @param name ends in `_total` */
-export function counter(name: string, help: string, samples: readonly Sample[] | number): Family {
+export function counter(name: string, help: string, samples: Iterable<Sample> | number): Family {
   return { name, help, type: "counter", samples: samplesOf(samples) };
 }
 
-function samplesOf(samples: readonly Sample[] | number): readonly Sample[] {
+function samplesOf(samples: Iterable<Sample> | number): Iterable<Sample> {
   return typeof samples === "number" ? [{ value: samples }] : samples;
 }
 
@@ -82,9 +87,16 @@ export class Histogram {
   }
 }
 
+const labelTexts = new WeakMap<Labels, string>();
+
 function labelText(labels: Labels): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escapeLabel(visible(value))}"`);
-  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+  const made =
+    labelTexts.get(labels) ??
+    Object.entries(labels)
+      .map(([name, value]) => `${name}="${escapeLabel(visible(value))}"`)
+      .join(",");
+  labelTexts.set(labels, made);
+  return made;
 }
 
 function escapeLabel(text: string): string {

@@ -64,67 +64,79 @@ function cgroupOf({ request, process }: TaskContext): string | undefined {
 
 /** @param count how many tasks run, with a reading or without */
 function usageFamilies(count: number, tasks: readonly TaskReading[]): Family[] {
-  /** The samples of a figure; none of tasks that do not have it. */
-  const each = (figure: (task: TaskReading) => number | null | undefined, labels?: Labels): Sample[] =>
-    tasks.flatMap((task) => {
-      const value = figure(task);
-      return value === null || value === undefined
-        ? []
-        : [{ labels: { ...labelsOf(task), ...labels }, value }];
-    });
+  const shown = tasks.map((task) => ({ ...task, labels: labelsOf(task), limits: limitsOf(task.context) }));
+  type Shown = (typeof shown)[number];
+  /** The samples of figures, each with its own labels; none of tasks that do not have one. */
+  const each = (
+    ...figures: (readonly [figure: (task: Shown) => number | null | undefined, labels?: Labels])[]
+  ) => ({
+    *[Symbol.iterator](): Generator<Sample> {
+      for (const task of shown) {
+        for (const [figure, labels] of figures) {
+          const value = figure(task);
+          if (value !== null && value !== undefined) yield { of: task.labels, labels, value };
+        }
+      }
+    },
+  });
   const pressures = (kind: "someUs" | "fullUs") =>
-    (["cpu", "memory", "io"] as const).flatMap((resource) =>
-      each(({ reading }) => seconds(reading.pressure[resource]?.[kind]), { resource }),
+    each(
+      ...resources.map(
+        (labels) =>
+          [({ reading }: Shown) => seconds(reading.pressure[labels.resource]?.[kind]), labels] as const,
+      ),
     );
   return [
     gauge("exec2_tasks_running", "Tasks that run.", count),
     gauge("exec2_tasks_shown", "Running tasks with series of their own, at most 1000.", tasks.length),
-    gauge("exec2_task_info", "A running task: 1, with the names of its job.", [
-      ...tasks.map((task) => ({ labels: { ...labelsOf(task), ...jobLabelsOf(task) }, value: 1 })),
-    ]),
+    gauge(
+      "exec2_task_info",
+      "A running task: 1, with the names of its job.",
+      shown.map((task) => ({ of: task.labels, labels: jobLabelsOf(task), value: 1 })),
+    ),
     gauge(
       "exec2_task_started_timestamp_seconds",
       "When the task's program began, in seconds since the epoch.",
-      each(({ context }) => (context.startedAt === null ? null : context.startedAt / 1000)),
+      each([({ context }) => (context.startedAt === null ? null : context.startedAt / 1000)]),
     ),
-    counter("exec2_task_cpu_seconds_total", "CPU time that the task's cgroup has used.", [
-      ...each(({ reading }) => seconds(reading.cpu.userUs), { mode: "user" }),
-      ...each(({ reading }) => seconds(reading.cpu.systemUs), { mode: "system" }),
-    ]),
+    counter(
+      "exec2_task_cpu_seconds_total",
+      "CPU time that the task's cgroup has used.",
+      each(
+        [({ reading }) => seconds(reading.cpu.userUs), { mode: "user" }],
+        [({ reading }) => seconds(reading.cpu.systemUs), { mode: "system" }],
+      ),
+    ),
     gauge(
       "exec2_task_cpu_limit_cores",
       "Cores that the task may use at most.",
-      each(({ context }) => limitsOf(context).cores),
+      each([({ limits }) => limits.cores]),
     ),
     counter(
       "exec2_task_cpu_throttled_seconds_total",
       "Time in which the CPU limit held the task back.",
-      each(({ reading }) => seconds(reading.cpu.throttled?.us)),
+      each([({ reading }) => seconds(reading.cpu.throttled?.us)]),
     ),
     gauge(
       "exec2_task_memory_bytes",
       "Memory that counts against the limit.",
-      each(({ reading }) => reading.memoryBytes),
+      each([({ reading }) => reading.memoryBytes]),
     ),
     gauge(
       "exec2_task_memory_peak_bytes",
       "The most memory that the task's cgroup ever used.",
-      each(({ reading }) => reading.memoryPeakBytes),
+      each([({ reading }) => reading.memoryPeakBytes]),
     ),
     gauge(
       "exec2_task_memory_limit_bytes",
       "Memory that the task may use at most.",
-      each(({ context }) => limitsOf(context).memoryBytes),
+      each([({ limits }) => limits.memoryBytes]),
     ),
-    gauge(
-      "exec2_task_pids",
-      "Processes and threads of the task.",
-      each(({ reading }) => reading.pids),
-    ),
+    gauge("exec2_task_pids", "Processes and threads of the task.", each([({ reading }) => reading.pids])),
     gauge(
       "exec2_task_pids_limit",
       "Processes and threads that the task may have at most.",
-      each(({ context }) => limitsOf(context).pids),
+      each([({ limits }) => limits.pids]),
     ),
     counter(
       "exec2_task_pressure_waiting_seconds_total",
@@ -138,6 +150,8 @@ function usageFamilies(count: number, tasks: readonly TaskReading[]): Family[] {
     ),
   ];
 }
+
+const resources = [{ resource: "cpu" }, { resource: "memory" }, { resource: "io" }] as const;
 
 function labelsOf({ id }: LiveTask): Labels {
   return { alloc_id: allocationOf(id), task: taskName(id) };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TaskEvent } from "../../src/machines/events.ts";
 import { initialSnapshot, step } from "../../src/machines/fold.ts";
-import { familyText } from "../../src/metrics/exposition.ts";
+import { familyLines } from "../../src/metrics/exposition.ts";
 import { TaskCounters } from "../../src/metrics/taskCounters.ts";
 import { life } from "../support/agent/lives.ts";
 import { event } from "../support/history/history.ts";
@@ -18,7 +18,12 @@ function counted(lives: readonly (readonly TaskEvent[])[], since = 0) {
       before = snapshot;
     }
   }
-  const families = parseScrape(counters.families().map(familyText).join(""));
+  const families = parseScrape(
+    counters
+      .families()
+      .flatMap((family) => [...familyLines(family)])
+      .join(""),
+  );
   return Object.fromEntries([...families.values()].flatMap(({ series }) => [...series]));
 }
 
