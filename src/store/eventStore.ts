@@ -60,6 +60,11 @@ export interface EventReader {
   readStream(stream: string, from?: number): Iterable<StoredEvent>;
   /** The same events as stored bytes (eventRecord.ts), unchecked. An event that cannot be read has no bytes. */
   readRecords(stream: string, from?: number): Iterable<Buffer>;
+  /**
+   * The last event of each of some streams, in their order; undefined where it cannot be read. Quick for many
+   * streams in the order of their first positions.
+   */
+  lastEvents(streams: readonly StreamEntry[]): Iterable<StoredEvent | undefined>;
   /** Positions of a stream's events by the index, in their order, without those in damaged parts of it. */
   positionsOf(stream: string): Iterable<number>;
   /** Events of all streams in the order of their position, from `from` (default 1). */

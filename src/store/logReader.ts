@@ -3,7 +3,7 @@ import { DriverError } from "../errors.ts";
 import { isDefect, readRecord } from "./eventRecord.ts";
 import type { EventReader, StoredEvent, StreamEntry } from "./eventStore.ts";
 import type { EventBatch } from "./followEvents.ts";
-import type { RecordTable, TakeRecord } from "./recordTable.ts";
+import { BATCH_RECORDS, type RecordTable, type TakeRecord } from "./recordTable.ts";
 
 /** Damage beyond this many entries is only counted. */
 const MAX_NAMED = 20;
@@ -33,6 +33,18 @@ export class LogReader implements EventReader {
 
   *readRecords(stream: string, from = 1): Iterable<Buffer> {
     yield* this.#recordsOf(this.table.head(stream), from, (bytes) => Buffer.from(bytes));
+  }
+
+  *lastEvents(streams: readonly StreamEntry[]): Iterable<StoredEvent | undefined> {
+    for (let begin = 0; begin < streams.length; begin += BATCH_RECORDS) {
+      const batch = streams.slice(begin, begin + BATCH_RECORDS);
+      const records = this.table.lastRecords(batch, readRecord);
+      for (const [index, { stream, version }] of batch.entries()) {
+        const read = records[index];
+        if (read === undefined || isDefect(read)) yield undefined;
+        else yield read.event.stream === stream && read.event.seq === version ? read.event : undefined;
+      }
+    }
   }
 
   *positionsOf(stream: string): Iterable<number> {

@@ -60,6 +60,13 @@ class RecordList implements RecordTable {
     return batch(this.#recordsOf(stream), seq - 1, take);
   }
 
+  lastRecords<T>(streams: readonly StreamEntry[], take: TakeRecord<T>): T[] {
+    return streams.map(({ stream, version }) => {
+      const last = this.#recordsOf(stream)[version - 1];
+      return take(last?.bytes ?? Buffer.alloc(0), last?.position ?? 0);
+    });
+  }
+
   positionsOf({ stream }: StreamEntry, seq: number): IndexEntry[] {
     return this.#recordsOf(stream).slice(seq - 1, seq - 1 + BATCH_RECORDS);
   }

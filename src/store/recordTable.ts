@@ -49,6 +49,8 @@ export interface RecordTable {
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[];
   /** Records of one stream, from sequence number `seq` on. */
   recordsOf<T>(stream: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[];
+  /** The last record of each of these streams, in their order: all in one look at the storage. */
+  lastRecords<T>(streams: readonly StreamEntry[], take: TakeRecord<T>): T[];
   /** Positions of a stream's events, from sequence number `seq` on, in order. A batch may be empty only at the end. */
   positionsOf(stream: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[];
   close(): Promise<void>;

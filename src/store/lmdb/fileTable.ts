@@ -122,6 +122,26 @@ export class FileTable implements RecordTable {
     });
   }
 
+  lastRecords<T>(streams: readonly StreamEntry[], take: TakeRecord<T>): T[] {
+    return this.#reader.read((snapshot) => {
+      const positions = snapshot.table("positions");
+      const records = snapshot.table("records");
+      return streams.map(({ stream, firstPosition, version }) => {
+        let position = 0;
+        const bytes = bytesOr(NO_BYTES, snapshot, () => {
+          const place = snapshot.get(
+            positions,
+            keyBytes(sequenceKey, [firstPosition, Math.min(version, MAX_SEQ)]),
+          );
+          if (place === undefined) throw new PageDefect(`the index lacks event ${version} of ${stream}`);
+          position = positionValue.decode(place);
+          return required(snapshot.get(records, positionBytes(position)), position);
+        });
+        return take(bytes, position);
+      });
+    });
+  }
+
   positionsOf({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[] {
     return this.#reader.read((snapshot) => {
       const found: IndexEntry[] = [];

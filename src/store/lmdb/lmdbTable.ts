@@ -74,6 +74,15 @@ export class LmdbTable implements RecordTable {
     });
   }
 
+  lastRecords<T>(streams: readonly StreamEntry[], take: TakeRecord<T>): T[] {
+    return this.reading(({ records, positions }) =>
+      streams.map(({ firstPosition, version }) => {
+        const position = positions.get([firstPosition, version]) ?? 0;
+        return take(records.get(position) ?? Buffer.alloc(0), position);
+      }),
+    );
+  }
+
   positionsOf({ firstPosition }: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[] {
     return this.reading(({ positions }) => {
       const range = {

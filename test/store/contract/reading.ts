@@ -1,6 +1,6 @@
 /** What reading has to do in every event store. */
 import { beforeEach, describe, expect, it } from "vitest";
-import type { EventStore } from "../../../src/store/eventStore.ts";
+import type { EventStore, StreamEntry } from "../../../src/store/eventStore.ts";
 import { findDefect } from "../../support/history/findDefect.ts";
 import { labelOf, sampleEvent, samples } from "../../support/history/sampleEvents.ts";
 
@@ -18,6 +18,19 @@ export function reading(opened: () => EventStore): void {
       expect([...store.readStream("a", 2)].map(labelOf)).toEqual(["a 2", "a 3"]);
       expect([...store.readStream("a", 4)]).toEqual([]);
       expect([...store.readStream("nowhere")]).toEqual([]);
+    });
+
+    it("reads the last event of each stream, and of a stream that is not there none", async () => {
+      await store.append("long", 0, samples("long", 1, 700));
+      const lacking = { ...([...store.streams()][0] as StreamEntry), firstPosition: 99_999 };
+      const heads = [...store.streams(), lacking];
+      const last = [...store.lastEvents(heads)];
+      expect(last.map((event) => event && labelOf(event))).toEqual(["a 3", "b 3", "long 700", undefined]);
+      expect(last[0]).toEqual([...store.readStream("a")].at(-1));
+      const many = Array.from({ length: 600 }, (_, index) => heads[index % 2] as StreamEntry);
+      expect(Array.from(store.lastEvents(many), (event) => event?.stream)).toEqual(
+        many.map(({ stream }) => stream),
+      );
     });
 
     it("reads all streams by position, from one on, without gaps", () => {

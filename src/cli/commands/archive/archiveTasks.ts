@@ -66,19 +66,15 @@ interface EndedRun {
 
 /** Tasks that are over, by the time of their last events. Damaged histories are left to `replay --check`. */
 function endedBefore(logs: EventLogs, time: number): EndedRun[] {
-  return logs.tasks().flatMap((run) => {
-    const last = isRunning(run) ? undefined : lastTime(run);
-    return last === undefined || last > time ? [] : [{ run, day: formatDay(last) }];
+  const ended = logs.tasks().filter((run) => !isRunning(run));
+  return [...Map.groupBy(ended, ({ reader }) => reader)].flatMap(([reader, runs]) => {
+    const inOrder = runs.toSorted((a, b) => a.head.firstPosition - b.head.firstPosition);
+    const last = [...reader.lastEvents(inOrder.map(({ head }) => head))];
+    return inOrder.flatMap((run, index) => {
+      const endedAt = last[index]?.time;
+      return endedAt === undefined || endedAt > time ? [] : [{ run, day: formatDay(endedAt) }];
+    });
   });
-}
-
-function lastTime({ reader, head }: FoundRun): number | undefined {
-  try {
-    const [last] = reader.readStream(head.stream, head.version);
-    return last?.time;
-  } catch {
-    return undefined;
-  }
 }
 
 interface Batch {
