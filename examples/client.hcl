@@ -44,6 +44,9 @@ plugin "nomad-driver-exec2" {
     connect_udp = [53, 123]
     bind_udp    = [0]
 
+    # Whether what the sandbox refuses to them is recorded: on the host's audit, where it is on.
+    denials = "auto"
+
     # What is kept of tasks that are over.
     history {
       keep        = "168h"

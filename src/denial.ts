@@ -1,5 +1,6 @@
 /** What the sandbox has refused to a task: in words, and which option would allow it. Pure. */
 import type { LandlockRight } from "./landlockRights.ts";
+import type { SystemCallName } from "./systemCalls.ts";
 import { formatCount } from "./units/counts.ts";
 
 /** One thing that was refused. */
@@ -13,10 +14,11 @@ export interface Denial {
   readonly object: string | null;
 }
 
-/** The lists of ports that a task has; null: every port. */
+/** What a task's request says of ports; null: every port. `settings`: the options that have no field of their own. */
 export interface PortLists {
   readonly connectTcp: readonly number[] | null;
   readonly bindTcp: readonly number[] | null;
+  readonly settings: Readonly<Record<string, unknown>>;
 }
 
 /** What would allow it. */
@@ -92,6 +94,7 @@ export function remedyOf(denial: Denial, ports: PortLists): Remedy {
     return { option: `seccomp = ${unconfined}`, permission: `allow_seccomp = [${unconfined}]` };
   }
   const call = callOf(blocker);
+  if (call !== undefined && mountCalls.has(call)) return { advice: mountAdvice };
   if (call !== undefined) {
     return { option: `seccomp_allow = ["${call}"]`, permission: `allow_seccomp = ["${call}"]` };
   }
@@ -100,13 +103,17 @@ export function remedyOf(denial: Denial, ports: PortLists): Remedy {
       return portRemedy("connect_tcp", ports.connectTcp, object);
     case "net.bind_tcp":
       return portRemedy("bind_tcp", ports.bindTcp, object);
+    case "net.connect_send_udp":
+      return portRemedy("connect_udp", ports.settings.connect_udp, object);
+    case "net.bind_udp":
+      return portRemedy("bind_udp", ports.settings.bind_udp, object);
     case "scope.abstract_unix_socket":
       return { advice: "Tasks reach only their own abstract sockets: use a socket in a folder of both" };
     case "scope.signal":
     case "ptrace":
       return { advice: "Tasks reach only their own processes" };
     case "fs.change_topology":
-      return { advice: "Tasks cannot mount: use volumes" };
+      return { advice: mountAdvice };
     default: {
       const entry = unveilEntry(denial);
       return entry === undefined
@@ -115,6 +122,20 @@ export function remedyOf(denial: Denial, ports: PortLists): Remedy {
     }
   }
 }
+
+/** The same in a sentence, without its full stop; empty if nothing is known that would. */
+export function adviceFor(denial: Denial, ports: PortLists): string {
+  const { option, permission, advice } = remedyOf(denial, ports);
+  if (option === undefined) return advice ?? "";
+  return `To allow it: ${option}; on the client that needs ${permission}`;
+}
+
+/** Landlock refuses these, too. */
+const mountCalls: ReadonlySet<string> = new Set<SystemCallName>([
+  ...(["mount", "umount2", "pivot_root", "move_mount", "open_tree", "open_tree_attr"] as const),
+  ...(["fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"] as const),
+]);
+const mountAdvice = "Tasks cannot mount: use volumes";
 
 /** The unveil entry that would allow it; undefined for what no entry allows. */
 export function unveilEntry({ blockers, object }: Denial): string | undefined {
@@ -135,9 +156,10 @@ function ownProcessPath(path: string): string {
   return path.replace(/^\/proc\/\d+(?:\/task\/\d+)?(?=\/)/, "/proc/self");
 }
 
-function portRemedy(option: string, ports: readonly number[] | null, object: string | null): Remedy {
+function portRemedy(option: string, ports: unknown, object: string | null): Remedy {
   if (object === null || !/^\d+$/.test(object)) return {};
-  const list = [...new Set([...(ports ?? []), Number(object)])].sort((a, b) => a - b);
+  const known = Array.isArray(ports) ? ports.map(Number) : [];
+  const list = [...new Set([...known, Number(object)])].sort((a, b) => a - b);
   const line = `${option} = [${list.join(", ")}]`;
   return { option: line, permission: `${object} in ${option}, if it has one` };
 }
@@ -149,6 +171,17 @@ function wordsOf(blocker: string): Words | undefined {
 function callOf(blocker: string): string | undefined {
   return blocker.startsWith(CALL) ? blocker.slice(CALL.length) : undefined;
 }
+
+/**
+ * Whether programs try it at their start, and do without: what the C library, libselinux and others look for
+ * before they have read a single option.
+ */
+export function isProbe({ blockers, object }: Denial): boolean {
+  const isRead = blockers.length === 1 && blockers[0] === "fs.read_file";
+  return isRead && object !== null && probed.test(object);
+}
+
+const probed = /^\/(?:etc\/locale\.alias|proc\/(?:filesystems|(?:self|\d+)\/(?:mounts|maps|attr\/.*)))$/;
 
 /** `twice`, `1,204 times`; empty for once. */
 export function repeated(count: number): string {

@@ -418,6 +418,17 @@ export function systemCallNumber(call: SystemCallName, architecture: Architectur
   return numbers[call][architecture === "x64" ? 0 : 1] ?? undefined;
 }
 
+/** Undefined for a number that is not known here. */
+export function systemCallName(number: number, architecture: Architecture): SystemCallName | undefined {
+  names[architecture] ??= new Map(
+    systemCallNames.map((name) => [systemCallNumber(name, architecture), name] as const),
+  );
+  return names[architecture].get(number);
+}
+
+/** By their numbers; made when first asked for. */
+const names: Partial<Record<Architecture, ReadonlyMap<number | undefined, SystemCallName>>> = {};
+
 /** The highest number that is known here, on either architecture. */
 export const highestSystemCall = Math.max(
   ...Object.values(numbers).flatMap(([x64, arm64]) => [x64, arm64 ?? 0]),

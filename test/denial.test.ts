@@ -12,7 +12,7 @@ import {
 import { accessOf } from "../src/effects/landlock/access.ts";
 import { LATEST_ABI, maskOfRights, rightsOfFamily } from "../src/landlockRights.ts";
 
-const all = { connectTcp: null, bindTcp: null };
+const all = { connectTcp: null, bindTcp: null, settings: { connect_udp: [53] } };
 
 describe("a denial", () => {
   it.each([
@@ -33,7 +33,9 @@ describe("a denial", () => {
       'unveil = ["r:/proc/self/stat"]',
     ],
     [["net.connect_tcp"], "443", "connecting to TCP port 443", "connect_tcp = [443]"],
-    [[callBlocker("mount")], null, "the system call mount", 'seccomp_allow = ["mount"]'],
+    [["net.connect_send_udp"], "123", "sending to UDP port 123", "connect_udp = [53, 123]"],
+    [[callBlocker("unshare")], null, "the system call unshare", 'seccomp_allow = ["unshare"]'],
+    [[callBlocker("mount")], null, "the system call mount", undefined],
     [[OTHER_MACHINE], null, "32-bit system calls", 'seccomp = "unconfined"'],
     [["scope.signal"], "init, pid 1", "sending a signal to init, pid 1", undefined],
     [["fs.new_in_the_kernel"], "/x", "fs.new_in_the_kernel /x", undefined],

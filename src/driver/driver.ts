@@ -3,7 +3,7 @@
  * requests as events, and answers once the resulting events are committed.
  */
 
-import { map, type Observable, ReplaySubject, switchMap } from "rxjs";
+import { combineLatest, map, type Observable, of, ReplaySubject, switchMap } from "rxjs";
 import { parseHistory } from "../config/options/history.ts";
 import type { PluginOptions } from "../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../config/task/nodeTopology.ts";
@@ -120,11 +120,15 @@ export class Driver implements DriverPort {
   fingerprints(): Observable<Fingerprint> {
     return this.#configured.pipe(
       switchMap(({ options, topology, outcome }) =>
-        watchHost(topology).pipe(
-          map((facts) =>
+        combineLatest([
+          watchHost(topology),
+          outcome.opened?.denials.problems ?? of("the driver cannot work yet"),
+        ]).pipe(
+          map(([facts, denialProblem]) =>
             fingerprintOf(facts, options, {
               quarantined: quarantinedIn(outcome),
               rootProblem: outcome.opened?.rootProblem,
+              denialProblem,
               error: outcome.error,
             }),
           ),
@@ -209,6 +213,7 @@ export class Driver implements DriverPort {
     }
     // The task's commands have ended with it. Their events belong before this one.
     await task.run.commands.over();
+    task.run.denials.close();
     await task.record("destroyed", {});
     this.#tasks.forget(taskId);
     this.#pruner?.wake();
@@ -218,6 +223,7 @@ export class Driver implements DriverPort {
   async shutdown(): Promise<void> {
     // Tasks go on without the plugin. Commands that this process runs in them end; its resources are released.
     await Promise.all(this.#tasks.all.map(({ run }) => run.commands.end("pluginEnded")));
+    await Promise.all(this.#tasks.all.map(({ run }) => run.denials.record().catch(() => undefined)));
     await this.#opening?.stop();
     await this.#metrics?.close();
     await this.#traces?.close();
@@ -225,6 +231,7 @@ export class Driver implements DriverPort {
     this.#idleMemory.close();
     await this.#current?.unsaved.close();
     this.#current?.usage.close();
+    this.#current?.denials[Symbol.dispose]();
     this.#current?.roots[Symbol.dispose]();
     removeSpareFolders();
     await this.#current?.store.close();

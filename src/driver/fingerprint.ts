@@ -11,6 +11,8 @@ export interface DriverFindings {
   readonly quarantined: readonly string[];
   /** Why tasks cannot have a root of their own. */
   readonly rootProblem: string | undefined;
+  /** Why denials are not recorded; undefined if they are. */
+  readonly denialProblem: string | undefined;
   /** Why the driver's services could not be opened. */
   readonly error?: DriverError | undefined;
 }
@@ -18,10 +20,14 @@ export interface DriverFindings {
 export function fingerprintOf(
   facts: HostFacts,
   options: PluginOptions,
-  { quarantined, rootProblem, error }: DriverFindings,
+  { quarantined, rootProblem, denialProblem, error }: DriverFindings,
 ): Fingerprint {
-  const attributes = fingerprintAttributes(facts, options, version, rootProblem);
-  const { health, description } = judgeHost(facts, { quarantined, rootProblem });
+  const attributes = fingerprintAttributes(facts, options, version, { rootProblem, denialProblem });
+  const { health, description } = judgeHost(facts, {
+    quarantined,
+    rootProblem,
+    denialProblem: options.denials === "on" ? denialProblem : undefined,
+  });
   if (error === undefined || health === "undetected") return { attributes, health, description };
   const text = `${error.code}: ${error.message}`;
   return {

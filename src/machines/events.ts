@@ -7,15 +7,16 @@
 import { z } from "zod";
 import { visible } from "../units/visible.ts";
 import type { EventBody, EventParts, EventTraits } from "./events/defineEvent.ts";
+import { denials } from "./events/denied.ts";
 import { ending } from "./events/ending.ts";
 import { running } from "./events/running.ts";
 import { starting } from "./events/starting.ts";
 import { takingOver } from "./events/takingOver.ts";
 
 /** Version of the schemas, stored with every event; upcast.ts reads those of earlier ones. */
-export const EVENT_SCHEMA_VERSION = 7;
+export const EVENT_SCHEMA_VERSION = 8;
 
-export const eventCatalogue = { ...starting, ...running, ...ending, ...takingOver };
+export const eventCatalogue = { ...starting, ...running, ...denials, ...ending, ...takingOver };
 
 export type EventType = keyof typeof eventCatalogue;
 export type EventData<T extends EventType> = z.infer<(typeof eventCatalogue)[T]["schema"]>;

@@ -1,4 +1,5 @@
 /** The context of the machine: what it knows about a task, folded from the task's events alone. */
+import type { DenialHistory } from "./events/denied.ts";
 import type { StopInProgress } from "./events/ending.ts";
 import type { ExecHistory } from "./events/running.ts";
 import { type EventData, type EventOf, type EventType, eventCatalogue } from "./events.ts";
@@ -16,6 +17,8 @@ export interface TaskContext {
   readonly forceKilled: boolean;
   /** The last OOM kill that the task survived, and when it was seen, in milliseconds since the epoch. */
   readonly oom: (EventData<"oomSeen"> & { readonly at: number }) | null;
+  /** What the sandbox refused. */
+  readonly denials: DenialHistory;
   /** Number of delivered signals. */
   readonly signals: number;
   /** Commands that were run in the task. */
@@ -37,6 +40,7 @@ export const initialContext: TaskContext = {
   stop: null,
   forceKilled: false,
   oom: null,
+  denials: { refusals: [], others: 0, lost: 0, domains: [] },
   signals: 0,
   execs: { last: 0, counted: 0, running: [] },
   recoveries: 0,

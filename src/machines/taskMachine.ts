@@ -57,6 +57,7 @@ const failed = { target: "failed", ...evolves } as const;
 const whileAlive = {
   signalled: evolves,
   oomSeen: evolves,
+  denied: evolves,
   execStarted: evolves,
   execExited: evolves,
   execsRepeated: evolves,
@@ -103,6 +104,7 @@ export const taskStates = {
       forceKilled: evolves,
       execExited: evolves,
       execsRepeated: evolves,
+      denied: evolves,
       destroyed: { target: "destroyed", ...evolves },
     },
   },

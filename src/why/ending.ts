@@ -1,4 +1,5 @@
 /** How a task ended, or that it still runs, and what led there. Pure. */
+import { adviceFor, isProbe } from "../denial.ts";
 import { withCall } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
@@ -7,9 +8,11 @@ import { NOT_EXECUTABLE, NOT_FOUND, SIGNALLED } from "../taskEnd.ts";
 import { formatDuration } from "../units/durations.ts";
 import { formatBytes } from "../units/sizes.ts";
 import { formatTime } from "../units/times.ts";
+import { denialSentences } from "./denials.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 
-export function ending(facts: readonly Fact[], context: TaskContext): Sentence[] {
+/** @param missing see `explain` */
+export function ending(facts: readonly Fact[], context: TaskContext, missing: readonly string[]): Sentence[] {
   const [[failed], [exited], [lost]] = [
     ofType(facts, "startFailed"),
     ofType(facts, "exited"),
@@ -17,11 +20,15 @@ export function ending(facts: readonly Fact[], context: TaskContext): Sentence[]
   ];
   if (failed !== undefined) return failedStart(failed);
   const requests = stopRequests(facts);
-  if (lost !== undefined) return [...requests, ...lostSentences(facts, lost)];
+  const denied = denialSentences(facts, context, exited === undefined || exited.data.exitCode !== 0);
+  if (lost !== undefined) return [...denied, ...requests, ...lostSentences(facts, lost)];
   const seen = ofType(facts, "oomSeen");
-  if (exited === undefined) return [...requests, ...survivedOom(seen), ...stillRunning(facts, context)];
+  if (exited === undefined) {
+    return [...denied, ...requests, ...survivedOom(seen), ...stillRunning(facts, context)];
+  }
   const [survived, last] = oomsBefore(exited, seen);
-  return [...survivedOom(survived), ...requests, ...exitSentences(facts, { exited, last }, context)];
+  const end = exitSentences(facts, { exited, last }, context, missing);
+  return [...survivedOom(survived), ...denied, ...requests, ...end];
 }
 
 function failedStart(fact: Fact<"startFailed">): Sentence[] {
@@ -85,7 +92,12 @@ interface Ending {
   readonly last: readonly Fact<"oomSeen">[];
 }
 
-function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context: TaskContext): Sentence[] {
+function exitSentences(
+  facts: readonly Fact[],
+  { exited, last }: Ending,
+  context: TaskContext,
+  missing: readonly string[],
+): Sentence[] {
   const { oomKilled, oom, source, endedAt, exitCode, signal } = exited.data;
   const ran = context.startedAt === null ? "" : lasted(endedAt - context.startedAt);
   const [stop] = ofType(facts, "stopRequested");
@@ -109,7 +121,7 @@ function exitSentences(facts: readonly Fact[], { exited, last }: Ending, context
   if (signal === 0) {
     const meaning = exitMeaning(exitCode) ?? "the program defines its meaning; see its log";
     const how = `ended with exit code ${exitCode}${took ?? ran}${trust}: ${meaning}`;
-    return [...lack, ...end(how), ...(exitCode === 0 || stop ? [] : refusals(facts))];
+    return [...lack, ...end(how), ...(exitCode === 0 || stop ? [] : refusals(facts, context, missing))];
   }
   const killed = `was killed by ${signalName(signal)}${took ?? ran}${trust}`;
   return [...lack, ...end(`${killed}${senderOf(facts, signal)}`)];
@@ -126,17 +138,28 @@ function senderOf(facts: readonly Fact[], signal: number): string {
     : ": the driver did not send that signal, so the task itself or someone else on the host did";
 }
 
-/** Paths that the sandbox may have refused to a task that failed. Only the task sees refusals, the log does not. */
-function refusals(facts: readonly Fact[]): Sentence[] {
+/** What the sandbox may have kept from a task that failed, besides what it was denied by the records. */
+function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: readonly string[]): Sentence[] {
   const [sandboxed] = ofType(facts, "sandboxed");
-  const requested = sandboxed?.data.unveiled.filter(({ source }) => /task|plugin/.test(source)) ?? [];
+  if (sandboxed === undefined) return [];
+  const { unveiled, root, unrecordedDenials } = sandboxed.data;
+  const requested = unveiled.filter(({ source }) => /task|plugin/.test(source));
   const entries = requested.map(({ path, mode }) => `${mode}:${path}`).join(", ");
+  const isDenied = denials.refusals.some((refusal) => !isProbe(refusal));
+  if (missing.length > 0) return missingSentences(sandboxed, missing);
+  if (isDenied) return [];
   return [
     ...sentence(
       [sandboxed],
-      sandboxed?.data.root === "private"
+      root === "private"
         ? 'If it missed a file, only its own log can say so: what is not unveiled is not in its root, "No such file or directory" (ENOENT)'
         : 'If the sandbox denied it a file, only its own log can say so: "Permission denied" (EACCES)',
+    ),
+    ...sentence(
+      [sandboxed],
+      unrecordedDenials === null
+        ? "What else the sandbox denies would be recorded: nothing was"
+        : `What the sandbox denies was not recorded: ${unrecordedDenials}`,
     ),
     ...sentence(
       [sandboxed],
@@ -144,6 +167,23 @@ function refusals(facts: readonly Fact[]): Sentence[] {
     ),
   ];
 }
+
+/** The kernel records nothing of a path that is not in the task's root: its output is all there is. */
+function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string[]): Sentence[] {
+  const [path = ""] = missing;
+  const named = missing.join(", ");
+  const are = missing.length === 1 ? "is on the host, and was" : "are on the host, and were";
+  const advice = adviceFor({ blockers: ["fs.read_file"], object: path }, noPorts);
+  return [
+    ...sentence(
+      [sandboxed],
+      `By the last lines of its error output, it missed ${named}: that ${are} not unveiled, so not in its root`,
+    ),
+    ...sentence([sandboxed], advice),
+  ];
+}
+
+const noPorts = { connectTcp: null, bindTcp: null, settings: {} };
 
 function lostSentences(facts: readonly Fact[], lost: Fact<"lost">): Sentence[] {
   const before = facts.filter(({ seq }) => seq < lost.seq).at(-1);

@@ -29,8 +29,15 @@ export interface Explanation {
   readonly sentences: readonly Sentence[];
 }
 
-/** @param samples of what it used, in the order of time */
-export function explain(history: History, samples: readonly UsageSample[] = []): Explanation {
+/**
+ * @param samples of what it used, in the order of time
+ * @param missing paths that exist on the host and that the task, by its output, did not find: they were not unveiled
+ */
+export function explain(
+  history: History,
+  samples: readonly UsageSample[] = [],
+  missing: readonly string[] = [],
+): Explanation {
   const moments = [...history.moments()];
   const { value: state, context } = history.stateAfter(history.length);
   const facts = factsOf(moments);
@@ -44,7 +51,7 @@ export function explain(history: History, samples: readonly UsageSample[] = []):
       ...beginning(facts),
       ...duringRun(facts),
       ...used(samples, context),
-      ...ending(facts, context),
+      ...ending(facts, context, missing),
       ...doubts(moments),
     ],
   };

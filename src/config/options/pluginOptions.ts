@@ -165,6 +165,11 @@ export const pluginSchema = z.object({
         "UDP ports that tasks may bind, 0 to 65535, 0 for any free one, which sending takes, too; all by default. Needs Linux 7.2",
       example: [0],
     }),
+  denials: oneOf(["auto", "on", "off"]).default("auto").meta({
+    description:
+      "whether what the sandbox refuses is recorded ([denials](#denials)): `auto`, where the host's audit is on; `on` turns it on for the host, until a plugin has `off`",
+    example: "on",
+  }),
   history: historyBlocks()
     .default([])
     .meta({
@@ -195,6 +200,8 @@ export const pluginSchema = z.object({
 });
 
 export type PluginOptions = Readonly<z.output<typeof pluginSchema>>;
+
+export type DenialMode = PluginOptions["denials"];
 
 export const pluginOptionsSpec = hclSpecOf(pluginSchema);
 

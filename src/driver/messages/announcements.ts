@@ -19,7 +19,13 @@ import type { TaskEventMessage } from "../driverPort.ts";
 import { sharedUserOf } from "../start/taskUser.ts";
 import type { CommittedStep, Task } from "../task/task.ts";
 import { isFirstWithoutLimits } from "./missingLimits.ts";
-import { messageOfEvent, messageOfHistory, messageOfSharedUser, type TaskMessage } from "./taskMessages.ts";
+import {
+  messageOfDenial,
+  messageOfEvent,
+  messageOfHistory,
+  messageOfSharedUser,
+  type TaskMessage,
+} from "./taskMessages.ts";
 
 /** Bounds of waiting messages: for one task, as many as the client shows; for all tasks while nobody reads. */
 const maxPending = 10;
@@ -36,6 +42,9 @@ export class Announcements {
   readonly #pending = new Map<string, TaskEventMessage[]>();
   /** Tasks whose first OOM kill was announced. Some have one every second. */
   readonly #oomAnnounced = new WeakSet<Task>();
+
+  /** Refusals that were announced, by their tasks: {@link messageOfDenial}. */
+  readonly #denialsTold = new WeakMap<Task, Set<string>>();
 
   /** Allocations whose missing limits were announced, so that the log need not be read again. */
   readonly #limitsAnnounced = new Set<string>();
@@ -57,7 +66,10 @@ export class Announcements {
     const { context } = snapshot;
     this.#logProgress(task.id, event, context);
     if (event.type === "started") this.#reportSharedUser(task, event.time, tasks);
-    const message = messageOfEvent(event, context);
+    const message =
+      event.type === "denied"
+        ? messageOfDenial(event.data, context, this.#toldDenials(task))
+        : messageOfEvent(event, context);
     if (message === undefined) return;
     if (event.type === "started" && this.#limitsAreKnown(task.id, store)) return;
     if (event.type === "oomSeen") {
@@ -96,6 +108,12 @@ export class Announcements {
     if (pending === undefined) return;
     this.#pending.delete(task);
     for (const message of pending) this.#publish(message);
+  }
+
+  #toldDenials(task: Task): Set<string> {
+    const told = this.#denialsTold.get(task) ?? new Set();
+    this.#denialsTold.set(task, told);
+    return told;
   }
 
   /** Whether missing limits were announced for the task's allocation before. */

@@ -7,6 +7,8 @@
  * well, and none that repeats an event of the client.
  */
 
+import { adviceFor, isProbe } from "../../denial.ts";
+import { describeRefusal, type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import type { EventData, TaskEvent } from "../../machines/events.ts";
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -61,6 +63,33 @@ export function messageOfHistory({ value, context }: TaskSnapshot): TaskMessage 
   const pid = String(adopted.handle.pid);
   return message(`Taken over from the Go driver, process ${pid}`, { pid });
 }
+
+/**
+ * The message for refusals that the task's messages have not told yet.
+ * @param told keys of those that they have; the new ones are added
+ */
+export function messageOfDenial(
+  { refusals }: EventData<"denied">,
+  { request }: TaskContext,
+  told: Set<string>,
+): TaskMessage | undefined {
+  const isNew = (refusal: Refusal) =>
+    !isProbe(refusal) && !told.has(refusalKey(refusal)) && told.size < maxDenials;
+  const news = refusals.filter((refusal) => {
+    const isFirst = isNew(refusal);
+    if (isFirst) told.add(refusalKey(refusal));
+    return isFirst;
+  });
+  if (news.length === 0 || request === null) return undefined;
+  const texts = news.map((refusal) => {
+    const advice = adviceFor(refusal, request);
+    return `${describeRefusal({ ...refusal, count: 1 })}${advice === "" ? "" : `. ${advice}`}`;
+  });
+  return message(`Denied ${texts.join(". Denied ")}`, { denied: texts.join("; ") });
+}
+
+/** Kinds of refusals that a task's messages tell: a program may try many things that it can do without. */
+const maxDenials = 3;
 
 /** The message for a task whose user other tasks have, too. */
 export function messageOfSharedUser({ user, tasks }: SharedUser): TaskMessage {

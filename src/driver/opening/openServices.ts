@@ -15,6 +15,7 @@ import { appendUsage } from "../../store/usage/usageFile.ts";
 import type { TaskId } from "../../taskId.ts";
 import { parseDuration } from "../../units/durations.ts";
 import { version } from "../../version.ts";
+import { TaskDenials } from "../denials/taskDenials.ts";
 import { reconcile } from "../recovery/reconcile.ts";
 import { UnsavedEvents } from "../task/unsavedEvents.ts";
 import { UsageSampler } from "../usage/usageSampler.ts";
@@ -50,6 +51,7 @@ export async function openServices(
       );
     }
     current.usage.configure(parseDuration(options.usageInterval) ?? 0);
+    await current.denials.configure(options.denials, facts.landlockAbi);
     return { ...current, options, topology, facts };
   }
   const folder = await openStateFolder(options.stateDir);
@@ -59,12 +61,16 @@ export async function openServices(
   publishAddress(folder.path, socketPath);
   const roots = undo.use(new RootTemplates(folder.run));
   startSpawner(folder.run);
-  const probing = findRootProblem(roots);
+  const denials = undo.use(new TaskDenials(log));
+  const probing = Promise.all([
+    findRootProblem(roots),
+    denials.configure(options.denials, facts.landlockAbi),
+  ]);
   const unsaved = new UnsavedEvents(log);
   const { store, initialized: unclaimed } = await openLog(folder.events, log, (opened) =>
     reconcile({ folder, store: opened, log, unsaved }, inUse),
   );
-  const rootProblem = await probing;
+  const [rootProblem] = await probing;
   undo.move();
   const plugin = { pid: process.pid, version };
   const usage = new UsageSampler({
@@ -81,10 +87,11 @@ export async function openServices(
     folder,
     roots,
     rootProblem,
+    denials,
+    usage,
     store,
     unsaved,
     log,
-    usage,
     plugin,
     unclaimed,
   };

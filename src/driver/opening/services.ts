@@ -8,6 +8,7 @@ import type { Logger } from "../../log/hclog.ts";
 import type { EventStore } from "../../store/eventStore.ts";
 import type { StateFolder } from "../../store/folder/stateFolder.ts";
 import type { TaskId } from "../../taskId.ts";
+import type { TaskDenials } from "../denials/taskDenials.ts";
 import type { TaskHistory } from "../task/taskHistory.ts";
 import type { UnsavedEvents } from "../task/unsavedEvents.ts";
 import type { UsageSampler } from "../usage/usageSampler.ts";
@@ -21,6 +22,8 @@ export interface DriverServices {
   readonly roots: RootTemplates;
   /** Why tasks cannot have a root of their own here; undefined if they can. */
   readonly rootProblem: string | undefined;
+  /** What the kernel refuses to the tasks' processes. */
+  readonly denials: TaskDenials;
   readonly store: EventStore;
   /** Events that could not be stored yet. */
   readonly unsaved: UnsavedEvents;

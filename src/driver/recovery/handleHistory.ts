@@ -53,6 +53,7 @@ export function historyFromHandle(
       root: "host",
       privateTmp: false,
       sharedTmpReason: "not known: rebuilt from the agent's handle",
+      unrecordedDenials: "not known: rebuilt from the agent's handle",
       oomKills: state.oomKills,
       runFolder: state.runFolder,
       runCgroup: state.runCgroup,

@@ -24,6 +24,7 @@ import type { CommandEnd } from "../../machines/events/running.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
 import { type ExitStatus, endOfStatus, unknownEnd } from "../../taskEnd.ts";
 import { shortName } from "../../taskId.ts";
+import type { RunDenials } from "../denials/runDenials.ts";
 import type { ExecRequest, ExecSession, ExitResult } from "../driverPort.ts";
 import { refusedCommand } from "../exec/refusedCommand.ts";
 import type { DriverServices } from "../opening/services.ts";
@@ -48,12 +49,14 @@ interface RunningExec extends Pick<TaskExec, "end"> {
 
 export class RunCommands {
   readonly #task: RunTask;
+  readonly #denials: RunDenials;
   readonly #history: CommandHistory;
   readonly #running = new Set<RunningExec>();
   readonly #starting = new Set<Promise<unknown>>();
 
-  constructor(task: RunTask) {
+  constructor(task: RunTask, denials: RunDenials) {
     this.#task = task;
+    this.#denials = denials;
     this.#history = new CommandHistory(task);
   }
 
@@ -118,12 +121,14 @@ export class RunCommands {
     const { host, process } = this.#task.snapshot.context;
     const input = await inputOf(this.#task, request, folder.run);
     if (host === null || process === null) throw cannotRun(this.#task);
+    const begunAt = Date.now();
     const command = await runInTask(input, {
       init: process.init,
       landlockAbi: host.landlockAbi,
       runnerFolder: folder.run,
       terminal: request.terminal ? { size: request.size } : undefined,
     });
+    this.#denials.addProcess(command.leader, begunAt);
     return this.#recorded(input.command, request.terminal, command);
   }
 
@@ -201,6 +206,7 @@ async function inputOf(
     gid: sandbox.gid,
     ...rights,
     limits,
+    recordDenials: sandbox.unrecordedDenials === null,
   };
 }
 

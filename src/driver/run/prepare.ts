@@ -11,7 +11,7 @@ import { closeSync } from "node:fs";
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { applyCgroupWrites, checkCgroup, readOomKills } from "../../effects/cgroup/cgroup.ts";
 import { planCgroupWrites } from "../../effects/cgroup/cgroupPlan.ts";
-import { openLogPipe } from "../../effects/files/logPipes.ts";
+import { LastLine, openLogPipe } from "../../effects/files/logPipes.ts";
 import { makeRunFiles, type RunFiles, removeRunFiles } from "../../effects/files/runFiles.ts";
 import { taskEtcFiles, writeEtcFiles } from "../../effects/files/taskEtcFiles.ts";
 import { checkTaskFolders } from "../../effects/files/taskFolderCheck.ts";
@@ -39,13 +39,18 @@ export interface PreparedRun {
   readonly launch: PendingLaunch;
   /** The task's environment. */
   readonly env: Readonly<Record<string, string>>;
+  /** Undefined if denials are not recorded. */
+  readonly lastLine: LastLine | undefined;
   /** Data of the event `sandboxed`: what was prepared. */
   readonly sandboxed: EventData<"sandboxed">;
   /** Ends the launch and removes what was prepared. */
   undo(): Promise<void>;
 }
 
-type PreparingServices = Pick<DriverServices, "options" | "facts" | "folder" | "roots" | "rootProblem">;
+type PreparingServices = Pick<
+  DriverServices,
+  "options" | "facts" | "folder" | "roots" | "rootProblem" | "denials"
+>;
 
 /** @throws DriverError for anything that keeps the task from starting */
 export async function prepareRun(
@@ -78,12 +83,15 @@ export async function prepareRun(
     services,
   );
   undo.defer(() => launch.abandon());
-  const late = planLate(request, program, added.insideNamespace, runCgroup);
+  const unrecordedDenials = services.denials.problem ?? null;
+  const late = planLate(request, program, added.insideNamespace, runCgroup, unrecordedDenials === null);
   launch.load(late);
   const limits = [
     ...applyCgroupWrites(cgroup, planCgroupWrites(request.resources, facts, request.options)),
     ...(facts.seccomp ? [] : [missingFilter]),
   ];
+  const lastLine = unrecordedDenials === null ? new LastLine(stderr) : undefined;
+  undo.defer(() => lastLine?.[Symbol.dispose]());
   const sandboxed = {
     command,
     workDir,
@@ -97,6 +105,7 @@ export async function prepareRun(
     root: rules.root,
     privateTmp: rules.privateTmp,
     sharedTmpReason: rules.sharedTmpReason,
+    unrecordedDenials,
     oomKills,
     runFolder,
     runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
@@ -104,7 +113,7 @@ export async function prepareRun(
     plan: describePlan(joinPlan(early, late)),
   };
   const cleanup = undo.move();
-  return { launch, env, sandboxed, undo: () => cleanup.disposeAsync() };
+  return { launch, env, lastLine, sandboxed, undo: () => cleanup.disposeAsync() };
 }
 
 /** Reported as a limit that could not be applied. */

@@ -11,6 +11,7 @@ import { killInit, killTask, signalGroup } from "../../effects/processes/signals
 import { DriverError, messageOf } from "../../errors.ts";
 import type { EffectName } from "../../machines/effects.ts";
 import { isAlive, isOver } from "../../machines/taskMachine.ts";
+import { RunDenials } from "../denials/runDenials.ts";
 import type { DriverServices } from "../opening/services.ts";
 import { fingerprintedEvent, startFailedEvent } from "../start/startEvents.ts";
 import { cleanUpRun } from "./cleanUpRun.ts";
@@ -37,6 +38,7 @@ type Environment = Readonly<Record<string, string>>;
 
 export class Run {
   readonly commands: RunCommands;
+  readonly denials: RunDenials;
   readonly stats: RunStats;
   readonly #task: RunTask;
   readonly #memory: MemoryWatch;
@@ -63,7 +65,8 @@ export class Run {
     this.#task = task;
     this.#memory = new MemoryWatch(task);
     this.#services = services;
-    this.commands = new RunCommands(task);
+    this.denials = new RunDenials(task);
+    this.commands = new RunCommands(task, this.denials);
     this.stats = new RunStats(task);
   }
 
@@ -104,6 +107,7 @@ export class Run {
     const { request } = this.#start;
     const prepared = await prepareRun(this.#task.id, request, this.#services());
     this.#start = { stage: "prepared", request, prepared };
+    this.denials.keepLog(prepared.lastLine);
     let recorded = false;
     try {
       recorded = await this.#task.record("sandboxed", prepared.sandboxed);
@@ -126,14 +130,14 @@ export class Run {
     const { signal } = this.#watching;
     this.#memory.begin(signal);
     this.#sampleUsage();
+    this.denials.begin(this.#services().denials);
     await runEnded(this.#task, this.#services(), signal);
     // Not waited for: the agent removes the cgroup only after it has learned of the end.
     void this.#services().usage.finish(this.#task.id);
     await this.commands.close();
-    await this.#task.record(
-      "exited",
-      exitOf(this.#task.snapshot, { killed: this.#killed, oomSeen: this.#memory.seen }),
-    );
+    const exit = exitOf(this.#task.snapshot, { killed: this.#killed, oomSeen: this.#memory.seen });
+    await this.denials.end(exit);
+    await this.#task.record("exited", exit);
   }
 
   #sampleUsage(): void {
@@ -181,6 +185,7 @@ export class Run {
   /** Closes, unschedules and deletes all that the run has. */
   async #release(): Promise<void> {
     clearTimeout(this.#killTimer);
+    this.denials.closeLog();
     // With a reason, abort() does not create an error object.
     this.#watching.abort("released");
     const start = this.#start;

@@ -227,12 +227,16 @@ function rootMode(
   return rootProblem === undefined ? (task.root ?? options.root) : "host";
 }
 
-/** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel cannot set */
+/**
+ * @param recordDenials whether the kernel is to record what the sandbox refuses
+ * @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel cannot set
+ */
 export function planLate(
   { options: task }: TaskRequest,
   { user, groups, capabilities, limits, seccomp, env, workDir, command }: TaskProgram,
   namespaceRules: readonly NamespaceRule[],
   runCgroup: RunCgroup | undefined,
+  recordDenials: boolean,
 ): LatePlan {
   return buildLatePlan({
     options: task,
@@ -249,6 +253,7 @@ export function planLate(
     capabilities,
     limits,
     filter: systemCallFilter(seccomp, capabilities, task),
+    recordDenials,
   });
 }
 

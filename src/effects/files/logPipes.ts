@@ -10,6 +10,7 @@
 import { closeSync, constants, fchownSync, fstatSync, openSync, writeSync } from "node:fs";
 import { relative } from "node:path";
 import { DriverError, errnoOf, type FailedCall, lineOf } from "../../errors.ts";
+import { visible } from "../../units/visible.ts";
 import { O_PATH, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
 import { fcntlSetFlags, openat2 } from "../kernel/libc.ts";
 
@@ -56,6 +57,34 @@ export function logStartError(path: string, allocDir: string, error: DriverError
     }
   } catch {
     return false;
+  }
+}
+
+/**
+ * The task's end of its log, opened once more: the collector has read to the end when the task is over, and a line
+ * could not be added any more. Writes do not block.
+ */
+export class LastLine implements Disposable {
+  #pipe: number | undefined;
+
+  /** @param pipe as {@link openLogPipe} returns it */
+  constructor(pipe: number) {
+    this.#pipe = openSync(`/proc/self/fd/${pipe}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  }
+
+  /** Adds a line, if there is room. */
+  write(line: string): void {
+    if (this.#pipe === undefined) return;
+    try {
+      writeSync(this.#pipe, `${visible(line).slice(0, LINE_CHARACTERS)}\n`);
+    } catch {
+      // It is for people who look only at the log; the history has it.
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#pipe !== undefined) closeSync(this.#pipe);
+    this.#pipe = undefined;
   }
 }
 

@@ -27,17 +27,20 @@ export interface HostFindings {
   readonly quarantined?: readonly string[];
   /** Why tasks cannot have a root of their own. */
   readonly rootProblem?: string | undefined;
+  /** Why denials are not recorded although the options want it. */
+  readonly denialProblem?: string | undefined;
 }
 
 export function judgeHost(
   facts: HostFacts,
-  { quarantined = [], rootProblem }: HostFindings = {},
+  { quarantined = [], rootProblem, denialProblem }: HostFindings = {},
 ): HostJudgement {
   const unsupported = unsupportedProblems(facts);
   const missing = missingProblems(facts);
   const limiting = [
     ...limitingProblems(facts),
     ...(rootProblem === undefined ? [] : [noOwnRoot(rootProblem)]),
+    ...(denialProblem === undefined ? [] : [noDenials(denialProblem)]),
     ...quarantined.map(damagedLog),
   ];
   const problems = [...unsupported, ...missing, ...limiting];
@@ -52,7 +55,7 @@ export function fingerprintAttributes(
   facts: HostFacts,
   { unveilDefaults, unveilByTask, root }: PluginOptions,
   version: string,
-  rootProblem?: string,
+  { rootProblem, denialProblem }: Pick<HostFindings, "rootProblem" | "denialProblem"> = {},
 ): Readonly<Record<string, string | number | boolean>> {
   if (unsupportedProblems(facts).length > 0) return {};
   return {
@@ -61,6 +64,8 @@ export function fingerprintAttributes(
     "driver.exec2.unveil.defaults": unveilDefaults,
     "driver.exec2.unveil.tasks": unveilByTask,
     "driver.exec2.root": rootProblem === undefined ? root : "host",
+    "driver.exec2.denials": denialProblem === undefined,
+    ...(denialProblem === undefined ? {} : { "driver.exec2.denials.problem": denialProblem }),
     "driver.exec2.landlock.abi": facts.landlockAbi,
     "driver.exec2.seccomp": facts.seccomp,
     // The constraint operator set_contains takes a list in this form.
@@ -73,6 +78,14 @@ function noOwnRoot(problem: string): HostProblem {
     what: `tasks cannot have a root of their own (${problem})`,
     consequence: "they see names and sizes of the host's files that are not unveiled",
     remedy: "Let root mount, and call pivot_root(2), which does not work while / is an initramfs",
+  };
+}
+
+function noDenials(problem: string): HostProblem {
+  return {
+    what: `what the sandbox refuses is not recorded (${problem})`,
+    consequence: "why cannot name it",
+    remedy: 'See that the kernel has audit and Landlock ABI 7, or set denials = "auto"',
   };
 }
 

@@ -5,6 +5,9 @@
 
 /** `linux/landlock.h` */
 export const LANDLOCK_CREATE_RULESET_VERSION = 1;
+/** Flags of landlock_restrict_self(2), from ABI 7 on */
+export const LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON = 1 << 1;
+export const LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF = 1 << 2;
 
 /** `asm-generic/fcntl.h`; the same on x86-64 and arm64 */
 export const O_RDONLY = 0;
@@ -14,6 +17,7 @@ export const O_CREAT = 0o100;
 export const O_NOCTTY = 0o400;
 export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
+export const O_ASYNC = 0o20000;
 export const O_CLOEXEC = 0o2000000;
 export const O_DIRECTORY = 0o200000;
 export const O_PATH = 0o10000000;
@@ -34,12 +38,15 @@ export const NSFS_MAGIC = 0x6e736673;
 export const SYSFS_MAGIC = 0x62656572;
 
 /** `sys/file.h` */
+export const LOCK_SH = 1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 
 /** `linux/fcntl.h` */
 export const AT_FDCWD = -100;
 export const F_SETFL = 4;
+export const F_SETOWN = 8;
+export const F_SETSIG = 10;
 export const F_ADD_SEALS = 1033;
 export const F_SEAL_SEAL = 0x1;
 export const F_SEAL_SHRINK = 0x2;
@@ -105,6 +112,7 @@ export const CLONE_INTO_CGROUP = 0x200000000;
 export const SIGKILL = 9;
 export const SIGCHLD = 17;
 export const SA_NOCLDWAIT = 2;
+export const SIGURG = 23;
 export const SIG_SETMASK = 2;
 
 /** `linux/prctl.h` */
@@ -120,6 +128,7 @@ export const PR_CAP_AMBIENT_RAISE = 2;
 
 /** `linux/seccomp.h` */
 export const SECCOMP_SET_MODE_FILTER = 1;
+export const SECCOMP_FILTER_FLAG_LOG = 1 << 1;
 export const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 1 << 2;
 export const SECCOMP_RET_KILL_PROCESS = 0x80000000;
 export const SECCOMP_RET_ERRNO = 0x00050000;
@@ -128,6 +137,26 @@ export const SECCOMP_RET_ALLOW = 0x7fff0000;
 /** `linux/audit.h`: architectures in `struct seccomp_data` */
 export const AUDIT_ARCH_X86_64 = 0xc000003e;
 export const AUDIT_ARCH_AARCH64 = 0xc00000b7;
+
+/** `linux/netlink.h` */
+export const NETLINK_AUDIT = 9;
+export const NLM_F_REQUEST = 1;
+export const NLM_F_ACK = 4;
+export const NLMSG_ERROR = 2;
+
+/** `linux/audit.h`: requests, and types of records */
+export const AUDIT_GET = 1000;
+export const AUDIT_SET = 1001;
+export const AUDIT_SYSCALL = 1300;
+export const AUDIT_CONFIG_CHANGE = 1305;
+export const AUDIT_SECCOMP = 1326;
+export const AUDIT_LANDLOCK_ACCESS = 1423;
+export const AUDIT_LANDLOCK_DOMAIN = 1424;
+/** `linux/audit.h`: the multicast group of all records */
+export const AUDIT_NLGRP_READLOG = 1;
+/** `linux/audit.h`: members of `struct audit_status` that a request sets */
+export const AUDIT_STATUS_ENABLED = 0x01;
+export const AUDIT_STATUS_BACKLOG_LIMIT = 0x10;
 
 /** `linux/keyctl.h` */
 export const KEYCTL_JOIN_SESSION_KEYRING = 1;
@@ -192,14 +221,21 @@ export const CLOSE_RANGE_CLOEXEC = 1 << 2;
 /** `linux/socket.h`, `linux/net.h`, `linux/sockios.h`, `linux/if.h` */
 export const AF_UNIX = 1;
 export const AF_INET = 2;
+export const AF_NETLINK = 16;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_SEQPACKET = 5;
 export const MSG_NOSIGNAL = 0x4000;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
+export const SOCK_RAW = 3;
 export const SOL_SOCKET = 1;
 export const SO_PEERCRED = 17;
+export const SO_ATTACH_FILTER = 26;
+export const SO_RCVBUFFORCE = 33;
+export const SO_MEMINFO = 55;
+/** `linux/sock_diag.h`: index of `SO_MEMINFO`'s count of dropped messages */
+export const SK_MEMINFO_DROPS = 8;
 export const SIOCSIFFLAGS = 0x8914;
 export const IFF_UP = 0x1;
 

@@ -8,6 +8,7 @@ import * as k from "./constants.ts";
 import { errnoName, kernelError } from "./kernelError.ts";
 import {
   descriptorsMessage,
+  filterProgram,
   internetAddress,
   messageHeader,
   type OpenHow,
@@ -129,12 +130,12 @@ export function poll(descriptor: number, events: number): boolean {
 }
 
 /**
- * flock(2), exclusive and without waiting. The lock belongs to the open file description.
+ * flock(2) without waiting. The lock belongs to the open file description.
  * The kernel releases it when the last descriptor is closed, or at the end of the process.
- * @returns false if another open file description holds the lock
+ * @returns false if another open file description holds the lock, or for a shared one an exclusive lock
  */
-export function tryFlock(descriptor: number): boolean {
-  const result = libc().flock(descriptor, k.LOCK_EX | k.LOCK_NB);
+export function tryFlock(descriptor: number, kind: "exclusive" | "shared" = "exclusive"): boolean {
+  const result = libc().flock(descriptor, (kind === "shared" ? k.LOCK_SH : k.LOCK_EX) | k.LOCK_NB);
   if (result < 0 && errnoName(libc().errno()) === "EAGAIN") return false;
   checked(result, "flock");
   return true;
@@ -209,8 +210,65 @@ export function setns(namespace: number, type: number): void {
 }
 
 /** socket(2), close-on-exec and non-blocking. */
-export function socket(domain: number, type: number): number {
-  return checked(libc().socket(domain, type | k.SOCK_CLOEXEC | k.SOCK_NONBLOCK, 0), "socket");
+export function socket(domain: number, type: number, protocol = 0): number {
+  return checked(libc().socket(domain, type | k.SOCK_CLOEXEC | k.SOCK_NONBLOCK, protocol), "socket");
+}
+
+/** bind(2). @param address bytes of a `struct sockaddr_…` */
+export function bind(socket: number, address: Uint8Array): void {
+  checked(libc().bind(socket, address, address.byteLength), "bind");
+}
+
+/** setsockopt(2) of `SOL_SOCKET`. */
+export function setSocketOption(socket: number, option: number, value: Uint8Array): void {
+  checked(libc().setsockopt(socket, k.SOL_SOCKET, option, value, value.byteLength), "setsockopt");
+}
+
+/** setsockopt(2) with `SO_ATTACH_FILTER`. @param program array of `struct sock_filter` */
+export function attachFilter(socket: number, program: Uint8Array): void {
+  setSocketOption(socket, k.SO_ATTACH_FILTER, filterProgram(program, libc().addressOf(program)));
+}
+
+/** getsockopt(2) with `SO_MEMINFO`: how many messages the kernel could not queue for the socket. */
+export function droppedMessages(socket: number): number {
+  const info = new Uint32Array(16);
+  const size = new Uint32Array([info.byteLength]);
+  checked(libc().getsockopt(socket, k.SOL_SOCKET, k.SO_MEMINFO, info, size), "getsockopt");
+  return info[k.SK_MEMINFO_DROPS] as number;
+}
+
+/** send(2) of a whole message. */
+export function send(socket: number, message: Uint8Array): void {
+  checked(libc().send(socket, message, BigInt(message.byteLength), 0), "send");
+}
+
+/**
+ * recv(2) of one message from a non-blocking socket. Does not throw: an error with its stack is slower than the call.
+ * @returns its length; undefined if there is none
+ */
+export function tryReceive(
+  socket: number,
+  buffer: Uint8Array,
+): number | undefined | { readonly errno: string } {
+  const { recv, errno } = libc();
+  const length = recv(socket, buffer, BigInt(buffer.byteLength), 0);
+  if (length >= 0) return length;
+  const name = errnoName(errno());
+  return name === "EAGAIN" ? undefined : { errno: name };
+}
+
+/**
+ * fcntl(2) with `F_SETOWN`, `F_SETSIG` and `O_ASYNC`: from now on this process gets a signal when something can be
+ * read from a non-blocking descriptor. Or no more, without a signal.
+ */
+export function setReadSignal(descriptor: number, signal: number | undefined): void {
+  const set = (operation: number, value: number) =>
+    checked(libc().fcntl(descriptor, operation, BigInt(value)), "fcntl");
+  if (signal !== undefined) {
+    set(k.F_SETOWN, process.pid);
+    set(k.F_SETSIG, signal);
+  }
+  set(k.F_SETFL, k.O_NONBLOCK | (signal === undefined ? 0 : k.O_ASYNC));
 }
 
 /**

@@ -176,3 +176,19 @@ function words(...values: readonly number[]): Uint8Array {
 function bytesOf(view: BigUint64Array | Uint32Array): Uint8Array {
   return new Uint8Array(view.buffer);
 }
+
+/** `struct sock_fprog` of `linux/filter.h`. @param address of the program, an array of `struct sock_filter` */
+export function filterProgram({ byteLength }: Uint8Array, address: bigint): Uint8Array {
+  const struct = new DataView(new ArrayBuffer(16));
+  struct.setUint16(0, byteLength / 8, true);
+  struct.setBigUint64(8, address, true);
+  return new Uint8Array(struct.buffer);
+}
+
+/** `struct sockaddr_nl` of `linux/netlink.h`. @param groups the multicast groups to join, group 1 the lowest bit */
+export function netlinkAddress(family: number, groups: number): Uint8Array {
+  const address = new DataView(new ArrayBuffer(12));
+  address.setUint16(0, family, true);
+  address.setUint32(8, groups, true);
+  return new Uint8Array(address.buffer);
+}

@@ -80,6 +80,8 @@ export interface TaskProcess {
   readonly capabilities: TaskCapabilities | undefined;
   /** Undefined if the task may make every system call. */
   readonly filter: SystemCallFilter | undefined;
+  /** Whether the kernel is to record what Landlock and the filter refuse. Landlock has that from ABI 7 on. */
+  readonly recordDenials: boolean;
 }
 
 /** The root of the run's file system. The plan inherits a descriptor of the mount namespace to copy. */

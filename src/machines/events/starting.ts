@@ -147,6 +147,8 @@ const sandboxed = defineEvent({
     privateTmp: z.boolean(),
     /** Why the task sees the host's `/tmp`; null: it sees its own. */
     sharedTmpReason: z.string().nullable(),
+    /** Why what the sandbox refuses to the task is not recorded; null: it is. */
+    unrecordedDenials: z.string().nullable(),
     /** OOM kills that the cgroup counted before the task started. */
     oomKills: z.number(),
     /** Folder of the run's status file and alive FIFO. */
@@ -169,6 +171,7 @@ const sandboxed = defineEvent({
     3: { runCgroup: null },
     4: { init: null },
     6: { root: "host", seccomp: null },
+    8: { unrecordedDenials: "earlier versions of the driver did not record them" },
   },
   evolve: ({ data }) => ({ sandbox: data }),
   title: "Sandbox prepared",

@@ -78,6 +78,7 @@ const remembered: Readonly<Record<keyof TaskContext, Fields>> = {
   stop: withNames(["signal", "timeoutMs", "requestedAt", "timedOut"]),
   forceKilled: nothing,
   oom: merged(fieldsOf(oomSeen.schema), withNames(["at"])),
+  denials: fieldsOf(eventCatalogue.denied.schema),
   signals: nothing,
   execs: {
     ...nothing,

@@ -68,7 +68,9 @@ describe("the end of a task", () => {
   });
 
   it("tells what a task that failed could use, and not of one that was asked to end", () => {
-    expect(why(...running(), exited({ exitCode: 1 }))).toContain("(ENOENT) [3]. Apart from its own folders");
+    expect(why(...running(), exited({ exitCode: 1 }))).toMatch(
+      /\(ENOENT\) \[3\]\. What else .* nothing was \[3\]\. Apart from its own folders/,
+    );
     expect(why(...running(), event("stopRequested"), exited({ exitCode: 1 }))).not.toContain("ENOENT");
   });
 });

@@ -120,6 +120,7 @@ describe("attributes", () => {
       "driver.exec2.unveil.defaults": true,
       "driver.exec2.unveil.tasks": true,
       "driver.exec2.root": "private",
+      "driver.exec2.denials": true,
       "driver.exec2.landlock.abi": 6,
       "driver.exec2.seccomp": true,
       "driver.exec2.cgroup.controllers": "cpu,cpuset,io,memory,pids",
@@ -127,13 +128,26 @@ describe("attributes", () => {
   });
 
   it("say that tasks see the host's tree where they cannot have a root of their own", () => {
-    const attributes = fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", "pivot_root: EINVAL");
+    const attributes = fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", {
+      rootProblem: "pivot_root: EINVAL",
+    });
     expect(attributes["driver.exec2.root"]).toBe("host");
     const { health, description } = judgeHost(good, { rootProblem: "pivot_root: EINVAL" });
     expect(health).toBe("healthy");
     expect(description).toMatch(
       /^Healthy, but tasks cannot have a root of their own \(pivot_root: EINVAL\): /,
     );
+  });
+
+  it("say why denials are not recorded", () => {
+    const attributes = fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", {
+      denialProblem: "audit is off",
+    });
+    expect(attributes).toMatchObject({
+      "driver.exec2.denials": false,
+      "driver.exec2.denials.problem": "audit is off",
+    });
+    expect(judgeHost(good, { denialProblem: "audit is off" }).description).toContain("(audit is off)");
   });
 
   it("are none where the driver is undetected", () => {

@@ -57,6 +57,7 @@ describe("a broken machine", () => {
   it.each([
     ["adopted", 1],
     ["oomSeen", 1],
+    ["denied", 2],
     ["execStarted", 2],
     ["execExited", 2],
     ["execsRepeated", 1],
@@ -72,7 +73,18 @@ describe("a broken machine", () => {
       source.replace('exited: { target: "exited", ', `exited: { target: "exited", guard: ${guard}, `);
     expect(await findings(guarded("({ context }) => context.process !== null"))).toEqual([]);
     const inverted = await findings(guarded("({ context }) => context.process === null"));
-    const exited = ["changes-hands", "copy", "crashes", "fails", "is-destroyed", "main", "main", "resists"];
+    const exited = [
+      "changes-hands",
+      "copy",
+      "crashes",
+      "denied-a-file",
+      "denied-often",
+      "fails",
+      "is-destroyed",
+      "main",
+      "main",
+      "resists",
+    ];
     exited.push("is-checked", "is-not-checked", "stops", "succeeds");
     expect(inverted.map(({ task }) => task).sort()).toEqual(exited.sort());
     for (const finding of inverted) {

@@ -63,6 +63,7 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
     root: "private",
     privateTmp: true,
     sharedTmpReason: null,
+    unrecordedDenials: null,
     oomKills: 0,
     runFolder: "/var/lib/nomad-driver-exec2/run/web",
     runCgroup: null,
@@ -98,6 +99,21 @@ const samples: { readonly [T in EventType]: EventData<T> } = {
   stopTimedOut: { timeoutMs: 5000 },
   destroyRequested: { force: true },
   forceKilled: { reason: "stopTimedOut", delivered: true },
+  denied: {
+    refusals: [
+      {
+        blockers: ["fs.read_file"],
+        object: "/etc/passwd",
+        program: "/usr/bin/grep",
+        pid: 202,
+        firstAt: 1_700_000_000_012,
+        count: 2,
+      },
+    ],
+    others: 0,
+    lost: 0,
+    domains: ["1ae3dc4d8"],
+  },
   oomSeen: { kills: 1, limitBytes: 67_108_864, peakBytes: 67_108_864 },
   exited: {
     exitCode: 0,

@@ -91,5 +91,6 @@ export const anyLaunchInput: fc.Arbitrary<LaunchInput> = fc.record({
     }),
     { nil: undefined },
   ),
+  recordDenials: fc.boolean(),
   runCgroup: fc.option(fc.record({ parent: path, name }), { nil: undefined }),
 });

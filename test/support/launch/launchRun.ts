@@ -57,6 +57,7 @@ export function launchInput(overrides: Partial<LaunchInput> = {}): LaunchInput {
     limits: [{ resource: "RLIMIT_NOFILE", soft: 1024, hard: 4096 }],
     capabilities: undefined,
     filter: undefined,
+    recordDenials: false,
     runCgroup: undefined,
     ...overrides,
   };

@@ -1,5 +1,6 @@
 /** `doctor`: checks whether this host can run tasks. */
 import { findLeftovers } from "../../../client/work/leftovers.ts";
+import { findDenialProblem } from "../../../effects/audit/denialWatch.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
 import { findRootProblem } from "../../../effects/root/rootTemplates.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
@@ -16,7 +17,9 @@ export async function diagnose(stateDir: string, json: boolean): Promise<number>
   const leftovers = findLeftovers().map((each) => leftoverSentence(each, Date.now()));
   const facts = probeHost();
   const rootProblem = facts.root ? await findRootProblem() : undefined;
-  const report = reportOn(facts, inspectStateFolder(stateDir), leftovers, rootProblem);
+  const denialProblem = await findDenialProblem("auto", facts.landlockAbi);
+  const state = inspectStateFolder(stateDir);
+  const report = reportOn(facts, state, leftovers, { rootProblem, denialProblem });
   const text = json
     ? visibleJson(report, 2)
     : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));

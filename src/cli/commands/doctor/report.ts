@@ -1,6 +1,6 @@
 /** A report on the host: the result of each check, and the problems. Pure. */
 import type { HostFacts } from "../../../effects/host/hostFacts.ts";
-import type { HostProblem } from "../../../effects/host/hostHealth.ts";
+import type { HostFindings, HostProblem } from "../../../effects/host/hostHealth.ts";
 import { judgeHost } from "../../../effects/host/hostHealth.ts";
 import { abis } from "../../../landlockRights.ts";
 import type { StateFolderFinding } from "./stateFolderCheck.ts";
@@ -24,13 +24,14 @@ export interface Report {
 
 /**
  * @param leftovers one sentence for each killed run that left something behind
- * @param rootProblem why tasks cannot have a file system root of their own; undefined if they can, or if nobody tried
+ * @param problems why tasks cannot have a root of their own, and why denials are not recorded by default; undefined
+ *   if they can and are, or if nobody tried
  */
 export function reportOn(
   facts: HostFacts,
   state: StateFolderFinding,
   leftovers: readonly string[],
-  rootProblem?: string,
+  { rootProblem, denialProblem }: Pick<HostFindings, "rootProblem" | "denialProblem"> = {},
 ): Report {
   const { health, problems } = judgeHost(facts, { ...state, rootProblem });
   return {
@@ -55,6 +56,8 @@ export function reportOn(
         rootProblem === undefined,
         rootProblem === undefined ? "can be made" : "cannot be made",
       ),
+      // No lack of the host: most have audit off.
+      required("records of denials", true, denialProblem === undefined ? "yes" : `no: ${denialProblem}`),
       optional(
         "executable memory files",
         facts.memfdExecution,

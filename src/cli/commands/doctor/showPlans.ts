@@ -1,4 +1,5 @@
 /** `doctor --plan`: shows how the driver would start each task of a job. */
+
 import { closeSync } from "node:fs";
 import { makeAllocation } from "../../../client/allocation/allocation.ts";
 import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
@@ -16,6 +17,7 @@ import { parseTaskOptions } from "../../../config/options/taskOptionRules.ts";
 import { taskOptionsSpec } from "../../../config/options/taskOptions.ts";
 import { capabilities } from "../../../driver/driver.ts";
 import { findProgram, planEarly, planLate } from "../../../driver/start/sandboxPlan.ts";
+import { findDenialProblem } from "../../../effects/audit/denialWatch.ts";
 import { type CgroupWrite, planCgroupWrites } from "../../../effects/cgroup/cgroupPlan.ts";
 import { runFiles } from "../../../effects/files/runFiles.ts";
 import { probeHost } from "../../../effects/host/hostFacts.ts";
@@ -119,7 +121,8 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   });
   const { fd, applied, skipped, insideNamespace } = buildRuleset(rules.entries, [], facts.landlockAbi);
   closeSync(fd);
-  const launch = joinPlan(early, planLate(request, program, insideNamespace, runCgroup));
+  const recordDenials = (await findDenialProblem(options.denials, facts.landlockAbi)) === undefined;
+  const launch = joinPlan(early, planLate(request, program, insideNamespace, runCgroup, recordDenials));
   return {
     steps: describePlan(launch),
     applied,

@@ -3,6 +3,7 @@ import { explain } from "../../../why/explain.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
+import { missingPaths } from "./missingPaths.ts";
 import { whyJson, whyText } from "./whyView.ts";
 
 /**
@@ -13,7 +14,8 @@ export async function showWhy(place: TaskPlace, json: boolean): Promise<number> 
   const logs = await EventLogs.openFor(place);
   try {
     const { history, note } = logs.history(place, false);
-    const explanation = explain(history, logs.usage(place));
+    const missing = missingPaths(history.stateAfter(history.length).context);
+    const explanation = explain(history, logs.usage(place), missing);
     const { stdout } = process;
     const text = json ? whyJson(explanation) : whyText(explanation, note, styleFor(stdout), widthOf(stdout));
     print(text);

@@ -37,10 +37,10 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
     ...workDirSteps(input.workDir),
     { name: "set no_new_privs", call: "prctl", args: [flags({ PR_SET_NO_NEW_PRIVS }), 1, 0, 0, 0] },
     ...(further.asUser ?? []),
-    { name: "enforce the Landlock ruleset", call: "landlock_restrict_self", args: [descriptors.ruleset, 0] },
+    restrictStep(input.recordDenials),
     closeRangeStep("hide descriptors", descriptors.stderr + 1, flags({ CLOSE_RANGE_CLOEXEC })),
     // Last, so that it need not allow what the steps before it do.
-    ...(input.filter === undefined ? [] : [filterStep(input.filter)]),
+    ...(input.filter === undefined ? [] : [filterStep(input.filter, input.recordDenials)]),
     {
       name: "execute the command",
       call: "execve",
@@ -72,18 +72,35 @@ function workDirSteps(path: string): Step[] {
 }
 
 /**
+ * The kernel records nothing of a domain's denials after an execve(2) unless it is asked to. What the task's own
+ * domains refuse, as a browser's do, is the task's affair.
+ */
+function restrictStep(recordDenials: boolean): Step {
+  const { LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON, LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF } = k;
+  const recorded = flags({
+    LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON,
+    LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF,
+  });
+  return {
+    name: "enforce the Landlock ruleset",
+    call: "landlock_restrict_self",
+    args: [descriptors.ruleset, recordDenials ? recorded : 0],
+  };
+}
+
+/**
  * no_new_privs allows this to every process. Without SPEC_ALLOW, kernels before 5.16 would also slow
  * the task down by a mitigation that other processes do not have (speculative store bypass): it is
  * for programs that keep strangers' code apart inside one process, and these ask for it by prctl(2).
  */
-function filterStep(filter: SystemCallFilter): Step {
-  const { SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW } = k;
+function filterStep(filter: SystemCallFilter, recordDenials: boolean): Step {
+  const { SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_FILTER_FLAG_LOG } = k;
   return {
     name: "filter system calls",
     call: "seccomp",
     args: [
       flags({ SECCOMP_SET_MODE_FILTER }),
-      flags({ SECCOMP_FILTER_FLAG_SPEC_ALLOW }),
+      flags({ SECCOMP_FILTER_FLAG_SPEC_ALLOW, ...(recordDenials && { SECCOMP_FILTER_FLAG_LOG }) }),
       { kind: "filter", filter },
     ],
   };

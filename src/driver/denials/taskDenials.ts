@@ -1,0 +1,144 @@
+/** What the kernel refuses to the processes of all runs, and whose each refusal is. */
+import { readFileSync, readlinkSync } from "node:fs";
+import type { Observable } from "rxjs";
+import type { DenialMode } from "../../config/options/pluginOptions.ts";
+import type { DenialTracker, OwnedDenial } from "../../effects/audit/denialTracker.ts";
+import { DenialWatch } from "../../effects/audit/denialWatch.ts";
+import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts";
+import { isDynamicUser } from "../../effects/users/dynamicUsers.ts";
+import type { Logger } from "../../log/hclog.ts";
+
+/** What a run does with its denials. */
+export interface DeniedRun {
+  denied(denial: OwnedDenial): void;
+  /** The kernel counted that many more than there were records of. */
+  lost(count: number): void;
+}
+
+/** What the processes of a run have in common. */
+interface RunTraits {
+  /** PID 1 of its pid namespace, if it has one. */
+  readonly init: ProcessIdentity;
+  readonly uid: number;
+  readonly user: string;
+  /** Its cgroup, if it is in the host's pid namespace. */
+  readonly runCgroup: string | null;
+  /** It began after this time. */
+  readonly sinceMs: number;
+}
+
+/** A flood of denials loses records all the time: one warning in this many milliseconds. */
+const warnEveryMs = 60_000;
+
+export class TaskDenials implements Disposable {
+  readonly #log: Logger;
+  readonly #runs = new Map<DeniedRun, RunTraits & { namespace?: string | undefined }>();
+  readonly #watch: DenialWatch<DeniedRun>;
+  #warnedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(log: Logger) {
+    this.#log = log;
+    const sink = {
+      denied: (run: DeniedRun, denial: OwnedDenial) => run.denied(denial),
+      lost: (run: DeniedRun, count: number) => run.lost(count),
+      locate: (pid: number, uid: number, timeMs: number) => this.#locate(pid, uid, timeMs),
+    };
+    this.#watch = new DenialWatch(sink, (records) => this.#warn(records));
+  }
+
+  get tracker(): DenialTracker<DeniedRun> {
+    return this.#watch.tracker;
+  }
+
+  /** Why denials are not recorded now, as a sentence without its full stop; undefined if they are. */
+  get problem(): string | undefined {
+    return this.#watch.problem;
+  }
+
+  /** {@link problem}, now and after every change. Does not complete. */
+  get problems(): Observable<string | undefined> {
+    return this.#watch.problems;
+  }
+
+  /** Never rejects. */
+  async configure(mode: DenialMode, landlockAbi: number): Promise<void> {
+    await this.#watch.configure(mode, landlockAbi);
+    if (mode === "on" && this.problem !== undefined) {
+      this.#log.warn("denials are not recorded", { reason: this.problem });
+    }
+  }
+
+  /** Resolves once what was denied before has been handed out, or after a fifth of a second. */
+  settle(): Promise<void> {
+    return this.#watch.settle();
+  }
+
+  add(run: DeniedRun, traits: RunTraits): void {
+    this.#runs.set(run, traits);
+  }
+
+  remove(run: DeniedRun): void {
+    this.#runs.delete(run);
+    this.tracker.remove(run);
+  }
+
+  [Symbol.dispose](): void {
+    this.#watch[Symbol.dispose]();
+  }
+
+  /**
+   * The run of a process: by its pid namespace or its cgroup, while it lives. After that by a dynamic user, which
+   * nobody else has, if no other run has it, too.
+   */
+  #locate(pid: number, uid: number, timeMs: number): DeniedRun | undefined {
+    const running = [...this.#runs].filter(([, { sinceMs }]) => sinceMs <= timeMs);
+    const namespace = namespaceOf(pid);
+    if (namespace !== undefined) {
+      const cgroup = cgroupOf(pid);
+      const [found] = running.find(([, run]) => this.#holds(run, namespace, cgroup)) ?? [];
+      return found;
+    }
+    const [one, other] = running.filter(([, run]) => run.uid === uid && isDynamicUser(run.user));
+    return other === undefined ? one?.[0] : undefined;
+  }
+
+  #holds(
+    run: RunTraits & { namespace?: string | undefined },
+    namespace: string,
+    cgroup: string | undefined,
+  ): boolean {
+    if (run.runCgroup !== null) {
+      return cgroup !== undefined && `${run.runCgroup}/`.endsWith(`${cgroup.split("/").at(-1)}/`);
+    }
+    // Init lives as long as its namespace, so its pid is not another one's yet.
+    run.namespace ??= namespaceOf(run.init.pid);
+    return run.namespace === namespace;
+  }
+
+  #warn(records: number): void {
+    const now = performance.now();
+    if (now - this.#warnedAt < warnEveryMs) return;
+    this.#warnedAt = now;
+    this.#log.warn("the kernel could not keep all records of denials: counts of tasks may be too low", {
+      lost: records,
+    });
+  }
+}
+
+/** Undefined for a process that has ended. */
+function namespaceOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/pid`);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Its path in the hierarchy of cgroup v2. */
+function cgroupOf(pid: number): string | undefined {
+  try {
+    return /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1];
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * Sockets of the kernel's audit: netlink(7), `linux/audit.h`. One asks and sets its state, the other one gets
+ * all records by multicast, beside an audit daemon and without one.
+ */
+import { closeSync, readlinkSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { DriverError, hasErrno } from "../../errors.ts";
+import * as k from "../kernel/constants.ts";
+import { errnoName, kernelError } from "../kernel/kernelError.ts";
+import { attachFilter, bind, send, setSocketOption, socket, tryReceive } from "../kernel/libc.ts";
+import { netlinkAddress } from "../kernel/structs.ts";
+import { assemble, type Line } from "../seccomp/assembler.ts";
+
+/** The part of `struct audit_status` that the driver uses. */
+export interface AuditStatus {
+  /** 2: until the next boot nobody can change it. */
+  readonly enabled: number;
+  /** The audit daemon; 0: there is none. */
+  readonly daemon: number;
+  /** Records that wait for the kernel's thread; more are lost. */
+  readonly backlogLimit: number;
+  /** Records that the kernel has lost since the boot. */
+  readonly lost: number;
+  readonly backlog: number;
+}
+
+/** Bytes of `struct nlmsghdr`. */
+export const HEADER_BYTES = 16;
+
+/** An audit record is shorter: `MAX_AUDIT_MESSAGE_LENGTH`. */
+export const MESSAGE_BYTES = 9_000;
+
+/** Milliseconds until an unanswered question is given up. The answer comes from a thread of the kernel. */
+const answerMs = 2_000;
+
+/**
+ * Whether the kernel's audit can be used from here.
+ * @returns the reason why not, as the rest of a sentence
+ */
+export function auditProblem(thrown: unknown): string {
+  if (hasErrno(thrown, "EPROTONOSUPPORT")) return "the kernel has no audit, or was booted with audit=0";
+  if (hasErrno(thrown, "ECONNREFUSED"))
+    return "the driver is in a user namespace, where audit cannot be read";
+  if (hasErrno(thrown, "EPERM")) {
+    return "the driver may not use the kernel's audit: it needs CAP_AUDIT_READ and CAP_AUDIT_CONTROL, and the host's pid namespace";
+  }
+  return `the kernel's audit cannot be used (${thrown instanceof DriverError ? thrown.message : String(thrown)})`;
+}
+
+/**
+ * Whether this process is in the network namespace of the host's init, as far as it may look: the kernel sends
+ * records there alone.
+ */
+export function isInHostNetwork(): boolean {
+  try {
+    return readlinkSync("/proc/self/ns/net") === readlinkSync("/proc/1/ns/net");
+  } catch {
+    return true;
+  }
+}
+
+/**
+ * The state of the kernel's audit.
+ * @throws DriverError `KERNEL_CALL_FAILED`
+ */
+export async function auditStatus(): Promise<AuditStatus> {
+  const answer = await ask(k.AUDIT_GET, new Uint8Array(0), k.AUDIT_GET);
+  const word = (index: number) => answer.getUint32(HEADER_BYTES + 4 * index, true);
+  return { enabled: word(1), daemon: word(3), backlogLimit: word(5), lost: word(6), backlog: word(7) };
+}
+
+/**
+ * Turns audit on or off for the host.
+ * @throws DriverError `KERNEL_CALL_FAILED`, with EPERM if it is locked
+ */
+export async function setAudit(
+  set: Partial<Pick<AuditStatus, "backlogLimit">> & { enabled: boolean },
+): Promise<void> {
+  const status = new Uint32Array(10);
+  status[0] = k.AUDIT_STATUS_ENABLED | (set.backlogLimit === undefined ? 0 : k.AUDIT_STATUS_BACKLOG_LIMIT);
+  status[1] = set.enabled ? 1 : 0;
+  status[5] = set.backlogLimit ?? 0;
+  await ask(k.AUDIT_SET, new Uint8Array(status.buffer), k.NLMSG_ERROR);
+}
+
+/** Sends a request, and waits for the message that answers it. */
+async function ask(type: number, data: Uint8Array, answer: number): Promise<DataView> {
+  const request = new Uint8Array(HEADER_BYTES + data.byteLength);
+  const header = new DataView(request.buffer);
+  header.setUint32(0, request.byteLength, true);
+  header.setUint16(4, type, true);
+  header.setUint16(6, k.NLM_F_REQUEST | (answer === k.NLMSG_ERROR ? k.NLM_F_ACK : 0), true);
+  request.set(data, HEADER_BYTES);
+  const descriptor = socket(k.AF_NETLINK, k.SOCK_RAW, k.NETLINK_AUDIT);
+  try {
+    send(descriptor, request);
+    const buffer = new Uint8Array(MESSAGE_BYTES);
+    const view = new DataView(buffer.buffer);
+    for (const until = performance.now() + answerMs; performance.now() < until; await delay(1)) {
+      const length = tryReceive(descriptor, buffer);
+      if (typeof length === "object") throw kernelError("recv", length.errno, "audit");
+      if (length === undefined) continue;
+      const found = view.getUint16(4, true);
+      const error = found === k.NLMSG_ERROR ? -view.getInt32(HEADER_BYTES, true) : 0;
+      if (error !== 0) throw kernelError("send", errnoName(error), "audit");
+      if (found === answer) return view;
+    }
+    throw kernelError("recv", "ETIMEDOUT", "audit");
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * A socket that gets records: of denials, or of the domains whose they are. A filter in the kernel drops all others,
+ * so that no arguments of programs (`AUDIT_EXECVE`, `AUDIT_PROCTITLE`) reach this process, and a busy audit does not
+ * wake it.
+ * @param bytes of records that may wait to be read
+ * @throws DriverError `KERNEL_CALL_FAILED`, with EPERM without CAP_AUDIT_READ
+ */
+export function openRecords(kind: keyof typeof filters, bytes: number): number {
+  const descriptor = socket(k.AF_NETLINK, k.SOCK_RAW, k.NETLINK_AUDIT);
+  try {
+    attachFilter(descriptor, assemble(filters[kind]));
+    setSocketOption(descriptor, k.SO_RCVBUFFORCE, new Uint8Array(new Int32Array([bytes]).buffer));
+    bind(descriptor, netlinkAddress(k.AF_NETLINK, 1 << (k.AUDIT_NLGRP_READLOG - 1)));
+    return descriptor;
+  } catch (thrown) {
+    closeSync(descriptor);
+    throw thrown;
+  }
+}
+
+/**
+ * The type of a message and its flags, which records have none of, as a filter loads them: bytes in the order of
+ * the network, of numbers in that of the machine.
+ */
+function loaded(type: number): number {
+  return (((type & 0xff) << 24) | ((type >> 8) << 16)) >>> 0;
+}
+
+/**
+ * Where `success=no` can stand in the record of a system call: it follows two numbers of different lengths,
+ * the event's serial number and the call's. Calls that succeeded are most of a busy host's.
+ */
+const successPlaces = Array.from({ length: 12 }, (_, index) => 71 + index);
+
+function keepTypes(...types: readonly number[]): Line[] {
+  return [
+    { kind: "load", offset: 4 },
+    ...types.map((type): Line => ({ kind: "jump", compare: "equal", value: loaded(type), ifTrue: "keep" })),
+  ];
+}
+
+const ending: readonly Line[] = [
+  { kind: "label", label: "drop" },
+  { kind: "return", value: 0 },
+  { kind: "label", label: "keep" },
+  { kind: "return", value: MESSAGE_BYTES },
+];
+
+const filters = {
+  denials: [
+    ...keepTypes(k.AUDIT_LANDLOCK_ACCESS, k.AUDIT_SECCOMP),
+    { kind: "jump", compare: "equal", value: loaded(k.AUDIT_SYSCALL), ifFalse: "drop" },
+    ...successPlaces.flatMap((offset): Line[] => [
+      { kind: "load", offset },
+      { kind: "jump", compare: "equal", value: Buffer.from("s=no").readUInt32BE(), ifTrue: "keep" },
+    ]),
+    ...ending,
+  ],
+  domains: [...keepTypes(k.AUDIT_LANDLOCK_DOMAIN, k.AUDIT_CONFIG_CHANGE), ...ending],
+} as const satisfies Readonly<Record<string, readonly Line[]>>;

@@ -1,0 +1,121 @@
+/** Watches for what the kernel refuses to sandboxed processes, as far as the host lets the driver see it. */
+import { BehaviorSubject, type Observable } from "rxjs";
+import type { DenialMode } from "../../config/options/pluginOptions.ts";
+import { messageOf } from "../../errors.ts";
+import { abis } from "../../landlockRights.ts";
+import type { AuditRecord } from "./auditRecord.ts";
+import { auditProblem, auditStatus, isInHostNetwork } from "./auditSocket.ts";
+import { DenialReader } from "./denialReader.ts";
+import { type DenialSink, DenialTracker } from "./denialTracker.ts";
+import { AuditLease, turnAuditOff } from "./hostAudit.ts";
+
+/** The first ABI whose denials the kernel records. */
+const recordingAbi = 7;
+
+export class DenialWatch<Owner> implements Disposable {
+  readonly tracker: DenialTracker<Owner>;
+  readonly #onDropped: (records: number) => void;
+  readonly #problem = new BehaviorSubject<string | undefined>("the driver has not looked yet");
+  #mode: DenialMode = "off";
+  #reader: DenialReader | undefined;
+  #lease: AuditLease | undefined;
+
+  /** @param onDropped called when the kernel could not queue records: whose they were is not known */
+  constructor(sink: DenialSink<Owner>, onDropped: (records: number) => void) {
+    this.tracker = new DenialTracker(sink);
+    this.#onDropped = onDropped;
+  }
+
+  /** Why denials are not recorded now, as a sentence without its full stop; undefined if they are. */
+  get problem(): string | undefined {
+    return this.#problem.value;
+  }
+
+  /** {@link problem}, now and after every change. Does not complete. */
+  get problems(): Observable<string | undefined> {
+    return this.#problem;
+  }
+
+  /** Begins to watch, or ends it. Never rejects: {@link problem} tells what keeps it from that. */
+  async configure(mode: DenialMode, landlockAbi: number): Promise<void> {
+    this.#mode = mode;
+    if (mode !== "on") this.#release();
+    this.#problem.next(await this.#begin(mode, landlockAbi).catch(auditProblem));
+  }
+
+  /** Resolves once what was denied before has been handed out, or after a fifth of a second. */
+  async settle(): Promise<void> {
+    await this.#reader?.settle().catch(() => undefined);
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop();
+    this.#release();
+  }
+
+  async #begin(mode: DenialMode, landlockAbi: number): Promise<string | undefined> {
+    const problem = await findDenialProblem(mode, landlockAbi);
+    if (mode === "off") await turnAuditOff();
+    if (problem !== undefined && problem !== auditIsOff) {
+      this.#stop();
+      return problem;
+    }
+    this.#reader ??= new DenialReader(this.#sink());
+    if (mode !== "on") return problem;
+    try {
+      this.#lease ??= await AuditLease.take();
+      return undefined;
+    } catch (thrown) {
+      return `audit cannot be turned on (${messageOf(thrown)})`;
+    }
+  }
+
+  #sink() {
+    const { tracker } = this;
+    return {
+      take: (record: AuditRecord) => {
+        if (record.kind === "enabled")
+          this.#problem.next(record.enabled ? undefined : this.#mode === "on" ? turnedOff : auditIsOff);
+        else tracker.take(record);
+      },
+      turn: (now: "turn" | "end") => tracker.turn(now),
+      get isWaiting() {
+        return tracker.isWaiting;
+      },
+      dropped: this.#onDropped,
+    };
+  }
+
+  #stop(): void {
+    this.#reader?.[Symbol.dispose]();
+    this.#reader = undefined;
+  }
+
+  #release(): void {
+    this.#lease?.[Symbol.dispose]();
+    this.#lease = undefined;
+  }
+}
+
+/**
+ * Why denials would not be recorded with an option `denials`, as a sentence without its full stop; undefined if they
+ * would be. Changes nothing.
+ */
+export async function findDenialProblem(mode: DenialMode, landlockAbi: number): Promise<string | undefined> {
+  if (mode === "off") return 'the client has denials = "off"';
+  if (landlockAbi < recordingAbi) {
+    const since = abis[recordingAbi].linux;
+    return `the kernel's Landlock (ABI ${landlockAbi}) does not record them: Linux ${since} does (ABI ${recordingAbi})`;
+  }
+  try {
+    const { enabled } = await auditStatus();
+    if (!isInHostNetwork())
+      return "the driver is in a network namespace of its own, where audit cannot be read";
+    return enabled === 0 && mode === "auto" ? auditIsOff : undefined;
+  } catch (thrown) {
+    return auditProblem(thrown);
+  }
+}
+
+const auditIsOff = "the host's audit is off: denials = \"on\" in the client's configuration turns it on";
+const turnedOff = "somebody has turned the host's audit off";

@@ -1,0 +1,103 @@
+/**
+ * Turns the kernel's audit on for denials, and off again. It is one switch for the whole host, so plugins of
+ * several agents share it: each one that wants audit holds a shared lock on a file, and the last one to be
+ * configured with `denials = "off"` turns it off. The file is in /run, since a boot ends audit, too. It has what
+ * is to be restored.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { tryFlock } from "../kernel/libc.ts";
+import { auditStatus, setAudit } from "./auditSocket.ts";
+
+const { O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
+
+const auditMarker = "/run/nomad-driver-exec2.audit";
+
+/** As auditd's rules set it: the kernel's own limit of 64 records loses those of a burst. */
+const backlogLimit = 8_192;
+
+/** A plugin that turns audit off has the file for a moment only. */
+const lockAttempts = 200;
+
+/** Keeps audit on until it is disposed of; then audit stays on until {@link turnAuditOff}. */
+export class AuditLease implements Disposable {
+  readonly #file: number;
+
+  private constructor(file: number) {
+    this.#file = file;
+  }
+
+  /**
+   * Turns audit on, if it is not.
+   * @throws Error as fs functions do
+   * @throws DriverError `KERNEL_CALL_FAILED`
+   */
+  static async take(path = auditMarker): Promise<AuditLease> {
+    using undo = new DisposableStack();
+    const file = undo.adopt(await openLocked(path), closeSync);
+    const status = await auditStatus();
+    if (status.enabled === 0) {
+      ftruncateSync(file);
+      writeSync(file, JSON.stringify({ backlogLimit: status.backlogLimit }), 0);
+      await setAudit({ enabled: true, backlogLimit: Math.max(status.backlogLimit, backlogLimit) });
+    }
+    undo.move();
+    return new AuditLease(file);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#file);
+  }
+}
+
+/**
+ * Turns audit off, if a lease has turned it on, nobody else holds one, and no audit daemon has begun to work.
+ * @throws as {@link AuditLease.take} does
+ */
+export async function turnAuditOff(path = auditMarker): Promise<void> {
+  let file: number;
+  try {
+    file = openSync(path, O_RDWR | O_NOFOLLOW);
+  } catch {
+    return;
+  }
+  try {
+    if (!tryFlock(file)) return;
+    const before = limitIn(readFileSync(file, "utf8"));
+    const { enabled, daemon } = await auditStatus();
+    if (before !== undefined && enabled === 1 && daemon === 0) {
+      await setAudit({ enabled: false, backlogLimit: before });
+    }
+    rmSync(path, { force: true });
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Opens the file with a shared lock. One that was removed meanwhile is nobody's any more. */
+async function openLocked(path: string): Promise<number> {
+  for (let attempt = 0; attempt < lockAttempts; attempt += 1) {
+    const file = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    if (tryFlock(file, "shared") && statSync(path, { throwIfNoEntry: false })?.ino === fstatSync(file).ino) {
+      return file;
+    }
+    closeSync(file);
+    await delay(5);
+  }
+  throw new Error(`${path} is locked by another process`);
+}
+
+function limitIn(text: string): number | undefined {
+  const found = /^\{"backlogLimit":(\d{1,9})\}$/.exec(text);
+  return found === null ? undefined : Number(found[1]);
+}

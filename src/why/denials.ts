@@ -1,0 +1,61 @@
+/** What the sandbox refused, and what would allow it. Pure. */
+import { adviceFor, describeDenial, isProbe, repeated } from "../denial.ts";
+import { type Refusal, refusalKey } from "../machines/events/denied.ts";
+import type { TaskContext } from "../machines/taskContext.ts";
+import { formatCount } from "../units/counts.ts";
+import { formatDuration } from "../units/durations.ts";
+import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
+
+/** More kinds of refusals are not told one by one: the newest say most. */
+const maxTold = 3;
+
+/** @param hasFailed then it is told what would allow them */
+export function denialSentences(
+  facts: readonly Fact[],
+  { denials, request, startedAt }: TaskContext,
+  hasFailed: boolean,
+): Sentence[] {
+  const events = ofType(facts, "denied");
+  if (request === null) return [];
+  const told = denials.refusals.filter((refusal) => !isProbe(refusal)).slice(-maxTold);
+  const others = denials.refusals.length - told.length;
+  return [
+    ...told.flatMap((refusal) => {
+      const key = refusalKey(refusal);
+      const seen = events.filter(({ data }) => data.refusals.some((each) => refusalKey(each) === key));
+      const advice = hasFailed ? adviceFor(refusal, request) : "";
+      return [
+        ...sentence(seen, `It was denied ${textOf(refusal, startedAt)}`),
+        ...(advice === "" ? [] : sentence(seen, advice)),
+      ];
+    }),
+    ...(others === 0 ? [] : sentence(events, othersText(others, told.length))),
+    ...(denials.others === 0
+      ? []
+      : sentence(
+          events,
+          `It was denied more, ${formatCount(denials.others)} times, of kinds that are not listed`,
+        )),
+    ...(denials.lost === 0
+      ? []
+      : sentence(events, `Of ${formatCount(denials.lost)} further denials the kernel kept only the number`)),
+  ];
+}
+
+/** `reading /etc/passwd (grep, 12 ms after its start), twice`. */
+function textOf(refusal: Refusal, startedAt: number | null): string {
+  const { program, firstAt, count } = refusal;
+  const name = program === null ? [] : [program.slice(program.lastIndexOf("/") + 1)];
+  // The kernel's clock for records is coarser than the driver's.
+  const after =
+    startedAt === null ? [] : [`${formatDuration(Math.max(0, firstAt - startedAt))} after its start`];
+  const times = repeated(count);
+  return `${describeDenial(refusal)} (${[...name, ...after].join(", ")})${times && `, ${times}`}`;
+}
+
+function othersText(others: number, told: number): string {
+  const things = others === 1 ? "one thing" : `${others} things`;
+  return told === 0
+    ? `It was denied ${things} that programs try and can do without; its events list them`
+    : `Its events list ${things} more that it was denied`;
+}
