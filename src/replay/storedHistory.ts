@@ -18,11 +18,19 @@ export function damagedEvent(stream: string, seq: number): string {
  * Events of one stream, in order and without gaps, from sequence number `from` on. An event
  * without data stands in for a damaged one. Unless the damaged event's header is intact, it
  * takes the states from its neighbours, and the time from the event before.
+ *
+ * @param limit reads no more events than these
  */
-export function readHistory(reader: EventReader, stream: string, from = 1): StoredEvent[] {
-  const version = reader.version(stream);
+export function readHistory(
+  reader: EventReader,
+  stream: string,
+  from = 1,
+  limit = Number.POSITIVE_INFINITY,
+): StoredEvent[] {
+  const version = Math.min(reader.version(stream), from + limit - 1);
   const events: (StoredEvent | undefined)[] = [];
   for (const bytes of reader.readRecords(stream, from)) {
+    if (from + events.length > version) break;
     events.push(eventAt(bytes, stream, from + events.length));
   }
   // A stream without a head was pruned meanwhile.

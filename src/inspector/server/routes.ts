@@ -47,12 +47,12 @@ const routes: Readonly<Record<string, Route>> = {
     const bundle = dropped.get(query.get("in") ?? "");
     return bundle === undefined ? notFound(noBundle) : jsonAnswer(bundleView(bundle));
   },
-  "/api/allocation": ({ allocations }, query) => {
-    const view = allocations.view(query.get("id") ?? "");
+  "/api/allocation": async ({ allocations }, query) => {
+    const view = await allocations.view(query.get("id") ?? "");
     return view === undefined ? notFound("No task of this allocation is known.") : jsonAnswer(view);
   },
-  "/api/steps": ({ allocations }, query) => {
-    const steps = allocations.stepsOf(query.get("id") ?? "");
+  "/api/steps": async ({ allocations }, query) => {
+    const steps = await allocations.stepsOf(query.get("id") ?? "");
     return steps === undefined ? notFound(noTask) : jsonAnswer(steps);
   },
   "/api/log": ({ logs }, query) => logs.page(query),
@@ -103,17 +103,17 @@ const routes: Readonly<Record<string, Route>> = {
  * @param isWanted false once nobody waits for the answer
  * @returns undefined if there is no such path
  */
-export function answerOf(
+export async function answerOf(
   sources: Sources,
   { pathname, searchParams }: URL,
   isWanted: () => boolean,
-): Answer | Promise<Answer> | undefined {
+): Promise<Answer | undefined> {
   if (!Object.hasOwn(routes, pathname)) return undefined;
   try {
     const key = searchParams.get("in");
     const bundle = key === null ? undefined : sources.dropped.get(key);
     if (key !== null && bundle === undefined) return notFound(noBundle);
-    return routes[pathname]?.({ ...sources, ...bundle }, searchParams, isWanted);
+    return await routes[pathname]?.({ ...sources, ...bundle }, searchParams, isWanted);
   } catch (thrown) {
     return textAnswer(DriverError.from(thrown, "STORE_FAILED", "the log cannot be read").message, 500);
   }

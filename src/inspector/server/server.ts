@@ -32,6 +32,8 @@ const maxConnections = 256;
 /** Nothing notifies of a plugin that died, or of a new log, so both are checked at this interval. */
 const lookIntervalMs = 2_000;
 
+const notFound = textAnswer("Not found.\n", 404);
+
 export class InspectorServer {
   readonly access = new Access();
   readonly index = new TaskIndex();
@@ -152,10 +154,10 @@ export class InspectorServer {
       void this.#metrics.answer().then((answer) => send(response, answer));
       return;
     }
+    const asset = target && this.#assets.get(target.pathname);
     const isWanted = () => !response.closed;
-    const answer = target && (this.#assets.get(target.pathname) ?? answerOf(this.#sources, target, isWanted));
-    if (answer instanceof Promise) void answer.then((later) => send(response, later));
-    else send(response, answer ?? textAnswer("Not found.\n", 404));
+    if (target === undefined || asset !== undefined) send(response, asset ?? notFound);
+    else void answerOf(this.#sources, target, isWanted).then((answer) => send(response, answer ?? notFound));
   }
 
   /** Takes a bundle that was dropped onto the page, and answers with the key under which it is found. */

@@ -32,6 +32,19 @@ export interface LaneRun {
 /** A task that is restarted every minute for hours has no more runs on the page than these. */
 const maxRuns = 500;
 
+/** The runs of each task, the oldest first; the tasks in the order of their first start. */
+function runsByTask(rows: readonly TaskSummary[]): Map<string, TaskSummary[]> {
+  return Map.groupBy(
+    rows.toSorted((a, b) => a.begunAt - b.begunAt),
+    ({ task }) => task,
+  );
+}
+
+/** Those that a page shows, of all runs of an allocation. */
+export function shownRuns(rows: readonly TaskSummary[]): TaskSummary[] {
+  return [...runsByTask(rows).values()].flatMap((all) => all.slice(-maxRuns));
+}
+
 /**
  * @param rows of the allocation's tasks, one for each run
  * @param laneOf undefined for a run that was removed meanwhile
@@ -42,15 +55,11 @@ export function allocationView(
 ): AllocationView | undefined {
   const [first] = rows;
   if (first === undefined) return undefined;
-  const byTask = Map.groupBy(
-    rows.toSorted((a, b) => a.begunAt - b.begunAt),
-    ({ task }) => task,
-  );
   return {
     allocation: first.allocation,
     job: rows.find(({ job }) => job !== null)?.job ?? null,
     group: rows.find(({ group }) => group !== null)?.group ?? null,
-    tasks: Array.from(byTask, ([task, all]) => ({
+    tasks: Array.from(runsByTask(rows), ([task, all]) => ({
       task,
       runs: all.slice(-maxRuns).flatMap((row) => runOf(row, laneOf(row.id))),
       earlier: Math.max(0, all.length - maxRuns),
