@@ -105,7 +105,14 @@ export class RunCommands {
   async close(): Promise<void> {
     const { request, sandbox } = this.#task.snapshot.context;
     if (request === null || sandbox === null) return;
-    // One whose process cannot be killed must not hold the task's end up.
+    // Most tasks run no command. A timer with its signal takes longer than all else that is done here.
+    if (this.#starting.size > 0 || this.#running.size > 0) await this.#overInTime();
+    await this.#history.close();
+    await removeCommandCgroups(commandCgroups({ request, sandbox }));
+  }
+
+  /** One whose process cannot be killed must not hold the task's end up. */
+  async #overInTime(): Promise<void> {
     const timeout = new AbortController();
     const all = Promise.allSettled([...this.#starting]).then(() => this.over());
     await Promise.race([
@@ -113,8 +120,6 @@ export class RunCommands {
       delay(exitTimeoutMs, undefined, { signal: timeout.signal }).catch(() => undefined),
     ]);
     timeout.abort();
-    await this.#history.close();
-    await removeCommandCgroups(commandCgroups({ request, sandbox }));
   }
 
   async #start(request: ExecRequest, { folder }: Pick<DriverServices, "folder">): Promise<TaskExec> {

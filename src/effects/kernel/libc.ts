@@ -311,13 +311,31 @@ export function socketPair(): readonly [number, number] {
  * @throws DriverError `KERNEL_CALL_FAILED`, with `EPIPE` or `ECONNRESET` if nobody can receive it any more
  */
 export function sendDescriptors(socket: number, descriptors: readonly number[]): void {
-  const { addressOf, sendmsg } = libc();
-  const control = descriptorsMessage(descriptors);
-  const byte = new Uint8Array(1);
-  const vector = new BigUint64Array([addressOf(byte), 1n]);
-  const header = messageHeader(addressOf(vector), addressOf(control), control.byteLength);
-  checked(sendmsg(socket, new BigUint64Array(header.map(BigInt)), k.MSG_NOSIGNAL), "sendmsg");
+  checked(libc().sendmsg(socket, messageWith(descriptors), k.MSG_NOSIGNAL), "sendmsg");
 }
+
+/** By their number of descriptors. Kept, because they hold addresses of their own parts: nothing may be collected. */
+const messages = new Map<number, Buffer>();
+
+/** A `struct msghdr`, its vector, the byte that this is for, and the control message. */
+function messageWith(descriptors: readonly number[]): Buffer {
+  const control = descriptorsMessage(descriptors);
+  const message = messages.get(descriptors.length) ?? Buffer.alloc(MESSAGE_BYTES + control.length);
+  if (!messages.has(descriptors.length)) {
+    messages.set(descriptors.length, message);
+    const start = libc().addressOf(message);
+    const at = (offset: number) => start + BigInt(offset);
+    const header = messageHeader(at(VECTOR_AT), at(MESSAGE_BYTES), control.length);
+    for (const [index, word] of [...header, at(BYTE_AT), 1].entries())
+      message.writeBigUInt64LE(BigInt(word), index * 8);
+  }
+  message.set(control, MESSAGE_BYTES);
+  return message;
+}
+
+const VECTOR_AT = 7 * 8;
+const BYTE_AT = VECTOR_AT + 2 * 8;
+const MESSAGE_BYTES = BYTE_AT + 8;
 
 /**
  * waitpid(2).

@@ -55,7 +55,11 @@ interface Spawner {
 
 let spawner: Spawner | undefined;
 
-function handOver(launch: Descriptors<(typeof handedOver)[number]>, runnerFolder: string | undefined): void {
+/** The last part of {@link beginLaunch}, for a plan that is in its table already. */
+export function handOver(
+  launch: Descriptors<(typeof handedOver)[number]>,
+  runnerFolder: string | undefined,
+): void {
   const descriptors = handedOver.map((name) => launch[name]);
   spawner ??= spawnSpawner(runnerFolder);
   try {
