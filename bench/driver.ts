@@ -14,7 +14,8 @@ import { Allocation } from "../test/support/agent/allocation.ts";
 import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
 import { BareNode } from "./bareNode.ts";
-import { formatMib, printFigure, printTimes, pssOf, timed } from "./statistics.ts";
+import { RawPlan } from "./rawPlan.ts";
+import { formatMib, percentile, printFigure, printTimes, pssOf, timed } from "./statistics.ts";
 
 const rounds = Number(process.argv[2] ?? 300);
 const atATime = 8;
@@ -90,13 +91,18 @@ async function benchLaunches(): Promise<void> {
  */
 async function benchStarts(plugin: LaunchedPlugin, allocation: Allocation): Promise<void> {
   const bareNode = new BareNode();
+  using raw = await RawPlan.of(allocation, base, { command: "/bin/echo", args: ["raw"] });
   for (const [meaning, pauseMs] of [
     ["with pauses", pause],
     ["one after another", 0],
   ] as const) {
     console.log(`starts ${meaning}:`);
-    await benchStartsAt(pauseMs, plugin, allocation, bareNode);
+    await benchStartsAt(pauseMs, plugin, allocation, { bareNode, raw });
   }
+  printFigure(
+    `plans alone, ${atATime} at a time`,
+    `${raw.throughput(rounds * 2, atATime).toFixed(0)} a second`,
+  );
   await bareNode.close();
 }
 
@@ -104,11 +110,18 @@ async function benchStartsAt(
   pauseMs: number,
   { driver }: LaunchedPlugin,
   allocation: Allocation,
-  bareNode: BareNode,
+  { bareNode, raw }: { readonly bareNode: BareNode; readonly raw: RawPlan },
 ): Promise<void> {
-  const times = { spawn: [] as number[], answer: [] as number[], firstByte: [] as number[] };
+  const times = {
+    spawn: [] as number[],
+    raw: [] as number[],
+    answer: [] as number[],
+    firstByte: [] as number[],
+  };
   for (let round = -20; round < rounds; round++) {
     const spawned = await bareNode.spawn();
+    if (pauseMs > 0) await delay(pauseMs);
+    const alone = raw.firstByte();
     if (pauseMs > 0) await delay(pauseMs);
     const text = `(${pauseMs} ${round})`;
     const task = allocation.config({ command: "/bin/echo", args: [text] });
@@ -122,12 +135,16 @@ async function benchStartsAt(
     if (pauseMs > 0) await delay(pauseMs);
     if (round < 0) continue;
     times.spawn.push(spawned);
+    times.raw.push(alone);
     times.answer.push(answer);
     times.firstByte.push(firstByte);
   }
   printTimes("  baseline: bare Node spawns /bin/true", times.spawn);
+  printTimes("  baseline: the plan alone, to the first byte", times.raw);
   printTimes("  StartTask to its answer", times.answer, times.spawn);
   printTimes("  StartTask to the task's first byte", times.firstByte, times.spawn);
+  const beyond = percentile(times.firstByte, 0.5) / percentile(times.raw, 0.5);
+  printFigure("  that, beside the plan alone", `${beyond.toFixed(1)} ×`);
 }
 
 /** The first start of a plugin that was just launched and has come to rest, compared with its later ones. */

@@ -1,0 +1,139 @@
+/**
+ * The plan of an ordinary task's start, run without a plugin: assembled once, and handed to the spawner again and
+ * again with the same root, ruleset and cgroup. What it takes is the kernel's work; what a start takes more is
+ * the plugin's and its client's.
+ */
+import { closeSync, readSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { parsePluginOptions } from "../src/config/options/pluginOptions.ts";
+import { findProgram, planEarly, planLate } from "../src/driver/start/sandboxPlan.ts";
+import { makeRunFiles } from "../src/effects/files/runFiles.ts";
+import { probeHost } from "../src/effects/host/hostFacts.ts";
+import { MFD_CLOEXEC } from "../src/effects/kernel/constants.ts";
+import { memfdCreate, pipe2 } from "../src/effects/kernel/libc.ts";
+import { knownPaths } from "../src/effects/landlock/knownPaths.ts";
+import { addRules, createRuleset } from "../src/effects/landlock/ruleset.ts";
+import { assembleEarly, assembleLate } from "../src/effects/launch/assemble.ts";
+import { runnerArchitecture } from "../src/effects/launch/runner.ts";
+import { handOver } from "../src/effects/launch/spawner/spawner.ts";
+import { LATE_OFFSET } from "../src/effects/launch/table.ts";
+import { RootTemplates } from "../src/effects/root/rootTemplates.ts";
+import { requestOf } from "../src/grpc/convert/taskConfig.ts";
+import { readTaskOptions } from "../src/grpc/options.ts";
+import type { Allocation } from "../test/support/agent/allocation.ts";
+
+/** A launch that goes on by itself. */
+interface Begun {
+  readonly output: number;
+  readonly report: number;
+}
+
+export class RawPlan {
+  readonly #table: Uint8Array;
+  readonly #late: Uint8Array;
+  readonly #ruleset: number;
+  readonly #mounts: number;
+  readonly #roots: RootTemplates;
+
+  private constructor(
+    table: Uint8Array,
+    late: Uint8Array,
+    ruleset: number,
+    mounts: number,
+    roots: RootTemplates,
+  ) {
+    this.#table = table;
+    this.#late = late;
+    this.#ruleset = ruleset;
+    this.#mounts = mounts;
+    this.#roots = roots;
+  }
+
+  /**
+   * @param folder where the run's files and the runner may be
+   * @param command options of a task that writes something
+   */
+  static async of(
+    allocation: Allocation,
+    folder: string,
+    command: Readonly<Record<string, unknown>>,
+  ): Promise<RawPlan> {
+    const options = parsePluginOptions({});
+    const config = allocation.config(command);
+    const request = { ...requestOf(config), options: readTaskOptions(config.msgpackDriverConfig, options) };
+    const facts = probeHost();
+    const rootProblem = undefined;
+    const program = await findProgram(request, { options, facts, rootProblem });
+    const { landlockAbi } = facts;
+    const files = makeRunFiles(join(folder, "raw"));
+    const place = {
+      options,
+      rootProblem,
+      cgroup: request.resources.cgroup,
+      files,
+      known: knownPaths(),
+      landlockAbi,
+    };
+    const { rules, root, early, runCgroup, known } = planEarly(request, program, place);
+    const ruleset = createRuleset(landlockAbi, request.options);
+    const added = addRules(ruleset, rules.entries, [], landlockAbi, known);
+    const roots = new RootTemplates(folder);
+    const template = root && (await roots.hold(root.template));
+    const late = planLate(request, program, added.insideNamespace, runCgroup, false);
+    return new RawPlan(
+      assembleEarly(early, runnerArchitecture()),
+      assembleLate(late, runnerArchitecture()),
+      ruleset,
+      template?.namespace ?? roots.hostNamespace,
+      roots,
+    );
+  }
+
+  /** Milliseconds from the hand-over to the task's first byte. Blocks this process. */
+  firstByte(): number {
+    const begin = performance.now();
+    const begun = this.#begin();
+    readSync(begun.output, new Uint8Array(1));
+    const ms = performance.now() - begin;
+    finish(begun);
+    return ms;
+  }
+
+  /** @returns starts a second */
+  throughput(starts: number, atATime: number): number {
+    const begin = performance.now();
+    const under: Begun[] = [];
+    for (let started = 0; started < starts; started++) {
+      if (under.length === atATime) finish(under.shift() as Begun);
+      under.push(this.#begin());
+    }
+    for (const begun of under) finish(begun);
+    return (starts / (performance.now() - begin)) * 1_000;
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#ruleset);
+    this.#roots[Symbol.dispose]();
+  }
+
+  #begin(): Begun {
+    const plan = memfdCreate("exec2-plan", MFD_CLOEXEC);
+    writeSync(plan, this.#table, 0, this.#table.length, 0);
+    writeSync(plan, this.#late, 0, this.#late.length, LATE_OFFSET);
+    const [output, report, release] = [pipe2(), pipe2(), pipe2()];
+    const passed = { report: report.write, ruleset: this.#ruleset, releasePipe: release.read, plan };
+    handOver({ ...passed, stdout: output.write, stderr: output.write, mounts: this.#mounts }, undefined);
+    writeSync(release.write, "g");
+    for (const descriptor of [plan, output.write, report.write, release.read, release.write])
+      closeSync(descriptor);
+    return { output: output.read, report: report.read };
+  }
+}
+
+/** Waits for the end of the task's output. */
+function finish({ output, report }: Begun): void {
+  const rest = new Uint8Array(1024);
+  while (readSync(output, rest) > 0);
+  closeSync(output);
+  closeSync(report);
+}
