@@ -84,6 +84,7 @@ describe("an allocation's lanes", () => {
     await page.getByText("4 errors").waitFor();
     await page.keyboard.press("e");
     await page.locator(".error-line", { hasText: "Start failed" }).waitFor();
+    expect(await page.locator(".lanes .pointed-line").count()).toBe(1);
     await page.keyboard.press("e");
     await page.getByText("2 of 4").waitFor();
     await page.keyboard.press("E");

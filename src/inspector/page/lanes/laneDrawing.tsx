@@ -17,6 +17,8 @@ interface Properties {
   readonly now: number;
   /** The run that is shown elsewhere on the page, and the time of its shown moment. */
   readonly shown: { readonly id: string; readonly time: number } | undefined;
+  /** Time of the error to which a person has gone. */
+  readonly pointed: number | undefined;
   /** Called for a block of several runs. */
   readonly open: (span: Span) => void;
 }
@@ -29,7 +31,7 @@ function laneHeight(tasks: number): number {
   return axisHeight + tasks * lane.height + 4;
 }
 
-export function LaneDrawing({ view, window, width, now, shown, open }: Properties) {
+export function LaneDrawing({ view, window, width, now, shown, pointed, open }: Properties) {
   const height = laneHeight(view.tasks.length);
   const x = (time: number) => shareOf(window, time) * width;
   return (
@@ -51,6 +53,9 @@ export function LaneDrawing({ view, window, width, now, shown, open }: Propertie
           <Lane {...{ task, window, width, now, open }} current={shown?.id} />
         </g>
       ))}
+      {pointed === undefined ? null : (
+        <path class="pointed-line" d={`M${x(pointed)},${axisHeight}V${height}`} />
+      )}
       {shown === undefined ? null : (
         <path class="moment-line" d={`M${x(shown.time)},${axisHeight}V${height}`} />
       )}

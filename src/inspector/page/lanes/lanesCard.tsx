@@ -29,10 +29,14 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
   const window = chosenWindow ?? whole;
   const errors = useMemo(() => errorsOf(view), [view]);
   const [error, setError] = useState<(typeof errors)[number]>();
+  /** The same at once: keys can come faster than the page is drawn. */
+  const latest = useRef(error);
   const goToError = (step: 1 | -1) => {
     const ends = step === 1 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
     // After the last one comes the first one again.
-    const next = nextError(errors, error ?? shown?.time ?? ends, step) ?? nextError(errors, ends, step);
+    const next =
+      nextError(errors, latest.current ?? shown?.time ?? ends, step) ?? nextError(errors, ends, step);
+    latest.current = next;
     setError(next);
     if (next === undefined) return;
     if (chosenWindow !== undefined && (next.time < window.from || next.time > window.to)) {
@@ -122,6 +126,7 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
             <Overview {...{ view, whole, window, width, now, show }} />
             <LaneDrawing
               {...{ view, window, width, now, shown }}
+              pointed={error?.time}
               open={(span) => show(within(whole, span))}
             />
           </>
