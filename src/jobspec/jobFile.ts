@@ -1,6 +1,6 @@
 /** The job file that is being read, and errors that show its name and source lines. */
 import { DriverError } from "../errors.ts";
-import { type Position, positionOfPlace, positionOfText } from "./positions.ts";
+import { type Position, positionOfPlace, positionOfText } from "./source/positions.ts";
 
 export interface JobFile {
   /** The path as the user typed it. */

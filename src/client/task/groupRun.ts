@@ -22,7 +22,9 @@ export async function runGroup(run: LocalRun, group: Group, index: number): Prom
     }
     for (const task of group.tasks) {
       const driver = await run.session.driverFacts();
-      tasks.push(new LocalTask(run, await prepareTask(run, driver, allocation, task)));
+      const prepared = await prepareTask(run, driver, allocation, task);
+      tasks.push(new LocalTask(run, prepared));
+      run.observer?.prepared(prepared);
     }
     run.tasks.push(...tasks);
     const { checks } = group;

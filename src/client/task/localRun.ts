@@ -3,6 +3,7 @@ import type { Readable } from "node:stream";
 import type { PluginSession } from "../plugin/pluginSession.ts";
 import type { Interrupts } from "./interrupts.ts";
 import type { Placement } from "./placeTask.ts";
+import type { PreparedTask } from "./prepareTask.ts";
 
 /** Shows messages of the run, and the output of its tasks. */
 export interface RunDisplay {
@@ -22,6 +23,14 @@ export interface StartedTask {
   restart(): Promise<void>;
 }
 
+/** Looks on while tasks run. */
+export interface TaskObserver {
+  /** The task's cgroup and folders are there, and it has not begun. */
+  prepared(task: PreparedTask): void;
+  /** It has ended, and its cgroup is still there. */
+  ended(task: PreparedTask): void;
+}
+
 export interface LocalRun extends Placement {
   readonly session: PluginSession;
   readonly console: RunDisplay;
@@ -32,4 +41,5 @@ export interface LocalRun extends Placement {
   readonly tasks: StartedTask[];
   /** All ports that are assigned. */
   readonly ports: Set<number>;
+  readonly observer?: TaskObserver | undefined;
 }

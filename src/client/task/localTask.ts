@@ -18,6 +18,8 @@ import type { LogFile } from "./logFile.ts";
 import { type PreparedTask, prepareAgain } from "./prepareTask.ts";
 
 export interface TaskOutcome {
+  /** What the run calls the task; of a group that could not run, the group's name. */
+  readonly label: string;
   /** As in a shell: the task's exit code, or 128 + signal; 125 to 127 if it never ran. */
   readonly exitCode: number;
   /** The group stopped it because it was no longer needed, so its exit code means nothing. */
@@ -170,6 +172,7 @@ export class LocalTask implements StartedTask, CheckedTask {
 
   /** Removes what the run made for the task outside the run's folder. */
   async cleanUp(): Promise<void> {
+    this.#run.observer?.ended(this.#prepared);
     const { output, logs, cgroup } = this.#prepared;
     for (const each of [output?.stdout, output?.stderr]) each?.destroy();
     for (const each of [logs?.stdout, logs?.stderr]) each?.close();
@@ -246,7 +249,7 @@ export class LocalTask implements StartedTask, CheckedTask {
 
   #outcome(exitCode: number): TaskOutcome {
     this.#over = true;
-    return { exitCode, dismissed: this.#dismissed, endedAt: performance.now() };
+    return { label: this.label, exitCode, dismissed: this.#dismissed, endedAt: performance.now() };
   }
 
   async #stop(): Promise<void> {

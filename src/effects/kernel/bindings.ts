@@ -37,6 +37,7 @@ function bind() {
     fsopen: syscall("pointer", "uint32"),
     fsconfig: syscall("int32", "uint32", "pointer", "pointer", "int32"),
     fsmount: syscall("int32", "uint32", "uint32"),
+    bpf: syscall("int32", "pointer", "uint32"),
     pidfdOpen: syscall("int32", "uint32"),
     pidfdGetfd: syscall("int32", "int32", "uint32"),
     pidfdSendSignal: syscall("int32", "int32", "pointer", "uint32"),

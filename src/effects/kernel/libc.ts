@@ -199,6 +199,25 @@ export function listenerOf(path: string): { readonly pid: number; readonly uid: 
   }
 }
 
+/**
+ * bpf(2).
+ * @param attr bytes of a `union bpf_attr`
+ * @param what the call is about; only for the error
+ * @param expected an error that is an answer: -1
+ * @returns what the command returns, such as a descriptor
+ */
+export function bpf(command: number, attr: Uint8Array, what: string, expected?: string): number {
+  const number = process.arch === "arm64" ? 280 : 321;
+  const result = libc().bpf(number, command, attr, attr.byteLength);
+  if (result < 0 && expected !== undefined && errnoName(libc().errno()) === expected) return -1;
+  return checked(result, "bpf", what);
+}
+
+/** The address of bytes, for structs that have pointers. It is valid as long as there is a reference to them. */
+export function addressOf(bytes: NodeJS.ArrayBufferView): bigint {
+  return libc().addressOf(bytes);
+}
+
 /** unshare(2) of the calling thread. */
 export function unshare(flags: number): void {
   checked(libc().unshare(flags), "unshare");

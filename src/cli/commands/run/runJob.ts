@@ -6,12 +6,13 @@ import type { HostVolumes } from "../../../client/allocation/hostVolumes.ts";
 import { PluginSession } from "../../../client/plugin/pluginSession.ts";
 import { runGroup } from "../../../client/task/groupRun.ts";
 import { catchInterrupts, type Interrupts, whenAborted } from "../../../client/task/interrupts.ts";
-import type { LocalRun, StartedTask } from "../../../client/task/localRun.ts";
+import type { LocalRun, RunDisplay, StartedTask, TaskObserver } from "../../../client/task/localRun.ts";
 import type { TaskOutcome } from "../../../client/task/localTask.ts";
 import { checkJob, pluginOptionsOf } from "../../../client/validation/checkFile.ts";
 import { findLeftovers } from "../../../client/work/leftovers.ts";
 import { openControl, type RunControl } from "../../../client/work/runControl.ts";
 import { makeWorkFolder, type WorkFolder } from "../../../client/work/workFolder.ts";
+import type { NodeTopology } from "../../../config/task/nodeTopology.ts";
 import { readNodeTopology } from "../../../effects/host/nodeCores.ts";
 import { DriverError } from "../../../errors.ts";
 import { exitText } from "../../../grpc/pluginClient.ts";
@@ -53,69 +54,134 @@ export async function runJob(path: string, options: RunOptions): Promise<number>
   const file = await readJobFile(path, options.skips);
   const variables = { given: options.variables, files: options.variableFiles, environment: process.env };
   const job = await checkJob(file, variables, pluginOptionsOf(options));
-  const interrupts = catchInterrupts();
-  const work = await makeWorkFolder({ job: path, keep: options.keep });
+  const place = await RunPlace.open({ path, options });
   try {
-    return await runIn(work, file, job, interrupts, options);
+    const run = { path, file, job, options };
+    const outcomes = await place.run({ ...run, consoleFor: (input) => consoleFor(job, options, input) });
+    return outcomes === "interrupted" ? interrupted : exitCodeOf(outcomes);
   } finally {
-    interrupts.release();
-    await work.close();
+    await place.close();
   }
 }
 
-async function runIn(
-  work: WorkFolder,
-  file: JobFile,
-  job: Job,
-  interrupts: Interrupts,
-  options: RunOptions,
-): Promise<number> {
-  const tasks: StartedTask[] = [];
-  const labelOf = (id: string) => tasks.find((each) => each.id === id)?.label ?? taskName(id);
-  const console = consoleFor(job, options, interrupts, labelOf);
-  for (const notice of notices(job)) console.note(notice);
-  warnOfLeftovers(console);
-  whenAborted(interrupts.stop, () => {
-    console.note(`${interrupts.stop.reason}: stopping the tasks; press Ctrl-C again to kill them`);
-  });
-  if (options.keep) console.note(`keeping folders: ${work.path}`);
-  const topology = readNodeTopology();
-  const stateFolder = new StateFolderChoice(options.stateDir);
-  const session = await PluginSession.start({
-    config: options.pluginConfig,
-    topology,
-    stateFolder,
-    work: work.path,
-    onLogLine: (line) => console.pluginLog(line),
-    onTaskEvent: ({ taskId, message }) => console.warn(`${labelOf(taskId)}: ${message}`),
-    onRestart: (exit) =>
-      console.warn(`the plugin has ended (${exitText(exit)}); restarting it; tasks keep running`),
-  });
-  console.pluginReady();
-  work.setStateFolder(stateFolder.path);
-  const { hostVolumes } = options;
-  const ports = new Set<number>();
-  const common = { file, job, session, hostVolumes, console, interrupts, topology };
-  const shared = { ...common, tasks, ports, work: work.path };
-  let feed: EventFeed | undefined;
-  let control: RunControl | undefined;
-  try {
-    control = await openControl(work.path, (request) => restartTask(tasks, request.restart));
-    if (options.verbose) {
-      // Loaded on demand: only a verbose run reads the event log.
-      const { followEvents } = await import("./eventFeed.ts");
-      feed = await followEvents(stateFolder.path, console.event);
+/** A job that is to be run once. */
+export interface JobRun {
+  /** As the person named the file. */
+  readonly path: string;
+  readonly file: JobFile;
+  readonly job: Job;
+  readonly options: RunOptions;
+  readonly consoleFor: (run: ConsoleInput) => JobConsole;
+  readonly observer?: TaskObserver;
+}
+
+export interface ConsoleInput {
+  readonly interrupts: Interrupts;
+  /** The label of a task, by the id of its run. */
+  readonly labelOf: (id: string) => string;
+}
+
+/** Shows what happens in a run. */
+export type JobConsole = RunDisplay & Pick<RunConsole, "event" | "pluginLog" | "pluginReady">;
+
+/** A plugin, and a folder for what is run with it. Runs follow one another. */
+export class RunPlace {
+  readonly #work: WorkFolder;
+  #session: PluginSession | undefined;
+  #stateFolder = "";
+  #control: RunControl | undefined;
+  #tasks: readonly StartedTask[] = [];
+  #console: JobConsole | undefined;
+
+  private constructor(work: WorkFolder) {
+    this.#work = work;
+  }
+
+  /** @throws DriverError `RUN_FOLDER_UNUSABLE` */
+  static async open({ path, options }: Pick<JobRun, "path" | "options">): Promise<RunPlace> {
+    return new RunPlace(await makeWorkFolder({ job: path, keep: options.keep }));
+  }
+
+  /**
+   * The plugin is launched by the first run, and has its options.
+   * @returns the tasks' outcomes, in the order of their ends in each group; `interrupted` before any has begun
+   * @throws DriverError if no task could be started
+   */
+  async run(run: JobRun): Promise<readonly TaskOutcome[] | "interrupted"> {
+    const interrupts = catchInterrupts();
+    try {
+      return await this.#run(interrupts, run);
+    } finally {
+      interrupts.release();
     }
-    const instances = job.groups.flatMap((group) =>
-      Array.from({ length: group.count }, (_, index) => runGroupOrFail(shared, group, index)),
-    );
-    const outcomes = await Promise.all(instances);
-    const stoppedBeforeAnyRan = interrupts.stop.aborted && outcomes.flat().length === 0;
-    return stoppedBeforeAnyRan ? interrupted : exitCodeOf(outcomes.flat());
-  } finally {
-    control?.close();
-    await session.close();
-    await feed?.close();
+  }
+
+  async close(): Promise<void> {
+    this.#control?.close();
+    await this.#session?.close();
+    await this.#work.close();
+  }
+
+  async #run(
+    interrupts: Interrupts,
+    { file, job, options, consoleFor, observer }: JobRun,
+  ): Promise<readonly TaskOutcome[] | "interrupted"> {
+    const tasks: StartedTask[] = [];
+    const console = consoleFor({ interrupts, labelOf: (id) => this.#labelOf(id) });
+    this.#tasks = tasks;
+    this.#console = console;
+    for (const notice of notices(job)) console.note(notice);
+    warnOfLeftovers(console);
+    whenAborted(interrupts.stop, () => {
+      console.note(`${interrupts.stop.reason}: stopping the tasks; press Ctrl-C again to kill them`);
+    });
+    const work = this.#work.path;
+    if (options.keep) console.note(`keeping folders: ${work}`);
+    const topology = readNodeTopology();
+    const session = await this.#sessionFor(options, topology);
+    console.pluginReady();
+    const { hostVolumes } = options;
+    const ports = new Set<number>();
+    const common = { file, job, session, hostVolumes, console, interrupts, topology };
+    const shared = { ...common, tasks, ports, work, observer };
+    let feed: EventFeed | undefined;
+    try {
+      this.#control ??= await openControl(work, (request) => restartTask(this.#tasks, request.restart));
+      if (options.verbose) {
+        // Loaded on demand: only a verbose run reads the event log.
+        const { followEvents } = await import("./eventFeed.ts");
+        feed = await followEvents(this.#stateFolder, console.event);
+      }
+      const instances = job.groups.flatMap((group) =>
+        Array.from({ length: group.count }, (_, index) => runGroupOrFail(shared, group, index)),
+      );
+      const outcomes = (await Promise.all(instances)).flat();
+      return interrupts.stop.aborted && outcomes.length === 0 ? "interrupted" : outcomes;
+    } finally {
+      await feed?.close();
+    }
+  }
+
+  #labelOf(id: string): string {
+    return this.#tasks.find((each) => each.id === id)?.label ?? taskName(id);
+  }
+
+  async #sessionFor(options: RunOptions, topology: NodeTopology): Promise<PluginSession> {
+    if (this.#session !== undefined) return this.#session;
+    const stateFolder = new StateFolderChoice(options.stateDir);
+    this.#session = await PluginSession.start({
+      config: options.pluginConfig,
+      topology,
+      stateFolder,
+      work: this.#work.path,
+      onLogLine: (line) => this.#console?.pluginLog(line),
+      onTaskEvent: ({ taskId, message }) => this.#console?.warn(`${this.#labelOf(taskId)}: ${message}`),
+      onRestart: (exit) =>
+        this.#console?.warn(`the plugin has ended (${exitText(exit)}); restarting it; tasks keep running`),
+    });
+    this.#stateFolder = stateFolder.path;
+    this.#work.setStateFolder(stateFolder.path);
+    return this.#session;
   }
 }
 
@@ -136,15 +202,15 @@ async function runGroupOrFail(run: LocalRun, group: Group, index: number): Promi
     // Its own tasks need no stop: none of them has started.
     if (run.job.groups.length > 1 || group.count > 1)
       run.interrupts.requestStop(`group ${group.name} cannot run`);
-    return [{ exitCode: RUNNER_FAILED, dismissed: false, endedAt: performance.now() }];
+    return [{ label: group.name, exitCode: RUNNER_FAILED, dismissed: false, endedAt: performance.now() }];
   }
 }
 
-function consoleFor(
+/** The console of a person who runs a job. */
+export function consoleFor(
   job: Job,
-  { raw, verbose }: RunOptions,
-  interrupts: Interrupts,
-  labelOf: (id: string) => string,
+  { raw, verbose }: Pick<RunOptions, "raw" | "verbose">,
+  { interrupts, labelOf }: ConsoleInput,
 ): RunConsole {
   const labels = job.groups.flatMap((group) =>
     Array.from({ length: group.count }, (_, index) =>
@@ -168,7 +234,7 @@ function describeFailure({ stream, errno }: OutputFailure): string {
   return `${name} cannot be written (${errnoText(errno)})`;
 }
 
-function warnOfLeftovers(console: RunConsole): void {
+function warnOfLeftovers(console: JobConsole): void {
   const leftovers = findLeftovers();
   if (leftovers.length === 0) return;
   for (const each of leftovers) console.warn(leftoverSentence(each, Date.now()));
@@ -183,7 +249,8 @@ function notices({ groups, ignored }: Job): string[] {
   ];
 }
 
-function exitCodeOf(outcomes: readonly TaskOutcome[]): number {
+/** The first exit code that is not 0, of tasks that were not stopped for others' sake. */
+export function exitCodeOf(outcomes: readonly TaskOutcome[]): number {
   const own = outcomes.filter(({ dismissed }) => !dismissed);
   return own.toSorted((a, b) => a.endedAt - b.endedAt).find(({ exitCode }) => exitCode !== 0)?.exitCode ?? 0;
 }

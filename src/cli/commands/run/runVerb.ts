@@ -1,3 +1,5 @@
+import { DriverError } from "../../../errors.ts";
+import { parseDuration } from "../../../units/durations.ts";
 import { type Assignments, collectAssignment, single, skipOption, variableFileOption } from "../options.ts";
 import type { AddVerb } from "../verb.ts";
 
@@ -12,6 +14,10 @@ interface Options {
   readonly verbose?: boolean;
   readonly raw?: boolean;
   readonly keep?: boolean;
+  readonly learn?: boolean;
+  readonly write?: boolean;
+  readonly stopAfter?: string;
+  readonly tries?: string;
 }
 
 export const addRun: AddVerb = (program, exit) => {
@@ -40,6 +46,10 @@ export const addRun: AddVerb = (program, exit) => {
     )
     .option("--state-dir <folder>", "the driver's state_dir; the run's event log is below its local/")
     .option("--keep", "keep the tasks' folders")
+    .option("--learn", "find out which options the tasks need, and print them")
+    .option("--write", "with --learn: add them to the job file")
+    .option("--stop-after <time>", "with --learn: stop the tasks after this time, such as 30s")
+    .option("--tries <number>", "with --learn: how often to run the job at most; default: 40")
     .addHelpText(
       "after",
       `
@@ -68,7 +78,7 @@ async function act(path: string, options: Options): Promise<number> {
   const { hostVolumesOf } = await import("../../../client/allocation/hostVolumes.ts");
   const { verbose = false, raw = false, keep = false } = options;
   const hostVolumes = hostVolumesOf(single(options.hostVolume));
-  return runJob(path, {
+  const runOptions = {
     ...pluginConfig,
     variables: single(options.var),
     variableFiles: await readVariableFiles(options.varFile ?? []),
@@ -77,5 +87,40 @@ async function act(path: string, options: Options): Promise<number> {
     verbose,
     raw,
     keep,
+  };
+  if (options.learn !== true) {
+    refuseWithoutLearn(options);
+    return runJob(path, runOptions);
+  }
+  const { learnJob } = await import("./learnJob.ts");
+  const { write = false } = options;
+  return learnJob(path, {
+    ...runOptions,
+    write,
+    stopAfterMs: stopAfterOf(options),
+    tries: triesOf(options),
+  });
+}
+
+function refuseWithoutLearn({ write, stopAfter, tries }: Options): void {
+  const [option] = Object.entries({ "--write": write, "--stop-after": stopAfter, "--tries": tries }).find(
+    ([, value]) => value !== undefined,
+  ) ?? [undefined];
+  if (option !== undefined) throw new DriverError("CONFIG_INVALID", `${option} is for run --learn`);
+}
+
+function stopAfterOf({ stopAfter }: Options): number | undefined {
+  if (stopAfter === undefined) return undefined;
+  const milliseconds = parseDuration(stopAfter);
+  if (milliseconds !== undefined && milliseconds > 0) return milliseconds;
+  throw new DriverError("CONFIG_INVALID", `--stop-after ${stopAfter}: no time`, {
+    hint: "Such as 30s or 2m",
+  });
+}
+
+function triesOf({ tries = "40" }: Options): number {
+  if (/^[1-9]\d{0,3}$/.test(tries) && tries !== "1") return Number(tries);
+  throw new DriverError("CONFIG_INVALID", `--tries ${tries}: no number from 2 on`, {
+    hint: "With 2 it is run once to see what it uses, and once with all of that",
   });
 }

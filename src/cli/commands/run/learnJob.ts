@@ -1,0 +1,370 @@
+/**
+ * `run --learn`: runs a job with nothing refused on files and ports, sees what its tasks use, and
+ * tries the options that they need.
+ */
+import { setTimeout as delay } from "node:timers/promises";
+import { hostView } from "../../../client/learn/hostView.ts";
+import {
+  entriesOf,
+  formatted,
+  type LearnedOptions,
+  lackingPorts,
+  policyOf,
+  withLearned,
+  withoutPorts,
+  withoutRefusals,
+} from "../../../client/learn/policies.ts";
+import { type WatchedTask, WatchedTasks } from "../../../client/learn/watchedTasks.ts";
+import { checkJob, pluginOptionsOf } from "../../../client/validation/checkFile.ts";
+import { deniedIn } from "../../../config/learn/denied.ts";
+import type { Learned } from "../../../config/learn/policy.ts";
+import { smallestSufficient } from "../../../config/learn/smallest.ts";
+import type { PluginOptions } from "../../../config/options/pluginOptions.ts";
+import { runnerArchitecture } from "../../../effects/launch/runner.ts";
+import { type Observer, openObserver } from "../../../effects/observe/observer.ts";
+import type { Job, Task } from "../../../jobspec/job.ts";
+import { type JobFile, jobFile } from "../../../jobspec/jobFile.ts";
+import type { VariableSources } from "../../../jobspec/resolve/variables.ts";
+import { RUNNER_FAILED } from "../../../taskEnd.ts";
+import { visible } from "../../../units/visible.ts";
+import { requireRoot } from "../../requireRoot.ts";
+import { LearnConsole, type Printed } from "./learnConsole.ts";
+import { type LearnedTask, learnReport } from "./learnReport.ts";
+import { readJobFile } from "./readJobFile.ts";
+import { type ConsoleInput, consoleFor, exitCodeOf, type RunOptions, RunPlace } from "./runJob.ts";
+import { refuseToWrite, writeLearned } from "./writeLearned.ts";
+
+export interface LearnOptions extends RunOptions {
+  /** Writes what was learned to the job file. */
+  readonly write: boolean;
+  /** Stops the tasks after this time; undefined: they end by themselves, or by Ctrl-C. */
+  readonly stopAfterMs: number | undefined;
+  /** How often the job is run at most. */
+  readonly tries: number;
+}
+
+/** How deep `run` makes the cgroups of tasks: a slice, and a scope in it. */
+const scopeLevel = 2;
+
+/** Of trials that find out what can be left out. What they leave open stays. */
+const mostTrialMs = 120_000;
+
+/**
+ * @param path of the job file; `-` reads standard input
+ * @returns the exit code of the job under what was learned
+ * @throws DriverError if no task could be started, or the kernel does not tell what tasks use
+ */
+export async function learnJob(path: string, options: LearnOptions): Promise<number> {
+  requireRoot("run starts tasks in sandboxes of their own");
+  const file = await readJobFile(path, options.skips);
+  // On a client, the operator allows it. Here the person who learns is both.
+  const config = { ...options.pluginConfig, unveil_by_task: true };
+  const plugin = pluginOptionsOf({ ...options, pluginConfig: config });
+  const job = await checkJob(file, variablesOf(options), plugin);
+  if (options.write) refuseToWrite(path, file);
+  const observer = openObserver(scopeLevel, runnerArchitecture());
+  try {
+    return await new Learning({ path, file, job, plugin, observer, options, config }).run();
+  } finally {
+    observer.close();
+  }
+}
+
+interface LearningInput {
+  readonly path: string;
+  readonly file: JobFile;
+  readonly job: Job;
+  readonly plugin: PluginOptions;
+  readonly observer: Observer;
+  readonly options: LearnOptions;
+  /** Options of the plugin's config block. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** One option that a task may need. */
+export interface Need {
+  readonly owner: string;
+  /** An unveil entry; undefined: identity files. */
+  readonly entry: string | undefined;
+}
+
+export interface Trial {
+  readonly exitCode: number;
+  readonly milliseconds: number;
+  /** Whether it was stopped, by a person or after its time. */
+  readonly stopped: boolean;
+  readonly printed: Printed;
+  readonly failures: readonly unknown[];
+  readonly tasks: readonly WatchedTask[];
+}
+
+/** Where a trial runs. */
+interface Place {
+  readonly place: RunPlace;
+  readonly options: RunOptions;
+}
+
+/** A person has stopped a trial. */
+class Interrupted extends Error {}
+
+class Learning {
+  readonly #input: LearningInput;
+  /** By the tasks' owners. */
+  #policies: ReadonlyMap<string, Learned> = new Map();
+  #trials = 0;
+  #limited = false;
+
+  constructor(input: LearningInput) {
+    this.#input = input;
+  }
+
+  async run(): Promise<number> {
+    const { job, config, options, observer } = this.#input;
+    const free = withoutPorts(config);
+    const seen = await this.#inPlace(free, (place) =>
+      this.#try(place, withoutRefusals(job), { shown: true, stopAfterMs: options.stopAfterMs }),
+    );
+    if (seen.tasks.length === 0) return seen.exitCode;
+    const host = hostView();
+    const learned = new Map<string, Learned>();
+    for (const { owner, task, instances } of this.#owners(seen)) {
+      const used = instances.map((each) => ({ ...each, accesses: each.accesses() }));
+      learned.set(owner, policyOf(task, used, this.#input.plugin, host));
+    }
+    const lost = observer.lost();
+    const needs = [...learned].flatMap(([owner, policy]) => needsOf(owner, policy));
+    const lookedAt = [...learned].flatMap(([owner, policy]) =>
+      formatted(policy.lookedAt).map((entry): Need => ({ owner, entry })),
+    );
+    this.#policies = learned;
+    const outcome = await this.#inPlace(config, (place) => this.#enforce(place, seen, needs, lookedAt));
+    const tasks = this.#owners(seen).map(({ owner, group, task, instances }): LearnedTask => {
+      const policy = learned.get(owner) as Learned;
+      const kept = outcome.kept.filter((need) => need.owner === owner);
+      const left = needs.filter((need) => need.owner === owner && !kept.includes(need));
+      return {
+        owner,
+        group,
+        task,
+        policy,
+        unveil: kept.flatMap(({ entry }) => entry ?? []),
+        identityFiles: kept.some(({ entry }) => entry === undefined),
+        ports: lackingPorts(task, policy),
+        portNames: new Map(instances.flatMap(({ portNames }) => [...portNames])),
+        canDoWithout: left.map(({ entry }) => entry ?? "identity_files = true"),
+        peaks: instances.map((each) => each.peaks()),
+      };
+    });
+    const report = learnReport({
+      tasks,
+      seen,
+      lost,
+      seesCapabilities: observer.seesCapabilities,
+      enforced: outcome,
+      verbose: options.verbose,
+    });
+    process.stdout.write(report);
+    if (options.write) await this.#write(tasks);
+    return outcome.trial?.exitCode ?? seen.exitCode;
+  }
+
+  /** Runs it again under what was learned; then finds out what it can do without. */
+  async #enforce(
+    place: Place,
+    seen: Trial,
+    all: readonly Need[],
+    lookedAt: readonly Need[],
+  ): Promise<Enforced> {
+    try {
+      let kept = all;
+      let trial = await this.#tryWith(place, kept, seen);
+      if (!isSame(trial, seen) && lookedAt.length > 0) {
+        kept = [...all, ...lookedAt];
+        trial = await this.#tryWith(place, kept, seen);
+      }
+      // A task that was stopped has not shown whether it misses anything.
+      if (
+        isSame(trial, seen) &&
+        !seen.stopped &&
+        kept.length > 0 &&
+        this.#trials < this.#input.options.tries
+      ) {
+        const smallest = await this.#smallest(place, kept, trial, seen);
+        if (smallest.length < kept.length) trial = await this.#tryWith(place, smallest, seen);
+        kept = smallest;
+      }
+      const denied = this.#denied(seen, trial);
+      const untried = this.#limited || (kept.length > 0 && this.#trials <= 2);
+      return { kept, trial, same: isSame(trial, seen), denied, limited: untried };
+    } catch (thrown) {
+      if (!(thrown instanceof Interrupted)) throw thrown;
+      return { kept: all, trial: undefined, same: false, denied: [], limited: true };
+    }
+  }
+
+  /** The needs without which it ends in another way than with all, or prints something else. */
+  async #smallest(place: Place, all: readonly Need[], withAll: Trial, seen: Trial): Promise<readonly Need[]> {
+    const began = performance.now();
+    const alike = (one: Trial, other: Trial) => (stream: string) =>
+      one.printed.get(stream) === other.printed.get(stream);
+    const streams = [...withAll.printed.keys()];
+    // What a task prints may be another text each time: that tells nothing of what it misses.
+    const steady = streams.every(alike(withAll, seen))
+      ? streams
+      : streams.filter(alike(withAll, await this.#tryWith(place, all, seen)));
+    const works = async (part: readonly Need[]) => {
+      this.#limited ||= this.#trials >= this.#input.options.tries || performance.now() - began > mostTrialMs;
+      if (this.#limited) return false;
+      const trial = await this.#tryWith(place, part, seen);
+      return isSame(trial, seen) && steady.every(alike(withAll, trial));
+    };
+    // What differs once may do so by chance.
+    return smallestSufficient(all, async (part) => (await works(part)) || (await works(part)));
+  }
+
+  #denied(seen: Trial, trial: Trial): string[] {
+    const accessesOf = ({ tasks }: Trial) => tasks.flatMap((task) => task.accesses());
+    return deniedIn(accessesOf(seen), accessesOf(trial));
+  }
+
+  #tryWith(place: Place, needs: readonly Need[], seen: Trial): Promise<Trial> {
+    const { job } = this.#input;
+    const options = (owner: string, task: Task): LearnedOptions => {
+      const own = needs.filter((need) => need.owner === owner);
+      const policy = this.#policies.get(owner);
+      return {
+        ports: policy === undefined ? {} : lackingPorts(task, policy),
+        unveil: [...entriesOf(task), ...own.flatMap(({ entry }) => entry ?? [])],
+        identityFiles: own.some(({ entry }) => entry === undefined),
+      };
+    };
+    const learnedJob = withLearned(job, (group, task) => options(ownerOf(group, task), task));
+    return this.#try(place, learnedJob, {
+      shown: false,
+      stopAfterMs: seen.stopped ? seen.milliseconds : undefined,
+    });
+  }
+
+  /** Trials with the same options of the plugin share a plugin. */
+  async #inPlace<Result>(
+    pluginConfig: RunOptions["pluginConfig"],
+    work: (place: Place) => Promise<Result>,
+  ): Promise<Result> {
+    const { path } = this.#input;
+    const options = { ...this.#input.options, pluginConfig, keep: false };
+    const place = await RunPlace.open({ path, options });
+    try {
+      return await work({ place, options });
+    } finally {
+      await place.close();
+    }
+  }
+
+  async #try(
+    { place, options }: Place,
+    job: Job,
+    { shown, stopAfterMs }: { readonly shown: boolean; readonly stopAfterMs: number | undefined },
+  ): Promise<Trial> {
+    const { path, file, observer } = this.#input;
+    const watched = new WatchedTasks(observer);
+    const done = new AbortController();
+    let console: LearnConsole | undefined;
+    let input: ConsoleInput | undefined;
+    this.#trials += 1;
+    let began: number | undefined;
+    const outcomes = await place.run({
+      path,
+      file,
+      job,
+      options: { ...options, verbose: shown && options.verbose },
+      observer: {
+        prepared: (task) => {
+          watched.prepared(task);
+          if (began === undefined && stopAfterMs !== undefined && input !== undefined)
+            void stopAfter(stopAfterMs, input, done.signal);
+          began ??= performance.now();
+        },
+        ended: (task) => watched.ended(task),
+      },
+      consoleFor: (given) => {
+        input = given;
+        console = new LearnConsole(shown ? consoleFor(job, options, given) : undefined);
+        return console;
+      },
+    });
+    done.abort();
+    const stop = input?.interrupts.stop;
+    if (stop?.aborted && !shown && stop.reason !== timeIsUp) throw new Interrupted();
+    const names = watched.tasks.flatMap(({ names }) => names);
+    return {
+      exitCode: outcomes === "interrupted" ? RUNNER_FAILED : exitCodeOf(outcomes),
+      milliseconds: began === undefined ? 0 : performance.now() - began,
+      stopped: stop?.aborted === true,
+      printed: console?.printed(names) ?? new Map(),
+      failures: console?.failures ?? [],
+      tasks: watched.tasks,
+    };
+  }
+
+  /** Each task of the job, with its instances in a trial. */
+  #owners({
+    tasks,
+  }: Trial): { owner: string; group: string; task: Task; instances: readonly WatchedTask[] }[] {
+    return this.#input.job.groups.flatMap((group) =>
+      group.tasks.flatMap((task) => {
+        const instances = tasks.filter((each) => each.task.name === task.name && each.group === group.name);
+        return instances.length === 0
+          ? []
+          : [{ owner: ownerOf(group.name, task), group: group.name, task, instances }];
+      }),
+    );
+  }
+
+  async #write(tasks: readonly LearnedTask[]): Promise<void> {
+    const { path, file, plugin, options } = this.#input;
+    const changed = await writeLearned(path, file, tasks, (source) =>
+      checkJob(jobFile(file.name, source, options.skips), variablesOf(options), plugin),
+    );
+    process.stderr.write(changed ? `Written to ${visible(path)}\n` : "There is nothing to write.\n");
+  }
+}
+
+function variablesOf({ variables, variableFiles }: RunOptions): VariableSources {
+  return { given: variables, files: variableFiles, environment: process.env };
+}
+
+/** What a trial of learned options came to. */
+export interface Enforced {
+  readonly kept: readonly Need[];
+  /** The last one; undefined if a person has stopped it. */
+  readonly trial: Trial | undefined;
+  /** Whether it ended as without refusals. */
+  readonly same: boolean;
+  /** What it could do without refusals, and not here. */
+  readonly denied: readonly string[];
+  /** Whether there were too many entries to try, or a person has stopped it. */
+  readonly limited: boolean;
+}
+
+const timeIsUp = "the time is up";
+
+async function stopAfter(ms: number, { interrupts }: ConsoleInput, done: AbortSignal): Promise<void> {
+  await delay(ms, undefined, { signal: done }).catch(() => undefined);
+  if (!done.aborted) interrupts.requestStop(timeIsUp);
+}
+
+function ownerOf(group: string, task: Task): string {
+  return group === task.name ? task.name : `${group}.${task.name}`;
+}
+
+function needsOf(owner: string, { unveil, identityFiles }: Learned): Need[] {
+  return [
+    ...formatted(unveil).map((entry): Need => ({ owner, entry })),
+    ...(identityFiles ? [{ owner, entry: undefined }] : []),
+  ];
+}
+
+/** Whether two trials ended in the same way. */
+function isSame(one: Trial, other: Trial): boolean {
+  return one.exitCode === other.exitCode && one.stopped === other.stopped;
+}

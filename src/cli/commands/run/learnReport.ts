@@ -1,0 +1,163 @@
+/** What `run --learn` prints. Pure. */
+import type { PortLists } from "../../../client/learn/policies.ts";
+import type { Peaks } from "../../../client/learn/watchedTasks.ts";
+import type { Learned } from "../../../config/learn/policy.ts";
+import { capabilityName, capabilityNumbers, capabilitySet } from "../../../config/options/capabilities.ts";
+import { formatMode } from "../../../config/options/unveil.ts";
+import type { Task } from "../../../jobspec/job.ts";
+import { formatDuration } from "../../../units/durations.ts";
+import { formatBytes } from "../../../units/sizes.ts";
+import { visible } from "../../../units/visible.ts";
+
+/** What was learned of one task. */
+export interface LearnedTask {
+  /** Its name, with its group's where that differs. */
+  readonly owner: string;
+  readonly group: string;
+  readonly task: Task;
+  readonly policy: Learned;
+  /** Entries that it needs besides those of the job file. */
+  readonly unveil: readonly string[];
+  readonly identityFiles: boolean;
+  /** That its lists lack. */
+  readonly ports: PortLists;
+  /** Variables of the task's environment that hold ports of its allocation. */
+  readonly portNames: ReadonlyMap<number, string>;
+  /** Options that were tried without. */
+  readonly canDoWithout: readonly string[];
+  /** Of each instance. */
+  readonly peaks: readonly Peaks[];
+}
+
+export interface LearnReport {
+  readonly tasks: readonly LearnedTask[];
+  /** The run without refusals. */
+  readonly seen: { readonly exitCode: number; readonly milliseconds: number; readonly stopped: boolean };
+  readonly lost: number;
+  readonly seesCapabilities: boolean;
+  readonly enforced: {
+    readonly trial: { readonly exitCode: number; readonly failures: readonly unknown[] } | undefined;
+    readonly same: boolean;
+    readonly denied: readonly string[];
+    readonly limited: boolean;
+  };
+  /** Whether all names are listed. */
+  readonly verbose: boolean;
+}
+
+export function learnReport(report: LearnReport): string {
+  const lines = [
+    ...report.tasks.flatMap((task) => [...taskLines(task, report), ""]),
+    ...(report.lost > 0
+      ? [
+          `Not seen: ${report.lost} uses, whose names were too long, or that were too many. This policy may lack something.`,
+        ]
+      : []),
+    ...enforcedLines(report),
+  ];
+  return `${lines.map((line) => visible(line)).join("\n")}\n`;
+}
+
+function taskLines(learned: LearnedTask, { verbose, seesCapabilities }: LearnReport): string[] {
+  const { owner, task, policy, unveil, identityFiles, canDoWithout } = learned;
+  const list = (text: string, items: readonly string[]) =>
+    items.length === 0 ? [] : [`  ${text}: ${shortened(items, verbose)}`];
+  return [
+    `${owner}:`,
+    ...configLines(unveil, identityFiles),
+    ...list("It can do without", canDoWithout),
+    ...policy.leftOut.map(({ path, mode, why }) => `  Not unveiled: ${formatMode(mode)}:${path} ${why}`),
+    ...list("It looked in vain for", policy.missing),
+    ...portLines(learned),
+    ...capabilityLines(task, policy, seesCapabilities),
+    ...peakLines(learned.peaks),
+  ];
+}
+
+/** The options, as a job file has them. */
+function configLines(unveil: readonly string[], identityFiles: boolean): string[] {
+  const options = [
+    ...(unveil.length === 0
+      ? []
+      : ["  unveil = [", ...unveil.map((entry) => `    ${JSON.stringify(entry)},`), "  ]"]),
+    ...(identityFiles ? ["  identity_files = true"] : []),
+  ];
+  if (options.length === 0) return ["  It needs nothing besides what it has."];
+  return ["  config {", ...options.map((line) => `  ${line}`), "  }"];
+}
+
+const shownNames = 5;
+
+function shortened(items: readonly string[], verbose: boolean): string {
+  if (verbose || items.length <= shownNames) return items.join(", ");
+  return `${items.slice(0, shownNames).join(", ")} and ${items.length - shownNames} more (-v shows them)`;
+}
+
+function portLines({ task, policy, ports, portNames }: LearnedTask): string[] {
+  const named = (port: number) => {
+    const name = portNames.get(port);
+    return name === undefined ? String(port) : `"\${${name}}"`;
+  };
+  const used = { connect_tcp: policy.connectTcp, bind_tcp: policy.bindTcp };
+  const lacking = Object.entries(ports).map(([option, added]) => `  Added to ${option}: ${added.join(", ")}`);
+  const limits = Object.entries(used).flatMap(([option, numbers]) =>
+    numbers.length === 0 || task.config[option] !== undefined
+      ? []
+      : `${option} = [${numbers.map(named).join(", ")}]`,
+  );
+  return [
+    ...lacking,
+    ...(limits.length === 0 ? [] : [`  It may use all TCP ports. Those that it used: ${limits.join(", ")}`]),
+  ];
+}
+
+function capabilityLines(
+  { config }: Task,
+  { usedCapabilities, refusedCapabilities }: Learned,
+  seesCapabilities: boolean,
+): string[] {
+  const added = Array.isArray(config.cap_add)
+    ? capabilityNumbers(capabilitySet(config.cap_add.map(String)))
+    : [];
+  if (added.length > 0 && !seesCapabilities)
+    return ["  Capabilities: this kernel does not tell which are used (Linux 6.13 does)"];
+  const unused = added.filter((number) => !usedCapabilities.includes(number));
+  const names = (numbers: readonly number[]) => numbers.map(capabilityName).join(", ");
+  return [
+    ...(unused.length > 0 ? [`  cap_add: it did not use ${names(unused)}`] : []),
+    ...(refusedCapabilities.length > 0
+      ? [`  Capabilities that it asked for and did without: ${names(refusedCapabilities)}`]
+      : []),
+  ];
+}
+
+function peakLines(peaks: readonly Peaks[]): string[] {
+  const most = (of: (peaks: Peaks) => number | undefined) => {
+    const known = peaks.flatMap((each) => of(each) ?? []);
+    return known.length === 0 ? undefined : Math.max(...known);
+  };
+  const memory = most(({ memoryBytes }) => memoryBytes);
+  const processes = most(({ processes }) => processes);
+  if (memory === undefined && processes === undefined) return [];
+  const parts = [
+    ...(memory === undefined ? [] : [`${formatBytes(memory)} of memory`]),
+    ...(processes === undefined ? [] : [`${processes} processes and threads, its init included`]),
+  ];
+  return [`  At most it used ${parts.join(", ")}`];
+}
+
+function enforcedLines({ seen, enforced, tasks }: LearnReport): string[] {
+  const hasEntries = tasks.some(({ unveil, identityFiles }) => unveil.length > 0 || identityFiles);
+  const { trial, same, denied, limited } = enforced;
+  const free = `Without refusals it ${seen.stopped ? "ran until it was stopped" : `ended with exit code ${seen.exitCode}`} (${formatDuration(Math.round(seen.milliseconds))}).`;
+  if (trial === undefined) return [free, "Under this policy it was not run to its end."];
+  const missed = denied.length === 0 ? "" : ` It missed: ${denied.join(", ")}.`;
+  if (!same) return [free, `Under this policy it failed: exit code ${trial.exitCode}.${missed}`];
+  return [
+    free,
+    `Under this policy, in a root of its own, it did the same${denied.length === 0 ? ": no denial." : `, without ${shortened(denied, false)}.`}`,
+    ...(limited || (seen.stopped && hasEntries)
+      ? ["Not each of them was tried alone: some may not be needed."]
+      : []),
+  ];
+}

@@ -1,0 +1,142 @@
+/** From what the tasks of a run were seen to do to the options of each task. Pure. */
+import type { Access } from "../../config/learn/access.ts";
+import { type HostView, type Learned, learnPolicy } from "../../config/learn/policy.ts";
+import type { PathRight } from "../../config/learn/rights.ts";
+import {
+  defaultEntries,
+  identityPaths,
+  ownRootFolders,
+  ownRootPaths,
+} from "../../config/options/defaultPaths.ts";
+import type { PluginOptions } from "../../config/options/pluginOptions.ts";
+import { formatUnveil, modeOf, parseUnveil, unveilProblem } from "../../config/options/unveil.ts";
+import type { TaskFolders } from "../../config/task/taskFolders.ts";
+import type { Job, Task } from "../../jobspec/job.ts";
+
+/** Options of a task's `config` block that a learned policy sets. */
+export interface LearnedOptions {
+  /** Entries as the job file has them, which come first, and the new ones. */
+  readonly unveil: readonly string[];
+  readonly identityFiles: boolean;
+  /** Ports that its lists lack; none for options that the job file does not have. */
+  readonly ports: PortLists;
+}
+
+/** By option. */
+export type PortLists = Readonly<Partial<Record<"connect_tcp" | "bind_tcp", readonly number[]>>>;
+
+/** What one instance of a task had of its own. */
+export interface OwnPlaces {
+  readonly folders: TaskFolders;
+  /** Folder of its allocation. */
+  readonly allocation: string;
+  readonly mounts: readonly { readonly path: string; readonly readOnly: boolean }[];
+}
+
+/** What a task needs, by what all its instances used. */
+export function policyOf(
+  task: Task,
+  instances: readonly (OwnPlaces & { readonly accesses: readonly Access[] })[],
+  plugin: PluginOptions,
+  host: HostView,
+): Learned {
+  const own = instances.flatMap((instance) => pathsOf(task, instance, plugin));
+  return learnPolicy(
+    instances.flatMap(({ accesses }) => accesses),
+    {
+      paths: [
+        ...(plugin.unveilDefaults ? [...defaultEntries, ...ownRootPaths, ...ownRootFolders] : []),
+        ...(hasIdentityFiles(task, plugin) ? identityPaths : []),
+        ...[...plugin.unveilPaths, ...entriesOf(task)].flatMap((entry) =>
+          unveilProblem(entry) === undefined ? parseUnveil(entry, "task") : [],
+        ),
+        ...own,
+      ],
+      allocations: instances.map(({ allocation }) => allocation),
+    },
+    host,
+  );
+}
+
+function pathsOf(_task: Task, { folders, mounts }: OwnPlaces, plugin: PluginOptions): PathRight[] {
+  const { taskDir, allocDir, secretsDir, tmpDir } = folders;
+  return [
+    ...(plugin.unveilDefaults
+      ? [taskDir, allocDir, tmpDir, secretsDir].map((path) => ({ path, mode: modeOf("rwxc") }))
+      : []),
+    ...mounts.map(({ path, readOnly }) => ({ path, mode: modeOf(readOnly ? "rx" : "rwxc") })),
+  ];
+}
+
+function hasIdentityFiles({ config }: Task, plugin: PluginOptions): boolean {
+  return config.identity_files === undefined ? plugin.identityFiles : config.identity_files === true;
+}
+
+/** The ports that a task used, and a list of its options lacks. */
+export function lackingPorts({ config }: Task, { connectTcp, bindTcp }: Learned): PortLists {
+  const used = { connect_tcp: connectTcp, bind_tcp: bindTcp };
+  return Object.fromEntries(
+    Object.entries(used).flatMap(([option, ports]) => {
+      const present = config[option];
+      if (!Array.isArray(present)) return [];
+      const lacking = ports.filter((port) => !present.map(Number).includes(port));
+      return lacking.length === 0 ? [] : [[option, lacking]];
+    }),
+  );
+}
+
+/** The entries that the job file has, before anything in them is replaced. */
+export function entriesOf({ config }: Task): string[] {
+  const { unveil } = config;
+  return Array.isArray(unveil) ? unveil.map(String) : [];
+}
+
+/** Options of the plugin or a task without those that limit ports. */
+export function withoutPorts(config: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const { connect_tcp, bind_tcp, connect_udp, bind_udp, ...rest } = config;
+  return rest;
+}
+
+/**
+ * The job as it is run to see what its tasks use: nothing is refused on files and ports. The host does not know
+ * dynamic users, so tasks have their own passwd(5), unless their job says otherwise.
+ */
+export function withoutRefusals(job: Job): Job {
+  return mapTasks(job, (task) => ({
+    identity_files: true,
+    ...withoutPorts(task.config),
+    unveil: [...entriesOf(task), "rwxc:/"],
+  }));
+}
+
+/** The job with what its tasks have learned. */
+export function withLearned(job: Job, learned: (group: string, task: Task) => LearnedOptions): Job {
+  return mapTasks(job, (task, group) => {
+    const { unveil, identityFiles, ports } = learned(group, task);
+    const lists = Object.entries(ports).map(([option, added]) => [
+      option,
+      [...((task.config[option] as unknown[] | undefined) ?? []), ...added],
+    ]);
+    return {
+      ...task.config,
+      ...Object.fromEntries(lists),
+      ...(unveil.length > 0 ? { unveil } : {}),
+      ...(identityFiles ? { identity_files: true } : {}),
+    };
+  });
+}
+
+function mapTasks(job: Job, configOf: (task: Task, group: string) => Task["config"]): Job {
+  return {
+    ...job,
+    groups: job.groups.map((group) => ({
+      ...group,
+      tasks: group.tasks.map((task) => ({ ...task, config: configOf(task, group.name) })),
+    })),
+  };
+}
+
+/** Entries as options have them. */
+export function formatted(entries: readonly PathRight[]): string[] {
+  return entries.map(formatUnveil);
+}

@@ -1,0 +1,91 @@
+/** Watches the tasks of one run: what each used, and how much of the host at most. */
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { Access } from "../../config/learn/access.ts";
+import { type TaskFolders, taskFolders } from "../../config/task/taskFolders.ts";
+import type { Observer } from "../../effects/observe/observer.ts";
+import type { Task } from "../../jobspec/job.ts";
+import type { TaskObserver } from "../task/localRun.ts";
+import type { PreparedTask } from "../task/prepareTask.ts";
+
+/** One instance of a task. */
+export interface WatchedTask {
+  readonly task: Task;
+  readonly group: string;
+  /** As the task sees them. */
+  readonly folders: TaskFolders;
+  /** Folder of its allocation on the host. */
+  readonly allocation: string;
+  /** That are others in another run: of its allocation and its user. */
+  readonly names: readonly string[];
+  /** Variables of its environment that hold the ports of its allocation, by these. */
+  readonly portNames: ReadonlyMap<number, string>;
+  /** Targets and access of its volumes. */
+  readonly mounts: readonly { readonly path: string; readonly readOnly: boolean }[];
+  readonly accesses: () => readonly Access[];
+  /** Bytes and processes; undefined if the host's cgroups do not count them. */
+  readonly peaks: () => Peaks;
+}
+
+export interface Peaks {
+  readonly memoryBytes: number | undefined;
+  readonly processes: number | undefined;
+}
+
+export class WatchedTasks implements TaskObserver {
+  readonly #observer: Observer;
+  readonly #tasks = new Map<string, WatchedTask>();
+  readonly #peaks = new Map<string, Peaks>();
+
+  constructor(observer: Observer) {
+    this.#observer = observer;
+  }
+
+  get tasks(): readonly WatchedTask[] {
+    return [...this.#tasks.values()];
+  }
+
+  prepared({ task, cgroup, message }: PreparedTask): void {
+    this.#observer.watch(cgroup);
+    const folders = taskFolders(Object.fromEntries(message.env));
+    this.#tasks.set(cgroup, {
+      task,
+      group: message.taskGroupName,
+      folders,
+      allocation: message.allocDir,
+      names: [
+        message.allocDir,
+        message.allocId,
+        message.user,
+        ...(/\d{4,}$/.exec(message.user) ?? []),
+      ].filter((name) => name !== ""),
+      portNames: new Map(
+        [...message.env].flatMap(([name, value]) =>
+          name.startsWith("NOMAD_PORT_") ? [[Number(value), name] as const] : [],
+        ),
+      ),
+      mounts: message.mounts.map(({ taskPath, readonly }) => ({
+        path: resolve(folders.rootDir, taskPath),
+        readOnly: readonly,
+      })),
+      accesses: () => this.#observer.read(cgroup),
+      peaks: () => this.#peaks.get(cgroup) ?? { memoryBytes: undefined, processes: undefined },
+    });
+  }
+
+  ended({ cgroup }: PreparedTask): void {
+    this.#peaks.set(cgroup, {
+      memoryBytes: peakOf(cgroup, "memory.peak"),
+      processes: peakOf(cgroup, "pids.peak"),
+    });
+  }
+}
+
+/** Undefined where the controller, or the file in an older kernel, is missing. */
+function peakOf(cgroup: string, file: string): number | undefined {
+  try {
+    return Number(readFileSync(join(cgroup, file), "utf8"));
+  } catch {
+    return undefined;
+  }
+}

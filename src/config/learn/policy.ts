@@ -1,0 +1,287 @@
+/** The smallest policy under which a task could have done what it was seen to do. Pure. */
+import { identityPaths, linkFolders } from "../options/defaultPaths.ts";
+import { isAtOrBelow, modeOf, type UnveilMode } from "../options/unveil.ts";
+import type { Access, NamedAccess } from "./access.ts";
+import { folderOf, isInProc, procPath, whyForbidden } from "./paths.ts";
+import { collapsed, isNothing, merged, noRights, type PathRight, rightsAt, without } from "./rights.ts";
+
+/** What is on the host. */
+export interface HostView {
+  /**
+   * Follows symlinks.
+   * @returns undefined for a path that leads nowhere; without an end for one into /proc
+   */
+  follow(path: string): Followed | undefined;
+  /** The dynamic linker that a program's file names. */
+  linkerOf(program: string): string | undefined;
+  /** The home folders of its users. */
+  readonly homes: readonly string[];
+}
+
+export interface Followed {
+  readonly links: readonly { readonly path: string }[];
+  readonly end: { readonly path: string } | undefined;
+}
+
+/** The policy that the task would have without what is learned. */
+export interface PresentPolicy {
+  /** Paths as its entries name them, the default ones and its own folders included. */
+  readonly paths: readonly PathRight[];
+  /** Folders of its allocation. Of what lies in them, nothing can be opened besides. */
+  readonly allocations: readonly string[];
+}
+
+export interface Learned {
+  /** Entries that it needs besides the present ones. */
+  readonly unveil: readonly PathRight[];
+  /** Entries for what it only looked at: it may do without. */
+  readonly lookedAt: readonly PathRight[];
+  /** Whether it needs `/etc/passwd` or `/etc/group`. */
+  readonly identityFiles: boolean;
+  /** What it used and no learned policy opens. */
+  readonly leftOut: readonly (PathRight & { readonly why: string })[];
+  /** TCP ports, in ascending order. */
+  readonly connectTcp: readonly number[];
+  readonly bindTcp: readonly number[];
+  /** Numbers of capabilities that it used, and that it asked for in vain. */
+  readonly usedCapabilities: readonly number[];
+  readonly refusedCapabilities: readonly number[];
+  /** Names that it looked for in vain. */
+  readonly missing: readonly string[];
+}
+
+export function learnPolicy(accesses: readonly Access[], present: PresentPolicy, host: HostView): Learned {
+  const open = opened(present.paths, host);
+  const needed = needs(accesses, host)
+    .map(({ path, mode }) => ({ path, mode: without(mode, rightsAt(path, open)) }))
+    .filter(({ mode }) => !isNothing(mode));
+  const identity = needed.filter(({ path, mode }) => isIdentityFile(path) && !mode.write);
+  const whyNot = (path: string) =>
+    present.allocations.some((folder) => isAtOrBelow(path, folder))
+      ? "is the task's own, outside of local, secrets, tmp and the shared folder: set work_dir"
+      : whyForbidden(path, host.homes);
+  const leftOut = merged(needed).flatMap((right) => {
+    const why = whyNot(right.path);
+    return why === undefined ? [] : [{ ...right, why }];
+  });
+  const real = collapsed(
+    needed.filter((right) => !identity.includes(right) && whyNot(right.path) === undefined),
+    host.homes,
+  );
+  const named = accesses.filter((access) => access.kind === "named");
+  const unveil = namedAs(
+    real,
+    named.filter(({ use, errno }) => use !== "lookUp" && errno === 0),
+    present.paths,
+    host,
+  );
+  return {
+    unveil,
+    lookedAt: lookedAt(
+      named.filter(({ path }) => !present.allocations.some((folder) => isAtOrBelow(path, folder))),
+      [...present.paths, ...unveil],
+      host,
+    ),
+    identityFiles: identity.length > 0,
+    leftOut,
+    ...ports(accesses),
+    ...capabilities(accesses),
+    missing: missing(named, open),
+  };
+}
+
+/** The rights that accesses need, on paths without symlinks. */
+function needs(accesses: readonly Access[], host: HostView): PathRight[] {
+  return accesses.flatMap((access): PathRight[] => {
+    switch (access.kind) {
+      case "opened": {
+        const { path, read, write, created } = access;
+        return [
+          right(path, `${read ? "r" : ""}${write ? "w" : ""}`),
+          ...(created ? [right(folderOf(path), "c")] : []),
+        ];
+      }
+      case "executed": {
+        const linker = host.linkerOf(access.path);
+        return [right(access.path, "rx"), ...(linker === undefined ? [] : at(linker, "rx", host))];
+      }
+      case "controlled":
+        return asksForTerminal(access.request) ? [] : [right(access.path, "w")];
+      case "named":
+        return needsOfName(access, host);
+      default:
+        return [];
+    }
+  });
+}
+
+function needsOfName({ use, path, errno }: NamedAccess, host: HostView): PathRight[] {
+  // A socket that nobody listens on was reached nevertheless.
+  if (use === "connect" && errno !== ENOENT) return at(path, "w", host);
+  if (errno !== 0) return [];
+  if (use === "make" || use === "remove") return at(folderOf(trimmed(path)), "c", host);
+  if (use === "truncate" || use === "change") return at(path, "w", host);
+  return use === "execute" ? at(path, "rx", host) : [];
+}
+
+const ENOENT = 2;
+
+/** TCGETS, TIOCGWINSZ: isatty(3) asks them of any file, and takes every error for no. */
+function asksForTerminal(request: number): boolean {
+  return request === 0x5401 || request === 0x5413;
+}
+
+function right(path: string, letters: string): PathRight {
+  return { path: isInProc(path) ? procPath(path) : path, mode: modeOf(letters) };
+}
+
+/** A right on what a name leads to; none if it leads nowhere any more. */
+function at(name: string, letters: string, host: HostView): PathRight[] {
+  const followed = host.follow(name);
+  if (followed === undefined) return [];
+  return [right(followed.end?.path ?? name, letters)];
+}
+
+/** What entries open, by their own paths and by what these lead to. */
+function opened(entries: readonly PathRight[], host: HostView): PathRight[] {
+  return merged(
+    entries.flatMap(({ path, mode }) => {
+      const end = host.follow(path)?.end?.path;
+      return [{ path, mode }, ...(end === undefined ? [] : [{ path: end, mode }])];
+    }),
+  );
+}
+
+function isIdentityFile(path: string): boolean {
+  return identityPaths.some((identity) => identity.path === path);
+}
+
+/**
+ * The entries, and for names through symlinks that would not be in the task's root, entries by these names:
+ * the driver makes the symlinks that lead to a path as an entry names it.
+ */
+function namedAs(
+  real: readonly PathRight[],
+  names: readonly NamedAccess[],
+  present: readonly PathRight[],
+  host: HostView,
+): PathRight[] {
+  let entries = [...real];
+  for (const { path: name, use } of names) {
+    const plain = plainName(name);
+    const end = host.follow(name)?.end?.path;
+    if (plain === undefined || end === undefined || end === plain) continue;
+    const all = [...present, ...entries];
+    if (rightsNothing(end, all, host) || whyForbidden(plain, host.homes) !== undefined) continue;
+    if (linksAreThere(name, all, host)) continue;
+    const own = entries.find(({ path }) => path === end);
+    const mode = own?.mode ?? modeOf(use === "execute" ? "rx" : "r");
+    entries = merged([...entries.filter((entry) => entry !== own), { path: plain, mode }]);
+  }
+  return entries;
+}
+
+/** Whether no entry has to do with a path: then there is nothing to name. */
+function rightsNothing(path: string, entries: readonly PathRight[], host: HostView): boolean {
+  return isNothing(rightsAt(path, opened(entries, host)) ?? noRights);
+}
+
+/** Whether all symlinks that a name leads through are in a root with these entries. */
+function linksAreThere(name: string, entries: readonly PathRight[], host: HostView): boolean {
+  const links = host.follow(name)?.links ?? [];
+  if (links.length === 0) return true;
+  const folders = [...opened(entries, host).map(({ path }) => path), ...linkFolders];
+  const crossed = new Set(
+    entries.flatMap(({ path }) => host.follow(path)?.links ?? []).map(({ path }) => path),
+  );
+  return links.every(({ path }) => crossed.has(path) || folders.some((folder) => isAtOrBelow(path, folder)));
+}
+
+/** Entries that would show what was only looked at. */
+function lookedAt(names: readonly NamedAccess[], entries: readonly PathRight[], host: HostView): PathRight[] {
+  const open = opened(entries, host);
+  const shown = (path: string) =>
+    path === "/" ||
+    isInProc(path) ||
+    open.some((entry) => isAtOrBelow(path, entry.path) || isAtOrBelow(entry.path, path));
+  const hidden = names.flatMap(({ use, path, errno }): PathRight[] => {
+    if ((use !== "lookUp" && use !== "open") || errno !== 0) return [];
+    const end = host.follow(path)?.end?.path;
+    if (end === undefined || (shown(end) && linksAreThere(path, entries, host))) return [];
+    const plain = plainName(path) ?? end;
+    const linked = linksAreThere(path, entries, host) ? end : plain;
+    return isIdentityFile(linked) || whyForbidden(linked, host.homes) !== undefined
+      ? []
+      : [{ path: linked, mode: modeOf("r") }];
+  });
+  return collapsed(hidden, host.homes);
+}
+
+/** A name as an entry may have it: without empty and `.` segments; undefined for one with `..`. */
+function plainName(name: string): string | undefined {
+  const segments = name.split("/").filter((segment) => segment !== "" && segment !== ".");
+  return segments.includes("..") ? undefined : `/${segments.join("/")}`;
+}
+
+function trimmed(name: string): string {
+  return name.replace(/\/+$/, "");
+}
+
+function ports(accesses: readonly Access[]): Pick<Learned, "connectTcp" | "bindTcp"> {
+  const of = (kind: "connected" | "bound") =>
+    sorted(accesses.flatMap((access) => (access.kind === kind && access.tcp ? [access.port] : [])));
+  const bindTcp = of("bound");
+  // Where it binds any free port, it most likely connects to that one, which is another one each time.
+  const isFixed = (port: number) => port > 0 && !(bindTcp.includes(0) && port >= FIRST_FREE_PORT);
+  return { connectTcp: of("connected").filter(isFixed), bindTcp };
+}
+
+/** The kernel chooses ports from here on: `ip_local_port_range` of ip(7). */
+const FIRST_FREE_PORT = 32_768;
+
+function capabilities(
+  accesses: readonly Access[],
+): Pick<Learned, "usedCapabilities" | "refusedCapabilities"> {
+  const of = (refused: boolean) =>
+    sorted(
+      accesses.flatMap((access) =>
+        access.kind === "capability" && access.refused === refused ? [access.number] : [],
+      ),
+    );
+  const used = of(false);
+  const refused = of(true).filter((each) => !used.includes(each) && each !== CAP_SYS_ADMIN);
+  return { usedCapabilities: used, refusedCapabilities: refused };
+}
+
+/** The kernel asks for it at each larger allocation, to leave memory for root: this tells nothing of a task. */
+const CAP_SYS_ADMIN = 21;
+
+/** Without those that were found elsewhere, as programs and libraries are. */
+function missing(names: readonly NamedAccess[], open: readonly PathRight[]): string[] {
+  const last = (path: string) => trimmed(path).slice(trimmed(path).lastIndexOf("/") + 1);
+  const found = new Set(names.filter(({ errno }) => errno === 0).map(({ path }) => last(path)));
+  const vain = names.filter(
+    ({ path, errno }) =>
+      errno === ENOENT &&
+      !found.has(last(path)) &&
+      // The dynamic linker of each program looks for it.
+      path !== "/etc/ld.so.preload" &&
+      !isInProc(path) &&
+      isNothing(rightsAt(plainName(path) ?? path, open)),
+  );
+  return [...new Set(vain.map(({ path }) => plainName(path) ?? path))].toSorted();
+}
+
+function sorted(numbers: readonly number[]): number[] {
+  return [...new Set(numbers)].toSorted((one, other) => one - other);
+}
+
+/** Whether a policy allows a mode on a path without symlinks. */
+export function allows(
+  entries: readonly PathRight[],
+  path: string,
+  mode: UnveilMode,
+  host: HostView,
+): boolean {
+  return isNothing(without(mode, rightsAt(path, opened(entries, host))));
+}

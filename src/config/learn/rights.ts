@@ -1,0 +1,100 @@
+/** Rights on paths without symlinks, and how they are made few. Pure. */
+import { isAtOrBelow, modeOf, type UnveilMode, unionOfModes } from "../options/unveil.ts";
+import { folderOf, mayStandForItsFiles } from "./paths.ts";
+
+export interface PathRight {
+  readonly path: string;
+  readonly mode: UnveilMode;
+}
+
+const letters = ["read", "write", "execute", "create"] as const;
+export const noRights: UnveilMode = modeOf("");
+
+/** What entries allow at a path, be it by one of a folder around it. */
+export function rightsAt(path: string, entries: readonly PathRight[]): UnveilMode {
+  return entries
+    .filter((entry) => isAtOrBelow(path, entry.path))
+    .reduce((mode, entry) => unionOfModes(mode, entry.mode), noRights);
+}
+
+/** What of a mode another one does not allow. */
+export function without(mode: UnveilMode, other: UnveilMode): UnveilMode {
+  return {
+    read: mode.read && !other.read,
+    write: mode.write && !other.write,
+    execute: mode.execute && !other.execute,
+    create: mode.create && !other.create,
+  };
+}
+
+export function isNothing(mode: UnveilMode): boolean {
+  return letters.every((letter) => !mode[letter]);
+}
+
+/** Union of entries for the same path, in the order of paths. */
+export function merged(entries: readonly PathRight[]): PathRight[] {
+  const modes = new Map<string, UnveilMode>();
+  for (const { path, mode } of entries) modes.set(path, unionOfModes(modes.get(path) ?? noRights, mode));
+  return [...modes]
+    .map(([path, mode]) => ({ path, mode }))
+    .toSorted((one, other) => (one.path < other.path ? -1 : 1));
+}
+
+/** So many files of a folder, or so many anywhere below it, are taken for the whole folder. */
+const manyInFolder = 4;
+const manyBelow = 8;
+
+/**
+ * Fewer entries that allow at least the same. A folder in which things are made has the rights that were
+ * needed on anything in it, since the next run makes other files. A folder of which many files were read stands
+ * for them.
+ */
+export function collapsed(entries: readonly PathRight[], homes: readonly string[]): PathRight[] {
+  let now = withoutCovered(madeIn(merged(entries)));
+  const depth = (path: string) => path.split("/").length;
+  const folders = new Set(now.flatMap(({ path }) => foldersAround(path)));
+  for (const folder of [...folders].toSorted((one, other) => depth(other) - depth(one))) {
+    if (!mayStandForItsFiles(folder, homes)) continue;
+    const below = now.filter(({ path, mode }) => isAtOrBelow(path, folder) && !mode.write && !mode.create);
+    const direct = below.filter(({ path }) => folderOf(path) === folder);
+    if (direct.length < manyInFolder && below.length < manyBelow) continue;
+    const mode = below.reduce((union, each) => unionOfModes(union, each.mode), noRights);
+    now = withoutCovered(merged([...now, { path: folder, mode }]));
+  }
+  return now;
+}
+
+/** Adds to each folder with `c` what is needed below it. */
+function madeIn(entries: readonly PathRight[]): PathRight[] {
+  return entries.map(({ path, mode }) =>
+    mode.create
+      ? {
+          path,
+          mode: entries
+            .filter((other) => isAtOrBelow(other.path, path))
+            .reduce((union, other) => unionOfModes(union, other.mode), mode),
+        }
+      : { path, mode },
+  );
+}
+
+/** Without entries that those of folders around them make needless. */
+function withoutCovered(entries: readonly PathRight[]): PathRight[] {
+  return entries.filter(
+    ({ path, mode }) =>
+      !isNothing(
+        without(
+          mode,
+          rightsAt(
+            path,
+            entries.filter((other) => other.path !== path),
+          ),
+        ),
+      ),
+  );
+}
+
+function foldersAround(path: string): string[] {
+  const folder = folderOf(path);
+  return folder === "/" ? [] : [folder, ...foldersAround(folder)];
+}

@@ -1,0 +1,130 @@
+/**
+ * Writes programs for bpf(2): extended BPF, as bytes. Documentation/bpf/standardization/instruction-set.rst.
+ * Registers: r0 results, r1 to r5 arguments, r6 to r9 kept across calls, r10 the end of the stack. Pure.
+ */
+
+export type Register = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10;
+
+/** Bytes of a load or store. */
+type Size = 1 | 2 | 4 | 8;
+
+interface Instruction {
+  readonly code: number;
+  readonly to?: Register;
+  /** 1 beside a 64-bit constant: it is a map's descriptor. */
+  readonly from?: Register;
+  readonly offset?: number;
+  readonly value?: number;
+  /** Where a jump leads. */
+  readonly label?: string;
+}
+
+const sizes: Readonly<Record<Size, number>> = { 4: 0x00, 2: 0x08, 1: 0x10, 8: 0x18 };
+
+/** Operations on 64 bits, with a constant or (+ 8) a register. */
+const operations = { add: 0x07, or: 0x47, and: 0x57, shiftLeft: 0x67, shiftRight: 0x77, move: 0xb7 } as const;
+
+/** Comparisons of 64 bits, with a constant or (+ 8) a register. */
+const comparisons = {
+  equal: 0x15,
+  greater: 0x25,
+  anyBit: 0x45,
+  notEqual: 0x55,
+  signedGreaterOrEqual: 0x75,
+  less: 0xa5,
+  signedLessOrEqual: 0xd5,
+} as const;
+
+export const INSTRUCTION_BYTES = 8;
+
+/** A program that grows with each call. Methods return it, so that lines of it read as one. */
+export class Program {
+  readonly #lines: Instruction[] = [];
+  readonly #labels = new Map<string, number>();
+
+  compute(operation: keyof typeof operations, to: Register, by: number | { readonly of: Register }): this {
+    const code = operations[operation];
+    return typeof by === "number"
+      ? this.#add({ code, to, value: by })
+      : this.#add({ code: code + 8, to, from: by.of });
+  }
+
+  load(size: Size, to: Register, from: Register, offset: number): this {
+    return this.#add({ code: 0x61 + sizes[size], to, from, offset });
+  }
+
+  store(size: Size, to: Register, offset: number, what: number | { readonly of: Register }): this {
+    return typeof what === "number"
+      ? this.#add({ code: 0x62 + sizes[size], to, offset, value: what })
+      : this.#add({ code: 0x63 + sizes[size], to, from: what.of, offset });
+  }
+
+  /** A constant of 64 bits, or a map. */
+  constant(to: Register, value: bigint | { readonly map: number }): this {
+    const isMap = typeof value === "object";
+    const bits = isMap ? BigInt(value.map) : value;
+    this.#add({ code: 0x18, to, from: isMap ? 1 : 0, value: Number(BigInt.asIntN(32, bits)) });
+    return this.#add({ code: 0, value: Number(BigInt.asIntN(32, bits >> 32n)) });
+  }
+
+  /** Adds atomically to a word of eight bytes in memory. */
+  increase(to: Register, offset: number, by: Register): this {
+    return this.#add({ code: 0xdb, to, from: by, offset });
+  }
+
+  /** @param helper its number in `linux/bpf.h` */
+  call(helper: number): this {
+    return this.#add({ code: 0x85, value: helper });
+  }
+
+  jump(
+    comparison: keyof typeof comparisons,
+    one: Register,
+    other: number | { readonly of: Register },
+    label: string,
+  ): this {
+    const code = comparisons[comparison];
+    return typeof other === "number"
+      ? this.#add({ code, to: one, value: other, label })
+      : this.#add({ code: code + 8, to: one, from: other.of, label });
+  }
+
+  goto(label: string): this {
+    return this.#add({ code: 0x05, label });
+  }
+
+  label(label: string): this {
+    if (this.#labels.has(label)) throw new RangeError(`label ${label} is there twice`);
+    this.#labels.set(label, this.#lines.length);
+    return this;
+  }
+
+  exit(): this {
+    return this.#add({ code: 0x95 });
+  }
+
+  /** @throws RangeError for a jump to a label that is missing */
+  bytes(): Uint8Array {
+    const bytes = Buffer.alloc(this.#lines.length * INSTRUCTION_BYTES);
+    for (const [index, line] of this.#lines.entries()) {
+      const { code, to = 0, from = 0, offset = 0, value = 0, label } = line;
+      const at = index * INSTRUCTION_BYTES;
+      bytes.writeUInt8(code, at);
+      bytes.writeUInt8(to | (from << 4), at + 1);
+      bytes.writeInt16LE(label === undefined ? offset : this.#distance(label, index), at + 2);
+      bytes.writeInt32LE(value, at + 4);
+    }
+    return bytes;
+  }
+
+  #distance(label: string, from: number): number {
+    const target = this.#labels.get(label);
+    if (target === undefined) throw new RangeError(`label ${label} is missing`);
+    return target - from - 1;
+  }
+
+  #add(line: Instruction): this {
+    this.#lines.push(line);
+    return this;
+  }
+}

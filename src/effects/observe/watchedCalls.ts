@@ -1,0 +1,123 @@
+/** The system calls whose arguments are noted, and what they tell. Pure. */
+import type { SystemCallName } from "../../systemCalls.ts";
+
+/** What a note tells of. */
+export const noteKinds = {
+  /** A name was looked up. Detail: the call's error as a negative number, or 0, as for all kinds with a name. */
+  lookUp: 1,
+  openName: 2,
+  make: 3,
+  remove: 4,
+  truncate: 5,
+  /** Mode, owner, times, attributes. */
+  change: 6,
+  /** The name of a socket's file. */
+  connectPath: 7,
+  /** Of a program that was executed, or a script. */
+  executeName: 8,
+  /** The path of a file or folder that was opened. Detail: `openBits`. */
+  opened: 9,
+  /** The path of a program that was executed: of a script its interpreter. */
+  executed: 10,
+  /** ioctl(2) on a device. Detail: the request. */
+  control: 11,
+  /** Detail: the port in network order; above 16 bits the socket's type. */
+  connect: 12,
+  bind: 13,
+  /** Detail: its number, and `REFUSED`. */
+  capability: 14,
+} as const;
+
+export type NoteKind = keyof typeof noteKinds;
+
+/** A call that names a file. */
+export interface NamingCall {
+  readonly kind: NoteKind;
+  /** Which argument is the name, from 0 on. */
+  readonly name: number;
+  /** Which is the descriptor of the folder where it begins; undefined: it begins in the working directory. */
+  readonly folder?: number;
+  /** The arguments are gone if it succeeds. */
+  readonly ifFailed?: true;
+}
+
+type Calls<Call> = Partial<Readonly<Record<SystemCallName, Call>>>;
+
+const first = { name: 0 };
+const inFolder = { name: 1, folder: 0 };
+const lookUp = { kind: "lookUp", ...first } as const;
+const change = { kind: "change", ...first } as const;
+
+/** A call with two names is in the second list, too. */
+export const namingCalls: readonly [Calls<NamingCall>, Calls<NamingCall>] = [
+  {
+    open: { kind: "openName", ...first },
+    creat: { kind: "openName", ...first },
+    openat: { kind: "openName", ...inFolder },
+    openat2: { kind: "openName", ...inFolder },
+    stat: lookUp,
+    lstat: lookUp,
+    access: lookUp,
+    readlink: lookUp,
+    chdir: lookUp,
+    statfs: lookUp,
+    getxattr: lookUp,
+    lgetxattr: lookUp,
+    listxattr: lookUp,
+    llistxattr: lookUp,
+    link: lookUp,
+    newfstatat: { kind: "lookUp", ...inFolder },
+    statx: { kind: "lookUp", ...inFolder },
+    faccessat: { kind: "lookUp", ...inFolder },
+    faccessat2: { kind: "lookUp", ...inFolder },
+    readlinkat: { kind: "lookUp", ...inFolder },
+    linkat: { kind: "lookUp", ...inFolder },
+    inotify_add_watch: { kind: "lookUp", name: 1 },
+    execve: { ...lookUp, ifFailed: true },
+    execveat: { kind: "lookUp", ...inFolder, ifFailed: true },
+    mkdir: { kind: "make", ...first },
+    mknod: { kind: "make", ...first },
+    mkdirat: { kind: "make", ...inFolder },
+    mknodat: { kind: "make", ...inFolder },
+    symlink: { kind: "make", name: 1 },
+    symlinkat: { kind: "make", name: 2, folder: 1 },
+    rename: { kind: "remove", ...first },
+    renameat: { kind: "remove", ...inFolder },
+    renameat2: { kind: "remove", ...inFolder },
+    unlink: { kind: "remove", ...first },
+    rmdir: { kind: "remove", ...first },
+    unlinkat: { kind: "remove", ...inFolder },
+    truncate: { kind: "truncate", ...first },
+    chmod: change,
+    chown: change,
+    lchown: change,
+    utime: change,
+    utimes: change,
+    setxattr: change,
+    lsetxattr: change,
+    removexattr: change,
+    lremovexattr: change,
+    fchmodat: { kind: "change", ...inFolder },
+    fchmodat2: { kind: "change", ...inFolder },
+    fchownat: { kind: "change", ...inFolder },
+    futimesat: { kind: "change", ...inFolder },
+    utimensat: { kind: "change", ...inFolder },
+  },
+  {
+    rename: { kind: "make", name: 1 },
+    renameat: { kind: "make", name: 3, folder: 2 },
+    renameat2: { kind: "make", name: 3, folder: 2 },
+    link: { kind: "make", name: 1 },
+    linkat: { kind: "make", name: 3, folder: 2 },
+  },
+];
+
+/** Calls that return the descriptor of a file that they have opened. */
+export const openingCalls = ["open", "creat", "openat", "openat2", "open_by_handle_at"] as const;
+
+/** Which argument is the address, and for what; the first one is the socket. */
+export const addressCalls: Calls<{ readonly kind: "connect" | "bind"; readonly address: number }> = {
+  connect: { kind: "connect", address: 1 },
+  sendto: { kind: "connect", address: 4 },
+  bind: { kind: "bind", address: 1 },
+};

@@ -1,0 +1,139 @@
+/** `run --learn`: what it prints and writes, and what it does with wrong input. */
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { builtEntry } from "../../support/plugin/pluginEntry.ts";
+import { type CallOptions, call, jobFileOf, shellJob, start } from "../../support/screen/commandLine.ts";
+
+let stateDir: string;
+beforeEach(() => {
+  stateDir = join(temporaryFolder(), "state");
+});
+
+const learn = (args: readonly string[], options?: CallOptions) =>
+  call(["run", "--learn", "--state-dir", stateDir, ...args], { program: [builtEntry], ...options });
+
+/** A folder of the host with files that every user may read. A task's own /tmp would hide one in there. */
+function hostFolder(...names: readonly string[]): string {
+  const folder = mkdtempSync("/var/tmp/exec2-learn-");
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  chmodSync(folder, 0o755);
+  for (const name of names) writeFileSync(join(folder, name), `${name}\n`);
+  return folder;
+}
+
+describe("run --learn", { timeout: 120_000 }, () => {
+  it("prints what a task needs, apart from what it can do without", async () => {
+    const folder = hostFolder("needed", "optional");
+    const script = `cat ${folder}/needed; cat ${folder}/optional > /dev/null 2>&1; test -e ${folder}/missing; id -un | cut -c 1-6`;
+    const { code, stdout } = await learn(["-v", "--raw", shellJob(script)]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("needed\nnomad-\n");
+    expect(stdout).toContain(
+      `config {\n    unveil = [\n      "r:${folder}/needed",\n    ]\n    identity_files = true\n  }`,
+    );
+    expect(stdout).toMatch(new RegExp(`It can do without: .*r:${folder}/optional`));
+    expect(stdout).toMatch(new RegExp(`It looked in vain for: .*${folder}/missing`));
+    expect(stdout).toMatch(/it did the same, without .*optional/);
+  });
+
+  it("writes it to the job file, and a run with other input extends that", async () => {
+    const folder = hostFolder("a", "b");
+    const file = jobFileOf(`variable "name" {}
+job "test" {
+  group "group" {
+    task "task" {
+      driver = "exec2"
+      config {
+        command = "cat" # prints
+        args    = ["${folder}/\${var.name}"]
+      }
+    }
+  }
+}
+`);
+    const before = readFileSync(file, "utf8");
+    const list = (...names: string[]) =>
+      before.replace(
+        '"]\n',
+        `"]\n        unveil = [\n${names.map((name) => `          "r:${folder}/${name}",\n`).join("")}        ]\n`,
+      );
+    expect(await learn(["--write", "--var", "name=a", file])).toMatchObject({ code: 0 });
+    expect(readFileSync(file, "utf8")).toBe(list("a"));
+    expect(await learn(["--write", "--var", "name=b", file])).toMatchObject({ code: 0 });
+    expect(readFileSync(file, "utf8")).toBe(list("a", "b"));
+    const again = await learn(["--write", "--var", "name=b", file]);
+    expect(again.stdout).toContain("It needs nothing besides what it has.");
+    expect(again.stderr).toContain("There is nothing to write.");
+    expect(readFileSync(file, "utf8")).toBe(list("a", "b"));
+  });
+
+  it("extends lists of ports that the job has, and tells of ports where it has none", async () => {
+    const connect =
+      "perl -MIO::Socket::INET -e 'IO::Socket::INET->new(PeerAddr => \"127.0.0.1:9\") or exit($!{EACCES} ? 3 : 0)'";
+    const free = await learn([shellJob(connect)]);
+    expect(free.stdout).toContain("It may use all TCP ports. Those that it used: connect_tcp = [9]");
+    const limited = shellJob(connect);
+    const source = readFileSync(limited, "utf8").replace(
+      "config {",
+      "config {\n        connect_tcp = [53] # names",
+    );
+    writeFileSync(limited, source);
+    expect(await call(["run", "--state-dir", stateDir, limited])).toMatchObject({ code: 3 });
+    const learned = await learn(["--write", limited]);
+    expect(learned).toMatchObject({ code: 0, stdout: expect.stringContaining("Added to connect_tcp: 9") });
+    expect(readFileSync(limited, "utf8")).toBe(source.replace("[53]", "[53, 9]"));
+  });
+
+  it("says what no policy opens, and that the task fails without it", async () => {
+    const { code, stdout } = await learn([shellJob("ls / > /dev/null && echo listed")]);
+    expect(stdout).toContain("Not unveiled: r:/ is all of the host");
+    expect(stdout).toMatch(/Under this policy it failed: exit code 2\. It missed: \/\./);
+    expect(code).toBe(2);
+  });
+
+  it("stops a service after a time, or at Ctrl-C, and tries the same under the policy", async () => {
+    const folder = hostFolder("page");
+    const job = shellJob(`trap 'exit 0' INT; cat ${folder}/page; while :; do sleep 0.05; done`);
+    const timed = await learn(["--stop-after", "500ms", job]);
+    expect(timed).toMatchObject({ code: 0, stdout: expect.stringContaining(`"r:${folder}/page"`) });
+    expect(timed.stdout).toMatch(/ran until it was stopped .*\n.*it did the same/);
+    const started = start(["run", "--learn", "--state-dir", stateDir, job], { program: [builtEntry] });
+    await started.seen("page\n");
+    started.child.kill("SIGINT");
+    expect((await started.ended).stdout).toMatch(/ran until it was stopped .*\n.*it did the same/);
+  });
+
+  it("refuses what makes no sense", async () => {
+    const job = shellJob("true");
+    const refused = (args: readonly string[]) => call(["run", "--state-dir", stateDir, ...args, job]);
+    expect(await refused(["--write"])).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining("--write is for run --learn"),
+    });
+    expect(await refused(["--learn", "--tries", "1"])).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining("--tries 1"),
+    });
+    expect(await refused(["--learn", "--stop-after", "soon"])).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining("no time"),
+    });
+    const json = join(temporaryFolder(), "job.json");
+    writeFileSync(
+      json,
+      JSON.stringify({
+        job: { a: { group: { a: { task: { a: { driver: "exec2", config: { command: "true" } } } } } } },
+      }),
+    );
+    expect(await learn(["--write", json])).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining("a job file in JSON"),
+    });
+    expect(await learn([job], { unprivileged: true })).toMatchObject({
+      code: 125,
+      stderr: expect.stringContaining("root"),
+    });
+  });
+});

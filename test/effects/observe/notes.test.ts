@@ -1,0 +1,56 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { readNote } from "../../../src/effects/observe/notes.ts";
+import { noteLayout } from "../../../src/effects/observe/probes.ts";
+import { noteKinds } from "../../../src/effects/observe/watchedCalls.ts";
+
+function note(kind: keyof typeof noteKinds, detail: number, ...texts: readonly string[]): Buffer {
+  const bytes = Buffer.alloc(noteLayout.bytes);
+  bytes.writeBigUInt64LE(42n, noteLayout.cgroup);
+  bytes.writeUInt32LE(noteKinds[kind], noteLayout.kind);
+  bytes.writeInt32LE(detail, noteLayout.detail);
+  bytes.write(texts.map((text) => `${text}\0`).join(""), noteLayout.text);
+  return bytes;
+}
+
+const accessOf = (...given: Parameters<typeof note>) => readNote(note(...given))?.access;
+
+describe("a note", () => {
+  it("has a path from its last name on", () => {
+    expect(accessOf("opened", 1, "passwd", "etc")).toMatchObject({
+      path: "/etc/passwd",
+      read: true,
+      write: false,
+    });
+    expect(accessOf("executed", 0)).toEqual({ kind: "executed", path: "/" });
+  });
+
+  it("has a name, and the folder where it begins", () => {
+    expect(accessOf("lookUp", -2, "/etc/x")).toEqual({
+      kind: "named",
+      use: "lookUp",
+      path: "/etc/x",
+      errno: 2,
+    });
+    expect(accessOf("openName", 0, "../x", "b", "a")).toMatchObject({ path: "/a/b/../x", errno: 0 });
+  });
+
+  it("tells how a file was opened", () => {
+    expect(accessOf("opened", 0x10_0002, "x")).toMatchObject({ read: false, write: true, created: true });
+    expect(accessOf("opened", 0o1001, "x")).toMatchObject({ read: true, write: true, created: false });
+  });
+
+  it("has ports in network order, and capabilities", () => {
+    expect(accessOf("connect", (1 << 16) | 0xbb01)).toEqual({ kind: "connected", port: 443, tcp: true });
+    expect(accessOf("bind", (2 << 16) | 0x3500)).toEqual({ kind: "bound", port: 53, tcp: false });
+    expect(accessOf("capability", 0x10a)).toEqual({ kind: "capability", number: 10, refused: true });
+  });
+
+  it("of whatever bytes is one, or none", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: noteLayout.bytes, maxLength: noteLayout.bytes }), (bytes) => {
+        readNote(Buffer.from(bytes));
+      }),
+    );
+  });
+});
