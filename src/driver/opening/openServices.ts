@@ -4,6 +4,7 @@ import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { NodeTopology } from "../../config/task/nodeTopology.ts";
 import { ensureKey } from "../../effects/files/envDigest.ts";
 import { probeHost } from "../../effects/host/hostFacts.ts";
+import { knownPaths } from "../../effects/landlock/knownPaths.ts";
 import { startSpawner } from "../../effects/launch/spawner/spawner.ts";
 import { findRootProblem, RootTemplates } from "../../effects/root/rootTemplates.ts";
 import { readCgroup } from "../../effects/stats/cgroupReading.ts";
@@ -71,6 +72,8 @@ export async function openServices(
     reconcile({ folder, store: opened, log, unsaved }, inUse),
   );
   const [rootProblem] = await probing;
+  // So that the first start need not look.
+  setImmediate(knownPaths);
   undo.move();
   const plugin = { pid: process.pid, version };
   const usage = new UsageSampler({

@@ -51,15 +51,22 @@ function lookUp(inotify: number): KnownPaths {
   // What changes from here on is told at the next look.
   drain(inotify);
   const paths = new Map<string, Known>();
+  const watched = new Map<string, boolean>();
+  const isReported = (path: string) =>
+    foldersOnTheWay(path).every((folder) => {
+      const known = watched.get(folder) ?? isWatched(inotify, folder);
+      watched.set(folder, known);
+      return known;
+    });
   for (const entry of [...defaultEntries, ...ownRootPaths]) {
     const { path } = entry;
     // Always the task's own.
-    if (path === TMP || !foldersOnTheWay(path).every((folder) => isWatched(inotify, folder))) continue;
+    if (path === TMP || !isReported(path)) continue;
     const found = findPath({ path, mode: entry.mode, sources: ["default"] });
     if (found.at === "host") closeSync(found.descriptor);
     const known = found.at === "host" ? ({ ...found, at: "known" } as const) : found;
     // A folder on the way may have been replaced before it was watched.
-    if (foldersOnTheWay(path).every((folder) => isWatched(inotify, folder))) paths.set(path, known);
+    if (isReported(path)) paths.set(path, known);
   }
   return paths;
 }
