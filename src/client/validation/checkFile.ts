@@ -5,7 +5,7 @@ import {
   pluginOptionsSpec,
 } from "../../config/options/pluginOptions.ts";
 import { parseTaskOptions } from "../../config/options/taskOptionRules.ts";
-import { taskOptionsSpec } from "../../config/options/taskOptions.ts";
+import { type TaskOptions, taskOptionsSpec } from "../../config/options/taskOptions.ts";
 import { DriverError } from "../../errors.ts";
 import { specOf } from "../../grpc/convert/hclSpec.ts";
 import type { Group, Job, Task } from "../../jobspec/job.ts";
@@ -61,8 +61,36 @@ export function pluginOptionsOf({ pluginConfig, stateDir }: LocalPluginConfig): 
   return parsePluginOptions(fitPluginOptions({ ...pluginConfig, state_dir: stateDir }, specs));
 }
 
-function isJob({ source }: JobFile): boolean {
+/** Whether a file is a job's, and not an agent's configuration. */
+export function isJob({ source }: JobFile): boolean {
   return /^\s*\{/.test(source) || /^\s*(job|variable|locals)\b/m.test(source);
+}
+
+/**
+ * The options of a job's tasks, by their group and name. What only an allocation knows stands for itself.
+ * @throws InvalidFile as {@link checkJob}
+ */
+export async function taskOptionsIn(
+  file: JobFile,
+  variables: VariableSources,
+  plugin: PluginOptions,
+): Promise<readonly JobTaskOptions[]> {
+  const job = await checkJob(file, variables, plugin);
+  return job.groups.flatMap((group) =>
+    group.tasks.map((task) => ({
+      job: job.id,
+      group: group.name,
+      task: task.name,
+      options: optionsOf(file, { job, group, task }, plugin),
+    })),
+  );
+}
+
+export interface JobTaskOptions {
+  readonly job: string;
+  readonly group: string;
+  readonly task: string;
+  readonly options: TaskOptions;
 }
 
 interface TaskPlace {
@@ -72,15 +100,19 @@ interface TaskPlace {
 }
 
 function checkTask(file: JobFile, place: TaskPlace, plugin: PluginOptions): void {
+  const { job, group, task } = place;
+  const at = `job.${job.id}.group.${group.name}.task.${task.name}.config`;
+  rejecting(file, at, () => optionsOf(file, place, plugin));
+}
+
+function optionsOf(file: JobFile, place: TaskPlace, plugin: PluginOptions): TaskOptions {
   const { config } = resolveTask(
     file,
     place,
     sampleFacts(place.group),
     attributeSpecs(specOf(taskOptionsSpec())),
   );
-  const { job, group, task } = place;
-  const at = `job.${job.id}.group.${group.name}.task.${task.name}.config`;
-  rejecting(file, at, () => parseTaskOptions(config, plugin));
+  return parseTaskOptions(config, plugin);
 }
 
 /** Turns an error about options into a problem of the file. */

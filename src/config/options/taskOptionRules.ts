@@ -21,7 +21,7 @@ export function parseTaskOptions(raw: unknown, plugin: PluginOptions): TaskOptio
  * The task's options, with the plugin's limits where the task sets none.
  * @throws DriverError `CONFIG_INVALID` naming the option and what has to change
  */
-function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): TaskOptions {
+export function withinPluginLimits(task: TaskOptions, plugin: PluginOptions): TaskOptions {
   refuseUnlessAllowed("unveil", task.unveil.length > 0, "unveilByTask", plugin);
   refuseUnlessAllowed("groups", task.groups.length > 0, "groupsByTask", plugin);
   refuseUnlessAllowed("ipcMode", task.ipcMode === "host", "allowHostIpc", plugin);

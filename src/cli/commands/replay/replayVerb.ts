@@ -8,6 +8,7 @@ interface Options {
   readonly all?: boolean;
   readonly against?: string;
   readonly whatIf?: string;
+  readonly policy?: string;
   readonly showArgs?: boolean;
   readonly break?: readonly string[];
   readonly plain?: boolean;
@@ -51,11 +52,18 @@ export const addReplay: AddVerb = (program, exit) => {
         "apply a file of edits first, and show what the machine would have done",
       ).conflicts(["check", "all", "against"]),
     )
+    .addOption(
+      new Option(
+        "--policy <file>",
+        "what other options of the plugin, or of a job file, would have refused to the task, or to all tasks",
+      ).conflicts(["check", "all", "against", "whatIf"]),
+    )
     .option("--state-dir <folder>", "the driver's state_dir, or a bundle", defaultStateDir)
     .addHelpText(
       "after",
       `
-Exit codes of a check: 0 verified, 1 differences or damage, 2 failed to check.
+Exit codes of a check: 0 verified, 1 differences or damage, 2 failed to check;
+of --policy: 0 if every run would have been as it was, 1 if not, 2 failed.
 
 Examples:
   nomad-driver-exec2 replay web
@@ -63,6 +71,7 @@ Examples:
   nomad-driver-exec2 replay web --plain | less -R
   nomad-driver-exec2 replay --check
   nomad-driver-exec2 replay --check 6f2d4a9e && echo proven
+  nomad-driver-exec2 replay --policy client.hcl
   nomad-driver-exec2 replay --against ../0.1.0/dist/replay/machine.js
   echo '[{"drop": 5}]' > edits.json && nomad-driver-exec2 replay web --what-if edits.json`,
     )
@@ -77,6 +86,10 @@ async function act(task: string | undefined, options: Options): Promise<number> 
     const { checkTasks } = await import("./checkTasks.ts");
     const checked = options.all ? { ...place, name: undefined } : place;
     return checkTasks({ place: checked, against, showArgs, json });
+  }
+  if (options.policy !== undefined) {
+    const { replayPolicy } = await import("./replayPolicy.ts");
+    return replayPolicy({ place, file: options.policy, json });
   }
   const { showWhatIf, readEdits } = await import("./showWhatIf.ts");
   const edits = options.whatIf === undefined ? undefined : readEdits(options.whatIf);

@@ -1,0 +1,135 @@
+/** `replay --policy FILE`: what another policy would have refused to recorded runs. */
+import { readFile } from "node:fs/promises";
+import { pluginOptionsIn, readPluginConfig } from "../../../client/plugin/pluginConfig.ts";
+import { isJob, pluginOptionsOf, taskOptionsIn } from "../../../client/validation/checkFile.ts";
+import {
+  type AskedPolicy,
+  isUnchanged,
+  judge,
+  type PolicyVerdict,
+} from "../../../config/learn/policyReplay.ts";
+import { requestedOptions } from "../../../driver/start/startEvents.ts";
+import { DriverError } from "../../../errors.ts";
+import { jobFile } from "../../../jobspec/jobFile.ts";
+import type { TaskContext } from "../../../machines/taskContext.ts";
+import { readHistory } from "../../../replay/storedHistory.ts";
+import { shortNameOf, toTaskId } from "../../../taskId.ts";
+import { formatCount } from "../../../units/counts.ts";
+import { visible } from "../../../units/visible.ts";
+import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
+import { foldReadable } from "../../logs/taskHistory.ts";
+import { exitCodeOf } from "../../terminal/errors.ts";
+import { print } from "../../terminal/output.ts";
+
+export interface PolicyOptions {
+  /** The task to look at; all tasks if it has no name. */
+  readonly place: TaskPlace;
+  /** A file of the plugin's options, or a job file. */
+  readonly file: string;
+  readonly json: boolean;
+}
+
+/** @returns the exit code: 0 if all runs would be as they were, 1 if one would not, 2 for a failure */
+export async function replayPolicy(options: PolicyOptions): Promise<number> {
+  return exitCodeOf(() => replay(options));
+}
+
+async function replay({ place, file, json }: PolicyOptions): Promise<number> {
+  const policyFor = await readPolicy(file);
+  const logs = await EventLogs.openFor(place);
+  try {
+    const found = place.name === undefined ? logs.tasks() : [logs.find(place)];
+    const runs = found.flatMap(({ id, reader }) => {
+      const { context } = foldReadable(readHistory(reader, id));
+      const verdict = verdictOn(context, policyFor);
+      return verdict === undefined ? [] : [{ id, context, verdict }];
+    });
+    if (json) for (const { id, verdict } of runs) print(JSON.stringify({ task: id, ...verdict }));
+    else print(reportOf(runs, file));
+    return runs.every(({ verdict }) => isUnchanged(verdict)) ? 0 : 1;
+  } finally {
+    await logs.close();
+  }
+}
+
+/** The policy for a run; undefined for a run that it says nothing of. */
+type PolicyFor = (request: NonNullable<TaskContext["request"]>) => AskedPolicy | undefined;
+
+/** A job file is for runs of its own tasks. */
+async function readPolicy(path: string): Promise<PolicyFor> {
+  const file = jobFile(path, await readText(path));
+  if (!isJob(file)) {
+    const { state_dir: _, ...pluginConfig } = await pluginOptionsIn(file);
+    const plugin = pluginOptionsOf({ pluginConfig, stateDir: "/" });
+    return () => ({ kind: "plugin", plugin });
+  }
+  const plugin = pluginOptionsOf(await readPluginConfig(undefined));
+  const variables = { given: {}, files: {}, environment: process.env };
+  const tasks = await taskOptionsIn(file, variables, plugin);
+  return ({ jobId, groupName, taskName }) => {
+    const task = tasks.find(
+      (each) => each.job === jobId && each.group === groupName && each.task === taskName,
+    )?.options;
+    return task && { kind: "task", plugin, task };
+  };
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (thrown) {
+    throw DriverError.from(thrown, "CONFIG_INVALID", "the policy cannot be read");
+  }
+}
+
+function verdictOn(
+  { request, sandbox, denials }: TaskContext,
+  policyFor: PolicyFor,
+): PolicyVerdict | undefined {
+  const policy = request === null ? undefined : policyFor(request);
+  if (request === null || policy === undefined) return undefined;
+  const run = {
+    options: requestedOptions(request),
+    sandbox: sandbox ?? undefined,
+    denials: denials.refusals,
+  };
+  return judge(run, policy);
+}
+
+interface JudgedRun {
+  readonly id: string;
+  readonly context: TaskContext;
+  readonly verdict: PolicyVerdict;
+}
+
+function reportOf(runs: readonly JudgedRun[], file: string): string {
+  const told = Map.groupBy(runs, ({ context, verdict }) =>
+    JSON.stringify([context.request?.jobId, context.request?.taskName, verdict]),
+  );
+  const lines = [...told.values()].flatMap((same) => {
+    const [{ id, verdict }] = same as [JudgedRun];
+    const texts = textsOf(verdict);
+    const more = same.length === 1 ? "" : `, and ${formatCount(same.length - 1)} more alike`;
+    return texts.length === 0
+      ? []
+      : [`${shortNameOf(toTaskId(id))}${more}:`, ...texts.map((text) => `  ${text}`)];
+  });
+  const changed = runs.filter(({ verdict }) => !isUnchanged(verdict)).length;
+  const summary =
+    changed === 0
+      ? `Under ${file}, all ${formatCount(runs.length)} runs would have been as they were.`
+      : `Under ${file}, ${formatCount(changed)} of ${formatCount(runs.length)} runs would not have been as they were.`;
+  return [...lines, summary].map((line) => visible(line)).join("\n");
+}
+
+function textsOf({ refused, above, lost, stillDenied, allowed }: PolicyVerdict): string[] {
+  const list = (text: string, items: readonly string[]) =>
+    items.length === 0 ? [] : [`${text}: ${items.join(", ")}`];
+  return [
+    ...refused.map((why) => `its start would be refused: ${why}`),
+    ...above.map((why) => `its start would be refused if the job sets it, and limited otherwise: ${why}`),
+    ...list("it would not have", lost),
+    ...list("it would still be denied", stillDenied),
+    ...list("it would not be denied any more", allowed),
+  ];
+}

@@ -1,0 +1,153 @@
+/** Which of what a recorded run asked for, had and was denied another policy would refuse. Pure. */
+import { type Denial, describeDenial, unveilEntry } from "../../denial.ts";
+import { DriverError } from "../../errors.ts";
+import { capabilitySet, formatCapabilities } from "../options/capabilities.ts";
+import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "../options/defaultPaths.ts";
+import type { PluginOptions } from "../options/pluginOptions.ts";
+import { withinPluginLimits } from "../options/taskOptionRules.ts";
+import type { TaskOptions } from "../options/taskOptions.ts";
+import { formatUnveil, modeOf, parseUnveil } from "../options/unveil.ts";
+import { isInRanges } from "../task/idRanges.ts";
+import { isNothing, merged, type PathRight, rightsAt, without } from "./rights.ts";
+
+/** What is recorded of a run. */
+export interface RecordedRun {
+  /** As they were in effect: limits may be the plugin's of then. */
+  readonly options: TaskOptions;
+  /** Undefined for a run that never had a sandbox. */
+  readonly sandbox: RecordedSandbox | undefined;
+  readonly denials: readonly (Denial & { readonly count: number })[];
+}
+
+export interface RecordedSandbox {
+  readonly uid: number;
+  readonly gid: number;
+  /** `source`: whom each path was from, separated by commas. */
+  readonly unveiled: readonly { readonly path: string; readonly mode: string; readonly source: string }[];
+}
+
+/** What is asked about: other options of the plugin, or of the task. */
+export type AskedPolicy =
+  | { readonly kind: "plugin"; readonly plugin: PluginOptions }
+  /** The plugin's options of then are not recorded: what it gave, and allowed, stays. */
+  | { readonly kind: "task"; readonly task: TaskOptions; readonly plugin: PluginOptions };
+
+export interface PolicyVerdict {
+  /** Why its start would be refused. */
+  readonly refused: readonly string[];
+  /** What would be refused only if the job itself had set it, and not the plugin of then: limits and ports. */
+  readonly above: readonly string[];
+  /** Entries of paths that it had, and would not have. */
+  readonly lost: readonly string[];
+  /** Of what it was denied: what it would still be, and what it would not. */
+  readonly stillDenied: readonly string[];
+  readonly allowed: readonly string[];
+}
+
+/** Options that a run has from the plugin where its job sets none. */
+const limits = ["pidsLimit", "swapLimit", "connectTcp", "bindTcp", "connectUdp", "bindUdp"] as const;
+
+export function judge(run: RecordedRun, policy: AskedPolicy): PolicyVerdict {
+  const { options, sandbox, denials } = run;
+  const task = policy.kind === "task" ? policy.task : options;
+  const given = pathsUnder(task, policy.plugin);
+  const denied = Map.groupBy(denials, (denial) => isAllowed(denial, given, task, policy.plugin));
+  return {
+    ...(policy.kind === "task" ? { refused: [], above: [] } : refusals(run, policy.plugin)),
+    lost: sandbox === undefined ? [] : lostPaths(sandbox, given, policy.kind),
+    stillDenied: (denied.get(false) ?? []).map(describeDenial),
+    allowed: (denied.get(true) ?? []).map(describeDenial),
+  };
+}
+
+/** By the rules of a start. */
+function refusals(
+  { options, sandbox }: RecordedRun,
+  plugin: PluginOptions,
+): Pick<PolicyVerdict, "refused" | "above"> {
+  const bare = Object.fromEntries(
+    Object.entries(options).filter(([name]) => !(limits as readonly string[]).includes(name)),
+  ) as TaskOptions;
+  const refused = [
+    ...refusalOf(bare, plugin),
+    ...capabilityRefusal(options, plugin),
+    ...(sandbox === undefined ? [] : userRefusals(sandbox, plugin)),
+  ];
+  const above = limits.flatMap((limit) =>
+    options[limit] === undefined ? [] : refusalOf({ ...bare, [limit]: options[limit] }, plugin),
+  );
+  return { refused, above: above.filter((each) => !refused.includes(each)) };
+}
+
+/** Whether a run would be as it was. */
+export function isUnchanged({ refused, above, lost }: PolicyVerdict): boolean {
+  return refused.length === 0 && above.length === 0 && lost.length === 0;
+}
+
+function refusalOf(task: TaskOptions, plugin: PluginOptions): string[] {
+  try {
+    withinPluginLimits(task, plugin);
+    return [];
+  } catch (thrown) {
+    if (!(thrown instanceof DriverError)) throw thrown;
+    return [thrown.hint === undefined ? thrown.summary : `${thrown.summary}. ${thrown.hint}`];
+  }
+}
+
+function capabilityRefusal({ capAdd }: TaskOptions, { allowCaps }: PluginOptions): string[] {
+  const all = capAdd.some((name) => name.toLowerCase() === "all");
+  const refused = all ? 0n : capabilitySet(capAdd) & ~capabilitySet(allowCaps);
+  return refused === 0n ? [] : [`cap_add has ${formatCapabilities(refused)}, which allow_caps does not have`];
+}
+
+function userRefusals({ uid, gid }: RecordedSandbox, plugin: PluginOptions): string[] {
+  return [
+    ...(uid === 0 && !plugin.allowRoot ? ["it ran as root, and allow_root is not set"] : []),
+    ...(isInRanges(uid, plugin.deniedHostUids) ? [`it ran as uid ${uid}, which denied_host_uids has`] : []),
+    ...(isInRanges(gid, plugin.deniedHostGids) ? [`it ran as gid ${gid}, which denied_host_gids has`] : []),
+  ];
+}
+
+/** Paths that the options of plugin and task name, and the default ones. */
+function pathsUnder(task: TaskOptions, plugin: PluginOptions): PathRight[] {
+  const identity = task.identityFiles ?? plugin.identityFiles;
+  return merged([
+    ...(plugin.unveilDefaults ? [...defaultEntries, ...ownRootPaths, ...ownRootFolders] : []),
+    ...(identity ? identityPaths : []),
+    ...plugin.unveilPaths.map((entry) => parseUnveil(entry, "plugin")),
+    ...task.unveil.map((entry) => parseUnveil(entry, "task")),
+  ]);
+}
+
+/** Of what the options that are others now gave: folders, volumes and logs stay the task's. */
+function lostPaths(
+  { unveiled }: RecordedSandbox,
+  given: readonly PathRight[],
+  kind: AskedPolicy["kind"],
+): string[] {
+  const asked = kind === "task" ? ["task"] : ["default", "plugin", "task"];
+  return unveiled.flatMap(({ path, mode, source }) => {
+    if (!source.split(/[, ]+/).every((each) => asked.includes(each))) return [];
+    const lost = without(modeOf(mode), rightsAt(path, given));
+    return isNothing(lost) ? [] : formatUnveil({ path, mode: lost });
+  });
+}
+
+function isAllowed(
+  denial: Denial,
+  given: readonly PathRight[],
+  task: TaskOptions,
+  plugin: PluginOptions,
+): boolean {
+  const ports = { "net.connect_tcp": "connectTcp", "net.bind_tcp": "bindTcp" } as const;
+  const [blocker = ""] = denial.blockers;
+  if (blocker in ports) {
+    const option = ports[blocker as keyof typeof ports];
+    const list = task[option] ?? plugin[option];
+    return list === undefined || list.includes(Number(denial.object));
+  }
+  const entry = unveilEntry(denial);
+  if (entry === undefined) return false;
+  const { path, mode } = parseUnveil(entry, "task");
+  return isNothing(without(mode, rightsAt(path, given)));
+}

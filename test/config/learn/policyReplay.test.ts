@@ -1,0 +1,102 @@
+import { describe, expect, it } from "vitest";
+import { isUnchanged, judge, type RecordedRun } from "../../../src/config/learn/policyReplay.ts";
+import { parsePluginOptions } from "../../../src/config/options/pluginOptions.ts";
+import { parseTaskOptions } from "../../../src/config/options/taskOptionRules.ts";
+
+const loose = parsePluginOptions({ unveil_by_task: true, allow_root: true, allow_caps: ["all"] });
+const options = (raw: Readonly<Record<string, unknown>> = {}) =>
+  parseTaskOptions({ command: "true", ...raw }, loose);
+const sandbox = (...unveiled: readonly (readonly [path: string, mode: string, source: string])[]) => ({
+  uid: 1000,
+  gid: 1000,
+  unveiled: unveiled.map(([path, mode, source]) => ({ path, mode, source })),
+});
+const run = (given: Partial<RecordedRun>): RecordedRun => ({
+  options: options(),
+  sandbox: undefined,
+  denials: [],
+  ...given,
+});
+const under = (recorded: RecordedRun, raw: Readonly<Record<string, unknown>>) =>
+  judge(recorded, { kind: "plugin", plugin: parsePluginOptions(raw) });
+
+describe("a recorded run under other options of the plugin", () => {
+  it("is as it was if nothing of it is refused", () => {
+    const same = under(run({ options: options({ unveil: ["r:/srv"] }) }), { unveil_by_task: true });
+    expect(isUnchanged(same)).toBe(true);
+  });
+
+  it("is refused by the rules of a start, with what they say", () => {
+    const recorded = run({
+      options: options({ unveil: ["r:/srv"], cap_add: ["net_raw"] }),
+      sandbox: { ...sandbox(), uid: 0, gid: 42 },
+    });
+    expect(under(recorded, { denied_host_gids: "40-50" }).refused).toEqual([
+      expect.stringContaining('option "unveil", which this client does not allow. Remove it'),
+      "cap_add has net_raw, which allow_caps does not have",
+      "it ran as root, and allow_root is not set",
+      "it ran as gid 42, which denied_host_gids has",
+    ]);
+  });
+
+  it("is above limits that may have been the plugin's own", () => {
+    const verdict = under(run({ options: options({ connect_tcp: [443, 5432] }) }), {
+      connect_tcp: [443],
+      pids_limit: 10,
+    });
+    expect(verdict.refused).toEqual([]);
+    expect(verdict.above).toEqual([
+      expect.stringContaining('"pids_limit" 4096'),
+      expect.stringContaining("5432"),
+    ]);
+  });
+
+  it("lacks the paths that the plugin gave, and keeps what is its own", () => {
+    const recorded = run({
+      sandbox: sandbox(
+        ["/opt/bin", "rx", "plugin"],
+        ["/srv", "rw", "plugin"],
+        ["/usr/lib", "rx", "default"],
+        ["/alloc", "rwxc", "folder"],
+        ["/data", "rw", "volume"],
+      ),
+    });
+    expect(under(recorded, { unveil_paths: ["r:/srv"] }).lost).toEqual(["rx:/opt/bin", "w:/srv"]);
+    expect(under(recorded, { unveil_defaults: false }).lost).toEqual([
+      "rx:/opt/bin",
+      "rw:/srv",
+      "rx:/usr/lib",
+    ]);
+  });
+
+  it("is still denied what it was denied, or not any more", () => {
+    const denials = [
+      { blockers: ["fs.read_file"], object: "/srv/a", count: 2 },
+      { blockers: ["fs.write_file"], object: "/srv/a", count: 1 },
+      { blockers: ["net.connect_tcp"], object: "53", count: 1 },
+      { blockers: ["scope.signal"], object: null, count: 1 },
+    ];
+    const recorded = run({ options: options({ connect_tcp: [443] }), denials });
+    expect(under(recorded, { unveil_paths: ["r:/srv"] })).toMatchObject({
+      allowed: ["reading /srv/a"],
+      stillDenied: ["writing /srv/a", "connecting to TCP port 53", "sending a signal to"],
+    });
+  });
+});
+
+describe("a recorded run with other options of its task", () => {
+  it("lacks what these do not have, and keeps what the plugin gave", () => {
+    const recorded = run({
+      sandbox: sandbox(["/srv", "rw", "task"], ["/opt", "r", "task"], ["/etc/x", "r", "plugin"]),
+      denials: [{ blockers: ["fs.read_file"], object: "/etc/mime.types", count: 1 }],
+    });
+    const task = options({ unveil: ["r:/srv", "r:/etc/mime.types"] });
+    expect(judge(recorded, { kind: "task", task, plugin: loose })).toEqual({
+      refused: [],
+      above: [],
+      lost: ["w:/srv", "r:/opt"],
+      stillDenied: [],
+      allowed: ["reading /etc/mime.types"],
+    });
+  });
+});
