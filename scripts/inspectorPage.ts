@@ -40,78 +40,152 @@ export async function buildInspectorPage(folder: string): Promise<void> {
   await writeFile(join(folder, "chart.json"), JSON.stringify(await layOutChart()));
 }
 
-/** Approximate size of a letter in the chart's labels, in its own units, and the space beside a label. */
-const letter = { width: 7.4, height: 17 };
+/** The size of a letter in the chart's labels if they are bold, in its own units, and the space beside a label. */
+const letter = { width: 8.2, height: 17 };
 const air = 8;
+/** Room for the numbers of the steps that took an arrow. */
+const numbersWidth = 34;
+
+interface Way {
+  readonly event: string;
+  readonly to: string;
+  /** All states in which the event leads there. */
+  readonly from: string[];
+}
 
 async function layOutChart(): Promise<ChartLayout> {
   const { children } = toDirectedGraph(taskMachine);
-  const arrows = new Map<string, { from: string; to: string; events: string[] }>();
+  const ways = new Map<string, Way>();
   for (const { source, target, transition } of children.flatMap(({ edges }) => edges)) {
-    const [from, to] = [nameOf(source.id), nameOf(target.id)];
+    const [from, to, event] = [nameOf(source.id), nameOf(target.id), transition.eventType];
     // The chart has no room for arrows from a state to itself.
     if (from === to) continue;
-    const arrow = arrows.get(`${from}>${to}`) ?? { from, to, events: [] };
-    if (transition.eventType !== to) arrow.events.push(transition.eventType);
-    arrows.set(`${from}>${to}`, arrow);
+    const way: Way = ways.get(`${event}>${to}`) ?? { event, to, from: [] };
+    way.from.push(from);
+    ways.set(`${event}>${to}`, way);
   }
+  const edges = Array.from(ways.values()).flatMap(edgesOf);
+  const joints = Array.from(ways.values()).filter(hasJoint);
   const graph: ElkNode = {
     id: "task",
     layoutOptions: {
       "elk.algorithm": "layered",
       "elk.direction": "DOWN",
       "elk.edgeRouting": "ORTHOGONAL",
-      "elk.edgeLabels.inline": "true",
-      "elk.spacing.nodeNode": "20",
+      // As the machine lists its states, from the request to the end.
+      "elk.layered.cycleBreaking.strategy": "MODEL_ORDER",
+      "elk.spacing.nodeNode": "18",
       "elk.spacing.edgeNode": "10",
       "elk.spacing.edgeEdge": "8",
       "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
-      "elk.layered.thoroughness": "40",
-      "elk.layered.spacing.nodeNodeBetweenLayers": "22",
-      "elk.layered.spacing.edgeNodeBetweenLayers": "12",
+      "elk.layered.thoroughness": "60",
+      "elk.layered.spacing.nodeNodeBetweenLayers": "18",
+      "elk.layered.spacing.edgeNodeBetweenLayers": "10",
       "elk.layered.spacing.edgeEdgeBetweenLayers": "8",
     },
-    children: children.map(({ id }) => ({ id: nameOf(id), width: 116, height: 36 })),
-    edges: Array.from(arrows, ([id, { from, to, events }]) => ({
+    // The place where arrows join comes before the state that they lead to.
+    children: children.flatMap(({ id }) => [
+      ...joints.filter(({ to }) => to === nameOf(id)).map(jointNode),
+      { id: nameOf(id), width: 116, height: 36 },
+    ]),
+    edges: edges.map(({ id, source, target, label }) => ({
       id,
-      sources: [from],
-      targets: [to],
-      labels: events.map((text) => ({
-        text,
-        width: text.length * letter.width + air,
-        height: letter.height,
-      })),
+      sources: [source],
+      targets: [target],
+      labels: label === undefined ? [] : [labelOf(label)],
     })),
   };
   const laid = await new ELK.default().layout(graph);
+  const placed = new Map((laid.edges ?? []).map((edge) => [edge.id, edge]));
   return {
     width: Math.ceil(laid.width ?? 0),
     height: Math.ceil(laid.height ?? 0),
-    states: (laid.children ?? []).map(({ id, x = 0, y = 0, width = 0, height = 0 }) => ({
-      id,
-      x,
-      y,
-      width,
-      height,
-    })),
-    arrows: (laid.edges ?? []).map(arrowOf),
+    states: (laid.children ?? [])
+      .filter(({ id }) => !id.includes(">"))
+      .map(({ id, x = 0, y = 0, width = 0, height = 0 }) => ({ id, x, y, width, height })),
+    arrows: edges.map(({ id, ways: taken, hasHead }) => arrowOf(placed.get(id), taken, hasHead)),
   };
 }
 
-function arrowOf({ sources, targets, sections = [], labels = [] }: ElkExtendedEdge): ChartArrow {
+interface Edge {
+  readonly id: string;
+  readonly source: string;
+  readonly target: string;
+  /** Undefined: it needs none. */
+  readonly label: string | undefined;
+  readonly ways: ChartArrow["ways"];
+  readonly hasHead: boolean;
+}
+
+/** The arrows of an event from several states join, so that its name stands there once. */
+function hasJoint({ event, to, from }: Way): boolean {
+  return from.length > 1 && event !== to;
+}
+
+function edgesOf(way: Way): Edge[] {
+  const { event, to, from } = way;
+  // The state has the event's name.
+  const label = event === to ? undefined : event;
+  const ways = from.map((each) => ({ from: each, to, event }));
+  if (!hasJoint(way)) {
+    return ways.map((each) => ({
+      ...{ id: `${each.from}>${event}>${to}`, source: each.from, target: to },
+      ...{ label, ways: [each], hasHead: true },
+    }));
+  }
+  const joint = jointOf(way);
+  return [
+    ...ways.map((each) => ({
+      ...{ id: `${each.from}>${joint}`, source: each.from, target: `${joint} in`, label: undefined },
+      ...{ ways: [each], hasHead: false },
+    })),
+    { id: `>${joint}`, source: `${joint} out`, target: to, label, ways, hasHead: true },
+  ];
+}
+
+function jointOf({ event, to }: Way): string {
+  return `${event}>${to}`;
+}
+
+/** All arrows that join touch it at the same point. */
+function jointNode(way: Way): ElkNode {
+  const id = jointOf(way);
+  return {
+    id,
+    width: 2,
+    height: 2,
+    layoutOptions: { "elk.portConstraints": "FIXED_POS" },
+    ports: [
+      { id: `${id} in`, x: 1, y: 0, width: 0, height: 0, layoutOptions: { "elk.port.side": "NORTH" } },
+      { id: `${id} out`, x: 1, y: 2, width: 0, height: 0, layoutOptions: { "elk.port.side": "SOUTH" } },
+    ],
+  };
+}
+
+function labelOf(text: string) {
+  return {
+    text,
+    width: text.length * letter.width + numbersWidth + air,
+    height: letter.height,
+    layoutOptions: { "elk.edgeLabels.inline": "true" },
+  };
+}
+
+function arrowOf(edge: ElkExtendedEdge | undefined, ways: ChartArrow["ways"], hasHead: boolean): ChartArrow {
+  const { sections = [], labels = [] } = edge ?? {};
   const points = sections.flatMap(({ startPoint, bendPoints = [], endPoint }) =>
     [startPoint, ...bendPoints, endPoint].map(({ x, y }) => ({ x, y })),
   );
+  const [label] = labels;
   return {
-    from: sources[0] ?? "",
-    to: targets[0] ?? "",
+    ways,
     points,
-    labels: labels.map(({ text = "", x = 0, y = 0, width = 0 }) => ({
-      text,
-      x: x + width / 2,
-      y: y + letter.height / 2,
-    })),
-    middle: middleOf(points),
+    hasHead,
+    label: label?.text ?? "",
+    middle:
+      label === undefined
+        ? middleOf(points)
+        : { x: (label.x ?? 0) + (label.width ?? 0) / 2, y: (label.y ?? 0) + letter.height / 2 },
   };
 }
 

@@ -32,7 +32,7 @@ export interface Moment {
   readonly sinceBefore: number | undefined;
 }
 
-const damagedText = "its bytes have changed";
+export const damagedText = "its bytes have changed";
 
 /** Number of events between two kept states. Stepping back folds fewer than this. */
 const CHECKPOINT_EVERY = 64;
@@ -118,21 +118,30 @@ export class History {
 
   #take(before: MachineState, stored: StoredEvent): Moment {
     const earlier = this.#events[stored.seq - 2];
-    const sinceBefore = earlier && stored.time - earlier.time;
-    const place = { seq: stored.seq, stored, before, sinceBefore };
-    try {
-      const event = this.machine.readEvent(stored);
-      const taken = this.machine.step(before, event);
-      const { snapshot: after, effects, accepted } = taken;
-      const asRecorded = isAsRecorded(stored, taken);
-      return { ...place, event, problem: undefined, after, effects, accepted, asRecorded };
-    } catch (thrown) {
-      const nothing = { event: undefined, effects: [], accepted: false, asRecorded: false };
-      if (!isDamaged(stored)) return { ...place, ...nothing, after: before, problem: reasonOf(thrown) };
-      // Later events happened in the state that was recorded.
-      const value = isStateName(stored.to) ? stored.to : before.value;
-      return { ...place, ...nothing, after: { ...before, value }, problem: damagedText };
-    }
+    return momentOf(this.machine, before, stored, earlier && stored.time - earlier.time);
+  }
+}
+
+/** What a machine makes of an event. @param sinceBefore milliseconds since the event before */
+export function momentOf(
+  machine: MachineVersion,
+  before: MachineState,
+  stored: StoredEvent,
+  sinceBefore: number | undefined,
+): Moment {
+  const place = { seq: stored.seq, stored, before, sinceBefore };
+  try {
+    const event = machine.readEvent(stored);
+    const taken = machine.step(before, event);
+    const { snapshot: after, effects, accepted } = taken;
+    const asRecorded = isAsRecorded(stored, taken);
+    return { ...place, event, problem: undefined, after, effects, accepted, asRecorded };
+  } catch (thrown) {
+    const nothing = { event: undefined, effects: [], accepted: false, asRecorded: false };
+    if (!isDamaged(stored)) return { ...place, ...nothing, after: before, problem: reasonOf(thrown) };
+    // Later events happened in the state that was recorded.
+    const value = isStateName(stored.to) ? stored.to : before.value;
+    return { ...place, ...nothing, after: { ...before, value }, problem: damagedText };
   }
 }
 

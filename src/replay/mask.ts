@@ -21,17 +21,18 @@ export function shownEvent(showArgs: boolean): <T extends Pick<StoredEvent, "typ
 export function maskEvent<T extends Pick<StoredEvent, "type" | "data">>(event: T): T {
   const traits = traitsOf(event.type);
   const data = isObject(event.data) && traits ? maskFields(event.data, traits) : maskAll(event.data);
-  return isSame(data, event.data) ? event : { ...event, data };
+  return data === event.data || isSame(data, event.data) ? event : { ...event, data };
 }
 
+/** The same object if nothing is masked: most events have no such field, so this costs no copy. */
 function maskFields(data: Record<string, unknown>, { schema, fields }: EventTraits): unknown {
-  return Object.fromEntries(
-    Object.entries(data).map(([name, value]) => {
-      const masking = Object.hasOwn(schema.shape, name) ? fields.masked[name] : "text";
-      if (masking === undefined) return [name, value];
-      return [name, masking === "text" ? maskAll(value) : mapText(value, maskPlanStep)];
-    }),
-  );
+  const masked = Object.keys(data).flatMap((name) => {
+    const masking = Object.hasOwn(schema.shape, name) ? fields.masked[name] : "text";
+    if (masking === undefined) return [];
+    const value = masking === "text" ? maskAll(data[name]) : mapText(data[name], maskPlanStep);
+    return isSame(value, data[name]) ? [] : [[name, value] as const];
+  });
+  return masked.length === 0 ? data : { ...data, ...Object.fromEntries(masked) };
 }
 
 function maskAll(value: unknown): unknown {

@@ -14,7 +14,7 @@ import { formatCount } from "../units/counts.ts";
 import { formatDuration } from "../units/durations.ts";
 import { formatTime } from "../units/times.ts";
 import { ending } from "./ending.ts";
-import { basedOn, type Fact, factsOf, ofType, type Sentence, sentence } from "./facts.ts";
+import { basedOn, type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 import { usageText } from "./usage.ts";
 
 export interface Explanation {
@@ -38,23 +38,62 @@ export function explain(
   samples: readonly UsageSample[] = [],
   missing: readonly string[] = [],
 ): Explanation {
-  const moments = [...history.moments()];
+  const explainer = new Explainer();
+  for (const moment of history.moments()) explainer.take(moment);
   const { value: state, context } = history.stateAfter(history.length);
-  const facts = factsOf(moments);
   return {
     id: history.stream,
     task: taskName(history.stream),
     job: context.request?.jobId ?? "unknown",
     state,
     result: resultOf(context),
-    sentences: [
+    sentences: explainer.sentences(context, samples, missing),
+  };
+}
+
+/** Explains a task whose moments come one by one. */
+export class Explainer {
+  /** Of the last start: the agent may request a start again after one that failed. */
+  #facts: Fact[] = [];
+  readonly #damaged: number[] = [];
+  readonly #otherwise: number[] = [];
+
+  take({ seq, event, stored, accepted, asRecorded }: Moment): void {
+    if (!asRecorded) (isDamaged(stored) ? this.#damaged : this.#otherwise).push(seq);
+    if (event === undefined || !accepted) return;
+    if (event.type === "requested") this.#facts = [];
+    this.#facts.push({ ...event, seq });
+  }
+
+  /**
+   * @param context after the last moment
+   * @param samples of what it used, in the order of time
+   * @param missing as for {@link explain}
+   */
+  sentences(
+    context: TaskContext,
+    samples: readonly UsageSample[] = [],
+    missing: readonly string[] = [],
+  ): Sentence[] {
+    const facts = this.#facts;
+    return [
       ...beginning(facts),
       ...duringRun(facts),
       ...used(samples, context),
       ...ending(facts, context, missing),
-      ...doubts(moments),
-    ],
-  };
+      ...this.#doubts(),
+    ];
+  }
+
+  /** Names the events of which this version's machine makes something else than was recorded. */
+  #doubts(): Sentence[] {
+    const [damaged, others] = [this.#damaged, this.#otherwise];
+    const cause = "this version of the driver computes another state than was recorded";
+    return [
+      ...(damaged.length === 0 ? [] : [basedOn(damaged, "Not certain: some events are damaged")]),
+      ...(others.length === 0 ? [] : [basedOn(others, `Not certain: for some events, ${cause}`)]),
+    ];
+  }
 }
 
 function beginning(facts: readonly Fact[]): Sentence[] {
@@ -99,17 +138,4 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
 function used(samples: readonly UsageSample[], context: TaskContext): Sentence[] {
   const text = usageText(samples, limitsOf(context));
   return text === undefined ? [] : [basedOn([], text)];
-}
-
-/** Names the events of which this version's machine makes something else than was recorded. */
-function doubts(moments: readonly Moment[]): Sentence[] {
-  const doubtful = moments.filter(({ asRecorded }) => !asRecorded);
-  const [damaged = [], others = []] = [true, false].map((is) =>
-    doubtful.filter(({ stored }) => isDamaged(stored) === is).map(({ seq }) => seq),
-  );
-  const cause = "this version of the driver computes another state than was recorded";
-  return [
-    ...(damaged.length === 0 ? [] : [basedOn(damaged, "Not certain: some events are damaged")]),
-    ...(others.length === 0 ? [] : [basedOn(others, `Not certain: for some events, ${cause}`)]),
-  ];
 }

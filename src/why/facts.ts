@@ -1,6 +1,5 @@
 /** The parts of an explanation: events that the machine accepted, and sentences based on them. Pure. */
 import type { EventType, TaskEvent } from "../machines/events.ts";
-import type { Moment } from "../replay/history.ts";
 import { visible } from "../units/visible.ts";
 
 /** An event that the machine accepted, with its number. */
@@ -19,15 +18,6 @@ export interface Sentence {
 
 /** A longer list of numbers is not read. */
 const maxEvents = 6;
-
-/** The facts of the last start: the agent may request a start again after one that failed. */
-export function factsOf(moments: readonly Moment[]): readonly Fact[] {
-  const facts = moments.flatMap(({ event, accepted, seq }): Fact[] =>
-    event !== undefined && accepted ? [{ ...event, seq }] : [],
-  );
-  const last = facts.findLastIndex(({ type }) => type === "requested");
-  return facts.slice(Math.max(0, last));
-}
 
 /** The facts of one type. */
 export function ofType<T extends EventType>(facts: readonly Fact[], type: T): Fact<T>[] {

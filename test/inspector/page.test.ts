@@ -325,5 +325,40 @@ describe("the page", () => {
     await page.getByText("Command started ×1000, the last: command 1000: exit code 0").waitFor();
     await page.getByText("Step 2004 of 2004").waitFor();
     expect(await page.locator(".step").count()).toBeLessThan(20);
+    const fold = page.getByRole("button", { name: "[5…2004]" });
+    expect(await fold.getAttribute("aria-expanded")).toBe("false");
+    await fold.click();
+    await page.locator(".step", { hasText: "command 1: /bin/sh" }).waitFor();
+    expect(await page.locator(".step").count()).toBeLessThan(80);
+    await expectAccessible(page);
+    // The steps scroll on their own, and come with their words wherever somebody looks.
+    const steps = page.getByRole("region", { name: "Steps" });
+    await steps.evaluate((place) => place.scrollTo(0, 29_000));
+    await page.locator(".step", { hasText: "command 480: /bin/sh" }).waitFor();
+    await page.locator(".step", { hasText: "command 480: /bin/sh" }).getByRole("button").click();
+    await page.getByText(/Event 96\d: exec/).waitFor();
+    await expect.poll(() => page.url()).toMatch(/open=5&event=96\d$/);
+    await page.reload();
+    await page.locator(".step.current", { hasText: "command 480: /bin/sh" }).waitFor();
+    // It follows the end again, whatever came meanwhile.
+    await page.keyboard.press("Home");
+    await page.getByRole("button", { name: "[5…2004]" }).click();
+    await page.keyboard.press("End");
+    await record(idOf(1), [event("execStarted", { exec: 1_001 }), event("execExited", { exec: 1_001 })]);
+    await page.getByText("Step 2006 of 2006").waitFor();
+    await page.getByText("Command started ×1001, the last: command 1001: exit code 0").waitFor();
+  });
+
+  it("keeps the focus on a button that has led as far as it can", async (context) => {
+    const { server, record } = await startInspector();
+    await record(idOf(1), life("ended"));
+    const page = await openPage(context, server.url);
+    await page.getByRole("link", { name: "web" }).click();
+    const back = page.getByRole("button", { name: "First step" });
+    await back.focus();
+    await page.keyboard.press("Enter");
+    await lit(page, "pending");
+    expect(await focused(page).getAttribute("aria-label")).toBe("First step");
+    expect(await back.getAttribute("aria-disabled")).toBe("true");
   });
 });

@@ -1,11 +1,14 @@
 /** The inspector's server, over a real log that goes on being written. */
 import { describe, expect, it, vi } from "vitest";
 import type { Status } from "../../src/inspector/server/logWatch.ts";
-import { groupSteps } from "../../src/inspector/views/eventGroups.ts";
+import { groupSteps, groupTitle } from "../../src/inspector/views/eventGroups.ts";
+import { Steps, StepTable } from "../../src/inspector/views/stepTable.ts";
+import type { Phrase } from "../../src/inspector/views/story.ts";
 import type { TaskSummary } from "../../src/inspector/views/taskSummary.ts";
-import type { MomentView, TaskView } from "../../src/inspector/views/taskView.ts";
+import type { MomentView, TaskSteps } from "../../src/inspector/views/taskView.ts";
 import { parseBundle } from "../../src/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../src/replay/check/checkLog.ts";
+import type { Sentence } from "../../src/why/facts.ts";
 import { life } from "../support/agent/lives.ts";
 import { event } from "../support/history/history.ts";
 import { get, startInspector } from "../support/screen/inspector.ts";
@@ -23,21 +26,30 @@ describe("the API", () => {
       return told;
     });
     const events = rows[0]?.events ?? 0;
-    const view = JSON.parse((await ask(`/api/task?id=${encodeURIComponent(id)}`)).body) as TaskView;
-    expect(view.steps).toHaveLength(events);
-    expect(view.outcome).toEqual({
+    const query = `id=${encodeURIComponent(id)}`;
+    const told = async <T>(path: string) => JSON.parse((await ask(path)).body) as T;
+    const { names, numbers } = await told<TaskSteps>(`/api/task?${query}`);
+    const table = new StepTable();
+    table.addNumbers(numbers);
+    const steps = new Steps(table, names);
+    expect(steps.length).toBe(events);
+    expect(rows[0]?.outcome).toEqual({
       kind: "killed",
       tone: "bad",
       text: "Killed: still running 5 s after SIGINT",
     });
-    expect(view.sentences.map(({ text }) => text).join()).toContain("so it was killed");
-    expect(groupSteps(view.steps).map(({ title }) => title.split(",")[0])).toEqual([
+    const sentences = await told<Sentence[]>(`/api/why?${query}`);
+    expect(sentences.map(({ text }) => text).join()).toContain("so it was killed");
+    const phrases = await told<Phrase[]>(`/api/phrases?${query}`);
+    const titles = groupSteps(steps).map((group) => groupTitle(steps, group, (seq) => phrases[seq - 1]));
+    expect(titles.map((title) => title.split(",")[0])).toEqual([
       "Start requested → host inspected → sandbox prepared → running",
       "Stop requested → SIGTERM delivered → stop timed out → SIGKILL sent → exit code 0",
       "Destroyed",
     ]);
-    const later = await ask(`/api/task?id=${encodeURIComponent(id)}&from=9`);
-    expect((JSON.parse(later.body) as TaskView).steps).toEqual(view.steps.slice(8));
+    const later = await told<TaskSteps>(`/api/task?${query}&from=9`);
+    expect(later.numbers).toEqual(table.toNumbers(9));
+    expect(await told(`/api/phrases?${query}&from=9`)).toEqual(phrases.slice(8));
     const ask4 = await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=4`);
     const moment = JSON.parse(ask4.body) as MomentView;
     expect(moment).toMatchObject({ state: "running", type: "started", asRecorded: true });
@@ -59,8 +71,8 @@ describe("the API", () => {
     await vi.waitFor(async () => expect((await ask("/api/tasks")).body).toContain("elsewhere"));
     const { problems } = JSON.parse((await ask("/api/status")).body) as Status;
     expect(problems.map(({ kind }) => kind)).toEqual(["newer", "pluginGone"]);
-    const view = JSON.parse((await ask(`/api/task?id=${encodeURIComponent(id)}`)).body) as TaskView;
-    expect(view.steps.at(-1)?.text).toMatch(/^this version cannot read it/);
+    const phrases = JSON.parse((await ask(`/api/phrases?id=${encodeURIComponent(id)}`)).body) as Phrase[];
+    expect(phrases.at(-1)?.text).toMatch(/^this version cannot read it/);
     expect((await ask(`/api/moment?id=${encodeURIComponent(id)}&seq=5`)).status).toBe(200);
   });
 

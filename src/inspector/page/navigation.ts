@@ -10,10 +10,12 @@ const lastChoices = new Map<string, Choices>();
 /** Browsers refuse more than some twenty changes of the address a second. */
 const writeEveryMs = 200;
 let writing: ReturnType<typeof setTimeout> | undefined;
+let writtenAt = Number.NEGATIVE_INFINITY;
 
 function write(): void {
   clearTimeout(writing);
   writing = undefined;
+  writtenAt = performance.now();
   history.replaceState(null, "", linkTo(present.path, present.choices));
 }
 
@@ -46,7 +48,9 @@ export function linkBack(path: readonly string[]): string {
 /** Changes what is chosen here, without a new entry in the browser's history. Empty: no longer chosen. */
 export function choose(changes: Choices): void {
   show({ ...present, choices: chosen({ ...present.choices, ...changes }) });
-  writing ??= setTimeout(write, writeEveryMs);
+  const wait = writtenAt + writeEveryMs - performance.now();
+  if (wait <= 0) write();
+  else writing ??= setTimeout(write, wait);
 }
 
 export function useAddress(): Address {

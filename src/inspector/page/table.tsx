@@ -57,6 +57,21 @@ export function Facts({ facts, kind = "facts" }: FactsProperties) {
   );
 }
 
+interface CodeProperties {
+  readonly label: string;
+  readonly text: string;
+}
+
+/** Lines as they are. A long text scrolls, also with the keyboard. */
+export function Code({ label, text }: CodeProperties) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+    <section class="code" aria-label={label} tabIndex={0}>
+      <pre>{text}</pre>
+    </section>
+  );
+}
+
 interface Properties {
   readonly label: string;
   readonly children: ComponentChildren;

@@ -2,8 +2,9 @@
 
 import { DriverError } from "../../errors.ts";
 import { bundleLines } from "../../replay/bundle/exportBundle.ts";
-import type { History } from "../../replay/history.ts";
+import { type EffectOutcome, effectOutcomes, type History, type Moment } from "../../replay/history.ts";
 import { diffHistories } from "../../replay/historyDiff.ts";
+import { readHistory } from "../../replay/storedHistory.ts";
 import { parseEdits } from "../../replay/whatIf.ts";
 import { readUsage } from "../../store/usage/usageFile.ts";
 import { toTaskId } from "../../taskId.ts";
@@ -11,13 +12,16 @@ import { sequenceDiagram } from "../../why/sequenceDiagram.ts";
 import { diffView } from "../views/compare/diffView.ts";
 import { whatIfView } from "../views/compare/whatIfView.ts";
 import { nodeView } from "../views/nodeView.ts";
-import { momentView, taskView } from "../views/taskView.ts";
+import { stepNames } from "../views/stepNames.ts";
+import { phraseOf } from "../views/story.ts";
+import { momentView, type TaskSteps } from "../views/taskView.ts";
 import { type UsageView, usageView } from "../views/usageView.ts";
 import type { Allocations } from "./allocations.ts";
 import { bundleView, type DroppedBundles } from "./droppedBundles.ts";
 import type { TaskLogs } from "./logs/taskLogs.ts";
 import type { LogWatch } from "./logWatch.ts";
 import type { Node } from "./node.ts";
+import type { OpenHistory } from "./openHistory.ts";
 import { type Answer, jsonAnswer, textAnswer } from "./responses.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
@@ -57,14 +61,31 @@ const routes: Readonly<Record<string, Route>> = {
   },
   "/api/log": ({ logs }, query) => logs.page(query),
   "/api/log/search": ({ logs }, query, isWanted) => logs.search(query, isWanted),
-  "/api/task": ({ index }, query) =>
-    withTask(index, query, (history) => jsonAnswer(taskView(history, numberOf(query, "from") ?? 1))),
-  "/api/moment": ({ index }, query) =>
-    withTask(index, query, (history) => {
-      const seq = numberOf(query, "seq");
-      const known = seq !== undefined && seq <= history.length;
-      return known ? jsonAnswer(momentView(history, seq)) : notFound("There is no such event.");
-    }),
+  "/api/task": ({ index }, query) => {
+    const steps = index.steps(query.get("id") ?? "");
+    if (steps === undefined) return notFound(noTask);
+    const from = numberOf(query, "from") ?? 1;
+    return jsonAnswer({ names: stepNames, from, numbers: steps.toNumbers(from) } satisfies TaskSteps);
+  },
+  "/api/phrases": ({ index }, query) => {
+    const [id, from] = [query.get("id") ?? "", numberOf(query, "from") ?? 1];
+    const reader = index.readerOf(id);
+    if (reader === undefined) return notFound(noTask);
+    const count = Math.min(maxPhrases, numberOf(query, "count") ?? maxPhrases);
+    return jsonAnswer(readHistory(reader, id, from, count).map(phraseOf));
+  },
+  "/api/why": ({ index }, query) => withHistory(index, query, (_, open) => jsonAnswer(open.sentences())),
+  "/api/moment": ({ index }, query) => {
+    const seq = numberOf(query, "seq");
+    const newest = index.newest(query.get("id") ?? "");
+    // The page follows the newest moment: it needs no history.
+    if (newest !== undefined && newest.seq === seq) return jsonAnswer(momentView(newest, unreported(newest)));
+    return withHistory(index, query, (history) => {
+      if (seq === undefined || seq > history.length) return notFound("There is no such event.");
+      const moment = history.at(seq);
+      return jsonAnswer(momentView(moment, effectOutcomes(history, moment)));
+    });
+  },
   "/api/diff": ({ index, dropped }, query) => {
     const [left, right] = ["a", "b"].map((side) => {
       const key = query.get(`${side}in`) ?? "";
@@ -76,7 +97,7 @@ const routes: Readonly<Record<string, Route>> = {
     return jsonAnswer(diffView(diffHistories(left, right)));
   },
   "/api/whatif": ({ index }, query) =>
-    withTask(index, query, (history) => {
+    withHistory(index, query, (history) => {
       try {
         return jsonAnswer(whatIfView(history, parseEdits(query.get("edits") ?? "")));
       } catch (thrown) {
@@ -87,17 +108,20 @@ const routes: Readonly<Record<string, Route>> = {
     }),
   "/api/whatif/template": ({ index }, query) =>
     // An event to put in begins as the first recorded one of its type.
-    withTask(index, query, ({ events }) =>
+    withHistory(index, query, ({ events }) =>
       jsonAnswer(events.find(({ type }) => type === query.get("type"))?.data ?? {}),
     ),
-  "/api/events": ({ index }, query) => withTask(index, query, ({ events }) => jsonAnswer(events)),
+  "/api/events": ({ index }, query) => withHistory(index, query, ({ events }) => jsonAnswer(events)),
   "/api/usage": ({ index, watch }, query) =>
-    withTask(index, query, (history) => jsonAnswer(usageOf(index, watch, history))),
+    withHistory(index, query, (history) => jsonAnswer(usageOf(index, watch, history))),
   "/api/mermaid": ({ index }, query) =>
-    withTask(index, query, (history) => textAnswer(sequenceDiagram(history))),
+    withHistory(index, query, (history) => textAnswer(sequenceDiagram(history))),
   "/api/bundle": ({ index }, query) =>
-    withTask(index, query, (history) => textAnswer(bundleOf(index, history))),
+    withHistory(index, query, (history) => textAnswer(bundleOf(index, history))),
 };
+
+/** Steps whose words are sent at once. */
+const maxPhrases = 256;
 
 /**
  * @param isWanted false once nobody waits for the answer
@@ -122,9 +146,17 @@ export async function answerOf(
 const noBundle = "The bundle is not there any more: drop it again.";
 const noTask = "There is no such task, or its history was removed.";
 
-function withTask(index: TaskIndex, query: URLSearchParams, answer: (history: History) => Answer): Answer {
-  const history = index.history(query.get("id") ?? "");
-  return history === undefined ? notFound(noTask) : answer(history);
+async function withHistory(
+  index: TaskIndex,
+  query: URLSearchParams,
+  answer: (history: History, open: OpenHistory) => Answer,
+): Promise<Answer> {
+  const open = index.open(query.get("id") ?? "");
+  return open === undefined ? notFound(noTask) : answer(await open.upToDate(), open);
+}
+
+function unreported({ effects }: Moment): EffectOutcome[] {
+  return effects.map((effect) => ({ effect, report: undefined }));
 }
 
 /** Number of an event, from 1; undefined if the query has none. */

@@ -1,27 +1,32 @@
 /**
- * Indexes the tasks of this host as rows, updated by every event that is read. Holds
- * each row and, while a task can still change, its folded state. The state of an ended
- * task is folded from its log again if it is needed.
+ * Indexes the tasks of this host as rows, updated by every event that is read. Holds each
+ * row, its steps in eight bytes each and, while events may follow, its newest moment. Other moments
+ * are folded from the log if they are needed.
  */
 import { Subject } from "rxjs";
-import { DriverError, messageOf } from "../../errors.ts";
+import { DriverError } from "../../errors.ts";
 import type { EventData } from "../../machines/events.ts";
 import { type MachineState, thisMachine } from "../../machines/machineVersion.ts";
-import { isAlive, isOver, isStateName } from "../../machines/taskMachine.ts";
+import { isAlive, isStateName } from "../../machines/taskMachine.ts";
 import type { LiveTask } from "../../metrics/runningTasks.ts";
 import { TaskCounters } from "../../metrics/taskCounters.ts";
-import { History } from "../../replay/history.ts";
+import { History, type Moment, momentOf } from "../../replay/history.ts";
 import { maskEvent } from "../../replay/mask.ts";
+import { isError } from "../../replay/search.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { taskOfRun } from "../../taskId.ts";
+import { kindNumber, stateNumber } from "../views/stepNames.ts";
+import { StepTable, unknown } from "../views/stepTable.ts";
 import { bitOf, summaryOf, type TaskSummary } from "../views/taskSummary.ts";
+import { OpenHistory } from "./openHistory.ts";
 
 interface Entry {
   readonly reader: EventReader;
-  row: TaskSummary;
-  /** Undefined once the task is over. */
-  state: MachineState | undefined;
+  readonly row: TaskSummary;
+  readonly steps: StepTable;
+  /** The newest moment; undefined once no event can follow. */
+  readonly newest: Moment | undefined;
 }
 
 export class TaskIndex {
@@ -31,7 +36,7 @@ export class TaskIndex {
   /** Versions of the plugin processes that the events name, by pid. */
   readonly #plugins = new Map<number, string>();
   /** The last requested history. A page requests it again at every step and with every new event. */
-  #lastHistory: History | undefined;
+  #open: OpenHistory | undefined;
   /** Counts what happens from now on. */
   readonly counters = new TaskCounters(Date.now());
   /** Ids of rows that were changed or removed. */
@@ -48,16 +53,21 @@ export class TaskIndex {
     this.#notePlugin(stored.data);
     // Damaged events do not arrive here. After a gap, the state is folded from the stored history.
     const follows = seq === (entry?.row.events ?? 0) + 1;
-    const before = (follows ? entry?.state : undefined) ?? stateBefore(reader, id, seq);
-    const after = this.#fold(before, stored);
+    const before = (follows ? entry?.newest?.after : undefined) ?? stateBefore(reader, id, seq);
+    const moment = this.#momentOf(before, maskEvent(stored), entry?.row.changedAt);
+    const { after } = moment;
     this.counters.note({ id, time: stored.time, before: before.context, after: after.context });
     const begunAt = entry?.row.begunAt ?? stored.time;
     const restarts = entry?.row.restarts ?? this.#countRun(id);
     const seen = (entry?.row.seen ?? 0) | bitOf(stored.type);
     const place = { id, events: seq, seen, begunAt, changedAt: stored.time, restarts, before: entry?.row };
     const row = summaryOf(place, after);
-    const state = isOver(after.value) ? undefined : after;
-    this.#entries.set(id, { reader, row, state });
+    const steps = entry?.steps ?? new StepTable();
+    const state = stateNumber(stored.to);
+    // A damaged event has a step, too.
+    while (steps.length < seq - 1) steps.add({ time: stored.time, kind: unknown, state, bad: true });
+    steps.add({ time: stored.time, kind: kindNumber(stored.type), state, bad: isError(moment) });
+    this.#entries.set(id, { reader, row, steps, newest: after.value === "destroyed" ? undefined : moment });
     this.changes.next(id);
   }
 
@@ -71,9 +81,9 @@ export class TaskIndex {
 
   /** The tasks that run, by their events. */
   live(): LiveTask[] {
-    return Array.from(this.#entries).flatMap(([id, { state }]) =>
-      state !== undefined && isStateName(state.value) && isAlive(state.value)
-        ? [{ id, context: state.context }]
+    return Array.from(this.#entries).flatMap(([id, { newest }]) =>
+      newest !== undefined && isStateName(newest.after.value) && isAlive(newest.after.value)
+        ? [{ id, context: newest.after.context }]
         : [],
     );
   }
@@ -92,14 +102,36 @@ export class TaskIndex {
     return this.#plugins.get(pid);
   }
 
-  /** The task's masked history so far; undefined if there is no such task. */
-  history(id: string): History | undefined {
+  /** The task's steps; undefined if there is no such task. */
+  steps(id: string): StepTable | undefined {
+    return this.#entries.get(id)?.steps;
+  }
+
+  /** The newest moment of a task that is not over for good. */
+  newest(id: string): Moment | undefined {
+    return this.#entries.get(id)?.newest;
+  }
+
+  /** The logs that hold the tasks. */
+  readers(): ReadonlySet<EventReader> {
+    return new Set(Array.from(this.#entries.values(), ({ reader }) => reader));
+  }
+
+  /** The present state of a task, and the number of the event that led to it. */
+  async present(id: string): Promise<{ readonly seq: number; readonly state: MachineState } | undefined> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
-    const known = this.#lastHistory?.stream === id ? this.#lastHistory : new History(id, []);
-    const later = readHistory(entry.reader, id, known.length + 1).map(maskEvent);
-    this.#lastHistory = later.length === 0 ? known : known.extended(later);
-    return this.#lastHistory;
+    if (entry.newest !== undefined) return { seq: entry.newest.seq, state: entry.newest.after };
+    const history = await new OpenHistory(entry.reader, id).upToDate();
+    return { seq: history.length, state: history.stateAfter(history.length) };
+  }
+
+  /** The history of a task, to be read; undefined if there is no such task. */
+  open(id: string): OpenHistory | undefined {
+    const reader = this.readerOf(id);
+    if (reader === undefined) return undefined;
+    if (this.#open?.stream !== id || this.#open.reader !== reader) this.#open = new OpenHistory(reader, id);
+    return this.#open;
   }
 
   /** The task's history as it is stored, to be compared: nothing of it may be shown. Undefined if there is no such task. */
@@ -114,19 +146,18 @@ export class TaskIndex {
       if (entry.reader !== reader || !isRemoved(id)) continue;
       this.#entries.delete(id);
       this.#forgetRun(id);
-      if (this.#lastHistory?.stream === id) this.#lastHistory = undefined;
+      if (this.#open?.stream === id) this.#open = undefined;
       this.changes.next(id);
     }
   }
 
-  #fold(before: MachineState, stored: StoredEvent): MachineState {
-    try {
-      return thisMachine.step(before, thisMachine.readEvent(maskEvent(stored))).snapshot;
-    } catch (thrown) {
-      this.unreadable ??= messageOf(thrown);
-      // The recorded state is known even if the event cannot be read.
-      return { ...before, value: stored.to };
-    }
+  #momentOf(before: MachineState, stored: StoredEvent, lastAt: number | undefined): Moment {
+    const sinceBefore = lastAt === undefined ? undefined : stored.time - lastAt;
+    const moment = momentOf(thisMachine, before, stored, sinceBefore);
+    if (moment.problem === undefined) return moment;
+    this.unreadable ??= moment.problem;
+    // The recorded state is known even if the event cannot be read.
+    return { ...moment, after: { ...before, value: stored.to } };
   }
 
   /** Records the plugin process that wrote an event, if the event names it. */

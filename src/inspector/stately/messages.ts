@@ -18,8 +18,8 @@ interface Common {
 export interface ActorMessage extends Common {
   readonly type: "@xstate.actor";
   readonly name: string;
-  /** The machine's config as JSON. */
-  readonly definition: string;
+  /** The machine's config as JSON. All actors are of the same machine: it may come with the first one alone. */
+  readonly definition: string | undefined;
   readonly parentId: undefined;
   readonly snapshot: InspectedSnapshot;
 }
@@ -56,13 +56,18 @@ const definition = JSON.stringify(taskMachine.config, (_key, value: unknown) =>
   typeof value === "function" ? { type: value.name } : value,
 );
 
-export function actorMessage(subject: Subject, name: string, state: MachineState): ActorMessage {
+export function actorMessage(
+  subject: Subject,
+  name: string,
+  state: MachineState,
+  isDefined = true,
+): ActorMessage {
   const base = common(subject);
   return {
     ...base,
     type: "@xstate.actor",
     name,
-    definition,
+    definition: isDefined ? definition : undefined,
     parentId: undefined,
     snapshot: inspected(state),
   };

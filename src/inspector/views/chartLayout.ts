@@ -11,13 +11,21 @@ export interface ChartLayout {
 }
 
 export interface ChartArrow {
+  /** The transitions that it draws: several behind the place where the arrows of an event join. */
+  readonly ways: readonly ChartWay[];
+  readonly points: readonly Point[];
+  /** Whether it ends at a state. */
+  readonly hasHead: boolean;
+  /** The event's name; empty if the state has the same one, or the arrow joins others before its name. */
+  readonly label: string;
+  /** Where its label and the numbers of its steps are. */
+  readonly middle: Point;
+}
+
+export interface ChartWay {
   readonly from: string;
   readonly to: string;
-  readonly points: readonly Point[];
-  /** Events that lead there, each with the middle of its label, except an event with the state's own name. */
-  readonly labels: readonly (Point & { readonly text: string })[];
-  /** The middle of its longest segment. */
-  readonly middle: Point;
+  readonly event: string;
 }
 
 export interface Point {

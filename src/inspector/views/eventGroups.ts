@@ -1,76 +1,88 @@
 /**
- * Groups steps: a request together with its outcome. Pure; the page groups steps as
- * they come.
+ * Groups steps: a request together with its outcome. Pure; the page groups steps as they come.
  */
 import { formatDuration } from "../../units/durations.ts";
-import type { StepLine } from "./story.ts";
+import type { Steps } from "./stepTable.ts";
+import type { Phrase } from "./story.ts";
 
 /** Steps that belong together. */
-export interface EventGroup {
-  /** `Stop requested → SIGTERM delivered → exit code 0, after 1.2 s`. */
-  readonly title: string;
+export interface StepGroup {
   readonly from: number;
   readonly to: number;
   readonly bad: boolean;
-  /** Whether it combines many similar steps, of which only the title is of interest. */
-  readonly folded: boolean;
-}
-
-/** A request opens a group. Later steps belong to it until its end, or the next request. */
-export function groupSteps(steps: readonly StepLine[]): EventGroup[] {
-  const groups: StepLine[][] = [];
-  for (const step of steps) {
-    const group = groups.at(-1);
-    if (group === undefined || step.group === "opens" || closed(group)) groups.push([step]);
-    else group.push(step);
-  }
-  return runsOf(groups).flatMap((run) =>
-    run.length > maxSeparate ? collapsedGroup(run) : run.map((group) => groupOf(group)),
-  );
+  /** How many like groups it stands for; 1 for one whose steps are all of interest. */
+  readonly folded: number;
 }
 
 /** Health checks run a command in the task every few seconds. A longer run of commands becomes one group. */
 const maxSeparate = 4;
 
-/** Joins consecutive groups that are commands, told one by one or counted; any other group is a run of its own. */
-function runsOf(groups: readonly StepLine[][]): StepLine[][][] {
-  const runs: StepLine[][][] = [];
-  for (const group of groups) {
-    const run = runs.at(-1);
-    if (run?.[0] !== undefined && isCommand(group) && isLike(run[0], group)) run.push(group);
-    else runs.push([group]);
-  }
-  return runs;
-}
-
-function isLike([a]: readonly StepLine[], [b]: readonly StepLine[]): boolean {
-  return a?.title === b?.title;
-}
-
-function isCommand(group: readonly StepLine[]): boolean {
-  return group.every((step) => step.category === "command");
-}
-
-function collapsedGroup(run: readonly StepLine[][]): EventGroup {
-  const steps = run.flat();
-  const [first, last] = [steps[0] as StepLine, steps.at(-1) as StepLine];
-  const title = `${first.title} ×${run.length}, the last: ${last.text}`;
-  return { ...groupOf(steps), title, folded: true };
-}
-
-function groupOf(steps: readonly StepLine[]): EventGroup {
-  const [first, last] = [steps[0] as StepLine, steps.at(-1) as StepLine];
-  const outcomes = steps.slice(1).map(({ outcome }) => outcome);
-  const span = steps.length > 1 ? `, after ${formatDuration(Math.max(0, last.time - first.time))}` : "";
-  return {
-    title: `${[first.title, ...outcomes].join(" → ")}${span}`,
-    from: first.seq,
-    to: last.seq,
-    bad: steps.some(({ bad }) => bad),
-    folded: false,
+/** A request opens a group. Later steps belong to it until its end, or the next request. */
+export function groupSteps(steps: Steps): StepGroup[] {
+  const groups: StepGroup[] = [];
+  /** How many of the last groups are of commands that begin alike. */
+  let alike = 0;
+  let from = 1;
+  let [bad, isCommand] = [false, true];
+  const close = (to: number) => {
+    const last = groups.at(-1);
+    const group: StepGroup = { from, to, bad, folded: 1 };
+    const joins = isCommand && alike > 0 && last !== undefined && isLike(steps, last.from, from);
+    alike = joins ? alike + 1 : isCommand ? 1 : 0;
+    if (!joins || alike <= maxSeparate) groups.push(group);
+    else {
+      const members = alike === maxSeparate + 1 ? groups.splice(-maxSeparate) : groups.splice(-1);
+      const wasBad = bad || members.some((member) => member.bad);
+      groups.push({ from: members[0]?.from ?? from, to, bad: wasBad, folded: alike });
+    }
+    from = to + 1;
+    [bad, isCommand] = [false, true];
   };
+  for (let seq = 1; seq <= steps.length; seq++) {
+    const { group, category } = steps.kindOf(seq);
+    if (group === "opens" && seq > from) close(seq - 1);
+    bad ||= steps.isBad(seq);
+    isCommand &&= category === "command";
+    if (group === "closes") close(seq);
+  }
+  if (from <= steps.length) close(steps.length);
+  return groups;
 }
 
-function closed(group: readonly StepLine[]): boolean {
-  return group.some((step) => step.group === "closes");
+function isLike(steps: Steps, a: number, b: number): boolean {
+  return steps.kindOf(a).type === steps.kindOf(b).type;
+}
+
+/** More outcomes than these are left out of a title. */
+const maxOutcomes = 5;
+
+/**
+ * `Stop requested → SIGTERM delivered → exit code 0, after 1.2 s`.
+ * @param phraseOf a step's words; undefined until they are known
+ */
+export function groupTitle(
+  steps: Steps,
+  { from, to, folded }: StepGroup,
+  phraseOf: (seq: number) => Phrase | undefined,
+): string {
+  const { title } = steps.kindOf(from);
+  if (folded > 1) {
+    const last = phraseOf(to)?.text;
+    return `${title} ×${folded}${last === undefined ? "" : `, the last: ${last}`}`;
+  }
+  const shown = stepsInTitle({ from, to });
+  const outcomes = shown
+    .slice(1)
+    .map((seq) => phraseOf(seq)?.outcome ?? steps.kindOf(seq).title.toLowerCase());
+  if (shown.length < to - from + 1) outcomes.splice(-1, 0, "…");
+  const span =
+    to > from ? `, after ${formatDuration(Math.max(0, steps.timeOf(to) - steps.timeOf(from)))}` : "";
+  return `${[title, ...outcomes].join(" → ")}${span}`;
+}
+
+/** The steps whose words a group's title has: the first ones and the last. */
+export function stepsInTitle({ from, to }: Pick<StepGroup, "from" | "to">): number[] {
+  const count = to - from + 1;
+  if (count <= maxOutcomes + 1) return Array.from({ length: count }, (_, index) => from + index);
+  return [...Array.from({ length: maxOutcomes }, (_, index) => from + index), to];
 }

@@ -1,9 +1,12 @@
-/** A history in plain words, one line for each step. Pure. */
+/** A step of a history in plain words. Pure. */
 
-import type { EventTraits } from "../../machines/events/defineEvent.ts";
 import { summarise, traitsOf } from "../../machines/events.ts";
-import type { Moment } from "../../replay/history.ts";
-import { isError } from "../../replay/search.ts";
+import { thisMachine } from "../../machines/machineVersion.ts";
+import { reasonOf } from "../../replay/check/streamCheck.ts";
+import { damagedText } from "../../replay/history.ts";
+import { maskEvent } from "../../replay/mask.ts";
+import { isDamaged } from "../../replay/storedHistory.ts";
+import type { StoredEvent } from "../../store/eventStore.ts";
 
 export interface Phrase {
   /** What happened, in a few words. */
@@ -14,43 +17,17 @@ export interface Phrase {
   readonly outcome: string;
 }
 
-/** A step of the history, as the page shows it. */
-export interface StepLine extends Phrase {
-  readonly seq: number;
-  readonly type: string;
-  /** Milliseconds since the epoch. */
-  readonly time: number;
-  /** Milliseconds since the step before; null for the first. */
-  readonly since: number | null;
-  readonly from: string;
-  readonly to: string;
-  readonly effects: readonly string[];
-  readonly bad: boolean;
-  /** Null if this version does not know the event's type. */
-  readonly category: EventTraits["shown"]["category"] | null;
-  readonly group: EventTraits["shown"]["group"];
-}
-
-export function stepLine(moment: Moment): StepLine {
-  const { seq, stored, before, after, effects, sinceBefore } = moment;
-  const traits = traitsOf(stored.type);
-  return {
-    seq,
-    type: stored.type,
-    time: stored.time,
-    since: sinceBefore ?? null,
-    from: before.value,
-    to: after.value,
-    effects,
-    bad: isError(moment),
-    category: traits?.shown.category ?? null,
-    group: traits?.shown.group ?? "continues",
-    ...phraseOf(moment, traits),
-  };
-}
-
-function phraseOf({ event, stored, problem }: Moment, traits: EventTraits | undefined): Phrase {
-  const { title = stored.type, outcome = () => title.toLowerCase() } = traits ?? {};
-  const text = event === undefined ? `this version cannot read it: ${problem}` : summarise(event);
+export function phraseOf(stored: StoredEvent): Phrase {
+  const { title = stored.type, outcome = () => title.toLowerCase() } = traitsOf(stored.type) ?? {};
+  const text = textOf(stored);
   return { title, text, outcome: outcome(text) };
+}
+
+function textOf(stored: StoredEvent): string {
+  if (isDamaged(stored)) return damagedText;
+  try {
+    return summarise(thisMachine.readEvent(maskEvent(stored)));
+  } catch (thrown) {
+    return `this version cannot read it: ${reasonOf(thrown)}`;
+  }
 }

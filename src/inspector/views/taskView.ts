@@ -1,18 +1,19 @@
 /** One task as the page shows it: its steps, and any moment. Pure. */
+import { reportsOf } from "../../machines/effects.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { contextDiff } from "../../replay/contextDiff.ts";
-import { effectOutcomes, type History } from "../../replay/history.ts";
-import { explain } from "../../why/explain.ts";
-import type { Sentence } from "../../why/facts.ts";
-import { type Outcome, outcomeOf } from "./outcome.ts";
-import { type StepLine, stepLine } from "./story.ts";
+import type { EffectOutcome, Moment } from "../../replay/history.ts";
+import type { StepNames } from "./stepTable.ts";
+import { phraseOf } from "./story.ts";
 
-export interface TaskView {
-  readonly id: string;
-  readonly outcome: Outcome;
-  /** The explanation, in the order of what happened, with the events that prove it. */
-  readonly sentences: readonly Sentence[];
-  readonly steps: readonly StepLine[];
+/** A task's steps, from one of them on. */
+export interface TaskSteps {
+  /** Numbers for the names in the steps. */
+  readonly names: StepNames;
+  /** Number of the first step. */
+  readonly from: number;
+  /** As {@link StepTable.toNumbers} makes them. */
+  readonly numbers: readonly number[];
 }
 
 /** The task after an event. */
@@ -20,6 +21,8 @@ export interface MomentView {
   readonly seq: number;
   readonly state: string;
   readonly type: string;
+  /** The event in plain words. */
+  readonly text: string;
   readonly data: unknown;
   /** False if this version's machine refuses the event, or its result differs from the recorded one. */
   readonly asRecorded: boolean;
@@ -28,29 +31,21 @@ export interface MomentView {
   readonly changes: readonly { readonly path: string; readonly before: unknown; readonly after: unknown }[];
   readonly effects: readonly {
     readonly effect: string;
+    /** Whether events tell of it at all. */
+    readonly reports: boolean;
     /** The event that reports it, and the time until then. */
     readonly report: { readonly seq: number; readonly type: string; readonly afterMs: number } | null;
   }[];
 }
 
-/** @param from number of the first step to return */
-export function taskView(history: History, from = 1): TaskView {
-  return {
-    id: history.stream,
-    outcome: outcomeOf(history.stateAfter(history.length)),
-    sentences: explain(history).sentences,
-    steps: Array.from(history.moments(from), stepLine),
-  };
-}
-
-/** @throws RangeError if there is no such event */
-export function momentView(history: History, seq: number): MomentView {
-  const moment = history.at(seq);
-  const { stored, before, after, asRecorded } = moment;
+/** @param effects what came of the moment's effects so far */
+export function momentView(moment: Moment, effects: readonly EffectOutcome[]): MomentView {
+  const { seq, stored, before, after, asRecorded } = moment;
   return {
     seq,
     state: after.value,
     type: stored.type,
+    text: phraseOf(stored).text,
     data: stored.data,
     asRecorded,
     context: after.context,
@@ -59,8 +54,9 @@ export function momentView(history: History, seq: number): MomentView {
       before: change.before ?? null,
       after: change.after ?? null,
     })),
-    effects: effectOutcomes(history, moment).map(({ effect, report }) => ({
+    effects: effects.map(({ effect, report }) => ({
       effect,
+      reports: reportsOf(effect)?.length !== 0,
       report: report
         ? { seq: report.seq, type: report.stored.type, afterMs: report.stored.time - stored.time }
         : null,

@@ -179,7 +179,7 @@ const sandboxed = defineEvent({
     const applied = limits.filter((limit) => limit.applied).map(({ file, value }) => `${file}=${value}`);
     const missing = limits.filter((limit) => !limit.applied).map(({ file }) => file);
     return [
-      `uid ${uid}, ${unveiled.length} paths unveiled${skipped.length > 0 ? ` (${skipped.length} not there)` : ""}`,
+      `uid ${uid}, ${unveiled.length} ${unveiled.length === 1 ? "path" : "paths"} unveiled${skipped.length > 0 ? ` (${skipped.length} not there)` : ""}`,
       ...(root === "private" ? ["its own root"] : []),
       `${privateTmp ? "its own" : "the host's"} /tmp`,
       ...(runCgroup === null ? [] : ["in the host's pid namespace"]),

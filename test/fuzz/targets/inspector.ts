@@ -25,7 +25,7 @@ const logs = new TaskLogs(index, () => false);
 
 /** Lines: a method, a path, and the headers host, origin and cookie. */
 export const requests: Target = {
-  fuzz: (bytes) => {
+  fuzz: async (bytes) => {
     const [method, url, host, origin, cookie] = bytes.toString("latin1").split("\n");
     const verdict = access.judge({ method, url, headers: { host, origin, cookie } });
     // Nobody knows the token or the cookie.
@@ -33,7 +33,7 @@ export const requests: Target = {
     hold(!access.admitsClient({ url, headers: { host, origin } }), `${JSON.stringify(url)} is admitted`);
     const target = targetOf(url);
     if (target)
-      void answerOf({ index, watch, node: thisNode, allocations, logs, dropped }, target, () => true);
+      await answerOf({ index, watch, node: thisNode, allocations, logs, dropped }, target, () => true);
   },
   seeds: () => [
     "GET\n/api/task?id=a&from=3\n127.0.0.1:4650\nhttp://127.0.0.1:4650\nx=y; z=1",

@@ -1,10 +1,11 @@
 /** Rows of tasks under heads that sort them. Only the visible rows are drawn. */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../taskId.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { linkTo } from "../address.ts";
 import { Mark } from "../mark.tsx";
+import { Gap, reveal, rowsInSight, useRowHeight } from "../window.tsx";
 import { type ColumnName, columns, ranText } from "./find.ts";
 
 interface Place {
@@ -24,11 +25,8 @@ interface Properties {
   readonly onPlace: (place: Place) => void;
 }
 
-/** Number of rows drawn beyond the visible ones, on either side. */
-const overscan = 6;
-
 export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPlace }: Properties) {
-  const height = useRowHeight();
+  const height = useRowHeight(40, 60);
   const scroller = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(firstTop);
   /** The row that is to have the focus once it is drawn. */
@@ -38,8 +36,8 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
     if (opened !== undefined) document.getElementById(opened)?.focus({ preventScroll: true });
   }, []);
   useSteadyTop(scroller, rows, height);
-  const first = Math.max(0, Math.floor(top / height) - overscan);
-  const visible = rows.slice(first, first + Math.ceil(innerHeight / height) + 2 * overscan);
+  const [first, last] = rowsInSight(top, height, rows.length);
+  const visible = rows.slice(first, last);
   const hadFocus = scroller.current?.contains(document.activeElement) === true;
   useLayoutEffect(() => {
     if (wanted.current !== undefined) {
@@ -51,14 +49,11 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
     }
   });
   const goTo = (index: number) => {
-    const place = scroller.current;
-    const row = rows[Math.min(Math.max(0, index), rows.length - 1)];
-    if (place === null || row === undefined) return;
-    const [from, room] = [rows.indexOf(row) * height, place.clientHeight - headHeight];
-    if (from < place.scrollTop) place.scrollTop = from;
-    if (from + height > place.scrollTop + room) place.scrollTop = from + height - room;
+    const at = Math.min(Math.max(0, index), rows.length - 1);
+    const row = rows[at];
+    if (row === undefined) return;
     wanted.current = row.id;
-    setTop(place.scrollTop);
+    setTop(reveal(scroller.current, at, height, headHeight));
     document.getElementById(row.id)?.focus({ preventScroll: true });
   };
   const onKey = (event: KeyboardEvent) => {
@@ -111,7 +106,7 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
             />
           ))}
         </tbody>
-        <Gap height={(rows.length - first - visible.length) * height} />
+        <Gap height={(rows.length - last) * height} />
       </table>
     </section>
   );
@@ -138,15 +133,6 @@ function Head({ name, sort, onSort }: HeadProperties) {
         {way === undefined ? null : <span aria-hidden="true">{way === "ascending" ? " ↑" : " ↓"}</span>}
       </button>
     </th>
-  );
-}
-
-/** Takes the place of rows that are not drawn. */
-function Gap({ height }: { readonly height: number }) {
-  return (
-    <tbody aria-hidden="true" class="gap">
-      <tr style={{ height: `${height}px` }} />
-    </tbody>
   );
 }
 
@@ -183,19 +169,8 @@ function Row({ row, now, index, onOpen }: RowProperties) {
   );
 }
 
-/** The height of the heads and of a row, the same as in the style sheet. */
+/** The height of the heads, as the style sheet has it. */
 const headHeight = 36;
-
-function useRowHeight(): number {
-  const narrow = matchMedia("(max-width: 40rem)");
-  const [height, setHeight] = useState(narrow.matches ? 60 : 40);
-  useEffect(() => {
-    const follow = () => setHeight(narrow.matches ? 60 : 40);
-    narrow.addEventListener("change", follow);
-    return () => narrow.removeEventListener("change", follow);
-  }, []);
-  return height;
-}
 
 /** Keeps the visible rows in place when new rows appear above them. */
 function useSteadyTop(

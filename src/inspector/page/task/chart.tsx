@@ -1,14 +1,14 @@
 /** A drawing of the state machine, with the task's state and the way there. */
-import { useEffect, useState } from "preact/hooks";
-import type { ChartArrow, ChartLayout, Point } from "../../views/chartLayout.ts";
-import type { StepLine } from "../../views/story.ts";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import type { ChartArrow, ChartLayout, ChartWay, Point } from "../../views/chartLayout.ts";
+import type { Steps } from "../../views/stepTable.ts";
 import { Scroll } from "../table.tsx";
 
 interface Properties {
   readonly layout: ChartLayout;
-  /** The steps up to the shown moment. */
-  readonly steps: readonly StepLine[];
-  readonly state: string;
+  readonly steps: Steps;
+  /** Number of the last step on the way. */
+  readonly seq: number;
 }
 
 const layoutRequest = fetch("/chart.json").then((response) => response.json() as Promise<ChartLayout>);
@@ -22,13 +22,21 @@ export function useChartLayout(): ChartLayout | undefined {
   return layout;
 }
 
-export function Chart({ layout, steps, state }: Properties) {
-  const taken = new Map<string, number>();
-  for (const { from, to } of steps) taken.set(`${from}>${to}`, (taken.get(`${from}>${to}`) ?? 0) + 1);
-  const visited = new Set(steps.flatMap(({ from, to }) => [from, to]));
-  const countOf = ({ from, to }: ChartArrow) => taken.get(`${from}>${to}`) ?? 0;
-  // Arrows that were taken are drawn above the others.
-  const arrows = layout.arrows.toSorted((a, b) => Math.sign(countOf(a)) - Math.sign(countOf(b)));
+export function Chart({ layout, steps, seq }: Properties) {
+  const state = steps.stateAfter(seq);
+  useEffect(() => {
+    // On a phone the chart is wider than the window.
+    const lit = document.getElementById(`state-${state}`);
+    const place = lit?.closest(".scroll");
+    if (!lit || !place || place.scrollWidth <= place.clientWidth) return;
+    const [box, room] = [lit.getBoundingClientRect(), place.getBoundingClientRect()];
+    place.scrollLeft += box.left + box.width / 2 - room.left - room.width / 2;
+  }, [state]);
+  const { taken, visited } = useMemo(() => wayOf(steps.upTo(seq)), [steps, seq]);
+  const drawn = layout.arrows
+    .map((arrow) => ({ arrow, taken: takenIn(arrow, taken) }))
+    // Arrows that were taken are drawn above the others.
+    .sort((a, b) => Math.sign(a.taken.count) - Math.sign(b.taken.count));
   return (
     <Scroll label="Chart">
       <svg
@@ -37,8 +45,14 @@ export function Chart({ layout, steps, state }: Properties) {
         role="img"
         aria-label={`State machine; the task is ${state}`}
       >
-        {arrows.map((arrow) => (
-          <Arrow key={`${arrow.from}>${arrow.to}`} arrow={arrow} count={countOf(arrow)} />
+        {drawn.map(({ arrow, taken: { count } }) => (
+          <g key={keyOf(arrow)} class={count > 0 ? "arrow taken" : "arrow"} data-ways={keyOf(arrow)}>
+            <path class="line" d={lineOf(arrow.points)} />
+            {arrow.hasHead ? <path class="head" d={headOf(arrow.points)} /> : <Joint points={arrow.points} />}
+          </g>
+        ))}
+        {drawn.map(({ arrow, taken: numbers }) => (
+          <Label key={keyOf(arrow)} arrow={arrow} taken={numbers} />
         ))}
         {layout.states.map(({ id, x, y, width, height }) => (
           <g
@@ -57,23 +71,75 @@ export function Chart({ layout, steps, state }: Properties) {
   );
 }
 
-function Arrow({ arrow: { points, labels, middle }, count }: { arrow: ChartArrow; count: number }) {
+/** Where arrows of the same event join. */
+function Joint({ points }: { readonly points: readonly Point[] }) {
+  const end = points.at(-1);
+  return end === undefined ? null : <circle class="head" cx={end.x} cy={end.y + 1} r={2.5} />;
+}
+
+/** The steps that took an arrow: how many, and the first of their numbers. */
+interface Taken {
+  readonly count: number;
+  readonly seqs: readonly number[];
+}
+
+/** More numbers are counted instead. */
+const maxNumbers = 2;
+
+interface Way {
+  /** By state, next state and event. */
+  readonly taken: ReadonlyMap<string, Taken>;
+  readonly visited: ReadonlySet<string>;
+}
+
+function wayOf(steps: Steps): Way {
+  const taken = new Map<string, { count: number; seqs: number[] }>();
+  const visited = new Set([steps.stateAfter(0)]);
+  for (let seq = 1; seq <= steps.length; seq++) {
+    const [from, to] = [steps.stateAfter(seq - 1), steps.stateAfter(seq)];
+    if (from === to) continue;
+    visited.add(to);
+    const key = wayKey({ from, to, event: steps.kindOf(seq).type });
+    const known = taken.get(key) ?? { count: 0, seqs: [] };
+    taken.set(key, known);
+    known.count += 1;
+    if (known.seqs.length < maxNumbers) known.seqs.push(seq);
+  }
+  return { taken, visited };
+}
+
+function takenIn({ ways }: ChartArrow, taken: Way["taken"]): Taken {
+  const each = ways.flatMap((way) => taken.get(wayKey(way)) ?? []);
+  return {
+    count: each.reduce((sum, { count }) => sum + count, 0),
+    seqs: each.flatMap(({ seqs }) => seqs).sort((a, b) => a - b),
+  };
+}
+
+function wayKey({ from, to, event }: ChartWay): string {
+  return `${from}>${event}>${to}`;
+}
+
+function keyOf({ ways, hasHead }: ChartArrow): string {
+  return `${ways.map(wayKey).join(" ")}${hasHead ? "" : " joins"}`;
+}
+
+/** The event's name, and the numbers of the steps that went this way. Where arrows join, only behind that. */
+function Label({ arrow: { label, middle, hasHead }, taken }: { arrow: ChartArrow; taken: Taken }) {
+  const numbers = hasHead ? numbersText(taken) : "";
+  if (label === "" && numbers === "") return null;
   return (
-    <g class={count > 0 ? "arrow taken" : "arrow"}>
-      <path class="line" d={lineOf(points)} />
-      <path class="head" d={headOf(points)} />
-      {labels.map(({ text, x, y }) => (
-        <text key={text} x={x} y={y}>
-          {text}
-        </text>
-      ))}
-      {count > 1 ? (
-        <text class="times" x={middle.x} y={middle.y}>
-          ×{count}
-        </text>
-      ) : null}
-    </g>
+    <text class={taken.count > 0 ? "label taken" : "label"} x={middle.x} y={middle.y}>
+      {numbers === "" ? null : <tspan class="step-number">{numbers}</tspan>}
+      {numbers === "" || label === "" ? "" : " "}
+      {label}
+    </text>
   );
+}
+
+/** `4`, `4, 9` or `×37`. */
+function numbersText({ count, seqs }: Taken): string {
+  return count > maxNumbers ? `×${count}` : seqs.slice(0, count).join(", ");
 }
 
 const bend = 7;

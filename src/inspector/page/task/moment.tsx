@@ -1,26 +1,30 @@
 /** A moment: the event's effects and changes, and the machine's memory after it. */
 import { formatDuration } from "../../../units/durations.ts";
 import type { MomentView } from "../../views/taskView.ts";
+import { Code } from "../table.tsx";
 
 export function Moment({ moment }: { readonly moment: MomentView }) {
-  const { seq, type, state, asRecorded, effects, changes, context, data } = moment;
+  const { seq, type, text, state, asRecorded, effects, changes, context, data } = moment;
   return (
     <section class="card moment" aria-label="This moment">
       <h2>
         Event {seq}: <code>{type}</code>, then <code>{state}</code>
       </h2>
+      <p>{text}</p>
       {asRecorded ? null : (
         <p class="bad">This version's machine computes another result than was recorded.</p>
       )}
-      <h3>Effects</h3>
+      <h3>What the driver did then</h3>
       {effects.length === 0 ? <p class="faint">None.</p> : null}
       <ul>
-        {effects.map(({ effect, report }) => (
+        {effects.map(({ effect, reports, report }) => (
           <li key={effect}>
-            <code>{effect}</code>{" "}
+            <code>{effect}</code>: {effectMeanings[effect]}
             {report === null
-              ? "not reported so far"
-              : `reported by ${report.type} (event ${report.seq}) after ${formatDuration(Math.max(0, report.afterMs))}`}
+              ? reports
+                ? "; not reported so far"
+                : ""
+              : `; reported by event ${report.seq}, ${report.type}, after ${formatDuration(Math.max(0, report.afterMs))}`}
           </li>
         ))}
       </ul>
@@ -42,15 +46,26 @@ export function Moment({ moment }: { readonly moment: MomentView }) {
       </table>
       <details>
         <summary>The event as it is stored</summary>
-        <pre>{JSON.stringify(data, null, 2)}</pre>
+        <Code label="The event as it is stored" text={JSON.stringify(data, null, 2)} />
       </details>
       <details>
         <summary>All that the driver remembers after it</summary>
-        <pre>{JSON.stringify(context, null, 2)}</pre>
+        <Code label="All that the driver remembers" text={JSON.stringify(context, null, 2)} />
       </details>
     </section>
   );
 }
+
+const effectMeanings: Readonly<Record<string, string>> = {
+  inspectHost: "looked at the kernel's features and the node's cores",
+  prepareSandbox: "prepared limits, user, rules and the launch plan",
+  launch: "launched the program",
+  watchExit: "waited for the run to end",
+  sendStopSignal: "sent the stop's signal",
+  startKillTimer: "waited for the stop's timeout",
+  killRun: "killed all processes of the run",
+  releaseRun: "removed what the run had on the host",
+};
 
 /** Longer values are cut; the full ones are in the details below. */
 const maxLetters = 220;

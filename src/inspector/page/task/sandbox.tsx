@@ -3,7 +3,7 @@ import type { TaskContext } from "../../../machines/taskContext.ts";
 import { countOf } from "../../../units/counts.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import { visible } from "../../../units/visible.ts";
-import { type FactLine, Facts, Table } from "../table.tsx";
+import { Code, type FactLine, Facts, Table } from "../table.tsx";
 
 type SandboxFacts = NonNullable<TaskContext["sandbox"]>;
 
@@ -26,11 +26,12 @@ export function Sandbox({ context }: { readonly context: TaskContext }) {
         <section class="card" aria-label="Launch plan">
           <details>
             <summary>Launch plan, {countOf(sandbox.plan.length, "step")}</summary>
-            <pre>
-              {sandbox.plan
+            <Code
+              label="Launch plan"
+              text={sandbox.plan
                 .map((step, index) => `${String(index + 1).padStart(3)}  ${visible(step)}`)
                 .join("\n")}
-            </pre>
+            />
           </details>
         </section>
       )}

@@ -1,98 +1,159 @@
 /** The history as a table: one line for each step, grouped by requests and their outcomes. */
-import { useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
-import { type EventGroup, groupSteps } from "../../views/eventGroups.ts";
-import type { StepLine } from "../../views/story.ts";
+import { groupSteps, groupTitle, type StepGroup } from "../../views/eventGroups.ts";
+import type { Steps } from "../../views/stepTable.ts";
+import type { Phrase } from "../../views/story.ts";
+import { useChoice } from "../navigation.ts";
+import { Gap, reveal, rowsInSight, useRowHeight } from "../window.tsx";
+import { usePhrases } from "./phrases.ts";
+import { StoryRows, stepsIn } from "./storyRows.ts";
 
 interface Properties {
-  readonly steps: readonly StepLine[];
+  /** Names the task to the API. */
+  readonly query: string;
+  readonly steps: Steps;
   readonly seq: number;
   readonly choose: (seq: number) => void;
 }
 
-export function Story({ steps, seq, choose }: Properties) {
+const headHeight = 30;
+
+export function Story({ query, steps, seq, choose }: Properties) {
+  /** A step of the folded group that is open: the group's first, or the chosen one. */
+  const [open, setOpen] = useChoice("open");
+  const [chosen] = useChoice("event");
+  const opened = Number(open || chosen) || undefined;
   const groups = useMemo(() => groupSteps(steps), [steps]);
-  const first = steps[0]?.time ?? 0;
+  const rows = useMemo(() => new StoryRows(groups, opened), [groups, opened]);
+  const height = useRowHeight(30, 46);
+  const scroller = useRef<HTMLElement>(null);
+  const [top, setTop] = useState(0);
+  const current = rows.indexOf(seq);
+  // Not when a group is opened: its title stays where it is.
+  useLayoutEffect(() => setTop(reveal(scroller.current, current, height, headHeight)), [seq, height]);
+  const [first, last] = rowsInSight(top, height, rows.length);
+  const visible = rows.slice(first, last);
+  const phraseOf = usePhrases(query, stepsIn(visible), steps.length);
+  const begun = steps.timeOf(1);
   return (
     <section class="card story" aria-label="What happened">
       <h2>What happened</h2>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col" class="number wide">
-              At
-            </th>
-            <th scope="col" class="number">
-              Gap
-            </th>
-            <th scope="col">Step</th>
-          </tr>
-        </thead>
-        {groups.map((group) => (
-          <tbody key={group.from}>
-            {group.from === group.to ? null : <Heading group={group} choose={choose} />}
-            {shownOf(steps, group, seq).map((step) => (
-              <Row key={step.seq} {...{ step, first, choose }} current={step.seq === seq} />
-            ))}
+      <section
+        ref={scroller}
+        class="steps-box"
+        aria-label="Steps"
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard
+        tabIndex={0}
+        onScroll={({ currentTarget: { scrollTop } }) => setTop(scrollTop)}
+      >
+        <table aria-rowcount={rows.length + 1}>
+          <thead>
+            <tr>
+              <th scope="col" class="number at">
+                At
+              </th>
+              <th scope="col" class="number since">
+                Gap
+              </th>
+              <th scope="col">Step</th>
+            </tr>
+          </thead>
+          <Gap height={first * height} />
+          <tbody>
+            {visible.map((row, index) =>
+              row.kind === "group" ? (
+                <Heading
+                  key={`group ${row.group.from}`}
+                  group={row.group}
+                  isOpen={row.isOpen}
+                  index={first + index}
+                  isCurrent={first + index === current}
+                  title={groupTitle(steps, row.group, phraseOf)}
+                  toggle={() => setOpen(row.isOpen ? "" : String(row.group.from))}
+                />
+              ) : (
+                <Row
+                  key={row.seq}
+                  {...{ steps, begun, choose }}
+                  seq={row.seq}
+                  phrase={phraseOf(row.seq)}
+                  index={first + index}
+                  isCurrent={row.seq === seq}
+                />
+              ),
+            )}
           </tbody>
-        ))}
-      </table>
+          <Gap height={Math.max(0, rows.length - last) * height} />
+        </table>
+      </section>
     </section>
   );
 }
 
 interface HeadingProperties {
-  readonly group: EventGroup;
-  readonly choose: (seq: number) => void;
+  readonly group: StepGroup;
+  readonly isOpen: boolean;
+  readonly index: number;
+  readonly isCurrent: boolean;
+  readonly title: string;
+  readonly toggle: () => void;
 }
 
-function Heading({ group: { title, to, bad, folded }, choose }: HeadingProperties) {
+function Heading({
+  group: { from, to, bad, folded },
+  isOpen,
+  index,
+  isCurrent,
+  title,
+  toggle,
+}: HeadingProperties) {
+  const range = folded > 1 ? `[${from}…${to}] ` : "";
   return (
-    <tr>
-      <th scope="rowgroup" colSpan={3} class={bad ? "group bad" : "group"}>
-        {title}{" "}
-        {folded ? (
-          <button type="button" class="reference" onClick={() => choose(to)}>
-            look
+    <tr class={`group${bad ? " bad" : ""}${isCurrent ? " current" : ""}`} aria-rowindex={index + 2}>
+      <th class="heading" scope="rowgroup" colSpan={3} title={title}>
+        {folded > 1 ? (
+          <button type="button" aria-expanded={isOpen} onClick={toggle}>
+            <span aria-hidden="true">{isOpen ? "▾ " : "▸ "}</span>
+            <span class="faint">{range}</span>
+            {title}
           </button>
-        ) : null}
+        ) : (
+          title
+        )}
       </th>
     </tr>
   );
 }
 
-/** The visible steps of a group; for a folded one, those around the shown moment. */
-function shownOf(
-  steps: readonly StepLine[],
-  { from, to, folded }: EventGroup,
-  seq: number,
-): readonly StepLine[] {
-  if (!folded) return steps.slice(from - 1, to);
-  if (seq < from || seq > to) return [];
-  return steps.slice(Math.max(from, seq - 4) - 1, Math.min(to, seq + 4));
-}
-
 interface RowProperties {
-  readonly step: StepLine;
+  readonly steps: Steps;
+  readonly seq: number;
+  /** Undefined until it is there: the title is then that of the step's type. */
+  readonly phrase: Phrase | undefined;
+  readonly index: number;
+  readonly isCurrent: boolean;
   /** Time of the first step. */
-  readonly first: number;
-  readonly current: boolean;
+  readonly begun: number;
   readonly choose: (seq: number) => void;
 }
 
-function Row({ step: { seq, time, since, title, text, bad }, first, current, choose }: RowProperties) {
+function Row({ steps, seq, phrase, index, isCurrent, begun, choose }: RowProperties) {
+  const time = steps.timeOf(seq);
+  const bad = steps.isBad(seq);
+  const since = seq === 1 ? "" : `+${formatDuration(Math.max(0, time - steps.timeOf(seq - 1)))}`;
   return (
-    <tr class={`step${bad ? " bad" : ""}${current ? " current" : ""}`}>
-      <td class="number wide" title={formatTime(time)}>
-        {formatDuration(Math.max(0, time - first))}
+    <tr class={`step${bad ? " bad" : ""}${isCurrent ? " current" : ""}`} aria-rowindex={index + 2}>
+      <td class="number at" title={formatTime(time)}>
+        {formatDuration(Math.max(0, time - begun))}
       </td>
-      <td class="number">{since === null ? "" : `+${formatDuration(Math.max(0, since))}`}</td>
-      <td>
-        <button type="button" aria-current={current ? "step" : undefined} onClick={() => choose(seq)}>
-          {title}
+      <td class="number since">{since}</td>
+      <td title={phrase?.text}>
+        <button type="button" aria-current={isCurrent ? "step" : undefined} onClick={() => choose(seq)}>
+          {phrase?.title ?? steps.kindOf(seq).title}
         </button>{" "}
-        <span>{text}</span>
+        <span>{phrase?.text}</span>
       </td>
     </tr>
   );

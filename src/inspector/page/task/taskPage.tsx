@@ -1,5 +1,6 @@
 /** One task: its outcome and the reason, its history, and any moment of that. */
 import { allocationOf } from "../../../taskId.ts";
+import type { Sentence } from "../../../why/facts.ts";
 import type { MomentView } from "../../views/taskView.ts";
 import { listPath, sourceQuery } from "../bundle/source.ts";
 import { WhatIfPanel } from "../compare/whatIfPanel.tsx";
@@ -14,8 +15,8 @@ import { Chart, useChartLayout } from "./chart.tsx";
 import { Moment } from "./moment.tsx";
 import { Sandbox } from "./sandbox.tsx";
 import { Story } from "./story.tsx";
+import { useSteps } from "./taskSteps.ts";
 import { TaskTitle } from "./taskTitle.tsx";
-import { useTaskView } from "./taskView.ts";
 import { Timeline } from "./timeline.tsx";
 import { Usage } from "./usage.tsx";
 import { Verdict } from "./verdict.tsx";
@@ -23,12 +24,13 @@ import { Verdict } from "./verdict.tsx";
 export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: PartProperties) {
   const row = rows.find((each) => each.id === id);
   const query = `id=${encodeURIComponent(id)}${sourceQuery()}`;
-  const view = useTaskView(query, row?.events);
+  const steps = useSteps(query, row?.events);
+  const sentences = useAnswer<Sentence[]>(`/api/why?${query}`, row?.events);
   const layout = useChartLayout();
   const allocation = useAllocation(allocationOf(id), rows);
   /** Without one, the newest event is shown. */
   const [event] = useChoice("event");
-  const count = view?.steps.length ?? 0;
+  const count = steps?.length ?? 0;
   const seq = stepIn(count, event);
   const moment = useAnswer<MomentView>(seq > 0 ? `/api/moment?${query}&seq=${seq}` : undefined);
   const go = (to: (before: number) => number) =>
@@ -42,25 +44,26 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
     End: () => go(() => count),
   });
   if (row === undefined && status?.ready === true) return <NoTask />;
-  // Drawn once everything is loaded, so that nothing moves.
-  if (view === undefined || row === undefined || layout === undefined || moment === undefined) {
+  // Drawn once everything is loaded, so that nothing moves. A long history is folded for a while.
+  const isLong = count > longHistory;
+  const isLoaded = isLong || (moment !== undefined && sentences !== undefined);
+  if (steps === undefined || row === undefined || layout === undefined || !isLoaded) {
     return <p class="empty">Reading its history…</p>;
   }
-  const state = view.steps[seq - 1]?.to ?? "pending";
   const chooseStep = (to: number) => go(() => to);
   return (
     <>
       <TaskTitle row={row} query={query} />
-      <Verdict view={view} row={row} choose={chooseStep} />
-      <Timeline steps={view.steps} seq={seq} choose={chooseStep} />
-      <TaskLanes row={row} view={allocation} time={view.steps[seq - 1]?.time ?? 0} choose={chooseStep} />
-      <Usage query={query} steps={view.steps} seq={seq} />
+      <Verdict row={row} sentences={sentences} choose={chooseStep} />
+      <Timeline steps={steps} seq={seq} choose={chooseStep} />
+      <TaskLanes row={row} view={allocation} time={steps.timeOf(seq)} choose={chooseStep} />
+      <Usage query={query} steps={steps} seq={seq} />
       <div class="columns">
         <div>
-          <Story steps={view.steps} seq={seq} choose={chooseStep} />
-          <Moment moment={moment} />
+          <Story query={query} steps={steps} seq={seq} choose={chooseStep} />
+          {moment === undefined ? null : <Moment moment={moment} />}
         </div>
-        <section class="card" aria-label="State machine">
+        <section class="card machine" aria-label="State machine">
           <h2 class="with-tools">
             State machine
             <SaveDrawing
@@ -69,7 +72,7 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
               drawing={() => document.querySelector<SVGSVGElement>("svg.chart")}
             />
           </h2>
-          <Chart layout={layout} steps={view.steps.slice(0, seq)} state={state} />
+          <Chart layout={layout} steps={steps} seq={seq} />
         </section>
       </div>
       {status?.bundle === false ? (
@@ -80,11 +83,16 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
           chooseEvent={chooseStep}
         />
       ) : null}
-      <WhatIfPanel {...{ query, seq }} type={moment.type} data={moment.data} types={eventTypes} />
-      <Sandbox context={moment.context} />
+      {moment === undefined ? null : (
+        <WhatIfPanel {...{ query, seq }} type={moment.type} data={moment.data} types={eventTypes} />
+      )}
+      {moment === undefined ? null : <Sandbox context={moment.context} />}
     </>
   );
 }
+
+/** Folding more events than these may take longer than somebody likes to wait for a page. */
+const longHistory = 2_000;
 
 /** The number of the shown step, of `count`. @param event its number by the address; anything else is the newest */
 function stepIn(count: number, event: string): number {

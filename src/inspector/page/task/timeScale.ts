@@ -4,11 +4,14 @@
  * dot. Therefore the width of a state is the logarithm of its duration. Within a
  * state, the scale is linear. Pure.
  */
-import type { StepLine } from "../../views/story.ts";
+import type { Steps } from "../../views/stepTable.ts";
 
 /** The time that a task spent in a state. */
 export interface Period {
   readonly state: string;
+  /** Numbers of its steps: from the one that led to the state. */
+  readonly first: number;
+  readonly last: number;
   /** Milliseconds; null for the current state. */
   readonly spanMs: number | null;
   /** Begin and width, as shares of the bar. */
@@ -16,57 +19,65 @@ export interface Period {
   readonly width: number;
 }
 
-export interface TimeScale {
+export class TimeScale {
   readonly periods: readonly Period[];
-  /** The position of each step, as a share of the bar. */
-  readonly places: readonly number[];
+  readonly #steps: Steps;
+
+  constructor(steps: Steps) {
+    this.#steps = steps;
+    this.periods = periodsOf(steps);
+  }
+
+  /** The position of a step, as a share of the bar. */
+  placeOf(seq: number): number {
+    const period = this.periods.findLast(({ first }) => first <= seq);
+    return period === undefined ? 0 : this.#placeIn(period, seq);
+  }
+
+  /** The number of the step nearest to a place on the bar; of equally near ones, the last. */
+  stepAt(place: number): number {
+    let [nearest, minDistance] = [0, Number.POSITIVE_INFINITY];
+    for (const period of this.periods) {
+      for (let seq = period.first; seq <= period.last; seq++) {
+        const distance = Math.abs(this.#placeIn(period, seq) - place);
+        if (distance <= minDistance) [nearest, minDistance] = [seq, distance];
+      }
+    }
+    return nearest;
+  }
+
+  #placeIn({ first, last, spanMs, from, width }: Period, seq: number): number {
+    const begun = this.#steps.timeOf(first);
+    // The last state has no end: it ends a little behind its last step.
+    const span = spanMs ?? Math.max(0, this.#steps.timeOf(last) - begun) * 1.1;
+    return from + width * (span > 0 ? clamp((this.#steps.timeOf(seq) - begun) / span) : 0);
+  }
 }
 
-export function timeScale(steps: readonly StepLine[]): TimeScale {
-  const runs = runsOf(steps);
-  const spans = runs.map(([first], index) => {
-    const next = runs[index + 1]?.[0];
-    return first && next ? Math.max(0, next.time - first.time) : null;
+function periodsOf(steps: Steps): Period[] {
+  const runs: { state: string; first: number; last: number }[] = [];
+  for (let seq = 1; seq <= steps.length; seq++) {
+    const [run, state] = [runs.at(-1), steps.stateAfter(seq)];
+    if (run?.state === state) run.last = seq;
+    else runs.push({ state, first: seq, last: seq });
+  }
+  const spans = runs.map(({ first }, index) => {
+    const next = runs[index + 1];
+    return next ? Math.max(0, steps.timeOf(next.first) - steps.timeOf(first)) : null;
   });
-  const lastTimes = runs.map((run) => Math.max(0, (run.at(-1)?.time ?? 0) - (run[0]?.time ?? 0)));
-  // The last state has no end. It gets room for its steps and its name.
-  const weights = spans.map((span, index) => 1 + Math.log10(1 + (span ?? lastTimes[index] ?? 0)));
+  // The last state gets room for its steps and its name.
+  const weights = runs.map(({ first, last }, index) => {
+    const span = spans[index] ?? Math.max(0, steps.timeOf(last) - steps.timeOf(first));
+    return 1 + Math.log10(1 + span);
+  });
   const sum = weights.reduce((total, weight) => total + weight, 0);
   let from = 0;
-  const periods = runs.map((run, index): Period => {
+  return runs.map((run, index) => {
     const width = (weights[index] ?? 0) / sum;
-    const period = { state: run[0]?.to ?? "", spanMs: spans[index] ?? null, from, width };
+    const period = { ...run, spanMs: spans[index] ?? null, from, width };
     from += width;
     return period;
   });
-  const places = runs.flatMap((run, index) => {
-    const { from: start, width } = periods[index] as Period;
-    const [begun, span] = [run[0]?.time ?? 0, spans[index] ?? (lastTimes[index] ?? 0) * 1.1];
-    return run.map(({ time }) => start + width * (span > 0 ? clamp((time - begun) / span) : 0));
-  });
-  return { periods, places };
-}
-
-/** The number of the step nearest to a place on the bar; of equally near ones, the last. */
-export function stepAt({ places }: TimeScale, place: number): number {
-  let [nearest, minDistance] = [0, Number.POSITIVE_INFINITY];
-  for (const [index, each] of places.entries()) {
-    const distance = Math.abs(each - place);
-    if (distance > minDistance) continue;
-    [nearest, minDistance] = [index, distance];
-  }
-  return nearest + 1;
-}
-
-/** Groups consecutive steps in the same state. */
-function runsOf(steps: readonly StepLine[]): StepLine[][] {
-  const runs: StepLine[][] = [];
-  for (const step of steps) {
-    const run = runs.at(-1);
-    if (run !== undefined && run[0]?.to === step.to) run.push(step);
-    else runs.push([step]);
-  }
-  return runs;
 }
 
 function clamp(share: number): number {

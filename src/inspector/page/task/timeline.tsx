@@ -2,26 +2,26 @@
 import { useMemo, useRef } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
-import type { StepLine } from "../../views/story.ts";
-import { stepAt, timeScale } from "./timeScale.ts";
+import type { Steps } from "../../views/stepTable.ts";
+import { TimeScale } from "./timeScale.ts";
 
 interface Properties {
-  readonly steps: readonly StepLine[];
+  readonly steps: Steps;
   readonly seq: number;
   readonly choose: (seq: number) => void;
 }
 
-/** More marks would merge to a grey area. */
+/** More marks would merge to a grey area, and say nothing of each. */
 const maxMarks = 400;
 
 export function Timeline({ steps, seq, choose }: Properties) {
   const bar = useRef<HTMLDivElement>(null);
-  const scale = useMemo(() => timeScale(steps), [steps]);
-  const step = steps[seq - 1];
-  const first = steps[0]?.time ?? 0;
+  const scale = useMemo(() => new TimeScale(steps), [steps]);
+  const marks = useMemo(() => marksOf(steps, scale), [steps, scale]);
+  const time = steps.timeOf(seq);
   const goTo = ({ clientX }: PointerEvent) => {
     const { left, width } = bar.current?.getBoundingClientRect() ?? { left: 0, width: 1 };
-    choose(stepAt(scale, (clientX - left) / width));
+    choose(scale.stepAt((clientX - left) / width));
   };
   return (
     <section class="card timeline" aria-label="Time">
@@ -34,7 +34,7 @@ export function Timeline({ steps, seq, choose }: Properties) {
         aria-valuemin={1}
         aria-valuemax={steps.length}
         aria-valuenow={seq}
-        aria-valuetext={`${seq} of ${steps.length}: ${step?.title ?? ""}`}
+        aria-valuetext={`${seq} of ${steps.length}: ${steps.kindOf(seq).title}`}
         onPointerDown={(event) => {
           event.currentTarget.setPointerCapture(event.pointerId);
           goTo(event);
@@ -51,16 +51,10 @@ export function Timeline({ steps, seq, choose }: Properties) {
             <b>{state}</b> <small>{spanMs === null ? "" : formatDuration(spanMs)}</small>
           </span>
         ))}
-        {steps.map((each, index) =>
-          each.bad || steps.length <= maxMarks ? (
-            <i
-              key={each.seq}
-              class={each.bad ? "tick bad" : "tick"}
-              style={{ left: percent(scale.places[index]) }}
-            />
-          ) : null,
-        )}
-        <span class="playhead" style={{ left: percent(scale.places[seq - 1]) }} />
+        {marks.map(({ place, bad }) => (
+          <i key={`${bad} ${place}`} class={bad ? "tick bad" : "tick"} style={{ left: place }} />
+        ))}
+        <span class="playhead" style={{ left: percent(scale.placeOf(seq)) }} />
       </div>
       <div class="steps">
         <Go label="First step" to={1} {...{ seq, choose, last: steps.length }} />
@@ -70,14 +64,31 @@ export function Timeline({ steps, seq, choose }: Properties) {
         <span>
           Step {seq} of {steps.length}
         </span>
-        <span>+{step && formatDuration(Math.max(0, step.time - first))}</span>
-        <span class="wide">{step && formatTime(step.time)}</span>
+        <span>+{formatDuration(Math.max(0, time - steps.timeOf(1)))}</span>
+        <span class="wide">{formatTime(time)}</span>
         <span class="hint wide">
           <kbd>←</kbd> <kbd>→</kbd> step, <kbd>Home</kbd> <kbd>End</kbd>, <kbd>Esc</kbd> all tasks
         </span>
       </div>
     </section>
   );
+}
+
+interface Mark {
+  readonly place: string;
+  readonly bad: boolean;
+}
+
+/** Errors, and all steps if they are few: each place is marked once. */
+function marksOf(steps: Steps, scale: TimeScale): Mark[] {
+  const places = new Map<string, boolean>();
+  for (let seq = 1; seq <= steps.length; seq++) {
+    const bad = steps.isBad(seq);
+    if (!bad && steps.length > maxMarks) continue;
+    const place = percent(scale.placeOf(seq), steps.length > maxMarks ? 1 : 3);
+    places.set(place, bad || places.get(place) === true);
+  }
+  return Array.from(places, ([place, bad]) => ({ place, bad }));
 }
 
 const signs = {
@@ -96,13 +107,15 @@ interface GoProperties {
 }
 
 function Go({ label, to, seq, last, choose }: GoProperties) {
+  const isOff = to < 1 || to > last || to === seq;
   return (
     <button
       type="button"
       aria-label={label}
       title={label}
-      disabled={to < 1 || to > last || to === seq}
-      onClick={() => choose(to)}
+      // Not disabled by the browser, which would take the focus from it.
+      aria-disabled={isOff}
+      onClick={() => isOff || choose(to)}
     >
       <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
         <path d={signs[label]} />
@@ -111,6 +124,6 @@ function Go({ label, to, seq, last, choose }: GoProperties) {
   );
 }
 
-function percent(share = 0): string {
-  return `${(share * 100).toFixed(3)}%`;
+function percent(share: number, digits = 3): string {
+  return `${(share * 100).toFixed(digits)}%`;
 }

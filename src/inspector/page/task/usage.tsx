@@ -4,7 +4,7 @@ import { formatDuration } from "../../../units/durations.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import { formatClock, formatTime } from "../../../units/times.ts";
 import type { UsageSpan } from "../../../why/usage.ts";
-import type { StepLine } from "../../views/story.ts";
+import type { Steps } from "../../views/stepTable.ts";
 import type { UsageView } from "../../views/usageView.ts";
 import { useInterval } from "../hooks.ts";
 import { useAnswer } from "../live.ts";
@@ -13,7 +13,7 @@ import { Table } from "../table.tsx";
 interface Properties {
   /** Names the task to the API. */
   readonly query: string;
-  readonly steps: readonly StepLine[];
+  readonly steps: Steps;
   /** Number of the chosen step. */
   readonly seq: number;
 }
@@ -22,8 +22,7 @@ interface Properties {
 const refreshMs = 10_000;
 
 export function Usage({ query, steps, seq }: Properties) {
-  const last = steps.at(-1);
-  const runs = last !== undefined && ["running", "recovered", "stopping", "killing"].includes(last.to);
+  const runs = ["running", "recovered", "stopping", "killing"].includes(steps.stateAfter(steps.length));
   const looks = useInterval(runs ? refreshMs : undefined);
   const usage = useAnswer<UsageView>(`/api/usage?${query}`, `${steps.length} ${looks}`);
   const [first] = usage?.spans ?? [];
@@ -85,7 +84,7 @@ interface PlotProperties {
   readonly figure: Figure;
   readonly spans: readonly UsageSpan[];
   readonly axis: Axis;
-  readonly steps: readonly StepLine[];
+  readonly steps: Steps;
   readonly seq: number;
 }
 
@@ -103,7 +102,7 @@ function Plot({ figure: { name, value, limit, text }, spans, axis, steps, seq }:
     const y = yOf(values[index] ?? 0).toFixed(1);
     return `${xOf(time - spanMs).toFixed(1)},${y} ${xOf(time).toFixed(1)},${y}`;
   });
-  const chosen = steps[seq - 1]?.time ?? axis.to;
+  const chosen = seq > 0 ? steps.timeOf(seq) : axis.to;
   const told = limit === null ? text(most) : `${text(most)} of ${text(limit)}`;
   return (
     <figure>
@@ -119,8 +118,8 @@ function Plot({ figure: { name, value, limit, text }, spans, axis, steps, seq }:
         <polygon points={`0,${height} ${line.join(" ")} ${width},${height}`} />
         <polyline points={line.join(" ")} />
         {drawn === null ? null : <line class="limit" x1="0" x2={width} y1={yOf(drawn)} y2={yOf(drawn)} />}
-        {steps.filter(isMark).map(({ seq: at, time }) => (
-          <line key={at} class="mark" x1={xOf(time)} x2={xOf(time)} y1="0" y2={height} />
+        {marksOf(steps).map((time) => (
+          <line key={time} class="mark" x1={xOf(time)} x2={xOf(time)} y1="0" y2={height} />
         ))}
         <line class="chosen" x1={xOf(chosen)} x2={xOf(chosen)} y1="0" y2={height} />
       </svg>
@@ -133,9 +132,16 @@ function Plot({ figure: { name, value, limit, text }, spans, axis, steps, seq }:
   );
 }
 
-/** A lack of memory that the task survived, or what is shown as an error, such as a bad end. */
-function isMark({ bad, type }: StepLine): boolean {
-  return bad || type === "oomSeen";
+/** More marks than these, the newest, would be an area. */
+const maxMarks = 200;
+
+/** Times of lacks of memory that the task survived, and of what is shown as an error, such as a bad end. */
+function marksOf(steps: Steps): number[] {
+  const times = new Set<number>();
+  for (let seq = steps.length; seq > 0 && times.size < maxMarks; seq--) {
+    if (steps.isBad(seq) || steps.kindOf(seq).type === "oomSeen") times.add(steps.timeOf(seq));
+  }
+  return [...times];
 }
 
 /** Rows are made when they are looked at. */

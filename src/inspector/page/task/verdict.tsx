@@ -2,16 +2,17 @@
 import { shortId } from "../../../taskId.ts";
 import type { Sentence } from "../../../why/facts.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
-import type { TaskView } from "../../views/taskView.ts";
 import { Mark } from "../mark.tsx";
 
 interface Properties {
-  readonly view: TaskView;
   readonly row: TaskSummary;
+  /** Undefined while a long history is read. */
+  readonly sentences: readonly Sentence[] | undefined;
   readonly choose: (seq: number) => void;
 }
 
-export function Verdict({ view: { outcome, sentences }, row, choose }: Properties) {
+export function Verdict({ row, sentences, choose }: Properties) {
+  const { outcome } = row;
   return (
     <section class={`card verdict ${outcome.tone}`} aria-label="Outcome">
       <p class="headline">
@@ -19,7 +20,8 @@ export function Verdict({ view: { outcome, sentences }, row, choose }: Propertie
         {outcome.text}
       </p>
       <p>
-        {sentences.map((sentence) => (
+        {sentences === undefined ? <span class="faint">Reading its history…</span> : null}
+        {sentences?.map((sentence) => (
           <Shown key={sentence.text} sentence={sentence} choose={choose} />
         ))}
       </p>

@@ -3,9 +3,10 @@ import type { Change } from "../../../replay/contextDiff.ts";
 import { divergenceText } from "../../../replay/divergenceText.ts";
 import type { History, Moment } from "../../../replay/history.ts";
 import { type DiffRow, differs, type HistoryDiff } from "../../../replay/historyDiff.ts";
+import { isError } from "../../../replay/search.ts";
 import { taskName } from "../../../taskId.ts";
 import { type Outcome, outcomeOf } from "../outcome.ts";
-import { stepLine } from "../story.ts";
+import { phraseOf } from "../story.ts";
 
 export interface DiffView {
   readonly left: DiffSide;
@@ -97,8 +98,12 @@ function lineOf(row: DiffRow, diverges: boolean): DiffLine {
 }
 
 function cellOf(moment: Moment, spanMs: number | undefined): DiffCell {
-  const { seq, title, text, from, to, effects, bad } = stepLine(moment);
-  return { seq, title, text, from, to, effects, bad, refused: !moment.accepted, spanMs: spanMs ?? null };
+  const { seq, stored, before, after, effects, accepted } = moment;
+  const { title, text } = phraseOf(stored);
+  return {
+    ...{ seq, title, text, from: before.value, to: after.value, effects },
+    ...{ bad: isError(moment), refused: !accepted, spanMs: spanMs ?? null },
+  };
 }
 
 function changeOf({ path, before, after }: Change): DiffLine["changes"][number] {

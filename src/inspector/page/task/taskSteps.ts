@@ -1,32 +1,33 @@
-/** Keeps the view of a task up to date. Fetches only the steps that are new. */
+/** Keeps the steps of a task up to date. Fetches only those that are new. */
 import { useEffect, useMemo, useState } from "preact/hooks";
-import type { TaskView } from "../../views/taskView.ts";
+import { type StepNames, Steps, StepTable } from "../../views/stepTable.ts";
+import type { TaskSteps } from "../../views/taskView.ts";
 
 /**
  * @param query names the task to the API
  * @param events number of its events; undefined if there is no such task (yet)
  * @returns undefined until the first answer
  */
-export function useTaskView(query: string, events: number | undefined): TaskView | undefined {
-  const [view, setView] = useState<TaskView>();
-  const feed = useMemo(() => new TaskFeed(query, setView), [query]);
+export function useSteps(query: string, events: number | undefined): Steps | undefined {
+  const [steps, setSteps] = useState<Steps>();
+  const feed = useMemo(() => new StepFeed(query, setSteps), [query]);
   useEffect(() => {
     if (events !== undefined) void feed.fetchUpTo(events);
   }, [feed, events]);
   useEffect(() => () => feed.close(), [feed]);
-  return view;
+  return steps;
 }
 
 /** Makes one request at a time, however quickly events come. */
-class TaskFeed {
+class StepFeed {
   readonly #query: string;
-  readonly #publish: (view: TaskView) => void;
+  readonly #publish: (steps: Steps) => void;
   readonly #closing = new AbortController();
-  #known: TaskView | undefined;
+  #table = new StepTable();
   #target = 0;
   #fetching = false;
 
-  constructor(query: string, publish: (view: TaskView) => void) {
+  constructor(query: string, publish: (steps: Steps) => void) {
     this.#query = query;
     this.#publish = publish;
   }
@@ -35,11 +36,11 @@ class TaskFeed {
   async fetchUpTo(events: number): Promise<void> {
     this.#target = events;
     // Fewer than are known: the log was replaced by another one.
-    if (events < this.#count) this.#known = undefined;
+    if (events < this.#table.length) this.#table = new StepTable();
     if (this.#fetching) return;
     this.#fetching = true;
     try {
-      while (this.#count < this.#target && (await this.#fetchSteps()));
+      while (this.#table.length < this.#target && (await this.#fetchSteps()));
     } catch {
       // The inspector has ended, which the banner says, or the page was closed.
     } finally {
@@ -51,21 +52,17 @@ class TaskFeed {
     this.#closing.abort();
   }
 
-  get #count(): number {
-    return this.#known?.steps.length ?? 0;
-  }
-
   /** @returns whether it is worth asking for more steps */
   async #fetchSteps(): Promise<boolean> {
-    const before = this.#known;
+    const table = this.#table;
     const { signal } = this.#closing;
-    const response = await fetch(`/api/task?${this.#query}&from=${this.#count + 1}`, { signal });
+    const response = await fetch(`/api/task?${this.#query}&from=${table.length + 1}`, { signal });
     if (!response.ok) return false;
-    const update = (await response.json()) as TaskView;
+    const { names, numbers } = (await response.json()) as TaskSteps & { readonly names: StepNames };
     // The known steps were dropped meanwhile.
-    if (before !== this.#known) return true;
-    this.#known = { ...update, steps: [...(before?.steps ?? []), ...update.steps] };
-    this.#publish(this.#known);
-    return update.steps.length > 0;
+    if (table !== this.#table) return true;
+    table.addNumbers(numbers);
+    this.#publish(new Steps(table, names));
+    return numbers.length > 0;
   }
 }

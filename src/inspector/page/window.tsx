@@ -1,0 +1,41 @@
+/** A long list of rows of equal height, of which only those in sight are drawn. */
+import { useEffect, useState } from "preact/hooks";
+
+/** Number of rows drawn beyond the visible ones, on either side. */
+const overscan = 6;
+
+/** The rows to draw: from the first one up to, and without, the last one. */
+export function rowsInSight(top: number, height: number, count: number): readonly [number, number] {
+  const first = Math.max(0, Math.min(count, Math.floor(top / height)) - overscan);
+  return [first, Math.min(count, first + Math.ceil(innerHeight / height) + 2 * overscan)];
+}
+
+/** Takes the place of rows that are not drawn. */
+export function Gap({ height }: { readonly height: number }) {
+  return (
+    <tbody aria-hidden="true" class="gap">
+      <tr style={{ height: `${height}px` }} />
+    </tbody>
+  );
+}
+
+/** Scrolls as little as needed for a row to be in sight. @returns the new scroll position */
+export function reveal(place: HTMLElement | null, index: number, height: number, heads: number): number {
+  if (place === null) return 0;
+  const [from, room] = [index * height, place.clientHeight - heads];
+  if (from < place.scrollTop) place.scrollTop = from;
+  if (from + height > place.scrollTop + room) place.scrollTop = from + height - room;
+  return place.scrollTop;
+}
+
+/** The height of a row, which the style sheet has, too: another one where the window is narrow. */
+export function useRowHeight(wide: number, narrow: number): number {
+  const media = matchMedia("(max-width: 40rem)");
+  const [height, setHeight] = useState(media.matches ? narrow : wide);
+  useEffect(() => {
+    const follow = () => setHeight(media.matches ? narrow : wide);
+    media.addEventListener("change", follow);
+    return () => media.removeEventListener("change", follow);
+  }, []);
+  return height;
+}

@@ -1,0 +1,60 @@
+/**
+ * The history that a page looks at: folded once, bit by bit, so that a long one holds up nobody, and kept
+ * while events are added.
+ */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { History } from "../../replay/history.ts";
+import { maskEvent } from "../../replay/mask.ts";
+import { readHistory } from "../../replay/storedHistory.ts";
+import type { EventReader } from "../../store/eventStore.ts";
+import { Explainer } from "../../why/explain.ts";
+import type { Sentence } from "../../why/facts.ts";
+
+/** Reading and folding so many takes some milliseconds. */
+const eventsOfTurn = 256;
+
+export class OpenHistory {
+  readonly reader: EventReader;
+  #history: History;
+  readonly #explainer = new Explainer();
+  #reading: Promise<void> | undefined;
+
+  constructor(reader: EventReader, stream: string) {
+    this.reader = reader;
+    this.#history = new History(stream, []);
+  }
+
+  get stream(): string {
+    return this.#history.stream;
+  }
+
+  /** The masked history, with all that is stored by now. */
+  async upToDate(): Promise<History> {
+    for (let before = -1; before < this.#history.length && this.#isBehind; ) {
+      before = this.#history.length;
+      this.#reading ??= this.#readOn().finally(() => {
+        this.#reading = undefined;
+      });
+      await this.#reading;
+    }
+    return this.#history;
+  }
+
+  /** Why it stands as it does, of what {@link upToDate} has read. */
+  sentences(): Sentence[] {
+    return this.#explainer.sentences(this.#history.stateAfter(this.#history.length).context);
+  }
+
+  get #isBehind(): boolean {
+    return this.#history.length < this.reader.version(this.stream);
+  }
+
+  async #readOn(): Promise<void> {
+    const { length } = this.#history;
+    const later = readHistory(this.reader, this.stream, length + 1, eventsOfTurn).map(maskEvent);
+    if (later.length === 0) return;
+    this.#history = this.#history.extended(later);
+    for (const moment of this.#history.moments(length + 1)) this.#explainer.take(moment);
+    await nextTurn();
+  }
+}
