@@ -209,6 +209,32 @@ describe("the page", () => {
     await page.getByText("39 of 39").waitFor();
   });
 
+  it("searches the events of all tasks, and leads to each", async (context) => {
+    const { server, record } = await startInspector();
+    for (let number = 0; number < 300; number++) await record(idOf(number, `task${number}`), life("ended"));
+    await record(idOf(300, "stubborn"), life("killed"));
+    await record(idOf(301, "secret"), [event("requested", { args: ["correct-horse"] })]);
+    const page = await openPage(context, server.url);
+    await page.getByRole("link", { name: "Events" }).click();
+    await page.getByRole("searchbox").fill("SIGKILL delivered");
+    await page.getByText("SIGKILL delivered: it did not stop in time").waitFor();
+    expect(await page.locator(".found tbody tr").count()).toBe(1);
+    await expectAccessible(page);
+    await expect.poll(() => page.url()).toMatch(/#\/events\?words=SIGKILL\+delivered$/);
+    await page.reload();
+    await page.getByRole("link", { name: "Killed [8]" }).click();
+    await page.getByText("Event 8: forceKilled").waitFor();
+    await page.goBack();
+    await page.getByRole("searchbox").fill("");
+    await page.getByLabel("Event", { exact: true }).selectOption("exited");
+    await page.getByRole("button", { name: "Search on" }).click();
+    await expect.poll(() => page.locator(".found tbody tr").count()).toBe(301);
+    // What is masked cannot be found.
+    await page.getByLabel("Event", { exact: true }).selectOption("");
+    await page.getByRole("searchbox").fill("correct-horse");
+    await page.getByText("No event has these words").waitFor();
+  });
+
   it("keeps the focus in the list, however far the keys go", async (context) => {
     const { server, record } = await startInspector();
     await Promise.all(

@@ -9,6 +9,7 @@ import { DropZone } from "./bundle/dropZone.tsx";
 import { useSource } from "./bundle/source.ts";
 import { ComparePage } from "./compare/comparePage.tsx";
 import { AllocationPage } from "./lanes/allocationPage.tsx";
+import { EventsPage } from "./list/eventsPage.tsx";
 import { Failures } from "./list/failures.tsx";
 import { TaskList } from "./list/taskList.tsx";
 import { type PartProperties, useLive } from "./live.ts";
@@ -30,6 +31,7 @@ const parts: Readonly<Record<string, Part>> = {
   failures: { title: "Failures", inHeader: true, show: Failures },
   compare: { title: "Compare", inHeader: true, show: ComparePage },
   bundle: { title: "Bundle", inHeader: true, show: BundlePage },
+  events: { title: "Events", inHeader: true, show: EventsPage },
   node: { title: "Node", inHeader: true, show: NodePage },
   allocation: { title: "Allocation", inHeader: false, show: AllocationPage },
   task: { title: "Task", inHeader: false, show: TaskPage },

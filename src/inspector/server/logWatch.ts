@@ -33,6 +33,9 @@ export interface Status {
 }
 
 interface Followed {
+  readonly path: string;
+  /** When removed histories were looked for: the file's time then, and when that may be done again. */
+  forgotten: { readonly changed: number; readonly next: number };
   readonly reader: EventReader;
   readonly inode: number;
   readonly subscription: Subscription;
@@ -62,9 +65,19 @@ export class LogWatch {
     }
     for (const folder of folders) if (!this.#logs.has(folder)) await this.#open(folder);
     for (const folder of this.#failures.keys()) if (!folders.includes(folder)) this.#failures.delete(folder);
-    for (const { reader } of this.#logs.values()) {
-      this.#index.forget(reader, (id) => reader.version(id) === 0);
-    }
+    for (const log of this.#logs.values()) this.#forgetRemoved(log);
+  }
+
+  /**
+   * Removes tasks whose histories are no longer in a log. Looking for each of ten thousands takes a while: it is
+   * done only if the log has changed, and takes at most a hundredth of the time.
+   */
+  #forgetRemoved(log: Followed): void {
+    const now = performance.now();
+    const changed = changedAt(log.path);
+    if (changed === log.forgotten.changed || now < log.forgotten.next) return;
+    this.#index.forget(log.reader, (id) => log.reader.version(id) === 0);
+    log.forgotten = { changed, next: now + 100 * (performance.now() - now) };
   }
 
   /** Whether the path is a bundle. */
@@ -112,7 +125,9 @@ export class LogWatch {
         },
         error: (thrown) => this.#failures.set(folder, messageOf(thrown)),
       });
-      this.#logs.set(folder, { reader, subscription, inode: inodeOf(folder), end: lastIntact(reader) });
+      const forgotten = { changed: changedAt(folder), next: 0 };
+      const [inode, end] = [inodeOf(folder), lastIntact(reader)];
+      this.#logs.set(folder, { path: folder, forgotten, reader, subscription, inode, end });
     } catch (thrown) {
       this.#failures.set(folder, messageOf(thrown));
     }
@@ -134,9 +149,7 @@ export class LogWatch {
     const missing = open === 0 && failures.length === 0;
     const { unreadable } = this.#index;
     const bundle = this.isBundle;
-    const running = this.#index
-      .rows()
-      .some(({ endedAt, state }) => endedAt === null && state !== "destroyed");
+    const running = this.#index.someUnderway();
     const pluginExited = !bundle && running && plugins.every((pid) => pid === undefined);
     return [
       ...failures,
@@ -185,6 +198,12 @@ function lastIntact(reader: EventReader): number {
 
 const pluginGone =
   "No plugin is running. Tasks keep running; their events appear once a plugin has taken them over. The Nomad agent restarts it automatically.";
+
+/** When a log was written last; 0 if it is gone. */
+function changedAt(folder: string): number {
+  const file = isFile(folder) ? folder : logFiles(folder).data;
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
 
 /** Identifies a log, since another file may take its name. */
 function inodeOf(folder: string): number {

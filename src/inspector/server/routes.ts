@@ -18,6 +18,7 @@ import { momentView, type TaskSteps } from "../views/taskView.ts";
 import { type UsageView, usageView } from "../views/usageView.ts";
 import type { Allocations } from "./allocations.ts";
 import { bundleView, type DroppedBundles } from "./droppedBundles.ts";
+import { searchEvents } from "./eventSearch.ts";
 import type { TaskLogs } from "./logs/taskLogs.ts";
 import type { LogWatch } from "./logWatch.ts";
 import type { Node } from "./node.ts";
@@ -73,6 +74,11 @@ const routes: Readonly<Record<string, Route>> = {
     if (reader === undefined) return notFound(noTask);
     const count = Math.min(maxPhrases, numberOf(query, "count") ?? maxPhrases);
     return jsonAnswer(readHistory(reader, id, from, count).map(phraseOf));
+  },
+  "/api/search": async ({ index }, query, isWanted) => {
+    const [words, type, from] = ["words", "type", "from"].map((name) => query.get(name) ?? "");
+    const search = { words: words ?? "", type: type ?? "", from: from ?? "" };
+    return jsonAnswer(await searchEvents([...index.readers()], search, isWanted));
   },
   "/api/why": ({ index }, query) => withHistory(index, query, (_, open) => jsonAnswer(open.sentences())),
   "/api/moment": ({ index }, query) => {

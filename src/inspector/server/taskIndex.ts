@@ -79,6 +79,14 @@ export class TaskIndex {
     return Array.from(this.#entries.values(), ({ row }) => row);
   }
 
+  /** Whether any task is not over, by its events. */
+  someUnderway(): boolean {
+    for (const { row } of this.#entries.values()) {
+      if (row.endedAt === null && row.state !== "destroyed") return true;
+    }
+    return false;
+  }
+
   /** The tasks that run, by their events. */
   live(): LiveTask[] {
     return Array.from(this.#entries).flatMap(([id, { newest }]) =>

@@ -119,7 +119,7 @@ interface ChoiceProperties {
 }
 
 /** One of the values, or any. */
-function Choice({ label, value, values, show }: ChoiceProperties) {
+export function Choice({ label, value, values, show }: ChoiceProperties) {
   const all = value === "" || values.includes(value) ? values : [value, ...values];
   return (
     <select

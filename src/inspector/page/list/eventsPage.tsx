@@ -1,0 +1,118 @@
+/** A search in the events of all tasks, the newest first. */
+import { useEffect, useState } from "preact/hooks";
+import { taskName } from "../../../taskId.ts";
+import { formatCount } from "../../../units/counts.ts";
+import { formatTime } from "../../../units/times.ts";
+import type { EventHit, EventHits } from "../../server/eventSearch.ts";
+import { linkTo } from "../address.ts";
+import type { PartProperties } from "../live.ts";
+import { useChoice } from "../navigation.ts";
+import { Table } from "../table.tsx";
+import { Choice } from "./filters.tsx";
+
+export function EventsPage({ live: { eventTypes } }: PartProperties) {
+  const [words, setWords] = useChoice("words");
+  const [type, setType] = useChoice("type");
+  const { hits, isDone, searchOn } = useHits(words, type);
+  return (
+    <>
+      <h1 class="plain">Events</h1>
+      <div class="filters">
+        <input
+          type="search"
+          aria-label="Search events"
+          placeholder="Words in events of all tasks: a path, a signal, an error's code"
+          value={words}
+          onInput={({ currentTarget }) => setWords(currentTarget.value)}
+        />
+        <Choice label="Event" value={type} values={eventTypes} show={setType} />
+        <span class="count" role="status">
+          {isSearch(words, type) ? `${formatCount(hits.length)}${isDone ? "" : " so far"}` : ""}
+        </span>
+      </div>
+      {!isSearch(words, type) ? (
+        <p class="empty">Words or a type of event find events of all tasks.</p>
+      ) : null}
+      {isSearch(words, type) && isDone && hits.length === 0 ? (
+        <p class="empty">No event has these words.</p>
+      ) : null}
+      {hits.length === 0 ? null : (
+        <section class="card found" aria-label="Events found">
+          <Table label="Events found" heads={["Time", "Task", "Event", "What"]} rows={hits.map(cellsOf)} />
+          {searchOn === undefined ? null : (
+            <button type="button" onClick={searchOn}>
+              Search on
+            </button>
+          )}
+        </section>
+      )}
+    </>
+  );
+}
+
+function cellsOf({ id, seq, time, title, text }: EventHit) {
+  return [
+    formatTime(time),
+    <a key="task" href={linkTo(["task", id])}>
+      {taskName(id)}
+    </a>,
+    <a key="event" href={linkTo(["task", id], { event: String(seq) })}>
+      {`${title} [${seq}]`}
+    </a>,
+    text,
+  ];
+}
+
+function isSearch(words: string, type: string): boolean {
+  return words.trim() !== "" || type !== "";
+}
+
+/** So many are searched for before somebody asks for more. */
+const enough = 200;
+/** Somebody who types is waited for. */
+const typingMs = 200;
+
+interface Found {
+  readonly hits: readonly EventHit[];
+  readonly isDone: boolean;
+  /** Undefined unless there may be more. */
+  readonly searchOn: (() => void) | undefined;
+}
+
+function useHits(words: string, type: string): Found {
+  const [hits, setHits] = useState<readonly EventHit[]>([]);
+  const [next, setNext] = useState<string | null>("");
+  const [limit, setLimit] = useState(enough);
+  useEffect(() => {
+    setHits([]);
+    setNext("");
+    setLimit(enough);
+  }, [words, type]);
+  const isWaiting = isSearch(words, type) && next !== null && hits.length < limit;
+  useEffect(() => {
+    if (!isWaiting) return;
+    const controller = new AbortController();
+    const { signal } = controller;
+    const query = new URLSearchParams({ words, type, from: next });
+    const search = () =>
+      fetch(`/api/search?${query}`, { signal })
+        .then(async (response) => {
+          if (!response.ok) return setNext(null);
+          const more = (await response.json()) as EventHits;
+          if (signal.aborted) return;
+          setHits((before) => [...before, ...more.hits]);
+          setNext(more.next);
+        })
+        .catch(() => undefined);
+    const timer = setTimeout(search, next === "" ? typingMs : 0);
+    return () => {
+      clearTimeout(timer);
+      controller.abort();
+    };
+  }, [isWaiting, words, type, next]);
+  const searchOn =
+    next === null || isWaiting || !isSearch(words, type)
+      ? undefined
+      : () => setLimit((before) => before + enough);
+  return { hits, isDone: !isWaiting, searchOn };
+}

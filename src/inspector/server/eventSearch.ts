@@ -1,0 +1,88 @@
+/** Searches the events of all tasks for words, the newest first, bit by bit: a long log holds up nobody. */
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { maskEvent } from "../../replay/mask.ts";
+import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
+import { phraseOf } from "../views/story.ts";
+
+/** An event that has all words. */
+export interface EventHit {
+  /** The task's id. */
+  readonly id: string;
+  readonly seq: number;
+  readonly type: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly title: string;
+  readonly text: string;
+}
+
+export interface EventHits {
+  readonly hits: readonly EventHit[];
+  /** Where to search on: the number of the log, and the position before which to look. Null at the end. */
+  readonly next: string | null;
+}
+
+export interface EventQuery {
+  /** Separated by blanks. */
+  readonly words: string;
+  /** Empty: of any type. */
+  readonly type: string;
+  /** As {@link EventHits.next}; empty to begin. */
+  readonly from: string;
+}
+
+/** Positions that are read at once: some milliseconds. */
+const ofTurn = 256;
+/** An answer comes after so many hits or so much time, and says where to search on. */
+const maxHits = 100;
+const maxMs = 300;
+
+/** @param isWanted false once nobody waits for the answer */
+export async function searchEvents(
+  readers: readonly EventReader[],
+  { words, type, from }: EventQuery,
+  isWanted: () => boolean,
+): Promise<EventHits> {
+  const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+  const begun = performance.now();
+  const hits: EventHit[] = [];
+  let [log = 0, before = 0] = from === "" ? [] : from.split(":").map(Number);
+  for (let reader = readers[log]; reader !== undefined; reader = readers[++log], before = 0) {
+    if (!(before > 0)) before = reader.lastPosition() + 1;
+    while (before > 1) {
+      if (hits.length >= maxHits || performance.now() - begun > maxMs || !isWanted()) {
+        return { hits, next: `${log}:${before}` };
+      }
+      const first = Math.max(1, before - ofTurn);
+      hits.push(...hitsBetween(reader, first, before, wanted, type).reverse());
+      before = first;
+      await nextTurn();
+    }
+  }
+  return { hits, next: null };
+}
+
+function hitsBetween(
+  reader: EventReader,
+  first: number,
+  end: number,
+  words: readonly string[],
+  type: string,
+): EventHit[] {
+  const hits: EventHit[] = [];
+  for (const event of reader.readIntact(first)) {
+    if (event.position >= end) break;
+    if (type !== "" && event.type !== type) continue;
+    const hit = hitIn(maskEvent(event), words);
+    if (hit !== undefined) hits.push(hit);
+  }
+  return hits;
+}
+
+/** Looks in what is shown of an event, and in its data as a bundle has them. */
+function hitIn(event: StoredEvent, words: readonly string[]): EventHit | undefined {
+  const { stream: id, seq, type, time, from, to, data } = event;
+  const { title, text } = phraseOf(event);
+  const searched = `${id} ${type} ${title} ${text} ${from} ${to} ${JSON.stringify(data)}`.toLowerCase();
+  return words.every((word) => searched.includes(word)) ? { id, seq, type, time, title, text } : undefined;
+}
