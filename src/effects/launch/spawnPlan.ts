@@ -83,6 +83,7 @@ export function spawnTable<Name extends string>(
   }
 }
 
+/** The error for a launch of which nothing runs yet. */
 export function launchNotBegun(thrown: unknown): DriverError {
   return DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not begin");
 }

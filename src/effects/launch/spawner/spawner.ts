@@ -39,12 +39,12 @@ export function beginLaunch(
   }
 }
 
-/** Starts the spawner, so that the first launch finds it. That one tells if it cannot be started. */
+/** Starts the spawner, so that the first launch finds it. If that fails, the launch tries again, and tells. */
 export function startSpawner(runnerFolder: string): void {
   try {
     spawner ??= spawnSpawner(runnerFolder);
   } catch {
-    // As above.
+    spawner = undefined;
   }
 }
 

@@ -40,12 +40,10 @@ const FIRST = SOCKET + 1;
 const spawnerName = "exec2-spawner".padEnd(NAME_BYTES - 1);
 
 /** Comes first, and waits for a byte over the socket. Then the rest has been written. */
-export const spawnerBegin: EarlyPlan & Spawning<"socket"> = {
+export const spawnerBegin: Pick<EarlyPlan, "steps"> & Spawning<"socket"> = {
   initName: spawnerName,
   inherited: { socket: descriptors.ruleset },
   outlivesPlugin: false,
-  aliveFifo: "",
-  cgroup: undefined,
   steps: { ...noSteps, parent: beginSteps(), supervise: endSteps() },
 };
 
