@@ -33,11 +33,12 @@ export interface Peaks {
 }
 
 export class WatchedTasks implements TaskObserver {
-  readonly #observer: Observer;
+  readonly #observer: Observer | undefined;
   readonly #tasks = new Map<string, WatchedTask>();
   readonly #peaks = new Map<string, Peaks>();
 
-  constructor(observer: Observer) {
+  /** @param observer undefined: what they use is not noted */
+  constructor(observer: Observer | undefined) {
     this.#observer = observer;
   }
 
@@ -46,7 +47,7 @@ export class WatchedTasks implements TaskObserver {
   }
 
   prepared({ task, cgroup, message }: PreparedTask): void {
-    this.#observer.watch(cgroup);
+    this.#observer?.watch(cgroup);
     const folders = taskFolders(Object.fromEntries(message.env));
     this.#tasks.set(cgroup, {
       task,
@@ -68,7 +69,7 @@ export class WatchedTasks implements TaskObserver {
         path: resolve(folders.rootDir, taskPath),
         readOnly: readonly,
       })),
-      accesses: () => this.#observer.read(cgroup),
+      accesses: () => this.#observer?.read(cgroup) ?? [],
       peaks: () => this.#peaks.get(cgroup) ?? { memoryBytes: undefined, processes: undefined },
     });
   }

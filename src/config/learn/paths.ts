@@ -25,7 +25,8 @@ export function whyForbidden(path: string, homes: readonly string[]): string | u
   // Entries have no patterns, and a job file's texts are templates.
   if (/[*?[]|[$%]\{/.test(path)) return "has a character that no entry may have";
   if (path === "/") return "is all of the host";
-  if (path === "/home" || homes.includes(path)) return "is somebody's home";
+  // Directory servers have users whom /etc/passwd does not know.
+  if (/^\/home(?:\/[^/]+)?$/.test(path) || homes.includes(path)) return "is somebody's home";
   if (path.split("/").includes(".ssh")) return "holds keys of ssh";
   return undefined;
 }

@@ -86,10 +86,14 @@ job "test" {
     expect(readFileSync(limited, "utf8")).toBe(source.replace("[53]", "[53, 9]"));
   });
 
-  it("says what no policy opens, and that the task fails without it", async () => {
-    const { code, stdout } = await learn([shellJob("ls / > /dev/null && echo listed")]);
+  it("says what no policy opens, and that the task fails without it; then nothing is written", async () => {
+    const job = shellJob("ls / > /dev/null && echo listed");
+    const before = readFileSync(job, "utf8");
+    const { code, stdout, stderr } = await learn(["--write", job]);
     expect(stdout).toContain("Not unveiled: r:/ is all of the host");
     expect(stdout).toMatch(/Under this policy it failed: exit code 2\. It missed: \/\./);
+    expect(stderr).toContain("Nothing was written, since it does not work.");
+    expect(readFileSync(job, "utf8")).toBe(before);
     expect(code).toBe(2);
   });
 

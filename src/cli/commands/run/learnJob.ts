@@ -28,6 +28,8 @@ import type { VariableSources } from "../../../jobspec/resolve/variables.ts";
 import { RUNNER_FAILED } from "../../../taskEnd.ts";
 import { visible } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
+import { formatError } from "../../terminal/errors.ts";
+import { styleFor, widthOf } from "../../terminal/style.ts";
 import { LearnConsole, type Printed } from "./learnConsole.ts";
 import { type LearnedTask, learnReport } from "./learnReport.ts";
 import { readJobFile } from "./readJobFile.ts";
@@ -98,6 +100,14 @@ export interface Trial {
   readonly tasks: readonly WatchedTask[];
 }
 
+interface TrialOptions {
+  /** Whether a person sees what it prints. */
+  readonly shown: boolean;
+  /** Whether what its tasks use is noted. */
+  readonly watched: boolean;
+  readonly stopAfterMs: number | undefined;
+}
+
 /** Where a trial runs. */
 interface Place {
   readonly place: RunPlace;
@@ -122,7 +132,11 @@ class Learning {
     const { job, config, options, observer } = this.#input;
     const free = withoutPorts(config);
     const seen = await this.#inPlace(free, (place) =>
-      this.#try(place, withoutRefusals(job), { shown: true, stopAfterMs: options.stopAfterMs }),
+      this.#try(place, withoutRefusals(job), {
+        shown: true,
+        watched: true,
+        stopAfterMs: options.stopAfterMs,
+      }),
     );
     if (seen.tasks.length === 0) return seen.exitCode;
     const host = hostView();
@@ -164,7 +178,9 @@ class Learning {
       verbose: options.verbose,
     });
     process.stdout.write(report);
-    if (options.write) await this.#write(tasks);
+    if (!outcome.same) for (const failure of outcome.trial?.failures ?? []) showFailure(failure);
+    if (options.write && outcome.same) await this.#write(tasks);
+    else if (options.write) process.stderr.write("Nothing was written, since it does not work.\n");
     return outcome.trial?.exitCode ?? seen.exitCode;
   }
 
@@ -215,7 +231,7 @@ class Learning {
     const works = async (part: readonly Need[]) => {
       this.#limited ||= this.#trials >= this.#input.options.tries || performance.now() - began > mostTrialMs;
       if (this.#limited) return false;
-      const trial = await this.#tryWith(place, part, seen);
+      const trial = await this.#tryWith(place, part, seen, { watched: false });
       return isSame(trial, seen) && steady.every(alike(withAll, trial));
     };
     // What differs once may do so by chance.
@@ -227,7 +243,12 @@ class Learning {
     return deniedIn(accessesOf(seen), accessesOf(trial));
   }
 
-  #tryWith(place: Place, needs: readonly Need[], seen: Trial): Promise<Trial> {
+  #tryWith(
+    place: Place,
+    needs: readonly Need[],
+    seen: Trial,
+    { watched } = { watched: true },
+  ): Promise<Trial> {
     const { job } = this.#input;
     const options = (owner: string, task: Task): LearnedOptions => {
       const own = needs.filter((need) => need.owner === owner);
@@ -241,6 +262,7 @@ class Learning {
     const learnedJob = withLearned(job, (group, task) => options(ownerOf(group, task), task));
     return this.#try(place, learnedJob, {
       shown: false,
+      watched,
       stopAfterMs: seen.stopped ? seen.milliseconds : undefined,
     });
   }
@@ -263,10 +285,10 @@ class Learning {
   async #try(
     { place, options }: Place,
     job: Job,
-    { shown, stopAfterMs }: { readonly shown: boolean; readonly stopAfterMs: number | undefined },
+    { shown, watched, stopAfterMs }: TrialOptions,
   ): Promise<Trial> {
     const { path, file, observer } = this.#input;
-    const watched = new WatchedTasks(observer);
+    const tasks = new WatchedTasks(watched ? observer : undefined);
     const done = new AbortController();
     let console: LearnConsole | undefined;
     let input: ConsoleInput | undefined;
@@ -279,12 +301,12 @@ class Learning {
       options: { ...options, verbose: shown && options.verbose },
       observer: {
         prepared: (task) => {
-          watched.prepared(task);
+          tasks.prepared(task);
           if (began === undefined && stopAfterMs !== undefined && input !== undefined)
             void stopAfter(stopAfterMs, input, done.signal);
           began ??= performance.now();
         },
-        ended: (task) => watched.ended(task),
+        ended: (task) => tasks.ended(task),
       },
       consoleFor: (given) => {
         input = given;
@@ -295,14 +317,14 @@ class Learning {
     done.abort();
     const stop = input?.interrupts.stop;
     if (stop?.aborted && !shown && stop.reason !== timeIsUp) throw new Interrupted();
-    const names = watched.tasks.flatMap(({ names }) => names);
+    const names = tasks.tasks.flatMap(({ names }) => names);
     return {
       exitCode: outcomes === "interrupted" ? RUNNER_FAILED : exitCodeOf(outcomes),
       milliseconds: began === undefined ? 0 : performance.now() - began,
       stopped: stop?.aborted === true,
       printed: console?.printed(names) ?? new Map(),
       failures: console?.failures ?? [],
-      tasks: watched.tasks,
+      tasks: tasks.tasks,
     };
   }
 
@@ -331,6 +353,11 @@ class Learning {
 
 function variablesOf({ variables, variableFiles }: RunOptions): VariableSources {
   return { given: variables, files: variableFiles, environment: process.env };
+}
+
+function showFailure(thrown: unknown): void {
+  const { stderr } = process;
+  stderr.write(`${formatError(thrown, styleFor(stderr), widthOf(stderr))}\n`);
 }
 
 /** What a trial of learned options came to. */
