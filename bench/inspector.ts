@@ -2,7 +2,9 @@
  * The inspector in a browser: the time until its page is ready, and the delay until an event
  * is on it, compared with what the same server needs for a picture and for a client that
  * draws nothing. Another process writes the log, as on a node.
- * After `npm run build`: `node bench/inspector.ts [tasks] [many tasks]`.
+ * Then with a history of tens of thousands of events, and with tens of thousands of tasks: memory, CPU at rest,
+ * and the delay of an answer while a client of `--stately` is told all of it.
+ * After `npm run build`: `node bench/inspector.ts [tasks] [many tasks] [events] [all tasks]`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,14 +13,16 @@ import { get as httpGet } from "node:http";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
-import type { BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { WebSocket } from "ws";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { allLives, life } from "../test/support/agent/lives.ts";
 import { event } from "../test/support/history/history.ts";
 import { launchBrowser, missingBrowser } from "../test/support/screen/browser.ts";
 import { cookieFrom, get, idOf, recorderOf } from "../test/support/screen/inspector.ts";
+import { cpuOver } from "./cpuTime.ts";
 import { benchViews } from "./inspectorViews.ts";
-import { printFigure, printTimes } from "./statistics.ts";
+import { formatMib, printFigure, printTimes, pssOf, timed } from "./statistics.ts";
 
 /**
  * Runs in the page. Sets `readyAt` when the last row is counted and the first ones are painted: milliseconds
@@ -47,6 +51,7 @@ const tellWhenSeen = `
 `;
 
 const counts = [Number(process.argv[2] ?? 200), Number(process.argv[3] ?? 2_000)];
+const [manyEvents, allTasks] = [Number(process.argv[4] ?? 50_000), Number(process.argv[5] ?? 26_000)];
 const rounds = 15;
 const root = join(import.meta.dirname, "..");
 const stateDir = mkdtempSync("/var/lib/exec2-bench-");
@@ -58,12 +63,11 @@ printFigure("the page's files, gzipped", `${(bundleBytes() / 1000).toFixed(1)} k
 const browser = await launchBrowser();
 const inspector = spawn(
   join(root, "dist/plugin/nomad-driver-exec2"),
-  ["inspect", "--port", "0", "--state-dir", stateDir],
+  ["inspect", "--port", "0", "--state-dir", stateDir, "--stately"],
   { stdio: ["ignore", "pipe", "inherit"] },
 );
 try {
-  const [printed] = await once(inspector.stdout, "data");
-  const url = String(printed).trim();
+  const [url, stately] = await addressesOf(inspector.stdout);
   if (browser === undefined) console.error(`NOT MEASURED in a browser: ${missingBrowser}`);
   for (const count of counts) {
     while (tasks < count) await addTask();
@@ -75,11 +79,101 @@ try {
     await context.close();
   }
   await benchViews(url, record);
+  await addLongHistory();
+  if (browser !== undefined) await benchLongHistory(browser, url);
+  while (tasks < allTasks) await addTask();
+  await benchManyTasks(url, stately);
 } finally {
   await browser?.close();
   inspector.kill("SIGINT");
   await store.close();
   rmSync(stateDir, { recursive: true });
+}
+
+/** The page's address, and that for clients of Stately's inspector. */
+async function addressesOf(output: NodeJS.ReadableStream): Promise<[url: string, stately: string]> {
+  let printed = "";
+  for await (const text of output) {
+    printed += String(text);
+    const [url] = /http:\S+/.exec(printed) ?? [];
+    const [stately] = /ws:\S+/.exec(printed) ?? [];
+    if (url !== undefined && stately !== undefined) return [url, stately];
+  }
+  throw new Error(`the inspector ended: ${printed}`);
+}
+
+const longId = idOf(99_999_999, "long");
+
+async function addLongHistory(): Promise<void> {
+  await record(longId, life("ended").slice(0, 4));
+  for (let exec = 1; exec <= manyEvents / 2; exec++) await addCheck(exec);
+}
+
+function addCheck(exec: number): Promise<void> {
+  return record(longId, [event("execStarted", { exec }), event("execExited", { exec })]);
+}
+
+/** The page of a task with a long history: until its steps are painted, until an event is, and its heap. */
+async function benchLongHistory(browser: Browser, url: string): Promise<void> {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(url);
+  const address = new URL(`/#/task/${encodeURIComponent(longId)}`, url).href;
+  const count = () => answer(page, stepsShown);
+  while ((await count()) !== 4 + manyEvents) {
+    await page.goto(address);
+    await delay(200);
+  }
+  const picture: number[] = [];
+  const ready: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await page.goto(new URL("/icon.svg", url).href);
+    picture.push(await loadEnd(page));
+    await page.goto(address);
+    ready.push(await answer(page, `(${stepsShown}) === ${4 + manyEvents} && globalThis.performance.now()`));
+  }
+  printTimes(`a history of ${manyEvents} events: its steps are shown`, ready, picture);
+  const late: number[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    await addCheck(manyEvents + round);
+    const committed = performance.now();
+    await answer(page, `(${stepsShown}) === ${4 + manyEvents + 2 * round} && 1`);
+    late.push(performance.now() - committed);
+    await delay(50);
+  }
+  printTimes(`a history of ${manyEvents} events: an event on the page`, late);
+  const session = await context.newCDPSession(page);
+  await session.send("HeapProfiler.collectGarbage");
+  const { usedSize } = await session.send("Runtime.getHeapUsage");
+  printFigure(`a history of ${manyEvents} events: the page's heap`, formatMib(usedSize / 1024));
+  await context.close();
+}
+
+/** Runs in the page: the number of the last step, as the bar tells it. */
+const stepsShown = `Number(document.querySelector(".bar")?.getAttribute("aria-valuemax") ?? -1)`;
+
+async function benchManyTasks(url: string, stately: string): Promise<void> {
+  const cookie = cookieFrom(await get(url, {}));
+  const ask = () => timed(() => get(new URL("/api/status", url).href, { cookie }));
+  const pid = inspector.pid ?? 0;
+  await delay(5_000);
+  printFigure(`${allTasks} tasks: the inspector's memory`, formatMib(pssOf(pid)));
+  printFigure(
+    `${allTasks} tasks: its CPU at rest`,
+    `${(100 * (await cpuOver(pid, 10))).toFixed(2)} % of a core`,
+  );
+  const alone: number[] = [];
+  for (let round = 0; round < 50; round++) alone.push(await ask());
+  const client = new WebSocket(`${stately}&history`);
+  await once(client, "open");
+  const beside: number[] = [];
+  for (let round = 0; round < 100; round++) {
+    beside.push(await ask());
+    await delay(20);
+  }
+  client.terminate();
+  printTimes(`${allTasks} tasks: an answer`, alone);
+  printTimes(`${allTasks} tasks: an answer beside a client of --stately`, beside, alone);
 }
 
 async function addTask(): Promise<string> {

@@ -75,6 +75,42 @@ describe("the relay", () => {
   });
 });
 
+describe("the relay of a whole log", () => {
+  it("starts each actor in its first state, keeps the order of time, and sends the definition once", async () => {
+    const { server, record, ask } = await startInspector();
+    const [first, second] = [idOf(1), idOf(2)];
+    await record(first, life("ended").slice(0, 3));
+    await record(second, life("killed"));
+    await record(first, life("ended").slice(3));
+    await vi.waitFor(async () => expect(JSON.parse((await ask("/api/tasks")).body)).toHaveLength(2));
+    const received = receive(`${await server.relay()}&history`);
+    await vi.waitFor(() => expect(statesOf(received, first).at(-1)).toBe("destroyed"), 10_000);
+    const actors = received.filter(({ type }) => type === "@xstate.actor");
+    expect(actors.map(({ sessionId, snapshot }) => [sessionId, snapshot?.value])).toEqual([
+      [first, "pending"],
+      [second, "pending"],
+    ]);
+    expect(actors.map((actor) => "definition" in actor)).toEqual([true, false]);
+    const told = received.filter(({ type }) => type === "@xstate.event").map(({ sessionId }) => sessionId);
+    expect(told).toEqual([...Array(3).fill(first), ...Array(10).fill(second), ...Array(3).fill(first)]);
+  });
+
+  it("lets others have their turn between two messages", async () => {
+    const { server, record, ask } = await startInspector();
+    for (let number = 0; number < 200; number++) await record(idOf(number), life("killed"));
+    await vi.waitFor(
+      async () => expect(JSON.parse((await ask("/api/tasks")).body)).toHaveLength(200),
+      10_000,
+    );
+    const received = receive(`${await server.relay()}&history`);
+    await vi.waitFor(() => expect(received.length).toBeGreaterThan(0));
+    await ask("/api/status");
+    // The answer came before all of some four thousand messages were sent.
+    expect(received.length).toBeLessThan(4_000);
+    await vi.waitFor(() => expect(received.length).toBe(200 * 21), 20_000);
+  }, 40_000);
+});
+
 describe("the machine in a program", () => {
   it("is told as it goes, through XState's own option: restored ones with their present state", async () => {
     const told: StatelyMessage[] = [];

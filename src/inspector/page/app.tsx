@@ -29,10 +29,10 @@ interface Part {
 const parts: Readonly<Record<string, Part>> = {
   "": { title: "Tasks", inHeader: true, show: TaskList },
   failures: { title: "Failures", inHeader: true, show: Failures },
-  compare: { title: "Compare", inHeader: true, show: ComparePage },
-  bundle: { title: "Bundle", inHeader: true, show: BundlePage },
   events: { title: "Events", inHeader: true, show: EventsPage },
   node: { title: "Node", inHeader: true, show: NodePage },
+  compare: { title: "Compare", inHeader: true, show: ComparePage },
+  bundle: { title: "Bundle", inHeader: true, show: BundlePage },
   allocation: { title: "Allocation", inHeader: false, show: AllocationPage },
   task: { title: "Task", inHeader: false, show: TaskPage },
 };

@@ -48,7 +48,8 @@ export async function searchEvents(
   const hits: EventHit[] = [];
   let [log = 0, before = 0] = from === "" ? [] : from.split(":").map(Number);
   for (let reader = readers[log]; reader !== undefined; reader = readers[++log], before = 0) {
-    if (!(before > 0)) before = reader.lastPosition() + 1;
+    const end = reader.lastPosition() + 1;
+    before = before > 0 ? Math.min(before, end) : end;
     while (before > 1) {
       if (hits.length >= maxHits || performance.now() - begun > maxMs || !isWanted()) {
         return { hits, next: `${log}:${before}` };
