@@ -1,4 +1,5 @@
 /** Counts what happens to tasks while this process runs. Pure. */
+import type { DenialHistory } from "../machines/events/denied.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
 import { resultOf } from "../machines/taskOutline.ts";
 import { type TaskResult, taskResults } from "../machines/taskResults.ts";
@@ -23,6 +24,8 @@ export class TaskCounters {
   readonly #ends = new Map(taskResults.map((result): [TaskResult, number] => [result, 0]));
   /** By the code of the error. */
   readonly #failedStarts = new Map<string, number>();
+  /** By what refused: a right of Landlock's, or `other`. */
+  readonly #denials = new Map<string, number>();
   #oomKills = 0;
   #recoveries = 0;
   /** When the starts that are under way were requested, by the task's id. */
@@ -50,7 +53,17 @@ export class TaskCounters {
     if (result !== null && resultOf(before) === null) add(this.#ends, result);
     if (after.failure !== null && before.failure === null) add(this.#failedStarts, after.failure.code);
     this.#oomKills += Math.max(0, oomKillsOf(after) - oomKillsOf(before));
+    this.#countDenials(before.denials, after.denials);
     this.#recoveries += after.recoveries - before.recoveries;
+  }
+
+  #countDenials(before: DenialHistory, after: DenialHistory): void {
+    if (after === before) return;
+    const known = denialsOf(before);
+    for (const [blocker, count] of denialsOf(after)) {
+      const isNew = !this.#denials.has(blocker) && this.#denials.size >= maxBlockers;
+      add(this.#denials, isNew ? other : blocker, Math.max(0, count - (known.get(blocker) ?? 0)));
+    }
   }
 
   families(): Family[] {
@@ -68,6 +81,11 @@ export class TaskCounters {
         this.#oomKills,
       ),
       counter(
+        "exec2_denials_total",
+        "What the sandbox refused to tasks, as far as it is recorded, by what refused it.",
+        Array.from(this.#denials, ([blocker, value]) => ({ labels: { blocker }, value })),
+      ),
+      counter(
         "exec2_task_recoveries_total",
         "Running tasks that another plugin process took over.",
         this.#recoveries,
@@ -80,6 +98,16 @@ function oomKillsOf({ exit, oom }: TaskContext): number {
   return exit?.oom?.kills ?? oom?.kills ?? 0;
 }
 
-function add<K>(counts: Map<K, number>, key: K): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
+const other = "other";
+/** The kernel names its rights, some thirty; a log of another version may name more. */
+const maxBlockers = 64;
+
+function denialsOf({ refusals, others, lost }: DenialHistory): Map<string, number> {
+  const counts = new Map([[other, others + lost]]);
+  for (const { blockers, count } of refusals) add(counts, blockers[0] ?? other, count);
+  return counts;
+}
+
+function add<K>(counts: Map<K, number>, key: K, count = 1): void {
+  counts.set(key, (counts.get(key) ?? 0) + count);
 }

@@ -61,6 +61,24 @@ describe("the counters", () => {
     });
   });
 
+  it("count what was refused, by what refused it, however often the counts are recorded", () => {
+    const kind = { object: "/etc/passwd", program: "/bin/cat", pid: null, firstAt: 0 };
+    const denied = (read: number, write: number, others: number) =>
+      event("denied", {
+        refusals: [
+          { ...kind, blockers: ["fs.read_file"], count: read },
+          { ...kind, blockers: ["fs.write_file", "fs.truncate"], count: write },
+        ],
+        others,
+      });
+    const events = [...life("ended").slice(0, 4), denied(1, 1, 0), denied(10, 1, 5)];
+    expect(counted([events, [...events, denied(10, 2, 5)]])).toMatchObject({
+      'exec2_denials_total{blocker="fs.read_file"}': 20,
+      'exec2_denials_total{blocker="fs.write_file"}': 3,
+      'exec2_denials_total{blocker="other"}': 10,
+    });
+  });
+
   it("begin with their time", () => {
     const ended = life("ended");
     const later = ended.at(-1)?.time ?? 0;

@@ -135,11 +135,13 @@ function Plot({ figure: { name, value, limit, text }, spans, axis, steps, seq }:
 /** More marks than these, the newest, would be an area. */
 const maxMarks = 200;
 
-/** Times of lacks of memory that the task survived, and of what is shown as an error, such as a bad end. */
+const marked: ReadonlySet<string> = new Set(["oomSeen", "denied"]);
+
+/** Times of lacks of memory that the task survived, of denials, and of what is shown as an error. */
 function marksOf(steps: Steps): number[] {
   const times = new Set<number>();
   for (let seq = steps.length; seq > 0 && times.size < maxMarks; seq--) {
-    if (steps.isBad(seq) || steps.kindOf(seq).type === "oomSeen") times.add(steps.timeOf(seq));
+    if (steps.isBad(seq) || marked.has(steps.kindOf(seq).type)) times.add(steps.timeOf(seq));
   }
   return [...times];
 }
