@@ -29,6 +29,11 @@ test("Fingerprint: this machine is fit for tasks, and says what it offers", asyn
     "driver.exec2.unveil.defaults": true,
     "driver.exec2.unveil.tasks": true,
     "driver.exec2.root": "private",
+    // By the host's audit.
+    "driver.exec2.denials": expect.any(Boolean),
+    ...(attributes.some(([name]) => name === "driver.exec2.denials.problem") && {
+      "driver.exec2.denials.problem": expect.any(String),
+    }),
     "driver.exec2.landlock.abi": expect.toSatisfy((abi) => abi >= 1),
     "driver.exec2.seccomp": true,
     "driver.exec2.cgroup.controllers": controllers.split(" ").filter(Boolean).sort().join(","),
