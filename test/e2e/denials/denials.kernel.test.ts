@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { auditStatus } from "../../../src/effects/audit/auditSocket.ts";
+import { type AuditStatus, auditStatus } from "../../../src/effects/audit/auditSocket.ts";
 import { findDenialProblem } from "../../../src/effects/audit/denialWatch.ts";
 import { landlockAbi } from "../../../src/effects/landlock/ruleset.ts";
 import type { DenialHistory } from "../../../src/machines/events/denied.ts";
@@ -24,6 +24,7 @@ if (problem !== undefined) console.warn(`NOT TESTED: denials, since ${problem}`)
 const options = { root: "host", denials: "on", allow_host_pid: true };
 
 describe.skipIf(problem !== undefined)("on a host that records denials", () => {
+  let before: AuditStatus;
   let agent: Agent;
   const agents: Agent[] = [];
   const configure = (each: Agent, denials: string) =>
@@ -34,6 +35,7 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     return each;
   };
   beforeAll(async () => {
+    before = await auditStatus();
     agent = await recording();
   });
   afterAll(async () => {
@@ -235,13 +237,21 @@ describe.skipIf(problem !== undefined)("on a host that records denials", () => {
     await agent.driver.destroyTask({ taskId: task.id, force: true });
   });
 
-  test("audit stays on for the other plugins of the host, and goes with the last one that wants it", async () => {
+  test("audit stays on for the other plugins of the host, and is as before when the last one wants it off", async () => {
     const other = await recording();
     await configure(other, "off");
     expect(await auditStatus()).toMatchObject({ enabled: 1 });
     const task = makeAllocation().config(failing("cat /etc/passwd"));
     await runTask(other, task);
     expect(await explained(other, task.id)).toContain('was not recorded: the client has denials = "off"');
+    for (const each of agents) await configure(each, "off").catch(() => undefined);
+    const { enabled, backlogLimit } = await auditStatus();
+    if (before.enabled === 0 && enabled === 1) console.warn("NOT TESTED: another plugin keeps audit on");
+    else
+      expect({ enabled, backlogLimit }).toEqual({
+        enabled: before.enabled,
+        backlogLimit: before.backlogLimit,
+      });
   });
 
   async function whyOf(command: Readonly<Record<string, unknown>>): Promise<string> {
