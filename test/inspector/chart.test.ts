@@ -37,6 +37,13 @@ describe("the chart", () => {
     );
     expect(labels).toContain("stopTimedOut");
     expect(await page.locator(".label.taken", { hasText: "stopTimedOut" }).count()).toBe(0);
+    // Back in time, a way that is not taken yet has the colour of the others.
+    await page.getByRole("button", { name: /^Stop requested/ }).click();
+    await page.locator("#state-stopping.lit").waitFor();
+    const colours = await page
+      .locator(".arrow:not(.taken) .line")
+      .evaluateAll((lines) => lines.map((line) => getComputedStyle(line).stroke));
+    expect(new Set(colours).size).toBe(1);
     // Each event is named once.
     const names = labels.map((label) => label.replace(/^[\d, ]+/, "")).filter(Boolean);
     expect(new Set(names).size).toBe(names.length);

@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { WhatIfView } from "../../views/compare/whatIfView.ts";
 import { useAnswer } from "../live.ts";
 import { useChoice } from "../navigation.ts";
+import { Code } from "../table.tsx";
 import { DiffTable } from "./diffTable.tsx";
 
 /** As a file for `replay --what-if` has it. */
@@ -84,7 +85,7 @@ export function WhatIfPanel({ query, seq, type, data, types }: Properties) {
           <Result query={query} text={text} />
           <details>
             <summary>The edits, as a file for replay --what-if</summary>
-            <pre>{JSON.stringify(edits, null, 2)}</pre>
+            <Code label="The edits" text={JSON.stringify(edits, null, 2)} />
           </details>
         </>
       )}

@@ -46,7 +46,12 @@ export function Chart({ layout, steps, seq }: Properties) {
         aria-label={`State machine; the task is ${state}`}
       >
         {drawn.map(({ arrow, taken: { count } }) => (
-          <g key={keyOf(arrow)} class={count > 0 ? "arrow taken" : "arrow"} data-ways={keyOf(arrow)}>
+          // Drawn anew, since Chromium keeps the colour of one that is no longer taken.
+          <g
+            key={`${keyOf(arrow)} ${count > 0}`}
+            class={count > 0 ? "arrow taken" : "arrow"}
+            data-ways={keyOf(arrow)}
+          >
             <path class="line" d={lineOf(arrow.points)} />
             {arrow.hasHead ? <path class="head" d={headOf(arrow.points)} /> : <Joint points={arrow.points} />}
           </g>

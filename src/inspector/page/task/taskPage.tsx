@@ -56,8 +56,6 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
       <TaskTitle row={row} query={query} />
       <Verdict row={row} sentences={sentences} choose={chooseStep} />
       <Timeline steps={steps} seq={seq} choose={chooseStep} />
-      <TaskLanes row={row} view={allocation} time={steps.timeOf(seq)} choose={chooseStep} />
-      <Usage query={query} steps={steps} seq={seq} />
       <div class="columns">
         <div>
           <Story query={query} steps={steps} seq={seq} choose={chooseStep} />
@@ -75,6 +73,8 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
           <Chart layout={layout} steps={steps} seq={seq} />
         </section>
       </div>
+      <TaskLanes row={row} view={allocation} time={steps.timeOf(seq)} choose={chooseStep} />
+      <Usage query={query} steps={steps} seq={seq} />
       {status?.bundle === false ? (
         <LogPanel
           {...{ id, seq }}
