@@ -280,11 +280,11 @@ describe("the page", () => {
     const permissions = ["clipboard-read", "clipboard-write"];
     const page = await openPage(context, server.url, { permissions });
     await page.getByRole("link", { name: "web" }).click();
-    await page.getByRole("button", { name: "Bundle" }).click();
+    await page.getByRole("button", { name: "Bundle", exact: true }).click();
     await page.getByText("Bundle copied").waitFor();
     const { reader } = parseBundle((await page.evaluate("navigator.clipboard.readText()")) as string, "");
     expect(checkLog(reader)).toMatchObject({ streams: 1, events: 6, findings: [] });
-    await page.getByRole("button", { name: "Mermaid" }).click();
+    await page.getByRole("button", { name: "Mermaid", exact: true }).click();
     await page.getByText("Mermaid copied").waitFor();
     expect(await page.evaluate("navigator.clipboard.readText()")).toMatch(/^sequenceDiagram/);
   });
