@@ -157,8 +157,10 @@ function labelsOf({ id }: LiveTask): Labels {
   return { alloc_id: allocationOf(id), task: taskName(id) };
 }
 
+/** `job` itself is the scrape's: Prometheus would rename one of a series. */
 function jobLabelsOf({ context: { request } }: LiveTask): Labels {
-  return { job: request?.jobId ?? "", group: request?.groupName ?? "", namespace: request?.namespace ?? "" };
+  const { jobId = "", groupName = "", namespace = "" } = request ?? {};
+  return { nomad_job: jobId, nomad_group: groupName, nomad_namespace: namespace };
 }
 
 function seconds(us: number | undefined): number | undefined {

@@ -26,6 +26,11 @@ describe("a plugin's figures", () => {
     );
     const text = scrape();
     expect(text).not.toContain("correct-horse");
+    expect(text).toMatch(
+      /^exec2_task_info\{.*,task="busy",nomad_job="[^"]+",nomad_group="[^"]+",nomad_namespace="/m,
+    );
+    // Prometheus gives these two to each series itself.
+    expect(text).not.toMatch(/[{,](?:job|instance)="/);
     const findings = promtoolFindings(text);
     if (findings === undefined) console.error("NOT TESTED by promtool: it is not installed");
     expect(findings ?? "").toBe("");
