@@ -67,8 +67,8 @@ describe("a bundle that the page gives to the inspector", () => {
       (JSON.parse((await ask(path)).body) as TaskSummary[]).map(({ outcome }) => outcome.tone);
     expect(await tonesOf(`/api/tasks?in=${key}`)).toEqual(["bad"]);
     expect(await tonesOf("/api/tasks")).toEqual(["good"]);
-    expect(JSON.parse((await ask(`/api/task?${query}&in=${key}`)).body).steps).toHaveLength(4);
-    expect(JSON.parse((await ask(`/api/task?${query}`)).body).steps).toHaveLength(6);
+    expect(JSON.parse((await ask(`/api/events?${query}&in=${key}`)).body)).toHaveLength(4);
+    expect(JSON.parse((await ask(`/api/events?${query}`)).body)).toHaveLength(6);
     const diff = await ask(`/api/diff?a=${encodeURIComponent(id)}&b=${encodeURIComponent(id)}&bin=${key}`);
     expect(JSON.parse(diff.body)).toMatchObject({ same: false });
     expect((await ask(`/api/log?${query}&in=${key}`)).body).toBe("a bundle has no output of its tasks");
