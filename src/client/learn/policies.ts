@@ -9,8 +9,15 @@ import {
   ownRootPaths,
 } from "../../config/options/defaultPaths.ts";
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
-import { formatUnveil, modeOf, parseUnveil, unveilProblem } from "../../config/options/unveil.ts";
+import {
+  formatUnveil,
+  isAtOrBelow,
+  modeOf,
+  parseUnveil,
+  unveilProblem,
+} from "../../config/options/unveil.ts";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
+import { TMP } from "../../config/task/unveilRules.ts";
 import type { Job, Task } from "../../jobspec/job.ts";
 
 /** Options of a task's `config` block that a learned policy sets. */
@@ -40,17 +47,21 @@ export function policyOf(
   plugin: PluginOptions,
   host: HostView,
 ): Learned {
-  const own = instances.flatMap((instance) => pathsOf(task, instance, plugin));
+  const configured = [...plugin.unveilPaths, ...entriesOf(task)].flatMap((entry) =>
+    // What an allocation has to fill in lies in its own folders.
+    unveilProblem(entry) === undefined ? parseUnveil(entry, "task") : [],
+  );
+  // An entry in the host's /tmp brings that into the task's root: then /tmp is not its own.
+  const ownTmp = plugin.privateTmp && configured.every(({ path }) => !isAtOrBelow(path, TMP));
   return learnPolicy(
     instances.flatMap(({ accesses }) => accesses),
     {
       paths: [
         ...(plugin.unveilDefaults ? [...defaultEntries, ...ownRootPaths, ...ownRootFolders] : []),
+        ...(plugin.unveilDefaults && ownTmp ? [{ path: TMP, mode: anything }] : []),
         ...(hasIdentityFiles(task, plugin) ? identityPaths : []),
-        ...[...plugin.unveilPaths, ...entriesOf(task)].flatMap((entry) =>
-          unveilProblem(entry) === undefined ? parseUnveil(entry, "task") : [],
-        ),
-        ...own,
+        ...configured,
+        ...instances.flatMap((instance) => pathsOf(instance, plugin)),
       ],
       allocations: instances.map(({ allocation }) => allocation),
     },
@@ -58,13 +69,14 @@ export function policyOf(
   );
 }
 
-function pathsOf(_task: Task, { folders, mounts }: OwnPlaces, plugin: PluginOptions): PathRight[] {
+const anything = modeOf("rwxc");
+
+function pathsOf({ folders, mounts }: OwnPlaces, plugin: PluginOptions): PathRight[] {
   const { taskDir, allocDir, secretsDir, tmpDir } = folders;
+  const own = plugin.unveilDefaults ? [taskDir, allocDir, tmpDir, secretsDir] : [];
   return [
-    ...(plugin.unveilDefaults
-      ? [taskDir, allocDir, tmpDir, secretsDir].map((path) => ({ path, mode: modeOf("rwxc") }))
-      : []),
-    ...mounts.map(({ path, readOnly }) => ({ path, mode: modeOf(readOnly ? "rx" : "rwxc") })),
+    ...own.map((path) => ({ path, mode: anything })),
+    ...mounts.map(({ path, readOnly }) => ({ path, mode: readOnly ? modeOf("rx") : anything })),
   ];
 }
 

@@ -3,7 +3,7 @@ import { identityPaths, linkFolders } from "../options/defaultPaths.ts";
 import { isAtOrBelow, modeOf, type UnveilMode } from "../options/unveil.ts";
 import type { Access, NamedAccess } from "./access.ts";
 import { folderOf, isInProc, procPath, whyForbidden } from "./paths.ts";
-import { collapsed, isNothing, merged, noRights, type PathRight, rightsAt, without } from "./rights.ts";
+import { collapsed, isNothing, merged, type PathRight, rightsAt, without } from "./rights.ts";
 
 /** What is on the host. */
 export interface HostView {
@@ -172,18 +172,14 @@ function namedAs(
     const end = host.follow(name)?.end?.path;
     if (plain === undefined || end === undefined || end === plain) continue;
     const all = [...present, ...entries];
-    if (rightsNothing(end, all, host) || whyForbidden(plain, host.homes) !== undefined) continue;
-    if (linksAreThere(name, all, host)) continue;
+    if (whyForbidden(plain, host.homes) !== undefined || linksAreThere(name, all, host)) continue;
+    // Where no entry opens what it leads to, there is nothing to name.
+    if (isNothing(rightsAt(end, opened(all, host)))) continue;
     const own = entries.find(({ path }) => path === end);
     const mode = own?.mode ?? modeOf(use === "execute" ? "rx" : "r");
     entries = merged([...entries.filter((entry) => entry !== own), { path: plain, mode }]);
   }
   return entries;
-}
-
-/** Whether no entry has to do with a path: then there is nothing to name. */
-function rightsNothing(path: string, entries: readonly PathRight[], host: HostView): boolean {
-  return isNothing(rightsAt(path, opened(entries, host)) ?? noRights);
 }
 
 /** Whether all symlinks that a name leads through are in a root with these entries. */

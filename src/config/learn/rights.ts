@@ -8,7 +8,7 @@ export interface PathRight {
 }
 
 const letters = ["read", "write", "execute", "create"] as const;
-export const noRights: UnveilMode = modeOf("");
+const noRights: UnveilMode = modeOf("");
 
 /** What entries allow at a path, be it by one of a folder around it. */
 export function rightsAt(path: string, entries: readonly PathRight[]): UnveilMode {

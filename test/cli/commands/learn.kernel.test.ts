@@ -38,6 +38,17 @@ describe("run --learn", { timeout: 120_000 }, () => {
     expect(stdout).toMatch(/it did the same, without .*optional/);
   });
 
+  it("asks for nothing in the task's own folders", async () => {
+    const script =
+      "cd /tmp; cp /bin/echo x; ./x own; mv x $NOMAD_TASK_DIR/z; mkdir $NOMAD_ALLOC_DIR/y; echo > /dev/shm/x";
+    const { code, stdout } = await learn(["--tries", "2", shellJob(script)]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("own\n");
+    expect(stdout).not.toContain("Not unveiled");
+    // Of the host at most what commands look at.
+    expect(stdout).not.toMatch(/"[rwxc]+:\/(?!etc|proc)/);
+  });
+
   it("writes it to the job file, and a run with other input extends that", async () => {
     const folder = hostFolder("a", "b");
     const file = jobFileOf(`variable "name" {}
