@@ -4,12 +4,19 @@
 #   nomad-driver-exec2 run examples/denied.nomad.hcl
 #   nomad-driver-exec2 run --var 'unveil=["r:/etc/passwd"]' examples/denied.nomad.hcl    # its fix
 #   nomad-driver-exec2 run --var command=/sbin/ldconfig examples/denied.nomad.hcl        # a program that is denied
+#   nomad-driver-exec2 run --var root=host --plugin-config options.hcl examples/denied.nomad.hcl
 #
-# On a cluster the fix needs unveil_by_task = true in the client's plugin block.
+# The last one needs allow_host_root = true in options.hcl; denials = "on" there records what is denied. On a cluster
+# both belong into the client's plugin block, and the fix needs unveil_by_task = true there.
 
 variable "unveil" {
   type    = list(string)
   default = []
+}
+
+variable "root" {
+  type    = string
+  default = "private"
 }
 
 variable "command" {
@@ -28,6 +35,7 @@ job "accounts" {
         command = var.command
         args    = ["-c", "nologin$", "/etc/passwd"]
         unveil  = var.unveil
+        root    = var.root
       }
 
       resources {

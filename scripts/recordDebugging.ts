@@ -3,7 +3,8 @@
  * examples, failing and succeeding, in a virtual machine with all controllers of
  * cgroup v2. The machine is switched off while a task runs, and booted again.
  *
- * `node scripts/recordDebugging.ts`, as root, after `npm run test:vm` or
+ * `VM_KERNEL=…/vmlinuz node scripts/recordDebugging.ts`, with a kernel that records denials (Linux 6.15 or newer), as
+ * root, after `npm run test:vm` or
  * `node scripts/setup.mjs --vm --build`; then `npm run generate`.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
@@ -66,8 +67,11 @@ async function record(): Promise<void> {
 
 async function firstBoot(): Promise<void> {
   prepare();
-  run("denied");
-  run("denied", "--var", 'unveil=["r:/etc/passwd"]');
+  const options = join(diskFolder, "options.hcl");
+  writeFileSync(options, 'allow_host_root = true\ndenials = "on"\n');
+  const onHostTree = ["--plugin-config", options, "--var", "root=host"];
+  run("denied", ...onHostTree);
+  run("denied", ...onHostTree, "--var", 'unveil=["r:/etc/passwd"]');
   run("denied", "--var", "command=/sbin/ldconfig");
   run("outOfMemory");
   run("outOfMemory", "--var", "memory=96");

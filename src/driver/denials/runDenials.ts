@@ -19,6 +19,9 @@ const consequenceMs = 2_000;
 /** How long the log's end is kept for a task that was refused nothing. */
 const keepLogMs = 1_000;
 
+/** Records of an ended run may come so much later. Its pids are believed for as long. */
+const lateMs = 100;
+
 /** A run's main process starts at most this long before its start is recorded. */
 const maxStartMs = 60_000;
 
@@ -30,6 +33,7 @@ export class RunDenials implements DeniedRun {
   #isDue = false;
   #log: LastLine | undefined;
   #logTimer: NodeJS.Timeout | undefined;
+  #afterwards: NodeJS.Timeout | undefined;
 
   constructor(task: RunTask) {
     this.#task = task;
@@ -81,9 +85,10 @@ export class RunDenials implements DeniedRun {
     if (this.#all !== undefined) {
       const { stop } = this.#task.snapshot.context;
       const isBad = exit.exitCode !== 0 && stop === null;
-      // What comes later is recorded, too. A bad end waits for it, so that its reason comes first.
+      this.#all.handOut();
+      // A bad end waits for records that are under way, so that its reason comes first.
       if (isBad || this.#tally?.last !== undefined) await this.#all.settle();
-      this.#all.tracker.removeProcesses(this);
+      this.#afterwards = setTimeout(() => this.#all?.tracker.removeProcesses(this), lateMs).unref();
       if (isBad && !exit.oomKilled) this.#explain(exit.endedAt);
       await this.record();
     }
@@ -120,6 +125,7 @@ export class RunDenials implements DeniedRun {
   /** The task is forgotten. */
   close(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#afterwards);
     this.closeLog();
     this.#all?.remove(this);
     this.#all = undefined;

@@ -68,6 +68,11 @@ export class TaskDenials implements Disposable {
     }
   }
 
+  /** Hands out what has been recorded by now; a record may still be under way. */
+  handOut(): void {
+    this.#watch.handOut();
+  }
+
   /** Resolves once what was denied before has been handed out, or after a fifth of a second. */
   settle(): Promise<void> {
     return this.#watch.settle();

@@ -73,6 +73,12 @@ export class DenialReader implements Disposable {
     for (const each of Object.values(this.#sockets)) closeSync(each);
   }
 
+  /** Reads what has come by now, within the bounds of a turn. */
+  readNow(): void {
+    this.#read();
+    this.#sink.turn("turn");
+  }
+
   /**
    * Resolves once what was denied before has been read, or after {@link settleMs}: then a flood of others' records
    * is in the way.
