@@ -50,6 +50,9 @@ const tellWhenSeen = `
   }).observe(document, { subtree: true, childList: true, characterData: true });
 `;
 
+/** Runs in the page: the number of the last step, as the bar tells it. */
+const stepsShown = `Number(document.querySelector(".bar")?.getAttribute("aria-valuemax") ?? -1)`;
+
 const counts = [Number(process.argv[2] ?? 200), Number(process.argv[3] ?? 2_000)];
 const [manyEvents, allTasks] = [Number(process.argv[4] ?? 50_000), Number(process.argv[5] ?? 26_000)];
 const rounds = 15;
@@ -58,6 +61,8 @@ const stateDir = mkdtempSync("/var/lib/exec2-bench-");
 const store = await openEventStore(join(stateDir, "events"));
 const record = recorderOf(store);
 let tasks = 0;
+/** The task with a long history. */
+const longId = idOf(99_999_999, "long");
 
 printFigure("the page's files, gzipped", `${(bundleBytes() / 1000).toFixed(1)} kB`);
 const browser = await launchBrowser();
@@ -101,8 +106,6 @@ async function addressesOf(output: NodeJS.ReadableStream): Promise<[url: string,
   }
   throw new Error(`the inspector ended: ${printed}`);
 }
-
-const longId = idOf(99_999_999, "long");
 
 async function addLongHistory(): Promise<void> {
   await record(longId, life("ended").slice(0, 4));
@@ -148,9 +151,6 @@ async function benchLongHistory(browser: Browser, url: string): Promise<void> {
   printFigure(`a history of ${manyEvents} events: the page's heap`, formatMib(usedSize / 1024));
   await context.close();
 }
-
-/** Runs in the page: the number of the last step, as the bar tells it. */
-const stepsShown = `Number(document.querySelector(".bar")?.getAttribute("aria-valuemax") ?? -1)`;
 
 async function benchManyTasks(url: string, stately: string): Promise<void> {
   const cookie = cookieFrom(await get(url, {}));
