@@ -29,6 +29,9 @@ interface Entry {
   readonly newest: Moment | undefined;
 }
 
+/** A history that no page has asked for since is closed: one of 50,000 events takes some 40 MiB. */
+const openForMs = 30_000;
+
 export class TaskIndex {
   readonly #entries = new Map<string, Entry>();
   /** For each task of an allocation, how many runs it has had, and how many of them are still indexed. */
@@ -37,6 +40,7 @@ export class TaskIndex {
   readonly #plugins = new Map<number, string>();
   /** The last requested history. A page requests it again at every step and with every new event. */
   #open: OpenHistory | undefined;
+  #closing: NodeJS.Timeout | undefined;
   /** Counts what happens from now on. */
   readonly counters = new TaskCounters(Date.now());
   /** Ids of rows that were changed or removed. */
@@ -139,6 +143,10 @@ export class TaskIndex {
     const reader = this.readerOf(id);
     if (reader === undefined) return undefined;
     if (this.#open?.stream !== id || this.#open.reader !== reader) this.#open = new OpenHistory(reader, id);
+    clearTimeout(this.#closing);
+    this.#closing = setTimeout(() => {
+      this.#open = undefined;
+    }, openForMs).unref();
     return this.#open;
   }
 
