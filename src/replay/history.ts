@@ -100,6 +100,11 @@ export class History {
     return at.state;
   }
 
+  /** The state after the last event. */
+  get finalState(): MachineState {
+    return this.finalState;
+  }
+
   /** All moments, from event number `from` on. */
   *moments(from = 1): Iterable<Moment> {
     for (let seq = from; seq <= this.length; seq++) yield this.at(seq);

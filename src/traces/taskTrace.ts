@@ -57,7 +57,7 @@ export function taskTrace(id: string, events: readonly StoredEvent[]): TaskTrace
   const [first] = moments;
   const end = moments.find(({ after }) => isOver(after.value));
   if (first === undefined || end === undefined) return undefined;
-  const { context } = history.stateAfter(history.length);
+  const { context } = history.finalState;
   const lived = moments.filter(({ seq }) => seq <= end.seq);
   const rootId = spanId(id, "task");
   const root: TraceSpan = {

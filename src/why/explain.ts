@@ -40,7 +40,7 @@ export function explain(
 ): Explanation {
   const explainer = new Explainer();
   for (const moment of history.moments()) explainer.take(moment);
-  const { value: state, context } = history.stateAfter(history.length);
+  const { value: state, context } = history.finalState;
   return {
     id: history.stream,
     task: taskName(history.stream),

@@ -92,7 +92,7 @@ describe("an edited history", () => {
       fc.property(fc.uniqueArray(fc.integer({ min: 1, max: killed.length }), { minLength: 1 }), (dropped) => {
         const { history } = forked(...dropped.map((drop) => ({ drop })));
         const left = killed.filter(({ seq }) => !dropped.includes(seq)).map(thisMachine.readEvent);
-        expect(history.stateAfter(history.length).context).toEqual(fold(left).context);
+        expect(history.finalState.context).toEqual(fold(left).context);
       }),
     );
   });

@@ -78,7 +78,7 @@ export function withEdits(state: DebuggerState, edits: readonly Edit[]): Debugge
   const { page } = state;
   const next = { ...goTo({ ...state, edits, fork }, state.at), page };
   if (fork === undefined) return notified(next, "as it was recorded");
-  const [now, then] = [fork.history, recorded].map((each) => each.stateAfter(each.length).value);
+  const [now, then] = [fork.history, recorded].map((each) => each.finalState.value);
   return notified(next, `what if: it ends in ${now}, ${now === then ? "as it did" : `not in ${then}`}`);
 }
 

@@ -176,7 +176,7 @@ function usageOf(index: TaskIndex, watch: LogWatch, history: History): UsageView
   const reader = index.readerOf(history.stream);
   const folder = reader && watch.folderOf(reader);
   const samples = folder === undefined ? [] : readUsage(folder, toTaskId(history.stream));
-  return usageView(samples, history.stateAfter(history.length).context);
+  return usageView(samples, history.finalState.context);
 }
 
 function bundleOf(index: TaskIndex, { stream, events }: History): string {

@@ -135,7 +135,7 @@ export class TaskIndex {
     if (entry === undefined) return undefined;
     if (entry.newest !== undefined) return { seq: entry.newest.seq, state: entry.newest.after };
     const history = await new OpenHistory(entry.reader, id).upToDate();
-    return { seq: history.length, state: history.stateAfter(history.length) };
+    return { seq: history.length, state: history.finalState };
   }
 
   /** The history of a task, to be read; undefined if there is no such task. */

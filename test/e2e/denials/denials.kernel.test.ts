@@ -279,7 +279,7 @@ async function explained(agent: Agent, id: string): Promise<string> {
 
 async function denialsOf(agent: Agent, id: string): Promise<DenialHistory> {
   const history = await historyOf(agent, id);
-  return history.stateAfter(history.length).context.denials;
+  return history.finalState.context.denials;
 }
 
 /** By what was asked for, without what every program tries. */

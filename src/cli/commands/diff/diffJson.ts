@@ -31,7 +31,7 @@ export function diffJson(diff: HistoryDiff): string {
 }
 
 function sideJson(history: History) {
-  const { value: state, context } = history.stateAfter(history.length);
+  const { value: state, context } = history.finalState;
   return { id: history.stream, job: context.request?.jobId ?? null, state, events: history.length };
 }
 

@@ -110,7 +110,7 @@ export class DiffView {
 }
 
 function titleOf(history: History): string {
-  const { value: state, context } = history.stateAfter(history.length);
+  const { value: state, context } = history.finalState;
   const job = context.request?.jobId ?? "unknown";
   const began = formatTime(history.events[0]?.time ?? 0);
   return visible(`${history.stream} of job ${job}, ${began}: ${state}`);

@@ -24,7 +24,7 @@ export class ReplayView {
   /** A note on the task's other runs, then name, job, day and id of this one. */
   title(history: History, note: string | undefined): string {
     const { stream, events, length } = history;
-    const { request } = history.stateAfter(length).context;
+    const { request } = history.finalState.context;
     const name = this.#style.bold(visible(request?.taskName ?? stream));
     const day = formatDay(events[0]?.time ?? 0);
     const first = note === undefined ? "" : `${this.#style.dim(note)}\n`;

@@ -59,7 +59,7 @@ function origin({ recorded, edited }: Source): string {
 }
 
 function ending({ history }: WhatIf, recorded: string | undefined): string {
-  const { value } = history.stateAfter(history.length);
+  const { value } = history.finalState;
   return value === recorded
     ? `It ends in ${value}, as it did.`
     : `It ends in ${value}; it did end in ${recorded}.`;

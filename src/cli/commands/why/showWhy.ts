@@ -14,7 +14,7 @@ export async function showWhy(place: TaskPlace, json: boolean): Promise<number> 
   const logs = await EventLogs.openFor(place);
   try {
     const { history, note } = logs.history(place, false);
-    const missing = missingPaths(history.stateAfter(history.length).context);
+    const missing = missingPaths(history.finalState.context);
     const explanation = explain(history, logs.usage(place), missing);
     const { stdout } = process;
     const text = json ? whyJson(explanation) : whyText(explanation, note, styleFor(stdout), widthOf(stdout));

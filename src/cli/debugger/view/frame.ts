@@ -20,7 +20,7 @@ export function frame(state: DebuggerState, style: Style): string[] {
 
 function titleLine(state: DebuggerState): Line {
   const { recorded, edits, live } = state;
-  const { request } = recorded.stateAfter(recorded.length).context;
+  const { request } = recorded.finalState.context;
   const [first] = recorded.events;
   const task = request?.taskName ?? taskName(recorded.stream);
   const day = first === undefined ? "" : `, ${formatDay(first.time)}`;

@@ -74,7 +74,7 @@ export function diffView(diff: HistoryDiff): DiffView {
 }
 
 function sideOf(history: History): DiffSide {
-  const last = history.stateAfter(history.length);
+  const last = history.finalState;
   return {
     id: history.stream,
     task: taskName(history.stream),

@@ -14,7 +14,7 @@ export interface WhatIfView {
 /** @throws DriverError `EDITS_INVALID` */
 export function whatIfView(recorded: History, edits: readonly Edit[]): WhatIfView {
   const { history, fork } = whatIf(recorded, edits);
-  const [now, then] = [history, recorded].map((each) => each.stateAfter(each.length).value);
+  const [now, then] = [history, recorded].map((each) => each.finalState.value);
   const from = fork === 1 ? "Different from the first event on" : `As recorded up to event ${fork - 1}`;
   const end = now === then ? `it ends in ${now}, as it did` : `it ends in ${now}; it did end in ${then}`;
   return { diff: diffView(diffHistories(recorded, asFolded(history))), text: `${from}; ${end}.` };
