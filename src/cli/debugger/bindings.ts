@@ -157,7 +157,7 @@ export const bindingGroups: readonly BindingGroup[] = [
       {
         keys: ["return"],
         shown: "return",
-        does: "the whole event, with the driver's knowledge",
+        does: "the whole event, with the task's context",
         act: goOrOpen,
       },
       { keys: ["J", "S-down", "C-e"], shown: "J Ctrl-E", does: "scroll the event", act: scrollBy(1) },

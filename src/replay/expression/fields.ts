@@ -68,7 +68,7 @@ const { requested, fingerprinted, sandboxed, started, adopted, exited, startFail
   eventCatalogue;
 
 /** The fields of the machine's context. */
-const remembered: Readonly<Record<keyof TaskContext, Fields>> = {
+const contextFields: Readonly<Record<keyof TaskContext, Fields>> = {
   request: fieldsOf(requested.schema),
   host: fieldsOf(fingerprinted.schema),
   sandbox: fieldsOf(sandboxed.schema),
@@ -100,7 +100,7 @@ const context: Fields = {
 };
 
 function ofContext(name: string): [string, Fields] {
-  return [name, remembered[name as keyof TaskContext]];
+  return [name, contextFields[name as keyof TaskContext]];
 }
 
 /** The data of an event of any type. */

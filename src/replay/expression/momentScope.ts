@@ -20,11 +20,11 @@ export const namesOfMoment = {
   effects: "names of the effects that the machine requested",
   error: "whether something went wrong",
   refused: "whether the machine refused the event",
-  before: "what was remembered before the event, such as before.signals, and before.state",
+  before: "the context before the event, such as before.signals, and before.state",
 } as const;
 
-const remembered: ReadonlySet<string> = new Set(["state", ...Object.keys(initialContext)]);
-const known: ReadonlySet<string> = new Set([...Object.keys(namesOfMoment), ...remembered]);
+const ofContext: ReadonlySet<string> = new Set(["state", ...Object.keys(initialContext)]);
+const known: ReadonlySet<string> = new Set([...Object.keys(namesOfMoment), ...ofContext]);
 
 /**
  * Makes a test for moments from an expression. An expression over the machine's context alone matches only
@@ -35,8 +35,8 @@ const known: ReadonlySet<string> = new Set([...Object.keys(namesOfMoment), ...re
  * @throws DriverError `EXPRESSION_INVALID` if the text is not an expression
  */
 export function expressionTest(text: string): MomentTest {
-  const expression = parseExpression(text, known, remembered);
-  const isOfContext = pathsOf(expression).every(({ names: [first = ""] }) => remembered.has(first));
+  const expression = parseExpression(text, known, ofContext);
+  const isOfContext = pathsOf(expression).every(({ names: [first = ""] }) => ofContext.has(first));
   return (moment) => {
     const scope = scopeOf(moment);
     if (!evaluate(expression, scope)) return false;
@@ -46,7 +46,7 @@ export function expressionTest(text: string): MomentTest {
 
 /** The value of an expression at a moment. @throws DriverError `EXPRESSION_INVALID` */
 export function valueAtMoment(text: string, moment: Moment): unknown {
-  return evaluate(parseExpression(text, known, remembered), scopeOf(moment));
+  return evaluate(parseExpression(text, known, ofContext), scopeOf(moment));
 }
 
 /** All paths in an expression. `changed` depends on the event, so it counts as a path of it. */

@@ -16,15 +16,15 @@ import { invalid, type Token, tokensOf } from "./tokens.ts";
 
 /**
  * @param known names that a path may begin with
- * @param remembered the known names that `changed` accepts
+ * @param ofContext those of the context: `changed` accepts them alone
  * @throws DriverError `EXPRESSION_INVALID` that says what is wrong, and where
  */
 export function parseExpression(
   text: string,
   known: ReadonlySet<string>,
-  remembered: ReadonlySet<string>,
+  ofContext: ReadonlySet<string>,
 ): Expression {
-  return new Parser(text, known, remembered).all();
+  return new Parser(text, known, ofContext).all();
 }
 
 /** Limit for nested parentheses and negations. No person writes so many. */
@@ -38,15 +38,15 @@ const reserved: ReadonlySet<string> = new Set(["or", "and", "not", "contains", "
 class Parser {
   readonly #text: string;
   readonly #known: ReadonlySet<string>;
-  readonly #remembered: ReadonlySet<string>;
+  readonly #ofContext: ReadonlySet<string>;
   readonly #tokens: readonly Token[];
   #next = 0;
   #depth = 0;
 
-  constructor(text: string, known: ReadonlySet<string>, remembered: ReadonlySet<string>) {
+  constructor(text: string, known: ReadonlySet<string>, ofContext: ReadonlySet<string>) {
     this.#text = text;
     this.#known = known;
-    this.#remembered = remembered;
+    this.#ofContext = ofContext;
     this.#tokens = tokensOf(text);
   }
 
@@ -85,7 +85,7 @@ class Parser {
 
   #value(): Expression {
     if (this.#takes("(")) return this.#deeper(() => this.#parenthesized());
-    if (this.#takes("changed")) return { kind: "changed", of: this.#path(this.#remembered) };
+    if (this.#takes("changed")) return { kind: "changed", of: this.#path(this.#ofContext) };
     const { kind, value } = this.#token;
     if (kind === "text" || kind === "number") {
       this.#next += 1;

@@ -72,7 +72,7 @@ describe("an expression", () => {
     else expect(value(text)).toBe(expected);
   });
 
-  it("over what is remembered fits where it comes to hold", () => {
+  it("over the context fits where it comes to hold", () => {
     expect(where("state == 'stopping'")).toEqual([5]);
     expect(where("signals")).toEqual([6]);
     expect(where("exit.signal == 9 or stop.timedOut")).toEqual([7]);

@@ -26,7 +26,7 @@ export const addReplay: AddVerb = (program, exit) => {
     )
     .summary("step through the history of a task, or verify it")
     .description(
-      "Replays a task's events: its state at each one, what changed in the driver's knowledge, and which effects " +
+      "Replays a task's events: its state at each one, what changed in its context, and which effects " +
         "followed. On a terminal it opens a view to step forwards and backwards; press ? for its keys. It only reads, " +
         "so it is safe while the driver runs. With --check it verifies that no event is missing or modified, and that the " +
         "state machine still produces what was recorded.",

@@ -24,7 +24,7 @@ export function helpLines(columns: number): Line[] {
     ...section("Expressions", expressions),
     ...section("Names in them", [
       ...Object.entries(namesOfMoment),
-      ["exit.exitCode …", "all that is remembered, as return shows it; what is not there is null"],
+      ["exit.exitCode …", "the task's context, as return shows it; what is not there is null"],
     ]),
   ].flatMap((line) => wrapLine(line, columns, Math.min(keyColumns, Math.floor(columns / 3))));
 }

@@ -18,7 +18,7 @@ export function momentLines(history: History, moment: Moment, columns: number, i
     ...effects(history, moment),
     ...changes(moment, inFull),
     ...values("data", moment.stored.data, inFull),
-    ...values("remembered", moment.after.context, inFull),
+    ...values("context", moment.after.context, inFull),
   ];
   const fit = (line: Line) => (inFull ? wrapLine(line, columns, 6) : [cutLine(line, columns)]);
   return [...heading(history, moment, columns), ...sections.flatMap(fit)];
@@ -103,7 +103,7 @@ function valueLines(head: Line, path: readonly string[], value: unknown, inFull:
   ];
 }
 
-/** Names of remembered times end with `At`. They are in milliseconds since the epoch. */
+/** Names of times end with `At`. They are in milliseconds since the epoch. */
 function isTime(path: readonly string[], value: unknown): value is number {
   return typeof value === "number" && value > 0 && /(^a|A)t$/.test(path.at(-1) ?? "");
 }
