@@ -102,7 +102,7 @@ export class History {
 
   /** The state after the last event. */
   get finalState(): MachineState {
-    return this.finalState;
+    return this.stateAfter(this.length);
   }
 
   /** All moments, from event number `from` on. */

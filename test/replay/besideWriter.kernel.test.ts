@@ -83,6 +83,6 @@ describe("beside a writer", () => {
       child.kill("SIGCONT");
       for (let task = 0; task < 20; task++) await liveOneMore();
     }
-    expect(await ended).toMatchObject({ code: 0, stdout: expect.stringContaining("all proven") });
+    expect(await ended).toMatchObject({ code: 0, stdout: expect.stringContaining("all verified") });
   });
 });

@@ -12,7 +12,7 @@ import type { Style } from "../terminal/style.ts";
 import { formatTable } from "../terminal/table.ts";
 
 /** Whether a check found nothing. */
-export function isProven({ findings, damage }: Pick<CheckReport, "findings" | "damage">): boolean {
+export function isVerified({ findings, damage }: Pick<CheckReport, "findings" | "damage">): boolean {
   return findings.length === 0 && damage.length === 0;
 }
 
@@ -30,7 +30,9 @@ export class FindingView {
     const checked = `${countOf(events, "event")} of ${countOf(streams, "task")}, with the machine of version ${driver}`;
     const bad =
       findings.length > 0 ? `${countOf(findings.length, "task")} not as recorded` : "the log is damaged";
-    const result = isProven({ findings, damage }) ? this.#style.green("all proven") : this.#style.red(bad);
+    const result = isVerified({ findings, damage })
+      ? this.#style.green("all verified")
+      : this.#style.red(bad);
     return [
       ...findings.map((finding) => `${this.#finding(finding)}\n`),
       ...damage.map((each) => `The log itself: ${this.#style.red(visible(each))}\n`),

@@ -1,7 +1,7 @@
 /**
  * Checks a whole log. It reads the records in storage order and folds all streams at the same time, which is
  * much faster than one stream after another. It compares the positions of each stream's events with the
- * index, by which others read them. A stream that this scan does not prove is then checked alone.
+ * index, by which others read them. A stream that this scan does not verify is then checked alone.
  */
 import { type MachineVersion, thisMachine } from "../../machines/machineVersion.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
@@ -13,7 +13,7 @@ export interface CheckReport {
   /** Number of streams that were checked, and of the events in them. */
   readonly streams: number;
   readonly events: number;
-  /** The first finding of each stream that has one; empty if all are proven. */
+  /** The first finding of each stream that has one; empty if all are verified. */
   readonly findings: readonly Finding[];
   /** What of the log itself could not be read, in words; empty if all could. */
   readonly damage: readonly string[];
@@ -43,7 +43,7 @@ export function checkLog(reader: EventReader, options: CheckOptions = {}): Check
 /** Number of records between two progress reports. */
 const PROGRESS_EVERY = 10_000;
 
-interface Unproven {
+interface Unverified {
   readonly head: StreamEntry;
   check: StreamCheck | undefined;
   /** Checksum of the positions of the records so far. */
@@ -54,11 +54,11 @@ class Scan {
   readonly #reader: EventReader;
   readonly #heads: readonly StreamEntry[];
   readonly #machine: MachineVersion;
-  /** A stream is removed, and its memory freed, once it is proven or has a finding. */
-  readonly #unproven: Map<string, Unproven>;
+  /** A stream is removed, and its memory freed, once it is verified or has a finding. */
+  readonly #unverified: Map<string, Unverified>;
   readonly #found = new Map<string, Finding>();
   readonly #unknownStreams = new Map<string, number>();
-  /** Checksums of the positions of proven streams. */
+  /** Checksums of the positions of verified streams. */
   readonly #places = new Map<string, number>();
   /** The last event of each stream that has more than its head said. */
   readonly #later = new Map<string, number>();
@@ -67,7 +67,7 @@ class Scan {
     this.#reader = reader;
     this.#heads = heads;
     this.#machine = machine;
-    this.#unproven = new Map(heads.map((head) => [head.stream, { head, check: undefined, places: 0 }]));
+    this.#unverified = new Map(heads.map((head) => [head.stream, { head, check: undefined, places: 0 }]));
   }
 
   run(onProgress: (seen: number) => void): void {
@@ -76,14 +76,14 @@ class Scan {
     for (const record of this.#reader.scanRecords(readAt)) {
       seen += 1;
       if (seen % PROGRESS_EVERY === 0) onProgress(seen);
-      // A damaged record does not say whose it is. Its stream stays unproven.
+      // A damaged record does not say whose it is. Its stream stays unverified.
       if (record === undefined) continue;
       const { stream, seq } = record.event;
       const version = versions.get(stream);
-      const unproven = this.#unproven.get(stream);
+      const unverified = this.#unverified.get(stream);
       if (version === undefined) this.#unknownStreams.set(stream, seq);
       else if (seq > version) this.#later.set(stream, seq);
-      else if (unproven !== undefined) this.#take(unproven, record);
+      else if (unverified !== undefined) this.#take(unverified, record);
     }
   }
 
@@ -97,36 +97,36 @@ class Scan {
     return [...ofStreams, ...unknown.map(([stream, seq]) => unknownStream(stream, seq))];
   }
 
-  #take(unproven: Unproven, record: Exclude<ReturnType<typeof readAt>, undefined>): void {
-    const { head } = unproven;
+  #take(unverified: Unverified, record: Exclude<ReturnType<typeof readAt>, undefined>): void {
+    const { head } = unverified;
     const { stream, version } = head;
-    unproven.check ??= new StreamCheck(head, this.#machine);
-    unproven.places = addPlace(unproven.places, record.event.position);
+    unverified.check ??= new StreamCheck(head, this.#machine);
+    unverified.places = addPlace(unverified.places, record.event.position);
     const isLast = record.event.seq === version;
     const finding =
-      unproven.check.next(stream, record) ??
-      (isLast ? (unproven.check.end(stream) ?? checkState(head, record.event)) : undefined);
+      unverified.check.next(stream, record) ??
+      (isLast ? (unverified.check.end(stream) ?? checkState(head, record.event)) : undefined);
     if (finding === undefined && !isLast) return;
     // Cleared explicitly: a holder in the old generation would keep it alive until the next full collection.
-    unproven.check = undefined;
-    // Stays unproven: the damage may begin at an earlier record that could not be read.
+    unverified.check = undefined;
+    // Stays unverified: the damage may begin at an earlier record that could not be read.
     if (finding?.kind === "damage") return;
     if (finding !== undefined) this.#found.set(stream, finding);
-    else this.#places.set(stream, unproven.places);
-    this.#unproven.delete(stream);
+    else this.#places.set(stream, unverified.places);
+    this.#unverified.delete(stream);
   }
 
   #checkAlone(head: StreamEntry): Finding | undefined {
-    if (!this.#unproven.has(head.stream)) return undefined;
+    if (!this.#unverified.has(head.stream)) return undefined;
     const finding = checkStream(this.#reader.readRecords(head.stream), head, this.#machine);
     // A stream without a head was pruned meanwhile.
     return this.#reader.version(head.stream) === 0 ? undefined : finding;
   }
 
-  /** Whether the log finds the events of a proven stream, and all of them. */
+  /** Whether the log finds the events of a verified stream, and all of them. */
   #checkIndex({ stream, version }: StreamEntry): Finding | undefined {
-    const proven = this.#places.get(stream);
-    if (proven === undefined) return undefined;
+    const verified = this.#places.get(stream);
+    if (verified === undefined) return undefined;
     let [found, places] = [0, 0];
     for (const position of this.#reader.positionsOf(stream)) {
       if (found === version) break;
@@ -136,7 +136,7 @@ class Scan {
     const now = this.#reader.version(stream);
     // Pruned meanwhile.
     if (now === 0) return undefined;
-    if (places !== proven) return damageAt(stream, found, "index", `${version} events`, `${found} of them`);
+    if (places !== verified) return damageAt(stream, found, "index", `${version} events`, `${found} of them`);
     // Later events were appended after the heads were read, and then the head has them, too.
     const later = this.#later.get(stream) ?? 0;
     return later > now ? damageAt(stream, now, "end", String(now), String(later)) : undefined;

@@ -15,7 +15,7 @@ export type Outcome = Pick<MachineStep, "from" | "to" | "effects" | "accepted">;
 
 /** The first problem in a stream. */
 export type Finding =
-  /** The log was changed, or is incomplete. Nothing after it in this stream is proven. */
+  /** The log was changed, or is incomplete. Nothing after it in this stream is verified. */
   | { readonly kind: "damage"; readonly stream: string; readonly seq: number; readonly defect: StreamDefect }
   /** The machine's result differs from the recorded one. */
   | {

@@ -68,7 +68,7 @@ describe("archive", () => {
       );
     }
     expect((await call(["replay", "--check", "--state-dir", archive])).stdout).toMatch(
-      /of 3 tasks.*all proven/,
+      /of 3 tasks.*all verified/,
     );
     expect((await call(["events", "wbe", "--state-dir", stateDir])).stderr).toContain("TASK_NOT_FOUND");
   });

@@ -37,13 +37,13 @@ describe("a bundle of a run", () => {
     const imported = await call(["import", bundle, "--to", folder]);
     expect(imported).toMatchObject({ code: 0, stderr: "" });
     expect(imported.stdout).toMatch(/^Exported .* arguments masked:\n {2}\S+\/task\/\S+ {2}6 events\n/);
-    expect(imported.stdout).toContain("all proven");
+    expect(imported.stdout).toContain("all verified");
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     for (const place of [[bundle], ["--state-dir", bundle], ["task", "--state-dir", folder]]) {
       expect(await call(["replay", ...place])).toEqual(original);
       const { stdout } = await call(["events", ...place]);
       expect(stdout).toContain("exit code 3");
-      expect((await call(["replay", "--check", ...place])).stdout).toContain("all proven");
+      expect((await call(["replay", "--check", ...place])).stdout).toContain("all verified");
     }
     expect(readdirSync(folder)).toEqual(["bundle.jsonl"]);
     const json = JSON.parse((await call(["import", bundle, "--json"])).stdout);

@@ -73,13 +73,13 @@ describe("a breakpoint", () => {
 });
 
 describe("a check", () => {
-  it("says so where all is proven", async () => {
+  it("says so where all is verified", async () => {
     const stateDir = await logOf(
       new RecordedLog().add("a/web/1", life("killed")).add("b/db/1", life("lost")),
     );
     const all = await call(["replay", "--check", "--state-dir", stateDir]);
     expect(all).toMatchObject({ code: 0, stderr: "" });
-    expect(all.stdout).toMatch(/^16 events of 2 tasks, with the machine of version \S+: all proven\n$/);
+    expect(all.stdout).toMatch(/^16 events of 2 tasks, with the machine of version \S+: all verified\n$/);
     const one = await call(["replay", "--check", "web", "--state-dir", stateDir]);
     expect(one.stdout).toMatch(/^10 events of 1 task,/);
   });

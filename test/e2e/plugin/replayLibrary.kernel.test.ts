@@ -125,7 +125,7 @@ describe("the machine of a build", () => {
   it("is asked by replay --against, and so is one of another version", async () => {
     const against = (machine: string) => call(["replay", "--against", machine, bundle]);
     const built = await against(join(root, "dist/replay/machine.js"));
-    expect(built).toMatchObject({ code: 0, stdout: expect.stringContaining("all proven") });
+    expect(built).toMatchObject({ code: 0, stdout: expect.stringContaining("all verified") });
     expect(await against(await machineVariant(asItIs))).toMatchObject({ code: 0 });
     const broken = await against(
       await machineVariant((source) =>

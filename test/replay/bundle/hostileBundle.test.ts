@@ -72,7 +72,7 @@ describe("a stranger's bundle", () => {
       ...{ type: fc.constantFrom("requested", "exited", "__proto__", ""), schema: fc.double() },
       ...{ time: fc.double(), from: fc.string(), to: fc.string(), effects: fc.array(fc.string()) },
     };
-    const unproven = fc
+    const unverified = fc
       .record(
         {
           ...{ ...fields, data: fc.jsonValue(), salt: fc.constant("00".repeat(16)) },
@@ -81,12 +81,12 @@ describe("a stranger's bundle", () => {
         { requiredKeys: [] },
       )
       .map((each) => JSON.stringify(each));
-    const proven = fc
+    const verified = fc
       .tuple(fc.jsonValue(), fc.record(fields, { requiredKeys: [] }))
       .map(([data, given]) => line(data, given));
     const anyLine = fc.oneof(
-      unproven,
-      proven,
+      unverified,
+      verified,
       fc.jsonValue().map((value) => JSON.stringify(value)),
       fc.string(),
     );

@@ -92,7 +92,7 @@ function batchesOf(ended: readonly EndedRun[]): Batch[] {
   );
 }
 
-/** @returns ids of the tasks that the bundle does not prove */
+/** @returns ids of the tasks whose histories in the bundle are damaged */
 async function archive(
   { day, runs }: Batch,
   folder: string,

@@ -8,7 +8,7 @@ import { checkLog } from "../../../replay/check/checkLog.ts";
 import { importedBundle } from "../../../store/folder/logFolders.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible, visibleJson } from "../../../units/visible.ts";
-import { FindingView, isProven } from "../../logs/findingView.ts";
+import { FindingView, isVerified } from "../../logs/findingView.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor } from "../../terminal/style.ts";
 
@@ -26,7 +26,7 @@ export async function importBundle(path: string, to: string | undefined, json: b
   if (json) {
     const tasks = streams.map(({ stream, version }) => ({ id: stream, events: version }));
     print(visibleJson({ ...header, tasks, check: JSON.parse(view.json(report, thisMachine)) }));
-    return isProven(report) ? 0 : 1;
+    return isVerified(report) ? 0 : 1;
   }
   const tasks = streams.map(({ stream, version }) => `  ${visible(stream)}  ${version} events`);
   const where = to === undefined ? path : `--state-dir ${to}`;
@@ -39,7 +39,7 @@ export async function importBundle(path: string, to: string | undefined, json: b
       `Next: nomad-driver-exec2 replay ${where}`,
     ].join("\n"),
   );
-  return isProven(report) ? 0 : 1;
+  return isVerified(report) ? 0 : 1;
 }
 
 function origin({ header }: Bundle): string {

@@ -1,10 +1,10 @@
-/** `replay --check`: proves the log. */
+/** `replay --check`: verifies the log. */
 import { type MachineVersion, thisMachine } from "../../../machines/machineVersion.ts";
 import { type CheckReport, checkLog } from "../../../replay/check/checkLog.ts";
 import { loadMachine } from "../../../replay/check/loadMachine.ts";
 import { checkStream } from "../../../replay/check/streamCheck.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
-import { FindingView, isProven } from "../../logs/findingView.ts";
+import { FindingView, isVerified } from "../../logs/findingView.ts";
 import { exitCodeOf } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";
 import { ProgressBar } from "../../terminal/progressBar.ts";
@@ -19,7 +19,7 @@ export interface CheckTasksOptions {
   readonly json: boolean;
 }
 
-/** @returns the exit code: 0 if all is proven, 1 for a difference or damage, 2 if the check failed */
+/** @returns the exit code: 0 if all is verified, 1 for a difference or damage, 2 if the check failed */
 export async function checkTasks(options: CheckTasksOptions): Promise<number> {
   return exitCodeOf(() => check(options));
 }
@@ -31,7 +31,7 @@ async function check({ place, against, showArgs, json }: CheckTasksOptions): Pro
   try {
     const report = place.name === undefined ? checkAll(logs, machine) : checkOne(logs, place, machine);
     print(json ? view.json(report, machine) : view.report(report, machine));
-    return isProven(report) ? 0 : 1;
+    return isVerified(report) ? 0 : 1;
   } finally {
     await logs.close();
   }

@@ -70,7 +70,7 @@ Examples:
   nomad-driver-exec2 replay web --break state:stopping --break 'exit.exitCode != 0'
   nomad-driver-exec2 replay web --plain | less -R
   nomad-driver-exec2 replay --check
-  nomad-driver-exec2 replay --check 6f2d4a9e && echo proven
+  nomad-driver-exec2 replay --check 6f2d4a9e && echo verified
   nomad-driver-exec2 replay --policy client.hcl
   nomad-driver-exec2 replay --against ../0.1.0/dist/replay/machine.js
   echo '[{"drop": 5}]' > edits.json && nomad-driver-exec2 replay web --what-if edits.json`,

@@ -22,7 +22,7 @@ interface Properties {
 const refreshMs = 10_000;
 
 export function Usage({ query, steps, seq }: Properties) {
-  const runs = ["running", "recovered", "stopping", "killing"].includes(steps.finalState);
+  const runs = ["running", "recovered", "stopping", "killing"].includes(steps.stateAfter(steps.length));
   const looks = useInterval(runs ? refreshMs : undefined);
   const usage = useAnswer<UsageView>(`/api/usage?${query}`, `${steps.length} ${looks}`);
   const [first] = usage?.spans ?? [];
