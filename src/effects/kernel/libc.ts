@@ -213,10 +213,14 @@ export function bpf(command: number, attr: Uint8Array, what: string, expected?: 
   return checked(result, "bpf", what);
 }
 
-/** The address of bytes, for structs that have pointers. It is valid as long as there is a reference to them. */
-export function addressOf(bytes: NodeJS.ArrayBufferView): bigint {
-  return libc().addressOf(bytes);
+/** Writes the address of bytes into a struct. They are kept as long as the struct is. */
+export function writePointer(struct: Buffer, offset: number, bytes: NodeJS.ArrayBufferView): void {
+  struct.writeBigUInt64LE(libc().addressOf(bytes), offset);
+  pointedTo.set(struct, [...(pointedTo.get(struct) ?? []), bytes]);
 }
+
+/** By structs. An address is no reference: what it leads to could be collected before the call. */
+const pointedTo = new WeakMap<Buffer, readonly NodeJS.ArrayBufferView[]>();
 
 /** unshare(2) of the calling thread. */
 export function unshare(flags: number): void {
@@ -245,7 +249,9 @@ export function setSocketOption(socket: number, option: number, value: Uint8Arra
 
 /** setsockopt(2) with `SO_ATTACH_FILTER`. @param program array of `struct sock_filter` */
 export function attachFilter(socket: number, program: Uint8Array): void {
-  setSocketOption(socket, k.SO_ATTACH_FILTER, filterProgram(program, libc().addressOf(program)));
+  const struct = Buffer.from(filterProgram(program, 0n));
+  writePointer(struct, 8, program);
+  setSocketOption(socket, k.SO_ATTACH_FILTER, struct);
 }
 
 /** getsockopt(2) with `SO_MEMINFO`: how many messages the kernel could not queue for the socket. */

@@ -1,6 +1,6 @@
 /** bpf(2): maps, programs, and what they are attached to. */
 import { readFileSync } from "node:fs";
-import { addressOf, bpf } from "../kernel/libc.ts";
+import { bpf, writePointer } from "../kernel/libc.ts";
 import { INSTRUCTION_BYTES } from "./program.ts";
 
 /** `enum bpf_cmd` of `linux/bpf.h`. */
@@ -73,12 +73,12 @@ export function trace(
   const attr = Buffer.alloc(ATTR_BYTES);
   attr.writeUInt32LE(BPF_PROG_TYPE_RAW_TRACEPOINT, 0);
   attr.writeUInt32LE(code.length / INSTRUCTION_BYTES, 4);
-  attr.writeBigUInt64LE(addressOf(code), 8);
-  attr.writeBigUInt64LE(addressOf(license), 16);
+  writePointer(attr, 8, code);
+  writePointer(attr, 16, license);
   const program = load(attr);
   const name = Buffer.from(`${tracepoint}\0`);
   const attached = Buffer.alloc(ATTR_BYTES);
-  attached.writeBigUInt64LE(addressOf(name), 0);
+  writePointer(attached, 0, name);
   attached.writeUInt32LE(program, 8);
   const link = bpf(commands.attach, attached, tracepoint);
   return { program, link };
@@ -99,7 +99,7 @@ export function missedRuns(program: number): number {
 function entryAttr(map: number, key: Uint8Array | undefined, value: Uint8Array): Buffer {
   const attr = Buffer.alloc(ATTR_BYTES);
   attr.writeUInt32LE(map, 0);
-  if (key !== undefined) attr.writeBigUInt64LE(addressOf(key), 8);
-  attr.writeBigUInt64LE(addressOf(value), 16);
+  if (key !== undefined) writePointer(attr, 8, key);
+  writePointer(attr, 16, value);
   return attr;
 }
