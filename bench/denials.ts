@@ -39,7 +39,7 @@ try {
   for (let number = 0; number < 50; number += 1) await start();
   const times: Record<"on" | "off", number[]> = { on: [], off: [] };
   for (let round = 0; round < 10; round += 1) {
-    for (const mode of ["off", "on"] as const) {
+    for (const mode of Math.random() < 0.5 ? (["off", "on"] as const) : (["on", "off"] as const)) {
       await configure(mode);
       for (let number = 0; number < starts / 10; number += 1) times[mode].push(await timed(start));
     }

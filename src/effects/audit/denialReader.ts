@@ -34,10 +34,10 @@ const turnRecords = 512;
 
 /**
  * Pauses between turns, until one finds nothing: then the next record sends a signal again. So the first record is
- * read at once, and reading takes at most a thirtieth of a core.
+ * read at once, and reading takes at most a fiftieth of a core.
  */
 const minPauseMs = 20;
-const pauseFactor = 30;
+const pauseFactor = 50;
 
 /** How long a task's end waits for records that are under way. */
 const settleMs = 200;
