@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { idleMemoryMs } from "../src/driver/idleMemory.ts";
+import { idleMemoryMs } from "../src/effects/processes/idleMemory.ts";
 import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";
 import { setConfig } from "../test/support/agent/requests.ts";

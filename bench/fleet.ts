@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { get } from "node:http";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { idleMemoryMs } from "../src/driver/idleMemory.ts";
+import { idleMemoryMs } from "../src/effects/processes/idleMemory.ts";
 import type { TaskHandle } from "../src/grpc/generated/nomad/driver.ts";
 import { type LaunchedPlugin, launchPlugin } from "../src/grpc/pluginClient.ts";
 import { Allocation } from "../test/support/agent/allocation.ts";

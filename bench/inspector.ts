@@ -15,6 +15,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { WebSocket } from "ws";
+import { idleMemoryMs } from "../src/effects/processes/idleMemory.ts";
 import { openEventStore } from "../src/store/lmdb/lmdbEventStore.ts";
 import { allLives, life } from "../test/support/agent/lives.ts";
 import { event } from "../test/support/history/history.ts";
@@ -156,7 +157,8 @@ async function benchManyTasks(url: string, stately: string): Promise<void> {
   const cookie = cookieFrom(await get(url, {}));
   const ask = () => timed(() => get(new URL("/api/status", url).href, { cookie }));
   const pid = inspector.pid ?? 0;
-  await delay(5_000);
+  // Until it is at rest, and has returned what it does not need.
+  await delay(3 * idleMemoryMs);
   printFigure(`${allTasks} tasks: the inspector's memory`, formatMib(pssOf(pid)));
   printFigure(
     `${allTasks} tasks: its CPU at rest`,

@@ -10,6 +10,7 @@ import type { NodeTopology } from "../config/task/nodeTopology.ts";
 import type { TaskRequest } from "../config/task/taskRequest.ts";
 import { removeSpareFolders } from "../effects/files/runFiles.ts";
 import { watchHost } from "../effects/host/hostFacts.ts";
+import { IdleMemory } from "../effects/processes/idleMemory.ts";
 import { hideMemory } from "../effects/processes/ownMemory.ts";
 import { raiseOwnFileLimit } from "../effects/processes/resourceLimits.ts";
 import { signalGroup } from "../effects/processes/signals.ts";
@@ -41,7 +42,6 @@ import type {
 import { execOutcome } from "./exec/execOutcome.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { HistoryPruner } from "./history/historyPruning.ts";
-import { IdleMemory } from "./idleMemory.ts";
 import { Announcements } from "./messages/announcements.ts";
 import type { PluginMetrics } from "./metrics/pluginMetrics.ts";
 import { Opening, type Outcome } from "./opening/opening.ts";

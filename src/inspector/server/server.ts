@@ -1,6 +1,7 @@
 /** The inspector's web server: its page, its API, and the live stream. It only reads. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { IdleMemory } from "../../effects/processes/idleMemory.ts";
 import { DriverError, hasErrno } from "../../errors.ts";
 import { Connections } from "../../http/connections.ts";
 import { Access, metricsPath, targetOf } from "./access.ts";
@@ -45,6 +46,7 @@ export class InspectorServer {
   readonly #http: Server;
   readonly #connections: Connections;
   readonly #timer: NodeJS.Timeout;
+  readonly #idleMemory = new IdleMemory();
   #looking: Promise<void> | undefined;
   #isUploading = false;
   #sentStatus = "";
@@ -72,6 +74,8 @@ export class InspectorServer {
     this.#http = createServer(limits, (request, response) => this.#handle(request, response));
     this.#connections = new Connections(this.#http, maxConnections);
     this.#timer = setInterval(() => void this.#look(), lookIntervalMs).unref();
+    // Reading a long log leaves much that is garbage.
+    this.index.changes.subscribe(() => this.#idleMemory.wake());
   }
 
   /**
@@ -117,6 +121,7 @@ export class InspectorServer {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
+    this.#idleMemory.close();
     this.#metrics.close();
     this.#closeRelay?.();
     this.#http.closeAllConnections();

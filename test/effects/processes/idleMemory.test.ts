@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { IdleMemory, idleMemoryMs } from "../../src/driver/idleMemory.ts";
+import { IdleMemory, idleMemoryMs } from "../../../src/effects/processes/idleMemory.ts";
 
 const [releases, collections] = vi.hoisted(() => [vi.fn(), vi.fn()]);
-vi.mock("../../src/effects/processes/ownMemory.ts", () => ({
+vi.mock("../../../src/effects/processes/ownMemory.ts", () => ({
   releaseMemory: async () => releases(),
   collectGarbage: () => collections(),
 }));
