@@ -81,6 +81,11 @@ export interface EventReader {
   version(stream: string): number;
   /** All streams, or those whose names begin with `prefix`, in the order of their names' UTF-8 bytes. */
   streams(prefix?: string): Iterable<StreamEntry>;
+  /**
+   * Streams of tasks that are not, or may not be, over. The log lists them; one that an older version has
+   * written to last is read whole.
+   */
+  unfinishedStreams(): Iterable<StreamEntry>;
   /** Position of the newest event; 0 if the log is empty. */
   lastPosition(): number;
   /** What could not be read so far, in words; empty if all could. */

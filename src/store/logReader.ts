@@ -1,5 +1,6 @@
 /** The reading side of the event log, over any table of records. */
 import { DriverError } from "../errors.ts";
+import { isOver } from "../machines/taskMachine.ts";
 import { isDefect, readRecord } from "./eventRecord.ts";
 import type { EventReader, StoredEvent, StreamEntry } from "./eventStore.ts";
 import type { EventBatch } from "./followEvents.ts";
@@ -87,6 +88,10 @@ export class LogReader implements EventReader {
     }
   }
 
+  *unfinishedStreams(): Iterable<StreamEntry> {
+    for (const head of this.table.openHeads?.() ?? this.streams()) if (isOpen(head)) yield head;
+  }
+
   lastPosition(): number {
     return this.table.lastPosition();
   }
@@ -163,6 +168,11 @@ export class LogReader implements EventReader {
       next += batch.length;
     }
   }
+}
+
+/** Whether a stream is, or may be, that of a task that is not over. */
+export function isOpen({ state }: StreamEntry): boolean {
+  return state === undefined || !isOver(state);
 }
 
 function intactEvent(bytes: Buffer, position: number): StoredEvent {

@@ -2,10 +2,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Subject } from "rxjs";
 import { DriverError } from "../errors.ts";
-import { isOver } from "../machines/taskMachine.ts";
 import { encodeRecord, isDefect, NO_HASH, readRecord, type SealedData } from "./eventRecord.ts";
 import type { EventToAppend, StoredEvent, StreamEntry, StreamHead } from "./eventStore.ts";
 import { FollowableLog, type FollowableStore } from "./followableLog.ts";
+import { isOpen } from "./logReader.ts";
 import type { RecordWriter, WritableTable } from "./recordTable.ts";
 import { checkName, seal } from "./sealEvent.ts";
 import { WrongExpectedVersion } from "./storeError.ts";
@@ -224,9 +224,4 @@ export class LogStore extends FollowableLog implements FollowableStore {
     if (isListed) writer.markListed(position);
     return outcomes;
   }
-}
-
-/** Whether a stream is, or may be, that of a task that is not over. */
-function isOpen({ state }: StreamEntry): boolean {
-  return state === undefined || !isOver(state);
 }

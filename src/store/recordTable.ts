@@ -43,6 +43,8 @@ export interface RecordTable {
   head(stream: string): StreamEntry | undefined;
   /** Heads of streams whose names begin with `prefix` and follow `after`, ordered by UTF-8 bytes. */
   heads(after: string | undefined, prefix: string): StreamEntry[];
+  /** Heads of the streams that the log lists as open; undefined if it has no list, or not an up to date one. */
+  openHeads?(): StreamEntry[] | undefined;
   /** Position of the newest record; 0 if there is none. */
   lastPosition(): number;
   /** Records at position `from` and after it, in order. */

@@ -10,7 +10,7 @@ import { History } from "../../replay/history.ts";
 import { shownEvent } from "../../replay/mask.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
-import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
+import type { EventReader, StoredEvent, StreamEntry } from "../../store/eventStore.ts";
 import { type Pin, readPins } from "../../store/folder/keptHistories.ts";
 import { bundlesIn, logFolders } from "../../store/folder/logFolders.ts";
 import { openEventReader } from "../../store/lmdb/eventReader.ts";
@@ -156,10 +156,17 @@ export class EventLogs {
     return this.#listed.runs;
   }
 
+  /** Runs that are not over. In logs of this host they are listed, so the others cost nothing. */
+  running(): readonly FoundRun[] {
+    const runs =
+      this.folders.length === 0
+        ? this.tasks()
+        : this.readers.flatMap((reader) => runsOf(reader, reader.unfinishedStreams()));
+    return runs.filter(isRunning);
+  }
+
   #list(): FoundRun[] {
-    const runs = this.readers.flatMap((reader) =>
-      [...reader.streams()].map((head): FoundRun => ({ id: head.stream, head, reader })),
-    );
+    const runs = this.readers.flatMap((reader) => runsOf(reader, reader.streams()));
     return this.folders.length > 0 || this.readers.length < 2 ? runs : longest(runs);
   }
 
@@ -190,6 +197,10 @@ export class EventLogs {
     for (const each of damage) warn(`the log is damaged: ${each}; see replay --check`);
     await Promise.all(this.#logs.map(({ reader }) => reader.close()));
   }
+}
+
+function runsOf(reader: EventReader, streams: Iterable<StreamEntry>): FoundRun[] {
+  return Array.from(streams, (head) => ({ id: head.stream, head, reader }));
 }
 
 /** Of runs that several bundles hold, the most of each: it may have been archived before its last event. */

@@ -4,7 +4,7 @@ import type { Subscription } from "rxjs";
 import { readHistory } from "../../replay/storedHistory.ts";
 import type { Pin } from "../../store/folder/keptHistories.ts";
 import { logFolders } from "../../store/folder/logFolders.ts";
-import { type FoundRun, isRunning } from "../logs/chosenRun.ts";
+import type { FoundRun } from "../logs/chosenRun.ts";
 import { EventLogs } from "../logs/eventLogs.ts";
 import { foldReadable } from "../logs/taskHistory.ts";
 import type { NodeTask } from "./taskRow.ts";
@@ -48,7 +48,7 @@ export class RunningTasks {
       this.#subscription = this.#follow();
       this.#cached = undefined;
     }
-    this.#cached ??= nodeTasks(this.#logs.tasks().filter(isRunning), this.#logs.pins());
+    this.#cached ??= nodeTasks(this.#logs.running(), this.#logs.pins());
     return this.#cached;
   }
 

@@ -16,8 +16,10 @@ import {
   headValue,
   isHead,
   keyBytes,
+  LISTED_KEY,
   MAX_POSITION,
   MAX_SEQ,
+  nameValue,
   positionKey,
   positionValue,
   sequenceKey,
@@ -79,12 +81,28 @@ export class FileTable implements RecordTable {
     });
   }
 
-  lastPosition(): number {
+  openHeads(): StreamEntry[] | undefined {
     return this.#reader.read((snapshot) => {
-      const records = snapshot.table("records");
-      const key = records && snapshot.lastKey(records);
-      return key === undefined ? 0 : positionOf(key);
+      const listed = snapshot.value(LISTED_KEY);
+      if (listed === undefined || positionValue.decode(listed) !== lastPositionOf(snapshot)) return undefined;
+      try {
+        return Array.from(entriesOf(snapshot, "open", positionBytes(0)), (entry) => {
+          if (isGap(entry)) throw new PageDefect("the list of open streams cannot be read");
+          const stream = nameValue.decode(entry.value());
+          const value = snapshot.get(snapshot.table("heads"), Buffer.from(stream));
+          if (value === undefined)
+            throw new PageDefect(`there is no head of ${stream}, which is listed as open`);
+          return { stream, ...headOf(value, snapshot) };
+        });
+      } catch (thrown) {
+        snapshot.skip(thrown);
+        return undefined;
+      }
     });
+  }
+
+  lastPosition(): number {
+    return this.#reader.read(lastPositionOf);
   }
 
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
@@ -175,7 +193,13 @@ function* indexOf(snapshot: Snapshot, firstPosition: number, from: number): Iter
   }
 }
 
-function entriesOf(snapshot: Snapshot, table: "heads" | "records" | "positions", from: Buffer) {
+function lastPositionOf(snapshot: Snapshot): number {
+  const records = snapshot.table("records");
+  const key = records && snapshot.lastKey(records);
+  return key === undefined ? 0 : positionOf(key);
+}
+
+function entriesOf(snapshot: Snapshot, table: "heads" | "open" | "positions" | "records", from: Buffer) {
   const tree: Tree | undefined = snapshot.table(table);
   return tree === undefined ? [] : snapshot.entries(tree, from);
 }

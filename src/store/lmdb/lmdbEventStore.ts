@@ -21,6 +21,7 @@ import { BackgroundFlush, type Pin } from "./backgroundFlush.ts";
 import { requireRoom } from "./diskRoom.ts";
 import {
   headValue,
+  LISTED_KEY,
   nameKey,
   nameValue,
   positionKey,
@@ -51,8 +52,6 @@ import { WritableLmdbTable } from "./writableLmdbTable.ts";
 const MAP_BYTES = 2 ** 36;
 /** Key of the first position of a stream whose removal is not finished. */
 const PRUNED_KEY = Buffer.from("pruned");
-/** Key of the position up to which the list of open streams is complete. Older versions do not write it. */
-const LISTED_KEY = Buffer.from("listed");
 
 export interface OpenOptions {
   /** The current boot; by default the kernel's boot id. Set by tests that simulate a power cut. */

@@ -5,7 +5,12 @@ import { sampleEvent } from "../../support/history/sampleEvents.ts";
 
 export function listing(store: () => FollowableStore): void {
   describe("open streams", () => {
-    const openStreams = async () => Array.from(await store().openStreams(), ({ stream }) => stream);
+    const openStreams = async () => {
+      const open = Array.from(await store().openStreams(), ({ stream }) => stream);
+      const unfinished = Array.from(store().unfinishedStreams(), ({ stream }) => stream);
+      expect(unfinished.toSorted()).toEqual(open.toSorted());
+      return open;
+    };
     const append = (stream: string, version: number, ...states: string[]) =>
       store().append(
         stream,

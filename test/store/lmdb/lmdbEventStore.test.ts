@@ -20,6 +20,15 @@ const newFolder = () => join(parent, String(++folders));
 
 eventStoreContract("LMDB", () => openEventStore(newFolder()));
 
+async function unfinishedIn(folder: string): Promise<string[]> {
+  const reader = await openEventReader(folder);
+  try {
+    return Array.from(reader.unfinishedStreams(), ({ stream }) => stream);
+  } finally {
+    await reader.close();
+  }
+}
+
 describe("an event log in LMDB", () => {
   let folder: string;
   let store: FollowableStore;
@@ -55,9 +64,18 @@ describe("an event log in LMDB", () => {
     // Does not make the list complete.
     await store.append("starts", 0, [ending("requested")]);
     const listed = async () => Array.from(await store.openStreams(), ({ stream }) => stream);
+    expect(await unfinishedIn(folder)).toEqual(["runs", "runs too", "starts"]);
     expect(await listed()).toEqual(["runs", "runs too", "starts"]);
     await reopen();
     expect(await listed()).toEqual(["runs", "runs too", "starts"]);
+  });
+
+  it("has the list for readers in other processes, too: in its own order, without a look at other streams", async () => {
+    const ending = (to: string) => ({ ...sampleEvent(to), to });
+    for (const stream of ["z", "a", "over"]) await store.append(stream, 0, [ending("running")]);
+    expect(await unfinishedIn(folder)).toEqual(["z", "a", "over"]);
+    await store.append("over", 1, [ending("exited")]);
+    expect(await unfinishedIn(folder)).toEqual(["z", "a"]);
   });
 
   it("goes on with the removal of a stream that was cut off", async () => {

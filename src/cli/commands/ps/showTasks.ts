@@ -1,6 +1,6 @@
 /** `ps`: lists the tasks of this node. */
 import { visibleJson } from "../../../units/visible.ts";
-import { isRunning, newest } from "../../logs/chosenRun.ts";
+import { newest } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { HostView } from "../../tasks/hostView.ts";
 import { nodeTasks } from "../../tasks/nodeTasks.ts";
@@ -23,7 +23,7 @@ export interface ShowTasksOptions {
 export async function showTasks(stateDir: string, { all, json, last }: ShowTasksOptions): Promise<number> {
   const logs = await EventLogs.open(stateDir);
   try {
-    const runs = all ? logs.tasks() : logs.tasks().filter(isRunning);
+    const runs = all ? logs.tasks() : logs.running();
     const shown = newest(runs, last ?? runs.length);
     const rows = await new HostView().rows(nodeTasks(shown, logs.pins()));
     const lines = json
