@@ -672,7 +672,7 @@ describe("the examples", () => {
     // Its source is not in the task's root, so nothing has to be mounted over it there.
     expect(volume.stdout).not.toMatch(/^init +hide/m);
     const network = await plan(`${examples}/network.nomad.hcl`);
-    expect(network.stdout).toMatch(/^TCP ports\nconnect +8080\nbind +8080$/m);
+    expect(network.stdout).toMatch(/^Ports\nconnect_tcp +8080\nbind_tcp +8080$/m);
     expect(network.stdout).toMatch(/^init +mount \/etc\/hosts: /m);
   });
 
