@@ -19,8 +19,10 @@ export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
 export const O_ASYNC = 0o20000;
 export const O_CLOEXEC = 0o2000000;
-export const O_DIRECTORY = 0o200000;
 export const O_PATH = 0o10000000;
+
+/** `asm/fcntl.h`: on arm64, 0o200000 is O_DIRECT, with which openat2(2) refuses O_PATH. */
+export const O_DIRECTORY = process.arch === "arm64" ? 0o40000 : 0o200000;
 
 /** `sys/stat.h` */
 export const S_IFREG = 0o100000;

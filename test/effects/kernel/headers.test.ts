@@ -1,6 +1,6 @@
 /** Numbers and layouts, compared with what the C compiler makes of the headers. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { constants as fileConstants, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it, type TestContext } from "vitest";
 import { capabilityNames } from "../../../src/config/options/capabilities.ts";
 import * as filterConstants from "../../../src/config/seccomp/kernelConstants.ts";
@@ -108,6 +108,12 @@ it("every constant is the header's", (context) => {
   expect(HIGHEST_DESCRIPTOR).toBe(2 ** 32 - 1);
   const infoCall = "_IOWR(0xff, 11, char[64]) & 0xffffffff";
   expect([PIDFD_GET_INFO, PIDFD_INFO_EXIT]).toEqual([evaluateInC([infoCall])[infoCall], 8]);
+});
+
+it("flags of files are those of the architecture that Node was built for", () => {
+  const flags = Object.entries(fileConstants).filter(([name]) => name in named);
+  expect(flags.map(([name]) => name)).toContain("O_DIRECTORY");
+  expect(named).toMatchObject(Object.fromEntries(flags));
 });
 
 describe("system calls have the numbers", () => {
