@@ -129,6 +129,11 @@ export function taskOfRunFolder(name: string): TaskId | undefined {
   return plainTaskId.test(taskId) && runFolderName(taskId) === name ? taskId : undefined;
 }
 
+/** Whether a name is that of a task's run: a killed plugin leaves empty folders for later runs beside them. */
+export function isRunFolder(name: string): boolean {
+  return isHashedRunFolder(name) || taskOfRunFolder(name) !== undefined;
+}
+
 /** Checks a folder's path as written, and with its links resolved. */
 function checkPath(folder: string): void {
   for (const each of new Set([folder, realpathSync(folder)])) checkTrusted(each);

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { DriverError } from "../../../errors.ts";
 import { pluginOf } from "../../../store/folder/pluginAddress.ts";
-import { stateFolderPaths } from "../../../store/folder/stateFolder.ts";
+import { isRunFolder, stateFolderPaths } from "../../../store/folder/stateFolder.ts";
 import { visibleJson } from "../../../units/visible.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { ownPath } from "./installedFile.ts";
@@ -43,8 +43,7 @@ export function uninstall({ pluginDir, stateDir, histories, dryRun, json }: Unin
 
 function requireUnused(stateDir: string): void {
   const { run } = stateFolderPaths(stateDir);
-  const hasRuns =
-    existsSync(run) && readdirSync(run, { withFileTypes: true }).some((entry) => entry.isDirectory());
+  const hasRuns = existsSync(run) && readdirSync(run).some(isRunFolder);
   if (!hasRuns && pluginOf(stateDir) === undefined) return;
   throw new DriverError("STATE_DIR_IN_USE", `${stateDir} is in use by ${hasRuns ? "tasks" : "a plugin"}`, {
     hint: "Drain the node and stop its agent first, or uninstall without --histories",
