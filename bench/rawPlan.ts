@@ -62,13 +62,13 @@ export class RawPlan {
     const config = allocation.config(command);
     const request = { ...requestOf(config), options: readTaskOptions(config.msgpackDriverConfig, options) };
     const facts = probeHost();
-    const rootProblem = undefined;
-    const program = await findProgram(request, { options, facts, rootProblem });
+    const privateRootProblem = undefined;
+    const program = await findProgram(request, { options, facts, privateRootProblem });
     const { landlockAbi } = facts;
     const files = makeRunFiles(join(folder, "raw"));
     const place = {
       options,
-      rootProblem,
+      privateRootProblem,
       cgroup: request.resources.cgroup,
       files,
       known: knownPaths(),

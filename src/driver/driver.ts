@@ -127,7 +127,7 @@ export class Driver implements DriverPort {
           map(([facts, denialProblem]) =>
             fingerprintOf(facts, options, {
               quarantined: quarantinedIn(outcome),
-              rootProblem: outcome.opened?.rootProblem,
+              privateRootProblem: outcome.opened?.privateRootProblem,
               denialProblem,
               error: outcome.error,
             }),

@@ -10,7 +10,7 @@ export interface DriverFindings {
   /** Paths of damaged event logs. */
   readonly quarantined: readonly string[];
   /** Why tasks cannot have a root of their own. */
-  readonly rootProblem: string | undefined;
+  readonly privateRootProblem: string | undefined;
   /** Why denials are not recorded; undefined if they are. */
   readonly denialProblem: string | undefined;
   /** Why the driver's services could not be opened. */
@@ -20,12 +20,12 @@ export interface DriverFindings {
 export function fingerprintOf(
   facts: HostFacts,
   options: PluginOptions,
-  { quarantined, rootProblem, denialProblem, error }: DriverFindings,
+  { quarantined, privateRootProblem, denialProblem, error }: DriverFindings,
 ): Fingerprint {
-  const attributes = fingerprintAttributes(facts, options, version, { rootProblem, denialProblem });
+  const attributes = fingerprintAttributes(facts, options, version, { privateRootProblem, denialProblem });
   const { health, description } = judgeHost(facts, {
     quarantined,
-    rootProblem,
+    privateRootProblem,
     denialProblem: options.denials === "on" ? denialProblem : undefined,
   });
   if (error === undefined || health === "undetected") return { attributes, health, description };

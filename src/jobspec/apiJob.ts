@@ -2,7 +2,7 @@
  * Converts jobs in the JSON form of Nomad's API, as `nomad job run -output` prints
  * them, to the form of an HCL file. One reader then serves both.
  */
-import { type Body, many } from "./body.ts";
+import { asList, type Body } from "./body.ts";
 import { escapeLiteral } from "./resolve/template.ts";
 
 /** @returns undefined if the content is not in the API's form */
@@ -12,11 +12,11 @@ export function apiJobToBody(content: Body): Body | undefined {
   const { ID, TaskGroups, ...rest } = withoutExpressions(job) as Body;
   const groups = byName(TaskGroups, ({ Count, Networks, Services, Tasks, Volumes, ...group }) => ({
     ...rename(group),
-    service: many(Services).map((service) => serviceBody(service as Body)),
+    service: asList(Services).map((service) => serviceBody(service as Body)),
     // Kept apart from rename(), which would drop a count of 0.
     count: Count ?? null,
     volume: volumesBody(Volumes),
-    network: many(Networks).map((network) => networkBody(network as Body)),
+    network: asList(Networks).map((network) => networkBody(network as Body)),
     task: byName(Tasks, taskBody),
   }));
   return { job: { [String(ID)]: { ...rename(rest), group: groups } } };
@@ -57,12 +57,12 @@ function taskBody({
     config: Config ?? {},
     env: Env ?? {},
     meta: Meta ?? {},
-    lifecycle: many(Lifecycle).map((block) => rename(block as Body)),
-    resources: many(Resources).map((block) => resourcesBody(block as Body)),
-    logs: many(LogConfig).map((block) => rename(block as Body)),
-    service: many(Services).map((service) => serviceBody(service as Body)),
-    volume_mount: many(VolumeMounts).map((block) => rename(block as Body)),
-    template: many(Templates).map((block) => templateBody(block as Body)),
+    lifecycle: asList(Lifecycle).map((block) => rename(block as Body)),
+    resources: asList(Resources).map((block) => resourcesBody(block as Body)),
+    logs: asList(LogConfig).map((block) => rename(block as Body)),
+    service: asList(Services).map((service) => serviceBody(service as Body)),
+    volume_mount: asList(VolumeMounts).map((block) => rename(block as Body)),
+    template: asList(Templates).map((block) => templateBody(block as Body)),
     kill_timeout: nanoseconds(KillTimeout),
   };
 }
@@ -71,8 +71,8 @@ function serviceBody({ PortLabel, Checks, CheckRestart, ...service }: Body): Bod
   return {
     ...rename(service),
     port: PortLabel || null,
-    check: many(Checks).map((check) => checkBody(check as Body)),
-    check_restart: many(CheckRestart).map((block) => checkRestartBody(block as Body)),
+    check: asList(Checks).map((check) => checkBody(check as Body)),
+    check_restart: asList(CheckRestart).map((block) => checkRestartBody(block as Body)),
   };
 }
 
@@ -83,7 +83,7 @@ function checkBody({ PortLabel, Interval, Timeout, CheckRestart, TLSSkipVerify, 
     interval: nanoseconds(Interval),
     timeout: nanoseconds(Timeout),
     tls_skip_verify: TLSSkipVerify ?? null,
-    check_restart: many(CheckRestart).map((block) => checkRestartBody(block as Body)),
+    check_restart: asList(CheckRestart).map((block) => checkRestartBody(block as Body)),
   };
 }
 
@@ -142,13 +142,13 @@ function networkBody({ DynamicPorts, ReservedPorts, DNS, Mode, ...rest }: Body):
     ...byLabel(DynamicPorts, ({ To }) => ({ to: Number(To) > 0 ? To : null })),
     ...byLabel(ReservedPorts, ({ Value, To }) => ({ static: Value, to: Number(To) > 0 ? To : null })),
   };
-  const dns = many(DNS).map((block) => rename(block as Body));
+  const dns = asList(DNS).map((block) => rename(block as Body));
   return { mode: Mode || null, port: ports, dns, hostname: rest.Hostname || null, cni: rest.CNI ?? null };
 }
 
 function byName(list: unknown, convert: (item: Body) => Body): Record<string, Body> {
   return Object.fromEntries(
-    many(list).map((item) => {
+    asList(list).map((item) => {
       const { Name, ...rest } = item as Body;
       return [String(Name), convert(rest)];
     }),
@@ -156,7 +156,9 @@ function byName(list: unknown, convert: (item: Body) => Body): Record<string, Bo
 }
 
 function byLabel(list: unknown, convert: (item: Body) => Body): Record<string, Body> {
-  return Object.fromEntries(many(list).map((item) => [String((item as Body).Label), convert(item as Body)]));
+  return Object.fromEntries(
+    asList(list).map((item) => [String((item as Body).Label), convert(item as Body)]),
+  );
 }
 
 /** The API's names that differ from the job file's names by more than CamelCase. */

@@ -13,7 +13,7 @@ export interface LabelledBlock {
 
 /** The body of a block that may occur at most once; empty if the block is absent. */
 export function body(file: JobFile, place: string, value: unknown): Body {
-  const [first, second] = many(value);
+  const [first, second] = asList(value);
   if (second !== undefined) return rejectJob(file, { place, message: "there may be only one such block" });
   if (first === undefined) return {};
   if (typeof first !== "object" || Array.isArray(first)) {
@@ -23,14 +23,14 @@ export function body(file: JobFile, place: string, value: unknown): Body {
 }
 
 /** Blocks of one type: none, one, or a list. */
-export function many(value: unknown): readonly NonNullable<unknown>[] {
+export function asList(value: unknown): readonly NonNullable<unknown>[] {
   const list = Array.isArray(value) ? value : [value];
   return list.filter((item) => item !== undefined && item !== null);
 }
 
 /** Blocks with one label, in the order of the parser, which sorts them. */
 export function labelled(file: JobFile, place: string, value: unknown): LabelledBlock[] {
-  const blocks = many(value).flatMap((map) =>
+  const blocks = asList(value).flatMap((map) =>
     Object.entries(body(file, place, map)).map(([label, block]) => ({
       label,
       block: body(file, `${place}.${label}`, block),

@@ -1,5 +1,5 @@
 /** Reads the body of a `job` block. */
-import { type Body, body, labelled, many } from "./body.ts";
+import { asList, type Body, body, labelled } from "./body.ts";
 import type { Group, Job, Network, PortRequest } from "./job.ts";
 import { attempt, rejectJob } from "./jobFile.ts";
 import { inside } from "./keys.ts";
@@ -102,7 +102,7 @@ function readNetwork(reader: JobReader, place: string, value: unknown): Network 
       readPort(reader, `${place}.port.${label}`, label, port, mode),
     ),
     dns:
-      many(blocks.dns).length === 0
+      asList(blocks.dns).length === 0
         ? undefined
         : read(reader, "dns", `${place}.dns`, dns, dnsSchema).attributes,
   };

@@ -1,5 +1,5 @@
 /** Reads the checks of `service` blocks. The services themselves are registered nowhere. */
-import { body, many } from "./body.ts";
+import { asList, body } from "./body.ts";
 import type { Check, CheckRestart, PortRequest, Probe } from "./job.ts";
 import { attempt, rejectJob } from "./jobFile.ts";
 import { inside } from "./keys.ts";
@@ -16,7 +16,7 @@ export interface ServiceOwner {
 
 /** @returns the checks; what is wrong with one is in the file's problems */
 export function readChecks(reader: JobReader, place: string, value: unknown, owner: ServiceOwner): Check[] {
-  return many(value).flatMap((each) => {
+  return asList(value).flatMap((each) => {
     const block = body(reader.file, place, each);
     return attempt(reader.file, () => readService(reader, place, block, owner)) ?? [];
   });
@@ -31,7 +31,7 @@ function readService(
   const { attributes, blocks } = read(reader, "service", place, block, serviceSchema);
   const service = { ...owner, name: attributes.name || owner.name };
   const restart = readRestart(reader, inside(place, "check_restart"), blocks.check_restart);
-  const checks = many(blocks.check);
+  const checks = asList(blocks.check);
   if (checks.length === 0) reader.file.ignored.add(place);
   return checks.flatMap((each) => {
     const at = inside(place, "check");
@@ -104,7 +104,7 @@ function probeOf(
 }
 
 function readRestart(reader: JobReader, place: string, value: unknown): CheckRestart | undefined {
-  if (many(value).length === 0) return undefined;
+  if (asList(value).length === 0) return undefined;
   const block = body(reader.file, place, value);
   const { limit, grace } = read(reader, "checkRestart", place, block, checkRestartSchema).attributes;
   return limit === 0 ? undefined : { limit, graceMs: grace };

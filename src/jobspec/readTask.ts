@@ -1,6 +1,6 @@
 /** Reads the body of a `task` block. */
 import { isTaskName } from "../taskId.ts";
-import { type Body, body, many } from "./body.ts";
+import { asList, type Body, body } from "./body.ts";
 import type { Phase, Resources, Task, Template, VolumeRequest } from "./job.ts";
 import { attempt, rejectJob } from "./jobFile.ts";
 import { inside } from "./keys.ts";
@@ -39,7 +39,7 @@ export function readTask(
     killSignal: attributes.kill_signal === "" ? undefined : attributes.kill_signal,
     killTimeoutMs: attributes.kill_timeout,
     logsDisabled: logs.disabled,
-    templates: many(blocks.template).flatMap(
+    templates: asList(blocks.template).flatMap(
       (template) =>
         attempt(reader.file, () => readTemplate(reader, inside(place, "template"), template)) ?? [],
     ),
@@ -75,7 +75,7 @@ function withoutAttributes({
 }
 
 function readPhase(reader: JobReader, place: string, value: unknown): { phase: Phase; sidecar: boolean } {
-  if (many(value).length === 0) return { phase: "main", sidecar: false };
+  if (asList(value).length === 0) return { phase: "main", sidecar: false };
   const { hook, sidecar } = read(
     reader,
     "lifecycle",

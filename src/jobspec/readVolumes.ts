@@ -1,7 +1,7 @@
 /** Reads a group's `volume` blocks and the `volume_mount` blocks of its tasks. */
 
 import { suggestion } from "../suggest.ts";
-import { body, labelled, many } from "./body.ts";
+import { asList, body, labelled } from "./body.ts";
 import type { VolumeMount, VolumeRequest } from "./job.ts";
 import { attempt, rejectJob } from "./jobFile.ts";
 import { inside, skipOrReject } from "./keys.ts";
@@ -30,7 +30,7 @@ export function readVolumeMounts(
   value: unknown,
   volumes: readonly VolumeRequest[],
 ): VolumeMount[] {
-  return many(value).flatMap((mount) => {
+  return asList(value).flatMap((mount) => {
     const block = body(reader.file, place, mount);
     const { attributes } = read(reader, "volumeMount", place, block, volumeMountSchema);
     const { volume: name, destination, read_only, propagation_mode } = attributes;

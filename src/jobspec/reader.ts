@@ -2,10 +2,10 @@
 import type { z } from "zod";
 import type { Body } from "./body.ts";
 import { attempt, InvalidFile, type JobFile, type Problem, rejectJob } from "./jobFile.ts";
-import { inside, type Level, supportedPart } from "./keys.ts";
+import { type Level, supportedPart } from "./keys.ts";
 import { type BlockScopes, unrollDynamic } from "./resolve/dynamicBlocks.ts";
+import { evaluateAt, placeOf } from "./resolve/evaluateAt.ts";
 import { substitute } from "./resolve/interpolate.ts";
-import { TemplateError } from "./resolve/template.ts";
 import type { FileScope } from "./resolve/variables.ts";
 
 export interface JobReader {
@@ -26,7 +26,7 @@ export function read<T extends z.ZodType>(
   schema: T,
 ): { attributes: z.output<T>; blocks: Body } {
   const scope = scopes.get(block) ?? outer;
-  const unrolled = inPlace(file, place, () => unrollDynamic(block, scope, scopes));
+  const unrolled = evaluateAt(file, place, () => unrollDynamic(block, scope, scopes));
   const { attributes, blocks } = supportedPart(file, level, place, unrolled);
   const evaluate = (attribute: Body) =>
     substitute(attribute, scope.evaluate, (inner) => scopes.get(inner)?.evaluate) as Body;
@@ -51,7 +51,7 @@ function evaluated(
     try {
       Object.assign(
         values,
-        inPlace(file, place, () => evaluate({ [key]: value })),
+        evaluateAt(file, place, () => evaluate({ [key]: value })),
       );
     } catch (thrown) {
       if (!(thrown instanceof InvalidFile)) throw thrown;
@@ -71,28 +71,4 @@ function withoutNulls(values: Body): Body {
 function problemOf({ path, message }: z.core.$ZodIssue, place: string): Problem {
   const steps = path.map((step) => (typeof step === "symbol" ? String(step) : step));
   return { place: placeOf(place, steps), message, find: String(steps[0] ?? "") };
-}
-
-/** Turns a TemplateError of `work` into a `JOB_INVALID` that names the place. */
-export function inPlace<T>(file: JobFile, place: string, work: () => T): T {
-  try {
-    return work();
-  } catch (thrown) {
-    if (!(thrown instanceof TemplateError)) throw thrown;
-    return rejectJob(file, {
-      place: placeOf(place, thrown.path),
-      message: thrown.message,
-      find: thrown.text,
-      whole: thrown.whole,
-    });
-  }
-}
-
-/** Shows list positions, except for blocks: the parser returns a block as a list of one. */
-function placeOf(place: string, steps: readonly (string | number)[]): string {
-  return steps.reduce<string>((path, step, index) => {
-    if (typeof step === "string") return inside(path, step);
-    const isBlock = typeof steps[index + 1] === "string";
-    return isBlock ? path : `${path}[${step}]`;
-  }, place);
 }

@@ -29,13 +29,14 @@ export function seek(
 ): SearchResult {
   let tested = 0;
   let result: SearchResult = { kind: "nowhere" };
-  const isEnd = (moment: Moment): boolean => {
+  /** @returns whether the search is over */
+  const visit = (moment: Moment): boolean => {
     tested += 1;
     result = outcomeAt(moment, fits) ?? (tested < limit ? result : { kind: "unfinished", seq: moment.seq });
     return result.kind !== "nowhere";
   };
-  if (direction === 1) nextMoment(history, from, isEnd);
-  else previousMoment(history, from, isEnd);
+  if (direction === 1) nextMoment(history, from, visit);
+  else previousMoment(history, from, visit);
   return result;
 }
 

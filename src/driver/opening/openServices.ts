@@ -71,7 +71,7 @@ export async function openServices(
   const { store, initialized: unclaimed } = await openLog(folder.events, log, (opened) =>
     reconcile({ folder, store: opened, log, unsaved }, inUse),
   );
-  const [rootProblem] = await probing;
+  const [privateRootProblem] = await probing;
   // So that the first start need not look.
   setImmediate(knownPaths);
   undo.move();
@@ -89,7 +89,7 @@ export async function openServices(
     facts,
     folder,
     roots,
-    rootProblem,
+    privateRootProblem,
     denials,
     usage,
     store,

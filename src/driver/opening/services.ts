@@ -21,7 +21,7 @@ export interface DriverServices {
   readonly folder: StateFolder;
   readonly roots: RootTemplates;
   /** Why tasks cannot have a root of their own here; undefined if they can. */
-  readonly rootProblem: string | undefined;
+  readonly privateRootProblem: string | undefined;
   /** What the kernel refuses to the tasks' processes. */
   readonly denials: TaskDenials;
   readonly store: EventStore;

@@ -32,7 +32,7 @@ const budgetSize = 32;
 const budgetReturnMs = 300_000;
 
 /** How a program ended most recently. */
-interface Habit {
+interface Streak {
   readonly end: CommandEnd;
   /** How many times in a row it has ended so. */
   readonly equal: number;
@@ -43,7 +43,7 @@ type Repetition = EventData<"execsRepeated">["repetitions"][number];
 
 export class CommandTally {
   /** By program, in the order of their last ends. */
-  readonly #habits = new Map<string, Habit>();
+  readonly #streaks = new Map<string, Streak>();
   #repetitions = new Map<string, Repetition>();
   #more = 0;
   #since = Number.POSITIVE_INFINITY;
@@ -56,9 +56,9 @@ export class CommandTally {
    */
   isSeparate({ command, terminal }: BegunCommand, now: number): boolean {
     if (terminal) return true;
-    const habit = this.#habits.get(command);
-    const isHabit = habit !== undefined && habit.equal >= maxSeparate && now - habit.at < forgottenMs;
-    return !isHabit && this.#spend(now);
+    const streak = this.#streaks.get(command);
+    const isRepeated = streak !== undefined && streak.equal >= maxSeparate && now - streak.at < forgottenMs;
+    return !isRepeated && this.#spend(now);
   }
 
   /** A command with events of its own has ended. */
@@ -95,12 +95,12 @@ export class CommandTally {
 
   /** @returns whether it is another end than before */
   #learn(command: string, end: CommandEnd, now: number): boolean {
-    const before = this.#habits.get(command);
+    const before = this.#streaks.get(command);
     const isEqual = before !== undefined && sameEnd(before.end, end) && now - before.at < forgottenMs;
-    this.#habits.delete(command);
-    this.#habits.set(command, { end, equal: isEqual ? before.equal + 1 : 1, at: now });
-    const [oldest] = this.#habits.keys();
-    if (this.#habits.size > maxPrograms && oldest !== undefined) this.#habits.delete(oldest);
+    this.#streaks.delete(command);
+    this.#streaks.set(command, { end, equal: isEqual ? before.equal + 1 : 1, at: now });
+    const [oldest] = this.#streaks.keys();
+    if (this.#streaks.size > maxPrograms && oldest !== undefined) this.#streaks.delete(oldest);
     return !isEqual;
   }
 

@@ -49,7 +49,7 @@ export interface PreparedRun {
 
 type PreparingServices = Pick<
   DriverServices,
-  "options" | "facts" | "folder" | "roots" | "rootProblem" | "denials"
+  "options" | "facts" | "folder" | "roots" | "privateRootProblem" | "denials"
 >;
 
 /** @throws DriverError for anything that keeps the task from starting */
@@ -129,7 +129,7 @@ interface BegunLaunch extends EarlySandbox {
   readonly added: AddedRules;
 }
 
-interface LaunchPlace {
+interface LaunchResources {
   readonly cgroup: string;
   readonly files: RunFiles;
   readonly stdout: number;
@@ -144,15 +144,15 @@ interface LaunchPlace {
 async function beginLaunch(
   request: TaskRequest,
   program: TaskProgram,
-  { cgroup, files, stdout, stderr }: LaunchPlace,
-  { options, facts, folder, roots, rootProblem }: PreparingServices,
+  { cgroup, files, stdout, stderr }: LaunchResources,
+  { options, facts, folder, roots, privateRootProblem }: PreparingServices,
 ): Promise<BegunLaunch> {
   let maskProc = false;
   for (let attempt = 1; ; attempt += 1) {
     await using undo = new AsyncDisposableStack();
     const known = knownPaths();
     const sandbox = planEarly(request, program, {
-      ...{ options, rootProblem, cgroup, files, maskProc, known },
+      ...{ options, privateRootProblem, cgroup, files, maskProc, known },
       landlockAbi: facts.landlockAbi,
     });
     const { rules, early, root } = sandbox;

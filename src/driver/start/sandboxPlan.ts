@@ -76,7 +76,7 @@ export interface HostServices {
   readonly options: PluginOptions;
   readonly facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi" | "seccomp">;
   /** Why tasks cannot have a root of their own here; undefined if they can. */
-  readonly rootProblem: string | undefined;
+  readonly privateRootProblem: string | undefined;
   readonly folder?: Pick<StateFolder, "run">;
 }
 
@@ -88,7 +88,7 @@ export interface HostServices {
  */
 export async function findProgram(
   request: TaskRequest,
-  { options, facts, rootProblem, folder }: HostServices,
+  { options, facts, privateRootProblem, folder }: HostServices,
 ): Promise<TaskProgram> {
   const { options: task, resources } = request;
   if (task.pidMode === "host") checkSignalScope(facts.landlockAbi);
@@ -102,7 +102,7 @@ export async function findProgram(
   const { deniedEnvvars } = options;
   const env = taskEnvironment(request.env, user, folders, { deniedEnvvars, cores });
   const mounts = placeMounts(request, folders);
-  const root = rootMode(task, { options, rootProblem });
+  const root = rootMode(task, { options, privateRootProblem });
   const unveil = { options, task, folders, mounts, root };
   const workDirPath = task.workDir ?? folders.rootDir;
   await waitForAnswers(
@@ -148,7 +148,7 @@ function pathsInRoot({ entries }: UnveilRules): string[] {
 }
 
 /** Where a task's sandbox is set up. */
-export interface SandboxPlace extends Pick<HostServices, "options" | "rootProblem"> {
+export interface SandboxPlace extends Pick<HostServices, "options" | "privateRootProblem"> {
   /** Whether to mask /proc, even if the options name no path in it: links may lead there. */
   readonly maskProc?: boolean;
   readonly cgroup: string;
@@ -175,7 +175,7 @@ export interface EarlySandbox {
 export function planEarly(
   request: TaskRequest,
   program: TaskProgram,
-  { options, rootProblem, cgroup, files, landlockAbi, maskProc = false, ...place }: SandboxPlace,
+  { options, privateRootProblem, cgroup, files, landlockAbi, maskProc = false, ...place }: SandboxPlace,
 ): EarlySandbox {
   const { options: task } = request;
   const { folders, mounts } = program;
@@ -183,7 +183,7 @@ export function planEarly(
   const binds = taskEtcFiles(request, program, files, options).map(
     ({ path, source }): Bind => ({ source, target: path, readOnly: true }),
   );
-  const mode = rootMode(task, { options, rootProblem });
+  const mode = rootMode(task, { options, privateRootProblem });
   const rules = unveilRules({ options, task, folders, bound: binds, mounts, root: mode });
   checkVisible(rules.entries, program.isVisible);
   const points = prepareMounts(mounts, folders, rules, program.isVisible);
@@ -222,9 +222,9 @@ export function planEarly(
 
 function rootMode(
   task: TaskRequest["options"],
-  { options, rootProblem }: Pick<HostServices, "options" | "rootProblem">,
+  { options, privateRootProblem }: Pick<HostServices, "options" | "privateRootProblem">,
 ): RootMode {
-  return rootProblem === undefined ? (task.root ?? options.root) : "host";
+  return privateRootProblem === undefined ? (task.root ?? options.root) : "host";
 }
 
 /**

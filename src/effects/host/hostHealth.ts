@@ -26,20 +26,20 @@ export interface HostFindings {
   /** Paths of event logs that were damaged. */
   readonly quarantined?: readonly string[];
   /** Why tasks cannot have a root of their own. */
-  readonly rootProblem?: string | undefined;
+  readonly privateRootProblem?: string | undefined;
   /** Why denials are not recorded although the options want it. */
   readonly denialProblem?: string | undefined;
 }
 
 export function judgeHost(
   facts: HostFacts,
-  { quarantined = [], rootProblem, denialProblem }: HostFindings = {},
+  { quarantined = [], privateRootProblem, denialProblem }: HostFindings = {},
 ): HostJudgement {
   const unsupported = unsupportedProblems(facts);
   const missing = missingProblems(facts);
   const limiting = [
     ...limitingProblems(facts),
-    ...(rootProblem === undefined ? [] : [noOwnRoot(rootProblem)]),
+    ...(privateRootProblem === undefined ? [] : [noOwnRoot(privateRootProblem)]),
     ...(denialProblem === undefined ? [] : [noDenials(denialProblem)]),
     ...quarantined.map(damagedLog),
   ];
@@ -55,7 +55,7 @@ export function fingerprintAttributes(
   facts: HostFacts,
   { unveilDefaults, unveilByTask, root }: PluginOptions,
   version: string,
-  { rootProblem, denialProblem }: Pick<HostFindings, "rootProblem" | "denialProblem"> = {},
+  { privateRootProblem, denialProblem }: Pick<HostFindings, "privateRootProblem" | "denialProblem"> = {},
 ): Readonly<Record<string, string | number | boolean>> {
   if (unsupportedProblems(facts).length > 0) return {};
   return {
@@ -63,7 +63,7 @@ export function fingerprintAttributes(
     "driver.exec2.version": version,
     "driver.exec2.unveil.defaults": unveilDefaults,
     "driver.exec2.unveil.tasks": unveilByTask,
-    "driver.exec2.root": rootProblem === undefined ? root : "host",
+    "driver.exec2.root": privateRootProblem === undefined ? root : "host",
     "driver.exec2.denials": denialProblem === undefined,
     ...(denialProblem === undefined ? {} : { "driver.exec2.denials.problem": denialProblem }),
     "driver.exec2.landlock.abi": facts.landlockAbi,

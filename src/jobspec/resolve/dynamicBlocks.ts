@@ -1,5 +1,5 @@
 /** Unrolls `dynamic` blocks: one block for each item of `for_each`, with the item in its iterator. */
-import { type Body, many } from "../body.ts";
+import { asList, type Body } from "../body.ts";
 import { entriesOf, isList, kindOf, textOf, type Value } from "../expressions/values.ts";
 import { substitute } from "./interpolate.ts";
 import { TemplateError } from "./template.ts";
@@ -13,17 +13,17 @@ export function unrollDynamic(block: Body, scope: FileScope, scopes: BlockScopes
   if (block.dynamic === undefined) return block;
   const { dynamic, ...plain } = block;
   const unrolled: Record<string, unknown> = plain;
-  for (const labels of many(dynamic)) {
+  for (const labels of asList(dynamic)) {
     for (const [type, definitions] of Object.entries(labels as Body)) {
-      const blocks = many(definitions).flatMap((each) => unroll(type, each as Body, scope, scopes));
-      unrolled[type] = [...many(unrolled[type]), ...blocks];
+      const blocks = asList(definitions).flatMap((each) => unroll(type, each as Body, scope, scopes));
+      unrolled[type] = [...asList(unrolled[type]), ...blocks];
     }
   }
   return unrolled;
 }
 
 function unroll(type: string, definition: Body, scope: FileScope, scopes: BlockScopes): object[] {
-  const [content] = many(definition.content);
+  const [content] = asList(definition.content);
   if (typeof content !== "object") throw new TemplateError(`dynamic "${type}" has no content block`, type);
   const items = substitute(definition.for_each ?? null, scope.evaluate) as Value;
   const entries = entriesOf(items);

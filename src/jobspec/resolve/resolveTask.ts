@@ -4,13 +4,13 @@ import { type AttributeSpec, ConfigMismatch, followSpec } from "../driverConfig.
 import type { Group, Job, Task, Template } from "../job.ts";
 import { type JobFile, rejectJob } from "../jobFile.ts";
 import { inside } from "../keys.ts";
-import { inPlace } from "../reader.ts";
 import {
   type AllocationFacts,
   baseEnvironment,
   runtimeLookup,
   taskEnvironment,
 } from "./allocationEnvironment.ts";
+import { evaluateAt } from "./evaluateAt.ts";
 import { render, renderAll } from "./interpolate.ts";
 import { parseEnvFile, renderData } from "./renderData.ts";
 
@@ -53,19 +53,19 @@ export function resolveTask(
   schema: readonly AttributeSpec[],
 ): ResolvedTask {
   const place = `job.${job.id}.group.${group.name}.task.${task.name}`;
-  const base = inPlace(file, `${place}.meta`, () => baseEnvironment(job, group, task, facts));
-  const own = inPlace(file, `${place}.env`, () => taskEnvironment(task, base, facts));
+  const base = evaluateAt(file, `${place}.meta`, () => baseEnvironment(job, group, task, facts));
+  const own = evaluateAt(file, `${place}.env`, () => taskEnvironment(task, base, facts));
   const rendered = task.templates.map((template) => {
     const at = inside(place, "template");
-    return inPlace(file, at, () => resolveTemplate(file, at, template, own, facts));
+    return evaluateAt(file, at, () => resolveTemplate(file, at, template, own, facts));
   });
   const env = Object.assign({ ...own }, ...rendered.map(({ variables }) => variables));
   const lookup = runtimeLookup(env, facts.node);
-  const config = inPlace(file, `${place}.config`, () => renderAll(task.config, lookup));
+  const config = evaluateAt(file, `${place}.config`, () => renderAll(task.config, lookup));
   const mounts = task.volumeMounts.map(({ volume, destination, ...mount }) => {
     const source = volume.perAlloc ? `${volume.source}[${facts.allocIndex}]` : volume.source;
     const at = inside(place, "volume_mount.destination");
-    return { ...mount, source, destination: inPlace(file, at, () => render(destination, lookup)) };
+    return { ...mount, source, destination: evaluateAt(file, at, () => render(destination, lookup)) };
   });
   const { hostname } = group.network;
   return {
@@ -74,7 +74,7 @@ export function resolveTask(
     files: rendered,
     mounts,
     hostname:
-      hostname && inPlace(file, `group.${group.name}.network.hostname`, () => render(hostname, lookup)),
+      hostname && evaluateAt(file, `group.${group.name}.network.hostname`, () => render(hostname, lookup)),
   };
 }
 

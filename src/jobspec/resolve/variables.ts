@@ -1,12 +1,13 @@
 /** The job file's own definitions: its `variable`, `variables` and `locals` blocks. */
 import { parseJsonOrNothing } from "../../json.ts";
 import { suggestion } from "../../suggest.ts";
-import { type Body, body, labelled, many } from "../body.ts";
+import { asList, type Body, body, labelled } from "../body.ts";
 import type { Evaluator, Names } from "../expressions/evaluator.ts";
 import type { HostAccess } from "../expressions/functions/files.ts";
 import { type Type, toType, typeText } from "../expressions/types.ts";
 import { boolOf, textOf, type Value } from "../expressions/values.ts";
 import { type JobFile, rejectJob } from "../jobFile.ts";
+import { evaluateAt } from "./evaluateAt.ts";
 import { substitute } from "./interpolate.ts";
 import { loadEvaluator } from "./loadEvaluator.ts";
 import { TemplateError } from "./template.ts";
@@ -35,7 +36,7 @@ export interface FileScope {
 export async function readFileScope(file: JobFile, top: Body, sources: VariableSources): Promise<FileScope> {
   const evaluator = await loadEvaluator(top, sources.host);
   const variables = readVariables(file, top, sources, evaluator);
-  const locals = Object.assign({}, ...many(top.locals).map((block) => body(file, "locals", block)));
+  const locals = Object.assign({}, ...asList(top.locals).map((block) => body(file, "locals", block)));
   return scopeOf(evaluator, fileNames(evaluator, variables, locals));
 }
 
@@ -56,7 +57,7 @@ function readVariables(
   evaluator: Evaluator,
 ): Record<string, Value> {
   // An attribute of a `variables` block is a variable with that default.
-  const short = many(top.variables).flatMap((block) => Object.entries(body(file, "variables", block)));
+  const short = asList(top.variables).flatMap((block) => Object.entries(body(file, "variables", block)));
   const declared = [
     ...labelled(file, "variable", top.variable),
     ...short.map(([label, value]) => ({ label, block: withDefault(value) })),
@@ -88,9 +89,9 @@ function variableValue(
   evaluator: Evaluator,
 ): Value {
   const place = `variable.${name}`;
-  const type = within(file, `${place}.type`, () => evaluator.typeOf(String(block.type ?? "")));
+  const type = evaluateAt(file, `${place}.type`, () => evaluator.typeOf(String(block.type ?? "")));
   const constant = (value: unknown) =>
-    within(file, place, () => substitute(value, (text) => evaluator.evaluate(text, noNames)) as Value);
+    evaluateAt(file, place, () => substitute(value, (text) => evaluator.evaluate(text, noNames)) as Value);
   const text = given[name] ?? (Object.hasOwn(files, name) ? undefined : environment[`NOMAD_VAR_${name}`]);
   const isGiven = text !== undefined || Object.hasOwn(files, name);
   if (!isGiven && block.default === undefined) {
@@ -103,7 +104,7 @@ function variableValue(
   if (text === undefined) {
     const value = constant(isGiven ? files[name] : block.default);
     const subject = isGiven ? "the value given" : "its default";
-    return within(file, isGiven ? place : `${place}.default`, () => toType(value, type, subject));
+    return evaluateAt(file, isGiven ? place : `${place}.default`, () => toType(value, type, subject));
   }
   try {
     return block.type === undefined ? text : toType(givenValue(text, type, evaluator), type);
@@ -126,27 +127,17 @@ function givenValue(text: string, { kind }: Type, evaluator: Evaluator): Value {
 }
 
 function checkValidations(file: JobFile, name: string, block: Body, scope: FileScope): void {
-  for (const each of many(block.validation)) {
+  for (const each of asList(block.validation)) {
     const place = `variable.${name}.validation`;
     const { condition, error_message: message } = body(file, place, each);
-    const holds = within(file, place, () =>
+    const holds = evaluateAt(file, place, () =>
       boolOf((typeof condition === "string" ? scope.evaluate(condition) : condition) as Value),
     );
     if (holds === undefined) rejectJob(file, { place, message: "its condition must be true or false" });
     if (!holds) {
-      const shown = within(file, place, () => textOf(scope.evaluate(String(message ?? "")) as Value));
+      const shown = evaluateAt(file, place, () => textOf(scope.evaluate(String(message ?? "")) as Value));
       rejectJob(file, { place: `variable.${name}`, message: shown || "its value is not allowed" });
     }
-  }
-}
-
-/** Like inPlace of reader.ts, which imports this file, but without a path into the variable's value. */
-function within<T>(file: JobFile, place: string, work: () => T): T {
-  try {
-    return work();
-  } catch (thrown) {
-    if (!(thrown instanceof TemplateError)) throw thrown;
-    return rejectJob(file, { place, message: thrown.message, find: thrown.text, whole: thrown.whole });
   }
 }
 

@@ -129,10 +129,10 @@ describe("attributes", () => {
 
   it("say that tasks see the host's tree where they cannot have a root of their own", () => {
     const attributes = fingerprintAttributes(good, parsePluginOptions({}), "1.2.3", {
-      rootProblem: "pivot_root: EINVAL",
+      privateRootProblem: "pivot_root: EINVAL",
     });
     expect(attributes["driver.exec2.root"]).toBe("host");
-    const { health, description } = judgeHost(good, { rootProblem: "pivot_root: EINVAL" });
+    const { health, description } = judgeHost(good, { privateRootProblem: "pivot_root: EINVAL" });
     expect(health).toBe("healthy");
     expect(description).toMatch(
       /^Healthy, but tasks cannot have a root of their own \(pivot_root: EINVAL\): /,

@@ -16,10 +16,10 @@ import { inspectStateFolder } from "./stateFolderCheck.ts";
 export async function diagnose(stateDir: string, json: boolean): Promise<number> {
   const leftovers = findLeftovers().map((each) => leftoverSentence(each, Date.now()));
   const facts = probeHost();
-  const rootProblem = facts.root ? await findRootProblem() : undefined;
+  const privateRootProblem = facts.root ? await findRootProblem() : undefined;
   const denialProblem = await findDenialProblem("auto", facts.landlockAbi);
   const state = inspectStateFolder(stateDir);
-  const report = reportOn(facts, state, leftovers, { rootProblem, denialProblem });
+  const report = reportOn(facts, state, leftovers, { privateRootProblem, denialProblem });
   const text = json
     ? visibleJson(report, 2)
     : formatReport(report, styleFor(process.stdout), widthOf(process.stdout));

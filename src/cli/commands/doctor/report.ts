@@ -31,9 +31,9 @@ export function reportOn(
   facts: HostFacts,
   state: StateFolderFinding,
   leftovers: readonly string[],
-  { rootProblem, denialProblem }: Pick<HostFindings, "rootProblem" | "denialProblem"> = {},
+  { privateRootProblem, denialProblem }: Pick<HostFindings, "privateRootProblem" | "denialProblem"> = {},
 ): Report {
-  const { health, problems } = judgeHost(facts, { ...state, rootProblem });
+  const { health, problems } = judgeHost(facts, { ...state, privateRootProblem });
   return {
     fit: health === "healthy" && state.problem === undefined,
     checks: [
@@ -53,8 +53,8 @@ export function reportOn(
       optional("seccomp filters", facts.seccomp, facts.seccomp ? "yes" : "no"),
       optional(
         "private roots",
-        rootProblem === undefined,
-        rootProblem === undefined ? "can be made" : "cannot be made",
+        privateRootProblem === undefined,
+        privateRootProblem === undefined ? "can be made" : "cannot be made",
       ),
       // No lack of the host: most have audit off.
       required("records of denials", true, denialProblem === undefined ? "yes" : `no: ${denialProblem}`),

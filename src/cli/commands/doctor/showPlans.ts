@@ -107,11 +107,11 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
   const task = parseTaskOptions(decodeMsgpack(message.msgpackDriverConfig), options);
   const request = { ...requestOf(message), options: task };
   const facts = probeHost();
-  const rootProblem = await findRootProblem();
-  const program = await findProgram(request, { options, facts, rootProblem });
+  const privateRootProblem = await findRootProblem();
+  const program = await findProgram(request, { options, facts, privateRootProblem });
   const { rules, early, runCgroup } = planEarly(request, program, {
     options,
-    rootProblem,
+    privateRootProblem,
     cgroup: request.resources.cgroup,
     // The rules are listed, whoever adds them.
     known: new Map(),

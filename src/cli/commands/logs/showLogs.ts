@@ -129,7 +129,7 @@ class Output {
 async function followUntilEnd(events: EventLogs, run: ChosenRun, outputs: readonly Output[]): Promise<void> {
   const [first] = outputs;
   if (first === undefined) return;
-  using changes = new FolderChanges(first.folder);
+  using changes = new FolderWatch(first.folder);
   let over = false;
   const end = events.untilOver(run).then(() => {
     over = true;
@@ -145,7 +145,7 @@ async function followUntilEnd(events: EventLogs, run: ChosenRun, outputs: readon
 }
 
 /** Changes in a folder, by inotify(7). */
-class FolderChanges {
+class FolderWatch {
   #changed = Promise.withResolvers<void>();
   readonly #watcher;
 
