@@ -46,7 +46,7 @@ export interface BundleView {
   readonly masked: boolean;
   readonly tasks: number;
   readonly events: number;
-  /** The first thing of each task that does not prove itself, in words; empty if all do. */
+  /** The first thing of each task that cannot be verified, in words; empty if all can. */
   readonly findings: readonly string[];
 }
 

@@ -1,6 +1,6 @@
 /**
  * The samples of one task: a file in the folder of the event log that has the task's history. It is bounded: when
- * it is full, older samples are thinned out. Every record proves itself, so a plugin may die while it writes one.
+ * it is full, older samples are thinned out. Every record has a checksum, so a plugin may die while it writes one.
  */
 import {
   closeSync,

@@ -1,4 +1,4 @@
-/** A bundle that was dropped onto the page: whose it is, whether it proves itself, and its tasks. */
+/** A bundle that was dropped onto the page: whose it is, whether it can be verified, and its tasks. */
 import { useState } from "preact/hooks";
 import { formatTime } from "../../../units/times.ts";
 import type { BundleView } from "../../server/droppedBundles.ts";
@@ -73,12 +73,12 @@ function Shown({ about, rows, id }: ShownProperties) {
   const { driver, host, exportedAt, masked, events, findings } = about;
   return (
     <>
-      <section class={`card verdict ${findings.length === 0 ? "good" : "bad"}`} aria-label="Proof">
+      <section class={`card verdict ${findings.length === 0 ? "good" : "bad"}`} aria-label="Verification">
         <p class="headline">
           <Mark tone={findings.length === 0 ? "good" : "bad"} />
           {findings.length === 0
             ? "Each event is as it was exported, and this version takes it as it was taken then"
-            : "Not all of it proves itself"}
+            : "Not all of it can be verified"}
         </p>
         {findings.slice(0, 5).map((finding) => (
           <p key={finding}>{finding}.</p>
