@@ -45,6 +45,7 @@ test("the plugin's options", () => {
       bind_tcp: attr("bind_tcp", "list(number)"),
       connect_udp: attr("connect_udp", "list(number)"),
       bind_udp: attr("bind_udp", "list(number)"),
+      denials: withDefault(attr("denials", "string"), '"auto"'),
       history: attr("history", "list(map(string))"),
       usage_interval: withDefault(attr("usage_interval", "string"), '"1m"'),
       metrics: withDefault(attr("metrics", "string"), '""'),
