@@ -31,6 +31,11 @@ const queueBytes = { denials: 16 * 2 ** 20, domains: 2 ** 20 } as const;
 /** Bounds of one turn of the event loop. */
 const turnMs = 2;
 const turnRecords = 512;
+/**
+ * The record of a domain follows that of its first denial, on the other socket. So it is looked for after so many
+ * denials: what is held of domains that are nobody's yet is bounded (denialTracker.ts).
+ */
+const chunkRecords = 64;
 
 /**
  * Pauses between turns, until one finds nothing: then the next record sends a signal again. So the first record is
@@ -120,27 +125,37 @@ export class DenialReader implements Disposable {
 
   /** Reads what there is, within the bounds of a turn. */
   #read(): "nothing" | "something" {
-    const [domains] = this.#readFrom("domains");
-    const [denials, isEmpty] = this.#readFrom("denials");
-    if (isEmpty) {
-      // The count at a domain's end is for the denials that were read before.
-      for (const end of this.#ends.splice(0)) this.#sink.take(end);
+    const until = performance.now() + turnMs;
+    for (let count = 0; count < turnRecords; ) {
+      const domains = this.#readFrom("domains", turnRecords, until);
+      const denials = this.#readFrom("denials", chunkRecords, until);
+      count += domains.count + denials.count;
+      if (denials.isEmpty) {
+        // The count at a domain's end is for the denials that were read before.
+        for (const end of this.#ends.splice(0)) this.#sink.take(end);
+        return count === 0 && domains.isEmpty ? "nothing" : "something";
+      }
+      // A turn may be over before it has begun, if this process had to wait for a processor.
+      if (performance.now() >= until) break;
     }
-    return domains + denials === 0 ? "nothing" : "something";
+    return "something";
   }
 
   /** @returns how many records were read, and whether no more are left */
-  #readFrom(kind: keyof typeof queueBytes): [number, boolean] {
-    const until = performance.now() + turnMs;
+  #readFrom(
+    kind: keyof typeof queueBytes,
+    limit: number,
+    until: number,
+  ): { readonly count: number; readonly isEmpty: boolean } {
     let count = 0;
-    while (count < turnRecords && performance.now() < until) {
+    while (count < limit && performance.now() < until) {
       const length = tryReceive(this.#sockets[kind], this.#buffer);
-      if (length === undefined) return [count, true];
+      if (length === undefined) return { count, isEmpty: true };
       count += 1;
       if (typeof length === "number") this.#take(length);
       else this.#countDropped();
     }
-    return [count, false];
+    return { count, isEmpty: false };
   }
 
   #take(length: number): void {

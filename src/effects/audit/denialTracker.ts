@@ -67,7 +67,8 @@ interface UnclaimedCall {
 
 /** Bounds of what is kept of strangers: they may use Landlock and seccomp as well, and as much as they like. */
 const maxStrangers = 256;
-const maxHeld = 64;
+const maxHeld = 16_384;
+const maxUnclaimed = 64;
 /** The clock of audit records is coarse. */
 const clockSlackMs = 20;
 
@@ -77,6 +78,8 @@ export class DenialTracker<Owner> {
   readonly #domains = new Map<string, OwnedDomain<Owner>>();
   readonly #strange = new Map<string, StrangeDomain>();
   readonly #open = new Map<number, OpenEvent>();
+  /** Denials that all strange domains hold. */
+  #held = 0;
   #unclaimed: readonly UnclaimedCall[] = [];
 
   constructor(sink: DenialSink<Owner>) {
@@ -164,7 +167,7 @@ export class DenialTracker<Owner> {
     for (const record of event.filtered) {
       if (this.#filtered(record, caller ?? record)) continue;
       const unclaimed = { caller: record, denial: filteredCall(record) };
-      this.#unclaimed = [...this.#unclaimed, unclaimed].slice(-maxHeld);
+      this.#unclaimed = [...this.#unclaimed, unclaimed].slice(-maxUnclaimed);
     }
   }
 
@@ -178,11 +181,29 @@ export class DenialTracker<Owner> {
       return;
     }
     const stranger = this.#stranger(domain);
-    if (stranger.held.length < maxHeld) stranger.held.push(denial);
+    this.#hold(stranger, denial);
     if (stranger.creator !== undefined || caller === undefined) return;
     // Its first denial was before this process listened, or its record was lost.
     const owner = this.#sink.locate(caller.pid, caller.uid, timeMs);
     if (owner !== undefined) this.#claim(domain, owner, undefined);
+  }
+
+  /** A task may be refused a great deal before its process is known: it takes a commit of the log. */
+  #hold(stranger: StrangeDomain, denial: OwnedDenial): void {
+    for (const [domain, { held }] of this.#strange) {
+      if (this.#held < maxHeld || held === stranger.held) break;
+      this.#forget(domain);
+    }
+    if (this.#held === maxHeld) return;
+    stranger.held.push(denial);
+    this.#held += 1;
+  }
+
+  #forget(domain: string): readonly OwnedDenial[] {
+    const held = this.#strange.get(domain)?.held ?? [];
+    this.#strange.delete(domain);
+    this.#held -= held.length;
+    return held;
   }
 
   /** @returns whether it is known whose it is */
@@ -204,7 +225,7 @@ export class DenialTracker<Owner> {
   }
 
   #ended(domain: string, denials: number): void {
-    this.#strange.delete(domain);
+    this.#forget(domain);
     const known = this.#domains.get(domain);
     this.#domains.delete(domain);
     if (known?.counted === undefined || denials <= known.counted) return;
@@ -215,9 +236,7 @@ export class DenialTracker<Owner> {
     if (this.#domains.has(domain)) return;
     const owned: OwnedDomain<Owner> = { owner, counted };
     this.#domains.set(domain, owned);
-    const held = this.#strange.get(domain)?.held ?? [];
-    this.#strange.delete(domain);
-    for (const denial of held) this.#handOut(owned, denial);
+    for (const denial of this.#forget(domain)) this.#handOut(owned, denial);
   }
 
   #handOut(owned: OwnedDomain<Owner>, denial: OwnedDenial): void {
@@ -231,7 +250,7 @@ export class DenialTracker<Owner> {
     const stranger: StrangeDomain = { creator: undefined, held: [] };
     this.#strange.set(domain, stranger);
     const [oldest] = this.#strange.keys();
-    if (this.#strange.size > maxStrangers && oldest !== undefined) this.#strange.delete(oldest);
+    if (this.#strange.size > maxStrangers && oldest !== undefined) this.#forget(oldest);
     return stranger;
   }
 }

@@ -216,8 +216,18 @@ it("of strangers only so much is kept", () => {
   for (let n = 0; n < 10_000; n += 1) {
     for (const record of [denial(`d${n}`, n), made(`d${n}`, 10), call(n, 10)]) tracker.take(record);
   }
-  for (let n = 0; n < 10_000; n += 1)
+  for (let n = 0; n < 40_000; n += 1)
     for (const each of [denial("d9999", n), call(n, 10)]) tracker.take(each);
   tracker.addProcess("web", web);
-  expect(owners().length).toBeLessThan(256 + 64);
+  expect(owners().length).toBe(16_384);
+});
+
+it("a task may be refused a great deal before its process is known, and strangers before it", () => {
+  const { tracker, owners } = setUp();
+  for (const each of [made("stranger", 77), made("own", 10)]) tracker.take(each);
+  for (let n = 0; n < 20_000; n += 1)
+    for (const each of [denial("stranger", n), call(n, 77)]) tracker.take(each);
+  for (let n = 0; n < 5_000; n += 1) for (const each of [denial("own", n), call(n, 10)]) tracker.take(each);
+  tracker.addProcess("web", web);
+  expect(owners().length).toBe(5_000);
 });
