@@ -18,7 +18,7 @@ import { small } from "./small.ts";
 const program = [builtEntry];
 
 /** Those that take longer are run twice: to see what they use, and with that. */
-const slow = /^(?:PostgreSQL|HAProxy|Python:|Node|Java|C:|Go|Perl|Ruby|PHP)/;
+const slow = /^(?:PostgreSQL|HAProxy|Java|Go)/;
 
 describe.each(Object.entries({ ...small, ...tools, ...servers, ...languages }))("%s", (name, subject) => {
   const { needs = [], wants = [], out } = subject;
