@@ -1,7 +1,6 @@
 /** What the sandbox has refused to a task: in words, and which option would allow it. Pure. */
 import type { LandlockRight } from "./landlockRights.ts";
 import type { SystemCallName } from "./systemCalls.ts";
-import { formatCount } from "./units/counts.ts";
 
 /** One thing that was refused. */
 export interface Denial {
@@ -182,9 +181,3 @@ export function isProbe({ blockers, object }: Denial): boolean {
 }
 
 const probed = /^\/(?:etc\/locale\.alias|proc\/(?:filesystems|(?:self|\d+)\/(?:mounts|maps|attr\/.*)))$/;
-
-/** `twice`, `1,204 times`; empty for once. */
-export function repeated(count: number): string {
-  if (count <= 1) return "";
-  return count === 2 ? "twice" : `${formatCount(count)} times`;
-}

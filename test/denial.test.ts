@@ -1,16 +1,10 @@
 /** What was refused, in words, and what allows it. */
 import { describe, expect, it } from "vitest";
 import { parseUnveil, unveilProblem } from "../src/config/options/unveil.ts";
-import {
-  callBlocker,
-  describeDenial,
-  OTHER_MACHINE,
-  remedyOf,
-  repeated,
-  unveilEntry,
-} from "../src/denial.ts";
+import { callBlocker, describeDenial, OTHER_MACHINE, remedyOf, unveilEntry } from "../src/denial.ts";
 import { accessOf } from "../src/effects/landlock/access.ts";
 import { LATEST_ABI, maskOfRights, rightsOfFamily } from "../src/landlockRights.ts";
+import { formatRepetition } from "../src/units/counts.ts";
 
 const all = { connectTcp: null, bindTcp: null, settings: { connect_udp: [53] } };
 
@@ -69,6 +63,6 @@ describe("a denial", () => {
   });
 
   it("is counted in words", () => {
-    expect([1, 2, 3, 1204].map(repeated)).toEqual(["", "twice", "3 times", "1,204 times"]);
+    expect([1, 2, 3, 1204].map(formatRepetition)).toEqual(["", "twice", "3 times", "1,204 times"]);
   });
 });

@@ -14,3 +14,9 @@ export function countOf(count: number, what: string): string {
 export function formatTimes(count: number): string {
   return count === 1 ? "once" : `${formatCount(count)} times`;
 }
+
+/** `twice`, `1,204 times`; empty for once. */
+export function formatRepetition(count: number): string {
+  if (count <= 1) return "";
+  return count === 2 ? "twice" : formatTimes(count);
+}

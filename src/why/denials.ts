@@ -1,8 +1,8 @@
 /** What the sandbox refused, and what would allow it. Pure. */
-import { adviceFor, describeDenial, isProbe, repeated } from "../denial.ts";
+import { adviceFor, describeDenial, isProbe } from "../denial.ts";
 import { type Refusal, refusalKey } from "../machines/events/denied.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
-import { formatCount } from "../units/counts.ts";
+import { formatCount, formatRepetition } from "../units/counts.ts";
 import { formatDuration } from "../units/durations.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 
@@ -49,7 +49,7 @@ function textOf(refusal: Refusal, startedAt: number | null): string {
   // The kernel's clock for records is coarser than the driver's.
   const after =
     startedAt === null ? [] : [`${formatDuration(Math.max(0, firstAt - startedAt))} after its start`];
-  const times = repeated(count);
+  const times = formatRepetition(count);
   return `${describeDenial(refusal)} (${[...name, ...after].join(", ")})${times && `, ${times}`}`;
 }
 

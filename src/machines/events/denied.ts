@@ -1,7 +1,7 @@
 /** What the sandbox refused to a running task, as the kernel's audit records tell. */
 import { z } from "zod";
-import { describeDenial, repeated } from "../../denial.ts";
-import { formatCount } from "../../units/counts.ts";
+import { describeDenial } from "../../denial.ts";
+import { formatCount, formatRepetition } from "../../units/counts.ts";
 import { defineEvent } from "./defineEvent.ts";
 
 const refusal = z.object({
@@ -71,7 +71,7 @@ const denied = defineEvent({
 /** `reading /etc/passwd (/usr/bin/grep), twice`. Its texts may need to be made visible. */
 export function describeRefusal(refusal: Refusal): string {
   const { program, count } = refusal;
-  const times = repeated(count);
+  const times = formatRepetition(count);
   return `${describeDenial(refusal)}${program === null ? "" : ` (${program})`}${times && `, ${times}`}`;
 }
 
