@@ -82,10 +82,11 @@ export interface EventReader {
   /** All streams, or those whose names begin with `prefix`, in the order of their names' UTF-8 bytes. */
   streams(prefix?: string): Iterable<StreamEntry>;
   /**
-   * Streams of tasks that are not, or may not be, over. The log lists them; one that an older version has
-   * written to last is read whole.
+   * Streams of tasks that are not, or may not be, over, in the order of their first events. That takes as long
+   * as there are such streams, whatever the log's size: they are in a list. Without one (of an older version, or
+   * a bundle's) all streams are looked at.
    */
-  unfinishedStreams(): Iterable<StreamEntry>;
+  openStreams(): Iterable<StreamEntry>;
   /** Position of the newest event; 0 if the log is empty. */
   lastPosition(): number;
   /** What could not be read so far, in words; empty if all could. */
@@ -114,11 +115,6 @@ export interface EventStore extends EventReader {
   ): Promise<readonly StoredEvent[]>;
   /** All streams whose first event can be read, oldest first. */
   streamsByAge(): Iterable<StreamHead>;
-  /**
-   * Streams of tasks that are not over. It takes as long as there are such streams, whatever the log's size:
-   * they are in a list. A log that an older version has written to last is first read for that list.
-   */
-  openStreams(): Promise<readonly StreamEntry[]>;
   /** How many bytes all events take, roughly. */
   bytes(): number;
   /**

@@ -88,7 +88,7 @@ export class LogReader implements EventReader {
     }
   }
 
-  *unfinishedStreams(): Iterable<StreamEntry> {
+  *openStreams(): Iterable<StreamEntry> {
     for (const head of this.table.openHeads?.() ?? this.streams()) if (isOpen(head)) yield head;
   }
 

@@ -29,8 +29,6 @@ export class LogStore extends FollowableLog implements FollowableStore {
   readonly #commits: Subject<void>;
   #pending: Append[] = [];
   #committedInTurn = false;
-  /** Whether the list of open streams is complete; undefined: not looked at yet. */
-  #listed: boolean | undefined;
   #closed = false;
 
   constructor(table: WritableTable) {
@@ -72,12 +70,22 @@ export class LogStore extends FollowableLog implements FollowableStore {
     return this.#table.bytes();
   }
 
-  async openStreams(): Promise<readonly StreamEntry[]> {
-    if (!this.#isListed()) await this.#listAll();
-    return this.#table.open().flatMap(({ stream, firstPosition }) => {
-      const head = this.#table.head(stream);
-      return head?.firstPosition === firstPosition ? [head] : [];
-    });
+  /**
+   * Makes the list of open streams anew, in several transactions, if an older version has appended without it.
+   * Appends keep the list complete, so this comes before the first one.
+   */
+  async listOpenStreams(): Promise<void> {
+    if (this.#table.openHeads() !== undefined) return;
+    this.#table.write(0, (writer) => writer.clearOpen());
+    for (let after: string | undefined; ; await nextTurn()) {
+      const heads = this.#table.heads(after, "");
+      if (heads.length === 0) break;
+      this.#table.write(0, (writer) => {
+        for (const head of heads) if (isOpen(head)) writer.listOpen(head, true);
+      });
+      after = heads.at(-1)?.stream;
+    }
+    this.#table.write(0, (writer) => writer.markListed(this.#table.lastPosition()));
   }
 
   async prune(stream: string, expectedVersion: number): Promise<boolean> {
@@ -160,28 +168,6 @@ export class LogStore extends FollowableLog implements FollowableStore {
     return head.firstPosition;
   }
 
-  #isListed(): boolean {
-    this.#listed ??= this.#table.listed() === this.#table.lastPosition();
-    return this.#listed;
-  }
-
-  /** Makes the list anew, in several transactions: an older version has appended without it. */
-  async #listAll(): Promise<void> {
-    this.#table.write(0, (writer) => {
-      for (const entry of this.#table.open()) writer.listOpen(entry, false);
-    });
-    for (let after: string | undefined; ; await nextTurn()) {
-      const heads = this.#table.heads(after, "");
-      if (heads.length === 0) break;
-      this.#table.write(0, (writer) => {
-        for (const head of heads) if (isOpen(head)) writer.listOpen(head, true);
-      });
-      after = heads.at(-1)?.stream;
-    }
-    this.#table.write(0, (writer) => writer.markListed(this.#table.lastPosition()));
-    this.#listed = true;
-  }
-
   async #removeRecords(firstPosition: number | undefined): Promise<void> {
     if (firstPosition === undefined) return;
     for (let unfinished = true; unfinished && !this.#closed; ) {
@@ -196,7 +182,6 @@ export class LogStore extends FollowableLog implements FollowableStore {
 
   /** Reads each stream's head within the transaction: no cached head could be out of date. */
   #carryOut(group: readonly Append[], writer: RecordWriter): (readonly StoredEvent[] | DriverError)[] {
-    const isListed = this.#isListed();
     let position = this.#table.lastPosition();
     const outcomes = group.map(({ stream, expectedVersion, events }) => {
       const head = this.#table.head(stream);
@@ -220,8 +205,7 @@ export class LogStore extends FollowableLog implements FollowableStore {
       if (isOpen(end) !== (head !== undefined && isOpen(head))) writer.listOpen(end, isOpen(end));
       return stored;
     });
-    // Otherwise the list lacks what an older version has appended.
-    if (isListed) writer.markListed(position);
+    writer.markListed(position);
     return outcomes;
   }
 }

@@ -43,7 +43,10 @@ export interface RecordTable {
   head(stream: string): StreamEntry | undefined;
   /** Heads of streams whose names begin with `prefix` and follow `after`, ordered by UTF-8 bytes. */
   heads(after: string | undefined, prefix: string): StreamEntry[];
-  /** Heads of the streams that the log lists as open; undefined if it has no list, or not an up to date one. */
+  /**
+   * Heads of the streams that the log lists as open, by first position. Undefined if it has no list, or one
+   * that does not fit its streams: older versions append without it.
+   */
   openHeads?(): StreamEntry[] | undefined;
   /** Position of the newest record; 0 if there is none. */
   lastPosition(): number;
@@ -77,6 +80,8 @@ export interface RecordWriter {
   removeRecords(firstPosition: number, limit: number): boolean;
   /** Records which stream's removal is not finished; undefined: none. */
   markPruned(firstPosition: number | undefined): void;
+  /** Empties the list of open streams. */
+  clearOpen(): void;
   /** Lists a stream as open, or no longer. */
   listOpen(stream: Pick<StreamEntry, "stream" | "firstPosition">, isOpen: boolean): void;
   /** Records that the list of open streams is complete up to a position. */
@@ -84,16 +89,13 @@ export interface RecordWriter {
 }
 
 export interface WritableTable extends RecordTable {
+  openHeads(): StreamEntry[] | undefined;
   /** First positions of streams, greater than `after`, in order; a batch may be empty only at the end. */
   firstPositions(after: number): number[];
   /** How many bytes the log takes, roughly. */
   bytes(): number;
   /** What {@link RecordWriter.markPruned} recorded. */
   pruned(): number | undefined;
-  /** The streams that {@link RecordWriter.listOpen} lists. */
-  open(): Pick<StreamEntry, "stream" | "firstPosition">[];
-  /** What {@link RecordWriter.markListed} recorded; 0 for a log without a list. */
-  listed(): number;
   /**
    * Runs `action` in one transaction. Its reads see its own earlier puts. If it
    * throws, nothing of it remains.

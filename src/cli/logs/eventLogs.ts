@@ -161,7 +161,7 @@ export class EventLogs {
     const runs =
       this.folders.length === 0
         ? this.tasks()
-        : this.readers.flatMap((reader) => runsOf(reader, reader.unfinishedStreams()));
+        : this.readers.flatMap((reader) => runsOf(reader, reader.openStreams()));
     return runs.filter(isRunning);
   }
 

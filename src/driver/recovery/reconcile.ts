@@ -36,8 +36,7 @@ export async function reconcile(
   const entries = readdirSync(folder.run, { withFileTypes: true });
   const leftover = new Set(entries.filter((entry) => entry.isDirectory()).map(({ name }) => name));
   const running: DriverServices["unclaimed"] = new Map();
-  const open = await store.openStreams();
-  for (const { stream, state } of streamsToSettle(open, leftover, store)) {
+  for (const { stream, state } of streamsToSettle(leftover, store)) {
     const taskId = toTaskId(stream);
     const hasFiles = leftover.delete(runFolderName(taskId));
     const mayBeOver = state === undefined || isOver(state);
@@ -77,11 +76,10 @@ export async function reconcile(
  * @param leftover names of folders; those of the open streams are removed from it meanwhile
  */
 function* streamsToSettle(
-  open: readonly StreamEntry[],
   leftover: ReadonlySet<string>,
   store: EventReader,
 ): Iterable<Pick<StreamEntry, "stream" | "state">> {
-  yield* open;
+  yield* store.openStreams();
   const folders = [...leftover];
   for (const name of folders) {
     const stream = taskOfRunFolder(name);

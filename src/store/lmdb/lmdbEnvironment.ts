@@ -9,6 +9,7 @@ export interface Database<K, V> {
   /** Returns false if a flag forbids the put. */
   putSync(key: K, value: V, flags: { readonly append?: boolean; readonly noOverwrite?: boolean }): boolean;
   removeSync(key: K): boolean;
+  clearSync(): void;
   getStats(): TableStats;
 }
 

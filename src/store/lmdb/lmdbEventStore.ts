@@ -111,7 +111,7 @@ async function checkPages(path: string): Promise<void> {
 }
 
 /** Checks the newest event only: it must be intact and end its stream. Reading checks all others. */
-async function checked(store: FollowableStore, table: LmdbTable): Promise<FollowableStore> {
+async function checked(store: LogStore, table: LmdbTable): Promise<FollowableStore> {
   try {
     for (const { stream, seq, hash } of store.readAll(store.lastPosition())) {
       const head = table.head(stream);
@@ -119,6 +119,7 @@ async function checked(store: FollowableStore, table: LmdbTable): Promise<Follow
       const summary = `the event log is damaged: its newest event does not end ${stream}`;
       throw new DriverError("STORE_DAMAGED", summary, { hint: damageHint });
     }
+    await store.listOpenStreams();
     return store;
   } catch (thrown) {
     await store.close();

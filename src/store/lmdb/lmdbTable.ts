@@ -42,11 +42,21 @@ export class LmdbTable implements RecordTable {
     );
   }
 
-  lastPosition(): number {
-    return this.reading(({ records }) => {
-      const [newest] = records.getKeys({ reverse: true, end: 0, limit: 1 });
-      return newest ?? 0;
+  openHeads(): StreamEntry[] | undefined {
+    return this.reading((lmdb) => {
+      if ((lmdb.listed.get() ?? 0) !== lastPositionOf(lmdb)) return undefined;
+      const found: StreamEntry[] = [];
+      for (const { key, value: stream } of lmdb.open.getRange({ limit: Number.MAX_SAFE_INTEGER })) {
+        const head = lmdb.heads.get(Buffer.from(stream));
+        if (head?.firstPosition !== key) return undefined;
+        found.push({ stream, ...head });
+      }
+      return found;
     });
+  }
+
+  lastPosition(): number {
+    return this.reading(lastPositionOf);
   }
 
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[] {
@@ -111,4 +121,9 @@ export class LmdbTable implements RecordTable {
       throw this.failed(thrown, "read");
     }
   }
+}
+
+function lastPositionOf({ records }: LmdbEnvironment): number {
+  const [newest] = records.getKeys({ reverse: true, end: 0, limit: 1 });
+  return newest ?? 0;
 }

@@ -1,6 +1,4 @@
 /** The log's tables in LMDB, for the log's writer. */
-
-import type { StreamEntry } from "../eventStore.ts";
 import { BATCH_RECORDS, type RecordWriter, type WritableTable } from "../recordTable.ts";
 import type { BackgroundFlush } from "./backgroundFlush.ts";
 import { requireRoom } from "./diskRoom.ts";
@@ -35,6 +33,7 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
       return entries.length === limit;
     },
     markPruned: (firstPosition) => this.lmdb.pruned.put(firstPosition),
+    clearOpen: () => this.lmdb.open.clearSync(),
     listOpen: ({ stream, firstPosition }, isOpen) => {
       if (isOpen) put(this.lmdb.open, firstPosition, stream, {});
       else this.lmdb.open.removeSync(firstPosition);
@@ -91,17 +90,6 @@ export class WritableLmdbTable extends LmdbTable implements WritableTable {
 
   pruned(): number | undefined {
     return this.reading(({ pruned }) => pruned.get());
-  }
-
-  open(): Pick<StreamEntry, "stream" | "firstPosition">[] {
-    const range = { limit: Number.MAX_SAFE_INTEGER };
-    return this.reading(({ open }) =>
-      Array.from(open.getRange(range), ({ key, value }) => ({ firstPosition: key, stream: value })),
-    );
-  }
-
-  listed(): number {
-    return this.reading(({ listed }) => listed.get() ?? 0);
   }
 
   flushed(): Promise<void> {

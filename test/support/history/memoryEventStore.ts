@@ -25,7 +25,6 @@ class MemoryTable implements WritableTable {
   #bytes = 0;
   #pruned: number | undefined;
   readonly #open = new Set<string>();
-  #listed = 0;
 
   head(stream: string): StreamEntry | undefined {
     return this.#heads.get(stream);
@@ -60,12 +59,8 @@ class MemoryTable implements WritableTable {
     return this.#bytes;
   }
 
-  open(): StreamEntry[] {
+  openHeads(): StreamEntry[] {
     return [...this.#open].flatMap((stream) => this.#heads.get(stream) ?? []);
-  }
-
-  listed(): number {
-    return this.#listed;
   }
 
   pruned(): number | undefined {
@@ -127,9 +122,9 @@ class MemoryTable implements WritableTable {
         this.#pruned = firstPosition;
       },
       listOpen: ({ stream }, isOpen) => void (isOpen ? this.#open.add(stream) : this.#open.delete(stream)),
-      markListed: (position) => {
-        this.#listed = position;
-      },
+      clearOpen: () => this.#open.clear(),
+      // Only this process appends.
+      markListed: () => {},
     };
     try {
       return action(writer);
