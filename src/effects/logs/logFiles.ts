@@ -2,7 +2,16 @@
  * The files that hold one stream of a task's output: `web.stdout.0`, then `.1`, … Tasks may be able to write to
  * their folder, so it is resolved once, without symlinks, and only regular files in it are opened.
  */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  type FSWatcher,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  watch,
+} from "node:fs";
 import { basename, dirname, relative } from "node:path";
 import { DriverError, hasErrno } from "../../errors.ts";
 import { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
@@ -33,6 +42,7 @@ export function logPlaces(request: LogRequest | null): Readonly<Record<"stdout" 
 export class LogFiles {
   readonly #folder: number;
   readonly #base: string;
+  #watcher: FSWatcher | undefined;
 
   /** @throws DriverError `LOG_MISSING` */
   constructor({ allocDir, pipe }: LogPlace) {
@@ -42,14 +52,9 @@ export class LogFiles {
     this.#folder = openFolder(allocDir, dirname(pipe));
   }
 
-  /** The folder, as a path that stays valid while it is renamed or removed. */
-  get folder(): string {
-    return `/proc/self/fd/${this.#folder}`;
-  }
-
   /** Numbers of the files, the oldest first. */
   indexes(): number[] {
-    const indexes = readdirSync(this.folder).flatMap((name) => {
+    const indexes = readdirSync(this.#path).flatMap((name) => {
       const number = name.slice(this.#base.length + 1);
       return name.startsWith(`${this.#base}.`) && /^\d{1,9}$/.test(number) ? Number(number) : [];
     });
@@ -64,7 +69,7 @@ export class LogFiles {
   open(index: number): number | undefined {
     try {
       const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-      const file = openSync(`${this.folder}/${this.#base}.${index}`, flags);
+      const file = openSync(`${this.#path}/${this.#base}.${index}`, flags);
       const status = fstatSync(file);
       if (status.isFile() && status.nlink <= 1) return file;
       closeSync(file);
@@ -75,8 +80,22 @@ export class LogFiles {
     }
   }
 
+  /**
+   * Calls `changed` after each change in the folder, by inotify(7), until the end of this object.
+   * @param gone called when the folder cannot be watched any longer: it changes no more
+   */
+  watch(changed: () => void, gone: () => void): void {
+    this.#watcher = watch(this.#path, changed).on("error", gone);
+  }
+
   close(): void {
+    this.#watcher?.close();
     closeSync(this.#folder);
+  }
+
+  /** Stays valid while the folder is renamed or removed. */
+  get #path(): string {
+    return `/proc/self/fd/${this.#folder}`;
   }
 }
 

@@ -16,11 +16,6 @@ export class LogStream {
     this.#files = new LogFiles(place);
   }
 
-  /** The folder, as a path that stays valid while it is renamed or removed. */
-  get folder(): string {
-    return this.#files.folder;
-  }
-
   /** Whether there are any files of the stream. */
   get exists(): boolean {
     return this.#files.indexes().length > 0;
@@ -83,6 +78,11 @@ export class LogStream {
       if (file === undefined) return undefined;
       this.#goTo(file, next, 0);
     }
+  }
+
+  /** Calls `changed` after each change in the folder of the stream's files, until the stream is closed. */
+  watch(changed: () => void): void {
+    this.#files.watch(changed, () => {});
   }
 
   close(): void {

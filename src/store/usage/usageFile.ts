@@ -55,11 +55,6 @@ export function readUsage(log: string, taskId: TaskId): UsageSample[] {
   return samples.sort((a, b) => a.time - b.time);
 }
 
-/** Whether a task has samples. */
-export function hasUsage(log: string, taskId: TaskId): boolean {
-  return sizeOf(usagePath(log, taskId)) > 0;
-}
-
 /** Does nothing if there are none. @throws NodeJS.ErrnoException */
 export function removeUsage(log: string, taskId: TaskId): void {
   rmSync(usagePath(log, taskId), { force: true });

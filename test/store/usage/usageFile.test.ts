@@ -1,13 +1,7 @@
 import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import {
-  appendUsage,
-  hasUsage,
-  maxSamples,
-  readUsage,
-  removeUsage,
-} from "../../../src/store/usage/usageFile.ts";
+import { appendUsage, maxSamples, readUsage, removeUsage } from "../../../src/store/usage/usageFile.ts";
 import { toTaskId } from "../../../src/taskId.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { usageSample } from "../../support/metrics/usage.ts";
@@ -23,14 +17,14 @@ function onlyFile(log: string): string {
 describe("the file of a task's samples", () => {
   it("keeps them in order, for root alone, until it is removed", () => {
     const log = temporaryFolder();
-    expect([hasUsage(log, id), times(log)]).toEqual([false, []]);
+    expect(times(log)).toEqual([]);
     for (const time of [1, 2, 3]) appendUsage(log, id, usageSample({ time }));
-    expect([hasUsage(log, id), times(log)]).toEqual([true, [1, 2, 3]]);
+    expect(times(log)).toEqual([1, 2, 3]);
     expect(statSync(onlyFile(log)).mode & 0o777).toBe(0o600);
     expect(statSync(join(log, "usage")).mode & 0o777).toBe(0o700);
     removeUsage(log, id);
     removeUsage(log, id);
-    expect([hasUsage(log, id), readdirSync(join(log, "usage"))]).toEqual([false, []]);
+    expect([times(log), readdirSync(join(log, "usage"))]).toEqual([[], []]);
   });
 
   it("is bounded, and covers the whole life", () => {

@@ -1,6 +1,5 @@
 /** `logs`: shows the output of tasks. */
 import { once } from "node:events";
-import { watch } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { type LogPlace, logMissing, logPlaces } from "../../../effects/logs/logFiles.ts";
 import { LogStream } from "../../../effects/logs/logStream.ts";
@@ -42,9 +41,12 @@ export async function showLogs(names: readonly string[], options: LogsOptions): 
     const shown = openOutputs([...new Map(runs.map((run) => [run.id, run])).values()], options);
     await Promise.all(
       shown.map(async ({ run, outputs }) => {
-        for (const output of outputs) await output.show();
-        if (options.follow) await followUntilEnd(events, run, outputs);
-        for (const output of outputs) await output.close();
+        try {
+          for (const output of outputs) await output.show();
+          if (options.follow) await followUntilEnd(events, run, outputs);
+        } finally {
+          for (const output of outputs) await output.close();
+        }
       }),
     );
   } finally {
@@ -102,8 +104,9 @@ class Output {
     return this.#log.exists;
   }
 
-  get folder(): string {
-    return this.#log.folder;
+  /** Calls `changed` after each change in the folder that the task's streams share, until the end. */
+  watch(changed: () => void): void {
+    this.#log.watch(changed);
   }
 
   /** Shows what there is. */
@@ -127,9 +130,8 @@ class Output {
 }
 
 async function followUntilEnd(events: EventLogs, run: ChosenRun, outputs: readonly Output[]): Promise<void> {
-  const [first] = outputs;
-  if (first === undefined) return;
-  using changes = new FolderWatch(first.folder);
+  let changed = Promise.withResolvers<void>();
+  outputs[0]?.watch(() => changed.resolve());
   let over = false;
   const end = events.untilOver(run).then(() => {
     over = true;
@@ -137,31 +139,9 @@ async function followUntilEnd(events: EventLogs, run: ChosenRun, outputs: readon
   const gone = new Promise<void>((resolve) => onOutputFailure(() => resolve()));
   while (!hasFailed("stdout")) {
     const wasOver = over;
-    const changed = changes.next();
+    changed = Promise.withResolvers();
     for (const output of outputs) await output.show();
     const quiet = wasOver ? delay(quietMs, "quiet" as const) : end;
-    if ((await Promise.race([changed, quiet, gone])) === "quiet") return;
-  }
-}
-
-/** Changes in a folder, by inotify(7). */
-class FolderWatch {
-  #changed = Promise.withResolvers<void>();
-  readonly #watcher;
-
-  constructor(folder: string) {
-    this.#watcher = watch(folder, () => this.#changed.resolve());
-    // A folder that can no longer be watched is gone, and changes no more.
-    this.#watcher.on("error", () => undefined);
-  }
-
-  /** Resolves at the first change after this call. */
-  next(): Promise<void> {
-    this.#changed = Promise.withResolvers();
-    return this.#changed.promise;
-  }
-
-  [Symbol.dispose](): void {
-    this.#watcher.close();
+    if ((await Promise.race([changed.promise, quiet, gone])) === "quiet") return;
   }
 }

@@ -2,7 +2,6 @@
  * Sends a log's new lines to a page as they come, as server-sent events. Woken by inotify(7); nothing is queued
  * for a slow page, since the lines stay in their files until it has read those before them.
  */
-import { type FSWatcher, watch } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { type LogLine, type LogPosition, seenLine } from "../../views/logs/lineTimes.ts";
 import { guards } from "../responses.ts";
@@ -21,7 +20,6 @@ const stuckAfterMs = 30_000;
 export class LogFollower {
   readonly #log: TaskLog;
   readonly #response: ServerResponse;
-  #watcher: FSWatcher | undefined;
   /** Begin of the next line to send, which may have been sent in part. */
   #at: LogPosition;
   /** End of what was sent. */
@@ -42,7 +40,6 @@ export class LogFollower {
   start(): void {
     this.#response.on("close", () => {
       clearTimeout(this.#stuckTimer);
-      this.#watcher?.close();
       this.#log.close();
     });
     this.#response.on("drain", () => {
@@ -50,8 +47,10 @@ export class LogFollower {
       this.#stuckTimer = undefined;
       this.#send();
     });
-    this.#watcher = watch(this.#log.folder, () => this.#send());
-    this.#watcher.on("error", () => this.#response.end());
+    this.#log.watch(
+      () => this.#send(),
+      () => this.#response.end(),
+    );
     this.#response.writeHead(200, { ...guards, "Content-Type": "text/event-stream; charset=utf-8" });
     this.#response.flushHeaders();
     this.#send();

@@ -60,9 +60,9 @@ export class TaskLog {
     this.#files = new LogFiles(place);
   }
 
-  /** The folder, as a path to watch. */
-  get folder(): string {
-    return this.#files.folder;
+  /** See {@link LogFiles.watch}. */
+  watch(changed: () => void, gone: () => void): void {
+    this.#files.watch(changed, gone);
   }
 
   close(): void {
