@@ -1,39 +1,50 @@
-/** What the sandbox has refused to a task: in words, and which option would allow it. Pure. */
+/** Describes what the sandbox refused to a task, and finds the option that would allow it. Pure. */
 import type { LandlockRight } from "./landlockRights.ts";
 import type { SystemCallName } from "./systemCalls.ts";
 
-/** One thing that was refused. */
+/** One refusal. */
 export interface Denial {
   /**
-   * What refused it: rights and scopes of Landlock by their names in audit records, such as `fs.read_file` and
-   * `scope.signal`, or `seccomp.` with the name of a filtered system call.
+   * The rules that refused it: Landlock's rights and scopes as audit records name them, such as
+   * `fs.read_file` and `scope.signal`, or `seccomp.` and the name of a filtered system call.
    */
   readonly blockers: readonly string[];
-  /** What was asked for: a path, a port, an abstract socket or a process; null for a system call, and if unknown. */
+  /**
+   * What the task tried to use: a path, a port, an abstract socket or a process. Null for a system call, and
+   * if unknown.
+   */
   readonly object: string | null;
 }
 
-/** What a task's request says of ports; null: every port. `settings`: the options that have no field of their own. */
+/**
+ * The ports in a task's request. Null allows every port. `settings` holds the options without a field of
+ * their own, such as the UDP ports.
+ */
 export interface PortLists {
   readonly connectTcp: readonly number[] | null;
   readonly bindTcp: readonly number[] | null;
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** What would allow it. */
+/** How an operator could allow what was refused. */
 export interface Remedy {
   /** A line of the task's `config`; undefined if no option allows it. */
   readonly option?: string;
-  /** The option of the plugin that the operator has to set for that. */
+  /** The plugin's option that the operator has to set before a task may use `option`. */
   readonly permission?: string;
-  /** What to do instead. */
+  /** What to do instead, if no option allows it. */
   readonly advice?: string;
 }
 
-/** Landlock's rights, and what else a domain refuses, by the names of audit records. */
+/**
+ * What a Landlock domain can refuse, as audit records name it: Landlock's rights, changes of mounts, and
+ * ptrace(2).
+ */
 type LandlockBlocker = LandlockRight | "fs.change_topology" | "ptrace";
 
-/** What a blocker refuses, as a continuation of "denied", and the letters of the unveil mode that allows it. */
+/**
+ * The words that follow "denied" for a blocker, and the letters of the unveil mode that allows the access.
+ */
 type Words = readonly [refused: string, letters?: string];
 
 const landlockWords: Readonly<Record<LandlockBlocker, Words>> = {
@@ -71,10 +82,16 @@ export function callBlocker(name: string): string {
   return `${CALL}${name}`;
 }
 
-/** The blocker of a program whose system calls are not those of the machine: the filter kills it. */
+/**
+ * The blocker of a 32-bit program: the filter kills a program that makes system calls of another
+ * architecture.
+ */
 export const OTHER_MACHINE = `${CALL}32-bit`;
 
-/** What was refused, as a continuation of "denied": `reading /etc/passwd`. Its text may need to be made visible. */
+/**
+ * What was refused, as the words that follow "denied": `reading /etc/passwd`. May contain control characters:
+ * see `visible`.
+ */
 export function describeDenial({ blockers, object }: Denial): string {
   const verbs = blockers.map((blocker) => {
     if (blocker === OTHER_MACHINE) return "32-bit system calls";
@@ -84,7 +101,7 @@ export function describeDenial({ blockers, object }: Denial): string {
   return `${verbs.join(" and ")}${object === null ? "" : ` ${object}`}`;
 }
 
-/** What would allow it. */
+/** Finds what would allow the refused access; an empty object if nothing would. */
 export function remedyOf(denial: Denial, ports: PortLists): Remedy {
   const { blockers, object } = denial;
   const [blocker = ""] = blockers;
@@ -122,21 +139,21 @@ export function remedyOf(denial: Denial, ports: PortLists): Remedy {
   }
 }
 
-/** The same in a sentence, without its full stop; empty if nothing is known that would. */
+/** The remedy as a sentence without its full stop; empty if there is none. */
 export function adviceFor(denial: Denial, ports: PortLists): string {
   const { option, permission, advice } = remedyOf(denial, ports);
   if (option === undefined) return advice ?? "";
   return `To allow it: ${option}; on the client that needs ${permission}`;
 }
 
-/** Landlock refuses these, too. */
+/** No option is offered for these, because Landlock refuses them, too. */
 const mountCalls: ReadonlySet<string> = new Set<SystemCallName>([
   ...(["mount", "umount2", "pivot_root", "move_mount", "open_tree", "open_tree_attr"] as const),
   ...(["fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"] as const),
 ]);
 const mountAdvice = "Tasks cannot mount: use volumes";
 
-/** The unveil entry that would allow it; undefined for what no entry allows. */
+/** The unveil entry that would allow the access; undefined if no entry can. */
 export function unveilEntry({ blockers, object }: Denial): string | undefined {
   const letters = blockers.map((blocker) => wordsOf(blocker)?.[1]);
   if (object === null || !isUnveilable(object) || !letters.every((each) => each !== undefined))
@@ -145,12 +162,15 @@ export function unveilEntry({ blockers, object }: Denial): string | undefined {
   return `${mode}:${ownProcessPath(object)}`;
 }
 
-/** Absolute, and without the characters that unveil entries refuse. */
+/** Whether an unveil entry can name the path: it is absolute, and has no character that entries refuse. */
 function isUnveilable(path: string): boolean {
   return path.startsWith("/") && !/[*?[\]\0]|\/\.\.(?:\/|$)| \(deleted\)$|…$/.test(path);
 }
 
-/** A path of the process itself has its pid in records, which is another one at each start. */
+/**
+ * Replaces the pid in a path of /proc by `self`. Records name the process by its pid, which changes at each
+ * start.
+ */
 function ownProcessPath(path: string): string {
   return path.replace(/^\/proc\/\d+(?:\/task\/\d+)?(?=\/)/, "/proc/self");
 }
@@ -172,8 +192,8 @@ function callOf(blocker: string): string | undefined {
 }
 
 /**
- * Whether programs try it at their start, and do without: what the C library, libselinux and others look for
- * before they have read a single option.
+ * Whether the refusal is a usual probe. The C library, libselinux and others look for some files at a
+ * program's start, and do without them.
  */
 export function isProbe({ blockers, object }: Denial): boolean {
   const isRead = blockers.length === 1 && blockers[0] === "fs.read_file";

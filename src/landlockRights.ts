@@ -2,29 +2,35 @@
  * The rights of Landlock that each ABI of the kernel added: landlock(7), `linux/landlock.h`. Pure.
  *
  * A right has the name by which audit records call it as a blocker: its constant is `LANDLOCK_ACCESS_FS_…`,
- * `LANDLOCK_ACCESS_NET_…` or `LANDLOCK_SCOPE_…`. A newer kernel than the table is used as one of
- * {@link LATEST_ABI}: what a ruleset does not name, it does not refuse.
+ * `LANDLOCK_ACCESS_NET_…` or `LANDLOCK_SCOPE_…`. If the kernel is newer than the table, the driver uses
+ * {@link LATEST_ABI}: a ruleset refuses only the rights that it names.
  */
 
 /** ABI 12 (capabilities, namespaces) follows once a kernel with it is released. */
 export const LATEST_ABI = 11;
 
-/** The ABIs from 1 on. */
+/** The numbers from 1 to {@link LATEST_ABI}. */
 export type Abi = Exclude<Numbers<typeof LATEST_ABI>, 0> | typeof LATEST_ABI;
 type Numbers<Max extends number, Found extends number[] = []> = Found["length"] extends Max
   ? Found[number]
   : Numbers<Max, [...Found, Found["length"]]>;
 
 interface AddedByAbi {
-  /** The first version of Linux that has it. */
+  /** The first version of Linux with this ABI. */
   readonly linux: string;
-  /** What that keeps from tasks, in words; absent where the driver uses nothing of it. */
+  /**
+   * What the driver keeps from tasks with this ABI's rights, in words. Absent if the driver uses none of
+   * them.
+   */
   readonly meaning?: string;
-  /** The bit of each right, within the mask of its family. */
+  /** The bit of each right in the mask of its family. */
   readonly rights: Readonly<Partial<Record<`${Family}.${string}`, number>>>;
 }
 
-/** Files, ports, and what is bound to the task's own domain. Each has a mask of its own. */
+/**
+ * Rights on files, rights on ports, and scopes, which confine signals and abstract sockets to the task's
+ * domain. Each family has its own mask.
+ */
 type Family = "fs" | "net" | "scope";
 
 export const abis = {
@@ -72,7 +78,7 @@ export const abis = {
     meaning: "no signals and no abstract sockets to other tasks",
     rights: { "scope.abstract_unix_socket": 1 << 0, "scope.signal": 1 << 1 },
   },
-  // Records of what is refused.
+  // Adds audit records of refusals.
   7: { linux: "6.15", rights: {} },
   // Restricts all threads of a process at once: a task has a single one when it restricts itself.
   8: { linux: "7.0", rights: {} },
@@ -81,13 +87,14 @@ export const abis = {
     meaning: "no connections to sockets in folders, but where writing is allowed",
     rights: { "fs.resolve_unix": 1 << 16 },
   },
-  // Besides, rules whose refusals are not recorded: then nothing could explain them.
+  // This ABI also lets a rule suppress audit records. The driver does not use that, because it could not
+  // explain such refusals.
   10: {
     linux: "7.2",
     meaning: "only the UDP ports of connect_udp and bind_udp",
     rights: { "net.bind_udp": 1 << 2, "net.connect_send_udp": 1 << 3 },
   },
-  // Sets no_new_privs along the way, as the launch plan does by itself.
+  // Can also set no_new_privs. The launch plan sets it in a step of its own.
   11: { linux: "7.3", rights: {} },
 } as const satisfies Readonly<Record<Abi, AddedByAbi>>;
 

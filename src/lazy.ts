@@ -1,4 +1,6 @@
-/** A value that is made when it is first asked for, and then kept. Pure. */
+/**
+ * Returns a function that makes a value at its first call, and returns the same value at later calls. Pure.
+ */
 export function lazy<Value extends {}>(make: () => Value): () => Value {
   let made: Value | undefined;
   return () => {

@@ -1,11 +1,15 @@
 /**
- * Ends a plugin with the `run` that launched it. The plugin of an agent outlives the agent, which comes
- * back for its tasks; a `run` that was killed never does. So the plugin of a run reads standard input.
- * Once the run is gone that ends, and the plugin ends too and has the tasks removed.
+ * Ends a plugin together with the `run` that launched it. An agent's plugin outlives the agent, because the
+ * agent comes back for its tasks. A `run` that was killed never comes back. So the plugin of a run reads its
+ * standard input. When the run dies, standard input ends. The plugin then ends, too, and has the tasks
+ * removed.
  */
 import { selfCommand } from "./selfCommand.ts";
 
-/** Set for a plugin whose launcher holds its standard input; the value is the work folder, or empty. */
+/**
+ * The variable is set for a plugin that has to end with its launcher. Its value is the run's work folder, or
+ * empty.
+ */
 const variable = "NOMAD_DRIVER_EXEC2_RUN";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -20,7 +24,7 @@ export function runOfPlugin(env: Environment): string | undefined {
   return env[variable];
 }
 
-/** Calls back once the launcher is gone. Never does for the plugin of an agent. */
+/** Calls `work` once the launcher is gone; never in the plugin of an agent. */
 export function onLauncherExit(env: Environment, work: () => void): void {
   if (runOfPlugin(env) === undefined) return;
   const gone = () => work();
@@ -33,7 +37,7 @@ export function startCleaning(env: Environment): void {
   if (!work) return;
   const { command, args, name } = selfCommand();
   const { PATH } = env;
-  // Loaded here, since the start of a plugin loads this file.
+  // Loaded only here: every plugin loads this file at its start, and few need child_process.
   const { spawn } = process.getBuiltinModule("node:child_process");
   spawn(command, [...args, "clean", work], {
     argv0: name,

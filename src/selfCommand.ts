@@ -11,7 +11,7 @@ export interface SelfCommand {
 export function selfCommand(): SelfCommand {
   const { execPath, execArgv, argv } = process;
   const [, script] = argv;
-  // By this link, since the executable may have been replaced or removed since.
+  // This link works even if the executable's file was replaced or removed since.
   if (isSea()) return { command: "/proc/self/exe", args: [], name: execPath };
   return { command: execPath, args: script === undefined ? [] : [...execArgv, script], name: execPath };
 }

@@ -30,7 +30,7 @@ export function signalName(signal: number): string {
   return `signal ${signal}`;
 }
 
-/** As the C library numbers them: it reserves the kernel's first two real-time signals. */
+/** The C library's number, not the kernel's 32: the C library reserves the first two real-time signals. */
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 

@@ -1,4 +1,4 @@
-/** Names that a person may have meant. */
+/** Suggests a name that a person may have meant. */
 
 /** The candidate most similar to a name; undefined if the name cannot be a typo of any. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
@@ -21,7 +21,7 @@ export function suggestion(name: string, candidates: readonly string[]): string 
   return `Known names: ${names.slice(0, maxNames).join(", ")}${more}.`;
 }
 
-/** More are no help: a log may have thousands of tasks. */
+/** A longer list is no help, and a log may have thousands of tasks. */
 const maxNames = 20;
 
 /** Levenshtein distance, where a swap of two adjacent letters counts as one edit. */

@@ -1,4 +1,4 @@
-/** How a task, or a command in one, ended: as codes and in words. Pure. */
+/** How a task, or a command in a task, ended: codes and words. Pure. */
 import type { ErrorCode } from "./errors.ts";
 import { signalName } from "./signalNames.ts";
 
@@ -63,14 +63,14 @@ export function describeEnd({ exitCode, signal }: ProcessEnd): string {
 }
 
 /**
- * `status`: init recorded it, or the witness of an adopted task. `forceKilled`: init had to be killed, too.
- * `unknown`: init has ended and recorded nothing. `taskFile`: the Go driver's shim wrote the exit code to a
- * file that the task could also write.
+ * Where the knowledge of an end comes from. `status`: the run's init recorded the end, or the witness of an
+ * adopted task did. `forceKilled`: init had to be killed, too. `unknown`: init ended without recording
+ * anything. `taskFile`: the Go driver's shim wrote the exit code to a file that the task could also write.
  */
 export const endSources = ["status", "forceKilled", "unknown", "taskFile"] as const;
 
 export interface TaskEnd extends ProcessEnd {
-  /** Whether a lack of memory ended it. */
+  /** Whether the OOM killer ended the task. */
   readonly oomKilled: boolean;
   readonly source: (typeof endSources)[number];
 }
@@ -80,7 +80,7 @@ export function shortEnd({ exitCode, signal }: ProcessEnd): string {
   return signal > 0 ? signalName(signal) : String(exitCode);
 }
 
-/** The end if it is known; null while the task runs, and if nobody saw how it ended. */
+/** The end, if its cause is known. Null while the task runs, and for an end of unknown cause. */
 export function knownEnd<End extends TaskEnd>(end: End | null): End | null {
   return end?.source === "unknown" ? null : end;
 }

@@ -1,14 +1,14 @@
 /** Task ids as agents make them: `<allocation>/<task>/<run>`. The last part is new at each start. Pure. */
 
 /**
- * The id of one run of a task: neither the task's name nor the allocation's id. The events of the run
- * are the stream of this name.
+ * The id of one run of a task. It is neither the task's name nor the allocation's id. The run's events are in
+ * the stream of this name.
  */
 export type TaskId = string & { readonly [brand]: never };
 
 declare const brand: unique symbol;
 
-/** A text of an agent, a log or a job that is an id. Agents may send any form, so nothing is checked. */
+/** Marks a text from an agent, a log or a job as an id. Agents may send any form, so nothing is checked. */
 export function toTaskId(text: string): TaskId {
   return text as TaskId;
 }
@@ -24,10 +24,13 @@ export function partsOfTaskId(taskId: string): TaskIdParts | undefined {
   return allocId && taskName && run && more.length === 0 ? { allocId, taskName } : undefined;
 }
 
-/** An id of that form. Apart from the slashes it is a valid file name. */
+/** An id of the form above. Without its slashes it is a valid file name. */
 export const plainTaskId = /^[A-Za-z0-9-]{1,64}\/[A-Za-z0-9._-]{1,128}\/[0-9a-f]{8}$/;
 
-/** Whether a task may have the name: it is that of a folder within the allocation's, and of no other. */
+/**
+ * Whether a task may have the name. The task's folder has the same name, so the name must not lead out of the
+ * allocation's folder.
+ */
 export function isTaskName(name: string): boolean {
   return name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name);
 }
@@ -52,7 +55,7 @@ export function shortName({ allocId, taskName }: TaskIdParts): string {
   return `${shortId(allocId)}/${taskName}`;
 }
 
-/** The short name of the task that an id is of. */
+/** The short name of the task with this id. */
 export function shortNameOf(taskId: string): string {
   return shortName({ allocId: allocationOf(taskId), taskName: taskName(taskId) });
 }

@@ -32,7 +32,10 @@ function loadFromMemory(name: string, bytes: Uint8Array): unknown {
   }
 }
 
-/** From a folder that only root may enter. It is removed at once: the linker has mapped the addon. */
+/**
+ * Loads the addon from a folder that only root may enter. The folder is removed at once, because the linker
+ * has mapped the addon.
+ */
 function loadFromFolder(name: string, bytes: Uint8Array): unknown {
   let refusal: unknown;
   for (const parent of ["/run", "/dev/shm", tmpdir(), "/var/tmp"]) {

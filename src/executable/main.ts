@@ -5,16 +5,16 @@
 import { loadScript } from "./scripts.ts";
 
 /**
- * Variables that change how Node starts. An agent's environment has them for other programs, so the
- * executable runs itself again without them. Variables without an effect here are not listed, because
- * running again costs a whole start of Node.
+ * Variables that change how Node starts. An agent's environment sets them for other programs, so the
+ * executable runs itself again without them. Variables without an effect here are not listed, because running
+ * again costs a whole start of Node.
  */
 const nodeVariables = /^(?:NODE_(?:COMPILE_CACHE|DEBUG|DEBUG_NATIVE|ICU_DATA|V8_COVERAGE)|OPENSSL_CONF)$/;
 
 const { env } = process;
 const kept = Object.entries(env).filter(([name]) => !nodeVariables.test(name));
 if (kept.length < Object.keys(env).length) {
-  // Not by its path: the file may have been replaced or removed since.
+  // The executable's path may lead to another file by now.
   process.execve?.("/proc/self/exe", [process.argv0, ...process.argv.slice(2)], Object.fromEntries(kept));
 }
 // The bundled program, not this file.

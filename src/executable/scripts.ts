@@ -32,7 +32,7 @@ export function loadScript(name: string): object {
 }
 
 function compiled(name: string): Wrapper {
-  // The build leaves ASCII only, so that a string needs one byte a character.
+  // The build makes the scripts pure ASCII. So V8 needs one byte for each character.
   const source = Buffer.from(getRawAsset(`scripts/${name}`)).toString("latin1");
   const script = new Script(source, {
     filename: name,

@@ -1,16 +1,16 @@
 /**
  * The open connections, up to a maximum. Anybody on the host can open some and send nothing, or a byte now
- * and then. So a new connection is never refused. It replaces the oldest one without an admitted request; if
- * all have one, the one whose last request is oldest.
+ * and then. So a new connection is never refused. It replaces the oldest connection that has sent no admitted
+ * request. If all have sent one, it replaces the connection whose last request is the oldest.
  */
 import type { Server } from "node:http";
 import type { Duplex } from "node:stream";
 
 export class Connections {
   readonly #max: number;
-  /** Those that have sent no admitted request yet, in the order in which they came. */
+  /** Connections without an admitted request so far, in the order in which they were opened. */
   readonly #strangers = new Set<Duplex>();
-  /** The others, in the order of their last request. */
+  /** The other connections, in the order of their last request. */
   readonly #admitted = new Set<Duplex>();
 
   constructor(http: Server, max: number) {
@@ -18,7 +18,7 @@ export class Connections {
     http.on("connection", (socket: Duplex) => this.#add(socket));
   }
 
-  /** Notes that a request of this connection was let in. */
+  /** Notes that a request of this connection was admitted. */
   admit(socket: Duplex): void {
     if (socket.destroyed) return;
     this.#strangers.delete(socket);
@@ -38,7 +38,7 @@ export class Connections {
   #closeOne(): void {
     const [oldest] = this.#strangers.size > 0 ? this.#strangers : this.#admitted;
     if (oldest === undefined) return;
-    // Its "close" comes later, and until then it must not be chosen again.
+    // The event "close" follows later. Until then this connection must not be chosen again.
     this.#strangers.delete(oldest);
     this.#admitted.delete(oldest);
     oldest.destroy();

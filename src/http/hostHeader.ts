@@ -1,7 +1,13 @@
-/** A page of another site can resolve a name of its own to this host (DNS rebinding). */
+/**
+ * Checks a request's Host header. A foreign web page can make its own domain name resolve to this host (DNS
+ * rebinding).
+ */
 import { isIP } from "node:net";
 
-/** Accepts `localhost` and IP addresses, but no DNS names. Any port, since it may be a tunnel's. */
+/**
+ * Accepts `localhost` and IP addresses, but no DNS names. Accepts any port, because a tunnel may use another
+ * one.
+ */
 export function isOwnHost(host: string | undefined): boolean {
   const name = /^(\[[^\]]+\]|[^:]+)(:\d{1,5})?$/.exec(host ?? "")?.[1];
   if (name === undefined) return false;

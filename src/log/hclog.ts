@@ -10,7 +10,7 @@ import { partsOfTaskId } from "../taskId.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error";
 
-/** Values that are easy to read in a log line. Never put values of a task's environment here. */
+/** Values that a log line shows in a readable form. Never put values of a task's environment here. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
 export interface Logger {
@@ -121,7 +121,9 @@ class LogSink {
   }
 }
 
-/** A pipe, such as the agent's, must not block when the agent hangs; a file never does. */
+/**
+ * Opens a pipe, such as the agent's, so that writes do not block when its reader hangs. Files never block.
+ */
 function openForWriting(fd: number): Writable {
   const kind = fstatSync(fd);
   if (kind.isFIFO() || kind.isSocket()) {

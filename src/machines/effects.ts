@@ -8,7 +8,7 @@ import type { EventType } from "./events.ts";
 const effectReports = {
   /** Reads the kernel's features and the node's cores. */
   inspectHost: ["fingerprinted"],
-  /** Limits, user, rules, plan. */
+  /** Resolves the user, writes limits, and prepares rules and the launch plan. */
   prepareSandbox: ["sandboxed", "startFailed"],
   /** Runs the launch plan. */
   launch: ["started", "startFailed"],
@@ -34,7 +34,10 @@ export function reportsOf(effect: string): readonly string[] | undefined {
 
 const reports: ReadonlyMap<string, readonly string[]> = new Map(Object.entries(effectReports));
 
-/** Preparations change nothing that is visible outside, so they need not wait for a commit. */
+/**
+ * Whether an effect is a preparation. Preparations change nothing that is visible outside, so they need not
+ * wait for a commit.
+ */
 export function isPreparation(effect: EffectName): boolean {
   return effect === "inspectHost" || effect === "prepareSandbox";
 }

@@ -41,7 +41,7 @@ export function traitsOf(type: string): EventTraits | undefined {
   return isEventType(type) ? eventCatalogue[type] : undefined;
 }
 
-/** Undefined for a type that only another version's machine takes. */
+/** All parts of a type; undefined for a type that only another version knows. */
 function partsOf<T extends EventType>(type: T): (typeof parts)[T] | undefined {
   return isEventType(type) ? parts[type] : undefined;
 }
@@ -55,7 +55,7 @@ export function summarise<T extends EventType>({ type, data }: EventOf<T>): stri
   return visible(partsOf(type)?.summary(data) ?? "only another version of the driver knows this event");
 }
 
-/** Whether the event is an error. @param from the state before */
+/** Whether the event reports an error. @param from the state before */
 export function isWrong<T extends EventType>({ type, data }: EventOf<T>, from: string): boolean {
   const { shown, wentWrong } = partsOf(type) ?? {};
   return shown?.tone === "wrong" || wentWrong?.(data, from) === true;
@@ -76,5 +76,5 @@ export function parseTaskEvent(type: string, time: number, data: unknown): TaskE
   return taskEvent(known, time, parts[known].schema.parse(data));
 }
 
-/** Built once: building a schema takes ten times as long as using it. */
+/** Kept, because building a schema takes ten times as long as using it. */
 const typeSchema = z.enum(eventTypes);

@@ -15,7 +15,7 @@ export interface TaskContext {
   readonly startedAt: number | null;
   readonly stop: StopInProgress | null;
   readonly forceKilled: boolean;
-  /** The last OOM kill that the task survived, and when it was seen, in milliseconds since the epoch. */
+  /** The last OOM kill that the task survived, and the time of its event in milliseconds since the epoch. */
   readonly oom: (EventData<"oomSeen"> & { readonly at: number }) | null;
   /** What the sandbox refused. */
   readonly denials: DenialHistory;

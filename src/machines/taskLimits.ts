@@ -1,9 +1,9 @@
 /** The limits of a task's cgroup that are in force. Pure. */
 import type { TaskContext } from "./taskContext.ts";
 
-/** Null without a limit that is in force. */
+/** The limits in force; null for a resource without one. */
 export interface TaskLimits {
-  /** Cores of the host's, of `cpu.max`. */
+  /** Number of the host's cores, from `cpu.max`. */
   readonly cores: number | null;
   readonly memoryBytes: number | null;
   /** Processes and threads. */
@@ -19,7 +19,7 @@ export function limitsOf(context: TaskContext): TaskLimits {
   };
 }
 
-/** The numbers in force for a file of the cgroup; none without a limit, or if it is `max`. */
+/** The numbers that the sandbox wrote to a file of the cgroup; none if it wrote no limit, or `max`. */
 function limitOf({ sandbox }: TaskContext, file: string): readonly number[] {
   const limit = sandbox?.limits.find((each) => each.file === file && each.applied);
   const numbers = limit?.value.split(" ").map(Number) ?? [];

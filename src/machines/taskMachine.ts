@@ -124,12 +124,12 @@ export function isStateName(name: string): name is StateName {
 
 const aliveStates: ReadonlySet<StateName> = new Set(["running", "recovered", "stopping", "killing"]);
 
-/** Whether processes of the task are running, by its events. */
+/** Whether processes of the task are running, according to its events. */
 export function isAlive(state: StateName): boolean {
   return aliveStates.has(state);
 }
 
-/** Whether a start is in progress, by its events. */
+/** Whether a start is in progress, according to the task's events. */
 export function isUnderway(state: StateName): boolean {
   return !isAlive(state) && !isOver(state);
 }

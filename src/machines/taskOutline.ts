@@ -14,9 +14,9 @@ export interface TaskOutline {
   readonly group: string | null;
   readonly job: string | null;
   readonly namespace: string | null;
-  /** The machine's state, or a word that replaces it. */
+  /** The machine's state, or a word that a list shows in its place. */
   readonly state: string;
-  /** What became of it; null while it goes on. */
+  /** The task's result; null while the task starts or runs. */
   readonly result: TaskResult | null;
 }
 
@@ -26,7 +26,7 @@ export function outlineOf(id: string, { value: state, context }: MachineState): 
   return { id, allocation: allocationOf(id), task: taskName(id), group, job, namespace, state, result };
 }
 
-/** Null while it goes on. */
+/** The result of a task; null while it starts or runs. */
 export function resultOf({ exit, failure, lostReason, stop, forceKilled }: TaskContext): TaskResult | null {
   if (exit === null) return failure ? "never started" : lostReason === null ? null : "lost";
   if (exit.oomKilled) return "out of memory";
@@ -37,7 +37,10 @@ export function resultOf({ exit, failure, lostReason, stop, forceKilled }: TaskC
   return exit.exitCode === 0 ? "completed" : "failed";
 }
 
-/** How it ended, in a word or two to be counted: `exit 1`, `SIGSEGV`, `out of memory`, `never started`, `lost`. */
+/**
+ * How the task ended, in a word or two, for lists that count equal ends: `exit 1`, `SIGSEGV`, `out of
+ * memory`, `never started`, `lost`.
+ */
 export function shortResult(context: TaskContext): string {
   const result = resultOf(context);
   if (result === null) return "running";
@@ -46,7 +49,7 @@ export function shortResult(context: TaskContext): string {
   return end.signal > 0 ? shortEnd(end) : `exit ${end.exitCode}`;
 }
 
-/** How it ended, or why it never started; empty while it runs. */
+/** How the task ended, or why it never started; empty while it runs. */
 export function endText({ exit, failure, lostReason }: TaskContext): string {
   return exit === null ? (failure?.code ?? lostReason ?? "") : describeTaskEnd(exit);
 }

@@ -1,13 +1,13 @@
-/** What becomes of tasks. Pure: the inspector's page loads it, too. */
+/** The possible results of a task. Pure: the inspector's page loads it, too. */
 
 export const taskResults = [
-  /** It ended by itself, with exit code 0. */
+  /** The task ended by itself, with exit code 0. */
   "completed",
   /** It ended as the agent had requested. */
   "stopped",
   /** It ended with another exit code than 0. */
   "failed",
-  /** A signal ended it that nobody had requested, or it was killed because it did not stop in time. */
+  /** A signal that nobody had requested ended it, or it was killed because it did not stop in time. */
   "killed",
   "out of memory",
   "never started",

@@ -1,6 +1,6 @@
 /**
- * Converts events of earlier schema versions to the current one. A log is never
- * rewritten: reading adds the fields that the type has `added` since. Pure.
+ * Converts events of earlier schema versions to the current one. A log is never rewritten. Instead, reading
+ * adds the fields that the event's type lists in `added`. Pure.
  */
 import { DriverError } from "../errors.ts";
 import { EVENT_SCHEMA_VERSION, traitsOf } from "./events.ts";

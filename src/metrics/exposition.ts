@@ -12,22 +12,22 @@ export interface Family {
   readonly name: string;
   readonly help: string;
   readonly type: "counter" | "gauge" | "histogram";
-  /** May be made while it is read. */
+  /** May be a generator: it is iterated once. */
   readonly samples: Iterable<Sample>;
 }
 
 export interface Sample {
-  /** Labels that many samples have: their text is made once. */
+  /** Labels that many samples share. Their text is made once for each object. */
   readonly of?: Labels | undefined;
   readonly labels?: Labels | undefined;
   readonly value: number;
-  /** Of a histogram's series: `_bucket`, `_sum`, `_count`. */
+  /** The suffix of a series of a histogram: `_bucket`, `_sum` or `_count`. */
   readonly suffix?: string | undefined;
 }
 
-/** The lines of a family, each with its end; none for one without samples. */
+/** The lines of a family, with their newlines. A family without samples has none. */
 export function* familyLines({ name, help, type, samples }: Family): Generator<string> {
-  // Texts of jobs are made visible, so two may become the same; Prometheus refuses a series that comes twice.
+  // Making texts of jobs visible may make two of them equal, and Prometheus refuses a repeated series.
   const known = new Set<string>();
   for (const { of, labels, value, suffix = "" } of samples) {
     const pairs = [of, labels].flatMap((each) => (each === undefined ? [] : labelText(each))).join(",");
@@ -55,7 +55,7 @@ function samplesOf(samples: Iterable<Sample> | number): Iterable<Sample> {
 /** Counts observations in buckets. */
 export class Histogram {
   readonly #bounds: readonly number[];
-  /** Observations of each bucket alone; the last one is beyond all bounds. */
+  /** Observations of each bucket, not cumulated. The last bucket is beyond all bounds. */
   readonly #counts: number[];
   #sum = 0;
 

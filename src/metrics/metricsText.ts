@@ -1,4 +1,4 @@
-/** Makes the text of many families, which must not hold up the event loop. */
+/** Makes the text of many families, in batches, so that it does not hold up the event loop. */
 import { setImmediate } from "node:timers/promises";
 import { type Family, familyLines } from "./exposition.ts";
 

@@ -1,4 +1,4 @@
-/** What the process that answers uses itself. */
+/** Metrics of the process itself. */
 import { version } from "../version.ts";
 import { counter, type Family, gauge, Histogram } from "./exposition.ts";
 
@@ -10,7 +10,10 @@ export class ProcessFigures {
   readonly #delays = new Histogram(delayBuckets);
   #timer: NodeJS.Timeout;
 
-  /** Begins to measure how late the event loop is: a timer a second. @param role `plugin` or `inspector` */
+  /**
+   * Begins to measure the delay of the event loop, with one timer each second. @param role `plugin` or
+   * `inspector`
+   */
   constructor(role: string) {
     this.#role = role;
     this.#timer = this.#measure();

@@ -1,4 +1,4 @@
-/** What running tasks use, beside their limits. */
+/** Metrics of running tasks: their usage, beside their limits. */
 import { bootId, isSameProcess } from "../effects/processes/processIdentity.ts";
 import { type CgroupReading, readCgroup } from "../effects/stats/cgroupReading.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
@@ -6,7 +6,7 @@ import { limitsOf } from "../machines/taskLimits.ts";
 import { allocationOf, taskName } from "../taskId.ts";
 import { counter, type Family, gauge, type Labels, type Sample } from "./exposition.ts";
 
-/** A task that runs, by its events. */
+/** A task that runs according to its events. */
 export interface LiveTask {
   /** `<allocation id>/<task name>/<8 hex digits>`. */
   readonly id: string;
@@ -17,17 +17,17 @@ interface TaskReading extends LiveTask {
   readonly reading: CgroupReading;
 }
 
-/** Tasks beyond this number have no series of their own: each has some twenty. */
+/** Tasks beyond this number get no series of their own: each task has some twenty. */
 const maxTasks = 1_000;
 
 /** Tasks to read at a time: as many as libuv has threads. */
 const batch = 4;
 
-/** Reads what tasks use. Those who ask at the same time, or within a second, share a reading. */
+/** Reads the usage of tasks. Calls within a second share a reading. */
 export class RunningTasksReader {
   #last: { readonly at: number; readonly families: Promise<Family[]> } | undefined;
 
-  /** @param tasks those that run, the oldest first */
+  /** @param tasks the running tasks, oldest first */
   families(tasks: () => readonly LiveTask[]): Promise<Family[]> {
     const now = performance.now();
     if (this.#last === undefined || now - this.#last.at > 1_000) {
@@ -46,7 +46,7 @@ async function readTasks(tasks: readonly LiveTask[]): Promise<TaskReading[]> {
   for (let first = 0; first < tasks.length; first += batch) {
     const some = tasks.slice(first, first + batch).map(async ({ id, context }) => {
       const cgroup = cgroupOf(context);
-      // A task whose files cannot be read is left out, as one that ends meanwhile.
+      // A task whose files cannot be read is left out: it has probably just ended.
       const reading = cgroup === undefined ? undefined : await readCgroup(cgroup).catch(() => undefined);
       return reading === undefined ? [] : [{ id, context, reading }];
     });
@@ -55,18 +55,24 @@ async function readTasks(tasks: readonly LiveTask[]): Promise<TaskReading[]> {
   return readings;
 }
 
-/** Undefined if it does not run on this host, by its events or by its init. */
+/**
+ * The task's cgroup. Undefined if the task does not run on this host: its events are from another boot, or
+ * its init is gone.
+ */
 function cgroupOf({ request, process }: TaskContext): string | undefined {
   if (request === null || process === null) return undefined;
   const runsHere = process.bootId === bootId() && isSameProcess(process.init);
   return runsHere ? request.resources.cgroup : undefined;
 }
 
-/** @param count how many tasks run, with a reading or without */
+/** @param count number of running tasks, with a reading or without */
 function usageFamilies(count: number, tasks: readonly TaskReading[]): Family[] {
   const shown = tasks.map((task) => ({ ...task, labels: labelsOf(task), limits: limitsOf(task.context) }));
   type Shown = (typeof shown)[number];
-  /** The samples of figures, each with its own labels; none of tasks that do not have one. */
+  /**
+   * The samples of one or more figures of each task, each with its own labels. A task that lacks a figure has
+   * no sample of it.
+   */
   const each = (
     ...figures: (readonly [figure: (task: Shown) => number | null | undefined, labels?: Labels])[]
   ) => ({
@@ -157,7 +163,7 @@ function labelsOf({ id }: LiveTask): Labels {
   return { alloc_id: allocationOf(id), task: taskName(id) };
 }
 
-/** `job` itself is the scrape's: Prometheus would rename one of a series. */
+/** Not `job`: Prometheus uses that label for the scrape, and would rename ours. */
 function jobLabelsOf({ context: { request } }: LiveTask): Labels {
   const { jobId = "", groupName = "", namespace = "" } = request ?? {};
   return { nomad_job: jobId, nomad_group: groupName, nomad_namespace: namespace };

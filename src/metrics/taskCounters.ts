@@ -5,7 +5,7 @@ import { resultOf } from "../machines/taskOutline.ts";
 import { type TaskResult, taskResults } from "../machines/taskResults.ts";
 import { counter, type Family, Histogram } from "./exposition.ts";
 
-/** What an event has changed. */
+/** The change that an event made to a task. */
 export interface Change {
   /** The task's id. */
   readonly id: string;
@@ -15,28 +15,31 @@ export interface Change {
   readonly after: TaskContext;
 }
 
-/** A start takes some milliseconds; one that waits for a network, or its turn, much longer. */
+/**
+ * Bounds in seconds. A start takes some milliseconds, but much longer if it waits for a network or for its
+ * turn.
+ */
 const startBuckets = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
 
 export class TaskCounters {
   readonly #since: number;
   readonly #starts = new Histogram(startBuckets);
   readonly #ends = new Map(taskResults.map((result): [TaskResult, number] => [result, 0]));
-  /** By the code of the error. */
+  /** Failed starts by error code. */
   readonly #failedStarts = new Map<string, number>();
-  /** By what refused: a right of Landlock's, or `other`. */
+  /** Refusals by blocker: a right of Landlock, or `other`. */
   readonly #denials = new Map<string, number>();
   #oomKills = 0;
   #recoveries = 0;
-  /** When the starts that are under way were requested, by the task's id. */
+  /** Request times of the starts in progress, by task id. */
   readonly #requests = new Map<string, number>();
 
-  /** @param since counts events from this time on: milliseconds since the epoch */
+  /** @param since time of the first event to count, in milliseconds since the epoch */
   constructor(since: number) {
     this.#since = since;
   }
 
-  /** Takes each event of each task, in order. */
+  /** Notes an event. To be called for every event of every task, in order. */
   note({ id, time, before, after }: Change): void {
     const isCounted = time >= this.#since;
     if (after.request !== before.request) this.#requests.set(id, time);
@@ -99,7 +102,7 @@ function oomKillsOf({ exit, oom }: TaskContext): number {
 }
 
 const other = "other";
-/** The kernel names its rights, some thirty; a log of another version may name more. */
+/** The kernel names some thirty rights. A log of another version may name more. */
 const maxBlockers = 64;
 
 function denialsOf({ refusals, others, lost }: DenialHistory): Map<string, number> {

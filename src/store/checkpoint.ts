@@ -19,7 +19,7 @@ import { tryFlock } from "../effects/kernel/libc.ts";
 import { DriverError, errnoOf } from "../errors.ts";
 
 export interface Checkpoint {
-  /** Boot in which it was made: `/proc/sys/kernel/random/boot_id`. */
+  /** Id of the boot in which it was made: `/proc/sys/kernel/random/boot_id`. */
   readonly bootId: string;
   /** Minimum length of the data file, in bytes. */
   readonly dataSize: number;
@@ -28,7 +28,7 @@ export interface Checkpoint {
 }
 
 interface Slot extends Checkpoint {
-  /** Counts up from 1; the greatest is the newest. */
+  /** Counts up from 1. The slot with the greatest number is the newest. */
   readonly number: number;
 }
 
@@ -36,7 +36,10 @@ interface Slot extends Checkpoint {
 const SLOT_BYTES = 160 << 10;
 const HASH_BYTES = 32;
 const BODY_AT = HASH_BYTES + 4;
-/** Behind both slots: 1 while a writer has the log open, and after a writer that died without closing it. */
+/**
+ * Offset of a byte behind both slots: 1 while a writer has the log open. It stays 1 if the writer dies
+ * without closing the log.
+ */
 const IN_USE_AT = 2 * SLOT_BYTES;
 const datasync = promisify(fdatasync);
 const messagePack = new Packr({ useRecords: false, copyBuffers: true });

@@ -31,8 +31,8 @@ export const SALT_BYTES = 16;
 
 const FORMAT = 1;
 /**
- * A record whose data were masked; never in a log. All its hashes are those of
- * the original record. A checksum of the masked data takes the place of the salt.
+ * The format of a record whose data were masked. No log has such records. All its hashes are those of the
+ * original record. A checksum of the masked data takes the place of the salt.
  */
 export const MASKED_FORMAT = 2;
 export const HASH_BYTES = 32;
@@ -51,7 +51,7 @@ export interface SealedData {
   readonly hash: string;
 }
 
-/** Where in the log an event goes. */
+/** An event's place in the log. */
 export interface RecordPlace {
   readonly stream: string;
   readonly seq: number;
@@ -138,7 +138,7 @@ export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
     : bytes.toString("hex", DATA_HASH_AT, HEADER_AT);
   const sealed = bytes.subarray(dataAt);
   const actualDataHash = masked ? checksumOf(sealed) : digest("sha256", sealed, "hex");
-  // The hashes of a stranger's record may be right, whatever it says.
+  // Right hashes do not make a header well-formed: anybody can hash any bytes.
   const fields = decoded(bytes.subarray(HEADER_AT, hashAt), isHeader);
   if (fields === undefined) return { kind: "format", expected: "a header", found: "something else" };
   const [stream, seq, position, type, schema, time, from, to, effects] = fields as Header;
@@ -152,7 +152,7 @@ export function readRecord(bytes: Buffer): EventRecord | RecordDefect {
   };
 }
 
-/** Tells what {@link readRecord} returned. */
+/** Whether {@link readRecord} returned a defect. */
 export function isDefect(read: EventRecord | RecordDefect): read is RecordDefect {
   return "kind" in read;
 }
@@ -176,7 +176,7 @@ function isTexts(value: unknown): boolean {
   return Array.isArray(value) && value.every((text) => typeof text === "string");
 }
 
-/** Of the fields of {@link Header}. */
+/** The types of the fields of {@link Header}. */
 const headerTypes = [
   "string",
   "number",
@@ -204,7 +204,10 @@ function unmasked(hashed: Buffer): Buffer {
   return original;
 }
 
-/** Other values would be decoded as something else, or need extensions that only this library reads. */
+/**
+ * Whether a value is plain data. Other values would be decoded as something else, or need extensions that
+ * only this library reads.
+ */
 function isPlain(value: unknown): boolean {
   if (typeof value !== "object") {
     return typeof value !== "function" && typeof value !== "symbol" && typeof value !== "bigint";

@@ -61,15 +61,17 @@ export interface EventReader {
   /** The same events as stored bytes (eventRecord.ts), unchecked. An event that cannot be read has no bytes. */
   readRecords(stream: string, from?: number): Iterable<Buffer>;
   /**
-   * The last event of each of some streams, in their order; undefined where it cannot be read. Quick for many
-   * streams in the order of their first positions.
+   * The last event of each given stream, in the given order; undefined if it cannot be read. Fast for many
+   * streams if they are ordered by their first positions.
    */
   lastEvents(streams: readonly StreamEntry[]): Iterable<StoredEvent | undefined>;
-  /** Positions of a stream's events by the index, in their order, without those in damaged parts of it. */
+  /**
+   * The positions of a stream's events, in order, from the index. Damaged parts of the index are left out.
+   */
   positionsOf(stream: string): Iterable<number>;
   /** Events of all streams in the order of their position, from `from` (default 1). */
   readAll(from?: number): Iterable<StoredEvent>;
-  /** The same without damaged events, which {@link damage} then names. */
+  /** Like `readAll`, but skips damaged events and adds them to {@link damage}. */
   readIntact(from?: number): Iterable<StoredEvent>;
   /**
    * Calls `take` with the stored bytes of each event of all streams, unchecked, in the order of position, and
@@ -89,9 +91,9 @@ export interface EventReader {
   openStreams(): Iterable<StreamEntry>;
   /** Position of the newest event; 0 if the log is empty. */
   lastPosition(): number;
-  /** What could not be read so far, in words; empty if all could. */
+  /** Descriptions of what could not be read so far; empty if everything could. */
   readonly damage: readonly string[];
-  /** Adds to {@link damage} what a caller has found. */
+  /** Adds damage that a caller has found to {@link damage}. */
   noteDamage(text: string): void;
   close(): Promise<void>;
 }
@@ -99,11 +101,10 @@ export interface EventReader {
 /** The log's only writer. */
 export interface EventStore extends EventReader {
   /**
-   * Appends events to a stream whose last event is number `expectedVersion`
-   * (0: the stream must not exist). Stores all of them or none. Resolves once they
-   * are committed. They survive the death of this process then, but not yet a
-   * power cut: a flush follows in the background.
-   * Calls are carried out in the order in which they were made.
+   * Appends events to a stream whose last event is number `expectedVersion` (0: the stream must not exist).
+   * Stores all of them or none. Resolves once they are committed. From then on they survive the death of this
+   * process. They survive a power cut only after the next flush, which follows in the background. Calls are
+   * carried out in the order in which they were made.
    * @throws WrongExpectedVersion (`WRONG_EXPECTED_VERSION`) with both versions
    * @throws DriverError `EVENT_INVALID` for a name or data that cannot be stored
    * @throws DriverError `STORE_FAILED` if the file system refuses
@@ -115,12 +116,12 @@ export interface EventStore extends EventReader {
   ): Promise<readonly StoredEvent[]>;
   /** All streams whose first event can be read, oldest first. */
   streamsByAge(): Iterable<StreamHead>;
-  /** How many bytes all events take, roughly. */
+  /** Approximate size of all events, in bytes. */
   bytes(): number;
   /**
-   * Removes a stream, in several transactions of about a millisecond. The first
-   * removes it for readers. Other events keep their positions. The stream of the
-   * log's newest event is not removed, because the next position derives from that event.
+   * Removes a stream, in several transactions of about a millisecond. The first transaction makes it
+   * invisible to readers. Other events keep their positions. The stream of the log's newest event is not
+   * removed, because the next position derives from that event.
    * @returns whether the stream was removed
    * @throws WrongExpectedVersion if its last event is not number `expectedVersion`
    * @throws DriverError `STORE_FAILED` if the file system refuses; `finishPruning` removes the rest then

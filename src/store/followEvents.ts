@@ -1,10 +1,9 @@
 /**
- * Following a log: an observable that reads on from its subscriber's position.
+ * Follows a log: an observable that reads on from its subscriber's position.
  *
- * A wake-up only says that there are more events. The events themselves always
- * come from the log, by position and a batch at a time. So a subscriber misses
- * none between reading and waiting and gets none twice, and nothing queues up for
- * one that is slow.
+ * A wake-up only says that there are more events. The events themselves always come from the log, by position
+ * and a batch at a time. So a subscriber misses no event between reading and waiting, and gets none twice.
+ * For a slow subscriber nothing queues up.
  */
 import { Observable } from "rxjs";
 import type { StoredEvent } from "./eventStore.ts";

@@ -1,4 +1,4 @@
-/** Logs that can be followed. Apart from eventStore.ts, so that code that only reads needs no rxjs. */
+/** Logs that can be followed. Not in eventStore.ts, so that code that only reads does not load rxjs. */
 import { NEVER, type Observable, Subject, takeUntil } from "rxjs";
 import type { EventReader, EventStore, StoredEvent } from "./eventStore.ts";
 import { type EventBatch, followEvents } from "./followEvents.ts";

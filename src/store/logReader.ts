@@ -6,7 +6,7 @@ import type { EventReader, StoredEvent, StreamEntry } from "./eventStore.ts";
 import type { EventBatch } from "./followEvents.ts";
 import { BATCH_RECORDS, type RecordTable, type TakeRecord } from "./recordTable.ts";
 
-/** Damage beyond this many entries is only counted. */
+/** Number of damaged entries that are named. Further ones are only counted. */
 const MAX_NAMED = 20;
 
 export class LogReader implements EventReader {
@@ -111,7 +111,7 @@ export class LogReader implements EventReader {
     return this.#closed;
   }
 
-  /** Intact events from a position on, and the position after all that were read. */
+  /** A batch of intact events from a position on, and the position behind everything that was read. */
   protected batchFrom(position: number): EventBatch {
     let next = position;
     const events = this.table.recordsFrom(position, (bytes, at) => {
@@ -127,7 +127,7 @@ export class LogReader implements EventReader {
     return this.#table;
   }
 
-  /** Reads up to where the log ended when this began. */
+  /** Reads up to the position that was the log's last one when the call began. */
   *#recordsFrom<T>(from: number, take: TakeRecord<T>): Iterable<T> {
     const last = this.lastPosition();
     let next = from;
@@ -157,7 +157,7 @@ export class LogReader implements EventReader {
     return this.table.head(stream)?.firstPosition !== firstPosition;
   }
 
-  /** Reads up to where the stream ended when its head was read, or to the last record that exists. */
+  /** Reads up to the stream's end as of `head`, or to its last existing record. */
   *#recordsOf<T>(head: StreamEntry | undefined, from: number, take: TakeRecord<T>): Iterable<T> {
     if (head === undefined) return;
     let next = from;
@@ -170,7 +170,7 @@ export class LogReader implements EventReader {
   }
 }
 
-/** Whether a stream is, or may be, that of a task that is not over. */
+/** Whether the stream's task may not be over. */
 export function isOpen({ state }: StreamEntry): boolean {
   return state === undefined || !isOver(state);
 }

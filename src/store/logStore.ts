@@ -10,9 +10,9 @@ import type { RecordWriter, WritableTable } from "./recordTable.ts";
 import { checkName, seal } from "./sealEvent.ts";
 import { WrongExpectedVersion } from "./storeError.ts";
 
-/** Appends that share a transaction: some 2 ms of work. */
+/** Maximum number of appends in a transaction: some 2 ms of work. */
 const MAX_GROUP = 256;
-/** Events removed in one transaction: some 1 ms of work. */
+/** Maximum number of events to remove in a transaction: some 1 ms of work. */
 const MAX_REMOVED = 100;
 
 interface Append {

@@ -12,7 +12,10 @@ import {
 } from "./eventRecord.ts";
 import type { StoredEvent } from "./eventStore.ts";
 
-/** What a record holds besides its event. Both together are enough to rebuild it. All in hex. */
+/**
+ * What a record holds besides its event: event and proof together are enough to rebuild the record. All
+ * values are hex.
+ */
 export interface RecordProof {
   readonly previousHash: string;
   readonly dataHash: string;

@@ -1,6 +1,6 @@
 /**
- * What the log needs of its storage. LMDB, its file read without LMDB, and a list in memory implement it, so
- * that everything else about the log exists once. All calls are synchronous. Calls that return a batch hold
+ * The interface of the log's storage. Three implementations share all other code of the log: LMDB, LMDB's
+ * file read without LMDB, and a list in memory. All calls are synchronous. Calls that return a batch hold
  * nothing open afterwards.
  */
 import type { StreamEntry } from "./eventStore.ts";
@@ -10,7 +10,7 @@ export const MAX_NAME_BYTES = 1978;
 /** A batch ends after this many records, or with the record that exceeds this many bytes. */
 export const BATCH_RECORDS = 256;
 export const BATCH_BYTES = 1 << 20;
-/** Number of streams' entries in a batch: each is small, and each batch costs a search. */
+/** Streams in a batch. The number is large, because entries are small and each batch costs a search. */
 export const BATCH_ENTRIES = 4096;
 
 /** Collects a batch. */
@@ -38,7 +38,7 @@ export class RecordBatch<T> {
 export type TakeRecord<T> = (bytes: Buffer, position: number) => T;
 
 export interface RecordTable {
-  /** What could not be read so far, in words. Undefined for tables of which all can be read. */
+  /** Descriptions of what could not be read so far. Undefined for a table that cannot be damaged. */
   readonly damage?: ReadonlySet<string>;
   head(stream: string): StreamEntry | undefined;
   /** Heads of streams whose names begin with `prefix` and follow `after`, ordered by UTF-8 bytes. */
@@ -54,7 +54,10 @@ export interface RecordTable {
   recordsFrom<T>(from: number, take: TakeRecord<T>): T[];
   /** Records of one stream, from sequence number `seq` on. */
   recordsOf<T>(stream: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[];
-  /** The last record of each of these streams, in their order: all in one look at the storage. */
+  /**
+   * The last record of each of these streams, in their order. One call reads all of them from the same
+   * snapshot.
+   */
   lastRecords<T>(streams: readonly StreamEntry[], take: TakeRecord<T>): T[];
   /** Positions of a stream's events, from sequence number `seq` on, in order. A batch may be empty only at the end. */
   positionsOf(stream: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[];
@@ -66,7 +69,7 @@ export interface IndexEntry {
   readonly position: number;
 }
 
-/** Puts that become visible together, or not at all. */
+/** Writes that become visible together, or not at all. */
 export interface RecordWriter {
   /** @param position greater than every existing position */
   putRecord(firstPosition: number, seq: number, position: number, bytes: Uint8Array): void;
@@ -82,7 +85,7 @@ export interface RecordWriter {
   markPruned(firstPosition: number | undefined): void;
   /** Empties the list of open streams. */
   clearOpen(): void;
-  /** Lists a stream as open, or no longer. */
+  /** Adds a stream to the list of open streams, or removes it. */
   listOpen(stream: Pick<StreamEntry, "stream" | "firstPosition">, isOpen: boolean): void;
   /** Records that the list of open streams is complete up to a position. */
   markListed(position: number): void;
@@ -92,14 +95,14 @@ export interface WritableTable extends RecordTable {
   openHeads(): StreamEntry[] | undefined;
   /** First positions of streams, greater than `after`, in order; a batch may be empty only at the end. */
   firstPositions(after: number): number[];
-  /** How many bytes the log takes, roughly. */
+  /** Approximate size of the log, in bytes. */
   bytes(): number;
   /** What {@link RecordWriter.markPruned} recorded. */
   pruned(): number | undefined;
   /**
-   * Runs `action` in one transaction. Its reads see its own earlier puts. If it
-   * throws, nothing of it remains.
-   * @param bytes how much it will put, so that a full disk is noticed before a write fails
+   * Runs `action` in one transaction. Its reads see its own earlier puts. If it throws, nothing of it
+   * remains.
+   * @param bytes size of its writes, so that a full disk is noticed before a write fails
    * @throws DriverError `STORE_FAILED` if the puts cannot be committed
    */
   write<T>(bytes: number, action: (writer: RecordWriter) => T): T;

@@ -4,7 +4,7 @@ import { DriverError, messageOf } from "../errors.ts";
 import { damageHint } from "./lmdb/lmdbFile.ts";
 
 /**
- * @param call what was being done: `open`, `read`, `commit` or `watch`
+ * @param call what failed: `open`, `read`, `commit` or `watch`
  * @param path the log's folder
  */
 export function storeError(thrown: unknown, call: string, path: string): DriverError {
@@ -86,7 +86,9 @@ function errnoName(thrown: unknown): string | undefined {
   return code > 0 ? getSystemErrorName(-code) : LMDB_ERRORS[code + 30_799];
 }
 
-/** Another writer appended first. The only error of the event log that a caller may want to handle. */
+/**
+ * Another writer appended first. This is the only error of the event log that a caller may want to handle.
+ */
 export class WrongExpectedVersion extends DriverError {
   readonly stream: string;
   readonly expected: number;

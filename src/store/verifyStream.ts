@@ -2,7 +2,7 @@
 import { type EventRecord, isDefect, NO_HASH, type RecordDefect } from "./eventRecord.ts";
 import type { StreamHead } from "./eventStore.ts";
 
-/** The first thing that is wrong with a stream. */
+/** The first defect of a stream. */
 export interface StreamDefect {
   /** Sequence number that was expected where the defect was found. */
   readonly seq: number;
@@ -23,7 +23,7 @@ export class StreamVerifier {
   #seq = 0;
   #hash = NO_HASH;
 
-  /** @param head what the log says of the stream (`streams`) */
+  /** @param head the stream's entry in the log (`streams`) */
   constructor(head: StreamHead) {
     this.#head = head;
   }
@@ -41,7 +41,7 @@ export class StreamVerifier {
     return undefined;
   }
 
-  /** To be called after the last record: what is wrong with the stream's end. */
+  /** Checks the stream's end. To be called after the last record. */
   end(): StreamDefect | undefined {
     const { version, hash } = this.#head;
     if (this.#seq !== version) return defect(this.#seq + 1, "end", String(version), String(this.#seq));

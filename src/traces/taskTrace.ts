@@ -1,6 +1,7 @@
 /**
- * A task's life as a trace of OpenTelemetry, folded from its events: a span for the whole, below it one for each
- * state and each command. Ids follow from the task's, so sending a history again changes nothing. Pure.
+ * Makes an OpenTelemetry trace of a task's events: one span for the whole task, and below it one span for
+ * each state and each command. All ids derive from the task's id, so sending a history again changes nothing.
+ * Pure.
  */
 import { createHash } from "node:crypto";
 import { summarise, traitsOf } from "../machines/events.ts";
@@ -26,7 +27,7 @@ export interface TraceSpan {
   readonly to: number;
   readonly attributes: SpanAttributes;
   readonly events: readonly SpanEvent[];
-  /** How it went wrong; null if it did not. */
+  /** The error; null if there was none. */
   readonly error: string | null;
 }
 
@@ -42,13 +43,13 @@ export interface TaskTrace {
   readonly spans: readonly TraceSpan[];
 }
 
-/** Of each kind: a task may have had thousands of commands and signals. */
+/** Limit for spans and for marks, each: a task may have had thousands of commands and signals. */
 const maxCommands = 100;
 const maxEvents = 100;
 
 /**
- * @param id the task's
- * @param events all of its, in order; arguments of commands are masked here
+ * @param id the task's id
+ * @param events all events of the task, in order; this function masks the arguments of commands
  * @returns undefined while the task is not over
  */
 export function taskTrace(id: string, events: readonly StoredEvent[]): TaskTrace | undefined {
@@ -77,7 +78,7 @@ export function taskTrace(id: string, events: readonly StoredEvent[]): TaskTrace
   };
 }
 
-/** Moments from the one that entered a state to the one that left it. */
+/** Splits moments into periods: each goes from the moment that entered a state to the moment that left it. */
 function periodsOf(moments: readonly Moment[]): Moment[][] {
   const periods: Moment[][] = [];
   for (const moment of moments) {
@@ -85,7 +86,7 @@ function periodsOf(moments: readonly Moment[]): Moment[][] {
     if (period !== undefined) period.push(moment);
     if (period === undefined || moment.after.value !== moment.before.value) periods.push([moment]);
   }
-  // The last one is that of the end.
+  // The last period is the final state.
   return periods.slice(0, -1);
 }
 

@@ -1,6 +1,7 @@
 /**
- * Sends traces to a collector by OTLP over HTTP. OpenTelemetry's own library does it, and reads the standard
- * variables OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES. It is loaded only to send.
+ * Sends traces to a collector by OTLP over HTTP. Uses OpenTelemetry's own library, which reads the standard
+ * variables OTEL_EXPORTER_OTLP_*, OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES. The library is loaded only
+ * to send.
  */
 import { type HrTime, SpanKind, SpanStatusCode, TraceFlags } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
@@ -23,13 +24,13 @@ export class TraceExporter {
     "service.version": version,
   }).merge(detectResources({ detectors: [envDetector] }));
 
-  /** @throws DriverError `CONFIG_INVALID` for variables that the library would not heed */
+  /** @throws DriverError `CONFIG_INVALID` for variables whose values the library would ignore */
   constructor(env: Environment) {
     this.address = addressIn(env);
   }
 
   /**
-   * Sends traces in one request. The library repeats it for a while if the collector is overloaded.
+   * Sends traces in one request. The library repeats the request for a while if the collector is overloaded.
    * @throws DriverError `TRACES_NOT_SENT`
    */
   async send(traces: readonly TaskTrace[]): Promise<void> {

@@ -1,28 +1,28 @@
 /** Text from elsewhere, made safe to show on a terminal or a page. Pure. */
 
 /**
- * Everything that is not simply written: controls, line and paragraph separators,
- * characters that turn the direction of writing or are invisible, and unpaired
- * surrogates. Joiners and variation selectors stay: scripts and emoji need them.
+ * Characters that are unsafe to print: control characters, line and paragraph separators, invisible
+ * characters and those that change the direction of writing, and unpaired surrogates. Joiners and variation
+ * selectors are safe: scripts and emoji need them.
  */
 const unsafe = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 const everyUnsafe = new RegExp(unsafe, "gu");
 
 /**
- * Shows characters that are not simply written as symbols, such as `␊` for a newline.
- * For each name, path and text of a job, a history or another host that is shown:
- * none can end its line, change colours or order the terminal about.
+ * Replaces unsafe characters by visible symbols, such as `␊` for a newline. To be used for every name, path
+ * and text from a job, a history or another host before it is shown. Such a text can then neither end its
+ * line, nor change colours, nor control the terminal.
  */
 export function visible(text: string): string {
   return unsafe.test(text) ? text.replaceAll(everyUnsafe, symbolOf) : text;
 }
 
-/** The same for text of several lines. */
+/** Like {@link visible}, but keeps line ends. */
 export function visibleLines(text: string): string {
   return text.split("\n").map(visible).join("\n");
 }
 
-/** The same object, its texts made visible. */
+/** A copy of an object, with its texts made visible. */
 export function visibleTexts<T extends object>(fields: T): T {
   const shown = Object.entries(fields).map(([name, value]) => [
     name,
@@ -31,7 +31,7 @@ export function visibleTexts<T extends object>(fields: T): T {
   return Object.fromEntries(shown) as T;
 }
 
-/** Compact JSON, or indented, that shows such characters by their numbers. */
+/** JSON, compact or indented, with unsafe characters as escapes. */
 export function visibleJson(value: unknown, indent?: number): string {
   const json = JSON.stringify(value, undefined, indent);
   return json

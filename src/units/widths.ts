@@ -1,8 +1,8 @@
 /** The width of text on a terminal, in cells. Pure. */
 
 /**
- * Characters that take two cells. Terminals differ on emoji made of several
- * characters. Every character is counted, so that no emoji is wider than computed.
+ * Characters that take two cells. Terminals differ on emoji made of several characters. Each of these
+ * characters is counted, so no emoji is wider than computed.
  */
 const wide =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Bopomofo}\p{Script=Yi}\p{Emoji_Presentation}\u3000-\u303e\u30a0-\u33ff\ufe30-\ufe6b\uff01-\uff60\uffe0-\uffe6\u{1f000}-\u{1fbff}]/u;
@@ -22,7 +22,7 @@ export function cellsOf(text: string): number {
 
 /** The longest prefix of a text that fits into `cells`. The text has no colours. */
 export function beginningOf(text: string, cells: number): string {
-  // One more, since a character that takes no cell may follow.
+  // Looks at one character more, because a character that takes no cell may follow.
   if (ascii.test(text.slice(0, cells + 1))) return text.slice(0, Math.max(0, cells));
   let taken = 0;
   let end = 0;
@@ -62,7 +62,10 @@ export function wrap(text: string, cells: number): string[] {
   return lines;
 }
 
-/** Coloured words are never long, and a split would lose their colour. Some characters need two cells. */
+/**
+ * Splits a word that is longer than a line. Coloured words are never long, so no colour is lost. Some
+ * characters take two cells.
+ */
 function broken(word: string, cells: number): string[] {
   if (word.includes(esc)) return [word];
   const parts: string[] = [];

@@ -1,4 +1,4 @@
-/** What the sandbox refused, and what would allow it. Pure. */
+/** Sentences on what the sandbox refused to a task, and on what would allow it. Pure. */
 import { adviceFor, describeDenial, isProbe } from "../denial.ts";
 import { type Refusal, refusalKey } from "../machines/events/denied.ts";
 import type { TaskContext } from "../machines/taskContext.ts";
@@ -6,10 +6,10 @@ import { formatCount, formatRepetition } from "../units/counts.ts";
 import { formatDuration } from "../units/durations.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 
-/** More kinds of refusals are not told one by one: the newest say most. */
+/** Kinds of refusals with a sentence of their own. The newest ones are the most useful. */
 const maxTold = 3;
 
-/** @param hasFailed then it is told what would allow them */
+/** @param hasFailed whether the task failed: then the sentences also say what would allow the access */
 export function denialSentences(
   facts: readonly Fact[],
   { denials, request, startedAt }: TaskContext,

@@ -1,4 +1,4 @@
-/** How a task ended, or that it still runs, and what led there. Pure. */
+/** Sentences on how a task ended, or that it still runs, and on what led to that. Pure. */
 import { adviceFor, isProbe } from "../denial.ts";
 import { withCall } from "../errors.ts";
 import type { EventData } from "../machines/events.ts";
@@ -138,7 +138,7 @@ function senderOf(facts: readonly Fact[], signal: number): string {
     : ": the driver did not send that signal, so the task itself or someone else on the host did";
 }
 
-/** What the sandbox may have kept from a task that failed, besides what it was denied by the records. */
+/** Sentences on what a failed task may have been refused without an audit record. */
 function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: readonly string[]): Sentence[] {
   const [sandboxed] = ofType(facts, "sandboxed");
   if (sandboxed === undefined) return [];
@@ -168,7 +168,10 @@ function refusals(facts: readonly Fact[], { denials }: TaskContext, missing: rea
   ];
 }
 
-/** The kernel records nothing of a path that is not in the task's root: its output is all there is. */
+/**
+ * Names missing paths that the task's output mentions. The kernel records no access to a path that is not in
+ * the task's root, so the output is the only source.
+ */
 function missingSentences(sandboxed: Fact<"sandboxed">, missing: readonly string[]): Sentence[] {
   const [path = ""] = missing;
   const named = missing.join(", ");

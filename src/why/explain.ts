@@ -23,15 +23,16 @@ export interface Explanation {
   readonly task: string;
   readonly job: string;
   readonly state: string;
-  /** What became of it; null while it goes on. */
+  /** The task's result; null while it starts or runs. */
   readonly result: TaskResult | null;
-  /** In the order of what happened. */
+  /** In the order of events. */
   readonly sentences: readonly Sentence[];
 }
 
 /**
- * @param samples of what it used, in the order of time
- * @param missing paths that exist on the host and that the task, by its output, did not find: they were not unveiled
+ * @param samples the task's usage, in the order of time
+ * @param missing paths that the task did not find according to its output: they exist on the host, but were
+ * not unveiled
  */
 export function explain(
   history: History,
@@ -51,9 +52,9 @@ export function explain(
   };
 }
 
-/** Explains a task whose moments come one by one. */
+/** Explains a task from moments that the caller passes one by one. */
 export class Explainer {
-  /** Of the last start: the agent may request a start again after one that failed. */
+  /** Facts since the last request: after a failed start, the agent may request another one. */
   #facts: Fact[] = [];
   readonly #damaged: number[] = [];
   readonly #otherwise: number[] = [];
@@ -67,7 +68,7 @@ export class Explainer {
 
   /**
    * @param context after the last moment
-   * @param samples of what it used, in the order of time
+   * @param samples the task's usage, in the order of time
    * @param missing as for {@link explain}
    */
   sentences(
@@ -85,7 +86,10 @@ export class Explainer {
     ];
   }
 
-  /** Names the events of which this version's machine makes something else than was recorded. */
+  /**
+   * Names events that are damaged, or that this version's machine handles otherwise than the one that
+   * recorded them.
+   */
   #doubts(): Sentence[] {
     const [damaged, others] = [this.#damaged, this.#otherwise];
     const cause = "this version of the driver computes another state than was recorded";
@@ -134,7 +138,7 @@ function duringRun(facts: readonly Fact[]): Sentence[] {
   ];
 }
 
-/** No event shows it. */
+/** The sentence on usage. It is based on samples, not on events. */
 function used(samples: readonly UsageSample[], context: TaskContext): Sentence[] {
   const text = usageText(samples, limitsOf(context));
   return text === undefined ? [] : [basedOn([], text)];

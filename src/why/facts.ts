@@ -10,13 +10,16 @@ export type Fact<T extends EventType = EventType> = Extract<TaskEvent, { type: T
 /** One sentence, without its full stop, and the events that it is based on. */
 export interface Sentence {
   readonly text: string;
-  /** Their numbers; of more than six the first and the last. None of what only samples of its use show. */
+  /**
+   * Numbers of these events: if there are more than six, the first and the last. Empty for a sentence that is
+   * based on samples of usage.
+   */
   readonly events: readonly number[];
-  /** How many they are. */
+  /** The number of all these events. */
   readonly count: number;
 }
 
-/** A longer list of numbers is not read. */
+/** People do not read a longer list of numbers. */
 const maxEvents = 6;
 
 /** The facts of one type. */
@@ -24,7 +27,7 @@ export function ofType<T extends EventType>(facts: readonly Fact[], type: T): Fa
   return facts.filter((fact): fact is Fact<T> => fact.type === type);
 }
 
-/** Empty when no fact supports it. */
+/** A list with the sentence, or an empty one if no fact supports it. */
 export function sentence(facts: readonly (Fact | undefined)[], text: string): Sentence[] {
   const events = facts.flatMap((fact) => fact?.seq ?? []);
   return events.length === 0 ? [] : [basedOn(events, text)];

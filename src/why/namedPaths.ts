@@ -1,9 +1,9 @@
-/** Paths that a program's output names. Pure. */
+/** Finds paths in a program's output. Pure. */
 
-/** Characters that no path in a message has, but for those that put it in quotes. */
+/** A path ends at spaces, quotes and characters that messages put around paths. */
 const path = /(?<![\w.:@~/-])\/[^\s"'`:;,()[\]{}<>|*?=]+/g;
 
-/** More than these are not about the error at the end. */
+/** Further paths are too far from the error at the output's end. */
 const maxPaths = 20;
 
 /** The absolute paths in a text, the last one first. */

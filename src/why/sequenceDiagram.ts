@@ -7,7 +7,7 @@ import { formatTime } from "../units/times.ts";
 import { visible } from "../units/visible.ts";
 import { wrap } from "../units/widths.ts";
 
-/** Longer ones would run across the lines of other participants. */
+/** Longer texts would cover the lines of other participants. */
 const maxLineLength = 44;
 
 /** Events are arrows from their cause to the party that they concern; states are notes. */
@@ -33,7 +33,7 @@ function arrowsOf(moment: Moment): string[] {
   return [`  ${arrowOf(stored.type)}: ${text}`, ...note];
 }
 
-/** Events that repeat those before them: one round stands for all. */
+/** A loop for events that repeat: the first round stands for all. */
 function loopOf({ repeated, period }: Repeat<Moment>): string[] {
   const last = repeated.at(-1)?.seq ?? 0;
   const loop = `  loop ${repeated.length / period} times, until event ${last}`;
@@ -57,10 +57,9 @@ function arrowOf(type: string): string {
 }
 
 /**
- * Escapes text so that Mermaid shows it literally. Characters with a meaning to
- * Mermaid become entities such as `#37;`: those that end a line or a statement, or
- * begin an entity, a comment or directive (`%%`), a formula (`$$`) or a tag.
- * Control characters become spaces.
+ * Escapes text so that Mermaid shows it literally. Characters with a meaning in Mermaid become entities such
+ * as `#37;`. These characters end a line or a statement, or begin an entity, a comment or directive (`%%`), a
+ * formula (`$$`) or a tag. Control characters become spaces.
  */
 function escaped(text: string): string {
   const line = visible(text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " "));

@@ -1,22 +1,25 @@
-/** What a task used, from its samples: figures between two of them, and a sentence about the whole. Pure. */
+/**
+ * A task's usage from its samples: figures for the time between two samples, and a sentence on the whole run.
+ * Pure.
+ */
 import type { TaskLimits } from "../machines/taskLimits.ts";
 import type { UsageSample } from "../store/usage/usageSample.ts";
 import { formatDuration } from "../units/durations.ts";
 import { formatBytes } from "../units/sizes.ts";
 
-/** Between a sample and the one before. Null is what the host does not measure. */
+/** Usage between a sample and the one before it. Null stands for values that the host does not measure. */
 export interface UsageSpan {
-  /** Its end, in milliseconds since the epoch, and how long it was. */
+  /** The span's end, in milliseconds since the epoch, and its length. */
   readonly time: number;
   readonly spanMs: number;
   /** On average. */
   readonly cores: number | null;
-  /** The most that was seen. */
+  /** The maximum in the span. */
   readonly memoryBytes: number | null;
   readonly pids: number | null;
-  /** Milliseconds in which the CPU limit held it back, summed over the host's CPUs. */
+  /** Milliseconds in which the CPU limit throttled the task, summed over the host's CPUs. */
   readonly throttledMs: number | null;
-  /** Shares of the time in which some of its processes waited. */
+  /** Shares of the span in which some of the task's processes waited. */
   readonly waiting: {
     readonly cpu: number | null;
     readonly memory: number | null;
@@ -51,8 +54,8 @@ function spanOf(from: UsageSample, to: UsageSample): UsageSpan {
 }
 
 /**
- * Such as `It used 0.8 of 1 core on average and at most 31 of 32 MiB of memory; its CPU limit held it back for
- * 12 s; it waited for memory 5 % of the time`.
+ * The sentence on usage, such as `It used 0.8 of 1 core on average and at most 31 of 32 MiB of memory; its
+ * CPU limit held it back for 12 s; it waited for memory 5 % of the time`.
  * @returns undefined without two samples
  */
 export function usageText(samples: readonly UsageSample[], limits: TaskLimits): string | undefined {
@@ -77,7 +80,7 @@ export function usageText(samples: readonly UsageSample[], limits: TaskLimits): 
   ].join("; ");
 }
 
-/** The most memory that it used; the kernel's own maximum where there is one. Null if it was not measured. */
+/** The maximum memory of the task: the kernel's own figure if it has one. Null if it was not measured. */
 function peakOf(samples: readonly UsageSample[]): number | null {
   const figures = samples.flatMap(({ memoryPeakBytes, memoryBytes }) => [memoryPeakBytes, memoryBytes]);
   return figures.reduce<number | null>(

@@ -1,5 +1,5 @@
 /**
- * Finds runs that HashiCorp's Go driver has started. Their processes:
+ * Finds runs that HashiCorp's Go driver has started. Their processes are:
  *
  *     unshare         leads the process group; its pid is in the driver's handle
  *     └ exec2-shim    PID 1 of a pid namespace; older versions execute the command in its place
@@ -42,9 +42,9 @@ export type GoDriverFinding =
   | { readonly kind: "doubtful"; readonly reason: string };
 
 /**
- * Maximum difference between the start times of the handle and of the kernel, in
- * milliseconds. The Go driver reads the clock a moment after the start. The clock
- * may also have been set since, by a leap second or by NTP after a boot.
+ * Maximum difference between the start times in the handle and in the kernel, in milliseconds. The Go driver
+ * reads the clock a moment after the start. The clock may also have been set since, by a leap second or by
+ * NTP after a boot.
  */
 const START_TOLERANCE_MS = 30_000;
 
@@ -73,8 +73,8 @@ export function findGoDriverRun({ pid, startedAt }: GoDriverRun, cgroup: string)
 }
 
 /**
- * Reads the exit code that the shim left in the task's own folder, where the task
- * could have written it too. Ignores a file that is older than the task's start.
+ * Reads the exit code that the shim wrote to the task's own folder, where the task could have written it,
+ * too. Ignores a file that is older than the task's start.
  * @param allocDir the allocation's private folder; only paths below it are untrusted
  */
 export function readGoDriverExit(
@@ -103,7 +103,10 @@ export function readGoDriverExit(
   }
 }
 
-/** A file's time is that of the kernel's last clock tick. There are at least 100 ticks per second. */
+/**
+ * Milliseconds by which a file's time may lag: it is that of the kernel's last clock tick, and there are at
+ * least 100 ticks a second.
+ */
 const CLOCK_GRAIN_MS = 20;
 
 /** Maximum length of an exit code with a newline. */

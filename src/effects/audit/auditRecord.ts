@@ -1,4 +1,4 @@
-/** Parses records of the kernel's audit that tell what a sandbox refused. Pure. */
+/** Parses the kernel's audit records on refusals of sandboxes. Pure. */
 import { callBlocker, OTHER_MACHINE } from "../../denial.ts";
 import { systemCallName } from "../../systemCalls.ts";
 import * as k from "../kernel/constants.ts";
@@ -9,23 +9,26 @@ interface Stamped {
   readonly timeMs: number;
 }
 
-/** What one record says. */
+/** The content of a record. */
 export type AuditRecord =
   | (Stamped & {
       readonly kind: "denial";
-      /** Landlock's id of the domain that refused it, in hexadecimal. */
+      /** Id of the Landlock domain that refused the access, in hexadecimal. */
       readonly domain: string;
       readonly blockers: readonly string[];
       readonly object: string | null;
     })
-  /** With the first denial of a domain: the process that restricted itself, at that time. */
+  /**
+   * Comes with the first denial of a domain. Names the process that created the domain by restricting itself,
+   * and the time when it did.
+   */
   | (Stamped & {
       readonly kind: "domain";
       readonly domain: string;
       readonly pid: number;
       readonly uid: number;
     })
-  /** No process has the domain any more. `denials`: how many the kernel counted. */
+  /** No process has the domain any more. `denials` is the kernel's count. */
   | (Stamped & { readonly kind: "domainEnd"; readonly domain: string; readonly denials: number })
   /** The system call that led to the other records of the event. */
   | (Stamped & Caller & { readonly kind: "call" })
@@ -38,18 +41,18 @@ export type AuditRecord =
 export interface Caller {
   readonly pid: number;
   readonly uid: number;
-  /** Its parent; undefined where the record does not tell. */
+  /** Pid of its parent; undefined if the record lacks it. */
   readonly parent: number | undefined;
-  /** Path of its program; its name if the kernel has no path. */
+  /** Path of its program, or the program's name if the kernel has no path. */
   readonly program: string | null;
 }
 
-/** A longer path is cut: it is stored for each kind of refusal. */
+/** Longer paths are cut, because events store one for each kind of refusal. */
 const MAX_OBJECT = 1_024;
 
 /**
  * @param type of the message, `AUDIT_…`
- * @param text of the record: ASCII, since the kernel writes all else in hexadecimal
+ * @param text of the record: ASCII, because the kernel writes other characters in hexadecimal
  * @returns undefined for a record of another kind, or one that is not understood
  */
 export function parseRecord(type: number, text: string): AuditRecord | undefined {
@@ -122,10 +125,10 @@ function callerIn(body: string): Caller | undefined {
   return { pid, uid, parent: numberIn(body, "ppid"), program: program === undefined ? null : cut(program) };
 }
 
-/** What was asked for: `dump_common_audit_data` of the kernel's `security/lsm_audit.c`. */
+/** The object of the refused access: `dump_common_audit_data` of the kernel's `security/lsm_audit.c`. */
 function objectIn(body: string, blocker: string): string | null {
   if (blocker.startsWith("net.")) {
-    // The kernel leaves a port out that is 0.
+    // The kernel leaves out port 0.
     return fieldIn(body, blocker.startsWith("net.bind") ? "src" : "dest") ?? "0";
   }
   const process = fieldIn(body, "opid");
@@ -146,8 +149,8 @@ function numberIn(body: string, name: string): number | undefined {
 }
 
 /**
- * A text that a process may have chosen: in quotes, or in hexadecimal if it has a quote, a space or a character
- * that is not ASCII. So it cannot pass for another field.
+ * Reads a text that a process may have chosen. The kernel puts it in quotes, or writes it in hexadecimal if
+ * it has a quote, a space or a character that is not ASCII. So the text cannot imitate another field.
  */
 function textIn(body: string, name: string): string | undefined {
   const value = fieldIn(body, name);

@@ -1,6 +1,6 @@
 /**
- * Sockets of the kernel's audit: netlink(7), `linux/audit.h`. One asks and sets its state, the other one gets
- * all records by multicast, beside an audit daemon and without one.
+ * Sockets of the kernel's audit: netlink(7), `linux/audit.h`. One kind of socket queries and sets the state
+ * of audit. The other kind gets all records by multicast, whether or not an audit daemon runs.
  */
 import { closeSync, readlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -13,11 +13,11 @@ import { assemble, type Line } from "../seccomp/assembler.ts";
 
 /** The part of `struct audit_status` that the driver uses. */
 export interface AuditStatus {
-  /** 2: until the next boot nobody can change it. */
+  /** 2: locked, so nobody can change it until the next boot. */
   readonly enabled: number;
-  /** The audit daemon; 0: there is none. */
+  /** Pid of the audit daemon; 0 if there is none. */
   readonly daemon: number;
-  /** Records that wait for the kernel's thread; more are lost. */
+  /** Maximum number of records that wait for the kernel's thread. Further ones are lost. */
   readonly backlogLimit: number;
   /** Records that the kernel has lost since the boot. */
   readonly lost: number;
@@ -30,11 +30,11 @@ export const HEADER_BYTES = 16;
 /** An audit record is shorter: `MAX_AUDIT_MESSAGE_LENGTH`. */
 export const MESSAGE_BYTES = 9_000;
 
-/** Milliseconds until an unanswered question is given up. The answer comes from a thread of the kernel. */
+/** Milliseconds to wait for an answer, which a thread of the kernel sends. */
 const answerMs = 2_000;
 
 /**
- * Whether the kernel's audit can be used from here.
+ * Explains why this process cannot use the kernel's audit.
  * @returns the reason why not, as the rest of a sentence
  */
 export function auditProblem(thrown: unknown): string {
@@ -48,8 +48,8 @@ export function auditProblem(thrown: unknown): string {
 }
 
 /**
- * Whether this process is in the network namespace of the host's init, as far as it may look: the kernel sends
- * records there alone.
+ * Whether this process is in the network namespace of the host's init. The kernel sends records only there.
+ * True if this process may not look.
  */
 export function isInHostNetwork(): boolean {
   try {
@@ -112,10 +112,10 @@ async function ask(type: number, data: Uint8Array, answer: number): Promise<Data
 }
 
 /**
- * A socket that gets records: of denials, or of the domains whose they are. A filter in the kernel drops all others,
- * so that no arguments of programs (`AUDIT_EXECVE`, `AUDIT_PROCTITLE`) reach this process, and a busy audit does not
- * wake it.
- * @param bytes of records that may wait to be read
+ * Opens a socket for records of denials, or for records of the domains that denied. A filter in the kernel
+ * drops all other records. So no arguments of programs (`AUDIT_EXECVE`, `AUDIT_PROCTITLE`) reach this
+ * process, and a busy audit does not wake it.
+ * @param bytes maximum size of the records that wait to be read
  * @throws DriverError `KERNEL_CALL_FAILED`, with EPERM without CAP_AUDIT_READ
  */
 export function openRecords(kind: keyof typeof filters, bytes: number): number {
@@ -132,16 +132,17 @@ export function openRecords(kind: keyof typeof filters, bytes: number): number {
 }
 
 /**
- * The type of a message and its flags, which records have none of, as a filter loads them: bytes in the order of
- * the network, of numbers in that of the machine.
+ * A message's type as a filter loads it: together with the flags, which are 0 in records. A filter loads
+ * bytes in network order, but netlink's numbers are in the machine's order.
  */
 function loaded(type: number): number {
   return (((type & 0xff) << 24) | ((type >> 8) << 16)) >>> 0;
 }
 
 /**
- * Where `success=no` can stand in the record of a system call: it follows two numbers of different lengths,
- * the event's serial number and the call's. Calls that succeeded are most of a busy host's.
+ * Possible offsets of `success=no` in the record of a system call. It follows two numbers of variable length:
+ * the event's serial number and the call's number. The filter looks for it because most calls on a busy host
+ * succeed.
  */
 const successPlaces = Array.from({ length: 12 }, (_, index) => 71 + index);
 

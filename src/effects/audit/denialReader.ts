@@ -1,11 +1,11 @@
 /**
- * Reads audit's records of denials as they come, without polling: the kernel sends this process a signal when
- * there is one (fcntl(2), `O_ASYNC`). So nothing waits, no thread and no process, and nothing is paid where
- * nothing is denied. SIGURG is that signal, because a process that does not expect it ignores it.
+ * Reads audit records of denials as they arrive, without polling. When there is a record, the kernel sends
+ * this process a signal (fcntl(2), `O_ASYNC`). So no thread and no process has to wait, and there is no cost
+ * while nothing is denied. The signal is SIGURG, because its default action is to be ignored.
  *
- * A task can cause denials as fast as it likes. So one turn of the event loop takes some records only, and the
- * next turn comes after a pause that is a multiple of the time that they took. What the kernel cannot queue
- * meanwhile is lost, and counted by it.
+ * A task can cause denials at any rate. So one turn of the event loop reads a limited number of records, and
+ * the next one follows after a pause that is a multiple of the turn's duration. The kernel drops and counts
+ * the records that it cannot queue meanwhile.
  */
 import { closeSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
@@ -14,44 +14,51 @@ import { droppedMessages, setReadSignal, tryReceive } from "../kernel/libc.ts";
 import { type AuditRecord, parseRecord } from "./auditRecord.ts";
 import { auditStatus, HEADER_BYTES, MESSAGE_BYTES, openRecords } from "./auditSocket.ts";
 
-/** What gets the records. */
+/** The receiver of the records. */
 export interface RecordSink {
   take(record: AuditRecord): void;
-  /** After each turn. `end`: there was nothing left to read, and nothing is under way. */
+  /** Called after each turn. `end`: no record was left to read, and none is under way. */
   turn(now: "turn" | "end"): void;
-  /** Whether something waits for a further record. */
+  /** Whether the sink needs a further record to complete an earlier one. */
   readonly isWaiting: boolean;
-  /** The kernel could not queue this many more records for this process, of any task's or a stranger's. */
+  /**
+   * The kernel dropped this many further records. They may be of any task, or of processes that are no
+   * task's.
+   */
   dropped(records: number): void;
 }
 
-/** Bytes of the kernel's memory for records that wait, some ten thousand denials. It is used only while they wait. */
+/**
+ * Maximum kernel memory for waiting records, in bytes: enough for some ten thousand denials. The kernel uses
+ * it only while records wait.
+ */
 const queueBytes = { denials: 16 * 2 ** 20, domains: 2 ** 20 } as const;
 
-/** Bounds of one turn of the event loop. */
+/** Bounds of a turn of the event loop: its duration, and the number of records that it reads. */
 const turnMs = 2;
 const turnRecords = 512;
 /**
- * The record of a domain follows that of its first denial, on the other socket. So it is looked for after so many
- * denials: what is held of domains that are nobody's yet is bounded (denialTracker.ts).
+ * The record of a domain arrives on the other socket, after the record of the domain's first denial. So a
+ * turn reads the other socket after this many denials: denialTracker.ts holds a limited number of denials of
+ * unknown domains.
  */
 const chunkRecords = 64;
 
 /**
- * Pauses between turns, until one finds nothing: then the next record sends a signal again. So the first record is
- * read at once, and reading takes at most a fiftieth of a core.
+ * Pauses between turns. When a turn finds nothing, the next record sends a signal again. So the first record
+ * is read at once, and reading takes at most a fiftieth of a core.
  */
 const minPauseMs = 20;
 const pauseFactor = 50;
 
-/** How long a task's end waits for records that are under way. */
+/** Maximum time for which a task's end waits for records that are under way. */
 const settleMs = 200;
 
 export class DenialReader implements Disposable {
   readonly #sink: RecordSink;
   /**
-   * Records of domains have a queue of their own: they tell whose the denials are and how many the kernel counted,
-   * also when there were too many for the queue.
+   * Records of domains have their own queue. They name the owner of the denials and the kernel's count, and
+   * are needed most when the queue of denials overflows.
    */
   readonly #sockets: Readonly<Record<keyof typeof queueBytes, number>>;
   readonly #buffer = Buffer.alloc(MESSAGE_BYTES);
@@ -78,29 +85,30 @@ export class DenialReader implements Disposable {
     for (const each of Object.values(this.#sockets)) closeSync(each);
   }
 
-  /** Reads what has come by now, within the bounds of a turn. */
+  /** Reads the records that have arrived, within the bounds of a turn. */
   readNow(): void {
     this.#read();
     this.#sink.turn("turn");
   }
 
   /**
-   * Resolves once what was denied before has been read, or after {@link settleMs}: then a flood of others' records
-   * is in the way.
+   * Resolves once the records of all earlier denials have been read. In a flood of other records it gives up
+   * after {@link settleMs}.
    */
   async settle(): Promise<void> {
     const until = performance.now() + settleMs;
-    // A thread of the kernel sends the records. What it has taken out of its queue arrives at once.
+    // A thread of the kernel sends the records. A record arrives at once after the thread has taken it out of
+    // its queue.
     while ((await auditStatus()).backlog > 0 && performance.now() < until) await delay(1);
     await delay(1);
     while (this.#read() !== "nothing" && performance.now() < until) await delay(turnMs);
     this.#sink.turn("end");
   }
 
-  /** There is a record, or another signal has come than these sockets'. */
+  /** The handler of the signal, which may also have come from another source. */
   #wake(): void {
     if (this.#timer !== undefined) return;
-    // Signals that come while it reads tell nothing new.
+    // Signals are off while this process reads, because they would tell nothing new.
     this.#setSignal(undefined);
     this.#turn();
   }
@@ -110,7 +118,7 @@ export class DenialReader implements Disposable {
     let found = this.#read();
     if (found === "nothing" && !this.#sink.isWaiting) {
       this.#setSignal(SIGURG);
-      // A record that came before the signal was set again has sent none.
+      // Read once more: a record that arrived before the signal was set again has sent none.
       found = this.#read();
       if (found === "nothing") {
         this.#timer = undefined;
@@ -123,7 +131,7 @@ export class DenialReader implements Disposable {
     this.#timer = setTimeout(() => this.#turn(), pauseMs).unref();
   }
 
-  /** Reads what there is, within the bounds of a turn. */
+  /** Reads waiting records, within the bounds of a turn. */
   #read(): "nothing" | "something" {
     const until = performance.now() + turnMs;
     for (let count = 0; count < turnRecords; ) {
@@ -131,11 +139,12 @@ export class DenialReader implements Disposable {
       const denials = this.#readFrom("denials", chunkRecords, until);
       count += domains.count + denials.count;
       if (denials.isEmpty) {
-        // The count at a domain's end is for the denials that were read before.
+        // The end of a domain has its count, so it is handled after the domain's denials.
         for (const end of this.#ends.splice(0)) this.#sink.take(end);
         return count === 0 && domains.isEmpty ? "nothing" : "something";
       }
-      // A turn may be over before it has begun, if this process had to wait for a processor.
+      // This process may have waited for a processor for longer than a turn, so each turn reads at least
+      // once.
       if (performance.now() >= until) break;
     }
     return "something";

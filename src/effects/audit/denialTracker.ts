@@ -1,18 +1,18 @@
 /**
- * Finds out whose denials the records of audit tell of. Pure.
+ * Assigns denials in audit records to their owners, the tasks. Pure.
  *
- * A record of a denial names the Landlock domain, and nothing of the process. With a domain's first denial
- * comes a record of who has created it: that is how the driver knows its tasks' domains, since a task's process
- * creates its own just before it executes the command. A pid is believed only together with the user and the
- * time: while a task's process has it, nobody else can.
+ * A record of a denial names the Landlock domain, but not the process. The first denial of a domain comes
+ * with a record of the process that created the domain. A task's process creates its domain just before it
+ * executes the command, so the driver recognizes the domain by this process. A pid counts only together with
+ * the user and the time: while the task's process has the pid, no other process can have it.
  */
 import type { AuditRecord, Caller } from "./auditRecord.ts";
 
-/** A process of an owner that has restricted itself, by its ids on the host. */
+/** A process of an owner that restricted itself, by its ids on the host. */
 export interface OwnedProcess {
   readonly pid: number;
   readonly uid: number;
-  /** The process began after this time, in milliseconds since the epoch. */
+  /** A time before the start of the process, in milliseconds since the epoch. */
   readonly sinceMs: number;
 }
 
@@ -29,9 +29,9 @@ export interface OwnedDenial {
 
 export interface DenialSink<Owner> {
   denied(owner: Owner, denial: OwnedDenial): void;
-  /** The kernel counted that many more of the owner's denials than there were records of. */
+  /** The kernel counted this many denials of the owner without a record. */
   lost(owner: Owner, count: number): void;
-  /** Whose process this is, by what the host shows now; undefined if that is not certain. */
+  /** Finds the owner of a process by the current state of the host; undefined if the owner is not certain. */
   locate(pid: number, uid: number, timeMs: number): Owner | undefined;
 }
 
@@ -41,35 +41,40 @@ type FilteredRecord = AuditRecord & { readonly kind: "filtered" };
 /** A domain that belongs to an owner. */
 interface OwnedDomain<Owner> {
   readonly owner: Owner;
-  /** Denials that there were records of; undefined for one whose beginning was not seen. */
+  /** Number of denials with a record; undefined if the domain's first record was missed. */
   counted: number | undefined;
 }
 
-/** A domain that is nobody's yet: a stranger's, or one of a task whose process has not been reported. */
+/**
+ * A domain without a known owner: it belongs to another program, or to a task whose process has not been
+ * reported yet.
+ */
 interface StrangeDomain {
   creator: { readonly pid: number; readonly uid: number; readonly timeMs: number } | undefined;
   readonly held: OwnedDenial[];
 }
 
-/** What waits for the record of its system call, which comes last. */
+/** Records of an event that wait for the record of their system call, which comes last. */
 interface OpenEvent {
   readonly denials: DenialRecord[];
   readonly filtered: FilteredRecord[];
-  /** Whether it has waited for a whole turn. */
+  /** Whether the event has waited for a whole turn. */
   old: boolean;
 }
 
-/** A refused system call of a process that nobody knows yet. */
+/** A refused system call of a process without a known owner. */
 interface UnclaimedCall {
   readonly caller: Caller;
   readonly denial: OwnedDenial;
 }
 
-/** Bounds of what is kept of strangers: they may use Landlock and seccomp as well, and as much as they like. */
+/**
+ * Bounds for records without a known owner. Any program may use Landlock and seccomp, as often as it likes.
+ */
 const maxStrangers = 256;
 const maxHeld = 16_384;
 const maxUnclaimed = 64;
-/** The clock of audit records is coarse. */
+/** Tolerance in milliseconds, because the clock of audit records is coarse. */
 const clockSlackMs = 20;
 
 export class DenialTracker<Owner> {
@@ -78,7 +83,7 @@ export class DenialTracker<Owner> {
   readonly #domains = new Map<string, OwnedDomain<Owner>>();
   readonly #strange = new Map<string, StrangeDomain>();
   readonly #open = new Map<number, OpenEvent>();
-  /** Denials that all strange domains hold. */
+  /** Number of denials that are held for all domains without a known owner. */
   #held = 0;
   #unclaimed: readonly UnclaimedCall[] = [];
 
@@ -86,12 +91,12 @@ export class DenialTracker<Owner> {
     this.#sink = sink;
   }
 
-  /** Whether something waits for a further record. */
+  /** Whether an event waits for a further record. */
   get isWaiting(): boolean {
     return this.#open.size > 0;
   }
 
-  /** A process of the owner is known from now on. What was recorded of it before is handed out. */
+  /** Adds a process of the owner, and hands out what was recorded of it before. */
   addProcess(owner: Owner, process: OwnedProcess): void {
     this.#processes.set(process.pid, { ...process, owner });
     for (const [domain, { creator }] of this.#strange) {
@@ -104,12 +109,15 @@ export class DenialTracker<Owner> {
     for (const { denial } of own) this.#sink.denied(owner, denial);
   }
 
-  /** A domain that earlier events of the owner name. */
+  /** Adds a domain that earlier events of the owner name. */
   addDomain(owner: Owner, domain: string): void {
     this.#claim(domain, owner, undefined);
   }
 
-  /** The owner's processes have ended, so their pids may be anybody's. Its domains may still have records to come. */
+  /**
+   * Forgets the owner's processes: they have ended, and their pids may be reused. Keeps its domains, of which
+   * records may still follow.
+   */
   removeProcesses(owner: Owner): void {
     for (const [pid, process] of this.#processes) if (process.owner === owner) this.#processes.delete(pid);
   }
@@ -143,7 +151,7 @@ export class DenialTracker<Owner> {
     }
   }
 
-  /** Nothing more can be read for now. What has waited since the turn before gets no record of its call. */
+  /** Ends a turn. Events that have waited since the turn before get no record of their call any more. */
   turn(now: "turn" | "end" = "turn"): void {
     for (const [serial, event] of this.#open) {
       if (event.old || now === "end") this.#finish(serial, undefined);
@@ -183,12 +191,15 @@ export class DenialTracker<Owner> {
     const stranger = this.#stranger(domain);
     this.#hold(stranger, denial);
     if (stranger.creator !== undefined || caller === undefined) return;
-    // Its first denial was before this process listened, or its record was lost.
+    // The first denial came before this process listened, or its record was lost.
     const owner = this.#sink.locate(caller.pid, caller.uid, timeMs);
     if (owner !== undefined) this.#claim(domain, owner, undefined);
   }
 
-  /** A task may be refused a great deal before its process is known: it takes a commit of the log. */
+  /**
+   * Holds denials until their owner is known. There may be many: a task's process becomes known only after a
+   * commit of the log.
+   */
   #hold(stranger: StrangeDomain, denial: OwnedDenial): void {
     for (const [domain, { held }] of this.#strange) {
       if (this.#held < maxHeld || held === stranger.held) break;
@@ -206,7 +217,7 @@ export class DenialTracker<Owner> {
     return held;
   }
 
-  /** @returns whether it is known whose it is */
+  /** @returns whether the owner is known */
   #filtered(record: FilteredRecord, { pid, uid, parent }: Caller): boolean {
     const process =
       this.#processes.get(pid) ?? (parent === undefined ? undefined : this.#processes.get(parent));

@@ -1,4 +1,4 @@
-/** Watches for what the kernel refuses to sandboxed processes, as far as the host lets the driver see it. */
+/** Watches for the kernel's refusals to sandboxed processes, as far as the host lets the driver see them. */
 import { BehaviorSubject, type Observable } from "rxjs";
 import type { DenialMode } from "../../config/options/pluginOptions.ts";
 import { messageOf } from "../../errors.ts";
@@ -20,7 +20,7 @@ export class DenialWatch<Owner> implements Disposable {
   #reader: DenialReader | undefined;
   #lease: AuditLease | undefined;
 
-  /** @param onDropped called when the kernel could not queue records: whose they were is not known */
+  /** @param onDropped called when the kernel dropped records of unknown owners */
   constructor(sink: DenialSink<Owner>, onDropped: (records: number) => void) {
     this.tracker = new DenialTracker(sink);
     this.#onDropped = onDropped;
@@ -36,19 +36,19 @@ export class DenialWatch<Owner> implements Disposable {
     return this.#problem;
   }
 
-  /** Begins to watch, or ends it. Never rejects: {@link problem} tells what keeps it from that. */
+  /** Begins to watch, or ends it. Never rejects: a failure becomes the {@link problem}. */
   async configure(mode: DenialMode, landlockAbi: number): Promise<void> {
     this.#mode = mode;
     if (mode !== "on") this.#release();
     this.#problem.next(await this.#begin(mode, landlockAbi).catch(auditProblem));
   }
 
-  /** Hands out what has been recorded by now; a record may still be under way. Takes some microseconds. */
+  /** Hands out the denials whose records have arrived; others may be under way. Takes some microseconds. */
   handOut(): void {
     this.#reader?.readNow();
   }
 
-  /** Resolves once what was denied before has been handed out, or after a fifth of a second. */
+  /** Resolves once all earlier denials have been handed out, or after a fifth of a second. */
   async settle(): Promise<void> {
     await this.#reader?.settle().catch(() => undefined);
   }

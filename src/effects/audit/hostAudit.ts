@@ -1,8 +1,8 @@
 /**
- * Turns the kernel's audit on for denials, and off again. It is one switch for the whole host, so plugins of
- * several agents share it: each one that wants audit holds a shared lock on a file, and the last one to be
- * configured with `denials = "off"` turns it off. The file is in /run, since a boot ends audit, too. It has what
- * is to be restored.
+ * Turns the kernel's audit on for denials, and off again. Audit is one switch for the whole host, so the
+ * plugins of several agents share it. Each plugin that wants audit holds a shared lock on a file. The last
+ * one that is configured with `denials = "off"` turns audit off. The file holds the settings to restore. It
+ * is in /run, because a boot resets audit, too.
  */
 import {
   closeSync,
@@ -23,13 +23,15 @@ const { O_CREAT, O_NOFOLLOW, O_RDWR } = constants;
 
 const auditMarker = "/run/nomad-driver-exec2.audit";
 
-/** As auditd's rules set it: the kernel's own limit of 64 records loses those of a burst. */
+/** The value of auditd's default rules. With the kernel's default of 64, records of a burst are lost. */
 const backlogLimit = 8_192;
 
-/** A plugin that turns audit off has the file for a moment only. */
+/** A plugin that turns audit off locks the file exclusively, but only for a moment. */
 const lockAttempts = 200;
 
-/** Keeps audit on until it is disposed of; then audit stays on until {@link turnAuditOff}. */
+/**
+ * Keeps others from turning audit off while it exists. Afterwards audit stays on until {@link turnAuditOff}.
+ */
 export class AuditLease implements Disposable {
   readonly #file: number;
 
@@ -84,7 +86,7 @@ export async function turnAuditOff(path = auditMarker): Promise<void> {
   }
 }
 
-/** Opens the file with a shared lock. One that was removed meanwhile is nobody's any more. */
+/** Opens the file with a shared lock. Tries again if the file was removed before it was locked. */
 async function openLocked(path: string): Promise<number> {
   for (let attempt = 0; attempt < lockAttempts; attempt += 1) {
     const file = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);

@@ -51,16 +51,16 @@ export function checkCgroup(path: string): string {
 }
 
 /**
- * Writes the planned limits. If the cgroup does not have a file, its controller is
- * not enabled there. The task runs without that limit then, and the outcome says so.
- * @throws DriverError `CGROUP_WRITE_FAILED` for any other failure, since a task
- * must not run without a limit that the host could enforce
+ * Writes the planned limits. If a file is missing, its controller is not enabled for the cgroup. The task
+ * then runs without that limit, and the outcome says so.
+ * @throws DriverError `CGROUP_WRITE_FAILED` for any other failure, since a task must not run without a limit
+ * that the host could enforce
  */
 export function applyCgroupWrites(cgroup: string, writes: readonly CgroupWrite[]): LimitOutcome[] {
   return writes.map((write) => applyWrite(cgroup, write));
 }
 
-/** The number of OOM kills in the cgroup, by all its runs; undefined without the memory controller. */
+/** The number of OOM kills in the cgroup since it was created; undefined without the memory controller. */
 export function readOomKills(cgroup: string): number | undefined {
   const count = /^oom_kill (\d+)$/m.exec(readKernelFile(`${cgroup}/memory.events`) ?? "")?.[1];
   return count === undefined ? undefined : Number(count);
@@ -74,7 +74,7 @@ export function processesIn(cgroup: string): number[] {
 /** Names of the cgroups directly below a cgroup; none if it was removed. */
 export function cgroupsBelow(cgroup: string): string[] {
   try {
-    // The link count shows whether a folder contains folders. Most contain none, and need not be read.
+    // The link count shows whether a folder has subfolders. Most cgroups have none, and need not be read.
     if (statSync(cgroup).nlink <= 2) return [];
     const entries = readdirSync(cgroup, { withFileTypes: true });
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);

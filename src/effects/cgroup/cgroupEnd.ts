@@ -1,4 +1,4 @@
-/** Stops and kills the processes in a cgroup, and waits until they have. */
+/** Freezes or kills the processes in a cgroup, and waits until that is done. */
 import { type FSWatcher, readFileSync, watch } from "node:fs";
 import { rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,19 +6,19 @@ import { DriverError, errnoOf } from "../../errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
 import { cgroupsBelow } from "./cgroup.ts";
 
-/** Milliseconds to wait at most until killed processes have exited, where other work follows. */
+/** Maximum time to wait for killed processes to exit before other work goes on, in milliseconds. */
 export const exitTimeoutMs = 2_000;
 
-/** How long a new zombie may stay in its cgroup: since Linux 6.19 it leaves with a delay. */
+/** Milliseconds that a new zombie may stay in its cgroup: since Linux 6.19 it leaves with a delay. */
 const zombieDelayMs = 5;
 
 /**
- * Resolves once nothing of a run is left in its cgroup. An agent that learns of the run's end removes
- * the cgroup at once, and tries only once. The run's init closes its files a moment before it leaves
- * the cgroup: in between, the kernel dismantles its mount namespace.
+ * Resolves once no process of a run is left in its cgroup. An agent that learns of the run's end removes the
+ * cgroup at once, and tries only once. But the run's init leaves the cgroup a moment after it closes its
+ * files, because the kernel dismantles its mount namespace in between.
  *
- * Mostly the cgroup is empty already, which costs one read. It does not wait for another run in the
- * same cgroup, as at `nomad alloc restart`, and never longer than {@link exitTimeoutMs}.
+ * Usually the cgroup is empty already, which costs one read. The function does not wait for another run in
+ * the same cgroup, as after `nomad alloc restart`, and never longer than {@link exitTimeoutMs}.
  */
 export async function waitForRunExit(cgroup: string, init: ProcessIdentity): Promise<void> {
   let exitedAt: number | undefined;
@@ -30,9 +30,9 @@ export async function waitForRunExit(cgroup: string, init: ProcessIdentity): Pro
 }
 
 /**
- * Kills all processes in a cgroup and in those below it (`cgroup.kill` of cgroups(7)), and
- * removes the cgroups once the last process has exited.
- * @param withinMs how long to wait for that, in milliseconds; without a limit by default
+ * Kills all processes in a cgroup and in those below it (`cgroup.kill` of cgroups(7)), and removes the
+ * cgroups once the last process has exited.
+ * @param withinMs maximum time to wait for the last exit, in milliseconds; unlimited by default
  * @returns whether the cgroup is removed, also if it was removed before
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
@@ -56,7 +56,7 @@ export async function freezeCgroup(cgroup: string, withinMs: number): Promise<bo
   return waitUntil(cgroup, isFrozen, withinMs);
 }
 
-/** Lets them go on. */
+/** Lets the processes in a frozen cgroup run again. */
 export function thawCgroup(cgroup: string): Promise<void> {
   return writeFreeze(cgroup, "0");
 }
@@ -73,13 +73,13 @@ export async function tryRemove(cgroup: string): Promise<boolean> {
   }
 }
 
-/** Removes a cgroup after its last process has exited, as long as this process runs. Only tries. */
+/** Removes a cgroup once its last process exits, if this process still runs then. Ignores failures. */
 export function removeWhenEmpty(cgroup: string): void {
   let watcher: FSWatcher;
   try {
     watcher = watch(join(cgroup, "cgroup.events"), { persistent: false });
   } catch {
-    // It was removed, or no inotify watch is left.
+    // The cgroup was removed, or no inotify watch is left.
     return;
   }
   const check = () => {
@@ -110,7 +110,7 @@ const isFrozen: State = (events) => !events?.includes("frozen 0");
 /**
  * Waits until a cgroup is in a state.
  * @param isEnough ends the wait early; called repeatedly
- * @returns whether it is
+ * @returns whether the cgroup is in that state
  */
 async function waitUntil(
   cgroup: string,
@@ -144,7 +144,8 @@ const maxPauseMs = 1_000;
 
 /**
  * Resolves at a change of `cgroup.events`, or after `withinMs`. The timeout is needed because the kernel
- * delays a second notification within 10 ms (cgroup_file_notify), as at the end of a short task.
+ * delays notifications that follow each other within 10 ms (cgroup_file_notify), as at the end of a short
+ * task.
  */
 function waitForChange(watcher: FSWatcher, withinMs: number): Promise<void> {
   return new Promise((resolve) => {

@@ -10,7 +10,7 @@ export function parseCpuList(text: string): number[] {
   });
 }
 
-/** `cpu MHz` of each processor in `/proc/cpuinfo`, rounded. Not all architectures have it. */
+/** `cpu MHz` of each processor in `/proc/cpuinfo`, rounded. Not all architectures show it. */
 export function cpuinfoMhz(cpuinfo: string): ReadonlyMap<number, number> {
   const speeds = new Map<number, number>();
   for (const block of cpuinfo.split("\n\n")) {

@@ -12,8 +12,8 @@ export interface OutOfMemory {
 }
 
 /**
- * @param killsBefore the cgroup's counter from before the run
- * @returns null if there was no OOM kill since, or the kernel does not count them
+ * @param killsBefore the cgroup's counter before the run
+ * @returns null if there was no OOM kill since then, or if the kernel does not count them
  */
 export function readOutOfMemory(cgroup: string, killsBefore: number): OutOfMemory | null {
   const kills = (readOomKills(cgroup) ?? 0) - killsBefore;
@@ -23,13 +23,13 @@ export function readOutOfMemory(cgroup: string, killsBefore: number): OutOfMemor
 }
 
 /**
- * Calls back when there may have been an OOM kill: a second from now, for everything
- * that happened until then, and a second after each change of `memory.events`. If the
- * kernel killed the main process, the task has ended by the time of the call.
+ * Calls back when there may have been an OOM kill: once after a second, for everything until then, and later
+ * a second after each change of `memory.events`. If the kernel killed the main process, the task has ended
+ * before the call.
  *
- * Needs a timer and then an inotify watch (all watches share one descriptor), and no
- * CPU time while nothing happens. At its limit a task makes the kernel change the file
- * a hundred times a second, so each change is followed by a second without a watch.
+ * It needs a timer, then an inotify watch (all watches share one descriptor), and no CPU time while nothing
+ * happens. A task at its limit makes the kernel change the file a hundred times a second. So no watch is set
+ * for a second after each change.
  * @returns a function that stops watching. The watch stops by itself when the cgroup
  *   is removed, and does not start without a memory controller
  */
@@ -45,11 +45,12 @@ export function watchOutOfMemory(cgroup: string, onSuspicion: () => void): () =>
         timer = pause();
       });
     } catch {
-      // No memory controller, no cgroup any more, or no inotify watch left: only the exit shows OOM kills.
+      // There is no memory controller, the cgroup was removed, or no inotify watch is left. OOM kills are
+      // then noticed only at the exit.
       return;
     }
     watcher.on("error", () => watcher?.close());
-    // Only now, so that no later change can be missed.
+    // After the watch is set, so that no change is missed.
     onSuspicion();
   };
   let timer = pause();

@@ -1,6 +1,6 @@
 /**
- * The cgroup of a command that runs in a task. It is a child of the task's cgroup, whose limits apply to it.
- * It holds the command and all that the command starts, to find, freeze and kill them as a whole.
+ * The cgroup of a command that runs in a task. It is below the task's cgroup, whose limits apply to it. It
+ * holds the command and all that the command starts, so they can be found, frozen and killed as a whole.
  */
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
@@ -29,14 +29,16 @@ export interface CommandCgroup {
 /** The cgroups of a run's commands. */
 export interface CommandCgroups {
   readonly parent: string;
-  /** Beginning of their names: at a restart of the task, two runs have commands in one cgroup. */
+  /**
+   * The prefix of this run's cgroups. After a restart of the task, commands of two runs may be in one cgroup.
+   */
   readonly prefix: string;
 }
 
-/** Beginning of the names of all commands' cgroups. */
+/** The prefix of all commands' cgroups. */
 export const commandCgroupPrefix = "exec2-exec-";
 
-/** @param runFolder of the run's files: its name ends with the run's id */
+/** @param runFolder the folder of the run's files: its name ends with the run's id */
 export function commandCgroupsOf(parent: string, runFolder: string): CommandCgroups {
   return { parent, prefix: `${commandCgroupPrefix}${runFolder.slice(-8)}-` };
 }
@@ -45,7 +47,7 @@ export function newCommandCgroup({ parent, prefix }: CommandCgroups): CommandCgr
   return { parent, name: `${prefix}${randomBytes(4).toString("hex")}` };
 }
 
-/** Paths of the cgroups that exist. */
+/** Paths of the existing cgroups of a run's commands. */
 export function commandCgroupsIn({ parent, prefix }: CommandCgroups): string[] {
   return cgroupsBelow(parent)
     .filter((name) => name.startsWith(prefix))
@@ -60,14 +62,14 @@ export function commandCgroupsIn({ parent, prefix }: CommandCgroups): string[] {
 const sessionAttribute = "trusted.exec2.session";
 const noSession = "none";
 
-/** Call it as soon as the leader is known. */
+/** Marks a command's cgroup with the leader of its session. To be called as soon as the leader is known. */
 export function markSession(cgroup: string, { pid, startTicks }: ProcessIdentity): void {
   setMark(cgroup, `${pid} ${startTicks}`);
 }
 
 /**
- * Ends what is left of a command whose plugin process has died. A cgroup without a mark belongs to a command
- * that had just begun and was reported to nobody: it is killed as a whole.
+ * Kills what is left of a command after its plugin process has died. A cgroup without a mark belongs to a
+ * command that had just begun and was not reported, so the whole cgroup is killed.
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
 export async function endAbandonedCommand(cgroup: string): Promise<void> {
@@ -80,22 +82,23 @@ export async function endAbandonedCommand(cgroup: string): Promise<void> {
   }
 }
 
-/** Only tries: the run may have ended meanwhile, and its cgroups with it. */
+/** Ignores failures: the run may have ended meanwhile, and its cgroups with it. */
 function setMark(cgroup: string, mark: string): void {
   try {
     setxattr(cgroup, sessionAttribute, mark);
   } catch {
-    // Without a mark the next plugin process ends the whole cgroup, which is too much rather than too little.
+    // Without a mark the next plugin process kills the whole cgroup. That kills too much rather than too
+    // little.
   }
 }
 
 /**
- * Kills what is left of a session in a command's cgroup, and removes the cgroup. Processes that have started a
- * session of their own go on, and the cgroup is removed after the last of them.
+ * Kills what is left of a session in a command's cgroup, and removes the cgroup. Processes that have started
+ * their own session keep running, and the cgroup is removed after the last of them.
  *
- * All processes are frozen before they are listed: otherwise a list could never be complete, because members
- * may fork as fast as others are killed. If they cannot be frozen in time, all are killed, those of other
- * sessions too.
+ * All processes are frozen before they are listed. Otherwise members could fork as fast as others are killed,
+ * and no list would be complete. If they cannot be frozen in time, all are killed, including those of other
+ * sessions.
  * @param leader of the session; it may have ended: its pid is not reused while the session has processes
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
@@ -123,7 +126,7 @@ export async function removeCommandCgroups(cgroups: CommandCgroups): Promise<voi
 
 interface Session {
   readonly members: readonly ProcessIdentity[];
-  /** How many processes of the cgroup are in other sessions. */
+  /** Number of the cgroup's processes in other sessions. */
   readonly others: number;
 }
 

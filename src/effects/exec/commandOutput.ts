@@ -8,13 +8,13 @@ import { errnoOf } from "../../errors.ts";
 export interface CommandOutput {
   readonly stream: Readable;
   /**
-   * To be called when the command has ended. Ends the stream after the output that
-   * is already there, even if another process still has the other side open. Closes the descriptor.
+   * To be called when the command has ended. Ends the stream after the output that is already there, even if
+   * another process still has the other side open, and closes the descriptor.
    */
   finish(): void;
 }
 
-/** Size of one read: what a pipe holds. */
+/** Size of one read: the capacity of a pipe. */
 const chunkBytes = 65_536;
 
 /** @param descriptor of a pipe's reading end or a terminal's master side; the stream closes it */
@@ -38,7 +38,7 @@ export function commandOutput(descriptor: number, kind: "pipe" | "terminal"): Co
   source.once("end", end).once("error", end);
   const finish = () => {
     if (source.destroyed) return;
-    // A socket with a buffer of its own stops reading at once.
+    // The source has its own buffer (`onread`), so `pause` stops its reading at once.
     source.pause();
     for (const chunk of readAvailable(descriptor)) stream.push(chunk);
     end();
@@ -55,8 +55,8 @@ function open(fd: number, kind: "pipe" | "terminal", onread: OnRead): Socket {
 }
 
 /**
- * Processes that the command left behind may go on writing. So there is a bound:
- * twice what a pipe or a terminal holds.
+ * Reads what is available. Processes that the command left behind may keep writing, so the amount is limited
+ * to twice the capacity of a pipe or a terminal.
  */
 function readAvailable(descriptor: number): Buffer[] {
   const chunks: Buffer[] = [];

@@ -12,9 +12,9 @@ export interface CommandStdio {
   readonly descriptors: readonly [stdin: number, stdout: number, stderr: number];
   /** The root of a terminal's file system; undefined without a terminal. */
   readonly devpts: number | undefined;
-  /** Closes the command's side, and reads and writes the other one in the event loop. To be called once. */
+  /** Closes the command's side, and connects the other side to the event loop. To be called once. */
   connect(): ConnectedStdio;
-  /** Closes both sides. Instead of {@link connect}. */
+  /** Closes both sides. To be called instead of {@link connect}. */
   close(): void;
 }
 
@@ -31,7 +31,7 @@ export interface ConnectedStdio {
 }
 
 /**
- * @param uid of the command: it becomes the pipes' owner, so that the command can reopen `/dev/stdout`
+ * @param uid the command's user, who becomes the pipes' owner, so that the command can reopen `/dev/stdout`
  * @throws DriverError `KERNEL_CALL_FAILED`
  */
 export function pipesFor(uid: number): CommandStdio {
@@ -61,8 +61,8 @@ export function pipesFor(uid: number): CommandStdio {
 }
 
 /**
- * The plugin keeps the command's side of the terminal open, too, until the command
- * has ended: otherwise the end could overtake the last output.
+ * Until the command has ended, the plugin keeps the command's side of the terminal open, too. Otherwise the
+ * end of file could overtake the last output.
  * @param runnerFolder where to put the plan runner if this host doesn't execute memfds
  * @throws DriverError `KERNEL_CALL_FAILED`
  */

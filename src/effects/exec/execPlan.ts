@@ -1,11 +1,10 @@
 /**
- * The plan that runs another command in a running task. The process joins the
- * task's namespaces, starts in a cgroup of its own below the task's, and drops the
- * same privileges as the task's own process. Pure.
+ * The plan that runs another command in a running task. The process joins the task's namespaces, starts in a
+ * cgroup of its own below the task's, and drops the same privileges as the task's own process. Pure.
  *
- * `parent` joins and forks. As `supervise` it then waits for the command, as its
- * parent. It stays in the plugin's own pid namespace, so that it survives the
- * task's end and can report it. Neither process outlives the plugin.
+ * The process of phase `parent` joins the namespaces and forks. In phase `supervise` it then waits for its
+ * child, the command. It stays in the plugin's pid namespace, so that it survives the task's end and can
+ * report the command's end. Neither process outlives the plugin.
  */
 import * as k from "../kernel/constants.ts";
 import { cloneArgs } from "../kernel/structs.ts";
@@ -81,7 +80,7 @@ function planOf<Name extends string>(
       parent: parentSteps(input, terminal),
       task: taskSteps(input, {
         inSession: terminal ? [controllingTerminalStep()] : [],
-        // Only now, because a change of uid resets it.
+        // After the change of uid, which would reset it.
         asUser: [endWithParentStep("end with the process that waits")],
       }),
       supervise: superviseSteps(),
@@ -124,7 +123,7 @@ function parentSteps({ cgroup }: ExecInput, terminal: boolean): Step[] {
           closeRangeStep("close inherited descriptors", devpts + 1),
         ]
       : [closeRangeStep("close inherited descriptors", cgroupFolder)]),
-    // Both before it joins the mount namespace, where the task's mounts may hide these paths.
+    // Before it joins the mount namespace: mounts of the task may hide these paths there.
     openFolderStep("open the plugin's /proc", "/proc"),
     ...cgroupSteps(cgroup, terminal ? devpts + 1 : cgroupFolder + 1),
     { name: "join the task's namespaces", call: "setns", args: [init, namespaces] },
@@ -141,7 +140,7 @@ function parentSteps({ cgroup }: ExecInput, terminal: boolean): Step[] {
 
 /**
  * Creates the command's cgroup and opens it. No controllers are enabled in it: the task's limits apply.
- * @param opened the next number that is free
+ * @param opened the lowest free descriptor
  */
 function cgroupSteps({ parent, name: folder }: CommandCgroup, opened: number): Step[] {
   const { O_PATH, O_CLOEXEC } = k;
@@ -165,7 +164,7 @@ function ownTerminalsSteps(): Step[] {
       name,
       call: "move_mount",
       args: [devpts, "", flags({ AT_FDCWD }), "/dev/pts", flags({ MOVE_MOUNT_F_EMPTY_PATH })],
-      // The task's root has no such folder. Then the terminal has no name there.
+      // Fails if the task's root has no such folder. The terminal then has no path in the task.
       flow: { kind: "tolerateErrors" },
     },
     { name, call: "close", args: [devpts] },
@@ -176,7 +175,7 @@ function superviseSteps(): Step[] {
   const ONLY_CHILD = -1;
   const STATUS_BYTES = 4;
   return [
-    // Above all the command's pipes, because their reader waits until every writer has closed them.
+    // This matters for the command's pipes: their reader waits until every writer has closed them.
     { name: "close the command's descriptors", call: "close_range", args: [0, status - 1, 0] },
     closeRangeStep("close the cgroup's folder", cgroupFolder),
     unmapSecretsStep(),

@@ -64,7 +64,7 @@ export async function runInTask(input: ExecInput, place: ExecPlace): Promise<Run
   const { devpts } = stdio;
   if (devpts !== undefined) unveilTerminal(ruleset, devpts, place.landlockAbi);
   const status = pipe2();
-  // If nothing is spawned, this ends as soon as the other end is closed.
+  // If no process is spawned, the read ends as soon as the other end is closed.
   const waitStatus = readToEnd(status.read);
   const passed = { stdin, stdout, stderr, ruleset, init, status: status.write };
   const { plan, pid, report } = closeAfter(status.write, () =>
@@ -110,8 +110,8 @@ function openInit(init: ProcessIdentity): number {
 }
 
 /**
- * The task's own ruleset, out of init. A rebuilt one could differ: the task's rules hold for the files that
- * it got, wherever their paths lead by now.
+ * Copies the task's own ruleset out of init. A rebuilt ruleset could differ: the task's rules apply to the
+ * files that it got at its start, wherever their paths lead by now.
  */
 function rulesetOf(init: number): number {
   const descriptor = tryGetfd(init, kept.ruleset);

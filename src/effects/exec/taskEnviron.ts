@@ -3,16 +3,18 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
 import { isSameProcess, type ProcessIdentity } from "../processes/processIdentity.ts";
 
-/** Together more than the 6 MiB that execve(2) takes of arguments and environment, since a read may be short. */
+/**
+ * Maximum number of reads. Together they exceed the 6 MiB of arguments and environment that execve(2)
+ * accepts, because a read may be short.
+ */
 const maxChunks = 64;
 const chunkBytes = 256 * 1024;
 
 /**
- * Read on demand and never stored, because its values are secrets. A program may
- * have overwritten its environment, as servers do to show a title in `ps`. Then
- * the result holds only the variables that are left. A program can also declare any
- * part of its memory its environment (`PR_SET_MM` of prctl(2)). So more than
- * execve(2) accepts is refused.
+ * The environment is read on demand and never stored, because its values are secrets. A program may have
+ * overwritten its environment, as servers do to show a title in `ps`. Then the result holds only the
+ * variables that are left. A program can also declare any part of its memory its environment (`PR_SET_MM` of
+ * prctl(2)). So more than execve(2) accepts is refused.
  * @param task the main process
  * @throws DriverError `TASK_NOT_RUNNING` if the process has exited
  * @throws DriverError `KERNEL_CALL_FAILED` if its environment cannot be read, or is too large to be one
@@ -22,7 +24,7 @@ export function readTaskEnviron(task: ProcessIdentity): Record<string, string> {
   try {
     using opened = new DisposableStack();
     const descriptor = opened.adopt(openSync(`/proc/${task.pid}/environ`, "r"), closeSync);
-    // The descriptor stays with one process. It is the task's if the task is alive after the open.
+    // The descriptor belongs to one process. That is the task's if the task is still alive after the open.
     if (!isSameProcess(task)) throw new DriverError("TASK_NOT_RUNNING", "the task has ended");
     for (let read = -1; read !== 0 && chunks.length <= maxChunks; ) {
       const chunk = Buffer.allocUnsafe(chunkBytes);

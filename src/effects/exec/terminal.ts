@@ -1,9 +1,9 @@
 /**
  * A pseudo-terminal: pty(7). The plugin has the master side, a command has the slave side.
  *
- * Each is in a file system of its own, which only its command has at /dev/pts. A rule that opens a terminal
- * is in the ruleset of the whole task, and later commands run as the same user. So no other process may reach
- * the terminal by a path.
+ * Each terminal is in its own file system, which only its command has at /dev/pts. This keeps other processes
+ * from reaching the terminal by a path. Permissions would not: the rule that allows the terminal is in the
+ * ruleset of the whole task, and later commands run as the same user.
  */
 import { closeSync, constants, existsSync, fchownSync, fstatSync, openSync } from "node:fs";
 import * as k from "../kernel/constants.ts";
@@ -58,8 +58,8 @@ function clamp(characters: number): number {
 const readWrite = { read: true, write: true, execute: false, create: false };
 
 /**
- * Adds rules to the task's ruleset. They do not affect the task itself, because it
- * has restricted itself already. /dev/tty is each process's own terminal.
+ * Adds rules for the terminal to the task's ruleset. They do not affect the task itself, which has restricted
+ * itself already. The rule on /dev/tty is safe, because it leads each process to its own terminal.
  * @param devpts the root of the terminal's file system
  * @param abi of the kernel when the ruleset was built
  */

@@ -1,9 +1,9 @@
 /**
- * Input that is typed at a terminal: a stream into its master side.
+ * Writes typed input to the master side of a terminal, as a stream.
  *
- * Node writes to terminals with blocking calls, and cannot wait for room. So this
- * class writes without blocking. If the terminal is full because its program does
- * not read, it spawns a process that waits for room with a single system call.
+ * Node writes to terminals with blocking calls, and cannot wait for room. So this class writes without
+ * blocking. If the terminal is full because its program does not read, it spawns a process that waits for
+ * room with a single system call.
  */
 import { writeSync } from "node:fs";
 import { Writable } from "node:stream";
@@ -15,7 +15,7 @@ import { bytes, noSteps, type WholePlan } from "../launch/plan.ts";
 import { spawnPlan } from "../launch/spawnPlan.ts";
 import { endWithParentStep } from "./execPlan.ts";
 
-/** VEOF of a new terminal: Ctrl-D, termios(3). */
+/** The character VEOF of a new terminal, Ctrl-D: termios(3). */
 const END_OF_FILE = 0x04;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
@@ -27,7 +27,7 @@ export class TerminalInput extends Writable {
   /** Pid of the process that waits for room. */
   #waiter: number | undefined;
 
-  /** @param master the caller closes it */
+  /** @param master descriptor of the master side, which the caller closes */
   constructor(master: number, runnerFolder: string) {
     super({ highWaterMark: 65_536 });
     this.#master = master;
@@ -66,7 +66,7 @@ export class TerminalInput extends Writable {
     const { pid, report } = spawnPlan(waitingPlan, { terminal: this.#master }, this.#runnerFolder);
     this.#waiter = pid;
     await report;
-    // The process is reaped only now, so that no other process could get its pid.
+    // The process is reaped only here. Until then no other process can get its pid.
     this.#waiter = undefined;
     waitpid(pid, 0);
   }

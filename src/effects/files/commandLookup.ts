@@ -10,11 +10,12 @@ import type { IsVisible } from "./visibility.ts";
  * Finds the command as execvp(3) does, but in the task's `PATH`, never the plugin's.
  * @param command with a "/": a path, relative to the work dir unless absolute; otherwise a name to look for
  * @param options.path the task's `PATH`; only its absolute entries count
- * @param options.mounts paths that the task sees differently than the host. A path into a volume is
+ * @param options.mounts paths that lead to something else in the task than on the host. A path into a volume
+ * is
  *   returned unchecked, because its symlinks can only be resolved inside the task
- * @param options.isInRoot whether a path of the host is in the task's root; all are if it is left out
- * @param options.isVisible whether the task's user could see that a path is on the host; all are if it is left out
- * @param options.lookAt how a running task sees a path; on the host, where the task is yet to start, if it is left out
+ * @param options.isInRoot whether a path of the host is in the task's root; by default all are
+ * @param options.isVisible whether the task's user can see a path of the host; by default all are visible
+ * @param options.lookAt looks a path up as a running task sees it; by default paths are looked up on the host
  * @returns an absolute path of a regular file with an execute bit
  * @throws DriverError `COMMAND_NOT_FOUND` with the paths that were tried
  * @throws DriverError `COMMAND_NOT_EXECUTABLE` if none of the files found is executable
@@ -106,7 +107,7 @@ export function resolveWorkDir(
   );
 }
 
-/** A path of the host without symlinks; undefined if it cannot be reached. */
+/** Resolves the symlinks in a path of the host; undefined if it cannot be reached. */
 export function realPathOf(path: string): string | undefined {
   try {
     return realpathSync.native(path);
@@ -115,7 +116,9 @@ export function realPathOf(path: string): string | undefined {
   }
 }
 
-/** Maximum number of folders of a PATH that are searched. The PATH may be a task's own, and each folder costs disk access. */
+/**
+ * Maximum number of folders of a PATH to search. A task may set its PATH, and each folder costs disk access.
+ */
 const maxFolders = 128;
 
 /**

@@ -1,11 +1,10 @@
 /**
- * A digest of a task's environment. It shows whether two starts had the same one,
- * and the log needs to store no value.
+ * A digest of a task's environment. It shows whether two starts had the same environment, without storing any
+ * value.
  *
- * Values are often short (a port, a flag, a weak password), so anyone with an
- * exported history could find them by hashing guesses. Therefore the digest is
- * keyed (HMAC-SHA-256) with a random key that never leaves this node. There is one
- * digest for the whole environment, because a digest per value would reveal which
+ * Values are often short (a port, a flag, a weak password), so anyone with an exported history could find
+ * them by hashing guesses. Therefore the digest is keyed (HMAC-SHA-256) with a random key that never leaves
+ * this node. There is one digest for the whole environment, because a digest per value would reveal which
  * variables of which tasks are equal.
  */
 import { createHmac, randomBytes } from "node:crypto";
@@ -13,7 +12,7 @@ import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { DriverError, errnoOf } from "../../errors.ts";
 
 /**
- * Creates the key if there is none yet, and caches it. So a start needs no room on the disk for it.
+ * Creates the key if there is none yet, and caches it. So a start needs no disk space for it.
  * @param stateFolder root-only folder that holds the key
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */

@@ -10,16 +10,16 @@ export type HostEntry =
 export type LookAt = (path: string) => HostEntry | undefined;
 
 interface Walk {
-  /** Those that were followed, in order. */
+  /** The symlinks that were followed, in order. */
   readonly links: readonly { readonly path: string; readonly target: string }[];
-  /** Undefined for a path into /proc, which each task has its own of. */
+  /** Undefined for a path into /proc, because each task has its own /proc. */
   readonly end: { readonly path: string; readonly entry: Exclude<HostEntry, { kind: "link" }> } | undefined;
 }
 
-/** As the kernel: path_resolution(7). */
+/** The kernel's limit: path_resolution(7). */
 const maxLinks = 40;
 
-/** Undefined for a path that leads nowhere. */
+/** Follows a path to its end; undefined if the path leads nowhere. */
 export function follow(path: string, lookAt: LookAt): Walk | undefined {
   const links: { readonly path: string; readonly target: string }[] = [];
   const rest = namesOf(path);

@@ -3,7 +3,7 @@ import { lstatSync, readlinkSync } from "node:fs";
 import { identityOf } from "../landlock/paths.ts";
 import type { HostEntry } from "./followPath.ts";
 
-/** What is at a path, whose last name is not followed; undefined if nothing is. */
+/** Looks at a path without following its last name; undefined if nothing is there. */
 export function lookAt(path: string): HostEntry | undefined {
   try {
     const status = lstatSync(path, { throwIfNoEntry: false });
@@ -12,7 +12,7 @@ export function lookAt(path: string): HostEntry | undefined {
     const isDevice = status.isCharacterDevice() || status.isBlockDevice();
     return { kind: status.isDirectory() ? "folder" : isDevice ? "device" : "file", id: identityOf(status) };
   } catch {
-    // Network and FUSE file systems may refuse root. Landlock cannot have a rule there either.
+    // Network and FUSE file systems may refuse root. Landlock cannot have a rule on such a path, either.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** The folder of an allocation's logs, `alloc/logs`, as its tasks have it. */
+/** Finds the folder of an allocation's logs, `alloc/logs`, as its tasks see it. */
 import { lstatSync } from "node:fs";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
 import type { RootMode } from "../../config/task/unveilRules.ts";
@@ -9,9 +9,9 @@ import { folderInTask } from "./mountTarget.ts";
  * Paths of the folder in the task's mount namespace, without symlinks, for a task that must not write there.
  *
  * The agent writes and rotates the logs in it as root, and would follow a symlink that a task has put there:
- * CVE-2026-6959. A task needs nothing of the folder, since it gets its own log pipes as descriptors.
+ * CVE-2026-6959. A task needs no access to the folder, because it gets its log pipes as descriptors.
  * @param allocDir the allocation's private folder, which contains the same `alloc/logs`
- * @param root what the task sees; in the host's tree it sees the private folder, too
+ * @param root the task's root; in the host's tree the task sees the private folder, too
  * @returns none if there is no such folder
  * @throws DriverError `LOG_PIPE_UNSAFE` if something else is in its place
  */

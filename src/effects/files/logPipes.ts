@@ -40,9 +40,8 @@ export function openLogPipe(
 }
 
 /**
- * Adds a line to a task's log that says why the task was not started. Only tries:
- * without a reader, or without room in the pipe, there is no line. It is for people
- * who look only at the log. The error itself goes to the agent.
+ * Adds a line to a task's log that says why the task was not started, for people who read only the log. The
+ * agent gets the error itself. Without a reader, or without room in the pipe, no line is written.
  * @returns false if the line could not be added
  */
 export function logStartError(path: string, allocDir: string, error: DriverError): boolean {
@@ -61,8 +60,8 @@ export function logStartError(path: string, allocDir: string, error: DriverError
 }
 
 /**
- * The task's end of its log, opened once more: the collector has read to the end when the task is over, and a line
- * could not be added any more. Writes do not block.
+ * Keeps the writing end of a task's log open beyond the task's end, to add a last line. Otherwise the
+ * collector would see the end of file when the task ends. Writes do not block.
  */
 export class LastLine implements Disposable {
   #pipe: number | undefined;
@@ -78,7 +77,7 @@ export class LastLine implements Disposable {
     try {
       writeSync(this.#pipe, `${visible(line).slice(0, LINE_CHARACTERS)}\n`);
     } catch {
-      // It is for people who look only at the log; the history has it.
+      // The line is only for people who read the log. The history has the same text.
     }
   }
 
@@ -88,12 +87,15 @@ export class LastLine implements Disposable {
   }
 }
 
-/** Below `PIPE_BUF` even with three bytes each, so other writers' output cannot interleave: pipe(7). */
+/**
+ * Even with three bytes each, this is less than `PIPE_BUF`, so other writers' output cannot interleave:
+ * pipe(7).
+ */
 const LINE_CHARACTERS = 1_300;
 
 /**
  * Opens a log pipe for writes that do not block.
- * @param uid of the task, if the pipe is for its output
+ * @param uid the task's user, if the pipe is for the task's output
  */
 function openFifo(path: string, allocDir: string, uid?: number): number {
   const found = find(path, allocDir);
@@ -118,7 +120,10 @@ function find(path: string, allocDir: string): number {
   }
 }
 
-/** The agent's pipes are root's, and the task's once it has been started: a pipe of anybody else is a trap. */
+/**
+ * Checks a pipe's owner. That is root, or the task's user once a task was started. A pipe with another owner
+ * is a trap.
+ */
 function checkFifo(found: number, path: string, uid?: number): void {
   const status = fstatSync(found);
   if (!status.isFIFO()) throw unsafe(path, "it is no FIFO");
@@ -128,7 +133,7 @@ function checkFifo(found: number, path: string, uid?: number): void {
   }
 }
 
-/** Non-blocking: otherwise opening a FIFO without a reader would block the whole plugin. */
+/** Opens without blocking: otherwise a FIFO without a reader would block the whole plugin. */
 function openForWriting(found: number, path: string): number {
   try {
     return openSync(`/proc/self/fd/${found}`, constants.O_WRONLY | constants.O_NONBLOCK);

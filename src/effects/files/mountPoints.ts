@@ -1,4 +1,4 @@
-/** Turns the mounts that a task requests into those that its init makes. */
+/** Turns the mounts that a task requests into the mounts that its init makes. */
 import { isAtOrBelow } from "../../config/options/unveil.ts";
 import { hiddenSources } from "../../config/task/hiddenSources.ts";
 import type { TaskFolders } from "../../config/task/taskFolders.ts";
@@ -18,7 +18,7 @@ export interface MountPoints {
 /**
  * Checks sources and targets, and creates targets in the task's own folders.
  * @param placed sorted by target
- * @param isVisible for the task's user, of a path of the host
+ * @param isVisible whether the task's user can see a path of the host
  * @throws DriverError as `findSource` and `prepareTarget` do
  */
 export function prepareMounts(
@@ -37,14 +37,15 @@ export function prepareMounts(
     // A device at its own path needs no mount.
     else if (mount.source === target) continue;
     const { place, pathInTask } = placeOf(target, made, folders, { privateTmp, root });
-    // In a root of the task's own, the template provides the place, unless it lies in a path of the host.
+    // In a private root the template provides the mount point, unless it is below an unveiled path of the
+    // host.
     const isHosts = root === "host" || entries.some(({ path }) => isAtOrBelow(target, path));
     if (place.within !== "host" || isHosts) prepareTarget(place, source.isFolder, isVisible);
     const { path, isFolder } = source;
     made.push({ target, mount: { kind, source: path, target: pathInTask, readOnly, propagation, isFolder } });
   }
   const mounts = made.map(({ mount }) => mount);
-  // Sources are not in a root of the task's own, unless they are unveiled themselves.
+  // A private root contains no source, unless the source itself is unveiled.
   if (root === "private") return { mounts, hidden: [] };
   const own = Object.values<string>({ ...folders });
   const unveiled = entries.filter(({ sources }) => !sources.includes("volume")).map(({ path }) => path);
@@ -57,14 +58,14 @@ export function prepareMounts(
 }
 
 interface MadeMount {
-  /** As the job names it. */
+  /** The target's path in the job. */
   readonly target: string;
   readonly mount: MountPoints["mounts"][number];
 }
 
 interface PlaceInTask {
   readonly place: MountPlace;
-  /** The path of the place in the task, without symlinks. */
+  /** The path of the mount point in the task, without symlinks. */
   readonly pathInTask: string;
 }
 

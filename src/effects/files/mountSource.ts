@@ -14,10 +14,9 @@ export interface MountSource {
 }
 
 /**
- * Checks a mount's source. Follows symlinks in it, because the operator or a device
- * plugin has named it.
+ * Checks a mount's source. Follows symlinks in it, because the operator or a device plugin has named it.
  * @throws DriverError `MOUNT_SOURCE_MISSING`, recoverable
- * @throws DriverError `MOUNT_SOURCE_INVALID` for a device mount of something else, for a path in the
+ * @throws DriverError `MOUNT_SOURCE_INVALID` for a device mount whose source is no device, for a path in the
  *   host's /proc, and for `host-to-task` propagation from a mount that does not propagate
  */
 export function findSource(mount: PlacedMount): MountSource {
@@ -39,7 +38,7 @@ export function findSource(mount: PlacedMount): MountSource {
   }
 }
 
-/** The host's /proc may be mounted at other paths, too. */
+/** Checks the file system's type, because the host's /proc may be mounted at other paths, too. */
 function isProc(descriptor: number): boolean {
   return statfsSync(`/proc/self/fd/${descriptor}`).type === PROC_SUPER_MAGIC;
 }

@@ -1,6 +1,6 @@
 /**
- * The places where volumes and devices are mounted. Tasks may write to many of them, so
- * no symlink there is ever followed, and nothing is created outside of the task's own folders.
+ * Prepares the mount points of volumes and devices. Tasks may write to many of them. So no symlink there is
+ * ever followed, and nothing is created outside of the task's own folders.
  */
 import { closeSync, constants, fstatSync, mkdirSync, openSync, realpathSync } from "node:fs";
 import type { RootMode } from "../../config/task/unveilRules.ts";
@@ -10,8 +10,9 @@ import { tryOpenat2 } from "../kernel/libc.ts";
 import type { IsVisible } from "./visibility.ts";
 
 /**
- * The path of a folder of the task's own in its mount namespace, without symlinks. In a root of its own the
- * folders are at the very paths that its environment names; on the host these may lead through symlinks.
+ * The path of one of the task's own folders in its mount namespace, without symlinks. In a private root, the
+ * folders are at the paths that the task's environment names. On the host these paths may lead through
+ * symlinks.
  */
 export function folderInTask(folder: string, root: RootMode): string {
   return root === "private" ? folder : realpathSync.native(folder);
@@ -24,13 +25,13 @@ export interface MountPlace {
   readonly anchor: string;
   /** The path below the anchor. */
   readonly rest: string;
-  /** What the place belongs to. A missing place is created only in the task's own folders. */
+  /** What the mount point is in. A missing one is created only in the task's own folders. */
   readonly within: "task" | "volume" | "host";
 }
 
 /**
- * Checks a place. Creates it if it is missing in the task's own folders.
- * @param isVisible for the task's user, of a path of the host
+ * Checks a mount point. Creates it if it is missing in the task's own folders.
+ * @param isVisible whether the task's user can see a path of the host
  * @throws DriverError `MOUNT_TARGET_INVALID`
  */
 export function prepareTarget(place: MountPlace, isFolder: boolean, isVisible: IsVisible): void {

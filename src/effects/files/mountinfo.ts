@@ -7,8 +7,8 @@ export function mountPoints(mountinfo: string, fileSystemType: string): string[]
 }
 
 /**
- * Mount points of file systems whose answers come from another machine or from a process, so that they may
- * never come. An autofs mounts one of these once it is entered.
+ * Mount points of file systems that another machine or a process serves, so a call on them may never return.
+ * Includes autofs, which mounts such a file system when somebody enters it.
  */
 export function remoteMountPoints(mountinfo: string): string[] {
   return pointsOf(mountinfo, (type) => remote.test(type));
@@ -47,9 +47,9 @@ function propagates(fields: readonly string[]): boolean {
 }
 
 /**
- * Mounts at or below paths whose later siblings no slave copy gets to see, because the mount
- * around them is private.
- * @returns their lines, or undefined if all around the paths propagate
+ * Finds mounts at or below paths that are inside a private mount. Slave copies get no mounts that are added
+ * there later.
+ * @returns the lines of these mounts, or undefined if everything around the paths propagates
  */
 export function unpropagatedMounts(mountinfo: string, paths: readonly string[]): string[] | undefined {
   const mounts = mountinfo
@@ -63,7 +63,7 @@ export function unpropagatedMounts(mountinfo: string, paths: readonly string[]):
     mounts
       .filter(({ point }) => isAtOrBelow(path, point))
       .reduce<(typeof mounts)[number] | undefined>(
-        // The last of equal mount points covers the others.
+        // Of mounts at the same point, the last one covers the others.
         (inner, mount) => (inner && inner.point.length > mount.point.length ? inner : mount),
         undefined,
       ),

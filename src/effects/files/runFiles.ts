@@ -22,8 +22,8 @@ export interface RunFiles {
   /** The folder that holds the files. */
   readonly folder: string;
   /**
-   * Here init records the task's raw wait status. For an adopted run, its witness records what the kernel
-   * reports.
+   * The file in which init records the task's raw wait status. For an adopted run, the witness records what
+   * the kernel reports.
    */
   readonly status: string;
   /** FIFO that init holds open for writing until it exits. */
@@ -51,16 +51,16 @@ export function runFiles(folder: string): RunFiles {
 }
 
 /**
- * Folders of runs that are over, empty of what was theirs. To make a folder with its files, and to remove it again,
- * takes an ext4 150 to 350 µs, and longer while the log is flushed. To rename one takes 40.
+ * Folders of ended runs, emptied for reuse. On ext4, making and removing a folder with its files takes 150 to
+ * 350 µs, and longer while the log is flushed. Renaming one takes 40 µs.
  */
 const spares: string[] = [];
-/** As many as starts are under way at once. */
+/** The maximum number of concurrent starts. */
 const maxSpares = 16;
 let spareNumber = 0;
 
 /**
- * Creates the folder of a new run, with its alive FIFO. An existing folder is replaced: it belongs to a start
+ * Creates the folder of a new run, with its alive FIFO. An existing folder is replaced: it is that of a start
  * that was never stored, so its init was never released.
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
@@ -77,19 +77,22 @@ export function makeRunFiles(folder: string): RunFiles {
 }
 
 /**
- * Removes the folder of a run that is over, or keeps it for a later one. Synchronous: the folder has a few small
- * files, and the detour over libuv's threads would cost more.
+ * Removes the folder of a run that is over, or keeps it for a later one. The calls are synchronous: the
+ * folder has a few small files, and libuv's threads would cost more.
  */
 export function removeRunFiles(folder: string): void {
   if (!becomesSpare(folder)) rmSync(folder, { recursive: true, force: true });
 }
 
-/** Removes the folders that are kept. After a plugin that was killed, the next one does. */
+/** Removes the spare folders. If a plugin was killed, the next plugin does this. */
 export function removeSpareFolders(): void {
   for (const spare of spares.splice(0)) rmSync(spare, { recursive: true, force: true });
 }
 
-/** Fails if the folder exists already. */
+/**
+ * Renames a spare folder to a run's folder. Returns false if there is none, or if the run's folder exists
+ * already.
+ */
 function takeSpare(folder: string): boolean {
   const index = spares.findLastIndex((spare) => dirname(spare) === dirname(folder));
   const [spare] = index < 0 ? [] : spares.splice(index, 1);
@@ -106,10 +109,10 @@ function takeSpare(folder: string): boolean {
 function becomesSpare(folder: string): boolean {
   if (spares.length === maxSpares) return false;
   try {
-    // The others' content is a single task's.
+    // Other files hold content of one task.
     if (readdirSync(folder).some((name) => name !== "status" && name !== "alive")) return false;
     const files = runFiles(folder);
-    // An init that lives on, such as that of a lost task, would record its end for the next run.
+    // An init that is still alive, such as that of a lost task, would record its end in the next run's file.
     if (!hasNoWriter(files.alive)) return false;
     const status = openSync(files.status, constants.O_WRONLY);
     try {
@@ -122,12 +125,12 @@ function becomesSpare(folder: string): boolean {
     spares.push(spare);
     return true;
   } catch {
-    // It is gone, say, or has no status file.
+    // The folder was removed, for example, or has no status file.
     return false;
   }
 }
 
-/** A status file in which nothing is recorded yet. */
+/** The content of a status file before anything is recorded. */
 const nothingRecorded = Buffer.alloc(statusFileLayout.task + bufferBytes.identity);
 nothingRecorded.set(statusFileLayout.noStatus, statusFileLayout.status);
 

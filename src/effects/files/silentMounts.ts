@@ -1,8 +1,8 @@
 /**
- * Keeps the plugin from waiting for a file system that does not answer, such as NFS whose server is
- * down. A call that waits for it blocks the event loop, and with it all tasks, and cannot be cancelled.
- * So a child process makes the call first if a path leads to a remote file system: one that another
- * machine or a process (FUSE) serves.
+ * Keeps the plugin from waiting for a file system that does not answer, such as NFS whose server is down. A
+ * call on such a file system cannot be cancelled, and blocks the event loop and with it all tasks. So for a
+ * path that leads to a remote file system, one that another machine or a process (FUSE) serves, a child
+ * process makes the call first.
  */
 import { isAbsolute } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -16,12 +16,13 @@ import { spawnPlan } from "../launch/spawnPlan.ts";
 import { anyFolder, closeRangeStep } from "../launch/steps/fileSteps.ts";
 import { remoteMountPoints } from "./mountinfo.ts";
 
-/** How long to wait for an answer. */
+/** Maximum time to wait for an answer. */
 const timeoutMs = 10_000;
 
 /**
- * Resolves once all remote file systems to which paths of the host lead have answered.
- * @param paths that the plugin is about to look up; relative ones are skipped. Called only if the host has
+ * Resolves once all remote file systems on the given paths of the host have answered.
+ * @param paths returns the paths that the plugin is about to look up. Relative ones are skipped. Called only
+ * if the host has
  *   remote file systems
  * @param runnerFolder where to put the plan runner if this host doesn't execute memfds
  * @throws DriverError `FILE_SYSTEM_SILENT`, recoverable
@@ -43,8 +44,8 @@ export async function waitForAnswers(
 }
 
 /**
- * The same for paths as a running task sees them. A task's links may lead anywhere, so all paths are looked
- * up if the task has any remote file system.
+ * Like {@link waitForAnswers}, for paths as a running task sees them. A task's links may lead anywhere, so if
+ * the task has any remote file system, all paths are looked up.
  * @param pid of a process of the task
  * @param root descriptor of the task's root
  */
@@ -97,7 +98,7 @@ const enterSteps: readonly Step[] = [
   { name: "enter the task's root", call: "chroot", args: ["."] },
 ];
 
-/** Makes the calls that a look-up makes, and drops the results. An error is an answer, too. */
+/** A plan with the calls of a look-up. The results are dropped: an error is an answer, too. */
 function askPlan<Name extends string>(
   paths: readonly string[],
   inherited: Readonly<Record<Name, number>>,

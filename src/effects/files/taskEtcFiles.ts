@@ -1,4 +1,4 @@
-/** A task's own versions of files in /etc, which are bound over the host's. */
+/** Makes a task's own versions of files in /etc, which are bind-mounted over the host's files. */
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import { hasOwnHosts, hostsFile } from "../../config/task/hostsFile.ts";
@@ -8,9 +8,9 @@ import { resolvConf } from "../network/resolvConf.ts";
 import type { RunFiles } from "./runFiles.ts";
 
 export interface EtcFile {
-  /** In the task. */
+  /** The file's path in the task. */
   readonly path: string;
-  /** In the run's folder. */
+  /** Its path in the run's folder. */
   readonly source: string;
   /** @throws DriverError `CONFIG_INVALID` for a dns block with an entry that is not a single word */
   readonly text: () => string;
@@ -18,7 +18,7 @@ export interface EtcFile {
 
 /**
  * The files that a task has of its own. Most tasks have none.
- * @param plugin decides about users and groups where the task does not
+ * @param plugin the plugin's options: they decide on users and groups if the task's options do not
  */
 export function taskEtcFiles(
   request: Pick<TaskRequest, "dns" | "network" | "options">,
@@ -44,7 +44,7 @@ export function taskEtcFiles(
   ];
 }
 
-/** Writes them to the run's folder, readable by everybody, whatever the agent's umask. */
+/** Writes the files to the run's folder. They are readable by everybody, whatever the agent's umask. */
 export function writeEtcFiles(files: readonly EtcFile[]): void {
   for (const { source, text } of files) {
     writeFileSync(source, text());

@@ -32,7 +32,7 @@ function checkSame(name: string, path: string, original: string): void {
   const expected = originalOf(name, original);
   const named = statusOf(path);
   if (named?.isDirectory() && named.dev === expected.dev && named.ino === expected.ino) return;
-  // The same where nothing is: a job may name a path to learn that.
+  // The same error for a missing path, so that a job cannot learn which paths exist.
   throw new DriverError("CONFIG_INVALID", `${name} (${path}) is not the task's own folder ${original}`, {
     hint: "The Nomad agent sets the variable: remove it from the job's env block",
   });

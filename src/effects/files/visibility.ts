@@ -1,7 +1,7 @@
 /**
- * Which paths of the host a task's user could find by itself. The plugin looks as root, and its errors go to
- * whoever submits jobs. So to a path that the job names, but its user cannot reach, it gives the answer for one
- * that is not there.
+ * Decides which paths of the host a task's user could find without the driver. The plugin looks paths up as
+ * root, and whoever submits a job sees its errors. So if a job names a path that its user cannot reach, the
+ * plugin answers as if the path did not exist.
  */
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -9,17 +9,20 @@ import { getxattr } from "../kernel/libc.ts";
 import { follow } from "./followPath.ts";
 import { lookAt } from "./hostEntry.ts";
 
-/** Who looks. */
+/** The user who looks. */
 export interface Viewer {
   readonly uid: number;
   readonly gid: number;
   /** Gids of supplementary groups. */
   readonly groups: readonly number[];
-  /** Whether it has a capability by which it enters all folders. */
+  /** Whether the user has a capability that lets it enter all folders. */
   readonly entersAll: boolean;
 }
 
-/** Whether something is at a path of the host, and the viewer may enter all folders on the way, those of links, too. */
+/**
+ * Whether a path of the host exists and the viewer may enter all folders on the way to it, including those
+ * that symlinks lead through.
+ */
 export type IsVisible = (path: string) => boolean;
 
 export function visibilityFor(viewer: Viewer): IsVisible {
@@ -40,6 +43,6 @@ function mayEnter({ uid, gid, groups, entersAll }: Viewer, folder: string): bool
   } catch {
     return false;
   }
-  // An access list may let it in by name: acl(5).
+  // An access control list may allow this user by name: acl(5).
   return getxattr(folder, "system.posix_acl_access") !== undefined;
 }

@@ -59,7 +59,7 @@ export function probeHost(topology: NodeTopology = readNodeTopology()): HostFact
     cgroupControllers: mount === undefined ? [] : readControllers(mount, "cgroup.controllers"),
     cgroupDelegated: mount === undefined ? [] : readControllers(mount, "cgroup.subtree_control"),
     memfdExecution: readKernelFile("/proc/sys/vm/memfd_noexec") !== "2",
-    // With CONFIG_SECCOMP_FILTER alone, which does not depend on the hardware.
+    // This file exists only with CONFIG_SECCOMP_FILTER.
     seccomp: readKernelFile("/proc/sys/kernel/seccomp/actions_avail") !== undefined,
     namespaces: { pid: hasNamespace("pid"), mount: hasNamespace("mnt"), ipc: hasNamespace("ipc") },
     cores: topology.cores.length,
@@ -87,7 +87,7 @@ export function watchHost(
   return probes.pipe(distinctUntilChanged<HostFacts>(isDeepStrictEqual));
 }
 
-/** Whether the kernel has such namespaces, and their limit is not 0: namespaces(7). */
+/** Whether the kernel has namespaces of this kind, and their limit is not 0: namespaces(7). */
 function hasNamespace(name: "pid" | "mnt" | "ipc"): boolean {
   const limit = readKernelFile(`/proc/sys/user/max_${name}_namespaces`);
   return limit !== undefined && limit !== "0";

@@ -21,7 +21,7 @@ export interface HostProblem {
   readonly remedy: string;
 }
 
-/** What is known only from the driver's own work. */
+/** Findings of the driver's own work, which the host's facts do not show. */
 export interface HostFindings {
   /** Paths of event logs that were damaged. */
   readonly quarantined?: readonly string[];

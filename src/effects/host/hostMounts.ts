@@ -11,17 +11,20 @@ export function isRemote(path: string): boolean {
   return remoteMountOnTheWay(path) !== undefined;
 }
 
-/** After a change it is another object. */
+/** The host's mounts. After a change of the mounts there is a new object. */
 export interface HostMounts {
   /** proc_pid_mountinfo(5) */
   readonly mountinfo: string;
-  /** Where remote file systems are mounted. */
+  /** The mount points of remote file systems. */
   readonly remote: ReadonlySet<string>;
 }
 
 let known: { readonly descriptor: number; readonly mounts: HostMounts } | undefined;
 
-/** Reads the host's mounts anew only when they have changed: the kernel tells by POLLPRI (proc_pid_mounts(5)). */
+/**
+ * The host's mounts. They are read again only after a change, which the kernel reports by POLLPRI
+ * (proc_pid_mounts(5)).
+ */
 export function hostMounts(): HostMounts {
   if (known !== undefined && !poll(known.descriptor, POLLPRI)) return known.mounts;
   // Opened before it is read, so that no change is missed.
@@ -31,7 +34,9 @@ export function hostMounts(): HostMounts {
   return known.mounts;
 }
 
-/** The first remote mount point on a path of the host. The walk ends there and does not enter it. */
+/**
+ * The first remote mount point on a path of the host. The walk ends at the mount point and does not enter it.
+ */
 export function remoteMountOnTheWay(path: string): string | undefined {
   const { remote } = hostMounts();
   if (remote.size === 0) return undefined;

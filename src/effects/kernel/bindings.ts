@@ -7,7 +7,7 @@
  */
 import type { ArgumentType } from "node:ffi";
 
-/** The functions, bound at the first use. */
+/** The functions of the C library, bound at the first call. */
 export function libc(): Libc {
   bound ??= bind();
   return bound;
@@ -18,13 +18,14 @@ let bound: Libc | undefined;
 
 function bind() {
   const { DynamicLibrary, getInt32, getRawPointer } = loadFfi();
-  // The program itself, which is linked with the C library, whatever that library's name.
+  // Null stands for the program itself. It is linked with the C library, so the library's file name does not
+  // matter.
   const program = new DynamicLibrary(null);
   const errnoAddress = program.getFunction("__errno_location", { return: "pointer" })();
   const libraryFunction = <const Types extends readonly ArgumentType[]>(name: string, ...types: Types) =>
     program.getFunction(name, { return: "int32", arguments: types });
-  // A library knows one prototype of each function. syscall(2) takes its arguments in
-  // registers, so each use of it can have a prototype of its own.
+  // A DynamicLibrary allows one prototype for each function. syscall(2) takes its arguments in registers, so
+  // each use may have its own prototype, from its own DynamicLibrary.
   const syscall = <const Types extends readonly ArgumentType[]>(...types: Types) =>
     new DynamicLibrary(null).getFunction("syscall", { return: "int32", arguments: ["int32", ...types] });
   return {
@@ -87,7 +88,7 @@ function bind() {
   };
 }
 
-/** Without the warning that this interface of Node's may change: the runtime is pinned. */
+/** Loads the FFI without Node's warning that its interface may change, because the runtime is pinned. */
 function loadFfi(): typeof import("node:ffi") {
   const { emitWarning } = process;
   process.emitWarning = () => undefined;

@@ -51,7 +51,10 @@ export function openat2(directory: number, path: string, how: OpenHow): number {
   throw kernelError("openat2", opened.errno, path);
 }
 
-/** The same for a path that may be missing. Does not throw: an error with its stack is slower than the call. */
+/**
+ * Like {@link openat2}, for a path that may be missing. Does not throw, because making an error with a stack
+ * is slower than the call.
+ */
 export function tryOpenat2(
   directory: number,
   path: string,
@@ -66,7 +69,7 @@ export function tryOpenat2(
 /**
  * A new file system that is mounted nowhere yet: fsopen(2), fsconfig(2), fsmount(2).
  * @param attributes `MOUNT_ATTR_…` of the mount
- * @returns a descriptor of its root, close-on-exec, for openat(2) and move_mount(2)
+ * @returns a close-on-exec descriptor of the file system's root, for openat(2) and move_mount(2)
  */
 export function newFileSystem(
   type: string,
@@ -116,7 +119,7 @@ export function fcntlSetFlags(descriptor: number, flags: number): void {
 /**
  * poll(2) of one descriptor, without waiting.
  * @param events `POLL…` bits
- * @returns whether any of them holds, or an error or hang-up
+ * @returns whether one of these events, an error or a hang-up is pending
  */
 export function poll(descriptor: number, events: number): boolean {
   const { poll, errno } = libc();
@@ -130,9 +133,9 @@ export function poll(descriptor: number, events: number): boolean {
 }
 
 /**
- * flock(2) without waiting. The lock belongs to the open file description.
- * The kernel releases it when the last descriptor is closed, or at the end of the process.
- * @returns false if another open file description holds the lock, or for a shared one an exclusive lock
+ * flock(2) without waiting. The lock belongs to the open file description. The kernel releases it when the
+ * last descriptor is closed, or at the end of the process.
+ * @returns false if another open file description holds a conflicting lock
  */
 export function tryFlock(descriptor: number, kind: "exclusive" | "shared" = "exclusive"): boolean {
   const result = libc().flock(descriptor, (kind === "shared" ? k.LOCK_SH : k.LOCK_EX) | k.LOCK_NB);
@@ -202,8 +205,8 @@ export function listenerOf(path: string): { readonly pid: number; readonly uid: 
 /**
  * bpf(2).
  * @param attr bytes of a `union bpf_attr`
- * @param what the call is about; only for the error
- * @param expected an error that is an answer: -1
+ * @param what the object of the call; only for the error
+ * @param expected an errno for which the function returns -1 instead of throwing
  * @returns what the command returns, such as a descriptor
  */
 export function bpf(command: number, attr: Uint8Array, what: string, expected?: string): number {
@@ -213,13 +216,16 @@ export function bpf(command: number, attr: Uint8Array, what: string, expected?: 
   return checked(result, "bpf", what);
 }
 
-/** Writes the address of bytes into a struct. They are kept as long as the struct is. */
+/** Writes the address of bytes into a struct. Keeps the bytes alive as long as the struct. */
 export function writePointer(struct: Buffer, offset: number, bytes: NodeJS.ArrayBufferView): void {
   struct.writeBigUInt64LE(libc().addressOf(bytes), offset);
   pointedTo.set(struct, [...(pointedTo.get(struct) ?? []), bytes]);
 }
 
-/** By structs. An address is no reference: what it leads to could be collected before the call. */
+/**
+ * The bytes that each struct points to. An address is no reference: without this map they could be collected
+ * before the call.
+ */
 const pointedTo = new WeakMap<Buffer, readonly NodeJS.ArrayBufferView[]>();
 
 /** unshare(2) of the calling thread. */
@@ -283,8 +289,8 @@ export function tryReceive(
 }
 
 /**
- * fcntl(2) with `F_SETOWN`, `F_SETSIG` and `O_ASYNC`: from now on this process gets a signal when something can be
- * read from a non-blocking descriptor. Or no more, without a signal.
+ * fcntl(2) with `F_SETOWN`, `F_SETSIG` and `O_ASYNC`: makes the kernel signal this process when something can
+ * be read from a non-blocking descriptor. An undefined signal turns that off.
  */
 export function setReadSignal(descriptor: number, signal: number | undefined): void {
   const set = (operation: number, value: number) =>
@@ -298,13 +304,15 @@ export function setReadSignal(descriptor: number, signal: number | undefined): v
 
 /**
  * connect(2) of a non-blocking socket to this host's loopback address. If the listener's queue is full, the
- * connection is still pending at the return: a write waits for it, and a failure is the socket's next error.
+ * connection is still pending when the function returns. A write then waits for it, and a failure is the
+ * socket's next error.
  * @throws DriverError `KERNEL_CALL_FAILED` if nobody listens
  */
 export function connectToLoopback(socket: number, port: number): void {
   const { connect, errno } = libc();
   const address = internetAddress(loopback, port);
-  // On loopback, the kernel has the answer when the first call returns. Only the second call reports it.
+  // On loopback, the kernel knows the result when the first call returns, but only the second call reports
+  // it.
   for (const pending of ["EINPROGRESS", "EALREADY"]) {
     if (connect(socket, address, address.byteLength) === 0) return;
     const name = errnoName(errno());
@@ -332,17 +340,23 @@ export function socketPair(): readonly [number, number] {
 }
 
 /**
- * Sends a message of one byte with descriptors, which the receiver gets duplicates of: sendmsg(2), unix(7).
+ * Sends a message of one byte with descriptors, of which the receiver gets duplicates: sendmsg(2), unix(7).
  * @throws DriverError `KERNEL_CALL_FAILED`, with `EPIPE` or `ECONNRESET` if nobody can receive it any more
  */
 export function sendDescriptors(socket: number, descriptors: readonly number[]): void {
   checked(libc().sendmsg(socket, messageWith(descriptors), k.MSG_NOSIGNAL), "sendmsg");
 }
 
-/** By their number of descriptors. Kept, because they hold addresses of their own parts: nothing may be collected. */
+/**
+ * Messages by their number of descriptors. They are kept, because they hold addresses of their own parts,
+ * which must not be collected.
+ */
 const messages = new Map<number, Buffer>();
 
-/** A `struct msghdr`, its vector, the byte that this is for, and the control message. */
+/**
+ * One buffer with a `struct msghdr`, its vector, the byte to which the vector points, and the control
+ * message.
+ */
 function messageWith(descriptors: readonly number[]): Buffer {
   const control = descriptorsMessage(descriptors);
   const message = messages.get(descriptors.length) ?? Buffer.alloc(MESSAGE_BYTES + control.length);

@@ -11,9 +11,9 @@ export interface SpawnDescriptor {
 }
 
 /**
- * posix_spawn(3): the child has a session of its own, no blocked signals, and
- * every signal's default disposition. It has the descriptors in the list, and
- * those that this process inherited itself without close-on-exec.
+ * posix_spawn(3): the child has a session of its own, no blocked signals, and every signal's default
+ * disposition. It gets the descriptors in the list, and those that this process itself inherited without
+ * close-on-exec.
  * @returns the child's pid; the caller has to {@link waitpid} for it
  */
 export function posixSpawn(
@@ -32,7 +32,10 @@ export function posixSpawn(
 
 let knownActions: { readonly key: string; readonly actions: Uint8Array } | undefined;
 
-/** Those of the last call serve again if the numbers are the same, as they are in starts one after another. */
+/**
+ * The file actions that duplicate the descriptors. Those of the last call are reused if the numbers are
+ * equal, as they are in consecutive starts.
+ */
 function duplications(descriptors: readonly SpawnDescriptor[]): Uint8Array {
   const key = descriptors.map(({ from, to }) => `${from}:${to}`).join();
   if (knownActions?.key === key) return knownActions.actions;
@@ -65,7 +68,8 @@ function cleanAttributes(): Uint8Array {
   const c = libc();
   const attributes = new Uint8Array(SPAWN_OBJECT_BYTES);
   checked(c.spawnAttributesInit(attributes), "posix_spawnattr_init");
-  // Every bit, including the two signals that glibc reserves: without their bits they would stay ignored.
+  // Every bit is set, including those of the two signals that glibc reserves. Without their bits these would
+  // stay ignored.
   const allSignals = new Uint8Array(SIGNAL_SET_BYTES).fill(0xff);
   checked(c.spawnAttributesSetDefault(attributes, allSignals), "posix_spawnattr_setsigdefault");
   const noSignals = new Uint8Array(SIGNAL_SET_BYTES);
@@ -76,7 +80,7 @@ function cleanAttributes(): Uint8Array {
   return attributes;
 }
 
-/** A list as `argv` and `envp` are: pointers, NULL, then the strings that they point at. */
+/** A list in the form of `argv` and `envp`: pointers, NULL, then the strings that they point to. */
 function stringList(texts: readonly string[]): Uint8Array {
   const strings = texts.map((text) => Buffer.from(`${text}\0`));
   const pointerBytes = (strings.length + 1) * POINTER_BYTES;

@@ -10,11 +10,10 @@ import { type LandlockRight, maskOfRights, rightsOfFamily } from "../../landlock
 export type PathKind = "file" | "folder" | "device";
 
 /**
- * Handles all rights of the ABI, so the kernel refuses everything that no rule
- * allows. It cannot refuse what its ABI does not know: truncate(2) of any file that
- * the user may write to before ABI 3, device ioctls before 5, signals and abstract
- * sockets before 6, connections to other sockets before 9. Before ABI 2 nothing can be
- * renamed or linked across folders.
+ * Handles all rights of the ABI, so the kernel refuses everything that no rule allows. It cannot refuse what
+ * the ABI does not know: truncate(2) of any file that the user may write to before ABI 3, device ioctls
+ * before 5, signals and abstract sockets before 6, connections to other sockets before 9. Before ABI 2
+ * nothing can be renamed or linked across folders.
  */
 export function handledAccess(abi: number): number {
   return maskOfRights(rightsOfFamily("fs"), abi);
@@ -49,11 +48,10 @@ export const portRights: Readonly<Record<PortOption, LandlockRight>> = {
 };
 
 /**
- * `w` includes device ioctls: a task that may write to a device is meant to use it
- * (terminals, /dev/kvm, /dev/net/tun, graphics), and isatty(3) on /dev/null keeps its
- * usual answer. A task that may only read one, such as /dev/urandom, needs no ioctls.
- * A device from a device plugin is meant to be used, so even `r` includes them.
- * It includes connections to sockets, for which unix(7) asks for write permission, too.
+ * `w` includes device ioctls: a task that may write to a device is meant to use it (terminals, /dev/kvm,
+ * /dev/net/tun, graphics), and isatty(3) on /dev/null keeps its usual answer. A task that may only read one,
+ * such as /dev/urandom, needs no ioctls. A device from a device plugin is meant to be used, so even `r`
+ * includes them. `w` also includes connections to sockets: unix(7) requires write permission for these, too.
  * No letter grants fs.make_char: a character device can expose the kernel's memory.
  */
 const rightsOf: Readonly<Record<keyof UnveilMode, Readonly<Record<PathKind, readonly LandlockRight[]>>>> = {

@@ -1,13 +1,13 @@
 /**
- * Resolves the path of a rule. Most paths are on the host, and the plugin adds their
- * rules. Two kinds of paths can only be resolved by the task's own processes:
+ * Resolves the path of a rule. Most paths are on the host, and the plugin adds their rules. Two kinds of
+ * paths can only be resolved by the task's own processes:
  *
  * - paths in /proc, because a task has its own proc file system, and a rule on the
  *   host's would not apply to it;
- * - the task's standard streams, such as /dev/stdout: here that is the plugin's own output.
+ * - the task's standard streams, such as /dev/stdout: in the plugin that is the plugin's own output.
  *
- * Other magic links (proc_pid_fd(5)) are refused: they lead to whatever the process that
- * resolves them has open.
+ * Other magic links (proc_pid_fd(5)) are refused, because they lead to open files of whichever process
+ * resolves them.
  */
 import {
   closeSync,
@@ -36,12 +36,12 @@ import { tryOpenat2 } from "../kernel/libc.ts";
 import type { PathKind } from "./access.ts";
 
 export type Found =
-  /** The descriptor (`O_PATH`) is for the caller to close. */
+  /** The descriptor (`O_PATH`), which the caller closes. */
   | {
       readonly at: "host";
       readonly descriptor: number;
       readonly kind: PathKind;
-      /** As of {@link identityOf}. */
+      /** The file's identity: see {@link identityOf}. */
       readonly identity: string;
     }
   | FoundInProc
@@ -50,7 +50,7 @@ export type Found =
 
 export interface FoundInProc {
   readonly at: "proc";
-  /** Without symlinks but `self` and `thread-self`. */
+  /** The path without symlinks other than `self` and `thread-self`. */
   readonly path: string;
   /** Whether the path means something else for every process. */
   readonly perProcess: boolean;
@@ -76,7 +76,7 @@ export function findPath(rule: UnveilRule): Found {
   throw kernelError("openat2", errno, rule.path);
 }
 
-/** Identifies what a path leads to: another file that takes its place has another identity. */
+/** Identifies a file: another file at the same path has another identity. */
 export function identityOf({ dev, ino }: Pick<Stats, "dev" | "ino">): string {
   return `${dev}:${ino}`;
 }
@@ -112,7 +112,7 @@ function classify(descriptor: number, rule: UnveilRule): Found {
   try {
     const path = procBelow(descriptor, kind, rule) ?? readlinkSync(`/proc/self/fd/${descriptor}`);
     if (!isProc || !isAtOrBelow(path, "/proc")) throw otherProc(rule, path);
-    // The path is as procfs names it. Links through `self` have led to this process's folder.
+    // The path is the one that procfs reports, so links through `self` have become this process's folder.
     const own = ownEntry(path);
     return { at: "proc", path: own ?? path, perProcess: own !== undefined, kind };
   } finally {
@@ -120,7 +120,10 @@ function classify(descriptor: number, rule: UnveilRule): Found {
   }
 }
 
-/** A path in this process's folder of /proc, as each process has it; undefined for other paths. */
+/**
+ * Rewrites a path in this process's folder of /proc to the one that each process has for itself; undefined
+ * for other paths.
+ */
 function ownEntry(path: string): string | undefined {
   const self = `/proc/${process.pid}`;
   const thread = `${self}/task/${process.pid}`;
@@ -136,7 +139,10 @@ function isOtherProc(descriptor: number, rule: UnveilRule): boolean {
   return isConfigured(rule) && statfsSync(`/proc/self/fd/${descriptor}`).type === PROC_SUPER_MAGIC;
 }
 
-/** Follows symlinks to a standard stream. It reads them one by one: the kernel would follow a magic link, too. */
+/**
+ * Follows symlinks to a standard stream. Reads them one by one, because the kernel would follow a magic link,
+ * too.
+ */
 function streamAt(rule: Pick<UnveilRule, "path">): Found {
   const stream = /^\/proc\/(?:self|thread-self)\/fd\/([0-2])$/;
   let { path } = rule;
@@ -149,7 +155,7 @@ function streamAt(rule: Pick<UnveilRule, "path">): Found {
       path = stream.test(real) ? real : resolve(folder, readlinkSync(path));
     }
   } catch {
-    // No symlink: the path leads through a magic link elsewhere.
+    // The name is no symlink, so the path leads through a magic link elsewhere.
   }
   throw new DriverError(
     "UNVEIL_PATH_UNSAFE",
@@ -161,7 +167,7 @@ function streamAt(rule: Pick<UnveilRule, "path">): Found {
   );
 }
 
-/** As for the kernel: path_resolution(7). */
+/** The kernel's limit: path_resolution(7). */
 const maxLinks = 40;
 
 let knownProcDevice: number | undefined;
@@ -184,8 +190,8 @@ function leadsOut({ path, beneath }: Pick<UnveilRule, "path" | "beneath">): Driv
 }
 
 /**
- * The path of another /proc that is mounted below a folder: the folder's rule would open it, too. Checked for
- * paths that a job unveils; the operator may unveil such a folder.
+ * The path of another /proc that is mounted below a folder, because the folder's rule would allow it, too.
+ * Only paths that a job unveils are checked: an operator may unveil such a folder.
  */
 function procBelow(descriptor: number, kind: PathKind, { sources }: UnveilRule): string | undefined {
   if (kind !== "folder" || !sources.includes("task")) return undefined;

@@ -16,7 +16,7 @@ import { pathBeneathAttr, RULE_PATH_BENEATH } from "./attributes.ts";
 import type { KnownPaths } from "./knownPaths.ts";
 import { type FoundInProc, findPath, kindOf, type StandardStream } from "./paths.ts";
 
-/** An open file. The descriptor's file gets the rule, wherever its path leads by now. */
+/** An open file. The rule is for the descriptor's file, even if the path leads elsewhere by now. */
 export interface OpenedPath {
   readonly fd: number;
   readonly mode: UnveilMode;
@@ -29,7 +29,7 @@ export interface AppliedRule {
   /** Letters of {@link UnveilMode}. */
   readonly mode: string;
   readonly kind: PathKind;
-  /** Who requested it. */
+  /** Who requested the rule. */
   readonly source: string;
 }
 
@@ -43,9 +43,9 @@ export interface SkippedRule {
  * (`O_PATH`, no magic links followed) and adds the descriptor with landlock_add_rule(2).
  */
 export interface NamespaceRule {
-  /** In the task's own /proc, with symlinks resolved. */
+  /** The path in the task's own /proc, with symlinks resolved. */
   readonly path: string;
-  /** The rule is for this standard stream of the task instead, to which the path leads. */
+  /** The standard stream to which the path leads. If it is set, the rule is for the task's own stream. */
   readonly stream?: StandardStream;
   /** `allowed_access` of `struct landlock_path_beneath_attr`. */
   readonly access: number;
@@ -60,15 +60,15 @@ export interface NamespaceRule {
   readonly required: boolean;
 }
 
-/** A rule on a path of the host that init adds, and nobody misses if that fails. */
+/** A rule on a default path of the host. Init adds it, and ignores a failure. */
 export type KnownRule = Pick<NamespaceRule, "path" | "access">;
 
-/** Whether only the default paths have it, and it means the host's. */
+/** Whether the rule comes only from the default paths, and its path is the host's. */
 function isDefault({ sources, at, ownRoot }: UnveilRule): boolean {
   return sources.length === 1 && sources[0] === "default" && at === undefined && ownRoot === undefined;
 }
 
-/** The rules on default paths that are known to be there. */
+/** The rules on default paths that are known to exist. */
 export function knownRules(rules: readonly UnveilRule[], known: KnownPaths, abi: number): KnownRule[] {
   const found: KnownRule[] = [];
   for (const rule of rules) {
@@ -90,7 +90,7 @@ export class RulesetBuilder {
   readonly #abi: number;
   readonly #known: KnownPaths;
 
-  /** @param known paths for whose rules init cares: see {@link knownRules} */
+  /** @param known the paths whose rules init adds: see {@link knownRules} */
   constructor(ruleset: number, abi: number, known: KnownPaths) {
     this.#ruleset = ruleset;
     this.#abi = abi;
@@ -147,12 +147,11 @@ export class RulesetBuilder {
   }
 
   /**
-   * Landlock has no rule for "each process's own file": a rule on /proc/self/status would apply
-   * to one process, and a shell's children would be refused. A path like that in the options is
-   * meant for all processes of the task. So it allows reading in the whole of the task's own
-   * /proc, which shows only the task's processes and the kernel's public files. The default
-   * paths do not allow that much: their rules apply to the main process only. So do all rights
-   * other than reading: in all of /proc, root could use them to change the host's sysctls.
+   * Landlock has no rule for "each process's own file": a rule on /proc/self/status would apply to one
+   * process, and a shell's children would be refused. But an option with such a path is meant for all
+   * processes of the task. So it allows reading in all of the task's own /proc, which shows only the task's
+   * processes and the kernel's public files. Rules of default paths, and rights other than reading, apply to
+   * the main process only. With other rights in all of /proc, root could change the host's sysctls.
    */
   #addInProc(rule: UnveilRule, { path, perProcess, kind }: FoundInProc): void {
     if (!perProcess || !isConfigured(rule) || !rule.mode.read) {
@@ -196,8 +195,8 @@ export class RulesetBuilder {
 const READ: UnveilMode = { read: true, write: false, execute: false, create: false };
 
 /**
- * Checks that a task's user could reach on the host what the job unveils. Otherwise the task's own root would
- * let the user into folders that are closed to it.
+ * Checks that the task's user can reach on the host every path that the job unveils. Otherwise the task's
+ * private root would let the user into folders that are closed to it on the host.
  * @param realPaths see {@link AddedRules}; undefined before the rules are added
  * @throws DriverError `UNVEIL_PATH_MISSING`, as for a missing path: the job must not learn that it exists
  */
@@ -212,7 +211,7 @@ export function checkVisible(
   }
 }
 
-/** Whether the job alone unveils it, outside of the task's own folders. */
+/** Whether only the job unveils the path, and it is outside of the task's own folders. */
 function isJobsAlone({ sources, beneath }: UnveilRule): boolean {
   return beneath === undefined && sources.every((source) => source === "task");
 }

@@ -22,7 +22,7 @@ import {
 } from "./rules.ts";
 
 export interface Ruleset extends AddedRules {
-  /** Close-on-exec. The caller closes it. */
+  /** The ruleset's descriptor, close-on-exec. The caller closes it. */
   readonly fd: number;
 }
 
@@ -33,9 +33,12 @@ export interface AddedRules {
   readonly skipped: readonly SkippedRule[];
   /** Rules that the launch plan has to add. */
   readonly insideNamespace: readonly NamespaceRule[];
-  /** By a rule's path, the identity of the file on the host that it led to: see `identityOf`. */
+  /** The identity of the host's file to which a rule's path led, by that path: see `identityOf`. */
   readonly identities: ReadonlyMap<string, string>;
-  /** By the path of a rule of the job alone, outside of the task's folders, the path without symlinks that it led to. */
+  /**
+   * For each path that only the job unveils, and that is outside of the task's folders: the same path without
+   * symlinks.
+   */
   readonly realPaths: ReadonlyMap<string, string>;
   /** Whether the options unveil something in /proc. */
   readonly opensProc: boolean;
@@ -116,7 +119,8 @@ function checkPortRight(option: PortOption, abi: number): void {
 }
 
 /**
- * In the host's pid namespace only Landlock keeps a task from signalling its user's other processes.
+ * Checks that the kernel can restrict signals. In the host's pid namespace, only Landlock keeps a task from
+ * signalling other processes of its user.
  * @throws DriverError `LANDLOCK_UNAVAILABLE` if the ABI has no scope for signals
  */
 export function checkSignalScope(abi: number): void {

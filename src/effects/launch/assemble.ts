@@ -1,4 +1,4 @@
-/** Assembles a launch plan to the table that the runner executes; table.ts documents the layout. Pure. */
+/** Assembles a launch plan into the table that the runner executes. table.ts documents the layout. Pure. */
 import { type Architecture, systemCallNumber } from "../../systemCalls.ts";
 import {
   type Argument,
@@ -53,7 +53,7 @@ export function assembleEarly(
 
 const UNVEIL_OFFSET = UNVEIL_ADDRESS - EARLY_ADDRESS;
 
-/** The early phases but `unveil`. */
+/** The early phases without `unveil`. */
 function earlyPart(steps: Partial<Plan["steps"]>, architecture: Architecture): Uint8Array {
   const early = new TableWriter(EARLY_ADDRESS, EARLY_BYTES);
   const part = ["parent", "init", "held", "abandoned"] as const;
@@ -61,14 +61,17 @@ function earlyPart(steps: Partial<Plan["steps"]>, architecture: Architecture): U
   return early.bytes();
 }
 
-/** For plans with so many mounts that the phase `unveil` has no room where it usually is. */
+/**
+ * Appends the phase `unveil` to `init`, for plans with so many mounts that `unveil` does not fit at its usual
+ * address.
+ */
 function inOneRow<Steps extends Pick<Plan["steps"], "init" | "unveil">>(steps: Steps): Steps {
   return { ...steps, init: [...steps.init, ...steps.unveil], unveil: [] };
 }
 
-/** Assembled steps of the phase `unveil`, by where they go on. */
+/** Assembled steps of the phase `unveil`, by the address at which the plan continues after them. */
 const unveilParts = new WeakMap<readonly Step[], Map<string, Uint8Array>>();
-/** Launches differ in the number of their mounts. */
+/** The address depends on the number of mounts, which differs between launches. */
 const maxParts = 16;
 
 function unveilPart(
@@ -128,7 +131,7 @@ function addressesOf(steps: Partial<Plan["steps"]>): Readonly<Record<Phase, numb
   };
 }
 
-/** Before the name, so that their addresses do not depend on the plan. */
+/** The buffers come before the name, so that their addresses do not depend on the plan. */
 const bufferAddresses: Readonly<Record<BufferName, number>> = {
   waitStatus: TABLE_ADDRESS + NAME_OFFSET - bufferBytes.waitStatus,
   identity: TABLE_ADDRESS + NAME_OFFSET - bufferBytes.waitStatus - bufferBytes.identity,
@@ -148,7 +151,7 @@ function nameBytes(name: string): Uint8Array {
 
 const ARGUMENTS_AT = WORD_BYTES;
 
-/** The phase that follows another one that is elsewhere. */
+/** Phases that continue in another phase, which may be elsewhere in the table. */
 const following: Partial<Record<Phase, Phase>> = { init: "unveil", unveil: "held" };
 
 function writePart(
@@ -181,7 +184,7 @@ function writeWords(table: TableWriter, address: number, words: readonly number[
   }
 }
 
-/** The arguments that a call does not have stay zero. */
+/** Unused arguments of a call stay zero. */
 function argumentWords({ args }: Step, table: TableWriter): number[] {
   return args.map((argument) => argumentWord(argument, table));
 }
@@ -225,7 +228,7 @@ function successors(
     case "repeatUntil":
       return [flow.result, next, REPORT, here];
     case "repeatUntilTask":
-      // 0 is no process's pid. The kernel replaces it with the task's pid at the fork.
+      // No process has pid 0. At the fork, the kernel replaces the 0 with the task's pid.
       return [0, next, REPORT, here];
     case "repeatUntilError":
       return [0, here, next, here];
@@ -234,5 +237,5 @@ function successors(
   }
 }
 
-/** Instead of an entry's address: the runner reports the error and ends the process. */
+/** Takes the place of an entry's address: the runner then reports the error and ends the process. */
 const REPORT = 0;

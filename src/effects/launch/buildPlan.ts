@@ -21,7 +21,7 @@ import { taskRuleSteps, unveilSteps } from "./steps/landlockSteps.ts";
 import { superviseSteps } from "./steps/superviseSteps.ts";
 import { taskSteps } from "./steps/taskSteps.ts";
 
-/** The part that can start before the rest of the input is known. */
+/** Builds the part of a plan that can start before the rest of the input is known. */
 export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
   const { CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS } = k;
   return {
@@ -46,7 +46,8 @@ export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
 /** @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set */
 export function buildLatePlan(input: LateInput): LatePlan {
   const asUser = [
-    // As the kernel does in a pid namespace. The run's other processes are killed through its cgroup.
+    // In a pid namespace the kernel does this. Here it ends only this process: the run's other processes are
+    // killed through its cgroup.
     ...(input.runCgroup ? [endWithParentStep("end with init")] : []),
     ...taskRuleSteps(input.namespaceRules),
   ];
@@ -56,8 +57,8 @@ export function buildLatePlan(input: LateInput): LatePlan {
 }
 
 /**
- * The plugin may die after it has released init, and before it has received and recorded the task's
- * identity. From this record the next plugin learns whether there was a task, and which one.
+ * The plugin may die between init's release and the commit of the task's identity. From this record the next
+ * plugin learns whether there was a task, and which one.
  */
 const recordTaskStep: Step = {
   name: "record the task",

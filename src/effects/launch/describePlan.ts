@@ -3,8 +3,8 @@ import { INSTRUCTION_BYTES } from "../seccomp/assembler.ts";
 import { type Argument, type Plan, phases, type Step } from "./plan.ts";
 
 /**
- * One line per step, but for the phase `unveil`, whose rules the events list, in the order in which the processes start:
- * `task     set uid: setresuid(80001, 80001, 80001)`. Leaves out the environment's values.
+ * One line per step, in the order in which the processes start: `task set uid: setresuid(80001, 80001,
+ * 80001)`. Leaves out the environment's values, and the phase `unveil`, because events list its rules.
  */
 export function describePlan({ steps }: Plan): string[] {
   const described = phases.filter((phase) => phase !== "unveil");

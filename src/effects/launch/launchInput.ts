@@ -9,7 +9,7 @@ import type { SystemCallFilter } from "./plan.ts";
 
 /** The input for the run's init and its namespaces. */
 export interface EarlyInput {
-  /** The task's options as the job sets them. The other fields have what depends on this host. */
+  /** The task's options as the job sets them. The other fields hold what depends on this host. */
   readonly options: TaskOptions;
   /** First argument of the run's init, so that `ps` shows `exec2-init: <alloc>/<task>`. */
   readonly initName: string;
@@ -30,7 +30,7 @@ export interface EarlyInput {
   readonly hidden: readonly HiddenPath[];
   /** A folder that the task sees as `/tmp`, not a symlink; undefined for the host's `/tmp`. */
   readonly privateTmp: string | undefined;
-  /** The file in which init records the task's raw wait status. Only root may access its folder. */
+  /** The file in which init records the task's raw wait status. Only root may access the file's folder. */
   readonly statusFile: string;
   /** Landlock rules that init adds in its root. */
   readonly knownRules: readonly KnownRule[];
@@ -58,7 +58,7 @@ export interface RunCgroup {
 
 /** A process of the task: its program and its rights. */
 export interface TaskProcess {
-  /** As in {@link EarlyInput}; those of the task for a further process, too. */
+  /** As in {@link EarlyInput}. A further process has the task's options, too. */
   readonly options: TaskOptions;
   /** Absolute path. */
   readonly command: string;
@@ -68,7 +68,7 @@ export interface TaskProcess {
   readonly args: readonly string[];
   /** The whole environment; values are secrets. */
   readonly env: Readonly<Record<string, string>>;
-  /** Entered with the task's own rights. */
+  /** The working directory. The process enters it with the task's rights. */
   readonly workDir: string;
   readonly uid: number;
   readonly gid: number;
@@ -80,7 +80,7 @@ export interface TaskProcess {
   readonly capabilities: TaskCapabilities | undefined;
   /** Undefined if the task may make every system call. */
   readonly filter: SystemCallFilter | undefined;
-  /** Whether the kernel is to record what Landlock and the filter refuse. Landlock has that from ABI 7 on. */
+  /** Whether the kernel is to record refusals of Landlock (from ABI 7 on) and of the filter. */
   readonly recordDenials: boolean;
 }
 
@@ -88,7 +88,7 @@ export interface TaskProcess {
 export type LaunchRoot =
   /** The host's tree. */
   | { readonly kind: "host" }
-  /** A template's. */
+  /** A copy of a template. */
   | (OwnRoot & {
       readonly kind: "private";
       /** Size of /dev/shm. */
@@ -103,7 +103,7 @@ export type LaunchNetwork =
   /** A new namespace with only a loopback interface. */
   | { readonly kind: "loopback" };
 
-/** A volume or device, with all mounts below its source. */
+/** A volume or device to mount, with all mounts below its source. */
 export interface LaunchMount {
   readonly kind: "volume" | "device";
   readonly source: string;

@@ -11,7 +11,7 @@ import type { Report } from "./report.ts";
 import { type BegunLaunch, beginLaunch } from "./spawner/spawner.ts";
 import { writeLate } from "./spawnPlan.ts";
 
-/** The ruleset's rules may be added after the launch has begun. */
+/** The descriptors that a launch needs. Rules may be added to the ruleset after the launch has begun. */
 export type LaunchDescriptors = Descriptors<"stdout" | "stderr" | "ruleset" | "mounts">;
 
 /** A task that has been started. */
@@ -47,7 +47,8 @@ export class PendingLaunch {
   }
 
   /**
-   * The run's init, as soon as it has reported its identity. Nothing of the task runs before the release.
+   * Resolves with the run's init, once init has reported its identity. Nothing of the task runs before the
+   * release.
    * @throws DriverError `LAUNCH_FAILED` if init has failed before its report
    */
   async init(): Promise<ProcessIdentity> {
@@ -64,9 +65,9 @@ export class PendingLaunch {
   }
 
   /**
-   * Releases init. Resolves once `execve` has succeeded, or the kernel has killed the
-   * task before that (out of memory), as its exit status shows. After a failure
-   * nothing of the launch is left.
+   * Releases init. Resolves once `execve` has succeeded. Also resolves if the kernel has killed the task
+   * before that for lack of memory: the exit status then shows it. After a failure nothing of the launch is
+   * left.
    * @throws DriverError `LAUNCH_FAILED` naming the step, call, path and errno
    */
   async release(): Promise<Launched> {

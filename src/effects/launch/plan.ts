@@ -11,7 +11,8 @@ import type { SystemCall } from "../../systemCalls.ts";
  * - `parent`: the spawned process. It forks init and exits.
  * - `init`: PID 1 of the run's pid namespace, if it has one; root. It sets up the
  *   namespaces.
- * - `unveil`: init, which then adds Landlock rules. The same steps for many tasks, they are assembled only once.
+ * - `unveil`: init, which then adds Landlock rules. Many tasks have the same steps here, so they are
+ * assembled only once.
  * - `held`: init, which then waits to be released.
  * - `abandoned`: init, if it is never released.
  * - `supervise`: init, after it has forked the task.
@@ -42,16 +43,16 @@ export type Phase = (typeof phases)[number];
 
 type Steps<P extends Phase> = Readonly<Record<P, readonly Step[]>>;
 
-/** Numbers of descriptors, by the plan's names for them. */
+/** Numbers of descriptors, by their names in the plan. */
 export type Descriptors<Name extends string> = Readonly<Record<Name, number>>;
 
 /** How to spawn the runner. */
 export interface Spawning<Name extends string> {
-  /** The first argument that process lists show for its processes before `execve`. */
+  /** The first argument of the plan's processes before `execve`, as process lists show it. */
   readonly initName: string;
   /** Descriptors that the runner inherits, besides the plan itself and its report. */
   readonly inherited: Descriptors<Name>;
-  /** Whether its processes continue without the plugin, and so without a reader of their report. */
+  /** Whether the plan's processes continue if the plugin dies, so that nobody reads their report. */
   readonly outlivesPlugin: boolean;
 }
 
@@ -115,7 +116,10 @@ export interface Step {
 export type Flow =
   /** An error is ignored. */
   | { readonly kind: "tolerateErrors" }
-  /** The call returns twice. The child, which gets 0, continues with `child`, the caller with `parent`. */
+  /**
+   * The call returns twice. The child, in which it returns 0, continues with `child`. The caller continues
+   * with `parent`.
+   */
   | { readonly kind: "fork"; readonly child: Phase; readonly parent: Phase | "next" }
   /** A read: continues with `ended` at the end of the file, else with `otherwise`. */
   | { readonly kind: "endOfFile"; readonly ended: Phase; readonly otherwise: Phase | "next" }
@@ -166,11 +170,11 @@ export interface Message {
   readonly descriptors: number;
 }
 
-/** A filter of system calls, which the kernel asks at each call of a process that has it. */
+/** A filter of system calls. The kernel runs it at each call of a process that has it. */
 export interface SystemCallFilter {
   /** Array of `struct sock_filter`, for this architecture. */
   readonly program: Uint8Array;
-  /** Of the profile that it follows. */
+  /** Name of the profile from which it was made. */
   readonly name: string;
 }
 
@@ -226,9 +230,9 @@ export const descriptors = {
   hostProc: 7,
   status: 8,
   alive: 9,
-  /** Opened by one step and closed by one soon after. */
+  /** For a descriptor that one step opens and a later one closes. */
   scratch: 10,
-  /** The same in the task's process, once it has closed the driver's descriptors. */
+  /** The same for the task's process, after it has closed the driver's descriptors. */
   taskScratch: 3,
   /** Only without a pid namespace: the task's cgroup, the run's own below it, and its `cgroup.kill`. */
   cgroup: 11,
@@ -236,9 +240,9 @@ export const descriptors = {
   killSwitch: 13,
   /** The mount namespace of which the run gets a copy: a template's, or the host's. */
   mounts: 14,
-  /** First of the trees of mounts, between their opening and their mounting. */
+  /** First of the trees of mounts that are open and not mounted yet. */
   trees: 15,
-  /** First of the descriptors that init keeps open, because Landlock rules depend on them. */
+  /** First of the descriptors that init keeps open because Landlock rules depend on them. */
   heldRules: 14,
 } as const;
 

@@ -4,7 +4,7 @@ import { bufferBytes, IDENTITY_TAG_BYTES } from "./plan.ts";
 
 /** Everything that the processes of a launch reported before all of them closed the pipe. */
 export interface Report {
-  /** Those that reported their identity: init, then the task. */
+  /** The processes that reported their identity: init, then the task. */
   readonly processes: readonly ProcessIdentity[];
   readonly failure: StepFailure | undefined;
 }

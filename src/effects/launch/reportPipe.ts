@@ -11,14 +11,14 @@ export interface ReportPipe {
   readonly report: Promise<Report>;
 }
 
-/** @param pipe closed here at its end */
+/** @param pipe descriptor of the reading end, which is closed at the end of the report */
 export function readReport(pipe: number): ReportPipe {
   const first = Promise.withResolvers<ProcessIdentity | undefined>();
   const report = readToEnd(pipe, (bytes) => {
     if (bytes.length >= bufferBytes.identity) first.resolve(parseReport(bytes).processes[0]);
   }).then(parseReport);
   report.then(() => first.resolve(undefined), first.reject);
-  // Only marks a rejection as handled: callers that wait for `first` still get it.
+  // This only marks a rejection as handled. Callers that wait for `first` still get it.
   first.promise.catch(() => undefined);
   return { first: first.promise, report };
 }

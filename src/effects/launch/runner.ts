@@ -1,4 +1,4 @@
-/** The plan runner's executable: a sealed memfd or, if memfds can't be executed, a file. */
+/** Spawns the plan runner. Its executable is a sealed memfd or, if memfds can't be executed, a file. */
 import { chmodSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DriverError } from "../../errors.ts";
@@ -22,7 +22,8 @@ export function runnerArchitecture(): Architecture {
  * @param folder for the runner's file if this host doesn't execute memfds; only root may have access. It must
  *   not be mounted `noexec`
  * @returns its pid
- * @throws DriverError `LAUNCH_FAILED` if it cannot be executed, `KERNEL_CALL_FAILED` for other failures
+ * @throws DriverError `LAUNCH_FAILED` if the runner cannot be executed, `KERNEL_CALL_FAILED` for other
+ * failures
  */
 export function spawnRunner(name: string, inherited: readonly SpawnDescriptor[], folder?: string): number {
   try {

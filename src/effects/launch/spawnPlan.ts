@@ -49,7 +49,7 @@ export function spawnPlan<Name extends string>(
 }
 
 /**
- * The same for a table that is written already.
+ * Like {@link spawnPlan}, for a plan whose table is already written.
  * @param table its descriptor, which stays open here
  */
 export function spawnTable<Name extends string>(
@@ -83,7 +83,7 @@ export function spawnTable<Name extends string>(
   }
 }
 
-/** The error for a launch of which nothing runs yet. */
+/** The error for a launch that has not started any process. */
 export function launchNotBegun(thrown: unknown): DriverError {
   return DriverError.from(thrown, "LAUNCH_FAILED", "the launch could not begin");
 }
@@ -101,7 +101,7 @@ export function writeTable(plan: Pick<EarlyPlan, "initName" | "steps">): number 
 }
 
 /**
- * Adds the rest to a table.
+ * Adds the late part of a plan to a table.
  * @throws DriverError `LAUNCH_FAILED` if arguments and environment are too long
  */
 export function writeLate(table: number, late: LatePlan): void {

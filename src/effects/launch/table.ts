@@ -23,10 +23,12 @@ export const TABLE_ADDRESS = 0x10000000;
 /** On another page than the first part, even with arm64's largest pages, 64 KiB. */
 export const EARLY_ADDRESS = 0x10010000;
 
-/** Where the phase `unveil` is, if the other early phases end before it; else it follows them. */
+/**
+ * Address of the phase `unveil`, if the other early phases end before it. Otherwise it follows them directly.
+ */
 export const UNVEIL_ADDRESS = EARLY_ADDRESS + 0x4000;
 
-/** Maximum that the runner reads there. */
+/** Maximum length of the early part, which the runner reads. */
 export const EARLY_BYTES = 0x20000;
 
 export const LATE_ADDRESS = EARLY_ADDRESS + EARLY_BYTES;
@@ -37,7 +39,7 @@ export const TABLE_BYTES = 0x400000;
 /** Size of the part that init keeps: one page of 4 KiB. */
 export const KEPT_BYTES = 0x1000;
 
-/** Size of the process's name, at the end of that part: what a process shows as its first argument. */
+/** Size of the process's name, its first argument. The name is at the end of that part. */
 export const NAME_BYTES = 160;
 export const NAME_OFFSET = KEPT_BYTES - NAME_BYTES;
 

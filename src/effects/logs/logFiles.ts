@@ -1,6 +1,7 @@
 /**
- * The files that hold one stream of a task's output: `web.stdout.0`, then `.1`, … Tasks may be able to write to
- * their folder, so it is resolved once, without symlinks, and only regular files in it are opened.
+ * Reads the files that hold one stream of a task's output: `web.stdout.0`, then `.1`, … Tasks may be able to
+ * write to the files' folder. So the folder's path is resolved once, without symlinks, and only regular files
+ * in the folder are opened.
  */
 import {
   closeSync,
@@ -17,7 +18,7 @@ import { DriverError, hasErrno } from "../../errors.ts";
 import { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
 import { openat2 } from "../kernel/libc.ts";
 
-/** What a task's request says of its logs. */
+/** The log fields of a task's request. */
 export interface LogPlace {
   /** The allocation's private folder. */
   readonly allocDir: string;
@@ -31,7 +32,7 @@ interface LogRequest {
   readonly stderrPath: string;
 }
 
-/** @throws DriverError `LOG_MISSING` if the request, or what is known of it, names no logs */
+/** @throws DriverError `LOG_MISSING` if the request is unknown or names no logs */
 export function logPlaces(request: LogRequest | null): Readonly<Record<"stdout" | "stderr", LogPlace>> {
   const { allocDir, stdoutPath, stderrPath } = request ?? {};
   if (!allocDir || !stdoutPath || !stderrPath) throw logMissing();
@@ -52,7 +53,7 @@ export class LogFiles {
     this.#folder = openFolder(allocDir, dirname(pipe));
   }
 
-  /** Numbers of the files, the oldest first. */
+  /** Numbers of the existing files, oldest first. */
   indexes(): number[] {
     const indexes = readdirSync(this.#path).flatMap((name) => {
       const number = name.slice(this.#base.length + 1);
@@ -121,14 +122,14 @@ function openFolder(allocDir: string, folder: string): number {
   }
 }
 
-/** The task's output is not there any more. */
+/** The error if the task's output no longer exists. */
 export function logMissing(): DriverError {
   return new DriverError("LOG_MISSING", "its output has been removed with its folder", {
     hint: "run --keep keeps the folder of a local run; for a task of Nomad, try nomad alloc logs",
   });
 }
 
-/** The bytes of an open file from there on, up to so many. */
+/** Reads up to `length` bytes of an open file, from `offset` on. */
 export function readAt(file: number, offset: number, length: number): Buffer {
   const bytes = Buffer.allocUnsafe(length);
   return bytes.subarray(0, readSync(file, bytes, 0, length, offset));

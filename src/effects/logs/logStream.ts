@@ -1,4 +1,4 @@
-/** Reads one stream of a task's output as it is: from some line on, on into later files. */
+/** Reads one stream of a task's output unchanged: from a line on, and across files. */
 import { closeSync, fstatSync } from "node:fs";
 import { LogFiles, type LogPlace, readAt } from "./logFiles.ts";
 
@@ -27,7 +27,7 @@ export class LogStream {
       this.#seekEnd();
       return;
     }
-    // A newline at the very end begins no further line.
+    // A newline at the very end does not begin another line.
     let missing = count + 1;
     let isEnd = true;
     for (const index of this.#files.indexes().reverse()) {
@@ -57,7 +57,7 @@ export class LogStream {
     if (last !== undefined && file !== undefined) this.#goTo(file, last, fstatSync(file).size);
   }
 
-  /** The next bytes, on into later files; undefined if there are none yet. */
+  /** The next bytes, from the next file if this one is at its end. Undefined if there are none yet. */
   read(): Buffer | undefined {
     for (;;) {
       if (this.#file !== undefined) {
@@ -65,8 +65,8 @@ export class LogStream {
         this.#offset += bytes.length;
         if (bytes.length > 0) return bytes;
       }
-      // The file is read to its end. If there is a later one, its writer may have written more before it went
-      // on to that: read once more.
+      // The file is at its end. If there is a later file, the writer may have appended to this one before it
+      // began the later one, so this one is read once more.
       const next = this.#files.indexes().find((index) => index > this.#index);
       if (next === undefined) return undefined;
       const last = this.#file === undefined ? Buffer.alloc(0) : readAt(this.#file, this.#offset, chunkBytes);

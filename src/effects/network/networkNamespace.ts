@@ -5,9 +5,9 @@ import { DriverError, errnoOf } from "../../errors.ts";
 import { NSFS_MAGIC } from "../kernel/constants.ts";
 
 /**
- * Without this check a missing path, or a plain file in place of the mounted
- * namespace, would fail the launch with little more than an errno. The kernel
- * checks that it is a *network* namespace when the task joins it.
+ * Checks the namespace's path, for a clear error. Without the check, a missing path, or a plain file in place
+ * of the mounted namespace, would fail the launch with little more than an errno. The kernel checks that it
+ * is a *network* namespace when the task joins it.
  * @throws DriverError `NETWORK_NAMESPACE_INVALID`
  */
 export function checkNetworkNamespace({ mode, path }: Pick<TaskNetwork, "mode" | "path">): void {

@@ -1,6 +1,6 @@
 /**
- * A network namespace with only a loopback interface. This thread enters it for a few system calls at a time:
- * nothing else runs on the thread meanwhile, and sockets stay in the namespace in which they were made. The
+ * A network namespace with only a loopback interface. This thread enters it for a few synchronous system
+ * calls at a time, so no other code runs in it. Sockets stay in the namespace in which they were made. The
  * namespace ends with its last descriptor and process.
  */
 import { closeSync, openSync } from "node:fs";
@@ -31,7 +31,7 @@ export class OwnNetwork {
   }
 
   /**
-   * A connection to a port of its loopback address.
+   * Connects to a port on the namespace's loopback address.
    * @throws DriverError `KERNEL_CALL_FAILED` if nobody listens there
    */
   connect(port: number): Socket {
@@ -55,7 +55,7 @@ export class OwnNetwork {
 
 const ofThisThread = "/proc/thread-self/ns/net";
 
-/** Runs work that changes this thread's network namespace, and returns to the one before. */
+/** Runs work that changes this thread's network namespace, and then restores the namespace. */
 function restoringNamespace<T>(work: () => T): T {
   const before = openSync(ofThisThread, "r");
   try {

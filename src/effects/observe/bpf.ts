@@ -1,4 +1,4 @@
-/** bpf(2): maps, programs, and what they are attached to. */
+/** Makes maps and loads programs by bpf(2), and attaches the programs to tracepoints. */
 import { readFileSync } from "node:fs";
 import { bpf, writePointer } from "../kernel/libc.ts";
 import { INSTRUCTION_BYTES } from "./program.ts";
@@ -49,7 +49,7 @@ export function readEntry(map: number, key: Uint8Array, valueBytes: number): Buf
   return value;
 }
 
-/** All keys of a map that only grows meanwhile. */
+/** All keys of a map. Keys may be added meanwhile, but none removed. */
 export function keysOf(map: number, keyBytes: number): Buffer[] {
   const keys: Buffer[] = [];
   for (;;) {
@@ -61,14 +61,14 @@ export function keysOf(map: number, keyBytes: number): Buffer[] {
 }
 
 /**
- * Loads a program, and attaches it to a tracepoint of the kernel. It goes when the descriptors are closed.
+ * Loads a program, and attaches it to a tracepoint of the kernel. Closing the descriptors removes it.
  * @throws DriverError `KERNEL_CALL_FAILED`, with ENOENT if the kernel has no such tracepoint
  */
 export function trace(
   tracepoint: string,
   code: Uint8Array,
 ): { readonly program: number; readonly link: number } {
-  // Some helpers are for programs under the GPL alone; these are under both licences.
+  // Some helpers require a program under the GPL. These programs are under both licences.
   const license = Buffer.from("Dual MIT/GPL\0");
   const attr = Buffer.alloc(ATTR_BYTES);
   attr.writeUInt32LE(BPF_PROG_TYPE_RAW_TRACEPOINT, 0);
@@ -84,13 +84,13 @@ export function trace(
   return { program, link };
 }
 
-/** The kernel gives up to check a program when a signal arrives. */
+/** Loads a program. Tries again on EAGAIN: the kernel stops checking a program when a signal arrives. */
 function load(attr: Uint8Array, attempts = 10): number {
   const program = bpf(commands.load, attr, "a program", attempts > 1 ? "EAGAIN" : undefined);
   return program >= 0 ? program : load(attr, attempts - 1);
 }
 
-/** How often a program did not run because it was running on the same processor already. */
+/** Number of times that a program did not run because it was already running on the same processor. */
 export function missedRuns(program: number): number {
   const info = readFileSync(`/proc/self/fdinfo/${program}`, "utf8");
   return Number(/^recursion_misses:\s*(\d+)/m.exec(info)?.[1] ?? 0);

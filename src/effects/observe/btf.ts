@@ -1,12 +1,12 @@
 /**
- * The kernel's description of its own types, `/sys/kernel/btf/vmlinux`: where fields lie in its structs, and
- * the numbers of its functions. Documentation/bpf/btf.rst, `linux/btf.h`. Pure.
+ * Reads the kernel's description of its own types, `/sys/kernel/btf/vmlinux`: the offsets of fields in
+ * structs, and the numbers of functions. Documentation/bpf/btf.rst, `linux/btf.h`. Pure.
  */
 
 export interface KernelFunction {
-  /** Its number, by which a program is attached to it. */
+  /** Number of the function, by which a program is attached to it. */
   readonly id: number;
-  /** How many arguments it takes. */
+  /** Number of its parameters. */
   readonly parameters: number;
 }
 
@@ -19,7 +19,7 @@ const HEADER_BYTES = 24;
 const TYPE_BYTES = 12;
 const MEMBER_BYTES = 12;
 
-/** What follows a type's own twelve bytes, by its kind: bytes once, or for each of its members. */
+/** Bytes that follow a type's first twelve, by its kind: either once, or for each member. */
 const once: Readonly<Record<number, number>> = { 1: 4, [KIND_ARRAY]: 12, 14: 4, 17: 4 };
 const each: Readonly<Record<number, number>> = {
   [KIND_STRUCT]: MEMBER_BYTES,
@@ -33,10 +33,10 @@ const each: Readonly<Record<number, number>> = {
 export class KernelTypes {
   readonly #bytes: Buffer;
   readonly #strings: number;
-  /** Where the description of each type is, by its number. */
+  /** The offset of each type's description, by the type's number. */
   readonly #types: number[] = [0];
 
-  /** @throws RangeError for bytes that are no such description */
+  /** @throws RangeError for bytes in another format */
   constructor(bytes: Buffer) {
     if (bytes.length < HEADER_BYTES || bytes.readUInt16LE(0) !== MAGIC) throw new RangeError("no BTF");
     const header = bytes.readUInt32LE(4);
@@ -50,7 +50,7 @@ export class KernelTypes {
     }
   }
 
-  /** Undefined if this kernel has no such function, or has it only within others. */
+  /** Finds a function; undefined if this kernel does not have it, or has it only inlined. */
   function(name: string): KernelFunction | undefined {
     const id = this.#find(name, KIND_FUNC);
     if (id === undefined) return undefined;
@@ -59,8 +59,8 @@ export class KernelTypes {
   }
 
   /**
-   * How many bytes a field lies behind the beginning of its struct.
-   * @param path such as `file.f_path.dentry`: a struct, a field, fields of fields that lie in it
+   * Offset of a field in its struct, in bytes.
+   * @param path such as `file.f_path.dentry`: a struct, a field, and fields inside that field
    * @throws RangeError if this kernel has no such field
    */
   offset(path: string): number {
@@ -76,7 +76,7 @@ export class KernelTypes {
     return offset;
   }
 
-  /** A field of a struct, or of the nameless structs and unions in it. */
+  /** Finds a field of a struct, or of the nameless structs and unions in it. */
   #field(id: number, name: string): { readonly offset: number; readonly type: number } | undefined {
     const struct = this.#structOf(id);
     if (struct === undefined) return undefined;
@@ -94,7 +94,7 @@ export class KernelTypes {
     return undefined;
   }
 
-  /** The struct or union that a type is, below its qualifiers and other names. */
+  /** Resolves a type's typedefs and qualifiers to a struct or union. */
   #structOf(id: number): number | undefined {
     const at = this.#at(id);
     const kind = this.#kind(at);
@@ -104,7 +104,7 @@ export class KernelTypes {
   }
 
   #find(name: string, kind: number): number | undefined {
-    // Each string is there once: comparing its offset is quicker than reading 100,000 names.
+    // Each string occurs once, so comparing offsets is faster than reading 100,000 names.
     const text = this.#bytes.indexOf(`\0${name}\0`, this.#strings);
     if (text === -1) return undefined;
     const offset = text + 1 - this.#strings;
@@ -124,7 +124,7 @@ export class KernelTypes {
     return (this.#bytes.readUInt32LE(at + 4) >>> 24) & 0x1f;
   }
 
-  /** Of structs and unions the fields, of functions the parameters. */
+  /** The number of a type's members: fields of a struct or union, parameters of a function. */
   #members(at: number): number {
     return this.#bytes.readUInt32LE(at + 4) & 0xffff;
   }

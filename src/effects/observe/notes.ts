@@ -1,4 +1,4 @@
-/** Reads notes, as the programs of probes.ts make them. Pure. */
+/** Decodes the notes that the programs of probes.ts make. Pure. */
 import type { Access, NamedUse } from "../../config/learn/access.ts";
 import { noteLayout, openBits, REFUSED } from "./probes.ts";
 import { noteKinds } from "./watchedCalls.ts";
@@ -60,13 +60,13 @@ function accessOf(bytes: Buffer): Access | undefined {
   }
 }
 
-/** Its parts, up to the first empty one. */
+/** The parts of a note's text, up to the first empty one. */
 function textsOf(bytes: Buffer): string[] {
   const texts = bytes.toString("utf8", noteLayout.text).split("\0");
   return texts.slice(0, texts.indexOf(""));
 }
 
-/** From the names of a path, the last one first. */
+/** Joins the names of a path, which come last one first. */
 function pathOf(names: readonly string[]): string {
   return `/${names.toReversed().join("/")}`;
 }

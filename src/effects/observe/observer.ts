@@ -1,11 +1,11 @@
 /**
- * Sees what the processes of a cgroup use: files, names, ports, capabilities. The kernel notes it
- * by programs for bpf(2), so that nothing is slowed down but for a microsecond a call, and nothing lost.
+ * Observes what the processes of a cgroup use: files, names, ports, capabilities. Programs in the kernel
+ * (bpf(2)) note it. They add a microsecond to a call, and count what they could not note.
  *
- * It does not see: what io_uring(7) opens, files whose descriptors a process got from others, the dynamic
- * linker that the kernel maps beside a program, and system calls of other architectures. Names of more than a
- * thousand bytes, and paths of more than a hundred folders, are counted as lost. Before Linux 6.13 no
- * capabilities.
+ * The observer does not see what io_uring(7) opens, files whose descriptors a process got from another
+ * process, the dynamic linker that the kernel maps beside a program, and system calls of other architectures.
+ * Names of more than a thousand bytes, and paths of more than a hundred folders, are counted as lost.
+ * Capabilities are seen from Linux 6.13 on.
  */
 import { closeSync, readFileSync, statSync } from "node:fs";
 import type { Access } from "../../config/learn/access.ts";
@@ -26,25 +26,25 @@ import {
 } from "./probes.ts";
 
 export interface Observer {
-  /** Whether the kernel tells of capabilities. */
+  /** Whether this kernel lets the observer see capabilities. */
   readonly seesCapabilities: boolean;
-  /** Begins to note what processes in a cgroup and below it use, but for the driver's own. */
+  /** Begins to note what processes in a cgroup and below it use. Leaves out the driver's own processes. */
   watch(cgroup: string): void;
-  /** What was noted, once each, and in no order, of a cgroup that was watched. */
+  /** The notes on a watched cgroup, without repetitions and in no order. */
   read(cgroup: string): Access[];
-  /** How often something could not be noted, in all cgroups. */
+  /** Number of uses in all cgroups that could not be noted. */
   lost(): number;
   close(): void;
 }
 
 const typesFile = "/sys/kernel/btf/vmlinux";
 const mostCgroups = 1024;
-/** Some 1.3 kB each, when they are used. */
+/** Maximum number of notes. Each takes some 1.3 kB, once it is used. */
 const mostNotes = 200_000;
 
 /**
- * @param level how deep the watched cgroups lie below the root of all
- * @throws DriverError `UNSUPPORTED` if the kernel can't
+ * @param level depth of the watched cgroups below the root cgroup
+ * @throws DriverError `UNSUPPORTED` if the kernel does not support this
  */
 export function openObserver(level: number, architecture: Architecture): Observer {
   const opened = new DisposableStack();
@@ -86,7 +86,7 @@ export function openObserver(level: number, architecture: Architecture): Observe
     return {
       seesCapabilities,
       watch: (cgroup) => {
-        // The id of a cgroup is the number of its folder.
+        // The id of a cgroup is its folder's inode number.
         const id = statSync(cgroup, { bigint: true }).ino;
         ids.set(cgroup, id);
         setEntry(maps.watched, new Uint8Array(new BigUint64Array([id]).buffer), new Uint8Array(4));

@@ -1,9 +1,9 @@
 /**
- * Programs that note what watched tasks use, at the end of their system calls: names as the task gives them,
- * paths by the descriptor that a call returns. Tracepoints are in every kernel that can trace; functions inside
- * of it may be missing, or closed to programs.
+ * BPF programs that note what watched tasks use, at the end of system calls. They note names as the task
+ * passes them, and paths from the descriptor that a call returns. They run at tracepoints, which every kernel
+ * with tracing has. Functions inside the kernel may be missing, or closed to programs.
  *
- * What is noted becomes a key of a map, so that repetition costs no memory: {@link noteLayout}. Pure.
+ * A note is a key of a map, so repetitions cost no memory: see {@link noteLayout}. Pure.
  */
 import { type Architecture, type SystemCallName, systemCallNumber } from "../../systemCalls.ts";
 import type { KernelTypes } from "./btf.ts";
@@ -11,12 +11,16 @@ import { Program, type Register } from "./program.ts";
 import { addressCalls, namingCalls, noteKinds, openingCalls } from "./watchedCalls.ts";
 
 /**
- * A note. Its text is one of two, each part ended by a NUL: of a path the names from the last to the first; of
- * a name the name itself, and if that is relative the path of the folder where it begins, written likewise.
+ * Layout of a note. Its text has parts that end with a NUL, and is of one of two kinds. The text of a path
+ * has the path's names, last one first. The text of a name has the name itself and, if the name is relative,
+ * the names of the folder in which it begins, last one first.
  */
 export const noteLayout = { cgroup: 0, kind: 8, detail: 12, text: 16, textBytes: 1280, bytes: 1296 } as const;
 
-/** In the detail of what was opened: flags of open(2), of the kernel, and the file's type as in its mode. */
+/**
+ * Bits in the detail of an opened file: flags of open(2), flags of the kernel, and the file's type as in its
+ * mode.
+ */
 export const openBits = {
   read: 1,
   write: 2,
@@ -25,13 +29,16 @@ export const openBits = {
   created: 0x100000,
 } as const;
 
-/** In the detail of a capability. */
+/** Bit in the detail of a capability. */
 export const REFUSED = 0x100;
 
-/** Room for a note, with the length of its text behind it. */
+/** Size of a buffer for a note, with the length of its text behind it. */
 export const ROOM_BYTES = noteLayout.bytes + 8;
 
-/** An entry of a table of calls, as words: kind, where name and folder are among the registers, whether only failures count. */
+/**
+ * Size of an entry in a table of calls. Its words are the kind, the offsets of the registers with the name
+ * and the folder, and whether only failures count.
+ */
 export const CALL_BYTES = 16;
 export const CALL_NUMBERS = 512;
 
@@ -39,27 +46,27 @@ export const CALL_NUMBERS = 512;
 export interface ProbeMaps {
   /** Ids of the watched cgroups. */
   readonly watched: number;
-  /** Notes, as keys. */
+  /** The notes, as keys. */
   readonly notes: number;
-  /** On each processor room for a note of each program, and in the first place a note of zeros. */
+  /** For each processor a buffer for each program's note. The first buffer holds a note of zeros. */
   readonly rooms: number;
-  /** A counter of what could not be noted. */
+  /** A counter of uses that could not be noted. */
   readonly lost: number;
-  /** For each of {@link callTables} the calls by their numbers. */
+  /** The tables of {@link callTables}, by name. */
   readonly calls: Readonly<Record<CallTable, number>>;
 }
 
 export type CallTable = "names" | "secondNames" | "opened" | "addresses";
 
 export interface Probe {
-  /** At which it runs. */
+  /** The tracepoint at which the program runs. */
   readonly tracepoint: "sys_exit" | "sched_process_exec" | "cap_capable";
   /** Whether kernels may lack the tracepoint. */
   readonly optional?: true;
   readonly body: (probe: ProbeProgram) => void;
 }
 
-/** Names that are longer are counted as lost. */
+/** Longer names are counted as lost. */
 const longestText = noteLayout.textBytes - 256;
 const deepestPath = 100;
 
@@ -83,7 +90,7 @@ const AF_UNIX = 1;
 const AF_INET = 2;
 const AF_INET6 = 10;
 
-/** Registers that keep their meaning in a program. */
+/** Registers with a fixed meaning in all programs. */
 const room: Register = 6;
 const dentry: Register = 7;
 const mount: Register = 8;
@@ -108,9 +115,9 @@ const at = {
 type Place = (typeof at)[keyof typeof at];
 
 export interface ProbePlace {
-  /** Of the program's room, from 1 on. */
+  /** Index of the program's buffer, from 1 on. */
   readonly index: number;
-  /** How deep the watched cgroups lie below the root of all. */
+  /** Depth of the watched cgroups below the root cgroup. */
   readonly level: number;
   readonly architecture: Architecture;
 }
@@ -137,7 +144,7 @@ export class ProbeProgram {
     return this.#program.bytes();
   }
 
-  /** Notes the names that calls of a table have. */
+  /** Notes the names in the arguments of a table's calls. */
   noteNames(table: CallTable): void {
     this.#findCall(table);
     this.#program
@@ -173,7 +180,7 @@ export class ProbeProgram {
     this.#notePath("file.f_path");
   }
 
-  /** Notes the file of a device that ioctl(2) has been called on. */
+  /** Notes the device on which ioctl(2) was called. */
   noteControl(): void {
     const ioctl = systemCallNumber("ioctl", this.#place.architecture);
     this.#loadNumber().jump("notEqual", 1, ioctl, "end");
@@ -194,7 +201,7 @@ export class ProbeProgram {
     this.#notePath("file.f_path");
   }
 
-  /** Notes to which ports, or names of sockets, calls connect or bind. */
+  /** Notes the port, or the name of the socket, to which a call connects or binds. */
   noteAddresses(): void {
     this.#findCall("addresses");
     this.#loadArgument(dentry, at.name).jump("equal", dentry, 0, "end");
@@ -216,7 +223,7 @@ export class ProbeProgram {
       .compute("add", dentry, 2);
     this.#noteError();
     this.#program
-      // A bound socket is a file that is made.
+      // Binding to a path creates a file.
       .compute("move", 1, noteKinds.connectPath)
       .load(4, 2, room, noteLayout.kind)
       .jump("equal", 2, noteKinds.connect, "connects")
@@ -227,7 +234,7 @@ export class ProbeProgram {
     this.#noteName(PROBE_READ_USER_STR);
   }
 
-  /** Notes the name of a program, or a script, that has been executed. */
+  /** Notes the name of an executed program or script. */
   noteExecutedName(): void {
     this.#openRoom(noteKinds.executeName);
     this.#program.load(8, 1, args, 16);
@@ -236,7 +243,7 @@ export class ProbeProgram {
     this.#noteName(PROBE_READ_KERNEL_STR);
   }
 
-  /** Notes the path of a program that has been executed, be it a script's interpreter. */
+  /** Notes the path of an executed program. For a script that is its interpreter. */
   noteExecuted(): void {
     this.#openRoom(noteKinds.executed);
     this.#program.load(8, 1, args, 16);
@@ -244,7 +251,7 @@ export class ProbeProgram {
     this.#notePath("file.f_path");
   }
 
-  /** Notes a capability that the kernel has asked for. */
+  /** Notes a capability for which the kernel has checked. */
   noteCapability(): void {
     this.#openRoom(noteKinds.capability);
     this.#program
@@ -258,7 +265,10 @@ export class ProbeProgram {
     this.#note();
   }
 
-  /** The detail is the call's result if that is an error, and else 0: how many bytes it read tells nothing. */
+  /**
+   * Sets the detail to the call's result if that is an error, and otherwise to 0, because a number of bytes
+   * read is of no interest.
+   */
   #noteError(): void {
     this.#program
       .load(8, 1, args, 8)
@@ -278,7 +288,10 @@ export class ProbeProgram {
     return this.#field(1, dentry, field, size);
   }
 
-  /** Ends unless the call is in a table; otherwise r0 leads to its entry, and the stack has what is in it. */
+  /**
+   * Ends the program unless the call is in a table. Otherwise r0 points to the call's entry, and the stack
+   * holds the entry's words.
+   */
   #findCall(table: CallTable): void {
     this.#loadNumber()
       .jump("greater", 1, CALL_NUMBERS - 1, "end")
@@ -293,7 +306,7 @@ export class ProbeProgram {
       .store(8, stack, at.folder, { of: 1 });
   }
 
-  /** Loads an argument of the call, whose place among the registers is on the stack. */
+  /** Loads an argument of the call. The stack holds the offset of its register. */
   #loadArgument(to: Register, place: Place): Program {
     this.#program.load(8, 1, stack, place).load(8, 2, stack, at.registers).compute("add", 1, { of: 2 });
     return this.#read(8, to, 1, 0);
@@ -304,8 +317,9 @@ export class ProbeProgram {
   }
 
   /**
-   * Ends for processes that the driver has not made the task yet. Then makes a note of the cgroup and the kind.
-   * @param kind undefined: it is on the stack
+   * Ends the program for processes of the driver that have not become the task yet. Otherwise begins a note
+   * with the cgroup and the kind.
+   * @param kind undefined if it is on the stack
    */
   #openRoom(kind?: number): void {
     const { rooms } = this.#maps;
@@ -337,7 +351,10 @@ export class ProbeProgram {
       .call(PROBE_READ_KERNEL);
   }
 
-  /** Ends unless the map has what is at a place of the stack; otherwise r0 leads to the value. */
+  /**
+   * Looks up a key that is on the stack. Ends the program if the map lacks it. Otherwise r0 points to the
+   * value.
+   */
   #lookUp(map: number, place: Place): Program {
     return this.#program
       .constant(1, { map })
@@ -347,7 +364,7 @@ export class ProbeProgram {
       .jump("equal", 0, 0, "end");
   }
 
-  /** Reads bytes of the kernel at a pointer, and loads them. */
+  /** Reads bytes of kernel memory at a pointer, and loads them. */
   #read(size: 2 | 4 | 8, to: Register, pointer: Register, offset: number): Program {
     return this.#readBy(PROBE_READ_KERNEL, size, to, pointer, offset);
   }
@@ -381,7 +398,9 @@ export class ProbeProgram {
       .store(4, room, noteLayout.detail, { of: 1 });
   }
 
-  /** Loads the `struct file` of a descriptor of this process; ends for one that is out of all bounds. */
+  /**
+   * Loads the `struct file` of a descriptor of this process. Ends the program for an impossible descriptor.
+   */
   #fileOf(to: typeof dentry | typeof mount, descriptor: typeof mount): void {
     this.#program
       .compute("shiftLeft", descriptor, 32)
@@ -395,7 +414,7 @@ export class ProbeProgram {
     this.#read(8, to, 1, 0).jump("equal", to, 0, "end");
   }
 
-  /** Notes the path of a `struct path` that lies in what `dentry` leads to. */
+  /** Notes the path of a `struct path` that is a field of the struct to which `dentry` points. */
   #notePath(field: string): void {
     this.#field(mount, dentry, `${field}.mnt`);
     this.#field(dentry, dentry, `${field}.dentry`);
@@ -404,8 +423,8 @@ export class ProbeProgram {
   }
 
   /**
-   * Notes the name that `dentry` leads to. If it is relative, it begins in the folder of the descriptor in
-   * `mount`; of a number that is none, in the working directory.
+   * Notes the name to which `dentry` points. A relative name begins in the folder of the descriptor in
+   * `mount`, or in the working directory if that is no descriptor.
    */
   #noteName(reader: typeof PROBE_READ_USER_STR | typeof PROBE_READ_KERNEL_STR): void {
     this.#program
@@ -416,7 +435,7 @@ export class ProbeProgram {
       .call(reader)
       .jump("signedLessOrEqual", 0, -1, "lost")
       .jump("signedLessOrEqual", 0, 1, "end")
-      // Its end is missing.
+      // The name is longer than the buffer.
       .jump("signedGreaterOrEqual", 0, longestText, "lost")
       .store(8, room, noteLayout.bytes, { of: 0 })
       .load(1, 1, room, noteLayout.text)
@@ -471,11 +490,12 @@ export class ProbeProgram {
       .jump("less", count, deepestPath, "next")
       .goto("lost")
       .label("root");
-    // Pipes, memory files and the like are on mounts of no namespace: no pointer, or the number of an error.
+    // The mounts of pipes, memfds and the like are in no namespace: the field then holds no pointer, or an
+    // error number.
     this.#read(8, 1, mount, offset("mount.mnt_ns")).jump("signedGreaterOrEqual", 1, -4096, "end");
   }
 
-  /** Ends the program: adds the note to the others. */
+  /** Adds the note to the map, and ends the program. */
   #note(): void {
     const { notes, lost } = this.#maps;
     this.#program
@@ -553,9 +573,9 @@ function tableOf<Call>(
   );
 }
 
-/** Where an argument of a system call is among the saved registers when the call ends. */
+/** Offset of a system call's argument in the saved registers, at the end of the call. */
 function argumentOffset(types: KernelTypes, architecture: Architecture, index: number): number {
   if (architecture === "x64") return types.offset(`pt_regs.${["di", "si", "dx", "r10", "r8", "r9"][index]}`);
-  // The first register has the result by then.
+  // By then the first register holds the call's result.
   return index === 0 ? types.offset("pt_regs.orig_x0") : types.offset("pt_regs.regs") + index * 8;
 }

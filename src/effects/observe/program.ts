@@ -15,7 +15,7 @@ interface Instruction {
   readonly from?: Register;
   readonly offset?: number;
   readonly value?: number;
-  /** Where a jump leads. */
+  /** Target of a jump. */
   readonly label?: string;
 }
 
@@ -37,7 +37,9 @@ const comparisons = {
 
 export const INSTRUCTION_BYTES = 8;
 
-/** A program that grows with each call. Methods return it, so that lines of it read as one. */
+/**
+ * A program to which each method appends. Methods return the program itself, so that calls can be chained.
+ */
 export class Program {
   readonly #lines: Instruction[] = [];
   readonly #labels = new Map<string, number>();

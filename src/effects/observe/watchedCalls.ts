@@ -1,7 +1,7 @@
-/** The system calls whose arguments are noted, and what they tell. Pure. */
+/** The system calls whose arguments are noted, and the kinds of notes. Pure. */
 import type { SystemCallName } from "../../systemCalls.ts";
 
-/** What a note tells of. */
+/** The kinds of notes. */
 export const noteKinds = {
   /** A name was looked up. Detail: the call's error as a negative number, or 0, as for all kinds with a name. */
   lookUp: 1,
@@ -9,15 +9,15 @@ export const noteKinds = {
   make: 3,
   remove: 4,
   truncate: 5,
-  /** Mode, owner, times, attributes. */
+  /** A change of mode, owner, times or attributes. */
   change: 6,
   /** The name of a socket's file. */
   connectPath: 7,
-  /** Of a program that was executed, or a script. */
+  /** The name of an executed program or script. */
   executeName: 8,
   /** The path of a file or folder that was opened. Detail: `openBits`. */
   opened: 9,
-  /** The path of a program that was executed: of a script its interpreter. */
+  /** The path of an executed program. For a script that is its interpreter. */
   executed: 10,
   /** ioctl(2) on a device. Detail: the request. */
   control: 11,
@@ -33,11 +33,14 @@ export type NoteKind = keyof typeof noteKinds;
 /** A call that names a file. */
 export interface NamingCall {
   readonly kind: NoteKind;
-  /** Which argument is the name, from 0 on. */
+  /** Index of the argument with the name, from 0 on. */
   readonly name: number;
-  /** Which is the descriptor of the folder where it begins; undefined: it begins in the working directory. */
+  /**
+   * Index of the argument with the descriptor of the folder in which the name begins. Undefined: it begins in
+   * the working directory.
+   */
   readonly folder?: number;
-  /** The arguments are gone if it succeeds. */
+  /** Set if the arguments no longer exist after the call succeeds. */
   readonly ifFailed?: true;
 }
 
@@ -115,7 +118,7 @@ export const namingCalls: readonly [Calls<NamingCall>, Calls<NamingCall>] = [
 /** Calls that return the descriptor of a file that they have opened. */
 export const openingCalls = ["open", "creat", "openat", "openat2", "open_by_handle_at"] as const;
 
-/** Which argument is the address, and for what; the first one is the socket. */
+/** For each call, the index of the address, and what the call does. The first argument is the socket. */
 export const addressCalls: Calls<{ readonly kind: "connect" | "bind"; readonly address: number }> = {
   connect: { kind: "connect", address: 1 },
   sendto: { kind: "connect", address: 4 },

@@ -13,7 +13,7 @@ import { kept } from "../launch/steps/superviseSteps.ts";
 import { isSameProcess, type ProcessIdentity } from "./processIdentity.ts";
 
 export interface ExitWatch {
-  /** Resolves once init has exited. Never rejects. Stays pending for good after {@link ExitWatch.cancel}. */
+  /** Resolves once init has exited. Never rejects. Stays pending for ever after {@link ExitWatch.cancel}. */
   readonly ended: Promise<void>;
   /** Stops watching and closes the FIFO. Does nothing after init has exited. */
   cancel(): void;

@@ -1,17 +1,20 @@
 /**
- * Returns memory to the kernel that only the start of this process or what it did lately
- * needed. Nothing polls: only such an event schedules a pass.
+ * Returns memory to the kernel that this process needed only for its start or for recent work. Nothing polls:
+ * only such an event schedules a pass.
  */
 import { collectGarbage, releaseMemory } from "./ownMemory.ts";
 
-/** Milliseconds after the event, so that a busy node runs a pass at most this often. */
+/** Milliseconds from the event to the pass. So a busy node runs a pass at most this often. */
 export const idleMemoryMs = 5_000;
 
 export class IdleMemory {
   #timer: NodeJS.Timeout | undefined;
   #wokenAgain = false;
 
-  /** Schedules a pass. If one is scheduled, another one follows it: the last one finds the process idle. */
+  /**
+   * Schedules a pass. If one is already scheduled, another pass follows it, so that the last pass finds the
+   * process idle.
+   */
   wake(): void {
     this.#wokenAgain = this.#timer !== undefined;
     this.#timer ??= setTimeout(() => this.#pass(), idleMemoryMs).unref();
@@ -23,9 +26,10 @@ export class IdleMemory {
 
   #pass(): void {
     this.#timer = undefined;
-    // It takes some 20 ms, in which others have to wait. V8 itself waits for minutes.
+    // A collection blocks the event loop for some 20 ms, so it runs only in the last pass. V8 itself would
+    // wait for minutes.
     if (!this.#wokenAgain) collectGarbage();
-    // Memory that stays is no reason to do anything else than before.
+    // A failure has no consequence but memory that stays in use.
     releaseMemory().catch(() => undefined);
     if (this.#wokenAgain) this.wake();
   }

@@ -1,4 +1,4 @@
-/** Memory of this process: hides it from other processes, and returns what is unused to the kernel. */
+/** Hides this process's memory from other processes, and returns unused memory to the kernel. */
 import { readFileSync, readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { setFlagsFromString } from "node:v8";
@@ -7,8 +7,8 @@ import { PR_SET_DUMPABLE } from "../kernel/constants.ts";
 import { madviseDontNeed, mallocTrim, prctl } from "../kernel/libc.ts";
 
 /**
- * Has V8 collect all garbage at once. With the flag, new contexts have `gc`; as an argument of the
- * process, it would make Node discard its code cache.
+ * Makes V8 collect all garbage at once. The flag is set here, so that a new context has `gc`. As an argument
+ * of the process, it would make Node discard its code cache.
  */
 export function collectGarbage(): void {
   setFlagsFromString("--expose-gc");
@@ -26,7 +26,7 @@ export async function releaseMemory(): Promise<void> {
   mallocTrim();
   const executable = readlinkSync("/proc/self/exe");
   unmap(unchangedMappings(await readFile("/proc/self/smaps", "utf8"), executable));
-  // Only this thread opens and closes logs, so none is unmapped between the list and the calls.
+  // Only this thread opens and closes logs. So no mapping changes between the list and the calls.
   unmap(readOnlyMappings(readFileSync("/proc/self/maps", "utf8")));
 }
 
@@ -35,8 +35,8 @@ function unmap(mappings: readonly Mapping[]): void {
 }
 
 /**
- * PR_SET_DUMPABLE(2const): no core dump has the secrets of tasks that are being started, and no process without
- * CAP_SYS_PTRACE looks into this one.
+ * PR_SET_DUMPABLE(2const): keeps the secrets of starting tasks out of core dumps, and keeps processes without
+ * CAP_SYS_PTRACE from reading this one's memory.
  */
 export function hideMemory(): void {
   prctl(PR_SET_DUMPABLE, 0);
@@ -60,7 +60,7 @@ export function unchangedMappings(smaps: string, file: string): Mapping[] {
   });
 }
 
-/** Shared mappings of files that are only read, as LMDB's of its data: proc_pid_maps(5). */
+/** Shared, read-only mappings of files, such as LMDB's mapping of its data: proc_pid_maps(5). */
 export function readOnlyMappings(maps: string): Mapping[] {
   const lines = maps.matchAll(/^([0-9a-f]+)-([0-9a-f]+) r--s \S+ \S+ \S+ +\//gm);
   return Array.from(lines, ([, start = "", end = ""]) => mappingOf(start, end));

@@ -1,5 +1,5 @@
 /**
- * The limits that a task starts with: those of its job, otherwise the agent's, as they were before Node
+ * The limits with which a task starts: those of its job, otherwise the agent's as they were before Node
  * raised any.
  */
 import { readFileSync } from "node:fs";
@@ -32,13 +32,13 @@ export function taskLimits(
   return [...preset, ...requested.map(({ resource, soft, hard }) => ({ resource, soft, hard }))];
 }
 
-/** A core dump has the task's memory, and so its secrets, in whatever folder the host or the task chooses. */
+/** A core dump holds the task's memory, and so its secrets. The host or the task decides where it goes. */
 const noCoreDumps: TaskLimit = { resource: "RLIMIT_CORE", soft: 0, hard: 0 };
 
 /**
- * The limit of open descriptors with which this process was started. The Node in the
- * executable leaves it alone (scripts/executable/buildExecutable.ts). Any other Node
- * raises its own soft limit before any of this code runs: the parent's is the best guess.
+ * The limit of open descriptors with which this process was started. The Node in the executable does not
+ * change it (scripts/executable/buildExecutable.ts). Any other Node raises its own soft limit before this
+ * code runs, so the parent's limit is the best guess.
  */
 function agentFileLimit(): TaskLimit {
   knownFileLimit ??= readFileLimit();
@@ -63,7 +63,7 @@ export function presetLimitsOf(pid: number): TaskLimit[] {
   }
 }
 
-/** Raises this process's soft limit of open descriptors to the hard one. Tasks do not get it. */
+/** Raises this process's soft limit of open descriptors to its hard limit. Tasks do not inherit that. */
 export function raiseOwnFileLimit(): void {
   const { hard } = agentFileLimit();
   setrlimit(resourceNumbers.RLIMIT_NOFILE, { soft: hard, hard });

@@ -54,10 +54,9 @@ function signalGroupMembers(pid: number, signal: number): void {
 }
 
 /**
- * Kills a task and everything in its pid namespace, and lets init record it. SIGKILL goes
- * to the task's main process. Init then kills the rest, reaps it and exits. So nothing of
- * the run is left once init has exited.
- * @returns false if the task has exited already, and init is about to
+ * Kills a task and everything in its pid namespace, and lets init record it. SIGKILL goes to the task's main
+ * process. Init then kills the rest, reaps it and exits. So nothing of the run is left once init has exited.
+ * @returns false if the task has exited already; init is then about to exit
  */
 export function killTask(task: ProcessIdentity): boolean {
   return killProcess(task);

@@ -6,7 +6,7 @@ import { bufferBytes, IDENTITY_TAG_BYTES, statusFileLayout } from "../launch/pla
 import { type ProcessIdentity, parseStat } from "./processStat.ts";
 
 /**
- * How the task ended, as init recorded it.
+ * Reads how the task ended, as init recorded it.
  * @returns undefined if it recorded nothing: the task still runs, or init was killed
  * @throws DriverError `KERNEL_CALL_FAILED` if the file exists and cannot be read
  */
@@ -19,7 +19,7 @@ export function readExitStatus(statusFile: string): ExitStatus | undefined {
 }
 
 /**
- * The task's identity, which its process recorded before it executed the command.
+ * Reads the task's identity, which its process recorded before it executed the command.
  * @returns undefined if there was no task, because its init was never released
  * @throws DriverError `KERNEL_CALL_FAILED` if the file exists and cannot be read
  */

@@ -1,4 +1,4 @@
-/** Looks at files as a running task sees them. Its symlinks are followed within its root. */
+/** Lists files as a running task sees them. Symlinks are followed within the task's root. */
 import { closeSync, fstatSync, lstatSync, readdirSync, readlinkSync, type Stats } from "node:fs";
 import { posix } from "node:path";
 import { DriverError } from "../../errors.ts";
@@ -14,20 +14,20 @@ import { isSameProcess, type ProcessIdentity } from "../processes/processIdentit
 
 export interface RootEntry {
   readonly name: string;
-  /** In the task. No symlinks lead there. */
+  /** The path in the task, without symlinks. */
   readonly path: string;
   readonly kind: "folder" | "file" | "link" | "device" | "socket" | "fifo";
-  /** Of a symlink. */
+  /** The target, if the entry is a symlink. */
   readonly target?: string;
 }
 
-/** The root of a running task. To be closed. */
+/** The root of a running task. Holds a descriptor until it is disposed of. */
 export class TaskRootView implements Disposable {
-  /** Its descriptor. */
+  /** Descriptor of the root. */
   readonly root: number;
 
   /**
-   * @param init of the task's run
+   * @param init the init of the task's run
    * @throws DriverError `TASK_NOT_RUNNING` if it has exited
    */
   constructor(init: ProcessIdentity) {
@@ -40,12 +40,12 @@ export class TaskRootView implements Disposable {
     throw new DriverError("TASK_NOT_RUNNING", "the task has ended");
   }
 
-  /** The path without symlinks; undefined if nothing is there. */
+  /** Resolves the symlinks in a path; undefined if nothing is there. */
   resolve(path: string): string | undefined {
     return this.#look(path, (descriptor) => readlinkSync(`/proc/self/fd/${descriptor}`));
   }
 
-  /** Of what the path leads to; undefined if nothing is there. */
+  /** The status of the file to which a path leads; undefined if nothing is there. */
   stat(path: string): Stats | undefined {
     return this.#look(path, (descriptor) => fstatSync(descriptor));
   }

@@ -15,12 +15,12 @@ import { spawnPlan } from "../launch/spawnPlan.ts";
 import { type Skeleton, skeletonOf } from "./skeleton.ts";
 import { buildTemplatePlan } from "./templatePlan.ts";
 
-/** A template in use. Dispose of it once the launch has begun. */
+/** A template in use. To be disposed of once the launch has begun. */
 export interface HeldTemplate extends Disposable {
   /** Descriptor of the mount namespace. */
   readonly namespace: number;
   /**
-   * Whether a template made now would be the same.
+   * Whether a template that is made now would be the same.
    * @param identities of the template's unveiled paths that exist now
    */
   isCurrent(identities: ReadonlyMap<string, string>): boolean;
@@ -31,7 +31,7 @@ const maxTemplates = 64;
 
 export class RootTemplates implements Disposable {
   readonly #folder: string;
-  /** By last use, the latest at the end. */
+  /** The kept templates in the order of their last use, the latest at the end. */
   readonly #kept: KeptTemplate[] = [];
   #hostNamespace: number | undefined;
 
@@ -63,12 +63,12 @@ export class RootTemplates implements Disposable {
     }
   }
 
-  /** Has the template created anew when it is next requested. */
+  /** Discards a kept template. The next request creates it anew. */
   discard(wanted: RootTemplate): void {
     drop(this.#take(wanted));
   }
 
-  /** Descriptor of this process's mount namespace. A task without a root of its own gets a copy of it. */
+  /** Descriptor of this process's mount namespace. A task without a private root gets a copy of it. */
   get hostNamespace(): number {
     this.#hostNamespace ??= openSync("/proc/self/ns/mnt", "r");
     return this.#hostNamespace;
@@ -80,7 +80,7 @@ export class RootTemplates implements Disposable {
     this.#hostNamespace = undefined;
   }
 
-  /** Takes a template out of those that are kept; undefined if there is none. */
+  /** Removes a template from the kept ones and returns it; undefined if there is none. */
   #take(wanted: RootTemplate): KeptTemplate | undefined {
     const index = this.#kept.findLastIndex((kept) => isSameTemplate(kept.wanted, wanted));
     return index < 0 ? undefined : this.#kept.splice(index, 1)[0];
@@ -101,9 +101,9 @@ function drop(kept: KeptTemplate | undefined): void {
 }
 
 /**
- * Tries to create a root with the default paths.
- * @param roots where to keep its template; without them, it is created for this call only
- * @returns why that fails on this host; undefined if it works
+ * Finds out whether a root with the default paths can be created.
+ * @param roots the templates to which it is added; without them, it is created for this call only
+ * @returns the reason why that fails on this host; undefined if it works
  */
 export async function findRootProblem(roots?: RootTemplates): Promise<string | undefined> {
   if (roots === undefined) {
@@ -124,14 +124,14 @@ interface Template {
   readonly identities: Skeleton["identities"];
   /** Set if later mounts of the host do not propagate to the template: it must then be created anew. */
   readonly unpropagated: Unpropagated | undefined;
-  /** Launches that have not begun yet; one more while it is kept. */
+  /** Number of launches that use it and have not begun yet, plus one while it is kept. */
   users: number;
 }
 
 interface Unpropagated {
-  /** The host's mounts when they were last looked at. */
+  /** The host's mounts at the last check. */
   seen: HostMounts;
-  /** What the template binds. */
+  /** The paths that the template binds. */
   readonly paths: readonly string[];
   /** The mounts on these paths when the template was created. */
   readonly mounts: string;

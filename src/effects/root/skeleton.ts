@@ -1,6 +1,6 @@
 /**
- * The skeleton of a root: the folders, symlinks and mount points that lead to its paths
- * as they do on the host. Pure.
+ * The skeleton of a root: the folders, symlinks and mount points on the way to its paths, as they are on the
+ * host. Pure.
  */
 import { isAtOrBelow } from "../../config/options/unveil.ts";
 import type { RootLink, RootTemplate } from "../../config/task/taskRoot.ts";
@@ -12,9 +12,9 @@ export interface Skeleton {
   readonly links: readonly RootLink[];
   /** Empty files, over which files are mounted. */
   readonly files: readonly string[];
-  /** Outer ones first. */
+  /** Outer binds first. */
   readonly binds: readonly RootBind[];
-  /** For each path of the template that exists: the `id` of what it leads to. */
+  /** For each existing path of the template: the `id` of the file to which it leads. */
   readonly identities: ReadonlyMap<string, string>;
 }
 
@@ -22,7 +22,7 @@ export interface Skeleton {
 export interface RootBind {
   readonly path: string;
   readonly writable: boolean;
-  /** Whether device nodes in it can be used. */
+  /** Whether device nodes in it work. */
   readonly devices: boolean;
 }
 
@@ -39,7 +39,8 @@ export function skeletonOf({ paths, links, places }: RootTemplate, lookAt: LookA
     identities.set(path, entry.id);
     found.set(end, {
       path: end,
-      // A device is written to through a read-only mount as well, and nobody changes its mode.
+      // A read-only mount does not keep anybody from writing to a device, and nobody needs to change a
+      // device's mode.
       writable: entry.kind !== "device" && (writable || found.get(end)?.writable === true),
       devices: entry.kind === "device" || isAtOrBelow(end, "/dev"),
       isFolder: entry.kind === "folder",
@@ -71,7 +72,7 @@ export function skeletonOf({ paths, links, places }: RootTemplate, lookAt: LookA
   };
 }
 
-/** Where a path leads in a root that has only these links. */
+/** Follows a path in a root that has only these links. */
 function insideRoot(path: string, links: ReadonlyMap<string, string>): string {
   const walk = follow(path, (at) => {
     const target = links.get(at);
@@ -80,7 +81,10 @@ function insideRoot(path: string, links: ReadonlyMap<string, string>): string {
   return walk?.end?.path ?? path;
 }
 
-/** Leaves out paths below others of the list: Landlock's rights on a folder hold for all below it, too. */
+/**
+ * Leaves out paths below other paths of the list. Landlock's rights on a folder also apply to everything
+ * below it.
+ */
 function withoutRedundant<Bind extends RootBind>(sorted: readonly Bind[]): Bind[] {
   const kept: Bind[] = [];
   for (const bind of sorted) {

@@ -24,13 +24,13 @@ import type { RootBind, Skeleton } from "./skeleton.ts";
 const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV } = k;
 
 const inherited = {
-  /** A pipe whose end ends the process. */
+  /** A pipe: the process exits when it reads the end of file. */
   hold: descriptors.report + 1,
 };
 /** The first of the trees' descriptors. */
 const trees = inherited.hold + 1;
 
-/** @param folder of the host, over which the root is mounted while it is made */
+/** @param folder a folder of the host over which the root is mounted while it is made */
 export function buildTemplatePlan(skeleton: Skeleton, folder: string): WholePlan<keyof typeof inherited> {
   return {
     initName: "exec2-root",
@@ -40,7 +40,7 @@ export function buildTemplatePlan(skeleton: Skeleton, folder: string): WholePlan
   };
 }
 
-/** The steps that follow are too many for the table's first part. */
+/** The early part only forks, because all steps together are too many for it. */
 function parentSteps(): Step[] {
   return [
     endWithParentStep("end with the plugin"),

@@ -3,10 +3,10 @@
  * and may have any length. Pure.
  */
 
-/** A place in a program. */
+/** The name of a position in a program. */
 export type Label = string;
 
-/** An instruction, or a label for the next one. A jump without a label goes on with the next line. */
+/** An instruction, or a label for the next one. A jump without a label continues with the next line. */
 export type Line =
   | { readonly kind: "label"; readonly label: Label }
   /** Loads 32 bits of `struct seccomp_data`. */
@@ -17,7 +17,7 @@ export type Line =
 
 /** Compares what was loaded last, as an unsigned number. */
 interface Jump {
-  /** `anyBit`: whether it has one of the value's bits. */
+  /** `anyBit` holds if it has one of the value's bits. */
   readonly compare: keyof typeof comparisons;
   readonly value: number;
   readonly ifTrue?: Label;
@@ -66,7 +66,7 @@ const comparisons = {
   anyBit: 0x45, // BPF_JMP | BPF_JSET | BPF_K
 } as const;
 
-/** Where each line and label is, counted in instructions. */
+/** The position of each line and label, in instructions. */
 interface Layout {
   readonly positions: readonly number[];
   readonly labels: ReadonlyMap<Label, number>;
@@ -74,8 +74,8 @@ interface Layout {
 }
 
 /**
- * A jump reaches 255 instructions far. A longer one gets a goto of its own behind it,
- * which may make other jumps too long: so this repeats until all of them reach.
+ * Lays out a program. A jump reaches 255 instructions far. A longer one gets a goto behind it, which may make
+ * other jumps too long, so this repeats until all jumps reach their labels.
  */
 function layOut(lines: readonly Line[]): Layout {
   const sizes: number[] = lines.map(({ kind }) => (kind === "label" ? 0 : 1));
@@ -85,7 +85,7 @@ function layOut(lines: readonly Line[]): Layout {
     for (const [index, line] of lines.entries()) {
       if (line.kind !== "jump") continue;
       const size = instructionsOf(line, layout.positions[index] as number, layout).length;
-      // A jump that once was too long stays long, so that this ends.
+      // A jump that was too long once stays long, so that the repetition ends.
       if (size <= (sizes[index] as number)) continue;
       sizes[index] = size;
       grown = true;
@@ -142,7 +142,7 @@ function jumpOf({ compare, value, ifTrue, ifFalse }: Jump, at: number, layout: L
 /** `jt` and `jf` have eight bits. */
 const MAX_JUMP = 255;
 
-/** How many instructions are between the one at a position and the label's. */
+/** Number of instructions between the one at a position and the label. */
 function distance(label: Label, at: number, { labels }: Layout): number {
   const target = labels.get(label);
   if (target === undefined) throw new RangeError(`label ${label} is missing`);

@@ -20,7 +20,7 @@ export function assembleFilter(filter: TaskFilter, architecture: Architecture): 
   return assemble([
     { kind: "load", offset: dataOffsets.architecture },
     { kind: "jump", compare: "equal", value: auditArchitectures[architecture], ifTrue: "native" },
-    // A 32-bit program. Its calls have other numbers: even its exit would only return an error.
+    // Kills a 32-bit program. Its calls have other numbers, so with an errno even its exit would fail.
     { kind: "return", value: k.SECCOMP_RET_KILL_PROCESS },
     { kind: "label", label: "native" },
     { kind: "load", offset: dataOffsets.number },
@@ -36,14 +36,14 @@ export const auditArchitectures: Readonly<Record<Architecture, number>> = {
   arm64: k.AUDIT_ARCH_AARCH64,
 };
 
-/** In `struct seccomp_data` of `linux/seccomp.h`. Of an argument, the offset of its lower half. */
+/** Offsets in `struct seccomp_data` of `linux/seccomp.h`. For an argument, that of its lower half. */
 const dataOffsets = {
   number: 0,
   architecture: 4,
   argument: (index: number) => 16 + 8 * index,
 } as const;
 
-/** What a filter returns for a refused call. */
+/** The value that a filter returns for a refused call. */
 export function refusal(errno: Errno): number {
   return k.SECCOMP_RET_ERRNO + constants.errno[errno];
 }
@@ -62,7 +62,7 @@ interface Link {
   readonly errno: Errno;
 }
 
-/** By the calls' numbers. A call that is always allowed has none. */
+/** The chains by the calls' numbers. A call that is always allowed has none. */
 function chainsOf(restrictions: readonly Restriction[], architecture: Architecture): Map<number, Chain> {
   const chains = new Map<number, Chain>();
   for (const { calls, when = [], errno } of restrictions) {
@@ -86,7 +86,9 @@ function labelOf(chain: Chain): Label {
   return isUnconditional(chain[0]) ? chain[0].errno : JSON.stringify(chain);
 }
 
-/** Calls of consecutive numbers that are treated alike, up to the next range's first. */
+/**
+ * Calls with consecutive numbers and the same treatment. A range ends before the first call of the next one.
+ */
 interface Range {
   readonly first: number;
   readonly label: Label;
@@ -126,7 +128,7 @@ function search(ranges: readonly Range[]): Line[] {
   ];
 }
 
-/** Where the search among ranges begins. For a single range, where its calls go. */
+/** The label at which the search among ranges begins. For a single range, the label of its treatment. */
 function entryOf(ranges: readonly Range[]): Label {
   const [first, last] = [ranges[0], ranges.at(-1)] as [Range, Range];
   return ranges.length === 1 ? first.label : `from ${first.first} to ${last.first}`;
@@ -146,7 +148,7 @@ function checks(chain: Chain): Line[] {
   ]);
 }
 
-/** Goes to `otherwise` if the condition does not hold, and else to the line after it. */
+/** Jumps to `otherwise` if the condition does not hold; else continues with the next line. */
 function check(condition: Condition, otherwise: Label, holds: Label): Line[] {
   const load: Line = { kind: "load", offset: dataOffsets.argument(condition.argument) };
   const equal = (value: number) => ({ kind: "jump", compare: "equal", value }) as const;

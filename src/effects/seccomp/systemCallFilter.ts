@@ -1,4 +1,4 @@
-/** The filter of a task's processes, from what its event `sandboxed` says. */
+/** The filter of a task's processes, from its event `sandboxed`. */
 import { capabilityName, capabilityNumbers } from "../../config/options/capabilities.ts";
 import { type PortLimits, portOptions } from "../../config/options/ports.ts";
 import { type SeccompProfile, taskFilter } from "../../config/seccomp/taskFilter.ts";
@@ -30,6 +30,9 @@ export function systemCallFilter(
   return made;
 }
 
-/** Assembling takes longer than the rest of a plan, and most tasks of a node have the same filter. */
+/**
+ * Assembled filters. Assembling one takes longer than the rest of a plan, and most tasks of a node have the
+ * same filter.
+ */
 const assembled = new Map<string, SystemCallFilter>();
 const MAX_ASSEMBLED = 64;

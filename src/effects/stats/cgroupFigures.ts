@@ -7,7 +7,10 @@
 export interface CpuCounters {
   readonly userUs: number;
   readonly systemUs: number;
-  /** How often, and for how long in total, its limit throttled it; undefined without the cpu controller. */
+  /**
+   * Number of periods and total time in which the limit throttled the cgroup; undefined without the cpu
+   * controller.
+   */
   readonly throttled: { readonly periods: number; readonly us: number } | undefined;
 }
 
@@ -63,11 +66,11 @@ export function parseMemory({ stat, current, peak, swap }: MemoryFiles): MemoryF
   };
 }
 
-/** Time since the cgroup was made, in microseconds, in which a resource was short. */
+/** Total time since the cgroup was made in which a resource was short, in microseconds. */
 export interface Pressure {
-  /** Some of its processes had to wait. */
+  /** Time in which some processes had to wait. */
   readonly someUs: number;
-  /** All of them had to wait; 0 for the CPU of kernels before 5.13. */
+  /** Time in which all processes had to wait; 0 for the CPU before Linux 5.13. */
   readonly fullUs: number;
 }
 

@@ -1,19 +1,22 @@
-/** Reads a cgroup's own counters: of all processes that are in it, or were. */
+/** Reads a cgroup's counters, which cover all its processes, including those that have exited. */
 import { readFile } from "node:fs";
 import { promisify } from "node:util";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { readKernelFile } from "../kernel/file.ts";
 import { type CpuCounters, type Pressure, parseBytes, parseCpuStat, parsePressure } from "./cgroupFigures.ts";
 
-/** Undefined is what this kernel or host does not have. Time and counts are since the cgroup was made. */
+/**
+ * Undefined stands for values that this kernel or host does not have. Times and counts begin with the
+ * cgroup's creation.
+ */
 export interface CgroupReading {
   readonly cpu: CpuCounters;
   readonly memoryBytes: number | undefined;
-  /** The most that it ever was. */
+  /** The maximum since the cgroup was made. */
   readonly memoryPeakBytes: number | undefined;
   /** Processes and threads. */
   readonly pids: number | undefined;
-  /** Time in which processes had to wait for a resource. */
+  /** Time in which processes had to wait for a resource, by resource. */
   readonly pressure: {
     readonly cpu: Pressure | undefined;
     readonly memory: Pressure | undefined;

@@ -2,8 +2,8 @@
 import type { ProcessStat } from "../processes/processStat.ts";
 
 /**
- * Those of `others` that descend from `ancestors`, parents before their children.
- * Visits each once, so that a long chain of processes does not slow it down.
+ * The processes among `others` that descend from `ancestors`, parents before their children. Visits each
+ * once, so that a long chain of processes does not slow it down.
  */
 export function descendantsOf(
   ancestors: Iterable<number>,
@@ -13,7 +13,7 @@ export function descendantsOf(
   const found: ProcessStat[] = [];
   const add = (parent: number) => {
     const children = byParent.get(parent) ?? [];
-    // Removed, since pids that were reused meanwhile could form a cycle.
+    // Removed, because reused pids could form a cycle.
     byParent.delete(parent);
     for (const child of children) found.push(child);
   };

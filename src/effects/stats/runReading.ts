@@ -17,7 +17,10 @@ export interface RunPlace {
   readonly cgroup: string;
   /** The run's init. Its pid namespace distinguishes the run from another one in the same cgroup. */
   readonly init: ProcessIdentity;
-  /** Cgroup with the processes of a run without its own pid namespace; its init is in `cgroup`. Else null. */
+  /**
+   * For a run without its own pid namespace: the cgroup of its processes, except its init, which is in
+   * `cgroup`. Otherwise null.
+   */
   readonly runCgroup: string | null;
 }
 
@@ -34,7 +37,7 @@ export interface RunReading {
   readonly uptimeMs: number;
   /** Start of the run's init: field 22 of proc_pid_stat(5). */
   readonly startTicks: number;
-  /** Of the whole cgroup; undefined once it is removed. */
+  /** CPU counters of the whole cgroup; undefined once it is removed. */
   readonly cpu: CpuCounters | undefined;
   readonly memory: MemoryFigures;
   /** The run's own processes by pid, including its init. */
@@ -121,7 +124,7 @@ async function ownProcesses(
     if (place === namespace) take(stat);
     else others.push(stat);
   }
-  // Processes in namespaces that the task has created descend from its own.
+  // Processes in namespaces that the task has created descend from the run's own processes.
   for (const [index, stat] of descendantsOf([...own.keys()], others).entries()) {
     if (index % batch === batch - 1) await setImmediate();
     take(stat);

@@ -7,9 +7,12 @@ export interface CpuUsage {
   /** Percent of one core. */
   readonly userPercent: number;
   readonly systemPercent: number;
-  /** Both together in MHz of the node's cores, the scheduler's unit. */
+  /** User and system time together, in MHz of the node's cores, which is Nomad's unit. */
   readonly mhz: number;
-  /** Of the cgroup since its creation; undefined without the cpu controller, and for single processes. */
+  /**
+   * Throttling of the cgroup since its creation; undefined without the cpu controller, and for single
+   * processes.
+   */
   readonly throttled?: { readonly periods: number; readonly us: number } | undefined;
 }
 
@@ -32,12 +35,10 @@ export interface Units {
 }
 
 /**
- * Computes the use of CPU between two readings. With only one, it is the average
- * since the run began.
+ * Computes the use of CPU between two readings. With only one reading, it is the average since the run began.
  *
- * The cgroup's figures are used as long as the run is alone in it. While it shares
- * the cgroup with another run, or if the host has no memory controller, the result
- * is the sum over its processes.
+ * While the run is alone in its cgroup, the figures are the cgroup's. While it shares the cgroup with another
+ * run, or if the host has no memory controller, they are sums over its processes.
  */
 export function usageOf(previous: RunReading | undefined, now: RunReading, units: Units): RunUsage {
   const processes = [...now.processes].filter(([pid]) => pid !== now.initPid);
@@ -71,7 +72,7 @@ interface Rates {
 }
 
 function totalRates(previous: RunReading | undefined, now: RunReading): Rates {
-  // Earlier runs have used the cgroup too, so only differences between its counters mean anything.
+  // Earlier runs have used the cgroup, too, so only differences between its counters are meaningful.
   if (previous === undefined) return ratesOf(totalCpuTime(now), undefined, ageMs(now.startTicks, now));
   const elapsedMs = now.atMs - previous.atMs;
   if (previous.shared || now.shared || previous.cpu === undefined || now.cpu === undefined) {
@@ -86,7 +87,10 @@ function totalRates(previous: RunReading | undefined, now: RunReading): Rates {
 
 const zero: CpuTime = { userMs: 0, systemMs: 0 };
 
-/** A sum may decrease, which counts as 0: the CPU time of a process is lost if nobody waits for it. */
+/**
+ * A sum may decrease, because the CPU time of a process is lost if nobody waits for it. A decrease counts as
+ * 0.
+ */
 function ratesOf(now: CpuTime, previous: CpuTime = zero, elapsedMs: number): Rates {
   const percent = (used: number) => (elapsedMs > 0 ? Math.max(0, (used / elapsedMs) * 100) : 0);
   return {
@@ -101,7 +105,7 @@ function inUnits(rates: Rates, { mhzPerCore }: Units) {
 
 const msPerTick = 1000 / ticksPerSecond;
 
-/** At least one tick, the kernel's unit. */
+/** The age of a process, at least one tick, which is the kernel's unit. */
 function ageMs(startTicks: number, { uptimeMs }: RunReading): number {
   return Math.max(msPerTick, uptimeMs - startTicks * msPerTick);
 }

@@ -20,7 +20,7 @@ export interface TaskCapabilities {
 }
 
 /**
- * @param uid the task's
+ * @param uid the task's uid
  * @returns undefined for the usual task: a user other than root, without capabilities. The change of user
  *   drops all of them, and no_new_privs keeps the task from regaining any, whatever the bounding set is
  * @throws DriverError `CONFIG_INVALID` for capabilities that the client does not allow
@@ -46,13 +46,16 @@ export function taskCapabilities(
   return { kept: requested, dropped: own.bounding & ~requested };
 }
 
-/** Whether a task with them enters folders whose modes say no: capabilities(7). */
+/** Whether these capabilities let a task enter folders whatever their modes: capabilities(7). */
 export function entersAllFolders(capabilities: TaskCapabilities | undefined): boolean {
   const entering = capabilitySet(["dac_override", "dac_read_search"]);
   return capabilities !== undefined && (capabilities.kept & entering) !== noCapabilities;
 }
 
-/** As {@link taskCapabilities} for a set that was decided before. @param names capabilities that the task keeps */
+/**
+ * Like {@link taskCapabilities}, for a set that was decided before. @param names capabilities that the task
+ * keeps
+ */
 export function keptCapabilities(names: readonly string[]): TaskCapabilities {
   const kept = capabilitySet(names);
   return { kept, dropped: ownCapabilities().bounding & ~kept };

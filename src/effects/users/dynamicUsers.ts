@@ -1,4 +1,7 @@
-/** Dynamic users: `nomad-<n>` has uid and gid n. Nobody owns them; the agent lends them to one task. */
+/**
+ * Resolves dynamic users: `nomad-<n>` has uid and gid n. The host does not know them. The agent assigns each
+ * to one task at a time.
+ */
 import { isInRanges, parseId } from "../../config/task/idRanges.ts";
 import { DriverError } from "../../errors.ts";
 import { askNameServices, readDatabase } from "./nameServices.ts";
@@ -11,12 +14,12 @@ export function isDynamicUser(user: string): boolean {
 
 const dynamicName = /^nomad-(\d+)$/;
 
-/** What is known of the host's ids: the text of these databases. */
+/** The text of the host's databases of ids. */
 export type KnownIds = Readonly<Record<"passwd" | "group" | "subuid" | "subgid", string>>;
 
 /**
- * Accepts a number only if the operator has set it aside for tasks and the host has no user or group with it:
- * a job may name any.
+ * A job may name any number. So a number is accepted only if the operator has reserved it for tasks, and if
+ * no user or group of the host has it.
  * @param ids the ranges of dynamic users: {@link isInRanges}
  * @throws DriverError `USER_FORBIDDEN`
  */
@@ -35,7 +38,7 @@ export async function resolveDynamicUser(name: string, ids: string): Promise<Pas
   return user;
 }
 
-/** The same for databases that have been read. Pure. */
+/** Like {@link resolveDynamicUser}, with databases that have been read. Pure. */
 export function dynamicUser(name: string, ids: string, known: KnownIds): PasswdEntry {
   const id = parseId(dynamicName.exec(name)?.[1] ?? "");
   if (id === undefined || id === 0 || !isInRanges(id, ids)) {
@@ -63,16 +66,25 @@ function ownerOf(id: number, { passwd, group, subuid, subgid }: KnownIds): strin
   return isSubordinate(id, subgid) ? `gid ${id} is for groups in namespaces, by /etc/subgid` : undefined;
 }
 
-/** Whether name services other than the files may know an id. Asking them takes a process and some milliseconds. */
+/**
+ * Whether name services other than the files may know an id. To query them takes a process and some
+ * milliseconds.
+ */
 function mayBeElsewhere(id: number, nsswitch: string): boolean {
   const services = [...servicesOf(nsswitch, "passwd"), ...servicesOf(nsswitch, "group")];
   return services.some((name) => name !== "files" && (name !== "systemd" || isInRanges(id, systemdIds)));
 }
 
-/** https://systemd.io/UIDS-GIDS: home directories, dynamic users of services, containers. */
+/**
+ * Ids that systemd's name service may know: home directories, dynamic users of services, containers.
+ * https://systemd.io/UIDS-GIDS
+ */
 const systemdIds = "60001-65534,524288-1879048191";
 
-/** Services that do not answer must not keep every task from starting: the operator has set the range aside. */
+/**
+ * Queries the name services. Treats a failure like a missing entry: unreachable services must not keep every
+ * task from starting, and the operator has reserved the range.
+ */
 function ask(database: "passwd" | "group", id: number): Promise<string> {
   return askNameServices(database, String(id)).catch(() => "");
 }

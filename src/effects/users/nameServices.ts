@@ -1,4 +1,7 @@
-/** The host's databases of users and groups: the files in /etc, and whatever else nsswitch.conf(5) names. */
+/**
+ * Queries the host's databases of users and groups: the files in /etc, and other services that
+ * nsswitch.conf(5) names.
+ */
 import { execFile } from "node:child_process";
 import { closeSync, fstatSync, openSync, readFileSync, type Stats, statSync } from "node:fs";
 import { promisify } from "node:util";
@@ -9,8 +12,8 @@ export type Database = "passwd" | "group";
 type DatabaseFile = Database | "subuid" | "subgid" | "nsswitch.conf";
 
 /**
- * Users come and go: each call checks whether the file has changed, and then reads it again. A host may lack the
- * file and keep its users elsewhere.
+ * Returns the text of a database's file; empty if the host has no such file and keeps its users elsewhere.
+ * Each call checks whether the file has changed, and reads it again if so.
  * @throws DriverError `USER_UNKNOWN`
  */
 export function readDatabase(database: DatabaseFile): string {
@@ -34,7 +37,10 @@ interface KnownFile {
 
 const knownFiles = new Map<DatabaseFile, KnownFile>();
 
-/** The version is the older one if the file changes meanwhile, so that the next call reads it again. */
+/**
+ * Reads the version before the text. If the file changes in between, the version is outdated, and the next
+ * call reads the file again.
+ */
 function readVersion(path: string): KnownFile {
   const file = openSync(path, "r");
   try {
@@ -45,7 +51,10 @@ function readVersion(path: string): KnownFile {
   }
 }
 
-/** Most programs replace these files; editors may write to the old one. */
+/**
+ * Identifies a version of a file by several fields: most programs replace these files, but editors may write
+ * to the existing one.
+ */
 function versionOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
   return `${dev}:${ino}:${size}:${mtimeMs}:${ctimeMs}`;
 }
@@ -53,7 +62,7 @@ function versionOf({ dev, ino, size, mtimeMs, ctimeMs }: Stats): string {
 /**
  * Asks `getent`, which queries all of the host's name services.
  * @returns the entry in the text form of the database; empty if there is none
- * @throws DriverError `USER_UNKNOWN`, recoverable, if they do not answer
+ * @throws DriverError `USER_UNKNOWN`, recoverable, if the services do not answer
  */
 export async function askNameServices(database: Database, name: string): Promise<string> {
   const env = { PATH: process.env.PATH ?? "/usr/bin:/bin" };

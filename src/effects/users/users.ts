@@ -1,4 +1,4 @@
-/** The user that a task runs as: a dynamic user from the agent, or a user of the host. */
+/** Resolves the user as which a task runs: a dynamic user from the agent, or a user of the host. */
 import { isInRanges, parseId } from "../../config/task/idRanges.ts";
 import { DriverError } from "../../errors.ts";
 import { isDynamicUser, resolveDynamicUser } from "./dynamicUsers.ts";
@@ -41,9 +41,9 @@ export async function resolveUser(user: string, rules: UserRules): Promise<TaskU
 }
 
 /**
- * Finds a user of the host in the text of the user database. Pure.
- * Users are identified by name, as everywhere in Nomad. Digits alone are a name
- * too, and `uid:gid` is not a name, so that nobody becomes a uid by guessing its number.
+ * Finds a user of the host in the text of the user database. Pure. Users are identified by name, as
+ * everywhere in Nomad. Digits alone are a name, too, and `uid:gid` is no name. So nobody becomes a user by
+ * giving a uid.
  * @returns undefined if the text has no such name
  */
 export function findUser(

@@ -23,7 +23,10 @@ export interface EventTraits {
   readonly added?: { readonly [version: number]: unknown };
   /** What happened, in a few words. */
   readonly title: string;
-  /** How a group's title names it, after the request that caused it. Absent: its own title. */
+  /**
+   * How the title of a group names this event as its outcome, given the summary of the request that opened
+   * the group. Default: the event's own title.
+   */
   readonly outcome?: (summary: string) => string;
   readonly shown: {
     /** The colour of the type; `wrong` looks like `bad`, and is always an error. */
@@ -37,9 +40,10 @@ export interface EventTraits {
   };
   readonly fields: {
     /**
-     * Fields that differ between any two runs of the same task, so that a comparison skips them: process ids
-     * and start times, times, ids of host and boot, digests, run folders, and measurements. The launch plan
-     * follows from the other fields and is full of these. docs/replay.md describes these fields.
+     * Fields that differ between any two runs of the same task, so a comparison skips them: process ids and
+     * start times, other times, ids of host and boot, digests, run folders, and measurements. It also skips
+     * the launch plan, which consists of the other fields and such values. docs/replay.md lists the skipped
+     * fields.
      */
     readonly ignored: readonly string[];
     /** Fields that may hold secrets: they are masked wherever they are shown or exported. */
@@ -74,7 +78,7 @@ export function defineEvent<S extends z.ZodObject, Known, Change extends object>
   return definition;
 }
 
-/** `field` or `field.inner`, also for a list whose entries have `inner`. */
+/** `field`, or `field.inner` for an object or a list of objects. */
 type PathIn<T> = {
   [K in keyof T & string]: K | `${K}.${keyof EntryOf<NonNullable<T[K]>> & string}`;
 }[keyof T & string];

@@ -1,4 +1,4 @@
-/** What the sandbox refused to a running task, as the kernel's audit records tell. */
+/** What the sandbox refused to a running task, by the kernel's audit records. */
 import { z } from "zod";
 import { describeDenial } from "../../denial.ts";
 import { formatCount, formatRepetition } from "../../units/counts.ts";
@@ -8,13 +8,13 @@ const refusal = z.object({
   /** `Denial.blockers` and `Denial.object`. */
   blockers: z.array(z.string()),
   object: z.string().nullable(),
-  /** Path of the program that asked for it; null if the kernel did not tell. */
+  /** Path of the program that was refused it; null if the audit record lacks it. */
   program: z.string().nullable(),
-  /** The first process that asked, by its pid on the host. */
+  /** Pid, on the host, of the first process that was refused it. */
   pid: z.number().nullable(),
-  /** When it was first refused, in milliseconds since the epoch. */
+  /** Time of the first refusal, in milliseconds since the epoch. */
   firstAt: z.number(),
-  /** How often it was refused, up to this event. */
+  /** Number of refusals up to this event. */
   count: z.number(),
 });
 
@@ -29,7 +29,10 @@ export interface DenialHistory {
   readonly domains: readonly string[];
 }
 
-/** Identifies a kind of refusal within a task. Each process's own folder in /proc has another name. */
+/**
+ * Identifies a kind of refusal within a task. Paths in a process's own folder in /proc count as one, whatever
+ * the pid.
+ */
 export function refusalKey({ blockers, object, program }: Refusal): string {
   return JSON.stringify([blockers, object?.replace(/^\/proc\/\d+/, "/proc/self"), program]);
 }
@@ -42,11 +45,14 @@ const denied = defineEvent({
   schema: z.object({
     /** The kinds whose counts have changed. */
     refusals: z.array(refusal),
-    /** Refusals so far of kinds beyond those that are listed: their number is limited. */
+    /** Refusals so far of further kinds: the list of kinds has a limited length. */
     others: z.number(),
-    /** Refusals so far that the kernel counted, and of which no record arrived. */
+    /** Refusals so far that the kernel counted, but whose records did not arrive. */
     lost: z.number(),
-    /** Landlock's ids of the domains of the task's processes: by these its records are known. */
+    /**
+     * Ids of the Landlock domains of the task's processes. Audit records name the domain, so these ids link a
+     * record to the task.
+     */
     domains: z.array(z.string()),
   }),
   evolve: ({ data }, { denials }: { readonly denials: DenialHistory }) => {
@@ -68,7 +74,7 @@ const denied = defineEvent({
   },
 });
 
-/** `reading /etc/passwd (/usr/bin/grep), twice`. Its texts may need to be made visible. */
+/** `reading /etc/passwd (/usr/bin/grep), twice`. May contain control characters: see `visible`. */
 export function describeRefusal(refusal: Refusal): string {
   const { program, count } = refusal;
   const times = formatRepetition(count);

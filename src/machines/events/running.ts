@@ -35,9 +35,9 @@ const command = z.object({
 export interface ExecHistory {
   /** Number of the last command with events of its own; 0: there was none. */
   readonly last: number;
-  /** How many others there were, by `execsRepeated`. */
+  /** Number of commands without events of their own, from `execsRepeated`. */
   readonly counted: number;
-  /** Commands that have not exited, by the events so far. */
+  /** Commands that have not exited according to the events so far. */
   readonly running: readonly z.infer<typeof command>[];
 }
 
@@ -56,7 +56,9 @@ const execStarted = defineEvent({
 
 const commandEnd = {
   ...processEnd,
-  /** `ended`: by itself, or with the task. Otherwise it was killed, for this reason. */
+  /**
+   * `ended`: the command ended by itself or with its task. Every other value is the reason why it was killed.
+   */
   reason: z.enum(["ended", "cancelled", "timedOut", "pluginEnded"]),
 };
 
@@ -84,15 +86,15 @@ const repeatedCommands = z.object({
       command: z.string(),
       user: z.string(),
       ...commandEnd,
-      /** How many commands began and ended so. */
+      /** Number of commands with this program, user and end. */
       count: z.number(),
     }),
   ),
-  /** How many further commands there were: the list has a limited length. */
+  /** Number of commands that the list, whose length is limited, leaves out. */
   more: z.number(),
 });
 
-/** How many commands the event stands for. */
+/** The number of commands that the event stands for. */
 export function commandsIn({ repetitions, more }: z.infer<typeof repeatedCommands>): number {
   return repetitions.reduce((sum, { count }) => sum + count, more);
 }

@@ -125,13 +125,17 @@ const sandboxed = defineEvent({
     umask: z.number(),
     nice: z.number(),
     /**
-     * Which system calls the task may make: its profile, and what is allowed and refused otherwise than by it.
-     * Null: every call, since the kernel has no filters (or events of earlier versions).
+     * The system calls that the task may make: a profile, and the calls that are allowed or refused in
+     * deviation from it. Null: every call, because the kernel has no filters. Also null in events of earlier
+     * versions.
      */
     seccomp: z
       .object({ profile: z.string(), allow: z.array(z.string()), deny: z.array(z.string()) })
       .nullable(),
-    /** Limits of the cgroup, and a filter of system calls that the kernel does not have. */
+    /**
+     * Limits that could not be applied: the cgroup lacks their controllers, or the kernel has no filter of
+     * system calls.
+     */
     limits: z.array(
       z.object({
         file: z.string(),
@@ -145,9 +149,9 @@ const sandboxed = defineEvent({
     /** What the task sees at `/`: a root of its own, or the host's tree. */
     root: z.enum(["private", "host"]),
     privateTmp: z.boolean(),
-    /** Why the task sees the host's `/tmp`; null: it sees its own. */
+    /** Why the task sees the host's `/tmp`; null if it has its own. */
     sharedTmpReason: z.string().nullable(),
-    /** Why what the sandbox refuses to the task is not recorded; null: it is. */
+    /** Why refusals of the sandbox are not recorded; null if they are. */
     unrecordedDenials: z.string().nullable(),
     /** OOM kills that the cgroup counted before the task started. */
     oomKills: z.number(),
@@ -159,8 +163,8 @@ const sandboxed = defineEvent({
      */
     runCgroup: z.string().nullable(),
     /**
-     * PID 1 of the run's pid namespace. It waits until the driver has committed this event: from then on the
-     * task may run. Null: not known (events of earlier versions).
+     * PID 1 of the run's pid namespace. It starts the task only after the driver has committed this event.
+     * Null in events of earlier versions, which do not have it.
      */
     init: processIdentity.nullable(),
     /** The launch plan: one line per step, environment values masked. */
@@ -217,10 +221,12 @@ const startFailed = defineEvent({
     code: z.string(),
     /** The whole error in words, as the agent gets it. */
     message: z.string(),
-    /** What was wrong, without call and hint; null: only the message has it (events of earlier versions). */
+    /**
+     * What was wrong, without call and hint. Null in events of earlier versions: only their message has it.
+     */
     summary: z.string().nullable(),
     failed: failedCall.nullable(),
-    /** What to do next; null: there is no hint, or only the message has it. */
+    /** What to do next. Null if there is no hint, or if only the message has it. */
     hint: z.string().nullable(),
     recoverable: z.boolean(),
   }),
@@ -235,7 +241,7 @@ const startFailed = defineEvent({
 
 export const starting = { requested, fingerprinted, sandboxed, started, startFailed };
 
-/** Nothing for the default profile. */
+/** The summary's words on the filter of system calls; none for the unchanged default profile. */
 function profileText(seccomp: { profile: string; allow: string[]; deny: string[] } | null): string[] {
   if (seccomp === null) return [];
   const { profile, allow, deny } = seccomp;

@@ -6,9 +6,9 @@ import { pluginProcess, processIdentity } from "./shared.ts";
 /** The driver looked for a task of HashiCorp's Go driver by its handle. The task's history begins here. */
 const adopted = defineEvent({
   schema: z.object({
-    /** What the handle has: the outermost process, and its start time in milliseconds since the epoch. */
+    /** From the handle: the outermost process, and its start time in milliseconds since the epoch. */
     handle: z.object({ pid: z.number(), startedAt: z.number() }),
-    /** Its running processes; null if none run, or none certainly belong to the task. */
+    /** The task's running processes; null if none run, or if it is not certain that they are the task's. */
     found: z
       .object({
         /** PID 1 of its pid namespace. */
@@ -19,7 +19,7 @@ const adopted = defineEvent({
         bootId: z.string(),
       })
       .nullable(),
-    /** OOM kills that the cgroup had counted before. */
+    /** OOM kills that the cgroup had counted before the takeover. */
     oomKills: z.number(),
     /** Folder of its witness's status file and alive FIFO. */
     runFolder: z.string(),
@@ -41,7 +41,7 @@ const adopted = defineEvent({
   },
 });
 
-/** A new plugin process has taken over the running task. */
+/** A new plugin process took over the running task. */
 const recovered = defineEvent({
   schema: z.object({ plugin: pluginProcess, found: z.string() }),
   evolve: (_, { recoveries }: { readonly recoveries: number }) => ({

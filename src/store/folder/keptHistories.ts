@@ -1,6 +1,6 @@
 /**
- * Which histories a person has pinned, and which have been archived. Both are files in the state folder, so
- * that they can be written while no plugin runs. The plugin reads them before it removes a history.
+ * Stores which histories a person has pinned, and which are archived. Both lists are files in the state
+ * folder, so they can be written while no plugin runs. The plugin reads them before it removes a history.
  */
 import {
   closeSync,
@@ -24,7 +24,7 @@ import { runFolderName } from "./stateFolder.ts";
 const pinSchema = z.object({
   /** The task's id. */
   task: z.string(),
-  /** Why, in a person's words; may be empty. */
+  /** The reason that a person gave; may be empty. */
   reason: z.string(),
   /** Milliseconds since the epoch. */
   at: z.number(),
@@ -57,7 +57,7 @@ export function unpinHistory(stateFolder: string, task: string): boolean {
   }
 }
 
-/** Whether a history is not to be removed. True also if that cannot be found out. */
+/** Whether a history is pinned. Also true if that cannot be found out. */
 export function isPinned(stateFolder: string, task: string): boolean {
   try {
     return lstatSync(pinPath(stateFolder, task), { throwIfNoEntry: false }) !== undefined;
@@ -77,8 +77,8 @@ export function readPins(stateFolder: string): Pin[] {
 }
 
 /**
- * Lets the plugin remove histories before they are too old: they are in an archive.
- * @param tasks ids, which replace the ones marked before
+ * Marks histories as archived. The plugin may then remove them before their usual age.
+ * @param tasks ids, which replace those marked before
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
 export function markArchived(stateFolder: string, tasks: Iterable<string>): void {
@@ -90,13 +90,13 @@ export function markArchived(stateFolder: string, tasks: Iterable<string>): void
   }
 }
 
-/** Ids of tasks whose histories are in an archive and may be removed; none if that cannot be read. */
+/** Ids of the tasks whose histories are marked as archived; none if the marks cannot be read. */
 export function readArchived(stateFolder: string): ReadonlySet<string> {
   const tasks = z.array(z.string()).safeParse(parseJsonOrNothing(textOf(archivedPath(stateFolder))));
   return new Set(tasks.data);
 }
 
-/** A reader sees the old file or the new one, also after a power cut. */
+/** Replaces a file, so that readers see the old one or the new one, even after a power cut. */
 function replaceFile(path: string, text: string): void {
   const next = `${path}.${process.pid}${unfinished}`;
   try {

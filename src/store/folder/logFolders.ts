@@ -1,9 +1,9 @@
-/** Locations of event logs: below a state folder, and in folders that `import` made. */
+/** Finds event logs below a state folder, and bundles in folders that `import` or `archive` made. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { stateFolderPaths } from "./stateFolder.ts";
 
-/** Folders of the logs that exist. */
+/** The folders of all existing logs below a state folder. */
 export function logFolders(stateDir: string): string[] {
   const folders = stateFolders(stateDir).map((folder) => stateFolderPaths(folder).events);
   return folders.filter((folder) => existsSync(folder));

@@ -16,7 +16,7 @@ import { listenerOf } from "../../effects/kernel/libc.ts";
 import { DriverError, errnoOf, hasErrno } from "../../errors.ts";
 import { stateFolderPaths } from "./stateFolder.ts";
 
-/** Publishes the socket's path. For the plugin that owns the folder. */
+/** Publishes the socket's path. Only the plugin that owns the folder may call this. */
 export function publishAddress(folder: string, socketPath: string): void {
   const link = addressLink(folder);
   try {
@@ -28,9 +28,9 @@ export function publishAddress(folder: string, socketPath: string): void {
 }
 
 /**
- * The plugin that owns a state folder, found among the kernel's locks
- * (proc_locks(5)). The lock file itself may name a plugin that has died. Trying
- * to take the lock would keep out a plugin that starts at the same moment.
+ * The plugin that owns a state folder, found among the kernel's locks (proc_locks(5)). The pid in the lock
+ * file may be that of a plugin that has died. To try the lock would make a plugin that starts at the same
+ * moment fail.
  * @returns its pid; undefined if no process holds the lock
  */
 export function pluginOf(folder: string): number | undefined {
@@ -44,8 +44,8 @@ export function pluginOf(folder: string): number | undefined {
 }
 
 /**
- * Whether a process has a file open. On some file systems (btrfs, overlayfs) the kernel's list of locks has
- * another device than stat(2), so a lock with the same numbers may be on another file.
+ * Whether a process has a file open. The kernel's list of locks does not identify a file for certain: on
+ * btrfs and overlayfs its device numbers differ from those of stat(2).
  */
 function hasOpen(pid: number, { dev, ino }: BigIntStats): boolean {
   try {
@@ -61,8 +61,9 @@ function hasOpen(pid: number, { dev, ino }: BigIntStats): boolean {
 }
 
 /**
- * The socket of the plugin that owns a state folder, as a path that works for this process: the plugin may have
- * another /tmp. Who listens there is not checked: {@link openPluginSocket} does, for callers with secrets.
+ * The path of the socket of the plugin that owns a state folder. The path works for this process even if the
+ * plugin has another /tmp. Callers that send secrets use {@link openPluginSocket} instead, which checks who
+ * listens.
  * @throws DriverError `PLUGIN_FAILED` if no plugin runs there
  */
 export function addressOf(folder: string): string {
@@ -79,15 +80,18 @@ export function addressOf(folder: string): string {
 
 /** A running plugin's socket. */
 export interface PluginSocket {
-  /** In this process's /proc: it leads to the socket itself, even if another file has its path by now. */
+  /**
+   * A path in this process's /proc. It leads to the socket itself, even if another file has taken over the
+   * socket's path.
+   */
   readonly path: string;
-  /** To be called when no further connection is needed. */
+  /** To be called once no further connection is needed. */
   close(): void;
 }
 
 /**
- * Opens the socket after a check that the plugin itself listens there, and as root: a task may have a socket
- * at the same path, in its own /tmp or in the host's. The check connects, and disconnects.
+ * Opens the plugin's socket, after a check that the plugin itself listens there as root. A task could have a
+ * socket at the same path, in its own /tmp or in the host's. The check opens a connection and closes it.
  * @throws DriverError `PLUGIN_FAILED` if no plugin runs there, or somebody else listens
  */
 export function openPluginSocket(folder: string): PluginSocket {
@@ -98,7 +102,7 @@ export function openPluginSocket(folder: string): PluginSocket {
     const descriptor = opened.adopt(openSync(addressIn(pid, folder), O_PATH), closeSync);
     const path = `/proc/self/fd/${descriptor}`;
     const listener = listenerOf(path);
-    // Looked at again, because a plugin that has exited may have left its pid to another process.
+    // Checked again: if the plugin has exited, another process may have its pid.
     if (listener.uid === 0 && listener.pid === pid && pluginOf(folder) === pid) {
       const socket = opened.move();
       return { path, close: () => socket.dispose() };

@@ -1,4 +1,4 @@
-/** Quarantine of damaged event logs: a log's whole folder is renamed, and nothing is deleted. */
+/** Quarantines damaged event logs: renames a log's whole folder, and deletes nothing. */
 import { existsSync, readdirSync, renameSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { DriverError } from "../../errors.ts";
@@ -22,7 +22,7 @@ export function quarantine(log: string, now: Date): string {
   }
 }
 
-/** Earlier logs of this path that are quarantined, oldest first. */
+/** The quarantined logs that earlier had this path, oldest first. */
 export function quarantinedLogs(log: string): string[] {
   const parent = dirname(log);
   const names = readdirSync(parent).filter((name) => name.startsWith(basename(log) + MARK));

@@ -84,8 +84,8 @@ export async function openStateFolder(path: string): Promise<StateFolder> {
 }
 
 /**
- * Checks a state folder before anyone uses or creates it. Changes nothing, and does not
- * look at the lock. A missing parent folder is an error, because it is mostly a typo.
+ * Checks a state folder before anyone uses or creates it. Changes nothing, and does not look at the lock. A
+ * missing parent folder is an error, because the path is then most likely mistyped.
  * @throws DriverError `STATE_DIR_UNUSABLE`
  */
 export function checkStateFolder(path: string): void {
@@ -103,7 +103,7 @@ export function checkStateFolder(path: string): void {
   }
 }
 
-/** They pretend that root may write to their folders, but create no files in them. */
+/** By their modes root may write to folders of these file systems, but they create no files. */
 const kernelFileSystems: ReadonlySet<number> = new Set([CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC]);
 
 /**
@@ -117,19 +117,22 @@ export function runFolderName(taskId: TaskId): string {
   return `${readable}~${createHash("sha256").update(taskId).digest("hex")}`;
 }
 
-/** Whether a folder's name is that of a task's run, but does not tell which. */
+/** Whether the name is that of a run's folder, but hides the task's id. */
 export function isHashedRunFolder(name: string): boolean {
   return /~[0-9a-f]{64}$/.test(name);
 }
 
-/** The task whose run has a folder of that name; undefined if the name does not tell it. */
+/** The id of the task whose run has a folder of that name; undefined if the name hides it. */
 export function taskOfRunFolder(name: string): TaskId | undefined {
   const [, allocId, task, run] = /^([^_]+)_(.+)_([^_]+)$/.exec(name) ?? [];
   const taskId = toTaskId(`${allocId}/${task}/${run}`);
   return plainTaskId.test(taskId) && runFolderName(taskId) === name ? taskId : undefined;
 }
 
-/** Whether a name is that of a task's run: a killed plugin leaves empty folders for later runs beside them. */
+/**
+ * Whether the name is that of a run's folder. The folders that a killed plugin kept for later runs have other
+ * names.
+ */
 export function isRunFolder(name: string): boolean {
   return isHashedRunFolder(name) || taskOfRunFolder(name) !== undefined;
 }

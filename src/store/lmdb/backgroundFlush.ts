@@ -10,8 +10,8 @@ import type { CheckpointFile } from "../checkpoint.ts";
 import { readMetaPages } from "./lmdbFile.ts";
 
 /**
- * A task's start makes a few commits within milliseconds, and this delay lets one flush cover them all.
- * A commit waits while the disk is busy with a flush, so a flush should not overlap with the next start.
+ * A task's start makes a few commits within milliseconds. The delay lets one flush cover them all. It also
+ * keeps the flush from overlapping with the next commits, which would wait for the disk.
  */
 const DELAY_MS = 100;
 /** Delay after a failed flush. */

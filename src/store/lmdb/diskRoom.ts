@@ -7,17 +7,18 @@ import { statfsSync } from "node:fs";
 import { DriverError } from "../../errors.ts";
 import { formatBytes } from "../../units/sizes.ts";
 
-/** Kept free: many times what a transaction takes besides its events. */
+/** Space that is kept free: many times what a transaction needs besides its events. */
 const RESERVED_BYTES = 16 << 20;
 
 /**
  * Takes 2 µs.
  * @param folder the event log's
- * @param bytes that are about to be written
- * @throws DriverError `STORE_FAILED` if writing them would leave its file system without the reserve
+ * @param bytes number of bytes about to be written
+ * @throws DriverError `STORE_FAILED` if writing them would use up the reserve
  */
 export function requireRoom(folder: string, bytes: number): void {
-  // `bfree` is what root may use, and root writes the log. Some file systems report no blocks at all.
+  // Not `bavail`: root writes the log, and root may use all of `bfree`. Some file systems report no blocks at
+  // all.
   const { blocks, bfree, bsize } = statfsSync(folder);
   const free = bfree * bsize;
   if (blocks === 0 || free >= RESERVED_BYTES + bytes) return;

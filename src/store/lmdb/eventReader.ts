@@ -9,8 +9,8 @@ import { SnapshotReader } from "./snapshotReader.ts";
 
 /**
  * @param bootId the current boot; set by tests that simulate a power cut
- * @throws DriverError `STORE_FAILED` if there is none, or the plugin has to repair it first
- * @throws DriverError `STORE_DAMAGED` if nothing of it can be read
+ * @throws DriverError `STORE_FAILED` if there is no log, or if the plugin has to repair it first
+ * @throws DriverError `STORE_DAMAGED` if nothing in the log can be read
  */
 export async function openEventReader(folder: string, bootId = currentBootId()): Promise<FollowableReader> {
   const { data } = inspectLog(folder, bootId);

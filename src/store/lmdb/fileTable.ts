@@ -27,11 +27,11 @@ import {
 import { PageDefect, type Tree } from "./pages.ts";
 import type { Gap, Snapshot, SnapshotReader } from "./snapshotReader.ts";
 
-/** So many are read at once, as each batch may look at every page of the index. */
+/** Heads in a batch. The number is large, because each batch may read every page of the index. */
 const BATCH_HEADS = 1 << 14;
 /** The bytes of a record that cannot be read. */
 const NO_BYTES = Buffer.alloc(0);
-/** Every record takes more. So this bounds the number of events that a damaged head can claim. */
+/** Every record is longer. So the file's size bounds the number of events that a damaged head can claim. */
 const MIN_RECORD_BYTES = 128;
 
 export class FileTable implements RecordTable {
@@ -110,14 +110,16 @@ export class FileTable implements RecordTable {
       const batch = new RecordBatch(take);
       for (const entry of entriesOf(snapshot, "records", positionBytes(from))) {
         if (isGap(entry)) {
-          // One record stands for the gap, where it begins: how many it holds is not known.
+          // The number of records in the gap is unknown, so one record stands for all, at the gap's
+          // beginning.
           const begin = entry.from === undefined ? 1 : positionOf(entry.from);
           if (begin >= from) batch.add(NO_BYTES, begin);
           continue;
         }
         const position = positionOf(entry.key);
         const isFull = batch.add(bytesOr(NO_BYTES, snapshot, entry.value), position);
-        // Only here, after a record: the next batch begins behind it.
+        // The batch ends only after a record, never after a gap: the next batch begins behind its last
+        // position.
         if (isFull) break;
       }
       return batch.items;
@@ -130,7 +132,7 @@ export class FileTable implements RecordTable {
       const batch = new RecordBatch(take);
       let expected = seq;
       for (const { seq: found, position } of indexOf(snapshot, firstPosition, seq)) {
-        // Events whose places are not known have no bytes, either.
+        // Events whose positions the index lacks have no bytes, either.
         for (; expected < found; expected++) if (batch.add(NO_BYTES, 0)) return batch.items;
         const value = () => required(snapshot.get(records, positionBytes(position)), position);
         if (batch.add(bytesOr(NO_BYTES, snapshot, value), position)) break;
@@ -231,22 +233,25 @@ function headOf(value: Buffer, snapshot: Snapshot): HeadValue {
   return head;
 }
 
-/** In the order of the index, so that each of its pages is read once. Names are in another order. */
+/**
+ * Checks heads in the order of the index, so that each page of the index is read once. Streams' names have
+ * another order.
+ */
 function checkEnds(heads: readonly HeadValue[], snapshot: Snapshot): void {
   for (const head of heads.toSorted((a, b) => a.firstPosition - b.firstPosition)) {
     try {
       checkEnd(head, snapshot);
     } catch (thrown) {
-      // Its events can be read all the same.
+      // The defect is noted only: the stream's events can still be read.
       snapshot.skip(thrown);
     }
   }
 }
 
-/** @throws PageDefect if the index has the stream end elsewhere */
+/** @throws PageDefect if the stream has another end in the index than in its head */
 function checkEnd({ firstPosition, version }: HeadValue, snapshot: Snapshot): void {
   const index = snapshot.table("positions");
-  // One event more than there is: the index then has nothing between it and the last one.
+  // Searches from one event beyond the last: in an intact index, the entry before it is the last event's.
   const next = keyBytes(sequenceKey, [firstPosition, Math.min(version + 1, MAX_SEQ)]);
   const found = snapshot.keyAtOrBefore(index, next);
   if (found !== undefined) {

@@ -1,9 +1,12 @@
-/** Detects that another process has written to the log: inotify(7), no polling. */
+/** Detects by inotify(7), without polling, that another process has written to the log. */
 import { watch } from "node:fs";
 import { Observable, share } from "rxjs";
 import { storeError } from "../storeError.ts";
 
-/** Emits after each write to a file of the folder. A commit's last write makes it visible to readers. */
+/**
+ * Emits after each write to a file of the folder. The last write of a commit is the one that makes the commit
+ * visible to readers.
+ */
 export function folderChanges(folder: string): Observable<void> {
   return new Observable<void>((subscriber) => {
     try {

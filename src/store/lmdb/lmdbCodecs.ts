@@ -18,7 +18,7 @@ const POSITION_BYTES = 6;
 const SEQ_BYTES = 4;
 /** Positions have 48 bits. */
 export const MAX_POSITION = 2 ** 48 - 1;
-/** Key of the position up to which the list of open streams is complete. Older versions do not write it. */
+/** Key of a position: up to it, the list of open streams is complete. Older versions do not write it. */
 export const LISTED_KEY = Buffer.from("listed");
 const HASH_BYTES = 32;
 const HEAD_FORMAT = 1;
@@ -29,8 +29,8 @@ export const positionKey: KeyCodec<number> = {
 };
 
 /**
- * A stream's name. It is read as a string, because listings read many; as the bound of a range it may be any
- * bytes.
+ * A stream's name. Decoding returns a string, because listings read many names. As the bound of a range, a
+ * key may be any bytes.
  */
 export const nameKey: KeyCodec<string | Buffer> = {
   writeKey: (name, target, start) => {
@@ -77,7 +77,7 @@ export const recordValue: ValueCodec<Buffer> = {
 /** A stream's entry without its name, which is the key. */
 export type HeadValue = Omit<StreamEntry, "stream">;
 
-/** The state comes last: heads of older logs end before it. */
+/** The state is the last field, because heads of older logs lack it. */
 const STATE_AT = 1 + POSITION_BYTES + 4 + HASH_BYTES;
 
 export const headValue: ValueCodec<HeadValue> = {
@@ -98,12 +98,12 @@ export const headValue: ValueCodec<HeadValue> = {
   }),
 };
 
-/** Whether bytes from a file that may be damaged are those of a head. */
+/** Whether the bytes have the form of a head. The file that they come from may be damaged. */
 export function isHead(bytes: Buffer): boolean {
   return bytes.length >= STATE_AT && bytes[0] === HEAD_FORMAT;
 }
 
-/** A key of numbers as LMDB stores it. */
+/** The bytes of a key as LMDB stores them. */
 export function keyBytes<K>({ writeKey }: KeyCodec<K>, key: K): Buffer {
   const bytes = Buffer.allocUnsafe(POSITION_BYTES + SEQ_BYTES);
   const end = writeKey(key, bytes, 0);

@@ -1,4 +1,4 @@
-/** The part of lmdb's interface that is used, as types: only lmdbEventStore.ts imports lmdb itself. */
+/** Types of the part of lmdb's interface that the store uses. Only lmdbEventStore.ts imports lmdb itself. */
 import type { HeadValue, SequenceKey } from "./lmdbCodecs.ts";
 
 /** One of lmdb's databases. */
@@ -42,7 +42,10 @@ export interface LmdbEnvironment {
   readonly listed: Slot;
   /** Releases the snapshot that all reads in one turn of the event loop share. */
   resetReadTxn(): void;
-  /** A throw in `action` aborts; a promise from it would keep the transaction open. */
+  /**
+   * If `action` throws, the transaction aborts. `action` must not return a promise: that would keep the
+   * transaction open.
+   */
   transactionSync<T>(action: () => T, flags: number): T;
   close(): Promise<void>;
 }

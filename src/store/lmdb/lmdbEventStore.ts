@@ -1,13 +1,12 @@
 /**
- * The event log in LMDB, and the only file that imports lmdb. Importing this file
- * loads lmdb, and the plugin's handshake has no time for that.
+ * The event log in LMDB, and the only file that imports lmdb. Importing this file loads lmdb, which takes too
+ * long for the plugin's handshake.
  *
- * Four tables: records by position, appended at the end; the position of each
- * event of a stream, by the stream's first position and the event's number; the
- * head of each stream, by name; the streams of tasks that are not over. An append
- * is three puts and a number, whatever the log's size.
- * Transactions are synchronous, because one takes some 20 µs. lmdb's asynchronous
- * ones wait for another thread, which waits for the disk.
+ * Four tables: records by position, appended at the end; the position of each event of a stream, by the
+ * stream's first position and the event's number; the head of each stream, by name; the streams of tasks that
+ * are not over. An append is three puts and a number, whatever the log's size. Transactions are synchronous,
+ * because one takes some 20 µs. lmdb's asynchronous transactions wait for another thread, which waits for the
+ * disk.
  */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -48,7 +47,7 @@ import { NewestCommit } from "./newestCommit.ts";
 import { findPageDefect } from "./pageCheck.ts";
 import { WritableLmdbTable } from "./writableLmdbTable.ts";
 
-/** Address space, not memory or disk. It is so large that the map hardly ever has to grow. */
+/** Address space, not memory or disk. It is large, so that the map hardly ever has to grow. */
 const MAP_BYTES = 2 ** 36;
 /** Key of the first position of a stream whose removal is not finished. */
 const PRUNED_KEY = Buffer.from("pruned");
@@ -72,7 +71,8 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
   let checkpoints: CheckpointFile | undefined;
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    // LMDB crashes when it creates files on a full disk. With existing files, tasks can still be taken over.
+    // LMDB crashes when it creates files on a full disk. If the files exist, the plugin can start and take
+    // over its tasks even on a full disk.
     if (!existsSync(files.data) || !existsSync(files.lock)) requireRoom(folder, 0);
     const locked = CheckpointFile.open(files.checkpoint);
     checkpoints = locked;
@@ -128,7 +128,7 @@ async function checked(store: LogStore, table: LmdbTable): Promise<FollowableSto
 }
 
 function pin(root: RootDatabase, newest: NewestCommit): Pin {
-  // The checkpoint that follows wakes readers, and they must see the commit that it describes.
+  // The next checkpoint wakes readers, who must then see the commit that the checkpoint describes.
   newest.publish();
   // Without this, readers that were killed would hold their snapshots for ever.
   root.readerCheck();

@@ -39,7 +39,7 @@ export interface LogState {
 /**
  * Inspects a log without LMDB.
  * @param bootId the current boot
- * @throws DriverError `STORE_DAMAGED` for a file that LMDB must not see
+ * @throws DriverError `STORE_DAMAGED` for a file that LMDB must not open
  */
 export function inspectLog(folder: string, bootId: string): LogState {
   const { data: path, checkpoint: checkpointPath } = logFiles(folder);
@@ -63,7 +63,7 @@ export function inspectLog(folder: string, bootId: string): LogState {
   }
 }
 
-/** Makes a new folder and the names of its files survive a power cut. */
+/** Flushes a folder and its parent, so that a new folder and the names of its files survive a power cut. */
 export function syncFolder(folder: string): void {
   for (const each of [folder, dirname(folder)]) {
     const descriptor = openSync(each, "r");
@@ -109,7 +109,7 @@ function checkMeta(page: Buffer, path: string): void {
   if (version !== DATA_VERSION) throw damaged(path, `its format is ${version}, not ${DATA_VERSION}`);
 }
 
-/** Undefined if there is no file or an empty one, which LMDB fills. */
+/** Opens the data file. Undefined if there is none, or an empty one, which LMDB initializes. */
 function openData(path: string): { readonly descriptor: number; readonly size: number } | undefined {
   let descriptor: number;
   try {

@@ -48,7 +48,7 @@ class PageCheck {
   readonly #pageSize: number;
   /** How many pages the file has, used or free. */
   readonly #pages: number;
-  /** 1 for each page that was reached: none may be reached twice. */
+  /** 1 for each page that the check has reached. No page may be reached twice. */
   readonly #reached: Uint8Array;
   #untilPause = PAGES_PER_TURN;
   #listsFreePages = false;
@@ -110,7 +110,10 @@ class PageCheck {
     this.#checkFreePages(list);
   }
 
-  /** A count, then that many page numbers. A negative one is the length of the run that the next begins. */
+  /**
+   * Reads a list of free pages: a count, then that many numbers. A positive number is a page. A negative one
+   * is the length of the run of pages that begins at the number after it.
+   */
   #checkFreePages(list: Buffer): void {
     const count = Number(list.readBigInt64LE(0));
     if (count < 0 || 8 * (count + 1) > list.length) throw new PageDefect(`a list has ${count} free pages`);
@@ -125,7 +128,7 @@ class PageCheck {
     }
   }
 
-  /** The file may end before the last of the pages. */
+  /** Marks pages as free. The file may end before the last of them. */
   #markFree(first: number, count: number): void {
     if (this.#reached.subarray(first, first + count).includes(1)) {
       throw new PageDefect(`page ${first} is in use, and listed as free`);

@@ -1,7 +1,7 @@
 /**
- * The structure of LMDB's pages: `MDB_page_header`, `MDB_node`, `MDB_db`, `MDB_ovpage` and
- * `MDB_meta` of liblmdb's mdb.c. LMDB follows every number in them unchecked. Here each is
- * checked before it is used. All are little-endian, as on every machine that the driver runs on. Pure.
+ * The structure of LMDB's pages: `MDB_page_header`, `MDB_node`, `MDB_db`, `MDB_ovpage` and `MDB_meta` of
+ * liblmdb's mdb.c. LMDB uses every number in them unchecked. This module checks each number before it uses
+ * it. All are little-endian, as on every machine that the driver runs on. Pure.
  */
 
 /** Something in a page that LMDB never writes. */
@@ -10,10 +10,13 @@ export class PageDefect extends Error {}
 export const PAGE_HEADER_BYTES = 24;
 const COMMIT_AT = 8;
 const KIND_AT = 18;
-/** Both count from the end of the header: where a page's pointers to nodes end, and where its nodes begin. */
+/**
+ * Offsets of two fields: the end of a page's pointers to nodes, and the beginning of its nodes. Both values
+ * count from the end of the header.
+ */
 const LOWER_AT = 20;
 const UPPER_AT = 22;
-/** On overflow pages, the number of pages takes the place of both. */
+/** On overflow pages, the number of pages replaces both fields. */
 const PAGES_AT = 20;
 
 export const pageKinds = { branch: 1, leaf: 2, overflow: 4 } as const;
@@ -52,7 +55,7 @@ export interface Meta {
 export function newestMeta(pages: Buffer): Meta {
   const size = pages.length / 2;
   const [first, second] = [metaOf(pages.subarray(0, size)), metaOf(pages.subarray(size))];
-  // Commits write them in turn.
+  // Commits alternate between the two pages.
   if (Math.abs(first.commit - second.commit) > 1) {
     throw new PageDefect(`its meta pages are of the commits ${first.commit} and ${second.commit}`);
   }
@@ -145,13 +148,16 @@ export class NodePage {
     return compareBytes(this.#page, this.#keyBegin(index), this.#keyEnd(index), key, 0, key.length);
   }
 
-  /** The same for the keys of two nodes. */
+  /** Compares the keys of two nodes in the same way. */
   compareNodes(a: number, b: number): number {
     const page = this.#page;
     return compareBytes(page, this.#keyBegin(a), this.#keyEnd(a), page, this.#keyBegin(b), this.#keyEnd(b));
   }
 
-  /** The page below a node of a branch page. Its number has 48 bits, in place of an entry's size and flags. */
+  /**
+   * The number of the page below a node of a branch page. It has 48 bits, and is stored where an entry has
+   * its size and flags.
+   */
   child(index: number): number {
     return this.#page.readUIntLE(this.#begin(index), 6);
   }
@@ -185,7 +191,10 @@ export class NodePage {
   }
 }
 
-/** For keys of some ten bytes, faster than Buffer.compare(), which checks its arguments. */
+/**
+ * Compares byte by byte. For keys of some ten bytes this is faster than Buffer.compare(), which checks its
+ * arguments.
+ */
 function compareBytes(
   a: Buffer,
   aBegin: number,
@@ -208,7 +217,7 @@ export type NodeData =
   | { readonly kind: "overflow"; readonly page: number; readonly size: number }
   | { readonly kind: "tree"; readonly tree: Tree };
 
-/** How many pages data in pages of their own take. */
+/** The number of overflow pages that data of this size take. */
 export function overflowPages(size: number, pageSize: number): number {
   return Math.floor((PAGE_HEADER_BYTES - 1 + size) / pageSize) + 1;
 }

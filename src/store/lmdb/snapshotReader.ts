@@ -27,7 +27,7 @@ import {
 const MAX_CACHED = 512;
 /** Memory for pages is allocated in pieces of this size. */
 const SLAB_BYTES = 256 << 10;
-/** Maximum number of attempts at a read whose pages are reused meanwhile. */
+/** Maximum number of attempts at a read, if the writer keeps reusing its pages. */
 const MAX_ATTEMPTS = 100;
 /** Offset of the commit's number in a meta page. */
 const COMMIT_IN_META = 152;
@@ -80,7 +80,7 @@ export class SnapshotReader {
     return this.#snapshot;
   }
 
-  /** Reads them until two reads agree, since the writer may be writing them. */
+  /** Reads the meta pages until two reads agree, because the writer may be writing them. */
   #stableMetaPages(): Buffer {
     let before = readMetaPages(this.#descriptor, this.#path);
     for (;;) {
@@ -90,7 +90,10 @@ export class SnapshotReader {
     }
   }
 
-  /** Reads from the first meta page's number to the second's at once: two reads take twice the time. */
+  /**
+   * Reads everything from the first meta page's number to the second's in one call, because two calls would
+   * take twice the time.
+   */
   #newestCommit(pageSize: number): number {
     const bytes = this.#commits.subarray(0, pageSize + COMMIT_BYTES);
     readSync(this.#descriptor, bytes, 0, bytes.length, COMMIT_IN_META);
@@ -99,7 +102,7 @@ export class SnapshotReader {
 
   /**
    * Whether pages may have been reused while they were read.
-   * @param doubtful whether their content was wrong
+   * @param doubtful whether the content of a page was wrong
    */
   #isOutdated(snapshot: Snapshot, doubtful: boolean): boolean {
     if (!doubtful && snapshot.isFromMemory) return false;
@@ -108,7 +111,7 @@ export class SnapshotReader {
   }
 }
 
-/** Returns a result, or the defect that prevents it. */
+/** Returns the action's result, or the defect that prevented it. */
 function attemptOf<T>(action: () => T): { readonly result?: T; readonly thrown?: Error } {
   try {
     return { result: action() };
@@ -133,13 +136,16 @@ export interface Entry {
   readonly value: () => Buffer;
 }
 
-/** A leaf page, and the first of its entries that is meant. */
+/** A leaf page, and the index of the first entry to read. */
 export interface Leaf {
   readonly page: NodePage;
   readonly first: number;
 }
 
-/** Keys that cannot be read: from `from` on, and below `to`. Undefined stands for the tree's first or last key. */
+/**
+ * A range of keys that cannot be read: from `from` on, and below `to`. An undefined bound is that of the
+ * tree.
+ */
 export interface Gap {
   readonly from: Buffer | undefined;
   readonly to: Buffer | undefined;
@@ -148,16 +154,19 @@ export interface Gap {
 export class Snapshot {
   readonly commit: number;
   readonly pageSize: number;
-  /** The defects that the present read skipped. */
+  /** The defects that the current read skipped. */
   readonly skipped: string[] = [];
   readonly #descriptor: number;
   readonly #meta: Meta;
   readonly #tables = new Map<string, Tree | undefined>();
   readonly #cached = new Map<number, NodePage>();
   #slab: Buffer = Buffer.alloc(0);
-  /** Where the last search ended: one in the order of the keys often ends there again. */
+  /**
+   * The leaf of the last search. When keys are looked up in their order, the next search often ends in the
+   * same leaf.
+   */
   #leaf: (Gap & { readonly root: number | undefined; readonly page: NodePage }) | undefined;
-  /** For each page that the present read has taken from the file, the commit that wrote it. */
+  /** For each page that the current read has taken from the file, the commit that wrote the page. */
   readonly #read = new Map<number, number>();
 
   constructor(descriptor: number, pageSize: number, meta: Meta) {
@@ -167,7 +176,7 @@ export class Snapshot {
     this.commit = meta.commit;
   }
 
-  /** Roughly how large the log is. */
+  /** Approximate size of the log. */
   get bytes(): number {
     return this.#meta.pages * this.pageSize;
   }
@@ -189,13 +198,13 @@ export class Snapshot {
     return data && this.#bytesOf(data);
   }
 
-  /** The greatest key that is not greater than this one. @throws PageDefect */
+  /** The greatest key of a tree that is less than this one or equal to it. @throws PageDefect */
   keyAtOrBefore(tree: Tree | undefined, key: Buffer): Buffer | undefined {
     return tree && this.#search(tree, key, (page, at) => (at < 0 ? undefined : page.key(at)));
   }
 
   /**
-   * The greatest key of a tree; if the last page is damaged, the least key that this page can have.
+   * The greatest key of a tree. If the last page is damaged, the least key that the page can have.
    * @throws PageDefect if nothing of the tree can be read
    */
   lastKey({ root, depth }: Tree): Buffer | undefined {
@@ -230,7 +239,7 @@ export class Snapshot {
     }
   }
 
-  /** The same by leaf pages, for who reads very many entries. */
+  /** The same entries as leaf pages, for callers that read very many. */
   *leaves({ root, depth }: Tree, from: Buffer): Iterable<Leaf | Gap> {
     if (root !== undefined) yield* this.#walk(root, depth, from, { from: undefined, to: undefined });
   }
@@ -240,7 +249,7 @@ export class Snapshot {
     return this.#bytesOf(page.data(at));
   }
 
-  /** Notes a defect, so that the read can go on. @throws `thrown` if it is no defect */
+  /** Notes a defect, after which the read goes on. @throws `thrown` if it is no defect */
   skip(thrown: unknown): void {
     if (!isDefect(thrown)) throw thrown;
     this.skipped.push(thrown.message);
@@ -252,12 +261,12 @@ export class Snapshot {
     this.#read.clear();
   }
 
-  /** Whether the present read has taken all pages from memory. */
+  /** Whether the current read took all pages from the cache. */
   get isFromMemory(): boolean {
     return this.#read.size === 0;
   }
 
-  /** Whether no page that the present read has taken from the file was reused since. */
+  /** Whether the pages that the current read took from the file are still those of the snapshot. */
   isUnchanged(): boolean {
     const header = Buffer.alloc(PAGE_HEADER_BYTES);
     return [...this.#read].every(([number, commit]) => {
@@ -279,7 +288,10 @@ export class Snapshot {
     );
   }
 
-  /** Descends to the leaf in which a key belongs. `take` gets the last node there whose key is not greater. */
+  /**
+   * Descends to the leaf in which a key belongs. Calls `take` with the leaf's last node whose key is less
+   * than this one or equal to it.
+   */
   #search<T>(
     { root, depth }: Tree,
     key: Buffer,
@@ -378,8 +390,8 @@ export class Snapshot {
 }
 
 /**
- * Index of the last node whose key is not greater than this one. If there is none: -1 in a leaf page, 0 in a
- * branch page.
+ * Index of the last node whose key is less than this one or equal to it. If there is none: -1 in a leaf page,
+ * 0 in a branch page.
  */
 function lastAtOrBefore(page: NodePage, key: Buffer, level: number): number {
   let low = firstWithKey(level);
@@ -395,7 +407,10 @@ function isWithin(key: Buffer, { from, to }: Gap): boolean {
   return (from === undefined || from.compare(key) <= 0) && (to === undefined || to.compare(key) > 0);
 }
 
-/** The first node of a branch page stands before all keys: its own key is ignored. */
+/**
+ * The index of the first node with a key. The first node of a branch page has none: it stands before all
+ * keys.
+ */
 function firstWithKey(level: number): number {
   return level === 1 ? 0 : 1;
 }

@@ -7,13 +7,18 @@ import type { Database, LmdbEnvironment, TableStats } from "./lmdbEnvironment.ts
 import { LmdbTable } from "./lmdbTable.ts";
 import type { NewestCommit } from "./newestCommit.ts";
 
-/** `ABORTABLE | SYNCHRONOUS_COMMIT | NO_SYNC_FLUSH` of lmdb's TransactionFlags, which it exports as a type only. */
+/**
+ * `ABORTABLE | SYNCHRONOUS_COMMIT | NO_SYNC_FLUSH` of lmdb's TransactionFlags, which lmdb exports as a type
+ * only.
+ */
 const COMMIT_WITHOUT_FLUSH = 0x1_0003;
 
 export class WritableLmdbTable extends LmdbTable implements WritableTable {
   readonly #flush: BackgroundFlush;
   readonly #newest: NewestCommit;
-  /** Whether a transaction is open. Its snapshot was checked when it began. */
+  /**
+   * Whether a transaction is open. While it is, reads need no check: its snapshot was checked when it began.
+   */
   #writing = false;
   readonly #writer: RecordWriter = {
     putRecord: (firstPosition, seq, position, bytes) => {

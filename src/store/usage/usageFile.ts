@@ -1,6 +1,7 @@
 /**
- * The samples of one task: a file in the folder of the event log that has the task's history. It is bounded: when
- * it is full, older samples are thinned out. Every record has a checksum, so a plugin may die while it writes one.
+ * The file with the samples of one task, in the folder of the event log that has the task's history. Its size
+ * is bounded: when it is full, older samples are thinned out. Every record has a checksum, so a plugin may
+ * die while it writes one.
  */
 import {
   closeSync,
@@ -18,16 +19,16 @@ import type { TaskId } from "../../taskId.ts";
 import { runFolderName } from "../folder/stateFolder.ts";
 import { decodeSamples, encodeSample, recordBytes, thinned, type UsageSample } from "./usageSample.ts";
 
-/** Of the format: other ones are not read. */
+/** Identifies the format. Files of other formats are not read. */
 const magic = Buffer.from("exec2 usage 1\n\0\0", "latin1");
 
-/** Samples of a full file, 26 KiB, and what is left of them. */
+/** The number of samples in a full file of 26 KiB, and the number that is left after thinning out. */
 export const maxSamples = 256;
 const keptSamples = 160;
 
 /**
- * Adds a sample. The writes are synchronous, a hundred bytes into the page cache: the detour over libuv's threads
- * would cost several times as much.
+ * Adds a sample. The writes are synchronous: they put a hundred bytes into the page cache, and libuv's
+ * threads would cost several times as much.
  * @param log the folder of the event log
  * @throws NodeJS.ErrnoException
  */
@@ -55,7 +56,7 @@ export function readUsage(log: string, taskId: TaskId): UsageSample[] {
   return samples.sort((a, b) => a.time - b.time);
 }
 
-/** Does nothing if there are none. @throws NodeJS.ErrnoException */
+/** Removes a task's samples, if there are any. @throws NodeJS.ErrnoException */
 export function removeUsage(log: string, taskId: TaskId): void {
   rmSync(usagePath(log, taskId), { force: true });
 }

@@ -1,12 +1,12 @@
 /**
- * What a task used until a moment, and how such samples are kept in few bytes. Pure.
+ * Samples of a task's usage, and their encoding in few bytes. Pure.
  *
- * Every sample holds sums since the task's cgroup was made. So what was used between any two of them is known,
- * whatever was dropped between them.
+ * A sample holds sums since the task's cgroup was made. So any two samples give the usage between them, even
+ * if samples between them were dropped.
  */
 import { crc32 } from "node:zlib";
 
-/** NaN is what the host does not measure. */
+/** NaN stands for values that the host does not measure. */
 export interface UsageSample {
   /** Milliseconds since the epoch. */
   readonly time: number;
@@ -15,11 +15,11 @@ export interface UsageSample {
   readonly systemUs: number;
   /** Microseconds in which the CPU limit held the task back. */
   readonly throttledUs: number;
-  /** Bytes that count against the limit: the most of all samples that this one stands for. */
+  /** Bytes that count against the limit. A merged sample has the maximum of those that it replaces. */
   readonly memoryBytes: number;
-  /** The most that it ever was. */
+  /** The maximum since the cgroup was made. */
   readonly memoryPeakBytes: number;
-  /** Processes and threads: the most of all samples that this one stands for. */
+  /** Number of processes and threads. A merged sample has the maximum of those that it replaces. */
   readonly pids: number;
   /** Microseconds in which some of the processes, or all, waited for a resource. */
   readonly cpuWaitingUs: number;
@@ -29,7 +29,7 @@ export interface UsageSample {
   readonly ioStalledUs: number;
 }
 
-/** The order in a record. New ones come last, with another length of the record. */
+/** The fields in the order of a record. New fields go to the end, and change the record's length. */
 const fields = [
   "time",
   "userUs",
@@ -47,7 +47,7 @@ const fields = [
 
 const checkAt = fields.length * 8;
 
-/** Bytes of a record: the fields as little-endian doubles, the CRC-32 of these, and four bytes of nothing. */
+/** Bytes of a record: the fields as little-endian doubles, the CRC-32 of these, and four unused bytes. */
 export const recordBytes = checkAt + 8;
 
 export function encodeSample(sample: UsageSample): Buffer {
@@ -57,7 +57,7 @@ export function encodeSample(sample: UsageSample): Buffer {
   return record;
 }
 
-/** The samples of records, in their order; those that were written in part, or damaged, are left out. */
+/** Decodes samples, in order. Leaves out records that are damaged or incomplete. */
 export function decodeSamples(records: Buffer): UsageSample[] {
   const samples: UsageSample[] = [];
   for (let at = 0; at + recordBytes <= records.length; at += recordBytes) {
@@ -69,15 +69,16 @@ export function decodeSamples(records: Buffer): UsageSample[] {
   return samples;
 }
 
-/** The newest samples stay as they are. */
+/** This many of the newest samples are never thinned out. */
 const recent = 64;
 
 /**
- * Thins out samples so that they still cover the task's whole life: of the older ones, each of many equal spans of
- * time keeps one. The spans double when they become too many, and begin where the shorter ones did. So what was
- * thinned out often is no coarser than what was thinned out once. The first sample stays, since the sums begin there.
+ * Thins out samples so that the rest still covers the task's whole life. The older samples are divided into
+ * equal spans of time, and each span keeps one. If there are too many spans, their length doubles. A longer
+ * span begins where a shorter one began, so thinning out repeatedly gives the same samples as thinning out
+ * once. The first sample is kept, because the sums begin there.
  * @param samples in the order of time
- * @param most how many to keep, more than {@link recent}
+ * @param most number of samples to keep, more than {@link recent}
  */
 export function thinned(samples: readonly UsageSample[], most: number): UsageSample[] {
   const first = samples.slice(0, 1);
@@ -89,7 +90,7 @@ export function thinned(samples: readonly UsageSample[], most: number): UsageSam
   }
 }
 
-/** The last of the samples, with the most memory and processes of all of them. */
+/** The last of the samples, with the maximum memory and number of processes of all. */
 function merged(samples: readonly UsageSample[]): UsageSample {
   const most = (figure: (sample: UsageSample) => number) =>
     samples.reduce(

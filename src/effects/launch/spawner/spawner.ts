@@ -7,14 +7,14 @@ import { type ReportPipe, readReport } from "../reportPipe.ts";
 import { launchNotBegun, reportPipe, spawnTable, writeLate, writeTable } from "../spawnPlan.ts";
 import { handedOver, spawnerBegin, spawnerRest } from "./spawnerPlan.ts";
 
-/** A launch whose rest is not known yet. */
+/** A launch that has begun with the early part of its plan. */
 export interface BegunLaunch extends ReportPipe {
-  /** Descriptor of the plan's table, to which the rest is written. The caller closes it. */
+  /** Descriptor of the plan's table, to which the late part is written. The caller closes it. */
   readonly table: number;
 }
 
 /**
- * Has the first process of a launch forked, and returns at once.
+ * Requests the fork of a launch's first process, and returns at once.
  * @param passed this process's descriptors, which stay open here
  * @param runnerFolder where to put the runner if this host doesn't execute memfds; only root may have access
  * @throws DriverError `LAUNCH_FAILED`
@@ -39,7 +39,10 @@ export function beginLaunch(
   }
 }
 
-/** Starts the spawner, so that the first launch finds it. If that fails, the launch tries again, and tells. */
+/**
+ * Starts the spawner in advance, for the first launch. Ignores a failure: the launch tries again, and reports
+ * it.
+ */
 export function startSpawner(runnerFolder: string): void {
   try {
     spawner ??= spawnSpawner(runnerFolder);
@@ -66,7 +69,7 @@ export function handOver(
     sendDescriptors(spawner.socket, descriptors);
   } catch (thrown) {
     if (!hasErrno(thrown, "EPIPE") && !hasErrno(thrown, "ECONNRESET")) throw thrown;
-    // Somebody has killed it.
+    // The spawner was killed.
     closeSync(spawner.socket);
     waitpid(spawner.pid, 0);
     spawner = undefined;
@@ -75,7 +78,9 @@ export function handOver(
   }
 }
 
-/** It ends when this process does: then its socket ends. */
+/**
+ * Spawns the spawner. It ends together with this process, because its socket then reaches the end of file.
+ */
 function spawnSpawner(runnerFolder: string | undefined): Spawner {
   const [socket, other] = socketPair();
   using undo = new DisposableStack();
@@ -91,9 +96,12 @@ function spawnSpawner(runnerFolder: string | undefined): Spawner {
   return { socket, pid };
 }
 
-/** Address of a process's arguments: proc_pid_stat(5). 0 if the kernel does not tell: its children keep its name. */
+/**
+ * Address of a process's arguments: proc_pid_stat(5). If the kernel hides it, the result is 0, and the
+ * spawner's children keep its name.
+ */
 function argumentsOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  // Field 48. The second one, the name, is the only one that may have spaces.
+  // Field 48, counted from the end of field 2, the name, because only the name may contain spaces.
   return Number(stat.slice(stat.lastIndexOf(")")).split(" ")[46] ?? 0);
 }

@@ -1,10 +1,10 @@
 /**
  * The plan of the spawner: a small process that forks the first process of each launch. Pure.
  *
- * Spawning a program keeps the caller waiting until the kernel has executed it, a millisecond and more on a busy
- * host, and the plugin's event loop with it. To hand the descriptors of a launch to this process takes some 20 µs.
- * Its child reads the launch's table into its own memory, in place of the spawner's, and goes on in it:
- * nothing is executed.
+ * A caller that spawns a program waits until the kernel has executed it. That takes a millisecond and more on
+ * a busy host, and would block the plugin's event loop. Passing the descriptors of a launch to the spawner
+ * takes some 20 µs. The spawner forks a child, which replaces the spawner's table in its memory by the
+ * launch's table and continues there, without an execve(2).
  */
 import * as k from "../../kernel/constants.ts";
 import { cloneArgs, defaultAction } from "../../kernel/structs.ts";
@@ -22,24 +22,26 @@ import {
 import { closeRangeStep, readRestStep } from "../steps/fileSteps.ts";
 import { EARLY_ADDRESS, EARLY_BYTES, KEPT_BYTES, NAME_BYTES, NAME_OFFSET, TABLE_ADDRESS } from "../table.ts";
 
-/** The plugin's socket, once the spawner has read its plan. */
+/**
+ * The socket to the plugin. It takes the number of the plan's descriptor, once the spawner has read its plan.
+ */
 const SOCKET = descriptors.plan;
 
 /**
- * What a message hands over, in this order. Descriptors arrive at the lowest free numbers, and most of them
- * at those that they have in a launch.
+ * The descriptors in a message, in this order. They arrive at the lowest free numbers, which for most of them
+ * are the numbers that they have in a launch.
  */
 export const handedOver = ["report", "ruleset", "releasePipe", "plan", "stdout", "stderr", "mounts"] as const;
 
 const FIRST = SOCKET + 1;
 
 /**
- * The arguments of a process are in its memory. The spawner's only one is long enough for each init's name, and its
- * children have theirs at the same address.
+ * The arguments of a process are in its memory. The spawner's only argument is as long as the longest name of
+ * an init. So a child can overwrite it with its own name, at the same address.
  */
 const spawnerName = "exec2-spawner".padEnd(NAME_BYTES - 1);
 
-/** Comes first, and waits for a byte over the socket. Then the rest has been written. */
+/** The early part. It waits for a byte over the socket, which tells that the late part has been written. */
 export const spawnerBegin: Pick<EarlyPlan, "steps"> & Spawning<"socket"> = {
   initName: spawnerName,
   inherited: { socket: descriptors.ruleset },
@@ -47,7 +49,7 @@ export const spawnerBegin: Pick<EarlyPlan, "steps"> & Spawning<"socket"> = {
   steps: { ...noSteps, parent: beginSteps(), supervise: endSteps() },
 };
 
-/** @param nameAddress where the spawner has its name */
+/** The late part. @param nameAddress address of the spawner's name */
 export function spawnerRest(nameAddress: number): LatePlan {
   return { steps: { release: loopSteps(), task: childSteps(nameAddress) } };
 }
@@ -57,7 +59,7 @@ function beginSteps(): Step[] {
   const name = "keep only the socket";
   return [
     { name: "name the spawner", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-spawner"] },
-    // The first process of a launch exits at once. Nobody has to wait for it.
+    // The first process of a launch exits at once, and nobody needs its status.
     childActionStep("let the kernel reap children", SA_NOCLDWAIT),
     {
       name: "wait for the rest of the plan",
@@ -115,7 +117,7 @@ function childSteps(nameAddress: number): Step[] {
   ];
 }
 
-/** When the plugin has ended. */
+/** The steps after the plugin has ended. */
 function endSteps(): Step[] {
   return [{ name: "end with the plugin", call: "exit_group", args: [0] }];
 }

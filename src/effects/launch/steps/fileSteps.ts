@@ -18,7 +18,7 @@ import { LATE_ADDRESS, LATE_OFFSET, TABLE_ADDRESS, TABLE_BYTES } from "../table.
 
 const { O_RDONLY, O_WRONLY, O_CLOEXEC, O_PATH, AT_FDCWD, HIGHEST_DESCRIPTOR } = k;
 
-/** For calls that take a folder's descriptor, which doesn't matter: all paths in a plan are absolute. */
+/** The folder for calls that require one. It has no effect, because all paths in a plan are absolute. */
 export const anyFolder = flags({ AT_FDCWD });
 
 /** Opens a path. The descriptor gets the lowest free number; `how` has to make it close-on-exec. */
@@ -81,9 +81,9 @@ export function oomScoreAdjSteps(name: string, score: number, flow?: Flow): Step
 }
 
 /**
- * Reports the calling process's identity to the plugin: its pid and start time in the
- * plugin's own `/proc`. The process itself has to report it: a short task may have
- * exited and been reaped before the plugin can look.
+ * Reports the calling process's identity to the plugin: its pid and start time in the plugin's own `/proc`.
+ * The process has to report it itself: a short task may have exited and been reaped before the plugin could
+ * read its `/proc`.
  */
 export function reportIdentitySteps(name: string): Step[] {
   const statBytes = bufferBytes.identity - IDENTITY_TAG_BYTES;

@@ -12,7 +12,7 @@ const { PR_SET_KEEPCAPS, PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE }
 export type Identity = Pick<LateInput, "uid" | "gid" | "groups" | "capabilities">;
 
 /**
- * Groups and bounding set come first, because the change of uid takes the right to change them.
+ * Groups and bounding set come first, because the change of uid takes away the right to change them.
  * @throws DriverError `USER_FORBIDDEN` for a uid or gid that the kernel would not set
  */
 export function identitySteps({ uid, gid, groups, capabilities }: Identity): Step[] {
@@ -23,7 +23,8 @@ export function identitySteps({ uid, gid, groups, capabilities }: Identity): Ste
     { name: "set groups", call: "setgroups", args: [groups.length, list] },
     { name: "set gid", call: "setresgid", args: [gid, gid, gid] },
     ...(capabilities === undefined ? [becomeUser] : boundedSteps(uid, becomeUser, capabilities)),
-    // For users other than root the change of uid drops all, unless the agent's securebits(7) keep them.
+    // For users other than root, the change of uid drops all capabilities, unless the agent's securebits(7)
+    // keep them.
     ...(capabilities === undefined && uid === 0 ? [] : [capabilityStep(uid, capabilities?.kept ?? 0n)]),
     ...(uid === 0 ? [] : ambientSteps(capabilities?.kept ?? 0n)),
   ];
@@ -72,7 +73,10 @@ function hex(set: bigint): string {
   return set === 0n ? "0" : `0x${set.toString(16)}`;
 }
 
-/** For setresuid(2) the highest number, -1, means "unchanged", and that is root here. */
+/**
+ * Refuses the highest number: it is -1 for setresuid(2), which means "unchanged" and would leave the task
+ * root.
+ */
 function checkId(id: number): void {
   if (Number.isInteger(id) && id >= 0 && id < 0xffffffff) return;
   throw new DriverError("USER_FORBIDDEN", `${id} is no uid or gid that a task can have`);

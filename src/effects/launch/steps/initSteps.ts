@@ -1,8 +1,7 @@
 /**
- * The steps of the run's init before it forks the task: it sets up the namespaces,
- * and waits to be released. Meanwhile the plugin adds the Landlock rules, sets the
- * limits and writes to the log, so that the two processes work in parallel. If the
- * plugin dies or gives up, the pipe ends, and init exits.
+ * The steps of the run's init before it forks the task: it sets up the namespaces, and waits to be released.
+ * Meanwhile the plugin adds the Landlock rules, sets the limits and writes to the log, so the two processes
+ * work in parallel. If the plugin dies or gives up the launch, the pipe ends, and init exits.
  */
 import * as k from "../../kernel/constants.ts";
 import { cloneArgs } from "../../kernel/structs.ts";
@@ -38,12 +37,12 @@ export function initSteps(input: EarlyInput): Step[] {
       // ENOSYS if the kernel has no keyrings.
       flow: { kind: "tolerateErrors" },
     },
-    // Frees its number. The descriptors that follow then have known numbers.
+    // Frees its number, so that later descriptors have known numbers.
     ...(input.cgroup === undefined
       ? []
       : [{ name: "close the cgroup's folder", call: "close", args: [descriptors.free] } as const]),
     openFolderStep("open the plugin's /proc", "/proc"),
-    // Opened before anything is mounted over their paths.
+    // These are opened before any mount can hide their paths.
     openStep("open the status file", input.statusFile, flags({ O_WRONLY, O_CREAT, O_CLOEXEC }), 0o600),
     // Allocates the file's block now. The disk may be full when the task and its status have to be recorded.
     {
@@ -65,7 +64,10 @@ export function initSteps(input: EarlyInput): Step[] {
 /** The steps of init if the plugin dies or gives the launch up. */
 export const abandonedSteps: readonly Step[] = [{ name: "exit", call: "exit_group", args: [0] }];
 
-/** The rest of the plan comes through the table's file, since an environment may exceed a pipe's capacity. */
+/**
+ * The late part comes through the table's file and not through the pipe, because an environment may exceed a
+ * pipe's capacity.
+ */
 export function heldSteps(): Step[] {
   return [
     {

@@ -1,4 +1,7 @@
-/** Landlock rules on what only the run itself has: its own `/proc`, and the task's standard streams. */
+/**
+ * Steps that add the Landlock rules that only the run's own processes can add, such as those on its own
+ * `/proc` and on the task's standard streams.
+ */
 import * as k from "../../kernel/constants.ts";
 import { pathBeneathAttr, RULE_PATH_BENEATH } from "../../landlock/attributes.ts";
 import type { KnownRule, NamespaceRule } from "../../landlock/rules.ts";
@@ -24,18 +27,24 @@ export function initRuleSteps(rules: readonly NamespaceRule[]): Step[] {
 }
 
 /**
- * Rules that the task's process adds before it restricts itself, on paths of its own. It has closed what is
- * not the task's by then.
+ * Rules that the task's process adds before it restricts itself, on paths of its own. It has closed the
+ * driver's descriptors by then.
  */
 export function taskRuleSteps(rules: readonly NamespaceRule[]): Step[] {
   return rulesOf("task", rules).flatMap((rule) => ruleSteps(rule, descriptors.taskScratch, []));
 }
 
-/** The latest are kept, since most tasks have the same: their steps, assembled, take a start 0.1 ms less. */
+/**
+ * The steps of the latest sets of rules. Most tasks have the same rules. Reusing the steps, and thereby their
+ * assembled form, saves each start 0.1 ms.
+ */
 const madeSteps: { readonly rules: readonly KnownRule[]; readonly steps: readonly Step[] }[] = [];
 const maxMade = 8;
 
-/** Rules on paths of the host that init adds in its root while the plugin prepares the rest of the launch. */
+/**
+ * Steps of init that add rules on paths of the host, in the run's root, while the plugin prepares the rest of
+ * the launch.
+ */
 export function unveilSteps(rules: readonly KnownRule[]): readonly Step[] {
   const made = madeSteps.find((each) => isSame(each.rules, rules));
   if (made !== undefined) return made.steps;
@@ -65,7 +74,7 @@ function rulesOf(who: NamespaceRule["addedBy"], rules: readonly NamespaceRule[])
   return rules.filter(({ addedBy }) => addedBy === who);
 }
 
-/** @param scratch number that an opened path gets */
+/** @param scratch descriptor that the opened path gets */
 function ruleSteps(rule: NamespaceRule, scratch: number, hold: readonly Step[]): Step[] {
   const name = nameOf(rule);
   const steps: Step[] =

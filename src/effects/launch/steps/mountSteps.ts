@@ -1,6 +1,6 @@
 /**
- * Steps that give a run its own mount namespace: a copy of the host's, or of a template
- * in which there is only what is unveiled. What the host has to provide is opened before.
+ * Steps that give a run its own mount namespace: a copy of the host's, or of a template that has only
+ * unveiled paths. Sources on the host are opened before that.
  */
 import { isAtOrBelow } from "../../../config/options/unveil.ts";
 import * as k from "../../kernel/constants.ts";
@@ -16,7 +16,7 @@ const { MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXE
 export function mountSteps(input: EarlyInput): Step[] {
   const mounts = mountsOf(input);
   return [
-    // All of them before anything is mounted, since a mount may hide the source of another one.
+    // All sources are opened before the first mount, because a mount may hide another one's source.
     ...mounts.flatMap(openSteps),
     ...enterSteps(input.root),
     ...(input.runCgroup === undefined ? [mountProcStep] : []),
@@ -31,7 +31,7 @@ const PROC = "/proc";
 
 const tolerateErrors = { kind: "tolerateErrors" } as const;
 
-// Made once: a start has many of these steps.
+// Kept, because a start has many of these steps.
 const slave = flags({ MS_SLAVE });
 const nosuidNodev = flags({ MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV });
 const readOnly = flags({ MOUNT_ATTR_RDONLY });
@@ -67,7 +67,7 @@ function mountsOf({
 }: EarlyInput): Mount[] {
   const common = { followSource: true, propagation: slave, targetIsTasks: false };
   return [
-    // In the host's pid namespace the host's own /proc is right. It may be mounted with hidepid.
+    // In the host's pid namespace a task gets the host's own /proc, which may be mounted with hidepid.
     ...(root.kind === "private" && runCgroup !== undefined
       ? [
           {
@@ -93,7 +93,7 @@ function mountsOf({
       target: bind.target,
       attributes: bind.readOnly ? readOnly : nothing,
     })),
-    // Before the volumes, which may lie below them. The task owns the folder around them.
+    // These come before the volumes, which may be below them. The task owns the folder around them.
     ...readOnlyFolders.map((folder) => ({
       name: `mount ${folder} read-only`,
       source: folder,
@@ -103,8 +103,8 @@ function mountsOf({
       attributes: readOnlyNosuidNodev,
       propagation: slave,
     })),
-    // Before the volumes, which may lie below it. The task owns the parent of its source, and may have put a
-    // symlink there.
+    // This comes before the volumes, which may be below it. The task owns the parent of the source, and may
+    // have put a symlink there.
     ...(privateTmp === undefined
       ? []
       : [
@@ -171,7 +171,10 @@ function attributesOf({ kind, readOnly }: LaunchMount): Flags {
   return readOnly ? readOnlyNosuidNodev : nosuidNodev;
 }
 
-/** setns(2) changes the root and the working directory, too. The namespace it enters stays as it is. */
+/**
+ * setns(2) also changes the root and the working directory. The template stays unchanged: unshare(2) makes a
+ * copy.
+ */
 function enterSteps({ kind }: LaunchRoot): Step[] {
   const name = "make a mount namespace";
   return [
@@ -227,7 +230,7 @@ function ownRootSteps({ folders, parents, ownDevices, shmBytes }: LaunchRoot & {
   ];
 }
 
-/** These folders and those around them, up to the parent: outer ones first. */
+/** These folders, and the folders around them up to the parent, outer ones first. */
 function foldersBelow(parent: string, folders: readonly string[]): string[] {
   const all = new Set<string>();
   for (const folder of folders) {

@@ -1,8 +1,8 @@
 /**
- * Steps of a run that stays in the plugin's pid namespace. Its init has to do what a
- * pid namespace does for other runs. As a subreaper (PR_SET_CHILD_SUBREAPER(2const))
- * it adopts orphans. It kills the rest through the run's own cgroup, as a whole:
- * `cgroup.kill` of cgroups(7), from kernel 5.14 on.
+ * Steps of a run that stays in the plugin's pid namespace. Its init has to do what a pid namespace does for
+ * other runs. As a subreaper (PR_SET_CHILD_SUBREAPER(2const)), init adopts orphans. At the end it kills all
+ * remaining processes at once, through the run's own cgroup: `cgroup.kill` of cgroups(7), from kernel 5.14
+ * on.
  */
 import * as k from "../../kernel/constants.ts";
 import type { RunCgroup } from "../launchInput.ts";
@@ -23,10 +23,9 @@ export function prepareRunCgroupSteps({ parent }: RunCgroup): Step[] {
 }
 
 /**
- * Init's steps before it forks the task. They come only after the release, because
- * before it there is no record by which the cgroup could be found if the plugin dies.
- * No controllers are enabled in the cgroup. So the limits of the task's cgroup apply
- * to the whole run, and both cgroups may contain processes.
+ * Init's steps before it forks the task. They come after the release: before it, no event names the cgroup,
+ * so nobody could find it if the plugin died. No controllers are enabled in the cgroup. So the limits of the
+ * task's cgroup apply to the whole run, and both cgroups may contain processes.
  */
 export function makeRunCgroupSteps({ name: folder }: RunCgroup): Step[] {
   const { cgroup, runCgroup, killSwitch } = descriptors;
@@ -52,7 +51,7 @@ export function killRunCgroupStep(killSwitch: number): Step {
     name: "kill the remaining processes",
     call: "write",
     args: [killSwitch, bytes(content, '"1"'), content.length],
-    // Fails if somebody has removed the cgroup. It was empty then.
+    // Fails if somebody has removed the cgroup, which was empty then.
     flow: { kind: "tolerateErrors" },
   };
 }
@@ -63,7 +62,8 @@ export function removeRunCgroupStep(cgroup: number, { name: folder }: RunCgroup)
     name: "remove the run's cgroup",
     call: "unlinkat",
     args: [cgroup, folder, flags({ AT_REMOVEDIR })],
-    // Fails while a command of `alloc exec` still exits in it: the plugin waits for that one, not init.
+    // Fails while a command of `alloc exec` is still exiting in it. The plugin waits for that command, and
+    // init does not.
     flow: { kind: "tolerateErrors" },
   };
 }

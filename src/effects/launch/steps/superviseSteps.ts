@@ -14,10 +14,9 @@ const ANY_CHILD = -1;
 const EVERY_PROCESS = -1;
 
 /**
- * Init's descriptors while it supervises: the lowest numbers, so that it can close all
- * others at once. It keeps the ruleset open so that the kernel keeps it: a process that
- * joins the task later restricts itself with it. `killSwitch` and `cgroup` are only for
- * runs without a pid namespace, and end them.
+ * Init's descriptors while it supervises. They have the lowest numbers, so that init can close all others at
+ * once. The ruleset stays open for processes that join the task later and restrict themselves with it.
+ * `killSwitch` and `cgroup` are only for runs without a pid namespace: init ends the run with them.
  */
 export const kept = { status: 0, alive: 1, ruleset: 2, killSwitch: 3, cgroup: 4 } as const;
 
@@ -31,7 +30,8 @@ export function superviseSteps(runCgroup: RunCgroup | undefined): Step[] {
       // The task's pid is not reused until init has reaped it.
       flow: { kind: "repeatUntilTask" },
     },
-    // Before init kills the rest, which may take a while: the file's modification time is the task's end.
+    // Recorded before init kills the rest, which may take a while: the file's modification time is the time
+    // of the task's end.
     {
       name: "record the wait status",
       call: "pwrite64",
@@ -57,7 +57,7 @@ export function taskPidAddress(runCgroup: RunCgroup | undefined): number {
 
 function preparation(runCgroup: RunCgroup | undefined): Step[] {
   return [
-    // Init must not keep the task's output open, because the output's reader waits for the end of file.
+    // Init must not keep the task's output open, because its reader waits for the end of file.
     keepOpenStep("keep the status file", descriptors.status, kept.status),
     keepOpenStep("keep the alive FIFO", descriptors.alive, kept.alive),
     keepOpenStep("keep the ruleset", descriptors.ruleset, kept.ruleset),
@@ -79,7 +79,10 @@ function preparation(runCgroup: RunCgroup | undefined): Step[] {
   ];
 }
 
-/** Only for the init of a pid namespace: anywhere else these are all processes of the host. */
+/**
+ * Kills all processes that init sees. Only for the init of a pid namespace: in the host's namespace these
+ * would be the host's processes.
+ */
 function killNamespaceStep(): Step {
   return {
     name: "kill the remaining processes",

@@ -39,7 +39,7 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
     ...(further.asUser ?? []),
     restrictStep(input.recordDenials),
     closeRangeStep("hide descriptors", descriptors.stderr + 1, flags({ CLOSE_RANGE_CLOEXEC })),
-    // Last, so that it need not allow what the steps before it do.
+    // The filter comes last, so it need not allow the calls of earlier steps.
     ...(input.filter === undefined ? [] : [filterStep(input.filter, input.recordDenials)]),
     {
       name: "execute the command",
@@ -50,8 +50,9 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
 }
 
 /**
- * Leaves open only what is the task's, the report pipe and the ruleset. It comes before the first path that
- * somebody else may have made: that could lead to any other descriptor, such as the host's `/proc`.
+ * Leaves open only the task's descriptors, the report pipe and the ruleset. This comes before the first path
+ * that somebody else may have made. Such a path could lead to any other open descriptor, such as the host's
+ * `/proc`.
  */
 function closeSteps(): Step[] {
   const name = "close the driver's descriptors";
@@ -72,8 +73,8 @@ function workDirSteps(path: string): Step[] {
 }
 
 /**
- * The kernel records nothing of a domain's denials after an execve(2) unless it is asked to. What the task's own
- * domains refuse, as a browser's do, is the task's affair.
+ * By default the kernel does not record a domain's denials after an execve(2), so the flag requests it.
+ * Denials of domains that the task itself creates, as browsers do, are the task's affair and not recorded.
  */
 function restrictStep(recordDenials: boolean): Step {
   const { LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON, LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF } = k;
@@ -89,9 +90,9 @@ function restrictStep(recordDenials: boolean): Step {
 }
 
 /**
- * no_new_privs allows this to every process. Without SPEC_ALLOW, kernels before 5.16 would also slow
- * the task down by a mitigation that other processes do not have (speculative store bypass): it is
- * for programs that keep strangers' code apart inside one process, and these ask for it by prctl(2).
+ * With no_new_privs, every process may set a filter. Without SPEC_ALLOW, kernels before 5.16 would also slow
+ * the task down by a mitigation against speculative store bypass, which other processes do not have. It is
+ * for programs that isolate foreign code inside one process, and these request it by prctl(2).
  */
 function filterStep(filter: SystemCallFilter, recordDenials: boolean): Step {
   const { SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, SECCOMP_FILTER_FLAG_LOG } = k;

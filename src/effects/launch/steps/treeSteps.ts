@@ -1,7 +1,7 @@
 /**
- * Steps for mounts that come from another mount namespace: open_tree(2) copies a tree of mounts as long as
- * its path can be reached, and move_mount(2) mounts it later, elsewhere. The copy gets its attributes before
- * anybody sees it. A remount by mount(2) would change one mount of the tree, after it is visible.
+ * Steps for mounts that come from another mount namespace. open_tree(2) copies a tree of mounts while its
+ * path can be reached, and move_mount(2) later mounts the copy elsewhere. The copy gets its attributes before
+ * it is visible. A remount by mount(2) would change only one mount of the tree, and only after it is visible.
  */
 import * as k from "../../kernel/constants.ts";
 import { mountAttr, openHow } from "../../kernel/structs.ts";
@@ -13,9 +13,11 @@ export interface Tree {
   readonly source: string;
   /** Whether the source may be a symlink. */
   readonly followSource: boolean;
-  /** Added to those of each mount in the tree. */
+  /** Added to the attributes of each mount in the tree. */
   readonly attributes: Flags;
-  /** `MS_SLAVE`: what the host mounts below it later, appears in the tree, too. Or `MS_PRIVATE`. */
+  /**
+   * `MS_SLAVE`: later mounts of the host below the source appear in the tree, too. `MS_PRIVATE`: they do not.
+   */
   readonly propagation: Flags;
 }
 
@@ -54,14 +56,14 @@ function setAttributesStep(name: string, tree: number, { attributes, propagation
   };
 }
 
-/** Mounts a tree over a path, and follows symlinks in it. */
+/** Mounts a tree over a path, and follows symlinks in the path. */
 export function mountStep(name: string, tree: number, target: string): Step {
   return { name, call: "move_mount", args: [tree, "", anyFolder, target, moveToPath] };
 }
 
 /**
- * Mounts a tree over a path, and refuses symlinks in it: the task may have put them there.
- * @param opened the lowest free descriptor; it is closed again
+ * Mounts a tree over a path, and refuses symlinks in the path: the task may have put them there.
+ * @param opened the lowest free descriptor, which is closed again
  */
 export function mountWithoutLinksSteps(name: string, tree: number, target: string, opened: number): Step[] {
   const how = locationWithoutLinks;
