@@ -61,11 +61,14 @@ import type { TaskTraces } from "./traces/taskTraces.ts";
 
 const defaultStopSignal = "SIGINT";
 
-/** More starts at once are not faster, and hold other calls up. One that waits for a name service, say, lets others pass. */
+/**
+ * Maximum number of concurrent starts. More would not be faster, and would hold up other calls. A start that
+ * waits, for a name service for example, gives up its place.
+ */
 const startsAtOnce = 16;
 const startTurnMs = 500;
 
-/** 24 days: a Node timer with a longer delay fires at once. */
+/** The maximum timeout of a stop, 24 days: a Node timer with a longer delay fires at once. */
 const maxStopMs = 2 ** 31 - 1 - killGraceMs;
 
 /** The current options, and the outcome of opening the services with them. */
@@ -221,7 +224,8 @@ export class Driver implements DriverPort {
   }
 
   async shutdown(): Promise<void> {
-    // Tasks go on without the plugin. Commands that this process runs in them end; its resources are released.
+    // Tasks keep running without the plugin. Commands that this process runs in them end, and its resources
+    // are released.
     await Promise.all(this.#tasks.all.map(({ run }) => run.commands.end("pluginEnded")));
     await Promise.all(this.#tasks.all.map(({ run }) => run.denials.record().catch(() => undefined)));
     await this.#opening?.stop();
@@ -265,7 +269,7 @@ export class Driver implements DriverPort {
     await this.#opening.firstOutcome;
   }
 
-  /** Loaded only if it is wanted: it needs an HTTP server. */
+  /** The module is loaded only if the option is set, because it needs an HTTP server. */
   async #serveMetrics({ metrics: address }: PluginOptions): Promise<void> {
     if (address !== "" && this.#metrics === undefined) {
       const { PluginMetrics } = await import("./metrics/pluginMetrics.ts");
@@ -275,7 +279,10 @@ export class Driver implements DriverPort {
     await this.#metrics?.configure(address);
   }
 
-  /** The same: OpenTelemetry's libraries are many. @throws DriverError `CONFIG_INVALID` */
+  /**
+   * The module is loaded only if the option is set, because OpenTelemetry's libraries are large. @throws
+   * DriverError `CONFIG_INVALID`
+   */
   async #sendTraces({ traces }: PluginOptions): Promise<void> {
     if (traces === (this.#traces !== undefined)) return;
     await this.#traces?.close();
@@ -359,7 +366,7 @@ function quarantinedIn({ opened }: Outcome<DriverServices>): string[] {
   return opened ? quarantinedLogs(opened.folder.events) : [];
 }
 
-/** What this driver supports for its tasks, as Nomad asks for it. */
+/** The capabilities that the driver reports to Nomad. */
 export const capabilities: Capabilities = {
   sendSignals: true,
   exec: true,

@@ -23,29 +23,35 @@ export interface DriverPort {
    */
   configure(options: PluginOptions, topology: NodeTopology): Promise<void>;
 
-  /** An agent has connected to this process. If there are tasks already, an earlier agent has started them. */
+  /**
+   * To be called when an agent has connected to this process. If there are tasks already, an earlier agent
+   * has started them.
+   */
   agentArrived(): void;
 
   capabilities(): Capabilities;
 
-  /** Whether tasks can run here: once configured, then at every change. Does not complete. */
+  /**
+   * Reports whether tasks can run on this node: first after the configuration, then at every change. Does not
+   * complete.
+   */
   fingerprints(): Observable<Fingerprint>;
 
   /**
-   * Resolves once the task runs. If an agent repeats a request to a new plugin process, the start
-   * continues where the first one stopped. If `signal` is aborted, the task is ended, since its agent
-   * does not learn of it.
+   * Resolves once the task runs. If an agent repeats a request to a new plugin process, the start continues
+   * where the first one stopped. If `signal` is aborted, the task is ended, because its agent would not learn
+   * of it.
    */
   startTask(request: TaskRequest, signal: AbortSignal): Promise<StartedTask>;
 
-  /** Takes over a task; does nothing for a known task. Rejects with `TASK_LOST` if the task is lost. */
+  /** Takes over a task, or does nothing if it is known. Rejects with `TASK_LOST` if the task is lost. */
   recoverTask(handle: RecoverableHandle): Promise<void>;
 
-  /** Resolves once the task has ended; at once if it has ended already. Rejects when `signal` is aborted. */
+  /** Resolves once the task has ended, which may be at once. Rejects when `signal` is aborted. */
   waitTask(taskId: TaskId, signal: AbortSignal): Promise<ExitResult>;
 
   /**
-   * Resolves once the run's processes have exited; at once for an unknown task.
+   * Resolves once the run's processes have exited, or at once for an unknown task.
    * @param signal what to send first, such as `SIGTERM`; empty: the driver's default
    */
   stopTask(taskId: TaskId, timeoutMs: number, signal: string): Promise<void>;
@@ -76,7 +82,7 @@ export interface DriverPort {
   /** Task events for people: first the unread ones, then new ones. Does not complete. */
   taskEvents(): Observable<TaskEventMessage>;
 
-  /** Releases what this process holds. Tasks go on. May be called twice. */
+  /** Releases what this process holds. Tasks keep running. May be called twice. */
   shutdown(): Promise<void>;
 }
 
@@ -87,7 +93,7 @@ export interface DriverPort {
 export type RequestHandOver = (folder: string, signal: AbortSignal) => Promise<FolderOwner>;
 
 export interface FolderOwner {
-  /** Whether it has released the folder. It does not while an agent is connected to it. */
+  /** Whether the owner has released the folder. It keeps the folder while an agent is connected to it. */
   readonly handedOver: boolean;
   /** Resolves once the owner's process has ended. */
   readonly ended: Promise<void>;
@@ -95,7 +101,7 @@ export interface FolderOwner {
   forget(): void;
 }
 
-/** What this driver supports for its tasks, as Nomad asks for it. */
+/** The driver's capabilities, in Nomad's terms. */
 export interface Capabilities {
   readonly sendSignals: boolean;
   readonly exec: boolean;
@@ -116,7 +122,7 @@ export interface Fingerprint {
 }
 
 export interface StartedTask {
-  /** The driver's own bytes. The agent passes them to {@link DriverPort.recoverTask}. */
+  /** The driver's part of the handle. The agent passes it to {@link DriverPort.recoverTask}. */
   readonly driverState: Uint8Array;
   /** The task's whole environment, including the variables of the driver. Holds secrets. */
   readonly env: Readonly<Record<string, string>>;
@@ -163,11 +169,11 @@ export interface ExecRequest {
   readonly size: TerminalSize | undefined;
 }
 
-/** A command that runs in a task. When it is over, no process of it is left. */
+/** A command that runs in a task. Once it has ended, no process of it is left. */
 export interface ExecSession {
   readonly stdin: Writable;
   readonly stdout: Readable;
-  /** Empty with a terminal, which has a single output. */
+  /** Empty with a terminal, which has only one output. */
   readonly stderr: Readable;
   resize(size: TerminalSize): void;
   /** Resolves when the command has ended. Its output may not be read to the end by then. */

@@ -9,7 +9,7 @@ import type { Fingerprint } from "./driverPort.ts";
 export interface DriverFindings {
   /** Paths of damaged event logs. */
   readonly quarantined: readonly string[];
-  /** Why tasks cannot have a root of their own. */
+  /** Why tasks cannot have a private root; undefined if they can. */
   readonly privateRootProblem: string | undefined;
   /** Why denials are not recorded; undefined if they are. */
   readonly denialProblem: string | undefined;

@@ -1,4 +1,4 @@
-/** The client side of a service as plain functions, which return a promise for one answer or a stream. */
+/** The client side of a service as plain functions. They return a promise of one answer, or a stream. */
 import {
   type CallOptions,
   type Client,

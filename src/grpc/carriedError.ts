@@ -1,7 +1,7 @@
 /**
- * Sends an error of the driver field by field, besides its text that agents show. It has
- * its own metadata key, since agents read only the first of a status's details, and expect
- * a RecoverableError there.
+ * Sends the fields of a DriverError, besides the text that agents show. The fields have their own metadata
+ * key. The status's details would not do, because agents read only the first detail and expect a
+ * RecoverableError there.
  */
 import { Metadata } from "@grpc/grpc-js";
 import { DriverError, isErrorCode } from "../errors.ts";
@@ -17,7 +17,7 @@ export function errorMetadata({ code, summary, failed, hint, recoverable }: Driv
   return metadata;
 }
 
-/** The error in a call's metadata; undefined if there is none, or none that this version knows. */
+/** The error in a call's metadata; undefined if there is none, or if this version does not know its code. */
 export function carriedError(metadata: Metadata, cause?: unknown): DriverError | undefined {
   const { code, summary, ...options } = messageIn(metadata) ?? {};
   if (code === undefined || summary === undefined || !isErrorCode(code)) return undefined;

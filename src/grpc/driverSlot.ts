@@ -1,6 +1,6 @@
 /**
- * The driver behind the services. The first call that needs it loads it: the first two
- * of an agent's three launches never do, and the handshake need not wait for it.
+ * The driver behind the services. It is loaded by the first call that needs it. In the first two of an
+ * agent's three launches there is no such call, and the handshake does not wait for it.
  */
 
 import type { PluginOptions } from "../config/options/pluginOptions.ts";

@@ -1,4 +1,7 @@
-/** Loads the options' schemas once: a dynamic import costs some 50 µs even if the module is loaded already. */
+/**
+ * Loads the options' schemas. Keeps the promise, because a dynamic import costs some 50 µs even if the module
+ * is loaded.
+ */
 export function loadOptions(): Promise<typeof import("./options.ts")> {
   loading ??= import("./options.ts");
   return loading;

@@ -1,6 +1,6 @@
 /**
- * The specs and checks of options for the services. The first call that needs them
- * loads this module, since it imports the schema library.
+ * The specs and checks of options for the services. This module imports the schema library, so it is loaded
+ * by the first call that needs it.
  */
 import {
   type PluginOptions,

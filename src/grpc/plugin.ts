@@ -18,7 +18,10 @@ const answerMs = 20;
 /** Milliseconds for the driver to release its resources. Agents kill a plugin 2 s after asking it to end. */
 const shutdownLimitMs = 1_000;
 
-/** Milliseconds until the plugin tidies up: by then the node should be ready, and its tasks taken over. */
+/**
+ * Milliseconds until the plugin removes old sockets. By then the node should be ready, and its tasks taken
+ * over.
+ */
 const tidyAfterMs = 1_000;
 
 const standardOutput = 1;

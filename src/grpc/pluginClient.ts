@@ -29,7 +29,7 @@ export interface PluginConnection {
   readonly stdio: Callers<GRPCStdioService>;
   readonly reflection: Callers<ServerReflectionService>;
   readonly stateFolder: Callers<StateFolderService>;
-  /** Closes the connection. The plugin goes on. */
+  /** Closes the connection. The plugin keeps running. */
   disconnect(): void;
 }
 
@@ -43,8 +43,9 @@ export interface LaunchOptions {
   /** Called with each line that the plugin writes to standard error. */
   readonly onLogLine?: (line: string) => void;
   /**
-   * Binds the plugin to this process: it ends when this process does, however that ends, and has the
-   * tasks of the run with this work folder removed. It gets no signals of this process's terminal.
+   * Binds the plugin to this process. When this process ends, in whatever way, the plugin ends, too, and has
+   * the tasks of the run with this work folder removed. The plugin gets no signals of this process's
+   * terminal.
    */
   readonly lifeline?: { readonly work?: string | undefined };
 }
@@ -56,7 +57,7 @@ export interface LaunchedPlugin extends PluginConnection {
   readonly handshakeMs: number;
   /** Resolves when the process has ended. */
   readonly exited: Promise<PluginExit>;
-  /** Ends the plugin as an agent does: two shutdown calls, then SIGKILL after 2 s. Tasks go on. */
+  /** Ends the plugin as an agent does: two shutdown calls, then SIGKILL after 2 s. Tasks keep running. */
   close(): Promise<PluginExit>;
 }
 
@@ -65,7 +66,7 @@ export interface PluginExit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** How long agents wait for the handshake, and for the plugin's end. */
+/** Milliseconds that agents wait for the handshake, and for the plugin's end. */
 const handshakeLimitMs = 60_000;
 const endLimitMs = 2_000;
 

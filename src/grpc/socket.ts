@@ -71,9 +71,9 @@ export async function removeDeadSockets(folder: string): Promise<void> {
 }
 
 /**
- * Whether the kernel refuses a connection. The pid in the name is not enough: it may be
- * another process's by now, or from another pid namespace. A socket that is just being
- * created also refuses, so a young one of a living pid is kept.
+ * Whether no process listens on a socket, so that the kernel refuses a connection. The pid in the name is not
+ * enough: another process may have it by now, or it may be from another pid namespace. A socket that is just
+ * being created also refuses connections, so a young socket of a living pid is kept.
  */
 async function isDead(path: string, pid: number): Promise<boolean> {
   const status = await files.lstat(path);
@@ -101,7 +101,10 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Unlikely to be taken, but not secret: bind(2) refuses a name in use, and node:crypto takes 5 ms to load. */
+/**
+ * A name that is unlikely to be in use. It need not be secret, because bind(2) refuses a name in use.
+ * node:crypto would take 5 ms to load.
+ */
 function randomName(): string {
   return Math.random().toString(36).slice(2);
 }

@@ -1,8 +1,7 @@
 /**
- * Converts errors to gRPC statuses, and back. Except for recoverable starts, agents
- * only show a status, so its message has all that people need: `CODE: what was wrong,
- * and what to do next`. This program's own calls read the error itself, which the
- * metadata carries (carriedError.ts).
+ * Converts errors to gRPC statuses, and back. Agents only show a status, except for recoverable starts. So
+ * its message has all that people need: `CODE: what was wrong, and what to do next`. This program's own calls
+ * read the error itself, which the metadata carries (carriedError.ts).
  */
 import { inspect } from "node:util";
 import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
@@ -22,9 +21,9 @@ const recoverableType = "type.googleapis.com/hashicorp.nomad.plugins.shared.stru
 const maxMessageBytes = 4096;
 
 /**
- * Maximum bytes of a message that reaches the caller of `nomad alloc exec`. Agents prepend at most
- * "rpc error: code = FailedPrecondition desc = " and send all of it in the close frame of a
- * websocket, which takes 123 bytes (RFC 6455, 5.5). They cannot send a longer one at all.
+ * Maximum bytes of a message that reaches the caller of `nomad alloc exec`. Agents prepend at most "rpc
+ * error: code = FailedPrecondition desc = " and send all of it in the close frame of a websocket, which takes
+ * 123 bytes (RFC 6455, 5.5). Agents cannot send a longer message at all.
  */
 export const closeFrameBytes = 123 - 44;
 
@@ -35,7 +34,7 @@ const statusCodes: Partial<Record<ErrorCode, status>> = {
   HANDLE_INVALID: status.INVALID_ARGUMENT,
   SIGNAL_UNKNOWN: status.INVALID_ARGUMENT,
   UNSUPPORTED: status.UNIMPLEMENTED,
-  // As in Nomad's own plugin library.
+  // The code of Nomad's own plugin library.
   TASK_NOT_FOUND: status.UNKNOWN,
   TASK_EXISTS: status.ALREADY_EXISTS,
   TASK_NOT_RUNNING: status.FAILED_PRECONDITION,
@@ -65,13 +64,13 @@ export function toHeaders(error: DriverError): Metadata {
   return errorMetadata(fitted(error, maxMessageBytes).error);
 }
 
-/** Anything that a handler has thrown, as an error of the driver. */
+/** Converts anything that a handler has thrown to a DriverError. */
 export function errorBehind(thrown: unknown): DriverError {
   const cause = thrown instanceof Error ? thrown : inspect(thrown);
   return DriverError.from(cause, "PLUGIN_FAILED", "the driver failed unexpectedly");
 }
 
-/** The plugin's error behind a failed call. An error that is no failed call stays as it is. */
+/** The plugin's error behind a failed call. Any other DriverError is returned unchanged. */
 export function errorOfCall(error: unknown): DriverError {
   if (!isServiceError(error)) return DriverError.from(error, "PLUGIN_FAILED", "the plugin was not reached");
   return (
@@ -81,8 +80,8 @@ export function errorOfCall(error: unknown): DriverError {
 }
 
 /**
- * The message of an error, and the error cut to what the message has. If the whole does
- * not fit, the message has the summary, cut if necessary, and the errno, but no path and no hint.
+ * The message of an error within a limit, and the error with the same fields as the message. If the whole
+ * does not fit, the message has the summary, cut if necessary, and the errno, but no path and no hint.
  */
 function fitted(error: DriverError, limit: number): { details: string; error: DriverError } {
   const { code, message, failed, recoverable } = error;

@@ -6,7 +6,7 @@ export interface WritableMessages<Message> {
   on(event: "drain", listener: () => void): unknown;
 }
 
-/** Maximum of queued messages. Beyond it, the oldest ones are dropped. */
+/** Maximum number of queued messages. Beyond it, the oldest ones are dropped. */
 const queueLimit = 1000;
 
 export class StreamWriter<Message> {

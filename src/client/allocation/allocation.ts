@@ -8,12 +8,12 @@ import { type AssignedPort, assignPorts } from "./ports.ts";
 
 export interface Allocation {
   readonly id: string;
-  /** Among the instances of its group, from 0. */
+  /** Index among the instances of its group, from 0. */
   readonly index: number;
   readonly group: Group;
   readonly folders: AllocationFolders;
   readonly ports: readonly AssignedPort[];
-  /** The group's own network, if it asks for one. The caller closes it. */
+  /** The group's own network, if the job requests one. The caller closes it. */
   readonly bridge: Bridge | undefined;
 }
 
@@ -35,13 +35,15 @@ export async function makeAllocation(
   return { id, index, group, ports, folders, bridge };
 }
 
-/** Loaded on demand: few jobs have it. */
+/** The module is loaded on demand, because few jobs need it. */
 async function openBridge(ports: readonly AssignedPort[]): Promise<Bridge> {
   const { Bridge } = await import("./bridge.ts");
   return Bridge.open(ports);
 }
 
-/** What a run calls a task: `web`, or `web[0]`, `web[1]`, … where its group has several instances. */
+/**
+ * The label of a task in a run's output: `web`, or `web[0]`, `web[1]`, … if its group has several instances.
+ */
 export function taskLabel({ count }: Group, index: number, task: string): string {
   return count > 1 ? `${task}[${index}]` : task;
 }
@@ -55,7 +57,7 @@ interface Owner {
 export interface AllocationFolders {
   /** The allocation's private folder. */
   readonly root: string;
-  /** Shared by its tasks: `NOMAD_ALLOC_DIR`. */
+  /** The folder that its tasks share: `NOMAD_ALLOC_DIR`. */
   readonly shared: string;
   readonly logs: string;
 }
@@ -100,7 +102,7 @@ export async function makeTaskFolders(
   return folders;
 }
 
-/** Others may traverse the folder, but not list it. */
+/** A mode that lets others traverse a folder, but not list it. */
 const traverseOnly = 0o711;
 const anyone = 0o777;
 

@@ -1,7 +1,7 @@
 /**
- * The network of a group in bridge mode: a namespace that its tasks share, with a
- * loopback interface, and the group's ports on this host, whose TCP connections are
- * passed on to it. Unlike a Nomad client's, it has no way out.
+ * The network of a group in bridge mode: a namespace with a loopback interface, which the group's tasks
+ * share. TCP connections to the group's ports on this host are passed on to it. Unlike in a Nomad client's
+ * bridge network, tasks cannot connect to anything outside.
  */
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
@@ -18,7 +18,7 @@ export class Bridge {
     this.#network = network;
   }
 
-  /** @throws DriverError `KERNEL_CALL_FAILED`; `JOB_INVALID` if a port has been taken meanwhile */
+  /** @throws DriverError `KERNEL_CALL_FAILED`; `JOB_INVALID` if another process has taken a port meanwhile */
   static async open(ports: readonly AssignedPort[]): Promise<Bridge> {
     const bridge = new Bridge(OwnNetwork.make());
     try {
@@ -57,13 +57,13 @@ export class Bridge {
     }
   }
 
-  /** The end of one direction leaves the other open; an error ends both. */
+  /** Connects two sockets. The end of one direction leaves the other open, and an error ends both. */
   #pass(outer: Socket, port: number): void {
     let inner: Socket;
     try {
       inner = this.connect(port);
     } catch {
-      // Nobody listens there. That is known only now, after this host has accepted the connection.
+      // Nobody listens in the namespace. This host has already accepted the connection, so it is reset.
       outer.resetAndDestroy();
       return;
     }

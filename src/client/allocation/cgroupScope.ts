@@ -6,7 +6,7 @@ import { findCgroup2Mount } from "../../effects/cgroup/cgroup.ts";
 import { endCgroup } from "../../effects/cgroup/cgroupEnd.ts";
 import { DriverError, errnoOf } from "../../errors.ts";
 
-/** Holds the scopes of all local runs. */
+/** The cgroup of all local runs' scopes. */
 const localSlice = "nomad-driver-exec2.slice";
 
 /** @throws DriverError `CGROUP_MISSING` if the host has no cgroup v2 */

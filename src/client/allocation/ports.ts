@@ -6,9 +6,9 @@ import type { PortRequest } from "../../jobspec/job.ts";
 export interface AssignedPort {
   readonly label: string;
   readonly ip: string;
-  /** On the host. */
+  /** The port on the host. */
   readonly port: number;
-  /** Where the task listens: another port only in a network of its own. */
+  /** The port on which the task listens. It differs only in a network of the group's own. */
   readonly inside: number;
 }
 

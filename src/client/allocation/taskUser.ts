@@ -18,7 +18,7 @@ export async function chooseUser(name: string | undefined, dynamic: boolean): Pr
 /** No user: root owns the task's folders. */
 const noUser: TaskUser = { name: "", uid: 0, gid: 0, home: "/" };
 
-/** No restrictions here: the driver decides which users a task may run as. */
+/** No restrictions here: the driver decides as which users a task may run. */
 const anybody = {
   allowRoot: true,
   dynamicUserIds: "80000-89999",

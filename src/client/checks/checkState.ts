@@ -1,9 +1,9 @@
-/** What results of a check make of it. Pure. */
+/** Computes a check's state from its results. Pure. */
 import type { Check } from "../../jobspec/job.ts";
 
 export interface CheckResult {
   readonly status: "passing" | "warning" | "critical";
-  /** Such as `HTTP 503` or `connection refused`; empty for a success. */
+  /** The reason of a failure, such as `HTTP 503` or `connection refused`; empty for a success. */
   readonly detail: string;
 }
 
@@ -20,12 +20,12 @@ export const newCheck: CheckState = { shown: undefined, passed: 0, failed: 0, to
 
 export interface CheckStep {
   readonly state: CheckState;
-  /** Whether it has become healthy or unhealthy. */
+  /** Whether the check has become healthy or unhealthy. */
   readonly changed: boolean;
   readonly restarts: boolean;
 }
 
-/** @param age milliseconds since the start of its task */
+/** @param age milliseconds since the start of the check's task */
 export function nextCheckState(
   { shown, passed, failed, towardsRestart }: CheckState,
   { status }: CheckResult,

@@ -1,4 +1,4 @@
-/** Runs the checks of a group's services, and shows what becomes healthy and unhealthy. */
+/** Runs the checks of a group's services, and shows when one becomes healthy or unhealthy. */
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError, messageOf } from "../../errors.ts";
 import type { Check, Probe } from "../../jobspec/job.ts";
@@ -8,11 +8,11 @@ import type { Allocation } from "../allocation/allocation.ts";
 import { newCheck, nextCheckState } from "./checkState.ts";
 import { type CheckTarget, connectToHost, perform, type ResolvedProbe } from "./probes.ts";
 
-/** What checks need of a task. */
+/** The part of a task that checks need. */
 export interface CheckedTask {
   readonly name: string;
   readonly env: Readonly<Record<string, string>>;
-  /** On the clock of performance.now(); undefined while the task does not run. */
+  /** Start time on the clock of performance.now(); undefined while the task does not run. */
   readonly startedAt: number | undefined;
   execute(command: readonly string[], timeoutMs: number): Promise<{ readonly exitCode: number }>;
   restart(): Promise<void>;
@@ -27,10 +27,11 @@ export interface CheckDisplay {
 const firstDelayMs = 1_000;
 
 /**
- * Starts the checks, which go on until `stop`. Each check waits for its result before its next interval begins.
+ * Starts the checks, which run until `stop`. Each check waits for its result before its next interval begins.
  * @param tasks main tasks of the group. A check that names no task uses the first one's environment, and
  *   restarts all of them
- * @param suffix ends the checks' names if the group has several instances, such as ` of web[1]`; otherwise empty
+ * @param suffix ends the checks' names if the group has several instances, such as ` of web[1]`; otherwise
+ * empty
  */
 export function followChecks(
   { group, ports, bridge }: Allocation,
@@ -83,7 +84,7 @@ async function follow(
     await delay(pause, undefined, { signal: stop, ref: false }).catch(() => undefined);
     if (stop.aborted) return;
     const startedAt = tasks[0]?.startedAt;
-    // A task that ends or starts anew is neither healthy nor unhealthy.
+    // A task that is ending or restarting is neither healthy nor unhealthy.
     if (startedAt === undefined) continue;
     const result = await perform(probe, target, check.timeoutMs, stop);
     if (stop.aborted) return;
@@ -100,7 +101,7 @@ async function follow(
   }
 }
 
-/** The task has ended meanwhile, or reports its failed start itself. */
+/** Ignores the error: the task has ended meanwhile, or reports its failed start itself. */
 function ignoreFailedRestart(thrown: unknown): void {
   if (!(thrown instanceof DriverError)) throw thrown;
 }

@@ -7,9 +7,9 @@ import { DriverError, hasErrno, messageOf } from "../../errors.ts";
 import type { Probe } from "../../jobspec/job.ts";
 import type { CheckResult } from "./checkState.ts";
 
-/** The ways to what is checked. */
+/** Access to the task that is checked. */
 export interface CheckTarget {
-  /** A connection to a port where a task listens. @throws if that is known to fail */
+  /** Connects to a port on which a task listens. @throws if the connection cannot be made */
   readonly connect: (port: number) => Socket;
   /** Runs a command in the task of the check. */
   readonly execute: (command: readonly string[], timeoutMs: number) => Promise<{ readonly exitCode: number }>;
@@ -20,7 +20,7 @@ export type ResolvedProbe =
   | (Omit<Extract<Probe, { kind: "http" }>, "port"> & { readonly port: number })
   | Extract<Probe, { kind: "script" }>;
 
-/** Never throws: what fails is the result. */
+/** Performs a check. Never throws: a failure is a result. */
 export async function perform(
   probe: ResolvedProbe,
   target: CheckTarget,
@@ -61,7 +61,7 @@ async function accepted(socket: Socket, signal: AbortSignal): Promise<void> {
   if (socket.connecting) await once(socket, "connect", { signal });
 }
 
-/** The answer's status; its content is of no interest. */
+/** Returns the status of an HTTP answer, and ignores its content. */
 async function statusOf(
   { secure, verifies, method, path, port, headers, body }: Extract<ResolvedProbe, { kind: "http" }>,
   { connect: open }: CheckTarget,
@@ -73,7 +73,7 @@ async function statusOf(
   const connect = () => (secure ? tlsConnect({ socket, rejectUnauthorized: verifies }) : socket);
   const answer = { host: "127.0.0.1", port, method, path, signal, createConnection: connect };
   const call = request({ ...answer, headers: { connection: "close", ...headers } });
-  // A check that is given up fails by its signal; what its request says of that comes later.
+  // An aborted check fails by its signal. The request reports another error later, which is ignored.
   call.on("error", () => undefined);
   call.end(body);
   const [response] = await once(call, "response", { signal });
@@ -89,6 +89,6 @@ function failureText(thrown: unknown): string {
   if (hasErrno(thrown, "ECONNREFUSED")) return "connection refused";
   if (hasErrno(thrown, "ECONNRESET")) return "connection reset";
   if (thrown instanceof DriverError) return thrown.summary;
-  // Node adds advice to errors of certificates that is for its own users.
+  // Removes advice for users of Node, which Node adds to errors of certificates.
   return messageOf(thrown).replace(/; if the root CA is installed.*$/s, "");
 }

@@ -1,10 +1,10 @@
-/** What a learned policy needs to know of the host. */
+/** Reads from the host what a learned policy depends on. */
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import type { HostView } from "../../config/learn/policy.ts";
 import { follow } from "../../effects/files/followPath.ts";
 import { lookAt } from "../../effects/files/hostEntry.ts";
 
-/** The host as it is now. What was looked at is remembered. */
+/** A view of the host that keeps what it has read. */
 export function hostView(): HostView {
   return {
     follow: remembered((path) => follow(path, lookAt)),
@@ -24,7 +24,7 @@ function remembered<Result>(look: (path: string) => Result): (path: string) => R
   };
 }
 
-/** Of all users that /etc/passwd has: passwd(5). System users share `/`, which is nobody's home. */
+/** Home folders of the users in /etc/passwd: passwd(5). Leaves out `/`, which system users share. */
 function homes(): string[] {
   const lines = readFileSync("/etc/passwd", "utf8").split("\n");
   const folders = lines.flatMap((line) => {
@@ -36,7 +36,7 @@ function homes(): string[] {
   ];
 }
 
-/** Users below it are services: login.defs(5). Their homes are where they work. */
+/** Lower uids are those of services: login.defs(5). A service's home is its working directory. */
 const firstUser = 1000;
 
 const PT_INTERP = 3;
@@ -51,7 +51,7 @@ function linkerOf(program: string): string | undefined {
       closeSync(file);
     }
   } catch {
-    // It has gone, or is no such file after all.
+    // The file was removed, or is no ELF file after all.
     return undefined;
   }
 }

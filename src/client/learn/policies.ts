@@ -1,4 +1,4 @@
-/** From what the tasks of a run were seen to do to the options of each task. Pure. */
+/** Computes the options of each task from the observed accesses of a run's tasks. Pure. */
 import type { Access } from "../../config/learn/access.ts";
 import { type HostView, type Learned, learnPolicy } from "../../config/learn/policy.ts";
 import type { PathRight } from "../../config/learn/rights.ts";
@@ -22,17 +22,17 @@ import type { Job, Task } from "../../jobspec/job.ts";
 
 /** Options of a task's `config` block that a learned policy sets. */
 export interface LearnedOptions {
-  /** Entries as the job file has them, which come first, and the new ones. */
+  /** The entries of the job file, unchanged, and then the new ones. */
   readonly unveil: readonly string[];
   readonly identityFiles: boolean;
-  /** Ports that its lists lack; none for options that the job file does not have. */
+  /** Ports that the job file's lists lack. Options that the job file does not set are left out. */
   readonly ports: PortLists;
 }
 
 /** By option. */
 export type PortLists = Readonly<Partial<Record<"connect_tcp" | "bind_tcp", readonly number[]>>>;
 
-/** What one instance of a task had of its own. */
+/** Paths and names that differ between the instances of a task. */
 export interface OwnPlaces {
   readonly folders: TaskFolders;
   /** Folder of its allocation. */
@@ -40,7 +40,7 @@ export interface OwnPlaces {
   readonly mounts: readonly { readonly path: string; readonly readOnly: boolean }[];
 }
 
-/** What a task needs, by what all its instances used. */
+/** Computes what a task needs from the accesses of all its instances. */
 export function policyOf(
   task: Task,
   instances: readonly (OwnPlaces & { readonly accesses: readonly Access[] })[],
@@ -48,10 +48,11 @@ export function policyOf(
   host: HostView,
 ): Learned {
   const configured = [...plugin.unveilPaths, ...entriesOf(task)].flatMap((entry) =>
-    // What an allocation has to fill in lies in its own folders.
+    // Entries with references that only an allocation resolves are skipped: these paths are in the
+    // allocation's own folders.
     unveilProblem(entry) === undefined ? parseUnveil(entry, "task") : [],
   );
-  // An entry in the host's /tmp brings that into the task's root: then /tmp is not its own.
+  // An entry below /tmp means the host's /tmp. The task then has no /tmp of its own.
   const ownTmp = plugin.privateTmp && configured.every(({ path }) => !isAtOrBelow(path, TMP));
   return learnPolicy(
     instances.flatMap(({ accesses }) => accesses),
@@ -84,7 +85,7 @@ function hasIdentityFiles({ config }: Task, plugin: PluginOptions): boolean {
   return config.identity_files === undefined ? plugin.identityFiles : config.identity_files === true;
 }
 
-/** The ports that a task used, and a list of its options lacks. */
+/** The ports that a task used and that its options' lists lack. */
 export function lackingPorts({ config }: Task, { connectTcp, bindTcp }: Learned): PortLists {
   const used = { connect_tcp: connectTcp, bind_tcp: bindTcp };
   return Object.fromEntries(
@@ -97,7 +98,7 @@ export function lackingPorts({ config }: Task, { connectTcp, bindTcp }: Learned)
   );
 }
 
-/** The entries that the job file has, before anything in them is replaced. */
+/** The entries of the job file, before references are replaced. */
 export function entriesOf({ config }: Task): string[] {
   const { unveil } = config;
   return Array.isArray(unveil) ? unveil.map(String) : [];
@@ -110,8 +111,8 @@ export function withoutPorts(config: Readonly<Record<string, unknown>>): Readonl
 }
 
 /**
- * The job as it is run to see what its tasks use: nothing is refused on files and ports. The host does not know
- * dynamic users, so tasks have their own passwd(5), unless their job says otherwise.
+ * The job in the form in which it runs to be observed: no access to files and ports is refused. The host does
+ * not know dynamic users, so tasks have their own passwd(5), unless the job sets that option.
  */
 export function withoutRefusals(job: Job): Job {
   return mapTasks(job, (task) => ({
@@ -121,7 +122,7 @@ export function withoutRefusals(job: Job): Job {
   }));
 }
 
-/** The job with what its tasks have learned. */
+/** The job with the learned options of its tasks. */
 export function withLearned(job: Job, learned: (group: string, task: Task) => LearnedOptions): Job {
   return mapTasks(job, (task, group) => {
     const { unveil, identityFiles, ports } = learned(group, task);
@@ -148,7 +149,7 @@ function mapTasks(job: Job, configOf: (task: Task, group: string) => Task["confi
   };
 }
 
-/** Entries as options have them. */
+/** Entries as text, in the form of the option. */
 export function formatted(entries: readonly PathRight[]): string[] {
   return entries.map(formatUnveil);
 }

@@ -1,4 +1,4 @@
-/** Watches the tasks of one run: what each used, and how much of the host at most. */
+/** Watches the tasks of one run: their accesses, and their peak use of resources. */
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Access } from "../../config/learn/access.ts";
@@ -12,18 +12,18 @@ import type { PreparedTask } from "../task/prepareTask.ts";
 export interface WatchedTask {
   readonly task: Task;
   readonly group: string;
-  /** As the task sees them. */
+  /** The folders as the task sees them. */
   readonly folders: TaskFolders;
   /** Folder of its allocation on the host. */
   readonly allocation: string;
-  /** That are others in another run: of its allocation and its user. */
+  /** Names that differ in another run: those of the allocation and of the user. */
   readonly names: readonly string[];
-  /** Variables of its environment that hold the ports of its allocation, by these. */
+  /** Ports of the allocation, each with the variable of the environment that holds it. */
   readonly portNames: ReadonlyMap<number, string>;
   /** Targets and access of its volumes. */
   readonly mounts: readonly { readonly path: string; readonly readOnly: boolean }[];
   readonly accesses: () => readonly Access[];
-  /** Bytes and processes; undefined if the host's cgroups do not count them. */
+  /** Reads the peaks, in bytes and processes; undefined if the host's cgroups do not count them. */
   readonly peaks: () => Peaks;
 }
 
@@ -37,7 +37,7 @@ export class WatchedTasks implements TaskObserver {
   readonly #tasks = new Map<string, WatchedTask>();
   readonly #peaks = new Map<string, Peaks>();
 
-  /** @param observer undefined: what they use is not noted */
+  /** @param observer undefined if accesses are not to be noted */
   constructor(observer: Observer | undefined) {
     this.#observer = observer;
   }
@@ -82,7 +82,9 @@ export class WatchedTasks implements TaskObserver {
   }
 }
 
-/** Undefined where the controller, or the file in an older kernel, is missing. */
+/**
+ * The peak in a file of the cgroup. Undefined if the controller, or in an older kernel the file, is missing.
+ */
 function peakOf(cgroup: string, file: string): number | undefined {
   try {
     return Number(readFileSync(join(cgroup, file), "utf8"));

@@ -9,7 +9,7 @@ import { type JobFile, jobFile } from "../../jobspec/jobFile.ts";
 import { parseHcl } from "../../jobspec/syntax.ts";
 
 export interface LocalPluginConfig {
-  /** By their HCL names, without `state_dir`. */
+  /** The options by their HCL names, without `state_dir`. */
   readonly pluginConfig: Readonly<Record<string, unknown>>;
   readonly stateDir: string;
 }
@@ -38,7 +38,7 @@ export async function readPluginConfig(
 }
 
 /**
- * Converts options to what the agent would send: every option of the plugin, in its type.
+ * Converts options to the form in which the agent sends them: every option of the plugin, in its type.
  * @throws DriverError `CONFIG_INVALID` for options that the plugin does not have
  */
 export function fitPluginOptions(

@@ -23,7 +23,7 @@ export interface PluginSessionOptions {
   readonly config: Readonly<Record<string, unknown>>;
   readonly topology: NodeTopology;
   readonly stateFolder: StateFolderChoice;
-  /** The work folder of the run. Whatever ends this process, the plugin has it removed. */
+  /** The work folder of the run. However this process ends, the plugin has the folder removed. */
   readonly work?: string;
   readonly onLogLine?: (line: string) => void;
   /** Gets the events that `nomad alloc status` would show for a task. */
@@ -71,7 +71,7 @@ export class PluginSession {
     return this.#plugin;
   }
 
-  /** Queried anew for each task, as the client does. */
+  /** Queries the driver for each task, as the client does. */
   async driverFacts(): Promise<DriverFacts> {
     const { driver } = this.#plugin;
     const { spec } = await answered(driver.taskConfigSchema({}));
@@ -157,7 +157,8 @@ async function configure(plugin: LaunchedPlugin, options: PluginSessionOptions):
 }
 
 /**
- * A host that lacks something is no error here: its tasks fail with more precise errors.
+ * Checks that the driver can work at all. A host that lacks something is no error here, because its tasks
+ * fail with more precise errors.
  * @throws DriverError that the fingerprint carries, if the driver cannot work at all
  */
 async function requireHealth({ driver }: LaunchedPlugin): Promise<void> {

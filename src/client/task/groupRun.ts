@@ -38,7 +38,10 @@ export async function runGroup(run: LocalRun, group: Group, index: number): Prom
   }
 }
 
-/** As on a Nomad client: prestart tasks must succeed before main tasks start; sidecars stop after those. */
+/**
+ * Runs the tasks as a Nomad client does: main tasks start after all prestart tasks have succeeded, and
+ * sidecars stop after the main tasks.
+ */
 async function runPhases(
   { interrupts, console }: LocalRun,
   tasks: readonly LocalTask[],
@@ -79,7 +82,7 @@ async function runMain(tasks: readonly LocalTask[], follow: FollowChecks | undef
 
 type FollowChecks = (tasks: readonly LocalTask[], done: AbortSignal) => void;
 
-/** Loaded on demand: few jobs have checks. */
+/** The module is loaded on demand, because few jobs have checks. */
 async function checksOf(
   { console, interrupts }: LocalRun,
   allocation: Allocation,

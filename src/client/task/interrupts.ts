@@ -5,7 +5,7 @@ export interface Interrupts {
   readonly stop: AbortSignal;
   /** Aborted when the tasks should be killed. */
   readonly kill: AbortSignal;
-  /** Does what a first signal does. */
+  /** Stops the tasks, as the first signal does. */
   requestStop(reason: string): void;
   /** Restores the signals' default behaviour. */
   release(): void;

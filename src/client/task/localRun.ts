@@ -17,17 +17,17 @@ export interface RunDisplay {
 /** A task of the run. */
 export interface StartedTask {
   readonly id: string;
-  /** What the run calls it, such as `web` or `web[1]`. */
+  /** Its label in the run's output, such as `web` or `web[1]`. */
   readonly label: string;
-  /** Stops the task and starts it anew. Resolves when it runs again. */
+  /** Restarts the task. Resolves when it runs again. */
   restart(): Promise<void>;
 }
 
-/** Looks on while tasks run. */
+/** Observes tasks while they run. */
 export interface TaskObserver {
-  /** The task's cgroup and folders are there, and it has not begun. */
+  /** Called when the task's cgroup and folders exist, before the task begins. */
   prepared(task: PreparedTask): void;
-  /** It has ended, and its cgroup is still there. */
+  /** Called when the task has ended, while its cgroup still exists. */
   ended(task: PreparedTask): void;
 }
 

@@ -18,13 +18,13 @@ import type { LogFile } from "./logFile.ts";
 import { type PreparedTask, prepareAgain } from "./prepareTask.ts";
 
 export interface TaskOutcome {
-  /** What the run calls the task; of a group that could not run, the group's name. */
+  /** The task's label in the run's output. For a group that could not run, the group's name. */
   readonly label: string;
   /** As in a shell: the task's exit code, or 128 + signal; 125 to 127 if it never ran. */
   readonly exitCode: number;
-  /** The group stopped it because it was no longer needed, so its exit code means nothing. */
+  /** Whether the group stopped the task because it was no longer needed. Its exit code then means nothing. */
   readonly dismissed: boolean;
-  /** Clock of performance.now(). */
+  /** End time on the clock of performance.now(). */
   readonly endedAt: number;
 }
 
@@ -44,7 +44,7 @@ export class LocalTask implements StartedTask, CheckedTask {
   #startedAt = 0;
   #dismissed = false;
   #over = false;
-  /** A restart that was asked for, while the task ends. */
+  /** A requested restart, while the task is ending. */
   #restart: PromiseWithResolvers<void> | undefined;
   #ended: Promise<TaskOutcome> | undefined;
 
@@ -69,17 +69,17 @@ export class LocalTask implements StartedTask, CheckedTask {
     return Object.fromEntries(this.#prepared.message.env);
   }
 
-  /** Clock of performance.now(); undefined while it does not run. */
+  /** Start time on the clock of performance.now(); undefined while the task does not run. */
   get startedAt(): number | undefined {
     return this.#handle && this.#startedAt;
   }
 
-  /** Of its present or last run. */
+  /** Id of the current or last run. */
   get id(): string {
     return this.#prepared.message.id;
   }
 
-  /** Its outcome; undefined for a task that never had to start. */
+  /** Resolves with the task's outcome. Undefined for a task that never had to start. */
   get ended(): Promise<TaskOutcome> | undefined {
     return this.#ended;
   }
@@ -95,14 +95,15 @@ export class LocalTask implements StartedTask, CheckedTask {
   }
 
   /**
-   * Stops the task and starts it anew in its allocation. Resolves when it runs again.
-   * @throws DriverError `TASK_NOT_RUNNING` if it does not run, or the whole run is ending; the start's error
+   * Restarts the task in its allocation. Resolves when it runs again.
+   * @throws DriverError `TASK_NOT_RUNNING` if the task does not run, or the whole run is ending; or the error
+   * of the start
    */
   async restart(): Promise<void> {
     if (this.#handle === undefined || this.#isEnding()) throw this.#notRunning();
     this.#restart ??= Promise.withResolvers();
     const { promise } = this.#restart;
-    // It may fail while the stop below is awaited. That is no unhandled rejection.
+    // It may fail while the stop below is awaited, which must not count as an unhandled rejection.
     promise.catch(() => undefined);
     await this.#stop();
     await promise;
@@ -131,7 +132,7 @@ export class LocalTask implements StartedTask, CheckedTask {
     }
   }
 
-  /** The name by which other verbs know it, if that is not its label. */
+  /** The name by which other verbs know the task, if it differs from the label. */
   #alias(): string {
     const { label, message } = this.#prepared;
     return label === message.name
@@ -150,7 +151,7 @@ export class LocalTask implements StartedTask, CheckedTask {
     return Promise.all(shown);
   }
 
-  /** Keeps output for `logs`. The task goes on if that is not possible. */
+  /** Keeps output for `logs`. If that is not possible, the task keeps running. */
   #keep(source: Socket, log: LogFile): void {
     const write = (bytes: Buffer) => {
       try {
@@ -218,7 +219,7 @@ export class LocalTask implements StartedTask, CheckedTask {
     return result;
   }
 
-  /** Whether the group or the whole run ends, so that the task is not to start again. */
+  /** Whether the group or the whole run is ending, so that the task must not start again. */
   #isEnding(): boolean {
     return this.#dismissed || this.#run.interrupts.stop.aborted;
   }
@@ -227,7 +228,7 @@ export class LocalTask implements StartedTask, CheckedTask {
     return new DriverError("TASK_NOT_RUNNING", `task ${this.label} is not running, or its run is ending`);
   }
 
-  /** How long it ran, by the times of its history; undefined if the driver no longer knows the task. */
+  /** The duration of the run, from the task's history; undefined if the driver no longer knows the task. */
   async #runTime(): Promise<string | undefined> {
     try {
       const { task } = await this.#call((driver) => driver.inspectTask({ taskId: this.id }));
@@ -242,7 +243,7 @@ export class LocalTask implements StartedTask, CheckedTask {
     return this.#outcome(codeOfFailedStart(thrown instanceof DriverError ? thrown.code : undefined));
   }
 
-  /** An error with the task's name, as several tasks may have the same. */
+  /** Adds the task's name to an error, because several tasks may have the same error. */
   #named(thrown: unknown): unknown {
     return thrown instanceof DriverError ? thrown.within(`task ${this.label}`) : thrown;
   }
@@ -281,7 +282,7 @@ export class LocalTask implements StartedTask, CheckedTask {
       } catch (thrown) {
         if (!(await hasDied(plugin, thrown)) || !this.#handle) throw thrown;
         const replacement = await this.#run.session.replacementOf(plugin);
-        // As a Nomad client does: it names the task by the handle alone.
+        // A Nomad client, too, names the task only by the handle.
         await answered(replacement.driver.recoverTask({ taskId: "", handle: this.#handle }));
       }
     }

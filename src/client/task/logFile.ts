@@ -12,8 +12,8 @@ export interface LogFileBounds {
 const defaultBounds: LogFileBounds = { maxBytes: 10 * 1024 * 1024, maxFiles: 10 };
 
 /**
- * One stream of a task's output. The folder is opened once, before any task runs, and files in it are only ever
- * created: a task that may write there (`writable_logs`) cannot lead root's writes elsewhere.
+ * One stream of a task's output. The folder is opened once, before any task runs, and existing files in it
+ * are never opened. So a task that may write to the folder (`writable_logs`) cannot redirect root's writes.
  */
 export class LogFile {
   readonly #folder: number;

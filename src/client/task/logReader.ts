@@ -14,10 +14,11 @@ export function logPipePath(logs: string, task: string, stream: "stdout" | "stde
  * @returns the task's output; ends when all writers have closed the FIFO
  */
 export function openLogReader(path: string): Socket {
-  // At a restart, the FIFO of the run before is still there, and belongs to the task's user.
+  // After a restart, the FIFO of the previous run still exists and belongs to the task's user.
   rmSync(path, { force: true });
   mkfifo(path, 0o600);
-  // Non-blocking: there is no writer yet, and the kernel reports no end before the first writer has closed.
+  // Non-blocking, because there is no writer yet. The kernel reports the end of file only after a first
+  // writer has closed the FIFO.
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
     return new Socket({ fd: descriptor, readable: true, writable: false });

@@ -25,9 +25,9 @@ export function nodeFacts(job: Job, topology: NodeTopology): Readonly<Record<str
 }
 
 /**
- * The environment that tasks inherit from the host. PATH is that of a service: the
- * folders in the PATH of a person's shell are not unveiled. Of `run`'s own
- * environment, tasks get only the locale and the time zone.
+ * The environment that tasks inherit from the host. PATH is the usual one of a service, because the folders
+ * in the PATH of a person's shell are not unveiled. From the environment of `run`, tasks get only the locale
+ * and the time zone.
  */
 export function hostEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {
   const kept = Object.entries(environment).filter(

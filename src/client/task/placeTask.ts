@@ -37,7 +37,9 @@ export interface DriverFacts {
   readonly capabilities: DriverCapabilities;
 }
 
-/** Makes the task's folders and files. Only names its cgroup and log pipes; prepareTask.ts makes those. */
+/**
+ * Makes the task's folders and files. It only names the cgroup and the log pipes, which prepareTask.ts makes.
+ */
 export async function placeTask(
   placement: Placement,
   { taskSchema, capabilities }: DriverFacts,
@@ -93,7 +95,7 @@ export async function placeTask(
   });
 }
 
-/** Of a run: a task that is restarted gets another one. */
+/** A new id for a run. A restarted task gets another one. */
 export function newTaskId(allocId: string, task: string): TaskId {
   return toTaskId(`${allocId}/${task}/${randomBytes(4).toString("hex")}`);
 }

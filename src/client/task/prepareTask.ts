@@ -12,13 +12,13 @@ import { type DriverFacts, newTaskId, type Placement, placeTask } from "./placeT
 
 export interface PreparedTask {
   readonly task: Task;
-  /** What the run calls it, such as `web` or `web[1]`. */
+  /** Its label in the run's output, such as `web` or `web[1]`. */
   readonly label: string;
   readonly message: TaskConfig;
   readonly cgroup: string;
   /** Undefined if the job or the driver disables logs. */
   readonly output: Streams<Socket> | undefined;
-  /** Where the output is kept; undefined if there is none. */
+  /** The files in which the output is kept; undefined if there is none. */
   readonly logs: Streams<LogFile> | undefined;
 }
 
@@ -27,7 +27,10 @@ interface Streams<T> {
   readonly stderr: T;
 }
 
-/** Called for the whole group before any task starts, so that no task can tamper with another's files. */
+/**
+ * Prepares a task. To be called for the whole group before any task starts, so that no task can tamper with
+ * another's files.
+ */
 export async function prepareTask(
   placement: Placement,
   driver: DriverFacts,
@@ -47,7 +50,7 @@ export async function prepareTask(
   }
 }
 
-/** The same task for another run of it. Cgroup, folders and log files stay. */
+/** Prepares a task for another run. It keeps its cgroup, folders and log files. */
 export function prepareAgain(prepared: PreparedTask): PreparedTask {
   const { message, output } = prepared;
   return {

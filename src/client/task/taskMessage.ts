@@ -33,10 +33,10 @@ export interface TaskPlacement {
   /** The namespace of the group's own network; undefined if it has none. */
   readonly networkPath: string | undefined;
   readonly env: Readonly<Record<string, string>>;
-  /** MessagePack. */
+  /** The options, as MessagePack. */
   readonly config: Buffer;
   readonly mounts: readonly PlacedVolume[];
-  /** The allocation's own name; undefined means the host's. */
+  /** The allocation's own host name; undefined for the host's. */
   readonly hostname: string | undefined;
   readonly nodeName: string;
   readonly nodeId: string;

@@ -1,4 +1,4 @@
-/** Checks a job file, or an agent's configuration of the plugin, without a look at the host. */
+/** Checks a job file, or an agent's configuration of the plugin, independently of the host. */
 import {
   type PluginOptions,
   parsePluginOptions,
@@ -20,12 +20,12 @@ import { hostAccess } from "./hostAccess.ts";
 
 export interface CheckedFile {
   readonly kind: "job" | "plugin";
-  /** Of a job. */
+  /** The job; undefined for an agent's configuration. */
   readonly job: Job | undefined;
 }
 
 /**
- * @param config the plugin's options, which decide what tasks may ask for
+ * @param config the plugin's options, which limit those of tasks
  * @throws InvalidFile with everything that is wrong
  */
 export async function checkFile(
@@ -61,13 +61,14 @@ export function pluginOptionsOf({ pluginConfig, stateDir }: LocalPluginConfig): 
   return parsePluginOptions(fitPluginOptions({ ...pluginConfig, state_dir: stateDir }, specs));
 }
 
-/** Whether a file is a job's, and not an agent's configuration. */
+/** Whether a file is a job file, and not an agent's configuration. */
 export function isJob({ source }: JobFile): boolean {
   return /^\s*\{/.test(source) || /^\s*(job|variable|locals)\b/m.test(source);
 }
 
 /**
- * The options of a job's tasks, by their group and name. What only an allocation knows stands for itself.
+ * The options of a job's tasks, by group and task name. References that only an allocation resolves are kept
+ * as text.
  * @throws InvalidFile as {@link checkJob}
  */
 export async function taskOptionsIn(
@@ -126,7 +127,7 @@ function rejecting(file: JobFile, place: string, work: () => unknown): void {
   }
 }
 
-/** Stands for what only an allocation has: its values are checked by no rule. */
+/** Stands in for the facts of an allocation. No rule checks these values. */
 function sampleFacts({ network }: Group): AllocationFacts {
   return {
     allocId: "00000000-0000-4000-8000-000000000000",

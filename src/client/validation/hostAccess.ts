@@ -1,4 +1,4 @@
-/** What the functions of a job file reach on this host: files beside it, and those that it names. */
+/** Gives the functions of a job file access to this host's files. */
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -32,7 +32,10 @@ export function hostAccess(jobFile: string): HostAccess {
   };
 }
 
-/** A small root may have no entry for the user, and no HOME: then `~` stays as it is. */
+/**
+ * The user's home folder, for `~`. A minimal host may have neither an entry for the user nor HOME. `~` is
+ * then not replaced.
+ */
 function homeFolder(): string {
   try {
     return homedir();

@@ -1,4 +1,4 @@
-/** What killed runs left on this host. */
+/** Finds what killed runs left on this host. */
 import { join } from "node:path";
 import { namesIn } from "../../store/folder/logFolders.ts";
 import { allScopes, type LocalScope } from "../allocation/cgroupScope.ts";
@@ -7,19 +7,20 @@ import { type RunRecord, takeAbandonedWork, workParent, workPrefix } from "./wor
 export interface Leftover {
   /** The run's work folder; undefined if it was removed. */
   readonly work: string | undefined;
-  /** What the run recorded of itself. */
+  /** The run's record. */
   readonly record: RunRecord | undefined;
-  /** Its tasks' cgroups. Most still have running processes. */
+  /** Cgroups of the run's tasks. Most still have running processes. */
   readonly scopes: readonly LocalScope[];
 }
 
 /**
- * Finds all leftovers and changes nothing. Runs that go on, and folders to keep, are not leftovers.
+ * Finds all leftovers, and changes nothing. Living runs, and folders of `--keep`, are not leftovers.
  * @returns an empty array for a user other than root, who may not read the runs' records
  */
 export function findLeftovers(parent = workParent): Leftover[] {
   if (process.geteuid?.() !== 0) return [];
-  // Read before the folders: a run makes its folder first, so no cgroup of a new run is taken for a leftover.
+  // The cgroups are read before the folders. A run makes its folder before its cgroups, so no cgroup of a new
+  // run is taken for a leftover.
   const scopes = allScopes();
   const works = workFolders(parent).map((path) => ({ path, allocations: allocationsIn(path) }));
   const leftovers = works.flatMap(({ path, allocations }) => {

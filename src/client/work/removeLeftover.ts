@@ -22,7 +22,7 @@ const pluginEndMs = 3_000;
 
 /**
  * Removes what a killed run left. A plugin ends the tasks, so that their histories record the end.
- * @param onPluginError called if the plugin fails; the tasks are killed all the same
+ * @param onPluginError called if the plugin fails; the tasks are killed in any case
  * @returns false if another process removes it
  * @throws DriverError if a cgroup or folder cannot be removed
  */
@@ -56,7 +56,7 @@ async function endTasks(work: string, stateFolder: string): Promise<void> {
   await endPluginOf(work, stateFolder);
   const tasks = await tasksOf(allocationsIn(work), stateFolder);
   if (tasks.length === 0) return;
-  // Another run may use the state folder by now.
+  // Another run may have taken over the state folder: its plugin then ends the tasks.
   if (pluginOf(stateFolder) !== undefined) return destroyBy(openPluginSocket(stateFolder), tasks);
   const session = await PluginSession.start({
     config: {},

@@ -1,6 +1,6 @@
 /**
- * Requests of other processes to a run, over a socket in its folder that only root can reach. Each connection
- * carries one request and its answer, as lines of JSON.
+ * Requests of other processes to a run, over a socket in the run's folder that only root can reach. Each
+ * connection carries one request and its answer, as lines of JSON.
  */
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
@@ -23,7 +23,7 @@ const answerSchema = z.object({
 });
 
 export interface RunControl {
-  /** Takes no more requests. */
+  /** Stops listening. */
   close(): void;
 }
 
@@ -38,7 +38,7 @@ export async function openControl(
 ): Promise<RunControl> {
   const path = socketPath(work);
   const server = createServer((socket) => void answer(socket, serve));
-  // The run ends with its tasks, whoever is connected.
+  // A connection must not keep the run alive after its tasks.
   server.unref();
   try {
     await mkdir(dirname(path), { mode: 0o700 });
@@ -51,7 +51,7 @@ export async function openControl(
 }
 
 /**
- * Asks the run that owns a work folder. Resolves when it has done what it was asked for.
+ * Sends a request to the run that owns a work folder. Resolves when the run has carried it out.
  * @throws DriverError `PLUGIN_FAILED` if the run has ended, or the run's own error
  */
 export async function askRun(work: string, request: RunRequest): Promise<void> {
@@ -74,7 +74,7 @@ export async function askRun(work: string, request: RunRequest): Promise<void> {
 }
 
 async function answer(socket: Socket, serve: (request: RunRequest) => Promise<void>): Promise<void> {
-  // The client may have gone.
+  // The client may have disconnected.
   socket.unref().on("error", () => socket.destroy());
   const line = await firstLine(socket).catch(() => undefined);
   const request = requestSchema.safeParse(parseJsonOrNothing(line ?? ""));
@@ -88,7 +88,10 @@ async function answer(socket: Socket, serve: (request: RunRequest) => Promise<vo
   }
 }
 
-/** Undefined if the connection ends before, or the line is longer than any request or answer. */
+/**
+ * Reads the first line. Undefined if the connection ends before it, or if it is longer than any request or
+ * answer.
+ */
 async function firstLine(socket: Socket): Promise<string | undefined> {
   let text = "";
   for await (const chunk of socket.setEncoding("utf8").iterator({ destroyOnReturn: false })) {

@@ -1,6 +1,6 @@
 /**
- * The folder for all files of one `run`, with a record that says whose it is. The run holds a lock
- * (flock(2)) on the record, which the kernel releases however the run ends.
+ * The folder for all files of one `run`, with a record that names its owner. The run holds a lock (flock(2))
+ * on the record, which the kernel releases however the run ends.
  */
 import {
   closeSync,
@@ -20,9 +20,9 @@ import { DriverError } from "../../errors.ts";
 import { parseJsonOrNothing } from "../../json.ts";
 
 const recordSchema = z.object({
-  /** Of the process that made the folder. */
+  /** Pid of the process that made the folder. */
   pid: z.number().int(),
-  /** When it made the folder: milliseconds since the epoch. */
+  /** Time when the folder was made, in milliseconds since the epoch. */
   begunAt: z.number(),
   /** The job file, as the person named it. */
   job: z.string(),
@@ -49,7 +49,7 @@ export const workPrefix = "nomad-driver-exec2-";
 
 /**
  * Makes a work folder. Tasks of any user can traverse it, which the state folder does not permit.
- * @param run what is known of the run at its beginning
+ * @param run the record's fields that are known at the beginning
  * @throws DriverError `RUN_FOLDER_UNUSABLE`
  */
 export async function makeWorkFolder(
@@ -83,7 +83,7 @@ async function makeFolder(parent: string, record: RunRecord) {
   }
 }
 
-/** Others may traverse the folder, but not list it. */
+/** A mode that lets others traverse a folder, but not list it. */
 const traverseOnly = 0o711;
 
 /**
@@ -91,9 +91,9 @@ const traverseOnly = 0o711;
  * @throws the file system's error if a file in it cannot be removed
  */
 export async function removeWorkFolder(path: string): Promise<void> {
-  // From here on nobody but root reaches the folders in it that any user may write to.
+  // Keeps all users but root from the folders in it, some of which any user may write to.
   await chmod(path, 0o700);
-  // The record last: without it nobody would find what an interrupted removal left.
+  // The record is removed last: without it nobody would find what an interrupted removal left.
   const names = await readdir(path);
   for (const name of names.filter((each) => each !== recordName)) await remove(join(path, name));
   await remove(path);
@@ -112,7 +112,7 @@ export interface AbandonedWork {
 
 /**
  * Takes over a work folder whose run has ended.
- * @returns undefined if the run goes on, if another process has taken the folder over, or if this
+ * @returns undefined if the run is still alive, if another process has taken the folder over, or if this
  *   program did not make it
  */
 export function takeAbandonedWork(path: string): AbandonedWork | undefined {
@@ -126,7 +126,7 @@ export function takeAbandonedWork(path: string): AbandonedWork | undefined {
   return { record: record.data, release: () => closeSync(descriptor) };
 }
 
-/** Undefined for what root has not made: anybody can make such folders in /var/tmp. */
+/** Opens a record. Undefined if root has not made it, because anybody can make such folders in /var/tmp. */
 function openRecord(path: string): number | undefined {
   try {
     const { uid, mode } = lstatSync(path);
@@ -138,7 +138,9 @@ function openRecord(path: string): number | undefined {
   }
 }
 
-/** The record gets its name once it is locked, so that nobody believes the run has ended. */
+/**
+ * The record gets its name only once it is locked. Otherwise another process could take the run for ended.
+ */
 function createRecord(path: string, record: RunRecord): number {
   const unfinished = `${recordPath(path)}.new`;
   const descriptor = openSync(unfinished, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600);

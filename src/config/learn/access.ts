@@ -1,4 +1,4 @@
-/** What a task was seen to use. Pure. */
+/** The observed accesses of a task. Pure. */
 
 /** What a call did with a name. */
 export type NamedUse = "lookUp" | "open" | "make" | "remove" | "truncate" | "change" | "connect" | "execute";
@@ -8,7 +8,7 @@ export interface NamedAccess {
   readonly kind: "named";
   readonly use: NamedUse;
   readonly path: string;
-  /** Of the call; 0 if it succeeded. */
+  /** The call's errno; 0 if it succeeded. */
   readonly errno: number;
 }
 
@@ -25,7 +25,7 @@ export interface OpenedAccess {
 export type Access =
   | NamedAccess
   | OpenedAccess
-  /** A program that ran: of a script its interpreter. Its path has no symlinks. */
+  /** A program that was executed; for a script, its interpreter. The path has no symlinks. */
   | { readonly kind: "executed"; readonly path: string }
   /** ioctl(2) on a device, whose path has no symlinks. */
   | { readonly kind: "controlled"; readonly path: string; readonly request: number }

@@ -1,10 +1,13 @@
-/** What a task could do when nothing was refused, and could not do under a policy. Pure. */
+/** Finds what a task could do in a run without refusals, but not in a run under a policy. Pure. */
 import type { Access, NamedAccess } from "./access.ts";
 
-/** EPERM, ENOENT, EACCES, EROFS: in a root of its own, what is not unveiled is missing. */
+/**
+ * EPERM, ENOENT, EACCES, EROFS. ENOENT is one of them, because paths that are not unveiled are missing from a
+ * private root.
+ */
 const refusals: ReadonlySet<number> = new Set([1, 2, 13, 30]);
 
-/** @returns names of the second run, once each, in their order */
+/** @returns names of the second run without repetitions, in their order */
 export function deniedIn(free: readonly Access[], enforced: readonly Access[]): string[] {
   const could = done(free);
   const can = done(enforced);
@@ -22,7 +25,7 @@ function done(accesses: readonly Access[]): ReadonlySet<string> {
   );
 }
 
-/** A folder may be looked at, and yet not be read. */
+/** The use is part of the key: a task may be able to look a folder up, but not to read it. */
 function keyOf({ use, path }: NamedAccess): string {
   return `${use} ${path}`;
 }

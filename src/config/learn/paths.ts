@@ -1,4 +1,4 @@
-/** Which paths a learned policy never opens, and which folders it never widens an entry to. Pure. */
+/** Decides which paths a learned policy never opens, and to which folders it never widens an entry. Pure. */
 import { isAtOrBelow } from "../options/unveil.ts";
 
 /** The folder around a path; `/` for `/`. */
@@ -7,8 +7,8 @@ export function folderOf(path: string): string {
 }
 
 /**
- * As each process of the task has it: what lies in a process's folder of /proc, by whatever number, is in
- * `/proc/self`, and an entry there holds for all processes. A descriptor's link cannot be unveiled.
+ * Rewrites a path in any process's folder of /proc to `/proc/self`, where an entry applies to all processes
+ * of the task. For a descriptor's link, which cannot be unveiled, returns the link's folder.
  */
 export function procPath(path: string): string {
   return path
@@ -20,9 +20,9 @@ export function isInProc(path: string): boolean {
   return isAtOrBelow(path, "/proc");
 }
 
-/** Why a path is for a person to unveil, and never for a program; undefined if nothing is against it. */
+/** Why only a person may decide to unveil a path; undefined if a program may unveil it. */
 export function whyForbidden(path: string, homes: readonly string[]): string | undefined {
-  // Entries have no patterns, and a job file's texts are templates.
+  // Unveil entries may have no pattern characters, and in a job file `${` begins a template.
   if (/[*?[]|[$%]\{/.test(path)) return "has a character that no entry may have";
   if (path === "/") return "is all of the host";
   // Directory servers have users whom /etc/passwd does not know.
@@ -31,7 +31,10 @@ export function whyForbidden(path: string, homes: readonly string[]): string | u
   return undefined;
 }
 
-/** Folders that many programs share: that a task used some files of one does not make it the task's. */
+/**
+ * Folders that many programs share. Even if a task used many files of one, its policy does not get the whole
+ * folder.
+ */
 const sharedFolders = new Set([
   "/dev/shm",
   "/usr/bin",
@@ -49,14 +52,14 @@ const sharedFolders = new Set([
   "/var/tmp",
 ]);
 
-/** Whether an entry for the folder may stand for entries of files in it. */
+/** Whether one entry for the folder may replace entries for files in it. */
 export function mayStandForItsFiles(folder: string, homes: readonly string[]): boolean {
   return (
     folder.split("/").length > 2 &&
     !sharedFolders.has(folder) &&
     !homes.some((home) => isAtOrBelow(home, folder)) &&
     whyForbidden(folder, homes) === undefined &&
-    // Each file in /proc and /sys tells of something else.
+    // The files in /proc and /sys have nothing in common.
     !isInProc(folder) &&
     !isAtOrBelow(folder, "/sys")
   );

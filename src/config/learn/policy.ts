@@ -1,20 +1,20 @@
-/** The smallest policy under which a task could have done what it was seen to do. Pure. */
+/** Computes the smallest policy that allows a task's observed accesses. Pure. */
 import { identityPaths, linkFolders } from "../options/defaultPaths.ts";
 import { isAtOrBelow, modeOf, type UnveilMode } from "../options/unveil.ts";
 import type { Access, NamedAccess } from "./access.ts";
 import { folderOf, isInProc, procPath, whyForbidden } from "./paths.ts";
 import { collapsed, isNothing, merged, type PathRight, rightsAt, without } from "./rights.ts";
 
-/** What is on the host. */
+/** The host's files, as far as a policy depends on them. */
 export interface HostView {
   /**
    * Follows symlinks.
-   * @returns undefined for a path that leads nowhere; without an end for one into /proc
+   * @returns undefined for a path that leads nowhere; a result without an end for a path into /proc
    */
   follow(path: string): Followed | undefined;
   /** The dynamic linker that a program's file names. */
   linkerOf(program: string): string | undefined;
-  /** The home folders of its users. */
+  /** Home folders of the host's users. */
   readonly homes: readonly string[];
 }
 
@@ -23,30 +23,30 @@ export interface Followed {
   readonly end: { readonly path: string } | undefined;
 }
 
-/** The policy that the task would have without what is learned. */
+/** The task's policy before anything was learned. */
 export interface PresentPolicy {
-  /** Paths as its entries name them, the default ones and its own folders included. */
+  /** Paths as the entries name them, including default paths and the task's own folders. */
   readonly paths: readonly PathRight[];
-  /** Folders of its allocation. Of what lies in them, nothing can be opened besides. */
+  /** Folders of the allocation. No learned entry can open paths in them. */
   readonly allocations: readonly string[];
 }
 
 export interface Learned {
-  /** Entries that it needs besides the present ones. */
+  /** Entries that the task needs in addition to the present ones. */
   readonly unveil: readonly PathRight[];
-  /** Entries for what it only looked at: it may do without. */
+  /** Entries for paths that the task only looked up. It may not need them. */
   readonly lookedAt: readonly PathRight[];
-  /** Whether it needs `/etc/passwd` or `/etc/group`. */
+  /** Whether the task needs `/etc/passwd` or `/etc/group`. */
   readonly identityFiles: boolean;
-  /** What it used and no learned policy opens. */
+  /** Paths that the task used, but that no learned policy opens. */
   readonly leftOut: readonly (PathRight & { readonly why: string })[];
   /** TCP ports, in ascending order. */
   readonly connectTcp: readonly number[];
   readonly bindTcp: readonly number[];
-  /** Numbers of capabilities that it used, and that it asked for in vain. */
+  /** Numbers of the capabilities that it used, and of those that it was refused. */
   readonly usedCapabilities: readonly number[];
   readonly refusedCapabilities: readonly number[];
-  /** Names that it looked for in vain. */
+  /** Names that it looked for and did not find. */
   readonly missing: readonly string[];
 }
 
@@ -116,7 +116,7 @@ function needs(accesses: readonly Access[], host: HostView): PathRight[] {
 }
 
 function needsOfName({ use, path, errno }: NamedAccess, host: HostView): PathRight[] {
-  // A socket that nobody listens on was reached nevertheless.
+  // Any error but ENOENT means that the socket was reached, even if nobody listens on it.
   if (use === "connect" && errno !== ENOENT) return at(path, "w", host);
   if (errno !== 0) return [];
   if (use === "make" || use === "remove") return at(folderOf(trimmed(path)), "c", host);
@@ -126,7 +126,10 @@ function needsOfName({ use, path, errno }: NamedAccess, host: HostView): PathRig
 
 const ENOENT = 2;
 
-/** TCGETS, TIOCGWINSZ: isatty(3) asks them of any file, and takes every error for no. */
+/**
+ * Whether it is TCGETS or TIOCGWINSZ. isatty(3) makes these requests on any file, and takes every error as
+ * "no".
+ */
 function asksForTerminal(request: number): boolean {
   return request === 0x5401 || request === 0x5413;
 }
@@ -135,14 +138,14 @@ function right(path: string, letters: string): PathRight {
   return { path: isInProc(path) ? procPath(path) : path, mode: modeOf(letters) };
 }
 
-/** A right on what a name leads to; none if it leads nowhere any more. */
+/** A right on the file to which a name leads; none if it leads nowhere any more. */
 function at(name: string, letters: string, host: HostView): PathRight[] {
   const followed = host.follow(name);
   if (followed === undefined) return [];
   return [right(followed.end?.path ?? name, letters)];
 }
 
-/** What entries open, by their own paths and by what these lead to. */
+/** Entries with their own paths, and with the paths to which these lead. */
 function opened(entries: readonly PathRight[], host: HostView): PathRight[] {
   return merged(
     entries.flatMap(({ path, mode }) => {
@@ -157,8 +160,8 @@ function isIdentityFile(path: string): boolean {
 }
 
 /**
- * The entries, and for names through symlinks that would not be in the task's root, entries by these names:
- * the driver makes the symlinks that lead to a path as an entry names it.
+ * Adds entries for names whose symlinks would otherwise be missing from the task's root. The driver makes the
+ * symlinks on the way to a path as an entry names it.
  */
 function namedAs(
   real: readonly PathRight[],
@@ -173,7 +176,7 @@ function namedAs(
     if (plain === undefined || end === undefined || end === plain) continue;
     const all = [...present, ...entries];
     if (whyForbidden(plain, host.homes) !== undefined || linksAreThere(name, all, host)) continue;
-    // Where no entry opens what it leads to, there is nothing to name.
+    // If no entry opens the file to which the name leads, the name needs no entry.
     if (isNothing(rightsAt(end, opened(all, host)))) continue;
     const own = entries.find(({ path }) => path === end);
     const mode = own?.mode ?? modeOf(use === "execute" ? "rx" : "r");
@@ -182,7 +185,7 @@ function namedAs(
   return entries;
 }
 
-/** Whether all symlinks that a name leads through are in a root with these entries. */
+/** Whether a root with these entries has all symlinks on the way to a name. */
 function linksAreThere(name: string, entries: readonly PathRight[], host: HostView): boolean {
   const links = host.follow(name)?.links ?? [];
   if (links.length === 0) return true;
@@ -193,7 +196,7 @@ function linksAreThere(name: string, entries: readonly PathRight[], host: HostVi
   return links.every(({ path }) => crossed.has(path) || folders.some((folder) => isAtOrBelow(path, folder)));
 }
 
-/** Entries that would show what was only looked at. */
+/** Entries for paths that were only looked up. */
 function lookedAt(names: readonly NamedAccess[], entries: readonly PathRight[], host: HostView): PathRight[] {
   const open = opened(entries, host);
   const shown = (path: string) =>
@@ -213,7 +216,7 @@ function lookedAt(names: readonly NamedAccess[], entries: readonly PathRight[], 
   return collapsed(hidden, host.homes);
 }
 
-/** A name as an entry may have it: without empty and `.` segments; undefined for one with `..`. */
+/** A name in the form of an entry's path: without empty and `.` segments. Undefined for a name with `..`. */
 function plainName(name: string): string | undefined {
   const segments = name.split("/").filter((segment) => segment !== "" && segment !== ".");
   return segments.includes("..") ? undefined : `/${segments.join("/")}`;
@@ -227,12 +230,13 @@ function ports(accesses: readonly Access[]): Pick<Learned, "connectTcp" | "bindT
   const of = (kind: "connected" | "bound") =>
     sorted(accesses.flatMap((access) => (access.kind === kind && access.tcp ? [access.port] : [])));
   const bindTcp = of("bound");
-  // Where it binds any free port, it most likely connects to that one, which is another one each time.
+  // If the task binds any free port, a connection to a high port most likely goes to that one, whose number
+  // differs each time.
   const isFixed = (port: number) => port > 0 && !(bindTcp.includes(0) && port >= FIRST_FREE_PORT);
   return { connectTcp: of("connected").filter(isFixed), bindTcp };
 }
 
-/** The kernel chooses ports from here on: `ip_local_port_range` of ip(7). */
+/** Lowest port that the kernel chooses by itself: `ip_local_port_range` of ip(7). */
 const FIRST_FREE_PORT = 32_768;
 
 function capabilities(
@@ -249,10 +253,16 @@ function capabilities(
   return { usedCapabilities: used, refusedCapabilities: refused };
 }
 
-/** The kernel asks for it at each larger allocation, to leave memory for root: this tells nothing of a task. */
+/**
+ * Ignored: the kernel checks for it at each larger allocation, to reserve memory for root, so it says nothing
+ * about the task.
+ */
 const CAP_SYS_ADMIN = 21;
 
-/** Without those that were found elsewhere, as programs and libraries are. */
+/**
+ * Names that were not found, without those that were then found in another folder, as programs and libraries
+ * are.
+ */
 function missing(names: readonly NamedAccess[], open: readonly PathRight[]): string[] {
   const last = (path: string) => trimmed(path).slice(trimmed(path).lastIndexOf("/") + 1);
   const found = new Set(names.filter(({ errno }) => errno === 0).map(({ path }) => last(path)));

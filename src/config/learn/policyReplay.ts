@@ -1,4 +1,7 @@
-/** Which of what a recorded run asked for, had and was denied another policy would refuse. Pure. */
+/**
+ * Compares a recorded run with another policy: what the policy would refuse of the run's request, its rights
+ * and its denials. Pure.
+ */
 import { type Denial, describeDenial, unveilEntry } from "../../denial.ts";
 import { DriverError } from "../../errors.ts";
 import { capabilitySet, formatCapabilities } from "../options/capabilities.ts";
@@ -10,9 +13,9 @@ import { formatUnveil, modeOf, parseUnveil } from "../options/unveil.ts";
 import { isInRanges } from "../task/idRanges.ts";
 import { isNothing, merged, type PathRight, rightsAt, without } from "./rights.ts";
 
-/** What is recorded of a run. */
+/** The recorded facts of a run. */
 export interface RecordedRun {
-  /** As they were in effect: limits may be the plugin's of then. */
+  /** The options in effect. Limits may come from the plugin's options at that time. */
   readonly options: TaskOptions;
   /** Undefined for a run that never had a sandbox. */
   readonly sandbox: RecordedSandbox | undefined;
@@ -22,29 +25,32 @@ export interface RecordedRun {
 export interface RecordedSandbox {
   readonly uid: number;
   readonly gid: number;
-  /** `source`: whom each path was from, separated by commas. */
+  /** `source` names who unveiled the path, separated by commas. */
   readonly unveiled: readonly { readonly path: string; readonly mode: string; readonly source: string }[];
 }
 
-/** What is asked about: other options of the plugin, or of the task. */
+/** The policy to compare: other options of the plugin, or of the task. */
 export type AskedPolicy =
   | { readonly kind: "plugin"; readonly plugin: PluginOptions }
-  /** The plugin's options of then are not recorded: what it gave, and allowed, stays. */
+  /** The plugin's options at that time are not recorded, so everything that it gave and allowed is kept. */
   | { readonly kind: "task"; readonly task: TaskOptions; readonly plugin: PluginOptions };
 
 export interface PolicyVerdict {
-  /** Why its start would be refused. */
+  /** Reasons for which the start would be refused. */
   readonly refused: readonly string[];
-  /** What would be refused only if the job itself had set it, and not the plugin of then: limits and ports. */
+  /**
+   * Limits and ports above those of the policy. They would be refused only if the job had set them, and not
+   * the plugin.
+   */
   readonly above: readonly string[];
-  /** Entries of paths that it had, and would not have. */
+  /** Entries that the run had, and would not have under the policy. */
   readonly lost: readonly string[];
-  /** Of what it was denied: what it would still be, and what it would not. */
+  /** Recorded denials that would remain, and those that would not. */
   readonly stillDenied: readonly string[];
   readonly allowed: readonly string[];
 }
 
-/** Options that a run has from the plugin where its job sets none. */
+/** Options that a run gets from the plugin if its job does not set them. */
 const limits = ["pidsLimit", "swapLimit", "connectTcp", "bindTcp", "connectUdp", "bindUdp"] as const;
 
 export function judge(run: RecordedRun, policy: AskedPolicy): PolicyVerdict {
@@ -60,7 +66,7 @@ export function judge(run: RecordedRun, policy: AskedPolicy): PolicyVerdict {
   };
 }
 
-/** By the rules of a start. */
+/** Applies the rules of a start. */
 function refusals(
   { options, sandbox }: RecordedRun,
   plugin: PluginOptions,
@@ -79,7 +85,7 @@ function refusals(
   return { refused, above: above.filter((each) => !refused.includes(each)) };
 }
 
-/** Whether a run would be as it was. */
+/** Whether the policy would change nothing. */
 export function isUnchanged({ refused, above, lost }: PolicyVerdict): boolean {
   return refused.length === 0 && above.length === 0 && lost.length === 0;
 }
@@ -108,7 +114,7 @@ function userRefusals({ uid, gid }: RecordedSandbox, plugin: PluginOptions): str
   ];
 }
 
-/** Paths that the options of plugin and task name, and the default ones. */
+/** The paths that the options of plugin and task unveil, and the default paths. */
 function pathsUnder(task: TaskOptions, plugin: PluginOptions): PathRight[] {
   const identity = task.identityFiles ?? plugin.identityFiles;
   return merged([
@@ -119,7 +125,7 @@ function pathsUnder(task: TaskOptions, plugin: PluginOptions): PathRight[] {
   ]);
 }
 
-/** Of what the options that are others now gave: folders, volumes and logs stay the task's. */
+/** Paths that the changed options had unveiled. The task keeps its folders, volumes and logs. */
 function lostPaths(
   { unveiled }: RecordedSandbox,
   given: readonly PathRight[],

@@ -1,4 +1,4 @@
-/** Rights on paths without symlinks, and how they are made few. Pure. */
+/** Combines rights on paths without symlinks into fewer entries. Pure. */
 import { isAtOrBelow, modeOf, type UnveilMode, unionOfModes } from "../options/unveil.ts";
 import { folderOf, mayStandForItsFiles } from "./paths.ts";
 
@@ -10,14 +10,14 @@ export interface PathRight {
 const letters = ["read", "write", "execute", "create"] as const;
 const noRights: UnveilMode = modeOf("");
 
-/** What entries allow at a path, be it by one of a folder around it. */
+/** The rights that entries give on a path, including those of folders around it. */
 export function rightsAt(path: string, entries: readonly PathRight[]): UnveilMode {
   return entries
     .filter((entry) => isAtOrBelow(path, entry.path))
     .reduce((mode, entry) => unionOfModes(mode, entry.mode), noRights);
 }
 
-/** What of a mode another one does not allow. */
+/** The part of a mode that another mode does not allow. */
 export function without(mode: UnveilMode, other: UnveilMode): UnveilMode {
   return {
     read: mode.read && !other.read,
@@ -40,14 +40,16 @@ export function merged(entries: readonly PathRight[]): PathRight[] {
     .toSorted((one, other) => (one.path < other.path ? -1 : 1));
 }
 
-/** So many files of a folder, or so many anywhere below it, are taken for the whole folder. */
+/**
+ * Numbers of files in a folder, or anywhere below it, from which on one entry for the folder replaces them.
+ */
 const manyInFolder = 4;
 const manyBelow = 8;
 
 /**
- * Fewer entries that allow at least the same. A folder in which things are made has the rights that were
- * needed on anything in it, since the next run makes other files. A folder of which many files were read stands
- * for them.
+ * Reduces entries to fewer ones that allow at least the same. A folder in which files are created gets the
+ * rights that were needed on anything in it, because the next run creates other files. A folder of which many
+ * files were read replaces their entries.
  */
 export function collapsed(entries: readonly PathRight[], homes: readonly string[]): PathRight[] {
   let now = withoutCovered(madeIn(merged(entries)));
@@ -64,7 +66,7 @@ export function collapsed(entries: readonly PathRight[], homes: readonly string[
   return now;
 }
 
-/** Adds to each folder with `c` what is needed below it. */
+/** Adds to each folder with `c` the rights that are needed below it. */
 function madeIn(entries: readonly PathRight[]): PathRight[] {
   return entries.map(({ path, mode }) =>
     mode.create
@@ -78,7 +80,7 @@ function madeIn(entries: readonly PathRight[]): PathRight[] {
   );
 }
 
-/** Without entries that those of folders around them make needless. */
+/** Leaves out entries that entries of folders around them already cover. */
 function withoutCovered(entries: readonly PathRight[]): PathRight[] {
   return entries.filter(
     ({ path, mode }) =>

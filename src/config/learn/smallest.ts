@@ -1,9 +1,9 @@
-/** Finds out by trying what is not needed. Pure but for what it is given to try. */
+/** Finds the needed part of a list by trial. Pure, apart from the trials that the caller passes. */
 
 /**
- * The smallest part of a list that suffices, if more never does harm: taking any one of it away does not. For k
- * of n it tries some k * log2(n / k) times.
- * @param all suffices, and is not tried again
+ * Finds a minimal sufficient part of a list: without any one of its items it would not suffice. Assumes that
+ * additional items never harm. To find k of n items takes some k * log2(n / k) trials.
+ * @param all is known to suffice, and is not tried
  * @param suffices tries a part
  */
 export async function smallestSufficient<Item>(
@@ -15,7 +15,7 @@ export async function smallestSufficient<Item>(
     if (rest.length <= 1) return [...rest];
     const half = rest.slice(0, rest.length / 2);
     const other = rest.slice(rest.length / 2);
-    // QuickXplain (Junker, 2004): what the one half leaves open has to be in the other.
+    // QuickXplain (Junker, 2004): the needed items that are not in one half are in the other.
     const ofOther = await needed([...kept, ...half], true, other);
     const ofHalf = await needed([...kept, ...ofOther], ofOther.length > 0, half);
     return [...ofHalf, ...ofOther];

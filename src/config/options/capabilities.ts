@@ -62,7 +62,7 @@ export type CapabilitySet = bigint;
 export const noCapabilities: CapabilitySet = 0n;
 const everyCapability: CapabilitySet = (1n << BigInt(capabilityNames.length)) - 1n;
 
-/** What is wrong with a name, in any case, with or without `CAP_`; undefined if nothing is. */
+/** What is wrong with a name; undefined if nothing is. A name may have any case, and begin with `CAP_`. */
 export function capabilityProblem(name: string): OptionProblem | undefined {
   const plain = plainName(name);
   if (plain === ALL || numberOf(plain) >= 0) return undefined;

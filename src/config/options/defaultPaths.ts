@@ -20,7 +20,7 @@ export const defaultPaths = {
     "r:/etc/ld.so.conf.d",
   ],
   common: [
-    // Always the task's own folder, which is bound over the host's /tmp: see unveilRules.ts.
+    // This is always the task's own folder, which is bind-mounted over the host's /tmp: see unveilRules.ts.
     "rwc:/tmp",
     "rw:/dev/null",
     "rw:/dev/full",
@@ -42,7 +42,7 @@ export const defaultPaths = {
   dns: [
     "r:/etc/hosts",
     "r:/etc/hostname",
-    // The published list names /etc/hostname like this.
+    // HashiCorp's published list has this path for /etc/hostname.
     "r:/hostname",
     "r:/etc/services",
     "r:/etc/protocols",
@@ -63,23 +63,26 @@ export const defaultEntries: readonly UnveilEntry[] = Object.values(defaultPaths
   .flat()
   .map((entry) => parseUnveil(entry, "default"));
 
-/** Device files that a task with a root of its own has besides. /dev/tty is the terminal of whoever opens it. */
+/**
+ * Further device files for a task with a private root. /dev/tty leads to the terminal of the process that
+ * opens it.
+ */
 export const ownRootPaths: readonly UnveilEntry[] = ["r:/dev/random", "rw:/dev/tty"].map((entry) =>
   parseUnveil(entry, "default"),
 );
 
-/** Shared memory and terminals of such a task, which no other task sees. The host's are shared by all. */
+/** Shared memory and terminals of such a task, which no other task sees. All tasks share the host's. */
 export const ownRootFolders: readonly UnveilEntry[] = ["rwc:/dev/shm", "rw:/dev/pts"].map((entry) =>
   parseUnveil(entry, "default"),
 );
 
-/** What `identity_files` adds. */
+/** The entries that `identity_files` adds. */
 export const identityPaths: readonly UnveilEntry[] = ["r:/etc/passwd", "r:/etc/group"].map((entry) =>
   parseUnveil(entry, "default"),
 );
 
 /**
  * Folders of symlinks that lead from one program of the default paths to another. Following a symlink needs
- * no right, but it has to be in the task's root.
+ * no right, but the symlink has to be in the task's root.
  */
 export const linkFolders: readonly string[] = ["/etc/alternatives"];

@@ -24,9 +24,9 @@ export const wholeNumber = () =>
   z.number(mustBe("a number")).refine(Number.isInteger, "must be a whole number");
 
 /**
- * Processes and threads of a task: at least two, since every run has its init and the
- * task's main process; at most what the kernel can count (`PID_MAX_LIMIT` of
- * linux/threads.h), since a higher limit would limit nothing.
+ * Number of processes and threads of a task. The minimum is two, because every run has its init and the
+ * task's main process. The maximum is the kernel's own (`PID_MAX_LIMIT` of linux/threads.h), because a higher
+ * limit would have no effect.
  */
 export const pidsLimit = () =>
   wholeNumber().refine(
@@ -73,7 +73,7 @@ export const capabilityName = () => checkedText(capabilityProblem);
 export const allowedCall = () => checkedText(callProblem);
 export const deniedCall = () => checkedText(deniedCallProblem);
 
-/** Blocks of profiles, each a list of what it allows and refuses. */
+/** Blocks of profiles. Each profile is a list of what it allows and refuses. */
 export const seccompProfileBlocks = () =>
   z
     .array(z.record(z.string(), list(text()), mustBe("a block of profiles")), mustBe("a block of profiles"))
@@ -98,14 +98,14 @@ export const ulimitBlocks = () => textBlocks("limits", ulimitProblem);
 /** `history { … }` blocks, which are merged like {@link ulimitBlocks}. */
 export const historyBlocks = () => textBlocks("bounds", historyProblem);
 
-/** Of the samples of what tasks use. */
+/** Interval between samples of tasks' usage. */
 export const sampleInterval = () =>
   text().refine((interval) => {
     const ms = parseDuration(interval);
     return ms === 0 || (ms !== undefined && ms >= 1_000 && ms <= 86_400_000);
   }, "must be a duration from 1s to 24h, such as 30s or 5m; or 0");
 
-/** Of a server for this host alone; empty: none. */
+/** Address of a server that only this host can reach; empty for none. */
 export const localAddress = () =>
   text().refine(
     (address) => address === "" || parseMetricsAddress(address) !== undefined,
@@ -122,7 +122,7 @@ function textBlocks(of: string, problemOf: (name: string, value: string) => Opti
   });
 }
 
-/** The entries of all blocks. A name that is there twice is a problem. */
+/** The entries of all blocks. A repeated name is a problem. */
 function eachOnce<Value>(
   blocks: readonly Readonly<Record<string, Value>>[],
   context: z.core.$RefinementCtx,

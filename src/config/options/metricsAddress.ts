@@ -1,10 +1,13 @@
-/** Where the plugin serves its figures: an address of the loopback device, or a unix socket. Pure. */
+/**
+ * Parses the address at which the plugin serves its metrics: an address of the loopback device, or a unix
+ * socket. Pure.
+ */
 
 export type MetricsAddress = { readonly path: string } | { readonly host: string; readonly port: number };
 
 /**
  * `127.0.0.1:9464`, `[::1]:9464`, or the absolute path of a socket.
- * @returns undefined for anything else: nobody elsewhere is to ask a process that runs as root
+ * @returns undefined for anything else, because other hosts must not connect to a process that runs as root
  */
 export function parseMetricsAddress(text: string): MetricsAddress | undefined {
   if (text.startsWith("/")) return { path: text };

@@ -129,7 +129,7 @@ export const pluginSchema = z.object({
     description: "whether `ulimit` may exceed the agent's own limits",
     example: true,
   }),
-  // Eight tasks at their limit still leave room where kernel.pid_max is 32768, its value on small hosts.
+  // Even with a kernel.pid_max of 32768, its value on small hosts, seven tasks at their limit leave room.
   pidsLimit: pidsLimit().default(4_096).meta({
     description:
       "maximum number of processes and threads of a task, its init included: 2 to 4194304, which is no limit; jobs may set less",

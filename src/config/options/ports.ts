@@ -2,7 +2,10 @@
 import { DriverError } from "../../errors.ts";
 import { hclName } from "./hclSpec.ts";
 
-/** Absent: every port. Empty: none. Of ports to bind, 0 means any free port that the kernel chooses. */
+/**
+ * An absent list allows every port, an empty list none. In a list of ports to bind, 0 stands for any free
+ * port that the kernel chooses.
+ */
 export type PortLimits = { readonly [option in PortOption]?: number[] | undefined };
 
 export const portOptions = ["connectTcp", "bindTcp", "connectUdp", "bindUdp"] as const;

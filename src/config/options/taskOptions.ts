@@ -22,7 +22,9 @@ import {
 } from "./fields.ts";
 import { hclSpecOf } from "./hclSpec.ts";
 
-/** Made at the first use, like what is derived from it: a plugin's start needs none of it. */
+/**
+ * Made at the first use, like everything that is derived from it, because a plugin's start does not need it.
+ */
 export const taskSchema = lazy(() =>
   z.object({
     command: text().min(1, "must not be empty").meta({

@@ -1,11 +1,14 @@
-/** Names in options: of system calls, and of groups of the default profile, with `@` before them. Pure. */
+/**
+ * Checks names in options: those of system calls, and those of the default profile's groups, which begin with
+ * `@`. Pure.
+ */
 
 import { nearest } from "../../suggest.ts";
 import { isSystemCallName, systemCallNames } from "../../systemCalls.ts";
 import type { OptionProblem } from "../options/optionProblem.ts";
 import { defaultProfile } from "./defaultProfile.ts";
 
-/** Whether a name is one of a system call or a group. */
+/** Whether a name is that of a system call or a group. */
 export function isCallName(name: string): boolean {
   return isSystemCallName(name) || groupNames.includes(name);
 }
@@ -21,7 +24,7 @@ export function callProblem(name: string): OptionProblem | undefined {
   return { message, hint: `Did you mean ${meant}?` };
 }
 
-/** The same for a list of refused calls. */
+/** What is wrong with a name in a list of refused calls; undefined if nothing is. */
 export function deniedCallProblem(name: string): OptionProblem | undefined {
   if (!neededByLaunch.includes(name)) return callProblem(name);
   return {
@@ -32,5 +35,8 @@ export function deniedCallProblem(name: string): OptionProblem | undefined {
 
 const groupNames = defaultProfile.map(({ name }) => `@${name}`);
 
-/** The filter comes before the command's execution. If that fails, the launch reports it and ends. */
+/**
+ * Calls that the launch makes under the filter: it executes the command or, if that fails, reports the error
+ * and exits.
+ */
 const neededByLaunch = ["execve", "write", "exit_group"];

@@ -1,10 +1,9 @@
 /**
- * The default profile: the system calls that a task may not make, each with its reason.
- * All other known calls are allowed: Landlock, the namespaces, the cgroup and the user's
- * rights limit what they reach. Pure.
+ * The default profile: the system calls that a task may not make, each with its reason. All other known calls
+ * are allowed, because Landlock, namespaces, the cgroup and the user's rights limit their effects. Pure.
  *
- * The error is EPERM, or that of a kernel without the feature if programs have a fallback
- * for such kernels.
+ * A refused call fails with EPERM. If programs have a fallback for kernels without the feature, it fails with
+ * the error of such a kernel instead.
  */
 import type { SystemCallName } from "../../systemCalls.ts";
 import type { CapabilityName } from "../options/capabilities.ts";
@@ -23,7 +22,7 @@ const newNamespaces =
 const ownStates =
   k.CLONE_VM + k.CLONE_FS + k.CLONE_FILES + k.CLONE_SIGHAND + k.CLONE_THREAD + k.CLONE_SYSVSEM;
 
-/** For personality(2): asks, and changes nothing. */
+/** An argument of personality(2) that only queries. */
 const QUERY = 0xffffffff;
 
 const setId = (argument: 1 | 2 | 3): Condition => ({ argument, hasAnyBitOf: k.S_ISUID + k.S_ISGID });

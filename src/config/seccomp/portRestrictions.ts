@@ -1,12 +1,12 @@
 /**
- * What limits on ports need besides Landlock, which checks ports only where TCP and UDP sockets
- * get an address: there are other ways to connect, to listen and to send. Pure.
+ * Restrictions of system calls that limits on ports need in addition to Landlock. Landlock checks ports only
+ * when a TCP or UDP socket gets an address, but there are other ways to connect, listen and send. Pure.
  */
 import type { PortLimits } from "../options/ports.ts";
 import * as k from "./kernelConstants.ts";
 import type { Restriction } from "./restriction.ts";
 
-/** None if the ports are not limited. These hold whatever the task's profile is. */
+/** The restrictions for these limits; none if the ports are not limited. They apply with every profile. */
 export function portRestrictions(limits: PortLimits): readonly Restriction[] {
   const { connectTcp, bindTcp, connectUdp, bindUdp } = limits;
   return [
@@ -21,8 +21,8 @@ export function portRestrictions(limits: PortLimits): readonly Restriction[] {
 const NO_PROTOCOL_OF_IP = 0xffffff00;
 
 const forTcp: readonly Restriction[] = [
-  // Higher numbers are the kernel's own, IPPROTO_MPTCP and IPPROTO_SMC. Both run over TCP; refused, programs
-  // fall back to it.
+  // Higher numbers are Linux's own, IPPROTO_MPTCP and IPPROTO_SMC. Both run over TCP. If they are refused,
+  // programs fall back to TCP.
   {
     calls: ["socket"],
     when: [
@@ -31,8 +31,8 @@ const forTcp: readonly Restriction[] = [
     ],
     errno: "EPROTONOSUPPORT",
   },
-  // The upper-layer protocol "smc" turns a TCP socket into an SMC socket. A filter cannot read that name, so
-  // "tls" is refused, too: programs then encrypt by themselves, as on a host without kernel TLS.
+  // The upper-layer protocol "smc" turns a TCP socket into an SMC socket. A filter cannot read the name, so
+  // the protocol "tls" is refused, too. Programs then encrypt by themselves, as on a host without kernel TLS.
   {
     calls: ["setsockopt"],
     when: [
@@ -44,7 +44,10 @@ const forTcp: readonly Restriction[] = [
   { calls: ["io_uring_setup", "io_uring_enter", "io_uring_register"], errno: "EPERM" },
 ];
 
-/** TCP Fast Open connects by sending: tcp(7). The error is that of a host without it, and programs connect then. */
+/**
+ * TCP Fast Open connects by sending: tcp(7). The error is that of a host without this feature, where programs
+ * connect first.
+ */
 const connecting: readonly Restriction[] = [
   {
     calls: ["sendto", "sendmmsg"],
@@ -55,13 +58,13 @@ const connecting: readonly Restriction[] = [
 ];
 
 /**
- * listen(2) gives a socket without a port a free one. A filter cannot tell whether a socket has one, nor
- * whether it is a TCP socket at all. So listen(2) is refused only to tasks that may bind no port, and to
- * these on unix sockets, too.
+ * listen(2) gives a socket without a port a free one. A filter can tell neither whether a socket has a port,
+ * nor whether it is a TCP socket. So listen(2) is refused only to tasks that may bind no port at all. These
+ * cannot listen on unix sockets, either.
  */
 const listening: Restriction = { calls: ["listen"], errno: "EACCES" };
 
-/** SCTP can be told to send within UDP, and RxRPC does so in the kernel. */
+/** SCTP can send over UDP, and RxRPC does so in the kernel. */
 const forUdp: readonly Restriction[] = [
   {
     calls: ["socket"],

@@ -1,6 +1,6 @@
 /**
- * A task's profile: what its options `seccomp`, `seccomp_allow` and `seccomp_deny` ask
- * for, within what the plugin's options allow. Pure.
+ * Determines a task's profile from its options `seccomp`, `seccomp_allow` and `seccomp_deny`, and checks it
+ * against the plugin's options. Pure.
  */
 
 import { DriverError } from "../../errors.ts";
@@ -17,7 +17,10 @@ export interface SeccompTaskOptions {
 
 export interface SeccompPluginOptions {
   readonly seccomp: string;
-  /** Profiles by their names: which calls each allows (`+`) or refuses (`-`), unlike the default one. */
+  /**
+   * Profiles by their names. Each lists the calls that it allows (`+`) or refuses (`-`) in deviation from the
+   * default profile.
+   */
   readonly seccompProfiles: readonly Readonly<Record<string, readonly string[]>>[];
   readonly allowSeccomp: readonly string[];
 }
@@ -35,7 +38,8 @@ export function seccompProfile(task: SeccompTaskOptions, plugin: SeccompPluginOp
 }
 
 /**
- * A task may always have more calls refused. Calls that the client's profile refuses need the client's permission.
+ * Checks a task's options. A task may refuse itself further calls. To use calls that the client's profile
+ * refuses, it needs the client's permission.
  * @throws DriverError `CONFIG_INVALID` naming the option and what has to change
  */
 export function checkSeccomp(task: SeccompTaskOptions, plugin: SeccompPluginOptions): void {
@@ -47,7 +51,7 @@ export function checkSeccomp(task: SeccompTaskOptions, plugin: SeccompPluginOpti
       { option: "seccomp_allow" },
     );
   }
-  // Most tasks end here: comparing all refusals would take a twentieth of a start.
+  // Most tasks need no further check. To compare all refusals would take a twentieth of a start.
   const isClients = task.seccomp === undefined || task.seccomp === plugin.seccomp;
   if (isClients && task.seccompAllow.length === 0) return;
   const { allowSeccomp } = plugin;
@@ -117,7 +121,7 @@ function entryProblem(entry: string): string | undefined {
 }
 
 const DEFAULT = "default";
-/** In `allow_seccomp`: every profile and every call. */
+/** Stands for every profile and every call in `allow_seccomp`. */
 const ALL = "all";
 const reserved = [DEFAULT, UNCONFINED, ALL];
 
@@ -136,7 +140,7 @@ function profileNamed(profile: string, plugin: SeccompPluginOptions): SeccompPro
   return { profile, allow: named("+"), deny: named("-") };
 }
 
-/** Names of all profiles that the client has. */
+/** Names of all profiles of the client. */
 export function profileNames({ seccompProfiles }: Pick<SeccompPluginOptions, "seccompProfiles">): string[] {
   return [DEFAULT, UNCONFINED, ...seccompProfiles.flatMap((block) => Object.keys(block))];
 }

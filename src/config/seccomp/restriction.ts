@@ -12,8 +12,8 @@ export interface Restriction {
 }
 
 /**
- * What an argument has to be. Its lower 32 bits are compared, as unsigned numbers: of
- * the arguments that restrictions name, the kernel uses no others.
+ * A condition on an argument. It compares the lower 32 bits, as an unsigned number, because the kernel uses
+ * only these bits of the arguments that restrictions name.
  */
 export type Condition = { readonly argument: ArgumentIndex } & (
   | { readonly isOneOf: readonly number[] }
@@ -37,15 +37,15 @@ export const errnos = [
 
 export type Errno = (typeof errnos)[number];
 
-/** Restrictions of a profile that have one reason. */
+/** Restrictions of a profile with a common reason. */
 export interface RestrictionGroup {
-  /** With `@` before it, the name by which options mean all calls of the group. */
+  /** The group's name. Options write it with `@` for all calls of the group. */
   readonly name: string;
   readonly restrictions: readonly (Restriction & {
-    /** The arguments that are refused, in words, where there is a condition. */
+    /** If there is a condition: the refused arguments, in words. */
     readonly what?: string;
   })[];
-  /** A task with one of these capabilities may make the calls: the kernel itself asks for them. */
+  /** A task with one of these capabilities may make the calls. The kernel itself requires the capability. */
   readonly liftedBy?: readonly CapabilityName[];
   readonly reason: string;
 }

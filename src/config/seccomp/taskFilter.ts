@@ -1,4 +1,4 @@
-/** Which system calls a task may not make, by its profile, its capabilities and its ports. Pure. */
+/** Determines the system calls that a task may not make, from its profile, capabilities and ports. Pure. */
 import { isSystemCallName, type SystemCallName } from "../../systemCalls.ts";
 import type { PortLimits } from "../options/ports.ts";
 import { defaultProfile } from "./defaultProfile.ts";
@@ -11,7 +11,7 @@ import type { Restriction, RestrictionGroup } from "./restriction.ts";
  * Names that this version does not know have no effect.
  */
 export interface SeccompProfile {
-  /** `default`, `unconfined`, or one of the operator's, which is the default with other lists. */
+  /** `default`, `unconfined`, or an operator's profile, which is the default one with other lists. */
   readonly profile: string;
   /** Calls that may be made with all their arguments, and groups that do not apply. */
   readonly allow: readonly string[];
@@ -30,7 +30,7 @@ export interface TaskFilter {
 }
 
 /**
- * @param capabilities names of those that the task has
+ * @param capabilities names of the task's capabilities
  * @returns undefined if nothing is refused
  */
 export function taskFilter(
@@ -48,8 +48,8 @@ export function taskFilter(
 }
 
 /**
- * What a profile refuses to tasks without capabilities. A profile with all refusals of
- * another one is at least as strict.
+ * A profile's refusals to tasks without capabilities. A profile with all refusals of another one is at least
+ * as strict.
  * @returns names of calls, each after the name of its group if a group refuses it: `@mount umount2`
  */
 export function refusals(profile: SeccompProfile): ReadonlySet<string> {
@@ -61,7 +61,7 @@ export function refusals(profile: SeccompProfile): ReadonlySet<string> {
   ]);
 }
 
-/** The groups that apply, without the calls that are allowed by themselves. */
+/** The groups that apply, without calls that are allowed individually. */
 function appliedGroups(
   { profile, allow, deny }: SeccompProfile,
   capabilities: readonly string[],

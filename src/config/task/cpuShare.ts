@@ -1,8 +1,8 @@
-/** How much of the node's processors a task may use. Pure. */
+/** Computes a task's share of the node's processors. Pure. */
 import type { TaskResources } from "./taskRequest.ts";
 
 /**
- * The task's share in cores: 0.5 is half a core. A task with `cores` has all of these.
+ * The task's share in cores: 0.5 is half a core. A task with `cores` gets all of them.
  * @param node MHz of one of the node's cores
  * @param hardLimit the option `cpu_hard_limit`
  * @returns undefined if the task has no limit

@@ -1,8 +1,8 @@
 /** Matches names against patterns in which `*` stands for any characters. Pure. */
 
 /**
- * Takes time linear in the text, whatever the number of stars: a backtracking
- * expression would take a power of its length, and jobs choose the text.
+ * Takes time linear in the text's length, whatever the number of stars. A backtracking expression could take
+ * polynomial time, and jobs choose the text.
  */
 export function matchesGlob(glob: string, text: string): boolean {
   const [first = "", ...parts] = glob.split("*");
@@ -12,7 +12,7 @@ export function matchesGlob(glob: string, text: string): boolean {
     return false;
   const end = text.length - last.length;
   let at = first.length;
-  // The leftmost place of each part leaves the most room for the parts after it.
+  // The leftmost match of each part leaves the most text for the following parts.
   for (const part of parts) {
     const found = text.indexOf(part, at);
     if (found === -1 || found + part.length > end) return false;

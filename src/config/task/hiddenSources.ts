@@ -1,11 +1,10 @@
-/** The sources of volumes that a task must reach through its mounts only. Pure. */
+/** Finds the sources of volumes that a task must reach only through its mounts. Pure. */
 import { isAtOrBelow } from "../options/unveil.ts";
 
 /**
- * A Landlock rule applies to a folder wherever it is mounted, so a volume's rule
- * opens its source, too. The launch therefore hides the source under a mount. A
- * source stays visible if hiding it would hide something else: if it is unveiled
- * itself, or contains or lies in something that the task reaches.
+ * A Landlock rule applies to a folder wherever it is mounted, so a volume's rule opens its source, too. The
+ * launch therefore hides the source under a mount. A source stays visible if hiding it would hide something
+ * else: if it is itself unveiled, or if it contains or is inside another path that the task reaches.
  * @param sources resolved paths
  * @param reachable resolved paths of everything else that the task reaches, including the mounts' targets
  */

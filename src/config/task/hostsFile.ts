@@ -2,14 +2,14 @@
 import { parseHostEntry } from "./hostNames.ts";
 import type { TaskRequest } from "./taskRequest.ts";
 
-/** Whether a task has a hosts file of its own. */
+/** Whether a task gets its own hosts file. */
 export function hasOwnHosts({ network, options }: Pick<TaskRequest, "network" | "options">): boolean {
   return network.self !== undefined || options.extraHosts.length > 0;
 }
 
 /**
  * The text of a task's hosts file.
- * @param hostFile reads the host's file, which a task with its own network does not get
+ * @param hostFile reads the host's file; not used for a task with its own network
  */
 export function hostsFile(
   { network, options }: Pick<TaskRequest, "network" | "options">,

@@ -11,7 +11,7 @@ export interface TaskIdentity {
   readonly groups: readonly number[];
 }
 
-/** Root, nobody and the task's user. */
+/** The text of passwd(5), with root, nobody and the task's user. */
 export function passwdFile({ user: { name, uid, gid, home } }: TaskIdentity): string {
   const own = [name, "x", uid, gid, "", home, "/bin/sh"].join(":");
   const others = [
@@ -21,7 +21,10 @@ export function passwdFile({ user: { name, uid, gid, home } }: TaskIdentity): st
   return textOf([...others.filter(([, , other]) => other !== uid).map((fields) => fields.join(":")), own]);
 }
 
-/** Their groups. The host's names of supplementary groups are not known: `group-<gid>`. */
+/**
+ * The text of group(5), with their groups. The host's names of supplementary groups are not known, so they
+ * are named `group-<gid>`.
+ */
 export function groupFile({ user, groups }: TaskIdentity): string {
   const names = new Map<number, string>([
     [0, "root"],
@@ -33,7 +36,7 @@ export function groupFile({ user, groups }: TaskIdentity): string {
   return textOf([...names].map(([gid, name]) => `${name}:x:${gid}:${members(gid)}`));
 }
 
-/** The uid and gid that the kernel shows where it has none: user_namespaces(7). */
+/** The kernel's overflow uid and gid: user_namespaces(7). */
 const nobody = 65534;
 
 function textOf(lines: readonly string[]): string {

@@ -21,8 +21,8 @@ export interface NodeCore {
 }
 
 /**
- * MHz of one core: the node's total, divided evenly. Disabled cores count, too, as
- * they do for the scheduler: a job's MHz are a share of this total.
+ * MHz of one core: the node's total, divided evenly. Disabled cores count, too, because they do for the
+ * scheduler: a job's MHz are a share of this total.
  * @returns undefined if no speed is known
  */
 export function nodeMhz({ cores, overrideTotalMhz }: NodeTopology): number | undefined {

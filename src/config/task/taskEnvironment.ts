@@ -9,7 +9,7 @@ export const defaultPath = "/usr/local/bin:/usr/bin:/bin";
 export interface EnvironmentRules {
   /** Names of variables that no task gets; `*` matches any characters. */
   readonly deniedEnvvars: readonly string[];
-  /** The task's share of cores, see `cpuShare`; undefined: all. */
+  /** The task's share of cores (see `cpuShare`); undefined for all. */
   readonly cores: number | undefined;
 }
 

@@ -1,7 +1,4 @@
-/**
- * The mounts that the Nomad client requests for a task: volumes and devices. This
- * module decides where each is mounted, and in which order. Pure.
- */
+/** Decides where the mounts of a task, its volumes and devices, are mounted, and in which order. Pure. */
 import { DriverError } from "../../errors.ts";
 import { isAtOrBelow, type UnveilMode } from "../options/unveil.ts";
 import type { TaskFolders } from "./taskFolders.ts";
@@ -62,7 +59,7 @@ function placeVolume({ source, target, readOnly, propagation }: TaskMount): Plac
   return { kind: "volume", source, target, mode, readOnly, propagation };
 }
 
-/** Not mounted read-only: that would not prevent writes to a device. */
+/** Devices are not mounted read-only, because that would not prevent writes to them. */
 function placeDevice({ source, target, read, write }: TaskDevice): PlacedMount {
   const mode = { ...NOTHING, read, write };
   return { kind: "device", source, target, mode, readOnly: false, propagation: "private" };

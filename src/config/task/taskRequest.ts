@@ -59,7 +59,7 @@ export interface TaskNetwork {
 /** A volume: a file or folder of the host that is mounted in the task. */
 export interface TaskMount {
   readonly source: string;
-  /** As the job writes it: absolute, or relative to the task's folder. */
+  /** The path in the job: absolute, or relative to the task's folder. */
   readonly target: string;
   readonly readOnly: boolean;
   readonly propagation: Propagation;

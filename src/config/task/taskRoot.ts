@@ -1,10 +1,10 @@
 /**
- * The root of a task's file system, if it has one of its own: which paths of the host are
- * in it, and which folders are the task's own. Pure.
+ * Plans the private root of a task's file system: the paths of the host in it, and the task's own folders.
+ * Pure.
  *
- * Landlock alone decides what a task may do with a path. But a path outside of the root is
- * missing rather than forbidden: the task cannot see that it exists, and programs
- * that go on without a missing file may fail on a forbidden one.
+ * Landlock alone decides what a task may do with a path. But a path outside of the root is missing rather
+ * than forbidden. So the task cannot see that it exists. Also, many programs do without a missing file, but
+ * fail on a forbidden one.
  */
 import { linkFolders } from "../options/defaultPaths.ts";
 import { isAtOrBelow } from "../options/unveil.ts";
@@ -12,21 +12,21 @@ import type { TaskFolders } from "./taskFolders.ts";
 import { isConfigured, PTS, TMP, type UnveilRules } from "./unveilRules.ts";
 
 /**
- * The part that tasks with the same unveiled paths share. It has nothing of a single task. The
- * lists' order follows the options', so that tasks with the same options have equal lists.
+ * The part of a root that tasks with the same unveiled paths share. It has nothing that belongs to a single
+ * task. Its lists are in the order of the options, so tasks with the same options have equal lists.
  */
 export interface RootTemplate {
   /** Paths of the host that are in the root, if they exist. */
   readonly paths: readonly RootPath[];
   readonly links: readonly RootLink[];
-  /** Where each task mounts something of its own. */
+  /** Mount points for each task's own mounts. */
   readonly places: readonly RootPlace[];
 }
 
 export interface RootPath {
   readonly path: string;
   readonly writable: boolean;
-  /** False if the task has no right there, and only follows the symlinks in it. */
+  /** False if the task has no rights on the path, and only follows symlinks in it. */
   readonly unveiled: boolean;
 }
 
@@ -43,13 +43,19 @@ export interface RootPlace {
 
 /** The task's own part of its root. */
 export interface OwnRoot {
-  /** Folders of the host that the task has at the same paths. None lies in another. */
+  /** Folders of the host that the task has at the same paths. None is inside another. */
   readonly folders: readonly string[];
-  /** Folders around them, with the same paths for all allocations. Here they show only {@link folders}. */
+  /**
+   * Folders around these, whose paths are the same for all allocations. In the root they contain only {@link
+   * folders}.
+   */
   readonly parents: readonly string[];
-  /** Of /dev/shm and /dev/pts, those that are its own. */
+  /** The task's own ones of /dev/shm and /dev/pts. */
   readonly ownDevices: readonly string[];
-  /** Whether to mask files of /proc that describe the host. By default no rule allows the task to read them. */
+  /**
+   * Whether to mask files of /proc that describe the host. With the default options no rule allows reading
+   * them.
+   */
   readonly maskProc: boolean;
 }
 
@@ -106,7 +112,7 @@ export function taskRoot({
   for (const folder of own) {
     const parent = parentOf(folder, allocId);
     if (paths.some(({ path }) => isAtOrBelow(parent, path))) continue;
-    // A mount over the parent would hide what else is in it. Such tasks share their template with nobody.
+    // A mount over the parent would hide other paths in it. The template of such a task is not shared.
     if ([...paths, ...places].some(({ path }) => isAtOrBelow(path, parent))) places.push(folderAt(folder));
     else if (!parents.includes(parent)) parents.push(parent);
   }
@@ -136,7 +142,7 @@ function placeOf({ target, isFolder }: RootInput["mounts"][number]): RootPlace {
   return { path: target, isFolder };
 }
 
-/** The folders that do not lie in another one of them. */
+/** The folders that are not inside another one of the list. */
 function outermost(folders: readonly string[]): string[] {
   return folders.filter(
     (folder, index) =>
@@ -145,7 +151,10 @@ function outermost(folders: readonly string[]): string[] {
   );
 }
 
-/** The folder around the one that is named after the allocation: tasks of all allocations share a template. */
+/**
+ * The parent of the folder that is named after the allocation. It is the same for all allocations, so their
+ * tasks can share a template.
+ */
 function parentOf(path: string, allocId: string): string {
   const named = allocId === "" ? -1 : path.indexOf(allocId);
   return path.slice(0, path.lastIndexOf("/", named === -1 ? undefined : named)) || "/";

@@ -1,4 +1,7 @@
-/** The paths that a task may access: the defaults, its own folders, and the plugin's and the job's. Pure. */
+/**
+ * Builds the rules for the paths that a task may access: default paths, its own folders, and paths of the
+ * plugin's and the job's options. Pure.
+ */
 import { defaultEntries, identityPaths, ownRootFolders, ownRootPaths } from "../options/defaultPaths.ts";
 import type { PluginOptions } from "../options/pluginOptions.ts";
 import type { TaskOptions } from "../options/taskOptions.ts";
@@ -32,7 +35,7 @@ export interface UnveilInput {
   readonly root?: RootMode;
 }
 
-/** Whether a task sees the host's tree, or a root in which there is only what is unveiled. */
+/** Whether a task sees the host's tree, or a private root with unveiled paths only. */
 export type RootMode = "private" | "host";
 
 /** A path with all access that is allowed there, and where the entries come from. */
@@ -41,24 +44,24 @@ export interface UnveilRule {
   readonly mode: UnveilMode;
   readonly sources: readonly UnveilSource[];
   /**
-   * The outermost folder around the path in which tasks may create files. An earlier
-   * run may have created a symlink there, so the path must not lead out of the folder.
+   * The outermost folder around the path in which tasks may create files. The path must not lead out of this
+   * folder, because an earlier run may have created a symlink in it.
    */
   readonly beneath?: string;
-  /** The target, if the path is mounted elsewhere: the rule is added for what is mounted there. */
+  /** The mount's target, if the path is the source of a mount. */
   readonly at?: string;
-  /** Set if the path is not the host's: it exists only in the task's own root. */
+  /** Set if the path exists only in the task's private root, and not on the host. */
   readonly ownRoot?: true;
 }
 
 export interface UnveilRules {
-  /** `host` if everything is unveiled: then the host's tree is the task's root. */
+  /** `host` if everything is unveiled: the task then sees the host's tree. */
   readonly root: RootMode;
   /** At most one rule per path, and one per mount. */
   readonly entries: readonly UnveilRule[];
   /** Whether to bind the task's own temporary folder over `/tmp`. */
   readonly privateTmp: boolean;
-  /** Why the task sees the host's `/tmp`; null: it sees its own. */
+  /** Why the task sees the host's `/tmp`; null if it has its own. */
   readonly sharedTmpReason: string | null;
 }
 
@@ -88,7 +91,7 @@ export function unveilRules(input: UnveilInput): UnveilRules {
   ];
   const implied = [
     ...(options.unveilDefaults ? defaults : []),
-    // Only the task's own files, not the host's.
+    // These entries are only for the task's own files, not for the host's.
     ...identityPaths.filter(({ path }) => bound.some(({ target }) => target === path)),
   ];
   const binds = new Map(bound.map(({ target, source }) => [target, source]));
@@ -112,8 +115,8 @@ export const TMP = "/tmp";
 export const PTS = "/dev/pts";
 
 /**
- * Rules for folders of the task's own root. If the options name such a folder, or a path around or below it,
- * they mean the host's.
+ * Rules for folders that a private root has of its own. If the options name such a folder, or a path around
+ * or below it, they mean the host's.
  */
 function ownRootRules(configured: readonly UnveilEntry[]): UnveilRule[] {
   return ownRootFolders
@@ -136,7 +139,7 @@ function whyTmpIsShared(
   const host = configured.find(({ path }) => isAtOrBelow(path, TMP));
   if (host !== undefined)
     return `the ${host.source}'s config unveils ${formatUnveil(host)}, which is the host's`;
-  // An agent in dev mode has its folders there: a bind mount over /tmp would hide them.
+  // An agent in dev mode has its folders below /tmp, and a bind mount over /tmp would hide them.
   const hidden = Object.values<string>({ ...folders }).find((folder) => isAtOrBelow(folder, TMP));
   return hidden === undefined ? null : `the task's own folder ${hidden} is below it`;
 }
@@ -145,12 +148,13 @@ function folderEntries({ taskDir, allocDir, secretsDir, tmpDir }: TaskFolders): 
   return [
     entry("rwxc", taskDir),
     entry("rwxc", allocDir),
-    // Without x: the file system of this folder is mounted noexec.
+    // Without x, because the file system of this folder is mounted noexec.
     entry("rwc", secretsDir),
     // With x, like the task's other folders: build tools and installers run what they unpack there.
     entry("rwxc", tmpDir),
   ];
-  // Not read as an option: a task's name, and so its folders, may have the characters of patterns.
+  // Does not parse the path as an option, because a task's name, and so its folders, may contain pattern
+  // characters.
   function entry(letters: string, path: string): UnveilEntry {
     return { path, mode: modeOf(letters), source: "folder" };
   }

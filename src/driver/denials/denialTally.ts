@@ -1,23 +1,26 @@
 /**
- * Counts what the sandbox refuses to a task, and decides when a count is recorded: a task may cause as many
- * refusals as it likes, of as many kinds. Pure.
+ * Counts the sandbox's refusals to a task, and decides when a count is recorded. Both are limited, because a
+ * task may cause any number of refusals, of any number of kinds. Pure.
  */
 import { isProbe } from "../../denial.ts";
 import { type DenialHistory, type Refusal, refusalKey } from "../../machines/events/denied.ts";
 import type { EventData } from "../../machines/events.ts";
 
-/** Kinds of refusals that are told apart; all others are counted together. */
+/** Maximum number of kinds of refusals that are counted separately. All others are counted together. */
 const maxKinds = 32;
-/** A task has a domain, and each command in it: only the newest are remembered. */
+/**
+ * Maximum number of domains to remember. The task has a domain, and each command in it has another one, so
+ * the oldest are dropped.
+ */
 const maxDomains = 64;
 
-/** A refusal, as the kernel tells it. */
+/** A refusal, as the kernel reported it. */
 export interface CountedDenial extends Omit<Refusal, "firstAt" | "count"> {
   readonly timeMs: number;
   readonly domain: string | null;
 }
 
-/** A kind that was refused last, and when, in milliseconds since the epoch. */
+/** The kind of the last refusal, and its time in milliseconds since the epoch. */
 export interface LastRefusal {
   readonly refusal: Refusal;
   readonly at: number;
@@ -32,7 +35,7 @@ export class DenialTally {
   #isChanged = false;
   #last: LastRefusal | undefined;
 
-  /** @param known what earlier events say */
+  /** @param known the counts of earlier events */
   constructor({ refusals, others, lost, domains }: DenialHistory) {
     this.#kinds = new Map(refusals.map((each) => [refusalKey(each), each]));
     this.#domains = new Set(domains);
@@ -41,14 +44,17 @@ export class DenialTally {
   }
 
   /**
-   * The refusal that came last, by the kernel's clock, of what programs need; undefined if none came since this was
-   * made.
+   * The last refusal by the kernel's clock, without usual probes. Undefined if there was none since this
+   * object was made.
    */
   get last(): LastRefusal | undefined {
     return this.#last;
   }
 
-  /** @returns whether it is to be recorded now: the first of its kind, the tenth, the hundredth and so on */
+  /**
+   * @returns whether the count is to be recorded now: at the first refusal of its kind, the tenth, the
+   * hundredth and so on
+   */
   add({ timeMs, domain, ...denial }: CountedDenial): boolean {
     this.#isChanged = true;
     if (domain !== null) this.#remember(domain);
@@ -64,13 +70,13 @@ export class DenialTally {
     return isRound(counted.count);
   }
 
-  /** The kernel counted more than there were records of. */
+  /** Adds denials that the kernel counted, but whose records were lost. */
   addLost(count: number): void {
     this.#lost += count;
     this.#isChanged = true;
   }
 
-  /** What has changed since the last call; undefined if nothing has. */
+  /** The changes since the last call; undefined if there are none. */
   take(): EventData<"denied"> | undefined {
     if (!this.#isChanged) return undefined;
     this.#isChanged = false;

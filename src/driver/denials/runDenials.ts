@@ -10,19 +10,19 @@ import type { RunTask } from "../run/runTask.ts";
 import { DenialTally } from "./denialTally.ts";
 import type { DeniedRun, TaskDenials } from "./taskDenials.ts";
 
-/** Milliseconds between two events of a task at least: a task that is refused many things has them in few events. */
+/** Minimum time between two `denied` events of a task. So many refusals make few events. */
 const pauseMs = 200;
 
-/** A refusal this long before a bad end may be its reason. */
+/** Maximum time between a refusal and the failure that it may have caused. */
 const consequenceMs = 2_000;
 
-/** How long the log's end is kept for a task that was refused nothing. */
+/** How long the log pipe is kept open for a task without refusals. */
 const keepLogMs = 1_000;
 
-/** Records of an ended run may come so much later. Its pids are believed for as long. */
+/** Records of an ended run may arrive this much later. Until then, its pids still count as the run's. */
 const lateMs = 100;
 
-/** A run's main process starts at most this long before its start is recorded. */
+/** Maximum time between the start of a run's main process and the event `started`. */
 const maxStartMs = 60_000;
 
 export class RunDenials implements DeniedRun {
@@ -39,7 +39,7 @@ export class RunDenials implements DeniedRun {
     this.#task = task;
   }
 
-  /** The run's main process runs, by the events. */
+  /** Begins to watch the run's main process, which is running according to the events. */
   begin(all: TaskDenials): void {
     const { sandbox, process, startedAt, denials } = this.#task.snapshot.context;
     if (sandbox === null || process === null || sandbox.unrecordedDenials !== null) return;
@@ -54,8 +54,8 @@ export class RunDenials implements DeniedRun {
   }
 
   /**
-   * A process of the run that has restricted itself.
-   * @param sinceMs it began after this time, in milliseconds since the epoch
+   * Adds a process of the run that has restricted itself.
+   * @param sinceMs a time before its start, in milliseconds since the epoch
    */
   addProcess({ pid }: ProcessIdentity, sinceMs: number): void {
     const { sandbox } = this.#task.snapshot.context;
@@ -71,22 +71,25 @@ export class RunDenials implements DeniedRun {
     this.#due();
   }
 
-  /** @param log to be closed here */
+  /** Keeps the run's log open for a last line. @param log is closed by this object */
   keepLog(log: LastLine | undefined): void {
     this.#log = log;
     if (log === undefined) return;
-    // Most tasks are refused nothing, or something at once.
+    // Most tasks have no refusals, or have them right after their start.
     const closeUnused = () => this.#tally?.last === undefined && this.closeLog();
     this.#logTimer = setTimeout(closeUnused, keepLogMs).unref();
   }
 
-  /** The run has ended: records what was refused, and tells it in the task's log if that may be the reason. */
+  /**
+   * To be called when the run has ended. Records its refusals, and adds a line to the task's log if the last
+   * one may be the reason of a failure.
+   */
   async end(exit: EventData<"exited">): Promise<void> {
     if (this.#all !== undefined) {
       const { stop } = this.#task.snapshot.context;
       const isBad = exit.exitCode !== 0 && stop === null;
       this.#all.handOut();
-      // A bad end waits for records that are under way, so that its reason comes first.
+      // A failure waits for records that are under way, so that its reason is recorded before it.
       if (isBad || this.#tally?.last !== undefined) await this.#all.settle();
       this.#afterwards = setTimeout(() => this.#all?.tracker.removeProcesses(this), lateMs).unref();
       if (isBad && !exit.oomKilled) this.#explain(exit.endedAt);
@@ -95,7 +98,7 @@ export class RunDenials implements DeniedRun {
     this.closeLog();
   }
 
-  /** The run cannot be told of in its log any more. */
+  /** Closes the run's log: no line can be added any more. */
   closeLog(): void {
     clearTimeout(this.#logTimer);
     this.#log?.[Symbol.dispose]();
@@ -122,7 +125,7 @@ export class RunDenials implements DeniedRun {
     if (taken !== undefined) await this.#task.record("denied", taken);
   }
 
-  /** The task is forgotten. */
+  /** To be called when the task is forgotten. */
   close(): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#afterwards);
@@ -135,7 +138,7 @@ export class RunDenials implements DeniedRun {
     this.#isDue = true;
     if (this.#timer !== undefined) return;
     this.#timer = setTimeout(() => this.#pauseOver(), pauseMs).unref();
-    // All that this turn reads belongs to one event.
+    // Deferred, so that all refusals that are read in this turn are in one event.
     setImmediate(() => this.#isDue && void this.record().catch(() => undefined));
   }
 

@@ -1,4 +1,4 @@
-/** What the kernel refuses to the processes of all runs, and whose each refusal is. */
+/** Watches the kernel's refusals to the processes of all runs, and assigns each to its run. */
 import { readFileSync, readlinkSync } from "node:fs";
 import type { Observable } from "rxjs";
 import type { DenialMode } from "../../config/options/pluginOptions.ts";
@@ -8,26 +8,26 @@ import type { ProcessIdentity } from "../../effects/processes/processIdentity.ts
 import { isDynamicUser } from "../../effects/users/dynamicUsers.ts";
 import type { Logger } from "../../log/hclog.ts";
 
-/** What a run does with its denials. */
+/** A run as the receiver of its denials. */
 export interface DeniedRun {
   denied(denial: OwnedDenial): void;
-  /** The kernel counted that many more than there were records of. */
+  /** The kernel counted this many denials whose records were lost. */
   lost(count: number): void;
 }
 
-/** What the processes of a run have in common. */
+/** What identifies the processes of a run. */
 interface RunTraits {
   /** PID 1 of its pid namespace, if it has one. */
   readonly init: ProcessIdentity;
   readonly uid: number;
   readonly user: string;
-  /** Its cgroup, if it is in the host's pid namespace. */
+  /** The run's own cgroup, if it is in the host's pid namespace. */
   readonly runCgroup: string | null;
-  /** It began after this time. */
+  /** A time before the run's beginning, in milliseconds since the epoch. */
   readonly sinceMs: number;
 }
 
-/** A flood of denials loses records all the time: one warning in this many milliseconds. */
+/** Minimum time between two warnings, because a flood of denials keeps losing records. */
 const warnEveryMs = 60_000;
 
 export class TaskDenials implements Disposable {
@@ -68,12 +68,12 @@ export class TaskDenials implements Disposable {
     }
   }
 
-  /** Hands out what has been recorded by now; a record may still be under way. */
+  /** Hands out the denials whose records have arrived; others may be under way. */
   handOut(): void {
     this.#watch.handOut();
   }
 
-  /** Resolves once what was denied before has been handed out, or after a fifth of a second. */
+  /** Resolves once all earlier denials have been handed out, or after a fifth of a second. */
   settle(): Promise<void> {
     return this.#watch.settle();
   }
@@ -92,8 +92,8 @@ export class TaskDenials implements Disposable {
   }
 
   /**
-   * The run of a process: by its pid namespace or its cgroup, while it lives. After that by a dynamic user, which
-   * nobody else has, if no other run has it, too.
+   * Finds the run of a process. A living process belongs to the run with its pid namespace or its cgroup. A
+   * dead one belongs to the only run with its dynamic user, if there is exactly one.
    */
   #locate(pid: number, uid: number, timeMs: number): DeniedRun | undefined {
     const running = [...this.#runs].filter(([, { sinceMs }]) => sinceMs <= timeMs);
@@ -115,7 +115,7 @@ export class TaskDenials implements Disposable {
     if (run.runCgroup !== null) {
       return cgroup !== undefined && `${run.runCgroup}/`.endsWith(`${cgroup.split("/").at(-1)}/`);
     }
-    // Init lives as long as its namespace, so its pid is not another one's yet.
+    // Init lives as long as its namespace, so its pid cannot have been reused yet.
     run.namespace ??= namespaceOf(run.init.pid);
     return run.namespace === namespace;
   }
@@ -130,7 +130,7 @@ export class TaskDenials implements Disposable {
   }
 }
 
-/** Undefined for a process that has ended. */
+/** The pid namespace of a process; undefined if it has ended. */
 function namespaceOf(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/pid`);
@@ -139,7 +139,7 @@ function namespaceOf(pid: number): string | undefined {
   }
 }
 
-/** Its path in the hierarchy of cgroup v2. */
+/** The path of a process's cgroup in the hierarchy of cgroup v2. */
 function cgroupOf(pid: number): string | undefined {
   try {
     return /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1];

@@ -8,7 +8,7 @@ import type { Task } from "../task/task.ts";
 /** Bytes to keep of each output. Agents keep 4 KiB of a check's output. */
 const maxOutputBytes = 65_536;
 
-/** A Node timer with a longer delay fires at once. */
+/** Maximum timeout: a Node timer with a longer delay fires at once. */
 const maxTimeoutMs = 2 ** 31 - 1;
 
 /**
@@ -47,7 +47,7 @@ export async function execOutcome(
   });
 }
 
-/** The end of an output says more than its beginning: the beginning is cut off if the whole does not fit. */
+/** Reads an output. If it is too long, its beginning is cut off, because the end is more useful. */
 async function lastOf(stream: Readable): Promise<Buffer> {
   let kept = Buffer.alloc(0);
   let cut = 0;

@@ -1,6 +1,6 @@
 /**
- * A command that cannot be found or executed. As in a shell, a line on standard error
- * and the exit code say so: agents pass on only a short error of the call itself.
+ * Answers a command that cannot be found or executed. As in a shell, a line on standard error and the exit
+ * code say so. Agents would pass on only a short error of the call itself.
  */
 import { Readable, Writable } from "node:stream";
 import { DriverError, lineOf } from "../../errors.ts";
@@ -32,6 +32,6 @@ function exitCodeOf({ code, failed }: DriverError): number | undefined {
   if (code === "COMMAND_NOT_FOUND") return NOT_FOUND;
   if (code === "COMMAND_NOT_EXECUTABLE") return NOT_EXECUTABLE;
   if (code !== "LAUNCH_FAILED" || failed?.call !== "execve") return undefined;
-  // ENOENT is about its interpreter or loader, since the file itself was there a moment ago.
+  // ENOENT then refers to the interpreter or loader, because the file itself existed a moment ago.
   return failed.errno === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE;
 }

@@ -21,22 +21,28 @@ export interface PrunerDependencies {
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
   readonly bounds: () => HistoryBounds;
-  /** Whether the history is to stay: a person has pinned it, or the driver has the task or is about to take it over. */
+  /**
+   * Whether the history has to be kept: a person has pinned it, or the driver has the task or is about to
+   * take it over.
+   */
   readonly isHeld: (taskId: TaskId) => boolean;
-  /** Tasks whose histories are in an archive. Once such a task is over, its history may go before its time. */
+  /**
+   * Tasks whose histories are in an archive. Once such a task is over, its history may be removed before its
+   * usual age.
+   */
   readonly archived: () => ReadonlySet<string>;
-  /** Removes what else is kept of a task. */
+  /** Removes the other files that are kept for a task. */
   readonly removeFiles: (taskId: TaskId) => void;
 }
 
 /** Gives the agent time to recover its tasks, and the node to become ready, before anything is removed. */
 const firstPauseMs = 60_000;
 const pauseMs = 600_000;
-/** Streams to check in one turn of the event loop, which takes some 1 ms. */
+/** Streams to check in one turn of the event loop: some 1 ms of work. */
 const streamsPerTurn = 20;
 /**
- * A pass ends once it has kept this many streams in a row: all others are newer.
- * It does not end at the first, since some tasks live long, and clocks jump.
+ * A pass ends after it has kept this many streams in a row, because all others are newer. It does not end at
+ * the first one: some tasks run for long, and clocks jump.
  */
 const maxKeptInARow = 1_000;
 
@@ -99,7 +105,7 @@ export class HistoryPruner {
         isPrunable(end, isExpired, store.bytes() > maxBytes) &&
         !isHeld(toTaskId(stream));
       if (removable) {
-        // First: files of a history that is gone would stay for ever.
+        // The files go first: files of a removed history would stay for ever.
         removeFiles(toTaskId(stream));
         if (await store.prune(stream, version)) {
           removed += 1;
@@ -123,7 +129,7 @@ function isPrunable(end: StoredEvent, isExpired: boolean, isTooFull: boolean): b
   return (isExpired && isOver(end.to)) || (isTooFull && isForgotten);
 }
 
-/** Undefined for a damaged event: its stream stays, as evidence. */
+/** The last event of a stream. Undefined if it is damaged: its stream is kept, as evidence. */
 function lastEvent(store: EventStore, stream: string, version: number): StoredEvent | undefined {
   try {
     const [end] = store.readStream(stream, version);

@@ -1,12 +1,10 @@
 /**
- * Announces what happens to tasks: to people by task events, if they have to know it,
- * and in the agent's log if all is well.
+ * Announces what happens to tasks: by task events if people have to know it, otherwise in the agent's log.
  *
- * The client drops an event, with a warning in its log, if it has no task runner for
- * the task. A restarted agent first asks for all of its tasks, and creates their
- * runners after that. So messages about such a task wait for a call that only its
- * runner makes. Messages also wait while nobody reads the stream of events: agents
- * reopen it only some time after a plugin has died.
+ * The client drops an event, with a warning in its log, if it has no task runner for the task. A restarted
+ * agent first asks for all of its tasks, and creates their runners after that. So messages about such a task
+ * wait for a call that only its runner makes. Messages also wait while nobody reads the stream of events:
+ * agents reopen it only some time after a plugin has died.
  */
 import { concat, defer, type Observable, Subject } from "rxjs";
 import type { Logger } from "../../log/hclog.ts";
@@ -31,7 +29,7 @@ import {
 const maxPending = 10;
 const maxUnread = 200;
 
-/** Allocations to remember. For any other the log is read. */
+/** Maximum number of allocations to remember. For others the event log is read. */
 const maxAllocations = 1_000;
 
 export class Announcements {
@@ -43,10 +41,10 @@ export class Announcements {
   /** Tasks whose first OOM kill was announced. Some have one every second. */
   readonly #oomAnnounced = new WeakSet<Task>();
 
-  /** Refusals that were announced, by their tasks: {@link messageOfDenial}. */
+  /** For each task, the refusals that were announced: see {@link messageOfDenial}. */
   readonly #denialsTold = new WeakMap<Task, Set<string>>();
 
-  /** Allocations whose missing limits were announced, so that the log need not be read again. */
+  /** Allocations whose missing limits were announced. For these the event log need not be read. */
   readonly #limitsAnnounced = new Set<string>();
 
   constructor(log: Logger) {
@@ -79,14 +77,14 @@ export class Announcements {
     this.#report(task.id, context, event.time, message);
   }
 
-  /** Announces what is known about a task that is taken over from an earlier plugin process. */
+  /** Announces a takeover of a task from an earlier plugin process. */
   takenOver(taskId: TaskId, history: TaskSnapshot): void {
     this.awaitRunner(taskId);
     const message = messageOfHistory(history);
     if (message !== undefined) this.#report(taskId, history.context, Date.now(), message);
   }
 
-  /** A new agent has connected: messages about these tasks wait for their runners. */
+  /** To be called when a new agent has connected. Messages about these tasks then wait for their runners. */
   agentArrived(taskIds: Iterable<TaskId>): void {
     for (const taskId of taskIds) this.awaitRunner(taskId);
     for (const message of this.#unread.splice(0)) {
@@ -95,13 +93,13 @@ export class Announcements {
     }
   }
 
-  /** From now on, messages about the task wait for {@link runnerCalls}. */
+  /** Makes messages about the task wait for {@link runnerCalls}. */
   awaitRunner(taskId: TaskId): void {
     const task = taskOfRun(taskId);
     if (!this.#pending.has(task)) this.#pending.set(task, []);
   }
 
-  /** The client has a runner for the task: it has made a call that only runners make. */
+  /** To be called when the client has made a call for the task that only task runners make. */
   runnerCalls(taskId: TaskId): void {
     const task = taskOfRun(taskId);
     const pending = this.#pending.get(task);

@@ -1,14 +1,20 @@
-/** Whether an allocation's missing limits were announced before. The log knows this across plugin processes. */
+/**
+ * Finds out whether an allocation's missing limits were announced before, possibly by an earlier plugin
+ * process: reads it from the event log.
+ */
 import { partsOfTaskId, type TaskId } from "../../taskId.ts";
 import { beginningOf, type Log } from "../start/runBeginning.ts";
 import { lacksLimits } from "./taskMessages.ts";
 
-/** Other runs of the allocation to read: some 50 µs each, and mostly the first one decides. */
+/**
+ * Maximum number of other runs of the allocation to read. Each takes some 50 µs, and usually the first one
+ * decides.
+ */
 const maxRuns = 50;
 
 /**
- * Whether a run is the first of its allocation that started without all of its limits.
- * Of two runs that started at once, it is the one that is first in the log.
+ * Whether a run is the first of its allocation that started without all of its limits. Of two runs that
+ * started at the same time, that is the first one in the log.
  * @param taskId of a run that started without some of its limits
  * @returns true if the log cannot be read; false if it has more runs than {@link maxRuns}
  */

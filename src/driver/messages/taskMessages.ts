@@ -1,10 +1,9 @@
 /**
  * Messages of the driver in `nomad alloc status`. Pure.
  *
- * The client keeps the last ten events of a task, including its own, and drops the
- * oldest. So each needless message could push out the exit code of an earlier run.
- * There is one message for each thing that a person has to know, none for what goes
- * well, and none that repeats an event of the client.
+ * The client keeps the last ten events of a task, including its own, and drops the oldest. So a needless
+ * message could displace the exit code of an earlier run. There is one message for each thing that a person
+ * has to know, none for normal events, and none that repeats an event of the client.
  */
 
 import { adviceFor, isProbe } from "../../denial.ts";
@@ -23,7 +22,7 @@ export interface TaskMessage {
 }
 
 /**
- * The message for an event, if it has one.
+ * The message for an event; undefined if it needs none.
  * @param context of the task after the event
  */
 export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMessage | undefined {
@@ -51,9 +50,8 @@ export function messageOfEvent(event: TaskEvent, context: TaskContext): TaskMess
 }
 
 /**
- * The message for a task that is taken over: what happened while no plugin watched,
- * as the log or the agent's handle shows now.
- * @param snapshot as it was found, before `recovered` was recorded
+ * The message for a task that is taken over: what happened while no plugin watched it.
+ * @param snapshot the task's state in the log or the agent's handle, before `recovered` is recorded
  */
 export function messageOfHistory({ value, context }: TaskSnapshot): TaskMessage | undefined {
   const { adopted, exit, lostReason, recoveries } = context;
@@ -65,8 +63,8 @@ export function messageOfHistory({ value, context }: TaskSnapshot): TaskMessage 
 }
 
 /**
- * The message for refusals that the task's messages have not told yet.
- * @param told keys of those that they have; the new ones are added
+ * The message for refusals that no earlier message of the task has named.
+ * @param told keys of the refusals that were named; the new ones are added
  */
 export function messageOfDenial(
   { refusals }: EventData<"denied">,
@@ -88,10 +86,13 @@ export function messageOfDenial(
   return message(`Denied ${texts.join(". Denied ")}`, { denied: texts.join("; ") });
 }
 
-/** Kinds of refusals that a task's messages tell: a program may try many things that it can do without. */
+/**
+ * Maximum number of kinds of refusals that a task's messages name. A program may try many things that it can
+ * do without.
+ */
 const maxDenials = 3;
 
-/** The message for a task whose user other tasks have, too. */
+/** The message for a task whose user is also the user of other running tasks. */
 export function messageOfSharedUser({ user, tasks }: SharedUser): TaskMessage {
   const what = tasks.length === 1 ? "another task that runs" : "other tasks that run";
   const shared_with = tasks.join(", ");

@@ -1,4 +1,6 @@
-/** Serves the plugin's figures over HTTP: on the loopback device, or on a unix socket that only root may open. */
+/**
+ * Serves the plugin's metrics over HTTP: on the loopback device, or on a unix socket that only root may open.
+ */
 import { chmod, lstat, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
@@ -9,16 +11,16 @@ import { isOwnHost } from "../../http/hostHeader.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { expositionType } from "../../metrics/exposition.ts";
 
-/** More than a scraper needs. A new connection replaces an idle one. */
+/** More connections than a scraper needs. A new connection replaces an idle one. */
 const maxConnections = 16;
 const limits = {
   headersTimeout: 5_000,
   requestTimeout: 5_000,
-  // How often Node looks for connections that are over these limits.
+  // Interval at which Node checks these limits.
   connectionsCheckingInterval: 5_000,
   maxHeaderSize: 8_192,
 };
-/** After an attempt to listen that failed: an earlier plugin may still have the address. */
+/** Delay after a failed attempt to listen: an earlier plugin may still use the address. */
 const retryMs = 5_000;
 
 export class MetricsEndpoint {
@@ -59,7 +61,7 @@ export class MetricsEndpoint {
           resolve();
         });
       });
-      // Nothing keeps the plugin alive but its agent.
+      // The server must not keep the plugin alive: only its agent does.
       this.#http.unref();
       if ("path" in this.#address) await chmod(this.#address.path, 0o600);
     } catch (thrown) {
@@ -87,7 +89,7 @@ export class MetricsEndpoint {
 
   #refusal({ method, url, headers }: IncomingMessage): readonly [number, string] | undefined {
     if (method !== "GET" && method !== "HEAD") return [405, "only GET and HEAD are allowed"];
-    // No page of a browser reaches a unix socket.
+    // Pages in a browser cannot reach a unix socket.
     if (!("path" in this.#address) && !isOwnHost(headers.host))
       return [421, "this server does not have that host name"];
     if (headers.origin !== undefined) return [403, "pages have no access"];
@@ -101,7 +103,7 @@ function send(response: ServerResponse, status: number, type: string, body: stri
   response.writeHead(status, headers).end(body);
 }
 
-/** Removes the socket of a plugin that was killed. One on which somebody listens stays. */
+/** Removes the socket of a plugin that was killed. Keeps a socket on which somebody listens. */
 async function removeStale(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found?.isSocket() && (await isRefused(path))) await rm(path, { force: true });

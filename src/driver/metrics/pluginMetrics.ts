@@ -1,4 +1,6 @@
-/** The figures of this plugin and of its tasks, for Prometheus. Loaded only if the operator wants them. */
+/**
+ * Metrics of this plugin and of its tasks, for Prometheus. Loaded only if the operator has set the option.
+ */
 import { parseMetricsAddress } from "../../config/options/metricsAddress.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { isAlive } from "../../machines/taskMachine.ts";
@@ -10,7 +12,7 @@ import { TaskCounters } from "../../metrics/taskCounters.ts";
 import type { CommittedStep, Task } from "../task/task.ts";
 import { MetricsEndpoint } from "./metricsEndpoint.ts";
 
-/** What it looks at when it is asked. */
+/** What a scrape reads. */
 export interface MetricsSources {
   readonly tasks: () => readonly Task[];
   /** Bytes of the event log; undefined while it is not open. */
@@ -31,12 +33,12 @@ export class PluginMetrics {
     this.#log = log;
   }
 
-  /** Takes each committed event. */
+  /** Counts an event. To be called for each committed event. */
   note({ task, event, before, snapshot }: CommittedStep): void {
     this.#counters.note({ id: task.id, time: event.time, before: before.context, after: snapshot.context });
   }
 
-  /** @param address by the plugin's option; empty serves nothing */
+  /** @param address the plugin's option; if it is empty, nothing is served */
   async configure(address: string): Promise<void> {
     if (address === this.#address) return;
     this.#address = address;

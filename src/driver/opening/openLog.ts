@@ -7,7 +7,8 @@ import { openEventStore } from "../../store/lmdb/lmdbEventStore.ts";
 
 /**
  * @param path the log's folder
- * @param initialize reads what the driver needs from the log; the log is damaged if it throws `STORE_DAMAGED`
+ * @param initialize reads what the driver needs from the log; if it throws `STORE_DAMAGED`, the log counts as
+ * damaged
  * @throws DriverError `STORE_FAILED` if the log cannot be opened for now
  */
 export async function openLog<T>(

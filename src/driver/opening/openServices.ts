@@ -72,7 +72,7 @@ export async function openServices(
     reconcile({ folder, store: opened, log, unsaved }, inUse),
   );
   const [privateRootProblem] = await probing;
-  // So that the first start need not look.
+  // Done here, so that the first start finds the paths already looked up.
   setImmediate(knownPaths);
   undo.move();
   const plugin = { pid: process.pid, version };

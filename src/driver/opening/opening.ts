@@ -1,11 +1,11 @@
 /**
- * Opens the driver's services, and retries until that succeeds. A state folder that
- * cannot be used (another process owns it, its disk is full, its mode was changed)
- * must not disable the driver for good: the node shows what is wrong meanwhile.
+ * Opens the driver's services, and retries until that succeeds. A state folder that cannot be used (another
+ * process owns it, its disk is full, its mode was changed) must not disable the driver for ever. Until it
+ * succeeds, the node's health shows what is wrong.
  *
- * A plugin that has outlived its agent hands the folder over on request. The end of
- * any other owner is noticed. There are retries in any case, since nothing reports
- * that a disk has room again, a file was moved away, or an agent has disconnected.
+ * A plugin that has outlived its agent hands the folder over on request. For any other owner, this process
+ * waits for its end. It also retries periodically, because nothing reports that a disk has room again, that a
+ * file was moved away, or that an agent has disconnected.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { DriverError, messageOf } from "../../errors.ts";
@@ -20,9 +20,9 @@ const firstPauseMs = 50;
 const maxPauseMs = 30_000;
 
 /**
- * How long recoveries of tasks wait for the services at most, from the first attempt on.
- * An agent recovers its tasks one after another before it reports to its servers, which
- * give up a node after some 20 s of silence.
+ * Maximum time for which recoveries of tasks wait for the services, from the first attempt on. An agent
+ * recovers its tasks one after another before it reports to its servers, which give up a node after some 20 s
+ * of silence.
  */
 const maxWaitMs = 10_000;
 
@@ -129,7 +129,7 @@ export class Opening<Opened> {
     return exited;
   }
 
-  /** Does not keep the process alive: a plugin that ends does not wait for its folder. */
+  /** The timer does not keep the process alive: a plugin that ends does not wait for its folder. */
   async #pause(ms: number): Promise<void> {
     await delay(ms, undefined, { ref: false, signal: this.#ending.signal }).catch(() => undefined);
   }

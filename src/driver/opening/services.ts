@@ -20,9 +20,9 @@ export interface DriverServices {
   readonly facts: HostFacts;
   readonly folder: StateFolder;
   readonly roots: RootTemplates;
-  /** Why tasks cannot have a root of their own here; undefined if they can. */
+  /** Why tasks cannot have a private root on this host; undefined if they can. */
   readonly privateRootProblem: string | undefined;
-  /** What the kernel refuses to the tasks' processes. */
+  /** The kernel's refusals to the tasks' processes. */
   readonly denials: TaskDenials;
   readonly store: EventStore;
   /** Events that could not be stored yet. */
@@ -30,8 +30,8 @@ export interface DriverServices {
   readonly log: Logger;
   readonly usage: UsageSampler;
   /**
-   * Running tasks that the current agent has not asked for yet. Those that this process has not taken over yet
-   * have their history, so that it is read once.
+   * Running tasks that the current agent has not requested yet. For a task that this process has not taken
+   * over, the value is its history, so that it is read only once.
    */
   readonly unclaimed: Map<TaskId, TaskHistory | undefined>;
   /** This process, as events identify it. */

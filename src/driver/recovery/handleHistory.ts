@@ -20,7 +20,7 @@ export interface RebuiltHistory extends TaskHistory {
   readonly events: readonly EventToAppend[];
 }
 
-/** The handle does not tell the task's rights. These are the defaults. */
+/** The handle does not hold the task's rights. These are the defaults. */
 const unknownRights = {
   groups: [],
   capabilities: null,
@@ -68,8 +68,8 @@ export function historyFromHandle(
 }
 
 /**
- * The profile for later commands in the task, which must not be a way around the task's filter. The task's own
- * profile is not known, so commands get the one that a task with these options would get now.
+ * The seccomp profile for later commands in the task, which must not have more rights than the task. The
+ * task's own profile is not known, so commands get the one that a task with these options would get now.
  */
 function profileOf({ seccomp, seccompAllow, seccompDeny }: TaskOptions, plugin: PluginOptions) {
   const { profile, allow, deny } = seccompProfile(

@@ -1,7 +1,7 @@
 /**
- * Settles what an earlier plugin process left when it died: starts that it never
- * answered, runs that ended while no plugin watched, and files of ended runs. This
- * happens once, when the plugin is configured: before that, nothing may be touched.
+ * Settles what an earlier plugin process left when it died: starts that it never answered, runs that ended
+ * while no plugin watched, and files of ended runs. This happens once, when the plugin is configured, because
+ * before that it may not touch anything.
  */
 
 import { readdirSync, rmSync } from "node:fs";
@@ -24,8 +24,8 @@ type ReconcileServices = Pick<DriverServices, "store" | "folder" | "log" | "unsa
 
 /**
  * Reconciles the log with the host. If the log refuses events for now, they are stored once it accepts them.
- * @param inUse whether this process has the task by now, and so records its history itself
- * @returns the running tasks, which the agent has not asked for yet
+ * @param inUse whether this process already has the task, and so records its history itself
+ * @returns the running tasks, which the agent has not requested yet
  */
 export async function reconcile(
   services: ReconcileServices,
@@ -72,8 +72,8 @@ export async function reconcile(
 }
 
 /**
- * The open streams, then those that are over but have folders of runs still.
- * @param leftover names of folders; those of the open streams are removed from it meanwhile
+ * The open streams, then closed streams whose runs still have folders.
+ * @param leftover names of runs' folders; this function removes those of open streams from it
  */
 function* streamsToSettle(
   leftover: ReadonlySet<string>,
@@ -87,7 +87,8 @@ function* streamsToSettle(
   }
   const hashed = new Set(folders.filter(isHashedRunFolder));
   if (hashed.size === 0) return;
-  // Of tasks without an id of Nomad's form: each stream's name is compared with them.
+  // The names of folders of tasks whose ids do not have Nomad's form. Each stream's name is compared with
+  // them.
   for (const entry of store.streams()) if (hashed.has(runFolderName(toTaskId(entry.stream)))) yield entry;
 }
 
@@ -98,7 +99,7 @@ function isDamagedLog(thrown: unknown): boolean {
 
 /** The current state of a task. */
 interface Settled {
-  /** Undefined for a task that was over already. */
+  /** Undefined for a task that had ended before. */
   readonly history: TaskHistory | undefined;
   /** Events of the history to store after the last stored one. */
   readonly unstored: readonly EventToAppend[];

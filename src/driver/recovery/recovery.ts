@@ -35,7 +35,7 @@ export function storedHistory(taskId: TaskId, store: EventReader): TaskHistory |
 
 /**
  * The history in the log. If the start is unfinished, its outcome is added as events that are not stored yet.
- * That of a task that nobody has asked for yet was read when the plugin was configured.
+ * The history of an unclaimed task was read when the plugin was configured, and is not read again.
  * @throws DriverError as {@link storedHistory} does
  */
 export async function settledHistory(
@@ -45,7 +45,7 @@ export async function settledHistory(
   return services.unclaimed.get(taskId) ?? readSettled(taskId, services);
 }
 
-/** Reads what {@link settledHistory} gives. */
+/** Reads the history that {@link settledHistory} returns. */
 export async function readSettled(
   taskId: TaskId,
   services: Pick<DriverServices, "store" | "folder" | "log">,
@@ -112,7 +112,7 @@ export async function takeOver(task: Task, { plugin, unsaved }: DriverServices):
     else if (end.type === "exited") await task.record("exited", end.data);
     else await task.record("lost", end.data);
   } else {
-    // No event follows, whose append would store pending ones, too. So they are stored here.
+    // No further event follows whose append would store the pending ones, too. So they are stored here.
     await task
       .stored()
       .catch((thrown) =>

@@ -65,7 +65,7 @@ export async function settleStart(
 interface FoundRun {
   readonly init: ProcessIdentity;
   readonly task: ProcessIdentity;
-  /** Whether this module killed its init, because no task was recorded yet. */
+  /** Whether this module killed the run's init, because no task was recorded yet. */
   readonly killed: boolean;
 }
 
@@ -92,7 +92,7 @@ async function endAbandoned(
   log: DriverServices["log"],
 ): Promise<void> {
   const { request } = snapshot.context;
-  // Removed before init is searched for: an init that opens the folder later fails and exits.
+  // The folder is removed before the search for init: an init that opens the folder later fails and exits.
   rmSync(runFolder, { recursive: true, force: true });
   const init = request ? findInit(request.resources.cgroup, runFiles(runFolder).alive) : undefined;
   const killed = init ? killInit(init) : false;

@@ -12,7 +12,7 @@ import type { RunTask } from "./runTask.ts";
 
 interface RecordedCommand {
   /**
-   * Resolves once the beginning is recorded; at once for a command that is only counted. False if the task
+   * Resolves once the beginning is recorded, or at once for a command that is only counted. False if the task
    * has ended.
    */
   readonly started: Promise<boolean>;
@@ -24,7 +24,10 @@ export class CommandHistory {
   readonly #task: RunTask;
   readonly #tally = new CommandTally();
   readonly #pauses = new GrowingPauses(() => void this.record());
-  /** Number of the last command with events of its own. Counted here, since several may start at once. */
+  /**
+   * Number of the last command with events of its own. It is counted here, because several commands may start
+   * at once.
+   */
   #last = 0;
   #closed = false;
 
@@ -51,14 +54,14 @@ export class CommandHistory {
     };
   }
 
-  /** Records what was counted. From now on, every command is recorded at once. Call it at the task's end. */
+  /** Records the counts. Later commands are recorded at once. To be called at the task's end. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#pauses.stop();
     await this.record();
   }
 
-  /** Records what was counted. */
+  /** Records the counts. */
   async record(): Promise<void> {
     const counted = this.#tally.take();
     if (counted !== undefined) await this.#task.record("execsRepeated", counted);

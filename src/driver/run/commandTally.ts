@@ -1,6 +1,6 @@
 /**
- * Decides which commands in a task get events of their own, and counts the others. A script
- * check once a second would else write 170,000 events a day. Pure: the time is given.
+ * Decides which commands in a task get events of their own, and counts the others. Otherwise a script check
+ * once a second would write 170,000 events a day. Pure: the time is given.
  */
 
 import type { CommandEnd } from "../../machines/events/running.ts";
@@ -17,7 +17,7 @@ export interface BegunCommand {
 /** A command that always ends in the same way has events of its own this many times in a row. */
 const maxSeparate = 3;
 
-/** A command that was not run for this long counts as a new one. */
+/** A program that was not run for this long counts as new. */
 const forgottenMs = 3_600_000;
 
 /** Limits of the remembered programs, and of the different ends that one event lists. */
@@ -25,8 +25,8 @@ const maxPrograms = 32;
 const maxRepetitions = 32;
 
 /**
- * A task chooses its programs and how they end, so it could fill the log with ever new ones. A budget limits
- * the events: this many at once, and one more after each `budgetReturnMs`.
+ * A task chooses its programs and how they end, so it could fill the log with always different ones. A budget
+ * limits the events: this many at once, and another one after each `budgetReturnMs`.
  */
 const budgetSize = 32;
 const budgetReturnMs = 300_000;
@@ -34,7 +34,7 @@ const budgetReturnMs = 300_000;
 /** How a program ended most recently. */
 interface Streak {
   readonly end: CommandEnd;
-  /** How many times in a row it has ended so. */
+  /** Number of times in a row that it has ended so. */
   readonly equal: number;
   readonly at: number;
 }
@@ -42,7 +42,7 @@ interface Streak {
 type Repetition = EventData<"execsRepeated">["repetitions"][number];
 
 export class CommandTally {
-  /** By program, in the order of their last ends. */
+  /** The streaks by program, in the order of their last ends. */
   readonly #streaks = new Map<string, Streak>();
   #repetitions = new Map<string, Repetition>();
   #more = 0;
@@ -61,7 +61,7 @@ export class CommandTally {
     return !isRepeated && this.#spend(now);
   }
 
-  /** A command with events of its own has ended. */
+  /** To be called when a command with events of its own has ended. */
   ended({ command }: BegunCommand, end: CommandEnd, now: number): void {
     this.#learn(command, end, now);
   }
@@ -81,10 +81,10 @@ export class CommandTally {
     return this.#learn(command, end, now) && this.#spend(now);
   }
 
-  /** What was counted since the last call; undefined if nothing was. */
+  /** The counts since the last call; undefined if there are none. */
   take(): EventData<"execsRepeated"> | undefined {
     if (this.#repetitions.size === 0) return undefined;
-    // In an order that does not depend on which was first, so that equal events look equal.
+    // Sorted, so that equal counts make equal events, whichever command was first.
     const repetitions = [...this.#repetitions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
     const taken = { since: this.#since, repetitions, more: this.#more };
     this.#repetitions = new Map();
@@ -93,7 +93,7 @@ export class CommandTally {
     return taken;
   }
 
-  /** @returns whether it is another end than before */
+  /** @returns whether the end differs from the one before */
   #learn(command: string, end: CommandEnd, now: number): boolean {
     const before = this.#streaks.get(command);
     const isEqual = before !== undefined && sameEnd(before.end, end) && now - before.at < forgottenMs;
@@ -106,7 +106,7 @@ export class CommandTally {
 
   #spend(now: number): boolean {
     const returned = Math.floor((now - this.#returnedAt) / budgetReturnMs);
-    // A clock that was set back returns nothing.
+    // If the clock was set back, nothing is returned to the budget.
     if (returned > 0) {
       this.#budget = Math.min(budgetSize, this.#budget + returned);
       this.#returnedAt += returned * budgetReturnMs;

@@ -61,8 +61,8 @@ export class RunCommands {
   }
 
   /**
-   * Runs a command. Its beginning is recorded before its caller gets the session, unless it will be counted only.
-   * A command that cannot be found or executed gives a session that has ended, and is not recorded.
+   * Runs a command. Its beginning is recorded before the caller gets the session, unless the command is only
+   * counted. A command that cannot be found or executed gives a session that has ended, and is not recorded.
    * @throws DriverError `TASK_NOT_RUNNING`, `CONFIG_INVALID`, `UNSUPPORTED`, `LAUNCH_FAILED`
    */
   async run(request: ExecRequest, services: Pick<DriverServices, "folder">): Promise<TaskExec> {
@@ -99,19 +99,19 @@ export class RunCommands {
   }
 
   /**
-   * To be called when the run has ended, and its commands with it: records them, and removes their cgroups, which
-   * would keep the agent from removing the task's.
+   * To be called when the run and its commands have ended. Records the commands, and removes their cgroups,
+   * which would keep the agent from removing the task's cgroup.
    */
   async close(): Promise<void> {
     const { request, sandbox } = this.#task.snapshot.context;
     if (request === null || sandbox === null) return;
-    // Most tasks run no command. A timer with its signal takes longer than all else that is done here.
+    // Most tasks run no command, and a timer with its signal takes longer than all else in this method.
     if (this.#starting.size > 0 || this.#running.size > 0) await this.#overInTime();
     await this.#history.close();
     await removeCommandCgroups(commandCgroups({ request, sandbox }));
   }
 
-  /** One whose process cannot be killed must not hold the task's end up. */
+  /** A command whose process cannot be killed must not hold up the task's end. */
   async #overInTime(): Promise<void> {
     const timeout = new AbortController();
     const all = Promise.allSettled([...this.#starting]).then(() => this.over());
@@ -176,7 +176,7 @@ async function inputOf(
   }
   using view = new TaskRootView(process.init);
   const env = readTaskEnviron(process.task);
-  // A history that was rebuilt from the agent's handle does not have it.
+  // A history that was rebuilt from the agent's handle has no work dir.
   const workDir = sandbox.workDir || "/";
   const path = env.PATH ?? defaultPath;
   const lookUps = [workDir, ...candidatesOf(name, { path, workDir })];
@@ -188,9 +188,9 @@ async function inputOf(
     groups: rights.groups,
     entersAll: entersAllFolders(rights.capabilities),
   });
-  // A rebuilt history has none. Then the task's own apply, not the plugin's.
+  // A rebuilt history has no limits. The command then gets those of the task's process, not the plugin's.
   const limits = rights.limits.length > 0 ? rights.limits : presetLimitsOf(process.task.pid);
-  // Its limits were read by its pid, which another process may have by now.
+  // The limits were read by pid, so this checks that the pid is still the task's.
   if (!isSameProcess(process.task)) throw cannotRun(task);
   return {
     options,
@@ -199,7 +199,7 @@ async function inputOf(
     command: resolveCommand(name, {
       path,
       workDir,
-      // Outside of the task it is only a hint to look there: not worth a wait.
+      // A look at the host only improves the error's hint. It must not wait for a remote file system.
       isVisible: (each) => !isRemote(each) && sees(each),
       lookAt: (each) => view.stat(each),
     }),

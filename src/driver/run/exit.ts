@@ -1,4 +1,6 @@
-/** How a run ended, once its init has exited: by init's record, or else by what the log and the host show. */
+/**
+ * Finds out how a run ended, once its init has exited: from init's record, or else from the log and the host.
+ */
 import { constants } from "node:os";
 import { readGoDriverExit } from "../../effects/adoption/goDriverRun.ts";
 import { readWitness } from "../../effects/adoption/witness.ts";
@@ -17,7 +19,7 @@ export const lostByReboot = "the host was rebooted: its processes are gone";
 type Exit = EventData<"exited">;
 type End = Pick<Exit, "exitCode" | "signal" | "endedAt" | "source">;
 
-/** What a process knows of a run and may not have recorded yet. */
+/** What this process knows of a run, but may not have recorded yet. */
 interface Unrecorded {
   /** Whether this driver has killed the run. */
   readonly killed?: boolean;
@@ -69,7 +71,10 @@ function memoryAtEnd(
   return { oom, oomKilled: bad && wasFatal(oom, survived, end.endedAt) };
 }
 
-/** The OOM kills during the run, as the kernel counts them; null: none, or not counted. */
+/**
+ * The OOM kills during the run, from the kernel's count; null if there were none, or if the kernel does not
+ * count them.
+ */
 export function oomOf({ request, sandbox, adopted }: TaskContext): Exit["oom"] {
   const before = sandbox?.oomKills ?? adopted?.oomKills;
   return request === null || before === undefined ? null : readOutOfMemory(request.resources.cgroup, before);

@@ -1,12 +1,12 @@
-/** Bounds how often a task can cause something, however often it tries. */
+/** Limits how often a task can cause an action. */
 
 const firstPauseMs = 60_000;
 const maxPauseMs = 3_600_000;
 
 /**
- * Runs an action when it is first asked for, and later at most once in each pause.
- * What is asked for in a pause runs once, at its end. Pauses begin with a minute
- * and double up to an hour: some thirty runs on a task's first day, then 24 a day.
+ * Runs an action at the first request, and then at most once per pause. Requests during a pause cause one run
+ * at its end. Pauses begin with a minute and double up to an hour. That allows some thirty runs on a task's
+ * first day, then 24 a day.
  */
 export class GrowingPauses {
   readonly #action: () => void;
@@ -29,7 +29,7 @@ export class GrowingPauses {
     this.#action();
   }
 
-  /** Runs nothing any more. */
+  /** Ends the pauses: the action does not run any more. */
   stop(): void {
     clearTimeout(this.#timer);
     this.#asked = false;

@@ -14,7 +14,7 @@ export class MemoryWatch {
     this.#task = task;
   }
 
-  /** @param cancelled aborted to end the watch */
+  /** @param cancelled is aborted to end the watch */
   begin(cancelled: AbortSignal): void {
     const { request } = this.#task.snapshot.context;
     if (request === null) return;
@@ -26,8 +26,8 @@ export class MemoryWatch {
   }
 
   /**
-   * Looks for OOM kills that were not seen before. The first is recorded at once. A task
-   * can cause them as fast as it likes, so later ones are recorded together, in growing pauses.
+   * Looks for new OOM kills. The first one is recorded at once. A task can cause them at any rate, so later
+   * ones are recorded together, in growing pauses.
    */
   look(): void {
     const found = oomOf(this.#task.snapshot.context);

@@ -1,14 +1,13 @@
-/** Whether an OOM kill ended a task. Pure. */
+/** Decides whether an OOM kill ended a task. Pure. */
 import type { EventData } from "../../machines/events.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 
-/** If the OOM kill of a process ends its task, it does so within this time. */
+/** An OOM kill counts as the cause of a task's end for this long. */
 const consequenceMs = 10_000;
 
 /**
- * Whether an OOM kill ended a task that has failed: there is a kill that was not
- * seen while it ran, or that was seen a moment ago. A worker that was killed hours before
- * did not end the task.
+ * Whether an OOM kill ended a failed task. True if there is a kill that was not noticed while the task ran,
+ * or that was noticed a moment ago. A worker that was killed hours before did not end the task.
  * @param oom all OOM kills of the run
  * @param survived the last OOM kill after which the task was seen to go on
  */

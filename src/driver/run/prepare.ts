@@ -137,9 +137,9 @@ interface LaunchResources {
 }
 
 /**
- * Begins the launch and adds the Landlock rules. Adding them opens all unveiled paths, which shows
- * whether the template of the task's root is still current. The launch begins anew if a path has
- * appeared, gone, or become another file since, or if it leads to /proc unexpectedly.
+ * Begins the launch and adds the Landlock rules. Adding them opens all unveiled paths, which shows whether
+ * the template of the task's root is still current. The launch begins again if a path has appeared,
+ * disappeared or become another file, or if it unexpectedly leads to /proc.
  */
 async function beginLaunch(
   request: TaskRequest,
@@ -180,7 +180,10 @@ async function beginLaunch(
   }
 }
 
-/** A path that changes at every start must not keep a task from starting. */
+/**
+ * After this many attempts the launch goes on: a path that changes all the time must not keep a task from
+ * starting.
+ */
 const maxAttempts = 3;
 
 const writeOnly = { read: false, write: true, execute: false, create: false };

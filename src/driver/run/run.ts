@@ -1,8 +1,8 @@
 /**
- * A run: what this process keeps in memory for a task while it lives. It runs the
- * machine's effects, one method per effect, and records their results.
+ * A run is what this process keeps in memory for a living task. It runs the machine's effects, one method per
+ * effect, and records their results.
  *
- * Recovery needs nothing of it. The request, with its secrets, is kept only here.
+ * Recovery does not depend on it. The request, with its secrets, is kept only here.
  */
 import type { TaskRequest } from "../../config/task/taskRequest.ts";
 import { logStartError } from "../../effects/files/logPipes.ts";
@@ -23,7 +23,7 @@ import type { RunTask } from "./runTask.ts";
 import { RunStats } from "./stats.ts";
 import { runEnded } from "./watch.ts";
 
-/** How long init may take to end the rest of a killed run. */
+/** Milliseconds that init gets to end the rest of a killed run. */
 const initGraceMs = 2_000;
 
 /** The stage of the start in this process. A run that was taken over stays at `none`. */
@@ -54,7 +54,7 @@ export class Run {
     releaseRun: () => this.#release(),
   };
   #start: Start = { stage: "none" };
-  /** Aborted once the run need not be watched any more. */
+  /** Is aborted once the run need not be watched any more. */
   readonly #watching = new AbortController();
   #killTimer: NodeJS.Timeout | undefined;
   /** Whether this process has killed the run; set before the event `forceKilled` is committed. */
@@ -70,7 +70,7 @@ export class Run {
     this.stats = new RunStats(task);
   }
 
-  /** Sets the request to prepare. Call it before `requested` is recorded. */
+  /** Sets the request to prepare. To be called before `requested` is recorded. */
   setRequest(request: TaskRequest): void {
     this.#start = { stage: "requested", request };
   }
@@ -85,7 +85,7 @@ export class Run {
     return this.#start.stage === "failed" ? this.#start.error : undefined;
   }
 
-  /** The agent has its answer: drops what is left of the request. */
+  /** To be called once the agent has its answer. Drops what is left of the request. */
   answered(): void {
     if (this.#start.stage === "launched") this.#start = { stage: "none" };
   }
@@ -112,7 +112,8 @@ export class Run {
     try {
       recorded = await this.#task.record("sandboxed", prepared.sandboxed);
     } finally {
-      // Once it is recorded, the machine releases the run. Otherwise nobody else undoes the preparation.
+      // If it was recorded, the machine will release the run. Otherwise the preparation has to be undone
+      // here.
       if (!recorded) await prepared.undo();
     }
   }
@@ -132,7 +133,7 @@ export class Run {
     this.#sampleUsage();
     this.denials.begin(this.#services().denials);
     await runEnded(this.#task, this.#services(), signal);
-    // Not waited for: the agent removes the cgroup only after it has learned of the end.
+    // Nobody waits for the last sample: the agent removes the cgroup only after it has learned of the end.
     void this.#services().usage.finish(this.#task.id);
     await this.commands.close();
     const exit = exitOf(this.#task.snapshot, { killed: this.#killed, oomSeen: this.#memory.seen });
@@ -163,10 +164,9 @@ export class Run {
   }
 
   /**
-   * Sends SIGKILL to the task's main process. Init then ends the rest of the run and
-   * records the exit. An init that cannot do so, because it is stopped, say, is
-   * killed, which ends its pid namespace. The cgroup is never killed: the next run
-   * may be in it already.
+   * Sends SIGKILL to the task's main process. Init then ends the rest of the run and records the exit. An
+   * init that cannot do so, for example because it is stopped, is killed, which ends its pid namespace. The
+   * cgroup is never killed: the next run may be in it already.
    */
   async #kill(): Promise<void> {
     const { stop, process } = this.#task.snapshot.context;
@@ -182,7 +182,7 @@ export class Run {
     });
   }
 
-  /** Closes, unschedules and deletes all that the run has. */
+  /** Releases all resources of the run. */
   async #release(): Promise<void> {
     clearTimeout(this.#killTimer);
     this.denials.closeLog();

@@ -20,8 +20,8 @@ import { notRunning } from "../task/taskErrors.ts";
 import type { RunTask } from "./runTask.ts";
 
 /**
- * Readings of all tasks that are under way at once. More would not be faster, and what follows each of them would
- * come in one turn of the event loop: that of a thousand tasks in one of a tenth of a second.
+ * Limits the concurrent readings of all tasks. More would not be faster. Their results would also be handled
+ * in a single turn of the event loop, which for a thousand tasks takes a tenth of a second.
  */
 const readings = new Turns(8, 500);
 
@@ -31,12 +31,12 @@ const defaultIntervalMs = 1_000;
 /** A shorter interval would cost CPU time that no agent needs to spend. */
 const minIntervalMs = 100;
 
-/** A Node timer with a longer delay fires at once. */
+/** Maximum interval: a Node timer with a longer delay fires at once. */
 const maxIntervalMs = 2 ** 31 - 1;
 
 export class RunStats {
   readonly #task: RunTask;
-  /** By their interval in milliseconds. */
+  /** The shared samplings, by interval in milliseconds. */
   readonly #samplings = new Map<number, Observable<TaskUsage>>();
 
   constructor(task: RunTask) {
@@ -44,10 +44,9 @@ export class RunStats {
   }
 
   /**
-   * Samples at once and then every `intervalMs`. Completes when the task ends; at once
-   * if it has ended. Readers with the same interval share the samples; a later reader
-   * gets the newest sample first. If a reading takes longer than the interval, samples
-   * are skipped.
+   * Samples at once and then every `intervalMs`. Completes when the task ends, or at once if it has ended.
+   * Readers with the same interval share the samples; a later reader gets the newest sample first. If a
+   * reading takes longer than the interval, samples are skipped.
    * @throws DriverError `TASK_NOT_RUNNING` for a task that has not started
    */
   every(intervalMs: number, facts: HostFacts): Observable<TaskUsage> {

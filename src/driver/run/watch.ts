@@ -16,8 +16,8 @@ const retryMs = 1_000;
 type WatchServices = Pick<DriverServices, "folder" | "log">;
 
 /**
- * Resolves once all processes of the run have ended and its cgroup can be removed: the agent
- * removes it as soon as it learns of the end. Never resolves if it is cancelled before.
+ * Resolves once all processes of the run have ended and its cgroup can be removed, because the agent removes
+ * the cgroup as soon as it learns of the end. Never resolves if it is cancelled before.
  * @param cancelled cancels the watch
  */
 export async function runEnded(
@@ -44,7 +44,10 @@ export async function runEnded(
   await waitForRunExit(cgroup, init);
 }
 
-/** Waits for the end of an adopted run by its witness, which is replaced if it is killed. */
+/**
+ * Waits for the end of an adopted run, which its witness reports. Starts another witness if the witness is
+ * killed.
+ */
 async function witnessedEnd(
   start: () => Promise<void>,
   { init, runFolder }: { readonly init: ProcessIdentity; readonly runFolder: string },
@@ -52,7 +55,7 @@ async function witnessedEnd(
   retry: Retry,
 ): Promise<void> {
   const { alive } = runFiles(runFolder);
-  // A witness of an earlier plugin process goes on.
+  // A witness of an earlier plugin process may still be running.
   let witnessed = existsSync(alive);
   while (isSameProcess(init)) {
     await retry(async () => {
@@ -72,7 +75,10 @@ function fifoEnd(alive: string, cancelled: AbortSignal, init?: ProcessIdentity):
 /** Retries until the attempt succeeds, or until the process has exited. */
 type Retry = (attempt: () => Promise<unknown>, until?: ProcessIdentity) => Promise<void>;
 
-/** Retries, if descriptors run out, say: an unwatched task would never end. Logs the failure once per run. */
+/**
+ * Retries after failures, for example for lack of descriptors, because an unwatched task would never end.
+ * Logs the first failure of each run.
+ */
 function retries({ id }: RunTask, { log }: WatchServices): Retry {
   let logged = false;
   return async (attempt, until) => {

@@ -1,4 +1,4 @@
-/** Reads from the log how a run began, also for runs that are over. */
+/** Reads from the log how a run began, even if it has ended. */
 import { EVENT_SCHEMA_VERSION, type TaskEvent, traitsOf } from "../../machines/events.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";

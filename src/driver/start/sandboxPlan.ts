@@ -67,15 +67,15 @@ export interface TaskProgram {
   readonly workDir: string;
   /** Absolute path. */
   readonly command: string;
-  /** Whether its user could find a path on the host. */
+  /** Whether the task's user can find a path on the host without the driver. */
   readonly isVisible: IsVisible;
 }
 
-/** What a plan depends on besides the request. */
+/** The inputs of a plan besides the request. */
 export interface HostServices {
   readonly options: PluginOptions;
   readonly facts: Pick<HostFacts, "mhzPerCore" | "landlockAbi" | "seccomp">;
-  /** Why tasks cannot have a root of their own here; undefined if they can. */
+  /** Why tasks cannot have a private root on this host; undefined if they can. */
   readonly privateRootProblem: string | undefined;
   readonly folder?: Pick<StateFolder, "run">;
 }
@@ -121,8 +121,8 @@ export async function findProgram(
 }
 
 /**
- * Whether a path of the host is in the task's root, as far as its user can see. Most paths are in a folder that
- * every task has, so the rules are made only for the others.
+ * Returns a function that tells whether a path of the host is in the task's root and visible to its user.
+ * Most paths are in a folder that every task has, so the rules are computed only for others.
  */
 function rootCheck(input: UnveilInput, isVisible: IsVisible): (path: string) => boolean {
   const { folders, options } = input;
@@ -142,14 +142,14 @@ function rootCheck(input: UnveilInput, isVisible: IsVisible): (path: string) => 
   };
 }
 
-/** The paths of rules, as written and without symlinks: both are in the root. */
+/** The paths of rules, both as written and without symlinks, because both are in the root. */
 function pathsInRoot({ entries }: UnveilRules): string[] {
   return entries.flatMap(({ path }) => [path, realPathOf(path) ?? path]);
 }
 
-/** Where a task's sandbox is set up. */
+/** The host's part of a sandbox's input. */
 export interface SandboxPlace extends Pick<HostServices, "options" | "privateRootProblem"> {
-  /** Whether to mask /proc, even if the options name no path in it: links may lead there. */
+  /** Whether to mask parts of /proc even if no option names a path in it, because a link may lead there. */
   readonly maskProc?: boolean;
   readonly cgroup: string;
   readonly files: RunFiles;
@@ -157,10 +157,10 @@ export interface SandboxPlace extends Pick<HostServices, "options" | "privateRoo
   readonly landlockAbi: number;
 }
 
-/** The part of a sandbox that is known before its Landlock rules are added. */
+/** The part of a sandbox's plan that is made before the Landlock rules are added. */
 export interface EarlySandbox {
   readonly rules: UnveilRules;
-  /** The task's own root; undefined for the host's tree. */
+  /** The task's private root; undefined for the host's tree. */
   readonly root: TaskRoot | undefined;
   readonly early: EarlyPlan;
   readonly runCgroup: RunCgroup | undefined;
@@ -187,7 +187,7 @@ export function planEarly(
   const rules = unveilRules({ options, task, folders, bound: binds, mounts, root: mode });
   checkVisible(rules.entries, program.isVisible);
   const points = prepareMounts(mounts, folders, rules, program.isVisible);
-  // Where something of the host is hidden, init would find what hides it.
+  // If the mount namespace hides paths, init would find other files at them, so the plugin adds all rules.
   const known = points.hidden.length === 0 ? place.known : new Map();
   const root =
     rules.root === "host"
@@ -262,7 +262,7 @@ function initNameOf(request: TaskRequest): string {
   return `exec2-init: ${shortName(request)}`;
 }
 
-/** The name of the run's folder is unique, so its cgroup's is, too. */
+/** The cgroup has the name of the run's folder, which is unique. */
 function runCgroupOf({ options }: TaskRequest, parent: string, { folder }: RunFiles): RunCgroup | undefined {
   if (options.pidMode === "private") return undefined;
   return { parent, name: `exec2-${folder.slice(folder.lastIndexOf("/") + 1)}` };

@@ -68,7 +68,7 @@ function settingsOf(options: TaskOptions): EventData<"requested">["settings"] {
   return settings;
 }
 
-/** The options from which the event was made. They were checked then, and are not checked again. */
+/** The options from which the event was made. They were checked at that time, and are not checked again. */
 export function requestedOptions(event: EventData<"requested">): TaskOptions {
   const set = Object.keys(taskSchema().shape).flatMap((name) => {
     const value = optionsWithField.includes(name)
@@ -79,7 +79,10 @@ export function requestedOptions(event: EventData<"requested">): TaskOptions {
   return { ...defaultTaskOptions(), ...Object.fromEntries(set) };
 }
 
-/** The text after "=" in a name may be part of a value. Such a start is refused, but only later. */
+/**
+ * Cuts a variable's name at "=", because the rest may be part of a value. A start with such a name is
+ * refused, but only later.
+ */
 function withoutValue(name: string): string {
   const sign = name.indexOf("=");
   return sign === -1 ? name : name.slice(0, sign);

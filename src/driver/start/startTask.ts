@@ -21,7 +21,7 @@ import { withUser } from "./taskUser.ts";
 /**
  * Resolves once the task runs.
  * @param signal aborted once the agent no longer waits for the answer; the task is ended then
- * @throws DriverError `TASK_EXISTS`, or for any reason that a start can fail for
+ * @throws DriverError `TASK_EXISTS`, or the error with which the start failed
  */
 export async function startTask(
   received: TaskRequest,
@@ -34,7 +34,8 @@ export async function startTask(
   if (tasks.get(taskId) !== undefined) throw existsAlready(taskId);
   const digest = envDigest(request.env, services.folder.path);
   const requested = requestedEvent(received, digest, services.plugin);
-  // A task that is not in the log, the usual case, is added in the same turn: no second request intervenes.
+  // A task that is not in the log, which is the usual case, is added in the same turn, so that no second
+  // request comes in between.
   const history =
     services.store.version(taskId) === 0 ? undefined : await repeatedStart(taskId, requested, services);
   if (history !== undefined && tasks.get(taskId) !== undefined) throw existsAlready(taskId);
@@ -48,7 +49,7 @@ export async function startTask(
     const snapshot = await task.reached(hasStarted);
     if (snapshot.value === "failed") throw task.run.failure;
     const env = task.run.env ?? (await findProgram(request, services)).env;
-    // An agent that has disconnected would not learn of the task, nor ask for it later.
+    // An agent that has disconnected would not learn of the task, nor request it later.
     signal.throwIfAborted();
     return { driverState: encodeHandle(handleOf(taskId, snapshot)), env };
   } catch (thrown) {

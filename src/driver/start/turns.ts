@@ -10,7 +10,7 @@ export class Turns {
   #free: number;
 
   /**
-   * @param turnMs how long work may keep its turn: work that takes longer mostly waits for something, and
+   * @param turnMs maximum time for which work counts. Work that takes longer mostly waits for something, and
    *   must not hold up others
    */
   constructor(atOnce: number, turnMs: number) {
@@ -18,7 +18,7 @@ export class Turns {
     this.#turnMs = turnMs;
   }
 
-  /** Does the work when it is its turn. */
+  /** Does the work as soon as its turn has come. */
   async take<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));

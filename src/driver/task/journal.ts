@@ -5,7 +5,7 @@
  */
 import type { EventStore, EventToAppend } from "../../store/eventStore.ts";
 
-/** Longer than the preparation of a start takes on most hosts. */
+/** Longer than the preparation of a start on most hosts. */
 const maxDelayMs = 10;
 
 export class Journal {
@@ -34,8 +34,8 @@ export class Journal {
   }
 
   /**
-   * Appends an event. Resolves once it is committed. If the store refuses it, the event
-   * stays in the journal for the next attempt: history may be late, but has no gaps.
+   * Appends an event. Resolves once it is committed. If the store refuses it, the event stays in the journal
+   * for the next attempt. So the history may be late, but has no gaps.
    * @param mayWait whether the event may wait for the next one, for {@link maxDelayMs} at most
    * @throws DriverError `STORE_FAILED` or `WRONG_EXPECTED_VERSION`
    */

@@ -88,11 +88,11 @@ export class Task implements RunTask {
   }
 
   /**
-   * Records an event and, once it is committed, runs the effects that the machine
-   * requests. Preparations, which have no visible effect outside, start at once.
+   * Records an event and, once it is committed, runs the effects that the machine requests. Preparations,
+   * which have no visible effect outside, start at once.
    * @returns false if the machine does not accept the event in its current state
-   * @throws DriverError `STORE_FAILED` while the task has not started yet. A started
-   * task goes on although its history cannot be written.
+   * @throws DriverError `STORE_FAILED` while the task has not started yet. A started task keeps running even
+   * if its history cannot be written.
    */
   async record<T extends EventType>(type: T, data: EventData<T>): Promise<boolean> {
     const event = taskEvent(type, this.#dependencies.now(), data);
@@ -165,7 +165,7 @@ export class Task implements RunTask {
 
   #handleStoreFailure(event: TaskEvent, from: StateName, thrown: unknown): void {
     const error = DriverError.from(thrown, "STORE_FAILED", `event ${event.type} could not be stored`);
-    // A started task goes on: from the event before, the next plugin can find it.
+    // A started task keeps running: the next plugin can find it by the event before this one.
     if (isUnderway(from) && event.type !== "started") {
       this.#failStart(event, error);
       throw error;

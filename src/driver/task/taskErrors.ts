@@ -27,7 +27,7 @@ export function notReady(cause: DriverError): DriverError {
   return cause.within("the driver cannot work yet", { recoverable: true });
 }
 
-/** @param consequence what is not possible because of it */
+/** @param consequence what is not possible in this state */
 export function notRunning({ state }: Pick<RunTask, "state">, consequence: string): DriverError {
   return new DriverError("TASK_NOT_RUNNING", `the task is ${state}: ${consequence}`);
 }

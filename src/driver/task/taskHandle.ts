@@ -1,7 +1,4 @@
-/**
- * The driver's own bytes in Nomad's task handle. They suffice to find a task again
- * if the event log is lost.
- */
+/** The driver's part of Nomad's task handle. It is enough to find a task again if the event log is lost. */
 
 import { Packr } from "msgpackr";
 import { z } from "zod";

@@ -1,4 +1,4 @@
-/** What the driver has of a task that is in the log. Pure. */
+/** The history of a task, as the driver keeps it in memory. Pure. */
 import type { TaskSnapshot } from "../../machines/fold.ts";
 import type { EventToAppend } from "../../store/eventStore.ts";
 
@@ -12,8 +12,8 @@ export interface TaskHistory {
 }
 
 /**
- * What the driver keeps of a task in memory. The launch plan is most of a history and is only read by people, in
- * the log: without it a thousand running tasks take 10 MiB less.
+ * Drops the launch plan, which is most of a history, and which only people read, in the log. Without it a
+ * thousand running tasks take 10 MiB less memory.
  */
 export function withoutPlan(snapshot: TaskSnapshot): TaskSnapshot {
   const { sandbox } = snapshot.context;

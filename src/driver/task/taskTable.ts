@@ -9,7 +9,7 @@ import type { Task } from "./task.ts";
 import { notFound } from "./taskErrors.ts";
 import type { TaskHistory } from "./taskHistory.ts";
 
-/** How long the kernel may take to end a killed task before the agent gets an error. */
+/** Milliseconds that the kernel gets to end a killed task before the agent gets an error. */
 export const killGraceMs = 30_000;
 
 type ReadHistory = () => TaskHistory | Promise<TaskHistory>;
@@ -52,7 +52,7 @@ export class TaskTable {
     return task;
   }
 
-  /** A new agent has connected: marks all running tasks as not asked for yet. */
+  /** To be called when a new agent has connected. Marks all running tasks as unclaimed. */
   unclaim({ unclaimed }: DriverServices): void {
     for (const { id, state } of this.#tasks.values()) if (isAlive(state)) unclaimed.set(id, undefined);
   }
@@ -62,7 +62,7 @@ export class TaskTable {
   }
 
   /**
-   * Takes over a task once, even if several callers ask for it.
+   * Takes over a task once, even if there are several callers.
    * @param read reads its history; called only if needed
    * @throws DriverError as `takeOver` does; the task stays unknown then
    */
@@ -77,16 +77,15 @@ export class TaskTable {
     return recovery;
   }
 
-  /** A task of this process, or one that an earlier process left running, which is taken over. */
+  /** Returns a task of this process. Takes over a task that an earlier process left running. */
   async claim(taskId: TaskId, services: DriverServices | undefined): Promise<Task | undefined> {
     if (!services?.unclaimed.has(taskId)) return this.#recoveries.get(taskId) ?? this.#tasks.get(taskId);
     return this.recover(taskId, services, async () => (await settledHistory(taskId, services)) ?? unknown());
   }
 
   /**
-   * Ends earlier runs of the same task of an allocation that the agent has never asked
-   * for. An agent starts a new run only if it knows of no other, so it died before it
-   * got the answer to their start.
+   * Ends earlier, unclaimed runs of the same task of an allocation. An agent starts a new run only if it
+   * knows of no other. So it died before it got the answer to their start.
    */
   async endForgotten(taskId: TaskId, services: DriverServices): Promise<void> {
     const { unclaimed, log } = services;

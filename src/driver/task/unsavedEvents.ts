@@ -1,7 +1,7 @@
 /**
- * Events that the log has refused, because its disk is full, say. Storing them is
- * retried until it succeeds, whether or not the tasks record further events. One
- * timer serves all tasks, since they share the disk.
+ * Events that the log has refused, for example because its disk is full. Storing them is retried until it
+ * succeeds, even if the tasks record no further events. One timer serves all tasks, because they share the
+ * disk.
  */
 
 import { DriverError, messageOf } from "../../errors.ts";
@@ -11,7 +11,7 @@ import type { TaskId } from "../../taskId.ts";
 const firstPauseMs = 250;
 const maxPauseMs = 30_000;
 
-/** A task, as far as storing its events needs it. */
+/** The part of a task that is needed to store its events. */
 export interface UnsavedTask {
   readonly id: TaskId;
   /** Resolves once all of its events are stored; rejects if the log refuses. */
@@ -74,7 +74,7 @@ export class UnsavedEvents {
     }
   }
 
-  /** One task after another: if the log refuses the first one, it would refuse all. */
+  /** Stores one task after another: if the log refuses the first one, it would refuse all. */
   async #storeAll(): Promise<void> {
     for (const [task, { resolve }] of this.#tasks) {
       await task.stored().catch((thrown: unknown) => {
@@ -87,7 +87,7 @@ export class UnsavedEvents {
     }
   }
 
-  /** Logs that the events are lost: another attempt would fail in the same way. */
+  /** Logs that the events are lost, because another attempt would fail in the same way. */
   #giveUp(task: UnsavedTask, { code, message }: DriverError): void {
     this.#log.error("events of a task can never be stored", { task_id: task.id, code, error: message });
   }

@@ -1,4 +1,4 @@
-/** Sends a trace of each task that is over. Loaded only if the operator wants it. */
+/** Sends a trace of each ended task. Loaded only if the operator has set the option. */
 import { messageOf } from "../../errors.ts";
 import type { Logger } from "../../log/hclog.ts";
 import { hasEnded } from "../../machines/fold.ts";
@@ -7,11 +7,17 @@ import { type TaskTrace, taskTrace } from "../../traces/taskTrace.ts";
 import { TraceExporter } from "../../traces/traceExporter.ts";
 import type { CommittedStep } from "../task/task.ts";
 
-/** Tasks end together, and are sent together. */
+/** A pause before sending, because tasks often end together and can then be sent together. */
 const pauseMs = 2_000;
-/** Tasks of a request, whose histories are read in one turn of the event loop: some milliseconds. */
+/**
+ * Maximum number of tasks in a request. Their histories are read in one turn of the event loop, which takes
+ * some milliseconds.
+ */
 const tasksPerRequest = 16;
-/** While no collector answers, the oldest are dropped: `export --otlp` sends them later. */
+/**
+ * Maximum number of tasks that wait while no collector answers. The oldest are dropped; `export --otlp` can
+ * send them later.
+ */
 const maxWaiting = 1_000;
 
 export class TaskTraces {
@@ -22,14 +28,14 @@ export class TaskTraces {
   #timer: NodeJS.Timeout | undefined;
   #failed = false;
 
-  /** @throws DriverError `CONFIG_INVALID` for variables of OpenTelemetry's that cannot be heeded */
+  /** @throws DriverError `CONFIG_INVALID` for variables of OpenTelemetry whose values are not supported */
   constructor(reader: () => EventReader | undefined, log: Logger) {
     this.#reader = reader;
     this.#log = log;
     this.#exporter = new TraceExporter(process.env);
   }
 
-  /** Takes each committed event. */
+  /** To be called for each committed event. */
   note({ task, before, snapshot }: CommittedStep): void {
     if (!hasEnded(snapshot) || hasEnded(before)) return;
     this.#waiting.add(task.id);

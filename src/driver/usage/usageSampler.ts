@@ -1,6 +1,6 @@
 /**
- * Samples what running tasks use, sparsely: each task often at first and ever more seldom, and all tasks together
- * at most ten times a second, however many run. One timer serves all.
+ * Samples the usage of running tasks. Each task is sampled often at first, then less and less often. All
+ * tasks together are sampled at most ten times a second. One timer serves all tasks.
  */
 import type { CgroupReading } from "../../effects/stats/cgroupReading.ts";
 import { messageOf } from "../../errors.ts";
@@ -12,25 +12,27 @@ import type { TaskId } from "../../taskId.ts";
 export interface SamplerDependencies {
   /** Reads a cgroup; undefined once it is gone. */
   readonly read: (cgroup: string) => Promise<CgroupReading | undefined>;
-  /** Keeps a sample. */
+  /** Stores a sample. */
   readonly keep: (taskId: TaskId, sample: UsageSample) => void;
   /** Wall clock, milliseconds since the epoch. */
   readonly now: () => number;
   readonly log: Logger;
 }
 
-/** The shortest time between two samples of a task, and between two turns of the timer. */
+/** Minimum time between two samples of a task, and between two turns of the timer. */
 const turnMs = 1_000;
-/** Samples in a turn, some 0.2 ms each. Tasks that are due beyond them wait for their turn. */
+/**
+ * Maximum number of samples in a turn, some 0.2 ms each. Further tasks that are due wait for the next turn.
+ */
 const samplesPerTurn = 10;
-/** A task is sampled again once it is older by this share. */
+/** A task is sampled again once its age has grown by this share. */
 const growth = 1 / 32;
 
 interface Watched {
   readonly cgroup: string;
-  /** When its program began: milliseconds since the epoch. */
+  /** Start of the task's program, in milliseconds since the epoch. */
   readonly begunAt: number;
-  /** When the next sample is to be taken. */
+  /** Time of the next sample. */
   dueAt: number;
   /** Whether this process has kept a sample of it. */
   kept: boolean;
@@ -49,13 +51,13 @@ export class UsageSampler {
     this.#dependencies = dependencies;
   }
 
-  /** @param maxIntervalMs longest time between two samples of a task; 0 samples none */
+  /** @param maxIntervalMs maximum time between two samples of a task; 0 turns sampling off */
   configure(maxIntervalMs: number): void {
     this.#maxIntervalMs = maxIntervalMs;
     this.#schedule();
   }
 
-  /** Begins to sample a running task; does nothing for one that is sampled. */
+  /** Begins to sample a running task. Does nothing if it is sampled already. */
   watch(taskId: TaskId, cgroup: string, begunAt: number): void {
     if (this.#tasks.has(taskId)) return;
     this.#tasks.set(taskId, { cgroup, begunAt, dueAt: this.#dependencies.now() + turnMs, kept: false });
@@ -63,8 +65,8 @@ export class UsageSampler {
   }
 
   /**
-   * The task has ended: takes a last sample, unless it was over before the first one. A short task costs nothing.
-   * Never rejects.
+   * To be called when a task has ended. Takes a last sample, unless the task ended before the first one, so
+   * that a short task costs nothing. Never rejects.
    */
   async finish(taskId: TaskId): Promise<void> {
     const watched = this.#tasks.get(taskId);
@@ -91,7 +93,7 @@ export class UsageSampler {
   async #turn(): Promise<void> {
     this.#timerAt = Number.POSITIVE_INFINITY;
     this.#working = true;
-    // Those that are due soon, too, so that tasks of about the same age wake the process together.
+    // Includes tasks that are due soon, so that tasks of about the same age share a wake-up of the process.
     const soon = this.#dependencies.now() + turnMs / 2;
     const due = [...this.#tasks].filter(([, { dueAt }]) => dueAt <= soon);
     due.sort(([, a], [, b]) => a.dueAt - b.dueAt);
@@ -113,7 +115,7 @@ export class UsageSampler {
       keep(taskId, sampleOf(time, reading));
       watched.kept = true;
     } catch (thrown) {
-      // A task goes on without its samples, if the disk is full, say. It is told once.
+      // A task keeps running without its samples, for example if the disk is full. One warning is logged.
       if (!this.#failed)
         log.warn("what tasks use cannot be sampled", { task_id: taskId, error: messageOf(thrown) });
       this.#failed = true;

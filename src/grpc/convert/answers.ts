@@ -41,7 +41,7 @@ const mountConfigs = { any: MountConfigs.ANY_MOUNTS, none: MountConfigs.NO_MOUNT
 const health = { undetected: Health.UNDETECTED, unhealthy: Health.UNHEALTHY, healthy: Health.HEALTHY };
 const taskState = { unknown: TaskState.UNKNOWN, running: TaskState.RUNNING, exited: TaskState.EXITED };
 
-/** Version of the agent's handles, not of the driver's own bytes in them. */
+/** Version of the agent's handles, not of the driver's part in them. */
 const handleVersion = 1;
 
 export function capabilitiesOf(capabilities: Capabilities): DriverCapabilities {
@@ -95,7 +95,7 @@ export function exitOf(exit: ExitResult | undefined): ExitResultMessage {
   };
 }
 
-/** Agents read times and result without checks, so all are set, even if they mean nothing yet. */
+/** Agents read times and result without checks, so all fields are set, even if they have no meaning yet. */
 export function inspectionOf(status: TaskStatus): InspectTaskResponse {
   return {
     task: {

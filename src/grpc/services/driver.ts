@@ -22,7 +22,7 @@ export function driverService(handlers: Handlers, slot: DriverSlot, log: Logger)
       return {};
     }),
 
-    // Does nothing: go-plugin's own shutdown follows, and tasks go on in any case.
+    // Does nothing: go-plugin's own shutdown follows, and tasks keep running in any case.
     shutdown: unary(() => ({})),
 
     taskConfigSchema: unary(async () => ({ spec: (await loadOptions()).taskSpec() })),

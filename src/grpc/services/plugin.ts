@@ -11,7 +11,7 @@ export const brokerService: GRPCBrokerServer = {
   },
 };
 
-/** Sends nothing, since the plugin prints nothing to forward. It ends with the connection. */
+/** Sends nothing, because the plugin prints nothing to forward. The stream ends with the connection. */
 export const stdioService: GRPCStdioServer = {
   streamStdio() {},
 };

@@ -10,7 +10,7 @@ import {
   ServerReflectionService,
 } from "../generated/grpc/reflection.ts";
 
-/** The same service under the name that older tools ask for. */
+/** The same service under the name that older tools use. */
 export const reflectionAlphaDefinition: ServiceDefinition = {
   serverReflectionInfo: {
     ...ServerReflectionService.serverReflectionInfo,
@@ -61,7 +61,7 @@ async function answerOf(
     case "fileContainingSymbol":
       return filesFor(files.find(({ symbols }) => symbols.includes(messageRequest.value)));
     default:
-      // The other requests ask about extensions, and these services have none.
+      // The other requests are about extensions, and these services have none.
       return notFound;
   }
 
@@ -69,7 +69,7 @@ async function answerOf(
   function filesFor(found: (typeof files)[number] | undefined): Answer {
     if (found === undefined) return notFound;
     const wanted = new Set([found]);
-    // Goes on with the files that it adds.
+    // The loop also visits the files that it adds.
     for (const file of wanted) {
       for (const other of files) if (file.imports.includes(other.name)) wanted.add(other);
     }

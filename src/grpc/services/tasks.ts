@@ -87,7 +87,10 @@ async function optionsOf(config: TaskConfig, plugin: PluginOptions): Promise<Tas
   return readTaskOptions(config.msgpackDriverConfig, plugin);
 }
 
-/** Undefined for options that the current configuration refuses: a running task is taken over anyway. */
+/**
+ * The options of a recovered task. Undefined if the current configuration refuses them: a running task is
+ * taken over anyway.
+ */
 async function recoveredOptions(
   config: TaskConfig,
   plugin: PluginOptions,
