@@ -7,6 +7,19 @@ import { History, type Moment } from "./history.ts";
 import { maskEvent, shownEvent } from "./mask.ts";
 import { normalize, type TaskWords, taskWords } from "./normalize.ts";
 
+/** A difference as programs and pages get it: `before` and `after` are those of the left and the right side. */
+export interface ShownChange {
+  /** `field.inner` */
+  readonly path: string;
+  /** A missing value is null. */
+  readonly left: unknown;
+  readonly right: unknown;
+}
+
+export function shownChange({ path, before, after }: Change): ShownChange {
+  return { path: path.join("."), left: before ?? null, right: after ?? null };
+}
+
 /** Two events of one type that match, or an event that only one side has. */
 export interface DiffRow extends Pair<Moment> {
   /** Whether both sides have the event, with equal states before and after and equal effects. */

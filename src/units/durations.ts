@@ -1,5 +1,5 @@
 /** Durations as people write and read them. Pure. */
-import { rounded } from "./rounded.ts";
+import { rounded } from "./ratios.ts";
 
 /** Milliseconds in each unit of Go. Job files may use only these units, because Nomad parses them, too. */
 export const goUnits = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };

@@ -1,5 +1,5 @@
 /** Sizes as people write and read them. Pure. */
-import { rounded } from "./rounded.ts";
+import { rounded } from "./ratios.ts";
 
 /** Each unit is 1024 times the one before. */
 const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];

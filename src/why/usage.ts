@@ -5,6 +5,7 @@
 import type { TaskLimits } from "../machines/taskLimits.ts";
 import type { UsageSample } from "../store/usage/usageSample.ts";
 import { formatDuration } from "../units/durations.ts";
+import { formatShare } from "../units/ratios.ts";
 import { formatBytes } from "../units/sizes.ts";
 
 /** Usage between a sample and the one before it. Null stands for values that the host does not measure. */
@@ -70,7 +71,7 @@ export function usageText(samples: readonly UsageSample[], limits: TaskLimits): 
   const held = throttledMs !== null && throttledMs >= 1 ? formatDuration(throttledMs) : undefined;
   const waited = Object.entries(waiting).flatMap(([resource, share]) =>
     share !== null && share >= 0.01
-      ? [`for ${resource === "io" ? "I/O" : names[resource]} ${percent(share)}`]
+      ? [`for ${resource === "io" ? "I/O" : names[resource]} ${formatShare(share)}`]
       : [],
   );
   return [
@@ -103,10 +104,6 @@ function memoryText(bytes: number, limit: number | null): string {
   const [amount, of] = [formatBytes(bytes), formatBytes(limit)];
   const unit = of.split(" ")[1] ?? "";
   return `${amount.endsWith(` ${unit}`) ? amount.split(" ")[0] : amount} of ${of}`;
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
 }
 
 function known(figure: number): number | null {

@@ -2,7 +2,7 @@
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import type { PortLimits } from "../../src/config/options/ports.ts";
-import { readKernelFile } from "../../src/effects/kernel/file.ts";
+import { readKernelFile } from "../../src/effects/kernel/kernelFiles.ts";
 import { leaveOut } from "../support/host/requireTools.ts";
 import { TestRun } from "../support/launch/launchRun.ts";
 import { filterOf } from "../support/seccomp/filters.ts";

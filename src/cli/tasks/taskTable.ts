@@ -2,6 +2,7 @@
 
 import { shortId } from "../../taskId.ts";
 import { formatDuration, formatLife } from "../../units/durations.ts";
+import { formatShare } from "../../units/ratios.ts";
 import { formatBytes } from "../../units/sizes.ts";
 import { visible, visibleTexts } from "../../units/visible.ts";
 import { blanks, cellsOf, cutText } from "../../units/widths.ts";
@@ -32,7 +33,7 @@ const columns: readonly Column[] = [
   { name: "STATE", rank: 8, text: ({ result, state }, style) => paintState(result ?? state, style) },
   { name: "PID", rank: 7, right: true, text: ({ pid }) => (pid === null ? nothing : String(pid)) },
   { name: "USER", rank: 3, text: ({ user, uid }) => user || (uid === null ? unknown : String(uid)) },
-  { name: "CPU", rank: 9, right: true, minWidth: 5, text: (row) => figure(row, row.cpuPercent, percentText) },
+  { name: "CPU", rank: 9, right: true, minWidth: 5, text: (row) => figure(row, row.cpuPercent, cpuText) },
   {
     name: "MEMORY",
     rank: 8,
@@ -117,9 +118,9 @@ function shortened(cells: Cells, room: number): Cells {
   return measured(cells, texts);
 }
 
-/** `7.3 %`, `112 %` */
-export function percentText(percent: number): string {
-  return `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
+/** @param percent of one core */
+export function cpuText(percent: number): string {
+  return formatShare(percent / 100);
 }
 
 function totalWidth(cells: readonly Cells[]): number {

@@ -12,7 +12,7 @@ import { uptime } from "node:os";
 import { errnoOf } from "../../errors.ts";
 import { processesIn } from "../cgroup/cgroup.ts";
 import { RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS } from "../kernel/constants.ts";
-import { readKernelFile } from "../kernel/file.ts";
+import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { tryOpenat2 } from "../kernel/libc.ts";
 import { livingStat, startedAt as startedAtOf } from "../processes/processIdentity.ts";
 import type { ProcessIdentity, ProcessStat } from "../processes/processStat.ts";

@@ -16,7 +16,7 @@ import { dirname, isAbsolute, normalize } from "node:path";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { mountPoints } from "../files/mountinfo.ts";
 import { CGROUP2_SUPER_MAGIC } from "../kernel/constants.ts";
-import { readKernelFile } from "../kernel/file.ts";
+import { readKernelFile } from "../kernel/kernelFiles.ts";
 import type { CgroupWrite } from "./cgroupPlan.ts";
 
 /** The result of a planned write. The `limits` of a `sandboxed` event have this shape. */

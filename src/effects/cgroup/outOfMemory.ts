@@ -1,6 +1,6 @@
 /** OOM kills in a task's cgroup: reads the kernel's counters, and watches them. */
 import { type FSWatcher, watch } from "node:fs";
-import { readKernelFile } from "../kernel/file.ts";
+import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { parseBytes } from "../stats/cgroupFigures.ts";
 import { readOomKills } from "./cgroup.ts";
 

@@ -9,7 +9,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { DriverError } from "../../errors.ts";
 import { endWithParentStep } from "../exec/execPlan.ts";
 import { hostMounts, remoteMountOnTheWay } from "../host/hostMounts.ts";
-import { readKernelFile } from "../kernel/file.ts";
+import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { waitpid } from "../kernel/libc.ts";
 import { descriptors, noSteps, type Step, type WholePlan } from "../launch/plan.ts";
 import { spawnPlan } from "../launch/spawnPlan.ts";

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import { distinctUntilChanged, Observable } from "rxjs";
 import { type NodeTopology, nodeMhz } from "../../config/task/nodeTopology.ts";
 import { findCgroup2Mount, readControllers } from "../cgroup/cgroup.ts";
-import { readKernelFile } from "../kernel/file.ts";
+import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { landlockAbi } from "../landlock/ruleset.ts";
 import { bootId } from "../processes/processIdentity.ts";
 import { readNodeTopology } from "./nodeCores.ts";

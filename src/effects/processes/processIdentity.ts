@@ -7,6 +7,7 @@ import { uptime } from "node:os";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { type ProcessIdentity, type ProcessStat, parseStat, ticksPerSecond } from "./processStat.ts";
 
+export { bootId } from "../kernel/kernelFiles.ts";
 export type { ProcessIdentity } from "./processStat.ts";
 
 /**
@@ -47,14 +48,6 @@ export function livingProcesses(): ProcessStat[] {
     .map((pid) => livingStat(Number(pid)))
     .filter((stat) => stat !== undefined);
 }
-
-/** The kernel's random id of the current boot (random(4)). */
-export function bootId(): string {
-  knownBootId ??= readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-  return knownBootId;
-}
-
-let knownBootId: string | undefined;
 
 /**
  * Reads `/proc/<pid>/stat`; undefined if there is no such process.

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs";
 import { promisify } from "node:util";
 import { DriverError, errnoOf } from "../../errors.ts";
-import { readKernelFile } from "../kernel/file.ts";
+import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { type CpuCounters, type Pressure, parseBytes, parseCpuStat, parsePressure } from "./cgroupFigures.ts";
 
 /**

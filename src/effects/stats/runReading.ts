@@ -5,7 +5,7 @@ import { setImmediate } from "node:timers/promises";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { cgroupsBelow } from "../cgroup/cgroup.ts";
 import { commandCgroupPrefix } from "../exec/commandCgroup.ts";
-import { readKernelFile } from "../kernel/file.ts";
+import { readKernelFile } from "../kernel/kernelFiles.ts";
 import { readStat } from "../processes/processIdentity.ts";
 import { type ProcessIdentity, type ProcessStat, parseResidentPages } from "../processes/processStat.ts";
 import { type CpuCounters, type MemoryFigures, parseCpuStat, parseMemory } from "./cgroupFigures.ts";

@@ -9,7 +9,7 @@ import {
 import type { PluginOptions } from "../../config/options/pluginOptions.ts";
 import type { TaskOptions } from "../../config/options/taskOptions.ts";
 import { DriverError } from "../../errors.ts";
-import { readKernelFile } from "../kernel/file.ts";
+import { readKernelFile } from "../kernel/kernelFiles.ts";
 
 /** How a task's capability sets change; see capabilities(7). */
 export interface TaskCapabilities {

@@ -11,13 +11,14 @@ import type { BundleHeader } from "../../replay/bundle/bundleFormat.ts";
 import { parseBundleInTurns } from "../../replay/bundle/loadBundle.ts";
 import { checkStream, type Finding } from "../../replay/check/streamCheck.ts";
 import type { EventReader } from "../../store/eventStore.ts";
+import { formatBytes } from "../../units/sizes.ts";
 import { Allocations } from "./allocations.ts";
 import { TaskLogs } from "./logs/taskLogs.ts";
 import { TaskIndex } from "./taskIndex.ts";
 
 /** Some 60,000 events. A larger one is for `inspect BUNDLE`. */
 export const maxBundleBytes = 32 * 1024 * 1024;
-export const tooLarge = "The bundle is larger than 32 MiB. Look at it with nomad-driver-exec2 inspect BUNDLE";
+export const tooLarge = `The bundle is larger than ${formatBytes(maxBundleBytes)}. Look at it with nomad-driver-exec2 inspect BUNDLE`;
 const maxAllBytes = 64 * 1024 * 1024;
 const maxBundles = 16;
 const maxNameLength = 200;

@@ -1,5 +1,6 @@
 /** Renders Go's text/template. */
 import { suggestion } from "../../suggest.ts";
+import { formatBytes } from "../../units/sizes.ts";
 import { TemplateError } from "../resolve/template.ts";
 import { compare, type Functions } from "./functions.ts";
 import { whyMissing } from "./lacking.ts";
@@ -95,7 +96,8 @@ class Rendering {
 
   #write(text: string, line: number): void {
     this.#text += text;
-    if (this.#text.length > maxLength) throw inLine(line, "its text would be longer than 16 MiB");
+    if (this.#text.length > maxLength)
+      throw inLine(line, `its text would be longer than ${formatBytes(maxLength)}`);
   }
 
   #range(

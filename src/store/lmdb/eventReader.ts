@@ -1,19 +1,21 @@
 /** Opens event logs for reading, without LMDB, also while the plugin writes to them. */
+
+import { bootId } from "../../effects/kernel/kernelFiles.ts";
 import { DriverError } from "../../errors.ts";
 import { FollowableLog, type FollowableReader } from "../followableLog.ts";
 import { storeError } from "../storeError.ts";
 import { FileTable } from "./fileTable.ts";
 import { folderChanges } from "./folderChanges.ts";
-import { checkLayout, currentBootId, inspectLog, LAYOUT_KEY, logFiles, noLog } from "./lmdbFile.ts";
+import { checkLayout, inspectLog, LAYOUT_KEY, logFiles, noLog } from "./lmdbFile.ts";
 import { SnapshotReader } from "./snapshotReader.ts";
 
 /**
- * @param bootId the current boot; set by tests that simulate a power cut
+ * @param boot the current boot; set by tests that simulate a power cut
  * @throws DriverError `STORE_FAILED` if there is no log, or if the plugin has to repair it first
  * @throws DriverError `STORE_DAMAGED` if nothing in the log can be read
  */
-export async function openEventReader(folder: string, bootId = currentBootId()): Promise<FollowableReader> {
-  const { data } = inspectLog(folder, bootId);
+export async function openEventReader(folder: string, boot = bootId()): Promise<FollowableReader> {
+  const { data } = inspectLog(folder, boot);
   if (data === "missing") throw noLog(folder);
   if (data === "torn") {
     const summary = `the event log in ${folder} was cut off when the machine went down`;

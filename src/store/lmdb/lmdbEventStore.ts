@@ -11,6 +11,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { open, type RootDatabase, type RootDatabaseOptions } from "lmdb";
+import { bootId } from "../../effects/kernel/kernelFiles.ts";
 import { DriverError } from "../../errors.ts";
 import { CheckpointFile } from "../checkpoint.ts";
 import type { FollowableStore } from "../followableLog.ts";
@@ -31,7 +32,6 @@ import {
 import type { LmdbEnvironment, Slot } from "./lmdbEnvironment.ts";
 import {
   checkLayout,
-  currentBootId,
   damaged,
   damageHint,
   inspectLog,
@@ -66,7 +66,7 @@ export interface OpenOptions {
  * @throws DriverError `STORE_FAILED` if it cannot be opened, or is of a newer version
  */
 export async function openEventStore(folder: string, options: OpenOptions = {}): Promise<FollowableStore> {
-  const bootId = options.bootId ?? currentBootId();
+  const boot = options.bootId ?? bootId();
   const files = logFiles(folder);
   let checkpoints: CheckpointFile | undefined;
   try {
@@ -76,10 +76,9 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
     if (!existsSync(files.data) || !existsSync(files.lock)) requireRoom(folder, 0);
     const locked = CheckpointFile.open(files.checkpoint);
     checkpoints = locked;
-    const { data, checkpoint, checkpointed } = inspectLog(folder, bootId);
+    const { data, checkpoint, checkpointed } = inspectLog(folder, boot);
     if (data === "torn" && checkpoint !== undefined) restoreCheckpoint(folder, checkpoint);
-    if (data !== "missing" && (locked.leftOpen || checkpoint?.bootId !== bootId))
-      await checkPages(files.data);
+    if (data !== "missing" && (locked.leftOpen || checkpoint?.bootId !== boot)) await checkPages(files.data);
     locked.markInUse(true);
     const table = await withRoot(folder, options, async (root) => {
       if (root.get(LAYOUT_KEY) === undefined) {
@@ -89,7 +88,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
       const lmdb = environment(root, folder);
       if (data === "missing") syncFolder(folder);
       const newest = new NewestCommit(folder);
-      const log = { dataPath: files.data, bootId, checkpoints: locked, pin: () => pin(root, newest) };
+      const log = { dataPath: files.data, bootId: boot, checkpoints: locked, pin: () => pin(root, newest) };
       const flush = await BackgroundFlush.open(log, checkpointed);
       return new WritableLmdbTable(lmdb, folder, flush, newest);
     });

@@ -7,7 +7,7 @@
  * the database, and every commit overwrites the older of the two. Layout: a page
  * header of 24 bytes, then `struct MDB_meta` of liblmdb's mdb.c.
  */
-import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DriverError, errnoOf } from "../../errors.ts";
 import { type Checkpoint, readCheckpoint } from "../checkpoint.ts";
@@ -160,8 +160,4 @@ export function noLog(folder: string): DriverError {
   return new DriverError("STORE_FAILED", `there is no event log in ${folder}`, {
     hint: "The plugin makes it when it first starts",
   });
-}
-
-export function currentBootId(): string {
-  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }

@@ -2,7 +2,7 @@
 
 import { divergenceText } from "../../../replay/divergenceText.ts";
 import type { History, Moment } from "../../../replay/history.ts";
-import type { HistoryDiff } from "../../../replay/historyDiff.ts";
+import { type HistoryDiff, shownChange } from "../../../replay/historyDiff.ts";
 import { visibleJson } from "../../../units/visible.ts";
 
 /** One JSON object; missing values are null. */
@@ -21,11 +21,7 @@ export function diffJson(diff: HistoryDiff): string {
       right: momentJson(row.right, row.spans.right),
       sameWay: row.sameWay,
       ratio: row.ratio ?? null,
-      changes: row.changes.map(({ path, before, after }) => ({
-        path: path.join("."),
-        left: before ?? null,
-        right: after ?? null,
-      })),
+      changes: row.changes.map(shownChange),
     })),
   });
 }

@@ -6,6 +6,7 @@ import { divergenceText } from "../../../replay/divergenceText.ts";
 import type { History, Moment } from "../../../replay/history.ts";
 import { type DiffRow, differs, type HistoryDiff } from "../../../replay/historyDiff.ts";
 import { formatDuration } from "../../../units/durations.ts";
+import { formatRatio } from "../../../units/ratios.ts";
 import { formatTime } from "../../../units/times.ts";
 import { visible, visibleTexts } from "../../../units/visible.ts";
 import { cutText, wrap } from "../../../units/widths.ts";
@@ -121,8 +122,7 @@ function wayText({ stored: { from, to, effects } }: Moment): string {
 }
 
 function ratioText({ ratio }: DiffRow): string {
-  if (ratio === undefined) return "";
-  return `×${ratio < 10 ? ratio.toFixed(1) : Math.round(ratio)}`.padStart(ratioWidth);
+  return ratio === undefined ? "" : formatRatio(ratio).padStart(ratioWidth);
 }
 
 function valueText(value: unknown): string {

@@ -3,7 +3,7 @@ import { formatBytes } from "../../../units/sizes.ts";
 import { visible } from "../../../units/visible.ts";
 import { beginningOf } from "../../../units/widths.ts";
 import type { TaskRow } from "../../tasks/taskRow.ts";
-import { percentText, taskTable } from "../../tasks/taskTable.ts";
+import { cpuText, taskTable } from "../../tasks/taskTable.ts";
 import type { Style } from "../../terminal/style.ts";
 import { matching, type TopView } from "./topView.ts";
 
@@ -53,7 +53,7 @@ function searchLine({ search, typing }: TopView, found: number): string {
 function summary(rows: readonly TaskRow[]): string {
   const sum = (figure: (row: TaskRow) => number | null) =>
     rows.reduce((total, row) => total + (figure(row) ?? 0), 0);
-  const cpu = percentText(sum(({ cpuPercent }) => cpuPercent));
+  const cpu = cpuText(sum(({ cpuPercent }) => cpuPercent));
   const memory = formatBytes(sum(({ memoryBytes }) => memoryBytes));
   return `${rows.length} ${rows.length === 1 ? "task" : "tasks"}, CPU ${cpu}, memory ${memory}`;
 }

@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { countOf } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
+import { formatRatio } from "../../../units/ratios.ts";
 import type { DiffCell, DiffLine, DiffView } from "../../views/compare/diffView.ts";
 import { Value } from "../task/moment.tsx";
 
@@ -103,5 +104,5 @@ function Cell({ cell, ratio = null }: { readonly cell: DiffCell | null; readonly
 /** Empty where both took about as long. */
 function ratioText(ratio: number | null): string {
   if (ratio === null || (ratio > 0.8 && ratio < 1.25)) return "";
-  return ` ×${ratio < 10 ? ratio.toFixed(1) : Math.round(ratio)}`;
+  return ` ${formatRatio(ratio)}`;
 }

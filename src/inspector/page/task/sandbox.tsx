@@ -1,6 +1,7 @@
 /** The task's sandbox: host, limits, paths, launch plan and logs. */
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { countOf } from "../../../units/counts.ts";
+import { formatShare } from "../../../units/ratios.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import { visible } from "../../../units/visible.ts";
 import { Code, type FactLine, Facts, Table } from "../table.tsx";
@@ -161,7 +162,7 @@ function limitMeaning(file: string, value: string): string {
   if (file.startsWith("memory.") && /^\d+$/.test(value)) return formatBytes(Number(value));
   const [quota, period] = value.split(" ").map(Number);
   if (file === "cpu.max" && quota !== undefined && period !== undefined && quota > 0) {
-    return `${((100 * quota) / period).toFixed(1)} % of a core`;
+    return `${formatShare(quota / period)} of a core`;
   }
   return "";
 }

@@ -1,6 +1,7 @@
 /** What the task used over its life: a chart for each resource, with its limit, and the same as a table. */
 import { useState } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
+import { formatShare } from "../../../units/ratios.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import { formatClock, formatTime } from "../../../units/times.ts";
 import type { UsageSpan } from "../../../why/usage.ts";
@@ -70,7 +71,7 @@ function figuresOf({ spans, limits }: UsageView): Figure[] {
     { name: "Waited for CPU", value: ({ waiting }: UsageSpan) => waiting.cpu },
     { name: "Waited for memory", value: ({ waiting }: UsageSpan) => waiting.memory },
     { name: "Waited for I/O", value: ({ waiting }: UsageSpan) => waiting.io },
-  ].map((lack): Figure => ({ ...lack, limit: null, text: percent }));
+  ].map((lack): Figure => ({ ...lack, limit: null, text: formatShare }));
   return [
     ...uses.filter(({ value }) => spans.some((span) => value(span) !== null)),
     ...lacks.filter(({ value }) => spans.some((span) => (value(span) ?? 0) >= 0.005)),
@@ -161,12 +162,12 @@ function Samples({ usage: { spans } }: { readonly usage: UsageView }) {
           rows={spans.map((span) => [
             formatTime(span.time),
             cell(span.cores, coresText),
-            cell(heldBack(span), percent),
+            cell(heldBack(span), formatShare),
             cell(span.memoryBytes, formatBytes),
             cell(span.pids, String),
-            cell(span.waiting.cpu, percent),
-            cell(span.waiting.memory, percent),
-            cell(span.waiting.io, percent),
+            cell(span.waiting.cpu, formatShare),
+            cell(span.waiting.memory, formatShare),
+            cell(span.waiting.io, formatShare),
           ])}
         />
       ) : null}
@@ -181,8 +182,4 @@ function heldBack({ throttledMs, spanMs }: UsageSpan): number | null {
 
 function coresText(cores: number): string {
   return String(Number(cores.toPrecision(2)));
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
 }

@@ -1,8 +1,13 @@
 /** Two histories side by side, as the page shows them. Pure. */
-import type { Change } from "../../../replay/contextDiff.ts";
 import { divergenceText } from "../../../replay/divergenceText.ts";
 import type { History, Moment } from "../../../replay/history.ts";
-import { type DiffRow, differs, type HistoryDiff } from "../../../replay/historyDiff.ts";
+import {
+  type DiffRow,
+  differs,
+  type HistoryDiff,
+  type ShownChange,
+  shownChange,
+} from "../../../replay/historyDiff.ts";
 import { isError } from "../../../replay/search.ts";
 import { taskName } from "../../../taskId.ts";
 import { type Outcome, outcomeOf } from "../outcome.ts";
@@ -36,8 +41,8 @@ export interface DiffLine {
   readonly differs: boolean;
   /** Whether something else happened here first. */
   readonly diverges: boolean;
-  /** What differs in their data. A missing value is null. */
-  readonly changes: readonly { readonly path: string; readonly left: unknown; readonly right: unknown }[];
+  /** What differs in their data. */
+  readonly changes: readonly ShownChange[];
   /** How many times as long the step took on the right. */
   readonly ratio: number | null;
 }
@@ -92,7 +97,7 @@ function lineOf(row: DiffRow, diverges: boolean): DiffLine {
     right: right === undefined ? null : cellOf(right, spans.right),
     differs: differs(row),
     diverges,
-    changes: changes.map(changeOf),
+    changes: changes.map(shownChange),
     ratio,
   };
 }
@@ -104,8 +109,4 @@ function cellOf(moment: Moment, spanMs: number | undefined): DiffCell {
     ...{ seq, title, text, from: before.value, to: after.value, effects },
     ...{ bad: isError(moment), refused: !accepted, spanMs: spanMs ?? null },
   };
-}
-
-function changeOf({ path, before, after }: Change): DiffLine["changes"][number] {
-  return { path: path.join("."), left: before ?? null, right: after ?? null };
 }

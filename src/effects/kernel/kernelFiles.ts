@@ -9,3 +9,11 @@ export function readKernelFile(path: string): string | undefined {
     return undefined;
   }
 }
+
+/** The kernel's random id of the current boot (random(4)). */
+export function bootId(): string {
+  knownBootId ??= readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+  return knownBootId;
+}
+
+let knownBootId: string | undefined;
