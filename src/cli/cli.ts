@@ -43,7 +43,10 @@ const verbs = [
 
 /** This program's own exit codes. */
 const codes = { failure: 1, usage: 2 };
-/** Verbs that pass on the exit code of what they run fail with one that few programs have. */
+/**
+ * Verbs that pass on the exit code of a command use this code for their own failures, because few programs
+ * use it.
+ */
 const passingOn = { failure: RUNNER_FAILED, usage: RUNNER_FAILED };
 const passing: ReadonlySet<string | undefined> = new Set(["run", "exec", "wait"]);
 
@@ -55,7 +58,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   const { failure, usage } = passing.has(args[0]) ? passingOn : codes;
   guardOutput();
   process.on("uncaughtException", (thrown) => {
-    // After whoever has the terminal has given it back.
+    // Printed at the exit, when a verb that had taken over the terminal has restored it.
     process.once("exit", () => printError(thrown));
     process.exit(failure);
   });
@@ -86,7 +89,10 @@ function normalizeArguments(given: readonly string[]): string[] {
   return [...args.slice(0, end).map(doubleDash), ...args.slice(end)];
 }
 
-/** Puts `--` before the command in the arguments of `exec`: what follows are not options of this program. */
+/**
+ * Puts `--` before the command in the arguments of `exec`, because its options are not options of this
+ * program.
+ */
 function separateCommand(args: readonly string[]): readonly string[] {
   let hasTask = false;
   for (let at = 1; at < args.length; at++) {

@@ -10,8 +10,8 @@ export interface Pair<T> {
  * Pairs the entries of both lists, in their order, along a longest common subsequence.
  * Between two matches, entries of the left list come first.
  * @param keyOf entries with equal keys match
- * @param exactTo without their common prefix and suffix, lists up to this length are aligned
- *   optimally; longer ones, which would take too long, in chunks of this length
+ * @param exactTo maximum length of lists, without their common prefix and suffix, that are aligned optimally.
+ *   Longer ones would take too long, so they are aligned in chunks of this length
  */
 export function align<T>(
   left: readonly T[],
@@ -45,7 +45,10 @@ interface Chunk {
   readonly exactTo: number;
 }
 
-/** Keeps only the first half of each chunk but the last, since later entries may change the second half. */
+/**
+ * Aligns chunk by chunk. Of each chunk but the last, only the first half is kept, because later entries may
+ * change the second half.
+ */
 function alignChunks(a: readonly string[], b: readonly string[], { at, end, exactTo }: Chunk): Place[] {
   const places: Place[] = [];
   let [l, r] = at;
@@ -63,7 +66,7 @@ function alignChunks(a: readonly string[], b: readonly string[], { at, end, exac
   return places;
 }
 
-/** Dynamic programming: first the length of the common subsequence from each place on, then the path. */
+/** Dynamic programming: computes the length of the common subsequence from each place on, then the path. */
 function alignExactly(a: readonly string[], b: readonly string[]): Place[] {
   const width = b.length + 1;
   const common = new Uint32Array((a.length + 1) * width);

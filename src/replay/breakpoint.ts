@@ -8,7 +8,7 @@ import type { Moment } from "./history.ts";
 import { enters, isOfType, type MomentTest } from "./search.ts";
 
 export interface Breakpoint {
-  /** As it was written. */
+  /** The breakpoint as it was typed. */
   readonly text: string;
   /** Whether to stop at a moment. Throws a DriverError `EXPRESSION_INVALID` if the expression fails there. */
   readonly stopsAt: MomentTest;
@@ -54,7 +54,9 @@ const kinds = {
   type: { what: "type of event", names: eventTypes },
 } as const;
 
-/** A name of the other kind is no misspelling: `state:requested` is meant as `type:requested`. */
+/**
+ * Checks a name. If it is a name of the other kind, as in `state:requested`, the error suggests that kind.
+ */
 function knownName(name: string, kind: keyof typeof kinds): string {
   const { what, names } = kinds[kind];
   if (names.some((each) => each === name)) return name;

@@ -34,7 +34,7 @@ export interface Moment {
 
 export const damagedText = "its bytes have changed";
 
-/** Number of events between two kept states. Stepping back folds fewer than this. */
+/** Number of events between two kept states. A step back folds fewer events than this. */
 const CHECKPOINT_EVERY = 64;
 
 export class History {
@@ -127,7 +127,7 @@ export class History {
   }
 }
 
-/** What a machine makes of an event. @param sinceBefore milliseconds since the event before */
+/** Applies an event to a machine, as a moment. @param sinceBefore milliseconds since the event before */
 export function momentOf(
   machine: MachineVersion,
   before: MachineState,
@@ -144,7 +144,7 @@ export function momentOf(
   } catch (thrown) {
     const nothing = { event: undefined, effects: [], accepted: false, asRecorded: false };
     if (!isDamaged(stored)) return { ...place, ...nothing, after: before, problem: reasonOf(thrown) };
-    // Later events happened in the state that was recorded.
+    // Continues in the recorded state, because later events happened in that state.
     const value = isStateName(stored.to) ? stored.to : before.value;
     return { ...place, ...nothing, after: { ...before, value }, problem: damagedText };
   }

@@ -66,7 +66,7 @@ export function diffHistories(left: History, right: History, { showArgs = false 
   const [a, b] = [left, right].map(
     ({ stream, events, machine }) => new History(stream, events.map(shown), machine),
   ) as [History, History];
-  /** Times of the last event that both have. */
+  /** Times of the last event that both histories have. */
   let common: Pair<number> = { left: undefined, right: undefined };
   const rows = align(left.events, right.events, ({ type }) => type).map((pair): DiffRow => {
     const moments = { left: pair.left && a.at(pair.left.seq), right: pair.right && b.at(pair.right.seq) };

@@ -21,8 +21,8 @@ export function replay({ reader }: Bundle, task = ""): History {
 }
 
 /**
- * Checks the histories of a bundle: nothing in them was changed, and the machine
- * (this version's, or another one) makes of every event what was recorded.
+ * Checks the histories of a bundle: that nothing in them was changed, and that the machine (this version's,
+ * or another one) gives the recorded result for every event.
  */
 export function check({ reader }: Bundle, options: CheckOptions = {}): CheckReport {
   return checkLog(reader, options);

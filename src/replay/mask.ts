@@ -8,7 +8,7 @@ import { type EventTraits, MASK } from "../machines/events/defineEvent.ts";
 import { traitsOf } from "../machines/events.ts";
 import type { StoredEvent } from "../store/eventStore.ts";
 
-/** Every view applies this to an event before it shows anything of it. */
+/** Returns the masking that every view has to apply to an event before it shows it. */
 export function shownEvent(showArgs: boolean): <T extends Pick<StoredEvent, "type" | "data">>(event: T) => T {
   return showArgs ? (event) => event : maskEvent;
 }
@@ -24,7 +24,7 @@ export function maskEvent<T extends Pick<StoredEvent, "type" | "data">>(event: T
   return data === event.data || isSame(data, event.data) ? event : { ...event, data };
 }
 
-/** The same object if nothing is masked: most events have no such field, so this costs no copy. */
+/** Returns the same object if nothing is masked. Most events have no masked field, so they need no copy. */
 function maskFields(data: Record<string, unknown>, { schema, fields }: EventTraits): unknown {
   const masked = Object.keys(data).flatMap((name) => {
     const masking = Object.hasOwn(schema.shape, name) ? fields.masked[name] : "text";

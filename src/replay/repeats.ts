@@ -1,15 +1,17 @@
-/** Finds events that repeat, such as health checks, so that a view can tell of many in one line. Pure. */
+/**
+ * Finds events that repeat, such as health checks, so that a view can show many of them in one line. Pure.
+ */
 import type { StoredEvent } from "../store/eventStore.ts";
 import { normalize } from "./normalize.ts";
 
-/** Items that come again and again, as one or two that alternate. */
+/** Items that repeat: a single item, or two that alternate. */
 export interface Repeat<T> {
   readonly repeated: readonly T[];
   /** Number of items that repeat each other in turn: 1 or 2. */
   readonly period: number;
 }
 
-/** Fewer rounds than these are not folded. */
+/** Minimum number of rounds that are folded. */
 const minRounds = 4;
 
 /**
@@ -49,7 +51,7 @@ function longestRepeat(keys: readonly string[], at: number): readonly [period: n
   return lengths.reduce((a, b) => (b[1] > a[1] ? b : a));
 }
 
-/** Equal for events that differ only in what differs with every event: times, numbers of processes, measurements. */
+/** A key that is equal for events that differ only in values such as times, process ids and measurements. */
 export function repeatKey({ type, from, to, data }: StoredEvent): string {
   return JSON.stringify([type, from, to, normalize(type, data, [])]);
 }

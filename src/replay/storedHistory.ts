@@ -2,7 +2,7 @@
 import { isDefect, readRecord } from "../store/eventRecord.ts";
 import type { EventReader, StoredEvent } from "../store/eventStore.ts";
 
-/** The type of what stands in for an event whose bytes are not what was stored. */
+/** The type of the placeholder for a damaged event. */
 const DAMAGED = "damaged";
 
 export function isDamaged({ type }: Pick<StoredEvent, "type">): boolean {

@@ -21,7 +21,7 @@ function collectNames(text: string, before: readonly string[] = []): string[] {
   return [...before, ...text.split(",").map((name) => name.trim())];
 }
 
-/** The arguments of the option that leaves out what a local run lacks. */
+/** The arguments of the option that leaves out parts that a local run lacks. */
 export const skipOption = [
   "--skip <names>",
   "leave out parts that are missing here, such as artifact,vault; may be repeated",
@@ -35,7 +35,7 @@ export const variableFileOption = [
   (path: string, before: readonly string[] = []) => [...before, path],
 ] as const;
 
-/** Parses `--run -1` to the number of runs before the newest one. */
+/** Parses the value of `--run`, such as -1, to the number of runs to go back from the newest one. */
 function parseRun(text: string): number {
   if (/^(0|-\d+)$/.test(text)) return Math.abs(Number(text));
   throw new InvalidArgumentError("Expected 0 for the newest run, -1 for the previous one, and so on.");

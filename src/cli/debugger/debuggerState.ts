@@ -8,16 +8,18 @@ export interface Size {
   readonly rows: number;
 }
 
-/** `moment` shows the list beside the present moment, `whole` all of that moment; the others are lists. */
+/**
+ * `moment` shows the list beside the current moment, `whole` shows all of that moment. The others are lists.
+ */
 export type Page = "moment" | "whole" | "help" | "breakpoints" | "edits";
 
 /** A line that is being typed. */
 export interface Prompt {
   readonly mark: ":" | "/";
   readonly text: string;
-  /** Index in the text where the next character is inserted. */
+  /** Index in the text at which the next character is inserted. */
   readonly cursor: number;
-  /** Which earlier line is recalled, counted back from the newest; 0 if none is. */
+  /** The recalled earlier line, counted back from the newest one; 0 if none is recalled. */
   readonly recalled: number;
   /** Completions of the word at the cursor. */
   readonly candidates: readonly string[];

@@ -12,7 +12,7 @@ export interface Layout {
   readonly barRows: number;
   /** The list of events; undefined if it is off or has no room. */
   readonly list: Box | undefined;
-  /** Whether the list is beside the moment, with a line between; otherwise it is above. */
+  /** Whether the list is beside the moment, with a line between them. Otherwise it is above. */
   readonly beside: boolean;
   /** The present moment, or another page. */
   readonly page: Box;

@@ -12,7 +12,7 @@ export type SearchResult =
   | { readonly kind: "found"; readonly seq: number }
   /** The test failed at this moment. */
   | { readonly kind: "problem"; readonly seq: number; readonly problem: string }
-  /** Not found so far, with more events to search. */
+  /** Not found so far. There are more events to search. */
   | { readonly kind: "unfinished"; readonly seq: number }
   | { readonly kind: "nowhere" };
 

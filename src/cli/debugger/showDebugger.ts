@@ -16,7 +16,7 @@ import { withEdits } from "./whatIfEdits.ts";
 
 export interface DebuggerOptions {
   readonly showArgs: boolean;
-  /** Initial breakpoints. The view opens at the first moment at which one stops. */
+  /** Initial breakpoints. The view opens at the first moment at which one of them stops. */
   readonly breakpoints: readonly string[];
   /** Initial edits. */
   readonly edits: readonly Edit[];

@@ -87,7 +87,7 @@ interface Count {
   readonly problem: string | undefined;
 }
 
-/** Counts of each breakpoint in the history that was last searched. */
+/** For each breakpoint, its count and the history in which it was counted. */
 const counts = new WeakMap<Breakpoint, { readonly history: History; readonly count: Count }>();
 
 function searchStops(history: History, { stopsAt: fits }: Breakpoint): Count {

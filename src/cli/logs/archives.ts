@@ -10,8 +10,8 @@ export interface ArchivedStream {
 }
 
 /**
- * The newest bundle of an archive whose tasks fit. Reads the bundles' first lines only.
- * @returns its path; undefined if none fits
+ * Finds the newest bundle of an archive that has a matching task. Reads only the first lines of bundles.
+ * @returns its path; undefined if none matches
  */
 export function archivedBundle(
   stateDir: string,
@@ -20,7 +20,7 @@ export function archivedBundle(
   return bundlesIn(archiveFolder(stateDir)).findLast((path) => fits(streamsOf(path)));
 }
 
-/** What is in a bundle; nothing if it is not one. */
+/** The streams in a bundle; none if the file is no bundle. */
 export function streamsOf(path: string): ArchivedStream[] {
   const header = headerOf(path);
   if (typeof header === "string") return [];

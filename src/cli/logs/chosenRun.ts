@@ -1,4 +1,4 @@
-/** Which run of a task a person means, and what became of its other runs. */
+/** Chooses the run of a task that a person means, and summarizes the outcomes of its other runs. */
 import { DriverError } from "../../errors.ts";
 import { isOver } from "../../machines/taskMachine.ts";
 import { shortResult } from "../../machines/taskOutline.ts";
@@ -25,10 +25,10 @@ export interface ChosenRun extends FoundRun {
 const maxCounted = 100;
 
 /**
- * Chooses one of the runs that fit a name: the newest one that is running, else the newest one.
- * @param back how many runs before the newest one to go; undefined for the one that is running, else the
+ * Chooses one of the runs that match a name: the newest running one, or else the newest one.
+ * @param back number of runs to go back from the newest one; undefined for the running one, else the
  *   newest
- * @throws DriverError `TASK_NOT_FOUND` if there are not so many
+ * @throws DriverError `TASK_NOT_FOUND` if there are fewer runs
  */
 export function chooseRun(runs: readonly FoundRun[], back: number | undefined): ChosenRun {
   const running = back === undefined ? newest(runs.filter(isRunning), 1) : [];
@@ -64,7 +64,7 @@ function outcomesOf(runs: readonly FoundRun[]): string {
 }
 
 /**
- * The only one of these runs that is running.
+ * The only running one of these runs.
  * @throws DriverError `TASK_NOT_FOUND` if none is, or several are
  */
 export function onlyRunning(name: string, runs: readonly FoundRun[]): FoundRun {
@@ -93,7 +93,7 @@ function describeRun({ id, reader }: FoundRun): string {
   return `${visible(shortNameOf(id))} of job ${visible(job)}, begun ${formatTime(events[0]?.time ?? 0)}: ${shortResult(context)}`;
 }
 
-/** Whether a run goes on, by its last event. True if that event is damaged. */
+/** Whether a run is running according to its last event. True if that event is damaged. */
 export function isRunning({ head, reader }: FoundRun): boolean {
   return !isOver(head.state ?? lastState(reader, head));
 }
@@ -108,7 +108,10 @@ function lastState(reader: EventReader, { stream, version }: StreamEntry): strin
   }
 }
 
-/** The newest runs, the newest first: within a log by their place in it, between logs by the clock. */
+/**
+ * The newest runs, newest first. Within a log they are in the log's order, and between logs in the order of
+ * time.
+ */
 export function newest(runs: readonly FoundRun[], count: number): FoundRun[] {
   const first: FoundRun[] = [];
   for (const run of newestFirst(runs)) {
@@ -127,13 +130,13 @@ function* newestFirst(runs: readonly FoundRun[]): Generator<FoundRun> {
     const left = logs.filter(({ rest }) => rest.length > 0);
     const [only] = left;
     if (only === undefined) return;
-    // With one log there is nothing to compare, and its events need not be read.
+    // With only one log there is nothing to compare, so its events need not be read.
     if (left.length > 1) for (const log of left) log.begunAt = begunAt(log.rest.at(-1) as FoundRun);
     yield left.reduce((a, b) => (b.begunAt > a.begunAt ? b : a), only).rest.pop() as FoundRun;
   }
 }
 
-/** When a run was requested: milliseconds since the epoch; 0 if its first event is damaged. */
+/** Time of a run's request, in milliseconds since the epoch; 0 if its first event is damaged. */
 function begunAt({ id, reader }: FoundRun): number {
   try {
     const [first] = reader.readStream(id, 1);

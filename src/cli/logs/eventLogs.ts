@@ -82,18 +82,18 @@ export class EventLogs {
     return EventLogs.open(bundle);
   }
 
-  /** Whether there is a run that a person may mean. */
+  /** Whether any run matches the name. */
   has({ name = "" }: Pick<TaskPlace, "name">): boolean {
     return hasRuns(name, this.tasks());
   }
 
-  /** The state folder whose plugin writes the log of a run; undefined for one in a bundle. */
+  /** The state folder whose plugin writes the log of a run; undefined for a run in a bundle. */
   stateFolderOf({ reader }: FoundRun): string | undefined {
     const folder = this.folders[this.readers.indexOf(reader)];
     return folder === undefined ? undefined : dirname(folder);
   }
 
-  /** Who pinned which histories, by the tasks' ids. */
+  /** The pins of histories, by the tasks' ids. */
   pins(): ReadonlyMap<string, Pin> {
     const pins = this.folders.flatMap((folder) => readPins(dirname(folder)));
     return new Map(pins.map((pin) => [pin.task, pin]));
@@ -140,7 +140,7 @@ export class EventLogs {
   }
 
   /**
-   * Samples of what the run that a person means used; none of one in a bundle.
+   * Usage samples of the run that a person means; none for a run in a bundle.
    * @throws DriverError `TASK_NOT_FOUND`
    */
   usage(place: TaskPlace): UsageSample[] {
@@ -149,14 +149,17 @@ export class EventLogs {
     return folder === undefined ? [] : readUsage(folder, toTaskId(id));
   }
 
-  /** All tasks with their logs. Reads no events, and again only after new ones: a listing of many takes long. */
+  /**
+   * All tasks with their logs. Reads no events. The result is kept until there are new events, because
+   * listing many tasks takes long.
+   */
   tasks(): readonly FoundRun[] {
     const end = this.readers.map((reader) => reader.lastPosition()).join();
     if (this.#listed?.end !== end) this.#listed = { end, runs: this.#list() };
     return this.#listed.runs;
   }
 
-  /** Runs that are not over. In logs of this host they are listed, so the others cost nothing. */
+  /** Runs that are not over. Logs of this host have a list of them, so other runs cost nothing. */
   running(): readonly FoundRun[] {
     const runs =
       this.folders.length === 0
@@ -179,7 +182,7 @@ export class EventLogs {
     return mergeLogs(logs);
   }
 
-  /** The events that were stored since, and new ones. */
+  /** Events that were stored after the logs were opened, and new ones. */
   coming(): Observable<StoredEvent> {
     return merge(...this.#logs.map(({ later }) => later));
   }
@@ -203,7 +206,10 @@ function runsOf(reader: EventReader, streams: Iterable<StreamEntry>): FoundRun[]
   return Array.from(streams, (head) => ({ id: head.stream, head, reader }));
 }
 
-/** Of runs that several bundles hold, the most of each: it may have been archived before its last event. */
+/**
+ * If several bundles hold a run, keeps the longest copy: another one may have been archived before the run's
+ * last event.
+ */
 function longest(runs: readonly FoundRun[]): FoundRun[] {
   const inOrder = runs.toSorted((a, b) => a.head.version - b.head.version);
   return [...new Map(inOrder.map((run) => [run.id, run])).values()];
@@ -220,9 +226,9 @@ export function locate(task: string | undefined, stateDir: string, back?: number
 export interface TaskPlace {
   /** A state folder, or a bundle. */
   readonly path: string;
-  /** Undefined means any task, or all tasks. */
+  /** The task's name; undefined for any task, or all tasks. */
   readonly name: string | undefined;
-  /** How many runs before the newest one to go; undefined means the running one, or else the newest. */
+  /** Number of runs to go back from the newest one; undefined for the running one, or else the newest. */
   readonly back: number | undefined;
 }
 
@@ -232,7 +238,7 @@ export interface ChosenHistory {
   readonly note: string | undefined;
 }
 
-/** All events by position, or where some cannot be read that way, of one task after another. */
+/** All events by position. If some of them are damaged, the events are read task by task. */
 function allEvents(reader: EventReader): StoredEvent[] {
   const events: StoredEvent[] = [];
   for (const read of reader.scanRecords(readRecord)) {
@@ -252,7 +258,7 @@ async function openBundle(path: string): Promise<OpenLog> {
   return { reader, end: reader.lastPosition(), later: NEVER };
 }
 
-/** Whether this user may not see what is in a folder. */
+/** Whether this user may not read a folder. */
 function isForbidden(path: string): boolean {
   try {
     accessSync(path, constants.R_OK | constants.X_OK);

@@ -15,7 +15,7 @@ import { readable, type TaskHistory } from "./taskHistory.ts";
 
 const taskHeader = ["TASK", "ALLOCATION", "JOB", "STATE", "BEGAN", "RAN", "END"];
 const eventHeader = ["SEQ", "TIME", "DELTA", "EVENT", "STATE"];
-/** Minimum width for the description in the same row. */
+/** Minimum terminal width for the description in the same row. */
 const wide = 110;
 /** Minimum widths of columns, so that later rows line up with earlier ones. */
 const eventWidths = [3, 12, 7, 14, 25];
@@ -52,7 +52,7 @@ export class EventView {
     return formatTable([this.#header(taskHeader), ...rows], this.#width);
   }
 
-  /** One task's events so far, below notes on the task. */
+  /** The events of a task so far, below notes on the task. */
   task(
     { id, task, job, begunAt }: TaskHistory,
     events: readonly StoredEvent[],

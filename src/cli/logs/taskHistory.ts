@@ -9,13 +9,13 @@ import type { StoredEvent } from "../../store/eventStore.ts";
 export interface TaskHistory extends TaskOutline {
   /** Time of the request, in milliseconds since the epoch; 0 if unknown. */
   readonly begunAt: number;
-  /** How it ended, or why it never started; empty while it runs. */
+  /** How the task ended, or why it never started; empty while it runs. */
   readonly end: string;
-  /** How long it ran; undefined if it still runs, or never did. */
+  /** Duration of the run; undefined if the task is still running, or never ran. */
   readonly ranMs: number | undefined;
 }
 
-/** Folds the events that this version of the driver can read. A damaged one leads to the state that was recorded. */
+/** Folds the events that this version of the driver can read. A damaged event leads to the recorded state. */
 export function foldReadable(events: readonly StoredEvent[]): TaskSnapshot {
   let snapshot = initialSnapshot;
   for (const event of events) {

@@ -1,4 +1,4 @@
-/** What the command line is, as data: completions and the man page are made of it. */
+/** Describes the command line as data. Completions and the man page are made from it. */
 import type { EventEmitter } from "node:events";
 import type { Argument, Command, Option } from "commander";
 
@@ -16,7 +16,7 @@ export interface VerbOutline {
   readonly description: string;
   readonly arguments: readonly ArgumentOutline[];
   readonly options: readonly OptionOutline[];
-  /** What its help says beside that: exit codes, examples. */
+  /** The other parts of its help: exit codes and examples. */
   readonly more: string;
 }
 
@@ -40,7 +40,7 @@ export interface OptionOutline {
   readonly defaultValue: string | undefined;
 }
 
-/** What a value is, so that shells complete it as that. */
+/** The kind of a value, which decides how shells complete it. */
 export type ValueKind = "file" | "folder" | "other";
 
 export function outlineOf(program: Command): ProgramOutline {
@@ -62,7 +62,7 @@ export function outlineOf(program: Command): ProgramOutline {
   };
 }
 
-/** By the name that the help gives a value. */
+/** The kind of a value, from its name in the help. */
 export function valueKind(name: string): ValueKind {
   if (/^(?:bundle|edits|file|job|module)$/.test(name)) return "file";
   return /^folder$/.test(name) ? "folder" : "other";

@@ -1,4 +1,4 @@
-/** Runs that were killed, and what they left, in words. Pure. */
+/** Describes killed runs and their leftovers. Pure. */
 import type { Leftover } from "../../client/work/leftovers.ts";
 import { formatDuration } from "../../units/durations.ts";
 

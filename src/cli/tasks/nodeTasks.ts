@@ -21,7 +21,7 @@ export function nodeTasks(runs: readonly FoundRun[], pins: ReadonlyMap<string, P
   return tasks.sort((a, b) => a.begunAt - b.begunAt);
 }
 
-/** The running tasks of this node, from its event logs, which are read again only after new events. */
+/** The running tasks of this node. Reads the event logs again only after new events. */
 export class RunningTasks {
   readonly #stateDir: string;
   #logs: EventLogs;
@@ -40,7 +40,7 @@ export class RunningTasks {
     return new RunningTasks(stateDir, await EventLogs.open(stateDir));
   }
 
-  /** The tasks in the order of their requests. Opens all logs anew if a local run has added one. */
+  /** The tasks in the order of their requests. Opens all logs again if a local run has added one. */
   async current(): Promise<readonly NodeTask[]> {
     if (logFolders(this.#stateDir).join() !== this.#logs.folders.join()) {
       await this.close();

@@ -12,7 +12,7 @@ import { requireRoot } from "../requireRoot.ts";
 export interface RunningTask {
   readonly id: string;
   readonly plugin: PluginConnection;
-  /** Closes the connection. The task goes on. */
+  /** Closes the connection. The task keeps running. */
   close(): void;
 }
 
@@ -27,9 +27,9 @@ export async function connectTask(stateDir: string, name: string): Promise<Runni
 }
 
 /**
- * The same for a task of a local run.
- * @param verb of Nomad's for a task of its own
- * @throws DriverError `UNSUPPORTED` for the task of an agent, which would start it anew
+ * Like {@link connectTask}, for a task of a local run.
+ * @param verb Nomad's verb for a task of its own
+ * @throws DriverError `UNSUPPORTED` for a task of an agent, which would restart it
  */
 export async function connectLocalTask(stateDir: string, name: string, verb: string): Promise<RunningTask> {
   const found = await find(stateDir, name);

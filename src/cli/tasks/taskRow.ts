@@ -8,7 +8,7 @@ import { endText, outlineOf, type TaskOutline } from "../../machines/taskOutline
 import type { Pin } from "../../store/folder/keptHistories.ts";
 import { knownEnd } from "../../taskEnd.ts";
 
-/** A task, as the event log knows it. */
+/** A task's data in the event log. */
 export interface NodeTask {
   /** `<allocation id>/<task name>/<8 hex digits>`. */
   readonly id: string;
@@ -19,7 +19,7 @@ export interface NodeTask {
   readonly pin: Pin | undefined;
 }
 
-/** A task, as the host reports it. */
+/** A task's data on the host. */
 export interface Presence {
   /** Whether its init exists, and so the task runs. */
   readonly alive: boolean;
@@ -36,14 +36,14 @@ export interface TaskRow extends TaskOutline {
   readonly command: string | null;
   /** Start time of its program, in milliseconds since the epoch. */
   readonly startedAt: number | null;
-  /** Milliseconds since its start, or else its request; for an ended task, until its end. */
+  /** Milliseconds from its start, or else its request, until now or until its end. */
   readonly ageMs: number;
   /** Percent of one core. */
   readonly cpuPercent: number | null;
   /** Bytes that count against its limit; without a memory controller, resident bytes. */
   readonly memoryBytes: number | null;
   readonly memory: MemoryFigures | null;
-  /** Percent of one core, and bytes; null without a limit that is in force. */
+  /** Limits in force, in percent of one core and in bytes; null if there is none. */
   readonly cpuLimitPercent: number | null;
   readonly memoryLimitBytes: number | null;
   /** Processes of the task, without its init. */
@@ -53,7 +53,7 @@ export interface TaskRow extends TaskOutline {
   readonly oomKilled: boolean | null;
   /** How it ended, or why it never started, in words; null while it runs. */
   readonly end: string | null;
-  /** Why and since when its history is kept from being removed; null if it is not. */
+  /** Reason and time of the pin on its history; null if it is not pinned. */
   readonly pin: Pick<Pin, "reason" | "at"> | null;
 }
 

@@ -6,8 +6,8 @@ import { errnoText } from "./errnoText.ts";
 import { type Style, styleFor, widthOf } from "./style.ts";
 
 /**
- * The text begins with the error's code, which docs/errors.md explains. Nothing else but `hint:` begins a
- * line, whatever foreign text the error quotes.
+ * The text begins with the error's code, which docs/errors.md explains. Foreign text in the error cannot
+ * begin a line: only the code and `hint:` do.
  */
 export function formatError(thrown: unknown, style: Style, width: number): string {
   const { code = "error", summary, failed, hint } = partsOf(thrown);
@@ -26,7 +26,10 @@ function partsOf(thrown: unknown): ErrorParts {
   return { failed, hint, summary: failed ? "" : messageOf(thrown) };
 }
 
-/** The failed call with its errno in words. Calls on files go without their names: path and errno say it all. */
+/**
+ * Adds the failed call, with its errno in words. The names of calls on files are left out, because path and
+ * errno are enough.
+ */
 function inWords(summary: string, failed: FailedCall | undefined): string {
   if (failed === undefined) return summary;
   const { call, path, errno } = failed;
@@ -50,7 +53,7 @@ function adviceOn(errno = ""): string | undefined {
   return hints[errno];
 }
 
-/** What a person can do about an errno, where the error itself does not tell. */
+/** Advice on an errno, for errors that have no hint. */
 const hints: Readonly<Record<string, string>> = {
   EDQUOT: "Free space in the quota of this user",
   EMFILE: "Raise the limit of open files: ulimit -n",
@@ -77,7 +80,7 @@ export function printError(thrown: unknown): void {
 }
 
 /**
- * For comparisons, whose exit code 1 means that something differs.
+ * Runs the work of a comparison, whose exit code 1 means that something differs.
  * @returns the exit code of `work`; 2 after an error, which is printed
  */
 export async function exitCodeOf(work: () => Promise<number>): Promise<number> {

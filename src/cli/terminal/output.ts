@@ -11,7 +11,10 @@ export function print(text: string): void {
   process.stdout.write(`${printable(text)}\n`);
 }
 
-/** Keeps colours, newlines and tabs; views make visible what foreign text holds of them. */
+/**
+ * Makes control characters visible, except colours, newlines and tabs. Views have already done that for
+ * foreign text, so the remaining ones are the program's own.
+ */
 export function printable(text: string): string {
   return text
     .split(kept)
@@ -32,12 +35,12 @@ export interface OutputFailure {
 const failures: OutputFailure[] = [];
 const listeners: ((failure: OutputFailure) => void)[] = [];
 
-/** From this call on, a write that fails neither ends the process nor throws. */
+/** After this call, a failed write neither ends the process nor throws. */
 export function guardOutput(): void {
   for (const stream of ["stdout", "stderr"] as const) {
     process[stream].on("error", (thrown) => {
       const errno = errnoOf(thrown) ?? "EIO";
-      // Once a stream has failed, each further write fails.
+      // Further writes to a failed stream fail, too.
       if (failures.some((failure) => failure.stream === stream)) return;
       failures.push({ stream, errno });
       for (const listener of listeners) listener({ stream, errno });
@@ -50,12 +53,12 @@ export function onOutputFailure(work: (failure: OutputFailure) => void): void {
   listeners.push(work);
 }
 
-/** Whether nothing that is written to the stream arrives any more. */
+/** Whether writes to the stream no longer have an effect. */
 export function hasFailed(stream: OutputFailure["stream"]): boolean {
   return failures.some((failure) => failure.stream === stream);
 }
 
-/** Why the output so far is incomplete; undefined if it is not, or if its reader wanted no more. */
+/** Why the output so far is incomplete; undefined if it is complete, or if its reader has closed it. */
 export async function outputError(): Promise<DriverError | undefined> {
   if (!hasFailed("stdout")) await new Promise<void>((resolve) => process.stdout.write("", () => resolve()));
   const failure = failures.find(({ stream, errno }) => stream === "stdout" && errno !== "EPIPE");

@@ -57,7 +57,7 @@ export function openScreen(
     const key = keyName(text, pressed);
     if (key !== suspendKey) return onKey(key);
     release();
-    // As the terminal does it: stops the whole process group until its shell continues it.
+    // Stops the whole process group, as the terminal would, until the shell continues it.
     process.kill(0, "SIGTSTP");
     // The kernel discards the signal if there is no shell to continue the group. The timer detects that.
     notStopped = setTimeout(() => !shown && onContinue(), notStoppedMs);
@@ -79,7 +79,7 @@ export function openScreen(
   return {
     draw: (lines) => {
       if (!shown) return;
-      // Clears each line before writing it. After a full line, the cursor is still on its last column.
+      // Each line is cleared before it is written: after a full line, the cursor is still on its last column.
       const below = lines.length < output.rows ? `\r\n${restOfScreen}` : "";
       output.write(begin + home + lines.map((line) => restOfLine + line).join("\r\n") + below + end);
     },

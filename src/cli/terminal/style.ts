@@ -19,7 +19,7 @@ export type Look = (typeof looks)[number];
 /** Functions that apply a look to text. Looks can be nested. */
 export type Style = Readonly<Record<Look, (text: string) => string>>;
 
-/** A stream for text that people read. */
+/** A stream to which text for people is written. */
 export type TextStream = NodeJS.WritableStream & Pick<Partial<WriteStream>, "isTTY" | "columns">;
 
 /** Colours for a terminal, unless `NO_COLOR` is set (no-color.org) or the terminal has none. */
@@ -29,7 +29,10 @@ export function styleFor(stream: TextStream): Style {
   return styleOf(coloured && !NO_COLOR);
 }
 
-/** The caller decides about colours. Node's own check would also read other variables and standard output. */
+/**
+ * Styles with or without colours. The caller decides, because Node's own check would also read other
+ * variables and standard output.
+ */
 export function styleOf(coloured: boolean): Style {
   const paint = (look: Look) => (text: string) => styleText(look, text, { validateStream: false });
   return Object.fromEntries(looks.map((look) => [look, coloured ? paint(look) : String])) as Style;

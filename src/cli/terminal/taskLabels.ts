@@ -1,4 +1,4 @@
-/** Names of tasks before their lines, padded to one width, each in a colour of its own. Pure. */
+/** Makes the prefixes of tasks' lines: the names padded to one width, each in its own colour. Pure. */
 import { visible } from "../../units/visible.ts";
 import { blanks, cellsOf } from "../../units/widths.ts";
 import type { Style } from "./style.ts";
@@ -21,7 +21,7 @@ export class TaskLabels {
     return style[colour](name + blanks(name, this.#width));
   }
 
-  /** What a line of the task's output begins with. */
+  /** The prefix of a line of the task's output. */
   prefix(task: string, stream: "stdout" | "stderr", style: Style): string {
     return `${this.label(task, style)} ${style.dim(stream === "stdout" ? "|" : "!")} `;
   }

@@ -1,4 +1,4 @@
-// The plan runner for arm64: the same as runnerX86.s, which tells what it does.
+// The plan runner for arm64: it does the same as runnerX86.s, which explains it.
 //
 //   as -o runner.o runnerArm64.s && objcopy -O binary -j .text runner.o runner
 

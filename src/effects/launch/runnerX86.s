@@ -1,11 +1,11 @@
-# The plan runner for x86-64: carries out the table of a launch plan (table.ts).
+# The plan runner for x86-64: executes the table of a launch plan (table.ts).
 #
-# Found as descriptors: 3 the table, 4 the report pipe. It reads the table's first
-# two parts to their fixed addresses, into memory of its own, and goes from entry to
-# entry; what an entry asks for is all that this process ever does.
+# It inherits the table as descriptor 3 and the report pipe as descriptor 4. It reads
+# the table's first two parts to their fixed addresses in its own memory. Then it
+# executes one entry after another, and does nothing else.
 #
-# An error that no entry takes is reported as 16 bytes, the entry's address and
-# the errno, and ends the process.
+# If a call fails and its entry does not handle the error, the runner reports 16
+# bytes (the entry's address and the errno) and exits.
 #
 #   as -o runner.o runnerX86.s && objcopy -O binary -j .text runner.o runner
 
@@ -62,7 +62,7 @@ entry:
         xor     r9d, r9d
         syscall
 
-        # Else the first byte may cost 2 MiB, charged to the task. An error means that there are no huge pages.
+        # Otherwise the first byte may take a huge page of 2 MiB, charged to the task. An error means that there are none.
         mov     eax, SYS_madvise
         mov     edi, TABLE_ADDRESS
         mov     esi, TABLE_BYTES

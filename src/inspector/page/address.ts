@@ -1,21 +1,21 @@
 /**
- * Addresses in the page: a part of it, and what is chosen there, in the fragment of the URL. So every view
- * survives a reload, has its place in the browser's history, and can be sent.
+ * Addresses in the page. The fragment of the URL holds a part of the page and the choices made in it. So
+ * every view survives a reload, is in the browser's history, and can be sent to others.
  *
  *     #/task/<id>?event=7     { path: ["task", "<id>"], choices: { event: "7" } }
  *
  * Pure.
  */
 export interface Address {
-  /** The name of the part, and what it shows; empty for the list of tasks. */
+  /** The name of the part, then its subject; empty for the list of tasks. */
   readonly path: readonly string[];
-  /** What is chosen in it, by name. What is not chosen is not here. */
+  /** The choices in the part, by name. Choices that were not made are absent. */
   readonly choices: Choices;
 }
 
 export type Choices = Readonly<Record<string, string>>;
 
-/** Reads any fragment, also one that nobody would write. */
+/** Parses any fragment, including malformed ones. */
 export function addressOf(fragment: string): Address {
   const [path = "", ...query] = fragment.replace(/^#?\/?/, "").split("?");
   const choices = Object.fromEntries(new URLSearchParams(query.join("?")));
@@ -28,7 +28,7 @@ export function linkTo(path: readonly string[], choices: Choices = {}): string {
   return `#/${path.map(encodeURIComponent).join("/")}${query === "" ? "" : `?${query}`}`;
 }
 
-/** An empty choice is none. */
+/** Leaves out empty choices, which count as not made. */
 export function chosen(choices: Choices): Choices {
   return Object.fromEntries(Object.entries(choices).filter(([, value]) => value !== ""));
 }

@@ -18,7 +18,7 @@ import { NodePage } from "./node/nodePage.tsx";
 import { TaskPage } from "./task/taskPage.tsx";
 
 interface Part {
-  /** Its name in the browser's title; a part with a subject is named by that. */
+  /** Its name in the browser's title, unless the part has a subject, which is then the name. */
   readonly title: string;
   /** Whether the header links to it. */
   readonly inHeader: boolean;
@@ -86,7 +86,7 @@ export function App() {
   );
 }
 
-/** Says of whatever is shown that it is no task of this host. */
+/** A note that the shown tasks are not of this host. */
 function ForeignNote({ of: key }: { readonly of: string }) {
   return (
     <p class="foreign-note">

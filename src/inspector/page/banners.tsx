@@ -1,4 +1,4 @@
-/** Problems of what the page shows, with advice. Overlays the page's end, so that nothing moves. */
+/** Shows problems of the page's data, with advice. Overlays the end of the page, so that nothing moves. */
 import type { Live } from "./live.ts";
 
 const advice = {

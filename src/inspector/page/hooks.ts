@@ -1,4 +1,4 @@
-/** What several parts of the page share: page-wide keys, and the present time. */
+/** Hooks that several parts of the page share: page-wide keys, and the current time. */
 import { useEffect, useState } from "preact/hooks";
 
 /**
@@ -27,7 +27,10 @@ function usesKeys(target: Element): boolean {
   );
 }
 
-/** Counts the times that the interval has passed while the page was visible. @param intervalMs undefined: none */
+/**
+ * Counts the times that the interval has passed while the page was visible. @param intervalMs undefined turns
+ * it off
+ */
 export function useInterval(intervalMs: number | undefined): number {
   const [count, setCount] = useState(0);
   useEffect(() => {

@@ -9,16 +9,16 @@ export interface Live {
   readonly rows: readonly TaskSummary[];
   readonly status: Status | undefined;
   readonly link: Link;
-  /** The types of events that there are; {@link TaskSummary.seen} counts them by their place. */
+  /** All types of events. {@link TaskSummary.seen} has a bit for each, in this order. */
   readonly eventTypes: readonly string[];
-  /** Counts the changes. */
+  /** Increases with every change. */
   readonly version: number;
 }
 
-/** What each part of the page gets. What is chosen in it, it reads from the address. */
+/** The properties of each part of the page. A part reads its choices from the address. */
 export interface PartProperties {
   readonly live: Live;
-  /** What follows the part's name in the address: the id of a task, for example. */
+  /** The text behind the part's name in the address, for example the id of a task. */
   readonly subject: string;
 }
 
@@ -72,7 +72,7 @@ export function useLive(): Live {
   return live;
 }
 
-/** Follows the live stream, and reconnects if it fails. @returns stops it */
+/** Follows the live stream, and reconnects if it fails. @returns a function that stops it */
 function follow(onMessage: (message: LiveMessage) => void, onLink: (link: Link) => void): () => void {
   let retry: ReturnType<typeof setTimeout> | undefined;
   let source: EventSource;
@@ -92,7 +92,10 @@ function follow(onMessage: (message: LiveMessage) => void, onLink: (link: Link) 
   };
 }
 
-/** An answer of the API, fetched anew if an argument changes. Undefined while loading, or if refused. */
+/**
+ * An answer of the API, fetched again if an argument changes. Undefined while it is loading, or if it was
+ * refused.
+ */
 export function useAnswer<T>(address: string | undefined, version: unknown = 0): T | undefined {
   const [answer, setAnswer] = useState<T>();
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** A small sign for an outcome. Its shape shows the outcome, not its colour alone. */
+/** A small sign for an outcome, which is shown by the shape as well as by the colour. */
 import type { Tone } from "../views/outcomeKinds.ts";
 
 const shapes: Readonly<Record<Tone, string>> = {
@@ -9,7 +9,7 @@ const shapes: Readonly<Record<Tone, string>> = {
   unclear: "M6 6.4c0-2.6 4-2.6 4 0 0 1.6-2 1.4-2 3M8 11.8h.01",
 };
 
-/** Hidden from screen readers, since the same stands beside it as text. */
+/** Hidden from screen readers, because the outcome is beside it as text. */
 export function Mark({ tone }: { readonly tone: Tone }) {
   return (
     <svg class={`mark ${tone}`} viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
@@ -18,7 +18,7 @@ export function Mark({ tone }: { readonly tone: Tone }) {
   );
 }
 
-/** The same within a drawing, 16 by 16. */
+/** The same sign within a drawing, 16 by 16. */
 export function Shape({ tone }: { readonly tone: Tone }) {
   return (
     <>

@@ -1,10 +1,10 @@
-/** Where the page is, for components: they read it, change it, and are drawn anew as it changes. */
+/** The page's address for components: they read and change it, and are rendered again when it changes. */
 import { useEffect, useState } from "preact/hooks";
 import { type Address, addressOf, type Choices, chosen, linkTo } from "./address.ts";
 
 let present = addressOf(location.hash);
 const listeners = new Set<() => void>();
-/** What was chosen last in each part, by its path: whoever comes back finds it as it was. */
+/** The last choices in each part, by its path. They are restored when the user comes back. */
 const lastChoices = new Map<string, Choices>();
 
 /** Browsers refuse more than some twenty changes of the address a second. */
@@ -40,12 +40,12 @@ export function goTo(path: readonly string[], choices?: Choices): void {
   location.hash = choices === undefined ? linkBack(path) : linkTo(path, choices);
 }
 
-/** The link to a part, with what was chosen there last. */
+/** The link to a part, with the last choices there. */
 export function linkBack(path: readonly string[]): string {
   return linkTo(path, lastChoices.get(path.join("/")));
 }
 
-/** Changes what is chosen here, without a new entry in the browser's history. Empty: no longer chosen. */
+/** Changes choices without a new entry in the browser's history. An empty value removes a choice. */
 export function choose(changes: Choices): void {
   show({ ...present, choices: chosen({ ...present.choices, ...changes }) });
   const wait = writtenAt + writeEveryMs - performance.now();
@@ -64,12 +64,12 @@ export function useAddress(): Address {
   return address;
 }
 
-/** A choice as it is by now, also between two drawings. Empty: nothing is chosen. */
+/** The current value of a choice, even between two renders; empty if there is none. */
 export function chosenNow(name: string): string {
   return present.choices[name] ?? "";
 }
 
-/** One choice of the present address, and how to change it. Empty: nothing is chosen. */
+/** A choice in the current address, and a function that changes it. Empty if there is none. */
 export function useChoice(name: string): readonly [string, (value: string) => void] {
   const { choices } = useAddress();
   return [choices[name] ?? "", (value) => choose({ [name]: value })];

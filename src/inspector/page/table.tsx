@@ -40,7 +40,7 @@ export type FactLine = readonly [name: string, value: ComponentChildren];
 
 interface FactsProperties {
   readonly facts: readonly FactLine[];
-  /** One fact a line, all in one line, or as large figures. */
+  /** `facts`: one fact per line. `strip`: all in one line. `figures`: large figures. */
   readonly kind?: "facts" | "strip" | "figures";
 }
 
@@ -62,7 +62,7 @@ interface CodeProperties {
   readonly text: string;
 }
 
-/** Lines as they are. A long text scrolls, also with the keyboard. */
+/** Preformatted lines. A long text scrolls, also with the keyboard. */
 export function Code({ label, text }: CodeProperties) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by the keyboard

@@ -1,11 +1,14 @@
-/** Makes every text of the page visible: names in histories may turn the direction of writing around. */
+/**
+ * Makes unsafe characters visible in every text of the page: names in histories may, for example, reverse the
+ * direction of writing.
+ */
 import { options, type VNode } from "preact";
 import { visible, visibleLines } from "../../units/visible.ts";
 
 /** Attributes that browsers show or read aloud. */
 const shownAttributes = ["title", "aria-label", "aria-valuetext"];
 
-/** Call it once, before the page is rendered. It applies to every component. */
+/** To be called once, before the page is rendered. Applies to every component. */
 export function showVisibleText(): void {
   const before = options.vnode;
   options.vnode = (vnode) => {

@@ -1,10 +1,10 @@
-/** A long list of rows of equal height, of which only those in sight are drawn. */
+/** A long list of rows of equal height. Only visible rows are drawn. */
 import { useEffect, useState } from "preact/hooks";
 
 /** Number of rows drawn beyond the visible ones, on either side. */
 const overscan = 6;
 
-/** The rows to draw: from the first one up to, and without, the last one. */
+/** The rows to draw: from the first number, inclusive, to the second, exclusive. */
 export function rowsInSight(top: number, height: number, count: number): readonly [number, number] {
   const first = Math.max(0, Math.min(count, Math.floor(top / height)) - overscan);
   return [first, Math.min(count, first + Math.ceil(innerHeight / height) + 2 * overscan)];
@@ -19,7 +19,7 @@ export function Gap({ height }: { readonly height: number }) {
   );
 }
 
-/** Scrolls as little as needed for a row to be in sight. @returns the new scroll position */
+/** Scrolls as little as necessary to make a row visible. @returns the new scroll position */
 export function reveal(place: HTMLElement | null, index: number, height: number, heads: number): number {
   if (place === null) return 0;
   const [from, room] = [index * height, place.clientHeight - heads];
@@ -28,7 +28,7 @@ export function reveal(place: HTMLElement | null, index: number, height: number,
   return place.scrollTop;
 }
 
-/** The height of a row, which the style sheet has, too: another one where the window is narrow. */
+/** The height of a row, which depends on the window's width. It must equal that of the style sheet. */
 export function useRowHeight(wide: number, narrow: number): number {
   const media = matchMedia("(max-width: 40rem)");
   const [height, setHeight] = useState(media.matches ? narrow : wide);

@@ -8,7 +8,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { isOwnHost } from "../../http/hostHeader.ts";
 
-/** The parts of a request that decide. */
+/** The parts of a request on which the decision depends. */
 export interface AccessRequest {
   readonly method?: string | undefined;
   /** Path and query. */
@@ -27,17 +27,17 @@ export type Verdict =
   | { readonly kind: "welcome"; readonly cookie: string }
   | { readonly kind: "refused"; readonly status: number; readonly reason: string };
 
-/** Where the page puts a bundle that was dropped onto it: the only path that takes anything. */
+/** Path for uploads of bundles that were dropped onto the page. No other path accepts data. */
 const uploadPath = "/api/bundles";
 
-/** Where Prometheus scrapes. */
+/** Path for scrapes of Prometheus. */
 export const metricsPath = "/metrics";
 
 export class Access {
   /** Part of the printed URL. */
   readonly token = randomBytes(24).toString("base64url");
   readonly #session = randomBytes(24).toString("base64url");
-  /** Unique, since cookies ignore ports: two inspectors on one host must not share one. */
+  /** Unique for each inspector: cookies ignore ports, and two inspectors on one host must not share one. */
   readonly #cookieName = `inspect_${createHash("sha256").update(this.token).digest("hex").slice(0, 12)}`;
 
   judge({ method, url, headers }: AccessRequest): Verdict {
@@ -66,7 +66,7 @@ export class Access {
     return refused(401, "open the address printed by `nomad-driver-exec2 inspect`, including its token");
   }
 
-  /** For clients other than browsers: checks the token in the address itself, whatever its path. */
+  /** Checks the token in the address, for clients other than browsers. Any path is allowed. */
   admitsClient(request: AccessRequest): boolean {
     const { host, origin } = request.headers;
     if (!isOwnHost(host) || (origin !== undefined && !isLoopback(origin))) return false;
@@ -85,12 +85,15 @@ export class Access {
   }
 }
 
-/** Parses a request's target. @returns undefined for what is neither a path nor an address, such as `//` */
+/**
+ * Parses a request's target. @returns undefined for a target that is neither a path nor an address, such as
+ * `//`
+ */
 export function targetOf(url = "/"): URL | undefined {
   return URL.parse(url, "http://localhost") ?? undefined;
 }
 
-/** Whether a page is of a program on the same machine, such as the relay of `@statelyai/inspect`. */
+/** Whether a page comes from a program on the same machine, such as the relay of `@statelyai/inspect`. */
 function isLoopback(origin: string): boolean {
   return /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/.test(origin);
 }

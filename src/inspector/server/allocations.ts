@@ -1,18 +1,21 @@
-/** The lanes of allocations: read from the logs when a page asks for them, and kept for the next time. */
+/**
+ * The lanes of allocations. They are read from the logs when a page requests them, and kept for the next
+ * request.
+ */
 import { setImmediate as turn } from "node:timers/promises";
 import { readHistory } from "../../replay/storedHistory.ts";
 import { type AllocationView, allocationView, shownRuns } from "../views/allocation/allocationView.ts";
 import { extendLane, type LaneStep, type RunLane } from "../views/allocation/runLane.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
-/** Some kilobytes each. */
+/** Maximum number of kept lanes, some kilobytes each. */
 const maxKept = 2_000;
-/** Reading so many takes some milliseconds. */
+/** Events to read in one turn of the event loop: some milliseconds of work. */
 const eventsOfTurn = 256;
 
 export class Allocations {
   readonly #index: TaskIndex;
-  /** By the run's id, the one used last at the end. */
+  /** The lanes by run id, in the order of their last use. */
   readonly #lanes = new Map<string, RunLane>();
 
   constructor(index: TaskIndex) {
@@ -27,17 +30,20 @@ export class Allocations {
     return allocationView(rows, (id) => lanes.get(id));
   }
 
-  /** What happened in a run but commands: the newest events. Undefined if there is no such run. */
+  /** The newest events of a run, without commands. Undefined if there is no such run. */
   async stepsOf(id: string): Promise<readonly LaneStep[] | undefined> {
     return (await this.#laneOf(id))?.steps;
   }
 
-  /** Read in turns with other work: a history may have tens of thousands of events. */
+  /**
+   * Reads a run's lane. Gives other work a turn now and then, because a history may have tens of thousands of
+   * events.
+   */
   async #laneOf(id: string): Promise<RunLane | undefined> {
     const reader = this.#index.readerOf(id);
     if (reader === undefined) return undefined;
     const kept = this.#lanes.get(id);
-    // Fewer events than are kept: the log was replaced by another one.
+    // If there are fewer events than kept, another log has replaced this one.
     let lane = kept !== undefined && kept.events <= reader.version(id) ? kept : undefined;
     while ((lane?.events ?? 0) < reader.version(id)) {
       const events = readHistory(reader, id, (lane?.events ?? 0) + 1, eventsOfTurn);

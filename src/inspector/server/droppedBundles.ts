@@ -1,7 +1,7 @@
 /**
- * Bundles that were dropped onto the page: histories of others, kept in memory beside the inspector's own until
- * it ends or newer ones take their room. Each has an index of its own, so that nothing of it can pass for a
- * task of this host, and nothing of it is ever written.
+ * Bundles that were dropped onto the page. They are kept in memory until the inspector ends or newer ones
+ * replace them, and are never written to disk. Each has its own index, so that its tasks cannot be taken for
+ * tasks of this host.
  */
 import { randomBytes } from "node:crypto";
 import { setImmediate as turn } from "node:timers/promises";
@@ -16,18 +16,18 @@ import { Allocations } from "./allocations.ts";
 import { TaskLogs } from "./logs/taskLogs.ts";
 import { TaskIndex } from "./taskIndex.ts";
 
-/** Some 60,000 events. A larger one is for `inspect BUNDLE`. */
+/** Maximum size of a bundle, some 60,000 events. A larger one can be opened with `inspect BUNDLE`. */
 export const maxBundleBytes = 32 * 1024 * 1024;
 export const tooLarge = `The bundle is larger than ${formatBytes(maxBundleBytes)}. Look at it with nomad-driver-exec2 inspect BUNDLE`;
 const maxAllBytes = 64 * 1024 * 1024;
 const maxBundles = 16;
 const maxNameLength = 200;
-/** Events that are folded before other work has its turn. */
+/** Events to fold in one turn of the event loop. */
 const eventsATurn = 200;
 
 export interface DroppedBundle {
   readonly key: string;
-  /** As the file was called. */
+  /** The name of the file. */
   readonly name: string;
   readonly header: BundleHeader;
   readonly reader: EventReader;
@@ -38,7 +38,7 @@ export interface DroppedBundle {
   readonly bytes: number;
 }
 
-/** What the page shows of one. */
+/** The page's data on a dropped bundle. */
 export interface BundleView {
   readonly name: string;
   readonly driver: string;
@@ -47,7 +47,7 @@ export interface BundleView {
   readonly masked: boolean;
   readonly tasks: number;
   readonly events: number;
-  /** The first thing of each task that cannot be verified, in words; empty if all can. */
+  /** The first finding of each task, in words; empty if everything is verified. */
   readonly findings: readonly string[];
 }
 
@@ -55,7 +55,7 @@ export class DroppedBundles {
   readonly #bundles = new Map<string, DroppedBundle>();
 
   /**
-   * Reads a bundle in turns with other work.
+   * Reads a bundle. Gives other work a turn now and then.
    * @throws DriverError `BUNDLE_INVALID`
    */
   async add(bytes: Buffer, fileName: string): Promise<DroppedBundle> {
@@ -82,7 +82,7 @@ export class DroppedBundles {
     return bundle;
   }
 
-  /** Undefined once newer ones have taken its room. */
+  /** A bundle by its key; undefined once newer ones have replaced it. */
   get(key: string): DroppedBundle | undefined {
     return this.#bundles.get(key);
   }
@@ -115,7 +115,7 @@ function findingText({ kind, stream, seq }: Finding): string {
   return `Event ${seq} of ${stream} ${what}`;
 }
 
-/** The bytes of a request, up to a bound. @throws DriverError `BUNDLE_INVALID` for more */
+/** The bytes of a request. @throws DriverError `BUNDLE_INVALID` if they exceed the limit */
 export async function bytesOf(body: AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;

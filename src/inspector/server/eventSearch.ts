@@ -1,10 +1,13 @@
-/** Searches the events of all tasks for words, the newest first, bit by bit: a long log holds up nobody. */
+/**
+ * Searches the events of all tasks for words, newest first. Works in small steps, so that a long log does not
+ * hold up other requests.
+ */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { maskEvent } from "../../replay/mask.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { phraseOf } from "../views/story.ts";
 
-/** An event that has all words. */
+/** An event that contains all words. */
 export interface EventHit {
   /** The task's id. */
   readonly id: string;
@@ -18,22 +21,25 @@ export interface EventHit {
 
 export interface EventHits {
   readonly hits: readonly EventHit[];
-  /** Where to search on: the number of the log, and the position before which to look. Null at the end. */
+  /**
+   * The place at which to continue: the number of the log, and the position before which to search. Null at
+   * the end.
+   */
   readonly next: string | null;
 }
 
 export interface EventQuery {
   /** Separated by blanks. */
   readonly words: string;
-  /** Empty: of any type. */
+  /** Empty for any type. */
   readonly type: string;
-  /** As {@link EventHits.next}; empty to begin. */
+  /** {@link EventHits.next} of the previous answer; empty to begin. */
   readonly from: string;
 }
 
-/** Positions that are read at once: some milliseconds. */
+/** Positions to read in one turn: some milliseconds of work. */
 const ofTurn = 256;
-/** An answer comes after so many hits or so much time, and says where to search on. */
+/** An answer is sent after this many hits or this much time. It says where to continue. */
 const maxHits = 100;
 const maxMs = 300;
 
@@ -80,7 +86,7 @@ function hitsBetween(
   return hits;
 }
 
-/** Looks in what is shown of an event, and in its data as a bundle has them. */
+/** Searches the shown texts of an event, and its data in their masked form. */
 function hitIn(event: StoredEvent, words: readonly string[]): EventHit | undefined {
   const { stream: id, seq, type, time, from, to, data } = event;
   const { title, text } = phraseOf(event);

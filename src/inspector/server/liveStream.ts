@@ -1,7 +1,7 @@
 /**
- * Sends changes to an open page as server-sent events. A row is always sent in its
- * present state, so nothing is queued for a slow page: the stream remembers only
- * which rows have changed, and sends them once the page is ready.
+ * Sends changes to an open page as server-sent events. A row is always sent in its current state, so nothing
+ * is queued for a slow page. The stream remembers only which rows have changed, and sends them once the page
+ * is ready.
  */
 import type { ServerResponse } from "node:http";
 import { eventTypes } from "../../machines/events.ts";
@@ -11,7 +11,7 @@ import { guards } from "./responses.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
 export type LiveMessage =
-  /** The page drops all rows; they are sent anew. */
+  /** The page drops all rows, and gets them again. */
   | { readonly kind: "reset"; readonly eventTypes: readonly string[] }
   | { readonly kind: "rows"; readonly rows: readonly TaskSummary[]; readonly gone: readonly string[] }
   | { readonly kind: "status"; readonly status: Status };

@@ -1,6 +1,5 @@
 /**
- * Follows the event logs below a state folder: existing ones, new ones, and ones that
- * replace a log that was set aside.
+ * Follows the event logs below a state folder: existing ones, new ones, and replacements of quarantined ones.
  */
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
@@ -23,7 +22,7 @@ export interface Problem {
 
 export interface Status {
   readonly path: string;
-  /** Whether the path is a bundle: it gets no new events, and may be of another host. */
+  /** Whether the path is a bundle, which gets no new events and may be of another host. */
   readonly bundle: boolean;
   readonly problems: readonly Problem[];
   /** Pids of the plugins that own the state folders. */
@@ -34,7 +33,10 @@ export interface Status {
 
 interface Followed {
   readonly path: string;
-  /** When removed histories were looked for: the file's time then, and when that may be done again. */
+  /**
+   * The last search for removed histories: the file's time at that moment, and the earliest time of the next
+   * search.
+   */
   forgotten: { readonly changed: number; readonly next: number };
   readonly reader: EventReader;
   readonly inode: number;
@@ -69,8 +71,8 @@ export class LogWatch {
   }
 
   /**
-   * Removes tasks whose histories are no longer in a log. Looking for each of ten thousands takes a while: it is
-   * done only if the log has changed, and takes at most a hundredth of the time.
+   * Removes tasks whose histories are no longer in a log. To look up tens of thousands of tasks takes a
+   * while. So it is done only if the log has changed, and uses at most a hundredth of the time.
    */
   #forgetRemoved(log: Followed): void {
     const now = performance.now();
@@ -183,8 +185,8 @@ function damageText(damage: readonly string[]): string {
 }
 
 /**
- * Damage rarely spans more events than these. If it does, the log counts as read at once, and its tasks
- * appear as they are read.
+ * Maximum number of damaged events at the end of a log that are recognized as such. If there are more, the
+ * log counts as read at once, and its tasks appear as they are read.
  */
 const maxDamagedAtEnd = 100;
 
@@ -199,13 +201,13 @@ function lastIntact(reader: EventReader): number {
 const pluginGone =
   "No plugin is running. Tasks keep running; their events appear once a plugin has taken them over. The Nomad agent restarts it automatically.";
 
-/** When a log was written last; 0 if it is gone. */
+/** Time of the last write to a log; 0 if it was removed. */
 function changedAt(folder: string): number {
   const file = isFile(folder) ? folder : logFiles(folder).data;
   return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
-/** Identifies a log, since another file may take its name. */
+/** Identifies a log's file, because another one may take over its name. */
 function inodeOf(folder: string): number {
   return dataOf(folder)?.ino ?? 0;
 }

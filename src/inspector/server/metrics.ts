@@ -1,4 +1,4 @@
-/** The figures of all tasks of this host, for Prometheus. */
+/** Metrics of all tasks of this host, for Prometheus. */
 import { DriverError } from "../../errors.ts";
 import { expositionType, type Family, gauge, type Sample } from "../../metrics/exposition.ts";
 import { metricsText } from "../../metrics/metricsText.ts";
@@ -36,7 +36,7 @@ export class InspectorMetrics {
   async #families(): Promise<Family[]> {
     this.#process ??= new ProcessFigures("inspector");
     const { bundle, plugins, problems } = this.#watch.status();
-    // What runs in a bundle runs on another host.
+    // Running tasks of a bundle run on another host.
     const running = bundle ? [] : await this.#running.families(() => this.#index.live());
     return [
       ...this.#process.families(),

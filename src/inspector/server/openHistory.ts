@@ -1,6 +1,6 @@
 /**
- * The history that a page looks at: folded once, bit by bit, so that a long one holds up nobody, and kept
- * while events are added.
+ * The history that a page shows. It is folded once, in small steps, so that a long one does not hold up other
+ * requests. It is kept, and new events are added to it.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { History } from "../../replay/history.ts";
@@ -10,7 +10,7 @@ import type { EventReader } from "../../store/eventStore.ts";
 import { Explainer } from "../../why/explain.ts";
 import type { Sentence } from "../../why/facts.ts";
 
-/** Reading and folding so many takes some milliseconds. */
+/** Events to read and fold in one turn: some milliseconds of work. */
 const eventsOfTurn = 256;
 
 export class OpenHistory {
@@ -28,7 +28,7 @@ export class OpenHistory {
     return this.#history.stream;
   }
 
-  /** The masked history, with all that is stored by now. */
+  /** The masked history with all events that are stored by now. */
   async upToDate(): Promise<History> {
     for (let before = -1; before < this.#history.length && this.#isBehind; ) {
       before = this.#history.length;
@@ -40,7 +40,7 @@ export class OpenHistory {
     return this.#history;
   }
 
-  /** Why it stands as it does, of what {@link upToDate} has read. */
+  /** The explanation of the events that {@link upToDate} has read. */
   sentences(): Sentence[] {
     return this.#explainer.sentences(this.#history.stateAfter(this.#history.length).context);
   }

@@ -29,18 +29,18 @@ import type { TaskIndex } from "./taskIndex.ts";
 export interface Sources extends TaskSources {
   readonly watch: LogWatch;
   readonly node: Node;
-  /** Histories of others, each with an index of its own. */
+  /** The dropped bundles, each with its own index. */
   readonly dropped: DroppedBundles;
 }
 
-/** What knows tasks: those of the inspector's logs, or those of a dropped bundle. */
+/** A source of tasks: the inspector's logs, or a dropped bundle. */
 interface TaskSources {
   readonly index: TaskIndex;
   readonly allocations: Allocations;
   readonly logs: TaskLogs;
 }
 
-/** @param isWanted false once nobody waits for the answer */
+/** @param isWanted returns false once nobody waits for the answer */
 type Route = (sources: Sources, query: URLSearchParams, isWanted: () => boolean) => Answer | Promise<Answer>;
 
 const routes: Readonly<Record<string, Route>> = {
@@ -84,7 +84,7 @@ const routes: Readonly<Record<string, Route>> = {
   "/api/moment": ({ index }, query) => {
     const seq = numberOf(query, "seq");
     const newest = index.newest(query.get("id") ?? "");
-    // The page follows the newest moment: it needs no history.
+    // The newest moment is known without folding the history.
     if (newest !== undefined && newest.seq === seq) return jsonAnswer(momentView(newest, unreported(newest)));
     return withHistory(index, query, (history) => {
       if (seq === undefined || seq > history.length) return notFound("There is no such event.");
@@ -96,7 +96,8 @@ const routes: Readonly<Record<string, Route>> = {
     const [left, right] = ["a", "b"].map((side) => {
       const key = query.get(`${side}in`) ?? "";
       const from = key === "" ? index : dropped.get(key)?.index;
-      // Compared unmasked, so that a difference in what is masked is told, too; the result is masked.
+      // The histories are compared unmasked, so that differences in masked fields are found. The result is
+      // masked.
       return from?.unmasked(query.get(side) ?? "");
     });
     if (left === undefined || right === undefined) return notFound(noTask);
@@ -113,7 +114,7 @@ const routes: Readonly<Record<string, Route>> = {
       }
     }),
   "/api/whatif/template": ({ index }, query) =>
-    // An event to put in begins as the first recorded one of its type.
+    // The form for an insertion begins with the first recorded event of the type.
     withHistory(index, query, ({ events }) =>
       jsonAnswer(events.find(({ type }) => type === query.get("type"))?.data ?? {}),
     ),
@@ -126,11 +127,11 @@ const routes: Readonly<Record<string, Route>> = {
     withHistory(index, query, (history) => textAnswer(bundleOf(index, history))),
 };
 
-/** Steps whose words are sent at once. */
+/** Maximum number of steps whose texts are sent in one answer. */
 const maxPhrases = 256;
 
 /**
- * @param isWanted false once nobody waits for the answer
+ * @param isWanted returns false once nobody waits for the answer
  * @returns undefined if there is no such path
  */
 export async function answerOf(
@@ -171,7 +172,7 @@ function numberOf(query: URLSearchParams, name: string): number | undefined {
   return Number.isInteger(number) && number >= 1 ? number : undefined;
 }
 
-/** There are no samples of a task in a bundle. */
+/** Bundles hold no samples. */
 function usageOf(index: TaskIndex, watch: LogWatch, history: History): UsageView {
   const reader = index.readerOf(history.stream);
   const folder = reader && watch.folderOf(reader);

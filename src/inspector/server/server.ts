@@ -30,7 +30,7 @@ export interface InspectorOptions {
 const maxPages = 16;
 /** Maximum number of connections; more than any browser opens for that many pages. */
 const maxConnections = 256;
-/** Nothing notifies of a plugin that died, or of a new log, so both are checked at this interval. */
+/** Interval of the checks for plugins that died and for new logs, because nothing reports these. */
 const lookIntervalMs = 2_000;
 
 const notFound = textAnswer("Not found.\n", 404);
@@ -67,14 +67,14 @@ export class InspectorServer {
     const limits = {
       headersTimeout: 10_000,
       requestTimeout: 10_000,
-      // How often Node looks for connections that are over these limits. Its default is half a minute.
+      // Interval at which Node checks these limits. Its default is half a minute.
       connectionsCheckingInterval: 5_000,
       maxHeaderSize: 16_384,
     };
     this.#http = createServer(limits, (request, response) => this.#handle(request, response));
     this.#connections = new Connections(this.#http, maxConnections);
     this.#timer = setInterval(() => void this.#look(), lookIntervalMs).unref();
-    // Reading a long log leaves much that is garbage.
+    // Reading a long log leaves much garbage.
     this.index.changes.subscribe(() => this.#idleMemory.wake());
   }
 
@@ -165,12 +165,12 @@ export class InspectorServer {
     else void answerOf(this.#sources, target, isWanted).then((answer) => send(response, answer ?? notFound));
   }
 
-  /** Takes a bundle that was dropped onto the page, and answers with the key under which it is found. */
+  /** Accepts a bundle that was dropped onto the page, and answers with its key. */
   async #upload(request: IncomingMessage, response: ServerResponse, name: string): Promise<void> {
     const isTooLong = Number(request.headers["content-length"] ?? 0) > maxBundleBytes;
     if (isTooLong || this.#isUploading) {
       const refusal = isTooLong ? tooLarge : "another bundle is being read";
-      // Its bytes are not read: the connection ends with the answer.
+      // The bytes of the request are not read, so the connection is closed after the answer.
       send(response, { ...textAnswer(refusal, isTooLong ? 413 : 503), headers: { Connection: "close" } });
       return;
     }

@@ -1,7 +1,7 @@
 /**
- * Indexes the tasks of this host as rows, updated by every event that is read. Holds each
- * row, its steps in eight bytes each and, while events may follow, its newest moment. Other moments
- * are folded from the log if they are needed.
+ * Indexes the tasks of this host as rows, updated by every event that is read. Holds each row, the task's
+ * steps in eight bytes each and, while events may follow, the newest moment. Other moments are folded from
+ * the log on demand.
  */
 import { Subject } from "rxjs";
 import { DriverError } from "../../errors.ts";
@@ -29,7 +29,10 @@ interface Entry {
   readonly newest: Moment | undefined;
 }
 
-/** A history that no page has asked for since is closed: one of 50,000 events takes some 40 MiB. */
+/**
+ * Time after which a history is closed that no page has requested again. One of 50,000 events takes some 40
+ * MiB.
+ */
 const openForMs = 30_000;
 
 export class TaskIndex {
@@ -41,7 +44,7 @@ export class TaskIndex {
   /** The last requested history. A page requests it again at every step and with every new event. */
   #open: OpenHistory | undefined;
   #closing: NodeJS.Timeout | undefined;
-  /** Counts what happens from now on. */
+  /** Counts events from now on. */
   readonly counters = new TaskCounters(Date.now());
   /** Ids of rows that were changed or removed. */
   readonly changes = new Subject<string>();
@@ -83,7 +86,7 @@ export class TaskIndex {
     return Array.from(this.#entries.values(), ({ row }) => row);
   }
 
-  /** Whether any task is not over, by its events. */
+  /** Whether any task is not over according to its events. */
   someUnderway(): boolean {
     for (const { row } of this.#entries.values()) {
       if (row.endedAt === null && row.state !== "destroyed") return true;
@@ -91,7 +94,7 @@ export class TaskIndex {
     return false;
   }
 
-  /** The tasks that run, by their events. */
+  /** The tasks that are running according to their events. */
   live(): LiveTask[] {
     return Array.from(this.#entries).flatMap(([id, { newest }]) =>
       newest !== undefined && isStateName(newest.after.value) && isAlive(newest.after.value)
@@ -129,7 +132,7 @@ export class TaskIndex {
     return new Set(Array.from(this.#entries.values(), ({ reader }) => reader));
   }
 
-  /** The present state of a task, and the number of the event that led to it. */
+  /** The current state of a task, and the number of the event that led to it. */
   async present(id: string): Promise<{ readonly seq: number; readonly state: MachineState } | undefined> {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
@@ -138,7 +141,7 @@ export class TaskIndex {
     return { seq: history.length, state: history.finalState };
   }
 
-  /** The history of a task, to be read; undefined if there is no such task. */
+  /** Opens the history of a task; undefined if there is no such task. */
   open(id: string): OpenHistory | undefined {
     const reader = this.readerOf(id);
     if (reader === undefined) return undefined;
@@ -150,7 +153,10 @@ export class TaskIndex {
     return this.#open;
   }
 
-  /** The task's history as it is stored, to be compared: nothing of it may be shown. Undefined if there is no such task. */
+  /**
+   * The task's unmasked history, for comparisons only: it must not be shown. Undefined if there is no such
+   * task.
+   */
   unmasked(id: string): History | undefined {
     const reader = this.readerOf(id);
     return reader && new History(id, readHistory(reader, id));
@@ -202,7 +208,7 @@ function stateBefore(reader: EventReader, id: string, seq: number): MachineState
     return new History(id, readHistory(reader, id).map(maskEvent)).stateAfter(seq - 1);
   } catch (thrown) {
     if (!(thrown instanceof DriverError)) throw thrown;
-    // The log's index is damaged, which the reader reports. The row shows what later events tell.
+    // The log's index is damaged, which the reader reports. The row shows the data of later events.
     return thisMachine.initialSnapshot;
   }
 }

@@ -1,9 +1,9 @@
 /**
  * Relays the tasks of this host to clients of `@statelyai/inspect`, each as an actor. A new client gets all
- * actors in their present state, then every event and the state after it. With history, each actor starts in
- * its first state, and its events come from the first one on: all in the order in which they were stored.
- * Events are read from the log when the client is ready for more, so a slow client loses nothing and uses no
- * memory. After each message, everything else that waits has its turn.
+ * actors in their current states, then every event and the state after it. With history, each actor starts in
+ * its initial state, and all stored events follow in their order. Events are read from the log when the
+ * client is ready for more, so a slow client loses nothing and uses no memory. After each message, other work
+ * gets a turn.
  */
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
@@ -41,7 +41,7 @@ export function relayTasks(http: Server, { access, connections, index }: Relayed
     const target = targetOf(request.url);
     const admitted = target?.pathname === path && access.admitsClient(request);
     if (!admitted || sockets.clients.size >= maxClients) {
-      // Node's timeouts do not apply to a connection that asked for an upgrade.
+      // Node's timeouts do not apply to a connection that has requested an upgrade.
       const refusal = admitted ? "503 Service Unavailable" : "403 Forbidden";
       socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\n\r\n`, () => socket.destroy());
       return;
@@ -64,13 +64,13 @@ export function relayPath(token: string): string {
   return `${path}?token=${token}`;
 }
 
-/** One client, and what it has been told. */
+/** One client, and what was sent to it. */
 class Relay {
   readonly #client: WebSocket;
   readonly #index: TaskIndex;
-  /** The position of the last event that was told or needs not be, of each log. */
+  /** For each log, the position of the last event that was sent or need not be sent. */
   readonly #told = new Map<EventReader, number>();
-  /** What was told last of the actors that go on. */
+  /** The last sent event and state of each actor that is not over. */
   readonly #actors = new Map<string, { readonly seq: number; readonly state: MachineState }>();
   /** Ids of the actors that the client knows. */
   readonly #known = new Set<string>();
@@ -81,7 +81,7 @@ class Relay {
   }
 
   async run(withHistory: boolean): Promise<void> {
-    // Noticed from now on, and told below.
+    // Changes are noticed from now on, and sent below.
     let wake: (() => void) | undefined;
     let hasMore = true;
     const changes = this.#index.changes.subscribe(() => {
@@ -109,7 +109,7 @@ class Relay {
     return this.#client.readyState === this.#client.OPEN;
   }
 
-  /** Registers every actor in its present state. Events that come meanwhile are told afterwards. */
+  /** Registers every actor in its current state. Events that arrive meanwhile are sent afterwards. */
   async #tellPresent(): Promise<void> {
     for (const reader of this.#index.readers()) this.#told.set(reader, reader.lastPosition());
     for (const id of this.#index.ids()) {
@@ -122,7 +122,7 @@ class Relay {
     }
   }
 
-  /** Tells the events of a log that the client does not know yet. */
+  /** Sends the events of a log that the client does not know yet. */
   async #tellEvents(reader: EventReader): Promise<void> {
     try {
       for (const event of reader.readIntact((this.#told.get(reader) ?? 0) + 1)) {
@@ -131,7 +131,7 @@ class Relay {
         this.#told.set(reader, event.position);
       }
     } catch (thrown) {
-      // The log was closed, since another one has taken its place: that one is read from now on.
+      // The log was closed because another one has replaced it. That one is read from now on.
       if (!(thrown instanceof DriverError)) throw thrown;
     }
   }
@@ -164,7 +164,7 @@ class Relay {
     await this.#send(actorMessage({ sessionId: id, time }, name, state, isFirst));
   }
 
-  /** Resolves once the message is sent, or the client has disconnected, and others have had their turn. */
+  /** Resolves once the message is sent, or the client has disconnected, and other work had a turn. */
   async #send(message: StatelyMessage): Promise<void> {
     await new Promise<void>((resolve) => {
       const stuck = setTimeout(() => this.#client.terminate(), stuckAfterMs).unref();

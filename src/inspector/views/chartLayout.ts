@@ -11,14 +11,16 @@ export interface ChartLayout {
 }
 
 export interface ChartArrow {
-  /** The transitions that it draws: several behind the place where the arrows of an event join. */
+  /**
+   * The transitions that the arrow draws. Behind a joint, where arrows of an event join, there are several.
+   */
   readonly ways: readonly ChartWay[];
   readonly points: readonly Point[];
   /** Whether it ends at a state. */
   readonly hasHead: boolean;
   /** The event's name; empty if the state has the same one, or the arrow joins others before its name. */
   readonly label: string;
-  /** Where its label and the numbers of its steps are. */
+  /** Position of its label and of its steps' numbers. */
   readonly middle: Point;
 }
 

@@ -10,7 +10,7 @@ export interface StepGroup {
   readonly from: number;
   readonly to: number;
   readonly bad: boolean;
-  /** How many like groups it stands for; 1 for one whose steps are all of interest. */
+  /** Number of equal groups that it replaces; 1 for a group that replaces no other. */
   readonly folded: number;
 }
 
@@ -20,7 +20,7 @@ const maxSeparate = 4;
 /** A request opens a group. Later steps belong to it until its end, or the next request. */
 export function groupSteps(steps: Steps): StepGroup[] {
   const groups: StepGroup[] = [];
-  /** How many of the last groups are of commands that begin alike. */
+  /** Number of consecutive groups at the end that are of commands and begin equally. */
   let alike = 0;
   let from = 1;
   let [bad, isCommand] = [false, true];
@@ -53,12 +53,12 @@ function isLike(steps: Steps, a: number, b: number): boolean {
   return steps.kindOf(a).type === steps.kindOf(b).type;
 }
 
-/** More outcomes than these are left out of a title. */
+/** Maximum number of outcomes in a title. */
 const maxOutcomes = 5;
 
 /**
  * `Stop requested → SIGTERM delivered → exit code 0, after 1.2 s`.
- * @param phraseOf a step's words; undefined until they are known
+ * @param phraseOf returns a step's texts; undefined until they are known
  */
 export function groupTitle(
   steps: Steps,
@@ -80,7 +80,7 @@ export function groupTitle(
   return `${[title, ...outcomes].join(" → ")}${span}`;
 }
 
-/** The steps whose words a group's title has: the first ones and the last. */
+/** The steps whose texts are in a group's title: the first ones and the last. */
 export function stepsInTitle({ from, to }: Pick<StepGroup, "from" | "to">): number[] {
   const count = to - from + 1;
   if (count <= maxOutcomes + 1) return Array.from({ length: count }, (_, index) => from + index);

@@ -14,7 +14,7 @@ export interface NodeView {
   readonly plugins: readonly { readonly pid: number; readonly version: string | null }[];
   /** Null for a bundle, whose events are of another host. */
   readonly host: NodeHost | null;
-  /** The commonest first. */
+  /** The most frequent first. */
   readonly outcomes: readonly { readonly kind: OutcomeKind; readonly tasks: number }[];
   /** Milliseconds from a request to the running program, over all starts in the log. */
   readonly start: {

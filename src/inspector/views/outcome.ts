@@ -1,4 +1,4 @@
-/** A task's present state, or its outcome: a word to count it by, a tone, and a few words. Pure. */
+/** A task's current state or outcome: a kind to count it by, a tone, and a short text. Pure. */
 
 import type { MachineState } from "../../machines/machineVersion.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
@@ -23,8 +23,8 @@ export function outcomeOf({ value, context }: MachineState): Outcome {
 }
 
 /**
- * What to group failures by, such as `COMMAND_NOT_FOUND /usr/local/bin/web`: the same for tasks that failed
- * alike. Null for a task that did not fail.
+ * The cause of a failure, such as `COMMAND_NOT_FOUND /usr/local/bin/web`, by which failures are grouped. Null
+ * for a task that did not fail.
  */
 export function causeOf({ context }: MachineState): string | null {
   const { request, sandbox, failure, exit, lostReason, stop } = context;
@@ -32,7 +32,7 @@ export function causeOf({ context }: MachineState): string | null {
   const result = resultOf(context);
   if (result === "never started" && failure !== null) {
     const { code, failed } = failure;
-    // A path in the allocation's folder is a task's alone.
+    // A path in the allocation's folder differs for each task, so it is left out.
     const isShared = failed?.path !== undefined && !failed.path.includes(request?.allocId ?? "/");
     return `${code} ${isShared ? failed.path : (request?.command ?? command)}`;
   }

@@ -1,10 +1,10 @@
 /** The kinds of outcomes, by which tasks are counted and found. Pure: the page loads it. */
 import type { TaskResult } from "../../machines/taskResults.ts";
 
-/** What became of a task, or what it does. */
+/** A task's result, or its current activity. */
 export type OutcomeKind = TaskResult | "starting" | "running" | "stopping" | "removed";
 
-/** `calm`: it ended as the agent wanted. `unclear`: nobody knows how it ended. */
+/** `calm`: the task ended as the agent wanted. `unclear`: how it ended is unknown. */
 export type Tone = "good" | "calm" | "busy" | "unclear" | "bad";
 
 /** The tone of each kind, in the order in which the page offers them. */

@@ -1,10 +1,10 @@
 /**
- * The steps of a history in eight bytes each, so that one of tens of thousands of events is drawn at once:
- * when each happened, its type, the state after it, and whether it is an error. Server and page keep the
+ * The steps of a history in eight bytes each: the event's time and type, the state after it, and whether it
+ * is an error. So even a history of tens of thousands of events is drawn at once. Server and page keep the
  * same table. Pure.
  */
 
-/** What a page needs to know of a type of events. */
+/** A page's data on a type of events. */
 export interface EventKind {
   readonly type: string;
   /** What happened, in a few words. */
@@ -22,9 +22,9 @@ export interface StepNames {
 export interface Step {
   /** Milliseconds since the epoch. */
   readonly time: number;
-  /** Number among {@link StepNames.kinds}; {@link unknown} for a type that this version does not know. */
+  /** Index in {@link StepNames.kinds}; {@link unknown} for a type that this version does not know. */
   readonly kind: number;
-  /** The state after it: number among {@link StepNames.states}, or {@link unknown}. */
+  /** The state after it: index in {@link StepNames.states}, or {@link unknown}. */
   readonly state: number;
   readonly bad: boolean;
 }
@@ -65,7 +65,7 @@ export class StepTable {
     return this.#codeOf(seq) >> 5;
   }
 
-  /** 0, the initial state, before the first event. */
+  /** The state after an event; 0, the initial state, before the first event. */
   stateAfter(seq: number): number {
     return (this.#codeOf(seq) >> 1) & maxStates;
   }
@@ -74,7 +74,10 @@ export class StepTable {
     return (this.#codeOf(seq) & 1) === 1;
   }
 
-  /** Steps from a number on, to be sent: the time since the step before, or since 1970, then the code, of each. */
+  /**
+   * Steps from a number on, in the form that is sent: for each, the time since the previous step (or since
+   * 1970), then the code.
+   */
   toNumbers(from: number): number[] {
     const numbers: number[] = [];
     for (let seq = from, before = 0; seq <= this.#length; seq++) {
@@ -85,7 +88,7 @@ export class StepTable {
     return numbers;
   }
 
-  /** Adds what {@link toNumbers} has made. */
+  /** Adds steps in the form of {@link toNumbers}. */
   addNumbers(numbers: readonly number[]): void {
     for (let at = 0, time = 0; at + 1 < numbers.length; at += 2) {
       time += numbers[at] ?? 0;
@@ -103,7 +106,7 @@ export class StepTable {
 export class Steps {
   readonly #table: StepTable;
   readonly #names: StepNames;
-  /** How many there are: the table may get more. */
+  /** Number of steps. The table may grow beyond it. */
   readonly length: number;
 
   constructor(table: StepTable, names: StepNames, length = table.length) {

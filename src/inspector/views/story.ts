@@ -13,7 +13,7 @@ export interface Phrase {
   readonly title: string;
   /** What happened, with details. */
   readonly text: string;
-  /** The same, phrased as the outcome of a request. */
+  /** The event, phrased as the outcome of a request. */
   readonly outcome: string;
 }
 

@@ -9,7 +9,9 @@ import { causeOf, type Outcome, outcomeOf } from "./outcome.ts";
 /** Unknown values are null. Times are milliseconds since the epoch. */
 export interface TaskSummary extends TaskOutline {
   readonly outcome: Outcome;
-  /** The same for all tasks that failed alike; null if it did not fail. */
+  /**
+   * The cause of the failure, equal for tasks that failed for the same reason; null if the task did not fail.
+   */
   readonly cause: string | null;
   /** The user that it runs as. */
   readonly user: string | null;
@@ -59,7 +61,10 @@ export function summaryOf({ before, ...place }: SummaryPlace, state: MachineStat
   };
 }
 
-/** When a start failed, or the last time that a lost task was known to live. */
+/**
+ * Time of the end. For a failed start, the time of the failure; for a lost task, the last time at which it
+ * was known to run.
+ */
 function endOf(
   { context }: MachineState,
   { changedAt }: Pick<TaskSummary, "changedAt">,

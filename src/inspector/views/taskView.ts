@@ -1,4 +1,4 @@
-/** One task as the page shows it: its steps, and any moment. Pure. */
+/** A task's data for the page: its steps, and any moment. Pure. */
 import { reportsOf } from "../../machines/effects.ts";
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { contextDiff } from "../../replay/contextDiff.ts";
@@ -12,7 +12,7 @@ export interface TaskSteps {
   readonly names: StepNames;
   /** Number of the first step. */
   readonly from: number;
-  /** As {@link StepTable.toNumbers} makes them. */
+  /** The steps, in the form of {@link StepTable.toNumbers}. */
   readonly numbers: readonly number[];
 }
 
@@ -31,14 +31,14 @@ export interface MomentView {
   readonly changes: readonly { readonly path: string; readonly before: unknown; readonly after: unknown }[];
   readonly effects: readonly {
     readonly effect: string;
-    /** Whether events tell of it at all. */
+    /** Whether any event reports the effect. */
     readonly reports: boolean;
     /** The event that reports it, and the time until then. */
     readonly report: { readonly seq: number; readonly type: string; readonly afterMs: number } | null;
   }[];
 }
 
-/** @param effects what came of the moment's effects so far */
+/** @param effects the results of the moment's effects so far */
 export function momentView(moment: Moment, effects: readonly EffectOutcome[]): MomentView {
   const { seq, stored, before, after, asRecorded } = moment;
   return {

@@ -1,4 +1,4 @@
-/** What a task used, as the page draws it. Pure. */
+/** A task's usage for the page. Pure. */
 import type { TaskContext } from "../../machines/taskContext.ts";
 import { limitsOf, type TaskLimits } from "../../machines/taskLimits.ts";
 import type { UsageSample } from "../../store/usage/usageSample.ts";
@@ -8,7 +8,7 @@ export interface UsageView {
   /** In the order of time. */
   readonly spans: readonly UsageSpan[];
   readonly limits: TaskLimits;
-  /** The whole in a sentence; empty if too little is known. */
+  /** A sentence on the whole run; empty if too little is known. */
   readonly text: string;
 }
 

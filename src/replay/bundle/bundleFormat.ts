@@ -13,9 +13,9 @@ import { maskEvent } from "../mask.ts";
 /** Version of this format. */
 const FORMAT = 1;
 
-/** A reason may quote the line, which may be the whole file. */
+/** Maximum length of a reason, because it may quote the line, which may be the whole file. */
 const MAX_REASON_LENGTH = 300;
-/** More than any event has. Much deeper data would overflow the stack. */
+/** Maximum depth of data, more than any event has. Much deeper data would overflow the stack. */
 const MAX_DEPTH = 64;
 
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
@@ -88,7 +88,7 @@ export function readHeader(line: string): BundleHeader | string {
 
 /**
  * The line of an event.
- * @param bytes a record; a damaged one gives a line that shows as damage wherever it is opened
+ * @param bytes a record; a damaged one gives a line that is shown as damage when the bundle is opened
  * @param mask whether to mask possible secrets
  */
 export function eventLine(bytes: Buffer, mask: boolean, read = readRecord(bytes)): string {
@@ -104,7 +104,7 @@ export function eventLine(bytes: Buffer, mask: boolean, read = readRecord(bytes)
   return lineOf({ ...event, data }, maskProof(proof, data));
 }
 
-/** Takes the place of an event whose record is damaged: there is no proof of it. */
+/** Replaces an event whose record is damaged and has no proof. */
 export const damagedLine = JSON.stringify({ damaged: true });
 
 /** The record of an event's line; undefined if the line was changed. */

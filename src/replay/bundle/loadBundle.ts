@@ -6,17 +6,20 @@ import type { EventReader } from "../../store/eventStore.ts";
 import { type PlacedRecord, readerOf } from "../../store/recordList.ts";
 import { type BundleHeader, damagedLine, readHeader, recordOf } from "./bundleFormat.ts";
 
-/** Bounds the memory that a header can claim. Every other line is longer. */
+/**
+ * Length of the shortest possible line. With it, the file's size bounds the number of events that a header
+ * can claim.
+ */
 const MIN_LINE_LENGTH = damagedLine.length;
 
 export interface Bundle {
   readonly header: BundleHeader;
-  /** Reads the histories like a log, so that code for logs also works on bundles. */
+  /** Reads the histories like a log, so that code for logs works on bundles, too. */
   readonly reader: EventReader;
 }
 
 /**
- * Loads a bundle. Changed events are not found here, but when they are read or checked.
+ * Loads a bundle. Changed events are found only when they are read or checked.
  * @throws DriverError `BUNDLE_INVALID` if the file cannot be read, is not a bundle, or is incomplete
  */
 export async function loadBundle(path: string): Promise<Bundle> {
@@ -38,7 +41,7 @@ export function parseBundle(text: string, path: string): Bundle {
   }
 }
 
-/** The same, while other work has its turns. */
+/** Like {@link parseBundle}, but gives other work a turn now and then. */
 export async function parseBundleInTurns(
   text: string,
   path: string,
@@ -52,10 +55,10 @@ export async function parseBundleInTurns(
   }
 }
 
-/** Some milliseconds' work. */
+/** Events to parse in one turn: some milliseconds of work. */
 const EVENTS_A_TURN = 500;
 
-/** Yields between parts of the work. */
+/** Parses a bundle. Yields between parts of the work. */
 function* parsed(text: string, path: string): Generator<void, Bundle> {
   const firstEnd = text.indexOf("\n");
   const header = readHeader(firstEnd === -1 ? text : text.slice(0, firstEnd));
@@ -72,7 +75,7 @@ function* parsed(text: string, path: string): Generator<void, Bundle> {
 }
 
 /**
- * The lines of events, of which each ends with a newline, the last one too.
+ * Splits the lines of events. Every line, including the last one, ends with a newline.
  * @throws DriverError `BUNDLE_INVALID` if their number differs from the header's, which could otherwise claim
  *   memory for events that the file does not have
  */
@@ -93,7 +96,7 @@ function eventLines({ streams }: BundleHeader, text: string, path: string): stri
   return lines;
 }
 
-/** Number `index` of all events, counted from 0. */
+/** The stream and sequence number of the event with this index in the bundle, from 0. */
 function placeOf(index: number, streams: BundleHeader["streams"]): Pick<PlacedRecord, "stream" | "seq"> {
   let before = 0;
   for (const { stream, version } of streams) {
@@ -103,7 +106,10 @@ function placeOf(index: number, streams: BundleHeader["streams"]): Pick<PlacedRe
   throw new RangeError(`no event ${index} among ${before}`);
 }
 
-/** Gives every line its place, even one that was changed or moved, so that reading finds the damage there. */
+/**
+ * Makes a record with its place. Even a line that was changed or moved gets the expected place, so that
+ * reading finds the damage there.
+ */
 function placed(place: Pick<PlacedRecord, "stream" | "seq">, line: string, before: number): PlacedRecord {
   const bytes = recordOf(line) ?? Buffer.alloc(0);
   const read = readRecord(bytes);

@@ -15,7 +15,7 @@ export interface CheckReport {
   readonly events: number;
   /** The first finding of each stream that has one; empty if all are verified. */
   readonly findings: readonly Finding[];
-  /** What of the log itself could not be read, in words; empty if all could. */
+  /** Descriptions of parts of the log that could not be read; empty if everything could. */
   readonly damage: readonly string[];
 }
 
@@ -60,7 +60,7 @@ class Scan {
   readonly #unknownStreams = new Map<string, number>();
   /** Checksums of the positions of verified streams. */
   readonly #places = new Map<string, number>();
-  /** The last event of each stream that has more than its head said. */
+  /** For each stream that has more events than its head says, the number of the last one. */
   readonly #later = new Map<string, number>();
 
   constructor(reader: EventReader, heads: readonly StreamEntry[], machine: MachineVersion) {
@@ -76,7 +76,7 @@ class Scan {
     for (const record of this.#reader.scanRecords(readAt)) {
       seen += 1;
       if (seen % PROGRESS_EVERY === 0) onProgress(seen);
-      // A damaged record does not say whose it is. Its stream stays unverified.
+      // A damaged record does not name its stream, which stays unverified.
       if (record === undefined) continue;
       const { stream, seq } = record.event;
       const version = versions.get(stream);
@@ -87,7 +87,9 @@ class Scan {
     }
   }
 
-  /** In the order of the streams' names; last, records of streams that the log does not list. */
+  /**
+   * The findings in the order of the streams' names. Records of streams that the log does not list come last.
+   */
   findings(): Finding[] {
     const ofStreams = this.#heads.flatMap(
       (head) => this.#found.get(head.stream) ?? this.#checkAlone(head) ?? this.#checkIndex(head) ?? [],
@@ -109,7 +111,7 @@ class Scan {
     if (finding === undefined && !isLast) return;
     // Cleared explicitly: a holder in the old generation would keep it alive until the next full collection.
     unverified.check = undefined;
-    // Stays unverified: the damage may begin at an earlier record that could not be read.
+    // The stream stays unverified, because the damage may begin at an earlier record that could not be read.
     if (finding?.kind === "damage") return;
     if (finding !== undefined) this.#found.set(stream, finding);
     else this.#places.set(stream, unverified.places);
@@ -123,7 +125,7 @@ class Scan {
     return this.#reader.version(head.stream) === 0 ? undefined : finding;
   }
 
-  /** Whether the log finds the events of a verified stream, and all of them. */
+  /** Checks that the log's index has exactly the events of a verified stream. */
   #checkIndex({ stream, version }: StreamEntry): Finding | undefined {
     const verified = this.#places.get(stream);
     if (verified === undefined) return undefined;
@@ -137,7 +139,7 @@ class Scan {
     // Pruned meanwhile.
     if (now === 0) return undefined;
     if (places !== verified) return damageAt(stream, found, "index", `${version} events`, `${found} of them`);
-    // Later events were appended after the heads were read, and then the head has them, too.
+    // If events were appended after the heads were read, the new head has them.
     const later = this.#later.get(stream) ?? 0;
     return later > now ? damageAt(stream, now, "end", String(now), String(later)) : undefined;
   }

@@ -1,6 +1,6 @@
 /**
- * Checks one stream: its events are complete, in order and unchanged, and a machine
- * still makes of each what was recorded. Pure.
+ * Checks a stream: its events have to be complete, in order and unchanged, and a machine has to give the
+ * recorded result for each. Pure.
  */
 
 import { z } from "zod";

@@ -66,7 +66,7 @@ function compare({ operator, left, right }: Comparison, a: unknown, b: unknown):
   }
 }
 
-/** A value that is missing equals nothing and differs from nothing, unless null is asked for by its name. */
+/** A missing value neither equals nor differs from any other, unless the expression itself says `null`. */
 function isComparable(left: Expression, right: Expression, a: unknown, b: unknown): boolean {
   return (a !== null && b !== null) || isNull(left) || isNull(right);
 }

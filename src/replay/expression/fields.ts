@@ -3,10 +3,10 @@ import type { z } from "zod";
 import { eventCatalogue } from "../../machines/events.ts";
 import { initialContext, type TaskContext } from "../../machines/taskContext.ts";
 
-/** What a value holds: fields by name, entries of a list by number, both, or neither. */
+/** The content of a value: fields by name, entries of a list by number, both, or neither. */
 export interface Fields {
   readonly named: ReadonlyMap<string, Fields>;
-  /** What each entry of a list or map holds; undefined for other values. */
+  /** The content of each entry of a list or map; undefined for other values. */
   readonly entry: Fields | undefined;
   /** Whether it has a length, as texts and lists have. */
   readonly measured: boolean;
@@ -36,7 +36,7 @@ function fieldsOf(schema: z.ZodType): Fields {
   }
 }
 
-/** The parts of zod's definitions that are looked at. */
+/** The parts of zod's definitions that this module reads. */
 interface Definition {
   readonly type: string;
   readonly shape?: Readonly<Record<string, z.ZodType>>;
@@ -108,7 +108,7 @@ const data = Object.values(eventCatalogue)
   .map(({ schema }) => fieldsOf(schema))
   .reduce(merged, nothing);
 
-/** Where each path begins: the machine's context, and the event. */
+/** The fields with which a path begins: those of the machine's context, and those of the event. */
 const momentFields: Fields = {
   ...nothing,
   named: new Map([
@@ -121,7 +121,7 @@ const momentFields: Fields = {
   ]),
 };
 
-/** What can follow a path; undefined if there is no such path. */
+/** The fields that can follow a path; undefined if there is no such path. */
 export function fieldsAt(names: readonly string[], fields: Fields = momentFields): Fields | undefined {
   const [first, ...rest] = names;
   if (first === undefined) return fields;
@@ -129,7 +129,10 @@ export function fieldsAt(names: readonly string[], fields: Fields = momentFields
   return next && fieldsAt(rest, next);
 }
 
-/** The length, an entry of a list by its number, or one of a map by any name. */
+/**
+ * The field for a name that is none of the known fields: the length, an entry of a list by number, or an
+ * entry of a map.
+ */
 function unnamed(name: string, { measured, entry }: Fields): Fields | undefined {
   if (!measured) return entry;
   if (name === "length") return nothing;

@@ -16,7 +16,7 @@ import { invalid, type Token, tokensOf } from "./tokens.ts";
 
 /**
  * @param known names that a path may begin with
- * @param ofContext those of the context: `changed` accepts them alone
+ * @param ofContext names of the context, the only ones that `changed` accepts
  * @throws DriverError `EXPRESSION_INVALID` that says what is wrong, and where
  */
 export function parseExpression(
@@ -27,7 +27,7 @@ export function parseExpression(
   return new Parser(text, known, ofContext).all();
 }
 
-/** Limit for nested parentheses and negations. No person writes so many. */
+/** Maximum depth of parentheses and negations, more than any person writes. */
 const maxDepth = 50;
 
 const aliases: Readonly<Record<string, string>> = { "||": "or", "&&": "and", "!": "not", "=": "==" };

@@ -15,16 +15,18 @@ import { removeUnfinished, writeBundle } from "./bundleFile.ts";
 
 export interface ArchiveOptions {
   readonly stateDir: string;
-  /** Undefined means the archive in the state folder. */
+  /** The folder for the bundles; undefined for the archive in the state folder. */
   readonly into: string | undefined;
   readonly olderThanMs: number;
-  /** Lets the driver remove from its log what is archived. */
+  /** Whether the driver may remove archived histories from its log. */
   readonly prune: boolean;
   readonly dryRun: boolean;
   readonly json: boolean;
 }
 
-/** Tasks in a bundle. A bundle is loaded as a whole; this many take some 10 MiB. */
+/**
+ * Maximum number of tasks in a bundle. A bundle is loaded as a whole, and this many tasks take some 10 MiB.
+ */
 const maxTasks = 1_000;
 
 /**
@@ -107,7 +109,10 @@ async function archive(
   return damaged;
 }
 
-/** Damaged histories stay: the log may tell more of them. */
+/**
+ * Marks histories as archived. Damaged ones are not marked, because the log may hold more of them than the
+ * bundle.
+ */
 function letPrune(logs: EventLogs, old: readonly EndedRun[], damaged: ReadonlySet<string>): void {
   const folders = Map.groupBy(old, ({ run }) => logs.stateFolderOf(run) ?? "");
   for (const [folder, runs] of folders) {

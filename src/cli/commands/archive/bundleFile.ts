@@ -1,4 +1,4 @@
-/** Writes the bundles of an archive. A bundle gets its name once it is complete and on the disk. */
+/** Writes the bundles of an archive. A bundle gets its name only once it is complete and on the disk. */
 import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readStat } from "../../../effects/processes/processIdentity.ts";
@@ -69,7 +69,7 @@ function writeDurably(path: string, runs: readonly FoundRun[]): void {
   }
 }
 
-/** Gives a file the first name that is free. Unlike rename(2), link(2) replaces nothing. */
+/** Gives a file the first free name. Uses link(2), because rename(2) would replace an existing file. */
 function nameOnce(unfinished: string, nameOf: (number: number) => string): string {
   for (let number = 1; ; number++) {
     try {

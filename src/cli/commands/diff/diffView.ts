@@ -14,7 +14,7 @@ import type { Style } from "../../terminal/style.ts";
 
 /** Terminals at least this wide show the histories side by side. */
 const wide = 100;
-/** No wider than this, even if the output has no width, such as a file. */
+/** Maximum width, also for an output without a width, such as a file. */
 const maxWidth = 120;
 /** Columns of the mark between both sides, and of the ratio at the end of the row. */
 const markWidth = 3;
@@ -97,7 +97,7 @@ export class DiffView {
     return [...way, ...changes.map((change) => " ".repeat(margin + indent) + this.#change(change))];
   }
 
-  /** Cut to one line; `--json` shows all of it. */
+  /** A change, cut to one line. `--json` shows all of it. */
   #change({ path, before, after }: Change): string {
     const { red, green, yellow } = this.#style;
     const [sign, text] =

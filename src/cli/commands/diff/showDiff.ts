@@ -30,12 +30,12 @@ export async function showDiff(
   return diff.same ? 0 : 1;
 }
 
-/** Reads two histories unmasked: possible secrets are compared, too, though not shown. */
+/** Reads two histories unmasked, because possible secrets are compared, too, although they are not shown. */
 async function histories(left: TaskPlace, right: TaskPlace): Promise<[History, History]> {
   const logs = await EventLogs.openFor(left);
   try {
     const a = logs.history(left, true).history;
-    // Most often the same log has both. The archive may have one alone.
+    // Usually the same log has both. One of them may be only in the archive.
     const isSame = right.path === left.path && logs.folders.length > 0 && logs.has(right);
     return [a, isSame ? logs.history(right, true).history : await historyAt(right)];
   } finally {

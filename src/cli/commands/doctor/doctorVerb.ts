@@ -61,7 +61,7 @@ async function act(options: Options): Promise<number> {
     });
   }
   const { pluginOptionsOf } = await import("../../../client/validation/checkFile.ts");
-  // Only for its errors: a misspelt plugin option fails, as it does with --plan.
+  // Called only for its errors, so that a misspelt plugin option fails here as it does with --plan.
   pluginOptionsOf(config);
   const { diagnose } = await import("./diagnose.ts");
   return diagnose(config.stateDir, options.json ?? false);

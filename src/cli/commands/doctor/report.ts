@@ -24,8 +24,8 @@ export interface Report {
 
 /**
  * @param leftovers one sentence for each killed run that left something behind
- * @param problems why tasks cannot have a root of their own, and why denials are not recorded by default; undefined
- *   if they can and are, or if nobody tried
+ * @param problems why tasks cannot have a private root, and why denials are not recorded by default; undefined
+ *   if there is no problem, or if it was not checked
  */
 export function reportOn(
   facts: HostFacts,
@@ -56,7 +56,7 @@ export function reportOn(
         privateRootProblem === undefined,
         privateRootProblem === undefined ? "can be made" : "cannot be made",
       ),
-      // No lack of the host: most have audit off.
+      // Audit being off is no deficiency of the host: most hosts have it off.
       required("records of denials", true, denialProblem === undefined ? "yes" : `no: ${denialProblem}`),
       optional(
         "executable memory files",

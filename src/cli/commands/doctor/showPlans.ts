@@ -113,7 +113,7 @@ async function planOf(message: TaskConfig, options: PluginOptions): Promise<Task
     options,
     privateRootProblem,
     cgroup: request.resources.cgroup,
-    // The rules are listed, whoever adds them.
+    // No path is known to init, so that the plan lists all rules.
     known: new Map(),
     landlockAbi: facts.landlockAbi,
     // The driver makes a folder for each run, whose name is not known yet.

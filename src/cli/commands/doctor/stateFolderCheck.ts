@@ -35,7 +35,7 @@ function problemOf(thrown: unknown): HostProblem {
   const error = DriverError.from(thrown, "STATE_DIR_UNUSABLE", "the state folder cannot be used");
   return {
     what: withCall(error.summary, error.failed),
-    consequence: "the driver cannot keep its event log, and starts no taskss",
+    consequence: "the driver cannot keep its event log, and starts no tasks",
     remedy: error.hint ?? "Choose another folder with the plugin option state_dir",
   };
 }

@@ -54,11 +54,11 @@ async function show(
   { follow, format, last, showArgs }: ShowOptions & { readonly format: Exclude<EventsFormat, "mermaid"> },
   outputGone: AbortSignal,
 ): Promise<void> {
-  // A single run of a bundle is meant without a name, too.
+  // If a bundle has only one run, it needs no name.
   const run = place.name === undefined && place.back === undefined ? undefined : logs.find(place);
   const id = run?.id;
   const shown = shownEvent(showArgs);
-  // The table of all tasks shows their histories, no single events.
+  // The table of all tasks shows one row per task, and no single events.
   const stored = id === undefined && format === "table" ? [] : logs.events(id);
   const task = id === undefined ? undefined : taskHistory(id, stored);
   const pin = id === undefined ? undefined : logs.pins().get(id);

@@ -14,7 +14,7 @@ import { connectTask } from "../../tasks/runningTask.ts";
 
 export interface CommandOptions {
   readonly stateDir: string;
-  /** Undefined means with a terminal if this program has one. */
+  /** Whether the command gets a terminal; undefined if it gets one whenever this program has one. */
   readonly tty: boolean | undefined;
 }
 

@@ -9,7 +9,7 @@ import { onOutputFailure, printable } from "../../terminal/output.ts";
 export interface ExportedTasks {
   /** Undefined means all tasks. */
   readonly names: readonly string[] | undefined;
-  /** How many runs before the newest one to go. */
+  /** Number of runs to go back from the newest one. */
   readonly back: number | undefined;
 }
 
@@ -35,7 +35,7 @@ export async function exportTasks(stateDir: string, tasks: ExportedTasks, mask: 
   return 0;
 }
 
-/** The runs that are meant by the names, each once, in the order of the names. */
+/** The runs with these names, without repetitions, in the order of the names. */
 export function chosen(logs: EventLogs, { names, back }: ExportedTasks): readonly FoundRun[] {
   if (names === undefined) return logs.tasks();
   if (names.length === 0) {

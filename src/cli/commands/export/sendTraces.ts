@@ -7,7 +7,7 @@ import { EventLogs } from "../../logs/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { chosen, type ExportedTasks } from "./exportTasks.ts";
 
-/** Of a request. A task has some ten spans; a collector takes 4 MB at least. */
+/** Tasks in a request. A task has some ten spans, and every collector accepts requests of 4 MB. */
 const tasksPerRequest = 100;
 
 /**

@@ -1,7 +1,7 @@
 import type { AddVerb } from "../verb.ts";
 import { unknownVerb } from "./unknownVerb.ts";
 
-/** Stricter than commander's own, which takes any arguments. */
+/** Replaces commander's own verb, which accepts any arguments. */
 export const addHelp: AddVerb = (program, exit) => {
   program
     .helpCommand(false)

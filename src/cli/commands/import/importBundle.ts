@@ -56,7 +56,7 @@ function keep(path: string, to: string): void {
     if (readdirSync(to).length > 0) {
       throw new DriverError("BUNDLE_INVALID", `${to} is not empty`, { hint: "Choose another folder" });
     }
-    // Under its name only once it is complete.
+    // The bundle gets its name only once it is complete.
     const unfinished = `${importedBundle(to)}.new`;
     try {
       copyFileSync(path, unfinished);

@@ -24,7 +24,7 @@ export async function install(pluginDir: string, stateDir: string): Promise<numb
   const unfinished = `${path}.${process.pid}`;
   copyFileSync(executable, unfinished);
   chmodSync(unfinished, 0o755);
-  // A plugin that runs goes on with the file that it was started from.
+  // A running plugin keeps the file from which it was started.
   renameSync(unfinished, path);
   process.stdout.write(`${isThere ? "replaced" : "installed"} ${path}\n\n`);
   const unfit = await diagnose(stateDir, false);

@@ -22,7 +22,7 @@ export function ownPath(
   throw new DriverError("UNSUPPORTED", `${path} ${what}; leaving it unchanged`, { hint: hints[found] });
 }
 
-/** The executable that runs. */
+/** The path of the running executable. */
 export function ownExecutable(): string {
   if (isSea()) return "/proc/self/exe";
   throw new DriverError(
@@ -34,7 +34,7 @@ export function ownExecutable(): string {
   );
 }
 
-/** What there is at a path: nothing, this driver (or the package's link to it), or something else. */
+/** Finds out what is at a path: nothing, this driver, the package's link to it, or something else. */
 function kindOf(path: string): "nothing" | "driver" | "package's link" | "other" {
   const status = lstatSync(path, { throwIfNoEntry: false });
   if (status === undefined) return "nothing";
@@ -42,7 +42,7 @@ function kindOf(path: string): "nothing" | "driver" | "package's link" | "other"
   return status.isFile() && isDriver(readFileSync(path)) ? "driver" : "other";
 }
 
-/** HashiCorp's driver has the same name, but no such scripts in it. */
+/** HashiCorp's driver has the same name, but contains none of this driver's scripts. */
 function isDriver(executable: Buffer): boolean {
   return executable.includes("scripts/main.js") && executable.includes("caches/main.js");
 }

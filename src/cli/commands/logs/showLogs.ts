@@ -17,17 +17,20 @@ import { TaskLabels } from "../../terminal/taskLabels.ts";
 type StreamName = "stdout" | "stderr";
 
 export interface LogsOptions {
-  /** Go on with what comes, until the tasks have ended. */
+  /** Whether to follow the output until the tasks have ended. */
   readonly follow: boolean;
   /** The last lines of each stream; undefined means all. */
   readonly tail: number | undefined;
   readonly streams: readonly StreamName[];
-  /** How many runs before the newest one to go. */
+  /** Number of runs to go back from the newest one. */
   readonly back: number | undefined;
   readonly stateDir: string;
 }
 
-/** A task's last output arrives a moment after its end. A log is complete once nothing has come for this long. */
+/**
+ * A task's last output arrives a moment after its end. A log counts as complete once nothing has arrived for
+ * this long.
+ */
 const quietMs = 200;
 
 /**
@@ -109,7 +112,7 @@ class Output {
     this.#log.watch(changed);
   }
 
-  /** Shows what there is. */
+  /** Shows the output that has arrived. */
   async show(): Promise<void> {
     for (let bytes = this.#log.read(); bytes !== undefined; bytes = this.#log.read()) {
       await this.#write(this.#prefixer?.push(bytes) ?? bytes);

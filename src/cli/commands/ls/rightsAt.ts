@@ -9,13 +9,13 @@ export interface RightsAt {
   readonly rights: string;
   /** Who unveiled it: {@link UnveilSource}s. */
   readonly sources: readonly string[];
-  /** Whether something below the path is unveiled, so that the path leads to it. */
+  /** Whether a path below this one is unveiled. */
   readonly leads: boolean;
 }
 
 /**
  * Landlock's rights add up along a path.
- * @param unveiled with the paths that they have in the task, without symlinks
+ * @param unveiled entries with their paths in the task, without symlinks
  */
 export function rightsAt(path: string, unveiled: readonly Unveiled[]): RightsAt {
   const around = unveiled.filter((rule) => isAtOrBelow(path, rule.path));
@@ -28,8 +28,8 @@ export function rightsAt(path: string, unveiled: readonly Unveiled[]): RightsAt 
 }
 
 /**
- * The paths at which a task sees what a rule unveils: some rules are for a folder or file that is mounted
- * elsewhere.
+ * The paths in the task that a rule unveils. For some rules, the folder or file is mounted elsewhere in the
+ * task.
  */
 export function pathsInTask(
   { path, source }: Pick<Unveiled, "path" | "source">,

@@ -17,7 +17,7 @@ import { pathsInTask, type RightsAt, rightsAt, sourceWords } from "./rightsAt.ts
 type Listed = Omit<RootEntry, "path"> & RightsAt;
 
 /**
- * @param path in the task; relative ones begin at its root
+ * @param path a path in the task; a relative one begins at its root
  * @returns the exit code
  * @throws DriverError `TASK_NOT_FOUND`, `TASK_NOT_RUNNING`, `PATH_NOT_FOUND`
  */

@@ -1,4 +1,4 @@
-/** `pin` and `unpin`: keep histories of tasks, or give them up. */
+/** `pin` and `unpin`: keep histories of tasks, or allow their removal again. */
 
 import { DriverError } from "../../../errors.ts";
 import { pinHistory, readPins, unpinHistory } from "../../../store/folder/keptHistories.ts";

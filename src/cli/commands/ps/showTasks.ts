@@ -12,7 +12,7 @@ export interface ShowTasksOptions {
   /** Whether to list tasks that have ended, too. */
   readonly all: boolean;
   readonly json: boolean;
-  /** How many of the newest tasks to list; undefined means all of them. */
+  /** Maximum number of tasks to list, the newest ones; undefined for all. */
   readonly last: number | undefined;
 }
 

@@ -11,7 +11,7 @@ import { ProgressBar } from "../../terminal/progressBar.ts";
 import { styleFor } from "../../terminal/style.ts";
 
 export interface CheckTasksOptions {
-  /** The task to check; all tasks if it has no name. */
+  /** The place of the task to check; without a name, all tasks. */
   readonly place: TaskPlace;
   /** Path of the machine to check with; undefined means this version's. */
   readonly against: string | undefined;

@@ -1,4 +1,4 @@
-/** `replay --policy FILE`: what another policy would have refused to recorded runs. */
+/** `replay --policy FILE`: shows what another policy would have refused to recorded runs. */
 import { readFile } from "node:fs/promises";
 import { pluginOptionsIn, readPluginConfig } from "../../../client/plugin/pluginConfig.ts";
 import { isJob, pluginOptionsOf, taskOptionsIn } from "../../../client/validation/checkFile.ts";
@@ -22,14 +22,14 @@ import { exitCodeOf } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";
 
 export interface PolicyOptions {
-  /** The task to look at; all tasks if it has no name. */
+  /** The place of the task; without a name, all tasks. */
   readonly place: TaskPlace;
   /** A file of the plugin's options, or a job file. */
   readonly file: string;
   readonly json: boolean;
 }
 
-/** @returns the exit code: 0 if all runs would be as they were, 1 if one would not, 2 for a failure */
+/** @returns the exit code: 0 if the policy would change no run, 1 if it would change one, 2 for a failure */
 export async function replayPolicy(options: PolicyOptions): Promise<number> {
   return exitCodeOf(() => replay(options));
 }
@@ -52,10 +52,10 @@ async function replay({ place, file, json }: PolicyOptions): Promise<number> {
   }
 }
 
-/** The policy for a run; undefined for a run that it says nothing of. */
+/** Returns the policy for a run; undefined if the file does not apply to the run. */
 type PolicyFor = (request: NonNullable<TaskContext["request"]>) => AskedPolicy | undefined;
 
-/** A job file is for runs of its own tasks. */
+/** Reads a file of the plugin's options, or a job file, which applies to runs of its own tasks. */
 async function readPolicy(path: string): Promise<PolicyFor> {
   const file = jobFile(path, await readText(path));
   if (!isJob(file)) {

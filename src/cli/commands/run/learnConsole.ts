@@ -1,12 +1,12 @@
-/** What a run prints, remembered, to compare it with what another one does. */
+/** Remembers the output of a run, to compare it with the output of another run. */
 import type { Readable } from "node:stream";
 import type { StoredEvent } from "../../../store/eventStore.ts";
 import type { JobConsole } from "./runJob.ts";
 
-/** What a task printed, without what differs between runs: ids and folders. */
+/** The output of a task, without ids and folders, which differ between runs. */
 export type Printed = ReadonlyMap<string, string>;
 
-/** Remembers what tasks print and what failed, and passes it on to another console, if there is one. */
+/** Remembers the output and the failures of tasks, and passes both on to another console, if there is one. */
 export class LearnConsole implements JobConsole {
   readonly #shown: JobConsole | undefined;
   readonly #printed = new Map<string, string>();
@@ -18,8 +18,8 @@ export class LearnConsole implements JobConsole {
   }
 
   /**
-   * By task and stream, also those that are empty. Of a long output the first part.
-   * @param names that are others in another run
+   * The output by task and stream, including empty streams. Of a long output, only the first part.
+   * @param names names that differ in another run
    */
   printed(names: readonly string[]): Printed {
     const plain = (text: string) => names.reduce((rest, name) => rest.replaceAll(name, "…"), text);

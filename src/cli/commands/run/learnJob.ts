@@ -1,6 +1,6 @@
 /**
- * `run --learn`: runs a job with nothing refused on files and ports, sees what its tasks use, and
- * tries the options that they need.
+ * `run --learn`: runs a job without refusals on files and ports, observes what its tasks use, and tries the
+ * options that they need.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { hostView } from "../../../client/learn/hostView.ts";
@@ -37,29 +37,29 @@ import { type ConsoleInput, consoleFor, exitCodeOf, type RunOptions, RunPlace } 
 import { refuseToWrite, writeLearned } from "./writeLearned.ts";
 
 export interface LearnOptions extends RunOptions {
-  /** Writes what was learned to the job file. */
+  /** Whether to write the learned options to the job file. */
   readonly write: boolean;
-  /** Stops the tasks after this time; undefined: they end by themselves, or by Ctrl-C. */
+  /** Time after which the tasks are stopped; undefined if they end by themselves, or by Ctrl-C. */
   readonly stopAfterMs: number | undefined;
-  /** How often the job is run at most. */
+  /** Maximum number of runs of the job. */
   readonly tries: number;
 }
 
-/** How deep `run` makes the cgroups of tasks: a slice, and a scope in it. */
+/** The depth of tasks' cgroups in `run`: a slice, and a scope in it. */
 const scopeLevel = 2;
 
-/** Of trials that find out what can be left out. What they leave open stays. */
+/** Maximum time for trials that leave options out. Options that were not tried by then are kept. */
 const mostTrialMs = 120_000;
 
 /**
- * @param path of the job file; `-` reads standard input
- * @returns the exit code of the job under what was learned
+ * @param path path of the job file; `-` reads standard input
+ * @returns the exit code of the job under the learned options
  * @throws DriverError if no task could be started, or the kernel does not tell what tasks use
  */
 export async function learnJob(path: string, options: LearnOptions): Promise<number> {
   requireRoot("run starts tasks in sandboxes of their own");
   const file = await readJobFile(path, options.skips);
-  // On a client, the operator allows it. Here the person who learns is both.
+  // On a client, the operator has to allow unveil. Here, the user is operator and author of the job.
   const config = { ...options.pluginConfig, unveil_by_task: true };
   const plugin = pluginOptionsOf({ ...options, pluginConfig: config });
   const job = await checkJob(file, variablesOf(options), plugin);
@@ -93,7 +93,7 @@ export interface Need {
 export interface Trial {
   readonly exitCode: number;
   readonly milliseconds: number;
-  /** Whether it was stopped, by a person or after its time. */
+  /** Whether the run was stopped, by a person or after its time. */
   readonly stopped: boolean;
   readonly printed: Printed;
   readonly failures: readonly unknown[];
@@ -101,25 +101,25 @@ export interface Trial {
 }
 
 interface TrialOptions {
-  /** Whether a person sees what it prints. */
+  /** Whether its output is shown. */
   readonly shown: boolean;
-  /** Whether what its tasks use is noted. */
+  /** Whether its tasks are observed. */
   readonly watched: boolean;
   readonly stopAfterMs: number | undefined;
 }
 
-/** Where a trial runs. */
+/** The plugin and the options of a trial. */
 interface Place {
   readonly place: RunPlace;
   readonly options: RunOptions;
 }
 
-/** A person has stopped a trial. */
+/** Thrown if a person has stopped a trial. */
 class Interrupted extends Error {}
 
 class Learning {
   readonly #input: LearningInput;
-  /** By the tasks' owners. */
+  /** The learned policies by the tasks' owners. */
   #policies: ReadonlyMap<string, Learned> = new Map();
   #trials = 0;
   #limited = false;
@@ -184,7 +184,7 @@ class Learning {
     return outcome.trial?.exitCode ?? seen.exitCode;
   }
 
-  /** Runs it again under what was learned; then finds out what it can do without. */
+  /** Runs the job again under the learned options, then finds out which of them it can do without. */
   async #enforce(
     place: Place,
     seen: Trial,
@@ -198,7 +198,7 @@ class Learning {
         kept = [...all, ...lookedAt];
         trial = await this.#tryWith(place, kept, seen);
       }
-      // A task that was stopped has not shown whether it misses anything.
+      // If a task was stopped, its end does not show whether it lacked anything.
       if (
         isSame(trial, seen) &&
         !seen.stopped &&
@@ -218,13 +218,13 @@ class Learning {
     }
   }
 
-  /** The needs without which it ends in another way than with all, or prints something else. */
+  /** The needs without which the job ends differently or prints something else than with all of them. */
   async #smallest(place: Place, all: readonly Need[], withAll: Trial, seen: Trial): Promise<readonly Need[]> {
     const began = performance.now();
     const alike = (one: Trial, other: Trial) => (stream: string) =>
       one.printed.get(stream) === other.printed.get(stream);
     const streams = [...withAll.printed.keys()];
-    // What a task prints may be another text each time: that tells nothing of what it misses.
+    // Some streams differ in every run, so they do not show whether a task lacks anything.
     const steady = streams.every(alike(withAll, seen))
       ? streams
       : streams.filter(alike(withAll, await this.#tryWith(place, all, seen)));
@@ -234,7 +234,7 @@ class Learning {
       const trial = await this.#tryWith(place, part, seen, { watched: false });
       return isSame(trial, seen) && steady.every(alike(withAll, trial));
     };
-    // What differs once may do so by chance.
+    // Tried twice, because a single difference may be chance.
     return smallestSufficient(all, async (part) => (await works(part)) || (await works(part)));
   }
 
@@ -267,7 +267,7 @@ class Learning {
     });
   }
 
-  /** Trials with the same options of the plugin share a plugin. */
+  /** Runs trials with one plugin, because they have the same options of the plugin. */
   async #inPlace<Result>(
     pluginConfig: RunOptions["pluginConfig"],
     work: (place: Place) => Promise<Result>,
@@ -360,16 +360,19 @@ function showFailure(thrown: unknown): void {
   stderr.write(`${formatError(thrown, styleFor(stderr), widthOf(stderr))}\n`);
 }
 
-/** What a trial of learned options came to. */
+/** The result of trying the learned options. */
 export interface Enforced {
   readonly kept: readonly Need[];
-  /** The last one; undefined if a person has stopped it. */
+  /** The last trial; undefined if a person has stopped it. */
   readonly trial: Trial | undefined;
-  /** Whether it ended as without refusals. */
+  /** Whether it ended as the run without refusals did. */
   readonly same: boolean;
-  /** What it could do without refusals, and not here. */
+  /** What the job could do without refusals, but not in this trial. */
   readonly denied: readonly string[];
-  /** Whether there were too many entries to try, or a person has stopped it. */
+  /**
+   * Whether some entries were not tried, because there were too many, or because a person has stopped the
+   * trials.
+   */
   readonly limited: boolean;
 }
 

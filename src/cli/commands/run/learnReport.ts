@@ -1,4 +1,4 @@
-/** What `run --learn` prints. Pure. */
+/** The text that `run --learn` prints. Pure. */
 import type { PortLists } from "../../../client/learn/policies.ts";
 import type { Peaks } from "../../../client/learn/watchedTasks.ts";
 import type { Learned } from "../../../config/learn/policy.ts";
@@ -9,23 +9,23 @@ import { formatDuration } from "../../../units/durations.ts";
 import { formatBytes } from "../../../units/sizes.ts";
 import { visible } from "../../../units/visible.ts";
 
-/** What was learned of one task. */
+/** What was learned about a task. */
 export interface LearnedTask {
-  /** Its name, with its group's where that differs. */
+  /** The task's name, with the group's name if that differs. */
   readonly owner: string;
   readonly group: string;
   readonly task: Task;
   readonly policy: Learned;
-  /** Entries that it needs besides those of the job file. */
+  /** Entries that the task needs in addition to those of the job file. */
   readonly unveil: readonly string[];
   readonly identityFiles: boolean;
-  /** That its lists lack. */
+  /** Ports that the job file's lists lack. */
   readonly ports: PortLists;
   /** Variables of the task's environment that hold ports of its allocation. */
   readonly portNames: ReadonlyMap<number, string>;
-  /** Options that were tried without. */
+  /** Options without which the job worked. */
   readonly canDoWithout: readonly string[];
-  /** Of each instance. */
+  /** The peaks of each instance. */
   readonly peaks: readonly Peaks[];
 }
 
@@ -74,7 +74,7 @@ function taskLines(learned: LearnedTask, { verbose, seesCapabilities }: LearnRep
   ];
 }
 
-/** The options, as a job file has them. */
+/** The options in the form of a job file. */
 function configLines(unveil: readonly string[], identityFiles: boolean): string[] {
   const options = [
     ...(unveil.length === 0

@@ -9,7 +9,7 @@ import { suggestion } from "../../../suggest.ts";
 /**
  * @param path `-` reads standard input
  * @param skips parts to leave out, by name
- * @throws DriverError `JOB_INVALID`; `CONFIG_INVALID` for a name that is no such part
+ * @throws DriverError `JOB_INVALID`; `CONFIG_INVALID` for a name of no such part
  */
 export async function readJobFile(path: string, skips: readonly string[] = []): Promise<JobFile> {
   for (const name of skips) {

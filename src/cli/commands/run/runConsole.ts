@@ -12,7 +12,7 @@ import { type Style, styleFor, widthOf } from "../../terminal/style.ts";
 import { TaskLabels } from "../../terminal/taskLabels.ts";
 
 export interface RunConsoleOptions {
-  /** What the run calls its tasks. */
+  /** The tasks' labels in the run's output. */
   readonly labels: readonly string[];
   /** The label of a task, by the id of its run. */
   readonly labelOf: (id: string) => string;
@@ -32,7 +32,7 @@ export class RunConsole implements RunDisplay {
   /** Messages that wait for the end of an unfinished line on standard error. */
   #pending = "";
   #inLine = false;
-  /** Lines of the plugin's log that wait. */
+  /** Lines of the plugin's log that wait until the plugin is ready. */
   #heldLog: string[] | undefined;
 
   constructor(options: RunConsoleOptions) {
@@ -81,7 +81,7 @@ export class RunConsole implements RunDisplay {
     if (shown) this.note(`plugin ${level}: ${message}`);
   }
 
-  /** The plugin is ready. */
+  /** To be called when the plugin is ready. */
   pluginReady(): void {
     const held = this.#heldLog ?? [];
     this.#heldLog = undefined;
@@ -99,7 +99,7 @@ export class RunConsole implements RunDisplay {
       ? undefined
       : new LinePrefixer(this.#labels.prefix(task, stream, style));
     const write = (bytes: Buffer) => {
-      // A task must not wait for a reader that has gone.
+      // A task must not wait for a reader that no longer exists.
       if (bytes.length === 0 || hasFailed(stream)) return true;
       const hasRoom = sink.write(bytes);
       if (stream === "stderr") {

@@ -64,9 +64,9 @@ export async function runJob(path: string, options: RunOptions): Promise<number>
   }
 }
 
-/** A job that is to be run once. */
+/** A single run of a job. */
 export interface JobRun {
-  /** As the person named the file. */
+  /** The job file's path as the person typed it. */
   readonly path: string;
   readonly file: JobFile;
   readonly job: Job;
@@ -81,10 +81,10 @@ export interface ConsoleInput {
   readonly labelOf: (id: string) => string;
 }
 
-/** Shows what happens in a run. */
+/** The console that shows a run. */
 export type JobConsole = RunDisplay & Pick<RunConsole, "event" | "pluginLog" | "pluginReady">;
 
-/** A plugin, and a folder for what is run with it. Runs follow one another. */
+/** A plugin, and a folder for the runs with it. Only one run at a time. */
 export class RunPlace {
   readonly #work: WorkFolder;
   #session: PluginSession | undefined;
@@ -103,8 +103,9 @@ export class RunPlace {
   }
 
   /**
-   * The plugin is launched by the first run, and has its options.
-   * @returns the tasks' outcomes, in the order of their ends in each group; `interrupted` before any has begun
+   * Runs a job. The first run launches the plugin, with that run's options.
+   * @returns the tasks' outcomes, in the order of their ends in each group; `interrupted` before any has
+   * begun
    * @throws DriverError if no task could be started
    */
   async run(run: JobRun): Promise<readonly TaskOutcome[] | "interrupted"> {
@@ -199,14 +200,14 @@ async function runGroupOrFail(run: LocalRun, group: Group, index: number): Promi
     return await runGroup(run, group, index);
   } catch (thrown) {
     run.console.fail(thrown);
-    // Its own tasks need no stop: none of them has started.
+    // The group's own tasks need no stop, because none of them has started.
     if (run.job.groups.length > 1 || group.count > 1)
       run.interrupts.requestStop(`group ${group.name} cannot run`);
     return [{ label: group.name, exitCode: RUNNER_FAILED, dismissed: false, endedAt: performance.now() }];
   }
 }
 
-/** The console of a person who runs a job. */
+/** The console for `run` without `--learn`. */
 export function consoleFor(
   job: Job,
   { raw, verbose }: Pick<RunOptions, "raw" | "verbose">,
@@ -249,7 +250,9 @@ function notices({ groups, ignored }: Job): string[] {
   ];
 }
 
-/** The first exit code that is not 0, of tasks that were not stopped for others' sake. */
+/**
+ * The first exit code that is not 0, without tasks that the group stopped because it no longer needed them.
+ */
 export function exitCodeOf(outcomes: readonly TaskOutcome[]): number {
   const own = outcomes.filter(({ dismissed }) => !dismissed);
   return own.toSorted((a, b) => a.endedAt - b.endedAt).find(({ exitCode }) => exitCode !== 0)?.exitCode ?? 0;

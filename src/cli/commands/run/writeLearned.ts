@@ -1,4 +1,4 @@
-/** Writes learned options to a job file, and keeps its comments and its form. */
+/** Writes learned options to a job file, and keeps the file's comments and format. */
 import { writeFile } from "node:fs/promises";
 import { entriesOf } from "../../../client/learn/policies.ts";
 import { DriverError } from "../../../errors.ts";

@@ -1,4 +1,4 @@
-/** What a person has chosen to see in `top`, and how keys change it. Pure. */
+/** The view of `top` that a person has chosen, and how keys change it. Pure. */
 import type { TaskRow } from "../../tasks/taskRow.ts";
 import { endKey, isVisible } from "../../terminal/keyName.ts";
 

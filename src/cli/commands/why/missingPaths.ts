@@ -1,6 +1,7 @@
 /**
- * Paths that a failed task missed, by its own output: what is not unveiled is not in a task's root, and the kernel
- * records nothing of it. They are read where the task's log still is, and kept nowhere.
+ * Finds paths that a failed task missed according to its own output. Paths that are not unveiled are missing
+ * from a task's root, and the kernel records no access to them. The paths are read from the task's log files,
+ * if these still exist, and are stored nowhere.
  */
 import { lstatSync } from "node:fs";
 import { isAtOrBelow } from "../../../config/options/unveil.ts";
@@ -9,20 +10,22 @@ import { LogStream } from "../../../effects/logs/logStream.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
 import { namedPaths } from "../../../why/namedPaths.ts";
 
-/** Lines at the end of the output that tell of its error. */
+/** Lines at the end of the output that are searched for paths. */
 const lines = 10;
 const maxBytes = 64 * 1024;
 
-/** @returns paths of the host that are not in the task's root, the last that its error output names first */
+/**
+ * @returns paths of the host that are not in the task's root; first the one that the error output names last
+ */
 export function missingPaths({ request, sandbox, exit }: TaskContext): string[] {
   if (sandbox?.root !== "private" || exit === null || exit.exitCode === 0) return [];
-  // Every root has a /proc and, if it is the task's own, a /tmp.
+  // Every root has /proc, and every private root has /tmp.
   const there = [
     "/proc",
     ...(sandbox.privateTmp ? ["/tmp"] : []),
     ...sandbox.unveiled.map(({ path }) => path),
   ];
-  // Folders that lead to something unveiled are there, too.
+  // Folders on the way to unveiled paths are in the root, too.
   const isThere = (path: string) => there.some((each) => isAtOrBelow(path, each) || isAtOrBelow(each, path));
   const own = /^nomad-driver-exec2: .*$/gm;
   return namedPaths(lastLines(request).replaceAll(own, "")).filter(
@@ -43,7 +46,7 @@ function lastLines(request: TaskContext["request"]): string {
     }
     return Buffer.concat(read).toString();
   } catch {
-    // The allocation's folder may be gone, or be another host's.
+    // The allocation's folder may have been removed, or be on another host.
     return "";
   } finally {
     log?.close();

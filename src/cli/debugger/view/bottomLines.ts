@@ -6,7 +6,7 @@ import { fillLine, type Line, span, widthOfLine, wrapLine } from "../../terminal
 import { type DebuggerState, type Page, type Prompt, presentMoment, shownHistory } from "../debuggerState.ts";
 import { layoutOf } from "../layout.ts";
 
-/** As many lines as the layout has room for. A long notice has more, and covers lines above. */
+/** As many lines as the layout has room for. A long notice has more lines, and covers lines above. */
 export function bottomLines(state: DebuggerState): Line[] {
   const { prompt, notice, page, size } = state;
   const { barRows } = layoutOf(state);
@@ -98,7 +98,7 @@ function hints(all: readonly Hint[], columns: number): Line {
   return line;
 }
 
-/** A character, so that it is visible without colours, too. */
+/** The cursor is a character, so that it is visible even without colours. */
 const cursorSign = "▏";
 
 /** Keeps the text just before the cursor visible. */

@@ -9,7 +9,7 @@ import { cutLine, type Line, span, wrapLine } from "../../terminal/spans.ts";
 import type { Look } from "../../terminal/style.ts";
 
 /**
- * The most interesting parts first, and all of the machine's context last.
+ * The most interesting parts come first, and all of the machine's context last.
  * @param inFull true wraps long values and shows lists entry by entry; false cuts them
  * @returns lines of at most `columns` cells
  */

@@ -1,4 +1,4 @@
-/** A bundle that was dropped onto the page: whose it is, whether it can be verified, and its tasks. */
+/** A bundle that was dropped onto the page: its origin, its verification, and its tasks. */
 import { useState } from "preact/hooks";
 import { formatTime } from "../../../units/times.ts";
 import type { BundleView } from "../../server/droppedBundles.ts";
@@ -66,7 +66,10 @@ interface ShownProperties {
   readonly id: string;
 }
 
-/** More are for `inspect BUNDLE`, with its list that finds and sorts. */
+/**
+ * Maximum number of tasks in the list. Larger bundles are for `inspect BUNDLE`, whose list has search and
+ * sorting.
+ */
 const maxListed = 500;
 
 function Shown({ about, rows, id }: ShownProperties) {

@@ -1,7 +1,7 @@
-/** Gives a bundle to the inspector, and goes to what it has. */
+/** Uploads a bundle to the inspector, and opens its page. */
 import { goTo } from "../navigation.ts";
 
-/** @returns what went wrong, in words; empty if the page shows it now */
+/** @returns what went wrong, in words; empty if the page shows the bundle */
 export async function openBundle(file: File): Promise<string> {
   try {
     const response = await fetch(`/api/bundles?name=${encodeURIComponent(file.name)}`, {

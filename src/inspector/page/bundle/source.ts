@@ -1,6 +1,6 @@
 /**
- * Whose tasks the page shows: those of the inspector's logs, or those of a bundle that was dropped onto the
- * page, which the address names (`in`).
+ * The source of the page's tasks: the inspector's logs, or a bundle that was dropped onto the page and that
+ * the address names (`in`).
  */
 import { useMemo } from "preact/hooks";
 import type { TaskSummary } from "../../views/taskSummary.ts";
@@ -25,13 +25,13 @@ export function compareLink(a: string, b: string): string {
   return linkTo(["compare"], { a, b, ain: key, bin: key });
 }
 
-/** The path of the list that a page of one task belongs to. */
+/** The path of the list to which a task's page belongs. */
 export function listPath(): readonly string[] {
   const key = chosenNow("in");
   return key === "" ? [] : ["bundle", key];
 }
 
-/** What the page shows, with the tasks of the bundle that the address names in place of the inspector's own. */
+/** The live data. If the address names a bundle, the bundle's tasks replace the inspector's. */
 export function useSource(live: Live): Live {
   const [key] = useChoice("in");
   const rows = useBundleRows(key);
@@ -42,7 +42,10 @@ export function useSource(live: Live): Live {
   }, [live, key, rows]);
 }
 
-/** Tasks of a dropped bundle, the newest first. Undefined while they are loaded, or without a bundle; none if it is gone. */
+/**
+ * Tasks of a dropped bundle, the newest first. Undefined while they are loading, or without a bundle. Empty
+ * if the inspector no longer has the bundle.
+ */
 export function useBundleRows(key: string): readonly TaskSummary[] | undefined {
   const rows = useAnswer<TaskSummary[]>(key === "" ? undefined : `/api/tasks?in=${encodeURIComponent(key)}`);
   return useMemo(() => rows?.toSorted((a, b) => b.begunAt - a.begunAt), [rows]);

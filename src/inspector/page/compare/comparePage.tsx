@@ -1,4 +1,4 @@
-/** Two tasks compared: where their histories part, and what differs. */
+/** Compares two tasks: shows where their histories diverge, and what differs. */
 import { useState } from "preact/hooks";
 import { shortNameOf } from "../../../taskId.ts";
 import { formatTime } from "../../../units/times.ts";
@@ -50,13 +50,13 @@ interface SideProperties {
   readonly name: "a" | "b";
   readonly label: string;
   readonly id: string;
-  /** Key of the dropped bundle that it is in; empty for the inspector's own. */
+  /** Key of the dropped bundle with the task; empty for a task of the inspector's logs. */
   readonly source: string;
   readonly side: DiffSide | undefined;
   readonly rows: readonly TaskSummary[];
 }
 
-/** More would not be read. */
+/** Maximum number of runs to offer. */
 const maxOffered = 50;
 
 function Side({ name, label, id, source, side, rows: own }: SideProperties) {

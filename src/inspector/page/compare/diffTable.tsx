@@ -1,4 +1,4 @@
-/** Two histories side by side: what both did, what only one did, and what differs in the data. */
+/** Two histories side by side: the events of both, those of only one, and differences in the data. */
 import { useState } from "preact/hooks";
 import { countOf } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
@@ -10,11 +10,11 @@ interface Properties {
   readonly view: DiffView;
   /** Names of the two sides. */
   readonly names: readonly [string, string];
-  /** Whether to begin with what differs alone, and the row before it. */
+  /** Whether to show at first only rows with differences, and the row before each. */
   readonly isBrief?: boolean;
 }
 
-/** Fewer rows are shown as a whole. */
+/** Up to this many rows, all are shown. */
 const fewRows = 40;
 
 export function DiffTable({ view: { rows, omitted }, names: [left, right], isBrief = false }: Properties) {
@@ -101,7 +101,7 @@ function Cell({ cell, ratio = null }: { readonly cell: DiffCell | null; readonly
   );
 }
 
-/** Empty where both took about as long. */
+/** The ratio of durations; empty if both took about as long. */
 function ratioText(ratio: number | null): string {
   if (ratio === null || (ratio > 0.8 && ratio < 1.25)) return "";
   return ` ${formatRatio(ratio)}`;

@@ -1,4 +1,7 @@
-/** What if an event had not come, or another one had: the machine's answer beside what was recorded. */
+/**
+ * What-if edits: drops, changes or inserts events, and shows the machine's result beside the recorded
+ * history.
+ */
 import { useEffect, useState } from "preact/hooks";
 import type { WhatIfView } from "../../views/compare/whatIfView.ts";
 import { useAnswer } from "../live.ts";
@@ -6,7 +9,7 @@ import { useChoice } from "../navigation.ts";
 import { Code } from "../table.tsx";
 import { DiffTable } from "./diffTable.tsx";
 
-/** As a file for `replay --what-if` has it. */
+/** An edit in the format of a file for `replay --what-if`. */
 type Edit =
   | { readonly drop: number }
   | { readonly change: number; readonly data: unknown }
@@ -19,7 +22,7 @@ interface Properties {
   readonly seq: number;
   readonly type: string;
   readonly data: unknown;
-  /** Types of events to offer. */
+  /** Types of events to offer for an insertion. */
   readonly types: readonly string[];
 }
 
@@ -93,7 +96,10 @@ export function WhatIfPanel({ query, seq, type, data, types }: Properties) {
   );
 }
 
-/** None for what nobody has written with this panel: the inspector checks them. */
+/**
+ * Parses edits from the address. Returns none for a text that this panel has not written. The inspector
+ * checks the edits themselves.
+ */
 function editsIn(text: string): readonly Edit[] {
   try {
     const parsed: unknown = JSON.parse(text);
@@ -158,7 +164,7 @@ interface InsertProperties {
   readonly onDone: (data: object, type: string) => void;
 }
 
-/** Its data begin as those of the first recorded event of the type, if there is one. */
+/** The form begins with the data of the first recorded event of the type, if there is one. */
 function InsertForm({ types, query, onDone }: InsertProperties) {
   const [type, setType] = useState("");
   const template = useAnswer<object>(

@@ -51,7 +51,7 @@ export function AllocationPage({ live: { rows, status }, subject: allocation }: 
   );
 }
 
-/** The newest runs are what a person looks for; the others are on the lanes. */
+/** Maximum number of listed runs, the newest ones. The lanes show the others. */
 const maxListed = 200;
 
 function Runs({ view, now }: { readonly view: AllocationView; readonly now: number }) {

@@ -1,7 +1,7 @@
 /** Errors of all tasks of an allocation, in the order of time. Pure. */
 import type { AllocationView } from "../../views/allocation/allocationView.ts";
 
-/** Where an error is. */
+/** An error of a run, with its place. */
 export interface ErrorPlace {
   /** Id of the run. */
   readonly id: string;
@@ -20,12 +20,12 @@ export function errorsOf({ tasks }: AllocationView): ErrorPlace[] {
   return places.sort((a, b) => a.time - b.time || a.seq - b.seq);
 }
 
-/** Names an error among all. */
+/** Identifies an error among all. */
 export type ErrorKey = Pick<ErrorPlace, "id" | "seq">;
 
 /**
  * The next error, or the one before.
- * @param from the error that is shown; else the time from which to look
+ * @param from the shown error, or else the time from which to search
  * @returns undefined if there is none in that direction
  */
 export function nextError(

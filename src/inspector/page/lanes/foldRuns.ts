@@ -1,23 +1,26 @@
-/** Runs of a task as blocks on its lane: those that are too narrow to be told apart become one. Pure. */
+/**
+ * Makes blocks of a task's runs on its lane. Runs that are too narrow to be distinguished share a block.
+ * Pure.
+ */
 import type { LaneRun } from "../../views/allocation/allocationView.ts";
 import type { Outcome } from "../../views/outcome.ts";
 import { type Span, shareOf } from "./timeAxis.ts";
 
 export interface Block {
-  /** The runs in it, the oldest first. */
+  /** The runs in the block, oldest first. */
   readonly runs: readonly LaneRun[];
   /** Begin and end, in pixels of the lane. */
   readonly left: number;
   readonly right: number;
 }
 
-/** A narrower run is folded with its neighbours, if any is nearer than this, too. */
+/** A run that is narrower than this shares a block with neighbours that are nearer than this. */
 const minWidth = 14;
 
 /**
- * @param window the shown stretch of time
- * @param width of the lane, in pixels
- * @param now where runs end that go on
+ * @param window the shown span of time
+ * @param width width of the lane, in pixels
+ * @param now end of runs that are still running
  */
 export function foldRuns(runs: readonly LaneRun[], window: Span, width: number, now: number): Block[] {
   const blocks: Block[] = [];
@@ -38,12 +41,12 @@ export function foldRuns(runs: readonly LaneRun[], window: Span, width: number, 
   return blocks;
 }
 
-/** Whether a narrow run may join it. */
+/** Whether a narrow run may join the block. */
 function isNarrow({ runs, left, right }: Block): boolean {
   return runs.length > 1 || right - left < minWidth;
 }
 
-/** How many runs ended in which way, the most frequent first. */
+/** Number of runs with an outcome. */
 export interface Count {
   readonly outcome: Outcome;
   readonly runs: number;
@@ -69,7 +72,7 @@ export function outcomesText(runs: readonly LaneRun[], most = 4): string {
   return runs.length === 1 ? texts.join() : `${runs.length} runs: ${all.join(", ")}`;
 }
 
-/** The worst that happened in the runs: one failure among many successes is what a person looks for. */
+/** The tone of the worst outcome of the runs, so that one failure among many successes is visible. */
 export function worstTone(runs: readonly LaneRun[]): Outcome["tone"] {
   const tones = runs.map(({ outcome }) => outcome.tone);
   return (["bad", "busy"] as const).find((tone) => tones.includes(tone)) ?? "good";

@@ -1,4 +1,4 @@
-/** The drawing of an allocation's lanes: a lane for each task, its runs as blocks, below an axis of time. */
+/** Draws an allocation's lanes: a lane for each task, with its runs as blocks, below a time axis. */
 import type { ComponentChildren } from "preact";
 import { shortId } from "../../../taskId.ts";
 import { formatDuration } from "../../../units/durations.ts";
@@ -15,15 +15,15 @@ interface Properties {
   readonly window: Span;
   readonly width: number;
   readonly now: number;
-  /** The run that is shown elsewhere on the page, and the time of its shown moment. */
+  /** The run that the page shows beside the lanes, and the time of its shown moment. */
   readonly shown: { readonly id: string; readonly time: number } | undefined;
-  /** Time of the error to which a person has gone. */
+  /** Time of the selected error. */
   readonly pointed: number | undefined;
   /** Called for a block of several runs. */
   readonly open: (span: Span) => void;
 }
 
-/** Heights in pixels: of the axis, and of a lane with its title and its bar. */
+/** Heights in pixels, of the axis and of a lane with its title and its bar. */
 const axisHeight = 24;
 const lane = { height: 58, title: 14, bar: 26, barHeight: 22 } as const;
 
@@ -69,7 +69,7 @@ interface AxisProperties {
   readonly height: number;
 }
 
-/** Room that a label takes, in pixels. */
+/** Width of a label, in pixels. */
 const tickRoom = 110;
 
 function Axis({ window, width, height }: AxisProperties) {
@@ -133,7 +133,10 @@ interface BlockProperties {
   readonly now: number;
 }
 
-/** Pixels of a letter, and a text's room at either side: what does not fit into its block is left to its title. */
+/**
+ * Width of a letter and margin of a text, in pixels. A text that does not fit into its block is only in the
+ * block's title.
+ */
 const letter = 6.6;
 const nameLetter = 8;
 const padding = 8;
@@ -187,7 +190,10 @@ function Folded({
   );
 }
 
-/** What to show of a fold: all of it; if it fills the window already, its newest part. */
+/**
+ * The window to show after a click on a block of several runs: all of them, or the newest part if they
+ * already fill the window.
+ */
 function spanOfFold(runs: readonly LaneRun[], window: Span, now: number): Span {
   const from = runs[0]?.begunAt ?? 0;
   const to = Math.max(...runs.map(({ overAt }) => overAt ?? now));
@@ -212,7 +218,7 @@ function Run({
   const x = (time: number) => clip(shareOf(window, time) * width);
   const [from, to] = [clip(left), Math.max(clip(right), clip(left) + 2)];
   const ran = formatDuration(Math.max(0, (run.overAt ?? now) - run.begunAt));
-  // Begins with what stands in the block, so that who says that finds it.
+  // The label begins with the visible text, for users of speech input.
   const title = `${task}: ${run.outcome.text}, ${ran}, ${formatTime(run.begunAt)}`;
   const hasMark = run.overAt !== null && to - from >= 26 && to < width;
   return (
@@ -257,7 +263,7 @@ interface SignProperties {
   readonly width: number;
 }
 
-/** A sign above the bar. The keyboard goes from error to error by a key of its own. */
+/** A sign above the bar. It takes no keyboard focus, because a key goes from error to error. */
 function Sign({ id, mark: { seq, time, text, kind }, x, width }: SignProperties) {
   if (x < 0 || x > width) return null;
   const top = lane.bar - 8;
@@ -291,7 +297,7 @@ interface TextProperties {
   readonly isMiddle?: boolean;
 }
 
-/** The text of a block, where it can be seen: a block may begin before the window. */
+/** The text of a block, at a visible place: a block may begin before the window. */
 function BlockText({ left, right, text, isMiddle = false }: TextProperties) {
   if (text === "") return null;
   const x = isMiddle ? (left + right) / 2 : Math.max(0, left) + padding;

@@ -1,4 +1,4 @@
-/** The lanes of an allocation, with an overview of the whole time, zoom, and the way from error to error. */
+/** The lanes of an allocation, with an overview of the whole time, zoom, and navigation between errors. */
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../taskId.ts";
 import { formatTime } from "../../../units/times.ts";
@@ -29,11 +29,11 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
   const window = chosenWindow ?? whole;
   const errors = useMemo(() => errorsOf(view), [view]);
   const [error, setError] = useState<(typeof errors)[number]>();
-  /** The same at once: keys can come faster than the page is drawn. */
+  /** The current error without waiting for a render, because keys can come faster than the page is drawn. */
   const latest = useRef(error);
   const goToError = (step: 1 | -1) => {
     const ends = step === 1 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
-    // After the last one comes the first one again.
+    // After the last error, it starts again with the first one.
     const next =
       nextError(errors, latest.current ?? shown?.time ?? ends, step) ?? nextError(errors, ends, step);
     latest.current = next;
@@ -136,7 +136,7 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
   );
 }
 
-/** The time that all runs take, with some air at its ends. */
+/** The span of all runs, with a margin at both ends. */
 function wholeOf({ tasks }: AllocationView, now: number): Span {
   const runs = tasks.flatMap((task) => task.runs);
   const from = Math.min(...runs.map(({ begunAt }) => begunAt));
@@ -145,7 +145,7 @@ function wholeOf({ tasks }: AllocationView, now: number): Span {
   return { from: from - air, to: to + air };
 }
 
-/** The window, which the address has. Undefined is the whole time, which grows while tasks run. */
+/** The window, which is part of the address. Undefined for the whole time, which grows while tasks run. */
 function useWindow(whole: Span): readonly [Span | undefined, (window: Span | undefined) => void] {
   const { choices } = useAddress();
   const [from, to] = [Number(choices.from), Number(choices.to)];
@@ -170,7 +170,7 @@ function useWidth(place: { readonly current: HTMLDivElement | null }): number {
   return width;
 }
 
-/** With Ctrl it zooms, sideways it moves; anything else scrolls the page. */
+/** The wheel zooms with Ctrl, and moves the window sideways. Otherwise it scrolls the page. */
 function useWheel(
   place: { readonly current: HTMLDivElement | null },
   act: (event: WheelEvent) => void,

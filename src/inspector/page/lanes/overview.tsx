@@ -1,4 +1,7 @@
-/** The whole time as a strip, with the shown window: drag it, its ends, or a new one. */
+/**
+ * A strip of the whole time with the shown window. The window and its ends can be dragged, and a new one can
+ * be drawn.
+ */
 import { useRef } from "preact/hooks";
 import { formatTime } from "../../../units/times.ts";
 import type { AllocationView } from "../../views/allocation/allocationView.ts";
@@ -15,7 +18,7 @@ interface Properties {
 }
 
 const height = 34;
-/** How near to an end of the window the pointer takes that end, in pixels. */
+/** Distance within which the pointer takes an end of the window, in pixels. */
 const reach = 10;
 
 type Grip = (time: number) => Span;
@@ -103,11 +106,14 @@ export function Overview({ view, whole, window, width, now, show }: Properties) 
 interface Place {
   readonly whole: Span;
   readonly window: Span;
-  /** How near counts as at an end, in milliseconds. */
+  /** The same distance in milliseconds. */
   readonly near: number;
 }
 
-/** What a pointer that went down at a time drags: an end of the window, the window, or the other end of a new one. */
+/**
+ * Decides what a pointer drags that was pressed at a time: an end of the window, the whole window, or the end
+ * of a new one.
+ */
 function gripAt(time: number, { whole, window, near }: Place): Grip {
   const between = (a: number, b: number) => within(whole, { from: Math.min(a, b), to: Math.max(a, b) });
   const isWhole = window.to - window.from >= whole.to - whole.from;
@@ -125,7 +131,7 @@ interface Stretch {
   readonly tone: string;
 }
 
-/** Runs as stretches of a pixel or more: those that touch become one, with the worst outcome. */
+/** Runs as bars of a pixel or more. Bars that touch become one, with the worst outcome. */
 function stretches(
   runs: AllocationView["tasks"][number]["runs"],
   whole: Span,
@@ -153,7 +159,7 @@ interface EndProperties {
   readonly at: number;
   readonly value: number;
   readonly whole: Span;
-  /** @param by a share of the window */
+  /** @param by distance, as a share of the window */
   readonly move: (by: number) => void;
 }
 

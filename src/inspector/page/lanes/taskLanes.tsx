@@ -1,4 +1,6 @@
-/** On the page of a task: its allocation's lanes, with links to its other runs and to its siblings. */
+/**
+ * The lanes on a task's page: those of its allocation, with links to its other runs and to its sibling tasks.
+ */
 import type { AllocationView } from "../../views/allocation/allocationView.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { compareLink, linkWithin } from "../bundle/source.ts";
@@ -7,7 +9,7 @@ import { LanesCard } from "./lanesCard.tsx";
 
 interface Properties {
   readonly row: TaskSummary;
-  /** Undefined while it is loaded. */
+  /** The allocation's view; undefined while it is loading. */
   readonly view: AllocationView | undefined;
   /** Time of the shown moment: milliseconds since the epoch. */
   readonly time: number;

@@ -1,16 +1,16 @@
-/** An axis of real time: the shown window, how it is zoomed and moved, and its ticks. Pure. */
+/** A linear time axis: its window, zooming and moving it, and its ticks. Pure. */
 import { formatClock, formatDay } from "../../../units/times.ts";
 
-/** A stretch of time, in milliseconds since the epoch. */
+/** A span of time, in milliseconds since the epoch. */
 export interface Span {
   readonly from: number;
   readonly to: number;
 }
 
-/** A shorter window would show less than the clock tells apart. */
+/** Minimum window: the clock's resolution does not allow a shorter one. */
 const minSpanMs = 20;
 
-/** The place of a time in the window, as a share: below 0 or above 1 for what is not in it. */
+/** The position of a time as a share of the window: below 0 or above 1 for a time outside. */
 export function shareOf({ from, to }: Span, time: number): number {
   return (time - from) / (to - from);
 }
@@ -19,7 +19,7 @@ export function timeAt({ from, to }: Span, share: number): number {
   return from + share * (to - from);
 }
 
-/** The window within a whole, no shorter than what can be shown, and moved inside where it would stand out. */
+/** Limits a window: it gets at least the minimum length, and is moved inside the whole span. */
 export function within(whole: Span, { from, to }: Span): Span {
   const length = Math.min(whole.to - whole.from, Math.max(minSpanMs, to - from));
   const middle = (from + to) / 2;
@@ -27,14 +27,17 @@ export function within(whole: Span, { from, to }: Span): Span {
   return { from: begin, to: begin + length };
 }
 
-/** @param factor below 1 shows less, above 1 more @param around the time that stays where it is */
+/**
+ * @param factor below 1 shows a shorter span, above 1 a longer one @param around the time that keeps its
+ * position
+ */
 export function zoomed(whole: Span, { from, to }: Span, factor: number, around = (from + to) / 2): Span {
   const length = Math.min(whole.to - whole.from, Math.max(minSpanMs, (to - from) * factor));
   const begin = around - shareOf({ from, to }, around) * length;
   return within(whole, { from: begin, to: begin + length });
 }
 
-/** @param shares how many windows further */
+/** @param shares distance, as a multiple of the window */
 export function moved(whole: Span, { from, to }: Span, shares: number): Span {
   const distance = shares * (to - from);
   return within(whole, { from: from + distance, to: to + distance });
@@ -43,7 +46,7 @@ export function moved(whole: Span, { from, to }: Span, shares: number): Span {
 export interface Tick {
   readonly time: number;
   readonly label: string;
-  /** Whether a day begins, which the label names. */
+  /** Whether a day begins at the tick. Its label is then the day. */
   readonly day: boolean;
 }
 
@@ -58,7 +61,7 @@ const steps = [
 
 /**
  * Round local times in the window.
- * @param most how many have room
+ * @param most maximum number of ticks
  */
 export function ticksOf({ from, to }: Span, most: number): Tick[] {
   const step = steps.find((each) => (to - from) / each <= Math.max(1, most)) ?? (steps.at(-1) as number);
@@ -80,7 +83,7 @@ function firstTick(from: number, step: number): number {
 function nextTick(time: number, step: number): number {
   if (step >= day) return midnightAfter(time, step / day);
   const next = time + step;
-  // A day with another clock than the one before (summer time) begins its ticks anew.
+  // The steps start again at each midnight, because a day may have a change of the clock (summer time).
   const midnight = midnightOf(next);
   return midnight > time && midnight < next ? midnight : next;
 }

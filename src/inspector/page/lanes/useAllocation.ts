@@ -1,14 +1,14 @@
-/** An allocation's view, fetched anew as its tasks change. */
+/** An allocation's view, fetched again when its tasks change. */
 import { useEffect, useState } from "preact/hooks";
 import type { AllocationView } from "../../views/allocation/allocationView.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { sourceQuery } from "../bundle/source.ts";
 import { useAnswer } from "../live.ts";
 
-/** A task that changes at every moment is fetched no more often than this. */
+/** Minimum time between two fetches, for tasks that change all the time. */
 const everyMs = 250;
 
-/** Undefined while it is loaded, and if there is no such allocation. */
+/** Undefined while the view is loading, and if there is no such allocation. */
 export function useAllocation(allocation: string, rows: readonly TaskSummary[]): AllocationView | undefined {
   const own = rows.filter((row) => row.allocation === allocation);
   const events = useSlowly(
@@ -20,7 +20,7 @@ export function useAllocation(allocation: string, rows: readonly TaskSummary[]):
   return useAnswer<AllocationView>(address, events);
 }
 
-/** A value that changes no more often than that, and is the latest one in the end. */
+/** Limits how often a value changes. The last value always arrives. */
 function useSlowly<T>(value: T, ms: number): T {
   const [shown, setShown] = useState({ value, since: 0 });
   useEffect(() => {

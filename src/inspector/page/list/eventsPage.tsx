@@ -1,4 +1,4 @@
-/** A search in the events of all tasks, the newest first. */
+/** Searches the events of all tasks, newest first. */
 import { useEffect, useState } from "preact/hooks";
 import { taskName } from "../../../taskId.ts";
 import { formatCount } from "../../../units/counts.ts";
@@ -67,15 +67,15 @@ function isSearch(words: string, type: string): boolean {
   return words.trim() !== "" || type !== "";
 }
 
-/** So many are searched for before somebody asks for more. */
+/** Number of hits after which a search pauses until the user requests more. */
 const enough = 200;
-/** Somebody who types is waited for. */
+/** Pause in typing before a search begins. */
 const typingMs = 200;
 
 interface Found {
   readonly hits: readonly EventHit[];
   readonly isDone: boolean;
-  /** Undefined unless there may be more. */
+  /** Continues the search; undefined if there are no more events to search. */
   readonly searchOn: (() => void) | undefined;
 }
 

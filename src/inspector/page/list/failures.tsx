@@ -33,7 +33,7 @@ export function Failures({ live: { rows, status } }: PartProperties) {
   );
 }
 
-/** More jobs than these are only counted. */
+/** Maximum number of jobs to name. Further ones are only counted. */
 const maxJobs = 3;
 
 function cellsOf({ cause, rows, jobs }: FailureGroup, now: number) {

@@ -7,9 +7,9 @@ import { outcomeGroups, valuesOf } from "./find.ts";
 
 interface Properties {
   readonly rows: readonly TaskSummary[];
-  /** Those that match everything but the outcome. */
+  /** The tasks that match all filters except the outcome. */
   readonly found: readonly TaskSummary[];
-  /** How many rows the list has. */
+  /** Number of rows in the list. */
   readonly shown: number;
   readonly choices: Choices;
   readonly eventTypes: readonly string[];
@@ -76,7 +76,7 @@ interface OutcomesProperties {
   readonly show: (outcome: string) => void;
 }
 
-/** The outcomes that there are, each with its count. */
+/** Buttons for the existing outcomes, each with its count. */
 function Outcomes({ found, chosen, show }: OutcomesProperties) {
   const counts = new Map<string, number>();
   for (const { outcome } of found) {
@@ -84,7 +84,8 @@ function Outcomes({ found, chosen, show }: OutcomesProperties) {
       if (isIn(outcome.kind)) counts.set(name, (counts.get(name) ?? 0) + 1);
     }
   }
-  // Those who wait and those who run are active: only the others have a button of their own.
+  // Starting, running and stopping tasks share the button "active". Only final outcomes have their own
+  // buttons.
   const shown = Object.keys(outcomeGroups).filter(
     (name) => name === chosen || (counts.has(name) && (name === "active" || toneOfGroup(name) !== "busy")),
   );
@@ -106,7 +107,7 @@ function Outcomes({ found, chosen, show }: OutcomesProperties) {
   );
 }
 
-/** Undefined for several kinds together. */
+/** The tone of an outcome; undefined for a group of several outcomes. */
 function toneOfGroup(name: string): Tone | undefined {
   return Object.hasOwn(toneOf, name) ? toneOf[name as OutcomeKind] : undefined;
 }
@@ -118,7 +119,7 @@ interface ChoiceProperties {
   readonly show: (value: string) => void;
 }
 
-/** One of the values, or any. */
+/** A menu to choose one of the values, or any. */
 export function Choice({ label, value, values, show }: ChoiceProperties) {
   const all = value === "" || values.includes(value) ? values : [value, ...values];
   return (

@@ -1,17 +1,17 @@
-/** Finding tasks: which of all match what is chosen in the address, and in which order. Pure. */
+/** Finds the tasks that match the choices in the address, and sorts them. Pure. */
 
 import { formatDuration } from "../../../units/durations.ts";
 import { type OutcomeKind, outcomeKinds, toneOf } from "../../views/outcomeKinds.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import type { Choices } from "../address.ts";
 
-/** A column, and what the list is sorted by if it is chosen. */
+/** A column, with its sort key. */
 export interface Column {
   readonly title: string;
   readonly sortBy: (row: TaskSummary, now: number) => string | number | null;
 }
 
-/** By the name that they have in the address and as classes. */
+/** The columns by their names, which are also those in the address and of their classes. */
 export const columns = {
   task: { title: "Task", sortBy: ({ task }) => task },
   job: { title: "Job", sortBy: ({ job }) => job },
@@ -31,21 +31,24 @@ function ranFor({ startedAt, endedAt }: TaskSummary, now: number): number | null
   return startedAt === null ? null : Math.max(0, (endedAt ?? now) - startedAt);
 }
 
-/** `3 s`; `at least 3 s` for a task of which nobody saw the end. */
+/** `3 s`; `at least 3 s` for a task whose end was not observed. */
 export function ranText(row: TaskSummary, now: number): string {
   const ran = ranFor(row, now);
   if (ran === null) return "–";
   return `${row.outcome.kind === "lost" ? "≥ " : ""}${formatDuration(ran)}`;
 }
 
-/** `job`, or `-job` for the other way round; anything else keeps the order: the newest first. */
+/**
+ * Sorts rows by `job`, for example, or by `-job` in descending order. Any other text keeps the order, newest
+ * first.
+ */
 export function sorted(rows: readonly TaskSummary[], sort: string, now: number): readonly TaskSummary[] {
   const name = sort.replace(/^-/, "");
   if (!Object.hasOwn(columns, name)) return rows;
   const { sortBy }: Column = columns[name as ColumnName];
   const way = sort.startsWith("-") ? -1 : 1;
   const keyed = rows.map((row) => ({ row, key: sortBy(row, now) }));
-  // Rows that have no such value come last, either way.
+  // Rows without a value come last in both directions.
   return keyed.sort((a, b) => way * compared(a.key, b.key, way)).map(({ row }) => row);
 }
 
@@ -54,7 +57,10 @@ function compared(a: string | number | null, b: string | number | null, way: num
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Tests of a row for everything that is chosen but the outcome: its counts are of what the others leave. */
+/**
+ * Makes a test of a row for all filters except the outcome. The outcomes' counts are of the rows that pass
+ * it.
+ */
 export function matcher(
   { search = "", job = "", user = "", event = "", cause = "" }: Choices,
   eventTypes: readonly string[],
@@ -77,7 +83,7 @@ function mentionsAll(row: TaskSummary, words: readonly string[]): boolean {
   return words.every((each) => text.includes(each));
 }
 
-/** What `outcome` may be in the address: one of the outcomes, or several of them together. */
+/** The values of `outcome` in the address: single outcomes, and groups of several. */
 export const outcomeGroups: Readonly<Record<string, (kind: OutcomeKind) => boolean>> = {
   active: (kind) => toneOf[kind] === "busy",
   ...Object.fromEntries(outcomeKinds.map((each) => [each, (kind: OutcomeKind) => kind === each])),
@@ -88,7 +94,7 @@ export function valuesOf(rows: readonly TaskSummary[], of: (row: TaskSummary) =>
   return [...new Set(rows.flatMap((row) => of(row) ?? []))].sort();
 }
 
-/** Tasks that failed alike. */
+/** Tasks that failed for the same cause. */
 export interface FailureGroup {
   readonly cause: string;
   /** The newest first. */
@@ -96,7 +102,7 @@ export interface FailureGroup {
   readonly jobs: readonly string[];
 }
 
-/** Failures by their cause, the commonest first. @param rows the newest first */
+/** Groups failures by their cause, the most frequent first. @param rows the newest first */
 export function failureGroups(rows: readonly TaskSummary[]): FailureGroup[] {
   const groups = Map.groupBy(
     rows.filter(({ cause }) => cause !== null),

@@ -1,4 +1,4 @@
-/** The live list of all tasks: searched, filtered and sorted by what the address has. */
+/** The live list of all tasks, searched, filtered and sorted by the choices in the address. */
 import { useMemo, useRef } from "preact/hooks";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { useKeys, useNow } from "../hooks.ts";
@@ -8,17 +8,17 @@ import { Filters } from "./filters.tsx";
 import { matcher, outcomeGroups, sorted } from "./find.ts";
 import { TaskRows } from "./taskRows.tsx";
 
-/** Where the list was when it was left: its scroll position in pixels, and the task that was opened. */
+/** The state of the list when it was left: its scroll position in pixels, and the task that was opened. */
 const place: { top: number; opened: string | undefined } = { top: 0, opened: undefined };
 
 export function TaskList({ live: { rows, status, eventTypes } }: PartProperties) {
   const { choices } = useAddress();
   const { outcome = "", sort = "" } = choices;
-  // The order changes nothing of what is found.
+  // The order is left out, because it does not affect which tasks are found.
   const { search = "", job = "", user = "", event = "", cause = "" } = choices;
   const searchInput = useRef<HTMLInputElement>(null);
   useKeys({ "/": () => searchInput.current?.focus() });
-  /** Whatever is chosen, the list then begins at its top. */
+  /** After every choice, the list scrolls to its top. */
   const show = (changes: Readonly<Record<string, string>>) => {
     place.top = 0;
     choose(changes);
@@ -27,7 +27,7 @@ export function TaskList({ live: { rows, status, eventTypes } }: PartProperties)
     () => rows.filter(matcher({ search, job, user, event, cause }, eventTypes)),
     [rows, search, job, user, event, cause, eventTypes],
   );
-  // Ages grow alike, so the order by them needs no clock.
+  // All ages grow equally, so sorting by age needs no current time.
   const shown = useMemo(() => {
     const isShown = Object.hasOwn(outcomeGroups, outcome) ? outcomeGroups[outcome] : undefined;
     const kept = isShown ? found.filter((row) => isShown(row.outcome.kind)) : found;

@@ -1,4 +1,4 @@
-/** Rows of tasks under heads that sort them. Only the visible rows are drawn. */
+/** Rows of tasks, with heads that sort them. Only the visible rows are drawn. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { shortId } from "../../../taskId.ts";
 import { formatDuration } from "../../../units/durations.ts";
@@ -16,7 +16,7 @@ interface Place {
 interface Properties {
   readonly rows: readonly TaskSummary[];
   readonly now: number;
-  /** The name of the column that the rows are sorted by, with `-` for the other way round. */
+  /** The name of the column by which the rows are sorted, with `-` for descending order. */
   readonly sort: string;
   readonly onSort: (sort: string) => void;
   /** Initial scroll position, and the id of the task to focus. */
@@ -29,7 +29,7 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
   const height = useRowHeight(40, 60);
   const scroller = useRef<HTMLDivElement>(null);
   const [top, setTop] = useState(firstTop);
-  /** The row that is to have the focus once it is drawn. */
+  /** Id of the row that gets the focus once it is drawn. */
   const wanted = useRef<string>(undefined);
   useLayoutEffect(() => {
     scroller.current?.scrollTo(0, firstTop);
@@ -44,7 +44,8 @@ export function TaskRows({ rows, now, sort, onSort, top: firstTop, opened, onPla
       document.getElementById(wanted.current)?.focus({ preventScroll: true });
       wanted.current = undefined;
     } else if (hadFocus && document.activeElement === document.body) {
-      // The row that had the focus was scrolled away. The keys still go to the list.
+      // The row with the focus was scrolled out of sight. The list takes the focus, so that its keys still
+      // work.
       scroller.current?.focus({ preventScroll: true });
     }
   });
@@ -118,7 +119,7 @@ interface HeadProperties {
   readonly onSort: (sort: string) => void;
 }
 
-/** Sorts by its column; once more, the other way round; then no longer. */
+/** A click sorts by the column, a second one reverses the order, and a third one ends the sorting. */
 function Head({ name, sort, onSort }: HeadProperties) {
   const way = sort === name ? "ascending" : sort === `-${name}` ? "descending" : undefined;
   const next = way === undefined ? name : way === "ascending" ? `-${name}` : "";
@@ -169,7 +170,7 @@ function Row({ row, now, index, onOpen }: RowProperties) {
   );
 }
 
-/** The height of the heads, as the style sheet has it. */
+/** The height of the heads. It must equal that of the style sheet. */
 const headHeight = 36;
 
 /** Keeps the visible rows in place when new rows appear above them. */

@@ -1,11 +1,14 @@
-/** Events to show among a task's output: all of the shown run, and what became of its other runs. Pure. */
+/**
+ * The events to show among a task's output: all events of the shown run, and the outcomes of the task's other
+ * runs. Pure.
+ */
 import type { LaneRun } from "../../views/allocation/allocationView.ts";
 import type { LaneStep } from "../../views/allocation/runLane.ts";
 import type { LogEvent } from "./mergeEvents.ts";
 
 /**
- * @param id of the shown run
- * @param runs of its task
+ * @param id the shown run's id
+ * @param runs all runs of the task
  */
 export function logEvents(id: string, steps: readonly LaneStep[], runs: readonly LaneRun[]): LogEvent[] {
   const own = steps.map((step) => ({ id, ...step }));

@@ -10,7 +10,7 @@ import { positionText } from "./useLog.ts";
 interface Properties {
   readonly entries: readonly LogEntry[];
   readonly files: readonly LogFile[];
-  /** Of the shown run, and its shown step. */
+  /** The shown run's id, and the number of its shown step. */
   readonly id: string;
   readonly seq: number;
   readonly isBegin: boolean;
@@ -27,7 +27,7 @@ export function LogList(properties: Properties) {
   const scroller = useRef<HTMLElement>(null);
   useStickToEnd(scroller, entries, target === "");
   useLayoutEffect(() => {
-    // The chosen moment comes into sight, and the rest of the page stays where it is.
+    // Scrolls the chosen moment into sight, within the list only.
     const row = scroller.current?.querySelector<HTMLElement>(".among.current");
     if (row && scroller.current && !isInSight(row, scroller.current)) {
       scroller.current.scrollTop = row.offsetTop - scroller.current.clientHeight / 3;
@@ -84,7 +84,7 @@ function isInSight(
 /** Pixels from the end that count as at the end. */
 const nearEnd = 24;
 
-/** Whoever reads the end goes on to do so as lines come; whoever reads elsewhere is left there. */
+/** If the list is at its end, new lines scroll it. Otherwise its position stays. */
 function useStickToEnd(
   scroller: { readonly current: HTMLElement | null },
   entries: readonly LogEntry[],

@@ -15,9 +15,9 @@ import { positionText, useLog } from "./useLog.ts";
 interface Properties {
   /** The run's id. */
   readonly id: string;
-  /** How many events it has. */
+  /** Number of the run's events. */
   readonly events: number;
-  /** The shown step. */
+  /** Number of the shown step. */
   readonly seq: number;
   /** All runs of the task in its allocation. */
   readonly runs: readonly LaneRun[];

@@ -1,11 +1,13 @@
-/** Lines of a log and events of a task as one list, in the order of time as far as it is known. Pure. */
+/**
+ * Merges lines of a log and events of a task into one list, in the order of time as far as it is known. Pure.
+ */
 import type { LogLine } from "../../views/logs/lineTimes.ts";
 
 /** An event of a run of the task. */
 export interface LogEvent {
   /** The run's id. */
   readonly id: string;
-  /** Its number; null if the page does not know it. */
+  /** Number of the event; null if the page does not know it. */
   readonly seq: number | null;
   readonly time: number;
   readonly text: string;
@@ -14,12 +16,13 @@ export interface LogEvent {
 
 export type LogEntry =
   | { readonly kind: "line"; readonly line: LogLine }
-  /** @param among so many of the lines below it may have been written before it */
+  /** @param among number of the following lines that may have been written before the event */
   | { readonly kind: "event"; readonly event: LogEvent; readonly among: number };
 
 /**
- * An event stands before the first line that may have been written after it. Those of before the first line and
- * after the last one are left out, unless the list goes on there to the log's own begin or end.
+ * An event is placed before the first line that may have been written after it. Events before the first line
+ * are left out unless that line is the log's first, and events after the last line unless that is the log's
+ * last.
  * @param events in the order of time
  */
 export function mergeEvents(
@@ -42,7 +45,7 @@ export function mergeEvents(
   return entries;
 }
 
-/** How many lines from there on may have been written before a time. */
+/** Number of lines, from an index on, that may have been written before a time. */
 function countEarlier(lines: readonly LogLine[], from: number, time: number): number {
   let count = 0;
   while (from + count < lines.length) {

@@ -1,4 +1,4 @@
-/** A task's output as far as the page has it: a stretch of it that grows at its ends. Kept in memory alone. */
+/** The loaded part of a task's output, which grows at both ends. It is kept in memory only. */
 import { useEffect, useState } from "preact/hooks";
 import type { LogNews } from "../../server/logs/logFollower.ts";
 import type { LogFile, LogPage } from "../../server/logs/taskLog.ts";
@@ -13,14 +13,14 @@ export interface Log {
   readonly end: LogPosition;
 }
 
-/** More lines would slow a browser down. Those farther from where a person reads are dropped. */
+/** Maximum number of lines, because more would slow a browser down. Lines at the far end are dropped. */
 const maxLines = 3_000;
-/** Time before a lost connection is made anew. */
+/** Delay before reconnecting. */
 const retryMs = 2_000;
 
 export interface LogState {
   readonly log: Log | undefined;
-  /** Why there is none. */
+  /** Why there is no output. */
   readonly problem: string | undefined;
   /** Whether new lines are shown as they come. */
   readonly isFollowed: boolean;
@@ -30,7 +30,7 @@ export interface LogState {
 
 /**
  * @param query names the task and the stream to the API
- * @param from the position to begin at; empty is the log's end, which is followed
+ * @param from the position to begin at; empty for the log's end, which is then followed
  */
 export function useLog(query: string, from: string): LogState {
   const [log, setLog] = useState<Log>();
@@ -72,7 +72,7 @@ export function positionText({ index, offset }: LogPosition): string {
   return `${index}:${offset}`;
 }
 
-/** Follows the log, and reconnects where it was. @returns stops it */
+/** Follows the log. Reconnects at the last position. @returns a function that stops it */
 function follow(
   query: string,
   from: LogPosition,
@@ -90,7 +90,7 @@ function follow(
       at = news.end;
       onNews(news);
     };
-    // A browser would ask again from where the first request began.
+    // The browser's own reconnection would begin at the first request's position.
     source.onerror = () => {
       source.close();
       onLink(false);

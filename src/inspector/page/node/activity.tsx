@@ -3,7 +3,7 @@ import { formatDuration } from "../../../units/durations.ts";
 import { formatClock, formatTime } from "../../../units/times.ts";
 import type { NodeView } from "../../views/nodeView.ts";
 
-/** Sizes in units of the drawing, which is stretched to the available width. */
+/** Sizes in the drawing's own units. The drawing is stretched to the available width. */
 const [barWidth, half] = [10, 50];
 
 export function Activity({ activity }: { readonly activity: NodeView["activity"] }) {

@@ -1,6 +1,9 @@
-/** A drawing of the page as a file: with the colours that it has there, and nothing that it would load. */
+/** Converts a drawing of the page to a file. The file has the colours of the page, and loads nothing. */
 
-/** What styles set of SVG elements here: attributes in a file, which has no style sheet. */
+/**
+ * Properties that the style sheet sets on SVG elements. In a file they become attributes, because it has no
+ * style sheet.
+ */
 const painted = [
   ...["fill", "fill-opacity", "opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linecap"],
   ...["stroke-linejoin", "paint-order", "font-family", "font-size", "font-weight", "font-style"],
@@ -8,7 +11,7 @@ const painted = [
 ];
 /** Space around the drawing, in its own units. */
 const margin = 12;
-/** Pixels for each unit: sharp on screens of double density, and in print. */
+/** Pixels for each unit, so that the picture is sharp on screens of double density and in print. */
 const scale = 2;
 
 interface Picture {
@@ -52,7 +55,7 @@ export async function pngOf({ text, width, height }: Picture): Promise<Blob> {
   }
 }
 
-/** Links lead nowhere in a file: they become groups. */
+/** Copies an element. Links become groups, because they would lead nowhere in a file. */
 function copyOf(element: Element): Element {
   const name = element.localName === "a" ? "g" : element.localName;
   const copy = document.createElementNS(element.namespaceURI, name);

@@ -4,7 +4,7 @@ import { pictureOf, pngOf } from "./picture.ts";
 import { saveBlob } from "./saveFile.ts";
 
 interface Properties {
-  /** What the drawing shows, in a word or two, for the buttons' names. */
+  /** The drawing's subject in a word or two, for the buttons' names. */
   readonly what: string;
   /** The file's name without its ending. */
   readonly name: string;

@@ -1,6 +1,6 @@
 /** Saves to the browser's downloads. */
 
-/** @param address of this inspector */
+/** @param address an address of this inspector */
 export function saveFile(address: string, name: string): void {
   const link = document.createElement("a");
   link.href = address;

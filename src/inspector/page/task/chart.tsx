@@ -1,4 +1,4 @@
-/** A drawing of the state machine, with the task's state and the way there. */
+/** Draws the state machine, with the task's state and the path to it. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { ChartArrow, ChartLayout, ChartWay, Point } from "../../views/chartLayout.ts";
 import type { Steps } from "../../views/stepTable.ts";
@@ -7,13 +7,13 @@ import { Scroll } from "../table.tsx";
 interface Properties {
   readonly layout: ChartLayout;
   readonly steps: Steps;
-  /** Number of the last step on the way. */
+  /** Number of the last step on the path. */
   readonly seq: number;
 }
 
 const layoutRequest = fetch("/chart.json").then((response) => response.json() as Promise<ChartLayout>);
 
-/** The layout, which is fetched once, when the page is loaded. */
+/** The chart's layout, which is fetched once, when the page is loaded. */
 export function useChartLayout(): ChartLayout | undefined {
   const [layout, setLayout] = useState<ChartLayout>();
   useEffect(() => {
@@ -46,7 +46,7 @@ export function Chart({ layout, steps, seq }: Properties) {
         aria-label={`State machine; the task is ${state}`}
       >
         {drawn.map(({ arrow, taken: { count } }) => (
-          // Drawn anew, since Chromium keeps the colour of one that is no longer taken.
+          // A new element, because Chromium would keep the colour of an arrow that is no longer taken.
           <g
             key={`${keyOf(arrow)} ${count > 0}`}
             class={count > 0 ? "arrow taken" : "arrow"}
@@ -76,23 +76,23 @@ export function Chart({ layout, steps, seq }: Properties) {
   );
 }
 
-/** Where arrows of the same event join. */
+/** The point at which arrows of the same event join. */
 function Joint({ points }: { readonly points: readonly Point[] }) {
   const end = points.at(-1);
   return end === undefined ? null : <circle class="head" cx={end.x} cy={end.y + 1} r={2.5} />;
 }
 
-/** The steps that took an arrow: how many, and the first of their numbers. */
+/** The steps that took an arrow: their count, and the first few numbers. */
 interface Taken {
   readonly count: number;
   readonly seqs: readonly number[];
 }
 
-/** More numbers are counted instead. */
+/** Maximum number of step numbers. If there are more, only their count is shown. */
 const maxNumbers = 2;
 
 interface Way {
-  /** By state, next state and event. */
+  /** The taken arrows, by state, next state and event. */
   readonly taken: ReadonlyMap<string, Taken>;
   readonly visited: ReadonlySet<string>;
 }
@@ -129,7 +129,10 @@ function keyOf({ ways, hasHead }: ChartArrow): string {
   return `${ways.map(wayKey).join(" ")}${hasHead ? "" : " joins"}`;
 }
 
-/** The event's name, and the numbers of the steps that went this way. Where arrows join, only behind that. */
+/**
+ * The event's name, and the numbers of the steps that took this arrow. Where arrows join, the label is only
+ * behind the joint.
+ */
 function Label({ arrow: { label, middle, hasHead }, taken }: { arrow: ChartArrow; taken: Taken }) {
   const numbers = hasHead ? numbersText(taken) : "";
   if (label === "" && numbers === "") return null;

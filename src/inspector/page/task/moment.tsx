@@ -1,4 +1,4 @@
-/** A moment: the event's effects and changes, and the machine's memory after it. */
+/** A moment: the event's effects and changes, and the machine's context after it. */
 import { formatDuration } from "../../../units/durations.ts";
 import type { MomentView } from "../../views/taskView.ts";
 import { Code } from "../table.tsx";
@@ -70,7 +70,7 @@ const effectMeanings: Readonly<Record<string, string>> = {
 /** Longer values are cut; the full ones are in the details below. */
 const maxLetters = 220;
 
-/** A value that was there before, or is there now; nothing for null. */
+/** An old or a new value; nothing for null. */
 export function Value({ kind: Kind, value }: { readonly kind: "del" | "ins"; readonly value: unknown }) {
   if (value === null) return null;
   const text = JSON.stringify(value);

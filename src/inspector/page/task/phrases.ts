@@ -1,16 +1,16 @@
-/** The words of those steps that are in sight, fetched as they come into it. */
+/** The texts of visible steps, which are fetched when the steps become visible. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Phrase } from "../../views/story.ts";
 
-/** Steps whose words are fetched together. */
+/** Number of steps whose texts are fetched together. */
 const ofChunk = 100;
-/** Words of more steps are forgotten, but for those in sight. */
+/** Maximum number of chunks to keep. Beyond it, texts of invisible steps are dropped. */
 const maxChunks = 50;
 
 /**
  * @param query names the task to the API
- * @param wanted numbers of the steps in sight, of `count`
- * @returns a step's words; undefined until they are there
+ * @param wanted numbers of the visible steps, of `count`
+ * @returns a step's texts; undefined until they are loaded
  */
 export function usePhrases(
   query: string,
@@ -29,7 +29,7 @@ class Phrases {
   readonly #onMore: () => void;
   readonly #closing = new AbortController();
   readonly #chunks = new Map<number, readonly Phrase[]>();
-  /** The chunks to fetch. Those that are no longer in sight are not fetched. */
+  /** The chunks to fetch. Chunks that are no longer visible are not fetched. */
   #missing: readonly number[] = [];
   #fetching = false;
 
@@ -70,7 +70,7 @@ class Phrases {
         this.#onMore();
       }
     } catch {
-      // The inspector has ended, which the banner says, or the page was closed.
+      // The inspector has ended, which the banner shows, or the page was closed.
     } finally {
       this.#fetching = false;
     }

@@ -92,7 +92,7 @@ const rights = [
   ["c", "Create, remove"],
 ] as const;
 
-/** Order of paths: those of the job and the plugin come before those that the driver adds. */
+/** The order of paths. Those of the job and the plugin come before those that the driver adds. */
 const sources = ["task", "plugin", "volume", "device", "folder", "log", "default"];
 const rank = (source: string) => sources.findIndex((each) => source.includes(each));
 

@@ -21,7 +21,7 @@ interface Properties {
 const headHeight = 30;
 
 export function Story({ query, steps, seq, choose }: Properties) {
-  /** A step of the folded group that is open: the group's first, or the chosen one. */
+  /** A step of the open one of the folded groups: the group's first step, or the chosen one. */
   const [open, setOpen] = useChoice("open");
   const [chosen] = useChoice("event");
   const opened = Number(open || chosen) || undefined;
@@ -31,7 +31,7 @@ export function Story({ query, steps, seq, choose }: Properties) {
   const scroller = useRef<HTMLElement>(null);
   const [top, setTop] = useState(0);
   const current = rows.indexOf(seq);
-  // Not when a group is opened: its title stays where it is.
+  // Opening a group does not scroll, so that its title keeps its position.
   useLayoutEffect(() => setTop(reveal(scroller.current, current, height, headHeight)), [seq, height]);
   const [first, last] = rowsInSight(top, height, rows.length);
   const visible = rows.slice(first, last);
@@ -130,7 +130,7 @@ function Heading({
 interface RowProperties {
   readonly steps: Steps;
   readonly seq: number;
-  /** Undefined until it is there: the title is then that of the step's type. */
+  /** The step's texts; undefined while they are loading. Until then the title is that of the event's type. */
   readonly phrase: Phrase | undefined;
   readonly index: number;
   readonly isCurrent: boolean;

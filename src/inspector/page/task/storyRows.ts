@@ -1,9 +1,9 @@
-/** The rows of "What happened": where each group and each step is among them. Pure. */
+/** The rows of "What happened", and the row of each group and step. Pure. */
 import { type StepGroup, stepsInTitle } from "../../views/eventGroups.ts";
 
 export type StoryRow =
   | { readonly kind: "step"; readonly seq: number }
-  /** The title of a group; its steps follow, unless it is folded and closed. */
+  /** The title of a group. Its steps follow, unless the group is folded and closed. */
   | { readonly kind: "group"; readonly group: StepGroup; readonly isOpen: boolean };
 
 export class StoryRows {
@@ -12,7 +12,7 @@ export class StoryRows {
   /** The number of rows before each group, and before the end. */
   readonly #starts: Int32Array;
 
-  /** @param opened a step in the folded group that is open */
+  /** @param opened a step in the open one of the folded groups */
   constructor(groups: readonly StepGroup[], opened: number | undefined) {
     this.#groups = groups;
     this.#opened = opened;
@@ -37,7 +37,7 @@ export class StoryRows {
     return rows;
   }
 
-  /** The row of a step; of one that is folded away, the row of its group. */
+  /** The row of a step. If the step is folded away, the row of its group. */
   indexOf(seq: number): number {
     const index = this.#groupBefore(seq, (each) => this.#groups[each]?.from ?? 0);
     const group = this.#groups[index];
@@ -66,7 +66,7 @@ export class StoryRows {
     return folded === 1 || (this.#opened !== undefined && this.#opened >= from && this.#opened <= to);
   }
 
-  /** The last group that begins at or before a place. */
+  /** The last group that begins at a place or before it. */
   #groupBefore(place: number, placeOf: (index: number) => number): number {
     let [low, high] = [0, this.#groups.length - 1];
     while (low < high) {
@@ -78,7 +78,7 @@ export class StoryRows {
   }
 }
 
-/** The steps whose words the rows show. */
+/** The steps whose texts the rows show. */
 export function stepsIn(rows: readonly StoryRow[]): Set<number> {
   return new Set(
     rows.flatMap((row) => {

@@ -1,4 +1,4 @@
-/** One task: its outcome and the reason, its history, and any moment of that. */
+/** The page of a task: its outcome and the reason, its history, and any moment of the history. */
 import { allocationOf } from "../../../taskId.ts";
 import type { Sentence } from "../../../why/facts.ts";
 import type { MomentView } from "../../views/taskView.ts";
@@ -28,13 +28,13 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
   const sentences = useAnswer<Sentence[]>(`/api/why?${query}`, row?.events);
   const layout = useChartLayout();
   const allocation = useAllocation(allocationOf(id), rows);
-  /** Without one, the newest event is shown. */
+  /** Number of the shown event. Without one, the page shows the newest event. */
   const [event] = useChoice("event");
   const count = steps?.length ?? 0;
   const seq = stepIn(count, event);
   const moment = useAnswer<MomentView>(seq > 0 ? `/api/moment?${query}&seq=${seq}` : undefined);
   const go = (to: (before: number) => number) =>
-    // Works on the latest choice: keys can come faster than the page is drawn.
+    // Reads the current choice, because keys can come faster than the page is drawn.
     choose({ event: eventAt(to(stepIn(count, chosenNow("event"))), count) });
   useKeys({
     Escape: () => goTo(listPath()),
@@ -91,16 +91,19 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
   );
 }
 
-/** Folding more events than these may take longer than somebody likes to wait for a page. */
+/** Number of events above which folding may take too long to wait for. */
 const longHistory = 2_000;
 
-/** The number of the shown step, of `count`. @param event its number by the address; anything else is the newest */
+/**
+ * The number of the shown step, of `count`. @param event its number in the address; any other text stands for
+ * the newest event
+ */
 function stepIn(count: number, event: string): number {
   const seq = Number(event);
   return event !== "" && Number.isInteger(seq) ? Math.min(Math.max(1, seq), count) : count;
 }
 
-/** The number as the address has it: none for the last step, which follows the newest. */
+/** The number in the form of the address: empty for the last step, so that the page follows new events. */
 function eventAt(seq: number, count: number): string {
   return seq >= count ? "" : String(Math.max(1, seq));
 }

@@ -1,4 +1,4 @@
-/** Keeps the steps of a task up to date. Fetches only those that are new. */
+/** Keeps the steps of a task up to date. Fetches only new ones. */
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type StepNames, Steps, StepTable } from "../../views/stepTable.ts";
 import type { TaskSteps } from "../../views/taskView.ts";
@@ -32,17 +32,17 @@ class StepFeed {
     this.#publish = publish;
   }
 
-  /** Fetches until so many steps are known, or the server has no more. */
+  /** Fetches steps until this many are known, or the server has no more. */
   async fetchUpTo(events: number): Promise<void> {
     this.#target = events;
-    // Fewer than are known: the log was replaced by another one.
+    // There are fewer events than known steps, so another log has replaced this one.
     if (events < this.#table.length) this.#table = new StepTable();
     if (this.#fetching) return;
     this.#fetching = true;
     try {
       while (this.#table.length < this.#target && (await this.#fetchSteps()));
     } catch {
-      // The inspector has ended, which the banner says, or the page was closed.
+      // The inspector has ended, which the banner shows, or the page was closed.
     } finally {
       this.#fetching = false;
     }
@@ -52,7 +52,7 @@ class StepFeed {
     this.#closing.abort();
   }
 
-  /** @returns whether it is worth asking for more steps */
+  /** @returns whether there may be more steps */
   async #fetchSteps(): Promise<boolean> {
     const table = this.#table;
     const { signal } = this.#closing;

@@ -9,12 +9,12 @@ import type { Steps } from "../../views/stepTable.ts";
 /** The time that a task spent in a state. */
 export interface Period {
   readonly state: string;
-  /** Numbers of its steps: from the one that led to the state. */
+  /** Numbers of its steps. The first one led to the state. */
   readonly first: number;
   readonly last: number;
   /** Milliseconds; null for the current state. */
   readonly spanMs: number | null;
-  /** Begin and width, as shares of the bar. */
+  /** Beginning and width, as shares of the bar. */
   readonly from: number;
   readonly width: number;
 }
@@ -34,7 +34,7 @@ export class TimeScale {
     return period === undefined ? 0 : this.#placeIn(period, seq);
   }
 
-  /** The number of the step nearest to a place on the bar; of equally near ones, the last. */
+  /** The number of the step nearest to a place on the bar; the last one of several that are equally near. */
   stepAt(place: number): number {
     let [nearest, minDistance] = [0, Number.POSITIVE_INFINITY];
     for (const period of this.periods) {
@@ -48,7 +48,7 @@ export class TimeScale {
 
   #placeIn({ first, last, spanMs, from, width }: Period, seq: number): number {
     const begun = this.#steps.timeOf(first);
-    // The last state has no end: it ends a little behind its last step.
+    // The last state has no end, so it is drawn to a little behind its last step.
     const span = spanMs ?? Math.max(0, this.#steps.timeOf(last) - begun) * 1.1;
     return from + width * (span > 0 ? clamp((this.#steps.timeOf(seq) - begun) / span) : 0);
   }

@@ -11,7 +11,7 @@ interface Properties {
   readonly choose: (seq: number) => void;
 }
 
-/** More marks would merge to a grey area, and say nothing of each. */
+/** Maximum number of marks. More would merge into a grey area. */
 const maxMarks = 400;
 
 export function Timeline({ steps, seq, choose }: Properties) {
@@ -79,7 +79,7 @@ interface Mark {
   readonly bad: boolean;
 }
 
-/** Errors, and all steps if they are few: each place is marked once. */
+/** Marks of errors and, if they are few, of all steps. Each place is marked once. */
 function marksOf(steps: Steps, scale: TimeScale): Mark[] {
   const places = new Map<string, boolean>();
   for (let seq = 1; seq <= steps.length; seq++) {
@@ -113,7 +113,7 @@ function Go({ label, to, seq, last, choose }: GoProperties) {
       type="button"
       aria-label={label}
       title={label}
-      // Not disabled by the browser, which would take the focus from it.
+      // Not the attribute `disabled`, because a disabled button loses the focus.
       aria-disabled={isOff}
       onClick={() => isOff || choose(to)}
     >

@@ -1,4 +1,4 @@
-/** What the task used over its life: a chart for each resource, with its limit, and the same as a table. */
+/** The task's usage over its life: a chart for each resource, with its limit, and a table. */
 import { useState } from "preact/hooks";
 import { formatDuration } from "../../../units/durations.ts";
 import { formatShare } from "../../../units/ratios.ts";
@@ -19,7 +19,7 @@ interface Properties {
   readonly seq: number;
 }
 
-/** While the task runs, it is looked at again after so many milliseconds. */
+/** Interval at which the usage of a running task is fetched again, in milliseconds. */
 const refreshMs = 10_000;
 
 export function Usage({ query, steps, seq }: Properties) {
@@ -51,7 +51,7 @@ interface Axis {
   readonly to: number;
 }
 
-/** What one chart shows. */
+/** The values of a chart. */
 interface Figure {
   readonly name: string;
   readonly value: (span: UsageSpan) => number | null;
@@ -59,7 +59,7 @@ interface Figure {
   readonly text: (value: number) => string;
 }
 
-/** Those of what a task always uses, where the host measures it, and those of what it came to lack. */
+/** The charts of a task: those of resources that the host measures, and those of shortages that occurred. */
 function figuresOf({ spans, limits }: UsageView): Figure[] {
   const uses: Figure[] = [
     { name: "CPU, cores", value: ({ cores }) => cores, limit: limits.cores, text: coresText },
@@ -92,13 +92,14 @@ interface PlotProperties {
 function Plot({ figure: { name, value, limit, text }, spans, axis, steps, seq }: PlotProperties) {
   const values = spans.map((span) => value(span) ?? 0);
   const most = Math.max(...values);
-  // A limit far above is told, and not drawn: the use would be a line at the bottom.
+  // A limit far above the usage is given as text and not drawn, because the usage would be a line at the
+  // bottom.
   const drawn = limit !== null && limit <= most * 20 ? limit : null;
   const top = Math.max(most, drawn ?? 0) || 1;
   const xOf = (time: number) =>
     Math.min(width, Math.max(0, ((time - axis.from) / (axis.to - axis.from)) * width));
   const yOf = (amount: number) => height - (amount / top) * (height - 2);
-  // Each span is a step, since its figure is that of all of it.
+  // The line has steps, because each figure is that of a whole span.
   const line = spans.map(({ time, spanMs }, index) => {
     const y = yOf(values[index] ?? 0).toFixed(1);
     return `${xOf(time - spanMs).toFixed(1)},${y} ${xOf(time).toFixed(1)},${y}`;
@@ -133,12 +134,12 @@ function Plot({ figure: { name, value, limit, text }, spans, axis, steps, seq }:
   );
 }
 
-/** More marks than these, the newest, would be an area. */
+/** Maximum number of marks, the newest ones. More would merge into an area. */
 const maxMarks = 200;
 
 const marked: ReadonlySet<string> = new Set(["oomSeen", "denied"]);
 
-/** Times of lacks of memory that the task survived, of denials, and of what is shown as an error. */
+/** Times of OOM kills that the task survived, of denials, and of errors. */
 function marksOf(steps: Steps): number[] {
   const times = new Set<number>();
   for (let seq = steps.length; seq > 0 && times.size < maxMarks; seq--) {
@@ -147,7 +148,7 @@ function marksOf(steps: Steps): number[] {
   return [...times];
 }
 
-/** Rows are made when they are looked at. */
+/** The table of samples. Its rows are made only when it is opened. */
 function Samples({ usage: { spans } }: { readonly usage: UsageView }) {
   const [open, setOpen] = useState(false);
   const cell = (value: number | null, text: (value: number) => string) =>
@@ -175,7 +176,7 @@ function Samples({ usage: { spans } }: { readonly usage: UsageView }) {
   );
 }
 
-/** As a share of the time, at most 1: it is summed over CPUs. */
+/** Throttled time as a share of the span. It is limited to 1, because it is summed over CPUs. */
 function heldBack({ throttledMs, spanMs }: UsageSpan): number | null {
   return throttledMs === null ? null : Math.min(1, throttledMs / spanMs);
 }

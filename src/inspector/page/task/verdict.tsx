@@ -6,7 +6,7 @@ import { Mark } from "../mark.tsx";
 
 interface Properties {
   readonly row: TaskSummary;
-  /** Undefined while a long history is read. */
+  /** The sentences; undefined while a long history is being read. */
   readonly sentences: readonly Sentence[] | undefined;
   readonly choose: (seq: number) => void;
 }
@@ -39,12 +39,12 @@ interface ShownProperties {
   readonly choose: (seq: number) => void;
 }
 
-/** A longer word may be on another line than the numbers. */
+/** Length above which a word need not be on the same line as the numbers. */
 const longWord = 24;
 
 function Shown({ sentence: { text, events }, choose }: ShownProperties) {
   const last = text.lastIndexOf(" ") + 1;
-  // The numbers stay on the line of the word before them.
+  // Keeps the numbers on the line of the word before them.
   const cut = text.length - last > longWord ? text.length : last;
   return (
     <span>

@@ -1,6 +1,6 @@
 /**
- * Sends a log's new lines to a page as they come, as server-sent events. Woken by inotify(7); nothing is queued
- * for a slow page, since the lines stay in their files until it has read those before them.
+ * Sends a log's new lines to a page, as server-sent events. inotify(7) reports new output. Nothing is queued
+ * for a slow page: lines are read from their files once the page has taken the earlier ones.
  */
 import type { ServerResponse } from "node:http";
 import { type LogLine, type LogPosition, seenLine } from "../../views/logs/lineTimes.ts";
@@ -8,9 +8,9 @@ import { guards } from "../responses.ts";
 import type { TaskLog } from "./taskLog.ts";
 
 export interface LogNews {
-  /** The first one may be a longer form of the line that was sent last, at the same position. */
+  /** The first line may be a longer form of the last sent one, at the same position. */
   readonly lines: readonly LogLine[];
-  /** Where what follows begins. */
+  /** The position behind these lines. */
   readonly end: LogPosition;
 }
 
@@ -20,15 +20,15 @@ const stuckAfterMs = 30_000;
 export class LogFollower {
   readonly #log: TaskLog;
   readonly #response: ServerResponse;
-  /** Begin of the next line to send, which may have been sent in part. */
+  /** Beginning of the next line to send, of which a part may have been sent. */
   #at: LogPosition;
-  /** End of what was sent. */
+  /** End of the sent bytes. */
   #sent: LogPosition;
-  /** Lines that were there before are not seen as they come. */
+  /** Whether no lines were sent yet. Lines that already existed have no known time of arrival. */
   #isFirst = true;
   #stuckTimer: NodeJS.Timeout | undefined;
 
-  /** Takes the log over. */
+  /** The follower closes the log. */
   constructor(log: TaskLog, response: ServerResponse, from: LogPosition) {
     this.#log = log;
     this.#response = response;
@@ -36,7 +36,7 @@ export class LogFollower {
     this.#sent = from;
   }
 
-  /** Goes on until the connection closes, and closes the log then. */
+  /** Follows the log until the connection closes, then closes the log. */
   start(): void {
     this.#response.on("close", () => {
       clearTimeout(this.#stuckTimer);
@@ -72,11 +72,11 @@ export class LogFollower {
     }
   }
 
-  /** Undefined if nothing has come. */
+  /** The next lines; undefined if there is nothing new. */
   #next() {
     const read = this.#log.linesFrom(this.#at);
     const isSent = read.end.index === this.#sent.index && read.end.offset === this.#sent.offset;
-    // A file may end without a newline, and its writer go on in the next one.
+    // A file may end without a newline if its writer has continued in the next file.
     const found = isSent && this.#at.offset !== this.#sent.offset ? this.#log.linesFrom(this.#sent) : read;
     return found.lines.length === 0 ? undefined : found;
   }

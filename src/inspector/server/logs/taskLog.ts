@@ -1,6 +1,6 @@
 /**
- * One stream of a task's output, read from its files a page at a time. Nothing is kept: what is read goes to the
- * page that asked for it. Every read is bounded, however large the files and however long their lines are.
+ * One stream of a task's output, read from its files one page at a time. Nothing is kept on the server. Every
+ * read is bounded, however large the files and however long the lines are.
  */
 import { closeSync, fstatSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
@@ -15,10 +15,10 @@ import {
 
 export interface LogPage {
   readonly lines: readonly LogLine[];
-  /** Whether the first line is the log's first, and the last one its last. */
+  /** Whether the first line is the log's first one, and whether the last line is the log's last one. */
   readonly isBegin: boolean;
   readonly isEnd: boolean;
-  /** Where the page begins, and where what follows it does. */
+  /** The positions of the page's beginning and end. */
   readonly begin: LogPosition;
   readonly end: LogPosition;
   /** All files, the oldest first. */
@@ -31,9 +31,9 @@ export interface LogFile extends LogFileTime {
 }
 
 export interface LogMatches {
-  /** The last ones, the oldest first. */
+  /** The last matching lines, oldest first. */
   readonly lines: readonly LogLine[];
-  /** Whether there are more before them. */
+  /** Whether there are earlier matching lines. */
   readonly more: boolean;
 }
 
@@ -46,7 +46,7 @@ const newline = 0x0a;
 
 export interface ReadLines {
   readonly lines: readonly RawLine[];
-  /** Where what follows begins. */
+  /** The position behind these lines. */
   readonly end: LogPosition;
   /** Whether the last line has no newline (yet). */
   readonly isOpen: boolean;
@@ -85,21 +85,21 @@ export class TaskLog {
   pageFrom(position: LogPosition): LogPage {
     const files = this.#list();
     const { lines, end } = this.#read(position, files);
-    // Its file may have been removed meanwhile: then the page begins with the oldest one that is left.
+    // If the position's file has been removed, the page begins with the oldest remaining file.
     const { index, offset } = lines[0] ?? position;
     return this.#page(lines, { index, offset }, end, files);
   }
 
   /**
-   * Lines that have a text, whatever the case. Other work has its turn between two reads.
-   * @param isWanted false ends the search
+   * Finds lines that contain a text, ignoring case. Other work gets a turn between two reads.
+   * @param isWanted ends the search when it returns false
    */
   async search(text: string, isWanted: () => boolean): Promise<LogMatches> {
     const files = this.#list();
     const needle = text.toLowerCase();
     let found: RawLine[] = [];
     let more = false;
-    // The newest file first: a long log is most often asked for its end.
+    // The newest file first, because the end of a long log is most often of interest.
     for (const { index } of files.toReversed()) {
       const inFile: RawLine[] = [];
       let position: LogPosition = { index, offset: 0 };
@@ -120,12 +120,12 @@ export class TaskLog {
     };
   }
 
-  /** Lines from a position on, up to a page of them, on into the next file. */
+  /** Lines from a position on, up to a page of them, possibly from several files. */
   linesFrom(position: LogPosition): ReadLines {
     return this.#read(position, this.#list());
   }
 
-  /** What is known of the times of lines. */
+  /** Adds the known times to lines. */
   placed(lines: readonly RawLine[]): LogLine[] {
     return placeLines(lines, this.#list(), zoneMinutes());
   }
@@ -134,12 +134,13 @@ export class TaskLog {
     let begin = end;
     let lines: RawLine[] = [];
     let room = pageBytes;
-    // A file that was begun just now has little: then the page begins in the one before.
+    // If the newest file is still small, the page begins in the file before it.
     for (const { index, size } of files.filter((file) => file.index <= end.index).toReversed()) {
       const until = index === end.index ? Math.min(end.offset, size) : size;
       const from = Math.max(0, until - room);
       const bytes = this.#bytes(index, from, until - from);
-      // The line in whose middle the bytes begin belongs to the page before, unless it takes a whole page.
+      // If the bytes begin in the middle of a line, that line belongs to the page before, unless it fills a
+      // whole page.
       const firstEnd = bytes.indexOf(newline) + 1;
       const skipped = from === 0 || firstEnd === bytes.length ? 0 : firstEnd;
       begin = { index, offset: from + skipped };
@@ -162,12 +163,12 @@ export class TaskLog {
     };
   }
 
-  /** @param only stays in that file */
+  /** @param only whether to stay in that file */
   #read({ index, offset }: LogPosition, files: readonly LogFile[], only?: number): ReadLines {
     const bytes = this.#bytes(index, offset, pageBytes);
     const next = only === undefined ? files.find((file) => file.index > index) : undefined;
     if (bytes.length === 0) {
-      // Its writer goes on to the next file once it has written the last byte here.
+      // The writer begins the next file only after it has written the last byte of this one.
       const nothing = { lines: [], end: { index, offset }, isOpen: false };
       return next === undefined ? nothing : this.#read({ index: next.index, offset: 0 }, files);
     }

@@ -1,4 +1,4 @@
-/** The API of tasks' output: pages of it, a search, and what comes. Of tasks of this host alone. */
+/** The API for tasks' output: pages, search, and following. Only for tasks of this host. */
 import type { ServerResponse } from "node:http";
 import { logPlaces } from "../../../effects/logs/logFiles.ts";
 import { DriverError } from "../../../errors.ts";
@@ -10,13 +10,13 @@ import type { TaskIndex } from "../taskIndex.ts";
 import { LogFollower } from "./logFollower.ts";
 import { TaskLog } from "./taskLog.ts";
 
-/** Each follower holds a watch of the kernel, each search the files' pages in turn. */
+/** Limits, because each follower holds an inotify watch, and each search reads whole files. */
 const maxFollowers = 16;
 const maxSearches = 4;
-/** A longer text is in no line that is shown. */
+/** No shown line can contain a longer text. */
 const maxNeedle = 1_000;
 
-/** The request is among a task's first events. */
+/** Number of a task's first events among which the request is. */
 const maxEventsToRequest = 8;
 
 export class TaskLogs {
@@ -25,7 +25,9 @@ export class TaskLogs {
   #followers = 0;
   #searches = 0;
 
-  /** @param isForeign whether the tasks may be of another host: their paths mean nothing here */
+  /**
+   * @param isForeign whether the tasks may be of another host, so that their paths mean nothing on this one
+   */
   constructor(index: TaskIndex, isForeign: () => boolean) {
     this.#index = index;
     this.#isForeign = isForeign;
@@ -40,7 +42,7 @@ export class TaskLogs {
     });
   }
 
-  /** @param isWanted false once nobody waits for the answer */
+  /** @param isWanted returns false once nobody waits for the answer */
   async search(query: URLSearchParams, isWanted: () => boolean): Promise<Answer> {
     const text = query.get("text") ?? "";
     if (text === "" || text.length > maxNeedle) return textAnswer("Name a text to search for.", 400);
@@ -60,7 +62,7 @@ export class TaskLogs {
     }
   }
 
-  /** Sends what comes after a position (`from`) until the connection closes. */
+  /** Sends output from a position (`from`) on until the connection closes. */
   follow(query: URLSearchParams, response: ServerResponse): void {
     const from = positionIn(query, "from");
     const isFull = this.#followers >= maxFollowers;

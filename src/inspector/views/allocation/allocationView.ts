@@ -1,4 +1,4 @@
-/** An allocation: its tasks, and of each the runs, on one axis of time. Pure. */
+/** An allocation for the page: its tasks, and the runs of each task. Pure. */
 import type { Outcome } from "../outcome.ts";
 import type { TaskSummary } from "../taskSummary.ts";
 import type { LaneMark, LanePeriod, RunLane } from "./runLane.ts";
@@ -13,9 +13,9 @@ export interface AllocationView {
 
 export interface TaskLanes {
   readonly task: string;
-  /** The oldest first. */
+  /** The newest runs, oldest first. */
   readonly runs: readonly LaneRun[];
-  /** Older runs, which are not among them. */
+  /** Number of older runs that are left out. */
   readonly earlier: number;
 }
 
@@ -29,10 +29,10 @@ export interface LaneRun {
   readonly marks: readonly LaneMark[];
 }
 
-/** A task that is restarted every minute for hours has no more runs on the page than these. */
+/** Maximum number of runs of a task on the page, for tasks that are restarted every minute for hours. */
 const maxRuns = 500;
 
-/** The runs of each task, the oldest first; the tasks in the order of their first start. */
+/** Groups runs by task. Tasks are in the order of their first start, and runs oldest first. */
 function runsByTask(rows: readonly TaskSummary[]): Map<string, TaskSummary[]> {
   return Map.groupBy(
     rows.toSorted((a, b) => a.begunAt - b.begunAt),
@@ -40,7 +40,7 @@ function runsByTask(rows: readonly TaskSummary[]): Map<string, TaskSummary[]> {
   );
 }
 
-/** Those that a page shows, of all runs of an allocation. */
+/** The runs of an allocation that a page shows. */
 export function shownRuns(rows: readonly TaskSummary[]): TaskSummary[] {
   return [...runsByTask(rows).values()].flatMap((all) => all.slice(-maxRuns));
 }

@@ -1,4 +1,4 @@
-/** One run of a task as a lane draws it: the spans of its states, and what is marked in them. Pure. */
+/** A run of a task as a lane draws it: the spans of its states, and marks. Pure. */
 import type { EventTraits } from "../../../machines/events/defineEvent.ts";
 import { isWrong, summarise, type TaskEvent, traitsOf } from "../../../machines/events.ts";
 import { thisMachine } from "../../../machines/machineVersion.ts";
@@ -8,18 +8,21 @@ import type { StoredEvent } from "../../../store/eventStore.ts";
 
 /** All times are milliseconds since the epoch. */
 export interface RunLane {
-  /** Number of the last event that it has. */
+  /** Number of the last event in the lane. */
   readonly events: number;
   readonly begunAt: number;
   /** Time of that event. */
   readonly lastAt: number;
-  /** When it was over, by its events; null while it goes on. */
+  /** Time of its end according to its events; null while it is not over. */
   readonly overAt: number | null;
-  /** From the first event on without gaps. The last one has no end while the task goes on. */
+  /**
+   * The periods follow each other without gaps from the first event on. The last one has no end while the
+   * task is not over.
+   */
   readonly periods: readonly LanePeriod[];
-  /** What went wrong, and plugins that took the task over: the newest ones. */
+  /** The newest marks: errors, and takeovers by other plugins. */
   readonly marks: readonly LaneMark[];
-  /** All that happened but commands, in words: the newest events. */
+  /** The newest events in words, without commands. */
   readonly steps: readonly LaneStep[];
 }
 
@@ -40,14 +43,14 @@ export interface LaneMark extends Omit<LaneStep, "bad"> {
   readonly kind: "error" | "warning" | "takeover";
 }
 
-/** A task that is taken over again and again has no more than these. */
+/** Maximum number of marks and of steps, for tasks with very many events. */
 const maxSteps = 256;
 const maxMarks = 64;
 const maxPeriods = 256;
 
 /**
- * Adds events to a lane, so that those that it has need not be read again.
- * @param before undefined if `events` begins with the first one
+ * Adds events to a lane, so that its earlier events need not be read again.
+ * @param before the lane so far; undefined if `events` begins with the first event
  */
 export function extendLane(before: RunLane | undefined, events: readonly StoredEvent[]): RunLane | undefined {
   const [first] = events;
@@ -56,7 +59,7 @@ export function extendLane(before: RunLane | undefined, events: readonly StoredE
   const marks = [...(before?.marks ?? [])];
   const steps = [...(before?.steps ?? [])];
   let overAt = before?.overAt ?? null;
-  // A clock that was set back must not turn a span around.
+  // If the clock was set back, no span may get a negative length.
   let lastAt = before?.lastAt ?? first.time;
   for (const event of events) {
     const time = Math.max(lastAt, event.time);
@@ -64,7 +67,7 @@ export function extendLane(before: RunLane | undefined, events: readonly StoredE
     const period = periods.at(-1);
     if (period === undefined || period.state !== event.to) {
       if (period?.to === null) periods[periods.length - 1] = { ...period, to: time };
-      // A start that is sent again after it has failed begins anew.
+      // If a failed start is requested again, the run is not over any more.
       overAt = isOver(event.to) ? (overAt ?? time) : null;
       if (!isOver(event.to)) periods.push({ state: event.to, from: time, to: null });
     }
@@ -86,11 +89,14 @@ export function extendLane(before: RunLane | undefined, events: readonly StoredE
 
 interface Told {
   readonly step: LaneStep;
-  /** Undefined if nothing marks it. */
+  /** The kind of its mark; undefined if it has none. */
   readonly kind: LaneMark["kind"] | undefined;
 }
 
-/** Undefined for commands: health checks are thousands of them, no errors of the task, and not read here. */
+/**
+ * Describes an event. Undefined for commands, of which health checks make thousands, and which are no errors
+ * of the task.
+ */
 function toldOf(stored: StoredEvent, time: number): Told | undefined {
   const { seq, type, from } = stored;
   const traits = traitsOf(type);

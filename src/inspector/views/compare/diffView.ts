@@ -1,4 +1,4 @@
-/** Two histories side by side, as the page shows them. Pure. */
+/** A comparison of two histories for the page. Pure. */
 import { divergenceText } from "../../../replay/divergenceText.ts";
 import type { History, Moment } from "../../../replay/history.ts";
 import {
@@ -20,7 +20,7 @@ export interface DiffView {
   /** Where they diverge, in a sentence or two. */
   readonly text: string;
   readonly rows: readonly DiffLine[];
-  /** Rows that are not among them: without a difference, or beyond what a page shows. */
+  /** Number of rows that are left out: they have no difference, or exceed the maximum. */
   readonly omitted: number;
 }
 
@@ -39,11 +39,11 @@ export interface DiffLine {
   readonly left: DiffCell | null;
   readonly right: DiffCell | null;
   readonly differs: boolean;
-  /** Whether something else happened here first. */
+  /** Whether the histories diverge at this row. */
   readonly diverges: boolean;
   /** What differs in their data. */
   readonly changes: readonly ShownChange[];
-  /** How many times as long the step took on the right. */
+  /** Duration of the step on the right, divided by that on the left. */
   readonly ratio: number | null;
 }
 
@@ -61,7 +61,7 @@ export interface DiffCell {
   readonly spanMs: number | null;
 }
 
-/** Longer comparisons are shown by what differs alone. */
+/** Maximum number of rows. Longer comparisons show only rows with differences. */
 const maxRows = 1_000;
 
 export function diffView(diff: HistoryDiff): DiffView {

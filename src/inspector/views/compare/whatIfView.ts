@@ -7,7 +7,7 @@ import { type DiffView, diffView } from "./diffView.ts";
 export interface WhatIfView {
   /** The recorded history on the left, the edited one on the right. */
   readonly diff: DiffView;
-  /** Where they part, and how the edited one ends. */
+  /** Where they diverge, and how the edited one ends. */
   readonly text: string;
 }
 
@@ -20,7 +20,7 @@ export function whatIfView(recorded: History, edits: readonly Edit[]): WhatIfVie
   return { diff: diffView(diffHistories(recorded, asFolded(history))), text: `${from}; ${end}.` };
 }
 
-/** Its events with what the machine makes of them, instead of what was recorded. */
+/** The history with the machine's results in place of the recorded ones. */
 function asFolded(history: History): History {
   const events = Array.from(history.moments(), ({ stored, before, after, effects }) => ({
     ...stored,

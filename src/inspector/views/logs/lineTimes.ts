@@ -1,18 +1,20 @@
 /**
- * When lines of a log were written, as far as anybody knows. Log files have no times of their own. What is known:
+ * Estimates when lines of a log were written, because log files record no times. The sources are:
  *
- * - `seen`: the inspector read the line as it came;
- * - `own`: the line has a time in it, which fits between what is known of its file;
- * - `file`: the line was written between the last write to the file before and the last one to its own.
+ * - `seen`: the inspector read the line when it arrived;
+ * - `own`: the line contains a time that is possible for its file;
+ * - `file`: the line was written between the last write to the previous file and the last write to its own
+ * file.
  *
- * Lines are in the order in which they were written, so one with a time bounds those before and after it. Pure.
+ * Lines are in the order in which they were written, so a line with a time bounds the times of the lines
+ * around it. Pure.
  */
 
 /** A place in a log. */
 export interface LogPosition {
   /** Number of the file. */
   readonly index: number;
-  /** Bytes from its begin. */
+  /** Bytes from the file's beginning. */
   readonly offset: number;
 }
 
@@ -23,21 +25,21 @@ export interface RawLine extends LogPosition {
 /** Times are milliseconds since the epoch. */
 export interface LogLine extends RawLine {
   readonly source: "seen" | "own" | "file";
-  /** It was not written before this time; null if nothing is known. */
+  /** The line was not written before this time; null if unknown. */
   readonly after: number | null;
-  /** It was not written after this time. */
+  /** The line was not written after this time. */
   readonly before: number;
 }
 
-/** A file of the log, and when something was written to it last. */
+/** A file of the log, and the time of the last write to it. */
 export interface LogFileTime {
   readonly index: number;
   readonly changedAt: number;
 }
 
 /**
- * @param files all that there are, the oldest first
- * @param zoneMinutes how far the host's clock is east of UTC, for times in lines that name no zone
+ * @param files all files of the log, oldest first
+ * @param zoneMinutes offset of the host's time zone from UTC, for times without a zone
  */
 export function placeLines(
   lines: readonly RawLine[],
@@ -56,12 +58,12 @@ export function placeLines(
   return bounded(placed);
 }
 
-/** A line seen as it came. @param seenAt when */
+/** A line that was read when it arrived. @param seenAt time of its arrival */
 export function seenLine(line: RawLine, seenAt: number): LogLine {
   return { ...line, source: "seen", after: seenAt, before: seenAt };
 }
 
-/** Lines between two with times were written between those. */
+/** Bounds the times of lines by those of the lines around them. */
 function bounded(lines: readonly LogLine[]): LogLine[] {
   const latest: (number | null)[] = [];
   for (const { source, after } of lines) {
@@ -79,21 +81,25 @@ function bounded(lines: readonly LogLine[]): LogLine[] {
     }
     const after = Math.max(line.after ?? Number.NEGATIVE_INFINITY, latest[at] ?? Number.NEGATIVE_INFINITY);
     const before = Math.min(line.before, next);
-    // Threads may have written out of order: then both times bound it, whichever is the later one.
+    // Threads may have written out of order, so the earlier time is the lower bound, whichever line it is
+    // from.
     const [from, to] = after <= before ? [after, before] : [before, after];
     result.push({ ...line, after: Number.isFinite(from) ? from : null, before: to });
   }
   return result.reverse();
 }
 
-/** Programs write out of a buffer: a time in a line may be so much before the file was begun. */
+/** A time in a line may be this much before the file's beginning, because programs buffer their output. */
 const slackBeforeMs = 60_000;
-/** Clocks of file systems tick more coarsely. */
+/** A time in a line may be this much after the last write, because clocks of file systems are coarse. */
 const slackAfterMs = 1_000;
-/** Times stand at the begin of a line, or in one of the first fields of JSON. */
+/**
+ * Number of characters that are searched for a time: it is at the beginning of a line, or in one of the first
+ * JSON fields.
+ */
 const lookedAt = 240;
 
-/** A time in a line, if it fits between what is known of the file. */
+/** The time in a line, if it is possible for the file. */
 function ownTime(
   text: string,
   { after, before }: { readonly after: number | null; readonly before: number },
@@ -104,18 +110,18 @@ function ownTime(
     (time) => time <= before + slackAfterMs && (after === null || time >= after - slackBeforeMs),
   );
   const [only, ...others] = new Set(fitting);
-  // UTC or the host's zone: if both fit, nobody knows.
+  // A time without a zone may be in UTC or in the host's zone. If both are possible, it is ignored.
   return others.length === 0 ? only : undefined;
 }
 
 const dateTime =
   /(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9}))?\s?(Z|UTC|[+-]\d\d:?\d\d)?(?!\d)/;
-/** As web servers write them: `[10/Oct/2026:13:55:36 +0200]`. */
+/** The format of web servers: `[10/Oct/2026:13:55:36 +0200]`. */
 const commonLog = /\[(\d\d)\/([A-Z][a-z]{2})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d{4})\]/;
 const epoch = /"(?:ts|time|timestamp|t)":\s?(\d{10}(?:\.\d{1,9})?|\d{13})\b/;
 const months = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
-/** The first time in a text: of one without a zone, both that it may mean. */
+/** The first time in a text. For a time without a zone, both possible values. */
 function timesIn(text: string, zoneMinutes: number): number[] {
   const [, seconds] = epoch.exec(text) ?? [];
   if (seconds !== undefined) return [/^\d{13}$/.test(seconds) ? Number(seconds) : Number(seconds) * 1_000];
