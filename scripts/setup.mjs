@@ -1,13 +1,15 @@
 // Prepares a fresh clone, on any Node: installs the npm packages (the pinned runtime
 // among them) if they are missing or out of date, with --debian the Debian packages
-// that the tests use, with --vm those of the virtual machine, and with --build builds
-// the program.
+// and the collector that the tests use, with --vm those of the virtual machine, and
+// with --build builds the program.
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+/** A collector of OpenTelemetry data, for tests. It is a binary for x86-64: elsewhere nothing is installed. */
+const collector = join(root, "test/fixtures/collector");
 const wanted = new Set(process.argv.slice(2));
 
 /** Commands that the tests call, with the Debian packages that provide them. */
@@ -70,14 +72,20 @@ const machinePackages = {
 
 if (wanted.has("--debian")) {
   installDebianPackages({ ...debianPackages, ...(startsServices() ? {} : servicePackages) });
+  installPackages(collector);
 }
 if (wanted.has("--release")) installDebianPackages(releasePackages);
 if (wanted.has("--vm")) installDebianPackages(machinePackages);
-if (changedAt(join(root, "package-lock.json")) > changedAt(join(root, "node_modules/.package-lock.json"))) {
-  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
-}
+installPackages(root);
 if (wanted.has("--build") && newestSource() > changedAt(join(root, "dist/plugin/nomad-driver-exec2"))) {
   run("npm", ["run", "--silent", "build"]);
+}
+
+/** The npm packages of a folder, by its lock file. */
+function installPackages(folder) {
+  const locked = changedAt(join(folder, "package-lock.json"));
+  if (locked <= changedAt(join(folder, "node_modules/.package-lock.json"))) return;
+  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", folder]);
 }
 
 function installDebianPackages(packages) {

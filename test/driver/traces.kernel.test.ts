@@ -6,6 +6,7 @@ import { describe, expect, it, vi } from "vitest";
 import { runTask, startAgent } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
 import { startCollector } from "../support/traces/collector.ts";
+import { startRotel } from "../support/traces/rotel.ts";
 
 const executable = join(import.meta.dirname, "../../dist/plugin/nomad-driver-exec2");
 const run = promisify(execFile);
@@ -31,7 +32,7 @@ describe("a task that is over", () => {
     ]);
     const args = ["export", "--otlp", "traced", "--state-dir", agent.stateDir];
     const { stdout } = await run(executable, args, { env });
-    expect(stdout).toBe(`Sent 1 traces (5 spans) to ${collector.address}\n`);
+    expect(stdout).toBe(`Sent 1 trace (5 spans) to ${collector.address}\n`);
     expect(collector.spans.slice(sent.length)).toEqual(sent);
     expect(JSON.stringify(collector.spans)).not.toContain("correct-horse");
     const unheard = {
@@ -42,5 +43,17 @@ describe("a task that is over", () => {
     await expect(run(executable, args, { env: unheard })).rejects.toMatchObject({
       stderr: expect.stringContaining("TRACES_NOT_SENT"),
     });
+  });
+
+  it("goes through a collector that others make", async (context) => {
+    const receiver = await startCollector();
+    const env = { ...process.env, OTEL_EXPORTER_OTLP_ENDPOINT: await startRotel(context, receiver.address) };
+    const agent = await startAgent({ options: { traces: true }, env });
+    await runTask(agent, makeAllocation({ taskName: "traced" }).config("exit 3"));
+    await vi.waitFor(() => expect(receiver.spans).toHaveLength(5), 15_000);
+    const sent = [...receiver.spans];
+    await run(executable, ["export", "--otlp", "--all", "--state-dir", agent.stateDir], { env });
+    await vi.waitFor(() => expect(receiver.spans).toHaveLength(10), 15_000);
+    expect(receiver.spans.slice(5)).toEqual(sent);
   });
 });

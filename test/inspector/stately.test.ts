@@ -1,5 +1,4 @@
 /** The relay and the library entry, against the client and the server of `@statelyai/inspect` themselves. */
-import { createServer } from "node:net";
 import { createWebSocketInspector, createWebSocketReceiver } from "@statelyai/inspect";
 import { createInspectorServer } from "@statelyai/inspect/server";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -7,6 +6,7 @@ import { createActor } from "xstate";
 import { type StatelyMessage, statelyInspection, taskMachine } from "../../src/inspector/stately/index.ts";
 import { life } from "../support/agent/lives.ts";
 import { event } from "../support/history/history.ts";
+import { freePort } from "../support/host/freePort.ts";
 import { idOf, startInspector } from "../support/screen/inspector.ts";
 
 type Received = {
@@ -153,11 +153,3 @@ describe("the machine in a program", () => {
     expect(received[0]).toMatchObject({ type: "@xstate.actor", name: "task" });
   });
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0);
-  await vi.waitFor(() => expect(probe.listening).toBe(true));
-  const address = probe.address();
-  probe.close();
-  return typeof address === "object" && address !== null ? address.port : 0;
-}

@@ -1,12 +1,13 @@
 /** The plugin's endpoint for Prometheus: who may ask it, what for, and how it gets its address. */
 import { spawnSync } from "node:child_process";
 import { statSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage, request } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { type IncomingMessage, request } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { MetricsAddress } from "../../../src/config/options/metricsAddress.ts";
 import { MetricsEndpoint } from "../../../src/driver/metrics/metricsEndpoint.ts";
+import { freePort } from "../../support/host/freePort.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
 import { recordingLogger } from "../../support/recordingLogger.ts";
 
@@ -17,15 +18,6 @@ function open(address: MetricsAddress, collect = async () => text) {
   const endpoint = new MetricsEndpoint(address, collect, log);
   onTestFinished(() => endpoint.close());
   return log;
-}
-
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 interface Ask {

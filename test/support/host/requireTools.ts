@@ -11,16 +11,17 @@ export function requireTools(context: TestContext, ...tools: string[]): void {
 /** Skips the test, loudly, where a program that the tests do not install is not there; in CI, too. */
 export function tryTools(context: TestContext, ...tools: string[]): void {
   const missing = missingOf(tools);
-  if (missing.length > 0) skip(context, missing.join(" and "));
+  if (missing.length > 0) skipLoudly(context, missing.join(" and "));
 }
 
 /** Skips the test, loudly, for want of something; in CI, fails it. */
 export function leaveOut(context: TestContext, want: string): never {
   if (process.env.CI) throw new Error(reason(context, want));
-  return skip(context, want);
+  return skipLoudly(context, want);
 }
 
-function skip(context: TestContext, want: string): never {
+/** Skips the test for want of something that cannot be had everywhere; in CI, too. */
+export function skipLoudly(context: TestContext, want: string): never {
   console.warn(`NOT TESTED: ${reason(context, want)}`);
   return context.skip(reason(context, want));
 }

@@ -1,9 +1,10 @@
 /**
- * A collector of OpenTelemetry's: takes OTLP over HTTP, and decodes it by the numbers of its fields in
- * opentelemetry/proto/trace/v1/trace.proto, with no code of the library that sends.
+ * A receiver of OTLP over HTTP: it decodes traces by the numbers of the fields in
+ * opentelemetry/proto/trace/v1/trace.proto, with no code of the library that sends them.
  */
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
+import { gunzipSync } from "node:zlib";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { onTestFinished } from "vitest";
 
@@ -18,6 +19,7 @@ export interface ReceivedSpan {
   readonly attributes: Readonly<Record<string, unknown>>;
   readonly events: readonly {
     readonly name: string;
+    readonly time: number;
     readonly attributes: Readonly<Record<string, unknown>>;
   }[];
   /** 2 is an error. */
@@ -39,7 +41,9 @@ export async function startCollector(status = 200): Promise<Collector> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
     requests.push({ path: request.url ?? "", headers: request.headers });
-    if (status === 200) spans.push(...decode(Buffer.concat(chunks)));
+    const body = Buffer.concat(chunks);
+    const isZipped = request.headers["content-encoding"] === "gzip";
+    if (status === 200) spans.push(...decode(isZipped ? gunzipSync(body) : body));
     response.writeHead(status, { "Content-Type": "application/x-protobuf" }).end();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -103,6 +107,7 @@ function decode(body: Uint8Array): ReceivedSpan[] {
         attributes: attributes(span, 9),
         events: messages(span, 11).map((event) => ({
           name: text(event, 2),
+          time: ms(event, 1),
           attributes: attributes(event, 3),
         })),
         status: { code: Number(status.get(3)?.[0] ?? 0), message: text(status, 2) },

@@ -2,7 +2,7 @@
 import { readHistory } from "../../../replay/storedHistory.ts";
 import { type TaskTrace, taskTrace } from "../../../traces/taskTrace.ts";
 import { TraceExporter } from "../../../traces/traceExporter.ts";
-import { formatCount } from "../../../units/counts.ts";
+import { countOf, formatCount } from "../../../units/counts.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { chosen, type ExportedTasks } from "./exportTasks.ts";
@@ -39,7 +39,7 @@ export async function sendTraces(stateDir: string, tasks: ExportedTasks): Promis
   }
   const more = unsent.tasks === 0 ? "" : `; ${formatCount(unsent.tasks)} not over yet`;
   print(
-    `Sent ${formatCount(sent.tasks)} traces (${formatCount(sent.spans)} spans) to ${exporter.address}${more}`,
+    `Sent ${countOf(sent.tasks, "trace")} (${countOf(sent.spans, "span")}) to ${exporter.address}${more}`,
   );
   return 0;
 }

@@ -1,0 +1,49 @@
+/** Rotel, a collector that others make: it decodes what it gets by a library of its own, and sends it on. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { onTestFinished, type TestContext, vi } from "vitest";
+import { freePort } from "../host/freePort.ts";
+import { skipLoudly } from "../host/requireTools.ts";
+import { temporaryFolder } from "../host/temporaryFolder.ts";
+
+const program = join(
+  import.meta.dirname,
+  "../../fixtures/collector/node_modules/@streamfold/rotel-linux-x64/bin/rotel-agent",
+);
+
+/**
+ * Starts it for a test, which is skipped, loudly, where it is not installed.
+ * @param onward the address to which it sends what it has got, by OTLP over HTTP
+ * @returns its own address for OTLP over HTTP
+ */
+export async function startRotel(context: TestContext, onward: string): Promise<string> {
+  if (!existsSync(program)) skipLoudly(context, "Rotel, which is packaged for x86-64");
+  const [http, grpc] = [await freePort(), await freePort()];
+  const args = [
+    ...["--pid-file", join(temporaryFolder(), "pid"), "--disable-batching"],
+    ...["--otlp-http-endpoint", `127.0.0.1:${http}`, "--otlp-grpc-endpoint", `127.0.0.1:${grpc}`],
+    ...["--exporter", "otlp", "--otlp-exporter-protocol", "http", "--otlp-exporter-endpoint", onward],
+  ];
+  const rotel = spawn(program, ["start", ...args], { stdio: ["ignore", "ignore", "inherit"] });
+  onTestFinished(() => ended(rotel));
+  await vi.waitFor(() => reach(http), 10_000);
+  return `http://127.0.0.1:${http}`;
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGKILL");
+  await exit;
+}
+
+function reach(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.destroy();
+      resolve();
+    }).on("error", reject);
+  });
+}

@@ -1,0 +1,56 @@
+/** Traces that a collector made by others has taken, decoded, and sent on. */
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { type TaskTrace, taskTrace } from "../../src/traces/taskTrace.ts";
+import { TraceExporter } from "../../src/traces/traceExporter.ts";
+import { allLives, life } from "../support/agent/lives.ts";
+import { event } from "../support/history/history.ts";
+import { RecordedLog } from "../support/history/recordedLog.ts";
+import { startCollector } from "../support/traces/collector.ts";
+import { startRotel } from "../support/traces/rotel.ts";
+
+const commands = [
+  event("execStarted", { exec: 1, command: "/bin/check" }),
+  event("execExited", { exec: 1, exitCode: 2 }),
+];
+
+/** Those of all lives that are over, each with a command in it. */
+function traces(): TaskTrace[] {
+  return allLives.flatMap((name, index) => {
+    const stream = `6f2d4a9e-0c57-4d2b-8f1e-${String(index).padStart(12, "0")}/web/0a1b2c3d`;
+    const events = [...life(name).slice(0, 4), ...commands, ...life(name).slice(4)];
+    return taskTrace(stream, new RecordedLog().add(stream, events).events(stream)) ?? [];
+  });
+}
+
+describe("a collector that others make", () => {
+  it.for(["none", "gzip"])("takes traces whole, compression %s", async (compression, context) => {
+    const receiver = await startCollector();
+    vi.stubEnv("OTEL_EXPORTER_OTLP_ENDPOINT", await startRotel(context, receiver.address));
+    vi.stubEnv("OTEL_EXPORTER_OTLP_COMPRESSION", compression);
+    vi.stubEnv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const exporter = new TraceExporter(process.env);
+    onTestFinished(() => exporter.close());
+    const made = traces();
+    expect(made.length).toBeGreaterThan(5);
+    await exporter.send(made);
+    const spans = made.flatMap(({ id: traceId, spans: of }) => of.map((span) => ({ traceId, ...span })));
+    await vi.waitFor(() => expect(receiver.spans).toHaveLength(spans.length), 10_000);
+    expect(receiver.spans).toEqual(
+      spans.map(({ error, parent, events, ...span }) => ({
+        ...span,
+        parent: parent ?? "",
+        events: events.map(({ name, time, text }) => ({
+          ...{ name, time },
+          attributes: text === "" ? {} : { "exec2.text": text },
+        })),
+        status: { code: error === null ? 0 : 2, message: error ?? "" },
+        resource: {
+          "service.name": "nomad-driver-exec2",
+          "service.version": expect.any(String),
+          "deployment.environment": "test",
+        },
+      })),
+    );
+  });
+});
