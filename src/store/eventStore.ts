@@ -2,6 +2,7 @@
  * The event log as the rest of the driver sees it: streams of numbered events,
  * appended with an expected version. A stream is a task; its name is the task's id.
  */
+import type { UsageSample } from "./usage/usageSample.ts";
 
 /** An event and what the state machine did with it, so that a replay can prove that it does the same. */
 export interface EventToAppend {
@@ -79,6 +80,8 @@ export interface EventReader {
    * bytes.
    */
   scanRecords<T>(take: (bytes: Buffer, position: number) => T): Iterable<T>;
+  /** Samples of what a stream's task used, in the order of time; empty if there are none, or none can be read. */
+  usage(stream: string): readonly UsageSample[];
   /** Number of the last event of a stream; 0 if there is no such stream. */
   version(stream: string): number;
   /** All streams, or those whose names begin with `prefix`, in the order of their names' UTF-8 bytes. */

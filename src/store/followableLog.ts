@@ -2,7 +2,7 @@
 import { NEVER, type Observable, Subject, takeUntil } from "rxjs";
 import type { EventReader, EventStore, StoredEvent } from "./eventStore.ts";
 import { type EventBatch, followEvents } from "./followEvents.ts";
-import { LogReader } from "./logReader.ts";
+import { LogReader, type UsageOf } from "./logReader.ts";
 import { BATCH_RECORDS, type RecordTable } from "./recordTable.ts";
 
 export interface FollowableReader extends EventReader {
@@ -24,8 +24,8 @@ export class FollowableLog extends LogReader implements FollowableReader {
   readonly #closing = new Subject<void>();
 
   /** @param commits emits after every commit */
-  constructor(table: RecordTable, commits: Observable<void>) {
-    super(table);
+  constructor(table: RecordTable, usageOf: UsageOf, commits: Observable<void>) {
+    super(table, usageOf);
     this.#commits = commits;
   }
 

@@ -5,17 +5,23 @@ import { isDefect, readRecord } from "./eventRecord.ts";
 import type { EventReader, StoredEvent, StreamEntry } from "./eventStore.ts";
 import type { EventBatch } from "./followEvents.ts";
 import { BATCH_RECORDS, type RecordTable, type TakeRecord } from "./recordTable.ts";
+import type { UsageSample } from "./usage/usageSample.ts";
 
 /** Number of damaged entries that are named. Further ones are only counted. */
 const MAX_NAMED = 20;
 
+/** Finds the samples of what the task of a stream used, in the order of time. */
+export type UsageOf = (stream: string) => readonly UsageSample[];
+
 export class LogReader implements EventReader {
   readonly #table: RecordTable;
+  readonly #usageOf: UsageOf;
   readonly #damage = new Set<string>();
   #closed: Promise<void> | undefined;
 
-  constructor(table: RecordTable) {
+  constructor(table: RecordTable, usageOf: UsageOf) {
     this.#table = table;
+    this.#usageOf = usageOf;
   }
 
   *readStream(stream: string, from = 1): Iterable<StoredEvent> {
@@ -72,6 +78,10 @@ export class LogReader implements EventReader {
 
   scanRecords<T>(take: TakeRecord<T>): Iterable<T> {
     return this.#recordsFrom(1, take);
+  }
+
+  usage(stream: string): readonly UsageSample[] {
+    return this.#usageOf(stream);
   }
 
   version(stream: string): number {

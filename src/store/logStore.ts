@@ -5,7 +5,7 @@ import { DriverError } from "../errors.ts";
 import { encodeRecord, isDefect, NO_HASH, readRecord, type SealedData } from "./eventRecord.ts";
 import type { EventToAppend, StoredEvent, StreamEntry, StreamHead } from "./eventStore.ts";
 import { FollowableLog, type FollowableStore } from "./followableLog.ts";
-import { isOpen } from "./logReader.ts";
+import { isOpen, type UsageOf } from "./logReader.ts";
 import type { RecordWriter, WritableTable } from "./recordTable.ts";
 import { checkName, seal } from "./sealEvent.ts";
 import { WrongExpectedVersion } from "./storeError.ts";
@@ -31,9 +31,9 @@ export class LogStore extends FollowableLog implements FollowableStore {
   #committedInTurn = false;
   #closed = false;
 
-  constructor(table: WritableTable) {
+  constructor(table: WritableTable, usageOf: UsageOf) {
     const commits = new Subject<void>();
-    super(table, commits);
+    super(table, usageOf, commits);
     this.#table = table;
     this.#commits = commits;
   }

@@ -2,6 +2,7 @@
 import type { EventReader, StreamEntry, StreamHead } from "./eventStore.ts";
 import { LogReader } from "./logReader.ts";
 import { BATCH_RECORDS, type IndexEntry, type RecordTable, type TakeRecord } from "./recordTable.ts";
+import type { UsageSample } from "./usage/usageSample.ts";
 
 /** A record and its place in the log. The record's bytes name a place too: readers check that they agree. */
 export interface PlacedRecord {
@@ -14,9 +15,14 @@ export interface PlacedRecord {
 /**
  * @param heads of all streams
  * @param records of those streams; those of one stream in the order of their sequence numbers
+ * @param usage samples of what their tasks used, by the streams' names
  */
-export function readerOf(heads: readonly StreamHead[], records: readonly PlacedRecord[]): EventReader {
-  return new LogReader(new RecordList(heads, records));
+export function readerOf(
+  heads: readonly StreamHead[],
+  records: readonly PlacedRecord[],
+  usage: ReadonlyMap<string, readonly UsageSample[]> = new Map(),
+): EventReader {
+  return new LogReader(new RecordList(heads, records), (stream) => usage.get(stream) ?? []);
 }
 
 class RecordList implements RecordTable {

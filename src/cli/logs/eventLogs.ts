@@ -14,9 +14,7 @@ import type { EventReader, StoredEvent, StreamEntry } from "../../store/eventSto
 import { type Pin, readPins } from "../../store/folder/keptHistories.ts";
 import { bundlesIn, logFolders } from "../../store/folder/logFolders.ts";
 import { openEventReader } from "../../store/lmdb/eventReader.ts";
-import { readUsage } from "../../store/usage/usageFile.ts";
 import type { UsageSample } from "../../store/usage/usageSample.ts";
-import { toTaskId } from "../../taskId.ts";
 import { requireRoot } from "../requireRoot.ts";
 import { warn } from "../terminal/errors.ts";
 import { printable } from "../terminal/output.ts";
@@ -140,13 +138,12 @@ export class EventLogs {
   }
 
   /**
-   * Usage samples of the run that a person means; none for a run in a bundle.
+   * Usage samples of the run that a person means.
    * @throws DriverError `TASK_NOT_FOUND`
    */
-  usage(place: TaskPlace): UsageSample[] {
+  usage(place: TaskPlace): readonly UsageSample[] {
     const { id, reader } = this.find(place);
-    const folder = this.folders[this.readers.indexOf(reader)];
-    return folder === undefined ? [] : readUsage(folder, toTaskId(id));
+    return reader.usage(id);
   }
 
   /**

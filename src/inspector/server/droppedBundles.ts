@@ -34,7 +34,8 @@ export interface DroppedBundle {
   readonly index: TaskIndex;
   readonly allocations: Allocations;
   readonly logs: TaskLogs;
-  readonly findings: readonly Finding[];
+  /** What cannot be verified, in words. */
+  readonly found: readonly string[];
   readonly bytes: number;
 }
 
@@ -47,7 +48,7 @@ export interface BundleView {
   readonly masked: boolean;
   readonly tasks: number;
   readonly events: number;
-  /** The first finding of each task, in words; empty if everything is verified. */
+  /** What cannot be verified, in words: the first finding of each task; empty if everything is verified. */
   readonly findings: readonly string[];
 }
 
@@ -61,6 +62,8 @@ export class DroppedBundles {
   async add(bytes: Buffer, fileName: string): Promise<DroppedBundle> {
     const name = fileName.slice(0, maxNameLength);
     const { header, reader } = await parseBundleInTurns(bytes.toString("utf8"), name, turn);
+    // Of what is no event; that of events follows with their tasks.
+    const damage = reader.damage.map((text) => text.charAt(0).toUpperCase() + text.slice(1));
     const index = new TaskIndex();
     let taken = 0;
     for (const event of reader.readIntact()) {
@@ -76,7 +79,8 @@ export class DroppedBundles {
     const key = randomBytes(9).toString("base64url");
     const allocations = new Allocations(index);
     const logs = new TaskLogs(index, () => true);
-    const bundle = { key, name, header, reader, index, allocations, logs, findings, bytes: bytes.length };
+    const found = [...findings.map(findingText), ...damage];
+    const bundle = { key, name, header, reader, index, allocations, logs, found, bytes: bytes.length };
     this.#makeRoom(bytes.length);
     this.#bundles.set(key, bundle);
     return bundle;
@@ -96,13 +100,13 @@ export class DroppedBundles {
   }
 }
 
-export function bundleView({ name, header, index, findings }: DroppedBundle): BundleView {
+export function bundleView({ name, header, index, found }: DroppedBundle): BundleView {
   const { driver, host, exportedAt, masked, streams } = header;
   return {
     ...{ name, driver, host, exportedAt, masked },
     tasks: index.ids().length,
     events: streams.reduce((sum, { version }) => sum + version, 0),
-    findings: findings.map(findingText),
+    findings: found,
   };
 }
 

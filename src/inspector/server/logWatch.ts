@@ -100,13 +100,6 @@ export class LogWatch {
     };
   }
 
-  /** The folder of a log; undefined for a bundle. */
-  folderOf(reader: EventReader): string | undefined {
-    for (const [folder, log] of this.#logs)
-      if (log.reader === reader) return isFile(folder) ? undefined : folder;
-    return undefined;
-  }
-
   /** Bytes of the files of all logs. */
   bytes(): number {
     return [...this.#logs.keys()].reduce((sum, folder) => sum + bytesOf(folder), 0);

@@ -6,8 +6,6 @@ import { type EffectOutcome, effectOutcomes, type History, type Moment } from ".
 import { diffHistories } from "../../replay/historyDiff.ts";
 import { readHistory } from "../../replay/storedHistory.ts";
 import { parseEdits } from "../../replay/whatIf.ts";
-import { readUsage } from "../../store/usage/usageFile.ts";
-import { toTaskId } from "../../taskId.ts";
 import { sequenceDiagram } from "../../why/sequenceDiagram.ts";
 import { diffView } from "../views/compare/diffView.ts";
 import { whatIfView } from "../views/compare/whatIfView.ts";
@@ -15,7 +13,7 @@ import { nodeView } from "../views/nodeView.ts";
 import { stepNames } from "../views/stepNames.ts";
 import { phraseOf } from "../views/story.ts";
 import { momentView, type TaskSteps } from "../views/taskView.ts";
-import { type UsageView, usageView } from "../views/usageView.ts";
+import { usageView } from "../views/usageView.ts";
 import type { Allocations } from "./allocations.ts";
 import { bundleView, type DroppedBundles } from "./droppedBundles.ts";
 import { searchEvents } from "./eventSearch.ts";
@@ -119,8 +117,10 @@ const routes: Readonly<Record<string, Route>> = {
       jsonAnswer(events.find(({ type }) => type === query.get("type"))?.data ?? {}),
     ),
   "/api/events": ({ index }, query) => withHistory(index, query, ({ events }) => jsonAnswer(events)),
-  "/api/usage": ({ index, watch }, query) =>
-    withHistory(index, query, (history) => jsonAnswer(usageOf(index, watch, history))),
+  "/api/usage": ({ index }, query) =>
+    withHistory(index, query, ({ stream, finalState }, { reader }) =>
+      jsonAnswer(usageView(reader.usage(stream), finalState.context)),
+    ),
   "/api/mermaid": ({ index }, query) =>
     withHistory(index, query, (history) => textAnswer(sequenceDiagram(history))),
   "/api/bundle": ({ index }, query) =>
@@ -170,14 +170,6 @@ function unreported({ effects }: Moment): EffectOutcome[] {
 function numberOf(query: URLSearchParams, name: string): number | undefined {
   const number = Number(query.get(name));
   return Number.isInteger(number) && number >= 1 ? number : undefined;
-}
-
-/** Bundles hold no samples. */
-function usageOf(index: TaskIndex, watch: LogWatch, history: History): UsageView {
-  const reader = index.readerOf(history.stream);
-  const folder = reader && watch.folderOf(reader);
-  const samples = folder === undefined ? [] : readUsage(folder, toTaskId(history.stream));
-  return usageView(samples, history.finalState.context);
 }
 
 function bundleOf(index: TaskIndex, { stream, events }: History): string {

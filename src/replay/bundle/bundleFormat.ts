@@ -1,6 +1,7 @@
 /**
  * The format of bundles: files with histories of tasks and the hashes that prove them.
- * JSON lines: a header, then the events of one stream after another. Pure.
+ * JSON lines: a header, then of one stream after another the events, and what its task used
+ * (bundledUsage.ts). Pure.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
@@ -10,8 +11,9 @@ import type { StoredEvent } from "../../store/eventStore.ts";
 import { maskProof, type RecordProof, readProof, rebuildRecord } from "../../store/recordProof.ts";
 import { maskEvent } from "../mask.ts";
 
-/** Version of this format. */
-const FORMAT = 1;
+/** Version of this format. The first one had no samples of use. */
+const FORMAT = 2;
+const READABLE = [1, FORMAT] as const;
 
 /** Maximum length of a reason, because it may quote the line, which may be the whole file. */
 const MAX_REASON_LENGTH = 300;
@@ -24,7 +26,7 @@ const half = z.string().regex(/^[0-9a-f]{32}$/);
 const headerSchema = z.strictObject({
   /** Identifies the file format. */
   bundle: z.literal("nomad-driver-exec2"),
-  format: z.literal(FORMAT),
+  format: z.literal(READABLE),
   /** Version of the driver that exported, and the newest event schema that its machine reads. */
   driver: z.string(),
   schema: z.int(),
@@ -46,6 +48,11 @@ const headerSchema = z.strictObject({
 });
 
 export type BundleHeader = z.infer<typeof headerSchema>;
+
+/** Whether the events of each stream are followed by a line with samples of use. */
+export function hasUsageLines({ format }: Pick<BundleHeader, "format">): boolean {
+  return format > 1;
+}
 
 const lineSchema = z.strictObject({
   stream: z.string(),

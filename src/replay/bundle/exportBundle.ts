@@ -3,8 +3,13 @@ import { arch, release } from "node:os";
 import { thisMachine } from "../../machines/machineVersion.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader, StreamHead } from "../../store/eventStore.ts";
+import { thinned } from "../../store/usage/thinUsage.ts";
 import { damagedEvent } from "../storedHistory.ts";
+import { usageLine } from "./bundledUsage.ts";
 import { damagedLine, eventLine, headerLine } from "./bundleFormat.ts";
+
+/** Maximum number of usage samples of a task. They should take little room beside its events. */
+const maxSamples = 128;
 
 /** A stream to export, and the log that holds it. */
 export interface ExportedStream {
@@ -48,5 +53,7 @@ export function* bundleLines(
       reader.noteDamage(damagedEvent(stream, seq));
       yield damagedLine;
     }
+    const samples = reader.usage(stream);
+    yield usageLine(stream, samples.length > maxSamples ? thinned(samples, maxSamples) : samples);
   }
 }

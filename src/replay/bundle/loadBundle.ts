@@ -4,7 +4,9 @@ import { DriverError } from "../../errors.ts";
 import { isDefect, readRecord } from "../../store/eventRecord.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import { type PlacedRecord, readerOf } from "../../store/recordList.ts";
-import { type BundleHeader, damagedLine, readHeader, recordOf } from "./bundleFormat.ts";
+import type { UsageSample } from "../../store/usage/usageSample.ts";
+import { samplesIn } from "./bundledUsage.ts";
+import { type BundleHeader, damagedLine, hasUsageLines, readHeader, recordOf } from "./bundleFormat.ts";
 
 /**
  * Length of the shortest possible line. With it, the file's size bounds the number of events that a header
@@ -63,47 +65,60 @@ function* parsed(text: string, path: string): Generator<void, Bundle> {
   const firstEnd = text.indexOf("\n");
   const header = readHeader(firstEnd === -1 ? text : text.slice(0, firstEnd));
   if (typeof header === "string") throw invalid(path, `it does not begin as a bundle does: ${header}`);
-  const lines = eventLines(header, firstEnd === -1 ? "" : text.slice(firstEnd + 1), path);
+  const lines = linesAfter(header, firstEnd === -1 ? "" : text.slice(firstEnd + 1), path);
   const records: PlacedRecord[] = [];
+  const usage = new Map<string, readonly UsageSample[]>();
+  const damage: string[] = [];
+  let next = 0;
   for (const { stream, version } of header.streams) {
     for (let seq = 1; seq <= version; seq++) {
-      records.push(placed({ stream, seq }, lines[records.length] ?? "", records.at(-1)?.position ?? 0));
+      records.push(placed({ stream, seq }, lines[next++] ?? "", records.at(-1)?.position ?? 0));
       if (records.length % EVENTS_A_TURN === 0) yield;
     }
+    if (!hasUsageLines(header)) continue;
+    const samples = samplesIn(lines[next++] ?? "", stream);
+    if (samples === undefined) damage.push(`the samples of what ${stream} used were changed`);
+    else if (samples.length > 0) usage.set(stream, samples);
   }
-  return { header, reader: readerOf(header.streams, records) };
+  const reader = readerOf(header.streams, records, usage);
+  for (const each of damage) reader.noteDamage(each);
+  return { header, reader };
 }
 
 /**
- * Splits the lines of events. Every line, including the last one, ends with a newline.
+ * Splits the lines after the header. Every line, including the last one, ends with a newline.
  * @throws DriverError `BUNDLE_INVALID` if their number differs from the header's, which could otherwise claim
  *   memory for events that the file does not have
  */
-function eventLines({ streams }: BundleHeader, text: string, path: string): string[] {
-  const expected = streams.reduce((sum, { version }) => sum + version, 0);
+function linesAfter(header: BundleHeader, text: string, path: string): string[] {
+  const events = header.streams.reduce((sum, { version }) => sum + version, 0);
+  const expected = header.streams.reduce((sum, stream) => sum + linesOf(stream, header), 0);
   if (text.length < expected * MIN_LINE_LENGTH) {
-    throw invalid(path, `it is too short for the ${expected} events that its header tells of`);
+    throw invalid(path, `it is too short for the ${events} events that its header tells of`);
   }
   const lines = text.split("\n", expected + 2);
   const unfinished = lines.pop();
-  if (lines.length < expected) {
-    const { stream, seq } = placeOf(lines.length, streams);
-    throw invalid(path, `it ends before event ${seq} of ${stream} does`);
-  }
+  if (lines.length < expected) throw invalid(path, `it ends before ${lineName(lines.length, header)}`);
   if (unfinished !== "" || lines.length > expected) {
-    throw invalid(path, "something follows the last event that its header tells of");
+    throw invalid(path, "something follows the last line that its header tells of");
   }
   return lines;
 }
 
-/** The stream and sequence number of the event with this index in the bundle, from 0. */
-function placeOf(index: number, streams: BundleHeader["streams"]): Pick<PlacedRecord, "stream" | "seq"> {
+function linesOf({ version }: BundleHeader["streams"][number], header: BundleHeader): number {
+  return version + (hasUsageLines(header) ? 1 : 0);
+}
+
+/** What the line with this index after the header holds, from 0. */
+function lineName(index: number, header: BundleHeader): string {
   let before = 0;
-  for (const { stream, version } of streams) {
-    if (index < before + version) return { stream, seq: index - before + 1 };
-    before += version;
+  for (const each of header.streams) {
+    const { stream, version } = each;
+    if (index < before + version) return `event ${index - before + 1} of ${stream} does`;
+    before += linesOf(each, header);
+    if (index < before) return `the samples of what ${stream} used do`;
   }
-  throw new RangeError(`no event ${index} among ${before}`);
+  throw new RangeError(`no line ${index} among ${before}`);
 }
 
 /**

@@ -4,6 +4,7 @@ import { bootId } from "../../effects/kernel/kernelFiles.ts";
 import { DriverError } from "../../errors.ts";
 import { FollowableLog, type FollowableReader } from "../followableLog.ts";
 import { storeError } from "../storeError.ts";
+import { usageIn } from "../usage/usageFile.ts";
 import { FileTable } from "./fileTable.ts";
 import { folderChanges } from "./folderChanges.ts";
 import { checkLayout, inspectLog, LAYOUT_KEY, logFiles, noLog } from "./lmdbFile.ts";
@@ -28,7 +29,7 @@ export async function openEventReader(folder: string, boot = bootId()): Promise<
       reader.read((snapshot) => snapshot.value(LAYOUT_KEY)),
       folder,
     );
-    return new FollowableLog(new FileTable(reader), folderChanges(folder));
+    return new FollowableLog(new FileTable(reader), usageIn(folder), folderChanges(folder));
   } catch (thrown) {
     reader?.close();
     throw storeError(thrown, "open", folder);

@@ -17,6 +17,7 @@ import { CheckpointFile } from "../checkpoint.ts";
 import type { FollowableStore } from "../followableLog.ts";
 import { LogStore } from "../logStore.ts";
 import { storeError } from "../storeError.ts";
+import { usageIn } from "../usage/usageFile.ts";
 import { BackgroundFlush, type Pin } from "./backgroundFlush.ts";
 import { requireRoom } from "./diskRoom.ts";
 import {
@@ -92,7 +93,7 @@ export async function openEventStore(folder: string, options: OpenOptions = {}):
       const flush = await BackgroundFlush.open(log, checkpointed);
       return new WritableLmdbTable(lmdb, folder, flush, newest);
     });
-    return await checked(new LogStore(table), table);
+    return await checked(new LogStore(table, usageIn(folder)), table);
   } catch (thrown) {
     checkpoints?.close();
     throw storeError(thrown, "open", folder);

@@ -15,15 +15,16 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { TaskId } from "../../taskId.ts";
+import { type TaskId, toTaskId } from "../../taskId.ts";
 import { runFolderName } from "../folder/stateFolder.ts";
-import { decodeSamples, encodeSample, recordBytes, thinned, type UsageSample } from "./usageSample.ts";
+import { thinned } from "./thinUsage.ts";
+import { decodeSamples, encodeSample, recordBytes } from "./usageRecord.ts";
+import { maxSamples, type UsageSample } from "./usageSample.ts";
 
 /** Identifies the format. Files of other formats are not read. */
 const magic = Buffer.from("exec2 usage 1\n\0\0", "latin1");
 
-/** The number of samples in a full file of 26 KiB, and the number that is left after thinning out. */
-export const maxSamples = 256;
+/** The number of samples that are left in a full file after thinning out. */
 const keptSamples = 160;
 
 /**
@@ -54,6 +55,11 @@ export function readUsage(log: string, taskId: TaskId): UsageSample[] {
   const samples = decodeSamples(bytes.subarray(magic.length, magic.length + maxSamples * recordBytes));
   // The host's clock may have been set back.
   return samples.sort((a, b) => a.time - b.time);
+}
+
+/** Reads the samples beside a log, by the names of its streams. */
+export function usageIn(log: string): (stream: string) => UsageSample[] {
+  return (stream) => readUsage(log, toTaskId(stream));
 }
 
 /** Removes a task's samples, if there are any. @throws NodeJS.ErrnoException */

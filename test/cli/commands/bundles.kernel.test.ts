@@ -50,6 +50,16 @@ describe("a bundle of a run", () => {
     expect(json).toMatchObject({ masked: true, tasks: [{ events: 6 }], check: { findings: [], streams: 1 } });
   });
 
+  it("tells what its task used", async () => {
+    const stateDir = temporaryFolder();
+    await call(["run", "--state-dir", stateDir, shellJob("sleep 2")]);
+    const bundle = join(temporaryFolder(), "bundle.jsonl");
+    writeFileSync(bundle, (await call(["export", "task", "--state-dir", stateDir])).stdout);
+    const told = await call(["why", bundle]);
+    expect(told.stdout).toMatch(/It used .* on average/);
+    expect(told).toEqual(await call(["why", "task", "--state-dir", stateDir]));
+  });
+
   it("is the same with arguments, where they are wanted", async () => {
     const { stateDir, bundle, text } = await exported("--show-args");
     expect(text).toContain(argument);
@@ -170,7 +180,7 @@ describe("a bundle of several tasks", () => {
       /^newest of 2 runs; others: exit 0\n.* b\/db\/1: 6 events\n/,
     );
     const one = await call(["export", "db", "b", "--state-dir", stateDir]);
-    expect(one.stdout.trimEnd().split("\n")).toHaveLength(7);
+    expect(one.stdout.trimEnd().split("\n")).toHaveLength(8);
     expect(await call(["export", "--state-dir", stateDir])).toMatchObject({ code: 1 });
 
     const edits = join(temporaryFolder(), "edits.json");

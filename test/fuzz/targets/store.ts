@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { bundleLines } from "../../../src/replay/bundle/exportBundle.ts";
 import { parseBundle } from "../../../src/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../../src/replay/check/checkLog.ts";
 import { History } from "../../../src/replay/history.ts";
@@ -24,6 +25,7 @@ import { folderChanges } from "../../../src/store/lmdb/folderChanges.ts";
 import { inspectLog } from "../../../src/store/lmdb/lmdbFile.ts";
 import { findPageDefect } from "../../../src/store/lmdb/pageCheck.ts";
 import { SnapshotReader } from "../../../src/store/lmdb/snapshotReader.ts";
+import { usageIn } from "../../../src/store/usage/usageFile.ts";
 import { explain } from "../../../src/why/explain.ts";
 import { sequenceDiagram } from "../../../src/why/sequenceDiagram.ts";
 import { allowing, allowingLater, type Target } from "../target.ts";
@@ -81,12 +83,9 @@ export const bundles: Target = {
     if (bundle !== undefined) readAll(bundle.reader);
   },
   seeds: () => {
-    const text = readFileSync("test/fixtures/histories/schema2.jsonl", "utf8");
-    const [first = "", ...lines] = text.split("\n");
-    const header = JSON.parse(first) as { streams: { version: number }[] };
-    const streams = header.streams.slice(0, 1);
-    const kept = lines.slice(0, streams[0]?.version);
-    return [`${JSON.stringify({ ...header, streams })}\n${kept.join("\n")}\n`];
+    const { reader } = parseBundle(readFileSync("test/fixtures/histories/schema2.jsonl", "utf8"), "seed");
+    const [head] = reader.streams();
+    return head ? [`${[...bundleLines([{ head, reader }], { mask: true, now: 0 })].join("\n")}\n`] : [];
   },
 };
 
@@ -122,7 +121,7 @@ export const pages: Target = {
       await allowingLater(codes, () => findPageDefect(path));
       if (allowing(codes, () => inspectLog(folder, "boot")) === undefined) return;
       const file = new SnapshotReader(path);
-      const log = new FollowableLog(new FileTable(file), folderChanges(folder));
+      const log = new FollowableLog(new FileTable(file), usageIn(folder), folderChanges(folder));
       try {
         allowing(codes, () => readAll(log));
       } finally {

@@ -5,8 +5,11 @@ import type { Download, Page } from "playwright-core";
 import { describe, expect, it, vi } from "vitest";
 import { parseBundle } from "../../../src/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../../src/replay/check/checkLog.ts";
+import { appendUsage } from "../../../src/store/usage/usageFile.ts";
+import { toTaskId } from "../../../src/taskId.ts";
 import { allocation, recordAllocation, runOf } from "../../support/history/allocation.ts";
 import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { usageSample } from "../../support/metrics/usage.ts";
 import { expectAccessible, openPage, screenshot } from "../../support/screen/browserPage.ts";
 import { startInspector } from "../../support/screen/inspector.ts";
 
@@ -15,12 +18,17 @@ const past = { begin: Date.now() - 3_600_000, failures: 2 };
 const taskPage = `#/task/${encodeURIComponent(runOf("web", 3))}`;
 
 async function makeBundle(): Promise<string> {
-  const { record, ask } = await startInspector();
+  const { record, ask, log } = await startInspector();
   await recordAllocation(record, past);
+  const id = toTaskId(runOf("web", 3));
+  for (let second = 1; second <= 20; second++) {
+    const time = past.begin + second * 1_000;
+    appendUsage(log, id, usageSample({ time, userUs: second * 400_000, memoryBytes: second * 2 ** 20 }));
+  }
   const text = await vi.waitFor(async () => {
     const { status, body } = await ask(`/api/bundle?id=${encodeURIComponent(runOf("web", 3))}`);
     expect(status).toBe(200);
-    expect(body.trim().split("\n")).toHaveLength(11);
+    expect(body.trim().split("\n")).toHaveLength(12);
     return body;
   });
   const path = join(temporaryFolder(), "ticket-4711.jsonl");
@@ -67,6 +75,8 @@ describe("a bundle", () => {
       await page.getByText("From a bundle that was dropped here").waitFor();
       await page.locator("#state-destroyed.lit").waitFor();
       await page.getByText("Run 1 of 1").waitFor();
+      const used = page.getByRole("region", { name: "What it used", exact: true });
+      await used.getByRole("img", { name: "Memory: at most 20 MiB" }).waitFor();
       // Its paths mean nothing on this host.
       expect(await page.locator(".output").count()).toBe(0);
       await expectAccessible(page);

@@ -4,7 +4,11 @@ import { request } from "node:http";
 import { describe, expect, it, vi } from "vitest";
 import type { BundleView } from "../../../src/inspector/server/droppedBundles.ts";
 import type { TaskSummary } from "../../../src/inspector/views/taskSummary.ts";
+import type { UsageView } from "../../../src/inspector/views/usageView.ts";
+import { appendUsage } from "../../../src/store/usage/usageFile.ts";
+import { toTaskId } from "../../../src/taskId.ts";
 import { life } from "../../support/agent/lives.ts";
+import { usageSample } from "../../support/metrics/usage.ts";
 import {
   cookieFrom,
   get,
@@ -19,12 +23,15 @@ const query = `id=${encodeURIComponent(id)}`;
 
 /** A bundle with a task that failed, of another host. */
 async function makeBundle(): Promise<string> {
-  const { record, ask } = await startInspector();
+  const { record, ask, log } = await startInspector();
+  for (const time of [1_000, 2_000, 3_000]) {
+    appendUsage(log, toTaskId(id), usageSample({ time, userUs: time * 100, memoryBytes: 5 * 2 ** 20 }));
+  }
   await record(id, life("failed"));
   return vi.waitFor(async () => {
     const { status, body } = await ask(`/api/bundle?${query}`);
     expect(status).toBe(200);
-    expect(body.trim().split("\n")).toHaveLength(5);
+    expect(body.trim().split("\n")).toHaveLength(6);
     return body;
   });
 }
@@ -76,12 +83,24 @@ describe("a bundle that the page gives to the inspector", () => {
     expect(store.lastPosition()).toBe(position);
   });
 
+  it("shows what its task used", async () => {
+    const inspected = await startInspector();
+    const { key } = JSON.parse((await upload(inspected, await makeBundle())).body) as { key: string };
+    const usage = JSON.parse((await inspected.ask(`/api/usage?${query}&in=${key}`)).body) as UsageView;
+    expect(usage.spans.map(({ memoryBytes }) => memoryBytes)).toEqual([5 * 2 ** 20, 5 * 2 ** 20]);
+    expect(usage.text).toContain("at most 5 MiB of memory");
+  });
+
   it("that was changed is shown as such", async () => {
-    const bundle = (await makeBundle()).replace("LAUNCH_FAILED", "LAUNCH_WORKED");
+    const made = await makeBundle();
+    const bundle = made.replace("LAUNCH_FAILED", "LAUNCH_WORKED").replace("[[1000,", "[[1001,");
     const inspected = await startInspector();
     const { key } = JSON.parse((await upload(inspected, bundle)).body) as { key: string };
     const about = JSON.parse((await inspected.ask(`/api/bundle/about?in=${key}`)).body) as BundleView;
-    expect(about.findings).toEqual([`Event 3 of ${id} was changed, or is missing`]);
+    expect(about.findings).toEqual([
+      `Event 3 of ${id} was changed, or is missing`,
+      `The samples of what ${id} used were changed`,
+    ]);
   });
 
   it("is refused if it is none, too large, or not from the page", async () => {

@@ -1,15 +1,18 @@
+import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { bundleLines } from "../../../src/replay/bundle/exportBundle.ts";
 import { parseBundle } from "../../../src/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../../src/replay/check/checkLog.ts";
 import { maskEvent } from "../../../src/replay/mask.ts";
+import { maxSamples, type UsageSample } from "../../../src/store/usage/usageSample.ts";
 import { allLives, life } from "../../support/agent/lives.ts";
 import { errorOf } from "../../support/errors.ts";
 import { event } from "../../support/history/history.ts";
 import { memoryEventStore } from "../../support/history/memoryEventStore.ts";
 import { RecordedLog } from "../../support/history/recordedLog.ts";
 import { sampleEvent } from "../../support/history/sampleEvents.ts";
+import { usageSample } from "../../support/metrics/usage.ts";
 
 const secret = "marker-91ab";
 
@@ -25,8 +28,17 @@ function log(): RecordedLog {
   return recorded;
 }
 
+/** The last task has used something. */
+const used = Array.from({ length: 20 }, (_, index) =>
+  usageSample({ time: 1_764_000_000_000 + index * 1_000, userUs: index * 1_000, pids: Number.NaN }),
+);
+
+function usageOf(recorded: RecordedLog, samples: readonly UsageSample[] = used) {
+  return new Map([[recorded.heads.at(-1)?.stream ?? "", samples]]);
+}
+
 function bundleOf(recorded: RecordedLog, mask: boolean): string {
-  const reader = recorded.reader();
+  const reader = recorded.reader(usageOf(recorded));
   const streams = recorded.heads.map((head) => ({ head, reader }));
   return [...bundleLines(streams, { mask, now: 1_764_000_000_000 })].map((line) => `${line}\n`).join("");
 }
@@ -59,13 +71,51 @@ describe("a bundle", () => {
     expect(lines.map((line) => `${line}\n`).join("")).toBe(text);
   });
 
+  it("has samples of what tasks used, and of a long life every so often one", () => {
+    const recorded = log();
+    const [first, last] = [recorded.heads[0], recorded.heads.at(-1)].map((head) => head?.stream ?? "");
+    const { reader } = parseBundle(bundleOf(recorded, true), "b.jsonl");
+    expect(reader.usage(last ?? "")).toEqual(used);
+    expect(reader.usage(first ?? "")).toEqual([]);
+    const many = Array.from({ length: maxSamples }, (_, index) =>
+      usageSample({ time: index * 60_000, memoryBytes: index === 77 ? 1_000 : 1 }),
+    );
+    const long = recorded.reader(usageOf(recorded, many));
+    const streams = recorded.heads.map((head) => ({ head, reader: long }));
+    const lines = [...bundleLines(streams, { mask: true, now: 0 })];
+    const kept = parseBundle(`${lines.join("\n")}\n`, "b.jsonl").reader.usage(last ?? "");
+    expect(kept.length).toBeLessThanOrEqual(128);
+    expect([kept[0], kept.at(-1)]).toEqual([many[0], many.at(-1)]);
+    expect(Math.max(...kept.map(({ memoryBytes }) => memoryBytes))).toBe(1_000);
+  });
+
+  it("of the first format is read, too: it has no samples", () => {
+    const recorded = log();
+    const [header = "", ...lines] = bundleOf(recorded, false).trimEnd().split("\n");
+    const { checksum: _, ...fields } = JSON.parse(header) as Record<string, unknown>;
+    const unsigned = { ...fields, format: 1 };
+    const checksum = createHash("sha256").update(JSON.stringify(unsigned)).digest("hex");
+    const text = [
+      JSON.stringify({ ...unsigned, checksum }),
+      ...lines.filter((line) => !line.startsWith('{"usage"')),
+      "",
+    ].join("\n");
+    const { reader } = parseBundle(text, "b.jsonl");
+    expect(checkLog(reader)).toEqual(checkLog(recorded.reader()));
+    expect(reader.usage(recorded.heads.at(-1)?.stream ?? "")).toEqual([]);
+  });
+
   it.each([true, false])("shows any changed byte at the event it is in (masked: %s)", (mask) => {
     const recorded = log();
     const bytes = Buffer.from(bundleOf(recorded, mask));
     const lines = bytes.toString().split("\n");
     const begin = Buffer.byteLength(`${lines[0]}\n`);
+    // Behind the events of each stream, the line of what its task used.
     const places = recorded.heads.flatMap(({ stream, version }) =>
-      Array.from({ length: version }, (_, index) => ({ stream, seq: index + 1 })),
+      Array.from({ length: version + 1 }, (_, index) => ({
+        stream,
+        seq: index < version ? index + 1 : null,
+      })),
     );
     fc.assert(
       fc.property(
@@ -80,8 +130,10 @@ describe("a bundle", () => {
             return;
           }
           const index = bytes.subarray(begin, at).toString("latin1").split("\n").length - 1;
-          const { findings } = checkLog(parseBundle(changed.toString(), "b.jsonl").reader);
-          expect(findings).toMatchObject([{ kind: "damage", ...places[index] }]);
+          const { findings, damage } = checkLog(parseBundle(changed.toString(), "b.jsonl").reader);
+          const { stream = "", seq } = places[index] ?? {};
+          if (seq === null) expect(damage).toEqual([`the samples of what ${stream} used were changed`]);
+          else expect(findings).toMatchObject([{ kind: "damage", stream, seq }]);
         },
       ),
       { numRuns: 300 },
@@ -113,11 +165,15 @@ describe("a bundle", () => {
     for (let share = 0.1; share < 1; share += 0.1) {
       expect(refusal(text.slice(0, text.length * share))).toMatchObject({ code: "BUNDLE_INVALID" });
     }
-    expect(refusal(text.slice(0, -1)).message).toContain("it ends before event 6 of alloc/lost/1 does");
+    const events = text.slice(0, text.lastIndexOf('{"usage"'));
+    expect(refusal(events.slice(0, -1)).message).toContain("it ends before event 6 of alloc/lost/1 does");
+    expect(refusal(text.slice(0, -1)).message).toContain(
+      "it ends before the samples of what alloc/lost/1 used do",
+    );
     expect(refusal(`${text}more`).message).toContain("something follows");
     expect(refusal(`${text}\n`).message).toContain("something follows");
     expect(refusal(text.replace('"driver":"', '"driver":"9')).message).toContain("checksum");
-    expect(refusal(text.replace('"format":1', '"format":2')).message).toContain("format");
+    expect(refusal(text.replace('"format":2', '"format":3')).message).toContain("format");
   });
 
   it("has data that JSON cannot carry without their proof, as near as it can", async () => {

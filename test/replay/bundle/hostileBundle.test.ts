@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { taskHistory } from "../../../src/cli/logs/taskHistory.ts";
 import { DriverError } from "../../../src/errors.ts";
+import { usageLine } from "../../../src/replay/bundle/bundledUsage.ts";
 import { type BundleHeader, eventLine, headerLine } from "../../../src/replay/bundle/bundleFormat.ts";
 import { parseBundle } from "../../../src/replay/bundle/loadBundle.ts";
 import { checkLog } from "../../../src/replay/check/checkLog.ts";
@@ -17,6 +18,11 @@ const streamsOf = (...versions: number[]) =>
 function header(streams: BundleHeader["streams"]): string {
   const host = { kernel: "6.18", arch: "x64", node: "26" };
   return headerLine({ driver: "1", schema: 1, host, exportedAt: 0, masked: false, streams });
+}
+
+/** A whole one, in which only the first stream may have events. */
+function bundle(streams: BundleHeader["streams"], ...lines: readonly string[]): string {
+  return [header(streams), ...lines, ...streams.map(({ stream }) => usageLine(stream, [])), ""].join("\n");
 }
 
 /** The line of an event whose hashes are right, whatever it says. */
@@ -48,7 +54,7 @@ describe("a stranger's bundle", () => {
 
   it("shows data that are nested without end as damage", () => {
     const nested = `${"[".repeat(200_000)}${"]".repeat(200_000)}`;
-    const text = `${header(streamsOf(1))}\n${line("…").replace('"…"', nested)}\n`;
+    const text = bundle(streamsOf(1), line("…").replace('"…"', nested));
     expect(checkLog(parseBundle(text, "b.jsonl").reader).findings).toMatchObject([
       { kind: "damage", seq: 1 },
     ]);
@@ -61,7 +67,7 @@ describe("a stranger's bundle", () => {
 
   it("is read in time linear in its tasks", () => {
     const streams = streamsOf(...Array<number>(100_000).fill(0));
-    const { reader } = parseBundle(`${header(streams)}\n`, "b.jsonl");
+    const { reader } = parseBundle(bundle(streams), "b.jsonl");
     for (const { stream } of reader.streams()) expect([...reader.readStream(stream)]).toEqual([]);
   });
 
@@ -96,9 +102,10 @@ describe("a stranger's bundle", () => {
         const padding = " ".repeat(300);
         readAll([header(streamsOf(...versions)), ...lines, padding].join("\n"));
         // As many as the header says, so that they are read.
-        readAll(
-          [header(streamsOf(lines.length)), ...lines.map((each) => each.replaceAll("\n", "")), ""].join("\n"),
-        );
+        const whole = lines.map((each) => each.replaceAll("\n", ""));
+        readAll(bundle(streamsOf(lines.length), ...whole));
+        // Any of them as what the task used.
+        readAll([header(streamsOf(Math.max(0, lines.length - 1))), ...whole, ""].join("\n"));
       }),
     );
   });

@@ -13,7 +13,7 @@ import {
 
 /** An empty log that lives as long as the object. Nothing in it survives anything: `flushed` resolves at once. */
 export function memoryEventStore(): FollowableStore {
-  return new LogStore(new MemoryTable());
+  return new LogStore(new MemoryTable(), () => []);
 }
 
 class MemoryTable implements WritableTable {

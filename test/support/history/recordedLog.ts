@@ -4,6 +4,7 @@ import { initialSnapshot, step } from "../../../src/machines/fold.ts";
 import { encodeRecord, NO_HASH, SALT_BYTES, sealData } from "../../../src/store/eventRecord.ts";
 import type { EventReader, StoredEvent, StreamHead } from "../../../src/store/eventStore.ts";
 import { type PlacedRecord, readerOf } from "../../../src/store/recordList.ts";
+import type { UsageSample } from "../../../src/store/usage/usageSample.ts";
 
 export class RecordedLog {
   /** May be tampered with before the log is read. */
@@ -34,8 +35,9 @@ export class RecordedLog {
     return this;
   }
 
-  reader(): EventReader {
-    return readerOf(this.heads, this.records);
+  /** @param usage samples of what tasks used, by their streams */
+  reader(usage?: ReadonlyMap<string, readonly UsageSample[]>): EventReader {
+    return readerOf(this.heads, this.records, usage);
   }
 
   events(stream: string): StoredEvent[] {
