@@ -1,6 +1,7 @@
 /** The search in the events of all tasks. */
 import { describe, expect, it } from "vitest";
-import { type EventHit, searchEvents } from "../../src/inspector/server/eventSearch.ts";
+import { searchEvents } from "../../src/inspector/server/eventSearch.ts";
+import type { EventHit } from "../../src/inspector/views/eventHits.ts";
 import { life } from "../support/agent/lives.ts";
 import { event } from "../support/history/history.ts";
 import { RecordedLog } from "../support/history/recordedLog.ts";

@@ -1,7 +1,7 @@
 /** The inspector's server, over a real log that goes on being written. */
 import { describe, expect, it, vi } from "vitest";
-import type { Status } from "../../src/inspector/server/logWatch.ts";
 import { groupSteps, groupTitle } from "../../src/inspector/views/eventGroups.ts";
+import type { Status } from "../../src/inspector/views/liveMessage.ts";
 import { Steps, StepTable } from "../../src/inspector/views/stepTable.ts";
 import type { Phrase } from "../../src/inspector/views/story.ts";
 import type { TaskSummary } from "../../src/inspector/views/taskSummary.ts";

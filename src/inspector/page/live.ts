@@ -1,7 +1,6 @@
 /** Data from the server, kept up to date while the page is open. */
 import { useEffect, useState } from "preact/hooks";
-import type { LiveMessage } from "../server/liveStream.ts";
-import type { Status } from "../server/logWatch.ts";
+import type { LiveMessage, Status } from "../views/liveMessage.ts";
 import type { TaskSummary } from "../views/taskSummary.ts";
 
 export interface Live {

@@ -12,6 +12,7 @@ import { parseBundleInTurns } from "../../replay/bundle/loadBundle.ts";
 import { checkStream, type Finding } from "../../replay/check/streamCheck.ts";
 import type { EventReader } from "../../store/eventStore.ts";
 import { formatBytes } from "../../units/sizes.ts";
+import type { BundleView } from "../views/bundleView.ts";
 import { Allocations } from "./allocations.ts";
 import { TaskLogs } from "./logs/taskLogs.ts";
 import { TaskIndex } from "./taskIndex.ts";
@@ -37,19 +38,6 @@ export interface DroppedBundle {
   /** What cannot be verified, in words. */
   readonly found: readonly string[];
   readonly bytes: number;
-}
-
-/** The page's data on a dropped bundle. */
-export interface BundleView {
-  readonly name: string;
-  readonly driver: string;
-  readonly host: BundleHeader["host"];
-  readonly exportedAt: number;
-  readonly masked: boolean;
-  readonly tasks: number;
-  readonly events: number;
-  /** What cannot be verified, in words: the first finding of each task; empty if everything is verified. */
-  readonly findings: readonly string[];
 }
 
 export class DroppedBundles {

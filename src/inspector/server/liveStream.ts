@@ -5,16 +5,9 @@
  */
 import type { ServerResponse } from "node:http";
 import { eventTypes } from "../../machines/events.ts";
-import type { TaskSummary } from "../views/taskSummary.ts";
-import type { Status } from "./logWatch.ts";
+import type { LiveMessage, Status } from "../views/liveMessage.ts";
 import { guards } from "./responses.ts";
 import type { TaskIndex } from "./taskIndex.ts";
-
-export type LiveMessage =
-  /** The page drops all rows, and gets them again. */
-  | { readonly kind: "reset"; readonly eventTypes: readonly string[] }
-  | { readonly kind: "rows"; readonly rows: readonly TaskSummary[]; readonly gone: readonly string[] }
-  | { readonly kind: "status"; readonly status: Status };
 
 /** Maximum rows of one message: some 60 kB. */
 const batch = 200;

@@ -12,24 +12,8 @@ import { pluginOf } from "../../store/folder/pluginAddress.ts";
 import { followRecorded } from "../../store/followableLog.ts";
 import { openEventReader } from "../../store/lmdb/eventReader.ts";
 import { logFiles } from "../../store/lmdb/lmdbFile.ts";
+import type { Problem, Status } from "../views/liveMessage.ts";
 import type { TaskIndex } from "./taskIndex.ts";
-
-/** A problem of the logs, with what a person can do. */
-export interface Problem {
-  readonly kind: "missing" | "unreadable" | "damaged" | "newer" | "pluginGone";
-  readonly text: string;
-}
-
-export interface Status {
-  readonly path: string;
-  /** Whether the path is a bundle, which gets no new events and may be of another host. */
-  readonly bundle: boolean;
-  readonly problems: readonly Problem[];
-  /** Pids of the plugins that own the state folders. */
-  readonly plugins: readonly number[];
-  /** Whether all events that were stored at the start are read. */
-  readonly ready: boolean;
-}
 
 interface Followed {
   readonly path: string;

@@ -1,5 +1,6 @@
 /** The API of the page. All answers are masked as in bundles. */
 
+import { probeHost } from "../../effects/host/hostFacts.ts";
 import { DriverError } from "../../errors.ts";
 import { bundleLines } from "../../replay/bundle/exportBundle.ts";
 import { type EffectOutcome, effectOutcomes, type History, type Moment } from "../../replay/history.ts";
@@ -19,14 +20,12 @@ import { bundleView, type DroppedBundles } from "./droppedBundles.ts";
 import { searchEvents } from "./eventSearch.ts";
 import type { TaskLogs } from "./logs/taskLogs.ts";
 import type { LogWatch } from "./logWatch.ts";
-import type { Node } from "./node.ts";
 import type { OpenHistory } from "./openHistory.ts";
 import { type Answer, jsonAnswer, textAnswer } from "./responses.ts";
 import type { TaskIndex } from "./taskIndex.ts";
 
 export interface Sources extends TaskSources {
   readonly watch: LogWatch;
-  readonly node: Node;
   /** The dropped bundles, each with its own index. */
   readonly dropped: DroppedBundles;
 }
@@ -44,8 +43,7 @@ type Route = (sources: Sources, query: URLSearchParams, isWanted: () => boolean)
 const routes: Readonly<Record<string, Route>> = {
   "/api/status": ({ watch }) => jsonAnswer(watch.status()),
   "/api/tasks": ({ index }) => jsonAnswer(index.rows()),
-  "/api/node": ({ index, watch, node }) =>
-    jsonAnswer(nodeView(index, node.facts(), watch.status(), Date.now())),
+  "/api/node": ({ index, watch }) => jsonAnswer(nodeView(index, probeHost(), watch.status(), Date.now())),
   "/api/bundle/about": ({ dropped }, query) => {
     const bundle = dropped.get(query.get("in") ?? "");
     return bundle === undefined ? notFound(noBundle) : jsonAnswer(bundleView(bundle));

@@ -12,7 +12,6 @@ import { LiveStream } from "./liveStream.ts";
 import { TaskLogs } from "./logs/taskLogs.ts";
 import { LogWatch } from "./logWatch.ts";
 import { InspectorMetrics } from "./metrics.ts";
-import { thisNode } from "./node.ts";
 import { type Answer, jsonAnswer, send, textAnswer } from "./responses.ts";
 import { answerOf, type Sources } from "./routes.ts";
 import { TaskIndex } from "./taskIndex.ts";
@@ -59,7 +58,6 @@ export class InspectorServer {
     this.#sources = {
       index: this.index,
       watch: this.#watch,
-      node: thisNode,
       allocations: new Allocations(this.index),
       logs: new TaskLogs(this.index, () => this.#watch.isBundle),
       dropped: new DroppedBundles(),
@@ -105,7 +103,7 @@ export class InspectorServer {
 
   /** Serves clients of `@statelyai/inspect`, too. @returns the address for them */
   async relay(): Promise<string> {
-    const { relayPath, relayTasks } = await import("../stately/relay.ts");
+    const { relayPath, relayTasks } = await import("./relay.ts");
     this.#closeRelay ??= relayTasks(this.#http, {
       access: this.access,
       connections: this.#connections,

@@ -1,8 +1,6 @@
 /** Figures of the host and of all its tasks. Pure. */
-import type { HostFacts } from "../../effects/host/hostFacts.ts";
 import { version } from "../../version.ts";
-import type { Status } from "../server/logWatch.ts";
-import type { TaskIndex } from "../server/taskIndex.ts";
+import type { Status } from "./liveMessage.ts";
 import type { OutcomeKind } from "./outcomeKinds.ts";
 import type { TaskSummary } from "./taskSummary.ts";
 
@@ -37,8 +35,17 @@ export interface NodeHost {
   readonly cgroupControllers: readonly string[];
 }
 
-/** The facts of the host that the page shows. */
-type NodeFacts = Pick<HostFacts, keyof NodeHost>;
+/** As far as a view of it needs it. */
+interface Tasks {
+  rows(): readonly TaskSummary[];
+  /** The version of a running plugin process; undefined until an event names it. */
+  pluginVersion(pid: number): string | undefined;
+}
+
+/** The same facts of the host where they are probed. */
+interface HostFacts extends Omit<NodeHost, "cgroupMount"> {
+  readonly cgroupMount: string | undefined;
+}
 
 /** Starts and exits in equal spans of time. */
 export interface Activity {
@@ -48,19 +55,14 @@ export interface Activity {
   readonly exits: readonly number[];
 }
 
-export function nodeView(
-  index: Pick<TaskIndex, "rows" | "pluginVersion">,
-  host: NodeFacts,
-  status: Status,
-  now: number,
-): NodeView {
-  const rows = index.rows();
+export function nodeView(tasks: Tasks, host: HostFacts, status: Status, now: number): NodeView {
+  const rows = tasks.rows();
   const counts = new Map<OutcomeKind, number>();
   for (const { outcome } of rows) counts.set(outcome.kind, (counts.get(outcome.kind) ?? 0) + 1);
   return {
     inspector: version,
     path: status.path,
-    plugins: status.plugins.map((pid) => ({ pid, version: index.pluginVersion(pid) ?? null })),
+    plugins: status.plugins.map((pid) => ({ pid, version: tasks.pluginVersion(pid) ?? null })),
     host: status.bundle ? null : hostOf(host),
     outcomes: Array.from(counts, ([kind, tasks]) => ({ kind, tasks })).sort((a, b) => b.tasks - a.tasks),
     start: percentilesOf(rows.flatMap(({ startMs }) => startMs ?? [])),
@@ -69,7 +71,7 @@ export function nodeView(
   };
 }
 
-function hostOf({ kernel, arch, cores, landlockAbi, cgroupMount, cgroupControllers }: NodeFacts): NodeHost {
+function hostOf({ kernel, arch, cores, landlockAbi, cgroupMount, cgroupControllers }: HostFacts): NodeHost {
   return { kernel, arch, cores, landlockAbi, cgroupMount: cgroupMount ?? null, cgroupControllers };
 }
 

@@ -8,7 +8,6 @@ import { Allocations } from "../../../src/inspector/server/allocations.ts";
 import { DroppedBundles } from "../../../src/inspector/server/droppedBundles.ts";
 import { TaskLogs } from "../../../src/inspector/server/logs/taskLogs.ts";
 import { LogWatch } from "../../../src/inspector/server/logWatch.ts";
-import { thisNode } from "../../../src/inspector/server/node.ts";
 import { answerOf } from "../../../src/inspector/server/routes.ts";
 import { InspectorServer } from "../../../src/inspector/server/server.ts";
 import { TaskIndex } from "../../../src/inspector/server/taskIndex.ts";
@@ -32,8 +31,7 @@ export const requests: Target = {
     hold(verdict.kind === "refused", `${JSON.stringify(url)} is let in`);
     hold(!access.admitsClient({ url, headers: { host, origin } }), `${JSON.stringify(url)} is admitted`);
     const target = targetOf(url);
-    if (target)
-      await answerOf({ index, watch, node: thisNode, allocations, logs, dropped }, target, () => true);
+    if (target) await answerOf({ index, watch, allocations, logs, dropped }, target, () => true);
   },
   seeds: () => [
     "GET\n/api/task?id=a&from=3\n127.0.0.1:4650\nhttp://127.0.0.1:4650\nx=y; z=1",

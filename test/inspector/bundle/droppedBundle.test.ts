@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { request } from "node:http";
 import { describe, expect, it, vi } from "vitest";
-import type { BundleView } from "../../../src/inspector/server/droppedBundles.ts";
+import type { BundleView } from "../../../src/inspector/views/bundleView.ts";
 import type { TaskSummary } from "../../../src/inspector/views/taskSummary.ts";
 import type { UsageView } from "../../../src/inspector/views/usageView.ts";
 import { appendUsage } from "../../../src/store/usage/usageFile.ts";

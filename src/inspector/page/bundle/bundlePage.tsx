@@ -1,7 +1,7 @@
 /** A bundle that was dropped onto the page: its origin, its verification, and its tasks. */
 import { useState } from "preact/hooks";
 import { formatTime } from "../../../units/times.ts";
-import type { BundleView } from "../../server/droppedBundles.ts";
+import type { BundleView } from "../../views/bundleView.ts";
 import type { TaskSummary } from "../../views/taskSummary.ts";
 import { linkTo } from "../address.ts";
 import { useKeys } from "../hooks.ts";

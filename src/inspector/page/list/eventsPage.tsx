@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { taskName } from "../../../taskId.ts";
 import { formatCount } from "../../../units/counts.ts";
 import { formatTime } from "../../../units/times.ts";
-import type { EventHit, EventHits } from "../../server/eventSearch.ts";
+import type { EventHit, EventHits } from "../../views/eventHits.ts";
 import { linkTo } from "../address.ts";
 import type { PartProperties } from "../live.ts";
 import { useChoice } from "../navigation.ts";

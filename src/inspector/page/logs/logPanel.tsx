@@ -2,9 +2,9 @@
 import { useState } from "preact/hooks";
 import { countOf } from "../../../units/counts.ts";
 import { formatBytes } from "../../../units/sizes.ts";
-import type { LogMatches } from "../../server/logs/taskLog.ts";
 import type { LaneRun } from "../../views/allocation/allocationView.ts";
 import type { LaneStep } from "../../views/allocation/runLane.ts";
+import type { LogMatches } from "../../views/logs/logPage.ts";
 import { useAnswer } from "../live.ts";
 import { choose, useChoice } from "../navigation.ts";
 import { logEvents } from "./logEvents.ts";

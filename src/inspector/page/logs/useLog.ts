@@ -1,8 +1,7 @@
 /** The loaded part of a task's output, which grows at both ends. It is kept in memory only. */
 import { useEffect, useState } from "preact/hooks";
-import type { LogNews } from "../../server/logs/logFollower.ts";
-import type { LogFile, LogPage } from "../../server/logs/taskLog.ts";
 import type { LogLine, LogPosition } from "../../views/logs/lineTimes.ts";
+import type { LogFile, LogNews, LogPage } from "../../views/logs/logPage.ts";
 
 export interface Log {
   readonly lines: readonly LogLine[];

@@ -3,16 +3,10 @@
  * for a slow page: lines are read from their files once the page has taken the earlier ones.
  */
 import type { ServerResponse } from "node:http";
-import { type LogLine, type LogPosition, seenLine } from "../../views/logs/lineTimes.ts";
+import { type LogPosition, seenLine } from "../../views/logs/lineTimes.ts";
+import type { LogNews } from "../../views/logs/logPage.ts";
 import { guards } from "../responses.ts";
 import type { TaskLog } from "./taskLog.ts";
-
-export interface LogNews {
-  /** The first line may be a longer form of the last sent one, at the same position. */
-  readonly lines: readonly LogLine[];
-  /** The position behind these lines. */
-  readonly end: LogPosition;
-}
 
 /** A page that reads nothing for this long is disconnected. */
 const stuckAfterMs = 30_000;

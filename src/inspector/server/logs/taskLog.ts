@@ -5,37 +5,8 @@
 import { closeSync, fstatSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { LogFiles, type LogPlace, readAt } from "../../../effects/logs/logFiles.ts";
-import {
-  type LogFileTime,
-  type LogLine,
-  type LogPosition,
-  placeLines,
-  type RawLine,
-} from "../../views/logs/lineTimes.ts";
-
-export interface LogPage {
-  readonly lines: readonly LogLine[];
-  /** Whether the first line is the log's first one, and whether the last line is the log's last one. */
-  readonly isBegin: boolean;
-  readonly isEnd: boolean;
-  /** The positions of the page's beginning and end. */
-  readonly begin: LogPosition;
-  readonly end: LogPosition;
-  /** All files, the oldest first. */
-  readonly files: readonly LogFile[];
-}
-
-export interface LogFile extends LogFileTime {
-  /** Bytes. */
-  readonly size: number;
-}
-
-export interface LogMatches {
-  /** The last matching lines, oldest first. */
-  readonly lines: readonly LogLine[];
-  /** Whether there are earlier matching lines. */
-  readonly more: boolean;
-}
+import { type LogLine, type LogPosition, placeLines, type RawLine } from "../../views/logs/lineTimes.ts";
+import type { LogFile, LogMatches, LogPage } from "../../views/logs/logPage.ts";
 
 /** Bytes of a page, and of a read. */
 const pageBytes = 64 * 1024;

@@ -16,9 +16,9 @@ import { momentOf } from "../../replay/history.ts";
 import { maskEvent } from "../../replay/mask.ts";
 import type { EventReader, StoredEvent } from "../../store/eventStore.ts";
 import { shortId, taskName } from "../../taskId.ts";
-import { type Access, targetOf } from "../server/access.ts";
-import type { TaskIndex } from "../server/taskIndex.ts";
-import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "./messages.ts";
+import { actorMessage, eventMessage, type StatelyMessage, snapshotMessage } from "../stately/messages.ts";
+import { type Access, targetOf } from "./access.ts";
+import type { TaskIndex } from "./taskIndex.ts";
 
 const maxClients = 8;
 /** A client that reads nothing for this long is disconnected. */
