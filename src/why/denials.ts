@@ -7,7 +7,7 @@ import { formatDuration } from "../units/durations.ts";
 import { type Fact, ofType, type Sentence, sentence } from "./facts.ts";
 
 /** Kinds of refusals with a sentence of their own. The newest ones are the most useful. */
-const maxTold = 3;
+const maxNamed = 3;
 
 /** @param hasFailed whether the task failed: then the sentences also say what would allow the access */
 export function denialSentences(
@@ -17,10 +17,10 @@ export function denialSentences(
 ): Sentence[] {
   const events = ofType(facts, "denied");
   if (request === null) return [];
-  const told = denials.refusals.filter((refusal) => !isProbe(refusal)).slice(-maxTold);
-  const others = denials.refusals.length - told.length;
+  const named = denials.refusals.filter((refusal) => !isProbe(refusal)).slice(-maxNamed);
+  const others = denials.refusals.length - named.length;
   return [
-    ...told.flatMap((refusal) => {
+    ...named.flatMap((refusal) => {
       const key = refusalKey(refusal);
       const seen = events.filter(({ data }) => data.refusals.some((each) => refusalKey(each) === key));
       const advice = hasFailed ? adviceFor(refusal, request) : "";
@@ -29,7 +29,7 @@ export function denialSentences(
         ...(advice === "" ? [] : sentence(seen, advice)),
       ];
     }),
-    ...(others === 0 ? [] : sentence(events, othersText(others, told.length))),
+    ...(others === 0 ? [] : sentence(events, othersText(others, named.length))),
     ...(denials.others === 0
       ? []
       : sentence(
@@ -53,9 +53,9 @@ function textOf(refusal: Refusal, startedAt: number | null): string {
   return `${describeDenial(refusal)} (${[...name, ...after].join(", ")})${times && `, ${times}`}`;
 }
 
-function othersText(others: number, told: number): string {
+function othersText(others: number, named: number): string {
   const things = others === 1 ? "one thing" : `${others} things`;
-  return told === 0
+  return named === 0
     ? `It was denied ${things} that programs try and can do without; its events list them`
     : `Its events list ${things} more that it was denied`;
 }

@@ -42,7 +42,7 @@ export class Announcements {
   readonly #oomAnnounced = new WeakSet<Task>();
 
   /** For each task, the refusals that were announced: see {@link messageOfDenial}. */
-  readonly #denialsTold = new WeakMap<Task, Set<string>>();
+  readonly #namedDenials = new WeakMap<Task, Set<string>>();
 
   /** Allocations whose missing limits were announced. For these the event log need not be read. */
   readonly #limitsAnnounced = new Set<string>();
@@ -66,7 +66,7 @@ export class Announcements {
     if (event.type === "started") this.#reportSharedUser(task, event.time, tasks);
     const message =
       event.type === "denied"
-        ? messageOfDenial(event.data, context, this.#toldDenials(task))
+        ? messageOfDenial(event.data, context, this.#namedDenialsOf(task))
         : messageOfEvent(event, context);
     if (message === undefined) return;
     if (event.type === "started" && this.#limitsAreKnown(task.id, store)) return;
@@ -108,10 +108,10 @@ export class Announcements {
     for (const message of pending) this.#publish(message);
   }
 
-  #toldDenials(task: Task): Set<string> {
-    const told = this.#denialsTold.get(task) ?? new Set();
-    this.#denialsTold.set(task, told);
-    return told;
+  #namedDenialsOf(task: Task): Set<string> {
+    const named = this.#namedDenials.get(task) ?? new Set();
+    this.#namedDenials.set(task, named);
+    return named;
   }
 
   /** Whether missing limits were announced for the task's allocation before. */

@@ -64,18 +64,18 @@ export function messageOfHistory({ value, context }: TaskSnapshot): TaskMessage 
 
 /**
  * The message for refusals that no earlier message of the task has named.
- * @param told keys of the refusals that were named; the new ones are added
+ * @param named keys of the refusals that were named; the new ones are added
  */
 export function messageOfDenial(
   { refusals }: EventData<"denied">,
   { request }: TaskContext,
-  told: Set<string>,
+  named: Set<string>,
 ): TaskMessage | undefined {
   const isNew = (refusal: Refusal) =>
-    !isProbe(refusal) && !told.has(refusalKey(refusal)) && told.size < maxDenials;
+    !isProbe(refusal) && !named.has(refusalKey(refusal)) && named.size < maxDenials;
   const news = refusals.filter((refusal) => {
     const isFirst = isNew(refusal);
-    if (isFirst) told.add(refusalKey(refusal));
+    if (isFirst) named.add(refusalKey(refusal));
     return isFirst;
   });
   if (news.length === 0 || request === null) return undefined;

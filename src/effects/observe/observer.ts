@@ -38,9 +38,9 @@ export interface Observer {
 }
 
 const typesFile = "/sys/kernel/btf/vmlinux";
-const mostCgroups = 1024;
+const maxCgroups = 1024;
 /** Maximum number of notes. Each takes some 1.3 kB, once it is used. */
-const mostNotes = 200_000;
+const maxNotes = 200_000;
 
 /**
  * @param level depth of the watched cgroups below the root cgroup
@@ -53,8 +53,8 @@ export function openObserver(level: number, architecture: Architecture): Observe
     const types = new KernelTypes(readFileSync(typesFile));
     const tables = callTables(types, architecture);
     const maps = {
-      watched: own(createMap({ type: "hash", keyBytes: 8, valueBytes: 4, entries: mostCgroups })),
-      notes: own(createMap({ type: "hash", keyBytes: noteLayout.bytes, valueBytes: 8, entries: mostNotes })),
+      watched: own(createMap({ type: "hash", keyBytes: 8, valueBytes: 4, entries: maxCgroups })),
+      notes: own(createMap({ type: "hash", keyBytes: noteLayout.bytes, valueBytes: 8, entries: maxNotes })),
       rooms: own(
         createMap({
           type: "arrayPerProcessor",

@@ -67,8 +67,8 @@ export interface Probe {
 }
 
 /** Longer names are counted as lost. */
-const longestText = noteLayout.textBytes - 256;
-const deepestPath = 100;
+const maxTextBytes = noteLayout.textBytes - 256;
+const maxPathDepth = 100;
 
 /** Helpers of `linux/bpf.h`. */
 const MAP_LOOKUP = 1;
@@ -431,12 +431,12 @@ export class ProbeProgram {
       .compute("move", 3, { of: dentry })
       .compute("move", 1, { of: room })
       .compute("add", 1, noteLayout.text)
-      .compute("move", 2, longestText)
+      .compute("move", 2, maxTextBytes)
       .call(reader)
       .jump("signedLessOrEqual", 0, -1, "lost")
       .jump("signedLessOrEqual", 0, 1, "end")
       // The name is longer than the buffer.
-      .jump("signedGreaterOrEqual", 0, longestText, "lost")
+      .jump("signedGreaterOrEqual", 0, maxTextBytes, "lost")
       .store(8, room, noteLayout.bytes, { of: 0 })
       .load(1, 1, room, noteLayout.text)
       .jump("equal", 1, "/".charCodeAt(0), "note")
@@ -473,7 +473,7 @@ export class ProbeProgram {
       .label("name");
     this.#read(8, 3, dentry, offset("dentry.d_name.name"))
       .load(8, 1, room, noteLayout.bytes)
-      .jump("greater", 1, longestText, "lost")
+      .jump("greater", 1, maxTextBytes, "lost")
       .compute("add", 1, { of: room })
       .compute("add", 1, noteLayout.text)
       .compute("move", 2, 256)
@@ -487,7 +487,7 @@ export class ProbeProgram {
       .compute("move", dentry, { of: 1 })
       .label("up")
       .compute("add", count, 1)
-      .jump("less", count, deepestPath, "next")
+      .jump("less", count, maxPathDepth, "next")
       .goto("lost")
       .label("root");
     // The mounts of pipes, memfds and the like are in no namespace: the field then holds no pointer, or an

@@ -69,7 +69,7 @@ class Relay {
   readonly #client: WebSocket;
   readonly #index: TaskIndex;
   /** For each log, the position of the last event that was sent or need not be sent. */
-  readonly #told = new Map<EventReader, number>();
+  readonly #sent = new Map<EventReader, number>();
   /** The last sent event and state of each actor that is not over. */
   readonly #actors = new Map<string, { readonly seq: number; readonly state: MachineState }>();
   /** Ids of the actors that the client knows. */
@@ -92,11 +92,11 @@ class Relay {
       changes.unsubscribe();
       wake?.();
     });
-    if (!withHistory) await this.#tellPresent();
+    if (!withHistory) await this.#sendPresent();
     while (this.#isOpen) {
       if (hasMore) {
         hasMore = false;
-        for (const reader of this.#index.readers()) await this.#tellEvents(reader);
+        for (const reader of this.#index.readers()) await this.#sendEvents(reader);
       } else {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -110,8 +110,8 @@ class Relay {
   }
 
   /** Registers every actor in its current state. Events that arrive meanwhile are sent afterwards. */
-  async #tellPresent(): Promise<void> {
-    for (const reader of this.#index.readers()) this.#told.set(reader, reader.lastPosition());
+  async #sendPresent(): Promise<void> {
+    for (const reader of this.#index.readers()) this.#sent.set(reader, reader.lastPosition());
     for (const id of this.#index.ids()) {
       if (!this.#isOpen) return;
       const row = this.#index.row(id);
@@ -123,12 +123,12 @@ class Relay {
   }
 
   /** Sends the events of a log that the client does not know yet. */
-  async #tellEvents(reader: EventReader): Promise<void> {
+  async #sendEvents(reader: EventReader): Promise<void> {
     try {
-      for (const event of reader.readIntact((this.#told.get(reader) ?? 0) + 1)) {
+      for (const event of reader.readIntact((this.#sent.get(reader) ?? 0) + 1)) {
         if (!this.#isOpen) return;
-        await this.#tell(maskEvent(event));
-        this.#told.set(reader, event.position);
+        await this.#sendEvent(maskEvent(event));
+        this.#sent.set(reader, event.position);
       }
     } catch (thrown) {
       // The log was closed because another one has replaced it. That one is read from now on.
@@ -136,7 +136,7 @@ class Relay {
     }
   }
 
-  async #tell(event: StoredEvent): Promise<void> {
+  async #sendEvent(event: StoredEvent): Promise<void> {
     const { stream: id, seq, time, type, data } = event;
     const known = this.#actors.get(id) ?? { seq: 0, state: thisMachine.initialSnapshot };
     // The actor was registered after this event, or is over.

@@ -103,10 +103,10 @@ interface JudgedRun {
 }
 
 function reportOf(runs: readonly JudgedRun[], file: string): string {
-  const told = Map.groupBy(runs, ({ context, verdict }) =>
+  const groups = Map.groupBy(runs, ({ context, verdict }) =>
     JSON.stringify([context.request?.jobId, context.request?.taskName, verdict]),
   );
-  const lines = [...told.values()].flatMap((same) => {
+  const lines = [...groups.values()].flatMap((same) => {
     const [{ id, verdict }] = same as [JudgedRun];
     const texts = textsOf(verdict);
     const more = same.length === 1 ? "" : `, and ${formatCount(same.length - 1)} more alike`;

@@ -49,7 +49,7 @@ export interface LearnOptions extends RunOptions {
 const scopeLevel = 2;
 
 /** Maximum time for trials that leave options out. Options that were not tried by then are kept. */
-const mostTrialMs = 120_000;
+const maxTrialMs = 120_000;
 
 /**
  * @param path path of the job file; `-` reads standard input
@@ -229,7 +229,7 @@ class Learning {
       ? streams
       : streams.filter(alike(withAll, await this.#tryWith(place, all, seen)));
     const works = async (part: readonly Need[]) => {
-      this.#limited ||= this.#trials >= this.#input.options.tries || performance.now() - began > mostTrialMs;
+      this.#limited ||= this.#trials >= this.#input.options.tries || performance.now() - began > maxTrialMs;
       if (this.#limited) return false;
       const trial = await this.#tryWith(place, part, seen, { watched: false });
       return isSame(trial, seen) && steady.every(alike(withAll, trial));

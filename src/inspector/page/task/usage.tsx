@@ -105,17 +105,17 @@ function Plot({ figure: { name, value, limit, text }, spans, axis, steps, seq }:
     return `${xOf(time - spanMs).toFixed(1)},${y} ${xOf(time).toFixed(1)},${y}`;
   });
   const chosen = seq > 0 ? steps.timeOf(seq) : axis.to;
-  const told = limit === null ? text(most) : `${text(most)} of ${text(limit)}`;
+  const atMost = limit === null ? text(most) : `${text(most)} of ${text(limit)}`;
   return (
     <figure>
       <figcaption>
-        {name} <span class="faint">at most {told}</span>
+        {name} <span class="faint">at most {atMost}</span>
       </figcaption>
       <svg
         viewBox={`0 0 ${width} ${height}`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={`${name}: at most ${told}`}
+        aria-label={`${name}: at most ${atMost}`}
       >
         <polygon points={`0,${height} ${line.join(" ")} ${width},${height}`} />
         <polyline points={line.join(" ")} />

@@ -71,10 +71,11 @@ export function extendLane(before: RunLane | undefined, events: readonly StoredE
       overAt = isOver(event.to) ? (overAt ?? time) : null;
       if (!isOver(event.to)) periods.push({ state: event.to, from: time, to: null });
     }
-    const told = toldOf(event, time);
-    if (told === undefined) continue;
-    steps.push(told.step);
-    if (told.kind !== undefined) marks.push({ seq: event.seq, time, text: told.step.text, kind: told.kind });
+    const entry = entryOf(event, time);
+    if (entry === undefined) continue;
+    steps.push(entry.step);
+    if (entry.kind !== undefined)
+      marks.push({ seq: event.seq, time, text: entry.step.text, kind: entry.kind });
   }
   return {
     events: (before?.events ?? 0) + events.length,
@@ -87,7 +88,7 @@ export function extendLane(before: RunLane | undefined, events: readonly StoredE
   };
 }
 
-interface Told {
+interface LaneEntry {
   readonly step: LaneStep;
   /** The kind of its mark; undefined if it has none. */
   readonly kind: LaneMark["kind"] | undefined;
@@ -97,7 +98,7 @@ interface Told {
  * Describes an event. Undefined for commands, of which health checks make thousands, and which are no errors
  * of the task.
  */
-function toldOf(stored: StoredEvent, time: number): Told | undefined {
+function entryOf(stored: StoredEvent, time: number): LaneEntry | undefined {
   const { seq, type, from } = stored;
   const traits = traitsOf(type);
   if (traits?.shown.category === "command") return undefined;
