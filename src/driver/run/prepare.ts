@@ -92,6 +92,8 @@ export async function prepareRun(
   ];
   const lastLine = unrecordedDenials === null ? new LastLine(stderr) : undefined;
   undo.defer(() => lastLine?.[Symbol.dispose]());
+  // In words while init is still on its way.
+  const plan = describePlan(joinPlan(early, late));
   const sandboxed = {
     command,
     workDir,
@@ -110,7 +112,7 @@ export async function prepareRun(
     runFolder,
     runCgroup: runCgroup ? `${runCgroup.parent}/${runCgroup.name}` : null,
     init: await launch.init(),
-    plan: describePlan(joinPlan(early, late)),
+    plan,
   };
   const cleanup = undo.move();
   return { launch, env, lastLine, sandboxed, undo: () => cleanup.disposeAsync() };

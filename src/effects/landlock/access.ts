@@ -24,11 +24,25 @@ export function handledAccess(abi: number): number {
  * the kernel refuses such a rule.
  */
 export function accessOf(mode: UnveilMode, kind: PathKind, abi: number): number {
-  const letters = (Object.keys(rightsOf) as (keyof UnveilMode)[]).filter((letter) => mode[letter]);
-  return maskOfRights(
-    letters.flatMap((letter) => rightsOf[letter][kind]),
-    abi,
-  );
+  let masks = masksByAbi.get(abi);
+  if (masks === undefined) {
+    masks = letters.map((letter) => [letter, masksOf(rightsOf[letter], abi)] as const);
+    masksByAbi.set(abi, masks);
+  }
+  let access = 0;
+  for (const [letter, mask] of masks) if (mode[letter]) access |= mask[kind];
+  return access;
+}
+
+type Letter = keyof UnveilMode;
+type Masks = Readonly<Record<PathKind, number>>;
+
+/** What each letter grants. Made once: a start asks for some eighty rules. */
+const masksByAbi = new Map<number, readonly (readonly [Letter, Masks])[]>();
+
+function masksOf({ file, folder, device }: (typeof rightsOf)[Letter], abi: number): Masks {
+  const mask = (rights: readonly LandlockRight[]) => maskOfRights(rights, abi);
+  return { file: mask(file), folder: mask(folder), device: mask(device) };
 }
 
 /**
@@ -54,7 +68,7 @@ export const portRights: Readonly<Record<PortOption, LandlockRight>> = {
  * includes them. `w` also includes connections to sockets: unix(7) requires write permission for these, too.
  * No letter grants fs.make_char: a character device can expose the kernel's memory.
  */
-const rightsOf: Readonly<Record<keyof UnveilMode, Readonly<Record<PathKind, readonly LandlockRight[]>>>> = {
+const rightsOf: Readonly<Record<Letter, Readonly<Record<PathKind, readonly LandlockRight[]>>>> = {
   read: {
     file: ["fs.read_file"],
     folder: ["fs.read_file", "fs.read_dir"],
@@ -82,3 +96,5 @@ const rightsOf: Readonly<Record<keyof UnveilMode, Readonly<Record<PathKind, read
     device: [],
   },
 };
+
+const letters = Object.keys(rightsOf) as Letter[];

@@ -5,6 +5,7 @@ import {
   type BufferName,
   bufferBytes,
   type EarlyPlan,
+  type Flow,
   type LatePlan,
   type Phase,
   type Plan,
@@ -171,22 +172,18 @@ function writePart(
       const isLast = index === list.length - 1;
       const next = isLast && after !== undefined ? addresses[after] : address + ENTRY_BYTES;
       table.writeWord(address, systemCallNumber(step.call, architecture));
-      writeWords(table, address + ARGUMENTS_AT, argumentWords(step, table));
-      writeWords(table, address + MATCH_OFFSET, successors(step, address, next, addresses));
+      writeArguments(table, address + ARGUMENTS_AT, step.args);
+      writeSuccessors(table, address, step.flow, next, addresses);
       address += ENTRY_BYTES;
     }
   }
 }
 
-function writeWords(table: TableWriter, address: number, words: readonly number[]): void {
-  for (let index = 0; index < words.length; index++) {
-    table.writeWord(address + index * WORD_BYTES, words[index] as number);
-  }
-}
-
 /** Unused arguments of a call stay zero. */
-function argumentWords({ args }: Step, table: TableWriter): number[] {
-  return args.map((argument) => argumentWord(argument, table));
+function writeArguments(table: TableWriter, address: number, args: readonly Argument[]): void {
+  for (let index = 0; index < args.length; index++) {
+    table.writeWord(address + index * WORD_BYTES, argumentWord(args[index] as Argument, table));
+  }
 }
 
 function argumentWord(argument: Argument, table: TableWriter): number {
@@ -208,32 +205,48 @@ function argumentWord(argument: Argument, table: TableWriter): number {
   }
 }
 
-/** `match`, `onMatch`, `onError` and `next` of an entry. */
-function successors(
-  { flow }: Step,
+/** @param here address of the entry */
+function writeSuccessors(
+  table: TableWriter,
   here: number,
+  flow: Flow | undefined,
   next: number,
   addresses: Readonly<Record<Phase, number>>,
-): [number, number, number, number] {
+): void {
   const addressOf = (phase: Phase | "next") => (phase === "next" ? next : addresses[phase]);
+  const write = (match: number, onMatch: number, onError: number, otherwise: number) => {
+    const address = here + MATCH_OFFSET;
+    table.writeWord(address, match);
+    table.writeWord(address + WORD_BYTES, onMatch);
+    table.writeWord(address + 2 * WORD_BYTES, onError);
+    table.writeWord(address + 3 * WORD_BYTES, otherwise);
+  };
   switch (flow?.kind) {
     case undefined:
-      return [0, next, REPORT, next];
+      write(0, next, REPORT, next);
+      break;
     case "tolerateErrors":
-      return [0, next, next, next];
+      write(0, next, next, next);
+      break;
     case "fork":
-      return [0, addressOf(flow.child), REPORT, addressOf(flow.parent)];
+      write(0, addressOf(flow.child), REPORT, addressOf(flow.parent));
+      break;
     case "endOfFile":
-      return [0, addressOf(flow.ended), REPORT, addressOf(flow.otherwise)];
+      write(0, addressOf(flow.ended), REPORT, addressOf(flow.otherwise));
+      break;
     case "repeatUntil":
-      return [flow.result, next, REPORT, here];
+      write(flow.result, next, REPORT, here);
+      break;
     case "repeatUntilTask":
       // No process has pid 0. At the fork, the kernel replaces the 0 with the task's pid.
-      return [0, next, REPORT, here];
+      write(0, next, REPORT, here);
+      break;
     case "repeatUntilError":
-      return [0, here, next, here];
+      write(0, here, next, here);
+      break;
     case "goTo":
-      return [0, addressOf(flow.phase), REPORT, addressOf(flow.phase)];
+      write(0, addressOf(flow.phase), REPORT, addressOf(flow.phase));
+      break;
   }
 }
 

@@ -36,7 +36,7 @@ export function buildEarlyPlan(input: EarlyInput): EarlyPlan {
       }),
       init: initSteps(input),
       unveil: unveilSteps(input.knownRules),
-      held: heldSteps(),
+      held: heldSteps,
       abandoned: abandonedSteps,
       supervise: superviseSteps(input.runCgroup),
     },

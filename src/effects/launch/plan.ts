@@ -107,6 +107,13 @@ export interface Step {
   readonly args: readonly Argument[];
   /** What follows it; by default the next step. */
   readonly flow?: Flow;
+  /** Whether this very object is in many plans: then it is put into words only once. */
+  readonly isShared?: true;
+}
+
+/** Steps that do not depend on the task, made once for all plans. */
+export function shared(steps: readonly Step[]): readonly Step[] {
+  return steps.map((step) => ({ ...step, isShared: true }));
 }
 
 /**

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { defaultTaskOptions } from "../../../src/config/options/taskOptions.ts";
 import { buildExecPlan } from "../../../src/effects/exec/execPlan.ts";
 import { describePlan } from "../../../src/effects/launch/describePlan.ts";
-import { type LaunchPlan, type Phase, phases } from "../../../src/effects/launch/plan.ts";
+import { type LaunchPlan, noSteps, type Phase, phases, type Step } from "../../../src/effects/launch/plan.ts";
 import { anyLaunchInput } from "../../support/launch/anyLaunchInput.ts";
 import { launchInput } from "../../support/launch/launchRun.ts";
 import { buildLaunchPlan } from "../../support/launch/wholeLaunch.ts";
@@ -249,6 +249,39 @@ describe("a launch plan", () => {
     expect(lines).toContain(
       'init      mount /etc/resolv.conf: mount_setattr(10, "", AT_EMPTY_PATH|AT_RECURSIVE, {attr_set: MOUNT_ATTR_RDONLY, propagation: MS_SLAVE}, 32)',
     );
+  });
+
+  it("describes steps that plans share like any others", () => {
+    fc.assert(
+      fc.property(anyLaunchInput, (input) => {
+        const plan = buildLaunchPlan(input);
+        const own = ({ isShared: _, ...step }: Step): Step => step;
+        const copies = phases.map((phase) => [phase, plan.steps[phase].map(own)] as const);
+        const copied = { steps: Object.fromEntries(copies) as unknown as LaunchPlan["steps"] };
+        expect(describePlan(plan)).toEqual(describePlan(copied));
+        expect(describePlan(plan)).toEqual(describePlan(copied));
+      }),
+    );
+  });
+
+  it("remembers the steps of the same rules only", () => {
+    const rule = { path: "/proc/stat", access: 4, addedBy: "task", required: false } as const;
+    for (const change of [
+      {},
+      { path: "/proc/meminfo" },
+      { access: 12 },
+      { required: true },
+      { stream: 1 },
+    ] as const) {
+      const { steps } = buildLaunchPlan(launchInput({ namespaceRules: [{ ...rule, ...change }] }));
+      const added = steps.task.find(({ call }) => call === "landlock_add_rule");
+      expect(added?.args[0]).toBe(5);
+      expect(added?.name).toBe(`unveil ${"path" in change ? change.path : rule.path}`);
+      expect(describePlan({ steps: { ...noSteps, task: added ? [added] : [] } })[0]).toContain(
+        `allowed_access: 0x${("access" in change ? change.access : rule.access).toString(16)}, parent_fd: ${"stream" in change ? 1 : 3}`,
+      );
+      expect(added?.flow?.kind).toBe("required" in change ? undefined : "tolerateErrors");
+    }
   });
 
   it("describes every step in one line and never shows a value of the environment", () => {

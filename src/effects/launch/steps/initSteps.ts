@@ -6,7 +6,7 @@
 import * as k from "../../kernel/constants.ts";
 import { cloneArgs } from "../../kernel/structs.ts";
 import type { EarlyInput, LateInput, RunCgroup } from "../launchInput.ts";
-import { bytes, descriptors, flags, place, type Step, statusFileLayout } from "../plan.ts";
+import { bytes, descriptors, flags, place, type Step, shared, statusFileLayout } from "../plan.ts";
 import {
   oomScoreAdjSteps,
   openFolderStep,
@@ -26,66 +26,74 @@ const { PR_SET_NAME, KEYCTL_JOIN_SESSION_KEYRING, O_WRONLY, O_RDWR, O_CREAT, O_C
 
 export function initSteps(input: EarlyInput): Step[] {
   return [
-    { name: "name the init process", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-init"] },
-    notDumpableStep(),
-    { name: "start a session for init", call: "setsid", args: [] },
-    // A process may use the keys of its session keyring, whatever its uid. The task must not get the agent's.
-    {
-      name: "leave the agent's keyring",
-      call: "keyctl",
-      args: [flags({ KEYCTL_JOIN_SESSION_KEYRING }), 0],
-      // ENOSYS if the kernel has no keyrings.
-      flow: { kind: "tolerateErrors" },
-    },
-    // Frees its number, so that later descriptors have known numbers.
-    ...(input.cgroup === undefined
-      ? []
-      : [{ name: "close the cgroup's folder", call: "close", args: [descriptors.free] } as const]),
-    openFolderStep("open the plugin's /proc", "/proc"),
+    ...beginning,
+    ...(input.cgroup === undefined ? [] : closeCgroup),
+    ...openProc,
     // These are opened before any mount can hide their paths.
     openStep("open the status file", input.statusFile, flags({ O_WRONLY, O_CREAT, O_CLOEXEC }), 0o600),
-    // Allocates the file's block now. The disk may be full when the task and its status have to be recorded.
-    {
-      name: "reserve space for the status",
-      call: "write",
-      args: [descriptors.status, noStatus, statusBytes],
-    },
+    ...reserveSpace,
     // Opened for reading too, so that the call doesn't block until there is a reader.
     openStep("open the alive FIFO", input.aliveFifo, flags({ O_RDWR, O_CLOEXEC })),
     ...(input.runCgroup ? prepareRunCgroupSteps(input.runCgroup) : []),
-    ...reportIdentitySteps("report init"),
-    // OOM must kill the task, and leave init to record it. Fails in a container without CAP_SYS_RESOURCE.
-    ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),
+    ...reportAndProtect,
     ...networkSteps(input),
     ...mountSteps(input),
   ];
 }
 
+const beginning = shared([
+  { name: "name the init process", call: "prctl", args: [flags({ PR_SET_NAME }), "exec2-init"] },
+  notDumpableStep(),
+  { name: "start a session for init", call: "setsid", args: [] },
+  // A process may use the keys of its session keyring, whatever its uid. The task must not get the agent's.
+  {
+    name: "leave the agent's keyring",
+    call: "keyctl",
+    args: [flags({ KEYCTL_JOIN_SESSION_KEYRING }), 0],
+    // ENOSYS if the kernel has no keyrings.
+    flow: { kind: "tolerateErrors" },
+  },
+]);
+
+/** Frees its number, so that later descriptors have known numbers. */
+const closeCgroup = shared([{ name: "close the cgroup's folder", call: "close", args: [descriptors.free] }]);
+
+const openProc = shared([openFolderStep("open the plugin's /proc", "/proc")]);
+
+/** Allocates the file's block now. The disk may be full when the task and its status have to be recorded. */
+const reserveSpace = shared([
+  { name: "reserve space for the status", call: "write", args: [descriptors.status, noStatus, statusBytes] },
+]);
+
+/** OOM must kill the task, and leave init to record it. Protection fails in a container without CAP_SYS_RESOURCE. */
+const reportAndProtect = shared([
+  ...reportIdentitySteps("report init"),
+  ...oomScoreAdjSteps("protect init from OOM", -1000, { kind: "tolerateErrors" }),
+]);
+
 /** The steps of init if the plugin dies or gives the launch up. */
-export const abandonedSteps: readonly Step[] = [{ name: "exit", call: "exit_group", args: [0] }];
+export const abandonedSteps = shared([{ name: "exit", call: "exit_group", args: [0] }]);
 
 /**
  * The late part comes through the table's file and not through the pipe, because an environment may exceed a
  * pipe's capacity.
  */
-export function heldSteps(): Step[] {
-  return [
-    {
-      name: "wait for the go-ahead",
-      call: "read",
-      args: [descriptors.releasePipe, place("waitStatus"), 1],
-      flow: { kind: "endOfFile", ended: "abandoned", otherwise: "next" },
-    },
-    readRestStep({ kind: "endOfFile", ended: "abandoned", otherwise: "release" }),
-  ];
-}
+export const heldSteps = shared([
+  {
+    name: "wait for the go-ahead",
+    call: "read",
+    args: [descriptors.releasePipe, place("waitStatus"), 1],
+    flow: { kind: "endOfFile", ended: "abandoned", otherwise: "next" },
+  },
+  readRestStep({ kind: "endOfFile", ended: "abandoned", otherwise: "release" }),
+]);
 
 /** The steps of init after its release. */
 export function releaseSteps({ namespaceRules, runCgroup }: LateInput): Step[] {
   return [
     ...initRuleSteps(namespaceRules),
     ...(runCgroup ? makeRunCgroupSteps(runCgroup) : []),
-    forkTask(runCgroup),
+    ...(runCgroup ? [forkTask(runCgroup)] : forkInNamespace),
   ];
 }
 
@@ -107,3 +115,5 @@ function forkTask(runCgroup: RunCgroup | undefined): Step {
     flow: { kind: "fork", child: "task", parent: "supervise" },
   };
 }
+
+const forkInNamespace = shared([forkTask(undefined)]);

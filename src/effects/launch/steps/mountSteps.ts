@@ -5,7 +5,7 @@
 import { isAtOrBelow } from "../../../config/options/unveil.ts";
 import * as k from "../../kernel/constants.ts";
 import type { EarlyInput, HiddenPath, LaunchMount, LaunchRoot } from "../launchInput.ts";
-import { descriptors, type Flags, flags, octal, type Step } from "../plan.ts";
+import { descriptors, type Flags, flags, octal, type Step, shared } from "../plan.ts";
 import { anyFolder, closeScratchStep } from "./fileSteps.ts";
 import { copyTreeSteps, mountStep, mountWithoutLinksSteps, type Tree } from "./treeSteps.ts";
 
@@ -18,8 +18,9 @@ export function mountSteps(input: EarlyInput): Step[] {
   return [
     // All sources are opened before the first mount, because a mount may hide another one's source.
     ...mounts.flatMap(openSteps),
-    ...enterSteps(input.root),
-    ...(input.runCgroup === undefined ? [mountProcStep] : []),
+    ...enterNamespace,
+    ...(input.root.kind === "host" ? becomeSlaves : []),
+    ...(input.runCgroup === undefined ? mountProc : []),
     ...(input.root.kind === "private" ? ownRootSteps(input.root) : []),
     ...mounts.flatMap(mountedSteps),
     ...(isMasked(input.root) ? protectProcSteps() : []),
@@ -171,40 +172,40 @@ function attributesOf({ kind, readOnly }: LaunchMount): Flags {
   return readOnly ? readOnlyNosuidNodev : nosuidNodev;
 }
 
+/** Name of the steps that enter a mount namespace, and copy it. */
+const enterStep = "make a mount namespace";
+
 /**
  * setns(2) also changes the root and the working directory. The template stays unchanged: unshare(2) makes a
  * copy.
  */
-function enterSteps({ kind }: LaunchRoot): Step[] {
-  const name = "make a mount namespace";
-  return [
-    { name, call: "setns", args: [descriptors.mounts, mountNamespace] },
-    { name, call: "close", args: [descriptors.mounts] },
-    { name, call: "unshare", args: [mountNamespace] },
-    ...(kind === "private"
-      ? []
-      : [
-          // Later mounts of the host propagate to the task, but no mount of the task propagates to the host.
-          {
-            name: "make mounts slaves of the host's",
-            call: "mount",
-            args: ["none", "/", 0, flags({ MS_REC, MS_SLAVE }), 0],
-          } as const,
-        ]),
-  ];
-}
+const enterNamespace = shared([
+  { name: enterStep, call: "setns", args: [descriptors.mounts, mountNamespace] },
+  { name: enterStep, call: "close", args: [descriptors.mounts] },
+  { name: enterStep, call: "unshare", args: [mountNamespace] },
+]);
 
-const mountProcStep: Step = {
-  name: "mount /proc",
-  call: "mount",
-  args: ["proc", PROC, "proc", flags({ MS_NOSUID, MS_NODEV, MS_NOEXEC }), 0],
-};
+/** Later mounts of the host propagate to the task, but no mount of the task propagates to the host. */
+const becomeSlaves = shared([
+  {
+    name: "make mounts slaves of the host's",
+    call: "mount",
+    args: ["none", "/", 0, flags({ MS_REC, MS_SLAVE }), 0],
+  },
+]);
+
+const mountProc = shared([
+  {
+    name: "mount /proc",
+    call: "mount",
+    args: ["proc", PROC, "proc", flags({ MS_NOSUID, MS_NODEV, MS_NOEXEC }), 0],
+  },
+]);
 
 /** Mounts in a task's root that are its own, not the host's. */
 function ownRootSteps({ folders, parents, ownDevices, shmBytes }: LaunchRoot & { kind: "private" }): Step[] {
   return [
-    // The agent's umask may take bits off the modes.
-    { name: "clear the umask", call: "umask", args: [0] },
+    ...clearUmask,
     ...parents.flatMap((parent) => {
       const name = `make ${parent}`;
       const inside = folders.filter((folder) => isAtOrBelow(folder, parent));
@@ -230,7 +231,10 @@ function ownRootSteps({ folders, parents, ownDevices, shmBytes }: LaunchRoot & {
   ];
 }
 
-/** These folders, and the folders around them up to the parent, outer ones first. */
+/** The agent's umask may take bits off the modes. */
+const clearUmask = shared([{ name: "clear the umask", call: "umask", args: [0] }]);
+
+/** These folders and those around them, up to the parent: outer ones first. */
 function foldersBelow(parent: string, folders: readonly string[]): string[] {
   const all = new Set<string>();
   for (const folder of folders) {

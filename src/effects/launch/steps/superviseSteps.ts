@@ -3,7 +3,7 @@ import { capabilitySet } from "../../../config/options/capabilities.ts";
 import * as k from "../../kernel/constants.ts";
 import { capabilityData, capabilityHeader } from "../../kernel/structs.ts";
 import type { RunCgroup } from "../launchInput.ts";
-import { bytes, descriptors, flags, place, type Step, statusFileLayout } from "../plan.ts";
+import { bytes, descriptors, flags, place, type Step, shared, statusFileLayout } from "../plan.ts";
 import { EARLY_ADDRESS, matchAddress, TABLE_ADDRESS, TABLE_BYTES } from "../table.ts";
 import { blockSignalsStep, killRunCgroupStep, removeRunCgroupStep } from "./runCgroupSteps.ts";
 
@@ -20,7 +20,15 @@ const EVERY_PROCESS = -1;
  */
 export const kept = { status: 0, alive: 1, ruleset: 2, killSwitch: 3, cgroup: 4 } as const;
 
-export function superviseSteps(runCgroup: RunCgroup | undefined): Step[] {
+export function superviseSteps(runCgroup: RunCgroup | undefined): readonly Step[] {
+  if (runCgroup) return stepsOf(runCgroup);
+  inNamespace ??= shared(stepsOf(undefined));
+  return inNamespace;
+}
+
+let inNamespace: readonly Step[] | undefined;
+
+function stepsOf(runCgroup: RunCgroup | undefined): Step[] {
   return [
     ...preparation(runCgroup),
     {

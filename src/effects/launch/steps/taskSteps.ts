@@ -1,7 +1,15 @@
 /** The steps of a task's process before it executes its command. */
 import * as k from "../../kernel/constants.ts";
 import type { TaskProcess } from "../launchInput.ts";
-import { descriptors, flags, octal, type Step, type Strings, type SystemCallFilter } from "../plan.ts";
+import {
+  descriptors,
+  flags,
+  octal,
+  type Step,
+  type Strings,
+  type SystemCallFilter,
+  shared,
+} from "../plan.ts";
 import { closeRangeStep, oomScoreAdjSteps, openPlainStep, reportIdentitySteps } from "./fileSteps.ts";
 import { identitySteps } from "./identitySteps.ts";
 import { limitSteps } from "./limitSteps.ts";
@@ -22,23 +30,22 @@ export interface FurtherSteps {
 export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[] {
   const { options } = input;
   return [
-    // This also creates a process group, to which signals are sent.
-    { name: "start a session for the task", call: "setsid", args: [] },
+    ...startSession,
     ...(further.inSession ?? []),
-    ...reportIdentitySteps("report the task"),
+    ...reportTask,
     ...(further.identified ?? []),
     // Otherwise the process would inherit init's own.
-    ...oomScoreAdjSteps("set oom_score_adj", options.oomScoreAdj),
+    ...(options.oomScoreAdj === 0 ? resetOomScoreAdj : adjustOomScore(options.oomScoreAdj)),
     ...limitSteps(input),
     { name: "set the umask", call: "umask", args: [octal(Number.parseInt(options.umask, 8))] },
-    ...closeSteps(),
+    ...closeOthers,
     ...identitySteps(input),
     // As the task's user, because root could enter folders that the user may not enter.
     ...workDirSteps(input.workDir),
-    { name: "set no_new_privs", call: "prctl", args: [flags({ PR_SET_NO_NEW_PRIVS }), 1, 0, 0, 0] },
+    ...setNoNewPrivs,
     ...(further.asUser ?? []),
-    restrictStep(input.recordDenials),
-    closeRangeStep("hide descriptors", descriptors.stderr + 1, flags({ CLOSE_RANGE_CLOEXEC })),
+    ...(input.recordDenials ? restrictAndRecord : restrict),
+    ...hideDescriptors,
     // The filter comes last, so it need not allow the calls of earlier steps.
     ...(input.filter === undefined ? [] : [filterStep(input.filter, input.recordDenials)]),
     {
@@ -49,15 +56,37 @@ export function taskSteps(input: TaskProcess, further: FurtherSteps = {}): Step[
   ];
 }
 
+/** This also creates a process group, to which signals are sent. */
+const startSession = shared([{ name: "start a session for the task", call: "setsid", args: [] }]);
+
+const reportTask = shared(reportIdentitySteps("report the task"));
+
+function adjustOomScore(score: number): Step[] {
+  return oomScoreAdjSteps("set oom_score_adj", score);
+}
+
+const resetOomScoreAdj = shared(adjustOomScore(0));
+
+/** Name of the steps that close the driver's descriptors. */
+const closeStep = "close the driver's descriptors";
+
 /**
  * Leaves open only the task's descriptors, the report pipe and the ruleset. This comes before the first path
  * that somebody else may have made. Such a path could lead to any other open descriptor, such as the host's
  * `/proc`.
  */
-function closeSteps(): Step[] {
-  const name = "close the driver's descriptors";
-  return [{ name, call: "close", args: [descriptors.plan] }, closeRangeStep(name, descriptors.ruleset + 1)];
-}
+const closeOthers = shared([
+  { name: closeStep, call: "close", args: [descriptors.plan] },
+  closeRangeStep(closeStep, descriptors.ruleset + 1),
+]);
+
+const setNoNewPrivs = shared([
+  { name: "set no_new_privs", call: "prctl", args: [flags({ PR_SET_NO_NEW_PRIVS }), 1, 0, 0, 0] },
+]);
+
+const hideDescriptors = shared([
+  closeRangeStep("hide descriptors", descriptors.stderr + 1, flags({ CLOSE_RANGE_CLOEXEC })),
+]);
 
 /** Name of the steps that enter the task's work dir. */
 export const workDirStep = "change to the working directory";
@@ -88,6 +117,9 @@ function restrictStep(recordDenials: boolean): Step {
     args: [descriptors.ruleset, recordDenials ? recorded : 0],
   };
 }
+
+const restrict = shared([restrictStep(false)]);
+const restrictAndRecord = shared([restrictStep(true)]);
 
 /**
  * With no_new_privs, every process may set a filter. Without SPEC_ALLOW, kernels before 5.16 would also slow
