@@ -62,10 +62,10 @@ export interface EventReader {
   /** The same events as stored bytes (eventRecord.ts), unchecked. An event that cannot be read has no bytes. */
   readRecords(stream: string, from?: number): Iterable<Buffer>;
   /**
-   * The last event of each given stream, in the given order; undefined if it cannot be read. Fast for many
-   * streams if they are ordered by their first positions.
+   * The position of the last event of each given stream, in the given order; 0 if the index lacks it. Fast for
+   * many streams if they are ordered by their first positions.
    */
-  lastEvents(streams: readonly StreamEntry[]): Iterable<StoredEvent | undefined>;
+  lastPositions(streams: readonly StreamEntry[]): readonly number[];
   /**
    * The positions of a stream's events, in order, from the index. Damaged parts of the index are left out.
    */

@@ -4,7 +4,7 @@ import { isOver } from "../machines/taskMachine.ts";
 import { isDefect, readRecord } from "./eventRecord.ts";
 import type { EventReader, StoredEvent, StreamEntry } from "./eventStore.ts";
 import type { EventBatch } from "./followEvents.ts";
-import { BATCH_RECORDS, type RecordTable, type TakeRecord } from "./recordTable.ts";
+import type { RecordTable, TakeRecord } from "./recordTable.ts";
 import type { UsageSample } from "./usage/usageSample.ts";
 
 /** Number of damaged entries that are named. Further ones are only counted. */
@@ -42,16 +42,8 @@ export class LogReader implements EventReader {
     yield* this.#recordsOf(this.table.head(stream), from, (bytes) => Buffer.from(bytes));
   }
 
-  *lastEvents(streams: readonly StreamEntry[]): Iterable<StoredEvent | undefined> {
-    for (let begin = 0; begin < streams.length; begin += BATCH_RECORDS) {
-      const batch = streams.slice(begin, begin + BATCH_RECORDS);
-      const records = this.table.lastRecords(batch, readRecord);
-      for (const [index, { stream, version }] of batch.entries()) {
-        const read = records[index];
-        if (read === undefined || isDefect(read)) yield undefined;
-        else yield read.event.stream === stream && read.event.seq === version ? read.event : undefined;
-      }
-    }
+  lastPositions(streams: readonly StreamEntry[]): readonly number[] {
+    return this.table.lastPositions(streams);
   }
 
   *positionsOf(stream: string): Iterable<number> {

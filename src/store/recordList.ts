@@ -66,11 +66,8 @@ class RecordList implements RecordTable {
     return batch(this.#recordsOf(stream), seq - 1, take);
   }
 
-  lastRecords<T>(streams: readonly StreamEntry[], take: TakeRecord<T>): T[] {
-    return streams.map(({ stream, version }) => {
-      const last = this.#recordsOf(stream)[version - 1];
-      return take(last?.bytes ?? Buffer.alloc(0), last?.position ?? 0);
-    });
+  lastPositions(streams: readonly StreamEntry[]): number[] {
+    return streams.map(({ stream, version }) => this.#recordsOf(stream)[version - 1]?.position ?? 0);
   }
 
   positionsOf({ stream }: StreamEntry, seq: number): IndexEntry[] {

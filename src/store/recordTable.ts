@@ -55,10 +55,10 @@ export interface RecordTable {
   /** Records of one stream, from sequence number `seq` on. */
   recordsOf<T>(stream: Pick<StreamEntry, "firstPosition">, seq: number, take: TakeRecord<T>): T[];
   /**
-   * The last record of each of these streams, in their order. One call reads all of them from the same
-   * snapshot.
+   * The position of each of these streams' last event, in their order; 0 where there is none. One call reads
+   * all of them from the same snapshot.
    */
-  lastRecords<T>(streams: readonly StreamEntry[], take: TakeRecord<T>): T[];
+  lastPositions(streams: readonly StreamEntry[]): number[];
   /** Positions of a stream's events, from sequence number `seq` on, in order. A batch may be empty only at the end. */
   positionsOf(stream: Pick<StreamEntry, "firstPosition">, seq: number): IndexEntry[];
   close(): Promise<void>;

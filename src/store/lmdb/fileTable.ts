@@ -142,22 +142,18 @@ export class FileTable implements RecordTable {
     });
   }
 
-  lastRecords<T>(streams: readonly StreamEntry[], take: TakeRecord<T>): T[] {
+  lastPositions(streams: readonly StreamEntry[]): number[] {
     return this.#reader.read((snapshot) => {
-      const positions = snapshot.table("positions");
-      const records = snapshot.table("records");
-      return streams.map(({ stream, firstPosition, version }) => {
-        let position = 0;
-        const bytes = bytesOr(NO_BYTES, snapshot, () => {
-          const place = snapshot.get(
-            positions,
-            keyBytes(sequenceKey, [firstPosition, Math.min(version, MAX_SEQ)]),
-          );
-          if (place === undefined) throw new PageDefect(`the index lacks event ${version} of ${stream}`);
-          position = positionValue.decode(place);
-          return required(snapshot.get(records, positionBytes(position)), position);
-        });
-        return take(bytes, position);
+      const index = snapshot.table("positions");
+      return streams.map(({ firstPosition, version }) => {
+        try {
+          const last = keyBytes(sequenceKey, [firstPosition, Math.min(version, MAX_SEQ)]);
+          const position = snapshot.get(index, last);
+          return position === undefined ? 0 : positionValue.decode(position);
+        } catch (thrown) {
+          snapshot.skip(thrown);
+          return 0;
+        }
       });
     });
   }

@@ -84,12 +84,9 @@ export class LmdbTable implements RecordTable {
     });
   }
 
-  lastRecords<T>(streams: readonly StreamEntry[], take: TakeRecord<T>): T[] {
-    return this.reading(({ records, positions }) =>
-      streams.map(({ firstPosition, version }) => {
-        const position = positions.get([firstPosition, version]) ?? 0;
-        return take(records.get(position) ?? Buffer.alloc(0), position);
-      }),
+  lastPositions(streams: readonly StreamEntry[]): number[] {
+    return this.reading(({ positions }) =>
+      streams.map(({ firstPosition, version }) => positions.get([firstPosition, version]) ?? 0),
     );
   }
 

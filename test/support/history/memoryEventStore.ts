@@ -79,11 +79,10 @@ class MemoryTable implements WritableTable {
     return this.#batch(positions.slice(seq - 1, seq - 1 + BATCH_RECORDS), take);
   }
 
-  lastRecords<T>(streams: readonly StreamEntry[], take: TakeRecord<T>): T[] {
-    return streams.map(({ firstPosition, version }) => {
-      const position = this.#positions.get(firstPosition)?.[version - 1] ?? 0;
-      return take(this.#records[position - 1] ?? Buffer.alloc(0), position);
-    });
+  lastPositions(streams: readonly StreamEntry[]): number[] {
+    return streams.map(
+      ({ firstPosition, version }) => this.#positions.get(firstPosition)?.[version - 1] ?? 0,
+    );
   }
 
   write<T>(_bytes: number, action: (writer: RecordWriter) => T): T {

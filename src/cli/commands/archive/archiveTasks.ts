@@ -3,15 +3,15 @@ import { resolve } from "node:path";
 import { DriverError } from "../../../errors.ts";
 import { markArchived } from "../../../store/folder/keptHistories.ts";
 import { archiveFolder, bundlesIn } from "../../../store/folder/logFolders.ts";
-import { formatDay } from "../../../units/times.ts";
 import { visibleJson } from "../../../units/visible.ts";
 import { streamsOf } from "../../logs/archives.ts";
-import { type FoundRun, isRunning } from "../../logs/chosenRun.ts";
+import type { FoundRun } from "../../logs/chosenRun.ts";
 import { EventLogs } from "../../logs/eventLogs.ts";
 import { requireRoot } from "../../requireRoot.ts";
 import { warn } from "../../terminal/errors.ts";
 import { print } from "../../terminal/output.ts";
 import { removeUnfinished, writeBundle } from "./bundleFile.ts";
+import { type EndedRun, endedBefore } from "./endedRuns.ts";
 
 export interface ArchiveOptions {
   readonly stateDir: string;
@@ -40,7 +40,7 @@ export async function archiveTasks(options: ArchiveOptions): Promise<number> {
   const logs = await EventLogs.open(stateDir);
   try {
     if (logs.folders.length === 0) throw new DriverError("UNSUPPORTED", `${stateDir} is already an archive`);
-    const old = endedBefore(logs, Date.now() - olderThanMs);
+    const old = endedBefore(logs.tasks(), Date.now() - olderThanMs);
     const hashes = new Set(
       bundlesIn(folder)
         .flatMap(streamsOf)
@@ -58,25 +58,6 @@ export async function archiveTasks(options: ArchiveOptions): Promise<number> {
   } finally {
     await logs.close();
   }
-}
-
-interface EndedRun {
-  readonly run: FoundRun;
-  /** The day of its last event, such as `2026-11-24`. */
-  readonly day: string;
-}
-
-/** Tasks that are over, by the time of their last events. Damaged histories are left to `replay --check`. */
-function endedBefore(logs: EventLogs, time: number): EndedRun[] {
-  const ended = logs.tasks().filter((run) => !isRunning(run));
-  return [...Map.groupBy(ended, ({ reader }) => reader)].flatMap(([reader, runs]) => {
-    const inOrder = runs.toSorted((a, b) => a.head.firstPosition - b.head.firstPosition);
-    const last = [...reader.lastEvents(inOrder.map(({ head }) => head))];
-    return inOrder.flatMap((run, index) => {
-      const endedAt = last[index]?.time;
-      return endedAt === undefined || endedAt > time ? [] : [{ run, day: formatDay(endedAt) }];
-    });
-  });
 }
 
 interface Batch {

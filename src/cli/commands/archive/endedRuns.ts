@@ -1,0 +1,84 @@
+/**
+ * Finds the tasks that ended before a time without reading the end of each: in the order of the tasks' last
+ * events, the times of these ascend, as far as nobody sets the host's clock. So few of them need to be read.
+ */
+import { formatDay } from "../../../units/times.ts";
+import { type FoundRun, isRunning } from "../../logs/chosenRun.ts";
+
+export interface EndedRun {
+  readonly run: FoundRun;
+  /** The day of its last event, such as `2026-11-24`. */
+  readonly day: string;
+}
+
+/** @param time milliseconds since the epoch */
+export function endedBefore(runs: readonly FoundRun[], time: number): EndedRun[] {
+  const ended = runs.filter((run) => !isRunning(run));
+  return [...Map.groupBy(ended, ({ reader }) => reader).values()].flatMap((ofLog) => {
+    const inOrder = byLastEvent(ofLog);
+    const timeOf = timesOf(inOrder);
+    const old = partitionPoint(0, inOrder.length, (index) => timeOf(index) <= time);
+    return [...daysOf(old, timeOf)].flatMap(({ day, from, to }) =>
+      inOrder.slice(from, to).map((run) => ({ run, day })),
+    );
+  });
+}
+
+/** @param runs of one log */
+function byLastEvent(runs: readonly FoundRun[]): FoundRun[] {
+  const byFirst = runs.toSorted((a, b) => a.head.firstPosition - b.head.firstPosition);
+  const last = byFirst[0]?.reader.lastPositions(byFirst.map(({ head }) => head)) ?? [];
+  return byFirst
+    .map((run, index) => ({ run, position: last[index] ?? 0 }))
+    .sort((a, b) => a.position - b.position)
+    .map(({ run }) => run);
+}
+
+/** Reads the time of a run's last event; if that is damaged, of the next one that is not. */
+function timesOf(runs: readonly FoundRun[]): (index: number) => number {
+  const known = new Map<number, number>();
+  return (index) => {
+    const time = known.get(index) ?? timeFrom(runs, index);
+    known.set(index, time);
+    return time;
+  };
+}
+
+function timeFrom(runs: readonly FoundRun[], index: number): number {
+  for (let at = index; at < runs.length; at++) {
+    const { reader, head } = runs[at] as FoundRun;
+    try {
+      for (const { time } of reader.readStream(head.stream, head.version)) return time;
+    } catch {
+      // It is damaged.
+    }
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+interface Day {
+  readonly day: string;
+  /** Indices of its first run, and of the one after its last. */
+  readonly from: number;
+  readonly to: number;
+}
+
+function* daysOf(count: number, timeOf: (index: number) => number): Generator<Day> {
+  for (let from = 0; from < count; ) {
+    const day = formatDay(timeOf(from));
+    const to = partitionPoint(from + 1, count, (index) => formatDay(timeOf(index)) <= day);
+    yield { day, from, to };
+    from = to;
+  }
+}
+
+/** The first index of a range for which the test fails, if it passes for all before. */
+function partitionPoint(from: number, to: number, passes: (index: number) => boolean): number {
+  let [low, high] = [from, to];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (passes(middle)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
