@@ -1,7 +1,6 @@
 /**
- * Measures how long a Node process that does nothing else takes to spawn `/bin/true`: the
- * baseline of starts. It is a process of its own, since a larger one takes longer (the
- * benchmark itself three times as long).
+ * Measures how long a bare Node process takes to spawn `/bin/true`: the baseline of starts. It is a separate
+ * process, because a larger one needs longer (the benchmark itself three times as long).
  */
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";

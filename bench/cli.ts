@@ -1,8 +1,7 @@
 /**
- * How long verbs take, from their start to their end, beside a program of the same runtime that does nothing,
- * with few tasks in the log and with many. Those that need a running task are measured until they find that
- * there is none, which is when they have read the log.
- * After `npm run build`: `node bench/cli.ts [tasks] [rounds]`.
+ * Measures the duration of verbs, compared with an empty program of the same runtime, with few tasks in the
+ * log and with many. Verbs that need a running task are measured until they find none, which is after they
+ * have read the log. After `npm run build`: `node bench/cli.ts [tasks] [rounds]`.
  */
 
 import { spawnSync } from "node:child_process";
@@ -69,19 +68,19 @@ for (const count of [10, many]) {
   }
 }
 
-/** Mostly runs of one task, as a service that is restarted or a job that is run again and again leaves them. */
+/** Fills a log mostly with runs of one task, as a service that is often restarted leaves them. */
 async function fillLog(stateDir: string, count: number): Promise<void> {
   const store = await openEventStore(join(stateDir, "events"));
   const record = recorderOf(store);
   for (let task = 1; task <= count; task++) {
     await record(idOf(task, nameOf(task)), life(allLives[task % allLives.length] ?? "ended"));
   }
-  // It goes on.
+  // This task is still running.
   await record(idOf(count + 1, "seldom"), life("ended").slice(0, 4));
   await store.close();
 }
 
-/** As agents make them: in no order. */
+/** Ids in random order, like those of agents. */
 function idOf(task: number, name: string): string {
   const digits = createHash("sha256").update(String(task)).digest("hex");
   const parts = [8, 4, 4, 4, 12].map((length, index) => digits.slice(index * 12, index * 12 + length));
@@ -96,7 +95,7 @@ function times(command: string, args: readonly string[]): number[] {
   return Array.from({ length: rounds }, () => {
     const begun = performance.now();
     const { status, stderr } = spawnSync(command, args, { encoding: "utf8", maxBuffer: 2 ** 30 });
-    // 1 and 125: what `diff` compares differs, or the task that a verb needs is not running.
+    // Exit code 1 means that `diff` found a difference, and 125 that the task is not running.
     if (status === null || ![0, 1, 125].includes(status)) throw new Error(`${args.join(" ")}: ${stderr}`);
     return performance.now() - begun;
   });

@@ -1,7 +1,7 @@
 /**
- * Script checks in a running task, one right after another: the time of each, compared with a bare
- * spawn, and what they take of the event log.
- * As root, after `npm run build`: `node bench/commands.ts [checks] [executable]`.
+ * Measures consecutive script checks in a running task: the time of each, compared with a bare spawn, and
+ * their space in the event log. As root, after `npm run build`: `node bench/commands.ts [checks]
+ * [executable]`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -32,7 +32,7 @@ try {
   const task = allocation.config({ command: "/bin/sleep", args: ["600"] });
   await driver.startTask({ task: await prepareStart(driver, task) });
   const check = () => driver.execTask({ taskId: task.id, command: ["/bin/true"] });
-  // The first ones run code that is not compiled yet.
+  // Not measured, because the first checks run code that is not compiled yet.
   for (let times = 0; times < 100; times++) await check();
   const before = await log(task.id);
   const spawns: number[] = [];

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** @returns cores that a process uses over a time in seconds */
+/** @returns the number of cores that a process uses on average over a time in seconds */
 export async function cpuOver(pid: number, seconds: number): Promise<number> {
   const [before, began] = [cpuMs(pid), performance.now()];
   await delay(seconds * 1000);

@@ -1,8 +1,8 @@
 /**
- * What records of denials cost: a start without any denial with the host's audit on and off, and a task that is
- * denied something all the time, recorded and not.
- * As root, after `npm run build`, on a kernel with Landlock ABI 7 and audit: `node bench/denials.ts [starts] [executable]`.
- * It turns the host's audit on and off.
+ * Measures the cost of recording denials: of a start without denials with the host's audit on and off, and of
+ * a task with constant denials that are recorded or not. As root, after `npm run build`, on a kernel with
+ * Landlock ABI 7 and audit: `node bench/denials.ts [starts] [executable]`. It turns the host's audit on and
+ * off.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -23,7 +23,7 @@ const folder = mkdtempSync("/var/lib/exec2-bench-");
 const stateDir = join(folder, "state");
 const { events } = stateFolderPaths(stateDir);
 const seconds = 5;
-/** Opens a file that the sandbox refuses, as often as it can, and writes how often that was. */
+/** Opens a refused file as often as possible, and writes the number of attempts. */
 const flood =
   '$n = 0; $end = time + 9; while (time < $end) { for (1 .. 1000) { open F, "<", "/etc/passwd"; $n++ } } print $n';
 
@@ -71,7 +71,7 @@ async function measureFlood(mode: "on" | "off"): Promise<void> {
   const cores = await cpuOver(plugin.pid, seconds);
   const { max, p99 } = await delays.close();
   await driver.waitTask({ taskId: task.id });
-  // The records that still wait in the kernel are read in turns.
+  // Waits until the plugin has read the records that still wait in the kernel.
   await delay(8_000);
   const denied = await lastDenied(task.id);
   await driver.destroyTask({ taskId: task.id, force: true });

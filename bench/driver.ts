@@ -1,7 +1,6 @@
 /**
- * The built plugin as its agent sees it: starts, stops, throughput, memory and launch
- * times, each compared with a baseline of the same run.
- * As root, after `npm run build`: `node bench/driver.ts [rounds]`.
+ * Measures the built plugin from the agent's side: starts, stops, throughput, memory and launch times, each
+ * compared with a baseline of the same run. As root, after `npm run build`: `node bench/driver.ts [rounds]`.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -20,15 +19,15 @@ import { formatMib, percentile, printFigure, printTimes, pssOf, timed } from "./
 const rounds = Number(process.argv[2] ?? 300);
 const atATime = 8;
 const pause = 10;
-/** A plugin that has been launched has given back by then what its start needed. */
+/** Time after its launch by which a plugin has returned the memory of its start-up. */
 const restedMs = idleMemoryMs + 1_000;
-/** After its tasks have ended, a plugin gives back within this time what they needed. */
+/** Time after the end of its tasks by which a plugin has returned the memory that they needed. */
 const withinMs = 10_000;
 const built = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync("/var/lib/exec2-bench-");
 /**
- * As on a node. The build writes its file at once, into large pieces of the page cache, and newer
- * kernels (Linux 6.18) map each of these as a whole: the plugin then seems to have 25 MiB more.
+ * An installed copy, as on a node. The build writes its file at once, into large folios of the page cache,
+ * and newer kernels (Linux 6.18) map these as a whole. The plugin would then seem to use 25 MiB more.
  */
 const executable = join(base, "plugins/nomad-driver-exec2");
 
@@ -38,7 +37,7 @@ try {
   const plugin = await launch();
   await configure(plugin, "bench");
   const allocation = new Allocation();
-  // Once for all runs of the task, as at restarts.
+  // Prepared once for all runs of the task, as for restarts.
   await prepareStart(plugin.driver, allocation.config("true"));
   await benchStarts(plugin, allocation);
   await benchStops(plugin, allocation);
@@ -61,7 +60,9 @@ async function configure({ base: service, driver }: LaunchedPlugin, name: string
   await driver.init({});
 }
 
-/** From the launch to the handshake and to the first fingerprint, compared with a Node that does nothing. */
+/**
+ * Measures the time from the launch to the handshake and to the first fingerprint, compared with a bare Node.
+ */
 async function benchLaunches(): Promise<void> {
   const times = { bareNode: [] as number[], handshake: [] as number[], fingerprint: [] as number[] };
   for (let round = -2; round < 20; round++) {
@@ -86,8 +87,8 @@ async function benchLaunches(): Promise<void> {
 }
 
 /**
- * Starts with pauses, as on a usual node: meanwhile processors fall asleep and caches fill
- * with other data. And starts one right after another, as when a node gets many tasks.
+ * Measures starts with pauses, as on a usual node, where processors go idle and caches fill with other data.
+ * Then measures consecutive starts, as when a node gets many tasks.
  */
 async function benchStarts(plugin: LaunchedPlugin, allocation: Allocation): Promise<void> {
   const bareNode = new BareNode();
@@ -147,7 +148,7 @@ async function benchStartsAt(
   printFigure("  that, beside the plan alone", `${beyond.toFixed(1)} ×`);
 }
 
-/** The first start of a plugin that was just launched and has come to rest, compared with its later ones. */
+/** Measures the first start of a freshly launched, idle plugin, compared with its later ones. */
 async function benchFirstStarts(allocation: Allocation): Promise<void> {
   const [first, later]: [number[], number[]] = [[], []];
   for (let round = 0; round < 5; round++) {
@@ -177,7 +178,7 @@ async function timeToFirstByte(
   return ms;
 }
 
-/** From StopTask to its answer, for a task that ends at the signal. */
+/** Measures the time from StopTask to its answer, for a task that ends at the signal. */
 async function benchStops({ driver }: LaunchedPlugin, allocation: Allocation): Promise<void> {
   const times: number[] = [];
   for (let round = 0; round < Math.min(rounds, 100); round++) {
@@ -192,7 +193,7 @@ async function benchStops({ driver }: LaunchedPlugin, allocation: Allocation): P
   printTimes("StopTask of a task that ends at the signal", times);
 }
 
-/** Whole lives of tasks (start, wait, destroy), several at a time. */
+/** Measures whole lives of tasks (start, wait, destroy), several at a time. */
 async function benchThroughput({ driver }: LaunchedPlugin): Promise<void> {
   const allocations = Array.from({ length: atATime }, () => new Allocation());
   for (const allocation of allocations) await prepareStart(driver, allocation.config("true"));
@@ -211,7 +212,7 @@ async function benchThroughput({ driver }: LaunchedPlugin): Promise<void> {
   for (const allocation of allocations) await allocation.remove();
 }
 
-/** Memory of a plugin that was just launched, and of the inits of its tasks. */
+/** Measures the memory of a freshly launched plugin, and of its tasks' inits. */
 async function benchMemory(allocation: Allocation): Promise<void> {
   const plugin = await launch();
   await configure(plugin, "memory");
@@ -232,7 +233,9 @@ async function benchMemory(allocation: Allocation): Promise<void> {
   await plugin.close();
 }
 
-/** Memory of the plugin after its tasks have ended: at once, and after it has freed what it can. */
+/**
+ * Measures the plugin's memory after its tasks have ended: at once, and after it has returned unused memory.
+ */
 async function benchMemoryAfter({ pid }: LaunchedPlugin): Promise<void> {
   const atOnce = formatMib(pssOf(pid));
   await delay(withinMs);

@@ -1,6 +1,6 @@
 /**
- * Measures from outside how long the turns of a Node process's event loop are: through V8's inspector,
- * which a signal opens, with Node's own histogram of the delays of a timer.
+ * Measures from outside the duration of the turns of a Node process's event loop. It uses Node's own
+ * histogram of timer delays, through V8's inspector, which a signal opens.
  */
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
@@ -29,7 +29,7 @@ export class EventLoopDelay {
     return measured;
   }
 
-  /** Ends the measurement. @returns milliseconds beyond those that the timer waits */
+  /** Ends the measurement. @returns delays beyond the timer's interval, in milliseconds */
   async close(): Promise<{ readonly max: number; readonly p99: number }> {
     const [max = 0, p99 = 0] = (await this.#evaluate(
       `delays.disable(), [delays.max, delays.percentile(99)].map((ns) => ns / 1e6)`,

@@ -1,7 +1,7 @@
 /**
- * A node with many running tasks: what they cost the plugin while they run, and how soon a plugin
- * that was killed has them back, for each of the given numbers of tasks, beside a Node that starts
- * and ends. As root, after `npm run build`: `node bench/fleet.ts [tasks,…] [seconds]`.
+ * Measures a node with many running tasks, for each of the given numbers of tasks: their cost for the plugin,
+ * and how soon a killed plugin's successor has recovered them. The baseline is a bare Node that starts and
+ * exits. As root, after `npm run build`: `node bench/fleet.ts [tasks,…] [seconds]`.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -22,11 +22,14 @@ import { formatMib, printFigure, printTimes, pssOf, timed } from "./statistics.t
 const sizes = (process.argv[2] ?? "50,1000").split(",").map(Number);
 const seconds = Number(process.argv[3] ?? 60);
 const rounds = 5;
-/** A plugin has given back by then what its starts needed. */
+/** Time by which a plugin has returned the memory that its starts needed. */
 const restedMs = idleMemoryMs + 2_000;
 const built = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync("/var/lib/exec2-bench-");
-/** As on a node: newer kernels count more memory for a file that was written at once, as the build's. */
+/**
+ * An installed copy, as on a node: newer kernels count more memory for a file that was written at once, as
+ * the build's is.
+ */
 const executable = join(base, "plugins/nomad-driver-exec2");
 const allocations: Allocation[] = [];
 const handles: TaskHandle[] = [];
@@ -92,7 +95,7 @@ async function benchRecovery(): Promise<LaunchedPlugin> {
   }
 }
 
-/** With the samples of what tasks use, and without. */
+/** Measures the CPU at rest, with usage samples and without. */
 async function benchAtRest({ pid, base: { setConfig: configure } }: LaunchedPlugin): Promise<void> {
   for (const [usage_interval, what] of [
     ["1m", ""],
@@ -103,7 +106,7 @@ async function benchAtRest({ pid, base: { setConfig: configure } }: LaunchedPlug
   }
 }
 
-/** All tasks have a reader that gets statistics every second, as an agent's. */
+/** Measures statistics: each task has a reader with an interval of a second, as agents have. */
 async function benchStats({ pid, driver }: LaunchedPlugin): Promise<void> {
   let samples = 0;
   const streams = handles.map(({ config }) =>
@@ -128,7 +131,7 @@ async function benchStats({ pid, driver }: LaunchedPlugin): Promise<void> {
   for (const stream of streams) stream.cancel();
 }
 
-/** Prometheus asks every few seconds. */
+/** Measures scrapes, which Prometheus makes every few seconds. */
 async function benchScrapes({ pid, base: { setConfig: configure } }: LaunchedPlugin): Promise<void> {
   const socketPath = join(base, "metrics.sock");
   await configure(setConfig({ state_dir: join(base, "state"), metrics: socketPath }));
@@ -143,7 +146,7 @@ async function benchScrapes({ pid, base: { setConfig: configure } }: LaunchedPlu
   const times: number[] = [];
   const loop = await EventLoopDelay.of(pid);
   for (let round = 0; round < 10; round++) {
-    // Longer than a reading is shared.
+    // Longer than the time for which a reading is shared.
     await delay(1_100);
     times.push(await timed(scrape));
   }

@@ -1,7 +1,7 @@
 /**
- * A plugin with a long history beside one with an empty one, in turn: from the launch until it is
- * configured, and starts of tasks. As root, after `npm run build`: `node bench/history.ts [events] [folder]`.
- * Ten million events take some 6 GiB and minutes to write.
+ * Compares a plugin with a long history to one with an empty history: the time from launch to configuration,
+ * and starts of tasks. As root, after `npm run build`: `node bench/history.ts [events] [folder]`. Ten million
+ * events take some 6 GiB and minutes to write.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ import { printFigure, printTimes, timed } from "./statistics.ts";
 const events = Number(process.argv[2] ?? 1_000_000);
 const launches = 10;
 const starts = 200;
-/** Tasks whose events are made in one turn: those of some transactions. */
+/** Tasks whose events are made in one turn: some transactions. */
 const atOnce = 1_000;
 const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync(join(process.argv[3] ?? "/var/lib", "exec2-bench-"));
@@ -35,7 +35,7 @@ try {
   rmSync(base, { recursive: true });
 }
 
-/** Whole lives of tasks that are over, with data of a usual size. */
+/** Writes whole lives of ended tasks, with data of a usual size. */
 async function fill(): Promise<void> {
   const { events: path } = stateFolderPaths(folders.full);
   const store = await openEventStore(path);
@@ -86,7 +86,7 @@ async function benchLaunches(): Promise<void> {
 
 async function launch(name: keyof typeof folders): Promise<LaunchedPlugin> {
   const plugin = await launchPlugin({ command: executable });
-  // Nothing is removed meanwhile.
+  // Bounds so large that nothing is removed meanwhile.
   const history = [{ keep: "87600h", max_size_mb: "100000" }];
   await plugin.base.setConfig(setConfig({ state_dir: folders[name], history }));
   await plugin.driver.init({});

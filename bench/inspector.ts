@@ -1,10 +1,10 @@
 /**
- * The inspector in a browser: the time until its page is ready, and the delay until an event
- * is on it, compared with what the same server needs for a picture and for a client that
- * draws nothing. Another process writes the log, as on a node.
- * Then with a history of tens of thousands of events, and with tens of thousands of tasks: memory, CPU at rest,
- * and the delay of an answer while a client of `--stately` is told all of it.
- * After `npm run build`: `node bench/inspector.ts [tasks] [many tasks] [events] [all tasks]`.
+ * Measures the inspector in a browser: the time until its page is ready, and the delay until an event is on
+ * the page. The baselines are a picture from the same server, and a client that draws nothing. Another
+ * process writes the log, as on a node. Then it measures a history of tens of thousands of events, and tens
+ * of thousands of tasks: memory, CPU at rest, and the delay of an answer while a client of `--stately`
+ * receives everything. After `npm run build`: `node bench/inspector.ts [tasks] [many tasks] [events] [all
+ * tasks]`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -40,7 +40,7 @@ const tellWhenReady = `
   }).observe(document, { subtree: true, childList: true, characterData: true });
 `;
 
-/** Runs in the page: when each task's row was painted, milliseconds since the epoch. */
+/** Runs in the page: records when each task's row was painted, in milliseconds since the epoch. */
 const tellWhenSeen = `
   globalThis.seenAt = {};
   new MutationObserver(() => {
@@ -51,7 +51,7 @@ const tellWhenSeen = `
   }).observe(document, { subtree: true, childList: true, characterData: true });
 `;
 
-/** Runs in the page: the number of the last step, as the bar tells it. */
+/** Runs in the page: reads the number of the last step from the bar. */
 const stepsShown = `Number(document.querySelector(".bar")?.getAttribute("aria-valuemax") ?? -1)`;
 
 const counts = [Number(process.argv[2] ?? 200), Number(process.argv[3] ?? 2_000)];
@@ -117,7 +117,10 @@ function addCheck(exec: number): Promise<void> {
   return record(longId, [event("execStarted", { exec }), event("execExited", { exec })]);
 }
 
-/** The page of a task with a long history: until its steps are painted, until an event is, and its heap. */
+/**
+ * Measures the page of a task with a long history: the time until its steps are painted, the delay of an
+ * event, and the heap.
+ */
 async function benchLongHistory(browser: Browser, url: string): Promise<void> {
   const context = await browser.newContext();
   const page = await context.newPage();
@@ -157,7 +160,7 @@ async function benchManyTasks(url: string, stately: string): Promise<void> {
   const cookie = cookieFrom(await get(url, {}));
   const ask = () => timed(() => get(new URL("/api/status", url).href, { cookie }));
   const pid = inspector.pid ?? 0;
-  // Until it is at rest, and has returned what it does not need.
+  // Waits until the inspector is idle and has returned unused memory.
   await delay(3 * idleMemoryMs);
   printFigure(`${allTasks} tasks: the inspector's memory`, formatMib(pssOf(pid)));
   printFigure(
@@ -212,7 +215,10 @@ async function benchReady(context: BrowserContext, url: string, count: number): 
   printTimes(`${count} tasks: so long after its load`, afterLoad);
 }
 
-/** The page's policy lets no script of others wait in it: it is asked until it knows. */
+/**
+ * Evaluates an expression repeatedly until it has a value, because the page's policy allows no foreign script
+ * that waits.
+ */
 async function answer(page: Page, expression: string): Promise<number> {
   for (;;) {
     const number: unknown = await page.evaluate(expression);
@@ -240,7 +246,7 @@ async function benchLate(name: string, client: Client): Promise<void> {
     await record(id, [event("requested")]);
     const committed = Date.now();
     late.push((await seen) - committed);
-    // Out of step with the page's frames.
+    // A random delay, so that events are not synchronous with the page's frames.
     await delay(20 + Math.random() * 40);
   }
   await client.close();

@@ -1,6 +1,7 @@
 /**
- * What pages of the inspector ask of its server beside the list of tasks: lanes of an allocation, a task's output,
- * comparisons, and bundles. Each beside the answer of the same server to a question that costs nothing.
+ * Measures the server's answers for pages of the inspector other than the list of tasks: lanes of an
+ * allocation, a task's output, comparisons, and bundles. The baseline is a trivial request to the same
+ * server.
  */
 
 import { once } from "node:events";
@@ -21,7 +22,7 @@ const failures = 480;
 const commands = 20_000;
 const logMiB = 100;
 
-/** Adds what it measures to the log. */
+/** Measures the views. Adds the tasks for them to the log. */
 export async function benchViews(url: string, record: Inspected["record"]): Promise<void> {
   const folder = mkdtempSync("/var/tmp/exec2-bench-logs-");
   try {
@@ -37,7 +38,7 @@ export async function benchViews(url: string, record: Inspected["record"]): Prom
 
 interface Client {
   readonly ask: (path: string) => Promise<string>;
-  /** How long answers take, in milliseconds. */
+  /** Durations of answers, in milliseconds. */
   readonly times: (path: string) => Promise<number[]>;
   readonly upload: (text: string) => Promise<void>;
   readonly follow: (path: string, onData: (text: string) => void) => Promise<() => void>;
@@ -159,7 +160,7 @@ async function benchBundle(client: Client, record: Inspected["record"], nothing:
   printTimes("an answer that costs nothing", nothing);
 }
 
-/** How long an action takes, and the longest that another client waits meanwhile. */
+/** Measures an action's duration, and the longest wait of another client meanwhile. */
 async function besides(client: Client, action: () => Promise<unknown>): Promise<[number, number]> {
   let isDone = false;
   let longest = 0;

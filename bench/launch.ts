@@ -1,7 +1,6 @@
 /**
- * Times from a launch plan's input to a confirmed `execve`, compared with a mere spawn of
- * the same program in the same run.
- * As root: `node bench/launch.ts [rounds]`.
+ * Measures the time from a launch plan's input to a confirmed `execve`, compared with a bare spawn of the
+ * same program in the same run. As root: `node bench/launch.ts [rounds]`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -20,7 +19,7 @@ const atATime = 8;
 const hierarchy = existsSync("/sys/fs/cgroup/cgroup.procs") ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
 const cgroup = `${hierarchy}/exec2-bench-${process.pid}`;
 
-/** Each returns the time that it took, in milliseconds. */
+/** The measured ways to start a program. Each returns its duration in milliseconds. */
 const ways = {
   "launch, to a confirmed execve": () => launchOne(),
   "the same with the default filter": () => launchOne(filterOf()),
@@ -40,7 +39,7 @@ try {
   rmdirSync(cgroup);
 }
 
-/** Runs all ways in turn, so that they meet the same load, with pauses as on a usual node. */
+/** Runs all ways alternately, so that they have the same load, with pauses as on a usual node. */
 async function oneByOne(count: number): Promise<Map<string, number[]>> {
   const times = new Map<string, number[]>();
   for (let round = 0; round < count; round++) {

@@ -1,7 +1,7 @@
 /**
- * The plan of an ordinary task's start, run without a plugin: assembled once, and handed to the spawner again and
- * again with the same root, ruleset and cgroup. What it takes is the kernel's work; what a start takes more is
- * the plugin's and its client's.
+ * Runs the plan of an ordinary task's start without a plugin. The plan is assembled once, and passed to the
+ * spawner repeatedly with the same root, ruleset and cgroup. Its duration is the kernel's work. The rest of a
+ * start's duration is that of the plugin and its client.
  */
 import { closeSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ import { requestOf } from "../src/grpc/convert/taskConfig.ts";
 import { readTaskOptions } from "../src/grpc/options.ts";
 import type { Allocation } from "../test/support/agent/allocation.ts";
 
-/** A launch that goes on by itself. */
+/** A launch that was handed to the spawner. */
 interface Begun {
   readonly output: number;
   readonly report: number;
@@ -50,8 +50,8 @@ export class RawPlan {
   }
 
   /**
-   * @param folder where the run's files and the runner may be
-   * @param command options of a task that writes something
+   * @param folder a folder for the run's files and the runner
+   * @param command options of a task that writes output
    */
   static async of(
     allocation: Allocation,

@@ -1,6 +1,7 @@
 /**
- * Restarts of a plugin on a node with a thousand tasks in the log: the reconciliation at
- * start-up and RecoverTask, compared with baselines of the same run. As root, after `npm run build`: `node bench/recovery.ts [tasks]`.
+ * Measures restarts of a plugin on a node with a thousand tasks in the log: the reconciliation at start-up
+ * and RecoverTask, compared with baselines of the same run. As root, after `npm run build`: `node
+ * bench/recovery.ts [tasks]`.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,7 +16,7 @@ import { printFigure, printTimes, timed } from "./statistics.ts";
 
 const tasks = Number(process.argv[2] ?? 1000);
 const live = Math.ceil(tasks / 20);
-/** Tasks that end while no plugin runs. The others have ended before. */
+/** Tasks that end while no plugin runs. The remaining ones have ended before. */
 const unseen = Math.floor((tasks - live) / 2);
 const rounds = 5;
 const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
@@ -37,7 +38,7 @@ try {
   rmSync(base, { recursive: true });
 }
 
-/** Starts the tasks and kills the plugin. The log has them in the order of the result. */
+/** Starts the tasks and kills the plugin. The result is in the order of the log. */
 async function startTasks(): Promise<BenchTask[]> {
   const plugin = await launchPlugin({ command: executable });
   await configure(plugin, "full");
@@ -64,7 +65,9 @@ async function startTask({ driver }: LaunchedPlugin, kind: BenchTask["kind"]): P
   return { kind, handle, pid: Number(status?.attributes.get("pid")) };
 }
 
-/** SetConfig opens the event log and reconciles it: one with all those tasks, and an empty one. */
+/**
+ * Measures SetConfig, which opens and reconciles the event log: with all those tasks, and with an empty log.
+ */
 async function benchStartUp(): Promise<void> {
   const times = { empty: [] as number[], full: [] as number[] };
   for (let round = 0; round < rounds; round++) {
@@ -78,7 +81,7 @@ async function benchStartUp(): Promise<void> {
   printTimes(`configuring, reconcile of ${tasks} tasks`, times.full, times.empty);
 }
 
-/** Recovers one task after another, as a restarted agent does; then all at once. */
+/** Recovers one task after another, as a restarted agent does, then all at once. */
 async function benchRecovery(all: readonly BenchTask[]): Promise<void> {
   const plugin = await launchPlugin({ command: executable });
   await configure(plugin, "full");
@@ -117,7 +120,7 @@ async function benchRecovery(all: readonly BenchTask[]): Promise<void> {
   await kill(next);
 }
 
-/** Mixes the kinds: ids end in random digits. */
+/** Orders tasks by their ids, which end in random digits, so that the kinds are mixed. */
 function byId(one: BenchTask, other: BenchTask): number {
   return idOf(one) < idOf(other) ? -1 : 1;
 }

@@ -1,7 +1,6 @@
 /**
- * Histories: events folded per second, by the fold and by XState, and the check of a whole
- * log, compared with SHA-256 of as many bytes.
- * `node bench/replay.ts [events in the log] [folder]`
+ * Measures replays: events folded per second, by the fold and by XState, and the check of a whole log,
+ * compared with SHA-256 of the same number of bytes. `node bench/replay.ts [events in the log] [folder]`
  */
 import { hash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -55,7 +54,7 @@ function benchFold(name: string, take: typeof step, most = count): void {
   );
 }
 
-/** A check hashes all bytes of the log once, too. */
+/** The baseline hashes all bytes of the log once, as a check does. */
 function benchBaseline(reader: EventReader): void {
   const hashAll = () => {
     let bytes = 0;
@@ -86,7 +85,7 @@ function benchCheck(reader: EventReader): void {
   );
 }
 
-/** Steps back through a long history. */
+/** Measures steps back through a long history. */
 function benchStepping(): void {
   const begun = life("ended").slice(0, 4);
   const signals = Array.from({ length: 10_000 }, () => event("signalled"));

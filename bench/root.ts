@@ -1,8 +1,7 @@
 /**
- * What a root of the task's own costs: the time to a task's first byte beside that of a
- * task with the host's tree, in turn, on a host with few mounts and on one with 500; and
- * the plugin's memory for 50 different roots.
- * As root, after `npm run build`: `node bench/root.ts [rounds]`.
+ * Measures the cost of a private root: the time to a task's first byte, compared with that of a task with the
+ * host's tree, on a host with few mounts and on one with 500. Also measures the plugin's memory for 50
+ * different roots. As root, after `npm run build`: `node bench/root.ts [rounds]`.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +17,7 @@ const manyMounts = 500;
 const manyRoots = 50;
 const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const folder = mkdtempSync("/var/lib/exec2-bench-root-");
-// A task gets nothing that its user cannot reach.
+// A task gets no path that its user cannot reach.
 chmodSync(folder, 0o755);
 
 try {
@@ -29,8 +28,8 @@ try {
 }
 
 /**
- * A program that runs the plugin where mounts are shared, as systemd makes them, and beside many
- * of them, as containers and CSI make them.
+ * A program that runs the plugin among shared mounts, as systemd makes them, and among many mounts, as
+ * containers and CSI make them.
  */
 function hostWith(count: number): string {
   const mounts = join(folder, `mounts-${count}`);
@@ -68,7 +67,8 @@ async function benchOn(host: string, command: string): Promise<void> {
   };
   const times = { host: [] as number[], private: [] as number[] };
   for (let round = -30; round < rounds; round++) {
-    // In random order: the plugin collects garbage at every few starts, which would always meet the same one.
+    // In random order: the plugin collects garbage every few starts, and that must not always hit the same
+    // mode.
     const modes = ["host", "private"] as const;
     for (const root of Math.random() < 0.5 ? modes : modes.toReversed()) {
       const time = await firstByte({ root });

@@ -1,7 +1,7 @@
 /**
- * Whether tasks that take all they can get hold up others that start and stop beside them: each
- * figure with its ratio to the same figure without such a neighbour, taken right before.
- * As root, after `npm run build`: `node bench/starvation.ts [rounds]`.
+ * Measures whether tasks that use all the resources they can get hold up starts and stops of other tasks.
+ * Each figure has its ratio to the same figure without such neighbours, measured right before. As root, after
+ * `npm run build`: `node bench/starvation.ts [rounds]`.
  *
  * On a host without cgroup controllers, neighbours also take CPU time from the plugin.
  */
@@ -29,7 +29,7 @@ const rounds = Number(process.argv[2] ?? 40);
 const atOnce = 1_000;
 const executable = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const folder = mkdtempSync("/var/lib/exec2-bench-");
-/** As many as this process may give a task, 64 k at most. */
+/** The maximum that this process may give a task, at most 64 k. */
 const [, hardLimit] = /^Max open files +\d+ +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
 const descriptors = Math.min(65_536, Number(hardLimit));
 const polite = { command: "/bin/sleep", args: ["600"] };
@@ -37,7 +37,7 @@ const polite = { command: "/bin/sleep", args: ["600"] };
 interface Neighbour {
   readonly count: number;
   readonly script: string;
-  /** Limits of each of them, whatever controllers the host has. */
+  /** Limits of each neighbour, independent of the host's controllers. */
   readonly ulimit?: Readonly<Record<string, string>>;
 }
 
@@ -107,7 +107,7 @@ function report(situation: string, { starts, stops }: Times, baseline: Times): v
   printTimes("  StopTask to its answer", stops, baseline.stops);
 }
 
-/** @returns ends them */
+/** @returns a function that ends them */
 async function startNeighbours(
   { driver }: LaunchedPlugin,
   { count, script, ulimit }: Neighbour,
@@ -118,7 +118,7 @@ async function startNeighbours(
   for (const allocation of allocations) {
     for (const { path } of [allocation.stdout, allocation.stderr]) {
       mkfifo(path, 0o600);
-      // A log collector that is there, and reads nothing.
+      // A log collector that opens the pipe and reads nothing.
       readers.push(openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
     }
     const task = allocation.config({
@@ -136,7 +136,7 @@ async function startNeighbours(
   };
 }
 
-/** One more task stops while a thousand others start. */
+/** Measures the stop of a task while a thousand others start. */
 async function benchManyStarts(plugin: LaunchedPlugin, allocation: Allocation): Promise<void> {
   const baseline = await measure(plugin, allocation);
   const others = new Allocation();
@@ -155,7 +155,7 @@ async function benchManyStarts(plugin: LaunchedPlugin, allocation: Allocation): 
   await others.remove();
 }
 
-/** Tasks that run when the state folder's disk is full stop as before, and new ones are refused. */
+/** Measures stops while the state folder's disk is full. New tasks are then refused. */
 async function benchFullDisk(allocation: Allocation): Promise<void> {
   const disk = join(folder, "disk");
   mkdirSync(disk);
@@ -188,7 +188,7 @@ function fill(path: string): void {
     try {
       for (;;) writeFileSync(path, Buffer.alloc(size), { flag: "a" });
     } catch {
-      // No space is left for that much.
+      // The disk is full.
     }
   }
 }

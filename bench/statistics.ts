@@ -16,14 +16,14 @@ export function printTimes(name: string, times: readonly number[], baseline?: re
   printFigure(name, `p50 ${at(0.5)}  p90 ${at(0.9)}  p99 ${at(0.99)} ms${ratio}`);
 }
 
-/** @returns how long an action took, in milliseconds */
+/** @returns the duration of an action in milliseconds */
 export async function timed(action: () => Promise<unknown>): Promise<number> {
   const begin = performance.now();
   await action();
   return performance.now() - begin;
 }
 
-/** @returns the memory of a process, in KiB: its own, and its share of what others map, too (PSS) */
+/** @returns the memory of a process in KiB: its own, and its share of memory that others map, too (PSS) */
 export function pssOf(pid: number): number {
   return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
 }

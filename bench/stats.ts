@@ -1,7 +1,7 @@
 /**
- * CPU time that the built plugin needs to report what tasks use and to watch them for OOM
- * kills, compared with the same plugin and tasks without a reader.
- * As root, after `npm run build`: `node bench/stats.ts [tasks] [seconds]`.
+ * Measures the CPU time that the built plugin needs to report tasks' usage and to watch for OOM kills,
+ * compared with the same plugin and tasks without a reader. As root, after `npm run build`: `node
+ * bench/stats.ts [tasks] [seconds]`.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";

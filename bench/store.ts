@@ -1,8 +1,8 @@
 /**
- * The event log, empty and full: appends one by one and by many tasks at once, reads with
- * checked hashes, the delay until another process sees an event, and removal of old streams;
- * compared with lmdb's own awaited put in the same run.
- * `node bench/store.ts [events in the full log] [folder]`: ten million take some 6 GiB and minutes.
+ * Measures the event log, empty and full: single appends and those of many tasks at once, reads with checked
+ * hashes, the delay until another process sees an event, and removal of old streams. The baseline is lmdb's
+ * own awaited put in the same run. `node bench/store.ts [events in the full log] [folder]`: ten million take
+ * some 6 GiB and minutes.
  */
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -68,14 +68,17 @@ async function checkPages(folder: string): Promise<void> {
   if (defect !== undefined) throw new Error(defect);
 }
 
-/** Streams of 10 events and one of 10,000: how long each takes, and how long the event loop is held at most. */
+/**
+ * Measures the removal of streams of 10 events and of one of 10,000 events, and the longest turn of the event
+ * loop meanwhile.
+ */
 async function benchPruning(store: EventStore): Promise<void> {
   const long = newTask();
   await store.append(long, 0, Array.from({ length: 10_000 }, event));
   await store.append(newTask(), 0, [event()]);
   await store.flushed();
   const oldest = [...take(store.streamsByAge(), 1000)];
-  // What was done in this turn so far is not to be counted.
+  // Ends the current turn, which must not be counted.
   await delay(10);
   const delays = monitorEventLoopDelay({ resolution: 1 });
   delays.enable();
@@ -149,7 +152,10 @@ async function benchReads(store: EventStore): Promise<void> {
   printFigure("verify all streams, chains included", perSecond(events, begin));
 }
 
-/** Events carry the time at which their append begins; the reader's process tells how much later it had them. */
+/**
+ * Measures delays between processes: events carry the time at which their append began, and the reader's
+ * process reports how much later it got them.
+ */
 async function benchLags(store: EventStore, folder: string): Promise<void> {
   const reader = fork(import.meta.filename, [String(store.lastPosition() + 1), folder]);
   await once(reader, "message");

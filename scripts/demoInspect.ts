@@ -1,6 +1,6 @@
 /**
- * `npm run demo:inspect`: runs example tasks that end differently, and the page that
- * shows them. As root; Ctrl-C ends both.
+ * `npm run demo:inspect`: runs example tasks that end in different ways, and serves the page that shows them.
+ * Needs root. Ctrl-C ends everything.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

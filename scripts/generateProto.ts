@@ -11,7 +11,7 @@ import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/pr
 const root = join(import.meta.dirname, "..");
 const target = resolve(process.argv[2] ?? join(root, "src/grpc/generated"));
 
-/** With these the bindings are small, load quickly, and are erasable TypeScript. */
+/** These options make bindings that are small, load quickly, and are erasable TypeScript. */
 const bindingOptions = [
   "annotateFilesWithVersion=false",
   "enumsAsLiterals=true",

@@ -9,7 +9,7 @@ import { taskMachine } from "../src/machines/xstateMachine.ts";
 
 const page = join(import.meta.dirname, "../src/inspector/page");
 
-/** In this order, since later rules override earlier ones. */
+/** The order matters, because later rules override earlier ones. */
 const styles = [
   "base",
   "frame",
@@ -40,16 +40,18 @@ export async function buildInspectorPage(folder: string): Promise<void> {
   await writeFile(join(folder, "chart.json"), JSON.stringify(await layOutChart()));
 }
 
-/** The size of a letter in the chart's labels if they are bold, in its own units, and the space beside a label. */
+/**
+ * The size of a bold letter in the chart's labels, in the chart's own units, and the space beside a label.
+ */
 const letter = { width: 8.2, height: 17 };
 const air = 8;
-/** Room for the numbers of the steps that took an arrow. */
+/** Width for the numbers of the steps that took an arrow. */
 const numbersWidth = 34;
 
 interface Way {
   readonly event: string;
   readonly to: string;
-  /** All states in which the event leads there. */
+  /** All states in which the event leads to that state. */
   readonly from: string[];
 }
 
@@ -72,7 +74,7 @@ async function layOutChart(): Promise<ChartLayout> {
       "elk.algorithm": "layered",
       "elk.direction": "DOWN",
       "elk.edgeRouting": "ORTHOGONAL",
-      // As the machine lists its states, from the request to the end.
+      // Keeps the machine's order of states, from the request to the end.
       "elk.layered.cycleBreaking.strategy": "MODEL_ORDER",
       "elk.spacing.nodeNode": "18",
       "elk.spacing.edgeNode": "10",
@@ -83,7 +85,7 @@ async function layOutChart(): Promise<ChartLayout> {
       "elk.layered.spacing.edgeNodeBetweenLayers": "10",
       "elk.layered.spacing.edgeEdgeBetweenLayers": "8",
     },
-    // The place where arrows join comes before the state that they lead to.
+    // The joint of arrows comes before the state to which they lead.
     children: children.flatMap(({ id }) => [
       ...joints.filter(({ to }) => to === nameOf(id)).map(jointNode),
       { id: nameOf(id), width: 116, height: 36 },
@@ -111,20 +113,20 @@ interface Edge {
   readonly id: string;
   readonly source: string;
   readonly target: string;
-  /** Undefined: it needs none. */
+  /** The label; undefined if none is needed. */
   readonly label: string | undefined;
   readonly ways: ChartArrow["ways"];
   readonly hasHead: boolean;
 }
 
-/** The arrows of an event from several states join, so that its name stands there once. */
+/** Whether the arrows of an event from several states join, so that the event's name is shown only once. */
 function hasJoint({ event, to, from }: Way): boolean {
   return from.length > 1 && event !== to;
 }
 
 function edgesOf(way: Way): Edge[] {
   const { event, to, from } = way;
-  // The state has the event's name.
+  // If the state has the event's name, the arrow needs no label.
   const label = event === to ? undefined : event;
   const ways = from.map((each) => ({ from: each, to, event }));
   if (!hasJoint(way)) {
@@ -147,7 +149,7 @@ function jointOf({ event, to }: Way): string {
   return `${event}>${to}`;
 }
 
-/** All arrows that join touch it at the same point. */
+/** The joint's node. All joining arrows touch it at the same point. */
 function jointNode(way: Way): ElkNode {
   const id = jointOf(way);
   return {

@@ -1,11 +1,10 @@
 /**
- * Records the histories for docs/debugging.md, docs/histories/*.jsonl: its three
- * examples, failing and succeeding, in a virtual machine with all controllers of
- * cgroup v2. The machine is switched off while a task runs, and booted again.
+ * Records the histories for docs/debugging.md, docs/histories/*.jsonl: the three examples, failing and
+ * succeeding, in a virtual machine with all controllers of cgroup v2. The machine is switched off while a
+ * task runs, then booted again.
  *
- * `VM_KERNEL=…/vmlinuz node scripts/recordDebugging.ts`, with a kernel that records denials (Linux 6.15 or newer), as
- * root, after `npm run test:vm` or
- * `node scripts/setup.mjs --vm --build`; then `npm run generate`.
+ * `VM_KERNEL=…/vmlinuz node scripts/recordDebugging.ts`, with a kernel that records denials (Linux 6.15 or
+ * newer), as root, after `npm run test:vm` or `node scripts/setup.mjs --vm --build`; then `npm run generate`.
  */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -20,7 +19,7 @@ const target = join(root, "docs/histories");
 const examples = { denied: "count", outOfMemory: "copy", longWork: "frames" } as const;
 type Example = keyof typeof examples;
 
-/** For both boots together. The machine is emulated, so it is slow. */
+/** Maximum time of both boots together. The machine is emulated, so it is slow. */
 const limitMs = 570_000;
 
 /** A line of a bundle that the machine sends. */

@@ -45,7 +45,7 @@ interface Life {
   readonly more?: string;
 }
 
-/** Runs a task to its end, on a host with a neutral name. */
+/** Runs a task to its end, under a neutral host name. */
 async function run(task: string, script: string, life: Life = {}): Promise<void> {
   const { whenReady, command = "sh", more = "" } = life;
   const job = join(folder, "job.hcl");

@@ -1,8 +1,8 @@
 /**
- * Makes dist/release: for each architecture a Debian package and an archive; their checksums,
- * the bill of materials, and what they were made of. The same sources give the same bytes.
- * `node scripts/release.ts [--deb] [--quick] [x64] [arm64]`; with --deb the Debian packages alone,
- * with --quick hardly compressed, for tests.
+ * Makes dist/release: a Debian package and an archive for each architecture, their checksums, the bill of
+ * materials, and the provenance. The same sources give the same bytes. `node scripts/release.ts [--deb]
+ * [--quick] [x64] [arm64]`; `--deb` makes only the Debian packages, and `--quick` compresses little, for
+ * tests.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -24,7 +24,7 @@ const all: readonly Architecture[] = ["x64", "arm64"];
 const chosen = all.filter((arch) => args.includes(arch));
 const date = Number(process.env.SOURCE_DATE_EPOCH ?? git("log", "-1", "--format=%ct") ?? 0);
 
-// What is made has the modes of the sources, whoever makes it.
+// So the modes in the release do not depend on the user's umask.
 process.umask(0o022);
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });

@@ -10,7 +10,7 @@ import { type Outcome, printOutcome, withMissing, writeReport } from "./vm/outco
 import { selectCases } from "./vm/selectCases.ts";
 import { bootMachine, lastLines, makeDisk } from "./vm/virtualMachine.ts";
 
-/** For all boots together. */
+/** Maximum time of all boots together. */
 const limitMs = process.env.CI ? 1_800_000 : 570_000;
 
 const root = join(import.meta.dirname, "..");

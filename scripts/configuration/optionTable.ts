@@ -1,14 +1,14 @@
-/** Documents options in a table, made of their schemas. Pure. */
+/** Makes a table of options from their schemas, for the documentation. Pure. */
 import { z } from "zod";
 import { hclName } from "../../src/config/options/hclSpec.ts";
 
 interface OptionText {
-  /** As it is written in jobs and client configurations. */
+  /** The option's name in jobs and client configurations. */
   readonly name: string;
   readonly type: string;
   readonly default: string;
   readonly description: string;
-  /** A value that the option takes. */
+  /** An example of a value. */
   readonly example: unknown;
 }
 

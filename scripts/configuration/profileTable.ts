@@ -1,4 +1,4 @@
-/** Documents the default profile of system calls in a table, made of its data. Pure. */
+/** Makes a table of the default profile of system calls from its data, for the documentation. Pure. */
 import { defaultProfile } from "../../src/config/seccomp/defaultProfile.ts";
 import type { RestrictionGroup } from "../../src/config/seccomp/restriction.ts";
 
@@ -14,7 +14,7 @@ export function profileTable(): string {
   return [...header, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-/** Calls that are refused for one kind of argument stand together. */
+/** Groups the calls that are refused for the same arguments. */
 function refusedOf({ restrictions }: RestrictionGroup): string {
   const alike = Map.groupBy(restrictions, ({ what = "", errno }) =>
     [what && ` with ${what}`, errno === "EPERM" ? "" : ` (${errno})`].join(""),

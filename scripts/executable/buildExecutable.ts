@@ -1,4 +1,7 @@
-/** Makes the single executable: the pinned Node with the program, its code caches, addon and files in it. */
+/**
+ * Makes the single executable, which consists of the pinned Node, the program, its code caches, an addon and
+ * files.
+ */
 import { execFile } from "node:child_process";
 import {
   mkdirSync,
@@ -24,15 +27,15 @@ const root = join(import.meta.dirname, "../..");
  * modules, which takes 15 ms of each start; these two do not.
  */
 export const nodeOptions = [
-  // Scavenges are few while the program is loaded, and the young generation stays small later: with
-  // 4 MiB a start takes 2 to 5 % less, and a plugin has 5 MiB more, or 20 right after many starts.
+  // Few scavenges while the program is loaded, and a small young generation later. With 4 MiB, a start would
+  // take 2 to 5 % less, and a plugin would use 5 MiB more, or 20 right after many starts.
   "--min-semi-space-size=2",
   "--max-semi-space-size=2",
 ];
 
 export interface Target {
   readonly arch: Architecture;
-  /** Folder of packages, with the runtime and the native addon for the architecture. */
+  /** The folder of packages, with the runtime and the native addon for the architecture. */
   readonly modules: string;
   /** The command that runs the architecture's programs here, such as qemu-user's. */
   readonly emulator: readonly string[];
@@ -52,7 +55,8 @@ export async function buildExecutable(target: Target, inspectorPage: string, out
   try {
     writeFileSync(join(folder, "node"), runtimeBytes(target), { mode: 0o755 });
     const assets = await prepareAssets(target, folder, inspectorPage);
-    // The executable contains the path of its main script: relative, so that every folder gives the same bytes.
+    // The executable contains the path of its main script. It is relative, so that the build gives the same
+    // bytes in every folder.
     const config = {
       main: "loader.js",
       executable: "node",
@@ -94,7 +98,10 @@ async function prepareAssets(
   };
 }
 
-/** Node, without what only debuggers need, and with code of its own for the one function that it has of libatomic. */
+/**
+ * Returns Node without the data that only debuggers need, and with our own code for the one function that it
+ * imports from libatomic.
+ */
 function runtimeBytes({ arch, modules }: Target): Buffer {
   const node = readFileSync(join(modules, `node-linux-${arch}/bin/node`));
   const code = Buffer.from(importedCode[arch], "base64");

@@ -5,8 +5,8 @@ import { build, type Plugin } from "rolldown";
 const root = join(import.meta.dirname, "../..");
 
 /**
- * Replacements of modules: native code and files come from the executable, and what
- * nothing calls is left out.
+ * Replacements of modules: native code and files come from the executable, and modules that nothing calls are
+ * left out.
  */
 const replacements: readonly (readonly [module: RegExp, source: string])[] = [
   // Finds the native addon of lmdb.
@@ -15,8 +15,8 @@ const replacements: readonly (readonly [module: RegExp, source: string])[] = [
     `const { loadAddon } = require(${JSON.stringify(join(root, "src/executable/addon.ts"))});
      module.exports = () => loadAddon("lmdb.node");`,
   ],
-  // Would read strings a little faster; msgpackr does without it. As an ES module it would be an object, and
-  // msgpackr would try to call it at every value that it reads.
+  // Optional native code that would read strings a little faster. As an ES module the replacement would be an
+  // object, and msgpackr would try to call it for every value.
   [/\/msgpackr-extract\/index\.js$/, "module.exports = undefined;"],
   // Used by the parser of job files, to read its WebAssembly.
   [/\/fs-extra\/lib\/index\.js$/, `export * from ${JSON.stringify(join(root, "src/executable/files.ts"))};`],
@@ -29,16 +29,16 @@ const replace: Plugin = {
   load: (id) => replacements.find(([module]) => module.test(id))?.[1],
 };
 
-/** The scripts by their names; `main.js` is the first. Each is a function of CommonJS's variables, in ASCII. */
+/** The scripts by name. `main.js` is loaded first. Each is a function of CommonJS's variables, in ASCII. */
 export async function bundleProgram(): Promise<Map<string, string>> {
   const { output } = await build({
     input: { main: join(root, "src/main.ts") },
     platform: "node",
     plugins: [replace],
-    // Found at run time by packages that work without it.
+    // A package that others look for at run time, and do without.
     external: ["performance"],
     checks: { eval: false, ineffectiveDynamicImport: false },
-    // Its build for Node is CommonJS, of which nothing could be left out.
+    // rxjs's build for Node is CommonJS, from which unused code could not be left out.
     resolve: { alias: { rxjs: join(root, "node_modules/rxjs/dist/esm/index.js") } },
     write: false,
     output: { format: "cjs", minify: true, chunkFileNames: "[name].js" },

@@ -1,4 +1,4 @@
-/** Changes of ELF executables: elf(5), and the generic ABI's chapters on dynamic linking. Pure. */
+/** Changes ELF executables: elf(5), and the generic ABI's chapters on dynamic linking. Pure. */
 
 /** Offsets in an `Elf64_Ehdr`. */
 const fileHeader = {
@@ -34,8 +34,8 @@ const relativeType = new Map([
 ]);
 
 /**
- * The file without symbols, debugging information and the table of sections: up to the end
- * of its last segment, which is all that the kernel and the dynamic linker look at.
+ * Removes symbols, debugging information and the table of sections: cuts the file after its last segment. The
+ * kernel and the dynamic linker read nothing behind it.
  */
 export function strip(elf: Buffer): Buffer {
   const ends = segments(elf).map(({ offset, bytesInFile }) => offset + bytesInFile);
@@ -48,9 +48,9 @@ export function strip(elf: Buffer): Buffer {
 
 /**
  * Adds code to an executable for functions that it otherwise imports.
- * @param code of the functions, for the executable's machine
- * @param functions where they are in the code
- * @throws Error if it does not import one of them, or has no room for the code
+ * @param code the functions' code, for the executable's machine
+ * @param functions their offsets in the code
+ * @throws Error if the executable does not import one of them, or has no room for the code
  */
 export function embedFunctions(
   elf: Buffer,
@@ -71,8 +71,8 @@ export function embedFunctions(
 }
 
 /**
- * Removes a library from those that an executable loads. It must not use the library any more.
- * @throws Error if it does not need the library
+ * Removes a library from those that an executable loads. The executable must not use it any more.
+ * @throws Error if the executable does not need the library
  */
 export function dropLibrary(elf: Buffer, name: string): Buffer {
   const changed = Buffer.from(elf);
@@ -168,7 +168,7 @@ function writeValue(elf: Buffer, tag: number, change: (value: number) => number)
 }
 
 interface Segment {
-  /** Where its program header is. */
+  /** Offset of its program header. */
   readonly at: number;
   readonly type: number;
   readonly flags: number;

@@ -1,10 +1,10 @@
-/** Code of the functions that the executable does not import. Pure. */
+/** Code of functions that the executable has itself instead of importing them. Pure. */
 import type { Architecture } from "../../src/systemCalls.ts";
 
-/** Where they are in the code. */
+/** Their offsets in the code. */
 export const importedFunctions = { setrlimit64: 0, __atomic_compare_exchange: 16, getrlimit64: 128 };
 
-/** In base64, assembled from x64.s and arm64.s by `as`. */
+/** The code in base64, assembled from x64.s and arm64.s by `as`. */
 export const importedCode: Readonly<Record<Architecture, string>> = {
   x64: "uP/////DZi4PH4QAAAAAAEiD/wh1GUiLAkiLCfBID7EOdQa4AQAAAMNIiQIxwMMPC2ZmLg8fhAAAAAAAZmYuDx+EAAAAAABmZi4PH4QAAAAAAGZmLg8fhAAAAAAAZmYuDx+EAAAAAABmZi4PH4QAAAAAAGZmLg8fhAAAAAAAZpBJifCJ/jH/MdJNicK4LgEAAA8FhcB1ZIP+B3UySYM4QHMsukAAAABJi0AISDnQSA9CwlBSSIniRTHSuC4BAAAPBVpZhcB1CkmJEEmJSAgxwMNJgzgYc/e4AQAAAL8CAAAASI01GQAAALpNAAAADwW45wAAAL99AAAADwW4/////8NlcnJvcjogdG9vIG1hbnkgb3BlbiBmaWxlcwpoaW50OiBSYWlzZSB0aGUgbGltaXQgb2Ygb3BlbiBmaWxlczogdWxpbWl0IC1uIDY0Cg==",
   arm64:

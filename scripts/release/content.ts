@@ -1,4 +1,4 @@
-/** What a release has beside the executable: manual page, completions, example, licences. */
+/** Makes the files of a release besides the executable: manual page, completions, example, licences. */
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -10,13 +10,13 @@ import { version } from "../../src/version.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Development packages that are in the executable all the same, as part of the inspector's page. */
+/** Development packages that are in the executable nevertheless, as part of the inspector's page. */
 export const packagesOfThePage = ["preact"];
 
 /** Files by their paths in the release. */
 export type Content = ReadonlyMap<string, string | Buffer>;
 
-/** @param date seconds since the epoch, for whatever has a date */
+/** @param date date of the release, in seconds since the epoch */
 export function documentation(date: number): {
   readonly man: string;
   readonly completions: Record<"bash" | "zsh" | "fish", string>;
@@ -34,8 +34,8 @@ export function documentation(date: number): {
 }
 
 /**
- * The licences of all that is in the executable: the runtime's, which has those of its own parts,
- * and those of the packages.
+ * The licences of everything in the executable: the runtime's, which includes those of its parts, and the
+ * packages'.
  * @param modules the folder of packages
  */
 export function licences(modules: string, runtime: string): string {
@@ -67,7 +67,7 @@ export function lockedPackages(): Readonly<Record<string, LockedPackage>> {
   return JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")).packages;
 }
 
-/** Nothing for a package that is not installed, as those of other architectures are. */
+/** The licence of a package; nothing if it is not installed, like those of other architectures. */
 function licenceOf(name: string, folder: string): string[] {
   const installed = [folder, join(root, "node_modules", name)].find((path) => contains(path, "package.json"));
   if (installed === undefined) return [];
@@ -82,7 +82,7 @@ function licenceOf(name: string, folder: string): string[] {
   return [section(`${name} ${manifest.version}: ${manifest.license ?? "see below"}`, text)];
 }
 
-/** Terms that are not in a file at a package's top, and files that have them: the same author's, or nobody's. */
+/** Packages without a licence file at their top, and the files that have the terms instead. */
 const termsElsewhere: readonly (readonly [packages: RegExp, files: readonly string[]])[] = [
   [/^@bufbuild\/protobuf$/, ["@grpc/grpc-js/LICENSE", "@bufbuild/protobuf/dist/esm/wire/varint.js"]],
   [/^@lmdb\/lmdb-linux-/, ["lmdb/LICENSE"]],
@@ -90,7 +90,7 @@ const termsElsewhere: readonly (readonly [packages: RegExp, files: readonly stri
   [/^(@msgpackr-extract\/|weak-lru-cache$)/, ["msgpackr-extract/LICENSE"]],
 ];
 
-/** A text of terms, or what a source file says of them at its head. */
+/** The text of a licence file, or the head of a source file. */
 function termsIn(text: string): string {
   const [head = ""] = /^(?:\/\/.*\n)+/.exec(text) ?? [];
   return head === "" ? text : head.replaceAll(/^\/\/ ?/gm, "");
@@ -108,7 +108,7 @@ function section(title: string, text: string): string {
   return `${"=".repeat(78)}\n${title}\n${"=".repeat(78)}\n\n${text.trim()}\n`;
 }
 
-/** Writes files below a folder, executable ones among them, and makes all modes the same on every machine. */
+/** Writes files below a folder, some of them executable. The modes are the same on every machine. */
 export function writeContent(folder: string, content: Content, executables: readonly string[] = []): void {
   for (const [path, bytes] of content) {
     const target = join(folder, path);

@@ -1,4 +1,4 @@
-/** The Debian package: deb(5), with the tools of dpkg. */
+/** Makes the Debian package with dpkg's tools: deb(5). */
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,8 +15,8 @@ const name = "nomad-driver-exec2";
 const epoch = 1;
 
 /**
- * Whoever builds the package, by the variables that Debian's tools know: deb-changelog(5). The project
- * has no address of its own; `.invalid` is nobody's (RFC 2606).
+ * The maintainer, from the variables that Debian's tools use: deb-changelog(5). The default address ends with
+ * `.invalid`, which nobody owns (RFC 2606), because the project has no address.
  */
 const { DEBFULLNAME = "nomad-driver-exec2", DEBEMAIL = "nobody@nomad-driver-exec2.invalid" } = process.env;
 const maintainer = `${DEBFULLNAME} <${DEBEMAIL}>`;
@@ -31,7 +31,7 @@ export interface DebInput {
   /** Path of the executable. */
   readonly executable: string;
   readonly licences: string;
-  /** Seconds since the epoch; nothing in the package is newer. */
+  /** Date of the package, in seconds since the epoch. No file in it is newer. */
   readonly date: number;
   /** Level of xz(1) and gzip(1), 0 to 9. */
   readonly compression: number;
@@ -77,7 +77,7 @@ export function buildDeb(
     const path = join(folder, `${name}_${version}_${architecture}.deb`);
     execFileSync(
       "dpkg-deb",
-      // It compresses block by block, and so to the same bytes with any number of threads.
+      // xz compresses block by block, so any number of threads gives the same bytes.
       ["--root-owner-group", "-Zxz", `-z${compression}`, "--build", stage, path],
       {
         env: { ...process.env, SOURCE_DATE_EPOCH: String(date) },

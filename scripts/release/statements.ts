@@ -1,4 +1,4 @@
-/** What a release says of itself: its parts (CycloneDX) and what it was made of (in-toto, SLSA). */
+/** Makes a release's statements: its bill of materials (CycloneDX) and its provenance (in-toto, SLSA). */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -16,11 +16,12 @@ interface Component {
 }
 
 /**
- * npm's bill of materials, limited to what is in the executable. Adds the libraries that are linked into
- * Node, and leaves out what differs by run and folder.
+ * npm's bill of materials, limited to the executable's parts. Adds the libraries that are linked into Node,
+ * and removes values that differ by run and folder.
  */
 export function billOfMaterials(date: number): string {
-  // With --omit=dev, npm also leaves out what a package for development needs besides the driver.
+  // Not with --omit=dev: npm would then also leave out packages that both the driver and a development
+  // package need.
   const args = ["sbom", "--sbom-format", "cyclonedx", "--package-lock-only"];
   const bom = JSON.parse(execFileSync("npm", args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 26 }));
   const foreign = packagesForOtherSystems();
@@ -70,7 +71,7 @@ function librariesOfNode() {
     }));
 }
 
-/** A UUID of the kind that is made of a name: RFC 9562, version 8. */
+/** A UUID that is computed from a text: RFC 9562, version 8. */
 function uuidOf(text: string): string {
   const digest = sha256(Buffer.from(text));
   const [a, b, c, d, e] = [
@@ -83,7 +84,10 @@ function uuidOf(text: string): string {
   return `${a}-${b}-8${c}-8${d}-${e}`;
 }
 
-/** An in-toto statement with SLSA's predicate: the files, and the sources and packages that they are made of. */
+/**
+ * An in-toto statement with SLSA's predicate: the files, and the sources and packages from which they are
+ * made.
+ */
 export function provenance(files: readonly string[], commit: string | undefined): string {
   const lock = readFileSync(join(root, "package-lock.json"));
   const statement = {

@@ -1,4 +1,4 @@
-/** What a release is built for, and the packages of other architectures. */
+/** The architectures of a release, and their packages. */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,13 +10,16 @@ const root = join(import.meta.dirname, "../..");
 /** Debian's names of the architectures. */
 export const debianNames: Readonly<Record<Architecture, string>> = { x64: "amd64", arm64: "arm64" };
 
-/** How programs of another architecture run here: qemu-user with Debian's cross libraries. */
+/** Commands that run programs of another architecture: qemu-user with Debian's cross libraries. */
 const emulators: Readonly<Record<Architecture, readonly string[]>> = {
   x64: ["qemu-x86_64", "-L", "/usr/x86_64-linux-gnu"],
   arm64: ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
 };
 
-/** This machine, or another one: its packages are installed as the lock file has them. */
+/**
+ * The target for an architecture. For another one than this machine's, its packages are installed from the
+ * lock file.
+ */
 export function targetOf(arch: Architecture): Target {
   if (arch === process.arch) return ownTarget(arch);
   const folder = join(root, "node_modules/.cache/release", arch);

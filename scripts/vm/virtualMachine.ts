@@ -31,7 +31,7 @@ export interface BootRequest {
   readonly emulatorLog: string;
   /** Milliseconds until it is switched off. */
   readonly limitMs: number;
-  /** Takes each line that is written to the port `exec2.results`. */
+  /** Called with each line that is written to the port `exec2.results`. */
   readonly onLine: (line: string) => void;
 }
 
@@ -39,7 +39,7 @@ export interface BootRequest {
 export type Failure = string | undefined;
 
 export async function bootMachine(request: BootRequest): Promise<Failure> {
-  // A short path, since it holds sockets. It also holds what virtme-run leaves behind when it is killed.
+  // A short path, because it holds sockets. It also holds the files that a killed virtme-run leaves behind.
   const temporary = mkdtempSync(join(tmpdir(), "exec2-vm-"));
   const log = openSync(request.emulatorLog, "w");
   const server = createServer((socket) => followLines(socket, request.onLine));
