@@ -27,11 +27,11 @@ test("the pages name tests", () => {
 test("docs/security.md says what is promised against whom, and names every recreated attack", () => {
   const parts = security.split("\n").filter((line) => line.startsWith("## "));
   for (const actor of [
-    "task that wants out",
+    "task on the host",
     "Task against task",
-    "job submitter",
+    "job's author",
     "local user",
-    "client",
+    "Malformed requests",
     "bundle",
   ]) {
     expect(

@@ -44,11 +44,11 @@ export const pluginSchema = z.object({
   }),
   privateTmp: flag().default(true).meta({
     description:
-      "a task sees its own `tmp` folder as `/tmp`. If an entry unveils a path at or below `/tmp`, it sees the host's",
+      "whether a task's `/tmp` is its own `tmp` folder. If an entry unveils `/tmp` or a path below it, the task sees the host's `/tmp`",
     example: false,
   }),
   root: oneOf(["private", "host"]).default("private").meta({
-    description: "what tasks see at `/`: only what is unveiled, or the host's tree ([root](#root))",
+    description: "what tasks see at `/`: only unveiled paths, or the host's tree ([root](#root))",
     example: "host",
   }),
   allowHostRoot: flag().default(false).meta({
@@ -56,8 +56,7 @@ export const pluginSchema = z.object({
     example: true,
   }),
   identityFiles: flag().default(false).meta({
-    description:
-      "whether tasks have an `/etc/passwd` and `/etc/group` of their own by default ([root](#root))",
+    description: "whether tasks have their own `/etc/passwd` and `/etc/group` by default ([root](#root))",
     example: true,
   }),
   writableLogs: flag().default(false).meta({
@@ -73,25 +72,25 @@ export const pluginSchema = z.object({
     .default(["net_bind_service"])
     .meta({
       description:
-        "capabilities that tasks may have at most, by `cap_add` or as root: names with or without `CAP_`, in any case, or `all`. Those beyond the default can lead out of the sandbox ([capabilities](#capabilities))",
+        "the capabilities that tasks may get, by `cap_add` or as root: names with or without `CAP_`, in any case, or `all`. Capabilities beyond the default can lead out of the sandbox ([capabilities](#capabilities))",
       example: ["net_bind_service", "net_raw"],
     }),
   seccomp: text().default("default").meta({
     description:
-      "profile of the [system calls](#system-calls) of tasks that name no other: `default`, `unconfined`, or one of `seccomp_profiles`",
+      "the profile of [system calls](#system-calls) for tasks that do not name one: `default`, `unconfined`, or one of `seccomp_profiles`",
     example: "offline",
   }),
   seccompProfiles: seccompProfileBlocks()
     .default([])
     .meta({
       description:
-        "profiles of the operator's own: what each allows (`+`) and refuses (`-`) unlike the default one, calls by name, groups by `@` and name",
+        "the operator's own profiles. Each lists what it allows (`+`) or refuses (`-`) in deviation from the default profile: names of calls, or `@` and the name of a group",
       example: [{ offline: ["-socket", "-ptrace"], browser: ["+@namespace", "+chroot"] }],
     }),
   allowSeccomp: list(text())
     .default([])
     .meta({
-      description: "what jobs may ask for beyond `seccomp`: profiles, calls and groups; or `all`",
+      description: "what jobs may use in addition to `seccomp`: profiles, calls and groups, or `all`",
       example: ["browser", "@io_uring"],
     }),
   groupsByTask: flag().default(false).meta({
@@ -100,11 +99,11 @@ export const pluginSchema = z.object({
   }),
   dynamicUserIds: idRanges().default("80000-89999").meta({
     description:
-      "ids of dynamic users (`nomad-<n>`), as in the client's `users` block (`dynamic_user_min` to `dynamic_user_max`). Others are refused, and so are those that the host's users, groups, name services, `/etc/subuid` or `/etc/subgid` know",
+      "ids of dynamic users (`nomad-<n>`), as in the client's `users` block (`dynamic_user_min` to `dynamic_user_max`). Other ids are refused. So are ids that the host's users, groups, name services, `/etc/subuid` or `/etc/subgid` have",
     example: "200000-209999",
   }),
   deniedHostUids: idRanges().default("").meta({
-    description: "uids that no task may have, single ones and ranges",
+    description: "uids that no task may have: single ids and ranges",
     example: "0,100-999",
   }),
   deniedHostGids: idRanges().default("").meta({
@@ -114,7 +113,7 @@ export const pluginSchema = z.object({
   deniedEnvvars: list(text().min(1, "must not be empty"))
     .default([])
     .meta({
-      description: "variables removed from every task's environment; `*` stands for any characters",
+      description: "variables that are removed from every task's environment; `*` matches any characters",
       example: ["AWS_*", "*_TOKEN"],
     }),
   allowHostIpc: flag().default(false).meta({
@@ -132,11 +131,11 @@ export const pluginSchema = z.object({
   // Even with a kernel.pid_max of 32768, its value on small hosts, seven tasks at their limit leave room.
   pidsLimit: pidsLimit().default(4_096).meta({
     description:
-      "maximum number of processes and threads of a task, its init included: 2 to 4194304, which is no limit; jobs may set less",
+      "maximum number of processes and threads of a task, including its init: 2 to 4194304, which means no limit. Jobs may set less",
     example: 500,
   }),
   swapLimit: swapLimit().default(0).meta({
-    description: "maximum MiB of swap in addition to a task's memory, -1: no limit; jobs may set less",
+    description: "maximum MiB of swap in addition to a task's memory; -1 means no limit. Jobs may set less",
     example: 256,
   }),
   connectTcp: ports(1)
@@ -149,7 +148,7 @@ export const pluginSchema = z.object({
   bindTcp: ports(0)
     .optional()
     .meta({
-      description: "TCP ports that tasks may bind, 0 to 65535, 0 for any free one; all by default",
+      description: "TCP ports that tasks may bind, 0 to 65535, where 0 means any free port; all by default",
       example: [0, 8080],
     }),
   connectUdp: ports(1)
@@ -162,12 +161,12 @@ export const pluginSchema = z.object({
     .optional()
     .meta({
       description:
-        "UDP ports that tasks may bind, 0 to 65535, 0 for any free one, which sending takes, too; all by default. Needs Linux 7.2",
+        "UDP ports that tasks may bind, 0 to 65535, where 0 means any free port. Sending also binds a free port. All by default. Needs Linux 7.2",
       example: [0],
     }),
   denials: oneOf(["auto", "on", "off"]).default("auto").meta({
     description:
-      "whether what the sandbox refuses is recorded ([denials](#denials)): `auto`, where the host's audit is on; `on` turns it on for the host, until a plugin has `off`",
+      "whether refusals of the sandbox are recorded ([denials](#denials)). `auto`: if the host's audit is on. `on`: turns the host's audit on. `off`: turns it off again",
     example: "on",
   }),
   history: historyBlocks()
@@ -179,22 +178,22 @@ export const pluginSchema = z.object({
     }),
   usageInterval: sampleInterval().default("1m").meta({
     description:
-      "longest time between two [samples](observing.md#what-a-task-used) of what a running task uses, 1s to 24h; `0`: none are taken",
+      "maximum time between two [samples](observing.md#what-a-task-used) of a running task's usage, 1s to 24h; `0` turns sampling off",
     example: "5m",
   }),
   metrics: localAddress().default("").meta({
     description:
-      "where the plugin serves figures for [Prometheus](observing.md#prometheus): a loopback address with a port, or the path of a unix socket; by default nowhere",
+      "the address at which the plugin serves metrics for [Prometheus](observing.md#prometheus): a loopback address with a port, or the path of a unix socket. By default it serves none",
     example: "127.0.0.1:9464",
   }),
   traces: flag().default(false).meta({
     description:
-      "whether the plugin sends a [trace](observing.md#traces) of each task that is over to a collector of OpenTelemetry's, by the agent's variables `OTEL_*`",
+      "whether the plugin sends a [trace](observing.md#traces) of each ended task to an OpenTelemetry collector. The agent's variables `OTEL_*` configure it",
     example: true,
   }),
   stateDir: absolutePath().default(defaultStateDir).meta({
     description:
-      "folder of the event log and the files of runs: root's, 0700, created if its parent exists. Each agent of a host needs its own ([recovery](recovery.md#a-state-folder-that-cannot-be-used))",
+      "the folder of the event log and the files of runs. Only root may have access (0700). It is created if its parent exists. Each agent of a host needs its own ([recovery](recovery.md#a-state-folder-that-cannot-be-used))",
     example: "/srv/nomad-driver-exec2",
   }),
 });

@@ -55,19 +55,19 @@ export const taskSchema = lazy(() =>
       .default([])
       .meta({
         description:
-          'capabilities to take from a task of root, or from `cap_add = ["all"]`. With `["all"]` the task has only those of `cap_add`',
+          'capabilities to remove from a task of root, or from `cap_add = ["all"]`. With `["all"]` the task has only those of `cap_add`',
         example: ["all"],
       }),
     seccomp: text().optional().meta({
       description:
-        "profile of [system calls](#system-calls): `default`, `unconfined`, or one of the client's; the plugin's `seccomp` by default, another one if `allow_seccomp` has it",
+        "the profile of [system calls](#system-calls): `default`, `unconfined`, or one of the client's. The default is the plugin's `seccomp`; other profiles have to be in `allow_seccomp`",
       example: "unconfined",
     }),
     seccompAllow: list(allowedCall())
       .default([])
       .meta({
         description:
-          "calls and groups that the profile refuses and the task may make, from the plugin's `allow_seccomp`",
+          "calls and groups that the task may make although the profile refuses them. They have to be in the plugin's `allow_seccomp`",
         example: ["@io_uring", "userfaultfd"],
       }),
     seccompDeny: list(deniedCall())
@@ -80,13 +80,13 @@ export const taskSchema = lazy(() =>
       .default([])
       .meta({
         description:
-          "supplementary groups, by name or number; needs the plugin's `groups_by_task`. Those that the host gives the user are not added",
+          "supplementary groups, by name or number; needs the plugin's `groups_by_task`. The user's own supplementary groups on the host are not added",
         example: ["video", "2000"],
       }),
     umask: text()
       .regex(/^0?[0-7]{3}$/, "must be three octal digits in quotes, such as 027")
       .default("022")
-      .meta({ description: "permissions that new files do not get", example: "027" }),
+      .meta({ description: "permissions that are removed from new files", example: "027" }),
     // Negative values are refused: with them a job could take CPU time from its neighbours and the agent.
     nice: wholeNumber()
       .refine(
@@ -95,7 +95,7 @@ export const taskSchema = lazy(() =>
       )
       .default(0)
       .meta({
-        description: "0 to 19: the higher, the lower the CPU priority",
+        description: "0 to 19; a higher value means a lower CPU priority",
         example: 10,
       }),
     // The kernel accepts -1000 to 1000: proc_pid_oom_score_adj(5).
@@ -106,19 +106,19 @@ export const taskSchema = lazy(() =>
       )
       .default(0)
       .meta({
-        description: "0 to 1000: the higher, the earlier the kernel kills the task when memory runs out",
+        description: "0 to 1000; with a higher value, the kernel kills the task earlier when memory runs out",
         example: 500,
       }),
     ulimit: ulimitBlocks()
       .default([])
       .meta({
         description:
-          "limits of each process ([ulimit](#ulimit)); higher ones than the agent's own need the plugin's `allow_raised_ulimits`",
+          "limits of each process ([ulimit](#ulimit)); limits above the agent's own need the plugin's `allow_raised_ulimits`",
         example: [{ nofile: "2048:4096", core: "0" }],
       }),
     ipcMode: oneOf(["private", "host"]).default("private").meta({
       description:
-        "`host`: System V IPC objects and POSIX message queues are the host's; needs the plugin's `allow_host_ipc`",
+        "`host`: the task uses the host's System V IPC objects and POSIX message queues; needs the plugin's `allow_host_ipc`",
       example: "host",
     }),
     pidMode: oneOf(["private", "host"]).default("private").meta({
@@ -128,57 +128,57 @@ export const taskSchema = lazy(() =>
     }),
     root: oneOf(["private", "host"]).optional().meta({
       description:
-        "what the task sees at `/` ([root](#root)); the plugin's `root` by default. `host` needs the plugin's `allow_host_root`",
+        "what the task sees at `/` ([root](#root)); by default the plugin's `root`. `host` needs the plugin's `allow_host_root`",
       example: "host",
     }),
     identityFiles: flag().optional().meta({
       description:
-        "whether the task has an `/etc/passwd` and `/etc/group` of its own ([root](#root)); the plugin's `identity_files` by default",
+        "whether the task has its own `/etc/passwd` and `/etc/group` ([root](#root)); by default the plugin's `identity_files`",
       example: true,
     }),
     shmSize: wholeNumber()
       .refine((size) => size >= 1 && size <= 1_048_576, "must be from 1 to 1048576")
       .default(64)
       .meta({
-        description: "MiB of `/dev/shm`, which count as memory when they are used",
+        description: "size of `/dev/shm` in MiB; used MiB count as memory",
         example: 256,
       }),
     pidsLimit: pidsLimit().optional().meta({
       description:
-        "maximum number of processes and threads, its init included; by default, and at most, the plugin's",
+        "maximum number of processes and threads, including its init; the plugin's option is the default and the maximum",
       example: 64,
     }),
     swapLimit: swapLimit().optional().meta({
       description:
-        "maximum MiB of swap in addition to its memory, -1: no limit; by default, and at most, the plugin's",
+        "maximum MiB of swap in addition to its memory; -1 means no limit. The plugin's option is the default and the maximum",
       example: 128,
     }),
     connectTcp: ports(1)
       .optional()
       .meta({
         description:
-          "[TCP ports](#ports) that the task may connect to; by default, and at most, the plugin's",
+          "[TCP ports](#ports) that the task may connect to, among those of the plugin's option, which is the default",
         example: [5432],
       }),
     bindTcp: ports(0)
       .optional()
       .meta({
         description:
-          "TCP ports that the task may bind, 0 for any free one; by default, and at most, the plugin's",
+          "TCP ports that the task may bind, where 0 means any free port, among those of the plugin's option, which is the default",
         example: [8080],
       }),
     connectUdp: ports(1)
       .optional()
       .meta({
         description:
-          "UDP ports that the task may send to; by default, and at most, the plugin's. Needs Linux 7.2",
+          "UDP ports that the task may send to, among those of the plugin's option, which is the default. Needs Linux 7.2",
         example: [53],
       }),
     bindUdp: ports(0)
       .optional()
       .meta({
         description:
-          "UDP ports that the task may bind, 0 for any free one, which sending takes, too; by default, and at most, the plugin's. Needs Linux 7.2",
+          "UDP ports that the task may bind, where 0 means any free port, among those of the plugin's option, which is the default. Sending also binds a free port. Needs Linux 7.2",
         example: [0],
       }),
     extraHosts: list(hostEntry())

@@ -38,14 +38,14 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       ...(["fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"] as const),
     ],
     ["sys_admin"],
-    "Landlock forbids mounting anyway; so the kernel's code behind it is out of reach, too",
+    "Landlock forbids mounting anyway. Refusing the calls also keeps tasks from the kernel's code behind them",
   ),
   {
     name: "mount_info",
     restrictions: [{ calls: ["statmount", "listmount", "listns"], errno: "ENOSYS" }],
     liftedBy: ["sys_admin"],
     reason:
-      "they list mounts and namespaces, whatever Landlock's rules on `/proc` hide; programs fall back to `/proc/self/mountinfo`",
+      "they list mounts and namespaces that Landlock's rules on `/proc` hide. Programs fall back to `/proc/self/mountinfo`",
   },
   {
     name: "namespace",
@@ -67,7 +67,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     ],
     liftedBy: ["sys_admin"],
     reason:
-      "a user namespace gives every capability, and with them the kernel's code in which most holes were found. Filters cannot read the flags of `clone3`; C libraries fall back to `clone`",
+      "a user namespace gives every capability, and so access to the kernel's code with the most vulnerabilities. Filters cannot read the flags of `clone3`; C libraries fall back to `clone`",
   },
   refused(
     "hostname",
@@ -79,7 +79,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     "keyring",
     ["add_key", "request_key", "keyctl"],
     [],
-    "keyrings are the whole host's: keys outlive their task, and reach the next one of the same uid",
+    "the whole host shares keyrings. Keys outlive their task, and the next task with the same uid can read them",
   ),
   refused("bpf", ["bpf"], ["bpf", "sys_admin"], "loads programs into the kernel"),
   refused("perf", ["perf_event_open"], ["perfmon", "sys_admin"], "measures what else runs on the processor"),
@@ -87,33 +87,38 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     "userfaultfd",
     ["userfaultfd"],
     ["sys_ptrace"],
-    "halts the kernel within a call, which makes its races easy to win",
+    "pauses the kernel within a call, which makes races in it easy to exploit",
   ),
   refused(
     "io_uring",
     ["io_uring_setup", "io_uring_enter", "io_uring_register"],
     [],
-    "does what system calls do, past every filter",
+    "does the work of system calls without passing the filter",
   ),
   refused("module", ["init_module", "finit_module", "delete_module"], ["sys_module"], "changes the kernel"),
   refused(
     "reboot",
     ["reboot", "kexec_load", "kexec_file_load"],
     ["sys_boot"],
-    "ends the host, or boots another kernel",
+    "stops the host, or boots another kernel",
   ),
   refused("clock", ["settimeofday", "clock_settime"], ["sys_time"], "the clock is the host's"),
   refused("swap", ["swapon", "swapoff"], ["sys_admin"], "swap space is the host's"),
   refused("quota", ["quotactl", "quotactl_fd"], ["sys_admin"], "quotas are the host's"),
-  refused("accounting", ["acct"], ["sys_pacct"], "the record of processes that have ended is the host's"),
-  refused("log", ["syslog"], ["syslog"], "the kernel's log has addresses, devices and what other tasks do"),
-  refused("raw_io", ["ioperm", "iopl"], ["sys_rawio"], "reaches devices by their ports"),
+  refused("accounting", ["acct"], ["sys_pacct"], "the record of ended processes is the host's"),
+  refused(
+    "log",
+    ["syslog"],
+    ["syslog"],
+    "the kernel's log shows addresses, devices and activities of other tasks",
+  ),
+  refused("raw_io", ["ioperm", "iopl"], ["sys_rawio"], "accesses devices by their I/O ports"),
   refused("chroot", ["chroot"], ["sys_chroot"], "a change of the root is the first step of many escapes"),
   refused(
     "handle",
     ["open_by_handle_at", "name_to_handle_at"],
     ["dac_read_search"],
-    "opens files by their inodes, whatever folders they are in",
+    "opens files by their inodes, without passing the folders around them",
   ),
   refused(
     "fanotify",
@@ -131,7 +136,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       { calls: ["openat2"], errno: "ENOSYS" },
     ],
     reason:
-      "such a program gives the task's rights to any user of the host. Filters cannot read the mode of `openat2`; programs fall back to `openat`",
+      "such a program gives the task's rights to any user of the host who runs it. Filters cannot read the mode of `openat2`; programs fall back to `openat`",
   },
   {
     name: "personality",
@@ -167,7 +172,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
         errno: "EPERM",
       },
     ],
-    reason: "changes what the host reads as the task's arguments and environment",
+    reason: "changes the arguments and the environment that the host reads from the task",
   },
   {
     name: "terminal",
@@ -179,7 +184,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
         errno: "EPERM",
       },
     ],
-    reason: "types into a terminal as if its user did",
+    reason: "types into a terminal in place of its user",
   },
   refused("hangup", ["vhangup"], ["sys_tty_config"], "ends the sessions of a terminal"),
   {
@@ -194,7 +199,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
         errno: "EAFNOSUPPORT",
       },
     ],
-    reason: "`AF_VSOCK` leads to the hypervisor; the kernel loads rare protocols' code for any program",
+    reason: "`AF_VSOCK` reaches the hypervisor, and the kernel loads code of rare protocols for any program",
   },
   {
     name: "packet",
@@ -227,7 +232,7 @@ export const defaultProfile: readonly RestrictionGroup[] = [
     ],
     liftedBy: ["net_admin"],
     reason:
-      "`SOCK_DIAG` lists the host's sockets with their paths, `USERSOCK` connects tasks, and the packet filter is the host's",
+      "`SOCK_DIAG` lists the host's sockets with their paths, `USERSOCK` lets tasks communicate, and the packet filter is the host's",
   },
   {
     name: "audit",
@@ -240,12 +245,12 @@ export const defaultProfile: readonly RestrictionGroup[] = [
       },
     ],
     liftedBy: ["audit_write", "audit_control", "audit_read"],
-    reason: "the audit log is the host's; programs also work with a kernel that has none",
+    reason: "the audit log is the host's; programs also work on kernels without it",
   },
   {
     name: "obsolete",
     restrictions: [{ calls: ["uselib", "ustat", "sysfs", "lookup_dcookie", "modify_ldt"], errno: "ENOSYS" }],
-    reason: "old code that no program for today's kernels needs",
+    reason: "old code that programs for current kernels do not need",
   },
 ];
 
