@@ -1,10 +1,10 @@
 /**
- * Measures the built plugin from the agent's side: starts, stops, throughput, memory and launch times, each
- * compared with a baseline of the same run. As root, after `npm run build`: `node bench/driver.ts [rounds]`.
+ * Measures the built plugin from the agent's side: starts, stops, throughput and launch times, each compared
+ * with a baseline of the same run. As root, after `npm run build`: `node bench/driver.ts [rounds]`.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { idleMemoryMs } from "../src/effects/processes/idleMemory.ts";
@@ -14,15 +14,13 @@ import { setConfig } from "../test/support/agent/requests.ts";
 import { prepareStart } from "../test/support/agent/taskClient.ts";
 import { BareNode } from "./bareNode.ts";
 import { RawPlan } from "./rawPlan.ts";
-import { formatMib, percentile, printFigure, printTimes, pssOf, timed } from "./statistics.ts";
+import { percentile, printFigure, printTimes, timed } from "./statistics.ts";
 
 const rounds = Number(process.argv[2] ?? 300);
 const atATime = 8;
 const pause = 10;
 /** Time after its launch by which a plugin has returned the memory of its start-up. */
 const restedMs = idleMemoryMs + 1_000;
-/** Time after the end of its tasks by which a plugin has returned the memory that they needed. */
-const withinMs = 10_000;
 const built = join(import.meta.dirname, "../dist/plugin/nomad-driver-exec2");
 const base = mkdtempSync("/var/lib/exec2-bench-");
 /**
@@ -42,10 +40,8 @@ try {
   await benchStarts(plugin, allocation);
   await benchStops(plugin, allocation);
   await benchThroughput(plugin);
-  await benchMemoryAfter(plugin);
   await plugin.close();
   await benchFirstStarts(allocation);
-  await benchMemory(allocation);
   await allocation.remove();
 } finally {
   rmSync(base, { recursive: true });
@@ -210,42 +206,4 @@ async function benchThroughput({ driver }: LaunchedPlugin): Promise<void> {
   const ms = await timed(() => Promise.all(allocations.map(worker)));
   printFigure(`tasks, ${atATime} at a time`, `${((lives / ms) * 1000).toFixed(0)} a second`);
   for (const allocation of allocations) await allocation.remove();
-}
-
-/** Measures the memory of a freshly launched plugin, and of its tasks' inits. */
-async function benchMemory(allocation: Allocation): Promise<void> {
-  const plugin = await launch();
-  await configure(plugin, "memory");
-  await once(
-    plugin.driver.fingerprint({}).on("error", () => undefined),
-    "data",
-  );
-  await delay(restedMs);
-  const idle = pssOf(plugin.pid);
-  const tasks = Array.from({ length: 50 }, () => allocation.config({ command: "/bin/sleep", args: ["600"] }));
-  for (const task of tasks) await plugin.driver.startTask({ task });
-  await delay(restedMs);
-  const inits = initsIn(allocation.cgroup.path);
-  const beside = inits.reduce((sum, init) => sum + pssOf(init), 0) / inits.length;
-  printFigure(`memory of a task's init (PSS, ${inits.length} inits)`, `${beside.toFixed(1)} KiB`);
-  printFigure("plugin with no task / 50 tasks (PSS)", `${formatMib(idle)} / ${formatMib(pssOf(plugin.pid))}`);
-  for (const task of tasks) await plugin.driver.destroyTask({ taskId: task.id, force: true });
-  await plugin.close();
-}
-
-/**
- * Measures the plugin's memory after its tasks have ended: at once, and after it has returned unused memory.
- */
-async function benchMemoryAfter({ pid }: LaunchedPlugin): Promise<void> {
-  const atOnce = formatMib(pssOf(pid));
-  await delay(withinMs);
-  printFigure(
-    "plugin after all these tasks (PSS)",
-    `${atOnce}, ${withinMs / 1_000} s later ${formatMib(pssOf(pid))}`,
-  );
-}
-
-function initsIn(cgroup: string): number[] {
-  const pids = readFileSync(`${cgroup}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number);
-  return pids.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("exec2-init"));
 }

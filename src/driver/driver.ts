@@ -156,6 +156,7 @@ export class Driver implements DriverPort {
   }
 
   async recoverTask(handle: RecoverableHandle): Promise<void> {
+    this.#idleMemory.wake();
     // After an error the agent would destroy the task and start it anew.
     if (this.#openError) await this.#opening?.settled;
     const services = this.#services;

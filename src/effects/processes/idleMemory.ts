@@ -2,35 +2,44 @@
  * Returns memory to the kernel that this process needed only for its start or for recent work. Nothing polls:
  * only such an event schedules a pass.
  */
-import { collectGarbage, releaseMemory } from "./ownMemory.ts";
+import { collectGarbage, heapBytes, releaseMemory } from "./ownMemory.ts";
 
-/** Milliseconds from the event to the pass. So a busy node runs a pass at most this often. */
+/** Milliseconds from the last event to the pass that finds the process at rest. A busy process runs a pass at most this often. */
 export const idleMemoryMs = 5_000;
+
+/** Growth of the heap that is worth a collection, which blocks the event loop for some 60 ms. */
+const worthwhileBytes = 4 << 20;
 
 export class IdleMemory {
   #timer: NodeJS.Timeout | undefined;
-  #wokenAgain = false;
+  #wokenAt = 0;
+  /** Size of the heap after the last collection. */
+  #collectedTo = Number.NEGATIVE_INFINITY;
 
-  /**
-   * Schedules a pass. If one is already scheduled, another pass follows it, so that the last pass finds the
-   * process idle.
-   */
+  /** Schedules a pass. If the process is still busy then, another pass follows, until one finds it at rest. */
   wake(): void {
-    this.#wokenAgain = this.#timer !== undefined;
-    this.#timer ??= setTimeout(() => this.#pass(), idleMemoryMs).unref();
+    this.#wokenAt = performance.now();
+    this.#passIn(idleMemoryMs);
   }
 
   close(): void {
     clearTimeout(this.#timer);
   }
 
+  #passIn(ms: number): void {
+    this.#timer ??= setTimeout(() => this.#pass(), ms).unref();
+  }
+
   #pass(): void {
     this.#timer = undefined;
-    // A collection blocks the event loop for some 20 ms, so it runs only in the last pass. V8 itself would
-    // wait for minutes.
-    if (!this.#wokenAgain) collectGarbage();
+    const restLeftMs = this.#wokenAt + idleMemoryMs - performance.now();
+    // V8 collects the garbage of a busy process itself, but it would wait for minutes in one that is at rest.
+    if (restLeftMs <= 0 && heapBytes() - this.#collectedTo >= worthwhileBytes) {
+      collectGarbage();
+      this.#collectedTo = heapBytes();
+    }
     // A failure has no consequence but memory that stays in use.
     releaseMemory().catch(() => undefined);
-    if (this.#wokenAgain) this.wake();
+    if (restLeftMs > 0) this.#passIn(restLeftMs);
   }
 }

@@ -1,16 +1,21 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { IdleMemory, idleMemoryMs } from "../../../src/effects/processes/idleMemory.ts";
 
-const [releases, collections] = vi.hoisted(() => [vi.fn(), vi.fn()]);
+const [releases, collections, heap] = vi.hoisted(() => [vi.fn(), vi.fn(), { mib: 0 }]);
 vi.mock("../../../src/effects/processes/ownMemory.ts", () => ({
   releaseMemory: async () => releases(),
-  collectGarbage: () => collections(),
+  collectGarbage: () => {
+    heap.mib = 20;
+    collections();
+  },
+  heapBytes: () => heap.mib << 20,
 }));
 
 beforeEach(() => {
   vi.useFakeTimers();
   releases.mockReset();
   collections.mockReset();
+  heap.mib = 60;
 });
 afterEach(() => vi.useRealTimers());
 
@@ -25,7 +30,7 @@ test("memory is given back some time after a task has ended, once", () => {
   expect(releases).toHaveBeenCalledTimes(2);
 });
 
-test("while tasks end, passes come at intervals, and garbage is collected in the one that finds peace", () => {
+test("a busy process gives back at intervals, and collects garbage once it has been at rest", () => {
   const memory = new IdleMemory();
   for (let ms = 0; ms < 3 * idleMemoryMs; ms += idleMemoryMs / 10) {
     memory.wake();
@@ -34,8 +39,40 @@ test("while tasks end, passes come at intervals, and garbage is collected in the
   expect(releases).toHaveBeenCalledTimes(3);
   expect(collections).not.toHaveBeenCalled();
   vi.runAllTimers();
-  expect(releases).toHaveBeenCalledTimes(4);
   expect(collections).toHaveBeenCalledTimes(1);
+  expect(releases.mock.calls.length).toBeLessThanOrEqual(5);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("garbage is collected this long after the last task, whenever the first was", () => {
+  for (const ms of [1, idleMemoryMs / 2, idleMemoryMs - 1]) {
+    const memory = new IdleMemory();
+    heap.mib = 60;
+    collections.mockReset();
+    memory.wake();
+    vi.advanceTimersByTime(ms);
+    memory.wake();
+    vi.advanceTimersByTime(idleMemoryMs - 1);
+    expect(collections).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(2);
+    expect(collections).toHaveBeenCalledTimes(1);
+  }
+});
+
+test("a heap that has hardly grown is left as it is", () => {
+  const memory = new IdleMemory();
+  memory.wake();
+  vi.runAllTimers();
+  for (const [mib, expected] of [
+    [21, 1],
+    [40, 2],
+  ] as const) {
+    heap.mib = mib;
+    memory.wake();
+    vi.runAllTimers();
+    expect(collections).toHaveBeenCalledTimes(expected);
+  }
+  expect(releases).toHaveBeenCalledTimes(3);
 });
 
 test("nothing is scheduled without a task's end, or after the plugin's", () => {
