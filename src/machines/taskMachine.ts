@@ -117,6 +117,16 @@ export const taskStates = {
   destroyed: { type: "final" },
 } as const satisfies Readonly<Record<StateName, State>>;
 
+type States = typeof taskStates;
+type AcceptedType = {
+  [S in StateName]: States[S] extends { readonly on: infer Transitions } ? keyof Transitions : never;
+}[StateName];
+
+/** Does not compile if no state accepts a type of event. */
+true satisfies [EventType] extends [AcceptedType]
+  ? true
+  : { readonly noStateAccepts: Exclude<EventType, AcceptedType> };
+
 /** Whether this version has a state of that name. */
 export function isStateName(name: string): name is StateName {
   return Object.hasOwn(taskStates, name);
