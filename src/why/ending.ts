@@ -120,7 +120,7 @@ function exitSentences(
       : [];
   if (signal === 0) {
     const meaning = exitMeaning(exitCode) ?? "the program defines its meaning; see its log";
-    const how = `ended with exit code ${exitCode}${took ?? ran}${trust}: ${meaning}`;
+    const how = `ended with exit code ${exitCode}${took === undefined ? ran : `,${took}`}${trust}: ${meaning}`;
     return [...lack, ...end(how), ...(exitCode === 0 || stop ? [] : refusals(facts, context, missing))];
   }
   const killed = `was killed by ${signalName(signal)}${took ?? ran}${trust}`;

@@ -1,6 +1,6 @@
 /** The page beside a real plugin with real tasks: what it shows is what happens. Needs root, and Chromium. */
 import { rmSync } from "node:fs";
-import { describe, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { InspectorServer } from "../../src/inspector/server/server.ts";
 import { newStateDir, startAgent, startTask, waitTask } from "../support/agent/agent.ts";
 import { makeAllocation } from "../support/agent/allocation.ts";
@@ -80,6 +80,22 @@ describe("the page", () => {
     await page.locator(".line", { hasText: "bye" }).locator(".at.seen").waitFor();
     await page.locator(".among", { hasText: "exit code 3" }).waitFor();
     const { stderr } = await run.ended;
+    const [, work = ""] = /keeping folders: (\S+)/.exec(stderr) ?? [];
+    await call(["clean", work]);
+    rmSync(work, { recursive: true });
+  });
+
+  it("names the path that a task missed by its own output, as why does", async (context) => {
+    const stateDir = temporaryFolder();
+    const run = start(["run", "--keep", "--state-dir", stateDir, shellJob("cat /etc/issue; exit 4")]);
+    const { stderr } = await run.ended;
+    const page = await openPage(context, await startInspector(stateDir));
+    await page.locator(".row", { hasText: "Failed with exit code 4" }).getByRole("link").click();
+    const sentence =
+      "By the last lines of its error output, it missed /etc/issue: that is on the host, and was not unveiled";
+    await page.locator(".verdict", { hasText: sentence }).waitFor();
+    const { stdout } = await call(["why", "task", "--state-dir", stateDir]);
+    expect(stdout.replaceAll(/\s+/g, " ")).toContain(sentence);
     const [, work = ""] = /keeping folders: (\S+)/.exec(stderr) ?? [];
     await call(["clean", work]);
     rmSync(work, { recursive: true });

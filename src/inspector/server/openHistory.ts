@@ -40,9 +40,12 @@ export class OpenHistory {
     return this.#history;
   }
 
-  /** The explanation of the events that {@link upToDate} has read. */
-  sentences(): Sentence[] {
-    return this.#explainer.sentences(this.#history.stateAfter(this.#history.length).context);
+  /**
+   * The explanation of the events that {@link upToDate} has read.
+   * @param missing as for `explain`
+   */
+  sentences(missing: readonly string[]): Sentence[] {
+    return this.#explainer.sentences(this.#history.finalState.context, [], missing);
   }
 
   get #isBehind(): boolean {

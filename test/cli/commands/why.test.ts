@@ -79,7 +79,7 @@ describe("what led there", () => {
   it("is a stop that somebody asked for", () => {
     const text = why(...life("stopped"));
     expect(text).toContain("The agent requested a stop with SIGINT and a timeout of 5 s [5].");
-    expect(text).toMatch(/exit code 0 \d+ \w+ after the request: success \[7\]/);
+    expect(text).toMatch(/exit code 0, \d+ \w+ after the request: success \[7\]/);
   });
 
   it("is a stop whose time ran out", () => {

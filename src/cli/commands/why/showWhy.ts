@@ -1,9 +1,9 @@
 /** `why`: explains how a task ended, and what led there. */
 import { explain } from "../../../why/explain.ts";
+import { missingPaths } from "../../../why/missingPaths.ts";
 import { EventLogs, type TaskPlace } from "../../logs/eventLogs.ts";
 import { print } from "../../terminal/output.ts";
 import { styleFor, widthOf } from "../../terminal/style.ts";
-import { missingPaths } from "./missingPaths.ts";
 import { whyJson, whyText } from "./whyView.ts";
 
 /**

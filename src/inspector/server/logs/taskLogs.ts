@@ -4,6 +4,7 @@ import { logPlaces } from "../../../effects/logs/logFiles.ts";
 import { DriverError } from "../../../errors.ts";
 import { thisMachine } from "../../../machines/machineVersion.ts";
 import type { TaskContext } from "../../../machines/taskContext.ts";
+import { missingPaths } from "../../../why/missingPaths.ts";
 import type { LogPosition } from "../../views/logs/lineTimes.ts";
 import { type Answer, jsonAnswer, send, textAnswer } from "../responses.ts";
 import type { TaskIndex } from "../taskIndex.ts";
@@ -81,6 +82,11 @@ export class TaskLogs {
     } catch (thrown) {
       send(response, failed(thrown));
     }
+  }
+
+  /** Paths that a failed task missed by the end of its output; none of a task of another host. */
+  missingPaths(context: TaskContext): string[] {
+    return this.#isForeign() ? [] : missingPaths(context);
   }
 
   #with(query: URLSearchParams, answer: (log: TaskLog) => Answer): Answer {

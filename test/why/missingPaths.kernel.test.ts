@@ -1,11 +1,11 @@
 /** What a failed task missed by its own output, read where its log still is. */
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { missingPaths } from "../../../src/cli/commands/why/missingPaths.ts";
-import { fold } from "../../../src/machines/fold.ts";
-import type { TaskContext } from "../../../src/machines/taskContext.ts";
-import { event } from "../../support/history/history.ts";
-import { temporaryFolder } from "../../support/host/temporaryFolder.ts";
+import { fold } from "../../src/machines/fold.ts";
+import type { TaskContext } from "../../src/machines/taskContext.ts";
+import { missingPaths } from "../../src/why/missingPaths.ts";
+import { event } from "../support/history/history.ts";
+import { temporaryFolder } from "../support/host/temporaryFolder.ts";
 
 /** A task of its own root that has ended, and has written this to its standard error. */
 function ended(

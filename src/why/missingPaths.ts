@@ -4,11 +4,11 @@
  * if these still exist, and are stored nowhere.
  */
 import { lstatSync } from "node:fs";
-import { isAtOrBelow } from "../../../config/options/unveil.ts";
-import { logPlaces } from "../../../effects/logs/logFiles.ts";
-import { LogStream } from "../../../effects/logs/logStream.ts";
-import type { TaskContext } from "../../../machines/taskContext.ts";
-import { namedPaths } from "../../../why/namedPaths.ts";
+import { isAtOrBelow } from "../config/options/unveil.ts";
+import { logPlaces } from "../effects/logs/logFiles.ts";
+import { LogStream } from "../effects/logs/logStream.ts";
+import type { TaskContext } from "../machines/taskContext.ts";
+import { namedPaths } from "./namedPaths.ts";
 
 /** Lines at the end of the output that are searched for paths. */
 const lines = 10;
