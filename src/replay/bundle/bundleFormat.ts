@@ -83,10 +83,13 @@ export function headerLine(header: Omit<BundleHeader, "bundle" | "format" | "che
 
 /** @returns the header, or the reason why the line is not one */
 export function readHeader(line: string): BundleHeader | string {
-  const parsed = headerSchema.safeParse(parseJsonOrNothing(line));
+  const value = parseJsonOrNothing(line);
+  if (value === undefined) return "its first line is no JSON";
+  const parsed = headerSchema.safeParse(value);
   if (!parsed.success)
     return z
       .prettifyError(parsed.error)
+      .replaceAll("✖ ", "")
       .replaceAll(/\s*\n\s*/g, ", ")
       .slice(0, MAX_REASON_LENGTH);
   const { checksum, ...unsigned } = parsed.data;
