@@ -23,8 +23,8 @@ const styles = [
   "logs",
   "compare",
   "bundle",
-  "print",
   "node",
+  "print",
 ];
 
 export async function buildInspectorPage(folder: string): Promise<void> {

@@ -43,7 +43,7 @@ describe("the node", () => {
     });
   });
 
-  it("counts outcomes, the commonest first, and tells how long starts took", () => {
+  it("counts outcomes, in the order of the list, and tells how long starts took", () => {
     const rows = Array.from({ length: 100 }, (_, number) => rowOf(number, "ended", { startMs: number + 1 }));
     const { outcomes, start } = viewOf([...rows, rowOf(100, "failed")]);
     expect(outcomes).toEqual([

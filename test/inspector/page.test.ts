@@ -216,7 +216,9 @@ describe("the page", () => {
     await record(idOf(301, "secret"), [event("requested", { args: ["correct-horse"] })]);
     const page = await openPage(context, server.url);
     await page.getByRole("link", { name: "Events" }).click();
-    await page.getByRole("searchbox").fill("SIGKILL delivered");
+    await page.getByText("Words or a type of event").waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type("SIGKILL delivered");
     await page.getByText("SIGKILL delivered: it did not stop in time").waitFor();
     expect(await page.locator(".found tbody tr").count()).toBe(1);
     await expectAccessible(page);

@@ -66,10 +66,11 @@ describe("what a task used", () => {
       // Far from its limit, which is told and not drawn; nothing waited for I/O.
       const pids = panel.getByRole("img", { name: "Processes and threads: at most 8 of 500" });
       expect(await pids.locator(".limit").count()).toBe(0);
-      expect(await panel.locator(".limit").count()).toBe(2);
+      expect(await panel.locator("svg .limit").count()).toBe(2);
       expect(await panel.getByRole("img", { name: "I/O" }).count()).toBe(0);
       // The OOM kill is marked in each chart.
-      expect(await panel.locator(".mark").count()).toBe(await panel.getByRole("img").count());
+      expect(await panel.locator("svg .mark").count()).toBe(await panel.getByRole("img").count());
+      await panel.getByText("denied, out of memory, or an error").waitFor();
       await panel.getByText("As a table").click();
       await panel.getByRole("cell", { name: "63 MiB" }).first().waitFor();
       expect(await panel.getByRole("row").count()).toBe(60);

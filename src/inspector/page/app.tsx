@@ -8,6 +8,7 @@ import { BundlePage } from "./bundle/bundlePage.tsx";
 import { DropZone } from "./bundle/dropZone.tsx";
 import { useSource } from "./bundle/source.ts";
 import { ComparePage } from "./compare/comparePage.tsx";
+import { Empty } from "./empty.tsx";
 import { AllocationPage } from "./lanes/allocationPage.tsx";
 import { EventsPage } from "./list/eventsPage.tsx";
 import { Failures } from "./list/failures.tsx";
@@ -89,20 +90,19 @@ export function App() {
 /** A note that the shown tasks are not of this host. */
 function ForeignNote({ of: key }: { readonly of: string }) {
   return (
-    <p class="foreign-note">
+    <aside class="foreign-note" aria-label="Source">
       From a bundle that was dropped here: histories of another host.{" "}
       <a href={linkTo(["bundle", key])}>The bundle</a>
-    </p>
+    </aside>
   );
 }
 
 function NoPart() {
   return (
-    <div class="empty">
-      <h1>This page has no such part</h1>
+    <Empty title="This page has no such part">
       <p>
         <a href="#/">All tasks</a>
       </p>
-    </div>
+    </Empty>
   );
 }

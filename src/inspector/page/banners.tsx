@@ -2,7 +2,11 @@
 import type { Live } from "./live.ts";
 
 const advice = {
-  missing: "Run a job first, or name the driver's state_dir with --state-dir.",
+  missing: (
+    <>
+      Run a job first, or name the driver's state_dir with <code>--state-dir</code>.
+    </>
+  ),
   unreadable: "The plugin repairs its log when it starts; this page then shows it.",
   damaged: "Tasks with damaged events are shown without them.",
   newer: "Some events are from a newer driver: use the inspector of that version.",

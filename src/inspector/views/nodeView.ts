@@ -1,7 +1,7 @@
 /** Figures of the host and of all its tasks. Pure. */
 import { version } from "../../version.ts";
 import type { Status } from "./liveMessage.ts";
-import type { OutcomeKind } from "./outcomeKinds.ts";
+import { type OutcomeKind, outcomeKinds } from "./outcomeKinds.ts";
 import type { TaskSummary } from "./taskSummary.ts";
 
 export interface NodeView {
@@ -12,7 +12,7 @@ export interface NodeView {
   readonly plugins: readonly { readonly pid: number; readonly version: string | null }[];
   /** Null for a bundle, whose events are of another host. */
   readonly host: NodeHost | null;
-  /** The most frequent first. */
+  /** Those that occur, in the order of the list's filter. */
   readonly outcomes: readonly { readonly kind: OutcomeKind; readonly tasks: number }[];
   /** Milliseconds from a request to the running program, over all starts in the log. */
   readonly start: {
@@ -64,7 +64,10 @@ export function nodeView(tasks: Tasks, host: HostFacts, status: Status, now: num
     path: status.path,
     plugins: status.plugins.map((pid) => ({ pid, version: tasks.pluginVersion(pid) ?? null })),
     host: status.bundle ? null : hostOf(host),
-    outcomes: Array.from(counts, ([kind, tasks]) => ({ kind, tasks })).sort((a, b) => b.tasks - a.tasks),
+    outcomes: outcomeKinds.flatMap((kind) => {
+      const tasks = counts.get(kind);
+      return tasks === undefined ? [] : [{ kind, tasks }];
+    }),
     start: percentilesOf(rows.flatMap(({ startMs }) => startMs ?? [])),
     // The activity of a bundle ends with its last event.
     activity: activityOf(rows, status.bundle ? lastOf(rows) : now),

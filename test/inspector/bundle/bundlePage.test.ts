@@ -68,7 +68,7 @@ describe("a bundle", () => {
       await page.getByText("No task has run here yet").waitFor();
       await drop(page, "ticket-4711.jsonl", readFileSync(path, "utf8"));
       await page.getByRole("heading", { name: "ticket-4711.jsonl" }).waitFor();
-      await page.getByText("Each event is as it was exported").waitFor();
+      await page.getByText("Verified: each event is as it was exported").waitFor();
       await expectAccessible(page);
       await page.screenshot({ path: screenshot(`bundle-${colorScheme}-${width}`) });
       await page.getByRole("link", { name: "web" }).click();
@@ -102,7 +102,7 @@ describe("a bundle", () => {
     await page.getByLabel("Bundle", { exact: true }).setInputFiles(other);
     await page.getByText("notes.txt is not a whole bundle").waitFor();
     await page.getByLabel("Bundle", { exact: true }).setInputFiles(path);
-    await page.getByText("Each event is as it was exported").waitFor();
+    await page.getByText("Verified: each event is as it was exported").waitFor();
   });
 });
 

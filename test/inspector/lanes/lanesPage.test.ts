@@ -84,9 +84,14 @@ describe("an allocation's lanes", () => {
     await page.getByText("4 errors").waitFor();
     await page.keyboard.press("e");
     await page.locator(".error-line", { hasText: "Start failed" }).waitFor();
-    expect(await page.locator(".lanes .pointed-line").count()).toBe(1);
+    expect(await page.locator(".lanes .pointed-line").count()).toBeGreaterThan(0);
     await page.keyboard.press("e");
     await page.getByText("2 of 4").waitFor();
+    // It is in the address, and the keys go on from there.
+    await expect.poll(() => page.url()).toMatch(/error=\d+\./);
+    await page.reload();
+    await page.getByText("2 of 4").waitFor();
+    await page.locator(".error-line", { hasText: "exit code 1" }).waitFor();
     await page.keyboard.press("E");
     await page.getByText("1 of 4").waitFor();
     // Before the first one comes the last one.
@@ -98,6 +103,50 @@ describe("an allocation's lanes", () => {
     await page.locator("#state-failed.lit").waitFor();
     await expect.poll(() => page.url()).toContain("event=3");
   });
+
+  it("stay around the error that was gone to while they are zoomed", async (context) => {
+    const { server, record } = await startInspector();
+    await recordAllocation(record, past);
+    const page = await openPage(context, server.url);
+    await at(page, `#/allocation/${allocation}`);
+    await page.getByText("39 errors").waitFor();
+    await page.keyboard.press("e");
+    for (let zoom = 0; zoom < 5; zoom++) await page.keyboard.press("+");
+    await expect.poll(() => page.url()).toContain("from=");
+    const { x = 0, width = 0 } = (await page.locator(".lanes").boundingBox()) ?? {};
+    const line = (await page.locator(".lanes .pointed-line").first().boundingBox())?.x ?? 0;
+    expect(line).toBeGreaterThan(x);
+    expect(line).toBeLessThan(x + width);
+    // A button that has led as far as it can keeps the focus.
+    const whole = page.getByTitle("The whole time (0)");
+    await whole.focus();
+    await page.keyboard.press("Enter");
+    await expect.poll(() => whole.getAttribute("aria-disabled")).toBe("true");
+    expect(await page.locator(":focus").getAttribute("title")).toBe("The whole time (0)");
+  });
+
+  it.for([390, 768, 1280, 1920])(
+    "have labels of time that do not overlap: %i wide",
+    async (width, context) => {
+      const { server, record } = await startInspector();
+      await recordAllocation(record, past);
+      const page = await openPage(context, server.url, { viewport: { width, height: 900 } });
+      await at(page, `#/allocation/${allocation}`);
+      await page.getByText("39 errors").waitFor();
+      for (let zoom = 0; zoom < 12; zoom++) {
+        const boxes = (await page.evaluate(
+          "[...document.querySelectorAll('.axis text')].map((each) => each.getBBox()).map(({ x, width }) => [x, x + width])",
+        )) as [number, number][];
+        const room = (await page.locator(".lanes").boundingBox())?.width ?? 0;
+        expect(boxes.length).toBeGreaterThan(0);
+        for (const [index, [from, to]] of boxes.entries()) {
+          expect(from).toBeGreaterThanOrEqual(boxes[index - 1]?.[1] ?? 0);
+          expect(to).toBeLessThanOrEqual(room);
+        }
+        await page.keyboard.press("+");
+      }
+    },
+  );
 
   it("go on as tasks do, and link a run with the one before, the one after and its siblings", async (context) => {
     const { server, record } = await startInspector();

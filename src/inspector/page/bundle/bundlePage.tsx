@@ -80,7 +80,7 @@ function Shown({ about, rows, id }: ShownProperties) {
         <p class="headline">
           <Mark tone={findings.length === 0 ? "good" : "bad"} />
           {findings.length === 0
-            ? "Each event is as it was exported, and this version takes it as it was taken then"
+            ? "Verified: each event is as it was exported, and this version makes the same of it"
             : "Not all of it can be verified"}
         </p>
         {findings.slice(0, 5).map((finding) => (
@@ -98,7 +98,7 @@ function Shown({ about, rows, id }: ShownProperties) {
           ]}
         />
       </section>
-      <section class="card" aria-label="Tasks of the bundle">
+      <section class="card stacked" aria-label="Tasks of the bundle">
         <h2>
           Tasks{" "}
           <span class="faint">

@@ -32,20 +32,18 @@ export function DropZone() {
     };
   }, []);
   return (
-    <>
+    <div class="drop-notice" role="status">
       {isOver ? (
         <div class="drop-here">Drop a bundle to look at it. It stays in the inspector's memory.</div>
       ) : null}
-      <div class="drop-notice" role="status">
-        {notice === "" ? null : (
-          <p>
-            {notice}{" "}
-            <button type="button" class="as-link" onClick={() => setNotice("")}>
-              close
-            </button>
-          </p>
-        )}
-      </div>
-    </>
+      {notice === "" ? null : (
+        <p>
+          {notice}{" "}
+          <button type="button" class="as-link" onClick={() => setNotice("")}>
+            close
+          </button>
+        </p>
+      )}
+    </div>
   );
 }

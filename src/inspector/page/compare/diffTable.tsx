@@ -27,7 +27,9 @@ export function DiffTable({ view: { rows, omitted }, names: [left, right], isBri
         <thead>
           <tr>
             <th scope="col">{left}</th>
-            <th scope="col" aria-label="Difference" />
+            <th scope="col">
+              <span class="unseen">Difference</span>
+            </th>
             <th scope="col">{right}</th>
           </tr>
         </thead>

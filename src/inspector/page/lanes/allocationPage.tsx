@@ -3,6 +3,7 @@ import { formatDuration } from "../../../units/durations.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { AllocationView } from "../../views/allocation/allocationView.ts";
 import { linkWithin, listPath } from "../bundle/source.ts";
+import { Empty, Waiting } from "../empty.tsx";
 import { useKeys, useNow } from "../hooks.ts";
 import type { PartProperties } from "../live.ts";
 import { Mark } from "../mark.tsx";
@@ -18,12 +19,14 @@ export function AllocationPage({ live: { rows, status }, subject: allocation }: 
   const isUnknown = status?.ready === true && !rows.some((row) => row.allocation === allocation);
   if (isUnknown) {
     return (
-      <p class="empty">
-        No task of this allocation is known, or its history was removed. <a href="#/">All tasks</a>
-      </p>
+      <Empty title="No task of this allocation is known">
+        <p>
+          Or its history was removed. <a href="#/">All tasks</a>
+        </p>
+      </Empty>
     );
   }
-  if (view === undefined) return <p class="empty">Reading its histories…</p>;
+  if (view === undefined) return <Waiting text="Reading its histories…" />;
   const runs = view.tasks.reduce((sum, task) => sum + task.runs.length + task.earlier, 0);
   return (
     <>
@@ -61,7 +64,7 @@ function Runs({ view, now }: { readonly view: AllocationView; readonly now: numb
     )
     .sort((a, b) => b.begunAt - a.begunAt);
   return (
-    <section class="card" aria-label="Runs">
+    <section class="card stacked runs" aria-label="Runs">
       <h2>
         Runs{" "}
         <span class="faint">

@@ -20,8 +20,10 @@ export function errorsOf({ tasks }: AllocationView): ErrorPlace[] {
   return places.sort((a, b) => a.time - b.time || a.seq - b.seq);
 }
 
-/** Identifies an error among all. */
-export type ErrorKey = Pick<ErrorPlace, "id" | "seq">;
+/** Identifies an error among all, also in an address: `3.<id>`. */
+export function keyOf({ id, seq }: Pick<ErrorPlace, "id" | "seq">): string {
+  return `${seq}.${id}`;
+}
 
 /**
  * The next error, or the one before.
@@ -30,12 +32,12 @@ export type ErrorKey = Pick<ErrorPlace, "id" | "seq">;
  */
 export function nextError(
   errors: readonly ErrorPlace[],
-  from: ErrorKey | number,
+  from: Pick<ErrorPlace, "id" | "seq"> | number,
   step: 1 | -1,
 ): ErrorPlace | undefined {
   if (typeof from === "number") {
     return step === 1 ? errors.find(({ time }) => time > from) : errors.findLast(({ time }) => time < from);
   }
-  const index = errors.findIndex(({ id, seq }) => id === from.id && seq === from.seq);
+  const index = errors.findIndex((each) => keyOf(each) === keyOf(from));
   return index === -1 ? undefined : errors[index + step];
 }

@@ -25,7 +25,7 @@ interface Properties {
 
 /** Heights in pixels, of the axis and of a lane with its title and its bar. */
 const axisHeight = 24;
-const lane = { height: 58, title: 14, bar: 26, barHeight: 22 } as const;
+const lane = { height: 60, title: 13, bar: 28, barHeight: 22 } as const;
 
 function laneHeight(tasks: number): number {
   return axisHeight + tasks * lane.height + 4;
@@ -33,7 +33,10 @@ function laneHeight(tasks: number): number {
 
 export function LaneDrawing({ view, window, width, now, shown, pointed, open }: Properties) {
   const height = laneHeight(view.tasks.length);
-  const x = (time: number) => shareOf(window, time) * width;
+  const lines = [
+    { name: "pointed-line", time: pointed },
+    { name: "moment-line", time: shown?.time },
+  ].flatMap(({ name, time }) => (time === undefined ? [] : [{ name, at: shareOf(window, time) * width }]));
   return (
     <svg
       class="lanes"
@@ -48,19 +51,24 @@ export function LaneDrawing({ view, window, width, now, shown, pointed, open }: 
         </pattern>
       </defs>
       <Axis window={window} width={width} height={height} />
+      {lines.map(({ name, at }) => (
+        <path key={name} class={name} d={`M${at},${axisHeight}V${height}`} />
+      ))}
       {view.tasks.map((task, index) => (
         <g key={task.task} transform={`translate(0 ${axisHeight + index * lane.height})`}>
           <Lane {...{ task, window, width, now, open }} current={shown?.id} />
         </g>
       ))}
-      {pointed === undefined ? null : (
-        <path class="pointed-line" d={`M${x(pointed)},${axisHeight}V${height}`} />
-      )}
-      {shown === undefined ? null : (
-        <path class="moment-line" d={`M${x(shown.time)},${axisHeight}V${height}`} />
-      )}
+      {/* Once more above the bars, and behind all texts but theirs. */}
+      {lines.map(({ name, at }) => (
+        <path key={name} class={name} d={view.tasks.map((_, index) => barLine(at, index)).join("")} />
+      ))}
     </svg>
   );
+}
+
+function barLine(x: number, index: number): string {
+  return `M${x},${axisHeight + index * lane.height + lane.bar}v${lane.barHeight}`;
 }
 
 interface AxisProperties {
@@ -69,21 +77,24 @@ interface AxisProperties {
   readonly height: number;
 }
 
-/** Width of a label, in pixels. */
+/** Width of a label, and at most of one of its digits, in pixels. */
 const tickRoom = 110;
+const digit = 8;
 
 function Axis({ window, width, height }: AxisProperties) {
   return (
     <g class="axis">
       {ticksOf(window, Math.max(1, Math.floor(width / tickRoom))).map(({ time, label, day }) => {
         const x = Math.round(shareOf(window, time) * width) + 0.5;
-        const isLast = x > width - tickRoom * 0.7;
         return (
           <g key={time}>
             <path class={day ? "tick" : "line"} d={`M${x},0V${height}`} />
-            <text x={isLast ? x - 5 : x + 5} y={12} text-anchor={isLast ? "end" : "start"}>
-              {label}
-            </text>
+            {/* The last one may have no room behind its line, and before it is the label of another. */}
+            {x + 5 + label.length * digit > width ? null : (
+              <text x={x + 5} y={12}>
+                {label}
+              </text>
+            )}
           </g>
         );
       })}
@@ -164,7 +175,8 @@ function Folded({
     <g
       class={`block folded ${worstTone(runs)}`}
       role="button"
-      tabIndex={0}
+      // In an SVG, attributes are told apart by case.
+      tabindex={0}
       aria-label={`${text} ${title}. Zoom in`}
       onClick={zoom}
       onKeyDown={(event) => {
@@ -269,7 +281,7 @@ function Sign({ id, mark: { seq, time, text, kind }, x, width }: SignProperties)
   const top = lane.bar - 8;
   const shape = kind === "takeover" ? `M${x},${top}l4,4l-4,4l-4,-4z` : `M${x - 5},${top}h10l-5,9z`;
   return (
-    <a class={`sign ${kind}`} href={linkWithin(["task", id], { event: String(seq) })} tabIndex={-1}>
+    <a class={`sign ${kind}`} href={linkWithin(["task", id], { event: String(seq) })} tabindex={-1}>
       <title>{`${text}, ${formatTime(time)}`}</title>
       <path d={shape} />
     </a>

@@ -5,9 +5,9 @@ import { formatTime } from "../../../units/times.ts";
 import type { AllocationView } from "../../views/allocation/allocationView.ts";
 import { linkWithin } from "../bundle/source.ts";
 import { useKeys } from "../hooks.ts";
-import { choose, useAddress } from "../navigation.ts";
+import { choose, chosenNow, useAddress, useChoice } from "../navigation.ts";
 import { SaveDrawing } from "../save/saveDrawing.tsx";
-import { errorsOf, nextError } from "./errors.ts";
+import { errorsOf, keyOf, nextError } from "./errors.ts";
 import { LaneDrawing } from "./laneDrawing.tsx";
 import { Overview } from "./overview.tsx";
 import { moved, type Span, shareOf, timeAt, within, zoomed } from "./timeAxis.ts";
@@ -27,24 +27,27 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
   const whole = wholeOf(view, now);
   const [chosenWindow, show] = useWindow(whole);
   const window = chosenWindow ?? whole;
+  const isWhole = chosenWindow === undefined;
   const errors = useMemo(() => errorsOf(view), [view]);
-  const [error, setError] = useState<(typeof errors)[number]>();
-  /** The current error without waiting for a render, because keys can come faster than the page is drawn. */
-  const latest = useRef(error);
+  const errorBy = (key: string) => errors.find((each) => keyOf(each) === key);
+  const error = errorBy(useChoice("error")[0]);
   const goToError = (step: 1 | -1) => {
     const ends = step === 1 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    const from = errorBy(chosenNow("error")) ?? shown?.time ?? ends;
     // After the last error, it starts again with the first one.
-    const next =
-      nextError(errors, latest.current ?? shown?.time ?? ends, step) ?? nextError(errors, ends, step);
-    latest.current = next;
-    setError(next);
+    const next = nextError(errors, from, step) ?? nextError(errors, ends, step);
     if (next === undefined) return;
-    if (chosenWindow !== undefined && (next.time < window.from || next.time > window.to)) {
+    choose({ error: keyOf(next) });
+    if (!isWhole && (next.time < window.from || next.time > window.to)) {
       show(moved(whole, window, shareOf(window, next.time) - 0.5));
     }
     if (next.id === shown?.id) chooseEvent?.(next.seq);
   };
-  const zoom = (factor: number, around?: number) => show(zoomed(whole, window, factor, around));
+  /** What a person looks at stays in sight. */
+  const focus = [error?.time, shown?.time].find(
+    (time) => time !== undefined && time >= window.from && time <= window.to,
+  );
+  const zoom = (factor: number, around = focus) => show(zoomed(whole, window, factor, around));
   useKeys({
     e: () => goToError(1),
     E: () => goToError(-1),
@@ -57,51 +60,29 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
     if (event.ctrlKey) return zoom(2 ** (event.deltaY / 200), timeAt(window, (event.clientX - left) / width));
     show(moved(whole, window, (event.shiftKey ? event.deltaY : event.deltaX) / width));
   });
-  const index = errors.findIndex(({ id, seq }) => id === error?.id && seq === error.seq);
   return (
     <div class="lane-card">
       <div class="tools">
         <fieldset>
           <legend>Time</legend>
-          <button type="button" title="Zoom in (+)" aria-label="Zoom in" onClick={() => zoom(0.5)}>
+          <Tool title="Zoom in (+)" label="Zoom in" act={() => zoom(0.5)}>
             +
-          </button>
-          <button
-            type="button"
-            title="Zoom out (-)"
-            aria-label="Zoom out"
-            disabled={chosenWindow === undefined}
-            onClick={() => zoom(2)}
-          >
+          </Tool>
+          <Tool title="Zoom out (-)" label="Zoom out" isOff={isWhole} act={() => zoom(2)}>
             −
-          </button>
-          <button
-            type="button"
-            title="The whole time (0)"
-            disabled={chosenWindow === undefined}
-            onClick={() => show(undefined)}
-          >
+          </Tool>
+          <Tool title="The whole time (0)" isOff={isWhole} act={() => show(undefined)}>
             All
-          </button>
+          </Tool>
         </fieldset>
         <fieldset>
           <legend>{errors.length === 1 ? "1 error" : `${errors.length} errors`}</legend>
-          <button
-            type="button"
-            title="Previous error (E)"
-            disabled={errors.length === 0}
-            onClick={() => goToError(-1)}
-          >
+          <Tool title="Previous error (E)" isOff={errors.length === 0} act={() => goToError(-1)}>
             Previous
-          </button>
-          <button
-            type="button"
-            title="Next error (e)"
-            disabled={errors.length === 0}
-            onClick={() => goToError(1)}
-          >
+          </Tool>
+          <Tool title="Next error (e)" isOff={errors.length === 0} act={() => goToError(1)}>
             Next
-          </button>
+          </Tool>
         </fieldset>
         <SaveDrawing
           what="the lanes"
@@ -112,7 +93,7 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
           {error === undefined ? null : (
             <>
               <span class="faint">
-                {index + 1} of {errors.length}
+                {errors.indexOf(error) + 1} of {errors.length}
               </span>{" "}
               <a href={linkWithin(["task", error.id], { event: String(error.seq) })}>{error.task}</a>{" "}
               {error.text} <span class="faint">{formatTime(error.time)}</span>
@@ -133,6 +114,30 @@ export function LanesCard({ view, now, shown, chooseEvent }: Properties) {
         )}
       </div>
     </div>
+  );
+}
+
+interface ToolProperties {
+  readonly title: string;
+  /** Its name where the text is a sign. */
+  readonly label?: string;
+  readonly isOff?: boolean;
+  readonly act: () => void;
+  readonly children: string;
+}
+
+function Tool({ title, label, isOff = false, act, children }: ToolProperties) {
+  return (
+    <button
+      type="button"
+      title={title}
+      aria-label={label}
+      // Not disabled by the browser, which would take the focus from it.
+      aria-disabled={isOff}
+      onClick={() => isOff || act()}
+    >
+      {children}
+    </button>
   );
 }
 

@@ -1,10 +1,11 @@
 /** Searches the events of all tasks, newest first. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { taskName } from "../../../taskId.ts";
 import { formatCount } from "../../../units/counts.ts";
 import { formatTime } from "../../../units/times.ts";
 import type { EventHit, EventHits } from "../../views/eventHits.ts";
 import { linkTo } from "../address.ts";
+import { useKeys } from "../hooks.ts";
 import type { PartProperties } from "../live.ts";
 import { useChoice } from "../navigation.ts";
 import { Table } from "../table.tsx";
@@ -14,11 +15,14 @@ export function EventsPage({ live: { eventTypes } }: PartProperties) {
   const [words, setWords] = useChoice("words");
   const [type, setType] = useChoice("type");
   const { hits, isDone, searchOn } = useHits(words, type);
+  const input = useRef<HTMLInputElement>(null);
+  useKeys({ "/": () => input.current?.focus() });
   return (
     <>
       <h1 class="plain">Events</h1>
       <div class="filters">
         <input
+          ref={input}
           type="search"
           aria-label="Search events"
           placeholder="Words in events of all tasks: a path, a signal, an error's code"
@@ -37,7 +41,7 @@ export function EventsPage({ live: { eventTypes } }: PartProperties) {
         <p class="empty">No event has these words.</p>
       ) : null}
       {hits.length === 0 ? null : (
-        <section class="card found" aria-label="Events found">
+        <section class="card found stacked" aria-label="Found">
           <Table label="Events found" heads={["Time", "Task", "Event", "What"]} rows={hits.map(cellsOf)} />
           {searchOn === undefined ? null : (
             <button type="button" onClick={searchOn}>

@@ -3,6 +3,7 @@ import { useMemo } from "preact/hooks";
 import { formatCount } from "../../../units/counts.ts";
 import { formatDuration } from "../../../units/durations.ts";
 import { linkTo } from "../address.ts";
+import { Waiting } from "../empty.tsx";
 import { useNow } from "../hooks.ts";
 import type { PartProperties } from "../live.ts";
 import { Mark } from "../mark.tsx";
@@ -12,7 +13,7 @@ import { type FailureGroup, failureGroups } from "./find.ts";
 export function Failures({ live: { rows, status } }: PartProperties) {
   const groups = useMemo(() => failureGroups(rows), [rows]);
   const now = useNow();
-  if (status?.ready !== true) return <p class="empty">Reading the event log…</p>;
+  if (status?.ready !== true) return <Waiting text="Reading the event log…" />;
   const count = groups.reduce((sum, group) => sum + group.rows.length, 0);
   return (
     <>
@@ -21,7 +22,7 @@ export function Failures({ live: { rows, status } }: PartProperties) {
       </h1>
       {groups.length === 0 ? <p class="empty">No task has failed.</p> : null}
       {groups.length === 0 ? null : (
-        <section class="card failures" aria-label="Causes">
+        <section class="card failures stacked" aria-label="Causes">
           <Table
             label="Failures by cause"
             heads={["Tasks", "Cause", "Outcome", "Jobs", "Last"]}

@@ -1,6 +1,7 @@
 /** The live list of all tasks, searched, filtered and sorted by the choices in the address. */
 import { useMemo, useRef } from "preact/hooks";
 import type { TaskSummary } from "../../views/taskSummary.ts";
+import { Empty, Waiting } from "../empty.tsx";
 import { useKeys, useNow } from "../hooks.ts";
 import type { PartProperties } from "../live.ts";
 import { choose, useAddress } from "../navigation.ts";
@@ -33,7 +34,7 @@ export function TaskList({ live: { rows, status, eventTypes } }: PartProperties)
     const kept = isShown ? found.filter((row) => isShown(row.outcome.kind)) : found;
     return sorted(kept, sort, Date.now());
   }, [found, outcome, sort]);
-  if (status?.ready !== true) return <p class="empty">Reading the event log…</p>;
+  if (status?.ready !== true) return <Waiting text="Reading the event log…" />;
   if (rows.length === 0) return <NoTasks />;
   return (
     <div class="list">
@@ -80,13 +81,12 @@ function Rows({ rows, sort, show }: RowsProperties) {
 
 function NoTasks() {
   return (
-    <div class="empty">
-      <h1>No task has run here yet</h1>
+    <Empty title="No task has run here yet">
       <p>
         Run a job with <code>driver = "exec2"</code>, or try one without a cluster:
       </p>
       <pre>nomad-driver-exec2 run examples/hello.nomad.hcl</pre>
       <p>It appears here at once.</p>
-    </div>
+    </Empty>
   );
 }

@@ -150,11 +150,13 @@ function Row({ row, now, index, onOpen }: RowProperties) {
     <tr class="row" aria-rowindex={index + 2}>
       <td class="task">
         <Mark tone={outcome.tone} />
-        <a id={id} href={linkTo(["task", id])} onClick={onOpen}>
+        <a id={id} href={linkTo(["task", id])} title={task} onClick={onOpen}>
           {task}
         </a>
       </td>
-      <td class="job">{job}</td>
+      <td class="job" title={job ?? undefined}>
+        {job}
+      </td>
       <td class="user">{user}</td>
       <td class="allocation">
         <code>{shortId(allocation)}</code>

@@ -40,7 +40,12 @@ export function Activity({ activity }: { readonly activity: NodeView["activity"]
         ))}
       </div>
       <p class="legend">
-        <i class="start" /> {started} starts, above the line <i class="exit" /> {ended} exits, below it
+        <span>
+          <i class="start" /> {started} starts, above the line
+        </span>
+        <span>
+          <i class="exit" /> {ended} exits, below it
+        </span>
       </p>
     </section>
   );

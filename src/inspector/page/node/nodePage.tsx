@@ -4,6 +4,7 @@ import { formatDuration } from "../../../units/durations.ts";
 import type { NodeHost, NodeView } from "../../views/nodeView.ts";
 import { toneOf } from "../../views/outcomeKinds.ts";
 import { linkTo } from "../address.ts";
+import { Waiting } from "../empty.tsx";
 import { useNow } from "../hooks.ts";
 import { type PartProperties, useAnswer } from "../live.ts";
 import { type FactLine, Facts } from "../table.tsx";
@@ -11,26 +12,31 @@ import { Activity } from "./activity.tsx";
 
 export function NodePage({ live: { version } }: PartProperties) {
   const view = useAnswer<NodeView>("/api/node", `${version} ${Math.floor(useNow() / 5_000)}`);
-  if (view === undefined) return <p class="empty">Looking at the node…</p>;
+  if (view === undefined) return <Waiting text="Looking at the node…" />;
   const { outcomes, start } = view;
   return (
     <>
       <h1 class="plain">Node</h1>
-      <section class="card" aria-label="Tasks by outcome">
-        <h2>Tasks by outcome</h2>
-        {outcomes.length === 0 ? <p class="faint">None yet.</p> : null}
-        <Facts kind="figures" facts={outcomes.map(outcomeFigure)} />
-      </section>
-      <section class="card" aria-label="Starts">
-        <h2>
-          Start latency <span class="faint">from the agent's request to the running program</span>
-        </h2>
-        {start === null ? (
-          <p class="faint">No start yet.</p>
-        ) : (
-          <Facts kind="figures" facts={startFigures(start)} />
-        )}
-      </section>
+      <div class="columns if-wide">
+        <section class="card" aria-label="Tasks by outcome">
+          <h2>Tasks by outcome</h2>
+          {outcomes.length === 0 ? (
+            <p class="faint">None yet.</p>
+          ) : (
+            <Facts kind="figures" facts={outcomes.map(outcomeFigure)} />
+          )}
+        </section>
+        <section class="card" aria-label="Starts">
+          <h2>
+            Start latency <span class="faint">from the agent's request to the running program</span>
+          </h2>
+          {start === null ? (
+            <p class="faint">No start yet.</p>
+          ) : (
+            <Facts kind="figures" facts={startFigures(start)} />
+          )}
+        </section>
+      </div>
       <Activity activity={view.activity} />
       <div class="columns">
         <section class="card" aria-label="Driver">

@@ -17,7 +17,7 @@ export function Sandbox({ context }: { readonly context: TaskContext }) {
           <h2>Process and host</h2>
           <Facts facts={factsOf(context)} />
         </section>
-        <section class="card" aria-label="Limits">
+        <section class="card stacked limits" aria-label="Limits">
           <h2>Limits</h2>
           {sandbox === null ? <p class="faint">Not prepared at this moment.</p> : <Limits {...sandbox} />}
         </section>
@@ -56,7 +56,7 @@ function factsOf({ request, host, sandbox, process }: TaskContext): FactLine[] {
 function Limits({ limits, resourceLimits, umask, nice }: SandboxFacts) {
   return (
     <Table
-      label="Limits"
+      label="List of limits"
       heads={["Limit", "Value", "In force"]}
       rows={[
         ...limits.map(({ file, value, applied, reason }) => [
@@ -100,7 +100,7 @@ function Unveiled({ unveiled, skipped }: SandboxFacts) {
   const sorted = unveiled.toSorted((a, b) => rank(a.source) - rank(b.source));
   const [own, usual] = [sorted.filter(isOwn), sorted.filter((entry) => !isOwn(entry))];
   return (
-    <section class="card" aria-label="Unveiled paths">
+    <section class="card stacked unveiled" aria-label="Unveiled paths">
       <h2>
         Unveiled paths <span class="faint">everything else is denied</span>
       </h2>

@@ -4,6 +4,7 @@ import type { Sentence } from "../../../why/facts.ts";
 import type { MomentView } from "../../views/taskView.ts";
 import { listPath, sourceQuery } from "../bundle/source.ts";
 import { WhatIfPanel } from "../compare/whatIfPanel.tsx";
+import { Empty, Waiting } from "../empty.tsx";
 import { useKeys } from "../hooks.ts";
 import { TaskLanes } from "../lanes/taskLanes.tsx";
 import { useAllocation } from "../lanes/useAllocation.ts";
@@ -48,7 +49,7 @@ export function TaskPage({ live: { rows, status, eventTypes }, subject: id }: Pa
   const isLong = count > longHistory;
   const isLoaded = isLong || (moment !== undefined && sentences !== undefined);
   if (steps === undefined || row === undefined || layout === undefined || !isLoaded) {
-    return <p class="empty">Reading its history…</p>;
+    return <Waiting text="Reading its history…" />;
   }
   const chooseStep = (to: number) => go(() => to);
   return (
@@ -110,8 +111,10 @@ function eventAt(seq: number, count: number): string {
 
 function NoTask() {
   return (
-    <p class="empty">
-      There is no such task, or its history was removed. <a href="#/">All tasks</a>
-    </p>
+    <Empty title="There is no such task">
+      <p>
+        Or its history was removed. <a href="#/">All tasks</a>
+      </p>
+    </Empty>
   );
 }

@@ -30,16 +30,37 @@ export function Usage({ query, steps, seq }: Properties) {
   if (usage === undefined || first === undefined) return null;
   const { spans, text } = usage;
   const from = first.time - first.spanMs;
+  const figures = figuresOf(usage);
+  const marks = marksOf(steps);
   const axis: Axis = { from, to: Math.max(from + 1, spans.at(-1)?.time ?? 0) };
   return (
     <section class="card usage" aria-label="What it used">
       <h2>What it used</h2>
       <p>{text}.</p>
       <div class="plots">
-        {figuresOf(usage).map((figure) => (
-          <Plot key={figure.name} {...{ figure, spans, axis, steps, seq }} />
+        {figures.map((figure) => (
+          <Plot
+            key={figure.name}
+            {...{ figure, spans, axis, marks }}
+            chosen={seq > 0 ? steps.timeOf(seq) : axis.to}
+          />
         ))}
       </div>
+      <p class="legend" aria-hidden="true">
+        {figures.some((figure) => drawnLimit(figure, spans) !== null) ? (
+          <span>
+            <i class="limit" /> limit
+          </span>
+        ) : null}
+        {marks.length > 0 ? (
+          <span>
+            <i class="mark" /> denied, out of memory, or an error
+          </span>
+        ) : null}
+        <span>
+          <i class="chosen" /> the shown moment
+        </span>
+      </p>
       <Samples usage={usage} />
     </section>
   );
@@ -85,16 +106,26 @@ interface PlotProperties {
   readonly figure: Figure;
   readonly spans: readonly UsageSpan[];
   readonly axis: Axis;
-  readonly steps: Steps;
-  readonly seq: number;
+  /** Times of what is marked, and of the shown moment. */
+  readonly marks: readonly number[];
+  readonly chosen: number;
 }
 
-function Plot({ figure: { name, value, limit, text }, spans, axis, steps, seq }: PlotProperties) {
+function mostOf({ value }: Figure, spans: readonly UsageSpan[]): number {
+  return Math.max(...spans.map((span) => value(span) ?? 0));
+}
+
+/** A limit far above the usage is not drawn, because the usage would be a line at the bottom. */
+function drawnLimit(figure: Figure, spans: readonly UsageSpan[]): number | null {
+  const { limit } = figure;
+  return limit !== null && limit <= mostOf(figure, spans) * 20 ? limit : null;
+}
+
+function Plot({ figure, spans, axis, marks, chosen }: PlotProperties) {
+  const { name, value, limit, text } = figure;
   const values = spans.map((span) => value(span) ?? 0);
-  const most = Math.max(...values);
-  // A limit far above the usage is given as text and not drawn, because the usage would be a line at the
-  // bottom.
-  const drawn = limit !== null && limit <= most * 20 ? limit : null;
+  const most = mostOf(figure, spans);
+  const drawn = drawnLimit(figure, spans);
   const top = Math.max(most, drawn ?? 0) || 1;
   const xOf = (time: number) =>
     Math.min(width, Math.max(0, ((time - axis.from) / (axis.to - axis.from)) * width));
@@ -104,7 +135,6 @@ function Plot({ figure: { name, value, limit, text }, spans, axis, steps, seq }:
     const y = yOf(values[index] ?? 0).toFixed(1);
     return `${xOf(time - spanMs).toFixed(1)},${y} ${xOf(time).toFixed(1)},${y}`;
   });
-  const chosen = seq > 0 ? steps.timeOf(seq) : axis.to;
   const atMost = limit === null ? text(most) : `${text(most)} of ${text(limit)}`;
   return (
     <figure>
@@ -120,7 +150,7 @@ function Plot({ figure: { name, value, limit, text }, spans, axis, steps, seq }:
         <polygon points={`0,${height} ${line.join(" ")} ${width},${height}`} />
         <polyline points={line.join(" ")} />
         {drawn === null ? null : <line class="limit" x1="0" x2={width} y1={yOf(drawn)} y2={yOf(drawn)} />}
-        {marksOf(steps).map((time) => (
+        {marks.map((time) => (
           <line key={time} class="mark" x1={xOf(time)} x2={xOf(time)} y1="0" y2={height} />
         ))}
         <line class="chosen" x1={xOf(chosen)} x2={xOf(chosen)} y1="0" y2={height} />
@@ -159,7 +189,10 @@ function Samples({ usage: { spans } }: { readonly usage: UsageView }) {
       {open ? (
         <Table
           label="What it used, as a table"
-          heads={["Until", "Cores", "Held back", "Memory", "Processes", "Waited for CPU", "Memory", "I/O"]}
+          heads={[
+            ...["Until", "Cores", "Held back", "Memory", "Processes"],
+            ...["Waited for CPU", "Waited for memory", "Waited for I/O"],
+          ]}
           rows={spans.map((span) => [
             formatTime(span.time),
             cell(span.cores, coresText),

@@ -1,0 +1,27 @@
+/** What stands in place of a part that has nothing to show, or not yet. */
+import type { ComponentChildren } from "preact";
+
+interface Properties {
+  /** What there is not. */
+  readonly title: string;
+  /** What to do then. */
+  readonly children?: ComponentChildren;
+}
+
+export function Empty({ title, children }: Properties) {
+  return (
+    <div class="empty">
+      <h1>{title}</h1>
+      {children}
+    </div>
+  );
+}
+
+/** For the moment until something is read. @param text what is done */
+export function Waiting({ text }: { readonly text: string }) {
+  return (
+    <div class="empty">
+      <h1 class="waiting">{text}</h1>
+    </div>
+  );
+}
